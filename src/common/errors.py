@@ -1,0 +1,54 @@
+"""The kinds of error, and what each one means to the loop that decides.
+
+    CryptoProxyError
+    ├── SettingsError     the settings are wrong: all faults at once, exit code 2
+    ├── TransientError    try the failed part again, with growing waits, for ever
+    ├── PoisonError       this record can never be accepted: dead letter
+    ├── SizeError         the request was too large: halve it
+    └── OperatorError     only a person can mend it: pause, stay up, not ready, say what to do
+
+Code raises by kind; one loop per stage decides. Nothing else catches broadly, and a retry never hides
+under another retry.
+"""
+
+from __future__ import annotations
+
+
+class CryptoProxyError(Exception):
+    """Base of every error this program raises on purpose. Its text is for a person."""
+
+
+class SettingsError(CryptoProxyError):
+    """Wrong settings. ``faults`` holds one line per fault, so that all are mended in one go."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults
+
+
+class TransientError(CryptoProxyError):
+    """May work if tried again. ``retry_after`` is what the other side asked for, in seconds."""
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class PoisonError(CryptoProxyError):
+    """One record that can never be accepted. ``reason`` is a short word, used as metric label and header."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class SizeError(CryptoProxyError):
+    """The other side refused a request for its size; half of it may pass."""
+
+
+class OperatorError(CryptoProxyError):
+    """Only a person can mend this. ``remedy`` says what to do, in one sentence."""
+
+    def __init__(self, message: str, *, remedy: str) -> None:
+        super().__init__(f"{message}. {remedy}")
+        self.remedy = remedy

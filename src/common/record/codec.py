@@ -1,0 +1,144 @@
+"""Record to bytes and bytes to record. Decoding is strict: what passes may be stored as it is, byte for byte."""
+
+from __future__ import annotations
+
+import math
+import re
+from functools import lru_cache
+
+import msgspec
+
+from common.errors import PoisonError
+from common.record.contract import (
+    ASSET_ID_PATTERN,
+    MAX_RECORD_BYTES,
+    QUOTE_PATTERN,
+    SOURCE_PATTERN,
+    Record,
+)
+from common.record.names import MAX_DOCUMENT_ID_BYTES
+from common.record.times import from_iso
+
+EARLIEST_MS = 1_230_768_000_000
+"""2009-01-01: before that there was no asset to record."""
+
+MAX_AHEAD_MS = 10 * 60 * 1000
+"""A slot further ahead of the reader's clock is a mistake of somebody's clock."""
+
+_MAX_SLOT_DIGITS = 14
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Record)
+_source = re.compile(SOURCE_PATTERN.replace("$", r"\Z"))
+_asset_id = re.compile(ASSET_ID_PATTERN.replace("$", r"\Z"))
+_quote = re.compile(QUOTE_PATTERN.replace("$", r"\Z"))
+
+
+def encode(record: Record) -> bytes:
+    """The record's bytes: compact JSON on one line, absent fields left out, numbers in shortest exact form.
+
+    Raises:
+        PoisonError: the record breaks the contract (an infinite number, a blank in its id, more than 64 KiB …).
+    """
+    _check(record, now_ms=None)
+    value = _encoder.encode(record)
+    # Absent fields are left out, so a null can only be a number that JSON cannot spell (or stand in a name).
+    if b":null" in value:
+        _check_finite(record)
+    if not record.price > 0:
+        raise PoisonError("contract", f"price is {record.price}; it must be above 0")
+    if len(value) > MAX_RECORD_BYTES:
+        raise PoisonError("too_large", f"record of {len(value)} bytes; the contract allows {MAX_RECORD_BYTES}")
+    return value
+
+
+def decode(value: bytes | None, *, now_ms: int) -> Record:
+    """The record in ``value``, checked against the whole contract.
+
+    Args:
+        value: a Kafka record's value or a line of the lake, without its newline.
+        now_ms: the reader's clock; a slot more than 10 minutes ahead of it breaks the contract.
+
+    Raises:
+        PoisonError: with one of the reasons ``empty``, ``too_large``, ``not_utf8``, ``not_json``, ``contract``;
+            the text names the field and the value.
+    """
+    if not value:
+        raise PoisonError("empty", "the record has no value" if value is None else "the record's value is empty")
+    if len(value) > MAX_RECORD_BYTES:
+        raise PoisonError("too_large", f"record of {len(value)} bytes; the contract allows {MAX_RECORD_BYTES}")
+    # Legal JSON, but as a line of the lake or of a bulk request it would be two.
+    if b"\n" in value:
+        raise PoisonError("contract", "the record has a line break between its fields; it must be one line")
+    try:
+        if not value.isascii():
+            value.decode()  # msgspec does not look into fields that it skips
+        record = _decoder.decode(value)
+    except UnicodeDecodeError as error:
+        raise PoisonError("not_utf8", f"not UTF-8: {error}") from error
+    except msgspec.ValidationError as error:
+        raise PoisonError("contract", _with_value(str(error), value)) from error
+    except msgspec.DecodeError as error:
+        raise PoisonError("not_json", f"{error}: {_cut(value)}") from error
+    except RecursionError as error:
+        raise PoisonError("not_json", "nested too deeply") from error
+    _check(record, now_ms=now_ms)
+    return record
+
+
+def _check(record: Record, *, now_ms: int | None) -> None:
+    _check_identity(record.source, record.asset_id, record.quote)
+    slot_ms = _time("timestamp", record.timestamp)
+    if slot_ms < EARLIEST_MS:
+        raise PoisonError("contract", f"timestamp {record.timestamp!r} is before 2009")
+    if now_ms is not None and slot_ms > now_ms + MAX_AHEAD_MS:
+        raise PoisonError("contract", f"timestamp {record.timestamp!r} is more than 10 minutes ahead of the clock")
+    _time("fetched_at", record.fetched_at)
+    if record.last_updated is not None:
+        _time("last_updated", record.last_updated)
+
+
+def _time(field: str, text: str) -> int:
+    try:
+        return from_iso(text)
+    except ValueError as error:
+        raise PoisonError("contract", f"{field} {_cut(text)}: {error}") from error
+
+
+@lru_cache(maxsize=16_384)
+def _check_identity(source: str, asset_id: str, quote: str) -> None:
+    # lru_cache keeps no exceptions: a bad identity is looked at each time, a good one once.
+    for field, text, pattern, rule in (
+        ("source", source, _source, "lower-case letters, digits and '-', at most 32"),
+        ("asset_id", asset_id, _asset_id, "1 to 128 characters without ':', '/' or blank"),
+        ("quote", quote, _quote, "1 to 32 characters without ':', '/' or blank"),
+    ):
+        if not pattern.match(text):
+            raise PoisonError("contract", f"{field} {_cut(text)} is not allowed: {rule}")
+    id_bytes = len(f"{source}:{asset_id}:{quote}:".encode()) + _MAX_SLOT_DIGITS
+    if id_bytes > MAX_DOCUMENT_ID_BYTES:
+        raise PoisonError("contract", f"asset_id {_cut(asset_id)} makes a document id of more than 512 bytes")
+
+
+def _check_finite(record: Record) -> None:
+    for field in record.__struct_fields__:
+        number = getattr(record, field)
+        if isinstance(number, float) and not math.isfinite(number):
+            raise PoisonError("contract", f"{field} is {number}; only finite numbers are allowed")
+
+
+def _with_value(message: str, value: bytes) -> str:
+    """Adds the offending value to msgspec's message, which names only the field."""
+    field = re.search(r"`\$\.(\w+)`", message)
+    if field is None:
+        return f"{message}: {_cut(value)}"
+    try:
+        found = msgspec.json.decode(value)[field.group(1)]
+    except (msgspec.DecodeError, UnicodeDecodeError, KeyError, TypeError):
+        # A number out of range cannot be decoded at all: show the record's bytes instead.
+        found = value
+    return f"{message}: {_cut(found)}"
+
+
+def _cut(value: object, limit: int = 200) -> str:
+    text = repr(value)
+    return text if len(text) <= limit else f"{text[:limit]}… ({len(text)} characters)"

@@ -1,0 +1,21 @@
+"""The JSON Schema of the record, made from the contract; ``docs/record.schema.json`` is its committed copy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from common.record.contract import SCHEMA_VERSION, Record
+
+
+def json_schema() -> dict[str, Any]:
+    """Draft 2020-12 schema of one record. Unknown fields are allowed: newer producers may add some."""
+    schema = msgspec.json.schema(Record)
+    definition: dict[str, Any] = schema["$defs"]["Record"]
+    definition["title"] = "crypto-data record"
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$comment": f"schema-version {SCHEMA_VERSION}; made by `make docs`",
+        **definition,
+    }

@@ -1,0 +1,113 @@
+"""What every upstream module gives: which calls make a poll, what an answer means, and the records in it.
+
+A source is pure: it builds calls and reads answers. Sending, budget, retries and time belong to the poller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from common.errors import TransientError
+from common.record import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One GET request. ``headers`` may hold an API key and are never logged."""
+
+    url: str
+    params: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    cost: int = 1
+    """In the upstream's own unit: calls at CoinGecko and Bybit, weight at Binance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back. Header names are lower case; ``body`` is decompressed."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A row that is no record. ``reason`` is a metric label, ``detail`` is for the log."""
+
+    reason: str
+    asset_id: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """All that one poll of one source gave: the records of a slot, and the rows that are none."""
+
+    source: str
+    slot_ms: int
+    fetched_at_ms: int
+    records: list[Record]
+    rejected: list[Rejected]
+
+
+class BannedError(TransientError):
+    """The upstream has locked us out: nothing at all may be sent to it for ``retry_after`` seconds."""
+
+    def __init__(self, message: str, *, retry_after: float) -> None:
+        super().__init__(message, retry_after=retry_after)
+        self.retry_after: float = retry_after
+
+
+class SymbolList(Protocol):
+    """An exchange's own list of what it trades, which tells the quote currency. Asked for once a day."""
+
+    def next_call(self, previous: bytes | None) -> Call | None:
+        """The first call (``previous`` is None), then the next page after ``previous``; None when that was all."""
+
+    def load(self, bodies: Sequence[bytes]) -> int:
+        """Takes over a whole list; returns how many symbols it knows.
+
+        Raises:
+            TransientError: the bodies are not such a list.
+        """
+
+
+class Source(Protocol):
+    """One market of one upstream."""
+
+    @property
+    def name(self) -> str:
+        """The record's ``source``: ``coingecko``, ``bybit-linear``."""
+
+    @property
+    def upstream(self) -> str:
+        """Whose budget the calls count in: ``coingecko``, ``binance``, ``bybit``."""
+
+    @property
+    def symbol_list(self) -> SymbolList | None:
+        """None where the source tells the quote currency by itself."""
+
+    def calls(self) -> Sequence[Call]:
+        """The calls of one poll, in order. A poll is all their answers or nothing."""
+
+    def check(self, answer: Answer, *, now_ms: int) -> None:
+        """Returns if the answer is the one asked for.
+
+        Raises:
+            BannedError: nothing may be sent for a while (HTTP 418; Bybit's 403).
+            TransientError: may work if tried again (429, 5xx, an answer that is not what the upstream speaks).
+            OperatorError: a wrong key, plan or address: only a person can mend it.
+        """
+
+    def used(self, answer: Answer) -> int | None:
+        """What the upstream says we have used of its budget in its window, where it says so."""
+
+    def read(self, bodies: Sequence[bytes], *, slot_ms: int, fetched_at_ms: int) -> Poll:
+        """The records in the answers to :meth:`calls`, in order, each asset once.
+
+        Raises:
+            TransientError: a body is not what the upstream speaks (cut, garbage, another shape).
+        """
