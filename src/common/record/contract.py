@@ -29,11 +29,12 @@ Source = Annotated[
     str,
     _text(
         SOURCE_PATTERN,
-        "One per market: coingecko, binance, bybit-linear, bybit-inverse, bybit-spot. BTCUSDT is another thing in each.",
+        "One per market: coingecko, binance, bybit-linear, bybit-inverse, bybit-spot; BTCUSDT differs in each.",
     ),
 ]
 AssetId = Annotated[
-    str, _text(ASSET_ID_PATTERN, "The upstream's own id: bitcoin, BTCUSDT. Only this is unique; symbols repeat.")
+    str,
+    _text(ASSET_ID_PATTERN, "The upstream's own id: bitcoin, BTCUSDT. Only this is unique; symbols repeat."),
 ]
 Quote = Annotated[str, _text(QUOTE_PATTERN, "Quote currency: USD, USDT; UNKNOWN where no rule tells it.")]
 Time = Annotated[str, _text(TIME_PATTERN, "UTC, ISO 8601, milliseconds, Z.")]

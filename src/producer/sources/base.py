@@ -65,7 +65,11 @@ class SymbolList(Protocol):
     """An exchange's own list of what it trades, which tells the quote currency. Asked for once a day."""
 
     def next_call(self, previous: bytes | None) -> Call | None:
-        """The first call (``previous`` is None), then the next page after ``previous``; None when that was all."""
+        """The first call (``previous`` is None), then the next page after ``previous``; None when that was all.
+
+        Raises:
+            TransientError: ``previous`` is no such page, or the pages do not end.
+        """
 
     def load(self, bodies: Sequence[bytes]) -> int:
         """Takes over a whole list; returns how many symbols it knows.
@@ -91,7 +95,11 @@ class Source(Protocol):
         """None where the source tells the quote currency by itself."""
 
     def calls(self) -> Sequence[Call]:
-        """The calls of one poll, in order. A poll is all their answers or nothing."""
+        """The calls of one poll, in order. A poll is all their answers or nothing.
+
+        Raises:
+            OperatorError: they need a key and there is none to send.
+        """
 
     def check(self, answer: Answer, *, now_ms: int) -> None:
         """Returns if the answer is the one asked for.
@@ -109,5 +117,6 @@ class Source(Protocol):
         """The records in the answers to :meth:`calls`, in order, each asset once.
 
         Raises:
-            TransientError: a body is not what the upstream speaks (cut, garbage, another shape).
+            TransientError: a body is not what the upstream speaks (cut, garbage, another shape), or there is
+                nothing at all in it: a poll without a single row would be an empty success.
         """

@@ -1,0 +1,115 @@
+"""`cryptoproxy setup | check`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import click
+import elastic_transport
+import elasticsearch
+from kafka import errors as kafka_errors
+
+from common import topics
+from common.checks import check_elasticsearch, check_kafka, check_s3
+from common.clients import elastic
+from common.clients import kafka as kafka_client
+from common.clock import SystemClock
+from common.errors import CryptoProxyError, TransientError
+from common.record import iso
+from common.settings import Settings
+from common.settings.catalogue import SECTIONS
+from common.settings.loading import declared_in, shown
+from common.start import load_settings
+from consumer import template
+from lake.store import Store
+
+
+@click.command()
+@click.option("--wait", default=0, metavar="SECONDS", help="How long to wait for what is not up yet.")
+@click.option(
+    "--only", type=click.Choice(["topics", "index", "bucket"]), multiple=True, help="Only this part. May be repeated."
+)
+@click.pass_obj
+def setup(env_file: Path, wait: int, only: tuple[str, ...]) -> None:
+    """Make topics, index template, alias and bucket. Idempotent; needs an administrator's rights."""
+    settings = load_settings(env_file)
+    steps: dict[str, Callable[[Settings], Iterator[str]]] = {"topics": _topics, "index": _index, "bucket": _bucket}
+    deadline = time.monotonic() + wait
+    for name, step in steps.items():
+        if not only or name in only:
+            _patiently(step, settings, deadline)
+
+
+def _patiently(step: Callable[[Settings], Iterator[str]], settings: Settings, deadline: float) -> None:
+    while True:
+        try:
+            for word in step(settings):
+                click.echo(word)
+        except TransientError as error:
+            if time.monotonic() > deadline:
+                raise
+            click.echo(f"waiting: {error}", err=True)
+            time.sleep(1)
+        else:
+            return
+
+
+def _topics(settings: Settings) -> Iterator[str]:
+    try:
+        admin = kafka_client.admin(settings.kafka)
+        try:
+            yield from topics.set_up(admin, settings.kafka)
+        finally:
+            admin.close()
+    except kafka_errors.KafkaError as error:
+        raise kafka_client.meaning(error, settings.kafka) from error
+
+
+def _index(settings: Settings) -> Iterator[str]:
+    client = elastic.client(settings.elasticsearch, connections=1)
+    try:
+        yield from template.set_up(client, settings.elasticsearch, now=iso(SystemClock().now_ms()))
+    except elasticsearch.ApiError as error:
+        raise elastic.failure(error.status_code, error.error, str(error.body)[:500]) from error
+    except elastic_transport.TransportError as error:
+        raise elastic.no_answer(error, settings.elasticsearch) from error
+    finally:
+        client.close()
+
+
+def _bucket(settings: Settings) -> Iterator[str]:
+    made = Store(settings.s3).make_bucket()
+    yield f"bucket {settings.s3.bucket}: {'made' if made else 'there already'}"
+
+
+@click.command()
+@click.pass_obj
+@click.pass_context
+def check(context: click.Context, env_file: Path) -> None:
+    """Print the settings in force, secrets masked, and try each connection by a real write, read and delete."""
+    settings = load_settings(env_file)
+    for name, section in SECTIONS.items():
+        click.secho(name, bold=True)
+        values = getattr(settings, name)
+        for attribute, declared in declared_in(section):
+            click.echo(f"  {declared.name}={shown(declared, getattr(values, attribute))}")
+    click.echo()
+    now = iso(SystemClock().now_ms())
+    tried = [
+        _tried("Kafka", lambda: check_kafka(settings.kafka)),
+        _tried("Elasticsearch", lambda: check_elasticsearch(settings.elasticsearch, now=now)),
+        _tried("S3", lambda: check_s3(settings.s3)),
+    ]
+    context.exit(0 if all(tried) else 1)
+
+
+def _tried(name: str, attempt: Callable[[], str]) -> bool:
+    try:
+        proven = attempt()
+    except CryptoProxyError as error:
+        click.secho(f"✗ {name}: {error}", fg="red")
+        return False
+    click.secho(f"✓ {name}: {proven}", fg="green")
+    return True

@@ -1,0 +1,55 @@
+"""Elasticsearch: a real write that must be refused for its content, so that nothing is left to delete, and a search."""
+
+from __future__ import annotations
+
+import elastic_transport
+import elasticsearch
+
+from common.clients import elastic
+from common.errors import OperatorError
+from common.record import Period, index_name
+from common.settings.catalogue import Elasticsearch
+
+# It passes every door that a good document passes (network, login, role, index, blocks), then is refused as
+# unreadable: the indexer's role may create documents, and nobody's may delete them.
+_UNREADABLE = b'{"source":"check","price":"not a number"}\n'
+
+
+def check_elasticsearch(settings: Elasticsearch, *, now: str) -> str:
+    """What was proven, in a line.
+
+    Raises:
+        CryptoProxyError: what failed, and what to do.
+    """
+    index = index_name(settings.alias, now, Period(settings.period))
+    client = elastic.client(settings, connections=1, timeout=10)
+    try:
+        if not client.indices.exists(index=index):
+            raise OperatorError(f"index {index} is missing", remedy="Run `cryptoproxy setup`")
+        answer = client.perform_request(
+            "POST",
+            "/_bulk",
+            headers={"content-type": "application/x-ndjson", "accept": "application/json"},
+            body=b'{"create":{"_index":"%b"}}\n%b' % (index.encode(), _UNREADABLE),
+        )
+        item = answer.body["items"][0]["create"]
+        error = item.get("error", {})
+        if item["status"] == 201:
+            raise OperatorError(
+                f"index {index} took a document whose price is no number: its mapping is not ours",
+                remedy="See docs/migration.md",
+            )
+        if error.get("type") not in ("document_parsing_exception", "mapper_parsing_exception"):
+            raise elastic.failure(item["status"], str(error.get("type")), str(error.get("reason")))
+        count = client.count(index=settings.alias)["count"]
+    except elasticsearch.ApiError as failure:
+        body = failure.body if isinstance(failure.body, dict) else {}
+        error = body.get("error", {}) if isinstance(body.get("error"), dict) else {}
+        raise elastic.failure(
+            failure.status_code, str(error.get("type", "")), str(error.get("reason", ""))
+        ) from failure
+    except elastic_transport.TransportError as failure:
+        raise elastic.no_answer(failure, settings) from failure
+    finally:
+        client.close()
+    return f"may write to {index}; alias {settings.alias} is readable with {count} documents"

@@ -1,0 +1,113 @@
+"""Kafka, step by step, because its client reports a wrong port, CA and password all as the same timeout."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+import uuid
+from typing import Any
+
+from kafka import TopicPartition
+from kafka import errors as kafka_errors
+
+from common.clients import kafka as kafka_client
+from common.errors import CryptoProxyError, OperatorError, TransientError
+from common.settings.catalogue import Kafka
+
+_SECONDS = 5.0
+_CHECK_KEY = b"check"
+
+
+def check_kafka(kafka: Kafka) -> str:
+    """What was proven, in a line.
+
+    Raises:
+        CryptoProxyError: which step failed, and what to do.
+    """
+    _tcp_and_tls(kafka)
+    try:
+        _write_read_delete(kafka)
+    except kafka_errors.KafkaTimeoutError as error:
+        if "bootstrap" in str(error).lower() and kafka.security_protocol.startswith("SASL"):
+            raise OperatorError(
+                f"SASL: the brokers take the connection, but not the login as {kafka.sasl_username!r} "
+                f"by {kafka.sasl_mechanism}",
+                remedy="Check KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD and KAFKA_SASL_MECHANISM",
+            ) from error
+        if "bootstrap" in str(error).lower():
+            raise OperatorError(
+                "the port takes connections, but does not speak Kafka as KAFKA_SECURITY_PROTOCOL="
+                f"{kafka.security_protocol} says",
+                remedy="Check KAFKA_SECURITY_PROTOCOL and that the port is that listener's",
+            ) from error
+        raise kafka_client.meaning(error, kafka) from error
+    except kafka_errors.KafkaError as error:
+        raise kafka_client.meaning(error, kafka) from error
+    return f"record written, read and deleted on {kafka.state_topic}; topic {kafka.topic} is there"
+
+
+def _tcp_and_tls(kafka: Kafka) -> None:
+    faults: list[CryptoProxyError] = []
+    for broker in kafka.brokers:
+        host, _, port = broker.rpartition(":")
+        try:
+            _reach(host.strip("[]"), int(port), kafka)
+        except CryptoProxyError as error:
+            faults.append(error)
+        else:
+            return  # one broker is enough to find the others
+    raise faults[0]
+
+
+def _reach(host: str, port: int, kafka: Kafka) -> None:
+    try:
+        connection = socket.create_connection((host, port), timeout=_SECONDS)
+    except OSError as error:
+        raise TransientError(
+            f"TCP: {host}:{port} does not take a connection ({error}). Is Kafka up there? Check KAFKA_BROKERS_HOST_PORT"
+        ) from error
+    with connection:
+        if "SSL" not in kafka.security_protocol:
+            return
+        context = ssl.create_default_context(cafile=kafka_client.path_text(kafka.ssl_cafile))
+        if kafka.ssl_certfile is not None:
+            context.load_cert_chain(kafka.ssl_certfile, kafka.ssl_keyfile)
+        try:
+            with context.wrap_socket(connection, server_hostname=host):
+                return
+        except (ssl.SSLError, OSError) as error:
+            raise OperatorError(
+                f"TLS: {host}:{port} takes the connection, but not TLS with our certificates ({error})",
+                remedy="Check KAFKA_SSL_CAFILE (the CA that signed the broker's certificate) and the port",
+            ) from error
+
+
+def _write_read_delete(kafka: Kafka) -> None:
+    value = uuid.uuid4().hex.encode()
+    producer = kafka_client.producer(kafka, client_id="cryptoproxy-check")
+    try:
+        for topic in (kafka.topic, kafka.state_topic):
+            if not producer.partitions_for(topic):
+                raise OperatorError(f"topic {topic} is missing", remedy="Run `cryptoproxy setup`")
+        at = producer.send(kafka.state_topic, key=_CHECK_KEY, value=value).get(timeout=_SECONDS)
+        _read_back(kafka, at.offset, value)
+        producer.send(kafka.state_topic, key=_CHECK_KEY, value=None).get(timeout=_SECONDS)
+    finally:
+        producer.close(timeout=_SECONDS)
+
+
+def _read_back(kafka: Kafka, offset: int, value: bytes) -> None:
+    consumer: Any = kafka_client.consumer(kafka, group_id=None)
+    try:
+        partition = TopicPartition(kafka.state_topic, 0)
+        consumer.assign([partition])
+        consumer.seek(partition, offset)
+        deadline = time.monotonic() + _SECONDS
+        while time.monotonic() < deadline:
+            for records in consumer.poll(timeout_ms=250).values():
+                if any(record.value == value for record in records):
+                    return
+    finally:
+        consumer.close()
+    raise TransientError(f"the record written to {kafka.state_topic} could not be read back within {_SECONDS:.0f} s")

@@ -1,0 +1,103 @@
+"""Logging: one event a line with its numbers, for people or as JSON; repeated events limited, secrets masked."""
+
+from __future__ import annotations
+
+import json
+import logging
+import logging.handlers
+import sys
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from common.settings.secret import MASK
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: ``time`` (UTC), ``level``, ``logger``, ``message``, ``error`` where there is one."""
+
+    converter = staticmethod(time.gmtime)
+
+    def format(self, record: logging.LogRecord) -> str:
+        event = {
+            "time": f"{self.formatTime(record, '%Y-%m-%dT%H:%M:%S')}.{record.msecs:03.0f}Z",
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            event["error"] = self.formatException(record.exc_info)
+        return json.dumps(event, ensure_ascii=False)
+
+
+class PlainFormatter(logging.Formatter):
+    """``10:01:00.412 INFO  50 coins fetched …``, in UTC; warnings and errors stand out by their word."""
+
+    converter = staticmethod(time.gmtime)
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s.%(msecs)03dZ %(levelname)-7s %(message)s", "%Y-%m-%dT%H:%M:%S")
+
+
+class MaskSecrets(logging.Filter):
+    """The last line of defence: a secret that got into a message of any library is masked there."""
+
+    def __init__(self, secrets: Callable[[], Iterable[str]]) -> None:
+        super().__init__()
+        self._secrets = secrets
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        masked = message
+        for secret in self._secrets():
+            masked = masked.replace(secret, MASK)
+        if masked is not message:
+            record.msg, record.args = masked, None
+        return True
+
+
+def configure(
+    *,
+    level: str = "INFO",
+    format: str = "text",  # noqa: A002 - the setting's own word
+    file: Path | None = None,
+    secrets: Callable[[], Iterable[str]] = tuple,
+) -> None:
+    """Sets up logging for the process: to standard error, and to ``file`` as well where one is named."""
+    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+    if file is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        # WatchedFileHandler goes on in a new file after logrotate has moved the old one.
+        handlers.append(logging.handlers.WatchedFileHandler(file, encoding="utf-8"))
+    formatter = JsonFormatter() if format == "json" else PlainFormatter()
+    for handler in handlers:
+        handler.setFormatter(formatter)
+        handler.addFilter(MaskSecrets(secrets))
+    logging.basicConfig(level=level, handlers=handlers, force=True)
+    # A full log disk must not end or flood the process: what cannot be written is dropped.
+    logging.raiseExceptions = False
+    # Their own words repeat what we say, at each reconnect.
+    for chatty in ("kafka", "elastic_transport", "botocore", "urllib3", "boto3", "s3transfer"):
+        logging.getLogger(chatty).setLevel(level if level == "DEBUG" else logging.CRITICAL)
+
+
+class Limited:
+    """Says a repeated event at most once in ``seconds``, and how often it came meanwhile."""
+
+    def __init__(
+        self, logger: logging.Logger, *, seconds: float = 30, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._logger = logger
+        self._seconds = seconds
+        self._clock = clock
+        self._last: dict[str, tuple[float, int]] = {}
+
+    def warning(self, key: str, message: str) -> None:
+        """Logs ``message`` unless ``key`` was logged just now."""
+        now = self._clock()
+        said, suppressed = self._last.get(key, (float("-inf"), 0))
+        if now - said < self._seconds:
+            self._last[key] = (said, suppressed + 1)
+            return
+        self._last[key] = (now, 0)
+        self._logger.warning("%s%s", message, f" ({suppressed} more like it since)" if suppressed else "")

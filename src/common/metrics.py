@@ -1,0 +1,75 @@
+"""Every metric name of both processes, in one list. Per poll and per batch, never per record."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
+
+class PollerMetrics:
+    """What `/metrics` of the poller says."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        def counter(name: str, what: str, *labels: str) -> Counter:
+            return Counter(f"cryptoproxy_{name}", what, labels, registry=registry)
+
+        def gauge(name: str, what: str, *labels: str) -> Gauge:
+            return Gauge(f"cryptoproxy_{name}", what, labels, registry=registry)
+
+        def histogram(name: str, what: str, *labels: str) -> Histogram:
+            return Histogram(f"cryptoproxy_{name}", what, labels, registry=registry, buckets=_SECONDS)
+
+        # --- polling
+        self.polls = counter("polls", "Polls that were kept in the outbox", "source")
+        self.records_polled = counter("records_polled", "Records in these polls", "source")
+        self.rows_rejected = counter("rows_rejected", "Rows that are no records", "source", "reason")
+        self.slots_missed = counter("slots_missed", "Slots without a poll", "source", "reason")
+        self.last_poll = gauge("last_successful_poll_timestamp_seconds", "Slot of the last kept poll", "source")
+        self.fetch_seconds = histogram("fetch_seconds", "From the start of a poll to its last answer", "source")
+        # --- the budget
+        self.calls = counter("upstream_calls", "Requests sent to an upstream, each attempt", "upstream", "status")
+        self.cost = counter("upstream_cost", "What they cost, in the upstream's unit", "upstream")
+        self.budget_left = gauge("upstream_budget_left", "What is left of a quota", "upstream", "window")
+        self.ban_seconds = gauge("upstream_ban_seconds", "Seconds until a ban ends; 0 without one", "upstream")
+        # --- the outbox and its two drains
+        self.outbox_bytes = gauge("outbox_bytes", "Bytes waiting for a drain", "drain")
+        self.outbox_polls = gauge("outbox_polls", "Polls waiting for a drain", "drain")
+        self.outbox_age = gauge("outbox_oldest_seconds", "Age of the oldest poll waiting for a drain", "drain")
+        self.outbox_hours = gauge("outbox_hours", "How long the outbox lasts at this plan when nothing is delivered")
+        self.records_published = counter("records_published", "Records acknowledged by Kafka", "source")
+        self.publish_seconds = histogram("publish_seconds", "From response arrived to all acknowledged", "source")
+        self.producer_replaced = counter("producer_replaced", "Kafka producers thrown away for lack of progress")
+        self.dead_letters = counter("poller_dead_letters", "Records the topic refused for good", "reason")
+        self.records_archived = counter("records_archived", "Records stored in the lake", "source")
+        self.objects_archived = counter("objects_archived", "Objects stored in the lake", "source")
+        self.archive_seconds = histogram("archive_seconds", "Duration of a PUT to the lake", "source")
+        # --- one active poller
+        self.active = gauge("poller_active", "1 while this process polls, 0 while it stands by")
+        self.unconfirmed = gauge("poller_lease_unconfirmed", "1 while it polls although Kafka cannot confirm its lease")
+
+
+class IndexerMetrics:
+    """What `/metrics` of the indexer says."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        def counter(name: str, what: str, *labels: str) -> Counter:
+            return Counter(f"cryptoproxy_{name}", what, labels, registry=registry)
+
+        def gauge(name: str, what: str, *labels: str) -> Gauge:
+            return Gauge(f"cryptoproxy_{name}", what, labels, registry=registry)
+
+        self.consumed = counter("records_consumed", "Records read from the topic")
+        self.indexed = counter("documents_indexed", "Documents written")
+        self.duplicates = counter("duplicates", "Records that were there already")
+        self.dead_letters = counter("dead_letters", "Records sent to the dead-letter topic", "reason")
+        self.bulk_seconds = Histogram(
+            "cryptoproxy_bulk_seconds", "Duration of a bulk request", registry=registry, buckets=_SECONDS
+        )
+        self.bulk_retries = counter("bulk_retries", "Bulk requests that had to be tried again", "kind")
+        self.lag = gauge("lag_records", "Records on the topic that are not committed yet")
+        self.last_slot = gauge("last_indexed_slot_timestamp_seconds", "Newest slot written", "source")
+        self.in_flight = gauge("bulk_in_flight", "Bulk requests under way")
+        self.paused = gauge("indexer_paused", "1 while consuming is paused for a reason that /readyz names")
+        self.gap = counter("offset_gap_records", "Records that retention removed before they were read")
+        self.commits = counter("offset_commits", "Offset commits", "outcome")

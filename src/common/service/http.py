@@ -1,0 +1,82 @@
+"""`/livez`, `/readyz` and `/metrics`. A bare TCP connect tells that the process lives, too."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from common.errors import OperatorError
+from common.service.health import Health
+
+log = logging.getLogger(__name__)
+
+
+class HealthServer:
+    """Serves on a thread of its own, so that it answers whatever the loops are doing."""
+
+    def __init__(
+        self, host: str, port: int, *, health: Health, stuck: Callable[[], list[str]], registry: CollectorRegistry
+    ) -> None:
+        def answer(path: str) -> tuple[int, str, bytes]:
+            if path == "/livez":
+                late = stuck()
+                return (
+                    (503, "text/plain", f"stuck: {', '.join(late)}\n".encode())
+                    if late
+                    else (200, "text/plain", b"ok\n")
+                )
+            if path == "/readyz":
+                reasons = health.reasons()
+                body = json.dumps({"ready": not reasons, "reasons": reasons}, ensure_ascii=False) + "\n"
+                return 503 if reasons else 200, "application/json", body.encode()
+            if path == "/metrics":
+                return 200, CONTENT_TYPE_LATEST, generate_latest(registry)
+            return 404, "text/plain", b"there are /livez, /readyz and /metrics\n"
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                status, content_type, body = answer(self.path.partition("?")[0])
+                self.send_response(status)
+                self.send_header("Content-Type", content_type)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+                log.debug(format, *args)
+
+        class Server(ThreadingHTTPServer):
+            daemon_threads = True
+
+            def handle_error(self, request: Any, client_address: Any) -> None:
+                # A peer that hangs up (a bare TCP probe) is no event.
+                log.debug("health request of %s ended early", client_address, exc_info=True)
+
+        try:
+            self._server = Server((host, port), Handler)
+        except OSError as error:
+            raise OperatorError(
+                f"the health port {host}:{port} cannot be opened: {error.strerror}",
+                remedy="Free it, or set PYTHON_PRODUCER_SERVER_PORT / PYTHON_CONSUMER_SERVER_PORT (0: any free one)",
+            ) from error
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.2,), name="health", daemon=True)
+
+    @property
+    def url(self) -> str:
+        host, port = self._server.server_address[:2]
+        return f"http://{host!s}:{port}"
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()

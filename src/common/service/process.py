@@ -1,0 +1,135 @@
+"""Start, watch and end the loops of one process.
+
+Exit codes: 0 after a stop signal, 1 after an unhandled error, 2 for wrong settings, 70 when a loop is stuck.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import NoReturn
+
+from prometheus_client import CollectorRegistry
+
+from common.errors import CryptoProxyError
+from common.service.health import Health
+from common.service.http import HealthServer
+from common.service.loop import Loop
+
+log = logging.getLogger(__name__)
+
+STUCK_EXIT_CODE = 70
+STOP_SECONDS = 9.0
+"""From a stop signal to the end, whatever a client waits for; what is unfinished is done at the next start."""
+
+
+class Service:
+    """One process of loops. Each loop is a function of a :class:`Loop`; its end or error ends the process.
+
+    Usage: ``service.add("drain", drain.run)``, then ``return service.run()`` in the main thread.
+    """
+
+    def __init__(
+        self, name: str, *, host: str, port: int, watchdog_seconds: float, registry: CollectorRegistry | None = None
+    ) -> None:
+        self.name = name
+        self.health = Health()
+        self.registry = registry or CollectorRegistry()
+        self._stop = threading.Event()
+        self._watchdog_seconds = watchdog_seconds
+        self._loops: list[tuple[Loop, Callable[[Loop], None]]] = []
+        self._failed: str | None = None
+        self._server = HealthServer(host, port, health=self.health, stuck=self.stuck, registry=self.registry)
+
+    @property
+    def url(self) -> str:
+        """Where `/livez`, `/readyz` and `/metrics` are."""
+        return self._server.url
+
+    def add(self, name: str, run: Callable[[Loop], None]) -> None:
+        """Another loop, started by :meth:`run`."""
+        self._loops.append((Loop(name, self._stop), run))
+
+    def stop(self) -> None:
+        """Asks every loop to end, as a stop signal does."""
+        self._stop.set()
+
+    def stuck(self) -> list[str]:
+        """The loops that have not turned for the watchdog's time."""
+        return [loop.name for loop, _ in self._loops if loop.seconds_since_turn > self._watchdog_seconds]
+
+    def run(self) -> int:
+        """Runs until a stop signal or the end of a loop; returns the exit code. Call it in the main thread."""
+        self._server.start()
+        log.info("%s started; health and metrics at %s", self.name, self.url)
+        threads = [
+            threading.Thread(target=self._guarded, args=(loop, run), name=loop.name, daemon=True)
+            for loop, run in self._loops
+        ]
+        with self._signals():
+            for (loop, _), thread in zip(self._loops, threads, strict=True):
+                loop.turn()
+                thread.start()
+            while not self._stop.wait(min(1.0, self._watchdog_seconds / 4)):
+                if late := self.stuck():
+                    self._leave_stuck(late)
+            deadline = time.monotonic() + STOP_SECONDS
+            for thread in threads:
+                thread.join(max(0.0, deadline - time.monotonic()))
+        self._server.close()
+        code = 1 if self._failed else 0
+        if late := [thread.name for thread in threads if thread.is_alive()]:
+            # A client that waits for a server that is away cannot be interrupted. Nothing is lost by leaving:
+            # what was not acknowledged is still in the outbox or uncommitted.
+            log.warning("stopped without waiting longer for %s; the next start goes on there", ", ".join(late))
+            _leave(code)
+        log.info("%s stopped", self.name)
+        return code
+
+    def _guarded(self, loop: Loop, run: Callable[[Loop], None]) -> None:
+        try:
+            run(loop)
+        except CryptoProxyError as error:
+            self._failed = str(error)
+            log.critical("%s ends the process: %s", loop.name, error)
+        except Exception as error:
+            self._failed = str(error)
+            log.critical("%s ends the process: %s: %s", loop.name, type(error).__name__, error, exc_info=True)
+        finally:
+            self._stop.set()
+
+    def _leave_stuck(self, late: list[str]) -> NoReturn:
+        log.critical(
+            "%s has not turned for %.0f s (WATCHDOG_TIMEOUT); the process ends so that its supervisor starts it anew",
+            " and ".join(late),
+            self._watchdog_seconds,
+        )
+        _leave(STUCK_EXIT_CODE)
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        def handle(number: int, frame: FrameType | None) -> None:
+            self._stop.set()
+
+        if threading.current_thread() is not threading.main_thread():
+            yield  # a test's thread, which stops by stop()
+            return
+        before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _leave(code: int) -> NoReturn:
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(code)

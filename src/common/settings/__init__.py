@@ -1,0 +1,15 @@
+"""Every setting, in one typed place. ``Settings.load()`` reads the environment over ``.env``; all faults at once.
+
+| module | tells |
+|---|---|
+| ``catalogue`` | the settings: name, type, default, help |
+| ``kinds`` | how a text becomes a value, and what is said when it cannot |
+| ``loading`` | environment, files and defaults, in which order; faults collected |
+| ``secret`` | a value that is never printed, and may come from a file |
+| ``document`` | ``docs/settings.md`` and ``.env.example``, made from the catalogue |
+"""
+
+from common.settings.catalogue import Settings
+from common.settings.secret import Secret
+
+__all__ = ["Secret", "Settings"]

@@ -1,0 +1,479 @@
+"""The settings. Each has its name, type, default and help here and nowhere else; the docs are made from this."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from common.settings import kinds
+from common.settings.loading import load_section, raise_if_any, read_environment, secret, setting
+from common.settings.secret import Secret
+
+SOURCE_NAMES = ("coingecko", "binance", "bybit-linear", "bybit-inverse", "bybit-spot")
+
+_topic = kinds.matching(r"[A-Za-z0-9._-]{1,200}", "topic name", "has characters that Kafka does not allow in a topic")
+_port = kinds.whole(0, 65_535)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kafka:
+    """Where the topic is, and how to get in."""
+
+    brokers: tuple[str, ...] = setting(
+        "KAFKA_BROKERS_HOST_PORT",
+        kinds.host_ports(),
+        "localhost:9092",
+        "Brokers to start from.",
+        example="kafka-1:9092,kafka-2:9092",
+    )
+    topic: str = setting(
+        "KAFKA_TOPIC",
+        _topic,
+        "crypto-data",
+        "The shared topic. Its dead letters, lease and state are `<topic>.dlq`, `.lease` and `.state`.",
+    )
+    client_id: str = setting(
+        "KAFKA_PRODUCER_CLIENT_ID",
+        kinds.text(),
+        "cryptoproxy-producer",
+        "How the poller names itself to the brokers.",
+    )
+    group_id: str = setting(
+        "KAFKA_CONSUMER_GROUP_ID", kinds.text(), "cryptoproxy-indexer", "The indexers' consumer group."
+    )
+    offset_reset: str = setting(
+        "KAFKA_OFFSET_RESET",
+        kinds.choice("earliest", "latest"),
+        "earliest",
+        "Where a group without any commit begins. Offsets out of range always go on from the earliest.",
+    )
+    security_protocol: str = setting(
+        "KAFKA_SECURITY_PROTOCOL",
+        kinds.choice("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"),
+        "PLAINTEXT",
+        "How to talk to the brokers.",
+        example="SASL_SSL",
+    )
+    sasl_mechanism: str = setting(
+        "KAFKA_SASL_MECHANISM",
+        kinds.choice("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"),
+        "SCRAM-SHA-512",
+        "How to log in, with a SASL protocol.",
+    )
+    sasl_username: str | None = setting(
+        "KAFKA_SASL_USERNAME", kinds.text(), "", "User, with a SASL protocol.", example="cryptoproxy-poller"
+    )
+    sasl_password: Secret = secret("KAFKA_SASL_PASSWORD", "Password, with a SASL protocol.")
+    ssl_cafile: Path | None = setting(
+        "KAFKA_SSL_CAFILE",
+        kinds.path(),
+        "",
+        "CA that signed the brokers' certificates, PEM; the system's own without.",
+        example="/etc/ssl/kafka-ca.pem",
+    )
+    ssl_certfile: Path | None = setting(
+        "KAFKA_SSL_CERTFILE",
+        kinds.path(),
+        "",
+        "Client certificate, PEM, where brokers ask for one.",
+        example="/etc/ssl/client.pem",
+    )
+    ssl_keyfile: Path | None = setting(
+        "KAFKA_SSL_KEYFILE",
+        kinds.path(),
+        "",
+        "Key of the client certificate, PEM.",
+        example="/etc/ssl/client.key",
+    )
+    partitions: int = setting(
+        "KAFKA_TOPIC_PARTITIONS",
+        kinds.whole(1, 1000),
+        "3",
+        "For `cryptoproxy setup`: partitions of the topic; the most indexers that can share the work.",
+    )
+    replication: int = setting(
+        "KAFKA_TOPIC_REPLICATION",
+        kinds.whole(1, 9),
+        "1",
+        "For `cryptoproxy setup`: copies of each partition; 3 in production.",
+        example="3",
+    )
+    min_insync: int = setting(
+        "KAFKA_TOPIC_MIN_INSYNC",
+        kinds.whole(1, 9),
+        "1",
+        "For `cryptoproxy setup`: copies that must have a record before it counts as sent; 2 with 3 copies.",
+        example="2",
+    )
+    retention: float = setting(
+        "KAFKA_TOPIC_RETENTION",
+        kinds.duration(),
+        "7d",
+        "For `cryptoproxy setup`: how long the topic keeps records. The lake keeps them for ever.",
+    )
+
+    @property
+    def dead_letter_topic(self) -> str:
+        return f"{self.topic}.dlq"
+
+    @property
+    def lease_topic(self) -> str:
+        return f"{self.topic}.lease"
+
+    @property
+    def state_topic(self) -> str:
+        return f"{self.topic}.state"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Elasticsearch:
+    """Where documents go, and how to get in."""
+
+    url: str = setting(
+        "ES_URL_ENDPOINT",
+        kinds.url(),
+        "http://localhost:9200",
+        "Address of Elasticsearch.",
+        example="https://es.example:9200",
+    )
+    user: str | None = setting("ES_USER", kinds.text(), "", "User.", example="cryptoproxy-indexer")
+    password: Secret = secret("ES_PASSWORD", "Password of the user.")
+    api_key: Secret = secret("ES_API_KEY", "API key (the encoded form), instead of user and password.")
+    ca_file: Path | None = setting(
+        "ES_CA_FILE",
+        kinds.path(),
+        "",
+        "CA that signed the server's certificate, PEM; the system's own without.",
+        example="/etc/ssl/es-ca.pem",
+    )
+    alias: str = setting(
+        "ES_INDEX",
+        kinds.matching(
+            r"[a-z0-9][a-z0-9._-]{0,199}", "alias name", "must be lower-case letters, digits, '.', '_' or '-'"
+        ),
+        "crypto-prices",
+        "The alias that readers ask; indices are `<alias>-YYYY.MM.01`.",
+    )
+    period: str = setting(
+        "ES_INDEX_PERIOD",
+        kinds.choice("month", "day"),
+        "month",
+        "For `cryptoproxy setup`: what one index holds. Fixed afterwards; `day` for very high rates.",
+    )
+    shards: int = setting(
+        "ES_NUMBER_OF_SHARDS",
+        kinds.whole(1, 100),
+        "1",
+        "For `cryptoproxy setup`: primary shards of each new index.",
+    )
+    replicas: int = setting(
+        "ES_NUMBER_OF_REPLICAS",
+        kinds.whole(0, 10),
+        "0",
+        "For `cryptoproxy setup`: copies of each shard; 1 or more with several nodes.",
+        example="1",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class S3:
+    """Where the lake is."""
+
+    bucket: str = setting(
+        "AWS_S3_BUCKET",
+        kinds.matching(
+            r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
+            "bucket name",
+            "is not a bucket name (3 to 63 of a-z, 0-9, '.', '-')",
+        ),
+        "crypto-lake",
+        "The lake's bucket.",
+    )
+    region: str = setting("AWS_S3_REGION", kinds.text(), "us-east-1", "Its region.", example="eu-central-1")
+    access_key: Secret = secret("AWS_S3_ACCESS_KEY", "Access key. Without keys, boto3's own credential chain is used.")
+    secret_key: Secret = secret("AWS_S3_SECRET_KEY", "Secret key.")
+    prefix: str = setting(
+        "AWS_S3_FILENAME_PREFIX",
+        kinds.matching(
+            r"[A-Za-z0-9!_.*'()-]+(/[A-Za-z0-9!_.*'()-]+)*",
+            "key prefix",
+            "must be path parts joined by '/', without one at either end",
+        ),
+        "crypto",
+        "First part of every object's name.",
+        example="team-a/crypto",
+    )
+    endpoint_url: str | None = setting(
+        "AWS_S3_ENDPOINT_URL",
+        kinds.url(),
+        "",
+        "Address of another S3 than Amazon's.",
+        example="https://minio.example:9000",
+    )
+    ca_file: Path | None = setting(
+        "AWS_S3_CA_FILE",
+        kinds.path(),
+        "",
+        "CA that signed its certificate, PEM; the system's own without.",
+        example="/etc/ssl/s3-ca.pem",
+    )
+    object_seconds: int = setting(
+        "AWS_S3_OBJECT_SECONDS",
+        kinds.part_of_an_hour(),
+        "60",
+        "Time that one object holds where the interval is shorter. Longer intervals: one object per poll.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upstreams:
+    """What is asked for, how often, and how much of it is allowed."""
+
+    sources: tuple[str, ...] = setting(
+        "SOURCES",
+        kinds.names(SOURCE_NAMES),
+        "coingecko",
+        f"What to poll: any of {', '.join(f'`{name}`' for name in SOURCE_NAMES)}.",
+        example="coingecko,binance",
+    )
+    interval: float = setting(
+        "KAFKA_PRODUCER_BATCH_INTERVAL",
+        kinds.interval(),
+        "60",
+        "Seconds between polls: the default of each source's own interval.",
+    )
+    coingecko_interval: float | None = setting(
+        "COINGECKO_INTERVAL", kinds.interval(), "", "Seconds between polls of CoinGecko.", example="60"
+    )
+    coingecko_base_url: str | None = setting(
+        "COINGECKO_BASE_URL",
+        kinds.url(),
+        "",
+        "Another address than the plan's own.",
+        example="https://api.coingecko.com/api/v3",
+    )
+    coingecko_plan: str = setting(
+        "COINGECKO_PLAN",
+        kinds.choice("keyless", "demo", "pro"),
+        "keyless",
+        "Decides address, key header and default budget.",
+    )
+    coingecko_api_key: Secret = secret("COINGECKO_API_KEY", "Key of the demo or pro plan.")
+    coingecko_top_n: int = setting(
+        "COINGECKO_TOP_N",
+        kinds.whole(1, 10_000),
+        "50",
+        "How many coins, by market cap; more than 250 take further calls.",
+        example="250",
+    )
+    coingecko_ids: tuple[str, ...] | None = setting(
+        "COINGECKO_IDS", kinds.names(), "", "These coins instead of the top.", example="bitcoin,ethereum"
+    )
+    coingecko_quote: str = setting(
+        "COINGECKO_QUOTE",
+        kinds.matching(r"[a-z]{2,10}", "currency", "must be lower-case letters"),
+        "usd",
+        "Currency of the prices.",
+        example="eur",
+    )
+    coingecko_calls_per_minute: int | None = setting(
+        "COINGECKO_CALLS_PER_MINUTE",
+        kinds.whole(0, 10_000),
+        "",
+        "Calls allowed per minute; by plan 5, 30 or 500. 0: no limit.",
+        example="30",
+    )
+    coingecko_calls_per_month: int | None = setting(
+        "COINGECKO_CALLS_PER_MONTH",
+        kinds.whole(0, 1_000_000_000),
+        "",
+        "Calls allowed per calendar month; by plan none, 10000 or 500000. 0: no limit.",
+        example="10000",
+    )
+    binance_interval: float = setting("BINANCE_INTERVAL", kinds.interval(), "1", "Seconds between polls of Binance.")
+    binance_base_url: str = setting("BINANCE_BASE_URL", kinds.url(), "https://api.binance.com", "Address of Binance.")
+    binance_symbols: tuple[str, ...] = setting(
+        "BINANCE_SYMBOLS",
+        kinds.names(label="list, or `*` for the whole market"),
+        "BTCUSDT,ETHUSDT",
+        "Pairs to ask for.",
+        example="*",
+    )
+    binance_weight_per_minute: int = setting(
+        "BINANCE_WEIGHT_PER_MINUTE",
+        kinds.whole(0, 1_000_000),
+        "6000",
+        "Weight allowed per minute and address; slows down above 90 %. 0: no limit.",
+    )
+    bybit_interval: float | None = setting(
+        "BYBIT_INTERVAL", kinds.interval(), "", "Seconds between polls of each Bybit market.", example="10"
+    )
+    bybit_base_url: str = setting("BYBIT_BASE_URL", kinds.url(), "https://api.bybit.com", "Address of Bybit.")
+    bybit_symbols: tuple[str, ...] = setting(
+        "BYBIT_SYMBOLS",
+        kinds.names(label="list, or `*` for the whole market"),
+        "*",
+        "Symbols to keep.",
+        example="BTCUSDT,ETHUSDT",
+    )
+    bybit_calls_per_5s: int = setting(
+        "BYBIT_CALLS_PER_5S",
+        kinds.whole(0, 100_000),
+        "300",
+        "Calls allowed in 5 seconds and address; Bybit itself bans above 600. 0: no limit.",
+    )
+    timeout: float = setting(
+        "HTTP_TIMEOUT", kinds.seconds(0.1, 300), "10", "Longest wait for an upstream's answer, whole."
+    )
+
+    def interval_of(self, source: str) -> float:
+        """Seconds between polls of ``source``."""
+        if source == "coingecko":
+            return self.coingecko_interval or self.interval
+        if source == "binance":
+            return self.binance_interval
+        return self.bybit_interval or self.interval
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Poller:
+    """The producing process."""
+
+    port: int = setting(
+        "PYTHON_PRODUCER_SERVER_PORT",
+        _port,
+        "8000",
+        "Port of `/livez`, `/readyz` and `/metrics`. 0: a free one.",
+    )
+    outbox_dir: Path = setting(
+        "OUTBOX_DIR",
+        kinds.path(),
+        ".run/outbox",
+        "Folder where polls wait until Kafka and S3 have them. On a disk that survives; one per process.",
+        example="/var/lib/cryptoproxy/outbox",
+    )
+    outbox_max_size: int = setting(
+        "OUTBOX_MAX_SIZE", kinds.size(), "4GiB", "What the outbox may hold; when it is full, polling stops."
+    )
+    statistics_every: int = setting(
+        "STATISTICS_EVERY", kinds.whole(1, 1_000_000), "60", "Polls between two lines of statistics."
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Indexer:
+    """The indexing process."""
+
+    port: int = setting(
+        "PYTHON_CONSUMER_SERVER_PORT",
+        _port,
+        "8001",
+        "Port of `/livez`, `/readyz` and `/metrics`. 0: a free one.",
+    )
+    bulk_records: int = setting(
+        "BULK_MAX_RECORDS", kinds.whole(1, 100_000), "1000", "Most records in one bulk request."
+    )
+    bulk_bytes: int = setting("BULK_MAX_SIZE", kinds.size(), "1MiB", "Most bytes in one bulk request.")
+    bulk_in_flight: int = setting("BULK_IN_FLIGHT", kinds.whole(1, 64), "2", "Bulk requests under way at once.")
+    bulk_timeout: float = setting(
+        "BULK_TIMEOUT", kinds.seconds(1, 600), "60", "Longest wait for the answer to a bulk request."
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """What both processes share."""
+
+    host: str = setting(
+        "HEALTH_HOST",
+        kinds.text(),
+        "127.0.0.1",
+        "Address that the health ports listen on.",
+        example="10.0.0.5",
+    )
+    watchdog: float = setting(
+        "WATCHDOG_TIMEOUT",
+        kinds.seconds(5, 3600),
+        "120",
+        "A main loop that has not turned for so long ends the process.",
+    )
+    log_level: str = setting("LOG_LEVEL", kinds.choice("DEBUG", "INFO", "WARNING", "ERROR"), "INFO", "What is logged.")
+    log_file: Path | None = setting(
+        "LOG_FILE", kinds.path(), "", "Log to this file as well.", example="/var/log/cryptoproxy.log"
+    )
+    log_format: str = setting(
+        "LOG_FORMAT",
+        kinds.choice("text", "json"),
+        "text",
+        "Lines for people, or one JSON object a line.",
+        example="json",
+    )
+    allow_plaintext_passwords: bool = setting(
+        "ALLOW_PLAINTEXT_PASSWORDS",
+        kinds.boolean(),
+        "false",
+        "Allows a password over an unencrypted connection to another host than this one.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engines:
+    """The embedded engines of `cryptoproxy up`."""
+
+    folder: Path = setting("ENGINES_DIR", kinds.path(), ".run/engines", "Data, logs and pid files.")
+    kafka_port: int = setting("ENGINES_KAFKA_PORT", _port, "9092", "Port of Kafka. 0: a free one.")
+    elasticsearch_port: int = setting("ENGINES_ES_PORT", _port, "9200", "Port of Elasticsearch. 0: a free one.")
+    s3_port: int = setting("ENGINES_S3_PORT", _port, "9000", "Port of the S3 API. 0: a free one.")
+    kafka_heap_mb: int = setting("ENGINES_KAFKA_HEAP_MB", kinds.whole(128, 512), "512", "Heap of Kafka, MB.")
+    elasticsearch_heap_mb: int = setting(
+        "ENGINES_ES_HEAP_MB", kinds.whole(256, 31_744), "1024", "Heap of Elasticsearch, MB."
+    )
+    s3_heap_mb: int = setting("ENGINES_S3_HEAP_MB", kinds.whole(64, 256), "256", "Heap of the S3 API, MB.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All settings in force, checked. Built by :meth:`load`."""
+
+    kafka: Kafka
+    elasticsearch: Elasticsearch
+    s3: S3
+    upstreams: Upstreams
+    poller: Poller
+    indexer: Indexer
+    service: Service
+    engines: Engines
+
+    @classmethod
+    def load(cls, env_file: Path | None = Path(".env"), connection_file: Path | None = None) -> Settings:
+        """Reads the environment over ``env_file`` over the embedded engines' ``connection_file``.
+
+        Raises:
+            SettingsError: with every fault, one line each.
+        """
+        return cls.from_texts(read_environment(env_file, connection_file))
+
+    @classmethod
+    def from_texts(cls, texts: dict[str, str]) -> Settings:
+        """The same from given texts by name, as tests and the demo have them."""
+        faults: list[str] = []
+        loaded = {name: load_section(section, texts, faults) for name, section in SECTIONS.items()}
+        raise_if_any(faults)
+        from common.settings.contradictions import contradictions  # it needs this module's types
+
+        settings = cls(**{name: SECTIONS[name](**values) for name, values in loaded.items()})
+        raise_if_any(contradictions(settings))
+        return settings
+
+
+SECTIONS: dict[str, type] = {
+    "kafka": Kafka,
+    "elasticsearch": Elasticsearch,
+    "s3": S3,
+    "upstreams": Upstreams,
+    "poller": Poller,
+    "indexer": Indexer,
+    "service": Service,
+    "engines": Engines,
+}
+assert set(SECTIONS) == {each.name for each in fields(Settings)}  # noqa: S101 - a slip of ours, not of a user

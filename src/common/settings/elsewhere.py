@@ -1,0 +1,57 @@
+"""What other pipelines of this kind call their settings, for people who bring theirs along."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+from common.settings.catalogue import SECTIONS
+from common.settings.loading import declared_in
+
+CALLED_ELSEWHERE = {
+    "CRYPTO_API_ENDPOINT": "`COINGECKO_BASE_URL`, `BINANCE_BASE_URL` or `BYBIT_BASE_URL`, without the path of the call",
+    "KAFKA_HOST": "`KAFKA_BROKERS_HOST_PORT` (host:port)",
+    "KAFKA_BROKERS_PORT": "`KAFKA_BROKERS_HOST_PORT` (host:port)",
+    "KAFKA_BOOTSTRAP_SERVERS": "`KAFKA_BROKERS_HOST_PORT`",
+    "KAFKA_TOPIC_NAME": "`KAFKA_TOPIC`",
+    "KAFKA_PRODUCER_RETRIES_INTERVAL": "nothing: waits grow by themselves and nothing is given up",
+    "KAFKA_CONSUMER_CLIENT_ID": "nothing: indexers are told apart by their group's member ids",
+    "KAFKA_AUTO_OFFSET_RESET": "`KAFKA_OFFSET_RESET`",
+    "ES_HOST": "`ES_URL_ENDPOINT` (http://host:port)",
+    "ES_PORT": "`ES_URL_ENDPOINT` (http://host:port)",
+    "ES_USERNAME": "`ES_USER`",
+    "ES_INDEX_NAME": "`ES_INDEX` (the alias)",
+    "AWS_S3_BUCKET_NAME": "`AWS_S3_BUCKET`",
+    "AWS_S3_ENDPOINT": "`AWS_S3_ENDPOINT_URL`",
+    "AWS_S3_PREFIX": "`AWS_S3_FILENAME_PREFIX`",
+}
+_PREFIXES = ("KAFKA_", "ES_", "AWS_S3_", "COINGECKO_", "BINANCE_", "BYBIT_", "CRYPTO_")
+# Read by the engines' own start scripts and by container images of Kafka and Elasticsearch.
+_OTHERS = {
+    "ES_PATH_CONF",
+    "ES_JAVA_OPTS",
+    "ES_JAVA_HOME",
+    "ES_HOME",
+    "ES_TMPDIR",
+    "KAFKA_HEAP_OPTS",
+    "KAFKA_OPTS",
+    "KAFKA_HOME",
+}
+
+
+def warnings_for(names: Iterable[str]) -> list[str]:
+    """One line for each name that looks like a setting of this program and is none."""
+    known = {declared.name for section in SECTIONS.values() for _, declared in declared_in(section)}
+    known |= {f"{name}_FILE" for name in known} | _OTHERS
+    lines = []
+    for name in sorted(names):
+        if name in known or not name.startswith(_PREFIXES):
+            continue
+        if name in CALLED_ELSEWHERE:
+            hint = f"here that is {CALLED_ELSEWHERE[name]}"
+        elif close := difflib.get_close_matches(name, known, n=1):
+            hint = f"did you mean {close[0]}?"
+        else:
+            hint = "docs/settings.md lists the settings"
+        lines.append(f"{name} is not a setting of this program and has no effect; {hint}")
+    return lines

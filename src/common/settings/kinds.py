@@ -1,0 +1,195 @@
+"""How a setting's text becomes a value. A kind's ``parse`` raises ``ValueError`` with the fault alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+from urllib.parse import urlsplit
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind(Generic[T]):
+    """A type as a person reads it, and its parser."""
+
+    label: str
+    parse: Callable[[str], T]
+
+
+def _text(raw: str) -> str:
+    return raw
+
+
+def text() -> Kind[str]:
+    return Kind("text", _text)
+
+
+def matching(pattern: str, label: str, rule: str) -> Kind[str]:
+    """Text of one form; ``rule`` is what is said when it has another."""
+    form = re.compile(pattern)
+
+    def parse(raw: str) -> str:
+        if not form.fullmatch(raw):
+            raise ValueError(rule)
+        return raw
+
+    return Kind(label, parse)
+
+
+def whole(minimum: int, maximum: int) -> Kind[int]:
+    def parse(raw: str) -> int:
+        if not re.fullmatch(r"-?\d+", raw):
+            raise ValueError("is not a whole number")
+        return _within(int(raw), minimum, maximum)
+
+    return Kind(f"whole number, {minimum} to {maximum}", parse)
+
+
+def seconds(minimum: float, maximum: float) -> Kind[float]:
+    def parse(raw: str) -> float:
+        if not re.fullmatch(r"\d+(\.\d+)?", raw):
+            raise ValueError("is not a number of seconds")
+        return _within(float(raw), minimum, maximum)
+
+    return Kind(f"seconds, {minimum:g} to {maximum:g}", parse)
+
+
+def interval() -> Kind[float]:
+    """Seconds between polls. Slots are multiples of it since 1970, so it must divide a day or be whole days."""
+    day = 86_400
+
+    def parse(raw: str) -> float:
+        value = seconds(0.1, 7 * day).parse(raw)
+        milliseconds = round(value * 1000)
+        if milliseconds != value * 1000 or (day * 1000) % milliseconds:
+            raise ValueError("does not divide a day, so slots would shift from day to day")
+        return value
+
+    return Kind("seconds; must divide a day", parse)
+
+
+def part_of_an_hour() -> Kind[int]:
+    """Seconds that divide an hour, so that no object of the lake reaches into the next hour's folder."""
+
+    def parse(raw: str) -> int:
+        value = whole(1, 3600).parse(raw)
+        if 3600 % value:
+            raise ValueError("does not divide an hour")
+        return value
+
+    return Kind("seconds; must divide an hour", parse)
+
+
+def _within(value: T, minimum: Any, maximum: Any) -> T:
+    if not minimum <= value <= maximum:
+        raise ValueError(f"must be between {minimum} and {maximum}")
+    return value
+
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_SIZES = {"KiB": 1024, "MiB": 1024**2, "GiB": 1024**3, "TiB": 1024**4}
+
+
+def duration() -> Kind[float]:
+    """A time span with its unit, in seconds: ``90s``, ``12h``, ``7d``."""
+
+    def parse(raw: str) -> float:
+        found = re.fullmatch(r"(\d+)([smhd])", raw)
+        if not found:
+            raise ValueError("is not a time span with its unit (s, m, h or d)")
+        return float(int(found[1]) * _UNITS[found[2]])
+
+    return Kind("time span: 90s, 12h, 7d", parse)
+
+
+def size() -> Kind[int]:
+    def parse(raw: str) -> int:
+        found = re.fullmatch(r"(\d+) ?(KiB|MiB|GiB|TiB)", raw)
+        if not found:
+            raise ValueError("is not a size with its unit (KiB, MiB, GiB or TiB)")
+        return int(found[1]) * _SIZES[found[2]]
+
+    return Kind("size: 512MiB, 4GiB", parse)
+
+
+def boolean() -> Kind[bool]:
+    words = {
+        "true": True,
+        "yes": True,
+        "1": True,
+        "on": True,
+        "false": False,
+        "no": False,
+        "0": False,
+        "off": False,
+    }
+
+    def parse(raw: str) -> bool:
+        try:
+            return words[raw.lower()]
+        except KeyError:
+            raise ValueError("is neither true nor false") from None
+
+    return Kind("true or false", parse)
+
+
+def choice(*words: str) -> Kind[str]:
+    def parse(raw: str) -> str:
+        if raw not in words:
+            raise ValueError(f"is none of {', '.join(words)}")
+        return raw
+
+    return Kind("one of " + ", ".join(f"`{word}`" for word in words), parse)
+
+
+def names(of: Sequence[str] | None = None, *, label: str = "list, separated by commas") -> Kind[tuple[str, ...]]:
+    """A list. Blanks around its items are dropped: some upstreams lose what stands behind one."""
+
+    def parse(raw: str) -> tuple[str, ...]:
+        items = tuple(item.strip() for item in raw.split(","))
+        if any(not item or re.search(r"\s", item) for item in items):
+            raise ValueError("has an empty item or one with a blank in it")
+        if len(set(items)) != len(items):
+            raise ValueError("names something twice")
+        if of is not None and (strange := [item for item in items if item not in of]):
+            raise ValueError(f"knows no {', '.join(strange)}; there are {', '.join(of)}")
+        return items
+
+    return Kind(label, parse)
+
+
+def host_ports() -> Kind[tuple[str, ...]]:
+    def parse(raw: str) -> tuple[str, ...]:
+        items = tuple(item.strip() for item in raw.split(","))
+        for item in items:
+            if not re.fullmatch(r"[A-Za-z0-9_.\-]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5}", item):
+                raise ValueError(f"{item!r} is not host:port")
+            if not 0 < int(item.rsplit(":", 1)[1]) < 65_536:
+                raise ValueError(f"{item!r} has a port outside 1 to 65535")
+        return items
+
+    return Kind("list of host:port", parse)
+
+
+def url() -> Kind[str]:
+    def parse(raw: str) -> str:
+        try:
+            parts = urlsplit(raw)
+            port_is_number = parts.port is None or parts.port > 0
+        except ValueError:
+            port_is_number = False
+        if not port_is_number or parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("is not an http:// or https:// address")
+        if parts.username or parts.password:
+            raise ValueError("holds a user or password, which would be printed; use the settings made for them")
+        return raw.rstrip("/")
+
+    return Kind("address", parse)
+
+
+def path() -> Kind[Path]:
+    return Kind("path", lambda raw: Path(raw).expanduser())

@@ -1,0 +1,46 @@
+"""A value that is never printed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from common.errors import OperatorError
+
+MASK = "********"
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A password, key or token, given as a value or as the path of a file that holds it.
+
+    A file is read at each :meth:`get`, so that clients built again after a refusal use what it holds by then.
+    """
+
+    name: str
+    _value: str = ""
+    file: Path | None = None
+
+    def get(self) -> str:
+        """The secret itself; ``""`` where none is set.
+
+        Raises:
+            OperatorError: the file cannot be read.
+        """
+        if self.file is None:
+            return self._value
+        try:
+            return self.file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise OperatorError(
+                f"{self.name}_FILE={self.file} cannot be read: {error}",
+                remedy="Make the file readable for this process",
+            ) from error
+
+    def __bool__(self) -> bool:
+        return bool(self._value) or self.file is not None
+
+    def __repr__(self) -> str:
+        return f"Secret({self.name}={MASK if self else ''})"
+
+    __str__ = __repr__

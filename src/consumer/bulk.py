@@ -1,0 +1,124 @@
+"""One bulk request: lines in, one answer per line out. A reply that does not fit the request is no success."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import elastic_transport
+import elasticsearch
+from elasticsearch import Elasticsearch
+
+from common.clients import elastic
+from common.errors import OperatorError, TransientError
+from common.settings.catalogue import Elasticsearch as ElasticsearchSettings
+
+# One small entry per item: filtering good items away would shift the others' positions.
+_FILTER = "errors,items.*.status,items.*.error.type,items.*.error.reason"
+_HEADERS = {"content-type": "application/x-ndjson", "accept": "application/json"}
+_PATH = f"/_bulk?filter_path={_FILTER}"
+
+
+class Answer(NamedTuple):
+    """Elasticsearch's answer to one line. ``error_type`` is ``""`` where there is no error."""
+
+    status: int
+    error_type: str = ""
+    reason: str = ""
+
+
+class BulkSender:
+    """Sends bulk requests over kept connections; thread-safe. Secrets are read afresh after a refusal."""
+
+    def __init__(self, settings: ElasticsearchSettings, connect: Callable[[], Elasticsearch]) -> None:
+        self._settings = settings
+        self._connect = connect
+        self._client: Elasticsearch | None = None
+
+    def client(self) -> Elasticsearch:
+        """The client in use."""
+        if self._client is None:
+            self._client = self._connect()
+        return self._client
+
+    def send(self, lines: Sequence[bytes]) -> list[Answer]:
+        """One answer per line, in their order.
+
+        Raises:
+            TransientError, SizeError, OperatorError: for the request as a whole; nothing is known of its lines,
+                so all of them must be sent again (their ids make that harmless).
+        """
+        with self.translated():
+            response = self.client().perform_request("POST", _PATH, headers=_HEADERS, body=b"".join(lines))
+            return _answers(response.body, len(lines))
+
+    def translated(self) -> _Translated:
+        """A context in which the client's errors become ours, by kind."""
+        return _Translated(self)
+
+    def forget_client(self) -> None:
+        """The next request gets a new client, with secrets as they are by then."""
+        self._client = None
+
+    def meaning(self, error: Exception) -> Exception | None:
+        """What an error of the client means; None for one that is not the client's."""
+        if isinstance(error, elasticsearch.UnsupportedProductError):
+            return OperatorError(
+                f"{self._settings.url} answers, but is not Elasticsearch", remedy="Mend ES_URL_ENDPOINT"
+            )
+        if isinstance(error, elasticsearch.ApiError):
+            if error.status_code in (401, 403):
+                self.forget_client()
+            error_type, reason = _whole_error(error.body)
+            return elastic.failure(error.status_code, error_type, reason)
+        if isinstance(error, elasticsearch.SerializationError):
+            return TransientError(f"Elasticsearch's answer is unreadable: {error.message[:200]}")
+        if isinstance(error, elastic_transport.TransportError):
+            return elastic.no_answer(error, self._settings)
+        return None
+
+
+class _Translated:
+    """See :meth:`BulkSender.translated`; a class, since a generator's context costs more than the request's parse."""
+
+    def __init__(self, sender: BulkSender) -> None:
+        self._sender = sender
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, Exception):
+            meaning = self._sender.meaning(error)
+            if meaning is not None:
+                raise meaning from error
+
+
+def _answers(body: object, count: int) -> list[Answer]:
+    try:
+        items = body["items"]  # type: ignore[index]
+        answers = [_answer(next(iter(item.values()))) for item in items]
+    except (TypeError, KeyError, AttributeError, StopIteration) as error:
+        raise TransientError(f"Elasticsearch's answer to a bulk request is unreadable: {str(body)[:200]}") from error
+    if len(answers) != count:
+        raise TransientError(f"Elasticsearch answered {len(answers)} items to a bulk request of {count}")
+    return answers
+
+
+def _answer(item: dict[str, object]) -> Answer:
+    error = item.get("error")
+    if error is None:
+        return Answer(int(item["status"]))  # type: ignore[call-overload]
+    if not isinstance(error, dict):
+        return Answer(int(item["status"]), "unknown", str(error)[:1024])  # type: ignore[call-overload]
+    return Answer(int(item["status"]), str(error.get("type", "")) or "unknown", str(error.get("reason", ""))[:1024])  # type: ignore[call-overload]
+
+
+def _whole_error(body: object) -> tuple[str, str]:
+    if isinstance(body, dict):
+        error = body.get("error")
+        if isinstance(error, dict):
+            return str(error.get("type", "")), str(error.get("reason", ""))
+        if error is not None:
+            return "", str(error)
+    return "", str(body)[:200] if body else ""

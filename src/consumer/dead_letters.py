@@ -1,0 +1,132 @@
+"""Poison to the dead-letter topic: the original bytes untouched, and in headers why and from where.
+
+Counts as done only when the broker has acknowledged each; an offset is committed after that.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+from kafka import errors as kafka_errors
+
+from common.clients import kafka as kafka_client
+from common.errors import OperatorError
+from common.metrics import IndexerMetrics
+from common.record import iso
+from common.retry import Backoff
+from common.service import Health
+from common.settings.catalogue import Kafka
+from consumer.batch import DeadLetter
+
+MAX_ERROR_BYTES = 1024
+PART = "dead letters"
+_ACK_SECONDS = 30.0
+
+
+def headers_of(letter: DeadLetter, *, now_ms: int) -> list[tuple[str, bytes]]:
+    """The headers of a dead letter: ours first, then the original's, each of which keeps its name."""
+    record = letter.record
+    error = letter.error.encode()[:MAX_ERROR_BYTES].decode(errors="ignore").encode()
+    return [
+        ("dlq-reason", letter.reason.encode()),
+        ("dlq-error", error),
+        ("dlq-topic", record.topic.encode()),
+        ("dlq-partition", str(record.partition).encode()),
+        ("dlq-offset", str(record.offset).encode()),
+        ("dlq-time", iso(now_ms).encode()),
+        *record.headers,
+    ]
+
+
+class DeadLetterQueue:
+    """Sends dead letters; waits for as long as the topic cannot take them. Used by one thread at a time."""
+
+    def __init__(
+        self,
+        kafka: Kafka,
+        health: Health,
+        metrics: IndexerMetrics,
+        *,
+        now_ms: Callable[[], int],
+        connect: Callable[[], Any],
+    ) -> None:
+        self._kafka = kafka
+        self._health = health
+        self._metrics = metrics
+        self._now_ms = now_ms
+        self._connect = connect
+        self._producer: Any = None
+
+    def send(self, letters: Sequence[DeadLetter], abandon: threading.Event) -> bool:
+        """True when all are acknowledged; False when ``abandon`` was set before."""
+        backoff = Backoff()
+        waiting = list(letters)
+        while waiting:
+            waiting, error = self._attempt(waiting)
+            if error is not None:
+                self._health.hold(PART, str(self._meaning(error)))
+                # After an expired batch kafka-python's idempotent producer may hang for good: never use it again.
+                self.close()
+                if abandon.wait(backoff.next()):
+                    return False
+        self._health.release(PART)
+        return True
+
+    def _attempt(self, letters: list[DeadLetter]) -> tuple[list[DeadLetter], kafka_errors.KafkaError | None]:
+        """Sends all of them, then waits for each. Returns those that were not acknowledged, and the first error."""
+        try:
+            if self._producer is None:
+                self._producer = self._connect()
+            now_ms = self._now_ms()
+            futures = [
+                self._producer.send(
+                    self._kafka.dead_letter_topic,
+                    key=letter.record.key,
+                    value=letter.record.value,
+                    headers=headers_of(letter, now_ms=now_ms),
+                )
+                for letter in letters
+            ]
+        except kafka_errors.KafkaError as error:
+            return letters, error
+        failed: list[DeadLetter] = []
+        first: kafka_errors.KafkaError | None = None
+        for letter, future in zip(letters, futures, strict=True):
+            try:
+                # After the first failure the others get no time of their own: what has arrived has arrived.
+                future.get(timeout=_ACK_SECONDS if first is None else 0.1)
+            except kafka_errors.KafkaError as error:
+                failed.append(letter)
+                first = first or error
+            else:
+                self._metrics.dead_letters.labels(letter.reason).inc()
+        return failed, first
+
+    def _meaning(self, error: kafka_errors.KafkaError) -> Exception:
+        topic = self._kafka.dead_letter_topic
+        if isinstance(error, kafka_errors.MessageSizeTooLargeError):
+            return OperatorError(
+                f"topic {topic} refuses a dead letter for its size", remedy=f"Raise max.message.bytes of {topic}"
+            )
+        if isinstance(error, kafka_errors.KafkaTimeoutError):
+            # A missing topic looks just like a missing broker to the producer.
+            return OperatorError(
+                f"topic {topic} takes no dead letters: {error}",
+                remedy="Make the topic (cryptoproxy setup), or look at the brokers",
+            )
+        return kafka_client.meaning(error, self._kafka)
+
+    def close(self) -> None:
+        """Throws the producer away without waiting: what it had not acknowledged is sent again."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            threading.Thread(target=_close, args=(producer,), name="dlq-close", daemon=True).start()
+
+
+def _close(producer: Any) -> None:
+    # What it could not send any more, nobody counts as sent.
+    with suppress(kafka_errors.KafkaError):
+        producer.close(timeout=5)

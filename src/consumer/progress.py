@@ -1,0 +1,44 @@
+"""What the indexer has done since its last word about it: one line a second at the most, whatever the rate."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+
+from common.metrics import IndexerMetrics
+from common.record import from_iso
+from consumer.batch import Batch
+from consumer.delivery import Delivered
+
+log = logging.getLogger(__name__)
+
+
+class Progress:
+    """Counts finished batches for metrics and log."""
+
+    def __init__(self, metrics: IndexerMetrics) -> None:
+        self._metrics = metrics
+        self._documents: Counter[str] = Counter()
+        self._duplicates = 0
+        self._dead = 0
+
+    def add(self, batch: Batch, delivered: Delivered) -> None:
+        """A batch is finished."""
+        self._metrics.indexed.inc(delivered.indexed)
+        self._metrics.duplicates.inc(delivered.duplicates)
+        for source, timestamp in batch.newest.items():
+            self._metrics.last_slot.labels(source).set(from_iso(timestamp) / 1000)
+        self._documents.update(batch.indices)
+        self._duplicates += delivered.duplicates
+        self._dead += len(delivered.dead)
+
+    def report(self, lag: int) -> None:
+        """The line a person follows; nothing where nothing was done."""
+        self._metrics.lag.set(lag)
+        if self._documents or self._dead:
+            into = ", ".join(f"{count} documents into {index}" for index, count in sorted(self._documents.items()))
+            known = f", {self._duplicates} of them there already" if self._duplicates else ""
+            dead = f", {self._dead} dead letters" if self._dead else ""
+            log.info("indexed %s%s%s (lag %d)", into or "nothing", known, dead, lag)
+        self._documents.clear()
+        self._duplicates = self._dead = 0

@@ -1,0 +1,133 @@
+"""The index template and the alias: made by `cryptoproxy setup`, verified by the indexer.
+
+The mapping stands in ``template.json``; settings fill in alias, shards, replicas and period.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from importlib.resources import files
+from typing import Any
+
+from elasticsearch import Elasticsearch, NotFoundError
+
+from common.errors import OperatorError
+from common.record import Period, index_name
+from common.settings.catalogue import Elasticsearch as ElasticsearchSettings
+
+MIGRATION_PAGE = "docs/migration.md"
+
+
+def template_body(settings: ElasticsearchSettings) -> dict[str, Any]:
+    """The composable index template for ``settings``."""
+    body: dict[str, Any] = json.loads(files("consumer").joinpath("template.json").read_text(encoding="utf-8"))
+    index = body["template"]["settings"]["index"]
+    index["number_of_shards"] = settings.shards
+    index["number_of_replicas"] = settings.replicas
+    body["index_patterns"] = [f"{settings.alias}-*"]
+    body["template"]["aliases"] = {settings.alias: {}}
+    body["_meta"] = {"made_by": "cryptoproxy setup", "schema_version": 1, "period": settings.period}
+    return body
+
+
+def expected_properties() -> Mapping[str, Any]:
+    """The field mappings that every index must have."""
+    properties: dict[str, Any] = json.loads(files("consumer").joinpath("template.json").read_text(encoding="utf-8"))[
+        "template"
+    ]["mappings"]["properties"]
+    return properties
+
+
+def set_up(client: Elasticsearch, settings: ElasticsearchSettings, *, now: str) -> Iterator[str]:
+    """Makes template, the index of ``now`` (an ISO time) and by it the alias. Idempotent; yields a word for each.
+
+    Raises:
+        OperatorError: something of another kind is in the way, or an existing choice differs.
+    """
+    refuse_an_index_named_like_the_alias(client, settings.alias)
+    there = _stored_template(client, settings.alias)
+    wanted = template_body(settings)
+    if there is None:
+        client.indices.put_index_template(name=settings.alias, **_arguments(wanted))
+        yield f"index template {settings.alias}: made"
+    else:
+        _refuse_another_period(there, settings)
+        changed = there.get("template", {}).get("mappings") != wanted["template"]["mappings"]
+        client.indices.put_index_template(name=settings.alias, **_arguments(wanted))
+        yield f"index template {settings.alias}: {'updated for new indices' if changed else 'there already'}"
+    first = index_name(settings.alias, now, Period(settings.period))
+    if client.indices.exists(index=first):
+        yield f"index {first}: there already"
+    else:
+        client.indices.create(index=first)
+        yield f"index {first}: made"
+    client.cluster.health(index=first, wait_for_status="yellow", timeout="30s")
+    yield f"alias {settings.alias}: {len(client.indices.get_alias(name=settings.alias))} indices"
+
+
+def verify(client: Elasticsearch, settings: ElasticsearchSettings) -> None:
+    """What the indexer asks before it writes at all.
+
+    Raises:
+        OperatorError: the template is missing or was made with another choice, or an index has the alias's name.
+    """
+    refuse_an_index_named_like_the_alias(client, settings.alias)
+    there = _stored_template(client, settings.alias)
+    if there is None:
+        raise OperatorError(
+            f"the index template {settings.alias!r} is missing, so Elasticsearch would guess the mappings",
+            remedy="Run `cryptoproxy setup`",
+        )
+    _refuse_another_period(there, settings)
+
+
+def refuse_an_index_named_like_the_alias(client: Elasticsearch, alias: str) -> None:
+    try:
+        found = client.indices.get(index=alias, features="aliases")
+    except NotFoundError:
+        return
+    if alias in found:
+        raise OperatorError(
+            f"{alias!r} is an index of its own, where the alias of that name must be",
+            remedy=f"Set ES_INDEX to another name, or migrate it as {MIGRATION_PAGE} says",
+        )
+
+
+def wrong_mapping(properties: Mapping[str, Any]) -> str | None:
+    """The first difference between an index's ``properties`` and what they must be, in words; None if there is none."""
+    for field, wanted in expected_properties().items():
+        found = properties.get(field)
+        if found is None:
+            return f"field {field} is not mapped"
+        for word in ("type", "path", "fields"):
+            if found.get(word) != wanted.get(word):
+                return f"field {field} has {word} {found.get(word)!r} instead of {wanted.get(word)!r}"
+    return None
+
+
+def _stored_template(client: Elasticsearch, name: str) -> dict[str, Any] | None:
+    try:
+        found = client.indices.get_index_template(name=name)
+    except NotFoundError:
+        return None
+    template: dict[str, Any] = found["index_templates"][0]["index_template"]
+    return template
+
+
+def _refuse_another_period(template: Mapping[str, Any], settings: ElasticsearchSettings) -> None:
+    meta = template.get("_meta") or {}
+    if "period" not in meta:
+        raise OperatorError(
+            f"an index template {settings.alias!r} is there that this program did not make",
+            remedy="Set ES_INDEX to another name, or remove that template and run `cryptoproxy setup`",
+        )
+    if meta["period"] != settings.period:
+        raise OperatorError(
+            f"indices hold a {meta['period']} each (chosen at set-up), but ES_INDEX_PERIOD={settings.period}",
+            remedy=f"Set ES_INDEX_PERIOD={meta['period']}; another period needs another ES_INDEX",
+        )
+
+
+def _arguments(body: Mapping[str, Any]) -> dict[str, Any]:
+    return {("meta" if name == "_meta" else name): value for name, value in body.items()}

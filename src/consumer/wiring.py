@@ -1,0 +1,78 @@
+"""The indexer's process, built from settings: the one place where its clients are made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from common.clients import elastic
+from common.clients import kafka as kafka_client
+from common.clock import SystemClock
+from common.metrics import IndexerMetrics
+from common.record import Period
+from common.service import Health, Service
+from common.settings import Settings
+from consumer.bulk import BulkSender
+from consumer.dead_letters import DeadLetterQueue
+from consumer.delivery import Delivery
+from consumer.indexer import Indexer
+from consumer.indices import Indices
+
+DEAD_LETTER_BYTES = 64 * 1024 * 1024
+"""Larger than any record a topic takes: what could be consumed can be set aside."""
+
+
+def delivery(settings: Settings, health: Health, metrics: IndexerMetrics, monotonic: Callable[[], float]) -> Delivery:
+    """The indexing path, which replay uses as well."""
+    indexer = settings.indexer
+    sender = BulkSender(
+        settings.elasticsearch,
+        lambda: elastic.client(
+            settings.elasticsearch, connections=indexer.bulk_in_flight, timeout=indexer.bulk_timeout
+        ),
+    )
+    indices = Indices(settings.elasticsearch, monotonic=monotonic)
+    return Delivery(sender, indices, health, metrics, max_bytes=indexer.bulk_bytes)
+
+
+def service(settings: Settings) -> Service:
+    """The process, ready to run."""
+    clock = SystemClock()
+    process = Service(
+        "indexer",
+        host=settings.service.host,
+        port=settings.indexer.port,
+        watchdog_seconds=settings.service.watchdog,
+    )
+    metrics = IndexerMetrics(process.registry)
+    kafka = settings.kafka
+    indexer = Indexer(
+        kafka=kafka,
+        alias=settings.elasticsearch.alias,
+        period=Period(settings.elasticsearch.period),
+        in_flight=settings.indexer.bulk_in_flight,
+        connect=lambda: kafka_client.consumer(
+            kafka,
+            group_id=kafka.group_id,
+            client_id="cryptoproxy-indexer",
+            # Decided here and said aloud, never by the client (consumer.positions).
+            auto_offset_reset="none",
+            max_poll_records=settings.indexer.bulk_records,
+            fetch_max_bytes=8 * 1024 * 1024,
+            max_partition_fetch_bytes=2 * 1024 * 1024,
+        ),
+        delivery=delivery(settings, process.health, metrics, clock.monotonic),
+        dead_letters=DeadLetterQueue(
+            kafka,
+            process.health,
+            metrics,
+            now_ms=clock.now_ms,
+            connect=lambda: kafka_client.producer(
+                kafka, client_id="cryptoproxy-dlq", max_request_size=DEAD_LETTER_BYTES
+            ),
+        ),
+        health=process.health,
+        metrics=metrics,
+        clock=clock,
+    )
+    process.add("indexer", indexer.run)
+    return process

@@ -1,0 +1,171 @@
+"""Fetches the engines' files once, by Maven coordinates, and accepts them only with the pinned SHA-256.
+
+Every file is hashed again at each use (0.2 s for all): one that was changed or cut in the cache is thrown away and
+fetched anew; one that arrives different from its pin is refused. A file takes its name in the cache by a rename, after
+the check, so a fetch that was cut in the middle leaves nothing that could be taken for whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache as once
+from pathlib import Path
+
+import requests
+
+from common.errors import OperatorError
+from engines.waiting import Say, locked, say_nothing
+
+LOCK_FILE = Path(__file__).with_name("artefacts.json")
+PARALLEL = 6
+ATTEMPTS = 2
+TIMEOUT_S = 60
+PARTIAL = ".partial-"
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """One file, named as Maven does: ``group:name:packaging[:classifier]:version``."""
+
+    coordinate: str
+    file: str
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """All files of one engine."""
+
+    name: str
+    version: str
+    files: tuple[Artefact, ...]
+
+    @property
+    def size(self) -> int:
+        return sum(artefact.size for artefact in self.files)
+
+
+Download = Callable[[str, Path], Path]
+"""Fetches the file of a coordinate into a folder and says where it lies there."""
+
+
+class Unfetched(Exception):  # noqa: N818 - never leaves this module
+    """One file could not be had; the text says why."""
+
+
+@once
+def bundle(name: str) -> Bundle:
+    """The pinned files of ``kafka``, ``elasticsearch`` or ``s3``."""
+    entry = json.loads(LOCK_FILE.read_text())[name]
+    return Bundle(name, entry["version"], tuple(Artefact(**file) for file in entry["files"]))
+
+
+def user_cache(environ: Mapping[str, str] = os.environ) -> Path:
+    """Where this user's fetched files are kept."""
+    base = environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base and Path(base).is_absolute() else Path.home() / ".cache") / "cryptoproxy"
+
+
+def fetch(wanted: Bundle, cache: Path, *, download: Download | None = None, say: Say = say_nothing) -> list[Path]:
+    """The files of a bundle, whole and as pinned, in the bundle's order.
+
+    Raises:
+        OperatorError: a file cannot be fetched, or is not the pinned one.
+    """
+    folder = cache / f"{wanted.name}-{wanted.version}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if _missing(wanted, folder, say_nothing):
+            with locked(folder / ".lock", why=f"is fetching into {folder}", say=say):
+                if missing := _missing(wanted, folder, say):
+                    _fetch_all(wanted, missing, folder, download or from_central, say)
+    except OSError as error:
+        raise OperatorError(
+            f"the cache {folder} cannot be used: {error}",
+            remedy="Make it writable and give it room, or name another folder in XDG_CACHE_HOME.",
+        ) from error
+    return [folder / artefact.file for artefact in wanted.files]
+
+
+def sha256(file: Path) -> str:
+    with file.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def from_central(coordinate: str, folder: Path) -> Path:
+    """Downloads by coordinates; jgo knows where from."""
+    from jgo.maven import MavenContext
+
+    group, name, packaging, *classifier, version = coordinate.split(":")
+    component = MavenContext(repo_cache=folder, timeout=TIMEOUT_S).project(group, name).at_version(version)
+    return Path(component.artifact(classifier[0] if classifier else "", packaging).resolve())
+
+
+def _missing(wanted: Bundle, folder: Path, say: Say) -> list[Artefact]:
+    missing = []
+    for artefact in wanted.files:
+        file = folder / artefact.file
+        if not file.exists():
+            missing.append(artefact)
+        elif sha256(file) != artefact.sha256:
+            say(f"{file} is not the file that was pinned (changed or cut): refused, fetching it anew")
+            missing.append(artefact)
+    return missing
+
+
+def _fetch_all(wanted: Bundle, missing: list[Artefact], folder: Path, download: Download, say: Say) -> None:
+    size = sum(artefact.size for artefact in missing) / 1e6
+    say(f"fetching {wanted.name} {wanted.version}: {len(missing)} of {len(wanted.files)} files, {size:.0f} MB")
+    began = time.monotonic()
+    for left_over in folder.glob(f"{PARTIAL}*"):
+        shutil.rmtree(left_over, ignore_errors=True)
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        try:
+            for _ in pool.map(lambda artefact: _fetch_one(artefact, folder, download, say), missing):
+                pass
+        finally:
+            pool.shutdown(cancel_futures=True)
+    say(f"fetched {wanted.name} {wanted.version} in {time.monotonic() - began:.0f} s")
+
+
+def _fetch_one(artefact: Artefact, folder: Path, download: Download, say: Say) -> None:
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            _attempt(artefact, folder, download)
+        except Unfetched as error:
+            if attempt == ATTEMPTS:
+                raise OperatorError(
+                    f"{artefact.coordinate} could not be fetched: {error}",
+                    remedy="Nothing of it was kept. Check the network (and HTTPS_PROXY), then run this again: "
+                    "what is already here is not fetched twice.",
+                ) from error
+            say(f"{artefact.file}: {error}; trying once more")
+        else:
+            return
+
+
+def _attempt(artefact: Artefact, folder: Path, download: Download) -> None:
+    with tempfile.TemporaryDirectory(prefix=PARTIAL, dir=folder) as partial:
+        try:
+            file = download(artefact.coordinate, Path(partial))
+        except (requests.RequestException, RuntimeError) as error:  # jgo's own error is a RuntimeError
+            raise Unfetched(f"{type(error).__name__}: {error}") from error
+        if (found := sha256(file)) != artefact.sha256:
+            raise Unfetched(
+                f"what arrived is not what was pinned and is refused ({file.stat().st_size} of {artefact.size} bytes, "
+                f"SHA-256 {found[:16]}…, pinned {artefact.sha256[:16]}…)"
+            )
+        file.replace(folder / artefact.file)
+    log.debug("fetched %s", artefact.coordinate)

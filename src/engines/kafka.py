@@ -1,0 +1,259 @@
+"""An Apache Kafka broker that is its own controller (KRaft, combined mode); several make a cluster."""
+
+from __future__ import annotations
+
+import base64
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from common.errors import OperatorError
+from engines import artefacts, java
+from engines.engine import Engine, Options, Probe
+from engines.ports import HOST
+from engines.process import Command
+
+FORMAT_SECONDS = 120
+FIRST_HEAP_MB = 128
+QUICK_JVM = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto")
+"""For the short-lived tool, not for the server."""
+
+DEFAULTS: Mapping[str, str] = {
+    "auto.create.topics.enable": "false",
+    "group.initial.rebalance.delay.ms": "0",
+    "offsets.topic.num.partitions": "4",
+    "offsets.topic.replication.factor": "1",
+    "transaction.state.log.num.partitions": "4",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "share.coordinator.state.topic.num.partitions": "4",
+    "share.coordinator.state.topic.replication.factor": "1",
+    "share.coordinator.state.topic.min.isr": "1",
+    # A broker that was killed may come back only when its old session has ended: 9 s by default.
+    "broker.session.timeout.ms": "3000",
+    "broker.heartbeat.interval.ms": "500",
+    # Each partition sets two index files of this size aside; the cleaner takes its buffer from the heap at start.
+    "log.index.size.max.bytes": str(2 * 1024 * 1024),
+    "log.cleaner.dedupe.buffer.size": str(16 * 1024 * 1024),
+}
+
+LOGGING = """\
+Configuration:
+  status: warn
+  Appenders:
+    Console:
+      name: out
+      PatternLayout: {pattern: "[%d] %p %m (%c)%n"}
+  Loggers:
+    Root: {level: info, AppenderRef: {ref: out}}
+    Logger:
+      - {name: org.apache.kafka.common.config, level: warn}
+      - {name: kafka.server.KafkaConfig, level: warn}
+"""
+
+
+class Kafka(Engine):
+    """Extra ``properties`` win over the defaults; ``files`` are written beside server.properties, which may name them
+    as ``config/<name>`` (the server runs in its folder); ``format_arguments`` go to ``StorageTool format``, once."""
+
+    title: ClassVar[str] = "Kafka"
+    bundle_name: ClassVar[str] = "kafka"
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        port: int,
+        controller_port: int,
+        name: str = "kafka",
+        heap_mb: int = 512,
+        node_id: int = 1,
+        voters: Mapping[int, int] | None = None,
+        cluster_id: str | None = None,
+        protocol: str = "PLAINTEXT",
+        properties: Mapping[str, str] | None = None,
+        files: Mapping[str, str | bytes] | None = None,
+        format_arguments: Sequence[str] = (),
+        probe: Probe | None = None,
+        options: Options | None = None,
+    ) -> None:
+        super().__init__(name, folder, heap_mb=heap_mb, options=options or Options(), probe=probe)
+        self.port = port
+        self.controller_port = controller_port
+        self.node_id = node_id
+        self.voters = dict(voters or {node_id: controller_port})
+        self.cluster_id = cluster_id
+        self.protocol = protocol
+        self.properties = dict(properties or {})
+        self.files = dict(files or {})
+        self.format_arguments = list(format_arguments)
+        self.data = self.folder / "data"
+        self.config = self.folder / "config"
+
+    @property
+    def endpoint(self) -> str:
+        return f"{HOST}:{self.port}"
+
+    def ports(self) -> dict[str, int]:
+        return {"kafka": self.port, "kafka_controller": self.controller_port}
+
+    def prepare(self) -> Command:
+        found = java.find()
+        jars = artefacts.fetch(self.bundle, self.options.cache or artefacts.user_cache(), say=self.options.say)
+        self.write_config(
+            self.config,
+            {
+                **self.files,
+                "server.properties": as_properties(self.settings(self.data)),
+                "log4j2.yaml": LOGGING,
+            },
+        )
+        classpath = os.pathsep.join(map(str, jars))
+        self.set_aside_half_written()
+        if not self.data.exists():
+            self._format(found, classpath)
+        heap = (f"-Xms{min(FIRST_HEAP_MB, self.heap_mb)}m", f"-Xmx{self.heap_mb}m")
+        return Command(
+            words=[
+                str(found.program),
+                *heap,
+                self.mark(),
+                "-Dlog4j2.configurationFile=config/log4j2.yaml",
+                "-cp",
+                classpath,
+                "kafka.Kafka",
+                "config/server.properties",
+            ],
+            environ=java_environ(),
+            folder=self.folder,
+        )
+
+    def settings(self, data: Path) -> dict[str, str]:
+        listener = f"{self.protocol}://{HOST}:{self.port}"
+        return {
+            **DEFAULTS,
+            "process.roles": "broker,controller",
+            "node.id": str(self.node_id),
+            "controller.quorum.voters": ",".join(f"{node}@{HOST}:{port}" for node, port in self.voters.items()),
+            "controller.listener.names": "CONTROLLER",
+            "listeners": f"{listener},CONTROLLER://{HOST}:{self.controller_port}",
+            "advertised.listeners": listener,
+            "inter.broker.listener.name": self.protocol,
+            "listener.security.protocol.map": f"CONTROLLER:PLAINTEXT,{self.protocol}:{self.protocol}",
+            "log.dirs": str(data),
+            **self.properties,
+        }
+
+    def answers(self) -> str | None:
+        """A broker that takes requests and knows of as many brokers as the cluster has."""
+        return probe_brokers(self.endpoint, expected=len(self.voters))
+
+    def set_aside_half_written(self) -> None:
+        """A data folder without its identity cannot be used. Kept, since a person may want what is in it."""
+        if not self.data.exists() or is_formatted(self.data):
+            return
+        if not any(self.data.iterdir()):
+            self.data.rmdir()
+            return
+        aside = self.data.with_name(f"data.broken-{time.strftime('%Y%m%dT%H%M%S')}")
+        self.data.rename(aside)
+        told = f"{self.data} was half-written (no whole meta.properties) and was set aside as {aside}"
+        if any(aside.glob("*/*.log")):
+            raise OperatorError(
+                told, remedy="There are records in it: mend it and move it back, or start again with an empty one."
+            )
+        self.options.say(told)
+
+    def _format(self, found: java.Java, classpath: str) -> None:
+        """Into a folder beside it, renamed when whole: a format that was cut leaves nothing that looks finished."""
+        new = self.data.with_name("data.new")
+        shutil.rmtree(new, ignore_errors=True)
+        self.write_config(self.config, {"format.properties": as_properties(self.settings(new))})
+        words = [
+            *(str(found.program), *QUICK_JVM, "-Dlog4j2.configurationFile=config/log4j2.yaml"),
+            *("-cp", classpath, "kafka.tools.StorageTool", "format"),
+            *("--config", "config/format.properties", "--cluster-id", self.cluster_id or new_cluster_id()),
+            *self.format_arguments,
+        ]
+        try:
+            done = subprocess.run(
+                words,
+                cwd=self.folder,
+                env=java_environ(),
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=FORMAT_SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise OperatorError(
+                f"Kafka's data folder was not formatted within {FORMAT_SECONDS} s", remedy="Start it again."
+            ) from error
+        if done.returncode or not is_formatted(new):
+            lines = "\n    ".join((done.stdout + done.stderr).strip().splitlines()[-15:])
+            raise OperatorError(
+                "Kafka's data folder cannot be formatted",
+                remedy=f"Mend what its tool says, then start it again; its last lines:\n    {lines}",
+            )
+        new.rename(self.data)
+        (self.config / "format.properties").unlink()
+
+
+def is_formatted(data: Path) -> bool:
+    try:
+        keys = {line.partition("=")[0] for line in (data / "meta.properties").read_text().splitlines()}
+    except FileNotFoundError:
+        return False
+    return {"cluster.id", "node.id", "version"} <= keys
+
+
+def new_cluster_id() -> str:
+    return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+
+
+def as_properties(settings: Mapping[str, str]) -> str:
+    """A Java properties file, in which a backslash, a line's end and all beyond ASCII must be escaped."""
+
+    def escaped(value: str) -> str:
+        quoted = value.replace("\\", "\\\\").replace("\n", "\\n")
+        return "".join(char if char.isascii() else f"\\u{ord(char):04x}" for char in quoted)
+
+    return "".join(f"{key}={escaped(value)}\n" for key, value in settings.items())
+
+
+def java_environ() -> dict[str, str]:
+    """Our environment without what the JVM would take options from behind our back, and with file names in UTF-8."""
+    unwanted = {"JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "JDK_JAVA_OPTIONS", "CLASSPATH"}
+    utf8 = {"LC_ALL": "C.UTF-8"} if sys.platform == "linux" else {}
+    return {key: value for key, value in os.environ.items() if key not in unwanted} | utf8
+
+
+def probe_brokers(endpoint: str, *, expected: int = 1, **security: object) -> str | None:
+    """Asks for the cluster's brokers. ``security`` is what kafka-python's clients take."""
+    host, _, port = endpoint.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=1).close()  # first, since the client is loud about it
+    except OSError as error:
+        return f"no connection to {endpoint} ({error.strerror or error})"
+    from kafka import KafkaAdminClient
+    from kafka.errors import KafkaError
+
+    try:
+        client = KafkaAdminClient(
+            bootstrap_servers=endpoint, bootstrap_timeout_ms=5_000, request_timeout_ms=5_000, **security
+        )
+        try:
+            found = len(client.describe_cluster()["brokers"])
+        finally:
+            client.close()
+    except KafkaError as error:
+        return f"{type(error).__name__}: {error}"
+    return None if found >= expected else f"{found} of {expected} brokers"

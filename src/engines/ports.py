@@ -1,0 +1,77 @@
+"""Ports on the loopback: the usual ones, free ones, and who holds one that is taken."""
+
+from __future__ import annotations
+
+import random
+import socket
+from contextlib import suppress
+from dataclasses import dataclass, fields
+
+import psutil
+
+from common.errors import OperatorError
+
+HOST = "127.0.0.1"
+RANGE = range(15_000, 32_000)
+"""Where free ports are looked for: below the kernel's own range (32768 up), or an outgoing connection could take a
+port in the seconds between its choice and its use."""
+
+
+@dataclass(frozen=True)
+class Ports:
+    kafka: int
+    kafka_controller: int
+    elasticsearch: int
+    elasticsearch_transport: int
+    s3: int
+
+    @classmethod
+    def usual(cls) -> Ports:
+        return cls(kafka=9092, kafka_controller=9093, elasticsearch=9200, elasticsearch_transport=9300, s3=9000)
+
+    @classmethod
+    def free(cls) -> Ports:
+        return cls(*free_ports(len(fields(cls))))
+
+
+def free_ports(count: int) -> list[int]:
+    """Different ports that nobody listens on now, chosen at random so that two who ask at once rarely meet."""
+    found: list[int] = []
+    for port in random.sample(RANGE, len(RANGE)):
+        if len(found) == count:
+            break
+        if is_free(port):
+            found.append(port)
+    return found
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen here. A connection that lingers from an earlier one is no hindrance."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((HOST, port))
+            listener.listen(1)
+        except OSError:
+            return False
+    return True
+
+
+def require_free(port: int, *, what: str, setting: str) -> None:
+    """Raises an OperatorError that names the holder of a taken port and what to change."""
+    if is_free(port):
+        return
+    by = holder(port)
+    raise OperatorError(
+        f"port {port}, wanted for {what}, is taken{f' by {by}' if by else ''}",
+        remedy=f"End that process, or choose another port ({setting}).",
+    )
+
+
+def holder(port: int) -> str | None:
+    """Name and pid of the process that listens here, as far as this user may know."""
+    with suppress(psutil.Error, OSError):
+        for connection in psutil.net_connections(kind="tcp"):
+            if connection.status == psutil.CONN_LISTEN and connection.pid and connection.laddr[1:] == (port,):
+                return f"{psutil.Process(connection.pid).name()} (pid {connection.pid})"
+    return None

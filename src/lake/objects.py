@@ -1,0 +1,60 @@
+"""Lines to an object of the lake and back. The name follows from the content, so a plain PUT is idempotent."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from common.errors import PoisonError
+from common.record import from_iso, lake_object
+
+_KEY = re.compile(
+    r"(?:(?P<prefix>.+)/)?v1/raw/source=(?P<source>[^/]+)/dt=(?P<day>\d{4}-\d{2}-\d{2})/hour=\d{2}/"
+    r"(?P=source)-(?P<time>\d{8}T\d{6})Z-(?P<hash>[0-9a-f]{12})\.jsonl\.gz\Z"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LakeObject:
+    """One object: its key, its gzip bytes, and how many records are in it."""
+
+    key: str
+    body: bytes
+    records: int
+
+
+def make(prefix: str, source: str, slot_ms: int, lines: bytes) -> LakeObject:
+    """The object of ``lines`` (each with its newline), whose first slot is ``slot_ms``."""
+    digest = hashlib.sha256(lines).hexdigest()
+    # mtime=0: the same lines always give the same bytes.
+    body = gzip.compress(lines, compresslevel=6, mtime=0)
+    return LakeObject(lake_object(prefix, source, slot_ms, digest), body, lines.count(b"\n"))
+
+
+def first_slot(key: str) -> int | None:
+    """The first slot in an object, by its key; None for a key that is not an object's."""
+    found = _KEY.match(key)
+    if found is None:
+        return None
+    time = found["time"]
+    return from_iso(f"{found['day']}T{time[9:11]}:{time[11:13]}:{time[13:15]}.000Z")
+
+
+def lines_of(key: str, body: bytes) -> Iterator[bytes]:
+    """The lines in an object, without their newlines.
+
+    Raises:
+        PoisonError: the object is not what its name says: cut, changed, or not compressed.
+    """
+    try:
+        lines = gzip.decompress(body)
+    except (OSError, EOFError) as error:
+        raise PoisonError("damaged_object", f"{key} cannot be decompressed: {error}") from error
+    found = _KEY.match(key)
+    if found is not None and hashlib.sha256(lines).hexdigest()[:12] != found["hash"]:
+        raise PoisonError("damaged_object", f"{key} holds other lines than its name says")
+    # Not splitlines(): a carriage return is no line's end in JSON lines.
+    return iter(lines.removesuffix(b"\n").split(b"\n")) if lines else iter(())

@@ -1,0 +1,147 @@
+"""Outbox → S3: one object per poll, or one for a minute of polls where they come faster. Oldest first, by itself.
+
+An absent S3 is said loudly and never holds the topic back.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from itertools import groupby
+from pathlib import Path
+
+from common.clock import Clock
+from common.errors import OperatorError, TransientError
+from common.metrics import PollerMetrics
+from common.retry import Backoff
+from common.service import Health, Loop
+from lake import objects
+from lake.store import Store
+from producer.outbox import files
+from producer.outbox.entry import Entry
+from producer.outbox.outbox import S3, Outbox
+
+log = logging.getLogger(__name__)
+
+PART = "s3"
+GRACE_MS = 2_000
+"""After a window's last slot has ended, its poll may still be on its way to the disk."""
+
+
+class Archiver:
+    """The drain to S3; one thread.
+
+    Args:
+        interval_ms: of a source; decides whether its polls are grouped.
+        object_ms: the time that one object holds, where the interval is shorter.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        outbox: Outbox,
+        *,
+        interval_ms: Callable[[str], int],
+        object_ms: int,
+        health: Health,
+        metrics: PollerMetrics,
+        clock: Clock,
+        quiet: Callable[[str], bool],
+    ) -> None:
+        self._store = store
+        self._outbox = outbox
+        self._interval_ms = interval_ms
+        self._object_ms = object_ms
+        self._health = health
+        self._metrics = metrics
+        self._clock = clock
+        self._quiet = quiet
+        self._stored = outbox.folder / "stored.json"
+
+    def run(self, loop: Loop) -> None:
+        """Until the process stops; what is left is stored at the next start."""
+        backoff = Backoff()
+        self._finish_interrupted()
+        while loop.running:
+            try:
+                done = self.drain(loop)
+                self._health.release(PART)
+                backoff.reset()
+            except (TransientError, OperatorError) as error:
+                self._health.hold(PART, f"{error} ({self._outbox.count(S3)} polls wait on disk; the topic goes on)")
+                loop.wait(backoff.next())
+                continue
+            if not done:
+                loop.wait(0.5)
+
+    def drain(self, loop: Loop) -> int:
+        """Stores every group that is closed; returns how many.
+
+        Raises:
+            TransientError, OperatorError: S3 does not take it now.
+        """
+        done = 0
+        for (source, window_ms), group in groupby(self._by_window(), key=self._window):
+            entries = list(group)
+            if not self._closed(source, window_ms):
+                continue
+            self._archive(source, entries)
+            done += 1
+            if not loop.running:
+                break
+        return done
+
+    def _by_window(self) -> list[Entry]:
+        """What waits, the oldest window first, each window's polls together."""
+        return sorted(self._outbox.oldest(S3), key=lambda entry: (self._window(entry)[1], entry.source, entry))
+
+    def _window(self, entry: Entry) -> tuple[str, int]:
+        """Source and begin of the time that this poll's object holds."""
+        if self._interval_ms(entry.source) >= self._object_ms:
+            return entry.source, entry.slot_ms
+        return entry.source, entry.slot_ms - entry.slot_ms % self._object_ms
+
+    def _closed(self, source: str, window_ms: int) -> bool:
+        """One poll an object: at once. Several: when the last slot's end has passed."""
+        if self._interval_ms(source) >= self._object_ms:
+            return True
+        return self._clock.now_ms() >= window_ms + self._object_ms + GRACE_MS
+
+    def _archive(self, source: str, entries: list[Entry]) -> None:
+        whole = [(entry, content) for entry in entries if (content := self._outbox.read(S3, entry)) is not None]
+        lines = b"".join(content for _, content in whole)
+        if lines:
+            made = objects.make(self._store.settings.prefix, source, whole[0][0].slot_ms, lines)
+            with self._metrics.archive_seconds.labels(source).time():
+                self._store.put(made.key, made.body)
+            self._metrics.objects_archived.labels(source).inc()
+            self._metrics.records_archived.labels(source).inc(made.records)
+            log.log(
+                logging.DEBUG if self._quiet(source) else logging.INFO,
+                "archived s3://%s/%s (%d records)", self._store.settings.bucket, made.key, made.records,
+            )  # fmt: skip
+        self._leave([entry for entry, _ in whole])
+
+    def _leave(self, entries: list[Entry]) -> None:
+        """Takes a stored group out of the outbox, all of it or, after a crash, the rest at the next start.
+
+        A group whose half was gone would be stored again as another object.
+        """
+        if len(entries) > 1:
+            files.write(self._stored, json.dumps([entry.name for entry in entries]).encode())
+        for entry in entries:
+            self._outbox.done(S3, entry)
+        if len(entries) > 1:
+            self._stored.unlink(missing_ok=True)
+
+    def _finish_interrupted(self) -> None:
+        if not self._stored.exists():
+            return
+        try:
+            names = json.loads(self._stored.read_bytes())
+        except ValueError:
+            names = []  # half-written: nothing had been taken out yet
+        for entry in filter(None, (Entry.parse(Path(name).name) for name in names)):
+            self._outbox.done(S3, entry)
+        self._stored.unlink()

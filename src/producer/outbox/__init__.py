@@ -1,0 +1,21 @@
+"""The outbox: polls on disk until Kafka and S3 have them. No state file: a name in a folder is the state.
+
+    outbox/
+      writing/   a poll while it is written; complete ones are taken over at the next start
+      kafka/     polls that Kafka has not acknowledged
+      s3/        polls that are not in the lake (the same file, linked twice)
+      damaged/   what could not be read back, by its name
+      slots/     the last slot kept, per source
+      lock       one process per folder
+
+| module | tells |
+|---|---|
+| ``entry`` | a kept poll's name and bytes |
+| ``files`` | the one place that writes: temporary file, fsync, link, fsync, unlink |
+| ``outbox`` | keep, drain, bounds, recovery |
+"""
+
+from producer.outbox.entry import Entry
+from producer.outbox.outbox import Outbox, OutboxFullError
+
+__all__ = ["Entry", "Outbox", "OutboxFullError"]

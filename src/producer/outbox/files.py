@@ -1,0 +1,61 @@
+"""The one place of the outbox that writes to disk. What returns is on the disk, not only in memory."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+
+def write(path: Path, content: bytes) -> None:
+    """A new file, whole and on disk; on any error nothing of it remains.
+
+    Raises:
+        OSError: the disk is full (ENOSPC), a limit (EFBIG) or a right is missing.
+    """
+    try:
+        with path.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def link(path: Path, *folders: Path) -> None:
+    """``path`` under the same name in each of ``folders`` as well, and the names on disk."""
+    for folder in folders:
+        with suppress(FileExistsError):  # kept before with the same content: its name says so
+            os.link(path, folder / path.name)
+        sync_folder(folder)
+
+
+def sync_folder(folder: Path) -> None:
+    """A name in a folder is only on disk when the folder is."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class Mark:
+    """A number that survives: fixed width, overwritten in place, so that one fsync is enough."""
+
+    def __init__(self, path: Path) -> None:
+        new = not path.exists()
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        if new:
+            sync_folder(path.parent)
+
+    def read(self) -> int | None:
+        text = os.pread(self._descriptor, 64, 0)
+        return int(text) if text.strip().isdigit() else None
+
+    def write(self, number: int) -> None:
+        os.pwrite(self._descriptor, b"%020d\n" % number, 0)
+        os.fsync(self._descriptor)
+
+    def close(self) -> None:
+        os.close(self._descriptor)

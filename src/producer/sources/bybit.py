@@ -1,0 +1,171 @@
+"""Bybit's tickers: linear, inverse and spot, each a source of its own, since ``BTCUSDT`` is another thing in each.
+
+| record | Bybit |
+|---|---|
+| ``volume_24h`` (quote), ``base_volume_24h`` (base) | linear, spot: turnover, volume; inverse: volume, turnover |
+| ``turnover_24h`` | turnover, as sent |
+| ``change_24h``, ``change_1h`` (percent) | ``price_24h_pcnt``, ``price_1h_pcnt`` (fractions, kept too), point moved |
+| ``price_change_24h`` | last price - price 24 h ago, in decimal |
+| ``last_updated`` | the time of the answer |
+| all others | the field of that name |
+
+``open_24h`` stays out: Bybit tells a price of 24 h ago (``prev_price_24h``), no opening. So does the spot rows'
+``usdIndexPrice``, which is in USD and not in the quote.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+
+from common.errors import SettingsError, TransientError
+from common.record import Record
+from producer.sources import bybit_refusals, quotes
+from producer.sources.base import Answer, Call, Poll
+from producer.sources.bybit_shapes import Row, Tickers, moment_text, open_tickers
+from producer.sources.bybit_symbols import BybitSymbols
+from producer.sources.gathering import Gathering, usable_id
+from producer.sources.numbers import difference, percent
+
+UPSTREAM = "bybit"
+BASE_URL = "https://api.bybit.com"
+
+
+class Market(enum.StrEnum):
+    LINEAR = "linear"
+    INVERSE = "inverse"
+    SPOT = "spot"
+
+
+class Api(enum.StrEnum):
+    """Which path is asked. Either shape is read, whatever was asked."""
+
+    V5 = "v5"
+    V2 = "v2"
+
+
+_RULES = {
+    Market.LINEAR: quotes.of_bybit_linear,
+    Market.INVERSE: quotes.of_bybit_inverse,
+    Market.SPOT: quotes.of_bybit_spot,
+}
+
+
+class Bybit:
+    """The source ``bybit-linear``, ``bybit-inverse`` or ``bybit-spot``.
+
+    Args:
+        symbols: what to keep of the market; none means all of it. One symbol is asked for by name; of several the
+            whole market is asked, which is one call as well.
+        api: ``v2`` asks the old ``/v2/public/tickers``, which knows no spot and mixes linear and inverse.
+
+    Raises:
+        SettingsError: a symbol that no exchange can have, or spot by v2.
+    """
+
+    upstream = UPSTREAM
+
+    def __init__(
+        self,
+        market: Market | str,
+        *,
+        base_url: str = BASE_URL,
+        symbols: Sequence[str] = (),
+        api: Api | str = Api.V5,
+    ) -> None:
+        self._market, self._api = Market(market), Api(api)
+        faults = [f"BYBIT_SYMBOLS holds {symbol!r}, which is no symbol" for symbol in symbols if not usable_id(symbol)]
+        if self._market is Market.SPOT and self._api is Api.V2:
+            faults.append("bybit-spot is not in Bybit's old API v2")
+        if faults:
+            raise SettingsError(faults)
+        self.name = f"bybit-{self._market}"
+        self._wanted = frozenset(symbol.upper() for symbol in symbols)
+        self._quotes = quotes.Quotes(_RULES[self._market])
+        base_url = base_url.rstrip("/")
+        one = {"symbol": next(iter(self._wanted))} if len(self._wanted) == 1 else {}
+        self._calls = (
+            Call(f"{base_url}/v5/market/tickers", params={"category": self._market.value, **one})
+            if self._api is Api.V5
+            else Call(f"{base_url}/v2/public/tickers", params=one),
+        )
+        self.symbol_list = BybitSymbols(base_url, self._market, self._api, self._quotes)
+
+    def calls(self) -> Sequence[Call]:
+        return self._calls
+
+    def check(self, answer: Answer, *, now_ms: int) -> None:
+        bybit_refusals.check(answer, now_ms=now_ms)
+
+    def used(self, answer: Answer) -> int | None:
+        return None  # its limit headers count per account, and nobody is logged in
+
+    def read(self, bodies: Sequence[bytes], *, slot_ms: int, fetched_at_ms: int) -> Poll:
+        """Raises:
+        TransientError: a body has neither shape or is of another market, or no row is one of ours.
+        """
+        gathering = Gathering(self.name, slot_ms=slot_ms, fetched_at_ms=fetched_at_ms)
+        for body in bodies:
+            tickers = open_tickers(body)
+            if tickers.category not in (None, self._market):
+                raise TransientError(f"bybit answered with its market {tickers.category!r}, not {self._market}")
+            gathering.rejected += tickers.rejected
+            self._take(tickers, gathering)
+        if not gathering.records and not gathering.rejected:
+            wanted = f"none of BYBIT_SYMBOLS ({', '.join(sorted(self._wanted))[:200]})" if self._wanted else "no rows"
+            raise TransientError(f"{self.name} answered with {wanted}")
+        return gathering.poll()
+
+    def _take(self, tickers: Tickers, gathering: Gathering) -> None:
+        for row in tickers.rows:
+            symbol = row.symbol
+            if self._wanted and symbol not in self._wanted:
+                continue
+            if tickers.v2 and _market_in_v2(symbol) is not self._market:
+                gathering.reject("other_market", symbol, f"not of {self.name}, with which v2 mixes it")
+                continue
+            price = gathering.price_of(symbol, row.last_price)
+            if price is not None:
+                gathering.records.append(self._record(row, price, tickers.last_updated, gathering))
+
+    def _record(self, row: Row, price: float, last_updated: str | None, gathering: Gathering) -> Record:
+        in_quote, in_base = row.turnover_24h, row.volume_24h
+        if self._market is Market.INVERSE:  # contracts of 1 USD, settled in the coin
+            in_quote, in_base = in_base, in_quote
+        return Record(
+            source=self.name,
+            asset_id=row.symbol,
+            symbol=row.symbol,
+            name=row.symbol,
+            quote=self._quotes.of(row.symbol),
+            price=price,
+            timestamp=gathering.timestamp,
+            fetched_at=gathering.fetched_at,
+            fetch_delay_ms=gathering.fetch_delay_ms,
+            last_updated=last_updated,
+            volume_24h=in_quote,
+            high_24h=row.high_24h,
+            low_24h=row.low_24h,
+            change_1h=percent(row.price_1h_pcnt),
+            change_24h=percent(row.price_24h_pcnt),
+            base_volume_24h=in_base,
+            price_change_24h=difference(price, row.prev_price_24h),
+            bid_price=row.bid_price,
+            ask_price=row.ask_price,
+            index_price=row.index_price,
+            mark_price=row.mark_price,
+            open_interest=row.open_interest,
+            prev_price_1h=row.prev_price_1h,
+            prev_price_24h=row.prev_price_24h,
+            price_1h_pcnt=row.price_1h_pcnt,
+            price_24h_pcnt=row.price_24h_pcnt,
+            turnover_24h=row.turnover_24h,
+            total_volume=row.total_volume,
+            funding_rate=row.funding_rate,
+            next_funding_time=moment_text(row.next_funding_time),
+            delivery_time=moment_text(row.delivery_time),
+        )
+
+
+def _market_in_v2(symbol: str) -> Market:
+    return Market.LINEAR if symbol.endswith(("USDT", "USDC", "PERP")) else Market.INVERSE

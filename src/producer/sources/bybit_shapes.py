@@ -1,0 +1,174 @@
+"""The two shapes of Bybit's tickers, and the envelope around them, in one vocabulary.
+
+| shape | envelope | rows |
+|---|---|---|
+| v5 | ``retCode``, ``result: {category, list: […]}``, ``time`` in ms | camel case, every number as text |
+| v2 | ``ret_code``, ``result: […]``, ``time_now`` in seconds as text | snake case, numbers and text mixed |
+
+In both an empty text stands for "none" in any field, and ``"0"`` for "no such time". What people keep as examples
+is often the result alone, without its envelope: that is read too, and has no time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import msgspec
+
+from producer.sources.base import Rejected
+from producer.sources.numbers import Number
+from producer.sources.refusals import not_spoken
+from producer.sources.rows import RowReader
+from producer.sources.times import iso_of_ms, ms_of_seconds
+
+Moment: TypeAlias = str | int | None
+
+
+class V5Row(
+    msgspec.Struct,
+    gc=False,
+    rename={
+        "last_price": "lastPrice",
+        "index_price": "indexPrice",
+        "mark_price": "markPrice",
+        "prev_price_24h": "prevPrice24h",
+        "price_24h_pcnt": "price24hPcnt",
+        "high_24h": "highPrice24h",
+        "low_24h": "lowPrice24h",
+        "prev_price_1h": "prevPrice1h",
+        "price_1h_pcnt": "price1hPcnt",
+        "open_interest": "openInterest",
+        "turnover_24h": "turnover24h",
+        "volume_24h": "volume24h",
+        "total_volume": "totalVolume",
+        "funding_rate": "fundingRate",
+        "next_funding_time": "nextFundingTime",
+        "delivery_time": "deliveryTime",
+        "bid_price": "bid1Price",
+        "ask_price": "ask1Price",
+    },
+):
+    """Spot rows have no index, mark, funding or open interest; no row has had ``price1hPcnt`` so far."""
+
+    symbol: str
+    last_price: Number = None
+    index_price: Number = None
+    mark_price: Number = None
+    prev_price_24h: Number = None
+    price_24h_pcnt: Number = None
+    high_24h: Number = None
+    low_24h: Number = None
+    prev_price_1h: Number = None
+    price_1h_pcnt: Number = None
+    open_interest: Number = None
+    turnover_24h: Number = None
+    volume_24h: Number = None
+    total_volume: Number = None
+    funding_rate: Number = None
+    next_funding_time: Moment = None
+    delivery_time: Moment = None
+    bid_price: Number = None
+    ask_price: Number = None
+
+
+class V2Row(msgspec.Struct, gc=False, rename={"high_24h": "high_price_24h", "low_24h": "low_price_24h"}):
+    symbol: str
+    bid_price: Number = None
+    ask_price: Number = None
+    last_price: Number = None
+    prev_price_24h: Number = None
+    price_24h_pcnt: Number = None
+    high_24h: Number = None
+    low_24h: Number = None
+    prev_price_1h: Number = None
+    price_1h_pcnt: Number = None
+    mark_price: Number = None
+    index_price: Number = None
+    open_interest: Number = None
+    turnover_24h: Number = None
+    total_volume: Number = None
+    volume_24h: Number = None
+    funding_rate: Number = None
+    next_funding_time: Moment = None
+    delivery_time: Moment = None
+
+
+Row: TypeAlias = V5Row | V2Row
+
+_v5_reader = RowReader("bybit", V5Row, empty_is_null=True)
+_v2_reader = RowReader("bybit", V2Row, empty_is_null=True)
+
+
+class _Envelope(msgspec.Struct, rename={"rows": "list"}):
+    result: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    time: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    time_now: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    category: str | None = None
+    rows: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+class _Result(msgspec.Struct, rename={"rows": "list"}):
+    rows: msgspec.Raw
+    category: str | None = None
+
+
+_envelope = msgspec.json.Decoder(_Envelope)
+_result = msgspec.json.Decoder(_Result)
+
+
+@dataclass(frozen=True, slots=True)
+class Tickers:
+    """One answer, opened."""
+
+    v2: bool
+    category: str | None
+    last_updated: str | None
+    rows: list[V5Row] | list[V2Row]
+    rejected: list[Rejected]
+
+
+def open_tickers(body: bytes) -> Tickers:
+    """The rows in either shape.
+
+    Raises:
+        TransientError: neither of the two.
+    """
+    try:
+        if body.lstrip()[:1] == b"[":
+            return _v2(body, None)
+        envelope = _envelope.decode(body)
+        if isinstance(envelope.result, msgspec.Raw):
+            result = bytes(envelope.result)
+            if result[:1] == b"[":
+                return _v2(result, iso_of_ms(ms_of_seconds(_value(envelope.time_now))))
+            opened = _result.decode(result)
+            return _v5(bytes(opened.rows), opened.category, iso_of_ms(_ms(_value(envelope.time))))
+        if isinstance(envelope.rows, msgspec.Raw):
+            return _v5(bytes(envelope.rows), envelope.category, None)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise not_spoken("bybit", body, error) from error
+    raise not_spoken("bybit", body)
+
+
+def moment_text(moment: Moment) -> str | None:
+    """A time as Bybit sends it; ``""`` and ``"0"`` mean that there is none."""
+    return str(moment) if moment and moment != "0" else None
+
+
+def _v5(rows: bytes, category: str | None, last_updated: str | None) -> Tickers:
+    return Tickers(False, category, last_updated, *_v5_reader.read(rows))
+
+
+def _v2(rows: bytes, last_updated: str | None) -> Tickers:
+    return Tickers(True, None, last_updated, *_v2_reader.read(rows))
+
+
+def _value(raw: msgspec.Raw | msgspec.UnsetType) -> object:
+    return msgspec.json.decode(raw) if isinstance(raw, msgspec.Raw) else None
+
+
+def _ms(value: object) -> int | None:
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 16:
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -1,0 +1,90 @@
+"""Bybit's own list of what it trades: ``/v5/market/instruments-info`` in pages, or the old ``/v2/public/symbols``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from common.errors import TransientError
+from producer.sources.base import Call
+from producer.sources.quotes import Quotes
+from producer.sources.refusals import not_spoken
+from producer.sources.rows import RowReader
+
+PAGE = "1000"
+MAX_PAGES = 50
+"""Far above what Bybit lists: a cursor that never ends is a fault."""
+
+
+class _V5Pair(msgspec.Struct, rename={"quote": "quoteCoin"}):
+    symbol: str
+    quote: str
+
+
+class _V2Pair(msgspec.Struct, rename={"symbol": "name", "quote": "quote_currency"}):
+    symbol: str
+    quote: str
+
+
+class _Envelope(msgspec.Struct):
+    result: msgspec.Raw
+
+
+class _Result(msgspec.Struct, rename={"rows": "list", "cursor": "nextPageCursor"}):
+    rows: msgspec.Raw
+    cursor: str | None = None
+
+
+_envelope = msgspec.json.Decoder(_Envelope)
+_result = msgspec.json.Decoder(_Result)
+_v5_reader = RowReader("bybit", _V5Pair)
+_v2_reader = RowReader("bybit", _V2Pair)
+
+
+class BybitSymbols:
+    """The :class:`SymbolList` of one market of Bybit. Spot knows no pages."""
+
+    def __init__(self, base_url: str, market: str, api: str, quotes: Quotes) -> None:
+        self._v2 = api == "v2"
+        self._quotes = quotes
+        self._pages = 0
+        if self._v2:
+            self._first = Call(f"{base_url}/v2/public/symbols")
+        else:
+            paging = {} if market == "spot" else {"limit": PAGE}
+            self._first = Call(f"{base_url}/v5/market/instruments-info", params={"category": str(market), **paging})
+
+    def next_call(self, previous: bytes | None) -> Call | None:
+        if previous is None:
+            self._pages = 1
+            return self._first
+        cursor = None if self._v2 else _open(previous).cursor
+        if not cursor:
+            return None
+        self._pages += 1
+        if self._pages > MAX_PAGES:
+            raise TransientError(f"bybit's list of symbols does not end after {MAX_PAGES} pages")
+        return Call(self._first.url, params={**self._first.params, "cursor": cursor})
+
+    def load(self, bodies: Sequence[bytes]) -> int:
+        listed: dict[str, str] = {}
+        for body in bodies:
+            rows = bytes(_open(body).rows)
+            pairs: Sequence[_V5Pair | _V2Pair] = (_v2_reader if self._v2 else _v5_reader).read(rows)[0]
+            listed.update({pair.symbol: pair.quote for pair in pairs})
+        known = self._quotes.learn(listed)
+        if not known:
+            raise TransientError("bybit's list of symbols is empty")
+        return known
+
+
+def _open(body: bytes) -> _Result:
+    """Raises:
+    TransientError: not the envelope of a list.
+    """
+    try:
+        result = _envelope.decode(body).result
+        return _Result(result) if bytes(result)[:1] == b"[" else _result.decode(result)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise not_spoken("bybit", body, error) from error

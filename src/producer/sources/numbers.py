@@ -1,0 +1,42 @@
+"""Numbers as upstreams write them, as JSON numbers or as text, and what follows exactly from them.
+
+A decoder with ``strict=False`` turns number text into the nearest double in C, but it also takes ``"nan"`` and
+``"inf"``, which a record cannot hold: the bounds in the types below refuse exactly those.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from decimal import Decimal
+from typing import Annotated, TypeAlias
+
+from msgspec import Meta
+
+Number: TypeAlias = Annotated[float, Meta(ge=-sys.float_info.max, le=sys.float_info.max)] | None
+"""A finite double, or None where the upstream gave none that can be read."""
+
+Whole: TypeAlias = Annotated[int, Meta(ge=0, le=2**63 - 1)] | None
+"""A count, rank or time in ms; bounded, since a longer one has no place in an index."""
+
+
+def percent(fraction: float | None) -> float | None:
+    """A fraction as percent: 0.0124 is 1.24, where ``0.0124 * 100`` would be 1.2399999999999998.
+
+    The decimal point moves in the number's shortest text, so no digit is made up.
+    """
+    if fraction is None:
+        return None
+    text = repr(fraction)
+    return _finite(float(Decimal(text).scaleb(2)) if "e" in text else float(text + "e2"))
+
+
+def difference(now: float, before: float | None) -> float | None:
+    """``now - before`` in decimal: 0.3 - 0.1 is 0.2. None where ``before`` is unknown or 0, which means the same."""
+    if not before:
+        return None
+    return _finite(float(Decimal(repr(now)) - Decimal(repr(before))))
+
+
+def _finite(number: float) -> float | None:
+    return number if math.isfinite(number) else None

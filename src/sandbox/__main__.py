@@ -1,0 +1,81 @@
+"""``python -m sandbox``: serves until SIGINT or SIGTERM. The first line it prints is its address."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from sandbox.app import UPSTREAMS, Sandbox
+from sandbox.limits import Limits
+from sandbox.replay import by_upstream
+from sandbox.rule_json import read_rules
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        replay = by_upstream(options.replay, UPSTREAMS, options.upstream) if options.replay else None
+        rules = read_rules(options.faults.read_bytes()) if options.faults else []
+        sandbox = Sandbox(
+            options.port,
+            options.host,
+            seed=options.seed,
+            coins=options.coins,
+            replay=replay,
+            cycle=options.cycle,
+            keys={plan: key for plan, key in (("demo", options.demo_key), ("pro", options.pro_key)) if key},
+            limits=Limits(coingecko_calls_per_minute=options.calls_per_minute),
+            ledger_file=options.ledger,
+            keep_bodies=not options.no_bodies,
+            ledger_limit=options.ledger_limit,
+            compress=not options.no_gzip,
+        )
+    except (ValueError, OSError) as error:
+        parser.error(str(error))
+    sandbox.script.add(*rules)
+    serve(sandbox)
+    return 0
+
+
+def serve(sandbox: Sandbox) -> None:
+    """Starts, prints the address, and stops on SIGINT or SIGTERM."""
+    done = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: done.set())
+    with sandbox:
+        sys.stdout.write(f"{sandbox.url}\n")
+        for name in UPSTREAMS:
+            sys.stdout.write(f"  {name}: {sandbox.base_url(name)}\n")
+        sys.stdout.flush()
+        done.wait()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="sandbox", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--coins", type=int, default=1000)
+    parser.add_argument("--replay", type=Path, metavar="PATH", help="a recorded body, or a folder of them")
+    parser.add_argument("--upstream", choices=list(UPSTREAMS), help="whose recordings, where no folder tells")
+    parser.add_argument(
+        "--cycle", action="store_true", help="after the last recording the first, instead of the last again"
+    )
+    parser.add_argument("--faults", type=Path, metavar="FILE", help="rules as JSON, one or a list")
+    parser.add_argument("--ledger", type=Path, metavar="FILE", help="append what was served, as JSON lines")
+    parser.add_argument("--ledger-limit", type=int, metavar="N", help="entries kept in memory")
+    parser.add_argument("--no-bodies", action="store_true", help="the ledger keeps SHA-256 only")
+    parser.add_argument("--no-gzip", action="store_true")
+    parser.add_argument("--demo-key", help="CoinGecko keys are checked where one is given")
+    parser.add_argument("--pro-key")
+    parser.add_argument("--calls-per-minute", type=int, metavar="N", help="CoinGecko's limit; none by default")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,165 @@
+"""Binance spot: ``ticker/24hr``, ``exchangeInfo``, ``ping``, ``time``; weights, limit headers, bans, errors."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+
+from sandbox.binance_budget import Budget, Verdict
+from sandbox.binance_pairs import trading_pairs
+from sandbox.binance_rows import Rows, listing
+from sandbox.effects import http_date
+from sandbox.pairs import Pair
+from sandbox.rewrites import HTML
+from sandbox.upstream import Setup, dump
+from sandbox.wire import Answer, Header, Request
+
+TICKER = "/api/v3/ticker/24hr"
+INFO = "/api/v3/exchangeInfo"
+JSON_TYPE = "application/json;charset=UTF-8"
+SYMBOLS = re.compile(r'^\[("[\w\-.]{1,50}"(,"[\w\-.]{1,50}")*)?\]$')
+
+INVALID_SYMBOL = {"code": -1121, "msg": "Invalid symbol."}
+BOTH_GIVEN = {"code": -1128, "msg": "Combination of optional parameters invalid."}
+ILLEGAL_SYMBOLS = {"code": -1100, "msg": "Illegal characters found in parameter 'symbols'."}
+INTERNAL = {"code": -1001, "msg": "Internal error; unable to process your request. Please try again."}
+
+
+class Binance:
+    """The whole market of about 2,400 pairs (with 1,000 coins), half of them halted."""
+
+    polled = TICKER
+    marks: Mapping[bytes, str] = {b'"rateLimits"': INFO}
+
+    def __init__(self, setup: Setup) -> None:
+        self._clock, self._limits = setup.clock, setup.limits
+        self._budget = Budget(setup.limits)
+        self._pairs, self._halted = trading_pairs(setup.market)
+        self._by_symbol = {pair.symbol: pair for pair in self._pairs}
+        self._rows = Rows(setup.market, self._pairs, self._halted, setup.clock.now_ms())
+        self._routes: dict[str, Callable[[Request, int], object]] = {
+            TICKER: self._ticker,
+            INFO: self._info,
+            "/api/v3/ping": self._ping,
+            "/api/v3/time": self._time,
+        }
+
+    def answer(self, request: Request) -> Answer:
+        route = self._routes.get(request.path)
+        if route is None:
+            return Answer(404, (*self.headers()[:1], ("Content-Type", "text/html")), b"<h2>404 Not found</h2>")
+        now_ms = self._clock.now_ms()
+        verdict = self._budget.spend(now_ms, _weight(request))
+        if verdict.status != 200:
+            return self._refused(verdict)
+        value = route(request, now_ms)
+        status = 400 if isinstance(value, dict) and "code" in value else 200
+        body = value if isinstance(value, bytes) else dump(value)
+        return Answer(status, (*self.headers(), *_used(verdict.used)), body, chunked=True)
+
+    def error(self, status: int) -> Answer:
+        now_ms, used = self._clock.now_ms(), self._limits.binance_weight_per_minute or 0
+        if status in (418, 429):
+            wait_s = self._limits.binance_ban_s if status == 418 else 60
+            return self._refused(Verdict(status, used, wait_s, now_ms + wait_s * 1000))
+        if status in (403, 502, 503, 504):  # made by the firewall or the content delivery network
+            return Answer(status, (*self.headers()[:1], ("Content-Type", "text/html")), HTML)
+        return Answer(status, (*self.headers(), *_used(0)), dump(INTERNAL))
+
+    def headers(self) -> tuple[Header, ...]:
+        return (
+            ("Date", http_date(self._clock.now_ms())),
+            ("Content-Type", JSON_TYPE),
+            ("Server", "nginx"),
+            ("Vary", "Accept-Encoding"),
+            ("X-MBX-UUID", str(uuid.uuid4())),
+            ("Strict-Transport-Security", "max-age=31536000; includeSubdomains"),
+            ("Cache-Control", "no-cache, no-store, must-revalidate"),
+            ("Pragma", "no-cache"),
+            ("Expires", "0"),
+            ("X-Cache", "Miss from cloudfront"),
+        )
+
+    def _refused(self, verdict: Verdict) -> Answer:
+        limit = self._limits.binance_weight_per_minute
+        text = (
+            f"Way too much request weight used; IP banned until {verdict.banned_until_ms}. "
+            "Please use the websocket for live updates to avoid bans."
+            if verdict.status == 418
+            else f"Too much request weight used; current limit is {limit} request weight per 1 MINUTE. "
+            "Please use the websocket for live updates to avoid polling the API."
+        )
+        headers = (*self.headers(), *_used(verdict.used), ("Retry-After", str(verdict.wait_s)))
+        return Answer(verdict.status, headers, dump({"code": -1003, "msg": text}))
+
+    def _ticker(self, request: Request, now_ms: int) -> object:
+        pairs = self._asked(request)
+        if pairs is None:
+            return self._rows.all(now_ms)
+        if isinstance(pairs, dict):
+            return pairs
+        rows = self._rows.some(pairs, now_ms)
+        return rows[0] if "symbol" in request.params else b"[" + b",".join(rows) + b"]"
+
+    def _info(self, request: Request, now_ms: int) -> object:
+        pairs = self._asked(request)
+        if isinstance(pairs, dict):
+            return pairs
+        head = {"timezone": "UTC", "serverTime": now_ms, "rateLimits": self._rate_limits(), "exchangeFilters": []}
+        symbols = self._listing if pairs is None else dump([self._listed(pair) for pair in pairs])
+        return dump(head)[:-1] + b',"symbols":' + symbols + b"}"
+
+    def _ping(self, request: Request, now_ms: int) -> object:
+        return {}
+
+    def _time(self, request: Request, now_ms: int) -> object:
+        return {"serverTime": now_ms}
+
+    def _asked(self, request: Request) -> Sequence[Pair] | dict[str, object] | None:
+        """The pairs in the order of the list; None for all of them; a dict is the error."""
+        params = request.params
+        if "symbol" not in params and "symbols" not in params:
+            return None
+        if "symbol" in params and "symbols" in params:
+            return dict(BOTH_GIVEN)
+        if "symbols" in params and not SYMBOLS.match(params["symbols"]):
+            return dict(ILLEGAL_SYMBOLS)
+        names: list[str] = json.loads(params["symbols"]) if "symbols" in params else [params["symbol"]]
+        if not names or any(name not in self._by_symbol for name in names):
+            return dict(INVALID_SYMBOL)
+        return sorted((self._by_symbol[name] for name in set(names)), key=lambda pair: pair.place)
+
+    def _listed(self, pair: Pair) -> dict[str, object]:
+        return listing(pair, halted=pair.symbol in self._halted)
+
+    @cached_property
+    def _listing(self) -> bytes:
+        return dump([self._listed(pair) for pair in self._pairs])
+
+    def _rate_limits(self) -> list[dict[str, object]]:
+        weight = self._limits.binance_weight_per_minute or 6000
+        return [
+            {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": weight},
+            {"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10, "limit": 100},
+            {"rateLimitType": "ORDERS", "interval": "DAY", "intervalNum": 1, "limit": 200000},
+            {"rateLimitType": "RAW_REQUESTS", "interval": "MINUTE", "intervalNum": 5, "limit": 300000},
+        ]
+
+
+def _weight(request: Request) -> int:
+    """As documented since 2023-08-25."""
+    if request.path == INFO:
+        return 20
+    if request.path != TICKER:
+        return 1
+    if "symbol" in request.params:
+        return 2
+    asked = request.params["symbols"].count(",") + 1 if "symbols" in request.params else 1000
+    return 2 if asked <= 20 else 40 if asked <= 100 else 80
+
+
+def _used(weight: int) -> tuple[Header, ...]:
+    return ("X-MBX-USED-WEIGHT", str(weight)), ("X-MBX-USED-WEIGHT-1M", str(weight))

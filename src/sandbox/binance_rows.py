@@ -1,0 +1,126 @@
+"""Rows of ``/api/v3/ticker/24hr`` and of ``/api/v3/exchangeInfo``, as bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from sandbox.market import DAY, Market
+from sandbox.pairs import Pair, price_at, quote_at
+
+DAY_MS = DAY * 1000
+TRADE_USD = 700.0
+"""An average trade, for the number of trades."""
+
+
+class Rows:
+    """Makes a row anew only when its pair was updated. Halted pairs never are."""
+
+    def __init__(self, market: Market, pairs: Sequence[Pair], halted: Collection[str], start_ms: int) -> None:
+        self._market = market
+        self._pairs = pairs
+        closed_ms = start_ms - 21 * DAY_MS
+        self._made: list[tuple[int, bytes]] = [
+            (-1, _halted(market, pair, closed_ms) if pair.symbol in halted else b"") for pair in pairs
+        ]
+        self._live = [pair for pair in pairs if pair.symbol not in halted]
+
+    def all(self, now_ms: int) -> bytes:
+        """The whole market as a JSON array."""
+        for pair in self._live:
+            self._refresh(pair, now_ms)
+        return b"[" + b",".join([row for _, row in self._made]) + b"]"
+
+    def some(self, pairs: Sequence[Pair], now_ms: int) -> list[bytes]:
+        return [self._refresh(pair, now_ms) for pair in pairs]
+
+    def _refresh(self, pair: Pair, now_ms: int) -> bytes:
+        made_ms, row = self._made[pair.place]
+        updated_ms = pair.beat.last(now_ms)
+        if made_ms not in (-1, updated_ms) or not row:
+            row = _trading(self._market, pair, updated_ms)
+            self._made[pair.place] = updated_ms, row
+        return row
+
+
+def _trading(market: Market, pair: Pair, updated_ms: int) -> bytes:
+    second = updated_ms // 1000
+    quote = quote_at(market, pair, second)
+    p, tick = pair.price_decimals, pair.tick
+    last, opened = max(tick, round(quote.last, p)), max(tick, round(quote.open, p))
+    bid = max(tick, last - tick * (market.draw(pair.place, second) < 0.5))
+    volume = round(quote.volume, pair.size_decimals)
+    turnover = volume * quote.average
+    trades = int(quote.volume * market.price(pair.coin, second) / TRADE_USD) + 1
+    last_id = int(second * max(1.0, market.coins[pair.coin].volume * pair.share / TRADE_USD) / DAY)
+    sizes = [
+        round(market.draw(pair.place, second + n) * quote.volume / (50_000 if n == 1 else 2_000), pair.size_decimals)
+        for n in (1, 2, 3)
+    ]
+    return (
+        f'{{"symbol":"{pair.symbol}","priceChange":"{last - opened:.8f}"'
+        f',"priceChangePercent":"{(last / opened - 1) * 100:.3f}"'
+        f',"weightedAvgPrice":"{max(1e-8, quote.average):.8f}","prevClosePrice":"{opened:.8f}","lastPrice":"{last:.8f}"'
+        f',"lastQty":"{sizes[0]:.8f}","bidPrice":"{bid:.8f}","bidQty":"{sizes[1]:.8f}"'
+        f',"askPrice":"{bid + tick:.8f}","askQty":"{sizes[2]:.8f}","openPrice":"{opened:.8f}"'
+        f',"highPrice":"{max(last, opened, round(quote.high, p)):.8f}"'
+        f',"lowPrice":"{max(tick, min(last, opened, round(quote.low, p))):.8f}"'
+        f',"volume":"{volume:.8f}","quoteVolume":"{turnover:.8f}"'
+        f',"openTime":{updated_ms - DAY_MS},"closeTime":{updated_ms}'
+        f',"firstId":{max(0, last_id - trades + 1)},"lastId":{last_id},"count":{trades}}}'
+    ).encode()
+
+
+def _halted(market: Market, pair: Pair, closed_ms: int) -> bytes:
+    """All zero but the price of long ago; prices have two decimals where the quote is worth little."""
+    p = 2 if pair.quote == "BIDR" else 8
+    price, size = f"{0:.{p}f}", f"{0:.8f}"
+    before = price_at(market, pair, closed_ms // 1000)
+    return (
+        f'{{"symbol":"{pair.symbol}","priceChange":"{price}","priceChangePercent":"0.000"'
+        f',"weightedAvgPrice":"{price}","prevClosePrice":"{before:.{p}f}","lastPrice":"{price}"'
+        f',"lastQty":"{size}","bidPrice":"{price}","bidQty":"{size}","askPrice":"{price}","askQty":"{size}"'
+        f',"openPrice":"{price}","highPrice":"{price}","lowPrice":"{price}","volume":"{size}","quoteVolume":"{price}"'
+        f',"openTime":{closed_ms - DAY_MS},"closeTime":{closed_ms},"firstId":-1,"lastId":-1,"count":0}}'
+    ).encode()
+
+
+def listing(pair: Pair, *, halted: bool) -> dict[str, object]:
+    """One symbol of ``exchangeInfo``; permission groups cut short."""
+    tick, step = f"{pair.tick:.8f}", f"{10.0**-pair.size_decimals:.8f}"
+    return {
+        "symbol": pair.symbol,
+        "status": "BREAK" if halted else "TRADING",
+        "baseAsset": pair.base,
+        "baseAssetPrecision": 8,
+        "quoteAsset": pair.quote,
+        "quotePrecision": 8,
+        "quoteAssetPrecision": 8,
+        "baseCommissionPrecision": 8,
+        "quoteCommissionPrecision": 8,
+        "orderTypes": [
+            "LIMIT",
+            "LIMIT_MAKER",
+            "MARKET",
+            "STOP_LOSS",
+            "STOP_LOSS_LIMIT",
+            "TAKE_PROFIT",
+            "TAKE_PROFIT_LIMIT",
+        ],
+        "icebergAllowed": True,
+        "ocoAllowed": True,
+        "otoAllowed": True,
+        "quoteOrderQtyMarketAllowed": True,
+        "allowTrailingStop": True,
+        "cancelReplaceAllowed": True,
+        "amendAllowed": True,
+        "isSpotTradingAllowed": not halted,
+        "isMarginTradingAllowed": not halted,
+        "filters": [
+            {"filterType": "PRICE_FILTER", "minPrice": tick, "maxPrice": "922327.00000000", "tickSize": tick},
+            {"filterType": "LOT_SIZE", "minQty": step, "maxQty": "100000.00000000", "stepSize": step},
+        ],
+        "permissions": [],
+        "permissionSets": [["SPOT", "MARGIN", "TRD_GRP_004", "TRD_GRP_005"]],
+        "defaultSelfTradePreventionMode": "EXPIRE_MAKER",
+        "allowedSelfTradePreventionModes": ["EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH", "DECREMENT"],
+    }

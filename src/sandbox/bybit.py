@@ -1,0 +1,169 @@
+"""Bybit: tickers and instruments of the three markets in v5, the old v2 tickers, limits and errors.
+
+Errors come as HTTP 200 with a ``retCode``; only the limit per IP answers 403.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from sandbox import bybit_v2
+from sandbox.bybit_instruments import CATEGORIES, Instrument, list_instruments
+from sandbox.bybit_listing import listing, page
+from sandbox.bybit_rows import ticker
+from sandbox.effects import http_date
+from sandbox.limits import Sliding
+from sandbox.rewrites import HTML
+from sandbox.upstream import JSON_TYPE, Setup, dump
+from sandbox.wire import Answer, Header, Request
+
+TICKERS = "/v5/market/tickers"
+INSTRUMENTS = "/v5/market/instruments-info"
+V2_TICKERS = "/v2/public/tickers"
+TOO_FREQUENT = b"403, access too frequent"
+
+
+class BybitError(Exception):
+    """Answered as HTTP 200 with this code and text."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(text)
+        self.code, self.text = code, text
+
+
+class Bybit:
+    """About 640 linear (more than one page), 18 inverse and 560 spot instruments (with 1,000 coins)."""
+
+    polled = TICKERS
+    marks: Mapping[bytes, str] = {
+        b'"nextPageCursor"': INSTRUMENTS,
+        b'"baseCoin"': INSTRUMENTS,
+        b'"ret_code"': V2_TICKERS,
+    }
+
+    def __init__(self, setup: Setup) -> None:
+        self._clock, self._limits, self._market = setup.clock, setup.limits, setup.market
+        self._listed = list_instruments(setup.market, setup.clock.now_ms())
+        self._made: dict[tuple[str, str], tuple[int, bytes]] = {}
+        self._calls, self._visits = Sliding(5), Sliding(1)
+        self._banned_until_ms = 0
+        self._routes: dict[str, Callable[[Request, int], bytes]] = {
+            TICKERS: self._tickers,
+            INSTRUMENTS: self._instruments,
+            V2_TICKERS: self._v2_tickers,
+            "/v5/market/time": self._time,
+        }
+
+    def answer(self, request: Request) -> Answer:
+        now_ms = self._clock.now_ms()
+        if self._too_frequent(now_ms):
+            return self.error(403)
+        route = self._routes.get(request.path)
+        if route is None:
+            return Answer(404, (*self.headers()[:1], ("Content-Type", "text/plain")), b"404 page not found")
+        try:
+            self._count_visit(now_ms)
+            body = route(request, now_ms)
+        except BybitError as error:
+            limited = error.code == 10006
+            return Answer(
+                200, (*self.headers(), *(self._limit_headers(now_ms) if limited else ())), _failed(error, now_ms)
+            )
+        return Answer(200, self.headers(), body)
+
+    def error(self, status: int) -> Answer:
+        if status == 403:
+            return Answer(403, (*self.headers()[:1], ("Content-Type", "text/plain")), TOO_FREQUENT)
+        if status == 429:
+            return Answer(429, self.headers(), _failed(BybitError(10429, "System level frequency protection"), 0))
+        if status >= 500:
+            return Answer(status, (*self.headers()[:1], ("Content-Type", "text/html")), HTML)
+        return Answer(
+            status, self.headers(), _failed(BybitError(10001, "Request parameter error"), self._clock.now_ms())
+        )
+
+    def headers(self) -> tuple[Header, ...]:
+        return ("Date", http_date(self._clock.now_ms())), ("Content-Type", JSON_TYPE)
+
+    def _too_frequent(self, now_ms: int) -> bool:
+        """A ban of ten minutes, which lifts by itself; calls during it do not lengthen it."""
+        allowed = self._limits.bybit_calls_per_5s
+        if now_ms >= self._banned_until_ms and allowed is not None and self._calls.use(now_ms) > allowed:
+            self._banned_until_ms = now_ms + self._limits.bybit_ban_s * 1000
+        return now_ms < self._banned_until_ms
+
+    def _count_visit(self, now_ms: int) -> None:
+        allowed = self._limits.bybit_visits_per_second
+        if allowed is not None and self._visits.use(now_ms) > allowed:
+            raise BybitError(10006, "Too many visits")
+
+    def _limit_headers(self, now_ms: int) -> tuple[Header, ...]:
+        allowed = str(self._limits.bybit_visits_per_second)
+        reset = str((now_ms // 1000 + 1) * 1000)
+        return ("X-Bapi-Limit", allowed), ("X-Bapi-Limit-Status", "0"), ("X-Bapi-Limit-Reset-Timestamp", reset)
+
+    def _tickers(self, request: Request, now_ms: int) -> bytes:
+        category, found = self._found(request)
+        rows = b",".join([self._row(instrument, now_ms) for instrument in found])
+        return _enveloped(b'{"category":"%s","list":[%s]}' % (category.encode(), rows), now_ms)
+
+    def _instruments(self, request: Request, now_ms: int) -> bytes:
+        category, found = self._found(request)
+        numbers = {item.symbol: n for n, item in enumerate(self._listed[category], 1)}
+        result: dict[str, object] = {"category": category}
+        if category == "spot":  # not paged
+            result["list"] = [listing(item, numbers[item.symbol]) for item in found]
+            return _enveloped(dump(result), now_ms)
+        limit = request.params.get("limit", "500")
+        if not limit.isdigit() or not 1 <= int(limit) <= 1000:
+            raise BybitError(10001, "params error: Illegal limit")
+        shown, cursor = page(found, limit=int(limit), cursor=request.params.get("cursor", ""))
+        result["list"] = [listing(item, numbers[item.symbol]) for item in shown]
+        return _enveloped(dump(result | {"nextPageCursor": cursor}), now_ms)
+
+    def _v2_tickers(self, request: Request, now_ms: int) -> bytes:
+        """Old: perpetuals of both kinds in an array named ``result``."""
+        wanted = request.params.get("symbol")
+        both = [item for name in ("inverse", "linear") for item in self._listed[name] if not item.delivery_ms]
+        rows = [
+            bybit_v2.ticker(self._market, item, item.pair.beat.last(now_ms), now_ms)
+            for item in both
+            if wanted in (None, item.symbol)
+        ]
+        head: dict[str, object] = {"ret_code": 0, "ret_msg": "OK", "result": rows, "ext_code": "", "ext_info": ""}
+        if wanted and not rows:
+            head |= {"ret_code": 10001, "ret_msg": "params error: Symbol Is Invalid", "result": None}
+        return dump(head | {"time_now": f"{now_ms / 1000:.6f}"})
+
+    def _time(self, request: Request, now_ms: int) -> bytes:
+        second, nano = str(now_ms // 1000), str(now_ms * 1_000_000)
+        return _enveloped(dump({"timeSecond": second, "timeNano": nano}), now_ms)
+
+    def _found(self, request: Request) -> tuple[str, Sequence[Instrument]]:
+        params = request.params
+        category = params.get("category", "")
+        if category not in CATEGORIES:
+            raise BybitError(10001, "Illegal category" if category else "params error: Category is invalid")
+        listed = self._listed[category]
+        if "symbol" not in params:
+            return category, listed
+        found = [item for item in listed if item.symbol == params["symbol"]]
+        if not found:
+            raise BybitError(10001, "Not supported symbols")
+        return category, found
+
+    def _row(self, instrument: Instrument, now_ms: int) -> bytes:
+        key, updated_ms = (instrument.category, instrument.symbol), instrument.pair.beat.last(now_ms)
+        made_ms, row = self._made.get(key, (-1, b""))
+        if made_ms != updated_ms:
+            row = dump(ticker(self._market, instrument, updated_ms, now_ms))
+            self._made[key] = updated_ms, row
+        return row
+
+
+def _enveloped(result: bytes, now_ms: int) -> bytes:
+    return b'{"retCode":0,"retMsg":"OK","result":%s,"retExtInfo":{},"time":%d}' % (result, now_ms)
+
+
+def _failed(error: BybitError, now_ms: int) -> bytes:
+    return dump({"retCode": error.code, "retMsg": error.text, "result": {}, "retExtInfo": {}, "time": now_ms})

@@ -1,0 +1,133 @@
+"""Bybit's instruments: perpetuals in USDT and USDC, dated futures, inverse contracts, spot pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from sandbox.market import Market
+from sandbox.pairs import Pair, price_decimals, sensible, size_decimals, stable, tradable
+
+CATEGORIES = ("linear", "inverse", "spot")
+PERPETUALS, USDC_PERPETUALS, INVERSE, SPOT, SPOT_OTHER = 600, 40, 14, 480, 40
+TINY = 0.0005
+"""A contract on a cheaper coin is on a thousand of them: ``1000BONKUSDT``."""
+FUTURES_ON = ("BTC", "ETH")
+MONTH_CODES = {3: "H", 6: "M", 9: "U", 12: "Z"}
+
+
+@dataclass(frozen=True, slots=True)
+class Instrument:
+    """A pair with what is a contract's own."""
+
+    pair: Pair
+    category: str
+    kind: str
+    """``LinearPerpetual``, ``LinearFutures``, ``InversePerpetual``, ``InverseFutures``, ``Spot``."""
+    settle: str
+    delivery_ms: int = 0
+    """0: never."""
+    funding_hours: int = 8
+
+    @property
+    def symbol(self) -> str:
+        return self.pair.symbol
+
+
+def list_instruments(market: Market, now_ms: int) -> dict[str, list[Instrument]]:
+    """Per category, by symbol. The dated futures are those of the next two quarters."""
+    lister = _Lister(market)
+    found = [*lister.perpetuals(), *lister.inverse(), *lister.spot()]
+    for delivery in next_quarters(now_ms, 2):
+        found += lister.futures(delivery)
+    return {name: sorted((i for i in found if i.category == name), key=lambda i: i.symbol) for name in CATEGORIES}
+
+
+def next_quarters(now_ms: int, count: int) -> list[datetime]:
+    """The last Fridays of March, June, September and December to come, 08:00 UTC."""
+    day = datetime.fromtimestamp(now_ms / 1000, tz=UTC).replace(hour=8, minute=0, second=0, microsecond=0)
+    found: list[datetime] = []
+    while len(found) < count:
+        day += timedelta(days=1)
+        if day.month in MONTH_CODES and day.weekday() == 4 and (day + timedelta(days=7)).month != day.month:
+            found.append(day)
+    return found
+
+
+class _Lister:
+    def __init__(self, market: Market) -> None:
+        self._market = market
+        self._assets = tradable(market)
+
+    def perpetuals(self) -> Iterator[Instrument]:
+        listed = [(base, coin) for base, coin in self._assets.items() if sensible(self._market, coin, None)]
+        for n, (base, coin) in enumerate(listed[:PERPETUALS]):
+            if base == "USDT":
+                continue
+            tiny = self._market.coins[coin].price < TINY
+            name, factor = (f"1000{base}", 1000) if tiny else (base, 1)
+            pair = self._pair(f"{name}USDT", name, "USDT", coin, share=0.4, factor=factor)
+            hours = 8 if n < 30 else (8, 4, 4, 1)[n % 4]
+            yield Instrument(pair, "linear", "LinearPerpetual", "USDT", funding_hours=hours)
+            if n < USDC_PERPETUALS and not tiny:
+                pair = self._pair(f"{name}PERP", name, "USDC", coin, share=0.01)
+                yield Instrument(pair, "linear", "LinearPerpetual", "USDC")
+
+    def inverse(self) -> Iterator[Instrument]:
+        moving = [(base, coin) for base, coin in self._assets.items() if not stable(self._market.coins[coin])]
+        for base, coin in moving[:INVERSE]:
+            pair = self._pair(f"{base}USD", base, "USD", coin, share=0.02)
+            yield Instrument(pair, "inverse", "InversePerpetual", base)
+
+    def futures(self, delivery: datetime) -> Iterator[Instrument]:
+        at_ms = int(delivery.timestamp() * 1000)
+        date = f"{delivery.day}{delivery:%b%y}".upper()
+        for base in FUTURES_ON:
+            coin = self._assets.get(base)
+            if coin is None:
+                continue
+            for symbol, quote in ((f"{base}-{date}", "USDC"), (f"{base}USDT-{date}", "USDT")):
+                pair = self._pair(symbol, base, quote, coin, share=0.0001)
+                yield Instrument(pair, "linear", "LinearFutures", quote, at_ms)
+            pair = self._pair(f"{base}USD{MONTH_CODES[delivery.month]}{delivery:%y}", base, "USD", coin, share=0.0002)
+            yield Instrument(pair, "inverse", "InverseFutures", base, at_ms)
+
+    def spot(self) -> Iterator[Instrument]:
+        for quote, count, share in (("USDT", SPOT, 0.1), ("USDC", SPOT_OTHER, 0.01), ("BTC", SPOT_OTHER, 0.005)):
+            against = self._assets.get(quote)
+            if against is None:
+                continue
+            fit = [(base, i) for base, i in self._assets.items() if sensible(self._market, i, against)]
+            for base, coin in fit[:count]:
+                pair = self._pair(base + quote, base, quote, coin, share=share, against=against)
+                yield Instrument(pair, "spot", "Spot", quote)
+
+    def _pair(
+        self,
+        symbol: str,
+        base: str,
+        quote: str,
+        coin: int,
+        *,
+        share: float,
+        against: int | None = None,
+        factor: int = 1,
+    ) -> Pair:
+        market = self._market
+        usd = market.coins[coin].price * factor
+        price = usd if against is None else usd / market.coins[against].price
+        seconds = 1 if coin < 12 else 1 + int(market.unit(f"bybit/{symbol}/beat") * 14)
+        return Pair(
+            place=0,
+            symbol=symbol,
+            base=base,
+            quote=quote,
+            coin=coin,
+            against=against,
+            beat=market.beat(f"bybit/{symbol}", seconds * 1000),
+            price_decimals=price_decimals(price, 2, 10),
+            size_decimals=size_decimals(usd, 3 if against is None else 6),
+            share=share,
+            factor=factor,
+        )

@@ -1,0 +1,88 @@
+"""The control endpoints below ``/_sandbox/``: faults, ledger, health. Faults never touch them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from sandbox.faults import RuleError, Script
+from sandbox.ledger import Ledger, show
+from sandbox.rule_json import read_rules, show_count
+from sandbox.upstream import JSON_TYPE, dump
+from sandbox.wire import Answer, Request
+
+PREFIX = "/_sandbox/"
+DEFAULT_ENTRIES = 100
+
+
+class ControlError(Exception):
+    """Answered with this status; the text names what is wrong."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+class Control:
+    """Script and ledger over HTTP.
+
+    ====== ==================== =====================================================================================
+    GET    /_sandbox/health      upstreams with their base addresses, number of answers so far
+    GET    /_sandbox/faults      rules with counts
+    POST   /_sandbox/faults      one rule or a list of them, appended; fields are those of ``faults.Rule``
+    DELETE /_sandbox/faults      removes all, or those of ``?name=``
+    GET    /_sandbox/ledger      ``since=`` number, ``limit=`` (100), ``body=1`` for the bodies
+    ====== ==================== =====================================================================================
+    """
+
+    def __init__(self, script: Script, ledger: Ledger, upstreams: Callable[[], Mapping[str, str]]) -> None:
+        self._script = script
+        self._ledger = ledger
+        self._upstreams = upstreams
+        self._routes: dict[tuple[str, str], Callable[[Request], object]] = {
+            ("GET", "health"): self._health,
+            ("GET", "faults"): self._faults,
+            ("POST", "faults"): self._add,
+            ("DELETE", "faults"): self._clear,
+            ("GET", "ledger"): self._entries,
+        }
+
+    def answer(self, request: Request) -> Answer:
+        route = self._routes.get((request.method, request.path.removeprefix(PREFIX)), self._unknown)
+        try:
+            return Answer(200, (("Content-Type", JSON_TYPE),), dump(route(request)))
+        except ControlError as error:
+            return Answer(error.status, (("Content-Type", JSON_TYPE),), dump({"error": str(error)}))
+
+    def _unknown(self, request: Request) -> object:
+        known = ", ".join(f"{method} {PREFIX}{name}" for method, name in self._routes)
+        raise ControlError(404, f"{request.method} {request.path}: there are {known}")
+
+    def _health(self, request: Request) -> object:
+        return {"status": "ok", "answers": len(self._ledger), "upstreams": dict(self._upstreams())}
+
+    def _faults(self, request: Request) -> object:
+        return {"faults": [show_count(count) for count in self._script.counts()]}
+
+    def _add(self, request: Request) -> object:
+        try:
+            rules = read_rules(request.body)
+        except RuleError as error:
+            raise ControlError(400, str(error)) from None
+        self._script.add(*rules)
+        return self._faults(request)
+
+    def _clear(self, request: Request) -> object:
+        self._script.clear(request.params.get("name"))
+        return self._faults(request)
+
+    def _entries(self, request: Request) -> object:
+        since, limit = _number(request, "since", 0), _number(request, "limit", DEFAULT_ENTRIES)
+        body = request.params.get("body") == "1"
+        return {"entries": [show(entry, body=body) for entry in self._ledger.entries(since, limit)]}
+
+
+def _number(request: Request, name: str, default: int) -> int:
+    text = request.params.get(name, str(default))
+    if not text.isdigit():
+        raise ControlError(400, f"{name}: a number of 0 or more is wanted, not {text!r}")
+    return int(text)

@@ -1,0 +1,105 @@
+"""Trading pairs of an exchange, made out of the coins of the market: price of the base over price of the quote."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sandbox.market import DAY, Beat, Coin, Market
+
+MONEY: Mapping[str, float] = dict.fromkeys(("USD", "USDT", "USDC", "BUSD", "PAX"), 1.0) | {
+    "FDUSD": 0.9996,
+    "TUSD": 0.9994,
+    "EUR": 1.163,
+    "TRY": 0.0238,
+    "BRL": 0.187,
+    "BIDR": 0.000061,
+}
+"""USD for one of a quote, where that is no coin of the market or is not to move."""
+LEAST_PRICE = 1e-7
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One line of an exchange's symbol list, and what its numbers look like."""
+
+    place: int
+    symbol: str
+    base: str
+    quote: str
+    coin: int
+    against: int | None
+    """Index of the quote's coin; None for money."""
+    beat: Beat
+    price_decimals: int
+    size_decimals: int
+    share: float
+    """Of the coin's volume."""
+    factor: int = 1
+    """Units of the coin in one base unit: 1000 for ``1000BONKUSDT``."""
+
+    @property
+    def tick(self) -> float:
+        return 10.0**-self.price_decimals
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """A pair at one moment, in its quote currency, not rounded."""
+
+    last: float
+    open: float
+    high: float
+    low: float
+    volume: float
+    """In base units."""
+
+    @property
+    def average(self) -> float:
+        return (self.last + self.open + self.high + self.low) / 4
+
+
+def sensible(market: Market, coin: int, against: int | None) -> bool:
+    """Whether anyone would list this: no wrapped coins, no dollars in bitcoin, no bitcoin in a smaller coin."""
+    coins = market.coins
+    if coins[coin].follows is not None or coin == against:
+        return False
+    return against is None or stable(coins[against]) or (coin > against and not stable(coins[coin]))
+
+
+def stable(coin: Coin) -> bool:
+    return coin.day_volatility < 0.001
+
+
+def tradable(market: Market) -> dict[str, int]:
+    """The coin behind each ticker symbol: of a repeated one, the first."""
+    found: dict[str, int] = {}
+    for i, coin in enumerate(market.coins):
+        symbol = coin.symbol.upper()
+        if symbol.isascii() and symbol.isalnum() and coin.ranked:
+            found.setdefault(symbol, i)
+    return found
+
+
+def price_at(market: Market, pair: Pair, second: int) -> float:
+    below = MONEY[pair.quote] if pair.against is None else market.price(pair.against, second)
+    return market.price(pair.coin, second) * pair.factor / below
+
+
+def quote_at(market: Market, pair: Pair, second: int) -> Quote:
+    last, opened = price_at(market, pair, second), price_at(market, pair, second - DAY)
+    step = DAY // 8
+    seen = [last, opened, *(price_at(market, pair, second // step * step - k * step) for k in range(8))]
+    usd = market.price(pair.coin, second) * pair.factor
+    return Quote(last, opened, max(seen), min(seen), market.volume(pair.coin, second) * pair.share / usd)
+
+
+def price_decimals(price: float, least: int, most: int) -> int:
+    """Five significant digits, within the bounds."""
+    return max(least, min(most, 4 - math.floor(math.log10(price))))
+
+
+def size_decimals(usd: float, most: int) -> int:
+    """Whole units of what is cheap, thousandths of what is dear."""
+    return min(most, len(str(int(usd))) + 1) if usd >= 1 else 0
