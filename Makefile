@@ -20,3 +20,52 @@ $(STAMP): requirements.txt requirements-dev.txt pyproject.toml
 
 .PHONY: install
 install: $(STAMP) ## Install everything into .venv
+
+.PHONY: demo
+demo: $(STAMP) ## The whole road on throwaway engines (SECONDS=60 ends by itself with a verdict)
+	$(BIN)/cryptoproxy demo $(if $(SECONDS),--seconds $(SECONDS))
+
+.PHONY: run
+run: $(STAMP) ## Live data: engines, set-up, poller and indexer with the settings of .env (Ctrl-C ends it)
+	$(BIN)/cryptoproxy up
+	$(BIN)/cryptoproxy setup --wait 60
+	@trap 'kill 0' EXIT; $(BIN)/cryptoproxy consume & $(BIN)/cryptoproxy produce; wait
+
+.PHONY: test
+test: $(STAMP) ## All tests, on real engines
+	$(BIN)/python -m pytest -m "not long" $(ARGS)
+
+.PHONY: unit
+unit: $(STAMP) ## Only the tests that need no engines
+	$(BIN)/python -m pytest tests/unit $(ARGS)
+
+.PHONY: faults
+faults: $(STAMP) ## Every fault case, the long ones too
+	$(BIN)/python -m pytest tests/faults $(ARGS)
+
+.PHONY: check
+check: $(STAMP) ## Format, lint, types, generated files
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python scripts/make_docs.py --check
+
+.PHONY: format
+format: $(STAMP) ## Put the code into its format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: docs
+docs: $(STAMP) ## Make what is made from the code: settings page, .env.example, schema
+	$(BIN)/python scripts/make_docs.py
+
+.PHONY: lock
+lock: $(STAMP) ## Pin all dependencies anew from pyproject.toml
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-header pyproject.toml -o requirements.txt
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-header --group dev pyproject.toml -c requirements.txt -o requirements-dev.txt
+
+.PHONY: clean
+clean: ## Remove .venv, caches and what a demo left
+	rm -rf $(VENV) .run/demo .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from cli import demo, engines, run, setup, tail
+from cli import engines, lake, run, setup, tail
+from cli.demo.command import demo
 from common.errors import CryptoProxyError
 
 
@@ -32,7 +33,8 @@ cli.add_command(run.produce)
 cli.add_command(run.consume)
 cli.add_command(run.sandbox)
 cli.add_command(tail.tail)
-cli.add_command(demo.demo)
+cli.add_command(lake.lake)
+cli.add_command(demo)
 
 
 def main() -> None:

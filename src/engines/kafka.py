@@ -216,7 +216,8 @@ def is_formatted(data: Path) -> bool:
 
 
 def new_cluster_id() -> str:
-    return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    """16 bytes in base64, without a dash: the tool would take one at the begin for an option."""
+    return base64.b64encode(uuid.uuid4().bytes, altchars=b"AB").decode().rstrip("=")
 
 
 def as_properties(settings: Mapping[str, str]) -> str:

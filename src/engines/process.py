@@ -173,5 +173,6 @@ def _is_ours(pid: int, record: Record) -> bool:
     if born(record.pid) == record.born:
         return True
     with suppress(psutil.Error):
-        return str(record.facts.get("mark", "\0")) in " ".join(psutil.Process(pid).cmdline())
+        command = psutil.Process(pid).cmdline()
+        return not command or str(record.facts.get("mark", "\0")) in " ".join(command)  # an ending one has none
     return False

@@ -96,7 +96,13 @@ def own(place: Path, user: User) -> None:
 
 
 def give(path: Path, user: User) -> None:
-    os.chown(path, user.uid, user.gid, follow_symlinks=False)
+    try:
+        os.chown(path, user.uid, user.gid, follow_symlinks=False)
+    except OSError as error:  # a container's root may own nothing but itself
+        raise OperatorError(
+            f"Elasticsearch cannot run as root, and this root may not act for {user.name} ({error.strerror})",
+            remedy="Run this as an ordinary user.",
+        ) from error
 
 
 def forget(link: Path) -> None:

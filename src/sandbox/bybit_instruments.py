@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from sandbox.market import Market
-from sandbox.pairs import Pair, price_decimals, sensible, size_decimals, stable, tradable
+from sandbox.pairs import LEAST_PRICE, Pair, price_decimals, sensible, size_decimals, stable, tradable
 
 CATEGORIES = ("linear", "inverse", "spot")
 PERPETUALS, USDC_PERPETUALS, INVERSE, SPOT, SPOT_OTHER = 600, 40, 14, 480, 40
@@ -98,10 +98,14 @@ class _Lister:
             against = self._assets.get(quote)
             if against is None:
                 continue
-            fit = [(base, i) for base, i in self._assets.items() if sensible(self._market, i, against)]
+            fit = [(base, i) for base, i in self._assets.items() if self._fits(i, against)]
             for base, coin in fit[:count]:
                 pair = self._pair(base + quote, base, quote, coin, share=share, against=against)
                 yield Instrument(pair, "spot", "Spot", quote)
+
+    def _fits(self, coin: int, against: int | None) -> bool:
+        below = 1.0 if against is None else self._market.coins[against].price
+        return sensible(self._market, coin, against) and self._market.coins[coin].price / below >= LEAST_PRICE
 
     def _pair(
         self,

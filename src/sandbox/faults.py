@@ -15,11 +15,19 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from random import Random
 
 from sandbox.rewrites import NAMED
 from sandbox.wire import Request
+
+# fmt: off
+EFFECTS = (
+    "refuse", "lose_answer", "hold", "cut_after", "drip", "delay",
+    "rewrite", "replace", "body", "date_shift", "retry_after", "headers",
+)
+# fmt: on
+"""In the order in which a label names them; the status comes first."""
 
 
 class RuleError(ValueError):
@@ -106,11 +114,14 @@ class Rule:
     @property
     def label(self) -> str:
         """The name, else what it does: ``429``, ``cut_after+drip``."""
-        effects = ["refuse", "lose_answer", "hold", "cut_after", "drip", "delay", "rewrite", "replace", "body"]
-        effects += ["date_shift", "retry_after", "headers"]
         done = [str(self.status)] if self.status is not None else []
-        done += [name for name in effects if getattr(self, name) not in (None, False, 0.0, {})]
+        done += [name for name in EFFECTS if name in self.given()]
         return self.name or "+".join(done) or "pass"
+
+    def given(self) -> dict[str, object]:
+        """The fields that are not at their default."""
+        values = {f.name: (getattr(self, f.name), f.default) for f in fields(self)}
+        return {name: value for name, (value, default) in values.items() if value not in (default, {})}
 
     def matches(self, request: Request) -> bool:
         return (

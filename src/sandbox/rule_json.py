@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import types
 import typing
 
@@ -52,11 +51,7 @@ def read_rule(data: object) -> Rule:
 def show_count(count: Count) -> dict[str, object]:
     """A rule with its counts; fields that are not set are left out."""
     shown: dict[str, object] = {"label": count.rule.label, "seen": count.seen, "fired": count.fired}
-    for f in dataclasses.fields(count.rule):
-        value = getattr(count.rule, f.name)
-        if value != (f.default if f.default is not dataclasses.MISSING else {}):
-            shown[f.name] = _plain(value)
-    return shown
+    return shown | {name: _plain(value) for name, value in count.rule.given().items()}
 
 
 def _plain(value: object) -> object:

@@ -8,7 +8,7 @@ import pytest
 
 from common.errors import OperatorError
 from engines.engine import Options
-from engines.kafka import Kafka, as_properties, is_formatted
+from engines.kafka import Kafka, as_properties, is_formatted, new_cluster_id
 
 
 @pytest.fixture
@@ -36,6 +36,12 @@ def test_it_listens_on_the_loopback_only_and_extra_properties_win(kafka: Kafka) 
 
 def test_properties_survive_what_java_reads_otherwise() -> None:
     assert as_properties({"a": "C:\\x\ny", "b": "é"}) == "a=C:\\\\x\\ny\nb=\\u00e9\n"
+
+
+def test_no_cluster_id_looks_like_an_option() -> None:
+    ids = {new_cluster_id() for _ in range(2000)}
+    assert len(ids) == 2000
+    assert all(len(each) == 22 and each.isalnum() for each in ids)
 
 
 def test_only_a_whole_identity_is_a_formatted_folder(tmp_path: Path) -> None:

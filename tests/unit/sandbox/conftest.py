@@ -47,6 +47,13 @@ def sandbox(clock: HandClock) -> Iterator[Sandbox]:
         yield box
 
 
+@pytest.fixture(scope="package")
+def market() -> Iterator[Sandbox]:
+    """The whole market at one moment: to look at, not to turn."""
+    with Sandbox(coins=1000, clock=HandClock()) as box:
+        yield box
+
+
 @pytest.fixture
 def recorded() -> Callable[[str], bytes]:
     return lambda name: (RECORDED / name).read_bytes()

@@ -22,12 +22,6 @@ SINCE_2025 = [
 """Columns of contracts that came after the recording."""
 
 
-@pytest.fixture(scope="module")
-def market():
-    with Sandbox(coins=1000) as box:
-        yield box
-
-
 def ask(http, box, path=TICKERS, **params):
     return http.get(box.base_url("bybit") + path, params=params)
 
@@ -142,8 +136,11 @@ def test_the_old_tickers_look_as_recorded(http, sandbox, recorded_json, symbol, 
 
 @pytest.mark.parametrize(
     ("params", "text"),
-    [({}, "params error: Category is invalid"), ({"category": "x"}, "Illegal category")]
-    + [({"category": "spot", "symbol": "NONESUCH"}, "Not supported symbols")],
+    [
+        ({}, "params error: Category is invalid"),
+        ({"category": "x"}, "Illegal category"),
+        ({"category": "spot", "symbol": "NONESUCH"}, "Not supported symbols"),
+    ],
 )
 def test_errors_come_with_status_200(http, sandbox, params, text):
     answer = ask(http, sandbox, **params)

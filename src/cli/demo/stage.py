@@ -1,0 +1,134 @@
+"""Engines, sandbox, poller and indexer of a demo: started together, ended together, nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from common.errors import OperatorError
+from common.settings import Settings
+from engines.ports import Ports, free_ports
+from engines.stack import Memory, Stack
+from sandbox.app import Sandbox
+
+STOP_SECONDS = 15.0
+
+
+class Stage:
+    """A context: everything is up inside it, and ended at its end, however that comes."""
+
+    def __init__(self, folder: Path, *, interval: int, coins: int, say: Callable[[str], None]) -> None:
+        self.folder = folder
+        self._say = say
+        self._interval = interval
+        self._coins = coins
+        # One to each: the demo shares its two cores with three engines.
+        memory = Memory(kafka_mb=384, elasticsearch_mb=1024, s3_mb=128)
+        self._stack = Stack(folder / "engines", ports=Ports.free(), memory=memory, die_with_parent=True, say=say)
+        self._sandbox = Sandbox(keep_bodies=False, ledger_limit=1000)
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.env_file = folder / "demo.env"
+        self.settings: Settings
+
+    def __enter__(self) -> Self:
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        try:
+            self._start()
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end()
+
+    def _start(self) -> None:
+        endpoints = self._stack.up()
+        self._sandbox.start()
+        self._say(f"sandbox upstream answers at {self._sandbox.url}")
+        producer_port, consumer_port = free_ports(2)
+        texts = {
+            "KAFKA_BROKERS_HOST_PORT": endpoints.kafka,
+            "ES_URL_ENDPOINT": endpoints.elasticsearch,
+            "AWS_S3_ENDPOINT_URL": endpoints.s3,
+            "AWS_S3_ACCESS_KEY": endpoints.s3_access_key,
+            "AWS_S3_SECRET_KEY": endpoints.s3_secret_key,
+            "COINGECKO_BASE_URL": self._sandbox.base_url("coingecko"),
+            "COINGECKO_CALLS_PER_MINUTE": "0",  # the sandbox is ours
+            "COINGECKO_TOP_N": str(self._coins),
+            "KAFKA_PRODUCER_BATCH_INTERVAL": str(self._interval),
+            "AWS_S3_OBJECT_SECONDS": str(self._interval),  # one object per poll, to see them come
+            "OUTBOX_DIR": str(self.folder / "outbox"),
+            "PYTHON_PRODUCER_SERVER_PORT": str(producer_port),
+            "PYTHON_CONSUMER_SERVER_PORT": str(consumer_port),
+        }
+        self.env_file.touch(mode=0o600)
+        self.env_file.write_text("".join(f"{name}={text}\n" for name, text in texts.items()), encoding="utf-8")
+        self.settings = Settings.from_texts(texts)
+        self._run_setup(texts)
+        for name in ("consumer", "producer"):
+            self._processes[name] = self._spawn(name, texts)
+
+    def _run_setup(self, texts: Mapping[str, str]) -> None:
+        done = subprocess.run(
+            [sys.executable, "-m", "cli.main", "setup"],
+            env=_environment(texts), capture_output=True, text=True, check=False, cwd=self.folder,
+        )  # fmt: skip
+        if done.returncode:
+            raise OperatorError(f"setup failed: {done.stderr.strip()}", remedy=f"Look at the logs in {self.folder}")
+        for line in done.stdout.splitlines():
+            self._say(line)
+
+    def _spawn(self, name: str, texts: Mapping[str, str]) -> subprocess.Popen[bytes]:
+        with self.log_file(name).open("wb") as output:
+            return subprocess.Popen(
+                [sys.executable, "-m", name], env=_environment(texts), cwd=self.folder,
+                stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
+            )  # fmt: skip
+
+    def log_file(self, name: str) -> Path:
+        return self.folder / f"{name}.log"
+
+    def check_processes(self) -> None:
+        """Raises:
+        OperatorError: one of them has ended by itself.
+        """
+        for name, process in self._processes.items():
+            if process.poll() is not None:
+                log = self.log_file(name)
+                last = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
+                raise OperatorError(f"the {name} ended with {process.returncode}:\n{last}", remedy=f"See {log}")
+
+    def stop(self, name: str) -> int:
+        """Asks a process to end, waits for it; its exit code."""
+        process = self._processes.pop(name)
+        process.send_signal(signal.SIGTERM)
+        try:
+            return process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return process.wait()
+
+    def _end(self) -> None:
+        for name in list(self._processes):
+            self.stop(name)
+        self._sandbox.stop()
+        self._stack.down()
+
+
+def _environment(texts: Mapping[str, str]) -> dict[str, str]:
+    """The demo's settings, and nothing of the surroundings' that could lead somewhere real."""
+    kept = {
+        name: text for name, text in os.environ.items() if not name.startswith(("KAFKA_", "ES_", "AWS_", "COINGECKO_"))
+    }
+    return kept | dict(texts)

@@ -1,0 +1,43 @@
+"""The request budget: what may be sent to an upstream, and when. Every attempt counts, also one that fails.
+
+One :class:`Budget` per upstream, shared by its sources. :meth:`Budget.take` is asked before each request; what it
+grants is on disk before it returns. A ban and what is used survive a restart (a file per upstream) and a handover to
+another machine (the compacted topic).
+
+| module | tells |
+|---|---|
+| ``limits`` | what is allowed, from the settings |
+| ``plan`` | which intervals fit into that |
+| ``window`` | a rolling window of real time: what it holds, when it has room |
+| ``months`` | the calendar month, UTC |
+| ``counts`` | all that is known of what was used, and the ban: one value; counting, merging, moving it in time |
+| ``decision`` | whether a call fits, else how long to wait |
+| ``timeline`` | stamps that read like the wall clock and pass like the monotonic one |
+| ``turns`` | who waits, in order, so that none starves |
+| ``state`` | the counts as bytes, for file and topic |
+| ``kept_file`` | the file: replaced whole, set aside when damaged |
+| ``budget`` | the shell around these |
+| ``state_topic`` | the latest value of each key in a compacted topic: publish, read all |
+
+``limits`` to ``decision`` are pure: values in, values out.
+"""
+
+from producer.budget.budget import Budget
+from producer.budget.limits import Limit, Limits, limits_of
+from producer.budget.plan import Demand, Plan, demand_of, plan
+from producer.budget.state_topic import StatePublisher, budget_key, read_all, slot_key
+
+__all__ = [
+    "Budget",
+    "Demand",
+    "Limit",
+    "Limits",
+    "Plan",
+    "StatePublisher",
+    "budget_key",
+    "demand_of",
+    "limits_of",
+    "plan",
+    "read_all",
+    "slot_key",
+]

@@ -1,0 +1,200 @@
+"""The budget of one upstream, as its sources are given it."""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+from collections.abc import Hashable, Mapping
+from pathlib import Path
+
+from common.clock import Clock
+from common.errors import OperatorError
+from common.log import Limited
+from common.metrics import PollerMetrics
+from common.record import iso
+from producer.budget import counts as of_counts
+from producer.budget.decision import Verdict, decide
+from producer.budget.ledger import Ledger
+from producer.budget.limits import MONTH, Limit, Limits
+from producer.budget.state import DamagedStateError, State, decode, encode
+from producer.budget.timeline import Moment
+from producer.budget.turns import Turns
+from producer.budget.window import MINUTE, WINDOWS
+
+log = logging.getLogger(__name__)
+
+
+class Budget:
+    """Shared by the sources of an upstream; thread-safe.
+
+    Args:
+        folder: where ``<upstream>.json`` is kept. One process per folder.
+        urgent: set at a ban, so that a publisher of :meth:`state` does not wait with it.
+        metrics: counts the cost there, and shows what is left and how long a ban lasts.
+        boot: see :class:`Ledger`.
+
+    Raises:
+        OperatorError: the folder or the file in it cannot be used.
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        folder: Path,
+        *,
+        clock: Clock,
+        urgent: threading.Event | None = None,
+        metrics: PollerMetrics | None = None,
+        boot: str | None = None,
+    ) -> None:
+        self.limits = limits
+        self.upstream = limits.upstream
+        self._monotonic = clock.monotonic
+        self._urgent = urgent or threading.Event()
+        self._metrics = metrics
+        self._lock = threading.Lock()
+        self._turns = Turns()
+        self._last: float | None = None
+        self._often = Limited(log, seconds=300, clock=clock.monotonic)
+        self._ledger = Ledger(limits, folder, clock=clock, boot=boot)
+        self._log_ban(self._ledger.look().now_ms)
+        if metrics:
+            self._show(metrics)
+
+    def take(self, cost: int, *, who: Hashable = None) -> float:
+        """0.0 if a request of this cost may be sent now: it is counted and on disk already, whatever becomes of it.
+        Else the seconds after which to ask again; nothing is counted then, and a place in the queue is kept.
+
+        Args:
+            who: whose place in the queue it is; the thread's without.
+
+        Raises:
+            OperatorError: the file cannot be written (nothing is granted), or no window ever holds so much.
+        """
+        who = threading.get_ident() if who is None else who
+        with self._lock:
+            moment, counts = self._look()
+            if ban_ms := counts.ban_ms(moment.now_ms):
+                if self._ledger.unsaved:
+                    self._ledger.save()
+                return ban_ms / 1000
+            self._require_possible(cost)
+            now = self._monotonic()
+            verdict = decide(
+                counts,
+                self.limits,
+                moment,
+                need=cost + self._turns.ahead_of(who, now),
+                idle_ms=None if self._last is None else int((now - self._last) * 1000),
+            )
+            if verdict.wait_ms:
+                self._turns.wait(who, cost, verdict.wait_ms / 1000, now)
+                self._say(verdict, moment)
+                return verdict.wait_ms / 1000
+            self._ledger.enter(
+                of_counts.counted(counts, self.limits, cost=cost, now_ms=moment.now_ms, labels=moment.months)
+            )
+            self._last = now
+            self._turns.leave(who)
+        if self._metrics:
+            self._metrics.cost.labels(self.upstream).inc(cost)
+        return 0.0
+
+    def reported(self, used: int) -> None:
+        """What the upstream says is used in its minute. More than we know of is counted at once (others behind our
+        address); less never takes anything back. On disk with the next :meth:`take`."""
+        with self._lock:
+            moment, counts = self._look()
+            if any(limit.window == MINUTE.name for limit in self.limits.rolling):
+                self._ledger.counts = of_counts.corrected(counts, MINUTE, used=used, now_ms=moment.now_ms)
+
+    def ban(self, seconds: float, why: str) -> None:
+        """Nothing is granted before its end, here or after a restart. An earlier ban that ends later stays."""
+        seconds = of_counts.LONGEST_BAN_SECONDS if math.isnan(seconds) else seconds
+        with self._lock:
+            moment, counts = self._look()
+            self._ledger.counts = of_counts.banned(counts, seconds=seconds, why=why, now_ms=moment.now_ms)
+            self._ledger.save()
+            self._log_ban(moment.now_ms)
+        self._urgent.set()
+
+    def ban_ends_in(self) -> float:
+        """Seconds; 0 without a ban."""
+        with self._lock:
+            moment, counts = self._look()
+            return counts.ban_ms(moment.now_ms) / 1000
+
+    def left(self) -> Mapping[str, int]:
+        """What may still be sent, by window that has a limit: ``minute``, ``5s``, ``month``."""
+        with self._lock:
+            moment, _ = self._look()
+            return {limit.window: max(0, limit.amount - self._used(limit, moment)) for limit in self.limits.limits}
+
+    def state(self) -> bytes:
+        """All of it, for another machine. The same bytes while nothing has changed."""
+        with self._lock:
+            moment, counts = self._look()
+        return encode(State(upstream=self.upstream, counts=of_counts.clipped(counts, moment.now_ms)))
+
+    def merge(self, state: bytes) -> None:
+        """Takes over what a :meth:`state` knows beyond this: the larger count per window, the later end of a ban.
+
+        What is no state is said aloud and changes nothing.
+        """
+        try:
+            theirs = decode(state, upstream=self.upstream).counts
+        except DamagedStateError as error:
+            log.error("a state of %s from elsewhere is ignored: %s", self.upstream, error)  # noqa: TRY400
+            return
+        with self._lock:
+            moment, counts = self._look()
+            ours = of_counts.clipped(counts, moment.now_ms)
+            both = of_counts.merged(ours, of_counts.clipped(theirs, moment.now_ms))
+            if both != ours:
+                self._ledger.counts = both
+                self._ledger.save()
+            if both.ban != ours.ban:
+                self._log_ban(moment.now_ms)
+
+    def _look(self) -> tuple[Moment, of_counts.Counts]:
+        moment = self._ledger.look()  # first, since it may move the counts
+        return moment, self._ledger.counts
+
+    def _require_possible(self, cost: int) -> None:
+        for limit in self.limits.limits:
+            if cost > limit.amount:
+                raise OperatorError(
+                    f"one request to {self.upstream} costs {cost} {self.limits.unit}, {limit.setting} allows "
+                    f"{limit.amount}",
+                    remedy=f"Raise {limit.setting}, or ask for less",
+                )
+
+    def _used(self, limit: Limit, moment: Moment) -> int:
+        if limit.window == MONTH:
+            return self._ledger.counts.used_in(moment.months)
+        return self._ledger.counts.used(WINDOWS[limit.window], moment.now_ms)
+
+    def _say(self, verdict: Verdict, moment: Moment) -> None:
+        if limit := verdict.limit:
+            self._often.warning(
+                limit.window,
+                f"{self.upstream} waits {verdict.wait_ms / 1000:.1f} s: {self._used(limit, moment)} of "
+                f"{limit.amount} {self.limits.unit} per {limit.window} are used ({limit.setting})",
+            )
+
+    def _log_ban(self, now_ms: int) -> None:
+        if ban := self._ledger.counts.ban:
+            log.warning(
+                "nothing is sent to %s for %.0f s, until %s: %s",
+                self.upstream, self._ledger.counts.ban_ms(now_ms) / 1000, iso(ban.until_ms), ban.why,
+            )  # fmt: skip
+
+    def _show(self, metrics: PollerMetrics) -> None:
+        def left_in(name: str) -> float:
+            return float(self.left()[name])
+
+        metrics.ban_seconds.labels(self.upstream).set_function(self.ban_ends_in)
+        for limit in self.limits.limits:
+            shown = metrics.budget_left.labels(self.upstream, limit.window)
+            shown.set_function(lambda name=limit.window: left_in(name))

@@ -1,0 +1,160 @@
+"""Which intervals fit into the quotas of an upstream. What does not fit is stretched, and said in one line per source.
+
+What is planned leaves room for what cannot be: attempts that fail and are tried again within their slot, symbol
+lists once a day, a person's `cryptoproxy check`.
+
+- In a rolling window a tenth is left free (at Binance up to where calls are slowed down), and what is planned is
+  what such a window can hold at its fullest, so that each poll goes out at its slot and none has to wait.
+  Only polls that are too large for a single window at any interval are planned by their mean.
+- In a month a twentieth is left free: a month averages, but what is used up too early is missed until its end.
+  A month has 31 days here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from common.errors import OperatorError
+from producer.budget import months
+from producer.budget.limits import MONTH, Limit, Limits
+from producer.budget.window import WINDOWS
+from producer.sources.base import Source
+
+_DAY_S = 86_400
+SHORTEST_MS = 100
+
+ALLOWED_MS = sorted(
+    [ms for ms in range(SHORTEST_MS, 1000) if _DAY_S * 1000 % ms == 0]
+    + [seconds * 1000 for seconds in range(1, _DAY_S + 1) if _DAY_S % seconds == 0]
+)
+"""Intervals to stretch to: they divide a day, so slots are the same each day; from a second on whole seconds, which
+people can read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demand:
+    """What one source wants: each poll costs ``cost``, the dearest call in it ``call_cost``."""
+
+    source: str
+    cost: int
+    interval: float
+    call_cost: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The interval of each source, in seconds, and a loud line for each that is not the one wanted."""
+
+    intervals: Mapping[str, float]
+    lines: Sequence[str]
+
+
+def demand_of(source: Source, interval: float) -> Demand:
+    """Of a source that is to be polled each ``interval`` seconds."""
+    costs = [call.cost for call in source.calls()]
+    return Demand(source=source.name, cost=sum(costs), interval=interval, call_cost=max(costs, default=0))
+
+
+def plan(demands: Sequence[Demand], limits: Limits) -> Plan:
+    """Stretches all intervals by the same factor, the smallest that fits, each then up to one that divides a day.
+
+    Args:
+        demands: of every source that shares the upstream.
+
+    Raises:
+        OperatorError: not even one poll a day fits, or one call exceeds a limit by itself.
+    """
+    for demand in demands:
+        _require_possible(demand, limits)
+    for intervals_ms in _candidates(demands):
+        if not _exceeded(demands, intervals_ms, limits):
+            break
+    else:
+        raise OperatorError(
+            f"{_names(demands)}: not even one poll a day fits into the quota of {limits.upstream}",
+            remedy=f"Raise {_settings(limits.limits)}, or ask for less",
+        )
+    wanted_ms = [_ms(demand.interval) for demand in demands]
+    exceeded = _exceeded(demands, wanted_ms, limits)
+    return Plan(
+        {
+            demand.source: demand.interval if ms == wanted else ms / 1000
+            for demand, wanted, ms in zip(demands, wanted_ms, intervals_ms, strict=True)
+        },
+        [
+            _line(demand, ms, demands, limits, exceeded)
+            for demand, wanted, ms in zip(demands, wanted_ms, intervals_ms, strict=True)
+            if ms != wanted
+        ],
+    )
+
+
+def _candidates(demands: Sequence[Demand]) -> Iterator[list[int]]:
+    """The intervals of all sources, as wanted first, then stretched more and more by a common factor."""
+    wanted = [_ms(demand.interval) for demand in demands]
+    yield wanted
+    factors = {Fraction(allowed, ms) for ms in wanted for allowed in ALLOWED_MS if allowed > ms}
+    for factor in sorted(factors):
+        stretched = [next((each for each in ALLOWED_MS if each >= ms * factor), 0) for ms in wanted]
+        if all(stretched):
+            yield stretched
+
+
+def _exceeded(demands: Sequence[Demand], intervals_ms: Sequence[int], limits: Limits) -> list[Limit]:
+    return [limit for limit in limits.limits if _use(demands, intervals_ms, limit) > usable(limit)]
+
+
+def usable(limit: Limit) -> int:
+    """What of a limit may be planned, see the head of this module."""
+    if limit.window == MONTH:
+        return max(1, limit.amount * 95 // 100)
+    return max(1, min(limit.calm, limit.amount * 9 // 10))
+
+
+def _use(demands: Sequence[Demand], intervals_ms: Sequence[int], limit: Limit) -> Fraction:
+    """What the polls use of ``limit``, at the fullest that its window can be."""
+    pairs = list(zip(demands, intervals_ms, strict=True))
+    if limit.window == MONTH:
+        return sum((Fraction(demand.cost * months.PLANNED_MS, ms) for demand, ms in pairs), Fraction(0))
+    hold_ms = WINDOWS[limit.window].longest_hold_ms
+    if sum(demand.cost for demand in demands) > usable(limit):
+        return sum((Fraction(demand.cost * hold_ms, ms) for demand, ms in pairs), Fraction(0))
+    return Fraction(sum(demand.cost * (hold_ms // ms + 1) for demand, ms in pairs))
+
+
+def _line(demand: Demand, ms: int, demands: Sequence[Demand], limits: Limits, exceeded: Sequence[Limit]) -> str:
+    wanted = [_ms(each.interval) for each in demands]
+    reasons = " and ".join(
+        f"{int(_use(demands, wanted, limit))} {limits.unit} per {limit.window} are wanted, {usable(limit)} of "
+        f"{limit.amount} can be planned ({limit.setting})"
+        for limit in exceeded
+    )
+    return (
+        f"{demand.source} is polled every {ms / 1000:g} s, not every {demand.interval:g} s: {reasons}; "
+        f"the rest is kept for retries. If more is allowed raise {_settings(exceeded)}, else set "
+        f"{limits.interval_setting}={ms / 1000:g}, or ask for less"
+    )
+
+
+def _require_possible(demand: Demand, limits: Limits) -> None:
+    for limit in limits.limits:
+        if demand.call_cost > limit.amount:
+            raise OperatorError(
+                f"{demand.source}: one call costs {demand.call_cost} {limits.unit}, {limit.setting} allows "
+                f"{limit.amount} per {limit.window}",
+                remedy=f"Raise {limit.setting}, or ask for less",
+            )
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)
+
+
+def _settings(limits: Sequence[Limit]) -> str:
+    return " and ".join(limit.setting for limit in limits)
+
+
+def _names(demands: Sequence[Demand]) -> str:
+    return ", ".join(demand.source for demand in demands)

@@ -1,0 +1,73 @@
+"""The numbers that change by themselves: what waits in the outbox, how long it lasts, what the budgets have left."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+
+from common.clock import Clock
+from common.log import Limited
+from common.metrics import PollerMetrics
+from common.service import Loop
+from producer.capacity import Capacity
+from producer.outbox.outbox import DRAINS, Outbox
+
+log = logging.getLogger(__name__)
+
+WARN_AT = 0.8
+EVERY_SECONDS = 5.0
+
+
+class Gauges:
+    """A thread that looks every few seconds.
+
+    Args:
+        budgets: by upstream, what is left by window and the seconds to the end of a ban.
+    """
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        capacity: Capacity,
+        budgets: Mapping[str, Callable[[], tuple[Mapping[str, int], float]]],
+        metrics: PollerMetrics,
+        clock: Clock,
+    ) -> None:
+        self._outbox = outbox
+        self._capacity = capacity
+        self._budgets = budgets
+        self._metrics = metrics
+        self._clock = clock
+        self._limited = Limited(log, seconds=60)
+
+    def run(self, loop: Loop) -> None:
+        """Until the process stops."""
+        hours = self._capacity.hours(self._outbox.bytes_used())
+        log.info("the outbox %s holds %.0f hours of polls at this plan (OUTBOX_MAX_SIZE)", self._outbox.folder, hours)
+        while loop.running:
+            self.look()
+            loop.wait(EVERY_SECONDS)
+
+    def look(self) -> None:
+        """Sets every gauge; warns of an outbox that fills."""
+        used = self._outbox.bytes_used()
+        for drain in DRAINS:
+            self._metrics.outbox_bytes.labels(drain).set(self._outbox.bytes_waiting(drain))
+            self._metrics.outbox_polls.labels(drain).set(self._outbox.count(drain))
+            oldest = self._outbox.oldest(drain, 1)
+            age = (self._clock.now_ms() - oldest[0].slot_ms) / 1000 if oldest else 0.0
+            self._metrics.outbox_age.labels(drain).set(age)
+        hours = self._capacity.hours(used)
+        self._metrics.outbox_hours.set(hours)
+        if used >= WARN_AT * self._outbox.max_bytes:
+            waiting = ", ".join(f"{self._outbox.count(drain)} polls for {drain}" for drain in DRAINS)
+            self._limited.warning(
+                "full",
+                f"the outbox is {100 * used / self._outbox.max_bytes:.0f} % full ({waiting}); polling stops in about "
+                f"{hours:.1f} hours unless they are delivered (OUTBOX_MAX_SIZE)",
+            )
+        for upstream, look in self._budgets.items():
+            left, ban = look()
+            for window, count in left.items():
+                self._metrics.budget_left.labels(upstream, window).set(count)
+            self._metrics.ban_seconds.labels(upstream).set(ban)

@@ -1,0 +1,64 @@
+"""What a member says of itself when it joins the group, and who is chosen: pure, the same at whichever leader."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """Sent as user data with each join."""
+
+    process: str
+    """Different for each start of a process."""
+    joins: int
+    """How often this process has joined. A client that was given up leaves a member behind, which says less."""
+    waiting_since: int
+    """Epoch milliseconds."""
+    term: int | None = None
+    """The number of the lease that it holds, or held when Kafka last knew it. None for one that waits."""
+
+    def encode(self) -> bytes:
+        return json.dumps(asdict(self)).encode()
+
+
+def decode(data: bytes | None) -> Claim | None:
+    """None for what is no claim: a member of another version is no reason to fail a rebalance."""
+    try:
+        content = json.loads(data or b"")
+        term = content.get("term")
+        return Claim(
+            process=str(content["process"]),
+            joins=int(content["joins"]),
+            waiting_since=int(content["waiting_since"]),
+            term=None if term is None else int(term),
+        )
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
+
+
+def choose(members: Iterable[tuple[str, Claim | None]]) -> str | None:
+    """The member id that has the lease from now on; None without any member.
+
+    The holder keeps it. Of two that claim it (one was cut off, so another was chosen) the later term wins, since that
+    one polls by Kafka's own word. Without a holder, it goes to the one that waits longest.
+    """
+    known: dict[str, tuple[str, Claim]] = {}
+    strangers: list[str] = []
+    for member_id, claim in members:
+        if claim is None:
+            strangers.append(member_id)
+            continue
+        other = known.get(claim.process)
+        if other is None or claim.joins > other[1].joins:
+            known[claim.process] = (member_id, claim)
+    if not known:
+        return min(strangers, default=None)
+    return min(known.values(), key=_precedence)[0]
+
+
+def _precedence(member: tuple[str, Claim]) -> tuple[bool, int, int, str]:
+    member_id, claim = member
+    return claim.term is None, -(claim.term or 0), claim.waiting_since, member_id

@@ -1,0 +1,87 @@
+"""The holder's side: confirms its lease again and again, and goes on when Kafka does not answer."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+
+from common.errors import CryptoProxyError
+from common.log import Limited
+from producer.lease.membership import Membership
+from producer.lease.note import Note
+from producer.lease.pauses import Pauses
+from producer.lease.tenure import Tenure
+from producer.lease.timing import Timing
+
+log = logging.getLogger(__name__)
+
+
+class Holding:
+    def __init__(
+        self, note: Note, tenure: Tenure, pauses: Pauses, timing: Timing, seconds: Callable[[], float]
+    ) -> None:
+        self.note = note
+        self.unconfirmed = False
+        """Kafka did not confirm the lease when it was asked last."""
+        self._tenure = tenure
+        self._pauses = pauses
+        self._timing = timing
+        self._seconds = seconds
+        self._due = 0.0
+        self._confirmed_at = 0.0
+        self._limited = Limited(log, seconds=60, clock=seconds)
+
+    def take(self, membership: Membership, *, term: int, now_ms: int) -> bool:
+        """Writes the first note of a new term, which makes this process the holder; False if Kafka does not take it."""
+        pauses = self._pauses.look()
+        note = replace(self.note, term=term, since=now_ms, beat=0)
+        if not membership.confirm(note):
+            return False
+        self.note = note
+        self._tenure.take(term=term, since_ms=now_ms)
+        self._confirmed(pauses)
+        return True
+
+    def confirm(self, membership: Membership, *, settled: bool) -> bool:
+        """Confirms if that is due; False if Kafka does not take it.
+
+        Raises:
+            OperatorError, TransientError: see :meth:`Membership.confirm`.
+        """
+        # Looked at before Kafka is asked: an answer that arrives after a pause proves nothing.
+        now, pauses = self._seconds(), self._pauses.look()
+        if now < self._due and self._tenure.confirmed_since(pauses):
+            return True
+        if not settled:
+            # Only a member of a settled generation can confirm; a rebalance is over soon, or Kafka is away.
+            self.unconfirmed |= now - self._confirmed_at > self._timing.session_timeout
+            return True
+        self._due = now + self._timing.confirm
+        self.note = replace(self.note, beat=self.note.beat + 1)
+        if not membership.confirm(self.note):
+            return False
+        self._confirmed(pauses)
+        return True
+
+    def unanswered(self, error: CryptoProxyError | None) -> None:
+        self.unconfirmed = True
+        if self._tenure.may_poll(self._pauses.look()):
+            why = f" ({error})" if error else ""
+            self._limited.warning(
+                "unconfirmed",
+                f"Kafka cannot confirm the lease{why}; goes on polling into the outbox. If only this process is cut "
+                "off, another one polls too: their records have the same ids",
+            )
+
+    def release(self, membership: Membership) -> None:
+        """Says that a successor need not wait."""
+        membership.confirm(replace(self.note, beat=self.note.beat + 1, released=True))
+
+    def _confirmed(self, pauses: int) -> None:
+        now = self._seconds()
+        self._tenure.confirmed(pauses)
+        self._pauses.forget()
+        if self.unconfirmed:
+            log.info("lease confirmed again, after %.0f s", now - self._confirmed_at)
+        self._confirmed_at, self._due, self.unconfirmed = now, now + self._timing.confirm, False

@@ -1,0 +1,203 @@
+"""The lease's own loop: takes part in the group, and decides what each answer of Kafka means for polling."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Callable
+from concurrent.futures import wait
+from typing import Any
+
+from common.clock import Clock, SystemClock
+from common.errors import CryptoProxyError, OperatorError, TransientError
+from common.metrics import PollerMetrics
+from common.service import Health, Loop
+from common.settings.catalogue import Kafka
+from producer.lease import words
+from producer.lease.connection import Connection
+from producer.lease.holding import Holding
+from producer.lease.hooks import Hook, Hooks
+from producer.lease.membership import Membership
+from producer.lease.note import Note
+from producer.lease.pauses import Pauses, elapsed
+from producer.lease.tenure import Event, Stage, Standing, Tenure
+from producer.lease.timing import Timing
+from producer.lease.waiting import Waiting
+
+log = logging.getLogger(__name__)
+
+PART = "lease"
+FAREWELL_SECONDS = 2.0
+"""For the hooks of a process that stops while it is active, before the successor is let in."""
+
+
+class Lease:
+    """Give :meth:`run` a thread; ask :meth:`may_poll` from any other.
+
+    ``connect`` makes a consumer of the options it is given: ``partial(common.clients.kafka.consumer, kafka)``.
+    ``identity`` is what people read of this process: host and pid. ``seconds`` must go on while the machine sleeps.
+    """
+
+    def __init__(
+        self,
+        kafka: Kafka,
+        *,
+        health: Health,
+        metrics: PollerMetrics,
+        connect: Callable[..., Any],
+        identity: str,
+        clock: Clock | None = None,
+        seconds: Callable[[], float] = elapsed,
+        timing: Timing | None = None,
+    ) -> None:
+        self._kafka = kafka
+        self._health = health
+        self._metrics = metrics
+        self._identity = identity
+        self._clock = clock or SystemClock()
+        self._seconds = seconds
+        self._timing = timing = timing or Timing()
+        self._tenure = tenure = Tenure(uuid.uuid4().hex, now_ms=self._clock.now_ms())
+        self._pauses = Pauses(timing.pause, seconds)
+        self._pauses_told = 0
+        self._waiting = Waiting(tenure, timing, seconds)
+        note = Note(process=tenure.process, name=identity, term=0, since=0)
+        self._holding = Holding(note, tenure, self._pauses, timing, seconds)
+        self._hooks = Hooks()
+        name = f"cryptoproxy-lease-{identity}".replace(":", "-")
+        self._connection = Connection(
+            lambda: Membership.open(connect, kafka, timing, client_id=name, claim=tenure.claim),
+            stuck_after=timing.stuck,
+            now=seconds(),
+        )
+        health.hold(PART, "standing by: looks for Kafka and the other pollers")
+
+    def on_acquired(self, hook: Hook) -> None:
+        """Runs each time before :meth:`may_poll` turns True for a new holder. May take long; raises a TransientError
+        or OperatorError to be tried again."""
+        self._hooks.acquired.append(hook)
+
+    def on_lost(self, hook: Hook) -> None:
+        """Runs when an active process is not active any more; at a stop, before it leaves the group."""
+        self._hooks.lost.append(hook)
+
+    def may_poll(self) -> bool:
+        """Ask right before each poll. Never waits."""
+        return self._tenure.may_poll(self._pauses.look())
+
+    @property
+    def active(self) -> bool:
+        return self.may_poll()
+
+    def run(self, loop: Loop) -> None:
+        """Until the process stops; then leaves the group, so that a successor begins at once."""
+        with self._pauses.watched():
+            while loop.running:
+                if not self.turn():
+                    loop.wait(self._timing.turn)
+            self.leave()
+
+    def turn(self) -> bool:
+        """One round; False if Kafka had no part in it, so that nothing was waited for."""
+        now = self._seconds()
+        self._notice_pause(now)
+        if self._connection.tend(now):
+            log.info("lease: joins the group %s as %s", self._kafka.lease_topic, self._identity)
+            self._tenure.client_replaced()
+            self._waiting.hurry()
+        answered = self._take_part()
+        if self._tenure.stage is Stage.PREPARING and self._hooks.prepared(self._holding.note.term, now):
+            self._tenure.activate()
+            log.info("this is the active poller now: %s, term %d", self._identity, self._holding.note.term)
+        self._hooks.check()
+        self._show()
+        return answered
+
+    def _take_part(self) -> bool:
+        membership = self._connection.membership
+        if membership is None:
+            self._unanswered(self._connection.trouble)
+            return False
+        try:
+            standing = membership.turn()
+            self._notice(standing)
+            if self._tenure.holds:
+                if not self._holding.confirm(membership, settled=standing.settled):
+                    self._notice(membership.standing())
+            elif self._waiting.look(membership) and standing.settled:
+                self._take(membership)
+        except TransientError as error:
+            self._unanswered(error)
+            return False
+        except OperatorError as error:
+            self._connection.drop(error, self._seconds())
+            self._unanswered(error)
+            return False
+        self._connection.heard(self._seconds())
+        return True
+
+    def _take(self, membership: Membership) -> None:
+        term, succession = self._waiting.next_term(), self._waiting.succession()
+        if self._holding.take(membership, term=term, now_ms=self._clock.now_ms()):
+            log.info("lease taken, %s (term %d)", succession, term)
+        else:
+            self._notice(membership.standing())
+
+    def _notice(self, standing: Standing) -> None:
+        before = self._tenure.stage
+        event = self._tenure.observe(standing, now_ms=self._clock.now_ms())
+        if event is None:
+            return
+        self._waiting.hurry()
+        if before in (Stage.PREPARING, Stage.ACTIVE):
+            why = "another poller was chosen" if event is Event.REPLACED else "Kafka has put it out of the group"
+            log.warning("lease lost: %s; this process does not poll any more", why)
+        if before is Stage.ACTIVE:
+            self._hooks.lose()
+
+    def _notice_pause(self, now: float) -> None:
+        pauses = self._pauses.look()
+        if pauses == self._pauses_told:
+            return
+        self._pauses_told = pauses
+        self._connection.heard(now)
+        self._waiting.watch.blind()
+        if self._tenure.holds:
+            log.warning("this process %s", words.paused(self._pauses.longest))
+
+    def _unanswered(self, error: CryptoProxyError | None) -> None:
+        if self._tenure.holds:
+            self._holding.unanswered(error)
+        else:
+            self._waiting.unanswered(error)
+
+    def _show(self) -> None:
+        polls = self.may_poll()
+        self._metrics.active.set(polls)
+        self._metrics.unconfirmed.set(polls and self._holding.unconfirmed)
+        if polls:
+            self._health.release(PART)
+        elif self._tenure.stage is Stage.PREPARING:
+            self._health.hold(PART, words.preparing(self._hooks.trouble))
+        elif self._tenure.holds:
+            self._health.hold(PART, words.paused(self._pauses.longest))
+        else:
+            self._health.hold(PART, self._waiting.reason(self._connection.trouble))
+
+    def leave(self) -> None:
+        """What :meth:`run` does at its end."""
+        held, active = self._tenure.holds, self._tenure.stage is Stage.ACTIVE
+        self._tenure.resign(now_ms=self._clock.now_ms())
+        self._show()
+        if active:
+            wait([self._hooks.lose()], FAREWELL_SECONDS)
+        membership = self._connection.membership
+        if membership is None:
+            return
+        try:
+            if held and not self._holding.unconfirmed:
+                self._holding.release(membership)
+            membership.leave()
+            log.info("lease: left the group%s", ", a successor may begin" if held else "")
+        except CryptoProxyError as error:
+            log.warning("lease: left without a word to Kafka: %s", error)

@@ -1,0 +1,73 @@
+"""The side of those that wait: watch the holder's note, and take the lease when it is free."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from common.errors import CryptoProxyError
+from common.log import Limited
+from producer.lease import words
+from producer.lease.membership import Membership
+from producer.lease.note import Note, Watch
+from producer.lease.tenure import Stage, Tenure
+from producer.lease.timing import Timing
+
+log = logging.getLogger(__name__)
+
+
+class Waiting:
+    def __init__(self, tenure: Tenure, timing: Timing, seconds: Callable[[], float]) -> None:
+        self.watch = Watch(gap=2 * timing.confirm)
+        self._tenure = tenure
+        self._timing = timing
+        self._seconds = seconds
+        self._due = 0.0
+        self._often = Limited(log, seconds=5, clock=seconds)
+        self._seldom = Limited(log, seconds=60, clock=seconds)
+
+    def hurry(self) -> None:
+        """Something changed: look at once."""
+        self._due = 0.0
+
+    def look(self, membership: Membership) -> bool:
+        """Looks at the note if that is due; whether the lease is there to be taken.
+
+        Raises:
+            OperatorError, TransientError: see :meth:`Membership.read`.
+        """
+        now = self._seconds()
+        if now < self._due:
+            return False
+        chosen = self._tenure.stage is Stage.CHOSEN
+        self._due = now + (self._timing.heartbeat if chosen else self._timing.confirm)
+        before, note = self.watch.note, membership.read()
+        self.watch.saw(note, self._seconds())
+        if note is not None and (before is None or (note.process, note.released) != (before.process, before.released)):
+            log.info("lease: %s", self.reason(None))
+        return chosen and self.watch.free(self._tenure.process, silence=self._timing.silence)
+
+    def next_term(self) -> int:
+        note = self.watch.note
+        return max(note.term if note else 0, self._tenure.term or 0) + 1
+
+    def succession(self) -> str:
+        """After whom the lease would be taken now, for the log."""
+        note = self.watch.note
+        if note is None:
+            return "the first one"
+        if note.process == self._tenure.process:
+            return "again"
+        return f"after {note.name}, " + (
+            "which had stopped" if note.released else f"silent for {self.watch.silent_for():.0f} s"
+        )
+
+    def unanswered(self, error: CryptoProxyError | None) -> None:
+        self.watch.blind()
+        if error is not None:
+            limited = self._often if self.watch.note is None else self._seldom
+            limited.warning("waiting", self.reason(error))
+
+    def reason(self, trouble: CryptoProxyError | None) -> str:
+        """For `/readyz`."""
+        return words.waiting(self._tenure.stage, self.watch, trouble, self._tenure.process)

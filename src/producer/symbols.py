@@ -1,0 +1,82 @@
+"""The exchanges' own lists of symbols, which tell the quote currency: loaded at start, then once a day.
+
+On a thread of their own, so that a list of several MB never delays a poll. Without a list the quote comes from a table
+of suffixes; a source waits for the first attempt, so that its assets do not change their quote right after the start.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+
+from common.clock import Clock
+from common.errors import OperatorError, TransientError
+from common.service import Loop
+from producer.poll import PollOnce
+from producer.sources.base import Source, SymbolList
+
+log = logging.getLogger(__name__)
+
+FRESH_SECONDS = 86_400.0
+AGAIN_SECONDS = 600.0
+FIRST_WAIT_SECONDS = 20.0
+_ATTEMPT_MS = 60_000
+
+
+class SymbolLists:
+    """Loads the list of each source that has one.
+
+    Args:
+        ask: per source name, what asks its upstream within its budget.
+        may_poll: whether this process is the active poller right now.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        ask: Mapping[str, PollOnce],
+        *,
+        may_poll: Callable[[], bool],
+        clock: Clock,
+    ) -> None:
+        self._due: dict[str, float] = {source.name: 0.0 for source in sources if source.symbol_list is not None}
+        self._lists = {source.name: source.symbol_list for source in sources if source.symbol_list is not None}
+        self._ask = ask
+        self._may_poll = may_poll
+        self._clock = clock
+        self._tried = {name: threading.Event() for name in self._due}
+
+    def wait_for_first(self, source: str) -> None:
+        """Returns when the list of ``source`` was asked for once, with whatever success."""
+        if source in self._tried:
+            self._tried[source].wait(FIRST_WAIT_SECONDS)
+
+    def run(self, loop: Loop) -> None:
+        """Until the process stops."""
+        while loop.running:
+            now = self._clock.monotonic()
+            for name, due in self._due.items():
+                if now >= due and loop.running and self._may_poll():
+                    self._due[name] = now + (FRESH_SECONDS if self._load(name, loop) else AGAIN_SECONDS)
+                    self._tried[name].set()
+            loop.wait(1.0)
+
+    def _load(self, name: str, loop: Loop) -> bool:
+        symbols = self._lists[name]
+        try:
+            count = symbols.load(self._bodies(name, symbols, loop))
+        except (TransientError, OperatorError) as error:
+            log.warning("%s: no list of symbols, quotes come from their suffixes until it is there: %s", name, error)
+            return False
+        log.info("%s: quotes of %d symbols known", name, count)
+        return True
+
+    def _bodies(self, name: str, symbols: SymbolList, loop: Loop) -> list[bytes]:
+        bodies: list[bytes] = []
+        call = symbols.next_call(None)
+        while call is not None and loop.running:
+            answer = self._ask[name].ask(call, self._clock.now_ms() + _ATTEMPT_MS)
+            bodies.append(answer.body)
+            call = symbols.next_call(answer.body)
+        return bodies

@@ -1,0 +1,23 @@
+"""What all tests share: waiting for a condition with a deadline."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import pytest
+
+T = TypeVar("T")
+
+
+def wait_until(condition: Callable[[], T], *, seconds: float = 30, what: str = "") -> T:
+    """The first true value of ``condition``; fails the test after ``seconds`` with the last value seen."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            pytest.fail(f"{what or condition} did not come true within {seconds:g} s; last value: {value!r}")
+        time.sleep(0.05)

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from sandbox.ledger import read
+
+SRC = Path(__file__).parents[3] / "src"
+
+
+@contextmanager
+def running(*options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    command = [sys.executable, "-m", "sandbox", "--coins", "20", *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={"PYTHONPATH": str(SRC)}) as process:
+        try:
+            assert process.stdout is not None
+            yield process, process.stdout.readline().strip()
+        finally:
+            process.kill()
+
+
+def test_the_first_line_is_the_address_and_sigterm_ends_it(http):
+    with running() as (process, url):
+        assert http.get(url + "/coingecko/api/v3/ping").status_code == 200
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+
+
+def test_the_ledger_survives_the_death_of_its_process(http, tmp_path):
+    file = tmp_path / "served.jsonl"
+    with running("--ledger", str(file)) as (process, url):
+        bodies = [http.get(url + "/binance/api/v3/ticker/24hr").content for _ in range(3)]
+        process.kill()
+        process.wait(10)
+    assert [entry.body for entry in read(file)] == bodies
+
+
+def test_replay_faults_and_keys(http, tmp_path, recorded_path, recorded):
+    faults = tmp_path / "faults.json"
+    faults.write_text(json.dumps({"path": "/ping", "status": 503}))
+    options = ("--replay", str(recorded_path), "--faults", str(faults), "--demo-key", "d", "--no-gzip", "--no-bodies")
+    with running(*options) as (_, url):
+        assert http.get(url + "/coingecko/api/v3/ping").status_code == 503
+        assert http.get(url + "/binance/api/v3/exchangeInfo").content == recorded("binance/exchangeInfo_2020-10.json")
+        health = http.get(url + "/_sandbox/health")
+        assert health.json()["answers"] == 2
+        assert "Content-Encoding" not in health.headers
+
+
+@pytest.mark.parametrize(
+    ("options", "text"), [(("--replay", "/nonesuch"), "whose recordings"), (("--coins", "x"), "invalid int")]
+)
+def test_wrong_options_are_told(options, text):
+    command = [sys.executable, "-m", "sandbox", *options]
+    done = subprocess.run(
+        command, capture_output=True, text=True, env={"PYTHONPATH": str(SRC)}, timeout=60, check=False
+    )
+    assert done.returncode == 2
+    assert text in done.stderr
