@@ -27,9 +27,7 @@ demo: $(STAMP) ## The whole road on throwaway engines (SECONDS=60 ends by itself
 
 .PHONY: run
 run: $(STAMP) ## Live data: engines, set-up, poller and indexer with the settings of .env (Ctrl-C ends it)
-	$(BIN)/cryptoproxy up
-	$(BIN)/cryptoproxy setup --wait 60
-	@trap 'kill 0' EXIT; $(BIN)/cryptoproxy consume & $(BIN)/cryptoproxy produce; wait
+	$(BIN)/cryptoproxy run
 
 .PHONY: test
 test: $(STAMP) ## All tests, on real engines

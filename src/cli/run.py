@@ -1,13 +1,33 @@
-"""`cryptoproxy produce | consume | sandbox`: the long-running processes."""
+"""`cryptoproxy produce | consume | sandbox | run`: the long-running processes."""
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import click
 
 from common.start import start
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="Poll each source once, deliver, end; the exit code says whether it worked.")
+@click.option("--dry-run", is_flag=True, help="Print the records of one poll as JSON lines; send and keep nothing.")
+@click.pass_obj
+def produce(env_file: Path, once: bool, dry_run: bool) -> None:
+    """Poll the upstreams: to the outbox, Kafka and S3."""
+    settings = start(env_file)
+    if once or dry_run:
+        from producer import once as single
+
+        sys.exit(single.dry_run(settings) if dry_run else single.once(settings))
+    from producer.wiring import Poller
+
+    sys.exit(Poller(settings).run())
 
 
 @click.command()
@@ -17,3 +37,38 @@ def consume(env_file: Path) -> None:
     from consumer.wiring import service
 
     sys.exit(service(start(env_file)).run())
+
+
+@click.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True}, add_help_option=False)
+@click.pass_context
+def sandbox(context: click.Context) -> None:
+    """Stand-in upstreams for tests and trials (--help lists the options)."""
+    from sandbox.__main__ import main
+
+    context.exit(main(context.args))
+
+
+@click.command()
+@click.pass_context
+def run(context: click.Context) -> None:
+    """Live data on this machine: engines, set-up, poller and indexer. Ctrl-C ends the two; the engines stay up."""
+    from cli.engines import up
+    from cli.setup import setup
+
+    context.invoke(up)
+    context.invoke(setup, wait=60, only=())
+    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+    command = [sys.executable, "-m", "cli.main", "--env-file", str(context.obj)]
+    processes = [subprocess.Popen([*command, name], env=environment) for name in ("consume", "produce")]
+    try:
+        while all(process.poll() is None for process in processes):
+            time.sleep(0.5)
+    except KeyboardInterrupt:
+        pass  # they got it, too
+    finally:
+        for process in processes:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+        codes = [process.wait() for process in processes]
+    click.echo("The engines are still up: `cryptoproxy down` stops them.")
+    context.exit(max(codes))

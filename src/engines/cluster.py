@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any, Self
 
 from engines import user
-from engines.elasticsearch import Elasticsearch, probe_health
+from engines.elasticsearch import Elasticsearch
 from engines.engine import Engine, Options
 from engines.kafka import Kafka, new_cluster_id
 from engines.ports import HOST, free_ports
+from engines.probes import probe_health
 from engines.stack import bring_up, take_down
 
 REPLICATED: Mapping[str, str] = {
@@ -64,8 +65,8 @@ class ThreeBrokers(Cluster):
     ) -> None:
         options = options or Options(die_with_parent=True)
         nodes = (1, 2, 3)
-        ports = dict(zip(nodes, free_ports(3), strict=True))
-        controllers = dict(zip(nodes, free_ports(3), strict=True))
+        free = free_ports(6)
+        ports, controllers = dict(zip(nodes, free[:3], strict=True)), dict(zip(nodes, free[3:], strict=True))
         cluster_id = new_cluster_id()
         self.brokers = tuple(
             Kafka(

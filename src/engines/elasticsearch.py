@@ -7,17 +7,17 @@ It refuses to run as root, so it then runs as another user, and what that user m
 from __future__ import annotations
 
 import json
-import ssl
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
 from common.errors import OperatorError
-from engines import artefacts, http, java, user
+from engines import artefacts, java, user
 from engines.engine import Engine, Options, Probe
-from engines.kafka import java_environ
+from engines.java import java_environ
 from engines.ports import HOST
+from engines.probes import probe_health
 from engines.process import Command
 from engines.unpack import install
 
@@ -164,19 +164,3 @@ class Elasticsearch(Engine):
                     f"Elasticsearch's keystore refuses {arguments}: {(done.stdout + done.stderr).strip()[-500:]}",
                     remedy="Mend that, then start it again.",
                 )
-
-
-def probe_health(
-    endpoint: str, *, headers: Mapping[str, str] | None = None, context: ssl.SSLContext | None = None, nodes: int = 1
-) -> str | None:
-    """Cluster health of yellow or better: all primary shards serve. ``GET /`` would answer 405 here."""
-    try:
-        status, body = http.get(f"{endpoint}/_cluster/health", headers=headers, context=context)
-        health = json.loads(body) if status == 200 else {}
-    except (OSError, ValueError) as error:
-        return f"no answer from {endpoint} ({error})"
-    if health.get("status") in {"green", "yellow"} and health["number_of_nodes"] >= nodes:
-        return None
-    return (
-        f"HTTP {status}, health {health.get('status', 'unknown')}, {health.get('number_of_nodes', 0)} of {nodes} nodes"
-    )

@@ -215,7 +215,6 @@ class Engine(ABC):
     def _facts(self) -> dict[str, object]:
         return {
             "endpoint": self.endpoint,
-            "ports": self.ports(),
             "heap_mb": self.heap_mb,
             "version": self.bundle.version,
             "mark": self.mark(),
@@ -228,7 +227,7 @@ class Engine(ABC):
         return record
 
     def _require_same(self, record: Record) -> None:
-        if record.facts.get("ports") != self.ports():
+        if record.facts.get("endpoint") != self.endpoint:
             raise OperatorError(
                 f"{self.title} runs already, at {record.facts.get('endpoint')} and not at {self.endpoint}",
                 remedy="Stop it (down) before you start it with other ports.",

@@ -1,4 +1,4 @@
-"""Finds a Java that the engines can run on, and says in one line what to install if there is none."""
+"""Finds a Java that the engines can run on, says in one line what to install if there is none, and what Java wants."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -87,3 +88,20 @@ def _run(program: Path, *arguments: str) -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout + done.stderr
+
+
+def as_properties(settings: Mapping[str, str]) -> str:
+    """A Java properties file, in which a backslash, a line's end and all beyond ASCII must be escaped."""
+
+    def escaped(value: str) -> str:
+        quoted = value.replace("\\", "\\\\").replace("\n", "\\n")
+        return "".join(char if char.isascii() else f"\\u{ord(char):04x}" for char in quoted)
+
+    return "".join(f"{key}={escaped(value)}\n" for key, value in settings.items())
+
+
+def java_environ() -> dict[str, str]:
+    """Our environment without what the JVM would take options from behind our back, and with file names in UTF-8."""
+    unwanted = {"JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "JDK_JAVA_OPTIONS", "CLASSPATH"}
+    utf8 = {"LC_ALL": "C.UTF-8"} if sys.platform == "linux" else {}
+    return {key: value for key, value in os.environ.items() if key not in unwanted} | utf8

@@ -5,9 +5,8 @@ from __future__ import annotations
 import base64
 import os
 import shutil
-import socket
 import subprocess
-import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Mapping, Sequence
@@ -17,11 +16,14 @@ from typing import ClassVar
 from common.errors import OperatorError
 from engines import artefacts, java
 from engines.engine import Engine, Options, Probe
+from engines.java import as_properties, java_environ
 from engines.ports import HOST
+from engines.probes import probe_brokers
 from engines.process import Command
 
 FORMAT_SECONDS = 120
 FIRST_HEAP_MB = 128
+PARTIAL = ".format-"
 QUICK_JVM = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto")
 """For the short-lived tool, not for the server."""
 
@@ -111,7 +113,7 @@ class Kafka(Engine):
             self.config,
             {
                 **self.files,
-                "server.properties": as_properties(self.settings(self.data)),
+                "server.properties": as_properties(self.settings(self.data.name)),
                 "log4j2.yaml": LOGGING,
             },
         )
@@ -135,7 +137,8 @@ class Kafka(Engine):
             folder=self.folder,
         )
 
-    def settings(self, data: Path) -> dict[str, str]:
+    def settings(self, data: str) -> dict[str, str]:
+        """``data`` is relative to the folder, where the server runs: a comma in the whole path would mean two."""
         listener = f"{self.protocol}://{HOST}:{self.port}"
         return {
             **DEFAULTS,
@@ -147,7 +150,7 @@ class Kafka(Engine):
             "advertised.listeners": listener,
             "inter.broker.listener.name": self.protocol,
             "listener.security.protocol.map": f"CONTROLLER:PLAINTEXT,{self.protocol}:{self.protocol}",
-            "log.dirs": str(data),
+            "log.dirs": data,
             **self.properties,
         }
 
@@ -172,10 +175,14 @@ class Kafka(Engine):
         self.options.say(told)
 
     def _format(self, found: java.Java, classpath: str) -> None:
-        """Into a folder beside it, renamed when whole: a format that was cut leaves nothing that looks finished."""
-        new = self.data.with_name("data.new")
-        shutil.rmtree(new, ignore_errors=True)
-        self.write_config(self.config, {"format.properties": as_properties(self.settings(new))})
+        """Into a folder of its own, renamed when whole: a format that was cut leaves nothing that looks finished, and
+        a tool that outlived its killed parent writes where nobody looks."""
+        for left_over in self.folder.glob(f"{PARTIAL}*"):
+            shutil.rmtree(left_over, ignore_errors=True)
+        new = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=self.folder)) / "data"
+        self.write_config(
+            self.config, {"format.properties": as_properties(self.settings(str(new.relative_to(self.folder))))}
+        )
         words = [
             *(str(found.program), *QUICK_JVM, "-Dlog4j2.configurationFile=config/log4j2.yaml"),
             *("-cp", classpath, "kafka.tools.StorageTool", "format"),
@@ -204,6 +211,7 @@ class Kafka(Engine):
                 remedy=f"Mend what its tool says, then start it again; its last lines:\n    {lines}",
             )
         new.rename(self.data)
+        new.parent.rmdir()
         (self.config / "format.properties").unlink()
 
 
@@ -218,43 +226,3 @@ def is_formatted(data: Path) -> bool:
 def new_cluster_id() -> str:
     """16 bytes in base64, without a dash: the tool would take one at the begin for an option."""
     return base64.b64encode(uuid.uuid4().bytes, altchars=b"AB").decode().rstrip("=")
-
-
-def as_properties(settings: Mapping[str, str]) -> str:
-    """A Java properties file, in which a backslash, a line's end and all beyond ASCII must be escaped."""
-
-    def escaped(value: str) -> str:
-        quoted = value.replace("\\", "\\\\").replace("\n", "\\n")
-        return "".join(char if char.isascii() else f"\\u{ord(char):04x}" for char in quoted)
-
-    return "".join(f"{key}={escaped(value)}\n" for key, value in settings.items())
-
-
-def java_environ() -> dict[str, str]:
-    """Our environment without what the JVM would take options from behind our back, and with file names in UTF-8."""
-    unwanted = {"JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "JDK_JAVA_OPTIONS", "CLASSPATH"}
-    utf8 = {"LC_ALL": "C.UTF-8"} if sys.platform == "linux" else {}
-    return {key: value for key, value in os.environ.items() if key not in unwanted} | utf8
-
-
-def probe_brokers(endpoint: str, *, expected: int = 1, **security: object) -> str | None:
-    """Asks for the cluster's brokers. ``security`` is what kafka-python's clients take."""
-    host, _, port = endpoint.rpartition(":")
-    try:
-        socket.create_connection((host, int(port)), timeout=1).close()  # first, since the client is loud about it
-    except OSError as error:
-        return f"no connection to {endpoint} ({error.strerror or error})"
-    from kafka import KafkaAdminClient
-    from kafka.errors import KafkaError
-
-    try:
-        client = KafkaAdminClient(
-            bootstrap_servers=endpoint, bootstrap_timeout_ms=5_000, request_timeout_ms=5_000, **security
-        )
-        try:
-            found = len(client.describe_cluster()["brokers"])
-        finally:
-            client.close()
-    except KafkaError as error:
-        return f"{type(error).__name__}: {error}"
-    return None if found >= expected else f"{found} of {expected} brokers"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import socket
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import astuple, dataclass, fields
 
 import psutil
 
@@ -19,6 +19,8 @@ port in the seconds between its choice and its use."""
 
 @dataclass(frozen=True)
 class Ports:
+    """A port of 0 stands for the one that the stack's folder remembers, and in a new folder for a free one."""
+
     kafka: int
     kafka_controller: int
     elasticsearch: int
@@ -32,6 +34,11 @@ class Ports:
     @classmethod
     def free(cls) -> Ports:
         return cls(*free_ports(len(fields(cls))))
+
+    def settled(self, remembered: Ports | None) -> Ports:
+        """With a port in the place of each 0."""
+        others = astuple(remembered or Ports.free())
+        return Ports(*(mine or other for mine, other in zip(astuple(self), others, strict=True)))
 
 
 def free_ports(count: int) -> list[int]:

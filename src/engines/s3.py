@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
-from engines import artefacts, http, java
+from engines import artefacts, java
 from engines.engine import Engine, Options, Probe
-from engines.kafka import as_properties, java_environ
+from engines.java import as_properties, java_environ
 from engines.ports import HOST
+from engines.probes import probe_s3
 from engines.process import Command
 
 FIRST_HEAP_MB = 32
@@ -96,21 +97,3 @@ class S3(Engine):
 
     def answers(self) -> str | None:
         return probe_s3(self.endpoint, self.access_key, self.secret_key)
-
-
-def probe_s3(endpoint: str, access_key: str, secret_key: str, *, ca: Path | None = None) -> str | None:
-    """Lists the buckets, signed: that the keys are accepted is part of the answer."""
-    import ssl
-
-    from botocore.auth import S3SigV4Auth
-    from botocore.awsrequest import AWSRequest
-    from botocore.credentials import Credentials
-
-    request = AWSRequest(method="GET", url=f"{endpoint}/")
-    S3SigV4Auth(Credentials(access_key, secret_key), "s3", "us-east-1").add_auth(request)
-    context = ssl.create_default_context(cafile=ca) if ca else None
-    try:
-        status, body = http.get(str(request.url), headers=dict(request.headers.items()), context=context)
-    except OSError as error:
-        return f"no answer from {endpoint} ({error})"
-    return None if status == 200 else f"HTTP {status} {body[:200].decode(errors='replace')}"

@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engines.elasticsearch import Elasticsearch, probe_health
+from engines.elasticsearch import Elasticsearch
 from engines.engine import Options
-from engines.kafka import Kafka, probe_brokers
+from engines.kafka import Kafka
 from engines.ports import HOST
-from engines.s3 import S3, probe_s3
+from engines.probes import probe_brokers, probe_health, probe_s3
+from engines.s3 import S3
 
 SCRAM = "SCRAM-SHA-512"
 HASH_ROUNDS = 10_000

@@ -52,7 +52,8 @@ class EngineStatus:
 
 
 class Stack:
-    """``ports`` and ``memory`` of None are those that the folder remembers, and in a new one the usual.
+    """``ports`` and ``memory`` of None are those that the folder remembers, and in a new one the usual; a port of 0 is
+    the remembered one, and in a new folder a free one.
 
     ``settings`` names, per port (see ``Ports``), what a person changes to choose another: for errors. As a context
     manager it is for throwaway use: up at its begin, and at its end removed with all data.
@@ -76,8 +77,12 @@ class Stack:
         self.say = say
         self._options = Options(cache=cache, die_with_parent=die_with_parent, say=say, settings=settings)
         self._extra = (kafka_properties, elasticsearch_settings, s3_properties)
-        remembered = state.load(self.folder) or State(ports or Ports.usual())
-        self.state = replace(remembered, ports=ports or remembered.ports, memory=memory or remembered.memory)
+        remembered = state.load(self.folder)
+        if ports is None:
+            ports = remembered.ports if remembered else Ports.usual()
+        ports = ports.settled(remembered.ports if remembered else None)
+        memory = memory or (remembered.memory if remembered else Memory())
+        self.state = replace(remembered, ports=ports, memory=memory) if remembered else State(ports, memory)
         self._build()
 
     def __enter__(self) -> Self:

@@ -23,6 +23,8 @@ INSTALLATIONS = Path("/var/cache/cryptoproxy")
 DATA = Path("/var/lib/cryptoproxy")
 ORIGIN = "origin"
 """Beside data that lie elsewhere: the path of the link that leads to them."""
+THROWAWAY = "throwaway"
+"""A mark beside data that nobody wants when the link is gone."""
 FALLBACK_ID = 65534
 
 
@@ -72,11 +74,13 @@ def home(link: Path, user: User | None, *, throwaway: bool, say: Say) -> Path:
         _check_origin(place, link)
         place.mkdir(parents=True, exist_ok=True)
     elif closed := barrier(link, user):
-        place = _elsewhere(link, throwaway=throwaway)
+        place = _elsewhere(link)
         if link.exists():
             shutil.move(link, place)
         place.mkdir(exist_ok=True)
         link.symlink_to(place)
+        if throwaway:  # only now, since another process sweeps marked places that nothing leads to
+            (place.parent / THROWAWAY).touch()
         say(f"{closed} is closed to the user {user.name}, whom Elasticsearch runs as: its data lie in {place}")
     else:
         link.mkdir(parents=True, exist_ok=True)
@@ -117,7 +121,9 @@ def forget(link: Path) -> None:
 
 def sweep() -> None:
     """Removes the data of throwaway folders that are gone: what a killed test left behind."""
-    for mark in DATA.glob("*/throwaway"):
+    if os.geteuid() != 0:
+        return
+    for mark in DATA.glob(f"*/{THROWAWAY}"):
         if not _origin(mark.parent / "data").is_symlink():
             shutil.rmtree(mark.parent, ignore_errors=True)
 
@@ -129,7 +135,7 @@ def _may_enter(folder: Path, user: User) -> bool:
     return bool(found.st_mode & (stat.S_IXGRP if found.st_gid == user.gid else stat.S_IXOTH))
 
 
-def _elsewhere(link: Path, *, throwaway: bool) -> Path:
+def _elsewhere(link: Path) -> Path:
     name = hashlib.sha256(str(link.absolute()).encode()).hexdigest()[:12]
     try:
         DATA.mkdir(parents=True, exist_ok=True)
@@ -137,8 +143,6 @@ def _elsewhere(link: Path, *, throwaway: bool) -> Path:
         entry = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=DATA))
         entry.chmod(0o755)
         (entry / ORIGIN).write_text(str(link.absolute()))
-        if throwaway:
-            (entry / "throwaway").touch()
     except OSError as error:
         raise OperatorError(
             f"Elasticsearch cannot run as root, and no place for its data can be made: {error}",

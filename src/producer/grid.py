@@ -33,6 +33,10 @@ class Grid:
         missed = 0 if self._last is None else max(0, (slot - self._last) // self.interval_ms - 1)
         return Due(slot, missed)
 
+    def begin_after(self, slot_ms: int | None) -> None:
+        """Takes over: ``slot_ms`` is the last slot that anybody kept."""
+        self._last = slot_ms
+
     def dealt_with(self, slot_ms: int) -> None:
         """``slot_ms`` was kept or given up."""
         self._last = slot_ms

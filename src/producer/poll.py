@@ -148,7 +148,6 @@ class PollOnce:
             status = str(answer.status)
         finally:
             self._metrics.calls.labels(self._source.upstream, status).inc()
-            self._metrics.cost.labels(self._source.upstream).inc(call.cost)
         now_ms = self._clock.now_ms()
         used = self._source.used(answer)
         if used is not None:

@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 QUIET_BELOW_MS = 5_000
 """Faster sources say their statistics instead of a line per poll."""
+STANDBY_SECONDS = 0.5
+"""A standby looks so often whether it is the active poller now: a slot under way is not lost by a handover."""
 _LOGGED_ASSETS = 10_000
 
 
@@ -33,6 +35,7 @@ class SourceLoop:
 
     Args:
         may_poll: whether this process is the active poller right now.
+        before_poll: what must have been tried before the first poll.
         kept: told of each kept poll and when its answer had arrived (monotonic seconds).
         budget_left: what is left of the upstream's quotas, by window.
     """
@@ -45,6 +48,7 @@ class SourceLoop:
         grid: Grid,
         outbox: Outbox,
         may_poll: Callable[[], bool],
+        before_poll: Callable[[], None],
         kept: Callable[[Entry, float], None],
         budget_left: Callable[[], Mapping[str, int]],
         statistics: Statistics,
@@ -57,6 +61,7 @@ class SourceLoop:
         self._grid = grid
         self._outbox = outbox
         self._may_poll = may_poll
+        self._before_poll = before_poll
         self._kept = kept
         self._budget_left = budget_left
         self._statistics = statistics
@@ -64,6 +69,7 @@ class SourceLoop:
         self._metrics = metrics
         self._clock = clock
         self._limited = Limited(log, seconds=60)
+        self._polling = False
         self._outage: tuple[int, int] | None = None  # first missed slot, how many so far
         self._logged: set[tuple[str, str]] = set()
 
@@ -75,6 +81,8 @@ class SourceLoop:
         while loop.running:
             # Left alone, a job runs an interval after its last *end*; so the grid says when the next one is.
             wait = self._grid.seconds_to_next(self._clock.now_ms())
+            if not self._polling:
+                wait = min(wait, STANDBY_SECONDS)
             job.next_run = datetime.now() + timedelta(seconds=wait)  # noqa: DTZ005 - schedule's own naive time
             if loop.wait(wait):
                 break
@@ -84,16 +92,22 @@ class SourceLoop:
 
     def tick(self) -> None:
         """Polls the slot under way, if it is due and this process is the one to do it."""
+        if not self._may_poll():
+            self._polling = False
+            return  # the active poller's business
+        if not self._polling:
+            # The poller before this one has told what it kept last; what came between, nobody polled.
+            self._polling = True
+            self._grid.begin_after(self._outbox.last_slot(self.name))
+            self._before_poll()
+            reason, why = "no_poller", "no poller was active"
+        else:
+            reason, why = "busy", "the poll before took longer than its interval"
         due = self._grid.due(self._clock.now_ms())
         if due is None:
             return
-        if not self._may_poll():
-            self._grid.dealt_with(due.slot_ms)  # the active poller's business
-            return
         if due.missed:
-            self._missed(
-                "busy", due.slot_ms - due.missed * self._grid.interval_ms, due.missed, "the poll before took longer"
-            )
+            self._missed(reason, due.slot_ms - due.missed * self._grid.interval_ms, due.missed, why)
         part = f"source {self.name}"
         try:
             self._poll_and_keep(due)
@@ -122,8 +136,9 @@ class SourceLoop:
         self._outbox.require_room()
         polled = self._poll.poll(due.slot_ms, self._grid.end_of(due.slot_ms))
         arrived = self._clock.monotonic()
-        entry = self._outbox.keep(due.slot_ms, self.name, polled.content)
-        self._kept(entry, arrived)
+        self._outbox.keep(
+            due.slot_ms, self.name, polled.content, before_drains=lambda entry: self._kept(entry, arrived)
+        )
         self._end_outage(due.slot_ms)
         self._count(due, polled)
 

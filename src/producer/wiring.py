@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
+import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 from common.clients import kafka as kafka_client
 from common.clock import Clock, SystemClock
@@ -15,13 +18,15 @@ from common.settings import Settings
 from common.settings.catalogue import Upstreams
 from lake.store import Store
 from producer.archive import Archiver
-from producer.budget import Budget, limits_of, plan
+from producer.budget import Budget, demand_of, limits_of, plan
+from producer.budget.state_topic import StatePublisher, budget_key, slot_key
 from producer.capacity import Capacity
 from producer.fetch import Fetcher
 from producer.gauges import Gauges
 from producer.grid import Grid
+from producer.handover import Handover
 from producer.lease import Lease
-from producer.outbox import Entry, Outbox
+from producer.outbox import Outbox
 from producer.poll import PollOnce
 from producer.publish import Publisher
 from producer.source_loop import QUIET_BELOW_MS, SourceLoop
@@ -31,3 +36,206 @@ from producer.sources.bybit import Api
 from producer.sources.coingecko_calls import Plan
 from producer.statistics import Statistics
 from producer.symbols import SymbolLists
+from producer.timing import Timings
+
+log = logging.getLogger(__name__)
+
+
+def sources_of(upstreams: Upstreams) -> list[Source]:
+    """The sources that SOURCES names, in its order."""
+    config = SourceConfig(
+        coingecko_base_url=upstreams.coingecko_base_url,
+        coingecko_plan=Plan(upstreams.coingecko_plan),
+        coingecko_api_key=upstreams.coingecko_api_key.get,
+        coingecko_top_n=upstreams.coingecko_top_n,
+        coingecko_ids=upstreams.coingecko_ids or (),
+        coingecko_quote=upstreams.coingecko_quote,
+        binance_base_url=upstreams.binance_base_url,
+        binance_symbols=_unless_all(upstreams.binance_symbols),
+        bybit_base_url=upstreams.bybit_base_url,
+        bybit_symbols=_unless_all(upstreams.bybit_symbols),
+        bybit_api=Api(upstreams.bybit_api),
+    )
+    return [SOURCES[name].build(config) for name in upstreams.sources]
+
+
+def budgets_of(
+    upstreams: Upstreams,
+    folder: Path,
+    *,
+    clock: Clock,
+    metrics: PollerMetrics,
+    urgent: threading.Event | None = None,
+) -> dict[str, Budget]:
+    """A budget for each upstream that is polled, by its name."""
+    used = {SOURCES[name].upstream for name in upstreams.sources}
+    return {
+        upstream: Budget(limits, folder, clock=clock, urgent=urgent, metrics=metrics)
+        for upstream, limits in limits_of(upstreams).items()
+        if upstream in used
+    }
+
+
+def intervals_of(upstreams: Upstreams, sources: list[Source], budgets: Mapping[str, Budget]) -> dict[str, float]:
+    """Seconds between polls by source: as set, or stretched to what the quotas allow, which is said aloud.
+
+    Raises:
+        OperatorError: not even one poll a day fits.
+    """
+    intervals: dict[str, float] = {}
+    for upstream, budget in budgets.items():
+        demands = [
+            demand_of(source, upstreams.interval_of(source.name)) for source in sources if source.upstream == upstream
+        ]
+        fitting = plan(demands, budget.limits)
+        for line in fitting.lines:
+            log.warning("%s", line)
+        intervals |= fitting.intervals
+    return intervals
+
+
+class Poller:
+    """All parts of the process, wired; :attr:`service` runs them.
+
+    Args:
+        grouped: whether fast sources share an object of the lake; a single poll has one of its own.
+    """
+
+    def __init__(self, settings: Settings, *, clock: Clock | None = None, grouped: bool = True) -> None:
+        self.settings = settings
+        self.clock = clock = clock or SystemClock()
+        upstreams, kafka, poller = settings.upstreams, settings.kafka, settings.poller
+        self.service = service = Service(
+            "poller", host=settings.service.host, port=poller.port, watchdog_seconds=settings.service.watchdog
+        )
+        self.metrics = metrics = PollerMetrics(service.registry)
+        self.outbox = outbox = Outbox(poller.outbox_dir, max_bytes=poller.outbox_max_size)
+        urgent = threading.Event()  # a ban: to be told to others at once
+        self.sources = sources_of(upstreams)
+        self.budgets = budgets_of(upstreams, poller.outbox_dir / "budget", clock=clock, metrics=metrics, urgent=urgent)
+        self.intervals = intervals_of(upstreams, self.sources, self.budgets)
+        self.statistics = {source.name: Statistics(source.name, poller.statistics_every) for source in self.sources}
+        self.timings = Timings(self.statistics, metrics, clock.monotonic)
+        self.capacity = self._capacity()
+
+        self.lease = Lease(
+            kafka,
+            health=service.health,
+            metrics=metrics,
+            connect=partial(kafka_client.consumer, kafka),
+            identity=f"{socket.gethostname()}:{os.getpid()}",
+        )
+        self.handover = Handover(kafka, self.budgets, [source.name for source in self.sources], outbox)
+        self.lease.on_acquired(self.handover.take_over)
+        self.state = StatePublisher(
+            kafka,
+            {budget_key(upstream): budget.state for upstream, budget in self.budgets.items()}
+            | {slot_key(source.name): partial(self.handover.slot_state, source.name) for source in self.sources},
+            active=lambda: self.lease.active,
+            urgent=urgent,
+        )
+        self.symbols = SymbolLists(
+            self.sources,
+            {source.name: self.poll_once(source) for source in self.sources if source.symbol_list},
+            may_poll=self.lease.may_poll,
+            clock=clock,
+        )
+        self.publisher = Publisher(
+            kafka,
+            outbox,
+            connect=lambda: kafka_client.producer(kafka),
+            published=self.timings.published,
+            health=service.health,
+            metrics=metrics,
+            quiet=self._quiet,
+        )
+        self.archiver = Archiver(
+            Store(settings.s3),
+            outbox,
+            interval_ms=self.interval_ms,
+            object_ms=settings.s3.object_seconds * 1000 if grouped else 1,
+            health=service.health,
+            metrics=metrics,
+            clock=clock,
+            quiet=self._quiet,
+        )
+        self.loops = {source.name: self._source_loop(source) for source in self.sources}
+
+    def run(self) -> int:
+        """Until a stop signal; the exit code."""
+        gauges = Gauges(
+            self.outbox,
+            self.capacity,
+            {upstream: partial(_left_and_ban, budget) for upstream, budget in self.budgets.items()},
+            self.metrics,
+            self.clock,
+        )
+        for name, loop in (
+            ("lease", self.lease.run),
+            ("publish", self.publisher.run),
+            ("archive", self.archiver.run),
+            ("state", self.state.run),
+            ("symbols", self.symbols.run),
+            ("gauges", gauges.run),
+            *((f"poll {name}", loop.run) for name, loop in self.loops.items()),
+        ):
+            self.service.add(name, loop)
+        try:
+            return self.service.run()
+        finally:
+            self.outbox.close()
+
+    def _source_loop(self, source: Source) -> SourceLoop:
+        name = source.name
+        return SourceLoop(
+            name,
+            poll=self.poll_once(source),
+            grid=Grid(self.interval_ms(name), self.outbox.last_slot(name)),
+            outbox=self.outbox,
+            may_poll=self.lease.may_poll,
+            before_poll=partial(self.symbols.wait_for_first, name),
+            kept=self.timings.arrived,
+            budget_left=self.budgets[source.upstream].left,
+            statistics=self.statistics[name],
+            health=self.service.health,
+            metrics=self.metrics,
+            clock=self.clock,
+        )
+
+    def poll_once(self, source: Source) -> PollOnce:
+        """Polls ``source`` on a connection of its own."""
+        return PollOnce(
+            source,
+            budget=self.budgets[source.upstream],
+            get=Fetcher().get,
+            clock=self.clock,
+            sleep=self.service.wait_for_stop,
+            metrics=self.metrics,
+            timeout=self.settings.upstreams.timeout,
+        )
+
+    def interval_ms(self, source: str) -> int:
+        """Of a source that is not polled any more, but still waits in the outbox: as if it came with each object."""
+        seconds = self.intervals.get(source, self.settings.s3.object_seconds)
+        return round(seconds * 1000)
+
+    def _quiet(self, source: str) -> bool:
+        return self.interval_ms(source) < QUIET_BELOW_MS
+
+    def _capacity(self) -> Capacity:
+        upstreams = self.settings.upstreams
+        expected = {
+            "coingecko": len(upstreams.coingecko_ids or ()) or upstreams.coingecko_top_n,
+            "binance": len(_unless_all(upstreams.binance_symbols)),
+        }
+        bybit = len(_unless_all(upstreams.bybit_symbols))
+        records = {source.name: expected.get(source.name, bybit) for source in self.sources}
+        return Capacity(records, self.intervals, self.settings.poller.outbox_max_size)
+
+
+def _left_and_ban(budget: Budget) -> tuple[Mapping[str, int], float]:
+    return budget.left(), budget.ban_ends_in()
+
+
+def _unless_all(symbols: tuple[str, ...]) -> tuple[str, ...]:
+    return () if symbols == ("*",) else symbols

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +11,7 @@ from sandbox.app import UPSTREAMS, Sandbox
 from sandbox.limits import Limits
 from sandbox.replay import by_upstream
 from sandbox.rule_json import read_rules
+from sandbox.serving import serve
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,21 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         parser.error(str(error))
     sandbox.script.add(*rules)
-    serve(sandbox)
+    serve(sandbox, sys.stdout)
     return 0
-
-
-def serve(sandbox: Sandbox) -> None:
-    """Starts, prints the address, and stops on SIGINT or SIGTERM."""
-    done = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: done.set())
-    with sandbox:
-        sys.stdout.write(f"{sandbox.url}\n")
-        for name in UPSTREAMS:
-            sys.stdout.write(f"  {name}: {sandbox.base_url(name)}\n")
-        sys.stdout.flush()
-        done.wait()
 
 
 def _parser() -> argparse.ArgumentParser:

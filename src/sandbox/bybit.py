@@ -75,7 +75,8 @@ class Bybit:
         if status == 403:
             return Answer(403, (*self.headers()[:1], ("Content-Type", "text/plain")), TOO_FREQUENT)
         if status == 429:
-            return Answer(429, self.headers(), _failed(BybitError(10429, "System level frequency protection"), 0))
+            error = BybitError(10429, "System level frequency protection")
+            return Answer(429, self.headers(), _failed(error, self._clock.now_ms()))
         if status >= 500:
             return Answer(status, (*self.headers()[:1], ("Content-Type", "text/html")), HTML)
         return Answer(

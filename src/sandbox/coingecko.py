@@ -56,9 +56,9 @@ class CoinGecko:
         return self._failed(404, {"error": "Incorrect path. Please check https://www.coingecko.com/api/"})
 
     def error(self, status: int) -> Answer:
-        if status in (502, 503, 504):  # made by the content delivery network
+        if status in (403, 502, 503, 504):  # made by the content delivery network
             return Answer(status, (*self.headers()[:1], ("Content-Type", "text/html"), ("Server", "cloudflare")), HTML)
-        return self._failed(status, known_error(status))
+        return self._failed(status, known_error(status, self._clock.now_ms()))
 
     def headers(self) -> tuple[Header, ...]:
         return (

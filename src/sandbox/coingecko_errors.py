@@ -23,8 +23,10 @@ _CHANGE_ROOT = "If you are using {plan} API key, please change your root URL fro
 _HOSTS = {"public": "api.coingecko.com", "pro": "pro-api.coingecko.com"}
 
 
-def known_error(status: int) -> object:
+def known_error(status: int, now_ms: int) -> object:
     """The body that usually comes with that status."""
+    if status == 401:
+        return _key_missing(_stamp(now_ms))
     if status == RATE_LIMITED:
         return {"status": {"error_code": RATE_LIMITED, "error_message": _RATE_LIMIT_TEXT}}
     texts = {404: "coin not found", 422: "Missing parameter vs_currency"}
@@ -41,14 +43,23 @@ def key_error(request: Request, keys: Mapping[str, str], host: str, now_ms: int)
     demo = request.header(DEMO_HEADER) or params.get("x_cg_demo_api_key")
     pro = request.header(PRO_HEADER) or params.get("x_cg_pro_api_key")
     given = demo or pro
-    stamp = datetime.fromtimestamp(now_ms / 1000, tz=UTC).isoformat(timespec="milliseconds")
+    stamp = _stamp(now_ms)
     if host == "public" and given is not None and (pro is not None or given == keys.get("pro")):
         return 400, _wrong_host(stamp, 10010, "Pro", "public", "pro")
     if host == "pro" and given is not None and (demo is not None or given == keys.get("demo")):
         return 400, _wrong_host(stamp, 10011, "Demo", "pro", "public")
     if given is None or given != keys.get("pro" if host == "pro" else "demo"):
-        return 401, {"status": {"timestamp": stamp, "error_code": 10002, "error_message": _KEY_MISSING}}
+        return 401, _key_missing(stamp)
     return None
+
+
+def _stamp(now_ms: int) -> str:
+    """``2026-05-17T01:39:44.892+00:00``."""
+    return datetime.fromtimestamp(now_ms / 1000, tz=UTC).isoformat(timespec="milliseconds")
+
+
+def _key_missing(stamp: str) -> object:
+    return {"status": {"timestamp": stamp, "error_code": 10002, "error_message": _KEY_MISSING}}
 
 
 def _wrong_host(stamp: str, code: int, plan: str, wrong: str, right: str) -> object:

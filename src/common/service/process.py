@@ -61,6 +61,10 @@ class Service:
         """Asks every loop to end, as a stop signal does."""
         self._stop.set()
 
+    def wait_for_stop(self, seconds: float) -> bool:
+        """Waits so long; returns at once, and True, when the process stops."""
+        return self._stop.wait(seconds)
+
     def stuck(self) -> list[str]:
         """The loops that have not turned for the watchdog's time."""
         return [loop.name for loop, _ in self._loops if loop.seconds_since_turn > self._watchdog_seconds]

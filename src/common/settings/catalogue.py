@@ -316,6 +316,9 @@ class Upstreams:
         "Symbols to keep.",
         example="BTCUSDT,ETHUSDT",
     )
+    bybit_api: str = setting(
+        "BYBIT_API", kinds.choice("v5", "v2"), "v5", "Which of Bybit's interfaces to ask; v2 is the one before 2023."
+    )
     bybit_calls_per_5s: int = setting(
         "BYBIT_CALLS_PER_5S",
         kinds.whole(0, 100_000),

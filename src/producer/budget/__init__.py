@@ -19,13 +19,13 @@ another machine (the compacted topic).
 | ``budget`` | the shell around these |
 | ``state_topic`` | the latest value of each key in a compacted topic: publish, read all |
 
-``limits`` to ``decision`` are pure: values in, values out.
+``limits`` to ``decision`` are pure: values in, values out. ``state_topic`` is imported by its own name, since it brings
+the Kafka client along.
 """
 
 from producer.budget.budget import Budget
 from producer.budget.limits import Limit, Limits, limits_of
 from producer.budget.plan import Demand, Plan, demand_of, plan
-from producer.budget.state_topic import StatePublisher, budget_key, read_all, slot_key
 
 __all__ = [
     "Budget",
@@ -33,11 +33,7 @@ __all__ = [
     "Limit",
     "Limits",
     "Plan",
-    "StatePublisher",
-    "budget_key",
     "demand_of",
     "limits_of",
     "plan",
-    "read_all",
-    "slot_key",
 ]

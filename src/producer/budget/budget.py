@@ -6,6 +6,7 @@ import logging
 import math
 import threading
 from collections.abc import Hashable, Mapping
+from functools import partial
 from pathlib import Path
 
 from common.clock import Clock
@@ -132,7 +133,7 @@ class Budget:
             return {limit.window: max(0, limit.amount - self._used(limit, moment)) for limit in self.limits.limits}
 
     def state(self) -> bytes:
-        """All of it, for another machine. The same bytes while nothing has changed."""
+        """All of it, for another machine."""
         with self._lock:
             moment, counts = self._look()
         return encode(State(upstream=self.upstream, counts=of_counts.clipped(counts, moment.now_ms)))
@@ -191,10 +192,10 @@ class Budget:
             )  # fmt: skip
 
     def _show(self, metrics: PollerMetrics) -> None:
-        def left_in(name: str) -> float:
-            return float(self.left()[name])
-
         metrics.ban_seconds.labels(self.upstream).set_function(self.ban_ends_in)
         for limit in self.limits.limits:
             shown = metrics.budget_left.labels(self.upstream, limit.window)
-            shown.set_function(lambda name=limit.window: left_in(name))
+            shown.set_function(partial(self._left_in, limit.window))
+
+    def _left_in(self, name: str) -> float:
+        return float(self.left()[name])

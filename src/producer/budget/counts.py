@@ -99,8 +99,7 @@ def shifted(counts: Counts, by_ms: int) -> Counts:
     return replace(
         counts,
         windows={
-            name: tuple((start + by_ms, cost) for start, cost in buckets)
-            for name, buckets in counts.windows.items()
+            name: tuple((start + by_ms, cost) for start, cost in buckets) for name, buckets in counts.windows.items()
         },
         ban=replace(counts.ban, until_ms=counts.ban.until_ms + by_ms) if counts.ban else None,
     )
@@ -127,9 +126,7 @@ def assumed(limits: Limits, now_ms: int) -> Counts:
     """What to believe when all knowledge is lost: each rolling window is used up, the month evenly until now."""
     month = limits.month
     return Counts(
-        windows={
-            limit.window: ((WINDOWS[limit.window].start(now_ms), limit.amount),) for limit in limits.rolling
-        },
+        windows={limit.window: ((WINDOWS[limit.window].start(now_ms), limit.amount),) for limit in limits.rolling},
         months={months.label(now_ms): months.even_share(month.amount, now_ms)} if month else {},
     )
 

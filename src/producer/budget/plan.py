@@ -19,7 +19,7 @@ from fractions import Fraction
 from common.errors import OperatorError
 from producer.budget import months
 from producer.budget.limits import MONTH, Limit, Limits
-from producer.budget.window import WINDOWS
+from producer.budget.window import FIVE_SECONDS, MINUTE, WINDOWS
 from producer.sources.base import Source
 
 _DAY_S = 86_400
@@ -31,6 +31,8 @@ ALLOWED_MS = sorted(
 )
 """Intervals to stretch to: they divide a day, so slots are the same each day; from a second on whole seconds, which
 people can read."""
+
+_SPOKEN = {MONTH: "a month", MINUTE.name: "a minute", FIVE_SECONDS.name: "5 seconds"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,9 +74,10 @@ def plan(demands: Sequence[Demand], limits: Limits) -> Plan:
         if not _exceeded(demands, intervals_ms, limits):
             break
     else:
+        never = _exceeded(demands, [_DAY_S * 1000 for _ in demands], limits)
         raise OperatorError(
-            f"{_names(demands)}: not even one poll a day fits into the quota of {limits.upstream}",
-            remedy=f"Raise {_settings(limits.limits)}, or ask for less",
+            f"{_names(demands)}: not even one poll a day fits into what is allowed",
+            remedy=f"Raise {_settings(never or limits.limits)}, or ask for less",
         )
     wanted_ms = [_ms(demand.interval) for demand in demands]
     exceeded = _exceeded(demands, wanted_ms, limits)
@@ -127,14 +130,14 @@ def _use(demands: Sequence[Demand], intervals_ms: Sequence[int], limit: Limit) -
 def _line(demand: Demand, ms: int, demands: Sequence[Demand], limits: Limits, exceeded: Sequence[Limit]) -> str:
     wanted = [_ms(each.interval) for each in demands]
     reasons = " and ".join(
-        f"{int(_use(demands, wanted, limit))} {limits.unit} per {limit.window} are wanted, {usable(limit)} of "
-        f"{limit.amount} can be planned ({limit.setting})"
+        f"{_SPOKEN[limit.window]} would hold {int(_use(demands, wanted, limit))} {limits.unit} of it, "
+        f"{usable(limit)} of {limit.amount} can be planned ({limit.setting})"
         for limit in exceeded
     )
     return (
         f"{demand.source} is polled every {ms / 1000:g} s, not every {demand.interval:g} s: {reasons}; "
         f"the rest is kept for retries. If more is allowed raise {_settings(exceeded)}, else set "
-        f"{limits.interval_setting}={ms / 1000:g}, or ask for less"
+        f"{limits.interval_setting}={ms / 1000:g} or ask for less"
     )
 
 

@@ -47,7 +47,7 @@ class StatePublisher:
     """Publishes what has changed, every few seconds. Add :meth:`run` to the service as a loop.
 
     Args:
-        states: by key, what to ask for its value; empty bytes are not published.
+        states: by key, what to ask for its value (asked by this loop's thread); empty bytes are not published.
         active: only the poller that polls publishes: one that stands by knows less than the topic does. Read the
             topic before this becomes true.
         urgent: when set (by a ban), the next publication is now.
@@ -77,14 +77,17 @@ class StatePublisher:
     def run(self, loop: Loop) -> None:
         """Until the stop; then once more, so that a planned handover loses nothing."""
         backoff = Backoff(first=EVERY_SECONDS)
+        taken = True
         while loop.running:
             self._urgent.clear()  # before the states are read: what comes later is urgent again
-            if self.publish():
+            taken = self.publish()
+            if taken:
                 backoff.reset()
                 self._wait(loop, EVERY_SECONDS, hasten=True)
             else:
                 self._wait(loop, backoff.next(), hasten=False)
-        self.publish()
+        if taken:  # else the stop would wait for brokers that are away
+            self.publish()
         self.close()
 
     def publish(self) -> bool:

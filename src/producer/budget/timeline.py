@@ -47,7 +47,7 @@ class Timeline:
         return self.zero_ms + int(self._clock.monotonic() * 1000)
 
     def follow(self) -> int:
-        """Goes after the wall clock if that was stepped; returns by how many ms, by which older stamps must be moved."""
+        """Goes after the wall clock if that was stepped; by how many ms, which older stamps must be moved by, too."""
         now = self._clock.monotonic()
         if self._doubt_ms and now >= self._doubt_ends:
             self._doubt_ms = 0

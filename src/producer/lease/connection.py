@@ -25,14 +25,17 @@ class Connection:
         self._backoff = backoff or Backoff(cap=LONGEST_WAIT)
         self._opening: Future[Membership] | None = None
         self._next_try = now
-        self._heard_at = now
+        self._heard = now
+        self._answers = 0
         self.membership: Membership | None = None
         self.trouble: CryptoProxyError | None = None
         """Why there is no client, or no new one."""
 
     def tend(self, now: float) -> bool:
         """Opens a client where one is needed, without waiting for it; True when it was put in place just now."""
-        needed = self.membership is None or now - self._heard_at > self._stuck_after
+        if self.membership is not None and self.membership.answers != self._answers:
+            self._heard, self._answers = now, self.membership.answers
+        needed = self.membership is None or now - self._heard > self._stuck_after
         if self._opening is None:
             if needed and now >= self._next_try:
                 self._opening = background.start("lease-open", self._open)
@@ -52,13 +55,13 @@ class Connection:
             background.start("lease-close", fresh.leave)  # the old one has come back meanwhile
             return False
         self._abandon()
-        self.membership = fresh
-        self.heard(now)
+        self.membership, self._answers = fresh, 0
+        self.forgive(now)
         return True
 
-    def heard(self, now: float) -> None:
-        """Kafka answered this client."""
-        self._heard_at = now
+    def forgive(self, now: float) -> None:
+        """Kafka could not answer this client until now."""
+        self._heard = now
 
     def drop(self, error: CryptoProxyError, now: float) -> None:
         """This client is of no use any more; a new one reads the secrets afresh."""

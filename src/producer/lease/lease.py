@@ -133,7 +133,6 @@ class Lease:
             self._connection.drop(error, self._seconds())
             self._unanswered(error)
             return False
-        self._connection.heard(self._seconds())
         return True
 
     def _take(self, membership: Membership) -> None:
@@ -160,7 +159,7 @@ class Lease:
         if pauses == self._pauses_told:
             return
         self._pauses_told = pauses
-        self._connection.heard(now)
+        self._connection.forgive(now)
         self._waiting.watch.blind()
         if self._tenure.holds:
             log.warning("this process %s", words.paused(self._pauses.longest))
@@ -188,7 +187,9 @@ class Lease:
         """What :meth:`run` does at its end."""
         held, active = self._tenure.holds, self._tenure.stage is Stage.ACTIVE
         self._tenure.resign(now_ms=self._clock.now_ms())
-        self._show()
+        self._metrics.active.set(0)
+        self._metrics.unconfirmed.set(0)
+        self._health.hold(PART, "stops")
         if active:
             wait([self._hooks.lose()], FAREWELL_SECONDS)
         membership = self._connection.membership

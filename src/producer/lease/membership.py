@@ -34,6 +34,8 @@ class Membership:
         self._kafka = kafka
         self._timing = timing
         self._partition = TopicPartition(kafka.lease_topic, PARTITION)
+        self.answers = 0
+        """Round trips so far: to see whether this client still reaches Kafka."""
         consumer.subscribe([kafka.lease_topic])
 
     @classmethod
@@ -120,6 +122,7 @@ class Membership:
             return False
         except kafka_errors.KafkaError as error:
             raise meaning(error, self._kafka) from error
+        self.answers += 1
         return True
 
     def read(self) -> Note | None:
@@ -135,6 +138,7 @@ class Membership:
             )
         except kafka_errors.KafkaError as error:
             raise meaning(error, self._kafka) from error
+        self.answers += 1
         return None if stored is None else notes.decode(stored.metadata)
 
     def leave(self) -> None:

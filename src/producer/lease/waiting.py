@@ -9,7 +9,7 @@ from common.errors import CryptoProxyError
 from common.log import Limited
 from producer.lease import words
 from producer.lease.membership import Membership
-from producer.lease.note import Note, Watch
+from producer.lease.note import Watch
 from producer.lease.tenure import Stage, Tenure
 from producer.lease.timing import Timing
 

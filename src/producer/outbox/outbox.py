@@ -7,6 +7,7 @@ import fcntl
 import logging
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
@@ -51,11 +52,14 @@ class Outbox:
 
     # --- keep
 
-    def keep(self, slot_ms: int, source: str, content: bytes) -> Entry:
+    def keep(
+        self, slot_ms: int, source: str, content: bytes, *, before_drains: Callable[[Entry], None] | None = None
+    ) -> Entry:
         """A poll on disk, for both drains. Returns only when it would survive a power failure.
 
         Args:
             content: the records' bytes, each with its newline.
+            before_drains: told of the entry when it is safe, before a drain can see it.
 
         Raises:
             OutboxFullError: the folder's bound is reached.
@@ -67,6 +71,8 @@ class Outbox:
         files.write(path, content)
         # From here a crash loses nothing: the next start finds the whole file and goes on below.
         self._mark(source).write(slot_ms)
+        if before_drains is not None:
+            before_drains(entry)
         self._publish(path, entry, len(content))
         return entry
 

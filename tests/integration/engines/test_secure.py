@@ -17,12 +17,11 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509 import load_pem_x509_certificate
 
-from engines import http, secure
+from engines import probes, secure
 from engines.cluster import Cluster
 from engines.engine import Options
-from engines.kafka import probe_brokers
 from engines.ports import free_ports
-from engines.s3 import probe_s3
+from engines.probes import probe_brokers, probe_s3
 
 OPTIONS = Options(die_with_parent=True)
 
@@ -91,7 +90,7 @@ def test_only_known_users_get_in_over_tls(pem: secure.Pem, tmp_path: Path) -> No
         context = ssl.create_default_context(cafile=pem.ca)
 
         def status(path: str, user: str, password: str) -> int:
-            return http.get(node.endpoint + path, headers=secure.basic(user, password), context=context)[0]
+            return probes.get(node.endpoint + path, headers=secure.basic(user, password), context=context)[0]
 
         assert status("/_cluster/health", "indexer", "indexer-secret") == 200
         assert status("/_cluster/health", "indexer", "wrong") == 401

@@ -51,7 +51,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
             folder, ports=ports, memory=SMALL, die_with_parent=True, elasticsearch_settings=settings, say=said.append
         )
 
-    for half_written in ("kafka/data/meta.properties", "kafka/data.new/meta.properties"):
+    for half_written in ("kafka/data/meta.properties", "kafka/.format-x/data/meta.properties"):
         (folder / half_written).parent.mkdir(parents=True)
         (folder / half_written).write_text("#\n")
     (folder / "s3").mkdir()

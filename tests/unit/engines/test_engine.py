@@ -12,7 +12,7 @@ from typing import ClassVar
 import pytest
 
 from common.errors import OperatorError
-from engines import http
+from engines import probes
 from engines.engine import Engine, Options
 from engines.ports import HOST, free_ports
 from engines.process import Command
@@ -52,7 +52,7 @@ class Small(Engine):
 
     def answers(self) -> str | None:
         try:
-            return None if http.get(self.endpoint)[1] == b"ok" else "?"
+            return None if probes.get(self.endpoint)[1] == b"ok" else "?"
         except OSError as error:
             return str(error)
 

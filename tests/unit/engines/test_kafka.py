@@ -8,7 +8,8 @@ import pytest
 
 from common.errors import OperatorError
 from engines.engine import Options
-from engines.kafka import Kafka, as_properties, is_formatted, new_cluster_id
+from engines.java import as_properties
+from engines.kafka import Kafka, is_formatted, new_cluster_id
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def kafka(tmp_path: Path, said: list[str]) -> Kafka:
 
 
 def test_it_listens_on_the_loopback_only_and_extra_properties_win(kafka: Kafka) -> None:
-    settings = kafka.settings(kafka.data)
+    settings = kafka.settings("data")
     assert settings["listeners"] == "PLAINTEXT://127.0.0.1:1,CONTROLLER://127.0.0.1:2"
     assert settings["message.max.bytes"] == "5"
     assert settings["auto.create.topics.enable"] == "false"

@@ -51,3 +51,11 @@ def test_free_ports_differ_and_can_be_used() -> None:
     assert len(set(astuple(ports))) == 5
     assert all(map(is_free, astuple(ports)))
     assert len(set(free_ports(50))) == 50
+
+
+def test_a_port_of_0_is_the_remembered_one_or_a_free_one() -> None:
+    asked = Ports(kafka=9092, kafka_controller=0, elasticsearch=0, elasticsearch_transport=0, s3=1)
+    assert asked.settled(Ports(11, 12, 13, 14, 15)) == Ports(9092, 12, 13, 14, 1)
+    fresh = astuple(asked.settled(None))
+    assert all(fresh)
+    assert len(set(fresh)) == 5

@@ -72,7 +72,8 @@ def test_a_moved_folder_keeps_its_data_and_a_copied_one_does_not_share_them(clos
     assert user.home(copy / "node", STRANGER, throwaway=False, say=lambda line: None) == place
 
 
-def test_what_a_killed_test_left_is_swept_and_nothing_else(closed: Path) -> None:
+def test_what_a_killed_test_left_is_swept_and_nothing_else(closed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
     closed.mkdir()
     gone, kept, lasting = (
         user.home(closed / name, STRANGER, throwaway=throwaway, say=lambda line: None)

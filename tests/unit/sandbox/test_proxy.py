@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import http.server
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ import boto3
 import botocore.config
 import pytest
 import requests
+import trustme
 
 from sandbox import FaultProxy, Ledger, Rule, Script
 
@@ -30,8 +32,10 @@ class Target(http.server.ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         super().__init__(("127.0.0.1", port), Handler)
+        if tls is not None:
+            self.socket = tls.wrap_socket(self.socket, server_side=True)
         self.seen: list[Handler.Seen] = []
         self.stored: dict[str, bytes] = {}
         self.hang_up_after = 0
@@ -287,6 +291,23 @@ def test_a_target_that_is_too_slow_closes_the_connection(http):
         with FaultProxy(f"http://127.0.0.1:{silent.getsockname()[1]}", timeout=0.05) as proxy:
             with pytest.raises(requests.exceptions.ConnectionError):
                 http.get(proxy.url)
+
+
+def test_a_target_with_tls_is_verified(http):
+    authority = trustme.CA()
+    server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    authority.issue_cert("localhost").configure_cert(server)
+    authority.configure_trust(client)
+    secure = Target(tls=server)
+    try:
+        url = f"https://localhost:{secure.server_address[1]}"
+        with FaultProxy(url, tls=client) as proxy:
+            assert [http.post(proxy.url, data=b"%d" % n).content for n in range(3)] == [b"0", b"1", b"2"]
+        with FaultProxy(url) as stranger, pytest.raises(requests.exceptions.ConnectionError):
+            http.post(stranger.url, data=b"x")
+        assert len({seen.client for seen in secure.seen}) == 1
+    finally:
+        secure.end()
 
 
 def test_boto3_stores_and_reads_through_it(target, proxy):

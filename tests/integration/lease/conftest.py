@@ -1,0 +1,74 @@
+"""One real broker for these tests, with a second way in that can be cut; a topic for each test."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from kafka import KafkaAdminClient
+
+from engines.engine import Options
+from engines.kafka import Kafka
+from engines.ports import HOST, free_ports
+from tests.integration.lease.pollers import Pollers
+from tests.integration.lease.wire import Wire
+
+
+@dataclass(frozen=True)
+class Broker:
+    kafka: Kafka
+    wire: Wire
+    wired: str
+    """The address that leads over the wire; clients that begin there stay there."""
+
+
+@pytest.fixture(scope="package")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    port, controller, behind_wire, wired = free_ports(4)
+    direct = f"PLAINTEXT://{HOST}:{port}"
+    kafka = Kafka(
+        tmp_path_factory.mktemp("lease"),
+        port=port,
+        controller_port=controller,
+        heap_mb=256,
+        properties={
+            "listeners": f"{direct},WIRED://{HOST}:{behind_wire},CONTROLLER://{HOST}:{controller}",
+            "advertised.listeners": f"{direct},WIRED://{HOST}:{wired}",
+            "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,WIRED:PLAINTEXT",
+        },
+        options=Options(die_with_parent=True),
+    )
+    kafka.start()
+    try:
+        kafka.wait_ready()
+        wire = Wire(wired, behind_wire)
+        yield Broker(kafka, wire, f"{HOST}:{wired}")
+        wire.close()
+    finally:
+        kafka.stop()
+
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def make_topic(broker: Broker) -> Callable[[str], None]:
+    def make(name: str) -> None:
+        admin = KafkaAdminClient(bootstrap_servers=broker.kafka.endpoint)
+        try:
+            admin.create_topics({name: {"num_partitions": 1, "replication_factor": 1}}, wait_for_metadata=True)
+        finally:
+            admin.close()
+
+    return make
+
+
+@pytest.fixture
+def pollers(broker: Broker, make_topic: Callable[[str], None], tmp_path: Path) -> Iterator[Pollers]:
+    topic = f"crypto-{next(_numbers)}"
+    make_topic(f"{topic}.lease")
+    with Pollers(tmp_path, broker.kafka.endpoint, topic) as pollers:
+        yield pollers
