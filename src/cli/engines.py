@@ -22,18 +22,16 @@ PORT_SETTINGS = {
 
 
 def stack_of(settings: Engines) -> Stack:
-    """The stack of ``ENGINES_DIR``; free ports stand for every port set to 0."""
-    free, usual = Ports.free(), Ports.usual()
+    """The stack of ``ENGINES_DIR``. A port of 0 is the one that the folder remembers, or a free one."""
+    usual = Ports.usual()
     ports = Ports(
-        kafka=settings.kafka_port or free.kafka,
-        kafka_controller=usual.kafka_controller if settings.kafka_port == usual.kafka else free.kafka_controller,
-        elasticsearch=settings.elasticsearch_port or free.elasticsearch,
-        elasticsearch_transport=(
-            usual.elasticsearch_transport
-            if settings.elasticsearch_port == usual.elasticsearch
-            else free.elasticsearch_transport
-        ),
-        s3=settings.s3_port or free.s3,
+        kafka=settings.kafka_port,
+        kafka_controller=usual.kafka_controller if settings.kafka_port == usual.kafka else 0,
+        elasticsearch=settings.elasticsearch_port,
+        elasticsearch_transport=usual.elasticsearch_transport
+        if settings.elasticsearch_port == usual.elasticsearch
+        else 0,
+        s3=settings.s3_port,
     )
     memory = Memory(settings.kafka_heap_mb, settings.elasticsearch_heap_mb, settings.s3_heap_mb)
     return Stack(settings.folder, ports=ports, memory=memory, settings=PORT_SETTINGS, say=click.echo)

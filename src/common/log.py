@@ -39,21 +39,33 @@ class PlainFormatter(logging.Formatter):
         super().__init__("%(asctime)s.%(msecs)03dZ %(levelname)-7s %(message)s", "%Y-%m-%dT%H:%M:%S")
 
 
-class MaskSecrets(logging.Filter):
-    """The last line of defence: a secret that got into a message of any library is masked there."""
+class MaskSecrets(logging.Formatter):
+    """The last line of defence: a secret that got into a line of any library, or into a trace, is masked there.
 
-    def __init__(self, secrets: Callable[[], Iterable[str]]) -> None:
+    Around another formatter, not a filter, since it must see what that one makes of arguments and exceptions.
+    """
+
+    def __init__(self, formatter: logging.Formatter, secrets: Callable[[], Iterable[str]]) -> None:
         super().__init__()
+        self._formatter = formatter
         self._secrets = secrets
 
-    def filter(self, record: logging.LogRecord) -> bool:
-        message = record.getMessage()
-        masked = message
-        for secret in self._secrets():
-            masked = masked.replace(secret, MASK)
-        if masked is not message:
-            record.msg, record.args = masked, None
-        return True
+    def format(self, record: logging.LogRecord) -> str:
+        line = self._formatter.format(record)
+        for secret in sorted(filter(None, self._secrets()), key=len, reverse=True):  # one may be a part of another
+            for spelling in (secret, json.dumps(secret, ensure_ascii=False)[1:-1]):
+                line = line.replace(spelling, MASK)
+        return line
+
+
+class LogFile(logging.handlers.WatchedFileHandler):
+    """Goes on in a new file after logrotate has moved the old one. A line that cannot be written is dropped."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            super().emit(record)
+        except OSError:  # on opening a new file: its folder is gone, or the disk is full
+            self.handleError(record)
 
 
 def configure(
@@ -67,12 +79,10 @@ def configure(
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
-        # WatchedFileHandler goes on in a new file after logrotate has moved the old one.
-        handlers.append(logging.handlers.WatchedFileHandler(file, encoding="utf-8"))
-    formatter = JsonFormatter() if format == "json" else PlainFormatter()
+        handlers.append(LogFile(file, encoding="utf-8", errors="backslashreplace"))
+    formatter = MaskSecrets(JsonFormatter() if format == "json" else PlainFormatter(), secrets)
     for handler in handlers:
         handler.setFormatter(formatter)
-        handler.addFilter(MaskSecrets(secrets))
     logging.basicConfig(level=level, handlers=handlers, force=True)
     # A full log disk must not end or flood the process: what cannot be written is dropped.
     logging.raiseExceptions = False

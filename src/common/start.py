@@ -3,53 +3,58 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
-
-from dotenv import dotenv_values
 
 from common.errors import OperatorError, SettingsError
 from common.log import configure
 from common.settings import Secret, Settings
+from common.settings.catalogue import Engines
 from common.settings.elsewhere import warnings_for
-from common.settings.loading import declared_in
+from common.settings.loading import declared_in, load_section, read_environment
 
 log = logging.getLogger(__name__)
 
 SETTINGS_EXIT_CODE = 2
 CONNECTION_FILE = "connection.env"
+ENV_FILE = Path(".env")
+"""The only settings file that may be missing."""
 
 
 def load_settings(env_file: Path) -> Settings:
     """The settings in force, or the end of the process with every fault on standard error."""
+    if env_file != ENV_FILE and not env_file.is_file():
+        _leave(SettingsError([f"the settings file {env_file} is not there"]))
     try:
-        return Settings.load(env_file, connection_file())
+        return Settings.load(env_file, connection_file(env_file))
     except SettingsError as error:
         _leave(error)
 
 
-def connection_file() -> Path:
-    """Where the embedded engines write their addresses while they are up."""
-    return Path(os.environ.get("ENGINES_DIR") or ".run/engines") / CONNECTION_FILE
+def connection_file(env_file: Path | None = None) -> Path:
+    """Where the embedded engines write their addresses while they are up: in ENGINES_DIR, wherever that is set."""
+    folder: Path = load_section(Engines, read_environment(env_file), [])["folder"]
+    return folder / CONNECTION_FILE
 
 
-def start(env_file: Path = Path(".env")) -> Settings:
+def start(env_file: Path = ENV_FILE) -> Settings:
     """Settings and logging for a long-running process."""
     settings = load_settings(env_file)
     service = settings.service
-    configure(
-        level=service.log_level,
-        format=service.log_format,
-        file=service.log_file,
-        secrets=lambda: _values_of(_secrets(settings)),
-    )
-    names = set(os.environ) | (set(dotenv_values(env_file)) if env_file.is_file() else set())
-    for line in warnings_for(names):
+    try:
+        configure(
+            level=service.log_level,
+            format=service.log_format,
+            file=service.log_file,
+            secrets=_values_of(_secrets(settings)),
+        )
+    except OSError as error:
+        _leave(SettingsError([f"LOG_FILE={str(service.log_file)!r} cannot be written: {error.strerror or error}"]))
+    for line in warnings_for(read_environment(env_file)):
         log.warning("%s", line)
-    if connection_file().is_file():
+    if connection_file(env_file).is_file():
         log.info("the embedded engines are up: what is not set of Kafka, Elasticsearch and S3 is theirs")
     return settings
 
@@ -64,15 +69,20 @@ def _secrets(settings: Settings) -> list[Secret]:
     ]
 
 
-def _values_of(secrets: Iterable[Secret]) -> list[str]:
-    values = []
-    for secret in secrets:
-        try:
-            value = secret.get()
-        except OperatorError:
-            continue  # said by whoever needs it
-        if len(value) >= 4:  # masking a shorter one would eat ordinary words
-            values.append(value)
+def _values_of(secrets: Sequence[Secret]) -> Callable[[], set[str]]:
+    """What to mask: the secrets as they are by then, and as they have been before a file was changed."""
+    seen: set[str] = set()
+
+    def values() -> set[str]:
+        for secret in secrets:
+            try:
+                value = secret.get()
+            except OperatorError:
+                continue  # said by whoever needs it
+            if len(value) >= 4:  # masking a shorter one would eat ordinary words
+                seen.add(value)
+        return set(seen)  # other threads log, too
+
     return values
 
 

@@ -19,6 +19,14 @@ from common.errors import OperatorError
 from common.settings.catalogue import Kafka
 
 _DLQ_MESSAGE_BYTES = 64 * 1024 * 1024
+# Only closed segments are compacted. With Kafka's own sizes that would be after a week or a gigabyte, and each new
+# active poller would have to read all of it.
+_COMPACTED = {
+    "cleanup.policy": "compact",
+    "segment.ms": "3600000",
+    "segment.bytes": "16777216",
+    "min.cleanable.dirty.ratio": "0.1",
+}
 
 
 def wanted(kafka: Kafka) -> dict[str, dict[str, Any]]:
@@ -29,7 +37,7 @@ def wanted(kafka: Kafka) -> dict[str, dict[str, Any]]:
         kafka.topic: _topic(kafka.partitions, kafka, safe | {"retention.ms": str(int(kafka.retention * 1000))}),
         kafka.dead_letter_topic: _topic(1, kafka, safe | forever | {"max.message.bytes": str(_DLQ_MESSAGE_BYTES)}),
         kafka.lease_topic: _topic(1, kafka, {}),
-        kafka.state_topic: _topic(1, kafka, safe | {"cleanup.policy": "compact"}),
+        kafka.state_topic: _topic(1, kafka, safe | _COMPACTED),
     }
 
 

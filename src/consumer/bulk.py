@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import elastic_transport
@@ -12,6 +13,7 @@ from elasticsearch import Elasticsearch
 from common.clients import elastic
 from common.errors import OperatorError, TransientError
 from common.settings.catalogue import Elasticsearch as ElasticsearchSettings
+from consumer.outcome import error_of, outcome_of
 
 # One small entry per item: filtering good items away would shift the others' positions.
 _FILTER = "errors,items.*.status,items.*.error.type,items.*.error.reason"
@@ -33,13 +35,15 @@ class BulkSender:
     def __init__(self, settings: ElasticsearchSettings, connect: Callable[[], Elasticsearch]) -> None:
         self._settings = settings
         self._connect = connect
+        self._lock = threading.Lock()
         self._client: Elasticsearch | None = None
 
     def client(self) -> Elasticsearch:
         """The client in use."""
-        if self._client is None:
-            self._client = self._connect()
-        return self._client
+        with self._lock:
+            if self._client is None:
+                self._client = self._connect()
+            return self._client
 
     def send(self, lines: Sequence[bytes]) -> list[Answer]:
         """One answer per line, in their order.
@@ -58,7 +62,8 @@ class BulkSender:
 
     def forget_client(self) -> None:
         """The next request gets a new client, with secrets as they are by then."""
-        self._client = None
+        with self._lock:
+            self._client = None
 
     def meaning(self, error: Exception) -> Exception | None:
         """What an error of the client means; None for one that is not the client's."""
@@ -70,7 +75,12 @@ class BulkSender:
             if error.status_code in (401, 403):
                 self.forget_client()
             error_type, reason = _whole_error(error.body)
-            return elastic.failure(error.status_code, error_type, reason)
+            said = f"Elasticsearch answers {error.status_code} {error_type}".rstrip()
+            return error_of(
+                outcome_of(error.status_code, error_type),
+                f"{said}: {reason[:1024]}" if reason else said,
+                retry_after=_seconds(error.meta.headers),
+            )
         if isinstance(error, elasticsearch.SerializationError):
             return TransientError(f"Elasticsearch's answer is unreadable: {error.message[:200]}")
         if isinstance(error, elastic_transport.TransportError):
@@ -98,7 +108,7 @@ def _answers(body: object, count: int) -> list[Answer]:
     try:
         items = body["items"]  # type: ignore[index]
         answers = [_answer(next(iter(item.values()))) for item in items]
-    except (TypeError, KeyError, AttributeError, StopIteration) as error:
+    except (TypeError, ValueError, KeyError, AttributeError, StopIteration) as error:
         raise TransientError(f"Elasticsearch's answer to a bulk request is unreadable: {str(body)[:200]}") from error
     if len(answers) != count:
         raise TransientError(f"Elasticsearch answered {len(answers)} items to a bulk request of {count}")
@@ -122,3 +132,9 @@ def _whole_error(body: object) -> tuple[str, str]:
         if error is not None:
             return "", str(error)
     return "", str(body)[:200] if body else ""
+
+
+def _seconds(headers: Mapping[str, str]) -> float | None:
+    """What a proxy before Elasticsearch asks for; Elasticsearch itself never does."""
+    text = headers.get("retry-after", "")
+    return float(text) if text.isdigit() else None

@@ -42,7 +42,10 @@ def headers_of(letter: DeadLetter, *, now_ms: int) -> list[tuple[str, bytes]]:
 
 
 class DeadLetterQueue:
-    """Sends dead letters; waits for as long as the topic cannot take them. Used by one thread at a time."""
+    """Sends dead letters; waits for as long as the topic cannot take them.
+
+    One batch sends at a time, but one that was given back may still wait for its answers while the next one sends.
+    """
 
     def __init__(
         self,
@@ -58,31 +61,32 @@ class DeadLetterQueue:
         self._metrics = metrics
         self._now_ms = now_ms
         self._connect = connect
+        self._lock = threading.Lock()
         self._producer: Any = None
+        self._closed = False
 
     def send(self, letters: Sequence[DeadLetter], abandon: threading.Event) -> bool:
         """True when all are acknowledged; False when ``abandon`` was set before."""
         backoff = Backoff()
         waiting = list(letters)
-        while waiting:
-            waiting, error = self._attempt(waiting)
-            if error is not None:
-                self._health.hold(PART, str(self._meaning(error)))
-                # After an expired batch kafka-python's idempotent producer may hang for good: never use it again.
-                self.close()
-                if abandon.wait(backoff.next()):
-                    return False
-        self._health.release(PART)
-        return True
+        try:
+            while waiting and not abandon.is_set():
+                waiting, error = self._attempt(waiting)
+                if error is not None:
+                    self._health.hold(PART, str(self._meaning(error)))
+                    abandon.wait(backoff.next())
+        finally:
+            self._health.release(PART)
+        return not waiting
 
     def _attempt(self, letters: list[DeadLetter]) -> tuple[list[DeadLetter], kafka_errors.KafkaError | None]:
         """Sends all of them, then waits for each. Returns those that were not acknowledged, and the first error."""
+        producer: Any = None
         try:
-            if self._producer is None:
-                self._producer = self._connect()
+            producer = self._take_producer()
             now_ms = self._now_ms()
             futures = [
-                self._producer.send(
+                producer.send(
                     self._kafka.dead_letter_topic,
                     key=letter.record.key,
                     value=letter.record.value,
@@ -91,18 +95,21 @@ class DeadLetterQueue:
                 for letter in letters
             ]
         except kafka_errors.KafkaError as error:
+            self._throw_away(producer)
             return letters, error
         failed: list[DeadLetter] = []
         first: kafka_errors.KafkaError | None = None
         for letter, future in zip(letters, futures, strict=True):
             try:
                 # After the first failure the others get no time of their own: what has arrived has arrived.
-                future.get(timeout=_ACK_SECONDS if first is None else 0.1)
+                future.get(timeout=_ACK_SECONDS if first is None else 0)
             except kafka_errors.KafkaError as error:
                 failed.append(letter)
                 first = first or error
             else:
                 self._metrics.dead_letters.labels(letter.reason).inc()
+        if first is not None:
+            self._throw_away(producer)
         return failed, first
 
     def _meaning(self, error: kafka_errors.KafkaError) -> Exception:
@@ -120,10 +127,28 @@ class DeadLetterQueue:
         return kafka_client.meaning(error, self._kafka)
 
     def close(self) -> None:
-        """Throws the producer away without waiting: what it had not acknowledged is sent again."""
-        producer, self._producer = self._producer, None
-        if producer is not None:
-            threading.Thread(target=_close, args=(producer,), name="dlq-close", daemon=True).start()
+        """No more is sent. Does not wait: what was not acknowledged comes again at the next start."""
+        with self._lock:
+            self._closed = True
+            producer = self._producer
+        self._throw_away(producer)
+
+    def _take_producer(self) -> Any:
+        with self._lock:
+            if self._closed:
+                raise kafka_errors.KafkaTimeoutError("closed")
+            if self._producer is None:
+                self._producer = self._connect()
+            return self._producer
+
+    def _throw_away(self, producer: Any) -> None:
+        """After an expired batch kafka-python's idempotent producer may hang for good: never use it again."""
+        if producer is None:
+            return
+        with self._lock:
+            if self._producer is producer:
+                self._producer = None
+        threading.Thread(target=_close, args=(producer,), name="dlq-close", daemon=True).start()
 
 
 def _close(producer: Any) -> None:

@@ -17,7 +17,7 @@ from common.service import Health
 from consumer.batch import Batch, DeadLetter
 from consumer.bulk import Answer, BulkSender
 from consumer.indices import Indices
-from consumer.outcome import Kind, kind_of, remedy_for
+from consumer.outcome import Kind, blamed_field, error_of, outcome_of
 
 PART = "elasticsearch"
 
@@ -29,6 +29,8 @@ class Delivered:
     indexed: int = 0
     duplicates: int = 0
     dead: list[DeadLetter] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    """The index that each of these was meant for."""
     abandoned: bool = False
     """The batch was given back before its end: its partitions are somebody else's now."""
 
@@ -52,35 +54,52 @@ class Delivery:
         """Returns when every line has its end, or ``abandon`` is set."""
         result = Delivered()
         waiting = list(range(len(batch.lines)))
-        size = len(waiting)
+        limit = len(waiting)
+        """Of lines in one request: halved each time the server says that one was too large."""
         backoff = Backoff()
-        while waiting:
-            size = self._fitting(batch, waiting, size)
-            part, rest = waiting[:size], waiting[size:]
-            again, trouble = self._attempt(batch, part, result)
-            waiting = [*again, *rest]
-            if trouble is None:
-                backoff.reset()
-                continue
-            self._metrics.bulk_retries.labels(_label(trouble)).inc()
-            if isinstance(trouble, SizeError) and len(part) > 1:
-                size = (len(part) + 1) // 2
-                continue
-            self._hold(batch, trouble)
-            if abandon.wait(backoff.next(getattr(trouble, "retry_after", None))):
-                result.abandoned = True
-                break
-        self._release(batch)
+        try:
+            while waiting and not abandon.is_set():
+                size = self._fitting(batch, waiting, limit)
+                part, rest = waiting[:size], waiting[size:]
+                again, trouble = self._attempt(batch, part, result)
+                waiting = [*again, *rest]
+                if trouble is None:
+                    backoff.reset()
+                    continue
+                self._metrics.bulk_retries.labels(_label(trouble)).inc()
+                if isinstance(trouble, SizeError) and len(part) > 1:
+                    limit = (len(part) + 1) // 2
+                    continue
+                self._wait(batch, trouble, backoff, abandon)
+        finally:
+            self._release(batch)
+        result.abandoned = bool(waiting)
         return result
 
-    def _fitting(self, batch: Batch, waiting: list[int], size: int) -> int:
-        """How many of ``waiting`` go into one request: at most ``size``, and as many as its bytes allow."""
+    def verify(self, abandon: threading.Event) -> None:
+        """Returns when Elasticsearch is there and set up as it must be, or ``abandon`` is set."""
+        nothing = Batch()
+        backoff = Backoff()
+        try:
+            while not abandon.is_set():
+                try:
+                    with self._sender.translated():
+                        self._indices.verify(self._sender.client())
+                except (TransientError, OperatorError) as trouble:
+                    self._wait(nothing, trouble, backoff, abandon)
+                else:
+                    return
+        finally:
+            self._release(nothing)
+
+    def _fitting(self, batch: Batch, waiting: list[int], limit: int) -> int:
+        """How many of ``waiting`` go into one request: at most ``limit``, and as many as its bytes allow."""
         total = 0
-        for count, at in enumerate(waiting[:size]):
+        for count, at in enumerate(waiting[:limit]):
             total += len(batch.lines[at])
             if total > self._max_bytes:
                 return max(1, count)
-        return min(size, len(waiting))
+        return min(limit, len(waiting))
 
     def _attempt(self, batch: Batch, part: list[int], result: Delivered) -> tuple[list[int], CryptoProxyError | None]:
         """Sends ``part`` once. Returns what must be sent again, and what stands in the way."""
@@ -103,7 +122,7 @@ class Delivery:
             if answer.status == 201:  # the ordinary case first
                 result.indexed += 1
                 continue
-            kind = kind_of(answer.status, answer.error_type)
+            kind = outcome_of(answer.status, answer.error_type).kind
             if kind is Kind.INDEXED:
                 result.indexed += 1
             elif kind is Kind.DUPLICATE:
@@ -112,26 +131,37 @@ class Delivery:
                 poison.append((at, answer))
             else:
                 again.append(at)
-                trouble = _worse(trouble, kind, answer, batch.indices[at])
+                trouble = _worse(trouble, batch, at, answer)
                 if answer.status == 404:
                     self._indices.forget(batch.indices[at])
         if poison:
             try:
-                self._only_while_the_mapping_is_ours({batch.indices[at] for at, _ in poison})
+                self._only_while_the_mapping_is_ours(batch, poison)
             except (TransientError, OperatorError) as error:
                 return [*again, *(at for at, _ in poison)], error
-            result.dead += [
-                DeadLetter(
-                    batch.records[at], answer.error_type, f"{answer.status} {answer.error_type}: {answer.reason}"
-                )
-                for at, answer in poison
-            ]
+            for at, answer in poison:
+                result.refused.append(batch.indices[at])
+                result.dead.append(DeadLetter(batch.records[at], answer.error_type, _said(answer)))
         return again, trouble
 
-    def _only_while_the_mapping_is_ours(self, indices: set[str]) -> None:
+    def _only_while_the_mapping_is_ours(self, batch: Batch, poison: Sequence[tuple[int, Answer]]) -> None:
         """Elasticsearch refused documents as unreadable: with another mapping that would be the index's fault."""
         with self._sender.translated():
-            self._indices.ensure(self._sender.client(), indices, fresh=True)
+            self._indices.ensure(self._sender.client(), {batch.indices[at] for at, _ in poison}, fresh=True)
+        for at, answer in poison:
+            field_name = blamed_field(answer.reason)
+            if field_name is not None and not self._indices.is_ours(field_name):
+                raise OperatorError(
+                    f"index {batch.indices[at]} maps {field_name}, which the template does not, and refuses "
+                    f"{_place(batch, at)} for it ({answer.reason[:300]})",
+                    remedy="Give these records an index with the template's mapping, as docs/migration.md says",
+                )
+
+    def _wait(self, batch: Batch, trouble: CryptoProxyError, backoff: Backoff, abandon: threading.Event) -> None:
+        """A single refusal that the next attempt mends is no reason to be not ready; a second one is."""
+        if backoff.failures or not isinstance(trouble, TransientError):
+            self._hold(batch, trouble)
+        abandon.wait(backoff.next(getattr(trouble, "retry_after", None)))
 
     def _hold(self, batch: Batch, trouble: CryptoProxyError) -> None:
         said = str(trouble)
@@ -153,11 +183,21 @@ def _label(trouble: CryptoProxyError) -> str:
     return type(trouble).__name__.removesuffix("Error").lower()
 
 
-def _worse(trouble: CryptoProxyError | None, kind: Kind, answer: Answer, index: str) -> CryptoProxyError:
+def _worse(trouble: CryptoProxyError | None, batch: Batch, at: int, answer: Answer) -> CryptoProxyError:
     """What is said of a batch with several kinds of trouble: what needs a person comes first."""
     if isinstance(trouble, OperatorError):
         return trouble
-    said = f"Elasticsearch answers {answer.status} {answer.error_type} for a document of {index}: {answer.reason[:300]}"
-    if kind is Kind.TRANSIENT:
-        return TransientError(said)
-    return OperatorError(said, remedy=remedy_for(answer.status, answer.error_type))
+    outcome = outcome_of(answer.status, answer.error_type)
+    if trouble is not None and outcome.kind is not Kind.OPERATOR:
+        return trouble
+    said = f"Elasticsearch answers {_said(answer)[:400]} (document of {batch.indices[at]}, {_place(batch, at)})"
+    return error_of(outcome, said)
+
+
+def _said(answer: Answer) -> str:
+    return f"{answer.status} {answer.error_type}: {answer.reason}"
+
+
+def _place(batch: Batch, at: int) -> str:
+    record = batch.records[at]
+    return f"record {record.partition}:{record.offset}"

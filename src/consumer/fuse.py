@@ -17,10 +17,11 @@ class Fuse:
 
     def __init__(self) -> None:
         self._last: deque[bool] = deque(maxlen=OF_THE_LAST)
+        self._with_batch = self._last
 
     def judge(self, poisonous: Iterable[bool]) -> bool:
-        """True if it blows within this batch; nothing of it is remembered then, so that it can be judged again."""
-        last = deque(self._last, maxlen=OF_THE_LAST)
+        """True if it blows within this batch. Nothing is remembered yet, so that it can be judged again."""
+        self._with_batch = last = deque(self._last, maxlen=OF_THE_LAST)
         bad = sum(last)
         for verdict in poisonous:
             if len(last) == OF_THE_LAST:
@@ -29,5 +30,13 @@ class Fuse:
             bad += verdict
             if bad >= IN_A_ROW:
                 return True
-        self._last = last
         return False
+
+    def judge_good(self, count: int) -> None:
+        """The same for a batch without poison, which cannot blow it."""
+        self._with_batch = deque(self._last, maxlen=OF_THE_LAST)
+        self._with_batch.extend([False] * min(count, OF_THE_LAST))
+
+    def remember(self) -> None:
+        """The batch that was judged last is finished."""
+        self._last = self._with_batch

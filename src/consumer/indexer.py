@@ -1,17 +1,13 @@
 """The indexer's loop: consume → decode → index → dead-letter → commit.
 
-One thread consumes, decodes and decides; a few threads wait for Elasticsearch. Batches are finished in the order in
-which they were read, so a commit never passes a record that is neither indexed nor acknowledged as a dead letter.
-While something stands in the way, partitions are paused and `poll` goes on, so the group keeps its members.
+One thread consumes, decodes and commits; a few threads wait for Elasticsearch and for dead letters. While something
+stands in the way, partitions are paused and `poll` goes on, so the group keeps its members.
 """
 
 from __future__ import annotations
 
 import logging
-import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from kafka import OffsetAndMetadata
@@ -20,27 +16,31 @@ from kafka import errors as kafka_errors
 from common.clients import kafka as kafka_client
 from common.clock import Clock
 from common.errors import OperatorError
+from common.log import Limited
 from common.metrics import IndexerMetrics
 from common.record import Period
 from common.retry import Backoff
 from common.service import Health, Loop
 from common.settings.catalogue import Kafka
-from consumer.batch import Batch, read
-from consumer.dead_letters import DeadLetterQueue
-from consumer.delivery import Delivered, Delivery
-from consumer.fuse import Fuse
+from consumer.batch import read
+from consumer.pipeline import Pipeline
 from consumer.positions import Positions
-from consumer.progress import Progress
 from consumer.rebalance import RebalanceListener
-from consumer.window import InFlight, Window
 
 log = logging.getLogger(__name__)
 
 COMMIT_SECONDS = 1.0
+LOOK_SECONDS = 10.0
+"""How often the brokers are asked for their ends while nothing comes: a `poll` says nothing about brokers that are
+away."""
 FINISH_SECONDS = 5.0
 """How long a revoked partition's batches may take to finish: well within the session's 45 s."""
-CLOSE_MS = 7_000
+LEAVE_SECONDS = 4.5
+LEAVE_COMMIT_MS = 2_000
+LEAVE_GROUP_MS = 1_000
+"""Together less than the 9 s from a stop signal to the end of the process, also when Kafka is away."""
 PART = "kafka"
+PART_COMMIT = "offset commits"
 
 
 class Indexer:
@@ -52,10 +52,8 @@ class Indexer:
         kafka: Kafka,
         alias: str,
         period: Period,
-        in_flight: int,
         connect: Callable[[], Any],
-        delivery: Delivery,
-        dead_letters: DeadLetterQueue,
+        pipeline: Pipeline,
         health: Health,
         metrics: IndexerMetrics,
         clock: Clock,
@@ -64,115 +62,92 @@ class Indexer:
         self._alias = alias
         self._period = period
         self._connect = connect
-        self._delivery = delivery
-        self._dead_letters = dead_letters
+        self._pipeline = pipeline
         self._health = health
         self._metrics = metrics
         self._clock = clock
-        self._window = Window(in_flight)
-        self._fuse = Fuse()
-        self._blown = False
-        self._lock = threading.RLock()
-        self._pool = ThreadPoolExecutor(in_flight, thread_name_prefix="bulk")
-        self._progress = Progress(metrics)
+        self._limited = Limited(log, clock=clock.monotonic)
         self._consumer: Any = None
-        self._positions: Any = None
+        self._positions: Positions
+        self._leaving = False
         self._paused = False
+        self._committing = False
         self._committed_at = clock.monotonic()
+        self._looked_at = float("-inf")
 
     # --- the loop
 
     def run(self, loop: Loop) -> None:
         """Until the process stops. Whatever Kafka does meanwhile is waited out, never given up."""
-        backoff = Backoff()
+        self._pipeline.verify()
+        backoff = Backoff(cap=10.0)
         while loop.running:
             try:
                 if self._consumer is None:
                     self._open()
-                self._turn()
-                self._health.release(PART)
-                backoff.reset()
-            except kafka_errors.NoOffsetForPartitionError as error:
-                self._positions.begin(error)
-            except kafka_errors.OffsetOutOfRangeError as error:
-                self._positions.go_on_from_earliest(error)
+                if self._turn():
+                    self._health.release(PART)
+                    backoff.reset()
             except (kafka_errors.KafkaError, OperatorError) as error:
                 meaning = error if isinstance(error, OperatorError) else kafka_client.meaning(error, self._kafka)
                 self._health.hold(PART, str(meaning))
+                self._looked_at = float("-inf")  # `poll` raising no more proves nothing: the next look does
                 if isinstance(meaning, OperatorError):
-                    self._close_consumer()  # built anew, with secrets as they are by then
+                    self._leave()  # and join anew, with secrets as they are by then
                 loop.wait(backoff.next())
-        self._finish()
+        self._leave()
+        self._pipeline.stop()
 
-    def _turn(self) -> None:
-        """One turn: finish what is done, read more if there is room, commit what is due."""
-        held_up = self._held_up()
-        if held_up and not self._blown:
-            # A short wait for room is the ordinary back-pressure; only after it are partitions paused.
-            self._window.wait_for_oldest(0.5)
-            held_up = self._held_up()
+    def _turn(self) -> bool:
+        """One turn: finish what is done, read more if there is room, commit what is due. True if Kafka answered."""
+        held_up = self._pipeline.held_up(0.5)
         self._pause(held_up)
         # While a batch is under way its end must be seen soon; paused, this only keeps the membership.
-        consumed = self._consumer.poll(timeout_ms=200 if held_up else 20 if len(self._window) else 250)
+        consumed = self._poll(200 if held_up else 20 if self._pipeline.busy else 250)
         if consumed:  # even held up: a rebalance within this very poll assigns partitions that are not paused
-            self._begin(consumed)
+            self._looked_at = self._clock.monotonic()
+            self._positions.read(consumed)
+            self._pipeline.begin(read(consumed, alias=self._alias, period=self._period, now_ms=self._clock.now_ms()))
+            self._metrics.consumed.inc(sum(map(len, consumed.values())))
+        looked = self._look_when_due()
         self._commit_when_due()
+        return bool(consumed) or looked
 
-    def _held_up(self) -> bool:
-        with self._lock:
-            self._settle()
-            return self._window.full or self._blown
+    def _poll(self, timeout_ms: int) -> Mapping[Any, Sequence[Any]]:
+        try:
+            if self._positions.topic_made_again():
+                self._pipeline.keep_only(())
+            consumed: Mapping[Any, Sequence[Any]] = self._consumer.poll(timeout_ms=timeout_ms)
+        except kafka_errors.NoOffsetForPartitionError as error:
+            self._pipeline.offer(self._positions.begin(error))
+        except kafka_errors.OffsetOutOfRangeError as error:
+            self._positions.go_on_from_earliest(error)
+        except kafka_errors.LogTruncationError as error:
+            truncated = self._positions.go_on_after_truncation(error)
+            self._pipeline.keep_only(self._consumer.assignment() - set(truncated))
+        else:
+            return consumed
+        return {}
 
     def _pause(self, held_up: bool) -> None:
         if held_up:
             self._consumer.pause(*self._consumer.assignment())  # each turn: an assignment may be new
         elif self._paused:
             self._consumer.resume(*self._consumer.paused())
-        if held_up != self._paused:
-            self._paused = held_up
-            self._metrics.paused.set(held_up)
+        self._paused = held_up
+        self._metrics.paused.set(held_up and bool(self._health.reasons()))
 
-    # --- consume, decode, index
-
-    def _begin(self, consumed: Mapping[Any, Sequence[Any]]) -> None:
-        batch = read(consumed, alias=self._alias, period=self._period, now_ms=self._clock.now_ms())
-        with self._lock:
-            abandon = threading.Event()
-            future = self._pool.submit(self._delivery.deliver, batch, abandon)
-            self._window.add(InFlight(batch, future, abandon=abandon))
-            self._metrics.in_flight.set(len(self._window))
-        self._metrics.consumed.inc(len(batch.order))
-
-    # --- dead-letter, finish
-
-    def _settle(self) -> None:
-        """Takes the oldest batches as far as they have got. Holds the lock."""
-        while (flight := self._window.oldest) is not None and flight.future.done() and not self._blown:
-            if flight.delivered is None:
-                flight.delivered = flight.future.result()
-                flight.delivered.dead = [*flight.batch.dead, *flight.delivered.dead]
-                if self._fuse_blows(flight.batch, flight.delivered):
-                    return
-                if flight.delivered.dead:
-                    flight.future = self._pool.submit(self._dead_letters.send, flight.delivered.dead, flight.abandon)
-                    continue
-            self._progress.add(flight.batch, flight.delivered)
-            self._window.finish_oldest()
-            self._metrics.in_flight.set(len(self._window))
-
-    def _fuse_blows(self, batch: Batch, delivered: Delivered) -> bool:
-        bad = {id(letter.record) for letter in delivered.dead}
-        self._blown = self._fuse.judge(id(record) in bad for record in batch.order)
-        if self._blown:
-            last = delivered.dead[-1]
-            self._health.hold(
-                "fuse",
-                f"100 of the last 110 records are poison, the last one {last.record.topic} "
-                f"{last.record.partition}:{last.record.offset} ({last.reason}: {last.error}). "
-                "Nothing of this batch is sent to the dead letters or committed. If they may go there, say how far: "
-                f"cryptoproxy consume --accept-poison {last.record.partition}:{last.record.offset}",
-            )
-        return self._blown
+    def _look_when_due(self) -> bool:
+        if self._clock.monotonic() - self._looked_at < LOOK_SECONDS:
+            return False
+        try:
+            self._positions.look()
+        except kafka_errors.KafkaError:
+            if not self._consumer.assignment():
+                self._leave()  # a topic that is missing and brokers that are away look alike; joining anew tells
+            raise
+        self._looked_at = self._clock.monotonic()
+        return True
 
     # --- commit
 
@@ -180,73 +155,87 @@ class Indexer:
         if self._clock.monotonic() - self._committed_at < COMMIT_SECONDS:
             return
         self._committed_at = self._clock.monotonic()
-        with self._lock:
-            offsets = self._window.take_finished()
-        if offsets:
-            self._positions.finished(offsets)
-            self._consumer.commit_async(_with_metadata(offsets), callback=self._committed)
-        self._progress.report(self._positions.lag())
+        if not self._committing:  # one at a time, so that an older one never comes after a newer one
+            offsets = self._pipeline.take_finished()
+            if offsets:
+                self._positions.finished(offsets)
+                self._committing = True
+                self._consumer.commit_async(_with_metadata(offsets), callback=self._committed)
+        self._pipeline.progress.report(self._positions.lag())
 
     def _committed(self, offsets: Mapping[Any, Any], response: Any) -> None:
+        self._committing = False
         failed = isinstance(response, Exception)
         self._metrics.commits.labels("failed" if failed else "done").inc()
-        if failed:
-            log.warning("offsets not committed, offered again: %s: %s", type(response).__name__, response)
-            with self._lock:
-                self._window.put_back({partition: each.offset for partition, each in offsets.items()})
+        if not failed:
+            self._health.release(PART_COMMIT)
+            return
+        said = f"offsets not committed, offered again: {type(response).__name__}: {response}"
+        self._limited.warning(type(response).__name__, said)
+        self._pipeline.put_back({partition: each.offset for partition, each in offsets.items()})
+        if not isinstance(response, (kafka_errors.CommitFailedError, kafka_errors.RebalanceInProgressError)):
+            self._health.hold(PART_COMMIT, str(kafka_client.meaning(response, self._kafka)))
 
     # --- membership
 
     def _open(self) -> None:
-        self._consumer = self._connect()
-        self._positions = Positions(self._consumer, self._kafka, self._metrics)
-        self._positions.require_topics()
-        self._consumer.subscribe([self._kafka.topic], listener=RebalanceListener(self.before_release, self.let_go))
-        self._paused = False
+        consumer = self._connect()
+        positions = Positions(consumer, self._kafka, self._metrics)
+        listener = RebalanceListener(
+            before_release=self._before_release,
+            assigned=lambda: self._let_go(consumer.assignment()),
+            lost=lambda: self._let_go(()),
+        )
+        try:
+            positions.require_topics()
+            consumer.subscribe([self._kafka.topic], listener=listener)
+        except (kafka_errors.KafkaError, OperatorError):
+            consumer.close(autocommit=False, timeout_ms=LEAVE_GROUP_MS)
+            raise
+        self._consumer, self._positions = consumer, positions
+        self._leaving = self._paused = self._committing = False
 
-    async def before_release(self) -> None:
-        """Partitions go to others: finish what is under way within :data:`FINISH_SECONDS`, commit, let go.
-
-        Runs on the client's own thread while ``poll`` waits for it.
-        """
-        deadline = time.monotonic() + FINISH_SECONDS
-        while time.monotonic() < deadline:
-            with self._lock:
-                self._settle()
-                if not len(self._window) or self._blown:
-                    break
-            self._window.wait_for_oldest(0.2)
-        with self._lock:
-            offsets = self._window.take_finished()
+    async def _before_release(self) -> None:
+        """Partitions may go to others: finish what is under way within :data:`FINISH_SECONDS`, and commit."""
+        if self._leaving:
+            return  # done already
+        self._pipeline.finish(FINISH_SECONDS)
+        offsets = self._pipeline.take_finished()
         if offsets:
+            self._positions.finished(offsets)
             try:
                 await self._consumer.commit_async(_with_metadata(offsets))
+                self._metrics.commits.labels("done").inc()
             except kafka_errors.KafkaError as error:
-                log.warning("offsets not committed before a rebalance; their records come again: %s", error)
-        self.let_go()
+                self._metrics.commits.labels("failed").inc()
+                self._pipeline.put_back(offsets)
+                log.warning("offsets not committed before a rebalance: %s: %s", type(error).__name__, error)
 
-    def let_go(self) -> None:
-        """Forgets what is under way: its partitions are somebody else's, and its records will be read again."""
-        with self._lock:
-            self._window.abandon_all()
-            if self._blown:
-                self._blown = False
-                self._health.release("fuse")
+    def _let_go(self, owned: Any) -> None:
+        """What is not among ``owned`` is read again by whoever owns it now."""
+        self._pipeline.keep_only(owned)
+        self._positions.keep_only(owned)
 
-    def _finish(self) -> None:
-        """The process stops: what is under way is finished and committed, or comes again at the next start."""
-        self._close_consumer()
-        self._dead_letters.close()
-        self._pool.shutdown(wait=False, cancel_futures=True)
-
-    def _close_consumer(self) -> None:
-        if self._consumer is not None:
-            try:
-                self._consumer.close(autocommit=False, timeout_ms=CLOSE_MS)  # calls before_release
-            except kafka_errors.KafkaError as error:
-                log.warning("left the group without saying so: %s: %s", type(error).__name__, error)
-            self._consumer = None
-        self.let_go()
+    def _leave(self) -> None:
+        """What is under way is finished and committed, or comes again to whoever gets the partitions."""
+        if self._consumer is None:
+            return
+        consumer, self._consumer, self._leaving = self._consumer, None, True
+        self._pipeline.finish(LEAVE_SECONDS)
+        offsets = self._pipeline.take_finished()
+        try:
+            if offsets:
+                consumer.commit(_with_metadata(offsets), timeout_ms=LEAVE_COMMIT_MS)
+                self._metrics.commits.labels("done").inc()
+                self._positions.finished(offsets)
+            self._pipeline.progress.report(self._positions.lag())
+        except kafka_errors.KafkaError as error:
+            log.warning("offsets not committed at the end; their records come again: %s", type(error).__name__)
+        try:
+            consumer.close(autocommit=False, timeout_ms=LEAVE_GROUP_MS)
+        except kafka_errors.KafkaError as error:
+            log.warning("left the group without saying so: %s: %s", type(error).__name__, error)
+        self._let_go(())
 
 
 def _with_metadata(offsets: Mapping[Any, int]) -> dict[Any, OffsetAndMetadata]:

@@ -13,7 +13,7 @@ from elasticsearch import BadRequestError, Elasticsearch, NotFoundError
 
 from common.errors import OperatorError
 from common.settings.catalogue import Elasticsearch as ElasticsearchSettings
-from consumer.template import MIGRATION_PAGE, verify, wrong_mapping
+from consumer.template import MIGRATION_PAGE, expected_properties, verify, wrong_mapping
 
 CHECK_SECONDS = 60.0
 
@@ -41,6 +41,18 @@ class Indices:
                     self._make_or_check(client, name)
                     self._checked[name] = now
 
+    def verify(self, client: Elasticsearch) -> None:
+        """What can be said before the first record: template and alias are there and ours.
+
+        Raises:
+            OperatorError: they are not.
+        """
+        verify(client, self._settings)
+
+    def is_ours(self, field: str) -> bool:
+        """Whether the template maps ``field``, or Elasticsearch itself does (``_id`` …)."""
+        return field.startswith("_") or field.partition(".")[0] in expected_properties()
+
     def forget(self, name: str) -> None:
         """``name`` answered 404: look again before the next write."""
         with self._lock:
@@ -63,7 +75,7 @@ class Indices:
             raise OperatorError(
                 f"{name!r} is an alias, where an index must be", remedy=f"Remove it; see {MIGRATION_PAGE}"
             )
-        fault = wrong_mapping(index.get("mappings", {}).get("properties", {}))
+        fault = wrong_mapping(index.get("mappings", {}))
         if fault is not None:
             raise OperatorError(
                 f"index {name} has another mapping than the template: {fault}",

@@ -1,11 +1,16 @@
-"""What each answer of Elasticsearch to one document means: a table, by status and type. The unknown is a person's.
+"""What each answer of Elasticsearch means: one table, by status and type. The unknown is a person's.
 
-Status alone proves nothing: a closed index, a shard limit and a bad document all answer 400.
+Status alone proves nothing: a closed index, a shard limit and a bad document all answer 400. The same table serves
+an answer to one document of a bulk request and an answer to a request as a whole.
 """
 
 from __future__ import annotations
 
 import enum
+import re
+from typing import NamedTuple
+
+from common.errors import CryptoProxyError, OperatorError, SizeError, TransientError
 
 
 class Kind(enum.Enum):
@@ -15,48 +20,82 @@ class Kind(enum.Enum):
     DUPLICATE = "duplicate"
     TRANSIENT = "transient"
     POISON = "poison"
+    SIZE = "size"
     OPERATOR = "operator"
 
 
+class Outcome(NamedTuple):
+    """A kind and, where a person is needed, what that person does."""
+
+    kind: Kind
+    remedy: str = ""
+
+
 _ANY = "*"
+_SETUP = "Run `cryptoproxy setup`"
+_ROLE = "Give the indexer's user the role of docs/security.md (ES_USER and ES_PASSWORD, or ES_API_KEY)"
 
-OUTCOMES: dict[tuple[int, str], Kind] = {
-    # (status, type of the error): kind
-    (200, ""): Kind.INDEXED,
-    (201, ""): Kind.INDEXED,
+OUTCOMES: dict[tuple[int, str], Outcome] = {
+    # (status, type of the error): what it means
+    (200, ""): Outcome(Kind.INDEXED),
+    (201, ""): Outcome(Kind.INDEXED),
     # `create` of an id that is there: history does not change, the first copy stays.
-    (409, "version_conflict_engine_exception"): Kind.DUPLICATE,
+    (409, "version_conflict_engine_exception"): Outcome(Kind.DUPLICATE),
     # Overload (es_rejected_execution_exception, circuit_breaking_exception) and the flood-stage block, which
-    # Elasticsearch lifts by itself (cluster_block_exception).
-    (429, _ANY): Kind.TRANSIENT,
-    (500, _ANY): Kind.TRANSIENT,
-    (502, _ANY): Kind.TRANSIENT,
-    (503, _ANY): Kind.TRANSIENT,
-    (504, _ANY): Kind.TRANSIENT,
-    # The document itself is at fault, as far as the index's mapping is ours: the caller checks that.
-    (400, "document_parsing_exception"): Kind.POISON,
-    (400, "mapper_parsing_exception"): Kind.POISON,
+    # Elasticsearch lifts by itself (cluster_block_exception; the same type with 403 is a person's doing).
+    (429, _ANY): Outcome(Kind.TRANSIENT),
+    (408, _ANY): Outcome(Kind.TRANSIENT),
+    (500, _ANY): Outcome(Kind.TRANSIENT),  # and every other 5xx
+    # The document itself is at fault, as far as the index's mapping is ours: the caller checks that. All that a
+    # document's own content can do comes as one of these: wrong types, numbers out of range, a key that stands twice,
+    # nesting deeper than 1,000, numbers of more than 1,000 digits. The second is Elasticsearch's name before 8.6.
+    (400, "document_parsing_exception"): Outcome(Kind.POISON),
+    (400, "mapper_parsing_exception"): Outcome(Kind.POISON),
+    (413, _ANY): Outcome(Kind.SIZE),
+    (401, _ANY): Outcome(Kind.OPERATOR, "Check ES_USER and ES_PASSWORD (or ES_API_KEY)"),
+    (403, "security_exception"): Outcome(Kind.OPERATOR, _ROLE),
+    (403, "cluster_block_exception"): Outcome(Kind.OPERATOR, "Take the write block from the index (index.blocks.*)"),
+    (403, _ANY): Outcome(Kind.OPERATOR, _ROLE),
+    (404, _ANY): Outcome(Kind.OPERATOR, _SETUP),
+    (400, "index_closed_exception"): Outcome(
+        Kind.OPERATOR, "Open the index, or give its records a new home as docs/operations.md says"
+    ),
+    (400, "validation_exception"): Outcome(
+        Kind.OPERATOR, "Raise cluster.max_shards_per_node, or remove old indices (cryptoproxy retention)"
+    ),
+    (400, "illegal_argument_exception"): Outcome(
+        Kind.OPERATOR, "Look whether an index stands where the alias must be, and at the template and its pipelines"
+    ),
+    (400, "strict_dynamic_mapping_exception"): Outcome(
+        Kind.OPERATOR, "Set the index's mapping back to dynamic: false, as the template has it"
+    ),
 }
 
+_UNKNOWN = Outcome(Kind.OPERATOR, "Look at the index, the template and the alias in Elasticsearch")
+_SERVER_FAULT = OUTCOMES[500, _ANY]
 
-def kind_of(status: int, error_type: str) -> Kind:
-    """The kind of one item's answer; ``error_type`` is ``""`` where there is no error."""
+
+def outcome_of(status: int, error_type: str) -> Outcome:
+    """What an answer means; ``error_type`` is ``""`` where there is no error."""
     found = OUTCOMES.get((status, error_type)) or OUTCOMES.get((status, _ANY))
-    return Kind.OPERATOR if found is None else found
+    if found is not None:
+        return found
+    return _SERVER_FAULT if status >= 500 else _UNKNOWN
 
 
-def remedy_for(status: int, error_type: str) -> str:
-    """What a person has to do about an answer of kind OPERATOR."""
-    return _REMEDIES.get(error_type) or _REMEDIES.get(str(status), "Look at the index's state in Elasticsearch")
+_BLAMED = re.compile(r"failed to parse field \[([^]]*)\] of type")
 
 
-_REMEDIES = {
-    "cluster_block_exception": "Take the write block from the index (index.blocks.*)",
-    "index_closed_exception": "Open the index, or give its records a new home as docs/operations.md says",
-    "index_not_found_exception": "Run `cryptoproxy setup`",
-    "security_exception": "Give the indexer's user the role of docs/security.md",
-    "validation_exception": "Raise cluster.max_shards_per_node or remove old indices (cryptoproxy retention)",
-    "illegal_argument_exception": "Look whether an index stands where the alias must be, and at the template",
-    "403": "Give the indexer's user the role of docs/security.md, or take the block from the index",
-    "404": "Run `cryptoproxy setup`",
-}
+def blamed_field(reason: str) -> str | None:
+    """The mapped field that a refused document stumbled over; None where it was refused as a whole."""
+    found = _BLAMED.search(reason)
+    return found[1] if found else None
+
+
+def error_of(outcome: Outcome, said: str, *, retry_after: float | None = None) -> CryptoProxyError:
+    """The error to raise for an answer that is no document's end. ``said`` is what was asked and answered."""
+    if outcome.kind is Kind.TRANSIENT:
+        return TransientError(said, retry_after=retry_after)
+    if outcome.kind is Kind.SIZE:
+        return SizeError(said)
+    return OperatorError(said, remedy=outcome.remedy or _UNKNOWN.remedy)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from kafka import TopicPartition
 from kafka import errors as kafka_errors
 
 from common.errors import OperatorError
@@ -15,6 +16,7 @@ from common.settings.catalogue import Kafka
 log = logging.getLogger(__name__)
 
 _TIMEOUT_MS = 10_000
+_LOOK_MS = 2_000
 
 
 class Positions:
@@ -25,7 +27,12 @@ class Positions:
         self._consumer = consumer
         self._kafka = kafka
         self._metrics = metrics
-        self._finished: dict[Any, int] = {}
+        self._reached: dict[Any, int] = {}
+        """By partition: up to where everything is finished; before the first end, where reading began."""
+        self._ends: dict[Any, int] = {}
+        self._topic_id: Any = None
+
+    # --- where to read
 
     def require_topics(self) -> None:
         """Raises:
@@ -37,44 +44,158 @@ class Positions:
                     f"topic {topic} is missing at {','.join(self._kafka.brokers)}", remedy="Run `cryptoproxy setup`"
                 )
 
-    def begin(self, error: kafka_errors.NoOffsetForPartitionError) -> None:
-        """A group without a commit begins where KAFKA_OFFSET_RESET says."""
+    def begin(self, error: kafka_errors.NoOffsetForPartitionError) -> Mapping[Any, int]:
+        """Nothing is committed for these partitions: begins where KAFKA_OFFSET_RESET says. Returns what to commit.
+
+        "latest" is meant for the first start of a group, so all partitions begin there at once: one that is added
+        later, or that another member gets, is then known by its commit and not begun at its end once more.
+
+        Raises:
+            kafka.errors.KafkaError: nothing was moved.
+        """
         partitions = sorted(error.args[0])
         if self._kafka.offset_reset == "latest":
-            self._consumer.seek_to_end(*partitions)
-        else:
-            self._consumer.seek_to_beginning(*partitions)
-        log.info(
-            "nothing committed yet for %s of %s; begins at the %s record",
-            ", ".join(f"partition {each.partition}" for each in partitions), self._kafka.topic, self._kafka.offset_reset,
-        )  # fmt: skip
+            everywhere = self._all_partitions()
+            committed = {each: self._consumer.committed(each, timeout_ms=_TIMEOUT_MS) for each in everywhere}
+            if all(offset is None for offset in committed.values()):
+                ends = self._consumer.end_offsets(everywhere, timeout_ms=_TIMEOUT_MS)
+                self._go_to({each: ends[each] for each in partitions})
+                self._say_begin(partitions, "latest")
+                return dict(ends)
+            there = {each: offset for each in partitions if (offset := committed.get(each)) is not None}
+            self._go_to(there)
+            partitions = [each for each in partitions if each not in there]
+        self._go_to_earliest(partitions)
+        if partitions:
+            self._say_begin(partitions, "earliest")
+        return {}
 
     def go_on_from_earliest(self, error: kafka_errors.OffsetOutOfRangeError) -> None:
-        """Retention or a new topic took the records at our position: go on from the earliest, and count the gap."""
-        wanted: dict[Any, int] = error.args[0]
-        earliest = self._consumer.beginning_offsets(list(wanted), timeout_ms=_TIMEOUT_MS)
-        for partition, position in wanted.items():
-            # A topic made again begins at 0: what it had between our position and its end nobody can tell any
-            # more, but for what its former end said.
-            former_end = self._consumer.highwater(partition) or position
-            gap = earliest[partition] - position if earliest[partition] > position else former_end - position
-            self._metrics.gap.inc(max(0, gap))
-            log.error(
-                "%d records of %s partition %d are gone before they were read (position %d, earliest %d); "
-                "`cryptoproxy reconcile` names them, `cryptoproxy replay` brings them back from the lake",
-                gap, partition.topic, partition.partition, position, earliest[partition],
-            )  # fmt: skip
-            self._consumer.seek(partition, earliest[partition])
+        """Retention, or a new topic of that name, took the records at our position: go on from the earliest that is
+        there, and count the gap.
+
+        Raises:
+            kafka.errors.KafkaError: nothing was moved.
+        """
+        positions: dict[Any, int] = error.args[0]
+        earliest = self._go_to_earliest(positions)
+        for partition, position in positions.items():
+            gap = earliest[partition] - position
+            if gap >= 0:
+                self._metrics.gap.inc(gap)
+                log.error(
+                    "%d records of %s partition %d are gone before they were read (position %d, earliest %d); "
+                    "`cryptoproxy reconcile` names them, `cryptoproxy replay` brings them back from the lake",
+                    gap, partition.topic, partition.partition, position, earliest[partition],
+                )  # fmt: skip
+            else:
+                self._say_shorter(partition, position, earliest[partition])
+
+    def go_on_after_truncation(self, error: kafka_errors.LogTruncationError) -> list[Any]:
+        """The brokers have a shorter log than we had read: an unclean election, or a new topic of that name. From the
+        earliest, since only that misses nothing in either case; what is known is not stored again.
+
+        Raises:
+            kafka.errors.KafkaError: nothing was moved.
+        """
+        assigned = self._consumer.assignment()
+        partitions = [each for each in error.divergent_offsets if each in assigned]
+        reached = dict(self._reached)
+        for partition, earliest in self._go_to_earliest(partitions).items():
+            self._say_shorter(partition, reached.get(partition), earliest)
+        return partitions
+
+    def topic_made_again(self) -> bool:
+        """Whether the topic is another one of the same name since the last look; then all positions go to its
+        beginning. Without this, as many records of the new topic as were read of the old one would be skipped.
+
+        Raises:
+            kafka.errors.KafkaError: nothing was moved.
+        """
+        # The client knows the id from its last metadata, but has no public word for it.
+        topic_id = self._consumer._cluster.topic_id(self._kafka.topic)
+        if topic_id is None or topic_id == self._topic_id:
+            return False
+        if self._topic_id is None:
+            self._topic_id = topic_id
+            return False
+        self._go_to_earliest(self._consumer.assignment())
+        self._topic_id = topic_id
+        log.error(
+            "topic %s was deleted and made again: it is read from its beginning; what the old one held unread is "
+            "gone, `cryptoproxy reconcile` names it and `cryptoproxy replay` brings it back from the lake",
+            self._kafka.topic,
+        )  # fmt: skip
+        return True
+
+    # --- how far
+
+    def read(self, consumed: Mapping[Any, Any]) -> None:
+        """These records were just handed out."""
+        for partition, records in consumed.items():
+            if partition not in self._reached:
+                self._reached[partition] = records[0].offset
 
     def finished(self, offsets: Mapping[Any, int]) -> None:
         """These offsets are finished, committed or about to be."""
-        self._finished.update(offsets)
+        self._reached.update(offsets)
+
+    def keep_only(self, owned: Collection[Any]) -> None:
+        """The others are somebody else's."""
+        for known in (self._reached, self._ends):
+            for partition in [each for each in known if each not in owned]:
+                del known[partition]
+
+    def look(self) -> None:
+        """Asks the brokers how far the partitions go: for the lag while nothing is fetched, and to know that they
+        answer at all, which a `poll` that returns nothing does not tell.
+
+        Raises:
+            kafka.errors.KafkaError: they do not.
+        """
+        partitions = self._consumer.assignment() or [TopicPartition(self._kafka.topic, 0)]
+        self._ends = self._consumer.end_offsets(list(partitions), timeout_ms=_LOOK_MS)
 
     def lag(self) -> int:
         """Records of the assigned partitions that are not finished, as far as the last answers of the brokers tell."""
         lag = 0
         for partition in self._consumer.assignment():
-            end, finished = self._consumer.highwater(partition), self._finished.get(partition)
-            if end is not None and finished is not None:
-                lag += max(0, end - finished)
+            reached = self._reached.get(partition)
+            if reached is not None:
+                end = max(self._consumer.highwater(partition) or 0, self._ends.get(partition, 0))
+                lag += max(0, end - reached)
         return lag
+
+    # --- moving
+
+    def _all_partitions(self) -> list[Any]:
+        return [
+            TopicPartition(self._kafka.topic, each) for each in self._consumer.partitions_for_topic(self._kafka.topic)
+        ]
+
+    def _go_to_earliest(self, partitions: Iterable[Any]) -> dict[Any, int]:
+        partitions = list(partitions)
+        if not partitions:
+            return {}
+        earliest: dict[Any, int] = self._consumer.beginning_offsets(partitions, timeout_ms=_TIMEOUT_MS)
+        self._go_to(earliest)
+        return earliest
+
+    def _go_to(self, offsets: Mapping[Any, int]) -> None:
+        for partition, offset in offsets.items():
+            self._consumer.seek(partition, offset)
+            self._reached[partition] = offset
+            self._ends.pop(partition, None)
+
+    def _say_begin(self, partitions: list[Any], where: str) -> None:
+        log.info(
+            "nothing committed yet for %s of %s; begins at the %s record",
+            ", ".join(f"partition {each.partition}" for each in partitions), self._kafka.topic, where,
+        )  # fmt: skip
+
+    def _say_shorter(self, partition: Any, position: int | None, earliest: int) -> None:
+        log.error(
+            "%s partition %d ends before what was read of it (up to %s): records were lost there, or the topic was "
+            "made again; it is read from the earliest (%d), and what is known is not stored again",
+            partition.topic, partition.partition, position, earliest,
+        )  # fmt: skip

@@ -21,22 +21,27 @@ class Progress:
         self._documents: Counter[str] = Counter()
         self._duplicates = 0
         self._dead = 0
+        self._newest: dict[str, str] = {}
 
     def add(self, batch: Batch, delivered: Delivered) -> None:
         """A batch is finished."""
         self._metrics.indexed.inc(delivered.indexed)
         self._metrics.duplicates.inc(delivered.duplicates)
         for source, timestamp in batch.newest.items():
-            self._metrics.last_slot.labels(source).set(from_iso(timestamp) / 1000)
+            if timestamp > self._newest.get(source, ""):
+                self._newest[source] = timestamp
+                self._metrics.last_slot.labels(source).set(from_iso(timestamp) / 1000)
         self._documents.update(batch.indices)
+        self._documents.subtract(delivered.refused)
         self._duplicates += delivered.duplicates
-        self._dead += len(delivered.dead)
+        self._dead += len(batch.dead) + len(delivered.dead)
 
     def report(self, lag: int) -> None:
         """The line a person follows; nothing where nothing was done."""
         self._metrics.lag.set(lag)
         if self._documents or self._dead:
-            into = ", ".join(f"{count} documents into {index}" for index, count in sorted(self._documents.items()))
+            documents = sorted((index, count) for index, count in self._documents.items() if count)
+            into = ", ".join(f"{count} documents into {index}" for index, count in documents)
             known = f", {self._duplicates} of them there already" if self._duplicates else ""
             dead = f", {self._dead} dead letters" if self._dead else ""
             log.info("indexed %s%s%s (lag %d)", into or "nothing", known, dead, lag)

@@ -9,20 +9,24 @@ from kafka.consumer.subscription_state import AsyncConsumerRebalanceListener
 
 
 class RebalanceListener(AsyncConsumerRebalanceListener):  # type: ignore[misc]
-    """Asynchronous, because only so may it commit while the client waits for it."""
+    """Runs on the client's own thread while ``poll`` waits for it. Asynchronous, because only so may it commit."""
 
-    def __init__(self, before_release: Callable[[], Awaitable[None]], let_go: Callable[[], None]) -> None:
+    def __init__(
+        self, *, before_release: Callable[[], Awaitable[None]], assigned: Callable[[], None], lost: Callable[[], None]
+    ) -> None:
         self._before_release = before_release
-        self._let_go = let_go
+        self._assigned = assigned
+        self._lost = lost
 
     async def on_partitions_revoked(self, revoked: Any) -> None:
-        """Also called when the consumer closes."""
+        """Some of these, or all, may come back with the next assignment. Also called when the consumer closes."""
         if revoked:
             await self._before_release()
 
     async def on_partitions_assigned(self, assigned: Any) -> None:
-        """Nothing to do: reading begins at what is committed."""
+        """What we have from now on; the client keeps its position in what we had before as well."""
+        self._assigned()
 
     async def on_partitions_lost(self, lost: Any) -> None:
         """The group went on without us: a commit would be refused."""
-        self._let_go()
+        self._lost()

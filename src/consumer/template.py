@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -31,6 +32,7 @@ def template_body(settings: ElasticsearchSettings) -> dict[str, Any]:
     return body
 
 
+@cache
 def expected_properties() -> Mapping[str, Any]:
     """The field mappings that every index must have."""
     properties: dict[str, Any] = json.loads(files("consumer").joinpath("template.json").read_text(encoding="utf-8"))[
@@ -94,15 +96,21 @@ def refuse_an_index_named_like_the_alias(client: Elasticsearch, alias: str) -> N
         )
 
 
-def wrong_mapping(properties: Mapping[str, Any]) -> str | None:
-    """The first difference between an index's ``properties`` and what they must be, in words; None if there is none."""
+def wrong_mapping(mappings: Mapping[str, Any]) -> str | None:
+    """The first difference between an index's ``mappings`` and what they must be, in words; None if there is none.
+
+    Fields that only the index has are no fault by themselves: somebody may have added them on purpose.
+    """
+    properties = mappings.get("properties", {})
     for field, wanted in expected_properties().items():
         found = properties.get(field)
         if found is None:
             return f"field {field} is not mapped"
-        for word in ("type", "path", "fields"):
+        for word in ("type", "path", "format", "ignore_above", "fields"):
             if found.get(word) != wanted.get(word):
                 return f"field {field} has {word} {found.get(word)!r} instead of {wanted.get(word)!r}"
+    if str(mappings.get("dynamic", True)).lower() != "false":
+        return f"dynamic is {mappings.get('dynamic', True)} instead of false, so unknown fields would be guessed"
     return None
 
 

@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Mapping
-from concurrent.futures import Future, wait
+from collections.abc import Collection, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
-from consumer.batch import Batch
+from consumer.batch import Batch, DeadLetter
 from consumer.delivery import Delivered
 
 
 @dataclass(slots=True)
-class InFlight:
+class Flight:
     """A batch between its reading and its end."""
 
     batch: Batch
     future: Future[Any]
     """First of the delivery to Elasticsearch, then, where something is poison, of the dead letters."""
-    delivered: Delivered | None = None
     abandon: threading.Event = field(default_factory=threading.Event)
+    delivered: Delivered | None = None
+    held_by_fuse: bool = False
+    judged: bool = False
+    """The fuse let it pass."""
+
+    def letters(self) -> list[DeadLetter]:
+        """What is poison in it, of the partitions that are still ours."""
+        found = self.batch.dead if self.delivered is None else [*self.batch.dead, *self.delivered.dead]
+        # A TopicPartition is equal to the tuple of its fields.
+        return [each for each in found if (each.record.topic, each.record.partition) in self.batch.next_offsets]
 
 
 class Window:
@@ -29,8 +38,10 @@ class Window:
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._flights: deque[InFlight] = deque()
+        self._flights: deque[Flight] = deque()
         self._finished: dict[Any, int] = {}
+        self._taken: dict[Any, int] = {}
+        """What was last given out to be committed."""
 
     @property
     def full(self) -> bool:
@@ -39,34 +50,49 @@ class Window:
     def __len__(self) -> int:
         return len(self._flights)
 
-    def add(self, flight: InFlight) -> None:
+    def add(self, flight: Flight) -> None:
         self._flights.append(flight)
 
     @property
-    def oldest(self) -> InFlight | None:
+    def oldest(self) -> Flight | None:
         return self._flights[0] if self._flights else None
 
     def finish_oldest(self) -> None:
         """The oldest batch is finished: its offsets are the highest contiguous finished ones."""
         self._finished.update(self._flights.popleft().batch.next_offsets)
 
+    def offer(self, offsets: Mapping[Any, int]) -> None:
+        """Positions that nothing had to be done for, to be committed as well."""
+        self._finished.update(offsets)
+
     def take_finished(self) -> Mapping[Any, int]:
         """The offsets to commit since the last call, by TopicPartition."""
         finished, self._finished = self._finished, {}
+        self._taken.update(finished)
         return finished
 
     def put_back(self, offsets: Mapping[Any, int]) -> None:
-        """A commit failed: offer them again, unless something newer is finished by now."""
-        self._finished = {**offsets, **self._finished}
+        """A commit failed: offer them again, but for what was given out, finished or given away since."""
+        for partition, offset in offsets.items():
+            if self._taken.get(partition) == offset:
+                self._finished.setdefault(partition, offset)
 
-    def abandon_all(self) -> None:
-        """The partitions are somebody else's: stop working on what is unfinished, and forget it."""
+    def keep_only(self, owned: Collection[Any]) -> None:
+        """The other partitions are somebody else's: stop working on what is theirs alone, and commit none of it.
+
+        What is ours stays under way: the client goes on after what it has read of a partition that it keeps, so what
+        is forgotten here would never be read again.
+        """
+        for offsets in (self._finished, self._taken):
+            _keep(offsets, owned)
         for flight in self._flights:
-            flight.abandon.set()
-        self._flights.clear()
-        self._finished.clear()
+            _keep(flight.batch.next_offsets, owned)
+            if not flight.batch.next_offsets:
+                flight.abandon.set()
+                flight.future.cancel()
+        self._flights = deque(flight for flight in self._flights if flight.batch.next_offsets)
 
-    def wait_for_oldest(self, seconds: float) -> None:
-        """Returns when the oldest batch's present step is done, or the time is over."""
-        if self._flights:
-            wait((self._flights[0].future,), timeout=seconds)
+
+def _keep(offsets: dict[Any, int], owned: Collection[Any]) -> None:
+    for partition in [each for each in offsets if each not in owned]:
+        del offsets[partition]

@@ -11,11 +11,13 @@ from common.metrics import IndexerMetrics
 from common.record import Period
 from common.service import Health, Service
 from common.settings import Settings
+from consumer.acceptance import Acceptances
 from consumer.bulk import BulkSender
 from consumer.dead_letters import DeadLetterQueue
 from consumer.delivery import Delivery
 from consumer.indexer import Indexer
 from consumer.indices import Indices
+from consumer.pipeline import Pipeline
 
 DEAD_LETTER_BYTES = 64 * 1024 * 1024
 """Larger than any record a topic takes: what could be consumed can be set aside."""
@@ -45,21 +47,8 @@ def service(settings: Settings) -> Service:
     )
     metrics = IndexerMetrics(process.registry)
     kafka = settings.kafka
-    indexer = Indexer(
-        kafka=kafka,
-        alias=settings.elasticsearch.alias,
-        period=Period(settings.elasticsearch.period),
+    pipeline = Pipeline(
         in_flight=settings.indexer.bulk_in_flight,
-        connect=lambda: kafka_client.consumer(
-            kafka,
-            group_id=kafka.group_id,
-            client_id="cryptoproxy-indexer",
-            # Decided here and said aloud, never by the client (consumer.positions).
-            auto_offset_reset="none",
-            max_poll_records=settings.indexer.bulk_records,
-            fetch_max_bytes=8 * 1024 * 1024,
-            max_partition_fetch_bytes=2 * 1024 * 1024,
-        ),
         delivery=delivery(settings, process.health, metrics, clock.monotonic),
         dead_letters=DeadLetterQueue(
             kafka,
@@ -70,6 +59,28 @@ def service(settings: Settings) -> Service:
                 kafka, client_id="cryptoproxy-dlq", max_request_size=DEAD_LETTER_BYTES
             ),
         ),
+        acceptances=Acceptances(kafka, lambda: kafka_client.consumer(kafka, group_id=None)),
+        health=process.health,
+        metrics=metrics,
+        monotonic=clock.monotonic,
+    )
+    indexer = Indexer(
+        kafka=kafka,
+        alias=settings.elasticsearch.alias,
+        period=Period(settings.elasticsearch.period),
+        connect=lambda: kafka_client.consumer(
+            kafka,
+            group_id=kafka.group_id,
+            client_id="cryptoproxy-indexer",
+            # Decided here and said aloud, never by the client (consumer.positions).
+            auto_offset_reset="none",
+            max_poll_records=settings.indexer.bulk_records,
+            fetch_max_bytes=8 * 1024 * 1024,
+            max_partition_fetch_bytes=2 * 1024 * 1024,
+            # New partitions, and a topic made again, are seen after so long.
+            metadata_max_age_ms=10_000,
+        ),
+        pipeline=pipeline,
         health=process.health,
         metrics=metrics,
         clock=clock,

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from engines import user
 from engines.elasticsearch import Elasticsearch
 from engines.engine import Engine, Options
 from engines.kafka import Kafka, new_cluster_id
@@ -48,7 +47,7 @@ class Cluster:
     def remove(self) -> None:
         self.down()
         for engine in self.engines:
-            user.forget(engine.folder / "node")
+            engine.remove()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

@@ -122,6 +122,12 @@ class Elasticsearch(Engine):
     def answers(self) -> str | None:
         return probe_health(self.endpoint)
 
+    def remove(self) -> None:
+        """Also what lies elsewhere."""
+        self.stop()
+        user.forget(self.link)
+        super().remove()
+
     def _installed(self, runs_as: user.User | None) -> Path:
         cache = self.options.cache or artefacts.user_cache()
         (archive,) = artefacts.fetch(self.bundle, cache, say=self.options.say)

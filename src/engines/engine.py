@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import shutil
 import signal
 import threading
 import time
@@ -174,6 +175,11 @@ class Engine(ABC):
             log.info("stopped %s pid=%d", self.name, record.pid)
         self.pid_file.unlink(missing_ok=True)
         return record is not None
+
+    def remove(self) -> None:
+        """Ends it, and removes its folder with all data."""
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def kill(self) -> None:
         """SIGKILL."""

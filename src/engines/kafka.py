@@ -180,9 +180,8 @@ class Kafka(Engine):
         for left_over in self.folder.glob(f"{PARTIAL}*"):
             shutil.rmtree(left_over, ignore_errors=True)
         new = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=self.folder)) / "data"
-        self.write_config(
-            self.config, {"format.properties": as_properties(self.settings(str(new.relative_to(self.folder))))}
-        )
+        settings = self.settings(str(new.relative_to(self.folder)))
+        self.write_config(self.config, {"format.properties": as_properties(settings)})
         words = [
             *(str(found.program), *QUICK_JVM, "-Dlog4j2.configurationFile=config/log4j2.yaml"),
             *("-cp", classpath, "kafka.tools.StorageTool", "format"),

@@ -136,7 +136,8 @@ class Stack:
     def remove(self) -> None:
         """Stops it, and removes the folder and all data."""
         self.down()
-        user.forget(self.elasticsearch.link)
+        for engine in self.engines:
+            engine.remove()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _build(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import re
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -12,8 +13,8 @@ from common.errors import PoisonError
 from common.record import from_iso, lake_object
 
 _KEY = re.compile(
-    r"(?:(?P<prefix>.+)/)?v1/raw/source=(?P<source>[^/]+)/dt=(?P<day>\d{4}-\d{2}-\d{2})/hour=\d{2}/"
-    r"(?P=source)-(?P<time>\d{8}T\d{6})Z-(?P<hash>[0-9a-f]{12})\.jsonl\.gz\Z"
+    r"(?:(?P<prefix>.+)/)?v1/raw/source=(?P<source>[^/]+)/dt=(?P<day>\d{4}-\d{2}-\d{2})/hour=(?P<hour>\d{2})/"
+    r"(?P=source)-(?P<date>\d{8})T(?P=hour)(?P<minute>\d{2})(?P<second>\d{2})Z-(?P<hash>[0-9a-f]{12})\.jsonl\.gz\Z"
 )
 
 
@@ -37,10 +38,12 @@ def make(prefix: str, source: str, slot_ms: int, lines: bytes) -> LakeObject:
 def first_slot(key: str) -> int | None:
     """The first slot in an object, by its key; None for a key that is not an object's."""
     found = _KEY.match(key)
-    if found is None:
+    if found is None or found["day"].replace("-", "") != found["date"]:
         return None
-    time = found["time"]
-    return from_iso(f"{found['day']}T{time[9:11]}:{time[11:13]}:{time[13:15]}.000Z")
+    try:
+        return from_iso(f"{found['day']}T{found['hour']}:{found['minute']}:{found['second']}.000Z")
+    except ValueError:
+        return None
 
 
 def lines_of(key: str, body: bytes) -> Iterator[bytes]:
@@ -51,7 +54,7 @@ def lines_of(key: str, body: bytes) -> Iterator[bytes]:
     """
     try:
         lines = gzip.decompress(body)
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise PoisonError("damaged_object", f"{key} cannot be decompressed: {error}") from error
     found = _KEY.match(key)
     if found is not None and hashlib.sha256(lines).hexdigest()[:12] != found["hash"]:

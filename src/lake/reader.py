@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from common.record import decode, document_id, from_iso, iso
+from common.errors import PoisonError
+from common.record import Record, decode, document_id, from_iso, iso
 from lake.objects import first_slot, lines_of
 from lake.store import Store
 
@@ -17,13 +18,8 @@ HOUR_MS = 3_600_000
 
 def sources(store: Store) -> list[str]:
     """The sources that the lake has anything of."""
-    base = _base(store)
-    found: list[str] = []
-    for key in store.keys(base):
-        source = key[len(base) :].partition("/")[0].removeprefix("source=")
-        if source not in found:
-            found.append(source)
-    return found
+    folders = store.folders(_base(store))
+    return [folder.removeprefix("source=") for folder in folders if folder.startswith("source=")]
 
 
 def object_keys(store: Store, source: str, hour_ms: int) -> Iterator[str]:
@@ -45,7 +41,7 @@ def records(store: Store, source: str, from_ms: int, to_ms: int, *, now_ms: int)
         copies: dict[str, tuple[str, bytes]] = {}
         for key in object_keys(store, source, hour):
             for line in lines_of(key, store.get(key)):
-                record = decode(line, now_ms=now_ms)
+                record = _decoded(line, key, now_ms=now_ms)
                 if not begin <= from_iso(record.timestamp) < end:
                     continue
                 identity = document_id(record)
@@ -54,6 +50,13 @@ def records(store: Store, source: str, from_ms: int, to_ms: int, *, now_ms: int)
                     copies[identity] = (record.fetched_at, line)
         for identity in copies:
             yield identity, copies[identity][1]
+
+
+def _decoded(line: bytes, key: str, *, now_ms: int) -> Record:
+    try:
+        return decode(line, now_ms=now_ms)
+    except PoisonError as error:
+        raise PoisonError(error.reason, f"{key}: {error}") from error
 
 
 def _base(store: Store) -> str:

@@ -45,6 +45,16 @@ class Store:
                 for item in page.get("Contents", []):
                     yield item["Key"]
 
+    def folders(self, prefix: str) -> Iterator[str]:
+        """The names directly below ``prefix`` that hold keys, in order, without the keys being listed."""
+        with self._translated() as client:
+            pages = client.get_paginator("list_objects_v2").paginate(
+                Bucket=self.settings.bucket, Prefix=prefix, Delimiter="/"
+            )
+            for page in pages:
+                for item in page.get("CommonPrefixes", []):
+                    yield item["Prefix"][len(prefix) :].removesuffix("/")
+
     def delete(self, key: str) -> None:
         with self._translated() as client:
             client.delete_object(Bucket=self.settings.bucket, Key=key)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import time
+import zlib
+from concurrent.futures import Future
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 import requests
@@ -13,19 +17,29 @@ from producer.sources.base import Answer, Call
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
 MAX_CLOCK_OFFSET_SECONDS = 30.0
+MAX_HANGING = 8
+"""Requests given up that still have not ended: each holds a thread and a connection."""
 _CHUNK = 256 * 1024
-_USER_AGENT = "cryptoproxy/1 (one poller for many readers)"
+_HEADERS = {
+    "User-Agent": "cryptoproxy/1 (one poller for many readers)",
+    "Accept": "application/json",
+    "Accept-Encoding": "gzip",  # what is unpacked here, where a cut is noticed
+}
 
 
 class Fetcher:
-    """Used by one thread: a source's own connection."""
+    """Used by one thread: a source's own connection.
+
+    Each request runs on a thread of its own, since only so its deadline holds for all of it: a name that is not
+    resolved, addresses tried one after the other, a handshake or a head that drips take as long as they like.
+    """
 
     def __init__(self) -> None:
-        self._session = requests.Session()
-        self._session.headers.update({"User-Agent": _USER_AGENT, "Accept": "application/json"})
+        self._session = _session()
+        self._hanging: list[threading.Thread] = []
 
     def get(self, call: Call, *, timeout: float) -> Answer:
-        """The whole answer, whatever its status.
+        """The whole answer, whatever its status. Redirects are not followed: they would carry the key elsewhere.
 
         Args:
             timeout: seconds for all of it, however slowly it drips.
@@ -33,38 +47,99 @@ class Fetcher:
         Raises:
             TransientError: no connection, no answer in time, or it was cut.
         """
-        deadline = time.monotonic() + timeout
         host = call.url.partition("://")[2].partition("/")[0]
+        self._hanging = [thread for thread in self._hanging if thread.is_alive()]
+        if len(self._hanging) >= MAX_HANGING:
+            raise TransientError(f"{host}: {MAX_HANGING} requests that were given up still hang")
+        answer: Future[Answer] = Future()
+        thread = threading.Thread(
+            target=_fetch, args=(answer, self._session, call, host, timeout), name=f"fetch {host}", daemon=True
+        )
+        thread.start()
         try:
-            with self._session.get(
-                call.url, params=dict(call.params), headers=dict(call.headers), timeout=timeout, stream=True
-            ) as response:
-                body = _body(response, deadline, host)
-                headers = {name.lower(): value for name, value in response.headers.items()}
-                return Answer(response.status_code, headers, body)
-        except requests.Timeout as error:
+            return answer.result(timeout)
+        except TimeoutError as error:
+            self._hanging.append(thread)
+            self._session = _session()  # the thread that hangs keeps the other
             raise TransientError(f"{host} did not answer within {timeout:.1f} s") from error
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            raise TransientError(f"{host}: {_words(error)}") from error
 
     def close(self) -> None:
         self._session.close()
+
+
+def _session() -> requests.Session:
+    session = requests.Session()
+    session.headers.update(_HEADERS)
+    return session
+
+
+def _fetch(answer: Future[Answer], session: requests.Session, call: Call, host: str, timeout: float) -> None:
+    try:
+        answer.set_result(_get(session, call, host, timeout))
+    except BaseException as error:  # noqa: BLE001 - for the thread that waits for it
+        answer.set_exception(error)
+
+
+def _get(session: requests.Session, call: Call, host: str, timeout: float) -> Answer:
+    deadline = time.monotonic() + timeout
+    try:
+        with session.get(
+            call.url,
+            params=dict(call.params),
+            headers=dict(call.headers),
+            timeout=timeout,
+            stream=True,
+            allow_redirects=False,
+        ) as response:
+            body = _body(response, deadline, host)
+            headers = {name.lower(): value for name, value in response.headers.items()}
+    except requests.Timeout as error:
+        raise TransientError(f"{host} did not answer within {timeout:.1f} s") from error
+    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+        raise TransientError(f"{host}: {_words(error)}") from error
+    return Answer(response.status_code, headers, _unpacked(body, headers.get("content-encoding", ""), host))
 
 
 def _body(response: requests.Response, deadline: float, host: str) -> bytes:
     parts: list[bytes] = []
     size = 0
     # read1 returns what has arrived; read would wait for a full chunk, for as long as an upstream drips.
-    while chunk := response.raw.read1(_CHUNK, decode_content=True):
+    while chunk := response.raw.read1(_CHUNK, decode_content=False):
         parts.append(chunk)
         size += len(chunk)
         if time.monotonic() > deadline:
             raise TransientError(f"{host} did not finish its answer in time ({size} bytes had come)")
-        if size > MAX_BODY_BYTES:
-            raise TransientError(f"{host} sent more than {MAX_BODY_BYTES} bytes")
+        _check_size(size, host)
     if response.raw.length_remaining:
         raise TransientError(f"{host} cut its answer {response.raw.length_remaining} bytes short")
     return b"".join(parts)
+
+
+def _unpacked(body: bytes, encoding: str, host: str) -> bytes:
+    """Unpacked here, since the HTTP client takes a gzip stream that was cut for whole."""
+    if encoding.lower() in ("", "identity"):
+        return body
+    if encoding.lower() not in ("gzip", "x-gzip"):
+        raise TransientError(f"{host} packs its answer as {encoding!r}, which it was not asked for")
+    parts: list[bytes] = []
+    size = 0
+    while body:
+        unpacker = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+        try:
+            parts.append(unpacker.decompress(body, MAX_BODY_BYTES + 1 - size))
+        except zlib.error as error:
+            raise TransientError(f"{host} sent damaged gzip: {error}") from error
+        size += len(parts[-1])
+        _check_size(size, host)
+        if not unpacker.eof:
+            raise TransientError(f"{host} cut its answer within gzip, after {size} bytes")
+        body = unpacker.unused_data
+    return b"".join(parts)
+
+
+def _check_size(size: int, host: str) -> None:
+    if size > MAX_BODY_BYTES:
+        raise TransientError(f"{host} sent more than {MAX_BODY_BYTES} bytes")
 
 
 def check_clock(answer: Answer, *, now_ms: int) -> None:
@@ -77,12 +152,13 @@ def check_clock(answer: Answer, *, now_ms: int) -> None:
     if text is None:
         return
     try:
-        theirs = parsedate_to_datetime(text).timestamp()
-    except ValueError:
+        date = parsedate_to_datetime(text)
+        theirs = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()  # HTTP's dates are all of UTC
+    except (ValueError, OverflowError):
         return
     offset = now_ms / 1000 - theirs
     # A cache may answer with the Date of its copy, whose Age it tells; another keeps Date fresh beside an Age.
-    age = float(answer.headers["age"]) if answer.headers.get("age", "").isdigit() else 0.0
+    age = float(answer.headers["age"]) if answer.headers.get("age", "").isdecimal() else 0.0
     if min(abs(offset), abs(offset - age)) > MAX_CLOCK_OFFSET_SECONDS:
         raise OperatorError(
             f"this clock is {abs(offset):.0f} s {'ahead of' if offset > 0 else 'behind'} the upstream's ({text})",

@@ -1,9 +1,8 @@
-"""The numbers that change by themselves: what waits in the outbox, how long it lasts, what the budgets have left."""
+"""The numbers that change by themselves: what waits in the outbox, and how long it lasts."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
 
 from common.clock import Clock
 from common.log import Limited
@@ -19,23 +18,17 @@ EVERY_SECONDS = 5.0
 
 
 class Gauges:
-    """A thread that looks every few seconds.
-
-    Args:
-        budgets: by upstream, what is left by window and the seconds to the end of a ban.
-    """
+    """A thread that looks every few seconds. The budgets show theirs by themselves."""
 
     def __init__(
         self,
         outbox: Outbox,
         capacity: Capacity,
-        budgets: Mapping[str, Callable[[], tuple[Mapping[str, int], float]]],
         metrics: PollerMetrics,
         clock: Clock,
     ) -> None:
         self._outbox = outbox
         self._capacity = capacity
-        self._budgets = budgets
         self._metrics = metrics
         self._clock = clock
         self._limited = Limited(log, seconds=60)
@@ -66,8 +59,3 @@ class Gauges:
                 f"the outbox is {100 * used / self._outbox.max_bytes:.0f} % full ({waiting}); polling stops in about "
                 f"{hours:.1f} hours unless they are delivered (OUTBOX_MAX_SIZE)",
             )
-        for upstream, look in self._budgets.items():
-            left, ban = look()
-            for window, count in left.items():
-                self._metrics.budget_left.labels(upstream, window).set(count)
-            self._metrics.ban_seconds.labels(upstream).set(ban)

@@ -30,8 +30,10 @@ class Grid:
         slot = slot_of(now_ms, self.interval_ms)
         if self._last is not None and slot <= self._last:
             return None
-        missed = 0 if self._last is None else max(0, (slot - self._last) // self.interval_ms - 1)
-        return Due(slot, missed)
+        if self._last is None:
+            return Due(slot, 0)
+        # The last one may be of another interval, set before a restart.
+        return Due(slot, (slot - slot_of(self._last, self.interval_ms)) // self.interval_ms - 1)
 
     def begin_after(self, slot_ms: int | None) -> None:
         """Takes over: ``slot_ms`` is the last slot that anybody kept."""

@@ -11,13 +11,14 @@ from prometheus_client import CollectorRegistry
 from common.clock import SystemClock
 from common.errors import CryptoProxyError
 from common.metrics import PollerMetrics
-from common.record import slot_of
+from common.record import iso, slot_of
 from common.service import Loop
 from common.settings import Settings
 from producer.fetch import Fetcher
 from producer.outbox.outbox import DRAINS
 from producer.poll import Polled, PollOnce
 from producer.sources.base import Source
+from producer.symbols import load
 from producer.wiring import Poller, budgets_of, sources_of
 
 log = logging.getLogger(__name__)
@@ -32,11 +33,15 @@ def once(settings: Settings) -> int:
 
     It takes no part in the lease; the outbox's lock keeps it from running beside a poller of the same folder.
     """
-    poller = Poller(settings, grouped=False)
+    poller = Poller(settings, alone=True)
     failed: list[str] = []
 
     def run(loop: Loop) -> None:
         for source in poller.sources:
+            last = poller.outbox.last_slot(source.name)
+            if last is not None and last >= slot_of(poller.clock.now_ms(), poller.interval_ms(source.name)):
+                log.info("%s was polled for %s already", source.name, iso(last))
+                continue
             try:
                 slot_ms, polled = _poll(source, poller.poll_once(source), poller.interval_ms(source.name))
                 poller.outbox.keep(slot_ms, source.name, polled.content)
@@ -97,14 +102,8 @@ def _poll(source: Source, asker: PollOnce, interval_ms: int) -> tuple[int, Polle
     """The slot under way and its poll; here it may take longer than the slot lasts."""
     clock = SystemClock()
     end_ms = clock.now_ms() + round(SLOT_SECONDS * 1000)
-    symbols = source.symbol_list
-    if symbols is not None:
-        bodies = []
-        call = symbols.next_call(None)
-        while call is not None:
-            bodies.append(asker.ask(call, end_ms).body)
-            call = symbols.next_call(bodies[-1])
-        symbols.load(bodies)
+    if source.symbol_list is not None:
+        load(source.name, source.symbol_list, lambda call: asker.ask(call, end_ms))
     slot_ms = slot_of(clock.now_ms(), interval_ms)
     return slot_ms, asker.poll(slot_ms, end_ms)
 

@@ -14,7 +14,7 @@ from common.clock import Clock
 from common.errors import OperatorError, TransientError
 from common.service import Loop
 from producer.poll import PollOnce
-from producer.sources.base import Source, SymbolList
+from producer.sources.base import Answer, Call, Source, SymbolList
 
 log = logging.getLogger(__name__)
 
@@ -58,25 +58,26 @@ class SymbolLists:
             now = self._clock.monotonic()
             for name, due in self._due.items():
                 if now >= due and loop.running and self._may_poll():
-                    self._due[name] = now + (FRESH_SECONDS if self._load(name, loop) else AGAIN_SECONDS)
+                    self._due[name] = now + (FRESH_SECONDS if self._load(name) else AGAIN_SECONDS)
                     self._tried[name].set()
             loop.wait(1.0)
 
-    def _load(self, name: str, loop: Loop) -> bool:
+    def _load(self, name: str) -> bool:
         symbols = self._lists[name]
-        try:
-            count = symbols.load(self._bodies(name, symbols, loop))
-        except (TransientError, OperatorError) as error:
-            log.warning("%s: no list of symbols, quotes come from their suffixes until it is there: %s", name, error)
-            return False
-        log.info("%s: quotes of %d symbols known", name, count)
-        return True
+        return load(name, symbols, lambda call: self._ask[name].ask(call, self._clock.now_ms() + _ATTEMPT_MS))
 
-    def _bodies(self, name: str, symbols: SymbolList, loop: Loop) -> list[bytes]:
-        bodies: list[bytes] = []
+
+def load(name: str, symbols: SymbolList, ask: Callable[[Call], Answer]) -> bool:
+    """Asks for the whole list of ``name``; False, and said, if it could not be had."""
+    bodies: list[bytes] = []
+    try:
         call = symbols.next_call(None)
-        while call is not None and loop.running:
-            answer = self._ask[name].ask(call, self._clock.now_ms() + _ATTEMPT_MS)
-            bodies.append(answer.body)
-            call = symbols.next_call(answer.body)
-        return bodies
+        while call is not None:
+            bodies.append(ask(call).body)
+            call = symbols.next_call(bodies[-1])
+        count = symbols.load(bodies)
+    except (TransientError, OperatorError) as error:
+        log.warning("%s: no list of symbols, quotes come from their suffixes until it is there: %s", name, error)
+        return False
+    log.info("%s: quotes of %d symbols known", name, count)
+    return True

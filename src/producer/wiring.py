@@ -98,10 +98,10 @@ class Poller:
     """All parts of the process, wired; :attr:`service` runs them.
 
     Args:
-        grouped: whether fast sources share an object of the lake; a single poll has one of its own.
+        alone: for a single poll by hand or cron: no lease, and no object of the lake shared with later polls.
     """
 
-    def __init__(self, settings: Settings, *, clock: Clock | None = None, grouped: bool = True) -> None:
+    def __init__(self, settings: Settings, *, clock: Clock | None = None, alone: bool = False) -> None:
         self.settings = settings
         self.clock = clock = clock or SystemClock()
         upstreams, kafka, poller = settings.upstreams, settings.kafka, settings.poller
@@ -118,26 +118,21 @@ class Poller:
         self.timings = Timings(self.statistics, metrics, clock.monotonic)
         self.capacity = self._capacity()
 
-        self.lease = Lease(
-            kafka,
-            health=service.health,
-            metrics=metrics,
-            connect=partial(kafka_client.consumer, kafka),
-            identity=f"{socket.gethostname()}:{os.getpid()}",
-        )
+        self.lease = None if alone else self._lease()
         self.handover = Handover(kafka, self.budgets, [source.name for source in self.sources], outbox)
-        self.lease.on_acquired(self.handover.take_over)
+        if self.lease is not None:
+            self.lease.on_acquired(self.handover.take_over)
         self.state = StatePublisher(
             kafka,
             {budget_key(upstream): budget.state for upstream, budget in self.budgets.items()}
             | {slot_key(source.name): partial(self.handover.slot_state, source.name) for source in self.sources},
-            active=lambda: self.lease.active,
+            active=self.may_poll,
             urgent=urgent,
         )
         self.symbols = SymbolLists(
             self.sources,
             {source.name: self.poll_once(source) for source in self.sources if source.symbol_list},
-            may_poll=self.lease.may_poll,
+            may_poll=self.may_poll,
             clock=clock,
         )
         self.publisher = Publisher(
@@ -153,7 +148,7 @@ class Poller:
             Store(settings.s3),
             outbox,
             interval_ms=self.interval_ms,
-            object_ms=settings.s3.object_seconds * 1000 if grouped else 1,
+            object_ms=settings.s3.object_seconds * 1000 if not alone else 1,
             health=service.health,
             metrics=metrics,
             clock=clock,
@@ -161,17 +156,20 @@ class Poller:
         )
         self.loops = {source.name: self._source_loop(source) for source in self.sources}
 
+    def may_poll(self) -> bool:
+        """Whether this process is the one to poll right now."""
+        return self.lease is None or self.lease.may_poll()
+
     def run(self) -> int:
         """Until a stop signal; the exit code."""
         gauges = Gauges(
             self.outbox,
             self.capacity,
-            {upstream: partial(_left_and_ban, budget) for upstream, budget in self.budgets.items()},
             self.metrics,
             self.clock,
         )
         for name, loop in (
-            ("lease", self.lease.run),
+            *((("lease", self.lease.run),) if self.lease is not None else ()),
             ("publish", self.publisher.run),
             ("archive", self.archiver.run),
             ("state", self.state.run),
@@ -192,7 +190,7 @@ class Poller:
             poll=self.poll_once(source),
             grid=Grid(self.interval_ms(name), self.outbox.last_slot(name)),
             outbox=self.outbox,
-            may_poll=self.lease.may_poll,
+            may_poll=self.may_poll,
             before_poll=partial(self.symbols.wait_for_first, name),
             kept=self.timings.arrived,
             budget_left=self.budgets[source.upstream].left,
@@ -222,6 +220,15 @@ class Poller:
     def _quiet(self, source: str) -> bool:
         return self.interval_ms(source) < QUIET_BELOW_MS
 
+    def _lease(self) -> Lease:
+        return Lease(
+            self.settings.kafka,
+            health=self.service.health,
+            metrics=self.metrics,
+            connect=partial(kafka_client.consumer, self.settings.kafka),
+            identity=f"{socket.gethostname()}:{os.getpid()}",
+        )
+
     def _capacity(self) -> Capacity:
         upstreams = self.settings.upstreams
         expected = {
@@ -231,10 +238,6 @@ class Poller:
         bybit = len(_unless_all(upstreams.bybit_symbols))
         records = {source.name: expected.get(source.name, bybit) for source in self.sources}
         return Capacity(records, self.intervals, self.settings.poller.outbox_max_size)
-
-
-def _left_and_ban(budget: Budget) -> tuple[Mapping[str, int], float]:
-    return budget.left(), budget.ban_ends_in()
 
 
 def _unless_all(symbols: tuple[str, ...]) -> tuple[str, ...]:

@@ -120,7 +120,7 @@ class Sandbox:
 
 
 class _Backend:
-    """Routes by prefix. Holds no state of a connection, so it is every connection's session."""
+    """Routes by prefix. Holds no state of a connection, so it is every connection's peer."""
 
     def __init__(
         self,
@@ -136,7 +136,7 @@ class _Backend:
         self._ledger = ledger
         self._clock = clock
 
-    def session(self) -> Self:
+    def peer(self) -> Self:
         return self
 
     def abort(self) -> None: ...

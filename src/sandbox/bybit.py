@@ -1,4 +1,4 @@
-"""Bybit: tickers and instruments of the three markets in v5, the old v2 tickers, limits and errors.
+"""Bybit: tickers and instruments of the three markets in v5 and as in the old v2, limits and errors.
 
 Errors come as HTTP 200 with a ``retCode``; only the limit per IP answers 403.
 """
@@ -19,7 +19,7 @@ from sandbox.wire import Answer, Header, Request
 
 TICKERS = "/v5/market/tickers"
 INSTRUMENTS = "/v5/market/instruments-info"
-V2_TICKERS = "/v2/public/tickers"
+V2_TICKERS, V2_SYMBOLS = "/v2/public/tickers", "/v2/public/symbols"
 TOO_FREQUENT = b"403, access too frequent"
 
 
@@ -38,12 +38,14 @@ class Bybit:
     marks: Mapping[bytes, str] = {
         b'"nextPageCursor"': INSTRUMENTS,
         b'"baseCoin"': INSTRUMENTS,
+        b'"base_currency"': V2_SYMBOLS,
         b'"ret_code"': V2_TICKERS,
     }
 
     def __init__(self, setup: Setup) -> None:
         self._clock, self._limits, self._market = setup.clock, setup.limits, setup.market
         self._listed = list_instruments(setup.market, setup.clock.now_ms())
+        self._v2_listed = [i for name in ("inverse", "linear") for i in self._listed[name] if not i.delivery_ms]
         self._made: dict[tuple[str, str], tuple[int, bytes]] = {}
         self._calls, self._visits = Sliding(5), Sliding(1)
         self._banned_until_ms = 0
@@ -51,6 +53,7 @@ class Bybit:
             TICKERS: self._tickers,
             INSTRUMENTS: self._instruments,
             V2_TICKERS: self._v2_tickers,
+            V2_SYMBOLS: self._v2_symbols,
             "/v5/market/time": self._time,
         }
 
@@ -125,15 +128,19 @@ class Bybit:
     def _v2_tickers(self, request: Request, now_ms: int) -> bytes:
         """Old: perpetuals of both kinds in an array named ``result``."""
         wanted = request.params.get("symbol")
-        both = [item for name in ("inverse", "linear") for item in self._listed[name] if not item.delivery_ms]
         rows = [
             bybit_v2.ticker(self._market, item, item.pair.beat.last(now_ms), now_ms)
-            for item in both
+            for item in self._v2_listed
             if wanted in (None, item.symbol)
         ]
         head: dict[str, object] = {"ret_code": 0, "ret_msg": "OK", "result": rows, "ext_code": "", "ext_info": ""}
-        if wanted and not rows:
+        if not rows:
             head |= {"ret_code": 10001, "ret_msg": "params error: Symbol Is Invalid", "result": None}
+        return dump(head | {"time_now": f"{now_ms / 1000:.6f}"})
+
+    def _v2_symbols(self, request: Request, now_ms: int) -> bytes:
+        rows = [bybit_v2.symbol(item) for item in self._v2_listed]
+        head: dict[str, object] = {"ret_code": 0, "ret_msg": "OK", "ext_code": "", "ext_info": "", "result": rows}
         return dump(head | {"time_now": f"{now_ms / 1000:.6f}"})
 
     def _time(self, request: Request, now_ms: int) -> bytes:

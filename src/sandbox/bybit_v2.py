@@ -1,4 +1,7 @@
-"""Rows of the old ``/v2/public/tickers``: text and numbers mixed. Two forms, as recorded: linear and inverse."""
+"""Rows of the old ``/v2/public/tickers`` and ``/v2/public/symbols``: text and numbers mixed.
+
+Tickers have two forms, as recorded: linear and inverse.
+"""
 
 from __future__ import annotations
 
@@ -66,3 +69,17 @@ def ticker(market: Market, instrument: Instrument, updated_ms: int, now_ms: int)
     }
     empty = ("predicted_delivery_price", "total_turnover", "total_volume", "delivery_fee_rate", "delivery_time")
     return row | dict.fromkeys((*empty, "price_1h_pcnt", "open_value"), "") | {"total_volume": 0}
+
+
+def symbol(instrument: Instrument) -> dict[str, object]:
+    """One line of the old symbol list."""
+    pair = instrument.pair
+    tick = f"{pair.tick:.{pair.price_decimals}f}"
+    return {
+        "name": pair.symbol,
+        "base_currency": pair.base,
+        "quote_currency": pair.quote,
+        "price_scale": pair.price_decimals,
+        "price_filter": {"min_price": tick, "max_price": "999999.5", "tick_size": tick},
+        "lot_size_filter": {"max_trading_qty": 1_000_000, "min_trading_qty": 1, "qty_step": 1},
+    }

@@ -62,7 +62,7 @@ class FaultProxy(FaultServer):
         self.ledger = ledger
         super().__init__(self, script or Script(), host=host, port=port, delay=delay, clock=clock)
 
-    def session(self) -> _Upstream:
+    def peer(self) -> _Upstream:
         scheme, host, port = self._target
         if scheme == "https":
             return _Upstream(http.client.HTTPSConnection(host, port, timeout=self._timeout, context=self._tls))

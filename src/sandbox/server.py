@@ -30,7 +30,7 @@ DRIP_STEP_S = 0.05
 PASS = Rule()
 
 
-class Session(Protocol):
+class Peer(Protocol):
     """What stands behind one client connection."""
 
     def answer(self, request: Request) -> Answer | None:
@@ -45,7 +45,7 @@ class Session(Protocol):
 class Backend(Protocol):
     """What stands behind the server."""
 
-    def session(self) -> Session: ...
+    def peer(self) -> Peer: ...
 
     def scripted(self, request: Request) -> bool:
         """Whether the faults are meant for this request."""
@@ -172,7 +172,7 @@ class _Connection(socketserver.BaseRequestHandler):
 
     def setup(self) -> None:
         self.owner = self.server.owner
-        self.session = self.owner.backend.session()
+        self.peer = self.owner.backend.peer()
         self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.stream: io.BufferedReader = self.request.makefile("rb")
         with self.server.lock:
@@ -193,12 +193,12 @@ class _Connection(socketserver.BaseRequestHandler):
     def finish(self) -> None:
         with self.server.lock:
             self.server.live.pop(self, None)
-        self.session.close()
+        self.peer.close()
         self.stream.close()
 
     def break_off(self) -> None:
         """From another thread: whatever this one waits for ends."""
-        self.session.abort()
+        self.peer.abort()
         with suppress(OSError):
             self.request.shutdown(socket.SHUT_RDWR)
 
@@ -223,11 +223,11 @@ class _Connection(socketserver.BaseRequestHandler):
 
     def _answered(self, request: Request, rule: Rule | None) -> Answer | None:
         if rule is None:
-            return self.session.answer(request)
+            return self.peer.answer(request)
         if rule.refuse:
             return None
         asked = rule.status is None or rule.forward or rule.lose_answer
-        answer = self.session.answer(request) if asked else None
+        answer = self.peer.answer(request) if asked else None
         if rule.lose_answer:
             return None
         if rule.status is not None:

@@ -88,7 +88,8 @@ def world(endpoints: Endpoints, tmp_path: Path) -> Iterator[World]:
     yield made
     client = elastic.client(made.settings.elasticsearch)
     try:
-        client.indices.delete(index=f"{made.settings.elasticsearch.alias}-*")
+        for index in client.indices.get(index=f"{made.settings.elasticsearch.alias}-*"):
+            client.indices.delete(index=index)
         client.indices.delete_index_template(name=made.settings.elasticsearch.alias)
     finally:
         client.close()

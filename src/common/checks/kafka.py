@@ -70,9 +70,7 @@ def _reach(host: str, port: int, kafka: Kafka) -> None:
     with connection:
         if "SSL" not in kafka.security_protocol:
             return
-        context = ssl.create_default_context(cafile=kafka_client.path_text(kafka.ssl_cafile))
-        if kafka.ssl_certfile is not None:
-            context.load_cert_chain(kafka.ssl_certfile, kafka.ssl_keyfile)
+        context = _tls(kafka)
         try:
             with context.wrap_socket(connection, server_hostname=host):
                 return
@@ -81,6 +79,20 @@ def _reach(host: str, port: int, kafka: Kafka) -> None:
                 f"TLS: {host}:{port} takes the connection, but not TLS with our certificates ({error})",
                 remedy="Check KAFKA_SSL_CAFILE (the CA that signed the broker's certificate) and the port",
             ) from error
+
+
+def _tls(kafka: Kafka) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=kafka_client.path_text(kafka.ssl_cafile))
+        if kafka.ssl_certfile is not None:
+            context.load_cert_chain(kafka.ssl_certfile, kafka.ssl_keyfile)
+    except OSError as error:
+        raise OperatorError(
+            f"TLS: our certificates cannot be loaded ({error})",
+            remedy="Check that KAFKA_SSL_CAFILE, KAFKA_SSL_CERTFILE and KAFKA_SSL_KEYFILE are PEM files that belong "
+            "together and that this process may read",
+        ) from error
+    return context
 
 
 def _write_read_delete(kafka: Kafka) -> None:

@@ -20,8 +20,15 @@ FAILURES = (boto_errors.BotoCoreError, boto_errors.ClientError)
 _OPERATOR_CODES = {
     "AccessDenied", "AllAccessDisabled", "InvalidAccessKeyId", "NoSuchBucket", "SignatureDoesNotMatch",
     "AuthorizationHeaderMalformed", "PermanentRedirect", "InvalidBucketName", "ExpiredToken", "InvalidToken",
-    "RequestTimeTooSkewed",
 }  # fmt: skip
+# Raised before anything is sent: what was set cannot be used at all.
+_UNUSABLE = (
+    boto_errors.InvalidRegionError,
+    boto_errors.ParamValidationError,
+    boto_errors.ProfileNotFound,
+    boto_errors.ConfigParseError,
+    boto_errors.InvalidConfigError,
+)
 
 
 def client(settings: S3, *, timeout: float = 30.0) -> S3Client:
@@ -58,20 +65,29 @@ def meaning(error: Exception, settings: S3) -> CryptoProxyError:
     """What a failed call means to the loop that decides."""
     place = f"S3 bucket {settings.bucket} at {settings.endpoint_url or settings.region}"
     if isinstance(error, boto_errors.ClientError):
-        code = str(error.response.get("Error", {}).get("Code", ""))
-        status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-        said = f"{place} answers {status} {code}"
-        if code == "NoSuchBucket":
-            return OperatorError(said, remedy="Make the bucket (cryptoproxy setup does) or mend AWS_S3_BUCKET")
-        if code in _OPERATOR_CODES or status in (401, 403):
-            return OperatorError(
-                said, remedy="Check AWS_S3_ACCESS_KEY, AWS_S3_SECRET_KEY, AWS_S3_REGION and their rights"
-            )
-        return TransientError(said)
+        return _refusal(error, place)
     if isinstance(error, boto_errors.NoCredentialsError | boto_errors.PartialCredentialsError):
         return OperatorError(
             f"{place}: no credentials", remedy="Set AWS_S3_ACCESS_KEY and AWS_S3_SECRET_KEY, or give boto3 a role"
         )
+    if isinstance(error, _UNUSABLE):
+        return OperatorError(
+            f"{place} cannot be asked: {error}",
+            remedy="Check AWS_S3_REGION, AWS_S3_BUCKET, and boto3's own configuration (AWS_PROFILE, ~/.aws/config)",
+        )
     if isinstance(error, boto_errors.SSLError):
         return OperatorError(f"{place}: TLS fails: {error}", remedy="Set AWS_S3_CA_FILE to the CA of its certificate")
     return TransientError(f"{place} does not answer: {type(error).__name__}: {error}")
+
+
+def _refusal(error: boto_errors.ClientError, place: str) -> CryptoProxyError:
+    code = str(error.response.get("Error", {}).get("Code", ""))
+    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    said = f"{place} answers {status} {code}"
+    if code == "NoSuchBucket":
+        return OperatorError(said, remedy="Make the bucket (cryptoproxy setup does) or mend AWS_S3_BUCKET")
+    if code == "RequestTimeTooSkewed":
+        return OperatorError(said, remedy="Set the clock (NTP): S3 refuses what is signed more than 15 minutes off")
+    if code in _OPERATOR_CODES or status in (401, 403):
+        return OperatorError(said, remedy="Check AWS_S3_ACCESS_KEY, AWS_S3_SECRET_KEY, AWS_S3_REGION and their rights")
+    return TransientError(said)

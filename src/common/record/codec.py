@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from functools import lru_cache
+from typing import Any
 
 import msgspec
 
@@ -39,15 +41,20 @@ def encode(record: Record) -> bytes:
     Raises:
         PoisonError: the record breaks the contract (an infinite number, a blank in its id, more than 64 KiB …).
     """
-    _check(record, now_ms=None)
-    value = _encoder.encode(record)
+    try:
+        _check(record, now_ms=None)
+        value = _encoder.encode(record)
+    except UnicodeEncodeError as error:
+        raise PoisonError("not_utf8", f"not UTF-8: {error}") from error
     # Absent fields are left out, so a null can only be a number that JSON cannot spell (or stand in a name).
     if b":null" in value:
         _check_finite(record)
-    if not record.price > 0:
-        raise PoisonError("contract", f"price is {record.price}; it must be above 0")
     if len(value) > MAX_RECORD_BYTES:
         raise PoisonError("too_large", f"record of {len(value)} bytes; the contract allows {MAX_RECORD_BYTES}")
+    try:
+        _decoder.decode(value)  # a Record is not checked when it is made: what we write, every reader must take
+    except msgspec.ValidationError as error:
+        raise PoisonError("contract", _with_value(str(error), value)) from error
     return value
 
 
@@ -73,6 +80,8 @@ def decode(value: bytes | None, *, now_ms: int) -> Record:
         if not value.isascii():
             value.decode()  # msgspec does not look into fields that it skips
         record = _decoder.decode(value)
+        if _encoder.encode(record) != value:
+            _check_foreign(value)
     except UnicodeDecodeError as error:
         raise PoisonError("not_utf8", f"not UTF-8: {error}") from error
     except msgspec.ValidationError as error:
@@ -124,6 +133,28 @@ def _check_finite(record: Record) -> None:
         number = getattr(record, field)
         if isinstance(number, float) and not math.isfinite(number):
             raise PoisonError("contract", f"{field} is {number}; only finite numbers are allowed")
+
+
+def _check_foreign(value: bytes) -> None:
+    """What msgspec passes over in a record that our encoder has not written: a name that is there twice, which each
+    reader understands in its own way and Elasticsearch refuses, and numbers in unknown fields that are no doubles.
+    """
+    json.loads(value.decode(), object_pairs_hook=_once, parse_float=_double, parse_int=_double)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, each in pairs:
+        if name in found:
+            raise PoisonError("contract", f"the field {_cut(name)} is there twice")
+        found[name] = each
+    return found
+
+
+def _double(text: str) -> float:
+    if not math.isfinite(number := float(text)):
+        raise PoisonError("contract", f"number out of range: {_cut(text)}")
+    return number
 
 
 def _with_value(message: str, value: bytes) -> str:

@@ -12,7 +12,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def iso(ms: int) -> str:
     """``1763632800000`` → ``2025-11-20T10:00:00.000Z``."""
     moment = _EPOCH + timedelta(milliseconds=ms)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{ms % 1000:03d}Z"
+    return f"{moment.replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"  # strftime's %Y is not padded
 
 
 @lru_cache(maxsize=4096)
@@ -22,10 +22,12 @@ def from_iso(text: str) -> int:
     Raises:
         ValueError: any other spelling, or a moment that does not exist.
     """
-    # fromisoformat also takes week dates, commas and offsets; the contract does not.
-    if len(text) != 24 or text[10] != "T" or text[19] != "." or text[23] != "Z" or text[5] == "W":
-        raise ValueError(f"{text!r} is not a UTC time like 2026-11-20T10:00:00.000Z")
-    return round((datetime.fromisoformat(text) - _EPOCH) / timedelta(milliseconds=1))
+    # fromisoformat also takes week dates, commas, offsets and, by version, an hour 24; the contract does not.
+    if len(text) == 24 and text[10] == "T" and text[23] == "Z":
+        ms = round((datetime.fromisoformat(text) - _EPOCH) / timedelta(milliseconds=1))
+        if iso(ms) == text:
+            return ms
+    raise ValueError(f"{text!r} is not a UTC time like 2026-11-20T10:00:00.000Z")
 
 
 def slot_of(ms: int, interval_ms: int) -> int:

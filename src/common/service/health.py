@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
+import time
+from collections.abc import Callable
 
 log = logging.getLogger(__name__)
 
+AGAIN_SECONDS = 60.0
+
 
 class Health:
-    """Thread-safe. A part says why it is held up, and that it is not any more; each change is logged once."""
+    """Thread-safe. A part says why it is held up, and that it is not any more; each change is logged.
 
-    def __init__(self) -> None:
+    The same reason with other numbers is no change. A reason that comes and goes is logged once a minute.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._lock = threading.Lock()
         self._reasons: dict[str, str] = {}
+        self._logged: dict[str, dict[str, float]] = {}
+        """By part: what was logged within the last minute, without its numbers, and when; the newest last."""
 
     def hold(self, part: str, reason: str) -> None:
-        """``part`` cannot go on. Said again with the same first words, it is not logged again."""
+        """``part`` cannot go on."""
         with self._lock:
-            new = part not in self._reasons
+            before = self._reasons.get(part)
             self._reasons[part] = reason
-        if new:
-            log.warning("not ready: %s: %s", part, reason)
+            told = self._tell(part, reason, is_new=before is None)
+        if told:
+            log.warning("%s: %s: %s", "not ready" if before is None else "still not ready", part, reason)
 
     def release(self, part: str) -> None:
         """``part`` goes on."""
@@ -34,3 +46,16 @@ class Health:
         """By part; empty when ready."""
         with self._lock:
             return dict(self._reasons)
+
+    def _tell(self, part: str, reason: str, *, is_new: bool) -> bool:
+        now = self._clock()
+        words = re.sub(r"\d+", "#", reason)
+        logged = self._logged.setdefault(part, {})
+        last = next(reversed(logged), None)
+        recent = {text: when for text, when in logged.items() if now - when < AGAIN_SECONDS or text == last}
+        told = is_new or (words != last and words not in recent)
+        if told:
+            recent.pop(words, None)
+            recent[words] = now
+        self._logged[part] = recent
+        return told

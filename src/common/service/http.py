@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import socketserver
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -41,6 +42,8 @@ class HealthServer:
             return 404, "text/plain", b"there are /livez, /readyz and /metrics\n"
 
         class Handler(BaseHTTPRequestHandler):
+            timeout = 10  # of a peer that connects and says nothing
+
             def do_GET(self) -> None:
                 status, content_type, body = answer(self.path.partition("?")[0])
                 self.send_response(status)
@@ -54,6 +57,11 @@ class HealthServer:
 
         class Server(ThreadingHTTPServer):
             daemon_threads = True
+
+            def server_bind(self) -> None:
+                # HTTPServer's own asks the DNS for this host's full name, and waits long where that is away.
+                socketserver.TCPServer.server_bind(self)
+                self.server_name, self.server_port = host, port
 
             def handle_error(self, request: Any, client_address: Any) -> None:
                 # A peer that hangs up (a bare TCP probe) is no event.

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import logging
 import os
+import queue
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import NoReturn
 
@@ -43,9 +44,12 @@ class Service:
         self.health = Health()
         self.registry = registry or CollectorRegistry()
         self._stop = threading.Event()
+        self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()
+        """Ends the main thread's wait. A signal may come while that thread holds the event's lock, so its handler
+        must not set the event; this queue's ``put`` is made for handlers."""
         self._watchdog_seconds = watchdog_seconds
         self._loops: list[tuple[Loop, Callable[[Loop], None]]] = []
-        self._failed: str | None = None
+        self._failed = False
         self._server = HealthServer(host, port, health=self.health, stuck=self.stuck, registry=self.registry)
 
     @property
@@ -60,6 +64,7 @@ class Service:
     def stop(self) -> None:
         """Asks every loop to end, as a stop signal does."""
         self._stop.set()
+        self._wake.put(None)
 
     def wait_for_stop(self, seconds: float) -> bool:
         """Waits so long; returns at once, and True, when the process stops."""
@@ -81,9 +86,8 @@ class Service:
             for (loop, _), thread in zip(self._loops, threads, strict=True):
                 loop.turn()
                 thread.start()
-            while not self._stop.wait(min(1.0, self._watchdog_seconds / 4)):
-                if late := self.stuck():
-                    self._leave_stuck(late)
+            self._watch()
+            self._stop.set()
             deadline = time.monotonic() + STOP_SECONDS
             for thread in threads:
                 thread.join(max(0.0, deadline - time.monotonic()))
@@ -97,17 +101,36 @@ class Service:
         log.info("%s stopped", self.name)
         return code
 
+    def _watch(self) -> None:
+        """Until a stop; ends the process when a loop is stuck."""
+        looked = time.monotonic()
+        while True:
+            try:
+                self._wake.get(timeout=min(1.0, self._watchdog_seconds / 4))
+            except queue.Empty:
+                before, looked = looked, time.monotonic()
+            else:
+                return
+            if looked - before > self._watchdog_seconds / 2:
+                # The whole process was held (SIGSTOP, a paused machine): the loops have had no chance to turn.
+                for loop, _ in self._loops:
+                    loop.turn()
+            if late := self.stuck():
+                self._leave_stuck(late)
+
     def _guarded(self, loop: Loop, run: Callable[[Loop], None]) -> None:
         try:
             run(loop)
+            if not self._stop.is_set():
+                log.info("%s has ended, and with it the process", loop.name)
         except CryptoProxyError as error:
-            self._failed = str(error)
+            self._failed = True
             log.critical("%s ends the process: %s", loop.name, error)
         except Exception as error:
-            self._failed = str(error)
+            self._failed = True
             log.critical("%s ends the process: %s: %s", loop.name, type(error).__name__, error, exc_info=True)
         finally:
-            self._stop.set()
+            self.stop()
 
     def _leave_stuck(self, late: list[str]) -> NoReturn:
         log.critical(
@@ -120,7 +143,7 @@ class Service:
     @contextmanager
     def _signals(self) -> Iterator[None]:
         def handle(number: int, frame: FrameType | None) -> None:
-            self._stop.set()
+            self._wake.put(None)
 
         if threading.current_thread() is not threading.main_thread():
             yield  # a test's thread, which stops by stop()
@@ -135,5 +158,6 @@ class Service:
 
 def _leave(code: int) -> NoReturn:
     logging.shutdown()
-    sys.stdout.flush()
+    with suppress(OSError):  # nobody reads it any more
+        sys.stdout.flush()
     os._exit(code)

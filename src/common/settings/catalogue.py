@@ -11,7 +11,11 @@ from common.settings.secret import Secret
 
 SOURCE_NAMES = ("coingecko", "binance", "bybit-linear", "bybit-inverse", "bybit-spot")
 
-_topic = kinds.matching(r"[A-Za-z0-9._-]{1,200}", "topic name", "has characters that Kafka does not allow in a topic")
+_topic = kinds.matching(
+    r"(?!\.{1,2}\Z)[A-Za-z0-9._-]{1,200}",
+    "topic name",
+    "is not a topic name (1 to 200 of A-Z, a-z, 0-9, '.', '_', '-')",
+)
 _port = kinds.whole(0, 65_535)
 
 
@@ -459,13 +463,12 @@ class Settings:
     @classmethod
     def from_texts(cls, texts: dict[str, str]) -> Settings:
         """The same from given texts by name, as tests and the demo have them."""
-        faults: list[str] = []
-        loaded = {name: load_section(section, texts, faults) for name, section in SECTIONS.items()}
-        raise_if_any(faults)
         from common.settings.contradictions import contradictions  # it needs this module's types
 
+        faults: list[str] = []
+        loaded = {name: load_section(section, texts, faults) for name, section in SECTIONS.items()}
         settings = cls(**{name: SECTIONS[name](**values) for name, values in loaded.items()})
-        raise_if_any(contradictions(settings))
+        raise_if_any(faults + contradictions(settings, but_of=faults))
         return settings
 
 

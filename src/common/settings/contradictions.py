@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from common.settings.catalogue import Elasticsearch, Kafka, Settings
@@ -9,8 +11,17 @@ from common.settings.catalogue import Elasticsearch, Kafka, Settings
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
-def contradictions(settings: Settings) -> list[str]:
-    """One line for each contradiction, as ``SettingsError`` shows them."""
+def contradictions(settings: Settings, *, but_of: Iterable[str] = ()) -> list[str]:
+    """One line for each contradiction, as ``SettingsError`` shows them.
+
+    Args:
+        but_of: faults already found. A setting that is wrong by itself contradicts nothing yet.
+    """
+    wrong = {fault.partition("=")[0] for fault in but_of}
+    return [line for line in _lines(settings) if wrong.isdisjoint(re.findall(r"[A-Z0-9_]+", line))]
+
+
+def _lines(settings: Settings) -> list[str]:
     kafka, elastic, s3, upstreams = settings.kafka, settings.elasticsearch, settings.s3, settings.upstreams
     faults = []
     if bool(s3.access_key) != bool(s3.secret_key):

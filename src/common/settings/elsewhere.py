@@ -41,8 +41,8 @@ _OTHERS = {
 
 def warnings_for(names: Iterable[str]) -> list[str]:
     """One line for each name that looks like a setting of this program and is none."""
-    known = {declared.name for section in SECTIONS.values() for _, declared in declared_in(section)}
-    known |= {f"{name}_FILE" for name in known} | _OTHERS
+    declared = [each for section in SECTIONS.values() for _, each in declared_in(section)]
+    known = {each.name for each in declared} | {f"{each.name}_FILE" for each in declared if each.secret} | _OTHERS
     lines = []
     for name in sorted(names):
         if name in known or not name.startswith(_PREFIXES):

@@ -1,9 +1,9 @@
-"""How a setting's text becomes a value. A kind's ``parse`` raises ``ValueError`` with the fault alone."""
+"""How a setting's text becomes a value and back. A kind's ``parse`` raises ``ValueError`` with the fault alone."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -14,10 +14,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Kind(Generic[T]):
-    """A type as a person reads it, and its parser."""
+    """A type as a person reads it, its parser, and a value as a person would write it: ``parse(show(x)) == x``."""
 
     label: str
     parse: Callable[[str], T]
+    show: Callable[[T], str] = str
 
 
 def _text(raw: str) -> str:
@@ -55,21 +56,21 @@ def seconds(minimum: float, maximum: float) -> Kind[float]:
             raise ValueError("is not a number of seconds")
         return _within(float(raw), minimum, maximum)
 
-    return Kind(f"seconds, {minimum:g} to {maximum:g}", parse)
+    return Kind(f"seconds, {minimum:g} to {maximum:g}", parse, _number)
 
 
 def interval() -> Kind[float]:
-    """Seconds between polls. Slots are multiples of it since 1970, so it must divide a day or be whole days."""
+    """Seconds between polls. Slots are multiples of it since 1970, so it must divide a day."""
     day = 86_400
 
     def parse(raw: str) -> float:
-        value = seconds(0.1, 7 * day).parse(raw)
+        value = seconds(0.1, day).parse(raw)
         milliseconds = round(value * 1000)
         if milliseconds != value * 1000 or (day * 1000) % milliseconds:
             raise ValueError("does not divide a day, so slots would shift from day to day")
         return value
 
-    return Kind("seconds; must divide a day", parse)
+    return Kind("seconds; must divide a day", parse, _number)
 
 
 def part_of_an_hour() -> Kind[int]:
@@ -90,8 +91,18 @@ def _within(value: T, minimum: Any, maximum: Any) -> T:
     return value
 
 
+def _number(value: float) -> str:
+    return str(int(value)) if value == int(value) else str(value)
+
+
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _SIZES = {"KiB": 1024, "MiB": 1024**2, "GiB": 1024**3, "TiB": 1024**4}
+
+
+def _in_largest(value: float, units: Mapping[str, int]) -> str:
+    """``604800`` → ``7d``: in the largest unit that gives a whole number; ``units`` from small to large."""
+    unit = [name for name, size in units.items() if value % size == 0][-1]
+    return f"{int(value // units[unit])}{unit}"
 
 
 def duration() -> Kind[float]:
@@ -101,9 +112,9 @@ def duration() -> Kind[float]:
         found = re.fullmatch(r"(\d+)([smhd])", raw)
         if not found:
             raise ValueError("is not a time span with its unit (s, m, h or d)")
-        return float(int(found[1]) * _UNITS[found[2]])
+        return _above_zero(float(int(found[1]) * _UNITS[found[2]]))
 
-    return Kind("time span: 90s, 12h, 7d", parse)
+    return Kind("time span: 90s, 12h, 7d", parse, lambda value: _in_largest(value, _UNITS))
 
 
 def size() -> Kind[int]:
@@ -111,9 +122,15 @@ def size() -> Kind[int]:
         found = re.fullmatch(r"(\d+) ?(KiB|MiB|GiB|TiB)", raw)
         if not found:
             raise ValueError("is not a size with its unit (KiB, MiB, GiB or TiB)")
-        return int(found[1]) * _SIZES[found[2]]
+        return _above_zero(int(found[1]) * _SIZES[found[2]])
 
-    return Kind("size: 512MiB, 4GiB", parse)
+    return Kind("size: 512MiB, 4GiB", parse, lambda value: _in_largest(value, _SIZES))
+
+
+def _above_zero(value: T) -> T:
+    if not value:
+        raise ValueError("must be more than nothing")
+    return value
 
 
 def boolean() -> Kind[bool]:
@@ -134,7 +151,7 @@ def boolean() -> Kind[bool]:
         except KeyError:
             raise ValueError("is neither true nor false") from None
 
-    return Kind("true or false", parse)
+    return Kind("true or false", parse, lambda value: "true" if value else "false")
 
 
 def choice(*words: str) -> Kind[str]:
@@ -159,7 +176,7 @@ def names(of: Sequence[str] | None = None, *, label: str = "list, separated by c
             raise ValueError(f"knows no {', '.join(strange)}; there are {', '.join(of)}")
         return items
 
-    return Kind(label, parse)
+    return Kind(label, parse, ",".join)
 
 
 def host_ports() -> Kind[tuple[str, ...]]:
@@ -172,7 +189,7 @@ def host_ports() -> Kind[tuple[str, ...]]:
                 raise ValueError(f"{item!r} has a port outside 1 to 65535")
         return items
 
-    return Kind("list of host:port", parse)
+    return Kind("list of host:port", parse, ",".join)
 
 
 def url() -> Kind[str]:
@@ -192,4 +209,10 @@ def url() -> Kind[str]:
 
 
 def path() -> Kind[Path]:
-    return Kind("path", lambda raw: Path(raw).expanduser())
+    def parse(raw: str) -> Path:
+        try:
+            return Path(raw).expanduser()
+        except RuntimeError:
+            raise ValueError("begins with a home folder that cannot be found") from None
+
+    return Kind("path", parse)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,12 +50,12 @@ def read_environment(env_file: Path | None, connection_file: Path | None = None)
     """The texts in force. Of the connection file a group (Kafka, Elasticsearch, S3) counts only where nothing
     of that group is set elsewhere, so that a person's own address is never mixed with the embedded engines' keys.
     """
-    own = dict(_file(env_file)) | dict(os.environ)
+    own = _file(env_file) | dict(os.environ)
     texts = dict(own)
     engines = _file(connection_file)
     for prefix in ("KAFKA_", "ES_", "AWS_S3_"):
         group = {name: text for name, text in engines.items() if name.startswith(prefix)}
-        if not any(own.get(name) or own.get(f"{name}_FILE") for name in group):
+        if not any(own.get(spelling, "").strip() for name in group for spelling in (name, f"{name}_FILE")):
             texts |= group
     return texts
 
@@ -62,11 +63,18 @@ def read_environment(env_file: Path | None, connection_file: Path | None = None)
 def _file(path: Path | None) -> dict[str, str]:
     if path is None or not path.is_file():
         return {}
-    return {name: text for name, text in dotenv_values(path, interpolate=False).items() if text is not None}
+    try:
+        # An editor may have put a byte-order mark before the first name.
+        texts = dotenv_values(path, interpolate=False, encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError([f"the file {path} cannot be read: {error}"]) from error
+    return {name: text for name, text in texts.items() if text is not None}
 
 
 def load_section(section: type, texts: Mapping[str, str], faults: list[str]) -> dict[str, Any]:
-    """The values of one section by attribute; what is wrong is added to ``faults``, one line each."""
+    """The values of one section by attribute; what is wrong is added to ``faults``, one line each, and its default
+    stands in for it, so that the search for contradictions can go on.
+    """
     values: dict[str, Any] = {}
     for attribute, declared in declared_in(section):
         if declared.secret:
@@ -76,8 +84,15 @@ def load_section(section: type, texts: Mapping[str, str], faults: list[str]) -> 
         try:
             values[attribute] = declared.kind.parse(raw) if raw else None
         except ValueError as fault:
-            faults.append(f"{declared.name}={raw!r} {fault}. Example: {declared.name}={declared.example}")
+            line = _without_password(f"{declared.name}={raw!r} {fault}")
+            faults.append(f"{line}. Example: {declared.name}={declared.example}")
+            values[attribute] = declared.kind.parse(declared.default) if declared.default else None
     return values
+
+
+def _without_password(text: str) -> str:
+    """What stands before an ``@`` is a password, wherever somebody has put one."""
+    return re.sub(r"""(//)\S*@|[^\s/,'"]+@""", rf"\1{MASK}@", text)
 
 
 def _secret(declared: Declared, texts: Mapping[str, str], faults: list[str]) -> Secret:
@@ -93,12 +108,10 @@ def _secret(declared: Declared, texts: Mapping[str, str], faults: list[str]) -> 
 
 
 def shown(declared: Declared, value: Any) -> str:
-    """A value as it may be printed: secrets masked, lists as they are written."""
+    """A value as it may be printed: as a person would write it, secrets masked."""
     if isinstance(value, Secret):
         return f"{MASK}{f' (from {value.file})' if value.file else ''}" if value else ""
-    if isinstance(value, tuple):
-        return ",".join(value)
-    return "" if value is None else str(value)
+    return "" if value is None else declared.kind.show(value)
 
 
 def raise_if_any(faults: list[str]) -> None:

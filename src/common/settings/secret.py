@@ -25,17 +25,20 @@ class Secret:
         """The secret itself; ``""`` where none is set.
 
         Raises:
-            OperatorError: the file cannot be read.
+            OperatorError: the file cannot be read, or is empty.
         """
         if self.file is None:
             return self._value
         try:
-            return self.file.read_text(encoding="utf-8").strip()
+            value = self.file.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             raise OperatorError(
                 f"{self.name}_FILE={self.file} cannot be read: {error}",
                 remedy="Make the file readable for this process",
             ) from error
+        if not value:
+            raise OperatorError(f"{self.name}_FILE={self.file} is empty", remedy="Write the secret into the file")
+        return value
 
     def __bool__(self) -> bool:
         return bool(self._value) or self.file is not None

@@ -87,7 +87,7 @@ class Budget:
                 self.limits,
                 moment,
                 need=cost + self._turns.ahead_of(who, now),
-                idle_ms=None if self._last is None else int((now - self._last) * 1000),
+                idle_ms=None if self._last is None else round((now - self._last) * 1000),
             )
             if verdict.wait_ms:
                 self._turns.wait(who, cost, verdict.wait_ms / 1000, now)
@@ -185,10 +185,11 @@ class Budget:
             )
 
     def _log_ban(self, now_ms: int) -> None:
-        if ban := self._ledger.counts.ban:
+        ban, left_ms = self._ledger.counts.ban, self._ledger.counts.ban_ms(now_ms)
+        if ban and left_ms:
             log.warning(
                 "nothing is sent to %s for %.0f s, until %s: %s",
-                self.upstream, self._ledger.counts.ban_ms(now_ms) / 1000, iso(ban.until_ms), ban.why,
+                self.upstream, left_ms / 1000, iso(ban.until_ms), ban.why,
             )  # fmt: skip
 
     def _show(self, metrics: PollerMetrics) -> None:

@@ -12,7 +12,8 @@ lists once a day, a person's `cryptoproxy check`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -70,14 +71,11 @@ def plan(demands: Sequence[Demand], limits: Limits) -> Plan:
     """
     for demand in demands:
         _require_possible(demand, limits)
-    for intervals_ms in _candidates(demands):
-        if not _exceeded(demands, intervals_ms, limits):
-            break
-    else:
-        never = _exceeded(demands, [_DAY_S * 1000 for _ in demands], limits)
+    intervals_ms = _stretched(demands, limits)
+    if never := _exceeded(demands, intervals_ms, limits):
         raise OperatorError(
             f"{_names(demands)}: not even one poll a day fits into what is allowed",
-            remedy=f"Raise {_settings(never or limits.limits)}, or ask for less",
+            remedy=f"Raise {_settings(never)}, or ask for less",
         )
     wanted_ms = [_ms(demand.interval) for demand in demands]
     exceeded = _exceeded(demands, wanted_ms, limits)
@@ -94,15 +92,24 @@ def plan(demands: Sequence[Demand], limits: Limits) -> Plan:
     )
 
 
-def _candidates(demands: Sequence[Demand]) -> Iterator[list[int]]:
-    """The intervals of all sources, as wanted first, then stretched more and more by a common factor."""
+def _stretched(demands: Sequence[Demand], limits: Limits) -> list[int]:
+    """The intervals of all sources in ms, stretched by the smallest factor that fits; a day each if none does."""
     wanted = [_ms(demand.interval) for demand in demands]
-    yield wanted
-    factors = {Fraction(allowed, ms) for ms in wanted for allowed in ALLOWED_MS if allowed > ms}
-    for factor in sorted(factors):
-        stretched = [next((each for each in ALLOWED_MS if each >= ms * factor), 0) for ms in wanted]
-        if all(stretched):
-            yield stretched
+    if not _exceeded(demands, wanted, limits):
+        return wanted
+    factors = sorted({Fraction(allowed, ms) for ms in wanted for allowed in ALLOWED_MS if allowed > ms})
+
+    def by(factor: Fraction) -> list[int]:
+        return [_allowed(-(-ms * factor.numerator // factor.denominator)) for ms in wanted]
+
+    # The longer the intervals, the less they use: so the smallest can be searched for by halves.
+    smallest = bisect_left(factors, True, key=lambda factor: not _exceeded(demands, by(factor), limits))
+    return by(factors[min(smallest, len(factors) - 1)]) if factors else wanted
+
+
+def _allowed(ms: int) -> int:
+    """The next interval that may be stretched to; a day is the longest."""
+    return ALLOWED_MS[min(bisect_left(ALLOWED_MS, ms), len(ALLOWED_MS) - 1)]
 
 
 def _exceeded(demands: Sequence[Demand], intervals_ms: Sequence[int], limits: Limits) -> list[Limit]:
@@ -116,21 +123,21 @@ def usable(limit: Limit) -> int:
     return max(1, min(limit.calm, limit.amount * 9 // 10))
 
 
-def _use(demands: Sequence[Demand], intervals_ms: Sequence[int], limit: Limit) -> Fraction:
+def _use(demands: Sequence[Demand], intervals_ms: Sequence[int], limit: Limit) -> int:
     """What the polls use of ``limit``, at the fullest that its window can be."""
-    pairs = list(zip(demands, intervals_ms, strict=True))
+    pairs = [(demand.cost, ms) for demand, ms in zip(demands, intervals_ms, strict=True)]
     if limit.window == MONTH:
-        return sum((Fraction(demand.cost * months.PLANNED_MS, ms) for demand, ms in pairs), Fraction(0))
+        return -sum(-cost * months.PLANNED_MS // ms for cost, ms in pairs)
     hold_ms = WINDOWS[limit.window].longest_hold_ms
-    if sum(demand.cost for demand in demands) > usable(limit):
-        return sum((Fraction(demand.cost * hold_ms, ms) for demand, ms in pairs), Fraction(0))
-    return Fraction(sum(demand.cost * (hold_ms // ms + 1) for demand, ms in pairs))
+    if sum(cost for cost, _ in pairs) > usable(limit):
+        return -sum(-cost * hold_ms // ms for cost, ms in pairs)
+    return sum(cost * (hold_ms // ms + 1) for cost, ms in pairs)
 
 
 def _line(demand: Demand, ms: int, demands: Sequence[Demand], limits: Limits, exceeded: Sequence[Limit]) -> str:
     wanted = [_ms(each.interval) for each in demands]
     reasons = " and ".join(
-        f"{_SPOKEN[limit.window]} would hold {int(_use(demands, wanted, limit))} {limits.unit} of it, "
+        f"{_SPOKEN[limit.window]} would hold {_use(demands, wanted, limit)} {limits.unit} of it, "
         f"{usable(limit)} of {limit.amount} can be planned ({limit.setting})"
         for limit in exceeded
     )

@@ -11,13 +11,13 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import Any
 
 from kafka import TopicPartition
 from kafka import errors as kafka_errors
 
 from common.clients import kafka as kafka_client
+from common.clients.discard import discard
 from common.errors import OperatorError, TransientError
 from common.log import Limited
 from common.retry import Backoff
@@ -87,12 +87,16 @@ class StatePublisher:
             else:
                 self._wait(loop, backoff.next(), hasten=False)
         if taken:  # else the stop would wait for brokers that are away
-            self.publish()
+            self.publish(last=True)
         self.close()
 
-    def publish(self) -> bool:
-        """What has changed, now. False if the topic did not take all of it; never raises for that."""
-        if not self._active():
+    def publish(self, *, last: bool = False) -> bool:
+        """What has changed, now. False if the topic did not take all of it; never raises for that.
+
+        Args:
+            last: at a stop the lease may be given up already; what this process had published, it completes.
+        """
+        if not self._active() and not (last and self._published):
             self._published.clear()  # a successor may have written: publish all when it is our turn again
             return True
         now = self._monotonic()
@@ -103,7 +107,6 @@ class StatePublisher:
             self._send(changed, now)
         except kafka_errors.KafkaError as error:
             # Once a batch has expired kafka-python's idempotent producer may hang for good: never use it again.
-            # Closed before there is another one, so that it cannot write something old after something new.
             self.close()
             meaning = kafka_client.meaning(error, self._kafka)
             self._often.warning("away", f"the state is not published, so another machine would not know it: {meaning}")
@@ -111,10 +114,10 @@ class StatePublisher:
         return True
 
     def close(self) -> None:
+        """Ends the producer before there is another one: what is old shall not be written after what is new."""
         producer, self._producer = self._producer, None
         if producer is not None:
-            with suppress(kafka_errors.KafkaError):
-                producer.close(timeout=ACK_SECONDS)
+            discard(producer, seconds=ACK_SECONDS)
 
     def _values(self) -> dict[str, bytes]:
         return {key: value for key, ask in self._states.items() if (value := ask())}

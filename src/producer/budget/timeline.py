@@ -39,12 +39,12 @@ class Timeline:
 
     def __init__(self, clock: Clock, *, zero_ms: int | None = None) -> None:
         self._clock = clock
-        self.zero_ms = clock.now_ms() - int(clock.monotonic() * 1000) if zero_ms is None else zero_ms
+        self.zero_ms = clock.now_ms() - round(clock.monotonic() * 1000) if zero_ms is None else zero_ms
         self._doubt_ms = 0
         self._doubt_ends = 0.0
 
     def now_ms(self) -> int:
-        return self.zero_ms + int(self._clock.monotonic() * 1000)
+        return self.zero_ms + round(self._clock.monotonic() * 1000)
 
     def follow(self) -> int:
         """Goes after the wall clock if that was stepped; by how many ms, which older stamps must be moved by, too."""

@@ -6,8 +6,9 @@ rules for groups:
 - The holder keeps the lease through every rebalance, whoever comes or goes: it says at each join that it has it.
 - It writes a note with each confirmation (metadata of a committed offset), so that the others know who polls. Whoever
   is given the lease after Kafka was away waits until that note has been silent, since its writer may be about to join.
-- The holder stops when Kafka says that it is no member any more, and when it is told that another one was chosen. It
-  does not stop when Kafka says nothing: the slots of two pollers give the same document ids, a missed slot is gone.
+- The holder stops when Kafka says that another one was chosen, or when another one's note stands there. It does not
+  stop when Kafka says nothing, or has put everybody out of the group because it stood still itself: the slots of two
+  pollers give the same document ids, a missed slot is gone.
 - A process that was paused polls again only when Kafka has confirmed its lease.
 - A fresh process cannot know whether another one polls, so without Kafka it waits, however long.
 

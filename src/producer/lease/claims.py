@@ -9,16 +9,17 @@ from dataclasses import asdict, dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """Sent as user data with each join."""
+    """Sent as user data with each join. Nothing in it changes without need: the broker answers a changed claim with
+    another rebalance."""
 
     process: str
     """Different for each start of a process."""
-    joins: int
-    """How often this process has joined. A client that was given up leaves a member behind, which says less."""
+    client: int
+    """Counts the Kafka clients of this process: one that was given up leaves a member behind for a while."""
     waiting_since: int
     """Epoch milliseconds."""
     term: int | None = None
-    """The number of the lease that it holds, or held when Kafka last knew it. None for one that waits."""
+    """The number of the lease that it holds; None for one that waits."""
 
     def encode(self) -> bytes:
         return json.dumps(asdict(self)).encode()
@@ -31,7 +32,7 @@ def decode(data: bytes | None) -> Claim | None:
         term = content.get("term")
         return Claim(
             process=str(content["process"]),
-            joins=int(content["joins"]),
+            client=int(content["client"]),
             waiting_since=int(content["waiting_since"]),
             term=None if term is None else int(term),
         )
@@ -52,7 +53,7 @@ def choose(members: Iterable[tuple[str, Claim | None]]) -> str | None:
             strangers.append(member_id)
             continue
         other = known.get(claim.process)
-        if other is None or claim.joins > other[1].joins:
+        if other is None or claim.client > other[1].client:
             known[claim.process] = (member_id, claim)
     if not known:
         return min(strangers, default=None)

@@ -24,6 +24,7 @@ class Connection:
         self._stuck_after = stuck_after
         self._backoff = backoff or Backoff(cap=LONGEST_WAIT)
         self._opening: Future[Membership] | None = None
+        self._opening_since = now
         self._next_try = now
         self._heard = now
         self._answers = 0
@@ -33,14 +34,16 @@ class Connection:
 
     def tend(self, now: float) -> bool:
         """Opens a client where one is needed, without waiting for it; True when it was put in place just now."""
-        if self.membership is not None and self.membership.answers != self._answers:
-            self._heard, self._answers = now, self.membership.answers
+        self._listen(now)
         needed = self.membership is None or now - self._heard > self._stuck_after
         if self._opening is None:
             if needed and now >= self._next_try:
-                self._opening = background.start("lease-open", self._open)
+                self._opening, self._opening_since = background.start("lease-open", self._open), now
             return False
         if not self._opening.done():
+            if now - self._opening_since > self._stuck_after:
+                self._opening.add_done_callback(_leave)
+                self._opening = None
             return False
         opening, self._opening = self._opening, None
         try:
@@ -59,6 +62,13 @@ class Connection:
         self.forgive(now)
         return True
 
+    def _listen(self, now: float) -> None:
+        if self.membership is None or self.membership.answers == self._answers:
+            return
+        self._answers = self.membership.answers
+        if self.membership.standing().settled:
+            self._heard = now
+
     def forgive(self, now: float) -> None:
         """Kafka could not answer this client until now."""
         self._heard = now
@@ -73,3 +83,9 @@ class Connection:
         if self.membership is not None:
             background.start("lease-close", self.membership.leave)
             self.membership = None
+
+
+def _leave(opening: Future[Membership]) -> None:
+    """Of one that took so long that nobody waits for it any more."""
+    if opening.exception() is None:
+        opening.result().leave()

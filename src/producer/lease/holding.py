@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from common.errors import CryptoProxyError
-from common.log import Limited
 from producer.lease.membership import Membership
 from producer.lease.note import Note
 from producer.lease.pauses import Pauses
@@ -16,21 +15,28 @@ from producer.lease.timing import Timing
 
 log = logging.getLogger(__name__)
 
+SAY_AGAIN = 60.0
+"""Seconds between two log lines about a Kafka that does not answer."""
+
 
 class Holding:
+    """``doubtful`` after the membership in the group has ended: another one may have taken the lease meanwhile. Who
+    takes it writes its note first, so as long as the note is ours, it is here."""
+
     def __init__(
         self, note: Note, tenure: Tenure, pauses: Pauses, timing: Timing, seconds: Callable[[], float]
     ) -> None:
         self.note = note
         self.unconfirmed = False
         """Kafka did not confirm the lease when it was asked last."""
+        self._doubtful = False
         self._tenure = tenure
         self._pauses = pauses
         self._timing = timing
         self._seconds = seconds
         self._due = 0.0
         self._confirmed_at = 0.0
-        self._limited = Limited(log, seconds=60, clock=seconds)
+        self._say_again = seconds()
 
     def take(self, membership: Membership, *, term: int, now_ms: int) -> bool:
         """Writes the first note of a new term, which makes this process the holder; False if Kafka does not take it."""
@@ -41,6 +47,30 @@ class Holding:
         self.note = note
         self._tenure.take(term=term, since_ms=now_ms)
         self._confirmed(pauses)
+        return True
+
+    def doubt(self) -> None:
+        """The membership has ended."""
+        self._doubtful, self._due = True, 0.0
+
+    def is_ours(self, membership: Membership, *, settled: bool) -> bool:
+        """Looks at the note where there is doubt.
+
+        Raises:
+            OperatorError, TransientError: see :meth:`Membership.read`.
+        """
+        now = self._seconds()
+        if not self._doubtful or (now < self._due and not settled):
+            return True
+        self._due = now + self._timing.heartbeat
+        self.unconfirmed = True
+        note = membership.read()
+        # Without a note (Kafka came back empty) nobody has taken the lease either.
+        if note is not None and (note.process, note.term) != (self.note.process, self.note.term):
+            self._doubtful = False
+            return False
+        if settled:  # nobody outside this generation can write any more
+            self._doubtful, self._due = False, 0.0
         return True
 
     def confirm(self, membership: Membership, *, settled: bool) -> bool:
@@ -66,12 +96,13 @@ class Holding:
 
     def unanswered(self, error: CryptoProxyError | None) -> None:
         self.unconfirmed = True
-        if self._tenure.may_poll(self._pauses.look()):
-            why = f" ({error})" if error else ""
-            self._limited.warning(
-                "unconfirmed",
-                f"Kafka cannot confirm the lease{why}; goes on polling into the outbox. If only this process is cut "
-                "off, another one polls too: their records have the same ids",
+        now = self._seconds()
+        if now >= self._say_again and self._tenure.may_poll(self._pauses.look()):
+            self._say_again = now + SAY_AGAIN
+            log.warning(
+                "lease: Kafka cannot confirm it%s; goes on polling into the outbox. If only this process is cut off, "
+                "another one polls too: their records have the same ids",
+                f" ({error})" if error else "",
             )
 
     def release(self, membership: Membership) -> None:
@@ -83,5 +114,6 @@ class Holding:
         self._tenure.confirmed(pauses)
         self._pauses.forget()
         if self.unconfirmed:
+            self._say_again = now
             log.info("lease confirmed again, after %.0f s", now - self._confirmed_at)
         self._confirmed_at, self._due, self.unconfirmed = now, now + self._timing.confirm, False

@@ -70,7 +70,7 @@ class Lease:
             stuck_after=timing.stuck,
             now=seconds(),
         )
-        health.hold(PART, "standing by: looks for Kafka and the other pollers")
+        health.hold(PART, words.BEGINNING)
 
     def on_acquired(self, hook: Hook) -> None:
         """Runs each time before :meth:`may_poll` turns True for a new holder. May take long; raises a TransientError
@@ -99,13 +99,15 @@ class Lease:
 
     def turn(self) -> bool:
         """One round; False if Kafka had no part in it, so that nothing was waited for."""
-        now = self._seconds()
+        before, now = self._tenure.stage, self._seconds()
         self._notice_pause(now)
         if self._connection.tend(now):
             log.info("lease: joins the group %s as %s", self._kafka.lease_topic, self._identity)
             self._tenure.client_replaced()
-            self._waiting.hurry()
+            self._membership_ended()
         answered = self._take_part()
+        if before is Stage.ACTIVE and self._tenure.stage is not Stage.ACTIVE:
+            self._hooks.lose()
         if self._tenure.stage is Stage.PREPARING and self._hooks.prepared(self._holding.note.term, now):
             self._tenure.activate()
             log.info("this is the active poller now: %s, term %d", self._identity, self._holding.note.term)
@@ -119,11 +121,11 @@ class Lease:
             self._unanswered(self._connection.trouble)
             return False
         try:
-            standing = membership.turn()
+            membership.turn()
+            standing = membership.standing()
             self._notice(standing)
             if self._tenure.holds:
-                if not self._holding.confirm(membership, settled=standing.settled):
-                    self._notice(membership.standing())
+                self._hold(membership, standing)
             elif self._waiting.look(membership) and standing.settled:
                 self._take(membership)
         except TransientError as error:
@@ -135,6 +137,13 @@ class Lease:
             return False
         return True
 
+    def _hold(self, membership: Membership, standing: Standing) -> None:
+        if not self._holding.is_ours(membership, settled=standing.settled):
+            self._tenure.resign(now_ms=self._clock.now_ms())
+            log.warning("lease lost: another poller has taken it meanwhile; this process does not poll any more")
+        elif not self._holding.confirm(membership, settled=standing.settled):
+            self._notice(membership.standing())
+
     def _take(self, membership: Membership) -> None:
         term, succession = self._waiting.next_term(), self._waiting.succession()
         if self._holding.take(membership, term=term, now_ms=self._clock.now_ms()):
@@ -143,16 +152,21 @@ class Lease:
             self._notice(membership.standing())
 
     def _notice(self, standing: Standing) -> None:
-        before = self._tenure.stage
+        held = self._tenure.holds
         event = self._tenure.observe(standing, now_ms=self._clock.now_ms())
-        if event is None:
-            return
+        if event is not None:
+            self._waiting.hurry()
+        if event is Event.REPLACED and held:
+            log.warning("lease lost: another poller was chosen; this process does not poll any more")
+        if event is Event.PUT_OUT:
+            self._membership_ended()
+            if held:
+                log.warning("lease: Kafka has put this process out of the group; joins again to see who has the lease")
+
+    def _membership_ended(self) -> None:
         self._waiting.hurry()
-        if before in (Stage.PREPARING, Stage.ACTIVE):
-            why = "another poller was chosen" if event is Event.REPLACED else "Kafka has put it out of the group"
-            log.warning("lease lost: %s; this process does not poll any more", why)
-        if before is Stage.ACTIVE:
-            self._hooks.lose()
+        if self._tenure.holds:
+            self._holding.doubt()
 
     def _notice_pause(self, now: float) -> None:
         pauses = self._pauses.look()
@@ -161,8 +175,6 @@ class Lease:
         self._pauses_told = pauses
         self._connection.forgive(now)
         self._waiting.watch.blind()
-        if self._tenure.holds:
-            log.warning("this process %s", words.paused(self._pauses.longest))
 
     def _unanswered(self, error: CryptoProxyError | None) -> None:
         if self._tenure.holds:
@@ -181,7 +193,7 @@ class Lease:
         elif self._tenure.holds:
             self._health.hold(PART, words.paused(self._pauses.longest))
         else:
-            self._health.hold(PART, self._waiting.reason(self._connection.trouble))
+            self._health.hold(PART, self._waiting.reason())
 
     def leave(self) -> None:
         """What :meth:`run` does at its end."""

@@ -1,18 +1,18 @@
-"""One Kafka client in the group of the pollers. kafka-python keeps it a member on a thread of its own, as long as
-:meth:`Membership.turn` is called."""
+"""One process's place in the group of the pollers: a Kafka client that is a member, and one that reads the note."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 from kafka import OffsetAndMetadata, TopicPartition
 from kafka import errors as kafka_errors
-from kafka.net.compat import KafkaNetClient
 from kafka.structs import MemberState
 
 from common.clients.kafka import meaning
-from common.errors import OperatorError, TransientError
+from common.errors import OperatorError
 from common.settings.catalogue import Kafka
 from producer.lease import note as notes
 from producer.lease.assignor import PARTITION, LeaseAssignor
@@ -26,17 +26,24 @@ _NO_CONFIRMATION = (kafka_errors.CommitFailedError, kafka_errors.RebalanceInProg
 
 
 class Membership:
-    """Not thread-safe."""
+    """Not thread-safe. kafka-python keeps the place on a thread of its own, as long as :meth:`turn` is called.
 
-    def __init__(self, consumer: Any, assignor: LeaseAssignor, kafka: Kafka, timing: Timing) -> None:
-        self._consumer = consumer
+    Notes are read by a client that is no member. The broker answers the requests of one connection one after the
+    other, and a join waits for a dead member as long as its session lasts: a question behind it would time out, and
+    kafka-python would then drop the connection and the join with it.
+    """
+
+    def __init__(self, member: Any, reader: Any, assignor: LeaseAssignor, kafka: Kafka, timing: Timing) -> None:
+        self.answers = 0
+        """Round trips so far: to see whether these clients still reach Kafka."""
+        self._member = member
+        self._reader = reader
         self._assignor = assignor
         self._kafka = kafka
-        self._timing = timing
+        self._turn_ms = int(timing.turn * 1000)
+        self._answer_ms = int(timing.answer * 1000)
         self._partition = TopicPartition(kafka.lease_topic, PARTITION)
-        self.answers = 0
-        """Round trips so far: to see whether this client still reaches Kafka."""
-        consumer.subscribe([kafka.lease_topic])
+        member.subscribe([kafka.lease_topic])
 
     @classmethod
     def open(
@@ -49,59 +56,40 @@ class Membership:
             TransientError: no broker answers.
         """
         assignor = LeaseAssignor(kafka.lease_topic, claim)
-        clients: list[Any] = []
+        connect = partial(connect, group_id=kafka.lease_topic)
+        with ExitStack() as undone, _explained(kafka):
+            reader = connect(client_id=f"{client_id}-notes", **timing.reader_options())
+            undone.callback(reader.close, timeout_ms=0)
+            if not reader.partitions_for_topic(kafka.lease_topic):
+                raise OperatorError(
+                    f"topic {kafka.lease_topic} is missing at {','.join(kafka.brokers)}, or this user may not see it",
+                    remedy="Run `cryptoproxy setup`",
+                )
+            member = connect(client_id=client_id, partition_assignment_strategy=[assignor], **timing.member_options())
+            undone.pop_all()
+        return cls(member, reader, assignor, kafka, timing)
 
-        def remembered(**configs: Any) -> Any:
-            clients.append(KafkaNetClient(**configs))
-            return clients[-1]
-
-        try:
-            consumer = connect(
-                group_id=kafka.lease_topic,
-                client_id=client_id,
-                partition_assignment_strategy=[assignor],
-                kafka_client=remembered,
-                **timing.options(),
-            )
-            there = consumer.partitions_for_topic(kafka.lease_topic)
-        except kafka_errors.KafkaError as error:
-            for client in clients:
-                client.close()  # a consumer that found no broker leaves its thread and sockets behind
-            raise meaning(error, kafka) from error
-        if not there:
-            consumer.close(timeout_ms=0)
-            raise OperatorError(
-                f"topic {kafka.lease_topic} is missing at {','.join(kafka.brokers)}, or may not be seen by this user",
-                remedy="Run `cryptoproxy setup`",
-            )
-        return cls(consumer, assignor, kafka, timing)
-
-    def turn(self) -> Standing:
+    def turn(self) -> None:
         """Takes part in what goes on in the group, for ``timing.turn`` seconds.
 
         Raises:
             OperatorError: Kafka refuses.
             TransientError: it did not work this time.
         """
-        try:
-            self._consumer.poll(timeout_ms=int(self._timing.turn * 1000))
+        with _explained(self._kafka):
+            self._member.poll(timeout_ms=self._turn_ms)
             # Nothing is read: the partition's leader need not even be there.
-            self._consumer.pause(*self._consumer.assignment())
-        except kafka_errors.KafkaError as error:
-            raise meaning(error, self._kafka) from error
-        return self.standing()
+            self._member.pause(*self._member.assignment())
 
     def standing(self) -> Standing:
         """At this moment, without asking Kafka."""
-        group = self._consumer.group_metadata()
+        group = self._member.group_metadata()
         verdict = self._assignor.verdict
-        settled = (
-            group.state == MemberState.STABLE and verdict is not None and verdict.generation == group.generation_id
-        )
+        stable = group.state == MemberState.STABLE
         return Standing(
             member_id=group.member_id,
             generation=group.generation_id,
-            settled=settled,
+            settled=stable and verdict is not None and verdict.generation == group.generation_id,
             chosen=verdict is not None and verdict.chosen,
         )
 
@@ -113,15 +101,12 @@ class Membership:
             OperatorError: Kafka refuses for another reason.
             TransientError: no answer in time.
         """
-        try:
-            self._consumer.commit(
-                {self._partition: OffsetAndMetadata(0, note.encode(), -1)},
-                timeout_ms=int(self._timing.answer * 1000),
-            )
-        except _NO_CONFIRMATION:
-            return False
-        except kafka_errors.KafkaError as error:
-            raise meaning(error, self._kafka) from error
+        offsets = {self._partition: OffsetAndMetadata(0, note.encode(), -1)}
+        with _explained(self._kafka):
+            try:
+                self._member.commit(offsets, timeout_ms=self._answer_ms)
+            except _NO_CONFIRMATION:
+                return False
         self.answers += 1
         return True
 
@@ -132,18 +117,26 @@ class Membership:
             OperatorError: Kafka refuses.
             TransientError: no answer in time.
         """
-        try:
-            stored = self._consumer.committed(
-                self._partition, metadata=True, timeout_ms=int(self._timing.answer * 1000)
-            )
-        except kafka_errors.KafkaError as error:
-            raise meaning(error, self._kafka) from error
+        with _explained(self._kafka):
+            stored = self._reader.committed(self._partition, metadata=True, timeout_ms=self._answer_ms)
         self.answers += 1
         return None if stored is None else notes.decode(stored.metadata)
 
     def leave(self) -> None:
-        """Leaves the group, so that a successor is chosen at once."""
-        try:
-            self._consumer.close(autocommit=False, timeout_ms=int(self._timing.answer * 1000))
-        except kafka_errors.KafkaError as error:
-            raise TransientError(f"left the group without Kafka's answer: {error!r}") from error
+        """Leaves the group, so that a successor is chosen at once.
+
+        Raises:
+            OperatorError, TransientError: without Kafka's answer.
+        """
+        with _explained(self._kafka):
+            self._reader.close(autocommit=False, timeout_ms=0)
+            self._member.close(autocommit=False, timeout_ms=self._answer_ms)
+
+
+@contextmanager
+def _explained(kafka: Kafka) -> Iterator[None]:
+    """Kafka's errors by their meaning."""
+    try:
+        yield
+    except kafka_errors.KafkaError as error:
+        raise meaning(error, kafka) from error

@@ -25,9 +25,11 @@ class Note:
 
 
 def decode(text: str | None) -> Note | None:
-    """None where there is none, or one that this version does not understand."""
+    """None where there is none. One that this version does not understand is somebody's, too."""
+    if not text:
+        return None
     try:
-        content = json.loads(text or "")
+        content = json.loads(text)
         return Note(
             process=str(content["process"]),
             name=str(content["name"]),
@@ -37,7 +39,7 @@ def decode(text: str | None) -> Note | None:
             released=bool(content["released"]),
         )
     except (ValueError, TypeError, KeyError):
-        return None
+        return Note(process=text, name="a poller of another version", term=0, since=0)
 
 
 class Watch:

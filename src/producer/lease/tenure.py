@@ -2,15 +2,15 @@
 
     WAITING ──chosen──► CHOSEN ──took it──► PREPARING ──prepared──► ACTIVE
        ▲                  │                     │                     │
-       └──────────────────┴── put out of the group, or another chosen ┘
+       └──────────────────┴──────── another one has it ───────────────┘
 
-A rebalance under way changes nothing. One who was put out of the group goes on claiming the lease when it joins again:
-if Kafka put everybody out, because it stood still itself, the holder gets it back.
+A rebalance under way changes nothing. Neither does being put out of the group, for one who holds the lease: Kafka may
+have stood still itself and put everybody out. It claims the lease when it joins again, and has it until another one
+was chosen, or has written its note.
 """
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 from enum import Enum
 
@@ -33,7 +33,7 @@ class Event(Enum):
     REPLACED = "replaced"
     """Another one was chosen."""
     PUT_OUT = "put out"
-    """Kafka does not count this process as a member any more."""
+    """Kafka does not count this process as a member any more, or did not for a while."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Tenure:
         self.term: int | None = None
         self.since_ms = 0
         self._waiting_since = now_ms
-        self._joins = itertools.count(1)
+        self._client = 0
         self._member_id: str | None = None
         self._confirmed_after = -1
 
@@ -67,17 +67,16 @@ class Tenure:
 
     def claim(self) -> Claim:
         """What to say at the next join."""
-        return Claim(process=self.process, joins=next(self._joins), waiting_since=self._waiting_since, term=self.term)
+        return Claim(process=self.process, client=self._client, waiting_since=self._waiting_since, term=self.term)
 
     def observe(self, standing: Standing, *, now_ms: int) -> Event | None:
         """Takes notice of the standing; None if that changed nothing."""
-        waiting = self.stage is Stage.WAITING
-        known = self._member_id is not None
-        if known and (standing.generation < 0 or standing.member_id != self._member_id):
-            self._wait(now_ms)
+        if self._member_id is not None and (standing.generation < 0 or standing.member_id != self._member_id):
+            self._membership_ended()
             return Event.PUT_OUT
         if not standing.settled:
             return None
+        waiting = self.stage is Stage.WAITING
         if not standing.chosen:
             self.resign(now_ms=now_ms)
             return None if waiting else Event.REPLACED
@@ -109,16 +108,16 @@ class Tenure:
 
     def client_replaced(self) -> None:
         """The next membership is a new one for reasons of our own: that says nothing about the lease."""
+        self._client += 1
+        self._membership_ended()
+
+    def resign(self, *, now_ms: int) -> None:
+        """Another one has the lease, or shall have it."""
+        if self.holds:
+            self._waiting_since = now_ms
+        self.stage, self.term, self._member_id = Stage.WAITING, None, None
+
+    def _membership_ended(self) -> None:
         self._member_id = None
         if self.stage is Stage.CHOSEN:
             self.stage = Stage.WAITING
-
-    def resign(self, *, now_ms: int) -> None:
-        """Gives up the lease and the claim to it."""
-        self._wait(now_ms)
-        self.term = None
-
-    def _wait(self, now_ms: int) -> None:
-        if self.holds:
-            self._waiting_since = now_ms
-        self.stage, self._member_id = Stage.WAITING, None

@@ -37,12 +37,17 @@ class Timing:
     """Without any answer for so long, a new client is tried: the brokers may have moved, or the client hangs."""
     turn: float = 0.25
 
-    def options(self) -> dict[str, Any]:
-        """For kafka-python's consumer."""
+    def member_options(self) -> dict[str, Any]:
+        """For the consumer that is a member of the group."""
         return {
             "session_timeout_ms": int(self.session_timeout * 1000),
             "heartbeat_interval_ms": int(self.heartbeat * 1000),
             "max_poll_interval_ms": int(self.rebalance * 1000),
-            # A connection that is silent for so long is dropped and made anew.
-            "request_timeout_ms": 5_000,
+            # A connection that is silent for so long is dropped and made anew. One that takes part in a rebalance is
+            # silent while others wait for a dead leader.
+            "request_timeout_ms": int((self.session_timeout + self.heartbeat) * 1000),
         }
+
+    def reader_options(self) -> dict[str, Any]:
+        """For the consumer that only reads the note."""
+        return {"request_timeout_ms": int(1.5 * self.answer * 1000)}

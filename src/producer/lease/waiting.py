@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable
 
 from common.errors import CryptoProxyError
-from common.log import Limited
 from producer.lease import words
 from producer.lease.membership import Membership
 from producer.lease.note import Watch
@@ -15,6 +14,9 @@ from producer.lease.timing import Timing
 
 log = logging.getLogger(__name__)
 
+SAY_OFTEN, SAY_SELDOM = 5.0, 60.0
+"""Seconds between two log lines about a Kafka that does not answer."""
+
 
 class Waiting:
     def __init__(self, tenure: Tenure, timing: Timing, seconds: Callable[[], float]) -> None:
@@ -22,9 +24,9 @@ class Waiting:
         self._tenure = tenure
         self._timing = timing
         self._seconds = seconds
+        self._trouble: CryptoProxyError | None = None
         self._due = 0.0
-        self._often = Limited(log, seconds=5, clock=seconds)
-        self._seldom = Limited(log, seconds=60, clock=seconds)
+        self._say_again = seconds() + SAY_OFTEN
 
     def hurry(self) -> None:
         """Something changed: look at once."""
@@ -41,10 +43,9 @@ class Waiting:
             return False
         chosen = self._tenure.stage is Stage.CHOSEN
         self._due = now + (self._timing.heartbeat if chosen else self._timing.confirm)
-        before, note = self.watch.note, membership.read()
+        note = membership.read()
         self.watch.saw(note, self._seconds())
-        if note is not None and (before is None or (note.process, note.released) != (before.process, before.released)):
-            log.info("lease: %s", self.reason(None))
+        self._trouble = None
         return chosen and self.watch.free(self._tenure.process, silence=self._timing.silence)
 
     def next_term(self) -> int:
@@ -56,18 +57,20 @@ class Waiting:
         note = self.watch.note
         if note is None:
             return "the first one"
-        if note.process == self._tenure.process:
-            return "again"
         return f"after {note.name}, " + (
             "which had stopped" if note.released else f"silent for {self.watch.silent_for():.0f} s"
         )
 
     def unanswered(self, error: CryptoProxyError | None) -> None:
+        """Kafka did not answer. One that never heard of a holder says so often: maybe nobody polls."""
         self.watch.blind()
-        if error is not None:
-            limited = self._often if self.watch.note is None else self._seldom
-            limited.warning("waiting", self.reason(error))
+        if error is None:
+            return
+        self._trouble, now = error, self._seconds()
+        if now >= self._say_again:
+            self._say_again = now + (SAY_OFTEN if self.watch.note is None else SAY_SELDOM)
+            log.warning("lease: %s", self.reason())
 
-    def reason(self, trouble: CryptoProxyError | None) -> str:
+    def reason(self) -> str:
         """For `/readyz`."""
-        return words.waiting(self._tenure.stage, self.watch, trouble, self._tenure.process)
+        return words.waiting(self._tenure.stage, self.watch, self._trouble)

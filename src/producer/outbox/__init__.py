@@ -12,6 +12,7 @@
 |---|---|
 | ``entry`` | a kept poll's name and bytes |
 | ``files`` | the one place that writes: temporary file, fsync, link, fsync, unlink |
+| ``waiting`` | what waits for one drain, in order |
 | ``outbox`` | keep, drain, bounds, recovery |
 """
 

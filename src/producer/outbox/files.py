@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 import os
+import threading
 from contextlib import suppress
 from pathlib import Path
+
+BLOCK_BYTES = 4096
+"""What a disk gives at once. Thousands of small files fill it by these, not by their bytes."""
+
+
+def on_disk(size: int) -> int:
+    """Bytes of the disk that a file of ``size`` bytes takes: whole blocks, and one for an empty file's name."""
+    return max(1, -(-size // BLOCK_BYTES)) * BLOCK_BYTES
 
 
 def write(path: Path, content: bytes) -> None:
@@ -41,9 +50,10 @@ def sync_folder(folder: Path) -> None:
 
 
 class Mark:
-    """A number that survives: fixed width, overwritten in place, so that one fsync is enough."""
+    """A number that survives and only grows: fixed width, overwritten in place, so that one fsync is enough."""
 
     def __init__(self, path: Path) -> None:
+        self._lock = threading.Lock()
         new = not path.exists()
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         if new:
@@ -53,9 +63,15 @@ class Mark:
         text = os.pread(self._descriptor, 64, 0)
         return int(text) if text.strip().isdigit() else None
 
-    def write(self, number: int) -> None:
-        os.pwrite(self._descriptor, b"%020d\n" % number, 0)
-        os.fsync(self._descriptor)
+    def advance(self, number: int) -> None:
+        """To ``number``, unless it is there or further already."""
+        with self._lock:
+            if number > (self.read() or 0):
+                os.pwrite(self._descriptor, b"%020d\n" % number, 0)
+                os.fsync(self._descriptor)
 
     def close(self) -> None:
-        os.close(self._descriptor)
+        """Afterwards every use fails; the descriptor's number may be another file's by then."""
+        with self._lock:
+            descriptor, self._descriptor = self._descriptor, -1
+        os.close(descriptor)

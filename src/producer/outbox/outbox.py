@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-import bisect
+import errno
 import fcntl
 import logging
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 from common.errors import CryptoProxyError, OperatorError
 from producer.outbox import files
 from producer.outbox.entry import Entry
+from producer.outbox.waiting import Waiting
 
 log = logging.getLogger(__name__)
 
 KAFKA = "kafka"
 S3 = "s3"
 DRAINS = (KAFKA, S3)
+
+_DAMAGE = (errno.ENOENT, errno.EIO, errno.EBADMSG, errno.EUCLEAN)
+"""A file that cannot be read for one of these is lost. For another (no descriptors left, no rights) it may be good."""
 
 
 class OutboxFullError(CryptoProxyError):
@@ -37,18 +42,19 @@ class Outbox:
         self._slots = folder / "slots"
         self._drains = {drain: folder / drain for drain in DRAINS}
         self._changed = threading.Condition()
-        self._waiting: dict[str, list[Entry]] = {drain: [] for drain in DRAINS}
-        """Sorted, oldest first."""
-        self._sizes: dict[Entry, int] = {}
+        self._waiting = {drain: Waiting() for drain in DRAINS}
         self._used = 0
         self._marks: dict[str, files.Mark] = {}
-        try:
+        with self._disk("be made"):
             for path in (self._writing, self._damaged, self._slots, *self._drains.values()):
                 path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OperatorError(f"the outbox {folder} cannot be made: {error}", remedy="Mend OUTBOX_DIR") from error
-        self._lock_file = self._lock()
-        self._recover()
+            self._lock_file = self._lock()
+        try:
+            with self._disk("be taken over"):
+                self._recover()
+        except OperatorError:
+            self.close()
+            raise
 
     # --- keep
 
@@ -70,10 +76,14 @@ class Outbox:
         path = self._writing / entry.name
         files.write(path, content)
         # From here a crash loses nothing: the next start finds the whole file and goes on below.
-        self._mark(source).write(slot_ms)
-        if before_drains is not None:
-            before_drains(entry)
-        self._publish(path, entry, len(content))
+        try:
+            self._mark(source).advance(slot_ms)
+            if before_drains is not None:
+                before_drains(entry)
+            self._publish(path, entry, len(content))
+        except OSError:
+            self._undo(path, entry)
+            raise
         return entry
 
     def require_room(self, size: int = 0) -> None:
@@ -82,7 +92,7 @@ class Outbox:
         Raises:
             OutboxFullError: with what to do.
         """
-        if (used := self.bytes_used()) + size > self.max_bytes:
+        if (used := self.bytes_used()) + files.on_disk(size) > self.max_bytes:
             raise OutboxFullError(
                 f"the outbox {self.folder} is full ({used} of {self.max_bytes} bytes), polling stops; nothing kept is "
                 "lost. It goes on when Kafka and S3 take what waits; or raise OUTBOX_MAX_SIZE"
@@ -94,26 +104,32 @@ class Outbox:
 
     def advance_last_slot(self, source: str, slot_ms: int) -> None:
         """Another machine has kept up to ``slot_ms``: it shall not be polled again here."""
-        mark = self._mark(source)
-        if slot_ms > (mark.read() or 0):
-            mark.write(slot_ms)
+        self._mark(source).advance(slot_ms)
 
     def _publish(self, path: Path, entry: Entry, size: int) -> None:
         files.link(path, *self._drains.values())
         path.unlink()
         with self._changed:
-            self._count(entry, size)
-            for waiting in self._waiting.values():
-                if not self._has(waiting, entry):
-                    bisect.insort(waiting, entry)
+            for drain in self._drains:
+                self._count(drain, entry, size)
             self._changed.notify_all()
+
+    def _undo(self, path: Path, entry: Entry) -> None:
+        """What the caller takes for missed shall not be delivered after the next start."""
+        with self._changed:
+            kept_before = any(entry in each for each in self._waiting.values())
+        for folder in () if kept_before else self._drains.values():
+            with suppress(OSError):
+                (folder / entry.name).unlink(missing_ok=True)
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
 
     # --- drain
 
     def oldest(self, drain: str, limit: int | None = None) -> list[Entry]:
         """What ``drain`` has not delivered yet, oldest first."""
         with self._changed:
-            return self._waiting[drain][:limit]
+            return self._waiting[drain].oldest(limit)
 
     def count(self, drain: str) -> int:
         """How many polls wait for ``drain``."""
@@ -126,33 +142,47 @@ class Outbox:
             self._changed.wait_for(lambda: bool(self._waiting[drain]), timeout=seconds)
 
     def read(self, drain: str, entry: Entry) -> bytes | None:
-        """The content of ``entry``; None if it is damaged, and then it is set aside."""
-        try:
-            content = (self._drains[drain] / entry.name).read_bytes()
-        except OSError as error:
-            content, fault = b"", str(error)
-        else:
-            fault = "its content is not what its name says"
-        if entry.holds(content):
-            return content
-        self._set_aside(drain, entry, fault)
+        """The content of ``entry``; None if it is damaged, and then it is set aside.
+
+        Raises:
+            OperatorError: it cannot be read now, but may be good.
+        """
+        folder = self._drains[drain]
+        with self._disk("be read"):
+            try:
+                content = (folder / entry.name).read_bytes()
+            except OSError as error:
+                if error.errno not in _DAMAGE or not folder.is_dir():  # a disk that is not mounted is no damage
+                    raise
+                fault = str(error)
+            else:
+                if entry.holds(content):
+                    return content
+                fault = "its content is not what its name says"
+            self._set_aside(folder / entry.name, fault)
+        self._forget(drain, entry)
         return None
 
     def done(self, drain: str, entry: Entry) -> None:
-        """``drain`` has delivered ``entry``."""
-        (self._drains[drain] / entry.name).unlink(missing_ok=True)
+        """``drain`` has delivered ``entry``.
+
+        Raises:
+            OperatorError: it cannot be removed, and would be delivered again.
+        """
+        with self._disk("be written"):
+            (self._drains[drain] / entry.name).unlink(missing_ok=True)
         self._forget(drain, entry)
 
     # --- bounds
 
     def bytes_used(self) -> int:
-        """Bytes on disk; a poll that waits for both drains is stored once."""
+        """Bytes on disk, in whole blocks; a poll that waits for both drains is stored once."""
         with self._changed:
             return self._used
 
     def bytes_waiting(self, drain: str) -> int:
         with self._changed:
-            return sum(self._sizes[entry] for entry in self._waiting[drain])
+            return self._waiting[drain].bytes
 
     def close(self) -> None:
         for mark in self._marks.values():
@@ -165,7 +195,7 @@ class Outbox:
         file = (self.folder / "lock").open("a+")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             file.seek(0)
             holder = file.read().strip()
             file.close()
@@ -181,17 +211,20 @@ class Outbox:
     def _recover(self) -> None:
         """Takes over what an earlier run left: whole files are good wherever they lie, half-written ones are not."""
         for drain, folder in self._drains.items():
-            for path in folder.iterdir():
-                entry = Entry.parse(path.name)
-                if entry is None:
-                    self._set_aside_path(path, "its name is not one of ours")
-                    continue
-                self._waiting[drain].append(entry)
-                self._count(entry, path.stat().st_size)
-            self._waiting[drain].sort()
+            for name in sorted(path.name for path in folder.iterdir()):
+                if entry := Entry.parse(name):
+                    self._count(drain, entry, (folder / name).stat().st_size)
+                else:
+                    self._set_aside(folder / name, "its name is not one of ours")
         for path in self._writing.iterdir():
             entry = Entry.parse(path.name)
-            content = path.read_bytes()
+            try:
+                content = path.read_bytes()
+            except OSError as error:
+                if error.errno not in _DAMAGE:
+                    raise
+                self._set_aside(path, str(error))
+                continue
             if entry is None or not entry.holds(content):
                 # It was never kept: keep() had not returned, and its poll counts as missed.
                 log.warning("removed %s, half-written when the process ended", path)
@@ -199,9 +232,13 @@ class Outbox:
                 continue
             self._publish(path, entry, len(content))
             log.info("took over %s, written when the process ended", entry.name)
-        for entry in sorted(self._sizes):
-            self.advance_last_slot(entry.source, entry.slot_ms)
-        if self._sizes:
+        last: dict[str, int] = {}
+        for waiting in self._waiting.values():
+            for entry in waiting.oldest(None):
+                last[entry.source] = max(entry.slot_ms, last.get(entry.source, 0))
+        for source, slot_ms in last.items():
+            self.advance_last_slot(source, slot_ms)
+        if any(map(len, self._waiting.values())):
             log.info(
                 "the outbox holds %d polls for Kafka and %d for S3 from an earlier run",
                 len(self._waiting[KAFKA]), len(self._waiting[S3]),
@@ -213,30 +250,32 @@ class Outbox:
                 self._marks[source] = files.Mark(self._slots / source)
             return self._marks[source]
 
-    def _set_aside(self, drain: str, entry: Entry, fault: str) -> None:
-        self._set_aside_path(self._drains[drain] / entry.name, fault)
-        self._forget(drain, entry)
-
-    def _set_aside_path(self, path: Path, fault: str) -> None:
+    def _set_aside(self, path: Path, fault: str) -> None:
         target = self._damaged / f"{path.parent.name}-{path.name}"
-        log.error("%s is damaged (%s); set aside as %s, the rest is delivered", path, fault, target)
-        if path.exists():
+        try:
             path.replace(target)
+        except FileNotFoundError:
+            log.error("%s is lost (%s); the rest is delivered", path, fault)  # noqa: TRY400
+        else:
+            log.error("%s is damaged (%s); set aside as %s, the rest is delivered", path, fault, target)
 
     def _forget(self, drain: str, entry: Entry) -> None:
         with self._changed:
-            waiting = self._waiting[drain]
-            if self._has(waiting, entry):
-                del waiting[bisect.bisect_left(waiting, entry)]
-            if not any(self._has(each, entry) for each in self._waiting.values()):
-                self._used -= self._sizes.pop(entry, 0)
+            room = self._waiting[drain].remove(entry)
+            if not any(entry in each for each in self._waiting.values()):
+                self._used -= room
             self._changed.notify_all()
 
-    @staticmethod
-    def _has(waiting: list[Entry], entry: Entry) -> bool:
-        at = bisect.bisect_left(waiting, entry)
-        return at < len(waiting) and waiting[at] == entry
+    def _count(self, drain: str, entry: Entry, size: int) -> None:
+        if not any(entry in each for each in self._waiting.values()):
+            self._used += files.on_disk(size)
+        self._waiting[drain].add(entry, files.on_disk(size))
 
-    def _count(self, entry: Entry, size: int) -> None:
-        self._used += size - self._sizes.get(entry, 0)
-        self._sizes[entry] = size
+    @contextmanager
+    def _disk(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise OperatorError(
+                f"the outbox {self.folder} cannot {what}: {error}", remedy="Free its disk, or mend OUTBOX_DIR's rights"
+            ) from error

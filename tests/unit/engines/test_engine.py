@@ -148,6 +148,14 @@ def test_a_killed_one_starts_again_and_a_suspended_one_goes_on(make: Make) -> No
         engine.suspend()
 
 
+def test_removing_leaves_neither_process_nor_folder(make: Make) -> None:
+    engine = make()
+    bring_up((engine,))
+    engine.remove()
+    assert not engine.running
+    assert not engine.folder.exists()
+
+
 def test_a_folder_that_cannot_be_made_is_named(make: Make, tmp_path: Path) -> None:
     (tmp_path / "small").write_text("a file where the folder should be")
     with pytest.raises(OperatorError, match=r"cannot be started in .*small"):

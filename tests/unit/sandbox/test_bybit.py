@@ -134,6 +134,23 @@ def test_the_old_tickers_look_as_recorded(http, sandbox, recorded_json, symbol, 
     assert re.fullmatch(r"\d{10}\.\d{6}", answer["time_now"])
 
 
+def test_the_old_symbol_list_looks_as_recorded(http, market, recorded_json):
+    recorded = recorded_json("bybit/v2_symbols_2019-09-05.json")
+    answer = ask(http, market, "/v2/public/symbols").json()
+    assert list(answer) == list(recorded)
+    for known in recorded["result"]:
+        row = next(row for row in answer["result"] if row["name"] == "BTCUSD")
+        assert list(row) == list(known)
+        assert {name: type(value) for name, value in row.items()} == {
+            name: type(value) for name, value in known.items()
+        }
+        assert [list(row[name]) for name in ("price_filter", "lot_size_filter")] == [
+            list(known[name]) for name in ("price_filter", "lot_size_filter")
+        ]
+    tickers = ask(http, market, "/v2/public/tickers").json()["result"]
+    assert [row["name"] for row in answer["result"]] == [row["symbol"] for row in tickers]
+
+
 @pytest.mark.parametrize(
     ("params", "text"),
     [

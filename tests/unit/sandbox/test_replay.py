@@ -67,6 +67,8 @@ def test_bybits_categories_do_not_mix(http, clock, recorded_path, recorded):
         assert answer.json()["retCode"] == 10001
         old = http.get(box.base_url("bybit") + "/v2/public/tickers")
         assert old.content == recorded("bybit/v2_tickers_2019-09-05.json")
+        symbols = http.get(box.base_url("bybit") + "/v2/public/symbols")
+        assert symbols.content == recorded("bybit/v2_symbols_2019-09-05.json")
 
 
 def test_faults_work_on_replayed_bodies_too(http, clock, tmp_path):

@@ -1,0 +1,1 @@
+"""How a definition becomes what Kibana stores. Shapes that Kibana 8.11 to 9.x both read."""

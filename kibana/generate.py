@@ -1,0 +1,58 @@
+"""Writes the NDJSON that Kibana imports: ``python -m kibana.generate``, from the project's root."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from kibana.builders.encoding import ndjson
+from kibana.definitions import data_view, market, newest_records, pipeline, shared, volatility
+
+FILE = Path(__file__).resolve().parent / "crypto-prices.ndjson"
+ALIAS = "crypto-prices"
+_ALIAS_PATTERN = re.compile(r"[a-z0-9][a-z0-9._-]{0,199}")
+
+
+def everything(*, alias: str = ALIAS, source: str = shared.DEFAULT_SOURCE) -> bytes:
+    """All objects, the data view first.
+
+    Args:
+        alias: what the data view reads: the setting ES_INDEX.
+        source: the one that Market opens with.
+    """
+    return ndjson(
+        [
+            data_view.saved_object_for(alias),
+            newest_records.saved_search(),
+            market.dashboard(source).saved_object(),
+            volatility.dashboard().saved_object(),
+            pipeline.dashboard().saved_object(),
+        ]
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m kibana.generate", description=__doc__)
+    parser.add_argument("--alias", "--index", default=ALIAS, help="what the data view reads (ES_INDEX); %(default)s")
+    parser.add_argument("--source", default=shared.DEFAULT_SOURCE, help="the one Market opens with; %(default)s")
+    parser.add_argument("--output", type=Path, default=FILE, help="%(default)s")
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if the file is not what would be")
+    given = parser.parse_args(arguments)
+    if not _ALIAS_PATTERN.fullmatch(given.alias):
+        parser.error("--alias must be lower-case letters, digits, '.', '_' or '-'")
+    made = everything(alias=given.alias, source=given.source)
+    if given.check:
+        same = given.output.is_file() and given.output.read_bytes() == made
+        if not same:
+            sys.stderr.write(f"{given.output} is not what the definitions make: run python -m kibana.generate\n")
+        return 0 if same else 1
+    given.output.write_bytes(made)
+    sys.stdout.write(f"{given.output}: {len(made.splitlines())} objects, {len(made)} bytes\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

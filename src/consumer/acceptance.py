@@ -1,0 +1,138 @@
+"""A person's word that poison up to an offset may go to the dead letters, and how it reaches a fused indexer.
+
+`cryptoproxy consume --accept-poison PARTITION:OFFSET` writes it to the compacted state topic, under a key per
+partition; whichever indexer holds that partition looks there while its fuse is blown.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from kafka import TopicPartition
+from kafka import errors as kafka_errors
+
+from common.clients import kafka as kafka_client
+from common.errors import OperatorError
+from common.record import iso
+from common.settings.catalogue import Kafka
+
+log = logging.getLogger(__name__)
+
+_KEY = "accept-poison"
+_SECONDS = 10.0
+
+
+def parse_place(text: str) -> tuple[int, int]:
+    """``"0:1234"`` → partition and offset.
+
+    Raises:
+        ValueError: it is spelled otherwise.
+    """
+    found = re.fullmatch(r"(\d+):(\d+)", text.strip())
+    if found is None:
+        raise ValueError(f"{text!r} is not PARTITION:OFFSET, like 0:1234")
+    return int(found[1]), int(found[2])
+
+
+def accept(kafka: Kafka, places: Iterable[tuple[int, int]], *, now_ms: int) -> list[str]:
+    """Writes the word for each (partition, offset); a line about each. A later word for a partition replaces it.
+
+    Raises:
+        CryptoProxyError: no such partition, or Kafka did not take it.
+    """
+    words = []
+    producer: Any = None
+    try:
+        producer = kafka_client.producer(kafka, client_id="cryptoproxy-accept")
+        there = producer.partitions_for(kafka.topic) or set()
+        for partition, offset in places:
+            if partition not in there:
+                raise OperatorError(
+                    f"topic {kafka.topic} has no partition {partition}", remedy="Take the numbers from /readyz"
+                )
+            value = json.dumps({"offset": offset, "time": iso(now_ms)}).encode()
+            key = f"{_KEY}:{kafka.topic}:{partition}".encode()
+            producer.send(kafka.state_topic, key=key, value=value).get(timeout=_SECONDS)
+            words.append(f"poison of {kafka.topic} partition {partition} up to offset {offset} may be dead-lettered")
+    except kafka_errors.KafkaError as error:
+        raise kafka_client.meaning(error, kafka) from error
+    finally:
+        if producer is not None:
+            producer.close(timeout=_SECONDS)
+    return words
+
+
+class Acceptances:
+    """What persons have accepted. Thread-safe; keeps its place in the topic between two looks."""
+
+    def __init__(self, kafka: Kafka, connect: Callable[[], Any]) -> None:
+        self._kafka = kafka
+        self._connect = connect
+        self._consumer: Any = None
+        self._accepted: dict[int, int] = {}
+        self._lock = threading.Lock()
+
+    def read(self) -> Mapping[int, int]:
+        """By partition: the offset up to which poison is accepted.
+
+        Raises:
+            CryptoProxyError: the topic cannot be read now.
+        """
+        with self._lock:
+            try:
+                if self._consumer is None:
+                    self._open()
+                self._read_to_the_end()
+            except kafka_errors.KafkaError as error:
+                self._close()
+                raise kafka_client.meaning(error, self._kafka) from error
+            return dict(self._accepted)
+
+    def close(self) -> None:
+        """The next look begins anew."""
+        with self._lock:
+            self._close()
+
+    def _close(self) -> None:
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            consumer.close(timeout_ms=1000)
+
+    def _open(self) -> None:
+        self._accepted.clear()
+        self._consumer = self._connect()
+        topic = self._kafka.state_topic
+        partitions = self._consumer.partitions_for_topic(topic)
+        if not partitions:
+            self._close()
+            raise OperatorError(f"topic {topic} is missing", remedy="Run `cryptoproxy setup`")
+        self._consumer.assign([TopicPartition(topic, each) for each in partitions])
+
+    def _read_to_the_end(self) -> None:
+        deadline = time.monotonic() + _SECONDS
+        ends = self._consumer.end_offsets(list(self._consumer.assignment()), timeout_ms=int(_SECONDS * 1000))
+        while any((self._consumer.position(each, timeout_ms=1000) or 0) < end for each, end in ends.items()):
+            if time.monotonic() > deadline:
+                raise kafka_errors.KafkaTimeoutError(f"topic {self._kafka.state_topic} is not read to its end")
+            for records in self._consumer.poll(timeout_ms=500).values():
+                for record in records:
+                    self._take(record)
+
+    def _take(self, record: Any) -> None:
+        kind, _, place = (record.key or b"").decode(errors="replace").partition(":")
+        topic, _, partition = place.rpartition(":")
+        if kind != _KEY or topic != self._kafka.topic:
+            return  # others keep their state here, too
+        try:
+            if record.value is None:
+                self._accepted.pop(int(partition), None)
+            else:
+                self._accepted[int(partition)] = int(json.loads(record.value)["offset"])
+        except (ValueError, KeyError, TypeError):
+            log.warning("unreadable acceptance %r at %s:%d", record.value, record.topic, record.offset)

@@ -1,0 +1,227 @@
+"""What is under way: batches from their reading to their end. decode → index → dead-letter → finished.
+
+Batches are finished in the order in which they were read, so no offset is given out to be committed before each
+record below it is indexed, known as a duplicate, or acknowledged by the dead-letter topic.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import Future, wait
+from functools import partial
+from typing import Any
+
+from common.errors import CryptoProxyError
+from common.metrics import IndexerMetrics
+from common.service import Health
+from consumer.acceptance import Acceptances
+from consumer.batch import Batch, DeadLetter
+from consumer.dead_letters import DeadLetterQueue
+from consumer.delivery import Delivery
+from consumer.fuse import IN_A_ROW, OF_THE_LAST, Fuse
+from consumer.progress import Progress
+from consumer.window import Flight, Window
+from consumer.workers import Workers
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 3.0
+"""How often a blown fuse looks for a person's word."""
+PART = "fuse"
+PART_WORD = "acceptance"
+
+
+class Pipeline:
+    """Thread-safe: the loop uses it, and the client's own thread while the loop waits for a rebalance."""
+
+    def __init__(
+        self,
+        *,
+        in_flight: int,
+        delivery: Delivery,
+        dead_letters: DeadLetterQueue,
+        acceptances: Acceptances,
+        health: Health,
+        metrics: IndexerMetrics,
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._delivery = delivery
+        self._dead_letters = dead_letters
+        self._acceptances = acceptances
+        self._health = health
+        self._metrics = metrics
+        self._monotonic = monotonic
+        self._lock = threading.RLock()
+        self._workers = Workers(in_flight, "bulk")
+        self._window = Window(in_flight)
+        self.progress = Progress(metrics)
+        self._fuse = Fuse()
+        self._blown = False
+        self._accepted: Mapping[int, int] = {}
+        self._look: Future[Mapping[int, int]] | None = None
+        self._look_at = 0.0
+        self._stopped = threading.Event()
+
+    # --- for the loop
+
+    def verify(self) -> None:
+        """Looks whether Elasticsearch is as it must be, before the first record comes; not ready until it is."""
+        self._workers.submit(partial(self._delivery.verify, self._stopped))
+
+    def begin(self, batch: Batch) -> None:
+        """Takes a batch that was just read."""
+        abandon = threading.Event()
+        with self._lock:
+            future = self._workers.submit(partial(self._delivery.deliver, batch, abandon))
+            self._window.add(Flight(batch, future, abandon))
+            self._metrics.in_flight.set(len(self._window))
+
+    def held_up(self, seconds: float) -> bool:
+        """Whether no further batch may begin now. Waits so long for room: the ordinary back-pressure."""
+        if not self._advance():
+            return False
+        if not self._blown:
+            self._wait_for_oldest(seconds)
+        return self._advance()
+
+    @property
+    def busy(self) -> bool:
+        return len(self._window) > 0
+
+    def take_finished(self) -> Mapping[Any, int]:
+        """The offsets to commit since the last call, by TopicPartition."""
+        with self._lock:
+            return self._window.take_finished()
+
+    def put_back(self, offsets: Mapping[Any, int]) -> None:
+        """A commit of these failed."""
+        with self._lock:
+            self._window.put_back(offsets)
+
+    def offer(self, offsets: Mapping[Any, int]) -> None:
+        """Positions to commit that nothing has to be done for."""
+        with self._lock:
+            self._window.offer(offsets)
+
+    # --- for a rebalance, and for the end
+
+    def finish(self, seconds: float) -> None:
+        """Waits so long for what is under way. What needs a person's word is not waited for."""
+        deadline = time.monotonic() + seconds
+        self._advance()
+        while self.busy and not self._blown and (left := deadline - time.monotonic()) > 0:
+            self._wait_for_oldest(min(left, 0.2))
+            self._advance()
+
+    def keep_only(self, owned: Collection[Any]) -> None:
+        """Lets go of all partitions but these."""
+        with self._lock:
+            self._window.keep_only(owned)
+            self._metrics.in_flight.set(len(self._window))
+            self._reconsider()
+
+    def stop(self) -> None:
+        """Ends all threads as soon as they have what they wait for."""
+        self.keep_only(())
+        self._stopped.set()
+        self._workers.stop()
+        self._dead_letters.close()
+
+    # --- decode → index → dead-letter → finished
+
+    def _advance(self) -> bool:
+        """Takes the oldest batches as far as they have got. True if no further one may begin."""
+        with self._lock:
+            self._look_for_word()
+            while (flight := self._window.oldest) is not None and flight.future.done() and not self._blown:
+                if flight.delivered is None:
+                    flight.delivered = flight.future.result()
+                if not flight.judged:
+                    letters = flight.letters()
+                    if not self._passes(flight, letters):
+                        break
+                    flight.judged = True
+                    if letters:
+                        flight.future = self._workers.submit(partial(self._dead_letters.send, letters, flight.abandon))
+                        continue
+                flight.future.result()
+                self.progress.add(flight.batch, flight.delivered)
+                self._fuse.remember()
+                self._window.finish_oldest()
+                self._metrics.in_flight.set(len(self._window))
+            return self._blown or self._window.full
+
+    def _wait_for_oldest(self, seconds: float) -> None:
+        with self._lock:
+            flight = self._window.oldest
+        if flight is not None:
+            wait((flight.future,), timeout=seconds)
+
+    # --- the fuse
+
+    def _passes(self, flight: Flight, letters: list[DeadLetter]) -> bool:
+        if not letters:
+            self._fuse.judge_good(len(flight.batch.order))
+        else:
+            mine, accepted = flight.batch.next_offsets, self._accepted
+            bad = {id(letter.record) for letter in letters}
+            blows = self._fuse.judge(
+                id(record) in bad
+                for record in flight.batch.order
+                if (record.topic, record.partition) in mine and record.offset > accepted.get(record.partition, -1)
+            )
+            unaccepted = [each for each in letters if each.record.offset > accepted.get(each.record.partition, -1)]
+            # Once blown, a word that leaves some of the batch's poison out is not enough.
+            if blows or (flight.held_by_fuse and unaccepted):
+                flight.held_by_fuse = self._blown = True
+                self._health.hold(PART, _blown(unaccepted))
+                return False
+        self._forget_fuse()
+        return True
+
+    def _look_for_word(self) -> None:
+        """While the fuse is blown: has a person accepted the poison?"""
+        if self._look is not None and self._look.done():
+            look, self._look = self._look, None
+            try:
+                accepted = look.result()
+            except CryptoProxyError as error:
+                self._health.hold(PART_WORD, f"whether a person accepted the poison cannot be read: {error}")
+            else:
+                self._health.release(PART_WORD)
+                if accepted != self._accepted:
+                    self._accepted = accepted
+                    self._reconsider()
+        if self._blown and self._look is None and self._monotonic() >= self._look_at:
+            self._look_at = self._monotonic() + LOOK_SECONDS
+            self._look = self._workers.submit(self._acceptances.read)
+
+    def _reconsider(self) -> None:
+        """Partitions or acceptances are others now: judge the held batch again, if it is still there."""
+        self._blown = False
+        self._look_at = 0.0
+        if self._window.oldest is None or not self._window.oldest.held_by_fuse:
+            self._forget_fuse()
+
+    def _forget_fuse(self) -> None:
+        self._health.release(PART)
+        self._health.release(PART_WORD)
+
+
+def _blown(poison: list[DeadLetter]) -> str:
+    last: dict[int, DeadLetter] = {}
+    for letter in poison:
+        found = last.get(letter.record.partition)
+        if found is None or found.record.offset < letter.record.offset:
+            last[letter.record.partition] = letter
+    places = " ".join(f"--accept-poison {partition}:{last[partition].record.offset}" for partition in sorted(last))
+    example = poison[-1]
+    return (
+        f"{IN_A_ROW} of the last {OF_THE_LAST} records are poison, for example {example.record.topic} "
+        f"{example.record.partition}:{example.record.offset} ({example.reason}: {example.error[:300]}). "
+        "Nothing of this batch is sent to the dead letters or committed. If it may go there: "
+        f"cryptoproxy consume {places} (or higher offsets, to let more pass)"
+    )

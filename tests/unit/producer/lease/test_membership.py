@@ -1,0 +1,100 @@
+"""What Kafka's answers are called."""
+
+from __future__ import annotations
+
+import pytest
+from kafka import errors as kafka_errors
+
+from common.errors import OperatorError, TransientError
+from common.settings.catalogue import Kafka
+from common.settings.loading import load_section
+from producer.lease.claims import Claim
+from producer.lease.membership import Membership
+from producer.lease.note import Note
+from producer.lease.timing import Timing
+from tests.unit.producer.lease.fake_kafka import FakeKafka
+
+KAFKA = Kafka(**load_section(Kafka, {"KAFKA_TOPIC": "crypto-data"}, []))
+NOTE = Note(process="p", name="web-1:42", term=1, since=0)
+
+
+@pytest.fixture
+def kafka() -> FakeKafka:
+    return FakeKafka()
+
+
+def opened(kafka: FakeKafka) -> Membership:
+    claim = Claim(process="p", client=0, waiting_since=0)
+    return Membership.open(kafka.connect, KAFKA, Timing(), client_id="lease-web-1", claim=lambda: claim)
+
+
+def test_its_group_and_durations_are_what_takeover_in_15_s_needs(kafka: FakeKafka) -> None:
+    opened(kafka)
+    options = kafka.member.options
+    assert options["group_id"] == "crypto-data.lease"
+    assert options["session_timeout_ms"] >= 6_000, "the brokers' least"
+    assert 3 * options["heartbeat_interval_ms"] <= options["session_timeout_ms"]
+    assert options["session_timeout_ms"] + 2 * options["heartbeat_interval_ms"] < 12_000
+    assert options["request_timeout_ms"] > options["session_timeout_ms"]
+
+
+def test_a_missing_topic_names_the_remedy_and_leaves_no_client_behind(kafka: FakeKafka) -> None:
+    kafka.topic = False
+    with pytest.raises(OperatorError, match=r"crypto-data\.lease is missing .* Run `cryptoproxy setup`"):
+        opened(kafka)
+    assert all(each.closed for each in kafka.clients)
+
+
+def test_no_broker_is_transient(kafka: FakeKafka) -> None:
+    kafka.up = False
+    with pytest.raises(TransientError, match="Unable to bootstrap"):
+        opened(kafka)
+
+
+def test_it_stands_where_the_verdict_of_its_generation_says(kafka: FakeKafka) -> None:
+    membership = opened(kafka)
+    assert not membership.standing().settled
+    kafka.member.settle(chosen=True, generation=3)
+    assert (membership.standing().settled, membership.standing().chosen) == (True, True)
+    kafka.member.rebalance()
+    assert not membership.standing().settled
+    kafka.member.settle(chosen=False, generation=4)
+    assert (membership.standing().settled, membership.standing().chosen) == (True, False)
+    kafka.member.learn()
+    assert membership.standing().generation == -1
+
+
+def test_a_note_is_taken_from_members_only(kafka: FakeKafka) -> None:
+    membership = opened(kafka)
+    kafka.member.settle(chosen=True)
+    assert membership.confirm(NOTE)
+    assert membership.read() == NOTE
+    kafka.member.rebalance()
+    assert not membership.confirm(NOTE)
+    kafka.member.settle(chosen=True, generation=2)
+    kafka.member.forget()
+    assert not membership.confirm(NOTE)
+    assert membership.answers == 2
+
+
+def test_no_answer_is_transient(kafka: FakeKafka) -> None:
+    membership = opened(kafka)
+    kafka.member.settle(chosen=True)
+    kafka.up = False
+    with pytest.raises(TransientError):
+        membership.confirm(NOTE)
+    with pytest.raises(TransientError):
+        membership.read()
+    assert membership.answers == 0
+
+
+def test_a_refusal_is_for_a_person(kafka: FakeKafka) -> None:
+    membership = opened(kafka)
+    kafka.error = kafka_errors.TopicAuthorizationFailedError("crypto-data.lease")
+    with pytest.raises(OperatorError):
+        membership.turn()
+
+
+def test_it_leaves_with_all_its_clients(kafka: FakeKafka) -> None:
+    opened(kafka).leave()
+    assert [each.closed for each in kafka.clients] == [True, True]
