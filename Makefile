@@ -47,6 +47,7 @@ check: $(STAMP) ## Format, lint, types, generated files
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python scripts/make_docs.py --check
+	$(BIN)/python -m kibana.generate --check
 
 .PHONY: format
 format: $(STAMP) ## Put the code into its format
@@ -54,8 +55,9 @@ format: $(STAMP) ## Put the code into its format
 	$(BIN)/ruff check --fix .
 
 .PHONY: docs
-docs: $(STAMP) ## Make what is made from the code: settings page, .env.example, schema
+docs: $(STAMP) ## Make what is made from the code: settings page, .env.example, schema, dashboards
 	$(BIN)/python scripts/make_docs.py
+	$(BIN)/python -m kibana.generate
 
 .PHONY: lock
 lock: $(STAMP) ## Pin all dependencies anew from pyproject.toml
