@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from cli import engines, kibana, lake, run, setup, tail
+from cli import backfill, dead_letters, engines, kibana, lake, run, setup, tail
 from cli.demo.command import demo
 from common.errors import CryptoProxyError
 
@@ -34,6 +34,10 @@ cli.add_command(run.consume)
 cli.add_command(run.run)
 cli.add_command(run.sandbox)
 cli.add_command(tail.tail)
+cli.add_command(dead_letters.dead_letters)
+cli.add_command(backfill.replay)
+cli.add_command(backfill.reconcile)
+cli.add_command(backfill.retention)
 cli.add_command(kibana.kibana)
 cli.add_command(lake.lake)
 cli.add_command(demo)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from common.clock import SystemClock
 from common.start import start
 
 
@@ -30,13 +31,34 @@ def produce(env_file: Path, once: bool, dry_run: bool) -> None:
     sys.exit(Poller(settings).run())
 
 
+def _places(context: click.Context, param: click.Parameter, values: tuple[str, ...]) -> list[tuple[int, int]]:
+    from consumer.acceptance import parse_place
+
+    try:
+        return [parse_place(value) for value in values]
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
 @click.command()
+@click.option(
+    "--accept-poison", "places", multiple=True, callback=_places, metavar="PARTITION:OFFSET",
+    help="Tell a fused indexer how far poison may go to the dead letters, and end. May be repeated.",
+)  # fmt: skip
 @click.pass_obj
-def consume(env_file: Path) -> None:
+def consume(env_file: Path, places: list[tuple[int, int]]) -> None:
     """Index the topic into Elasticsearch."""
+    settings = start(env_file)
+    if places:
+        from consumer.acceptance import accept
+
+        for word in accept(settings.kafka, places, now_ms=SystemClock().now_ms()):
+            click.echo(word)
+        click.echo("A fused indexer goes on within seconds.")
+        return
     from consumer.wiring import service
 
-    sys.exit(service(start(env_file)).run())
+    sys.exit(service(settings).run())
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True}, add_help_option=False)

@@ -6,7 +6,7 @@ import gzip
 import hashlib
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from common.errors import PoisonError
@@ -29,10 +29,22 @@ class LakeObject:
 
 def make(prefix: str, source: str, slot_ms: int, lines: bytes) -> LakeObject:
     """The object of ``lines`` (each with its newline), whose first slot is ``slot_ms``."""
-    digest = hashlib.sha256(lines).hexdigest()
-    # mtime=0: the same lines always give the same bytes.
-    body = gzip.compress(lines, compresslevel=6, mtime=0)
-    return LakeObject(lake_object(prefix, source, slot_ms, digest), body, lines.count(b"\n"))
+    return pack(prefix, source, slot_ms, (lines,))
+
+
+def pack(prefix: str, source: str, slot_ms: int, polls: Iterable[bytes]) -> LakeObject:
+    """The same of the lines of several polls, one after the other, without ever holding all of them."""
+    digest = hashlib.sha256()
+    # 31: with gzip's header, and no time in it: the same lines always give the same bytes.
+    compressor = zlib.compressobj(6, zlib.DEFLATED, 31)
+    body: list[bytes] = []
+    records = 0
+    for lines in polls:
+        digest.update(lines)
+        body.append(compressor.compress(lines))
+        records += lines.count(b"\n")
+    body.append(compressor.flush())
+    return LakeObject(lake_object(prefix, source, slot_ms, digest.hexdigest()), b"".join(body), records)
 
 
 def first_slot(key: str) -> int | None:

@@ -1,0 +1,193 @@
+"""`cryptoproxy replay | reconcile | retention`: the lake against the index."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from common.clock import SystemClock
+from common.errors import CryptoProxyError
+from common.settings import kinds
+from common.start import ENV_FILE, start
+from consumer.backfill import report, wiring
+from consumer.backfill.span import Span, moment
+
+UNPROVED = 3
+"""Exit code where lake, Elasticsearch or dead letters could not be read, so that nothing is said of a difference."""
+
+
+def _moment(context: click.Context, param: click.Parameter, value: str) -> int:
+    try:
+        return moment(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def _seconds(context: click.Context, param: click.Parameter, value: str) -> float:
+    try:
+        return kinds.duration().parse(value)
+    except ValueError as error:
+        raise click.BadParameter(f"{value!r} {error}") from error
+
+
+class Unproved(click.ClickException):
+    """What stands in the way of a comparison."""
+
+    exit_code = UNPROVED
+
+
+_from = click.option(
+    "--from", "begin", callback=_moment, metavar="TIME", required=True, help="First slot: a date or a time, UTC."
+)
+_to = click.option(
+    "--to", "end", callback=_moment, metavar="TIME", required=True, help="End, not included: a date or a time, UTC."
+)
+_source = click.option("--source", "sources", multiple=True, help="Only this source. May be repeated.")
+
+
+@click.command()
+@_from
+@_to
+@_source
+@click.option("--topic", metavar="NAME", help="To this topic instead of the index.")
+@click.option("--to-live-topic", is_flag=True, help="Allow --topic to be KAFKA_TOPIC: its readers take old for new.")
+@click.option("--rate", type=click.FloatRange(min=0, min_open=True), help="Most records per second; no limit without.")
+@click.option("--no-resume", is_flag=True, help="Start anew, not after the last hour that an earlier start finished.")
+@click.option(
+    "--progress-dir", type=click.Path(path_type=Path, file_okay=False), metavar="PATH",
+    help="Where it marks how far it has got; without, the folder `replay` beside OUTBOX_DIR.",
+)  # fmt: skip
+@click.pass_obj
+@click.pass_context
+def replay(
+    context: click.Context,
+    env_file: Path,
+    *,
+    begin: int,
+    end: int,
+    sources: tuple[str, ...],
+    topic: str | None,
+    to_live_topic: bool,
+    rate: float | None,
+    no_resume: bool,
+    progress_dir: Path | None,
+) -> None:
+    """Read the lake into the index again, by the indexer's own path.
+
+    Times are UTC, as 2026-11-01 or 2026-11-01T10:00:00Z; --to is not included. What is there already stays as it is.
+    Exit code 1 if something in the lake cannot be used: it is named, and the rest goes on.
+    """
+    span = _span(begin, end)
+    settings = start(env_file)
+    if to_live_topic and topic is None:
+        raise click.UsageError("--to-live-topic goes with --topic")
+    if topic == settings.kafka.topic and not to_live_topic:
+        raise click.UsageError(
+            f"{topic} is the live topic, whose readers would take old prices for new; --to-live-topic allows it"
+        )
+    totals = wiring.replay(
+        settings,
+        span,
+        sources=sources or None,
+        topic=topic,
+        rate=rate,
+        resume=not no_resume,
+        progress_dir=progress_dir or wiring.progress_folder(settings),
+        console=Console(stderr=True),
+    )
+    done = f"{totals.written} sent to {topic}" if topic else f"{totals.written} indexed, {totals.known} there already"
+    click.echo(f"{span}: {totals.read} records of the lake, {done}, {totals.poison} poison")
+    context.exit(1 if totals.poison else 0)
+
+
+@click.command()
+@_from
+@_to
+@_source
+@click.option(
+    "--grace", callback=_seconds, metavar="SPAN", default="5m", show_default=True,
+    help="Leave out slots younger than this: they may still be on their way.",
+)  # fmt: skip
+@click.option("--every-id", is_flag=True, help="Look at each id, also in hours whose counts agree. Takes longer.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table; ids up to a thousand an hour.")
+@click.pass_obj
+@click.pass_context
+def reconcile(
+    context: click.Context,
+    env_file: Path,
+    *,
+    begin: int,
+    end: int,
+    sources: tuple[str, ...],
+    grace: float,
+    every_id: bool,
+    as_json: bool,
+) -> None:
+    """Hold the ids of the lake against documents and dead letters, by source and hour.
+
+    Times are UTC, as 2026-11-01 or 2026-11-01T10:00:00Z; --to is not included. Exit code 1 where they differ, with the
+    replay command that mends it; 3 if one of the sides cannot be read.
+    """
+    asked = _span(begin, end)
+    settings = start(env_file)
+    ripe = SystemClock().now_ms() - math.ceil(grace * 1000)
+    span = Span(asked.begin_ms, max(asked.begin_ms, min(asked.end_ms, ripe)))
+    try:
+        outcome = wiring.reconciled(
+            settings, span, sources=sources or None, every_id=every_id, console=Console(stderr=True)
+        )
+    except CryptoProxyError as error:
+        raise Unproved(str(error)) from error
+    command = ["cryptoproxy", *([] if env_file == ENV_FILE else ["--env-file", str(env_file)])]
+    mend = report.mending(outcome, command=command)
+    if as_json:
+        click.echo(json.dumps(report.as_json(outcome, mend=mend), indent=2))
+    else:
+        Console().print(report.table(outcome))
+        left_out = span.end_ms if span.end_ms < asked.end_ms else None
+        for line in report.words(outcome, mend=mend, left_out_from_ms=left_out):
+            click.echo(line)
+    context.exit(0 if outcome.agrees else 1)
+
+
+@click.command()
+@click.option(
+    "--keep", callback=_seconds, metavar="SPAN", required=True, help="How long to keep documents, for example 731d."
+)
+@click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
+@click.pass_obj
+@click.pass_context
+def retention(context: click.Context, env_file: Path, keep: float, dry_run: bool) -> None:
+    """Remove index periods that are wholly older than --keep and that the lake has in full.
+
+    The current period is never touched. Needs the right to delete these indices, which nothing else does: give it
+    a user of its own. Exit code 1 if something old was kept, 3 if lake or Elasticsearch cannot be read.
+    """
+    settings = start(env_file)
+    looked_at = kept = 0
+    try:
+        with wiring.retention(settings, Console(stderr=True)) as run:
+            for verdict in run.run(keep_ms=int(keep * 1000), now_ms=SystemClock().now_ms(), dry_run=dry_run):
+                looked_at += 1
+                kept += not verdict.remove
+                word = "kept" if not verdict.remove else "would be removed" if dry_run else "removed"
+                click.echo(
+                    f"{verdict.index}: {word}: {verdict.documents} documents, {verdict.lake} ids in the lake "
+                    f"({verdict.why})"
+                )
+    except CryptoProxyError as error:
+        raise Unproved(str(error)) from error
+    if not looked_at:
+        click.echo("no index period is wholly older than that")
+    context.exit(1 if kept else 0)
+
+
+def _span(begin: int, end: int) -> Span:
+    span = Span(begin, end)
+    if span.empty:
+        raise click.UsageError("--to must be later than --from; it is not included")
+    return span

@@ -1,0 +1,131 @@
+"""What Elasticsearch has: exact counts by source and hour, the ids of a stretch of time, indices and their sizes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import elastic_transport
+import elasticsearch
+from elasticsearch import Elasticsearch
+
+from common.clients import elastic
+from common.record import Period, iso
+from common.settings.catalogue import Elasticsearch as ElasticsearchSettings
+from consumer.backfill.span import Span, period_of
+from consumer.template import verify
+
+log = logging.getLogger(__name__)
+
+PAGE = 5_000
+"""Below ``index.max_result_window``, 10,000."""
+
+# By slot, as the lake is read. The rest makes the order of a page's end certain, or ids would be passed over there;
+# the index too, since an id that is in two indices must be seen twice.
+_SORT = [{"timestamp": "asc"}, {"asset_id": "asc"}, {"quote": "asc"}, {"_index": "asc"}]
+
+
+class Documents:
+    """Reads through the alias. Needs the rights ``read``, ``view_index_metadata`` and, for fresh counts,
+    ``maintenance``; :meth:`delete` needs ``delete_index``.
+
+    Every method raises TransientError or OperatorError while Elasticsearch cannot or may not answer.
+    """
+
+    def __init__(self, settings: ElasticsearchSettings, connect: Callable[[], Elasticsearch]) -> None:
+        self._settings = settings
+        self._client = connect()
+
+    def close(self) -> None:
+        self._client.close()
+
+    def refresh(self) -> None:
+        """Makes visible what was written within the last second. Without the right to it that second is unseen."""
+        with self._translated():
+            try:
+                self._client.indices.refresh(index=self._settings.alias)
+            except elasticsearch.AuthorizationException:
+                log.info("no right to refresh %s: what was written a second ago may not be seen", self._settings.alias)
+
+    def counts(self, span: Span, sources: Sequence[str] | None) -> dict[tuple[str, int], int]:
+        """Documents by source and begin of the hour."""
+        found: dict[tuple[str, int], int] = {}
+        by = [
+            {"source": {"terms": {"field": "source"}}},
+            {"hour": {"date_histogram": {"field": "timestamp", "fixed_interval": "1h"}}},
+        ]
+        after: dict[str, Any] = {}
+        while True:
+            composite = {"size": PAGE, "sources": by} | ({"after": after} if after else {})
+            answer = self._search(size=0, query=_query(span, sources), aggs={"hours": {"composite": composite}})
+            hours = answer["aggregations"]["hours"]
+            for bucket in hours["buckets"]:
+                found[bucket["key"]["source"], bucket["key"]["hour"]] = bucket["doc_count"]
+            after = hours.get("after_key") or {}
+            if not hours["buckets"] or not after:
+                return found
+
+    def ids(self, source: str, span: Span) -> Iterator[tuple[int, str]]:
+        """(slot, id) of every document, the oldest slot first."""
+        after: list[Any] | None = None
+        while True:
+            answer = self._search(
+                size=PAGE,
+                query=_query(span, [source]),
+                sort=_SORT,
+                source=False,
+                track_total_hits=False,
+                **({"search_after": after} if after else {}),
+            )
+            hits = answer["hits"]["hits"]
+            for hit in hits:
+                yield hit["sort"][0], hit["_id"]
+            if len(hits) < PAGE:
+                return
+            after = hits[-1]["sort"]
+
+    def indices(self) -> dict[str, Span]:
+        """The indices of the alias that are named as the indexer names them, and the slots that each holds.
+
+        Raises:
+            OperatorError: another period than the set one was chosen at set-up, so names mean something else.
+        """
+        alias, period = self._settings.alias, Period(self._settings.period)
+        with self._translated():
+            verify(self._client, self._settings)
+            there = self._client.indices.get(index=f"{alias}-*", features="aliases")
+        spans = {name: period_of(name, alias, period) for name in there if alias in there[name]["aliases"]}
+        return {name: span for name, span in sorted(spans.items()) if span is not None}
+
+    def count(self, index: str) -> int:
+        """Documents in one index."""
+        with self._translated():
+            return int(self._client.count(index=index)["count"])
+
+    def delete(self, index: str) -> None:
+        """Removes one index, with all that is in it."""
+        with self._translated():
+            self._client.indices.delete(index=index)
+
+    def _search(self, **what: Any) -> Any:
+        with self._translated():
+            # Without this, shards that are away would simply not be counted.
+            return self._client.search(index=self._settings.alias, allow_partial_search_results=False, **what)
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except elasticsearch.ApiError as error:
+            raise elastic.failure(error.status_code, error.error, str(error.body)[:500]) from error
+        except elastic_transport.TransportError as error:
+            raise elastic.no_answer(error, self._settings) from error
+
+
+def _query(span: Span, sources: Sequence[str] | None) -> dict[str, Any]:
+    wanted: list[dict[str, Any]] = [{"range": {"timestamp": {"gte": iso(span.begin_ms), "lt": iso(span.end_ms)}}}]
+    if sources is not None:
+        wanted.append({"terms": {"source": list(sources)}})
+    return {"bool": {"filter": wanted}}

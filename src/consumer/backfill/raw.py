@@ -1,0 +1,120 @@
+"""The raw form of the lake: an object per poll, or per minute of polls.
+
+The rule is that of `lake.reader` (each id once, the smallest ``fetched_at``); but damage is reported and passed over
+instead of ending the reading, and no more than one or two objects are in memory: an object holds no slot before that
+of its name, so what lies before the next object's first slot is complete.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Protocol, TypeVar
+
+from common.errors import PoisonError
+from common.record import decode, document_id, from_iso, iso
+from consumer.backfill.archive import Fault, Stored
+from consumer.backfill.span import HOUR_MS, Span
+from lake import reader
+from lake.objects import first_slot, lines_of
+from lake.store import Store
+
+T = TypeVar("T")
+_DAY = re.compile(r"dt=(\d{4}-\d{2}-\d{2})\Z")
+_HOUR = re.compile(r"hour=(\d{2})\Z")
+
+
+class Patiently(Protocol):
+    """Makes one request to the store."""
+
+    def __call__(self, ask: Callable[[], T]) -> T: ...
+
+
+def at_once(ask: Callable[[], T]) -> T:
+    """Asks once: what fails is raised."""
+    return ask()
+
+
+class RawArchive:
+    """See :class:`consumer.backfill.archive.Archive`.
+
+    Args:
+        patiently: :func:`at_once`, or one that waits while S3 is away.
+    """
+
+    def __init__(self, store: Store, *, now_ms: Callable[[], int], patiently: Patiently = at_once) -> None:
+        self._store = store
+        self._now_ms = now_ms
+        self._patiently = patiently
+
+    def sources(self) -> list[str]:
+        return self._patiently(lambda: reader.sources(self._store))
+
+    def hours(self, source: str, span: Span) -> list[int]:
+        found: list[int] = []
+        prefix = self._store.settings.prefix
+        base = f"{prefix}/v1/raw/source={source}/" if prefix else f"v1/raw/source={source}/"
+        begin, end = iso(span.begin_ms)[:10], iso(span.end_ms - 1)[:10]
+        for folder in self._patiently(lambda: list(self._store.folders(base))):
+            day = _DAY.match(folder)
+            if day is not None and begin <= day[1] <= end:
+                found += self._hours_of_day(f"{base}{folder}/", day[1], span)
+        return sorted(found)
+
+    def _hours_of_day(self, base: str, day: str, span: Span) -> Iterator[int]:
+        for folder in self._patiently(lambda: list(self._store.folders(base))):
+            hour = _HOUR.match(folder)
+            if hour is None:
+                continue
+            try:
+                begin = from_iso(f"{day}T{hour[1]}:00:00.000Z")
+            except ValueError:
+                continue  # a folder that somebody else made
+            if not span.cut(begin).empty:
+                yield begin
+
+    def records(self, source: str, span: Span, report: Callable[[Fault], None]) -> Iterator[Stored]:
+        for hour in span.hours():
+            part = span.cut(hour)
+            copies: dict[str, tuple[str, Stored]] = {}
+            for key in self._keys(source, hour):
+                first = first_slot(key) or 0
+                yield from _take_before(copies, first)
+                for fetched_at, stored in self._lines(key, Span(first, hour + HOUR_MS), report):
+                    kept = copies.get(stored.id)
+                    if stored.slot_ms in part and (kept is None or fetched_at < kept[0]):
+                        copies[stored.id] = (fetched_at, stored)
+            yield from _take_before(copies, hour + HOUR_MS)
+
+    def _keys(self, source: str, hour: int) -> list[str]:
+        return self._patiently(lambda: list(reader.object_keys(self._store, source, hour)))
+
+    def _lines(self, key: str, holds: Span, report: Callable[[Fault], None]) -> Iterator[tuple[str, Stored]]:
+        """(fetched_at, record) of each line that is a record; ``holds`` are the slots that the object may hold."""
+        body = self._patiently(lambda: self._store.get(key))
+        try:
+            lines = lines_of(key, body)
+        except PoisonError as error:
+            report(Fault(key, None, error.reason, str(error)))
+            return
+        now_ms = self._now_ms()
+        for number, line in enumerate(lines, start=1):
+            try:
+                record = decode(line, now_ms=now_ms)
+            except PoisonError as error:
+                report(Fault(key, number, error.reason, str(error), line))
+                continue
+            slot_ms = from_iso(record.timestamp)
+            if slot_ms not in holds:
+                said = f"its slot {record.timestamp} is not among those of this object"
+                report(Fault(key, number, "misplaced", said, line))
+                continue
+            yield record.fetched_at, Stored(document_id(record), slot_ms, line, key, number)
+
+
+def _take_before(copies: dict[str, tuple[str, Stored]], end_ms: int) -> list[Stored]:
+    """Takes out what no further object can hold a copy of, the oldest first."""
+    found = [stored for _, stored in copies.values() if stored.slot_ms < end_ms]
+    for stored in found:
+        del copies[stored.id]
+    return sorted(found, key=lambda stored: stored.slot_ms)

@@ -1,0 +1,88 @@
+"""Ids in the lake = documents + dead letters, by source and hour.
+
+Hours whose counts agree and that no dead letter is about are taken as equal; of all others, every id is looked at
+(of all hours on demand). What is younger than a grace is left out: it may still be on its way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from common.errors import OperatorError
+from consumer.backfill.archive import Archive, Fault, ignore
+from consumer.backfill.compare import Difference, compare
+from consumer.backfill.display import Display
+from consumer.backfill.documents import Documents
+from consumer.backfill.letters import DeadIds
+from consumer.backfill.span import Span
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a range comes to."""
+
+    span: Span
+    hours: dict[tuple[str, int], Difference] = field(default_factory=dict)
+    """By source and begin of the hour, in this order."""
+    faults: list[Fault] = field(default_factory=list)
+    """What of the lake cannot be read, so that nothing is proved of it."""
+    dead: DeadIds = field(default_factory=DeadIds)
+
+    @property
+    def agrees(self) -> bool:
+        return not self.faults and all(hour.agrees for hour in self.hours.values())
+
+    @property
+    def differing(self) -> dict[tuple[str, int], Difference]:
+        return {place: hour for place, hour in self.hours.items() if not hour.agrees}
+
+
+def reconcile(
+    archive: Archive,
+    documents: Documents,
+    dead: DeadIds,
+    *,
+    span: Span,
+    sources: Sequence[str] | None,
+    every_id: bool,
+    display: Display,
+) -> Outcome:
+    """Compares all of ``span``.
+
+    Raises:
+        TransientError, OperatorError: one of the two sides cannot be read.
+    """
+    outcome = Outcome(span, dead=dead)
+    if span.empty:
+        return outcome
+    documents.refresh()
+    counts = documents.counts(span, sources)
+    there = archive.sources()
+    wanted = there if sources is None else sources
+    if unknown := sorted(set(wanted) - set(there) - {source for source, _ in counts}):
+        raise OperatorError(
+            f"neither lake nor index has anything of {', '.join(unknown)}",
+            remedy=f"The lake knows {', '.join(there) or 'no source'}",
+        )
+    places = sorted({(each, hour) for each in wanted for hour in archive.hours(each, span)} | counts.keys())
+    display.begin(len(places))
+
+    def report(fault: Fault) -> None:
+        if not dead.has_line(fault.line):
+            outcome.faults.append(fault)
+            display.say(f"poison: {str(fault)[:1000]}")
+
+    for source, hour in places:
+        part = span.cut(hour)
+        lake = sum(1 for _ in archive.records(source, part, report))
+        count = counts.get((source, hour), 0)
+        if every_id or lake != count or dead.of(source, hour):
+            ids = ((each.slot_ms, each.id) for each in archive.records(source, part, ignore))
+            difference = compare(ids, documents.ids(source, part), dead.of(source, hour))
+        else:
+            difference = Difference(lake, count)
+        outcome.hours[source, hour] = difference
+        display.records(lake)
+        display.hour_done(source, hour)
+    return outcome

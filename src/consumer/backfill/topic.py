@@ -1,0 +1,137 @@
+"""A replay onto a topic, with key, header and bytes as the poller sends them. At least once."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from kafka import errors as kafka_errors
+
+from common.clients import kafka as kafka_client
+from common.clients.discard import discard
+from common.errors import OperatorError
+from common.record import SCHEMA_VERSION, SCHEMA_VERSION_HEADER
+from common.retry import Backoff
+from common.service import Health
+from common.settings.catalogue import Kafka
+from consumer.backfill.archive import Fault, Stored
+from consumer.backfill.targets import Sent
+
+log = logging.getLogger(__name__)
+
+HEADERS = [(SCHEMA_VERSION_HEADER, str(SCHEMA_VERSION).encode())]
+PART = "kafka"
+ACK_SECONDS = 30.0
+LONGEST_WAIT = 10.0
+
+
+def key_of(document_id: str) -> bytes:
+    """The topic's key: a document's id is its key and its slot."""
+    return document_id.rpartition(":")[0].encode()
+
+
+class TopicTarget:
+    """Nothing counts as sent but what is acknowledged; a producer that fails is thrown away (it may hang for good).
+    Used by one thread at a time.
+
+    Args:
+        connect: makes a producer; secrets are read afresh.
+        wait: pauses for so many seconds.
+    """
+
+    def __init__(
+        self, topic: str, kafka: Kafka, *, connect: Callable[[], Any], health: Health, wait: Callable[[float], object]
+    ) -> None:
+        self._topic = topic
+        self._kafka = kafka
+        self._connect = connect
+        self._health = health
+        self._wait = wait
+        self._producer: Any = None
+
+    def begin(self) -> None:
+        """Raises:
+        OperatorError: the topic is missing, or may not be written to.
+        """
+        self._patiently(self._connected)
+
+    def send(self, records: Sequence[Stored]) -> Sent:
+        sent = Sent()
+        waiting = list(records)
+        while waiting:
+            # From the first that failed on, all again: an asset's records stay in order, at the price of some twice.
+            waiting = self._patiently(lambda left=waiting: self._attempt(left, sent))  # type: ignore[misc]
+        return sent
+
+    def close(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            discard(producer)
+
+    def _attempt(self, records: list[Stored], sent: Sent) -> list[Stored]:
+        """Sends all; returns what is left to send again.
+
+        Raises:
+            kafka.errors.KafkaError: before anything was acknowledged.
+        """
+        producer = self._connected()
+        futures = [
+            producer.send(self._topic, key=key_of(each.id), value=each.line, headers=HEADERS) for each in records
+        ]
+        for at, (each, future) in enumerate(zip(records, futures, strict=True)):
+            try:
+                future.get(timeout=ACK_SECONDS)
+            except kafka_errors.MessageSizeTooLargeError as error:
+                sent.refused.append(Fault(each.key, each.number, "too_large", f"{self._topic} refuses it: {error}"))
+            except kafka_errors.KafkaError:
+                if at == 0:
+                    raise
+                log.warning("%d of %d records are sent to %s again", len(records) - at, len(records), self._topic)
+                self.close()
+                return records[at:]
+            else:
+                sent.written += 1
+        return []
+
+    def _connected(self) -> Any:
+        if self._producer is None:
+            self._producer = self._connect()
+        return self._producer
+
+    def _patiently(self, action: Callable[[], Any]) -> Any:
+        backoff = Backoff(cap=LONGEST_WAIT)
+        while True:
+            try:
+                result = action()
+            except kafka_errors.KafkaError as error:
+                self.close()
+                meaning = kafka_client.meaning(error, self._kafka)
+                if isinstance(meaning, OperatorError):
+                    raise meaning from error
+                self._health.hold(PART, str(meaning))
+                self._wait(backoff.next())
+            else:
+                self._health.release(PART)
+                return result
+
+
+def connect(kafka: Kafka, topic: str) -> Any:
+    """A producer for ``topic``, which is there.
+
+    Raises:
+        OperatorError: it is not.
+        kafka.errors.KafkaError: no broker answers.
+    """
+    admin = kafka_client.admin(kafka)
+    try:
+        # Asked first: a producer looks for a missing topic for ten seconds, then says only that time was up.
+        (found,) = admin.describe_topics([topic])
+    finally:
+        admin.close()
+    if found["error_code"]:
+        error = kafka_errors.for_code(found["error_code"])
+        if error is kafka_errors.UnknownTopicOrPartitionError:
+            raise OperatorError(f"topic {topic} is missing", remedy="Make it first, or mend --topic")
+        raise kafka_client.meaning(error(topic), kafka)
+    return kafka_client.producer(kafka, client_id="cryptoproxy-replay")

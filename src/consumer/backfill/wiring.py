@@ -1,0 +1,136 @@
+"""Replay, reconcile and retention built from settings: the one place where their clients are made."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+from rich.console import Console
+
+from common.clients import elastic
+from common.clock import Clock, SystemClock
+from common.errors import OperatorError
+from common.metrics import IndexerMetrics
+from common.record import Period, iso
+from common.service import Health
+from common.settings import Settings
+from consumer import dead_letter_reader
+from consumer.backfill import topic as topic_target
+from consumer.backfill.display import Display
+from consumer.backfill.documents import Documents
+from consumer.backfill.letters import gather
+from consumer.backfill.marks import Marks, Totals
+from consumer.backfill.rate import Rate
+from consumer.backfill.raw import RawArchive
+from consumer.backfill.reconcile import Outcome, reconcile
+from consumer.backfill.replay import Patience, Replay
+from consumer.backfill.retention import Retention
+from consumer.backfill.span import Span
+from consumer.backfill.targets import IndexTarget, Target
+from consumer.wiring import delivery
+from lake.store import Store
+
+SEARCH_SECONDS = 120.0
+
+
+def progress_folder(settings: Settings) -> Path:
+    """Where replays mark how far they have got, unless another folder is named."""
+    return settings.poller.outbox_dir.parent / "replay"
+
+
+def replay(
+    settings: Settings,
+    span: Span,
+    *,
+    sources: Sequence[str] | None,
+    topic: str | None,
+    rate: float | None,
+    resume: bool,
+    progress_dir: Path,
+    console: Console,
+    clock: Clock | None = None,
+) -> Totals:
+    """Everything of ``span`` into the index, or to ``topic``."""
+    clock = clock or SystemClock()
+    health = Health()
+    # In the main thread this wait ends at Ctrl-C, as those of the indexing path do.
+    wait = threading.Event().wait
+    marks = Marks(progress_dir, _task(settings, span, sources, topic))
+    if not resume:
+        marks.forget()
+    target = _index_target(settings, health, clock) if topic is None else _topic_target(settings, topic, health, wait)
+    archive = RawArchive(Store(settings.s3), now_ms=clock.now_ms, patiently=Patience(health, wait))
+    with closing(target), Display("replay", console) as display:
+        return Replay(
+            archive,
+            target,
+            marks,
+            Rate(rate, monotonic=clock.monotonic),
+            display,
+            portion=settings.indexer.bulk_records,
+            in_flight=settings.indexer.bulk_in_flight if topic is None else 1,
+            now_ms=clock.now_ms,
+            wait=wait,
+        ).run(span, None if sources is None else list(sources))
+
+
+def reconciled(
+    settings: Settings, span: Span, *, sources: Sequence[str] | None, every_id: bool, console: Console
+) -> Outcome:
+    """The lake against documents and dead letters."""
+    archive = RawArchive(Store(settings.s3), now_ms=SystemClock().now_ms)
+    dead = gather(dead_letter_reader.read_letters(settings.kafka), span, sources)
+    with _documents(settings) as documents, Display("reconcile", console) as display:
+        return reconcile(archive, documents, dead, span=span, sources=sources, every_id=every_id, display=display)
+
+
+@contextmanager
+def retention(settings: Settings, console: Console) -> Iterator[Retention]:
+    archive = RawArchive(Store(settings.s3), now_ms=SystemClock().now_ms)
+    with _documents(settings) as documents, Display("retention", console) as display:
+        yield Retention(archive, documents, display)
+
+
+def _documents(settings: Settings) -> closing[Documents]:
+    return closing(
+        Documents(
+            settings.elasticsearch,
+            lambda: elastic.client(settings.elasticsearch, connections=1, timeout=SEARCH_SECONDS),
+        )
+    )
+
+
+def _index_target(settings: Settings, health: Health, clock: Clock) -> Target:
+    return IndexTarget(
+        delivery(settings, health, IndexerMetrics(CollectorRegistry()), clock.monotonic),
+        alias=settings.elasticsearch.alias,
+        period=Period(settings.elasticsearch.period),
+        now_ms=clock.now_ms,
+    )
+
+
+def _topic_target(settings: Settings, topic: str, health: Health, wait: Any) -> Target:
+    kafka = settings.kafka
+    if topic in (kafka.dead_letter_topic, kafka.lease_topic, kafka.state_topic):
+        raise OperatorError(f"topic {topic} is not for records", remedy="Name another --topic")
+    return topic_target.TopicTarget(
+        topic, kafka, connect=lambda: topic_target.connect(kafka, topic), health=health, wait=wait
+    )
+
+
+def _task(settings: Settings, span: Span, sources: Sequence[str] | None, topic: str | None) -> dict[str, Any]:
+    if topic is None:
+        where = {"elasticsearch": settings.elasticsearch.url, "index": settings.elasticsearch.alias}
+    else:
+        where = {"kafka": ",".join(settings.kafka.brokers), "topic": topic}
+    return {
+        "from": iso(span.begin_ms),
+        "to": iso(span.end_ms),
+        "sources": "all" if sources is None else sorted(sources),
+        "lake": f"{settings.s3.endpoint_url or settings.s3.region}/{settings.s3.bucket}/{settings.s3.prefix}",
+        **where,
+    }

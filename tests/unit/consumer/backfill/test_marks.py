@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from common.errors import OperatorError
+from consumer.backfill.marks import Marks, Totals
+from tests.unit.consumer.backfill.lake import HOUR_MS, TEN
+
+TASK = {"from": "a", "to": "b"}
+
+
+def test_a_second_start_finds_the_mark_and_the_totals(tmp_path: Path) -> None:
+    marks = Marks(tmp_path / "replay", TASK)
+    assert marks.load() == (None, Totals())
+    marks.finish(TEN, "binance", Totals(read=10, written=7, known=3))
+    marks.finish(TEN + HOUR_MS, "coingecko", Totals(read=20, written=17, known=3, poison=1))
+    assert Marks(tmp_path / "replay", dict(TASK)).load() == (
+        (TEN + HOUR_MS, "coingecko"),
+        Totals(20, 17, 3, 1),
+    )
+    assert len(list((tmp_path / "replay").iterdir())) == 1
+
+
+def test_another_range_has_another_mark(tmp_path: Path) -> None:
+    Marks(tmp_path, TASK).finish(TEN, "binance", Totals())
+    assert Marks(tmp_path, TASK | {"to": "c"}).load()[0] is None
+
+
+def test_a_finished_replay_leaves_nothing(tmp_path: Path) -> None:
+    marks = Marks(tmp_path, TASK)
+    marks.finish(TEN, "binance", Totals())
+    marks.forget()
+    marks.forget()
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b'{"hour": 5}', b'{"hour":"x","source":"a","totals":{}}', b"\xff"]
+)
+def test_a_broken_mark_counts_as_none(tmp_path: Path, content: bytes) -> None:
+    marks = Marks(tmp_path, TASK)
+    marks.path.write_bytes(content)
+    assert marks.load() == (None, Totals())
+
+
+def test_a_folder_that_cannot_be_written_is_said_with_its_remedy(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OperatorError, match="--progress-dir"):
+        Marks(tmp_path / "file", TASK).finish(TEN, "binance", Totals())

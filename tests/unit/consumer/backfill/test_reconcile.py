@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+from rich.console import Console
+
+from common.errors import OperatorError
+from common.record import Record, document_id, encode, from_iso
+from consumer.backfill.display import Display
+from consumer.backfill.letters import DeadIds, gather
+from consumer.backfill.raw import RawArchive
+from consumer.backfill.reconcile import Outcome, reconcile
+from consumer.backfill.span import HOUR_MS, Span
+from consumer.dead_letter_reader import Letter, Original
+from tests.unit.consumer.backfill.lake import NOW_MS, TEN, MemoryStore, record
+
+SPAN = Span(TEN, TEN + 2 * HOUR_MS)
+
+
+@dataclass
+class FakeDocuments:
+    records: list[Record] = field(default_factory=list)
+    asked: list[tuple[str, Span]] = field(default_factory=list)
+
+    def refresh(self) -> None: ...
+
+    def counts(self, span: Span, sources: list[str] | None) -> dict[tuple[str, int], int]:
+        slots = [(each.source, from_iso(each.timestamp)) for each in self.records]
+        return Counter((source, slot - slot % HOUR_MS) for source, slot in slots if slot in span)
+
+    def ids(self, source: str, span: Span) -> Iterator[tuple[int, str]]:
+        self.asked.append((source, span))
+        slots = sorted((from_iso(each.timestamp), document_id(each)) for each in self.records if each.source == source)
+        return iter([each for each in slots if each[0] in span])
+
+
+def run(
+    store: MemoryStore, documents: FakeDocuments, *, dead: DeadIds | None = None, sources: list[str] | None = None
+) -> Outcome:
+    return reconcile(
+        RawArchive(store, now_ms=lambda: NOW_MS),  # type: ignore[arg-type]
+        documents,  # type: ignore[arg-type]
+        dead or DeadIds(),
+        span=SPAN,
+        sources=sources,
+        every_id=False,
+        display=Display("reconcile", Console(file=io.StringIO())),
+    )
+
+
+def test_only_hours_whose_counts_differ_are_looked_at_by_id() -> None:
+    store = MemoryStore()
+    records = [record(asset, slot_ms=TEN + hour * HOUR_MS) for hour in range(2) for asset in ("a", "b")]
+    for hour in range(2):
+        store.put_records(*records[hour * 2 : hour * 2 + 2])
+    documents = FakeDocuments(records[:-1])
+    outcome = run(store, documents)
+    assert documents.asked == [("coingecko", SPAN.cut(TEN + HOUR_MS))]
+    assert list(outcome.differing) == [("coingecko", TEN + HOUR_MS)]
+    assert outcome.hours["coingecko", TEN + HOUR_MS].missing.ids == [document_id(records[-1])]
+
+
+def test_an_hour_that_the_lake_does_not_have_at_all_differs() -> None:
+    store = MemoryStore()
+    store.put_records(record())
+    stray = record(source="binance")
+    outcome = run(store, FakeDocuments([record(), stray]))
+    assert outcome.hours["binance", TEN].extra.ids == [document_id(stray)]
+
+
+def test_damage_is_no_agreement_unless_the_very_line_is_a_dead_letter() -> None:
+    store = MemoryStore()
+    store.put_records(slot_ms=TEN, lines=encode(record()) + b"\njunk\n")
+    outcome = run(store, FakeDocuments([record()]))
+    assert [fault.number for fault in outcome.faults] == [2]
+    assert not outcome.agrees
+    dead = gather([Letter(Original("data", 0, 1, None, b"junk", []), "not_json", "", "", 0, 1)], SPAN, None)
+    assert run(store, FakeDocuments([record()]), dead=dead).agrees
+
+
+def test_a_source_that_nobody_knows_is_a_mistake() -> None:
+    with pytest.raises(OperatorError, match="coingeko"):
+        run(MemoryStore(), FakeDocuments(), sources=["coingeko"])

@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from common.errors import OperatorError
+from consumer.backfill.archive import Fault, Stored
+from consumer.backfill.display import Display
+from consumer.backfill.marks import Marks, Totals
+from consumer.backfill.rate import Rate
+from consumer.backfill.raw import RawArchive
+from consumer.backfill.replay import GRACE_MS, Replay
+from consumer.backfill.span import Span
+from consumer.backfill.targets import Sent
+from tests.unit.consumer.backfill.lake import HOUR_MS, NOW_MS, TEN, MemoryStore, record
+
+SPAN = Span(TEN - 2 * HOUR_MS, TEN + 2 * HOUR_MS)
+
+
+class FakeTarget:
+    """Keeps what it gets; ends the replay at a record of this slot."""
+
+    def __init__(self, *, ends_at: int | None = None, refuses: str = "") -> None:
+        self.sent: list[str] = []
+        self.sizes: list[int] = []
+        self.begun = 0
+        self._ends_at = ends_at
+        self._refuses = refuses
+
+    def begin(self) -> None:
+        self.begun += 1
+
+    def send(self, records: Sequence[Stored]) -> Sent:
+        if any(each.slot_ms == self._ends_at for each in records):
+            raise OperatorError("the end", remedy="Go on")
+        self.sent += [each.id for each in records]
+        self.sizes.append(len(records))
+        refused = [Fault(each.key, each.number, "no", "refused") for each in records if each.id == self._refuses]
+        return Sent(len(records) - len(refused), 0, refused)
+
+    def close(self) -> None: ...
+
+
+class Bench:
+    def __init__(self, folder: Path) -> None:
+        self.store = MemoryStore()
+        self.folder = folder
+        self.said = io.StringIO()
+        self.now_ms = NOW_MS
+        self.waits: list[float] = []
+        for hour in range(3):
+            for source in ("binance", "coingecko"):
+                slot = TEN - HOUR_MS + hour * HOUR_MS
+                self.store.put_records(*(record(f"a{n}", slot_ms=slot, source=source) for n in range(5)))
+
+    def run(
+        self,
+        target: FakeTarget,
+        *,
+        rate: float | None = None,
+        sources: list[str] | None = None,
+        in_flight: int = 1,
+    ) -> Totals:
+        return Replay(
+            RawArchive(self.store, now_ms=lambda: self.now_ms),  # type: ignore[arg-type]
+            target,
+            Marks(self.folder, {"task": 1}),
+            Rate(rate, monotonic=lambda: 0.0),
+            Display("replay", Console(file=self.said)),
+            portion=3,
+            in_flight=in_flight,
+            now_ms=lambda: self.now_ms,
+            wait=self.waits.append,
+        ).run(SPAN, sources)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def test_all_is_sent_in_portions_the_oldest_first(bench: Bench) -> None:
+    target = FakeTarget()
+    assert bench.run(target) == Totals(read=30, written=30)
+    assert len(set(target.sent)) == 30
+    assert target.sizes == [3, 2] * 6
+    slots = [int(each.rpartition(":")[2]) for each in target.sent]
+    assert slots == sorted(slots)
+    assert target.begun == 1
+    assert not list(bench.folder.iterdir())
+
+
+def test_one_source_alone(bench: Bench) -> None:
+    assert bench.run(FakeTarget(), sources=["binance"]).read == 15
+
+
+def test_a_source_that_the_lake_does_not_know_is_a_mistake(bench: Bench) -> None:
+    with pytest.raises(OperatorError, match=r"nothing of coingeko\. It knows binance, coingecko"):
+        bench.run(FakeTarget(), sources=["coingeko"])
+
+
+def test_with_several_portions_under_way_every_record_is_sent_once(bench: Bench) -> None:
+    target = FakeTarget()
+    assert bench.run(target, in_flight=4) == Totals(read=30, written=30)
+    assert sorted(target.sent) == sorted(set(target.sent))
+    assert len(target.sent) == 30
+
+
+def test_an_interrupted_replay_goes_on_after_the_last_finished_hour(bench: Bench) -> None:
+    first = FakeTarget(ends_at=TEN)
+    with pytest.raises(OperatorError):
+        bench.run(first)
+    assert len(first.sent) == 10
+    second = FakeTarget()
+    assert bench.run(second) == Totals(read=30, written=30)
+    assert not set(first.sent) & set(second.sent)
+    assert len(second.sent) == 20
+    assert "goes on after 2 hours" in bench.said.getvalue()
+
+
+def test_an_hour_that_may_still_grow_is_read_again(bench: Bench) -> None:
+    bench.now_ms = TEN + HOUR_MS + GRACE_MS  # one ms later it would be complete
+    with pytest.raises(OperatorError):
+        bench.run(FakeTarget(ends_at=TEN + HOUR_MS))
+    again = FakeTarget()
+    bench.run(again)
+    assert len(again.sent) == 20
+
+
+def test_poison_is_named_and_counted_and_the_rest_goes_on(bench: Bench) -> None:
+    key = bench.store.put_records(record("late", slot_ms=TEN + 60_000))
+    bench.store.content[key] = b"no gzip"
+    totals = bench.run(FakeTarget(refuses=f"binance:a3:USD:{TEN}"))
+    assert totals == Totals(read=30, written=29, poison=2)
+    assert f"poison: {key}: damaged_object" in bench.said.getvalue()
+    assert "line 4: no: refused" in bench.said.getvalue()
+
+
+def test_the_rate_holds_it_back(bench: Bench) -> None:
+    target = FakeTarget()
+    bench.run(target, rate=2)
+    assert max(target.sizes) == 2
+    assert bench.waits
+    assert bench.waits[-1] == pytest.approx((30 - 2) / 2)  # its clock stands still

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import pytest
+
+from common.record import Period, from_iso
+from consumer.backfill.span import HOUR_MS, Span, moment, period_of, written
+
+
+@pytest.mark.parametrize(
+    ("text", "time"),
+    [
+        ("2026-11-01", "2026-11-01T00:00:00.000Z"),
+        ("2026-11-01T10:30", "2026-11-01T10:30:00.000Z"),
+        ("2026-11-01T10:30:00Z", "2026-11-01T10:30:00.000Z"),
+        ("2026-11-01T10:30:00.250Z", "2026-11-01T10:30:00.250Z"),
+        ("2026-11-01T10:30:00+01:00", "2026-11-01T09:30:00.000Z"),
+    ],
+)
+def test_dates_and_times_are_utc_unless_they_say_otherwise(text: str, time: str) -> None:
+    assert moment(text) == from_iso(time)
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "2026-13-01", "20:00", "2026-11-31"])
+def test_what_is_no_time_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(ValueError, match="2026-11-01T10:00:00Z"):
+        moment(text)
+
+
+@pytest.mark.parametrize("ms", [moment("2026-11-01"), moment("2026-11-01T10:00"), moment("2026-11-01T10:00:01"), 1])
+def test_what_is_written_is_read_back(ms: int) -> None:
+    assert moment(written(ms)) == ms
+
+
+def test_a_span_is_cut_into_the_hours_that_it_touches() -> None:
+    span = Span(moment("2026-11-01T10:30"), moment("2026-11-01T12:00"))
+    assert [str(span.cut(hour)) for hour in span.hours()] == [
+        "2026-11-01T10:30Z to 2026-11-01T11:00Z",
+        "2026-11-01T11:00Z to 2026-11-01T12:00Z",
+    ]
+    assert moment("2026-11-01T12:00") not in span
+    assert span.cut(moment("2026-11-01T12:00")).empty
+    assert not Span(span.end_ms, span.end_ms + HOUR_MS).empty
+
+
+def test_an_index_holds_the_period_of_its_name() -> None:
+    assert str(period_of("p-2026.11.01", "p", Period.MONTH)) == "2026-11-01 to 2026-12-01"
+    assert str(period_of("p-2026.12.01", "p", Period.MONTH)) == "2026-12-01 to 2027-01-01"
+    assert str(period_of("p-2024.02.01", "p", Period.MONTH)) == "2024-02-01 to 2024-03-01"
+    assert str(period_of("p-2026.12.31", "p", Period.DAY)) == "2026-12-31 to 2027-01-01"
+
+
+@pytest.mark.parametrize(
+    "name", ["p-2026.11.02", "p-2026.13.01", "p-2026.11.01-old", "q-2026.11.01", "p-x-2026.11.01", "p", "p-2026.02.30"]
+)
+def test_other_names_are_no_period(name: str) -> None:
+    assert period_of(name, "p", Period.MONTH) is None

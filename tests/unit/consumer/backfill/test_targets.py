@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from kafka import errors as kafka_errors
+
+from common.errors import OperatorError, TransientError
+from common.record import Period, document_id, encode, from_iso, key
+from common.service import Health
+from common.settings import Settings
+from consumer.backfill import topic
+from consumer.backfill.archive import Stored
+from consumer.backfill.targets import IndexTarget
+from consumer.backfill.topic import TopicTarget, key_of
+from consumer.batch import Batch, DeadLetter
+from consumer.delivery import Delivered
+from producer import publish
+from tests.unit.consumer.backfill.lake import NOW_MS, TEN, record
+
+KAFKA = Settings.from_texts({}).kafka
+
+
+def stored(*assets: str) -> list[Stored]:
+    found = []
+    for number, asset in enumerate(assets, start=1):
+        made = record(asset)
+        found.append(Stored(document_id(made), TEN, encode(made), "object", number))
+    return found
+
+
+class FakeDelivery:
+    def __init__(self) -> None:
+        self.batch = Batch()
+
+    def deliver(self, batch: Batch, abandon: Any) -> Delivered:
+        self.batch = batch
+        refused = DeadLetter(batch.records[1], "document_parsing_exception", "400")
+        return Delivered(indexed=1, duplicates=1, dead=[refused], refused=[batch.indices[1]])
+
+
+def test_the_index_gets_the_indexer_s_own_lines_and_a_refusal_names_object_and_line() -> None:
+    delivery = FakeDelivery()
+    target = IndexTarget(delivery, alias="p", period=Period.MONTH, now_ms=lambda: NOW_MS)  # type: ignore[arg-type]
+    records = stored("bitcoin", "ether", "tether")
+    sent = target.send(records)
+    assert (sent.written, sent.known) == (1, 1)
+    assert [(each.key, each.number, each.reason) for each in sent.refused] == [
+        ("object", 2, "document_parsing_exception")
+    ]
+    expected = b'{"create":{"_index":"p-2026.11.01","_id":"%b"}}\n%b\n'
+    assert delivery.batch.lines == [expected % (each.id.encode(), each.line) for each in records]
+
+
+def test_closed_it_gives_up_what_waits() -> None:
+    class Waiting:
+        def deliver(self, batch: Batch, abandon: Any) -> Delivered:
+            assert abandon.wait(10)
+            return Delivered(abandoned=True)
+
+    target = IndexTarget(Waiting(), alias="p", period=Period.MONTH, now_ms=lambda: NOW_MS)  # type: ignore[arg-type]
+    target.close()
+    with pytest.raises(TransientError):
+        target.send(stored("bitcoin"))
+
+
+class Future:
+    def __init__(self, error: Exception | None) -> None:
+        self._error = error
+
+    def get(self, timeout: float) -> None:
+        if self._error is not None:
+            raise self._error
+
+
+class FakeProducer:
+    def __init__(self, *errors: Exception | None) -> None:
+        self.errors = list(errors)
+        self.sent: list[tuple[Any, ...]] = []
+        self.closed = False
+
+    def send(self, name: str, *, key: bytes, value: bytes, headers: Any) -> Future:
+        self.sent.append((name, key, value, headers))
+        return Future(self.errors.pop(0) if self.errors else None)
+
+    def close(self, timeout: float) -> None:
+        self.closed = True
+
+
+def target(*producers: FakeProducer, waits: list[float] | None = None) -> TopicTarget:
+    left = list(producers)
+    waits = [] if waits is None else waits
+    return TopicTarget("other", KAFKA, connect=lambda: left.pop(0), health=Health(), wait=waits.append)
+
+
+def test_key_header_and_bytes_are_those_of_the_poller() -> None:
+    producer = FakeProducer()
+    assert target(producer).send(stored("bitcoin")).written == 1
+    made = record("bitcoin")
+    assert producer.sent == [("other", key(made).encode(), encode(made), publish._HEADERS)]
+    assert topic.HEADERS == publish._HEADERS
+
+
+def test_the_key_is_the_id_without_its_slot() -> None:
+    made = record("ünïcode", slot_ms=from_iso("2026-11-20T10:00:00.000Z"))
+    assert key_of(document_id(made)) == key(made).encode()
+
+
+def test_what_is_not_acknowledged_is_sent_again_in_order_by_another_producer() -> None:
+    broken = FakeProducer(None, kafka_errors.KafkaTimeoutError("expired"), None)
+    second = FakeProducer()
+    sent = target(broken, second).send(stored("a", "b", "c"))
+    assert sent.written == 3
+    assert broken.closed
+    assert [each[1] for each in second.sent] == [b"coingecko:b:USD", b"coingecko:c:USD"]
+
+
+def test_brokers_that_are_away_are_waited_for() -> None:
+    waits: list[float] = []
+    away = FakeProducer(kafka_errors.KafkaTimeoutError("away"))
+    assert target(away, FakeProducer(), waits=waits).send(stored("a")).written == 1
+    assert len(waits) == 1
+
+
+def test_a_record_that_the_topic_refuses_for_its_size_holds_up_nothing() -> None:
+    sent = target(FakeProducer(kafka_errors.MessageSizeTooLargeError("large"))).send(stored("a", "b"))
+    assert sent.written == 1
+    assert [each.reason for each in sent.refused] == ["too_large"]
+
+
+def test_what_needs_a_person_ends_it() -> None:
+    with pytest.raises(OperatorError):
+        target(FakeProducer(kafka_errors.TopicAuthorizationFailedError("no"))).send(stored("a"))
