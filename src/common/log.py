@@ -52,10 +52,16 @@ class MaskSecrets(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         line = self._formatter.format(record)
-        for secret in sorted(filter(None, self._secrets()), key=len, reverse=True):  # one may be a part of another
-            for spelling in (secret, json.dumps(secret, ensure_ascii=False)[1:-1]):
-                line = line.replace(spelling, MASK)
+        spellings = {spelling for secret in filter(None, self._secrets()) for spelling in _spellings(secret)}
+        for spelling in sorted(spellings, key=len, reverse=True):  # one may be a part of another
+            line = line.replace(spelling, MASK)
         return line
+
+
+def _spellings(secret: str) -> set[str]:
+    """As it is, as ``repr`` shows it, and both within JSON."""
+    plain = {secret, repr(secret)[1:-1]}
+    return plain | {json.dumps(each, ensure_ascii=False)[1:-1] for each in plain}
 
 
 class LogFile(logging.handlers.WatchedFileHandler):

@@ -16,9 +16,9 @@ from common.settings.catalogue import Elasticsearch as ElasticsearchSettings
 from consumer.outcome import error_of, outcome_of
 
 # One small entry per item: filtering good items away would shift the others' positions.
-_FILTER = "errors,items.*.status,items.*.error.type,items.*.error.reason"
+FILTER = "errors,items.*.status,items.*.error.type,items.*.error.reason"
 _HEADERS = {"content-type": "application/x-ndjson", "accept": "application/json"}
-_PATH = f"/_bulk?filter_path={_FILTER}"
+_PATH = f"/_bulk?filter_path={FILTER}"
 
 
 class Answer(NamedTuple):

@@ -6,6 +6,7 @@ Counts as done only when the broker has acknowledged each; an offset is committe
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
@@ -21,6 +22,7 @@ from common.service import Health
 from common.settings.catalogue import Kafka
 from consumer.batch import DeadLetter
 
+HEADERS = ("dlq-reason", "dlq-error", "dlq-topic", "dlq-partition", "dlq-offset", "dlq-time")
 MAX_ERROR_BYTES = 1024
 PART = "dead letters"
 _ACK_SECONDS = 30.0
@@ -29,16 +31,10 @@ _ACK_SECONDS = 30.0
 def headers_of(letter: DeadLetter, *, now_ms: int) -> list[tuple[str, bytes]]:
     """The headers of a dead letter: ours first, then the original's, each of which keeps its name."""
     record = letter.record
-    error = letter.error.encode()[:MAX_ERROR_BYTES].decode(errors="ignore").encode()
-    return [
-        ("dlq-reason", letter.reason.encode()),
-        ("dlq-error", error),
-        ("dlq-topic", record.topic.encode()),
-        ("dlq-partition", str(record.partition).encode()),
-        ("dlq-offset", str(record.offset).encode()),
-        ("dlq-time", iso(now_ms).encode()),
-        *record.headers,
-    ]
+    # A record's text may hold half a surrogate pair, which no encoding takes.
+    error = letter.error.encode(errors="replace")[:MAX_ERROR_BYTES].decode(errors="ignore")
+    texts = (letter.reason, error, record.topic, str(record.partition), str(record.offset), iso(now_ms))
+    return [*((name, text.encode()) for name, text in zip(HEADERS, texts, strict=True)), *record.headers]
 
 
 class DeadLetterQueue:
@@ -55,19 +51,21 @@ class DeadLetterQueue:
         *,
         now_ms: Callable[[], int],
         connect: Callable[[], Any],
+        backoff: Callable[[], Backoff] = Backoff,
     ) -> None:
         self._kafka = kafka
         self._health = health
         self._metrics = metrics
         self._now_ms = now_ms
         self._connect = connect
+        self._backoff = backoff
         self._lock = threading.Lock()
         self._producer: Any = None
         self._closed = False
 
     def send(self, letters: Sequence[DeadLetter], abandon: threading.Event) -> bool:
         """True when all are acknowledged; False when ``abandon`` was set before."""
-        backoff = Backoff()
+        backoff = self._backoff()
         waiting = list(letters)
         try:
             while waiting and not abandon.is_set():
@@ -98,6 +96,7 @@ class DeadLetterQueue:
             self._throw_away(producer)
             return letters, error
         failed: list[DeadLetter] = []
+        done: Counter[str] = Counter()
         first: kafka_errors.KafkaError | None = None
         for letter, future in zip(letters, futures, strict=True):
             try:
@@ -107,7 +106,9 @@ class DeadLetterQueue:
                 failed.append(letter)
                 first = first or error
             else:
-                self._metrics.dead_letters.labels(letter.reason).inc()
+                done[letter.reason] += 1
+        for reason, count in done.items():
+            self._metrics.dead_letters.labels(reason).inc(count)
         if first is not None:
             self._throw_away(producer)
         return failed, first

@@ -7,7 +7,8 @@ grows to a minute, the process is not ready, and says why.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from common.errors import CryptoProxyError, OperatorError, SizeError, TransientError
@@ -39,9 +40,17 @@ class Delivery:
     """Thread-safe; one per process, used by as many threads as bulk requests may be under way."""
 
     def __init__(
-        self, sender: BulkSender, indices: Indices, health: Health, metrics: IndexerMetrics, *, max_bytes: int
+        self,
+        sender: BulkSender,
+        indices: Indices,
+        health: Health,
+        metrics: IndexerMetrics,
+        *,
+        max_bytes: int,
+        backoff: Callable[[], Backoff] = Backoff,
     ) -> None:
         self._max_bytes = max_bytes
+        self._backoff = backoff
         self._sender = sender
         self._indices = indices
         self._health = health
@@ -49,6 +58,7 @@ class Delivery:
         self._lock = threading.Lock()
         self._held: set[int] = set()
         """The batches that wait: ready again only when none does."""
+        self._proven = threading.Event()
 
     def deliver(self, batch: Batch, abandon: threading.Event) -> Delivered:
         """Returns when every line has its end, or ``abandon`` is set."""
@@ -56,7 +66,7 @@ class Delivery:
         waiting = list(range(len(batch.lines)))
         limit = len(waiting)
         """Of lines in one request: halved each time the server says that one was too large."""
-        backoff = Backoff()
+        backoff = self._backoff()
         try:
             while waiting and not abandon.is_set():
                 size = self._fitting(batch, waiting, limit)
@@ -64,29 +74,35 @@ class Delivery:
                 again, trouble = self._attempt(batch, part, result)
                 waiting = [*again, *rest]
                 if trouble is None:
+                    self._proven.set()
                     backoff.reset()
                     continue
                 self._metrics.bulk_retries.labels(_label(trouble)).inc()
                 if isinstance(trouble, SizeError) and len(part) > 1:
                     limit = (len(part) + 1) // 2
                     continue
-                self._wait(batch, trouble, backoff, abandon)
+                abandon.wait(self._trouble(batch, trouble, backoff))
         finally:
             self._release(batch)
         result.abandoned = bool(waiting)
         return result
 
-    def verify(self, abandon: threading.Event) -> None:
-        """Returns when Elasticsearch is there and set up as it must be, or ``abandon`` is set."""
+    def verify(self, abandon: threading.Event | None = None) -> None:
+        """Returns when Elasticsearch is there and set up as it must be (asked, or proven by a batch meanwhile), or
+        ``abandon`` is set."""
+        abandon = abandon or threading.Event()
         nothing = Batch()
-        backoff = Backoff()
+        backoff = self._backoff()
         try:
-            while not abandon.is_set():
+            while not (abandon.is_set() or self._proven.is_set()):
                 try:
                     with self._sender.translated():
                         self._indices.verify(self._sender.client())
                 except (TransientError, OperatorError) as trouble:
-                    self._wait(nothing, trouble, backoff, abandon)
+                    deadline = time.monotonic() + self._trouble(nothing, trouble, backoff)
+                    while (left := deadline - time.monotonic()) > 0 and not self._proven.is_set():
+                        if abandon.wait(min(left, 0.5)):
+                            break
                 else:
                     return
         finally:
@@ -157,11 +173,12 @@ class Delivery:
                     remedy="Give these records an index with the template's mapping, as docs/migration.md says",
                 )
 
-    def _wait(self, batch: Batch, trouble: CryptoProxyError, backoff: Backoff, abandon: threading.Event) -> None:
-        """A single refusal that the next attempt mends is no reason to be not ready; a second one is."""
+    def _trouble(self, batch: Batch, trouble: CryptoProxyError, backoff: Backoff) -> float:
+        """Says what stands in the way; the seconds to wait. A single refusal that the next attempt mends is no reason
+        to be not ready; a second one is."""
         if backoff.failures or not isinstance(trouble, TransientError):
             self._hold(batch, trouble)
-        abandon.wait(backoff.next(getattr(trouble, "retry_after", None)))
+        return backoff.next(getattr(trouble, "retry_after", None))
 
     def _hold(self, batch: Batch, trouble: CryptoProxyError) -> None:
         said = str(trouble)

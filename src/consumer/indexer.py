@@ -12,6 +12,7 @@ from typing import Any
 
 from kafka import OffsetAndMetadata
 from kafka import errors as kafka_errors
+from kafka.structs import MemberState
 
 from common.clients import kafka as kafka_client
 from common.clock import Clock
@@ -33,6 +34,10 @@ COMMIT_SECONDS = 1.0
 LOOK_SECONDS = 10.0
 """How often the brokers are asked for their ends while nothing comes: a `poll` says nothing about brokers that are
 away."""
+MEMBER_SECONDS = 20.0
+"""A rebalance that takes longer is worth a word."""
+ANEW_SECONDS = 330.0
+"""The group waits for its slowest member no longer than `max.poll.interval.ms`, 300 s: after that, join anew."""
 FINISH_SECONDS = 5.0
 """How long a revoked partition's batches may take to finish: well within the session's 45 s."""
 LEAVE_SECONDS = 4.5
@@ -41,6 +46,7 @@ LEAVE_GROUP_MS = 1_000
 """Together less than the 9 s from a stop signal to the end of the process, also when Kafka is away."""
 PART = "kafka"
 PART_COMMIT = "offset commits"
+PART_GROUP = "consumer group"
 
 
 class Indexer:
@@ -71,9 +77,11 @@ class Indexer:
         self._positions: Positions
         self._leaving = False
         self._paused = False
-        self._committing = False
+        self._committing: Mapping[Any, int] = {}
+        """A commit that was not answered yet."""
         self._committed_at = clock.monotonic()
         self._looked_at = float("-inf")
+        self._member_at = 0.0
 
     # --- the loop
 
@@ -111,6 +119,7 @@ class Indexer:
             self._metrics.consumed.inc(sum(map(len, consumed.values())))
         looked = self._look_when_due()
         self._commit_when_due()
+        self._look_at_membership()
         return bool(consumed) or looked
 
     def _poll(self, timeout_ms: int) -> Mapping[Any, Sequence[Any]]:
@@ -149,6 +158,17 @@ class Indexer:
         self._looked_at = self._clock.monotonic()
         return True
 
+    def _look_at_membership(self) -> None:
+        """A group that does not come to an end of sharing out its partitions gives us nothing to read, silently."""
+        now = self._clock.monotonic()
+        if self._consumer.group_metadata().state is MemberState.STABLE:
+            self._member_at = now
+            self._health.release(PART_GROUP)
+        elif now - self._member_at > MEMBER_SECONDS:
+            self._health.hold(PART_GROUP, f"group {self._kafka.group_id} has not given us partitions yet")
+            if now - self._member_at > ANEW_SECONDS:
+                self._leave()
+
     # --- commit
 
     def _commit_when_due(self) -> None:
@@ -156,15 +176,14 @@ class Indexer:
             return
         self._committed_at = self._clock.monotonic()
         if not self._committing:  # one at a time, so that an older one never comes after a newer one
-            offsets = self._pipeline.take_finished()
-            if offsets:
-                self._positions.finished(offsets)
-                self._committing = True
-                self._consumer.commit_async(_with_metadata(offsets), callback=self._committed)
+            self._committing = self._pipeline.take_finished()
+            if self._committing:
+                self._positions.finished(self._committing)
+                self._consumer.commit_async(_with_metadata(self._committing), callback=self._committed)
         self._pipeline.progress.report(self._positions.lag())
 
     def _committed(self, offsets: Mapping[Any, Any], response: Any) -> None:
-        self._committing = False
+        self._committing = {}
         failed = isinstance(response, Exception)
         self._metrics.commits.labels("failed" if failed else "done").inc()
         if not failed:
@@ -182,8 +201,9 @@ class Indexer:
         consumer = self._connect()
         positions = Positions(consumer, self._kafka, self._metrics)
         listener = RebalanceListener(
+            consumer,
             before_release=self._before_release,
-            assigned=lambda: self._let_go(consumer.assignment()),
+            assigned=lambda: self._go_on_with(consumer.assignment()),
             lost=lambda: self._let_go(()),
         )
         try:
@@ -193,7 +213,9 @@ class Indexer:
             consumer.close(autocommit=False, timeout_ms=LEAVE_GROUP_MS)
             raise
         self._consumer, self._positions = consumer, positions
-        self._leaving = self._paused = self._committing = False
+        self._member_at = self._clock.monotonic()
+        self._leaving = self._paused = False
+        self._committing = {}
 
     async def _before_release(self) -> None:
         """Partitions may go to others: finish what is under way within :data:`FINISH_SECONDS`, and commit."""
@@ -210,6 +232,10 @@ class Indexer:
                 self._metrics.commits.labels("failed").inc()
                 self._pipeline.put_back(offsets)
                 log.warning("offsets not committed before a rebalance: %s: %s", type(error).__name__, error)
+
+    def _go_on_with(self, assigned: Any) -> None:
+        self._let_go(assigned)
+        self._looked_at = float("-inf")  # how far behind is what came new?
 
     def _let_go(self, owned: Any) -> None:
         """What is not among ``owned`` is read again by whoever owns it now."""

@@ -63,9 +63,10 @@ OUTCOMES: dict[tuple[int, str], Outcome] = {
     (400, "validation_exception"): Outcome(
         Kind.OPERATOR, "Raise cluster.max_shards_per_node, or remove old indices (cryptoproxy retention)"
     ),
-    (400, "illegal_argument_exception"): Outcome(
-        Kind.OPERATOR, "Look whether an index stands where the alias must be, and at the template and its pipelines"
+    (400, "invalid_alias_name_exception"): Outcome(
+        Kind.OPERATOR, "An index stands where the alias must be: set ES_INDEX to another name, or see docs/migration.md"
     ),
+    (400, "illegal_argument_exception"): Outcome(Kind.OPERATOR, "Look at the alias, the template and its pipelines"),
     (400, "strict_dynamic_mapping_exception"): Outcome(
         Kind.OPERATOR, "Set the index's mapping back to dynamic: false, as the template has it"
     ),

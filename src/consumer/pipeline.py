@@ -63,13 +63,14 @@ class Pipeline:
         self._accepted: Mapping[int, int] = {}
         self._look: Future[Mapping[int, int]] | None = None
         self._look_at = 0.0
+        self._looking = False
         self._stopped = threading.Event()
 
     # --- for the loop
 
     def verify(self) -> None:
         """Looks whether Elasticsearch is as it must be, before the first record comes; not ready until it is."""
-        self._workers.submit(partial(self._delivery.verify, self._stopped))
+        threading.Thread(target=self._delivery.verify, args=(self._stopped,), name="verify", daemon=True).start()
 
     def begin(self, batch: Batch) -> None:
         """Takes a batch that was just read."""
@@ -195,9 +196,15 @@ class Pipeline:
                 if accepted != self._accepted:
                     self._accepted = accepted
                     self._reconsider()
-        if self._blown and self._look is None and self._monotonic() >= self._look_at:
+        if self._look is not None:
+            return
+        if self._blown and self._monotonic() >= self._look_at:
             self._look_at = self._monotonic() + LOOK_SECONDS
             self._look = self._workers.submit(self._acceptances.read)
+            self._looking = True
+        elif self._looking and not self._blown:
+            self._looking = False
+            self._workers.submit(self._acceptances.close)
 
     def _reconsider(self) -> None:
         """Partitions or acceptances are others now: judge the held batch again, if it is still there."""

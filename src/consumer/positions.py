@@ -31,6 +31,7 @@ class Positions:
         """By partition: up to where everything is finished; before the first end, where reading began."""
         self._ends: dict[Any, int] = {}
         self._topic_id: Any = None
+        self._made_again = False
 
     # --- where to read
 
@@ -54,7 +55,7 @@ class Positions:
             kafka.errors.KafkaError: nothing was moved.
         """
         partitions = sorted(error.args[0])
-        if self._kafka.offset_reset == "latest":
+        if self._kafka.offset_reset == "latest" and not self._made_again:
             everywhere = self._all_partitions()
             committed = {each: self._consumer.committed(each, timeout_ms=_TIMEOUT_MS) for each in everywhere}
             if all(offset is None for offset in committed.values()):
@@ -120,7 +121,7 @@ class Positions:
             self._topic_id = topic_id
             return False
         self._go_to_earliest(self._consumer.assignment())
-        self._topic_id = topic_id
+        self._topic_id, self._made_again = topic_id, True
         log.error(
             "topic %s was deleted and made again: it is read from its beginning; what the old one held unread is "
             "gone, `cryptoproxy reconcile` names it and `cryptoproxy replay` brings it back from the lake",
@@ -153,8 +154,13 @@ class Positions:
         Raises:
             kafka.errors.KafkaError: they do not.
         """
-        partitions = self._consumer.assignment() or [TopicPartition(self._kafka.topic, 0)]
-        self._ends = self._consumer.end_offsets(list(partitions), timeout_ms=_LOOK_MS)
+        assigned = self._consumer.assignment()
+        partitions = list(assigned) or [TopicPartition(self._kafka.topic, 0)]
+        self._ends = self._consumer.end_offsets(partitions, timeout_ms=_LOOK_MS)
+        for partition in assigned - self._reached.keys():
+            committed = self._consumer.committed(partition, timeout_ms=_LOOK_MS)
+            if committed is not None:
+                self._reached[partition] = committed
 
     def lag(self) -> int:
         """Records of the assigned partitions that are not finished, as far as the last answers of the brokers tell."""

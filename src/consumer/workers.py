@@ -40,10 +40,8 @@ class Workers:
             if not future.set_running_or_notify_cancel():
                 continue
             try:
-                result = task()
+                future.set_result(task())
             except BaseException as error:  # noqa: BLE001 - raised again by whoever asks the future
                 future.set_exception(error)
-            else:
-                future.set_result(result)
             # Until the next task comes, nothing of this one may be kept: a batch is megabytes.
             del item, future, task

@@ -148,8 +148,8 @@ def _fetch_one(artefact: Artefact, folder: Path, download: Download, say: Say) -
             if attempt == ATTEMPTS:
                 raise OperatorError(
                     f"{artefact.coordinate} could not be fetched: {error}",
-                    remedy="Nothing of it was kept. Check the network (and HTTPS_PROXY), then run this again: "
-                    "what is already here is not fetched twice.",
+                    remedy="Nothing of it was kept. Check the network (HTTPS_PROXY; REQUESTS_CA_BUNDLE where a proxy "
+                    "has a CA of its own), then run this again: what is already here is not fetched twice.",
                 ) from error
             say(f"{artefact.file}: {error}; trying once more")
         else:

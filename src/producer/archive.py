@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Callable
 from itertools import groupby
 from pathlib import Path
@@ -28,6 +29,9 @@ PART = "s3"
 GRACE_MS = 2_000
 """After a window's last slot has ended, its poll may still be on its way to the disk."""
 
+FAREWELL_SECONDS = 3.0
+_FAILURES = (TransientError, OperatorError, OSError)
+
 
 class Archiver:
     """The drain to S3; one thread.
@@ -35,6 +39,7 @@ class Archiver:
     Args:
         interval_ms: of a source; decides whether its polls are grouped.
         object_ms: the time that one object holds, where the interval is shorter.
+        quiet: whether objects that each hold so many ms are too many for a line each.
     """
 
     def __init__(
@@ -47,7 +52,7 @@ class Archiver:
         health: Health,
         metrics: PollerMetrics,
         clock: Clock,
-        quiet: Callable[[str], bool],
+        quiet: Callable[[int], bool],
     ) -> None:
         self._store = store
         self._outbox = outbox
@@ -62,34 +67,46 @@ class Archiver:
     def run(self, loop: Loop) -> None:
         """Until the process stops; what is left is stored at the next start."""
         backoff = Backoff()
-        self._finish_interrupted()
+        well = False
         while loop.running:
             try:
-                done = self.drain(loop)
-                self._health.release(PART)
-                backoff.reset()
-            except (TransientError, OperatorError) as error:
+                done = self.drain(lambda: loop.running)
+            except _FAILURES as error:
+                well = False
                 self._health.hold(PART, f"{error} ({self._outbox.count(S3)} polls wait on disk; the topic goes on)")
                 loop.wait(backoff.next())
                 continue
+            well = True
+            self._health.release(PART)
+            backoff.reset()
             if not done:
                 loop.wait(0.5)
+        if well:
+            self._finish()
 
-    def drain(self, loop: Loop) -> int:
-        """Stores every group that is closed; returns how many.
+    def _finish(self) -> None:
+        """What is closed by now: a successor on another machine cannot store what waits here."""
+        deadline = time.monotonic() + FAREWELL_SECONDS
+        try:
+            self.drain(lambda: time.monotonic() < deadline)
+        except _FAILURES as error:
+            log.warning("at the stop: %s; what is not stored is stored at the next start", error)
+
+    def drain(self, go_on: Callable[[], bool]) -> int:
+        """Stores every group that is closed, as long as it may ``go_on``; returns how many.
 
         Raises:
             TransientError, OperatorError: S3 does not take it now.
+            OperatorError, OSError: the outbox cannot be read or written.
         """
+        self._finish_interrupted()
         done = 0
         for (source, window_ms), group in groupby(self._by_window(), key=self._window):
-            entries = list(group)
-            if not self._closed(source, window_ms):
-                continue
-            self._archive(source, entries)
-            done += 1
-            if not loop.running:
+            if not go_on():
                 break
+            if self._closed(source, window_ms):
+                self._archive(source, list(group))
+                done += 1
         return done
 
     def _by_window(self) -> list[Entry]:
@@ -118,7 +135,7 @@ class Archiver:
             self._metrics.objects_archived.labels(source).inc()
             self._metrics.records_archived.labels(source).inc(made.records)
             log.log(
-                logging.DEBUG if self._quiet(source) else logging.INFO,
+                logging.DEBUG if self._quiet(max(self._interval_ms(source), self._object_ms)) else logging.INFO,
                 "archived s3://%s/%s (%d records)", self._store.settings.bucket, made.key, made.records,
             )  # fmt: skip
         self._leave([entry for entry, _ in whole])
@@ -129,13 +146,17 @@ class Archiver:
         A group whose half was gone would be stored again as another object.
         """
         if len(entries) > 1:
-            files.write(self._stored, json.dumps([entry.name for entry in entries]).encode())
+            try:
+                files.write(self._stored, json.dumps([entry.name for entry in entries]).encode())
+            except OSError as error:
+                # On a full disk nothing would ever leave. What a crash in this moment stores twice, readers drop.
+                log.warning("no note of the stored group on disk (%s); takes it out of the outbox without", error)
         for entry in entries:
             self._outbox.done(S3, entry)
-        if len(entries) > 1:
-            self._stored.unlink(missing_ok=True)
+        self._stored.unlink(missing_ok=True)
 
     def _finish_interrupted(self) -> None:
+        """The rest of a group that was stored, when the process or the disk did not let it leave."""
         if not self._stored.exists():
             return
         try:
@@ -144,4 +165,4 @@ class Archiver:
             names = []  # half-written: nothing had been taken out yet
         for entry in filter(None, (Entry.parse(Path(name).name) for name in names)):
             self._outbox.done(S3, entry)
-        self._stored.unlink()
+        self._stored.unlink(missing_ok=True)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from producer.outbox.files import on_disk
+
 BYTES_PER_RECORD = 480
-DISK_BLOCK = 4096
 _WHOLE_MARKET = {"coingecko": 50, "binance": 2_500, "bybit-linear": 700, "bybit-inverse": 60, "bybit-spot": 700}
 
 
@@ -30,8 +31,5 @@ class Capacity:
 
     def hours(self, used_bytes: int = 0) -> float:
         """How many hours of polls still fit."""
-        per_hour = sum(
-            -(-size // DISK_BLOCK) * DISK_BLOCK * 3600 / self._intervals[source]
-            for source, size in self._poll_bytes.items()
-        )
+        per_hour = sum(on_disk(size) * 3600 / self._intervals[source] for source, size in self._poll_bytes.items())
         return max(0, self._max_bytes - used_bytes) / per_hour if per_hour else float("inf")

@@ -27,6 +27,10 @@ _HEADERS = {
 }
 
 
+class ClockError(OperatorError):
+    """Our clock and the upstream's are too far apart: no slot can be trusted."""
+
+
 class Fetcher:
     """Used by one thread: a source's own connection.
 
@@ -146,7 +150,7 @@ def check_clock(answer: Answer, *, now_ms: int) -> None:
     """Compares our clock with the upstream's ``Date``.
 
     Raises:
-        OperatorError: more than 30 s apart, so our slots would be wrong.
+        ClockError: more than 30 s apart, so our slots would be wrong.
     """
     text = answer.headers.get("date")
     if text is None:
@@ -160,7 +164,7 @@ def check_clock(answer: Answer, *, now_ms: int) -> None:
     # A cache may answer with the Date of its copy, whose Age it tells; another keeps Date fresh beside an Age.
     age = float(answer.headers["age"]) if answer.headers.get("age", "").isdecimal() else 0.0
     if min(abs(offset), abs(offset - age)) > MAX_CLOCK_OFFSET_SECONDS:
-        raise OperatorError(
+        raise ClockError(
             f"this clock is {abs(offset):.0f} s {'ahead of' if offset > 0 else 'behind'} the upstream's ({text})",
             remedy="Set the clock (NTP); nothing is polled until it is right",
         )

@@ -36,7 +36,7 @@ class Gauges:
     def run(self, loop: Loop) -> None:
         """Until the process stops."""
         hours = self._capacity.hours(self._outbox.bytes_used())
-        log.info("the outbox %s holds %.0f hours of polls at this plan (OUTBOX_MAX_SIZE)", self._outbox.folder, hours)
+        log.info("the outbox %s holds %.1f hours of polls at this plan (OUTBOX_MAX_SIZE)", self._outbox.folder, hours)
         while loop.running:
             self.look()
             loop.wait(EVERY_SECONDS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping
 
+from common.errors import OperatorError
 from common.record import iso
 from common.settings.catalogue import Kafka
 from producer.budget import Budget
@@ -48,8 +49,17 @@ class Handover:
         for source in self._sources:
             value = state.get(slot_key(source), b"")
             if value.isdigit():
-                self._outbox.advance_last_slot(source, int(value))
+                self._advance(source, int(value))
                 log.info("%s was polled last for %s", source, iso(int(value)))
+
+    def _advance(self, source: str, slot_ms: int) -> None:
+        try:
+            self._outbox.advance_last_slot(source, slot_ms)
+        except OSError as error:
+            raise OperatorError(
+                f"the outbox {self._outbox.folder} cannot be written: {error}",
+                remedy="Free its disk or mend its rights",
+            ) from error
 
     def slot_state(self, source: str) -> bytes:
         """The last slot kept of ``source``, as it stands on the topic; empty before the first."""

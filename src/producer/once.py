@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import time
 
 from prometheus_client import CollectorRegistry
 
-from common.clock import SystemClock
+from common.clock import Clock, SystemClock
 from common.errors import CryptoProxyError
 from common.metrics import PollerMetrics
 from common.record import iso, slot_of
 from common.service import Loop
 from common.settings import Settings
 from producer.fetch import Fetcher
+from producer.misses import time_of
 from producer.outbox.outbox import DRAINS
-from producer.poll import Polled, PollOnce
-from producer.sources.base import Source
+from producer.poll import Polled, PollOnce, Wait
+from producer.sources.base import Answer, Call, Source
 from producer.symbols import load
 from producer.wiring import Poller, budgets_of, sources_of
 
@@ -33,39 +35,64 @@ def once(settings: Settings) -> int:
 
     It takes no part in the lease; the outbox's lock keeps it from running beside a poller of the same folder.
     """
-    poller = Poller(settings, alone=True)
-    failed: list[str] = []
+    return Once(Poller(settings, alone=True)).run()
 
-    def run(loop: Loop) -> None:
-        for source in poller.sources:
-            last = poller.outbox.last_slot(source.name)
-            if last is not None and last >= slot_of(poller.clock.now_ms(), poller.interval_ms(source.name)):
-                log.info("%s was polled for %s already", source.name, iso(last))
-                continue
+
+class Once:
+    """One poll of each source of ``poller``, and its delivery."""
+
+    def __init__(self, poller: Poller, *, deliver_seconds: float = DELIVER_SECONDS) -> None:
+        self._poller = poller
+        self._deliver_seconds = deliver_seconds
+        self._failed = False
+
+    def run(self) -> int:
+        """The exit code."""
+        poller = self._poller
+        poller.service.add("publish", poller.publisher.run)
+        poller.service.add("archive", poller.archiver.run)
+        poller.service.add("once", self._poll_and_deliver)
+        try:
+            code = poller.service.run()
+        finally:
+            poller.outbox.close()
+        return code or (1 if self._failed else 0)
+
+    def _poll_and_deliver(self, loop: Loop) -> None:
+        for source in self._poller.sources:
             try:
-                slot_ms, polled = _poll(source, poller.poll_once(source), poller.interval_ms(source.name))
-                poller.outbox.keep(slot_ms, source.name, polled.content)
-                log.info("%d records fetched from %s in %.2f s", polled.records, source.name, polled.seconds)
+                self._poll(source, loop)
             except (CryptoProxyError, OSError) as error:
                 log.error("%s: not polled: %s", source.name, error)  # noqa: TRY400 - a person's line, not a trace
-                failed.append(source.name)
-        deadline = time.monotonic() + DELIVER_SECONDS
-        while loop.running and any(poller.outbox.count(drain) for drain in DRAINS):
-            if time.monotonic() > deadline:
-                reasons = "; ".join(poller.service.health.reasons().values())
-                failed.append("delivery")
-                log.error("not delivered within %.0f s, waits on disk: %s", DELIVER_SECONDS, reasons)
-                return
-            loop.wait(0.05)
+                self._failed = True
+            except Exception:  # one source's bug must not keep the others from being polled
+                log.exception("%s: not polled, in a way that nobody foresaw", source.name)
+                self._failed = True
+        self._failed |= not self._delivered(loop)
 
-    poller.service.add("publish", poller.publisher.run)
-    poller.service.add("archive", poller.archiver.run)
-    poller.service.add("once", run)
-    try:
-        code = poller.service.run()
-    finally:
-        poller.outbox.close()
-    return code or (1 if failed else 0)
+    def _poll(self, source: Source, loop: Loop) -> None:
+        poller, interval_ms = self._poller, self._poller.interval_ms(source.name)
+        last = poller.outbox.last_slot(source.name)
+        if last is not None and last >= slot_of(poller.clock.now_ms(), interval_ms):
+            log.info("%s was polled for %s already", source.name, iso(last))
+            return
+        poller.outbox.require_room()
+        slot_ms, polled = poll_now(source, poller.poll_once(source), interval_ms, poller.clock, loop.wait)
+        poller.outbox.keep(slot_ms, source.name, polled.content)
+        log.info(
+            "%d records fetched from %s for %s in %.2f s", polled.records, source.name, time_of(slot_ms), polled.seconds
+        )
+
+    def _delivered(self, loop: Loop) -> bool:
+        outbox = self._poller.outbox
+        deadline = time.monotonic() + self._deliver_seconds
+        while any(outbox.count(drain) for drain in DRAINS):
+            if time.monotonic() > deadline or not loop.running:
+                reasons = "; ".join(self._poller.service.health.reasons().values())
+                log.error("not delivered within %.0f s, waits on disk: %s", self._deliver_seconds, reasons or "stopped")
+                return False
+            loop.wait(0.05)
+        return True
 
 
 def dry_run(settings: Settings) -> int:
@@ -81,14 +108,14 @@ def dry_run(settings: Settings) -> int:
             budget=budgets[source.upstream],
             get=fetcher.get,
             clock=clock,
-            sleep=_sleep,
             metrics=metrics,
             timeout=settings.upstreams.timeout,
         )
         try:
-            _, polled = _poll(source, asker, round(settings.upstreams.interval_of(source.name) * 1000))
-            sys.stdout.buffer.write(polled.content)
-            sys.stdout.flush()
+            interval_ms = round(settings.upstreams.interval_of(source.name) * 1000)
+            _, polled = poll_now(source, asker, interval_ms, clock, _sleep)
+            if not _printed(polled.content):
+                return code
             log.info("%d records of %s, nothing sent", polled.records, source.name)
         except CryptoProxyError as error:
             log.error("%s: not polled: %s", source.name, error)  # noqa: TRY400
@@ -98,14 +125,29 @@ def dry_run(settings: Settings) -> int:
     return code
 
 
-def _poll(source: Source, asker: PollOnce, interval_ms: int) -> tuple[int, Polled]:
+def poll_now(source: Source, asker: PollOnce, interval_ms: int, clock: Clock, wait: Wait) -> tuple[int, Polled]:
     """The slot under way and its poll; here it may take longer than the slot lasts."""
-    clock = SystemClock()
     end_ms = clock.now_ms() + round(SLOT_SECONDS * 1000)
+
+    def ask(call: Call) -> Answer:
+        return asker.ask(call, end_ms, wait)
+
     if source.symbol_list is not None:
-        load(source.name, source.symbol_list, lambda call: asker.ask(call, end_ms))
+        load(source.name, source.symbol_list, ask)
     slot_ms = slot_of(clock.now_ms(), interval_ms)
-    return slot_ms, asker.poll(slot_ms, end_ms)
+    return slot_ms, asker.poll(slot_ms, end_ms, wait)
+
+
+def _printed(lines: bytes) -> bool:
+    """False when nobody reads on (`… --dry-run | head`)."""
+    try:
+        sys.stdout.buffer.write(lines)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Else Python would complain about it once more when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return False
+    return True
 
 
 def _sleep(seconds: float) -> bool:

@@ -17,6 +17,9 @@ from producer.sources.base import Answer, BannedError, Call, Poll, Rejected, Sou
 
 RETRY_CAP_SECONDS = 10.0
 
+Wait = Callable[[float], bool]
+"""Waits so many seconds; True, and at once, when the process stops."""
+
 
 class Budget(Protocol):
     """What a poll asks of its upstream's budget (``producer.budget``)."""
@@ -30,6 +33,9 @@ class Budget(Protocol):
     def ban(self, seconds: float, why: str) -> None:
         """Nothing is granted for so long."""
 
+    def ban_ends_in(self) -> float:
+        """Seconds; 0 without a ban."""
+
 
 class Polled(NamedTuple):
     """A poll ready to be kept. ``content`` is its records' bytes, each with a newline."""
@@ -39,6 +45,9 @@ class Polled(NamedTuple):
     records: int
     rejected: list[Rejected]
     seconds: float
+    """From its start to its last answer."""
+    arrived: float
+    """When that was, in monotonic seconds."""
     response_bytes: int
 
 
@@ -51,11 +60,10 @@ class SlotMissedError(TransientError):
 
 
 class PollOnce:
-    """Polls one source; used by that source's thread alone.
+    """Polls one source; used by one thread at a time.
 
     Args:
         get: one HTTP GET (``Fetcher.get``).
-        sleep: waits so many seconds; True when the process stops meanwhile.
         timeout: seconds for one answer.
     """
 
@@ -66,7 +74,6 @@ class PollOnce:
         budget: Budget,
         get: Callable[..., Answer],
         clock: Clock,
-        sleep: Callable[[float], bool],
         metrics: PollerMetrics,
         timeout: float,
     ) -> None:
@@ -74,11 +81,12 @@ class PollOnce:
         self._budget = budget
         self._get = get
         self._clock = clock
-        self._sleep = sleep
         self._metrics = metrics
         self._timeout = timeout
+        self.calls = 0
+        """Requests sent so far."""
 
-    def poll(self, slot_ms: int, end_ms: int) -> Polled:
+    def poll(self, slot_ms: int, end_ms: int, wait: Wait) -> Polled:
         """Fetches, normalises and encodes the poll of ``slot_ms``; tries again as long as the slot lasts.
 
         Raises:
@@ -86,17 +94,18 @@ class PollOnce:
             OperatorError: a wrong key, a wrong clock: only a person can mend it.
         """
         begun = self._clock.monotonic()
+        end = _End(end_ms, self._clock)
         answers: dict[int, Answer] = {}
         backoff = Backoff(first=0.2, cap=min(RETRY_CAP_SECONDS, (end_ms - slot_ms) / 4000))
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(_worth_another_try),
             wait=lambda _: backoff.next(),
-            stop=lambda state: self._clock.now_ms() + state.upcoming_sleep * 1000 >= end_ms,
-            sleep=self._wait,
+            stop=lambda state: state.upcoming_sleep >= end.left(),
+            sleep=lambda seconds: _wait(wait, seconds),
             reraise=True,
         )
         try:
-            poll = retrying(self._whole, answers, slot_ms, end_ms)
+            poll, arrived = retrying(self._whole, answers, slot_ms, end, wait)
         except SlotMissedError:
             raise
         except BannedError as error:
@@ -109,45 +118,47 @@ class PollOnce:
             b"".join(content),
             len(content),
             [*poll.rejected, *refused],
-            self._clock.monotonic() - begun,
+            arrived - begun,
+            arrived,
             sum(len(answer.body) for answer in answers.values()),
         )
 
-    def _whole(self, answers: dict[int, Answer], slot_ms: int, end_ms: int) -> Poll:
+    def _whole(self, answers: dict[int, Answer], slot_ms: int, end: _End, wait: Wait) -> tuple[Poll, float]:
         """One try: the calls that have no answer yet, then all answers read together."""
         for number, call in enumerate(self._source.calls()):
             if number not in answers:
-                answers[number] = self.ask(call, end_ms)
+                answers[number] = self._ask(call, end, wait)
+        arrived, fetched_at_ms = self._clock.monotonic(), self._clock.now_ms()
+        bodies = [answers[number].body for number in sorted(answers)]
         try:
-            return self._source.read(
-                [answers[number].body for number in sorted(answers)],
-                slot_ms=slot_ms,
-                fetched_at_ms=self._clock.now_ms(),
-            )
+            return self._source.read(bodies, slot_ms=slot_ms, fetched_at_ms=fetched_at_ms), arrived
         except TransientError:
             answers.clear()  # not what the upstream speaks: all of it again
             raise
 
-    def ask(self, call: Call, end_ms: int) -> Answer:
+    def ask(self, call: Call, end_ms: int, wait: Wait) -> Answer:
         """One attempt at one call, counted before it is sent.
 
         Raises:
-            SlotMissedError: the budget grants nothing before ``end_ms``.
+            SlotMissedError: the budget grants nothing before ``end_ms``, or the answer came later.
             TransientError, BannedError, OperatorError: as the source reads the answer.
         """
+        return self._ask(call, _End(end_ms, self._clock), wait)
+
+    def _ask(self, call: Call, end: _End, wait: Wait) -> Answer:
+        upstream = self._source.upstream
         while (seconds := self._budget.take(call.cost)) > 0:
-            if self._clock.now_ms() + seconds * 1000 >= end_ms:
+            if seconds >= end.left():
+                banned = self._budget.ban_ends_in() > 0
                 raise SlotMissedError(
-                    "budget", f"{self._source.upstream}'s budget grants the next call in {seconds:.0f} s"
+                    "banned" if banned else "budget",
+                    f"{upstream} {'asked us to wait' if banned else 'has no budget left'}; "
+                    f"the next call is granted in {seconds:.0f} s",
                 )
-            self._wait(seconds)
-        timeout = min(self._timeout, max(0.1, (end_ms - self._clock.now_ms()) / 1000))
-        status = "none"
-        try:
-            answer = self._get(call, timeout=timeout)
-            status = str(answer.status)
-        finally:
-            self._metrics.calls.labels(self._source.upstream, status).inc()
+            _wait(wait, seconds)
+        if (left := end.left()) <= 0:
+            raise SlotMissedError("late", f"the slot was over before {upstream} could be asked")
+        answer = self._answer(call, min(self._timeout, left))
         now_ms = self._clock.now_ms()
         used = self._source.used(answer)
         if used is not None:
@@ -156,15 +167,41 @@ class PollOnce:
             self._source.check(answer, now_ms=now_ms)
         except TransientError as error:
             # What the upstream asks for holds beyond this slot, and for every source of that upstream.
-            if error.retry_after is not None:
+            if error.retry_after:
                 self._budget.ban(error.retry_after, str(error))
             raise
         check_clock(answer, now_ms=now_ms)
+        if end.left() < 0:
+            raise SlotMissedError("late", f"{upstream} answered {-end.left():.1f} s after the slot's end")
         return answer
 
-    def _wait(self, seconds: float) -> None:
-        if self._sleep(seconds):
-            raise SlotMissedError("stopped", "the process stops")
+    def _answer(self, call: Call, timeout: float) -> Answer:
+        self.calls += 1
+        status = "none"
+        try:
+            answer = self._get(call, timeout=timeout)
+            status = str(answer.status)
+        finally:
+            self._metrics.calls.labels(self._source.upstream, status).inc()
+        return answer
+
+
+class _End:
+    """The end of a slot: by the wall clock, or by the monotonic one if the former is set back meanwhile."""
+
+    def __init__(self, end_ms: int, clock: Clock) -> None:
+        self._end_ms = end_ms
+        self._clock = clock
+        self._at = clock.monotonic() + (end_ms - clock.now_ms()) / 1000
+
+    def left(self) -> float:
+        """Seconds; below 0 when it is over."""
+        return min((self._end_ms - self._clock.now_ms()) / 1000, self._at - self._clock.monotonic())
+
+
+def _wait(wait: Wait, seconds: float) -> None:
+    if wait(seconds):
+        raise SlotMissedError("stopped", "the process stops")
 
 
 def _worth_another_try(error: BaseException) -> bool:

@@ -8,22 +8,22 @@ acknowledged is sent again by a new one: same ids, same bytes, harmless.
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 from kafka import errors as kafka_errors
 
 from common.clients import kafka as kafka_client
-from common.errors import OperatorError
-from common.log import Limited
+from common.clients.discard import discard
+from common.errors import OperatorError, PoisonError
 from common.metrics import PollerMetrics
-from common.record import MAX_RECORD_BYTES, SCHEMA_VERSION, SCHEMA_VERSION_HEADER, decode, key
+from common.record import SCHEMA_VERSION, SCHEMA_VERSION_HEADER, decode, key
 from common.retry import Backoff
 from common.service import Health, Loop
 from common.settings.catalogue import Kafka
+from producer.dead_letters import DeadLetters
+from producer.in_flight import Flight, InFlight
 from producer.outbox.entry import Entry
 from producer.outbox.outbox import KAFKA, Outbox
 
@@ -32,10 +32,18 @@ log = logging.getLogger(__name__)
 PART = "kafka"
 ACK_SECONDS = 30.0
 """Without an acknowledgement for so long, the producer is taken for hung. Below its delivery timeout."""
-AT_ONCE = 64
-"""Polls sent before the first is waited for, when many wait after an outage."""
+SLOW_SECONDS = 5.0
+"""Without one for so long, it is said."""
+LONGEST_WAIT = 10.0
+"""Between two tries to reach Kafka: readers wait for what is on the disk."""
+FAREWELL_SECONDS = 3.0
+"""At a stop, for what is on its way: a successor on another machine cannot deliver what waits here."""
+MAX_POLLS = 64
+MAX_BYTES = 8 * 1024 * 1024
+"""On their way at once."""
 _HEADERS = [(SCHEMA_VERSION_HEADER, str(SCHEMA_VERSION).encode())]
 _FOREVER_MS = 2**62
+_LOOK_SECONDS = 0.05
 
 
 class Publisher:
@@ -56,6 +64,7 @@ class Publisher:
         health: Health,
         metrics: PollerMetrics,
         quiet: Callable[[str], bool],
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._kafka = kafka
         self._outbox = outbox
@@ -64,119 +73,133 @@ class Publisher:
         self._health = health
         self._metrics = metrics
         self._quiet = quiet
+        self._monotonic = monotonic
         self._producer: Any = None
-        self._limited = Limited(log)
+        self._flights = InFlight(polls=MAX_POLLS, max_bytes=MAX_BYTES)
+        self._progress = 0.0
+        self._dead_letters = DeadLetters(kafka, metrics)
 
     def run(self, loop: Loop) -> None:
-        """Until the process stops; what is left is sent at the next start."""
-        backoff = Backoff()
+        """Until the process stops; what is left then is sent at the next start."""
+        backoff = Backoff(cap=LONGEST_WAIT)
         while loop.running:
-            self._outbox.wait(KAFKA, 0.5)
-            entries = self._outbox.oldest(KAFKA, AT_ONCE)
-            if not entries and self._producer is not None:
-                continue
             try:
-                self._drain(entries, loop)
-                self._health.release(PART)
-                backoff.reset()
+                if self._turn():
+                    backoff.reset()
             except (kafka_errors.KafkaError, OperatorError) as error:
-                self._say(error)
-                self._throw_away()
+                self._fail(error)
                 loop.wait(backoff.next())
-        self._throw_away()
+        self._finish(loop)
 
-    def _drain(self, entries: list[Entry], loop: Loop) -> None:
-        """Sends ``entries``, then waits for each in turn.
+    def _turn(self) -> bool:
+        """Sends what there is room for, takes notice of what was acknowledged; whether a poll has left.
 
         Raises:
-            kafka.errors.KafkaError: something was not acknowledged; all before it has left the outbox.
+            kafka.errors.KafkaError, OperatorError: nothing more is to be expected of this producer.
         """
         if self._producer is None:
             self._producer = self._connect()
-            if not self._producer.partitions_for(self._kafka.topic):
-                raise kafka_errors.UnknownTopicOrPartitionError(self._kafka.topic)
-        sent: list[tuple[Entry, list[bytes], list[Any]]] = []
-        for entry in entries:
+        self._send_waiting()
+        if not self._flights:
+            self._health.release(PART)
+            self._outbox.wait(KAFKA, 0.5)
+            return False
+        self._flights.oldest.wait(_LOOK_SECONDS)
+        return self._land()
+
+    def _send_waiting(self) -> None:
+        for entry in self._outbox.oldest(KAFKA, self._flights.limit):
+            if self._flights.full:
+                return
+            if entry in self._flights:
+                continue
             content = self._outbox.read(KAFKA, entry)
-            if content is not None:
-                lines = content.removesuffix(b"\n").split(b"\n") if content else []
-                sent.append((entry, lines, [self._send(line) for line in lines]))
-            loop.turn()
-        for entry, lines, futures in sent:
-            refused = self._refused_for_size(lines, futures, loop)
-            if refused:
-                self._set_aside(entry, refused)
-            self._outbox.done(KAFKA, entry)
-            self._published(entry)
-            self._metrics.records_published.labels(entry.source).inc(entry.records - len(refused))
-            log.log(
-                logging.DEBUG if self._quiet(entry.source) else logging.INFO,
-                "%d records sent to %s", entry.records - len(refused), self._kafka.topic,
-            )  # fmt: skip
+            if content is None:
+                continue
+            if not self._flights:
+                self._progress = self._monotonic()
+            lines = content.removesuffix(b"\n").split(b"\n") if content else []
+            futures = [self._send(line) for line in lines]
+            self._flights.add(Flight(entry, lines, futures))
 
-    def _send(self, line: bytes, topic: str | None = None, extra: list[tuple[str, bytes]] | None = None) -> Any:
-        record = decode(line, now_ms=_FOREVER_MS)
-        headers = [*(extra or ()), *_HEADERS]
-        return self._producer.send(topic or self._kafka.topic, key=key(record).encode(), value=line, headers=headers)
+    def _land(self) -> bool:
+        landed = False
+        for flight in self._flights:
+            oldest = flight is self._flights.oldest
+            if flight.look() and oldest:
+                # What was sent later may be acknowledged by other brokers: the oldest tells whether all goes on.
+                self._progress = self._monotonic()
+                self._health.release(PART)
+            if flight.done:
+                self._leave(flight)
+                landed = True
+        silent = self._monotonic() - self._progress
+        if self._flights and silent > ACK_SECONDS:
+            raise kafka_errors.KafkaTimeoutError(f"no acknowledgement for {silent:.0f} s")
+        if self._flights and silent > SLOW_SECONDS:
+            brokers = ",".join(self._kafka.brokers)
+            self._hold(f"Kafka at {brokers} has not acknowledged what was sent {silent:.0f} s ago")
+        return landed
 
-    def _refused_for_size(self, lines: list[bytes], futures: list[Any], loop: Loop) -> list[bytes]:
-        """Waits until every line is acknowledged; returns those that the topic refuses as too large, even alone."""
-        in_too_large_batch = [
-            line for line, future in zip(lines, futures, strict=True) if not self._acknowledged(future, loop)
-        ]
-        return [line for line in in_too_large_batch if not self._acknowledged(self._send(line), loop)]
+    def _leave(self, flight: Flight) -> None:
+        entry = flight.entry
+        if flight.too_large:
+            self._dead_letters.send_too_large(self._producer, entry, flight.too_large)
+        self._outbox.done(KAFKA, entry)
+        self._flights.landed(flight)
+        self._published(entry)
+        count = entry.records - len(flight.too_large)
+        self._metrics.records_published.labels(entry.source).inc(count)
+        level = logging.DEBUG if self._quiet(entry.source) else logging.INFO
+        log.log(level, "%d records sent to %s", count, self._kafka.topic)
 
-    def _acknowledged(self, future: Any, loop: Loop) -> bool:
-        """False if the broker refuses its batch as too large.
+    def _send(self, line: bytes) -> Any:
+        try:
+            record = decode(line, now_ms=_FOREVER_MS)
+        except PoisonError as error:  # kept by another version of this program, with another contract
+            return self._dead_letters.send(self._producer, line, error.reason, str(error))
+        return self._producer.send(self._kafka.topic, key=key(record).encode(), value=line, headers=_HEADERS)
 
-        Raises:
-            kafka.errors.KafkaError: anything else, or no answer within :data:`ACK_SECONDS`.
-        """
-        deadline = time.monotonic() + ACK_SECONDS
-        while True:
-            try:
-                future.get(timeout=min(1.0, max(0.01, deadline - time.monotonic())))
-            except kafka_errors.MessageSizeTooLargeError:
-                return False
-            except kafka_errors.KafkaTimeoutError:
-                if future.is_done or time.monotonic() > deadline or not loop.running:
-                    raise
-            else:
-                return True
+    def _hold(self, why: str) -> None:
+        self._health.hold(PART, f"{why} ({self._outbox.count(KAFKA)} polls wait on disk; polling goes on)")
 
-    def _set_aside(self, entry: Entry, refused: list[bytes]) -> None:
-        """Single records that are too large become dead letters; a whole poll of them is a mistake in the limit."""
-        topic = self._kafka.topic
-        remedy = f"Raise max.message.bytes of {topic} above {MAX_RECORD_BYTES + 1024} (a record has at most 64 KiB)"
-        if len(refused) > 1 and len(refused) == entry.records:
-            raise OperatorError(
-                f"topic {topic} refuses all {len(refused)} records of a poll as too large", remedy=remedy
-            )
-        headers = [("dlq-reason", b"too_large"), ("dlq-error", remedy.encode()), ("dlq-topic", topic.encode())]
-        futures = [self._send(line, self._kafka.dead_letter_topic, headers) for line in refused]
-        for future in futures:
-            future.get(timeout=ACK_SECONDS)
-        self._metrics.dead_letters.labels("too_large").inc(len(refused))
-        log.error(
-            "%d records of %s are too large for %s and are dead letters now. %s",
-            len(refused),
-            entry.source,
-            topic,
-            remedy,
-        )
-
-    def _say(self, error: kafka_errors.KafkaError | OperatorError) -> None:
+    def _fail(self, error: kafka_errors.KafkaError | OperatorError) -> None:
         meaning = error if isinstance(error, OperatorError) else kafka_client.meaning(error, self._kafka)
-        self._health.hold(PART, f"{meaning} ({self._outbox.count(KAFKA)} polls wait on disk; polling goes on)")
-
-    def _throw_away(self) -> None:
+        self._hold(str(meaning))
+        self._flights.lost()
         producer, self._producer = self._producer, None
         if producer is not None:
             self._metrics.producer_replaced.inc()
-            threading.Thread(target=_close, args=(producer,), name="producer-close", daemon=True).start()
+            discard(producer, seconds=2.0)
+
+    def _finish(self, loop: Loop) -> None:
+        deadline = time.monotonic() + FAREWELL_SECONDS
+        producer = self._producer
+        try:
+            while producer is not None and self._outbox.count(KAFKA) and time.monotonic() < deadline:
+                loop.turn()
+                self._turn()
+        except (kafka_errors.KafkaError, OperatorError) as error:
+            log.warning("at the stop: %s; what is not acknowledged is sent at the next start", error)
+        self._producer = None
+        if producer is not None:
+            discard(producer, seconds=2.0)
 
 
-def _close(producer: Any) -> None:
-    # What it could not send any more is still in the outbox.
-    with suppress(kafka_errors.KafkaError):
-        producer.close(timeout=5)
+def connect(kafka: Kafka) -> Any:
+    """A producer for the topic, which is there.
+
+    Raises:
+        OperatorError: it is not, or may not be written to.
+        kafka.errors.KafkaError: no broker answers.
+    """
+    admin = kafka_client.admin(kafka)
+    try:
+        # Asked first: a producer looks for a missing topic for ten seconds, then says only that time was up.
+        (found,) = admin.describe_topics([kafka.topic])
+    finally:
+        admin.close()
+    if found["error_code"]:
+        error = kafka_errors.for_code(found["error_code"])
+        raise kafka_client.meaning(error(kafka.topic), kafka)
+    return kafka_client.producer(kafka)

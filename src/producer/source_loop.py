@@ -11,15 +11,15 @@ import schedule
 
 from common.clock import Clock
 from common.errors import CryptoProxyError, OperatorError
-from common.log import Limited
 from common.metrics import PollerMetrics
-from common.record import iso
 from common.service import Health, Loop
+from producer.fetch import ClockError
 from producer.grid import Due, Grid
+from producer.misses import Misses, time_of
 from producer.outbox import Entry, Outbox, OutboxFullError
-from producer.poll import Polled, PollOnce, SlotMissedError
+from producer.poll import Polled, PollOnce, SlotMissedError, Wait
 from producer.sources.base import Rejected
-from producer.statistics import Statistics
+from producer.statistics import Quota, Statistics
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +36,8 @@ class SourceLoop:
     Args:
         may_poll: whether this process is the active poller right now.
         before_poll: what must have been tried before the first poll.
-        kept: told of each kept poll and when its answer had arrived (monotonic seconds).
-        budget_left: what is left of the upstream's quotas, by window.
+        kept: told of each kept poll, when its answer had arrived (monotonic seconds), and how many bytes it has.
+        quotas: what is used and left of the upstream's budget, by window.
     """
 
     def __init__(
@@ -48,9 +48,9 @@ class SourceLoop:
         grid: Grid,
         outbox: Outbox,
         may_poll: Callable[[], bool],
-        before_poll: Callable[[], None],
-        kept: Callable[[Entry, float], None],
-        budget_left: Callable[[], Mapping[str, int]],
+        before_poll: Callable[[Wait], None],
+        kept: Callable[[Entry, float, int], None],
+        quotas: Callable[[], Mapping[str, Quota]],
         statistics: Statistics,
         health: Health,
         metrics: PollerMetrics,
@@ -63,84 +63,109 @@ class SourceLoop:
         self._may_poll = may_poll
         self._before_poll = before_poll
         self._kept = kept
-        self._budget_left = budget_left
+        self._quotas = quotas
         self._statistics = statistics
-        self._health = health
+        self._misses = Misses(name, statistics=statistics, health=health, metrics=metrics)
         self._metrics = metrics
         self._clock = clock
-        self._limited = Limited(log, seconds=60)
         self._polling = False
-        self._outage: tuple[int, int] | None = None  # first missed slot, how many so far
+        self._gap = ("busy", "")
+        self._poll_bytes = 0
         self._logged: set[tuple[str, str]] = set()
 
     def run(self, loop: Loop) -> None:
         """Until the process stops. `schedule` triggers, the grid decides."""
         scheduler = schedule.Scheduler()
-        job = scheduler.every(max(1, self._grid.interval_ms // 1000)).seconds.do(self.tick)
-        self.tick()  # the slot under way, if it was not polled yet: no need to wait for the next
+        job = scheduler.every(max(1, self._grid.interval_ms // 1000)).seconds.do(self.tick, loop.wait)
+        self.tick(loop.wait)  # the slot under way, if it was not polled yet: no need to wait for the next
         while loop.running:
             # Left alone, a job runs an interval after its last *end*; so the grid says when the next one is.
-            wait = self._grid.seconds_to_next(self._clock.now_ms())
-            if not self._polling:
-                wait = min(wait, STANDBY_SECONDS)
+            wait = self._seconds_to_next()
             job.next_run = datetime.now() + timedelta(seconds=wait)  # noqa: DTZ005 - schedule's own naive time
             if loop.wait(wait):
                 break
             job.next_run = min(job.next_run, datetime.now())  # noqa: DTZ005 - a clock that stepped back meanwhile
             scheduler.run_pending()
-        self._statistics.report(self._budget_left())
+        if self._statistics.polls or self._statistics.missed:
+            self._report()
 
-    def tick(self) -> None:
-        """Polls the slot under way, if it is due and this process is the one to do it."""
-        if not self._may_poll():
-            self._polling = False
-            return  # the active poller's business
+    def _seconds_to_next(self) -> float:
+        now_ms = self._clock.now_ms()
+        wait = self._grid.seconds_to_next(now_ms)
         if not self._polling:
-            # The poller before this one has told what it kept last; what came between, nobody polled.
-            self._polling = True
-            self._grid.begin_after(self._outbox.last_slot(self.name))
-            self._before_poll()
-            reason, why = "no_poller", "no poller was active"
-        else:
-            reason, why = "busy", "the poll before took longer than its interval"
+            return min(wait, STANDBY_SECONDS)
+        # After a poll that took longer than its slot, the one that has begun meanwhile is not over yet.
+        return wait if self._grid.due(now_ms) is None else 0.0
+
+    def tick(self, wait: Wait) -> None:
+        """Polls the slot under way, if it is due and this process is the one to do it."""
+        if not self._begun(wait):
+            return
         due = self._grid.due(self._clock.now_ms())
         if due is None:
             return
-        if due.missed:
-            self._missed(reason, due.slot_ms - due.missed * self._grid.interval_ms, due.missed, why)
-        part = f"source {self.name}"
+        failure: tuple[str, str] | None = None
         try:
-            self._poll_and_keep(due)
-            self._health.release(part)
+            self._poll_and_keep(due, wait)
+        except ClockError as error:
+            self._misses.failed("clock", due.slot_ms, str(error))
+            self._grid.doubted(due.slot_ms)
+            return
         except SlotMissedError as error:
-            self._missed(error.reason, due.slot_ms, 1, str(error))
+            failure = error.reason, str(error)
         except OutboxFullError as error:
-            self._health.hold(part, str(error))
-            self._missed("outbox_full", due.slot_ms, 1, str(error))
+            failure = "outbox_full", str(error)
         except OSError as error:
-            said = f"the outbox {self._outbox.folder} cannot be written: {error}. Free its disk, or mend its rights"
-            self._health.hold(part, said)
-            self._missed("outbox", due.slot_ms, 1, said)
+            words = f"the outbox {self._outbox.folder} cannot be written: {error}. Free its disk, or mend its rights"
+            failure = "outbox", words
         except OperatorError as error:
-            self._health.hold(part, str(error))
-            self._missed("operator", due.slot_ms, 1, str(error))
+            failure = "operator", str(error)
         except CryptoProxyError as error:
-            self._missed("failed", due.slot_ms, 1, str(error))
+            failure = "failed", str(error)
         except Exception as error:  # one poll's bug must not end all polling; it is said, counted, and not ready
             log.exception("%s: a poll failed in a way that nobody foresaw", self.name)
-            self._health.hold(part, f"unforeseen error: {type(error).__name__}: {error}")
-            self._missed("error", due.slot_ms, 1, str(error))
-        self._grid.dealt_with(due.slot_ms)
+            failure = "error", f"unforeseen error: {type(error).__name__}: {error}"
+        if failure is not None and failure[0] != "stopped":
+            self._count_gap(due)
+            self._misses.failed(failure[0], due.slot_ms, failure[1])
+            self._grid.given_up(due.slot_ms)
 
-    def _poll_and_keep(self, due: Due) -> None:
-        self._outbox.require_room()
-        polled = self._poll.poll(due.slot_ms, self._grid.end_of(due.slot_ms))
-        arrived = self._clock.monotonic()
+    def _begun(self, wait: Wait) -> bool:
+        """Whether this process polls; takes over where the poller before it has left off."""
+        if self._may_poll() and not self._polling:
+            self._before_poll(wait)
+            # The poller before this one has told what it kept last; what came between, nobody polled.
+            self._grid.begin_after(self._outbox.last_slot(self.name))
+            self._gap = "no_poller", "no poller was active"
+            self._polling = True
+        self._polling = self._polling and self._may_poll()  # asked again: the first poll's preparations take a while
+        return self._polling
+
+    def _poll_and_keep(self, due: Due, wait: Wait) -> None:
+        if due.behind_ms:
+            raise ClockError(
+                f"this clock is {due.behind_ms / 1000:.0f} s behind the last slot that was polled, "
+                f"{time_of(due.slot_ms + due.behind_ms)}, and no slot is polled twice",
+                remedy="Set the clock (NTP) if it is wrong; else polling goes on when it has caught up",
+            )
+        self._outbox.require_room(self._poll_bytes)  # of the last one: no call is spent on what could not be kept
+        polled = self._poll.poll(due.slot_ms, self._grid.end_of(due.slot_ms), wait)
+        self._poll_bytes = len(polled.content)
         self._outbox.keep(
-            due.slot_ms, self.name, polled.content, before_drains=lambda entry: self._kept(entry, arrived)
+            due.slot_ms,
+            self.name,
+            polled.content,
+            before_drains=lambda entry: self._kept(entry, polled.arrived, len(polled.content)),
         )
-        self._end_outage(due.slot_ms)
+        self._count_gap(due)
+        self._grid.kept(due.slot_ms)
+        self._misses.over(due.slot_ms)
         self._count(due, polled)
+
+    def _count_gap(self, due: Due) -> None:
+        reason, why = self._gap
+        self._misses.passed(reason, due.slot_ms - due.missed * self._grid.interval_ms, due.missed, why)
+        self._gap = "busy", "the poll before took longer than its interval"
 
     def _count(self, due: Due, polled: Polled) -> None:
         self._metrics.polls.labels(self.name).inc()
@@ -151,19 +176,18 @@ class SourceLoop:
         for reason, count in rejected.items():
             self._metrics.rows_rejected.labels(self.name, reason).inc(count)
         self._say_rejected(polled.rejected)
-        quiet = self._grid.interval_ms < QUIET_BELOW_MS
+        level = logging.DEBUG if self._grid.interval_ms < QUIET_BELOW_MS else logging.INFO
+        what = "coins" if self.name == "coingecko" else "pairs"
         log.log(
-            logging.DEBUG if quiet else logging.INFO,
-            "%d %s fetched from %s for %s in %.2f s; next poll at %s",
-            polled.records,
-            "coins" if self.name == "coingecko" else "pairs",
-            self.name,
-            _time(due.slot_ms),
-            polled.seconds,
-            _time(self._grid.end_of(due.slot_ms)),
-        )
+            level, "%d %s fetched from %s for %s in %.2f s",
+            polled.records, what, self.name, time_of(due.slot_ms), polled.seconds,
+        )  # fmt: skip
+        log.log(level, "next poll at %s", time_of(self._grid.end_of(due.slot_ms)))
         if self._statistics.polled(polled.records, polled.response_bytes, polled.seconds, rejected):
-            self._statistics.report(self._budget_left())
+            self._report()
+
+    def _report(self) -> None:
+        self._statistics.report(calls=self._poll.calls, quotas=self._quotas())
 
     def _say_rejected(self, rejected: list[Rejected]) -> None:
         for row in rejected:
@@ -174,32 +198,3 @@ class SourceLoop:
                     logging.DEBUG if quiet else logging.WARNING,
                     "%s: %s is no record (%s): %s", self.name, row.asset_id, row.reason, row.detail,
                 )  # fmt: skip
-
-    def _missed(self, reason: str, first_slot_ms: int, count: int, why: str) -> None:
-        if reason == "stopped":
-            return
-        self._metrics.slots_missed.labels(self.name, reason).inc(count)
-        self._statistics.missed += count
-        if self._outage is None:
-            self._outage = (first_slot_ms, 0)
-            log.warning("%s: no poll for %s: %s", self.name, _time(first_slot_ms), why)
-        else:
-            self._limited.warning(
-                "outage", f"{self.name}: still no poll, {self._outage[1] + count} slots so far: {why}"
-            )
-        self._outage = (self._outage[0], self._outage[1] + count)
-
-    def _end_outage(self, slot_ms: int) -> None:
-        if self._outage is not None:
-            first, count = self._outage
-            log.warning(
-                "%s: polled again at %s; %d slots missed since %s (%.0f s)",
-                self.name, _time(slot_ms), count, _time(first), (slot_ms - first) / 1000,
-            )  # fmt: skip
-            self._outage = None
-
-
-def _time(ms: int) -> str:
-    """``10:01:00``, or with its fraction where the slot has one."""
-    text = iso(ms)[11:23]
-    return text.removesuffix(".000")

@@ -6,15 +6,23 @@ import logging
 import statistics
 from collections import Counter, deque
 from collections.abc import Mapping
+from typing import NamedTuple
 
 log = logging.getLogger(__name__)
 
 _REMEMBERED = 10_000
 
 
+class Quota(NamedTuple):
+    """Of one window of an upstream's budget, in the upstream's own unit."""
+
+    used: int
+    left: int
+
+
 class Statistics:
-    """Totals since the start; durations of the last ten thousand polls. Used under the lock of its source's thread,
-    but for :meth:`published`, which only appends."""
+    """Totals since the start; durations of the last ten thousand polls. Used by its source's thread alone, but for
+    :meth:`published`, which only appends."""
 
     def __init__(self, source: str, every: int) -> None:
         self.source = source
@@ -40,20 +48,25 @@ class Statistics:
         """All records of a poll are acknowledged, so long after its answer had arrived."""
         self._publish.append(seconds)
 
-    def report(self, calls_left: Mapping[str, int]) -> None:
-        """The line."""
+    def report(self, *, calls: int, quotas: Mapping[str, Quota]) -> None:
+        """The line.
+
+        Args:
+            calls: requests sent for this source, those that failed too.
+            quotas: of its upstream, by window.
+        """
         rejected = ", ".join(f"{count} {reason}" for reason, count in sorted(self.rejected.items())) or "none"
-        left = ", ".join(f"{count} per {window}" for window, count in calls_left.items()) or "no quota"
+        budget = ", ".join(f"{each.used} used and {each.left} left per {name}" for name, each in quotas.items())
         log.info(
             "%s so far: %d polls, %d records, %d slots missed, rows rejected: %s, %.1f MB received, "
-            "budget left: %s, fetch %s, publish %s",
-            self.source, self.polls, self.records, self.missed, rejected, self.bytes / 1e6, left,
-            _spread(self._fetch), _spread(self._publish),
+            "%d calls, budget: %s, fetch %s, publish %s",
+            self.source, self.polls, self.records, self.missed, rejected, self.bytes / 1e6,
+            calls, budget or "no limit", _spread(self._fetch), _spread(self._publish),
         )  # fmt: skip
 
 
 def _spread(seconds: deque[float]) -> str:
-    values = sorted(seconds)
+    values = sorted(seconds.copy())
     if not values:
         return "-"
     p99 = values[min(len(values) - 1, int(len(values) * 0.99))]

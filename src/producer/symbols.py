@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from common.clock import Clock
 from common.errors import OperatorError, TransientError
 from common.service import Loop
-from producer.poll import PollOnce
+from producer.poll import PollOnce, Wait
 from producer.sources.base import Answer, Call, Source, SymbolList
 
 log = logging.getLogger(__name__)
@@ -22,6 +22,7 @@ FRESH_SECONDS = 86_400.0
 AGAIN_SECONDS = 600.0
 FIRST_WAIT_SECONDS = 20.0
 _ATTEMPT_MS = 60_000
+_LOOK_SECONDS = 0.1
 
 
 class SymbolLists:
@@ -47,10 +48,12 @@ class SymbolLists:
         self._clock = clock
         self._tried = {name: threading.Event() for name in self._due}
 
-    def wait_for_first(self, source: str) -> None:
+    def wait_for_first(self, source: str, wait: Wait) -> None:
         """Returns when the list of ``source`` was asked for once, with whatever success."""
-        if source in self._tried:
-            self._tried[source].wait(FIRST_WAIT_SECONDS)
+        deadline = self._clock.monotonic() + FIRST_WAIT_SECONDS
+        while source in self._tried and not self._tried[source].is_set():
+            if self._clock.monotonic() >= deadline or wait(_LOOK_SECONDS):
+                return
 
     def run(self, loop: Loop) -> None:
         """Until the process stops."""
@@ -58,13 +61,16 @@ class SymbolLists:
             now = self._clock.monotonic()
             for name, due in self._due.items():
                 if now >= due and loop.running and self._may_poll():
-                    self._due[name] = now + (FRESH_SECONDS if self._load(name) else AGAIN_SECONDS)
+                    self._due[name] = now + (FRESH_SECONDS if self._load(name, loop) else AGAIN_SECONDS)
                     self._tried[name].set()
             loop.wait(1.0)
 
-    def _load(self, name: str) -> bool:
-        symbols = self._lists[name]
-        return load(name, symbols, lambda call: self._ask[name].ask(call, self._clock.now_ms() + _ATTEMPT_MS))
+    def _load(self, name: str, loop: Loop) -> bool:
+        def ask(call: Call) -> Answer:
+            loop.turn()
+            return self._ask[name].ask(call, self._clock.now_ms() + _ATTEMPT_MS, loop.wait)
+
+        return load(name, self._lists[name], ask)
 
 
 def load(name: str, symbols: SymbolList, ask: Callable[[Call], Answer]) -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 from common.clients import kafka as kafka_client
 from common.clock import Clock, SystemClock
 from common.metrics import PollerMetrics
-from common.service import Service
+from common.service import Loop, Service
 from common.settings import Settings
 from common.settings.catalogue import Upstreams
 from lake.store import Store
@@ -26,19 +26,21 @@ from producer.gauges import Gauges
 from producer.grid import Grid
 from producer.handover import Handover
 from producer.lease import Lease
-from producer.outbox import Outbox
+from producer.outbox import Entry, Outbox
 from producer.poll import PollOnce
-from producer.publish import Publisher
+from producer.publish import Publisher, connect
 from producer.source_loop import QUIET_BELOW_MS, SourceLoop
 from producer.sources import SOURCES, SourceConfig
 from producer.sources.base import Source
 from producer.sources.bybit import Api
 from producer.sources.coingecko_calls import Plan
-from producer.statistics import Statistics
+from producer.statistics import Quota, Statistics
 from producer.symbols import SymbolLists
 from producer.timing import Timings
 
 log = logging.getLogger(__name__)
+
+TELL_SECONDS = 1.5
 
 
 def sources_of(upstreams: Upstreams) -> list[Source]:
@@ -106,11 +108,14 @@ class Poller:
         self.clock = clock = clock or SystemClock()
         upstreams, kafka, poller = settings.upstreams, settings.kafka, settings.poller
         self.service = service = Service(
-            "poller", host=settings.service.host, port=poller.port, watchdog_seconds=settings.service.watchdog
+            "poller",
+            host=settings.service.host,
+            port=0 if alone else poller.port,
+            watchdog_seconds=settings.service.watchdog,
         )
         self.metrics = metrics = PollerMetrics(service.registry)
         self.outbox = outbox = Outbox(poller.outbox_dir, max_bytes=poller.outbox_max_size)
-        urgent = threading.Event()  # a ban: to be told to others at once
+        self._urgent = urgent = threading.Event()  # something that a successor must know
         self.sources = sources_of(upstreams)
         self.budgets = budgets_of(upstreams, poller.outbox_dir / "budget", clock=clock, metrics=metrics, urgent=urgent)
         self.intervals = intervals_of(upstreams, self.sources, self.budgets)
@@ -120,13 +125,15 @@ class Poller:
 
         self.lease = None if alone else self._lease()
         self.handover = Handover(kafka, self.budgets, [source.name for source in self.sources], outbox)
+        self._leaving, self._state_told = threading.Event(), threading.Event()
         if self.lease is not None:
             self.lease.on_acquired(self.handover.take_over)
+            self.lease.on_lost(self._tell_successor)
         self.state = StatePublisher(
             kafka,
             {budget_key(upstream): budget.state for upstream, budget in self.budgets.items()}
             | {slot_key(source.name): partial(self.handover.slot_state, source.name) for source in self.sources},
-            active=self.may_poll,
+            active=lambda: self.may_poll() or self._leaving.is_set(),
             urgent=urgent,
         )
         self.symbols = SymbolLists(
@@ -138,7 +145,7 @@ class Poller:
         self.publisher = Publisher(
             kafka,
             outbox,
-            connect=lambda: kafka_client.producer(kafka),
+            connect=partial(connect, kafka),
             published=self.timings.published,
             health=service.health,
             metrics=metrics,
@@ -152,7 +159,7 @@ class Poller:
             health=service.health,
             metrics=metrics,
             clock=clock,
-            quiet=self._quiet,
+            quiet=lambda ms: ms < QUIET_BELOW_MS,
         )
         self.loops = {source.name: self._source_loop(source) for source in self.sources}
 
@@ -172,7 +179,7 @@ class Poller:
             *((("lease", self.lease.run),) if self.lease is not None else ()),
             ("publish", self.publisher.run),
             ("archive", self.archiver.run),
-            ("state", self.state.run),
+            ("state", self._publish_state),
             ("symbols", self.symbols.run),
             ("gauges", gauges.run),
             *((f"poll {name}", loop.run) for name, loop in self.loops.items()),
@@ -183,6 +190,16 @@ class Poller:
         finally:
             self.outbox.close()
 
+    def _publish_state(self, loop: Loop) -> None:
+        self.state.run(loop)
+        self._state_told.set()
+
+    def _tell_successor(self) -> None:
+        """At a stop, before the lease is given back: what was polled last and what is used is on the topic."""
+        if self.service.wait_for_stop(0):
+            self._leaving.set()
+            self._state_told.wait(TELL_SECONDS)
+
     def _source_loop(self, source: Source) -> SourceLoop:
         name = source.name
         return SourceLoop(
@@ -192,8 +209,8 @@ class Poller:
             outbox=self.outbox,
             may_poll=self.may_poll,
             before_poll=partial(self.symbols.wait_for_first, name),
-            kept=self.timings.arrived,
-            budget_left=self.budgets[source.upstream].left,
+            kept=self._kept,
+            quotas=partial(quotas_of, self.budgets[source.upstream]),
             statistics=self.statistics[name],
             health=self.service.health,
             metrics=self.metrics,
@@ -207,10 +224,16 @@ class Poller:
             budget=self.budgets[source.upstream],
             get=Fetcher().get,
             clock=self.clock,
-            sleep=self.service.wait_for_stop,
             metrics=self.metrics,
-            timeout=self.settings.upstreams.timeout,
+            # While it waits for an answer, a loop does not turn.
+            timeout=min(self.settings.upstreams.timeout, self.settings.service.watchdog / 2),
         )
+
+    def _kept(self, entry: Entry, arrived: float, size: int) -> None:
+        self.timings.arrived(entry, arrived)
+        self.capacity.measured(entry.source, size)
+        if not self._quiet(entry.source):
+            self._urgent.set()  # else a successor might poll this slot once more, since it lasts for a while
 
     def interval_ms(self, source: str) -> int:
         """Of a source that is not polled any more, but still waits in the outbox: as if it came with each object."""
@@ -238,6 +261,14 @@ class Poller:
         bybit = len(_unless_all(upstreams.bybit_symbols))
         records = {source.name: expected.get(source.name, bybit) for source in self.sources}
         return Capacity(records, self.intervals, self.settings.poller.outbox_max_size)
+
+
+def quotas_of(budget: Budget) -> dict[str, Quota]:
+    """What is used and left of ``budget``, by window."""
+    left = budget.left()
+    return {
+        limit.window: Quota(limit.amount - left[limit.window], left[limit.window]) for limit in budget.limits.limits
+    }
 
 
 def _unless_all(symbols: tuple[str, ...]) -> tuple[str, ...]:

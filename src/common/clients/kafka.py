@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import ssl
-import time
-from collections.abc import Callable
 from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka import errors as kafka_errors
-from kafka.net.compat import KafkaNetClient
-from kafka.net.transport import KafkaSSLTransport
 
+from common.clients.beginning import made
 from common.errors import CryptoProxyError, OperatorError, TransientError
 from common.settings.catalogue import Kafka
 
 BOOTSTRAP_TIMEOUT_MS = 5_000
 """How long a new client looks for a broker. Short: the loop that builds it tries again and says so."""
-
-TLS_SECONDS = 3.0
-"""How long a broker may take for a TLS handshake."""
 
 # Refusals that no waiting mends.
 _OPERATOR_ERRORS = (
@@ -70,7 +63,7 @@ def producer(
     Raises:
         kafka.errors.KafkaTimeoutError: no broker was found within five seconds.
     """
-    return _made(
+    return made(
         KafkaProducer,
         **connection(kafka),
         client_id=client_id or kafka.client_id,
@@ -95,7 +88,7 @@ def consumer(kafka: Kafka, *topics: str, group_id: str | None, **options: Any) -
     Raises:
         kafka.errors.KafkaTimeoutError: no broker was found within five seconds.
     """
-    return _made(
+    return made(
         KafkaConsumer,
         *topics,
         **connection(kafka),
@@ -117,7 +110,7 @@ def admin(kafka: Kafka) -> KafkaAdminClient:
     Raises:
         kafka.errors.KafkaTimeoutError: no broker was found within five seconds.
     """
-    return _made(KafkaAdminClient, **connection(kafka), request_timeout_ms=15_000)
+    return made(KafkaAdminClient, **connection(kafka), request_timeout_ms=15_000)
 
 
 def meaning(error: kafka_errors.KafkaError, kafka: Kafka) -> CryptoProxyError:
@@ -132,47 +125,6 @@ def meaning(error: kafka_errors.KafkaError, kafka: Kafka) -> CryptoProxyError:
     if isinstance(error, kafka_errors.UnknownTopicOrPartitionError):
         return OperatorError(f"a topic is missing at {brokers}: {words}", remedy="Run `cryptoproxy setup`")
     return TransientError(f"Kafka at {brokers}: {words}")
-
-
-def _made(client: Callable[..., Any], *topics: str, **options: Any) -> Any:
-    """A client; one that finds no broker leaves nothing. kafka-python's own leave a thread and four file descriptors
-    each time, so a Kafka that is away for an hour would use up the process's descriptors, the outbox's among them.
-    """
-    begun: list[Any] = []
-
-    def begin(**config: Any) -> Any:
-        begun.append(KafkaNetClient(**config))
-        return begun[-1]
-
-    try:
-        return client(*topics, **options, kafka_client=begin)
-    except Exception:
-        for each in begun:
-            each.close()
-        raise
-
-
-async def _handshake(transport: Any) -> None:
-    """kafka-python's own, but with an end. Its waits have none, so a broker that takes the connection and then says
-    nothing (frozen, or a port that is no broker's) would hold a new client's thread for good.
-    """
-    sock, net, ends = transport._sock, transport._net, time.monotonic() + TLS_SECONDS
-    try:
-        while True:
-            try:
-                sock.do_handshake()
-            except ssl.SSLWantReadError:
-                await net.wait_read(sock, timeout_at=ends)
-            except ssl.SSLWantWriteError:
-                await net.wait_write(sock, timeout_at=ends)
-            else:
-                return
-    except Exception:
-        sock.close()
-        raise
-
-
-KafkaSSLTransport.handshake = _handshake
 
 
 def path_text(path: object | None) -> str | None:

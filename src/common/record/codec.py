@@ -28,6 +28,7 @@ MAX_AHEAD_MS = 10 * 60 * 1000
 """A slot further ahead of the reader's clock is a mistake of somebody's clock."""
 
 _MAX_SLOT_DIGITS = 14
+_LONG = 2**63
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Record)
 _source = re.compile(SOURCE_PATTERN.replace("$", r"\Z"))
@@ -42,7 +43,6 @@ def encode(record: Record) -> bytes:
         PoisonError: the record breaks the contract (an infinite number, a blank in its id, more than 64 KiB …).
     """
     try:
-        _check(record, now_ms=None)
         value = _encoder.encode(record)
     except UnicodeEncodeError as error:
         raise PoisonError("not_utf8", f"not UTF-8: {error}") from error
@@ -55,6 +55,7 @@ def encode(record: Record) -> bytes:
         _decoder.decode(value)  # a Record is not checked when it is made: what we write, every reader must take
     except msgspec.ValidationError as error:
         raise PoisonError("contract", _with_value(str(error), value)) from error
+    _check(record, now_ms=None)
     return value
 
 
@@ -77,8 +78,6 @@ def decode(value: bytes | None, *, now_ms: int) -> Record:
     if b"\n" in value:
         raise PoisonError("contract", "the record has a line break between its fields; it must be one line")
     try:
-        if not value.isascii():
-            value.decode()  # msgspec does not look into fields that it skips
         record = _decoder.decode(value)
         if _encoder.encode(record) != value:
             _check_foreign(value)
@@ -87,7 +86,7 @@ def decode(value: bytes | None, *, now_ms: int) -> Record:
     except msgspec.ValidationError as error:
         raise PoisonError("contract", _with_value(str(error), value)) from error
     except msgspec.DecodeError as error:
-        raise PoisonError("not_json", f"{error}: {_cut(value)}") from error
+        raise PoisonError("not_json" if _is_utf8(value) else "not_utf8", f"{error}: {_cut(value)}") from error
     except RecursionError as error:
         raise PoisonError("not_json", "nested too deeply") from error
     _check(record, now_ms=now_ms)
@@ -104,6 +103,13 @@ def _check(record: Record, *, now_ms: int | None) -> None:
     _time("fetched_at", record.fetched_at)
     if record.last_updated is not None:
         _time("last_updated", record.last_updated)
+    for field, count in (
+        ("fetch_delay_ms", record.fetch_delay_ms),
+        ("market_cap_rank", record.market_cap_rank),
+        ("trades_24h", record.trades_24h),
+    ):
+        if count is not None and not -_LONG <= count < _LONG:
+            raise PoisonError("contract", f"{field} {_cut(count)} is out of range: 64 bits")
 
 
 def _time(field: str, text: str) -> int:
@@ -135,9 +141,18 @@ def _check_finite(record: Record) -> None:
             raise PoisonError("contract", f"{field} is {number}; only finite numbers are allowed")
 
 
+def _is_utf8(value: bytes) -> bool:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def _check_foreign(value: bytes) -> None:
     """What msgspec passes over in a record that our encoder has not written: a name that is there twice, which each
-    reader understands in its own way and Elasticsearch refuses, and numbers in unknown fields that are no doubles.
+    reader understands in its own way and Elasticsearch refuses; in unknown fields numbers that are no doubles, and
+    what is not UTF-8.
     """
     json.loads(value.decode(), object_pairs_hook=_once, parse_float=_double, parse_int=_double)
 

@@ -108,14 +108,15 @@ class Service:
             try:
                 self._wake.get(timeout=min(1.0, self._watchdog_seconds / 4))
             except queue.Empty:
-                before, looked = looked, time.monotonic()
+                late = self.stuck()
             else:
                 return
+            before, looked = looked, time.monotonic()
             if looked - before > self._watchdog_seconds / 2:
                 # The whole process was held (SIGSTOP, a paused machine): the loops have had no chance to turn.
                 for loop, _ in self._loops:
                     loop.turn()
-            if late := self.stuck():
+            elif late:
                 self._leave_stuck(late)
 
     def _guarded(self, loop: Loop, run: Callable[[Loop], None]) -> None:

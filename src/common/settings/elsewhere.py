@@ -42,14 +42,14 @@ _OTHERS = {
 def warnings_for(names: Iterable[str]) -> list[str]:
     """One line for each name that looks like a setting of this program and is none."""
     declared = [each for section in SECTIONS.values() for _, each in declared_in(section)]
-    known = {each.name for each in declared} | {f"{each.name}_FILE" for each in declared if each.secret} | _OTHERS
+    ours = {each.name for each in declared} | {f"{each.name}_FILE" for each in declared if each.secret}
     lines = []
     for name in sorted(names):
-        if name in known or not name.startswith(_PREFIXES):
+        if name in ours or name in _OTHERS or not name.startswith(_PREFIXES):
             continue
         if name in CALLED_ELSEWHERE:
             hint = f"here that is {CALLED_ELSEWHERE[name]}"
-        elif close := difflib.get_close_matches(name, known, n=1):
+        elif close := difflib.get_close_matches(name, ours, n=1):
             hint = f"did you mean {close[0]}?"
         else:
             hint = "docs/settings.md lists the settings"

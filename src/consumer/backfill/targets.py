@@ -63,7 +63,7 @@ class IndexTarget:
         self._closed = threading.Event()
 
     def begin(self) -> None:
-        self._delivery.verify(self._closed)
+        self._delivery.verify()
 
     def send(self, records: Sequence[Stored]) -> Sent:
         consumed = [_Consumed(each.key, each.number, each.line) for each in records]

@@ -74,4 +74,5 @@ class Mark:
         """Afterwards every use fails; the descriptor's number may be another file's by then."""
         with self._lock:
             descriptor, self._descriptor = self._descriptor, -1
-        os.close(descriptor)
+        if descriptor >= 0:
+            os.close(descriptor)

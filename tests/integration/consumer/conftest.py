@@ -18,33 +18,16 @@ from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
 from common.clients import elastic
 from common.clients import kafka as kafka_client
 from common.clock import SystemClock
-from common.record import Record, decode, document_id, encode, iso, key, slot_of
+from common.record import decode, document_id, encode, iso, key, slot_of
 from common.service import Service
 from common.settings import Settings
 from consumer.wiring import service
 from engines.stack import Endpoints
 from tests.conftest import wait_until
 from tests.integration.conftest import World, make_world
+from tests.integration.consumer.records import record
 
 MINUTE = 60_000
-
-
-def record(number: int, *, slot_ms: int, **fields: Any) -> Record:
-    """A good record; ``number`` tells it from the others of its slot."""
-    return Record(
-        **{
-            "source": "coingecko",
-            "asset_id": f"coin-{number}",
-            "symbol": f"C{number}",
-            "name": f"Coin {number}",
-            "quote": "USD",
-            "price": 1.5 + number,
-            "timestamp": iso(slot_ms),
-            "fetched_at": iso(slot_ms + 310),
-            "fetch_delay_ms": 310,
-        }
-        | fields
-    )
 
 
 class Running:
@@ -159,6 +142,11 @@ class Bench:
             self.bad[metadata.partition, metadata.offset] = (record_key, value)
         return sent
 
+    def renew_producer(self) -> None:
+        """Another one, which knows nothing of the topic that was."""
+        self.producer.close()
+        self.producer = kafka_client.producer(self.settings.kafka)
+
     def documents(self) -> dict[str, dict[str, Any]]:
         """By id, of all indices of the alias."""
         self.es.indices.refresh(index=self.alias)
@@ -260,9 +248,10 @@ def world(endpoints: Endpoints, tmp_path: Path) -> Iterator[World]:
     """As for all, but whatever a test left in the alias's place is removed as well."""
     made = make_world(endpoints, tmp_path)
     made.set_up()
+    settings = made.settings.elasticsearch  # a test may put a proxy before it, which is gone by then
     yield made
-    alias = made.settings.elasticsearch.alias
-    client = elastic.client(made.settings.elasticsearch)
+    alias = settings.alias
+    client = elastic.client(settings)
     try:
         for name in client.indices.get(index=f"{alias},{alias}-*", ignore_unavailable=True, expand_wildcards="all"):
             client.indices.delete(index=name)
@@ -286,4 +275,4 @@ def bench(world: World) -> Iterator[Bench]:
             indexer.service.stop()
         es.close()
         admin.close()
-        producer.close()
+        made.producer.close()

@@ -1,0 +1,105 @@
+"""What is really there: on the topic, in the lake, in an outbox. Read with plain json, as any stranger could."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from kafka import TopicPartition
+
+from common.clients import kafka as kafka_client
+from common.record import from_iso
+from common.settings import Settings
+from lake import reader
+from lake.objects import lines_of
+from lake.store import Store
+
+NOW_FAR_AHEAD = 2**62
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One message of the topic."""
+
+    key: bytes
+    value: bytes
+    headers: tuple[tuple[str, bytes], ...]
+
+
+def on_topic(settings: Settings, topic: str | None = None) -> list[Found]:
+    """All messages that were there when the call began, partition by partition in order."""
+    topic = topic or settings.kafka.topic
+    consumer: Any = kafka_client.consumer(settings.kafka, group_id=None)
+    try:
+        partitions = [TopicPartition(topic, each) for each in sorted(consumer.partitions_for_topic(topic))]
+        consumer.assign(partitions)
+        ends = consumer.end_offsets(partitions)
+        consumer.seek_to_beginning(*partitions)
+        found: list[Found] = []
+        while any(consumer.position(partition) < ends[partition] for partition in partitions):
+            for records in consumer.poll(timeout_ms=500).values():
+                found += [Found(record.key, record.value, tuple(record.headers)) for record in records]
+        return found
+    finally:
+        consumer.close()
+
+
+def in_lake(settings: Settings) -> dict[str, list[bytes]]:
+    """The lines of each raw object, by its key."""
+    store = Store(settings.s3)
+    return {key: list(lines_of(key, store.get(key))) for key in store.keys(f"{settings.s3.prefix}/v1/raw/")}
+
+
+def by_readers_rule(settings: Settings, slots: Iterable[int]) -> dict[str, bytes]:
+    """Each id once, as the lake's own reader gives it, from the hours of ``slots``."""
+    slots = list(slots)
+    if not slots:
+        return {}
+    store = Store(settings.s3)
+    return {
+        identity: line
+        for source in reader.sources(store)
+        for identity, line in reader.records(store, source, min(slots), max(slots) + 1, now_ms=NOW_FAR_AHEAD)
+    }
+
+
+def waiting(outbox: Path) -> dict[str, list[str]]:
+    """By folder of an outbox, the names of the polls that wait there."""
+    return {name: sorted(path.name for path in (outbox / name).glob("*")) for name in ("writing", "kafka", "s3")}
+
+
+def kept_slots(outbox: Path) -> set[tuple[str, int]]:
+    """(source, slot) of each poll that lies in an outbox, whole, and of the last one that was kept there."""
+    kept: set[tuple[str, int]] = set()
+    for path in [*(outbox / "kafka").glob("*.jsonl"), *(outbox / "s3").glob("*.jsonl")]:
+        slot, rest = path.name.split("-", 1)
+        kept.add((rest.rsplit("-", 2)[0], int(slot)))
+    for path in (outbox / "slots").glob("*"):
+        if text := path.read_text().strip():
+            kept.add((path.name, int(text)))
+    return kept
+
+
+def slots_of(values: Iterable[bytes]) -> dict[tuple[str, int], dict[str, dict[str, Any]]]:
+    """Records by (source, slot), then by id."""
+    slots: dict[tuple[str, int], dict[str, dict[str, Any]]] = defaultdict(dict)
+    for value in values:
+        record = json.loads(value)
+        slots[record["source"], from_iso(record["timestamp"])][identity(record)] = record
+    return slots
+
+
+def identity(record: dict[str, Any]) -> str:
+    """The document id, as docs/data-contract.md has it."""
+    return f"{record['source']}:{record['asset_id']}:{record['quote']}:{milliseconds(record['timestamp'])}"
+
+
+def milliseconds(text: str) -> int:
+    """Of any ISO 8601 time."""
+    moment = datetime.fromisoformat(text)
+    return round(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() * 1000)

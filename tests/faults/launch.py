@@ -1,0 +1,156 @@
+"""The poller as `python -m producer` runs it, with what tests need beside: another clock, shorter times, a sudden end.
+
+| environment | does |
+|---|---|
+| ``TEST_CLOCK`` | file with seconds that the wall clock is off; read again each time, so that it can be stepped |
+| ``TEST_PATCH`` | JSON: dotted names of constants to their values |
+| ``TEST_ALONE`` | no lease: a killed poller is followed at once |
+| ``TEST_DIE`` | ``point:n``: SIGKILL at the n-th time that this point is reached, see :data:`POINTS` |
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+from common.clock import SystemClock
+from common.start import start
+
+
+class SteppedClock(SystemClock):
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def now_ms(self) -> int:
+        return super().now_ms() + round(float(self._file.read_text() or 0) * 1000)
+
+
+def patch(values: dict[str, Any]) -> None:
+    for dotted, value in values.items():
+        module, _, name = dotted.rpartition(".")
+        owner = importlib.import_module(module)
+        if not hasattr(owner, name):
+            raise AttributeError(dotted)
+        setattr(owner, name, value)
+
+
+def die(*_: object) -> NoReturn:
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError("unreachable")
+
+
+class Countdown:
+    def __init__(self, times: int) -> None:
+        self._left = times
+
+    def __call__(self) -> bool:
+        self._left -= 1
+        return self._left == 0
+
+
+Wrap = Callable[[Any, str, Countdown], None]
+
+
+def before(owner: Any, name: str, due: Countdown) -> None:
+    """Dies instead of the n-th call."""
+    original = getattr(owner, name)
+
+    @functools.wraps(original)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        if due():
+            die()
+        return original(*args, **kwargs)
+
+    setattr(owner, name, wrapped)
+
+
+def after(owner: Any, name: str, due: Countdown) -> None:
+    """Dies when the n-th call has returned."""
+    original = getattr(owner, name)
+
+    @functools.wraps(original)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        result = original(*args, **kwargs)
+        if due():
+            die()
+        return result
+
+    setattr(owner, name, wrapped)
+
+
+def half_written(owner: Any, name: str, due: Countdown) -> None:
+    """Dies in the middle of the n-th file."""
+    original = getattr(owner, name)
+
+    def wrapped(path: Path, content: bytes) -> None:
+        if due():
+            with path.open("wb") as file:
+                file.write(content[: len(content) // 2])
+                file.flush()
+                die()
+        original(path, content)
+
+    setattr(owner, name, wrapped)
+
+
+def one_link(owner: Any, name: str, due: Countdown) -> None:
+    """Dies when the n-th poll has one of its two names."""
+    original = getattr(owner, name)
+
+    def wrapped(path: Path, *folders: Path) -> None:
+        if due():
+            original(path, folders[0])
+            die()
+        original(path, *folders)
+
+    setattr(owner, name, wrapped)
+
+
+POINTS: dict[str, tuple[Wrap, str, str]] = {
+    "fetched": (after, "producer.fetch:Fetcher", "get"),
+    "half-written": (half_written, "producer.outbox.files", "write"),
+    "written": (after, "producer.outbox.files", "write"),
+    "marked": (after, "producer.outbox.files:Mark", "advance"),
+    "one-link": (one_link, "producer.outbox.files", "link"),
+    "linked": (after, "producer.outbox.files", "link"),
+    "kept": (after, "producer.outbox.outbox:Outbox", "keep"),
+    "sent": (after, "producer.publish:Publisher", "_send_waiting"),
+    "acknowledged": (before, "producer.publish:Publisher", "_leave"),
+    "before-put": (before, "lake.store:Store", "put"),
+    "put": (after, "lake.store:Store", "put"),
+    "leaving": (after, "producer.outbox.outbox:Outbox", "done"),
+    "left": (after, "producer.archive:Archiver", "_leave"),
+}
+"""The steps of a poll from the upstream to Kafka and S3, and where in the code each is."""
+
+
+def arm(point: str, times: int) -> None:
+    wrap, where, name = POINTS[point]
+    module, _, attribute = where.partition(":")
+    owner = importlib.import_module(module)
+    wrap(getattr(owner, attribute) if attribute else owner, name, Countdown(times))
+
+
+def main() -> int:
+    from producer.wiring import Poller
+
+    patch(json.loads(os.environ.get("TEST_PATCH", "{}")))
+    if point := os.environ.get("TEST_DIE"):
+        name, _, times = point.partition(":")
+        arm(name, int(times or 1))
+    clock = SteppedClock(Path(file)) if (file := os.environ.get("TEST_CLOCK")) else None
+    settings, alone = start(), bool(os.environ.get("TEST_ALONE"))
+    poller = Poller(settings, clock=clock, alone=alone)
+    poller.archiver._object_ms = settings.s3.object_seconds * 1000  # not one object per poll, as `--once` has it
+    return poller.run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,193 @@
+"""What the upstream does wrong: each fault for a while, then all is well again. One poller goes through all of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from sandbox import Rule
+from tests.faults.conftest import Report
+from tests.faults.process import PollerProcess
+from tests.faults.rig import Engines, Rig
+
+COINGECKO, BINANCE = "/coins/markets", "/ticker/24hr"
+OTHER = {"coingecko": "binance", "binance": "coingecko"}
+GATE_SECONDS = {
+    "producer.sources.coingecko_refusals.BLOCKED_SECONDS": 2,
+    "producer.sources.binance_refusals.BLOCKED_SECONDS": 2,
+}
+"""Really a minute: so long nothing is sent after a gate's 403. The long case below waits for it."""
+
+Running = tuple[Rig, PollerProcess]
+
+
+@pytest.fixture(scope="module")
+def running(engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    texts = {"SOURCES": "coingecko,binance", "COINGECKO_INTERVAL": "0.5", "BINANCE_INTERVAL": "0.5"}
+    with Rig(engines, tmp_path_factory.mktemp("upstream"), **texts) as rig:
+        rig.set_up()
+        poller = rig.start(test={"TEST_PATCH": json.dumps(GATE_SECONDS)})
+        poller.wait_polls(1, source="coingecko")
+        poller.wait_polls(1, source="binance")
+        yield rig, poller
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong with one source's answers, and what `/readyz` says of it."""
+
+    name: str
+    rule: Rule
+    words: tuple[str, ...]
+    source: str = "coingecko"
+    silent_ms: int = 0
+    """So long nothing may be sent to that source's upstream."""
+
+
+FAULTS = (
+    Fault("429_retry_after_seconds", Rule(path=COINGECKO, status=429, retry_after=3, times=1), ("asked us to wait",), silent_ms=2_900),
+    Fault("429_retry_after_date", Rule(path=COINGECKO, status=429, retry_after=4, retry_after_date=True, times=1), ("asked us to wait",), silent_ms=2_900),
+    Fault("429_without_retry_after", Rule(path=COINGECKO, status=429), ("429",)),
+    Fault("418", Rule(path=BINANCE, status=418, retry_after=3, times=1), ("asked us to wait",), source="binance", silent_ms=2_900),
+    Fault("403_page_of_coingecko", Rule(path=COINGECKO, status=403, times=1), ("asked us to wait",), silent_ms=1_900),
+    Fault("403_page_of_binance", Rule(path=BINANCE, status=403, times=1), ("asked us to wait",), source="binance", silent_ms=1_900),
+    Fault("page_with_status_200", Rule(path=COINGECKO, rewrite="html"), ("not what coingecko speaks",)),
+    Fault("500", Rule(path=COINGECKO, status=500), ("500",)),
+    Fault("503", Rule(path=BINANCE, status=503), ("503",), source="binance"),
+    Fault("timeout", Rule(path=COINGECKO, hold=True), ("did not answer within",)),
+    Fault("connection_cut_within_the_body", Rule(path=COINGECKO, cut_after=400), ("127.0.0.1",)),
+    Fault("connection_reset_within_the_body", Rule(path=BINANCE, cut_after=200, reset=True), ("127.0.0.1",), source="binance"),
+    Fault("answer_lost", Rule(path=COINGECKO, lose_answer=True), ("127.0.0.1",)),
+    Fault("slow_drip", Rule(path=COINGECKO, drip=300), ("did not",)),
+    Fault("garbage", Rule(path=COINGECKO, rewrite="garbage"), ("not what coingecko speaks",)),
+    Fault("half_a_document", Rule(path=BINANCE, rewrite="half"), ("not what binance speaks",), source="binance"),
+    Fault("empty_body", Rule(path=COINGECKO, rewrite="empty"), ("not what coingecko speaks",)),
+    Fault("empty_array", Rule(path=COINGECKO, body="[]"), ("no rows",)),
+    Fault("key_refused", Rule(path=COINGECKO, status=401), ("COINGECKO_API_KEY",)),
+    Fault("date_an_hour_behind_ours", Rule(path=COINGECKO, date_shift=-3600), ("this clock is", "ahead of")),
+    Fault("date_an_hour_ahead_of_ours", Rule(path=BINANCE, date_shift=3600), ("this clock is", "behind"), source="binance"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_nothing_false_is_kept_and_polls_flow_afterwards(running: Running, fault: Fault, report: Report) -> None:
+    rig, poller = running
+    poller.wait_ready(seconds=10)
+    missed, others = poller.missed()[fault.source], poller.polls(OTHER[fault.source])
+    rig.sandbox.script.add(fault.rule)
+    poller.wait_reason(*fault.words, seconds=10)
+    poller.wait_missed(missed + 2, source=fault.source, seconds=10)
+    assert poller.polls(OTHER[fault.source]) > others, "the other source was held up"
+    rig.sandbox.script.clear()
+    seconds = poller.wait_polls(1, source=fault.source, seconds=10)
+    poller.wait_ready(seconds=5)
+    report(rig.judge().require(), seconds)
+    if fault.silent_ms:
+        assert fault.silent_ms <= silence_after_fault(rig, fault)
+
+
+def silence_after_fault(rig: Rig, fault: Fault) -> int:
+    """Milliseconds from the last faulty answer of this case to the next request to that upstream."""
+    entries = [entry for entry in rig.sandbox.ledger.entries() if entry.upstream == fault.source]
+    at = max(number for number, entry in enumerate(entries) if entry.fault == fault.rule.label)
+    return entries[at + 1].at_ms - entries[at].at_ms
+
+
+def test_one_bad_answer_is_mended_within_its_slot(running: Running, report: Report) -> None:
+    rig, poller = running
+    poller.wait_ready(seconds=10)
+    missed = poller.missed()["coingecko"]
+    for rule in (Rule(path=COINGECKO, status=502, times=1), Rule(path=COINGECKO, rewrite="garbage", times=1)):
+        rig.sandbox.script.add(rule)
+        assert rig.sandbox.script.wait_fired(1, rule.label)
+        poller.wait_polls(1, source="coingecko")
+        rig.sandbox.script.clear()
+    assert poller.missed()["coingecko"] == missed
+    report(rig.judge().require(), 0.0)
+
+
+def with_nulls(body: bytes) -> bytes:
+    """Every second coin without a price, every third with nothing but its id and price, one row that is none."""
+    rows = json.loads(body)
+    for number, row in enumerate(rows):
+        if number % 2:
+            row["current_price"] = None
+        elif number % 3 == 0:
+            rows[number] = {name: value if name in ("id", "current_price") else None for name, value in row.items()}
+    return json.dumps([*rows, None]).encode()
+
+
+def test_of_a_page_with_nulls_the_good_rows_are_kept(running: Running, report: Report) -> None:
+    rig, poller = running
+    poller.wait_ready(seconds=10)
+    before = poller.metric("rows_rejected", source="coingecko", reason="no_price")
+    rig.sandbox.script.add(Rule(path=COINGECKO, rewrite=with_nulls, times=2))
+    assert rig.sandbox.script.wait_fired(2)
+    poller.wait_polls(1, source="coingecko")
+    rig.sandbox.script.clear()
+    assert poller.metric("rows_rejected", source="coingecko", reason="no_price") >= before + 2 * 5
+    assert poller.metric("rows_rejected", source="coingecko", reason="bad_row") >= 2
+    report(rig.judge().require(), poller.wait_polls(1, source="coingecko"))
+
+
+def test_stale_prices_are_kept_with_the_time_that_the_upstream_gives_them(running: Running, report: Report) -> None:
+    rig, poller = running
+    poller.wait_ready(seconds=10)
+    bodies: list[bytes] = []
+
+    def the_first(body: bytes) -> bytes:
+        bodies.append(body)
+        return bodies[0]
+
+    rig.sandbox.script.add(Rule(path=COINGECKO, rewrite=the_first, times=3))
+    assert rig.sandbox.script.wait_fired(3)
+    rig.sandbox.script.clear()
+    seconds = poller.wait_polls(1, source="coingecko")
+    report(rig.judge().require(), seconds)
+
+
+def test_an_upstream_that_is_slower_than_the_interval_skips_slots_and_piles_nothing_up(
+    running: Running, report: Report
+) -> None:
+    rig, poller = running
+    poller.wait_ready(seconds=10)
+    asked, missed = len(rig.sandbox.ledger), poller.missed()["coingecko"]
+    rig.sandbox.script.add(Rule(path=COINGECKO, delay=1.2))
+    poller.wait_missed(missed + 4, source="coingecko")
+    rig.sandbox.script.clear()
+    seconds = poller.wait_polls(1, source="coingecko", seconds=10)
+    said = poller.wait_said("coingecko: polled again", "slots missed since")
+    assert "did not answer within" in said
+    requests = [entry for entry in rig.sandbox.ledger.entries(since=asked) if entry.upstream == "coingecko"]
+    assert len(requests) <= poller.missed()["coingecko"] - missed + 3
+    report(rig.judge().require(), seconds)
+
+
+def test_an_upstream_that_is_away_is_one_outage_in_the_log_with_its_length(running: Running, report: Report) -> None:
+    rig, poller = running
+    poller.wait_ready(seconds=10)
+    outages = len(poller.said("coingecko: polled again"))
+    missed = poller.missed()["coingecko"]
+    rig.sandbox.pause()
+    poller.wait_missed(missed + 3, source="coingecko")
+    rig.sandbox.resume()
+    seconds = poller.wait_polls(1, source="coingecko", seconds=10)
+    lines = list(poller.said("coingecko: polled again")[outages:])
+    assert len(lines) == 1
+    assert int(lines[0].split("; ")[1].split(" ")[0]) >= 3
+    report(rig.judge().require(), seconds)
+
+
+@pytest.mark.long
+def test_a_gate_is_left_alone_for_a_minute(rig: Rig, report: Report) -> None:
+    poller = rig.start()
+    poller.wait_polls(2)
+    fault = Fault("gate", Rule(path=COINGECKO, status=403, times=1), ("asked us to wait",))
+    rig.sandbox.script.add(fault.rule)
+    poller.wait_reason(*fault.words)
+    seconds = poller.wait_polls(1, seconds=70)
+    report(rig.judge().require(), seconds)
+    assert silence_after_fault(rig, fault) >= 59_900

@@ -1,0 +1,103 @@
+"""The dead-letter topic missing, and its letters listed, shown and replayed."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry
+
+from common import topics
+from common.clock import SystemClock
+from common.metrics import IndexerMetrics
+from common.record import Period, encode
+from common.service import Health
+from consumer import wiring
+from consumer.dead_letter_reader import find, read_letters
+from consumer.dead_letter_replay import Replayed, replay
+from tests.conftest import wait_until
+from tests.integration.consumer.conftest import Bench
+from tests.integration.consumer.records import record
+
+TEN_MINUTES_MS = 600_000
+
+
+def make_topics(bench: Bench) -> None:
+    list(topics.set_up(bench.admin, bench.settings.kafka))
+
+
+def delete_dead_letter_topic(bench: Bench) -> None:
+    topic = bench.settings.kafka.dead_letter_topic
+    bench.admin.delete_topics([topic])
+    wait_until(lambda: topic not in {each["name"] for each in bench.admin.describe_topics()})
+
+
+def test_without_its_topic_it_waits_at_the_start(bench: Bench) -> None:
+    delete_dead_letter_topic(bench)
+    bench.produce(10, partition=0)
+    bench.produce_bad([b"bad"])
+    running = bench.start()
+    running.wait_not_ready(f"{bench.topic}.dlq is missing")
+    assert bench.count() == 0
+    assert bench.committed() == {}
+    make_topics(bench)
+    running.wait_ready()
+    bench.wait_committed()
+    bench.account()
+
+
+def test_when_its_topic_goes_nothing_is_committed_until_it_is_back(bench: Bench) -> None:
+    running = bench.start()
+    bench.produce(10, partition=0)
+    bench.wait_committed()
+    before = bench.committed()
+    delete_dead_letter_topic(bench)
+    bench.produce_bad([b"bad"])
+    bench.produce(10, partition=0)
+    running.wait_not_ready("takes no dead letters")
+    assert bench.committed() == before
+    make_topics(bench)
+    running.wait_ready()
+    bench.wait_committed()
+    bench.account()
+
+
+def play(bench: Bench) -> Replayed:
+    settings = bench.settings
+    clock = SystemClock()
+    delivery = wiring.delivery(settings, Health(), IndexerMetrics(CollectorRegistry()), clock.monotonic)
+    return replay(
+        read_letters(settings.kafka),
+        delivery=delivery,
+        alias=settings.elasticsearch.alias,
+        period=Period(settings.elasticsearch.period),
+        now_ms=clock.now_ms(),
+    )
+
+
+def test_letters_are_listed_and_shown_as_they_were_set_aside(bench: Bench) -> None:
+    sent = bench.produce_bad([b"{\xff\x00", None], record_key=b"\xfe", partition=1)
+    bench.start()
+    bench.wait_committed()
+    first, second = read_letters(bench.settings.kafka)
+    assert (first.reason, second.reason) == ("not_json", "empty")
+    assert first.original[:5] == (bench.topic, 1, sent[0].offset, b"\xfe", b"{\xff\x00")
+    assert find(read_letters(bench.settings.kafka), (1, sent[1].offset)) == second
+
+
+def test_what_is_good_by_now_is_replayed_once_and_what_is_still_poison_stays(bench: Bench) -> None:
+    """A slot too far ahead of the clock is not so for ever; an unknown version and no JSON are."""
+    good = encode(record(7, slot_ms=bench.slot_ms))
+    slot_ms = SystemClock().now_ms() // 1000 * 1000 + TEN_MINUTES_MS + 5_000
+    ahead = encode(record(8, slot_ms=slot_ms))
+    bench.produce_bad([ahead, b"never"], partition=0)
+    bench.produce_bad([good], headers=[("schema-version", b"2")])
+    bench.start()
+    bench.wait_committed()
+    bench.account()
+    wait_until(lambda: SystemClock().now_ms() > slot_ms - TEN_MINUTES_MS)
+    first = play(bench)
+    assert (first.indexed, first.duplicates) == (1, 0)
+    assert [letter.original.value for letter, _ in first.still_poison] == [b"never", good]
+    second = play(bench)
+    assert (second.indexed, second.duplicates) == (0, 1)
+    assert len(second.still_poison) == 2
+    assert bench.count() == 1
+    assert len(bench.dead_letters()) == 3

@@ -1,0 +1,86 @@
+"""A flood of poison stops the line until a person says how far it may go."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from common.clock import SystemClock
+from common.errors import OperatorError
+from consumer.acceptance import accept, parse_place
+from tests.conftest import wait_until
+from tests.integration.consumer.conftest import Bench, Running
+
+
+def obey(bench: Bench, running: Running) -> list[str]:
+    """Does what /readyz says, as often as it says so."""
+    said: list[str] = []
+
+    def turn() -> bool:
+        reason = running.why_not_ready()
+        places = re.findall(r"--accept-poison (\d+:\d+)", reason)
+        if places and reason not in said:
+            said.append(reason)
+            accept(bench.settings.kafka, map(parse_place, places), now_ms=SystemClock().now_ms())
+        return bench.committed() == bench.ends()
+
+    wait_until(turn, what="all is committed once a person has spoken")
+    return said
+
+
+def test_the_fuse_holds_until_a_persons_word_comes(bench: Bench) -> None:
+    running = bench.start()
+    bench.produce(50)
+    bench.wait_committed()
+    flood = bench.produce_bad([b"bug %d" % number for number in range(150)], partition=1)
+    bench.produce(30, partition=1)
+    reason = running.wait_not_ready("cryptoproxy consume --accept-poison 1:")
+    assert "100 of the last 110 records are poison" in reason
+    assert "not_json" in reason
+    assert running.lives()
+    # What came in batches before it was a flood may have gone.
+    assert len(bench.dead_letters()) < 100
+    assert bench.committed()[1] <= flood[99].offset
+    words = accept(bench.settings.kafka, [(1, flood[-1].offset)], now_ms=SystemClock().now_ms())
+    assert words == [f"poison of {bench.topic} partition 1 up to offset {flood[-1].offset} may be dead-lettered"]
+    running.wait_ready()
+    bench.wait_committed()
+    bench.account()
+    assert running.metric("dead_letters_total", reason="not_json") == 150
+
+
+def test_doing_what_it_says_is_enough_also_for_several_partitions(bench: Bench) -> None:
+    for partition in range(3):
+        bench.produce_bad([b"bug %d" % number for number in range(120)], partition=partition)
+    bench.produce(30)
+    running = bench.start()
+    assert obey(bench, running)
+    running.wait_ready()
+    bench.account()
+
+
+def test_a_word_outlives_the_indexer_it_was_meant_for(bench: Bench) -> None:
+    flood = bench.produce_bad([b"bug %d" % number for number in range(120)], partition=2)
+    first = bench.start()
+    first.wait_not_ready("--accept-poison 2:")
+    assert first.stop() == 0
+    assert bench.committed() == {}
+    accept(bench.settings.kafka, [(2, flood[-1].offset)], now_ms=SystemClock().now_ms())
+    second = bench.start()
+    bench.wait_committed()
+    bench.account()
+    second.wait_ready()
+
+
+def test_a_word_about_a_partition_that_is_not_there_is_refused(bench: Bench) -> None:
+    with pytest.raises(OperatorError, match="no partition 9"):
+        accept(bench.settings.kafka, [(9, 1)], now_ms=0)
+
+
+def test_poison_below_the_fuse_goes_by_itself(bench: Bench) -> None:
+    bench.produce_bad([b"bug"] * 99, partition=0)
+    bench.produce(20, partition=0)
+    bench.start()
+    bench.wait_committed()
+    bench.account()

@@ -1,0 +1,130 @@
+"""Elasticsearch and S3 are tried by a real write; each failure is named. The servers' answers stand in here."""
+
+from __future__ import annotations
+
+import io
+from types import SimpleNamespace
+from typing import Any
+
+import elastic_transport
+import elasticsearch
+import pytest
+from botocore import exceptions as boto_errors
+
+from common.checks import check_elasticsearch, check_s3
+from common.clients import elastic, s3
+from common.errors import OperatorError, TransientError
+from common.settings import Settings
+
+NOW = "2026-11-20T10:00:00.000Z"
+SETTINGS = Settings.from_texts({})
+POISON = {"status": 400, "error": {"type": "document_parsing_exception", "reason": "not a number"}}
+
+
+class Elasticsearch:
+    """Answers the bulk with ``item``, or raises it."""
+
+    def __init__(self, item: dict[str, Any] | Exception, *, index: bool = True) -> None:
+        self.item = item
+        self.index = index
+        self.sent = b""
+        self.closed = False
+        self.indices = SimpleNamespace(exists=lambda index: self.index and index == "crypto-prices-2026.11.01")
+
+    def perform_request(self, method: str, path: str, *, headers: dict[str, str], body: bytes) -> Any:
+        self.sent = body
+        if isinstance(self.item, Exception):
+            raise self.item
+        return SimpleNamespace(body={"items": [{"create": self.item}]})
+
+    def count(self, *, index: str) -> dict[str, int]:
+        assert index == "crypto-prices"
+        return {"count": 7}
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def check(monkeypatch: pytest.MonkeyPatch, server: Elasticsearch) -> str:
+    monkeypatch.setattr(elastic, "client", lambda settings, **options: server)
+    try:
+        return check_elasticsearch(SETTINGS.elasticsearch, now=NOW)
+    finally:
+        assert server.closed
+
+
+def api_error(status: int, body: Any) -> elasticsearch.ApiError:
+    meta: Any = SimpleNamespace(status=status)
+    return elasticsearch.ApiError("refused", meta, body)
+
+
+def test_a_write_that_is_refused_for_its_content_proves_the_right_to_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Elasticsearch(POISON)
+    assert check(monkeypatch, server) == (
+        "may write to crypto-prices-2026.11.01; alias crypto-prices is readable with 7 documents"
+    )
+    assert b'"_index":"crypto-prices-2026.11.01"' in server.sent
+
+
+@pytest.mark.parametrize(
+    ("server", "kind", "said"),
+    [
+        (Elasticsearch(POISON, index=False), OperatorError, "cryptoproxy setup"),
+        (Elasticsearch({"status": 201}), OperatorError, "its mapping is not ours"),
+        (Elasticsearch({"status": 403, "error": {"type": "security_exception", "reason": "no"}}), OperatorError, "403"),
+        (Elasticsearch({"status": 429, "error": {"type": "es_rejected"}}), TransientError, "429"),
+        (Elasticsearch(api_error(401, {"error": {"type": "security_exception"}})), OperatorError, "ES_PASSWORD"),
+        (Elasticsearch(api_error(503, "a page of a proxy")), TransientError, "503"),
+        (Elasticsearch(elastic_transport.ConnectionError("refused")), TransientError, "does not answer"),
+        (Elasticsearch(elastic_transport.TlsError("unknown CA")), OperatorError, "ES_CA_FILE"),
+    ],
+)
+def test_what_fails_at_elasticsearch_is_said(
+    monkeypatch: pytest.MonkeyPatch, server: Elasticsearch, kind: type[Exception], said: str
+) -> None:
+    with pytest.raises(kind, match=said):
+        check(monkeypatch, server)
+
+
+class Bucket:
+    def __init__(self, *, error: Exception | None = None, changes: bool = False) -> None:
+        self.error = error
+        self.changes = changes
+        self.objects: dict[str, bytes] = {}
+        self.put: list[str] = []
+
+    def put_object(self, *, Bucket: str, Key: str, Body: bytes) -> None:  # noqa: N803 - boto3's words
+        if self.error is not None:
+            raise self.error
+        self.put.append(Key)
+        self.objects[Key] = b"another" if self.changes else Body
+
+    def get_object(self, *, Bucket: str, Key: str) -> dict[str, io.BytesIO]:  # noqa: N803
+        return {"Body": io.BytesIO(self.objects[Key])}
+
+    def delete_object(self, *, Bucket: str, Key: str) -> None:  # noqa: N803
+        del self.objects[Key]
+
+
+def test_an_object_is_put_read_and_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
+    bucket = Bucket()
+    monkeypatch.setattr(s3, "client", lambda settings, **options: bucket)
+    assert check_s3(SETTINGS.s3) == "object put, read and deleted in s3://crypto-lake/crypto"
+    assert bucket.put[0].startswith("crypto/v1/check/")
+    assert bucket.objects == {}
+
+
+@pytest.mark.parametrize(
+    ("bucket", "kind", "said"),
+    [
+        (Bucket(error=boto_errors.NoCredentialsError()), OperatorError, "no credentials"),
+        (Bucket(error=boto_errors.EndpointConnectionError(endpoint_url="x")), TransientError, "does not answer"),
+        (Bucket(changes=True), TransientError, "another content"),
+    ],
+)
+def test_what_fails_at_s3_is_said(
+    monkeypatch: pytest.MonkeyPatch, bucket: Bucket, kind: type[Exception], said: str
+) -> None:
+    monkeypatch.setattr(s3, "client", lambda settings, **options: bucket)
+    with pytest.raises(kind, match=said):
+        check_s3(SETTINGS.s3)

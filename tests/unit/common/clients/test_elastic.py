@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import elastic_transport
+import pytest
+
+from common.clients import elastic
+from common.errors import OperatorError, SizeError, TransientError
+from common.settings import Settings
+
+
+@pytest.fixture
+def options(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What the client is made with, instead of a client."""
+    found: dict[str, Any] = {}
+
+    def record(url: str, **options: Any) -> None:
+        found.clear()
+        found.update(options, url=url)
+
+    monkeypatch.setattr(elastic, "Elasticsearch", record)
+    return found
+
+
+def test_nothing_is_retried_below_the_loop_that_decides(options: dict[str, Any]) -> None:
+    elastic.client(Settings.from_texts({}).elasticsearch, connections=7, timeout=12)
+    assert options["url"] == "http://localhost:9200"
+    assert (options["max_retries"], options["retry_on_timeout"]) == (0, False)
+    assert (options["connections_per_node"], options["request_timeout"]) == (7, 12)
+    assert not {"basic_auth", "api_key", "ca_certs", "verify_certs"} & set(options)
+
+
+def test_a_password_is_read_afresh_for_each_client(options: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("first")
+    settings = Settings.from_texts({"ES_USER": "u", "ES_PASSWORD_FILE": str(tmp_path / "password")}).elasticsearch
+    elastic.client(settings)
+    assert options["basic_auth"] == ("u", "first")
+    (tmp_path / "password").write_text("second")
+    elastic.client(settings)
+    assert options["basic_auth"] == ("u", "second")
+
+
+def test_an_api_key_and_a_ca_are_used(options: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").touch()
+    texts = {"ES_URL_ENDPOINT": "https://es:9200", "ES_API_KEY": "k", "ES_CA_FILE": str(tmp_path / "ca.pem")}
+    elastic.client(Settings.from_texts(texts).elasticsearch)
+    assert (options["api_key"], options["verify_certs"], options["ca_certs"]) == ("k", True, str(tmp_path / "ca.pem"))
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (413, SizeError),
+        (401, OperatorError),
+        (403, OperatorError),
+        (429, TransientError),
+        (500, TransientError),
+        (503, TransientError),
+        (400, OperatorError),
+        (404, OperatorError),
+        (405, OperatorError),
+    ],
+)
+def test_a_refused_request_is_told_by_its_status(status: int, kind: type[Exception]) -> None:
+    error = elastic.failure(status, "some_exception", "why " * 1000)
+    assert type(error) is kind
+    assert f"answers {status} some_exception: why" in str(error)
+    assert len(str(error)) < 1_400
+
+
+def test_an_answer_without_words_is_told_by_its_status_alone() -> None:
+    assert str(elastic.failure(503, "", "")) == "Elasticsearch answers 503"
+
+
+def test_no_answer_is_waited_out_unless_the_certificate_is_refused() -> None:
+    settings = Settings.from_texts({}).elasticsearch
+    for error in (elastic_transport.ConnectionError("refused"), elastic_transport.ConnectionTimeout("slow")):
+        meaning = elastic.no_answer(error, settings)
+        assert type(meaning) is TransientError
+        assert "http://localhost:9200" in str(meaning)
+    meaning = elastic.no_answer(elastic_transport.TlsError("unknown CA"), settings)
+    assert type(meaning) is OperatorError
+    assert "ES_CA_FILE" in str(meaning)

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore import exceptions as boto_errors
+
+from common.clients import s3
+from common.errors import OperatorError, TransientError
+from common.settings import Settings
+
+KEYS = {"AWS_S3_ACCESS_KEY": "access", "AWS_S3_SECRET_KEY": "secret"}
+
+
+@pytest.fixture
+def options(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What the client is made with, instead of a client."""
+    found: dict[str, Any] = {}
+
+    def record(service: str, **options: Any) -> None:
+        found.clear()
+        found.update(options, service=service)
+
+    monkeypatch.setattr(s3.boto3, "client", record)
+    return found
+
+
+def answer(status: int, code: str) -> boto_errors.ClientError:
+    return boto_errors.ClientError({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}, "Put")  # type: ignore[typeddict-item]
+
+
+def test_nothing_is_retried_below_the_loop_that_decides(options: dict[str, Any]) -> None:
+    s3.client(Settings.from_texts(KEYS).s3, timeout=12)
+    config = options["config"]
+    assert config.retries["total_max_attempts"] == 1
+    assert (config.connect_timeout, config.read_timeout) == (5, 12)
+    assert config.request_checksum_calculation == "when_required"
+    assert options["service"] == "s3"
+
+
+def test_without_keys_boto3_finds_its_own(options: dict[str, Any]) -> None:
+    s3.client(Settings.from_texts({}).s3)
+    assert not {"aws_access_key_id", "aws_secret_access_key", "verify"} & set(options)
+    assert options["endpoint_url"] is None
+    assert options["config"].s3["addressing_style"] == "auto"
+
+
+def test_keys_are_read_afresh_for_each_client(options: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("first")
+    texts = {"AWS_S3_ACCESS_KEY": "access", "AWS_S3_SECRET_KEY_FILE": str(tmp_path / "key")}
+    settings = Settings.from_texts(texts).s3
+    s3.client(settings)
+    assert (options["aws_access_key_id"], options["aws_secret_access_key"]) == ("access", "first")
+    (tmp_path / "key").write_text("second")
+    s3.client(settings)
+    assert options["aws_secret_access_key"] == "second"
+
+
+def test_another_s3_is_asked_by_path_and_trusted_by_its_own_ca(options: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").touch()
+    texts = {"AWS_S3_ENDPOINT_URL": "https://minio:9000", "AWS_S3_CA_FILE": str(tmp_path / "ca.pem")}
+    s3.client(Settings.from_texts(texts).s3)
+    assert options["endpoint_url"] == "https://minio:9000"
+    assert options["verify"] == str(tmp_path / "ca.pem")
+    assert options["config"].s3["addressing_style"] == "path"
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "said"),
+    [
+        (answer(500, "InternalError"), TransientError, "500 InternalError"),
+        (answer(503, "SlowDown"), TransientError, "503 SlowDown"),
+        (answer(429, "TooManyRequests"), TransientError, "429"),
+        (answer(404, "NoSuchBucket"), OperatorError, "cryptoproxy setup"),
+        (answer(403, "AccessDenied"), OperatorError, "AWS_S3_ACCESS_KEY"),
+        (answer(403, ""), OperatorError, "AWS_S3_ACCESS_KEY"),
+        (answer(401, "Whatever"), OperatorError, "AWS_S3_ACCESS_KEY"),
+        (answer(403, "SignatureDoesNotMatch"), OperatorError, "AWS_S3_SECRET_KEY"),
+        (answer(400, "ExpiredToken"), OperatorError, "AWS_S3_ACCESS_KEY"),
+        (answer(301, "PermanentRedirect"), OperatorError, "AWS_S3_REGION"),
+        (answer(403, "RequestTimeTooSkewed"), OperatorError, "NTP"),
+        (boto_errors.NoCredentialsError(), OperatorError, "no credentials"),
+        (boto_errors.PartialCredentialsError(provider="env", cred_var="x"), OperatorError, "no credentials"),
+        (boto_errors.SSLError(endpoint_url="x", error="unknown CA"), OperatorError, "AWS_S3_CA_FILE"),
+        (boto_errors.InvalidRegionError(region_name="eu central"), OperatorError, "AWS_S3_REGION"),
+        (boto_errors.ProfileNotFound(profile="x"), OperatorError, "AWS_PROFILE"),
+        (boto_errors.ParamValidationError(report="Invalid bucket name"), OperatorError, "AWS_S3_BUCKET"),
+        (boto_errors.EndpointConnectionError(endpoint_url="x"), TransientError, "does not answer"),
+        (boto_errors.ReadTimeoutError(endpoint_url="x"), TransientError, "does not answer"),
+        (boto_errors.IncompleteReadError(actual_bytes=1, expected_bytes=2), TransientError, "does not answer"),
+    ],
+)
+def test_a_failed_call_is_waited_out_or_a_person_s_matter(error: Exception, kind: type[Exception], said: str) -> None:
+    assert isinstance(error, s3.FAILURES)
+    meaning = s3.meaning(error, Settings.from_texts({}).s3)
+    assert type(meaning) is kind
+    assert said in str(meaning)
+    assert "crypto-lake" in str(meaning)
+
+
+def test_a_region_that_boto3_cannot_use_is_a_person_s_matter_before_anything_is_sent() -> None:
+    settings = Settings.from_texts({"AWS_S3_REGION": "eu central", **KEYS}).s3
+    with pytest.raises(s3.FAILURES) as caught:
+        s3.client(settings)
+    assert type(s3.meaning(caught.value, settings)) is OperatorError

@@ -1,0 +1,332 @@
+"""What goes through the bytes comes back the same, and what breaks the contract does not pass either way."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from common.errors import PoisonError
+from common.record import MAX_RECORD_BYTES, Record, decode, encode, from_iso, iso
+from tests.unit.common.record.records import EXAMPLE, FLOATS, INTEGERS, NOW_MS, TEXTS, line, records, required
+
+REASONS = {"empty", "too_large", "not_utf8", "not_json", "contract"}
+LONG = 2**63
+NOT_FINITE = [math.nan, math.inf, -math.inf]
+OPTIONAL = [name for name in Record.__struct_fields__ if name not in required]
+
+
+def record(**changes: Any) -> Record:
+    return Record(**{**EXAMPLE, **changes})
+
+
+def refused(value: bytes | None) -> PoisonError:
+    with pytest.raises(PoisonError) as caught:
+        decode(value, now_ms=NOW_MS)
+    assert caught.value.reason in REASONS
+    return caught.value
+
+
+def refusal_of(reason: str, value: bytes | None, *said: str) -> None:
+    error = refused(value)
+    assert error.reason == reason
+    for word in said:
+        assert word in str(error)
+
+
+def test_every_field_is_a_number_a_count_or_a_text() -> None:
+    assert sorted(FLOATS + INTEGERS + TEXTS) == sorted(Record.__struct_fields__)
+
+
+@settings(deadline=None)
+@given(records)
+def test_a_record_comes_back_from_its_bytes_as_it_was(each: Record) -> None:
+    value = encode(each)
+    assert decode(value, now_ms=NOW_MS) == each
+    assert encode(decode(value, now_ms=NOW_MS)) == value
+
+
+@settings(deadline=None)
+@given(records)
+def test_the_bytes_are_one_line_of_strict_json_without_null(each: Record) -> None:
+    value = encode(each)
+    assert b"\n" not in value
+    found = json.loads(value, parse_constant=pytest.fail)
+    assert None not in found.values()
+    assert found == {name: got for name in Record.__struct_fields__ if (got := getattr(each, name)) is not None}
+
+
+@settings(deadline=None)
+@given(st.fixed_dictionaries({name: st.floats() for name in FLOATS}), st.integers() | st.none())
+def test_what_is_encoded_is_what_readers_take(numbers: dict[str, float], count: int | None) -> None:
+    each = record(**numbers, trades_24h=count)
+    try:
+        value = encode(each)
+    except PoisonError:
+        assert not (all(map(math.isfinite, numbers.values())) and numbers["price"] > 0 and -LONG <= (count or 0) < LONG)
+    else:
+        assert decode(value, now_ms=NOW_MS) == each
+
+
+@pytest.mark.parametrize("number", NOT_FINITE)
+@pytest.mark.parametrize("field", FLOATS)
+def test_no_nan_or_infinity_is_written(field: str, number: float) -> None:
+    with pytest.raises(PoisonError, match=f"{field} is {number}") as caught:
+        encode(record(**{field: number}))
+    assert caught.value.reason == "contract"
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "nan", "1e400", "-1e400", f"1{'0' * 400}"])
+@pytest.mark.parametrize("field", [*FLOATS, *INTEGERS, "newer_field"])
+def test_no_nan_or_infinity_is_read(field: str, number: str) -> None:
+    refused(line(**{field: 1}).replace(f'"{field}":1'.encode(), f'"{field}":{number}'.encode()))
+
+
+@pytest.mark.parametrize("count", [LONG, -LONG - 1, 10**30])
+@pytest.mark.parametrize("field", INTEGERS)
+def test_a_count_fits_into_64_bits(field: str, count: int) -> None:
+    refusal_of("contract", line(**{field: count}), field, "64 bits")
+    with pytest.raises(PoisonError, match=field):
+        encode(record(**{field: count}))
+
+
+@pytest.mark.parametrize("value", ["1.5", "1", "", True, False, [], [1], {}, "NaN"])
+@pytest.mark.parametrize("field", FLOATS + INTEGERS)
+def test_a_number_is_a_number_and_not_a_text_or_a_truth(field: str, value: object) -> None:
+    refusal_of("contract", line(**{field: value}), field)
+    with pytest.raises(PoisonError) as caught:
+        encode(record(**{field: value}))
+    assert caught.value.reason == "contract"
+
+
+@pytest.mark.parametrize("value", [1, 1.5, True, [], {}])
+@pytest.mark.parametrize("field", TEXTS)
+def test_a_text_is_a_text(field: str, value: object) -> None:
+    refusal_of("contract", line(**{field: value}), field)
+
+
+@pytest.mark.parametrize("field", required)
+def test_what_every_record_has_may_not_be_missing(field: str) -> None:
+    refusal_of("contract", line(**{field: ...}), field)
+    refusal_of("contract", line(**{field: None}), field)
+
+
+@pytest.mark.parametrize("field", OPTIONAL)
+def test_what_is_optional_may_be_null_or_missing(field: str) -> None:
+    assert getattr(decode(line(**{field: None}), now_ms=NOW_MS), field) is None
+    assert getattr(decode(line(**{field: ...}), now_ms=NOW_MS), field) is None
+
+
+@pytest.mark.parametrize("price", [0, -1, 0.0, -0.0, -1e-300])
+def test_a_price_is_above_zero(price: float) -> None:
+    refusal_of("contract", line(price=price), "price")
+    with pytest.raises(PoisonError):
+        encode(record(price=price))
+
+
+@pytest.mark.parametrize("value", [None, b""])
+def test_nothing_is_no_record(value: bytes | None) -> None:
+    refusal_of("empty", value)
+
+
+@pytest.mark.parametrize("value", [b"\xff", line(name="Zür").replace("ü".encode(), b"\xfc"), line(newer="\xe9")[:-3]])
+def test_what_is_not_utf_8_is_no_record(value: bytes) -> None:
+    assert refused(value).reason in ("not_utf8", "not_json")
+
+
+@pytest.mark.parametrize("field", ["name", "newer_field"])
+def test_not_utf_8_is_found_in_every_field(field: str) -> None:
+    refusal_of("not_utf8", line(**{field: "?"}).replace(b'"?"', b'"\xff"'))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"\xef\xbb\xbf" + line(),  # a byte-order mark
+        line()[:-1],
+        line() + b"x",
+        line() + line(),
+        b"nonsense",
+        b"\x00" + line(),
+        line(name="\x01").replace(b"\\u0001", b"\x01"),
+        line(name="x").replace(b'"x"', rb'"\ud800"'),
+        line(newer="x").replace(b'"x"', rb'"\x00"'),
+        line().decode().encode("utf-16-le"),
+    ],
+)
+def test_what_is_not_json_is_no_record(value: bytes) -> None:
+    refusal_of("not_json", value)
+
+
+@pytest.mark.parametrize("value", [b"[]", b"7", b'"text"', b"null", b"true", b"[" + line() + b"]", b"{}"])
+def test_other_json_is_no_record(value: bytes) -> None:
+    refusal_of("contract", value)
+
+
+@pytest.mark.parametrize("value", [line() + b"\n", b"\n" + line(), line().replace(b",", b",\n", 1)])
+def test_a_line_break_between_fields_would_make_two_lines_of_the_lake(value: bytes) -> None:
+    refusal_of("contract", value, "line")
+
+
+def test_a_line_break_within_a_text_is_escaped() -> None:
+    value = encode(record(name="two\nlines"))
+    assert b"\n" not in value
+    assert decode(value, now_ms=NOW_MS).name == "two\nlines"
+
+
+@pytest.mark.parametrize("again", [b'"price":92133.5', b'"price":1', b'"source":"binance"', b'"newer":1,"newer":2'])
+def test_a_field_that_is_there_twice_means_something_else_to_each_reader(again: bytes) -> None:
+    refusal_of("contract", line()[:-1] + b"," + again + b"}", again.split(b'"')[1].decode(), "twice")
+
+
+def test_a_field_twice_within_an_unknown_one_is_refused_by_elasticsearch_too() -> None:
+    refusal_of("contract", line()[:-1] + b',"newer":[{"a":1,"b":{"c":1,"c":1}}]}', "'c'", "twice")
+
+
+@pytest.mark.parametrize("deep", [2_000, 30_000])
+@pytest.mark.parametrize("brackets", [b"[]", b'{"a":}'])
+def test_deep_nesting_does_not_overflow_the_stack(brackets: bytes, deep: int) -> None:
+    opening, closing = brackets[:-1], brackets[-1:]
+    deep = min(deep, MAX_RECORD_BYTES // len(brackets) - 500)
+    inner = opening * deep + b"1" + closing * deep
+    refusal_of("not_json", line()[:-1] + b',"newer":' + inner + b"}", "nested")
+
+
+def test_a_record_may_have_64_kib_and_no_byte_more() -> None:
+    fitting = record(name="x" * (MAX_RECORD_BYTES - len(encode(record(name="")))))
+    value = encode(fitting)
+    assert len(value) == MAX_RECORD_BYTES
+    assert decode(value, now_ms=NOW_MS) == fitting
+    refusal_of("too_large", value[:-1] + b" }", "65537")
+    with pytest.raises(PoisonError, match="65537") as caught:
+        encode(record(name=fitting.name + "x"))
+    assert caught.value.reason == "too_large"
+
+
+def test_the_slot_lies_between_2009_and_ten_minutes_ahead() -> None:
+    for text in ("2009-01-01T00:00:00.000Z", iso(NOW_MS + 600_000)):
+        assert decode(line(timestamp=text), now_ms=NOW_MS).timestamp == text
+    refusal_of("contract", line(timestamp="2008-12-31T23:59:59.999Z"), "2009", "2008-12-31")
+    refusal_of("contract", line(timestamp=iso(NOW_MS + 600_001)), "10 minutes")
+    refusal_of("contract", line(timestamp=iso(NOW_MS + 11 * 60_000)), "10 minutes")
+    with pytest.raises(PoisonError, match="2009"):
+        encode(record(timestamp="2008-12-31T23:59:59.999Z"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-W47-5T10:00:00.000Z",
+        "2026W475T100000.00000000Z",
+        "20261120T100000.0000000Z",
+        "2026-11-20T10:00:00.000+00:00",
+        "2026-11-20T10:00:00,000Z",
+        "2026-11-20 10:00:00.000Z",
+        "2026-11-20t10:00:00.000z",
+        "2026-11-20T10:00:00Z",
+        "2026-11-20T10:00:00.000000Z",
+        "2026-11-20T24:00:00.000Z",
+        "2026-02-30T10:00:00.000Z",
+        "2026-11-20T10:00:60.000Z",
+        "２０２６-11-20T10:00:00.000Z",
+        "1795168800000",
+        "",
+    ],
+)
+@pytest.mark.parametrize("field", ["timestamp", "fetched_at", "last_updated"])
+def test_a_time_has_one_spelling(field: str, text: str) -> None:
+    refusal_of("contract", line(**{field: text}), field)
+    with pytest.raises(PoisonError, match=field):
+        encode(record(**{field: text}))
+
+
+@pytest.mark.parametrize("text", ["", "a:b", "a/b", "a b", "a\tb", "a\n", "\u2003", "x" * 129, "€" * 200])
+def test_an_asset_has_an_id_that_fits_into_names(text: str) -> None:
+    refusal_of("contract", line(asset_id=text), "asset_id")
+    with pytest.raises(PoisonError, match="asset_id"):
+        encode(record(asset_id=text))
+
+
+def test_an_id_of_few_letters_may_still_have_too_many_bytes() -> None:
+    refusal_of("contract", line(asset_id="😀" * 128), "512 bytes")
+
+
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [
+        ("source", "Binance"),
+        ("source", "-x"),
+        ("source", "a b"),
+        ("source", "x" * 33),
+        ("quote", "U:SD"),
+        ("quote", ""),
+    ],
+)
+def test_source_and_quote_fit_into_names(field: str, text: str) -> None:
+    refusal_of("contract", line(**{field: text}), field)
+    with pytest.raises(PoisonError, match=field):
+        encode(record(**{field: text}))
+
+
+@pytest.mark.parametrize("field", ["asset_id", "name", "symbol", "delivery_time"])
+def test_half_a_surrogate_pair_is_refused_and_does_not_end_the_poll(field: str) -> None:
+    with pytest.raises(PoisonError) as caught:
+        encode(record(**{field: "\ud800"}))
+    assert caught.value.reason == "not_utf8"
+
+
+def test_an_empty_symbol_is_refused_by_writer_and_reader() -> None:
+    refusal_of("contract", line(symbol=""), "symbol")
+    with pytest.raises(PoisonError, match="symbol"):
+        encode(record(symbol=""))
+
+
+@pytest.mark.parametrize("newer", [1, "text", None, [1, {"a": None}], {"deep": {"er": [1.5]}}, "ünïcode"])
+def test_an_unknown_field_is_kept_in_the_bytes_and_ignored(newer: object) -> None:
+    assert decode(line(newer_field=newer), now_ms=NOW_MS) == decode(line(), now_ms=NOW_MS)
+
+
+def test_another_order_and_blanks_change_nothing() -> None:
+    turned = json.dumps(dict(reversed(EXAMPLE.items())), indent=None).encode()
+    assert decode(turned, now_ms=NOW_MS) == record()
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.binary(max_size=200))
+def test_whatever_comes_is_a_record_or_poison(value: bytes) -> None:
+    refused(value)
+
+
+@settings(deadline=None, max_examples=500)
+@given(records, st.data())
+def test_a_damaged_record_is_a_record_or_poison(each: Record, data: st.DataObject) -> None:
+    value = encode(each)
+    begin = data.draw(st.integers(0, len(value)))
+    end = data.draw(st.integers(begin, min(len(value), begin + 8)))
+    damaged = value[:begin] + data.draw(st.binary(max_size=8)) + value[end:]
+    try:
+        found = decode(damaged, now_ms=NOW_MS)
+    except PoisonError:
+        assert len(str(refused(damaged))) < 2_000
+    else:
+        assert all(math.isfinite(getattr(found, name) or 0) for name in FLOATS)
+        assert from_iso(found.timestamp) <= NOW_MS + 600_000
+
+
+def test_a_refusal_names_field_and_value_and_stays_short() -> None:
+    assert "price" in str(refused(line(price="dear")))
+    assert "'dear'" in str(refused(line(price="dear")))
+    assert len(str(refused(line(price="x" * 60_000)))) < 500
+    assert len(str(refused(b"x" * 60_000))) < 500
+
+
+def test_numbers_are_the_nearest_doubles() -> None:
+    for number in (0.1, 1e-320, 5e-324, 1.7976931348623157e308, 92133.123456789, 1e22, 123456789012345680.0):
+        value = encode(record(price=number))
+        assert msgspec.json.decode(value)["price"] == number
+        assert decode(value, now_ms=NOW_MS).price == number

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import threading
+import time
+
+from common.service import Loop
+
+
+def test_a_stop_ends_a_wait_at_once() -> None:
+    stop = threading.Event()
+    loop = Loop("loop", stop)
+    returned: list[bool] = []
+    thread = threading.Thread(target=lambda: returned.append(loop.wait(3600)))
+    thread.start()
+    stop.set()
+    thread.join(10)
+    assert returned == [True]
+    assert not loop.running
+
+
+def test_a_wait_that_is_over_says_go_on() -> None:
+    loop = Loop("loop", threading.Event())
+    begun = time.monotonic()
+    assert loop.wait(0.2) is False
+    assert 0.2 <= time.monotonic() - begun < 5
+    assert loop.wait(0) is False
+    assert loop.wait(-1) is False
+    assert loop.running
+
+
+def test_asking_waiting_and_turning_are_seen_by_the_watchdog() -> None:
+    loop = Loop("loop", threading.Event())
+    for turn in (lambda: loop.running, lambda: loop.wait(0), loop.turn):
+        loop._turned -= 100
+        assert loop.seconds_since_turn > 99
+        turn()
+        assert loop.seconds_since_turn < 50
+
+
+def test_a_long_wait_turns_all_the_time() -> None:
+    stop = threading.Event()
+    loop = Loop("loop", stop)
+    thread = threading.Thread(target=lambda: loop.wait(3600))
+    thread.start()
+    try:
+        loop._turned -= 100
+        deadline = time.monotonic() + 10
+        while loop.seconds_since_turn > 50 and time.monotonic() < deadline:
+            stop.wait(0.01)
+        assert loop.seconds_since_turn < 50
+    finally:
+        stop.set()
+        thread.join(10)

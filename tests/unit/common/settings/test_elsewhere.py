@@ -1,0 +1,51 @@
+"""A name that looks like a setting and is none has no effect, and that is said."""
+
+from __future__ import annotations
+
+import pytest
+
+from common.settings.catalogue import SECTIONS
+from common.settings.elsewhere import CALLED_ELSEWHERE, warnings_for
+from common.settings.loading import declared_in
+
+DECLARED = [declared for section in SECTIONS.values() for _, declared in declared_in(section)]
+
+
+def test_every_setting_and_every_secret_s_file_is_known() -> None:
+    names = {declared.name for declared in DECLARED} | {f"{each.name}_FILE" for each in DECLARED if each.secret}
+    assert warnings_for(names) == []
+
+
+@pytest.mark.parametrize("name", CALLED_ELSEWHERE)
+def test_a_name_from_another_setup_is_told_ours(name: str) -> None:
+    (line,) = warnings_for([name])
+    assert line == f"{name} is not a setting of this program and has no effect; here that is {CALLED_ELSEWHERE[name]}"
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("KAFKA_TOPPIC", "did you mean KAFKA_TOPIC?"),
+        ("ES_URL_ENDPIONT", "did you mean ES_URL_ENDPOINT?"),
+        ("AWS_S3_BUKET", "did you mean AWS_S3_BUCKET?"),
+        ("KAFKA_ZZZZZZZZZZ", "docs/settings.md"),
+        ("KAFKA_OPT", "did you mean KAFKA_TOPIC?"),  # not another program's KAFKA_OPTS
+        ("KAFKA_TOPIC_FILE", "did you mean KAFKA_TOPIC?"),  # only secrets may come from a file
+    ],
+)
+def test_a_slip_is_told_the_nearest_name(name: str, hint: str) -> None:
+    (line,) = warnings_for([name])
+    assert line.startswith(f"{name} is not a setting")
+    assert hint in line
+
+
+def test_other_programs_names_are_left_alone() -> None:
+    assert warnings_for(["PATH", "AWS_PROFILE", "AWS_REGION", "ES_JAVA_OPTS", "KAFKA_HEAP_OPTS", "HOME"]) == []
+
+
+def test_lines_come_in_order() -> None:
+    assert [line.split()[0] for line in warnings_for({"KAFKA_Z", "ES_Z", "AWS_S3_Z"})] == [
+        "AWS_S3_Z",
+        "ES_Z",
+        "KAFKA_Z",
+    ]

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from common.retry import CAP_SECONDS, Backoff
+
+seconds = st.floats(0.05, 1000)
+
+
+@given(st.lists(st.none() | seconds, max_size=60), seconds, seconds)
+def test_a_wait_lies_in_the_upper_half_of_its_bound(asked: list[float | None], first: float, cap: float) -> None:
+    backoff = Backoff(first=first, cap=cap)
+    for failures, retry_after in enumerate(asked):
+        assert backoff.failures == failures
+        wait = backoff.next(retry_after)
+        bound = min(cap, first * 2**failures)
+        assert min(bound, cap) / 2 <= wait
+        assert wait <= max(bound, retry_after or 0)
+        assert wait >= (retry_after or 0)
+
+
+def test_waits_double_up_to_the_cap_and_stay_there() -> None:
+    backoff = Backoff(uniform=lambda low, high: high)
+    waits = [backoff.next() for _ in range(10_000)]
+    assert waits[:8] == [0.5, 1, 2, 4, 8, 16, 32, CAP_SECONDS]
+    assert set(waits[8:]) == {CAP_SECONDS}
+    assert all(one <= other for one, other in pairwise(waits))
+
+
+def test_the_shortest_wait_is_half_of_that() -> None:
+    backoff = Backoff(uniform=lambda low, high: low)
+    assert [backoff.next() for _ in range(3)] == [0.25, 0.5, 1]
+
+
+def test_waits_differ_so_that_a_fleet_does_not_come_back_at_once() -> None:
+    assert len({Backoff(first=60).next() for _ in range(100)}) > 90
+
+
+def test_what_the_other_side_asks_for_is_a_floor_that_the_cap_does_not_cut() -> None:
+    backoff = Backoff(cap=10)
+    assert backoff.next(300) == 300
+    assert backoff.next(0) > 0
+    assert backoff.failures == 2
+
+
+def test_success_begins_anew() -> None:
+    backoff = Backoff(uniform=lambda low, high: high)
+    for _ in range(5):
+        backoff.next()
+    backoff.reset()
+    assert backoff.next() == 0.5

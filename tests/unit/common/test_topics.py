@@ -1,0 +1,120 @@
+"""Topics are made once, mended where that is harmless, and left to a person where it is not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from kafka import errors as kafka_errors
+
+from common import topics
+from common.errors import OperatorError
+from common.settings import Settings
+
+KAFKA = Settings.from_texts({"KAFKA_TOPIC": "t", "KAFKA_TOPIC_RETENTION": "1d"}).kafka
+THREE = Settings.from_texts(
+    {"KAFKA_TOPIC": "t", "KAFKA_TOPIC_REPLICATION": "3", "KAFKA_TOPIC_MIN_INSYNC": "2", "KAFKA_TOPIC_PARTITIONS": "6"}
+).kafka
+
+
+class Admin:
+    """What `cryptoproxy setup` uses of kafka-python's admin client."""
+
+    def __init__(self) -> None:
+        self.plans: dict[str, dict[str, Any]] = {}
+        self.configured: dict[str, dict[str, str]] = {}
+        self.raced: set[str] = set()
+
+    def describe_topics(self, names: list[str] | None = None) -> list[dict[str, Any]]:
+        return [
+            {
+                "name": name,
+                "partitions": [
+                    {"replica_nodes": list(range(plan["replication_factor"]))} for _ in range(plan["num_partitions"])
+                ],
+            }
+            for name, plan in self.plans.items()
+            if names is None or name in names
+        ]
+
+    def create_topics(self, plans: dict[str, dict[str, Any]], *, wait_for_metadata: bool) -> None:
+        assert wait_for_metadata
+        self.plans |= plans
+        if self.raced & set(plans):
+            raise kafka_errors.TopicAlreadyExistsError
+
+    def alter_configs(self, resources: list[Any], *, incremental: bool) -> None:
+        assert incremental
+        self.configured |= {resource.name: resource.configs for resource in resources}
+
+
+def set_up(admin: Admin, kafka: Any = KAFKA) -> list[str]:
+    return list(topics.set_up(admin, kafka))
+
+
+def test_four_topics_are_wanted() -> None:
+    wanted = topics.wanted(THREE)
+    assert {name: (plan["num_partitions"], plan["replication_factor"]) for name, plan in wanted.items()} == {
+        "t": (6, 3),
+        "t.dlq": (1, 3),
+        "t.lease": (1, 3),
+        "t.state": (1, 3),
+    }
+    assert all(wanted[name]["configs"]["min.insync.replicas"] == "2" for name in ("t", "t.dlq", "t.state"))
+
+
+def test_records_go_after_their_time_and_dead_letters_never() -> None:
+    wanted = topics.wanted(KAFKA)
+    assert wanted["t"]["configs"]["retention.ms"] == "86400000"
+    assert wanted["t.dlq"]["configs"]["retention.ms"] == "-1"
+    assert wanted["t.dlq"]["configs"]["retention.bytes"] == "-1"
+    assert int(wanted["t.dlq"]["configs"]["max.message.bytes"]) > 2**20
+    assert wanted["t.state"]["configs"]["cleanup.policy"] == "compact"
+
+
+def test_what_is_missing_is_made_and_the_second_time_nothing() -> None:
+    admin = Admin()
+    assert set_up(admin) == [
+        "topic t: made with 3 partition(s)",
+        "topic t.dlq: made with 1 partition(s)",
+        "topic t.lease: made with 1 partition(s)",
+        "topic t.state: made with 1 partition(s)",
+    ]
+    before = dict(admin.plans)
+    assert all("there already" in line for line in set_up(admin))
+    assert admin.plans == before
+
+
+def test_a_topic_that_somebody_else_has_just_made_is_looked_at() -> None:
+    admin = Admin()
+    admin.raced = {"t", "t.dlq"}
+    assert set_up(admin)[0] == "topic t: there already with 3 partition(s)"
+
+
+def test_settings_of_a_topic_that_is_there_are_mended() -> None:
+    admin = Admin()
+    set_up(admin)
+    set_up(admin)
+    assert admin.configured["t"]["retention.ms"] == "86400000"
+    assert all(isinstance(value, str) for configs in admin.configured.values() for value in configs.values())
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"num_partitions": 1}, "KAFKA_TOPIC_PARTITIONS is 6"),
+        ({"replication_factor": 1}, "KAFKA_TOPIC_REPLICATION is 3"),
+    ],
+)
+def test_fewer_partitions_or_copies_than_wanted_are_a_person_s_choice(change: dict[str, int], said: str) -> None:
+    admin = Admin()
+    set_up(admin, THREE)
+    admin.plans["t"] = {**admin.plans["t"], **change}
+    with pytest.raises(OperatorError, match=said):
+        set_up(admin, THREE)
+
+
+def test_more_partitions_than_wanted_do_no_harm() -> None:
+    admin = Admin()
+    set_up(admin, THREE)
+    assert "6 partition(s)" in set_up(admin)[0]

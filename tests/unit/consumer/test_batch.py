@@ -1,0 +1,80 @@
+"""Consumed records become lines of a bulk request, byte for byte; what is poison is set aside."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from common.record import Period
+from consumer.batch import read
+from tests.unit.consumer.support import NOW_MS, batch_of, consumed, good, partition, value
+
+
+def test_a_good_record_goes_on_byte_for_byte() -> None:
+    content = value(7, name='"Quoted" ☃', price=0.1)
+    batch = batch_of(consumed(3, content))
+    action, document, end = batch.lines[0].split(b"\n")
+    assert json.loads(action) == {
+        "create": {"_index": "crypto-prices-2026.10.01", "_id": f"coingecko:coin-7:USD:{NOW_MS - NOW_MS % 60_000}"}
+    }
+    assert document == content
+    assert end == b""
+    assert batch.indices == ["crypto-prices-2026.10.01"]
+    assert batch.next_offsets == {partition(): 4}
+    assert batch.newest == {"coingecko": json.loads(content)["timestamp"]}
+
+
+def test_by_day_each_day_has_its_index() -> None:
+    batch = read({partition(): [good(0)]}, alias="prices", period=Period.DAY, now_ms=NOW_MS)
+    assert batch.indices == ["prices-2026.10.26"]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (None, "empty"),
+        (b"", "empty"),
+        (value().replace(b"Coin", b"\xc3\x28"), "not_utf8"),
+        (b"not json", "not_json"),
+        (b'{"price":NaN}', "not_json"),
+        (b"[]", "contract"),
+        (value()[:-1], "not_json"),
+        (value() + b" {}", "not_json"),
+        (value().replace(b"1.5", b'"1.5"'), "contract"),
+        (value().replace(b"1.5", b"-1"), "contract"),
+        (value().replace(b'"USD"', b"7"), "contract"),
+        (value().replace(b"{", b"{\n", 1), "contract"),
+        (value()[:-1] + b',"padding":"' + b"x" * 70_000 + b'"}', "too_large"),
+    ],
+)
+def test_what_breaks_the_contract_is_poison_and_never_sent(content: bytes | None, reason: str) -> None:
+    batch = batch_of(good(0), consumed(1, content), good(2))
+    assert [letter.record.offset for letter in batch.dead] == [1]
+    assert batch.dead[0].reason == reason
+    assert batch.dead[0].record.value == content
+    assert [each.offset for each in batch.records] == [0, 2]
+    assert [each.offset for each in batch.order] == [0, 1, 2]
+    assert batch.next_offsets == {partition(): 3}
+
+
+@pytest.mark.parametrize("headers", [[], [("schema-version", b"1")], [("other", b"2")]])
+def test_a_missing_version_means_1(headers: list[tuple[str, bytes]]) -> None:
+    assert not batch_of(consumed(0, value(), headers=headers)).dead
+
+
+@pytest.mark.parametrize("version", [b"2", b"", b"one", b"\xff", None])
+def test_an_unknown_version_is_poison_even_if_it_could_be_read(version: bytes) -> None:
+    (letter,) = batch_of(consumed(0, value(), headers=[("schema-version", version)])).dead
+    assert letter.reason == "schema_version"
+
+
+def test_a_batch_may_hold_nothing_but_poison() -> None:
+    batch = batch_of(consumed(0, b"x"), consumed(1, None))
+    assert batch.lines == []
+    assert len(batch.dead) == 2
+
+
+def test_records_of_several_partitions_keep_their_own_offsets() -> None:
+    batch = batch_of(good(5, number=0), good(9, number=2), good(6, number=0))
+    assert batch.next_offsets == {partition(0): 7, partition(2): 10}

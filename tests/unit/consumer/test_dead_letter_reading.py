@@ -1,0 +1,119 @@
+"""Dead letters read back are what was set aside; replayed, they take the indexer's own path."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+
+from common.errors import OperatorError, TransientError
+from common.record import Period
+from consumer.batch import DeadLetter
+from consumer.dead_letter_reader import Letter, find, letter_of
+from consumer.dead_letter_replay import Replayed, replay
+from consumer.dead_letters import headers_of
+from tests.unit.consumer.support import (
+    CREATED,
+    KNOWN,
+    NOW_MS,
+    POISON,
+    ScriptedSender,
+    answers,
+    consumed,
+    delivery_of,
+    every,
+    value,
+)
+
+
+def set_aside(offset: int, content: bytes | None, *, place: int = 0, number: int = 0, **record: Any) -> Any:
+    """A record of the dead-letter topic, as the queue writes it."""
+    original = consumed(offset, content, number=number, **record)
+    headers = headers_of(DeadLetter(original, "not_json", "why"), now_ms=NOW_MS)
+    return consumed(place, content, key=original.key, headers=headers)._replace(topic="crypto-data.dlq")
+
+
+def letters(*contents: bytes | None) -> list[Letter]:
+    return [letter_of(set_aside(offset, content)) for offset, content in enumerate(contents)]
+
+
+def play(*contents: bytes | None, sender: ScriptedSender | None = None) -> Replayed:
+    return replay(
+        letters(*contents),
+        delivery=delivery_of(sender or ScriptedSender()),
+        alias="crypto-prices",
+        period=Period.MONTH,
+        now_ms=NOW_MS,
+    )
+
+
+def test_a_letter_read_back_is_the_record_that_was_set_aside() -> None:
+    headers = [("schema-version", b"9"), ("dlq-reason", b"the producer's own")]
+    letter = letter_of(set_aside(42, b"\xff", place=3, number=2, key=None, headers=headers))
+    assert letter.original == ("crypto-data", 2, 42, None, b"\xff", headers)
+    assert (letter.reason, letter.error, letter.time) == ("not_json", "why", "2026-10-26T07:34:00.000Z")
+    assert (letter.partition, letter.offset) == (0, 3)
+
+
+def test_a_record_that_somebody_else_put_there_is_its_own_original() -> None:
+    letter = letter_of(consumed(3, b"x", headers=[("dlq-offset", b"7")])._replace(topic="crypto-data.dlq"))
+    assert letter.original == ("crypto-data.dlq", 0, 3, b"key", b"x", [("dlq-offset", b"7")])
+    assert letter.reason == "unknown"
+
+
+def test_a_letter_is_found_by_the_place_of_its_record() -> None:
+    assert find(letters(b"a", b"b", b"c"), (0, 1)).original.value == b"b"
+    with pytest.raises(OperatorError, match="0:9"):
+        find(letters(b"a"), (0, 9))
+
+
+def test_what_is_good_today_is_indexed_and_what_is_poison_stays() -> None:
+    result = play(value(1), b"still not JSON", None, value(2))
+    assert (result.indexed, result.duplicates, result.abandoned) == (2, 0, False)
+    assert [(letter.original.offset, error.partition(":")[0]) for letter, error in result.still_poison] == [
+        (1, "JSON is malformed"),
+        (2, "the record has no value"),
+    ]
+
+
+def test_twice_replayed_is_once_stored() -> None:
+    assert play(value(1), value(2), sender=ScriptedSender(every(KNOWN))) == Replayed(duplicates=2)
+
+
+def test_what_elasticsearch_still_refuses_stays() -> None:
+    result = play(value(1), value(2), sender=ScriptedSender(answers(CREATED, POISON)))
+    assert result.indexed == 1
+    ((letter, error),) = result.still_poison
+    assert letter.original.offset == 1
+    assert "document_parsing_exception" in error
+
+
+def test_a_version_header_counts_as_it_did() -> None:
+    letter = letter_of(set_aside(0, value(1), headers=[("schema-version", b"9")]))
+    result = replay([letter], delivery=delivery_of(ScriptedSender()), alias="a", period=Period.MONTH, now_ms=NOW_MS)
+    assert len(result.still_poison) == 1
+
+
+def test_a_long_topic_goes_in_several_requests() -> None:
+    sender = ScriptedSender()
+    assert play(*(value(number) for number in range(1200)), sender=sender).indexed == 1200
+    assert [len(request) for request in sender.requests] == [500, 500, 200]
+
+
+def test_it_can_be_broken_off() -> None:
+    abandon = threading.Event()
+
+    def give_up(lines: object) -> list[Any]:
+        abandon.set()
+        raise TransientError("down")
+
+    result = replay(
+        letters(value(1)),
+        delivery=delivery_of(ScriptedSender(give_up)),  # type: ignore[arg-type]
+        alias="a",
+        period=Period.MONTH,
+        now_ms=NOW_MS,
+        abandon=abandon,
+    )
+    assert result == Replayed(abandoned=True)

@@ -1,0 +1,555 @@
+"""The loop, against a consumer whose brokers, group and moods the test plays."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from kafka import TopicPartition
+from kafka import errors as kafka_errors
+from kafka.structs import MemberState
+
+from common.clock import SystemClock
+from common.errors import OperatorError
+from common.record import Period
+from common.service import Health, Loop
+from common.settings import Settings
+from consumer import indexer as module
+from consumer.indexer import PART, PART_COMMIT, PART_GROUP, Indexer
+from consumer.pipeline import Pipeline
+from tests.conftest import wait_until
+from tests.unit.consumer.support import TOPIC, Deliveries, Letters, Words, bad, good, metrics, partition
+
+
+class Future:
+    """kafka-python's, as far as a coroutine awaits it; done when made."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self._error = error
+
+    def __await__(self) -> Iterator[None]:
+        yield from ()
+        if self._error is not None:
+            raise self._error
+
+
+class Consumer:
+    """What the loop calls, and what the test plays."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.assigned: set[TopicPartition] = {partition(0)}
+        self.coming: list[dict[TopicPartition, list[Any]] | Exception] = []
+        self.paused_now: set[TopicPartition] = set()
+        self.polls = 0
+        self.commits: list[dict[TopicPartition, int]] = []
+        self.commit_errors: list[Exception] = []
+        self.away: Exception | None = None
+        self.topics = {TOPIC: {0, 1, 2}, f"{TOPIC}.dlq": {0}}
+        self.state = MemberState.STABLE
+        self.listener: Any = None
+        self.closed = False
+        self.rejoins = 0
+        self.rebalances: list[set[TopicPartition] | None] = []
+        """To be played at the next polls: the next assignment, or None for a membership that was lost."""
+        self._callbacks: list[Callable[[], None]] = []
+        self._coordinator = SimpleNamespace(request_rejoin=self._rejoin)
+        self._cluster = SimpleNamespace(topic_id=lambda topic: "id")
+
+    def _rejoin(self) -> None:
+        self.rejoins += 1
+
+    # --- for the test
+
+    def give(self, *records: Any) -> None:
+        with self.lock:
+            by_partition: dict[TopicPartition, list[Any]] = {}
+            for record in records:
+                by_partition.setdefault(partition(record.partition), []).append(record)
+            self.coming.append(by_partition)
+
+    @property
+    def known_commits(self) -> dict[TopicPartition, int]:
+        with self.lock:
+            known: dict[TopicPartition, int] = {}
+            for each in self.commits:
+                known |= each
+            return known
+
+    # --- for the loop
+
+    def partitions_for_topic(self, topic: str) -> set[int]:
+        return self.topics.get(topic, set())
+
+    def subscribe(self, topics: list[str], listener: Any) -> None:
+        self.listener = listener
+
+    def assignment(self) -> set[TopicPartition]:
+        return set(self.assigned)
+
+    def poll(self, timeout_ms: int) -> dict[TopicPartition, list[Any]]:
+        assert not self.closed
+        threading.Event().wait(0.002)
+        with self.lock:
+            self.polls += 1
+            for callback in self._callbacks:
+                callback()
+            self._callbacks.clear()
+            self._rebalance()
+            if not self.coming or (self.paused_now >= self.assigned and not isinstance(self.coming[0], Exception)):
+                return {}
+            next_one = self.coming.pop(0)
+            if isinstance(next_one, Exception):
+                raise next_one
+            return next_one
+
+    def _rebalance(self) -> None:
+        while self.rebalances:
+            after = self.rebalances.pop(0)
+            if after is None:
+                asyncio.run(self.listener.on_partitions_lost(self.assigned))
+                self.assigned = set()
+            else:
+                asyncio.run(self.listener.on_partitions_revoked(self.assigned))
+                self.paused_now &= after
+                self.assigned = after
+                asyncio.run(self.listener.on_partitions_assigned(after))
+
+    def pause(self, *partitions: TopicPartition) -> None:
+        self.paused_now |= set(partitions)
+
+    def resume(self, *partitions: TopicPartition) -> None:
+        self.paused_now -= set(partitions)
+
+    def paused(self) -> set[TopicPartition]:
+        return set(self.paused_now)
+
+    def commit_async(self, offsets: Any, callback: Any = None) -> Future:
+        with self.lock:
+            error = self.commit_errors.pop(0) if self.commit_errors else None
+            if error is None:
+                self.commits.append({each: metadata.offset for each, metadata in offsets.items()})
+            if callback is not None:
+                self._callbacks.append(lambda: callback(offsets, error))
+            return Future(error)
+
+    def commit(self, offsets: Any, timeout_ms: int) -> None:
+        if self.away is not None:
+            threading.Event().wait(timeout_ms / 1000 / 20)
+            raise self.away
+        self.commit_async(offsets)
+
+    def close(self, autocommit: bool, timeout_ms: int) -> None:
+        assert not autocommit
+        if self.listener is not None and self.assigned:
+            asyncio.run(self.listener.on_partitions_revoked(self.assigned))
+        self.closed = True
+
+    def group_metadata(self) -> Any:
+        return SimpleNamespace(state=self.state)
+
+    def end_offsets(self, partitions: list[TopicPartition], timeout_ms: int) -> dict[TopicPartition, int]:
+        if self.away is not None:
+            raise self.away
+        return dict.fromkeys(partitions, 0)
+
+    def committed(self, each: TopicPartition, timeout_ms: int) -> int | None:
+        return self.known_commits.get(each)
+
+    def beginning_offsets(self, partitions: list[TopicPartition], timeout_ms: int) -> dict[TopicPartition, int]:
+        return self.end_offsets(partitions, timeout_ms)
+
+    def seek(self, each: TopicPartition, offset: int) -> None: ...
+
+    def highwater(self, each: TopicPartition) -> int | None:
+        return None
+
+
+class Bench:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name, seconds in {"COMMIT_SECONDS": 0.01, "LOOK_SECONDS": 0.05, "FINISH_SECONDS": 0.2}.items():
+            monkeypatch.setattr(module, name, seconds)
+        monkeypatch.setattr(module, "LEAVE_SECONDS", 0.2)
+        monkeypatch.setattr(module, "Backoff", lambda cap: SimpleNamespace(next=lambda: 0.01, reset=lambda: None))
+        self.consumers = [Consumer() for _ in range(5)]
+        self.connections: list[Consumer | Exception] = list(self.consumers)
+        self.deliveries, self.letters, self.words = Deliveries(), Letters(), Words()
+        self.health, self.metrics = Health(), metrics()
+        clock = SystemClock()
+        self.pipeline = Pipeline(
+            in_flight=2,
+            delivery=self.deliveries,  # type: ignore[arg-type]
+            dead_letters=self.letters,  # type: ignore[arg-type]
+            acceptances=self.words,  # type: ignore[arg-type]
+            health=self.health,
+            metrics=self.metrics,
+            monotonic=clock.monotonic,
+        )
+        self.indexer = Indexer(
+            kafka=Settings.from_texts({}).kafka,
+            alias="crypto-prices",
+            period=Period.MONTH,
+            connect=self._connect,
+            pipeline=self.pipeline,
+            health=self.health,
+            metrics=self.metrics,
+            clock=clock,
+        )
+        self.stop = threading.Event()
+        self.loop = Loop("indexer", self.stop)
+        self.error: BaseException | None = None
+        self.thread = threading.Thread(target=self._run, daemon=True)
+
+    def _connect(self) -> Consumer:
+        connection = self.connections.pop(0)
+        if isinstance(connection, Exception):
+            raise connection
+        return connection
+
+    def _run(self) -> None:
+        try:
+            self.indexer.run(self.loop)
+        except BaseException as error:
+            self.error = error
+
+    def start(self) -> Consumer:
+        self.thread.start()
+        return self.consumers[0]
+
+    def end(self) -> None:
+        self.stop.set()
+        self.thread.join(10)
+        assert not self.thread.is_alive()
+
+    def wait_committed(self, consumer: Consumer, **offsets: int) -> None:
+        wanted = {partition(int(name[1:])): offset for name, offset in offsets.items()}
+        wait_until(lambda: consumer.known_commits == wanted, seconds=5, what=f"{wanted}, not {consumer.known_commits}")
+
+
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    made = Bench(monkeypatch)
+    yield made
+    made.stop.set()
+    if made.thread.ident is not None:
+        made.thread.join(10)
+
+
+def test_what_is_finished_is_committed(bench: Bench) -> None:
+    bench.deliveries.open.set()
+    consumer = bench.start()
+    consumer.give(good(0), good(1))
+    bench.wait_committed(consumer, p0=2)
+    bench.end()
+    assert bench.error is None
+    assert consumer.closed
+
+
+def test_while_it_is_held_up_partitions_are_paused_and_poll_goes_on(bench: Bench) -> None:
+    consumer = bench.start()
+    consumer.give(good(0))
+    consumer.give(good(1))
+    consumer.give(good(2))
+    wait_until(lambda: consumer.paused_now == {partition(0)})
+    polls = consumer.polls
+    wait_until(lambda: consumer.polls > polls + 5)
+    assert len(bench.deliveries.begun) == 2
+    bench.deliveries.open.set()
+    bench.wait_committed(consumer, p0=3)
+    assert consumer.paused_now == set()
+
+
+def test_records_that_a_rebalance_brings_while_all_is_paused_are_not_lost(bench: Bench) -> None:
+    """A poll that assigns a partition returns records of it at once, since nobody has paused it yet."""
+    consumer = bench.start()
+    consumer.give(good(0))
+    consumer.give(good(1))
+    wait_until(lambda: consumer.paused_now == {partition(0)})
+    with consumer.lock:
+        consumer.give(good(40, number=1))
+        consumer.rebalances.append({partition(0), partition(1)})
+    wait_until(lambda: partition(1) in consumer.paused_now)
+    bench.deliveries.open.set()
+    bench.wait_committed(consumer, p0=2, p1=41)
+
+
+def test_a_commit_that_fails_is_made_again(bench: Bench) -> None:
+    bench.deliveries.open.set()
+    bench.consumers[0].commit_errors = [kafka_errors.NotCoordinatorError(), kafka_errors.RequestTimedOutError()]
+    consumer = bench.start()
+    consumer.give(good(0))
+    bench.wait_committed(consumer, p0=1)
+    assert bench.metrics.commits.labels("failed")._value.get() == 2
+    wait_until(lambda: PART_COMMIT not in bench.health.reasons())
+
+
+def test_commits_that_the_brokers_refuse_make_it_not_ready(bench: Bench) -> None:
+    bench.deliveries.open.set()
+    bench.consumers[0].commit_errors = [kafka_errors.GroupAuthorizationFailedError("group")] * 200
+    consumer = bench.start()
+    consumer.give(good(0))
+    wait_until(lambda: "rights" in bench.health.reasons().get(PART_COMMIT, ""))
+    consumer.commit_errors.clear()
+    bench.wait_committed(consumer, p0=1)
+    wait_until(lambda: not bench.health.reasons())
+
+
+def test_a_commit_that_a_rebalance_refused_is_no_trouble(bench: Bench) -> None:
+    bench.deliveries.open.set()
+    bench.consumers[0].commit_errors = [kafka_errors.CommitFailedError(), kafka_errors.RebalanceInProgressError()]
+    held: list[str] = []
+    bench.health.hold = lambda part, reason: held.append(part)  # type: ignore[method-assign]
+    consumer = bench.start()
+    consumer.give(good(0))
+    bench.wait_committed(consumer, p0=1)
+    assert held == []
+
+
+# --- rebalances
+
+
+def test_what_is_under_way_is_finished_and_committed_before_a_partition_goes(bench: Bench) -> None:
+    bench.deliveries.open.set()
+    consumer = bench.start()
+    with consumer.lock:
+        consumer.give(good(0), good(1, number=1))
+        consumer.rebalances.append(set())
+    wait_until(lambda: consumer.assigned == set())
+    consumer.rebalances.append({partition(0), partition(1)})
+    with consumer.lock:
+        consumer.give(good(5), good(6, number=1))
+        consumer.rebalances.append({partition(1)})
+    bench.wait_committed(consumer, p0=6, p1=7)
+
+
+def test_what_is_unfinished_of_a_partition_that_stays_is_finished_after_the_rebalance(bench: Bench) -> None:
+    """The client does not give those records out again: it keeps its position in what it keeps."""
+    consumer = bench.start()
+    consumer.give(good(0))
+    wait_until(lambda: bench.deliveries.begun)
+    consumer.rebalances.append({partition(0), partition(1)})
+    wait_until(lambda: len(consumer.assigned) == 2)
+    consumer.give(good(1))
+    bench.deliveries.open.set()
+    bench.wait_committed(consumer, p0=2)
+    assert [each.offset for batch in bench.deliveries.begun for each in batch.order] == [0, 1]
+
+
+def test_what_is_unfinished_of_a_partition_that_goes_is_not_committed(bench: Bench) -> None:
+    consumer = bench.start()
+    consumer.give(good(0), good(7, number=1))
+    wait_until(lambda: bench.deliveries.begun)
+    consumer.rebalances.append({partition(1)})
+    wait_until(lambda: consumer.assigned == {partition(1)})
+    bench.deliveries.open.set()
+    bench.wait_committed(consumer, p1=8)
+
+
+def test_after_a_lost_membership_nothing_of_before_is_committed(bench: Bench) -> None:
+    consumer = bench.start()
+    consumer.give(good(0))
+    wait_until(lambda: bench.deliveries.begun)
+    consumer.rebalances += [None, {partition(0)}]
+    wait_until(lambda: not consumer.rebalances)
+    consumer.give(good(0), good(1))
+    wait_until(lambda: len(bench.deliveries.begun) == 2)
+    assert consumer.commits == []
+    bench.deliveries.open.set()
+    bench.wait_committed(consumer, p0=2)
+
+
+def test_every_rejoin_is_seen_through(bench: Bench) -> None:
+    """kafka-python forgets one that metadata began, if a short poll ends in its middle."""
+    consumer = bench.start()
+    consumer.rebalances += [set(), {partition(0)}, None]
+    wait_until(lambda: consumer.rejoins == 3)
+
+
+def test_a_group_that_does_not_come_to_an_end_makes_it_not_ready(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MEMBER_SECONDS", 0.05)
+    bench.consumers[0].state = MemberState.REBALANCING
+    consumer = bench.start()
+    wait_until(lambda: PART_GROUP in bench.health.reasons())
+    consumer.state = MemberState.STABLE
+    wait_until(lambda: PART_GROUP not in bench.health.reasons())
+    monkeypatch.setattr(module, "ANEW_SECONDS", 0.1)
+    consumer.state = MemberState.UNJOINED
+    wait_until(lambda: consumer.closed)
+    wait_until(lambda: bench.consumers[1].polls > 0)
+    wait_until(lambda: not bench.health.reasons())
+
+
+# --- Kafka in trouble
+
+
+def test_brokers_that_answer_nothing_make_it_not_ready_though_poll_says_nothing(bench: Bench) -> None:
+    consumer = bench.start()
+    wait_until(lambda: consumer.polls > 5)
+    assert bench.health.reasons() == {}
+    consumer.away = kafka_errors.KafkaTimeoutError("no answer")
+    wait_until(lambda: "no answer" in bench.health.reasons().get(PART, ""))
+    polls = consumer.polls
+    wait_until(lambda: consumer.polls > polls + 5)
+    assert PART in bench.health.reasons(), "a poll that returns nothing proves nothing"
+    consumer.away = None
+    wait_until(lambda: not bench.health.reasons())
+    assert not consumer.closed, "no reason to leave the group"
+
+
+def test_without_brokers_at_the_start_it_waits(bench: Bench) -> None:
+    bench.connections[:0] = [kafka_errors.KafkaTimeoutError("Unable to bootstrap")] * 3
+    bench.deliveries.open.set()
+    consumer = bench.start()
+    consumer.give(good(0))
+    bench.wait_committed(consumer, p0=1)
+    wait_until(lambda: not bench.health.reasons())
+
+
+def test_a_missing_topic_is_said_and_waited_for(bench: Bench) -> None:
+    first, second = bench.consumers[:2]
+    del first.topics[f"{TOPIC}.dlq"]
+    held: list[str] = []
+    hold = bench.health.hold
+    bench.health.hold = lambda part, reason: (held.append(reason), hold(part, reason))  # type: ignore[method-assign,func-returns-value,assignment]
+    bench.deliveries.open.set()
+    bench.start()
+    second.give(good(0))
+    bench.wait_committed(second, p0=1)
+    assert first.closed
+    assert first.polls == 0
+    assert any("crypto-data.dlq is missing" in reason and "cryptoproxy setup" in reason for reason in held)
+    wait_until(lambda: not bench.health.reasons())
+
+
+def test_trouble_while_it_opens_leaves_no_half_open_consumer(bench: Bench) -> None:
+    first, second = bench.consumers[:2]
+
+    def fail(topic: str) -> set[int]:
+        raise kafka_errors.KafkaTimeoutError("metadata")
+
+    first.partitions_for_topic = fail  # type: ignore[method-assign]
+    bench.deliveries.open.set()
+    bench.start()
+    second.give(good(0))
+    bench.wait_committed(second, p0=1)
+    assert first.closed
+
+
+def test_a_refusal_that_needs_a_person_makes_it_join_anew_with_fresh_secrets(bench: Bench) -> None:
+    bench.deliveries.open.set()
+    first, second = bench.consumers[:2]
+    first.coming.append(kafka_errors.TopicAuthorizationFailedError({TOPIC}))
+    bench.start()
+    wait_until(lambda: first.closed)
+    second.give(good(0))
+    bench.wait_committed(second, p0=1)
+    wait_until(lambda: not bench.health.reasons())
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        kafka_errors.NoOffsetForPartitionError({partition(0)}),
+        kafka_errors.OffsetOutOfRangeError({partition(0): 5}),
+        kafka_errors.LogTruncationError({partition(0): None}),
+    ],
+)
+def test_a_position_that_cannot_be_found_now_is_looked_for_again(bench: Bench, error: Exception) -> None:
+    """The brokers may be away in the very moment in which the earliest offset is asked for."""
+    bench.deliveries.open.set()
+    consumer = bench.consumers[0]
+    answers: list[Exception | None] = [kafka_errors.KafkaTimeoutError(), None]
+
+    def beginning_offsets(partitions: list[TopicPartition], timeout_ms: int) -> dict[TopicPartition, int]:
+        if answers and (answer := answers.pop(0)) is not None:
+            raise answer
+        return dict.fromkeys(partitions, 0)
+
+    consumer.beginning_offsets = beginning_offsets  # type: ignore[method-assign]
+    consumer.coming += [error, error]
+    bench.start()
+    consumer.give(good(0))
+    bench.wait_committed(consumer, p0=1)
+    assert bench.error is None
+    assert answers == []
+
+
+# --- the end
+
+
+def test_at_the_end_what_is_under_way_is_finished_and_committed(bench: Bench) -> None:
+    consumer = bench.start()
+    consumer.give(good(0))
+    wait_until(lambda: bench.deliveries.begun)
+    threading.Timer(0.05, bench.deliveries.open.set).start()
+    bench.end()
+    assert consumer.known_commits == {partition(0): 1}
+    assert consumer.closed
+
+
+def test_at_the_end_what_hangs_is_left_and_comes_again(bench: Bench) -> None:
+    consumer = bench.start()
+    consumer.give(good(0))
+    wait_until(lambda: bench.deliveries.begun)
+    bench.end()
+    assert consumer.commits == []
+    assert consumer.closed
+
+
+def test_at_the_end_brokers_that_are_away_do_not_hold_it_up(bench: Bench) -> None:
+    bench.deliveries.open.set()
+    consumer = bench.start()
+    consumer.commit_errors = [kafka_errors.NotCoordinatorError()] * 1000
+    consumer.away = kafka_errors.KafkaTimeoutError()
+    consumer.give(good(0))
+    wait_until(lambda: bench.deliveries.begun)
+    bench.end()
+    assert bench.error is None
+    assert consumer.closed
+    assert bench.letters.closed
+
+
+def test_an_unforeseen_error_ends_the_loop(bench: Bench) -> None:
+    def break_down(batch: Any, abandon: threading.Event) -> Any:
+        raise ZeroDivisionError
+
+    bench.deliveries.deliver = break_down  # type: ignore[method-assign]
+    consumer = bench.start()
+    consumer.give(good(0))
+    bench.thread.join(5)
+    assert isinstance(bench.error, ZeroDivisionError)
+
+
+# --- the watchdog
+
+
+def test_a_loop_paused_for_a_named_reason_turns(bench: Bench) -> None:
+    bench.deliveries.open.set()
+    consumer = bench.start()
+    consumer.give(*(bad(offset) for offset in range(150)))
+    wait_until(lambda: "fuse" in bench.health.reasons())
+    before = consumer.polls
+    wait_until(lambda: consumer.polls > before + 20)
+    assert bench.loop.seconds_since_turn < 1
+
+
+def test_a_loop_that_hangs_in_a_call_does_not_turn(bench: Bench) -> None:
+    hang = threading.Event()
+    consumer = bench.consumers[0]
+    consumer.group_metadata = lambda: (hang.wait(10), SimpleNamespace(state=MemberState.STABLE))[1]  # type: ignore[method-assign]
+    bench.start()
+    wait_until(lambda: bench.loop.seconds_since_turn > 0.7)
+    hang.set()
+    wait_until(lambda: bench.loop.seconds_since_turn < 0.5)
+
+
+def test_operator_errors_are_waited_out(bench: Bench) -> None:
+    bench.connections[:0] = [OperatorError("the secret's file is gone", remedy="Mend KAFKA_SASL_PASSWORD_FILE")]
+    bench.deliveries.open.set()
+    consumer = bench.start()
+    consumer.give(good(0))
+    bench.wait_committed(consumer, p0=1)

@@ -1,0 +1,162 @@
+"""The table of outcomes, row by row, from answers that a real Elasticsearch gave."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from elastic_transport import ApiResponseMeta, HttpHeaders, NodeConfig, ObjectApiResponse
+from elasticsearch import ApiError
+
+from common.errors import CryptoProxyError, OperatorError, SizeError, TransientError
+from common.settings import Settings
+from consumer.bulk import Answer, BulkSender
+from consumer.outcome import OUTCOMES, Kind, blamed_field, outcome_of
+
+FOLDER = Path(__file__).parents[2] / "fixtures" / "elasticsearch"
+
+ITEMS = {
+    # fixture: the kinds of its items
+    "created": [Kind.INDEXED, Kind.INDEXED],
+    "known_id": [Kind.DUPLICATE],
+    "text_as_price": [Kind.POISON],
+    "nan": [Kind.POISON],
+    "infinite": [Kind.POISON],
+    "object_as_price": [Kind.POISON],
+    "integer_range": [Kind.POISON],
+    "key_twice": [Kind.POISON],
+    "unknown_key_twice": [Kind.POISON],
+    "nested_too_deep": [Kind.POISON],
+    "number_too_long": [Kind.POISON],
+    "price_too_long": [Kind.POISON],
+    "immense_keyword": [Kind.POISON],
+    "empty_field_name": [Kind.POISON],
+    "metadata_field": [Kind.POISON],
+    "field_alias": [Kind.POISON],
+    "cut_document": [Kind.POISON],
+    # Poison by its type; the field it blames is not ours, and that is told by the next test.
+    "another_mapping": [Kind.POISON],
+    "strict_mapping": [Kind.OPERATOR],
+    "closed_index": [Kind.OPERATOR],
+    "write_block": [Kind.OPERATOR],
+    "read_only": [Kind.OPERATOR],
+    "index_named_like_the_alias": [Kind.OPERATOR],
+    "alias_without_write_index": [Kind.OPERATOR],
+    "no_such_index": [Kind.OPERATOR],
+    "shard_limit": [Kind.OPERATOR],
+    "no_right_to_make_the_index": [Kind.OPERATOR],
+    "flood_stage": [Kind.TRANSIENT],
+    "flood_stage_new_index": [Kind.TRANSIENT],
+    "rejected_items": [Kind.INDEXED, Kind.INDEXED, Kind.TRANSIENT, Kind.INDEXED, Kind.INDEXED, Kind.TRANSIENT],
+}
+
+WHOLE: dict[str, type[CryptoProxyError]] = {
+    # fixture: what a refused request means
+    "pressure": TransientError,
+    "circuit_breaker": TransientError,
+    "too_large": SizeError,
+    "id_too_long": OperatorError,
+    "broken_action": OperatorError,
+    "wrong_password": OperatorError,
+    "no_right_to_write": OperatorError,
+    "make_index_named_like_the_alias": OperatorError,
+    "make_index_at_the_shard_limit": OperatorError,
+}
+
+
+def load(name: str) -> dict[str, Any]:
+    known: dict[str, Any] = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+    return known
+
+
+class Replayed:
+    """A client that gives one recorded answer."""
+
+    def __init__(self, status: int, body: Any, headers: dict[str, str] | None = None) -> None:
+        node = NodeConfig("http", "recorded", 9200)
+        self._meta = ApiResponseMeta(status, "1.1", HttpHeaders(headers or {}), 0.0, node)
+        self._body = body
+
+    def perform_request(self, *_: Any, **__: Any) -> Any:
+        if self._meta.status >= 300:
+            raise ApiError("refused", self._meta, self._body)
+        return ObjectApiResponse(body=self._body, meta=self._meta)
+
+
+def send(name: str) -> list[Answer]:
+    known = load(name)
+    client: Any = Replayed(known["status"], known["body"])
+    sender = BulkSender(Settings.from_texts({}).elasticsearch, lambda: client)
+    count = len((known["body"] or {}).get("items", [None]))
+    return sender.send([b"line"] * count)
+
+
+def test_every_recorded_answer_has_its_row() -> None:
+    assert {file.stem for file in FOLDER.glob("*.json")} == ITEMS.keys() | WHOLE.keys()
+    for file in FOLDER.glob("*.json"):
+        assert {"elasticsearch", "how", "status", "body"} <= json.loads(file.read_text()).keys(), file
+
+
+@pytest.mark.parametrize("name", ITEMS)
+def test_an_answer_to_a_document_falls_into_its_kind(name: str) -> None:
+    kinds = [outcome_of(answer.status, answer.error_type).kind for answer in send(name)]
+    assert kinds == ITEMS[name]
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_a_refused_request_is_raised_by_its_kind(name: str) -> None:
+    with pytest.raises(WHOLE[name]) as raised:
+        send(name)
+    assert str(load(name)["status"]) in str(raised.value)
+
+
+@pytest.mark.parametrize("name", [name for name, kinds in ITEMS.items() if kinds == [Kind.OPERATOR]])
+def test_what_needs_a_person_says_what_to_do(name: str) -> None:
+    (answer,) = send(name)
+    assert outcome_of(answer.status, answer.error_type).remedy
+
+
+def test_only_the_field_that_a_refusal_names_is_blamed() -> None:
+    blamed = {name: blamed_field(send(name)[0].reason) for name, kinds in ITEMS.items() if kinds == [Kind.POISON]}
+    assert blamed["another_mapping"] == "extra"
+    assert blamed["text_as_price"] == blamed["infinite"] == blamed["object_as_price"] == "price"
+    assert blamed["metadata_field"] == "_id"
+    assert blamed["key_twice"] is blamed["nested_too_deep"] is blamed["number_too_long"] is None
+
+
+@pytest.mark.parametrize(
+    ("status", "error_type", "kind"),
+    [
+        (200, "", Kind.INDEXED),
+        (201, "", Kind.INDEXED),
+        (400, "mapper_parsing_exception", Kind.POISON),  # before 8.6
+        (400, "never_seen_exception", Kind.OPERATOR),
+        (400, "", Kind.OPERATOR),
+        (404, "index_not_found_exception", Kind.OPERATOR),
+        (405, "", Kind.OPERATOR),
+        (408, "", Kind.TRANSIENT),
+        (409, "resource_already_exists_exception", Kind.OPERATOR),
+        (413, "", Kind.SIZE),
+        (429, "never_seen_exception", Kind.TRANSIENT),
+        (500, "null_pointer_exception", Kind.TRANSIENT),
+        (502, "", Kind.TRANSIENT),
+        (503, "cluster_block_exception", Kind.TRANSIENT),
+        (504, "", Kind.TRANSIENT),
+        (507, "", Kind.TRANSIENT),
+        (302, "", Kind.OPERATOR),
+    ],
+)
+def test_an_answer_that_was_not_recorded_falls_into_its_kind(status: int, error_type: str, kind: Kind) -> None:
+    assert outcome_of(status, error_type).kind is kind
+
+
+def test_item_400_alone_is_never_poison() -> None:
+    poison = {key for key, outcome in OUTCOMES.items() if outcome.kind is Kind.POISON}
+    assert poison == {(400, "document_parsing_exception"), (400, "mapper_parsing_exception")}
+
+
+def test_only_what_needs_a_person_has_a_remedy() -> None:
+    for key, outcome in OUTCOMES.items():
+        assert bool(outcome.remedy) == (outcome.kind is Kind.OPERATOR), key

@@ -1,0 +1,239 @@
+"""Where reading begins and goes on: said aloud, counted, and never silently to the end."""
+
+from __future__ import annotations
+
+import logging
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from kafka import TopicPartition
+from kafka import errors as kafka_errors
+
+from common.errors import OperatorError
+from common.settings import Settings
+from consumer.positions import Positions
+from tests.unit.consumer.support import TOPIC, good, metrics, partition
+
+
+class Consumer:
+    """Brokers with a topic of three partitions, and our positions in it."""
+
+    def __init__(self) -> None:
+        self.topics: dict[str, set[int]] = {TOPIC: {0, 1, 2}, f"{TOPIC}.dlq": {0}}
+        self.earliest = dict.fromkeys((partition(number) for number in range(3)), 0)
+        self.ends = dict.fromkeys((partition(number) for number in range(3)), 100)
+        self.commits: dict[TopicPartition, int] = {}
+        self.assigned = {partition(0), partition(1)}
+        self.positions: dict[TopicPartition, int] = {}
+        self.highwaters: dict[TopicPartition, int] = {}
+        self.away: Exception | None = None
+        self._cluster = SimpleNamespace(topic_id=lambda topic: self.topic_id)
+        self.topic_id: str | None = None
+
+    def _answer(self) -> None:
+        if self.away is not None:
+            raise self.away
+
+    def partitions_for_topic(self, topic: str) -> set[int]:
+        return self.topics.get(topic, set())
+
+    def assignment(self) -> set[TopicPartition]:
+        return set(self.assigned)
+
+    def committed(self, each: TopicPartition, timeout_ms: int) -> int | None:
+        self._answer()
+        return self.commits.get(each)
+
+    def beginning_offsets(self, partitions: list[TopicPartition], timeout_ms: int) -> dict[TopicPartition, int]:
+        self._answer()
+        return {each: self.earliest[each] for each in partitions}
+
+    def end_offsets(self, partitions: list[TopicPartition], timeout_ms: int) -> dict[TopicPartition, int]:
+        self._answer()
+        return {each: self.ends[each] for each in partitions}
+
+    def seek(self, each: TopicPartition, offset: int) -> None:
+        if each not in self.assigned:
+            raise ValueError("Unassigned partition")
+        self.positions[each] = offset
+
+    def highwater(self, each: TopicPartition) -> int | None:
+        return self.highwaters.get(each)
+
+
+@pytest.fixture
+def consumer() -> Consumer:
+    return Consumer()
+
+
+def positions_of(consumer: Consumer, **texts: str) -> Positions:
+    return Positions(consumer, Settings.from_texts(texts).kafka, metrics())
+
+
+def nothing_committed(*numbers: int) -> kafka_errors.NoOffsetForPartitionError:
+    return kafka_errors.NoOffsetForPartitionError({partition(number) for number in numbers})
+
+
+def out_of_range(number: int, position: int) -> kafka_errors.OffsetOutOfRangeError:
+    return kafka_errors.OffsetOutOfRangeError({partition(number): position})
+
+
+def gap(positions: Positions) -> float:
+    return float(positions._metrics.gap._value.get())
+
+
+def test_a_new_group_begins_at_the_earliest(consumer: Consumer) -> None:
+    consumer.earliest[partition(1)] = 30
+    assert positions_of(consumer).begin(nothing_committed(0, 1)) == {}
+    assert consumer.positions == {partition(0): 0, partition(1): 30}
+
+
+def test_set_to_latest_a_new_group_begins_at_the_end_of_all_partitions_and_commits_that(consumer: Consumer) -> None:
+    """Or a crash before the first commit would skip what came meanwhile."""
+    commit = positions_of(consumer, KAFKA_OFFSET_RESET="latest").begin(nothing_committed(0, 1))
+    assert commit == {partition(0): 100, partition(1): 100, partition(2): 100}
+    assert consumer.positions == {partition(0): 100, partition(1): 100}
+
+
+def test_set_to_latest_a_partition_added_later_begins_at_its_earliest(consumer: Consumer) -> None:
+    consumer.commits = {partition(0): 40, partition(2): 50}
+    assert positions_of(consumer, KAFKA_OFFSET_RESET="latest").begin(nothing_committed(1)) == {}
+    assert consumer.positions == {partition(1): 0}
+
+
+def test_set_to_latest_a_commit_that_another_member_made_meanwhile_is_taken(consumer: Consumer) -> None:
+    consumer.commits = {partition(0): 40, partition(1): 41, partition(2): 50}
+    positions_of(consumer, KAFKA_OFFSET_RESET="latest").begin(nothing_committed(0, 1))
+    assert consumer.positions == {partition(0): 40, partition(1): 41}
+
+
+def test_what_retention_took_is_counted_and_said_loudly(consumer: Consumer, caplog: pytest.LogCaptureFixture) -> None:
+    consumer.earliest[partition(1)] = 75
+    positions = positions_of(consumer)
+    positions.go_on_from_earliest(out_of_range(1, 20))
+    assert consumer.positions == {partition(1): 75}
+    assert gap(positions) == 55
+    (line,) = caplog.records
+    assert line.levelno == logging.ERROR
+    assert "55 records of crypto-data partition 1 are gone before they were read" in line.getMessage()
+    assert "replay" in line.getMessage()
+
+
+def test_a_log_shorter_than_what_was_read_is_read_from_its_earliest(
+    consumer: Consumer, caplog: pytest.LogCaptureFixture
+) -> None:
+    positions = positions_of(consumer)
+    positions.go_on_from_earliest(out_of_range(0, 5000))
+    assert consumer.positions == {partition(0): 0}
+    assert gap(positions) == 0
+    assert "ends before what was read of it" in caplog.text
+
+
+def test_after_a_truncation_reading_goes_on_from_the_earliest(consumer: Consumer) -> None:
+    """Not from the end of the new log: it may be a new topic, of which nothing was read yet."""
+    error = kafka_errors.LogTruncationError({partition(0): None, partition(2): None})
+    assert positions_of(consumer).go_on_after_truncation(error) == [partition(0)]
+    assert consumer.positions == {partition(0): 0}
+
+
+def test_a_topic_made_again_is_read_from_its_beginning(consumer: Consumer) -> None:
+    positions = positions_of(consumer)
+    assert not positions.topic_made_again()
+    consumer.topic_id = "first"
+    assert not positions.topic_made_again()
+    assert not positions.topic_made_again()
+    consumer.topic_id = None
+    assert not positions.topic_made_again()
+    consumer.topic_id = "second"
+    assert positions.topic_made_again()
+    assert consumer.positions == {partition(0): 0, partition(1): 0}
+    assert not positions.topic_made_again()
+
+
+def test_set_to_latest_a_topic_made_again_is_read_from_its_beginning_all_the_same(consumer: Consumer) -> None:
+    positions = positions_of(consumer, KAFKA_OFFSET_RESET="latest")
+    consumer.topic_id = "first"
+    positions.topic_made_again()
+    consumer.topic_id, consumer.assigned = "second", set()
+    assert positions.topic_made_again()
+    consumer.assigned = {partition(0)}
+    assert positions.begin(nothing_committed(0)) == {}
+    assert consumer.positions == {partition(0): 0}
+
+
+@pytest.mark.parametrize(
+    "move",
+    [
+        lambda positions: positions.begin(nothing_committed(0)),
+        lambda positions: positions.go_on_from_earliest(out_of_range(0, 5)),
+        lambda positions: positions.go_on_after_truncation(kafka_errors.LogTruncationError({partition(0): None})),
+        lambda positions: positions.look(),
+    ],
+)
+def test_while_the_brokers_are_away_nothing_moves_and_the_loop_hears_of_it(consumer: Consumer, move: Any) -> None:
+    consumer.away = kafka_errors.KafkaTimeoutError()
+    with pytest.raises(kafka_errors.KafkaTimeoutError):
+        move(positions_of(consumer))
+    assert consumer.positions == {}
+
+
+def test_a_topic_made_again_while_the_brokers_are_away_is_not_forgotten(consumer: Consumer) -> None:
+    positions = positions_of(consumer)
+    consumer.topic_id = "first"
+    positions.topic_made_again()
+    consumer.topic_id, consumer.away = "second", kafka_errors.KafkaTimeoutError()
+    with pytest.raises(kafka_errors.KafkaTimeoutError):
+        positions.topic_made_again()
+    consumer.away = None
+    assert positions.topic_made_again()
+
+
+@pytest.mark.parametrize("missing", [TOPIC, f"{TOPIC}.dlq"])
+def test_a_missing_topic_is_named(consumer: Consumer, missing: str) -> None:
+    del consumer.topics[missing]
+    with pytest.raises(OperatorError, match=rf"topic {missing} is missing .*cryptoproxy setup"):
+        positions_of(consumer).require_topics()
+
+
+def test_the_lag_is_what_is_not_finished_from_the_first_record_on(consumer: Consumer) -> None:
+    positions = positions_of(consumer)
+    assert positions.lag() == 0
+    consumer.highwaters = {partition(0): 100, partition(1): 50}
+    positions.read({partition(0): [good(20)]})
+    assert positions.lag() == 80
+    positions.read({partition(0): [good(60)]})
+    assert positions.lag() == 80
+    positions.finished({partition(0): 60, partition(1): 50})
+    assert positions.lag() == 40
+
+
+def test_the_lag_grows_while_nothing_is_fetched(consumer: Consumer) -> None:
+    positions = positions_of(consumer)
+    consumer.highwaters = {partition(0): 50}
+    positions.finished({partition(0): 50})
+    consumer.ends[partition(0)] = 400
+    assert positions.lag() == 0
+    positions.look()
+    assert positions.lag() == 350
+
+
+def test_the_lag_of_a_partition_that_was_not_read_yet_counts_from_its_commit(consumer: Consumer) -> None:
+    consumer.commits = {partition(0): 30}
+    positions = positions_of(consumer)
+    positions.look()
+    assert positions.lag() == 70
+
+
+def test_partitions_that_went_count_no_more(consumer: Consumer) -> None:
+    positions = positions_of(consumer)
+    positions.read({partition(0): [good(0)], partition(1): [good(0)]})
+    consumer.highwaters = {partition(0): 10, partition(1): 10}
+    positions.keep_only({partition(1)})
+    consumer.assigned = {partition(1)}
+    assert positions.lag() == 10
+
+
+def test_a_member_without_partitions_still_hears_whether_the_brokers_answer(consumer: Consumer) -> None:
+    consumer.assigned = set()
+    positions_of(consumer).look()

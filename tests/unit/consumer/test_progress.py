@@ -1,0 +1,50 @@
+"""The line a person follows, and the metrics of finished batches."""
+
+from __future__ import annotations
+
+import pytest
+
+from consumer.delivery import Delivered
+from consumer.progress import Progress
+from tests.unit.consumer.support import SLOT_MS, bad, batch_of, consumed, good, metrics, value
+
+
+@pytest.fixture(autouse=True)
+def info(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+
+
+def test_one_line_says_what_was_done(caplog: pytest.LogCaptureFixture) -> None:
+    progress = Progress(metrics())
+    progress.add(batch_of(*(good(offset) for offset in range(30))), Delivered(indexed=30))
+    progress.add(batch_of(*(good(offset) for offset in range(20))), Delivered(indexed=20))
+    progress.report(0)
+    progress.report(0)
+    assert caplog.messages == ["indexed 50 documents into crypto-prices-2026.10.01 (lag 0)"]
+
+
+def test_duplicates_and_dead_letters_are_told_apart(caplog: pytest.LogCaptureFixture) -> None:
+    progress = Progress(metrics())
+    batch = batch_of(*(good(offset) for offset in range(5)), bad(5))
+    refused = Delivered(indexed=2, duplicates=2, refused=["crypto-prices-2026.10.01"], dead=batch.dead)
+    progress.add(batch, refused)
+    progress.report(7)
+    assert caplog.messages == [
+        "indexed 4 documents into crypto-prices-2026.10.01, 2 of them there already, 2 dead letters (lag 7)"
+    ]
+
+
+def test_a_batch_of_nothing_but_poison_indexes_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    progress = Progress(metrics())
+    progress.add(batch_of(bad(0)), Delivered())
+    progress.report(0)
+    assert caplog.messages == ["indexed nothing, 1 dead letters (lag 0)"]
+
+
+def test_the_newest_slot_never_goes_back() -> None:
+    measures = metrics()
+    progress = Progress(measures)
+    progress.add(batch_of(good(0)), Delivered(indexed=1))
+    old = value(1, timestamp="2026-10-01T00:00:00.000Z")
+    progress.add(batch_of(consumed(1, old)), Delivered(indexed=1))
+    assert measures.last_slot.labels("coingecko")._value.get() == SLOT_MS / 1000

@@ -1,0 +1,201 @@
+"""What an earlier run left is taken over: whole files wherever they lie, nothing of half-written ones."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+from pathlib import Path
+
+import pytest
+
+from common.errors import OperatorError
+from producer.outbox import Entry, Outbox, files
+from producer.outbox.outbox import KAFKA, S3
+from tests.unit.producer.outbox.conftest import GIB, SLOT_MS, Open, content
+
+MINUTE = 60_000
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+def leave(folder: Path, number: int, data: bytes | None = None) -> Entry:
+    """A file in ``writing/``, as a process that ended then left it."""
+    (folder / "writing").mkdir(parents=True, exist_ok=True)
+    entry = Entry.of(SLOT_MS + number * MINUTE, "coingecko", content(number))
+    (folder / "writing" / entry.name).write_bytes(content(number) if data is None else data)
+    return entry
+
+
+def writing(folder: Path) -> list[Path]:
+    return list((folder / "writing").iterdir())
+
+
+def test_polls_of_an_earlier_run_wait_in_order(open_outbox: Open) -> None:
+    first = open_outbox()
+    kept = [first.keep(SLOT_MS + number * MINUTE, "coingecko", content(number)) for number in (2, 0, 1)]
+    first.done(KAFKA, kept[1])
+    again = open_outbox()
+    assert again.oldest(KAFKA) == [kept[2], kept[0]]
+    assert again.oldest(S3) == sorted(kept)
+    assert again.read(S3, kept[1]) == content(0)
+
+
+def test_a_whole_file_that_was_being_kept_is_taken_over(
+    folder: Path, open_outbox: Open, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    entry = leave(folder, 0)
+    outbox = open_outbox()
+    assert outbox.oldest(KAFKA) == outbox.oldest(S3) == [entry]
+    assert outbox.read(KAFKA, entry) == content(0)
+    assert outbox.last_slot("coingecko") == entry.slot_ms
+    assert outbox.bytes_used() == 4096
+    assert writing(folder) == []
+    assert f"took over {entry.name}" in caplog.text
+
+
+@pytest.mark.parametrize("data", [b"", content(0)[:-1], content(0)[:50], content(0) + b"x", content(1)])
+def test_a_half_written_file_is_removed(
+    folder: Path, open_outbox: Open, data: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    leave(folder, 0, data)
+    outbox = open_outbox()
+    assert outbox.oldest(KAFKA) == outbox.oldest(S3) == []
+    assert outbox.last_slot("coingecko") is None
+    assert writing(folder) == []
+    assert "half-written" in caplog.text
+
+
+def test_a_strange_file_in_writing_is_removed_and_one_among_the_polls_set_aside(
+    folder: Path, open_outbox: Open
+) -> None:
+    (folder / "kafka").mkdir(parents=True)
+    (folder / "writing").mkdir(parents=True)
+    (folder / "kafka" / "notes.txt").write_text("mine")
+    (folder / "writing" / "notes.txt").write_text("mine")
+    outbox = open_outbox()
+    assert outbox.oldest(KAFKA) == []
+    assert (folder / "damaged" / "kafka-notes.txt").read_text() == "mine"
+    assert writing(folder) == []
+
+
+@pytest.mark.parametrize("folders", [["kafka"], ["s3"], ["kafka", "s3"]])
+def test_a_poll_that_was_linked_halfway_is_taken_over_by_both_drains(
+    folder: Path, open_outbox: Open, folders: list[str]
+) -> None:
+    entry = leave(folder, 0)
+    for name in folders:
+        (folder / name).mkdir(parents=True)
+        os.link(folder / "writing" / entry.name, folder / name / entry.name)
+    outbox = open_outbox()
+    assert outbox.oldest(KAFKA) == outbox.oldest(S3) == [entry]
+    assert outbox.bytes_used() == 4096
+
+
+@pytest.mark.parametrize("step", ["write", "link", "sync_folder"])
+@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize("good", [0, 1])
+def test_a_process_that_ends_between_two_steps_leaves_all_or_nothing(
+    folder: Path, open_outbox: Open, step: str, before: bool, good: int
+) -> None:
+    outbox = open_outbox()
+    outbox.advance_last_slot("coingecko", SLOT_MS - MINUTE)  # its file is there
+    original, left = getattr(files, step), [good]
+
+    def ends(*args: object) -> None:
+        left[0] -= 1
+        if left[0] >= 0:
+            original(*args)
+            return
+        if not before:
+            original(*args)
+        raise Killed
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(files, step, ends)
+        try:
+            entry = outbox.keep(SLOT_MS, "coingecko", content(0))
+        except Killed:
+            entry = Entry.of(SLOT_MS, "coingecko", content(0))
+            written = not (step == "write" and before)
+        else:
+            written = True
+    again = open_outbox()
+    assert again.oldest(KAFKA) == again.oldest(S3) == ([entry] if written else [])
+    assert again.last_slot("coingecko") == (SLOT_MS if written else SLOT_MS - MINUTE)
+    assert writing(folder) == []
+    assert all(again.read(drain, entry) == content(0) for drain in (KAFKA, S3) if written)
+
+
+def test_the_last_slot_survives_also_when_its_poll_has_left(open_outbox: Open) -> None:
+    outbox = open_outbox()
+    assert outbox.last_slot("coingecko") is None
+    for number in range(3):
+        entry = outbox.keep(SLOT_MS + number * MINUTE, "coingecko", content(number))
+        for drain in (KAFKA, S3):
+            outbox.done(drain, entry)
+    again = open_outbox()
+    assert again.oldest(S3) == []
+    assert again.last_slot("coingecko") == SLOT_MS + 2 * MINUTE
+    assert again.last_slot("binance") is None
+
+
+def test_the_last_slot_never_goes_back(open_outbox: Open) -> None:
+    outbox = open_outbox()
+    outbox.advance_last_slot("coingecko", SLOT_MS + 5 * MINUTE)
+    outbox.advance_last_slot("coingecko", SLOT_MS)
+    outbox.keep(SLOT_MS, "coingecko", content())
+    assert outbox.last_slot("coingecko") == SLOT_MS + 5 * MINUTE
+    assert open_outbox().last_slot("coingecko") == SLOT_MS + 5 * MINUTE
+
+
+@pytest.mark.parametrize("mark", [None, b"", b"garbage"])
+@pytest.mark.parametrize("drains", [(KAFKA, S3), (S3, KAFKA)])
+def test_a_last_slot_that_is_lost_is_found_in_the_polls_that_wait(
+    folder: Path, open_outbox: Open, mark: bytes | None, drains: tuple[str, str]
+) -> None:
+    outbox = open_outbox()
+    kept = [outbox.keep(SLOT_MS + number * MINUTE, "coingecko", content(number)) for number in range(3)]
+    outbox.done(drains[0], kept[2])
+    outbox.done(drains[1], kept[0])
+    outbox.close()
+    (folder / "slots" / "coingecko").unlink()
+    if mark is not None:
+        (folder / "slots" / "coingecko").write_bytes(mark)
+    assert open_outbox().last_slot("coingecko") == SLOT_MS + 2 * MINUTE
+
+
+def test_a_disk_that_refuses_at_the_start_is_a_person_s_matter_and_locks_nothing(
+    folder: Path, open_outbox: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = leave(folder, 0)
+
+    def no_space(*args: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "link", no_space)
+        with pytest.raises(OperatorError, match=r"cannot be taken over: .*No space left"):
+            Outbox(folder, max_bytes=GIB)
+    assert open_outbox().oldest(KAFKA) == [entry]
+
+
+def test_a_file_that_cannot_be_read_at_the_start_does_not_stop_the_others(
+    folder: Path, open_outbox: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad, good = leave(folder, 0), leave(folder, 1)
+    read_bytes = Path.read_bytes
+
+    def bad_sector(path: Path) -> bytes:
+        if path.name == bad.name:
+            raise OSError(errno.EIO, "Input/output error")
+        return read_bytes(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", bad_sector)
+        outbox = open_outbox()
+    assert outbox.oldest(KAFKA) == [good]
+    assert (folder / "damaged" / f"writing-{bad.name}").exists()
