@@ -28,7 +28,7 @@ def value(made: PollerMetrics, name: str, **labels: str) -> float:
     """Of one metric, 0 where it was never set. Names as in `PollerMetrics`, with ``_total`` for counters."""
     samples = {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
-        for family in made.polls._registry.collect()  # noqa: SLF001
+        for family in made.polls._registry.collect()
         for sample in family.samples
     }
     return samples.get((f"cryptoproxy_{name}", tuple(sorted(labels.items()))), 0.0)
