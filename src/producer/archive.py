@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import groupby
 from pathlib import Path
 
@@ -126,10 +126,10 @@ class Archiver:
         return self._clock.now_ms() >= window_ms + self._object_ms + GRACE_MS
 
     def _archive(self, source: str, entries: list[Entry]) -> None:
-        whole = [(entry, content) for entry in entries if (content := self._outbox.read(S3, entry)) is not None]
-        lines = b"".join(content for _, content in whole)
-        if lines:
-            made = objects.make(self._store.settings.prefix, source, whole[0][0].slot_ms, lines)
+        whole: list[Entry] = []
+        # One poll at a time: a minute of a whole market is tens of megabytes.
+        made = objects.pack(self._store.settings.prefix, source, entries[0].slot_ms, self._contents(entries, whole))
+        if made.records:
             with self._metrics.archive_seconds.labels(source).time():
                 self._store.put(made.key, made.body)
             self._metrics.objects_archived.labels(source).inc()
@@ -138,7 +138,15 @@ class Archiver:
                 logging.DEBUG if self._quiet(max(self._interval_ms(source), self._object_ms)) else logging.INFO,
                 "archived s3://%s/%s (%d records)", self._store.settings.bucket, made.key, made.records,
             )  # fmt: skip
-        self._leave([entry for entry, _ in whole])
+        self._leave(whole)
+
+    def _contents(self, entries: list[Entry], whole: list[Entry]) -> Iterator[bytes]:
+        """The content of each entry; those that are not damaged are added to ``whole`` on the way."""
+        for entry in entries:
+            content = self._outbox.read(S3, entry)
+            if content is not None:
+                whole.append(entry)
+                yield content
 
     def _leave(self, entries: list[Entry]) -> None:
         """Takes a stored group out of the outbox, all of it or, after a crash, the rest at the next start.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,18 +19,16 @@ from tests.unit.producer.budget.hand_clock import HandClock
 NOON_MS = 1_795_262_400_000
 
 
-def metrics() -> PollerMetrics:
-    return PollerMetrics(CollectorRegistry())
+class Metrics(PollerMetrics):
+    """With its registry at hand."""
 
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        super().__init__(self.registry)
 
-def value(made: PollerMetrics, name: str, **labels: str) -> float:
-    """Of one metric, 0 where it was never set. Names as in `PollerMetrics`, with ``_total`` for counters."""
-    samples = {
-        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
-        for family in made.polls._registry.collect()
-        for sample in family.samples
-    }
-    return samples.get((f"cryptoproxy_{name}", tuple(sorted(labels.items()))), 0.0)
+    def value(self, name: str, **labels: str) -> float:
+        """0 where it was never set. Names as in `PollerMetrics`, with ``_total`` for counters."""
+        return self.registry.get_sample_value(f"cryptoproxy_{name}", labels) or 0.0
 
 
 class HandLoop(Loop):
@@ -219,7 +216,3 @@ class FakeProducer:
 
 def acknowledge(sent: Sent) -> None:
     sent.future.acknowledge()
-
-
-def quiet_logging() -> None:
-    logging.getLogger().setLevel(logging.DEBUG)

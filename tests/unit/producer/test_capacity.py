@@ -46,7 +46,7 @@ def test_without_any_source_it_lasts_for_ever() -> None:
 def test_the_gauges_say_what_waits_how_old_it_is_and_how_long_the_rest_lasts(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    clock, metrics = HandClock(), fakes.metrics()
+    clock, metrics = HandClock(), fakes.Metrics()
     outbox = Outbox(tmp_path, max_bytes=10 * 4096)
     try:
         capacity = Capacity({"coingecko": 1}, {"coingecko": 60.0}, outbox.max_bytes)
@@ -57,11 +57,11 @@ def test_the_gauges_say_what_waits_how_old_it_is_and_how_long_the_rest_lasts(
         entries = [outbox.keep(clock.now_ms() - 5_000 + number, "coingecko", b"{}\n") for number in range(7)]
         outbox.done("s3", entries[0])
         gauges.look()
-        assert fakes.value(metrics, "outbox_polls", drain="kafka") == 7
-        assert fakes.value(metrics, "outbox_polls", drain="s3") == 6
-        assert fakes.value(metrics, "outbox_bytes", drain="s3") == 6 * 4096
-        assert fakes.value(metrics, "outbox_oldest_seconds", drain="kafka") == pytest.approx(5.0, abs=0.01)
-        assert fakes.value(metrics, "outbox_hours") == pytest.approx(3 / 60)
+        assert metrics.value("outbox_polls", drain="kafka") == 7
+        assert metrics.value("outbox_polls", drain="s3") == 6
+        assert metrics.value("outbox_bytes", drain="s3") == 6 * 4096
+        assert metrics.value("outbox_oldest_seconds", drain="kafka") == pytest.approx(5.0, abs=0.01)
+        assert metrics.value("outbox_hours") == pytest.approx(3 / 60)
         assert "% full" not in caplog.text
         outbox.keep(clock.now_ms(), "coingecko", b"{}\n")
         gauges.look()

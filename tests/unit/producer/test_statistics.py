@@ -59,7 +59,7 @@ def test_only_a_limited_number_of_durations_is_remembered() -> None:
 
 
 def test_the_time_of_a_poll_runs_from_the_arrival_of_its_answer_to_the_last_acknowledgement() -> None:
-    clock, metrics = HandClock(), fakes.metrics()
+    clock, metrics = HandClock(), fakes.Metrics()
     statistics = {"coingecko": Statistics("coingecko", every=10)}
     timings = Timings(statistics, metrics, clock.monotonic)
     entry, stranger = Entry(1, "coingecko", 1, "0" * 12), Entry(2, "coingecko", 1, "0" * 12)
@@ -70,4 +70,4 @@ def test_the_time_of_a_poll_runs_from_the_arrival_of_its_answer_to_the_last_ackn
     timings.published(entry)
     timings.published(stranger)  # of an earlier run: nobody knows when it arrived
     assert list(statistics["coingecko"]._publish) == [pytest.approx(0.75)]
-    assert fakes.value(metrics, "publish_seconds_count", source="coingecko") == 1
+    assert metrics.value("publish_seconds_count", source="coingecko") == 1

@@ -173,35 +173,28 @@ def test_a_loop_that_does_not_turn_is_stuck(service: Service) -> None:
 
 
 def test_a_process_that_was_held_as_a_whole_is_not_stuck(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A machine that slept for an hour: the watchdog wakes first and finds loops that have not turned for an hour."""
     service = Service("test", host="127.0.0.1", port=0, watchdog_seconds=4)
-    begun, looked = threading.Event(), threading.Event()
-    left: list[int] = []
+    release = threading.Event()
+    looks, left = [0], []
+    stuck, monotonic, slept = service.stuck, time.monotonic, [0.0]
+
+    def counted() -> list[str]:
+        looks[0] += 1
+        return stuck()
+
+    monkeypatch.setattr(service, "stuck", counted)
     monkeypatch.setattr(process, "_leave", left.append)
-
-    def waits(loop: Loop) -> None:
-        begun.set()
-        looked.wait(30)
-
-    service.add("waits", waits)
-    ended = running(service)
-    assert begun.wait(10)
-    slept = [0.0]
-    look = service.stuck
-
-    def stuck() -> list[str]:
-        found = look()
-        looked.set()
-        return found
-
-    monkeypatch.setattr(service, "stuck", stuck)
-    monotonic = time.monotonic
     monkeypatch.setattr(time, "monotonic", lambda: monotonic() + slept[0])
+    service.add("waits", lambda loop: release.wait(30) or None)
+    ended = running(service)
+    wait_until(lambda: looks[0] >= 1, seconds=10, what="the first look")
     slept[0] = 3600.0
-    assert looked.wait(20)
-    service.stop()
+    looked = looks[0]
+    wait_until(lambda: looks[0] >= looked + 2, seconds=3610, what="two looks after the sleep")
+    release.set()
     assert ended() == 0
     assert left == []
 

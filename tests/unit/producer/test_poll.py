@@ -1,0 +1,251 @@
+"""One poll: whole or nothing, within its slot, each attempt counted in the budget before it is sent."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from common.errors import OperatorError, TransientError
+from common.record.contract import MAX_RECORD_BYTES
+from producer.fetch import ClockError
+from producer.poll import Polled, PollOnce, SlotMissedError
+from producer.sources.base import Answer, BannedError, Call
+from tests.unit.producer.budget.hand_clock import HandClock
+from tests.unit.producer.fakes import FakeBudget, FakeSource, FakeUpstream, HandLoop, Metrics, Step
+
+SLOT_MS = 60_000
+PAGE = b"bitcoin:3,ether:2"
+
+
+class Asked:
+    """A poll of a fake upstream in time that stands still but for requests and waits."""
+
+    def __init__(
+        self,
+        *steps: Step,
+        source: FakeSource | None = None,
+        waits: tuple[float, ...] = (),
+        seconds: float = 0.1,
+        timeout: float = 10,
+    ) -> None:
+        self.clock = HandClock()
+        self.slot_ms = self.clock.now_ms()
+        self.end_ms = self.slot_ms + SLOT_MS
+        self.loop = HandLoop(self.clock)
+        self.upstream = FakeUpstream(*steps, clock=self.clock, seconds=seconds)
+        self.budget = FakeBudget(list(waits))
+        self.metrics = Metrics()
+        self.once = PollOnce(
+            source or FakeSource(),
+            budget=self.budget,
+            get=self.upstream.get,
+            clock=self.clock,
+            metrics=self.metrics,
+            timeout=timeout,
+        )
+
+    def poll(self) -> Polled:
+        return self.once.poll(self.slot_ms, self.end_ms, self.loop.wait)
+
+    def missed(self) -> SlotMissedError:
+        with pytest.raises(SlotMissedError) as caught:
+            self.poll()
+        return caught.value
+
+    @property
+    def seconds(self) -> float:
+        return (self.clock.now_ms() - self.slot_ms) / 1000
+
+
+def test_a_poll_is_its_records_bytes_and_what_it_took() -> None:
+    asked = Asked(b"bitcoin:3,dead:0")
+    polled = asked.poll()
+    lines = polled.content.decode().splitlines()
+    assert [json.loads(line)["asset_id"] for line in lines] == ["bitcoin"]
+    assert polled.content.endswith(b"\n")
+    assert polled.records == 1
+    assert [(row.asset_id, row.reason) for row in polled.rejected] == [("dead", "no_price")]
+    assert polled.response_bytes == len(b"bitcoin:3,dead:0")
+    assert polled.seconds == pytest.approx(0.1)
+    assert polled.arrived == asked.clock.monotonic()
+    assert json.loads(lines[0])["fetch_delay_ms"] == 100
+    assert asked.once.calls == 1
+
+
+def test_an_error_is_mended_within_the_slot_with_growing_waits_and_each_attempt_is_counted() -> None:
+    asked = Asked(TransientError("503"), TransientError("503"), TransientError("503"), PAGE)
+    assert asked.poll().records == 2
+    assert asked.budget.taken == 4
+    assert len(asked.loop.waits) == 3
+    assert 0.1 <= asked.loop.waits[0] <= 0.2
+    assert asked.loop.waits[2] > asked.loop.waits[0]
+    assert asked.metrics.value("upstream_calls_total", upstream="coingecko", status="none") == 3
+    assert asked.metrics.value("upstream_calls_total", upstream="coingecko", status="200") == 1
+
+
+def test_what_is_not_fetched_by_the_end_of_the_slot_is_missed_with_the_last_error_as_its_reason() -> None:
+    asked = Asked(*[TransientError(f"error {number}") for number in range(1000)])
+    error = asked.missed()
+    assert error.reason == "failed"
+    assert str(error).startswith("error ")
+    assert asked.seconds <= 60
+    assert max(asked.loop.waits) <= 10
+    assert len(asked.upstream.asked) < 20
+
+
+def test_no_answer_is_waited_for_beyond_the_slot() -> None:
+    asked = Asked(seconds=1000)
+    assert "did not answer within" in str(asked.missed())
+    assert asked.seconds == pytest.approx(60, abs=0.2)
+    assert all(timeout <= 10 for _, timeout in asked.upstream.asked)
+    assert asked.upstream.asked[-1][1] < 10
+
+
+def test_an_answer_after_the_end_of_the_slot_does_not_count() -> None:
+    asked = Asked(PAGE)
+
+    def late() -> bytes:
+        asked.clock.turn(60)
+        return PAGE
+
+    asked.upstream.steps = [late]
+    error = asked.missed()
+    assert error.reason == "late"
+    assert "answered 0.1 s after the slot's end" in str(error)
+
+
+def test_a_slot_that_is_over_sends_nothing() -> None:
+    asked = Asked(PAGE)
+    asked.clock.turn(60)
+    assert asked.missed().reason == "late"
+    assert not asked.upstream.asked
+
+
+def test_a_wall_clock_that_is_set_back_meanwhile_does_not_make_the_slot_longer() -> None:
+    asked = Asked()
+
+    def step_back() -> Exception:
+        asked.clock.step(-3600)
+        return TransientError("503")
+
+    asked.upstream.steps = [step_back, *[TransientError("503")] * 1000]
+    began = asked.clock.monotonic()
+    asked.missed()
+    assert asked.clock.monotonic() - began <= 60
+
+
+def test_the_budget_is_waited_for_within_the_slot() -> None:
+    asked = Asked(PAGE, waits=(5.0, 2.0))
+    assert asked.poll().records == 2
+    assert asked.loop.waits == [5.0, 2.0]
+
+
+def test_a_budget_that_grants_nothing_within_the_slot_misses_it_at_once() -> None:
+    asked = Asked(PAGE, waits=(75.0,))
+    error = asked.missed()
+    assert error.reason == "budget"
+    assert "no budget left" in str(error)
+    assert "75 s" in str(error)
+    assert not asked.upstream.asked
+    assert asked.loop.waits == []
+
+
+def test_retry_after_within_the_slot_is_obeyed_and_the_slot_saved() -> None:
+    source = FakeSource(refusals={429: TransientError("429", retry_after=20)})
+    asked = Asked(Answer(429, {}, b""), PAGE, source=source)
+    assert asked.poll().records == 2
+    assert asked.budget.bans == [(20, "429")]
+    assert asked.seconds > 20
+
+
+def test_retry_after_beyond_the_slot_misses_it_and_holds_for_the_next_ones() -> None:
+    source = FakeSource(refusals={429: TransientError("429", retry_after=90)})
+    asked = Asked(Answer(429, {}, b""), PAGE, source=source)
+    error = asked.missed()
+    assert error.reason == "banned"
+    assert "asked us to wait" in str(error)
+    assert asked.budget.bans == [(90, "429")]
+    assert len(asked.upstream.asked) == 1
+
+
+def test_a_429_that_names_no_time_is_no_ban() -> None:
+    source = FakeSource(refusals={429: TransientError("429")})
+    asked = Asked(Answer(429, {}, b""), PAGE, source=source)
+    assert asked.poll().records == 2
+    assert asked.budget.bans == []
+
+
+def test_a_ban_ends_the_poll_at_once() -> None:
+    source = FakeSource(refusals={418: BannedError("418", retry_after=120)})
+    asked = Asked(Answer(418, {}, b""), PAGE, source=source)
+    assert asked.missed().reason == "banned"
+    assert asked.budget.bans == [(120, "418")]
+    assert len(asked.upstream.asked) == 1
+
+
+def test_of_several_pages_only_those_that_failed_are_asked_for_again() -> None:
+    asked = Asked(b"a:1", TransientError("503"), b"b:2", b"c:3", source=FakeSource(pages=3))
+    assert [json.loads(line)["asset_id"] for line in asked.poll().content.splitlines()] == ["a", "b", "c"]
+    assert [url for url, _ in asked.upstream.asked] == ["page-0", "page-1", "page-1", "page-2"]
+
+
+def test_a_poll_is_all_its_pages_or_nothing() -> None:
+    asked = Asked(b"a:1", *[TransientError("503")] * 1000, source=FakeSource(pages=2))
+    asked.missed()
+    assert [url for url, _ in asked.upstream.asked].count("page-0") == 1
+
+
+def test_after_garbage_on_one_page_all_pages_are_asked_for_again() -> None:
+    asked = Asked(b"a:1", b"garbage", b"a:2", b"b:2", source=FakeSource(pages=2))
+    assert [json.loads(line)["price"] for line in asked.poll().content.splitlines()] == [2, 2]
+    assert [url for url, _ in asked.upstream.asked] == ["page-0", "page-1", "page-0", "page-1"]
+
+
+def test_garbage_to_the_end_of_the_slot_is_a_missed_slot() -> None:
+    error = Asked(*[b"garbage"] * 1000).missed()
+    assert (error.reason, str(error)) == ("failed", "not what it speaks")
+
+
+def test_an_operators_fault_is_not_tried_again() -> None:
+    source = FakeSource(refusals={401: OperatorError("wrong key", remedy="Set it")})
+    asked = Asked(Answer(401, {}, b""), PAGE, source=source)
+    with pytest.raises(OperatorError, match="wrong key"):
+        asked.poll()
+    assert len(asked.upstream.asked) == 1
+
+
+@pytest.mark.parametrize("off", [-31, 31])
+def test_a_date_that_is_too_far_from_our_clock_is_told_and_nothing_kept(off: float) -> None:
+    from sandbox.effects import http_date
+
+    asked = Asked()
+    asked.upstream.steps = [Answer(200, {"date": http_date(asked.slot_ms, off)}, PAGE)]
+    with pytest.raises(ClockError, match="31 s behind" if off > 0 else "31 s ahead of"):
+        asked.poll()
+
+
+def test_what_the_upstream_says_is_used_goes_to_the_budget() -> None:
+    asked = Asked(Answer(200, {"used": "4711"}, PAGE))
+    asked.poll()
+    assert asked.budget.reports == [4711]
+
+
+def test_a_stop_ends_a_wait_at_once() -> None:
+    asked = Asked(TransientError("503"), PAGE)
+    asked.loop.stopped = True
+    assert asked.missed().reason == "stopped"
+
+
+def test_a_record_that_the_contract_refuses_is_left_out_and_counted() -> None:
+    polled = Asked(f"good:1,{'x' * MAX_RECORD_BYTES}:2".encode()).poll()
+    assert polled.records == 1
+    assert len(polled.rejected) == 1
+
+
+def test_one_call_by_itself_has_the_same_rules() -> None:
+    asked = Asked(PAGE, waits=(3.0,))
+    answer = asked.once.ask(Call("list"), asked.end_ms, asked.loop.wait)
+    assert answer.body == PAGE
+    assert asked.loop.waits == [3.0]
+    assert asked.budget.taken == 1
