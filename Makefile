@@ -30,15 +30,15 @@ run: $(STAMP) ## Live data: engines, set-up, poller and indexer with the setting
 	$(BIN)/cryptoproxy run
 
 .PHONY: test
-test: $(STAMP) ## All tests, on real engines
-	$(BIN)/python -m pytest -m "not long" $(ARGS)
+test: $(STAMP) ## All tests but the fault suite, on real engines
+	$(BIN)/python -m pytest tests/unit tests/integration -m "not long" $(ARGS)
 
 .PHONY: unit
 unit: $(STAMP) ## Only the tests that need no engines
 	$(BIN)/python -m pytest tests/unit $(ARGS)
 
 .PHONY: faults
-faults: $(STAMP) ## Every fault case, the long ones too
+faults: $(STAMP) ## The fault suite, the long cases too
 	$(BIN)/python -m pytest tests/faults $(ARGS)
 
 .PHONY: check

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from kafka import errors as kafka_errors
 
 from common import topics
 from common.clients import elastic
@@ -19,6 +20,7 @@ from consumer import template
 from engines.ports import Ports
 from engines.stack import Endpoints, Memory, Stack
 from lake.store import Store
+from tests.conftest import wait_until
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +33,20 @@ def endpoints(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoints]:
         die_with_parent=True,
     )
     with stack:
+        wait_until(lambda: group_coordinator_is_there(stack.endpoints), what="Kafka's coordinator of groups")
         yield stack.endpoints
+
+
+def group_coordinator_is_there(endpoints: Endpoints) -> bool:
+    """A new broker makes its topic of offsets at the first question for one."""
+    admin = kafka_client.admin(Settings.from_texts({"KAFKA_BROKERS_HOST_PORT": endpoints.kafka}).kafka)
+    try:
+        admin.list_group_offsets({"nobody": None})
+    except kafka_errors.RetriableError:
+        return False
+    finally:
+        admin.close()
+    return True
 
 
 @dataclass

@@ -77,7 +77,7 @@ def test_letters_are_listed_and_shown_as_they_were_set_aside(bench: Bench) -> No
     bench.start()
     bench.wait_committed()
     first, second = read_letters(bench.settings.kafka)
-    assert (first.reason, second.reason) == ("not_json", "empty")
+    assert (first.reason, second.reason) == ("not_utf8", "empty")
     assert first.original[:5] == (bench.topic, 1, sent[0].offset, b"\xfe", b"{\xff\x00")
     assert find(read_letters(bench.settings.kafka), (1, sent[1].offset)) == second
 

@@ -54,8 +54,8 @@ GOOD = record(77, slot_ms=1_793_000_040_000)
 # By the reason that the dead letter names.
 UNREADABLE: dict[str, list[bytes | None]] = {
     "empty": [None, b""],
-    "not_utf8": [encode(GOOD).replace(b"Coin", b"\xc3\x28")],
-    "not_json": [b"not JSON", b"\xff\xfe\x00", b"{", encode(GOOD).replace(b"78.5", b"NaN"), encode(GOOD) + b"{}"],
+    "not_utf8": [b"\xff\xfe\x00", encode(GOOD).replace(b"Coin", b"\xc3\x28")],
+    "not_json": [b"not JSON", b"{", encode(GOOD).replace(b"78.5", b"NaN"), encode(GOOD) + b"{}"],
     "contract": [
         b"[]",
         b"{}",
