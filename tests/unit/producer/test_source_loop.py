@@ -19,8 +19,8 @@ from producer.fetch import ClockError
 from producer.grid import Grid
 from producer.outbox import Entry, OutboxFullError
 from producer.poll import Polled, SlotMissedError, Wait
-from producer.sources.base import Poll, Rejected
 from producer.source_loop import STANDBY_SECONDS, SourceLoop
+from producer.sources.base import Poll, Rejected
 from producer.statistics import Quota, Statistics
 from tests.unit.producer.budget.hand_clock import HandClock
 from tests.unit.producer.fakes import HandLoop, Metrics, record
