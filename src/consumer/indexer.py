@@ -31,6 +31,8 @@ from consumer.rebalance import RebalanceListener
 log = logging.getLogger(__name__)
 
 COMMIT_SECONDS = 1.0
+UNHEARD_SECONDS = 90.0
+"""A commit without an answer for so long, three times what a request may take, is made again."""
 LOOK_SECONDS = 10.0
 """How often the brokers are asked for their ends while nothing comes: a `poll` says nothing about brokers that are
 away."""
@@ -79,6 +81,7 @@ class Indexer:
         self._paused = False
         self._committing: Mapping[Any, int] = {}
         """A commit that was not answered yet."""
+        self._began_to_commit = 0.0
         self._committed_at = clock.monotonic()
         self._looked_at = float("-inf")
         self._member_at = 0.0
@@ -175,12 +178,24 @@ class Indexer:
         if self._clock.monotonic() - self._committed_at < COMMIT_SECONDS:
             return
         self._committed_at = self._clock.monotonic()
+        if self._committing and self._committed_at - self._began_to_commit > UNHEARD_SECONDS:
+            self._pipeline.put_back(self._committing)
+            self._committing = {}
         if not self._committing:  # one at a time, so that an older one never comes after a newer one
-            self._committing = self._pipeline.take_finished()
-            if self._committing:
-                self._positions.finished(self._committing)
-                self._consumer.commit_async(_with_metadata(self._committing), callback=self._committed)
+            self._commit(self._pipeline.take_finished())
         self._pipeline.progress.report(self._positions.lag())
+
+    def _commit(self, offsets: Mapping[Any, int]) -> None:
+        if not offsets:
+            return
+        self._positions.finished(offsets)
+        self._committing, self._began_to_commit = offsets, self._clock.monotonic()
+        try:
+            self._consumer.commit_async(_with_metadata(offsets), callback=self._committed)
+        except kafka_errors.KafkaError:
+            self._committing = {}
+            self._pipeline.put_back(offsets)
+            raise
 
     def _committed(self, offsets: Mapping[Any, Any], response: Any) -> None:
         self._committing = {}
@@ -235,6 +250,7 @@ class Indexer:
 
     def _go_on_with(self, assigned: Any) -> None:
         self._let_go(assigned)
+        self._health.release(PART_COMMIT)  # what was refused may be another member's by now; the next one tells
         self._looked_at = float("-inf")  # how far behind is what came new?
 
     def _let_go(self, owned: Any) -> None:

@@ -79,7 +79,8 @@ class Indices:
         if fault is not None:
             raise OperatorError(
                 f"index {name} has another mapping than the template: {fault}",
-                remedy=f"Reindex it as {MIGRATION_PAGE} says; nothing is written to it meanwhile",
+                remedy=f"Run `cryptoproxy setup`, which adds missing fields; if that is not enough, reindex it as "
+                f"{MIGRATION_PAGE} says. Nothing is written to it meanwhile",
             )
         if alias not in index.get("aliases", {}):
             raise OperatorError(

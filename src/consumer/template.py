@@ -11,7 +11,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from elasticsearch import Elasticsearch, NotFoundError
+from elasticsearch import BadRequestError, Elasticsearch, NotFoundError
 
 from common.errors import OperatorError
 from common.record import Period, index_name
@@ -65,7 +65,21 @@ def set_up(client: Elasticsearch, settings: ElasticsearchSettings, *, now: str) 
         client.indices.create(index=first)
         yield f"index {first}: made"
     client.cluster.health(index=first, wait_for_status="yellow", timeout="30s")
+    yield from _complete_mappings(client, settings.alias)
     yield f"alias {settings.alias}: {len(client.indices.get_alias(name=settings.alias))} indices"
+
+
+def _complete_mappings(client: Elasticsearch, alias: str) -> Iterator[str]:
+    """Indices made before a field was added to the template get it, too: the indexer writes to no other mapping."""
+    for name, index in client.indices.get(index=f"{alias}-*", features="mappings").items():
+        if (fault := wrong_mapping(index.get("mappings", {}))) is None:
+            continue
+        try:
+            client.indices.put_mapping(index=name, dynamic="false", properties=dict(expected_properties()))
+        except BadRequestError:  # a field is there with another type, which no setting changes
+            yield f"index {name}: has another mapping ({fault}); nothing is written to it, see {MIGRATION_PAGE}"
+        else:
+            yield f"index {name}: mapping completed ({fault})"
 
 
 def verify(client: Elasticsearch, settings: ElasticsearchSettings) -> None:

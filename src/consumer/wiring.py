@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterable
+
+from prometheus_client import CollectorRegistry
 
 from common.clients import elastic
 from common.clients import kafka as kafka_client
@@ -13,6 +16,8 @@ from common.service import Health, Service
 from common.settings import Settings
 from consumer.acceptance import Acceptances
 from consumer.bulk import BulkSender
+from consumer.dead_letter_reader import Letter
+from consumer.dead_letter_replay import Replayed, replay
 from consumer.dead_letters import DeadLetterQueue
 from consumer.delivery import Delivery
 from consumer.indexer import Indexer
@@ -34,6 +39,21 @@ def delivery(settings: Settings, health: Health, metrics: IndexerMetrics, monoto
     )
     indices = Indices(settings.elasticsearch, monotonic=monotonic)
     return Delivery(sender, indices, health, metrics, max_bytes=indexer.bulk_bytes)
+
+
+def replay_dead_letters(
+    settings: Settings, letters: Iterable[Letter], *, abandon: threading.Event | None = None
+) -> Replayed:
+    """Puts letters into the index by the indexer's own path; see :func:`consumer.dead_letter_replay.replay`."""
+    clock = SystemClock()
+    return replay(
+        letters,
+        delivery=delivery(settings, Health(), IndexerMetrics(CollectorRegistry()), clock.monotonic),
+        alias=settings.elasticsearch.alias,
+        period=Period(settings.elasticsearch.period),
+        now_ms=clock.now_ms(),
+        abandon=abandon,
+    )
 
 
 def service(settings: Settings) -> Service:

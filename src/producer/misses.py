@@ -39,13 +39,17 @@ class Misses:
 
     def over(self, slot_ms: int) -> None:
         """``slot_ms`` was polled and kept."""
-        self._health.release(self._part)
         if self._since is not None:
             log.warning(
                 "%s: polled again at %s; %d slots missed since %s (%.0f s): %s",
                 self.source, time_of(slot_ms), self._count, time_of(self._since),
                 abs(slot_ms - self._since) / 1000, self._why,
             )  # fmt: skip
+        self.stand_by()
+
+    def stand_by(self) -> None:
+        """From now on it is another poller's business."""
+        self._health.release(self._part)
         self._since, self._count, self._why = None, 0, ""
 
     def _add(self, reason: str, first_slot_ms: int, count: int) -> None:

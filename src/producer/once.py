@@ -18,10 +18,11 @@ from common.settings import Settings
 from producer.fetch import Fetcher
 from producer.misses import time_of
 from producer.outbox.outbox import DRAINS
+from producer.planning import budgets_of, sources_of
 from producer.poll import Polled, PollOnce, Wait
 from producer.sources.base import Answer, Call, Source
 from producer.symbols import load
-from producer.wiring import Poller, budgets_of, sources_of
+from producer.wiring import Poller
 
 log = logging.getLogger(__name__)
 

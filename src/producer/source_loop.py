@@ -138,7 +138,9 @@ class SourceLoop:
             self._grid.begin_after(self._outbox.last_slot(self.name))
             self._gap = "no_poller", "no poller was active"
             self._polling = True
-        self._polling = self._polling and self._may_poll()  # asked again: the first poll's preparations take a while
+        if self._polling and not self._may_poll():  # asked again: the first poll's preparations take a while
+            self._polling = False
+            self._misses.stand_by()
         return self._polling
 
     def _poll_and_keep(self, due: Due, wait: Wait) -> None:

@@ -2,98 +2,35 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import socket
 import threading
-from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
 
 from common.clients import kafka as kafka_client
 from common.clock import Clock, SystemClock
 from common.metrics import PollerMetrics
 from common.service import Loop, Service
 from common.settings import Settings
-from common.settings.catalogue import Upstreams
 from lake.store import Store
 from producer.archive import Archiver
-from producer.budget import Budget, demand_of, limits_of, plan
 from producer.budget.state_topic import StatePublisher, budget_key, slot_key
-from producer.capacity import Capacity
 from producer.fetch import Fetcher
 from producer.gauges import Gauges
 from producer.grid import Grid
 from producer.handover import Handover
 from producer.lease import Lease
 from producer.outbox import Entry, Outbox
+from producer.planning import budgets_of, capacity_of, intervals_of, quotas_of, sources_of
 from producer.poll import PollOnce
 from producer.publish import Publisher, connect
 from producer.source_loop import QUIET_BELOW_MS, SourceLoop
-from producer.sources import SOURCES, SourceConfig
 from producer.sources.base import Source
-from producer.sources.bybit import Api
-from producer.sources.coingecko_calls import Plan
-from producer.statistics import Quota, Statistics
+from producer.statistics import Statistics
 from producer.symbols import SymbolLists
 from producer.timing import Timings
 
-log = logging.getLogger(__name__)
-
 TELL_SECONDS = 1.5
-
-
-def sources_of(upstreams: Upstreams) -> list[Source]:
-    """The sources that SOURCES names, in its order."""
-    config = SourceConfig(
-        coingecko_base_url=upstreams.coingecko_base_url,
-        coingecko_plan=Plan(upstreams.coingecko_plan),
-        coingecko_api_key=upstreams.coingecko_api_key.get,
-        coingecko_top_n=upstreams.coingecko_top_n,
-        coingecko_ids=upstreams.coingecko_ids or (),
-        coingecko_quote=upstreams.coingecko_quote,
-        binance_base_url=upstreams.binance_base_url,
-        binance_symbols=_unless_all(upstreams.binance_symbols),
-        bybit_base_url=upstreams.bybit_base_url,
-        bybit_symbols=_unless_all(upstreams.bybit_symbols),
-        bybit_api=Api(upstreams.bybit_api),
-    )
-    return [SOURCES[name].build(config) for name in upstreams.sources]
-
-
-def budgets_of(
-    upstreams: Upstreams,
-    folder: Path,
-    *,
-    clock: Clock,
-    metrics: PollerMetrics,
-    urgent: threading.Event | None = None,
-) -> dict[str, Budget]:
-    """A budget for each upstream that is polled, by its name."""
-    used = {SOURCES[name].upstream for name in upstreams.sources}
-    return {
-        upstream: Budget(limits, folder, clock=clock, urgent=urgent, metrics=metrics)
-        for upstream, limits in limits_of(upstreams).items()
-        if upstream in used
-    }
-
-
-def intervals_of(upstreams: Upstreams, sources: list[Source], budgets: Mapping[str, Budget]) -> dict[str, float]:
-    """Seconds between polls by source: as set, or stretched to what the quotas allow, which is said aloud.
-
-    Raises:
-        OperatorError: not even one poll a day fits.
-    """
-    intervals: dict[str, float] = {}
-    for upstream, budget in budgets.items():
-        demands = [
-            demand_of(source, upstreams.interval_of(source.name)) for source in sources if source.upstream == upstream
-        ]
-        fitting = plan(demands, budget.limits)
-        for line in fitting.lines:
-            log.warning("%s", line)
-        intervals |= fitting.intervals
-    return intervals
 
 
 class Poller:
@@ -121,7 +58,7 @@ class Poller:
         self.intervals = intervals_of(upstreams, self.sources, self.budgets)
         self.statistics = {source.name: Statistics(source.name, poller.statistics_every) for source in self.sources}
         self.timings = Timings(self.statistics, metrics, clock.monotonic)
-        self.capacity = self._capacity()
+        self.capacity = capacity_of(upstreams, self.sources, self.intervals, poller.outbox_max_size)
 
         self.lease = None if alone else self._lease()
         self.handover = Handover(kafka, self.budgets, [source.name for source in self.sources], outbox)
@@ -159,7 +96,7 @@ class Poller:
             health=service.health,
             metrics=metrics,
             clock=clock,
-            quiet=lambda ms: ms < QUIET_BELOW_MS,
+            quiet=self._too_often,
         )
         self.loops = {source.name: self._source_loop(source) for source in self.sources}
 
@@ -241,7 +178,11 @@ class Poller:
         return round(seconds * 1000)
 
     def _quiet(self, source: str) -> bool:
-        return self.interval_ms(source) < QUIET_BELOW_MS
+        return self._too_often(self.interval_ms(source))
+
+    def _too_often(self, each_ms: int) -> bool:
+        """For a line in the log each time."""
+        return self.lease is not None and each_ms < QUIET_BELOW_MS
 
     def _lease(self) -> Lease:
         return Lease(
@@ -251,25 +192,3 @@ class Poller:
             connect=partial(kafka_client.consumer, self.settings.kafka),
             identity=f"{socket.gethostname()}:{os.getpid()}",
         )
-
-    def _capacity(self) -> Capacity:
-        upstreams = self.settings.upstreams
-        expected = {
-            "coingecko": len(upstreams.coingecko_ids or ()) or upstreams.coingecko_top_n,
-            "binance": len(_unless_all(upstreams.binance_symbols)),
-        }
-        bybit = len(_unless_all(upstreams.bybit_symbols))
-        records = {source.name: expected.get(source.name, bybit) for source in self.sources}
-        return Capacity(records, self.intervals, self.settings.poller.outbox_max_size)
-
-
-def quotas_of(budget: Budget) -> dict[str, Quota]:
-    """What is used and left of ``budget``, by window."""
-    left = budget.left()
-    return {
-        limit.window: Quota(limit.amount - left[limit.window], left[limit.window]) for limit in budget.limits.limits
-    }
-
-
-def _unless_all(symbols: tuple[str, ...]) -> tuple[str, ...]:
-    return () if symbols == ("*",) else symbols

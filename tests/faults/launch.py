@@ -5,6 +5,7 @@
 | ``TEST_CLOCK`` | file with seconds that the wall clock is off; read again each time, so that it can be stepped |
 | ``TEST_PATCH`` | JSON: dotted names of constants to their values |
 | ``TEST_ALONE`` | no lease: a killed poller is followed at once |
+| ``TEST_ONCE`` | `--once` |
 | ``TEST_DIE`` | ``point:n``: SIGKILL at the n-th time that this point is reached, see :data:`POINTS` |
 """
 
@@ -139,6 +140,7 @@ def arm(point: str, times: int) -> None:
 
 
 def main() -> int:
+    from producer import once
     from producer.wiring import Poller
 
     patch(json.loads(os.environ.get("TEST_PATCH", "{}")))
@@ -147,6 +149,8 @@ def main() -> int:
         arm(name, int(times or 1))
     clock = SteppedClock(Path(file)) if (file := os.environ.get("TEST_CLOCK")) else None
     settings, alone = start(), bool(os.environ.get("TEST_ALONE"))
+    if os.environ.get("TEST_ONCE"):
+        return once.once(settings)
     poller = Poller(settings, clock=clock, alone=alone)
     poller.archiver._object_ms = settings.s3.object_seconds * 1000  # not one object per poll, as `--once` has it
     return poller.run()

@@ -1,4 +1,4 @@
-"""The machine's clock is set ahead and back by an hour: no slot twice, nothing false, and on it goes when it is right."""
+"""The machine's clock is set ahead and back by an hour: no slot twice, nothing false, and on when it is right."""
 
 from __future__ import annotations
 

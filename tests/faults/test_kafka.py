@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 
+import psutil
 import pytest
 from kafka.admin import ConfigResource, ConfigResourceType
 
@@ -157,6 +158,12 @@ def test_a_stop_while_kafka_is_away_ends_well_within_ten_seconds(
     report(rig.judge().require(), seconds)
 
 
+def in_use(poller: PollerProcess) -> tuple[int, int]:
+    """Threads and file descriptors."""
+    process = psutil.Process(poller.pid)
+    return process.num_threads(), process.num_fds()
+
+
 @pytest.mark.long
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("how", ["frozen", "stopped"])
@@ -164,7 +171,10 @@ def test_kafka_is_gone_for_two_minutes(rig: Rig, kafka: Kafka, report: Report, h
     poller = rig.start()
     poller.wait_polls(2)
     (kafka.suspend if how == "frozen" else kafka.stop)()
-    time.sleep(120)  # the fault is a duration
+    time.sleep(30)
+    before = in_use(poller)
+    time.sleep(90)  # the fault is a duration
+    assert all(now <= then + 4 for now, then in zip(in_use(poller), before, strict=True)), "each try leaves something"
     assert poller.running
     assert poller.missed()["coingecko"] == 0
     if how == "frozen":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -59,13 +60,21 @@ class Fault:
     words: tuple[str, ...]
 
 
+def put(**effects: Any) -> Rule:
+    return Rule(method="PUT", **effects)
+
+
+def code(name: str) -> str:
+    return f"<Error><Code>{name}</Code></Error>"
+
+
 FAULTS = (
-    Fault("503", Rule(method="PUT", status=503), ("answers 503",)),
-    Fault("403", Rule(method="PUT", status=403, body="<Error><Code>AccessDenied</Code></Error>"), ("AWS_S3_ACCESS_KEY",)),
-    Fault("no_bucket", Rule(method="PUT", status=404, body="<Error><Code>NoSuchBucket</Code></Error>"), ("AWS_S3_BUCKET",)),
-    Fault("connection_refused_half_way", Rule(method="PUT", refuse=True, reset=True), ("does not answer",)),
-    Fault("answer_lost", Rule(method="PUT", lose_answer=True), ("does not answer",)),
-)  # fmt: skip
+    Fault("503", put(status=503), ("answers 503",)),
+    Fault("403", put(status=403, body=code("AccessDenied")), ("AWS_S3_ACCESS_KEY",)),
+    Fault("no_bucket", put(status=404, body=code("NoSuchBucket")), ("AWS_S3_BUCKET",)),
+    Fault("connection_reset", put(refuse=True, reset=True), ("does not answer",)),
+    Fault("answer_lost", put(lose_answer=True), ("does not answer",)),
+)
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)

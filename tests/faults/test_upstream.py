@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -47,29 +48,40 @@ class Fault:
     """So long nothing may be sent to that source's upstream."""
 
 
+def coingecko(name: str, *words: str, silent_ms: int = 0, **rule: Any) -> Fault:
+    return Fault(name, Rule(path=COINGECKO, **rule), words, silent_ms=silent_ms)
+
+
+def binance(name: str, *words: str, silent_ms: int = 0, **rule: Any) -> Fault:
+    return Fault(name, Rule(path=BINANCE, **rule), words, source="binance", silent_ms=silent_ms)
+
+
+WAITS = "asked us to wait"
 FAULTS = (
-    Fault("429_retry_after_seconds", Rule(path=COINGECKO, status=429, retry_after=3, times=1), ("asked us to wait",), silent_ms=2_900),
-    Fault("429_retry_after_date", Rule(path=COINGECKO, status=429, retry_after=4, retry_after_date=True, times=1), ("asked us to wait",), silent_ms=2_900),
-    Fault("429_without_retry_after", Rule(path=COINGECKO, status=429), ("429",)),
-    Fault("418", Rule(path=BINANCE, status=418, retry_after=3, times=1), ("asked us to wait",), source="binance", silent_ms=2_900),
-    Fault("403_page_of_coingecko", Rule(path=COINGECKO, status=403, times=1), ("asked us to wait",), silent_ms=1_900),
-    Fault("403_page_of_binance", Rule(path=BINANCE, status=403, times=1), ("asked us to wait",), source="binance", silent_ms=1_900),
-    Fault("page_with_status_200", Rule(path=COINGECKO, rewrite="html"), ("not what coingecko speaks",)),
-    Fault("500", Rule(path=COINGECKO, status=500), ("500",)),
-    Fault("503", Rule(path=BINANCE, status=503), ("503",), source="binance"),
-    Fault("timeout", Rule(path=COINGECKO, hold=True), ("did not answer within",)),
-    Fault("connection_cut_within_the_body", Rule(path=COINGECKO, cut_after=400), ("127.0.0.1",)),
-    Fault("connection_reset_within_the_body", Rule(path=BINANCE, cut_after=200, reset=True), ("127.0.0.1",), source="binance"),
-    Fault("answer_lost", Rule(path=COINGECKO, lose_answer=True), ("127.0.0.1",)),
-    Fault("slow_drip", Rule(path=COINGECKO, drip=300), ("did not",)),
-    Fault("garbage", Rule(path=COINGECKO, rewrite="garbage"), ("not what coingecko speaks",)),
-    Fault("half_a_document", Rule(path=BINANCE, rewrite="half"), ("not what binance speaks",), source="binance"),
-    Fault("empty_body", Rule(path=COINGECKO, rewrite="empty"), ("not what coingecko speaks",)),
-    Fault("empty_array", Rule(path=COINGECKO, body="[]"), ("no rows",)),
-    Fault("key_refused", Rule(path=COINGECKO, status=401), ("COINGECKO_API_KEY",)),
-    Fault("date_an_hour_behind_ours", Rule(path=COINGECKO, date_shift=-3600), ("this clock is", "ahead of")),
-    Fault("date_an_hour_ahead_of_ours", Rule(path=BINANCE, date_shift=3600), ("this clock is", "behind"), source="binance"),
-)  # fmt: skip
+    coingecko("429_retry_after_seconds", WAITS, silent_ms=2_900, status=429, retry_after=3, times=1),
+    coingecko(
+        "429_retry_after_date", WAITS, silent_ms=2_900, status=429, retry_after=4, retry_after_date=True, times=1
+    ),
+    coingecko("429_without_retry_after", "429", status=429),
+    binance("418", WAITS, silent_ms=2_900, status=418, retry_after=3, times=1),
+    coingecko("403_page_of_coingecko", WAITS, silent_ms=1_900, status=403, times=1),
+    binance("403_page_of_binance", WAITS, silent_ms=1_900, status=403, times=1),
+    coingecko("page_with_status_200", "not what coingecko speaks", rewrite="html"),
+    coingecko("500", "500", status=500),
+    binance("503", "503", status=503),
+    coingecko("timeout", "did not answer within", hold=True),
+    coingecko("connection_cut_within_the_body", "127.0.0.1", cut_after=400),
+    binance("connection_reset_within_the_body", "127.0.0.1", cut_after=200, reset=True),
+    coingecko("answer_lost", "127.0.0.1", lose_answer=True),
+    coingecko("slow_drip", "did not", drip=300),
+    coingecko("garbage", "not what coingecko speaks", rewrite="garbage"),
+    binance("half_a_document", "not what binance speaks", rewrite="half"),
+    coingecko("empty_body", "not what coingecko speaks", rewrite="empty"),
+    coingecko("empty_array", "no rows", body="[]"),
+    coingecko("key_refused", "COINGECKO_API_KEY", status=401),
+    coingecko("date_an_hour_behind_ours", "this clock is", "ahead of", date_shift=-3600),
+    binance("date_an_hour_ahead_of_ours", "this clock is", "behind", date_shift=3600),
+)
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
@@ -185,7 +197,7 @@ def test_an_upstream_that_is_away_is_one_outage_in_the_log_with_its_length(runni
 def test_a_gate_is_left_alone_for_a_minute(rig: Rig, report: Report) -> None:
     poller = rig.start()
     poller.wait_polls(2)
-    fault = Fault("gate", Rule(path=COINGECKO, status=403, times=1), ("asked us to wait",))
+    fault = coingecko("gate", WAITS, status=403, times=1)
     rig.sandbox.script.add(fault.rule)
     poller.wait_reason(*fault.words)
     seconds = poller.wait_polls(1, seconds=70)

@@ -48,6 +48,7 @@ class Outbox:
         with self._disk("be made"):
             for path in (self._writing, self._damaged, self._slots, *self._drains.values()):
                 path.mkdir(parents=True, exist_ok=True)
+            files.sync_folder(folder)
             self._lock_file = self._lock()
         try:
             with self._disk("be taken over"):

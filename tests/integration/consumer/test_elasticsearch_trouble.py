@@ -250,3 +250,37 @@ def test_before_the_first_record_it_is_not_ready_while_elasticsearch_is_away(ben
     running.wait_not_ready("does not answer")
     proxy.resume()
     running.wait_ready()
+
+
+def set_up_words(bench: Bench) -> list[str]:
+    return list(template.set_up(bench.es, bench.settings.elasticsearch, now="2026-11-01T00:00:00.000Z"))
+
+
+def test_setting_up_again_changes_nothing(bench: Bench) -> None:
+    make_again(bench)
+    before = bench.es.indices.get(index=f"{bench.alias}-*").raw
+    words = set_up_words(bench)
+    assert words[0] == f"index template {bench.alias}: there already"
+    assert not any("mapping" in word for word in words)
+    assert bench.es.indices.get(index=f"{bench.alias}-*").raw == before
+
+
+def test_setting_up_adds_a_field_that_an_older_index_lacks(bench: Bench) -> None:
+    """As after an update of the program, whose template has a field more: the current index goes on."""
+    body = template.template_body(bench.settings.elasticsearch)["template"]["mappings"]
+    del body["properties"]["funding_rate"]
+    bench.es.indices.delete_index_template(name=bench.alias)
+    bench.es.indices.create(index=bench.index, mappings=body, aliases={bench.alias: {}})
+    make_again(bench)
+    assert template.wrong_mapping(bench.es.indices.get_mapping(index=bench.index)[bench.index]["mappings"]) is None
+    bench.produce(10)
+    bench.start()
+    bench.wait_committed()
+    bench.account()
+
+
+def test_setting_up_says_which_index_cannot_be_written_to(bench: Bench) -> None:
+    bench.es.indices.delete_index_template(name=bench.alias)
+    bench.es.indices.create(index=bench.index, mappings={"properties": {"price": {"type": "long"}}})
+    words = set_up_words(bench)
+    assert any(f"index {bench.index}: has another mapping" in word and "migration" in word for word in words)

@@ -24,13 +24,13 @@ MEMBER = Path(__file__).with_name("member.py")
 class Member:
     """A process of its own."""
 
-    def __init__(self, bench: Bench, folder: Path, name: str) -> None:
+    def __init__(self, bench: Bench, folder: Path, name: str, **texts: str) -> None:
         self.log = folder / f"{name}.log"
         environ = {name: text for name, text in os.environ.items() if not name.startswith(("KAFKA_", "ES_", "AWS_"))}
         with self.log.open("wb") as output:
             self.process = subprocess.Popen(
                 [sys.executable, str(MEMBER)],
-                env=environ | bench.world.texts | {"PYTHONPATH": "src"},
+                env=environ | bench.world.texts | texts | {"PYTHONPATH": "src"},
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
@@ -120,3 +120,11 @@ def test_partitions_that_are_added_are_read_from_their_first_record(bench: Bench
     bench.wait_committed(seconds=60)
     bench.account()
     assert running.why_not_ready() == ""
+
+
+def test_a_loop_that_hangs_ends_the_process_with_a_clear_line(
+    bench: Bench, members: dict[str, Member], tmp_path: Path
+) -> None:
+    members["hanging"] = Member(bench, tmp_path, "hanging", WATCHDOG_TIMEOUT="5", TEST_HANG="1")
+    assert members["hanging"].process.wait(30) == 70
+    assert "indexer has not turned for 5 s (WATCHDOG_TIMEOUT)" in members["hanging"].text()

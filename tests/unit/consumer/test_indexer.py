@@ -309,6 +309,43 @@ def test_a_commit_that_a_rebalance_refused_is_no_trouble(bench: Bench) -> None:
     assert held == []
 
 
+def test_a_commit_that_is_never_answered_is_made_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "UNHEARD_SECONDS", 0.1)
+    bench.deliveries.open.set()
+    consumer = bench.consumers[0]
+    commit_async, swallowed = consumer.commit_async, []
+
+    def swallow(offsets: Any, callback: Any = None) -> Future:
+        if not swallowed:
+            swallowed.append(offsets)
+            return Future()
+        return commit_async(offsets, callback)
+
+    consumer.commit_async = swallow  # type: ignore[method-assign]
+    bench.start()
+    consumer.give(good(0))
+    bench.wait_committed(consumer, p0=1)
+    assert len(swallowed) == 1
+
+
+def test_a_commit_that_cannot_even_be_sent_is_made_again(bench: Bench) -> None:
+    bench.deliveries.open.set()
+    consumer = bench.consumers[0]
+    commit_async, raised = consumer.commit_async, []
+
+    def fail(offsets: Any, callback: Any = None) -> Future:
+        if not raised:
+            raised.append(offsets)
+            raise kafka_errors.KafkaConnectionError("closed")
+        return commit_async(offsets, callback)
+
+    consumer.commit_async = fail  # type: ignore[method-assign]
+    bench.start()
+    consumer.give(good(0))
+    bench.wait_committed(consumer, p0=1)
+    wait_until(lambda: not bench.health.reasons())
+
+
 # --- rebalances
 
 

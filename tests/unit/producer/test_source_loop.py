@@ -346,6 +346,16 @@ def test_a_lease_that_is_lost_is_asked_for_before_each_poll() -> None:
     assert bench.missed("no_poller") == 3
 
 
+def test_an_outage_is_no_longer_this_pollers_when_another_one_has_the_lease() -> None:
+    bench = Bench()
+    bench.fail(SlotMissedError("failed", "503"), times=1000)
+    bench.run(3)
+    assert "source coingecko" in bench.health.reasons()
+    bench.active = False
+    bench.run(2)
+    assert bench.health.reasons() == {}
+
+
 def test_a_stop_in_the_middle_of_a_poll_is_no_missed_slot() -> None:
     bench = Bench()
     bench.fail(SlotMissedError("stopped", "the process stops"), times=1)

@@ -1,0 +1,92 @@
+"""The whole road under trouble: poller, topic, indexer; the judge compares the documents, too."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from common.clients import elastic
+from sandbox import Sandbox
+from tests.conftest import wait_until
+from tests.faults import evidence
+from tests.faults.judge import Case, judge
+from tests.faults.process import ROOT, PollerProcess
+from tests.integration.conftest import World
+
+
+@pytest.fixture
+def indexer(world: World, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith(("KAFKA_", "ES_", "AWS_"))}
+    with (tmp_path / "consumer.log").open("wb") as log:
+        running = subprocess.Popen(
+            [sys.executable, "-m", "consumer"],
+            env=inherited | world.texts | {"PYTHONPATH": str(ROOT / "src")},
+            cwd=tmp_path,
+            stdout=log,
+            stderr=log,
+        )
+        yield running
+        running.terminate()
+        running.wait(15)
+
+
+def documents(world: World) -> dict[str, Any]:
+    settings = world.settings.elasticsearch
+    client = elastic.client(settings)
+    try:
+        client.indices.refresh(index=settings.alias)
+        hits = client.search(index=settings.alias, size=10_000)["hits"]["hits"]
+        return {hit["_id"]: hit["_source"] for hit in hits}
+    finally:
+        client.close()
+
+
+def test_killed_and_started_again_nothing_is_missing_foreign_or_doubled_in_topic_lake_and_index(
+    world: World, upstream: Sandbox, tmp_path: Path, indexer: subprocess.Popen[bytes]
+) -> None:
+    alone = {"TEST_ALONE": "1"}
+    killed_ms: list[int] = []
+    witnessed: set[tuple[str, int]] = set()
+    outbox = Path(world.texts["OUTBOX_DIR"])
+    for number in range(3):
+        poller = PollerProcess(f"poller-{number}", tmp_path, world.texts, alone)
+        try:
+            poller.wait_polls(2)
+        finally:
+            poller.kill()
+            poller.close()
+        killed_ms.append(upstream.clock.now_ms())
+        witnessed |= evidence.kept_slots(outbox)
+    last = PollerProcess("last", tmp_path, world.texts, alone)
+    try:
+        last.wait_polls(2)
+        upstream.pause()
+        wait_until(lambda: not any(evidence.waiting(outbox).values()), what="an empty outbox")
+        found = evidence.on_topic(world.settings)
+        ids = {evidence.identity(record) for slot in evidence.slots_of(each.value for each in found).values()
+               for record in slot.values()}  # fmt: skip
+        wait_until(lambda: documents(world).keys() == ids, seconds=60, what="all records in the index")
+        case = Case(
+            served=upstream.ledger.entries(),
+            topic=found,
+            lake=evidence.by_readers_rule(
+                world.settings, {slot for _, slot in evidence.slots_of(each.value for each in found)}
+            ),
+            objects=evidence.in_lake(world.settings),
+            witnessed=witnessed,
+            missed=last.missed(),
+            killed_ms=killed_ms,
+            documents=documents(world),
+        )
+        verdict = judge(case).require()
+        assert verdict.polls >= 8
+    finally:
+        last.signal(signal.SIGTERM)
+        last.close()

@@ -1,0 +1,206 @@
+"""`--once` and `--dry-run`: one poll, an exit code for cron, and nothing on standard output that is no record."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from common.errors import OperatorError
+from common.service import Loop
+from common.settings import Settings
+from producer import once
+from producer.once import Once
+from producer.wiring import Poller
+from sandbox import Rule, Sandbox
+
+COINS = 5
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(coins=20) as made:
+        yield made
+
+
+@pytest.fixture
+def texts(sandbox: Sandbox, tmp_path: Path) -> dict[str, str]:
+    return {
+        "COINGECKO_BASE_URL": sandbox.base_url("coingecko"),
+        "BINANCE_BASE_URL": sandbox.base_url("binance"),
+        "COINGECKO_CALLS_PER_MINUTE": "0",
+        "COINGECKO_TOP_N": str(COINS),
+        "KAFKA_PRODUCER_BATCH_INTERVAL": "3600",
+        "BINANCE_INTERVAL": "3600",
+        "OUTBOX_DIR": str(tmp_path / "outbox"),
+        "KAFKA_BROKERS_HOST_PORT": "127.0.0.1:1",
+        "AWS_S3_ENDPOINT_URL": "http://127.0.0.1:1",
+        "AWS_S3_ACCESS_KEY": "key",
+        "AWS_S3_SECRET_KEY": "secret",
+    }
+
+
+Drain = Callable[[Loop], None]
+
+
+def delivers(poller: Poller, drain: str) -> Drain:
+    def run(loop: Loop) -> None:
+        while loop.running:
+            for entry in poller.outbox.oldest(drain):
+                poller.outbox.done(drain, entry)
+            loop.wait(0.01)
+
+    return run
+
+
+def idles(loop: Loop) -> None:
+    while not loop.wait(0.05):
+        pass
+
+
+@pytest.fixture
+def run_once(texts: dict[str, str]) -> Callable[..., int]:
+    """Its exit code; both drains deliver unless told otherwise."""
+
+    def run(*, kafka: bool = True, s3: bool = True, change: Callable[[Poller], None] = lambda poller: None) -> int:
+        poller = Poller(Settings.from_texts(texts), alone=True)
+        poller.publisher.run = delivers(poller, "kafka") if kafka else idles  # type: ignore[method-assign]
+        poller.archiver.run = delivers(poller, "s3") if s3 else idles  # type: ignore[method-assign]
+        change(poller)
+        return Once(poller, deliver_seconds=0.5).run()
+
+    return run
+
+
+def names(texts: dict[str, str], folder: str) -> list[str]:
+    return sorted(path.name for path in (Path(texts["OUTBOX_DIR"]) / folder).iterdir())
+
+
+def test_polled_and_delivered_is_0(run_once: Callable[..., int], caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO"):
+        assert run_once() == 0
+    assert f"{COINS} records fetched from coingecko for " in caplog.text
+
+
+def test_a_slot_that_was_polled_already_is_0_and_asks_nothing(
+    run_once: Callable[..., int], sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    run_once()
+    asked = len(sandbox.ledger)
+    with caplog.at_level("INFO"):
+        assert run_once() == 0
+    assert len(sandbox.ledger) == asked
+    assert "coingecko was polled for" in caplog.text
+
+
+def test_a_poll_that_failed_is_1(
+    run_once: Callable[..., int], sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(once, "SLOT_SECONDS", 0.3)
+    sandbox.script.add(Rule(status=503))
+    assert run_once() == 1
+    assert "coingecko: not polled: coingecko answered 503" in caplog.text
+
+
+@pytest.mark.parametrize(("kafka", "s3", "left"), [(False, True, "kafka"), (True, False, "s3")])
+def test_what_one_drain_did_not_take_is_1_and_waits_on_disk(
+    run_once: Callable[..., int],
+    texts: dict[str, str],
+    caplog: pytest.LogCaptureFixture,
+    kafka: bool,
+    s3: bool,
+    left: str,
+) -> None:
+    assert run_once(kafka=kafka, s3=s3) == 1
+    assert "waits on disk" in caplog.text
+    assert len(names(texts, left)) == 1
+    assert names(texts, "s3" if left == "kafka" else "kafka") == []
+    assert run_once() == 0, "the next run delivers it, in the same slot"
+    assert names(texts, left) == []
+
+
+def test_a_stop_before_all_is_delivered_is_1(run_once: Callable[..., int]) -> None:
+    def stop_when_polled(poller: Poller) -> None:
+        keep = poller.outbox.keep
+
+        def keep_and_stop(*args: object, **kwargs: object) -> object:
+            entry = keep(*args, **kwargs)  # type: ignore[arg-type]
+            poller.service.stop()
+            return entry
+
+        poller.outbox.keep = keep_and_stop  # type: ignore[method-assign,assignment]
+
+    assert run_once(kafka=False, change=stop_when_polled) == 1
+
+
+def test_a_bug_with_one_source_does_not_keep_the_others_from_being_polled(
+    run_once: Callable[..., int], texts: dict[str, str], sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    texts["SOURCES"] = "coingecko,binance"
+
+    def break_coingecko(poller: Poller) -> None:
+        poller.sources[0].calls = lambda: 1 / 0  # type: ignore[method-assign,assignment,return-value]
+
+    assert run_once(change=break_coingecko) == 1
+    assert "nobody foresaw" in caplog.text
+    assert any(entry.upstream == "binance" and "ticker" in entry.target for entry in sandbox.ledger.entries())
+
+
+def test_a_full_outbox_is_1_and_spends_no_call(
+    run_once: Callable[..., int], texts: dict[str, str], sandbox: Sandbox
+) -> None:
+    texts["OUTBOX_MAX_SIZE"] = "1KiB"
+    assert run_once() == 1
+    assert len(sandbox.ledger) == 0
+
+
+def test_beside_a_poller_of_the_same_folder_it_is_refused(run_once: Callable[..., int], texts: dict[str, str]) -> None:
+    poller = Poller(Settings.from_texts(texts), alone=True)
+    try:
+        with pytest.raises(OperatorError, match="is in use by process"):
+            run_once()
+    finally:
+        poller.outbox.close()
+
+
+def test_it_needs_no_port_that_a_poller_on_this_machine_may_have(
+    run_once: Callable[..., int], texts: dict[str, str]
+) -> None:
+    texts["PYTHON_PRODUCER_SERVER_PORT"] = "1"
+    assert run_once() == 0
+
+
+class Output(io.BytesIO):
+    """Standard output as bytes."""
+
+    @property
+    def buffer(self) -> io.BytesIO:
+        return self
+
+
+def test_a_dry_run_prints_records_as_json_lines_and_keeps_and_sends_nothing(
+    texts: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts["SOURCES"] = "coingecko,binance"
+    out = Output()
+    monkeypatch.setattr(sys, "stdout", out)
+    assert once.dry_run(Settings.from_texts(texts)) == 0
+    records = [json.loads(line) for line in out.getvalue().splitlines()]
+    assert [record["source"] for record in records] == ["coingecko"] * COINS + ["binance"] * 2
+    assert not (Path(texts["OUTBOX_DIR"]) / "kafka").exists()
+
+
+def test_a_dry_run_of_which_a_source_failed_is_1_and_prints_the_others(
+    texts: dict[str, str], sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts["SOURCES"] = "coingecko,binance"
+    monkeypatch.setattr(once, "SLOT_SECONDS", 0.3)
+    sandbox.script.add(Rule(path="/coingecko/", status=500))
+    out = Output()
+    monkeypatch.setattr(sys, "stdout", out)
+    assert once.dry_run(Settings.from_texts(texts)) == 1
+    assert len(out.getvalue().splitlines()) == 2
