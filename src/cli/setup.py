@@ -61,6 +61,7 @@ def _topics(settings: Settings) -> Iterator[str]:
         admin = kafka_client.admin(settings.kafka)
         try:
             yield from topics.set_up(admin, settings.kafka)
+            yield from topics.found(admin, settings.kafka)
         finally:
             admin.close()
     except kafka_errors.KafkaError as error:

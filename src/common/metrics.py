@@ -2,9 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
+
+class HeldUp(Collector):
+    """Both processes' readiness, by the parts that `/readyz` names; read at each scrape, so it is never behind."""
+
+    def __init__(self, reasons: Callable[[], Mapping[str, str]]) -> None:
+        self._reasons = reasons
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """One sample for each part that cannot go on; none when ready."""
+        family = GaugeMetricFamily(
+            "cryptoproxy_held_up", "1 for each part that cannot go on, for a reason that /readyz names", labels=["part"]
+        )
+        for part in self._reasons():
+            family.add_metric([part], 1)
+        yield family
 
 
 class PollerMetrics:

@@ -10,7 +10,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from kafka import errors as kafka_errors
@@ -18,6 +19,8 @@ from kafka import errors as kafka_errors
 from common.errors import OperatorError
 from common.settings.catalogue import Kafka
 
+SETTLED_SECONDS = 10.0
+_ASK_AGAIN_SECONDS = 0.5
 _DLQ_MESSAGE_BYTES = 64 * 1024 * 1024
 # Only closed segments are compacted. With Kafka's own sizes that would be after a week or a gigabyte, and each new
 # active poller would have to read all of it.
@@ -58,6 +61,57 @@ def set_up(admin: Any, kafka: Kafka) -> Iterator[str]:
             except kafka_errors.TopicAlreadyExistsError:
                 there |= {topic["name"]: topic for topic in admin.describe_topics([name])}
         yield f"topic {name}: {_mend(admin, name, there[name], plan)}"
+
+
+def found(admin: Any, kafka: Kafka, *, sleep: Callable[[float], None] = time.sleep) -> Iterator[str]:
+    """What the brokers have of each topic, read back from them and held against what is wanted; yields a line each.
+
+    The broker that answers learns of a change from the controller, a moment after it was made: so it is asked again
+    for :data:`SETTLED_SECONDS` before a difference counts.
+
+    Raises:
+        OperatorError: a setting did not come to be in force.
+        kafka.errors.KafkaError: from the broker.
+    """
+    plans = wanted(kafka)
+    patience = SETTLED_SECONDS
+    while (fault := _difference(plans, in_force := _in_force(admin, list(plans)))) is not None:
+        if patience <= 0:
+            raise OperatorError(fault, remedy="Look for a rule of the brokers or another program that sets it")
+        sleep(_ASK_AGAIN_SECONDS)
+        patience -= _ASK_AGAIN_SECONDS
+    partitions = {topic["name"]: topic["partitions"] for topic in admin.describe_topics(list(plans))}
+    for name, values in in_force.items():
+        copies = min(len(partition["replica_nodes"]) for partition in partitions[name])
+        keeps = "last of each key" if values["cleanup.policy"] == "compact" else _kept(int(values["retention.ms"]))
+        yield (
+            f"topic {name}: partitions {len(partitions[name])}, copies {copies}, "
+            f"in-sync copies needed {values['min.insync.replicas']}, keeps {keeps}"
+        )
+
+
+def _in_force(admin: Any, names: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Configuration by topic; empty where the broker that answers does not know the topic yet."""
+    from kafka.admin import ConfigResource, ConfigResourceType
+
+    asked = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+    values = admin.describe_configs(asked, config_filter="all")["topic"]
+    return {name: {key: each["value"] for key, each in values[name].items()} for name in names}
+
+
+def _difference(plans: Mapping[str, Mapping[str, Any]], in_force: Mapping[str, Mapping[str, str]]) -> str | None:
+    """The first setting that is not as wanted, in words."""
+    for name, plan in plans.items():
+        if not in_force[name]:
+            return f"the brokers say nothing of topic {name}"
+        for key, value in plan["configs"].items():
+            if in_force[name].get(key) != value:
+                return f"topic {name} has {key}={in_force[name].get(key)} although {value} was set"
+    return None
+
+
+def _kept(milliseconds: int) -> str:
+    return "for ever" if milliseconds < 0 else f"{milliseconds / 86_400_000:g} days"
 
 
 def _mend(admin: Any, name: str, topic: Mapping[str, Any], plan: Mapping[str, Any]) -> str:

@@ -5,19 +5,33 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from common.errors import OperatorError
 
 DATA_VIEW_ID = "crypto-prices"
+_FILE = "crypto-prices.ndjson"
 
 _REMEDY = "Give the NDJSON that `python -m kibana.generate` makes, or an export of Kibana"
 
 
 def definitions_file() -> Path:
-    """The file in the project's ``kibana`` folder, beside ``src``: there in a checkout and in the image."""
-    return Path(__file__).resolve().parents[2] / "kibana" / "crypto-prices.ndjson"
+    """The file in the project's ``kibana`` folder, beside ``src``; of an installed wheel, where that has put it."""
+    checkout = Path(__file__).resolve().parents[2] / "kibana" / _FILE
+    if not checkout.is_file():
+        for installed in _files_of_the_wheel():
+            if installed.name == _FILE:
+                return Path(str(installed.locate()))
+    return checkout
+
+
+def _files_of_the_wheel() -> list[metadata.PackagePath]:
+    try:
+        return metadata.files("cryptoproxy") or []
+    except metadata.PackageNotFoundError:
+        return []
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ class Health:
         self._clock = clock
         self._lock = threading.Lock()
         self._reasons: dict[str, str] = {}
+        self._since: dict[str, float] = {}
         self._logged: dict[str, dict[str, float]] = {}
         """By part: what was logged within the last minute, without its numbers, and when; the newest last."""
 
@@ -31,6 +32,7 @@ class Health:
         with self._lock:
             before = self._reasons.get(part)
             self._reasons[part] = reason
+            self._since.setdefault(part, self._clock())
             told = self._tell(part, reason, is_new=before is None)
         if told:
             log.warning("%s: %s: %s", "not ready" if before is None else "still not ready", part, reason)
@@ -38,9 +40,10 @@ class Health:
     def release(self, part: str) -> None:
         """``part`` goes on."""
         with self._lock:
-            released = self._reasons.pop(part, None)
-        if released is not None:
-            log.info("%s goes on", part)
+            reason = self._reasons.pop(part, None)
+            since = self._since.pop(part, 0.0)
+        if reason is not None:
+            log.info("ready: %s, after %.0f s (it was: %s)", part, self._clock() - since, reason)
 
     def reasons(self) -> dict[str, str]:
         """By part; empty when ready."""

@@ -1,4 +1,8 @@
-"""`/livez`, `/readyz` and `/metrics`. A bare TCP connect tells that the process lives, too."""
+"""`/livez`, `/readyz` and `/metrics`. A bare TCP connect tells that the process lives, too.
+
+`/readyz?exclude=lease` leaves a part out, as Kubernetes' own servers have it: a poller that stands by is as ready as it
+can be, and a roll-out must not wait for it.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +13,13 @@ import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qs
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from common.errors import OperatorError
+from common.metrics import HeldUp
 from common.service.health import Health
 
 log = logging.getLogger(__name__)
@@ -25,7 +31,9 @@ class HealthServer:
     def __init__(
         self, host: str, port: int, *, health: Health, stuck: Callable[[], list[str]], registry: CollectorRegistry
     ) -> None:
-        def answer(path: str) -> tuple[int, str, bytes]:
+        registry.register(HeldUp(health.reasons))
+
+        def answer(path: str, query: str) -> tuple[int, str, bytes]:
             if path == "/livez":
                 late = stuck()
                 return (
@@ -34,7 +42,8 @@ class HealthServer:
                     else (200, "text/plain", b"ok\n")
                 )
             if path == "/readyz":
-                reasons = health.reasons()
+                excluded = parse_qs(query).get("exclude", [])
+                reasons = {part: reason for part, reason in health.reasons().items() if part not in excluded}
                 body = json.dumps({"ready": not reasons, "reasons": reasons}, ensure_ascii=False) + "\n"
                 return 503 if reasons else 200, "application/json", body.encode()
             if path == "/metrics":
@@ -45,7 +54,8 @@ class HealthServer:
             timeout = 10  # of a peer that connects and says nothing
 
             def do_GET(self) -> None:
-                status, content_type, body = answer(self.path.partition("?")[0])
+                path, _, query = self.path.partition("?")
+                status, content_type, body = answer(path, query)
                 self.send_response(status)
                 self.send_header("Content-Type", content_type)
                 self.send_header("Content-Length", str(len(body)))

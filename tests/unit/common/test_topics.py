@@ -24,6 +24,7 @@ class Admin:
         self.plans: dict[str, dict[str, Any]] = {}
         self.configured: dict[str, dict[str, str]] = {}
         self.raced: set[str] = set()
+        self.policy: dict[str, str] = {}
 
     def describe_topics(self, names: list[str] | None = None) -> list[dict[str, Any]]:
         return [
@@ -42,6 +43,21 @@ class Admin:
         self.plans |= plans
         if self.raced & set(plans):
             raise kafka_errors.TopicAlreadyExistsError
+
+    def describe_configs(self, resources: list[Any], *, config_filter: str) -> dict[str, Any]:
+        assert config_filter == "all"
+        usual = {"cleanup.policy": "delete", "min.insync.replicas": "1", "retention.ms": "604800000"}
+        return {
+            "topic": {
+                each.name: {
+                    key: {"value": value}
+                    for key, value in (
+                        usual | self.plans[each.name]["configs"] | self.configured.get(each.name, {}) | self.policy
+                    ).items()
+                }
+                for each in resources
+            }
+        }
 
     def alter_configs(self, resources: list[Any], *, incremental: bool) -> None:
         assert incremental
@@ -118,3 +134,31 @@ def test_more_partitions_than_wanted_do_no_harm() -> None:
     admin = Admin()
     set_up(admin, THREE)
     assert "6 partition(s)" in set_up(admin)[0]
+
+
+def test_what_the_brokers_have_is_read_back() -> None:
+    admin = Admin()
+    set_up(admin, THREE)
+    assert list(topics.found(admin, THREE)) == [
+        "topic t: partitions 6, copies 3, in-sync copies needed 2, keeps 7 days",
+        "topic t.dlq: partitions 1, copies 3, in-sync copies needed 2, keeps for ever",
+        "topic t.lease: partitions 1, copies 3, in-sync copies needed 1, keeps 7 days",
+        "topic t.state: partitions 1, copies 3, in-sync copies needed 2, keeps last of each key",
+    ]
+
+
+def test_a_setting_that_did_not_come_to_be_in_force_is_said() -> None:
+    admin = Admin()
+    set_up(admin)
+    admin.policy = {"retention.ms": "3600000"}
+    waited: list[float] = []
+    with pytest.raises(OperatorError, match=r"t has retention\.ms=3600000 although 86400000 was set"):
+        list(topics.found(admin, KAFKA, sleep=waited.append))
+    assert sum(waited) == topics.SETTLED_SECONDS
+
+
+def test_a_broker_that_has_not_heard_of_a_change_yet_is_asked_again() -> None:
+    admin = Admin()
+    set_up(admin)
+    admin.policy = {"retention.ms": "3600000"}
+    assert "keeps 1 days" in next(topics.found(admin, KAFKA, sleep=lambda _: admin.policy.clear()))

@@ -35,13 +35,21 @@ def test_what_is_given_out_is_a_copy(health: Health) -> None:
     assert health.reasons() == {"kafka": "away"}
 
 
-def test_beginning_and_end_are_logged_once(health: Health, caplog: pytest.LogCaptureFixture) -> None:
+def test_beginning_and_end_are_logged_once(health: Health, now: list[float], caplog: pytest.LogCaptureFixture) -> None:
     for _ in range(5):
         health.hold("kafka", "away")
+        now[0] += 2
     health.release("kafka")
     health.release("kafka")
     health.hold("kafka", "away")
-    assert caplog.messages == ["not ready: kafka: away", "kafka goes on", "not ready: kafka: away"]
+    now[0] += 1
+    health.release("kafka")
+    assert caplog.messages == [
+        "not ready: kafka: away",
+        "ready: kafka, after 10 s (it was: away)",
+        "not ready: kafka: away",
+        "ready: kafka, after 1 s (it was: away)",
+    ]
 
 
 def test_another_reason_is_logged(health: Health, caplog: pytest.LogCaptureFixture) -> None:

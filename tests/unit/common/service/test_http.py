@@ -63,6 +63,23 @@ def test_a_process_that_is_held_up_is_alive_and_not_ready_and_says_why(site: Sit
     assert site.get("/readyz")[0] == 200
 
 
+def test_a_part_can_be_left_out_of_readiness(site: Site) -> None:
+    site.health.hold("lease", "standing by")
+    assert site.get("/readyz")[0] == 503
+    assert site.get("/readyz?exclude=lease")[0] == 200
+    site.health.hold("s3", "away")
+    status, _, body = site.get("/readyz?exclude=lease")
+    assert (status, json.loads(body)["reasons"]) == (503, {"s3": "away"})
+    assert site.get("/readyz?exclude=lease&exclude=s3")[0] == 200
+
+
+def test_what_holds_a_process_up_is_in_its_metrics_as_long_as_it_does(site: Site) -> None:
+    site.health.hold("source coingecko", "429")
+    assert 'cryptoproxy_held_up{part="source coingecko"} 1.0' in site.get("/metrics")[2]
+    site.health.release("source coingecko")
+    assert "cryptoproxy_held_up{" not in site.get("/metrics")[2]
+
+
 def test_metrics_are_prometheus_s_text(site: Site) -> None:
     Counter("cryptoproxy_polls", "Polls", registry=site.registry).inc(3)
     status, content_type, body = site.get("/metrics?name[]=x")

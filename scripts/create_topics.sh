@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Makes the topics of KAFKA_BROKERS_HOST_PORT where they are missing, then reads partitions, copies and retention back
+# from the brokers and checks them. May be run again. All that is given goes to the command: --wait 60, --help
+set -euo pipefail
+
+root="$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)"
+command="$root/.venv/bin/cryptoproxy"
+if [[ ! -x "$command" ]]; then
+  command="$(command -v cryptoproxy)" || {
+    echo "cryptoproxy is not installed: run 'make install' first" >&2
+    exit 127
+  }
+fi
+exec "$command" setup --only topics "$@"

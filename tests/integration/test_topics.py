@@ -1,0 +1,41 @@
+"""What `cryptoproxy setup` says of the topics, on a real broker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from kafka.admin import ConfigResource, ConfigResourceType
+
+from common import topics
+from common.clients import kafka as kafka_client
+from common.errors import OperatorError
+from tests.integration.conftest import World
+
+
+@pytest.fixture
+def admin(world: World) -> Iterator[Any]:
+    made = kafka_client.admin(world.settings.kafka)
+    yield made
+    made.close()
+
+
+def test_partitions_copies_and_retention_are_read_back(world: World, admin: Any) -> None:
+    kafka = world.settings.kafka
+    assert list(topics.found(admin, kafka)) == [
+        f"topic {kafka.topic}: partitions 3, copies 1, in-sync copies needed 1, keeps 7 days",
+        f"topic {kafka.dead_letter_topic}: partitions 1, copies 1, in-sync copies needed 1, keeps for ever",
+        f"topic {kafka.lease_topic}: partitions 1, copies 1, in-sync copies needed 1, keeps 7 days",
+        f"topic {kafka.state_topic}: partitions 1, copies 1, in-sync copies needed 1, keeps last of each key",
+    ]
+
+
+def test_what_somebody_changed_is_seen_and_the_next_set_up_mends_it(world: World, admin: Any) -> None:
+    kafka = world.settings.kafka
+    changed = ConfigResource(ConfigResourceType.TOPIC, kafka.topic, {"retention.ms": "3600000"})
+    admin.alter_configs([changed], incremental=True)
+    with pytest.raises(OperatorError, match=r"retention\.ms=3600000 although 604800000"):
+        list(topics.found(admin, kafka))
+    list(topics.set_up(admin, kafka))
+    assert "keeps 7 days" in next(topics.found(admin, kafka))
