@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from common.settings import Settings
 from common.settings.catalogue import Engines
@@ -84,18 +82,13 @@ def down(env_file: Path) -> None:
 def status(context: click.Context, env_file: Path) -> None:
     """Say what runs. Exit code 1 unless all three answer."""
     settings: Settings = load_settings(env_file)
-    table = Table("engine", "state", "endpoint", "pid", "version", "heap", "log", box=None)
     states = stack_of(settings.engines).status()
+    rows = [("engine", "state", "endpoint", "pid", "version", "heap", "log")]
     for each in states:
         state = "answering" if each.answering else f"not answering: {each.missing}" if each.running else "down"
-        table.add_row(
-            each.name,
-            state,
-            each.endpoint,
-            str(each.pid or "-"),
-            each.version,
-            f"{each.heap_mb} MB",
-            str(each.log_file),
-        )
-    Console().print(table)
+        pid = str(each.pid or "-")
+        rows.append((each.name, state, each.endpoint, pid, each.version, f"{each.heap_mb} MB", str(each.log_file)))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:  # never cut to the terminal's width: a path or an address cut short helps nobody
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
     context.exit(0 if all(each.answering for each in states) else 1)

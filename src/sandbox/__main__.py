@@ -43,10 +43,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="sandbox", description=__doc__)
-    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--coins", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=1, help="of the random walk; the same seed, the same market")
+    parser.add_argument("--coins", type=int, default=1000, help="size of the CoinGecko market (%(default)s)")
     parser.add_argument("--replay", type=Path, metavar="PATH", help="a recorded body, or a folder of them")
     parser.add_argument("--upstream", choices=list(UPSTREAMS), help="whose recordings, where no folder tells")
     parser.add_argument(
@@ -56,9 +56,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--ledger", type=Path, metavar="FILE", help="append what was served, as JSON lines")
     parser.add_argument("--ledger-limit", type=int, metavar="N", help="entries kept in memory")
     parser.add_argument("--no-bodies", action="store_true", help="the ledger keeps SHA-256 only")
-    parser.add_argument("--no-gzip", action="store_true")
+    parser.add_argument("--no-gzip", action="store_true", help="answers are never compressed")
     parser.add_argument("--demo-key", help="CoinGecko keys are checked where one is given")
-    parser.add_argument("--pro-key")
+    parser.add_argument("--pro-key", help="the same for the pro plan's address")
     parser.add_argument("--calls-per-minute", type=int, metavar="N", help="CoinGecko's limit; none by default")
     return parser
 

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -55,8 +56,10 @@ def test_killed_and_started_again_nothing_is_missing_foreign_or_doubled_in_topic
     killed_ms: list[int] = []
     witnessed: set[tuple[str, int]] = set()
     outbox = Path(world.texts["OUTBOX_DIR"])
+    killed: list[PollerProcess] = []
     for number in range(3):
         poller = PollerProcess(f"poller-{number}", tmp_path, world.texts, alone)
+        killed.append(poller)
         try:
             poller.wait_polls(2)
         finally:
@@ -81,7 +84,7 @@ def test_killed_and_started_again_nothing_is_missing_foreign_or_doubled_in_topic
             ),
             objects=evidence.in_lake(world.settings),
             witnessed=witnessed,
-            missed=last.missed(),
+            missed=sum((each.missed() for each in (*killed, last)), Counter()),
             killed_ms=killed_ms,
             documents=documents(world),
         )
