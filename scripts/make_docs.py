@@ -1,4 +1,4 @@
-"""Writes what is made from the code: settings page, `.env.example`, record schema. `--check` only compares."""
+"""Writes what is made from the code: settings, `.env.example`, record schema, AsyncAPI. `--check` only compares."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import json
 import sys
 from pathlib import Path
 
+import yaml
+
+from common.record import asyncapi
 from common.record.schema import json_schema
 from common.settings.document import env_example, markdown
 
@@ -17,6 +20,7 @@ def generated() -> dict[str, str]:
     return {
         "docs/settings.md": markdown(),
         ".env.example": env_example(),
+        "docs/asyncapi.yaml": yaml.safe_dump(asyncapi.document(), sort_keys=False, allow_unicode=True, width=110),
         "docs/record.schema.json": json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n",
     }
 

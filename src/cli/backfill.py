@@ -13,8 +13,7 @@ from common.clock import SystemClock
 from common.errors import CryptoProxyError
 from common.settings import kinds
 from common.start import ENV_FILE, start
-from consumer.backfill import report, wiring
-from consumer.backfill.span import Span, moment
+from lake.span import Span, moment
 
 UNPROVED = 3
 """Exit code where lake, Elasticsearch or dead letters could not be read, so that nothing is said of a difference."""
@@ -81,6 +80,8 @@ def replay(
     Times are UTC, as 2026-11-01 or 2026-11-01T10:00:00Z; --to is not included. What is there already stays as it is.
     Exit code 1 if something in the lake cannot be used: it is named, and the rest goes on.
     """
+    from consumer.backfill import wiring
+
     span = _span(begin, end)
     settings = start(env_file)
     if to_live_topic and topic is None:
@@ -132,6 +133,8 @@ def reconcile(
     Times are UTC, as 2026-11-01 or 2026-11-01T10:00:00Z; --to is not included. Exit code 1 where they differ, with the
     replay command that mends it; 3 if one of the sides cannot be read.
     """
+    from consumer.backfill import report, wiring
+
     asked = _span(begin, end)
     settings = start(env_file)
     ripe = SystemClock().now_ms() - math.ceil(grace * 1000)
@@ -167,6 +170,8 @@ def retention(context: click.Context, env_file: Path, keep: float, dry_run: bool
     The current period is never touched. Needs the right to delete these indices, which nothing else does: give it
     a user of its own. Exit code 1 if something old was kept, 3 if lake or Elasticsearch cannot be read.
     """
+    from consumer.backfill import wiring
+
     settings = start(env_file)
     looked_at = kept = 0
     try:

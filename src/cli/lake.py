@@ -1,33 +1,144 @@
-"""`cryptoproxy lake …`: what lies in the lake."""
+"""`cryptoproxy lake …`: what lies in the lake, and its days as Parquet files."""
 
 from __future__ import annotations
 
+import signal
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
 
 import click
 
-from common.start import load_settings
+from common.clock import SystemClock
+from common.start import load_settings, start
+from lake.objects import DAILY, RAW, folder
+from lake.span import DAY_MS, moment, written
 from lake.store import Store
+
+if TYPE_CHECKING:
+    from lake.compact import Compacted
 
 
 @click.group()
 def lake() -> None:
-    """Look into the lake on S3."""
+    """Look into the lake on S3; make its days into Parquet files."""
 
 
 @lake.command()
 @click.option("--source", help="Only this source.")
 @click.option("--date", "day", metavar="YYYY-MM-DD", help="Only this day; needs --source.")
+@click.option("--daily", is_flag=True, help="The days' Parquet files instead of the polls' objects.")
 @click.pass_obj
-def ls(env_file: Path, source: str | None, day: str | None) -> None:
+def ls(env_file: Path, source: str | None, day: str | None, daily: bool) -> None:
     """List the objects of the lake."""
     if day and not source:
         raise click.UsageError("--date needs --source: objects lie by source, then by day")
     settings = load_settings(env_file).s3
-    store = Store(settings)
-    prefix = f"{settings.prefix}/v1/raw/" + (f"source={source}/" if source else "") + (f"dt={day}/" if day else "")
     count = 0
-    for key in store.keys(prefix):
+    for key in Store(settings).keys(folder(settings.prefix, DAILY if daily else RAW, source, day)):
         click.echo(f"s3://{settings.bucket}/{key}")
         count += 1
     click.echo(f"{count} objects", err=True)
+
+
+def _day(context: click.Context, param: click.Parameter, values: tuple[str, ...]) -> list[int]:
+    days = []
+    for value in values:
+        try:
+            day_ms = moment(value)
+        except ValueError as error:
+            raise click.BadParameter(str(error)) from error
+        if day_ms % DAY_MS:
+            raise click.BadParameter(f"{value!r} is not a date like 2026-11-01")
+        days.append(day_ms)
+    return days
+
+
+@lake.command()
+@click.option("--date", "days", multiple=True, callback=_day, metavar="YYYY-MM-DD", help="This day, UTC. Repeatable.")
+@click.option("--days", "last", type=click.IntRange(1, 3660), metavar="N", help="The last N days that are over.")
+@click.option("--source", "sources", multiple=True, help="Only this source. May be repeated.")
+@click.option("--delete-raw", is_flag=True, help="Remove the objects that are proved to be in the file, id by id.")
+@click.option("--unfinished", is_flag=True, help="Allow a day that is not over yet; a later run merges the rest.")
+@click.option(
+    "--scratch", type=click.Path(path_type=Path, file_okay=False, exists=True), metavar="PATH",
+    help="Folder with room for two days uncompressed; without, the system's for temporary files.",
+)  # fmt: skip
+@click.pass_obj
+@click.pass_context
+def compact(
+    context: click.Context,
+    env_file: Path,
+    *,
+    days: list[int],
+    last: int | None,
+    sources: tuple[str, ...],
+    delete_raw: bool,
+    unfinished: bool,
+    scratch: Path | None,
+) -> None:
+    """Make a day's objects into one Parquet file per source.
+
+    May be run again: what came since is merged, and else nothing changes. Exit code 1 if something of a day cannot be
+    read; what it is in is kept.
+    """
+    if bool(days) == bool(last):
+        raise click.UsageError("say which days: --date YYYY-MM-DD (repeatable) or --days N")
+    from lake.compact import GRACE_MS, Compaction
+
+    settings = start(env_file)
+    now_ms = SystemClock().now_ms
+    if last:
+        today_ms = now_ms() - GRACE_MS
+        today_ms -= today_ms % DAY_MS
+        days = [today_ms - DAY_MS * back for back in range(last, 0, -1)]
+    damaged = 0
+    with _orderly_end(), tempfile.TemporaryDirectory(prefix="cryptoproxy-compact-", dir=scratch) as place:
+        compaction = Compaction(Store(settings.s3), Path(place), now_ms=now_ms)
+        there = compaction.sources()
+        if unknown := sorted(set(sources) - set(there)):
+            raise click.UsageError(f"the lake has nothing of {', '.join(unknown)}; it knows {', '.join(there)}")
+        for day_ms in days:
+            for source in sources or there:
+                done = compaction.day(source, day_ms, delete_raw=delete_raw, unfinished=unfinished)
+                damaged += len(done.faults)
+                _tell(done, settings.s3.bucket)
+    context.exit(1 if damaged else 0)
+
+
+@contextmanager
+def _orderly_end() -> Iterator[None]:
+    """SIGTERM ends it as Ctrl-C does, so that what lies in the scratch folder is removed."""
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        sys.exit(128 + number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield  # a test's thread
+        return
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _tell(done: Compacted, bucket: str) -> None:
+    what = f"{done.source} {written(done.day_ms)}"
+    if done.key is None:
+        click.echo(f"{what}: nothing there")
+    else:
+        state = "written" if done.written else "was there already"
+        removed = f", {done.removed} objects removed" if done.removed else ""
+        click.echo(
+            f"{what}: {done.records} records, {done.raw_objects} raw objects, s3://{bucket}/{done.key} {state}{removed}"
+        )
+    for fault in done.faults[:20]:
+        click.echo(f"  cannot be read: {str(fault)[:1000]}", err=True)
+    if len(done.faults) > 20:
+        click.echo(f"  and {len(done.faults) - 20} more", err=True)

@@ -12,10 +12,19 @@ from dataclasses import dataclass
 from common.errors import PoisonError
 from common.record import from_iso, lake_object
 
+RAW, DAILY = "v1/raw", "v1/daily"
+"""The two forms, below the prefix."""
+
 _KEY = re.compile(
     r"(?:(?P<prefix>.+)/)?v1/raw/source=(?P<source>[^/]+)/dt=(?P<day>\d{4}-\d{2}-\d{2})/hour=(?P<hour>\d{2})/"
     r"(?P=source)-(?P<date>\d{8})T(?P=hour)(?P<minute>\d{2})(?P<second>\d{2})Z-(?P<hash>[0-9a-f]{12})\.jsonl\.gz\Z"
 )
+
+
+def folder(prefix: str, form: str, source: str | None = None, day: str | None = None) -> str:
+    """Where a form, a source of it, a day (``2026-11-20``) of that lies; ends with a slash."""
+    parts = [prefix, form, *([f"source={source}"] if source else []), *([f"dt={day}"] if day else [])]
+    return "".join(f"{part}/" for part in parts if part)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,69 +1,71 @@
 """The raw form of the lake: an object per poll, or per minute of polls.
 
-The rule is that of `lake.reader` (each id once, the smallest ``fetched_at``); but damage is reported and passed over
-instead of ending the reading, and no more than one or two objects are in memory: an object holds no slot before that
-of its name, so what lies before the next object's first slot is complete.
+Each id once, with the smallest ``fetched_at``. Damage is reported and passed over instead of ending the reading, and
+no more than one or two objects are in memory: an object holds no slot before that of its name, so what lies before the
+next object's first slot is complete.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Collection, Iterator
 
 from common.errors import PoisonError
 from common.record import decode, document_id, from_iso, iso
-from consumer.backfill.archive import Fault, Stored
-from consumer.backfill.span import HOUR_MS, Span
-from lake import reader
-from lake.objects import first_slot, lines_of
-from lake.store import Store
+from lake.archive import Fault, Patiently, Stored, at_once
+from lake.objects import RAW, first_slot, folder, lines_of
+from lake.span import HOUR_MS, Span
+from lake.store import MissingObjectError, Store
 
-T = TypeVar("T")
 _DAY = re.compile(r"dt=(\d{4}-\d{2}-\d{2})\Z")
 _HOUR = re.compile(r"hour=(\d{2})\Z")
 
 
-class Patiently(Protocol):
-    """Makes one request to the store."""
-
-    def __call__(self, ask: Callable[[], T]) -> T: ...
-
-
-def at_once(ask: Callable[[], T]) -> T:
-    """Asks once: what fails is raised."""
-    return ask()
-
-
 class RawArchive:
-    """See :class:`consumer.backfill.archive.Archive`.
+    """See :class:`lake.archive.Archive`.
 
     Args:
         patiently: :func:`at_once`, or one that waits while S3 is away.
+        only: these objects, as far as they are still there, whatever else is.
     """
 
-    def __init__(self, store: Store, *, now_ms: Callable[[], int], patiently: Patiently = at_once) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        now_ms: Callable[[], int],
+        patiently: Patiently = at_once,
+        only: Collection[str] | None = None,
+    ) -> None:
         self._store = store
         self._now_ms = now_ms
         self._patiently = patiently
+        self._only = only
 
     def sources(self) -> list[str]:
-        return self._patiently(lambda: reader.sources(self._store))
+        names = self._patiently(lambda: list(self._store.folders(folder(self._store.settings.prefix, RAW))))
+        return [name.removeprefix("source=") for name in names if name.startswith("source=")]
+
+    def keys(self, source: str, hour_ms: int) -> list[str]:
+        """The objects of one hour, oldest first. No object reaches beyond the hour of its first slot."""
+        time = iso(hour_ms)
+        base = folder(self._store.settings.prefix, RAW, source, time[:10]) + f"hour={time[11:13]}/"
+        found = self._patiently(lambda: list(self._store.keys(base)))
+        return [key for key in found if first_slot(key) is not None and (self._only is None or key in self._only)]
 
     def hours(self, source: str, span: Span) -> list[int]:
         found: list[int] = []
-        prefix = self._store.settings.prefix
-        base = f"{prefix}/v1/raw/source={source}/" if prefix else f"v1/raw/source={source}/"
+        base = folder(self._store.settings.prefix, RAW, source)
         begin, end = iso(span.begin_ms)[:10], iso(span.end_ms - 1)[:10]
-        for folder in self._patiently(lambda: list(self._store.folders(base))):
-            day = _DAY.match(folder)
+        for name in self._patiently(lambda: list(self._store.folders(base))):
+            day = _DAY.match(name)
             if day is not None and begin <= day[1] <= end:
-                found += self._hours_of_day(f"{base}{folder}/", day[1], span)
+                found += self._hours_of_day(f"{base}{name}/", day[1], span)
         return sorted(found)
 
     def _hours_of_day(self, base: str, day: str, span: Span) -> Iterator[int]:
-        for folder in self._patiently(lambda: list(self._store.folders(base))):
-            hour = _HOUR.match(folder)
+        for name in self._patiently(lambda: list(self._store.folders(base))):
+            hour = _HOUR.match(name)
             if hour is None:
                 continue
             try:
@@ -77,7 +79,7 @@ class RawArchive:
         for hour in span.hours():
             part = span.cut(hour)
             copies: dict[str, tuple[str, Stored]] = {}
-            for key in self._keys(source, hour):
+            for key in self.keys(source, hour):
                 first = first_slot(key) or 0
                 yield from _take_before(copies, first)
                 for fetched_at, stored in self._lines(key, Span(first, hour + HOUR_MS), report):
@@ -86,12 +88,14 @@ class RawArchive:
                         copies[stored.id] = (fetched_at, stored)
             yield from _take_before(copies, hour + HOUR_MS)
 
-    def _keys(self, source: str, hour: int) -> list[str]:
-        return self._patiently(lambda: list(reader.object_keys(self._store, source, hour)))
-
     def _lines(self, key: str, holds: Span, report: Callable[[Fault], None]) -> Iterator[tuple[str, Stored]]:
         """(fetched_at, record) of each line that is a record; ``holds`` are the slots that the object may hold."""
-        body = self._patiently(lambda: self._store.get(key))
+        try:
+            body = self._patiently(lambda: self._store.get(key))
+        except MissingObjectError:
+            if self._only is None:
+                raise
+            return
         try:
             lines = lines_of(key, body)
         except PoisonError as error:

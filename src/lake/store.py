@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from boto3.s3.transfer import TransferConfig
 
 from common.clients import s3
 from common.errors import OperatorError
@@ -12,6 +15,13 @@ from common.settings.catalogue import S3
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+
+_IN_PARTS = TransferConfig(multipart_threshold=64 << 20, multipart_chunksize=32 << 20, use_threads=False)
+
+
+class MissingObjectError(OperatorError):
+    """An object that was listed, or that somebody named, is not in the bucket."""
 
 
 class Store:
@@ -33,10 +43,30 @@ class Store:
 
     def get(self, key: str) -> bytes:
         """Raises:
+        MissingObjectError: there is none of that name (any more).
         TransientError, OperatorError: it could not be read.
         """
-        with self._translated() as client:
+        with self._translated() as client, self._there(key):
             return client.get_object(Bucket=self.settings.bucket, Key=key)["Body"].read()
+
+    def upload(self, path: Path, key: str, metadata: dict[str, str]) -> None:
+        """Stores a file of any size, in parts if it is large; it is there whole or not at all.
+
+        Raises:
+            TransientError, OperatorError: it is not known to be stored.
+        """
+        with self._translated() as client, path.open("rb") as file:
+            client.upload_fileobj(file, self.settings.bucket, key, {"Metadata": metadata}, Config=_IN_PARTS)
+
+    def download(self, key: str, path: Path) -> None:
+        """An object of any size into a file. Raises as :meth:`get`."""
+        with self._translated() as client, path.open("wb") as file, self._there(key):
+            client.download_fileobj(self.settings.bucket, key, file, Config=_IN_PARTS)
+
+    def metadata(self, key: str) -> dict[str, str]:
+        """What was said with :meth:`upload`. Raises as :meth:`get`."""
+        with self._translated() as client, self._there(key):
+            return client.head_object(Bucket=self.settings.bucket, Key=key)["Metadata"]
 
     def keys(self, prefix: str) -> Iterator[str]:
         """All keys below ``prefix``, in order, however many pages that takes."""
@@ -72,6 +102,18 @@ class Store:
             else:
                 client.create_bucket(Bucket=self.settings.bucket)
             return True
+
+    @contextmanager
+    def _there(self, key: str) -> Iterator[None]:
+        try:
+            yield
+        except s3.FAILURES as error:
+            if not s3.is_missing_key(error):
+                raise
+            raise MissingObjectError(
+                f"s3://{self.settings.bucket}/{key} is not there",
+                remedy="Start again if somebody removed it meanwhile; else look at the bucket's lifecycle rules",
+            ) from error
 
     @contextmanager
     def _translated(self) -> Iterator[S3Client]:

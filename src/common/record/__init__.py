@@ -7,17 +7,24 @@ The bytes on the topic are the bytes in the index (``_source``) and a line in th
 | ``contract`` | the fields, their types and units |
 | ``codec`` | record to bytes, bytes to record; what breaks the contract and how it is said |
 | ``names`` | key, document id, index, lake object |
+| ``letters`` | the headers of a dead letter |
 | ``times`` | slots and the one spelling of a time |
 | ``schema`` | the JSON Schema made from the contract |
+| ``asyncapi`` | the topic's AsyncAPI document made from it |
+| ``compatibility`` | whether a newer schema keeps what an older one promised |
 """
 
 from common.record.codec import decode, encode
-from common.record.contract import MAX_RECORD_BYTES, SCHEMA_VERSION, SCHEMA_VERSION_HEADER, Record
+from common.record.contract import MAX_RECORD_BYTES, RECORD_HEADERS, SCHEMA_VERSION, SCHEMA_VERSION_HEADER, Record
+from common.record.letters import LETTER_HEADERS, NOWHERE, letter_headers
 from common.record.names import Period, document_id, index_name, key, lake_object
 from common.record.times import from_iso, iso, slot_of
 
 __all__ = [
+    "LETTER_HEADERS",
     "MAX_RECORD_BYTES",
+    "NOWHERE",
+    "RECORD_HEADERS",
     "SCHEMA_VERSION",
     "SCHEMA_VERSION_HEADER",
     "Period",
@@ -30,5 +37,6 @@ __all__ = [
     "iso",
     "key",
     "lake_object",
+    "letter_headers",
     "slot_of",
 ]

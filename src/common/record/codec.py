@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -19,7 +20,7 @@ from common.record.contract import (
     Record,
 )
 from common.record.names import MAX_DOCUMENT_ID_BYTES
-from common.record.times import from_iso
+from common.record.times import from_iso, moment_of
 
 EARLIEST_MS = 1_230_768_000_000
 """2009-01-01: before that there was no asset to record."""
@@ -28,7 +29,8 @@ MAX_AHEAD_MS = 10 * 60 * 1000
 """A slot further ahead of the reader's clock is a mistake of somebody's clock."""
 
 _MAX_SLOT_DIGITS = 14
-_LONG = 2**63
+_INTEGER, _LONG = 2**31, 2**63
+"""As the index has them: what is out of range there must not get so far."""
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Record)
 _source = re.compile(SOURCE_PATTERN.replace("$", r"\Z"))
@@ -95,26 +97,26 @@ def decode(value: bytes | None, *, now_ms: int) -> Record:
 
 def _check(record: Record, *, now_ms: int | None) -> None:
     _check_identity(record.source, record.asset_id, record.quote)
-    slot_ms = _time("timestamp", record.timestamp)
+    slot_ms = _time("timestamp", record.timestamp, from_iso)
     if slot_ms < EARLIEST_MS:
         raise PoisonError("contract", f"timestamp {record.timestamp!r} is before 2009")
     if now_ms is not None and slot_ms > now_ms + MAX_AHEAD_MS:
         raise PoisonError("contract", f"timestamp {record.timestamp!r} is more than 10 minutes ahead of the clock")
-    _time("fetched_at", record.fetched_at)
+    _time("fetched_at", record.fetched_at, from_iso)
     if record.last_updated is not None:
-        _time("last_updated", record.last_updated)
-    for field, count in (
-        ("fetch_delay_ms", record.fetch_delay_ms),
-        ("market_cap_rank", record.market_cap_rank),
-        ("trades_24h", record.trades_24h),
+        _time("last_updated", record.last_updated, moment_of)
+    for field, count, limit in (
+        ("fetch_delay_ms", record.fetch_delay_ms, _LONG),
+        ("market_cap_rank", record.market_cap_rank, _INTEGER),
+        ("trades_24h", record.trades_24h, _LONG),
     ):
-        if count is not None and not -_LONG <= count < _LONG:
-            raise PoisonError("contract", f"{field} {_cut(count)} is out of range: 64 bits")
+        if count is not None and not -limit <= count < limit:
+            raise PoisonError("contract", f"{field} {_cut(count)} is out of range: {limit.bit_length()} bits")
 
 
-def _time(field: str, text: str) -> int:
+def _time(field: str, text: str, read: Callable[[str], int]) -> int:
     try:
-        return from_iso(text)
+        return read(text)
     except ValueError as error:
         raise PoisonError("contract", f"{field} {_cut(text)}: {error}") from error
 

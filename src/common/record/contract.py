@@ -10,6 +10,8 @@ from msgspec import Meta
 SCHEMA_VERSION = 1
 SCHEMA_VERSION_HEADER = "schema-version"
 """Kafka header with the version as ASCII digits; a record without it is version 1."""
+RECORD_HEADERS = [(SCHEMA_VERSION_HEADER, str(SCHEMA_VERSION).encode())]
+"""What every record that we send to a topic has."""
 
 MAX_RECORD_BYTES = 64 * 1024
 
@@ -59,7 +61,7 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     last_updated: Annotated[Time | None, Meta(description="The upstream's own time of the price.")] = None
 
     market_cap: float | None = None
-    market_cap_rank: int | None = None
+    market_cap_rank: Annotated[int | None, Meta(description="1 is the largest; 32 bits.")] = None
     volume_24h: Annotated[float | None, Meta(description="In quote.")] = None
     high_24h: float | None = None
     low_24h: float | None = None

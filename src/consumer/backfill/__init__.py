@@ -1,10 +1,9 @@
 """The lake and the index held against each other: replay what is missing, prove that nothing is, remove what is old.
+The lake is read by ``lake.whole``, whatever form it has.
 
 | module | tells |
 |---|---|
-| ``span`` | a range of slots: how it is written, its hours, the period of an index |
-| ``archive`` | what is read from the lake, whatever its form: the seam |
-| ``raw`` | the raw form: an object per poll, each id once, damage set aside |
+| ``span`` | the period of an index as a range of slots |
 | ``rate`` | records per second |
 | ``marks`` | how far a replay has got, on disk |
 | ``targets`` | where a replay goes: what both have in common, and the index |

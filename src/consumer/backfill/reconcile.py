@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from common.errors import OperatorError
-from consumer.backfill.archive import Archive, Fault, ignore
 from consumer.backfill.compare import Difference, compare
 from consumer.backfill.display import Display
 from consumer.backfill.documents import Documents
 from consumer.backfill.letters import DeadIds
 from consumer.backfill.span import Span
+from lake.archive import Archive, Fault, ignore
 
 
 @dataclass(slots=True)

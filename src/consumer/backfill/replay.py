@@ -18,13 +18,13 @@ from common.errors import OperatorError, TransientError
 from common.log import Limited
 from common.retry import Backoff
 from common.service import Health
-from consumer.backfill.archive import Archive, Fault, Stored
 from consumer.backfill.display import Display
 from consumer.backfill.marks import Marks, Totals
 from consumer.backfill.rate import Rate
 from consumer.backfill.span import HOUR_MS, Span
 from consumer.backfill.targets import Sent, Target
 from consumer.workers import Workers
+from lake.archive import Archive, Fault, Stored
 
 log = logging.getLogger(__name__)
 

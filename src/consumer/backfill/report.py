@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.table import Table
 
-from common.record import iso
+from common.record import NOWHERE, iso
 from consumer.backfill.compare import Difference
 from consumer.backfill.reconcile import Outcome
 from consumer.backfill.span import Span, written
@@ -108,7 +108,8 @@ def words(outcome: Outcome, *, mend: Sequence[str], left_out_from_ms: int | None
     if left_out_from_ms is not None:
         said.append(f"Left out, since it may still be on its way: slots from {written(left_out_from_ms)} on.")
     for (topic, partition), count in sorted(outcome.dead.undecodable.items()):
-        said.append(f"{count} dead letters of {topic} partition {partition} have no id (of all times).")
+        where = f"of {topic} partition {partition}" if partition != NOWHERE else f"that never got onto {topic}"
+        said.append(f"{count} dead letters {where} have no id (of all times).")
     if outcome.faults:
         said.append(f"{len(outcome.faults)} objects or lines of the lake cannot be read, so nothing is proved of them.")
     if any(found.extra.count for found in outcome.hours.values()):

@@ -1,65 +1,16 @@
-"""A range of slots, its end not in it: as a person writes it, cut into hours, and as an index's period."""
+"""The period of an index as a range of slots."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from common.record import Period, index_name, iso
+from lake.span import HOUR_MS, Span, moment, written
 
-HOUR_MS = 3_600_000
-_MINUTE_MS = 60_000
+__all__ = ["HOUR_MS", "Span", "moment", "period_of", "written"]
+
 _PERIOD = re.compile(r"(\d{4})\.(\d{2})\.(\d{2})\Z")
-
-
-def moment(text: str) -> int:
-    """``2026-11-01`` or ``2026-11-01T10:00:00Z`` in ms since 1970. UTC, unless the time names another offset.
-
-    Raises:
-        ValueError: neither of the two.
-    """
-    try:
-        parsed = datetime.fromisoformat(text)
-        parsed = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
-        return int(parsed.timestamp() * 1000)
-    except (ValueError, OverflowError) as error:
-        raise ValueError(f"{text!r} is neither a date like 2026-11-01 nor a time like 2026-11-01T10:00:00Z") from error
-
-
-def written(ms: int) -> str:
-    """The shortest spelling that :func:`moment` reads back."""
-    text = iso(ms)
-    if ms % (24 * HOUR_MS) == 0:
-        return text[:10]
-    return f"{text[:16]}Z" if ms % _MINUTE_MS == 0 else text
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Span:
-    """Slots in ``[begin_ms, end_ms)``."""
-
-    begin_ms: int
-    end_ms: int
-
-    def __str__(self) -> str:
-        return f"{written(self.begin_ms)} to {written(self.end_ms)}"
-
-    def __contains__(self, slot_ms: int) -> bool:
-        return self.begin_ms <= slot_ms < self.end_ms
-
-    @property
-    def empty(self) -> bool:
-        return self.begin_ms >= self.end_ms
-
-    def hours(self) -> Iterator[int]:
-        """The begins of the hours that it touches."""
-        return iter(range(self.begin_ms - self.begin_ms % HOUR_MS, self.end_ms, HOUR_MS))
-
-    def cut(self, hour_ms: int) -> Span:
-        """What of it lies in the hour that begins at ``hour_ms``."""
-        return Span(max(self.begin_ms, hour_ms), min(self.end_ms, hour_ms + HOUR_MS))
 
 
 def period_of(index: str, alias: str, period: Period) -> Span | None:

@@ -9,9 +9,9 @@ from typing import NamedTuple, Protocol
 
 from common.errors import TransientError
 from common.record import Period
-from consumer.backfill.archive import Fault, Stored
 from consumer.batch import read
 from consumer.delivery import Delivery
+from lake.archive import Fault, Stored
 
 
 @dataclass(slots=True)

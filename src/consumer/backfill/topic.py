@@ -11,16 +11,15 @@ from kafka import errors as kafka_errors
 from common.clients import kafka as kafka_client
 from common.clients.discard import discard
 from common.errors import OperatorError
-from common.record import SCHEMA_VERSION, SCHEMA_VERSION_HEADER
+from common.record import RECORD_HEADERS
 from common.retry import Backoff
 from common.service import Health
 from common.settings.catalogue import Kafka
-from consumer.backfill.archive import Fault, Stored
 from consumer.backfill.targets import Sent
+from lake.archive import Fault, Stored
 
 log = logging.getLogger(__name__)
 
-HEADERS = [(SCHEMA_VERSION_HEADER, str(SCHEMA_VERSION).encode())]
 PART = "kafka"
 ACK_SECONDS = 30.0
 LONGEST_WAIT = 10.0
@@ -36,12 +35,13 @@ class TopicTarget:
     Used by one thread at a time.
 
     Args:
-        connect: makes a producer; secrets are read afresh.
+        connect: makes a producer; secrets are read afresh. With ``one_by_one=True`` one whose errors are each that of
+            its own record.
         wait: pauses for so many seconds.
     """
 
     def __init__(
-        self, topic: str, kafka: Kafka, *, connect: Callable[[], Any], health: Health, wait: Callable[[float], object]
+        self, topic: str, kafka: Kafka, *, connect: Callable[..., Any], health: Health, wait: Callable[[float], object]
     ) -> None:
         self._topic = topic
         self._kafka = kafka
@@ -49,6 +49,7 @@ class TopicTarget:
         self._health = health
         self._wait = wait
         self._producer: Any = None
+        self._one_by_one = False
 
     def begin(self) -> None:
         """Raises:
@@ -62,6 +63,7 @@ class TopicTarget:
         while waiting:
             # From the first that failed on, all again: an asset's records stay in order, at the price of some twice.
             waiting = self._patiently(lambda left=waiting: self._attempt(left, sent))  # type: ignore[misc]
+        self._in_turn(one_by_one=False)
         return sent
 
     def close(self) -> None:
@@ -77,12 +79,15 @@ class TopicTarget:
         """
         producer = self._connected()
         futures = [
-            producer.send(self._topic, key=key_of(each.id), value=each.line, headers=HEADERS) for each in records
+            producer.send(self._topic, key=key_of(each.id), value=each.line, headers=RECORD_HEADERS) for each in records
         ]
         for at, (each, future) in enumerate(zip(records, futures, strict=True)):
             try:
                 future.get(timeout=ACK_SECONDS)
             except kafka_errors.MessageSizeTooLargeError as error:
+                if not self._one_by_one:  # this one, or another one beside it
+                    self._in_turn(one_by_one=True)
+                    return records[at:]
                 sent.refused.append(Fault(each.key, each.number, "too_large", f"{self._topic} refuses it: {error}"))
             except kafka_errors.KafkaError:
                 if at == 0:
@@ -94,9 +99,15 @@ class TopicTarget:
                 sent.written += 1
         return []
 
+    def _in_turn(self, *, one_by_one: bool) -> None:
+        """From now on by a producer of that kind."""
+        if self._one_by_one is not one_by_one:
+            self.close()
+            self._one_by_one = one_by_one
+
     def _connected(self) -> Any:
         if self._producer is None:
-            self._producer = self._connect()
+            self._producer = self._connect(one_by_one=self._one_by_one)
         return self._producer
 
     def _patiently(self, action: Callable[[], Any]) -> Any:
@@ -116,7 +127,7 @@ class TopicTarget:
                 return result
 
 
-def connect(kafka: Kafka, topic: str) -> Any:
+def connect(kafka: Kafka, topic: str, *, one_by_one: bool = False) -> Any:
     """A producer for ``topic``, which is there.
 
     Raises:
@@ -134,4 +145,4 @@ def connect(kafka: Kafka, topic: str) -> Any:
         if error is kafka_errors.UnknownTopicOrPartitionError:
             raise OperatorError(f"topic {topic} is missing", remedy="Make it first, or mend --topic")
         raise kafka_client.meaning(error(topic), kafka)
-    return kafka_client.producer(kafka, client_id="cryptoproxy-replay")
+    return kafka_client.producer(kafka, client_id="cryptoproxy-replay", one_by_one=one_by_one)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,6 @@ from consumer.backfill.documents import Documents
 from consumer.backfill.letters import gather
 from consumer.backfill.marks import Marks, Totals
 from consumer.backfill.rate import Rate
-from consumer.backfill.raw import RawArchive
 from consumer.backfill.reconcile import Outcome, reconcile
 from consumer.backfill.replay import Patience, Replay
 from consumer.backfill.retention import Retention
@@ -33,6 +33,7 @@ from consumer.backfill.span import Span
 from consumer.backfill.targets import IndexTarget, Target
 from consumer.wiring import delivery
 from lake.store import Store
+from lake.whole import whole_lake
 
 SEARCH_SECONDS = 120.0
 
@@ -63,8 +64,12 @@ def replay(
     if not resume:
         marks.forget()
     target = _index_target(settings, health, clock) if topic is None else _topic_target(settings, topic, health, wait)
-    archive = RawArchive(Store(settings.s3), now_ms=clock.now_ms, patiently=Patience(health, wait))
-    with closing(target), Display("replay", console) as display:
+    patience = Patience(health, wait)
+    with (
+        closing(target),
+        whole_lake(Store(settings.s3), now_ms=clock.now_ms, patiently=patience) as archive,
+        Display("replay", console) as display,
+    ):
         return Replay(
             archive,
             target,
@@ -82,16 +87,22 @@ def reconciled(
     settings: Settings, span: Span, *, sources: Sequence[str] | None, every_id: bool, console: Console
 ) -> Outcome:
     """The lake against documents and dead letters."""
-    archive = RawArchive(Store(settings.s3), now_ms=SystemClock().now_ms)
     dead = gather(dead_letter_reader.read_letters(settings.kafka), span, sources)
-    with _documents(settings) as documents, Display("reconcile", console) as display:
+    with (
+        whole_lake(Store(settings.s3), now_ms=SystemClock().now_ms) as archive,
+        _documents(settings) as documents,
+        Display("reconcile", console) as display,
+    ):
         return reconcile(archive, documents, dead, span=span, sources=sources, every_id=every_id, display=display)
 
 
 @contextmanager
 def retention(settings: Settings, console: Console) -> Iterator[Retention]:
-    archive = RawArchive(Store(settings.s3), now_ms=SystemClock().now_ms)
-    with _documents(settings) as documents, Display("retention", console) as display:
+    with (
+        whole_lake(Store(settings.s3), now_ms=SystemClock().now_ms) as archive,
+        _documents(settings) as documents,
+        Display("retention", console) as display,
+    ):
         yield Retention(archive, documents, display)
 
 
@@ -118,7 +129,7 @@ def _topic_target(settings: Settings, topic: str, health: Health, wait: Any) -> 
     if topic in (kafka.dead_letter_topic, kafka.lease_topic, kafka.state_topic):
         raise OperatorError(f"topic {topic} is not for records", remedy="Name another --topic")
     return topic_target.TopicTarget(
-        topic, kafka, connect=lambda: topic_target.connect(kafka, topic), health=health, wait=wait
+        topic, kafka, connect=partial(topic_target.connect, kafka, topic), health=health, wait=wait
     )
 
 

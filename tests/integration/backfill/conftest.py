@@ -18,10 +18,9 @@ from cli import backfill
 from common.clients import elastic
 from common.clients import kafka as kafka_client
 from common.clock import SystemClock
-from common.record import Record, document_id, encode, from_iso, iso, key, slot_of
+from common.record import RECORD_HEADERS, Record, document_id, encode, from_iso, iso, key, slot_of
 from common.settings import Settings
 from common.start import load_settings
-from consumer.backfill.topic import HEADERS
 from consumer.wiring import service
 from lake import objects
 from lake.store import Store
@@ -122,7 +121,9 @@ class Bench:
 
     def publish(self, *records: Record) -> None:
         futures = [
-            self.producer.send(self.settings.kafka.topic, key=key(each).encode(), value=encode(each), headers=HEADERS)
+            self.producer.send(
+                self.settings.kafka.topic, key=key(each).encode(), value=encode(each), headers=RECORD_HEADERS
+            )
             for each in records
         ]
         for future in futures:

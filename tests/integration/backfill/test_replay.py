@@ -104,8 +104,9 @@ def test_late_records_land_in_the_index_of_their_own_month(bench: Bench) -> None
 
 def test_poison_in_the_lake_is_named_and_the_rest_goes_on(bench: Bench) -> None:
     slot_ms = bench.begin
-    good, refused = record("good", slot_ms), record("refused", slot_ms, market_cap_rank=2**40)  # no integer there
-    lines = encode(good) + b"\n" + b'{"source":"coingecko"}\n' + encode(refused) + b"\n"
+    good, refused = record("good", slot_ms), encode(record("refused", slot_ms))
+    refused = refused[:-1] + b',"_id":"1"}'  # an unknown field to the contract, and one of Elasticsearch's own
+    lines = encode(good) + b"\n" + b'{"source":"coingecko"}\n' + refused + b"\n"
     key_of_bad = bench.archive_lines("coingecko", slot_ms, lines)
     damaged = bench.archive(record("lost", slot_ms + MINUTE))
     bench.store.put(damaged, bench.store.get(damaged)[:-9])

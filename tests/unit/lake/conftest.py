@@ -20,6 +20,7 @@ class Bucket:
 
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
+        self.metadata: dict[str, dict[str, str]] = {}
         self.buckets: list[str] = []
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.fails: list[Exception] = []
@@ -36,7 +37,24 @@ class Bucket:
 
     def get_object(self, **options: Any) -> dict[str, Any]:
         self._called("get", options)
+        if options["Key"] not in self.objects:
+            raise refusal(404, "NoSuchKey")
         return {"Body": io.BytesIO(self.objects[options["Key"]])}
+
+    def head_object(self, **options: Any) -> dict[str, Any]:
+        self._called("head", options)
+        if options["Key"] not in self.objects:
+            raise refusal(404, "404")
+        return {"Metadata": self.metadata.get(options["Key"], {})}
+
+    def upload_fileobj(self, file: Any, bucket: str, key: str, extra: dict[str, Any], *, Config: Any) -> None:  # noqa: N803
+        self._called("upload", {"Key": key})
+        self.objects[key] = file.read()
+        self.metadata[key] = extra["Metadata"]
+
+    def download_fileobj(self, bucket: str, key: str, file: Any, *, Config: Any) -> None:  # noqa: N803
+        self.head_object(Key=key)
+        file.write(self.objects[key])
 
     def delete_object(self, **options: Any) -> None:
         self._called("delete", options)

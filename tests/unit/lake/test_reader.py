@@ -11,7 +11,7 @@ from hypothesis import settings as tried
 from hypothesis import strategies as st
 
 from common.errors import PoisonError
-from common.record import Record, encode, from_iso, iso
+from common.record import Record, decode, encode, from_iso, iso
 from common.settings import Settings
 from lake import reader
 from lake.objects import make
@@ -95,13 +95,13 @@ def test_the_rule_holds_however_copies_are_spread(
         put(
             store,
             *(line(TEN + slot * MINUTE, asset, after_ms=after, price=price) for slot, asset, after, price in each),
-            slot_ms=TEN + each[0][0] * MINUTE,
+            slot_ms=TEN + min(slot for slot, *_ in each) * MINUTE,  # an object begins with its first
         )
         for slot, asset, after, _ in each:
             identity = f"s:{asset}:USD:{TEN + slot * MINUTE}"
             smallest[identity] = min(after, smallest.get(identity, after))
     found = read(store)
-    assert {identity: reader.decode(each, now_ms=NOW_MS).fetch_delay_ms for identity, each in found.items()} == smallest
+    assert {identity: decode(each, now_ms=NOW_MS).fetch_delay_ms for identity, each in found.items()} == smallest
 
 
 def test_only_slots_of_the_range_come_its_end_excluded(store: Store) -> None:

@@ -8,7 +8,7 @@ from botocore import exceptions as boto_errors
 
 from common.errors import OperatorError, TransientError
 from common.settings import Settings
-from lake.store import Store
+from lake.store import MissingObjectError, Store
 from tests.unit.lake.conftest import Bucket, refusal
 
 
@@ -68,6 +68,13 @@ def test_a_failure_of_every_call_has_its_kind(
     bucket.fails.append(error)
     with pytest.raises(kind, match="crypto-lake"):
         calls(store)[number]()
+
+
+def test_an_object_that_is_gone_is_named_and_not_waited_for(store: Store, bucket: Bucket) -> None:
+    bucket.fails.append(refusal(404, "NoSuchKey"))
+    with pytest.raises(MissingObjectError, match=r"s3://crypto-lake/a/1 is not there\. Start again") as caught:
+        store.get("a/1")
+    assert isinstance(caught.value, OperatorError)
 
 
 def test_after_a_refusal_a_new_client_is_built_with_the_secret_as_it_is_by_then(tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ words = st.text(letters, max_size=40)
 name_parts = st.text(letters.filter(lambda each: not each.isspace() and each not in ":/"), min_size=1, max_size=32)
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 counts = st.integers(-(2**63), 2**63 - 1)
+ranks = st.integers(-(2**31), 2**31 - 1)
 moments = st.integers(FIRST_MS, LAST_MS).map(iso)
 slots = st.integers(EARLIEST_MS, NOW_MS + MAX_AHEAD_MS).map(iso)
 
@@ -45,7 +46,7 @@ def _field(name: str) -> st.SearchStrategy[Any]:
     if name in FLOATS:
         return numbers
     if name in INTEGERS:
-        return counts
+        return ranks if name == "market_cap_rank" else counts
     return moments if name == "last_updated" else words
 
 

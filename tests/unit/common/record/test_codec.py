@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from common.errors import PoisonError
 from common.record import MAX_RECORD_BYTES, Record, decode, encode, from_iso, iso
+from consumer.template import expected_properties
 from tests.unit.common.record.records import EXAMPLE, FLOATS, INTEGERS, NOW_MS, TEXTS, line, records, required
 
 REASONS = {"empty", "too_large", "not_utf8", "not_json", "contract"}
@@ -89,10 +90,19 @@ def test_no_nan_or_infinity_is_read(field: str, number: str) -> None:
 
 @pytest.mark.parametrize("count", [LONG, -LONG - 1, 10**30])
 @pytest.mark.parametrize("field", INTEGERS)
-def test_a_count_fits_into_64_bits(field: str, count: int) -> None:
-    refusal_of("contract", line(**{field: count}), field, "64 bits")
+def test_a_count_fits_into_the_index(field: str, count: int) -> None:
+    refusal_of("contract", line(**{field: count}), field, "bits")
     with pytest.raises(PoisonError, match=field):
         encode(record(**{field: count}))
+
+
+@pytest.mark.parametrize("field", INTEGERS)
+def test_what_the_index_could_not_hold_is_refused_before_it(field: str) -> None:
+    limit = {"integer": 2**31, "long": 2**63}[expected_properties()[field]["type"]]
+    for count in (limit - 1, -limit):
+        assert getattr(decode(line(**{field: count}), now_ms=NOW_MS), field) == count
+    for count in (limit, -limit - 1):
+        refusal_of("contract", line(**{field: count}), field, f"{limit.bit_length()} bits")
 
 
 @pytest.mark.parametrize("value", ["1.5", "1", "", True, False, [], [1], {}, "NaN"])

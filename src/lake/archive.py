@@ -1,15 +1,18 @@
-"""What replay, reconcile and retention read of the lake, whatever its form: records of a source and an hour.
+"""What is read from the lake, whatever its form: records of a source and a range of slots.
 
-A form is one class with the three methods of :class:`Archive`. There is the raw form; a daily one fits here as well.
+A form is one class with the three methods of :class:`Archive`: ``raw`` (an object per poll), ``daily`` (a Parquet file
+per day), ``whole`` (both as one).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
-from consumer.backfill.span import Span
+from lake.span import Span
+
+T = TypeVar("T")
 
 
 class Stored(NamedTuple):
@@ -21,7 +24,7 @@ class Stored(NamedTuple):
     key: str
     """Of its object."""
     number: int
-    """Of its line in the object, from 1."""
+    """Of its line or row in the object, from 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,17 @@ class Archive(Protocol):
     def records(self, source: str, span: Span, report: Callable[[Fault], None]) -> Iterator[Stored]:
         """Every record of ``span``, each id once and the oldest slot first; of several copies the one with the smallest
         ``fetched_at``. What is damaged goes to ``report``, and the rest goes on."""
+
+
+class Patiently(Protocol):
+    """Makes one request to the store."""
+
+    def __call__(self, ask: Callable[[], T]) -> T: ...
+
+
+def at_once(ask: Callable[[], T]) -> T:
+    """Asks once: what fails is raised."""
+    return ask()
 
 
 def ignore(_: Fault) -> None:

@@ -1,0 +1,103 @@
+"""The topic's AsyncAPI document is valid, and says what the code does."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from jsonschema import Draft7Validator
+
+from common.record import Record, encode, key
+from common.record.asyncapi import document
+from common.record.schema import json_schema
+from common.settings import Settings
+from tests.unit.common.record.records import records
+
+ROOT = Path(__file__).resolve().parents[4]
+
+
+@pytest.fixture(scope="module")
+def asyncapi() -> Draft7Validator:
+    schema = json.loads((ROOT / "tests/fixtures/asyncapi/3.0.0.schema.json").read_text(encoding="utf-8"))
+    return Draft7Validator(schema)
+
+
+def published() -> dict[str, Any]:
+    return yaml.safe_load((ROOT / "docs/asyncapi.yaml").read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+
+
+def test_it_is_an_asyncapi_document(asyncapi: Draft7Validator) -> None:
+    asyncapi.validate(published())
+    assert published() == document()
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("asyncapi",), "4.0.0"),
+        (("info", "title"), None),
+        (("operations", "publishRecords", "action"), "publish"),
+        (("channels", "records", "messages", "record"), 7),
+        (("servers", "local", "protocol"), ...),
+        (("components", "schemas", "record", "type"), "price"),
+        (("nonsense",), {}),
+    ],
+)
+def test_the_check_would_notice(asyncapi: Draft7Validator, path: tuple[str, ...], value: Any) -> None:
+    broken = copy.deepcopy(document())
+    place = broken
+    for part in path[:-1]:
+        place = place[part]
+    if value is ...:
+        del place[path[-1]]
+    else:
+        place[path[-1]] = value
+    assert not asyncapi.is_valid(broken)
+
+
+def references(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        return [each for name, child in value.items() for each in ([child] if name == "$ref" else references(child))]
+    return [each for child in value for each in references(child)] if isinstance(value, list) else []
+
+
+def test_every_reference_leads_somewhere() -> None:
+    whole = document()
+    assert references(whole)
+    for reference in references(whole):
+        place: Any = whole
+        for part in reference.removeprefix("#/").split("/"):
+            place = place[part]
+        assert place
+
+
+def test_its_payload_is_the_record_and_its_topics_are_ours() -> None:
+    whole = document()
+    payload = whole["components"]["schemas"]["record"]
+    schema = json_schema()
+    assert payload == {name: schema[name] for name in payload}
+    assert set(payload["properties"]) == set(Record.__struct_fields__)
+    kafka = Settings.from_texts({}).kafka
+    addresses = {channel["address"] for channel in whole["channels"].values()}
+    assert addresses == {kafka.topic, kafka.dead_letter_topic}
+
+
+@settings(deadline=None, max_examples=50)
+@given(records)
+def test_what_is_written_is_what_it_says(record: Record) -> None:
+    whole = document()
+    message = whole["components"]["messages"]["record"]
+    Draft7Validator(whole["components"]["schemas"]["record"]).validate(json.loads(encode(record)))
+    assert re.search(message["bindings"]["kafka"]["key"]["pattern"], key(record))
+
+
+def test_its_example_is_a_record() -> None:
+    (example,) = document()["components"]["messages"]["record"]["examples"]
+    Draft7Validator(document()["components"]["schemas"]["record"]).validate(example["payload"])
+    assert encode(Record(**example["payload"]))
