@@ -59,8 +59,8 @@ class MaskSecrets(logging.Formatter):
 
 
 def _spellings(secret: str) -> set[str]:
-    """As it is, as ``repr`` shows it, and both within JSON."""
-    plain = {secret, repr(secret)[1:-1]}
+    """As it is, as ``repr`` shows it and its bytes, and all within JSON."""
+    plain = {secret, repr(secret)[1:-1], repr(secret.encode())[2:-1]}
     return plain | {json.dumps(each, ensure_ascii=False)[1:-1] for each in plain}
 
 
@@ -92,9 +92,9 @@ def configure(
     logging.basicConfig(level=level, handlers=handlers, force=True)
     # A full log disk must not end or flood the process: what cannot be written is dropped.
     logging.raiseExceptions = False
-    # Their own words repeat what we say, at each reconnect.
-    for chatty in ("kafka", "elastic_transport", "botocore", "urllib3", "boto3", "s3transfer"):
-        logging.getLogger(chatty).setLevel(level if level == "DEBUG" else logging.CRITICAL)
+    # Their own words repeat what we say, at each reconnect; each of their steps would bury ours.
+    for chatty in ("kafka", "elastic_transport", "botocore", "urllib3", "boto3", "s3transfer", "schedule"):
+        logging.getLogger(chatty).setLevel(logging.WARNING if level == "DEBUG" else logging.CRITICAL)
 
 
 class Limited:

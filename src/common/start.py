@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 import sys
 from collections.abc import Callable, Sequence
@@ -48,7 +49,9 @@ def start(env_file: Path = ENV_FILE) -> Settings:
             level=service.log_level,
             format=service.log_format,
             file=service.log_file,
-            secrets=_values_of(_secrets(settings)),
+            secrets=_values_of(
+                _secrets(settings), logins=[(settings.elasticsearch.user, settings.elasticsearch.password)]
+            ),
         )
     except OSError as error:
         _leave(SettingsError([f"LOG_FILE={str(service.log_file)!r} cannot be written: {error.strerror or error}"]))
@@ -69,11 +72,20 @@ def _secrets(settings: Settings) -> list[Secret]:
     ]
 
 
-def _values_of(secrets: Sequence[Secret]) -> Callable[[], set[str]]:
-    """What to mask: the secrets as they are by then, and as they have been before a file was changed."""
+def _values_of(
+    secrets: Sequence[Secret], *, logins: Sequence[tuple[str | None, Secret]] = ()
+) -> Callable[[], set[str]]:
+    """What to mask: the secrets as they are by then, and as they have been before a file was changed; of ``logins``
+    (user, password) also what an Authorization header makes of them."""
     seen: set[str] = set()
 
     def values() -> set[str]:
+        for user, password in logins:
+            try:
+                if value := password.get():
+                    seen.add(base64.b64encode(f"{user}:{value}".encode()).decode())
+            except OperatorError:
+                continue
         for secret in secrets:
             try:
                 value = secret.get()

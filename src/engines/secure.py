@@ -1,6 +1,7 @@
 """The engines with TLS and users. Certificates come in from outside; they must be valid for 127.0.0.1.
 
-Kafka      SASL_SSL with SCRAM-SHA-512 users and an authorizer that denies what no ACL allows
+Kafka      SASL_SSL with PLAIN and SCRAM users, or SSL with client certificates, and an authorizer that denies what no
+           ACL allows
 Elasticsearch   https, users of the file realm with roles of ours, and the built-in superuser ``elastic``
 S3         https
 """
@@ -24,6 +25,7 @@ from engines.probes import probe_brokers, probe_health, probe_s3
 from engines.s3 import S3
 
 SCRAM = "SCRAM-SHA-512"
+PLAIN = "PLAIN"
 HASH_ROUNDS = 10_000
 
 
@@ -44,15 +46,21 @@ def kafka(
     pem: Pem,
     users: Mapping[str, str],
     admin: str,
+    mechanisms: Sequence[str] = (SCRAM,),
+    ssl_port: int | None = None,
     heap_mb: int = 512,
     properties: Mapping[str, str] | None = None,
     options: Options | None = None,
 ) -> Kafka:
-    """A broker with these users (name: password): ``admin`` may do everything, the others what ACLs allow."""
-    login = "org.apache.kafka.common.security.scram.ScramLoginModule required"
+    """A broker with these users (name: password): ``admin`` may do everything, the others what ACLs allow.
+
+    Args:
+        mechanisms: by which they may log in; the brokers themselves take the first one.
+        ssl_port: of a second listener, where a certificate of the same CA is wanted and its common name is the user.
+    """
     client: dict[str, Any] = {
         "security_protocol": "SASL_SSL",
-        "sasl_mechanism": SCRAM,
+        "sasl_mechanism": mechanisms[0],
         "sasl_plain_username": admin,
         "sasl_plain_password": users[admin],
         "ssl_cafile": str(pem.ca),
@@ -72,24 +80,48 @@ def kafka(
             "ssl.keystore.location": "config/server.pem",
             "ssl.truststore.type": "PEM",
             "ssl.truststore.location": "config/ca.pem",
-            "sasl.enabled.mechanisms": SCRAM,
-            "sasl.mechanism.inter.broker.protocol": SCRAM,
-            f"listener.name.sasl_ssl.{SCRAM.lower()}.sasl.jaas.config": (
-                f'{login} username="{admin}" password="{users[admin]}";'
-            ),
+            "sasl.enabled.mechanisms": ",".join(mechanisms),
+            "sasl.mechanism.inter.broker.protocol": mechanisms[0],
+            **{
+                f"listener.name.sasl_ssl.{mechanism.lower()}.sasl.jaas.config": _login(mechanism, users, admin)
+                for mechanism in mechanisms
+            },
             "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
             # The controller's own listener is plain, loopback only, and knows no names.
             "super.users": f"User:{admin};User:ANONYMOUS",
+            **(_by_certificate(port, controller_port, ssl_port) if ssl_port is not None else {}),
             **(properties or {}),
         },
         format_arguments=[
             word
+            for mechanism in mechanisms
+            if mechanism != PLAIN
             for name, password in users.items()
-            for word in ("--add-scram", f"{SCRAM}=[name={name},password={password}]")
+            for word in ("--add-scram", f"{mechanism}=[name={name},password={password}]")
         ],
         probe=lambda: probe_brokers(f"{HOST}:{port}", **client),
         options=options,
     )
+
+
+def _login(mechanism: str, users: Mapping[str, str], admin: str) -> str:
+    """Of the broker itself; by PLAIN also all that it knows of the others."""
+    own = f'required username="{admin}" password="{users[admin]}"'
+    if mechanism != PLAIN:
+        return f"org.apache.kafka.common.security.scram.ScramLoginModule {own};"
+    known = " ".join(f'user_{name}="{password}"' for name, password in users.items())
+    return f"org.apache.kafka.common.security.plain.PlainLoginModule {own} {known};"
+
+
+def _by_certificate(port: int, controller_port: int, ssl_port: int) -> dict[str, str]:
+    listeners = f"SASL_SSL://{HOST}:{port},SSL://{HOST}:{ssl_port}"
+    return {
+        "listeners": f"{listeners},CONTROLLER://{HOST}:{controller_port}",
+        "advertised.listeners": listeners,
+        "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,SASL_SSL:SASL_SSL,SSL:SSL",
+        "listener.name.ssl.ssl.client.auth": "required",
+        "listener.name.ssl.ssl.principal.mapping.rules": "RULE:^.*CN=([^,]+).*$/$1/,DEFAULT",
+    }
 
 
 @dataclass(frozen=True)

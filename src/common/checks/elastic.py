@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import elastic_transport
 import elasticsearch
+from elasticsearch import Elasticsearch
 
 from common.clients import elastic
 from common.errors import OperatorError
 from common.record import Period, index_name
-from common.settings.catalogue import Elasticsearch
+from common.settings.catalogue import Elasticsearch as ElasticsearchSettings
 
 # It passes every door that a good document passes (network, login, role, index, blocks), then is refused as
 # unreadable: the indexer's role may create documents, and nobody's may delete them.
 _UNREADABLE = b'{"source":"check","price":"not a number"}\n'
 
 
-def check_elasticsearch(settings: Elasticsearch, *, now: str) -> str:
+def check_elasticsearch(settings: ElasticsearchSettings, *, now: str) -> str:
     """What was proven, in a line.
 
     Raises:
@@ -24,8 +25,7 @@ def check_elasticsearch(settings: Elasticsearch, *, now: str) -> str:
     index = index_name(settings.alias, now, Period(settings.period))
     client = elastic.client(settings, connections=1, timeout=10)
     try:
-        if not client.indices.exists(index=index):
-            raise OperatorError(f"index {index} is missing", remedy="Run `cryptoproxy setup`")
+        _require(client, index)
         answer = client.perform_request(
             "POST",
             "/_bulk",
@@ -41,7 +41,7 @@ def check_elasticsearch(settings: Elasticsearch, *, now: str) -> str:
             )
         if error.get("type") not in ("document_parsing_exception", "mapper_parsing_exception"):
             raise elastic.failure(item["status"], str(error.get("type")), str(error.get("reason")))
-        count = client.count(index=settings.alias)["count"]
+        seen = _seen(client, settings.alias)
     except elasticsearch.ApiError as failure:
         body = failure.body if isinstance(failure.body, dict) else {}
         error = body.get("error", {}) if isinstance(body.get("error"), dict) else {}
@@ -52,4 +52,20 @@ def check_elasticsearch(settings: Elasticsearch, *, now: str) -> str:
         raise elastic.no_answer(failure, settings) from failure
     finally:
         client.close()
-    return f"may write to {index}; alias {settings.alias} is readable with {count} documents"
+    return f"may write to {index}; {seen}"
+
+
+def _require(client: Elasticsearch, index: str) -> None:
+    try:
+        client.indices.get(index=index, features="aliases")  # not by HEAD, whose refusal has no words
+    except elasticsearch.NotFoundError as failure:
+        raise OperatorError(f"index {index} is missing", remedy="Run `cryptoproxy setup`") from failure
+
+
+def _seen(client: Elasticsearch, alias: str) -> str:
+    """The indexer's role may not read, and need not."""
+    try:
+        count = client.count(index=alias)["count"]
+    except elasticsearch.AuthorizationException:
+        return f"alias {alias} is not readable for this user: right for an indexer, too little for reconcile"
+    return f"alias {alias} is readable with {count} documents"

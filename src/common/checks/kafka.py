@@ -12,10 +12,12 @@ from kafka import TopicPartition
 from kafka import errors as kafka_errors
 
 from common.clients import kafka as kafka_client
+from common.clients.beginning import LOGIN_ERRORS
 from common.errors import CryptoProxyError, OperatorError, TransientError
 from common.settings.catalogue import Kafka
 
 _SECONDS = 5.0
+_LISTEN_SECONDS = 0.3
 _CHECK_KEY = b"check"
 
 
@@ -27,7 +29,12 @@ def check_kafka(kafka: Kafka) -> str:
     """
     _tcp_and_tls(kafka)
     try:
-        _write_read_delete(kafka)
+        proven = _write_read_delete(kafka)
+    except LOGIN_ERRORS as error:
+        raise OperatorError(
+            f"SASL: {kafka.sasl_username!r} is not let in by {kafka.sasl_mechanism} ({kafka_client.words(error)})",
+            remedy="Check KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD and KAFKA_SASL_MECHANISM",
+        ) from error
     except kafka_errors.KafkaTimeoutError as error:
         if "bootstrap" in str(error).lower() and kafka.security_protocol.startswith("SASL"):
             raise OperatorError(
@@ -44,7 +51,7 @@ def check_kafka(kafka: Kafka) -> str:
         raise kafka_client.meaning(error, kafka) from error
     except kafka_errors.KafkaError as error:
         raise kafka_client.meaning(error, kafka) from error
-    return f"record written, read and deleted on {kafka.state_topic}; topic {kafka.topic} is there"
+    return f"{proven}; topic {kafka.topic} is there"
 
 
 def _tcp_and_tls(kafka: Kafka) -> None:
@@ -72,13 +79,27 @@ def _reach(host: str, port: int, kafka: Kafka) -> None:
             return
         context = _tls(kafka)
         try:
-            with context.wrap_socket(connection, server_hostname=host):
-                return
+            with context.wrap_socket(connection, server_hostname=host) as wrapped:
+                _taken(wrapped, kafka)
         except (ssl.SSLError, OSError) as error:
             raise OperatorError(
                 f"TLS: {host}:{port} takes the connection, but not TLS with our certificates ({error})",
                 remedy="Check KAFKA_SSL_CAFILE (the CA that signed the broker's certificate) and the port",
             ) from error
+
+
+def _taken(connection: ssl.SSLSocket, kafka: Kafka) -> None:
+    """By TLS 1.3 a broker says only after the handshake that it wants a certificate of ours; else it says nothing."""
+    connection.settimeout(_LISTEN_SECONDS)
+    try:
+        connection.recv(1)
+    except TimeoutError:
+        return
+    except ssl.SSLError as error:
+        raise OperatorError(
+            f"TLS: the broker does not take our certificate ({error})",
+            remedy="Set KAFKA_SSL_CERTFILE and KAFKA_SSL_KEYFILE to a certificate and key that it knows",
+        ) from error
 
 
 def _tls(kafka: Kafka) -> ssl.SSLContext:
@@ -95,25 +116,38 @@ def _tls(kafka: Kafka) -> ssl.SSLContext:
     return context
 
 
-def _write_read_delete(kafka: Kafka) -> None:
+def _write_read_delete(kafka: Kafka) -> str:
     value = uuid.uuid4().hex.encode()
     producer = kafka_client.producer(kafka, client_id="cryptoproxy-check")
     try:
         for topic in (kafka.topic, kafka.state_topic):
             if not producer.partitions_for(topic):
-                raise OperatorError(f"topic {topic} is missing", remedy="Run `cryptoproxy setup`")
-        at = producer.send(kafka.state_topic, key=_CHECK_KEY, value=value).get(timeout=_SECONDS)
-        _read_back(kafka, at.offset, value)
+                raise OperatorError(
+                    f"topic {topic} is missing, or this user may not see it",
+                    remedy="Run `cryptoproxy setup`, or look at the rights in docs/security.md",
+                )
+        try:
+            at = producer.send(kafka.state_topic, key=_CHECK_KEY, value=value).get(timeout=_SECONDS)
+        except kafka_errors.TopicAuthorizationFailedError:
+            _read(kafka, None, b"")
+            return f"{kafka.state_topic} is readable, not writable: right for an indexer, too little for a poller"
+        _read(kafka, at.offset, value)
         producer.send(kafka.state_topic, key=_CHECK_KEY, value=None).get(timeout=_SECONDS)
     finally:
         producer.close(timeout=_SECONDS)
+    return f"record written, read and deleted on {kafka.state_topic}"
 
 
-def _read_back(kafka: Kafka, offset: int, value: bytes) -> None:
+def _read(kafka: Kafka, offset: int | None, value: bytes) -> None:
+    """``value`` at ``offset`` of the state topic; without an offset only that it may be read."""
     consumer: Any = kafka_client.consumer(kafka, group_id=None)
     try:
         partition = TopicPartition(kafka.state_topic, 0)
         consumer.assign([partition])
+        if offset is None:
+            consumer.seek_to_beginning(partition)
+            consumer.poll(timeout_ms=1_000)
+            return
         consumer.seek(partition, offset)
         deadline = time.monotonic() + _SECONDS
         while time.monotonic() < deadline:

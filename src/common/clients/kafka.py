@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka import errors as kafka_errors
 
-from common.clients.beginning import made
+from common.clients.beginning import LOGIN_ERRORS, SecretError, TlsRefusedError, made, refusal
+from common.clients.partitioner import KeyPartitioner
 from common.errors import CryptoProxyError, OperatorError, TransientError
 from common.settings.catalogue import Kafka
 
@@ -16,9 +18,6 @@ BOOTSTRAP_TIMEOUT_MS = 5_000
 
 # Refusals that no waiting mends.
 _OPERATOR_ERRORS = (
-    kafka_errors.AuthorizationError,
-    kafka_errors.SaslAuthenticationFailedError,
-    kafka_errors.UnsupportedSaslMechanismError,
     kafka_errors.KafkaConfigurationError,
     kafka_errors.PolicyViolationError,
     kafka_errors.InvalidReplicationFactorError,
@@ -27,7 +26,8 @@ _OPERATOR_ERRORS = (
 
 
 def connection(kafka: Kafka) -> dict[str, Any]:
-    """Where the brokers are and how to get in, as every kafka-python client takes it. Secrets are read afresh."""
+    """Where the brokers are and how to get in, as every kafka-python client takes it. The password is read
+    afresh at each login, so a client goes on by itself when a changed one is in its file."""
     options: dict[str, Any] = {
         "bootstrap_servers": list(kafka.brokers),
         "security_protocol": kafka.security_protocol,
@@ -44,7 +44,7 @@ def connection(kafka: Kafka) -> dict[str, Any]:
         options |= {
             "sasl_mechanism": kafka.sasl_mechanism,
             "sasl_plain_username": kafka.sasl_username,
-            "sasl_plain_password": kafka.sasl_password.get(),
+            "sasl_plain_password": kafka.sasl_password,
         }
     return options
 
@@ -55,10 +55,16 @@ def producer(
     client_id: str | None = None,
     delivery_timeout_ms: int = 120_000,
     max_request_size: int = 4 * 1024 * 1024,
+    one_by_one: bool = False,
 ) -> KafkaProducer:
     """A producer that counts a record as sent when all in-sync replicas have it.
 
     ``enable_idempotence`` is set by itself: ``acks=1``, ``retries=0`` or many in flight would switch it off silently.
+
+    Args:
+        one_by_one: to find the record that a topic refuses as too large. To an idempotent producer of kafka-python such
+            a refusal is fatal: it gives the same error to every record that is under way. This one sends each record in
+            a batch of its own, without idempotence, and an error is that of its record.
 
     Raises:
         kafka.errors.KafkaTimeoutError: no broker was found within five seconds.
@@ -68,10 +74,11 @@ def producer(
         **connection(kafka),
         client_id=client_id or kafka.client_id,
         acks="all",
-        enable_idempotence=True,
+        enable_idempotence=not one_by_one,
         compression_type="lz4",
-        linger_ms=5,
-        batch_size=256 * 1024,
+        partitioner=KeyPartitioner(),
+        linger_ms=0 if one_by_one else 5,
+        batch_size=0 if one_by_one else 256 * 1024,
         max_request_size=max_request_size,
         allow_auto_create_topics=False,
         delivery_timeout_ms=delivery_timeout_ms,
@@ -114,17 +121,52 @@ def admin(kafka: Kafka) -> KafkaAdminClient:
 
 
 def meaning(error: kafka_errors.KafkaError, kafka: Kafka) -> CryptoProxyError:
-    """What a Kafka error means to the loop that decides: waiting mends it, or a person must."""
+    """What a Kafka error means to the loop that decides: waiting mends it, or a person must.
+
+    To its clients, brokers that refuse the login look as if they were away; what they said then is said here.
+    """
     brokers = ",".join(kafka.brokers)
-    words = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    for each in (error, refusal(kafka.brokers)):
+        if (refused := _refused(each, kafka)) is not None:
+            return refused
+    # Of a producer that may write nowhere, the client says so in words alone.
+    if isinstance(error, kafka_errors.AuthorizationError) or "AuthorizationFailedError" in str(error):
+        return OperatorError(
+            f"Kafka at {brokers} refuses: {words(error)}",
+            remedy="Give this user the rights that docs/security.md lists",
+        )
     if isinstance(error, _OPERATOR_ERRORS):
         return OperatorError(
-            f"Kafka at {brokers} refuses: {words}",
-            remedy="Check user, password and rights (cryptoproxy check; docs/operations.md lists the rights)",
+            f"Kafka at {brokers} refuses: {words(error)}",
+            remedy="Check the settings of topic and brokers (cryptoproxy check)",
         )
     if isinstance(error, kafka_errors.UnknownTopicOrPartitionError):
-        return OperatorError(f"a topic is missing at {brokers}: {words}", remedy="Run `cryptoproxy setup`")
-    return TransientError(f"Kafka at {brokers}: {words}")
+        return OperatorError(f"a topic is missing at {brokers}: {words(error)}", remedy="Run `cryptoproxy setup`")
+    return TransientError(f"Kafka at {brokers}: {words(error)}")
+
+
+def _refused(error: kafka_errors.KafkaError | None, kafka: Kafka) -> OperatorError | None:
+    """Of an error that stands between us and the brokers as such."""
+    brokers = ",".join(kafka.brokers)
+    if isinstance(error, TlsRefusedError):
+        return OperatorError(
+            f"TLS with Kafka at {brokers} fails: {error.args[0]}",
+            remedy="Set KAFKA_SSL_CAFILE to the CA that signed the brokers' certificates (cryptoproxy check)",
+        )
+    if isinstance(error, LOGIN_ERRORS):
+        return OperatorError(
+            f"Kafka at {brokers} refuses the login as {kafka.sasl_username!r} by {kafka.sasl_mechanism}: "
+            f"{words(error)}",
+            remedy="Check KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD and KAFKA_SASL_MECHANISM",
+        )
+    if isinstance(error, SecretError):
+        return OperatorError(f"no login to Kafka at {brokers}: {error.args[0]}", remedy="It is tried again by itself")
+    return None
+
+
+def words(error: kafka_errors.KafkaError) -> str:
+    """Its name, once, and what it says, without Kafka's number for it."""
+    return re.sub(r"^(\w+: )\1", r"\1", re.sub(r"^\[Error -?\w+\] ", "", str(error)))
 
 
 def path_text(path: object | None) -> str | None:

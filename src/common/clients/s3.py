@@ -80,6 +80,15 @@ def meaning(error: Exception, settings: S3) -> CryptoProxyError:
     return TransientError(f"{place} does not answer: {type(error).__name__}: {error}")
 
 
+def is_missing_key(error: Exception) -> bool:
+    """Whether there is no object of that name."""
+    # An answer to HEAD has no body, so there is only its status.
+    return isinstance(error, boto_errors.ClientError) and error.response.get("Error", {}).get("Code") in (
+        "NoSuchKey",
+        "404",
+    )
+
+
 def _refusal(error: boto_errors.ClientError, place: str) -> CryptoProxyError:
     code = str(error.response.get("Error", {}).get("Code", ""))
     status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))

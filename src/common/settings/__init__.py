@@ -5,11 +5,15 @@
 | ``catalogue`` | the settings: name, type, default, help |
 | ``kinds`` | how a text becomes a value, and what is said when it cannot |
 | ``loading`` | environment, files and defaults, in which order; faults collected |
+| ``contradictions`` | what is wrong between settings that are each right |
+| ``loopback`` | which addresses are this machine's own |
+| ``in_force`` | all of them together, checked |
 | ``secret`` | a value that is never printed, and may come from a file |
 | ``document`` | ``docs/settings.md`` and ``.env.example``, made from the catalogue |
+| ``elsewhere`` | names that look like a setting and are none |
 """
 
-from common.settings.catalogue import Settings
+from common.settings.in_force import Settings
 from common.settings.secret import Secret
 
 __all__ = ["Secret", "Settings"]

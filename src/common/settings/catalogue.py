@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from common.settings import kinds
-from common.settings.loading import load_section, raise_if_any, read_environment, secret, setting
+from common.settings.loading import secret, setting
 from common.settings.secret import Secret
 
 SOURCE_NAMES = ("coingecko", "binance", "bybit-linear", "bybit-inverse", "bybit-spot")
@@ -227,6 +227,13 @@ class S3:
         "60",
         "Time that one object holds where the interval is shorter. Longer intervals: one object per poll.",
     )
+    compact_at: str | None = setting(
+        "LAKE_COMPACT_AT",
+        kinds.matching(r"([01]\d|2[0-3]):[0-5]\d", "time of day, UTC", "is not a time of day like 02:30"),
+        "",
+        "When the active poller makes the day before into one Parquet file per source; never without.",
+        example="02:30",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -419,7 +426,7 @@ class Service:
         "ALLOW_PLAINTEXT_PASSWORDS",
         kinds.boolean(),
         "false",
-        "Allows a password over an unencrypted connection to another host than this one.",
+        "Allows passwords and keys over an unencrypted connection to another host than this one.",
     )
 
 
@@ -439,8 +446,8 @@ class Engines:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """All settings in force, checked. Built by :meth:`load`."""
+class Sections:
+    """One of each."""
 
     kafka: Kafka
     elasticsearch: Elasticsearch
@@ -450,26 +457,6 @@ class Settings:
     indexer: Indexer
     service: Service
     engines: Engines
-
-    @classmethod
-    def load(cls, env_file: Path | None = Path(".env"), connection_file: Path | None = None) -> Settings:
-        """Reads the environment over ``env_file`` over the embedded engines' ``connection_file``.
-
-        Raises:
-            SettingsError: with every fault, one line each.
-        """
-        return cls.from_texts(read_environment(env_file, connection_file))
-
-    @classmethod
-    def from_texts(cls, texts: dict[str, str]) -> Settings:
-        """The same from given texts by name, as tests and the demo have them."""
-        from common.settings.contradictions import contradictions  # it needs this module's types
-
-        faults: list[str] = []
-        loaded = {name: load_section(section, texts, faults) for name, section in SECTIONS.items()}
-        settings = cls(**{name: SECTIONS[name](**values) for name, values in loaded.items()})
-        raise_if_any(faults + contradictions(settings, but_of=faults))
-        return settings
 
 
 SECTIONS: dict[str, type] = {
@@ -482,4 +469,4 @@ SECTIONS: dict[str, type] = {
     "service": Service,
     "engines": Engines,
 }
-assert set(SECTIONS) == {each.name for each in fields(Settings)}  # noqa: S101 - a slip of ours, not of a user
+assert set(SECTIONS) == {each.name for each in fields(Sections)}  # noqa: S101 - a slip of ours, not of a user

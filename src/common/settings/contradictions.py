@@ -6,12 +6,11 @@ import re
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from common.settings.catalogue import Elasticsearch, Kafka, Settings
+from common.settings.catalogue import S3, Elasticsearch, Kafka, Sections, Upstreams
+from common.settings.loopback import host_of, is_loopback
 
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
-
-def contradictions(settings: Settings, *, but_of: Iterable[str] = ()) -> list[str]:
+def contradictions(settings: Sections, *, but_of: Iterable[str] = ()) -> list[str]:
     """One line for each contradiction, as ``SettingsError`` shows them.
 
     Args:
@@ -21,7 +20,7 @@ def contradictions(settings: Settings, *, but_of: Iterable[str] = ()) -> list[st
     return [line for line in _lines(settings) if wrong.isdisjoint(re.findall(r"[A-Z0-9_]+", line))]
 
 
-def _lines(settings: Settings) -> list[str]:
+def _lines(settings: Sections) -> list[str]:
     kafka, elastic, s3, upstreams = settings.kafka, settings.elasticsearch, settings.s3, settings.upstreams
     faults = []
     if bool(s3.access_key) != bool(s3.secret_key):
@@ -53,19 +52,30 @@ def _lines(settings: Settings) -> list[str]:
         if file is not None and not file.is_file():
             faults.append(f"{name}={str(file)!r} is not a file")
     if not settings.service.allow_plaintext_passwords:
-        faults.extend(_passwords_in_the_clear(kafka, elastic))
+        faults.extend(_secrets_in_the_clear(kafka, elastic, s3, upstreams))
     return faults
 
 
-def _passwords_in_the_clear(kafka: Kafka, elastic: Elasticsearch) -> list[str]:
+def _secrets_in_the_clear(kafka: Kafka, elastic: Elasticsearch, s3: S3, upstreams: Upstreams) -> list[str]:
     mend = "use an encrypted connection, or set ALLOW_PLAINTEXT_PASSWORDS=true if the network is trusted"
     faults = []
-    address = urlsplit(elastic.url)
-    if address.scheme == "http" and (elastic.password or elastic.api_key) and address.hostname not in LOOPBACK:
+    if (elastic.password or elastic.api_key) and _in_the_clear(elastic.url):
         faults.append(f"ES_URL_ENDPOINT={elastic.url} would carry a password unencrypted; {mend}")
-    remote = [broker for broker in kafka.brokers if broker.rsplit(":", 1)[0].strip("[]") not in LOOPBACK]
+    if s3.access_key and _in_the_clear(s3.endpoint_url):
+        faults.append(f"AWS_S3_ENDPOINT_URL={s3.endpoint_url} would carry the lake, signed, unencrypted; {mend}")
+    if upstreams.coingecko_api_key and _in_the_clear(upstreams.coingecko_base_url):
+        faults.append(f"COINGECKO_BASE_URL={upstreams.coingecko_base_url} would carry the key unencrypted; {mend}")
+    remote = [broker for broker in kafka.brokers if not is_loopback(host_of(broker))]
     if kafka.security_protocol == "SASL_PLAINTEXT" and remote:
         faults.append(
             f"KAFKA_SECURITY_PROTOCOL=SASL_PLAINTEXT would carry a password unencrypted to {remote[0]}; {mend}"
         )
     return faults
+
+
+def _in_the_clear(url: str | None) -> bool:
+    """Whether others on the way could read what is sent there."""
+    if url is None:
+        return False
+    address = urlsplit(url)
+    return address.scheme == "http" and not is_loopback(address.hostname or "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 from common.settings.catalogue import SECTIONS
@@ -39,13 +40,18 @@ _OTHERS = {
 }
 
 
+# What Kubernetes (and once Docker) sets for each service of a namespace: KAFKA_SERVICE_HOST, ES_PORT_9200_TCP_ADDR …
+_SERVICE_LINK = re.compile(r"\w+_SERVICE_HOST|\w+_SERVICE_PORT(_\w+)?|\w+_PORT_\d+_(TCP|UDP|SCTP)(_(ADDR|PORT|PROTO))?")
+
+
 def warnings_for(names: Iterable[str]) -> list[str]:
     """One line for each name that looks like a setting of this program and is none."""
     declared = [each for section in SECTIONS.values() for _, each in declared_in(section)]
     ours = {each.name for each in declared} | {f"{each.name}_FILE" for each in declared if each.secret}
+    given = set(names)
     lines = []
-    for name in sorted(names):
-        if name in ours or name in _OTHERS or not name.startswith(_PREFIXES):
+    for name in sorted(given):
+        if name in ours or name in _OTHERS or not name.startswith(_PREFIXES) or _is_service_link(name, given):
             continue
         if name in CALLED_ELSEWHERE:
             hint = f"here that is {CALLED_ELSEWHERE[name]}"
@@ -55,3 +61,10 @@ def warnings_for(names: Iterable[str]) -> list[str]:
             hint = "docs/settings.md lists the settings"
         lines.append(f"{name} is not a setting of this program and has no effect; {hint}")
     return lines
+
+
+def _is_service_link(name: str, given: set[str]) -> bool:
+    """ES_PORT alone is a person's; beside ES_SERVICE_HOST it is Kubernetes'."""
+    return bool(_SERVICE_LINK.fullmatch(name)) or (
+        name.endswith("_PORT") and f"{name.removesuffix('_PORT')}_SERVICE_HOST" in given
+    )

@@ -17,6 +17,9 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509 import load_pem_x509_certificate
 
+from common.checks import check_kafka
+from common.errors import OperatorError
+from common.settings import Settings
 from engines import probes, secure
 from engines.cluster import Cluster
 from engines.engine import Options
@@ -86,6 +89,19 @@ def test_only_known_users_get_in_over_tls(pem: secure.Pem, tmp_path: Path) -> No
         }
         assert probe_brokers(broker.endpoint, sasl_plain_password="reader-secret", **login) is None
         assert probe_brokers(broker.endpoint, sasl_plain_password="wrong", **login) is not None
+        texts = {
+            "KAFKA_BROKERS_HOST_PORT": broker.endpoint,
+            "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+            "KAFKA_SASL_MECHANISM": "PLAIN",
+            "KAFKA_SASL_USERNAME": "reader",
+            "KAFKA_SASL_PASSWORD": "reader-secret",
+            "KAFKA_SSL_CAFILE": str(pem.ca),
+        }
+        with pytest.raises(
+            OperatorError, match=r"SASL: 'reader' .* by PLAIN \(UnsupportedSaslMechanismError"
+        ) as caught:
+            check_kafka(Settings.from_texts(texts).kafka)
+        assert "KAFKA_SASL_MECHANISM" in caught.value.remedy
 
         context = ssl.create_default_context(cafile=pem.ca)
 

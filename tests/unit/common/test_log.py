@@ -90,6 +90,14 @@ def test_a_secret_is_masked_in_message_arguments_and_traces(
         ]
 
 
+def test_a_secret_is_masked_as_bytes_too(set_up: Set_up, file: Path) -> None:
+    """A library shows so what it sends."""
+    set_up(file=file, secrets=lambda: ["pässwort"])
+    log.info("request %r", "\0user\0pässwort".encode())
+    assert "sswort" not in file.read_text()
+    assert "********" in file.read_text()
+
+
 def test_a_message_with_wrong_arguments_does_not_end_its_caller(set_up: Set_up, file: Path) -> None:
     set_up(file=file, secrets=lambda: [SECRET])
     log.info(*("%d and %d", "x"))
@@ -152,8 +160,11 @@ def test_libraries_are_quiet_unless_everything_is_asked_for(
     set_up: Set_up, capsys: pytest.CaptureFixture[str], level: str, said: bool
 ) -> None:
     set_up(level=level)
-    logging.getLogger("kafka.net").error("reconnecting")
-    assert ("reconnecting" in capsys.readouterr().err) == said
+    logging.getLogger("kafka.net").warning("reconnecting")
+    logging.getLogger("kafka.net").info("a step of its own")
+    err = capsys.readouterr().err
+    assert ("reconnecting" in err) == said
+    assert "step" not in err
 
 
 class TestLimited:

@@ -103,3 +103,16 @@ def test_secrets_are_masked_in_the_log_also_after_their_file_has_changed(run: Ru
     assert "ValueError: told ********" in program.log
     assert "three ********" in program.log
     assert not any(word in program.log for word in ("first-key", "AKIA-access"))
+
+
+def test_a_login_is_masked_as_a_header_has_it(run: Run) -> None:
+    code = (
+        DEFAULT
+        + """
+    import base64, logging
+    logging.getLogger("x").info("sent Basic %s", base64.b64encode(b"indexer:open-sesame").decode())
+    """
+    )
+    program = run(code, ES_USER="indexer", ES_PASSWORD="open-sesame")
+    assert program.ended() == 0
+    assert "sent Basic ********" in program.log

@@ -29,7 +29,13 @@ class Elasticsearch:
         self.index = index
         self.sent = b""
         self.closed = False
-        self.indices = SimpleNamespace(exists=lambda index: self.index and index == "crypto-prices-2026.11.01")
+        self.readable = True
+        self.indices = SimpleNamespace(get=self.get)
+
+    def get(self, *, index: str, features: str) -> object:
+        if not self.index or index != "crypto-prices-2026.11.01":
+            raise elasticsearch.NotFoundError("no such index", SimpleNamespace(status=404), {})  # type: ignore[arg-type]
+        return {index: {}}
 
     def perform_request(self, method: str, path: str, *, headers: dict[str, str], body: bytes) -> Any:
         self.sent = body
@@ -39,6 +45,8 @@ class Elasticsearch:
 
     def count(self, *, index: str) -> dict[str, int]:
         assert index == "crypto-prices"
+        if not self.readable:
+            raise elasticsearch.AuthorizationException("no", SimpleNamespace(status=403), {})  # type: ignore[arg-type]
         return {"count": 7}
 
     def close(self) -> None:
@@ -64,6 +72,8 @@ def test_a_write_that_is_refused_for_its_content_proves_the_right_to_write(monke
         "may write to crypto-prices-2026.11.01; alias crypto-prices is readable with 7 documents"
     )
     assert b'"_index":"crypto-prices-2026.11.01"' in server.sent
+    server.readable = False
+    assert "right for an indexer, too little for reconcile" in check(monkeypatch, server)
 
 
 @pytest.mark.parametrize(

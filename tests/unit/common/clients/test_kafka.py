@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from common.clients import kafka as client
 from common.errors import OperatorError, TransientError
 from common.settings import Settings
 from common.settings.catalogue import Kafka
+from common.settings.secret import Secret
 from tests.unit.common.clients.servers import refusing, silent
 
 MAKERS: list[Callable[[Kafka], Any]] = [
@@ -103,9 +106,8 @@ def test_the_way_in_is_what_the_settings_say(protocol: str, tmp_path: Path) -> N
     assert ("ssl_certfile" in options) == ("SSL" in protocol)
     assert options.get("sasl_plain_username") == ("poller" if "SASL" in protocol else None)
     if "SASL" in protocol:
-        assert options["sasl_plain_password"] == "first"
-        (tmp_path / "password").write_text("second")
-        assert client.connection(settings)["sasl_plain_password"] == "second"
+        # Not the password itself: each login reads it anew.
+        assert options["sasl_plain_password"] is settings.sasl_password
 
 
 @pytest.mark.parametrize(
@@ -116,7 +118,17 @@ def test_the_way_in_is_what_the_settings_say(protocol: str, tmp_path: Path) -> N
         (kafka_errors.NotEnoughReplicasError(), TransientError, "NotEnoughReplicasError"),
         (kafka_errors.TopicAuthorizationFailedError("t"), OperatorError, "rights"),
         (kafka_errors.GroupAuthorizationFailedError("g"), OperatorError, "rights"),
-        (kafka_errors.SaslAuthenticationFailedError("no"), OperatorError, "password"),
+        (
+            kafka_errors.KafkaError(
+                "Unexpected error in InitProducerIdResponse: [Error 31] ClusterAuthorizationFailedError"
+            ),
+            OperatorError,
+            "rights",
+        ),
+        (kafka_errors.SaslAuthenticationFailedError("no"), OperatorError, "KAFKA_SASL_PASSWORD"),
+        (beginning.TlsRefusedError("unknown CA"), OperatorError, "KAFKA_SSL_CAFILE"),
+        (beginning.SecretError("X_FILE=/x is empty"), OperatorError, "X_FILE=/x is empty"),
+        (kafka_errors.InvalidReplicationFactorError(), OperatorError, "refuses"),
         (kafka_errors.UnsupportedSaslMechanismError("no"), OperatorError, "refuses"),
         (kafka_errors.UnknownTopicOrPartitionError("t"), OperatorError, "cryptoproxy setup"),
     ],
@@ -128,6 +140,20 @@ def test_a_refusal_is_waited_out_or_a_person_s_matter(
     assert type(meaning) is kind
     assert said in str(meaning)
     assert "127.0.0.1:9092" in str(meaning)
+    assert str(meaning).count(type(error).__name__) <= 1
+    assert str(meaning).count(type(error).__name__) <= 1  # kafka-python's own text begins with it
+
+
+def test_time_that_is_up_is_explained_by_what_the_brokers_last_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    refusals: dict[tuple[str, ...], kafka_errors.KafkaError] = {}
+    monkeypatch.setattr(beginning, "_refusals", refusals)
+    late = kafka_errors.KafkaTimeoutError("no acknowledgement for 30 s")
+    refusals["another:9092",] = kafka_errors.SaslAuthenticationFailedError("no")
+    assert type(client.meaning(late, kafka(9092))) is TransientError
+    refusals["127.0.0.1:9092",] = kafka_errors.SaslAuthenticationFailedError("no")
+    meaning = client.meaning(late, kafka(9092))
+    assert type(meaning) is OperatorError
+    assert "refuses the login" in str(meaning)
 
 
 def leftovers() -> tuple[int, int]:
@@ -162,3 +188,78 @@ def test_a_broker_that_takes_the_connection_and_says_nothing_is_given_up(
             make(kafka(port, protocol))
         assert leftovers() == before
     assert time.monotonic() - begun < 20
+
+
+def test_what_a_broker_says_before_it_hangs_up_is_heard() -> None:
+    """The refusal of a login is followed by the end of the connection at once."""
+    answers = [
+        (b"no", kafka_errors.KafkaConnectionError("disconnected")),
+        (b"", kafka_errors.KafkaConnectionError("d")),
+    ]
+    receive = beginning._last_words_first(lambda transport: answers.pop(0))
+    assert receive(None) == (b"no", None)
+    data, error = receive(None)
+    assert (data, type(error)) == (b"", kafka_errors.KafkaConnectionError)
+
+
+def test_each_login_takes_the_password_as_it_is_by_then(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    shown: list[str] = []
+
+    async def log_in(connection: Any, timeout_at: float | None = None) -> None:
+        shown.append(connection.config["sasl_plain_password"])
+        if shown[-1] != "right":
+            raise kafka_errors.SaslAuthenticationFailedError("no")
+
+    monkeypatch.setattr(beginning, "_authenticate", log_in)
+    monkeypatch.setattr(beginning, "_refusals", {})
+    file = tmp_path / "password"
+    secret = Secret("KAFKA_SASL_PASSWORD", file=file)
+    connection = SimpleNamespace(config={"sasl_plain_password": secret}, net=SimpleNamespace(brokers=("a:1",)))
+
+    file.write_text("wrong")
+    with pytest.raises(kafka_errors.SaslAuthenticationFailedError):
+        asyncio.run(beginning._authenticated(connection))
+    assert isinstance(beginning.refusal(["a:1"]), kafka_errors.SaslAuthenticationFailedError)
+    file.unlink()
+    with pytest.raises(OperatorError):
+        asyncio.run(beginning._authenticated(connection))
+    assert isinstance(beginning.refusal(["a:1"]), beginning.SecretError)
+    file.write_text("right")
+    asyncio.run(beginning._authenticated(connection))
+    assert beginning.refusal(["a:1"]) is None
+    assert shown == ["wrong", "right"]
+    assert connection.config["sasl_plain_password"] is secret
+
+
+@pytest.mark.parametrize(
+    ("brokers", "peer", "protocol", "taken"),
+    [
+        (("localhost:9092",), "127.0.0.1", "SASL_PLAINTEXT", True),
+        (("localhost:9092", "[::1]:9092"), "10.0.0.5", "SASL_PLAINTEXT", False),
+        (("localhost:9092",), "10.0.0.5", "SASL_SSL", True),
+        (("kafka-1:9092",), "10.0.0.5", "SASL_PLAINTEXT", True),  # the settings have allowed it
+    ],
+)
+def test_a_broker_nearby_cannot_name_one_far_away_for_a_password_in_the_clear(
+    monkeypatch: pytest.MonkeyPatch, brokers: tuple[str, ...], peer: str, protocol: str, taken: bool
+) -> None:
+    shown: list[str] = []
+
+    async def log_in(connection: Any, timeout_at: float | None = None) -> None:
+        shown.append(connection.config["sasl_plain_password"])
+
+    monkeypatch.setattr(beginning, "_authenticate", log_in)
+    monkeypatch.setattr(beginning, "_refusals", {})
+    connection = SimpleNamespace(
+        config={"sasl_plain_password": Secret("KAFKA_SASL_PASSWORD", "open-sesame"), "security_protocol": protocol},
+        net=SimpleNamespace(brokers=brokers),
+        transport=SimpleNamespace(getPeer=lambda: (peer, 9092)),
+    )
+    if taken:
+        asyncio.run(beginning._authenticated(connection))
+        assert shown == ["open-sesame"]
+        return
+    with pytest.raises(OperatorError, match=r"10\.0\.0\.5, which .* names, would get the password unencrypted"):
+        asyncio.run(beginning._authenticated(connection))
+    assert shown == []
+    assert "ALLOW_PLAINTEXT_PASSWORDS" in str(beginning.refusal(brokers))

@@ -8,6 +8,8 @@ from common.errors import SettingsError
 from common.settings import Settings
 
 SASL = {"KAFKA_SASL_USERNAME": "poller", "KAFKA_SASL_PASSWORD": "open-sesame"}
+KEYS = {"AWS_S3_ACCESS_KEY": "open-sesame", "AWS_S3_SECRET_KEY": "open-sesame"}
+DEMO = {"COINGECKO_PLAN": "demo", "COINGECKO_API_KEY": "open-sesame"}
 REMOTE = {"KAFKA_BROKERS_HOST_PORT": "localhost:9092,kafka-1:9092"}
 WRONG = [
     ({"AWS_S3_ACCESS_KEY": "x"}, "AWS_S3_ACCESS_KEY and AWS_S3_SECRET_KEY"),
@@ -29,6 +31,9 @@ WRONG = [
     ({"KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT", **SASL, **REMOTE}, "unencrypted to kafka-1:9092"),
     ({"ES_URL_ENDPOINT": "http://es:9200", "ES_USER": "x", "ES_PASSWORD": "y"}, "password unencrypted"),
     ({"ES_URL_ENDPOINT": "http://es:9200", "ES_API_KEY": "x"}, "password unencrypted"),
+    ({"ES_URL_ENDPOINT": "http://127.0.0.1.es.example:9200", "ES_API_KEY": "x"}, "password unencrypted"),
+    ({"AWS_S3_ENDPOINT_URL": "http://minio:9000", **KEYS}, "AWS_S3_ENDPOINT_URL=http://minio:9000 would carry"),
+    ({"COINGECKO_BASE_URL": "http://cache:8080", **DEMO}, "COINGECKO_BASE_URL=http://cache:8080 would carry the key"),
 ]
 RIGHT = [
     {},
@@ -36,7 +41,13 @@ RIGHT = [
     {"ES_USER": "x", "ES_PASSWORD": "y"},
     {"ES_URL_ENDPOINT": "https://es:9200", "ES_API_KEY": "x"},
     {"ES_URL_ENDPOINT": "http://[::1]:9200", "ES_API_KEY": "x"},
+    {"ES_URL_ENDPOINT": "http://127.0.1.1:9200", "ES_API_KEY": "x"},
     {"ES_URL_ENDPOINT": "http://es:9200"},
+    {"AWS_S3_ENDPOINT_URL": "http://localhost:9000", **KEYS},
+    {"AWS_S3_ENDPOINT_URL": "https://minio:9000", **KEYS},
+    {"AWS_S3_ENDPOINT_URL": "http://minio:9000", **KEYS, "ALLOW_PLAINTEXT_PASSWORDS": "true"},
+    {"COINGECKO_BASE_URL": "http://127.0.0.1:8080", **DEMO},
+    {"COINGECKO_BASE_URL": "http://cache:8080"},
     {"ES_URL_ENDPOINT": "http://es:9200", "ES_API_KEY": "x", "ALLOW_PLAINTEXT_PASSWORDS": "true"},
     {"KAFKA_SECURITY_PROTOCOL": "SASL_SSL", **SASL, **REMOTE},
     {"KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT", **SASL},

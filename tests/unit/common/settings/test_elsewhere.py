@@ -43,6 +43,20 @@ def test_other_programs_names_are_left_alone() -> None:
     assert warnings_for(["PATH", "AWS_PROFILE", "AWS_REGION", "ES_JAVA_OPTS", "KAFKA_HEAP_OPTS", "HOME"]) == []
 
 
+def test_what_kubernetes_tells_of_a_service_is_no_slip() -> None:
+    links = {
+        f"{service}_{what}"
+        for service in ("KAFKA", "ES", "KAFKA_UI", "COINGECKO_CACHE")
+        for what in (
+            "SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_CLIENT_TLS", "PORT", "PORT_9092_TCP", "PORT_9092_TCP_ADDR",
+            "PORT_9092_TCP_PORT", "PORT_9092_TCP_PROTO", "PORT_53_UDP",
+        )
+    }  # fmt: skip
+    assert warnings_for(links) == []
+    (line,) = warnings_for(["ES_PORT", "KAFKA_SERVICE_HOST"])  # without its service, a person's
+    assert line.startswith("ES_PORT is not a setting")
+
+
 def test_lines_come_in_order() -> None:
     assert [line.split()[0] for line in warnings_for({"KAFKA_Z", "ES_Z", "AWS_S3_Z"})] == [
         "AWS_S3_Z",

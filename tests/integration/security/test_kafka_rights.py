@@ -1,0 +1,103 @@
+"""Each part does its work with the ACLs of docs/security/kafka-acls.sh, and nothing beyond."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from typing import Any
+
+import pytest
+from kafka import TopicPartition
+from kafka import errors as kafka_errors
+
+from common.checks import check_kafka
+from common.clients import kafka as kafka_client
+from common.errors import OperatorError
+from common.settings.catalogue import Kafka
+from consumer.dead_letter_reader import read_letters
+from producer.budget.state_topic import read_all
+from tests.integration.security.conftest import Doors
+
+SECONDS = 30
+
+
+def write(kafka: Kafka, topic: str) -> None:
+    with closing(kafka_client.producer(kafka)) as producer:
+        producer.send(topic, key=b"check", value=None if topic == kafka.state_topic else b"{}").get(timeout=SECONDS)
+
+
+def read(kafka: Kafka, topic: str) -> None:
+    consumer: Any = kafka_client.consumer(kafka, group_id=None)
+    try:
+        partition = TopicPartition(topic, 0)
+        consumer.assign([partition])
+        consumer.seek_to_beginning(partition)
+        consumer.poll(timeout_ms=2_000)
+    finally:
+        consumer.close()
+
+
+def commit(kafka: Kafka, group: str) -> None:
+    consumer: Any = kafka_client.consumer(kafka, group_id=group)
+    try:
+        consumer.committed(TopicPartition(kafka.topic, 0), timeout_ms=SECONDS * 1000)
+    finally:
+        consumer.close(timeout_ms=1000)
+
+
+def administrate(kafka: Kafka, action: Callable[[Any], Any]) -> None:
+    admin = kafka_client.admin(kafka)
+    try:
+        action(admin)
+    finally:
+        admin.close()
+
+
+Act = Callable[[Kafka], object]
+EVERYTHING: dict[str, Act] = {
+    "write topic": lambda kafka: write(kafka, kafka.topic),
+    "write state": lambda kafka: write(kafka, kafka.state_topic),
+    "write dead letters": lambda kafka: write(kafka, kafka.dead_letter_topic),
+    "read topic": lambda kafka: read(kafka, kafka.topic),
+    "read state": lambda kafka: read_all(kafka, timeout=SECONDS),
+    "read dead letters": lambda kafka: list(read_letters(kafka)),
+    "the indexers' group": lambda kafka: commit(kafka, kafka.group_id),
+    "the lease's group": lambda kafka: commit(kafka, kafka.lease_topic),
+    "a reader's own group": lambda kafka: commit(kafka, "crypto_reader-team-a"),
+    "delete the topic": lambda kafka: administrate(kafka, lambda admin: admin.delete_topics([kafka.topic])),
+    "delete records": lambda kafka: administrate(
+        kafka, lambda admin: admin.delete_records({TopicPartition(kafka.topic, 0): 0})
+    ),
+}
+MAY = {
+    "crypto_poller": {"write topic", "write state", "write dead letters", "read state", "the lease's group"},
+    "crypto_indexer": {"write dead letters", "read topic", "read state", "the indexers' group"},
+    "crypto_reader": {"read topic", "a reader's own group"},
+    "crypto_operator": {"write state", "read topic", "read state", "read dead letters"},
+    "crypto_setup": set[str](),
+}
+
+
+@pytest.mark.parametrize("user", MAY)
+def test_each_user_may_do_its_own_work_and_nothing_else(doors: Doors, user: str) -> None:
+    kafka = doors.settings(user).kafka
+    done = {name for name, act in EVERYTHING.items() if _does(kafka, act)}
+    assert done == MAY[user]
+
+
+def _does(kafka: Kafka, act: Act) -> bool:
+    try:
+        act(kafka)
+    except (kafka_errors.KafkaError, OperatorError) as error:
+        if "AuthorizationFailed" in str(error) or "is missing" in str(error):  # what one may not see is not there
+            return False
+        raise
+    return True
+
+
+def test_the_check_says_what_a_user_is_good_for(doors: Doors) -> None:
+    assert "record written, read and deleted on crypto-data.state" in check_kafka(doors.settings("crypto_poller").kafka)
+    assert "right for an indexer, too little for a poller" in check_kafka(doors.settings("crypto_indexer").kafka)
+    with pytest.raises(OperatorError, match="refuses: TopicAuthorizationFailedError") as caught:
+        check_kafka(doors.settings("crypto_reader").kafka)
+    assert "docs/security.md" in str(caught.value)
