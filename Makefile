@@ -30,16 +30,21 @@ run: $(STAMP) ## Live data: engines, set-up, poller and indexer with the setting
 	$(BIN)/cryptoproxy run
 
 .PHONY: test
-test: $(STAMP) ## All tests but the fault suite, on real engines
-	$(BIN)/python -m pytest tests/unit tests/integration -m "not long" $(ARGS)
+test: $(STAMP) ## All tests but the long cases of the fault suite, on real engines
+	$(BIN)/python -m pytest tests/unit tests/integration tests/faults -m "not long" $(ARGS)
 
 .PHONY: unit
 unit: $(STAMP) ## Only the tests that need no engines
 	$(BIN)/python -m pytest tests/unit $(ARGS)
 
 .PHONY: faults
-faults: $(STAMP) ## The fault suite, the long cases too
-	$(BIN)/python -m pytest tests/faults $(ARGS)
+faults: $(STAMP) ## The fault suite and every other long test; writes docs/faults.md
+	$(BIN)/python -m pytest tests/integration -m long $(ARGS)
+	$(BIN)/python -m pytest tests/faults --write-table $(ARGS)
+
+.PHONY: bench
+bench: $(STAMP) ## Benchmarks on real engines, some 20 minutes (ARGS="indexing latency --rounds 3" for single ones)
+	$(BIN)/python -m benchmarks $(ARGS)
 
 .PHONY: check
 check: $(STAMP) ## Format, lint, types, generated files

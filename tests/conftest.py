@@ -11,7 +11,7 @@ import pytest
 T = TypeVar("T")
 
 
-def wait_until(condition: Callable[[], T], *, seconds: float = 30, what: str = "") -> T:
+def wait_until(condition: Callable[[], T], *, seconds: float = 60, what: str = "") -> T:
     """The first true value of ``condition``; fails the test after ``seconds`` with the last value seen."""
     deadline = time.monotonic() + seconds
     while True:

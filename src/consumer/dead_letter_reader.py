@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -12,15 +13,16 @@ from kafka import errors as kafka_errors
 
 from common.clients import kafka as kafka_client
 from common.errors import OperatorError, TransientError
+from common.record import LETTER_HEADERS, NOWHERE
 from common.settings.catalogue import Kafka
-from consumer.dead_letters import HEADERS
 
 _SILENCE_SECONDS = 15.0
 _BATCH = 500
 
 
 class Original(NamedTuple):
-    """The record as it was consumed, with the fields of kafka-python's ConsumerRecord that decoding looks at."""
+    """The record as it was consumed, with the fields of kafka-python's ConsumerRecord that decoding looks at.
+    ``partition`` and ``offset`` are -1 for one that the poller set aside: it never got onto the topic."""
 
     topic: str
     partition: int
@@ -41,6 +43,16 @@ class Letter:
     """When it was set aside, as ISO time."""
     partition: int
     offset: int
+
+    @property
+    def place(self) -> str:
+        """What it is called by: where its record stood, ``0:17``, or itself stands, ``letter:0:5``."""
+        original = self.original
+        return self.own_place if original.offset == NOWHERE else f"{original.partition}:{original.offset}"
+
+    @property
+    def own_place(self) -> str:
+        return f"letter:{self.partition}:{self.offset}"
 
 
 def read_letters(kafka: Kafka, *, connect: Callable[[], Any] | None = None) -> Iterator[Letter]:
@@ -64,15 +76,14 @@ def letter_of(record: Any) -> Letter:
     """A letter from its record. One that somebody else put there has no headers of ours: it is its own original."""
     headers = list(record.headers)
     ours: dict[str, str] = {}
-    if tuple(name for name, _ in headers[: len(HEADERS)]) == HEADERS:
-        ours = {name: (value or b"").decode(errors="replace") for name, value in headers[: len(HEADERS)]}
-        headers = headers[len(HEADERS) :]
-    partition, offset = ours.get("dlq-partition", ""), ours.get("dlq-offset", "")
+    if tuple(name for name, _ in headers[: len(LETTER_HEADERS)]) == LETTER_HEADERS:
+        ours = {name: (value or b"").decode(errors="replace") for name, value in headers[: len(LETTER_HEADERS)]}
+        headers = headers[len(LETTER_HEADERS) :]
     return Letter(
         original=Original(
             topic=ours.get("dlq-topic", record.topic),
-            partition=int(partition) if partition.isdecimal() else record.partition,
-            offset=int(offset) if offset.isdecimal() else record.offset,
+            partition=_number(ours.get("dlq-partition"), record.partition),
+            offset=_number(ours.get("dlq-offset"), record.offset),
             key=record.key,
             value=record.value,
             headers=headers,
@@ -85,19 +96,35 @@ def letter_of(record: Any) -> Letter:
     )
 
 
-def find(letters: Iterable[Letter], place: tuple[int, int]) -> Letter:
-    """The newest letter about the record that stood at ``place`` (partition, offset) of the topic.
+def _number(text: str | None, otherwise: int) -> int:
+    return int(text) if text is not None and re.fullmatch(r"-1|\d{1,19}", text, re.ASCII) else otherwise
+
+
+def parse_place(text: str) -> str:
+    """``0:1234`` (a record's) or ``letter:0:5`` (a letter's own), as :attr:`Letter.place` spells it.
+
+    Raises:
+        ValueError: it is spelled otherwise.
+    """
+    found = re.fullmatch(r"(letter:)?(\d+):(\d+)", text.strip(), re.ASCII)
+    if found is None:
+        raise ValueError(f"{text!r} is neither PARTITION:OFFSET, like 0:1234, nor a letter's, like letter:0:5")
+    return f"{found[1] or ''}{int(found[2])}:{int(found[3])}"
+
+
+def find(letters: Iterable[Letter], place: str) -> Letter:
+    """The newest letter of this place: about the record that stood there, or the letter that stands there itself.
 
     Raises:
         OperatorError: there is none.
     """
     found = None
     for letter in letters:
-        if (letter.original.partition, letter.original.offset) == place:
+        if place in (letter.place, letter.own_place):
             found = letter
     if found is None:
         raise OperatorError(
-            f"no dead letter is about record {place[0]}:{place[1]}",
+            f"no dead letter is about {place}",
             remedy="`cryptoproxy dead-letters list` names those that are there",
         )
     return found

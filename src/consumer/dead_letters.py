@@ -16,14 +16,12 @@ from kafka import errors as kafka_errors
 from common.clients import kafka as kafka_client
 from common.errors import OperatorError
 from common.metrics import IndexerMetrics
-from common.record import iso
+from common.record import letter_headers
 from common.retry import Backoff
 from common.service import Health
 from common.settings.catalogue import Kafka
 from consumer.batch import DeadLetter
 
-HEADERS = ("dlq-reason", "dlq-error", "dlq-topic", "dlq-partition", "dlq-offset", "dlq-time")
-MAX_ERROR_BYTES = 1024
 PART = "dead letters"
 _ACK_SECONDS = 30.0
 
@@ -31,10 +29,15 @@ _ACK_SECONDS = 30.0
 def headers_of(letter: DeadLetter, *, now_ms: int) -> list[tuple[str, bytes]]:
     """The headers of a dead letter: ours first, then the original's, each of which keeps its name."""
     record = letter.record
-    # A record's text may hold half a surrogate pair, which no encoding takes.
-    error = letter.error.encode(errors="replace")[:MAX_ERROR_BYTES].decode(errors="ignore")
-    texts = (letter.reason, error, record.topic, str(record.partition), str(record.offset), iso(now_ms))
-    return [*((name, text.encode()) for name, text in zip(HEADERS, texts, strict=True)), *record.headers]
+    return letter_headers(
+        reason=letter.reason,
+        error=letter.error,
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        now_ms=now_ms,
+        original=record.headers,
+    )
 
 
 class DeadLetterQueue:

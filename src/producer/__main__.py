@@ -2,7 +2,8 @@
 
 import sys
 
-from common.start import start
+from common.start import ENV_FILE, start
+from producer.compaction import command
 from producer.wiring import Poller
 
-sys.exit(Poller(start()).run())
+sys.exit(Poller(start(), compact=command(ENV_FILE)).run())

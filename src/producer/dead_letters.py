@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from kafka import errors as kafka_errors
 
-from common.errors import OperatorError
+from common.errors import OperatorError, PoisonError
 from common.log import Limited
 from common.metrics import PollerMetrics
-from common.record import MAX_RECORD_BYTES
+from common.record import MAX_RECORD_BYTES, RECORD_HEADERS, decode, key, letter_headers
 from common.settings.catalogue import Kafka
 from producer.outbox.entry import Entry
 
 log = logging.getLogger(__name__)
 
 ACK_SECONDS = 30.0
-MAX_ERROR_BYTES = 1024
+_FOREVER_MS = 2**62
 
 
 class DeadLetters:
-    """The same headers as the indexer's dead letters have, but for those that tell an offset: there is none."""
+    """The same letters as the indexer's: of a record as it would be on the topic, but for its place there."""
 
-    def __init__(self, kafka: Kafka, metrics: PollerMetrics) -> None:
+    def __init__(self, kafka: Kafka, metrics: PollerMetrics, *, now_ms: Callable[[], int]) -> None:
         self._kafka = kafka
         self._metrics = metrics
+        self._now_ms = now_ms
         self._limited = Limited(log)
 
     def send(self, producer: Any, line: bytes, reason: str, error: str) -> Any:
@@ -35,14 +37,12 @@ class DeadLetters:
             OperatorError: the topic is missing, or cannot be written to.
         """
         topic = self._kafka.dead_letter_topic
-        headers = [
-            ("dlq-reason", reason.encode()),
-            ("dlq-error", error.encode()[:MAX_ERROR_BYTES].decode(errors="ignore").encode()),
-            ("dlq-topic", self._kafka.topic.encode()),
-        ]
+        headers = letter_headers(
+            reason=reason, error=error, topic=self._kafka.topic, now_ms=self._now_ms(), original=RECORD_HEADERS
+        )
         self._limited.warning(reason, f"a record is a dead letter in {topic} now ({reason}): {error}")
         try:
-            sent = producer.send(topic, value=line, headers=headers)
+            sent = producer.send(topic, key=_key(line), value=line, headers=headers)
         except kafka_errors.KafkaTimeoutError as timeout:
             raise OperatorError(
                 f"topic {topic} does not take dead letters: {timeout}",
@@ -71,3 +71,11 @@ class DeadLetters:
         ]
         for future in futures:
             future.get(timeout=ACK_SECONDS)
+
+
+def _key(line: bytes) -> bytes | None:
+    """None where the line cannot be read."""
+    try:
+        return key(decode(line, now_ms=_FOREVER_MS)).encode()
+    except PoisonError:
+        return None

@@ -71,8 +71,15 @@ class Fetcher:
         self._session.close()
 
 
+class _Straight(requests.Session):
+    """Even where it does not follow a redirect, requests looks where it would lead, and reads the body for that."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Nowhere: the answer is the answer."""
+
+
 def _session() -> requests.Session:
-    session = requests.Session()
+    session = _Straight()
     session.headers.update(_HEADERS)
     return session
 
@@ -85,7 +92,8 @@ def _fetch(answer: Future[Answer], session: requests.Session, call: Call, host: 
 
 
 def _get(session: requests.Session, call: Call, host: str, timeout: float) -> Answer:
-    deadline = time.monotonic() + timeout
+    begun = time.monotonic()
+    deadline = begun + timeout
     try:
         with session.get(
             call.url,
@@ -101,7 +109,8 @@ def _get(session: requests.Session, call: Call, host: str, timeout: float) -> An
         raise TransientError(f"{host} did not answer within {timeout:.1f} s") from error
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
         raise TransientError(f"{host}: {_words(error)}") from error
-    return Answer(response.status_code, headers, _unpacked(body, headers.get("content-encoding", ""), host))
+    seconds = time.monotonic() - begun
+    return Answer(response.status_code, headers, _unpacked(body, headers.get("content-encoding", ""), host), seconds)
 
 
 def _body(response: requests.Response, deadline: float, host: str) -> bytes:
@@ -147,7 +156,11 @@ def _check_size(size: int, host: str) -> None:
 
 
 def check_clock(answer: Answer, *, now_ms: int) -> None:
-    """Compares our clock with the upstream's ``Date``.
+    """Compares our clock with the upstream's ``Date``, which may be as old as the answer took: one that drips for a
+    minute is no clock that is off.
+
+    Args:
+        now_ms: when the answer's last byte had come.
 
     Raises:
         ClockError: more than 30 s apart, so our slots would be wrong.
@@ -160,14 +173,22 @@ def check_clock(answer: Answer, *, now_ms: int) -> None:
         theirs = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()  # HTTP's dates are all of UTC
     except (ValueError, OverflowError):
         return
-    offset = now_ms / 1000 - theirs
     # A cache may answer with the Date of its copy, whose Age it tells; another keeps Date fresh beside an Age.
     age = float(answer.headers["age"]) if answer.headers.get("age", "").isdecimal() else 0.0
-    if min(abs(offset), abs(offset - age)) > MAX_CLOCK_OFFSET_SECONDS:
+    ended = now_ms / 1000
+    # By the steady clock, so that our own one may have been set meanwhile.
+    offsets = [_outside(ended - answer.seconds, ended, date) for date in (theirs, theirs + age)]
+    offset = min(offsets, key=abs)
+    if abs(offset) > MAX_CLOCK_OFFSET_SECONDS:
         raise ClockError(
             f"this clock is {abs(offset):.0f} s {'ahead of' if offset > 0 else 'behind'} the upstream's ({text})",
             remedy="Set the clock (NTP); nothing is polled until it is right",
         )
+
+
+def _outside(first: float, last: float, when: float) -> float:
+    """How far our time from ``first`` to ``last`` is ahead of ``when``; below 0 behind it, 0 with it in between."""
+    return max(first - when, 0.0) or min(last - when, 0.0)
 
 
 def _words(error: BaseException) -> str:

@@ -17,8 +17,6 @@ class Flight:
     def __init__(self, entry: Entry, lines: list[bytes], futures: list[Any]) -> None:
         self.entry = entry
         self.bytes = sum(map(len, lines))
-        self.too_large: list[bytes] = []
-        """Lines that the topic refuses although they were sent alone: kafka-python halves a batch that is refused."""
         self._lines = lines
         self._futures = futures
         self._next = 0
@@ -31,10 +29,7 @@ class Flight:
         """
         before = self._next
         while self._next < len(self._futures) and self._futures[self._next].is_done:
-            try:
-                self._futures[self._next].get(timeout=0)
-            except kafka_errors.MessageSizeTooLargeError:
-                self.too_large.append(self._lines[self._next])
+            self._futures[self._next].get(timeout=0)
             self._next += 1
         return self._next > before
 
@@ -46,6 +41,11 @@ class Flight:
             self._futures[self._next].get(timeout=seconds)
         except kafka_errors.KafkaError:
             return  # look() tells
+
+    @property
+    def unacknowledged(self) -> list[bytes]:
+        """The lines that were not acknowledged when last looked at."""
+        return self._lines[self._next :]
 
     @property
     def done(self) -> bool:

@@ -145,6 +145,10 @@ class PollOnce:
         """
         return self._ask(call, _End(end_ms, self._clock), wait)
 
+    def ban_ends_in(self) -> float:
+        """Seconds for which nothing may be sent to this upstream; 0 without a ban."""
+        return self._budget.ban_ends_in()
+
     def _ask(self, call: Call, end: _End, wait: Wait) -> Answer:
         upstream = self._source.upstream
         while (seconds := self._budget.take(call.cost)) > 0:

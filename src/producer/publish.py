@@ -16,9 +16,10 @@ from kafka import errors as kafka_errors
 
 from common.clients import kafka as kafka_client
 from common.clients.discard import discard
+from common.clock import Clock, SystemClock
 from common.errors import OperatorError, PoisonError
 from common.metrics import PollerMetrics
-from common.record import SCHEMA_VERSION, SCHEMA_VERSION_HEADER, decode, key
+from common.record import RECORD_HEADERS, decode, key
 from common.retry import Backoff
 from common.service import Health, Loop
 from common.settings.catalogue import Kafka
@@ -32,6 +33,8 @@ log = logging.getLogger(__name__)
 PART = "kafka"
 ACK_SECONDS = 30.0
 """Without an acknowledgement for so long, the producer is taken for hung. Below its delivery timeout."""
+DELIVERY_TIMEOUT_MS = 120_000
+"""The producer's own: it gives up what is unacknowledged for so long."""
 SLOW_SECONDS = 5.0
 """Without one for so long, it is said."""
 LONGEST_WAIT = 10.0
@@ -41,7 +44,6 @@ FAREWELL_SECONDS = 3.0
 MAX_POLLS = 64
 MAX_BYTES = 8 * 1024 * 1024
 """On their way at once."""
-_HEADERS = [(SCHEMA_VERSION_HEADER, str(SCHEMA_VERSION).encode())]
 _FOREVER_MS = 2**62
 _LOOK_SECONDS = 0.05
 
@@ -50,7 +52,8 @@ class Publisher:
     """The drain to Kafka; one thread.
 
     Args:
-        connect: makes a producer; secrets are read afresh each time.
+        connect: makes a producer; secrets are read afresh each time. With ``one_by_one=True`` one whose errors are each
+            that of its own record.
         published: told of each poll that is acknowledged.
     """
 
@@ -59,12 +62,12 @@ class Publisher:
         kafka: Kafka,
         outbox: Outbox,
         *,
-        connect: Callable[[], Any],
+        connect: Callable[..., Any],
         published: Callable[[Entry], None],
         health: Health,
         metrics: PollerMetrics,
         quiet: Callable[[str], bool],
-        monotonic: Callable[[], float] = time.monotonic,
+        clock: Clock | None = None,
     ) -> None:
         self._kafka = kafka
         self._outbox = outbox
@@ -73,11 +76,12 @@ class Publisher:
         self._health = health
         self._metrics = metrics
         self._quiet = quiet
-        self._monotonic = monotonic
+        clock = clock or SystemClock()
+        self._monotonic = clock.monotonic
         self._producer: Any = None
         self._flights = InFlight(polls=MAX_POLLS, max_bytes=MAX_BYTES)
         self._progress = 0.0
-        self._dead_letters = DeadLetters(kafka, metrics)
+        self._dead_letters = DeadLetters(kafka, metrics, now_ms=clock.now_ms)
 
     def run(self, loop: Loop) -> None:
         """Until the process stops; what is left then is sent at the next start."""
@@ -119,19 +123,25 @@ class Publisher:
             if not self._flights:
                 self._progress = self._monotonic()
             lines = content.removesuffix(b"\n").split(b"\n") if content else []
-            futures = [self._send(line) for line in lines]
+            futures = [self._send(self._producer, line) for line in lines]
             self._flights.add(Flight(entry, lines, futures))
 
     def _land(self) -> bool:
         landed = False
         for flight in self._flights:
             oldest = flight is self._flights.oldest
-            if flight.look() and oldest:
+            try:
+                heard = flight.look()
+            except kafka_errors.MessageSizeTooLargeError:
+                self._sort_out(flight)
+                return True
+            if heard and oldest:
                 # What was sent later may be acknowledged by other brokers: the oldest tells whether all goes on.
                 self._progress = self._monotonic()
                 self._health.release(PART)
             if flight.done:
-                self._leave(flight)
+                self._flights.landed(flight)
+                self._leave(flight.entry)
                 landed = True
         silent = self._monotonic() - self._progress
         if self._flights and silent > ACK_SECONDS:
@@ -141,24 +151,50 @@ class Publisher:
             self._hold(f"Kafka at {brokers} has not acknowledged what was sent {silent:.0f} s ago")
         return landed
 
-    def _leave(self, flight: Flight) -> None:
-        entry = flight.entry
-        if flight.too_large:
-            self._dead_letters.send_too_large(self._producer, entry, flight.too_large)
+    def _sort_out(self, flight: Flight) -> None:
+        """Something is too large for the topic. Which record it is, the error does not tell: see ``one_by_one`` of
+        :func:`common.clients.kafka.producer`.
+
+        Raises:
+            kafka.errors.KafkaError, OperatorError: it cannot be told, or mended, now.
+        """
+        alone = len(self._flights) == 1
+        self._throw_away()
+        if not alone:
+            return  # the polls come one after the other now, and then it is known which one it is
+        producer = self._connect(one_by_one=True)
+        try:
+            too_large = self._too_large(producer, flight.unacknowledged)
+            if too_large:
+                self._dead_letters.send_too_large(producer, flight.entry, too_large)
+        finally:
+            discard(producer, seconds=2.0)
+        self._leave(flight.entry, dead=len(too_large))
+
+    def _too_large(self, producer: Any, lines: list[bytes]) -> list[bytes]:
+        """Sends each line by itself; those that the topic refuses for their size. All others are acknowledged."""
+        found = []
+        for line, future in [(line, self._send(producer, line)) for line in lines]:
+            try:
+                future.get(timeout=ACK_SECONDS)
+            except kafka_errors.MessageSizeTooLargeError:
+                found.append(line)
+        return found
+
+    def _leave(self, entry: Entry, *, dead: int = 0) -> None:
         self._outbox.done(KAFKA, entry)
-        self._flights.landed(flight)
         self._published(entry)
-        count = entry.records - len(flight.too_large)
+        count = entry.records - dead
         self._metrics.records_published.labels(entry.source).inc(count)
         level = logging.DEBUG if self._quiet(entry.source) else logging.INFO
         log.log(level, "%d records sent to %s", count, self._kafka.topic)
 
-    def _send(self, line: bytes) -> Any:
+    def _send(self, producer: Any, line: bytes) -> Any:
         try:
             record = decode(line, now_ms=_FOREVER_MS)
         except PoisonError as error:  # kept by another version of this program, with another contract
-            return self._dead_letters.send(self._producer, line, error.reason, str(error))
-        return self._producer.send(self._kafka.topic, key=key(record).encode(), value=line, headers=_HEADERS)
+            return self._dead_letters.send(producer, line, error.reason, str(error))
+        return producer.send(self._kafka.topic, key=key(record).encode(), value=line, headers=RECORD_HEADERS)
 
     def _hold(self, why: str) -> None:
         self._health.hold(PART, f"{why} ({self._outbox.count(KAFKA)} polls wait on disk; polling goes on)")
@@ -166,6 +202,10 @@ class Publisher:
     def _fail(self, error: kafka_errors.KafkaError | OperatorError) -> None:
         meaning = error if isinstance(error, OperatorError) else kafka_client.meaning(error, self._kafka)
         self._hold(str(meaning))
+        self._throw_away()
+
+    def _throw_away(self) -> None:
+        """The producer, with all that is under way."""
         self._flights.lost()
         producer, self._producer = self._producer, None
         if producer is not None:
@@ -186,7 +226,7 @@ class Publisher:
             discard(producer, seconds=2.0)
 
 
-def connect(kafka: Kafka) -> Any:
+def connect(kafka: Kafka, *, one_by_one: bool = False) -> Any:
     """A producer for the topic, which is there.
 
     Raises:
@@ -202,4 +242,4 @@ def connect(kafka: Kafka) -> Any:
     if found["error_code"]:
         error = kafka_errors.for_code(found["error_code"])
         raise kafka_client.meaning(error(kafka.topic), kafka)
-    return kafka_client.producer(kafka)
+    return kafka_client.producer(kafka, delivery_timeout_ms=DELIVERY_TIMEOUT_MS, one_by_one=one_by_one)

@@ -24,7 +24,7 @@ from producer.statistics import Quota, Statistics
 log = logging.getLogger(__name__)
 
 QUIET_BELOW_MS = 5_000
-"""Faster sources say their statistics instead of a line per poll."""
+"""Faster sources say their first poll, and then their statistics instead of a line per poll."""
 STANDBY_SECONDS = 0.5
 """A standby looks so often whether it is the active poller now: a slot under way is not lost by a handover."""
 _LOGGED_ASSETS = 10_000
@@ -35,7 +35,7 @@ class SourceLoop:
 
     Args:
         may_poll: whether this process is the active poller right now.
-        before_poll: what must have been tried before the first poll.
+        before_poll: waits for what must have been tried before the first poll; asked each time.
         kept: told of each kept poll, when its answer had arrived (monotonic seconds), and how many bytes it has.
         quotas: what is used and left of the upstream's budget, by window.
     """
@@ -72,6 +72,7 @@ class SourceLoop:
         self._gap = ("busy", "")
         self._poll_bytes = 0
         self._logged: set[tuple[str, str]] = set()
+        self._reported = 0, 0
 
     def run(self, loop: Loop) -> None:
         """Until the process stops. `schedule` triggers, the grid decides."""
@@ -86,7 +87,7 @@ class SourceLoop:
                 break
             job.next_run = min(job.next_run, datetime.now())  # noqa: DTZ005 - a clock that stepped back meanwhile
             scheduler.run_pending()
-        if self._statistics.polls or self._statistics.missed:
+        if (self._statistics.polls, self._statistics.missed) != self._reported:
             self._report()
 
     def _seconds_to_next(self) -> float:
@@ -132,8 +133,9 @@ class SourceLoop:
 
     def _begun(self, wait: Wait) -> bool:
         """Whether this process polls; takes over where the poller before it has left off."""
-        if self._may_poll() and not self._polling:
+        if self._may_poll():
             self._before_poll(wait)
+        if self._may_poll() and not self._polling:
             # The poller before this one has told what it kept last; what came between, nobody polled.
             self._grid.begin_after(self._outbox.last_slot(self.name))
             self._gap = "no_poller", "no poller was active"
@@ -178,7 +180,8 @@ class SourceLoop:
         for reason, count in rejected.items():
             self._metrics.rows_rejected.labels(self.name, reason).inc(count)
         self._say_rejected(polled.rejected)
-        level = logging.DEBUG if self._grid.interval_ms < QUIET_BELOW_MS else logging.INFO
+        first = self._statistics.polls == 0  # said in any case: people wait for it
+        level = logging.DEBUG if self._grid.interval_ms < QUIET_BELOW_MS and not first else logging.INFO
         what = "coins" if self.name == "coingecko" else "pairs"
         log.log(
             level, "%d %s fetched from %s for %s in %.2f s",
@@ -189,6 +192,7 @@ class SourceLoop:
             self._report()
 
     def _report(self) -> None:
+        self._reported = self._statistics.polls, self._statistics.missed
         self._statistics.report(calls=self._poll.calls, quotas=self._quotas())
 
     def _say_rejected(self, rejected: list[Rejected]) -> None:

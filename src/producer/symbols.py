@@ -46,13 +46,18 @@ class SymbolLists:
         self._ask = ask
         self._may_poll = may_poll
         self._clock = clock
+        self._deadlines: dict[str, float] = {}
         self._tried = {name: threading.Event() for name in self._due}
 
     def wait_for_first(self, source: str, wait: Wait) -> None:
-        """Returns when the list of ``source`` was asked for once, with whatever success."""
-        deadline = self._clock.monotonic() + FIRST_WAIT_SECONDS
+        """Returns when the list of ``source`` was asked for once, with whatever success. At once, and not only the
+        first time, while its upstream wants to be left alone: the source meets that itself, and says so."""
         while source in self._tried and not self._tried[source].is_set():
-            if self._clock.monotonic() >= deadline or wait(_LOOK_SECONDS):
+            now = self._clock.monotonic()
+            if self._ask[source].ban_ends_in() > 0:
+                self._deadlines.pop(source, None)
+                return
+            if now >= self._deadlines.setdefault(source, now + FIRST_WAIT_SECONDS) or wait(_LOOK_SECONDS):
                 return
 
     def run(self, loop: Loop) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
+from collections.abc import Sequence
 from functools import partial
 
 from common.clients import kafka as kafka_client
@@ -15,6 +16,7 @@ from common.settings import Settings
 from lake.store import Store
 from producer.archive import Archiver
 from producer.budget.state_topic import StatePublisher, budget_key, slot_key
+from producer.compaction import DailyCompaction
 from producer.fetch import Fetcher
 from producer.gauges import Gauges
 from producer.grid import Grid
@@ -38,9 +40,17 @@ class Poller:
 
     Args:
         alone: for a single poll by hand or cron: no lease, and no object of the lake shared with later polls.
+        compact: the command that compacts the lake, run at LAKE_COMPACT_AT.
     """
 
-    def __init__(self, settings: Settings, *, clock: Clock | None = None, alone: bool = False) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Clock | None = None,
+        alone: bool = False,
+        compact: Sequence[str] | None = None,
+    ) -> None:
         self.settings = settings
         self.clock = clock = clock or SystemClock()
         upstreams, kafka, poller = settings.upstreams, settings.kafka, settings.poller
@@ -86,6 +96,7 @@ class Poller:
             published=self.timings.published,
             health=service.health,
             metrics=metrics,
+            clock=clock,
             quiet=self._quiet,
         )
         self.archiver = Archiver(
@@ -97,6 +108,11 @@ class Poller:
             metrics=metrics,
             clock=clock,
             quiet=self._too_often,
+        )
+        self.compaction = (
+            DailyCompaction(settings.s3.compact_at, compact, active=self.may_poll, clock=clock)
+            if settings.s3.compact_at and compact
+            else None
         )
         self.loops = {source.name: self._source_loop(source) for source in self.sources}
 
@@ -119,6 +135,7 @@ class Poller:
             ("state", self._publish_state),
             ("symbols", self.symbols.run),
             ("gauges", gauges.run),
+            *((("compact", self.compaction.run),) if self.compaction is not None else ()),
             *((f"poll {name}", loop.run) for name, loop in self.loops.items()),
         ):
             self.service.add(name, loop)

@@ -1,8 +1,12 @@
-"""One Kafka and one S3 for all cases here. A case may stop, freeze and kill them, and leaves them running."""
+"""One Kafka and one S3 for all cases here. A case may stop, freeze and kill them, and leaves them running.
+
+What each case does, and which fault is where: README.md beside this file.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,10 +16,19 @@ from engines.kafka import Kafka
 from engines.ports import free_ports
 from engines.s3 import S3
 from engines.stack import bring_up, take_down
-from tests.faults.judge import Verdict
+from tests.faults import table
 from tests.faults.rig import Engines, Rig
 
-_REPORT = pytest.StashKey[list[tuple[str, Verdict, float]]]()
+_ROWS = pytest.StashKey[list[table.Row]]()
+_LINES = pytest.StashKey[list[str]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--write-table",
+        action="store_true",
+        help="fault suite: write what the judge found to docs/faults.md, if all cases ran and passed",
+    )
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +38,14 @@ def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engines]:
     options = Options(die_with_parent=True)
     made = Engines(
         Kafka(folder / "kafka", port=port, controller_port=controller, heap_mb=384, options=options),
-        S3(folder / "s3", port=s3_port, access_key="faults", secret_key="faults-secret", heap_mb=128, options=options),
+        S3(
+            folder / "s3",
+            port=s3_port,
+            access_key="suite-access",
+            secret_key="suite-secret",
+            heap_mb=128,
+            options=options,
+        ),
     )
     bring_up((made.kafka, made.s3))
     yield made
@@ -51,23 +71,48 @@ def rig(engines: Engines, tmp_path: Path) -> Iterator[Rig]:
         yield made
 
 
-Report = Callable[[Verdict, float], None]
+Report = Callable[[table.Judged, float | None], None]
 
 
 @pytest.fixture
 def report(request: pytest.FixtureRequest) -> Report:
-    """Notes a case for the table at the end: what the judge found, and how many seconds until a fresh poll flowed."""
-    rows = request.config.stash.setdefault(_REPORT, [])
-    return lambda verdict, seconds: rows.append((request.node.name, verdict, seconds))
+    """Notes this case as a row of the table at the end of the run: ``report(verdict, seconds)``.
+
+    ``verdict`` is what the judge found (a `judge.Verdict`, or anything with ``records``, ``lost``, ``doubled`` and
+    ``again``), ``seconds`` the time from the end of the fault until a fresh record had gone all the way, None where
+    nothing had to recover. The row's name is the test's, its heading the first sentence of the module's docstring.
+    Called once a case, when all else has been asserted.
+    """
+    rows = request.config.stash.setdefault(_ROWS, [])
+    theme, case = table.theme_of(request.module.__doc__), table.in_words(request.node.name)
+    return lambda verdict, seconds: rows.append(table.Row(theme, case, verdict, seconds))
+
+
+Say = Callable[[str], None]
+
+
+@pytest.fixture
+def say(request: pytest.FixtureRequest) -> Say:
+    """Says a line at the end of the run, also of a case that passes: what is needed to do it again."""
+    lines = request.config.stash.setdefault(_LINES, [])
+
+    def note(line: str) -> None:
+        print(line)  # where the case fails, with it
+        lines.append(line)
+
+    return note
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    if not (rows := config.stash.get(_REPORT, [])):
+    if not (rows := config.stash.get(_ROWS, [])):
         return
     terminalreporter.section("what the judge found")
-    terminalreporter.line(
-        f"{'case':<72} {'polls':>6} {'records':>8} {'lost':>5} {'doubled':>8} {'again':>6} {'back in':>8}"
-    )
-    for name, verdict, seconds in rows:
-        counts = f"{verdict.polls:>6} {verdict.records:>8} {verdict.lost:>5} {verdict.doubled:>8} {verdict.again:>6}"
-        terminalreporter.line(f"{name.removeprefix('test_'):<72} {counts} {seconds:>7.1f}s")
+    for line in [*table.on_terminal(rows), *config.stash.get(_LINES, [])]:
+        terminalreporter.line(line)
+    if not config.getoption("--write-table", default=False):
+        return
+    if any(terminalreporter.stats.get(outcome) for outcome in ("failed", "error", "deselected")):
+        terminalreporter.line(f"{table.PAGE.name} is left as it is: not all cases ran and passed")
+        return
+    table.PAGE.write_text(table.page(rows, when=f"{datetime.now(UTC):%Y-%m-%d}"))
+    terminalreporter.line(f"written to {table.PAGE}")

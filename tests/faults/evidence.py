@@ -15,6 +15,7 @@ from kafka import TopicPartition
 from common.clients import kafka as kafka_client
 from common.record import from_iso
 from common.settings import Settings
+from common.settings.catalogue import S3
 from lake import reader
 from lake.objects import lines_of
 from lake.store import Store
@@ -49,18 +50,31 @@ def on_topic(settings: Settings, topic: str | None = None) -> list[Found]:
         consumer.close()
 
 
-def in_lake(settings: Settings) -> dict[str, list[bytes]]:
+class Remembering(Store):
+    """Reads each object once: their names are those of their content, and a world is judged many times."""
+
+    def __init__(self, settings: S3) -> None:
+        super().__init__(settings)
+        self._known: dict[str, bytes] = {}
+
+    def get(self, key: str) -> bytes:
+        if key not in self._known:
+            self._known[key] = super().get(key)
+        return self._known[key]
+
+
+def in_lake(settings: Settings, store: Store | None = None) -> dict[str, list[bytes]]:
     """The lines of each raw object, by its key."""
-    store = Store(settings.s3)
+    store = store or Store(settings.s3)
     return {key: list(lines_of(key, store.get(key))) for key in store.keys(f"{settings.s3.prefix}/v1/raw/")}
 
 
-def by_readers_rule(settings: Settings, slots: Iterable[int]) -> dict[str, bytes]:
+def by_readers_rule(settings: Settings, slots: Iterable[int], store: Store | None = None) -> dict[str, bytes]:
     """Each id once, as the lake's own reader gives it, from the hours of ``slots``."""
     slots = list(slots)
     if not slots:
         return {}
-    store = Store(settings.s3)
+    store = store or Store(settings.s3)
     return {
         identity: line
         for source in reader.sources(store)

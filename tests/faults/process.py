@@ -20,7 +20,7 @@ from tests.faults import launch
 
 ROOT = Path(__file__).parents[2]
 _SETTINGS = ("KAFKA_", "ES_", "AWS_", "COINGECKO_", "BINANCE_", "BYBIT_", "OUTBOX_", "LOG_", "SOURCES", "ENGINES_")
-_HEALTH = re.compile(r"health and metrics at (\S+)")
+_HEALTH = re.compile(r"health and metrics at (http://[^\s\"]+)")
 _SAMPLE = re.compile(r"^cryptoproxy_(\w+?)(?:_total)?(?:\{(.*)\})? (\S+)$", re.MULTILINE)
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
 _STATISTICS = re.compile(r"(\S+) so far: (\d+) polls, \d+ records, (\d+) slots missed")
@@ -29,6 +29,9 @@ _OUTAGE = re.compile(r"(\S+): polled again at \S+; (\d+) slots missed")
 
 class PollerProcess:
     """Started at once. With ``test`` (what `launch` understands) by the test launcher, else by `python -m producer`."""
+
+    module = "producer"
+    launcher = launch.__file__
 
     def __init__(
         self, name: str, folder: Path, texts: Mapping[str, str], test: Mapping[str, str] | None = None
@@ -42,7 +45,7 @@ class PollerProcess:
         self._lines: list[str] = []
         self.started = time.monotonic()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "producer"] if test is None else [sys.executable, launch.__file__],
+            [sys.executable, "-m", self.module] if test is None else [sys.executable, self.launcher],
             env=inherited | dict(texts) | dict(test or {}) | {"PYTHONPATH": paths},
             cwd=self.folder,
             stdout=subprocess.DEVNULL,
@@ -68,7 +71,7 @@ class PollerProcess:
         """The lines of the log that have all these words."""
         return [line for line in list(self._lines) if all(word in line for word in words)]
 
-    def wait_said(self, *words: str, seconds: float = 30, times: int = 1) -> str:
+    def wait_said(self, *words: str, seconds: float = 60, times: int = 1) -> str:
         """The last of so many lines with all these words."""
         return wait_until(
             lambda: found[-1] if len(found := self.said(*words)) >= times else "",
@@ -87,7 +90,7 @@ class PollerProcess:
         """Why it is not ready; empty when it is."""
         return dict(requests.get(f"{self.url}/readyz", timeout=5).json()["reasons"])
 
-    def wait_reason(self, *words: str, seconds: float = 30) -> str:
+    def wait_reason(self, *words: str, seconds: float = 60) -> str:
         """The reason that has all these words."""
 
         def found() -> str:
@@ -134,7 +137,7 @@ class PollerProcess:
     def _statistics(self) -> list[tuple[str, str, str]]:
         return _STATISTICS.findall(self.log)
 
-    def wait_polls(self, more: int, *, source: str | None = None, seconds: float = 30) -> float:
+    def wait_polls(self, more: int, *, source: str | None = None, seconds: float = 60) -> float:
         """Until it has kept so many more polls; the seconds that it took."""
         began, before = time.monotonic(), self.polls(source)
         wait_until(
@@ -144,7 +147,7 @@ class PollerProcess:
         )
         return time.monotonic() - began
 
-    def wait_missed(self, count: int, *, source: str, seconds: float = 30) -> None:
+    def wait_missed(self, count: int, *, source: str, seconds: float = 60) -> None:
         """Until it has counted so many slots as missed, in all."""
         wait_until(
             lambda: self.missed()[source] >= count,
@@ -155,7 +158,7 @@ class PollerProcess:
     def signal(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
 
-    def wait_end(self, seconds: float = 30) -> int:
+    def wait_end(self, seconds: float = 60) -> int:
         """Its exit code."""
         code = self._process.wait(seconds)
         self._reader.join(5)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -74,6 +74,7 @@ class Rig:
             "BYBIT_CALLS_PER_5S": "0",
             **self._texts,
         }
+        self._lake = evidence.Remembering(self.settings.s3)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -144,19 +145,24 @@ class Rig:
         self.settled_in = time.monotonic() - began
 
     def judge(
-        self, *, documents: Mapping[str, Mapping[str, object]] | None = None, two_holders: bool = False
+        self,
+        *,
+        documents: Mapping[str, Mapping[str, object]] | None = None,
+        two_holders: bool = False,
+        taken: Sequence[evidence.Found] = (),
     ) -> Verdict:
-        """Settles, asks the judge, and lets the upstream come back."""
+        """Settles, asks the judge, and lets the upstream come back. ``taken`` was on the topic before the case itself
+        took it off there."""
         self.settle()
         settings = self.settings
-        found = evidence.on_topic(settings)
+        found = [*taken, *evidence.on_topic(settings)]
         slots = {slot for _, slot in evidence.slots_of(each.value for each in found)}
         verdict = judge(
             Case(
                 served=self.sandbox.ledger.entries(),
                 topic=found,
-                lake=evidence.by_readers_rule(settings, slots),
-                objects=evidence.in_lake(settings),
+                lake=evidence.by_readers_rule(settings, slots, self._lake),
+                objects=evidence.in_lake(settings, self._lake),
                 witnessed=self.witnessed,
                 kept=None if self.killed_ms else sum(poller.kept() for poller in self.pollers),
                 missed=sum((poller.missed() for poller in self.pollers), Counter()),

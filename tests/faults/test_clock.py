@@ -50,7 +50,7 @@ def test_a_step_is_noticed_and_undone_without_a_slot_twice(
     assert poller.polls() == kept
     assert poller.missed()["coingecko"] - missed < 60, "the hour counts as missed, though nobody lived it"
     offset.set(0)
-    seconds = poller.wait_polls(2, seconds=15)
+    seconds = poller.wait_polls(2)
     poller.wait_ready()
     verdict = rig.judge().require()
     assert verdict.again == 0

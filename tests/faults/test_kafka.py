@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 
 import psutil
 import pytest
+from click.testing import CliRunner
 from kafka.admin import ConfigResource, ConfigResourceType
 
+from cli.dead_letters import dead_letters
 from common.clients import kafka as kafka_client
 from engines.kafka import Kafka
 from sandbox import Rule
@@ -25,7 +28,9 @@ SOON = {"TEST_PATCH": json.dumps({"producer.publish.ACK_SECONDS": 3.0})}
 def wait_stored(rig: Rig, poller: PollerProcess, more: int) -> None:
     """The lake goes on."""
     before = poller.metric("objects_archived")
-    wait_until(lambda: poller.metric("objects_archived") >= before + more, what=f"{more} more objects in the lake")
+    wait_until(
+        lambda: poller.metric("objects_archived") >= before + more, what=f"{more} more objects in the lake", seconds=60
+    )
 
 
 def wait_published(poller: PollerProcess, *, seconds: float = 60) -> float:
@@ -44,7 +49,7 @@ def test_without_kafka_at_the_start_a_poller_waits_and_says_why(rig: Rig, kafka:
     assert not rig.sandbox.ledger.entries(), "it cannot know whether another one polls"
     kafka.start()
     kafka.wait_ready()
-    seconds = poller.wait_polls(1, seconds=30)
+    seconds = poller.wait_polls(1)
     poller.wait_ready()
     report(rig.judge().require(), seconds)
 
@@ -62,7 +67,7 @@ def test_while_kafka_is_gone_polls_go_to_disk_and_lake_and_then_to_the_topic(
     wait_stored(rig, poller, 2)
     if how == "frozen":
         # What hangs is thrown away: kafka-python's producer may never come back.
-        wait_until(lambda: poller.metric("producer_replaced") >= 1, what="a new producer")
+        wait_until(lambda: poller.metric("producer_replaced") >= 1, what="a new producer", seconds=60)
         kafka.resume()
     else:
         kafka.start()
@@ -124,7 +129,22 @@ def test_one_record_that_the_topic_refuses_as_too_large_is_a_dead_letter_and_the
     letters = evidence.on_topic(rig.settings, rig.settings.kafka.dead_letter_topic)
     assert len({letter.value for letter in letters}) == 2
     assert all(dict(letter.headers)["dlq-reason"] == b"too_large" for letter in letters)
+    listed = cryptoproxy(rig, "list")
+    assert listed.count("too_large") == len(letters)
+    (place, *_) = re.findall(r"letter:\d+:\d+", listed)
+    shown = cryptoproxy(rig, "show", place)
+    assert f"record     {rig.settings.kafka.topic} {place}" in shown
+    assert re.search(r"^key        b'coingecko:[^:]+:USD'$", shown, re.MULTILINE)
     report(verdict, seconds)
+
+
+def cryptoproxy(rig: Rig, *arguments: str) -> str:
+    """What `cryptoproxy dead-letters` says."""
+    env_file = rig.folder / "env"
+    env_file.write_text("".join(f"{name}={value}\n" for name, value in rig.texts.items()))
+    result = CliRunner().invoke(dead_letters, arguments, obj=env_file)
+    assert result.exit_code == 0, result.output
+    return result.output
 
 
 def test_a_limit_below_every_record_is_an_operators_mistake_and_costs_no_record(rig: Rig, report: Report) -> None:
@@ -154,7 +174,7 @@ def test_a_stop_while_kafka_is_away_ends_well_within_ten_seconds(
     else:
         kafka.start()
         kafka.wait_ready()
-    seconds = rig.start("again", test=ALONE).wait_polls(1, seconds=40)
+    seconds = rig.start("again", test=ALONE).wait_polls(1)
     report(rig.judge().require(), seconds)
 
 
@@ -190,16 +210,22 @@ def test_kafka_is_gone_for_two_minutes(rig: Rig, kafka: Kafka, report: Report, h
     report(verdict, seconds)
 
 
-@pytest.mark.long
 @pytest.mark.timeout(500)
+@pytest.mark.parametrize(
+    "delivery_timeout", [4, pytest.param(120, marks=pytest.mark.long)], ids=lambda seconds: f"{seconds}_s"
+)
 def test_kafka_is_gone_for_longer_than_the_delivery_timeout_and_the_client_hangs(
-    rig: Rig, kafka: Kafka, report: Report
+    rig: Rig, kafka: Kafka, report: Report, delivery_timeout: int
 ) -> None:
     """The own watch on acknowledgements is put out of action, so that the client's batches expire in it."""
-    poller = rig.start(test={"TEST_PATCH": json.dumps({"producer.publish.ACK_SECONDS": 100_000.0})})
+    patch = {
+        "producer.publish.ACK_SECONDS": 100_000.0,
+        "producer.publish.DELIVERY_TIMEOUT_MS": delivery_timeout * 1000,
+    }
+    poller = rig.start(test={"TEST_PATCH": json.dumps(patch)})
     poller.wait_polls(2)
     kafka.suspend()
-    time.sleep(150)  # the fault is a duration: the delivery timeout is 120 s
+    time.sleep(1.25 * delivery_timeout)  # the fault is a duration
     kafka.resume()
     seconds = wait_published(poller, seconds=90)
     assert poller.metric("producer_replaced") >= 1

@@ -67,6 +67,7 @@ FAULTS = (
     coingecko("403_page_of_coingecko", WAITS, silent_ms=1_900, status=403, times=1),
     binance("403_page_of_binance", WAITS, silent_ms=1_900, status=403, times=1),
     coingecko("page_with_status_200", "not what coingecko speaks", rewrite="html"),
+    coingecko("redirect", "COINGECKO_BASE_URL", status=302, headers={"location": "https://elsewhere.example/api"}),
     coingecko("500", "500", status=500),
     binance("503", "503", status=503),
     coingecko("timeout", "did not answer within", hold=True),
@@ -87,18 +88,35 @@ FAULTS = (
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_nothing_false_is_kept_and_polls_flow_afterwards(running: Running, fault: Fault, report: Report) -> None:
     rig, poller = running
-    poller.wait_ready(seconds=10)
+    poller.wait_ready()
     missed, others = poller.missed()[fault.source], poller.polls(OTHER[fault.source])
     rig.sandbox.script.add(fault.rule)
-    poller.wait_reason(*fault.words, seconds=10)
-    poller.wait_missed(missed + 2, source=fault.source, seconds=10)
+    poller.wait_reason(*fault.words)
+    poller.wait_missed(missed + 2, source=fault.source)
     assert poller.polls(OTHER[fault.source]) > others, "the other source was held up"
     rig.sandbox.script.clear()
-    seconds = poller.wait_polls(1, source=fault.source, seconds=10)
-    poller.wait_ready(seconds=5)
+    seconds = poller.wait_polls(1, source=fault.source)
+    poller.wait_ready()
     report(rig.judge().require(), seconds)
     if fault.silent_ms:
         assert fault.silent_ms <= silence_after_fault(rig, fault)
+
+
+def test_a_ban_holds_across_a_restart(rig: Rig, report: Report) -> None:
+    """Its end is on the disk: a supervisor that restarts the process must not make it worse."""
+    rig.texts |= {"SOURCES": "binance", "KAFKA_PRODUCER_BATCH_INTERVAL": "0.5"}
+    poller = rig.start(test={"TEST_ALONE": "1"})
+    poller.wait_polls(2)
+    fault = binance("ban", WAITS, status=418, retry_after=20, times=1)
+    rig.sandbox.script.add(fault.rule)
+    poller.wait_reason(*fault.words)
+    rig.kill(poller)
+    again = rig.start("again", test={"TEST_ALONE": "1"})
+    again.wait_reason(*fault.words)
+    assert again.metric("upstream_ban_seconds", upstream="binance") > 0
+    seconds = again.wait_polls(1)
+    report(rig.judge().require(), seconds)
+    assert silence_after_fault(rig, fault) >= 19_900
 
 
 def silence_after_fault(rig: Rig, fault: Fault) -> int:
@@ -110,7 +128,7 @@ def silence_after_fault(rig: Rig, fault: Fault) -> int:
 
 def test_one_bad_answer_is_mended_within_its_slot(running: Running, report: Report) -> None:
     rig, poller = running
-    poller.wait_ready(seconds=10)
+    poller.wait_ready()
     missed = poller.missed()["coingecko"]
     for rule in (Rule(path=COINGECKO, status=502, times=1), Rule(path=COINGECKO, rewrite="garbage", times=1)):
         rig.sandbox.script.add(rule)
@@ -134,7 +152,7 @@ def with_nulls(body: bytes) -> bytes:
 
 def test_of_a_page_with_nulls_the_good_rows_are_kept(running: Running, report: Report) -> None:
     rig, poller = running
-    poller.wait_ready(seconds=10)
+    poller.wait_ready()
     before = poller.metric("rows_rejected", source="coingecko", reason="no_price")
     rig.sandbox.script.add(Rule(path=COINGECKO, rewrite=with_nulls, times=2))
     assert rig.sandbox.script.wait_fired(2)
@@ -147,7 +165,7 @@ def test_of_a_page_with_nulls_the_good_rows_are_kept(running: Running, report: R
 
 def test_stale_prices_are_kept_with_the_time_that_the_upstream_gives_them(running: Running, report: Report) -> None:
     rig, poller = running
-    poller.wait_ready(seconds=10)
+    poller.wait_ready()
     bodies: list[bytes] = []
 
     def the_first(body: bytes) -> bytes:
@@ -165,12 +183,12 @@ def test_an_upstream_that_is_slower_than_the_interval_skips_slots_and_piles_noth
     running: Running, report: Report
 ) -> None:
     rig, poller = running
-    poller.wait_ready(seconds=10)
+    poller.wait_ready()
     asked, missed = len(rig.sandbox.ledger), poller.missed()["coingecko"]
     rig.sandbox.script.add(Rule(path=COINGECKO, delay=1.2))
     poller.wait_missed(missed + 4, source="coingecko")
     rig.sandbox.script.clear()
-    seconds = poller.wait_polls(1, source="coingecko", seconds=10)
+    seconds = poller.wait_polls(1, source="coingecko")
     said = poller.wait_said("coingecko: polled again", "slots missed since")
     assert "did not answer within" in said
     requests = [entry for entry in rig.sandbox.ledger.entries(since=asked) if entry.upstream == "coingecko"]
@@ -180,13 +198,13 @@ def test_an_upstream_that_is_slower_than_the_interval_skips_slots_and_piles_noth
 
 def test_an_upstream_that_is_away_is_one_outage_in_the_log_with_its_length(running: Running, report: Report) -> None:
     rig, poller = running
-    poller.wait_ready(seconds=10)
+    poller.wait_ready()
     outages = len(poller.said("coingecko: polled again"))
     missed = poller.missed()["coingecko"]
     rig.sandbox.pause()
     poller.wait_missed(missed + 3, source="coingecko")
     rig.sandbox.resume()
-    seconds = poller.wait_polls(1, source="coingecko", seconds=10)
+    seconds = poller.wait_polls(1, source="coingecko")
     lines = list(poller.said("coingecko: polled again")[outages:])
     assert len(lines) == 1
     assert int(lines[0].split("; ")[1].split(" ")[0]) >= 3

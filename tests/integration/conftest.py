@@ -33,13 +33,13 @@ def endpoints(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoints]:
         die_with_parent=True,
     )
     with stack:
-        wait_until(lambda: group_coordinator_is_there(stack.endpoints), what="Kafka's coordinator of groups")
+        wait_until(lambda: group_coordinator_is_there(stack.endpoints.kafka), what="Kafka's coordinator of groups")
         yield stack.endpoints
 
 
-def group_coordinator_is_there(endpoints: Endpoints) -> bool:
+def group_coordinator_is_there(brokers: str) -> bool:
     """A new broker makes its topic of offsets at the first question for one."""
-    admin = kafka_client.admin(Settings.from_texts({"KAFKA_BROKERS_HOST_PORT": endpoints.kafka}).kafka)
+    admin = kafka_client.admin(Settings.from_texts({"KAFKA_BROKERS_HOST_PORT": brokers}).kafka)
     try:
         admin.list_group_offsets({"nobody": None})
     except kafka_errors.RetriableError:

@@ -100,8 +100,8 @@ class Holding:
         if now >= self._say_again and self._tenure.may_poll(self._pauses.look()):
             self._say_again = now + SAY_AGAIN
             log.warning(
-                "lease: Kafka cannot confirm it%s; goes on polling into the outbox. If only this process is cut off, "
-                "another one polls too: their records have the same ids",
+                "Kafka does not confirm that this is the one to poll%s; it polls on into the outbox. If only this "
+                "process is cut off, another one polls too: their records have the same ids",
                 f" ({error})" if error else "",
             )
 
@@ -115,5 +115,5 @@ class Holding:
         self._pauses.forget()
         if self.unconfirmed:
             self._say_again = now
-            log.info("lease confirmed again, after %.0f s", now - self._confirmed_at)
+            log.info("Kafka confirms again that this is the one to poll, after %.0f s", now - self._confirmed_at)
         self._confirmed_at, self._due, self.unconfirmed = now, now + self._timing.confirm, False

@@ -46,7 +46,7 @@ class Hooks:
         except (TransientError, OperatorError) as error:
             self.trouble, self._preparing = error, None
             self._next_try = now + self._backoff.next()
-            log.warning("the lease is here, but polling cannot begin: %s", error)
+            log.warning("this is the poller to go on, but polling cannot begin: %s", error)
             return False
         self._backoff.reset()
         self.trouble = None
@@ -66,7 +66,7 @@ class Hooks:
         try:
             losing.result()
         except (TransientError, OperatorError) as error:
-            log.warning("after the lease was lost: %s", error)
+            log.warning("this poller has stopped polling; what a successor wants to know is not told: %s", error)
 
     def _start(self, name: str, hooks: list[Hook]) -> Future[None]:
         def run() -> None:

@@ -102,7 +102,7 @@ class Lease:
         before, now = self._tenure.stage, self._seconds()
         self._notice_pause(now)
         if self._connection.tend(now):
-            log.info("lease: joins the group %s as %s", self._kafka.lease_topic, self._identity)
+            log.info("looks who polls: joins the pollers' group %s as %s", self._kafka.lease_topic, self._identity)
             self._tenure.client_replaced()
             self._membership_ended()
         answered = self._take_part()
@@ -110,7 +110,7 @@ class Lease:
             self._hooks.lose()
         if self._tenure.stage is Stage.PREPARING and self._hooks.prepared(self._holding.note.term, now):
             self._tenure.activate()
-            log.info("this is the active poller now: %s, term %d", self._identity, self._holding.note.term)
+            log.info("polling begins: this is the active poller, %s, term %d", self._identity, self._holding.note.term)
         self._hooks.check()
         self._show()
         return answered
@@ -140,14 +140,14 @@ class Lease:
     def _hold(self, membership: Membership, standing: Standing) -> None:
         if not self._holding.is_ours(membership, settled=standing.settled):
             self._tenure.resign(now_ms=self._clock.now_ms())
-            log.warning("lease lost: another poller has taken it meanwhile; this process does not poll any more")
+            log.warning("another poller has taken over meanwhile; this one does not poll any more")
         elif not self._holding.confirm(membership, settled=standing.settled):
             self._notice(membership.standing())
 
     def _take(self, membership: Membership) -> None:
         term, succession = self._waiting.next_term(), self._waiting.succession()
         if self._holding.take(membership, term=term, now_ms=self._clock.now_ms()):
-            log.info("lease taken, %s (term %d)", succession, term)
+            log.info("this poller is the one to poll from now on, %s (term %d)", succession, term)
         else:
             self._notice(membership.standing())
 
@@ -157,11 +157,11 @@ class Lease:
         if event is not None:
             self._waiting.hurry()
         if event is Event.REPLACED and held:
-            log.warning("lease lost: another poller was chosen; this process does not poll any more")
+            log.warning("another poller was chosen; this one does not poll any more")
         if event is Event.PUT_OUT:
             self._membership_ended()
             if held:
-                log.warning("lease: Kafka has put this process out of the group; joins again to see who has the lease")
+                log.warning("Kafka has put this poller out of the pollers' group; it joins again to see who is to poll")
 
     def _membership_ended(self) -> None:
         self._waiting.hurry()
@@ -201,7 +201,7 @@ class Lease:
         self._tenure.resign(now_ms=self._clock.now_ms())
         self._metrics.active.set(0)
         self._metrics.unconfirmed.set(0)
-        self._health.hold(PART, "stops")
+        self._health.hold(PART, words.STOPPING)
         if active:
             wait([self._hooks.lose()], FAREWELL_SECONDS)
         membership = self._connection.membership
@@ -211,6 +211,6 @@ class Lease:
             if held and not self._holding.unconfirmed:
                 self._holding.release(membership)
             membership.leave()
-            log.info("lease: left the group%s", ", a successor may begin" if held else "")
+            log.info("left the pollers' group%s", "; another one may begin" if held else "")
         except CryptoProxyError as error:
-            log.warning("lease: left without a word to Kafka: %s", error)
+            log.warning("left without a word to Kafka, so another poller waits until the lease is over: %s", error)

@@ -76,10 +76,20 @@ class Membership:
             OperatorError: Kafka refuses.
             TransientError: it did not work this time.
         """
+        self._see_a_rejoin_through()
         with _explained(self._kafka):
             self._member.poll(timeout_ms=self._turn_ms)
             # Nothing is read: the partition's leader need not even be there.
             self._member.pause(*self._member.assignment())
+
+    def _see_a_rejoin_through(self) -> None:
+        # kafka-python 3.0.12 forgets a rejoin that it began because the topic's metadata changed: if `poll` ends before
+        # the group has answered, and the leader has taken the new metadata meanwhile, it sees no reason to rejoin any
+        # more. It would stay half in the group, without heartbeats, until Kafka puts it out and another one polls too.
+        # The flag holds until the rejoin is complete.
+        coordinator = self._member._coordinator
+        if coordinator.rejoining:
+            coordinator.request_rejoin()
 
     def standing(self) -> Standing:
         """At this moment, without asking Kafka."""

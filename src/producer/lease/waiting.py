@@ -69,7 +69,7 @@ class Waiting:
         self._trouble, now = error, self._seconds()
         if now >= self._say_again:
             self._say_again = now + (SAY_OFTEN if self.watch.note is None else SAY_SELDOM)
-            log.warning("lease: %s", self.reason())
+            log.warning("not polling: %s", self.reason())
 
     def reason(self) -> str:
         """For `/readyz`."""

@@ -8,6 +8,7 @@ from producer.lease.note import Note, Watch
 from producer.lease.tenure import Stage
 
 BEGINNING = "standing by: looks for Kafka and the other pollers"
+STOPPING = "this poller stops; the next one may begin"
 
 
 def holder(note: Note) -> str:

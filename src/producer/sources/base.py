@@ -31,6 +31,8 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     body: bytes
+    seconds: float = 0.0
+    """From the request to its last byte: its ``Date`` was written somewhere in between."""
 
 
 @dataclass(frozen=True, slots=True)

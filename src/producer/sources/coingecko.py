@@ -17,7 +17,7 @@ from producer.sources import coingecko_calls, coingecko_refusals
 from producer.sources.base import Answer, Call, Poll, SymbolList
 from producer.sources.coingecko_calls import Plan
 from producer.sources.gathering import Gathering
-from producer.sources.numbers import Number, Whole
+from producer.sources.numbers import Number, Rank
 from producer.sources.rows import RowReader
 from producer.sources.times import iso_of_text
 
@@ -32,7 +32,7 @@ class MarketRow(msgspec.Struct, gc=False):
     name: str | None = None
     current_price: Number = None
     market_cap: Number = None
-    market_cap_rank: Whole = None
+    market_cap_rank: Rank = None
     total_volume: Number = None
     high_24h: Number = None
     low_24h: Number = None

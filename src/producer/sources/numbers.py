@@ -17,7 +17,10 @@ Number: TypeAlias = Annotated[float, Meta(ge=-sys.float_info.max, le=sys.float_i
 """A finite double, or None where the upstream gave none that can be read."""
 
 Whole: TypeAlias = Annotated[int, Meta(ge=0, le=2**63 - 1)] | None
-"""A count, rank or time in ms; bounded, since a longer one has no place in an index."""
+"""A count or time in ms; bounded, since a longer one has no place in an index."""
+
+Rank: TypeAlias = Annotated[int, Meta(ge=0, le=2**31 - 1)] | None
+"""A place in a list: the index has 32 bits for it."""
 
 
 def percent(fraction: float | None) -> float | None:

@@ -33,14 +33,24 @@ def refuse(upstream: str, answer: Answer, *, now_ms: int, said: str, remedy: str
         remedy: what a person can do when the request itself was refused (4xx).
 
     Raises:
-        TransientError: 429, 5xx, 408, 425, and what no API answers (1xx, 2xx but 200, redirects).
-        OperatorError: every other 4xx.
+        TransientError: 429, 5xx, 408, 425, and what no API answers (1xx, 2xx but 200).
+        OperatorError: a redirect, which is not followed (it would carry the key elsewhere), and every other 4xx.
     """
     status = answer.status
+    if 300 <= status < 400:
+        raise OperatorError(
+            f"{upstream} answered {status}: it sends us on to {_address(answer) or 'nowhere'}",
+            remedy=f"Set {upstream.upper()}_BASE_URL to the address that answers itself, if that is really {upstream}",
+        )
     message = f"{upstream} answered {status}: {said or 'no words'}"
     if 400 <= status < 500 and status != 429 and status not in _TIMEOUT_STATUSES:
         raise OperatorError(message.rstrip(". "), remedy=remedy)
     raise TransientError(message, retry_after=retry_after(answer.headers, now_ms=now_ms))
+
+
+def _address(answer: Answer) -> str:
+    """Where a redirect leads to, without the question: what is asked for is ours, and not the point."""
+    return words(answer.headers.get("location", "").partition("?")[0].encode())
 
 
 def not_spoken(upstream: str, body: bytes, why: object = "") -> TransientError:

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 
-from common.record import from_iso, iso
+from common.record import iso
+from common.record.times import moment_of
 
 _END_OF_TIME_MS = 253_402_300_800_000  # the year 10000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -37,18 +38,18 @@ def ms_of_seconds(value: object) -> int | None:
         return None
 
 
-@lru_cache(maxsize=4096)
 def iso_of_text(text: str | None) -> str | None:
     """Any usual ISO 8601 spelling: without milliseconds, with more digits, with an offset. Without one it is UTC."""
     if text is None:
         return None
     try:
-        from_iso(text)
+        moment_of(text)
     except ValueError:
         return _respelled(text)
     return text
 
 
+@lru_cache(maxsize=4096)
 def _respelled(text: str) -> str | None:
     if not _LIKE_ISO.fullmatch(text):
         return None

@@ -31,6 +31,7 @@ def main(broker: str, topic: str, folder: Path, name: str) -> None:
     kafka = Kafka(**load_section(Kafka, {"KAFKA_BROKERS_HOST_PORT": broker, "KAFKA_TOPIC": topic}, []))
     logging.basicConfig(level="INFO", filename=folder / f"{name}.log", format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    logging.getLogger("kafka.coordinator").setLevel(logging.INFO)
     registry, stop = CollectorRegistry(), threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     health = Health()
@@ -38,7 +39,7 @@ def main(broker: str, topic: str, folder: Path, name: str) -> None:
         kafka,
         health=health,
         metrics=PollerMetrics(registry),
-        connect=partial(kafka_client.consumer, kafka),
+        connect=partial(kafka_client.consumer, kafka, metadata_max_age_ms=1_000),
         identity=f"{name}:{os.getpid()}",
     )
     thread = threading.Thread(target=lease.run, args=(Loop("lease", stop),), daemon=True)

@@ -38,6 +38,10 @@ class Poller:
         except FileNotFoundError:
             return {"reason": None, "active": None, "unconfirmed": None}
 
+    @property
+    def log(self) -> str:
+        return (self._folder / f"{self.name}.log").read_text()
+
     def signal(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
 
@@ -65,6 +69,7 @@ class Pollers:
         self._folder = folder
         self._broker = broker
         self._topic = topic
+        self.lease_topic = f"{topic}.lease"
         self.all: dict[str, Poller] = {}
         (folder / "polls").touch()
 

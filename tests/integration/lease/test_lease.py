@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import time
 from collections import Counter
@@ -9,12 +10,15 @@ from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+
 from engines.waiting import until
 from tests.integration.lease.conftest import Broker
 from tests.integration.lease.poller import SLOT
 from tests.integration.lease.pollers import Pollers, slot_now
 
 FOLLOWED_WITHIN = 15.0
+JOINED = "Successfully joined group"
 SESSION_TIMEOUT = 8.0
 
 
@@ -159,6 +163,36 @@ def test_a_holder_that_is_cut_off_polls_beside_its_successor_until_it_is_back(br
     single = slot_now()
     pollers.wait_polls("other", 10)
     assert pollers.pollers_since(single + 1) == {"other"}
+
+
+def test_a_rebalance_because_the_topic_has_changed_is_seen_through(broker: Broker, pollers: Pollers) -> None:
+    """kafka-python may forget such a join between two polls; the holder could then never confirm its lease again."""
+    pollers.start("holder")
+    pollers.wait_active(seconds=15)
+    for name in ("second", "third"):
+        pollers.start(name)
+        pollers.wait_standing_by(name, behind="holder")
+    begun = slot_now()
+    group = pollers.lease_topic
+    partition = TopicPartition(group, 0)
+    admin = KafkaAdminClient(bootstrap_servers=broker.kafka.endpoint)
+    reader = KafkaConsumer(bootstrap_servers=broker.kafka.endpoint, group_id=group, enable_auto_commit=False)
+    try:
+
+        def beat() -> int:
+            return int(json.loads(reader.committed(partition, metadata=True).metadata)["beat"])
+
+        for partitions in (2, 3, 4):
+            joined = pollers.all["holder"].log.count(JOINED)
+            admin.create_partitions({group: partitions})
+            assert until(lambda joined=joined: pollers.all["holder"].log.count(JOINED) > joined, 30)
+            last = beat()
+            assert until(lambda last=last: beat() >= last + 2, 20), "the holder confirms its lease no more"
+    finally:
+        reader.close()
+        admin.close()
+    pollers.wait_standing_by("second", "third", behind="holder")
+    assert pollers.pollers_since(begun) == {"holder"}
 
 
 def test_a_missing_topic_is_said_and_waited_for(

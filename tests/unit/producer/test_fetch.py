@@ -182,6 +182,16 @@ def test_a_redirect_is_not_followed_with_the_key(fetcher: Fetcher, server: Serve
     assert len(server.requests) == 1
 
 
+def test_a_redirect_s_body_is_read_as_any_other(fetcher: Fetcher, server: Server) -> None:
+    packed = gzip.compress(b"moved")
+    head = answer(packed, f"Location: {server.url}/elsewhere", "Content-Encoding: gzip", status="302 Found")
+    server.serve = lambda connection: connection.sendall(head)
+    for _ in range(2):
+        found = fetcher.get(Call(server.url), timeout=10)
+        assert (found.status, found.body, found.headers["location"]) == (302, b"moved", f"{server.url}/elsewhere")
+    assert server.connections == 1
+
+
 @pytest.mark.parametrize("pieces", [1, 7, 1000])
 def test_chunks_are_put_together(fetcher: Fetcher, server: Server, pieces: int) -> None:
     size = -(-len(BODY) // pieces)
@@ -403,8 +413,8 @@ def test_a_small_body_that_unpacks_to_a_huge_one_is_refused_before_it_fills_the_
 NOW_MS = 1_795_168_800_000  # Fri, 20 Nov 2026 10:00:00 GMT
 
 
-def dated(date: str | None, **headers: str) -> Answer:
-    return Answer(200, headers if date is None else {"date": date, **headers}, b"")
+def dated(date: str | None, *, seconds: float = 0.2, **headers: str) -> Answer:
+    return Answer(200, headers if date is None else {"date": date, **headers}, b"", seconds)
 
 
 @pytest.mark.parametrize("offset_ms", [0, 29_000, -29_000, 400])
@@ -429,6 +439,21 @@ def test_the_age_of_a_cached_answer_is_no_fault_of_the_clock() -> None:
         check_clock(dated("Fri, 20 Nov 2026 09:00:00 GMT", age="120"), now_ms=NOW_MS)
     with pytest.raises(OperatorError):
         check_clock(dated("Fri, 20 Nov 2026 11:00:00 GMT", age="3600"), now_ms=NOW_MS)
+
+
+@pytest.mark.parametrize("date", ["Fri, 20 Nov 2026 09:59:00 GMT", "Fri, 20 Nov 2026 10:00:00 GMT"])
+def test_an_answer_that_took_a_minute_is_no_clock_that_is_off(date: str) -> None:
+    """Its Date is of the minute's begin, or, where the head dripped too, of its end."""
+    check_clock(dated(date, seconds=60.0), now_ms=NOW_MS)
+
+
+@pytest.mark.parametrize(
+    ("date", "said"),
+    [("Fri, 20 Nov 2026 09:58:25 GMT", "35 s ahead of"), ("Fri, 20 Nov 2026 10:00:35 GMT", "35 s behind")],
+)
+def test_a_clock_that_is_off_is_so_beside_an_answer_that_took_a_minute(date: str, said: str) -> None:
+    with pytest.raises(OperatorError, match=said):
+        check_clock(dated(date, seconds=60.0), now_ms=NOW_MS)
 
 
 @pytest.mark.parametrize("date", [None, "", "yesterday", "Fri, 99 Nov 2026 10:00:00 GMT"])

@@ -12,7 +12,7 @@ from kafka import errors as kafka_errors
 
 from common.clients import kafka as kafka_client
 from common.errors import OperatorError
-from common.record import encode
+from common.record import LETTER_HEADERS, SCHEMA_VERSION_HEADER, encode, from_iso
 from common.service import Health
 from common.settings import Settings
 from producer import publish
@@ -38,6 +38,9 @@ class Bench:
         self.reactions: list[React | Exception] = []
         """Of each producer in turn; the last one stays. An error: no connection."""
         self.producers: list[FakeProducer] = []
+        self.one_by_one: list[FakeProducer] = []
+        """Those whose errors are each that of its own record."""
+        self.react_one_by_one: React | None = None
         self.published: list[Entry] = []
         self.publisher = Publisher(
             KAFKA,
@@ -47,13 +50,16 @@ class Bench:
             health=self.health,
             metrics=self.metrics,
             quiet=lambda source: False,
-            monotonic=self.clock.monotonic,
+            clock=self.clock,
         )
 
     def _wait(self, drain: str, seconds: float) -> None:
         self.clock.turn(seconds)
 
-    def _connect(self) -> FakeProducer:
+    def _connect(self, *, one_by_one: bool = False) -> FakeProducer:
+        if one_by_one:
+            self.one_by_one.append(FakeProducer(self.clock, self.react_one_by_one or self.producers[-1].react))
+            return self.one_by_one[-1]
         reaction = self.reactions.pop(0) if len(self.reactions) > 1 else self.reactions[0]
         if isinstance(reaction, Exception):
             raise reaction
@@ -265,20 +271,56 @@ def test_after_a_failure_one_poll_goes_first_alone(bench: Bench) -> None:
     assert bench.waiting() == 0
 
 
-def test_a_record_that_is_too_large_by_itself_is_a_dead_letter_and_the_rest_of_its_poll_goes_on(
+def fatal(react: React) -> React:
+    """As kafka-python's idempotent producer: after one refusal for its size it gives everything that error."""
+    broken = False
+
+    def broken_after(sent: Sent) -> None:
+        nonlocal broken
+        react(sent)
+        broken = broken or sent.future.error is not None
+        if broken:
+            sent.future.fail(kafka_errors.MessageSizeTooLargeError())
+
+    return broken_after
+
+
+def test_a_record_that_is_too_large_is_a_dead_letter_and_the_rest_of_its_poll_goes_on(
     bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
     entry = bench.keep(0, "bitcoin", "huge", "ether")
     bench.run(2, refuse_large("huge"))
-    (letter,) = bench.producers[0].values(LETTERS)
+    (letter,) = bench.one_by_one[0].values(LETTERS)
     assert json.loads(letter)["asset_id"] == "huge"
-    headers = dict(next(sent for sent in bench.producers[0].sent if sent.topic == LETTERS).headers)
+    sent = next(sent for sent in bench.one_by_one[0].sent if sent.topic == LETTERS)
+    assert tuple(name for name, _ in sent.headers) == (*LETTER_HEADERS, SCHEMA_VERSION_HEADER)
+    headers = dict(sent.headers)
     assert (headers["dlq-reason"], headers["dlq-topic"]) == (b"too_large", b"crypto-data")
+    assert (headers["dlq-partition"], headers["dlq-offset"]) == (b"-1", b"-1")
+    assert 0 <= bench.clock.now_ms() - from_iso(headers["dlq-time"].decode()) <= 3_000
     assert b"max.message.bytes" in headers["dlq-error"]
+    assert sent.key == b"coingecko:huge:USD"
     assert bench.published == [entry]
     assert bench.metrics.value("poller_dead_letters_total", reason="too_large") == 1
     assert bench.metrics.value("records_published_total", source="coingecko") == 2
     assert "1 of 3 records of coingecko are too large for crypto-data" in caplog.text
+    assert bench.health.reasons() == {}
+
+
+def test_what_only_stood_beside_a_record_that_is_too_large_is_no_dead_letter(bench: Bench) -> None:
+    """Neither in its poll nor in those that were under way with it."""
+    entries = [
+        bench.keep(0, "huge", "bitcoin"),
+        bench.keep(1, "bitcoin", "ether"),
+        bench.keep(2, "ether", "huge", "bitcoin"),
+    ]
+    bench.react_one_by_one = refuse_large("huge")
+    bench.run(20, *(fatal(refuse_large("huge")) for _ in range(10)))
+    letters = [json.loads(value) for producer in bench.one_by_one for value in producer.values(LETTERS)]
+    assert [letter["asset_id"] for letter in letters] == ["huge", "huge"]
+    assert sorted(bench.published) == entries
+    assert all(producer.closed for producer in bench.one_by_one)
+    assert bench.waiting() == 0
 
 
 def test_a_whole_poll_that_is_too_large_is_a_mistake_in_the_limit_and_stays(bench: Bench) -> None:
@@ -286,7 +328,7 @@ def test_a_whole_poll_that_is_too_large_is_a_mistake_in_the_limit_and_stays(benc
     bench.run(5, refuse_large("bitcoin", "ether"))
     assert "refuses all 2 records of a poll as too large" in bench.health.reasons()["kafka"]
     assert bench.outbox.oldest("kafka") == [entry]
-    assert all(producer.values(LETTERS) == [] for producer in bench.producers)
+    assert all(producer.values(LETTERS) == [] for producer in [*bench.producers, *bench.one_by_one])
     bench.run(20, acknowledge)
     assert bench.published == [entry]
 
@@ -295,7 +337,7 @@ def test_a_poll_of_one_record_that_is_too_large_is_no_mistake_in_the_limit(bench
     bench.keep(0, "huge")
     bench.run(2, refuse_large("huge"))
     assert bench.waiting() == 0
-    assert len(bench.producers[0].values(LETTERS)) == 1
+    assert len(bench.one_by_one[0].values(LETTERS)) == 1
 
 
 def test_without_the_dead_letter_topic_nothing_is_dropped_and_the_remedy_said(
@@ -399,8 +441,9 @@ def test_before_a_producer_is_made_the_topic_is_looked_for(
 
 def test_a_topic_that_is_there_gives_a_producer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kafka_client, "admin", lambda kafka: FakeAdmin(0))
-    monkeypatch.setattr(kafka_client, "producer", lambda kafka: "producer")
-    assert publish.connect(KAFKA) == "producer"
+    monkeypatch.setattr(kafka_client, "producer", lambda kafka, one_by_one, **options: f"producer {one_by_one}")
+    assert publish.connect(KAFKA) == "producer False"
+    assert publish.connect(KAFKA, one_by_one=True) == "producer True"
 
 
 def test_the_polls_under_way_are_bounded_by_number_and_bytes_and_grow_again_after_a_failure() -> None:

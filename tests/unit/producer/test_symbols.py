@@ -41,8 +41,9 @@ class Bench:
         self.upstream = FakeUpstream(*steps, clock=self.clock)
         self.active = True
         source = FakeSource(symbols=symbols)
+        self.budget = FakeBudget()
         asker = PollOnce(
-            source, budget=FakeBudget(), get=self.upstream.get, clock=self.clock, metrics=Metrics(), timeout=10
+            source, budget=self.budget, get=self.upstream.get, clock=self.clock, metrics=Metrics(), timeout=10
         )
         self.lists = SymbolLists([source], {source.name: asker}, may_poll=lambda: self.active, clock=self.clock)
 
@@ -107,3 +108,25 @@ def test_what_is_no_list_changes_nothing(error: Exception, caplog: pytest.LogCap
     upstream = FakeUpstream(b"garbage", clock=clock)
     assert not load("binance", FakeList(refuses=error), lambda call: upstream.get(call, timeout=1))
     assert str(error) in caplog.text
+
+
+def test_a_source_whose_upstream_wants_to_be_left_alone_does_not_wait_for_its_list() -> None:
+    """It would seem ready while nothing is polled. When that is over it waits for the list as it would have at first."""
+    bench = Bench(FakeList())
+    waits: list[float] = []
+
+    def wait(seconds: float) -> bool:
+        waits.append(seconds)
+        bench.clock.turn(seconds)
+        return False
+
+    bench.budget.ban(60, "418")
+    bench.lists.wait_for_first("coingecko", wait)
+    assert not waits
+    bench.clock.turn(61)
+    bench.budget.bans.clear()
+    bench.lists.wait_for_first("coingecko", wait)
+    assert FIRST_WAIT_SECONDS - 1 < sum(waits) < FIRST_WAIT_SECONDS + 1
+    waits.clear()
+    bench.lists.wait_for_first("coingecko", wait)
+    assert not waits, "only once"

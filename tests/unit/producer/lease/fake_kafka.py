@@ -42,12 +42,24 @@ class FakeKafka:
         self.stored = note.encode()
 
 
+class FakeCoordinator:
+    """What kafka-python knows of a join: that it has begun one, and that it needs one."""
+
+    def __init__(self) -> None:
+        self.rejoining = False
+        self.rejoin_needed = False
+
+    def request_rejoin(self) -> None:
+        self.rejoin_needed = True
+
+
 class FakeConsumer:
     def __init__(self, kafka: FakeKafka, options: dict[str, Any]) -> None:
         self.options = options
         strategies = options.get("partition_assignment_strategy")
         self.assignor: LeaseAssignor | None = strategies[0] if strategies else None
         self.closed = False
+        self._coordinator = FakeCoordinator()
         self._kafka = kafka
         self._group = ConsumerGroupMetadata()
         self._broker_knows = True

@@ -16,7 +16,7 @@ from common.service import Health, Loop
 from common.settings.catalogue import Kafka
 from common.settings.loading import load_section
 from engines.waiting import until
-from producer.lease import Lease
+from producer.lease import Lease, words
 from producer.lease.note import Note
 from tests.unit.producer.lease.fake_kafka import FakeKafka
 
@@ -91,7 +91,7 @@ def test_a_fresh_process_without_kafka_waits_and_says_so(
     with caplog.at_level(logging.WARNING):
         for _ in range(60):
             process.turn(0.5)
-    said = [each for each in caplog.messages if each.startswith("lease: waiting for Kafka (")]
+    said = [each for each in caplog.messages if each.startswith("not polling: waiting for Kafka (")]
     assert 5 <= len(said) <= 7, "every 5 s"
     assert not process.lease.may_poll()
     assert process.metric("poller_active") == 0
@@ -217,7 +217,7 @@ def test_a_holder_whose_kafka_is_away_goes_on_and_says_so(
     for _ in range(720):
         process.turn(5)
         assert process.lease.may_poll()
-    assert 50 <= len([each for each in caplog.messages if "cannot confirm" in each]) <= 70, "once a minute"
+    assert 50 <= len([each for each in caplog.messages if "does not confirm" in each]) <= 70, "once a minute"
     kafka.up = True
     process.turn(3)
     assert process.lease.may_poll()
@@ -405,4 +405,4 @@ def test_one_that_never_found_kafka_stops_too(kafka: FakeKafka, process: Process
     kafka.up = False
     process.lease.turn()
     process.lease.leave()
-    assert process.reason == "stops"
+    assert process.reason == words.STOPPING

@@ -95,6 +95,17 @@ def test_a_refusal_is_for_a_person(kafka: FakeKafka) -> None:
         membership.turn()
 
 
+def test_a_join_that_is_under_way_is_seen_through(kafka: FakeKafka) -> None:
+    """kafka-python may forget it between two polls, and would then neither join nor heartbeat any more."""
+    membership = opened(kafka)
+    coordinator = kafka.member._coordinator
+    membership.turn()
+    assert not coordinator.rejoin_needed, "a rebalance for nothing"
+    coordinator.rejoining = True
+    membership.turn()
+    assert coordinator.rejoin_needed
+
+
 def test_it_leaves_with_all_its_clients(kafka: FakeKafka) -> None:
     opened(kafka).leave()
     assert [each.closed for each in kafka.clients] == [True, True]

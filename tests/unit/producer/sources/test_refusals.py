@@ -26,7 +26,7 @@ def refusal(source, answer, kind):
 @pytest.mark.parametrize("source", [CoinGecko(), Binance(), Bybit("linear")])
 def test_what_holds_for_all(source, answer):
     source.check(answer(200, b'{"retCode":0}'), now_ms=NOW_MS)
-    for status in (500, 502, 503, 504, 520, 408, 204, 301, 302, 304):
+    for status in (500, 502, 503, 504, 520, 408, 204):
         refusal(source, answer(status, b"<html>"), TransientError)
     assert refusal(source, answer(503, retry_after="7"), TransientError).retry_after == 7
     assert refusal(source, answer(429), TransientError).retry_after is None
@@ -35,6 +35,17 @@ def test_what_holds_for_all(source, answer):
     assert refusal(source, answer(429, retry_after=date), TransientError).retry_after == 30
     for status in (400, 404, 405, 410, 414):
         refusal(source, answer(status, b"x" * 10_000), OperatorError)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("source", [CoinGecko(), Binance(), Bybit("linear")])
+def test_a_redirect_is_not_followed_and_names_where_it_leads_and_the_setting(source, answer, status):
+    moved = answer(status, b"<html>", location="https://elsewhere.example/api?key=CG-secret")
+    error = refusal(source, moved, OperatorError)
+    assert f"{source.upstream} answered {status}: it sends us on to https://elsewhere.example/api. " in str(error)
+    assert f"{source.upstream.upper()}_BASE_URL" in error.remedy
+    assert "CG-secret" not in str(error)
+    assert "nowhere" in str(refusal(source, answer(status), OperatorError))
 
 
 # CoinGecko

@@ -44,7 +44,8 @@ def value_for(field: msgspec.structs.FieldInfo, *, oddities: bool) -> st.SearchS
     if "float" in kind:
         good = good_numbers
     elif "int" in kind and "str" not in kind:
-        good = st.one_of(st.integers(0, 2**63 - 1), st.integers(0, 10**13).map(str), st.none())
+        largest = 2**31 - 1 if str(2**31 - 1) in kind else 2**63 - 1
+        good = st.one_of(st.integers(0, largest), st.integers(0, min(largest, 10**13)).map(str), st.none())
     else:
         good = st.text(min_size=1, max_size=12)
     return st.one_of(good, good, odd) if oddities else good

@@ -1,0 +1,108 @@
+"""The table of the fault suite: one row a case, at the end of the run and, where asked for, in docs/faults.md.
+
+| column | tells |
+|---|---|
+| case | the test's name in words |
+| records | ids that the judge found and held against what was served |
+| lost | that are somewhere, but not everywhere they belong |
+| doubled | ids twice where each is to be once |
+| sent again | messages that are on the topic once more, with the same id and bytes, as is allowed |
+| back in | seconds from the end of the fault until all was well again and a fresh poll flowed |
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Protocol
+
+import psutil
+
+PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
+
+_HEAD = """# The fault suite
+
+Each case brings real engines or an upstream into trouble, or kills, stops and starts our own processes, and lets it end.
+Then a judge holds what the stand-in upstream served (its ledger, written before the first byte of an answer leaves)
+against what is on the topic, in the lake and, where an indexer runs, in the index: nothing missing, nothing foreign, no
+id twice, the same values, and a fresh poll flows. What each case does is in [tests/faults](../tests/faults/README.md).
+
+Made by `make faults`, {when}, on {cores} cores and {memory} GB of memory.
+
+| column | tells |
+|---|---|
+| records | ids that were found and held against what was served |
+| lost | that are somewhere, but not everywhere they belong |
+| doubled | ids twice where each is to be once |
+| sent again | messages that are on the topic once more, same id and same bytes, as [the promise](promise.md) allows |
+| back in | seconds from the end of the fault until all was well again |
+"""
+
+
+class Judged(Protocol):
+    """What a row needs of a verdict; ``tests.faults.judge.Verdict`` has it."""
+
+    @property
+    def records(self) -> int: ...
+
+    @property
+    def lost(self) -> int: ...
+
+    @property
+    def doubled(self) -> int: ...
+
+    @property
+    def again(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """``theme`` is the first sentence of the module's docstring, ``seconds`` None where nothing had to recover."""
+
+    theme: str
+    case: str
+    verdict: Judged
+    seconds: float | None
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        counts = (self.verdict.records, self.verdict.lost, self.verdict.doubled, self.verdict.again)
+        return (self.case, *map(str, counts), "–" if self.seconds is None else f"{self.seconds:.1f} s")
+
+
+def in_words(test_name: str) -> str:
+    """``test_a_kill_at_this_step[written]`` → ``a kill at this step: written``."""
+    name, _, parameter = test_name.removeprefix("test_").partition("[")
+    words = name.replace("_", " ")
+    return f"{words}: {parameter.rstrip(']').replace('_', ' ')}" if parameter else words
+
+
+def theme_of(docstring: str | None) -> str:
+    """The first sentence."""
+    text = " ".join((docstring or "").split())
+    return text.split(". ")[0].rstrip(".") or "others"
+
+
+def on_terminal(rows: Sequence[Row]) -> Iterable[str]:
+    width = max(len(row.case) for row in rows)
+    yield f"{'case':<{width}} {'records':>8} {'lost':>5} {'doubled':>8} {'sent again':>11} {'back in':>9}"
+    for row in rows:
+        case, records, lost, doubled, again, seconds = row.cells
+        yield f"{case:<{width}} {records:>8} {lost:>5} {doubled:>8} {again:>11} {seconds:>9}"
+    lost, doubled = sum(row.verdict.lost for row in rows), sum(row.verdict.doubled for row in rows)
+    yield f"{len(rows)} cases, {sum(row.verdict.records for row in rows)} records, {lost} lost, {doubled} doubled"
+
+
+def page(rows: Sequence[Row], *, when: str) -> str:
+    """The page, a table for each theme."""
+    memory = round(psutil.virtual_memory().total / 2**30)
+    parts = [_HEAD.format(when=when, cores=os.cpu_count(), memory=memory)]
+    for theme, of_theme in groupby(rows, key=lambda row: row.theme):
+        parts.append(
+            f"\n## {theme}\n| case | records | lost | doubled | sent again | back in |\n|---|--:|--:|--:|--:|--:|\n"
+        )
+        parts += [f"| {' | '.join(row.cells)} |\n" for row in of_theme]
+    return "".join(parts)
