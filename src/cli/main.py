@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from cli import backfill, dead_letters, engines, kibana, lake, run, setup, tail
+from cli import backfill, dead_letters, engines, kibana, lake, query, run, setup, tail
 from cli.demo.command import demo
 from common.errors import CryptoProxyError
 
@@ -40,17 +40,17 @@ cli.add_command(backfill.reconcile)
 cli.add_command(backfill.retention)
 cli.add_command(kibana.kibana)
 cli.add_command(lake.lake)
+cli.add_command(query.query)
 cli.add_command(demo)
 
 
 def main() -> None:
     """Entry point. Errors made on purpose are one clear line; all others keep their trace."""
     try:
-        cli.main(standalone_mode=False)
+        # So called, click returns the code that a command exits with; most return None.
+        sys.exit(cli.main(standalone_mode=False))
     except click.ClickException as error:
         error.show()
-        sys.exit(error.exit_code)
-    except click.exceptions.Exit as error:
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)

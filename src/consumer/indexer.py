@@ -34,8 +34,8 @@ COMMIT_SECONDS = 1.0
 UNHEARD_SECONDS = 90.0
 """A commit without an answer for so long, three times what a request may take, is made again."""
 LOOK_SECONDS = 10.0
-"""How often the brokers are asked for their ends while nothing comes: a `poll` says nothing about brokers that are
-away."""
+"""How often the brokers are asked for their ends. A `poll` says nothing about brokers that are away; and while indexing
+is slow, what the client has fetched ahead says nothing about what has come since: the lag would be far too small."""
 MEMBER_SECONDS = 20.0
 """A rebalance that takes longer is worth a word."""
 ANEW_SECONDS = 330.0
@@ -84,6 +84,7 @@ class Indexer:
         self._began_to_commit = 0.0
         self._committed_at = clock.monotonic()
         self._looked_at = float("-inf")
+        self._asked_at = float("-inf")
         self._member_at = 0.0
 
     # --- the loop
@@ -128,18 +129,30 @@ class Indexer:
     def _poll(self, timeout_ms: int) -> Mapping[Any, Sequence[Any]]:
         try:
             if self._positions.topic_made_again():
+                self._finish_soon()
+                self._positions.go_on_with_the_new_topic()
                 self._pipeline.keep_only(())
             consumed: Mapping[Any, Sequence[Any]] = self._consumer.poll(timeout_ms=timeout_ms)
         except kafka_errors.NoOffsetForPartitionError as error:
             self._pipeline.offer(self._positions.begin(error))
         except kafka_errors.OffsetOutOfRangeError as error:
-            self._positions.go_on_from_earliest(error)
+            self._finish_soon()
+            shorter = self._positions.go_on_from_earliest(error)
+            self._pipeline.keep_only(self._consumer.assignment() - set(shorter))
         except kafka_errors.LogTruncationError as error:
-            truncated = self._positions.go_on_after_truncation(error)
-            self._pipeline.keep_only(self._consumer.assignment() - set(truncated))
+            self._finish_soon()
+            shorter = self._positions.go_on_after_truncation(error)
+            self._pipeline.keep_only(self._consumer.assignment() - set(shorter))
         else:
             return consumed
         return {}
+
+    def _finish_soon(self) -> None:
+        """Before offsets of what is under way lose their meaning: its records may stand nowhere else any more."""
+        self._pipeline.finish(FINISH_SECONDS)
+        finished = self._pipeline.take_finished()
+        self._positions.finished(finished)
+        self._pipeline.offer(finished)
 
     def _pause(self, held_up: bool) -> None:
         if held_up:
@@ -150,11 +163,16 @@ class Indexer:
         self._metrics.paused.set(held_up and bool(self._health.reasons()))
 
     def _look_when_due(self) -> bool:
-        if self._clock.monotonic() - self._looked_at < LOOK_SECONDS:
+        now = self._clock.monotonic()
+        idle = now - self._looked_at >= LOOK_SECONDS
+        if not idle and now - self._asked_at < LOOK_SECONDS:
             return False
+        self._asked_at = now
         try:
             self._positions.look()
         except kafka_errors.KafkaError:
+            if not idle:
+                return False  # records come; this was for the lag, which is as old as their fetch then
             if not self._consumer.assignment():
                 self._leave()  # a topic that is missing and brokers that are away look alike; joining anew tells
             raise

@@ -30,8 +30,11 @@ log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 3.0
 """How often a blown fuse looks for a person's word."""
+UNANSWERED_SECONDS = 20.0
+"""A batch that is under way for so long without any trouble waits for a server that took it and says nothing."""
 PART = "fuse"
 PART_WORD = "acceptance"
+PART_ANSWER = "batches"
 
 
 class Pipeline:
@@ -64,6 +67,8 @@ class Pipeline:
         self._look: Future[Mapping[int, int]] | None = None
         self._look_at = 0.0
         self._looking = False
+        self._waiting_for: Flight | None = None
+        self._waiting_since = 0.0
         self._stopped = threading.Event()
 
     # --- for the loop
@@ -82,11 +87,13 @@ class Pipeline:
 
     def held_up(self, seconds: float) -> bool:
         """Whether no further batch may begin now. Waits so long for room: the ordinary back-pressure."""
-        if not self._advance():
-            return False
-        if not self._blown:
-            self._wait_for_oldest(seconds)
-        return self._advance()
+        held_up = self._advance()
+        if held_up:
+            if not self._blown:
+                self._wait_for_oldest(seconds)
+            held_up = self._advance()
+        self._say_if_unanswered()
+        return held_up
 
     @property
     def busy(self) -> bool:
@@ -160,6 +167,27 @@ class Pipeline:
             flight = self._window.oldest
         if flight is not None:
             wait((flight.future,), timeout=seconds)
+
+    def _say_if_unanswered(self) -> None:
+        """A request to a frozen server ends only after its timeout, and one that failed is not told at once: without
+        this, the process would be ready for minutes in which nothing is indexed."""
+        with self._lock:
+            oldest, now = self._window.oldest, self._monotonic()
+            if oldest is not self._waiting_for:
+                self._waiting_for, self._waiting_since = oldest, now
+                self._health.release(PART_ANSWER)
+            elif oldest is None or now - self._waiting_since <= UNANSWERED_SECONDS:
+                return
+            elif self._health.reasons().keys() - {PART_ANSWER}:  # said by whoever knows it better
+                self._waiting_since = now
+                self._health.release(PART_ANSWER)
+            else:
+                server = "the dead-letter topic" if oldest.judged else "Elasticsearch"
+                self._health.hold(
+                    PART_ANSWER,
+                    f"a batch is under way for more than {UNANSWERED_SECONDS:.0f} s: {server} does not answer; it is "
+                    "waited for, and asked again",
+                )
 
     # --- the fuse
 

@@ -71,30 +71,34 @@ class Positions:
             self._say_begin(partitions, "earliest")
         return {}
 
-    def go_on_from_earliest(self, error: kafka_errors.OffsetOutOfRangeError) -> None:
+    def go_on_from_earliest(self, error: kafka_errors.OffsetOutOfRangeError) -> list[Any]:
         """Retention, or a new topic of that name, took the records at our position: go on from the earliest that is
-        there, and count the gap.
+        there, and count the gap. Returns the partitions whose log is another one than was read.
 
         Raises:
             kafka.errors.KafkaError: nothing was moved.
         """
         positions: dict[Any, int] = error.args[0]
+        unread = {partition: self._unread(partition) for partition in positions}
         earliest = self._go_to_earliest(positions)
+        shorter = [partition for partition, position in positions.items() if position > earliest[partition]]
         for partition, position in positions.items():
-            gap = earliest[partition] - position
-            if gap >= 0:
-                self._metrics.gap.inc(gap)
-                log.error(
-                    "%d records of %s partition %d are gone before they were read (position %d, earliest %d); "
-                    "`cryptoproxy reconcile` names them, `cryptoproxy replay` brings them back from the lake",
-                    gap, partition.topic, partition.partition, position, earliest[partition],
-                )  # fmt: skip
-            else:
+            if partition in shorter:
+                self._metrics.gap.inc(unread[partition])
                 self._say_shorter(partition, position, earliest[partition])
+                continue
+            gap = earliest[partition] - position
+            self._metrics.gap.inc(gap)
+            log.error(
+                "%d records of %s partition %d are gone before they were read (position %d, earliest %d); "
+                "`cryptoproxy reconcile` names them, `cryptoproxy replay` brings them back from the lake",
+                gap, partition.topic, partition.partition, position, earliest[partition],
+            )  # fmt: skip
+        return shorter
 
     def go_on_after_truncation(self, error: kafka_errors.LogTruncationError) -> list[Any]:
         """The brokers have a shorter log than we had read: an unclean election, or a new topic of that name. From the
-        earliest, since only that misses nothing in either case; what is known is not stored again.
+        earliest, since only that misses nothing in either case; what is known is not stored again. Returns them.
 
         Raises:
             kafka.errors.KafkaError: nothing was moved.
@@ -102,32 +106,39 @@ class Positions:
         assigned = self._consumer.assignment()
         partitions = [each for each in error.divergent_offsets if each in assigned]
         reached = dict(self._reached)
+        unread = sum(map(self._unread, partitions))
         for partition, earliest in self._go_to_earliest(partitions).items():
             self._say_shorter(partition, reached.get(partition), earliest)
+        self._metrics.gap.inc(unread)
         return partitions
 
     def topic_made_again(self) -> bool:
-        """Whether the topic is another one of the same name since the last look; then all positions go to its
-        beginning. Without this, as many records of the new topic as were read of the old one would be skipped.
+        """Whether the topic is another one of the same name since positions were last taken from it."""
+        # The client knows the id from its last metadata, but has no public word for it.
+        topic_id = self._consumer._cluster.topic_id(self._kafka.topic)
+        if self._topic_id is None:
+            self._topic_id = topic_id
+        return topic_id is not None and topic_id != self._topic_id
+
+    def go_on_with_the_new_topic(self) -> None:
+        """All positions go to its beginning. Without this, as many records of the new topic as were read of the old
+        one would be skipped. What the old one is known to have held unread is counted as a gap.
 
         Raises:
             kafka.errors.KafkaError: nothing was moved.
         """
-        # The client knows the id from its last metadata, but has no public word for it.
+        assigned = self._consumer.assignment()
         topic_id = self._consumer._cluster.topic_id(self._kafka.topic)
-        if topic_id is None or topic_id == self._topic_id:
-            return False
-        if self._topic_id is None:
-            self._topic_id = topic_id
-            return False
-        self._go_to_earliest(self._consumer.assignment())
+        unread = sum(map(self._unread, assigned))
+        self._go_to_earliest(assigned)
         self._topic_id, self._made_again = topic_id, True
+        self._metrics.gap.inc(unread)
         log.error(
-            "topic %s was deleted and made again: it is read from its beginning; what the old one held unread is "
-            "gone, `cryptoproxy reconcile` names it and `cryptoproxy replay` brings it back from the lake",
-            self._kafka.topic,
+            "topic %s was deleted and made again: it is read from its beginning; what the old one held unread (%d "
+            "records that are known of) is gone, `cryptoproxy reconcile` names it and `cryptoproxy replay` brings it "
+            "back from the lake",
+            self._kafka.topic, unread,
         )  # fmt: skip
-        return True
 
     # --- how far
 
@@ -136,6 +147,7 @@ class Positions:
         for partition, records in consumed.items():
             if partition not in self._reached:
                 self._reached[partition] = records[0].offset
+            self._ends[partition] = max(self._ends.get(partition, 0), self._consumer.highwater(partition) or 0)
 
     def finished(self, offsets: Mapping[Any, int]) -> None:
         """These offsets are finished, committed or about to be."""
@@ -156,7 +168,10 @@ class Positions:
         """
         assigned = self._consumer.assignment()
         partitions = list(assigned) or [TopicPartition(self._kafka.topic, 0)]
-        self._ends = self._consumer.end_offsets(partitions, timeout_ms=_LOOK_MS)
+        ends = self._consumer.end_offsets(partitions, timeout_ms=_LOOK_MS)
+        # The end of a log does not go back; where it does, the topic is another one, and what the old one held unread
+        # is not forgotten before that is noticed.
+        self._ends = {each: max(end, self._ends.get(each, 0)) for each, end in ends.items()}
         for partition in assigned - self._reached.keys():
             committed = self._consumer.committed(partition, timeout_ms=_LOOK_MS)
             if committed is not None:
@@ -171,6 +186,11 @@ class Positions:
                 end = max(self._consumer.highwater(partition) or 0, self._ends.get(partition, 0))
                 lag += max(0, end - reached)
         return lag
+
+    def _unread(self, partition: Any) -> int:
+        """How many records of it are known of that are not finished."""
+        reached = self._reached.get(partition)
+        return 0 if reached is None else max(0, self._ends.get(partition, 0) - reached)
 
     # --- moving
 

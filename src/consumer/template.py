@@ -1,6 +1,7 @@
 """The index template and the alias: made by `cryptoproxy setup`, verified by the indexer.
 
-The mapping stands in ``template.json``; settings fill in alias, shards, replicas and period.
+The mapping stands in ``template.json``; settings fill in alias, shards, replicas and period. Numbers that no question
+filters by have doc values alone (``"index": false``), which is a quarter of the disk: docs/decisions/0004.
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ from consumer.delivery import Delivery
 from consumer.indexer import Indexer
 from consumer.indices import Indices
 from consumer.pipeline import Pipeline
+from consumer.unpacking import unpack_fast
 
 DEAD_LETTER_BYTES = 64 * 1024 * 1024
 """Larger than any record a topic takes: what could be consumed can be set aside."""
@@ -88,17 +89,19 @@ def service(settings: Settings) -> Service:
         kafka=kafka,
         alias=settings.elasticsearch.alias,
         period=Period(settings.elasticsearch.period),
-        connect=lambda: kafka_client.consumer(
-            kafka,
-            group_id=kafka.group_id,
-            client_id="cryptoproxy-indexer",
-            # Decided here and said aloud, never by the client (consumer.positions).
-            auto_offset_reset="none",
-            max_poll_records=settings.indexer.bulk_records,
-            fetch_max_bytes=8 * 1024 * 1024,
-            max_partition_fetch_bytes=2 * 1024 * 1024,
-            # New partitions, and a topic made again, are seen after so long.
-            metadata_max_age_ms=10_000,
+        connect=lambda: unpack_fast(
+            kafka_client.consumer(
+                kafka,
+                group_id=kafka.group_id,
+                client_id="cryptoproxy-indexer",
+                # Decided here and said aloud, never by the client (consumer.positions).
+                auto_offset_reset="none",
+                max_poll_records=settings.indexer.bulk_records,
+                fetch_max_bytes=8 * 1024 * 1024,
+                max_partition_fetch_bytes=2 * 1024 * 1024,
+                # New partitions, and a topic made again, are seen after so long.
+                metadata_max_age_ms=10_000,
+            )
         ),
         pipeline=pipeline,
         health=process.health,

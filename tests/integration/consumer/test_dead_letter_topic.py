@@ -1,10 +1,9 @@
-"""The dead-letter topic missing, and its letters listed, shown and replayed."""
+"""Dead letters listed, shown and replayed. Their topic missing: tests/faults/indexing/test_kafka.py."""
 
 from __future__ import annotations
 
 from prometheus_client import CollectorRegistry
 
-from common import topics
 from common.clock import SystemClock
 from common.metrics import IndexerMetrics
 from common.record import Period, encode
@@ -17,46 +16,6 @@ from tests.integration.consumer.conftest import Bench
 from tests.integration.consumer.records import record
 
 TEN_MINUTES_MS = 600_000
-
-
-def make_topics(bench: Bench) -> None:
-    list(topics.set_up(bench.admin, bench.settings.kafka))
-
-
-def delete_dead_letter_topic(bench: Bench) -> None:
-    topic = bench.settings.kafka.dead_letter_topic
-    bench.admin.delete_topics([topic])
-    wait_until(lambda: topic not in {each["name"] for each in bench.admin.describe_topics()})
-
-
-def test_without_its_topic_it_waits_at_the_start(bench: Bench) -> None:
-    delete_dead_letter_topic(bench)
-    bench.produce(10, partition=0)
-    bench.produce_bad([b"bad"])
-    running = bench.start()
-    running.wait_not_ready(f"{bench.topic}.dlq is missing")
-    assert bench.count() == 0
-    assert bench.committed() == {}
-    make_topics(bench)
-    running.wait_ready()
-    bench.wait_committed()
-    bench.account()
-
-
-def test_when_its_topic_goes_nothing_is_committed_until_it_is_back(bench: Bench) -> None:
-    running = bench.start()
-    bench.produce(10, partition=0)
-    bench.wait_committed()
-    before = bench.committed()
-    delete_dead_letter_topic(bench)
-    bench.produce_bad([b"bad"])
-    bench.produce(10, partition=0)
-    running.wait_not_ready("takes no dead letters")
-    assert bench.committed() == before
-    make_topics(bench)
-    running.wait_ready()
-    bench.wait_committed()
-    bench.account()
 
 
 def play(bench: Bench) -> Replayed:
@@ -79,7 +38,7 @@ def test_letters_are_listed_and_shown_as_they_were_set_aside(bench: Bench) -> No
     first, second = read_letters(bench.settings.kafka)
     assert (first.reason, second.reason) == ("not_utf8", "empty")
     assert first.original[:5] == (bench.topic, 1, sent[0].offset, b"\xfe", b"{\xff\x00")
-    assert find(read_letters(bench.settings.kafka), (1, sent[1].offset)) == second
+    assert find(read_letters(bench.settings.kafka), f"1:{sent[1].offset}") == second
 
 
 def test_what_is_good_by_now_is_replayed_once_and_what_is_still_poison_stays(bench: Bench) -> None:

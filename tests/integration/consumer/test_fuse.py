@@ -2,31 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 
 from common.clock import SystemClock
 from common.errors import OperatorError
-from consumer.acceptance import accept, parse_place
-from tests.conftest import wait_until
-from tests.integration.consumer.conftest import Bench, Running
-
-
-def obey(bench: Bench, running: Running) -> list[str]:
-    """Does what /readyz says, as often as it says so."""
-    said: list[str] = []
-
-    def turn() -> bool:
-        reason = running.why_not_ready()
-        places = re.findall(r"--accept-poison (\d+:\d+)", reason)
-        if places and reason not in said:
-            said.append(reason)
-            accept(bench.settings.kafka, map(parse_place, places), now_ms=SystemClock().now_ms())
-        return bench.committed() == bench.ends()
-
-    wait_until(turn, what="all is committed once a person has spoken")
-    return said
+from consumer.acceptance import accept
+from tests.integration.consumer.conftest import Bench
 
 
 def test_the_fuse_holds_until_a_persons_word_comes(bench: Bench) -> None:
@@ -48,16 +29,6 @@ def test_the_fuse_holds_until_a_persons_word_comes(bench: Bench) -> None:
     bench.wait_committed()
     bench.account()
     assert running.metric("dead_letters_total", reason="not_json") == 150
-
-
-def test_doing_what_it_says_is_enough_also_for_several_partitions(bench: Bench) -> None:
-    for partition in range(3):
-        bench.produce_bad([b"bug %d" % number for number in range(120)], partition=partition)
-    bench.produce(30)
-    running = bench.start()
-    assert obey(bench, running)
-    running.wait_ready()
-    bench.account()
 
 
 def test_a_word_outlives_the_indexer_it_was_meant_for(bench: Bench) -> None:

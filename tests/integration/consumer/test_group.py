@@ -109,19 +109,6 @@ def test_what_a_rebalance_found_unfinished_is_not_skipped_by_the_member_that_kee
         assert first.stop() == 0
 
 
-def test_partitions_that_are_added_are_read_from_their_first_record(bench: Bench) -> None:
-    running = bench.start()
-    bench.produce(60)
-    bench.wait_committed()
-    bench.admin.create_partitions({bench.topic: 6})
-    bench.renew_producer()
-    for partition in range(6):
-        bench.produce(10, partition=partition)
-    bench.wait_committed(seconds=60)
-    bench.account()
-    assert running.why_not_ready() == ""
-
-
 def test_a_loop_that_hangs_ends_the_process_with_a_clear_line(
     bench: Bench, members: dict[str, Member], tmp_path: Path
 ) -> None:

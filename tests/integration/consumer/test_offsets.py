@@ -3,30 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from kafka import TopicPartition
 
 from common import topics
 from tests.conftest import wait_until
 from tests.integration.consumer.conftest import Bench
-
-
-def test_what_retention_took_is_counted_to_the_record(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
-    bench.start()
-    bench.produce(30, partition=0)
-    bench.wait_committed()
-    bench.stop_all()
-    read = dict(bench.good)
-    bench.produce(100, partition=0)
-    lost = list(bench.good)[30:90]
-    bench.admin.delete_records({TopicPartition(bench.topic, 0): 90})
-    again = bench.start()
-    bench.wait_committed()
-    for id_ in lost:
-        del bench.good[id_]
-    bench.account()
-    assert len(read) + 40 == len(bench.good)
-    assert again.metric("offset_gap_records_total") == len(lost) == 60
-    assert f"60 records of {bench.topic} partition 0 are gone before they were read" in caplog.text
 
 
 def test_a_group_that_is_set_to_latest_begins_at_the_end_once_and_misses_nothing_after_that(bench: Bench) -> None:

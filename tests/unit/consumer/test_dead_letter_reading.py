@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from common.errors import OperatorError, TransientError
-from common.record import Period
+from common.record import NOWHERE, Period, letter_headers
 from consumer.batch import DeadLetter
-from consumer.dead_letter_reader import Letter, find, letter_of
+from consumer.dead_letter_reader import Letter, find, letter_of, parse_place
 from consumer.dead_letter_replay import Replayed, replay
 from consumer.dead_letters import headers_of
 from tests.unit.consumer.support import (
@@ -63,9 +63,42 @@ def test_a_record_that_somebody_else_put_there_is_its_own_original() -> None:
 
 
 def test_a_letter_is_found_by_the_place_of_its_record() -> None:
-    assert find(letters(b"a", b"b", b"c"), (0, 1)).original.value == b"b"
+    assert find(letters(b"a", b"b", b"c"), "0:1").original.value == b"b"
     with pytest.raises(OperatorError, match="0:9"):
-        find(letters(b"a"), (0, 9))
+        find(letters(b"a"), "0:9")
+
+
+def test_a_letter_of_the_poller_is_about_a_record_that_never_got_onto_the_topic_and_is_found_by_its_own_place() -> None:
+    headers = letter_headers(
+        reason="too_large", error="why", topic="crypto-data", now_ms=NOW_MS, original=[("schema-version", b"1")]
+    )
+    about_it = letter_of(consumed(5, value(1), key=b"k", headers=headers)._replace(topic="crypto-data.dlq"))
+    assert about_it.original == ("crypto-data", NOWHERE, NOWHERE, b"k", value(1), [("schema-version", b"1")])
+    assert (about_it.reason, about_it.place) == ("too_large", "letter:0:5")
+    others = letters(b"a", b"b")
+    assert find([*others, about_it], parse_place(" letter:0:5")) is about_it
+    assert find([*others, about_it], "letter:0:0").original.value == b"b"
+    with pytest.raises(OperatorError):
+        find([about_it], "0:5")
+
+
+@pytest.mark.parametrize("text", ["", "5", "0:-1", "dlq:0:5", "letter:5", "0:5:6", "0:٥"])
+def test_a_place_is_a_record_s_or_a_letter_s(text: str) -> None:
+    with pytest.raises(ValueError, match="like letter:0:5"):
+        parse_place(text)
+
+
+def test_letters_of_the_poller_are_replayed_as_all_others() -> None:
+    headers = letter_headers(reason="too_large", error="", topic="crypto-data", now_ms=NOW_MS, original=[])
+    sender = ScriptedSender()
+    result = replay(
+        [letter_of(consumed(place, value(place), headers=headers)) for place in range(3)],
+        delivery=delivery_of(sender),
+        alias="crypto-prices",
+        period=Period.MONTH,
+        now_ms=NOW_MS,
+    )
+    assert result == Replayed(indexed=3)
 
 
 def test_what_is_good_today_is_indexed_and_what_is_poison_stays() -> None:

@@ -515,6 +515,45 @@ def test_a_position_that_cannot_be_found_now_is_looked_for_again(bench: Bench, e
     assert answers == []
 
 
+def test_what_was_read_of_a_topic_that_is_made_again_is_finished_and_its_offsets_are_forgotten(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its records stand nowhere else any more; a commit of its offsets would skip as many records of the new one."""
+    monkeypatch.setattr(module, "FINISH_SECONDS", 5.0)
+    monkeypatch.setattr(module, "COMMIT_SECONDS", 60.0)
+    consumer = bench.start()
+    consumer.give(good(40), good(41))
+    wait_until(lambda: bench.deliveries.begun)
+    consumer._cluster = SimpleNamespace(topic_id=lambda topic: "another")
+    bench.deliveries.open.set()
+    wait_until(lambda: bench.pipeline.busy is False)
+    consumer.give(good(0))
+    wait_until(lambda: len(bench.deliveries.begun) == 2)
+    bench.end()
+    assert consumer.known_commits == {partition(0): 1}
+    assert bench.metrics.indexed._value.get() == 3
+
+
+@pytest.mark.parametrize(
+    ("gone", "commit"), [({"earliest": 9, "position": 7}, 7), ({"earliest": 0, "position": 7}, None)]
+)
+def test_what_was_read_before_an_offset_went_out_of_range_is_committed_unless_the_log_is_another(
+    bench: Bench, gone: dict[str, int], commit: int | None
+) -> None:
+    consumer = bench.consumers[0]
+    consumer.beginning_offsets = lambda partitions, timeout_ms: dict.fromkeys(partitions, gone["earliest"])  # type: ignore[method-assign]
+    bench.start()
+    consumer.give(good(6))
+    wait_until(lambda: bench.deliveries.begun)
+    consumer.coming.append(kafka_errors.OffsetOutOfRangeError({partition(0): gone["position"]}))
+    wait_until(lambda: not consumer.coming)
+    bench.deliveries.open.set()
+    if commit is not None:
+        bench.wait_committed(consumer, p0=commit)
+    consumer.give(good(20))
+    bench.wait_committed(consumer, p0=21)
+
+
 # --- the end
 
 

@@ -13,7 +13,7 @@ from common.metrics import IndexerMetrics
 from common.service import Health
 from consumer.batch import Batch, DeadLetter
 from consumer.delivery import Delivered
-from consumer.pipeline import PART, PART_WORD, Pipeline
+from consumer.pipeline import PART, PART_ANSWER, PART_WORD, UNANSWERED_SECONDS, Pipeline
 from tests.conftest import wait_until
 from tests.unit.consumer.support import Deliveries, Letters, Words, bad, batch_of, good, metrics, partition
 
@@ -100,6 +100,29 @@ def test_there_is_room_for_as_many_batches_as_set() -> None:
     assert bench.pipeline.held_up(0.01)
     bench.deliveries.end(0)
     bench.until(lambda: not bench.pipeline.held_up(0.0))
+    bench.deliveries.open.set()
+    bench.finished()
+
+
+def test_a_batch_that_is_never_answered_is_said_before_its_request_times_out(bench: Bench) -> None:
+    bench.begin(good(0))
+    bench.until(lambda: bench.now > UNANSWERED_SECONDS - 2)
+    assert bench.health.reasons() == {}
+    bench.until(lambda: "does not answer" in bench.health.reasons().get(PART_ANSWER, ""))
+    bench.begin(good(1))
+    bench.deliveries.end(0)
+    bench.until(lambda: not bench.health.reasons())
+    bench.deliveries.open.set()
+    bench.finished()
+    bench.until(lambda: bench.now > 3 * UNANSWERED_SECONDS)
+    assert bench.health.reasons() == {}, "with nothing under way nothing is waited for"
+
+
+def test_who_knows_better_why_a_batch_takes_long_says_it_alone(bench: Bench) -> None:
+    bench.begin(good(0))
+    bench.health.hold("elasticsearch", "429")
+    bench.until(lambda: bench.now > 2 * UNANSWERED_SECONDS)
+    assert bench.health.reasons() == {"elasticsearch": "429"}
     bench.deliveries.open.set()
     bench.finished()
 

@@ -111,7 +111,7 @@ def test_set_to_latest_a_commit_that_another_member_made_meanwhile_is_taken(cons
 def test_what_retention_took_is_counted_and_said_loudly(consumer: Consumer, caplog: pytest.LogCaptureFixture) -> None:
     consumer.earliest[partition(1)] = 75
     positions = positions_of(consumer)
-    positions.go_on_from_earliest(out_of_range(1, 20))
+    assert positions.go_on_from_earliest(out_of_range(1, 20)) == []
     assert consumer.positions == {partition(1): 75}
     assert gap(positions) == 55
     (line,) = caplog.records
@@ -147,8 +147,38 @@ def test_a_topic_made_again_is_read_from_its_beginning(consumer: Consumer) -> No
     assert not positions.topic_made_again()
     consumer.topic_id = "second"
     assert positions.topic_made_again()
+    positions.go_on_with_the_new_topic()
     assert consumer.positions == {partition(0): 0, partition(1): 0}
     assert not positions.topic_made_again()
+
+
+def test_what_the_old_topic_held_unread_is_counted_as_a_gap(
+    consumer: Consumer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Also when the new one was asked for its end before it was known to be new."""
+    positions = positions_of(consumer)
+    consumer.topic_id = "first"
+    positions.topic_made_again()
+    consumer.commits = {partition(0): 30, partition(1): 100}
+    positions.look()
+    positions.finished({partition(0): 60})
+    consumer.topic_id, consumer.ends = "second", dict.fromkeys(consumer.ends, 3)
+    positions.look()
+    positions.go_on_with_the_new_topic()
+    assert gap(positions) == 40
+    assert "held unread (40 records that are known of)" in caplog.text
+    positions.look()
+    assert positions.lag() == 6
+
+
+def test_what_a_shorter_log_lost_unread_is_counted_as_a_gap(consumer: Consumer) -> None:
+    consumer.commits = {partition(0): 30, partition(1): 70}
+    positions = positions_of(consumer)
+    positions.look()
+    assert positions.go_on_from_earliest(out_of_range(0, 5000)) == [partition(0)]
+    assert gap(positions) == 70
+    positions.go_on_after_truncation(kafka_errors.LogTruncationError({partition(1): None}))
+    assert gap(positions) == 100
 
 
 def test_set_to_latest_a_topic_made_again_is_read_from_its_beginning_all_the_same(consumer: Consumer) -> None:
@@ -156,7 +186,7 @@ def test_set_to_latest_a_topic_made_again_is_read_from_its_beginning_all_the_sam
     consumer.topic_id = "first"
     positions.topic_made_again()
     consumer.topic_id, consumer.assigned = "second", set()
-    assert positions.topic_made_again()
+    positions.go_on_with_the_new_topic()
     consumer.assigned = {partition(0)}
     assert positions.begin(nothing_committed(0)) == {}
     assert consumer.positions == {partition(0): 0}
@@ -184,7 +214,7 @@ def test_a_topic_made_again_while_the_brokers_are_away_is_not_forgotten(consumer
     positions.topic_made_again()
     consumer.topic_id, consumer.away = "second", kafka_errors.KafkaTimeoutError()
     with pytest.raises(kafka_errors.KafkaTimeoutError):
-        positions.topic_made_again()
+        positions.go_on_with_the_new_topic()
     consumer.away = None
     assert positions.topic_made_again()
 

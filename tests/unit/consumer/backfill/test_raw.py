@@ -5,11 +5,11 @@ import pytest
 from common.errors import TransientError
 from common.record import document_id, encode, from_iso, iso
 from common.service import Health
-from consumer.backfill.archive import Fault, Stored
-from consumer.backfill.raw import RawArchive
 from consumer.backfill.replay import Patience
 from consumer.backfill.span import Span
 from lake import reader
+from lake.archive import Fault, Stored
+from lake.raw import RawArchive
 from tests.unit.consumer.backfill.lake import HOUR_MS, NOW_MS, TEN, MemoryStore, record
 
 SPAN = Span(TEN - HOUR_MS, TEN + 3 * HOUR_MS)

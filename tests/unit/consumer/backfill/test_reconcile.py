@@ -12,10 +12,10 @@ from common.errors import OperatorError
 from common.record import Record, document_id, encode, from_iso
 from consumer.backfill.display import Display
 from consumer.backfill.letters import DeadIds, gather
-from consumer.backfill.raw import RawArchive
 from consumer.backfill.reconcile import Outcome, reconcile
 from consumer.backfill.span import HOUR_MS, Span
 from consumer.dead_letter_reader import Letter, Original
+from lake.raw import RawArchive
 from tests.unit.consumer.backfill.lake import NOW_MS, TEN, MemoryStore, record
 
 SPAN = Span(TEN, TEN + 2 * HOUR_MS)

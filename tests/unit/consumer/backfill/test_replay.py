@@ -8,14 +8,14 @@ import pytest
 from rich.console import Console
 
 from common.errors import OperatorError
-from consumer.backfill.archive import Fault, Stored
 from consumer.backfill.display import Display
 from consumer.backfill.marks import Marks, Totals
 from consumer.backfill.rate import Rate
-from consumer.backfill.raw import RawArchive
 from consumer.backfill.replay import GRACE_MS, Replay
 from consumer.backfill.span import Span
 from consumer.backfill.targets import Sent
+from lake.archive import Fault, Stored
+from lake.raw import RawArchive
 from tests.unit.consumer.backfill.lake import HOUR_MS, NOW_MS, TEN, MemoryStore, record
 
 SPAN = Span(TEN - 2 * HOUR_MS, TEN + 2 * HOUR_MS)

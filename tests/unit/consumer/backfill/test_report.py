@@ -5,11 +5,11 @@ import io
 from rich.console import Console
 
 from consumer.backfill import report
-from consumer.backfill.archive import Fault
 from consumer.backfill.compare import Difference, Some
 from consumer.backfill.letters import DeadIds
 from consumer.backfill.reconcile import Outcome
 from consumer.backfill.span import Span, moment
+from lake.archive import Fault
 from tests.unit.consumer.backfill.lake import HOUR_MS, TEN
 
 SPAN = Span(TEN + 60_000, TEN + 5 * HOUR_MS)

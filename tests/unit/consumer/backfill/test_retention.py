@@ -9,9 +9,9 @@ from rich.console import Console
 from common.errors import TransientError
 from common.record import Period, from_iso
 from consumer.backfill.display import Display
-from consumer.backfill.raw import RawArchive
 from consumer.backfill.retention import Retention, decide, due
 from consumer.backfill.span import Span, period_of
+from lake.raw import RawArchive
 from tests.unit.consumer.backfill.lake import MemoryStore, record
 
 DAY_MS = 86_400_000

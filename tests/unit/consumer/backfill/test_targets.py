@@ -6,16 +6,14 @@ import pytest
 from kafka import errors as kafka_errors
 
 from common.errors import OperatorError, TransientError
-from common.record import Period, document_id, encode, from_iso, key
+from common.record import RECORD_HEADERS, Period, document_id, encode, from_iso, key
 from common.service import Health
 from common.settings import Settings
-from consumer.backfill import topic
-from consumer.backfill.archive import Stored
 from consumer.backfill.targets import IndexTarget
 from consumer.backfill.topic import TopicTarget, key_of
 from consumer.batch import Batch, DeadLetter
 from consumer.delivery import Delivered
-from producer import publish
+from lake.archive import Stored
 from tests.unit.consumer.backfill.lake import NOW_MS, TEN, record
 
 KAFKA = Settings.from_texts({}).kafka
@@ -90,15 +88,14 @@ class FakeProducer:
 def target(*producers: FakeProducer, waits: list[float] | None = None) -> TopicTarget:
     left = list(producers)
     waits = [] if waits is None else waits
-    return TopicTarget("other", KAFKA, connect=lambda: left.pop(0), health=Health(), wait=waits.append)
+    return TopicTarget("other", KAFKA, connect=lambda one_by_one: left.pop(0), health=Health(), wait=waits.append)
 
 
 def test_key_header_and_bytes_are_those_of_the_poller() -> None:
     producer = FakeProducer()
     assert target(producer).send(stored("bitcoin")).written == 1
     made = record("bitcoin")
-    assert producer.sent == [("other", key(made).encode(), encode(made), publish._HEADERS)]
-    assert topic.HEADERS == publish._HEADERS
+    assert producer.sent == [("other", key(made).encode(), encode(made), RECORD_HEADERS)]
 
 
 def test_the_key_is_the_id_without_its_slot() -> None:
@@ -123,9 +120,21 @@ def test_brokers_that_are_away_are_waited_for() -> None:
 
 
 def test_a_record_that_the_topic_refuses_for_its_size_holds_up_nothing() -> None:
-    sent = target(FakeProducer(kafka_errors.MessageSizeTooLargeError("large"))).send(stored("a", "b"))
-    assert sent.written == 1
-    assert [each.reason for each in sent.refused] == ["too_large"]
+    """An idempotent producer gives what stands beside it the same error, so each is sent by itself then."""
+    large = kafka_errors.MessageSizeTooLargeError("large")
+    asked, producers = [], [FakeProducer(None, large, large, large), FakeProducer(None, large), FakeProducer()]
+
+    def connect(*, one_by_one: bool) -> FakeProducer:
+        asked.append(one_by_one)
+        return producers[len(asked) - 1]
+
+    made = TopicTarget("other", KAFKA, connect=connect, health=Health(), wait=lambda _: None)
+    sent = made.send(stored("a", "b", "c", "d"))
+    assert sent.written == 3
+    assert [(each.reason, each.number) for each in sent.refused] == [("too_large", 3)]
+    made.send(stored("e"))
+    assert asked == [False, True, False]
+    assert [producer.closed for producer in producers] == [True, True, False]
 
 
 def test_what_needs_a_person_ends_it() -> None:

@@ -1,0 +1,48 @@
+"""What a command exits with is what the program exits with: scripts and alerts go by it."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+import pytest
+
+from cli import main
+from common.errors import TransientError
+
+
+def code_of(command: click.Command, monkeypatch: pytest.MonkeyPatch) -> object:
+    monkeypatch.setitem(main.cli.commands, "tried", command)
+    monkeypatch.setattr(sys, "argv", ["cryptoproxy", "tried"])
+    with pytest.raises(SystemExit) as end:
+        main.main()
+    return end.value.code or 0
+
+
+@pytest.mark.parametrize("code", [0, 1, 3])
+def test_a_commands_exit_code_is_handed_on(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    @click.command()
+    @click.pass_context
+    def tried(context: click.Context) -> None:
+        context.exit(code)
+
+    assert code_of(tried, monkeypatch) == code
+
+
+def test_an_error_made_on_purpose_is_one_line_and_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @click.command()
+    def tried() -> None:
+        raise TransientError("the broker is away")
+
+    assert code_of(tried, monkeypatch) == 1
+    assert capsys.readouterr().err == "cryptoproxy: the broker is away\n"
+
+
+def test_a_command_that_ends_well_is_0(monkeypatch: pytest.MonkeyPatch) -> None:
+    @click.command()
+    def tried() -> None:
+        return None
+
+    assert code_of(tried, monkeypatch) == 0
