@@ -26,9 +26,10 @@ def produce(env_file: Path, once: bool, dry_run: bool) -> None:
         from producer import once as single
 
         sys.exit(single.dry_run(settings) if dry_run else single.once(settings))
+    from producer.compaction import command
     from producer.wiring import Poller
 
-    sys.exit(Poller(settings).run())
+    sys.exit(Poller(settings, compact=command(env_file)).run())
 
 
 def _places(context: click.Context, param: click.Parameter, values: tuple[str, ...]) -> list[tuple[int, int]]:

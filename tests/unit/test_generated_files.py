@@ -20,6 +20,6 @@ def make_docs() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("name", ["docs/settings.md", ".env.example", "docs/record.schema.json"])
+@pytest.mark.parametrize("name", ["docs/settings.md", ".env.example", "docs/record.schema.json", "docs/asyncapi.yaml"])
 def test_a_generated_file_is_what_the_code_says(name: str) -> None:
     assert (ROOT / name).read_text(encoding="utf-8") == make_docs().generated()[name]

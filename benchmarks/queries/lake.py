@@ -1,0 +1,109 @@
+"""The year through the lake: raw objects, compacted to daily Parquet if asked, and replayed into the index."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from elasticsearch import Elasticsearch as Client
+from rich.console import Console
+
+from benchmarks.queries.load import Loaded, measured, settle
+from benchmarks.queries.synthetic import DAY_MS, Year
+from benchmarks.queries.timing import cpu_of
+from common.clock import SystemClock
+from common.record import lake_object
+from common.settings import Settings
+from consumer.backfill import wiring
+from engines.elasticsearch import Elasticsearch
+from engines.engine import Options
+from engines.ports import free_ports
+from engines.s3 import S3
+from engines.stack import bring_up, take_down
+from lake.compact import Compaction
+from lake.span import Span
+from lake.store import Store
+
+HOUR_MS = 3_600_000
+
+
+def replayed(
+    client: Client, alias: str, year: Year, engine: Elasticsearch, folder: Path, *, parquet: bool, console: Console
+) -> Loaded:
+    """What the replay alone cost; writing the lake is not counted."""
+    with _store(folder, engine, alias) as settings:
+        store = Store(settings.s3)
+        store.make_bucket()
+        began = time.monotonic()
+        _archive(store, year, parquet=parquet)
+        console.print(f"the lake is written: {time.monotonic() - began:.0f} s")
+        assert engine.pid is not None
+        began, spent = time.monotonic(), cpu_of(engine.pid)
+        wiring.replay(
+            settings,
+            Span(year.begin_ms, year.end_ms),
+            sources=None,
+            topic=None,
+            rate=None,
+            resume=False,
+            progress_dir=folder / "replay",
+            console=console,
+        )
+        seconds, cpu = time.monotonic() - began, cpu_of(engine.pid) - spent
+    settle(client, alias)
+    return measured(client, alias, seconds=seconds, cpu=cpu)
+
+
+@contextmanager
+def _store(folder: Path, engine: Elasticsearch, alias: str) -> Iterator[Settings]:
+    (port,) = free_ports(1)
+    s3 = S3(
+        folder / "s3",
+        port=port,
+        access_key="bench",
+        secret_key="bench-secret",
+        heap_mb=256,
+        options=Options(die_with_parent=True),
+    )
+    bring_up((s3,))
+    try:
+        yield Settings.from_texts(
+            {
+                "ES_URL_ENDPOINT": engine.endpoint,
+                "ES_INDEX": alias,
+                "AWS_S3_ENDPOINT_URL": s3.endpoint,
+                "AWS_S3_ACCESS_KEY": "bench",
+                "AWS_S3_SECRET_KEY": "bench-secret",
+            }
+        )
+    finally:
+        take_down((s3,))
+
+
+def _archive(store: Store, year: Year, *, parquet: bool) -> None:
+    """An object an hour, as the lake's names allow: none reaches beyond the hour of its first slot."""
+    lines: list[bytes] = []
+    first = year.begin_ms
+    with tempfile.TemporaryDirectory() as scratch:
+        compaction = Compaction(store, Path(scratch), now_ms=SystemClock().now_ms)
+        for slot, poll in year.polls():
+            if slot // HOUR_MS != first // HOUR_MS:
+                _put(store, first, lines)
+                if parquet and slot // DAY_MS != first // DAY_MS:
+                    compaction.day("coingecko", first - first % DAY_MS, delete_raw=True)
+                lines, first = [], slot
+            lines += [line for _, line in poll]
+        _put(store, first, lines)
+        if parquet:
+            compaction.day("coingecko", first - first % DAY_MS, delete_raw=True)
+
+
+def _put(store: Store, slot_ms: int, lines: list[bytes]) -> None:
+    text = b"".join(line + b"\n" for line in lines)
+    key = lake_object(store.settings.prefix, "coingecko", slot_ms, hashlib.sha256(text).hexdigest())
+    store.put(key, gzip.compress(text, 1))

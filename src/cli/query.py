@@ -1,0 +1,259 @@
+"""`cryptoproxy query …`: what readers ask, as a table, JSON, CSV or a picture."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import Progress
+
+from common.clients import elastic
+from common.errors import OperatorError, TransientError
+from common.start import load_settings
+from queries import Answer, Queries
+from queries.fields import FIELDS, WINDOWS
+from queries.output import console as kibana_console
+from queries.output import text
+from queries.output.table import table
+from queries.percentiles import COMPRESSION, DEFAULT_PERCENTS
+from queries.scope import ALL, DEFAULT_SOURCE
+
+UNANSWERED = 3
+"""Exit code where Elasticsearch could not or would not answer."""
+TIMEOUT = 300.0
+"""Seconds for one search: years of records take their time."""
+WIDE = 200
+"""Characters of a table that goes into a file or a pipe."""
+
+Command = Callable[..., None]
+Ask = Callable[[Queries], Answer[Any]]
+
+
+class Unanswered(click.ClickException):
+    exit_code = UNANSWERED
+
+    def show(self, file: Any = None) -> None:
+        click.echo(f"cryptoproxy: {self.format_message()}", file=file, err=True)
+
+
+@click.group(short_help="Ask Elasticsearch: percentiles, averages, moves, volatility, latest, freshness.")
+def query() -> None:
+    """Ask Elasticsearch, and get a table, JSON, CSV or a picture.
+
+    Exit code 0 with an answer, 1 where nothing was found, 2 for wrong words, 3 if Elasticsearch cannot answer.
+    """
+
+
+def _numbers(context: click.Context, param: click.Parameter, value: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(each) for each in value.split(","))
+    except ValueError as error:
+        raise click.BadParameter(f"{value!r} must be numbers with commas between them") from error
+
+
+def _picture(context: click.Context, param: click.Parameter, value: Path | None) -> Path | None:
+    if value is not None and value.suffix.lower() not in (".png", ".svg"):
+        raise click.BadParameter(f"{value} must end in .png or .svg")
+    return value
+
+
+def _output(command: Command) -> Command:
+    for option in (
+        click.option("--explain", is_flag=True, help="Only print the searches, ready for Kibana's console."),
+        click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), callback=_picture,
+                     metavar="FILE", help="Draw it into a .png or .svg file."),
+        click.option("--csv", "as_csv", is_flag=True, help="Print CSV."),
+        click.option("--json", "as_json", is_flag=True, help="Print JSON."),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def _which(since: str, *, top: str = "Only so many assets, the most traded.") -> Callable[[Command], Command]:
+    def decorated(command: Command) -> Command:
+        for option in (
+            click.option("--until", metavar="TIME", help="End of the period; now without."),
+            click.option("--since", metavar="TIME", default=since, show_default=True,
+                         help="Begin: a span before the end (12h, 7d, 2w, 1mo, 2y), a date or a time, UTC."),
+            click.option("--top", type=click.IntRange(min=1), help=top),
+            click.option("--quote", default="", metavar="LIST", help="Only these quote currencies."),
+            click.option("--source", default=DEFAULT_SOURCE, show_default=True, metavar="LIST",
+                         help=f"Where the records come from; `{ALL}` is anywhere."),
+            click.option("--assets", default="", metavar="LIST", help="Only these ids (bitcoin,ethereum)."),
+            click.option("--symbols", default="", metavar="LIST", help="Only these symbols (BTC,ETH)."),
+        ):  # fmt: skip
+            command = option(command)
+        return command
+
+    return decorated
+
+
+_by = click.option(
+    "--by", type=click.Choice(["symbol"]), default="symbol", show_default=True,
+    help="A row per asset, under its symbol; two assets of one symbol stay apart.",
+)  # fmt: skip
+
+
+@query.command()
+@click.option("--field", type=click.Choice(sorted(FIELDS)), metavar="NAME", default="change_24h", show_default=True,
+              help="A number field of the record.")  # fmt: skip
+@_by
+@click.option("--percents", callback=_numbers, metavar="LIST", show_default=True,
+              default=",".join(f"{each:g}" for each in DEFAULT_PERCENTS), help="Between 0 and 100.")  # fmt: skip
+@click.option("--compression", type=click.IntRange(min=20, max=2000), default=COMPRESSION, show_default=True,
+              help="Of the t-digest: more is nearer, and slower.")  # fmt: skip
+@_which("7d")
+@_output
+@click.pass_obj
+def percentiles(
+    env_file: Path, /, field: str, by: str, percents: tuple[float, ...], compression: int, **rest: Any
+) -> None:
+    """In what range does a value lie? Percentiles over all samples of a period."""
+    which, output = _split(rest)
+    _run(
+        env_file,
+        output,
+        lambda queries: queries.percentiles(field, percents=percents, compression=compression, **which),
+    )
+
+
+@query.command()
+@click.option("--field", type=click.Choice(sorted(FIELDS)), metavar="NAME", default="price", show_default=True,
+              help="A number field of the record.")  # fmt: skip
+@click.option("--interval", metavar="STEP", help="A row per step: 15m, 1h, 1d, 1w, 1mo, 1y; without, one in all.")
+@_by
+@_which("30d")
+@_output
+@click.pass_obj
+def average(env_file: Path, /, field: str, interval: str | None, by: str, **rest: Any) -> None:
+    """What does it cost on average? Mean, lowest and highest."""
+    which, output = _split(rest)
+    _run(env_file, output, lambda queries: queries.average(field, interval=interval, **which))
+
+
+@query.command()
+@click.option("--thresholds", callback=_numbers, metavar="LIST", default="1,5,10", show_default=True,
+              help="In percent.")  # fmt: skip
+@click.option("--window", type=click.Choice(list(WINDOWS)), default="24h", show_default=True,
+              help="The change over this time, as the source sends it.")  # fmt: skip
+@_by
+@_which("30d")
+@_output
+@click.pass_obj
+def moves(env_file: Path, /, thresholds: tuple[float, ...], window: str, by: str, **rest: Any) -> None:
+    """How often does it move? The share of samples whose change is ±x % or more."""
+    which, output = _split(rest)
+    _run(env_file, output, lambda queries: queries.moves(window, thresholds=thresholds, **which))
+
+
+@query.command()
+@click.option("--window", metavar="STEP", default="1h", show_default=True, help="15m, 1h, 1d …")
+@_which("7d", top="Only so many assets, the most volatile; 20 without.")
+@_output
+@click.pass_obj
+def volatility(env_file: Path, /, window: str, **rest: Any) -> None:
+    """Which vary most? Returns of the last price from one window to the next."""
+    which, output = _split(rest)
+    top = which.pop("top") or 20
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task("volatility", total=None)
+        _run(
+            env_file,
+            output,
+            lambda queries: queries.volatility(
+                window,
+                top=top,
+                progress=lambda done, whole: bar.update(task, completed=done, total=whole),
+                **which,
+            ),
+        )
+
+
+@query.command()
+@_which("2h")
+@_output
+@click.pass_obj
+def latest(env_file: Path, /, **rest: Any) -> None:
+    """Where does each asset stand? Its newest record."""
+    which, output = _split(rest)
+    _run(env_file, output, lambda queries: queries.latest(**which))
+
+
+@query.command()
+@click.option("--source", default=ALL, show_default=True, metavar="LIST", help="Only these sources.")
+@click.option("--interval", metavar="STEP", help="Between slots; without, the most common gap of each source.")
+@click.option("--since", metavar="TIME", default="1d", show_default=True,
+              help="Begin: a span before the end (12h, 7d, 1mo), a date or a time, UTC.")  # fmt: skip
+@click.option("--until", metavar="TIME", help="End of the period; now without.")
+@_output
+@click.pass_obj
+def freshness(
+    env_file: Path, /, source: str, interval: str | None, since: str, until: str | None, **output: Any
+) -> None:
+    """Is the data fresh and whole? Age, missing slots and duplicates of each source."""
+    _run(
+        env_file,
+        output,
+        lambda queries: queries.freshness(since=since, until=until, source=source, interval=interval),
+    )
+
+
+def _split(rest: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The options of :func:`_which`, and those of :func:`_output`."""
+    output = {name: rest.pop(name) for name in ("as_json", "as_csv", "plot", "explain")}
+    return rest, output
+
+
+def _run(env_file: Path, output: dict[str, Any], ask: Ask) -> None:
+    if output["as_json"] + output["as_csv"] + output["explain"] > 1:
+        raise click.UsageError("--json, --csv and --explain exclude each other")
+    with _asking(env_file) as queries:
+        try:
+            answer = ask(queries)
+        except ValueError as error:  # a word that is none
+            raise click.UsageError(str(error)) from error
+        if output["explain"]:
+            click.echo(kibana_console.console_text(queries.search.index, answer.asked))
+            return
+        _print(answer, **output)
+        for note in answer.notes:
+            click.echo(f"note: {note}", err=True)
+
+
+def _print(answer: Answer[Any], *, as_json: bool, as_csv: bool, plot: Path | None, explain: bool) -> None:
+    if plot is not None:
+        from queries.output.plot import plot as draw  # it takes a second to load
+
+        draw(answer, plot)
+        click.echo(f"drawn into {plot}", err=True)
+    write = sys.stdout.write
+    if as_json:
+        text.write_json(answer, write)
+    elif as_csv:
+        text.write_csv(answer, write)
+    elif plot is None:
+        rows = answer.held()
+        console = Console()
+        if not console.is_terminal:
+            console = Console(width=WIDE)
+        console.print(table(answer, rows))
+
+
+@contextmanager
+def _asking(env_file: Path) -> Iterator[Queries]:
+    """The client, and its errors as exit codes."""
+    settings = load_settings(env_file).elasticsearch
+    client = elastic.client(settings, timeout=TIMEOUT)
+    try:
+        yield Queries(client, index=settings.alias)
+    except TransientError as error:
+        raise Unanswered(f"{error} ({settings.url})") from error
+    except OperatorError as error:
+        raise Unanswered(str(error)) from error
+    finally:
+        client.close()

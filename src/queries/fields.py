@@ -1,0 +1,72 @@
+"""What the number fields of a record mean: their unit, their words, and which hold a change over which window."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from common.record import Record
+
+
+class Unit(enum.StrEnum):
+    """``QUOTE`` is the asset's own quote currency, so that two assets compare only where their quotes agree."""
+
+    QUOTE = "quote"
+    BASE = "base"
+    PERCENT = "percent"
+    FRACTION = "fraction"
+    MILLISECONDS = "ms"
+    COUNT = "count"
+
+
+_UNITS = {
+    Unit.PERCENT: "change_1h change_24h change_7d",
+    Unit.FRACTION: "price_1h_pcnt price_24h_pcnt funding_rate",
+    Unit.MILLISECONDS: "fetch_delay_ms",
+    Unit.COUNT: "market_cap_rank trades_24h",
+    Unit.BASE: "base_volume_24h open_interest total_volume",
+    Unit.QUOTE: "price market_cap volume_24h high_24h low_24h open_24h price_change_24h bid_price ask_price "
+    "index_price mark_price prev_price_1h prev_price_24h turnover_24h",
+}
+FIELDS = {name: unit for unit, names in _UNITS.items() for name in names.split()}
+"""Every number field of the record, and its unit."""
+
+assert FIELDS.keys() <= set(Record.__struct_fields__)  # noqa: S101 - a misspelt name would answer nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The fields that hold a change over one window. A source sends one of them or neither."""
+
+    percent: str
+    fraction: str | None = None
+
+
+WINDOWS = {
+    "1h": Change("change_1h", "price_1h_pcnt"),
+    "24h": Change("change_24h", "price_24h_pcnt"),
+    "7d": Change("change_7d"),
+}
+
+
+def known(field: str) -> str:
+    """Raises:
+    ValueError: no number field of the record.
+    """
+    if field not in FIELDS:
+        raise ValueError(f"{field!r} is no number field of a record; there are {', '.join(sorted(FIELDS))}")
+    return field
+
+
+def described(field: str) -> str:
+    """The field with its unit, as an axis is labelled."""
+    unit = FIELDS[field]
+    word = {
+        Unit.QUOTE: "in quote currency",
+        Unit.BASE: "in base units",
+        Unit.PERCENT: "percent",
+        Unit.FRACTION: "fraction, 0.01 is 1 %",
+        Unit.MILLISECONDS: "ms",
+        Unit.COUNT: "",
+    }[unit]
+    return f"{field} ({word})" if word else field

@@ -1,0 +1,114 @@
+"""How often does an asset move by 1, 5, 10 %: the share of samples whose change over a window is ±x or beyond.
+
+The change is the source's own, so no prices are compared. CoinGecko sends percents, Bybit fractions, and a record has
+one of the two at most, so each threshold is a range on either. Exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from queries.answer import Column, Kind
+from queries.fields import WINDOWS
+from queries.scope import Asset, Json, Scope, asset_of, by_asset
+from queries.shared import asset_columns
+
+DEFAULT_THRESHOLDS = (1.0, 5.0, 10.0)
+MAX_THRESHOLDS = 10
+PAGE = 2_000
+"""Assets a page. Each threshold is two buckets more in Elasticsearch, which allows 65,536 in an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moves:
+    """``thresholds`` in percent."""
+
+    scope: Scope
+    window: str = "24h"
+    thresholds: tuple[float, ...] = DEFAULT_THRESHOLDS
+
+    def __post_init__(self) -> None:
+        if self.window not in WINDOWS:
+            raise ValueError(f"{self.window!r} is no window that sources send a change over: {', '.join(WINDOWS)}")
+        if not 1 <= len(self.thresholds) <= MAX_THRESHOLDS or any(each <= 0 for each in self.thresholds):
+            raise ValueError(f"thresholds must be above 0, and at most {MAX_THRESHOLDS}")
+
+
+@dataclass(frozen=True, slots=True)
+class Beyond:
+    """How many samples rose, and fell, by a threshold or more."""
+
+    up: int
+    down: int
+
+
+@dataclass(frozen=True, slots=True)
+class MovesRow:
+    """``samples`` have a change over this window; ``beyond`` is by threshold."""
+
+    asset: Asset
+    samples: int
+    beyond: Mapping[float, Beyond]
+
+    def up(self, threshold: float) -> float:
+        """The share, as a fraction of 1."""
+        return self.beyond[threshold].up / self.samples
+
+    def down(self, threshold: float) -> float:
+        return self.beyond[threshold].down / self.samples
+
+
+def body(request: Moves, after: Mapping[str, Any] | None = None) -> Json:
+    filters: dict[str, Json] = {"samples": _any({"exists": {"field": name}} for name, _ in _fields(request))}
+    for threshold in request.thresholds:
+        for way, word, sign in (("up", "gte", 1), ("down", "lte", -1)):
+            filters[f"{way} {threshold:g}"] = _any(
+                {"range": {name: {word: sign * threshold / scale}}} for name, scale in _fields(request)
+            )
+    aggregations: dict[str, Json] = {"moves": {"filters": {"filters": filters}}}
+    return {
+        "size": 0,
+        "track_total_hits": False,
+        "query": request.scope.query(),
+        "aggs": by_asset(aggregations, size=PAGE, after=after),
+    }
+
+
+def row(request: Moves, bucket: Mapping[str, Any]) -> MovesRow | None:
+    """None for an asset without any change over this window."""
+    found = {name: each["doc_count"] for name, each in bucket["moves"]["buckets"].items()}
+    if not found["samples"]:
+        return None
+    beyond = {each: Beyond(found[f"up {each:g}"], found[f"down {each:g}"]) for each in request.thresholds}
+    return MovesRow(asset_of(bucket), found["samples"], beyond)
+
+
+def columns(request: Moves) -> tuple[Column[MovesRow], ...]:
+    def shares(threshold: float) -> tuple[Column[MovesRow], ...]:
+        return (
+            Column(f"up_{threshold:g}", f"≥ +{threshold:g} %", Kind.SHARE, lambda row: row.up(threshold)),
+            Column(f"down_{threshold:g}", f"≤ -{threshold:g} %", Kind.SHARE, lambda row: row.down(threshold)),
+        )
+
+    return (
+        *asset_columns(lambda row: row.asset),
+        Column("samples", "samples", Kind.COUNT, lambda row: row.samples),
+        *(column for each in request.thresholds for column in shares(each)),
+    )
+
+
+def title(request: Moves) -> str:
+    return f"Share of samples whose change over {request.window} is beyond a threshold"
+
+
+def _fields(request: Moves) -> list[tuple[str, float]]:
+    """Field, and percents in one of its units."""
+    change = WINDOWS[request.window]
+    return [(change.percent, 1.0), *([(change.fraction, 100.0)] if change.fraction else [])]
+
+
+def _any(clauses: Any) -> Json:
+    found = list(clauses)
+    return found[0] if len(found) == 1 else {"bool": {"should": found, "minimum_should_match": 1}}

@@ -1,0 +1,251 @@
+"""What is drawn for each question: pure choices of marks, on axes that ``plot`` gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter
+
+from queries.answer import Answer
+from queries.average import Average, AverageRow
+from queries.errors import NothingFound, TooMany
+from queries.freshness import FreshnessRow
+from queries.latest import LatestRow
+from queries.moves import Moves, MovesRow
+from queries.output.marks import (
+    BLUE,
+    DARK,
+    GREY,
+    LINES,
+    ORANGE,
+    PERCENT,
+    SHARE,
+    label,
+    name,
+    names,
+    outside_legend,
+    shade,
+    time_axis,
+    value_axis,
+    where_of,
+)
+from queries.output.numbers import number
+from queries.percentiles import Percentiles, PercentilesRow
+from queries.periods import age
+from queries.volatility import Volatility, VolatilityRow
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """``lines`` is how many bars or lines; ``height`` in inches, None by the lines."""
+
+    title: str
+    where: str
+    lines: int
+    draw: Callable[[Axes], None]
+    foot: str = ""
+    height: float | None = None
+
+
+def percentiles(answer: Answer[PercentilesRow], rows: Sequence[PercentilesRow]) -> Chart:
+    """One bar per asset: from the outer percentiles to the inner ones darker, the median a mark."""
+    request: Percentiles = answer.asked
+    ordered = sorted(rows, key=_spread)
+    percents = sorted(request.percents)
+    pairs = [(percents[i], percents[-1 - i]) for i in range(len(percents) // 2)]
+
+    def draw(axes: Axes) -> None:
+        for depth, (low, high) in enumerate(pairs):
+            axes.hlines(
+                range(len(ordered)),
+                [row.values[low] for row in ordered],
+                [row.values[high] for row in ordered],
+                color=shade(BLUE, (depth + 1) / len(pairs)),
+                linewidth=2 + 8 * (depth + 1) / len(pairs),
+                label=f"{low:g} % to {high:g} %",
+            )
+        if len(percents) % 2:
+            middle = percents[len(percents) // 2]
+            marks = [row.values[middle] for row in ordered]
+            word = "median" if middle == 50 else f"{middle:g} %"
+            axes.plot(marks, range(len(ordered)), "|", color=DARK, markersize=11, mew=2, label=word)
+        names(axes, [row.asset for row in ordered])
+        if min(row.lowest for row in rows) < 0 < max(row.highest for row in rows):
+            axes.axvline(0, color=DARK, linewidth=0.8)
+        value_axis(axes.xaxis, request.field, [value for row in rows for value in row.values.values()])
+        axes.set_xlabel(label(request.field, [row.asset for row in rows]))
+        outside_legend(axes, "percentiles")
+
+    samples = sum(row.count for row in rows)
+    return Chart(
+        f"How {request.field} is spread",
+        where_of(answer, [row.asset for row in rows]),
+        len(rows),
+        draw,
+        f"Percentiles of {samples:,} samples, estimated by Elasticsearch (t-digest).",
+    )
+
+
+def average(answer: Answer[AverageRow], rows: Sequence[AverageRow]) -> Chart:
+    """Lines over time; without steps, one bar per asset from lowest to highest with the mean on it."""
+    request: Average = answer.asked
+    assets = list(dict.fromkeys(row.asset for row in rows))
+    where, field = where_of(answer, assets), request.field
+    if request.every is None:
+        ordered = sorted(rows, key=lambda row: row.average)
+
+        def draw_ranges(axes: Axes) -> None:
+            places = range(len(ordered))
+            lows, highs = [row.lowest for row in ordered], [row.highest for row in ordered]
+            axes.hlines(places, lows, highs, color=BLUE, alpha=0.35, linewidth=6, label="lowest to highest")
+            axes.plot([row.average for row in ordered], places, "o", color=DARK, markersize=5, label="average")
+            names(axes, [row.asset for row in ordered])
+            value_axis(axes.xaxis, field, lows + highs)
+            axes.set_xlabel(label(field, assets))
+            outside_legend(axes)
+
+        return Chart(f"Average {field}", where, len(rows), draw_ranges, f"{sum(r.count for r in rows):,} samples.")
+    if len(assets) > len(LINES):
+        raise TooMany(f"{len(assets)} lines are too many for one picture; name --symbols or --top (up to {len(LINES)})")
+
+    def draw_lines(axes: Axes) -> None:
+        for asset, colour in zip(assets, LINES, strict=False):
+            own = [row for row in rows if row.asset == asset]
+            times: Any = [
+                datetime.fromtimestamp(row.begin_ms / 1000, UTC) for row in own
+            ]  # matplotlib's types lack them
+            axes.plot(times, [row.average for row in own], color=colour, linewidth=1.6, label=name(asset, assets),
+                      marker="o" if len(own) <= 60 else None, markersize=3)  # fmt: skip
+            axes.fill_between(
+                times, [row.lowest for row in own], [row.highest for row in own], color=colour, alpha=0.15, linewidth=0
+            )
+        value_axis(axes.yaxis, field, [value for row in rows for value in (row.lowest, row.highest)])
+        time_axis(axes)
+        axes.set_ylabel(label(field, assets))
+        outside_legend(axes)
+
+    foot = f"Mean of each {request.every.words}; the shade is from its lowest to its highest sample."
+    return Chart(f"Average {field} by {request.every.words}", where, len(assets), draw_lines, foot, height=4.6)
+
+
+def moves(answer: Answer[MovesRow], rows: Sequence[MovesRow]) -> Chart:
+    """Falls to the left, rises to the right; the larger the threshold, the darker."""
+    request: Moves = answer.asked
+    thresholds = sorted(request.thresholds)
+    ordered = sorted(rows, key=lambda row: row.up(thresholds[0]) + row.down(thresholds[0]))
+
+    def draw(axes: Axes) -> None:
+        places = range(len(ordered))
+        for depth, each in enumerate(thresholds, start=1):
+            strength = depth / len(thresholds)
+            axes.barh(places, [row.up(each) for row in ordered], color=shade(BLUE, strength), height=0.7,
+                      label=f"rose {each:g} % or more")  # fmt: skip
+            axes.barh(places, [-row.down(each) for row in ordered], color=shade(ORANGE, strength), height=0.7,
+                      label=f"fell {each:g} % or more")  # fmt: skip
+        names(axes, [row.asset for row in ordered])
+        axes.axvline(0, color=DARK, linewidth=0.8)
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{abs(value) * 100:.4g} %"))
+        axes.set_xlabel("share of samples: fell (left), rose (right)")
+        outside_legend(axes)
+
+    return Chart(
+        f"How often prices move: change over {request.window}",
+        where_of(answer, [row.asset for row in rows]),
+        len(rows),
+        draw,
+        f"{sum(row.samples for row in rows):,} samples of the source's own change over {request.window}.",
+    )
+
+
+def volatility(answer: Answer[VolatilityRow], rows: Sequence[VolatilityRow]) -> Chart:
+    """The most volatile on top: lowest to highest return as a line, one standard deviation about zero as a bar."""
+    request: Volatility = answer.asked
+    ordered = list(reversed(rows))
+
+    def draw(axes: Axes) -> None:
+        places = range(len(ordered))
+        axes.hlines(places, [r.lowest for r in ordered], [r.highest for r in ordered], color=GREY, linewidth=1.4,
+                    zorder=1, label="lowest to highest return")  # fmt: skip
+        axes.barh(places, [2 * r.deviation for r in ordered], left=[-r.deviation for r in ordered], color=BLUE,
+                  height=0.6, zorder=2, label="± one standard deviation")  # fmt: skip
+        axes.plot([r.largest for r in ordered], places, "o", color=ORANGE, markersize=4, label="largest move")
+        for place, row in zip(places, ordered, strict=True):
+            end = max(row.highest, row.deviation)
+            axes.annotate(f"σ {row.deviation:.2f} %", (end, place), xytext=(6, 0), textcoords="offset points",
+                          va="center", fontsize=7, color="#444444")  # fmt: skip
+        axes.axvline(0, color=DARK, linewidth=0.8)
+        axes.margins(x=0.12)
+        names(axes, [row.asset for row in ordered])
+        axes.xaxis.set_major_formatter(PERCENT)
+        axes.set_xlabel(f"return of the last price from one {request.window.step} to the next, percent")
+        outside_legend(axes)
+
+    return Chart(
+        f"Volatility: returns from one {request.window.step} to the next",
+        where_of(answer, [row.asset for row in rows]),
+        len(rows),
+        draw,
+        f"{sum(row.returns for row in rows):,} returns between disjoint windows ({request.window.words}).",
+    )
+
+
+def latest(answer: Answer[LatestRow], rows: Sequence[LatestRow]) -> Chart:
+    """The 24 h change at the newest record, with the price beside it."""
+    ordered = sorted((row for row in rows if row.change_24h is not None), key=lambda row: row.change_24h or 0.0)
+    if not ordered:
+        raise NothingFound(f"{answer.where} sends no change over 24 h, which is what this picture shows")
+
+    def draw(axes: Axes) -> None:
+        values = [row.change_24h or 0.0 for row in ordered]
+        axes.barh(range(len(ordered)), values, color=[BLUE if each >= 0 else ORANGE for each in values], height=0.7)
+        for place, (row, value) in enumerate(zip(ordered, values, strict=True)):
+            axes.annotate(f"{number(row.price)} {row.asset.quote}", (value, place), fontsize=7, va="center",
+                          xytext=(5 if value >= 0 else -5, 0), textcoords="offset points",
+                          ha="left" if value >= 0 else "right", color="#444444")  # fmt: skip
+        axes.axvline(0, color=DARK, linewidth=0.8)
+        axes.margins(x=0.16)
+        names(axes, [row.asset for row in ordered])
+        axes.xaxis.set_major_formatter(PERCENT)
+        axes.set_xlabel("change over 24 h at the newest record, percent")
+
+    oldest = max(row.age_ms for row in ordered)
+    return Chart(
+        "Last price and 24 h change",
+        where_of(answer, [row.asset for row in ordered]),
+        len(ordered),
+        draw,
+        f"Beside each bar: the last price. The oldest record shown is {age(oldest)} old.",
+    )
+
+
+def freshness(answer: Answer[FreshnessRow], rows: Sequence[FreshnessRow]) -> Chart:
+    """The share of missing slots, with age and duplicates in words."""
+    ordered = list(reversed(rows))
+
+    def draw(axes: Axes) -> None:
+        shares = [row.missing_share or 0.0 for row in ordered]
+        axes.barh(range(len(ordered)), shares, color=ORANGE, height=0.55)
+        for place, (row, share) in enumerate(zip(ordered, shares, strict=True)):
+            axes.annotate(_state(row), (share, place), xytext=(6, 0), textcoords="offset points", va="center",
+                          fontsize=8, color="#333333")  # fmt: skip
+        axes.set_xlim(0, max(0.01, max(shares) * 1.9))
+        axes.set_yticks(range(len(ordered)), [row.source for row in ordered])
+        axes.set_ylim(-0.6, len(ordered) - 0.4)
+        axes.grid(visible=False, axis="y")
+        axes.xaxis.set_major_formatter(SHARE)
+        axes.set_xlabel("share of expected slots without any record")
+
+    return Chart("Freshness and gaps of each source", answer.where, len(rows), draw)
+
+
+def _state(row: FreshnessRow) -> str:
+    missing = "interval unknown" if row.missing is None else f"{row.missing:,} of {row.expected:,} slots missing"
+    return f"{missing}; newest {age(row.age_ms)} old; {row.duplicates:,} duplicates"
+
+
+def _spread(row: PercentilesRow) -> float:
+    return max(row.values.values()) - min(row.values.values())

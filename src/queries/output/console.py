@@ -1,0 +1,84 @@
+"""A question's searches as Kibana's console takes them.
+
+Where a search follows from the one before (which assets, which source), the first of its kind is shown.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from queries import assets, average, freshness, latest, moves, percentiles, volatility
+from queries.average import Average
+from queries.freshness import Freshness, Grid
+from queries.latest import Latest
+from queries.moves import Moves
+from queries.percentiles import Percentiles
+from queries.portions import portions
+from queries.scope import DEFAULT_SOURCE, Asset, Json, Scope
+from queries.volatility import Volatility
+
+_NOBODY = Asset("", "", "", "")
+
+
+def console_text(index: str, request: Any) -> str:
+    """Each search with a comment that says what it is for."""
+    return "\n\n".join(
+        f"# {comment}\nGET {index}/_search\n{json.dumps(body, indent=2)}" for comment, body in searches(request)
+    )
+
+
+def searches(request: Any) -> Iterator[tuple[str, Json]]:
+    """(what it is for, body).
+
+    Raises:
+        TypeError: no request of a question.
+    """
+    if isinstance(request, Freshness):
+        yield from _freshness(request)
+        return
+    if not isinstance(request, (Percentiles, Average, Moves, Latest, Volatility)):
+        raise TypeError(f"{type(request).__name__} is no question")
+    scope: Scope = request.scope
+    if scope.chosen:
+        yield "the most traded assets", assets.body(replace(scope, chosen=()))
+    match request:
+        case Percentiles():
+            yield percentiles.title(request), percentiles.body(request)
+        case Moves():
+            yield moves.title(request), moves.body(request)
+        case Latest():
+            yield latest.title(request), latest.body(request)
+        case Average(every=None):
+            yield average.title(request), average.body(request)
+        case Average(every=every) if every is not None:
+            if not scope.chosen:
+                yield "which assets there are", assets.body(scope)
+            portion = next(portions(scope.chosen or [_NOBODY], scope.period, every))
+            chosen = portion.assets if scope.chosen else ()
+            yield average.title(request), average.steps_body(request, every, chosen, portion.periods[0])
+        case Volatility():
+            if not scope.chosen:
+                yield "which assets there are", assets.body(scope)
+            portion = next(portions(scope.chosen or [_NOBODY], request.whole_windows, request.window))
+            chosen = portion.assets if scope.chosen else ()
+            yield f"{volatility.title(request)}: last prices", volatility.body(request, chosen, portion.periods[0])
+
+
+def _freshness(request: Freshness) -> Iterator[tuple[str, Json]]:
+    source = request.sources[0] if request.sources else DEFAULT_SOURCE
+    end = request.period.end_ms
+    yield "which sources there are", freshness.sources_body()
+    yield "a source's newest record", freshness.end_body(source, before_ms=end, newest=True)
+    yield "its first record", freshness.end_body(source, before_ms=end, newest=False)
+    yield (
+        "its newest slots, for its interval",
+        freshness.grid_body(source, newest_ms=end, look_back_ms=freshness.LOOK_BACK_MS[0]),
+    )
+    grid = Grid(request.interval.ms if request.interval else 60_000, told=True, records=50)
+    yield (
+        "slots that are there, and what is there twice",
+        freshness.slots_body(source, freshness.stretches(request.period, grid)[0]),
+    )

@@ -1,0 +1,90 @@
+"""A picture for a report, PNG or SVG by its name: title, source and period in it, axes with their units.
+
+Drawn without a screen, and the same for the same answer: no time of drawing in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from common.errors import OperatorError
+from queries.answer import Answer
+from queries.errors import NothingFound, TooMany
+from queries.output import charts
+from queries.output.charts import Chart
+
+MAX_LINES = 40
+"""Assets in one picture; more cannot be read."""
+SUFFIXES = (".png", ".svg")
+INCH = 0.26
+"""Height of a bar."""
+
+_STYLE: Any = {
+    "font.family": "DejaVu Sans",  # comes with matplotlib, so that a picture looks the same everywhere
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#888888",
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e4e4e4",
+    "grid.linewidth": 0.7,
+    "xtick.color": "#444444",
+    "ytick.color": "#222222",
+    "svg.hashsalt": "cryptoproxy",
+    "svg.fonttype": "none",
+}
+
+_DRAWN: Mapping[str, Callable[[Answer[Any], Sequence[Any]], Chart]] = {
+    "percentiles": charts.percentiles,
+    "average": charts.average,
+    "moves": charts.moves,
+    "volatility": charts.volatility,
+    "latest": charts.latest,
+    "freshness": charts.freshness,
+}
+
+
+def plot(answer: Answer[Any], file: Path) -> None:
+    """Raises:
+    ValueError: a file of another kind.
+    TooMany: more assets than a picture can show.
+    OperatorError: the file cannot be written.
+    """
+    if file.suffix.lower() not in SUFFIXES:
+        raise ValueError(f"{file} must end in .png or .svg")
+    rows = answer.held()
+    if not rows:
+        raise NothingFound("there is nothing to draw")
+    chart = _DRAWN[answer.question](answer, rows)
+    if chart.lines > MAX_LINES:
+        raise TooMany(f"{chart.lines} assets are too many for one picture; name --symbols or --top (up to {MAX_LINES})")
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(9, chart.height or max(2.6, 1.5 + INCH * chart.lines)), dpi=150, layout="constrained")
+        FigureCanvasAgg(figure)
+        axes = figure.add_subplot()
+        chart.draw(axes)
+        texts = [figure.suptitle(chart.title, ha="left", fontweight="bold", fontsize=12)]
+        axes.set_title(f"{chart.where}; {answer.period}", loc="left", fontsize=9, color="#555555", pad=10)
+        if chart.foot:
+            texts.append(figure.supxlabel(chart.foot, ha="left", fontsize=7.5, color="#666666"))
+        figure.draw_without_rendering()  # the layout says where the axes begin, and the words begin there, too
+        for each in texts:
+            each.set_x(axes.get_position().x0)
+        _save(figure, file)
+
+
+def _save(figure: Figure, file: Path) -> None:
+    undated = {"Date": None} if file.suffix.lower() == ".svg" else {"Software": None}
+    try:
+        figure.savefig(file, metadata=undated)
+    except OSError as error:
+        raise OperatorError(
+            f"{file} cannot be written: {error.strerror or error}", remedy="Name another file for --plot"
+        ) from error

@@ -1,0 +1,160 @@
+"""Times as a person writes them: a period by its begin (``7d``, ``2y``, ``2026-11-01``), an interval (``1d``, ``1mo``).
+
+All in UTC. Months and years are the calendar's: ``1mo`` before 31 March is the last day of February.
+"""
+
+from __future__ import annotations
+
+import calendar
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from common.record import iso
+
+DAY_MS = 86_400_000
+_SPAN = re.compile(r"(\d{1,6})(s|m|h|d|w|mo|y)")
+_UNIT_MS = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": DAY_MS, "w": 7 * DAY_MS}
+_MONTHS = {"mo": 1, "y": 12}
+_WORDS = {"ms": "ms", "s": "second", "m": "minute", "h": "hour", "d": "day", "w": "week", "mo": "month", "y": "year"}
+_CALENDAR = {"1w": "week", "1mo": "month", "1y": "year"}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+SPANS = "a span like 90s, 15m, 12h, 7d, 2w, 1mo or 2y"
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """Slots in ``[begin_ms, end_ms)``, since 1970."""
+
+    begin_ms: int
+    end_ms: int
+
+    def __post_init__(self) -> None:
+        if self.begin_ms >= self.end_ms:
+            raise ValueError(f"the period ends ({written(self.end_ms)}) before it begins ({written(self.begin_ms)})")
+
+    def __str__(self) -> str:
+        return f"{written(self.begin_ms)} to {written(self.end_ms)} UTC"
+
+    @property
+    def length_ms(self) -> int:
+        return self.end_ms - self.begin_ms
+
+    def cut(self, step_ms: int) -> Iterator[Period]:
+        """Its parts of ``step_ms`` each, cut at multiples of that since 1970; first and last may be shorter."""
+        begin = self.begin_ms
+        while begin < self.end_ms:
+            end = min(self.end_ms, begin - begin % step_ms + step_ms)
+            yield Period(begin, end)
+            begin = end
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A step of time: a whole number of a unit up to days, or one week, month or year of the calendar."""
+
+    text: str
+    ms: int
+    """Of a month and a year: the shortest there is."""
+
+    @property
+    def fixed(self) -> bool:
+        return self.text not in _CALENDAR
+
+    @property
+    def words(self) -> str:
+        """``day``, ``15 minutes``: as one says it after "each"."""
+        found = re.fullmatch(r"(\d+)(\D+)", self.text)
+        count, unit = (int(found[1]), _WORDS[found[2]]) if found else (self.ms, "ms")
+        return unit if count == 1 else f"{count} {unit}s"
+
+    @property
+    def step(self) -> str:
+        """``hour``, ``window of 15 minutes``: as one says it in "from one … to the next"."""
+        return self.words if self.text[:1] == "1" and not self.text[1:2].isdigit() else f"window of {self.words}"
+
+    def histogram(self, field: str = "timestamp") -> dict[str, Any]:
+        """As a ``date_histogram`` takes it. Weeks begin on Monday."""
+        if self.fixed:
+            return {"field": field, "fixed_interval": f"{self.ms}ms" if self.ms % 1000 else f"{self.ms // 1000}s"}
+        return {"field": field, "calendar_interval": _CALENDAR[self.text]}
+
+    @classmethod
+    def of_ms(cls, ms: int) -> Interval:
+        """A fixed one, named in the largest unit that fits."""
+        for unit in ("d", "h", "m", "s"):
+            if ms % _UNIT_MS[unit] == 0:
+                return cls(f"{ms // _UNIT_MS[unit]}{unit}", ms)
+        return cls(f"{ms}ms", ms)
+
+
+def interval(text: str) -> Interval:
+    """Raises:
+    ValueError: not an interval; several months or years, which the calendar does not divide evenly, are none.
+    """
+    if text in _CALENDAR:
+        return Interval(text, {"1w": 7, "1mo": 28, "1y": 365}[text] * DAY_MS)
+    found = _SPAN.fullmatch(text)
+    if not found or not int(found[1]) or found[2] in _MONTHS or found[2] == "w":
+        raise ValueError(f"{text!r} is no interval: a number of s, m, h or d (15m, 1h, 1d), or 1w, 1mo, 1y")
+    return Interval(text, int(found[1]) * _UNIT_MS[found[2]])
+
+
+def period(since: str, until: str | None = None, *, now_ms: int) -> Period:
+    """From ``since`` (a moment, or a span before the end) until ``until`` (a moment; now without).
+
+    Raises:
+        ValueError: neither, or the end lies before the begin.
+    """
+    end = now_ms if until is None else moment(until)
+    found = _SPAN.fullmatch(since)
+    if not found:
+        return Period(moment(since), end)
+    count, unit = int(found[1]), found[2]
+    begin = end - count * _UNIT_MS[unit] if unit in _UNIT_MS else _months_before(end, count * _MONTHS[unit])
+    if begin < 0:
+        raise ValueError(f"{since!r} reaches back before 1970")
+    return Period(begin, end)
+
+
+def moment(text: str) -> int:
+    """``2026-11-01`` or ``2026-11-01T10:00:00Z`` in ms since 1970. UTC, unless it names another offset.
+
+    Raises:
+        ValueError: neither of the two.
+    """
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ValueError(
+            f"{text!r} is neither {SPANS}, nor a date like 2026-11-01, nor a time like 2026-11-01T10:00:00Z"
+        ) from error
+    parsed = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+    return round((parsed - _EPOCH) / timedelta(milliseconds=1))
+
+
+def written(ms: int) -> str:
+    """The shortest of the three spellings that is exact to the minute."""
+    text = iso(ms)
+    return text[:10] if ms % DAY_MS == 0 else f"{text[:10]} {text[11:16]}"
+
+
+def age(ms: int) -> str:
+    """``3 min``: how long ago, in the unit that a person would say it in."""
+    seconds = ms / 1000
+    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def _months_before(ms: int, months: int) -> int:
+    end = _EPOCH + timedelta(milliseconds=ms)
+    number = end.year * 12 + end.month - 1 - months
+    year, month = divmod(number, 12)
+    if year < 1970:
+        return -1
+    day = min(end.day, calendar.monthrange(year, month + 1)[1])
+    return round((end.replace(year=year, month=month + 1, day=day) - _EPOCH) / timedelta(milliseconds=1))

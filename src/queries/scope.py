@@ -1,0 +1,113 @@
+"""Which records a question is about: sources, assets and a period. Everything is grouped by source, asset and quote.
+
+A symbol is no asset: USDT is several coins at one source, and BTCUSDT another thing in each market. So a symbol only
+filters, and what it stands for is said; nothing is averaged over it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from common.record import iso
+from queries.periods import Period
+
+Json = dict[str, Any]
+
+DEFAULT_SOURCE = "coingecko"
+ALL = "all"
+MAX_BUCKETS = 10_000
+"""Held at once, and rows of an answer that is not read row by row."""
+
+
+class Asset(NamedTuple):
+    """What prices belong to. ``symbol`` is what it was called in the newest record; it tells nothing apart."""
+
+    source: str
+    asset_id: str
+    quote: str
+    symbol: str
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        return self.source, self.asset_id, self.quote
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Empty means any. ``chosen`` are assets that an earlier search found."""
+
+    period: Period
+    sources: tuple[str, ...] = (DEFAULT_SOURCE,)
+    symbols: tuple[str, ...] = ()
+    assets: tuple[str, ...] = ()
+    quotes: tuple[str, ...] = ()
+    chosen: tuple[Asset, ...] = field(default=(), repr=False)
+
+    def __str__(self) -> str:
+        return ", ".join(self.sources) if self.sources else "all sources"
+
+    @property
+    def where(self) -> str:
+        """The source, and quotes that were asked for."""
+        return f"{self} in {', '.join(self.quotes)}" if self.quotes else str(self)
+
+    def query(self) -> Json:
+        """A query in filter context: nothing is scored."""
+        wanted: list[Json] = []
+        if self.chosen:
+            wanted.append(_either(self.chosen))
+        else:
+            for name, values in (
+                ("source", self.sources),
+                ("symbol", self.symbols),
+                ("asset_id", self.assets),
+                ("quote", self.quotes),
+            ):
+                if values:
+                    wanted.append({"terms": {name: list(values)}})
+        wanted.append({"range": {"timestamp": {"gte": iso(self.period.begin_ms), "lt": iso(self.period.end_ms)}}})
+        return {"bool": {"filter": wanted}}
+
+
+def by_asset(
+    aggregations: Mapping[str, Json],
+    *,
+    size: int,
+    after: Mapping[str, Any] | None = None,
+) -> Json:
+    """``rows``: one bucket per asset, at most ``size``, those after ``after``."""
+    sources: list[Json] = [{name: {"terms": {"field": name}}} for name in ("source", "asset_id", "quote")]
+    composite: Json = {"size": size, "sources": sources}
+    if after:
+        composite["after"] = dict(after)
+    return {"rows": {"composite": composite, "aggs": {**SYMBOL, **aggregations}}}
+
+
+SYMBOL: Mapping[str, Json] = {
+    "symbol": {
+        "terms": {"field": "symbol", "size": 1, "order": {"newest": "desc"}},
+        "aggs": {"newest": {"max": {"field": "timestamp"}}},
+    }
+}
+"""What the asset was called last."""
+
+
+def asset_of(bucket: Mapping[str, Any]) -> Asset:
+    """Of a bucket of :func:`by_asset`."""
+    key = bucket["key"]
+    symbols = bucket["symbol"]["buckets"]
+    return Asset(key["source"], key["asset_id"], key["quote"], symbols[0]["key"] if symbols else key["asset_id"])
+
+
+def _either(assets: Collection[Asset]) -> Json:
+    """Exactly these assets: one clause per source and quote."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for each in assets:
+        groups.setdefault((each.source, each.quote), []).append(each.asset_id)
+    clauses = [
+        {"bool": {"filter": [{"term": {"source": source}}, {"term": {"quote": quote}}, {"terms": {"asset_id": ids}}]}}
+        for (source, quote), ids in groups.items()
+    ]
+    return clauses[0] if len(clauses) == 1 else {"bool": {"should": clauses, "minimum_should_match": 1}}

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from common.clients import elastic
+from common.clock import SystemClock
+from common.record import iso, slot_of
+from consumer import template
+from engines.stack import Endpoints
+from queries import Queries
+from tests.integration.conftest import make_world
+from tests.integration.queries.filled import MINUTE, Filled, Stopped, index, market
+
+
+@pytest.fixture(scope="module")
+def filled(endpoints: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
+    """The small market, until now, in indices that the project's own template made."""
+    settings = make_world(endpoints, tmp_path_factory.mktemp("queries")).settings.elasticsearch
+    client = elastic.client(settings)
+    list(template.set_up(client, settings, now=iso(SystemClock().now_ms())))
+    end_ms = slot_of(SystemClock().now_ms(), MINUTE)
+    year, documents = market(end_ms)
+    for name in {iso(year.begin_ms)[:7], iso(end_ms)[:7]}:
+        client.options(ignore_status=400).indices.create(index=f"{settings.alias}-{name.replace('-', '.')}.01")
+    for begin in range(0, len(documents), 2000):
+        index(client, settings.alias, documents[begin : begin + 2000])
+    yield Filled(client, settings.alias, year, end_ms)
+    for name in client.indices.get(index=f"{settings.alias}-*"):
+        client.indices.delete(index=name)
+    client.indices.delete_index_template(name=settings.alias)
+    client.close()
+
+
+@pytest.fixture
+def queries(filled: Filled) -> Queries:
+    """Asked at the moment when the newest slot is a minute old."""
+    return Queries(filled.client, index=filled.alias, clock=Stopped(filled.end_ms))
+
+
+@pytest.fixture
+def env_file(filled: Filled, endpoints: Endpoints, tmp_path: Path) -> Path:
+    file = tmp_path / "env"
+    file.write_text(f"ES_URL_ENDPOINT={endpoints.elasticsearch}\nES_INDEX={filled.alias}\n")
+    return file
