@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Most tests wait for an engine, not for a processor. Each worker has engines of its own (about 4 GB of memory).
+WORKERS := -n 2 --dist loadfile
 
 .PHONY: help
 help: ## Show this list
@@ -31,7 +33,7 @@ run: $(STAMP) ## Live data: engines, set-up, poller and indexer with the setting
 
 .PHONY: test
 test: $(STAMP) ## All tests but the long cases of the fault suite, on real engines
-	$(BIN)/python -m pytest tests/unit tests/integration tests/faults -m "not long" $(ARGS)
+	$(BIN)/python -m pytest tests/unit tests/integration tests/faults -m "not long" $(WORKERS) $(ARGS)
 
 .PHONY: unit
 unit: $(STAMP) ## Only the tests that need no engines
