@@ -6,6 +6,7 @@ What each case does, and which fault is where: README.md beside this file.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,8 +20,9 @@ from engines.stack import bring_up, take_down
 from tests.faults import table
 from tests.faults.rig import Engines, Rig
 
-_ROWS = pytest.StashKey[list[table.Row]]()
-_LINES = pytest.StashKey[list[str]]()
+# What a case notes travels with its report, so that it arrives from another worker, too.
+_ROW = "fault-suite row"
+_LINE = "fault-suite line"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -83,9 +85,13 @@ def report(request: pytest.FixtureRequest) -> Report:
     nothing had to recover. The row's name is the test's, its heading the first sentence of the module's docstring.
     Called once a case, when all else has been asserted.
     """
-    rows = request.config.stash.setdefault(_ROWS, [])
     theme, case = table.theme_of(request.module.__doc__), table.in_words(request.node.name)
-    return lambda verdict, seconds: rows.append(table.Row(theme, case, verdict, seconds))
+
+    def note(found: table.Judged, seconds: float | None) -> None:
+        row = table.Row(theme, case, found.records, found.lost, found.doubled, found.again, seconds)
+        request.node.user_properties.append((_ROW, asdict(row)))
+
+    return note
 
 
 Say = Callable[[str], None]
@@ -94,20 +100,22 @@ Say = Callable[[str], None]
 @pytest.fixture
 def say(request: pytest.FixtureRequest) -> Say:
     """Says a line at the end of the run, also of a case that passes: what is needed to do it again."""
-    lines = request.config.stash.setdefault(_LINES, [])
 
     def note(line: str) -> None:
         print(line)  # where the case fails, with it
-        lines.append(line)
+        request.node.user_properties.append((_LINE, line))
 
     return note
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    if not (rows := config.stash.get(_ROWS, [])):
+    reports = [each for outcome in ("passed", "failed") for each in terminalreporter.stats.get(outcome, [])]
+    called = sorted((each for each in reports if each.when == "call"), key=lambda each: each.location[:2])
+    noted = [each for report in called for each in report.user_properties]
+    if not (rows := [table.Row(**value) for name, value in noted if name == _ROW]):
         return
     terminalreporter.section("what the judge found")
-    for line in [*table.on_terminal(rows), *config.stash.get(_LINES, [])]:
+    for line in [*table.on_terminal(rows), *(value for name, value in noted if name == _LINE)]:
         terminalreporter.line(line)
     if not config.getoption("--write-table", default=False):
         return

@@ -64,12 +64,15 @@ class Row:
 
     theme: str
     case: str
-    verdict: Judged
+    records: int
+    lost: int
+    doubled: int
+    again: int
     seconds: float | None
 
     @property
     def cells(self) -> tuple[str, ...]:
-        counts = (self.verdict.records, self.verdict.lost, self.verdict.doubled, self.verdict.again)
+        counts = (self.records, self.lost, self.doubled, self.again)
         return (self.case, *map(str, counts), "–" if self.seconds is None else f"{self.seconds:.1f} s")
 
 
@@ -92,8 +95,8 @@ def on_terminal(rows: Sequence[Row]) -> Iterable[str]:
     for row in rows:
         case, records, lost, doubled, again, seconds = row.cells
         yield f"{case:<{width}} {records:>8} {lost:>5} {doubled:>8} {again:>11} {seconds:>9}"
-    lost, doubled = sum(row.verdict.lost for row in rows), sum(row.verdict.doubled for row in rows)
-    yield f"{len(rows)} cases, {sum(row.verdict.records for row in rows)} records, {lost} lost, {doubled} doubled"
+    lost, doubled = sum(row.lost for row in rows), sum(row.doubled for row in rows)
+    yield f"{len(rows)} cases, {sum(row.records for row in rows)} records, {lost} lost, {doubled} doubled"
 
 
 def page(rows: Sequence[Row], *, when: str) -> str:
