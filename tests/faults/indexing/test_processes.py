@@ -150,7 +150,7 @@ def test_the_disk_of_its_log_is_full(rig: IndexerRig, report: Report) -> None:
     indexer = rig.start_indexer(LOG_FILE="/dev/full")
     rig.feeder.feed(500)
     seconds = rig.recovered(since)
-    assert indexer.said("indexed ")
+    wait_until(lambda: indexer.said("indexed "), what="the line of what was indexed")
     assert not indexer.said("Traceback")
     indexer.terminate()
     rig.start_indexer("again")
