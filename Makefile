@@ -41,8 +41,8 @@ unit: $(STAMP) ## Only the tests that need no engines
 
 .PHONY: faults
 faults: $(STAMP) ## The fault suite and every other long test; writes docs/faults.md
-	$(BIN)/python -m pytest tests/integration -m long $(ARGS)
-	$(BIN)/python -m pytest tests/faults --write-table $(ARGS)
+	$(BIN)/python -m pytest tests/faults --write-table $(WORKERS) $(ARGS)
+	$(BIN)/python -m pytest tests/integration -m long $(WORKERS) $(ARGS)
 
 .PHONY: bench
 bench: $(STAMP) ## Benchmarks on real engines, some 20 minutes (ARGS="indexing latency --rounds 3" for single ones)
