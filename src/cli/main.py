@@ -3,16 +3,51 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import click
 
-from cli import backfill, dead_letters, engines, kibana, lake, query, run, setup, tail
-from cli.demo.command import demo
 from common.errors import CryptoProxyError
 
+# name: module of this package, and the command in it. Imported when it is wanted: an indexer needs no plots.
+COMMANDS = {
+    "up": ("engines", "up"),
+    "down": ("engines", "down"),
+    "status": ("engines", "status"),
+    "setup": ("setup", "setup"),
+    "check": ("setup", "check"),
+    "produce": ("run", "produce"),
+    "consume": ("run", "consume"),
+    "run": ("run", "run"),
+    "sandbox": ("run", "sandbox"),
+    "tail": ("tail", "tail"),
+    "query": ("query", "query"),
+    "lake": ("lake", "lake"),
+    "dead-letters": ("dead_letters", "dead_letters"),
+    "replay": ("backfill", "replay"),
+    "reconcile": ("backfill", "reconcile"),
+    "retention": ("backfill", "retention"),
+    "kibana": ("kibana", "kibana"),
+    "demo": ("demo.command", "demo"),
+}
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+
+class Commands(click.Group):
+    """The commands of the table, in its order, besides those that were added by hand."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*COMMANDS, *super().list_commands(ctx)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if (place := COMMANDS.get(cmd_name)) is None:
+            return super().get_command(ctx, cmd_name)
+        module, name = place
+        command: click.Command = getattr(import_module(f"cli.{module}"), name)
+        return command
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.option(
     "--env-file", type=click.Path(path_type=Path, dir_okay=False), default=Path(".env"), show_default=True,
     help="Settings below the environment's.",
@@ -22,26 +57,6 @@ from common.errors import CryptoProxyError
 def cli(context: click.Context, env_file: Path) -> None:
     """One rate-limited poller for CoinGecko, Binance and Bybit: to Kafka, S3 and Elasticsearch."""
     context.obj = env_file
-
-
-cli.add_command(engines.up)
-cli.add_command(engines.down)
-cli.add_command(engines.status)
-cli.add_command(setup.setup)
-cli.add_command(setup.check)
-cli.add_command(run.produce)
-cli.add_command(run.consume)
-cli.add_command(run.run)
-cli.add_command(run.sandbox)
-cli.add_command(tail.tail)
-cli.add_command(dead_letters.dead_letters)
-cli.add_command(backfill.replay)
-cli.add_command(backfill.reconcile)
-cli.add_command(backfill.retention)
-cli.add_command(kibana.kibana)
-cli.add_command(lake.lake)
-cli.add_command(query.query)
-cli.add_command(demo)
 
 
 def main() -> None:

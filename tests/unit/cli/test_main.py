@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 
 import click
@@ -46,3 +47,18 @@ def test_a_command_that_ends_well_is_0(monkeypatch: pytest.MonkeyPatch) -> None:
         return None
 
     assert code_of(tried, monkeypatch) == 0
+
+
+def test_each_command_of_the_table_is_there_by_its_name() -> None:
+    context = click.Context(main.cli)
+    for name in main.COMMANDS:
+        command = main.cli.get_command(context, name)
+        assert command is not None
+        assert command.name == name
+
+
+def test_an_indexer_is_started_without_what_only_queries_and_the_lake_need() -> None:
+    code = "import sys, cli.main as m; m.cli.get_command(None, 'consume'); print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "cli.run" in loaded
+    assert not {"matplotlib", "pyarrow", "queries", "rich", "cli.query"} & set(loaded)
