@@ -122,7 +122,11 @@ class IndexerRig(Rig):
     def lag(self) -> int:
         """Records of the topic that the group has not committed, by Kafka's own account."""
         group = self.texts["KAFKA_CONSUMER_GROUP_ID"]
-        committed = {each: at.offset for each, at in self.admin.list_group_offsets({group: None})[group].items()}
+        admin: Any = kafka_client.admin(self.settings.kafka)  # a new one: it keeps the coordinator that it once found
+        try:
+            committed = {each: at.offset for each, at in admin.list_group_offsets({group: None})[group].items()}
+        finally:
+            admin.close()
         consumer: Any = kafka_client.consumer(self.settings.kafka, group_id=None)
         try:
             partitions = [TopicPartition(self.topic, each) for each in consumer.partitions_for_topic(self.topic)]

@@ -266,7 +266,11 @@ def test_gzip_that_was_cut_before_it_was_sent_is_no_answer(
     refused(fetcher, server, "within gzip")
 
 
-@pytest.mark.parametrize("body", [BODY, gzip.compress(BODY)[:40] + b"\xff" * 40, gzip.compress(BODY) + b"more"])
+@pytest.mark.parametrize(
+    "body",
+    [BODY, gzip.compress(BODY)[:40] + b"\xff" * 40, gzip.compress(BODY) + b"more"],
+    ids=["not-packed", "damaged", "more-behind"],  # by its bytes a case had the time of its making in its name
+)
 def test_damaged_gzip_is_no_answer(fetcher: Fetcher, server: Server, body: bytes) -> None:
     server.serve = sends(answer(body, "Content-Encoding: gzip"))
     refused(fetcher, server, "gzip")
