@@ -109,6 +109,8 @@ def say(request: pytest.FixtureRequest) -> Say:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if hasattr(config, "workerinput"):
+        return  # one of several workers: the whole is told where their reports come together
     reports = [each for outcome in ("passed", "failed") for each in terminalreporter.stats.get(outcome, [])]
     called = sorted((each for each in reports if each.when == "call"), key=lambda each: each.location[:2])
     noted = [each for report in called for each in report.user_properties]
