@@ -121,7 +121,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.line(line)
     if not config.getoption("--write-table", default=False):
         return
-    if any(terminalreporter.stats.get(outcome) for outcome in ("failed", "error", "deselected")):
+    chosen = config.getoption("keyword") or config.getoption("markexpr")
+    if chosen or any(terminalreporter.stats.get(outcome) for outcome in ("failed", "error", "deselected")):
         terminalreporter.line(f"{table.PAGE.name} is left as it is: not all cases ran and passed")
         return
     table.PAGE.write_text(table.page(rows, when=f"{datetime.now(UTC):%Y-%m-%d}"))
