@@ -27,25 +27,13 @@ from common.clients import elastic
 from common.clients import kafka as kafka_client
 from common.record import iso
 from common.settings import Settings
+from common.settings.child import child_environment
 from consumer import template
 from engines.ports import Ports, free_ports
 from engines.stack import Memory, Stack
 
 ROOT = Path(__file__).parents[1]
 PARTITIONS = 4
-_SETTINGS = (
-    "KAFKA_",
-    "ES_",
-    "AWS_",
-    "BULK_",
-    "COINGECKO_",
-    "BINANCE_",
-    "BYBIT_",
-    "OUTBOX_",
-    "LOG_",
-    "SOURCES",
-    "ENGINES_",
-)
 
 
 class BenchmarkError(Exception):
@@ -215,11 +203,10 @@ class Child:
     peak_rss_mb: float = 0.0
 
     def __post_init__(self) -> None:
-        inherited = {key: value for key, value in os.environ.items() if not key.startswith(_SETTINGS)}
         paths = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
         self.process = subprocess.Popen(
             [sys.executable, "-m", self.module, *self.arguments],
-            env=inherited | dict(self.texts) | {"PYTHONPATH": paths},
+            env=child_environment(self.texts) | {"PYTHONPATH": paths},
             cwd="/",  # no .env of somebody's installation
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -3,12 +3,5 @@
 # from the brokers and checks them. May be run again. All that is given goes to the command: --wait 60, --help
 set -euo pipefail
 
-root="$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)"
-command="$root/.venv/bin/cryptoproxy"
-if [[ ! -x "$command" ]]; then
-  command="$(command -v cryptoproxy)" || {
-    echo "cryptoproxy is not installed: run 'make install' first" >&2
-    exit 127
-  }
-fi
-exec "$command" setup --only topics "$@"
+here="$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)"
+exec "$here/cryptoproxy.sh" setup --only topics "$@"

@@ -3,12 +3,5 @@
 # All that is given goes to the command: scripts/setup_kibana.sh --url http://localhost:5601 --help
 set -euo pipefail
 
-root="$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)"
-command="$root/.venv/bin/cryptoproxy"
-if [[ ! -x "$command" ]]; then
-  command="$(command -v cryptoproxy)" || {
-    echo "cryptoproxy is not installed: run 'make install' first" >&2
-    exit 127
-  }
-fi
-exec "$command" kibana install "$@"
+here="$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)"
+exec "$here/cryptoproxy.sh" kibana install "$@"

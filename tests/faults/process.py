@@ -15,11 +15,11 @@ from pathlib import Path
 
 import requests
 
+from common.settings.child import child_environment
 from tests.conftest import wait_until
 from tests.faults import launch
 
 ROOT = Path(__file__).parents[2]
-_SETTINGS = ("KAFKA_", "ES_", "AWS_", "COINGECKO_", "BINANCE_", "BYBIT_", "OUTBOX_", "LOG_", "SOURCES", "ENGINES_")
 _HEALTH = re.compile(r"health and metrics at (http://[^\s\"]+)")
 _SAMPLE = re.compile(r"^cryptoproxy_(\w+?)(?:_total)?(?:\{(.*)\})? (\S+)$", re.MULTILINE)
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
@@ -40,13 +40,12 @@ class PollerProcess:
         self.folder = folder / name
         self.folder.mkdir(parents=True, exist_ok=True)
         self.outbox = Path(texts["OUTBOX_DIR"])
-        inherited = {key: value for key, value in os.environ.items() if not key.startswith((*_SETTINGS, "TEST_"))}
         paths = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
         self._lines: list[str] = []
         self.started = time.monotonic()
         self._process = subprocess.Popen(
             [sys.executable, "-m", self.module] if test is None else [sys.executable, self.launcher],
-            env=inherited | dict(texts) | dict(test or {}) | {"PYTHONPATH": paths},
+            env=child_environment(texts) | dict(test or {}) | {"PYTHONPATH": paths},
             cwd=self.folder,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,  # not a file: some cases forbid the process to write one

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from common.clients import kafka as kafka_client
 from common.record import document_id, from_iso
 from common.record.codec import decode
 from common.settings import Settings
+from common.settings.child import child_environment
 from lake.objects import lines_of
 from lake.store import Store
 from sandbox import Sandbox
@@ -35,9 +35,8 @@ NOW_FAR_AHEAD = 2**62
 def process(name: str, world: World, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     """`python -m producer` or `python -m consumer`; asked to end at the end, and then it must end well."""
     log = (folder / f"{name}.log").open("wb")
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(("KAFKA_", "ES_", "AWS_"))}
     running = subprocess.Popen(
-        [sys.executable, "-m", name], env=environment | world.texts, cwd=folder, stdout=log, stderr=log
+        [sys.executable, "-m", name], env=child_environment(world.texts), cwd=folder, stdout=log, stderr=log
     )
     try:
         yield running

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import subprocess
@@ -14,6 +13,7 @@ from typing import Self
 
 from common.errors import OperatorError
 from common.settings import Settings
+from common.settings.child import child_environment
 from engines.ports import Ports, free_ports
 from engines.stack import Memory, Stack
 from sandbox.app import Sandbox
@@ -82,7 +82,7 @@ class Stage:
     def _run_setup(self, texts: Mapping[str, str]) -> None:
         done = subprocess.run(
             [sys.executable, "-m", "cli.main", "setup"],
-            env=_environment(texts), capture_output=True, text=True, check=False, cwd=self.folder,
+            env=child_environment(texts), capture_output=True, text=True, check=False, cwd=self.folder,
         )  # fmt: skip
         if done.returncode:
             raise OperatorError(f"setup failed: {done.stderr.strip()}", remedy=f"Look at the logs in {self.folder}")
@@ -92,7 +92,7 @@ class Stage:
     def _spawn(self, name: str, texts: Mapping[str, str]) -> subprocess.Popen[bytes]:
         with self.log_file(name).open("wb") as output:
             return subprocess.Popen(
-                [sys.executable, "-m", name], env=_environment(texts), cwd=self.folder,
+                [sys.executable, "-m", name], env=child_environment(texts), cwd=self.folder,
                 stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
 
@@ -124,11 +124,3 @@ class Stage:
             self.stop(name)
         self._sandbox.stop()
         self._stack.down()
-
-
-def _environment(texts: Mapping[str, str]) -> dict[str, str]:
-    """The demo's settings, and nothing of the surroundings' that could lead somewhere real."""
-    kept = {
-        name: text for name, text in os.environ.items() if not name.startswith(("KAFKA_", "ES_", "AWS_", "COINGECKO_"))
-    }
-    return kept | dict(texts)

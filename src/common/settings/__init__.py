@@ -10,6 +10,7 @@
 | ``in_force`` | all of them together, checked |
 | ``secret`` | a value that is never printed, and may come from a file |
 | ``document`` | ``docs/settings.md`` and ``.env.example``, made from the catalogue |
+| ``child`` | what a child process inherits |
 | ``elsewhere`` | names that look like a setting and are none |
 """
 

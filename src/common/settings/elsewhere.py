@@ -6,8 +6,7 @@ import difflib
 import re
 from collections.abc import Iterable
 
-from common.settings.catalogue import SECTIONS
-from common.settings.loading import declared_in
+from common.settings.child import SPELLINGS
 
 CALLED_ELSEWHERE = {
     "CRYPTO_API_ENDPOINT": "`COINGECKO_BASE_URL`, `BINANCE_BASE_URL` or `BYBIT_BASE_URL`, without the path of the call",
@@ -46,16 +45,14 @@ _SERVICE_LINK = re.compile(r"\w+_SERVICE_HOST|\w+_SERVICE_PORT(_\w+)?|\w+_PORT_\
 
 def warnings_for(names: Iterable[str]) -> list[str]:
     """One line for each name that looks like a setting of this program and is none."""
-    declared = [each for section in SECTIONS.values() for _, each in declared_in(section)]
-    ours = {each.name for each in declared} | {f"{each.name}_FILE" for each in declared if each.secret}
     given = set(names)
     lines = []
     for name in sorted(given):
-        if name in ours or name in _OTHERS or not name.startswith(_PREFIXES) or _is_service_link(name, given):
+        if name in SPELLINGS or name in _OTHERS or not name.startswith(_PREFIXES) or _is_service_link(name, given):
             continue
         if name in CALLED_ELSEWHERE:
             hint = f"here that is {CALLED_ELSEWHERE[name]}"
-        elif close := difflib.get_close_matches(name, ours, n=1):
+        elif close := difflib.get_close_matches(name, SPELLINGS, n=1):
             hint = f"did you mean {close[0]}?"
         else:
             hint = "docs/settings.md lists the settings"

@@ -16,8 +16,9 @@ from kafka import errors as kafka_errors
 
 from common.clients import kafka as kafka_client
 from common.clients.discard import discard
-from common.record import SCHEMA_VERSION_HEADER, Record, document_id, encode, iso, key
+from common.record import SCHEMA_VERSION_HEADER, Record, document_id, encode, key
 from common.settings import Settings
+from tests.integration.consumer import records
 
 PER_SLOT = 50
 SEND_SECONDS = 120.0
@@ -25,23 +26,8 @@ HEADERS = ((SCHEMA_VERSION_HEADER, b"1"),)
 
 
 def record(number: int, *, slot_ms: int, **fields: Any) -> Record:
-    """A good record; ``number`` tells it from the others of its slot."""
-    return Record(
-        **{
-            "source": "coingecko",
-            "asset_id": f"coin-{number}",
-            "symbol": f"C{number}",
-            "name": f"Coin {number}",
-            "quote": "USD",
-            "price": 1.5 + number,
-            "timestamp": iso(slot_ms),
-            "fetched_at": iso(slot_ms + 310),
-            "fetch_delay_ms": 310,
-            "volume_24h": 1e9 + number,
-            "change_24h": 0.25,
-        }
-        | fields
-    )
+    """A good record with numbers that can be aggregated; ``number`` tells it from the others of its slot."""
+    return records.record(number, slot_ms=slot_ms, **{"volume_24h": 1e9 + number, "change_24h": 0.25} | fields)
 
 
 class Feeder:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from common.settings.child import child_environment
 from sandbox.faults import Rule, Script
 from sandbox.proxy import FaultProxy
 from tests.conftest import wait_until
@@ -26,11 +26,10 @@ class Member:
 
     def __init__(self, bench: Bench, folder: Path, name: str, **texts: str) -> None:
         self.log = folder / f"{name}.log"
-        environ = {name: text for name, text in os.environ.items() if not name.startswith(("KAFKA_", "ES_", "AWS_"))}
         with self.log.open("wb") as output:
             self.process = subprocess.Popen(
                 [sys.executable, str(MEMBER)],
-                env=environ | bench.world.texts | texts | {"PYTHONPATH": "src"},
+                env=child_environment(bench.world.texts | texts) | {"PYTHONPATH": "src"},
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )

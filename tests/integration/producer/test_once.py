@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from common.settings.child import child_environment
 from sandbox import Rule, Sandbox
 from tests.faults import evidence
 from tests.faults.judge import Case, judge
@@ -20,10 +21,9 @@ ROOT = Path(__file__).parents[3]
 
 
 def produce(world: World, folder: Path, *options: str, **texts: str) -> subprocess.CompletedProcess[bytes]:
-    inherited = {key: value for key, value in os.environ.items() if not key.startswith(("KAFKA_", "ES_", "AWS_"))}
     return subprocess.run(
         [sys.executable, "-m", "cli.main", "produce", *options],
-        env=inherited | world.texts | texts | {"PYTHONPATH": str(ROOT / "src")},
+        env=child_environment(world.texts | texts) | {"PYTHONPATH": str(ROOT / "src")},
         cwd=folder,
         capture_output=True,
         timeout=120,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 
 from common.clients import elastic
+from common.settings.child import child_environment
 from sandbox import Sandbox
 from tests.conftest import wait_until
 from tests.faults import evidence
@@ -24,11 +24,10 @@ from tests.integration.conftest import World
 
 @pytest.fixture
 def indexer(world: World, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    inherited = {key: value for key, value in os.environ.items() if not key.startswith(("KAFKA_", "ES_", "AWS_"))}
     with (tmp_path / "consumer.log").open("wb") as log:
         running = subprocess.Popen(
             [sys.executable, "-m", "consumer"],
-            env=inherited | world.texts | {"PYTHONPATH": str(ROOT / "src")},
+            env=child_environment(world.texts) | {"PYTHONPATH": str(ROOT / "src")},
             cwd=tmp_path,
             stdout=log,
             stderr=log,

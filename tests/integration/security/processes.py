@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 import re
 import signal
 import subprocess
@@ -15,23 +14,11 @@ from urllib.parse import quote
 import psutil
 import requests
 
+from common.settings.child import child_environment
 from tests.conftest import wait_until
 from tests.integration.security import loud
 
 ROOT = Path(__file__).parents[3]
-_OURS = (
-    "KAFKA_",
-    "ES_",
-    "AWS_",
-    "COINGECKO_",
-    "BINANCE_",
-    "BYBIT_",
-    "OUTBOX_",
-    "LOG_",
-    "SOURCES",
-    "ENGINES_",
-    "HEALTH_",
-)
 _HEALTH = re.compile(r"health and metrics at (http://[\w.:]+)")
 
 
@@ -46,9 +33,8 @@ def spellings(secret: str, users: Iterable[str] = ()) -> set[str]:
 
 
 def environment(texts: Mapping[str, str], folder: Path) -> dict[str, str]:
-    inherited = {name: text for name, text in os.environ.items() if not name.startswith(_OURS)}
-    own = {"ENGINES_DIR": str(folder / "none"), "PYTHONPATH": str(ROOT / "src")}
-    return inherited | own | {name: text for name, text in texts.items() if text}
+    given = {name: text for name, text in texts.items() if text}
+    return child_environment({"ENGINES_DIR": str(folder / "none")} | given) | {"PYTHONPATH": str(ROOT / "src")}
 
 
 def run(arguments: list[str], texts: Mapping[str, str], folder: Path) -> tuple[int, str]:

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parents[3] / "scripts" / "setup_kibana.sh"
+SCRIPTS = Path(__file__).parents[3] / "scripts"
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     (tmp_path / "scripts").mkdir()
-    shutil.copy(SCRIPT, tmp_path / "scripts")
+    for name in ("setup_kibana.sh", "cryptoproxy.sh"):
+        shutil.copy(SCRIPTS / name, tmp_path / "scripts")
     return tmp_path
 
 
