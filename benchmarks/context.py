@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import signal
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -68,7 +69,7 @@ class Context:
                 if processes > 1:
                     at.make_topics()
                     wait_for_group(at, children)
-                    at.load(records(self.count))
+                    load_frozen(at, children, records(self.count))
                 return run(
                     children,
                     count=self.count,
@@ -111,3 +112,14 @@ def wait_for_group(place: Place, children: list[Child]) -> None:
         wait_until(shared, seconds=90, what="all processes are members of the group", every=0.3)
     finally:
         admin.close()
+
+
+def load_frozen(place: Place, children: list[Child], made: Iterable[Made]) -> None:
+    """Loads the topic while these processes are stopped: what they took meanwhile would not be measured."""
+    for child in children:
+        child.process.send_signal(signal.SIGSTOP)
+    try:
+        place.load(made)
+    finally:
+        for child in children:
+            child.process.send_signal(signal.SIGCONT)

@@ -1,8 +1,9 @@
 """The yardstick: Kafka to Elasticsearch with nothing between. `python -m benchmarks.passthrough [connections]`.
 
-Unparsed bytes, an id made of key and offset, no check of the record, none of the single answers (only whether any item
-failed), no commit, no retry. librdkafka reads, one plain HTTP connection per request in flight sends. What is faster
-than this is not to be had on the same engines without giving up ids.
+Unparsed bytes, an id made of key and offset, as many records in a request as the indexer has, no check of the record,
+none of the single answers (only whether any item failed), no commit, no retry. librdkafka reads, one plain HTTP
+connection per request in flight sends. What is faster than this is not to be had on the same engines without giving up
+ids.
 """
 
 from __future__ import annotations
@@ -18,9 +19,6 @@ from confluent_kafka import Consumer, Message
 
 from common.record import Period, index_name, iso
 from common.settings import Settings
-
-BATCH = 1000
-"""Records in one request, as many as the indexer's default."""
 
 
 def main(connections: int, begin_ms: int) -> None:
@@ -44,7 +42,7 @@ def main(connections: int, begin_ms: int) -> None:
     else:
         send = _sender(settings.elasticsearch.url)
     while True:
-        messages = consumer.consume(BATCH, timeout=0.1)
+        messages = consumer.consume(settings.indexer.bulk_records, timeout=0.1)
         if not messages:
             continue
         body = b"".join(_lines(each, index.encode(), begin_ms) for each in messages)

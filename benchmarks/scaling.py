@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from benchmarks.context import Context, wait_for_group
+from benchmarks.context import Context, load_frozen, wait_for_group
 from benchmarks.figures import Report
 from benchmarks.measure import Run, run
 from benchmarks.quiet import words
@@ -23,7 +23,7 @@ def benchmark(context: Context) -> Report:
         try:
             children += [indexer(place) for _ in range(processes)]
             wait_for_group(place, children)
-            place.load(records(context.count))
+            load_frozen(place, children, records(context.count))
             return run(
                 children,
                 count=context.count,
