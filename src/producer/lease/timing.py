@@ -46,6 +46,8 @@ class Timing:
             # A connection that is silent for so long is dropped and made anew. One that takes part in a rebalance is
             # silent while others wait for a dead leader.
             "request_timeout_ms": int((self.session_timeout + self.heartbeat) * 1000),
+            # Also the client's own pace while it has nothing to read: at its 100 ms it is most of an idle poller's CPU.
+            "retry_backoff_ms": int(self.turn * 1000),
         }
 
     def reader_options(self) -> dict[str, Any]:
