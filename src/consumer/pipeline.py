@@ -59,7 +59,8 @@ class Pipeline:
         self._monotonic = monotonic
         self._lock = threading.RLock()
         self._workers = Workers(in_flight, "bulk")
-        self._window = Window(in_flight)
+        # One more than there are threads is read and decoded while all of them wait: it goes as soon as one is free.
+        self._window = Window(in_flight + 1)
         self.progress = Progress(metrics)
         self._fuse = Fuse()
         self._blown = False

@@ -266,15 +266,15 @@ def test_while_it_is_held_up_partitions_are_paused_and_poll_goes_on(bench: Bench
 def test_records_that_a_rebalance_brings_while_all_is_paused_are_not_lost(bench: Bench) -> None:
     """A poll that assigns a partition returns records of it at once, since nobody has paused it yet."""
     consumer = bench.start()
-    consumer.give(good(0))
-    consumer.give(good(1))
+    for offset in range(3):  # two under way, one read ahead
+        consumer.give(good(offset))
     wait_until(lambda: consumer.paused_now == {partition(0)})
     with consumer.lock:
         consumer.give(good(40, number=1))
         consumer.rebalances.append({partition(0), partition(1)})
     wait_until(lambda: partition(1) in consumer.paused_now)
     bench.deliveries.open.set()
-    bench.wait_committed(consumer, p0=2, p1=41)
+    bench.wait_committed(consumer, p0=3, p1=41)
 
 
 def test_a_commit_that_fails_is_made_again(bench: Bench) -> None:

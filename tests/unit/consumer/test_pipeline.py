@@ -66,10 +66,12 @@ def test_offsets_follow_the_oldest_batch_whatever_ends_first(bench: Bench) -> No
     bench.until(lambda: len(bench.deliveries.begun) == 3)
     bench.deliveries.end(20)
     bench.deliveries.end(10)
+    bench.begin(good(30))  # the fourth, for which there is room only ahead
     assert bench.pipeline.held_up(0.0)
     assert bench.pipeline.take_finished() == {}
+    bench.deliveries.end(30)
     bench.deliveries.end(0)
-    assert bench.finished() == {partition(): 21}
+    assert bench.finished() == {partition(): 31}
 
 
 def test_an_offset_is_finished_only_when_its_dead_letter_is_acknowledged(bench: Bench) -> None:
@@ -92,12 +94,14 @@ def test_poison_that_elasticsearch_found_goes_the_same_way(bench: Bench) -> None
     assert [each.reason for each in bench.letters.taken] == ["document_parsing_exception"]
 
 
-def test_there_is_room_for_as_many_batches_as_set() -> None:
+def test_there_is_room_for_as_many_batches_as_set_and_one_that_is_read_ahead() -> None:
     bench = Bench(in_flight=2)
     bench.begin(good(0))
-    assert not bench.pipeline.held_up(0.0)
     bench.begin(good(1))
+    assert not bench.pipeline.held_up(0.0)
+    bench.begin(good(2))
     assert bench.pipeline.held_up(0.01)
+    wait_until(lambda: len(bench.deliveries.begun) == 2, seconds=5)
     bench.deliveries.end(0)
     bench.until(lambda: not bench.pipeline.held_up(0.0))
     bench.deliveries.open.set()
