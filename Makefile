@@ -4,7 +4,9 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+RUNTIME := $(VENV)/.runtime
 STAMP := $(VENV)/.installed
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # Most tests wait for an engine, not for a processor. Each worker has engines of its own (about 4 GB of memory).
 WORKERS := -n 2 --dist loadfile
 
@@ -12,23 +14,29 @@ WORKERS := -n 2 --dist loadfile
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[1m%-10s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(STAMP): requirements.txt requirements-dev.txt pyproject.toml
+# What the program itself needs: a demo shall not wait for linters and other people's databases.
+$(RUNTIME): requirements.txt requirements-dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed (make PYTHON=/path/to/python3.12 …)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@awk '/^[a-z]/ {wanted = /^setuptools==/} wanted' requirements-dev.txt > $(VENV)/requirements-build.txt
+	$(PIP) --require-hashes -r requirements.txt -r $(VENV)/requirements-build.txt
+	$(PIP) --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(STAMP): $(RUNTIME)
+	$(PIP) --require-hashes -r requirements-dev.txt
 	@touch $@
 
 .PHONY: install
 install: $(STAMP) ## Install everything into .venv
 
 .PHONY: demo
-demo: $(STAMP) ## The whole road on throwaway engines (SECONDS=60 ends by itself with a verdict)
+demo: $(RUNTIME) ## The whole road on throwaway engines (SECONDS=60 ends by itself with a verdict)
 	$(BIN)/cryptoproxy demo $(if $(SECONDS),--seconds $(SECONDS))
 
 .PHONY: run
-run: $(STAMP) ## Live data: engines, set-up, poller and indexer with the settings of .env (Ctrl-C ends it)
+run: $(RUNTIME) ## Live data: engines, set-up, poller and indexer with the settings of .env (Ctrl-C ends it)
 	$(BIN)/cryptoproxy run
 
 .PHONY: test
