@@ -27,15 +27,16 @@ class Health:
         self._logged: dict[str, dict[str, float]] = {}
         """By part: what was logged within the last minute, without its numbers, and when; the newest last."""
 
-    def hold(self, part: str, reason: str) -> None:
-        """``part`` cannot go on."""
+    def hold(self, part: str, reason: str, *, expected: bool = False) -> None:
+        """``part`` cannot go on. ``expected``: it belongs to an ordinary start or stop, and is no warning."""
         with self._lock:
             before = self._reasons.get(part)
             self._reasons[part] = reason
             self._since.setdefault(part, self._clock())
             told = self._tell(part, reason, is_new=before is None)
         if told:
-            log.warning("%s: %s: %s", "not ready" if before is None else "still not ready", part, reason)
+            level = logging.INFO if expected else logging.WARNING
+            log.log(level, "%s: %s: %s", "not ready" if before is None else "still not ready", part, reason)
 
     def release(self, part: str) -> None:
         """``part`` goes on."""

@@ -70,7 +70,7 @@ class Lease:
             stuck_after=timing.stuck,
             now=seconds(),
         )
-        health.hold(PART, words.BEGINNING)
+        health.hold(PART, words.BEGINNING, expected=True)
 
     def on_acquired(self, hook: Hook) -> None:
         """Runs each time before :meth:`may_poll` turns True for a new holder. May take long; raises a TransientError
@@ -189,7 +189,8 @@ class Lease:
         if polls:
             self._health.release(PART)
         elif self._tenure.stage is Stage.PREPARING:
-            self._health.hold(PART, words.preparing(self._hooks.trouble))
+            trouble = self._hooks.trouble
+            self._health.hold(PART, words.preparing(trouble), expected=trouble is None)
         elif self._tenure.holds:
             self._health.hold(PART, words.paused(self._pauses.longest))
         else:
@@ -201,7 +202,7 @@ class Lease:
         self._tenure.resign(now_ms=self._clock.now_ms())
         self._metrics.active.set(0)
         self._metrics.unconfirmed.set(0)
-        self._health.hold(PART, words.STOPPING)
+        self._health.hold(PART, words.STOPPING, expected=True)
         if active:
             wait([self._hooks.lose()], FAREWELL_SECONDS)
         membership = self._connection.membership
