@@ -12,7 +12,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from elasticsearch import BadRequestError, Elasticsearch, NotFoundError
+from elasticsearch import Elasticsearch, NotFoundError
 
 from common.errors import OperatorError
 from common.record import Period, index_name
@@ -73,13 +73,17 @@ def set_up(client: Elasticsearch, settings: ElasticsearchSettings, *, now: str) 
 def _complete_mappings(client: Elasticsearch, alias: str) -> Iterator[str]:
     """Indices made before a field was added to the template get it, too: the indexer writes to no other mapping."""
     for name, index in client.indices.get(index=f"{alias}-*", features="mappings").items():
-        if (fault := wrong_mapping(index.get("mappings", {}))) is None:
+        mappings = index.get("mappings", {})
+        if (fault := wrong_mapping(mappings)) is None:
             continue
-        try:
-            client.indices.put_mapping(index=name, dynamic="false", properties=dict(expected_properties()))
-        except BadRequestError:  # a field is there with another type, which no setting changes
-            yield f"index {name}: has another mapping ({fault}); nothing is written to it, see {MIGRATION_PAGE}"
+        there = mappings.get("properties", {})
+        # Only these: of a field that is there, parameters that do not matter here may be others and stay so.
+        missing = {field: wanted for field, wanted in expected_properties().items() if field not in there}
+        # What a field is already, no setting changes.
+        if (other := wrong_mapping({"dynamic": "false", "properties": {**there, **missing}})) is not None:
+            yield f"index {name}: has another mapping ({other}); nothing is written to it, see {MIGRATION_PAGE}"
         else:
+            client.indices.put_mapping(index=name, dynamic="false", properties=missing)
             yield f"index {name}: mapping completed ({fault})"
 
 
