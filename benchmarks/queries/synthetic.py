@@ -59,14 +59,15 @@ class Year:
             found[coin] = first[coin] * np.exp(np.cumsum(steps) - np.linspace(0, steps.sum(), len(steps)))
         return found
 
-    def polls(self) -> Iterator[tuple[int, list[tuple[str, bytes]]]]:
-        """(slot, [(document id, record's bytes)]) in the order of time."""
+    def polls(self, first: int = 0, last: int | None = None) -> Iterator[tuple[int, list[tuple[str, bytes]]]]:
+        """(slot, [(document id, record's bytes)]) in the order of time, of the days ``first`` to before ``last``."""
         prices = self.prices()
         fronts = [self._front(coin) for coin in range(self.coins)]
         ids = [f"coingecko:{self.asset(coin)}:USD:" for coin in range(self.coins)]
         volumes = np.linspace(30e9, 1e6, self.coins)
-        for begin in range(0, self.slots, 1440):
-            end = min(begin + 1440, self.slots)
+        whole = self.slots if last is None else min(last * 1440, self.slots)
+        for begin in range(first * 1440, whole, 1440):
+            end = min(begin + 1440, whole)
             columns = [column.T.tolist() for column in _day(prices, begin, end, volumes)]
             for row in range(end - begin):
                 slot = self.begin_ms + (begin + row) * self.step_ms
