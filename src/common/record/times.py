@@ -12,8 +12,8 @@ _NOT_A_TIME = "{!r} is not a UTC time like 2026-11-20T10:00:00.000Z"
 @lru_cache(maxsize=4096)
 def iso(ms: int) -> str:
     """``1763632800000`` → ``2025-11-20T10:00:00.000Z``."""
-    moment = _EPOCH + timedelta(milliseconds=ms)
-    return f"{moment.replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"  # strftime's %Y is not padded
+    minute, rest = divmod(ms, 60_000)
+    return f"{_minute_text(minute)}:{rest // 1000:02d}.{rest % 1000:03d}Z"
 
 
 @lru_cache(maxsize=4096)
@@ -27,25 +27,39 @@ def from_iso(text: str) -> int:
 
 
 def moment_of(text: str) -> int:
-    """The same for times that differ from record to record: only their second is remembered.
+    """The same for times that differ from record to record: only their minute is remembered.
 
     Raises:
         ValueError: as :func:`from_iso`.
     """
-    fraction = text[20:23]
-    if len(text) == 24 and text[19] == "." and text[23] == "Z" and fraction.isdecimal() and fraction.isascii():
-        return _second(text[:19]) + int(fraction)
+    digits = text[17:19] + text[20:23]
+    if (
+        len(text) == 24
+        and text[16] == ":"
+        and text[19] == "."
+        and text[23] == "Z"
+        and digits.isdecimal()
+        and digits.isascii()
+        and digits < "60"
+    ):
+        return _minute(text[:16]) + int(digits)
     raise ValueError(_NOT_A_TIME.format(text))
 
 
 @lru_cache(maxsize=4096)
-def _second(text: str) -> int:
+def _minute(text: str) -> int:
     # fromisoformat also takes week dates, commas, offsets and, by version, an hour 24; the contract does not.
     if text[10] == "T":
-        ms = round((datetime.fromisoformat(f"{text}Z") - _EPOCH) / timedelta(milliseconds=1))
-        if iso(ms)[:19] == text:
-            return ms
+        minute = (datetime.fromisoformat(f"{text}Z") - _EPOCH) // timedelta(minutes=1)
+        if _minute_text(minute) == text:
+            return minute * 60_000
     raise ValueError(_NOT_A_TIME.format(f"{text}…"))
+
+
+@lru_cache(maxsize=4096)
+def _minute_text(minute: int) -> str:
+    moment = _EPOCH + timedelta(minutes=minute)
+    return moment.replace(tzinfo=None).isoformat(timespec="minutes")  # strftime's %Y is not padded
 
 
 def slot_of(ms: int, interval_ms: int) -> int:

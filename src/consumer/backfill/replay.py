@@ -1,6 +1,7 @@
 """Lake → index or topic: read → wait for the rate → send → mark. Oldest hour first, one source after the other.
 
-A few portions are under way at once; an hour is marked when all of it is at its target.
+A few portions are under way at once, of one hour or of several: an hour in the lake is small, and to wait at the end of
+each would be most of a replay's time. An hour is marked when all of it, and all before it, is at its target.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from typing import TypeVar
@@ -54,6 +56,21 @@ class Patience:
                 return result
 
 
+@dataclass(frozen=True, slots=True)
+class _Portion:
+    count: int
+    sent: Future[Sent]
+
+
+@dataclass(frozen=True, slots=True)
+class _EndOfHour:
+    """``complete``: nothing can be added to it any more."""
+
+    hour: int
+    source: str
+    complete: bool
+
+
 class Replay:
     """One replay.
 
@@ -87,6 +104,8 @@ class Replay:
         self._now_ms = now_ms
         self._wait = wait
         self._totals = Totals()
+        self._under_way: deque[_Portion | _EndOfHour | Fault] = deque()
+        """In the order of reading, and counted in it: what a mark says is what was done by then."""
         self._shown = 0
         self._limited = Limited(log)
 
@@ -108,9 +127,9 @@ class Replay:
                 # What is asked before the reading cannot miss what is stored after it.
                 complete = self._now_ms() > hour + HOUR_MS + GRACE_MS
                 self._hour(source, span.cut(hour))
-                if complete:
-                    self._marks.finish(hour, source, self._totals)
-                self._display.hour_done(source, hour)
+                self._under_way.append(_EndOfHour(hour, source, complete))
+                self._land(leave=self._in_flight)
+            self._land(leave=0)
         finally:
             self._workers.stop()
         self._marks.forget()
@@ -126,24 +145,34 @@ class Replay:
         return sorted((hour, source) for source in set(wanted) for hour in self._archive.hours(source, span))
 
     def _hour(self, source: str, part: Span) -> None:
-        under_way: deque[tuple[int, Future[Sent]]] = deque()
-        for portion in _portions(self._archive.records(source, part, self._poison), self._portion):
+        for portion in _portions(self._archive.records(source, part, self._under_way.append), self._portion):
             if (seconds := self._rate.take(len(portion))) > 0:
                 self._wait(seconds)
-            if len(under_way) == self._in_flight:
-                self._land(*under_way.popleft())
-            under_way.append((len(portion), self._workers.submit(partial(self._target.send, portion))))
-        for count, future in under_way:
-            self._land(count, future)
+            self._land(leave=self._in_flight - 1)
+            self._under_way.append(_Portion(len(portion), self._workers.submit(partial(self._target.send, portion))))
 
-    def _land(self, count: int, future: Future[Sent]) -> None:
-        sent = future.result()
-        self._totals.read += count
+    def _land(self, *, leave: int) -> None:
+        """Takes from what is under way, oldest first, until only ``leave`` portions are left, and what follows them."""
+        sending = sum(isinstance(each, _Portion) for each in self._under_way)
+        while self._under_way and (sending > leave or not isinstance(self._under_way[0], _Portion)):
+            oldest = self._under_way.popleft()
+            if isinstance(oldest, Fault):
+                self._poison(oldest)
+            elif isinstance(oldest, _EndOfHour):
+                if oldest.complete:
+                    self._marks.finish(oldest.hour, oldest.source, self._totals)
+                self._display.hour_done(oldest.source, oldest.hour)
+            else:
+                sending -= 1
+                self._count(oldest.count, oldest.sent.result())
+
+    def _count(self, read: int, sent: Sent) -> None:
+        self._totals.read += read
         self._totals.written += sent.written
         self._totals.known += sent.known
         for fault in sent.refused:
             self._poison(fault)
-        self._display.records(count)
+        self._display.records(read)
 
     def _poison(self, fault: Fault) -> None:
         self._totals.poison += 1
