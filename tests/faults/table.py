@@ -21,7 +21,10 @@ from typing import Protocol
 
 import psutil
 
-PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "faults.md"
+README = ROOT / "README.md"
+QUOTE_BEGIN, QUOTE_END = "<!-- faults: make faults -->\n", "<!-- end of faults -->\n"
 
 _HEAD = """# The fault suite
 
@@ -102,10 +105,31 @@ def on_terminal(rows: Sequence[Row]) -> Iterable[str]:
 def page(rows: Sequence[Row], *, when: str) -> str:
     """The page, a table for each theme."""
     memory = round(psutil.virtual_memory().total / 2**30)
-    parts = [_HEAD.format(when=when, cores=os.cpu_count(), memory=memory)]
+    parts = [_HEAD.format(when=when, cores=os.cpu_count(), memory=memory), f"\n## In short\n{summary(rows)}"]
     for theme, of_theme in groupby(rows, key=lambda row: row.theme):
         parts.append(
             f"\n## {theme}\n| case | records | lost | doubled | sent again | back in |\n|---|--:|--:|--:|--:|--:|\n"
         )
         parts += [f"| {' | '.join(row.cells)} |\n" for row in of_theme]
     return "".join(parts)
+
+
+def summary(rows: Sequence[Row]) -> str:
+    """One line a theme, and all together: what the README quotes."""
+    lines = ["| what goes wrong | cases | records | lost | doubled | back in, at most |\n|---|--:|--:|--:|--:|--:|\n"]
+    for theme, of_theme in groupby(rows, key=lambda row: row.theme):
+        lines.append(_together(theme.partition(": ")[0], list(of_theme)))
+    return "".join([*lines, _together("**all of it**", rows)])
+
+
+def _together(name: str, rows: Sequence[Row]) -> str:
+    counts = (len(rows), *(sum(getattr(row, column) for row in rows) for column in ("records", "lost", "doubled")))
+    longest = max(row.seconds or 0.0 for row in rows)
+    return f"| {name} | {' | '.join(f'{count:,}' for count in counts)} | {longest:.0f} s |\n"
+
+
+def quoted(readme: str, rows: Sequence[Row]) -> str:
+    """``readme`` with the summary where it has its place."""
+    before, _, rest = readme.partition(QUOTE_BEGIN)
+    _, _, after = rest.partition(QUOTE_END)
+    return f"{before}{QUOTE_BEGIN}{summary(rows)}{QUOTE_END}{after}"

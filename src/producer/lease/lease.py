@@ -194,7 +194,8 @@ class Lease:
         elif self._tenure.holds:
             self._health.hold(PART, words.paused(self._pauses.longest))
         else:
-            self._health.hold(PART, self._waiting.reason())
+            # With Kafka in sight a standby is as it should be.
+            self._health.hold(PART, self._waiting.reason(), expected=self._waiting.watch.sees)
 
     def leave(self) -> None:
         """What :meth:`run` does at its end."""
