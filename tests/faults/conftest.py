@@ -126,4 +126,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.line(f"{table.PAGE.name} is left as it is: not all cases ran and passed")
         return
     table.PAGE.write_text(table.page(rows, when=f"{datetime.now(UTC):%Y-%m-%d}"))
-    terminalreporter.line(f"written to {table.PAGE}")
+    readme = table.README.read_text(encoding="utf-8")
+    table.README.write_text(table.quoted(readme, rows), encoding="utf-8")
+    terminalreporter.line(f"written to {table.PAGE} and {table.README}")

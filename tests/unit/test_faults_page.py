@@ -1,0 +1,49 @@
+"""What the README says of the fault suite is what the suite's last whole run wrote."""
+
+from __future__ import annotations
+
+import re
+
+from tests.faults import table
+from tests.faults.table import Row
+
+_ROW = re.compile(r"\| (.+) \| (\d+) \| (\d+) \| (\d+) \| (\d+) \| (?:([\d.]+) s|–) \|")
+
+
+def rows_of(page: str) -> list[Row]:
+    """The page read back."""
+    rows, theme = [], ""
+    for line in page.splitlines():
+        if line.startswith("## "):
+            theme = line.removeprefix("## ")
+        elif theme != "In short" and (found := _ROW.fullmatch(line)):
+            case, records, lost, doubled, again, seconds = found.groups()
+            counts = (int(records), int(lost), int(doubled), int(again))
+            rows.append(Row(theme, case, *counts, None if seconds is None else float(seconds)))
+    return rows
+
+
+def test_the_readme_quotes_the_page() -> None:
+    rows = rows_of(table.PAGE.read_text(encoding="utf-8"))
+    readme = table.README.read_text(encoding="utf-8")
+    assert len(rows) > 100
+    assert table.quoted(readme, rows) == readme
+    assert f"## In short\n{table.summary(rows)}" in table.PAGE.read_text(encoding="utf-8")
+
+
+def test_a_summary_counts_each_theme_and_all_of_it() -> None:
+    rows = [
+        Row("Kafka is away: it goes on", "a", 1_000, 0, 0, 3, 1.4),
+        Row("Kafka is away: it goes on", "b", 50, 1, 2, 0, None),
+        Row("S3 is away", "c", 7, 0, 0, 0, 9.6),
+    ]
+    assert table.summary(rows).splitlines()[2:] == [
+        "| Kafka is away | 2 | 1,050 | 1 | 2 | 1 s |",
+        "| S3 is away | 1 | 7 | 0 | 0 | 10 s |",
+        "| **all of it** | 3 | 1,057 | 1 | 2 | 10 s |",
+    ]
+
+
+def test_a_page_can_be_read_back() -> None:
+    rows = [Row("Kafka is away: it goes on", "a: b", 1_000, 0, 0, 3, 1.4), Row("S3 is away", "c", 7, 0, 0, 0, None)]
+    assert rows_of(table.page(rows, when="2026-11-20")) == rows
