@@ -11,9 +11,10 @@ from rich.console import Console
 
 from common.clock import SystemClock
 from common.errors import CryptoProxyError
+from common.record.times import from_person
 from common.settings import kinds
 from common.start import ENV_FILE, start
-from lake.span import Span, moment
+from lake.span import Span
 
 UNPROVED = 3
 """Exit code where lake, Elasticsearch or dead letters could not be read, so that nothing is said of a difference."""
@@ -21,7 +22,7 @@ UNPROVED = 3
 
 def _moment(context: click.Context, param: click.Parameter, value: str) -> int:
     try:
-        return moment(value)
+        return from_person(value)
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
 

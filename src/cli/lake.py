@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 import click
 
 from common.clock import SystemClock
+from common.record.times import from_person
 from common.start import load_settings, start
 from lake.objects import DAILY, RAW, folder
-from lake.span import DAY_MS, moment, written
+from lake.span import DAY_MS, written
 from lake.store import Store
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def _day(context: click.Context, param: click.Parameter, values: tuple[str, ...]
     days = []
     for value in values:
         try:
-            day_ms = moment(value)
+            day_ms = from_person(value)
         except ValueError as error:
             raise click.BadParameter(str(error)) from error
         if day_ms % DAY_MS:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from common.record import iso
 
@@ -13,22 +12,8 @@ DAY_MS = 24 * HOUR_MS
 _MINUTE_MS = 60_000
 
 
-def moment(text: str) -> int:
-    """``2026-11-01`` or ``2026-11-01T10:00:00Z`` in ms since 1970. UTC, unless the time names another offset.
-
-    Raises:
-        ValueError: neither of the two.
-    """
-    try:
-        parsed = datetime.fromisoformat(text)
-        parsed = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
-        return int(parsed.timestamp() * 1000)
-    except (ValueError, OverflowError) as error:
-        raise ValueError(f"{text!r} is neither a date like 2026-11-01 nor a time like 2026-11-01T10:00:00Z") from error
-
-
 def written(ms: int) -> str:
-    """The shortest spelling that :func:`moment` reads back."""
+    """The shortest spelling that :func:`common.record.times.from_person` reads back."""
     text = iso(ms)
     if ms % DAY_MS == 0:
         return text[:10]

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from common.record import iso
+from common.record.times import from_person
 
 DAY_MS = 86_400_000
 _SPAN = re.compile(r"(\d{1,6})(s|m|h|d|w|mo|y)")
@@ -123,16 +124,14 @@ def moment(text: str) -> int:
     """``2026-11-01`` or ``2026-11-01T10:00:00Z`` in ms since 1970. UTC, unless it names another offset.
 
     Raises:
-        ValueError: neither of the two.
+        ValueError: neither of the two, nor a span, which the caller has tried before.
     """
     try:
-        parsed = datetime.fromisoformat(text)
+        return from_person(text)
     except ValueError as error:
         raise ValueError(
             f"{text!r} is neither {SPANS}, nor a date like 2026-11-01, nor a time like 2026-11-01T10:00:00Z"
         ) from error
-    parsed = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
-    return round((parsed - _EPOCH) / timedelta(milliseconds=1))
 
 
 def written(ms: int) -> str:

@@ -62,6 +62,21 @@ def _minute_text(minute: int) -> str:
     return moment.replace(tzinfo=None).isoformat(timespec="minutes")  # strftime's %Y is not padded
 
 
+def from_person(text: str) -> int:
+    """A date or a time as a person writes it: ``2026-11-01``, ``2026-11-01T10:00:00Z``. UTC, unless it names another
+    offset.
+
+    Raises:
+        ValueError: neither of the two.
+    """
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ValueError(f"{text!r} is neither a date like 2026-11-01 nor a time like 2026-11-01T10:00:00Z") from error
+    parsed = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+    return round((parsed - _EPOCH) / timedelta(milliseconds=1))
+
+
 def slot_of(ms: int, interval_ms: int) -> int:
     """The slot that the moment ``ms`` lies in: the last multiple of the interval."""
     return ms - ms % interval_ms

@@ -6,9 +6,9 @@ import re
 from datetime import UTC, datetime, timedelta
 
 from common.record import Period, index_name, iso
-from lake.span import HOUR_MS, Span, moment, written
+from lake.span import HOUR_MS, Span, written
 
-__all__ = ["HOUR_MS", "Span", "moment", "period_of", "written"]
+__all__ = ["HOUR_MS", "Span", "period_of", "written"]
 
 _PERIOD = re.compile(r"(\d{4})\.(\d{2})\.(\d{2})\Z")
 

@@ -4,11 +4,12 @@ import io
 
 from rich.console import Console
 
+from common.record.times import from_person
 from consumer.backfill import report
 from consumer.backfill.compare import Difference, Some
 from consumer.backfill.letters import DeadIds
 from consumer.backfill.reconcile import Outcome
-from consumer.backfill.span import Span, moment
+from consumer.backfill.span import Span
 from lake.archive import Fault
 from tests.unit.consumer.backfill.lake import HOUR_MS, TEN
 
@@ -57,7 +58,7 @@ def test_words_say_what_was_left_out_and_what_has_no_id() -> None:
     dead = DeadIds()
     dead.undecodable["data", 1] = 3
     outcome = Outcome(SPAN, {("binance", TEN): Difference(1, 2, extra=Some(1, ["x"]))}, dead=dead)
-    said = "\n".join(report.words(outcome, mend=["do this"], left_out_from_ms=moment("2026-11-20T11:55")))
+    said = "\n".join(report.words(outcome, mend=["do this"], left_out_from_ms=from_person("2026-11-20T11:55")))
     assert "slots from 2026-11-20T11:55Z on" in said
     assert "3 dead letters of data partition 1 have no id" in said
     assert "outbox" in said

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from common.record import Period, from_iso
-from consumer.backfill.span import HOUR_MS, Span, moment, period_of, written
+from common.record.times import from_person
+from consumer.backfill.span import HOUR_MS, Span, period_of, written
 
 
 @pytest.mark.parametrize(
@@ -17,28 +18,30 @@ from consumer.backfill.span import HOUR_MS, Span, moment, period_of, written
     ],
 )
 def test_dates_and_times_are_utc_unless_they_say_otherwise(text: str, time: str) -> None:
-    assert moment(text) == from_iso(time)
+    assert from_person(text) == from_iso(time)
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "2026-13-01", "20:00", "2026-11-31"])
 def test_what_is_no_time_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(ValueError, match="2026-11-01T10:00:00Z"):
-        moment(text)
+        from_person(text)
 
 
-@pytest.mark.parametrize("ms", [moment("2026-11-01"), moment("2026-11-01T10:00"), moment("2026-11-01T10:00:01"), 1])
+@pytest.mark.parametrize(
+    "ms", [from_person("2026-11-01"), from_person("2026-11-01T10:00"), from_person("2026-11-01T10:00:01"), 1]
+)
 def test_what_is_written_is_read_back(ms: int) -> None:
-    assert moment(written(ms)) == ms
+    assert from_person(written(ms)) == ms
 
 
 def test_a_span_is_cut_into_the_hours_that_it_touches() -> None:
-    span = Span(moment("2026-11-01T10:30"), moment("2026-11-01T12:00"))
+    span = Span(from_person("2026-11-01T10:30"), from_person("2026-11-01T12:00"))
     assert [str(span.cut(hour)) for hour in span.hours()] == [
         "2026-11-01T10:30Z to 2026-11-01T11:00Z",
         "2026-11-01T11:00Z to 2026-11-01T12:00Z",
     ]
-    assert moment("2026-11-01T12:00") not in span
-    assert span.cut(moment("2026-11-01T12:00")).empty
+    assert from_person("2026-11-01T12:00") not in span
+    assert span.cut(from_person("2026-11-01T12:00")).empty
     assert not Span(span.end_ms, span.end_ms + HOUR_MS).empty
 
 
