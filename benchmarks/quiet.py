@@ -17,6 +17,7 @@ T = TypeVar("T")
 
 SLOWER = 1.15
 """A yardstick that took so many times its best was not alone."""
+PACE_TIMES = 5
 FOREIGN_SHARE = 0.05
 """Of all cores' time that others may use."""
 _WORK = b"x" * 1024 * 1024
@@ -82,15 +83,19 @@ class Quiet:
 
     def watch(self, measure: Callable[[], T]) -> Round[T]:
         """One round. What ``measure`` starts as a child, it ends as well."""
-        before = self._yardstick()
+        before = self._pace()
         (used, capacity), ours = self._busy(), self._ours()
         value = measure()
         (used_then, capacity_then), ours_then = self._busy(), self._ours()
-        after = self._yardstick()
+        after = self._pace()
         self.best = min(self.best, before, after)
         whole = max(capacity_then - capacity, 1e-9)
         around = Surroundings((before, after), max(0.0, used_then - used - (ours_then - ours)) / whole)
         return Round(value, around, disturbance(around, self.best))
+
+    def _pace(self) -> float:
+        """The best of a few: what an engine still tidies up after a round, or the host takes a moment, is no load."""
+        return min(self._yardstick() for _ in range(PACE_TIMES))
 
     def rounds(self, measure: Callable[[], T], *, wanted: int, spare: int, what: str) -> list[Round[T]]:
         """``wanted`` quiet rounds; with ``spare`` more tried and not enough quiet, the least disturbed fill up."""

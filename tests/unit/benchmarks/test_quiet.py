@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from benchmarks.quiet import Quiet, Round, Surroundings, best_of, disturbance, machine_seconds, words
+from benchmarks.quiet import PACE_TIMES, Quiet, Round, Surroundings, best_of, disturbance, machine_seconds, words
 
 
 def test_slower_fixed_work_before_or_after_is_a_disturbance() -> None:
@@ -64,7 +64,8 @@ def test_a_machine_that_is_never_quiet_gives_its_least_disturbed_rounds_and_says
 
 
 def test_the_best_fixed_work_of_the_whole_run_is_the_measure() -> None:
-    machine = Machine([0, 0], work=[0.2, 0.1, 0.1, 0.2, 0.1])
+    few = PACE_TIMES
+    machine = Machine([0, 0], work=[0.2] + [0.1] * 2 * few + [0.2] * few + [0.1] * few)
     judge = quiet(machine, [])
     judge.calibrate(1)
     assert judge.watch(machine.measure).why == ""
@@ -85,3 +86,10 @@ def test_no_words_about_quiet_rounds() -> None:
 def test_the_kernel_counts_more_capacity_than_use() -> None:
     used, capacity = machine_seconds()
     assert 0 < used <= capacity
+
+
+def test_a_hiccup_of_a_moment_is_no_disturbance() -> None:
+    machine = Machine([0], work=[0.1, 0.2, *[0.1] * (PACE_TIMES - 1), *[0.2] * (PACE_TIMES - 1), 0.1])
+    judge = quiet(machine, [])
+    judge.calibrate(1)
+    assert judge.watch(machine.measure).why == ""
