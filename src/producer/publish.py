@@ -19,7 +19,7 @@ from common.clients.discard import discard
 from common.clock import Clock, SystemClock
 from common.errors import OperatorError, PoisonError
 from common.metrics import PollerMetrics
-from common.record import RECORD_HEADERS, decode, key
+from common.record import RECORD_HEADERS, decode, key, key_of
 from common.retry import Backoff
 from common.service import Health, Loop
 from common.settings.catalogue import Kafka
@@ -123,7 +123,8 @@ class Publisher:
             if not self._flights:
                 self._progress = self._monotonic()
             lines = content.removesuffix(b"\n").split(b"\n") if content else []
-            futures = [self._send(self._producer, line) for line in lines]
+            send = self._send if self._outbox.inherited(entry) else self._send_own
+            futures = [send(self._producer, line) for line in lines]
             self._flights.add(Flight(entry, lines, futures))
 
     def _land(self) -> bool:
@@ -188,6 +189,10 @@ class Publisher:
         self._metrics.records_published.labels(entry.source).inc(count)
         level = logging.DEBUG if self._quiet(entry.source) else logging.INFO
         log.log(level, "%d records sent to %s", count, self._kafka.topic)
+
+    def _send_own(self, producer: Any, line: bytes) -> Any:
+        """What this process has encoded, and the outbox has proved to be still the same."""
+        return producer.send(self._kafka.topic, key=key_of(line), value=line, headers=RECORD_HEADERS)
 
     def _send(self, producer: Any, line: bytes) -> Any:
         try:

@@ -44,6 +44,7 @@ class Outbox:
         self._changed = threading.Condition()
         self._waiting = {drain: Waiting() for drain in DRAINS}
         self._used = 0
+        self._inherited: frozenset[Entry] = frozenset()
         self._marks: dict[str, files.Mark] = {}
         with self._disk("be made"):
             for path in (self._writing, self._damaged, self._slots, *self._drains.values()):
@@ -126,6 +127,10 @@ class Outbox:
             path.unlink(missing_ok=True)
 
     # --- drain
+
+    def inherited(self, entry: Entry) -> bool:
+        """Whether an earlier run has kept it, which may have been another version with another contract."""
+        return entry in self._inherited
 
     def oldest(self, drain: str, limit: int | None = None) -> list[Entry]:
         """What ``drain`` has not delivered yet, oldest first."""
@@ -233,6 +238,7 @@ class Outbox:
                 continue
             self._publish(path, entry, len(content))
             log.info("took over %s, written when the process ended", entry.name)
+        self._inherited = frozenset(entry for each in self._waiting.values() for entry in each.oldest(None))
         last: dict[str, int] = {}
         for waiting in self._waiting.values():
             for entry in waiting.oldest(None):

@@ -358,11 +358,16 @@ def test_without_the_dead_letter_topic_nothing_is_dropped_and_the_remedy_said(
     assert bench.outbox.oldest("kafka") == [entry]
 
 
-def test_a_record_of_another_contract_is_a_dead_letter_and_holds_nothing_up(bench: Bench) -> None:
-    slot_ms = bench.clock.now_ms()
+def test_a_record_of_another_contract_is_a_dead_letter_and_holds_nothing_up(tmp_path: Path) -> None:
+    """As after an update of the program, whose earlier version has kept it."""
+    earlier = Bench(tmp_path)
+    slot_ms = earlier.clock.now_ms()
     good = encode(record("bitcoin", 1.0, slot_ms, slot_ms))
-    bench.outbox.keep(slot_ms, "coingecko", good + b'\n{"source":"coingecko"}\n')
-    bench.run(2)
+    earlier.outbox.keep(slot_ms, "coingecko", good + b'\n{"source":"coingecko"}\n')
+    earlier.outbox.close()
+    bench = Bench(tmp_path)
+    bench.run(2, acknowledge)
+    bench.outbox.close()
     assert bench.producers[0].values(TOPIC) == [good]
     assert bench.producers[0].values(LETTERS) == [b'{"source":"coingecko"}']
     assert bench.waiting() == 0

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.record import Period, Record, document_id, from_iso, index_name, iso, key, lake_object
+from common.record import Period, Record, document_id, encode, from_iso, index_name, iso, key, key_of, lake_object
 from tests.unit.common.record.records import EXAMPLE, records, slots
 
 PARTS = ("source", "asset_id", "quote", "timestamp")
@@ -66,3 +66,9 @@ def test_an_object_of_the_lake_is_spelled_as_the_design_says(prefix: str, begin:
     assert name == (
         f"{begin}v1/raw/source=coingecko/dt=2026-11-20/hour=10/coingecko-20261120T100000Z-0123456789ab.jsonl.gz"
     )
+
+
+@settings(deadline=None)
+@given(records)
+def test_the_key_of_the_bytes_is_that_of_the_record(each: Record) -> None:
+    assert key_of(encode(each)) == key(each).encode()

@@ -392,3 +392,10 @@ def test_threads_keep_and_drain_at_once_and_nothing_is_lost(outbox: Outbox, capl
             ]
     assert outbox.bytes_used() == 0
     assert caplog.messages == []
+
+
+def test_what_an_earlier_run_has_kept_is_told_from_its_own(open_outbox: Open) -> None:
+    earlier = keep(open_outbox(), 1)
+    outbox = open_outbox()
+    assert outbox.inherited(earlier)
+    assert not outbox.inherited(keep(outbox, 2))
