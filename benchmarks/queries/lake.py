@@ -1,4 +1,4 @@
-"""The year through the lake: raw objects, compacted to daily Parquet if asked, and replayed into the index."""
+"""The year through the lake: as raw objects or as daily Parquet files, replayed into the index."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import hashlib
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from itertools import groupby
@@ -19,7 +19,6 @@ from rich.console import Console
 from benchmarks.queries.load import Loaded, measured, settle
 from benchmarks.queries.synthetic import DAY_MS, Year
 from benchmarks.queries.timing import cpu_of
-from common.clock import SystemClock
 from common.record import lake_object
 from common.settings import Settings
 from consumer.backfill import wiring
@@ -28,7 +27,10 @@ from engines.engine import Options
 from engines.ports import free_ports
 from engines.s3 import S3
 from engines.stack import bring_up, take_down
-from lake.compact import Compaction
+from lake.columns import row
+from lake.compact import RECORDS
+from lake.daily import HOURS, daily_object
+from lake.parquet import Sorter, digest
 from lake.span import Span
 from lake.store import Store
 
@@ -101,15 +103,29 @@ def _archive(settings: Settings, year: Year, *, parquet: bool) -> None:
 
 
 def _archive_days(settings: Settings, year: Year, first: int, last: int, parquet: bool) -> None:
-    """An object an hour, as the lake's names allow: none reaches beyond the hour of its first slot."""
     store = Store(settings.s3)
-    with tempfile.TemporaryDirectory() as scratch:
-        compaction = Compaction(store, Path(scratch), now_ms=SystemClock().now_ms)
-        for day, of_day in groupby(year.polls(first, last), key=lambda poll: poll[0] // DAY_MS):
-            for hour, polls in groupby(of_day, key=lambda poll: poll[0] // HOUR_MS):
-                _put(store, hour * HOUR_MS, [line for _, poll in polls for _, line in poll])
-            if parquet:
-                compaction.day("coingecko", day * DAY_MS, delete_raw=True)
+    for day, polls in groupby(year.polls(first, last), key=lambda poll: poll[0] // DAY_MS):
+        if parquet:
+            _put_day(store, day * DAY_MS, (line for _, poll in polls for _, line in poll))
+        else:
+            _put_hours(store, polls)
+
+
+def _put_day(store: Store, day_ms: int, lines: Iterable[bytes]) -> None:
+    """A day's file as compaction writes it, without raw objects before it."""
+    with tempfile.TemporaryDirectory() as scratch, Sorter(Path(scratch)) as sorter:
+        path = Path(scratch) / "new.parquet"
+        for line in lines:
+            sorter.add(row(line, now_ms=day_ms + DAY_MS))
+        sorter.write(path)
+        told = {RECORDS: str(sorter.count), HOURS: ",".join(map(str, range(24)))}
+        store.upload(path, daily_object(store.settings.prefix, "coingecko", day_ms, digest(path)), told)
+
+
+def _put_hours(store: Store, polls: Iterable[tuple[int, list[tuple[str, bytes]]]]) -> None:
+    """An object an hour, as the lake's names allow: none reaches beyond the hour of its first slot."""
+    for hour, of_hour in groupby(polls, key=lambda poll: poll[0] // HOUR_MS):
+        _put(store, hour * HOUR_MS, [line for _, poll in of_hour for _, line in poll])
 
 
 def _put(store: Store, slot_ms: int, lines: list[bytes]) -> None:
