@@ -59,6 +59,9 @@ class Pipeline:
         self._monotonic = monotonic
         self._lock = threading.RLock()
         self._workers = Workers(in_flight, "bulk")
+        # What goes to Kafka must not wait behind an Elasticsearch that is away. One thread: only the oldest batch is
+        # judged, and the fuse is not blown while its letters are on their way.
+        self._aside = Workers(1, "dead-letters")
         # One more than there are threads is read and decoded while all of them wait: it goes as soon as one is free.
         self._window = Window(in_flight + 1)
         self.progress = Progress(metrics)
@@ -137,6 +140,7 @@ class Pipeline:
         self.keep_only(())
         self._stopped.set()
         self._workers.stop()
+        self._aside.stop()
         self._dead_letters.close()
 
     # --- decode → index → dead-letter → finished
@@ -154,7 +158,7 @@ class Pipeline:
                         break
                     flight.judged = True
                     if letters:
-                        flight.future = self._workers.submit(partial(self._dead_letters.send, letters, flight.abandon))
+                        flight.future = self._aside.submit(partial(self._dead_letters.send, letters, flight.abandon))
                         continue
                 flight.future.result()
                 self.progress.add(flight.batch, flight.delivered)
@@ -229,11 +233,11 @@ class Pipeline:
             return
         if self._blown and self._monotonic() >= self._look_at:
             self._look_at = self._monotonic() + LOOK_SECONDS
-            self._look = self._workers.submit(self._acceptances.read)
+            self._look = self._aside.submit(self._acceptances.read)
             self._looking = True
         elif self._looking and not self._blown:
             self._looking = False
-            self._workers.submit(self._acceptances.close)
+            self._aside.submit(self._acceptances.close)
 
     def _reconsider(self) -> None:
         """Partitions or acceptances are others now: judge the held batch again, if it is still there."""

@@ -21,6 +21,10 @@ from common.settings.catalogue import Elasticsearch as ElasticsearchSettings
 MIGRATION_PAGE = "docs/migration.md"
 
 
+_CHANGEABLE = ("ignore_above", "fields")
+"""Of what :func:`wrong_mapping` compares, all else stays as it was when the field was made."""
+
+
 def template_body(settings: ElasticsearchSettings) -> dict[str, Any]:
     """The composable index template for ``settings``."""
     body: dict[str, Any] = json.loads(files("consumer").joinpath("template.json").read_text(encoding="utf-8"))
@@ -77,14 +81,25 @@ def _complete_mappings(client: Elasticsearch, alias: str) -> Iterator[str]:
         if (fault := wrong_mapping(mappings)) is None:
             continue
         there = mappings.get("properties", {})
-        # Only these: of a field that is there, parameters that do not matter here may be others and stay so.
-        missing = {field: wanted for field, wanted in expected_properties().items() if field not in there}
-        # What a field is already, no setting changes.
+        # Only what must change: of a field that is there, parameters that do not matter here may be others and stay so.
+        missing = dict(_missing(there))
         if (other := wrong_mapping({"dynamic": "false", "properties": {**there, **missing}})) is not None:
             yield f"index {name}: has another mapping ({other}); nothing is written to it, see {MIGRATION_PAGE}"
         else:
             client.indices.put_mapping(index=name, dynamic="false", properties=missing)
             yield f"index {name}: mapping completed ({fault})"
+
+
+def _missing(there: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The fields to put: those that are not ``there``, and those that lack what can still be given to a field."""
+    for field, wanted in expected_properties().items():
+        found = there.get(field)
+        if found is None:
+            yield field, wanted
+        elif lacks := {
+            word: wanted[word] for word in _CHANGEABLE if word in wanted and wanted[word] != found.get(word)
+        }:
+            yield field, {**found, **lacks}
 
 
 def verify(client: Elasticsearch, settings: ElasticsearchSettings) -> None:

@@ -152,10 +152,13 @@ class Replay:
             self._under_way.append(_Portion(len(portion), self._workers.submit(partial(self._target.send, portion))))
 
     def _land(self, *, leave: int) -> None:
-        """Takes from what is under way, oldest first, until only ``leave`` portions are left, and what follows them."""
+        """Takes what has an end, oldest first, and waits until only ``leave`` portions are left."""
         sending = sum(isinstance(each, _Portion) for each in self._under_way)
-        while self._under_way and (sending > leave or not isinstance(self._under_way[0], _Portion)):
-            oldest = self._under_way.popleft()
+        while self._under_way:
+            oldest = self._under_way[0]
+            if isinstance(oldest, _Portion) and sending <= leave and not oldest.sent.done():
+                return
+            self._under_way.popleft()
             if isinstance(oldest, Fault):
                 self._poison(oldest)
             elif isinstance(oldest, _EndOfHour):

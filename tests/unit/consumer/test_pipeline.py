@@ -94,6 +94,19 @@ def test_poison_that_elasticsearch_found_goes_the_same_way(bench: Bench) -> None
     assert [each.reason for each in bench.letters.taken] == ["document_parsing_exception"]
 
 
+def test_dead_letters_do_not_wait_behind_an_elasticsearch_that_does_not_answer() -> None:
+    bench = Bench(in_flight=1)
+    bench.begin(good(0), bad(1))
+    bench.begin(good(10))
+    bench.deliveries.end(0)
+    bench.until(lambda: bench.letters.taken)
+    assert len(bench.deliveries.begun) == 2  # the one thread waits for Elasticsearch
+    bench.letters.acknowledge.set()
+    bench.until(lambda: bench.pipeline.take_finished() == {partition(): 2})
+    bench.deliveries.open.set()
+    bench.finished()
+
+
 def test_there_is_room_for_as_many_batches_as_set_and_one_that_is_read_ahead() -> None:
     bench = Bench(in_flight=2)
     bench.begin(good(0))

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from consumer.backfill.span import Span
 from consumer.backfill.targets import Sent
 from lake.archive import Fault, Stored
 from lake.raw import RawArchive
+from tests.conftest import wait_until
 from tests.unit.consumer.backfill.lake import HOUR_MS, NOW_MS, TEN, MemoryStore, record
 
 SPAN = Span(TEN - 2 * HOUR_MS, TEN + 2 * HOUR_MS)
@@ -146,3 +147,42 @@ def test_the_rate_holds_it_back(bench: Bench) -> None:
     assert max(target.sizes) == 2
     assert bench.waits
     assert bench.waits[-1] == pytest.approx((30 - 2) / 2)  # its clock stands still
+
+
+class DamagedAfterTheFirstHour:
+    """An archive of one good record, and hours after it of which nothing can be read."""
+
+    def __init__(self, hours: int) -> None:
+        self._hours = [SPAN.begin_ms + number * HOUR_MS for number in range(hours)]
+        self.replay: Replay | None = None
+        self.seen_at_the_last: list[str] = []
+
+    def sources(self) -> list[str]:
+        return ["coingecko"]
+
+    def hours(self, source: str, span: Span) -> list[int]:
+        return self._hours
+
+    def records(self, source: str, span: Span, report: Callable[[Fault], None]) -> Iterator[Stored]:
+        assert self.replay is not None
+        number = self._hours.index(span.begin_ms)
+        if number == 0:
+            yield Stored("an:id:USD:1", span.begin_ms, b"{}", "key", 1)
+            return
+        if number == 1:
+            wait_until(self.replay._under_way[0].sent.done, seconds=10)  # type: ignore[union-attr]
+        if number == len(self._hours) - 1:
+            self.seen_at_the_last = [type(each).__name__ for each in self.replay._under_way]
+        report(Fault(f"key-{number}", None, "damaged_object", "cut"))
+
+
+def test_what_has_arrived_is_marked_and_what_is_damaged_said_though_nothing_more_is_sent(tmp_path: Path) -> None:
+    archive, said = DamagedAfterTheFirstHour(4), io.StringIO()
+    replay = archive.replay = Replay(
+        archive, FakeTarget(), Marks(tmp_path, {"task": 1}), Rate(None, monotonic=lambda: 0.0),
+        Display("replay", Console(file=said)), portion=3, in_flight=2, now_ms=lambda: NOW_MS,
+    )  # fmt: skip
+    totals = replay.run(Span(SPAN.begin_ms, SPAN.begin_ms + 4 * HOUR_MS), None)
+    assert archive.seen_at_the_last == []
+    assert (totals.read, totals.poison) == (1, 3)
+    assert "key-1" in said.getvalue()
