@@ -387,7 +387,7 @@ def test_a_huge_body_is_refused_before_it_fills_the_memory(
     monkeypatch.setattr(fetch, "MAX_BODY_BYTES", 1_000_000)
     server.serve = sends(answer(b"x" * 1_000_000, "Connection: close"))
     assert len(fetcher.get(Call(server.url), timeout=10).body) == 1_000_000
-    server.serve = sends(answer(b"x" * 1_000_001))
+    server.serve = sends(answer(b"x" * 1_000_001, "Connection: close"))
     refused(fetcher, server, "more than 1000000 bytes")
 
     def endless(connection: socket.socket) -> None:
