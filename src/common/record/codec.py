@@ -95,21 +95,6 @@ def decode(value: bytes | None, *, now_ms: int) -> Record:
     return record
 
 
-class _Identity(msgspec.Struct, gc=False):
-    source: str
-    asset_id: str
-    quote: str
-
-
-_identity = msgspec.json.Decoder(_Identity)
-
-
-def key_of(value: bytes) -> bytes:
-    """The topic's key of bytes that :func:`encode` has made: what is known to be good need not be checked again."""
-    identity = _identity.decode(value)
-    return f"{identity.source}:{identity.asset_id}:{identity.quote}".encode()
-
-
 def _check(record: Record, *, now_ms: int | None) -> None:
     _check_identity(record.source, record.asset_id, record.quote)
     slot_ms = _time("timestamp", record.timestamp, from_iso)

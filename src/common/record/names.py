@@ -8,6 +8,8 @@ from __future__ import annotations
 import enum
 from functools import lru_cache
 
+import msgspec
+
 from common.record.contract import Record
 from common.record.times import from_iso, iso
 
@@ -22,14 +24,28 @@ class Period(enum.StrEnum):
     DAY = "day"
 
 
-def key(record: Record) -> str:
+class _Identity(msgspec.Struct, gc=False):
+    source: str
+    asset_id: str
+    quote: str
+
+
+_identity = msgspec.json.Decoder(_Identity)
+
+
+def key(record: Record | _Identity) -> str:
     """The topic's key: one key, one partition, so one asset's records stay in order."""
     return f"{record.source}:{record.asset_id}:{record.quote}"
 
 
+def key_of(value: bytes) -> bytes:
+    """The same of bytes that ``encode`` has made: what is known to be good need not be checked again."""
+    return key(_identity.decode(value)).encode()
+
+
 def document_id(record: Record) -> str:
     """The identity of a record wherever it is stored: the key and the slot in ms."""
-    return f"{record.source}:{record.asset_id}:{record.quote}:{from_iso(record.timestamp)}"
+    return f"{key(record)}:{from_iso(record.timestamp)}"
 
 
 @lru_cache(maxsize=4096)
