@@ -28,13 +28,11 @@ from engines.ports import free_ports
 from engines.s3 import S3
 from engines.stack import bring_up, take_down
 from lake.columns import row
-from lake.compact import RECORDS
-from lake.daily import HOURS, daily_object
-from lake.parquet import Sorter, digest
-from lake.span import Span
+from lake.compact import put_day
+from lake.parquet import Sorter
+from lake.span import HOUR_MS, Span
 from lake.store import Store
 
-HOUR_MS = 3_600_000
 DAYS_AT_ONCE = 8
 
 
@@ -118,8 +116,7 @@ def _put_day(store: Store, day_ms: int, lines: Iterable[bytes]) -> None:
         for line in lines:
             sorter.add(row(line, now_ms=day_ms + DAY_MS))
         sorter.write(path)
-        told = {RECORDS: str(sorter.count), HOURS: ",".join(map(str, range(24)))}
-        store.upload(path, daily_object(store.settings.prefix, "coingecko", day_ms, digest(path)), told)
+        put_day(store, "coingecko", day_ms, path, records=sorter.count, hours=range(24))
 
 
 def _put_hours(store: Store, polls: Iterable[tuple[int, list[tuple[str, bytes]]]]) -> None:

@@ -146,14 +146,9 @@ class Compaction:
             if sorter.count:
                 sorter.write(path)
         if sorter.count:
-            key = daily_object(self._store.settings.prefix, source, result.day_ms, digest(path))
-            told = {
-                # With damage, the raw objects are looked at again the next time.
-                OBJECTS: _names(raw) if not faults else "",
-                RECORDS: str(sorter.count),
-                HOURS: ",".join(map(str, sorted(hours))),
-            }
-            self._store.upload(path, key, told)
+            # With damage, the raw objects are looked at again the next time.
+            objects = _names(raw) if not faults else ""
+            key = put_day(self._store, source, result.day_ms, path, records=sorter.count, hours=hours, objects=objects)
             log.info("compacted s3://%s/%s (%d records)", self._store.settings.bucket, key, sorter.count)
             result.key, result.written = key, True
         result.faults = [fault for fault in faults if fault.key != result.key]
@@ -196,3 +191,17 @@ class Compaction:
 
 def _names(keys: list[str]) -> str:
     return hashlib.sha256("\n".join(sorted(keys)).encode()).hexdigest()
+
+
+def put_day(
+    store: Store, source: str, day_ms: int, path: Path, *, records: int, hours: Collection[int], objects: str = ""
+) -> str:
+    """Stores a day's file, with what is told of it in its metadata; returns its key.
+
+    Args:
+        hours: those of the day, 0 to 23, that it has records of.
+        objects: see :data:`OBJECTS`; empty for a file that was not made of raw objects.
+    """
+    key = daily_object(store.settings.prefix, source, day_ms, digest(path))
+    store.upload(path, key, {OBJECTS: objects, RECORDS: str(records), HOURS: ",".join(map(str, sorted(hours)))})
+    return key
