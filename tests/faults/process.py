@@ -40,12 +40,13 @@ class PollerProcess:
         self.folder = folder / name
         self.folder.mkdir(parents=True, exist_ok=True)
         self.outbox = Path(texts["OUTBOX_DIR"])
+        inherited = {name: text for name, text in os.environ.items() if not name.startswith("TEST_")}
         paths = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
         self._lines: list[str] = []
         self.started = time.monotonic()
         self._process = subprocess.Popen(
             [sys.executable, "-m", self.module] if test is None else [sys.executable, self.launcher],
-            env=child_environment(texts) | dict(test or {}) | {"PYTHONPATH": paths},
+            env=child_environment(texts, inherited) | dict(test or {}) | {"PYTHONPATH": paths},
             cwd=self.folder,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,  # not a file: some cases forbid the process to write one
