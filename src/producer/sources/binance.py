@@ -138,30 +138,29 @@ class Binance:
             price = gathering.price_of(symbol, row.last_price)
             if price is None:
                 continue
-            records.append(
-                Record(
-                    source=NAME,
-                    asset_id=symbol,
-                    symbol=symbol,
-                    name=symbol,
-                    quote=quote_of(symbol),
-                    price=price,
-                    timestamp=timestamp,
-                    fetched_at=fetched_at,
-                    fetch_delay_ms=delay,
-                    last_updated=iso_of_ms(row.close_time),
-                    volume_24h=row.quote_volume,
-                    high_24h=row.high_price,
-                    low_24h=row.low_price,
-                    change_24h=row.price_change_percent,
-                    open_24h=row.open_price,
-                    base_volume_24h=row.volume,
-                    trades_24h=row.count,
-                    price_change_24h=row.price_change,
-                    bid_price=row.bid_price,
-                    ask_price=row.ask_price,
-                )
+            record = Record(
+                source=NAME,
+                asset_id=symbol,
+                symbol=symbol,
+                name=symbol,
+                quote=quote_of(symbol),
+                price=price,
+                timestamp=timestamp,
+                fetched_at=fetched_at,
+                fetch_delay_ms=delay,
             )
+            record.last_updated = iso_of_ms(row.close_time)
+            record.volume_24h = row.quote_volume
+            record.high_24h = row.high_price
+            record.low_24h = row.low_price
+            record.change_24h = row.price_change_percent
+            record.open_24h = row.open_price
+            record.base_volume_24h = row.volume
+            record.trades_24h = row.count
+            record.price_change_24h = row.price_change
+            record.bid_price = row.bid_price
+            record.ask_price = row.ask_price
+            records.append(record)
 
 
 def weight(named: int) -> int:

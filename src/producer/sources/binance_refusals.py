@@ -19,8 +19,8 @@ import msgspec
 
 from common.errors import TransientError
 from producer.sources.base import Answer, BannedError
+from producer.sources.refusals import UNREADABLE, words
 from producer.sources.refusals import refuse as refuse_by_status
-from producer.sources.refusals import words
 from producer.sources.retry_after import retry_after, wait_until
 
 SHORTEST_BAN = 120.0
@@ -72,7 +72,7 @@ def _error_of(body: bytes) -> tuple[int, str]:
     """Binance's error code, 0 if it gives none, and its words."""
     try:
         error = _error.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return 0, words(body)
     said = words(error.msg.encode()) or words(body)
     return error.code, f"{said.rstrip('. ')} ({error.code})" if error.code else said

@@ -13,7 +13,7 @@ import msgspec
 from common.errors import TransientError
 from producer.sources.base import Call
 from producer.sources.quotes import Quotes
-from producer.sources.refusals import not_spoken
+from producer.sources.refusals import UNREADABLE, not_spoken
 from producer.sources.rows import RowReader
 
 WEIGHT = 20
@@ -52,7 +52,7 @@ class BinanceSymbols:
         for body in bodies:
             try:
                 info = _info.decode(body)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            except UNREADABLE as error:
                 raise not_spoken("binance", body, error) from error
             pairs, _ = _reader.read(bytes(info.symbols))
             listed.update({pair.symbol: pair.quote_asset for pair in pairs})

@@ -132,7 +132,7 @@ class Bybit:
         in_quote, in_base = row.turnover_24h, row.volume_24h
         if self._market is Market.INVERSE:  # contracts of 1 USD, settled in the coin
             in_quote, in_base = in_base, in_quote
-        return Record(
+        record = Record(
             source=self.name,
             asset_id=row.symbol,
             symbol=row.symbol,
@@ -142,29 +142,30 @@ class Bybit:
             timestamp=gathering.timestamp,
             fetched_at=gathering.fetched_at,
             fetch_delay_ms=gathering.fetch_delay_ms,
-            last_updated=last_updated,
-            volume_24h=in_quote,
-            high_24h=row.high_24h,
-            low_24h=row.low_24h,
-            change_1h=percent(row.price_1h_pcnt),
-            change_24h=percent(row.price_24h_pcnt),
-            base_volume_24h=in_base,
-            price_change_24h=difference(price, row.prev_price_24h),
-            bid_price=row.bid_price,
-            ask_price=row.ask_price,
-            index_price=row.index_price,
-            mark_price=row.mark_price,
-            open_interest=row.open_interest,
-            prev_price_1h=row.prev_price_1h,
-            prev_price_24h=row.prev_price_24h,
-            price_1h_pcnt=row.price_1h_pcnt,
-            price_24h_pcnt=row.price_24h_pcnt,
-            turnover_24h=row.turnover_24h,
-            total_volume=row.total_volume,
-            funding_rate=row.funding_rate,
-            next_funding_time=moment_text(row.next_funding_time),
-            delivery_time=moment_text(row.delivery_time),
         )
+        record.last_updated = last_updated
+        record.volume_24h = in_quote
+        record.high_24h = row.high_24h
+        record.low_24h = row.low_24h
+        record.change_1h = percent(row.price_1h_pcnt)
+        record.change_24h = percent(row.price_24h_pcnt)
+        record.base_volume_24h = in_base
+        record.price_change_24h = difference(price, row.prev_price_24h)
+        record.bid_price = row.bid_price
+        record.ask_price = row.ask_price
+        record.index_price = row.index_price
+        record.mark_price = row.mark_price
+        record.open_interest = row.open_interest
+        record.prev_price_1h = row.prev_price_1h
+        record.prev_price_24h = row.prev_price_24h
+        record.price_1h_pcnt = row.price_1h_pcnt
+        record.price_24h_pcnt = row.price_24h_pcnt
+        record.turnover_24h = row.turnover_24h
+        record.total_volume = row.total_volume
+        record.funding_rate = None if row.funding_rate == "" else row.funding_rate
+        record.next_funding_time = moment_text(row.next_funding_time)
+        record.delivery_time = moment_text(row.delivery_time)
+        return record
 
 
 def _market_in_v2(symbol: str) -> Market:

@@ -17,8 +17,8 @@ import msgspec
 
 from common.errors import OperatorError, TransientError
 from producer.sources.base import Answer, BannedError
+from producer.sources.refusals import UNREADABLE, words
 from producer.sources.refusals import refuse as refuse_by_status
-from producer.sources.refusals import words
 from producer.sources.retry_after import retry_after, wait_until
 
 BAN_SECONDS = 600.0
@@ -56,7 +56,7 @@ def check(answer: Answer, *, now_ms: int) -> None:
         refuse_by_status("bybit", answer, now_ms=now_ms, said=words(answer.body), remedy=_ADDRESS_REMEDY)
     try:
         head = _head.decode(answer.body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return  # what it is instead is said where it is read
     code = head.code or head.ret_code or 0
     if code != 0:

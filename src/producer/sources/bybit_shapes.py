@@ -5,24 +5,29 @@
 | v5 | ``retCode``, ``result: {category, list: […]}``, ``time`` in ms | camel case, every number as text |
 | v2 | ``ret_code``, ``result: […]``, ``time_now`` in seconds as text | snake case, numbers and text mixed |
 
-In both an empty text stands for "none" in any field, and ``"0"`` for "no such time". What people keep as examples
+In both an empty text may stand for "none" in any field, and ``"0"`` for "no such time". What people keep as examples
 is often the result alone, without its envelope: that is read too, and has no time.
+
+An answer of today is decoded whole, in one go. What that does not take, each for its own reason, goes the long way: the
+envelope, then the rows with their empty texts replaced, then each row and field by itself.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
+from msgspec import Meta
 
 from producer.sources.base import Rejected
 from producer.sources.numbers import Number
-from producer.sources.refusals import not_spoken
+from producer.sources.refusals import UNREADABLE, not_spoken
 from producer.sources.rows import RowReader
 from producer.sources.times import iso_of_ms, ms_of_seconds
 
 Moment: TypeAlias = str | int | None
+Symbol: TypeAlias = Annotated[str, Meta(min_length=1)]
 
 
 class V5Row(
@@ -49,9 +54,12 @@ class V5Row(
         "ask_price": "ask1Price",
     },
 ):
-    """Spot rows have no index, mark, funding or open interest; no row has had ``price1hPcnt`` so far."""
+    """Spot rows have no index, mark, funding or open interest; no row has had ``price1hPcnt`` so far.
 
-    symbol: str
+    Of the fields read here only ``fundingRate`` is ever empty: dated contracts have none.
+    """
+
+    symbol: Symbol
     last_price: Number = None
     index_price: Number = None
     mark_price: Number = None
@@ -65,7 +73,7 @@ class V5Row(
     turnover_24h: Number = None
     volume_24h: Number = None
     total_volume: Number = None
-    funding_rate: Number = None
+    funding_rate: Number | Literal[""] = None
     next_funding_time: Moment = None
     delivery_time: Moment = None
     bid_price: Number = None
@@ -73,7 +81,7 @@ class V5Row(
 
 
 class V2Row(msgspec.Struct, gc=False, rename={"high_24h": "high_price_24h", "low_24h": "low_price_24h"}):
-    symbol: str
+    symbol: Symbol
     bid_price: Number = None
     ask_price: Number = None
     last_price: Number = None
@@ -96,8 +104,19 @@ class V2Row(msgspec.Struct, gc=False, rename={"high_24h": "high_price_24h", "low
 
 Row: TypeAlias = V5Row | V2Row
 
+
 _v5_reader = RowReader("bybit", V5Row, empty_is_null=True)
 _v2_reader = RowReader("bybit", V2Row, empty_is_null=True)
+
+
+class _V5Result(msgspec.Struct, rename={"rows": "list"}):
+    category: str
+    rows: list[V5Row]
+
+
+class _V5Answer(msgspec.Struct):
+    result: _V5Result
+    time: str | int
 
 
 class _Envelope(msgspec.Struct, rename={"rows": "list"}):
@@ -113,6 +132,7 @@ class _Result(msgspec.Struct, rename={"rows": "list"}):
     category: str | None = None
 
 
+_v5_answer = msgspec.json.Decoder(_V5Answer, strict=False)
 _envelope = msgspec.json.Decoder(_Envelope)
 _result = msgspec.json.Decoder(_Result)
 
@@ -135,6 +155,17 @@ def open_tickers(body: bytes) -> Tickers:
         TransientError: neither of the two.
     """
     try:
+        answer = _v5_answer.decode(body)
+        result = answer.result
+        return Tickers(False, result.category, iso_of_ms(_ms(answer.time)), result.rows, [])
+    except msgspec.ValidationError:
+        return _open_slowly(body)
+    except UNREADABLE as error:
+        raise not_spoken("bybit", body, error) from error
+
+
+def _open_slowly(body: bytes) -> Tickers:
+    try:
         if body.lstrip()[:1] == b"[":
             return _v2(body, None)
         envelope = _envelope.decode(body)
@@ -146,7 +177,7 @@ def open_tickers(body: bytes) -> Tickers:
             return _v5(bytes(opened.rows), opened.category, iso_of_ms(_ms(_value(envelope.time))))
         if isinstance(envelope.rows, msgspec.Raw):
             return _v5(bytes(envelope.rows), envelope.category, None)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise not_spoken("bybit", body, error) from error
     raise not_spoken("bybit", body)
 

@@ -9,7 +9,7 @@ import msgspec
 from common.errors import TransientError
 from producer.sources.base import Call
 from producer.sources.quotes import Quotes
-from producer.sources.refusals import not_spoken
+from producer.sources.refusals import UNREADABLE, not_spoken
 from producer.sources.rows import RowReader
 
 PAGE = "1000"
@@ -86,5 +86,5 @@ def _open(body: bytes) -> _Result:
     try:
         result = _envelope.decode(body).result
         return _Result(result) if bytes(result)[:1] == b"[" else _result.decode(result)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise not_spoken("bybit", body, error) from error

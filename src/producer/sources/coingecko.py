@@ -131,29 +131,28 @@ class CoinGecko:
             change_24h = row.price_change_percentage_24h
             if change_24h is None:  # the same number with more digits
                 change_24h = row.price_change_percentage_24h_in_currency
-            records.append(
-                Record(
-                    source=NAME,
-                    asset_id=row.id,
-                    symbol=symbol,
-                    name=row.name or symbol,
-                    quote=quote,
-                    price=price,
-                    timestamp=timestamp,
-                    fetched_at=fetched_at,
-                    fetch_delay_ms=delay,
-                    last_updated=iso_of_text(row.last_updated),
-                    market_cap=row.market_cap,
-                    market_cap_rank=row.market_cap_rank,
-                    volume_24h=row.total_volume,
-                    high_24h=row.high_24h,
-                    low_24h=row.low_24h,
-                    change_1h=row.price_change_percentage_1h_in_currency,
-                    change_24h=change_24h,
-                    change_7d=row.price_change_percentage_7d_in_currency,
-                    price_change_24h=row.price_change_24h,
-                )
+            record = Record(
+                source=NAME,
+                asset_id=row.id,
+                symbol=symbol,
+                name=row.name or symbol,
+                quote=quote,
+                price=price,
+                timestamp=timestamp,
+                fetched_at=fetched_at,
+                fetch_delay_ms=delay,
             )
+            record.last_updated = iso_of_text(row.last_updated)
+            record.market_cap = row.market_cap
+            record.market_cap_rank = row.market_cap_rank
+            record.volume_24h = row.total_volume
+            record.high_24h = row.high_24h
+            record.low_24h = row.low_24h
+            record.change_1h = row.price_change_percentage_1h_in_currency
+            record.change_24h = change_24h
+            record.change_7d = row.price_change_percentage_7d_in_currency
+            record.price_change_24h = row.price_change_24h
+            records.append(record)
 
     def _key(self) -> str | None:
         if self._plan is Plan.KEYLESS:

@@ -20,8 +20,8 @@ import msgspec
 
 from common.errors import OperatorError, TransientError
 from producer.sources.base import Answer
+from producer.sources.refusals import UNREADABLE, words
 from producer.sources.refusals import refuse as refuse_by_status
-from producer.sources.refusals import words
 from producer.sources.retry_after import retry_after
 
 BLOCKED_SECONDS = 60.0
@@ -57,7 +57,7 @@ def _error_of(body: bytes, secret: str) -> tuple[int, str]:
     """CoinGecko's error code, 0 if it gives none, and its words."""
     try:
         found: Any = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return 0, words(body, secret)
     if isinstance(found, dict) and isinstance(found.get("error"), dict):
         found = found["error"]

@@ -23,6 +23,13 @@ Rank: TypeAlias = Annotated[int, Meta(ge=0, le=2**31 - 1)] | None
 """A place in a list: the index has 32 bits for it."""
 
 
+_UNIT = 1e8
+_BELOW = 1e7
+"""A number below ten million with at most 8 decimals has at most 15 digits, and such decimals are doubles one to one.
+Counted in units of 1e-8 it is a whole number below 2**53: sums are exact, the one division is rounded once. That is
+what ``decimal`` gives, at a fifth of its time. Any other number goes the long way."""
+
+
 def percent(fraction: float | None) -> float | None:
     """A fraction as percent: 0.0124 is 1.24, where ``0.0124 * 100`` would be 1.2399999999999998.
 
@@ -30,6 +37,8 @@ def percent(fraction: float | None) -> float | None:
     """
     if fraction is None:
         return None
+    if -_BELOW < fraction < _BELOW and (units := round(fraction * _UNIT)) / _UNIT == fraction:
+        return units / (_UNIT / 100)
     text = repr(fraction)
     return _finite(float(Decimal(text).scaleb(2)) if "e" in text else float(text + "e2"))
 
@@ -38,6 +47,13 @@ def difference(now: float, before: float | None) -> float | None:
     """``now - before`` in decimal: 0.3 - 0.1 is 0.2. None where ``before`` is unknown or 0, which means the same."""
     if not before:
         return None
+    if (
+        -_BELOW < now < _BELOW
+        and -_BELOW < before < _BELOW
+        and (units := round(now * _UNIT)) / _UNIT == now
+        and (units_before := round(before * _UNIT)) / _UNIT == before
+    ):
+        return (units - units_before) / _UNIT
     return _finite(float(Decimal(repr(now)) - Decimal(repr(before))))
 
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 from typing import NoReturn
 
+import msgspec
+
 from common.errors import OperatorError, TransientError
 from producer.sources.base import Answer
 from producer.sources.retry_after import retry_after
 
 MAX_WORDS = 300
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding raises of bytes that are not the JSON asked for."""
 
 _TIMEOUT_STATUSES = (408, 425)
 _title = re.compile(r"<title>(.*?)</title>", re.IGNORECASE)

@@ -11,11 +11,10 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from producer.sources.base import Rejected
-from producer.sources.refusals import not_spoken, words
+from producer.sources.refusals import UNREADABLE, not_spoken, words
 
 Row = TypeVar("Row", bound=msgspec.Struct)
 
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _rows = msgspec.json.Decoder(list[msgspec.Raw])
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -52,7 +51,7 @@ class RowReader(Generic[Row]):
             return self._all.decode(rows), []
         except msgspec.ValidationError:
             return self.read_each(body)
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise not_spoken(self._upstream, body, error) from error
 
     def read_each(self, body: bytes) -> tuple[list[Row], list[Rejected]]:
@@ -66,7 +65,7 @@ class RowReader(Generic[Row]):
                     rejected.append(row)
                 else:
                     rows.append(row)
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise not_spoken(self._upstream, body, error) from error
         if rejected and not rows:
             raise not_spoken(self._upstream, body, "no row of it is one")

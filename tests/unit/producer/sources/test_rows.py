@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from common.errors import TransientError
 from common.record import decode, encode
+from producer.sources import bybit_shapes
 from producer.sources.binance import Binance, TickerRow
 from producer.sources.bybit import Bybit
-from producer.sources.bybit_shapes import V2Row, V5Row
+from producer.sources.bybit_shapes import V2Row, V5Row, _open_slowly, open_tickers
 from producer.sources.coingecko import CoinGecko, MarketRow
 from producer.sources.rows import RowReader
 
@@ -111,6 +112,45 @@ def test_whatever_the_rows_every_record_keeps_the_contract(source, row, wrap, da
         return
     for record in poll.records:
         assert decode(encode(record), now_ms=SLOT_MS) == record
+
+
+@pytest.mark.parametrize("oddities", [False, True])
+@patient
+@given(data=st.data())
+def test_an_answer_of_bybits_is_the_same_decoded_whole_and_the_long_way(oddities, data):
+    rows = data.draw(rows_of(V5Row, oddities=oddities))
+    answer = {
+        "retCode": 0,
+        "result": {"category": data.draw(st.sampled_from(["linear", "spot"])), "list": rows},
+        "time": data.draw(st.sampled_from([1677515084284, "1677515084284", 0, -1, "", "soon", 10**30])),
+    }
+    for body in (json.dumps(answer).encode(), msgspec.json.encode(answer) if not oddities else b"{}"):
+        assert opened(open_tickers, body) == opened(_open_slowly, body)
+
+
+def opened(way, body):
+    try:
+        tickers = way(body)
+    except TransientError:
+        return None
+    for row in tickers.rows:
+        if row.funding_rate == "":
+            row.funding_rate = None
+    return tickers
+
+
+def test_a_market_of_today_is_decoded_whole(monkeypatch):
+    monkeypatch.delattr(bybit_shapes, "_open_slowly")
+    body = (
+        b'{"retCode":0,"retMsg":"OK","result":{"category":"linear","list":[{"symbol":"BTC-26MAR27","lastPrice":"95000",'
+        b'"fundingRate":"","nextFundingTime":"0","predictedDeliveryPrice":"","basis":"1.5","deliveryTime":"1774512000000"'
+        b'},{"symbol":"BTCUSDT","lastPrice":"95000.1","fundingRate":"0.0001","basis":""}]},"time":1795287500000}'
+    )
+    poll = Bybit("linear").read([body], slot_ms=SLOT_MS, fetched_at_ms=SLOT_MS + 5)
+    assert [(r.asset_id, r.price, r.funding_rate) for r in poll.records] == [
+        ("BTC-26MAR27", 95000.0, None),
+        ("BTCUSDT", 95000.1, 0.0001),
+    ]
 
 
 @patient

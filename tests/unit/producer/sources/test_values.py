@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+import math
+from decimal import Decimal, localcontext
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from common.record import from_iso
@@ -24,10 +25,25 @@ def test_percent(fraction, expected):
     assert percent(fraction) == expected
 
 
-@settings(deadline=None)
-@given(st.decimals(-100, 100, places=8))
+def in_decimal(number: Decimal) -> float | None:
+    return float(number) if math.isfinite(float(number)) else None
+
+
+any_number = st.one_of(
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.floats(-2e7, 2e7),
+    st.integers(0, 14).flatmap(lambda places: st.decimals(-(2 * 10**7), 2 * 10**7, places=places)).map(float),
+)
+"""As short decimals, at the border of the short way through them, and as what no decimal of 15 digits is."""
+
+
+@settings(deadline=None, max_examples=2000)
+@given(any_number)
+@example(9999999.99999999)
+@example(10000000.00000001)
+@example(5e-9)
 def test_percent_only_moves_the_point(fraction):
-    assert percent(float(fraction)) == float(fraction * 100)
+    assert percent(fraction) == in_decimal(Decimal(repr(fraction)).scaleb(2))
 
 
 @pytest.mark.parametrize(
@@ -36,6 +52,16 @@ def test_percent_only_moves_the_point(fraction):
 )
 def test_difference(now, before, expected):
     assert difference(now, before) == expected
+
+
+@settings(deadline=None, max_examples=2000)
+@given(any_number, any_number.filter(bool))
+@example(9999999.99999999, -9999999.99999999)
+@example(10000000.0, 9999999.99999999)
+@example(1e-8, 1.5e-8)
+def test_difference_is_that_of_the_decimals(now, before):
+    with localcontext(prec=1000):
+        assert difference(now, before) == in_decimal(Decimal(repr(now)) - Decimal(repr(before)))
 
 
 @settings(deadline=None)
