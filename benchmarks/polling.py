@@ -21,7 +21,7 @@ from benchmarks.world import Engines, Place
 from common.clock import SystemClock
 from common.metrics import PollerMetrics
 from common.record import RECORD_HEADERS, encode, key, slot_of
-from common.service import Health
+from common.service import Health, garbage
 from common.service.loop import Loop
 from lake.store import Store
 from producer.archive import Archiver
@@ -187,6 +187,7 @@ def _parts(
         threading.Thread(target=run, args=(Loop(name, stop),), name=name, daemon=True)
         for name, run in (("publish", publisher.run), ("archive", archiver.run))
     ]
+    garbage.settle()  # as `cryptoproxy produce` does
     for thread in threads:
         thread.start()
     producer = connect_publisher(settings.kafka)

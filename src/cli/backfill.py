@@ -12,6 +12,7 @@ from rich.console import Console
 from common.clock import SystemClock
 from common.errors import CryptoProxyError
 from common.record.times import from_person
+from common.service import garbage
 from common.settings import kinds
 from common.start import ENV_FILE, start
 from lake.span import Span
@@ -91,6 +92,7 @@ def replay(
         raise click.UsageError(
             f"{topic} is the live topic, whose readers would take old prices for new; --to-live-topic allows it"
         )
+    garbage.settle()
     totals = wiring.replay(
         settings,
         span,

@@ -43,14 +43,17 @@ def read(consumed: Mapping[Any, Sequence[Any]], *, alias: str, period: Period, n
     """Decodes what a consumer's ``poll`` returned. The bytes go on as they are; decoding only validates."""
     batch = Batch()
     lines, records, indices, newest = batch.lines, batch.records, batch.indices, batch.newest
+    checked: Any = None
+    """The headers last looked at: records that were sent together share theirs."""
     for partition, read_records in consumed.items():
         batch.order.extend(read_records)
         batch.next_offsets[partition] = read_records[-1].offset + 1
         for record in read_records:
             value = record.value
             try:
-                if record.headers:
-                    _check_version(record.headers)
+                if record.headers is not checked:
+                    _check_version(record.headers or ())
+                    checked = record.headers
                 decoded = decode(value, now_ms=now_ms)
             except PoisonError as error:
                 batch.dead.append(DeadLetter(record, error.reason, str(error)))

@@ -29,8 +29,7 @@ class Answer(NamedTuple):
     reason: str = ""
 
 
-_CREATED_ITEM, _CREATED = {"create": {"status": 201}}, Answer(201)
-"""The ordinary case, told by one comparison."""
+_CREATED = Answer(201)
 
 
 class BulkSender:
@@ -111,7 +110,10 @@ class _Translated:
 def _answers(body: object, count: int) -> list[Answer]:
     try:
         items = body["items"]  # type: ignore[index]
-        answers = [_CREATED if item == _CREATED_ITEM else _answer(next(iter(item.values()))) for item in items]
+        answers = [
+            _CREATED if item is elastic.CREATED or item == elastic.CREATED else _answer(next(iter(item.values())))
+            for item in items
+        ]
     except (TypeError, ValueError, KeyError, AttributeError, StopIteration) as error:
         raise TransientError(f"Elasticsearch's answer to a bulk request is unreadable: {str(body)[:200]}") from error
     if len(answers) != count:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -97,28 +96,41 @@ def decode(value: bytes | None, *, now_ms: int) -> Record:
 
 def _check(record: Record, *, now_ms: int | None) -> None:
     _check_identity(record.source, record.asset_id, record.quote)
-    slot_ms = _time("timestamp", record.timestamp, from_iso)
+    try:
+        slot_ms = from_iso(record.timestamp)
+        from_iso(record.fetched_at)
+        if record.last_updated is not None:
+            moment_of(record.last_updated)
+    except ValueError:
+        _blame_a_time(record)
+        raise
     if slot_ms < EARLIEST_MS:
         raise PoisonError("contract", f"timestamp {record.timestamp!r} is before 2009")
     if now_ms is not None and slot_ms > now_ms + MAX_AHEAD_MS:
         raise PoisonError("contract", f"timestamp {record.timestamp!r} is more than 10 minutes ahead of the clock")
-    _time("fetched_at", record.fetched_at, from_iso)
-    if record.last_updated is not None:
-        _time("last_updated", record.last_updated, moment_of)
-    for field, count, limit in (
-        ("fetch_delay_ms", record.fetch_delay_ms, _LONG),
-        ("market_cap_rank", record.market_cap_rank, _INTEGER),
-        ("trades_24h", record.trades_24h, _LONG),
+    if not (
+        -_LONG <= record.fetch_delay_ms < _LONG
+        and -_INTEGER <= (record.market_cap_rank or 0) < _INTEGER
+        and -_LONG <= (record.trades_24h or 0) < _LONG
     ):
-        if count is not None and not -limit <= count < limit:
+        _blame_a_count(record)
+
+
+def _blame_a_time(record: Record) -> None:
+    for field in ("timestamp", "fetched_at", "last_updated"):
+        text = getattr(record, field)
+        try:
+            if text is not None:
+                moment_of(text)
+        except ValueError as error:
+            raise PoisonError("contract", f"{field} {_cut(text)}: {error}") from error
+
+
+def _blame_a_count(record: Record) -> None:
+    for field, limit in (("fetch_delay_ms", _LONG), ("market_cap_rank", _INTEGER), ("trades_24h", _LONG)):
+        count = getattr(record, field) or 0
+        if not -limit <= count < limit:
             raise PoisonError("contract", f"{field} {_cut(count)} is out of range: {limit.bit_length()} bits")
-
-
-def _time(field: str, text: str, read: Callable[[str], int]) -> int:
-    try:
-        return read(text)
-    except ValueError as error:
-        raise PoisonError("contract", f"{field} {_cut(text)}: {error}") from error
 
 
 @lru_cache(maxsize=16_384)

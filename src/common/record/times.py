@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SECONDS = {f":{second:02d}.": second * 1000 for second in range(60)}
+_MILLISECONDS = {f"{ms:03d}Z": ms for ms in range(1000)}
 _NOT_A_TIME = "{!r} is not a UTC time like 2026-11-20T10:00:00.000Z"
 
 
@@ -32,18 +34,11 @@ def moment_of(text: str) -> int:
     Raises:
         ValueError: as :func:`from_iso`.
     """
-    digits = text[17:19] + text[20:23]
-    if (
-        len(text) == 24
-        and text[16] == ":"
-        and text[19] == "."
-        and text[23] == "Z"
-        and digits.isdecimal()
-        and digits.isascii()
-        and digits < "60"
-    ):
-        return _minute(text[:16]) + int(digits)
-    raise ValueError(_NOT_A_TIME.format(text))
+    try:
+        within = _SECONDS[text[16:20]] + _MILLISECONDS[text[20:]]
+    except KeyError:
+        raise ValueError(_NOT_A_TIME.format(text)) from None
+    return _minute(text[:16]) + within
 
 
 @lru_cache(maxsize=4096)

@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.integration.consumer.answers import PROVOCATIONS, Answer, Place
+from common.clients import elastic
+from tests.integration.consumer.answers import GOOD, PROVOCATIONS, Answer, Place
 from tests.integration.consumer.conftest import Bench
 
 FOLDER = Path(__file__).parents[2] / "fixtures" / "elasticsearch"
@@ -36,6 +37,13 @@ def test_they_are_given_again(bench: Bench) -> None:
                 bench.es.indices.delete(index=index)
         known = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
         assert essence(answer) == essence(Answer(known["status"], known["body"])), name
+
+
+def test_the_ordinary_answer_is_told_by_one_comparison(bench: Bench) -> None:
+    place = Place(bench.es, bench.alias)
+    for lines in (1, 3):
+        answer = place.bulk(*[GOOD] * lines)
+        assert [item is elastic.CREATED for item in answer.body["items"]] == [True] * lines
 
 
 def test_every_provocation_has_its_recorded_answer() -> None:

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import elastic_transport
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from common.clients import elastic
 from common.errors import OperatorError, SizeError, TransientError
@@ -83,3 +87,41 @@ def test_no_answer_is_waited_out_unless_the_certificate_is_refused() -> None:
     meaning = elastic.no_answer(elastic_transport.TlsError("unknown CA"), settings)
     assert type(meaning) is OperatorError
     assert "ES_CA_FILE" in str(meaning)
+
+
+created = b'{"create":{"status":201}}'
+lines = st.lists(
+    st.one_of(
+        st.just(created),
+        st.sampled_from(
+            [b'{"create":{"status":409}}', b'{"create":{"status":200}}', b'{ "create":{"status":201}}', b"{}", b"null"]
+        ),
+    ),
+    max_size=6,
+)
+
+
+@given(
+    lines=st.one_of(st.integers(0, 6).map(lambda count: [created] * count), lines),
+    before=st.sampled_from(
+        [b'{"errors":false,"items":[', b'{"errors":true,"items":[', b'{"items":[', b'{"x":1,"items":[']
+    ),
+    after=st.sampled_from([b"]}", b"] }", b'],"took":1}']),
+)
+def test_an_answer_is_read_as_what_it_says(lines: list[bytes], before: bytes, after: bytes) -> None:
+    body = before + b",".join(lines) + after
+    assert elastic.FastJson().json_loads(body) == json.loads(body)
+
+
+@pytest.mark.parametrize("lines", [1, 2, 2000])
+def test_where_all_lines_are_created_no_entry_is_made_for_each(lines: int) -> None:
+    body = b'{"errors":false,"items":[' + b",".join([created] * lines) + b"]}"
+    assert all(item is elastic.CREATED for item in elastic.FastJson().json_loads(body)["items"])
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"errors":false,"items":[', b'{"errors":false,"items":[{"create":{"status":201}},]}', b""]
+)
+def test_what_is_no_answer_is_still_none(body: bytes) -> None:
+    with pytest.raises(msgspec.DecodeError):
+        elastic.FastJson().json_loads(body)
