@@ -10,6 +10,7 @@
 | ``world`` | engines, topic and alias of one round; the indexer as a process |
 | ``passthrough`` | the yardstick for the indexer: unparsed bytes from Kafka to Elasticsearch, nothing checked |
 | ``standin`` | an Elasticsearch that answers at once |
+| ``link`` | a network of so many bytes per second |
 | ``tapped`` | the indexer with the times of its bulk requests written down |
 | ``page`` | the stored result as the table of docs/performance.md |
 | ``queries`` | questions and dashboards over a year, by a command of its own |

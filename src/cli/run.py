@@ -12,7 +12,6 @@ from pathlib import Path
 import click
 
 from common.clock import SystemClock
-from common.service import garbage
 from common.start import start
 
 
@@ -30,9 +29,7 @@ def produce(env_file: Path, once: bool, dry_run: bool) -> None:
     from producer.compaction import command
     from producer.wiring import Poller
 
-    poller = Poller(settings, compact=command(env_file))
-    garbage.settle()
-    sys.exit(poller.run())
+    sys.exit(Poller(settings, compact=command(env_file)).run())
 
 
 def _places(context: click.Context, param: click.Parameter, values: tuple[str, ...]) -> list[tuple[int, int]]:
@@ -62,9 +59,7 @@ def consume(env_file: Path, places: list[tuple[int, int]]) -> None:
         return
     from consumer.wiring import service
 
-    indexer = service(settings)
-    garbage.settle()
-    sys.exit(indexer.run())
+    sys.exit(service(settings).run())
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True}, add_help_option=False)

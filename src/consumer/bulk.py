@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
@@ -18,6 +19,9 @@ from consumer.outcome import error_of, outcome_of
 # One small entry per item: filtering good items away would shift the others' positions.
 FILTER = "errors,items.*.status,items.*.error.type,items.*.error.reason"
 _HEADERS = {"content-type": "application/x-ndjson", "accept": "application/json"}
+_COMPRESSED = _HEADERS | {"content-encoding": "gzip"}
+_LEVEL = 1
+"""Higher ones take several times as long for the last few percent (docs/performance.md)."""
 _PATH = f"/_bulk?filter_path={FILTER}"
 
 
@@ -35,9 +39,12 @@ _CREATED = Answer(201)
 class BulkSender:
     """Sends bulk requests over kept connections; thread-safe. Secrets are read afresh after a refusal."""
 
-    def __init__(self, settings: ElasticsearchSettings, connect: Callable[[], Elasticsearch]) -> None:
+    def __init__(
+        self, settings: ElasticsearchSettings, connect: Callable[[], Elasticsearch], *, compress: bool = False
+    ) -> None:
         self._settings = settings
         self._connect = connect
+        self._compress = compress
         self._lock = threading.Lock()
         self._client: Elasticsearch | None = None
 
@@ -55,8 +62,11 @@ class BulkSender:
             TransientError, SizeError, OperatorError: for the request as a whole; nothing is known of its lines,
                 so all of them must be sent again (their ids make that harmless).
         """
+        headers, body = _HEADERS, b"".join(lines)
+        if self._compress:
+            headers, body = _COMPRESSED, gzip.compress(body, _LEVEL, mtime=0)
         with self.translated():
-            response = self.client().perform_request("POST", _PATH, headers=_HEADERS, body=b"".join(lines))
+            response = self.client().perform_request("POST", _PATH, headers=headers, body=body)
             return _answers(response.body, len(lines))
 
     def translated(self) -> _Translated:

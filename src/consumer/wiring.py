@@ -37,6 +37,7 @@ def delivery(settings: Settings, health: Health, metrics: IndexerMetrics, monoto
         lambda: elastic.client(
             settings.elasticsearch, connections=indexer.bulk_in_flight, timeout=indexer.bulk_timeout
         ),
+        compress=indexer.bulk_compress,
     )
     indices = Indices(settings.elasticsearch, monotonic=monotonic)
     return Delivery(sender, indices, health, metrics, max_bytes=indexer.bulk_bytes)

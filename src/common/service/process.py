@@ -20,6 +20,7 @@ from typing import NoReturn
 from prometheus_client import CollectorRegistry
 
 from common.errors import CryptoProxyError
+from common.service import garbage
 from common.service.health import Health
 from common.service.http import HealthServer
 from common.service.loop import Loop
@@ -76,6 +77,8 @@ class Service:
 
     def run(self) -> int:
         """Runs until a stop signal or the end of a loop; returns the exit code. Call it in the main thread."""
+        if threading.current_thread() is threading.main_thread():
+            garbage.settle()
         self._server.start()
         log.info("%s started; health and metrics at %s", self.name, self.url)
         threads = [

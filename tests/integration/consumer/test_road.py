@@ -24,6 +24,15 @@ def test_every_record_becomes_one_document(bench: Bench, caplog: pytest.LogCaptu
     assert indexer.metric("lag_records") == 0
 
 
+def test_compressed_requests_are_answered_line_by_line_as_well(bench: Bench) -> None:
+    deep = bench.produce_bad([with_field(b'"x":' + b"[" * 1001 + b"]" * 1001)])
+    bench.produce(300)
+    bench.start(BULK_COMPRESS="true")
+    bench.wait_committed()
+    bench.account()
+    assert len(bench.dead_letters()) == len(deep)
+
+
 def test_what_was_read_before_is_known_and_stored_once(bench: Bench) -> None:
     bench.start()
     bench.produce(60)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from typing import Any
 
 import elastic_transport
@@ -48,6 +49,23 @@ def test_each_line_has_its_answer_in_order() -> None:
         Answer(400, "unknown", "an old server's text"),
         Answer(503, "unknown", "no type"),
     ]
+
+
+@pytest.mark.parametrize("compress", [False, True])
+def test_a_request_says_whether_it_is_compressed(compress: bool) -> None:
+    sent: list[tuple[str | None, bytes]] = []
+
+    class Recording(Replayed):
+        def perform_request(self, *where: Any, headers: Any, body: bytes) -> Any:
+            sent.append((headers.get("content-encoding"), body))
+            return super().perform_request(*where, headers=headers, body=body)
+
+    items = {"errors": False, "items": [{"create": {"status": 201}}] * 2}
+    lines = [b'{"create":{}}\n{}\n'] * 2
+    assert BulkSender(SETTINGS, lambda: Recording(200, items), compress=compress).send(lines) == [Answer(201)] * 2
+    ((encoding, body),) = sent
+    assert encoding == ("gzip" if compress else None)
+    assert (gzip.decompress(body) if compress else body) == b"".join(lines)
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])
