@@ -5,13 +5,14 @@ from __future__ import annotations
 from benchmarks.context import Context
 from benchmarks.figures import Report, at_least, at_most, median
 from benchmarks.measure import Run
+from benchmarks.passthrough import KEY_AND_SLOT
 from benchmarks.quiet import Round, words
 from benchmarks.records import BEGIN_MS
 from benchmarks.world import Child, Place, indexer
 
 
-def passthrough(place: Place, connections: int) -> Child:
-    return Child("benchmarks.passthrough", place.texts, (str(connections), str(BEGIN_MS)))
+def passthrough(place: Place, connections: int, ids: str = KEY_AND_SLOT) -> Child:
+    return Child("benchmarks.passthrough", place.texts, (str(connections), str(BEGIN_MS), ids))
 
 
 def benchmark(context: Context) -> Report:

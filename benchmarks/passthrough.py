@@ -1,18 +1,21 @@
-"""The yardstick: Kafka to Elasticsearch with nothing between. `python -m benchmarks.passthrough [connections]`.
+"""The yardstick: Kafka to Elasticsearch with nothing between. `python -m benchmarks.passthrough CONNECTIONS BEGIN IDS`.
 
-Unparsed bytes, an id made of key and offset, as many records in a request as the indexer has, no check of the record,
-none of the single answers (only whether any item failed), no commit, no retry. librdkafka reads, one plain HTTP
-connection per request in flight sends. What is faster than this is not to be had on the same engines without giving up
-ids.
+Unparsed bytes, an id made of key and offset (or of another shape, where it is the shape that is measured), as many
+records in a request as the indexer has, no check of the record, none of the single answers (only whether any item
+failed), no commit, no retry. librdkafka reads, one plain HTTP connection per request in flight sends. What is faster
+than this is not to be had on the same engines without giving up ids.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import http.client
 import os
 import queue
 import sys
 import threading
+from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
 from confluent_kafka import Consumer, Message
@@ -20,8 +23,39 @@ from confluent_kafka import Consumer, Message
 from common.record import Period, index_name, iso
 from common.settings import Settings
 
+Identity = Callable[[bytes, int], bytes]
+"""Of key and slot, as it stands in the line before the document."""
 
-def main(connections: int, begin_ms: int) -> None:
+
+def _key_first(key: bytes, slot_ms: int) -> bytes:
+    return b',"_id":"%b:%d"' % (key, slot_ms)
+
+
+def _slot_first(key: bytes, slot_ms: int) -> bytes:
+    return b',"_id":"%d:%b"' % (slot_ms, key)
+
+
+def _hashed(key: bytes, slot_ms: int) -> bytes:
+    digest = hashlib.blake2b(b"%b:%d" % (key, slot_ms), digest_size=15).digest()
+    return b',"_id":"%b"' % base64.urlsafe_b64encode(digest)
+
+
+def _none(key: bytes, slot_ms: int) -> bytes:
+    """Elasticsearch makes one."""
+    return b""
+
+
+KEY_AND_SLOT = "key, slot"
+"""The record's own."""
+IDS: Mapping[str, Identity] = {
+    KEY_AND_SLOT: _key_first,
+    "slot, key": _slot_first,
+    "hash of key and slot": _hashed,
+    "Elasticsearch's own": _none,
+}
+
+
+def main(connections: int, begin_ms: int, identity: Identity) -> None:
     """Until it is killed."""
     settings = Settings.from_texts(dict(os.environ))
     index = index_name(settings.elasticsearch.alias, iso(begin_ms), Period.MONTH)
@@ -45,19 +79,19 @@ def main(connections: int, begin_ms: int) -> None:
         messages = consumer.consume(settings.indexer.bulk_records, timeout=0.1)
         if not messages:
             continue
-        body = b"".join(_lines(each, index.encode(), begin_ms) for each in messages)
+        body = b"".join(_lines(each, index.encode(), begin_ms, identity) for each in messages)
         if connections > 1:
             bodies.put(body)
         else:
             send(body)
 
 
-def _lines(message: Message, index: bytes, begin_ms: int) -> bytes:
+def _lines(message: Message, index: bytes, begin_ms: int, identity: Identity) -> bytes:
     if message.error() is not None:
         print(f"refused: {message.error()}", flush=True)
         os._exit(1)
-    identity = b"%b:%d" % (message.key() or b"", begin_ms + (message.offset() or 0))
-    return b'{"create":{"_index":"%b","_id":"%b"}}\n%b\n' % (index, identity, message.value() or b"")
+    made = identity(message.key() or b"", begin_ms + (message.offset() or 0))
+    return b'{"create":{"_index":"%b"%b}}\n%b\n' % (index, made, message.value() or b"")
 
 
 def _send_all(url: str, bodies: queue.Queue[bytes]) -> None:
@@ -83,4 +117,4 @@ def _sender(url: str):  # type: ignore[no-untyped-def]
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]))
+    main(int(sys.argv[1]), int(sys.argv[2]), IDS[sys.argv[3]])

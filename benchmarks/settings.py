@@ -1,4 +1,5 @@
-"""What each index setting costs: Elasticsearch's CPU while indexing, and bytes per document afterwards.
+"""What each index setting, and each shape of an id, costs: Elasticsearch's CPU while indexing, and bytes per document
+afterwards.
 
 One setting at a time against the template of `cryptoproxy setup`, by the pass-through with as many connections as the
 indexer has, so that nothing else of ours is in the figures.
@@ -7,7 +8,6 @@ indexer has, so that nothing else of ours is in the figures.
 from __future__ import annotations
 
 import copy
-import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -16,6 +16,7 @@ from benchmarks.context import Context
 from benchmarks.figures import Report
 from benchmarks.indexing import passthrough
 from benchmarks.measure import Run
+from benchmarks.passthrough import IDS, KEY_AND_SLOT
 from benchmarks.quiet import words
 from benchmarks.world import Place
 from consumer.template import template_body
@@ -71,24 +72,24 @@ VARIANTS: Mapping[str, Change] = {
 def benchmark(context: Context) -> Report:
     report = Report("settings", facts={"records": context.count})
     rounds = min(2, context.rounds)
-    found: dict[str, list[tuple[Run, float]]] = {name: [] for name in VARIANTS}
+    variants = {
+        name: partial(_measure, context, change)
+        for name, change in VARIANTS.items()
+        if not _is_as_set_up(context, name)
+    } | {f"id: {ids}": partial(_measure, context, nothing, ids) for ids in IDS if ids != KEY_AND_SLOT}
+    found: dict[str, list[tuple[Run, float]]] = {name: [] for name in variants}
     context.say("  a round to warm up")
-    _measure(context, VARIANTS[AS_SET_UP])
+    variants[AS_SET_UP]()
     disturbed = []
     for _ in range(rounds):
-        for name, change in VARIANTS.items():
-            if _is_as_set_up(context, name):
-                continue
-            made = context.quiet.rounds(
-                partial(_measure, context, change), wanted=1, spare=min(1, context.spare), what=name
-            )
+        for name, measure in variants.items():
+            made = context.quiet.rounds(measure, wanted=1, spare=min(1, context.spare), what=name)
             found[name].append(made[0].value)
             disturbed += [each for each in made if each.why]
     report.disturbed = words(disturbed) if disturbed else ""
     for name, values in found.items():
-        if values:
-            report.add(f"{name}: Elasticsearch's CPU", [run.engine_us for run, _ in values], "µs/record")
-            report.add(f"{name}: size", [size for _, size in values], "bytes/record")
+        report.add(f"{name}: Elasticsearch's CPU", [run.engine_us for run, _ in values], "µs/record")
+        report.add(f"{name}: size", [size for _, size in values], "bytes/record")
     return report
 
 
@@ -100,7 +101,7 @@ def _is_as_set_up(context: Context, name: str) -> bool:
     return name != AS_SET_UP and changed == template
 
 
-def _measure(context: Context, change: Change) -> tuple[Run, float]:
+def _measure(context: Context, change: Change, ids: str = KEY_AND_SLOT) -> tuple[Run, float]:
     place = context.loaded()
     sizes: list[float] = []
 
@@ -117,7 +118,7 @@ def _measure(context: Context, change: Change) -> tuple[Run, float]:
 
     variant = Variant(place.texts, make_index)
     run = context.over_elasticsearch(
-        lambda at: passthrough(at, at.settings.indexer.bulk_in_flight), variant.sized(sizes)
+        lambda at: passthrough(at, at.settings.indexer.bulk_in_flight, ids), variant.sized(sizes)
     )
     return run, sizes[0] / context.count
 
@@ -141,8 +142,8 @@ class Variant(Place):
         alias = self.settings.elasticsearch.alias
         with self.elasticsearch() as client:
             client.options(request_timeout=300).indices.forcemerge(index=f"{alias}-*", max_num_segments=1)
-            client.indices.flush(index=f"{alias}-*")
-            time.sleep(1)  # sizes are taken from a cache that lives a second
-            stats = client.indices.stats(index=f"{alias}-*", metric="store")
-            self._sizes.append(float(stats["_all"]["primaries"]["store"]["size_in_bytes"]))
+            client.indices.refresh(index=f"{alias}-*")
+            # Not the size of the store: that comes from a cache, seconds old and of another age for each shard.
+            stats = client.indices.stats(index=f"{alias}-*", metric="docs")
+            self._sizes.append(float(stats["_all"]["primaries"]["docs"]["total_size_in_bytes"]))
         super().remove_index()
