@@ -5,13 +5,13 @@ from __future__ import annotations
 from benchmarks.context import Context
 from benchmarks.figures import Report, at_least, at_most, median
 from benchmarks.measure import Run
-from benchmarks.passthrough import KEY_AND_SLOT
+from benchmarks.passthrough import COUNTED
 from benchmarks.quiet import Round, words
 from benchmarks.records import BEGIN_MS
 from benchmarks.world import Child, Place, indexer
 
 
-def passthrough(place: Place, connections: int, ids: str = KEY_AND_SLOT) -> Child:
+def passthrough(place: Place, connections: int, ids: str = COUNTED) -> Child:
     return Child("benchmarks.passthrough", place.texts, (str(connections), str(BEGIN_MS), ids))
 
 

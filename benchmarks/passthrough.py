@@ -20,35 +20,47 @@ from urllib.parse import urlsplit
 
 from confluent_kafka import Consumer, Message
 
-from common.record import Period, index_name, iso
+from common.record import Period, from_iso, index_name, iso
 from common.settings import Settings
 
-Identity = Callable[[bytes, int], bytes]
-"""Of key and slot, as it stands in the line before the document."""
+Identity = Callable[[Message, int], bytes]
+"""Of a message and a count, as it stands in the line before the document."""
 
 
-def _key_first(key: bytes, slot_ms: int) -> bytes:
-    return b',"_id":"%b:%d"' % (key, slot_ms)
+def _counted(message: Message, begin_ms: int) -> bytes:
+    return b',"_id":"%b:%d"' % (message.key(), begin_ms + message.offset())
 
 
-def _slot_first(key: bytes, slot_ms: int) -> bytes:
-    return b',"_id":"%d:%b"' % (slot_ms, key)
+def _key_first(message: Message, begin_ms: int) -> bytes:
+    return b',"_id":"%b:%d"' % (message.key(), _slot_ms(message))
 
 
-def _hashed(key: bytes, slot_ms: int) -> bytes:
-    digest = hashlib.blake2b(b"%b:%d" % (key, slot_ms), digest_size=15).digest()
+def _slot_first(message: Message, begin_ms: int) -> bytes:
+    return b',"_id":"%d:%b"' % (_slot_ms(message), message.key())
+
+
+def _hashed(message: Message, begin_ms: int) -> bytes:
+    digest = hashlib.blake2b(b"%b:%d" % (message.key(), _slot_ms(message)), digest_size=15).digest()
     return b',"_id":"%b"' % base64.urlsafe_b64encode(digest)
 
 
-def _none(key: bytes, slot_ms: int) -> bytes:
+def _none(message: Message, begin_ms: int) -> bytes:
     """Elasticsearch makes one."""
     return b""
 
 
-KEY_AND_SLOT = "key, slot"
-"""The record's own."""
+def _slot_ms(message: Message) -> int:
+    value = message.value()
+    at = value.index(_TIMESTAMP) + len(_TIMESTAMP)
+    return from_iso(value[at : at + 24].decode())
+
+
+_TIMESTAMP = b'"timestamp":"'
+COUNTED = "key, offset"
+"""The yardstick's: made without a look into the record."""
 IDS: Mapping[str, Identity] = {
-    KEY_AND_SLOT: _key_first,
+    COUNTED: _counted,
+    "key, slot (the record's own)": _key_first,
     "slot, key": _slot_first,
     "hash of key and slot": _hashed,
     "Elasticsearch's own": _none,
@@ -90,8 +102,7 @@ def _lines(message: Message, index: bytes, begin_ms: int, identity: Identity) ->
     if message.error() is not None:
         print(f"refused: {message.error()}", flush=True)
         os._exit(1)
-    made = identity(message.key() or b"", begin_ms + (message.offset() or 0))
-    return b'{"create":{"_index":"%b"%b}}\n%b\n' % (index, made, message.value() or b"")
+    return b'{"create":{"_index":"%b"%b}}\n%b\n' % (index, identity(message, begin_ms), message.value())
 
 
 def _send_all(url: str, bodies: queue.Queue[bytes]) -> None:

@@ -16,7 +16,7 @@ from benchmarks.context import Context
 from benchmarks.figures import Report
 from benchmarks.indexing import passthrough
 from benchmarks.measure import Run
-from benchmarks.passthrough import IDS, KEY_AND_SLOT
+from benchmarks.passthrough import COUNTED, IDS
 from benchmarks.quiet import words
 from benchmarks.world import Place
 from consumer.template import template_body
@@ -76,7 +76,7 @@ def benchmark(context: Context) -> Report:
         name: partial(_measure, context, change)
         for name, change in VARIANTS.items()
         if not _is_as_set_up(context, name)
-    } | {f"id: {ids}": partial(_measure, context, nothing, ids) for ids in IDS if ids != KEY_AND_SLOT}
+    } | {f"id: {ids}": partial(_measure, context, nothing, ids) for ids in IDS if ids != COUNTED}
     found: dict[str, list[tuple[Run, float]]] = {name: [] for name in variants}
     context.say("  a round to warm up")
     variants[AS_SET_UP]()
@@ -101,7 +101,7 @@ def _is_as_set_up(context: Context, name: str) -> bool:
     return name != AS_SET_UP and changed == template
 
 
-def _measure(context: Context, change: Change, ids: str = KEY_AND_SLOT) -> tuple[Run, float]:
+def _measure(context: Context, change: Change, ids: str = COUNTED) -> tuple[Run, float]:
     place = context.loaded()
     sizes: list[float] = []
 

@@ -8,6 +8,8 @@ from typing import TypeVar
 
 import pytest
 
+from common.service import garbage
+
 T = TypeVar("T")
 
 
@@ -21,3 +23,9 @@ def wait_until(condition: Callable[[], T], *, seconds: float = 60, what: str = "
         if time.monotonic() > deadline:
             pytest.fail(f"{what or condition} did not come true within {seconds:g} s; last value: {value!r}")
         time.sleep(0.05)
+
+
+@pytest.fixture(autouse=True)
+def garbage_is_collected_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that runs in this process would freeze all that the tests have made, and what leaks with it."""
+    monkeypatch.setattr(garbage, "settle", lambda: None)

@@ -7,7 +7,7 @@ from typing import Any
 import elastic_transport
 import msgspec
 
-from common.clients.lean import Elasticsearch, JsonSerializer
+from common.clients.lean import Elasticsearch, JsonSerializer, NdjsonSerializer
 from common.errors import CryptoProxyError, OperatorError, SizeError, TransientError
 from common.settings.catalogue import Elasticsearch as ElasticsearchSettings
 
@@ -23,10 +23,20 @@ class FastJson(JsonSerializer):
     keep the garbage collector busy."""
 
     def json_loads(self, data: bytes) -> Any:
+        if not data.startswith(_BEFORE):
+            return msgspec.json.decode(data)
         lines = (len(data) - len(_BEFORE) - len(_AFTER) + 1) // (len(_CREATED) + 1)
         if lines > 0 and data == _BEFORE + (lines - 1) * (_CREATED + b",") + _CREATED + _AFTER:
             return {"errors": False, "items": [CREATED] * lines}
         return msgspec.json.decode(data)
+
+
+class AsWritten(NdjsonSerializer):
+    """Lines that are bytes already go out as they are. The client would copy them twice, and add a newline at the end,
+    which is no part of what is compressed."""
+
+    def dumps(self, data: Any) -> bytes:
+        return data if isinstance(data, bytes) else super().dumps(data)
 
 
 def client(settings: ElasticsearchSettings, *, connections: int = 4, timeout: float = 30.0) -> Elasticsearch:
@@ -53,7 +63,7 @@ def client(settings: ElasticsearchSettings, *, connections: int = 4, timeout: fl
         connections_per_node=connections,
         # One node, so marking it dead would only add waits that nobody sees.
         dead_node_backoff_factor=0,
-        serializers={"application/json": FastJson()},
+        serializers={each.mimetype: each for each in (FastJson(), AsWritten())},
         **options,
     )
 

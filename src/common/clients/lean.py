@@ -12,8 +12,9 @@ if _is_new:
     sys.modules[_HIDDEN] = None  # type: ignore[assignment]  # as if it were not installed
 try:
     from elasticsearch import Elasticsearch, JsonSerializer
+    from elasticsearch.serializer import NdjsonSerializer
 finally:
     if _is_new:
         del sys.modules[_HIDDEN]
 
-__all__ = ["Elasticsearch", "JsonSerializer"]
+__all__ = ["Elasticsearch", "JsonSerializer", "NdjsonSerializer"]

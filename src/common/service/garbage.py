@@ -1,20 +1,16 @@
-"""Python's garbage collector, set for a process that makes many short-lived objects for months."""
+"""Python's garbage collector, told what it need not look at."""
 
 from __future__ import annotations
 
 import gc
 
-OBJECTS = 10_000
-"""New ones, in excess of those freed, before the collector looks: more than a few batches are."""
-
 
 def settle() -> None:
-    """Once a process is made, before it works: what is there by now stays to the end, and no pass looks at it again.
+    """Once a process is made, before it works: what is there by now stays to the end, and no pass visits it again.
 
-    Without it each pass through everything, and a few batches of records make for one, visits sixty thousand objects of
-    modules and clients: an eighth of the indexer's CPU. Almost all that the work leaves is freed by its reference
-    counts; what is in cycles (an error with its traceback) is still collected.
+    Else each full pass visits over sixty thousand objects of modules and clients, and every few batches of records make
+    for one: an eighth of the indexer's CPU. How often the collector looks stays as it is: a request that failed leaves
+    its body in a cycle of its error's traceback, and a hundred of those would be much memory.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(OBJECTS, *gc.get_threshold()[1:])

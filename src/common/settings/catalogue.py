@@ -387,7 +387,9 @@ class Indexer:
     bulk_records: int = setting(
         "BULK_MAX_RECORDS", kinds.whole(1, 100_000), "2000", "Most records in one bulk request."
     )
-    bulk_bytes: int = setting("BULK_MAX_SIZE", kinds.size(), "2MiB", "Most bytes in one bulk request.")
+    bulk_bytes: int = setting(
+        "BULK_MAX_SIZE", kinds.size(), "2MiB", "Most bytes in one bulk request, before compression."
+    )
     bulk_in_flight: int = setting(
         "BULK_IN_FLIGHT", kinds.whole(1, 64), "3", "Bulk requests under way at once; one more batch is read ahead."
     )

@@ -56,7 +56,8 @@ class V5Row(
 ):
     """Spot rows have no index, mark, funding or open interest; no row has had ``price1hPcnt`` so far.
 
-    Of the fields read here only ``fundingRate`` is ever empty: dated contracts have none.
+    Of the fields read here only ``fundingRate`` is known to be empty at times: dated contracts have none. Any other
+    empty number goes the long way.
     """
 
     symbol: Symbol
@@ -201,5 +202,7 @@ def _value(raw: msgspec.Raw | msgspec.UnsetType) -> object:
 
 def _ms(value: object) -> int | None:
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 16:
+        return int(value)
+    if isinstance(value, float) and value.is_integer():
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import sys
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Annotated, TypeAlias
 
 from msgspec import Meta
@@ -23,6 +23,8 @@ Rank: TypeAlias = Annotated[int, Meta(ge=0, le=2**31 - 1)] | None
 """A place in a list: the index has 32 bits for it."""
 
 
+_EXACT = Context(prec=700)
+"""More digits than any difference of two doubles in their shortest texts has."""
 _UNIT = 1e8
 _BELOW = 1e7
 """A number below ten million with at most 8 decimals has at most 15 digits, and such decimals are doubles one to one.
@@ -54,7 +56,7 @@ def difference(now: float, before: float | None) -> float | None:
         and (units_before := round(before * _UNIT)) / _UNIT == before
     ):
         return (units - units_before) / _UNIT
-    return _finite(float(Decimal(repr(now)) - Decimal(repr(before))))
+    return _finite(float(_EXACT.subtract(Decimal(repr(now)), Decimal(repr(before)))))
 
 
 def _finite(number: float) -> float | None:

@@ -63,6 +63,17 @@ def test_a_missing_version_means_1(headers: list[tuple[str, bytes]]) -> None:
     assert not batch_of(consumed(0, value(), headers=headers)).dead
 
 
+def test_records_that_share_their_headers_are_judged_each() -> None:
+    known, unknown = [("schema-version", b"1")], [("schema-version", b"2")]
+    records = [
+        consumed(offset, value(offset))._replace(headers=headers)
+        for offset, headers in enumerate([known, unknown, unknown, known, unknown])
+    ]
+    batch = batch_of(*records)
+    assert [letter.record.offset for letter in batch.dead] == [1, 2, 4]
+    assert [record.offset for record in batch.records] == [0, 3]
+
+
 @pytest.mark.parametrize("version", [b"2", b"", b"one", b"\xff", None])
 def test_an_unknown_version_is_poison_even_if_it_could_be_read(version: bytes) -> None:
     (letter,) = batch_of(consumed(0, value(), headers=[("schema-version", version)])).dead

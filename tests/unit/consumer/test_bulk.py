@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gzip
+from types import SimpleNamespace
 from typing import Any
 
 import elastic_transport
 import elasticsearch
 import pytest
 
+from common.clients import elastic
 from common.errors import OperatorError, TransientError
 from common.settings import Settings
 from consumer.bulk import Answer, BulkSender
@@ -52,17 +54,22 @@ def test_each_line_has_its_answer_in_order() -> None:
 
 
 @pytest.mark.parametrize("compress", [False, True])
-def test_a_request_says_whether_it_is_compressed(compress: bool) -> None:
+def test_what_goes_out_is_the_lines_and_nothing_else(compress: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[tuple[str | None, bytes]] = []
 
-    class Recording(Replayed):
-        def perform_request(self, *where: Any, headers: Any, body: bytes) -> Any:
-            sent.append((headers.get("content-encoding"), body))
-            return super().perform_request(*where, headers=headers, body=body)
+    def take(node: Any, method: str, target: str, body: bytes, headers: Any, **_: Any) -> Any:
+        sent.append((headers.get("content-encoding"), body))
+        headers = elastic_transport.HttpHeaders(
+            {"content-type": "application/json", "x-elastic-product": "Elasticsearch"}
+        )
+        meta = elastic_transport.ApiResponseMeta(200, "1.1", headers, 0.0, node.config)
+        items = b",".join([b'{"create":{"status":201}}'] * 2)
+        return SimpleNamespace(meta=meta, body=b'{"errors":false,"items":[' + items + b"]}")
 
-    items = {"errors": False, "items": [{"create": {"status": 201}}] * 2}
+    monkeypatch.setattr(elastic_transport.Urllib3HttpNode, "perform_request", take)
     lines = [b'{"create":{}}\n{}\n'] * 2
-    assert BulkSender(SETTINGS, lambda: Recording(200, items), compress=compress).send(lines) == [Answer(201)] * 2
+    sender = BulkSender(SETTINGS, lambda: elastic.client(SETTINGS), compress=compress)
+    assert sender.send(lines) == [Answer(201)] * 2
     ((encoding, body),) = sent
     assert encoding == ("gzip" if compress else None)
     assert (gzip.decompress(body) if compress else body) == b"".join(lines)

@@ -49,6 +49,13 @@ def program(run: Run, *loops: str, watchdog: float = 60) -> Program:
     return run(SERVICE.format(watchdog=watchdog, loops="; ".join(f'service.add("{each}", {each})' for each in loops)))
 
 
+def test_what_is_there_at_the_start_is_nothing_for_the_garbage_collector(run: Run) -> None:
+    look = 'import gc; service.add("look", lambda loop: print("frozen", gc.get_freeze_count(), flush=True))'
+    started = run(SERVICE.format(watchdog=60, loops=look))
+    (said,) = [line for line in (started.line(), started.line(), started.line()) if line.startswith("frozen")]
+    assert int(said.split()[1]) > 10_000
+
+
 @pytest.fixture
 def service() -> Iterator[Service]:
     """Run by :func:`running` on a thread of the test, so without signals."""

@@ -59,9 +59,11 @@ def test_difference(now, before, expected):
 @example(9999999.99999999, -9999999.99999999)
 @example(10000000.0, 9999999.99999999)
 @example(1e-8, 1.5e-8)
+@example(9007199254740994.0, 0.9999999999999999)
 def test_difference_is_that_of_the_decimals(now, before):
     with localcontext(prec=1000):
-        assert difference(now, before) == in_decimal(Decimal(repr(now)) - Decimal(repr(before)))
+        expected = in_decimal(Decimal(repr(now)) - Decimal(repr(before)))
+    assert difference(now, before) == expected
 
 
 @settings(deadline=None)
