@@ -1,0 +1,44 @@
+"""A backlog of one partition is read at full pace, whatever the others have."""
+
+from __future__ import annotations
+
+import secrets
+import time
+
+from kafka import TopicPartition
+
+from common.clients import kafka as kafka_client
+from consumer.fetching import fetch_without_waiting_for_others
+from tests.integration.consumer.conftest import Bench
+
+RECORDS = 10_000
+WAIT_MS = 3_000
+"""For new records. The backlog takes some ten fetches: half a minute, if each of them waited for the other partitions."""
+
+
+def test_partitions_with_nothing_new_do_not_hold_up_one_with_a_backlog(bench: Bench) -> None:
+    sent = [  # what cannot be compressed, so that it takes many fetches
+        bench.producer.send(bench.topic, value=secrets.token_bytes(250), partition=0) for _ in range(RECORDS)
+    ]
+    for future in sent:
+        future.get(60)
+    consumer = kafka_client.consumer(
+        bench.settings.kafka, group_id=None, max_poll_records=100, max_partition_fetch_bytes=256 * 1024,
+        fetch_max_wait_ms=WAIT_MS,
+    )  # fmt: skip
+    fetch_without_waiting_for_others(consumer)
+    try:
+        partitions = [TopicPartition(bench.topic, each) for each in consumer.partitions_for_topic(bench.topic)]
+        assert len(partitions) > 1
+        consumer.assign(partitions)
+        consumer.seek_to_beginning()
+        began, read = time.monotonic(), 0
+        while read < RECORDS and time.monotonic() - began < 60:
+            read += sum(map(len, consumer.poll(timeout_ms=1_000).values()))
+        assert read == RECORDS
+        assert time.monotonic() - began < 15
+        # And with nothing buffered it waits again, so that an idle indexer asks seldom.
+        assert not consumer.poll(timeout_ms=100)
+        assert consumer._fetcher.config["fetch_max_wait_ms"] == WAIT_MS
+    finally:
+        consumer.close()
