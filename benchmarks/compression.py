@@ -32,6 +32,7 @@ def benchmark(context: Context) -> Report:
             for what, compress in (("plain", "false"), ("compressed", "true"))
         }
 
+    context.warm_up()
     rounds = context.quiet.rounds(one_round, wanted=min(3, context.rounds), spare=context.spare, what="compression")
     report = Report("compression", disturbed=words(rounds), facts={"records": context.count})
     for road, what in rounds[0].value:

@@ -30,6 +30,7 @@ class Context:
     spare: int = 3
     memory_records: int = 2_000_000
     _loaded: Place | None = field(default=None, init=False)
+    _warm: bool = field(default=False, init=False)
 
     def records(self) -> list[Made]:
         return list(records(self.count))
@@ -43,6 +44,14 @@ class Context:
             place.load(records(self.count))
             self._loaded = place
         return self._loaded.with_fresh_alias()
+
+    def warm_up(self) -> None:
+        """Once for all benchmarks of a run: a new Elasticsearch takes half as long again for each record."""
+        if not self._warm:
+            self.say("  two rounds to warm up")
+            for _ in range(2):
+                self.over_elasticsearch(indexer, self.loaded())
+            self._warm = True
 
     # --- one round over Elasticsearch, or over the stand-in
 

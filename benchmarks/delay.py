@@ -25,6 +25,7 @@ def benchmark(context: Context) -> Report:
     def one_round() -> tuple[Run, Run]:
         return through_proxy(0.0), through_proxy(DELAY_SECONDS)
 
+    context.warm_up()
     rounds = context.quiet.rounds(one_round, wanted=min(3, context.rounds), spare=context.spare, what="delay")
     report = Report("delay", disturbed=words(rounds), facts={"records": context.count, "delay": DELAY_SECONDS})
     report.add(

@@ -28,8 +28,7 @@ def benchmark(context: Context) -> Report:
     def one_round() -> dict[str, Run]:
         return {name: context.over_elasticsearch(start, context.loaded()) for name, start in programs.items()}
 
-    context.say("  a round to warm up")
-    one_round()
+    context.warm_up()
     rounds: list[Round[dict[str, Run]]] = context.quiet.rounds(
         one_round, wanted=context.rounds, spare=context.spare, what="indexing"
     )

@@ -39,6 +39,7 @@ def benchmark(context: Context) -> Report:
     def one_round() -> list[Run]:
         return [over_elasticsearch(processes) for processes in PROCESSES]
 
+    context.warm_up()
     rounds = context.quiet.rounds(one_round, wanted=min(2, context.rounds), spare=min(1, context.spare), what="scaling")
     report = Report("scaling", disturbed=words(rounds), facts={"records": context.count, "cores": os.cpu_count() or 0})
     for number, processes in enumerate(PROCESSES):

@@ -78,8 +78,7 @@ def benchmark(context: Context) -> Report:
         if not _is_as_set_up(context, name)
     } | {f"id: {ids}": partial(_measure, context, nothing, ids) for ids in IDS if ids != COUNTED}
     found: dict[str, list[tuple[Run, float]]] = {name: [] for name in variants}
-    context.say("  a round to warm up")
-    variants[AS_SET_UP]()
+    context.warm_up()
     disturbed = []
     for _ in range(rounds):
         for name, measure in variants.items():
