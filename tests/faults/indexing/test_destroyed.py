@@ -94,6 +94,7 @@ def test_the_topic_is_deleted_and_made_again(rig: IndexerRig, report: Report) ->
         settle(rig)
         person = Person(rig)
         missing, commands = person.missing()
-        assert indexer.metric("offset_gap_records") == missing == behind > 0
+        assert indexer.metric("offset_gap_records") == behind > 0
+        assert 0 < missing <= behind  # a batch may be in the index whose answer the indexer never got
         person.mends(commands)
         report(rig.judged(), seconds)
