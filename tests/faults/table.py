@@ -124,7 +124,7 @@ def summary(rows: Sequence[Row]) -> str:
 
 def _together(name: str, rows: Sequence[Row]) -> str:
     counts = (len(rows), *(sum(getattr(row, column) for row in rows) for column in ("records", "lost", "doubled")))
-    longest = max(row.seconds or 0.0 for row in rows)
+    longest = max(round(row.seconds or 0.0, 1) for row in rows)  # as the page has it, so that it can be added up there
     return f"| {name} | {' | '.join(f'{count:,}' for count in counts)} | {longest:.0f} s |\n"
 
 

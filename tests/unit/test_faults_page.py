@@ -47,3 +47,9 @@ def test_a_summary_counts_each_theme_and_all_of_it() -> None:
 def test_a_page_can_be_read_back() -> None:
     rows = [Row("Kafka is away: it goes on", "a: b", 1_000, 0, 0, 3, 1.4), Row("S3 is away", "c", 7, 0, 0, 0, None)]
     assert rows_of(table.page(rows, when="2026-11-20")) == rows
+
+
+def test_a_summary_is_that_of_the_page_to_the_last_digit() -> None:
+    rows = [Row("Kafka is away", "a", 1, 0, 0, 0, 11.46), Row("Kafka is away", "b", 1, 0, 0, 0, 0.04)]
+    page = table.page(rows, when="2026-11-20")
+    assert table.summary(rows_of(page)) == table.summary(rows)
