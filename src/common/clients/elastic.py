@@ -13,7 +13,7 @@ from common.settings.catalogue import Elasticsearch as ElasticsearchSettings
 
 CREATED: dict[str, Any] = {"create": {"status": 201}}
 """What is said of a line that has become a document, and nothing else, under the indexer's filter."""
-_CREATED = b'{"create":{"status":201}}'
+_CREATED = msgspec.json.encode(CREATED)
 _BEFORE, _AFTER = b'{"errors":false,"items":[', b"]}"
 
 
@@ -23,11 +23,10 @@ class FastJson(JsonSerializer):
     keep the garbage collector busy."""
 
     def json_loads(self, data: bytes) -> Any:
-        if not data.startswith(_BEFORE):
-            return msgspec.json.decode(data)
-        lines = (len(data) - len(_BEFORE) - len(_AFTER) + 1) // (len(_CREATED) + 1)
-        if lines > 0 and data == _BEFORE + (lines - 1) * (_CREATED + b",") + _CREATED + _AFTER:
-            return {"errors": False, "items": [CREATED] * lines}
+        if data.startswith(_BEFORE + _CREATED):
+            lines = (len(data) - len(_BEFORE) - len(_AFTER) + 1) // (len(_CREATED) + 1)
+            if data == _BEFORE + (lines - 1) * (_CREATED + b",") + _CREATED + _AFTER:
+                return {"errors": False, "items": [CREATED] * lines}
         return msgspec.json.decode(data)
 
 

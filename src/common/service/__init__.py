@@ -5,7 +5,7 @@
 | ``health`` | what holds the process up, by part, and since when |
 | ``loop`` | one loop: whether it shall go on, how it waits, that it still turns |
 | ``http`` | `/livez`, `/readyz`, `/metrics` |
-| ``garbage`` | how often Python's garbage collector looks, and at what |
+| ``garbage`` | what Python's garbage collector need not look at |
 | ``process`` | start, watch and end them; exit codes |
 """
 

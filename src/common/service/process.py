@@ -77,8 +77,7 @@ class Service:
 
     def run(self) -> int:
         """Runs until a stop signal or the end of a loop; returns the exit code. Call it in the main thread."""
-        if threading.current_thread() is threading.main_thread():
-            garbage.settle()
+        garbage.settle()
         self._server.start()
         log.info("%s started; health and metrics at %s", self.name, self.url)
         threads = [

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 import msgspec
 
 from common.errors import SettingsError, TransientError
-from common.record import Record
 from producer.sources import binance_refusals, quotes
 from producer.sources.base import Answer, Call, Poll
 from producer.sources.binance_symbols import BinanceSymbols, symbols_parameter
@@ -126,7 +125,6 @@ class Binance:
     def _take(self, rows: list[TickerRow], gathering: Gathering) -> None:
         wanted = self._wanted if self._cut else None
         quote_of, records = self._quotes.of, gathering.records
-        timestamp, fetched_at, delay = gathering.timestamp, gathering.fetched_at, gathering.fetch_delay_ms
         for row in rows:
             symbol = row.symbol
             if wanted is not None and symbol not in wanted:
@@ -138,16 +136,12 @@ class Binance:
             price = gathering.price_of(symbol, row.last_price)
             if price is None:
                 continue
-            record = Record(
-                source=NAME,
+            record = gathering.record(
                 asset_id=symbol,
                 symbol=symbol,
                 name=symbol,
                 quote=quote_of(symbol),
                 price=price,
-                timestamp=timestamp,
-                fetched_at=fetched_at,
-                fetch_delay_ms=delay,
             )
             record.last_updated = iso_of_ms(row.close_time)
             record.volume_24h = row.quote_volume

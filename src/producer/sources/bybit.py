@@ -132,16 +132,12 @@ class Bybit:
         in_quote, in_base = row.turnover_24h, row.volume_24h
         if self._market is Market.INVERSE:  # contracts of 1 USD, settled in the coin
             in_quote, in_base = in_base, in_quote
-        record = Record(
-            source=self.name,
+        record = gathering.record(
             asset_id=row.symbol,
             symbol=row.symbol,
             name=row.symbol,
             quote=self._quotes.of(row.symbol),
             price=price,
-            timestamp=gathering.timestamp,
-            fetched_at=gathering.fetched_at,
-            fetch_delay_ms=gathering.fetch_delay_ms,
         )
         record.last_updated = last_updated
         record.volume_24h = in_quote

@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from common.errors import TransientError
-from common.record import Record
 from producer.sources import coingecko_calls, coingecko_refusals
 from producer.sources.base import Answer, Call, Poll, SymbolList
 from producer.sources.coingecko_calls import Plan
@@ -120,7 +119,6 @@ class CoinGecko:
     def _take(self, rows: list[MarketRow], gathering: Gathering) -> None:
         most = len(self._ids) or self._top_n
         seen, records, quote = gathering.seen, gathering.records, self._quote
-        timestamp, fetched_at, delay = gathering.timestamp, gathering.fetched_at, gathering.fetch_delay_ms
         for row in rows:
             if len(seen) >= most and row.id not in seen:
                 continue  # the last page of 250 goes beyond N
@@ -131,16 +129,12 @@ class CoinGecko:
             change_24h = row.price_change_percentage_24h
             if change_24h is None:  # the same number with more digits
                 change_24h = row.price_change_percentage_24h_in_currency
-            record = Record(
-                source=NAME,
+            record = gathering.record(
                 asset_id=row.id,
                 symbol=symbol,
                 name=row.name or symbol,
                 quote=quote,
                 price=price,
-                timestamp=timestamp,
-                fetched_at=fetched_at,
-                fetch_delay_ms=delay,
             )
             record.last_updated = iso_of_text(row.last_updated)
             record.market_cap = row.market_cap

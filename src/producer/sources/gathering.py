@@ -1,8 +1,4 @@
-"""One poll while its rows are gone through: each asset once, and why a row is no record.
-
-The sources make a record of what it must have and set all else by attribute: a call looks for each of its keywords
-among all of a struct's fields, which for thirty of them takes as long as decoding the row.
-"""
+"""One poll while its rows are gone through: each asset once, and why a row is no record."""
 
 from __future__ import annotations
 
@@ -38,9 +34,8 @@ class Gathering:
         self._source = source
         self._slot_ms = slot_ms
         self._fetched_at_ms = fetched_at_ms
-        self.timestamp = iso(slot_ms)
-        self.fetched_at = iso(fetched_at_ms)
-        self.fetch_delay_ms = fetched_at_ms - slot_ms
+        self._timestamp = iso(slot_ms)
+        self._fetched_at = iso(fetched_at_ms)
         self.records: list[Record] = []
         self.rejected: list[Rejected] = []
         self.seen: set[str] = set()
@@ -59,6 +54,22 @@ class Gathering:
             self.reject("no_price", asset_id, f"price {'missing or unreadable' if price is None else price}")
             return None
         return price
+
+    def record(self, *, asset_id: str, symbol: str, name: str, quote: str, price: float) -> Record:
+        """What a record must have. All else the source sets by attribute: a call looks for each of its keywords among
+        all of a struct's fields, which for thirty of them takes as long as decoding the row.
+        """
+        return Record(
+            source=self._source,
+            asset_id=asset_id,
+            symbol=symbol,
+            name=name,
+            quote=quote,
+            price=price,
+            timestamp=self._timestamp,
+            fetched_at=self._fetched_at,
+            fetch_delay_ms=self._fetched_at_ms - self._slot_ms,
+        )
 
     def reject(self, reason: str, asset_id: str, detail: str) -> None:
         self.rejected.append(Rejected(reason, asset_id, detail))
