@@ -15,7 +15,7 @@ from benchmarks.measure import Run, run
 from benchmarks.quiet import Quiet
 from benchmarks.records import Made, records
 from benchmarks.world import Child, Engines, Place, free_port, indexer, wait_until
-from common.clients import kafka as kafka_client
+from cryptoproxy.common.clients import kafka as kafka_client
 
 
 @dataclass

@@ -7,7 +7,7 @@ from benchmarks.figures import Report, at_least
 from benchmarks.measure import Run
 from benchmarks.quiet import words
 from benchmarks.world import Place, indexer
-from sandbox.proxy import FaultProxy
+from cryptoproxy.sandbox.proxy import FaultProxy
 
 DELAY_SECONDS = 0.020
 

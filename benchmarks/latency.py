@@ -14,8 +14,8 @@ from benchmarks.figures import Report, at_most, percentile
 from benchmarks.quiet import words
 from benchmarks.records import BEGIN_MS, Made, records
 from benchmarks.world import Child, Place, indexer, poller, wait_until
-from common.clients import kafka as kafka_client
-from common.record import RECORD_HEADERS, decode, document_id
+from cryptoproxy.common.clients import kafka as kafka_client
+from cryptoproxy.common.record import RECORD_HEADERS, decode, document_id
 
 RATE = 2000
 SECONDS = 20
@@ -129,8 +129,8 @@ def _start_seconds(context: Context) -> float:
 
 def _idle_share(context: Context) -> tuple[float, float]:
     """CPU share of indexer and poller while nothing comes and the next poll is a minute away."""
-    from lake.store import Store
-    from sandbox.app import Sandbox
+    from cryptoproxy.lake.store import Store
+    from cryptoproxy.sandbox.app import Sandbox
 
     place = context.engines.place(SOURCES="coingecko", COINGECKO_CALLS_PER_MINUTE="0", COINGECKO_TOP_N="50")
     place.make_topics()

@@ -20,8 +20,8 @@ from urllib.parse import urlsplit
 
 from confluent_kafka import Consumer, Message
 
-from common.record import Period, from_iso, index_name, iso
-from common.settings import Settings
+from cryptoproxy.common.record import Period, from_iso, index_name, iso
+from cryptoproxy.common.settings import Settings
 
 Identity = Callable[[Message, int], bytes]
 """Of a message and a count, as it stands in the line before the document."""

@@ -19,21 +19,21 @@ from benchmarks.context import Context
 from benchmarks.figures import Report, at_least, at_most, percentile
 from benchmarks.quiet import words
 from benchmarks.world import Engines, Place
-from common.clock import SystemClock
-from common.metrics import PollerMetrics
-from common.record import RECORD_HEADERS, encode, key, slot_of
-from common.service import Health, garbage
-from common.service.loop import Loop
-from lake.store import Store
-from producer.archive import Archiver
-from producer.fetch import Fetcher
-from producer.outbox import Entry, Outbox
-from producer.poll import PollOnce
-from producer.publish import Publisher
-from producer.publish import connect as connect_publisher
-from producer.sources import SOURCES, SourceConfig
-from producer.sources.base import Answer, Call, Source
-from sandbox.app import Sandbox
+from cryptoproxy.common.clock import SystemClock
+from cryptoproxy.common.metrics import PollerMetrics
+from cryptoproxy.common.record import RECORD_HEADERS, encode, key, slot_of
+from cryptoproxy.common.service import Health, garbage
+from cryptoproxy.common.service.loop import Loop
+from cryptoproxy.lake.store import Store
+from cryptoproxy.producer.archive import Archiver
+from cryptoproxy.producer.fetch import Fetcher
+from cryptoproxy.producer.outbox import Entry, Outbox
+from cryptoproxy.producer.poll import PollOnce
+from cryptoproxy.producer.publish import Publisher
+from cryptoproxy.producer.publish import connect as connect_publisher
+from cryptoproxy.producer.sources import SOURCES, SourceConfig
+from cryptoproxy.producer.sources.base import Answer, Call, Source
+from cryptoproxy.sandbox.app import Sandbox
 
 RECORDS = 5_000
 POLLS = 120

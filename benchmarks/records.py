@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from common.record import Record, encode, iso, key
+from cryptoproxy.common.record import Record, encode, iso, key
 
 COINS = 250
 STEP_MS = 60_000

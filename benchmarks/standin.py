@@ -13,8 +13,8 @@ import sys
 from functools import lru_cache
 from typing import Any
 
-from common.settings import Settings
-from consumer.template import template_body
+from cryptoproxy.common.settings import Settings
+from cryptoproxy.consumer.template import template_body
 
 _ITEM = b'{"create":{"status":201}}'
 

@@ -12,9 +12,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from common.start import start
-from consumer.bulk import Answer, BulkSender
-from consumer.wiring import service
+from cryptoproxy.common.start import start
+from cryptoproxy.consumer.bulk import Answer, BulkSender
+from cryptoproxy.consumer.wiring import service
 
 
 def main(file: Path) -> int:

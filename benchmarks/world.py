@@ -22,15 +22,15 @@ from elasticsearch import Elasticsearch
 
 from benchmarks.cost import Tree, peak_rss_mb
 from benchmarks.records import BEGIN_MS, Made
-from common import topics
-from common.clients import elastic
-from common.clients import kafka as kafka_client
-from common.record import iso
-from common.settings import Settings
-from common.settings.child import child_environment
-from consumer import template
-from engines.ports import Ports, free_ports
-from engines.stack import Memory, Stack
+from cryptoproxy.common import topics
+from cryptoproxy.common.clients import elastic
+from cryptoproxy.common.clients import kafka as kafka_client
+from cryptoproxy.common.record import iso
+from cryptoproxy.common.settings import Settings
+from cryptoproxy.common.settings.child import child_environment
+from cryptoproxy.consumer import template
+from cryptoproxy.engines.ports import Ports, free_ports
+from cryptoproxy.engines.stack import Memory, Stack
 
 ROOT = Path(__file__).parents[1]
 PARTITIONS = 4
@@ -277,12 +277,12 @@ class Child:
 
 def indexer(place: Place) -> Child:
     """`cryptoproxy consume`."""
-    return Child("cli.main", place.texts, ("consume",))
+    return Child("cryptoproxy.cli.main", place.texts, ("consume",))
 
 
 def poller(place: Place) -> Child:
     """`cryptoproxy produce`."""
-    return Child("cli.main", place.texts, ("produce",))
+    return Child("cryptoproxy.cli.main", place.texts, ("produce",))
 
 
 def wait_until(

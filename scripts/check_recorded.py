@@ -21,12 +21,12 @@ from typing import Any
 
 import msgspec
 
-from common.errors import TransientError
-from common.record import decode, encode
-from producer.sources.base import Source
-from producer.sources.binance import Binance
-from producer.sources.bybit import Bybit
-from producer.sources.coingecko import CoinGecko
+from cryptoproxy.common.errors import TransientError
+from cryptoproxy.common.record import decode, encode
+from cryptoproxy.producer.sources.base import Source
+from cryptoproxy.producer.sources.binance import Binance
+from cryptoproxy.producer.sources.bybit import Bybit
+from cryptoproxy.producer.sources.coingecko import CoinGecko
 
 FETCHED_AT_MS = 1_795_000_000_321
 SLOT_MS = 1_795_000_000_000

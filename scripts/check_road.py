@@ -24,23 +24,23 @@ from typing import Any
 from check_recorded import Case, Expected, cases, load
 from kafka import TopicPartition
 
-from common import topics
-from common.clients import elastic
-from common.clients import kafka as kafka_client
-from common.clock import SystemClock
-from common.record import iso
-from common.settings import Settings
-from common.settings.loading import read_environment
-from common.start import connection_file
-from consumer import template
-from consumer.wiring import service
-from lake.objects import lines_of
-from lake.store import Store
-from producer.once import once
-from producer.sources.binance import Binance
-from producer.sources.bybit import Bybit
-from producer.sources.coingecko import CoinGecko
-from sandbox.app import Sandbox
+from cryptoproxy.common import topics
+from cryptoproxy.common.clients import elastic
+from cryptoproxy.common.clients import kafka as kafka_client
+from cryptoproxy.common.clock import SystemClock
+from cryptoproxy.common.record import iso
+from cryptoproxy.common.settings import Settings
+from cryptoproxy.common.settings.loading import read_environment
+from cryptoproxy.common.start import connection_file
+from cryptoproxy.consumer import template
+from cryptoproxy.consumer.wiring import service
+from cryptoproxy.lake.objects import lines_of
+from cryptoproxy.lake.store import Store
+from cryptoproxy.producer.once import once
+from cryptoproxy.producer.sources.binance import Binance
+from cryptoproxy.producer.sources.bybit import Bybit
+from cryptoproxy.producer.sources.coingecko import CoinGecko
+from cryptoproxy.sandbox.app import Sandbox
 
 INDEXED_SECONDS = 60.0
 OURS = {"timestamp", "fetched_at", "fetch_delay_ms"}

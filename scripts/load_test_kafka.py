@@ -32,16 +32,16 @@ from kafka import errors as kafka_errors
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from common import topics
-from common.clients import elastic
-from common.clients import kafka as kafka_client
-from common.errors import CryptoProxyError, OperatorError
-from common.record import RECORD_HEADERS, Record, document_id, encode, index_name, iso, key
-from common.record.names import Period
-from common.settings import Settings
-from common.settings.loading import read_environment
-from common.start import connection_file
-from consumer import template
+from cryptoproxy.common import topics
+from cryptoproxy.common.clients import elastic
+from cryptoproxy.common.clients import kafka as kafka_client
+from cryptoproxy.common.errors import CryptoProxyError, OperatorError
+from cryptoproxy.common.record import RECORD_HEADERS, Record, document_id, encode, index_name, iso, key
+from cryptoproxy.common.record.names import Period
+from cryptoproxy.common.settings import Settings
+from cryptoproxy.common.settings.loading import read_environment
+from cryptoproxy.common.start import connection_file
+from cryptoproxy.consumer import template
 
 TICK_SECONDS = 0.02
 """Records of so much time are sent at once."""
@@ -195,7 +195,7 @@ def own_corner(texts: dict[str, str], *, follow: bool, keep: bool) -> Iterator[S
         list(topics.set_up(admin, settings.kafka))
         if follow:
             list(template.set_up(client, settings.elasticsearch, now=iso(int(time.time() * 1000))))
-            command = [sys.executable, "-m", "consumer"]
+            command = [sys.executable, "-m", "cryptoproxy.consumer"]
             indexer = subprocess.Popen(
                 command, env=os.environ | own, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
             )

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import yaml
 
-from common.record import asyncapi
-from common.record.schema import json_schema
-from common.settings.document import env_example, markdown
+from cryptoproxy.common.record import asyncapi
+from cryptoproxy.common.record.schema import json_schema
+from cryptoproxy.common.settings.document import env_example, markdown
 
 ROOT = Path(__file__).resolve().parent.parent
 

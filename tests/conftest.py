@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import pytest
 
-from common.service import garbage
+from cryptoproxy.common.service import garbage
 
 T = TypeVar("T")
 

@@ -19,19 +19,19 @@ from rich.console import Console
 from benchmarks.queries.load import Loaded, measured, settle
 from benchmarks.queries.synthetic import DAY_MS, Year
 from benchmarks.queries.timing import cpu_of
-from common.record import lake_object
-from common.settings import Settings
-from consumer.backfill import wiring
-from engines.elasticsearch import Elasticsearch
-from engines.engine import Options
-from engines.ports import free_ports
-from engines.s3 import S3
-from engines.stack import bring_up, take_down
-from lake.columns import row
-from lake.compact import put_day
-from lake.parquet import Sorter
-from lake.span import HOUR_MS, Span
-from lake.store import Store
+from cryptoproxy.common.record import lake_object
+from cryptoproxy.common.settings import Settings
+from cryptoproxy.consumer.backfill import wiring
+from cryptoproxy.engines.elasticsearch import Elasticsearch
+from cryptoproxy.engines.engine import Options
+from cryptoproxy.engines.ports import free_ports
+from cryptoproxy.engines.s3 import S3
+from cryptoproxy.engines.stack import bring_up, take_down
+from cryptoproxy.lake.columns import row
+from cryptoproxy.lake.compact import put_day
+from cryptoproxy.lake.parquet import Sorter
+from cryptoproxy.lake.span import HOUR_MS, Span
+from cryptoproxy.lake.store import Store
 
 DAYS_AT_ONCE = 8
 

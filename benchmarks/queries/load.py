@@ -14,15 +14,15 @@ from elasticsearch import Elasticsearch as Client
 
 from benchmarks.queries.synthetic import Year
 from benchmarks.queries.timing import cpu_of
-from common.clients import elastic
-from common.record import index_name, iso
-from common.settings import Settings
-from common.settings.catalogue import Elasticsearch as ElasticsearchSettings
-from consumer import template
-from engines.elasticsearch import Elasticsearch
-from engines.engine import Options
-from engines.ports import free_ports
-from engines.stack import bring_up, take_down
+from cryptoproxy.common.clients import elastic
+from cryptoproxy.common.record import index_name, iso
+from cryptoproxy.common.settings import Settings
+from cryptoproxy.common.settings.catalogue import Elasticsearch as ElasticsearchSettings
+from cryptoproxy.consumer import template
+from cryptoproxy.engines.elasticsearch import Elasticsearch
+from cryptoproxy.engines.engine import Options
+from cryptoproxy.engines.ports import free_ports
+from cryptoproxy.engines.stack import bring_up, take_down
 
 BULK = 5_000
 SENDERS = 2

@@ -11,8 +11,8 @@ from elasticsearch import Elasticsearch as Client
 
 from benchmarks.queries.panels import searches
 from benchmarks.queries.timing import Timed, timed
+from cryptoproxy.queries import Answer, Queries
 from kibana.definitions import market, pipeline, volatility
-from queries import Answer, Queries
 
 DAY_MS = 86_400_000
 BROWSER = 6

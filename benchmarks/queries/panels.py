@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from common.record import iso
+from cryptoproxy.common.record import iso
 from kibana.builders.dashboard import Dashboard
 from kibana.builders.panels import Panel
 

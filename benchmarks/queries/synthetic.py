@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from common.record import iso
+from cryptoproxy.common.record import iso
 
 MINUTE_MS = 60_000
 DAY_MS = 86_400_000

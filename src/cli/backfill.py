@@ -9,13 +9,13 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from common.clock import SystemClock
-from common.errors import CryptoProxyError
-from common.record.times import from_person
-from common.service import garbage
-from common.settings import kinds
-from common.start import ENV_FILE, start
-from lake.span import Span
+from cryptoproxy.common.clock import SystemClock
+from cryptoproxy.common.errors import CryptoProxyError
+from cryptoproxy.common.record.times import from_person
+from cryptoproxy.common.service import garbage
+from cryptoproxy.common.settings import kinds
+from cryptoproxy.common.start import ENV_FILE, start
+from cryptoproxy.lake.span import Span
 
 UNPROVED = 3
 """Exit code where lake, Elasticsearch or dead letters could not be read, so that nothing is said of a difference."""
@@ -82,7 +82,7 @@ def replay(
     Times are UTC, as 2026-11-01 or 2026-11-01T10:00:00Z; --to is not included. What is there already stays as it is.
     Exit code 1 if something in the lake cannot be used: it is named, and the rest goes on.
     """
-    from consumer.backfill import wiring
+    from cryptoproxy.consumer.backfill import wiring
 
     span = _span(begin, end)
     settings = start(env_file)
@@ -136,7 +136,7 @@ def reconcile(
     Times are UTC, as 2026-11-01 or 2026-11-01T10:00:00Z; --to is not included. Exit code 1 where they differ, with the
     replay command that mends it; 3 if one of the sides cannot be read.
     """
-    from consumer.backfill import report, wiring
+    from cryptoproxy.consumer.backfill import report, wiring
 
     asked = _span(begin, end)
     settings = start(env_file)
@@ -173,7 +173,7 @@ def retention(context: click.Context, env_file: Path, keep: float, dry_run: bool
     The current period is never touched. Needs the right to delete these indices, which nothing else does: give it
     a user of its own. Exit code 1 if something old was kept, 3 if lake or Elasticsearch cannot be read.
     """
-    from consumer.backfill import wiring
+    from cryptoproxy.consumer.backfill import wiring
 
     settings = start(env_file)
     looked_at = kept = 0

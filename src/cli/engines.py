@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from common.settings import Settings
-from common.settings.catalogue import Engines
-from common.start import CONNECTION_FILE, load_settings
-from engines.ports import Ports
-from engines.stack import Endpoints, Memory, Stack
+from cryptoproxy.common.settings import Settings
+from cryptoproxy.common.settings.catalogue import Engines
+from cryptoproxy.common.start import CONNECTION_FILE, load_settings
+from cryptoproxy.engines.ports import Ports
+from cryptoproxy.engines.stack import Endpoints, Memory, Stack
 
 PORT_SETTINGS = {
     "kafka": "ENGINES_KAFKA_PORT",

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from common.start import load_settings
-from kibana_client import definitions_file, install
+from cryptoproxy.common.start import load_settings
+from cryptoproxy.kibana_client import definitions_file, install
 
 
 @click.group()

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from common.clock import SystemClock
-from common.record.times import from_person
-from common.start import load_settings, start
-from lake.objects import DAILY, RAW, folder
-from lake.span import DAY_MS, written
-from lake.store import Store
+from cryptoproxy.common.clock import SystemClock
+from cryptoproxy.common.record.times import from_person
+from cryptoproxy.common.start import load_settings, start
+from cryptoproxy.lake.objects import DAILY, RAW, folder
+from cryptoproxy.lake.span import DAY_MS, written
+from cryptoproxy.lake.store import Store
 
 if TYPE_CHECKING:
-    from lake.compact import Compacted
+    from cryptoproxy.lake.compact import Compacted
 
 
 @click.group()
@@ -90,7 +90,7 @@ def compact(
     """
     if bool(days) == bool(last):
         raise click.UsageError("say which days: --date YYYY-MM-DD (repeatable) or --days N")
-    from lake.compact import GRACE_MS, Compaction
+    from cryptoproxy.lake.compact import GRACE_MS, Compaction
 
     settings = start(env_file)
     now_ms = SystemClock().now_ms

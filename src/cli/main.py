@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from common.errors import CryptoProxyError
+from cryptoproxy.common.errors import CryptoProxyError
 
 # name: module of this package, and the command in it. Imported when it is wanted: an indexer needs no plots.
 COMMANDS = {
@@ -43,7 +43,7 @@ class Commands(click.Group):
         if (place := COMMANDS.get(cmd_name)) is None:
             return super().get_command(ctx, cmd_name)
         module, name = place
-        command: click.Command = getattr(import_module(f"cli.{module}"), name)
+        command: click.Command = getattr(import_module(f"cryptoproxy.cli.{module}"), name)
         return command
 
 

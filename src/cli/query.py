@@ -12,16 +12,16 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from common.clients import elastic
-from common.errors import OperatorError, TransientError
-from common.start import load_settings
-from queries import Answer, Queries
-from queries.fields import FIELDS, WINDOWS
-from queries.output import console as kibana_console
-from queries.output import text
-from queries.output.table import table
-from queries.percentiles import COMPRESSION, DEFAULT_PERCENTS
-from queries.scope import ALL, DEFAULT_SOURCE
+from cryptoproxy.common.clients import elastic
+from cryptoproxy.common.errors import OperatorError, TransientError
+from cryptoproxy.common.start import load_settings
+from cryptoproxy.queries import Answer, Queries
+from cryptoproxy.queries.fields import FIELDS, WINDOWS
+from cryptoproxy.queries.output import console as kibana_console
+from cryptoproxy.queries.output import text
+from cryptoproxy.queries.output.table import table
+from cryptoproxy.queries.percentiles import COMPRESSION, DEFAULT_PERCENTS
+from cryptoproxy.queries.scope import ALL, DEFAULT_SOURCE
 
 UNANSWERED = 3
 """Exit code where Elasticsearch could not or would not answer."""
@@ -227,7 +227,7 @@ def _run(env_file: Path, output: dict[str, Any], ask: Ask) -> None:
 
 def _print(answer: Answer[Any], *, as_json: bool, as_csv: bool, plot: Path | None, explain: bool) -> None:
     if plot is not None:
-        from queries.output.plot import plot as draw  # it takes a second to load
+        from cryptoproxy.queries.output.plot import plot as draw  # it takes a second to load
 
         draw(answer, plot)
         click.echo(f"drawn into {plot}", err=True)

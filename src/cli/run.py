@@ -11,8 +11,8 @@ from pathlib import Path
 
 import click
 
-from common.clock import SystemClock
-from common.start import start
+from cryptoproxy.common.clock import SystemClock
+from cryptoproxy.common.start import start
 
 
 @click.command()
@@ -23,17 +23,17 @@ def produce(env_file: Path, once: bool, dry_run: bool) -> None:
     """Poll the upstreams: to the outbox, Kafka and S3."""
     settings = start(env_file)
     if once or dry_run:
-        from producer import once as single
+        from cryptoproxy.producer import once as single
 
         sys.exit(single.dry_run(settings) if dry_run else single.once(settings))
-    from producer.compaction import command
-    from producer.wiring import Poller
+    from cryptoproxy.producer.compaction import command
+    from cryptoproxy.producer.wiring import Poller
 
     sys.exit(Poller(settings, compact=command(env_file)).run())
 
 
 def _places(context: click.Context, param: click.Parameter, values: tuple[str, ...]) -> list[tuple[int, int]]:
-    from consumer.acceptance import parse_place
+    from cryptoproxy.consumer.acceptance import parse_place
 
     try:
         return [parse_place(value) for value in values]
@@ -51,13 +51,13 @@ def consume(env_file: Path, places: list[tuple[int, int]]) -> None:
     """Index the topic into Elasticsearch."""
     settings = start(env_file)
     if places:
-        from consumer.acceptance import accept
+        from cryptoproxy.consumer.acceptance import accept
 
         for word in accept(settings.kafka, places, now_ms=SystemClock().now_ms()):
             click.echo(word)
         click.echo("A fused indexer goes on within seconds.")
         return
-    from consumer.wiring import service
+    from cryptoproxy.consumer.wiring import service
 
     sys.exit(service(settings).run())
 
@@ -66,7 +66,7 @@ def consume(env_file: Path, places: list[tuple[int, int]]) -> None:
 @click.pass_context
 def sandbox(context: click.Context) -> None:
     """Stand-in upstreams for tests and trials (--help lists the options)."""
-    from sandbox.__main__ import main
+    from cryptoproxy.sandbox.__main__ import main
 
     context.exit(main(context.args))
 
@@ -75,13 +75,13 @@ def sandbox(context: click.Context) -> None:
 @click.pass_context
 def run(context: click.Context) -> None:
     """Live data on this machine: engines, set-up, poller and indexer. Ctrl-C ends the two; the engines stay up."""
-    from cli.engines import up
-    from cli.setup import setup
+    from cryptoproxy.cli.engines import up
+    from cryptoproxy.cli.setup import setup
 
     context.invoke(up)
     context.invoke(setup, wait=60, only=())
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
-    command = [sys.executable, "-m", "cli.main", "--env-file", str(context.obj)]
+    command = [sys.executable, "-m", "cryptoproxy.cli.main", "--env-file", str(context.obj)]
     processes = [subprocess.Popen([*command, name], env=environment) for name in ("consume", "produce")]
     try:
         while all(process.poll() is None for process in processes):

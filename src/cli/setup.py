@@ -11,19 +11,19 @@ import elastic_transport
 import elasticsearch
 from kafka import errors as kafka_errors
 
-from common import topics
-from common.checks import check_elasticsearch, check_kafka, check_s3
-from common.clients import elastic
-from common.clients import kafka as kafka_client
-from common.clock import SystemClock
-from common.errors import CryptoProxyError, TransientError
-from common.record import iso
-from common.settings import Settings
-from common.settings.catalogue import SECTIONS
-from common.settings.loading import declared_in, shown
-from common.start import load_settings
-from consumer import template
-from lake.store import Store
+from cryptoproxy.common import topics
+from cryptoproxy.common.checks import check_elasticsearch, check_kafka, check_s3
+from cryptoproxy.common.clients import elastic
+from cryptoproxy.common.clients import kafka as kafka_client
+from cryptoproxy.common.clock import SystemClock
+from cryptoproxy.common.errors import CryptoProxyError, TransientError
+from cryptoproxy.common.record import iso
+from cryptoproxy.common.settings import Settings
+from cryptoproxy.common.settings.catalogue import SECTIONS
+from cryptoproxy.common.settings.loading import declared_in, shown
+from cryptoproxy.common.start import load_settings
+from cryptoproxy.consumer import template
+from cryptoproxy.lake.store import Store
 
 
 @click.command()

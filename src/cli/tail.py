@@ -8,8 +8,8 @@ from typing import Any
 import click
 from kafka import errors as kafka_errors
 
-from common.clients import kafka as kafka_client
-from common.start import load_settings
+from cryptoproxy.common.clients import kafka as kafka_client
+from cryptoproxy.common.start import load_settings
 
 
 @click.command()

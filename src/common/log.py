@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from common.settings.secret import MASK
+from cryptoproxy.common.settings.secret import MASK
 
 
 class JsonFormatter(logging.Formatter):

@@ -9,12 +9,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from common.errors import OperatorError, SettingsError
-from common.log import configure
-from common.settings import Secret, Settings
-from common.settings.catalogue import Engines
-from common.settings.elsewhere import warnings_for
-from common.settings.loading import declared_in, load_section, read_environment
+from cryptoproxy.common.errors import OperatorError, SettingsError
+from cryptoproxy.common.log import configure
+from cryptoproxy.common.settings import Secret, Settings
+from cryptoproxy.common.settings.catalogue import Engines
+from cryptoproxy.common.settings.elsewhere import warnings_for
+from cryptoproxy.common.settings.loading import declared_in, load_section, read_environment
 
 log = logging.getLogger(__name__)
 

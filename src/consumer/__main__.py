@@ -1,8 +1,8 @@
-"""`python -m consumer`: the indexer, as `cryptoproxy consume` runs it."""
+"""`python -m cryptoproxy.consumer`: the indexer, as `cryptoproxy consume` runs it."""
 
 import sys
 
-from common.start import start
-from consumer.wiring import service
+from cryptoproxy.common.start import start
+from cryptoproxy.consumer.wiring import service
 
 sys.exit(service(start()).run())

@@ -17,10 +17,10 @@ from typing import Any
 from kafka import TopicPartition
 from kafka import errors as kafka_errors
 
-from common.clients import kafka as kafka_client
-from common.errors import OperatorError
-from common.record import iso
-from common.settings.catalogue import Kafka
+from cryptoproxy.common.clients import kafka as kafka_client
+from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.common.record import iso
+from cryptoproxy.common.settings.catalogue import Kafka
 
 log = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
-from common.errors import PoisonError
-from common.record import SCHEMA_VERSION, SCHEMA_VERSION_HEADER, Period, decode, document_id, index_name
+from cryptoproxy.common.errors import PoisonError
+from cryptoproxy.common.record import SCHEMA_VERSION, SCHEMA_VERSION_HEADER, Period, decode, document_id, index_name
 
 _quoted = msgspec.json.Encoder().encode
 

@@ -11,10 +11,10 @@ import elastic_transport
 import elasticsearch
 from elasticsearch import Elasticsearch
 
-from common.clients import elastic
-from common.errors import OperatorError, TransientError
-from common.settings.catalogue import Elasticsearch as ElasticsearchSettings
-from consumer.outcome import error_of, outcome_of
+from cryptoproxy.common.clients import elastic
+from cryptoproxy.common.errors import OperatorError, TransientError
+from cryptoproxy.common.settings.catalogue import Elasticsearch as ElasticsearchSettings
+from cryptoproxy.consumer.outcome import error_of, outcome_of
 
 # One small entry per item: filtering good items away would shift the others' positions.
 FILTER = "errors,items.*.status,items.*.error.type,items.*.error.reason"

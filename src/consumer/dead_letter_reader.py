@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 from kafka import TopicPartition
 from kafka import errors as kafka_errors
 
-from common.clients import kafka as kafka_client
-from common.errors import OperatorError, TransientError
-from common.record import LETTER_HEADERS, NOWHERE
-from common.settings.catalogue import Kafka
+from cryptoproxy.common.clients import kafka as kafka_client
+from cryptoproxy.common.errors import OperatorError, TransientError
+from cryptoproxy.common.record import LETTER_HEADERS, NOWHERE
+from cryptoproxy.common.settings.catalogue import Kafka
 
 _SILENCE_SECONDS = 15.0
 _BATCH = 500

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 
 from kafka import TopicPartition
 
-from common.record import Period
-from consumer.batch import read
-from consumer.dead_letter_reader import Letter, Original
-from consumer.delivery import Delivery
+from cryptoproxy.common.record import Period
+from cryptoproxy.consumer.batch import read
+from cryptoproxy.consumer.dead_letter_reader import Letter, Original
+from cryptoproxy.consumer.delivery import Delivery
 
 _BATCH = 500
 

@@ -13,14 +13,14 @@ from typing import Any
 
 from kafka import errors as kafka_errors
 
-from common.clients import kafka as kafka_client
-from common.errors import OperatorError
-from common.metrics import IndexerMetrics
-from common.record import letter_headers
-from common.retry import Backoff
-from common.service import Health
-from common.settings.catalogue import Kafka
-from consumer.batch import DeadLetter
+from cryptoproxy.common.clients import kafka as kafka_client
+from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.common.metrics import IndexerMetrics
+from cryptoproxy.common.record import letter_headers
+from cryptoproxy.common.retry import Backoff
+from cryptoproxy.common.service import Health
+from cryptoproxy.common.settings.catalogue import Kafka
+from cryptoproxy.consumer.batch import DeadLetter
 
 PART = "dead letters"
 _ACK_SECONDS = 30.0

@@ -11,14 +11,14 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from common.errors import CryptoProxyError, OperatorError, SizeError, TransientError
-from common.metrics import IndexerMetrics
-from common.retry import Backoff
-from common.service import Health
-from consumer.batch import Batch, DeadLetter
-from consumer.bulk import Answer, BulkSender
-from consumer.indices import Indices
-from consumer.outcome import Kind, blamed_field, error_of, outcome_of
+from cryptoproxy.common.errors import CryptoProxyError, OperatorError, SizeError, TransientError
+from cryptoproxy.common.metrics import IndexerMetrics
+from cryptoproxy.common.retry import Backoff
+from cryptoproxy.common.service import Health
+from cryptoproxy.consumer.batch import Batch, DeadLetter
+from cryptoproxy.consumer.bulk import Answer, BulkSender
+from cryptoproxy.consumer.indices import Indices
+from cryptoproxy.consumer.outcome import Kind, blamed_field, error_of, outcome_of
 
 PART = "elasticsearch"
 

@@ -14,19 +14,19 @@ from kafka import OffsetAndMetadata
 from kafka import errors as kafka_errors
 from kafka.structs import MemberState
 
-from common.clients import kafka as kafka_client
-from common.clock import Clock
-from common.errors import OperatorError
-from common.log import Limited
-from common.metrics import IndexerMetrics
-from common.record import Period
-from common.retry import Backoff
-from common.service import Health, Loop
-from common.settings.catalogue import Kafka
-from consumer.batch import read
-from consumer.pipeline import Pipeline
-from consumer.positions import Positions
-from consumer.rebalance import RebalanceListener
+from cryptoproxy.common.clients import kafka as kafka_client
+from cryptoproxy.common.clock import Clock
+from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.common.log import Limited
+from cryptoproxy.common.metrics import IndexerMetrics
+from cryptoproxy.common.record import Period
+from cryptoproxy.common.retry import Backoff
+from cryptoproxy.common.service import Health, Loop
+from cryptoproxy.common.settings.catalogue import Kafka
+from cryptoproxy.consumer.batch import read
+from cryptoproxy.consumer.pipeline import Pipeline
+from cryptoproxy.consumer.positions import Positions
+from cryptoproxy.consumer.rebalance import RebalanceListener
 
 log = logging.getLogger(__name__)
 

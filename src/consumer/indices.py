@@ -11,9 +11,9 @@ from collections.abc import Callable
 
 from elasticsearch import BadRequestError, Elasticsearch, NotFoundError
 
-from common.errors import OperatorError
-from common.settings.catalogue import Elasticsearch as ElasticsearchSettings
-from consumer.template import MIGRATION_PAGE, expected_properties, verify, wrong_mapping
+from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.common.settings.catalogue import Elasticsearch as ElasticsearchSettings
+from cryptoproxy.consumer.template import MIGRATION_PAGE, expected_properties, verify, wrong_mapping
 
 CHECK_SECONDS = 60.0
 

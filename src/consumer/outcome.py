@@ -10,7 +10,7 @@ import enum
 import re
 from typing import NamedTuple
 
-from common.errors import CryptoProxyError, OperatorError, SizeError, TransientError
+from cryptoproxy.common.errors import CryptoProxyError, OperatorError, SizeError, TransientError
 
 
 class Kind(enum.Enum):

@@ -14,17 +14,17 @@ from concurrent.futures import Future, wait
 from functools import partial
 from typing import Any
 
-from common.errors import CryptoProxyError
-from common.metrics import IndexerMetrics
-from common.service import Health
-from consumer.acceptance import Acceptances
-from consumer.batch import Batch, DeadLetter
-from consumer.dead_letters import DeadLetterQueue
-from consumer.delivery import Delivery
-from consumer.fuse import IN_A_ROW, OF_THE_LAST, Fuse
-from consumer.progress import Progress
-from consumer.window import Flight, Window
-from consumer.workers import Workers
+from cryptoproxy.common.errors import CryptoProxyError
+from cryptoproxy.common.metrics import IndexerMetrics
+from cryptoproxy.common.service import Health
+from cryptoproxy.consumer.acceptance import Acceptances
+from cryptoproxy.consumer.batch import Batch, DeadLetter
+from cryptoproxy.consumer.dead_letters import DeadLetterQueue
+from cryptoproxy.consumer.delivery import Delivery
+from cryptoproxy.consumer.fuse import IN_A_ROW, OF_THE_LAST, Fuse
+from cryptoproxy.consumer.progress import Progress
+from cryptoproxy.consumer.window import Flight, Window
+from cryptoproxy.consumer.workers import Workers
 
 log = logging.getLogger(__name__)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from collections import Counter
 
-from common.metrics import IndexerMetrics
-from common.record import from_iso
-from consumer.batch import Batch
-from consumer.delivery import Delivered
+from cryptoproxy.common.metrics import IndexerMetrics
+from cryptoproxy.common.record import from_iso
+from cryptoproxy.consumer.batch import Batch
+from cryptoproxy.consumer.delivery import Delivered
 
 log = logging.getLogger(__name__)
 

@@ -14,9 +14,9 @@ from typing import Any
 
 from elasticsearch import Elasticsearch, NotFoundError
 
-from common.errors import OperatorError
-from common.record import Period, index_name
-from common.settings.catalogue import Elasticsearch as ElasticsearchSettings
+from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.common.record import Period, index_name
+from cryptoproxy.common.settings.catalogue import Elasticsearch as ElasticsearchSettings
 
 MIGRATION_PAGE = "docs/migration.md"
 
@@ -27,7 +27,9 @@ _CHANGEABLE = ("ignore_above", "fields")
 
 def template_body(settings: ElasticsearchSettings) -> dict[str, Any]:
     """The composable index template for ``settings``."""
-    body: dict[str, Any] = json.loads(files("consumer").joinpath("template.json").read_text(encoding="utf-8"))
+    body: dict[str, Any] = json.loads(
+        files("cryptoproxy.consumer").joinpath("template.json").read_text(encoding="utf-8")
+    )
     index = body["template"]["settings"]["index"]
     index["number_of_shards"] = settings.shards
     index["number_of_replicas"] = settings.replicas
@@ -40,9 +42,9 @@ def template_body(settings: ElasticsearchSettings) -> dict[str, Any]:
 @cache
 def expected_properties() -> Mapping[str, Any]:
     """The field mappings that every index must have."""
-    properties: dict[str, Any] = json.loads(files("consumer").joinpath("template.json").read_text(encoding="utf-8"))[
-        "template"
-    ]["mappings"]["properties"]
+    properties: dict[str, Any] = json.loads(
+        files("cryptoproxy.consumer").joinpath("template.json").read_text(encoding="utf-8")
+    )["template"]["mappings"]["properties"]
     return properties
 
 

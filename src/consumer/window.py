@@ -9,8 +9,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
-from consumer.batch import Batch, DeadLetter
-from consumer.delivery import Delivered
+from cryptoproxy.consumer.batch import Batch, DeadLetter
+from cryptoproxy.consumer.delivery import Delivered
 
 
 @dataclass(slots=True)

@@ -8,24 +8,24 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from common.clients import elastic
-from common.clients import kafka as kafka_client
-from common.clock import SystemClock
-from common.metrics import IndexerMetrics
-from common.record import Period
-from common.service import Health, Service
-from common.settings import Settings
-from consumer.acceptance import Acceptances
-from consumer.bulk import BulkSender
-from consumer.dead_letter_reader import Letter
-from consumer.dead_letter_replay import Replayed, replay
-from consumer.dead_letters import DeadLetterQueue
-from consumer.delivery import Delivery
-from consumer.fetching import fetch_without_waiting_for_others
-from consumer.indexer import Indexer
-from consumer.indices import Indices
-from consumer.pipeline import Pipeline
-from consumer.unpacking import unpack_fast
+from cryptoproxy.common.clients import elastic
+from cryptoproxy.common.clients import kafka as kafka_client
+from cryptoproxy.common.clock import SystemClock
+from cryptoproxy.common.metrics import IndexerMetrics
+from cryptoproxy.common.record import Period
+from cryptoproxy.common.service import Health, Service
+from cryptoproxy.common.settings import Settings
+from cryptoproxy.consumer.acceptance import Acceptances
+from cryptoproxy.consumer.bulk import BulkSender
+from cryptoproxy.consumer.dead_letter_reader import Letter
+from cryptoproxy.consumer.dead_letter_replay import Replayed, replay
+from cryptoproxy.consumer.dead_letters import DeadLetterQueue
+from cryptoproxy.consumer.delivery import Delivery
+from cryptoproxy.consumer.fetching import fetch_without_waiting_for_others
+from cryptoproxy.consumer.indexer import Indexer
+from cryptoproxy.consumer.indices import Indices
+from cryptoproxy.consumer.pipeline import Pipeline
+from cryptoproxy.consumer.unpacking import unpack_fast
 
 DEAD_LETTER_BYTES = 64 * 1024 * 1024
 """Larger than any record a topic takes: what could be consumed can be set aside."""

@@ -22,8 +22,8 @@ from pathlib import Path
 
 import requests
 
-from common.errors import OperatorError
-from engines.waiting import Say, locked, say_nothing
+from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.engines.waiting import Say, locked, say_nothing
 
 LOCK_FILE = Path(__file__).with_name("artefacts.json")
 PARALLEL = 6

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from engines.elasticsearch import Elasticsearch
-from engines.engine import Engine, Options
-from engines.kafka import Kafka, new_cluster_id
-from engines.ports import HOST, free_ports
-from engines.probes import probe_health
-from engines.stack import bring_up, take_down
+from cryptoproxy.engines.elasticsearch import Elasticsearch
+from cryptoproxy.engines.engine import Engine, Options
+from cryptoproxy.engines.kafka import Kafka, new_cluster_id
+from cryptoproxy.engines.ports import HOST, free_ports
+from cryptoproxy.engines.probes import probe_health
+from cryptoproxy.engines.stack import bring_up, take_down
 
 REPLICATED: Mapping[str, str] = {
     f"{topic}.{what}": value

@@ -12,14 +12,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from common.errors import OperatorError
-from engines import artefacts, java, user
-from engines.engine import Engine, Options, Probe
-from engines.java import java_environ
-from engines.ports import HOST
-from engines.probes import probe_health
-from engines.process import Command
-from engines.unpack import install
+from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.engines import artefacts, java, user
+from cryptoproxy.engines.engine import Engine, Options, Probe
+from cryptoproxy.engines.java import java_environ
+from cryptoproxy.engines.ports import HOST
+from cryptoproxy.engines.probes import probe_health
+from cryptoproxy.engines.process import Command
+from cryptoproxy.engines.unpack import install
 
 FIRST_HEAP_MB = 256
 KEYSTORE_SECONDS = 120

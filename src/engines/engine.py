@@ -20,10 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from common.errors import OperatorError
-from engines import artefacts, ports, process
-from engines.process import Command, Record
-from engines.waiting import Say, say_nothing, until
+from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.engines import artefacts, ports, process
+from cryptoproxy.engines.process import Command, Record
+from cryptoproxy.engines.waiting import Say, say_nothing, until
 
 LOG_LINES = 15
 LOG_BYTES = 64 * 1024

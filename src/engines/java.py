@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from common.errors import OperatorError
+from cryptoproxy.common.errors import OperatorError
 
 OLDEST = 17
 PROBE_SECONDS = 60

@@ -13,13 +13,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from common.errors import OperatorError
-from engines import artefacts, java
-from engines.engine import Engine, Options, Probe
-from engines.java import as_properties, java_environ
-from engines.ports import HOST
-from engines.probes import probe_brokers
-from engines.process import Command
+from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.engines import artefacts, java
+from cryptoproxy.engines.engine import Engine, Options, Probe
+from cryptoproxy.engines.java import as_properties, java_environ
+from cryptoproxy.engines.ports import HOST
+from cryptoproxy.engines.probes import probe_brokers
+from cryptoproxy.engines.process import Command
 
 FORMAT_SECONDS = 120
 FIRST_HEAP_MB = 128

@@ -9,7 +9,7 @@ from dataclasses import astuple, dataclass, fields
 
 import psutil
 
-from common.errors import OperatorError
+from cryptoproxy.common.errors import OperatorError
 
 HOST = "127.0.0.1"
 RANGE = range(15_000, 32_000)

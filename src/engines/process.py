@@ -21,10 +21,10 @@ from typing import Any
 
 import psutil
 
-from common.errors import OperatorError
-from engines import launch
-from engines.user import User
-from engines.waiting import until
+from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.engines import launch
+from cryptoproxy.engines.user import User
+from cryptoproxy.engines.waiting import until
 
 KILL_SECONDS = 15.0
 _BOOT = Path("/proc/sys/kernel/random/boot_id")

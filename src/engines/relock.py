@@ -1,4 +1,4 @@
-"""Makes artefacts.json anew: ``python -m engines.relock``. Run after changing a version here, then read the diff.
+"""Makes artefacts.json anew: ``python -m cryptoproxy.engines.relock``. Run it after changing a version, read the diff.
 
 Each root is resolved by itself: jgo takes every root's dependency management into account for all of them, and the
 logging binding's would pull older versions of Kafka's own jars in.
@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from engines.artefacts import LOCK_FILE, PARALLEL, TIMEOUT_S, from_central, sha256
+from cryptoproxy.engines.artefacts import LOCK_FILE, PARALLEL, TIMEOUT_S, from_central, sha256
 
 KAFKA = "4.1.1"
 LOG4J = "2.24.3"  # the one that Kafka's own log4j-core has; without a binding the broker logs nothing

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
-from engines import artefacts, java
-from engines.engine import Engine, Options, Probe
-from engines.java import as_properties, java_environ
-from engines.ports import HOST
-from engines.probes import probe_s3
-from engines.process import Command
+from cryptoproxy.engines import artefacts, java
+from cryptoproxy.engines.engine import Engine, Options, Probe
+from cryptoproxy.engines.java import as_properties, java_environ
+from cryptoproxy.engines.ports import HOST
+from cryptoproxy.engines.probes import probe_s3
+from cryptoproxy.engines.process import Command
 
 FIRST_HEAP_MB = 32
 

@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engines.elasticsearch import Elasticsearch
-from engines.engine import Options
-from engines.kafka import Kafka
-from engines.ports import HOST
-from engines.probes import probe_brokers, probe_health, probe_s3
-from engines.s3 import S3
+from cryptoproxy.engines.elasticsearch import Elasticsearch
+from cryptoproxy.engines.engine import Options
+from cryptoproxy.engines.kafka import Kafka
+from cryptoproxy.engines.ports import HOST
+from cryptoproxy.engines.probes import probe_brokers, probe_health, probe_s3
+from cryptoproxy.engines.s3 import S3
 
 SCRAM = "SCRAM-SHA-512"
 PLAIN = "PLAIN"

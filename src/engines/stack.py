@@ -15,15 +15,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
-from common.errors import OperatorError
-from engines import java, state, user
-from engines.elasticsearch import Elasticsearch
-from engines.engine import Engine, Options
-from engines.kafka import Kafka
-from engines.ports import Ports
-from engines.s3 import S3
-from engines.state import Memory, State
-from engines.waiting import Say, locked, say_nothing
+from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.engines import java, state, user
+from cryptoproxy.engines.elasticsearch import Elasticsearch
+from cryptoproxy.engines.engine import Engine, Options
+from cryptoproxy.engines.kafka import Kafka
+from cryptoproxy.engines.ports import Ports
+from cryptoproxy.engines.s3 import S3
+from cryptoproxy.engines.state import Memory, State
+from cryptoproxy.engines.waiting import Say, locked, say_nothing
 
 __all__ = ["Endpoints", "EngineStatus", "Memory", "Ports", "Stack", "bring_up", "take_down"]
 

@@ -8,8 +8,8 @@ import secrets
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from common.errors import OperatorError
-from engines.ports import Ports
+from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.engines.ports import Ports
 
 FILE = "stack.json"
 

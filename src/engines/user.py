@@ -16,8 +16,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from common.errors import OperatorError
-from engines.waiting import Say
+from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.engines.waiting import Say
 
 INSTALLATIONS = Path("/var/cache/cryptoproxy")
 DATA = Path("/var/lib/cryptoproxy")

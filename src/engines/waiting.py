@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from common.errors import OperatorError
+from cryptoproxy.common.errors import OperatorError
 
 Say = Callable[[str], None]
 """Takes one line for the person who waits."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from common.errors import OperatorError
-from common.settings.secret import MASK
+from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.common.settings.secret import MASK
 
 _SPACE = re.compile(r"[a-z0-9_-]+")
 _API_KEY = re.compile(r"[!-~]+")

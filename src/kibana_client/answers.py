@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from common.errors import CryptoProxyError, OperatorError, TransientError
-from kibana_client.exchange import Answer
+from cryptoproxy.common.errors import CryptoProxyError, OperatorError, TransientError
+from cryptoproxy.kibana_client.exchange import Answer
 
 _READY = ("available", "degraded")
 

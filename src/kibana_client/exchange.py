@@ -12,8 +12,8 @@ from typing import Any, Self
 import requests
 from requests.auth import AuthBase
 
-from common.errors import CryptoProxyError, OperatorError, TransientError
-from kibana_client.access import Access
+from cryptoproxy.common.errors import CryptoProxyError, OperatorError, TransientError
+from cryptoproxy.kibana_client.access import Access
 
 CONNECT_SECONDS = 10.0
 STATUS_SECONDS = 10.0

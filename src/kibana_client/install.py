@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from common.errors import TransientError
-from common.retry import Backoff
-from kibana_client import answers, bundle
-from kibana_client.access import DEFAULT_SPACE, Access
-from kibana_client.answers import InstallReport
-from kibana_client.bundle import Bundle
-from kibana_client.exchange import Exchange
+from cryptoproxy.common.errors import TransientError
+from cryptoproxy.common.retry import Backoff
+from cryptoproxy.kibana_client import answers, bundle
+from cryptoproxy.kibana_client.access import DEFAULT_SPACE, Access
+from cryptoproxy.kibana_client.answers import InstallReport
+from cryptoproxy.kibana_client.bundle import Bundle
+from cryptoproxy.kibana_client.exchange import Exchange
 
 WAIT_SECONDS = 120.0
 _LONGEST_PAUSE = 5.0

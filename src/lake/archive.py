@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeVar
 
-from lake.span import Span
+from cryptoproxy.lake.span import Span
 
 T = TypeVar("T")
 

@@ -14,7 +14,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import pyarrow as pa
 
-from common.record import Record, decode, encode, from_iso, iso
+from cryptoproxy.common.record import Record, decode, encode, from_iso, iso
 
 LINE = "line"
 TIMES = frozenset({"timestamp", "fetched_at", "last_updated"})

@@ -15,18 +15,18 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from common.errors import OperatorError
-from common.record import iso
-from lake.archive import Fault
-from lake.columns import row
-from lake.daily import HOURS, DailyArchive, daily_object
-from lake.objects import RAW, first_slot, folder
-from lake.parquet import Sorter, digest
-from lake.proof import lacking
-from lake.raw import RawArchive
-from lake.span import DAY_MS, HOUR_MS, Span
-from lake.store import MissingObjectError, Store
-from lake.whole import WholeLake, whole_lake
+from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.common.record import iso
+from cryptoproxy.lake.archive import Fault
+from cryptoproxy.lake.columns import row
+from cryptoproxy.lake.daily import HOURS, DailyArchive, daily_object
+from cryptoproxy.lake.objects import RAW, first_slot, folder
+from cryptoproxy.lake.parquet import Sorter, digest
+from cryptoproxy.lake.proof import lacking
+from cryptoproxy.lake.raw import RawArchive
+from cryptoproxy.lake.span import DAY_MS, HOUR_MS, Span
+from cryptoproxy.lake.store import MissingObjectError, Store
+from cryptoproxy.lake.whole import WholeLake, whole_lake
 
 log = logging.getLogger(__name__)
 

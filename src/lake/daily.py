@@ -16,14 +16,14 @@ from tempfile import TemporaryDirectory
 
 import pyarrow as pa
 
-from common.errors import PoisonError
-from common.record import from_iso, iso
-from lake.archive import Fault, Patiently, Stored, at_once
-from lake.hours import HourFiles
-from lake.objects import DAILY, folder
-from lake.parquet import digest
-from lake.span import DAY_MS, HOUR_MS, Span
-from lake.store import Store
+from cryptoproxy.common.errors import PoisonError
+from cryptoproxy.common.record import from_iso, iso
+from cryptoproxy.lake.archive import Fault, Patiently, Stored, at_once
+from cryptoproxy.lake.hours import HourFiles
+from cryptoproxy.lake.objects import DAILY, folder
+from cryptoproxy.lake.parquet import digest
+from cryptoproxy.lake.span import DAY_MS, HOUR_MS, Span
+from cryptoproxy.lake.store import Store
 
 HOURS = "hours"
 """Metadata of a file: the hours of the day that it has anything of, as ``0,1,23``."""

@@ -13,10 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from common.errors import OperatorError
-from lake.archive import Stored
-from lake.columns import LINE, SCHEMA, lines
-from lake.span import HOUR_MS
+from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.lake.archive import Stored
+from cryptoproxy.lake.columns import LINE, SCHEMA, lines
+from cryptoproxy.lake.span import HOUR_MS
 
 _BATCH_ROWS = 16_384
 _AT_ONCE = 2_000

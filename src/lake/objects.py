@@ -9,8 +9,8 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from common.errors import PoisonError
-from common.record import from_iso, lake_object
+from cryptoproxy.common.errors import PoisonError
+from cryptoproxy.common.record import from_iso, lake_object
 
 RAW, DAILY = "v1/raw", "v1/daily"
 """The two forms, below the prefix."""

@@ -15,7 +15,7 @@ from types import TracebackType
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lake.columns import ORDER, SCHEMA, Row, batch
+from cryptoproxy.lake.columns import ORDER, SCHEMA, Row, batch
 
 RUN_ROWS = 50_000
 """Rows held as Python objects, about 100 MB with every column filled."""

@@ -6,9 +6,9 @@ import heapq
 from collections.abc import Callable, Iterator
 from itertools import groupby
 
-from common.record import decode
-from lake.archive import Archive, Fault, Stored, ignore
-from lake.span import Span
+from cryptoproxy.common.record import decode
+from cryptoproxy.lake.archive import Archive, Fault, Stored, ignore
+from cryptoproxy.lake.span import Span
 
 
 def lacking(

@@ -10,12 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator
 
-from common.errors import PoisonError
-from common.record import decode, document_id, from_iso, iso
-from lake.archive import Fault, Patiently, Stored, at_once
-from lake.objects import RAW, first_slot, folder, lines_of
-from lake.span import HOUR_MS, Span
-from lake.store import MissingObjectError, Store
+from cryptoproxy.common.errors import PoisonError
+from cryptoproxy.common.record import decode, document_id, from_iso, iso
+from cryptoproxy.lake.archive import Fault, Patiently, Stored, at_once
+from cryptoproxy.lake.objects import RAW, first_slot, folder, lines_of
+from cryptoproxy.lake.span import HOUR_MS, Span
+from cryptoproxy.lake.store import MissingObjectError, Store
 
 _DAY = re.compile(r"dt=(\d{4}-\d{2}-\d{2})\Z")
 _HOUR = re.compile(r"hour=(\d{2})\Z")

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from common.errors import PoisonError
-from lake.archive import Fault
-from lake.raw import RawArchive
-from lake.span import Span
-from lake.store import Store
-from lake.whole import whole_lake
+from cryptoproxy.common.errors import PoisonError
+from cryptoproxy.lake.archive import Fault
+from cryptoproxy.lake.raw import RawArchive
+from cryptoproxy.lake.span import Span
+from cryptoproxy.lake.store import Store
+from cryptoproxy.lake.whole import whole_lake
 
 
 def sources(store: Store) -> list[str]:

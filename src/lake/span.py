@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from common.record import iso
+from cryptoproxy.common.record import iso
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from boto3.s3.transfer import TransferConfig
 
-from common.clients import s3
-from common.errors import OperatorError
-from common.settings.catalogue import S3
+from cryptoproxy.common.clients import s3
+from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.common.settings.catalogue import S3
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

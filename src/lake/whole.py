@@ -14,12 +14,12 @@ from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 
-from common.errors import PoisonError
-from common.record import decode
-from lake.archive import Archive, Fault, Patiently, Stored, at_once
-from lake.raw import RawArchive
-from lake.span import Span
-from lake.store import MissingObjectError, Store
+from cryptoproxy.common.errors import PoisonError
+from cryptoproxy.common.record import decode
+from cryptoproxy.lake.archive import Archive, Fault, Patiently, Stored, at_once
+from cryptoproxy.lake.raw import RawArchive
+from cryptoproxy.lake.span import Span
+from cryptoproxy.lake.store import MissingObjectError, Store
 
 TRIES = 100
 """So often something may vanish between being listed and being read before that is said. While a compaction removes a
@@ -91,7 +91,7 @@ class WholeLake:
 @contextmanager
 def whole_lake(store: Store, *, now_ms: Callable[[], int], patiently: Patiently = at_once) -> Iterator[WholeLake]:
     """The lake with a folder of its own for what it has to fetch."""
-    from lake.daily import DailyArchive  # brings pyarrow, which most commands do without
+    from cryptoproxy.lake.daily import DailyArchive  # brings pyarrow, which most commands do without
 
     with tempfile.TemporaryDirectory(prefix="cryptoproxy-lake-") as scratch:
         daily = DailyArchive(store, Path(scratch), patiently=patiently)

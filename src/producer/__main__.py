@@ -1,9 +1,9 @@
-"""`python -m producer`: the poller, as `cryptoproxy produce` runs it."""
+"""`python -m cryptoproxy.producer`: the poller, as `cryptoproxy produce` runs it."""
 
 import sys
 
-from common.start import ENV_FILE, start
-from producer.compaction import command
-from producer.wiring import Poller
+from cryptoproxy.common.start import ENV_FILE, start
+from cryptoproxy.producer.compaction import command
+from cryptoproxy.producer.wiring import Poller
 
 sys.exit(Poller(start(), compact=command(ENV_FILE)).run())

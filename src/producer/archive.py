@@ -12,16 +12,16 @@ from collections.abc import Callable, Iterator
 from itertools import groupby
 from pathlib import Path
 
-from common.clock import Clock
-from common.errors import OperatorError, TransientError
-from common.metrics import PollerMetrics
-from common.retry import Backoff
-from common.service import Health, Loop
-from lake import objects
-from lake.store import Store
-from producer.outbox import files
-from producer.outbox.entry import Entry
-from producer.outbox.outbox import S3, Outbox
+from cryptoproxy.common.clock import Clock
+from cryptoproxy.common.errors import OperatorError, TransientError
+from cryptoproxy.common.metrics import PollerMetrics
+from cryptoproxy.common.retry import Backoff
+from cryptoproxy.common.service import Health, Loop
+from cryptoproxy.lake import objects
+from cryptoproxy.lake.store import Store
+from cryptoproxy.producer.outbox import files
+from cryptoproxy.producer.outbox.entry import Entry
+from cryptoproxy.producer.outbox.outbox import S3, Outbox
 
 log = logging.getLogger(__name__)
 

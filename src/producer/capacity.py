@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from producer.outbox.files import on_disk
+from cryptoproxy.producer.outbox.files import on_disk
 
 BYTES_PER_RECORD = 480
 _WHOLE_MARKET = {"coingecko": 50, "binance": 2_500, "bybit-linear": 700, "bybit-inverse": 60, "bybit-spot": 700}

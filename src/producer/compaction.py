@@ -15,8 +15,8 @@ from pathlib import Path
 import psutil
 import schedule
 
-from common.clock import Clock
-from common.service import Loop
+from cryptoproxy.common.clock import Clock
+from cryptoproxy.common.service import Loop
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ _FAREWELL_SECONDS = 3.0
 
 def command(env_file: Path) -> list[str]:
     """What a run is, with the settings of this process."""
-    program = [sys.executable, "-m", "cli.main", "--env-file", str(env_file)]
+    program = [sys.executable, "-m", "cryptoproxy.cli.main", "--env-file", str(env_file)]
     return [*program, "lake", "compact", "--days", str(DAYS)]
 
 

@@ -8,12 +8,12 @@ from typing import Any
 
 from kafka import errors as kafka_errors
 
-from common.errors import OperatorError, PoisonError
-from common.log import Limited
-from common.metrics import PollerMetrics
-from common.record import MAX_RECORD_BYTES, RECORD_HEADERS, decode, key, letter_headers
-from common.settings.catalogue import Kafka
-from producer.outbox.entry import Entry
+from cryptoproxy.common.errors import OperatorError, PoisonError
+from cryptoproxy.common.log import Limited
+from cryptoproxy.common.metrics import PollerMetrics
+from cryptoproxy.common.record import MAX_RECORD_BYTES, RECORD_HEADERS, decode, key, letter_headers
+from cryptoproxy.common.settings.catalogue import Kafka
+from cryptoproxy.producer.outbox.entry import Entry
 
 log = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from email.utils import parsedate_to_datetime
 import requests
 import urllib3
 
-from common.errors import OperatorError, TransientError
-from producer.sources.base import Answer, Call
+from cryptoproxy.common.errors import OperatorError, TransientError
+from cryptoproxy.producer.sources.base import Answer, Call
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
 MAX_CLOCK_OFFSET_SECONDS = 30.0

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 
-from common.clock import Clock
-from common.log import Limited
-from common.metrics import PollerMetrics
-from common.service import Loop
-from producer.capacity import Capacity
-from producer.outbox.outbox import DRAINS, Outbox
+from cryptoproxy.common.clock import Clock
+from cryptoproxy.common.log import Limited
+from cryptoproxy.common.metrics import PollerMetrics
+from cryptoproxy.common.service import Loop
+from cryptoproxy.producer.capacity import Capacity
+from cryptoproxy.producer.outbox.outbox import DRAINS, Outbox
 
 log = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from common.record import slot_of
+from cryptoproxy.common.record import slot_of
 
 
 class Due(NamedTuple):

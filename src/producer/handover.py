@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping
 
-from common.errors import OperatorError
-from common.record import iso
-from common.settings.catalogue import Kafka
-from producer.budget import Budget
-from producer.budget.state_topic import budget_key, read_all, slot_key
-from producer.outbox import Outbox
+from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.common.record import iso
+from cryptoproxy.common.settings.catalogue import Kafka
+from cryptoproxy.producer.budget import Budget
+from cryptoproxy.producer.budget.state_topic import budget_key, read_all, slot_key
+from cryptoproxy.producer.outbox import Outbox
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from kafka import errors as kafka_errors
 
-from producer.outbox.entry import Entry
+from cryptoproxy.producer.outbox.entry import Entry
 
 
 class Flight:

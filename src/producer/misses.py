@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 
-from common.metrics import PollerMetrics
-from common.record import iso
-from common.service import Health
-from producer.statistics import Statistics
+from cryptoproxy.common.metrics import PollerMetrics
+from cryptoproxy.common.record import iso
+from cryptoproxy.common.service import Health
+from cryptoproxy.producer.statistics import Statistics
 
 log = logging.getLogger(__name__)
 

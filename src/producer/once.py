@@ -9,20 +9,20 @@ import time
 
 from prometheus_client import CollectorRegistry
 
-from common.clock import Clock, SystemClock
-from common.errors import CryptoProxyError
-from common.metrics import PollerMetrics
-from common.record import iso, slot_of
-from common.service import Loop
-from common.settings import Settings
-from producer.fetch import Fetcher
-from producer.misses import time_of
-from producer.outbox.outbox import DRAINS
-from producer.planning import budgets_of, sources_of
-from producer.poll import Polled, PollOnce, Wait
-from producer.sources.base import Answer, Call, Source
-from producer.symbols import load
-from producer.wiring import Poller
+from cryptoproxy.common.clock import Clock, SystemClock
+from cryptoproxy.common.errors import CryptoProxyError
+from cryptoproxy.common.metrics import PollerMetrics
+from cryptoproxy.common.record import iso, slot_of
+from cryptoproxy.common.service import Loop
+from cryptoproxy.common.settings import Settings
+from cryptoproxy.producer.fetch import Fetcher
+from cryptoproxy.producer.misses import time_of
+from cryptoproxy.producer.outbox.outbox import DRAINS
+from cryptoproxy.producer.planning import budgets_of, sources_of
+from cryptoproxy.producer.poll import Polled, PollOnce, Wait
+from cryptoproxy.producer.sources.base import Answer, Call, Source
+from cryptoproxy.producer.symbols import load
+from cryptoproxy.producer.wiring import Poller
 
 log = logging.getLogger(__name__)
 

@@ -7,16 +7,16 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 
-from common.clock import Clock
-from common.metrics import PollerMetrics
-from common.settings.catalogue import Upstreams
-from producer.budget import Budget, demand_of, limits_of, plan
-from producer.capacity import Capacity
-from producer.sources import SOURCES, SourceConfig
-from producer.sources.base import Source
-from producer.sources.bybit import Api
-from producer.sources.coingecko_calls import Plan
-from producer.statistics import Quota
+from cryptoproxy.common.clock import Clock
+from cryptoproxy.common.metrics import PollerMetrics
+from cryptoproxy.common.settings.catalogue import Upstreams
+from cryptoproxy.producer.budget import Budget, demand_of, limits_of, plan
+from cryptoproxy.producer.capacity import Capacity
+from cryptoproxy.producer.sources import SOURCES, SourceConfig
+from cryptoproxy.producer.sources.base import Source
+from cryptoproxy.producer.sources.bybit import Api
+from cryptoproxy.producer.sources.coingecko_calls import Plan
+from cryptoproxy.producer.statistics import Quota
 
 log = logging.getLogger(__name__)
 

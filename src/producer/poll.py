@@ -7,13 +7,13 @@ from typing import NamedTuple, Protocol
 
 import tenacity
 
-from common.clock import Clock
-from common.errors import PoisonError, TransientError
-from common.metrics import PollerMetrics
-from common.record import encode
-from common.retry import Backoff
-from producer.fetch import check_clock
-from producer.sources.base import Answer, BannedError, Call, Poll, Rejected, Source
+from cryptoproxy.common.clock import Clock
+from cryptoproxy.common.errors import PoisonError, TransientError
+from cryptoproxy.common.metrics import PollerMetrics
+from cryptoproxy.common.record import encode
+from cryptoproxy.common.retry import Backoff
+from cryptoproxy.producer.fetch import check_clock
+from cryptoproxy.producer.sources.base import Answer, BannedError, Call, Poll, Rejected, Source
 
 RETRY_CAP_SECONDS = 10.0
 

@@ -14,19 +14,19 @@ from typing import Any
 
 from kafka import errors as kafka_errors
 
-from common.clients import kafka as kafka_client
-from common.clients.discard import discard
-from common.clock import Clock, SystemClock
-from common.errors import OperatorError, PoisonError
-from common.metrics import PollerMetrics
-from common.record import RECORD_HEADERS, decode, key, key_of
-from common.retry import Backoff
-from common.service import Health, Loop
-from common.settings.catalogue import Kafka
-from producer.dead_letters import DeadLetters
-from producer.in_flight import Flight, InFlight
-from producer.outbox.entry import Entry
-from producer.outbox.outbox import KAFKA, Outbox
+from cryptoproxy.common.clients import kafka as kafka_client
+from cryptoproxy.common.clients.discard import discard
+from cryptoproxy.common.clock import Clock, SystemClock
+from cryptoproxy.common.errors import OperatorError, PoisonError
+from cryptoproxy.common.metrics import PollerMetrics
+from cryptoproxy.common.record import RECORD_HEADERS, decode, key, key_of
+from cryptoproxy.common.retry import Backoff
+from cryptoproxy.common.service import Health, Loop
+from cryptoproxy.common.settings.catalogue import Kafka
+from cryptoproxy.producer.dead_letters import DeadLetters
+from cryptoproxy.producer.in_flight import Flight, InFlight
+from cryptoproxy.producer.outbox.entry import Entry
+from cryptoproxy.producer.outbox.outbox import KAFKA, Outbox
 
 log = logging.getLogger(__name__)
 

@@ -9,17 +9,17 @@ from datetime import datetime, timedelta
 
 import schedule
 
-from common.clock import Clock
-from common.errors import CryptoProxyError, OperatorError
-from common.metrics import PollerMetrics
-from common.service import Health, Loop
-from producer.fetch import ClockError
-from producer.grid import Due, Grid
-from producer.misses import Misses, time_of
-from producer.outbox import Entry, Outbox, OutboxFullError
-from producer.poll import Polled, PollOnce, SlotMissedError, Wait
-from producer.sources.base import Rejected
-from producer.statistics import Quota, Statistics
+from cryptoproxy.common.clock import Clock
+from cryptoproxy.common.errors import CryptoProxyError, OperatorError
+from cryptoproxy.common.metrics import PollerMetrics
+from cryptoproxy.common.service import Health, Loop
+from cryptoproxy.producer.fetch import ClockError
+from cryptoproxy.producer.grid import Due, Grid
+from cryptoproxy.producer.misses import Misses, time_of
+from cryptoproxy.producer.outbox import Entry, Outbox, OutboxFullError
+from cryptoproxy.producer.poll import Polled, PollOnce, SlotMissedError, Wait
+from cryptoproxy.producer.sources.base import Rejected
+from cryptoproxy.producer.statistics import Quota, Statistics
 
 log = logging.getLogger(__name__)
 

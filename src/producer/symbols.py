@@ -10,11 +10,11 @@ import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 
-from common.clock import Clock
-from common.errors import OperatorError, TransientError
-from common.service import Loop
-from producer.poll import PollOnce, Wait
-from producer.sources.base import Answer, Call, Source, SymbolList
+from cryptoproxy.common.clock import Clock
+from cryptoproxy.common.errors import OperatorError, TransientError
+from cryptoproxy.common.service import Loop
+from cryptoproxy.producer.poll import PollOnce, Wait
+from cryptoproxy.producer.sources.base import Answer, Call, Source, SymbolList
 
 log = logging.getLogger(__name__)
 

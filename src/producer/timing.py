@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 
-from common.metrics import PollerMetrics
-from producer.outbox import Entry
-from producer.statistics import Statistics
+from cryptoproxy.common.metrics import PollerMetrics
+from cryptoproxy.producer.outbox import Entry
+from cryptoproxy.producer.statistics import Statistics
 
 _REMEMBERED = 10_000
 

@@ -8,29 +8,29 @@ import threading
 from collections.abc import Sequence
 from functools import partial
 
-from common.clients import kafka as kafka_client
-from common.clock import Clock, SystemClock
-from common.metrics import PollerMetrics
-from common.service import Loop, Service
-from common.settings import Settings
-from lake.store import Store
-from producer.archive import Archiver
-from producer.budget.state_topic import StatePublisher, budget_key, slot_key
-from producer.compaction import DailyCompaction
-from producer.fetch import Fetcher
-from producer.gauges import Gauges
-from producer.grid import Grid
-from producer.handover import Handover
-from producer.lease import Lease
-from producer.outbox import Entry, Outbox
-from producer.planning import budgets_of, capacity_of, intervals_of, quotas_of, sources_of
-from producer.poll import PollOnce
-from producer.publish import Publisher, connect
-from producer.source_loop import QUIET_BELOW_MS, SourceLoop
-from producer.sources.base import Source
-from producer.statistics import Statistics
-from producer.symbols import SymbolLists
-from producer.timing import Timings
+from cryptoproxy.common.clients import kafka as kafka_client
+from cryptoproxy.common.clock import Clock, SystemClock
+from cryptoproxy.common.metrics import PollerMetrics
+from cryptoproxy.common.service import Loop, Service
+from cryptoproxy.common.settings import Settings
+from cryptoproxy.lake.store import Store
+from cryptoproxy.producer.archive import Archiver
+from cryptoproxy.producer.budget.state_topic import StatePublisher, budget_key, slot_key
+from cryptoproxy.producer.compaction import DailyCompaction
+from cryptoproxy.producer.fetch import Fetcher
+from cryptoproxy.producer.gauges import Gauges
+from cryptoproxy.producer.grid import Grid
+from cryptoproxy.producer.handover import Handover
+from cryptoproxy.producer.lease import Lease
+from cryptoproxy.producer.outbox import Entry, Outbox
+from cryptoproxy.producer.planning import budgets_of, capacity_of, intervals_of, quotas_of, sources_of
+from cryptoproxy.producer.poll import PollOnce
+from cryptoproxy.producer.publish import Publisher, connect
+from cryptoproxy.producer.source_loop import QUIET_BELOW_MS, SourceLoop
+from cryptoproxy.producer.sources.base import Source
+from cryptoproxy.producer.statistics import Statistics
+from cryptoproxy.producer.symbols import SymbolLists
+from cryptoproxy.producer.timing import Timings
 
 TELL_SECONDS = 1.5
 

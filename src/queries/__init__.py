@@ -16,9 +16,9 @@
 | ``output`` | table, JSON, CSV, plot, console text |
 """
 
-from queries.answer import Answer
-from queries.api import Queries
-from queries.errors import NothingFound, TooMany
-from queries.scope import Asset
+from cryptoproxy.queries.answer import Answer
+from cryptoproxy.queries.api import Queries
+from cryptoproxy.queries.errors import NothingFound, TooMany
+from cryptoproxy.queries.scope import Asset
 
 __all__ = ["Answer", "Asset", "NothingFound", "Queries", "TooMany"]

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from queries.errors import NothingFound
-from queries.periods import Period, written
-from queries.scope import Json, Scope
-from queries.search import Search
+from cryptoproxy.queries.errors import NothingFound
+from cryptoproxy.queries.periods import Period, written
+from cryptoproxy.queries.scope import Json, Scope
+from cryptoproxy.queries.search import Search
 
 _ALWAYS = Period(0, 253_402_300_799_000)
 _LISTED = 10

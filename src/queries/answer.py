@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from queries.errors import TooMany
-from queries.periods import Period
-from queries.scope import MAX_BUCKETS
+from cryptoproxy.queries.errors import TooMany
+from cryptoproxy.queries.periods import Period
+from cryptoproxy.queries.scope import MAX_BUCKETS
 
 R = TypeVar("R")
 

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 from elasticsearch import Elasticsearch
 
-from common.clock import Clock, SystemClock
-from queries import (
+from cryptoproxy.common.clock import Clock, SystemClock
+from cryptoproxy.queries import (
     absent,
     assets,
     average,
@@ -27,18 +27,18 @@ from queries import (
     stepwise,
     volatility,
 )
-from queries.answer import Answer, Column
-from queries.average import Average, AverageRow
-from queries.errors import NothingFound
-from queries.freshness import Freshness, FreshnessRow
-from queries.latest import Latest, LatestRow
-from queries.moves import Moves, MovesRow
-from queries.percentiles import DEFAULT_PERCENTS, Percentiles, PercentilesRow
-from queries.scope import ALL, DEFAULT_SOURCE, Asset, Json, Scope, asset_of
-from queries.search import Bucket, Search
-from queries.stepwise import Progress
-from queries.volatility import Volatility, VolatilityRow
-from queries.watch import Watch
+from cryptoproxy.queries.answer import Answer, Column
+from cryptoproxy.queries.average import Average, AverageRow
+from cryptoproxy.queries.errors import NothingFound
+from cryptoproxy.queries.freshness import Freshness, FreshnessRow
+from cryptoproxy.queries.latest import Latest, LatestRow
+from cryptoproxy.queries.moves import Moves, MovesRow
+from cryptoproxy.queries.percentiles import DEFAULT_PERCENTS, Percentiles, PercentilesRow
+from cryptoproxy.queries.scope import ALL, DEFAULT_SOURCE, Asset, Json, Scope, asset_of
+from cryptoproxy.queries.search import Bucket, Search
+from cryptoproxy.queries.stepwise import Progress
+from cryptoproxy.queries.volatility import Volatility, VolatilityRow
+from cryptoproxy.queries.watch import Watch
 
 Names = str | Sequence[str]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from queries.errors import TooMany
-from queries.scope import MAX_BUCKETS, Asset, Json, Scope, asset_of, by_asset
-from queries.search import Search
+from cryptoproxy.queries.errors import TooMany
+from cryptoproxy.queries.scope import MAX_BUCKETS, Asset, Json, Scope, asset_of, by_asset
+from cryptoproxy.queries.search import Search
 
 PAGE = 5_000
 _VOLUME: Mapping[str, Json] = {"volume": {"avg": {"field": "volume_24h"}}}

@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from queries.answer import Column, Kind
-from queries.fields import described, known
-from queries.periods import Interval, Period
-from queries.scope import MAX_BUCKETS, Asset, Json, Scope, asset_of, by_asset
-from queries.shared import asset_columns
+from cryptoproxy.queries.answer import Column, Kind
+from cryptoproxy.queries.fields import described, known
+from cryptoproxy.queries.periods import Interval, Period
+from cryptoproxy.queries.scope import MAX_BUCKETS, Asset, Json, Scope, asset_of, by_asset
+from cryptoproxy.queries.shared import asset_columns
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from common.errors import CryptoProxyError
+from cryptoproxy.common.errors import CryptoProxyError
 
 
 class NothingFound(CryptoProxyError):  # noqa: N818 - it is no error of the program

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from common.record import Record
+from cryptoproxy.common.record import Record
 
 
 class Unit(enum.StrEnum):

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from common.record import iso
-from queries.answer import Column, Kind
-from queries.periods import DAY_MS, Interval, Period
-from queries.scope import MAX_BUCKETS, Json
+from cryptoproxy.common.record import iso
+from cryptoproxy.queries.answer import Column, Kind
+from cryptoproxy.queries.periods import DAY_MS, Interval, Period
+from cryptoproxy.queries.scope import MAX_BUCKETS, Json
 
 SAMPLE = 1_000
 """Slots that the interval is read from."""

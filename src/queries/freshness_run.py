@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from queries import freshness
-from queries.errors import NothingFound
-from queries.freshness import Freshness, FreshnessRow, Grid, Slots
-from queries.periods import Period
-from queries.search import Search
+from cryptoproxy.queries import freshness
+from cryptoproxy.queries.errors import NothingFound
+from cryptoproxy.queries.freshness import Freshness, FreshnessRow, Grid, Slots
+from cryptoproxy.queries.periods import Period
+from cryptoproxy.queries.search import Search
 
 
 def rows(search: Search, request: Freshness) -> Iterator[FreshnessRow]:

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from common.record import from_iso
-from queries.answer import Column, Kind
-from queries.scope import Asset, Json, Scope, asset_of, by_asset
-from queries.shared import asset_columns
+from cryptoproxy.common.record import from_iso
+from cryptoproxy.queries.answer import Column, Kind
+from cryptoproxy.queries.scope import Asset, Json, Scope, asset_of, by_asset
+from cryptoproxy.queries.shared import asset_columns
 
 PAGE = 1_000
 _SHOWN = (

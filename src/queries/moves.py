@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from queries.answer import Column, Kind
-from queries.fields import WINDOWS
-from queries.scope import Asset, Json, Scope, asset_of, by_asset
-from queries.shared import asset_columns
+from cryptoproxy.queries.answer import Column, Kind
+from cryptoproxy.queries.fields import WINDOWS
+from cryptoproxy.queries.scope import Asset, Json, Scope, asset_of, by_asset
+from cryptoproxy.queries.shared import asset_columns
 
 DEFAULT_THRESHOLDS = (1.0, 5.0, 10.0)
 MAX_THRESHOLDS = 10

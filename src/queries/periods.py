@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from common.record import iso
-from common.record.times import from_person
+from cryptoproxy.common.record import iso
+from cryptoproxy.common.record.times import from_person
 
 DAY_MS = 86_400_000
 _SPAN = re.compile(r"(\d{1,6})(s|m|h|d|w|mo|y)")

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from queries.periods import Interval, Period
-from queries.scope import MAX_BUCKETS, Asset
+from cryptoproxy.queries.periods import Interval, Period
+from cryptoproxy.queries.scope import MAX_BUCKETS, Asset
 
 
 class Portion(NamedTuple):

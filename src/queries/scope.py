@@ -10,8 +10,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from common.record import iso
-from queries.periods import Period
+from cryptoproxy.common.record import iso
+from cryptoproxy.queries.periods import Period
 
 Json = dict[str, Any]
 

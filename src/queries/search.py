@@ -10,9 +10,9 @@ import elastic_transport
 import elasticsearch
 from elasticsearch import Elasticsearch
 
-from common.clients import elastic
-from common.errors import OperatorError, TransientError
-from queries.scope import Json
+from cryptoproxy.common.clients import elastic
+from cryptoproxy.common.errors import OperatorError, TransientError
+from cryptoproxy.queries.scope import Json
 
 Bucket = Mapping[str, Any]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from queries.answer import Column, Kind
-from queries.scope import Asset
+from cryptoproxy.queries.answer import Column, Kind
+from cryptoproxy.queries.scope import Asset
 
 R = TypeVar("R")
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterator, Sequence
 
-from queries import average, volatility
-from queries.assets import find
-from queries.average import Average, AverageRow
-from queries.periods import Interval
-from queries.portions import Portion, portions
-from queries.scope import Asset, Scope, asset_of
-from queries.search import Search
-from queries.volatility import Returns, Volatility, VolatilityRow
-from queries.watch import Watch
+from cryptoproxy.queries import average, volatility
+from cryptoproxy.queries.assets import find
+from cryptoproxy.queries.average import Average, AverageRow
+from cryptoproxy.queries.periods import Interval
+from cryptoproxy.queries.portions import Portion, portions
+from cryptoproxy.queries.scope import Asset, Scope, asset_of
+from cryptoproxy.queries.search import Search
+from cryptoproxy.queries.volatility import Returns, Volatility, VolatilityRow
+from cryptoproxy.queries.watch import Watch
 
 Progress = Callable[[int, int], None]
 """Called with how much is done, and of how much."""

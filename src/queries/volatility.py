@@ -13,10 +13,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from queries.answer import Column, Kind
-from queries.periods import Interval, Period
-from queries.scope import MAX_BUCKETS, Asset, Json, Scope, asset_of, by_asset
-from queries.shared import asset_columns
+from cryptoproxy.queries.answer import Column, Kind
+from cryptoproxy.queries.periods import Interval, Period
+from cryptoproxy.queries.scope import MAX_BUCKETS, Asset, Json, Scope, asset_of, by_asset
+from cryptoproxy.queries.shared import asset_columns
 
 HOUR = Interval("1h", 3_600_000)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from queries.scope import Asset, Scope
+from cryptoproxy.queries.scope import Asset, Scope
 
 _LISTED = 5
 

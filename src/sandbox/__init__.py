@@ -9,10 +9,10 @@ market     ─► prices as a function of seed and time; universe: its coins; pa
 upstream   ─► the seam ◄─ coingecko, binance, bybit; limits: how much they allow; replay: recorded answers instead
 """
 
-from sandbox.app import Sandbox
-from sandbox.faults import Rule, RuleError, Script
-from sandbox.ledger import Entry, Ledger
-from sandbox.limits import Limits
-from sandbox.proxy import FaultProxy
+from cryptoproxy.sandbox.app import Sandbox
+from cryptoproxy.sandbox.faults import Rule, RuleError, Script
+from cryptoproxy.sandbox.ledger import Entry, Ledger
+from cryptoproxy.sandbox.limits import Limits
+from cryptoproxy.sandbox.proxy import FaultProxy
 
 __all__ = ["Entry", "FaultProxy", "Ledger", "Limits", "Rule", "RuleError", "Sandbox", "Script"]

@@ -1,4 +1,4 @@
-"""``python -m sandbox``: serves until SIGINT or SIGTERM. The first line it prints is its address."""
+"""``python -m cryptoproxy.sandbox``: serves until SIGINT or SIGTERM. The first line it prints is its address."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from sandbox.app import UPSTREAMS, Sandbox
-from sandbox.limits import Limits
-from sandbox.replay import by_upstream
-from sandbox.rule_json import read_rules
-from sandbox.serving import serve
+from cryptoproxy.sandbox.app import UPSTREAMS, Sandbox
+from cryptoproxy.sandbox.limits import Limits
+from cryptoproxy.sandbox.replay import by_upstream
+from cryptoproxy.sandbox.rule_json import read_rules
+from cryptoproxy.sandbox.serving import serve
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

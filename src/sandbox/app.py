@@ -8,20 +8,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from common.clock import Clock, SystemClock
-from sandbox.binance import Binance
-from sandbox.bybit import Bybit
-from sandbox.coingecko import CoinGecko
-from sandbox.control import PREFIX, Control
-from sandbox.faults import Rule, Script
-from sandbox.ledger import Ledger
-from sandbox.limits import Limits
-from sandbox.market import Market
-from sandbox.replay import Replay, load
-from sandbox.server import FaultServer
-from sandbox.universe import make_coins
-from sandbox.upstream import JSON_TYPE, Setup, Upstream, dump
-from sandbox.wire import Answer, Request
+from cryptoproxy.common.clock import Clock, SystemClock
+from cryptoproxy.sandbox.binance import Binance
+from cryptoproxy.sandbox.bybit import Bybit
+from cryptoproxy.sandbox.coingecko import CoinGecko
+from cryptoproxy.sandbox.control import PREFIX, Control
+from cryptoproxy.sandbox.faults import Rule, Script
+from cryptoproxy.sandbox.ledger import Ledger
+from cryptoproxy.sandbox.limits import Limits
+from cryptoproxy.sandbox.market import Market
+from cryptoproxy.sandbox.replay import Replay, load
+from cryptoproxy.sandbox.server import FaultServer
+from cryptoproxy.sandbox.universe import make_coins
+from cryptoproxy.sandbox.upstream import JSON_TYPE, Setup, Upstream, dump
+from cryptoproxy.sandbox.wire import Answer, Request
 
 UPSTREAMS: Mapping[str, Callable[[Setup], Upstream]] = {
     "coingecko": CoinGecko,

@@ -8,14 +8,14 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 
-from sandbox.binance_budget import Budget, Verdict
-from sandbox.binance_pairs import trading_pairs
-from sandbox.binance_rows import Rows, listing
-from sandbox.effects import http_date
-from sandbox.pairs import Pair
-from sandbox.rewrites import HTML
-from sandbox.upstream import Setup, dump
-from sandbox.wire import Answer, Header, Request
+from cryptoproxy.sandbox.binance_budget import Budget, Verdict
+from cryptoproxy.sandbox.binance_pairs import trading_pairs
+from cryptoproxy.sandbox.binance_rows import Rows, listing
+from cryptoproxy.sandbox.effects import http_date
+from cryptoproxy.sandbox.pairs import Pair
+from cryptoproxy.sandbox.rewrites import HTML
+from cryptoproxy.sandbox.upstream import Setup, dump
+from cryptoproxy.sandbox.wire import Answer, Header, Request
 
 TICKER = "/api/v3/ticker/24hr"
 INFO = "/api/v3/exchangeInfo"

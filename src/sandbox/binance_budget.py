@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 
-from sandbox.limits import Limits, Minute
+from cryptoproxy.sandbox.limits import Limits, Minute
 
 LONGEST_BAN_S = 3 * 86_400
 

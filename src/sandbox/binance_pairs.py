@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sandbox.market import Beat, Market
-from sandbox.pairs import LEAST_PRICE, MONEY, Pair, price_decimals, sensible, size_decimals, tradable
+from cryptoproxy.sandbox.market import Beat, Market
+from cryptoproxy.sandbox.pairs import LEAST_PRICE, MONEY, Pair, price_decimals, sensible, size_decimals, tradable
 
 QUOTES: tuple[tuple[str, int, float, float], ...] = (
     ("BTC", 440, 0.5, 0.03),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from sandbox.market import DAY, Market
-from sandbox.pairs import Pair, price_at, quote_at
+from cryptoproxy.sandbox.market import DAY, Market
+from cryptoproxy.sandbox.pairs import Pair, price_at, quote_at
 
 DAY_MS = DAY * 1000
 TRADE_USD = 700.0

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from sandbox import bybit_v2
-from sandbox.bybit_instruments import CATEGORIES, Instrument, list_instruments
-from sandbox.bybit_listing import listing, page
-from sandbox.bybit_rows import ticker
-from sandbox.effects import http_date
-from sandbox.limits import Sliding
-from sandbox.rewrites import HTML
-from sandbox.upstream import JSON_TYPE, Setup, dump
-from sandbox.wire import Answer, Header, Request
+from cryptoproxy.sandbox import bybit_v2
+from cryptoproxy.sandbox.bybit_instruments import CATEGORIES, Instrument, list_instruments
+from cryptoproxy.sandbox.bybit_listing import listing, page
+from cryptoproxy.sandbox.bybit_rows import ticker
+from cryptoproxy.sandbox.effects import http_date
+from cryptoproxy.sandbox.limits import Sliding
+from cryptoproxy.sandbox.rewrites import HTML
+from cryptoproxy.sandbox.upstream import JSON_TYPE, Setup, dump
+from cryptoproxy.sandbox.wire import Answer, Header, Request
 
 TICKERS = "/v5/market/tickers"
 INSTRUMENTS = "/v5/market/instruments-info"

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sandbox.market import Market
-from sandbox.pairs import LEAST_PRICE, Pair, price_decimals, sensible, size_decimals, stable, tradable
+from cryptoproxy.sandbox.market import Market
+from cryptoproxy.sandbox.pairs import LEAST_PRICE, Pair, price_decimals, sensible, size_decimals, stable, tradable
 
 CATEGORIES = ("linear", "inverse", "spot")
 PERPETUALS, USDC_PERPETUALS, INVERSE, SPOT, SPOT_OTHER = 600, 40, 14, 480, 40

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from urllib.parse import quote, unquote
 
-from sandbox.bybit_instruments import Instrument
+from cryptoproxy.sandbox.bybit_instruments import Instrument
 
 LAUNCHED_MS = 1_585_526_400_000
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sandbox.bybit_instruments import Instrument
-from sandbox.market import Market
-from sandbox.pairs import Pair, Quote, price_at, quote_at
+from cryptoproxy.sandbox.bybit_instruments import Instrument
+from cryptoproxy.sandbox.market import Market
+from cryptoproxy.sandbox.pairs import Pair, Quote, price_at, quote_at
 
 HOUR = 3600
 FUNDING_CAP = "0.005"

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from sandbox.bybit_instruments import Instrument
-from sandbox.bybit_rows import HOUR, OPEN_DAYS, fixed, funding_rate, next_funding_ms, plain, volumes
-from sandbox.market import Market
-from sandbox.pairs import price_at, quote_at
+from cryptoproxy.sandbox.bybit_instruments import Instrument
+from cryptoproxy.sandbox.bybit_rows import HOUR, OPEN_DAYS, fixed, funding_rate, next_funding_ms, plain, volumes
+from cryptoproxy.sandbox.market import Market
+from cryptoproxy.sandbox.pairs import price_at, quote_at
 
 
 def ticker(market: Market, instrument: Instrument, updated_ms: int, now_ms: int) -> dict[str, object]:

@@ -8,13 +8,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
-from sandbox.coingecko_errors import RATE_LIMITED, key_error, known_error
-from sandbox.coingecko_rows import PERIODS, Columns, Rows
-from sandbox.effects import http_date
-from sandbox.limits import Minute
-from sandbox.rewrites import HTML
-from sandbox.upstream import JSON_TYPE, Setup, dump
-from sandbox.wire import Answer, Header, Request
+from cryptoproxy.sandbox.coingecko_errors import RATE_LIMITED, key_error, known_error
+from cryptoproxy.sandbox.coingecko_rows import PERIODS, Columns, Rows
+from cryptoproxy.sandbox.effects import http_date
+from cryptoproxy.sandbox.limits import Minute
+from cryptoproxy.sandbox.rewrites import HTML
+from cryptoproxy.sandbox.upstream import JSON_TYPE, Setup, dump
+from cryptoproxy.sandbox.wire import Answer, Header, Request
 
 MARKETS = "/api/v3/coins/markets"
 PING = "/api/v3/ping"

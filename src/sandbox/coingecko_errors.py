@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from sandbox.wire import Request
+from cryptoproxy.sandbox.wire import Request
 
 RATE_LIMITED = 429
 DEMO_HEADER, PRO_HEADER = "x-cg-demo-api-key", "x-cg-pro-api-key"

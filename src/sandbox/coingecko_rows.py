@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sandbox.market import DAY, Coin, Market
-from sandbox.upstream import dump
+from cryptoproxy.sandbox.market import DAY, Coin, Market
+from cryptoproxy.sandbox.upstream import dump
 
 IMAGES = "https://coin-images.coingecko.com/coins/images/"
 PERIODS: Mapping[str, int] = {

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from sandbox.faults import RuleError, Script
-from sandbox.ledger import Ledger, show
-from sandbox.rule_json import read_rules, show_count
-from sandbox.upstream import JSON_TYPE, dump
-from sandbox.wire import Answer, Request
+from cryptoproxy.sandbox.faults import RuleError, Script
+from cryptoproxy.sandbox.ledger import Ledger, show
+from cryptoproxy.sandbox.rule_json import read_rules, show_count
+from cryptoproxy.sandbox.upstream import JSON_TYPE, dump
+from cryptoproxy.sandbox.wire import Answer, Request
 
 PREFIX = "/_sandbox/"
 DEFAULT_ENTRIES = 100

@@ -8,9 +8,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 
-from sandbox.faults import Rule
-from sandbox.rewrites import NAMED
-from sandbox.wire import Answer
+from cryptoproxy.sandbox.faults import Rule
+from cryptoproxy.sandbox.rewrites import NAMED
+from cryptoproxy.sandbox.wire import Answer
 
 
 def http_date(now_ms: int, shift_s: float = 0.0) -> str:

@@ -18,8 +18,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from random import Random
 
-from sandbox.rewrites import NAMED
-from sandbox.wire import Request
+from cryptoproxy.sandbox.rewrites import NAMED
+from cryptoproxy.sandbox.wire import Request
 
 # fmt: off
 EFFECTS = (

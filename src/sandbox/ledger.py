@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from sandbox.wire import Answer, Request
+from cryptoproxy.sandbox.wire import Answer, Request
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sandbox.market import DAY, Beat, Coin, Market
+from cryptoproxy.sandbox.market import DAY, Beat, Coin, Market
 
 MONEY: Mapping[str, float] = dict.fromkeys(("USD", "USDT", "USDC", "BUSD", "PAX"), 1.0) | {
     "FDUSD": 0.9996,

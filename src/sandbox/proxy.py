@@ -17,12 +17,12 @@ import ssl
 from contextlib import suppress
 from urllib.parse import urlsplit
 
-from common.clock import Clock
-from sandbox.effects import http_date
-from sandbox.faults import Rule, Script
-from sandbox.ledger import Ledger
-from sandbox.server import FaultServer
-from sandbox.wire import Answer, Request
+from cryptoproxy.common.clock import Clock
+from cryptoproxy.sandbox.effects import http_date
+from cryptoproxy.sandbox.faults import Rule, Script
+from cryptoproxy.sandbox.ledger import Ledger
+from cryptoproxy.sandbox.server import FaultServer
+from cryptoproxy.sandbox.wire import Answer, Request
 
 HOP_BY_HOP = frozenset(
     {"connection", "keep-alive", "proxy-connection", "content-length", "transfer-encoding", "expect"}

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from sandbox.upstream import Upstream
-from sandbox.wire import FRAMING, Answer, Request
+from cryptoproxy.sandbox.upstream import Upstream
+from cryptoproxy.sandbox.wire import FRAMING, Answer, Request
 
 NOT_REPLAYED = FRAMING | {"date", "content-encoding", "set-cookie"}
 SUFFIXES = (".json", ".txt", ".html", ".body")

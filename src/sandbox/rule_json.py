@@ -7,7 +7,7 @@ import typing
 
 import msgspec
 
-from sandbox.faults import Count, Rule, RuleError
+from cryptoproxy.sandbox.faults import Count, Rule, RuleError
 
 _TYPES = typing.get_type_hints(Rule) | {"body": str | None, "rewrite": str | None}
 """What JSON can hold: no bytes, no functions."""

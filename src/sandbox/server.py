@@ -18,10 +18,10 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Protocol, Self
 
-from common.clock import Clock, SystemClock
-from sandbox.effects import changed
-from sandbox.faults import Rule, Script
-from sandbox.wire import Answer, BadRequestError, Frame, Request, frame, read_request
+from cryptoproxy.common.clock import Clock, SystemClock
+from cryptoproxy.sandbox.effects import changed
+from cryptoproxy.sandbox.faults import Rule, Script
+from cryptoproxy.sandbox.wire import Answer, BadRequestError, Frame, Request, frame, read_request
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import signal
 import threading
 from typing import TextIO
 
-from sandbox.app import UPSTREAMS, Sandbox
+from cryptoproxy.sandbox.app import UPSTREAMS, Sandbox
 
 
 def serve(sandbox: Sandbox, out: TextIO) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from sandbox.market import Coin
+from cryptoproxy.sandbox.market import Coin
 
 HEADS = ("", "baby-", "meta-", "open-", "super-")
 # fmt: off
@@ -32,7 +32,7 @@ UNRANKED_EVERY = 67
 @cache
 def real_coins() -> tuple[Coin, ...]:
     """From ``coins.json``: biggest first, wrapped and bridged ones (with repeated symbols) at the end."""
-    rows: list[dict[str, Any]] = msgspec.json.decode(files("sandbox").joinpath("coins.json").read_bytes())
+    rows: list[dict[str, Any]] = msgspec.json.decode(files("cryptoproxy.sandbox").joinpath("coins.json").read_bytes())
     return tuple(_real(row, rows, i) for i, row in enumerate(rows))
 
 

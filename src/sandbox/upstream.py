@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from common.clock import Clock
-from sandbox.limits import Limits
-from sandbox.market import Market
-from sandbox.wire import Answer, Header, Request
+from cryptoproxy.common.clock import Clock
+from cryptoproxy.sandbox.limits import Limits
+from cryptoproxy.sandbox.market import Market
+from cryptoproxy.sandbox.wire import Answer, Header, Request
 
 JSON_TYPE = "application/json; charset=utf-8"
 

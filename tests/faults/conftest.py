@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from engines.engine import Options
-from engines.kafka import Kafka
-from engines.ports import free_ports
-from engines.s3 import S3
-from engines.stack import bring_up, take_down
+from cryptoproxy.engines.engine import Options
+from cryptoproxy.engines.kafka import Kafka
+from cryptoproxy.engines.ports import free_ports
+from cryptoproxy.engines.s3 import S3
+from cryptoproxy.engines.stack import bring_up, take_down
 from tests.faults import table
 from tests.faults.rig import Engines, Rig
 

@@ -12,13 +12,13 @@ from typing import Any
 
 from kafka import TopicPartition
 
-from common.clients import kafka as kafka_client
-from common.record import from_iso
-from common.settings import Settings
-from common.settings.catalogue import S3
-from lake import reader
-from lake.objects import lines_of
-from lake.store import Store
+from cryptoproxy.common.clients import kafka as kafka_client
+from cryptoproxy.common.record import from_iso
+from cryptoproxy.common.settings import Settings
+from cryptoproxy.common.settings.catalogue import S3
+from cryptoproxy.lake import reader
+from cryptoproxy.lake.objects import lines_of
+from cryptoproxy.lake.store import Store
 
 NOW_FAR_AHEAD = 2**62
 

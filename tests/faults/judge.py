@@ -22,7 +22,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.ledger import Entry
+from cryptoproxy.sandbox.ledger import Entry
 from tests.faults import reading
 from tests.faults.evidence import Found, identity, milliseconds, slots_of
 

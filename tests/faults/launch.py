@@ -1,4 +1,4 @@
-"""The poller as `python -m producer` runs it, with what tests need beside: another clock, shorter times, a sudden end.
+"""The poller as `python -m cryptoproxy.producer` runs it, with what tests need beside: another clock, shorter times, a sudden end.
 
 | environment | does |
 |---|---|
@@ -21,8 +21,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from common.clock import SystemClock
-from common.start import start
+from cryptoproxy.common.clock import SystemClock
+from cryptoproxy.common.start import start
 
 
 class SteppedClock(SystemClock):
@@ -115,19 +115,19 @@ def one_link(owner: Any, name: str, due: Countdown) -> None:
 
 
 POINTS: dict[str, tuple[Wrap, str, str]] = {
-    "fetched": (after, "producer.fetch:Fetcher", "get"),
-    "half-written": (half_written, "producer.outbox.files", "write"),
-    "written": (after, "producer.outbox.files", "write"),
-    "marked": (after, "producer.outbox.files:Mark", "advance"),
-    "one-link": (one_link, "producer.outbox.files", "link"),
-    "linked": (after, "producer.outbox.files", "link"),
-    "kept": (after, "producer.outbox.outbox:Outbox", "keep"),
-    "sent": (after, "producer.publish:Publisher", "_send_waiting"),
-    "acknowledged": (before, "producer.publish:Publisher", "_leave"),
-    "before-put": (before, "lake.store:Store", "put"),
-    "put": (after, "lake.store:Store", "put"),
-    "leaving": (after, "producer.outbox.outbox:Outbox", "done"),
-    "left": (after, "producer.archive:Archiver", "_leave"),
+    "fetched": (after, "cryptoproxy.producer.fetch:Fetcher", "get"),
+    "half-written": (half_written, "cryptoproxy.producer.outbox.files", "write"),
+    "written": (after, "cryptoproxy.producer.outbox.files", "write"),
+    "marked": (after, "cryptoproxy.producer.outbox.files:Mark", "advance"),
+    "one-link": (one_link, "cryptoproxy.producer.outbox.files", "link"),
+    "linked": (after, "cryptoproxy.producer.outbox.files", "link"),
+    "kept": (after, "cryptoproxy.producer.outbox.outbox:Outbox", "keep"),
+    "sent": (after, "cryptoproxy.producer.publish:Publisher", "_send_waiting"),
+    "acknowledged": (before, "cryptoproxy.producer.publish:Publisher", "_leave"),
+    "before-put": (before, "cryptoproxy.lake.store:Store", "put"),
+    "put": (after, "cryptoproxy.lake.store:Store", "put"),
+    "leaving": (after, "cryptoproxy.producer.outbox.outbox:Outbox", "done"),
+    "left": (after, "cryptoproxy.producer.archive:Archiver", "_leave"),
 }
 """The steps of a poll from the upstream to Kafka and S3, and where in the code each is."""
 
@@ -140,8 +140,8 @@ def arm(point: str, times: int) -> None:
 
 
 def main() -> int:
-    from producer import once
-    from producer.wiring import Poller
+    from cryptoproxy.producer import once
+    from cryptoproxy.producer.wiring import Poller
 
     patch(json.loads(os.environ.get("TEST_PATCH", "{}")))
     if point := os.environ.get("TEST_DIE"):

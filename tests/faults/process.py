@@ -15,7 +15,7 @@ from pathlib import Path
 
 import requests
 
-from common.settings.child import child_environment
+from cryptoproxy.common.settings.child import child_environment
 from tests.conftest import wait_until
 from tests.faults import launch
 
@@ -28,9 +28,9 @@ _OUTAGE = re.compile(r"(\S+): polled again at \S+; (\d+) slots missed")
 
 
 class PollerProcess:
-    """Started at once. With ``test`` (what `launch` understands) by the test launcher, else by `python -m producer`."""
+    """Started at once. With ``test`` (what `launch` understands) by the test launcher, else by `python -m cryptoproxy.producer`."""
 
-    module = "producer"
+    module = "cryptoproxy.producer"
     launcher = launch.__file__
 
     def __init__(
@@ -41,12 +41,11 @@ class PollerProcess:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.outbox = Path(texts["OUTBOX_DIR"])
         inherited = {name: text for name, text in os.environ.items() if not name.startswith("TEST_")}
-        paths = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
         self._lines: list[str] = []
         self.started = time.monotonic()
         self._process = subprocess.Popen(
             [sys.executable, "-m", self.module] if test is None else [sys.executable, self.launcher],
-            env=child_environment(texts, inherited) | dict(test or {}) | {"PYTHONPATH": paths},
+            env=child_environment(texts, inherited) | dict(test or {}) | {"PYTHONPATH": str(ROOT)},
             cwd=self.folder,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,  # not a file: some cases forbid the process to write one

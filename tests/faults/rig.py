@@ -11,13 +11,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from common import topics
-from common.clients import kafka as kafka_client
-from common.settings import Settings
-from engines.kafka import Kafka
-from engines.s3 import S3
-from lake.store import Store
-from sandbox import FaultProxy, Limits, Sandbox
+from cryptoproxy.common import topics
+from cryptoproxy.common.clients import kafka as kafka_client
+from cryptoproxy.common.settings import Settings
+from cryptoproxy.engines.kafka import Kafka
+from cryptoproxy.engines.s3 import S3
+from cryptoproxy.lake.store import Store
+from cryptoproxy.sandbox import FaultProxy, Limits, Sandbox
 from tests.conftest import wait_until
 from tests.faults import evidence
 from tests.faults.judge import Case, Verdict, judge

@@ -11,10 +11,10 @@ import pytest
 from click.testing import CliRunner
 from kafka.admin import ConfigResource, ConfigResourceType
 
-from cli.dead_letters import dead_letters
-from common.clients import kafka as kafka_client
-from engines.kafka import Kafka
-from sandbox import Rule
+from cryptoproxy.cli.dead_letters import dead_letters
+from cryptoproxy.common.clients import kafka as kafka_client
+from cryptoproxy.engines.kafka import Kafka
+from cryptoproxy.sandbox import Rule
 from tests.conftest import wait_until
 from tests.faults import evidence
 from tests.faults.conftest import Report
@@ -22,7 +22,7 @@ from tests.faults.process import PollerProcess
 from tests.faults.rig import Rig
 
 ALONE = {"TEST_ALONE": "1"}
-SOON = {"TEST_PATCH": json.dumps({"producer.publish.ACK_SECONDS": 3.0})}
+SOON = {"TEST_PATCH": json.dumps({"cryptoproxy.producer.publish.ACK_SECONDS": 3.0})}
 
 
 def wait_stored(rig: Rig, poller: PollerProcess, more: int) -> None:
@@ -219,8 +219,8 @@ def test_kafka_is_gone_for_longer_than_the_delivery_timeout_and_the_client_hangs
 ) -> None:
     """The own watch on acknowledgements is put out of action, so that the client's batches expire in it."""
     patch = {
-        "producer.publish.ACK_SECONDS": 100_000.0,
-        "producer.publish.DELIVERY_TIMEOUT_MS": delivery_timeout * 1000,
+        "cryptoproxy.producer.publish.ACK_SECONDS": 100_000.0,
+        "cryptoproxy.producer.publish.DELIVERY_TIMEOUT_MS": delivery_timeout * 1000,
     }
     poller = rig.start(test={"TEST_PATCH": json.dumps(patch)})
     poller.wait_polls(2)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sandbox import Rule
+from cryptoproxy.sandbox import Rule
 from tests.conftest import wait_until
 from tests.faults import evidence
 from tests.faults.conftest import Report

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from common.record import iso
-from sandbox.ledger import Entry
+from cryptoproxy.common.record import iso
+from cryptoproxy.sandbox.ledger import Entry
 from tests.faults.evidence import Found, identity
 from tests.faults.judge import Case, Verdict, judge
 

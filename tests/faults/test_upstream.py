@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sandbox import Rule
+from cryptoproxy.sandbox import Rule
 from tests.faults.conftest import Report
 from tests.faults.process import PollerProcess
 from tests.faults.rig import Engines, Rig
@@ -17,8 +17,8 @@ from tests.faults.rig import Engines, Rig
 COINGECKO, BINANCE = "/coins/markets", "/ticker/24hr"
 OTHER = {"coingecko": "binance", "binance": "coingecko"}
 GATE_SECONDS = {
-    "producer.sources.coingecko_refusals.BLOCKED_SECONDS": 2,
-    "producer.sources.binance_refusals.BLOCKED_SECONDS": 2,
+    "cryptoproxy.producer.sources.coingecko_refusals.BLOCKED_SECONDS": 2,
+    "cryptoproxy.producer.sources.binance_refusals.BLOCKED_SECONDS": 2,
 }
 """Really a minute: so long nothing is sent after a gate's 403. The long case below waits for it."""
 

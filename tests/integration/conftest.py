@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 from kafka import errors as kafka_errors
 
-from common import topics
-from common.clients import elastic
-from common.clients import kafka as kafka_client
-from common.clock import SystemClock
-from common.record import iso
-from common.settings import Settings
-from consumer import template
-from engines.ports import Ports
-from engines.stack import Endpoints, Memory, Stack
-from lake.store import Store
+from cryptoproxy.common import topics
+from cryptoproxy.common.clients import elastic
+from cryptoproxy.common.clients import kafka as kafka_client
+from cryptoproxy.common.clock import SystemClock
+from cryptoproxy.common.record import iso
+from cryptoproxy.common.settings import Settings
+from cryptoproxy.consumer import template
+from cryptoproxy.engines.ports import Ports
+from cryptoproxy.engines.stack import Endpoints, Memory, Stack
+from cryptoproxy.lake.store import Store
 from tests.conftest import wait_until
 
 

@@ -15,15 +15,15 @@ import pytest
 import requests
 from kafka import TopicPartition
 
-from common.clients import elastic
-from common.clients import kafka as kafka_client
-from common.record import document_id, from_iso
-from common.record.codec import decode
-from common.settings import Settings
-from common.settings.child import child_environment
-from lake.objects import lines_of
-from lake.store import Store
-from sandbox import Sandbox
+from cryptoproxy.common.clients import elastic
+from cryptoproxy.common.clients import kafka as kafka_client
+from cryptoproxy.common.record import document_id, from_iso
+from cryptoproxy.common.record.codec import decode
+from cryptoproxy.common.settings import Settings
+from cryptoproxy.common.settings.child import child_environment
+from cryptoproxy.lake.objects import lines_of
+from cryptoproxy.lake.store import Store
+from cryptoproxy.sandbox import Sandbox
 from tests.conftest import wait_until
 from tests.integration.conftest import World
 
@@ -33,10 +33,14 @@ NOW_FAR_AHEAD = 2**62
 
 @contextmanager
 def process(name: str, world: World, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """`python -m producer` or `python -m consumer`; asked to end at the end, and then it must end well."""
+    """`python -m cryptoproxy.producer` or `python -m cryptoproxy.consumer`; asked to end at the end, and then it must end well."""
     log = (folder / f"{name}.log").open("wb")
     running = subprocess.Popen(
-        [sys.executable, "-m", name], env=child_environment(world.texts), cwd=folder, stdout=log, stderr=log
+        [sys.executable, "-m", f"cryptoproxy.{name}"],
+        env=child_environment(world.texts),
+        cwd=folder,
+        stdout=log,
+        stderr=log,
     )
     try:
         yield running

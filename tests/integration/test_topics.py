@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from kafka.admin import ConfigResource, ConfigResourceType
 
-from common import topics
-from common.clients import kafka as kafka_client
-from common.errors import OperatorError
+from cryptoproxy.common import topics
+from cryptoproxy.common.clients import kafka as kafka_client
+from cryptoproxy.common.errors import OperatorError
 from tests.conftest import wait_until
 from tests.integration.conftest import World
 

@@ -10,9 +10,9 @@ import click
 from rich.console import Console
 from rich.live import Live
 
-from cli.demo.stage import Stage
-from cli.demo.tally import Counter, Tally, metrics_of
-from cli.demo.view import Moment, picture, plain
+from cryptoproxy.cli.demo.stage import Stage
+from cryptoproxy.cli.demo.tally import Counter, Tally, metrics_of
+from cryptoproxy.cli.demo.view import Moment, picture, plain
 
 SETTLE_SECONDS = 60.0
 _PLAIN_EVERY = 5.0

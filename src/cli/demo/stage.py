@@ -11,12 +11,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from common.errors import OperatorError
-from common.settings import Settings
-from common.settings.child import child_environment
-from engines.ports import Ports, free_ports
-from engines.stack import Memory, Stack
-from sandbox.app import Sandbox
+from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.common.settings import Settings
+from cryptoproxy.common.settings.child import child_environment
+from cryptoproxy.engines.ports import Ports, free_ports
+from cryptoproxy.engines.stack import Memory, Stack
+from cryptoproxy.sandbox.app import Sandbox
 
 STOP_SECONDS = 15.0
 
@@ -81,7 +81,7 @@ class Stage:
 
     def _run_setup(self, texts: Mapping[str, str]) -> None:
         done = subprocess.run(
-            [sys.executable, "-m", "cli.main", "setup"],
+            [sys.executable, "-m", "cryptoproxy.cli.main", "setup"],
             env=child_environment(texts), capture_output=True, text=True, check=False, cwd=self.folder,
         )  # fmt: skip
         if done.returncode:
@@ -92,7 +92,7 @@ class Stage:
     def _spawn(self, name: str, texts: Mapping[str, str]) -> subprocess.Popen[bytes]:
         with self.log_file(name).open("wb") as output:
             return subprocess.Popen(
-                [sys.executable, "-m", name], env=child_environment(texts), cwd=self.folder,
+                [sys.executable, "-m", f"cryptoproxy.{name}"], env=child_environment(texts), cwd=self.folder,
                 stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
 

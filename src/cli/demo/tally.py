@@ -9,11 +9,11 @@ import requests
 from kafka import TopicPartition
 from prometheus_client.parser import text_string_to_metric_families
 
-from common.clients import elastic
-from common.clients import kafka as kafka_client
-from common.settings import Settings
-from lake.objects import lines_of
-from lake.store import Store
+from cryptoproxy.common.clients import elastic
+from cryptoproxy.common.clients import kafka as kafka_client
+from cryptoproxy.common.settings import Settings
+from cryptoproxy.lake.objects import lines_of
+from cryptoproxy.lake.store import Store
 
 
 @dataclass(frozen=True, slots=True)

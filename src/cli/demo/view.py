@@ -11,7 +11,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from common.settings import Settings
+from cryptoproxy.common.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)

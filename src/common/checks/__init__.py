@@ -7,8 +7,8 @@
 | ``s3`` | an object put, read and deleted |
 """
 
-from common.checks.elastic import check_elasticsearch
-from common.checks.kafka import check_kafka
-from common.checks.s3 import check_s3
+from cryptoproxy.common.checks.elastic import check_elasticsearch
+from cryptoproxy.common.checks.kafka import check_kafka
+from cryptoproxy.common.checks.s3 import check_s3
 
 __all__ = ["check_elasticsearch", "check_kafka", "check_s3"]

@@ -6,10 +6,10 @@ import elastic_transport
 import elasticsearch
 from elasticsearch import Elasticsearch
 
-from common.clients import elastic
-from common.errors import OperatorError
-from common.record import Period, index_name
-from common.settings.catalogue import Elasticsearch as ElasticsearchSettings
+from cryptoproxy.common.clients import elastic
+from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.common.record import Period, index_name
+from cryptoproxy.common.settings.catalogue import Elasticsearch as ElasticsearchSettings
 
 # It passes every door that a good document passes (network, login, role, index, blocks), then is refused as
 # unreadable: the indexer's role may create documents, and nobody's may delete them.

@@ -11,10 +11,10 @@ from typing import Any
 from kafka import TopicPartition
 from kafka import errors as kafka_errors
 
-from common.clients import kafka as kafka_client
-from common.clients.beginning import LOGIN_ERRORS
-from common.errors import CryptoProxyError, OperatorError, TransientError
-from common.settings.catalogue import Kafka
+from cryptoproxy.common.clients import kafka as kafka_client
+from cryptoproxy.common.clients.beginning import LOGIN_ERRORS
+from cryptoproxy.common.errors import CryptoProxyError, OperatorError, TransientError
+from cryptoproxy.common.settings.catalogue import Kafka
 
 _SECONDS = 5.0
 _LISTEN_SECONDS = 0.3

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import uuid
 
-from common.clients import s3
-from common.errors import TransientError
-from common.settings.catalogue import S3
+from cryptoproxy.common.clients import s3
+from cryptoproxy.common.errors import TransientError
+from cryptoproxy.common.settings.catalogue import S3
 
 
 def check_s3(settings: S3) -> str:

@@ -7,9 +7,9 @@ from typing import Any
 import elastic_transport
 import msgspec
 
-from common.clients.lean import Elasticsearch, JsonSerializer, NdjsonSerializer
-from common.errors import CryptoProxyError, OperatorError, SizeError, TransientError
-from common.settings.catalogue import Elasticsearch as ElasticsearchSettings
+from cryptoproxy.common.clients.lean import Elasticsearch, JsonSerializer, NdjsonSerializer
+from cryptoproxy.common.errors import CryptoProxyError, OperatorError, SizeError, TransientError
+from cryptoproxy.common.settings.catalogue import Elasticsearch as ElasticsearchSettings
 
 CREATED: dict[str, Any] = {"create": {"status": 201}}
 """What is said of a line that has become a document, and nothing else, under the indexer's filter."""

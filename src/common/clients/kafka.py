@@ -8,10 +8,10 @@ from typing import Any
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka import errors as kafka_errors
 
-from common.clients.beginning import LOGIN_ERRORS, SecretError, TlsRefusedError, made, refusal
-from common.clients.partitioner import KeyPartitioner
-from common.errors import CryptoProxyError, OperatorError, TransientError
-from common.settings.catalogue import Kafka
+from cryptoproxy.common.clients.beginning import LOGIN_ERRORS, SecretError, TlsRefusedError, made, refusal
+from cryptoproxy.common.clients.partitioner import KeyPartitioner
+from cryptoproxy.common.errors import CryptoProxyError, OperatorError, TransientError
+from cryptoproxy.common.settings.catalogue import Kafka
 
 BOOTSTRAP_TIMEOUT_MS = 5_000
 """How long a new client looks for a broker. Short: the loop that builds it tries again and says so."""

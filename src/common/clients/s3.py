@@ -8,8 +8,8 @@ import boto3
 from botocore import exceptions as boto_errors
 from botocore.config import Config
 
-from common.errors import CryptoProxyError, OperatorError, TransientError
-from common.settings.catalogue import S3
+from cryptoproxy.common.errors import CryptoProxyError, OperatorError, TransientError
+from cryptoproxy.common.settings.catalogue import S3
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -14,11 +14,17 @@ The bytes on the topic are the bytes in the index (``_source``) and a line in th
 | ``compatibility`` | whether a newer schema keeps what an older one promised |
 """
 
-from common.record.codec import decode, encode
-from common.record.contract import MAX_RECORD_BYTES, RECORD_HEADERS, SCHEMA_VERSION, SCHEMA_VERSION_HEADER, Record
-from common.record.letters import LETTER_HEADERS, NOWHERE, letter_headers
-from common.record.names import Period, document_id, index_name, key, key_of, lake_object
-from common.record.times import from_iso, iso, slot_of
+from cryptoproxy.common.record.codec import decode, encode
+from cryptoproxy.common.record.contract import (
+    MAX_RECORD_BYTES,
+    RECORD_HEADERS,
+    SCHEMA_VERSION,
+    SCHEMA_VERSION_HEADER,
+    Record,
+)
+from cryptoproxy.common.record.letters import LETTER_HEADERS, NOWHERE, letter_headers
+from cryptoproxy.common.record.names import Period, document_id, index_name, key, key_of, lake_object
+from cryptoproxy.common.record.times import from_iso, iso, slot_of
 
 __all__ = [
     "LETTER_HEADERS",

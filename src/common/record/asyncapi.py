@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from common.record.codec import encode
-from common.record.contract import (
+from cryptoproxy.common.record.codec import encode
+from cryptoproxy.common.record.contract import (
     ASSET_ID_PATTERN,
     MAX_RECORD_BYTES,
     QUOTE_PATTERN,
@@ -16,9 +16,9 @@ from common.record.contract import (
     SOURCE_PATTERN,
     Record,
 )
-from common.record.letters import LETTER_HEADERS
-from common.record.names import key
-from common.record.schema import json_schema
+from cryptoproxy.common.record.letters import LETTER_HEADERS
+from cryptoproxy.common.record.names import key
+from cryptoproxy.common.record.schema import json_schema
 
 TOPIC = "crypto-data"
 _BINDING = "0.5.0"

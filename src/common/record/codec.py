@@ -10,16 +10,16 @@ from typing import Any
 
 import msgspec
 
-from common.errors import PoisonError
-from common.record.contract import (
+from cryptoproxy.common.errors import PoisonError
+from cryptoproxy.common.record.contract import (
     ASSET_ID_PATTERN,
     MAX_RECORD_BYTES,
     QUOTE_PATTERN,
     SOURCE_PATTERN,
     Record,
 )
-from common.record.names import MAX_DOCUMENT_ID_BYTES
-from common.record.times import from_iso, moment_of
+from cryptoproxy.common.record.names import MAX_DOCUMENT_ID_BYTES
+from cryptoproxy.common.record.times import from_iso, moment_of
 
 EARLIEST_MS = 1_230_768_000_000
 """2009-01-01: before that there was no asset to record."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from common.record.times import iso
+from cryptoproxy.common.record.times import iso
 
 LETTER_HEADERS = ("dlq-reason", "dlq-error", "dlq-topic", "dlq-partition", "dlq-offset", "dlq-time")
 MAX_ERROR_BYTES = 1024

@@ -10,8 +10,8 @@ from functools import lru_cache
 
 import msgspec
 
-from common.record.contract import Record
-from common.record.times import from_iso, iso
+from cryptoproxy.common.record.contract import Record
+from cryptoproxy.common.record.times import from_iso, iso
 
 MAX_DOCUMENT_ID_BYTES = 512
 """Elasticsearch refuses a longer ``_id``, and with it the whole bulk request."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from common.record.contract import SCHEMA_VERSION, Record
+from cryptoproxy.common.record.contract import SCHEMA_VERSION, Record
 
 
 def json_schema() -> dict[str, Any]:

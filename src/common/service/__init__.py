@@ -9,8 +9,8 @@
 | ``process`` | start, watch and end them; exit codes |
 """
 
-from common.service.health import Health
-from common.service.loop import Loop
-from common.service.process import Service
+from cryptoproxy.common.service.health import Health
+from cryptoproxy.common.service.loop import Loop
+from cryptoproxy.common.service.process import Service
 
 __all__ = ["Health", "Loop", "Service"]

@@ -18,9 +18,9 @@ from urllib.parse import parse_qs
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from common.errors import OperatorError
-from common.metrics import HeldUp
-from common.service.health import Health
+from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.common.metrics import HeldUp
+from cryptoproxy.common.service.health import Health
 
 log = logging.getLogger(__name__)
 

@@ -19,11 +19,11 @@ from typing import NoReturn
 
 from prometheus_client import CollectorRegistry
 
-from common.errors import CryptoProxyError
-from common.service import garbage
-from common.service.health import Health
-from common.service.http import HealthServer
-from common.service.loop import Loop
+from cryptoproxy.common.errors import CryptoProxyError
+from cryptoproxy.common.service import garbage
+from cryptoproxy.common.service.health import Health
+from cryptoproxy.common.service.http import HealthServer
+from cryptoproxy.common.service.loop import Loop
 
 log = logging.getLogger(__name__)
 

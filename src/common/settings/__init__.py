@@ -14,7 +14,7 @@
 | ``elsewhere`` | names that look like a setting and are none |
 """
 
-from common.settings.in_force import Settings
-from common.settings.secret import Secret
+from cryptoproxy.common.settings.in_force import Settings
+from cryptoproxy.common.settings.secret import Secret
 
 __all__ = ["Secret", "Settings"]

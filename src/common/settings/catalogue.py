@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from common.settings import kinds
-from common.settings.loading import secret, setting
-from common.settings.secret import Secret
+from cryptoproxy.common.settings import kinds
+from cryptoproxy.common.settings.loading import secret, setting
+from cryptoproxy.common.settings.secret import Secret
 
 SOURCE_NAMES = ("coingecko", "binance", "bybit-linear", "bybit-inverse", "bybit-spot")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from common.settings.catalogue import SECTIONS
-from common.settings.loading import declared_in
+from cryptoproxy.common.settings.catalogue import SECTIONS
+from cryptoproxy.common.settings.loading import declared_in
 
 _DECLARED = [declared for section in SECTIONS.values() for _, declared in declared_in(section)]
 SPELLINGS = frozenset(each.name for each in _DECLARED) | {f"{each.name}_FILE" for each in _DECLARED if each.secret}

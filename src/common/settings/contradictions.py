@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from common.settings.catalogue import S3, Elasticsearch, Kafka, Sections, Upstreams
-from common.settings.loopback import host_of, is_loopback
+from cryptoproxy.common.settings.catalogue import S3, Elasticsearch, Kafka, Sections, Upstreams
+from cryptoproxy.common.settings.loopback import host_of, is_loopback
 
 
 def contradictions(settings: Sections, *, but_of: Iterable[str] = ()) -> list[str]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import textwrap
 
-from common.settings.catalogue import SECTIONS
-from common.settings.elsewhere import CALLED_ELSEWHERE
-from common.settings.loading import Declared, declared_in
+from cryptoproxy.common.settings.catalogue import SECTIONS
+from cryptoproxy.common.settings.elsewhere import CALLED_ELSEWHERE
+from cryptoproxy.common.settings.loading import Declared, declared_in
 
 _INTRODUCTION = """\
 # Settings

@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Iterable
 
-from common.settings.child import SPELLINGS
+from cryptoproxy.common.settings.child import SPELLINGS
 
 CALLED_ELSEWHERE = {
     "CRYPTO_API_ENDPOINT": "`COINGECKO_BASE_URL`, `BINANCE_BASE_URL` or `BYBIT_BASE_URL`, without the path of the call",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from common.settings.catalogue import SECTIONS, Sections
-from common.settings.contradictions import contradictions
-from common.settings.loading import load_section, raise_if_any, read_environment
+from cryptoproxy.common.settings.catalogue import SECTIONS, Sections
+from cryptoproxy.common.settings.contradictions import contradictions
+from cryptoproxy.common.settings.loading import load_section, raise_if_any, read_environment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

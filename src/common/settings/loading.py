@@ -12,9 +12,9 @@ from typing import Any
 
 from dotenv import dotenv_values
 
-from common.errors import SettingsError
-from common.settings.kinds import Kind
-from common.settings.secret import MASK, Secret
+from cryptoproxy.common.errors import SettingsError
+from cryptoproxy.common.settings.kinds import Kind
+from cryptoproxy.common.settings.secret import MASK, Secret
 
 
 @dataclass(frozen=True, slots=True)

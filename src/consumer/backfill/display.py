@@ -9,7 +9,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from consumer.backfill.span import written
+from cryptoproxy.consumer.backfill.span import written
 
 LINE_SECONDS = 10.0
 

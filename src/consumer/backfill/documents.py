@@ -11,11 +11,11 @@ import elastic_transport
 import elasticsearch
 from elasticsearch import Elasticsearch
 
-from common.clients import elastic
-from common.record import Period, iso
-from common.settings.catalogue import Elasticsearch as ElasticsearchSettings
-from consumer.backfill.span import Span, period_of
-from consumer.template import verify
+from cryptoproxy.common.clients import elastic
+from cryptoproxy.common.record import Period, iso
+from cryptoproxy.common.settings.catalogue import Elasticsearch as ElasticsearchSettings
+from cryptoproxy.consumer.backfill.span import Span, period_of
+from cryptoproxy.consumer.template import verify
 
 log = logging.getLogger(__name__)
 

@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
-from common.errors import PoisonError
-from common.record import decode, document_id, from_iso
-from consumer.backfill.span import HOUR_MS, Span
-from consumer.dead_letter_reader import Letter
+from cryptoproxy.common.errors import PoisonError
+from cryptoproxy.common.record import decode, document_id, from_iso
+from cryptoproxy.consumer.backfill.span import HOUR_MS, Span
+from cryptoproxy.consumer.dead_letter_reader import Letter
 
 _FOREVER_MS = 2**62
 

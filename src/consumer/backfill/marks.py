@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from common.errors import OperatorError
-from common.record import from_iso, iso
+from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.common.record import from_iso, iso
 
 log = logging.getLogger(__name__)
 

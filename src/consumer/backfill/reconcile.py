@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from common.errors import OperatorError
-from consumer.backfill.compare import Difference, compare
-from consumer.backfill.display import Display
-from consumer.backfill.documents import Documents
-from consumer.backfill.letters import DeadIds
-from consumer.backfill.span import Span
-from lake.archive import Archive, Fault, ignore
+from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.consumer.backfill.compare import Difference, compare
+from cryptoproxy.consumer.backfill.display import Display
+from cryptoproxy.consumer.backfill.documents import Documents
+from cryptoproxy.consumer.backfill.letters import DeadIds
+from cryptoproxy.consumer.backfill.span import Span
+from cryptoproxy.lake.archive import Archive, Fault, ignore
 
 
 @dataclass(slots=True)

@@ -16,17 +16,17 @@ from functools import partial
 from itertools import islice
 from typing import TypeVar
 
-from common.errors import OperatorError, TransientError
-from common.log import Limited
-from common.retry import Backoff
-from common.service import Health
-from consumer.backfill.display import Display
-from consumer.backfill.marks import Marks, Totals
-from consumer.backfill.rate import Rate
-from consumer.backfill.span import HOUR_MS, Span
-from consumer.backfill.targets import Sent, Target
-from consumer.workers import Workers
-from lake.archive import Archive, Fault, Stored
+from cryptoproxy.common.errors import OperatorError, TransientError
+from cryptoproxy.common.log import Limited
+from cryptoproxy.common.retry import Backoff
+from cryptoproxy.common.service import Health
+from cryptoproxy.consumer.backfill.display import Display
+from cryptoproxy.consumer.backfill.marks import Marks, Totals
+from cryptoproxy.consumer.backfill.rate import Rate
+from cryptoproxy.consumer.backfill.span import HOUR_MS, Span
+from cryptoproxy.consumer.backfill.targets import Sent, Target
+from cryptoproxy.consumer.workers import Workers
+from cryptoproxy.lake.archive import Archive, Fault, Stored
 
 log = logging.getLogger(__name__)
 

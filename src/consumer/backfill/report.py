@@ -8,10 +8,10 @@ from typing import Any
 
 from rich.table import Table
 
-from common.record import NOWHERE, iso
-from consumer.backfill.compare import Difference
-from consumer.backfill.reconcile import Outcome
-from consumer.backfill.span import Span, written
+from cryptoproxy.common.record import NOWHERE, iso
+from cryptoproxy.consumer.backfill.compare import Difference
+from cryptoproxy.consumer.backfill.reconcile import Outcome
+from cryptoproxy.consumer.backfill.span import Span, written
 
 _ROWS = 200
 

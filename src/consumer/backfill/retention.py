@@ -9,10 +9,10 @@ import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from consumer.backfill.display import Display
-from consumer.backfill.documents import Documents
-from consumer.backfill.span import Span
-from lake.archive import Archive, Fault
+from cryptoproxy.consumer.backfill.display import Display
+from cryptoproxy.consumer.backfill.documents import Documents
+from cryptoproxy.consumer.backfill.span import Span
+from cryptoproxy.lake.archive import Archive, Fault
 
 log = logging.getLogger(__name__)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
-from common.record import Period, index_name, iso
-from lake.span import HOUR_MS, Span, written
+from cryptoproxy.common.record import Period, index_name, iso
+from cryptoproxy.lake.span import HOUR_MS, Span, written
 
 __all__ = ["HOUR_MS", "Span", "period_of", "written"]
 

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from common.errors import TransientError
-from common.record import Period
-from consumer.batch import read
-from consumer.delivery import Delivery
-from lake.archive import Fault, Stored
+from cryptoproxy.common.errors import TransientError
+from cryptoproxy.common.record import Period
+from cryptoproxy.consumer.batch import read
+from cryptoproxy.consumer.delivery import Delivery
+from cryptoproxy.lake.archive import Fault, Stored
 
 
 @dataclass(slots=True)

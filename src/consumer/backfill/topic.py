@@ -8,15 +8,15 @@ from typing import Any
 
 from kafka import errors as kafka_errors
 
-from common.clients import kafka as kafka_client
-from common.clients.discard import discard
-from common.errors import OperatorError
-from common.record import RECORD_HEADERS
-from common.retry import Backoff
-from common.service import Health
-from common.settings.catalogue import Kafka
-from consumer.backfill.targets import Sent
-from lake.archive import Fault, Stored
+from cryptoproxy.common.clients import kafka as kafka_client
+from cryptoproxy.common.clients.discard import discard
+from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.common.record import RECORD_HEADERS
+from cryptoproxy.common.retry import Backoff
+from cryptoproxy.common.service import Health
+from cryptoproxy.common.settings.catalogue import Kafka
+from cryptoproxy.consumer.backfill.targets import Sent
+from cryptoproxy.lake.archive import Fault, Stored
 
 log = logging.getLogger(__name__)
 

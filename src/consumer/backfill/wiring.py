@@ -12,28 +12,28 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 from rich.console import Console
 
-from common.clients import elastic
-from common.clock import Clock, SystemClock
-from common.errors import OperatorError
-from common.metrics import IndexerMetrics
-from common.record import Period, iso
-from common.service import Health
-from common.settings import Settings
-from consumer import dead_letter_reader
-from consumer.backfill import topic as topic_target
-from consumer.backfill.display import Display
-from consumer.backfill.documents import Documents
-from consumer.backfill.letters import gather
-from consumer.backfill.marks import Marks, Totals
-from consumer.backfill.rate import Rate
-from consumer.backfill.reconcile import Outcome, reconcile
-from consumer.backfill.replay import Patience, Replay
-from consumer.backfill.retention import Retention
-from consumer.backfill.span import Span
-from consumer.backfill.targets import IndexTarget, Target
-from consumer.wiring import delivery
-from lake.store import Store
-from lake.whole import whole_lake
+from cryptoproxy.common.clients import elastic
+from cryptoproxy.common.clock import Clock, SystemClock
+from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.common.metrics import IndexerMetrics
+from cryptoproxy.common.record import Period, iso
+from cryptoproxy.common.service import Health
+from cryptoproxy.common.settings import Settings
+from cryptoproxy.consumer import dead_letter_reader
+from cryptoproxy.consumer.backfill import topic as topic_target
+from cryptoproxy.consumer.backfill.display import Display
+from cryptoproxy.consumer.backfill.documents import Documents
+from cryptoproxy.consumer.backfill.letters import gather
+from cryptoproxy.consumer.backfill.marks import Marks, Totals
+from cryptoproxy.consumer.backfill.rate import Rate
+from cryptoproxy.consumer.backfill.reconcile import Outcome, reconcile
+from cryptoproxy.consumer.backfill.replay import Patience, Replay
+from cryptoproxy.consumer.backfill.retention import Retention
+from cryptoproxy.consumer.backfill.span import Span
+from cryptoproxy.consumer.backfill.targets import IndexTarget, Target
+from cryptoproxy.consumer.wiring import delivery
+from cryptoproxy.lake.store import Store
+from cryptoproxy.lake.whole import whole_lake
 
 SEARCH_SECONDS = 120.0
 

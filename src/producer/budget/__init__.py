@@ -23,9 +23,9 @@ another machine (the compacted topic).
 the Kafka client along.
 """
 
-from producer.budget.budget import Budget
-from producer.budget.limits import Limit, Limits, limits_of
-from producer.budget.plan import Demand, Plan, demand_of, plan
+from cryptoproxy.producer.budget.budget import Budget
+from cryptoproxy.producer.budget.limits import Limit, Limits, limits_of
+from cryptoproxy.producer.budget.plan import Demand, Plan, demand_of, plan
 
 __all__ = [
     "Budget",

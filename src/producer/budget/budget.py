@@ -9,19 +9,19 @@ from collections.abc import Hashable, Mapping
 from functools import partial
 from pathlib import Path
 
-from common.clock import Clock
-from common.errors import OperatorError
-from common.log import Limited
-from common.metrics import PollerMetrics
-from common.record import iso
-from producer.budget import counts as of_counts
-from producer.budget.decision import Verdict, decide
-from producer.budget.ledger import Ledger
-from producer.budget.limits import MONTH, Limit, Limits
-from producer.budget.state import DamagedStateError, State, decode, encode
-from producer.budget.timeline import Moment
-from producer.budget.turns import Turns
-from producer.budget.window import MINUTE, WINDOWS
+from cryptoproxy.common.clock import Clock
+from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.common.log import Limited
+from cryptoproxy.common.metrics import PollerMetrics
+from cryptoproxy.common.record import iso
+from cryptoproxy.producer.budget import counts as of_counts
+from cryptoproxy.producer.budget.decision import Verdict, decide
+from cryptoproxy.producer.budget.ledger import Ledger
+from cryptoproxy.producer.budget.limits import MONTH, Limit, Limits
+from cryptoproxy.producer.budget.state import DamagedStateError, State, decode, encode
+from cryptoproxy.producer.budget.timeline import Moment
+from cryptoproxy.producer.budget.turns import Turns
+from cryptoproxy.producer.budget.window import MINUTE, WINDOWS
 
 log = logging.getLogger(__name__)
 

@@ -8,9 +8,9 @@ from typing import Annotated
 import msgspec
 from msgspec.structs import replace
 
-from producer.budget import months, window
-from producer.budget.limits import Limits
-from producer.budget.window import WINDOWS, Window
+from cryptoproxy.producer.budget import months, window
+from cryptoproxy.producer.budget.limits import Limits
+from cryptoproxy.producer.budget.window import WINDOWS, Window
 
 LONGEST_BAN_SECONDS = 3 * 86_400.0
 """Binance's longest. Whoever says more has a broken clock."""

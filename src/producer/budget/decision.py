@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from producer.budget import window
-from producer.budget.counts import Counts
-from producer.budget.limits import Limit, Limits
-from producer.budget.timeline import Moment
-from producer.budget.window import WINDOWS
+from cryptoproxy.producer.budget import window
+from cryptoproxy.producer.budget.counts import Counts
+from cryptoproxy.producer.budget.limits import Limit, Limits
+from cryptoproxy.producer.budget.timeline import Moment
+from cryptoproxy.producer.budget.window import WINDOWS
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
-from common.errors import OperatorError
-from producer.budget.state import DamagedStateError, State, decode, encode
-from producer.outbox.files import sync_folder
+from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.producer.budget.state import DamagedStateError, State, decode, encode
+from cryptoproxy.producer.outbox.files import sync_folder
 
 log = logging.getLogger(__name__)
 

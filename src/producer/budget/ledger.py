@@ -5,15 +5,15 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from common.clock import Clock
-from common.errors import OperatorError
-from common.log import Limited
-from producer.budget import counts as of_counts
-from producer.budget.counts import Counts
-from producer.budget.kept_file import KeptFile
-from producer.budget.limits import Limits
-from producer.budget.state import State
-from producer.budget.timeline import Moment, Timeline, boot_id
+from cryptoproxy.common.clock import Clock
+from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.common.log import Limited
+from cryptoproxy.producer.budget import counts as of_counts
+from cryptoproxy.producer.budget.counts import Counts
+from cryptoproxy.producer.budget.kept_file import KeptFile
+from cryptoproxy.producer.budget.limits import Limits
+from cryptoproxy.producer.budget.state import State
+from cryptoproxy.producer.budget.timeline import Moment, Timeline, boot_id
 
 log = logging.getLogger(__name__)
 

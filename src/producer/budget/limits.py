@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from common.settings.catalogue import Upstreams
-from producer.budget.window import FIVE_SECONDS, MINUTE, WINDOWS
+from cryptoproxy.common.settings.catalogue import Upstreams
+from cryptoproxy.producer.budget.window import FIVE_SECONDS, MINUTE, WINDOWS
 
 MONTH = "month"
 

@@ -17,11 +17,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from common.errors import OperatorError
-from producer.budget import months
-from producer.budget.limits import MONTH, Limit, Limits
-from producer.budget.window import FIVE_SECONDS, MINUTE, WINDOWS
-from producer.sources.base import Source
+from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.producer.budget import months
+from cryptoproxy.producer.budget.limits import MONTH, Limit, Limits
+from cryptoproxy.producer.budget.window import FIVE_SECONDS, MINUTE, WINDOWS
+from cryptoproxy.producer.sources.base import Source
 
 _DAY_S = 86_400
 SHORTEST_MS = 100

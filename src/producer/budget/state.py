@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import msgspec
 
-from producer.budget.counts import Counts
+from cryptoproxy.producer.budget.counts import Counts
 
 
 class State(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):

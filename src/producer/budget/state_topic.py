@@ -16,13 +16,13 @@ from typing import Any
 from kafka import TopicPartition
 from kafka import errors as kafka_errors
 
-from common.clients import kafka as kafka_client
-from common.clients.discard import discard
-from common.errors import OperatorError, TransientError
-from common.log import Limited
-from common.retry import Backoff
-from common.service import Loop
-from common.settings.catalogue import Kafka
+from cryptoproxy.common.clients import kafka as kafka_client
+from cryptoproxy.common.clients.discard import discard
+from cryptoproxy.common.errors import OperatorError, TransientError
+from cryptoproxy.common.log import Limited
+from cryptoproxy.common.retry import Backoff
+from cryptoproxy.common.service import Loop
+from cryptoproxy.common.settings.catalogue import Kafka
 
 log = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from common.clock import Clock
-from producer.budget import months
+from cryptoproxy.common.clock import Clock
+from cryptoproxy.producer.budget import months
 
 STEP_MS = 1000
 """Steps are followed in whole multiples of this, which each bucket divides; less is no step."""

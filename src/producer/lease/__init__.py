@@ -30,6 +30,6 @@ rules for groups:
 | ``lease`` | the loop that decides |
 """
 
-from producer.lease.lease import Lease
+from cryptoproxy.producer.lease.lease import Lease
 
 __all__ = ["Lease"]

@@ -10,7 +10,7 @@ from typing import Any
 from kafka.coordinator.assignors.abstract import AbstractPartitionAssignor
 from kafka.protocol.consumer.metadata import ConsumerProtocolAssignment, ConsumerProtocolSubscription
 
-from producer.lease.claims import Claim, choose, decode
+from cryptoproxy.producer.lease.claims import Claim, choose, decode
 
 VERSION = 0
 PARTITION = 0

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future
 
-from common.errors import CryptoProxyError
-from common.retry import Backoff
-from producer.lease import background
-from producer.lease.membership import Membership
+from cryptoproxy.common.errors import CryptoProxyError
+from cryptoproxy.common.retry import Backoff
+from cryptoproxy.producer.lease import background
+from cryptoproxy.producer.lease.membership import Membership
 
 LONGEST_WAIT = 5.0
 

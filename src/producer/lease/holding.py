@@ -6,12 +6,12 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 
-from common.errors import CryptoProxyError
-from producer.lease.membership import Membership
-from producer.lease.note import Note
-from producer.lease.pauses import Pauses
-from producer.lease.tenure import Tenure
-from producer.lease.timing import Timing
+from cryptoproxy.common.errors import CryptoProxyError
+from cryptoproxy.producer.lease.membership import Membership
+from cryptoproxy.producer.lease.note import Note
+from cryptoproxy.producer.lease.pauses import Pauses
+from cryptoproxy.producer.lease.tenure import Tenure
+from cryptoproxy.producer.lease.timing import Timing
 
 log = logging.getLogger(__name__)
 

@@ -6,9 +6,9 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import Future
 
-from common.errors import CryptoProxyError, OperatorError, TransientError
-from common.retry import Backoff
-from producer.lease import background
+from cryptoproxy.common.errors import CryptoProxyError, OperatorError, TransientError
+from cryptoproxy.common.retry import Backoff
+from cryptoproxy.producer.lease import background
 
 log = logging.getLogger(__name__)
 

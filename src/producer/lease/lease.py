@@ -8,21 +8,21 @@ from collections.abc import Callable
 from concurrent.futures import wait
 from typing import Any
 
-from common.clock import Clock, SystemClock
-from common.errors import CryptoProxyError, OperatorError, TransientError
-from common.metrics import PollerMetrics
-from common.service import Health, Loop
-from common.settings.catalogue import Kafka
-from producer.lease import words
-from producer.lease.connection import Connection
-from producer.lease.holding import Holding
-from producer.lease.hooks import Hook, Hooks
-from producer.lease.membership import Membership
-from producer.lease.note import Note
-from producer.lease.pauses import Pauses, elapsed
-from producer.lease.tenure import Event, Stage, Standing, Tenure
-from producer.lease.timing import Timing
-from producer.lease.waiting import Waiting
+from cryptoproxy.common.clock import Clock, SystemClock
+from cryptoproxy.common.errors import CryptoProxyError, OperatorError, TransientError
+from cryptoproxy.common.metrics import PollerMetrics
+from cryptoproxy.common.service import Health, Loop
+from cryptoproxy.common.settings.catalogue import Kafka
+from cryptoproxy.producer.lease import words
+from cryptoproxy.producer.lease.connection import Connection
+from cryptoproxy.producer.lease.holding import Holding
+from cryptoproxy.producer.lease.hooks import Hook, Hooks
+from cryptoproxy.producer.lease.membership import Membership
+from cryptoproxy.producer.lease.note import Note
+from cryptoproxy.producer.lease.pauses import Pauses, elapsed
+from cryptoproxy.producer.lease.tenure import Event, Stage, Standing, Tenure
+from cryptoproxy.producer.lease.timing import Timing
+from cryptoproxy.producer.lease.waiting import Waiting
 
 log = logging.getLogger(__name__)
 

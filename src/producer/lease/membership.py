@@ -11,15 +11,15 @@ from kafka import OffsetAndMetadata, TopicPartition
 from kafka import errors as kafka_errors
 from kafka.structs import MemberState
 
-from common.clients.kafka import meaning
-from common.errors import OperatorError
-from common.settings.catalogue import Kafka
-from producer.lease import note as notes
-from producer.lease.assignor import PARTITION, LeaseAssignor
-from producer.lease.claims import Claim
-from producer.lease.note import Note
-from producer.lease.tenure import Standing
-from producer.lease.timing import Timing
+from cryptoproxy.common.clients.kafka import meaning
+from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.common.settings.catalogue import Kafka
+from cryptoproxy.producer.lease import note as notes
+from cryptoproxy.producer.lease.assignor import PARTITION, LeaseAssignor
+from cryptoproxy.producer.lease.claims import Claim
+from cryptoproxy.producer.lease.note import Note
+from cryptoproxy.producer.lease.tenure import Standing
+from cryptoproxy.producer.lease.timing import Timing
 
 # A refusal that the standing explains: see Membership.confirm.
 _NO_CONFIRMATION = (kafka_errors.CommitFailedError, kafka_errors.RebalanceInProgressError)

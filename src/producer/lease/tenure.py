@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from producer.lease.claims import Claim
+from cryptoproxy.producer.lease.claims import Claim
 
 
 class Stage(Enum):

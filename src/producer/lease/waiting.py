@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from common.errors import CryptoProxyError
-from producer.lease import words
-from producer.lease.membership import Membership
-from producer.lease.note import Watch
-from producer.lease.tenure import Stage, Tenure
-from producer.lease.timing import Timing
+from cryptoproxy.common.errors import CryptoProxyError
+from cryptoproxy.producer.lease import words
+from cryptoproxy.producer.lease.membership import Membership
+from cryptoproxy.producer.lease.note import Watch
+from cryptoproxy.producer.lease.tenure import Stage, Tenure
+from cryptoproxy.producer.lease.timing import Timing
 
 log = logging.getLogger(__name__)
 

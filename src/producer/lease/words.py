@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from common.errors import CryptoProxyError, OperatorError
-from common.record.times import iso
-from producer.lease.note import Note, Watch
-from producer.lease.tenure import Stage
+from cryptoproxy.common.errors import CryptoProxyError, OperatorError
+from cryptoproxy.common.record.times import iso
+from cryptoproxy.producer.lease.note import Note, Watch
+from cryptoproxy.producer.lease.tenure import Stage
 
 BEGINNING = "standing by: looks for Kafka and the other pollers"
 STOPPING = "this poller stops; the next one may begin"

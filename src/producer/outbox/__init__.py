@@ -16,7 +16,7 @@
 | ``outbox`` | keep, drain, bounds, recovery |
 """
 
-from producer.outbox.entry import Entry
-from producer.outbox.outbox import Outbox, OutboxFullError
+from cryptoproxy.producer.outbox.entry import Entry
+from cryptoproxy.producer.outbox.outbox import Outbox, OutboxFullError
 
 __all__ = ["Entry", "Outbox", "OutboxFullError"]

@@ -12,10 +12,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from common.errors import CryptoProxyError, OperatorError
-from producer.outbox import files
-from producer.outbox.entry import Entry
-from producer.outbox.waiting import Waiting
+from cryptoproxy.common.errors import CryptoProxyError, OperatorError
+from cryptoproxy.producer.outbox import files
+from cryptoproxy.producer.outbox.entry import Entry
+from cryptoproxy.producer.outbox.waiting import Waiting
 
 log = logging.getLogger(__name__)
 

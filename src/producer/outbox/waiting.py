@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 
-from producer.outbox.entry import Entry
+from cryptoproxy.producer.outbox.entry import Entry
 
 
 class Waiting:

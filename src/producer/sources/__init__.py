@@ -23,11 +23,11 @@ from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
 
-from producer.sources.base import Source
-from producer.sources.binance import Binance
-from producer.sources.bybit import Bybit, Market
-from producer.sources.coingecko import CoinGecko
-from producer.sources.config import SourceConfig
+from cryptoproxy.producer.sources.base import Source
+from cryptoproxy.producer.sources.binance import Binance
+from cryptoproxy.producer.sources.bybit import Bybit, Market
+from cryptoproxy.producer.sources.coingecko import CoinGecko
+from cryptoproxy.producer.sources.config import SourceConfig
 
 __all__ = ["SOURCES", "SourceConfig", "SourceKind"]
 

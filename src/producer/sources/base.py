@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from common.errors import TransientError
-from common.record import Record
+from cryptoproxy.common.errors import TransientError
+from cryptoproxy.common.record import Record
 
 
 @dataclass(frozen=True, slots=True)

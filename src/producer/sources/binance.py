@@ -11,14 +11,14 @@ from collections.abc import Sequence
 
 import msgspec
 
-from common.errors import SettingsError, TransientError
-from producer.sources import binance_refusals, quotes
-from producer.sources.base import Answer, Call, Poll
-from producer.sources.binance_symbols import BinanceSymbols, symbols_parameter
-from producer.sources.gathering import Gathering, usable_id
-from producer.sources.numbers import Number, Whole
-from producer.sources.rows import RowReader
-from producer.sources.times import iso_of_ms
+from cryptoproxy.common.errors import SettingsError, TransientError
+from cryptoproxy.producer.sources import binance_refusals, quotes
+from cryptoproxy.producer.sources.base import Answer, Call, Poll
+from cryptoproxy.producer.sources.binance_symbols import BinanceSymbols, symbols_parameter
+from cryptoproxy.producer.sources.gathering import Gathering, usable_id
+from cryptoproxy.producer.sources.numbers import Number, Whole
+from cryptoproxy.producer.sources.rows import RowReader
+from cryptoproxy.producer.sources.times import iso_of_ms
 
 NAME = "binance"
 BASE_URL = "https://api.binance.com"

@@ -17,11 +17,11 @@ from typing import NoReturn
 
 import msgspec
 
-from common.errors import TransientError
-from producer.sources.base import Answer, BannedError
-from producer.sources.refusals import UNREADABLE, words
-from producer.sources.refusals import refuse as refuse_by_status
-from producer.sources.retry_after import retry_after, wait_until
+from cryptoproxy.common.errors import TransientError
+from cryptoproxy.producer.sources.base import Answer, BannedError
+from cryptoproxy.producer.sources.refusals import UNREADABLE, words
+from cryptoproxy.producer.sources.refusals import refuse as refuse_by_status
+from cryptoproxy.producer.sources.retry_after import retry_after, wait_until
 
 SHORTEST_BAN = 120.0
 BLOCKED_SECONDS = 60.0

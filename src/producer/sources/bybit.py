@@ -18,14 +18,14 @@ from __future__ import annotations
 import enum
 from collections.abc import Sequence
 
-from common.errors import SettingsError, TransientError
-from common.record import Record
-from producer.sources import bybit_refusals, quotes
-from producer.sources.base import Answer, Call, Poll
-from producer.sources.bybit_shapes import Row, Tickers, moment_text, open_tickers
-from producer.sources.bybit_symbols import BybitSymbols
-from producer.sources.gathering import Gathering, usable_id
-from producer.sources.numbers import difference, percent
+from cryptoproxy.common.errors import SettingsError, TransientError
+from cryptoproxy.common.record import Record
+from cryptoproxy.producer.sources import bybit_refusals, quotes
+from cryptoproxy.producer.sources.base import Answer, Call, Poll
+from cryptoproxy.producer.sources.bybit_shapes import Row, Tickers, moment_text, open_tickers
+from cryptoproxy.producer.sources.bybit_symbols import BybitSymbols
+from cryptoproxy.producer.sources.gathering import Gathering, usable_id
+from cryptoproxy.producer.sources.numbers import difference, percent
 
 UPSTREAM = "bybit"
 BASE_URL = "https://api.bybit.com"

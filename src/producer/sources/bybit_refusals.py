@@ -15,11 +15,11 @@ import re
 
 import msgspec
 
-from common.errors import OperatorError, TransientError
-from producer.sources.base import Answer, BannedError
-from producer.sources.refusals import UNREADABLE, words
-from producer.sources.refusals import refuse as refuse_by_status
-from producer.sources.retry_after import retry_after, wait_until
+from cryptoproxy.common.errors import OperatorError, TransientError
+from cryptoproxy.producer.sources.base import Answer, BannedError
+from cryptoproxy.producer.sources.refusals import UNREADABLE, words
+from cryptoproxy.producer.sources.refusals import refuse as refuse_by_status
+from cryptoproxy.producer.sources.retry_after import retry_after, wait_until
 
 BAN_SECONDS = 600.0
 

@@ -20,11 +20,11 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 from msgspec import Meta
 
-from producer.sources.base import Rejected
-from producer.sources.numbers import Number
-from producer.sources.refusals import UNREADABLE, not_spoken
-from producer.sources.rows import RowReader
-from producer.sources.times import iso_of_ms, ms_of_seconds
+from cryptoproxy.producer.sources.base import Rejected
+from cryptoproxy.producer.sources.numbers import Number
+from cryptoproxy.producer.sources.refusals import UNREADABLE, not_spoken
+from cryptoproxy.producer.sources.rows import RowReader
+from cryptoproxy.producer.sources.times import iso_of_ms, ms_of_seconds
 
 Moment: TypeAlias = str | int | None
 Symbol: TypeAlias = Annotated[str, Meta(min_length=1)]

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import msgspec
 
-from common.errors import TransientError
-from producer.sources.base import Call
-from producer.sources.quotes import Quotes
-from producer.sources.refusals import UNREADABLE, not_spoken
-from producer.sources.rows import RowReader
+from cryptoproxy.common.errors import TransientError
+from cryptoproxy.producer.sources.base import Call
+from cryptoproxy.producer.sources.quotes import Quotes
+from cryptoproxy.producer.sources.refusals import UNREADABLE, not_spoken
+from cryptoproxy.producer.sources.rows import RowReader
 
 PAGE = "1000"
 MAX_PAGES = 50

@@ -11,14 +11,14 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from common.errors import TransientError
-from producer.sources import coingecko_calls, coingecko_refusals
-from producer.sources.base import Answer, Call, Poll, SymbolList
-from producer.sources.coingecko_calls import Plan
-from producer.sources.gathering import Gathering
-from producer.sources.numbers import Number, Rank
-from producer.sources.rows import RowReader
-from producer.sources.times import iso_of_text
+from cryptoproxy.common.errors import TransientError
+from cryptoproxy.producer.sources import coingecko_calls, coingecko_refusals
+from cryptoproxy.producer.sources.base import Answer, Call, Poll, SymbolList
+from cryptoproxy.producer.sources.coingecko_calls import Plan
+from cryptoproxy.producer.sources.gathering import Gathering
+from cryptoproxy.producer.sources.numbers import Number, Rank
+from cryptoproxy.producer.sources.rows import RowReader
+from cryptoproxy.producer.sources.times import iso_of_text
 
 NAME = "coingecko"
 

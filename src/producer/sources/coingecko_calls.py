@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import quote as url_quote
 
-from common.errors import OperatorError, SettingsError
-from producer.sources.gathering import usable_id
+from cryptoproxy.common.errors import OperatorError, SettingsError
+from cryptoproxy.producer.sources.gathering import usable_id
 
 PAGE = 250
 """Most coins in one answer; CoinGecko cuts a larger ``per_page`` without a word."""

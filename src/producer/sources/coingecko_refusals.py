@@ -18,11 +18,11 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from common.errors import OperatorError, TransientError
-from producer.sources.base import Answer
-from producer.sources.refusals import UNREADABLE, words
-from producer.sources.refusals import refuse as refuse_by_status
-from producer.sources.retry_after import retry_after
+from cryptoproxy.common.errors import OperatorError, TransientError
+from cryptoproxy.producer.sources.base import Answer
+from cryptoproxy.producer.sources.refusals import UNREADABLE, words
+from cryptoproxy.producer.sources.refusals import refuse as refuse_by_status
+from cryptoproxy.producer.sources.retry_after import retry_after
 
 BLOCKED_SECONDS = 60.0
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from producer.sources import binance, bybit
-from producer.sources.coingecko_calls import Plan
+from cryptoproxy.producer.sources import binance, bybit
+from cryptoproxy.producer.sources.coingecko_calls import Plan
 
 
 def _no_key() -> str | None:

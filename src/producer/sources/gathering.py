@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from common.record import Record, iso
-from common.record.contract import ASSET_ID_PATTERN
-from producer.sources.base import Poll, Rejected
+from cryptoproxy.common.record import Record, iso
+from cryptoproxy.common.record.contract import ASSET_ID_PATTERN
+from cryptoproxy.producer.sources.base import Poll, Rejected
 
 MAX_ID_BYTES = 384
 """With source, quote and slot a longer id would make a document id that Elasticsearch refuses."""

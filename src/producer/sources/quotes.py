@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 
-from common.record.contract import QUOTE_PATTERN
+from cryptoproxy.common.record.contract import QUOTE_PATTERN
 
 UNKNOWN = "UNKNOWN"
 

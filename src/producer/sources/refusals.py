@@ -7,9 +7,9 @@ from typing import NoReturn
 
 import msgspec
 
-from common.errors import OperatorError, TransientError
-from producer.sources.base import Answer
-from producer.sources.retry_after import retry_after
+from cryptoproxy.common.errors import OperatorError, TransientError
+from cryptoproxy.producer.sources.base import Answer
+from cryptoproxy.producer.sources.retry_after import retry_after
 
 MAX_WORDS = 300
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)

@@ -10,8 +10,8 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from producer.sources.base import Rejected
-from producer.sources.refusals import UNREADABLE, not_spoken, words
+from cryptoproxy.producer.sources.base import Rejected
+from cryptoproxy.producer.sources.refusals import UNREADABLE, not_spoken, words
 
 Row = TypeVar("Row", bound=msgspec.Struct)
 

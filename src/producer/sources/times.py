@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 
-from common.record import iso
-from common.record.times import moment_of
+from cryptoproxy.common.record import iso
+from cryptoproxy.common.record.times import moment_of
 
 _END_OF_TIME_MS = 253_402_300_800_000  # the year 10000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

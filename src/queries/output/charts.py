@@ -10,13 +10,13 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
-from queries.answer import Answer
-from queries.average import Average, AverageRow
-from queries.errors import NothingFound, TooMany
-from queries.freshness import FreshnessRow
-from queries.latest import LatestRow
-from queries.moves import Moves, MovesRow
-from queries.output.marks import (
+from cryptoproxy.queries.answer import Answer
+from cryptoproxy.queries.average import Average, AverageRow
+from cryptoproxy.queries.errors import NothingFound, TooMany
+from cryptoproxy.queries.freshness import FreshnessRow
+from cryptoproxy.queries.latest import LatestRow
+from cryptoproxy.queries.moves import Moves, MovesRow
+from cryptoproxy.queries.output.marks import (
     BLUE,
     DARK,
     GREY,
@@ -33,10 +33,10 @@ from queries.output.marks import (
     value_axis,
     where_of,
 )
-from queries.output.numbers import number
-from queries.percentiles import Percentiles, PercentilesRow
-from queries.periods import age
-from queries.volatility import Volatility, VolatilityRow
+from cryptoproxy.queries.output.numbers import number
+from cryptoproxy.queries.percentiles import Percentiles, PercentilesRow
+from cryptoproxy.queries.periods import age
+from cryptoproxy.queries.volatility import Volatility, VolatilityRow
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,15 +10,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from queries import assets, average, freshness, latest, moves, percentiles, volatility
-from queries.average import Average
-from queries.freshness import Freshness, Grid
-from queries.latest import Latest
-from queries.moves import Moves
-from queries.percentiles import Percentiles
-from queries.portions import portions
-from queries.scope import DEFAULT_SOURCE, Asset, Json, Scope
-from queries.volatility import Volatility
+from cryptoproxy.queries import assets, average, freshness, latest, moves, percentiles, volatility
+from cryptoproxy.queries.average import Average
+from cryptoproxy.queries.freshness import Freshness, Grid
+from cryptoproxy.queries.latest import Latest
+from cryptoproxy.queries.moves import Moves
+from cryptoproxy.queries.percentiles import Percentiles
+from cryptoproxy.queries.portions import portions
+from cryptoproxy.queries.scope import DEFAULT_SOURCE, Asset, Json, Scope
+from cryptoproxy.queries.volatility import Volatility
 
 _NOBODY = Asset("", "", "", "")
 

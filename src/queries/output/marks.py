@@ -10,9 +10,9 @@ from matplotlib.colors import to_rgb
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.ticker import FuncFormatter
 
-from queries.answer import Answer
-from queries.fields import FIELDS, Unit
-from queries.scope import Asset
+from cryptoproxy.queries.answer import Answer
+from cryptoproxy.queries.fields import FIELDS, Unit
+from cryptoproxy.queries.scope import Asset
 
 BLUE, ORANGE, GREY, DARK = "#2f6db3", "#d9662b", "#9aa5b1", "#1f2d3d"
 # Okabe and Ito's colours, which people with any colour vision tell apart, and two more.

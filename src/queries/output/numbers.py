@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from queries.answer import Kind
-from queries.periods import Interval, age, written
+from cryptoproxy.queries.answer import Kind
+from cryptoproxy.queries.periods import Interval, age, written
 
 _DIGITS = 5
 _LARGE = ((1e12, "T"), (1e9, "B"), (1e6, "M"))

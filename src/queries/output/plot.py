@@ -13,11 +13,11 @@ import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from common.errors import OperatorError
-from queries.answer import Answer
-from queries.errors import NothingFound, TooMany
-from queries.output import charts
-from queries.output.charts import Chart
+from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.queries.answer import Answer
+from cryptoproxy.queries.errors import NothingFound, TooMany
+from cryptoproxy.queries.output import charts
+from cryptoproxy.queries.output.charts import Chart
 
 MAX_LINES = 40
 """Assets in one picture; more cannot be read."""

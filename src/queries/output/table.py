@@ -9,8 +9,8 @@ from rich.console import JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
-from queries.answer import Answer, Column, Kind
-from queries.output.numbers import shown
+from cryptoproxy.queries.answer import Answer, Column, Kind
+from cryptoproxy.queries.output.numbers import shown
 
 R = TypeVar("R")
 _SAID_ONCE = ("source", "quote")

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from io import StringIO
 from typing import Any, TypeVar
 
-from common.record import iso
-from queries.answer import Answer, Kind
+from cryptoproxy.common.record import iso
+from cryptoproxy.queries.answer import Answer, Kind
 
 R = TypeVar("R")
 Write = Callable[[str], Any]

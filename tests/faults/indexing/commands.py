@@ -9,8 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from common.clock import SystemClock
-from common.record import iso
+from cryptoproxy.common.clock import SystemClock
+from cryptoproxy.common.record import iso
 from tests.faults.indexing.rig import IndexerRig
 from tests.faults.process import ROOT
 
@@ -29,9 +29,9 @@ class Person:
         """Exit code and standard output of ``cryptoproxy --env-file … <line>``."""
         environment = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
         done = subprocess.run(
-            [sys.executable, "-m", "cli.main", "--env-file", str(self._env_file), *shlex.split(line)],
+            [sys.executable, "-m", "cryptoproxy.cli.main", "--env-file", str(self._env_file), *shlex.split(line)],
             cwd=self._folder,
-            env=environment | {"PYTHONPATH": str(ROOT / "src")},
+            env=environment | {"PYTHONPATH": str(ROOT)},
             capture_output=True,
             text=True,
             timeout=120,

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from engines.elasticsearch import Elasticsearch
-from engines.engine import Options
-from engines.ports import free_ports
-from engines.stack import bring_up, take_down
+from cryptoproxy.engines.elasticsearch import Elasticsearch
+from cryptoproxy.engines.engine import Options
+from cryptoproxy.engines.ports import free_ports
+from cryptoproxy.engines.stack import bring_up, take_down
 from tests.conftest import wait_until
 from tests.faults.indexing.rig import IndexerRig
 from tests.faults.rig import Engines

@@ -1,4 +1,4 @@
-"""The indexer as `python -m consumer` runs it, with shorter times where a test would otherwise wait for minutes.
+"""The indexer as `python -m cryptoproxy.consumer` runs it, with shorter times where a test would otherwise wait for minutes.
 
 | environment | does |
 |---|---|
@@ -13,8 +13,8 @@ import json
 import os
 import sys
 
-from common.clients import kafka as kafka_client
-from common.start import start
+from cryptoproxy.common.clients import kafka as kafka_client
+from cryptoproxy.common.start import start
 from tests.faults.launch import patch
 
 _consumer = kafka_client.consumer
@@ -26,7 +26,7 @@ def _with_options(*arguments: object, **options: object) -> object:
 
 
 def main() -> int:
-    from consumer.wiring import service
+    from cryptoproxy.consumer.wiring import service
 
     kafka_client.consumer = _with_options
     patch(json.loads(os.environ.get("TEST_PATCH", "{}")))

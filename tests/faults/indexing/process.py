@@ -15,9 +15,9 @@ QUICK_SESSION = {"TEST_CONSUMER": json.dumps({"session_timeout_ms": 6_000})}
 
 
 class IndexerProcess(PollerProcess):
-    """`python -m consumer`, or with ``test`` what `launch` in this folder makes of it."""
+    """`python -m cryptoproxy.consumer`, or with ``test`` what `launch` in this folder makes of it."""
 
-    module = "consumer"
+    module = "cryptoproxy.consumer"
     launcher = launch.__file__
 
     def lives(self) -> bool:

@@ -16,14 +16,14 @@ from elasticsearch import ApiError, Elasticsearch, TransportError
 from kafka import KafkaAdminClient, TopicPartition
 from kafka import errors as kafka_errors
 
-from common.clients import elastic
-from common.clients import kafka as kafka_client
-from common.clock import SystemClock
-from common.record import Period, index_name, iso
-from common.settings import Settings
-from consumer import template
-from sandbox import FaultProxy
-from sandbox.ledger import Ledger
+from cryptoproxy.common.clients import elastic
+from cryptoproxy.common.clients import kafka as kafka_client
+from cryptoproxy.common.clock import SystemClock
+from cryptoproxy.common.record import Period, index_name, iso
+from cryptoproxy.common.settings import Settings
+from cryptoproxy.consumer import template
+from cryptoproxy.sandbox import FaultProxy
+from cryptoproxy.sandbox.ledger import Ledger
 from tests.conftest import wait_until
 from tests.faults import evidence
 from tests.faults.indexing.feeder import Feeder

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sandbox import FaultProxy, Rule
+from cryptoproxy.sandbox import FaultProxy, Rule
 from tests.faults.conftest import Report
 from tests.faults.indexing.feeder import record
 from tests.faults.indexing.rig import IndexerRig

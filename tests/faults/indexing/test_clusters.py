@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from engines.cluster import ThreeBrokers, TwoNodes
-from engines.kafka import Kafka
+from cryptoproxy.engines.cluster import ThreeBrokers, TwoNodes
+from cryptoproxy.engines.kafka import Kafka
 from tests.conftest import wait_until
 from tests.faults.conftest import Report
 from tests.faults.indexing.rig import IndexerRig

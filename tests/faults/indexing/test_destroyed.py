@@ -6,7 +6,7 @@ import time
 
 from kafka import TopicPartition
 
-from consumer import template
+from cryptoproxy.consumer import template
 from tests.conftest import wait_until
 from tests.faults import evidence
 from tests.faults.conftest import Report

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from engines.elasticsearch import Elasticsearch
-from sandbox import Rule
+from cryptoproxy.engines.elasticsearch import Elasticsearch
+from cryptoproxy.sandbox import Rule
 from tests.conftest import wait_until
 from tests.faults.conftest import Report
 from tests.faults.indexing.rig import IndexerRig

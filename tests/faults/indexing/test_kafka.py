@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from engines.kafka import Kafka
+from cryptoproxy.engines.kafka import Kafka
 from tests.conftest import wait_until
 from tests.faults.conftest import Report
 from tests.faults.indexing.process import QUICK_SESSION

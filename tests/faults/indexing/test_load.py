@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from engines.elasticsearch import Elasticsearch
-from sandbox import Rule
+from cryptoproxy.engines.elasticsearch import Elasticsearch
+from cryptoproxy.sandbox import Rule
 from tests.faults.conftest import Report
 from tests.faults.indexing.rig import IndexerRig
 

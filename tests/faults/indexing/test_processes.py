@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from sandbox import Rule
+from cryptoproxy.sandbox import Rule
 from tests.conftest import wait_until
 from tests.faults.conftest import Report, Say
 from tests.faults.indexing.process import QUICK_SESSION, IndexerProcess

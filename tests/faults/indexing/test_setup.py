@@ -6,11 +6,11 @@ import base64
 import json
 import time
 
-from common.record import Period, index_name, iso
-from consumer import template
-from sandbox import FaultProxy
-from sandbox.server import Peer
-from sandbox.wire import Answer, Request
+from cryptoproxy.common.record import Period, index_name, iso
+from cryptoproxy.consumer import template
+from cryptoproxy.sandbox import FaultProxy
+from cryptoproxy.sandbox.server import Peer
+from cryptoproxy.sandbox.wire import Answer, Request
 from tests.faults.conftest import Report
 from tests.faults.indexing.rig import IndexerRig
 

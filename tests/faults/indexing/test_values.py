@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import time
 
-from common.record import encode
-from consumer.fuse import IN_A_ROW
+from cryptoproxy.common.record import encode
+from cryptoproxy.consumer.fuse import IN_A_ROW
 from tests.conftest import wait_until
 from tests.faults import evidence
 from tests.faults.conftest import Report

@@ -14,16 +14,16 @@ from click.testing import CliRunner, Result
 from elasticsearch import Elasticsearch
 from kafka import KafkaProducer, TopicPartition
 
-from cli import backfill
-from common.clients import elastic
-from common.clients import kafka as kafka_client
-from common.clock import SystemClock
-from common.record import RECORD_HEADERS, Record, document_id, encode, from_iso, iso, key, slot_of
-from common.settings import Settings
-from common.start import load_settings
-from consumer.wiring import service
-from lake import objects
-from lake.store import Store
+from cryptoproxy.cli import backfill
+from cryptoproxy.common.clients import elastic
+from cryptoproxy.common.clients import kafka as kafka_client
+from cryptoproxy.common.clock import SystemClock
+from cryptoproxy.common.record import RECORD_HEADERS, Record, document_id, encode, from_iso, iso, key, slot_of
+from cryptoproxy.common.settings import Settings
+from cryptoproxy.common.start import load_settings
+from cryptoproxy.consumer.wiring import service
+from cryptoproxy.lake import objects
+from cryptoproxy.lake.store import Store
 from tests.integration.conftest import World
 
 MINUTE = 60_000

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from common.record import Record, document_id, encode, from_iso, iso
-from consumer.backfill import documents as documents_module
-from consumer.batch import DeadLetter
-from consumer.dead_letter_reader import Original
-from consumer.dead_letters import headers_of
+from cryptoproxy.common.record import Record, document_id, encode, from_iso, iso
+from cryptoproxy.consumer.backfill import documents as documents_module
+from cryptoproxy.consumer.batch import DeadLetter
+from cryptoproxy.consumer.dead_letter_reader import Original
+from cryptoproxy.consumer.dead_letters import headers_of
 from tests.integration.backfill.conftest import DAY, HOUR, MINUTE, Bench, record
 
 

@@ -7,9 +7,9 @@ import threading
 
 import pytest
 
-from common.errors import OperatorError
-from common.record import document_id, encode, from_iso, iso, key
-from sandbox import FaultProxy, Rule, Script
+from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.common.record import document_id, encode, from_iso, iso, key
+from cryptoproxy.sandbox import FaultProxy, Rule, Script
 from tests.conftest import wait_until
 from tests.integration.backfill.conftest import HOUR, MINUTE, Bench, record
 
@@ -83,7 +83,7 @@ def test_the_topic_again_and_the_archive_again_at_once_while_live_data_flows(ben
 
 
 def committed(bench: Bench, group: str) -> int:
-    from common.clients import kafka as kafka_client
+    from cryptoproxy.common.clients import kafka as kafka_client
 
     admin = kafka_client.admin(bench.settings.kafka)
     try:

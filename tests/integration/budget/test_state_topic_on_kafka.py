@@ -10,18 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from common import topics
-from common.clients import kafka as kafka_client
-from common.clock import SystemClock
-from common.errors import OperatorError, TransientError
-from common.service import Loop
-from common.settings import Settings
-from common.settings.catalogue import Kafka as KafkaSettings
-from engines.engine import Options
-from engines.kafka import Kafka
-from engines.ports import free_ports
-from producer.budget import Budget, Limit, Limits
-from producer.budget.state_topic import StatePublisher, budget_key, read_all, slot_key
+from cryptoproxy.common import topics
+from cryptoproxy.common.clients import kafka as kafka_client
+from cryptoproxy.common.clock import SystemClock
+from cryptoproxy.common.errors import OperatorError, TransientError
+from cryptoproxy.common.service import Loop
+from cryptoproxy.common.settings import Settings
+from cryptoproxy.common.settings.catalogue import Kafka as KafkaSettings
+from cryptoproxy.engines.engine import Options
+from cryptoproxy.engines.kafka import Kafka
+from cryptoproxy.engines.ports import free_ports
+from cryptoproxy.producer.budget import Budget, Limit, Limits
+from cryptoproxy.producer.budget.state_topic import StatePublisher, budget_key, read_all, slot_key
 
 LIMITS = Limits(
     upstream="binance",

@@ -15,14 +15,14 @@ import pytest
 from elasticsearch import Elasticsearch
 from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
 
-from common.clients import elastic
-from common.clients import kafka as kafka_client
-from common.clock import SystemClock
-from common.record import decode, document_id, encode, iso, key, slot_of
-from common.service import Service
-from common.settings import Settings
-from consumer.wiring import service
-from engines.stack import Endpoints
+from cryptoproxy.common.clients import elastic
+from cryptoproxy.common.clients import kafka as kafka_client
+from cryptoproxy.common.clock import SystemClock
+from cryptoproxy.common.record import decode, document_id, encode, iso, key, slot_of
+from cryptoproxy.common.service import Service
+from cryptoproxy.common.settings import Settings
+from cryptoproxy.consumer.wiring import service
+from cryptoproxy.engines.stack import Endpoints
 from tests.conftest import wait_until
 from tests.integration.conftest import World, make_world
 from tests.integration.consumer.records import record

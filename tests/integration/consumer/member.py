@@ -11,13 +11,13 @@ import sys
 import threading
 from pathlib import Path
 
-from common.clients import kafka as kafka_client
-from common.start import start
+from cryptoproxy.common.clients import kafka as kafka_client
+from cryptoproxy.common.start import start
 
 kafka_client.consumer = functools.partial(kafka_client.consumer, session_timeout_ms=6_000)  # type: ignore[assignment]
 
-from consumer.positions import Positions  # noqa: E402 - after the session was shortened
-from consumer.wiring import service  # noqa: E402
+from cryptoproxy.consumer.positions import Positions  # noqa: E402 - after the session was shortened
+from cryptoproxy.consumer.wiring import service  # noqa: E402
 
 if "TEST_HANG" in os.environ:
     Positions.look = lambda self: threading.Event().wait()  # type: ignore[assignment,method-assign]

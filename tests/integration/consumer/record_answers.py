@@ -1,6 +1,6 @@
 """Makes tests/fixtures/elasticsearch anew: each answer is provoked on a real server of its own.
 
-PYTHONPATH=src:. .venv/bin/python tests/integration/consumer/record_answers.py
+PYTHONPATH=. .venv/bin/python tests/integration/consumer/record_answers.py
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from typing import Any
 
 from elasticsearch import Elasticsearch
 
-from common.settings import Settings
-from consumer import template
-from engines.elasticsearch import Elasticsearch as Node
-from engines.engine import Options
-from engines.ports import free_ports
-from engines.probes import probe_health
-from engines.secure import basic, hashed
+from cryptoproxy.common.settings import Settings
+from cryptoproxy.consumer import template
+from cryptoproxy.engines.elasticsearch import Elasticsearch as Node
+from cryptoproxy.engines.engine import Options
+from cryptoproxy.engines.ports import free_ports
+from cryptoproxy.engines.probes import probe_health
+from cryptoproxy.engines.secure import basic, hashed
 from tests.integration.consumer.answers import NODES, PROVOCATIONS, Answer, Place
 
 FOLDER = Path(__file__).parents[2] / "fixtures" / "elasticsearch"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from common.record import Record, iso
+from cryptoproxy.common.record import Record, iso
 
 
 def record(number: int, *, slot_ms: int, **fields: Any) -> Record:

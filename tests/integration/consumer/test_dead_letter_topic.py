@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry
 
-from common.clock import SystemClock
-from common.metrics import IndexerMetrics
-from common.record import Period, encode
-from common.service import Health
-from consumer import wiring
-from consumer.dead_letter_reader import find, read_letters
-from consumer.dead_letter_replay import Replayed, replay
+from cryptoproxy.common.clock import SystemClock
+from cryptoproxy.common.metrics import IndexerMetrics
+from cryptoproxy.common.record import Period, encode
+from cryptoproxy.common.service import Health
+from cryptoproxy.consumer import wiring
+from cryptoproxy.consumer.dead_letter_reader import find, read_letters
+from cryptoproxy.consumer.dead_letter_replay import Replayed, replay
 from tests.conftest import wait_until
 from tests.integration.consumer.conftest import Bench
 from tests.integration.consumer.records import record

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from consumer import template
-from sandbox.proxy import FaultProxy
+from cryptoproxy.consumer import template
+from cryptoproxy.sandbox.proxy import FaultProxy
 from tests.conftest import wait_until
 from tests.integration.consumer.conftest import Bench
 

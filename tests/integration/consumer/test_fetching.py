@@ -7,8 +7,8 @@ import time
 
 from kafka import TopicPartition
 
-from common.clients import kafka as kafka_client
-from consumer.fetching import fetch_without_waiting_for_others
+from cryptoproxy.common.clients import kafka as kafka_client
+from cryptoproxy.consumer.fetching import fetch_without_waiting_for_others
 from tests.integration.consumer.conftest import Bench
 
 RECORDS = 10_000

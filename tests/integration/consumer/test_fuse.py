@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from common.clock import SystemClock
-from common.errors import OperatorError
-from consumer.acceptance import accept
+from cryptoproxy.common.clock import SystemClock
+from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.consumer.acceptance import accept
 from tests.integration.consumer.conftest import Bench
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from common.settings.child import child_environment
-from sandbox.faults import Rule, Script
-from sandbox.proxy import FaultProxy
+from cryptoproxy.common.settings.child import child_environment
+from cryptoproxy.sandbox.faults import Rule, Script
+from cryptoproxy.sandbox.proxy import FaultProxy
 from tests.conftest import wait_until
 from tests.integration.consumer.conftest import Bench
 
@@ -29,7 +29,7 @@ class Member:
         with self.log.open("wb") as output:
             self.process = subprocess.Popen(
                 [sys.executable, str(MEMBER)],
-                env=child_environment(bench.world.texts | texts) | {"PYTHONPATH": "src"},
+                env=child_environment(bench.world.texts | texts) | {"PYTHONPATH": "."},
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from common import topics
+from cryptoproxy.common import topics
 from tests.conftest import wait_until
 from tests.integration.consumer.conftest import Bench
 

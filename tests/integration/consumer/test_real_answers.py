@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from common.clients import elastic
+from cryptoproxy.common.clients import elastic
 from tests.integration.consumer.answers import GOOD, PROVOCATIONS, Answer, Place
 from tests.integration.consumer.conftest import Bench
 

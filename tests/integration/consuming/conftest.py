@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from common.clients import elastic
-from common.clients import kafka as kafka_client
-from common.clock import SystemClock
-from common.record import RECORD_HEADERS, Record, encode, from_iso, iso, key
-from consumer.backfill import wiring
-from engines.stack import Endpoints
-from lake import objects
-from lake.compact import Compaction
-from lake.span import DAY_MS, Span
-from lake.store import Store
+from cryptoproxy.common.clients import elastic
+from cryptoproxy.common.clients import kafka as kafka_client
+from cryptoproxy.common.clock import SystemClock
+from cryptoproxy.common.record import RECORD_HEADERS, Record, encode, from_iso, iso, key
+from cryptoproxy.consumer.backfill import wiring
+from cryptoproxy.engines.stack import Endpoints
+from cryptoproxy.lake import objects
+from cryptoproxy.lake.compact import Compaction
+from cryptoproxy.lake.span import DAY_MS, Span
+from cryptoproxy.lake.store import Store
 from tests.integration.conftest import World, make_world
 
 TEN_MINUTES = 600_000

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from common.record import Record, document_id, encode, from_iso
-from engines import artefacts, java
+from cryptoproxy.common.record import Record, document_id, encode, from_iso
+from cryptoproxy.engines import artefacts, java
 from tests.integration.consuming.conftest import Filled
 from tests.integration.consuming.snippets import adapted, snippets
 

@@ -12,9 +12,9 @@ from elasticsearch import Elasticsearch
 from kafka import KafkaAdminClient, KafkaProducer
 from kafka.admin import NewTopic
 
-from engines import probes
-from engines.cluster import ThreeBrokers, TwoNodes
-from engines.waiting import until
+from cryptoproxy.engines import probes
+from cryptoproxy.engines.cluster import ThreeBrokers, TwoNodes
+from cryptoproxy.engines.waiting import until
 
 pytestmark = [
     pytest.mark.long,

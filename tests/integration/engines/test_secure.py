@@ -17,14 +17,14 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509 import load_pem_x509_certificate
 
-from common.checks import check_kafka
-from common.errors import OperatorError
-from common.settings import Settings
-from engines import probes, secure
-from engines.cluster import Cluster
-from engines.engine import Options
-from engines.ports import free_ports
-from engines.probes import probe_brokers, probe_s3
+from cryptoproxy.common.checks import check_kafka
+from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.common.settings import Settings
+from cryptoproxy.engines import probes, secure
+from cryptoproxy.engines.cluster import Cluster
+from cryptoproxy.engines.engine import Options
+from cryptoproxy.engines.ports import free_ports
+from cryptoproxy.engines.probes import probe_brokers, probe_s3
 
 OPTIONS = Options(die_with_parent=True)
 

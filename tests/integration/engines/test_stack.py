@@ -19,11 +19,11 @@ from elasticsearch import Elasticsearch
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka.admin import NewTopic
 
-from common.errors import OperatorError
-from engines import process
-from engines.process import Record
-from engines.stack import Endpoints, Memory, Ports, Stack
-from engines.waiting import until
+from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.engines import process
+from cryptoproxy.engines.process import Record
+from cryptoproxy.engines.stack import Endpoints, Memory, Ports, Stack
+from cryptoproxy.engines.waiting import until
 
 SMALL = Memory(kafka_mb=256, elasticsearch_mb=512, s3_mb=128)
 
@@ -167,7 +167,7 @@ def test_data_survive_down_and_up_from_other_processes(stack: Stack) -> None:
     write_everywhere(stack.endpoints, "survives")
     before = [engine.pid for engine in stack.engines]
     stopped = in_another_process(
-        "import json, sys; from pathlib import Path; from engines.stack import Stack; "
+        "import json, sys; from pathlib import Path; from cryptoproxy.engines.stack import Stack; "
         "print(json.dumps(Stack(Path(sys.argv[1])).down()))",
         str(stack.folder),
     )
@@ -222,7 +222,7 @@ def test_a_suspended_engine_runs_and_does_not_answer(stack: Stack) -> None:
 def test_a_second_stack_beside_the_first_ends_with_its_killed_parent(stack: Stack, tmp_path: Path) -> None:
     """As a demo's does that is killed: nothing stays behind, and the first stack is left alone."""
     code = (
-        "import sys, time; from pathlib import Path; from engines.stack import Memory, Ports, Stack; "
+        "import sys, time; from pathlib import Path; from cryptoproxy.engines.stack import Memory, Ports, Stack; "
         "stack = Stack(Path(sys.argv[1]), ports=Ports.free(), memory=Memory(256, 512, 128), die_with_parent=True); "
         "stack.up(); print('up', flush=True); time.sleep(600)"
     )

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 from click.testing import CliRunner, Result
 
-from cli import lake as command
-from common.start import load_settings
+from cryptoproxy.cli import lake as command
+from cryptoproxy.common.start import load_settings
 from tests.integration.backfill import conftest
 from tests.integration.backfill.conftest import Bench
 

@@ -14,12 +14,12 @@ import pytest
 from boto3.s3.transfer import TransferConfig
 from click.testing import Result
 
-from common.errors import OperatorError
-from common.record import Record, document_id, encode, from_iso, iso
-from common.service import Loop
-from consumer.backfill import targets
-from lake import store as store_module
-from producer.compaction import DailyCompaction, command
+from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.common.record import Record, document_id, encode, from_iso, iso
+from cryptoproxy.common.service import Loop
+from cryptoproxy.consumer.backfill import targets
+from cryptoproxy.lake import store as store_module
+from cryptoproxy.producer.compaction import DailyCompaction, command
 from tests.conftest import wait_until
 from tests.integration.backfill.conftest import DAY, HOUR, MINUTE, Bench, record
 from tests.unit.sandbox.conftest import HandClock
@@ -146,7 +146,7 @@ def test_a_replay_goes_on_while_the_day_is_compacted_and_its_objects_are_removed
 
 def test_the_command_killed_in_the_middle_leaves_a_lake_that_reads_the_same(bench: Bench, lake: Lake) -> None:
     records = bench.fill(hours=3, polls=30)
-    program = [sys.executable, "-m", "cli.main", "--env-file", str(bench.env_file), "lake", "compact"]
+    program = [sys.executable, "-m", "cryptoproxy.cli.main", "--env-file", str(bench.env_file), "lake", "compact"]
     process = subprocess.Popen([*program, "--date", day(bench), "--delete-raw"])
     try:
         wait_until(lambda: len(keys(bench, "raw")) < 90, seconds=60, what="the first removed object")
@@ -164,7 +164,7 @@ def test_the_command_killed_in_the_middle_leaves_a_lake_that_reads_the_same(benc
 
 def test_two_at_once_and_an_object_that_comes_late_lose_nothing(bench: Bench, lake: Lake) -> None:
     records = bench.fill(hours=3, polls=20)
-    program = [sys.executable, "-m", "cli.main", "--env-file", str(bench.env_file), "lake", "compact"]
+    program = [sys.executable, "-m", "cryptoproxy.cli.main", "--env-file", str(bench.env_file), "lake", "compact"]
     processes = [subprocess.Popen([*program, "--date", day(bench), "--delete-raw"]) for _ in range(2)]
     try:
         wait_until(lambda: keys(bench, "daily"), seconds=90, what="the first file")

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from kafka import KafkaAdminClient
 
-from engines.engine import Options
-from engines.kafka import Kafka
-from engines.ports import HOST, free_ports
+from cryptoproxy.engines.engine import Options
+from cryptoproxy.engines.kafka import Kafka
+from cryptoproxy.engines.ports import HOST, free_ports
 from tests.integration.lease.pollers import Pollers
 from tests.integration.lease.wire import Wire
 

@@ -17,12 +17,12 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from common.clients import kafka as kafka_client
-from common.metrics import PollerMetrics
-from common.service import Health, Loop
-from common.settings.catalogue import Kafka
-from common.settings.loading import load_section
-from producer.lease import Lease
+from cryptoproxy.common.clients import kafka as kafka_client
+from cryptoproxy.common.metrics import PollerMetrics
+from cryptoproxy.common.service import Health, Loop
+from cryptoproxy.common.settings.catalogue import Kafka
+from cryptoproxy.common.settings.loading import load_section
+from cryptoproxy.producer.lease import Lease
 
 SLOT = 0.1
 

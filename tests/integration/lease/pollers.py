@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from engines.waiting import until
+from cryptoproxy.engines.waiting import until
 from tests.integration.lease import poller
 
 ROOT = Path(__file__).parents[3]
@@ -25,7 +25,7 @@ class Poller:
         with (folder / f"{name}.out").open("ab") as output:
             self._process = subprocess.Popen(
                 [sys.executable, poller.__file__, broker, topic, str(folder), name],
-                env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}"},
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )

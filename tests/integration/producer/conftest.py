@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sandbox import Sandbox
+from cryptoproxy.sandbox import Sandbox
 from tests.integration.conftest import World
 
 COINS = 20

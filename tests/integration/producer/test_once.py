@@ -9,8 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from common.settings.child import child_environment
-from sandbox import Rule, Sandbox
+from cryptoproxy.common.settings.child import child_environment
+from cryptoproxy.sandbox import Rule, Sandbox
 from tests.faults import evidence
 from tests.faults.judge import Case, judge
 from tests.faults.process import PollerProcess
@@ -22,8 +22,8 @@ ROOT = Path(__file__).parents[3]
 
 def produce(world: World, folder: Path, *options: str, **texts: str) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
-        [sys.executable, "-m", "cli.main", "produce", *options],
-        env=child_environment(world.texts | texts) | {"PYTHONPATH": str(ROOT / "src")},
+        [sys.executable, "-m", "cryptoproxy.cli.main", "produce", *options],
+        env=child_environment(world.texts | texts) | {"PYTHONPATH": str(ROOT)},
         cwd=folder,
         capture_output=True,
         timeout=120,
@@ -99,8 +99,8 @@ def test_a_dry_run_needs_neither_kafka_nor_s3_and_prints_only_records(
 def test_a_dry_run_of_which_only_the_first_lines_are_read_ends_quietly(
     world: World, upstream: Sandbox, tmp_path: Path
 ) -> None:
-    command = f"{sys.executable} -m cli.main produce --dry-run | head -1"
-    environment = os.environ | world.texts | {"PYTHONPATH": str(ROOT / "src"), "COINGECKO_TOP_N": "100"}
+    command = f"{sys.executable} -m cryptoproxy.cli.main produce --dry-run | head -1"
+    environment = os.environ | world.texts | {"PYTHONPATH": str(ROOT), "COINGECKO_TOP_N": "100"}
     done = subprocess.run(
         command, shell=True, env=environment, cwd=tmp_path, capture_output=True, timeout=60, check=False
     )

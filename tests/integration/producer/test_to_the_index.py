@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from common.clients import elastic
-from common.settings.child import child_environment
-from sandbox import Sandbox
+from cryptoproxy.common.clients import elastic
+from cryptoproxy.common.settings.child import child_environment
+from cryptoproxy.sandbox import Sandbox
 from tests.conftest import wait_until
 from tests.faults import evidence
 from tests.faults.judge import Case, judge
@@ -26,8 +26,8 @@ from tests.integration.conftest import World
 def indexer(world: World, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     with (tmp_path / "consumer.log").open("wb") as log:
         running = subprocess.Popen(
-            [sys.executable, "-m", "consumer"],
-            env=child_environment(world.texts) | {"PYTHONPATH": str(ROOT / "src")},
+            [sys.executable, "-m", "cryptoproxy.consumer"],
+            env=child_environment(world.texts) | {"PYTHONPATH": str(ROOT)},
             cwd=tmp_path,
             stdout=log,
             stderr=log,

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from common.clients import elastic
-from common.clock import SystemClock
-from common.record import iso, slot_of
-from consumer import template
-from engines.stack import Endpoints
-from queries import Queries
+from cryptoproxy.common.clients import elastic
+from cryptoproxy.common.clock import SystemClock
+from cryptoproxy.common.record import iso, slot_of
+from cryptoproxy.consumer import template
+from cryptoproxy.engines.stack import Endpoints
+from cryptoproxy.queries import Queries
 from tests.integration.conftest import make_world
 from tests.integration.queries.filled import MINUTE, Filled, Stopped, index, market
 

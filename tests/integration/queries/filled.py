@@ -10,7 +10,7 @@ from typing import Any
 from elasticsearch import Elasticsearch
 
 from benchmarks.queries.synthetic import Year
-from common.record import Record, document_id, encode, index_name, iso
+from cryptoproxy.common.record import Record, document_id, encode, index_name, iso
 
 MINUTE = 60_000
 HOUR = 60 * MINUTE

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from common.record import Record, document_id, encode
-from queries import NothingFound, Queries, TooMany
+from cryptoproxy.common.record import Record, document_id, encode
+from cryptoproxy.queries import NothingFound, Queries, TooMany
 from tests.integration.queries.filled import HOUR, MINUTE, SLOTS, Filled, Stopped, index, record
 
 
@@ -99,7 +99,7 @@ def test_a_period_of_more_steps_than_one_answer_holds_is_asked_in_parts(
     whole = queries.average(interval="5m", source="bybit-linear", since="4h").held()
     volatile = queries.volatility("5m", source="bybit-linear", since="4h").held()
     before = queries.search.requests
-    monkeypatch.setattr("queries.portions.MAX_BUCKETS", 10)
+    monkeypatch.setattr("cryptoproxy.queries.portions.MAX_BUCKETS", 10)
     assert queries.average(interval="5m", source="bybit-linear", since="4h").held() == whole
     assert queries.search.requests - before > 10
     assert queries.volatility("5m", source="bybit-linear", since="4h").held() == volatile

@@ -13,8 +13,8 @@ from xml.etree import ElementTree as Xml
 import pytest
 from click.testing import CliRunner, Result
 
-from cli.main import cli
-from engines.ports import free_ports
+from cryptoproxy.cli.main import cli
+from cryptoproxy.engines.ports import free_ports
 from tests.integration.queries.filled import SLOTS, Filled
 
 DOCS = Path(__file__).parents[3] / "docs" / "queries.md"

@@ -13,14 +13,14 @@ import pytest
 from rich.console import Console
 
 from benchmarks.queries.synthetic import Year
-from common.clients import elastic
-from common.clock import SystemClock
-from common.record import lake_object
-from consumer.backfill import wiring
-from lake import reader
-from lake.span import Span
-from lake.store import Store
-from queries import Queries
+from cryptoproxy.common.clients import elastic
+from cryptoproxy.common.clock import SystemClock
+from cryptoproxy.common.record import lake_object
+from cryptoproxy.consumer.backfill import wiring
+from cryptoproxy.lake import reader
+from cryptoproxy.lake.span import Span
+from cryptoproxy.lake.store import Store
+from cryptoproxy.queries import Queries
 from tests.integration.conftest import World
 from tests.integration.queries.filled import HOUR, Stopped
 

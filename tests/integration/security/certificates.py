@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509 import load_pem_x509_certificate
 
-from engines import secure
+from cryptoproxy.engines import secure
 
 HOSTS = ("127.0.0.1", "localhost")
 

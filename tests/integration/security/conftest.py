@@ -10,21 +10,21 @@ from pathlib import Path
 import pytest
 import trustme
 
-from common import topics
-from common.clients import elastic
-from common.clients import kafka as kafka_client
-from common.clock import SystemClock
-from common.record import iso
-from common.settings import Settings
-from consumer import template
-from engines import secure
-from engines.cluster import Cluster
-from engines.elasticsearch import Elasticsearch
-from engines.engine import Options
-from engines.kafka import Kafka
-from engines.ports import free_ports
-from engines.s3 import S3
-from lake.store import Store
+from cryptoproxy.common import topics
+from cryptoproxy.common.clients import elastic
+from cryptoproxy.common.clients import kafka as kafka_client
+from cryptoproxy.common.clock import SystemClock
+from cryptoproxy.common.record import iso
+from cryptoproxy.common.settings import Settings
+from cryptoproxy.consumer import template
+from cryptoproxy.engines import secure
+from cryptoproxy.engines.cluster import Cluster
+from cryptoproxy.engines.elasticsearch import Elasticsearch
+from cryptoproxy.engines.engine import Options
+from cryptoproxy.engines.kafka import Kafka
+from cryptoproxy.engines.ports import free_ports
+from cryptoproxy.engines.s3 import S3
+from cryptoproxy.lake.store import Store
 from tests.integration.security import certificates, rights
 from tests.integration.security.processes import spellings
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from cli.main import main
-from common import start
+from cryptoproxy.cli.main import main
+from cryptoproxy.common import start
 
 _configure = start.configure
 

@@ -14,7 +14,7 @@ from urllib.parse import quote
 import psutil
 import requests
 
-from common.settings.child import child_environment
+from cryptoproxy.common.settings.child import child_environment
 from tests.conftest import wait_until
 from tests.integration.security import loud
 
@@ -34,13 +34,13 @@ def spellings(secret: str, users: Iterable[str] = ()) -> set[str]:
 
 def environment(texts: Mapping[str, str], folder: Path) -> dict[str, str]:
     given = {name: text for name, text in texts.items() if text}
-    return child_environment({"ENGINES_DIR": str(folder / "none")} | given) | {"PYTHONPATH": str(ROOT / "src")}
+    return child_environment({"ENGINES_DIR": str(folder / "none")} | given) | {"PYTHONPATH": str(ROOT)}
 
 
 def run(arguments: list[str], texts: Mapping[str, str], folder: Path) -> tuple[int, str]:
     """Exit code and all that a `cryptoproxy` command printed."""
     done = subprocess.run(
-        [sys.executable, "-m", "cli.main", *arguments],
+        [sys.executable, "-m", "cryptoproxy.cli.main", *arguments],
         env=environment(texts, folder),
         cwd=folder,
         capture_output=True,

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import requests
 
-from engines import secure
+from cryptoproxy.engines import secure
 
 _REFUSED = (
     b'{"error":{"type":"security_exception","reason":"unable to authenticate with provided credentials '

@@ -13,13 +13,13 @@ import pytest
 import trustme
 from elasticsearch import Elasticsearch
 
-from common.checks import check_elasticsearch
-from common.clients import elastic
-from common.clock import SystemClock
-from common.errors import OperatorError
-from common.record import iso
-from consumer.backfill.documents import Documents
-from consumer.backfill.span import Span
+from cryptoproxy.common.checks import check_elasticsearch
+from cryptoproxy.common.clients import elastic
+from cryptoproxy.common.clock import SystemClock
+from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.common.record import iso
+from cryptoproxy.consumer.backfill.documents import Documents
+from cryptoproxy.consumer.backfill.span import Span
 from tests.integration.security.conftest import Doors
 
 ALIAS = "crypto-prices"

@@ -8,9 +8,9 @@ import pytest
 import trustme
 from kafka import errors as kafka_errors
 
-from common.checks import check_kafka
-from common.clients import kafka as kafka_client
-from common.errors import CryptoProxyError, OperatorError
+from cryptoproxy.common.checks import check_kafka
+from cryptoproxy.common.clients import kafka as kafka_client
+from cryptoproxy.common.errors import CryptoProxyError, OperatorError
 from tests.integration.security import certificates
 from tests.integration.security.conftest import MECHANISMS, Doors
 

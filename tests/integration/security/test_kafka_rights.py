@@ -10,12 +10,12 @@ import pytest
 from kafka import TopicPartition
 from kafka import errors as kafka_errors
 
-from common.checks import check_kafka
-from common.clients import kafka as kafka_client
-from common.errors import OperatorError
-from common.settings.catalogue import Kafka
-from consumer.dead_letter_reader import read_letters
-from producer.budget.state_topic import read_all
+from cryptoproxy.common.checks import check_kafka
+from cryptoproxy.common.clients import kafka as kafka_client
+from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.common.settings.catalogue import Kafka
+from cryptoproxy.consumer.dead_letter_reader import read_letters
+from cryptoproxy.producer.budget.state_topic import read_all
 from tests.integration.security.conftest import Doors
 
 SECONDS = 30

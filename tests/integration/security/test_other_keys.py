@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 import trustme
 
-from common.checks import check_elasticsearch, check_s3
-from common.clock import SystemClock
-from common.errors import OperatorError
-from common.record import iso
-from common.settings import Settings
-from engines import secure
-from lake.store import Store
+from cryptoproxy.common.checks import check_elasticsearch, check_s3
+from cryptoproxy.common.clock import SystemClock
+from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.common.record import iso
+from cryptoproxy.common.settings import Settings
+from cryptoproxy.engines import secure
+from cryptoproxy.lake.store import Store
 from tests.integration.security.conftest import Doors
 from tests.integration.security.stand_in import ApiKeyDoor
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from common.clients import elastic
-from lake.objects import lines_of
-from lake.store import Store
-from sandbox import Sandbox
+from cryptoproxy.common.clients import elastic
+from cryptoproxy.lake.objects import lines_of
+from cryptoproxy.lake.store import Store
+from cryptoproxy.sandbox import Sandbox
 from tests.conftest import wait_until
 from tests.integration.security.conftest import Doors
 from tests.integration.security.processes import Process, run

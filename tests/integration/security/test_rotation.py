@@ -12,14 +12,14 @@ import pytest
 from kafka import TopicPartition
 from kafka.admin import ScramMechanism, UserScramCredentialUpsertion
 
-from common.clients import elastic
-from common.clients import kafka as kafka_client
-from common.errors import PoisonError
-from common.record import decode, document_id
-from engines import secure
-from lake.objects import lines_of
-from lake.store import Store
-from sandbox import Sandbox
+from cryptoproxy.common.clients import elastic
+from cryptoproxy.common.clients import kafka as kafka_client
+from cryptoproxy.common.errors import PoisonError
+from cryptoproxy.common.record import decode, document_id
+from cryptoproxy.engines import secure
+from cryptoproxy.lake.objects import lines_of
+from cryptoproxy.lake.store import Store
+from cryptoproxy.sandbox import Sandbox
 from tests.conftest import wait_until
 from tests.integration.security.conftest import ADMIN, Doors
 from tests.integration.security.processes import Process

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from benchmarks.records import records
 from benchmarks.standin import StandIn, bulk_answer
-from common.record import decode, document_id
-from common.settings import Settings
-from consumer.bulk import Answer, _answers
+from cryptoproxy.common.record import decode, document_id
+from cryptoproxy.common.settings import Settings
+from cryptoproxy.consumer.bulk import Answer, _answers
 
 SETTINGS = Settings.from_texts({})
 

@@ -8,8 +8,8 @@ import sys
 import click
 import pytest
 
-from cli import main
-from common.errors import TransientError
+from cryptoproxy.cli import main
+from cryptoproxy.common.errors import TransientError
 
 
 def code_of(command: click.Command, monkeypatch: pytest.MonkeyPatch) -> object:
@@ -58,7 +58,7 @@ def test_each_command_of_the_table_is_there_by_its_name() -> None:
 
 
 def test_an_indexer_is_started_without_what_only_queries_and_the_lake_need() -> None:
-    code = "import sys, cli.main as m; m.cli.get_command(None, 'consume'); print(*sys.modules)"
+    code = "import sys, cryptoproxy.cli.main as m; m.cli.get_command(None, 'consume'); print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert "cli.run" in loaded
-    assert not {"matplotlib", "pyarrow", "queries", "rich", "cli.query"} & set(loaded)
+    assert "cryptoproxy.cli.run" in loaded
+    assert not {"matplotlib", "pyarrow", "cryptoproxy.queries", "rich", "cryptoproxy.cli.query"} & set(loaded)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from common.errors import (
+from cryptoproxy.common.errors import (
     CryptoProxyError,
     OperatorError,
     PoisonError,

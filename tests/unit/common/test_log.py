@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from common.log import Limited, configure
+from cryptoproxy.common.log import Limited, configure
 from tests.unit.common.conftest import Program
 
 SECRET = 'open "sesame"\\1'
@@ -139,7 +139,7 @@ def test_a_full_disk_costs_lines_and_nothing_else(run: Callable[..., Program]) -
         """
         import logging
         from pathlib import Path
-        from common.log import configure
+        from cryptoproxy.common.log import configure
         configure(file=Path("/dev/full"))
         for number in range(3):
             logging.getLogger("test").info("to both %d", number)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from common.metrics import IndexerMetrics, PollerMetrics
+from cryptoproxy.common.metrics import IndexerMetrics, PollerMetrics
 
 
 def names(registry: CollectorRegistry) -> set[str]:

@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.retry import CAP_SECONDS, Backoff
+from cryptoproxy.common.retry import CAP_SECONDS, Backoff
 
 seconds = st.floats(0.05, 1000)
 

@@ -11,7 +11,7 @@ from tests.unit.common.conftest import Program
 
 START = """
     from pathlib import Path
-    from common.start import start
+    from cryptoproxy.common.start import start
     settings = start(Path("{file}"))
     print("kafka", *settings.kafka.brokers)
 """
@@ -82,7 +82,7 @@ def test_secrets_are_masked_in_the_log_also_after_their_file_has_changed(run: Ru
         """
         import logging
         from pathlib import Path
-        from common.start import start
+        from cryptoproxy.common.start import start
         start()
         log = logging.getLogger("test")
         log.info("one %s and %s", "first-key", "AKIA-access")

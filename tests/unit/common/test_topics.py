@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from kafka import errors as kafka_errors
 
-from common import topics
-from common.errors import OperatorError
-from common.settings import Settings
+from cryptoproxy.common import topics
+from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.common.settings import Settings
 
 KAFKA = Settings.from_texts({"KAFKA_TOPIC": "t", "KAFKA_TOPIC_RETENTION": "1d"}).kafka
 THREE = Settings.from_texts(

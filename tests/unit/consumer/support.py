@@ -11,14 +11,14 @@ from kafka import TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 from prometheus_client import CollectorRegistry
 
-from common.metrics import IndexerMetrics
-from common.record import Period, Record, encode, iso
-from common.retry import Backoff
-from common.service import Health
-from consumer.batch import Batch, DeadLetter, read
-from consumer.bulk import Answer, BulkSender
-from consumer.delivery import Delivered, Delivery
-from consumer.indices import Indices
+from cryptoproxy.common.metrics import IndexerMetrics
+from cryptoproxy.common.record import Period, Record, encode, iso
+from cryptoproxy.common.retry import Backoff
+from cryptoproxy.common.service import Health
+from cryptoproxy.consumer.batch import Batch, DeadLetter, read
+from cryptoproxy.consumer.bulk import Answer, BulkSender
+from cryptoproxy.consumer.delivery import Delivered, Delivery
+from cryptoproxy.consumer.indices import Indices
 
 TOPIC = "crypto-data"
 NOW_MS = 1_793_000_040_000

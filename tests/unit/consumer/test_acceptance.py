@@ -8,9 +8,9 @@ import pytest
 from kafka import TopicPartition
 from kafka import errors as kafka_errors
 
-from common.errors import OperatorError, TransientError
-from common.settings import Settings
-from consumer.acceptance import Acceptances, parse_place
+from cryptoproxy.common.errors import OperatorError, TransientError
+from cryptoproxy.common.settings import Settings
+from cryptoproxy.consumer.acceptance import Acceptances, parse_place
 from tests.unit.consumer.support import consumed
 
 KAFKA = Settings.from_texts({}).kafka

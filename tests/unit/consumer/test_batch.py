@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from common.record import Period
-from consumer.batch import read
+from cryptoproxy.common.record import Period
+from cryptoproxy.consumer.batch import read
 from tests.unit.consumer.support import NOW_MS, batch_of, consumed, good, partition, value
 
 

@@ -10,10 +10,10 @@ import elastic_transport
 import elasticsearch
 import pytest
 
-from common.clients import elastic
-from common.errors import OperatorError, TransientError
-from common.settings import Settings
-from consumer.bulk import Answer, BulkSender
+from cryptoproxy.common.clients import elastic
+from cryptoproxy.common.errors import OperatorError, TransientError
+from cryptoproxy.common.settings import Settings
+from cryptoproxy.consumer.bulk import Answer, BulkSender
 from tests.unit.consumer.test_outcome import Replayed
 
 SETTINGS = Settings.from_texts({}).elasticsearch

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from common.errors import OperatorError, TransientError
-from common.record import NOWHERE, Period, letter_headers
-from consumer.batch import DeadLetter
-from consumer.dead_letter_reader import Letter, find, letter_of, parse_place
-from consumer.dead_letter_replay import Replayed, replay
-from consumer.dead_letters import headers_of
+from cryptoproxy.common.errors import OperatorError, TransientError
+from cryptoproxy.common.record import NOWHERE, Period, letter_headers
+from cryptoproxy.consumer.batch import DeadLetter
+from cryptoproxy.consumer.dead_letter_reader import Letter, find, letter_of, parse_place
+from cryptoproxy.consumer.dead_letter_replay import Replayed, replay
+from cryptoproxy.consumer.dead_letters import headers_of
 from tests.unit.consumer.support import (
     CREATED,
     KNOWN,

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from kafka import errors as kafka_errors
 
-from common.record import iso
-from common.service import Health
-from common.settings import Settings
-from consumer.batch import DeadLetter
-from consumer.dead_letters import PART, DeadLetterQueue, headers_of
+from cryptoproxy.common.record import iso
+from cryptoproxy.common.service import Health
+from cryptoproxy.common.settings import Settings
+from cryptoproxy.consumer.batch import DeadLetter
+from cryptoproxy.consumer.dead_letters import PART, DeadLetterQueue, headers_of
 from tests.conftest import wait_until
 from tests.unit.consumer.support import NOW_MS, at_once, consumed, metrics
 

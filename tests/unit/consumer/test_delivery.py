@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from common.errors import OperatorError, SizeError, TransientError
-from common.retry import Backoff
-from common.service import Health
-from consumer.bulk import Answer
-from consumer.delivery import PART, Delivered, Delivery
+from cryptoproxy.common.errors import OperatorError, SizeError, TransientError
+from cryptoproxy.common.retry import Backoff
+from cryptoproxy.common.service import Health
+from cryptoproxy.consumer.bulk import Answer
+from cryptoproxy.consumer.delivery import PART, Delivered, Delivery
 from tests.conftest import wait_until
 from tests.unit.consumer.support import (
     CLOSED,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.fuse import Fuse
+from cryptoproxy.consumer.fuse import Fuse
 
 
 def test_99_in_a_row_pass_and_100_do_not() -> None:

@@ -13,14 +13,14 @@ from kafka import TopicPartition
 from kafka import errors as kafka_errors
 from kafka.structs import MemberState
 
-from common.clock import SystemClock
-from common.errors import OperatorError
-from common.record import Period
-from common.service import Health, Loop
-from common.settings import Settings
-from consumer import indexer as module
-from consumer.indexer import PART, PART_COMMIT, PART_GROUP, Indexer
-from consumer.pipeline import Pipeline
+from cryptoproxy.common.clock import SystemClock
+from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.common.record import Period
+from cryptoproxy.common.service import Health, Loop
+from cryptoproxy.common.settings import Settings
+from cryptoproxy.consumer import indexer as module
+from cryptoproxy.consumer.indexer import PART, PART_COMMIT, PART_GROUP, Indexer
+from cryptoproxy.consumer.pipeline import Pipeline
 from tests.conftest import wait_until
 from tests.unit.consumer.support import TOPIC, Deliveries, Letters, Words, bad, good, metrics, partition
 

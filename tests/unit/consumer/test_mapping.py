@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from consumer.template import expected_properties
-from queries.fields import WINDOWS
+from cryptoproxy.consumer.template import expected_properties
+from cryptoproxy.queries.fields import WINDOWS
 
 NUMBERS = ("double", "long", "integer")
 

@@ -10,10 +10,10 @@ import pytest
 from elastic_transport import ApiResponseMeta, HttpHeaders, NodeConfig, ObjectApiResponse
 from elasticsearch import ApiError
 
-from common.errors import CryptoProxyError, OperatorError, SizeError, TransientError
-from common.settings import Settings
-from consumer.bulk import Answer, BulkSender
-from consumer.outcome import OUTCOMES, Kind, blamed_field, outcome_of
+from cryptoproxy.common.errors import CryptoProxyError, OperatorError, SizeError, TransientError
+from cryptoproxy.common.settings import Settings
+from cryptoproxy.consumer.bulk import Answer, BulkSender
+from cryptoproxy.consumer.outcome import OUTCOMES, Kind, blamed_field, outcome_of
 
 FOLDER = Path(__file__).parents[2] / "fixtures" / "elasticsearch"
 

@@ -10,9 +10,9 @@ import pytest
 from kafka import TopicPartition
 from kafka import errors as kafka_errors
 
-from common.errors import OperatorError
-from common.settings import Settings
-from consumer.positions import Positions
+from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.common.settings import Settings
+from cryptoproxy.consumer.positions import Positions
 from tests.unit.consumer.support import TOPIC, good, metrics, partition
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from consumer.delivery import Delivered
-from consumer.progress import Progress
+from cryptoproxy.consumer.delivery import Delivered
+from cryptoproxy.consumer.progress import Progress
 from tests.unit.consumer.support import SLOT_MS, bad, batch_of, consumed, good, metrics, value
 
 

@@ -13,7 +13,7 @@ from kafka import errors as kafka_errors
 from kafka.consumer.fetcher import Fetcher
 from kafka.record.memory_records import MemoryRecords, MemoryRecordsBuilder
 
-from consumer.unpacking import PartitionRecords
+from cryptoproxy.consumer.unpacking import PartitionRecords
 
 PARTITION = TopicPartition("crypto-data", 2)
 NONE, GZIP, LZ4 = 0, 1, 3

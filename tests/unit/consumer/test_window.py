@@ -9,9 +9,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from consumer.batch import DeadLetter
-from consumer.delivery import Delivered
-from consumer.window import Flight, Window
+from cryptoproxy.consumer.batch import DeadLetter
+from cryptoproxy.consumer.delivery import Delivered
+from cryptoproxy.consumer.window import Flight, Window
 from tests.unit.consumer.support import bad, batch_of, good, partition
 
 

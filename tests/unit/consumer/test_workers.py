@@ -10,7 +10,7 @@ import weakref
 
 import pytest
 
-from consumer.workers import Workers
+from cryptoproxy.consumer.workers import Workers
 from tests.conftest import wait_until
 
 
@@ -58,11 +58,11 @@ def test_nothing_of_a_finished_task_is_kept() -> None:
 def test_a_task_that_hangs_does_not_keep_the_process_from_ending() -> None:
     code = (
         "import threading\n"
-        "from consumer.workers import Workers\n"
+        "from cryptoproxy.consumer.workers import Workers\n"
         "begun = threading.Event()\n"
         "Workers(1, 'x').submit(lambda: (begun.set(), threading.Event().wait()))\n"
         "assert begun.wait(5)\n"
     )
     assert (
-        subprocess.run([sys.executable, "-c", code], timeout=20, env={"PYTHONPATH": "src"}, check=False).returncode == 0
+        subprocess.run([sys.executable, "-c", code], timeout=20, env={"PYTHONPATH": "."}, check=False).returncode == 0
     )

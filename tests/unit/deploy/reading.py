@@ -9,10 +9,10 @@ from typing import Any
 import click
 import yaml
 
-from cli.main import cli
-from common.settings import Settings
-from common.settings.catalogue import SECTIONS
-from common.settings.loading import Declared, declared_in
+from cryptoproxy.cli.main import cli
+from cryptoproxy.common.settings import Settings
+from cryptoproxy.common.settings.catalogue import SECTIONS
+from cryptoproxy.common.settings.loading import Declared, declared_in
 
 ROOT = Path(__file__).resolve().parents[3]
 COMPOSE = ROOT / "docker" / "docker-compose.yml"

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 import jsonschema
 import pytest
 
-from common.settings import Settings
-from engines import artefacts
+from cryptoproxy.common.settings import Settings
+from cryptoproxy.engines import artefacts
 from tests.unit.deploy.reading import COMPOSE, DECLARED, NAMES, ROOT, interpolated, load, load_yaml, parse_command
 from tests.unit.deploy.reading import variables as variables_in
 

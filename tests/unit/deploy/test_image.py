@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from common.settings import Settings
+from cryptoproxy.common.settings import Settings
 from tests.unit.deploy.reading import NAMES, ROOT, parse_command
 
 DOCKERFILE = (ROOT / "docker" / "Dockerfile").read_text(encoding="utf-8")
@@ -40,6 +40,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
         cwd=ROOT, check=True, capture_output=True,
     )  # fmt: skip
     subprocess.run(["tar", "xf", "-", "-C", str(context)], input=packed.stdout, check=True)
+    (context / "cryptoproxy").symlink_to("src")
     build = [sys.executable, "-m", "pip", "--disable-pip-version-check", "wheel", "--quiet"]
     subprocess.run([*build, "--no-deps", "--no-build-isolation", "-w", str(folder), "."], cwd=context, check=True)
     (made,) = folder.glob("*.whl")
@@ -69,22 +70,22 @@ def test_the_wheel_carries_every_file_that_the_packages_read(wheel: Path) -> Non
     names = set(zipfile.ZipFile(wheel).namelist())
     for path in (ROOT / "src").rglob("*"):
         if path.is_file() and "__pycache__" not in path.parts and ".egg-info" not in str(path):
-            assert str(path.relative_to(ROOT / "src")) in names
+            assert str("cryptoproxy" / path.relative_to(ROOT / "src")) in names
     assert any(name.endswith(".data/data/share/cryptoproxy/kibana/crypto-prices.ndjson") for name in names)
 
 
 def test_the_installed_wheel_runs_anywhere(installed: Path, tmp_path: Path) -> None:
-    done = run(installed, "-m", "cli.main", "produce", "--help", cwd=tmp_path)
+    done = run(installed, "-m", "cryptoproxy.cli.main", "produce", "--help", cwd=tmp_path)
     assert (done.returncode, "Poll the upstreams" in done.stdout) == (0, True), done.stderr
     assert (installed / "bin" / "cryptoproxy").is_file()
 
 
 def test_the_installed_wheel_finds_its_dashboards_and_its_template(installed: Path, tmp_path: Path) -> None:
     lines = [
-        "import kibana_client, consumer.template",
+        "from cryptoproxy import kibana_client; from cryptoproxy.consumer import template",
         f"assert kibana_client.__file__.startswith({str(installed)!r}), kibana_client.__file__",
-        "from kibana_client.bundle import definitions_file, read",
-        "print(len(read(definitions_file()).objects), len(consumer.template.expected_properties()))",
+        "from cryptoproxy.kibana_client.bundle import definitions_file, read",
+        "print(len(read(definitions_file()).objects), len(template.expected_properties()))",
     ]
     done = run(installed, "-c", "\n".join(lines), cwd=tmp_path)
     assert done.returncode == 0, done.stderr

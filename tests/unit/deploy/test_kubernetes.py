@@ -9,9 +9,9 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from common.errors import SettingsError
-from common.settings import Settings
-from producer.lease import lease
+from cryptoproxy.common.errors import SettingsError
+from cryptoproxy.common.settings import Settings
+from cryptoproxy.producer.lease import lease
 from tests.unit.deploy.reading import KUBERNETES, NAMES, load, load_yaml, parse_command
 
 KUSTOMIZATION = load_yaml(KUBERNETES / "kustomization.yaml")

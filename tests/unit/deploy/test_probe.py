@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 import pytest
 from prometheus_client import CollectorRegistry
 
-from common.service import Health
-from common.service.http import HealthServer
+from cryptoproxy.common.service import Health
+from cryptoproxy.common.service.http import HealthServer
 from tests.unit.deploy.reading import NAMES, ROOT
 
 PROBE = ROOT / "docker" / "probe.py"

@@ -10,9 +10,9 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
 
-from common.metrics import HeldUp, IndexerMetrics, PollerMetrics
-from consumer import pipeline
-from producer.lease import lease
+from cryptoproxy.common.metrics import HeldUp, IndexerMetrics, PollerMetrics
+from cryptoproxy.consumer import pipeline
+from cryptoproxy.producer.lease import lease
 from tests.unit.deploy.reading import COMPOSE, ROOT, load_yaml
 
 FOLDER = ROOT / "docker" / "prometheus"
@@ -87,7 +87,7 @@ def test_parts_named_in_rules_are_those_of_the_code() -> None:
 
 
 def test_windows_named_in_rules_are_those_of_the_budget() -> None:
-    from producer.budget.limits import MONTH
+    from cryptoproxy.producer.budget.limits import MONTH
 
     assert {window for rule in RULES for window in re.findall(r'window="(\w+)"', rule["expr"])} == {MONTH}
 

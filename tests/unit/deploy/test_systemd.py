@@ -63,8 +63,8 @@ def test_the_outbox_is_in_the_folder_that_stays() -> None:
 
 @pytest.mark.parametrize("name", sorted(UNITS))
 def test_it_starts_again_after_every_end_but_wrong_settings(name: str) -> None:
-    from common.service.process import STOP_SECONDS
-    from common.start import SETTINGS_EXIT_CODE
+    from cryptoproxy.common.service.process import STOP_SECONDS
+    from cryptoproxy.common.start import SETTINGS_EXIT_CODE
 
     service = directives(name)["Service"]
     assert service["Restart"] == ["always"]

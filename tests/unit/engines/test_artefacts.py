@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from common.errors import OperatorError
-from engines import artefacts
-from engines.artefacts import Artefact, Bundle, fetch
+from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.engines import artefacts
+from cryptoproxy.engines.artefacts import Artefact, Bundle, fetch
 
 CONTENT = {"g:a:jar:1": b"first" * 1000, "g:b:jar:1": b"second" * 1000}
 

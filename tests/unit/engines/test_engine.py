@@ -11,13 +11,13 @@ from typing import ClassVar
 
 import pytest
 
-from common.errors import OperatorError
-from engines import probes
-from engines.engine import Engine, Options
-from engines.ports import HOST, free_ports
-from engines.process import Command
-from engines.stack import bring_up, status_of, take_down
-from engines.waiting import locked, until
+from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.engines import probes
+from cryptoproxy.engines.engine import Engine, Options
+from cryptoproxy.engines.ports import HOST, free_ports
+from cryptoproxy.engines.process import Command
+from cryptoproxy.engines.stack import bring_up, status_of, take_down
+from cryptoproxy.engines.waiting import locked, until
 
 SERVER = """
 import http.server, sys
@@ -163,7 +163,7 @@ def test_a_folder_that_cannot_be_made_is_named(make: Make, tmp_path: Path) -> No
 
 
 def test_a_long_log_is_put_away_and_begun_anew(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engines.engine.LOG_KEPT_BYTES", 10)
+    monkeypatch.setattr("cryptoproxy.engines.engine.LOG_KEPT_BYTES", 10)
     engine = make()
     engine.folder.mkdir()
     engine.log_file.write_text("old lines of an earlier start")

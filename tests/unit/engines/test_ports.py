@@ -9,8 +9,8 @@ from dataclasses import astuple
 
 import pytest
 
-from common.errors import OperatorError
-from engines.ports import HOST, Ports, free_ports, holder, is_free, require_free
+from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.engines.ports import HOST, Ports, free_ports, holder, is_free, require_free
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from engines import process
-from engines.process import Command, Record
-from engines.waiting import until
+from cryptoproxy.engines import process
+from cryptoproxy.engines.process import Command, Record
+from cryptoproxy.engines.waiting import until
 
 SLEEPS = "import time; print('up', flush=True); time.sleep(600)"
 DEAF = "import signal, time; signal.signal(15, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"
@@ -115,7 +115,7 @@ def test_it_outlives_the_thread_that_started_it(start: Start) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="only this kernel can do it")
 def test_it_dies_with_its_parent_even_if_that_is_killed(tmp_path: Path) -> None:
     parent_code = (
-        "import os, sys, time; from pathlib import Path; from engines import process; "
+        "import os, sys, time; from pathlib import Path; from cryptoproxy.engines import process; "
         f"record = process.start(process.Command([sys.executable, '-c', {SLEEPS!r}], os.environ, Path('.')), "
         "Path('log'), die_with_parent=True); "
         "process.write(Path('pid'), record); time.sleep(600)"

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from common.errors import OperatorError
-from engines import state
-from engines.ports import Ports
-from engines.state import Memory, State
+from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.engines import state
+from cryptoproxy.engines.ports import Ports
+from cryptoproxy.engines.state import Memory, State
 
 
 def test_it_comes_back_as_it_was_and_only_its_owner_may_read_it(tmp_path: Path) -> None:

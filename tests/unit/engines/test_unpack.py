@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from common.errors import OperatorError
-from engines.unpack import difference, install
+from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.engines.unpack import difference, install
 
 
 @pytest.fixture

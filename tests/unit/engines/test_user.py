@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from common.errors import OperatorError
-from engines import user
-from engines.user import User
+from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.engines import user
+from cryptoproxy.engines.user import User
 
 STRANGER = User(uid=os.getuid() + 12345, gid=os.getgid() + 12345, name="stranger")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from kibana_client import InstallReport, definitions_file, install
+from cryptoproxy.kibana_client import InstallReport, definitions_file, install
 from tests.unit.kibana.stand_in import Kibana, running
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from common.errors import OperatorError
-from kibana_client import bundle
+from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.kibana_client import bundle
 
 
 def test_the_file_is_found_from_the_package() -> None:

@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
+from cryptoproxy.kibana_client import definitions_file
 from kibana import generate
 from kibana.builders.charts import xy
 from kibana.builders.columns import average, over_time, records, top
 from kibana.builders.dashboard import Row
 from kibana.builders.panels import note
-from kibana_client import definitions_file
 
 Json = dict[str, Any]
 

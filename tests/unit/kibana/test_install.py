@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import trustme
 
-from common.errors import OperatorError, TransientError
-from kibana_client import definitions_file, install
+from cryptoproxy.common.errors import OperatorError, TransientError
+from cryptoproxy.kibana_client import definitions_file, install
 from tests.unit.kibana.conftest import Installer
 from tests.unit.kibana.stand_in import NOT_READY, Body, Kibana, running
 

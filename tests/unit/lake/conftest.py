@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from botocore import exceptions as boto_errors
 
-from common.settings import Settings
-from lake.store import Store
+from cryptoproxy.common.settings import Settings
+from cryptoproxy.lake.store import Store
 
 PAGE = 2
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from common.record import Record, document_id, encode, from_iso, iso
-from lake.archive import Fault
-from lake.compact import Compacted, Compaction
-from lake.objects import make
-from lake.span import DAY_MS, HOUR_MS, Span
-from lake.store import Store
-from lake.whole import whole_lake
+from cryptoproxy.common.record import Record, document_id, encode, from_iso, iso
+from cryptoproxy.lake.archive import Fault
+from cryptoproxy.lake.compact import Compacted, Compaction
+from cryptoproxy.lake.objects import make
+from cryptoproxy.lake.span import DAY_MS, HOUR_MS, Span
+from cryptoproxy.lake.store import Store
+from cryptoproxy.lake.whole import whole_lake
 from tests.unit.consumer.backfill.lake import record as any_record
 
 DAY = from_iso("2026-11-18T00:00:00.000Z")

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.errors import PoisonError
-from common.record import Record, document_id, encode
-from common.record.contract import TIME_PATTERN
-from lake.columns import FIELDS, LINE, SCHEMA, TIMES, batch, lines, row
+from cryptoproxy.common.errors import PoisonError
+from cryptoproxy.common.record import Record, document_id, encode
+from cryptoproxy.common.record.contract import TIME_PATTERN
+from cryptoproxy.lake.columns import FIELDS, LINE, SCHEMA, TIMES, batch, lines, row
 from tests.unit.common.record.records import EXAMPLE, NOW_MS, line, records
 
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from common.errors import OperatorError, TransientError
-from common.record import encode, iso
-from lake import compact as compact_module
-from lake.compact import Compaction
-from lake.daily import day_of
-from lake.span import DAY_MS, HOUR_MS, Span
-from lake.store import MissingObjectError, Store
+from cryptoproxy.common.errors import OperatorError, TransientError
+from cryptoproxy.common.record import encode, iso
+from cryptoproxy.lake import compact as compact_module
+from cryptoproxy.lake.compact import Compaction
+from cryptoproxy.lake.daily import day_of
+from cryptoproxy.lake.span import DAY_MS, HOUR_MS, Span
+from cryptoproxy.lake.store import MissingObjectError, Store
 from tests.unit.lake.conftest import Bucket, refusal
 from tests.unit.lake.lakes import DAY, MINUTE, NOW_MS, compact, expected, fill, put, read, record
 
@@ -284,7 +284,7 @@ def test_the_file_tells_what_is_in_it(store: Store, bucket: Bucket, tmp_path: Pa
 
 
 def test_hours_and_ranges_are_those_of_the_records(store: Store, bucket: Bucket, tmp_path: Path) -> None:
-    from lake.whole import whole_lake
+    from cryptoproxy.lake.whole import whole_lake
 
     fill(store, hours=(0, 7, 23))
     compact(store, tmp_path, delete_raw=True)

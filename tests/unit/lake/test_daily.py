@@ -9,10 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from common.errors import OperatorError
-from lake.daily import daily_object, day_of
-from lake.span import HOUR_MS, Span
-from lake.store import Store
+from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.lake.daily import daily_object, day_of
+from cryptoproxy.lake.span import HOUR_MS, Span
+from cryptoproxy.lake.store import Store
 from tests.unit.lake.conftest import Bucket
 from tests.unit.lake.lakes import DAY, compact, fill, read
 

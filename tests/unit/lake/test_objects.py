@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.errors import PoisonError
-from common.record import from_iso
-from lake.objects import first_slot, lines_of, make
+from cryptoproxy.common.errors import PoisonError
+from cryptoproxy.common.record import from_iso
+from cryptoproxy.lake.objects import first_slot, lines_of, make
 
 SLOT_MS = from_iso("2026-11-20T10:00:00.000Z")
 LINES = b'{"a":1}\n{"b":"\r\x0b\xe2\x80\xa8"}\n'

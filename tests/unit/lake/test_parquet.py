@@ -8,9 +8,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from common.record import encode
-from lake.columns import ORDER, Row, batch, lines, row
-from lake.parquet import Sorter, digest
+from cryptoproxy.common.record import encode
+from cryptoproxy.lake.columns import ORDER, Row, batch, lines, row
+from cryptoproxy.lake.parquet import Sorter, digest
 from tests.unit.consumer.backfill.lake import NOW_MS, TEN, record
 
 SYMBOLS = ["ADA", "BTC", "DOGE", "ETH", "Ärger", "😀", "btc"]

@@ -10,12 +10,12 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as tried
 from hypothesis import strategies as st
 
-from common.errors import PoisonError
-from common.record import Record, decode, encode, from_iso, iso
-from common.settings import Settings
-from lake import reader
-from lake.objects import make
-from lake.store import Store
+from cryptoproxy.common.errors import PoisonError
+from cryptoproxy.common.record import Record, decode, encode, from_iso, iso
+from cryptoproxy.common.settings import Settings
+from cryptoproxy.lake import reader
+from cryptoproxy.lake.objects import make
+from cryptoproxy.lake.store import Store
 from tests.unit.lake.conftest import Bucket
 
 TEN = from_iso("2026-11-20T10:00:00.000Z")

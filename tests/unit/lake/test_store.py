@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from botocore import exceptions as boto_errors
 
-from common.errors import OperatorError, TransientError
-from common.settings import Settings
-from lake.store import MissingObjectError, Store
+from cryptoproxy.common.errors import OperatorError, TransientError
+from cryptoproxy.common.settings import Settings
+from cryptoproxy.lake.store import MissingObjectError, Store
 from tests.unit.lake.conftest import Bucket, refusal
 
 

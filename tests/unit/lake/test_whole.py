@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from lake.archive import Fault
-from lake.raw import RawArchive
-from lake.store import MissingObjectError, Store
-from lake.whole import whole_lake
+from cryptoproxy.lake.archive import Fault
+from cryptoproxy.lake.raw import RawArchive
+from cryptoproxy.lake.store import MissingObjectError, Store
+from cryptoproxy.lake.whole import whole_lake
 from tests.unit.lake.conftest import Bucket
 from tests.unit.lake.lakes import NOW_MS, WHOLE_DAY, compact, fill, put, read, record
 

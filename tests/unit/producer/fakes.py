@@ -9,11 +9,11 @@ from typing import Any
 from kafka import errors as kafka_errors
 from prometheus_client import CollectorRegistry
 
-from common.errors import TransientError
-from common.metrics import PollerMetrics
-from common.record import Record, iso
-from common.service import Loop
-from producer.sources.base import Answer, Call, Poll, Rejected, SymbolList
+from cryptoproxy.common.errors import TransientError
+from cryptoproxy.common.metrics import PollerMetrics
+from cryptoproxy.common.record import Record, iso
+from cryptoproxy.common.service import Loop
+from cryptoproxy.producer.sources.base import Answer, Call, Poll, Rejected, SymbolList
 from tests.unit.producer.budget.hand_clock import HandClock
 
 NOON_MS = 1_795_262_400_000

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from common.errors import OperatorError, TransientError
-from common.record import encode
-from common.service import Health
-from common.settings import Settings
-from lake.objects import lines_of
-from producer.archive import GRACE_MS, Archiver
-from producer.outbox import Entry, Outbox, files
+from cryptoproxy.common.errors import OperatorError, TransientError
+from cryptoproxy.common.record import encode
+from cryptoproxy.common.service import Health
+from cryptoproxy.common.settings import Settings
+from cryptoproxy.lake.objects import lines_of
+from cryptoproxy.producer.archive import GRACE_MS, Archiver
+from cryptoproxy.producer.outbox import Entry, Outbox, files
 from tests.unit.producer.budget.hand_clock import HandClock
 from tests.unit.producer.fakes import HandLoop, Metrics, record
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from producer.capacity import Capacity
-from producer.gauges import Gauges
-from producer.outbox import Outbox
+from cryptoproxy.producer.capacity import Capacity
+from cryptoproxy.producer.gauges import Gauges
+from cryptoproxy.producer.outbox import Outbox
 from tests.unit.producer import fakes
 from tests.unit.producer.budget.hand_clock import HandClock
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from common.record import from_iso
-from common.service import Loop
-from producer.compaction import NICENESS, DailyCompaction, command
+from cryptoproxy.common.record import from_iso
+from cryptoproxy.common.service import Loop
+from cryptoproxy.producer.compaction import NICENESS, DailyCompaction, command
 from tests.conftest import wait_until
 from tests.unit.sandbox.conftest import HandClock
 
@@ -129,10 +129,10 @@ def test_the_loop_looks_and_ends(tmp_path: Path) -> None:
 def test_the_command_is_this_program_s_with_the_same_settings() -> None:
     from click.testing import CliRunner
 
-    from cli.main import cli
+    from cryptoproxy.cli.main import cli
 
     program = command(Path("somewhere.env"))
-    assert program[:3] == [sys.executable, "-m", "cli.main"]
+    assert program[:3] == [sys.executable, "-m", "cryptoproxy.cli.main"]
     result = CliRunner().invoke(cli, [*program[3:], "--help"])
     assert result.exit_code == 0
     assert "--delete-raw" in result.output

@@ -13,10 +13,10 @@ from contextlib import suppress
 
 import pytest
 
-from common.errors import OperatorError, TransientError
-from producer import fetch
-from producer.fetch import Fetcher, check_clock
-from producer.sources.base import Answer, Call
+from cryptoproxy.common.errors import OperatorError, TransientError
+from cryptoproxy.producer import fetch
+from cryptoproxy.producer.fetch import Fetcher, check_clock
+from cryptoproxy.producer.sources.base import Answer, Call
 
 BODY = json.dumps([{"id": "bitcoin", "n": number} for number in range(200)]).encode()
 SHORT = 0.4

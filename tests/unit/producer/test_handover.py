@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from common.errors import OperatorError, TransientError
-from common.settings import Settings
-from producer.budget.state_topic import budget_key, slot_key
-from producer.handover import Handover
-from producer.outbox import Outbox
+from cryptoproxy.common.errors import OperatorError, TransientError
+from cryptoproxy.common.settings import Settings
+from cryptoproxy.producer.budget.state_topic import budget_key, slot_key
+from cryptoproxy.producer.handover import Handover
+from cryptoproxy.producer.outbox import Outbox
 
 KAFKA = Settings.from_texts({}).kafka
 

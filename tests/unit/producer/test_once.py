@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from common.errors import OperatorError
-from common.service import Loop
-from common.settings import Settings
-from producer import once
-from producer.once import Once
-from producer.wiring import Poller
-from sandbox import Rule, Sandbox
+from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.common.service import Loop
+from cryptoproxy.common.settings import Settings
+from cryptoproxy.producer import once
+from cryptoproxy.producer.once import Once
+from cryptoproxy.producer.wiring import Poller
+from cryptoproxy.sandbox import Rule, Sandbox
 
 COINS = 5
 

@@ -6,11 +6,11 @@ import json
 
 import pytest
 
-from common.errors import OperatorError, TransientError
-from common.record.contract import MAX_RECORD_BYTES
-from producer.fetch import ClockError
-from producer.poll import Polled, PollOnce, SlotMissedError
-from producer.sources.base import Answer, BannedError, Call
+from cryptoproxy.common.errors import OperatorError, TransientError
+from cryptoproxy.common.record.contract import MAX_RECORD_BYTES
+from cryptoproxy.producer.fetch import ClockError
+from cryptoproxy.producer.poll import Polled, PollOnce, SlotMissedError
+from cryptoproxy.producer.sources.base import Answer, BannedError, Call
 from tests.unit.producer.budget.hand_clock import HandClock
 from tests.unit.producer.fakes import FakeBudget, FakeSource, FakeUpstream, HandLoop, Metrics, Step
 
@@ -217,7 +217,7 @@ def test_an_operators_fault_is_not_tried_again() -> None:
 
 @pytest.mark.parametrize("off", [-31, 31])
 def test_a_date_that_is_too_far_from_our_clock_is_told_and_nothing_kept(off: float) -> None:
-    from sandbox.effects import http_date
+    from cryptoproxy.sandbox.effects import http_date
 
     asked = Asked()
     asked.upstream.steps = [Answer(200, {"date": http_date(asked.slot_ms, off)}, PAGE)]

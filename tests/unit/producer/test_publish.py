@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 from kafka import errors as kafka_errors
 
-from common.clients import kafka as kafka_client
-from common.errors import OperatorError
-from common.record import LETTER_HEADERS, SCHEMA_VERSION_HEADER, encode, from_iso
-from common.service import Health
-from common.settings import Settings
-from producer import publish
-from producer.in_flight import Flight, InFlight
-from producer.outbox import Entry, Outbox
-from producer.publish import ACK_SECONDS, SLOW_SECONDS, Publisher
+from cryptoproxy.common.clients import kafka as kafka_client
+from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.common.record import LETTER_HEADERS, SCHEMA_VERSION_HEADER, encode, from_iso
+from cryptoproxy.common.service import Health
+from cryptoproxy.common.settings import Settings
+from cryptoproxy.producer import publish
+from cryptoproxy.producer.in_flight import Flight, InFlight
+from cryptoproxy.producer.outbox import Entry, Outbox
+from cryptoproxy.producer.publish import ACK_SECONDS, SLOW_SECONDS, Publisher
 from tests.unit.producer.budget.hand_clock import HandClock
 from tests.unit.producer.fakes import FakeFuture, FakeProducer, HandLoop, Metrics, Sent, acknowledge, record
 

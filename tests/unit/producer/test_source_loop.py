@@ -11,17 +11,17 @@ from typing import Any
 
 import pytest
 
-from common.clock import SystemClock
-from common.errors import OperatorError, PoisonError, TransientError
-from common.record import encode
-from common.service import Health, Loop
-from producer.fetch import ClockError
-from producer.grid import Grid
-from producer.outbox import Entry, OutboxFullError
-from producer.poll import Polled, SlotMissedError, Wait
-from producer.source_loop import STANDBY_SECONDS, SourceLoop
-from producer.sources.base import Poll, Rejected
-from producer.statistics import Quota, Statistics
+from cryptoproxy.common.clock import SystemClock
+from cryptoproxy.common.errors import OperatorError, PoisonError, TransientError
+from cryptoproxy.common.record import encode
+from cryptoproxy.common.service import Health, Loop
+from cryptoproxy.producer.fetch import ClockError
+from cryptoproxy.producer.grid import Grid
+from cryptoproxy.producer.outbox import Entry, OutboxFullError
+from cryptoproxy.producer.poll import Polled, SlotMissedError, Wait
+from cryptoproxy.producer.source_loop import STANDBY_SECONDS, SourceLoop
+from cryptoproxy.producer.sources.base import Poll, Rejected
+from cryptoproxy.producer.statistics import Quota, Statistics
 from tests.unit.producer.budget.hand_clock import HandClock
 from tests.unit.producer.fakes import HandLoop, Metrics, record
 

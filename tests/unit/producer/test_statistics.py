@@ -6,9 +6,9 @@ import logging
 
 import pytest
 
-from producer.outbox import Entry
-from producer.statistics import Quota, Statistics
-from producer.timing import Timings
+from cryptoproxy.producer.outbox import Entry
+from cryptoproxy.producer.statistics import Quota, Statistics
+from cryptoproxy.producer.timing import Timings
 from tests.unit.producer import fakes
 from tests.unit.producer.budget.hand_clock import HandClock
 
@@ -46,7 +46,7 @@ def test_the_p99_is_that_of_the_slowest_hundredth() -> None:
     for milliseconds in range(1, 201):
         statistics.published(milliseconds / 1000)
     assert statistics._publish[-1] == 0.2
-    from producer.statistics import _spread
+    from cryptoproxy.producer.statistics import _spread
 
     assert _spread(statistics._publish) == "mean 0.101 s p99 0.199 s"
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from common.errors import OperatorError, TransientError
-from producer.poll import PollOnce
-from producer.sources.base import Call
-from producer.symbols import AGAIN_SECONDS, FIRST_WAIT_SECONDS, FRESH_SECONDS, SymbolLists, load
+from cryptoproxy.common.errors import OperatorError, TransientError
+from cryptoproxy.producer.poll import PollOnce
+from cryptoproxy.producer.sources.base import Call
+from cryptoproxy.producer.symbols import AGAIN_SECONDS, FIRST_WAIT_SECONDS, FRESH_SECONDS, SymbolLists, load
 from tests.unit.producer.budget.hand_clock import HandClock
 from tests.unit.producer.fakes import FakeBudget, FakeSource, FakeUpstream, HandLoop, Metrics, Step
 

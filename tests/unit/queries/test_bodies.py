@@ -6,17 +6,17 @@ from typing import Any
 
 import pytest
 
-from queries import absent, freshness, moves, percentiles
-from queries.answer import Kind
-from queries.fields import FIELDS
-from queries.moves import Moves
-from queries.output.numbers import number, shown
-from queries.percentiles import Percentiles
-from queries.periods import Interval, Period, interval
-from queries.portions import portions
-from queries.scope import Asset, Scope
-from queries.volatility import Returns, Volatility
-from queries.watch import Watch
+from cryptoproxy.queries import absent, freshness, moves, percentiles
+from cryptoproxy.queries.answer import Kind
+from cryptoproxy.queries.fields import FIELDS
+from cryptoproxy.queries.moves import Moves
+from cryptoproxy.queries.output.numbers import number, shown
+from cryptoproxy.queries.percentiles import Percentiles
+from cryptoproxy.queries.periods import Interval, Period, interval
+from cryptoproxy.queries.portions import portions
+from cryptoproxy.queries.scope import Asset, Scope
+from cryptoproxy.queries.volatility import Returns, Volatility
+from cryptoproxy.queries.watch import Watch
 
 HOUR = 3_600_000
 SCOPE = Scope(Period(0, 24 * HOUR), symbols=("BTC",))
@@ -76,7 +76,7 @@ def test_words_that_mean_nothing_are_refused(made: Any) -> None:
 
 
 def test_every_number_field_has_a_unit() -> None:
-    from common.record import Record
+    from cryptoproxy.common.record import Record
 
     texts = {"source", "asset_id", "symbol", "name", "quote", "timestamp", "fetched_at", "last_updated"}
     texts |= {"next_funding_time", "delivery_time"}

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from common.record import from_iso
-from queries.periods import Interval, Period, age, interval, period, written
+from cryptoproxy.common.record import from_iso
+from cryptoproxy.queries.periods import Interval, Period, age, interval, period, written
 
 NOW = from_iso("2026-03-31T10:00:00.000Z")
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import requests
 
-from sandbox import Sandbox
+from cryptoproxy.sandbox import Sandbox
 
 RECORDED = Path(__file__).parents[2] / "fixtures" / "recorded"
 NOW_MS = 1_795_253_400_123  # 2026-11-21 09:30:00.123 UTC

@@ -6,12 +6,12 @@ import time
 
 import pytest
 
-from sandbox import Limits, Sandbox
-from sandbox.binance import Binance
-from sandbox.market import Market
-from sandbox.universe import make_coins
-from sandbox.upstream import Setup
-from sandbox.wire import Request
+from cryptoproxy.sandbox import Limits, Sandbox
+from cryptoproxy.sandbox.binance import Binance
+from cryptoproxy.sandbox.market import Market
+from cryptoproxy.sandbox.universe import make_coins
+from cryptoproxy.sandbox.upstream import Setup
+from cryptoproxy.sandbox.wire import Request
 
 TICKER = "/api/v3/ticker/24hr"
 INFO = "/api/v3/exchangeInfo"

@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from sandbox import Limits, Rule, Sandbox
-from sandbox.bybit_instruments import next_quarters
+from cryptoproxy.sandbox import Limits, Rule, Sandbox
+from cryptoproxy.sandbox.bybit_instruments import next_quarters
 
 TICKERS = "/v5/market/tickers"
 INSTRUMENTS = "/v5/market/instruments-info"

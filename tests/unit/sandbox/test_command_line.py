@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.ledger import read
+from cryptoproxy.sandbox.ledger import read
 
-SRC = Path(__file__).parents[3] / "src"
+ROOT = Path(__file__).parents[3]
 
 
 @contextmanager
 def running(*options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    command = [sys.executable, "-m", "sandbox", "--coins", "20", *options]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={"PYTHONPATH": str(SRC)}) as process:
+    command = [sys.executable, "-m", "cryptoproxy.sandbox", "--coins", "20", *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={"PYTHONPATH": str(ROOT)}) as process:
         try:
             assert process.stdout is not None
             yield process, process.stdout.readline().strip()
@@ -58,9 +58,9 @@ def test_replay_faults_and_keys(http, tmp_path, recorded_path, recorded):
     ("options", "text"), [(("--replay", "/nonesuch"), "whose recordings"), (("--coins", "x"), "invalid int")]
 )
 def test_wrong_options_are_told(options, text):
-    command = [sys.executable, "-m", "sandbox", *options]
+    command = [sys.executable, "-m", "cryptoproxy.sandbox", *options]
     done = subprocess.run(
-        command, capture_output=True, text=True, env={"PYTHONPATH": str(SRC)}, timeout=60, check=False
+        command, capture_output=True, text=True, env={"PYTHONPATH": str(ROOT)}, timeout=60, check=False
     )
     assert done.returncode == 2
     assert text in done.stderr

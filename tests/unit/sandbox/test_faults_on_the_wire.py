@@ -12,7 +12,7 @@ from email.utils import parsedate_to_datetime
 import pytest
 import requests
 
-from sandbox import Rule, Sandbox
+from cryptoproxy.sandbox import Rule, Sandbox
 
 PING = "/coingecko/api/v3/ping"
 MARKETS = "/coingecko/api/v3/coins/markets?vs_currency=usd&per_page=50"

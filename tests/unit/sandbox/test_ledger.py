@@ -3,9 +3,9 @@ from __future__ import annotations
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
 
-from sandbox import Ledger, Rule, Sandbox
-from sandbox.ledger import read
-from sandbox.wire import Answer, Request
+from cryptoproxy.sandbox import Ledger, Rule, Sandbox
+from cryptoproxy.sandbox.ledger import read
+from cryptoproxy.sandbox.wire import Answer, Request
 
 
 def serve(ledger: Ledger, body: bytes | None = b"{}", target: str = "/x", **more) -> None:

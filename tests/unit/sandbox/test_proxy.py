@@ -18,7 +18,7 @@ import pytest
 import requests
 import trustme
 
-from sandbox import FaultProxy, Ledger, Rule, Script
+from cryptoproxy.sandbox import FaultProxy, Ledger, Rule, Script
 
 KEYS = {
     "aws_access_key_id": "key",

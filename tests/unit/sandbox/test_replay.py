@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import Rule, Sandbox
-from sandbox.replay import by_upstream
+from cryptoproxy.sandbox import Rule, Sandbox
+from cryptoproxy.sandbox.replay import by_upstream
 
 
 def replaying(clock, **more) -> Sandbox:

@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from sandbox import Rule, RuleError, Script
-from sandbox.rule_json import read_rules, show_count
-from sandbox.wire import Request
+from cryptoproxy.sandbox import Rule, RuleError, Script
+from cryptoproxy.sandbox.rule_json import read_rules, show_count
+from cryptoproxy.sandbox.wire import Request
 
 
 def get(target: str = "/x", method: str = "GET", **fields) -> Request:

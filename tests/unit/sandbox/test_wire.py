@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from sandbox.wire import Answer, BadRequestError, Request, frame, read_request
+from cryptoproxy.sandbox.wire import Answer, BadRequestError, Request, frame, read_request
 
 
 def read(*chunks: bytes) -> tuple[Request | None, list[str]]:

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import trustme
 
-from common.checks import check_kafka, kafka
-from common.clients import kafka as client
-from common.errors import OperatorError, TransientError
-from common.settings import Settings
-from common.settings.catalogue import Kafka
+from cryptoproxy.common.checks import check_kafka, kafka
+from cryptoproxy.common.clients import kafka as client
+from cryptoproxy.common.errors import OperatorError, TransientError
+from cryptoproxy.common.settings import Settings
+from cryptoproxy.common.settings.catalogue import Kafka
 from tests.unit.common.clients.servers import refusing, silent, tls
 
 

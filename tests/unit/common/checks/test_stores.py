@@ -11,10 +11,10 @@ import elasticsearch
 import pytest
 from botocore import exceptions as boto_errors
 
-from common.checks import check_elasticsearch, check_s3
-from common.clients import elastic, s3
-from common.errors import OperatorError, TransientError
-from common.settings import Settings
+from cryptoproxy.common.checks import check_elasticsearch, check_s3
+from cryptoproxy.common.clients import elastic, s3
+from cryptoproxy.common.errors import OperatorError, TransientError
+from cryptoproxy.common.settings import Settings
 
 NOW = "2026-11-20T10:00:00.000Z"
 SETTINGS = Settings.from_texts({})

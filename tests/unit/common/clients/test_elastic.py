@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.clients import elastic
-from common.errors import OperatorError, SizeError, TransientError
-from common.settings import Settings
+from cryptoproxy.common.clients import elastic
+from cryptoproxy.common.errors import OperatorError, SizeError, TransientError
+from cryptoproxy.common.settings import Settings
 
 
 @pytest.fixture

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 from kafka import errors as kafka_errors
 
-from common.clients import beginning
-from common.clients import kafka as client
-from common.errors import OperatorError, TransientError
-from common.settings import Settings
-from common.settings.catalogue import Kafka
-from common.settings.secret import Secret
+from cryptoproxy.common.clients import beginning
+from cryptoproxy.common.clients import kafka as client
+from cryptoproxy.common.errors import OperatorError, TransientError
+from cryptoproxy.common.settings import Settings
+from cryptoproxy.common.settings.catalogue import Kafka
+from cryptoproxy.common.settings.secret import Secret
 from tests.unit.common.clients.servers import refusing, silent
 
 MAKERS: list[Callable[[Kafka], Any]] = [

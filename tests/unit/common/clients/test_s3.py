@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from botocore import exceptions as boto_errors
 
-from common.clients import s3
-from common.errors import OperatorError, TransientError
-from common.settings import Settings
+from cryptoproxy.common.clients import s3
+from cryptoproxy.common.errors import OperatorError, TransientError
+from cryptoproxy.common.settings import Settings
 
 KEYS = {"AWS_S3_ACCESS_KEY": "access", "AWS_S3_SECRET_KEY": "secret"}
 

@@ -7,8 +7,8 @@ from typing import Any, get_type_hints
 
 from hypothesis import strategies as st
 
-from common.record import Record, from_iso, iso
-from common.record.codec import EARLIEST_MS, MAX_AHEAD_MS
+from cryptoproxy.common.record import Record, from_iso, iso
+from cryptoproxy.common.record.codec import EARLIEST_MS, MAX_AHEAD_MS
 
 NOW_MS = from_iso("2026-11-20T10:00:30.000Z")
 SLOT = "2026-11-20T10:00:00.000Z"

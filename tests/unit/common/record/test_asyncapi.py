@@ -13,10 +13,10 @@ import yaml
 from hypothesis import given, settings
 from jsonschema import Draft7Validator
 
-from common.record import Record, encode, key
-from common.record.asyncapi import document
-from common.record.schema import json_schema
-from common.settings import Settings
+from cryptoproxy.common.record import Record, encode, key
+from cryptoproxy.common.record.asyncapi import document
+from cryptoproxy.common.record.schema import json_schema
+from cryptoproxy.common.settings import Settings
 from tests.unit.common.record.records import records
 
 ROOT = Path(__file__).resolve().parents[4]

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.errors import PoisonError
-from common.record import MAX_RECORD_BYTES, Record, decode, encode, from_iso, iso
-from consumer.template import expected_properties
+from cryptoproxy.common.errors import PoisonError
+from cryptoproxy.common.record import MAX_RECORD_BYTES, Record, decode, encode, from_iso, iso
+from cryptoproxy.consumer.template import expected_properties
 from tests.unit.common.record.records import EXAMPLE, FLOATS, INTEGERS, NOW_MS, TEXTS, line, records, required
 
 REASONS = {"empty", "too_large", "not_utf8", "not_json", "contract"}

@@ -6,7 +6,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.record import Period, Record, document_id, encode, from_iso, index_name, iso, key, key_of, lake_object
+from cryptoproxy.common.record import (
+    Period,
+    Record,
+    document_id,
+    encode,
+    from_iso,
+    index_name,
+    iso,
+    key,
+    key_of,
+    lake_object,
+)
 from tests.unit.common.record.records import EXAMPLE, records, slots
 
 PARTS = ("source", "asset_id", "quote", "timestamp")

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from jsonschema import Draft202012Validator
 
-from common.record import Record, encode
-from common.record.schema import json_schema
+from cryptoproxy.common.record import Record, encode
+from cryptoproxy.common.record.schema import json_schema
 from tests.unit.common.record.records import EXAMPLE, FLOATS, line, records, required
 
 DERIVATIVE = {

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.record import from_iso, iso, slot_of
+from cryptoproxy.common.record import from_iso, iso, slot_of
 from tests.unit.common.record.records import FIRST_MS, LAST_MS
 
 

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from common.clients import elastic
-from common.errors import TransientError
-from common.service.garbage import settle
-from common.settings import Settings
-from consumer.bulk import BulkSender
+from cryptoproxy.common.clients import elastic
+from cryptoproxy.common.errors import TransientError
+from cryptoproxy.common.service.garbage import settle
+from cryptoproxy.common.settings import Settings
+from cryptoproxy.consumer.bulk import BulkSender
 
 MEGABYTE = 2**20
 SETTINGS = Settings.from_texts({"ES_URL_ENDPOINT": "http://127.0.0.1:1"}).elasticsearch

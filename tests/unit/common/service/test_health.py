@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from common.service import Health
+from cryptoproxy.common.service import Health
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 import pytest
 from prometheus_client import CollectorRegistry, Counter
 
-from common.errors import OperatorError
-from common.service import Health
-from common.service.http import HealthServer
+from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.common.service import Health
+from cryptoproxy.common.service.http import HealthServer
 
 
 class Site:

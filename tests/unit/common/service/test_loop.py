@@ -3,7 +3,7 @@ from __future__ import annotations
 import threading
 import time
 
-from common.service import Loop
+from cryptoproxy.common.service import Loop
 
 
 def test_a_stop_ends_a_wait_at_once() -> None:

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from common.errors import OperatorError
-from common.service import Loop, Service, process
+from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.common.service import Loop, Service, process
 from tests.conftest import wait_until
 from tests.unit.common.conftest import Program
 
@@ -22,8 +22,8 @@ Run = Callable[..., Program]
 
 SERVICE = """
     import logging, os, signal, threading, time
-    from common.log import configure
-    from common.service import Service, process
+    from cryptoproxy.common.log import configure
+    from cryptoproxy.common.service import Service, process
     configure()
     service = Service("test", host="127.0.0.1", port=0, watchdog_seconds={watchdog})
     turns = 0
@@ -224,7 +224,7 @@ def test_a_signal_while_the_main_thread_holds_its_lock_is_not_lost(run: Run) -> 
     started = run(
         """
         import os, signal
-        from common.service import Service
+        from cryptoproxy.common.service import Service
         class Caught(Service):
             def _watch(self):
                 with self._stop._cond:
@@ -268,7 +268,7 @@ def test_a_reader_of_the_output_that_is_gone_does_not_change_the_exit_code(run: 
     started = run(
         """
         import sys, threading
-        from common.service import Service
+        from cryptoproxy.common.service import Service
         service = Service("test", host="127.0.0.1", port=0, watchdog_seconds=0.3)
         def hangs(loop):
             print("begun", flush=True)

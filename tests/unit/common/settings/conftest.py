@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from common.settings.child import SPELLINGS
-from common.settings.elsewhere import CALLED_ELSEWHERE
+from cryptoproxy.common.settings.child import SPELLINGS
+from cryptoproxy.common.settings.elsewhere import CALLED_ELSEWHERE
 
 
 @pytest.fixture(autouse=True)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from common.settings import Secret, Settings
-from common.settings.catalogue import SECTIONS
-from common.settings.document import env_example, markdown
-from common.settings.elsewhere import CALLED_ELSEWHERE
-from common.settings.loading import Declared, declared_in, shown
+from cryptoproxy.common.settings import Secret, Settings
+from cryptoproxy.common.settings.catalogue import SECTIONS
+from cryptoproxy.common.settings.document import env_example, markdown
+from cryptoproxy.common.settings.elsewhere import CALLED_ELSEWHERE
+from cryptoproxy.common.settings.loading import Declared, declared_in, shown
 
 DECLARED = [declared for section in SECTIONS.values() for _, declared in declared_in(section)]
 each_setting = pytest.mark.parametrize("declared", DECLARED, ids=lambda declared: declared.name)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from common.settings.catalogue import SECTIONS
-from common.settings.elsewhere import CALLED_ELSEWHERE, warnings_for
-from common.settings.loading import declared_in
+from cryptoproxy.common.settings.catalogue import SECTIONS
+from cryptoproxy.common.settings.elsewhere import CALLED_ELSEWHERE, warnings_for
+from cryptoproxy.common.settings.loading import declared_in
 
 DECLARED = [declared for section in SECTIONS.values() for _, declared in declared_in(section)]
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.settings import kinds
-from common.settings.kinds import Kind
+from cryptoproxy.common.settings import kinds
+from cryptoproxy.common.settings.kinds import Kind
 
 ACCEPTED: list[tuple[Kind[Any], str, object]] = [
     (kinds.text(), "anything at all", "anything at all"),

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from common.errors import SettingsError
-from common.settings import Settings
-from common.settings.catalogue import SECTIONS
-from common.settings.loading import Declared, declared_in
+from cryptoproxy.common.errors import SettingsError
+from cryptoproxy.common.settings import Settings
+from cryptoproxy.common.settings.catalogue import SECTIONS
+from cryptoproxy.common.settings.loading import Declared, declared_in
 
 CONNECTION = """\
 KAFKA_BROKERS_HOST_PORT=127.0.0.1:19092

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from common.errors import OperatorError
-from common.settings import Secret
+from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.common.settings import Secret
 
 
 @pytest.mark.parametrize("spell", [str, repr, lambda each: f"{each}", lambda each: f"{[each]}", "%s".__mod__])

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from common.errors import TransientError
-from common.record import Record, encode, from_iso, iso
-from common.settings import Settings
-from lake import objects
+from cryptoproxy.common.errors import TransientError
+from cryptoproxy.common.record import Record, encode, from_iso, iso
+from cryptoproxy.common.settings import Settings
+from cryptoproxy.lake import objects
 
 NOW_MS = from_iso("2026-11-20T12:00:00.000Z")
 HOUR_MS = 3_600_000

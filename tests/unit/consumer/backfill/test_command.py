@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from cli import backfill
-from common.start import load_settings
+from cryptoproxy.cli import backfill
+from cryptoproxy.common.start import load_settings
 
 
 @pytest.fixture

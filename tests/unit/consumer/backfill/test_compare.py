@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.backfill.compare import SHOWN, compare
+from cryptoproxy.consumer.backfill.compare import SHOWN, compare
 
 ids = st.lists(st.integers(0, 30), unique=True).map(lambda found: [(each // 3, f"id-{each}") for each in sorted(found)])
 

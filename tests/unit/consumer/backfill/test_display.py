@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from consumer.backfill.display import LINE_SECONDS, Display
+from cryptoproxy.consumer.backfill.display import LINE_SECONDS, Display
 from tests.unit.consumer.backfill.lake import TEN
 
 

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
-from common.record import document_id, encode
-from consumer.backfill.letters import gather
-from consumer.backfill.span import Span
-from consumer.dead_letter_reader import Letter, Original
+from cryptoproxy.common.record import document_id, encode
+from cryptoproxy.consumer.backfill.letters import gather
+from cryptoproxy.consumer.backfill.span import Span
+from cryptoproxy.consumer.dead_letter_reader import Letter, Original
 from tests.unit.consumer.backfill.lake import HOUR_MS, TEN, record
 
 SPAN = Span(TEN, TEN + HOUR_MS)

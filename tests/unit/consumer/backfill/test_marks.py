@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from common.errors import OperatorError
-from consumer.backfill.marks import Marks, Totals
+from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.consumer.backfill.marks import Marks, Totals
 from tests.unit.consumer.backfill.lake import HOUR_MS, TEN
 
 TASK = {"from": "a", "to": "b"}

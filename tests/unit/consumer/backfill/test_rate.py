@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.backfill.rate import Rate
+from cryptoproxy.consumer.backfill.rate import Rate
 
 
 class Clock:

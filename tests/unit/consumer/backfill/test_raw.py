@@ -2,14 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from common.errors import TransientError
-from common.record import document_id, encode, from_iso, iso
-from common.service import Health
-from consumer.backfill.replay import Patience
-from consumer.backfill.span import Span
-from lake import reader
-from lake.archive import Fault, Stored
-from lake.raw import RawArchive
+from cryptoproxy.common.errors import TransientError
+from cryptoproxy.common.record import document_id, encode, from_iso, iso
+from cryptoproxy.common.service import Health
+from cryptoproxy.consumer.backfill.replay import Patience
+from cryptoproxy.consumer.backfill.span import Span
+from cryptoproxy.lake import reader
+from cryptoproxy.lake.archive import Fault, Stored
+from cryptoproxy.lake.raw import RawArchive
 from tests.unit.consumer.backfill.lake import HOUR_MS, NOW_MS, TEN, MemoryStore, record
 
 SPAN = Span(TEN - HOUR_MS, TEN + 3 * HOUR_MS)

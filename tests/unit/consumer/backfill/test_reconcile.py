@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 import pytest
 from rich.console import Console
 
-from common.errors import OperatorError
-from common.record import Record, document_id, encode, from_iso
-from consumer.backfill.display import Display
-from consumer.backfill.letters import DeadIds, gather
-from consumer.backfill.reconcile import Outcome, reconcile
-from consumer.backfill.span import HOUR_MS, Span
-from consumer.dead_letter_reader import Letter, Original
-from lake.raw import RawArchive
+from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.common.record import Record, document_id, encode, from_iso
+from cryptoproxy.consumer.backfill.display import Display
+from cryptoproxy.consumer.backfill.letters import DeadIds, gather
+from cryptoproxy.consumer.backfill.reconcile import Outcome, reconcile
+from cryptoproxy.consumer.backfill.span import HOUR_MS, Span
+from cryptoproxy.consumer.dead_letter_reader import Letter, Original
+from cryptoproxy.lake.raw import RawArchive
 from tests.unit.consumer.backfill.lake import NOW_MS, TEN, MemoryStore, record
 
 SPAN = Span(TEN, TEN + 2 * HOUR_MS)

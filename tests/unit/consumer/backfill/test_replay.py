@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from common.errors import OperatorError
-from consumer.backfill.display import Display
-from consumer.backfill.marks import Marks, Totals
-from consumer.backfill.rate import Rate
-from consumer.backfill.replay import GRACE_MS, Replay
-from consumer.backfill.span import Span
-from consumer.backfill.targets import Sent
-from lake.archive import Fault, Stored
-from lake.raw import RawArchive
+from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.consumer.backfill.display import Display
+from cryptoproxy.consumer.backfill.marks import Marks, Totals
+from cryptoproxy.consumer.backfill.rate import Rate
+from cryptoproxy.consumer.backfill.replay import GRACE_MS, Replay
+from cryptoproxy.consumer.backfill.span import Span
+from cryptoproxy.consumer.backfill.targets import Sent
+from cryptoproxy.lake.archive import Fault, Stored
+from cryptoproxy.lake.raw import RawArchive
 from tests.conftest import wait_until
 from tests.unit.consumer.backfill.lake import HOUR_MS, NOW_MS, TEN, MemoryStore, record
 

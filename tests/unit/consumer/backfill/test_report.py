@@ -4,13 +4,13 @@ import io
 
 from rich.console import Console
 
-from common.record.times import from_person
-from consumer.backfill import report
-from consumer.backfill.compare import Difference, Some
-from consumer.backfill.letters import DeadIds
-from consumer.backfill.reconcile import Outcome
-from consumer.backfill.span import Span
-from lake.archive import Fault
+from cryptoproxy.common.record.times import from_person
+from cryptoproxy.consumer.backfill import report
+from cryptoproxy.consumer.backfill.compare import Difference, Some
+from cryptoproxy.consumer.backfill.letters import DeadIds
+from cryptoproxy.consumer.backfill.reconcile import Outcome
+from cryptoproxy.consumer.backfill.span import Span
+from cryptoproxy.lake.archive import Fault
 from tests.unit.consumer.backfill.lake import HOUR_MS, TEN
 
 SPAN = Span(TEN + 60_000, TEN + 5 * HOUR_MS)

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from common.errors import TransientError
-from common.record import Period, from_iso
-from consumer.backfill.display import Display
-from consumer.backfill.retention import Retention, decide, due
-from consumer.backfill.span import Span, period_of
-from lake.raw import RawArchive
+from cryptoproxy.common.errors import TransientError
+from cryptoproxy.common.record import Period, from_iso
+from cryptoproxy.consumer.backfill.display import Display
+from cryptoproxy.consumer.backfill.retention import Retention, decide, due
+from cryptoproxy.consumer.backfill.span import Span, period_of
+from cryptoproxy.lake.raw import RawArchive
 from tests.unit.consumer.backfill.lake import MemoryStore, record
 
 DAY_MS = 86_400_000

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from common.record import Period, from_iso
-from common.record.times import from_person
-from consumer.backfill.span import HOUR_MS, Span, period_of, written
+from cryptoproxy.common.record import Period, from_iso
+from cryptoproxy.common.record.times import from_person
+from cryptoproxy.consumer.backfill.span import HOUR_MS, Span, period_of, written
 
 
 @pytest.mark.parametrize(

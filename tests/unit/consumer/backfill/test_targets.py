@@ -5,15 +5,15 @@ from typing import Any
 import pytest
 from kafka import errors as kafka_errors
 
-from common.errors import OperatorError, TransientError
-from common.record import RECORD_HEADERS, Period, document_id, encode, from_iso, key
-from common.service import Health
-from common.settings import Settings
-from consumer.backfill.targets import IndexTarget
-from consumer.backfill.topic import TopicTarget, key_of
-from consumer.batch import Batch, DeadLetter
-from consumer.delivery import Delivered
-from lake.archive import Stored
+from cryptoproxy.common.errors import OperatorError, TransientError
+from cryptoproxy.common.record import RECORD_HEADERS, Period, document_id, encode, from_iso, key
+from cryptoproxy.common.service import Health
+from cryptoproxy.common.settings import Settings
+from cryptoproxy.consumer.backfill.targets import IndexTarget
+from cryptoproxy.consumer.backfill.topic import TopicTarget, key_of
+from cryptoproxy.consumer.batch import Batch, DeadLetter
+from cryptoproxy.consumer.delivery import Delivered
+from cryptoproxy.lake.archive import Stored
 from tests.unit.consumer.backfill.lake import NOW_MS, TEN, record
 
 KAFKA = Settings.from_texts({}).kafka

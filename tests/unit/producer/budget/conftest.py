@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from producer.budget import Budget, Limit, Limits
+from cryptoproxy.producer.budget import Budget, Limit, Limits
 from tests.unit.producer.budget.hand_clock import HandClock
 
 

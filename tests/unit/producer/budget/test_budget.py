@@ -9,9 +9,9 @@ from collections.abc import Callable
 import pytest
 from prometheus_client import CollectorRegistry
 
-from common.errors import OperatorError
-from common.metrics import PollerMetrics
-from producer.budget import Budget
+from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.common.metrics import PollerMetrics
+from cryptoproxy.producer.budget import Budget
 from tests.unit.producer.budget.hand_clock import HandClock
 
 Make = Callable[..., Budget]
@@ -149,7 +149,7 @@ def test_a_ban_that_cannot_be_written_holds_and_is_written_when_it_can_be(
 ) -> None:
     budget = make(minute=5)
     with monkeypatch.context() as broken:
-        broken.setattr("producer.budget.kept_file.KeptFile.write", _no_space)
+        broken.setattr("cryptoproxy.producer.budget.kept_file.KeptFile.write", _no_space)
         budget.ban(120, "418")
         assert budget.take(1) == 120
         with pytest.raises(OperatorError, match="nothing is sent that is not counted"):

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from common.clock import SystemClock
-from common.errors import OperatorError
-from producer.budget import Budget, Limit, Limits
+from cryptoproxy.common.clock import SystemClock
+from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.producer.budget import Budget, Limit, Limits
 from tests.unit.producer.budget.hand_clock import HandClock
 
 Make = Callable[..., Budget]
@@ -24,8 +24,8 @@ SOURCE = Path(__file__).parents[4] / "src"
 TAKES_AND_IS_KILLED = """
 import os, signal, sys
 from pathlib import Path
-from common.clock import SystemClock
-from producer.budget import Budget, Limit, Limits
+from cryptoproxy.common.clock import SystemClock
+from cryptoproxy.producer.budget import Budget, Limit, Limits
 
 limit = Limit(window="month", amount=100, setting="MONTH")
 limits = Limits(upstream="upstream", unit="calls", interval_setting="INTERVAL", limits=(limit,))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.budget import counts as of_counts
-from producer.budget.counts import KEPT_MONTHS, LONGEST_BAN_SECONDS, Ban, Counts
-from producer.budget.limits import Limit, Limits
-from producer.budget.state import State, decode, encode
-from producer.budget.window import MINUTE
+from cryptoproxy.producer.budget import counts as of_counts
+from cryptoproxy.producer.budget.counts import KEPT_MONTHS, LONGEST_BAN_SECONDS, Ban, Counts
+from cryptoproxy.producer.budget.limits import Limit, Limits
+from cryptoproxy.producer.budget.state import State, decode, encode
+from cryptoproxy.producer.budget.window import MINUTE
 
 NOW_MS = 1_795_262_400_000
 LIMITS = Limits(

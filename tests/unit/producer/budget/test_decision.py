@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from producer.budget.counts import Counts
-from producer.budget.decision import SEND, Verdict, decide
-from producer.budget.limits import Limit, Limits
-from producer.budget.timeline import Moment
+from cryptoproxy.producer.budget.counts import Counts
+from cryptoproxy.producer.budget.decision import SEND, Verdict, decide
+from cryptoproxy.producer.budget.limits import Limit, Limits
+from cryptoproxy.producer.budget.timeline import Moment
 
 NOW_MS = 1_795_262_400_000
 MINUTE = Limit(window="minute", amount=6000, setting="WEIGHT", slow_above=0.9)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from common.settings import Settings
-from producer.budget import limits_of
+from cryptoproxy.common.settings import Settings
+from cryptoproxy.producer.budget import limits_of
 
 DEMO = {"COINGECKO_PLAN": "demo", "COINGECKO_API_KEY": "a-key"}
 PRO = {"COINGECKO_PLAN": "pro", "COINGECKO_API_KEY": "a-key"}
@@ -56,7 +56,7 @@ def test_bybit_counts_calls_in_5_seconds() -> None:
 def test_every_limit_names_a_setting_that_exists() -> None:
     from dataclasses import fields
 
-    from common.settings.catalogue import Upstreams
+    from cryptoproxy.common.settings.catalogue import Upstreams
 
     documented = {str(field.metadata) for field in fields(Upstreams)}
     for limits in limits_of(Settings.from_texts(DEMO).upstreams).values():

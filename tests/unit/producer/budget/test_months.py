@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from producer.budget import months
+from cryptoproxy.producer.budget import months
 
 
 def ms(text: str) -> int:

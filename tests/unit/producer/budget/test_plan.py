@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.errors import OperatorError
-from common.settings import Settings, kinds
-from producer.budget import Demand, Limits, Plan, demand_of, limits_of, plan
-from producer.budget.plan import ALLOWED_MS
-from producer.budget.window import WINDOWS
-from producer.sources import SOURCES, SourceConfig
+from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.common.settings import Settings, kinds
+from cryptoproxy.producer.budget import Demand, Limits, Plan, demand_of, limits_of, plan
+from cryptoproxy.producer.budget.plan import ALLOWED_MS
+from cryptoproxy.producer.budget.window import WINDOWS
+from cryptoproxy.producer.sources import SOURCES, SourceConfig
 
 DEMO = {"COINGECKO_PLAN": "demo", "COINGECKO_API_KEY": "a-key"}
 

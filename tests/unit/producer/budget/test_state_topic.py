@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from kafka import errors as kafka_errors
 
-from common.errors import OperatorError, TransientError
-from common.service import Loop
-from common.settings import Settings
-from producer.budget.state_topic import REPEAT_SECONDS, StatePublisher, budget_key, read_all, slot_key
+from cryptoproxy.common.errors import OperatorError, TransientError
+from cryptoproxy.common.service import Loop
+from cryptoproxy.common.settings import Settings
+from cryptoproxy.producer.budget.state_topic import REPEAT_SECONDS, StatePublisher, budget_key, read_all, slot_key
 from tests.unit.producer.budget.hand_clock import HandClock
 
 KAFKA = Settings.from_texts({}).kafka

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from producer.budget.turns import GRACE_SECONDS, LONGEST_RESERVE_SECONDS, Turns
+from cryptoproxy.producer.budget.turns import GRACE_SECONDS, LONGEST_RESERVE_SECONDS, Turns
 
 
 def test_the_first_who_waits_has_nobody_ahead_and_later_ones_have_it() -> None:

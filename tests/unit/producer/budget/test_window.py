@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.budget import window
-from producer.budget.window import FIVE_SECONDS, MINUTE, Buckets, Window
+from cryptoproxy.producer.budget import window
+from cryptoproxy.producer.budget.window import FIVE_SECONDS, MINUTE, Buckets, Window
 
 WINDOWS = (MINUTE, FIVE_SECONDS)
 

@@ -8,9 +8,9 @@ from kafka import OffsetAndMetadata
 from kafka import errors as kafka_errors
 from kafka.structs import ConsumerGroupMetadata, MemberState
 
-from producer.lease import note as notes
-from producer.lease.assignor import LeaseAssignor
-from producer.lease.note import Note
+from cryptoproxy.producer.lease import note as notes
+from cryptoproxy.producer.lease.assignor import LeaseAssignor
+from cryptoproxy.producer.lease.note import Note
 
 
 class FakeKafka:

@@ -8,8 +8,8 @@ from typing import Any
 from kafka import TopicPartition
 from kafka.protocol.consumer.metadata import ConsumerProtocolAssignment, ConsumerProtocolSubscription
 
-from producer.lease.assignor import LeaseAssignor, Verdict
-from producer.lease.claims import Claim
+from cryptoproxy.producer.lease.assignor import LeaseAssignor, Verdict
+from cryptoproxy.producer.lease.claims import Claim
 
 TOPIC = "crypto-data.lease"
 

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from producer.lease.claims import Claim, choose, decode
+from cryptoproxy.producer.lease.claims import Claim, choose, decode
 
 
 def claim(process: str, *, waiting_since: int = 0, term: int | None = None, client: int = 1) -> Claim:

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from common.errors import OperatorError, TransientError
-from common.retry import Backoff
-from engines.waiting import until
-from producer.lease.connection import Connection
-from producer.lease.tenure import Standing
+from cryptoproxy.common.errors import OperatorError, TransientError
+from cryptoproxy.common.retry import Backoff
+from cryptoproxy.engines.waiting import until
+from cryptoproxy.producer.lease.connection import Connection
+from cryptoproxy.producer.lease.tenure import Standing
 
 SETTLED = Standing(member_id="m", generation=1, settled=True, chosen=False)
 

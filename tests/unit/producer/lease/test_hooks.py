@@ -6,10 +6,10 @@ import threading
 
 import pytest
 
-from common.errors import OperatorError, TransientError
-from common.retry import Backoff
-from engines.waiting import until
-from producer.lease.hooks import Hooks
+from cryptoproxy.common.errors import OperatorError, TransientError
+from cryptoproxy.common.retry import Backoff
+from cryptoproxy.engines.waiting import until
+from cryptoproxy.producer.lease.hooks import Hooks
 
 
 def hooks() -> Hooks:

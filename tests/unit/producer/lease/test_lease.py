@@ -11,14 +11,14 @@ from kafka import errors as kafka_errors
 from kafka.structs import MemberState
 from prometheus_client import CollectorRegistry
 
-from common.errors import TransientError
-from common.metrics import PollerMetrics
-from common.service import Health, Loop
-from common.settings.catalogue import Kafka
-from common.settings.loading import load_section
-from engines.waiting import until
-from producer.lease import Lease, words
-from producer.lease.note import Note
+from cryptoproxy.common.errors import TransientError
+from cryptoproxy.common.metrics import PollerMetrics
+from cryptoproxy.common.service import Health, Loop
+from cryptoproxy.common.settings.catalogue import Kafka
+from cryptoproxy.common.settings.loading import load_section
+from cryptoproxy.engines.waiting import until
+from cryptoproxy.producer.lease import Lease, words
+from cryptoproxy.producer.lease.note import Note
 from tests.unit.producer.lease.fake_kafka import FakeKafka
 
 KAFKA = Kafka(**load_section(Kafka, {"KAFKA_TOPIC": "crypto-data"}, []))

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from kafka import errors as kafka_errors
 
-from common.errors import OperatorError, TransientError
-from common.settings.catalogue import Kafka
-from common.settings.loading import load_section
-from producer.lease.claims import Claim
-from producer.lease.membership import Membership
-from producer.lease.note import Note
-from producer.lease.timing import Timing
+from cryptoproxy.common.errors import OperatorError, TransientError
+from cryptoproxy.common.settings.catalogue import Kafka
+from cryptoproxy.common.settings.loading import load_section
+from cryptoproxy.producer.lease.claims import Claim
+from cryptoproxy.producer.lease.membership import Membership
+from cryptoproxy.producer.lease.note import Note
+from cryptoproxy.producer.lease.timing import Timing
 from tests.unit.producer.lease.fake_kafka import FakeKafka
 
 KAFKA = Kafka(**load_section(Kafka, {"KAFKA_TOPIC": "crypto-data"}, []))

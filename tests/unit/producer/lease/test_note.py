@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from producer.lease.note import Note, Watch, decode
+from cryptoproxy.producer.lease.note import Note, Watch, decode
 
 NOTE = Note(process="x", name="host:1", term=3, since=1_763_632_800_000, beat=5)
 SILENCE = 6.0

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from engines.waiting import until
-from producer.lease.pauses import Pauses, elapsed
+from cryptoproxy.engines.waiting import until
+from cryptoproxy.producer.lease.pauses import Pauses, elapsed
 
 
 class Hand:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from producer.lease.tenure import Event, Stage, Standing, Tenure
+from cryptoproxy.producer.lease.tenure import Event, Stage, Standing, Tenure
 
 
 def at(member_id: str = "m", *, generation: int = 1, settled: bool = True, chosen: bool = True) -> Standing:

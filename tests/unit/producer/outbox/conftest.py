@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from producer.outbox import Outbox
+from cryptoproxy.producer.outbox import Outbox
 
 SLOT_MS = 1_763_632_800_000
 GIB = 1024**3

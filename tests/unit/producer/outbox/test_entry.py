@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.outbox import Entry
+from cryptoproxy.producer.outbox import Entry
 
 slots = st.integers(0, 10**14 - 1)
 sources = st.from_regex(r"[a-z0-9][a-z0-9-]{0,31}", fullmatch=True)

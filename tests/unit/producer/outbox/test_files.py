@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from producer.outbox import files
+from cryptoproxy.producer.outbox import files
 
 SRC = Path(files.__file__).parents[2]
 
@@ -61,7 +61,7 @@ def test_a_file_size_limit_leaves_nothing(tmp_path: Path) -> None:
     code = """
 import resource, sys
 from pathlib import Path
-from producer.outbox import files
+from cryptoproxy.producer.outbox import files
 resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))
 try:
     files.write(Path(sys.argv[1]), b"x" * 20_000)

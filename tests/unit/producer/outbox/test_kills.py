@@ -8,8 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from producer.outbox import Entry, Outbox, files
-from producer.outbox.outbox import KAFKA, S3
+from cryptoproxy.producer.outbox import Entry, Outbox, files
+from cryptoproxy.producer.outbox.outbox import KAFKA, S3
 from tests.unit.producer.outbox import writer
 
 KILLS = 50

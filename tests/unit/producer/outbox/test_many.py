@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from producer.outbox import Entry, Outbox
-from producer.outbox.outbox import KAFKA, S3
-from producer.outbox.waiting import Waiting
+from cryptoproxy.producer.outbox import Entry, Outbox
+from cryptoproxy.producer.outbox.outbox import KAFKA, S3
+from cryptoproxy.producer.outbox.waiting import Waiting
 from tests.unit.producer.outbox.conftest import SLOT_MS, content
 
 FEW, MANY = 1_000, 100_000

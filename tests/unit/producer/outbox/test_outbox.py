@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from common.errors import OperatorError
-from producer.outbox import Entry, Outbox, OutboxFullError, files
-from producer.outbox.outbox import DRAINS, KAFKA, S3
+from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.producer.outbox import Entry, Outbox, OutboxFullError, files
+from cryptoproxy.producer.outbox.outbox import DRAINS, KAFKA, S3
 from tests.unit.producer.outbox.conftest import SLOT_MS, Open, content
 
 SRC = Path(files.__file__).parents[2]
@@ -227,7 +227,7 @@ def test_a_file_size_limit_keeps_nothing_and_leaves_nothing(folder: Path) -> Non
     code = """
 import resource, sys
 from pathlib import Path
-from producer.outbox import Outbox
+from cryptoproxy.producer.outbox import Outbox
 outbox = Outbox(Path(sys.argv[1]), max_bytes=2**30)
 outbox.keep(1, "coingecko", b"x\\n")
 resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))
@@ -326,8 +326,8 @@ def test_a_second_process_on_the_same_folder_is_refused(outbox: Outbox, folder: 
     code = """
 import sys
 from pathlib import Path
-from common.errors import OperatorError
-from producer.outbox import Outbox
+from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.producer.outbox import Outbox
 try:
     Outbox(Path(sys.argv[1]), max_bytes=2**30)
 except OperatorError as error:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from common.errors import OperatorError
-from producer.outbox import Entry, Outbox, files
-from producer.outbox.outbox import KAFKA, S3
+from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.producer.outbox import Entry, Outbox, files
+from cryptoproxy.producer.outbox.outbox import KAFKA, S3
 from tests.unit.producer.outbox.conftest import GIB, SLOT_MS, Open, content
 
 MINUTE = 60_000

@@ -8,7 +8,7 @@ import sys
 import threading
 from pathlib import Path
 
-from producer.outbox import Outbox
+from cryptoproxy.producer.outbox import Outbox
 
 
 def poll(seed: int, source: str, number: int) -> bytes:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from producer.sources.base import Answer, Poll, Source
+from cryptoproxy.producer.sources.base import Answer, Poll, Source
 
 FIXTURES = Path(__file__).parents[3] / "fixtures" / "sources"
 

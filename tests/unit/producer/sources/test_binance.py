@@ -7,10 +7,10 @@ import json
 import msgspec
 import pytest
 
-from common.errors import SettingsError, TransientError
-from common.record import Record
-from producer.sources.base import Answer
-from producer.sources.binance import Binance
+from cryptoproxy.common.errors import SettingsError, TransientError
+from cryptoproxy.common.record import Record
+from cryptoproxy.producer.sources.base import Answer
+from cryptoproxy.producer.sources.binance import Binance
 
 
 def ticker(symbol: str, **fields: object) -> dict[str, object]:

@@ -7,9 +7,9 @@ import json
 import msgspec
 import pytest
 
-from common.errors import SettingsError, TransientError
-from common.record import Record, encode
-from producer.sources.bybit import Bybit
+from cryptoproxy.common.errors import SettingsError, TransientError
+from cryptoproxy.common.record import Record, encode
+from cryptoproxy.producer.sources.bybit import Bybit
 
 
 def v5(*rows: object, category: str = "linear", time: object = 1677515084284) -> bytes:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from common.errors import TransientError
-from common.record import Record, encode
-from producer.sources.coingecko import CoinGecko
+from cryptoproxy.common.errors import TransientError
+from cryptoproxy.common.record import Record, encode
+from cryptoproxy.producer.sources.coingecko import CoinGecko
 
 
 def page(*rows: object) -> bytes:

@@ -6,9 +6,9 @@ from urllib.parse import urlencode
 
 import pytest
 
-from common.errors import OperatorError, SettingsError
-from producer.sources.coingecko import CoinGecko
-from producer.sources.coingecko_calls import PAGE, Plan
+from cryptoproxy.common.errors import OperatorError, SettingsError
+from cryptoproxy.producer.sources.coingecko import CoinGecko
+from cryptoproxy.producer.sources.coingecko_calls import PAGE, Plan
 
 COMMON = {
     "vs_currency": "usd",

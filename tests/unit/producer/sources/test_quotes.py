@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from producer.sources import quotes
+from cryptoproxy.producer.sources import quotes
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from common.errors import OperatorError, TransientError
-from producer.sources.base import BannedError
-from producer.sources.binance import Binance
-from producer.sources.bybit import Bybit
-from producer.sources.coingecko import CoinGecko
-from producer.sources.coingecko_calls import Plan
+from cryptoproxy.common.errors import OperatorError, TransientError
+from cryptoproxy.producer.sources.base import BannedError
+from cryptoproxy.producer.sources.binance import Binance
+from cryptoproxy.producer.sources.bybit import Bybit
+from cryptoproxy.producer.sources.coingecko import CoinGecko
+from cryptoproxy.producer.sources.coingecko_calls import Plan
 
 NOW_MS = 1_660_090_300_000
 PAGE = b"<!DOCTYPE html>\n<html><head><title>Attention Required! | Cloudflare</title></head></html>"

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from common.errors import TransientError
-from common.record import decode, encode
-from producer.sources import bybit_shapes
-from producer.sources.binance import Binance, TickerRow
-from producer.sources.bybit import Bybit
-from producer.sources.bybit_shapes import V2Row, V5Row, _open_slowly, open_tickers
-from producer.sources.coingecko import CoinGecko, MarketRow
-from producer.sources.rows import RowReader
+from cryptoproxy.common.errors import TransientError
+from cryptoproxy.common.record import decode, encode
+from cryptoproxy.producer.sources import bybit_shapes
+from cryptoproxy.producer.sources.binance import Binance, TickerRow
+from cryptoproxy.producer.sources.bybit import Bybit
+from cryptoproxy.producer.sources.bybit_shapes import V2Row, V5Row, _open_slowly, open_tickers
+from cryptoproxy.producer.sources.coingecko import CoinGecko, MarketRow
+from cryptoproxy.producer.sources.rows import RowReader
 
 # A busy machine is no failure.
 patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from common.record.contract import SOURCE_PATTERN
-from producer.sources import SOURCES, SourceConfig
-from producer.sources.coingecko_calls import Plan
+from cryptoproxy.common.record.contract import SOURCE_PATTERN
+from cryptoproxy.producer.sources import SOURCES, SourceConfig
+from cryptoproxy.producer.sources.coingecko_calls import Plan
 
 
 def test_every_line_builds_the_source_of_its_name():

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from common.record import from_iso
-from producer.sources.numbers import difference, percent
-from producer.sources.retry_after import LONGEST_WAIT, retry_after
-from producer.sources.times import iso_of_ms, iso_of_text, ms_of_seconds
+from cryptoproxy.common.record import from_iso
+from cryptoproxy.producer.sources.numbers import difference, percent
+from cryptoproxy.producer.sources.retry_after import LONGEST_WAIT, retry_after
+from cryptoproxy.producer.sources.times import iso_of_ms, iso_of_text, ms_of_seconds
 
 NOW_MS = 1_763_632_800_000  # Thu, 20 Nov 2025 10:00:00 GMT
 
