@@ -11,6 +11,8 @@ from hypothesis import HealthCheck, settings
 
 from cryptoproxy.common.service import garbage
 
+pytest_plugins = ["tests.engines"]
+
 T = TypeVar("T")
 
 PATIENCE = 180.0

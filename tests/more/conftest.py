@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from tests.faults.conftest import engines
-from tests.faults.indexing.conftest import _elasticsearch, rig
+from tests.faults.indexing.conftest import rig
 
-__all__ = ["_elasticsearch", "engines", "rig"]
+__all__ = ["engines", "rig"]

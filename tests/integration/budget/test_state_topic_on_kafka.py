@@ -16,12 +16,11 @@ from cryptoproxy.common.errors import OperatorError, TransientError
 from cryptoproxy.common.service import Loop
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.common.settings.catalogue import Kafka as KafkaSettings
-from cryptoproxy.engines.engine import Options
 from cryptoproxy.engines.kafka import Kafka
-from cryptoproxy.engines.ports import free_ports
 from cryptoproxy.producer.budget import Budget, Limit, Limits
 from cryptoproxy.producer.budget.state_topic import StatePublisher, budget_key, read_all, slot_key
 from tests.conftest import wait_until
+from tests.engines import Shared
 
 LIMITS = Limits(
     upstream="binance",
@@ -34,22 +33,11 @@ LIMITS = Limits(
 )
 
 
-@pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
-    port, controller_port = free_ports(2)
-    broker = Kafka(
-        tmp_path_factory.mktemp("kafka"),
-        port=port,
-        controller_port=controller_port,
-        heap_mb=256,
-        options=Options(die_with_parent=True),
-    )
-    broker.start()
-    try:
-        broker.wait_ready()
-        yield broker
-    finally:
-        broker.stop()
+@pytest.fixture
+def broker(shared: Shared) -> Iterator[Kafka]:
+    """Runs again afterwards."""
+    yield shared.kafka
+    shared.whole()
 
 
 def settings_of(broker: Kafka, topic: str) -> KafkaSettings:
