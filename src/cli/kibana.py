@@ -36,6 +36,7 @@ def install_command(env_file: Path, url: str, file: Path | None, space: str | No
         api_key=elastic.api_key.get(),
         ca_file=elastic.ca_file,
         space=space,
+        plaintext_allowed=settings.service.allow_plaintext_passwords,
         alias=elastic.alias,
         source=None if "coingecko" in sources else sources[0],
         wait_seconds=wait,

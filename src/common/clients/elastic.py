@@ -8,6 +8,7 @@ import elastic_transport
 import msgspec
 
 from cryptoproxy.common.clients.lean import Elasticsearch, JsonSerializer, NdjsonSerializer
+from cryptoproxy.common.clients.outside import authorities
 from cryptoproxy.common.errors import CryptoProxyError, OperatorError, SizeError, TransientError
 from cryptoproxy.common.settings.catalogue import Elasticsearch as ElasticsearchSettings
 
@@ -47,9 +48,7 @@ def client(settings: ElasticsearchSettings, *, connections: int = 4, timeout: fl
     """
     options: dict[str, Any] = {}
     if settings.url.startswith("https://"):
-        options["verify_certs"] = True
-        if settings.ca_file is not None:
-            options["ca_certs"] = str(settings.ca_file)
+        options |= {"verify_certs": True, "ca_certs": str(settings.ca_file or authorities())}
     if settings.api_key:
         options["api_key"] = settings.api_key.get()
     elif settings.user:

@@ -2,24 +2,25 @@
 
 One rule for all: what the door's own setting names (``ES_CA_FILE``, ``AWS_S3_CA_FILE``), else what the environment
 names, else the authorities of this machine. The libraries' own rules differ: some bring a list of their own, which no
-company's authority is on.
+company's authority is on. Kafka's client asks OpenSSL, which looks at the same places.
 """
 
 from __future__ import annotations
 
+import atexit
 import base64
 import os
 import ssl
+import tempfile
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies, select_proxy
-
 from cryptoproxy.common.errors import OperatorError
 
 BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
-"""Variables that name a PEM file of authorities, the first one first; other programs read them, too."""
+"""Variables that name a PEM file of authorities; other programs read them, too."""
 
 # Debian, Alpine; RHEL, Fedora; SUSE; BSD, macOS. A Python that was built elsewhere does not know where to look.
 _SYSTEM = (
@@ -30,20 +31,38 @@ _SYSTEM = (
 )
 
 
-def authorities() -> str:
-    """The PEM file (or OpenSSL's kind of folder) of those whose certificates count. Where the machine has none, as in
-    a bare container, it is the list that comes with certifi.
+def authorities(also: str | None = None) -> str:
+    """The PEM file of those whose certificates count: all that the environment names, and ``also``; else the machine's.
+    Where that has none, as in a bare container, it is the list that comes with the libraries (certifi).
 
     Raises:
-        OperatorError: the environment names a file that is not there.
+        OperatorError: one of them is no file.
     """
-    for name in BUNDLES:
-        if path := os.environ.get(name):
-            if not Path(path).exists():
-                raise OperatorError(f"{name}={path!r} is not a file", remedy="Give it the authorities as a PEM file")
-            return path
+    named = {name: path for name in BUNDLES if (path := os.environ.get(name))}
+    if also:
+        named["AWS_CA_BUNDLE"] = also
+    for name, path in named.items():
+        if not Path(path).is_file():
+            raise OperatorError(f"{name}={path!r} is not a file", remedy="Give it the authorities as a PEM file")
+    if named:
+        files = tuple(dict.fromkeys(str(Path(path).resolve()) for path in named.values()))
+        return files[0] if len(files) == 1 else _together(files)
     own = ssl.get_default_verify_paths().cafile
-    return next((path for path in (own, *_SYSTEM) if path and Path(path).is_file()), DEFAULT_CA_BUNDLE_PATH)
+    for path in (own, *_SYSTEM):
+        if path and Path(path).is_file():
+            return path
+    from requests.utils import DEFAULT_CA_BUNDLE_PATH
+
+    return DEFAULT_CA_BUNDLE_PATH
+
+
+@cache
+def _together(files: tuple[str, ...]) -> str:
+    """One file of several, since most clients take one; for as long as the process lives."""
+    with tempfile.NamedTemporaryFile(prefix="cryptoproxy-authorities-", suffix=".pem", delete=False) as whole:
+        whole.writelines(Path(file).read_bytes() + b"\n" for file in files)
+    atexit.register(Path(whole.name).unlink, missing_ok=True)
+    return whole.name
 
 
 def tls(ca_file: Path | None = None) -> ssl.SSLContext:
@@ -54,9 +73,7 @@ def tls(ca_file: Path | None = None) -> ssl.SSLContext:
     """
     path = str(ca_file or authorities())
     try:
-        return (
-            ssl.create_default_context(capath=path) if Path(path).is_dir() else ssl.create_default_context(cafile=path)
-        )
+        return ssl.create_default_context(cafile=path)
     except (ssl.SSLError, OSError) as error:
         raise OperatorError(
             f"{path} cannot be used as a file of authorities: {error}", remedy="Give a readable PEM file"
@@ -82,6 +99,8 @@ def proxy_for(url: str) -> Proxy | None:
     Raises:
         OperatorError: it cannot be read; its text holds nothing of it, since somewhere in it is a password.
     """
+    from requests.utils import get_environ_proxies, select_proxy  # not in the indexer's memory
+
     text = select_proxy(url, get_environ_proxies(url))
     if not text:
         return None

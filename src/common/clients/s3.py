@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import botocore.session
 from botocore import exceptions as boto_errors
 from botocore.config import Config
 
+from cryptoproxy.common.clients import outside
 from cryptoproxy.common.errors import CryptoProxyError, OperatorError, TransientError
 from cryptoproxy.common.settings.catalogue import S3
 
@@ -40,8 +42,12 @@ def client(settings: S3, *, timeout: float = 30.0) -> S3Client:
     if settings.access_key:
         options["aws_access_key_id"] = settings.access_key.get()
         options["aws_secret_access_key"] = settings.secret_key.get()
+    url = settings.endpoint_url or f"https://s3.{settings.region}.amazonaws.com"
+    outside.proxy_for(url)  # boto3 asks the same environment; of a proxy that cannot be read it tells the password
     if settings.ca_file is not None:
         options["verify"] = str(settings.ca_file)
+    elif url.startswith("https://"):
+        options["verify"] = outside.authorities(botocore.session.Session().get_config_variable("ca_bundle"))
     made: S3Client = boto3.client(
         "s3",
         region_name=settings.region,

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from urllib.parse import urlsplit
 
 from cryptoproxy.common.settings.catalogue import S3, Elasticsearch, Kafka, Sections, Upstreams
-from cryptoproxy.common.settings.loopback import host_of, is_loopback
+from cryptoproxy.common.settings.loopback import host_of, in_the_clear, is_loopback
 
 
 def contradictions(settings: Sections, *, but_of: Iterable[str] = ()) -> list[str]:
@@ -59,11 +58,11 @@ def _lines(settings: Sections) -> list[str]:
 def _secrets_in_the_clear(kafka: Kafka, elastic: Elasticsearch, s3: S3, upstreams: Upstreams) -> list[str]:
     mend = "use an encrypted connection, or set ALLOW_PLAINTEXT_PASSWORDS=true if the network is trusted"
     faults = []
-    if (elastic.password or elastic.api_key) and _in_the_clear(elastic.url):
+    if (elastic.password or elastic.api_key) and in_the_clear(elastic.url):
         faults.append(f"ES_URL_ENDPOINT={elastic.url} would carry a password unencrypted; {mend}")
-    if s3.access_key and _in_the_clear(s3.endpoint_url):
+    if s3.access_key and in_the_clear(s3.endpoint_url):
         faults.append(f"AWS_S3_ENDPOINT_URL={s3.endpoint_url} would carry the lake, signed, unencrypted; {mend}")
-    if upstreams.coingecko_api_key and _in_the_clear(upstreams.coingecko_base_url):
+    if upstreams.coingecko_api_key and in_the_clear(upstreams.coingecko_base_url):
         faults.append(f"COINGECKO_BASE_URL={upstreams.coingecko_base_url} would carry the key unencrypted; {mend}")
     remote = [broker for broker in kafka.brokers if not is_loopback(host_of(broker))]
     if kafka.security_protocol == "SASL_PLAINTEXT" and remote:
@@ -71,11 +70,3 @@ def _secrets_in_the_clear(kafka: Kafka, elastic: Elasticsearch, s3: S3, upstream
             f"KAFKA_SECURITY_PROTOCOL=SASL_PLAINTEXT would carry a password unencrypted to {remote[0]}; {mend}"
         )
     return faults
-
-
-def _in_the_clear(url: str | None) -> bool:
-    """Whether others on the way could read what is sent there."""
-    if url is None:
-        return False
-    address = urlsplit(url)
-    return address.scheme == "http" and not is_loopback(address.hostname or "")

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cryptoproxy.common.clients import elastic
+from cryptoproxy.common.clients.outside import authorities
 from cryptoproxy.common.errors import OperatorError, SizeError, TransientError
 from cryptoproxy.common.settings import Settings
 
@@ -51,6 +52,11 @@ def test_an_api_key_and_a_ca_are_used(options: dict[str, Any], tmp_path: Path) -
     texts = {"ES_URL_ENDPOINT": "https://es:9200", "ES_API_KEY": "k", "ES_CA_FILE": str(tmp_path / "ca.pem")}
     elastic.client(Settings.from_texts(texts).elasticsearch)
     assert (options["api_key"], options["verify_certs"], options["ca_certs"]) == ("k", True, str(tmp_path / "ca.pem"))
+
+
+def test_the_machine_s_authorities_count_where_no_ca_is_named(options: dict[str, Any]) -> None:
+    elastic.client(Settings.from_texts({"ES_URL_ENDPOINT": "https://es:9200"}).elasticsearch)
+    assert options["ca_certs"] == authorities()
 
 
 @pytest.mark.parametrize(

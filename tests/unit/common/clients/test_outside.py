@@ -100,16 +100,18 @@ def test_no_proxy_and_an_empty_one_are_none(monkeypatch: pytest.MonkeyPatch) -> 
     assert outside.proxy_for(URL) is None
 
 
-def test_the_environment_s_authorities_go_before_the_machine_s(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    file = tmp_path / "ca.pem"
-    trustme.CA().cert_pem.write_to_path(file)
-    assert Path(outside.authorities()).is_file()
-    for name in reversed(outside.BUNDLES):
-        named = tmp_path / name
-        named.write_bytes(file.read_bytes())
-        monkeypatch.setenv(name, str(named))
-        assert outside.authorities() == str(named)
-        assert len(outside.tls().get_ca_certs()) == 1
+def test_the_environment_s_authorities_count_instead_of_the_machine_s(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    machine = outside.authorities()
+    assert Path(machine).is_file()
+    for count, name in enumerate(outside.BUNDLES, start=1):
+        trustme.CA().cert_pem.write_to_path(tmp_path / name)
+        monkeypatch.setenv(name, str(tmp_path / name))
+        assert len(outside.tls().get_ca_certs()) == count
+    for name in outside.BUNDLES:
+        monkeypatch.setenv(name, machine)
+    assert outside.authorities() == str(Path(machine).resolve())
 
 
 def test_without_any_authority_on_the_machine_those_of_certifi_count(monkeypatch: pytest.MonkeyPatch) -> None:

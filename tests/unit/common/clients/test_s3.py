@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from botocore import exceptions as boto_errors
 
-from cryptoproxy.common.clients import s3
+from cryptoproxy.common.clients import outside, s3
 from cryptoproxy.common.errors import OperatorError, TransientError
 from cryptoproxy.common.settings import Settings
 
@@ -41,7 +41,7 @@ def test_nothing_is_retried_below_the_loop_that_decides(options: dict[str, Any])
 
 def test_without_keys_boto3_finds_its_own(options: dict[str, Any]) -> None:
     s3.client(Settings.from_texts({}).s3)
-    assert not {"aws_access_key_id", "aws_secret_access_key", "verify"} & set(options)
+    assert not {"aws_access_key_id", "aws_secret_access_key"} & set(options)
     assert options["endpoint_url"] is None
     assert options["config"].s3["addressing_style"] == "auto"
 
@@ -64,6 +64,32 @@ def test_another_s3_is_asked_by_path_and_trusted_by_its_own_ca(options: dict[str
     assert options["endpoint_url"] == "https://minio:9000"
     assert options["verify"] == str(tmp_path / "ca.pem")
     assert options["config"].s3["addressing_style"] == "path"
+
+
+def test_the_machine_s_authorities_count_or_those_that_aws_s_own_settings_name(
+    options: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "ca.pem").touch()
+    for name in ("AWS_CA_BUNDLE", *outside.BUNDLES):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    s3.client(Settings.from_texts({}).s3)
+    assert options["verify"] == outside.authorities()
+    s3.client(Settings.from_texts({"AWS_S3_ENDPOINT_URL": "http://localhost:9000"}).s3)
+    assert "verify" not in options
+    (tmp_path / "config").write_text(f"[default]\nca_bundle = {tmp_path / 'ca.pem'}\n")
+    s3.client(Settings.from_texts({}).s3)
+    assert options["verify"] == str(tmp_path / "ca.pem")
+
+
+def test_a_proxy_that_cannot_be_read_is_a_person_s_matter_and_its_password_is_not_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("no_proxy", "")
+    monkeypatch.setenv("https_proxy", "http://alice:s3cr3t[@proxy.example")
+    with pytest.raises(OperatorError, match="HTTPS_PROXY") as caught:
+        s3.client(Settings.from_texts(KEYS).s3)
+    assert "s3cr3t" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
