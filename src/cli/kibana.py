@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from cryptoproxy.common.errors import visible
 from cryptoproxy.common.start import load_settings
 from cryptoproxy.kibana_client import definitions_file, install
 
@@ -40,7 +41,7 @@ def install_command(env_file: Path, url: str, file: Path | None, space: str | No
         alias=elastic.alias,
         source=None if "coingecko" in sources else sources[0],
         wait_seconds=wait,
-        say=click.echo,
+        say=lambda line: click.echo(visible(line)),
     )
     for title, address in report.dashboards:
-        click.echo(f"{title}: {address}")
+        click.echo(visible(f"{title}: {address}"))

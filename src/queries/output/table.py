@@ -9,6 +9,7 @@ from rich.console import JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
+from cryptoproxy.common.errors import visible
 from cryptoproxy.queries.answer import Answer, Column, Kind
 from cryptoproxy.queries.output.numbers import shown
 
@@ -24,7 +25,7 @@ def table(answer: Answer[R], rows: Sequence[R]) -> Table:
     for column in columns:
         made.add_column(column.title, justify=_side(column), no_wrap=True)
     for row in rows:
-        made.add_row(*(Text(shown(column.of(row), column.kind)) for column in columns))
+        made.add_row(*(Text(visible(shown(column.of(row), column.kind))) for column in columns))
     return made
 
 
