@@ -20,8 +20,8 @@ if [[ ! -e "$secrets" ]]; then
       for name in ELASTIC_PASSWORD KIBANA_PASSWORD INDEXER_PASSWORD KIBANA_KEY S3_ACCESS_KEY S3_SECRET_KEY; do
         echo "$name=$(random)"
       done
-    } >"$secrets.new"
-    mv -- "$secrets.new" "$secrets"
+    } >"$secrets.$$" # a name of its own: a file that was left here would keep its mode
+    mv -- "$secrets.$$" "$secrets"
   )
   echo "made $secrets"
 fi

@@ -8,6 +8,7 @@ import click
 
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.common.settings.catalogue import Engines
+from cryptoproxy.common.settings.secret import write_private
 from cryptoproxy.common.start import CONNECTION_FILE, load_settings
 from cryptoproxy.engines.ports import Ports
 from cryptoproxy.engines.stack import Endpoints, Memory, Stack
@@ -38,8 +39,8 @@ def stack_of(settings: Engines) -> Stack:
 def write_connection(folder: Path, endpoints: Endpoints) -> Path:
     """The engines' addresses and keys as settings, readable by their owner alone."""
     path = folder / CONNECTION_FILE
-    path.touch(mode=0o600)
-    path.write_text(
+    write_private(
+        path,
         "# Written by `cryptoproxy up`, removed by `cryptoproxy down`.\n"
         f"KAFKA_BROKERS_HOST_PORT={endpoints.kafka}\n"
         f"ES_URL_ENDPOINT={endpoints.elasticsearch}\n"
@@ -47,7 +48,6 @@ def write_connection(folder: Path, endpoints: Endpoints) -> Path:
         f"AWS_S3_ACCESS_KEY={endpoints.s3_access_key}\n"
         f"AWS_S3_SECRET_KEY={endpoints.s3_secret_key}\n"
         "AWS_S3_BUCKET=crypto-lake\n",
-        encoding="utf-8",
     )
     return path
 
