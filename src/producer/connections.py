@@ -69,6 +69,8 @@ class Line:
         self.answered = False
         """It has given a whole answer: it is warm."""
         self.was_cut = False
+        self.unheard = False
+        """Nobody waits for its answer any more."""
         self.limit = LINGER_SECONDS
         self.seconds_to_connect = 0.0
         self.task: Future[Any] = self._begin(self._connect)

@@ -52,6 +52,8 @@ class Fetcher:
         self._lines: list[Line] = []
         self._doubtful: set[Address] = set()
         """Addresses that took a connection and then gave no answer."""
+        self._refusal: Answer | None = None
+        """One that came too late for the call that it refuses."""
         self._failure = ""
         """Why the last connection could not be made, where nobody has been told yet."""
 
@@ -67,6 +69,9 @@ class Fetcher:
     def get(self, call: Call, *, timeout: float) -> Answer:
         """The whole answer, whatever its status. Redirects are not followed: they would carry the key elsewhere.
 
+        Where the call before was refused too late to be told, this one is not sent, and has that answer: a ban may
+        take longer to be said than a slot lasts.
+
         Args:
             timeout: seconds for all of it, however slowly it drips.
 
@@ -77,6 +82,10 @@ class Fetcher:
         deadline = time.monotonic() + timeout
         url = _address(call)
         line = self._free_line(url, deadline, timeout)
+        if line is None:
+            refusal, self._refusal = self._refusal, None
+            assert refusal is not None  # noqa: S101 - that is why there is no line
+            return refusal
         answer = line.ask(
             url,
             {**_HEADERS, **call.headers},
@@ -86,6 +95,7 @@ class Fetcher:
         try:
             return answer.result(max(0.0, deadline - time.monotonic()))
         except TimeoutError as error:
+            line.unheard = True
             raise TransientError(f"{line.host} did not answer within {timeout:.1f} s") from error
         finally:
             if not self._lines_to(url) and line.seconds_to_connect > AHEAD_SECONDS:
@@ -95,11 +105,13 @@ class Fetcher:
         for line in self._lines:
             line.cut()
 
-    def _free_line(self, url: str, deadline: float, timeout: float) -> Line:
-        """One that is connected and waits to be asked, the warmest first."""
+    def _free_line(self, url: str, deadline: float, timeout: float) -> Line | None:
+        """One that is connected and waits to be asked, the warmest first; None where a refusal is to be told first."""
         while True:
             lines = self._lines_to(url)
-            idle = [line for line in lines if line.task.done()]
+            if self._refusal is not None:
+                return None
+            idle = [line for line in lines if line.is_idle()]
             busy = [line for line in lines if not line.task.done() and not line.was_cut]
             late = [line for line in busy if line.asked and line.age < PATIENCE_SECONDS]
             if idle and (idle[0].answered or not late):
@@ -141,6 +153,9 @@ class Fetcher:
             error = line.task.exception()
             if not line.asked:
                 self._failure = str(error) if error else ""
+            elif line.unheard and error is None and 400 <= line.task.result().status < 500:
+                self._refusal = line.task.result()
+            line.unheard = False
             if line.is_idle() and sum(each.task.done() for each in kept) < MAX_IDLE:
                 kept.append(line)
                 continue

@@ -20,6 +20,9 @@ is in force, secrets masked, and tries each connection.
 
 While the engines of `cryptoproxy up` run, their addresses and keys (`connection.env` in `ENGINES_DIR`) stand in for
 each group (`KAFKA_…`, `ES_…`, `AWS_S3_…`) of which neither the environment nor `.env` sets one of those names.
+
+Proxies (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`) and authorities (`SSL_CERT_FILE`, `REQUESTS_CA_BUNDLE`)
+are the environment's own and count as [security.md](security.md) says; in `.env` they have no effect.
 """
 
 

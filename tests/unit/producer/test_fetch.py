@@ -477,6 +477,41 @@ def test_an_answer_that_never_comes_does_not_hold_up_the_next(fetcher: Fetcher, 
     assert (len(asked), server.connections) == (1, 2)
 
 
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_refusal_that_comes_too_late_is_told_by_the_next_call_which_is_not_sent(
+    fetcher: Fetcher, server: Server, kept: bool
+) -> None:
+    """Else a ban that takes longer than a slot to be said would never be heard."""
+    gate = threading.Event()
+
+    def serve(connection: socket.socket) -> str:
+        gate.wait(60)
+        connection.sendall(answer(b"banned", "Retry-After: 60", status="418 I'm a teapot"))
+        return "" if kept else "close"
+
+    server.serve = serve
+    refused(fetcher, server, "did not answer within", timeout=SHORT)
+    gate.set()
+    found = fetcher.get(Call(server.url), timeout=30)
+    assert (found.status, found.headers["retry-after"], len(server.requests)) == (418, "60", 1)
+    server.serve = lambda connection: connection.sendall(answer(BODY))
+    assert fetcher.get(Call(server.url), timeout=30).body == BODY
+
+
+@pytest.mark.parametrize("status", ["200 OK", "503 Busy"])
+def test_no_other_answer_that_comes_too_late_is_told(fetcher: Fetcher, server: Server, status: str) -> None:
+    gate = threading.Event()
+
+    def serve(connection: socket.socket) -> None:
+        gate.wait(60)
+        connection.sendall(answer(b"old" if len(server.requests) == 1 else BODY, status=status))
+
+    server.serve = serve
+    refused(fetcher, server, "did not answer within", timeout=SHORT)
+    gate.set()
+    assert fetcher.get(Call(server.url), timeout=30).body == BODY
+
+
 def test_a_connection_is_made_before_it_is_asked_over(fetcher: Fetcher, server: Server) -> None:
     for _ in range(2):
         fetcher.connect(server.url)
