@@ -8,17 +8,14 @@ for the next.
 from __future__ import annotations
 
 import http.client
-import os
 import re
-import selectors
 import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
-from itertools import chain, zip_longest
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -28,20 +25,15 @@ from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConn
 from urllib3.util import parse_url
 
 from cryptoproxy.common.clients import outside
+from cryptoproxy.common.clients.outside import Address
 from cryptoproxy.common.errors import OperatorError, TransientError
 from cryptoproxy.producer.sources.base import Answer
 
 LINGER_SECONDS = 30.0
 """For so long a connection or an answer may still come that nobody waits for any more."""
-STAGGER_SECONDS = 0.25
-"""An address that has not answered for so long is not waited for alone (RFC 8305)."""
 MAX_INTERIM = 100
 """Answers before the answer; more are no HTTP."""
 
-Address = tuple[str, int]
-"""IP address and port."""
-Found = tuple[int, int, int, str, Any]
-"""An address as ``socket.getaddrinfo`` gives it."""
 Read = Callable[[urllib3.BaseHTTPResponse, float], Answer]
 """Makes an answer of a response, and of when it was asked for (monotonic seconds)."""
 
@@ -224,7 +216,7 @@ class _Addresses:
         except socket.gaierror as error:
             raise NameResolutionError(self.host, self, error) from error
         try:
-            sock = first_to_connect(in_turn(found, self.doubtful), LINGER_SECONDS)
+            sock = outside.first_to_connect(outside.in_turn(found, self.doubtful), LINGER_SECONDS)
             sock.settimeout(self.timeout)
             for option in self.socket_options:
                 sock.setsockopt(*option)
@@ -242,65 +234,6 @@ class _Plain(_Addresses, HTTPConnection):
 
 class _Tls(_Addresses, HTTPSConnection):
     pass
-
-
-def in_turn(found: Sequence[Found], doubtful: Collection[Address] = ()) -> list[Found]:
-    """The resolver's order, but the families take turns (RFC 8305), and what is doubtful comes last."""
-    first = [each for each in found if each[0] == found[0][0]]
-    others = [each for each in found if each[0] != found[0][0]]
-    turns = [each for each in chain(*zip_longest(first, others)) if each is not None]
-    return sorted(turns, key=lambda each: each[4][:2] in doubtful)
-
-
-def first_to_connect(addresses: Sequence[Found], seconds: float) -> socket.socket:
-    """The first socket that is connected: a try each quarter of a second, or at once when the one before is refused. So
-    an address that swallows everything (a broken IPv6) costs that and no more.
-
-    Raises:
-        TimeoutError: none within ``seconds``.
-        OSError: all refused; why the last one was.
-    """
-    left, end, next_at = list(addresses), time.monotonic() + seconds, 0.0
-    refusal = OSError("the name has no address")
-    with selectors.DefaultSelector() as tries:
-        try:
-            while left or tries.get_map():
-                now = time.monotonic()
-                if now >= end:
-                    raise TimeoutError
-                if left and (now >= next_at or not tries.get_map()):
-                    next_at = now + STAGGER_SECONDS
-                    try:
-                        tries.register(_trying(*left.pop(0)), selectors.EVENT_WRITE)
-                    except OSError as error:  # no route, or no such family on this machine
-                        refusal, next_at = error, now
-                        continue
-                for key, _ in tries.select(min(end, next_at if left else end) - time.monotonic()):
-                    sock = key.fileobj
-                    assert isinstance(sock, socket.socket)  # noqa: S101 - nothing else was registered
-                    tries.unregister(sock)
-                    code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-                    if not code:
-                        return sock
-                    sock.close()
-                    refusal, next_at = OSError(code, os.strerror(code)), 0.0
-        finally:
-            for key in list(tries.get_map().values()):
-                tries.unregister(key.fileobj)
-                key.fileobj.close()  # type: ignore[union-attr]
-    raise refusal
-
-
-def _trying(family: int, kind: int, protocol: int, _: str, address: Any) -> socket.socket:
-    sock = socket.socket(family, kind, protocol)
-    try:
-        sock.setblocking(False)
-        with suppress(BlockingIOError):
-            sock.connect(address)
-    except OSError:
-        sock.close()
-        raise
-    return sock
 
 
 def _words(error: BaseException) -> str:

@@ -11,8 +11,9 @@ from email.utils import parsedate_to_datetime
 import requests
 import urllib3
 
+from cryptoproxy.common.clients.outside import Address
 from cryptoproxy.common.errors import OperatorError, TransientError
-from cryptoproxy.producer.connections import LINGER_SECONDS, Address, Line
+from cryptoproxy.producer.connections import LINGER_SECONDS, Line
 from cryptoproxy.producer.sources.base import Answer, Call
 
 MAX_BODY_BYTES = 64 * 1024 * 1024

@@ -1,8 +1,12 @@
-"""How a client gets out of the house: through which proxy, and whose certificates it trusts.
+"""How a client gets out of the house: over which address, through which proxy, and whose certificates it trusts.
 
-One rule for all: what the door's own setting names (``ES_CA_FILE``, ``AWS_S3_CA_FILE``), else what the environment
-names, else the authorities of this machine. The libraries' own rules differ: some bring a list of their own, which no
-company's authority is on. Kafka's client asks OpenSSL, which looks at the same places.
+All that speaks HTTP here does it over urllib3, which tries a name's addresses one after the other, each for as long as
+the whole may take: one that swallows packets, as a broken IPv6 does, holds up all. So its connections are made by
+:func:`create_connection` here.
+
+For certificates there is one rule: what the door's own setting names (``ES_CA_FILE``, ``AWS_S3_CA_FILE``), else what
+the environment names, else the authorities of this machine. The libraries' own rules differ: some bring a list of their
+own, which no company's authority is on. Kafka's client asks OpenSSL, which looks at the same places.
 """
 
 from __future__ import annotations
@@ -10,14 +14,32 @@ from __future__ import annotations
 import atexit
 import base64
 import os
+import selectors
+import socket
 import ssl
 import tempfile
+import time
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from functools import cache
+from itertools import chain, zip_longest
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
+import urllib3.util.connection
+
 from cryptoproxy.common.errors import OperatorError
+
+STAGGER_SECONDS = 0.25
+"""An address that has not answered for so long is not waited for alone (RFC 8305)."""
+LONGEST_SECONDS = 60.0
+"""For a connection whose client names no time."""
+
+Address = tuple[str, int]
+"""IP address and port."""
+Found = tuple[int, int, int, str, Any]
+"""An address as ``socket.getaddrinfo`` gives it."""
 
 BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 """Variables that name a PEM file of authorities; other programs read them, too."""
@@ -140,3 +162,82 @@ def proxy_passwords() -> set[str]:
 
 _PORTS = {"http": 80, "https": 443}
 _VARIABLES = ("http_proxy", "https_proxy", "all_proxy")
+
+
+def create_connection(
+    address: tuple[str, int], timeout: Any = None, source_address: Any = None, socket_options: Any = None
+) -> socket.socket:
+    """urllib3's own, but the addresses are tried side by side, and ``timeout`` is for all of them."""
+    host, port = address
+    found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
+    seconds = float(timeout) if isinstance(timeout, int | float) else LONGEST_SECONDS
+    sock = first_to_connect(in_turn(found), seconds, source_address)
+    sock.settimeout(timeout if isinstance(timeout, int | float) else None)
+    for option in socket_options or ():
+        sock.setsockopt(*option)
+    return sock
+
+
+urllib3.util.connection.create_connection = create_connection
+
+
+def in_turn(found: Sequence[Found], doubtful: Collection[Address] = ()) -> list[Found]:
+    """The resolver's order, but the families take turns (RFC 8305), and what is doubtful comes last."""
+    first = [each for each in found if each[0] == found[0][0]]
+    others = [each for each in found if each[0] != found[0][0]]
+    turns = [each for each in chain(*zip_longest(first, others)) if each is not None]
+    return sorted(turns, key=lambda each: each[4][:2] in doubtful)
+
+
+def first_to_connect(addresses: Sequence[Found], seconds: float, source: Any = None) -> socket.socket:
+    """The first socket that is connected: a try each quarter of a second, or at once when the one before is refused. So
+    an address that swallows everything (a broken IPv6) costs that and no more.
+
+    Raises:
+        TimeoutError: none within ``seconds``.
+        OSError: all refused; why the last one was.
+    """
+    left, end, next_at = list(addresses), time.monotonic() + seconds, 0.0
+    refusal = OSError("the name has no address")
+    with selectors.DefaultSelector() as tries:
+        try:
+            while left or tries.get_map():
+                now = time.monotonic()
+                if now >= end:
+                    raise TimeoutError
+                if left and (now >= next_at or not tries.get_map()):
+                    next_at = now + STAGGER_SECONDS
+                    try:
+                        tries.register(_trying(left.pop(0), source), selectors.EVENT_WRITE)
+                    except OSError as error:  # no route, or no such family on this machine
+                        refusal, next_at = error, now
+                        continue
+                for key, _ in tries.select(min(end, next_at if left else end) - time.monotonic()):
+                    sock = key.fileobj
+                    assert isinstance(sock, socket.socket)  # noqa: S101 - nothing else was registered
+                    tries.unregister(sock)
+                    code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+                    if not code:
+                        return sock
+                    sock.close()
+                    refusal, next_at = OSError(code, os.strerror(code)), 0.0
+        finally:
+            for key in list(tries.get_map().values()):
+                tries.unregister(key.fileobj)
+                key.fileobj.close()  # type: ignore[union-attr]
+    raise refusal
+
+
+def _trying(found: Found, source: Any) -> socket.socket:
+    family, kind, protocol, _, address = found
+    sock = socket.socket(family, kind, protocol)
+    try:
+        sock.setblocking(False)
+        if source:
+            sock.bind(source)
+        with suppress(BlockingIOError):
+            sock.connect(address)
+    except OSError:
+        sock.close()
+        raise
+    return sock

@@ -18,12 +18,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 import trustme
+from botocore.awsrequest import AWSRequest
+from botocore.httpsession import URLLib3Session
+from elastic_transport import NodeConfig, Urllib3HttpNode
 
 from cryptoproxy.common.clients import outside
+from cryptoproxy.common.clients.outside import Address, in_turn
 from cryptoproxy.common.errors import OperatorError, TransientError
 from cryptoproxy.producer import fetch
-from cryptoproxy.producer.connections import Address, in_turn
 from cryptoproxy.producer.fetch import Fetcher, check_clock
 from cryptoproxy.producer.sources.base import Answer, Call
 from tests.conftest import wait_until
@@ -583,6 +587,19 @@ def test_an_address_that_swallows_everything_is_passed_by(
     for _ in range(2):
         assert fetcher.get(Call("http://dual.example"), timeout=25).body == BODY
     assert server.connections == 1
+
+
+def test_the_other_clients_that_speak_http_pass_it_by_too(
+    server: Server, hole: Address, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolves_to(monkeypatch, hole, server.address)
+    url = "http://dual.example:9"
+    assert requests.get(url, timeout=25, proxies={"http": ""}).content == BODY  # Kibana, the engines' downloads
+    request = AWSRequest("GET", url).prepare()
+    assert URLLib3Session(timeout=25, proxies={}).send(request).content == BODY  # S3
+    node = Urllib3HttpNode(NodeConfig("http", "dual.example", 9))
+    assert node.perform_request("GET", "/", request_timeout=25).body == BODY  # Elasticsearch
+    node.close()
 
 
 def test_an_address_that_refuses_is_passed_by(
