@@ -37,7 +37,7 @@ MAX_INTERIM = 100
 Read = Callable[[urllib3.BaseHTTPResponse, float], Answer]
 """Makes an answer of a response, and of when it was asked for (monotonic seconds)."""
 
-_FAILURES = (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError)
+_FAILURES = (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError)
 _CONNECTION = re.compile(r"^_(Plain|Tls)\(.*?\): ")
 
 
@@ -145,7 +145,13 @@ class Line:
             headers = {**headers, "Proxy-Authorization": self._proxy.authorization}
         begun, parts = time.monotonic(), urlsplit(url)
         path = url if forwarded else f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
-        self._connection.request("GET", path, headers=headers, preload_content=False, decode_content=False)
+        try:
+            self._connection.request("GET", path, headers=headers, preload_content=False, decode_content=False)
+        except ValueError:
+            raise OperatorError(  # from nothing: its text holds what cannot be sent
+                f"{self.host} cannot be asked: a header or the address holds a character that none may hold",
+                remedy="Check the key and the address",
+            ) from None
         response = self._connection.getresponse()
         answer = read(response, begun)
         response.close()  # read to its end; else the connection waits for that
@@ -163,11 +169,6 @@ class Line:
             return TransientError(f"{where} did not answer for {self._connection.timeout or LINGER_SECONDS:.0f} s")
         if isinstance(error, _FAILURES):
             return TransientError(f"{where}: {_words(error)}")
-        if isinstance(error, ValueError):  # its text holds what cannot be sent
-            return OperatorError(
-                f"{where} cannot be asked: a header or the address holds a character that none may hold",
-                remedy="Check the key and the address",
-            )
         return error
 
 

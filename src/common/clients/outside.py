@@ -112,7 +112,7 @@ class Proxy(NamedTuple):
     """The header that lets us in."""
 
     def __repr__(self) -> str:
-        return f"{self.scheme}://{self.host}:{self.port}"
+        return f"{self.scheme}://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
 
 
 def proxy_for(url: str) -> Proxy | None:

@@ -402,7 +402,7 @@ def test_a_port_that_nobody_listens_on_is_said_in_few_words(fetcher: Fetcher) ->
     assert len(str(caught.value)) < 200
 
 
-@pytest.mark.parametrize("url", ["http://name.invalid/x", "http:///x", "nonsense://x/y"])
+@pytest.mark.parametrize("url", ["http://name.invalid/x", "http:///x", "nonsense://x/y", f"http://{'x' * 70}.y/"])
 def test_an_address_that_leads_nowhere_is_no_answer(fetcher: Fetcher, url: str) -> None:
     with pytest.raises(TransientError):
         fetcher.get(Call(url), timeout=10)
