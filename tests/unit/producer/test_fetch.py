@@ -667,6 +667,12 @@ def authority() -> trustme.CA:
     return trustme.CA()
 
 
+def tls_of(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    return context
+
+
 @pytest.fixture
 def ca_file(authority: trustme.CA, tmp_path: Path) -> Path:
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
@@ -675,9 +681,7 @@ def ca_file(authority: trustme.CA, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def tls_server(authority: trustme.CA) -> Iterator[Server]:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-    server = Server(context)
+    server = Server(tls_of(authority))
     yield server
     server.close()
 
@@ -705,11 +709,18 @@ def test_a_certificate_that_nobody_vouches_for_is_refused_with_the_word_that_hel
         fetcher.get(Call(tls_server.url), timeout=30)
 
 
+@pytest.mark.parametrize("secure", [False, True])
 def test_a_tunnel_carries_tls_to_the_upstream_and_the_login_to_the_proxy_alone(
-    fetcher: Fetcher, server: Server, tls_server: Server, ca_file: Path, monkeypatch: pytest.MonkeyPatch
+    fetcher: Fetcher,
+    tls_server: Server,
+    authority: trustme.CA,
+    ca_file: Path,
+    secure: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    proxy = Server(tls_of(authority) if secure else None)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(ca_file))
-    monkeypatch.setenv("https_proxy", server.url.replace("//", "//alice:s3cr3t@"))
+    monkeypatch.setenv("https_proxy", proxy.url.replace("//", "//alice:s3cr3t@"))
 
     def tunnel(connection: socket.socket) -> str:
         connection.sendall(b"HTTP/1.1 200 Go on\r\n\r\n")
@@ -719,11 +730,14 @@ def test_a_tunnel_carries_tls_to_the_upstream_and_the_login_to_the_proxy_alone(
             _copy(connection, onward)
         return "close"
 
-    server.serve = tunnel
+    proxy.serve = tunnel
     for _ in range(2):
         assert fetcher.get(Call(f"{tls_server.url}/x"), timeout=30).body == BODY
-    assert f"CONNECT 127.0.0.1:{tls_server.address[1]}" in server.requests[0]
-    assert "Proxy-Authorization: Basic" in server.requests[0]
+    fetcher.close()
+    proxy.close()
+    assert len(proxy.requests) == 1
+    assert f"CONNECT 127.0.0.1:{tls_server.address[1]}" in proxy.requests[0]
+    assert "Proxy-Authorization: Basic" in proxy.requests[0]
     assert [head.splitlines()[0] for head in tls_server.requests] == ["GET /x HTTP/1.1"] * 2
     assert "uthorization" not in tls_server.requests[0]
 
