@@ -93,7 +93,7 @@ class Access:
             known = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
         except ValueError:
             parts, known = urlsplit(""), False
-        if "@" in parts.netloc:
+        if "@" in self.url:  # wherever: a password may hold a / or [
             raise OperatorError(
                 "The address of Kibana holds a user or a password", remedy="Give them by themselves, not in the address"
             )
