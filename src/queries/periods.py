@@ -135,9 +135,17 @@ def moment(text: str) -> int:
 
 
 def written(ms: int) -> str:
-    """The shortest of the three spellings that is exact to the minute."""
+    """The shortest of the three spellings that is exact to the second."""
     text = iso(ms)
-    return text[:10] if ms % DAY_MS == 0 else f"{text[:10]} {text[11:16]}"
+    if ms % DAY_MS == 0:
+        return text[:10]
+    return f"{text[:10]} {text[11:16]}" if ms % 60_000 < 1000 else f"{text[:10]} {text[11:19]}"
+
+
+def decimal(value: float) -> str:
+    """A number that a person gave, as short as it is exact: ``5``, ``1.1``, ``99.99999``."""
+    short = f"{value:g}"
+    return short if float(short) == value else repr(value)
 
 
 def age(ms: int) -> str:

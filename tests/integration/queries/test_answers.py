@@ -99,7 +99,7 @@ def test_a_period_of_more_steps_than_one_answer_holds_is_asked_in_parts(
     whole = queries.average(interval="5m", source="bybit-linear", since="4h").held()
     volatile = queries.volatility("5m", source="bybit-linear", since="4h").held()
     before = queries.search.requests
-    monkeypatch.setattr("cryptoproxy.queries.portions.MAX_BUCKETS", 10)
+    monkeypatch.setattr("cryptoproxy.queries.search.MAX_BUCKETS", 10)
     assert queries.average(interval="5m", source="bybit-linear", since="4h").held() == whole
     assert queries.search.requests - before > 10
     assert queries.volatility("5m", source="bybit-linear", since="4h").held() == volatile
@@ -125,7 +125,7 @@ def test_freshness_counts_missing_slots_and_duplicates(filled: Filled) -> None:
     (row,) = queries.freshness(source="binance", since="3h")
     assert row.newest_ms == end - MINUTE
     assert row.age_ms == 6 * MINUTE
-    assert (row.interval_ms, row.interval_told) == (MINUTE, False)
+    assert (row.interval_ms, row.interval_is) == (MINUTE, "inferred")
     # Expected from the first record on, until a minute before now: 60 slots and 5 that came after it stopped.
     assert (row.expected, row.missing) == (65, 6 + 5)
     assert row.missing_share == pytest.approx(11 / 65)
@@ -133,7 +133,7 @@ def test_freshness_counts_missing_slots_and_duplicates(filled: Filled) -> None:
     assert row.records == len(records) + 2
 
     (told,) = queries.freshness(source="binance", since="3h", interval="5m")
-    assert (told.interval_ms, told.interval_told, told.missing, told.duplicates) == (5 * MINUTE, True, 1, 2)
+    assert (told.interval_ms, told.interval_is, told.missing, told.duplicates) == (5 * MINUTE, "told", 1, 2)
 
 
 def test_freshness_looks_at_all_sources_the_stalest_first(queries: Queries) -> None:
