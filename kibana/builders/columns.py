@@ -6,6 +6,7 @@ rank. What a formula would do, a filter, a unit of time or a shorter time range 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -58,14 +59,22 @@ def over_time(interval: str = "auto", *, label: str = "Time") -> Column:
     return Column(label, "date_histogram", "date", TIME, params, scale="interval", bucketed=True)
 
 
-def top(name: str, size: int, label: str, *, by: Column | None = None, ascending: bool = False) -> Column:
-    """The values of a field that rank first; ``by`` may be a column that is shown or one that is not."""
+def top(
+    name: str, size: int, label: str, *, by: Column | None = None, ascending: bool = False, apart: Sequence[str] = ()
+) -> Column:
+    """The values of a field that rank first; ``by`` may be a column that is shown or one that is not.
+
+    ``apart``: further fields that tell values apart: a group then is one combination of all, "BTC › coingecko".
+    """
+    for each in apart:
+        kibana_type(each)  # raises for one that the mapping lacks
     params = {
         "size": size,
         "orderDirection": "asc" if ascending or by is None else "desc",
         "otherBucket": False,
         "missingBucket": False,
-        "parentFormat": {"id": "terms"},
+        "parentFormat": {"id": "multi_terms" if apart else "terms"},
+        **({"secondaryFields": list(apart)} if apart else {}),
     }
     return Column(label, "terms", kibana_type(name), name, params, scale="ordinal", bucketed=True, by=by)
 
