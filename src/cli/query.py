@@ -243,9 +243,10 @@ def _draw(queries: Queries, answer: Answer[Any], ask: Ask, file: Path) -> None:
     try:
         plot(answer, file)
     except TooMany as error:
+        if answer.question == "freshness":  # sources have no rank
+            raise
         most = error.most if isinstance(error, TooManyLines) else LEAST
-        chosen = getattr(answer.asked, "scope", None) is not None and answer.asked.scope.chosen
-        top = most if chosen else min(DRAWN, most)
+        top = most if answer.asked.scope.chosen else min(DRAWN, most)
         plot(ask(queries, top=top), file)
         which = "most volatile" if answer.question == "volatility" else "most traded"
         answer.notes.append(

@@ -9,6 +9,7 @@
 | ``search`` | the one road to Elasticsearch; pages; which assets there are; portions of a question by steps of time |
 | ``notes`` | what must be said beside the rows; why there are none |
 | ``percentiles`` ``average`` ``moves`` ``volatility`` ``latest`` ``freshness`` | a question each: request, body, rows |
+| ``slots`` | which slots should be there: intervals, missing ones |
 | ``api`` | the questions as Python calls |
 | ``output`` | table, JSON, CSV, plot, console text |
 """

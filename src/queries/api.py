@@ -272,8 +272,16 @@ class Queries:
             if not scope.sources and not scope.chosen:
                 said.extend(watch.silent_sources(freshness.sources_of(self.search(freshness.sources_body()))))
 
+        chosen = f"; the {len(scope.chosen)} most traded, the largest volume first" if scope.chosen else ""
         return Answer(
-            words.question, words.title, scope.where, columns, noting(), covers=covers, notes=said, asked=request
+            words.question,
+            words.title + chosen,
+            scope.where,
+            columns,
+            noting(),
+            covers=covers,
+            notes=said,
+            asked=request,
         )
 
 

@@ -135,11 +135,9 @@ def title(request: Average) -> str:
 
 def _value(request: Average) -> dict[str, Json]:
     value = {"field": request.field}
-    told = {"exists": {"field": "interval_ms"}}
     return {
         "value": {"stats": value},
         "over_time": {"weighted_avg": {"value": value, "weight": {"field": "interval_ms"}}},
-        "untold": {"filter": {"bool": {"filter": [{"exists": value}], "must_not": [told]}}},
     }
 
 
@@ -156,6 +154,7 @@ def _row(asset: Asset, begin_ms: int, bucket: Mapping[str, Any]) -> AverageRow |
     value = bucket["value"]
     if not value["count"]:
         return None
-    over_time = not bucket["untold"]["doc_count"]
+    seen = seen_of(bucket)
+    over_time = seen.planned_ms is not None  # else the records that tell no interval would be left out
     mean = finite(bucket["over_time"]["value"] if over_time else value["avg"])
-    return AverageRow(asset, begin_ms, value["count"], mean, value["min"], value["max"], over_time, seen_of(bucket))
+    return AverageRow(asset, begin_ms, value["count"], mean, value["min"], value["max"], over_time, seen)

@@ -1,9 +1,6 @@
 """Is the data fresh and whole: for each source the age of its newest record, missing slots, duplicates.
 
-Slots are multiples of a source's interval, and each record tells its own (``interval_ms``), so what was polled before a
-change is held against the interval of then. Records that do not tell it have the most common gap among the slots
-around them; ``--interval`` overrules both. A slot is expected from the source's first record on, until a minute (or an
-interval, if that is longer) before the period's end. Two records of one source, asset, quote and slot are a duplicate:
+``slots`` works out which slots should be there. Two records of one source, asset, quote and slot are a duplicate:
 the indexer's ids allow none, so another writer, or an index added to the alias, has made it. All exact.
 """
 
@@ -13,22 +10,18 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
 from cryptoproxy.common.record import iso
 from cryptoproxy.queries.answer import Column, Covers, Kind, NothingFound
 from cryptoproxy.queries.periods import DAY_MS, Interval, Period, written
 from cryptoproxy.queries.scope import MAX_BUCKETS, Json, Seen
 from cryptoproxy.queries.search import Search
+from cryptoproxy.queries.slots import ENOUGH, GRACE_MS, Grid, Slot, gaps, most_common, with_intervals
 
 SAMPLE = 1_000
 """Slots that an interval is read from where the period has too few."""
 LOOK_BACK_MS = (3_600_000, DAY_MS, 32 * DAY_MS, 400 * DAY_MS)
-ENOUGH = 20
-"""Slots that settle the interval; with fewer, it is looked for further back."""
-AROUND = 10
-"""Gaps on either side of a slot that its interval is read from."""
-GRACE_MS = 60_000
 MAX_RECORDS = 50_000
 """Looked at by one search: each is a bucket in Elasticsearch's memory for a while."""
 
@@ -40,25 +33,6 @@ class Freshness:
     period: Period
     sources: tuple[str, ...] = ()
     interval: Interval | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Grid:
-    """Of a source's newest slots: the interval now, where it is from, and how many records a slot has."""
-
-    interval_ms: int | None
-    origin: str
-    """``told`` by a person, ``recorded`` in the records, or ``inferred`` from them."""
-    assets: int
-    """In the newest slot that is whole."""
-    records: int
-    """The most in one slot."""
-
-
-class Slot(NamedTuple):
-    at_ms: int
-    interval_ms: int | None
-    """What its records tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +126,7 @@ def grid_of(answer: Mapping[str, Any], told: Interval | None, *, end_ms: int) ->
         return Grid(told.ms, "told", assets, records), True
     if buckets and (recorded := _interval_of(buckets[0])) is not None:
         return Grid(recorded, "recorded", assets, records), True
-    common = _most_common(Counter(later - earlier for later, earlier in pairwise(slots)))
+    common = most_common(Counter(later - earlier for later, earlier in pairwise(slots)))
     return Grid(common, "inferred", assets, records), len(slots) >= ENOUGH
 
 
@@ -200,69 +174,6 @@ def slots_of(answer: Mapping[str, Any]) -> Slots:
         duplicates,
         whole=not found["slots"]["sum_other_doc_count"],
     )
-
-
-# ---- what it means
-
-
-def with_intervals(slots: Sequence[Slot], grid: Grid) -> list[tuple[int, int]]:
-    """(slot, interval) of each slot. ``grid`` has an interval.
-
-    A person's interval holds for all, and slots become those of it. Else a slot has what its records tell, or the most
-    common gap among those around it.
-    """
-    assert grid.interval_ms is not None  # noqa: S101 - else nothing is expected
-    if grid.origin == "told":
-        every = grid.interval_ms
-        return [(slot, every) for slot in sorted({each.at_ms // every * every for each in slots})]
-    gaps = [later.at_ms - earlier.at_ms for earlier, later in pairwise(slots)]
-    found: list[tuple[int, int]] = []
-    around: Counter[int] = Counter(gaps[:AROUND])
-    for place, slot in enumerate(slots):
-        if place + AROUND < len(gaps):
-            around[gaps[place + AROUND]] += 1
-        if place > AROUND:
-            _take_out(around, gaps[place - AROUND - 1])
-        inferred = (_most_common(around) if len(slots) >= ENOUGH else None) or grid.interval_ms
-        found.append((slot.at_ms, slot.interval_ms or inferred))
-    return found
-
-
-def gaps(slots: Sequence[tuple[int, int]], period: Period, *, first_ms: int, interval_ms: int) -> tuple[int, int]:
-    """(missing, expected) slots, each part of the period held against its own interval.
-
-    Args:
-        slots: with their intervals, in the order of time.
-        first_ms: the source's first record ever: nothing is expected before.
-        interval_ms: of the source now; for a period without any slot.
-    """
-    begin = max(period.begin_ms, first_ms)
-    last, every = slots[-1] if slots else (begin - 1, interval_ms)
-    end = period.end_ms - max(GRACE_MS, every)
-    missing = max(0, end // every - last // every)
-    if slots:
-        missing += max(0, _between(begin - 1, *slots[0]))
-    for (slot, own), (following, its) in pairwise(slots):
-        # The interval was changed somewhere between: nobody can tell when, so the longer one counts.
-        missing += _between(slot, following, max(own, its))
-    present = sum(1 for slot, _ in slots if slot <= end)
-    return missing, missing + present
-
-
-def _between(after: int, before: int, every: int) -> int:
-    """Multiples of ``every`` between two moments, both left out."""
-    return max(0, (before - 1) // every - after // every)
-
-
-def _most_common(gaps: Counter[int]) -> int | None:
-    """Of two gaps equally common the shorter: longer ones come of missing slots."""
-    return min(gaps, key=lambda gap: (-gaps[gap], gap)) if gaps else None
-
-
-def _take_out(counter: Counter[int], value: int) -> None:
-    counter[value] -= 1
-    if not counter[value]:
-        del counter[value]
 
 
 # ---- asked: source by source, stretch by stretch

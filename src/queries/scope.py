@@ -53,9 +53,8 @@ class Scope:
 
     @property
     def where(self) -> str:
-        """The source, quotes that were asked for, and whether only some assets were taken."""
-        quotes = f" in {', '.join(self.quotes)}" if self.quotes else ""
-        return f"{self}{quotes}, the {len(self.chosen)} most traded" if self.chosen else f"{self}{quotes}"
+        """The source, and quotes that were asked for."""
+        return f"{self} in {', '.join(self.quotes)}" if self.quotes else str(self)
 
     def query(self) -> Json:
         """A query in filter context: nothing is scored."""

@@ -12,12 +12,13 @@ from typing import Any
 
 from cryptoproxy.queries import average, freshness, latest, moves, percentiles, volatility
 from cryptoproxy.queries.average import Average
-from cryptoproxy.queries.freshness import Freshness, Grid
+from cryptoproxy.queries.freshness import Freshness
 from cryptoproxy.queries.latest import Latest
 from cryptoproxy.queries.moves import Moves
 from cryptoproxy.queries.percentiles import Percentiles
 from cryptoproxy.queries.scope import DEFAULT_SOURCE, Asset, Json, Scope
 from cryptoproxy.queries.search import assets_body, portions
+from cryptoproxy.queries.slots import Grid
 from cryptoproxy.queries.volatility import Volatility
 
 _NOBODY = Asset("", "", "", "")

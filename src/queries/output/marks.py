@@ -46,8 +46,10 @@ def shade(colour: str, strength: float) -> tuple[float, float, float]:
 def name(asset: Asset, among: Sequence[Asset]) -> str:
     """The symbol, with what tells it from others of that symbol."""
     same = [each for each in among if each.symbol == asset.symbol and each.identity != asset.identity]
-    parts = [asset.symbol if asset.symbol.isascii() else f"{asset.symbol} {asset.asset_id}"]  # fonts lack some
-    if asset.symbol.isascii() and any(each.asset_id != asset.asset_id for each in same):
+    parts = [asset.symbol]
+    # Blanks and controls show nothing, and of other scripts the font may have no letters.
+    plain = asset.symbol.isascii() and asset.symbol.isprintable() and not asset.symbol.isspace()
+    if not plain or any(each.asset_id != asset.asset_id for each in same):
         parts.append(asset.asset_id)
     if any(each.quote != asset.quote for each in same):
         parts.append(asset.quote)
