@@ -69,7 +69,9 @@ def where_of(answer: Answer[Any], assets: Sequence[Asset]) -> str:
     """Source and quote, of the assets that are drawn."""
     sources = ", ".join(dict.fromkeys(each.source for each in assets)) or answer.where
     quotes = list(dict.fromkeys(each.quote for each in assets))
-    return f"{sources}, quoted in {', '.join(quotes)}" if len(quotes) <= 3 else sources
+    quoted = f"{sources}, quoted in {', '.join(quotes)}" if len(quotes) <= 3 else sources
+    chosen = answer.asked.scope.chosen
+    return f"{quoted}, the {len(chosen)} most traded" if chosen else quoted
 
 
 def label(field: str, assets: Sequence[Asset]) -> str:
