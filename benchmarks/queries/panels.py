@@ -1,7 +1,8 @@
 """The searches of a dashboard, made from the definitions in ``kibana/`` as Lens makes them.
 
-Two differences: Lens reads the last value with ``top_metrics``, and groups by several fields with ``multi_terms``,
-which the embedded Elasticsearch lacks; ``top_hits`` and terms within terms stand in for them and cost more.
+Two differences, as the embedded Elasticsearch lacks what Lens uses: ``top_hits`` reads the last value instead of
+``top_metrics``, which costs more; and symbols that Lens keeps apart by source and quote (``multi_terms``) are grouped
+by symbol alone, which costs less.
 """
 
 from __future__ import annotations
@@ -54,14 +55,10 @@ def _lens(panel: Panel, chosen: Mapping[str, list[str]], begin_ms: int, end_ms: 
         if ranking:
             inner |= ranking
         order = columns[name]["params"].get("orderBy", {})
-        path = None
         if order.get("type") == "column":
             path = order["columnId"]
             bucket["terms"]["order"] = {_order_path(path, columns[path]): columns[name]["params"]["orderDirection"]}
             inner[path] = metrics[path]
-        for field in reversed(columns[name]["params"].get("secondaryFields", [])):
-            ranks = {each: inner.pop(each) for each in [*ranking, *([path] if path else [])] if each in inner}
-            inner = {field: {"terms": {"field": field}, "aggs": inner}, **ranks} if inner else {**ranks}
         aggregations = {name: {**bucket, **({"aggs": inner} if inner else {})}}
     where = [state["query"]["query"]] if state["query"]["query"] else []
     return {"size": 0, "query": _query(where, chosen, begin_ms, end_ms), "aggs": aggregations}

@@ -13,6 +13,7 @@ from kibana.builders.columns import (
     bands,
     deviation,
     largest,
+    last,
     median,
     over_time,
     percentile,
@@ -119,20 +120,19 @@ PRICE_DEVIATION = question(
     "The 100 most traded assets.",
 )
 
-BYBIT_PERCENTILES = question(
-    "bybit-percentiles",
-    "In what range do Bybit's prices move?",
+DAY_RANGE = question(
+    "day-range",
+    "How wide is the day's range?",
     table(
-        rows=[shared.symbols(100), shared.sources(label="Market"), shared.quotes()],
+        rows=[shared.symbols(100), shared.assets(10), shared.sources(), shared.quotes()],
         metrics=[
-            *(percentile("price_24h_pcnt", percent, f"{percent}th") for percent in PERCENTILES),
-            deviation("price_24h_pcnt", "Standard deviation"),
-            records("Polls"),
+            last("price", "Last price"),
+            last("low_24h", "24 h low"),
+            last("high_24h", "24 h high"),
+            last("change_24h", "24 h change, %"),
         ],
-        where="price_24h_pcnt: *",
     ),
-    help_text="Percentiles of price_24h_pcnt: a fraction at Bybit, shown in percent. One line per symbol and market: "
-    "linear, inverse, spot.",
+    help_text="The source's own lowest and highest price of the last 24 hours, in its newest record.",
 )
 
 DETAIL = question(
@@ -160,7 +160,7 @@ DETAIL = question(
 )
 
 
-def dashboard(source: str) -> Dashboard:
+def dashboard(source: str = shared.DEFAULT_SOURCE) -> Dashboard:
     return Dashboard(
         id=names.VOLATILITY,
         title="Crypto prices: Volatility",
@@ -172,7 +172,7 @@ def dashboard(source: str) -> Dashboard:
             Row(14, [CHANGE_PERCENTILES, SHARE_OF_TIME]),
             Row(14, [CHANGE_OVER_TIME]),
             Row(16, [CHANGE_DEVIATION, PRICE_DEVIATION], widths=[20, 28]),
-            Row(14, [BYBIT_PERCENTILES]),
+            Row(14, [DAY_RANGE]),
             Row(18, [DETAIL]),
         ],
     )

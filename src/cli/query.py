@@ -228,7 +228,6 @@ def _run(env_file: Path, output: dict[str, Any], ask: Ask) -> None:
         if output["explain"]:
             click.echo(kibana_console.console_text(queries.search.index, answer.asked))
             return
-        _print(answer, **output)
         if output["plot"] is not None:
             _draw(queries, answer, ask, output["plot"])
         _print(answer, **output)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, Generic, TypeVar
 
 from cryptoproxy.common.errors import CryptoProxyError
@@ -136,6 +137,7 @@ class Answer(Generic[R]):
         for row in self.rows:
             found.append(row)
             if len(found) > limit:
+                self.rows = chain(found, self.rows)
                 raise TooMany(
                     f"the answer has more than {limit} rows; name --symbols or --top, take a longer --interval, "
                     "or read it row by row (--csv, --json)"

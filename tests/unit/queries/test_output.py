@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 
 from cryptoproxy.queries import average, freshness, latest, moves, percentiles, volatility
-from cryptoproxy.queries.answer import Answer, Covers, NothingFound
+from cryptoproxy.queries.answer import Answer, Covers, NothingFound, TooMany
 from cryptoproxy.queries.average import Average, AverageRow
 from cryptoproxy.queries.freshness import Freshness, FreshnessRow
 from cryptoproxy.queries.latest import Latest, LatestRow
@@ -159,6 +159,13 @@ def test_an_axis_of_shares_ends_at_a_hundred_percent(tmp_path: Path) -> None:
 
 
 # ---- text
+
+
+def test_what_is_too_much_to_be_held_can_still_be_read() -> None:
+    answer = of_average([asset(f"C{number}", number) for number in range(5)])
+    with pytest.raises(TooMany):
+        answer.held(3)
+    assert [row.asset.symbol for row in answer] == ["C0", "C1", "C2", "C3", "C4"]
 
 
 def written_json(answer: Answer[Any]) -> dict[str, Any]:
