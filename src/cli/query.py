@@ -16,7 +16,7 @@ from rich.progress import Progress
 from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.errors import OperatorError, TransientError
 from cryptoproxy.common.start import load_settings
-from cryptoproxy.queries import Answer, Queries, TooMany
+from cryptoproxy.queries import Answer, NothingFound, Queries, TooMany
 from cryptoproxy.queries.fields import FIELDS, WINDOWS
 from cryptoproxy.queries.output import console as kibana_console
 from cryptoproxy.queries.output import text
@@ -275,6 +275,8 @@ def _asking(env_file: Path) -> Iterator[Queries]:
     client = elastic.client(settings, timeout=TIMEOUT)
     try:
         yield Queries(client, index=settings.alias)
+    except NothingFound as error:  # it may name symbols as an upstream sent them
+        raise NothingFound(text.printable(str(error))) from error
     except TransientError as error:
         raise Unanswered(f"{error} ({settings.url})") from error
     except OperatorError as error:
