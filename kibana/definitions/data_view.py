@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from kibana import names
-from kibana.builders.columns import Json
+from kibana.builders.columns import Json, kibana_type
 from kibana.builders.encoding import encoded, saved_object
-from kibana.builders.fields import kibana_type
 
 # No thousands separator where a number may be small: Kibana's numeral library spells what is below 0.000001 with an
 # exponent and then sets commas into that: 1.2345e-7 becomes "1.2,345e-7". Lens's own number formats have it as well,
