@@ -96,8 +96,8 @@ class Covers:
         """The time of the data first: it is what the numbers are of."""
         if self.first_ms is None or self.last_ms is None:
             return f"asked for {self.asked}"
-        asked = f"asked for {written(self.asked.begin_ms)} to {written(self.asked.end_ms)}"
-        return f"data of {written(self.first_ms)} to {written(self.last_ms)} UTC; {asked}"
+        until = "" if self.first_ms == self.last_ms else f" to {written(self.last_ms)}"
+        return f"data of {written(self.first_ms)}{until} UTC; asked for {' to '.join(self.asked.ends)}"
 
 
 @dataclass(slots=True)

@@ -108,7 +108,7 @@ class Queries:
             words,
             average.columns(request),
             body_after=lambda after: average.body(request, after),
-            row_of=lambda bucket: average.row(request, bucket),
+            row_of=average.row,
             noted=average.noted,
         )
 

@@ -46,8 +46,9 @@ class Average:
 
 @dataclass(frozen=True, slots=True)
 class AverageRow:
-    """``begin_ms`` is where the step begins; of the first step, it may lie before the period. ``average`` is None where
-    the sum does not fit into a double; ``over_time`` says what the mean is over.
+    """``begin_ms`` is where the step begins; of the first step, it may lie before the period. Without steps it is the
+    first record's slot. ``average`` is None where the sum does not fit into a double; ``over_time`` says what the mean
+    is over.
     """
 
     asset: Asset
@@ -65,9 +66,9 @@ def body(request: Average, after: Mapping[str, Any] | None = None) -> Json:
     return _body(request.scope, _value(request), size=PAGE, after=after)
 
 
-def row(request: Average, bucket: Mapping[str, Any]) -> AverageRow | None:
+def row(bucket: Mapping[str, Any]) -> AverageRow | None:
     """None for an asset without a value in this field."""
-    return _row(asset_of(bucket), request.scope.period.begin_ms, bucket)
+    return _row(asset_of(bucket), seen_of(bucket).first_ms, bucket)
 
 
 def steps_body(request: Average, every: Interval, assets: tuple[Asset, ...], period: Period) -> Json:

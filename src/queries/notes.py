@@ -130,13 +130,14 @@ class Watch:
         if covers.first_ms is None or covers.last_ms is None:
             return
         slack = self._slack()
+        begin, until = asked.ends
         if covers.first_ms - asked.begin_ms > slack:
             yield (
-                f"the records begin at {written(covers.first_ms)}: of the time from {written(asked.begin_ms)} until "
+                f"the records begin at {written(covers.first_ms)}: of the time from {begin} until "
                 "then, which was asked for, there are none"
             )
         if asked.end_ms - covers.last_ms > slack:
-            ends, until = written(covers.last_ms), written(asked.end_ms)
+            ends = written(covers.last_ms)
             yield f"the records end at {ends}: of the time until {until}, which was asked for, there are none"
         partly = [
             asset.symbol

@@ -37,7 +37,14 @@ class Period:
             raise ValueError(f"the period ends ({written(self.end_ms)}) before it begins ({written(self.begin_ms)})")
 
     def __str__(self) -> str:
-        return f"{written(self.begin_ms)} to {written(self.end_ms)} UTC"
+        begin, end = self.ends
+        return f"{begin} to {end} UTC"
+
+    @property
+    def ends(self) -> tuple[str, str]:
+        """As one says them: in whole minutes, if it is not short."""
+        exact = 1000 if self.length_ms < 3_600_000 else 60_000
+        return written(self.begin_ms // exact * exact), written(self.end_ms // exact * exact)
 
     @property
     def length_ms(self) -> int:

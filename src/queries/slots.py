@@ -19,7 +19,7 @@ from cryptoproxy.queries.periods import Period
 ENOUGH = 20
 """Slots that settle the interval; with fewer, it is looked for further back."""
 AROUND = 10
-"""Gaps on either side of a slot that its interval is read from."""
+"""Gaps on either side of a slot that its interval is read from, where its record does not tell it."""
 GRACE_MS = 60_000
 
 
@@ -53,16 +53,17 @@ def with_intervals(slots: Sequence[Slot], grid: Grid) -> list[tuple[int, int]]:
         every = grid.interval_ms
         return [(slot, every) for slot in sorted({each.at_ms // every * every for each in slots})]
     gaps = [later.at_ms - earlier.at_ms for earlier, later in pairwise(slots)]
-    found: list[tuple[int, int]] = []
-    around: Counter[int] = Counter(gaps[:AROUND])
-    for place, slot in enumerate(slots):
-        if place + AROUND < len(gaps):
-            around[gaps[place + AROUND]] += 1
-        if place > AROUND:
-            _take_out(around, gaps[place - AROUND - 1])
-        inferred = (most_common(around) if len(slots) >= ENOUGH else None) or grid.interval_ms
-        found.append((slot.at_ms, slot.interval_ms or inferred))
-    return found
+    if len(slots) < ENOUGH:
+        return [(slot.at_ms, slot.interval_ms or grid.interval_ms) for slot in slots]
+    around = [
+        most_common(Counter(gaps[max(0, place - AROUND) : place + AROUND + 1])) or grid.interval_ms
+        for place in range(len(slots))
+    ]
+    # Where the interval changes, this may be a slot too early; the longer one counts there.
+    return [
+        (slot.at_ms, slot.interval_ms or max(around[max(0, place - 1)], around[place]))
+        for place, slot in enumerate(slots)
+    ]
 
 
 def gaps(slots: Sequence[tuple[int, int]], period: Period, *, first_ms: int, interval_ms: int) -> tuple[int, int]:
@@ -94,9 +95,3 @@ def _between(after: int, before: int, every: int) -> int:
 def most_common(gaps: Counter[int]) -> int | None:
     """Of two gaps equally common the shorter: longer ones come of missing slots."""
     return min(gaps, key=lambda gap: (-gaps[gap], gap)) if gaps else None
-
-
-def _take_out(counter: Counter[int], value: int) -> None:
-    counter[value] -= 1
-    if not counter[value]:
-        del counter[value]

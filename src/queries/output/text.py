@@ -136,6 +136,13 @@ def number(value: float, digits: int = 5) -> str:
     return f"{value:,.{decimals}f}"
 
 
+def _price(value: float) -> str:
+    """Eight significant digits, without zeros at the end but for two decimals."""
+    text = number(value, 8)
+    whole, point, decimals = text.partition(".")
+    return f"{whole}.{decimals.rstrip('0'):0<2}" if point and decimals.isdigit() else text
+
+
 def printable(text: str) -> str:
     """Names are whatever an upstream sends: line breaks and escapes would draw on the reader's terminal."""
     return text if text.isprintable() else "".join(each if each.isprintable() else "�" for each in text)
@@ -145,7 +152,7 @@ _SHOWN: dict[Kind, Callable[[Any], str]] = {
     Kind.TEXT: printable,
     Kind.COUNT: lambda value: f"{value:,}",
     Kind.NUMBER: number,
-    Kind.PRICE: lambda value: number(value, 8),
+    Kind.PRICE: _price,
     Kind.SHARE: lambda value: f"{value * 100:.2f} %",
     Kind.TIME: written,
     Kind.AGE: age,

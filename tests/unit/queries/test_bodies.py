@@ -251,7 +251,7 @@ def test_a_mean_is_over_time_and_does_not_follow_the_interval() -> None:
     """An hour at 100 each 10 minutes, then ten minutes at 160 each 10 seconds."""
     slow = [(number * 10 * MINUTE, 100.0, 10 * MINUTE) for number in range(6)]
     quick = [(HOUR + number * 10_000, 160.0, 10_000) for number in range(60)]
-    row = average.row(average.Average(SCOPE), bucket(*slow, *quick))
+    row = average.row(bucket(*slow, *quick))
     assert row is not None
     assert row.over_time
     assert row.average == pytest.approx((100 * 60 + 160 * 10) / 70)
@@ -260,7 +260,7 @@ def test_a_mean_is_over_time_and_does_not_follow_the_interval() -> None:
 
 
 def test_a_mean_over_samples_is_said() -> None:
-    row = average.row(average.Average(SCOPE), bucket((0, 1.0, None), (MINUTE, 3.0, MINUTE)))
+    row = average.row(bucket((0, 1.0, None), (MINUTE, 3.0, MINUTE)))
     assert row is not None
     assert (row.average, row.over_time, row.seen.share) == (2.0, False, None)
     watch = watched(SCOPE)
@@ -272,7 +272,7 @@ def test_a_mean_over_samples_is_said() -> None:
 @pytest.mark.parametrize("text", ["Infinity", "-Infinity", "NaN"])
 def test_what_elasticsearch_spells_as_text_is_empty(text: str) -> None:
     found = bucket((0, 1.7e308, MINUTE), (MINUTE, 1.7e308, MINUTE), over_time={"value": text})
-    row = average.row(average.Average(SCOPE), found)
+    row = average.row(found)
     assert row is not None
     assert row.average is None
     ends = {"ends": {"count": 1, "min": 1.0, "max": 1.0}, "values": {"values": [{"key": 50.0, "value": text}]}}
@@ -345,7 +345,8 @@ def test_numbers_are_shown_with_five_digits() -> None:
         "0",
     ]
     assert [number(each) for each in (1.7e308, -2.5e-15)] == ["1.7000e+308", "-2.5000e-15"]
-    assert shown(67_163.1234, Kind.PRICE) == "67,163.123"
+    prices = (67_163.1234, 5.0, 0.000012346, 1.5e12, 123_456_789.0)
+    assert [shown(each, Kind.PRICE) for each in prices] == ["67,163.123", "5.00", "0.000012346", "1.50 T", "123.46 M"]
     assert shown("A\nB\x1b[31m", Kind.TEXT) == "A\ufffdB\ufffd[31m"
     assert shown(None, Kind.NUMBER) == ""
     assert shown(0.123, Kind.SHARE) == "12.30 %"

@@ -118,7 +118,7 @@ def test_a_picture_says_the_time_of_its_data_beside_the_one_asked_for(tmp_path: 
     plot(ANSWERS[name]([asset("BTC")]), tmp_path / "x.svg")
     words = " ".join(texts(tmp_path / "x.svg"))
     assert "asked for 1970-01-01 to 1971-01-01" in words
-    assert f"data of {'1970-01-01 01:00' if name == 'latest' else '1970-11-27'} to" in words
+    assert ("data of 1970-01-01 01:00 UTC" if name == "latest" else "data of 1970-11-27 to") in words
     assert name != "steps" or "time, UTC: 1970-01-01 to 1970-01-03" in words  # an axis of time has its years
 
 
