@@ -50,6 +50,7 @@ class Words(NamedTuple):
     field: str | None = None
     by_samples: bool = False
     whole_period: bool = True
+    step_ms: int = 0
 
 
 class Queries:
@@ -88,6 +89,7 @@ class Queries:
             percentiles.columns(request),
             body_after=lambda after: percentiles.body(request, after),
             row_of=percentiles.row,
+            noted=percentiles.noted,
         )
 
     def average(
@@ -154,8 +156,9 @@ class Queries:
         """``top``: the most volatile, most volatile first."""
         request = Volatility(self.scope(**which), periods.interval(window), top)
         lacks = f"has no prices in three whole windows of {request.window.text} one after the other"
+        words = Words("volatility", volatility.title(request), lacks, step_ms=request.window.ms)
         return self._answer(
-            request, Words("volatility", volatility.title(request), lacks), volatility.columns(request),
+            request, words, volatility.columns(request),
             rows=lambda watch: volatility.most_volatile(self.search, request, watch, progress),
         )  # fmt: skip
 
@@ -260,7 +263,7 @@ class Queries:
         scope: Scope = request.scope
         said: list[str] = []
         covers = Covers(scope.period)
-        watch = Watch(scope, words.lacks, covers, words.field, words.by_samples, words.whole_period)
+        watch = Watch(scope, words.lacks, covers, words.field, words.by_samples, words.whole_period, words.step_ms)
 
         def noting() -> Iterator[R]:
             yield from rows(watch)

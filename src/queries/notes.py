@@ -37,6 +37,8 @@ class Watch:
     """The answer counts samples, so it follows the interval."""
     whole_period: bool = True
     """The answer is about the whole period; False: about the newest records in it."""
+    step_ms: int = 0
+    """What the answer is made of, where only whole ones count."""
     _assets: dict[tuple[str, str], set[tuple[str, str]]] = dataclasses.field(default_factory=dict)
     """By source and symbol: asset and quote."""
     _without: dict[str, set[Asset]] = dataclasses.field(default_factory=dict)
@@ -159,7 +161,7 @@ class Watch:
     def _slack(self) -> int:
         """What may be missing at an end without a word."""
         longest = max((seen.longest_ms or 0 for seen in self._seen.values()), default=0)
-        return max(_SHORT_MS, 2 * longest, self.covers.asked.length_ms // 50)
+        return max(_SHORT_MS, 2 * longest, self.step_ms, self.covers.asked.length_ms // 50)
 
     def _ambiguous(self) -> Iterator[str]:
         several = {key: them for key, them in sorted(self._assets.items()) if len(them) > 1}

@@ -12,6 +12,7 @@ from typing import Any
 
 from cryptoproxy.queries.answer import Column, Kind, asset_columns, data_columns
 from cryptoproxy.queries.fields import described, known
+from cryptoproxy.queries.notes import Watch
 from cryptoproxy.queries.periods import decimal
 from cryptoproxy.queries.scope import Asset, Json, Scope, Seen, asset_of, by_asset, finite, seen_of
 
@@ -74,6 +75,12 @@ def row(bucket: Mapping[str, Any]) -> PercentilesRow | None:
         return None
     values = {each["key"]: finite(each["value"]) for each in bucket["values"]["values"]}
     return PercentilesRow(asset_of(bucket), ends["count"], ends["min"], ends["max"], values, seen_of(bucket))
+
+
+def noted(watch: Watch, row: PercentilesRow) -> None:
+    """What is to be said of a row."""
+    if None in row.values.values():
+        watch.unbounded.add(row.asset)
 
 
 def columns(request: Percentiles) -> tuple[Column[PercentilesRow], ...]:
