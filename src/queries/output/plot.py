@@ -78,12 +78,12 @@ def plot(answer: Answer[Any], file: Path) -> None:
     with mpl.rc_context(_STYLE), warnings.catch_warnings():
         # Chinese and the like in a symbol: an empty box, and the asset's id beside it.
         warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing from font", category=UserWarning)
-        figure = Figure(figsize=(9, chart.height or max(2.6, 1.5 + INCH * chart.lines)), dpi=150, layout="constrained")
+        figure = Figure(figsize=(9, chart.height or max(2.8, 1.7 + INCH * chart.lines)), dpi=150, layout="constrained")
         FigureCanvasAgg(figure)
         axes = figure.add_subplot()
         chart.draw(axes)
         texts = [figure.suptitle(chart.title, ha="left", fontweight="bold", fontsize=12)]
-        axes.set_title(f"{chart.where}; {answer.covers}", loc="left", fontsize=9, color="#555555", pad=10)
+        axes.set_title(f"{chart.where}\n{answer.covers}", loc="left", fontsize=9, color="#555555", pad=10)
         if chart.foot:
             texts.append(figure.supxlabel(chart.foot, ha="left", fontsize=7.5, color="#666666"))
         figure.draw_without_rendering()  # the layout says where the axes begin, and the words begin there, too
