@@ -160,7 +160,7 @@ class SourceLoop:
                 remedy="Set the clock (NTP) if it is wrong; else polling goes on when it has caught up",
             )
         self._outbox.require_room(self._poll_bytes)  # of the last one: no call is spent on what could not be kept
-        polled = self._poll.poll(due.slot_ms, self._grid.end_of(due.slot_ms), wait)
+        polled = self._poll.poll(due.slot_ms, self._grid.end_of(due.slot_ms), wait, interval_ms=self._grid.interval_ms)
         self._poll_bytes = len(polled.content)
         self._outbox.keep(
             due.slot_ms,

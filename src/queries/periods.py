@@ -37,7 +37,14 @@ class Period:
             raise ValueError(f"the period ends ({written(self.end_ms)}) before it begins ({written(self.begin_ms)})")
 
     def __str__(self) -> str:
-        return f"{written(self.begin_ms)} to {written(self.end_ms)} UTC"
+        begin, end = self.ends
+        return f"{begin} to {end} UTC"
+
+    @property
+    def ends(self) -> tuple[str, str]:
+        """As one says them: in whole minutes, if it is not short."""
+        exact = 1000 if self.length_ms < 3_600_000 else 60_000
+        return written(self.begin_ms // exact * exact), written(self.end_ms // exact * exact)
 
     @property
     def length_ms(self) -> int:
@@ -135,9 +142,17 @@ def moment(text: str) -> int:
 
 
 def written(ms: int) -> str:
-    """The shortest of the three spellings that is exact to the minute."""
+    """The shortest of the three spellings that is exact to the second."""
     text = iso(ms)
-    return text[:10] if ms % DAY_MS == 0 else f"{text[:10]} {text[11:16]}"
+    if ms % DAY_MS == 0:
+        return text[:10]
+    return f"{text[:10]} {text[11:16]}" if ms % 60_000 < 1000 else f"{text[:10]} {text[11:19]}"
+
+
+def decimal(value: float) -> str:
+    """A number that a person gave, as short as it is exact: ``5``, ``1.1``, ``99.99999``."""
+    short = f"{value:g}"
+    return short if float(short) == value else repr(value)
 
 
 def age(ms: int) -> str:

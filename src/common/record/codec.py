@@ -112,6 +112,7 @@ def _check(record: Record, *, now_ms: int | None) -> None:
         -_LONG <= record.fetch_delay_ms < _LONG
         and -_INTEGER <= (record.market_cap_rank or 0) < _INTEGER
         and -_LONG <= (record.trades_24h or 0) < _LONG
+        and -_LONG <= (record.interval_ms or 0) < _LONG
     ):
         _blame_a_count(record)
 
@@ -127,7 +128,12 @@ def _blame_a_time(record: Record) -> None:
 
 
 def _blame_a_count(record: Record) -> None:
-    for field, limit in (("fetch_delay_ms", _LONG), ("market_cap_rank", _INTEGER), ("trades_24h", _LONG)):
+    for field, limit in (
+        ("fetch_delay_ms", _LONG),
+        ("market_cap_rank", _INTEGER),
+        ("trades_24h", _LONG),
+        ("interval_ms", _LONG),
+    ):
         count = getattr(record, field) or 0
         if not -limit <= count < limit:
             raise PoisonError("contract", f"{field} {_cut(count)} is out of range: {limit.bit_length()} bits")

@@ -39,7 +39,8 @@ class FakePoll:
         self.calls = 0
         self.rejected: list[Rejected] = []
 
-    def poll(self, slot_ms: int, end_ms: int, wait: Wait) -> Polled:
+    def poll(self, slot_ms: int, end_ms: int, wait: Wait, *, interval_ms: int) -> Polled:
+        assert interval_ms == end_ms - slot_ms
         self.slots.append(slot_ms)
         self.calls += 1
         began = self.clock.monotonic()
