@@ -72,10 +72,8 @@ def _index(settings: Settings) -> Iterator[str]:
     client = elastic.client(settings.elasticsearch, connections=1)
     try:
         yield from template.set_up(client, settings.elasticsearch, now=iso(SystemClock().now_ms()))
-    except elasticsearch.ApiError as error:
-        raise elastic.failure(error.status_code, error.error, str(error.body)[:500]) from error
-    except elastic_transport.TransportError as error:
-        raise elastic.no_answer(error, settings.elasticsearch) from error
+    except (elasticsearch.ApiError, elastic_transport.TransportError) as error:
+        raise elastic.meaning(error, settings.elasticsearch) from error
     finally:
         client.close()
 

@@ -21,6 +21,7 @@ from cryptoproxy.consumer.indices import Indices
 from cryptoproxy.consumer.outcome import Kind, blamed_field, error_of, outcome_of
 
 PART = "elasticsearch"
+SOON_SECONDS = 5.0
 
 
 @dataclass(slots=True)
@@ -174,11 +175,13 @@ class Delivery:
                 )
 
     def _trouble(self, batch: Batch, trouble: CryptoProxyError, backoff: Backoff) -> float:
-        """Says what stands in the way; the seconds to wait. A single refusal that the next attempt mends is no reason
-        to be not ready; a second one is."""
-        if backoff.failures or not isinstance(trouble, TransientError):
+        """Says what stands in the way; the seconds to wait. A single refusal that the next attempt mends soon is no
+        reason to be not ready; a second one is."""
+        first = not backoff.failures
+        seconds = backoff.next(getattr(trouble, "retry_after", None))
+        if not first or seconds > SOON_SECONDS or not isinstance(trouble, TransientError):
             self._hold(batch, trouble)
-        return backoff.next(getattr(trouble, "retry_after", None))
+        return seconds
 
     def _hold(self, batch: Batch, trouble: CryptoProxyError) -> None:
         said = str(trouble)

@@ -42,14 +42,8 @@ def check_elasticsearch(settings: ElasticsearchSettings, *, now: str) -> str:
         if error.get("type") not in ("document_parsing_exception", "mapper_parsing_exception"):
             raise elastic.failure(item["status"], str(error.get("type")), str(error.get("reason")))
         seen = _seen(client, settings.alias)
-    except elasticsearch.ApiError as failure:
-        body = failure.body if isinstance(failure.body, dict) else {}
-        error = body.get("error", {}) if isinstance(body.get("error"), dict) else {}
-        raise elastic.failure(
-            failure.status_code, str(error.get("type", "")), str(error.get("reason", ""))
-        ) from failure
-    except elastic_transport.TransportError as failure:
-        raise elastic.no_answer(failure, settings) from failure
+    except (elasticsearch.ApiError, elastic_transport.TransportError) as failure:
+        raise elastic.meaning(failure, settings) from failure
     finally:
         client.close()
     return f"may write to {index}; {seen}"

@@ -118,10 +118,8 @@ class Documents:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except elasticsearch.ApiError as error:
-            raise elastic.failure(error.status_code, error.error, str(error.body)[:500]) from error
-        except elastic_transport.TransportError as error:
-            raise elastic.no_answer(error, self._settings) from error
+        except (elasticsearch.ApiError, elastic_transport.TransportError) as error:
+            raise elastic.meaning(error, self._settings) from error
 
 
 def _query(span: Span, sources: Sequence[str] | None) -> dict[str, Any]:

@@ -293,6 +293,23 @@ def test_a_batch_that_gets_through_proves_what_was_to_be_verified() -> None:
     assert health.reasons() == {}
 
 
+def test_a_long_wait_that_is_asked_for_is_capped_and_said_from_the_first_time_on() -> None:
+    health = Health()
+    asked = TransientError("Elasticsearch asks to wait 600 s (Elasticsearch answers 503)", retry_after=600)
+    waits: list[float] = []
+
+    class Abandon(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            waits.append(timeout or 0.0)
+            assert "asks to wait 600 s" in health.reasons()[PART]
+            return False
+
+    delivery = Delivery(ScriptedSender(asked), EasyIndices(), health, metrics(), max_bytes=1_000_000)
+    assert delivery.deliver(batch_of(good(0)), Abandon()).indexed == 1
+    assert waits == [60.0]
+    assert health.reasons() == {}
+
+
 def test_nobody_waits_for_a_verification_that_is_not_wanted_any_more() -> None:
     health = Health()
     delivery = delivery_of(ScriptedSender(), indices=EasyIndices(*[DOWN] * 100_000), health=health)
