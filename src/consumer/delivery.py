@@ -10,9 +10,12 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
+from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.errors import CryptoProxyError, OperatorError, SizeError, TransientError
 from cryptoproxy.common.metrics import IndexerMetrics
+from cryptoproxy.common.record import MAX_AHEAD_MS, iso
 from cryptoproxy.common.retry import Backoff
 from cryptoproxy.common.service import Health
 from cryptoproxy.consumer.batch import Batch, DeadLetter
@@ -48,9 +51,11 @@ class Delivery:
         metrics: IndexerMetrics,
         *,
         max_bytes: int,
+        now_ms: Callable[[], int],
         backoff: Callable[[], Backoff] = Backoff,
     ) -> None:
         self._max_bytes = max_bytes
+        self._now_ms = now_ms
         self._backoff = backoff
         self._sender = sender
         self._indices = indices
@@ -120,14 +125,48 @@ class Delivery:
 
     def _attempt(self, batch: Batch, part: list[int], result: Delivered) -> tuple[list[int], CryptoProxyError | None]:
         """Sends ``part`` once. Returns what must be sent again, and what stands in the way."""
+        letters: dict[int, DeadLetter] = {}
         try:
             with self._sender.translated():
-                self._indices.ensure(self._sender.client(), {batch.indices[at] for at in part})
-            with self._metrics.bulk_seconds.time():
-                answers = self._sender.send([batch.lines[at] for at in part])
+                client = self._sender.client()
+                if batch.ahead:
+                    letters |= self._too_far_ahead(client, batch, part)
+                refused = self._indices.ensure(client, {batch.indices[at] for at in part if at not in letters})
+            for at in part if refused else ():
+                if (why := refused.get(batch.indices[at])) is not None:
+                    letters[at] = DeadLetter(batch.records[at], "new_index", why)
+            sent = [at for at in part if at not in letters] if letters else part
+            if sent:
+                with self._metrics.bulk_seconds.time():
+                    answers = self._sender.send([batch.lines[at] for at in sent])
         except (TransientError, SizeError, OperatorError) as error:
             return part, error
-        return self._settle(batch, part, answers, result)
+        result.refused += [batch.indices[at] for at in letters]
+        result.dead += letters.values()
+        return self._settle(batch, sent, answers, result) if sent else ([], None)
+
+    def _too_far_ahead(self, client: Any, batch: Batch, part: list[int]) -> dict[int, DeadLetter]:
+        """What is too far ahead of this clock and of Elasticsearch's. What is ahead of this one alone is no fault of
+        the record's."""
+        now_ms = self._now_ms()
+        late = [at for at in part if batch.ahead.get(at, 0) > now_ms + MAX_AHEAD_MS]
+        if not late:
+            return {}
+        theirs = elastic.now_ms(client)
+        if any(batch.ahead[at] <= theirs + MAX_AHEAD_MS for at in late):
+            raise OperatorError(
+                f"this machine's clock says {iso(now_ms)} and Elasticsearch's {iso(theirs)}: whether "
+                f"{_place(batch, late[0])} is of the future cannot be told",
+                remedy="Set the clock (NTP); it goes on by itself",
+            )
+        return {
+            at: DeadLetter(
+                batch.records[at],
+                "contract",
+                f"timestamp {iso(batch.ahead[at])} is more than 10 minutes ahead of this clock and of Elasticsearch's",
+            )
+            for at in late
+        }
 
     def _settle(
         self, batch: Batch, part: list[int], answers: Sequence[Answer], result: Delivered

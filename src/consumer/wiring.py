@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from prometheus_client import CollectorRegistry
 
 from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.clients import kafka as kafka_client
-from cryptoproxy.common.clock import SystemClock
+from cryptoproxy.common.clock import Clock, SystemClock
 from cryptoproxy.common.metrics import IndexerMetrics
 from cryptoproxy.common.record import Period
 from cryptoproxy.common.service import Health, Service
@@ -31,8 +31,10 @@ DEAD_LETTER_BYTES = 64 * 1024 * 1024
 """Larger than any record a topic takes: what could be consumed can be set aside."""
 
 
-def delivery(settings: Settings, health: Health, metrics: IndexerMetrics, monotonic: Callable[[], float]) -> Delivery:
-    """The indexing path, which replay uses as well."""
+def delivery(
+    settings: Settings, health: Health, metrics: IndexerMetrics, clock: Clock, *, replayed: bool = False
+) -> Delivery:
+    """The indexing path, which replays use as well: of these a person has said that their times are meant."""
     indexer = settings.indexer
     sender = BulkSender(
         settings.elasticsearch,
@@ -41,8 +43,8 @@ def delivery(settings: Settings, health: Health, metrics: IndexerMetrics, monoto
         ),
         compress=indexer.bulk_compress,
     )
-    indices = Indices(settings.elasticsearch, monotonic=monotonic)
-    return Delivery(sender, indices, health, metrics, max_bytes=indexer.bulk_bytes)
+    indices = Indices(settings.elasticsearch, clock=clock, announced=lambda _: replayed)
+    return Delivery(sender, indices, health, metrics, max_bytes=indexer.bulk_bytes, now_ms=clock.now_ms)
 
 
 def replay_dead_letters(
@@ -52,7 +54,7 @@ def replay_dead_letters(
     clock = SystemClock()
     return replay(
         letters,
-        delivery=delivery(settings, Health(), IndexerMetrics(CollectorRegistry()), clock.monotonic),
+        delivery=delivery(settings, Health(), IndexerMetrics(CollectorRegistry()), clock, replayed=True),
         alias=settings.elasticsearch.alias,
         period=Period(settings.elasticsearch.period),
         now_ms=clock.now_ms(),
@@ -90,7 +92,7 @@ def service(settings: Settings) -> Service:
     kafka = settings.kafka
     pipeline = Pipeline(
         in_flight=settings.indexer.bulk_in_flight,
-        delivery=delivery(settings, process.health, metrics, clock.monotonic),
+        delivery=delivery(settings, process.health, metrics, clock),
         dead_letters=DeadLetterQueue(
             kafka,
             process.health,

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from cryptoproxy.common.record.codec import MAX_DEPTH
 from cryptoproxy.common.record.contract import SCHEMA_VERSION, Record
 
 
@@ -14,6 +15,11 @@ def json_schema() -> dict[str, Any]:
     schema = msgspec.json.schema(Record)
     definition: dict[str, Any] = schema["$defs"]["Record"]
     definition["title"] = "crypto-data record"
+    definition["description"] += (
+        f"\n\nUnknown fields are kept and ignored, whatever their names; their values have at most {MAX_DEPTH} levels. "
+        "Elasticsearch's documents lack those of the record's own level whose name begins with '_', has a '.', "
+        "is blank, or is an alias (last_price, high_price_24h, low_price_24h)."
+    )
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$comment": f"schema-version {SCHEMA_VERSION}; made by `make docs`",

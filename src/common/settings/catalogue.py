@@ -170,6 +170,12 @@ class Elasticsearch:
         "1",
         "For `cryptoproxy setup`: primary shards of each new index.",
     )
+    new_per_hour: int = setting(
+        "ES_NEW_INDICES_PER_HOUR",
+        kinds.whole(1, 100_000),
+        "24",
+        "How many indices of older periods records may ask for; those of a replay are not counted.",
+    )
     replicas: int = setting(
         "ES_NUMBER_OF_REPLICAS",
         kinds.whole(0, 10),

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from cryptoproxy.common.record import Period
+from cryptoproxy.common.record import Period, iso
 from cryptoproxy.consumer.batch import read
-from tests.unit.consumer.support import NOW_MS, batch_of, consumed, good, partition, value
+from tests.unit.consumer.support import NOW_MS, SLOT_MS, batch_of, consumed, good, partition, value
 
 
 def test_a_good_record_goes_on_byte_for_byte() -> None:
@@ -23,6 +23,44 @@ def test_a_good_record_goes_on_byte_for_byte() -> None:
     assert batch.indices == ["crypto-prices-2026.10.01"]
     assert batch.next_offsets == {partition(): 4}
     assert batch.newest == {"coingecko": json.loads(content)["timestamp"]}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "_doc_count", "_id", "_source", "_routing", "_ignored", "_index", "_version", "_field_names", "_newer", "_",
+        "price.", "price.x", "symbol.keyword", "symbol.x", ".price", "a..b", "a.b", ".", "", " ", "\t",
+        "last_price", "high_price_24h", "low_price_24h",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("content", [1000, "x", None, [1], {"price": 1}])
+def test_an_unknown_name_that_means_something_to_elasticsearch_does_not_reach_it(name: str, content: object) -> None:
+    sent = json.dumps({"newer": {"_id": 1, "price.": 2.50}, name: content, **json.loads(value())}).encode()
+    batch = batch_of(consumed(0, sent))
+    (document,) = (line.split(b"\n")[1] for line in batch.lines)
+    assert batch.dead == []
+    assert json.loads(document) == {"newer": {"_id": 1, "price.": 2.50}, **json.loads(value())}
+
+
+@pytest.mark.parametrize("name", ["newer", "Price", "price ", "@timestamp", "*", "a b", "x" * 1000, "☃", "a,b", "#x"])
+@pytest.mark.parametrize("content", [b"1.50", b'"x"', b"null", b"[1,[2]]", b'{"_id":1,"a.b":2,"":3,"price":4}'])
+def test_every_other_unknown_field_goes_on_byte_for_byte(name: str, content: bytes) -> None:
+    sent = value()[:-1] + b', "%b" : %b }' % (name.encode(), content)
+    (line,) = batch_of(consumed(0, sent)).lines
+    assert line.split(b"\n")[1] == sent
+
+
+def test_what_is_left_out_leaves_the_rest_as_it_was_spelled() -> None:
+    sent = value()[:-1] + rb',"_id":1,"newer":1.50,"a\"b":"\u00e9","price.":[2]}'
+    (line,) = batch_of(consumed(0, sent)).lines
+    assert line.split(b"\n")[1] == value()[:-1] + rb',"newer":1.50,"a\"b":"\u00e9"}'
+
+
+def test_a_slot_ahead_of_the_clock_is_not_judged_yet_and_is_no_newest() -> None:
+    late = NOW_MS + 660_000
+    batch = batch_of(consumed(0, value(0, timestamp=iso(late), fetched_at=iso(late))), good(1))
+    assert (len(batch.lines), batch.dead, batch.ahead) == (2, [], {0: late})
+    assert batch.newest == {"coingecko": iso(SLOT_MS)}
 
 
 def test_by_day_each_day_has_its_index() -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from cryptoproxy.common.errors import PoisonError
 from cryptoproxy.common.record import MAX_RECORD_BYTES, Record, decode, encode, from_iso, iso
+from cryptoproxy.common.record.codec import MAX_DEPTH
 from cryptoproxy.consumer.template import expected_properties
 from tests.unit.common.record.records import EXAMPLE, FLOATS, INTEGERS, NOW_MS, TEXTS, line, records, required
 
@@ -204,7 +205,22 @@ def test_deep_nesting_does_not_overflow_the_stack(brackets: bytes, deep: int) ->
     opening, closing = brackets[:-1], brackets[-1:]
     deep = min(deep, MAX_RECORD_BYTES // len(brackets) - 500)
     inner = opening * deep + b"1" + closing * deep
-    refusal_of("not_json", line()[:-1] + b',"newer":' + inner + b"}", "nested")
+    refusal_of("contract", line()[:-1] + b',"newer":' + inner + b"}", "nested")
+
+
+@pytest.mark.parametrize("brackets", ["[]", '{"a":}'])
+def test_an_unknown_value_has_at_most_a_hundred_levels(brackets: str) -> None:
+    def nested(deep: int) -> bytes:
+        return line(newer=0).replace(b'"newer":0', f'"newer":{brackets[:-1] * deep}1{brackets[-1] * deep}'.encode())
+
+    assert decode(nested(MAX_DEPTH)) == record()
+    refusal_of("contract", nested(MAX_DEPTH + 1), "nested")
+    assert decode(line(newer=[[1], {"a": 1}] * 200)) == record()
+
+
+def test_a_number_that_elasticsearch_would_not_read_is_refused() -> None:
+    assert decode(line(newer=0).replace(b'"newer":0', b'"newer":0.' + b"0" * 997 + b"1")) == record()
+    refusal_of("contract", line(newer=0).replace(b'"newer":0', b'"newer":0.' + b"0" * 998 + b"1"), "range")
 
 
 def test_a_record_may_have_64_kib_and_no_byte_more() -> None:
@@ -223,6 +239,7 @@ def test_the_slot_lies_between_2009_and_ten_minutes_ahead() -> None:
         assert decode(line(timestamp=text), now_ms=NOW_MS).timestamp == text
     refusal_of("contract", line(timestamp="2008-12-31T23:59:59.999Z"), "2009", "2008-12-31")
     refusal_of("contract", line(timestamp=iso(NOW_MS + 600_001)), "10 minutes")
+    assert decode(line(timestamp=iso(NOW_MS + 600_001))).timestamp == iso(NOW_MS + 600_001)
     refusal_of("contract", line(timestamp=iso(NOW_MS + 11 * 60_000)), "10 minutes")
     with pytest.raises(PoisonError, match="2009"):
         encode(record(timestamp="2008-12-31T23:59:59.999Z"))
