@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from prometheus_client import CollectorRegistry
@@ -25,6 +26,7 @@ from cryptoproxy.consumer.fetching import fetch_without_waiting_for_others
 from cryptoproxy.consumer.indexer import Indexer
 from cryptoproxy.consumer.indices import Indices
 from cryptoproxy.consumer.pipeline import Pipeline
+from cryptoproxy.consumer.rebalance import instance_id, say_when_it_leaves
 from cryptoproxy.consumer.unpacking import unpack_fast
 
 DEAD_LETTER_BYTES = 64 * 1024 * 1024
@@ -62,12 +64,13 @@ def replay_dead_letters(
     )
 
 
-def _consumer(settings: Settings) -> Any:
+def _consumer(settings: Settings, name: str | None) -> Any:
     """The indexer's, as fast as it gets."""
     consumer = kafka_client.consumer(
         settings.kafka,
         group_id=settings.kafka.group_id,
         client_id="cryptoproxy-indexer",
+        group_instance_id=name,
         # Decided here and said aloud, never by the client (consumer.positions).
         auto_offset_reset="none",
         max_poll_records=settings.indexer.bulk_records,
@@ -76,7 +79,7 @@ def _consumer(settings: Settings) -> Any:
         # New partitions, and a topic made again, are seen after so long.
         metadata_max_age_ms=10_000,
     )
-    return unpack_fast(fetch_without_waiting_for_others(consumer))
+    return unpack_fast(fetch_without_waiting_for_others(say_when_it_leaves(consumer)))
 
 
 def service(settings: Settings) -> Service:
@@ -111,7 +114,8 @@ def service(settings: Settings) -> Service:
         kafka=kafka,
         alias=settings.elasticsearch.alias,
         period=Period(settings.elasticsearch.period),
-        connect=lambda: _consumer(settings),
+        connect=partial(_consumer, settings),
+        name=instance_id(kafka.instance_id, settings.indexer.port),
         pipeline=pipeline,
         health=process.health,
         metrics=metrics,

@@ -214,13 +214,15 @@ class Words:
     def __init__(self) -> None:
         self.accepted: Mapping[int, int] | Exception = {}
         self.looks = 0
+        self.topics: list[str] = []
         self.closed = threading.Event()
 
     def close(self) -> None:
         self.closed.set()
 
-    def read(self) -> Mapping[int, int]:
+    def read(self, topic_id: str) -> Mapping[int, int]:
         self.looks += 1
+        self.topics.append(topic_id)
         if isinstance(self.accepted, Exception):
             raise self.accepted
         return self.accepted
