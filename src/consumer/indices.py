@@ -17,7 +17,14 @@ from cryptoproxy.common.clock import Clock
 from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.record import MAX_AHEAD_MS, Period, index_name, iso
 from cryptoproxy.common.settings.catalogue import Elasticsearch as ElasticsearchSettings
-from cryptoproxy.consumer.template import MIGRATION_PAGE, expected_properties, verify, wrong_mapping
+from cryptoproxy.consumer.template import (
+    MIGRATION_PAGE,
+    expected_properties,
+    narrowed_alias,
+    verify,
+    widen,
+    wrong_mapping,
+)
 
 CHECK_SECONDS = 60.0
 HOUR_MS = 3_600_000
@@ -83,7 +90,7 @@ class Indices:
         alias = self._settings.alias
         verify(client, self._settings)
         try:
-            found = client.indices.get(index=name, features="aliases,mappings")
+            found = client.indices.get(index=name)
         except NotFoundError:
             if why := self._too_many(client, name):
                 return why
@@ -92,7 +99,7 @@ class Indices:
             except BadRequestError as error:
                 if error.error != "resource_already_exists_exception":  # another indexer was faster
                     raise
-            found = client.indices.get(index=name, features="aliases,mappings")
+            found = client.indices.get(index=name)
         index = found.get(name)
         if index is None:
             raise OperatorError(
@@ -105,11 +112,14 @@ class Indices:
                 remedy=f"Run `cryptoproxy setup`, which adds missing fields; if that is not enough, reindex it as "
                 f"{MIGRATION_PAGE} says. Nothing is written to it meanwhile",
             )
-        if alias not in index.get("aliases", {}):
+        entry = index.get("aliases", {}).get(alias)
+        if entry is None:
             raise OperatorError(
                 f"index {name} lacks the alias {alias}, so readers would not see it",
                 remedy=f"Add it: PUT {name}/_alias/{alias}",
             )
+        if (narrowed := narrowed_alias(entry)) is not None:
+            raise OperatorError(f"index {name}: {narrowed}", remedy=widen(name, alias))
         return ""
 
     def _too_many(self, client: Elasticsearch, name: str) -> str:

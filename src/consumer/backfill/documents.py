@@ -95,7 +95,7 @@ class Documents:
         alias, period = self._settings.alias, Period(self._settings.period)
         with self._translated():
             verify(self._client, self._settings)
-            there = self._client.indices.get(index=f"{alias}-*", features="aliases")
+            there = self._client.indices.get(index=f"{alias}-*")
         spans = {name: period_of(name, alias, period) for name in there if alias in there[name]["aliases"]}
         return {name: span for name, span in sorted(spans.items()) if span is not None}
 

@@ -32,7 +32,7 @@ class Elasticsearch:
         self.readable = True
         self.indices = SimpleNamespace(get=self.get)
 
-    def get(self, *, index: str, features: str) -> object:
+    def get(self, *, index: str) -> object:
         if not self.index or index != "crypto-prices-2026.11.01":
             raise elasticsearch.NotFoundError("no such index", SimpleNamespace(status=404), {})  # type: ignore[arg-type]
         return {index: {}}
