@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,7 @@ from cryptoproxy.common.record import (
     SCHEMA_VERSION,
     SCHEMA_VERSION_HEADER,
     Period,
-    decode_and_compare,
+    decode_with_unknown,
     document_id,
     from_iso,
     index_name,
@@ -55,7 +55,7 @@ class Batch:
 
 def read(consumed: Mapping[Any, Sequence[Any]], *, alias: str, period: Period, now_ms: int) -> Batch:
     """Decodes what a consumer's ``poll`` returned. Decoding only validates: the bytes go on as they are, but for
-    :func:`indexable`."""
+    :func:`_is_kept`."""
     batch = Batch()
     lines, records, indices, newest = batch.lines, batch.records, batch.indices, batch.newest
     latest = iso(now_ms + MAX_AHEAD_MS)
@@ -70,12 +70,12 @@ def read(consumed: Mapping[Any, Sequence[Any]], *, alias: str, period: Period, n
                 if record.headers is not checked:
                     _check_version(record.headers or ())
                     checked = record.headers
-                decoded, ours = decode_and_compare(value)
+                decoded, unknown = decode_with_unknown(value)
             except PoisonError as error:
                 batch.dead.append(DeadLetter(record, error.reason, str(error)))
                 continue
-            if not ours:
-                value = indexable(value)
+            if unknown and not all(map(_is_kept, unknown)):
+                value = _without(value, unknown)
             index = index_name(alias, decoded.timestamp, period)
             if decoded.timestamp > latest:
                 batch.ahead[len(lines)] = from_iso(decoded.timestamp)
@@ -89,19 +89,20 @@ def read(consumed: Mapping[Any, Sequence[Any]], *, alias: str, period: Period, n
     return batch
 
 
-def indexable(value: bytes) -> bytes:
-    """A record that decodes, without those unknown fields that Elasticsearch would not just keep: it counts
-    ``_doc_count`` documents, adds ``price.`` to ``price``, and refuses the document for ``_id``, ``price.x``,
-    ``last_price`` or a blank name. Topic and lake have them; within an unknown field every name is just kept."""
-    members = _members(value)
-    kept = {name: each for name, each in members.items() if _is_kept(name)}
-    if len(kept) == len(members):
-        return value
-    return b"{%b}" % b",".join(b"%b:%b" % (_quoted(name), bytes(each)) for name, each in kept.items())
+def _is_kept(unknown: str) -> bool:
+    """Whether Elasticsearch just keeps an unknown field of this name. Of others it counts ``_doc_count`` documents,
+    adds ``price.`` to ``price``, and refuses the document for ``_id``, ``price.x``, ``last_price`` or a blank name.
+    Topic and lake have these, too; within an unknown field every name is just kept."""
+    return not (unknown.startswith("_") or "." in unknown or not unknown.strip() or unknown in alias_fields())
 
 
-def _is_kept(name: str) -> bool:
-    return not (name.startswith("_") or "." in name or not name.strip() or name in alias_fields())
+def _without(value: bytes, unknown: Collection[str]) -> bytes:
+    """The record without the fields of these names that would not just be kept; the others as they are spelled."""
+    left_out = {name for name in unknown if not _is_kept(name)}
+    members = (
+        b"%b:%b" % (_quoted(name), bytes(each)) for name, each in _members(value).items() if name not in left_out
+    )
+    return b"{%b}" % b",".join(members)
 
 
 def _check_version(headers: Sequence[tuple[str, bytes]]) -> None:

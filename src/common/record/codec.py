@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Collection
 from functools import lru_cache
 from typing import Any
 
@@ -37,6 +38,8 @@ _MAX_SLOT_DIGITS = 14
 _INTEGER, _LONG = 2**31, 2**63
 """As the index has them: what is out of range there must not get so far."""
 _TOO_DEEP = f"nested more than {MAX_DEPTH} levels deep"
+_FIELDS = frozenset(Record.__struct_fields__)
+_NONE: Collection[str] = ()
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Record)
 _source = re.compile(SOURCE_PATTERN.replace("$", r"\Z"))
@@ -78,14 +81,15 @@ def decode(value: bytes | None, *, now_ms: int | None = None) -> Record:
         PoisonError: with one of the reasons ``empty``, ``too_large``, ``not_utf8``, ``not_json``, ``contract``;
             the text names the field and the value.
     """
-    record, _ = decode_and_compare(value)
+    record, _ = decode_with_unknown(value)
     if now_ms is not None and from_iso(record.timestamp) > now_ms + MAX_AHEAD_MS:
         raise PoisonError("contract", f"timestamp {record.timestamp!r} is more than 10 minutes ahead of the clock")
     return record
 
 
-def decode_and_compare(value: bytes | None) -> tuple[Record, bool]:
-    """The same, and whether the bytes are just those that :func:`encode` makes of it: then nothing unknown is in them.
+def decode_with_unknown(value: bytes | None) -> tuple[Record, Collection[str]]:
+    """The same, and the names of its unknown fields. In bytes that are just those that :func:`encode` makes there are
+    none, which one comparison tells.
 
     Raises:
         PoisonError: as :func:`decode`.
@@ -99,9 +103,7 @@ def decode_and_compare(value: bytes | None) -> tuple[Record, bool]:
         raise PoisonError("contract", "the record has a line break between its fields; it must be one line")
     try:
         record = _decoder.decode(value)
-        ours = _encoder.encode(record) == value
-        if not ours:
-            _check_foreign(value)
+        unknown = _NONE if _encoder.encode(record) == value else _check_foreign(value)
     except UnicodeDecodeError as error:
         raise PoisonError("not_utf8", f"not UTF-8: {error}") from error
     except msgspec.ValidationError as error:
@@ -111,7 +113,7 @@ def decode_and_compare(value: bytes | None) -> tuple[Record, bool]:
     except RecursionError as error:
         raise PoisonError("contract", _TOO_DEEP) from error
     _check(record)
-    return record, ours
+    return record, unknown
 
 
 def _check(record: Record) -> None:
@@ -181,14 +183,15 @@ def _is_utf8(value: bytes) -> bool:
     return True
 
 
-def _check_foreign(value: bytes) -> None:
+def _check_foreign(value: bytes) -> Collection[str]:
     """What msgspec passes over in a record that our encoder has not written: a name that is there twice, which each
     reader understands in its own way and Elasticsearch refuses; in unknown fields numbers that are no doubles, what is
-    nested too deeply, and what is not UTF-8.
+    nested too deeply, and what is not UTF-8. Returns the names of the unknown fields.
     """
     found = json.loads(value.decode(), object_pairs_hook=_once, parse_float=_double, parse_int=_double)
+    unknown: Collection[str] = found.keys() - _FIELDS
     if value.count(b"{") + value.count(b"[") <= MAX_DEPTH:
-        return
+        return unknown
     level: list[Any] = [found]
     for _ in range(MAX_DEPTH + 1):
         level = [
@@ -198,7 +201,7 @@ def _check_foreign(value: bytes) -> None:
             if isinstance(each, dict | list)
         ]
         if not level:
-            return
+            return unknown
     raise PoisonError("contract", _TOO_DEEP)
 
 
