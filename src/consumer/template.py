@@ -75,7 +75,7 @@ def set_up(client: Elasticsearch, settings: ElasticsearchSettings, *, now: str) 
     if client.indices.exists(index=first):
         yield f"index {first}: there already"
     else:
-        client.indices.create(index=first)
+        client.indices.create(index=first, wait_for_active_shards="0")  # that is waited for, and explained, below
         yield f"index {first}: made"
     _require_a_place(client, first)
     yield from _complete_mappings(client, settings.alias)
