@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,16 +14,14 @@ from cryptoproxy.common.record import (
     SCHEMA_VERSION,
     SCHEMA_VERSION_HEADER,
     Period,
-    decode_with_unknown,
+    decode,
     document_id,
     from_iso,
     index_name,
     iso,
 )
-from cryptoproxy.consumer.template import alias_fields
 
 _quoted = msgspec.json.Encoder().encode
-_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +52,7 @@ class Batch:
 
 
 def read(consumed: Mapping[Any, Sequence[Any]], *, alias: str, period: Period, now_ms: int) -> Batch:
-    """Decodes what a consumer's ``poll`` returned. Decoding only validates: the bytes go on as they are, but for
-    :func:`_is_kept`."""
+    """Decodes what a consumer's ``poll`` returned. The bytes go on as they are; decoding only validates."""
     batch = Batch()
     lines, records, indices, newest = batch.lines, batch.records, batch.indices, batch.newest
     latest = iso(now_ms + MAX_AHEAD_MS)
@@ -70,12 +67,10 @@ def read(consumed: Mapping[Any, Sequence[Any]], *, alias: str, period: Period, n
                 if record.headers is not checked:
                     _check_version(record.headers or ())
                     checked = record.headers
-                decoded, unknown = decode_with_unknown(value)
+                decoded = decode(value)
             except PoisonError as error:
                 batch.dead.append(DeadLetter(record, error.reason, str(error)))
                 continue
-            if unknown and not all(map(_is_kept, unknown)):
-                value = _without(value, unknown)
             index = index_name(alias, decoded.timestamp, period)
             if decoded.timestamp > latest:
                 batch.ahead[len(lines)] = from_iso(decoded.timestamp)
@@ -87,22 +82,6 @@ def read(consumed: Mapping[Any, Sequence[Any]], *, alias: str, period: Period, n
             records.append(record)
             indices.append(index)
     return batch
-
-
-def _is_kept(unknown: str) -> bool:
-    """Whether Elasticsearch just keeps an unknown field of this name. Of others it counts ``_doc_count`` documents,
-    adds ``price.`` to ``price``, and refuses the document for ``_id``, ``price.x``, ``last_price`` or a blank name.
-    Topic and lake have these, too; within an unknown field every name is just kept."""
-    return not (unknown.startswith("_") or "." in unknown or not unknown.strip() or unknown in alias_fields())
-
-
-def _without(value: bytes, unknown: Collection[str]) -> bytes:
-    """The record without the fields of these names that would not just be kept; the others as they are spelled."""
-    left_out = {name for name in unknown if not _is_kept(name)}
-    members = (
-        b"%b:%b" % (_quoted(name), bytes(each)) for name, each in _members(value).items() if name not in left_out
-    )
-    return b"{%b}" % b",".join(members)
 
 
 def _check_version(headers: Sequence[tuple[str, bytes]]) -> None:

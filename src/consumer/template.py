@@ -48,12 +48,6 @@ def expected_properties() -> Mapping[str, Any]:
     return properties
 
 
-@cache
-def alias_fields() -> frozenset[str]:
-    """Names that stand for another field: nothing can be written to them."""
-    return frozenset(name for name, each in expected_properties().items() if each["type"] == "alias")
-
-
 def set_up(client: Elasticsearch, settings: ElasticsearchSettings, *, now: str) -> Iterator[str]:
     """Makes template, the index of ``now`` (an ISO time) and by it the alias. Idempotent; yields a word for each.
 

@@ -14,7 +14,7 @@ The bytes on the topic are the bytes in the index (``_source``) and a line in th
 | ``compatibility`` | whether a newer schema keeps what an older one promised |
 """
 
-from cryptoproxy.common.record.codec import MAX_AHEAD_MS, decode, decode_with_unknown, encode
+from cryptoproxy.common.record.codec import MAX_AHEAD_MS, decode, encode
 from cryptoproxy.common.record.contract import (
     MAX_RECORD_BYTES,
     RECORD_HEADERS,
@@ -37,7 +37,6 @@ __all__ = [
     "Period",
     "Record",
     "decode",
-    "decode_with_unknown",
     "document_id",
     "encode",
     "from_iso",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Collection
 from functools import lru_cache
 from typing import Any
 
@@ -28,7 +27,7 @@ EARLIEST_MS = 1_230_768_000_000
 MAX_AHEAD_MS = 10 * 60 * 1000
 """A slot further ahead is a mistake of somebody's clock; whose, the record does not tell (``consumer.delivery``)."""
 
-MAX_DEPTH = 100
+MAX_DEPTH = 500
 """Levels of an unknown field's value. Readers give up at very different depths, some by ending."""
 
 _MAX_NUMBER = 1000
@@ -39,7 +38,6 @@ _INTEGER, _LONG = 2**31, 2**63
 """As the index has them: what is out of range there must not get so far."""
 _TOO_DEEP = f"nested more than {MAX_DEPTH} levels deep"
 _FIELDS = frozenset(Record.__struct_fields__)
-_NONE: Collection[str] = ()
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Record)
 _source = re.compile(SOURCE_PATTERN.replace("$", r"\Z"))
@@ -81,19 +79,6 @@ def decode(value: bytes | None, *, now_ms: int | None = None) -> Record:
         PoisonError: with one of the reasons ``empty``, ``too_large``, ``not_utf8``, ``not_json``, ``contract``;
             the text names the field and the value.
     """
-    record, _ = decode_with_unknown(value)
-    if now_ms is not None and from_iso(record.timestamp) > now_ms + MAX_AHEAD_MS:
-        raise PoisonError("contract", f"timestamp {record.timestamp!r} is more than 10 minutes ahead of the clock")
-    return record
-
-
-def decode_with_unknown(value: bytes | None) -> tuple[Record, Collection[str]]:
-    """The same, and the names of its unknown fields. In bytes that are just those that :func:`encode` makes there are
-    none, which one comparison tells.
-
-    Raises:
-        PoisonError: as :func:`decode`.
-    """
     if not value:
         raise PoisonError("empty", "the record has no value" if value is None else "the record's value is empty")
     if len(value) > MAX_RECORD_BYTES:
@@ -103,7 +88,8 @@ def decode_with_unknown(value: bytes | None) -> tuple[Record, Collection[str]]:
         raise PoisonError("contract", "the record has a line break between its fields; it must be one line")
     try:
         record = _decoder.decode(value)
-        unknown = _NONE if _encoder.encode(record) == value else _check_foreign(value)
+        if _encoder.encode(record) != value:
+            _check_foreign(value)
     except UnicodeDecodeError as error:
         raise PoisonError("not_utf8", f"not UTF-8: {error}") from error
     except msgspec.ValidationError as error:
@@ -111,9 +97,11 @@ def decode_with_unknown(value: bytes | None) -> tuple[Record, Collection[str]]:
     except msgspec.DecodeError as error:
         raise PoisonError("not_json" if _is_utf8(value) else "not_utf8", f"{error}: {_cut(value)}") from error
     except RecursionError as error:
-        raise PoisonError("contract", _TOO_DEEP) from error
+        raise PoisonError("not_json", _TOO_DEEP) from error
     _check(record)
-    return record, unknown
+    if now_ms is not None and from_iso(record.timestamp) > now_ms + MAX_AHEAD_MS:
+        raise PoisonError("contract", f"timestamp {record.timestamp!r} is more than 10 minutes ahead of the clock")
+    return record
 
 
 def _check(record: Record) -> None:
@@ -183,15 +171,16 @@ def _is_utf8(value: bytes) -> bool:
     return True
 
 
-def _check_foreign(value: bytes) -> Collection[str]:
+def _check_foreign(value: bytes) -> None:
     """What msgspec passes over in a record that our encoder has not written: a name that is there twice, which each
     reader understands in its own way and Elasticsearch refuses; in unknown fields numbers that are no doubles, what is
-    nested too deeply, and what is not UTF-8. Returns the names of the unknown fields.
+    nested too deeply, and what is not UTF-8; and names that Elasticsearch would act on.
     """
     found = json.loads(value.decode(), object_pairs_hook=_once, parse_float=_double, parse_int=_double)
-    unknown: Collection[str] = found.keys() - _FIELDS
+    for name in found.keys() - _FIELDS:
+        _check_name(name)
     if value.count(b"{") + value.count(b"[") <= MAX_DEPTH:
-        return unknown
+        return
     level: list[Any] = [found]
     for _ in range(MAX_DEPTH + 1):
         level = [
@@ -201,8 +190,15 @@ def _check_foreign(value: bytes) -> Collection[str]:
             if isinstance(each, dict | list)
         ]
         if not level:
-            return unknown
-    raise PoisonError("contract", _TOO_DEEP)
+            return
+    raise PoisonError("not_json", _TOO_DEEP)
+
+
+def _check_name(unknown: str) -> None:
+    """Elasticsearch counts ``_doc_count`` documents and adds ``price.`` to ``price``, silently. The other names that
+    mean something to it (``_id``, an alias, a blank) it refuses itself. Within an unknown field no name does."""
+    if unknown == "_doc_count" or unknown.partition(".")[0] in _FIELDS:
+        raise PoisonError("contract", f"to Elasticsearch the unknown field {_cut(unknown)} would mean something")
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -16,9 +16,10 @@ def json_schema() -> dict[str, Any]:
     definition: dict[str, Any] = schema["$defs"]["Record"]
     definition["title"] = "crypto-data record"
     definition["description"] += (
-        f"\n\nUnknown fields are kept and ignored, whatever their names; their values have at most {MAX_DEPTH} levels. "
-        "Elasticsearch's documents lack those of the record's own level whose name begins with '_', has a '.', "
-        "is blank, or is an alias (last_price, high_price_24h, low_price_24h)."
+        f"\n\nUnknown fields are kept and ignored; their values have at most {MAX_DEPTH} levels. Refused, because "
+        "Elasticsearch would not just keep them, are the names of its own fields (_id, _doc_count), those that are "
+        "blank or blank between dots, a field of the record and a dot (price.), and last_price, high_price_24h and "
+        "low_price_24h."
     )
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -72,10 +72,9 @@ def test_indexers_with_names_share_leave_and_are_confused(rig: IndexerRig, repor
         rig.start_indexer(f"indexer-{name}", test=ENDLESS_SESSION, KAFKA_GROUP_INSTANCE_ID=name)
         for name in ("one", "two")
     ]
-    for partition in range(3):
-        rig.feeder.feed(20, partition=partition)
-    for indexer in named:
-        indexer.wait_indexing()
+    with rig.feeder.flow(200):
+        for indexer in named:
+            indexer.wait_indexing()
     named[1].terminate()
     since = time.monotonic()
     for partition in range(3):

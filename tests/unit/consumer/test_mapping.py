@@ -9,7 +9,7 @@ import pytest
 
 from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.consumer import template
-from cryptoproxy.consumer.template import alias_fields, expected_properties, faults_of_alias
+from cryptoproxy.consumer.template import expected_properties, faults_of_alias
 from cryptoproxy.queries.fields import WINDOWS
 
 NUMBERS = ("double", "long", "integer")
@@ -28,10 +28,6 @@ def test_no_other_number_but_the_price_costs_a_search_tree() -> None:
         name for name, field in expected_properties().items() if field["type"] in NUMBERS and field.get("index", True)
     }
     assert trees == {"price", "change_1h", "change_24h", "change_7d", "price_1h_pcnt", "price_24h_pcnt"}
-
-
-def test_alias_fields_are_those_that_stand_for_another() -> None:
-    assert alias_fields() == {"last_price", "high_price_24h", "low_price_24h"}
 
 
 def cluster(aliases: dict[str, Any], closed: str = "") -> Any:
