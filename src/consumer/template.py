@@ -14,6 +14,7 @@ from typing import Any
 
 from elasticsearch import Elasticsearch, NotFoundError
 
+from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.record import Period, index_name
 from cryptoproxy.common.settings.catalogue import Elasticsearch as ElasticsearchSettings
@@ -71,28 +72,10 @@ def set_up(client: Elasticsearch, settings: ElasticsearchSettings, *, now: str) 
     else:
         client.indices.create(index=first, wait_for_active_shards="0")  # that is waited for, and explained, below
         yield f"index {first}: made"
-    _require_a_place(client, first)
+    elastic.require_a_place(client, first, patience="20s")
     yield from _complete_mappings(client, settings.alias)
     yield f"alias {settings.alias}: {len(client.indices.get_alias(name=settings.alias))} indices"
     yield from faults_of_alias(client, settings.alias)
-
-
-def _require_a_place(client: Elasticsearch, index: str) -> None:
-    health = client.options(ignore_status=408).cluster.health(index=index, wait_for_status="yellow", timeout="20s")
-    if not health["timed_out"]:
-        return
-    told = client.cluster.allocation_explain(index=index, shard=0, primary=True)
-    decisions = [
-        decider["explanation"]
-        for node in told.get("node_allocation_decisions", ())
-        for decider in node.get("deciders", ())
-        if decider["decision"] == "NO"
-    ]
-    raise OperatorError(
-        f"index {index} is made, but there is no place for its shard, so nothing can be written: "
-        f"{'; '.join(dict.fromkeys(decisions))[:500] or told.get('allocate_explanation', 'see the cluster')}",
-        remedy="Give the cluster that place (disk, nodes, cluster.routing.allocation.enable), then run it again",
-    )
 
 
 def faults_of_alias(client: Elasticsearch, alias: str) -> Iterator[str]:

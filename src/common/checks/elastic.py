@@ -26,6 +26,7 @@ def check_elasticsearch(settings: ElasticsearchSettings, *, now: str) -> str:
     client = elastic.client(settings, connections=1, timeout=10)
     try:
         _require(client, index)
+        elastic.require_a_place(client, index, patience="1s")
         answer = client.perform_request(
             "POST",
             "/_bulk",

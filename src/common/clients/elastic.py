@@ -103,6 +103,29 @@ def now_ms(client: Elasticsearch) -> int:
     return int(client.cat.health(format="json", h="epoch")[0]["epoch"]) * 1000  # type: ignore[index]
 
 
+def require_a_place(client: Elasticsearch, index: str, *, patience: str) -> None:
+    """Waits so long for the shards of ``index``. Needs the right `monitor`.
+
+    Raises:
+        OperatorError: no node may take one; with the cluster's own words.
+    """
+    health = client.options(ignore_status=408).cluster.health(index=index, wait_for_status="yellow", timeout=patience)
+    if not health["timed_out"]:
+        return
+    told = client.cluster.allocation_explain(index=index, shard=0, primary=True)
+    decisions = [
+        decider["explanation"]
+        for node in told.get("node_allocation_decisions", ())
+        for decider in node.get("deciders", ())
+        if decider["decision"] == "NO"
+    ]
+    raise OperatorError(
+        f"index {index} is there, but no place for its shard, so nothing can be written: "
+        f"{'; '.join(dict.fromkeys(decisions))[:500] or told.get('allocate_explanation', 'see the cluster')}",
+        remedy="Give the cluster that place (disk, nodes, cluster.routing.allocation.enable); see `cryptoproxy check`",
+    )
+
+
 def failure(status: int, error_type: str, reason: str) -> CryptoProxyError:
     """What a whole request's refusal means; told by status and type, as the same status means different things."""
     said = f"Elasticsearch answers {status} {error_type}".rstrip()

@@ -7,8 +7,6 @@ from typing import Any
 
 import pytest
 
-from cryptoproxy.common.errors import OperatorError
-from cryptoproxy.consumer import template
 from cryptoproxy.consumer.template import expected_properties, faults_of_alias
 from cryptoproxy.queries.fields import WINDOWS
 
@@ -66,20 +64,3 @@ def test_an_alias_that_hides_or_adds_something_is_named(aliases: dict[str, Any],
     lines = list(faults_of_alias(cluster(aliases, closed), "prices"))
     assert len(lines) == len(aliases)
     assert all(word in line for line in lines for word in said)
-
-
-def test_a_shard_without_a_place_is_said_with_the_reason() -> None:
-    client: Any = SimpleNamespace(
-        options=lambda ignore_status: client,
-        cluster=SimpleNamespace(
-            health=lambda **_: {"timed_out": True},
-            allocation_explain=lambda **_: {
-                "node_allocation_decisions": [
-                    {"deciders": [{"decision": "NO", "explanation": "the disk is over the watermark"}]},
-                    {"deciders": [{"decision": "YES", "explanation": "well"}]},
-                ]
-            },
-        ),
-    )
-    with pytest.raises(OperatorError, match=r"no place for its shard.*: the disk is over the watermark\. Give"):
-        template._require_a_place(client, "prices-2026.11.01")

@@ -31,6 +31,10 @@ class Elasticsearch:
         self.closed = False
         self.readable = True
         self.indices = SimpleNamespace(get=self.get)
+        self.cluster = SimpleNamespace(health=lambda **_: {"timed_out": False})
+
+    def options(self, *, ignore_status: int) -> Elasticsearch:
+        return self
 
     def get(self, *, index: str) -> object:
         if not self.index or index != "crypto-prices-2026.11.01":
