@@ -195,9 +195,11 @@ def _check_foreign(value: bytes) -> None:
 
 
 def _check_name(unknown: str) -> None:
-    """Elasticsearch counts ``_doc_count`` documents and adds ``price.`` to ``price``, silently. The other names that
-    mean something to it (``_id``, an alias, a blank) it refuses itself. Within an unknown field no name does."""
-    if unknown == "_doc_count" or unknown.partition(".")[0] in _FIELDS:
+    """Elasticsearch counts ``_doc_count`` documents and adds ``price.`` to ``price``, silently (8.0 ``x.price`` too);
+    of blank names each version takes others. What else means something to it (``_id``, an alias) it refuses itself.
+    Within an unknown field no name does."""
+    parts = unknown.rstrip(".").split(".")
+    if unknown == "_doc_count" or not all(map(str.strip, parts)) or ("." in unknown and not _FIELDS.isdisjoint(parts)):
         raise PoisonError("contract", f"to Elasticsearch the unknown field {_cut(unknown)} would mean something")
 
 

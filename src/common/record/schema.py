@@ -18,8 +18,8 @@ def json_schema() -> dict[str, Any]:
     definition["description"] += (
         f"\n\nUnknown fields are kept and ignored; their values have at most {MAX_DEPTH} levels. Refused, because "
         "Elasticsearch would not just keep them, are the names of its own fields (_id, _doc_count), those that are "
-        "blank or blank between dots, a field of the record and a dot (price.), and last_price, high_price_24h and "
-        "low_price_24h."
+        "blank or blank between dots, a field of the record with a dot (price., x.price), and last_price, "
+        "high_price_24h and low_price_24h."
     )
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
