@@ -107,8 +107,15 @@ class IndexerMetrics:
         )
         self.bulk_retries = counter("bulk_retries", "Bulk requests that had to be tried again", "kind")
         self.lag = gauge("lag_records", "Records on the topic that are not committed yet")
-        self.last_slot = gauge("last_indexed_slot_timestamp_seconds", "Newest slot written", "source")
+        self.last_slot = gauge(
+            "last_indexed_slot_timestamp_seconds",
+            "Newest slot written; of all sources that are not ours: other",
+            "source",
+        )
         self.in_flight = gauge("bulk_in_flight", "Batches under way: bulk requests, and the one that is read ahead")
         self.paused = gauge("indexer_paused", "1 while consuming is paused for a reason that /readyz names")
         self.gap = counter("offset_gap_records", "Records that retention removed before they were read")
+        self.passed_over = counter(
+            "records_passed_over", "Records that were on the topic when a group without commits began at the latest"
+        )
         self.commits = counter("offset_commits", "Offset commits", "outcome")

@@ -1,4 +1,7 @@
-"""How long to wait before trying again: growing, with jitter, capped; what the other side asked for is obeyed."""
+"""How long to wait before trying again: growing, with jitter, capped; what the other side asks for counts up to that.
+
+A ban of an upstream, which counts in full, is not kept here but in the budget.
+"""
 
 from __future__ import annotations
 
@@ -23,11 +26,11 @@ class Backoff:
         self.failures = 0
 
     def next(self, retry_after: float | None = None) -> float:
-        """Counts a failure; returns the seconds to wait. ``retry_after`` is a floor, not cut by the cap."""
+        """Counts a failure; returns the seconds to wait. ``retry_after`` is a floor, as far as the cap allows."""
         ceiling = min(self._cap, self._first * 2 ** min(self.failures, 16))
         self.failures += 1
         wait = self._uniform(ceiling / 2, ceiling)
-        return wait if retry_after is None else max(wait, retry_after)
+        return wait if retry_after is None else max(wait, min(retry_after, self._cap))
 
     def reset(self) -> None:
         """It works again."""

@@ -101,10 +101,9 @@ class RawArchive:
         except PoisonError as error:
             report(Fault(key, None, error.reason, str(error)))
             return
-        now_ms = self._now_ms()
         for number, line in enumerate(lines, start=1):
             try:
-                record = decode(line, now_ms=now_ms)
+                record = decode(line)
             except PoisonError as error:
                 report(Fault(key, number, error.reason, str(error), line))
                 continue

@@ -83,7 +83,7 @@ class WholeLake:
 
     def _fetched_at(self, stored: Stored) -> str:
         try:
-            return decode(stored.line, now_ms=self._now_ms()).fetched_at
+            return decode(stored.line).fetched_at
         except PoisonError as error:
             raise PoisonError(error.reason, f"{stored.key} line {stored.number}: {error}") from error
 

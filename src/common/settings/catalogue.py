@@ -45,11 +45,19 @@ class Kafka:
     group_id: str = setting(
         "KAFKA_CONSUMER_GROUP_ID", kinds.text(), "cryptoproxy-indexer", "The indexers' consumer group."
     )
+    instance_id: str | None = setting(
+        "KAFKA_GROUP_INSTANCE_ID",
+        kinds.matching(r"[A-Za-z0-9._-]{1,200}", "name", "must be 1 to 200 of A-Z, a-z, 0-9, '.', '_', '-'"),
+        "",
+        "How an indexer is known to its group across a kill and a restart; by itself host name and health port.",
+        example="indexer-1",
+    )
     offset_reset: str = setting(
         "KAFKA_OFFSET_RESET",
         kinds.choice("earliest", "latest"),
         "earliest",
-        "Where a group without any commit begins. Offsets out of range always go on from the earliest.",
+        "Where a group without any commit begins; what `latest` passes over is said and counted. Offsets out of range "
+        "always go on from the earliest.",
     )
     security_protocol: str = setting(
         "KAFKA_SECURITY_PROTOCOL",
@@ -170,6 +178,12 @@ class Elasticsearch:
         "1",
         "For `cryptoproxy setup`: primary shards of each new index.",
     )
+    new_per_hour: int = setting(
+        "ES_NEW_INDICES_PER_HOUR",
+        kinds.whole(1, 100_000),
+        "24",
+        "How many indices of older periods records may ask for; those of a replay are not counted.",
+    )
     replicas: int = setting(
         "ES_NUMBER_OF_REPLICAS",
         kinds.whole(0, 10),
@@ -186,9 +200,9 @@ class S3:
     bucket: str = setting(
         "AWS_S3_BUCKET",
         kinds.matching(
-            r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
+            r"(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
             "bucket name",
-            "is not a bucket name (3 to 63 of a-z, 0-9, '.', '-')",
+            "is not a bucket name (3 to 63 of a-z, 0-9, '.', '-', without two dots together)",
         ),
         "crypto-lake",
         "The lake's bucket.",
@@ -199,9 +213,9 @@ class S3:
     prefix: str = setting(
         "AWS_S3_FILENAME_PREFIX",
         kinds.matching(
-            r"[A-Za-z0-9!_.*'()-]+(/[A-Za-z0-9!_.*'()-]+)*",
+            r"(?!(.*/)?\.{1,2}(/|\Z))[A-Za-z0-9!_.*'()-]+(/[A-Za-z0-9!_.*'()-]+)*",
             "key prefix",
-            "must be path parts joined by '/', without one at either end",
+            "must be path parts joined by '/', without one at either end, and none of them '.' or '..'",
         ),
         "crypto",
         "First part of every object's name.",

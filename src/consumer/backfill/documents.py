@@ -95,7 +95,7 @@ class Documents:
         alias, period = self._settings.alias, Period(self._settings.period)
         with self._translated():
             verify(self._client, self._settings)
-            there = self._client.indices.get(index=f"{alias}-*", features="aliases")
+            there = self._client.indices.get(index=f"{alias}-*")
         spans = {name: period_of(name, alias, period) for name in there if alias in there[name]["aliases"]}
         return {name: span for name, span in sorted(spans.items()) if span is not None}
 
@@ -118,10 +118,8 @@ class Documents:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except elasticsearch.ApiError as error:
-            raise elastic.failure(error.status_code, error.error, str(error.body)[:500]) from error
-        except elastic_transport.TransportError as error:
-            raise elastic.no_answer(error, self._settings) from error
+        except (elasticsearch.ApiError, elastic_transport.TransportError) as error:
+            raise elastic.meaning(error, self._settings) from error
 
 
 def _query(span: Span, sources: Sequence[str] | None) -> dict[str, Any]:

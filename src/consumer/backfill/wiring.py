@@ -117,7 +117,7 @@ def _documents(settings: Settings) -> closing[Documents]:
 
 def _index_target(settings: Settings, health: Health, clock: Clock) -> Target:
     return IndexTarget(
-        delivery(settings, health, IndexerMetrics(CollectorRegistry()), clock.monotonic),
+        delivery(settings, health, IndexerMetrics(CollectorRegistry()), clock, replayed=True),
         alias=settings.elasticsearch.alias,
         period=Period(settings.elasticsearch.period),
         now_ms=clock.now_ms,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.record import iso
 from cryptoproxy.consumer.backfill.documents import Documents
 from cryptoproxy.consumer.backfill.span import Span
+from cryptoproxy.consumer.indices import Indices
+from cryptoproxy.consumer.template import faults_of_alias
 from tests.integration.security.conftest import Doors
 
 ALIAS = "crypto-prices"
@@ -96,6 +99,24 @@ def test_indexer_and_readers_can_delete_and_change_nothing(
     if isinstance(caught.value, elasticsearch.BadRequestError):
         # The local server lacks delete-by-query altogether; the role is judged below.
         assert (what, "no handler found" in str(caught.value.body)) == ("delete by query", True)
+
+
+def test_the_indexer_may_ask_all_that_it_asks(
+    clients: Callable[[str], Elasticsearch], root: Elasticsearch, doors: Doors
+) -> None:
+    """The clock, what was made within the hour, and what the alias shows."""
+    indexer, settings = clients("crypto_indexer"), doors.settings(elastic="crypto_indexer").elasticsearch
+    ancient = f"{ALIAS}-2011.01.01"
+    try:
+        assert Indices(settings, clock=SystemClock()).ensure(indexer, {ancient}) == {}
+        assert root.indices.exists(index=ancient)
+        refused = Indices(replace(settings, new_per_hour=1), clock=SystemClock()).ensure(
+            indexer, {f"{ALIAS}-2012.01.01"}
+        )
+        assert "ES_NEW_INDICES_PER_HOUR" in refused[f"{ALIAS}-2012.01.01"]
+        assert list(faults_of_alias(indexer, ALIAS)) == []
+    finally:
+        root.indices.delete(index=ancient, ignore_unavailable=True)
 
 
 @pytest.mark.parametrize("role", ["crypto_indexer", "crypto_reader"])

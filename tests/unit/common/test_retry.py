@@ -18,8 +18,8 @@ def test_a_wait_lies_in_the_upper_half_of_its_bound(asked: list[float | None], f
         wait = backoff.next(retry_after)
         bound = min(cap, first * 2**failures)
         assert min(bound, cap) / 2 <= wait
-        assert wait <= max(bound, retry_after or 0)
-        assert wait >= (retry_after or 0)
+        assert wait <= max(bound, min(retry_after or 0, cap))
+        assert wait >= min(retry_after or 0, cap)
 
 
 def test_waits_double_up_to_the_cap_and_stay_there() -> None:
@@ -39,11 +39,12 @@ def test_waits_differ_so_that_a_fleet_does_not_come_back_at_once() -> None:
     assert len({Backoff(first=60).next() for _ in range(100)}) > 90
 
 
-def test_what_the_other_side_asks_for_is_a_floor_that_the_cap_does_not_cut() -> None:
+def test_what_the_other_side_asks_for_is_a_floor_up_to_the_cap() -> None:
+    assert Backoff().next(40) == 40
     backoff = Backoff(cap=10)
-    assert backoff.next(300) == 300
+    assert backoff.next(300) == backoff.next(float("inf")) == 10
     assert backoff.next(0) > 0
-    assert backoff.failures == 2
+    assert backoff.failures == 3
 
 
 def test_success_begins_anew() -> None:

@@ -31,8 +31,12 @@ class Elasticsearch:
         self.closed = False
         self.readable = True
         self.indices = SimpleNamespace(get=self.get)
+        self.cluster = SimpleNamespace(health=lambda **_: {"timed_out": False})
 
-    def get(self, *, index: str, features: str) -> object:
+    def options(self, *, ignore_status: int) -> Elasticsearch:
+        return self
+
+    def get(self, *, index: str) -> object:
         if not self.index or index != "crypto-prices-2026.11.01":
             raise elasticsearch.NotFoundError("no such index", SimpleNamespace(status=404), {})  # type: ignore[arg-type]
         return {index: {}}

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import elastic_transport
@@ -131,3 +132,20 @@ def test_where_all_lines_are_created_no_entry_is_made_for_each(lines: int) -> No
 def test_what_is_no_answer_is_still_none(body: bytes) -> None:
     with pytest.raises(msgspec.DecodeError):
         elastic.FastJson().json_loads(body)
+
+
+def test_a_shard_without_a_place_is_said_with_the_reason() -> None:
+    client: Any = SimpleNamespace(
+        options=lambda ignore_status: client,
+        cluster=SimpleNamespace(
+            health=lambda **_: {"timed_out": True},
+            allocation_explain=lambda **_: {
+                "node_allocation_decisions": [
+                    {"deciders": [{"decision": "NO", "explanation": "the disk is over the watermark"}]},
+                    {"deciders": [{"decision": "YES", "explanation": "well"}]},
+                ]
+            },
+        ),
+    )
+    with pytest.raises(OperatorError, match=r"no place for its shard.*: the disk is over the watermark\. Give"):
+        elastic.require_a_place(client, "prices-2026.11.01", patience="1s")
