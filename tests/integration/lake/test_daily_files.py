@@ -64,7 +64,7 @@ def test_replay_from_the_daily_file_gives_the_same_documents(bench: Bench, lake:
     assert f"{len(from_raw)} indexed, 0 there already, 0 poison" in again.stdout
     assert bench.documents() == from_raw
     assert {hit["_id"]: hit["_source"] for hit in hits(bench)} == sources
-    assert bench.run(f"reconcile {span(bench)} --every-id").exit_code == 0
+    assert bench.run(f"reconcile {span(bench)}").exit_code == 0
 
 
 def hits(bench: Bench) -> list[dict[str, object]]:
@@ -92,7 +92,7 @@ def test_with_both_forms_there_nothing_is_doubled_and_what_is_missing_is_found(b
     assert f"{len(records) + 1} records" in merged.stdout
     assert keys(bench, "raw") == []
     assert len(keys(bench, "daily")) == 1
-    assert bench.run(f"reconcile {span(bench)} --every-id").exit_code == 0
+    assert bench.run(f"reconcile {span(bench)}").exit_code == 0
     again = lake(f"compact --date {day(bench)} --delete-raw")
     assert "was there already" in again.stdout
 
@@ -159,7 +159,7 @@ def test_the_command_killed_in_the_middle_leaves_a_lake_that_reads_the_same(benc
     assert bench.documents() == wanted(*records)
     assert lake(f"compact --date {day(bench)} --delete-raw").exit_code == 0
     assert keys(bench, "raw") == []
-    assert bench.run(f"reconcile {span(bench)} --every-id").exit_code == 0
+    assert bench.run(f"reconcile {span(bench)}").exit_code == 0
 
 
 def test_two_at_once_and_an_object_that_comes_late_lose_nothing(bench: Bench, lake: Lake) -> None:
