@@ -7,7 +7,7 @@ import logging
 from cryptoproxy.common.clock import Clock
 from cryptoproxy.common.log import Limited
 from cryptoproxy.common.metrics import PollerMetrics
-from cryptoproxy.common.service import Loop
+from cryptoproxy.common.service import Health, Loop
 from cryptoproxy.producer.capacity import Capacity
 from cryptoproxy.producer.outbox.outbox import DRAINS, Outbox
 
@@ -26,11 +26,13 @@ class Gauges:
         capacity: Capacity,
         metrics: PollerMetrics,
         clock: Clock,
+        health: Health,
     ) -> None:
         self._outbox = outbox
         self._capacity = capacity
         self._metrics = metrics
         self._clock = clock
+        self._health = health
         self._limited = Limited(log, seconds=60)
 
     def run(self, loop: Loop) -> None:
@@ -42,9 +44,14 @@ class Gauges:
             loop.wait(EVERY_SECONDS)
 
     def look(self) -> None:
-        """Sets every gauge; warns of an outbox that fills."""
+        """Sets every gauge; warns of an outbox that fills, and of a drain whose room is full."""
         used = self._outbox.bytes_used()
+        passed = self._outbox.passes_over()
         for drain in DRAINS:
+            if drain in passed:
+                self._health.hold(f"outbox {drain}", passed[drain])
+            else:
+                self._health.release(f"outbox {drain}")
             self._metrics.outbox_bytes.labels(drain).set(self._outbox.bytes_waiting(drain))
             self._metrics.outbox_polls.labels(drain).set(self._outbox.count(drain))
             oldest = self._outbox.oldest(drain, 1)
