@@ -105,7 +105,7 @@ def test_s3_away_until_its_room_is_full_stops_neither_polling_nor_the_topic(
     away = {"AWS_S3_ENDPOINT_URL": f"http://127.0.0.1:{nobody}", "OUTBOX_S3_MAX_SIZE": "64KiB"}
     poller = PollerProcess("without-s3", tmp_path, world.texts | away, alone)
     try:
-        assert "OUTBOX_S3_MAX_SIZE" in poller.wait_reason("outbox s3", "is full")
+        assert "OUTBOX_S3_MAX_SIZE" in poller.wait_reason("its room in the outbox", "is full")
         poller.wait_polls(5)
         assert poller.metric("polls_passed_over", source="coingecko", drain="s3") >= 4
         assert poller.metric("polls_passed_over", source="coingecko", drain="kafka") == 0
