@@ -65,7 +65,7 @@ def replay(
     marks = Marks(progress_dir, _task(settings, span, sources, topic))
     if not resume:
         marks.forget()
-    target = _index_target(settings, health, clock) if topic is None else _topic_target(settings, topic, health, wait)
+    target = _index_target(settings, health, clock) if topic is None else _topic_target(settings, topic, wait)
     with (
         closing(target),
         whole_lake(Store(settings.s3, patiently=Patience("S3", wait)), now_ms=clock.now_ms) as archive,
@@ -124,13 +124,11 @@ def _index_target(settings: Settings, health: Health, clock: Clock) -> Target:
     )
 
 
-def _topic_target(settings: Settings, topic: str, health: Health, wait: Any) -> Target:
+def _topic_target(settings: Settings, topic: str, wait: Any) -> Target:
     kafka = settings.kafka
     if topic in (kafka.dead_letter_topic, kafka.lease_topic, kafka.state_topic):
         raise OperatorError(f"topic {topic} is not for records", remedy="Name another --topic")
-    return topic_target.TopicTarget(
-        topic, kafka, connect=partial(topic_target.connect, kafka, topic), health=health, wait=wait
-    )
+    return topic_target.TopicTarget(topic, kafka, connect=partial(topic_target.connect, kafka, topic), wait=wait)
 
 
 def _task(settings: Settings, span: Span, sources: Sequence[str] | None, topic: str | None) -> dict[str, Any]:
