@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from boto3.s3.transfer import TransferConfig
 from click.testing import Result
 
 from cryptoproxy.common.errors import OperatorError
@@ -197,8 +196,7 @@ def test_the_poller_s_schedule_compacts_the_days_that_are_over(bench: Bench, lak
 
 
 def test_a_large_file_is_stored_in_parts(bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    parts = TransferConfig(multipart_threshold=5 << 20, multipart_chunksize=5 << 20, use_threads=False)
-    monkeypatch.setattr(store_module, "_IN_PARTS", parts)
+    monkeypatch.setattr(store_module, "PART_BYTES", 5 << 20)
     big, back = tmp_path / "big", tmp_path / "back"
     big.write_bytes(bytes(range(256)) * (12 << 12))
     key = f"{bench.settings.s3.prefix}/v1/check/big"
@@ -212,8 +210,9 @@ def test_the_file_on_s3_is_what_the_contract_says(bench: Bench, lake: Lake, tmp_
     bench.fill(assets=3)
     assert lake(f"compact --date {day(bench)}").exit_code == 0
     (key,) = keys(bench, "daily")
-    listed = lake(f"ls --daily --source coingecko --date {day(bench)}")
-    assert listed.stdout == f"s3://{bench.settings.s3.bucket}/{key}\n"
+    listed = lake(f"ls --daily --source coingecko --date {day(bench)} --records")
+    assert listed.stdout.split()[0] == f"s3://{bench.settings.s3.bucket}/{key}"
+    assert listed.stdout.endswith(" bytes  54 records\n")
     assert len(lake("ls").stdout.splitlines()) == 18
     path = tmp_path / "day.parquet"
     bench.store.download(key, path)
