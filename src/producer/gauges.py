@@ -57,12 +57,14 @@ class Gauges:
             oldest = self._outbox.oldest(drain, 1)
             age = (self._clock.now_ms() - oldest[0].slot_ms) / 1000 if oldest else 0.0
             self._metrics.outbox_age.labels(drain).set(age)
-        hours = self._capacity.hours(used)
+        # While one drain is passed over, what the folder has beyond is there for the other.
+        beyond = self._outbox.max_bytes - self._outbox.stops_at if passed else 0
+        hours = self._capacity.hours(used - beyond)
         self._metrics.outbox_hours.set(hours)
-        if used >= WARN_AT * self._outbox.max_bytes:
+        if not passed and used >= WARN_AT * self._outbox.stops_at:
             waiting = ", ".join(f"{self._outbox.count(drain)} polls for {drain}" for drain in DRAINS)
             self._limited.warning(
                 "full",
-                f"the outbox is {100 * used / self._outbox.max_bytes:.0f} % full ({waiting}); polling stops in about "
+                f"the outbox is {100 * used / self._outbox.stops_at:.0f} % full ({waiting}); polling stops in about "
                 f"{hours:.1f} hours unless they are delivered (OUTBOX_MAX_SIZE)",
             )

@@ -77,7 +77,7 @@ class Poller:
         self.intervals = intervals_of(upstreams, self.sources, self.budgets)
         self.statistics = {source.name: Statistics(source.name, poller.statistics_every) for source in self.sources}
         self.timings = Timings(self.statistics, metrics, clock.monotonic)
-        self.capacity = capacity_of(upstreams, self.sources, self.intervals, poller.outbox_max_size)
+        self.capacity = capacity_of(upstreams, self.sources, self.intervals, outbox.stops_at)
 
         self.lease = None if alone else self._lease()
         self.handover = Handover(kafka, self.budgets, [source.name for source in self.sources], outbox)

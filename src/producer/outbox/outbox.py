@@ -2,7 +2,8 @@
 
 The folder has one bound, and each drain one of its own below it. While only S3 is away, its polls fill its own room and
 no more; from then on polls are kept for Kafka alone, and the other way round. Not polling would leave the same hole in
-the lake, and one on the topic besides. Polling stops when the folder is full.
+the lake, and one on the topic besides. Polling stops when neither has room, or the folder is full: what is left of it
+then lets polls through to the drain that comes back first.
 """
 
 from __future__ import annotations
@@ -132,18 +133,22 @@ class Outbox:
         Raises:
             OutboxFullError: with what to do.
         """
-        if (used := self.bytes_used()) + files.on_disk(size) > self.max_bytes:
+        used = self.bytes_used()
+        if used + files.on_disk(size) > self.max_bytes or not self._with_room(size):
             raise OutboxFullError(
-                f"the outbox {self.folder} is full ({used} of {self.max_bytes} bytes), polling stops; nothing kept is "
-                "lost. It goes on when Kafka and S3 take what waits; or raise OUTBOX_MAX_SIZE"
+                f"the outbox {self.folder} is full ({used} of {self.stops_at} bytes), polling stops; nothing kept is "
+                "lost. It goes on when Kafka or S3 takes what waits; or raise OUTBOX_MAX_SIZE"
             )
 
+    @property
+    def stops_at(self) -> int:
+        """So many bytes stop polling while neither drain takes anything."""
+        return max(self.rooms.values())
+
     def _with_room(self, size: int = 0) -> tuple[str, ...]:
-        """The drains that a poll of ``size`` bytes is kept for. Where neither has room of its own, they share what is
-        left of the folder: there is nothing to leave to the other."""
+        """The drains that a poll of ``size`` bytes is kept for."""
         with self._changed:
-            found = [each for each in DRAINS if self._waiting[each].bytes + files.on_disk(size) <= self.rooms[each]]
-        return tuple(found) or DRAINS
+            return tuple(each for each in DRAINS if self._waiting[each].bytes + files.on_disk(size) <= self.rooms[each])
 
     def passes_over(self) -> dict[str, str]:
         """The drain that the last poll was kept without, and why, in words."""

@@ -206,16 +206,22 @@ def test_it_holds_for_either_drain_and_at_the_next_start(folder: Path, request: 
     assert again.count(KAFKA) == 3
 
 
-def test_while_both_take_nothing_polls_are_kept_for_both_until_the_folder_is_full(
-    folder: Path, request: pytest.FixtureRequest
+@pytest.mark.parametrize(("first", "away"), [(KAFKA, S3), (S3, KAFKA)])
+def test_while_both_take_nothing_polling_stops_and_goes_on_with_the_one_that_comes_back_first(
+    folder: Path, request: pytest.FixtureRequest, first: str, away: str
 ) -> None:
     outbox = Outbox(folder, max_bytes=5 * 4096, rooms=ROOMS)
     request.addfinalizer(outbox.close)
-    kept = [keep(outbox, number) for number in range(5)]
-    with pytest.raises(OutboxFullError, match="polling stops"):
-        keep(outbox, 5)
+    kept = [keep(outbox, number) for number in range(3)]
+    with pytest.raises(OutboxFullError, match=r"is full \(12288 of 12288 bytes\), polling stops"):
+        keep(outbox, 3)
     assert outbox.oldest(KAFKA) == outbox.oldest(S3) == kept
-    assert outbox.passes_over() == {}
+    for number in range(3, 20):
+        for entry in outbox.oldest(first):
+            outbox.done(first, entry)
+        keep(outbox, number)
+    assert outbox.oldest(away) == kept
+    assert list(outbox.passes_over()) == [away]
 
 
 def test_when_the_second_drain_stops_too_the_folder_fills_and_nothing_is_dropped(
