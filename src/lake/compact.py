@@ -138,6 +138,7 @@ class Compaction:
     def _write(self, result: Compacted, raw: list[str], scratch: Path) -> None:
         """Merges what there is into a new file and stores it."""
         source, day = result.source, Span(result.day_ms, result.day_ms + DAY_MS)
+        log.info("compacting %s %s: %d raw objects", source, iso(result.day_ms)[:10], len(raw))
         path = scratch / "new.parquet"
         hours: set[int] = set()
         faults: list[Fault] = []

@@ -47,7 +47,16 @@ class Store:
 
     def put(self, key: str, body: bytes) -> None:
         """Stores an object; the same key again is the same content again, so it does no harm."""
-        self._ask(lambda client, at: client.put_object(**at, Body=body, **_said(body, "application/gzip")), key)
+        self._put(key, body, ContentType="application/gzip")
+
+    def _put(self, key: str, body: bytes, **said: Any) -> None:
+        def store(client: S3Client, at: Any) -> None:
+            # What is not S3 (a proxy's page) may answer 200, too, and keep nothing.
+            if not client.put_object(**at, Body=body, ContentMD5=s3.md5(body), **said).get("ETag"):
+                place = f"s3://{self.settings.bucket}/{key}"
+                raise TransientError(f"{place} was taken without an ETag, so it is not known to be stored: is that S3?")
+
+        self._ask(store, key)
 
     def get(self, key: str) -> bytes:
         """Raises:
@@ -60,7 +69,7 @@ class Store:
         with path.open("rb") as file:
             body = file.read(PART_BYTES)
             if path.stat().st_size <= PART_BYTES:
-                self._ask(lambda client, at: client.put_object(**at, Body=body, Metadata=metadata, **_said(body)), key)
+                self._put(key, body, Metadata=metadata)
                 return
             upload = self._ask(lambda client, at: client.create_multipart_upload(**at, Metadata=metadata), key)
             own = upload["UploadId"]
@@ -162,7 +171,14 @@ class Store:
             yield page
             if not page.get("IsTruncated"):
                 return
-            what = what | {"ContinuationToken": page["NextContinuationToken"]}
+            token = page.get("NextContinuationToken")
+            if not token or token == what.get("ContinuationToken"):
+                # Else the first page would be taken for all, or read for ever.
+                raise OperatorError(
+                    f"S3 bucket {self.settings.bucket} lists a part of {what['Prefix']} and not how it goes on",
+                    remedy="This S3 server does not know ListObjectsV2: update it, or name another AWS_S3_ENDPOINT_URL",
+                )
+            what = what | {"ContinuationToken": token}
 
     def _page(self, what: dict[str, str]) -> ListObjectsV2OutputTypeDef:
         return self._ask(lambda client, at: client.list_objects_v2(**at, **what))  # type: ignore[arg-type]
@@ -186,7 +202,3 @@ class Store:
             if isinstance(meaning, OperatorError):
                 self._client = None
             raise meaning from error
-
-
-def _said(body: bytes, content_type: str = "application/octet-stream") -> dict[str, Any]:
-    return {"ContentType": content_type, "ContentMD5": s3.md5(body)}

@@ -10,6 +10,7 @@ import boto3
 import urllib3
 from botocore import exceptions as boto_errors
 from botocore.config import Config
+from botocore.parsers import ResponseParserError
 
 from cryptoproxy.common.errors import CryptoProxyError, OperatorError, TransientError
 from cryptoproxy.common.settings.catalogue import S3
@@ -17,7 +18,7 @@ from cryptoproxy.common.settings.catalogue import S3
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-FAILURES = (boto_errors.BotoCoreError, boto_errors.ClientError, urllib3.exceptions.HTTPError)
+FAILURES = (boto_errors.BotoCoreError, boto_errors.ClientError, ResponseParserError, urllib3.exceptions.HTTPError)
 """What any call of the client may raise, or the reading of an answer's body."""
 
 # A refusal (4xx) that does pass by itself: a slow or cut request, too many of them, bytes that were changed on the way.
@@ -100,6 +101,8 @@ def meaning(error: Exception, settings: S3) -> CryptoProxyError:
         )
     if isinstance(error, boto_errors.SSLError):
         return OperatorError(f"{place}: TLS fails: {error}", remedy="Set AWS_S3_CA_FILE to the CA of its certificate")
+    if isinstance(error, ResponseParserError):
+        return TransientError(f"{place} does not answer as S3 does: {' '.join(str(error).split())[:_SAID_BYTES]}")
     return TransientError(f"{place} does not answer: {type(error).__name__}: {error}")
 
 

@@ -33,6 +33,8 @@ class Bucket:
         """So many bytes of the next object that is read come, then the connection ends."""
         self.uploads: dict[str, tuple[dict[str, str], dict[int, bytes]]] = {}
         """Not complete yet."""
+        self.swallows = False
+        """Answers 200 to a PUT and keeps nothing, as what is no S3 does."""
         self.loses_the_answer = False
         """Of the next upload that is completed."""
 
@@ -41,11 +43,14 @@ class Bucket:
         if self.fails:
             raise self.fails.pop(0)
 
-    def put_object(self, **options: Any) -> None:
+    def put_object(self, **options: Any) -> dict[str, Any]:
         self._called("put", options)
+        if self.swallows:
+            return {}
         self._checked(options)
         self.objects[options["Key"]] = options["Body"]
         self.metadata[options["Key"]] = options.get("Metadata", {})
+        return {"ETag": "etag"}
 
     def _checked(self, options: dict[str, Any]) -> None:
         """As a bucket with Object Lock, which takes nothing without a checksum."""

@@ -36,6 +36,24 @@ def test_keys_come_in_order_however_many_pages_there_are(store: Store) -> None:
     assert list(store.keys("none/")) == []
 
 
+@pytest.mark.parametrize("token", [None, "", "a/2"])
+def test_the_first_page_of_a_list_is_never_taken_for_all_of_it(store: Store, bucket: Bucket, token: str | None) -> None:
+    """A server that does not know the second version of listing ignores where to go on."""
+    for number in range(5):
+        store.put(f"a/{number}", b"")
+
+    def list_objects_v2(**options: object) -> dict[str, object]:
+        page: dict[str, object] = {
+            "IsTruncated": True,
+            "Contents": [{"Key": "a/1", "Size": 0}, {"Key": "a/2", "Size": 0}],
+        }
+        return page if token is None else page | {"NextContinuationToken": token}
+
+    bucket.list_objects_v2 = list_objects_v2  # type: ignore[assignment,method-assign]
+    with pytest.raises(OperatorError, match="not how it goes on"):
+        list(store.keys("a/"))
+
+
 def test_folders_are_found_without_listing_their_keys(store: Store, bucket: Bucket) -> None:
     for key in ("p/b/1", "p/a/1", "p/a/2", "p/c/x/1", "q/d/1"):
         store.put(key, b"")
@@ -115,6 +133,14 @@ def test_an_answer_that_is_cut_off_is_no_object(
         read(store, tmp_path / "file")
     assert not (tmp_path / "file").exists()
     read(store, tmp_path / "file")
+
+
+def test_what_takes_everything_and_keeps_nothing_is_no_s3(store: Store, bucket: Bucket, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"content")
+    bucket.swallows = True
+    for put in (lambda: store.put("k", b"content"), lambda: store.upload(tmp_path / "file", "k", {})):
+        with pytest.raises(TransientError, match="not known to be stored"):
+            put()
 
 
 @pytest.fixture

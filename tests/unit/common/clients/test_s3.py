@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import urllib3
 from botocore import exceptions as boto_errors
+from botocore.parsers import ResponseParserError
 
 from cryptoproxy.common.clients import s3
 from cryptoproxy.common.errors import OperatorError, TransientError
@@ -101,6 +102,7 @@ def test_another_s3_is_asked_by_path_and_trusted_by_its_own_ca(options: dict[str
         (answer(400, "EntityTooLarge"), OperatorError, "for what S3 names"),
         (boto_errors.SSOTokenLoadError(profile_name="x", error_msg="expired"), OperatorError, "no credentials"),
         (urllib3.exceptions.SSLError("bad record mac"), TransientError, "does not answer"),
+        (ResponseParserError("<html>please log in"), TransientError, "does not answer as S3 does"),
         (boto_errors.NoCredentialsError(), OperatorError, "no credentials"),
         (boto_errors.PartialCredentialsError(provider="env", cred_var="x"), OperatorError, "no credentials"),
         (boto_errors.SSLError(endpoint_url="x", error="unknown CA"), OperatorError, "AWS_S3_CA_FILE"),
