@@ -202,7 +202,7 @@ def retention(context: click.Context, env_file: Path, keep: float, dry_run: bool
                 kept += not verdict.remove
                 word = "kept" if not verdict.remove else "would be removed" if dry_run else "removed"
                 click.echo(
-                    f"{verdict.index}: {word}: {verdict.documents} documents "
+                    f"{verdict.index}: {word}: {verdict.documents} documents, {verdict.in_lake} ids in the lake "
                     f"({verdict.why_not or 'the lake has each of them'})"
                 )
     except CryptoProxyError as error:

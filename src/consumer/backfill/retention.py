@@ -38,6 +38,11 @@ class Verdict:
     """Objects of the lake, of the same hours, that cannot be read."""
 
     @property
+    def in_lake(self) -> int:
+        """Documents whose very ids the lake has."""
+        return self.compared - self.lacking.count
+
+    @property
     def remove(self) -> bool:
         return not self.why_not
 
