@@ -130,8 +130,8 @@ def replay(
     help="Leave out slots younger than this: they may still be on their way.",
 )  # fmt: skip
 @click.option(
-    "--quick",
-    is_flag=True,
+    "--quick/--every-id",
+    default=False,
     help="Take hours whose counts agree as equal. Sooner done, and no proof: see docs/promise.md.",
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table; ids up to a thousand an hour.")

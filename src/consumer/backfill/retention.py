@@ -50,7 +50,7 @@ class Verdict:
     def why_not(self) -> str:
         """Why it is kept; empty where every document can be had from the lake again."""
         if self.lacking.count:
-            damage = f"; {self.damaged} objects there are damaged" if self.damaged else ""
+            damage = f"; damaged objects there: {self.damaged}" if self.damaged else ""
             return f"the lake lacks {self.lacking.count} of them, for example {self.lacking.ids[0]}{damage}"
         if self.foreign:
             return f"{self.foreign} of them are not of its time, or have no source or time at all"

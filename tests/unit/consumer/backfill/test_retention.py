@@ -173,6 +173,6 @@ def test_a_damaged_object_keeps_the_period_of_its_records() -> None:
     store.content[sorted(store.content)[0]] = b"no gzip"
     found = verdicts(store, FakeDocuments({"p-2026.09.01": [SEPTEMBER, second], "p-2026.10.01": []}))
     assert found["p-2026.09.01"] == (
-        f"the lake lacks 1 of them, for example {document_id(second)}; 1 objects there are damaged"
+        f"the lake lacks 1 of them, for example {document_id(second)}; damaged objects there: 1"
     )
     assert found["p-2026.10.01"] == ""
