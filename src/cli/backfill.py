@@ -133,7 +133,7 @@ def replay(
     "--quick/--every-id",
     default=False,
     help="Take hours whose counts agree as equal. Sooner done, and no proof: see docs/promise.md.",
-)  # fmt: skip
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table; ids up to a thousand an hour.")
 @click.pass_obj
 @click.pass_context

@@ -33,7 +33,9 @@ def mending(outcome: Outcome, *, command: Sequence[str]) -> list[str]:
 
 def table(outcome: Outcome) -> Table:
     """The stretches of hours that differ in the same way, with what they come to, and the sum of all."""
-    made = Table("source", "hours (UTC)", title=f"{outcome.span}, lake against documents and dead letters")
+    made = Table(title=f"{outcome.span}, lake against documents and dead letters")
+    for name in ("source", "hours (UTC)"):
+        made.add_column(name, overflow="fold")  # on a narrow terminal broken, never cut
     for name in ("lake", "documents", "dead letters", "missing", "not in the lake"):
         made.add_column(name, justify="right")
     stretches = _stretches(

@@ -67,6 +67,14 @@ def test_hours_that_differ_in_the_same_way_are_one_row() -> None:
     ]
 
 
+def test_on_a_narrow_terminal_nothing_is_cut() -> None:
+    outcome = Outcome(SPAN, {("bybit-linear", TEN + number * HOUR_MS): LACKING for number in range(4)})
+    cells = shown(outcome, width=60)
+    assert "".join(row[0] for row in cells).startswith("bybit-linear")
+    assert "2026-11-20T10:01Zto2026-11-20T14:00Z(4)" in "".join(row[1] for row in cells).replace(" ", "")
+    assert not any("…" in cell for row in cells for cell in row[:2])
+
+
 def test_what_cannot_be_read_in_the_lake_is_no_agreement() -> None:
     fault = Fault("key", None, "damaged_object", "cut")
     outcome = Outcome(SPAN, {("binance", TEN): Difference(1, 1)}, [fault])
