@@ -122,7 +122,16 @@ class Documents:
 
     def delete(self, index: str) -> None:
         """Removes one index, with all that is in it."""
-        self._ask(lambda: self._client.indices.delete(index=index, ignore_unavailable=True))
+
+        def ask() -> None:
+            try:
+                self._client.indices.delete(index=index)
+            except elasticsearch.NotFoundError:
+                log.info(
+                    "%s is gone already: the answer to an earlier try was lost, or somebody else removed it", index
+                )
+
+        self._ask(ask)
 
     def _search(self, index: str | None, **what: Any) -> Any:
         # Without this, shards that are away would simply not be counted.

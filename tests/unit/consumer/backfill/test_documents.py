@@ -25,6 +25,8 @@ class Server:
     def __init__(self) -> None:
         self.fails: list[Exception] = []
         self.asked: list[dict[str, Any]] = []
+        self.deleted: list[str] = []
+        self.loses_the_answer = False
         self.indices = SimpleNamespace(refresh=self.refresh, delete=self.delete)
 
     def search(self, **what: Any) -> dict[str, Any]:
@@ -38,8 +40,14 @@ class Server:
     def refresh(self, *, index: str) -> None:
         self._fail()
 
-    def delete(self, *, index: str, ignore_unavailable: bool) -> None:
+    def delete(self, *, index: str) -> None:
         self._fail()
+        if index in self.deleted:
+            raise elasticsearch.NotFoundError("no such index", SimpleNamespace(status=404), {})  # type: ignore[arg-type]
+        self.deleted.append(index)
+        if self.loses_the_answer:
+            self.loses_the_answer = False
+            raise away()
 
     def _fail(self) -> None:
         if self.fails:
@@ -85,3 +93,10 @@ def test_nothing_is_counted_while_a_shard_is_away() -> None:
     assert documents(server).count("i") == 10
     list(documents(server).ids("coingecko", SPAN, "i"))
     assert all(what["allow_partial_search_results"] is False and what["index"] == "i" for what in server.asked)
+
+
+def test_an_index_whose_removal_was_not_answered_is_removed() -> None:
+    server = Server()
+    server.loses_the_answer = True
+    documents(server, Patience("Elasticsearch", lambda _: None)).delete("i")
+    assert server.deleted == ["i"]
