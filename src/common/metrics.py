@@ -88,6 +88,8 @@ class PollerMetrics:
         self.records_published.labels(source)
         for reason in MISSED:
             self.slots_missed.labels(source, reason)
+        for drain in ("kafka", "s3"):
+            self.polls_passed_over.labels(source, drain)
         self.last_poll.labels(source).set((last_slot_ms or 0) / 1000)
 
 

@@ -23,7 +23,7 @@ from cryptoproxy.producer.grid import Grid
 from cryptoproxy.producer.handover import Handover
 from cryptoproxy.producer.lease import Lease
 from cryptoproxy.producer.outbox import Entry, Outbox
-from cryptoproxy.producer.outbox.outbox import DRAINS, rooms
+from cryptoproxy.producer.outbox.outbox import rooms
 from cryptoproxy.producer.planning import budgets_of, capacity_of, intervals_of, quotas_of, sources_of
 from cryptoproxy.producer.poll import PollOnce
 from cryptoproxy.producer.publish import Publisher, connect
@@ -70,9 +70,6 @@ class Poller:
         )
         self._urgent = urgent = threading.Event()  # something that a successor must know
         self.sources = sources_of(upstreams)
-        for source in self.sources:
-            for drain in DRAINS:
-                metrics.polls_passed_over.labels(source.name, drain)  # 0 from the start: an alarm looks at it
         self.budgets = budgets_of(upstreams, poller.outbox_dir / "budget", clock=clock, metrics=metrics, urgent=urgent)
         self.intervals = intervals_of(upstreams, self.sources, self.budgets)
         self.statistics = {source.name: Statistics(source.name, poller.statistics_every) for source in self.sources}
