@@ -62,6 +62,9 @@ class PollerMetrics:
         self.outbox_bytes = gauge("outbox_bytes", "Bytes waiting for a drain", "drain")
         self.outbox_polls = gauge("outbox_polls", "Polls waiting for a drain", "drain")
         self.outbox_age = gauge("outbox_oldest_seconds", "Age of the oldest poll waiting for a drain", "drain")
+        self.polls_passed_over = counter(
+            "polls_passed_over", "Polls kept without this drain, whose room in the outbox was full", "source", "drain"
+        )
         self.outbox_hours = gauge("outbox_hours", "How long the outbox lasts at this plan when nothing is delivered")
         self.records_published = counter("records_published", "Records acknowledged by Kafka", "source")
         self.publish_seconds = histogram("publish_seconds", "From response arrived to all acknowledged", "source")
@@ -85,6 +88,8 @@ class PollerMetrics:
         self.records_published.labels(source)
         for reason in MISSED:
             self.slots_missed.labels(source, reason)
+        for drain in ("kafka", "s3"):
+            self.polls_passed_over.labels(source, drain)
         self.last_poll.labels(source).set((last_slot_ms or 0) / 1000)
 
 

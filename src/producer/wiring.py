@@ -25,6 +25,7 @@ from cryptoproxy.producer.grid import Grid
 from cryptoproxy.producer.handover import Handover
 from cryptoproxy.producer.lease import Lease
 from cryptoproxy.producer.outbox import Entry, Outbox
+from cryptoproxy.producer.outbox.outbox import rooms
 from cryptoproxy.producer.planning import budgets_of, capacity_of, intervals_of, quotas_of, sources_of
 from cryptoproxy.producer.poll import PollOnce, Wait
 from cryptoproxy.producer.publish import Publisher, connect
@@ -63,14 +64,19 @@ class Poller:
             watchdog_seconds=settings.service.watchdog,
         )
         self.metrics = metrics = PollerMetrics(service.registry)
-        self.outbox = outbox = Outbox(poller.outbox_dir, max_bytes=poller.outbox_max_size)
+        self.outbox = outbox = Outbox(
+            poller.outbox_dir,
+            max_bytes=poller.outbox_max_size,
+            rooms=rooms(poller.outbox_max_size, kafka=poller.outbox_kafka_max_size, s3=poller.outbox_s3_max_size),
+            passed_over=lambda source, drain: metrics.polls_passed_over.labels(source, drain).inc(),
+        )
         self._urgent = urgent = threading.Event()  # something that a successor must know
         self.sources = sources_of(upstreams)
         self.budgets = budgets_of(upstreams, poller.outbox_dir / "budget", clock=clock, metrics=metrics, urgent=urgent)
         self.intervals = intervals_of(upstreams, self.sources, self.budgets)
         self.statistics = {source.name: Statistics(source.name, poller.statistics_every) for source in self.sources}
         self.timings = Timings(self.statistics, metrics, clock.monotonic)
-        self.capacity = capacity_of(upstreams, self.sources, self.intervals, poller.outbox_max_size)
+        self.capacity = capacity_of(upstreams, self.sources, self.intervals, outbox.stops_at)
 
         self.lease = None if alone else self._lease()
         self.handover = Handover(kafka, self.budgets, [source.name for source in self.sources], outbox)
@@ -129,6 +135,7 @@ class Poller:
             self.capacity,
             self.metrics,
             self.clock,
+            self.service.health,
         )
         for name, loop in (
             *((("lease", self.lease.run),) if self.lease is not None else ()),

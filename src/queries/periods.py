@@ -116,10 +116,10 @@ def period(since: str, until: str | None = None, *, now_ms: int) -> Period:
     Raises:
         ValueError: neither, or the end lies before the begin.
     """
-    end = now_ms if until is None else moment(until)
+    end = now_ms if until is None else moment(until, now_ms=now_ms)
     found = _SPAN.fullmatch(since)
     if not found:
-        return Period(moment(since), end)
+        return Period(moment(since, now_ms=now_ms), end)
     count, unit = int(found[1]), found[2]
     begin = end - count * _UNIT_MS[unit] if unit in _UNIT_MS else _months_before(end, count * _MONTHS[unit])
     if begin < 0:
@@ -127,14 +127,14 @@ def period(since: str, until: str | None = None, *, now_ms: int) -> Period:
     return Period(begin, end)
 
 
-def moment(text: str) -> int:
+def moment(text: str, *, now_ms: int | None = None) -> int:
     """``2026-11-01`` or ``2026-11-01T10:00:00Z`` in ms since 1970. UTC, unless it names another offset.
 
     Raises:
         ValueError: neither of the two, nor a span, which the caller has tried before.
     """
     try:
-        return from_person(text)
+        return from_person(text, now_ms=now_ms)
     except ValueError as error:
         raise ValueError(
             f"{text!r} is neither {SPANS}, nor a date like 2026-11-01, nor a time like 2026-11-01T10:00:00Z"

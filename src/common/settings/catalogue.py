@@ -383,6 +383,22 @@ class Poller:
     outbox_max_size: int = setting(
         "OUTBOX_MAX_SIZE", kinds.size(), "4GiB", "What the outbox may hold; when it is full, polling stops."
     )
+    outbox_kafka_max_size: int | None = setting(
+        "OUTBOX_KAFKA_MAX_SIZE",
+        kinds.size(),
+        "",
+        "What of it may wait for Kafka; beyond, polls are kept for S3 alone. By default seven eighths of "
+        "OUTBOX_MAX_SIZE (below 1MiB all of it).",
+        example="3GiB",
+    )
+    outbox_s3_max_size: int | None = setting(
+        "OUTBOX_S3_MAX_SIZE",
+        kinds.size(),
+        "",
+        "What of it may wait for S3; beyond, polls are kept for Kafka alone, and the lake lacks them. By default as "
+        "for Kafka.",
+        example="3GiB",
+    )
     statistics_every: int = setting(
         "STATISTICS_EVERY", kinds.whole(1, 1_000_000), "60", "Polls between two lines of statistics."
     )

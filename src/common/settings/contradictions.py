@@ -41,6 +41,13 @@ def _lines(settings: Sections) -> list[str]:
         faults.append("KAFKA_TOPIC_MIN_INSYNC is larger than KAFKA_TOPIC_REPLICATION, so nothing could ever be written")
     if (upstreams.coingecko_plan == "keyless") == bool(upstreams.coingecko_api_key):
         faults.append("COINGECKO_API_KEY needs COINGECKO_PLAN=demo or pro, and these need a key")
+    poller = settings.poller
+    for name, room in (
+        ("OUTBOX_KAFKA_MAX_SIZE", poller.outbox_kafka_max_size),
+        ("OUTBOX_S3_MAX_SIZE", poller.outbox_s3_max_size),
+    ):
+        if room is not None and room > poller.outbox_max_size:
+            faults.append(f"{name} is larger than OUTBOX_MAX_SIZE, which bounds what waits for Kafka and S3 together")
     for name, file in (
         ("KAFKA_SSL_CAFILE", kafka.ssl_cafile),
         ("KAFKA_SSL_CERTFILE", kafka.ssl_certfile),

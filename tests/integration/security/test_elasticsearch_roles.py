@@ -159,7 +159,11 @@ def test_retention_removes_indices_and_cannot_write_or_remove_single_documents(
     settings = doors.settings(elastic="crypto_retention").elasticsearch
     with closing(Documents(settings, lambda: elastic.client(settings))) as documents:
         assert set(documents.indices()) >= {OLD, THIS_MONTH}
-        documents.refresh()
+        documents.refresh(THIS_MONTH)
+        assert sum(documents.counts(None, None, THIS_MONTH).values()) == documents.count(THIS_MONTH) > 0
+        now_ms = SystemClock().now_ms()
+        span = Span(now_ms - 86_400_000, now_ms + 86_400_000)
+        assert [name for _, name in documents.ids("door", span, THIS_MONTH)] == [a_document]
         assert documents.count(OLD) == 0
         documents.delete(OLD)
         assert OLD not in documents.indices()

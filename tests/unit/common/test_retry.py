@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cryptoproxy.common.retry import CAP_SECONDS, Backoff
+from cryptoproxy.common.errors import OperatorError, TransientError
+from cryptoproxy.common.retry import CAP_SECONDS, Backoff, Patience, at_once
 
 seconds = st.floats(0.05, 1000)
 
@@ -53,3 +57,43 @@ def test_success_begins_anew() -> None:
         backoff.next()
     backoff.reset()
     assert backoff.next() == 0.5
+
+
+def failing(*errors: Exception) -> Callable[[], str]:
+    left = list(errors)
+
+    def ask() -> str:
+        if left:
+            raise left.pop(0)
+        return "an answer"
+
+    return ask
+
+
+def test_a_command_waits_for_what_is_away_and_says_what(caplog: pytest.LogCaptureFixture) -> None:
+    waits: list[float] = []
+    patience = Patience("S3", waits.append)
+    with caplog.at_level(logging.INFO):
+        assert patience(failing(*[TransientError("the bucket does not answer")] * 3)) == "an answer"
+    assert len(waits) == 3
+    assert waits == sorted(waits)
+    assert caplog.messages == [
+        "waits for S3: the bucket does not answer",
+        "S3 answers again, after 3 tries that failed",
+    ]
+
+
+def test_what_the_other_side_asks_for_is_waited() -> None:
+    waits: list[float] = []
+    Patience("S3", waits.append)(failing(TransientError("slow down", retry_after=9)))
+    assert waits == [9]
+
+
+def test_what_only_a_person_can_mend_is_no_matter_of_patience() -> None:
+    with pytest.raises(OperatorError):
+        Patience("S3", lambda _: None)(failing(TransientError("away"), OperatorError("no rights", remedy="give them")))
+
+
+def test_a_loop_that_decides_itself_is_told_at_once() -> None:
+    with pytest.raises(TransientError):
+        at_once(failing(TransientError("away")))

@@ -107,7 +107,7 @@ class Bucket:
         self.objects: dict[str, bytes] = {}
         self.put: list[str] = []
 
-    def put_object(self, *, Bucket: str, Key: str, Body: bytes) -> None:  # noqa: N803 - boto3's words
+    def put_object(self, *, Bucket: str, Key: str, Body: bytes, ContentMD5: str) -> None:  # noqa: N803 - boto3's words
         if self.error is not None:
             raise self.error
         self.put.append(Key)
