@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,10 @@ import click
 from kafka import errors as kafka_errors
 
 from cryptoproxy.common.clients import kafka as kafka_client
+from cryptoproxy.common.clients.unpacking import UnreadRecord
 from cryptoproxy.common.start import load_settings
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 @click.command()
@@ -25,12 +29,18 @@ def tail(env_file: Path, from_beginning: bool, count: int | None, topic: str | N
         consumer = kafka_client.consumer(
             kafka, topic or kafka.topic, group_id=None, auto_offset_reset="earliest" if from_beginning else "latest"
         )
+        try:
+            _print(consumer, count, show_key)
+        finally:
+            consumer.close()
     except kafka_errors.KafkaError as error:
         raise kafka_client.meaning(error, kafka) from error
-    try:
-        _print(consumer, count, show_key)
-    finally:
-        consumer.close()
+
+
+def printable(text: str) -> str:
+    """Anybody's text for a terminal: on one line, nothing in it that moves the cursor or cannot be encoded; and what
+    was JSON is the same JSON."""
+    return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _print(consumer: Any, count: int | None, show_key: bool) -> None:
@@ -41,5 +51,8 @@ def _print(consumer: Any, count: int | None, show_key: bool) -> None:
                 if printed == count:
                     return
                 where = f"{record.partition}:{record.offset} {(record.key or b'').decode(errors='replace')} "
-                click.echo((where if show_key else "") + (record.value or b"").decode(errors="replace"))
+                text = (
+                    record.why if isinstance(record, UnreadRecord) else (record.value or b"").decode(errors="replace")
+                )
+                click.echo(printable((where if show_key else "") + text))
                 printed += 1

@@ -25,7 +25,6 @@ from cryptoproxy.consumer.fetching import fetch_without_waiting_for_others
 from cryptoproxy.consumer.indexer import Indexer
 from cryptoproxy.consumer.indices import Indices
 from cryptoproxy.consumer.pipeline import Pipeline
-from cryptoproxy.consumer.unpacking import unpack_fast
 
 DEAD_LETTER_BYTES = 64 * 1024 * 1024
 """Larger than any record a topic takes: what could be consumed can be set aside."""
@@ -74,7 +73,7 @@ def _consumer(settings: Settings) -> Any:
         # New partitions, and a topic made again, are seen after so long.
         metadata_max_age_ms=10_000,
     )
-    return unpack_fast(fetch_without_waiting_for_others(consumer))
+    return fetch_without_waiting_for_others(consumer)
 
 
 def service(settings: Settings) -> Service:
