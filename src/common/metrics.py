@@ -91,5 +91,8 @@ class IndexerMetrics:
         self.last_slot = gauge("last_indexed_slot_timestamp_seconds", "Newest slot written", "source")
         self.in_flight = gauge("bulk_in_flight", "Batches under way: bulk requests, and the one that is read ahead")
         self.paused = gauge("indexer_paused", "1 while consuming is paused for a reason that /readyz names")
-        self.gap = counter("offset_gap_records", "Records that retention removed before they were read")
+        self.gap = counter(
+            "offset_gap_records",
+            "Records that were removed before they were read, by retention, compaction or with their topic",
+        )
         self.commits = counter("offset_commits", "Offset commits", "outcome")
