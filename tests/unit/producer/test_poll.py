@@ -10,7 +10,7 @@ from cryptoproxy.common.errors import OperatorError, TransientError
 from cryptoproxy.common.record.contract import MAX_RECORD_BYTES
 from cryptoproxy.producer.fetch import ClockError
 from cryptoproxy.producer.poll import Polled, PollOnce, SlotMissedError
-from cryptoproxy.producer.sources.base import Answer, BannedError, Call
+from cryptoproxy.producer.sources.base import Answer, BannedError, Call, RefusedError
 from tests.unit.producer.budget.hand_clock import HandClock
 from tests.unit.producer.fakes import FakeBudget, FakeSource, FakeUpstream, HandLoop, Metrics, Step
 
@@ -151,35 +151,98 @@ def test_a_budget_that_grants_nothing_within_the_slot_misses_it_at_once() -> Non
     assert asked.loop.waits == []
 
 
+def test_the_few_tries_that_a_budget_has_are_spread_over_the_slot() -> None:
+    asked = Asked(*[TransientError("502")] * 1000)
+    asked.budget.left_for_retries = 3
+    error = asked.missed()
+    assert (error.reason, str(error)) == ("failed", "502")
+    assert asked.budget.taken == 4
+    assert [round(wait) for wait in asked.loop.waits] == [6, 13, 30]
+
+
+def test_five_bad_seconds_do_not_cost_the_slot_of_a_small_budget() -> None:
+    asked = Asked()
+    asked.budget.left_for_retries = 3
+
+    def answer() -> object:
+        return PAGE if asked.seconds > 5 else TransientError("502")
+
+    asked.upstream.steps = [answer] * 10
+    assert asked.poll().records == 2
+    assert asked.seconds < 15
+
+
+def test_a_budget_that_has_nothing_for_retries_gives_up_with_the_real_error() -> None:
+    asked = Asked(TransientError("502"), PAGE)
+    asked.budget.left_for_retries = 0
+    assert str(asked.missed()) == "502"
+    assert asked.budget.taken == 1
+
+
+def test_of_a_poll_of_many_pages_the_spare_calls_are_counted_not_the_tries() -> None:
+    asked = Asked(b"a:1", *[TransientError("502")] * 1000, source=FakeSource(pages=3))
+    asked.budget.left_for_retries = 2
+    asked.missed()
+    assert len(asked.upstream.asked) == 4, "pages 1 and 2, and page 2 twice more"
+
+
+def test_each_attempt_that_failed_is_said_with_its_cause_but_not_again_and_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    asked = Asked(*[TransientError("Could not resolve host")] * 1000)
+    asked.missed()
+    lines = [text for text in caplog.messages if "Could not resolve host; tried again in" in text]
+    assert 2 <= len(lines) <= 7
+    assert lines[0].startswith("coingecko: ")
+
+
+def test_where_attempts_that_failed_have_used_the_budget_up_their_cause_is_told() -> None:
+    asked = Asked(TransientError("Could not resolve host"), PAGE)
+    asked.budget.left_for_retries = 0
+    asked.missed()
+    asked.budget.waits = [75.0]
+    error = asked.missed()
+    assert error.reason == "failed"
+    assert str(error) == "Could not resolve host; the next call is granted in 75 s"
+    asked.budget.waits = []
+    asked.poll()
+    asked.budget.waits = [75.0]
+    assert asked.missed().reason == "budget", "the attempt before has worked, so now it is the budget"
+
+
 def test_retry_after_within_the_slot_is_obeyed_and_the_slot_saved() -> None:
-    source = FakeSource(refusals={429: TransientError("429", retry_after=20)})
+    source = FakeSource(refusals={429: RefusedError("429", retry_after=20)})
     asked = Asked(Answer(429, {}, b""), PAGE, source=source)
     assert asked.poll().records == 2
     assert asked.budget.bans == [(20, "429")]
+    assert asked.budget.least == 60
+    assert asked.budget.answers == 1
     assert asked.seconds > 20
 
 
 def test_retry_after_beyond_the_slot_misses_it_and_holds_for_the_next_ones() -> None:
-    source = FakeSource(refusals={429: TransientError("429", retry_after=90)})
+    source = FakeSource(refusals={429: RefusedError("429", retry_after=90)})
     asked = Asked(Answer(429, {}, b""), PAGE, source=source)
     error = asked.missed()
     assert error.reason == "banned"
-    assert "asked us to wait" in str(error)
+    assert "coingecko asked us to wait (429); the next call is granted in 90 s" in str(error)
     assert asked.budget.bans == [(90, "429")]
     assert len(asked.upstream.asked) == 1
 
 
-def test_a_429_that_names_no_time_is_no_ban() -> None:
-    source = FakeSource(refusals={429: TransientError("429")})
-    asked = Asked(Answer(429, {}, b""), PAGE, source=source)
+def test_a_busy_server_that_names_a_time_is_waited_for_and_is_no_refusal() -> None:
+    source = FakeSource(refusals={503: TransientError("503", retry_after=7)})
+    asked = Asked(Answer(503, {}, b""), PAGE, source=source)
     assert asked.poll().records == 2
-    assert asked.budget.bans == []
+    assert (asked.budget.bans, asked.budget.least) == ([(7, "503")], 0)
 
 
 def test_a_ban_ends_the_poll_at_once() -> None:
     source = FakeSource(refusals={418: BannedError("418", retry_after=120)})
     asked = Asked(Answer(418, {}, b""), PAGE, source=source)
-    assert asked.missed().reason == "banned"
+    error = asked.missed()
+    assert error.reason == "banned"
+    assert "asked us to wait (418)" in str(error)
     assert asked.budget.bans == [(120, "418")]
     assert len(asked.upstream.asked) == 1
 
