@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 import zlib
 from concurrent.futures import Future
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 
 import requests
 import urllib3
 
 from cryptoproxy.common.errors import OperatorError, TransientError
 from cryptoproxy.producer.sources.base import Answer, Call
+
+log = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
 MAX_CLOCK_OFFSET_SECONDS = 30.0
@@ -56,8 +60,13 @@ class Fetcher:
         if len(self._hanging) >= MAX_HANGING:
             raise TransientError(f"{host}: {MAX_HANGING} requests that were given up still hang")
         answer: Future[Answer] = Future()
+        refusals: list[Answer] = []
         thread = threading.Thread(
-            target=_fetch, args=(answer, self._session, call, host, timeout), name=f"fetch {host}", daemon=True
+            target=_fetch,
+            args=(answer, refusals, self._session, call),
+            kwargs={"host": host, "timeout": timeout},
+            name=f"fetch {host}",
+            daemon=True,
         )
         thread.start()
         try:
@@ -65,6 +74,8 @@ class Fetcher:
         except TimeoutError as error:
             self._hanging.append(thread)
             self._session = _session()  # the thread that hangs keeps the other
+            if refusals:
+                return refusals[0]
             raise TransientError(f"{host} did not answer within {timeout:.1f} s") from error
 
     def close(self) -> None:
@@ -84,14 +95,20 @@ def _session() -> requests.Session:
     return session
 
 
-def _fetch(answer: Future[Answer], session: requests.Session, call: Call, host: str, timeout: float) -> None:
+def _fetch(
+    answer: Future[Answer], refusals: list[Answer], session: requests.Session, call: Call, *, host: str, timeout: float
+) -> None:
     try:
-        answer.set_result(_get(session, call, host, timeout))
+        answer.set_result(_get(session, call, host, timeout, refusals))
     except BaseException as error:  # noqa: BLE001 - for the thread that waits for it
         answer.set_exception(error)
 
 
-def _get(session: requests.Session, call: Call, host: str, timeout: float) -> Answer:
+def _get(session: requests.Session, call: Call, host: str, timeout: float, refusals: list[Answer]) -> Answer:
+    """
+    Args:
+        refusals: holds a refusal by its head alone as soon as that is there.
+    """
     begun = time.monotonic()
     deadline = begun + timeout
     try:
@@ -103,14 +120,40 @@ def _get(session: requests.Session, call: Call, host: str, timeout: float) -> An
             stream=True,
             allow_redirects=False,
         ) as response:
-            body = _body(response, deadline, host)
             headers = {name.lower(): value for name, value in response.headers.items()}
+            encoding = headers.get("content-encoding", "")
+            if response.status_code == HTTPStatus.OK:
+                body = _unpacked(_body(response, deadline, host), encoding, host)
+            else:
+                refusals.append(Answer(response.status_code, headers, b""))
+                body = _words_of_a_refusal(response, encoding, deadline)
     except requests.Timeout as error:
         raise TransientError(f"{host} did not answer within {timeout:.1f} s") from error
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
         raise TransientError(f"{host}: {_words(error)}") from error
     seconds = time.monotonic() - begun
-    return Answer(response.status_code, headers, _unpacked(body, headers.get("content-encoding", ""), host), seconds)
+    return Answer(response.status_code, headers, body, seconds)
+
+
+def _words_of_a_refusal(response: requests.Response, encoding: str, deadline: float) -> bytes:
+    """What can be had of its body. Status and headers count without it: a ban is a ban however its words are cut or
+    packed."""
+    body = b""
+    try:
+        while len(body) < _CHUNK and time.monotonic() < deadline:
+            if not (chunk := response.raw.read1(_CHUNK, decode_content=False)):
+                break
+            body += chunk
+    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+        log.debug("a refusal with status %d is cut: %s", response.status_code, _words(error))
+    if encoding.lower() in ("", "identity"):
+        return body
+    for bits in (16 + zlib.MAX_WBITS, zlib.MAX_WBITS, -zlib.MAX_WBITS):  # gzip, zlib, and what some call deflate
+        try:
+            return zlib.decompressobj(wbits=bits).decompress(body, _CHUNK)
+        except zlib.error:
+            continue
+    return b""
 
 
 def _body(response: requests.Response, deadline: float, host: str) -> bytes:

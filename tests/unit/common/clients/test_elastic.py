@@ -59,6 +59,7 @@ def test_an_api_key_and_a_ca_are_used(options: dict[str, Any], tmp_path: Path) -
         (413, SizeError),
         (401, OperatorError),
         (403, OperatorError),
+        (408, TransientError),
         (429, TransientError),
         (500, TransientError),
         (503, TransientError),
