@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import click
@@ -24,6 +25,8 @@ from cryptoproxy.common.settings.loading import declared_in, shown
 from cryptoproxy.common.start import load_settings
 from cryptoproxy.consumer import template
 from cryptoproxy.lake.store import Store
+from cryptoproxy.producer.once import check_upstream
+from cryptoproxy.producer.planning import sources_of
 
 
 @click.command()
@@ -86,10 +89,14 @@ def _bucket(settings: Settings) -> Iterator[str]:
 
 
 @click.command()
+@click.option(
+    "--upstreams/--no-upstreams", default=True, show_default=True, help="Also ask each upstream: not where none polls."
+)
 @click.pass_obj
 @click.pass_context
-def check(context: click.Context, env_file: Path) -> None:
-    """Print the settings in force, secrets masked, and try each connection by a real write, read and delete."""
+def check(context: click.Context, env_file: Path, upstreams: bool) -> None:
+    """Print the settings in force, secrets masked; try each connection by a real write, read and delete, and each
+    upstream by one call within its budget."""
     settings = load_settings(env_file)
     for name, section in SECTIONS.items():
         click.secho(name, bold=True)
@@ -102,6 +109,11 @@ def check(context: click.Context, env_file: Path) -> None:
         _tried("Kafka", lambda: check_kafka(settings.kafka)),
         _tried("Elasticsearch", lambda: check_elasticsearch(settings.elasticsearch, now=now)),
         _tried("S3", lambda: check_s3(settings.s3)),
+        *(
+            _tried(source.upstream, partial(check_upstream, settings, source))
+            for source in {source.upstream: source for source in sources_of(settings.upstreams)}.values()
+            if upstreams
+        ),
     ]
     context.exit(0 if all(tried) else 1)
 
