@@ -101,7 +101,6 @@ def test_beside_an_active_poller_on_another_machine_it_polls_nothing_and_says_wh
         assert poller.wait_end() == 0
     finally:
         poller.close()
-    world.texts["KAFKA_PRODUCER_BATCH_INTERVAL"] = "7200"
     alone = produce(world, tmp_path, "--once")
     assert alone.returncode == 0, alone.stderr.decode()
     assert len(upstream.ledger) == asked + 1
