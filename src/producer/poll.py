@@ -197,6 +197,9 @@ class PollOnce:
             raise SlotMissedError("late", f"the slot was over before {self._source.upstream} could be asked")
         try:
             answer = self._checked(call, min(self._timeout, left))
+        except BannedError as error:
+            self._trouble = error
+            raise self._not_granted(self._budget.ban_ends_in()) from error
         except TransientError as error:
             self._trouble = error
             raise
@@ -219,8 +222,6 @@ class PollOnce:
             if error.retry_after:
                 least = error.least if isinstance(error, RefusedError) else 0.0
                 self._budget.ban(error.retry_after, str(error), least=least)
-            if isinstance(error, BannedError):
-                raise self._not_granted(self._budget.ban_ends_in()) from error
             raise
         self._budget.answered()
         check_clock(answer, now_ms=now_ms)
