@@ -72,6 +72,13 @@ def test_a_scripted_ban_has_the_recorded_words(http, sandbox, clock):
     assert answer.headers["Retry-After"] == "120"
 
 
+def test_a_scripted_ban_tells_the_same_end_in_header_and_words(http, sandbox, clock):
+    sandbox.script.add(Rule(path="^/binance/", status=418, retry_after=3))
+    answer = http.get(sandbox.url + TICKER)
+    assert answer.headers["Retry-After"] == "3"
+    assert f"banned until {clock.now_ms() + 3_000}." in answer.json()["msg"]
+
+
 def test_retry_after_may_be_a_date(http, sandbox, clock):
     sandbox.script.add(Rule(status=429, retry_after=90, retry_after_date=True))
     answer = http.get(sandbox.url + PING)
