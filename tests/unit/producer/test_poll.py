@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+from pathlib import Path
 
 import pytest
 
 from cryptoproxy.common.errors import OperatorError, TransientError
 from cryptoproxy.common.record.contract import MAX_RECORD_BYTES
+from cryptoproxy.common.settings.catalogue import Upstreams
+from cryptoproxy.common.settings.loading import load_section
+from cryptoproxy.producer.budget import Budget, limits_of
 from cryptoproxy.producer.fetch import ClockError
 from cryptoproxy.producer.poll import Polled, PollOnce, SlotMissedError
-from cryptoproxy.producer.sources.base import Answer, BannedError, Call, RefusedError
+from cryptoproxy.producer.sources.base import Answer, BannedError, Call, RefusedError, Source
+from cryptoproxy.producer.sources.binance import Binance
+from cryptoproxy.producer.sources.bybit import Bybit
+from cryptoproxy.producer.sources.coingecko import CoinGecko
 from tests.unit.producer.budget.hand_clock import HandClock
 from tests.unit.producer.fakes import FakeBudget, FakeSource, FakeUpstream, HandLoop, Metrics, Step
 
@@ -312,3 +320,42 @@ def test_one_call_by_itself_has_the_same_rules() -> None:
     assert answer.body == PAGE
     assert asked.loop.waits == [3.0]
     assert asked.budget.taken == 1
+
+
+REFUSALS = [
+    (Binance(), Answer(429, {}, b'{"code":-1003,"msg":"Too many requests."}')),
+    (Binance(), Answer(202, {"x-amzn-waf-action": "challenge"}, b"")),
+    (CoinGecko(), Answer(429, {"retry-after": "0"}, b"Throttled")),
+    (CoinGecko(), Answer(429, {"retry-after": "1"}, b"Throttled")),
+    (Bybit("linear"), Answer(200, {}, b'{"retCode":10006,"retMsg":"Too many visits!"}')),
+    (Bybit("linear"), Answer(405, {"content-type": "text/html"}, b"<html><title>Human Verification</title>")),
+]
+
+
+@pytest.mark.parametrize("interval", [5, 60, 300])
+@pytest.mark.parametrize(("source", "refusal"), REFUSALS)
+def test_an_upstream_that_refuses_for_hours_is_asked_less_and_less_and_never_more_often_than_one_that_serves(
+    source: Source, refusal: Answer, interval: int, tmp_path: Path
+) -> None:
+    clock = HandClock()
+    loop, begun = HandLoop(clock), clock.monotonic()
+    budget = Budget(
+        limits_of(Upstreams(**load_section(Upstreams, {}, [])))[source.upstream], tmp_path, clock=clock, boot="boot"
+    )
+    asked: list[float] = []
+
+    def get(call: Call, *, timeout: float) -> Answer:
+        asked.append(clock.monotonic() - begun)
+        return refusal
+
+    once = PollOnce(source, budget=budget, get=get, clock=clock, metrics=Metrics(), timeout=10)
+    while clock.monotonic() - begun < 3 * 3600:
+        slot_ms = clock.now_ms() // (interval * 1000) * interval * 1000
+        with pytest.raises(SlotMissedError):
+            once.poll(slot_ms, slot_ms + interval * 1000, loop.wait)
+        clock.turn((slot_ms + interval * 1000 - clock.now_ms()) / 1000)
+    gaps = [after - before for before, after in itertools.pairwise(asked)]
+    told = refusal.headers.get("retry-after") == "1" or refusal.status == 200
+    assert all(gap >= 60 for gap in gaps[1 if told else 0 :])
+    assert gaps[-1] >= 900
+    assert len(asked) < 25
