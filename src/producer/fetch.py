@@ -126,7 +126,7 @@ def _get(session: requests.Session, call: Call, host: str, timeout: float, refus
                 body = _unpacked(_body(response, deadline, host), encoding, host)
             else:
                 refusals.append(Answer(response.status_code, headers, b""))
-                body = _words_of_a_refusal(response, encoding, deadline)
+                body = _words_of_a_refusal(response.raw, encoding, deadline)
     except requests.Timeout as error:
         raise TransientError(f"{host} did not answer within {timeout:.1f} s") from error
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
@@ -135,17 +135,17 @@ def _get(session: requests.Session, call: Call, host: str, timeout: float, refus
     return Answer(response.status_code, headers, body, seconds)
 
 
-def _words_of_a_refusal(response: requests.Response, encoding: str, deadline: float) -> bytes:
+def _words_of_a_refusal(response: urllib3.BaseHTTPResponse, encoding: str, deadline: float) -> bytes:
     """What can be had of its body. Status and headers count without it: a ban is a ban however its words are cut or
     packed."""
     body = b""
     try:
         while len(body) < _CHUNK and time.monotonic() < deadline:
-            if not (chunk := response.raw.read1(_CHUNK, decode_content=False)):
+            if not (chunk := response.read1(_CHUNK, decode_content=False)):
                 break
             body += chunk
-    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-        log.debug("a refusal with status %d is cut: %s", response.status_code, _words(error))
+    except (urllib3.exceptions.HTTPError, OSError) as error:
+        log.debug("a refusal with status %d is cut: %s", response.status, error)
     if encoding.lower() in ("", "identity"):
         return body
     for bits in (16 + zlib.MAX_WBITS, zlib.MAX_WBITS, -zlib.MAX_WBITS):  # gzip, zlib, and what some call deflate

@@ -100,7 +100,7 @@ class PollOnce:
         self._metrics = metrics
         self._timeout = timeout
         self._limited = Limited(log, seconds=10, clock=clock.monotonic)
-        self._trouble: TransientError | None = None
+        self._trouble: BaseException | None = None
         """What the last attempt failed of; None since one has worked."""
         self._sent = 0
         """What the attempts of the present poll have cost."""
@@ -123,7 +123,7 @@ class PollOnce:
             retry=tenacity.retry_if_exception(_worth_another_try),
             wait=lambda _: max(backoff.next(), self._pause(answers, end)),
             stop=lambda state: state.upcoming_sleep >= end.left(),
-            before_sleep=lambda state: self._say(state.upcoming_sleep),
+            before_sleep=self._say,
             sleep=lambda seconds: _wait(wait, seconds),
             reraise=True,
         )
@@ -132,6 +132,7 @@ class PollOnce:
         except SlotMissedError:
             raise
         except TransientError as error:
+            self._trouble = error
             raise SlotMissedError("failed", str(error)) from error
         self._trouble = None
         content, refused = _encoded(poll)
@@ -154,9 +155,8 @@ class PollOnce:
         bodies = [answers[number].body for number in sorted(answers)]
         try:
             return self._source.read(bodies, slot_ms=slot_ms, fetched_at_ms=fetched_at_ms), arrived
-        except TransientError as error:
+        except TransientError:
             answers.clear()  # not what the upstream speaks: all of it again
-            self._trouble = error
             raise
 
     def _pause(self, answers: dict[int, Answer], end: _End) -> float:
@@ -171,9 +171,12 @@ class PollOnce:
         tries = spare // max(missing) + 1
         return SPREAD * end.left() / float(2 ** min(tries, 30) - 1)
 
-    def _say(self, seconds: float) -> None:
+    def _say(self, state: tenacity.RetryCallState) -> None:
         """One line for each attempt that failed and is followed by another, but not many."""
-        self._limited.warning("failed", f"{self._source.name}: {self._trouble}; tried again in {seconds:.1f} s")
+        self._trouble = state.outcome.exception() if state.outcome else None
+        self._limited.warning(
+            "failed", f"{self._source.name}: {self._trouble}; tried again in {state.upcoming_sleep:.1f} s"
+        )
 
     def ask(self, call: Call, end_ms: int, wait: Wait) -> Answer:
         """One attempt at one call, counted before it is sent.
@@ -200,9 +203,6 @@ class PollOnce:
         except BannedError as error:
             self._trouble = error
             raise self._not_granted(self._budget.ban_ends_in()) from error
-        except TransientError as error:
-            self._trouble = error
-            raise
         if end.left() < 0:
             raise SlotMissedError("late", f"{self._source.upstream} answered {-end.left():.1f} s after the slot's end")
         return answer
