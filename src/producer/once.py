@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 DELIVER_SECONDS = 60.0
 SLOT_SECONDS = 60.0
 """How long one source may take, retries and waits for its budget included."""
-_MISSING = frozenset({"absent", "short"})
+_MISSING = frozenset({"absent", "short", "no_quote"})
 """Reasons of a rejection that make the exit code 1: what was asked for did not come."""
 _SAID = 20
 

@@ -71,7 +71,7 @@ def run_once(texts: dict[str, str]) -> Callable[..., int]:
         poller.publisher.run = delivers(poller, "kafka") if kafka else idles  # type: ignore[method-assign]
         poller.archiver.run = delivers(poller, "s3") if s3 else idles  # type: ignore[method-assign]
         change(poller)
-        return Once(poller, deliver_seconds=0.5).run()
+        return Once(poller, deliver_seconds=120 if kafka and s3 else 0.5).run()
 
     return run
 
@@ -192,6 +192,23 @@ def test_a_named_asset_that_is_not_there_is_said_and_1_though_the_others_are_del
     assert "coingecko: no records: 2 absent" in caplog.text
     for source in ("coingecko", "binance", "bybit-linear"):
         assert f"1 records fetched from {source} for " in caplog.text
+
+
+def test_pairs_whose_quote_only_the_list_tells_are_not_kept_without_it_and_are_the_next_time(
+    run_once: Callable[..., int], texts: dict[str, str], sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    texts |= {"SOURCES": "binance", "BINANCE_SYMBOLS": "*", "BINANCE_INTERVAL": "0.1"}
+    rule = Rule(path="/binance/api/v3/exchangeInfo", status=503)
+    sandbox.script.add(rule)
+    assert run_once() == 1
+    assert "binance: no records: " in caplog.text
+    assert "is no record (no_quote)" in caplog.text
+    sandbox.script.clear()
+    assert run_once() == 0
+    caplog.clear()
+    sandbox.script.add(rule)
+    assert run_once() == 0, "what the list told is on disk"
+    assert "no_quote" not in caplog.text
 
 
 def test_a_symbol_that_one_market_of_bybit_has_is_not_absent_in_the_others(
