@@ -14,7 +14,7 @@ from cryptoproxy.producer.budget import Budget, demand_of, limits_of, plan
 from cryptoproxy.producer.capacity import Capacity
 from cryptoproxy.producer.sources import SOURCES, SourceConfig
 from cryptoproxy.producer.sources.base import Source
-from cryptoproxy.producer.sources.bybit import Api, Names
+from cryptoproxy.producer.sources.bybit import Api, NamedSymbols
 from cryptoproxy.producer.sources.coingecko_calls import Plan
 from cryptoproxy.producer.statistics import Quota
 
@@ -36,7 +36,7 @@ def sources_of(upstreams: Upstreams) -> list[Source]:
         binance_symbols=_unless_all(upstreams.binance_symbols),
         bybit_base_url=upstreams.bybit_base_url,
         bybit_symbols=bybit_symbols,
-        bybit_names=Names(bybit_symbols, bybit_markets),
+        bybit_names=NamedSymbols(bybit_symbols, bybit_markets),
         bybit_api=Api(upstreams.bybit_api),
     )
     return [SOURCES[name].build(config) for name in upstreams.sources]

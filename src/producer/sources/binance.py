@@ -14,7 +14,7 @@ import msgspec
 from cryptoproxy.common.errors import SettingsError, TransientError
 from cryptoproxy.producer.sources import binance_refusals, quotes
 from cryptoproxy.producer.sources.base import Answer, Call, Poll, RephrasedError
-from cryptoproxy.producer.sources.binance_symbols import BinanceSymbols, Names, symbols_parameter
+from cryptoproxy.producer.sources.binance_symbols import BinanceSymbols, NamedPairs, symbols_parameter
 from cryptoproxy.producer.sources.gathering import Doubt, Gathering, usable_id
 from cryptoproxy.producer.sources.numbers import Number, Whole
 from cryptoproxy.producer.sources.rows import RowReader
@@ -75,7 +75,7 @@ class Binance:
         wanted = tuple(dict.fromkeys(symbol.upper() for symbol in symbols))
         self._wanted = frozenset(wanted)
         self._quotes = quotes.Quotes(quotes.of_binance)
-        self._names = Names(wanted if len(wanted) <= MAX_NAMED else ())
+        self._names = NamedPairs(wanted if len(wanted) <= MAX_NAMED else ())
         self._doubt = Doubt()
         base_url = base_url.rstrip("/")
         self.symbol_list = BinanceSymbols(base_url, self._names, self._quotes)

@@ -32,7 +32,7 @@ def symbols_parameter(symbols: Sequence[str]) -> dict[str, str]:
     return {"symbols": msgspec.json.encode(symbols).decode()} if symbols else {}
 
 
-class Names:
+class NamedPairs:
     """The pairs asked for by name. Binance refuses a whole call for one that it does not know, and does not say which;
     so the whole market is asked then, once, and from then on only for those that are there. All are tried again when
     the list of symbols is read anew.
@@ -74,7 +74,7 @@ class Names:
 class BinanceSymbols:
     """The :class:`SymbolList` of Binance: one call, no pages."""
 
-    def __init__(self, base_url: str, names: Names, quotes: Quotes) -> None:
+    def __init__(self, base_url: str, names: NamedPairs, quotes: Quotes) -> None:
         self._url = f"{base_url}/api/v3/exchangeInfo"
         self._names = names
         self.quotes = quotes

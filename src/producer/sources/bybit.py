@@ -51,7 +51,7 @@ _RULES = {
 }
 
 
-class Names:
+class NamedSymbols:
     """BYBIT_SYMBOLS over all markets that are polled: ``BTCUSD`` is not a linear contract, and yet no wrong name.
 
     Args:
@@ -90,7 +90,7 @@ class Bybit:
         *,
         base_url: str = BASE_URL,
         symbols: Sequence[str] = (),
-        names: Names | None = None,
+        names: NamedSymbols | None = None,
         api: Api | str = Api.V5,
     ) -> None:
         self._market, self._api = Market(market), Api(api)
@@ -100,7 +100,7 @@ class Bybit:
         if faults:
             raise SettingsError(faults)
         self.name = f"bybit-{self._market}"
-        self._names = names or Names(symbols, [self._market])
+        self._names = names or NamedSymbols(symbols, [self._market])
         self._wanted = self._names.wanted
         self._doubt = Doubt()
         self._quotes = quotes.Quotes(_RULES[self._market])

@@ -9,7 +9,7 @@ import pytest
 
 from cryptoproxy.common.errors import SettingsError, TransientError
 from cryptoproxy.common.record import Record, encode
-from cryptoproxy.producer.sources.bybit import Bybit, Names
+from cryptoproxy.producer.sources.bybit import Bybit, NamedSymbols
 
 
 def v5(*rows: object, category: str = "linear", time: object = 1677515084284) -> bytes:
@@ -311,7 +311,7 @@ def test_a_named_symbol_that_is_delisted_is_told(read, reasons):
 
 
 def test_a_named_symbol_is_absent_when_no_market_that_is_polled_has_it(read, reasons):
-    names = Names(["BTCUSDT", "BTCUSD", "GONE"], ["linear", "inverse"])
+    names = NamedSymbols(["BTCUSDT", "BTCUSD", "GONE"], ["linear", "inverse"])
     linear, inverse = Bybit("linear", names=names), Bybit("inverse", names=names)
     assert reasons(read(linear, v5(row("BTCUSDT")))) == [], "the other market was not asked yet"
     inverse_rows = v5(row("BTCUSD"), category="inverse")
