@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 FRESH_SECONDS = 86_400.0
 AGAIN_SECONDS = 600.0
 WAITED_FOR_SECONDS = 10.0
-"""Between two attempts while symbols wait for the list; six times as long after one that failed."""
+"""Between two attempts while symbols wait for the list; six times as long after one that did not help them."""
 FIRST_WAIT_SECONDS = 20.0
 _ATTEMPT_MS = 60_000
 _LOOK_SECONDS = 0.1
@@ -84,7 +84,7 @@ class SymbolLists:
                 if due and loop.running and self._may_poll():
                     loaded = self._load(name, loop)
                     self._due[name] = now + (FRESH_SECONDS if loaded else AGAIN_SECONDS)
-                    self._soon[name] = now + WAITED_FOR_SECONDS * (1 if loaded else 6)
+                    self._soon[name] = now + WAITED_FOR_SECONDS * (6 if symbols.quotes.waiting else 1)
                     self._tried[name].set()
             self.save()
             loop.wait(1.0)
@@ -107,13 +107,13 @@ def load(name: str, symbols: SymbolList, ask: Callable[[Call], Answer]) -> bool:
     come: what waits for it is settled then as well."""
     quotes = symbols.quotes
     waiting = frozenset(quotes.waiting)
-    loaded = False
+    loaded, odd = False, set[str]()
     try:
         try:
             count = _load(symbols, ask)
         except RephrasedError:
             count = _load(symbols, ask)
-        loaded = True
+        loaded, odd = True, {row.asset_id for row in symbols.rejected}
         unread = f"; {len(symbols.rejected)} rows of its list cannot be read" if symbols.rejected else ""
         log.info("%s: quotes of %d symbols known%s", name, count, unread)
         RejectedLog(f"{name}: the list of symbols", most=_SAID).say(symbols.rejected)
@@ -122,8 +122,9 @@ def load(name: str, symbols: SymbolList, ask: Callable[[Call], Answer]) -> bool:
         return False
     except OperatorError as error:
         log.warning("%s: no list of symbols: %s", name, error)
-    quotes.settle(waiting)
-    if untold := sorted(symbol for symbol in waiting if quotes.of(symbol) == UNKNOWN):
+    settled = waiting - odd  # what is there, but cannot be read, goes on waiting
+    quotes.settle(settled)
+    if untold := sorted(symbol for symbol in settled if quotes.of(symbol) == UNKNOWN):
         log.warning("%s: nothing tells the quote of %s: it is %s for good", name, ", ".join(untold[:_SAID]), UNKNOWN)
     return loaded
 

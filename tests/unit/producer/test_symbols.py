@@ -234,3 +234,14 @@ def test_rows_of_the_list_that_cannot_be_read_are_named(caplog: pytest.LogCaptur
         Bench(symbols, b"BTCUSD").run(2)
     assert "1 rows of its list cannot be read" in caplog.text
     assert "the list of symbols: ODDUSDT is no record (bad_row): half an emoji" in caplog.text
+
+
+def test_a_symbol_whose_row_in_the_list_cannot_be_read_goes_on_waiting() -> None:
+    symbols = FakeList()
+    symbols.rejected = [Rejected("bad_row", "DOTUSD", "half an emoji")]
+    assert symbols.quotes.of("DOTUSD") is None
+    bench = Bench(symbols, b"BTCUSD", b"BTCUSD DOTUSD")
+    bench.run(30)
+    assert (len(bench.upstream.asked), symbols.quotes.of("DOTUSD")) == (1, None)
+    bench.run(60)
+    assert symbols.quotes.of("DOTUSD") == "USD"
