@@ -60,13 +60,12 @@ class NamedSymbols:
 
     def __init__(self, wanted: Iterable[str], markets: Iterable[str]) -> None:
         self.wanted = frozenset(symbol.upper() for symbol in wanted)
-        self._found: dict[str, frozenset[str] | None] = dict.fromkeys(map(str, markets))
+        self._missing: dict[str, frozenset[str]] = dict.fromkeys(map(str, markets), frozenset())
 
-    def nowhere(self, market: str, found: Iterable[str]) -> frozenset[str]:
-        """``found`` is what ``market`` has of them. Those that no market has; none as long as one did not answer."""
-        self._found[market] = frozenset(found) & self.wanted
-        there = [each for each in self._found.values() if each is not None]
-        return self.wanted.difference(*there) if len(there) == len(self._found) else frozenset()
+    def nowhere(self, market: str, missing: Iterable[str]) -> frozenset[str]:
+        """``missing`` is what ``market`` lacks of them. What every market lacks; nothing while one has not answered."""
+        self._missing[market] = frozenset(missing)
+        return frozenset.intersection(*self._missing.values())
 
 
 class Bybit:
@@ -133,8 +132,7 @@ class Bybit:
                 raise TransientError(f"bybit answered with its market {tickers.category!r}, not {self._market}")
             gathering.reject_rows(tickers.rejected, self._wanted)
             self._take(tickers, gathering)
-        named = gathering.seen.union(row.asset_id for row in gathering.rejected)
-        nowhere = self._names.nowhere(self._market, named)
+        nowhere = self._names.nowhere(self._market, gathering.missing(self._wanted))
         if not gathering.records and not gathering.rejected:
             wanted = f"none of BYBIT_SYMBOLS ({', '.join(sorted(self._wanted))[:200]})" if self._wanted else "no rows"
             raise TransientError(f"{self.name} answered with {wanted}")

@@ -86,10 +86,15 @@ class Gathering:
         """Of an exchange's pair, whose quote is a part of the record's id."""
         self.reject("no_quote", symbol, "its quote currency is told when the list of symbols has been read anew")
 
-    def reject_absent(self, wanted: Iterable[str], detail: str) -> list[str]:
+    def missing(self, wanted: Collection[str]) -> list[str]:
         """Those of ``wanted`` that no row was about, not even a bad one."""
-        named = self.seen.union(row.asset_id for row in self.rejected)
-        absent = sorted(symbol for symbol in wanted if symbol not in named)
+        missing = [asset_id for asset_id in wanted if asset_id not in self.seen]
+        named = {row.asset_id for row in self.rejected} if missing else ()
+        return sorted(asset_id for asset_id in missing if asset_id not in named)
+
+    def reject_absent(self, wanted: Collection[str], detail: str) -> list[str]:
+        """:meth:`missing`, each of them rejected."""
+        absent = self.missing(wanted)
         for symbol in absent:
             self.reject("absent", symbol, detail)
         return absent
