@@ -198,6 +198,7 @@ def test_pairs_whose_quote_only_the_list_tells_are_not_kept_without_it_and_are_t
     run_once: Callable[..., int], texts: dict[str, str], sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     texts |= {"SOURCES": "binance", "BINANCE_SYMBOLS": "*", "BINANCE_INTERVAL": "0.1"}
+    texts["BINANCE_WEIGHT_PER_MINUTE"] = "0"  # else its plan makes slots longer
     rule = Rule(path="/binance/api/v3/exchangeInfo", status=503)
     sandbox.script.add(rule)
     assert run_once() == 1
