@@ -8,7 +8,6 @@ same cost: without it bitcoin comes rounded to whole dollars.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NoReturn
 
 import msgspec
 
@@ -111,10 +110,11 @@ class CoinGecko:
         sizes: list[int] = []
         for page, body in enumerate(bodies):
             rows, rejected = self._reader.read(body)
-            if page and 2 * sum(row.id in gathering.seen for row in rows) > len(rows):
-                self._say_repeated(bodies, page)
+            before = len(gathering.seen)
             gathering.rejected += rejected
             self._take(rows, gathering)
+            if page and 2 * (len(gathering.seen) - before) < min(len(rows), self._sizes[page]):
+                self._require_new(bodies, page)
             sizes.append(len(rows) + len(rejected))
         if not any(sizes):
             known = f"knows none of COINGECKO_IDS ({', '.join(self._ids)[:200]})"
@@ -134,12 +134,14 @@ class CoinGecko:
         for page in short:
             gathering.reject("short", f"page {page + 1}", f"{sizes[page]} of {self._sizes[page]} coins came, twice")
 
-    def _say_repeated(self, bodies: Sequence[bytes], page: int) -> NoReturn:
-        """Which of two that are the same is the wrong one, nobody knows: both are asked for again."""
+    def _require_new(self, bodies: Sequence[bytes], page: int) -> None:
+        """Half of a page, which was hardly a new coin, was on another one. Which of both is the wrong one, nobody
+        knows: they are asked for again."""
         ids = [{row.id for row in self._reader.read(body)[0]} for body in bodies[: page + 1]]
         same = [number for number, each in enumerate(ids) if each & ids[page]]
-        pages = " and ".join(str(number + 1) for number in same)
-        raise IncompleteError(f"coingecko's pages {pages} hold the same coins", pages=same)
+        if 2 * len(ids[page] & set().union(*ids[:page])) > len(ids[page]):
+            pages = " and ".join(str(number + 1) for number in same)
+            raise IncompleteError(f"coingecko's pages {pages} hold the same coins", pages=same)
 
     def _take(self, rows: list[MarketRow], gathering: Gathering) -> None:
         most = len(self._ids) or self._top_n
