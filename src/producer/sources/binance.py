@@ -130,7 +130,7 @@ class Binance:
 
     def _take(self, rows: list[TickerRow], gathering: Gathering) -> None:
         wanted = self._wanted or None
-        quote_of, records = self._quotes.of, gathering.records
+        known, quote_of, records = self._quotes.known.get, self._quotes.of, gathering.records
         for row in rows:
             symbol = row.symbol
             if wanted is not None and symbol not in wanted:
@@ -142,7 +142,7 @@ class Binance:
             price = gathering.price_of(symbol, row.last_price)
             if price is None:
                 continue
-            quote = quote_of(symbol)
+            quote = known(symbol) or quote_of(symbol)  # a call less for nearly every row
             if quote is None:
                 gathering.reject_unquoted(symbol)
                 continue
