@@ -10,6 +10,7 @@ import click
 from kafka import errors as kafka_errors
 
 from cryptoproxy.common.clients import kafka as kafka_client
+from cryptoproxy.common.clients.unpacking import UnreadRecord
 from cryptoproxy.common.errors import visible
 from cryptoproxy.common.start import load_settings
 
@@ -27,12 +28,12 @@ def tail(env_file: Path, from_beginning: bool, count: int | None, topic: str | N
         consumer = kafka_client.consumer(
             kafka, topic or kafka.topic, group_id=None, auto_offset_reset="earliest" if from_beginning else "latest"
         )
+        try:
+            _print(consumer, count, show_key)
+        finally:
+            consumer.close()
     except kafka_errors.KafkaError as error:
         raise kafka_client.meaning(error, kafka) from error
-    try:
-        _print(consumer, count, show_key)
-    finally:
-        consumer.close()
 
 
 def _print(consumer: Any, count: int | None, show_key: bool) -> None:
@@ -43,7 +44,10 @@ def _print(consumer: Any, count: int | None, show_key: bool) -> None:
                 if printed == count:
                     return
                 where = f"{record.partition}:{record.offset} {(record.key or b'').decode(errors='replace')} "
-                line = (where if show_key else "") + (record.value or b"").decode(errors="replace")
+                text = (
+                    record.why if isinstance(record, UnreadRecord) else (record.value or b"").decode(errors="replace")
+                )
+                line = (where if show_key else "") + text
                 # Anybody may write to a topic; a program behind a pipe gets it as it is.
                 click.echo(visible(line) if sys.stdout.isatty() else line)
                 printed += 1

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cryptoproxy.common.errors import OperatorError, TransientError
-from cryptoproxy.common.record import NOWHERE, Period, letter_headers
+from cryptoproxy.common.record import NOWHERE, Period, letter, letter_headers
 from cryptoproxy.consumer.batch import DeadLetter
 from cryptoproxy.consumer.dead_letter_reader import Letter, find, letter_of, parse_place
 from cryptoproxy.consumer.dead_letter_replay import Replayed, replay
@@ -150,3 +150,21 @@ def test_it_can_be_broken_off() -> None:
         abandon=abandon,
     )
     assert result == Replayed(abandoned=True)
+
+
+def test_a_letter_without_its_content_cannot_be_replayed_and_says_so() -> None:
+    headers = letter(
+        reason="too_large", error="without its 99 bytes", topic="crypto-data", now_ms=NOW_MS, key=b"k", value=b"v",
+        original=[], partition=0, offset=7, left_out=99,
+    ).headers  # fmt: skip
+    bare = letter_of(consumed(3, b"", key=None, headers=headers)._replace(topic="crypto-data.dlq"))
+    assert (bare.place, bare.original.value, bare.left_out) == ("0:7", None, 99)
+    sender = ScriptedSender()
+    result = replay(
+        [bare, *letters(value(1))],
+        delivery=delivery_of(sender), alias="crypto-prices", period=Period.MONTH, now_ms=NOW_MS,
+    )  # fmt: skip
+    assert result.indexed == 1
+    assert [(each, why) for each, why in result.still_poison] == [
+        (bare, "the letter is without its content: without its 99 bytes")
+    ]

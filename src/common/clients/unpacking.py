@@ -1,0 +1,365 @@
+"""Kafka's record batches into records, at half of the client's own cost, and whatever stands in them.
+
+kafka-python unpacks a record through a dozen calls, which was over half of the indexer's CPU (docs/performance.md).
+This reads format 2, which every broker since 0.11 writes, a batch at a time. The records are the same to the last
+field; what has another format goes the client's own way. Format: https://kafka.apache.org/documentation/#recordbatch
+
+It also goes on where the client would stop for good. A broker takes what no reader can use: names of headers that are
+no UTF-8, a few kilobytes that are gigabytes when unpacked. Such a batch has the checksum that it was sent with, so it
+would be the same each time it is fetched: its records come without content, as :class:`UnreadRecord`.
+"""
+
+from __future__ import annotations
+
+import io
+import zlib
+from functools import partial
+from typing import Any
+
+import kafka
+import lz4.frame
+import snappy
+import zstandard
+from kafka import errors as kafka_errors
+from kafka.consumer.fetcher import ConsumerRecord, Fetcher
+from kafka.record.default_records import DefaultRecordBatch
+from kafka.record.memory_records import MemoryRecords
+from kafka.record.util import decode_varint
+
+MAX_UNPACKED_BYTES = 128 * 1024 * 1024
+"""Of a batch. Twice what a dead letter may have; beyond it the process would be ended for its memory."""
+LARGE_BYTES = 8 * 1024 * 1024
+"""A `poll` takes no further batch after one of this size, however many records it asked for: ours have 256 KiB."""
+
+_CREATE_TIME = 0
+_GZIP, _SNAPPY, _LZ4, _ZSTD = 1, 2, 3, 4
+_XERIAL_MAGIC, _XERIAL_HEADER_BYTES = b"\x82SNAPPY\x00", 16
+_LZ4_MAX_RATIO = 255
+_NOT_UNPACKED = (
+    ValueError, IndexError, EOFError, RuntimeError, zlib.error, zstandard.ZstdError, snappy.UncompressError,
+)  # fmt: skip
+"""What the libraries raise for content that is not theirs; lz4's is a plain RuntimeError."""
+
+
+class UnreadRecord(ConsumerRecord):  # type: ignore[misc]
+    """A record whose content cannot be taken out of its batch: without key, value and headers. ``reason`` is a short
+    word for it, ``why`` says it."""
+
+    reason: str
+    why: str
+
+
+class KafkaConsumer(kafka.KafkaConsumer):  # type: ignore[misc]
+    """kafka-python's, whose `poll` returns the same records sooner, and knows which were missing."""
+
+    def __init__(self, *topics: str, **options: Any) -> None:
+        super().__init__(*topics, **options)
+        self.holes: dict[Any, tuple[int, int]] = {}
+        """By TopicPartition, until it is taken out: how many offsets below those that were read hold no record
+        although no transaction explains it, and the last one of them. Compaction took these."""
+        self._fetcher.PartitionRecords = partial(PartitionRecords, holes=self.holes)
+        append = self._fetcher._append
+
+        def append_unless_large(drained: Any, part: Any, wanted: int, update_offsets: bool) -> int:
+            count: int = append(drained, part, wanted, update_offsets)
+            return wanted if count and part.large else count
+
+        self._fetcher._append = append_unless_large
+
+
+class PartitionRecords(Fetcher.PartitionRecords):  # type: ignore[misc]
+    """The fetched bytes of one partition, read as they are taken. Records of aborted transactions are passed over as
+    the client does it, where ``isolation_level`` says so."""
+
+    def __init__(
+        self, fetch_offset: int, tp: Any, records: Any, *, holes: dict[Any, tuple[int, int]] | None = None, **more: Any
+    ) -> None:
+        super().__init__(fetch_offset, tp, records, **more)
+        self.large = False
+        """The records taken last are of a large batch."""
+        self._batches = records
+        self._holes = {} if holes is None else holes
+        self._opened: list[Any] = []
+        self._opened_is_large = False
+        self._at = 0
+        self._after = fetch_offset
+        """Where to go on once all that is opened is taken."""
+        self._clients_own = bool(more.get("key_deserializer") or more.get("value_deserializer")) or not _of_format_2(
+            records
+        )
+
+    def take(self, n: int | None = None) -> list[Any]:
+        """The next ``n`` records, or all; fewer before a large batch, none at the end.
+
+        Raises:
+            CorruptRecordError: a batch is not as it was sent; it is fetched again.
+        """
+        if self._clients_own:
+            own: list[Any] = super().take(n)
+            return own
+        taken: list[Any] = []
+        self.large = False
+        while self and (n is None or len(taken) < n):
+            if self._at == len(self._opened):
+                try:
+                    self._open_next()
+                except kafka_errors.CorruptRecordError:
+                    if taken:
+                        break  # these first; the next call comes to it again
+                    self.drain()
+                    raise
+                continue
+            part = self._opened[self._at : None if n is None else self._at + n - len(taken)]
+            self._at += len(part)
+            taken += part
+            self.large = self._opened_is_large
+            done = self._at == len(self._opened)
+            self.next_fetch_offset = self._after if done else part[-1].offset + 1
+            if done:
+                self._opened, self._at = [], 0  # not kept in memory until the next batch comes
+        return taken
+
+    def _open_next(self) -> None:
+        """Makes the records of the next batch, if it has any for us; at the end of all drains."""
+        self._opened, self._at = [], 0
+        batch = self._batches.next_batch()
+        if batch is None:
+            self.drain()
+            return
+        if not batch.validate_crc():
+            # Comes again at the next call, as `next_batch` has gone on already.
+            self._batches = _Broken(batch)
+            raise kafka_errors.CorruptRecordError(
+                f"a batch of {self.topic_partition} at offset {batch.base_offset} fails its checksum"
+            )
+        self.leader_epoch = batch.leader_epoch
+        self._after = batch.next_offset
+        passed_over = batch.is_control_batch or self._is_aborted(batch)
+        if not passed_over:
+            self.bytes_read += batch.size_in_bytes
+            self.records_read += batch.records_count
+            self._opened, size = unpack(batch, self.topic_partition.topic, self.topic_partition.partition)
+            self._opened_is_large = size > LARGE_BYTES
+            if batch.base_offset < self.fetch_offset:
+                self._opened = [record for record in self._opened if record.offset >= self.fetch_offset]
+        elif batch.is_control_batch and self.isolation_level and batch.has_producer_id():
+            self._end_transaction(batch)
+        if batch.base_offset > self.next_fetch_offset or batch.records_count != batch.last_offset_delta + 1:
+            until = batch.base_offset if passed_over else batch.next_offset - len(self._opened)
+            self._note_hole(until - self.next_fetch_offset, batch.last_offset)
+        if not self._opened:
+            self.next_fetch_offset = self._after
+
+    def _is_aborted(self, batch: DefaultRecordBatch) -> bool:
+        if not self.isolation_level or not batch.has_producer_id():
+            return False
+        self._consume_aborted_transactions_up_to(batch.last_offset)
+        aborted: bool = self._is_batch_aborted(batch)
+        return aborted
+
+    def _end_transaction(self, batch: DefaultRecordBatch) -> None:
+        self._consume_aborted_transactions_up_to(batch.last_offset)
+        if self._contains_abort_marker(batch):
+            self.aborted_producer_ids.discard(batch.producer_id)
+
+    def _note_hole(self, missing: int, below: int) -> None:
+        if missing > 0:
+            before, _ = self._holes.get(self.topic_partition, (0, 0))
+            self._holes[self.topic_partition] = (before + missing, below)
+
+
+class _Broken:
+    """In place of batches that came to one which is not as it was sent: that one again."""
+
+    def __init__(self, batch: DefaultRecordBatch) -> None:
+        self._batch = batch
+
+    def next_batch(self) -> DefaultRecordBatch:
+        return self._batch
+
+
+def _of_format_2(records: MemoryRecords) -> bool:
+    """A log's older formats come before its newer ones, so the first batch tells."""
+    first = records._next_slice
+    return first is None or first[MemoryRecords.MAGIC_OFFSET] == 2
+
+
+def unpack(batch: DefaultRecordBatch, topic: str, partition: int) -> tuple[list[Any], int]:
+    """The ConsumerRecords of one batch, whose checksum was compared, and how many bytes they are unpacked. Where it is
+    no batch of records, or too large, each offset of it is an :class:`UnreadRecord`."""
+    try:
+        buffer, at = _content(batch)
+    except _TooLargeError as error:
+        return _unread(batch, topic, partition, "too_large", str(error)), 0
+    except _NOT_UNPACKED as error:
+        return _unread(batch, topic, partition, "unreadable", f"the batch cannot be unpacked: {error!r}"), 0
+    try:
+        return _records(batch, buffer, at, topic, partition), len(buffer)
+    except (ValueError, IndexError) as error:
+        return _unread(batch, topic, partition, "unreadable", f"no record in its batch: {error!r}"), 0
+
+
+def _records(batch: DefaultRecordBatch, buffer: bytes, at: int, topic: str, partition: int) -> list[Any]:
+    base, epoch, kind = batch.base_offset, batch.leader_epoch, batch.timestamp_type
+    first_timestamp, append_time = batch.first_timestamp, batch.max_timestamp
+    known: dict[bytes, tuple[list[Any], int]] = {}  # headers repeat from record to record
+    made = []
+    new = tuple.__new__
+    for _ in range(batch.records_count):
+        length, at = decode_varint(buffer, at)
+        end = at + length
+        timestamp, at = decode_varint(buffer, at + 1)  # beyond the attributes, of which there are none
+        offset, at = decode_varint(buffer, at)
+        key_size, at = decode_varint(buffer, at)
+        key = None
+        if key_size >= 0:
+            key = buffer[at : at + key_size]
+            at += key_size
+        value_size, at = decode_varint(buffer, at)
+        value = None
+        if value_size >= 0:
+            value = buffer[at : at + value_size]
+            at += value_size
+        rest = buffer[at:end]
+        if rest not in known:
+            known[rest] = _headers(rest)
+        headers, headers_size = known[rest]
+        timestamp = first_timestamp + timestamp if kind == _CREATE_TIME else append_time
+        made.append(
+            new(
+                ConsumerRecord,
+                (topic, partition, epoch, base + offset, timestamp, kind, key, value, headers, None,
+                 key_size, value_size, headers_size),
+            )
+        )  # fmt: skip
+        at = end
+    if at != len(buffer):
+        raise ValueError(f"{len(buffer) - at} bytes left after the records")
+    return made
+
+
+def _headers(section: bytes) -> tuple[list[tuple[str, bytes | None]], int]:
+    """The headers of a record, and what the client gives as their size. A name is bytes to a broker: one that is no
+    UTF-8 is spelled with half surrogate pairs, as Python spells such names of files."""
+    count, at = decode_varint(section, 0)
+    headers: list[tuple[str, bytes | None]] = []
+    size = 0
+    for _ in range(count):
+        name_size, at = decode_varint(section, at)
+        name = section[at : at + name_size].decode(errors="surrogateescape")
+        at += name_size
+        value_size, at = decode_varint(section, at)
+        headers.append((name, None if value_size < 0 else section[at : at + value_size]))
+        at += max(0, value_size)
+        size += name_size + max(0, value_size)
+    if at != len(section) or count < 0:
+        raise ValueError(f"{len(section) - at} bytes left after {count} headers")
+    return headers, size if headers else -1
+
+
+def _unread(batch: DefaultRecordBatch, topic: str, partition: int, reason: str, why: str) -> list[UnreadRecord]:
+    made = []
+    for offset in range(batch.base_offset, batch.next_offset):
+        record = UnreadRecord(
+            topic, partition, batch.leader_epoch, offset, batch.max_timestamp, batch.timestamp_type,
+            None, None, [], None, -1, -1, -1,
+        )  # fmt: skip
+        record.reason, record.why = reason, why
+        made.append(record)
+    return made
+
+
+# --- compression
+
+
+class _TooLargeError(Exception):
+    def __init__(self, packed: int) -> None:
+        super().__init__(
+            f"a batch of {packed} bytes is more than {MAX_UNPACKED_BYTES} when unpacked, which no reader here takes"
+        )
+
+
+def _content(batch: DefaultRecordBatch) -> tuple[bytes, int]:
+    """The bytes that hold the records, and where these begin.
+
+    Raises:
+        _TooLargeError: they are too many.
+        ValueError, RuntimeError …: :data:`_NOT_UNPACKED`.
+    """
+    kind, at = batch.compression_type, batch._pos
+    if not kind:
+        return bytes(batch._buffer), at
+    packed = memoryview(batch._buffer)[at:]
+    if kind == _LZ4:
+        return _lz4(packed), 0
+    if kind == _ZSTD:
+        return _zstd(packed), 0
+    if kind == _GZIP:
+        return _gzip(packed), 0
+    if kind == _SNAPPY:
+        return _snappy(bytes(packed)), 0
+    raise ValueError(f"Kafka has no compression {kind}")
+
+
+def _lz4(packed: memoryview) -> bytes:
+    if lz4.frame.get_frame_info(packed)["content_size"] > MAX_UNPACKED_BYTES:  # would be asked of memory at once
+        raise _TooLargeError(len(packed))
+    if len(packed) * _LZ4_MAX_RATIO <= MAX_UNPACKED_BYTES:  # cannot get too large
+        small: bytes = lz4.frame.decompress(packed)
+        return small
+    frame = lz4.frame.LZ4FrameDecompressor()
+    unpacked: bytes = frame.decompress(packed, max_length=MAX_UNPACKED_BYTES)
+    if not frame.eof:
+        if len(unpacked) == MAX_UNPACKED_BYTES:
+            raise _TooLargeError(len(packed))
+        raise EOFError("the lz4 frame is cut")
+    return unpacked
+
+
+def _zstd(packed: memoryview) -> bytes:
+    with zstandard.ZstdDecompressor().stream_reader(packed, read_across_frames=True) as reader:
+        unpacked: bytes = reader.read(MAX_UNPACKED_BYTES + 1)
+    if len(unpacked) > MAX_UNPACKED_BYTES:
+        raise _TooLargeError(len(packed))
+    return unpacked
+
+
+def _gzip(packed: memoryview) -> bytes:
+    unpacked = io.BytesIO()
+    rest: bytes | memoryview = packed
+    while rest:  # of several members, as Java's reader takes them
+        member = zlib.decompressobj(16 + zlib.MAX_WBITS)
+        unpacked.write(member.decompress(rest, MAX_UNPACKED_BYTES + 1 - unpacked.tell()))
+        if unpacked.tell() > MAX_UNPACKED_BYTES:
+            raise _TooLargeError(len(packed))
+        if not member.eof:
+            raise EOFError("the gzip member is cut")
+        rest = member.unused_data
+    return unpacked.getvalue()
+
+
+def _snappy(packed: bytes) -> bytes:
+    """Java writes blocks, each with its size before it; librdkafka one block alone."""
+    blocks = [packed]
+    if packed.startswith(_XERIAL_MAGIC):
+        blocks, at = [], _XERIAL_HEADER_BYTES
+        while at < len(packed):
+            size = int.from_bytes(packed[at : at + 4], "big")
+            blocks.append(packed[at + 4 : at + 4 + size])
+            at += 4 + size
+        if at != len(packed):
+            raise EOFError("the last snappy block is cut")
+    if sum(map(_snappy_size, blocks)) > MAX_UNPACKED_BYTES:
+        raise _TooLargeError(len(packed))
+    return b"".join(map(snappy.decompress, blocks))
+
+
+def _snappy_size(block: bytes) -> int:
+    """A block begins with how many bytes it is unpacked, seven bits a byte, the lowest first."""
+    size = shift = 0
+    for byte in block[:5]:
+        size |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return size
+        shift += 7
+    raise ValueError("no snappy block")
