@@ -54,10 +54,8 @@ class KafkaConsumer(kafka.KafkaConsumer):  # type: ignore[misc]
 
     def __init__(self, *topics: str, **options: Any) -> None:
         super().__init__(*topics, **options)
-        self.holes: dict[Any, tuple[int, int]] = {}
-        """By TopicPartition, until it is taken out: how many offsets below those that were read hold no record
-        although no transaction explains it, and the last one of them. Compaction took these."""
-        self._fetcher.PartitionRecords = partial(PartitionRecords, holes=self.holes)
+        self._holes: dict[Any, tuple[int, int]] = {}
+        self._fetcher.PartitionRecords = partial(PartitionRecords, holes=self._holes)
         append = self._fetcher._append
 
         def append_unless_large(drained: Any, part: Any, wanted: int, update_offsets: bool) -> int:
@@ -65,6 +63,19 @@ class KafkaConsumer(kafka.KafkaConsumer):  # type: ignore[misc]
             return wanted if count and part.large else count
 
         self._fetcher._append = append_unless_large
+
+    def take_holes(self) -> dict[Any, tuple[int, int]]:
+        """By TopicPartition, since the last call: how many offsets among those that were read hold no record although
+        no transaction explains it, and where that was last. Compaction took these."""
+        found = dict(self._holes)
+        self._holes.clear()
+        return found
+
+    def position_now(self, partition: Any) -> int | None:
+        """Where the next `poll` goes on, beyond all that was handed out and all that is no record; asks nobody."""
+        state = self._subscription.assignment.get(partition)
+        position = None if state is None else state.position
+        return None if position is None else int(position.offset)
 
 
 class PartitionRecords(Fetcher.PartitionRecords):  # type: ignore[misc]
