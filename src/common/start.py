@@ -27,7 +27,7 @@ ENV_FILE = Path(".env")
 
 def load_settings(env_file: Path) -> Settings:
     """The settings in force, or the end of the process with every fault on standard error."""
-    if env_file != ENV_FILE and not env_file.is_file():
+    if env_file != ENV_FILE and not env_file.exists():  # /dev/null is one: no settings of a file
         _leave(SettingsError([f"the settings file {env_file} is not there"]))
     try:
         return Settings.load(env_file, connection_file(env_file))

@@ -64,6 +64,14 @@ class KafkaConsumer(kafka.KafkaConsumer):  # type: ignore[misc]
 
         self._fetcher._append = append_unless_large
 
+    def close(self, autocommit: bool = True, timeout_ms: int | None = None) -> None:
+        """As the client does it; but its thread and sockets are ended also where the group cannot be told."""
+        try:
+            super().close(autocommit=autocommit, timeout_ms=timeout_ms)
+        except Exception:
+            self._client.close()
+            raise
+
     def take_holes(self) -> dict[Any, tuple[int, int]]:
         """By TopicPartition, since the last call: how many offsets among those that were read hold no record although
         no transaction explains it, and where that was last. Compaction took these."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import gzip
 import inspect
 import struct
+from types import SimpleNamespace
 from typing import Any
 
+import kafka
 import lz4.frame
 import pytest
 import snappy
@@ -21,7 +23,7 @@ from kafka.record.memory_records import MemoryRecords, MemoryRecordsBuilder
 from kafka.record.util import calc_crc32c
 
 from cryptoproxy.common.clients import unpacking
-from cryptoproxy.common.clients.unpacking import PartitionRecords, UnreadRecord
+from cryptoproxy.common.clients.unpacking import KafkaConsumer, PartitionRecords, UnreadRecord
 
 PARTITION = TopicPartition("crypto-data", 2)
 NONE, GZIP, SNAPPY, LZ4, ZSTD = CODECS = range(5)
@@ -330,3 +332,26 @@ def test_offsets_without_a_record_are_counted_where_no_transaction_explains_them
     holes: dict[Any, tuple[int, int]] = {}
     read(PartitionRecords, content, offset=offset, at_once=1, holes=holes)
     assert holes.get(PARTITION, (0, 0))[0] == missing
+
+
+# --- the consumer
+
+
+def test_a_consumer_that_cannot_leave_its_group_leaves_no_thread_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(self: Any, autocommit: bool, timeout_ms: int | None) -> None:
+        raise kafka_errors.KafkaTimeoutError("the coordinator is away")
+
+    monkeypatch.setattr(kafka.KafkaConsumer, "close", fails)
+    ended: list[str] = []
+    consumer = KafkaConsumer.__new__(KafkaConsumer)
+    consumer._client = SimpleNamespace(close=lambda: ended.append("client"))
+    with pytest.raises(kafka_errors.KafkaTimeoutError):
+        consumer.close(autocommit=False, timeout_ms=10)
+    assert ended == ["client"]
+
+
+def test_holes_are_told_once() -> None:
+    consumer = KafkaConsumer.__new__(KafkaConsumer)
+    consumer._holes = {PARTITION: (3, 50)}
+    assert consumer.take_holes() == {PARTITION: (3, 50)}
+    assert consumer.take_holes() == {}
