@@ -12,6 +12,7 @@ would be the same each time it is fetched: its records come without content, as 
 from __future__ import annotations
 
 import io
+import sys
 import zlib
 from functools import partial
 from typing import Any
@@ -31,7 +32,8 @@ MAX_UNPACKED_BYTES = 128 * 1024 * 1024
 LARGE_BYTES = 8 * 1024 * 1024
 """A `poll` takes no further batch after one of this size, however many records it asked for: ours have 256 KiB."""
 
-_CREATE_TIME = 0
+_CODEC, _APPEND_TIME, _CONTROL = 0x07, 0x08, 0x20
+"""Of a batch's attributes."""
 _GZIP, _SNAPPY, _LZ4, _ZSTD = 1, 2, 3, 4
 _XERIAL_MAGIC, _XERIAL_HEADER_BYTES = b"\x82SNAPPY\x00", 16
 _LZ4_MAX_RATIO = 255
@@ -99,8 +101,8 @@ class PartitionRecords(Fetcher.PartitionRecords):  # type: ignore[misc]
         self._batches = records
         self._holes = {} if holes is None else holes
         self._opened: list[Any] = []
+        """Of the batch under way: what is not taken yet."""
         self._opened_is_large = False
-        self._at = 0
         self._after = fetch_offset
         """Where to go on once all that is opened is taken."""
         self._clients_own = bool(more.get("key_deserializer") or more.get("value_deserializer")) or not _of_format_2(
@@ -117,60 +119,64 @@ class PartitionRecords(Fetcher.PartitionRecords):  # type: ignore[misc]
             own: list[Any] = super().take(n)
             return own
         taken: list[Any] = []
+        left = sys.maxsize if n is None else n
         self.large = False
-        while self and (n is None or len(taken) < n):
-            if self._at == len(self._opened):
+        while left:
+            if not self._opened:
                 try:
-                    self._open_next()
+                    if not self._open_next():
+                        break
                 except kafka_errors.CorruptRecordError:
                     if taken:
                         break  # these first; the next call comes to it again
                     self.drain()
                     raise
                 continue
-            part = self._opened[self._at : None if n is None else self._at + n - len(taken)]
-            self._at += len(part)
-            taken += part
             self.large = self._opened_is_large
-            done = self._at == len(self._opened)
-            self.next_fetch_offset = self._after if done else part[-1].offset + 1
-            if done:
-                self._opened, self._at = [], 0  # not kept in memory until the next batch comes
+            part = self._opened
+            if len(part) <= left:
+                self._opened = []
+                self.next_fetch_offset = self._after
+            else:
+                part, self._opened = part[:left], part[left:]
+                self.next_fetch_offset = part[-1].offset + 1
+            taken += part
+            left -= len(part)
         return taken
 
-    def _open_next(self) -> None:
-        """Makes the records of the next batch, if it has any for us; at the end of all drains."""
-        self._opened, self._at = [], 0
+    def _open_next(self) -> bool:
+        """Makes the records of the next batch, if it has any for us; False, and all is drained, at the end."""
         batch = self._batches.next_batch()
         if batch is None:
             self.drain()
-            return
+            return False
+        base, _, epoch, _, _, attributes, last_delta, _, _, producer, _, _, count = batch._header_data
         if not batch.validate_crc():
             # Comes again at the next call, as `next_batch` has gone on already.
             self._batches = _Broken(batch)
-            raise kafka_errors.CorruptRecordError(
-                f"a batch of {self.topic_partition} at offset {batch.base_offset} fails its checksum"
-            )
-        self.leader_epoch = batch.leader_epoch
-        self._after = batch.next_offset
-        passed_over = batch.is_control_batch or self._is_aborted(batch)
+            raise kafka_errors.CorruptRecordError(f"a batch of {self.topic_partition} at {base} fails its checksum")
+        self.leader_epoch = epoch
+        self._after = base + last_delta + 1
+        of_transaction = self.isolation_level and producer >= 0
+        passed_over = attributes & _CONTROL or (of_transaction and self._is_aborted(batch))
         if not passed_over:
             self.bytes_read += batch.size_in_bytes
-            self.records_read += batch.records_count
+            self.records_read += count
             self._opened, size = unpack(batch, self.topic_partition.topic, self.topic_partition.partition)
             self._opened_is_large = size > LARGE_BYTES
-            if batch.base_offset < self.fetch_offset:
+            if base < self.fetch_offset:
                 self._opened = [record for record in self._opened if record.offset >= self.fetch_offset]
-        elif batch.is_control_batch and self.isolation_level and batch.has_producer_id():
+        elif of_transaction and attributes & _CONTROL:
             self._end_transaction(batch)
-        if batch.base_offset > self.next_fetch_offset or batch.records_count != batch.last_offset_delta + 1:
-            until = batch.base_offset if passed_over else batch.next_offset - len(self._opened)
-            self._note_hole(until - self.next_fetch_offset, batch.last_offset)
+        if base > self.next_fetch_offset or count != last_delta + 1:
+            until = base if passed_over else self._after - len(self._opened)
+            self._note_hole(until - self.next_fetch_offset, base + last_delta)
         if not self._opened:
             self.next_fetch_offset = self._after
+        return True
 
     def _is_aborted(self, batch: DefaultRecordBatch) -> bool:
-        if not self.isolation_level or not batch.has_producer_id():
+        if not (self.aborted_transactions or self.aborted_producer_ids):
             return False
         self._consume_aborted_transactions_up_to(batch.last_offset)
         aborted: bool = self._is_batch_aborted(batch)
@@ -206,8 +212,12 @@ def _of_format_2(records: MemoryRecords) -> bool:
 def unpack(batch: DefaultRecordBatch, topic: str, partition: int) -> tuple[list[Any], int]:
     """The ConsumerRecords of one batch, whose checksum was compared, and how many bytes they are unpacked. Where it is
     no batch of records, or too large, each offset of it is an :class:`UnreadRecord`."""
+    codec = batch._header_data[5] & _CODEC
     try:
-        buffer, at = _content(batch)
+        if codec:
+            buffer, at = _unpacked(codec, memoryview(batch._buffer)[batch._pos :]), 0
+        else:
+            buffer, at = bytes(batch._buffer), batch._pos
     except _TooLargeError as error:
         return _unread(batch, topic, partition, "too_large", str(error)), 0
     except _NOT_UNPACKED as error:
@@ -219,12 +229,12 @@ def unpack(batch: DefaultRecordBatch, topic: str, partition: int) -> tuple[list[
 
 
 def _records(batch: DefaultRecordBatch, buffer: bytes, at: int, topic: str, partition: int) -> list[Any]:
-    base, epoch, kind = batch.base_offset, batch.leader_epoch, batch.timestamp_type
-    first_timestamp, append_time = batch.first_timestamp, batch.max_timestamp
+    base, _, epoch, _, _, attributes, _, first_timestamp, append_time, _, _, _, count = batch._header_data
+    kind = 1 if attributes & _APPEND_TIME else 0
     known: dict[bytes, tuple[list[Any], int]] = {}  # headers repeat from record to record
     made = []
     new = tuple.__new__
-    for _ in range(batch.records_count):
+    for _ in range(count):
         length, at = decode_varint(buffer, at)
         end = at + length
         timestamp, at = decode_varint(buffer, at + 1)  # beyond the attributes, of which there are none
@@ -243,12 +253,11 @@ def _records(batch: DefaultRecordBatch, buffer: bytes, at: int, topic: str, part
         if rest not in known:
             known[rest] = _headers(rest)
         headers, headers_size = known[rest]
-        timestamp = first_timestamp + timestamp if kind == _CREATE_TIME else append_time
         made.append(
             new(
                 ConsumerRecord,
-                (topic, partition, epoch, base + offset, timestamp, kind, key, value, headers, None,
-                 key_size, value_size, headers_size),
+                (topic, partition, epoch, base + offset, append_time if kind else first_timestamp + timestamp, kind,
+                 key, value, headers, None, key_size, value_size, headers_size),
             )
         )  # fmt: skip
         at = end
@@ -298,33 +307,28 @@ class _TooLargeError(Exception):
         )
 
 
-def _content(batch: DefaultRecordBatch) -> tuple[bytes, int]:
-    """The bytes that hold the records, and where these begin.
-
-    Raises:
-        _TooLargeError: they are too many.
-        ValueError, RuntimeError …: :data:`_NOT_UNPACKED`.
+def _unpacked(codec: int, packed: memoryview) -> bytes:
+    """Raises:
+    _TooLargeError: they are too many.
+    ValueError, RuntimeError …: :data:`_NOT_UNPACKED`.
     """
-    kind, at = batch.compression_type, batch._pos
-    if not kind:
-        return bytes(batch._buffer), at
-    packed = memoryview(batch._buffer)[at:]
-    if kind == _LZ4:
-        return _lz4(packed), 0
-    if kind == _ZSTD:
-        return _zstd(packed), 0
-    if kind == _GZIP:
-        return _gzip(packed), 0
-    if kind == _SNAPPY:
-        return _snappy(bytes(packed)), 0
-    raise ValueError(f"Kafka has no compression {kind}")
+    if codec == _LZ4:
+        return _lz4(packed)
+    if codec == _ZSTD:
+        return _zstd(packed)
+    if codec == _GZIP:
+        return _gzip(packed)
+    if codec == _SNAPPY:
+        return _snappy(bytes(packed))
+    raise ValueError(f"Kafka has no compression {codec}")
 
 
 def _lz4(packed: memoryview) -> bytes:
-    if lz4.frame.get_frame_info(packed)["content_size"] > MAX_UNPACKED_BYTES:  # would be asked of memory at once
-        raise _TooLargeError(len(packed))
-    if len(packed) * _LZ4_MAX_RATIO <= MAX_UNPACKED_BYTES:  # cannot get too large
-        small: bytes = lz4.frame.decompress(packed)
+    if len(packed) * _LZ4_MAX_RATIO <= MAX_UNPACKED_BYTES:
+        try:
+            small: bytes = lz4.frame.decompress(packed)
+        except MemoryError as error:  # it cannot be so much: the frame only claims it
+            raise _TooLargeError(len(packed)) from error
         return small
     frame = lz4.frame.LZ4FrameDecompressor()
     unpacked: bytes = frame.decompress(packed, max_length=MAX_UNPACKED_BYTES)
