@@ -12,8 +12,10 @@ from kafka import TopicPartition
 from kafka import errors as kafka_errors
 
 from cryptoproxy.common.clients import kafka as kafka_client
+from cryptoproxy.common.clients.unpacking import UnreadRecord
 from cryptoproxy.common.errors import OperatorError, TransientError
 from cryptoproxy.common.record import NOWHERE, opened
+from cryptoproxy.common.record.letters import UNKNOWN_SIZE
 from cryptoproxy.common.settings.catalogue import Kafka
 
 _SILENCE_SECONDS = 15.0
@@ -78,6 +80,9 @@ def read_letters(kafka: Kafka, *, connect: Callable[[], Any] | None = None) -> I
 def letter_of(record: Any) -> Letter:
     """A letter from its record. One that somebody else put there has no headers of ours: it is its own original."""
     ours, key, value, headers, left_out = opened(record)
+    reason, error = ours.get("dlq-reason", "unknown"), ours.get("dlq-error", "")
+    if isinstance(record, UnreadRecord):
+        reason, error, left_out = record.reason, record.why, UNKNOWN_SIZE
     return Letter(
         original=Original(
             topic=ours.get("dlq-topic", record.topic),
@@ -87,8 +92,8 @@ def letter_of(record: Any) -> Letter:
             value=value,
             headers=headers,
         ),
-        reason=ours.get("dlq-reason", "unknown"),
-        error=ours.get("dlq-error", ""),
+        reason=reason,
+        error=error,
         time=ours.get("dlq-time", ""),
         partition=record.partition,
         offset=record.offset,

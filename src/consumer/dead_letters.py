@@ -20,7 +20,7 @@ from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.metrics import IndexerMetrics
 from cryptoproxy.common.record import letter as letter_of
 from cryptoproxy.common.record import size_of
-from cryptoproxy.common.record.letters import Content
+from cryptoproxy.common.record.letters import UNKNOWN_SIZE, Content
 from cryptoproxy.common.retry import Backoff
 from cryptoproxy.common.service import Health
 from cryptoproxy.common.settings.catalogue import Kafka
@@ -28,7 +28,6 @@ from cryptoproxy.consumer.batch import DeadLetter
 
 PART = "dead letters"
 _ACK_SECONDS = 30.0
-_UNKNOWN_SIZE = -1
 
 _TOO_LARGE = (kafka_errors.MessageSizeTooLargeError, kafka_errors.RecordListTooLargeError)
 # What a client raises for a record that it cannot write, whatever the brokers are doing.
@@ -43,7 +42,7 @@ def content_of(letter: DeadLetter, *, now_ms: int, refused: str | None = None) -
     """
     record, error, left_out = letter.record, letter.error, None
     if isinstance(record, UnreadRecord):
-        left_out = _UNKNOWN_SIZE
+        left_out = UNKNOWN_SIZE
     elif refused is not None:
         left_out = size_of(record.key, record.value, record.headers)
         error = f"without its {left_out} bytes, since {refused[:300]}. {error}"

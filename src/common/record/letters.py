@@ -21,6 +21,8 @@ CHANGES_HEADER = "dlq-changes"
 MAX_ERROR_BYTES = 1024
 NOWHERE = -1
 """Partition and offset of a record that never got onto the topic: the poller's letters. As Kafka spells "none"."""
+UNKNOWN_SIZE = -1
+"""Of a content that could not even be read."""
 
 Headers = Sequence[tuple[str, bytes | None]]
 
@@ -65,7 +67,7 @@ def letter(  # one argument for each thing that a letter tells
     Args:
         error: cut at 1 KiB, between characters.
         original: the record's own headers; a name that is no UTF-8 is spelled with half surrogate pairs.
-        left_out: leave the content out, and say that it had so many bytes; -1 where nobody knows.
+        left_out: leave the content out, and say that it had so many bytes, or :data:`UNKNOWN_SIZE`.
     """
     if left_out is not None:
         changes = Changes(left_out=left_out)

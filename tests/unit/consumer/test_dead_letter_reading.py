@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cryptoproxy.common.clients.unpacking import UnreadRecord
 from cryptoproxy.common.errors import OperatorError, TransientError
 from cryptoproxy.common.record import NOWHERE, Period, letter, letter_headers
 from cryptoproxy.consumer.batch import DeadLetter
@@ -168,3 +169,16 @@ def test_a_letter_without_its_content_cannot_be_replayed_and_says_so() -> None:
     assert [(each, why) for each, why in result.still_poison] == [
         (bare, "the letter is without its content: without its 99 bytes")
     ]
+
+
+def test_what_somebody_put_there_that_cannot_be_read_is_listed_and_not_replayed() -> None:
+    record = UnreadRecord(*consumed(3, None, key=None)._replace(topic="crypto-data.dlq"))
+    record.reason, record.why = "too_large", "a batch of 9 bytes is too much"
+    letter = letter_of(record)
+    assert (letter.place, letter.reason, letter.error) == ("0:3", "too_large", "a batch of 9 bytes is too much")
+    sender = ScriptedSender()
+    result = replay(
+        [letter], delivery=delivery_of(sender), alias="crypto-prices", period=Period.MONTH, now_ms=NOW_MS
+    )  # fmt: skip
+    assert [each for each, _ in result.still_poison] == [letter]
+    assert sender.requests == []
