@@ -11,36 +11,24 @@ would be the same each time it is fetched: its records come without content, as 
 
 from __future__ import annotations
 
-import io
 import sys
-import zlib
 from functools import partial
 from typing import Any
 
 import kafka
-import lz4.frame
-import snappy
-import zstandard
 from kafka import errors as kafka_errors
 from kafka.consumer.fetcher import ConsumerRecord, Fetcher
 from kafka.record.default_records import DefaultRecordBatch
 from kafka.record.memory_records import MemoryRecords
 from kafka.record.util import decode_varint
 
-MAX_UNPACKED_BYTES = 128 * 1024 * 1024
-"""Of a batch. Twice what a dead letter may have; beyond it the process would be ended for its memory."""
+from cryptoproxy.common.clients.compression import NOT_UNPACKED, TooLargeError, unpacked
+
 LARGE_BYTES = 8 * 1024 * 1024
 """A `poll` takes no further batch after one of this size, however many records it asked for: ours have 256 KiB."""
 
 _CODEC, _APPEND_TIME, _CONTROL = 0x07, 0x08, 0x20
 """Of a batch's attributes."""
-_GZIP, _SNAPPY, _LZ4, _ZSTD = 1, 2, 3, 4
-_XERIAL_MAGIC, _XERIAL_HEADER_BYTES = b"\x82SNAPPY\x00", 16
-_LZ4_MAX_RATIO = 255
-_NOT_UNPACKED = (
-    ValueError, IndexError, EOFError, RuntimeError, zlib.error, zstandard.ZstdError, snappy.UncompressError,
-)  # fmt: skip
-"""What the libraries raise for content that is not theirs; lz4's is a plain RuntimeError."""
 
 
 class UnreadRecord(ConsumerRecord):  # type: ignore[misc]
@@ -110,7 +98,7 @@ class PartitionRecords(Fetcher.PartitionRecords):  # type: ignore[misc]
         )
 
     def take(self, n: int | None = None) -> list[Any]:
-        """The next ``n`` records, or all; fewer before a large batch, none at the end.
+        """The next ``n`` records, or all, but none beyond a large batch.
 
         Raises:
             CorruptRecordError: a batch is not as it was sent; it is fetched again.
@@ -121,7 +109,7 @@ class PartitionRecords(Fetcher.PartitionRecords):  # type: ignore[misc]
         taken: list[Any] = []
         left = sys.maxsize if n is None else n
         self.large = False
-        while left:
+        while left and not self.large:
             if not self._opened:
                 try:
                     if not self._open_next():
@@ -215,12 +203,12 @@ def unpack(batch: DefaultRecordBatch, topic: str, partition: int) -> tuple[list[
     codec = batch._header_data[5] & _CODEC
     try:
         if codec:
-            buffer, at = _unpacked(codec, memoryview(batch._buffer)[batch._pos :]), 0
+            buffer, at = unpacked(codec, memoryview(batch._buffer)[batch._pos :]), 0
         else:
             buffer, at = bytes(batch._buffer), batch._pos
-    except _TooLargeError as error:
+    except TooLargeError as error:
         return _unread(batch, topic, partition, "too_large", str(error)), 0
-    except _NOT_UNPACKED as error:
+    except NOT_UNPACKED as error:
         return _unread(batch, topic, partition, "unreadable", f"the batch cannot be unpacked: {error!r}"), 0
     try:
         return _records(batch, buffer, at, topic, partition), len(buffer)
@@ -295,94 +283,3 @@ def _unread(batch: DefaultRecordBatch, topic: str, partition: int, reason: str, 
         record.reason, record.why = reason, why
         made.append(record)
     return made
-
-
-# --- compression
-
-
-class _TooLargeError(Exception):
-    def __init__(self, packed: int) -> None:
-        super().__init__(
-            f"a batch of {packed} bytes is more than {MAX_UNPACKED_BYTES} when unpacked, which no reader here takes"
-        )
-
-
-def _unpacked(codec: int, packed: memoryview) -> bytes:
-    """Raises:
-    _TooLargeError: they are too many.
-    ValueError, RuntimeError …: :data:`_NOT_UNPACKED`.
-    """
-    if codec == _LZ4:
-        return _lz4(packed)
-    if codec == _ZSTD:
-        return _zstd(packed)
-    if codec == _GZIP:
-        return _gzip(packed)
-    if codec == _SNAPPY:
-        return _snappy(bytes(packed))
-    raise ValueError(f"Kafka has no compression {codec}")
-
-
-def _lz4(packed: memoryview) -> bytes:
-    if len(packed) * _LZ4_MAX_RATIO <= MAX_UNPACKED_BYTES:
-        try:
-            small: bytes = lz4.frame.decompress(packed)
-        except MemoryError as error:  # it cannot be so much: the frame only claims it
-            raise _TooLargeError(len(packed)) from error
-        return small
-    frame = lz4.frame.LZ4FrameDecompressor()
-    unpacked: bytes = frame.decompress(packed, max_length=MAX_UNPACKED_BYTES)
-    if not frame.eof:
-        if len(unpacked) == MAX_UNPACKED_BYTES:
-            raise _TooLargeError(len(packed))
-        raise EOFError("the lz4 frame is cut")
-    return unpacked
-
-
-def _zstd(packed: memoryview) -> bytes:
-    with zstandard.ZstdDecompressor().stream_reader(packed, read_across_frames=True) as reader:
-        unpacked: bytes = reader.read(MAX_UNPACKED_BYTES + 1)
-    if len(unpacked) > MAX_UNPACKED_BYTES:
-        raise _TooLargeError(len(packed))
-    return unpacked
-
-
-def _gzip(packed: memoryview) -> bytes:
-    unpacked = io.BytesIO()
-    rest: bytes | memoryview = packed
-    while rest:  # of several members, as Java's reader takes them
-        member = zlib.decompressobj(16 + zlib.MAX_WBITS)
-        unpacked.write(member.decompress(rest, MAX_UNPACKED_BYTES + 1 - unpacked.tell()))
-        if unpacked.tell() > MAX_UNPACKED_BYTES:
-            raise _TooLargeError(len(packed))
-        if not member.eof:
-            raise EOFError("the gzip member is cut")
-        rest = member.unused_data
-    return unpacked.getvalue()
-
-
-def _snappy(packed: bytes) -> bytes:
-    """Java writes blocks, each with its size before it; librdkafka one block alone."""
-    blocks = [packed]
-    if packed.startswith(_XERIAL_MAGIC):
-        blocks, at = [], _XERIAL_HEADER_BYTES
-        while at < len(packed):
-            size = int.from_bytes(packed[at : at + 4], "big")
-            blocks.append(packed[at + 4 : at + 4 + size])
-            at += 4 + size
-        if at != len(packed):
-            raise EOFError("the last snappy block is cut")
-    if sum(map(_snappy_size, blocks)) > MAX_UNPACKED_BYTES:
-        raise _TooLargeError(len(packed))
-    return b"".join(map(snappy.decompress, blocks))
-
-
-def _snappy_size(block: bytes) -> int:
-    """A block begins with how many bytes it is unpacked, seven bits a byte, the lowest first."""
-    size = shift = 0
-    for byte in block[:5]:
-        size |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return size
-        shift += 7
-    raise ValueError("no snappy block")
