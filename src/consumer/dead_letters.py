@@ -60,11 +60,6 @@ def content_of(letter: DeadLetter, *, now_ms: int, refused: str | None = None) -
     )
 
 
-def headers_of(letter: DeadLetter, *, now_ms: int) -> list[tuple[str, bytes]]:
-    """Of one with its content."""
-    return content_of(letter, now_ms=now_ms).headers
-
-
 class DeadLetterQueue:
     """Sends dead letters; waits for as long as the topic cannot take them.
 

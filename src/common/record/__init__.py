@@ -22,7 +22,7 @@ from cryptoproxy.common.record.contract import (
     SCHEMA_VERSION_HEADER,
     Record,
 )
-from cryptoproxy.common.record.letters import LETTER_HEADERS, NOWHERE, letter, letter_headers, opened, size_of
+from cryptoproxy.common.record.letters import LETTER_HEADERS, NOWHERE, letter, opened, size_of
 from cryptoproxy.common.record.names import Period, document_id, index_name, key, key_of, lake_object
 from cryptoproxy.common.record.times import from_iso, iso, slot_of
 
@@ -46,7 +46,6 @@ __all__ = [
     "key_of",
     "lake_object",
     "letter",
-    "letter_headers",
     "opened",
     "size_of",
     "slot_of",

@@ -78,44 +78,15 @@ def letter(  # one argument for each thing that a letter tells
             no_header_values=[at for at, (_, each) in enumerate(original) if each is None],
             header_names={at: _name_bytes(name).hex() for at, (name, _) in enumerate(original) if not _is_text(name)},
         )
-    return Content(
-        key,
-        b"" if changes.no_value else value,
-        letter_headers(
-            reason=reason,
-            error=error,
-            topic=topic,
-            now_ms=now_ms,
-            original=original,
-            partition=partition,
-            offset=offset,
-            changes=changes,
-        ),
-    )
-
-
-def letter_headers(
-    *,
-    reason: str,
-    error: str,
-    topic: str,
-    now_ms: int,
-    original: Headers,
-    partition: int = NOWHERE,
-    offset: int = NOWHERE,
-    changes: Changes | None = None,
-) -> list[tuple[str, bytes]]:
-    """The headers of a letter; see :func:`letter`."""
     # A record's text may hold half a surrogate pair, which no encoding takes.
     cut = error.encode(errors="replace")[:MAX_ERROR_BYTES].decode(errors="ignore")
     texts = (reason, cut, topic, str(partition), str(offset), iso(now_ms))
-    ours = [(name, text.encode(errors="replace")) for name, text in zip(LETTER_HEADERS, texts, strict=True)]
-    changes = changes or Changes()
+    headers = [(name, text.encode(errors="replace")) for name, text in zip(LETTER_HEADERS, texts, strict=True)]
     # Also where the original brings a header of that name along as its first: the reader takes exactly one away.
     if changes != Changes() or (original and original[0][0] == CHANGES_HEADER):
-        ours.append((CHANGES_HEADER, msgspec.json.encode(changes)))
-    theirs = [(name.encode(errors="backslashreplace").decode(), value or b"") for name, value in original]
-    return ours + theirs
+        headers.append((CHANGES_HEADER, msgspec.json.encode(changes)))
+    headers += [(name.encode(errors="backslashreplace").decode(), each or b"") for name, each in original]
+    return Content(key, b"" if changes.no_value else value, headers)
 
 
 class Opened(NamedTuple):

@@ -15,7 +15,7 @@ from cryptoproxy.common.record import iso, opened
 from cryptoproxy.common.service import Health
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.consumer.batch import DeadLetter
-from cryptoproxy.consumer.dead_letters import PART, DeadLetterQueue, headers_of
+from cryptoproxy.consumer.dead_letters import PART, DeadLetterQueue, content_of
 from tests.conftest import wait_until
 from tests.unit.consumer.support import NOW_MS, at_once, consumed, metrics
 
@@ -79,7 +79,7 @@ def test_key_and_value_are_the_original_bytes() -> None:
 
 def test_headers_say_why_and_from_where_and_keep_the_originals() -> None:
     original = [("schema-version", b"9"), ("trace", b"\xff")]
-    assert headers_of(letter(42, number=2, headers=original), now_ms=NOW_MS) == [
+    assert content_of(letter(42, number=2, headers=original), now_ms=NOW_MS).headers == [
         ("dlq-reason", b"not_json"),
         ("dlq-error", b"not JSON"),
         ("dlq-topic", b"crypto-data"),
@@ -91,13 +91,13 @@ def test_headers_say_why_and_from_where_and_keep_the_originals() -> None:
 
 
 def test_a_long_error_is_cut_at_a_whole_character() -> None:
-    error = dict(headers_of(letter(error="☃" * 1000), now_ms=NOW_MS))["dlq-error"]
+    error = dict(content_of(letter(error="☃" * 1000), now_ms=NOW_MS).headers)["dlq-error"]
     assert len(error) <= 1024
     assert error.decode() == "☃" * 341
 
 
 def test_half_a_surrogate_pair_in_an_error_is_no_trap() -> None:
-    assert dict(headers_of(letter(error="a\ud800b"), now_ms=NOW_MS))["dlq-error"] == b"a?b"
+    assert dict(content_of(letter(error="a\ud800b"), now_ms=NOW_MS).headers)["dlq-error"] == b"a?b"
 
 
 def test_only_those_that_were_not_acknowledged_are_sent_again_by_a_new_producer() -> None:
