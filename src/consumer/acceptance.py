@@ -11,16 +11,14 @@ import json
 import logging
 import re
 import threading
-import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from kafka import TopicPartition
 from kafka import errors as kafka_errors
 
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clients.discard import discard
-from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.common.errors import CryptoProxyError, OperatorError
 from cryptoproxy.common.record import iso
 from cryptoproxy.common.settings.catalogue import Kafka
 
@@ -100,8 +98,13 @@ class Acceptances:
         with self._lock:
             try:
                 if self._consumer is None:
-                    self._open()
-                self._read_to_the_end()
+                    self._accepted.clear()
+                    self._consumer = self._connect()
+                for record in kafka_client.read_to_end(self._consumer, self._kafka.state_topic, seconds=_SECONDS):
+                    self._take(record)
+            except CryptoProxyError:
+                self._close()
+                raise
             except kafka_errors.KafkaError as error:
                 self._close()
                 raise kafka_client.meaning(error, self._kafka) from error
@@ -116,26 +119,6 @@ class Acceptances:
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
             consumer.close(timeout_ms=1000)
-
-    def _open(self) -> None:
-        self._accepted.clear()
-        self._consumer = self._connect()
-        topic = self._kafka.state_topic
-        partitions = self._consumer.partitions_for_topic(topic)
-        if not partitions:
-            self._close()
-            raise OperatorError(f"topic {topic} is missing", remedy="Run `cryptoproxy setup`")
-        self._consumer.assign([TopicPartition(topic, each) for each in partitions])
-
-    def _read_to_the_end(self) -> None:
-        deadline = time.monotonic() + _SECONDS
-        ends = self._consumer.end_offsets(list(self._consumer.assignment()), timeout_ms=int(_SECONDS * 1000))
-        while any((self._consumer.position(each, timeout_ms=1000) or 0) < end for each, end in ends.items()):
-            if time.monotonic() > deadline:
-                raise kafka_errors.KafkaTimeoutError(f"topic {self._kafka.state_topic} is not read to its end")
-            for records in self._consumer.poll(timeout_ms=500).values():
-                for record in records:
-                    self._take(record)
 
     def _take(self, record: Any) -> None:
         kind, _, place = (record.key or b"").decode(errors="replace").partition(":")

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from kafka import TopicPartition
 from kafka import errors as kafka_errors
 
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clients.unpacking import UnreadRecord
-from cryptoproxy.common.errors import OperatorError, TransientError
+from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.record import NOWHERE, opened
 from cryptoproxy.common.record.letters import UNKNOWN_SIZE
 from cryptoproxy.common.settings.catalogue import Kafka
 
-_SILENCE_SECONDS = 15.0
+_SECONDS = 15.0
+"""From one answer of the brokers to the next."""
 _BATCH = 500
 
 
@@ -69,8 +68,8 @@ def read_letters(kafka: Kafka, *, connect: Callable[[], Any] | None = None) -> I
     try:
         consumer = connect() if connect else kafka_client.consumer(kafka, group_id=None, max_poll_records=_BATCH)
         try:
-            for record in _to_the_end(consumer, kafka.dead_letter_topic):
-                yield letter_of(record)
+            records = kafka_client.read_to_end(consumer, kafka.dead_letter_topic, seconds=_SECONDS, renewed=True)
+            yield from map(letter_of, records)
         finally:
             consumer.close(timeout_ms=1000)
     except kafka_errors.KafkaError as error:
@@ -133,19 +132,3 @@ def find(letters: Iterable[Letter], place: str) -> Letter:
             remedy="`cryptoproxy dead-letters list` names those that are there",
         )
     return found
-
-
-def _to_the_end(consumer: Any, topic: str) -> Iterator[Any]:
-    numbers = consumer.partitions_for_topic(topic)
-    if not numbers:
-        raise OperatorError(f"topic {topic} is missing", remedy="Run `cryptoproxy setup`")
-    partitions = [TopicPartition(topic, each) for each in sorted(numbers)]
-    consumer.assign(partitions)
-    ends = consumer.end_offsets(partitions, timeout_ms=10_000)
-    heard = time.monotonic()
-    while any((consumer.position(each, timeout_ms=1000) or 0) < end for each, end in ends.items()):
-        for partition, records in consumer.poll(timeout_ms=500).items():
-            heard = time.monotonic()
-            yield from (each for each in records if each.offset < ends[partition])
-        if time.monotonic() - heard > _SILENCE_SECONDS:
-            raise TransientError(f"topic {topic} gives no more records, though it is not read to its end")

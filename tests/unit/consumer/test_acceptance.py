@@ -30,14 +30,16 @@ class StateTopic:
         self.closed = False
         self._partitions = partitions
         self._error = error
+        self._assigned: set[TopicPartition] = set()
 
     def partitions_for_topic(self, topic: str) -> set[int]:
         return set(self._partitions)
 
-    def assign(self, partitions: Any) -> None: ...
+    def assign(self, partitions: Any) -> None:
+        self._assigned = set(partitions)
 
     def assignment(self) -> set[TopicPartition]:
-        return {STATE}
+        return self._assigned
 
     def end_offsets(self, partitions: Any, timeout_ms: int) -> dict[TopicPartition, int]:
         if self._error is not None:
@@ -49,7 +51,7 @@ class StateTopic:
 
     def poll(self, timeout_ms: int) -> dict[TopicPartition, list[Any]]:
         self.read += 1
-        return {STATE: [self.records[self.read - 1]]}
+        return {STATE: [self.records[self.read - 1]._replace(offset=self.read - 1)]}
 
     def close(self, timeout_ms: int) -> None:
         self.closed = True
