@@ -10,7 +10,7 @@ import elastic_transport
 import elasticsearch
 from elasticsearch import Elasticsearch
 
-from cryptoproxy.common.clients import elastic
+from cryptoproxy.common.clients.outcome import meaning
 from cryptoproxy.common.record import Period, iso
 from cryptoproxy.common.retry import Patiently, at_once
 from cryptoproxy.common.settings.catalogue import Elasticsearch as ElasticsearchSettings
@@ -145,7 +145,7 @@ class Documents:
         try:
             return request()
         except (elasticsearch.ApiError, elastic_transport.TransportError) as error:
-            raise elastic.meaning(error, self._settings) from error
+            raise meaning(error, url=self._settings.url) from error
 
 
 def _query(span: Span | None, sources: Sequence[str] | None) -> dict[str, Any]:
