@@ -14,7 +14,7 @@ from cryptoproxy.common.retry import Patience, Patiently, at_once
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.consumer.backfill import documents as documents_module
 from cryptoproxy.consumer.backfill.documents import Documents
-from cryptoproxy.consumer.backfill.span import HOUR_MS, Span
+from cryptoproxy.lake.span import HOUR_MS, Span
 
 SPAN = Span(0, HOUR_MS)
 

@@ -13,8 +13,8 @@ from rich.console import Console
 from cryptoproxy.common.errors import TransientError
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.consumer.backfill import wiring
-from cryptoproxy.consumer.backfill.span import HOUR_MS, Span
 from cryptoproxy.lake.compact import Compaction
+from cryptoproxy.lake.span import HOUR_MS, Span
 from cryptoproxy.lake.store import Store
 from tests.unit.consumer.backfill import test_documents
 from tests.unit.consumer.backfill.test_documents import away, refused

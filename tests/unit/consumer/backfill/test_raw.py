@@ -4,10 +4,10 @@ import pytest
 
 from cryptoproxy.common.errors import TransientError
 from cryptoproxy.common.record import document_id, encode, from_iso, iso
-from cryptoproxy.consumer.backfill.span import Span
 from cryptoproxy.lake import reader
 from cryptoproxy.lake.archive import Fault, Stored
 from cryptoproxy.lake.raw import RawArchive
+from cryptoproxy.lake.span import Span
 from tests.unit.consumer.backfill.lake import HOUR_MS, NOW_MS, TEN, MemoryStore, record
 
 SPAN = Span(TEN - HOUR_MS, TEN + 3 * HOUR_MS)

@@ -4,7 +4,8 @@ import pytest
 
 from cryptoproxy.common.record import Period, from_iso
 from cryptoproxy.common.record.times import from_person
-from cryptoproxy.consumer.backfill.span import HOUR_MS, Span, period_of, written
+from cryptoproxy.consumer.backfill.documents import period_of
+from cryptoproxy.lake.span import HOUR_MS, Span, written
 
 
 @pytest.mark.parametrize(
