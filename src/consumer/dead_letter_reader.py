@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, NamedTuple
 
 from kafka import errors as kafka_errors
@@ -12,9 +14,11 @@ from kafka import errors as kafka_errors
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clients.unpacking import UnreadRecord
 from cryptoproxy.common.errors import OperatorError
-from cryptoproxy.common.record import NOWHERE, opened
+from cryptoproxy.common.record import NOWHERE, Period, opened
 from cryptoproxy.common.record.letters import UNKNOWN_SIZE
 from cryptoproxy.common.settings.catalogue import Kafka
+from cryptoproxy.consumer.batch import read
+from cryptoproxy.consumer.delivery import Delivery
 
 _SECONDS = 15.0
 """From one answer of the brokers to the next."""
@@ -59,14 +63,14 @@ class Letter:
         return f"letter:{self.partition}:{self.offset}"
 
 
-def read_letters(kafka: Kafka, *, connect: Callable[[], Any] | None = None) -> Iterator[Letter]:
+def read_letters(kafka: Kafka) -> Iterator[Letter]:
     """Every letter on the dead-letter topic at this moment, the oldest first.
 
     Raises:
         CryptoProxyError: the topic cannot be read.
     """
     try:
-        consumer = connect() if connect else kafka_client.consumer(kafka, group_id=None, max_poll_records=_BATCH)
+        consumer = kafka_client.consumer(kafka, group_id=None, max_poll_records=_BATCH)
         try:
             records = kafka_client.read_to_end(consumer, kafka.dead_letter_topic, seconds=_SECONDS, renewed=True)
             yield from map(letter_of, records)
@@ -132,3 +136,51 @@ def find(letters: Iterable[Letter], place: str) -> Letter:
             remedy="`cryptoproxy dead-letters list` names those that are there",
         )
     return found
+
+
+@dataclass(slots=True)
+class Replayed:
+    """What came of a replay."""
+
+    indexed: int = 0
+    duplicates: int = 0
+    still_poison: list[tuple[Letter, str]] = field(default_factory=list)
+    """With what is wrong with each today."""
+    abandoned: bool = False
+    """It was broken off: some letters were not tried to their end."""
+
+
+def replay(
+    letters: Iterable[Letter],
+    *,
+    delivery: Delivery,
+    alias: str,
+    period: Period,
+    now_ms: int,
+    abandon: threading.Event | None = None,
+) -> Replayed:
+    """Decodes and indexes them as if they had just been consumed. Waits for Elasticsearch as the indexer does.
+
+    Nothing is taken off the dead-letter topic: Kafka removes no single record, and a letter that was replayed does no
+    harm there, since a second replay stores nothing twice. What is still poison stays where it is.
+    """
+    result = Replayed()
+    abandon = abandon or threading.Event()
+    whole = _with_content(letters, result)
+    while not result.abandoned and (chunk := list(islice(whole, _BATCH))):
+        by_record = {id(letter.original): letter for letter in chunk}
+        batch = read({"letters": [each.original for each in chunk]}, alias=alias, period=period, now_ms=now_ms)
+        delivered = delivery.deliver(batch, abandon)
+        result.indexed += delivered.indexed
+        result.duplicates += delivered.duplicates
+        result.still_poison += [(by_record[id(dead.record)], dead.error) for dead in (*batch.dead, *delivered.dead)]
+        result.abandoned = delivered.abandoned
+    return result
+
+
+def _with_content(letters: Iterable[Letter], result: Replayed) -> Iterator[Letter]:
+    for letter in letters:
+        if letter.left_out is None:
+            yield letter
+        else:
+            result.still_poison.append((letter, f"the letter is without its content: {letter.error}"))

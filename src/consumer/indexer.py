@@ -23,11 +23,11 @@ from cryptoproxy.common.record import Period
 from cryptoproxy.common.retry import Backoff
 from cryptoproxy.common.service import Health, Loop
 from cryptoproxy.common.settings.catalogue import Kafka
-from cryptoproxy.consumer.acceptance import topic_id_of
 from cryptoproxy.consumer.batch import read
+from cryptoproxy.consumer.fuse import topic_id_of
+from cryptoproxy.consumer.member import RebalanceListener, join_once_more
 from cryptoproxy.consumer.pipeline import Pipeline
 from cryptoproxy.consumer.positions import Positions
-from cryptoproxy.consumer.rebalance import RebalanceListener, join_once_more
 
 log = logging.getLogger(__name__)
 

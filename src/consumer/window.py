@@ -1,16 +1,31 @@
-"""The batches under way, oldest first, and the offsets that may be committed because all before them is finished."""
+"""The batches under way, oldest first, and the offsets that may be committed because all before them is finished; what
+is counted of them then; and the threads in which they wait for servers, so that the loop need not.
+"""
 
 from __future__ import annotations
 
+import logging
+import queue
 import threading
-from collections import deque
-from collections.abc import Collection, Mapping
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
+from cryptoproxy.common.metrics import IndexerMetrics
+from cryptoproxy.common.record import from_iso
+from cryptoproxy.common.settings.catalogue import SOURCE_NAMES
 from cryptoproxy.consumer.batch import Batch, DeadLetter
 from cryptoproxy.consumer.delivery import Delivered
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+OTHER = "other"
+"""The metrics' name for every source that is none of ours: whoever may write to the topic may call it anything."""
+NAMED = 5
+"""Indices in a line of the log."""
 
 
 @dataclass(slots=True)
@@ -96,3 +111,78 @@ class Window:
 def _keep(offsets: dict[Any, int], owned: Collection[Any]) -> None:
     for partition in [each for each in offsets if each not in owned]:
         del offsets[partition]
+
+
+class Progress:
+    """Counts finished batches for the metrics, and for the log: one line a second at the most, whatever the rate."""
+
+    def __init__(self, metrics: IndexerMetrics) -> None:
+        self._metrics = metrics
+        self._documents: Counter[str] = Counter()
+        self._duplicates = 0
+        self._dead = 0
+        self._newest: dict[str, str] = {}
+
+    def add(self, batch: Batch, delivered: Delivered) -> None:
+        """A batch is finished."""
+        self._metrics.indexed.inc(delivered.indexed)
+        self._metrics.duplicates.inc(delivered.duplicates)
+        for source, timestamp in batch.newest.items():
+            label = source if source in SOURCE_NAMES else OTHER
+            if timestamp > self._newest.get(label, ""):
+                self._newest[label] = timestamp
+                self._metrics.last_slot.labels(label).set(from_iso(timestamp) / 1000)
+        self._documents.update(batch.indices)
+        self._documents.subtract(delivered.refused)
+        self._duplicates += delivered.duplicates
+        self._dead += len(batch.dead) + len(delivered.dead)
+
+    def report(self, lag: int) -> None:
+        """The line a person follows; nothing where nothing was done."""
+        self._metrics.lag.set(lag)
+        if self._documents or self._dead:
+            documents = sorted((index, count) for index, count in self._documents.items() if count)
+            into = ", ".join(f"{count} documents into {index}" for index, count in documents[-NAMED:])
+            if rest := documents[:-NAMED]:
+                into += f", {sum(count for _, count in rest)} into {len(rest)} of older periods"
+            known = f", {self._duplicates} of them there already" if self._duplicates else ""
+            dead = f", {self._dead} dead letters" if self._dead else ""
+            log.info("indexed %s%s%s (lag %d)", into or "nothing", known, dead, lag)
+        self._documents.clear()
+        self._duplicates = self._dead = 0
+
+
+class Workers:
+    """A fixed number of threads. Unlike those of a ``ThreadPoolExecutor`` they never hold up the end of the process:
+    what a hanging server keeps them waiting for is not acknowledged, so it is done again at the next start."""
+
+    def __init__(self, count: int, name: str) -> None:
+        self._tasks: queue.SimpleQueue[tuple[Future[object], Callable[[], object]] | None] = queue.SimpleQueue()
+        self._threads = [
+            threading.Thread(target=self._work, name=f"{name}-{number}", daemon=True) for number in range(count)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def submit(self, task: Callable[[], T]) -> Future[T]:
+        """Runs ``task`` as soon as a thread is free; a future that is cancelled before that is skipped."""
+        future: Future[T] = Future()
+        self._tasks.put((future, task))  # type: ignore[arg-type]
+        return future
+
+    def stop(self) -> None:
+        """The threads end when they are done with what they have; nobody waits for that."""
+        for _ in self._threads:
+            self._tasks.put(None)
+
+    def _work(self) -> None:
+        while (item := self._tasks.get()) is not None:
+            future, task = item
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                future.set_result(task())
+            except BaseException as error:  # noqa: BLE001 - raised again by whoever asks the future
+                future.set_exception(error)
+            # Until the next task comes, nothing of this one may be kept: a batch is megabytes.
+            del item, future, task

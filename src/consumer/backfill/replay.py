@@ -19,7 +19,7 @@ from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.log import Limited
 from cryptoproxy.consumer.backfill.progress import Display, Marks, Totals
 from cryptoproxy.consumer.backfill.targets import Sent, Target
-from cryptoproxy.consumer.workers import Workers
+from cryptoproxy.consumer.window import Workers
 from cryptoproxy.lake.archive import Archive, Fault, Stored
 from cryptoproxy.lake.span import HOUR_MS, Span
 

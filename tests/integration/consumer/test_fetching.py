@@ -7,7 +7,7 @@ import secrets
 from kafka import TopicPartition
 
 from cryptoproxy.common.clients import kafka as kafka_client
-from cryptoproxy.consumer.fetching import fetch_without_waiting_for_others
+from cryptoproxy.consumer.member import fetch_without_waiting_for_others
 from tests.conftest import wait_until
 from tests.integration.consumer.conftest import Bench
 
