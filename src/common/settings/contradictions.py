@@ -40,8 +40,12 @@ def _lines(settings: Sections) -> list[str]:
         )
     if kafka.min_insync > kafka.replication:
         faults.append("KAFKA_TOPIC_MIN_INSYNC is larger than KAFKA_TOPIC_REPLICATION, so nothing could ever be written")
-    if (upstreams.coingecko_plan == "keyless") == bool(upstreams.coingecko_api_key):
-        faults.append("COINGECKO_API_KEY needs COINGECKO_PLAN=demo or pro, and these need a key")
+    if upstreams.coingecko_plan == "keyless" and upstreams.coingecko_api_key:
+        faults.append("COINGECKO_API_KEY is set, and the plan keyless uses none; set COINGECKO_PLAN=demo or pro")
+    if upstreams.coingecko_plan != "keyless" and not upstreams.coingecko_api_key:
+        faults.append(
+            f"COINGECKO_PLAN={upstreams.coingecko_plan}: the plans demo and pro need a key; set COINGECKO_API_KEY"
+        )
     for name, file in (
         ("KAFKA_SSL_CAFILE", kafka.ssl_cafile),
         ("KAFKA_SSL_CERTFILE", kafka.ssl_certfile),

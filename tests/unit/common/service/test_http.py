@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import socket
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -112,3 +113,9 @@ def test_a_port_that_is_taken_is_a_clear_error(site: Site) -> None:
 def test_an_address_of_another_machine_is_a_clear_error(site: Site) -> None:
     with pytest.raises(OperatorError, match=r"192\.0\.2\.1:1"):
         HealthServer("192.0.2.1", 1, health=site.health, stuck=list, registry=site.registry)
+
+
+def test_a_port_that_is_taken_names_who_has_it(site: Site) -> None:
+    host, port = site.address
+    with pytest.raises(OperatorError, match=rf"in use \(\S.* \(pid {os.getpid()}\)\)"):
+        HealthServer(host, port, health=site.health, stuck=list, registry=site.registry)
