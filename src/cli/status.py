@@ -96,14 +96,14 @@ def parts(settings: Settings, embedded: list[str], *, somebody_set: bool, now_ms
     intervals = planned_intervals(settings.upstreams)
     urls = health_urls(settings)
     with ThreadPoolExecutor(5, "status") as pool:
-        asked = pool.submit(_kafka, settings.kafka)
+        asked = pool.submit(on_kafka, settings.kafka)
         arrived = pool.submit(_elasticsearch, settings.elasticsearch, intervals)
         stored = pool.submit(_s3, settings.s3)
         health = {name: pool.submit(ask_health, url) for name, url in urls.items()}
         waiting = pool.submit(_outbox, urls["poller"], settings.poller.outbox_dir)
         engines = _embedded(settings, embedded)
 
-        kafka, on_kafka = _tried("Kafka", asked)
+        kafka, seen = _tried("Kafka", asked)
         kafka.words.append(", ".join(settings.kafka.brokers))
         elastic_part, newest = _tried("Elasticsearch", arrived)
         elastic_part.words.append(settings.elasticsearch.url)
@@ -116,9 +116,9 @@ def parts(settings: Settings, embedded: list[str], *, somebody_set: bool, now_ms
                     f"no address is set, and no engines of `cryptoproxy up` run in {settings.engines.folder}"
                 ]
             yield part
-        yield poller_part(on_kafka, health["poller"].result(), intervals, now_ms=now_ms)
+        yield poller_part(seen, health["poller"].result(), intervals, now_ms=now_ms)
         yield outbox_part(waiting.result(), running_here=health["poller"].result() is not None)
-        yield indexer_part(on_kafka, health["indexer"].result(), newest, intervals, now_ms=now_ms)
+        yield indexer_part(seen, health["indexer"].result(), newest, intervals, now_ms=now_ms)
 
 
 def _tried(name: str, asked: Future[Any]) -> tuple[Part, Any]:
@@ -151,7 +151,7 @@ def _of_engine(engine: EngineStatus | None) -> Iterator[str]:
         yield f"embedded; its process {state}, see {engine.log_file}"
 
 
-def _kafka(kafka: Kafka) -> OnKafka:
+def on_kafka(kafka: Kafka) -> OnKafka:
     """
     Raises:
         CryptoProxyError: why it cannot be told.

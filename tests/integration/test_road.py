@@ -171,6 +171,36 @@ def test_the_queries_that_people_run_are_answered(world: World, upstream: Sandbo
         client.close()
 
 
+def status_of(world: World) -> tuple[int, str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "cryptoproxy.cli.main", "status"],
+        env=child_environment(world.texts) | {"COLUMNS": "200"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_one_command_tells_whether_it_works(world: World, upstream: Sandbox, tmp_path: Path) -> None:
+    code, said = status_of(world)
+    assert code == 1, said
+    assert "✓ Kafka" in said
+    assert "✗ poller         none runs (cryptoproxy produce)" in said
+    assert "✗ indexer        none runs, lag 0 records (cryptoproxy consume)" in said
+    with process("consumer", world, tmp_path):
+        with process("producer", world, tmp_path) as poller:
+            wait_until(lambda: len(documents(world.settings)) >= 2 * COINS, seconds=120, what="two polls in the index")
+            said = wait_until(
+                lambda: said if (said := status_of(world)[1]).endswith("It works.\n") else "", seconds=120
+            )
+            assert f":{poller.pid} polls since " in said
+            assert "coingecko was polled last for " in said
+            assert "1 runs, lag " in said
+            assert "newest document of coingecko: " in said
+        code, said = status_of(world)
+        assert code == 1, said
+        assert "✗ poller         none runs (cryptoproxy produce)" in said
+        assert "1 runs, lag " in said
+
+
 def test_the_log_can_be_followed_by_a_person_and_by_a_machine(world: World, upstream: Sandbox, tmp_path: Path) -> None:
     world.texts |= {
         "LOG_FILE": str(tmp_path / "poller.json"),

@@ -121,7 +121,7 @@ def _write_read_delete(kafka: Kafka) -> str:
     producer = kafka_client.producer(kafka, client_id="cryptoproxy-check")
     try:
         for topic in (kafka.topic, kafka.state_topic):
-            if not producer.partitions_for(topic):
+            if not _is_there(kafka, topic):
                 raise OperatorError(
                     f"topic {topic} is missing, or this user may not see it",
                     remedy="Run `cryptoproxy setup`, or look at the rights in docs/security.md",
@@ -136,6 +136,15 @@ def _write_read_delete(kafka: Kafka) -> str:
     finally:
         producer.close(timeout=_SECONDS)
     return f"record written, read and deleted on {kafka.state_topic}"
+
+
+def _is_there(kafka: Kafka, topic: str) -> bool:
+    """By a consumer: a producer waits ten seconds for a topic that is not there, and then says that time ran out."""
+    reader: Any = kafka_client.consumer(kafka, group_id=None)
+    try:
+        return bool(reader.partitions_for_topic(topic))
+    finally:
+        reader.close()
 
 
 def _read(kafka: Kafka, offset: int | None, value: bytes) -> None:
