@@ -9,6 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+
+from cryptoproxy.cli import run
+from cryptoproxy.cli.main import cli
+from cryptoproxy.common.start import load_settings
+from cryptoproxy.producer import once
 
 ROOT = Path(__file__).resolve().parents[3]
 STAYS = (
@@ -65,3 +71,17 @@ def test_a_signal_ends_both_and_is_no_failure(number: signal.Signals) -> None:
         _, err = running.communicate(timeout=120)
     assert up == ["up\n", "up\n"]
     assert (running.returncode, err) == (0, "")
+
+
+def test_a_poller_by_hand_in_a_new_folder_says_that_its_outbox_is_another_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(run, "start", load_settings)
+    monkeypatch.setattr(once, "once", lambda settings: 0)
+    assert CliRunner().invoke(cli, ["produce", "--once"]).exit_code == 0
+    assert f"nothing of this program was found in {tmp_path} or above" in caplog.text
+    caplog.clear()
+    (tmp_path / ".run").mkdir()
+    CliRunner().invoke(cli, ["produce", "--once"])
+    assert caplog.text == ""

@@ -12,6 +12,7 @@ from typing import ClassVar
 import pytest
 
 from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.engines import engine as engine_module
 from cryptoproxy.engines import probes
 from cryptoproxy.engines.engine import Engine, Options
 from cryptoproxy.engines.ports import HOST, free_ports
@@ -71,6 +72,19 @@ def make(tmp_path: Path) -> Iterator[Make]:
 
     yield make
     take_down(tuple(engine for engine in made if engine.folder.is_dir()))
+
+
+def test_a_start_that_takes_long_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_module, "TELL_SECONDS", 0.0)
+    said: list[str] = []
+    options = Options(die_with_parent=True, ready_seconds=0.3, say=said.append)
+    silent = Small(tmp_path / "small", free_ports(1)[0], code=SILENT, options=options)
+    try:
+        with pytest.raises(OperatorError):
+            bring_up((silent,), say=said.append)
+    finally:
+        take_down((silent,))
+    assert any(line.strip().startswith("Small: starting for ") for line in said)
 
 
 def test_up_again_keeps_what_runs_and_down_stops_it(make: Make) -> None:
