@@ -388,7 +388,7 @@ def in_words(polls: Mapping[str, int]) -> str:
 def outbox_part(waiting: Waiting | None, *, running_here: bool) -> Part:
     """What is on this machine's disk alone."""
     part = Part("outbox")
-    if waiting is None:
+    if waiting is None or not (running_here or any(waiting.polls.values())):
         part.words.append("none on this machine; it is where the poller is")
         return part
     room = "" if waiting.hours is None else f"; room for {hours_in_words(waiting.hours)}"

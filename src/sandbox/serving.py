@@ -8,6 +8,8 @@ from typing import TextIO
 
 from cryptoproxy.sandbox.app import UPSTREAMS, Sandbox
 
+PRO = "coingecko-pro"
+
 
 def serve(sandbox: Sandbox, out: TextIO) -> None:
     """Starts, writes the address as first line and below it the settings that lead a poller here, stops on SIGINT or
@@ -23,9 +25,11 @@ def serve(sandbox: Sandbox, out: TextIO) -> None:
 
 def settings_of(sandbox: Sandbox) -> list[str]:
     """Lines for ``.env``."""
+    usual = [name for name in UPSTREAMS if name != PRO]
     return [
         "# To poll it instead of the real upstreams, put these lines into .env (--port keeps the address):",
-        *(f"{name.upper()}_BASE_URL={sandbox.base_url(name)}" for name in UPSTREAMS),
+        *(f"{name.upper()}_BASE_URL={sandbox.base_url(name)}" for name in usual),
+        f"# With COINGECKO_PLAN=pro: COINGECKO_BASE_URL={sandbox.base_url(PRO)}",
         "# It has no limits of its own unless you give it some:",
         "COINGECKO_CALLS_PER_MINUTE=0",
     ]

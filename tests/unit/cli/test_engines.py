@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+from click.testing import CliRunner
+
+from cryptoproxy.cli import status
 from cryptoproxy.cli.engines import stack_of
+from cryptoproxy.cli.main import cli
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.engines import state
 from cryptoproxy.engines.ports import Ports
@@ -41,3 +46,13 @@ def test_a_port_that_is_set_is_the_one(tmp_path: Path) -> None:
 def test_in_a_new_folder_0_is_a_free_one(tmp_path: Path) -> None:
     found = ports(tmp_path, ENGINES_KAFKA_PORT="0", ENGINES_ES_PORT="0", ENGINES_S3_PORT="0")
     assert not {found.kafka, found.elasticsearch, found.s3} & {9092, 9200, 9000, 0}
+
+
+def test_down_says_who_still_runs_on_what_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Stack, "down", lambda self: ["kafka", "s3"])
+    monkeypatch.setattr(status, "ask_health", lambda url: {} if url.endswith(":8000") else None)
+    lines = CliRunner().invoke(cli, ["down"]).output.splitlines()
+    assert lines[0] == "stopped kafka, s3"
+    assert lines[1].startswith("The poller at http://127.0.0.1:8000 still runs and waits for them")
+    assert len(lines) == 2

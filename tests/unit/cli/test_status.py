@@ -113,7 +113,9 @@ def test_polls_in_an_outbox_that_nobody_empties_are_a_fault(tmp_path: Path) -> N
     part = status.outbox_part(waiting, running_here=False)
     assert part.faults == ["no poller runs here to deliver them (cryptoproxy produce)"]
     assert part.words[0].startswith("2 polls for Kafka, 1 poll for S3")
-    assert not status.outbox_part(None, running_here=False).faults
+    for nothing in (None, status.Waiting(tmp_path, {"kafka": 0, "s3": 0})):
+        part = status.outbox_part(nothing, running_here=False)
+        assert (part.faults, part.words) == ([], ["none on this machine; it is where the poller is"])
 
 
 def test_intervals_are_those_that_the_poller_plans() -> None:
