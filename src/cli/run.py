@@ -109,7 +109,8 @@ def run(context: click.Context) -> None:
 
 
 def _only_news(line: str) -> None:
-    if line.endswith(": made") or ": made " in line:
+    """What was made or is not as it should be; at each other start all of it is there already."""
+    if not any(words in line for words in ("there already", ": partitions ", "alias ")):
         click.echo(f"  {line}")
 
 

@@ -19,9 +19,9 @@ changed password needs no restart. All mistakes are reported at once, with exit 
 these is warned of. `cryptoproxy check` prints what is set and from where, secrets masked, and tries each connection.
 
 **The folder.** `.env` and relative paths (`.run/outbox`, `.run/engines`) belong to one folder: `CRYPTOPROXY_HOME`, an
-environment variable; without it the nearest folder, from the current one upwards, that has a `.run` or a `.env` with
-one of these names; without one the current folder. `cryptoproxy status` begins with it, and who would make a new
-outbox elsewhere says so.
+environment variable; without it the nearest folder, from the current one upwards, that has one of those two or a
+`.env` with one of these names, and belongs to you; without one the current folder. `cryptoproxy status` begins with
+it, and who would make a new outbox elsewhere says so.
 
 **The embedded engines.** While those of `cryptoproxy up` run, their addresses and keys (`connection.env` in
 `ENGINES_DIR`) stand in for each group (`KAFKA_…`, `ES_…`, `AWS_S3_…`) of which neither the environment nor `.env`

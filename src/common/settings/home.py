@@ -1,8 +1,8 @@
 """The project's folder: where ``.env`` is looked for, and what relative paths in settings begin at.
 
-``CRYPTOPROXY_HOME``; without it the nearest folder, from the current one upwards, that this program has used (a
-``.run``) or that has settings for it (a ``.env`` with at least one of their names); without one the current folder.
-So a command means the same outbox, budget and engines in each folder below the project's, and another project's
+``CRYPTOPROXY_HOME``; without it the nearest folder, from the current one upwards, that this program has used (it has an
+outbox or engines) or that has settings for it (a ``.env`` with at least one of their names); without one the current
+folder. So a command means the same outbox, budget and engines in each folder below the project's, and another project's
 ``.env`` is left alone.
 """
 
@@ -20,7 +20,8 @@ from cryptoproxy.common.settings.loading import names_in
 VARIABLE = "CRYPTOPROXY_HOME"
 ENV_FILE = Path(".env")
 """Stands for the project folder's own settings file, wherever that is; the only one that may be missing."""
-USED = Path(".run")
+USED = (Path(".run/outbox"), Path(".run/engines"))
+"""Not `.run` alone: an IDE has a folder of that name, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,17 @@ def find_home(start: Path | None = None, environ: Mapping[str, str] = os.environ
             raise SettingsError([f"{VARIABLE}={named!r} is not a folder"])
         return Home(folder.resolve(), named=True)
     for folder in (here, *here.parents):
-        if (folder / USED).is_dir() or not SPELLINGS.isdisjoint(names_in(folder / ENV_FILE)):
+        marks = [folder / each for each in (*USED, ENV_FILE)]
+        if folder != here:
+            marks = [mark for mark in marks if _is_trusted(mark)]
+        if any(mark.is_dir() or not SPELLINGS.isdisjoint(names_in(mark)) for mark in marks):
             return Home(folder)
     return Home(here, known=False)
+
+
+def _is_trusted(mark: Path) -> bool:
+    """Above the current folder somebody else may have put a file in our way, as in /tmp: that would be his settings."""
+    try:
+        return mark.stat().st_uid in (os.getuid(), 0)
+    except OSError:
+        return False

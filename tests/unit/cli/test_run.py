@@ -82,6 +82,6 @@ def test_a_poller_by_hand_in_a_new_folder_says_that_its_outbox_is_another_one(
     assert CliRunner().invoke(cli, ["produce", "--once"]).exit_code == 0
     assert f"nothing of this program was found in {tmp_path} or above" in caplog.text
     caplog.clear()
-    (tmp_path / ".run").mkdir()
+    (tmp_path / ".run" / "engines").mkdir(parents=True)
     CliRunner().invoke(cli, ["produce", "--once"])
     assert caplog.text == ""

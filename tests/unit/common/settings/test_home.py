@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -19,13 +20,13 @@ def below(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("mark", [".run/", ".env"])
+@pytest.mark.parametrize("mark", [".run/outbox", ".run/engines", ".env"])
 def test_it_is_the_nearest_folder_upwards_that_was_used_or_has_settings(below: Path, mark: str) -> None:
     project = below.parents[1]
     if mark == ".env":
         (project / ".env").write_text("# mine\nCOINGECKO_TOP_N=5\n")
     else:
-        (project / mark).mkdir()
+        (project / mark).mkdir(parents=True)
     assert find_home(below, {}) == find_home(project, {})
     found = find_home(below, {})
     assert (found.folder, found.named, found.known) == (project, False, True)
@@ -35,12 +36,32 @@ def test_it_is_the_nearest_folder_upwards_that_was_used_or_has_settings(below: P
 
 def test_settings_of_another_project_are_left_alone(below: Path) -> None:
     (below.parents[1] / ".env").write_text("DATABASE_URL=postgres://x\nNOT A LINE\n")
+    (below.parents[1] / ".run").mkdir()  # an IDE's
     found = find_home(below, {})
     assert (found.folder, found.known) == (below, False)
 
 
+def test_above_the_current_folder_another_user_s_file_counts_for_nothing(
+    below: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = below.parents[1] / ".env"
+    theirs.write_text("KAFKA_BROKERS_HOST_PORT=evil.example:9092\n")
+    seen = Path.stat
+
+    def stat(path: Path, **options: bool) -> os.stat_result:
+        found = seen(path, **options)
+        if path != theirs:
+            return found
+        return os.stat_result([*found[:4], os.getuid() + 1, *found[5:10]])
+
+    assert find_home(below, {}).folder == theirs.parent
+    monkeypatch.setattr(Path, "stat", stat)
+    assert (find_home(below, {}).folder, find_home(below, {}).known) == (below, False)
+    assert find_home(theirs.parent, {}).folder == theirs.parent  # who stands in it has chosen it
+
+
 def test_a_named_one_counts_wherever_one_is(below: Path, tmp_path: Path) -> None:
-    (below / ".run").mkdir()
+    (below / ".run/outbox").mkdir(parents=True)
     found = find_home(below, {"CRYPTOPROXY_HOME": str(tmp_path)})
     assert (found.folder, found.named) == (tmp_path, True)
     with pytest.raises(SettingsError) as caught:
