@@ -45,4 +45,5 @@ S3              http://localhost:9000
 poller          http://localhost:8000/readyz
 indexer         http://localhost:8001/readyz
 Follow it:      docker compose -f docker/docker-compose.yml logs -f poller indexer
+Does it work?   docker compose -f docker/docker-compose.yml run --rm tools status
 END
