@@ -121,7 +121,7 @@ def _write_read_delete(kafka: Kafka) -> str:
     producer = kafka_client.producer(kafka, client_id="cryptoproxy-check")
     try:
         for topic in (kafka.topic, kafka.state_topic):
-            if not _is_there(kafka, topic):
+            if not _is_there(kafka, producer, topic):
                 raise OperatorError(
                     f"topic {topic} is missing, or this user may not see it",
                     remedy="Run `cryptoproxy setup`, or look at the rights in docs/security.md",
@@ -138,13 +138,17 @@ def _write_read_delete(kafka: Kafka) -> str:
     return f"record written, read and deleted on {kafka.state_topic}"
 
 
-def _is_there(kafka: Kafka, topic: str) -> bool:
-    """By a consumer: a producer waits ten seconds for a topic that is not there, and then says that time ran out."""
-    reader: Any = kafka_client.consumer(kafka, group_id=None)
+def _is_there(kafka: Kafka, producer: Any, topic: str) -> bool:
+    """A producer waits ten seconds for a topic that is not there, and then says that time ran out: as if the brokers were
+    away, which a consumer can tell."""
     try:
-        return bool(reader.partitions_for_topic(topic))
-    finally:
-        reader.close()
+        return bool(producer.partitions_for(topic))
+    except kafka_errors.KafkaTimeoutError:
+        reader: Any = kafka_client.consumer(kafka, group_id=None)
+        try:
+            return bool(reader.partitions_for_topic(topic))
+        finally:
+            reader.close()
 
 
 def _read(kafka: Kafka, offset: int | None, value: bytes) -> None:
