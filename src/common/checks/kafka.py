@@ -139,7 +139,8 @@ def _write_read_delete(kafka: Kafka) -> str:
 
 
 def _is_there(kafka: Kafka, producer: Any, topic: str) -> bool:
-    """A producer waits ten seconds for a topic that is not there, and then says that time ran out: as if the brokers were
+    """A producer waits ten seconds for a topic that is not there, and then says that time ran out: as if the brokers
+    were
     away, which a consumer can tell."""
     try:
         return bool(producer.partitions_for(topic))
