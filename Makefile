@@ -49,6 +49,19 @@ run: $(RUNTIME) ## Live data: engines, set-up, poller and indexer with the setti
 test: $(STAMP) ## All tests but the long cases of the fault suite, on real engines
 	$(BIN)/python -m pytest tests/unit tests/integration tests/faults -m "not long" $(WORKERS) $(ARGS)
 
+# Programs that others wrote, as Debian packages; installed without their recommendations.
+DEBIAN := prometheus prometheus-alertmanager
+
+.PHONY: debian
+debian:
+	@dpkg -s $(DEBIAN) >/dev/null 2>&1 || { echo "installing Debian packages: $(DEBIAN)"; \
+	  sudo=; test "$$(id -u)" = 0 || sudo=sudo; $$sudo apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $(DEBIAN) >/dev/null; }
+
+.PHONY: test-more
+test-more: $(STAMP) debian ## Tests with programs that others wrote (installs Debian packages: prometheus …)
+	$(BIN)/python -m pytest tests/more $(ARGS)
+
 .PHONY: unit
 unit: $(STAMP) ## Only the tests that need no engines
 	$(BIN)/python -m pytest tests/unit $(ARGS)

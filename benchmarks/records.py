@@ -56,4 +56,5 @@ def record(coin: int, price: float, slot_ms: int) -> Record:
         change_24h=round(change, 5),
         change_7d=round(change * 1.7, 5),
         price_change_24h=round(price * change / 100, 8),
+        interval_ms=60_000,
     )

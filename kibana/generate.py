@@ -21,14 +21,14 @@ def everything(*, alias: str = ALIAS, source: str = shared.DEFAULT_SOURCE) -> by
 
     Args:
         alias: what the data view reads: the setting ES_INDEX.
-        source: the one that Market opens with.
+        source: the one that Market and Volatility open with.
     """
     return ndjson(
         [
             data_view.saved_object_for(alias),
             newest_records.saved_search(),
             market.dashboard(source).saved_object(),
-            volatility.dashboard().saved_object(),
+            volatility.dashboard(source).saved_object(),
             pipeline.dashboard().saved_object(),
         ]
     )
@@ -37,7 +37,9 @@ def everything(*, alias: str = ALIAS, source: str = shared.DEFAULT_SOURCE) -> by
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m kibana.generate", description=__doc__)
     parser.add_argument("--alias", "--index", default=ALIAS, help="what the data view reads (ES_INDEX); %(default)s")
-    parser.add_argument("--source", default=shared.DEFAULT_SOURCE, help="the one Market opens with; %(default)s")
+    parser.add_argument(
+        "--source", default=shared.DEFAULT_SOURCE, help="the one Market and Volatility open with; %(default)s"
+    )
     parser.add_argument("--output", type=Path, default=FILE, help="%(default)s")
     parser.add_argument("--check", action="store_true", help="write nothing; fail if the file is not what would be")
     given = parser.parse_args(arguments)

@@ -43,7 +43,7 @@ from cryptoproxy.producer.sources.coingecko import CoinGecko
 from cryptoproxy.sandbox.app import Sandbox
 
 INDEXED_SECONDS = 60.0
-OURS = {"timestamp", "fetched_at", "fetch_delay_ms"}
+OURS = {"timestamp", "fetched_at", "fetch_delay_ms", "interval_ms"}
 
 
 def own_world() -> dict[str, str]:

@@ -30,6 +30,7 @@ fi
   for name in ELASTIC_PASSWORD KIBANA_PASSWORD INDEXER_PASSWORD TOOLS_PASSWORD KIBANA_KEY S3_ACCESS_KEY S3_SECRET_KEY; do
     [[ "$(<"$secrets")" == *"$name="* ]] || echo "$name=$(random)" >>"$secrets"
   done
+  chmod 600 -- "$secrets" # whatever file was here before
 )
 # The tools run as a user of the image, who must be able to write here.
 mkdir -p -- "$root/docker/out" && chmod 1777 -- "$root/docker/out"

@@ -7,13 +7,26 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from cryptoproxy.common.service import garbage
 
+pytest_plugins = ["tests.engines"]
+
 T = TypeVar("T")
 
+PATIENCE = 180.0
+"""Seconds until a condition that does not come true is a failure. Costs nothing when all is well; on a machine with other
+work to do a second may become a minute. No test asserts how long a thing takes: that is for `make bench`."""
 
-def wait_until(condition: Callable[[], T], *, seconds: float = 60, what: str = "") -> T:
+# How fast examples are made says something of the machine alone.
+settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
+settings.load_profile("any machine")
+
+
+def wait_until(condition: Callable[[], T], *, seconds: float = PATIENCE, what: str = "") -> T:
     """The first true value of ``condition``; fails the test after ``seconds`` with the last value seen."""
     deadline = time.monotonic() + seconds
     while True:

@@ -57,7 +57,7 @@ def questions(client: Client, alias: str, pid: int, *, end_ms: int, since: str) 
 
 def dashboards(client: Client, alias: str, pid: int, *, end_ms: int, days: int = 7) -> Iterator[Timed]:
     """All panels of each dashboard, six searches at a time, as a browser asks."""
-    for dashboard in (market.dashboard("coingecko"), volatility.dashboard(), pipeline.dashboard()):
+    for dashboard in (market.dashboard("coingecko"), volatility.dashboard("coingecko"), pipeline.dashboard()):
         bodies = list(searches(dashboard, end_ms - days * DAY_MS, end_ms))
 
         def ask(bodies: list[tuple[str, dict[str, Any]]] = bodies) -> tuple[int, int]:
@@ -70,7 +70,7 @@ def dashboards(client: Client, alias: str, pid: int, *, end_ms: int, days: int =
 
 def panels(client: Client, alias: str, pid: int, *, end_ms: int, days: int = 7) -> Iterator[Timed]:
     """One after the other."""
-    for dashboard in (market.dashboard("coingecko"), volatility.dashboard(), pipeline.dashboard()):
+    for dashboard in (market.dashboard("coingecko"), volatility.dashboard("coingecko"), pipeline.dashboard()):
         for name, body in searches(dashboard, end_ms - days * DAY_MS, end_ms):
 
             def ask(body: dict[str, Any] = body) -> tuple[int, int]:

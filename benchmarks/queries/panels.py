@@ -1,7 +1,8 @@
 """The searches of a dashboard, made from the definitions in ``kibana/`` as Lens makes them.
 
-One difference: Lens reads the last value with ``top_metrics``, which the embedded Elasticsearch lacks; ``top_hits``
-stands in for it and costs more.
+Two differences, as the embedded Elasticsearch lacks what Lens uses: ``top_hits`` reads the last value instead of
+``top_metrics``, which costs more; and symbols that Lens keeps apart by source and quote (``multi_terms``) are grouped
+by symbol alone, which costs less.
 """
 
 from __future__ import annotations

@@ -81,7 +81,8 @@ class Year:
                         f'"fetch_delay_ms":{delay},"last_updated":"{iso(slot - _age(row, coin))}",'
                         f'"market_cap":{cap!r},'
                         f'"market_cap_rank":{coin + 1},"volume_24h":{volume!r},"high_24h":{high!r},"low_24h":{low!r},'
-                        f'"change_1h":{hour!r},"change_24h":{day!r},"change_7d":{week!r},"price_change_24h":{moved!r}}}'
+                        f'"change_1h":{hour!r},"change_24h":{day!r},"change_7d":{week!r},"price_change_24h":{moved!r},'
+                        f'"interval_ms":{self.step_ms}}}'
                     )
                     poll.append((f"{ids[coin]}{slot}", line.encode()))
                 yield slot, poll

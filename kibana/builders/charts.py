@@ -1,4 +1,4 @@
-"""Lines, bars, tables and heat maps of columns."""
+"""Lines, bars, tables, tiles and heat maps of columns."""
 
 from __future__ import annotations
 
@@ -35,16 +35,17 @@ def xy(
     split: Column | None = None,
     y_title: str = "",
     log: bool = False,
+    fits_data: bool = False,
     values_shown: bool = False,
     where: str = "",
 ) -> Chart:
     """Lines or bars, one for each value of ``split``.
 
     ``log`` is for lines only: a logarithmic axis has no zero for a bar to stand on, and with zero in its range it
-    hides what is below 1, so the axis then spans just the data.
+    hides what is below 1, so the axis then spans just the data. So does one that ``fits_data``.
     """
-    if log and kind != "line":
-        raise ValueError("bars have no logarithmic axis")
+    if (log or fits_data) and kind != "line":
+        raise ValueError("bars stand on zero: they have no logarithmic axis, and none that spans just the data")
     buckets = [("x", x), ("split", split)]
     if x.operation == "date_histogram":
         buckets.reverse()  # the split first: its top values are chosen over the whole time, not in each step anew
@@ -62,7 +63,9 @@ def xy(
         "yTitle": y_title or y[0].label,
     }
     if log:
-        drawing |= {"yLeftScale": "log", "yLeftExtent": {"mode": "dataBounds"}}
+        drawing["yLeftScale"] = "log"
+    if log or fits_data:
+        drawing["yLeftExtent"] = {"mode": "dataBounds"}
     layer: Json = {
         "layerType": "data",
         "seriesType": kind,
@@ -97,6 +100,17 @@ def table(
         name = next(name for name, column in columns.items() if column is sort_by)
         drawing["sorting"] = {"columnId": name, "direction": "asc" if ascending else "desc"}
     return Chart("lnsDatatable", columns, drawing, where)
+
+
+def tiles(each: Column, value: Column, *, beside: Column, where: str = "") -> Chart:
+    """A large number for each value of ``each``, with a small one beside it."""
+    drawing: Json = {
+        "metricAccessor": "value",
+        "secondaryMetricAccessor": "beside",
+        "breakdownByAccessor": "each",
+        "maxCols": 6,
+    }
+    return Chart("lnsMetric", {"each": each, "value": value, "beside": beside}, drawing, where)
 
 
 def heatmap(*, x: Column, y: Column, value: Column, where: str = "") -> Chart:

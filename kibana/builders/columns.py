@@ -1,4 +1,5 @@
-"""The columns of a chart: what it groups by, and what it computes. Each is one aggregation in Elasticsearch.
+"""The columns of a chart: what it groups by, and what it computes; and the fields that there are. Each is one
+aggregation in Elasticsearch.
 
 No formula among them: until Kibana 9.1 a formula draws only with its helper columns stored beside it, and it cannot
 rank. What a formula would do, a filter, a unit of time or a shorter time range does here.
@@ -6,10 +7,12 @@ rank. What a formula would do, a filter, a unit of time or a shorter time range 
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 from typing import Any, Literal
-
-from kibana.builders.fields import kibana_type
 
 Json = dict[str, Any]
 
@@ -58,14 +61,22 @@ def over_time(interval: str = "auto", *, label: str = "Time") -> Column:
     return Column(label, "date_histogram", "date", TIME, params, scale="interval", bucketed=True)
 
 
-def top(name: str, size: int, label: str, *, by: Column | None = None, ascending: bool = False) -> Column:
-    """The values of a field that rank first; ``by`` may be a column that is shown or one that is not."""
+def top(
+    name: str, size: int, label: str, *, by: Column | None = None, ascending: bool = False, apart: Sequence[str] = ()
+) -> Column:
+    """The values of a field that rank first; ``by`` may be a column that is shown or one that is not.
+
+    ``apart``: further fields that tell values apart: a group then is one combination of all, "BTC › coingecko".
+    """
+    for each in apart:
+        kibana_type(each)  # raises for one that the mapping lacks
     params = {
         "size": size,
         "orderDirection": "asc" if ascending or by is None else "desc",
         "otherBucket": False,
         "missingBucket": False,
-        "parentFormat": {"id": "terms"},
+        "parentFormat": {"id": "multi_terms" if apart else "terms"},
+        **({"secondaryFields": list(apart)} if apart else {}),
     }
     return Column(label, "terms", kibana_type(name), name, params, scale="ordinal", bucketed=True, by=by)
 
@@ -155,3 +166,32 @@ def _format(shown_as: Json | None) -> Json:
 
 def _kql(query: str) -> Json:
     return {"query": query, "language": "kuery"}
+
+
+# ---- the index's fields as Kibana sees them, from the mapping itself, so that no definition can name another
+
+TEMPLATE = Path(__file__).resolve().parents[2] / "src" / "consumer" / "template.json"
+
+_KIBANA_TYPES = {"keyword": "string", "double": "number", "long": "number", "integer": "number", "date": "date"}
+
+
+@cache
+def kibana_types() -> Mapping[str, str]:
+    """Kibana's type (string, number, date) of each field, sub-fields and aliases included."""
+    properties = json.loads(TEMPLATE.read_text(encoding="utf-8"))["template"]["mappings"]["properties"]
+    found = {}
+    for name, spec in properties.items():
+        real = properties[spec["path"]] if spec["type"] == "alias" else spec
+        found[name] = _KIBANA_TYPES[real["type"]]
+        for sub, sub_spec in spec.get("fields", {}).items():
+            found[f"{name}.{sub}"] = _KIBANA_TYPES[sub_spec["type"]]
+    return found
+
+
+def kibana_type(field: str) -> str:
+    """Kibana's type of one field.
+
+    Raises:
+        KeyError: the mapping has no such field.
+    """
+    return kibana_types()[field]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kibana.builders import lens
+from kibana import names
 from kibana.builders.charts import Chart
-from kibana.builders.columns import Json
+from kibana.builders.columns import Column, Json
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,9 @@ class Panel:
 
 def question(panel_id: str, title: str, chart: Chart, *, help_text: str) -> Panel:
     """A chart that answers what its title asks; ``help_text`` is behind its info sign."""
-    attributes = lens.attributes(chart, layer_id=panel_id, title=title, description=help_text)
-    config = {"attributes": attributes, "enhancements": {}}
-    return Panel(panel_id, title, "lens", config, [lens.layer_reference(panel_id)], {})
+    made = _lens(chart, layer_id=panel_id, title=title, description=help_text)
+    config = {"attributes": made, "enhancements": {}}
+    return Panel(panel_id, title, "lens", config, [_layer_reference(panel_id)], {})
 
 
 def saved_search(panel_id: str, title: str, search_id: str) -> Panel:
@@ -60,3 +60,51 @@ def note(panel_id: str, markdown: str) -> Panel:
     }
     config = {"savedVis": visualisation, "hidePanelTitles": True, "enhancements": {}}
     return Panel(panel_id, "", "visualization", config, [], {})
+
+
+# ---- a chart as the attributes that Lens stores
+
+
+def _lens(chart: Chart, *, layer_id: str, title: str, description: str) -> Json:
+    """Lens attributes with one layer, whose data view comes from the reference of :func:`layer_reference`."""
+    if chart.type == "lnsXY":
+        drawing = {**chart.drawing, "layers": [{"layerId": layer_id, **chart.layered}]}
+    else:
+        drawing = {**chart.drawing, "layerId": layer_id, "layerType": "data"}
+    layer = {
+        "columns": {name: _spec(column, chart) for name, column in chart.columns.items()},
+        "columnOrder": list(chart.columns),
+        "incompleteColumns": {},
+        "sampling": 1,
+    }
+    return {
+        "title": title,
+        "description": description,
+        "visualizationType": chart.type,
+        "type": "lens",
+        "references": [_layer_reference(layer_id)],
+        "state": {
+            "visualization": drawing,
+            "query": {"query": chart.where, "language": "kuery"},
+            "filters": [],
+            "datasourceStates": {"formBased": {"layers": {layer_id: layer}}},
+            "internalReferences": [],
+            "adHocDataViews": {},
+        },
+    }
+
+
+def _layer_reference(layer_id: str) -> Json:
+    """Where Lens looks for the layer's data view; a dashboard repeats it under the panel's name."""
+    return {"type": "index-pattern", "id": names.DATA_VIEW, "name": f"indexpattern-datasource-layer-{layer_id}"}
+
+
+def _spec(column: Column, chart: Chart) -> Json:
+    if column.operation != "terms":
+        return column.spec()
+    if column.by is None:
+        return column.spec({"orderBy": {"type": "alphabetical"}})
+    for name, other in chart.columns.items():
+        if other is column.by:
+            return column.spec({"orderBy": {"type": "column", "columnId": name}})
+    return column.spec({"orderBy": {"type": "custom"}, "orderAgg": column.by.spec()})

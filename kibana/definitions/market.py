@@ -1,14 +1,14 @@
 """Dashboard Market: what is worth how much, what moves, what is traded.
 
-One source is chosen from the start, so that no average mixes sources, and with them quotes. Where a bar stands for
-an asset it is also split by source: it stays true when the choice is taken away.
+One source is chosen from the start, so that one market is looked at. Where that choice is taken away, everything stays
+split by source, and averages by quote as well: no average mixes two of them.
 """
 
 from __future__ import annotations
 
 from kibana import names
-from kibana.builders.charts import table, xy
-from kibana.builders.columns import average, largest, last, over_time
+from kibana.builders.charts import table, tiles, xy
+from kibana.builders.columns import average, largest, last, median, over_time, smallest
 from kibana.builders.dashboard import Dashboard, Row
 from kibana.builders.panels import Panel, note, question
 from kibana.definitions import shared
@@ -16,52 +16,72 @@ from kibana.definitions import shared
 ABOUT = note(
     "about",
     f"{shared.links(names.MARKET)}\n\n"
-    "One **source** at a time: choose it above. Prices, volumes and market caps are in each asset's own **quote** "
-    "currency; where a source has several, choose one, or ranks compare different money. A symbol can stand for "
-    "several assets (a coin and its bridged copies): charts by symbol then show their mean, all others tell assets "
-    "apart; **Asset** chooses one.",
+    "One **source** at a time: choose it above. Choose a **symbol** to see one asset alone. Prices, volumes and market "
+    "caps are in each asset's own **quote** currency; where a source has several, choose one, or ranks compare "
+    "different "
+    "money. A symbol can stand for several assets (a coin and its bridged copies): charts by symbol then show their "
+    "mean, all others tell assets apart; **Asset** chooses one.",
 )
 
-PRICE_OVER_TIME = question(
-    "price-over-time",
-    "How do the prices of the ten most traded symbols run? (logarithmic axis)",
+NOW = question(
+    "now",
+    "What do they cost now?",
+    tiles(
+        shared.markets(6),
+        last("price", "Last price"),
+        beside=last("change_24h", "24 h change, %"),
+    ),
+    help_text="The newest record of the six most traded, or of the symbol that is chosen above; its 24 h change "
+    "beside it.",
+)
+
+CHANGE_OVER_TIME = question(
+    "change-over-time",
+    "Who rose, who fell? (24 h change, %)",
     xy(
         "line",
         x=over_time(),
-        split=shared.symbols(10),
-        y=[average("price", "Average price")],
-        y_title="Price, in quote",
-        log=True,
+        split=shared.markets(10),
+        y=[median("change_24h", "24 h change, %")],
+        where=shared.CHANGE_24H,
     ),
-    help_text="Mean price per step of time. Equal distances are equal ratios. A dotted line bridges missing records.",
+    help_text="The ten most traded on one scale: the source's own change over the 24 hours before each moment, "
+    "median per "
+    "step of time. A dotted line bridges missing records.",
 )
 
 
-def _top_by_price() -> Panel:
-    price = average("price", "Average price")
+def _price_over_time() -> Panel:
+    ranked = largest("market_cap", "Market cap")
     return question(
-        "top-by-average-price",
-        "Which ten assets have the highest average price?",
+        "price-over-time",
+        "How did one price run?",
         xy(
-            "bar_horizontal",
-            x=shared.assets(10, by=price),
-            split=shared.sources(),
-            y=[price],
-            y_title="Average price, in quote",
-            values_shown=True,
+            "line",
+            x=over_time(),
+            split=shared.markets(1, by=ranked),
+            y=[
+                smallest("price", "lowest"),
+                average("price", "mean"),
+                largest("price", "highest"),
+            ],
+            y_title="Price, in quote",
+            fits_data=True,
         ),
-        help_text="Mean of all records in the time shown.",
+        help_text="The symbol that is chosen above, or the one of the largest market cap: lowest, mean and highest "
+        "of the "
+        "polls in each step of time. The axis begins near the lowest.",
     )
 
 
 def _top_by_market_cap() -> Panel:
-    cap = average("market_cap", "Average market cap", shared.SHORT)
+    cap = average("market_cap", "Average market cap")
     return question(
         "top-by-market-cap",
-        "Which ten assets have the largest market cap? (CoinGecko)",
+        "Which are the largest?",
         xy(
             "bar_horizontal",
-            x=shared.assets(10, by=cap),
+            x=shared.assets(10, by=cap, apart=("quote",)),
             split=shared.sources(),
             y=[cap],
             y_title="Average market cap, in quote",
@@ -73,61 +93,64 @@ def _top_by_market_cap() -> Panel:
 
 
 def _movers(*, up: bool) -> Panel:
-    change = last("change_24h", "Last 24 h change", shared.PERCENT)
+    change = last("change_24h", "Last 24 h change, %")
     way, word = ("up", "rose") if up else ("down", "fell")
     return question(
         f"movers-{way}",
-        f"Which ten assets {word} most in the last 24 hours?",
+        f"Who {word} most in 24 h?",
         xy(
             "bar_horizontal",
             x=shared.assets(10, by=change, ascending=not up),
             split=shared.sources(),
             y=[change],
-            y_title="24 h change at the newest record",
+            y_title="24 h change at the newest record, %",
             values_shown=True,
             where=shared.CHANGE_24H,
         ),
-        help_text="The source's own 24 h change in its newest record. CoinGecko and Binance; for Bybit see the table.",
+        help_text="The source's own 24 h change in its newest record.",
     )
 
 
 VOLUME = question(
     "volume",
-    "How much is traded? (24 h volume of the ten most traded symbols)",
+    "How much is traded?",
     xy(
         "bar_stacked",
         x=over_time(),
-        split=shared.symbols(10),
-        y=[average("volume_24h", "Average 24 h volume", shared.SHORT)],
+        split=shared.markets(10),
+        y=[average("volume_24h", "Average 24 h volume")],
         y_title="24 h volume, in quote",
     ),
-    help_text="The volume of the 24 hours before each moment, so neighbouring bars overlap in what they count.",
+    help_text="The ten most traded. The volume of the 24 hours before each moment, so neighbouring bars overlap in "
+    "what "
+    "they count.",
 )
 
 
 def _table() -> Panel:
-    cap = last("market_cap", "Market cap", shared.SHORT)
+    cap = last("market_cap", "Market cap")
     return question(
         "assets",
-        "Where does each asset stand now? (the 250 most traded)",
+        "Where does each asset stand?",
         table(
             rows=[],
-            hidden=[shared.assets(250), shared.sources()],
+            hidden=[shared.assets(250), shared.sources(), shared.quotes()],
             metrics=[
                 last("name", "Name"),
                 last("symbol", "Symbol"),
                 last("price", "Last price"),
                 cap,
-                last("change_24h", "24 h change", shared.PERCENT),
-                last("price_24h_pcnt", "24 h change (Bybit)", shared.FRACTION),
-                last("volume_24h", "24 h volume", shared.SHORT),
+                last("change_24h", "24 h change, %"),
+                last("volume_24h", "24 h volume"),
                 last("quote", "Quote"),
                 last("source", "Source"),
                 largest("timestamp", "As of"),
             ],
             sort_by=cap,
         ),
-        help_text="Each line is one asset at one source; each value is from its newest record that has one.",
+        help_text="The 250 most traded. Each line is one asset at one source; each value is from its newest record "
+        "that "
+        "has one.",
     )
 
 
@@ -141,9 +164,9 @@ def dashboard(source: str) -> Dashboard:
         controls=shared.which_assets(source=source),
         rows=[
             Row(5, [ABOUT]),
-            Row(15, [PRICE_OVER_TIME]),
-            Row(14, [_top_by_price(), _top_by_market_cap()]),
-            Row(14, [_movers(up=True), _movers(up=False)]),
+            Row(8, [NOW]),
+            Row(15, [CHANGE_OVER_TIME, _price_over_time()]),
+            Row(14, [_movers(up=True), _movers(up=False), _top_by_market_cap()]),
             Row(20, [_table()]),
             Row(14, [VOLUME]),
         ],

@@ -44,18 +44,19 @@ def _freshness() -> Panel:
 
 MISSING_DATA = question(
     "missing-data",
-    "Where is data missing? (records per 10 minutes; an empty cell has none)",
+    "Where is data missing?",
     heatmap(
         x=over_time("10m"),
         y=shared.sources(),
         value=records("Records", zero_is_empty=True),
     ),
-    help_text="White in a row is a gap of that source. Over longer times a cell stands for more than 10 minutes.",
+    help_text="Records per 10 minutes; an empty cell has none: white in a row is a gap of that source. Over longer "
+    "times a cell stands for more than 10 minutes.",
 )
 
 RECORDS_PER_MINUTE = question(
     "records-per-minute",
-    "How many records per minute does each source deliver?",
+    "How many records come per minute?",
     xy(
         "line",
         x=over_time(),
@@ -79,7 +80,7 @@ ASSETS = question(
 
 FETCH_DELAY = question(
     "fetch-delay",
-    "How late is the data? (95th percentile of fetch_delay_ms)",
+    "How late is the data?",
     xy(
         "line",
         x=over_time(),
@@ -87,7 +88,7 @@ FETCH_DELAY = question(
         y=[percentile("fetch_delay_ms", 95, "95th percentile", shared.MILLISECONDS)],
         y_title="Fetch delay",
     ),
-    help_text="From the planned time of a poll until its answer had arrived.",
+    help_text="95th percentile of fetch_delay_ms: from the planned time of a poll until its answer had arrived.",
 )
 
 
@@ -95,7 +96,7 @@ def _fetch_delay_by_source() -> Panel:
     worst = largest("fetch_delay_ms", "Longest", shared.MILLISECONDS)
     return question(
         "fetch-delay-by-source",
-        "Which source is slow? (fetch_delay_ms)",
+        "Which source is slow?",
         table(
             rows=[shared.sources()],
             metrics=[
@@ -106,13 +107,13 @@ def _fetch_delay_by_source() -> Panel:
             ],
             sort_by=worst,
         ),
-        help_text="Over all records in the time shown.",
+        help_text="fetch_delay_ms over all records in the time shown.",
     )
 
 
 MISSING_FIELDS = question(
     "missing-fields",
-    "Which values do the sources leave out? (records without …)",
+    "Which values are left out?",
     table(
         rows=[shared.sources()],
         metrics=[
@@ -123,7 +124,8 @@ MISSING_FIELDS = question(
             ),
         ],
     ),
-    help_text="As many as there are records: that source never sends it. Between: some assets or some polls lack it.",
+    help_text="Records without a value. As many as there are records: that source never sends it. Between: some "
+    "assets or some polls lack it.",
 )
 
 

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from kibana import names
 from kibana.builders.columns import Column, Json, largest, top
 from kibana.builders.controls import Control
 
-PERCENT: Json = {"id": "number", "params": {"decimals": 2, "suffix": " %"}}
-"""For fields that hold percent."""
-FRACTION: Json = {"id": "percent", "params": {"decimals": 2}}
-"""For fields that hold a fraction (``*_pcnt``)."""
-SHORT: Json = {"id": "number", "params": {"decimals": 2, "compact": True}}
-"""1.23B"""
 MILLISECONDS: Json = {"id": "number", "params": {"decimals": 0, "suffix": " ms"}}
-# Prices have no format here: they take the data view's, which shows 0.00001234 as well as 97,000.00.
+"""Whole numbers. All others take the data view's format, which is right for small ones, too."""
 
 DEFAULT_SOURCE = "coingecko"
 CHANGE_24H = "change_24h: *"
-"""Records with a change in percent: CoinGecko's and Binance's. Bybit sends a fraction, ``price_24h_pcnt``."""
+"""Records with a change over 24 hours, in percent: every source sends one, for most of its assets."""
 
 
 def traded() -> Column:
@@ -25,14 +21,21 @@ def traded() -> Column:
     return largest("volume_24h", "24 h volume, in quote")
 
 
+def markets(size: int = 10, *, by: Column | None = None, label: str = "Symbol") -> Column:
+    """Symbols, each source and quote apart: BTCUSDT is another thing at each source, and BTC in EUR another price. A
+    symbol may still stand for several assets of one source (a coin and its bridged copies): see ``assets``.
+    """
+    return top("symbol", size, label, by=by or traded(), apart=("source", "quote"))
+
+
 def symbols(size: int = 10, *, label: str = "Symbol") -> Column:
-    """A symbol may stand for several assets (a coin and its bridged copies): see ``assets``."""
+    """Only beside ``sources``, which keeps markets apart."""
     return top("symbol", size, label, by=traded())
 
 
-def assets(size: int, *, by: Column | None = None, ascending: bool = False) -> Column:
-    """Within one source, one value is one asset."""
-    return top("asset_id", size, "Asset", by=by or traded(), ascending=ascending)
+def assets(size: int, *, by: Column | None = None, ascending: bool = False, apart: Sequence[str] = ()) -> Column:
+    """Within one source, one value is one asset. ``apart``: see :func:`~kibana.builders.columns.top`."""
+    return top("asset_id", size, "Asset", by=by or traded(), ascending=ascending, apart=apart)
 
 
 def sources(*, label: str = "Source") -> Column:

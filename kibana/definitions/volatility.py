@@ -1,8 +1,7 @@
 """Dashboard Volatility: how far and how often prices move.
 
-No source is chosen from the start, as Bybit's changes come in a field of their own. No panel mixes sources all the
-same: ``change_24h`` is sent by CoinGecko and Binance, which have no symbol in common (BTC, BTCUSDT), and whatever
-several sources send is split by source.
+One source is chosen from the start, as in Market. Where that choice is taken away, no panel mixes sources all the same:
+every source sends ``change_24h``, and BTCUSDT is another thing at each of the exchanges, so all is split by source.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from kibana.builders.columns import (
     bands,
     deviation,
     largest,
+    last,
     median,
     over_time,
     percentile,
@@ -29,45 +29,47 @@ PERCENTILES = (5, 25, 50, 75, 95)
 ABOUT = note(
     "about",
     f"{shared.links(names.VOLATILITY)}\n\n"
-    "**change_24h** is the source's own change over 24 hours, in percent (CoinGecko, Binance); Bybit sends "
-    "**price_24h_pcnt** instead. *Share of time* is share of polls, which are evenly spaced. The ten most traded are "
-    "shown; volumes count in each asset's quote, so choose a **source** and a **quote** where several are polled.",
+    "**change_24h** is the source's own change over 24 hours, in percent; Bybit sends it as a fraction, "
+    "**price_24h_pcnt**, and the record has both. *Share of time* is share of polls, which are evenly spaced while the "
+    "interval stays the same. The ten most traded are shown; volumes count in each asset's quote, so choose a "
+    "**quote** "
+    "where a source has several.",
 )
 
 CHANGE_PERCENTILES = question(
     "change-percentiles",
-    "In what range does the 24 h change of each symbol lie? (percentiles)",
+    "In what range do they move? (24 h, %)",
     xy(
         "bar",
-        x=shared.symbols(10),
-        y=[percentile("change_24h", percent, f"{percent}th", shared.PERCENT) for percent in PERCENTILES],
-        y_title="24 h change",
+        x=shared.markets(10),
+        y=[percentile("change_24h", percent, f"{percent}th") for percent in PERCENTILES],
+        y_title="24 h change, %",
         where=shared.CHANGE_24H,
     ),
-    help_text="Half of the time the change was between the 25th and the 75th percentile, "
+    help_text="Percentiles of the 24 h change. Half of the time it was between the 25th and the 75th percentile, "
     "nine tenths of the time between the 5th and the 95th.",
 )
 
 CHANGE_OVER_TIME = question(
     "change-over-time",
-    "When did they move? (median 24 h change)",
+    "When did they move? (24 h change, %)",
     xy(
         "line",
         x=over_time(),
-        split=shared.symbols(10),
-        y=[median("change_24h", "Median 24 h change", shared.PERCENT)],
-        y_title="24 h change",
+        split=shared.markets(10),
+        y=[median("change_24h", "Median 24 h change, %")],
+        y_title="24 h change, %",
         where=shared.CHANGE_24H,
     ),
-    help_text="Median per step of time.",
+    help_text="The 24 h change of the ten most traded: median per step of time.",
 )
 
 SHARE_OF_TIME = question(
     "share-of-time",
-    "What share of the time was the 24 h change beyond ±1, ±5 and ±10 %?",
+    "How often do they move?",
     xy(
         "bar_horizontal_percentage_stacked",
-        x=shared.symbols(10),
+        x=shared.markets(10),
         split=bands(
             "24 h change",
             {
@@ -81,28 +83,30 @@ SHARE_OF_TIME = question(
         y_title="Share of the time",
         where=shared.CHANGE_24H,
     ),
-    help_text="Share of polls in each band. Beyond ±5 % is the first two bands together, beyond ±1 % the first three.",
+    help_text="Share of polls whose 24 h change is in each band. Beyond ±5 % is the first two bands together, beyond "
+    "±1 % the first three.",
 )
 
 CHANGE_DEVIATION = question(
     "change-deviation",
-    "How much does the 24 h change swing? (standard deviation, percentage points)",
+    "Whose change swings most?",
     xy(
         "bar_horizontal",
-        x=shared.assets(10),
+        x=shared.assets(10, apart=("quote",)),
         split=shared.sources(),
         y=[deviation("change_24h", "Standard deviation of the 24 h change")],
-        y_title="Standard deviation",
+        y_title="Standard deviation, percentage points",
         values_shown=True,
         where=shared.CHANGE_24H,
     ),
-    help_text="Comparable between assets, unlike the standard deviation of prices.",
+    help_text="Standard deviation of the 24 h change, in percentage points: comparable between assets, unlike the "
+    "standard deviation of prices.",
 )
 
 
 PRICE_DEVIATION = question(
     "price-deviation",
-    "How far do prices spread? (standard deviation of price, in quote)",
+    "How far do prices spread?",
     table(
         rows=[shared.assets(100), shared.sources(), shared.quotes()],
         metrics=[
@@ -112,27 +116,28 @@ PRICE_DEVIATION = question(
             largest("price", "Highest"),
         ],
     ),
-    help_text="In the asset's quote: compare it with the average price beside it. The 100 most traded assets.",
+    help_text="Standard deviation of the price, in the asset's quote: compare it with the average price beside it. "
+    "The 100 most traded assets.",
 )
 
-BYBIT_PERCENTILES = question(
-    "bybit-percentiles",
-    "In what range does Bybit's 24 h change lie? (percentiles of price_24h_pcnt)",
+DAY_RANGE = question(
+    "day-range",
+    "How wide is the day's range?",
     table(
-        rows=[shared.symbols(100), shared.sources(label="Market")],
+        rows=[shared.symbols(100), shared.assets(10), shared.sources(), shared.quotes()],
         metrics=[
-            *(percentile("price_24h_pcnt", percent, f"{percent}th", shared.FRACTION) for percent in PERCENTILES),
-            deviation("price_24h_pcnt", "Standard deviation", shared.FRACTION),
-            records("Polls"),
+            last("price", "Last price"),
+            last("low_24h", "24 h low"),
+            last("high_24h", "24 h high"),
+            last("change_24h", "24 h change, %"),
         ],
-        where="price_24h_pcnt: *",
     ),
-    help_text="A fraction at Bybit, shown in percent. One line per symbol and market: linear, inverse, spot.",
+    help_text="The source's own lowest and highest price of the last 24 hours, in its newest record.",
 )
 
 DETAIL = question(
     "detail",
-    "How did each symbol behave? (24 h change in detail)",
+    "How did each behave?",
     table(
         rows=[shared.symbols(100), shared.assets(10), shared.sources(), shared.quotes()],
         metrics=[
@@ -140,33 +145,34 @@ DETAIL = question(
             records("Polls beyond ±1 %", where="change_24h >= 1 or change_24h <= -1"),
             records("Polls beyond ±5 %", where="change_24h >= 5 or change_24h <= -5"),
             records("Polls beyond ±10 %", where="change_24h >= 10 or change_24h <= -10"),
-            smallest("change_24h", "Lowest", shared.PERCENT),
-            percentile("change_24h", 5, "5th percentile", shared.PERCENT),
-            percentile("change_24h", 50, "Median", shared.PERCENT),
-            percentile("change_24h", 95, "95th percentile", shared.PERCENT),
-            largest("change_24h", "Highest", shared.PERCENT),
+            smallest("change_24h", "Lowest"),
+            percentile("change_24h", 5, "5th percentile"),
+            percentile("change_24h", 50, "Median"),
+            percentile("change_24h", 95, "95th percentile"),
+            largest("change_24h", "Highest"),
             deviation("change_24h", "Standard deviation"),
             average("price", "Average price"),
         ],
         where=shared.CHANGE_24H,
     ),
-    help_text="The 100 most traded symbols; one line per asset, source and quote. Click a column to sort by it.",
+    help_text="The 24 h change of the 100 most traded symbols; one line per asset, source and quote. Click a column "
+    "to sort by it.",
 )
 
 
-def dashboard() -> Dashboard:
+def dashboard(source: str = shared.DEFAULT_SOURCE) -> Dashboard:
     return Dashboard(
         id=names.VOLATILITY,
         title="Crypto prices: Volatility",
         description="How far, how often and when prices move.",
         opens_on="now-7d",
-        controls=shared.which_assets(source=None),
+        controls=shared.which_assets(source=source),
         rows=[
             Row(5, [ABOUT]),
             Row(14, [CHANGE_PERCENTILES, SHARE_OF_TIME]),
             Row(14, [CHANGE_OVER_TIME]),
             Row(16, [CHANGE_DEVIATION, PRICE_DEVIATION], widths=[20, 28]),
-            Row(14, [BYBIT_PERCENTILES]),
+            Row(14, [DAY_RANGE]),
             Row(18, [DETAIL]),
         ],
     )

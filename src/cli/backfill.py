@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from pathlib import Path
 
 import click
@@ -18,13 +19,14 @@ from cryptoproxy.common.settings.home import ENV_FILE
 from cryptoproxy.common.start import start
 from cryptoproxy.lake.span import Span
 
+WIDE = 500
 UNPROVED = 3
 """Exit code where lake, Elasticsearch or dead letters could not be read, so that nothing is said of a difference."""
 
 
 def _moment(context: click.Context, param: click.Parameter, value: str) -> int:
     try:
-        return from_person(value)
+        return from_person(value, now_ms=SystemClock().now_ms())
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
 
@@ -43,10 +45,20 @@ class Unproved(click.ClickException):
 
 
 _from = click.option(
-    "--from", "begin", callback=_moment, metavar="TIME", required=True, help="First slot: a date or a time, UTC."
+    "--from",
+    "begin",
+    callback=_moment,
+    metavar="TIME",
+    required=True,
+    help="First slot: a date, a time (UTC), or `yesterday`.",
 )
 _to = click.option(
-    "--to", "end", callback=_moment, metavar="TIME", required=True, help="End, not included: a date or a time, UTC."
+    "--to",
+    "end",
+    callback=_moment,
+    metavar="TIME",
+    required=True,
+    help="End, not included: a date, a time (UTC), or `today`.",
 )
 _source = click.option("--source", "sources", multiple=True, help="Only this source. May be repeated.")
 
@@ -80,8 +92,9 @@ def replay(
 ) -> None:
     """Read the lake into the index again, by the indexer's own path.
 
-    Times are UTC, as 2026-11-01 or 2026-11-01T10:00:00Z; --to is not included. What is there already stays as it is.
-    Exit code 1 if something in the lake cannot be used: it is named, and the rest goes on.
+    Times are UTC: 2026-11-01, 2026-11-01T10:00:00Z, today, yesterday, 12h or 7d ago; --to is not included.
+    What is there already stays as it is. Exit code 1 if something in the lake cannot be used: it is named, and the rest
+    goes on.
     """
     from cryptoproxy.consumer.backfill import wiring
 
@@ -117,7 +130,11 @@ def replay(
     "--grace", callback=_seconds, metavar="SPAN", default="5m", show_default=True,
     help="Leave out slots younger than this: they may still be on their way.",
 )  # fmt: skip
-@click.option("--every-id", is_flag=True, help="Look at each id, also in hours whose counts agree. Takes longer.")
+@click.option(
+    "--quick/--every-id",
+    default=False,
+    help="Take hours whose counts agree as equal. Sooner done, and no proof: see docs/promise.md.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table; ids up to a thousand an hour.")
 @click.pass_obj
 @click.pass_context
@@ -129,13 +146,14 @@ def reconcile(
     end: int,
     sources: tuple[str, ...],
     grace: float,
-    every_id: bool,
+    quick: bool,
     as_json: bool,
 ) -> None:
     """Hold the ids of the lake against documents and dead letters, by source and hour.
 
-    Times are UTC, as 2026-11-01 or 2026-11-01T10:00:00Z; --to is not included. Exit code 1 where they differ, with the
-    replay command that mends it; 3 if one of the sides cannot be read.
+    Times are UTC: 2026-11-01, 2026-11-01T10:00:00Z, today, yesterday, 12h or 7d ago; --to is not included.
+    Exit code 1 where they differ, with the replay command that mends it; 3 if one of the sides cannot be read. What is
+    away for a while is waited for.
     """
     from cryptoproxy.consumer.backfill import report, wiring
 
@@ -144,9 +162,7 @@ def reconcile(
     ripe = SystemClock().now_ms() - math.ceil(grace * 1000)
     span = Span(asked.begin_ms, max(asked.begin_ms, min(asked.end_ms, ripe)))
     try:
-        outcome = wiring.reconciled(
-            settings, span, sources=sources or None, every_id=every_id, console=Console(stderr=True)
-        )
+        outcome = wiring.reconciled(settings, span, sources=sources or None, quick=quick, console=Console(stderr=True))
     except CryptoProxyError as error:
         raise Unproved(str(error)) from error
     command = ["cryptoproxy", *([] if env_file == ENV_FILE else ["--env-file", str(env_file)])]
@@ -154,7 +170,8 @@ def reconcile(
     if as_json:
         click.echo(json.dumps(report.as_json(outcome, mend=mend), indent=2))
     else:
-        Console().print(report.table(outcome))
+        # Into a file or a mail as wide as it is: a terminal's width is not known there, and nothing must be cut.
+        Console(width=None if sys.stdout.isatty() else WIDE).print(report.table(outcome))
         left_out = span.end_ms if span.end_ms < asked.end_ms else None
         for line in report.words(outcome, mend=mend, left_out_from_ms=left_out):
             click.echo(line)
@@ -169,10 +186,11 @@ def reconcile(
 @click.pass_obj
 @click.pass_context
 def retention(context: click.Context, env_file: Path, keep: float, dry_run: bool) -> None:
-    """Remove index periods that are wholly older than --keep and that the lake has in full.
+    """Remove index periods that are wholly older than --keep and of which the lake has each document, id by id.
 
-    The current period is never touched. Needs the right to delete these indices, which nothing else does: give it
-    a user of its own. Exit code 1 if something old was kept, 3 if lake or Elasticsearch cannot be read.
+    The current period is never touched. What is away for a while is waited for. Needs the right to delete these
+    indices, which nothing else does: give it a user of its own. Exit code 1 if something old was kept, 3 if lake or
+    Elasticsearch cannot be read.
     """
     from cryptoproxy.consumer.backfill import wiring
 
@@ -185,8 +203,8 @@ def retention(context: click.Context, env_file: Path, keep: float, dry_run: bool
                 kept += not verdict.remove
                 word = "kept" if not verdict.remove else "would be removed" if dry_run else "removed"
                 click.echo(
-                    f"{verdict.index}: {word}: {verdict.documents} documents, {verdict.lake} ids in the lake "
-                    f"({verdict.why})"
+                    f"{verdict.index}: {word}: {verdict.documents} documents, {verdict.in_lake} ids in the lake "
+                    f"({verdict.why_not or 'the lake has each of them'})"
                 )
     except CryptoProxyError as error:
         raise Unproved(str(error)) from error

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from cryptoproxy.common.errors import visible
 from cryptoproxy.common.start import load_settings, start
 from cryptoproxy.consumer import dead_letter_reader
 from cryptoproxy.consumer.wiring import replay_dead_letters
@@ -34,7 +35,7 @@ def list_letters(env_file: Path, count: int) -> None:
     letters = list(dead_letter_reader.read_letters(load_settings(env_file).kafka))
     table = Table("record", "set aside", "reason", "error", box=None)
     for letter in letters[-count:]:
-        table.add_row(letter.place, letter.time, letter.reason, escape(letter.error[:100]))
+        table.add_row(letter.place, letter.time, visible(letter.reason), escape(visible(letter.error[:100])))
     Console().print(table)
     click.echo(f"{len(letters)} dead letters", err=True)
 
@@ -48,9 +49,9 @@ def show(env_file: Path, place: str) -> None:
     letter = dead_letter_reader.find(dead_letter_reader.read_letters(load_settings(env_file).kafka), place)
     original = letter.original
     click.echo(f"record     {original.topic} {letter.place}")
-    click.echo(f"set aside  {letter.time}\nreason     {letter.reason}\nerror      {letter.error}")
+    click.echo(f"set aside  {letter.time}\nreason     {visible(letter.reason)}\nerror      {visible(letter.error)}")
     for name, value in original.headers:
-        click.echo(f"header     {name}: {value!r}")
+        click.echo(f"header     {visible(name)}: {value!r}")
     click.echo(f"key        {original.key!r}\nvalue      {original.value!r}")
 
 
@@ -63,5 +64,5 @@ def replay(context: click.Context, env_file: Path) -> None:
     result = replay_dead_letters(settings, dead_letter_reader.read_letters(settings.kafka))
     click.echo(f"{result.indexed} indexed, {result.duplicates} there already, {len(result.still_poison)} still poison")
     for letter, why in result.still_poison[:20]:
-        click.echo(f"  {letter.place} {why[:200]}")
+        click.echo(f"  {letter.place} {visible(why[:200])}")
     context.exit(1 if result.still_poison else 0)

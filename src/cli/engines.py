@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from cryptoproxy.common.settings.catalogue import Engines
+from cryptoproxy.common.settings.secret import write_private
 from cryptoproxy.common.start import CONNECTION_FILE, load_settings
 from cryptoproxy.engines import state
 from cryptoproxy.engines.ports import Ports
@@ -40,8 +41,8 @@ def stack_of(settings: Engines) -> Stack:
 def write_connection(folder: Path, endpoints: Endpoints) -> Path:
     """The engines' addresses and keys as settings, readable by their owner alone."""
     path = folder / CONNECTION_FILE
-    path.touch(mode=0o600)
-    path.write_text(
+    write_private(
+        path,
         "# Written by `cryptoproxy up`, removed by `cryptoproxy down`.\n"
         f"KAFKA_BROKERS_HOST_PORT={endpoints.kafka}\n"
         f"ES_URL_ENDPOINT={endpoints.elasticsearch}\n"
@@ -49,7 +50,6 @@ def write_connection(folder: Path, endpoints: Endpoints) -> Path:
         f"AWS_S3_ACCESS_KEY={endpoints.s3_access_key}\n"
         f"AWS_S3_SECRET_KEY={endpoints.s3_secret_key}\n"
         "AWS_S3_BUCKET=crypto-lake\n",
-        encoding="utf-8",
     )
     return path
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from cryptoproxy.common.errors import visible
 from cryptoproxy.common.start import load_settings
 from cryptoproxy.kibana_client import definitions_file, install
 
@@ -36,10 +37,11 @@ def install_command(env_file: Path, url: str, file: Path | None, space: str | No
         api_key=elastic.api_key.get(),
         ca_file=elastic.ca_file,
         space=space,
+        plaintext_allowed=settings.service.allow_plaintext_passwords,
         alias=elastic.alias,
         source=None if "coingecko" in sources else sources[0],
         wait_seconds=wait,
-        say=click.echo,
+        say=lambda line: click.echo(visible(line)),
     )
     for title, address in report.dashboards:
-        click.echo(f"{title}: {address}")
+        click.echo(visible(f"{title}: {address}"))

@@ -10,14 +10,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from cryptoproxy.common.clock import SystemClock
+from cryptoproxy.common.errors import PoisonError
 from cryptoproxy.common.record.times import from_person
+from cryptoproxy.common.retry import Patience
 from cryptoproxy.common.start import load_settings, start
-from cryptoproxy.lake.objects import DAILY, RAW, folder
+from cryptoproxy.lake.objects import DAILY, RAW, first_slot, folder, lines_of
 from cryptoproxy.lake.span import DAY_MS, written
 from cryptoproxy.lake.store import Store
 
@@ -30,38 +32,63 @@ def lake() -> None:
     """Look into the lake on S3; make its days into Parquet files."""
 
 
+def _day(context: click.Context, param: click.Parameter, value: str | tuple[str, ...] | None) -> Any:
+    """The begin of a day, or of each of several."""
+    if value is None or isinstance(value, tuple):
+        return None if value is None else [_day(context, param, each) for each in value]
+    try:
+        day_ms = from_person(value, now_ms=SystemClock().now_ms())
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+    if day_ms % DAY_MS:
+        raise click.BadParameter(f"{value!r} is not a date like 2026-11-01")
+    return day_ms
+
+
 @lake.command()
 @click.option("--source", help="Only this source.")
-@click.option("--date", "day", metavar="YYYY-MM-DD", help="Only this day; needs --source.")
+@click.option("--date", "day", callback=_day, metavar="DATE", help="Only this day, as 2026-11-01; needs --source.")
 @click.option("--daily", is_flag=True, help="The days' Parquet files instead of the polls' objects.")
+@click.option("--records", is_flag=True, help="Also how many records are in each; reads the polls' objects.")
 @click.pass_obj
-def ls(env_file: Path, source: str | None, day: str | None, daily: bool) -> None:
-    """List the objects of the lake."""
-    if day and not source:
+def ls(env_file: Path, *, source: str | None, day: int | None, daily: bool, records: bool) -> None:
+    """List the objects of the lake, with their sizes; how many there are, and their sum, go to standard error."""
+    if day is not None and not source:
         raise click.UsageError("--date needs --source: objects lie by source, then by day")
     settings = load_settings(env_file).s3
-    count = 0
-    for key in Store(settings).keys(folder(settings.prefix, DAILY if daily else RAW, source, day)):
-        click.echo(f"s3://{settings.bucket}/{key}")
+    store = Store(settings)
+    count = size = total = 0
+    where = folder(settings.prefix, DAILY if daily else RAW, source, None if day is None else written(day))
+    for key, each in store.sizes(where):
+        words = f"s3://{settings.bucket}/{key}  {each:,} bytes"
+        if records:
+            found = _records(store, key)
+            total += found or 0
+            words += "  not one of ours" if found is None else f"  {found:,} records"
+        click.echo(words)
         count += 1
-    click.echo(f"{count} objects", err=True)
+        size += each
+    said = f"{count:,} {'object' if count == 1 else 'objects'}, {size:,} bytes"
+    click.echo(f"{said}, {total:,} records" if records else said, err=True)
 
 
-def _day(context: click.Context, param: click.Parameter, values: tuple[str, ...]) -> list[int]:
-    days = []
-    for value in values:
-        try:
-            day_ms = from_person(value)
-        except ValueError as error:
-            raise click.BadParameter(str(error)) from error
-        if day_ms % DAY_MS:
-            raise click.BadParameter(f"{value!r} is not a date like 2026-11-01")
-        days.append(day_ms)
-    return days
+def _records(store: Store, key: str) -> int | None:
+    """Of an object or a day's file; None for something else that lies there, or that is damaged."""
+    from cryptoproxy.lake.compact import RECORDS
+
+    try:
+        if first_slot(key) is not None:
+            return sum(1 for _ in lines_of(key, store.get(key)))
+    except PoisonError:
+        return None
+    told = store.metadata(key).get(RECORDS, "")
+    return int(told) if told.isdigit() else None
 
 
 @lake.command()
-@click.option("--date", "days", multiple=True, callback=_day, metavar="YYYY-MM-DD", help="This day, UTC. Repeatable.")
+@click.option(
+    "--date", "days", multiple=True, callback=_day, metavar="DATE", help="This day, UTC, as 2026-11-01. Repeatable."
+)
 @click.option("--days", "last", type=click.IntRange(1, 3660), metavar="N", help="The last N days that are over.")
 @click.option("--source", "sources", multiple=True, help="Only this source. May be repeated.")
 @click.option("--delete-raw", is_flag=True, help="Remove the objects that are proved to be in the file, id by id.")
@@ -89,7 +116,7 @@ def compact(
     read; what it is in is kept.
     """
     if bool(days) == bool(last):
-        raise click.UsageError("say which days: --date YYYY-MM-DD (repeatable) or --days N")
+        raise click.UsageError("say which days: --date DATE (repeatable) or --days N")
     from cryptoproxy.lake.compact import GRACE_MS, Compaction
 
     settings = start(env_file)
@@ -100,7 +127,8 @@ def compact(
         days = [today_ms - DAY_MS * back for back in range(last, 0, -1)]
     damaged = 0
     with _orderly_end(), tempfile.TemporaryDirectory(prefix="cryptoproxy-compact-", dir=scratch) as place:
-        compaction = Compaction(Store(settings.s3), Path(place), now_ms=now_ms)
+        store = Store(settings.s3, patiently=Patience("S3", threading.Event().wait))
+        compaction = Compaction(store, Path(place), now_ms=now_ms)
         there = compaction.sources()
         if unknown := sorted(set(sources) - set(there)):
             raise click.UsageError(f"the lake has nothing of {', '.join(unknown)}; it knows {', '.join(there)}")

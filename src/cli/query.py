@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,11 +16,10 @@ from rich.progress import Progress
 from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.errors import OperatorError, TransientError
 from cryptoproxy.common.start import load_settings
-from cryptoproxy.queries import Answer, Queries
+from cryptoproxy.queries import Answer, NothingFound, Queries, TooMany
 from cryptoproxy.queries.fields import FIELDS, WINDOWS
 from cryptoproxy.queries.output import console as kibana_console
 from cryptoproxy.queries.output import text
-from cryptoproxy.queries.output.table import table
 from cryptoproxy.queries.percentiles import COMPRESSION, DEFAULT_PERCENTS
 from cryptoproxy.queries.scope import ALL, DEFAULT_SOURCE
 
@@ -27,11 +27,14 @@ UNANSWERED = 3
 """Exit code where Elasticsearch could not or would not answer."""
 TIMEOUT = 300.0
 """Seconds for one search: years of records take their time."""
+DRAWN = 20
+"""Assets in a picture of more than it can show, if nobody says how many."""
 WIDE = 200
 """Characters of a table that goes into a file or a pipe."""
 
 Command = Callable[..., None]
-Ask = Callable[[Queries], Answer[Any]]
+Ask = Callable[..., Answer[Any]]
+"""Takes the :class:`Queries`, and ``top=`` for only so many assets."""
 
 
 class Unanswered(click.ClickException):
@@ -51,9 +54,12 @@ def query() -> None:
 
 def _numbers(context: click.Context, param: click.Parameter, value: str) -> tuple[float, ...]:
     try:
-        return tuple(float(each) for each in value.split(","))
+        numbers = tuple(float(each) for each in value.split(","))
     except ValueError as error:
         raise click.BadParameter(f"{value!r} must be numbers with commas between them") from error
+    if not all(math.isfinite(each) for each in numbers):
+        raise click.BadParameter(f"{value!r} must be numbers, and each of them finite")
+    return numbers
 
 
 def _picture(context: click.Context, param: click.Parameter, value: Path | None) -> Path | None:
@@ -85,6 +91,8 @@ def _which(since: str, *, top: str = "Only so many assets, the most traded.") ->
             click.option("--source", default=DEFAULT_SOURCE, show_default=True, metavar="LIST",
                          help=f"Where the records come from; `{ALL}` is anywhere."),
             click.option("--assets", default="", metavar="LIST", help="Only these ids (bitcoin,ethereum)."),
+            click.option("--base", default="", metavar="LIST",
+                         help="Only these coins, under whatever symbol: BTC is also BTCUSDT (with --source all)."),
             click.option("--symbols", default="", metavar="LIST", help="Only these symbols (BTC,ETH)."),
         ):  # fmt: skip
             command = option(command)
@@ -118,7 +126,7 @@ def percentiles(
     _run(
         env_file,
         output,
-        lambda queries: queries.percentiles(field, percents=percents, compression=compression, **which),
+        lambda queries, **top: queries.percentiles(field, percents=percents, compression=compression, **which | top),
     )
 
 
@@ -131,9 +139,9 @@ def percentiles(
 @_output
 @click.pass_obj
 def average(env_file: Path, /, field: str, interval: str | None, by: str, **rest: Any) -> None:
-    """What does it cost on average? Mean, lowest and highest."""
+    """What does it cost on average? Mean over time, lowest and highest."""
     which, output = _split(rest)
-    _run(env_file, output, lambda queries: queries.average(field, interval=interval, **which))
+    _run(env_file, output, lambda queries, **top: queries.average(field, interval=interval, **which | top))
 
 
 @query.command()
@@ -148,7 +156,7 @@ def average(env_file: Path, /, field: str, interval: str | None, by: str, **rest
 def moves(env_file: Path, /, thresholds: tuple[float, ...], window: str, by: str, **rest: Any) -> None:
     """How often does it move? The share of samples whose change is ±x % or more."""
     which, output = _split(rest)
-    _run(env_file, output, lambda queries: queries.moves(window, thresholds=thresholds, **which))
+    _run(env_file, output, lambda queries, **top: queries.moves(window, thresholds=thresholds, **which | top))
 
 
 @query.command()
@@ -165,7 +173,7 @@ def volatility(env_file: Path, /, window: str, **rest: Any) -> None:
         _run(
             env_file,
             output,
-            lambda queries: queries.volatility(
+            lambda queries, top=top: queries.volatility(
                 window,
                 top=top,
                 progress=lambda done, whole: bar.update(task, completed=done, total=whole),
@@ -181,12 +189,12 @@ def volatility(env_file: Path, /, window: str, **rest: Any) -> None:
 def latest(env_file: Path, /, **rest: Any) -> None:
     """Where does each asset stand? Its newest record."""
     which, output = _split(rest)
-    _run(env_file, output, lambda queries: queries.latest(**which))
+    _run(env_file, output, lambda queries, **top: queries.latest(**which | top))
 
 
 @query.command()
 @click.option("--source", default=ALL, show_default=True, metavar="LIST", help="Only these sources.")
-@click.option("--interval", metavar="STEP", help="Between slots; without, the most common gap of each source.")
+@click.option("--interval", metavar="STEP", help="Between slots; without, what the records tell.")
 @click.option("--since", metavar="TIME", default="1d", show_default=True,
               help="Begin: a span before the end (12h, 7d, 1mo), a date or a time, UTC.")  # fmt: skip
 @click.option("--until", metavar="TIME", help="End of the period; now without.")
@@ -220,17 +228,33 @@ def _run(env_file: Path, output: dict[str, Any], ask: Ask) -> None:
         if output["explain"]:
             click.echo(kibana_console.console_text(queries.search.index, answer.asked))
             return
+        if output["plot"] is not None:
+            _draw(queries, answer, ask, output["plot"])
         _print(answer, **output)
         for note in answer.notes:
-            click.echo(f"note: {note}", err=True)
+            click.echo(f"note: {text.printable(note)}", err=True)
+
+
+def _draw(queries: Queries, answer: Answer[Any], ask: Ask, file: Path) -> None:
+    """Of more assets than a picture can show, the first ones."""
+    from cryptoproxy.queries.output.plot import LEAST, TooManyLines, plot  # it takes a second to load
+
+    try:
+        plot(answer, file)
+    except TooMany as error:
+        if answer.question == "freshness":  # sources have no rank
+            raise
+        most = error.most if isinstance(error, TooManyLines) else LEAST
+        top = most if answer.asked.scope.chosen else min(DRAWN, most)
+        plot(ask(queries, top=top), file)
+        which = "most volatile" if answer.question == "volatility" else "most traded"
+        answer.notes.append(
+            f"only the {top} {which} are drawn; --symbols, --assets or --top (up to {most}) choose others"
+        )
+    click.echo(f"drawn into {file}", err=True)
 
 
 def _print(answer: Answer[Any], *, as_json: bool, as_csv: bool, plot: Path | None, explain: bool) -> None:
-    if plot is not None:
-        from cryptoproxy.queries.output.plot import plot as draw  # it takes a second to load
-
-        draw(answer, plot)
-        click.echo(f"drawn into {plot}", err=True)
     write = sys.stdout.write
     if as_json:
         text.write_json(answer, write)
@@ -241,7 +265,7 @@ def _print(answer: Answer[Any], *, as_json: bool, as_csv: bool, plot: Path | Non
         console = Console()
         if not console.is_terminal:
             console = Console(width=WIDE)
-        console.print(table(answer, rows))
+        console.print(text.table(answer, rows))
 
 
 @contextmanager
@@ -251,6 +275,8 @@ def _asking(env_file: Path) -> Iterator[Queries]:
     client = elastic.client(settings, timeout=TIMEOUT)
     try:
         yield Queries(client, index=settings.alias)
+    except NothingFound as error:  # it may name symbols as an upstream sent them
+        raise NothingFound(text.printable(str(error))) from error
     except TransientError as error:
         raise Unanswered(f"{error} ({settings.url})") from error
     except OperatorError as error:

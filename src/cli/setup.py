@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 import elastic_transport
@@ -16,10 +18,10 @@ from cryptoproxy.common.checks import check_elasticsearch, check_kafka, check_s3
 from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clock import SystemClock
-from cryptoproxy.common.errors import CryptoProxyError, TransientError
+from cryptoproxy.common.errors import CryptoProxyError, OperatorError, TransientError
 from cryptoproxy.common.record import iso
 from cryptoproxy.common.settings import Settings
-from cryptoproxy.common.settings.catalogue import SECTIONS
+from cryptoproxy.common.settings.catalogue import SECTIONS, Elasticsearch
 from cryptoproxy.common.settings.loading import declared_in, shown
 from cryptoproxy.common.start import home, layers, load_settings
 from cryptoproxy.consumer import template
@@ -79,13 +81,25 @@ def _topics(settings: Settings) -> Iterator[str]:
 
 
 def _index(settings: Settings) -> Iterator[str]:
-    client = elastic.client(settings.elasticsearch, connections=1)
-    try:
+    with _elasticsearch(settings.elasticsearch) as client:
         yield from template.set_up(client, settings.elasticsearch, now=iso(SystemClock().now_ms()))
-    except elasticsearch.ApiError as error:
-        raise elastic.failure(error.status_code, error.error, str(error.body)[:500]) from error
-    except elastic_transport.TransportError as error:
-        raise elastic.no_answer(error, settings.elasticsearch) from error
+
+
+def _check_index(settings: Elasticsearch, now: str) -> str:
+    with _elasticsearch(settings) as client:
+        faults = list(template.faults_of_alias(client, settings.alias))
+    if faults:
+        raise OperatorError(f"alias {settings.alias} does not show just what is there", remedy="; ".join(faults))
+    return check_elasticsearch(settings, now=now)
+
+
+@contextmanager
+def _elasticsearch(settings: Elasticsearch) -> Iterator[Any]:
+    client = elastic.client(settings, connections=1)
+    try:
+        yield client
+    except (elasticsearch.ApiError, elastic_transport.TransportError) as error:
+        raise elastic.meaning(error, settings) from error
     finally:
         client.close()
 
@@ -107,7 +121,7 @@ def check(context: click.Context, env_file: Path, everything: bool) -> None:
     now = iso(SystemClock().now_ms())
     tried = [
         _tried("Kafka", lambda: check_kafka(settings.kafka)),
-        _tried("Elasticsearch", lambda: check_elasticsearch(settings.elasticsearch, now=now)),
+        _tried("Elasticsearch", lambda: _check_index(settings.elasticsearch, now)),
         _tried("S3", lambda: check_s3(settings.s3)),
     ]
     context.exit(0 if all(tried) else 1)

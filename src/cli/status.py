@@ -216,10 +216,8 @@ def _elasticsearch(settings: Elasticsearch, sources: Mapping[str, float]) -> dic
                     newest[source] = int(hit["sort"][0])
     except elasticsearch.NotFoundError as error:
         raise OperatorError(f"alias {settings.alias} is missing", remedy="Run `cryptoproxy setup`") from error
-    except elasticsearch.ApiError as error:
-        raise elastic.failure(error.status_code, error.error, str(error.body)[:300]) from error
-    except elastic_transport.TransportError as error:
-        raise elastic.no_answer(error, settings) from error
+    except (elasticsearch.ApiError, elastic_transport.TransportError) as error:
+        raise elastic.meaning(error, settings) from error
     return newest
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import click
 from kafka import errors as kafka_errors
 
 from cryptoproxy.common.clients import kafka as kafka_client
+from cryptoproxy.common.errors import visible
 from cryptoproxy.common.start import load_settings
 
 
@@ -41,5 +43,7 @@ def _print(consumer: Any, count: int | None, show_key: bool) -> None:
                 if printed == count:
                     return
                 where = f"{record.partition}:{record.offset} {(record.key or b'').decode(errors='replace')} "
-                click.echo((where if show_key else "") + (record.value or b"").decode(errors="replace"))
+                line = (where if show_key else "") + (record.value or b"").decode(errors="replace")
+                # Anybody may write to a topic; a program behind a pipe gets it as it is.
+                click.echo(visible(line) if sys.stdout.isatty() else line)
                 printed += 1

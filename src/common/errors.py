@@ -13,17 +13,37 @@ under another retry.
 
 from __future__ import annotations
 
+import re
+
+_CONTROLS = re.compile(
+    r"[\x00-\x1f\x7f-\x9f"
+    r"\u2028\u2029"  # they begin a line, too
+    r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # the direction of writing
+    r"\ufeff\ud800-\udfff]"
+)
+_SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+def visible(text: str) -> str:
+    """What others have said, on one line: what would begin a new one, move a terminal's cursor, change its colours or
+    turn the direction of writing is written out, as JSON would (``\\n``, ``\\u001b``)."""
+    return _CONTROLS.sub(lambda found: _SHORT.get(found[0], f"\\u{ord(found[0]):04x}"), text)
+
 
 class CryptoProxyError(Exception):
-    """Base of every error this program raises on purpose. Its text is for a person."""
+    """Base of every error this program raises on purpose. Its text is for a person: it holds no control characters,
+    whoever's words are in it, and lines after the first are indented, so that none passes for another message."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("\n    ".join(visible(line).strip() for line in message.split("\n")))
 
 
 class SettingsError(CryptoProxyError):
     """Wrong settings. ``faults`` holds one line per fault, so that all are mended in one go."""
 
     def __init__(self, faults: list[str]) -> None:
-        super().__init__("\n".join(faults))
-        self.faults = faults
+        self.faults = [visible(fault) for fault in faults]
+        super(CryptoProxyError, self).__init__("\n".join(self.faults))  # each line is a message
 
 
 class TransientError(CryptoProxyError):

@@ -9,7 +9,9 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
+from cryptoproxy.common.errors import visible
 from cryptoproxy.common.settings.secret import MASK
 
 
@@ -27,16 +29,25 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             event["error"] = self.formatException(record.exc_info)
-        return json.dumps(event, ensure_ascii=False)
+        return visible(json.dumps(event, ensure_ascii=False))  # still JSON: what it has left as it is
 
 
 class PlainFormatter(logging.Formatter):
-    """``10:01:00.412 INFO  50 coins fetched …``, in UTC; warnings and errors stand out by their word."""
+    """``10:01:00.412 INFO  50 coins fetched …``, in UTC; warnings and errors stand out by their word.
+
+    An event is a line, whatever an upstream has said in it; the lines of a trace follow, indented.
+    """
 
     converter = staticmethod(time.gmtime)
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s.%(msecs)03dZ %(levelname)-7s %(message)s", "%Y-%m-%dT%H:%M:%S")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's own name
+        return visible(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802
+        return "\n".join(f"    {visible(line)}" for line in super().formatException(ei).split("\n"))
 
 
 class MaskSecrets(logging.Formatter):
@@ -59,9 +70,10 @@ class MaskSecrets(logging.Formatter):
 
 
 def _spellings(secret: str) -> set[str]:
-    """As it is, as ``repr`` shows it and its bytes, and all within JSON."""
+    """As it is, as ``repr`` shows it and its bytes, all within JSON, and all as a line shows it."""
     plain = {secret, repr(secret)[1:-1], repr(secret.encode())[2:-1]}
-    return plain | {json.dumps(each, ensure_ascii=False)[1:-1] for each in plain}
+    plain |= {json.dumps(each, ensure_ascii=False)[1:-1] for each in plain}
+    return plain | {visible(each) for each in plain}
 
 
 class LogFile(logging.handlers.WatchedFileHandler):

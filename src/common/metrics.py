@@ -8,6 +8,10 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+MISSED = (
+    "banned", "budget", "busy", "clock", "error", "failed", "late", "no_poller", "operator", "outbox", "outbox_full",
+)  # fmt: skip
+"""Why a slot has no poll."""
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 
@@ -45,7 +49,9 @@ class PollerMetrics:
         self.records_polled = counter("records_polled", "Records in these polls", "source")
         self.rows_rejected = counter("rows_rejected", "Rows that are no records", "source", "reason")
         self.slots_missed = counter("slots_missed", "Slots without a poll", "source", "reason")
-        self.last_poll = gauge("last_successful_poll_timestamp_seconds", "Slot of the last kept poll", "source")
+        self.last_poll = gauge(
+            "last_successful_poll_timestamp_seconds", "Slot of the last kept poll; 0 before the first", "source"
+        )
         self.fetch_seconds = histogram("fetch_seconds", "From the start of a poll to its last answer", "source")
         # --- the budget
         self.calls = counter("upstream_calls", "Requests sent to an upstream, each attempt", "upstream", "status")
@@ -56,6 +62,9 @@ class PollerMetrics:
         self.outbox_bytes = gauge("outbox_bytes", "Bytes waiting for a drain", "drain")
         self.outbox_polls = gauge("outbox_polls", "Polls waiting for a drain", "drain")
         self.outbox_age = gauge("outbox_oldest_seconds", "Age of the oldest poll waiting for a drain", "drain")
+        self.polls_passed_over = counter(
+            "polls_passed_over", "Polls kept without this drain, whose room in the outbox was full", "source", "drain"
+        )
         self.outbox_hours = gauge("outbox_hours", "How long the outbox lasts at this plan when nothing is delivered")
         self.records_published = counter("records_published", "Records acknowledged by Kafka", "source")
         self.publish_seconds = histogram("publish_seconds", "From response arrived to all acknowledged", "source")
@@ -67,6 +76,21 @@ class PollerMetrics:
         # --- one active poller
         self.active = gauge("poller_active", "1 while this process polls, 0 while it stands by")
         self.unconfirmed = gauge("poller_lease_unconfirmed", "1 while it polls although Kafka cannot confirm its lease")
+
+    def begin(self, source: str, last_slot_ms: int | None) -> None:
+        """Each series of ``source`` that an alarm looks at, before anything happens: a counter that comes into being
+        with its first count has not risen for Prometheus, and a slot that is not there is not late.
+
+        Args:
+            last_slot_ms: as an earlier process has left it on disk; None where it was never polled.
+        """
+        self.polls.labels(source)
+        self.records_published.labels(source)
+        for reason in MISSED:
+            self.slots_missed.labels(source, reason)
+        for drain in ("kafka", "s3"):
+            self.polls_passed_over.labels(source, drain)
+        self.last_poll.labels(source).set((last_slot_ms or 0) / 1000)
 
 
 class IndexerMetrics:
@@ -88,8 +112,15 @@ class IndexerMetrics:
         )
         self.bulk_retries = counter("bulk_retries", "Bulk requests that had to be tried again", "kind")
         self.lag = gauge("lag_records", "Records on the topic that are not committed yet")
-        self.last_slot = gauge("last_indexed_slot_timestamp_seconds", "Newest slot written", "source")
+        self.last_slot = gauge(
+            "last_indexed_slot_timestamp_seconds",
+            "Newest slot written; of all sources that are not ours: other",
+            "source",
+        )
         self.in_flight = gauge("bulk_in_flight", "Batches under way: bulk requests, and the one that is read ahead")
         self.paused = gauge("indexer_paused", "1 while consuming is paused for a reason that /readyz names")
         self.gap = counter("offset_gap_records", "Records that retention removed before they were read")
+        self.passed_over = counter(
+            "records_passed_over", "Records that were on the topic when a group without commits began at the latest"
+        )
         self.commits = counter("offset_commits", "Offset commits", "outcome")

@@ -1,10 +1,22 @@
-"""How long to wait before trying again: growing, with jitter, capped; what the other side asked for is obeyed."""
+"""How long to wait before trying again: growing, with jitter, capped; what the other side asks for counts up to that.
+
+A ban of an upstream, which counts in full, is not kept here but in the budget.
+"""
 
 from __future__ import annotations
 
+import logging
 import random
+import time
 from collections.abc import Callable
+from typing import Protocol, TypeVar
 
+from cryptoproxy.common.errors import TransientError
+from cryptoproxy.common.log import Limited
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 CAP_SECONDS = 60.0
 
 
@@ -23,12 +35,51 @@ class Backoff:
         self.failures = 0
 
     def next(self, retry_after: float | None = None) -> float:
-        """Counts a failure; returns the seconds to wait. ``retry_after`` is a floor, not cut by the cap."""
+        """Counts a failure; returns the seconds to wait. ``retry_after`` is a floor, as far as the cap allows."""
         ceiling = min(self._cap, self._first * 2 ** min(self.failures, 16))
         self.failures += 1
         wait = self._uniform(ceiling / 2, ceiling)
-        return wait if retry_after is None else max(wait, retry_after)
+        return wait if retry_after is None else max(wait, min(retry_after, self._cap))
 
     def reset(self) -> None:
         """It works again."""
         self.failures = 0
+
+
+class Patiently(Protocol):
+    """Makes one request."""
+
+    def __call__(self, ask: Callable[[], T]) -> T: ...
+
+
+def at_once(ask: Callable[[], T]) -> T:
+    """Asks once: what fails is raised. For a loop that decides itself, and for a look."""
+    return ask()
+
+
+class Patience:
+    """Asks until there is an answer: for commands, which have no loop that decides. Waits are said once a minute; what
+    only a person can mend is raised.
+
+    Args:
+        what: is waited for, as it is said.
+        wait: pauses for so many seconds.
+    """
+
+    def __init__(self, what: str, wait: Callable[[float], object] = time.sleep) -> None:
+        self._what = what
+        self._wait = wait
+        self._limited = Limited(log, seconds=60)
+
+    def __call__(self, ask: Callable[[], T]) -> T:
+        backoff = Backoff()
+        while True:
+            try:
+                result = ask()
+            except TransientError as error:
+                self._limited.warning(self._what, f"waits for {self._what}: {error}")
+                self._wait(backoff.next(error.retry_after))
+            else:
+                if backoff.failures:
+                    log.info("%s answers again, after %d tries that failed", self._what, backoff.failures)
+                return result

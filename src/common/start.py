@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from cryptoproxy.common.clients.outside import proxy_passwords
 from cryptoproxy.common.errors import OperatorError, SettingsError
 from cryptoproxy.common.log import configure
 from cryptoproxy.common.settings import Secret, Settings
@@ -153,6 +154,7 @@ def _values_of(
                     seen.add(base64.b64encode(f"{user}:{value}".encode()).decode())
             except OperatorError:
                 continue
+        seen.update(each for each in proxy_passwords() if len(each) >= 4)
         for secret in secrets:
             try:
                 value = secret.get()

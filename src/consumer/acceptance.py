@@ -1,7 +1,8 @@
 """A person's word that poison up to an offset may go to the dead letters, and how it reaches a fused indexer.
 
 `cryptoproxy consume --accept-poison PARTITION:OFFSET` writes it to the compacted state topic, under a key per
-partition; whichever indexer holds that partition looks there while its fuse is blown.
+partition; whichever indexer holds that partition looks there while its fuse is blown. It names the topic's id: in a
+topic of the same name that was made anew, the offsets are of other records, which nobody has looked at.
 """
 
 from __future__ import annotations
@@ -56,7 +57,8 @@ def accept(kafka: Kafka, places: Iterable[tuple[int, int]], *, now_ms: int) -> l
                 raise OperatorError(
                     f"topic {kafka.topic} has no partition {partition}", remedy="Take the numbers from /readyz"
                 )
-            value = json.dumps({"offset": offset, "time": iso(now_ms)}).encode()
+            topic_id = topic_id_of(producer._metadata, kafka.topic)
+            value = json.dumps({"offset": offset, "topic_id": topic_id, "time": iso(now_ms)}).encode()
             key = f"{_KEY}:{kafka.topic}:{partition}".encode()
             producer.send(kafka.state_topic, key=key, value=value).get(timeout=_SECONDS)
             words.append(f"poison of {kafka.topic} partition {partition} up to offset {offset} may be dead-lettered")
@@ -68,6 +70,16 @@ def accept(kafka: Kafka, places: Iterable[tuple[int, int]], *, now_ms: int) -> l
     return words
 
 
+def topic_id_of(cluster: Any, topic: str) -> str:
+    """The id by which the brokers tell topics of one name apart; ``""`` of those before Kafka 2.8, which give none.
+
+    Args:
+        cluster: a client's ClusterMetadata, which has no public word for it in the client.
+    """
+    found = cluster.topic_id(topic)
+    return "" if found is None else str(found)
+
+
 class Acceptances:
     """What persons have accepted. Thread-safe; keeps its place in the topic between two looks."""
 
@@ -75,11 +87,11 @@ class Acceptances:
         self._kafka = kafka
         self._connect = connect
         self._consumer: Any = None
-        self._accepted: dict[int, int] = {}
+        self._accepted: dict[int, tuple[str, int]] = {}
         self._lock = threading.Lock()
 
-    def read(self) -> Mapping[int, int]:
-        """By partition: the offset up to which poison is accepted.
+    def read(self, topic_id: str) -> Mapping[int, int]:
+        """By partition of the topic with this id: the offset up to which poison is accepted.
 
         Raises:
             CryptoProxyError: the topic cannot be read now.
@@ -92,7 +104,7 @@ class Acceptances:
             except kafka_errors.KafkaError as error:
                 self._close()
                 raise kafka_client.meaning(error, self._kafka) from error
-            return dict(self._accepted)
+            return {each: offset for each, (of, offset) in self._accepted.items() if of == topic_id}
 
     def close(self) -> None:
         """The next look begins anew."""
@@ -133,6 +145,7 @@ class Acceptances:
             if record.value is None:
                 self._accepted.pop(int(partition), None)
             else:
-                self._accepted[int(partition)] = int(json.loads(record.value)["offset"])
+                said = json.loads(record.value)
+                self._accepted[int(partition)] = str(said["topic_id"]), int(said["offset"])
         except (ValueError, KeyError, TypeError):
             log.warning("unreadable acceptance %r at %s:%d", record.value, record.topic, record.offset)

@@ -9,7 +9,17 @@ from typing import Any
 import msgspec
 
 from cryptoproxy.common.errors import PoisonError
-from cryptoproxy.common.record import SCHEMA_VERSION, SCHEMA_VERSION_HEADER, Period, decode, document_id, index_name
+from cryptoproxy.common.record import (
+    MAX_AHEAD_MS,
+    SCHEMA_VERSION,
+    SCHEMA_VERSION_HEADER,
+    Period,
+    decode,
+    document_id,
+    from_iso,
+    index_name,
+    iso,
+)
 
 _quoted = msgspec.json.Encoder().encode
 
@@ -37,12 +47,15 @@ class Batch:
     """By TopicPartition: what to commit once all of this is finished."""
     newest: dict[str, str] = field(default_factory=dict)
     """By source: the newest slot in the batch, as its time is spelled."""
+    ahead: dict[int, int] = field(default_factory=dict)
+    """Lines whose slot, in ms, is too far ahead of the reader's clock: which of the two is wrong is found out later."""
 
 
 def read(consumed: Mapping[Any, Sequence[Any]], *, alias: str, period: Period, now_ms: int) -> Batch:
     """Decodes what a consumer's ``poll`` returned. The bytes go on as they are; decoding only validates."""
     batch = Batch()
     lines, records, indices, newest = batch.lines, batch.records, batch.indices, batch.newest
+    latest = iso(now_ms + MAX_AHEAD_MS)
     checked: Any = None
     """The headers last looked at: records that were sent together share theirs."""
     for partition, read_records in consumed.items():
@@ -54,17 +67,19 @@ def read(consumed: Mapping[Any, Sequence[Any]], *, alias: str, period: Period, n
                 if record.headers is not checked:
                     _check_version(record.headers or ())
                     checked = record.headers
-                decoded = decode(value, now_ms=now_ms)
+                decoded = decode(value)
             except PoisonError as error:
                 batch.dead.append(DeadLetter(record, error.reason, str(error)))
                 continue
             index = index_name(alias, decoded.timestamp, period)
+            if decoded.timestamp > latest:
+                batch.ahead[len(lines)] = from_iso(decoded.timestamp)
+            elif decoded.timestamp > newest.get(decoded.source, ""):
+                newest[decoded.source] = decoded.timestamp
             lines.append(
                 b'{"create":{"_index":"%b","_id":%b}}\n%b\n' % (index.encode(), _quoted(document_id(decoded)), value)
             )
             records.append(record)
-            if decoded.timestamp > newest.get(decoded.source, ""):
-                newest[decoded.source] = decoded.timestamp
             indices.append(index)
     return batch
 

@@ -12,7 +12,8 @@ import elasticsearch
 from elasticsearch import Elasticsearch
 
 from cryptoproxy.common.clients import elastic
-from cryptoproxy.common.errors import OperatorError, TransientError
+from cryptoproxy.common.errors import TransientError
+from cryptoproxy.common.retry import CAP_SECONDS
 from cryptoproxy.common.settings.catalogue import Elasticsearch as ElasticsearchSettings
 from cryptoproxy.consumer.outcome import error_of, outcome_of
 
@@ -81,19 +82,19 @@ class BulkSender:
     def meaning(self, error: Exception) -> Exception | None:
         """What an error of the client means; None for one that is not the client's."""
         if isinstance(error, elasticsearch.UnsupportedProductError):
-            return OperatorError(
-                f"{self._settings.url} answers, but is not Elasticsearch", remedy="Mend ES_URL_ENDPOINT"
-            )
+            return elastic.not_elasticsearch(self._settings)
         if isinstance(error, elasticsearch.ApiError):
             if error.status_code in (401, 403):
                 self.forget_client()
-            error_type, reason = _whole_error(error.body)
+            error_type, reason = elastic.type_and_reason(error.body)
             said = f"Elasticsearch answers {error.status_code} {error_type}".rstrip()
-            return error_of(
-                outcome_of(error.status_code, error_type),
-                f"{said}: {reason[:1024]}" if reason else said,
-                retry_after=_seconds(error.meta.headers),
-            )
+            if reason:
+                said = f"{said}: {reason[:1024]}"
+            if (asked := _seconds(error.meta.headers)) is not None:
+                said = (
+                    f"Elasticsearch asks to wait {asked:.0f} s ({said}); it is asked again within {CAP_SECONDS:.0f} s"
+                )
+            return error_of(outcome_of(error.status_code, error_type), said, retry_after=asked)
         if isinstance(error, elasticsearch.SerializationError):
             return TransientError(f"Elasticsearch's answer is unreadable: {error.message[:200]}")
         if isinstance(error, elastic_transport.TransportError):
@@ -140,17 +141,8 @@ def _answer(item: dict[str, object]) -> Answer:
     return Answer(int(item["status"]), str(error.get("type", "")) or "unknown", str(error.get("reason", ""))[:1024])  # type: ignore[call-overload]
 
 
-def _whole_error(body: object) -> tuple[str, str]:
-    if isinstance(body, dict):
-        error = body.get("error")
-        if isinstance(error, dict):
-            return str(error.get("type", "")), str(error.get("reason", ""))
-        if error is not None:
-            return "", str(error)
-    return "", str(body)[:200] if body else ""
-
-
 def _seconds(headers: Mapping[str, str]) -> float | None:
-    """What a proxy before Elasticsearch asks for; Elasticsearch itself never does."""
-    text = headers.get("retry-after", "")
-    return float(text) if text.isdigit() else None
+    """What a proxy before Elasticsearch asks for; Elasticsearch itself never does. Of a date nothing is taken: waits
+    grow by themselves."""
+    text = headers.get("retry-after", "").strip()
+    return float(text) if text.isascii() and text.isdigit() else None

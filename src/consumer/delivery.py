@@ -10,9 +10,12 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
+from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.errors import CryptoProxyError, OperatorError, SizeError, TransientError
 from cryptoproxy.common.metrics import IndexerMetrics
+from cryptoproxy.common.record import MAX_AHEAD_MS, iso
 from cryptoproxy.common.retry import Backoff
 from cryptoproxy.common.service import Health
 from cryptoproxy.consumer.batch import Batch, DeadLetter
@@ -21,6 +24,7 @@ from cryptoproxy.consumer.indices import Indices
 from cryptoproxy.consumer.outcome import Kind, blamed_field, error_of, outcome_of
 
 PART = "elasticsearch"
+SOON_SECONDS = 5.0
 
 
 @dataclass(slots=True)
@@ -47,9 +51,11 @@ class Delivery:
         metrics: IndexerMetrics,
         *,
         max_bytes: int,
+        now_ms: Callable[[], int],
         backoff: Callable[[], Backoff] = Backoff,
     ) -> None:
         self._max_bytes = max_bytes
+        self._now_ms = now_ms
         self._backoff = backoff
         self._sender = sender
         self._indices = indices
@@ -119,14 +125,48 @@ class Delivery:
 
     def _attempt(self, batch: Batch, part: list[int], result: Delivered) -> tuple[list[int], CryptoProxyError | None]:
         """Sends ``part`` once. Returns what must be sent again, and what stands in the way."""
+        letters: dict[int, DeadLetter] = {}
         try:
             with self._sender.translated():
-                self._indices.ensure(self._sender.client(), {batch.indices[at] for at in part})
-            with self._metrics.bulk_seconds.time():
-                answers = self._sender.send([batch.lines[at] for at in part])
+                client = self._sender.client()
+                if batch.ahead:
+                    letters |= self._too_far_ahead(client, batch, part)
+                refused = self._indices.ensure(client, {batch.indices[at] for at in part if at not in letters})
+            for at in part if refused else ():
+                if (why := refused.get(batch.indices[at])) is not None:
+                    letters[at] = DeadLetter(batch.records[at], "new_index", why)
+            sent = [at for at in part if at not in letters] if letters else part
+            if sent:
+                with self._metrics.bulk_seconds.time():
+                    answers = self._sender.send([batch.lines[at] for at in sent])
         except (TransientError, SizeError, OperatorError) as error:
             return part, error
-        return self._settle(batch, part, answers, result)
+        result.refused += [batch.indices[at] for at in letters]
+        result.dead += letters.values()
+        return self._settle(batch, sent, answers, result) if sent else ([], None)
+
+    def _too_far_ahead(self, client: Any, batch: Batch, part: list[int]) -> dict[int, DeadLetter]:
+        """What is too far ahead of this clock and of Elasticsearch's. What is ahead of this one alone is no fault of
+        the record's."""
+        now_ms = self._now_ms()
+        late = [at for at in part if batch.ahead.get(at, 0) > now_ms + MAX_AHEAD_MS]
+        if not late:
+            return {}
+        theirs = elastic.now_ms(client)
+        if any(batch.ahead[at] <= theirs + MAX_AHEAD_MS for at in late):
+            raise OperatorError(
+                f"this machine's clock says {iso(now_ms)} and Elasticsearch's {iso(theirs)}: whether "
+                f"{_place(batch, late[0])} is of the future cannot be told",
+                remedy="Set the clock (NTP); it goes on by itself",
+            )
+        return {
+            at: DeadLetter(
+                batch.records[at],
+                "contract",
+                f"timestamp {iso(batch.ahead[at])} is more than 10 minutes ahead of this clock and of Elasticsearch's",
+            )
+            for at in late
+        }
 
     def _settle(
         self, batch: Batch, part: list[int], answers: Sequence[Answer], result: Delivered
@@ -174,11 +214,13 @@ class Delivery:
                 )
 
     def _trouble(self, batch: Batch, trouble: CryptoProxyError, backoff: Backoff) -> float:
-        """Says what stands in the way; the seconds to wait. A single refusal that the next attempt mends is no reason
-        to be not ready; a second one is."""
-        if backoff.failures or not isinstance(trouble, TransientError):
+        """Says what stands in the way; the seconds to wait. A single refusal that the next attempt mends soon is no
+        reason to be not ready; a second one is."""
+        first = not backoff.failures
+        seconds = backoff.next(getattr(trouble, "retry_after", None))
+        if not first or seconds > SOON_SECONDS or not isinstance(trouble, TransientError):
             self._hold(batch, trouble)
-        return backoff.next(getattr(trouble, "retry_after", None))
+        return seconds
 
     def _hold(self, batch: Batch, trouble: CryptoProxyError) -> None:
         said = str(trouble)

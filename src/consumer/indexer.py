@@ -23,10 +23,11 @@ from cryptoproxy.common.record import Period
 from cryptoproxy.common.retry import Backoff
 from cryptoproxy.common.service import Health, Loop
 from cryptoproxy.common.settings.catalogue import Kafka
+from cryptoproxy.consumer.acceptance import topic_id_of
 from cryptoproxy.consumer.batch import read
 from cryptoproxy.consumer.pipeline import Pipeline
 from cryptoproxy.consumer.positions import Positions
-from cryptoproxy.consumer.rebalance import RebalanceListener
+from cryptoproxy.consumer.rebalance import RebalanceListener, join_once_more
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +61,8 @@ class Indexer:
         kafka: Kafka,
         alias: str,
         period: Period,
-        connect: Callable[[], Any],
+        connect: Callable[[str | None], Any],
+        name: str | None,
         pipeline: Pipeline,
         health: Health,
         metrics: IndexerMetrics,
@@ -70,6 +72,7 @@ class Indexer:
         self._alias = alias
         self._period = period
         self._connect = connect
+        self._name = name
         self._pipeline = pipeline
         self._health = health
         self._metrics = metrics
@@ -86,6 +89,7 @@ class Indexer:
         self._looked_at = float("-inf")
         self._asked_at = float("-inf")
         self._member_at = 0.0
+        self._settled = False
 
     # --- the loop
 
@@ -100,6 +104,14 @@ class Indexer:
                 if self._turn():
                     self._health.release(PART)
                     backoff.reset()
+            except kafka_errors.FencedInstanceIdError:
+                log.error(  # noqa: TRY400 - where it came from tells nothing
+                    "another indexer of group %s is called %s too and has taken over: this one goes on without a name, "
+                    "and after a kill is missed for a session. Give each a KAFKA_GROUP_INSTANCE_ID of its own",
+                    self._kafka.group_id, self._name,
+                )  # fmt: skip
+                self._name = None
+                self._leave()
             except (kafka_errors.KafkaError, OperatorError) as error:
                 meaning = error if isinstance(error, OperatorError) else kafka_client.meaning(error, self._kafka)
                 self._health.hold(PART, str(meaning))
@@ -132,6 +144,7 @@ class Indexer:
                 self._finish_soon()
                 self._positions.go_on_with_the_new_topic()
                 self._pipeline.keep_only(())
+                self._pipeline.read_topic(self._topic_id())
             consumed: Mapping[Any, Sequence[Any]] = self._consumer.poll(timeout_ms=timeout_ms)
         except kafka_errors.NoOffsetForPartitionError as error:
             self._pipeline.offer(self._positions.begin(error))
@@ -185,6 +198,10 @@ class Indexer:
         if self._consumer.group_metadata().state is MemberState.STABLE:
             self._member_at = now
             self._health.release(PART_GROUP)
+            if not self._settled:
+                self._settled = True
+                if self._name is not None:
+                    join_once_more(self._consumer)
         elif now - self._member_at > MEMBER_SECONDS:
             self._health.hold(PART_GROUP, f"group {self._kafka.group_id} has not given us partitions yet")
             if now - self._member_at > ANEW_SECONDS:
@@ -231,7 +248,7 @@ class Indexer:
     # --- membership
 
     def _open(self) -> None:
-        consumer = self._connect()
+        consumer = self._connect(self._name)
         positions = Positions(consumer, self._kafka, self._metrics)
         listener = RebalanceListener(
             consumer,
@@ -247,7 +264,7 @@ class Indexer:
             raise
         self._consumer, self._positions = consumer, positions
         self._member_at = self._clock.monotonic()
-        self._leaving = self._paused = False
+        self._leaving = self._paused = self._settled = False
         self._committing = {}
 
     async def _before_release(self) -> None:
@@ -266,8 +283,12 @@ class Indexer:
                 self._pipeline.put_back(offsets)
                 log.warning("offsets not committed before a rebalance: %s: %s", type(error).__name__, error)
 
+    def _topic_id(self) -> str:
+        return topic_id_of(self._consumer._cluster, self._kafka.topic)
+
     def _go_on_with(self, assigned: Any) -> None:
         self._let_go(assigned)
+        self._pipeline.read_topic(self._topic_id())
         self._health.release(PART_COMMIT)  # what was refused may be another member's by now; the next one tells
         self._looked_at = float("-inf")  # how far behind is what came new?
 

@@ -1,45 +1,72 @@
 """The index of a period: made or checked before the first write, again after a 404 and each minute.
 
 Without this, a bulk request to an index whose template is gone would silently make one with guessed mappings,
-``price`` as long.
+``price`` as long. And since every time from 2009 on is allowed in a record, a few hundred odd ones could ask for more
+indices than the cluster has room for: those of old periods are made at a bounded rate.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from elasticsearch import BadRequestError, Elasticsearch, NotFoundError
 
+from cryptoproxy.common.clients import elastic
+from cryptoproxy.common.clock import Clock
 from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.common.record import MAX_AHEAD_MS, Period, index_name, iso
 from cryptoproxy.common.settings.catalogue import Elasticsearch as ElasticsearchSettings
-from cryptoproxy.consumer.template import MIGRATION_PAGE, expected_properties, verify, wrong_mapping
+from cryptoproxy.consumer.template import (
+    MIGRATION_PAGE,
+    expected_properties,
+    narrowed_alias,
+    verify,
+    widen,
+    wrong_mapping,
+)
 
 CHECK_SECONDS = 60.0
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
 
 
 class Indices:
     """Remembers which indices are right. Thread-safe; errors of the client pass through to the loop that decides."""
 
-    def __init__(self, settings: ElasticsearchSettings, *, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, settings: ElasticsearchSettings, *, clock: Clock, announced: Callable[[str], bool] = lambda _: False
+    ) -> None:
+        """
+        Args:
+            announced: whether an index is in the span of a history run that somebody announced: such are made at once.
+        """
         self._settings = settings
-        self._monotonic = monotonic
-        self._checked: dict[str, float] = {}
+        self._clock = clock
+        self._announced = announced
+        self._checked: dict[str, tuple[float, str]] = {}
+        """By name: when it was looked at, and why it may not be made; ``""`` if it is there."""
         self._lock = threading.Lock()
 
-    def ensure(self, client: Elasticsearch, names: set[str], *, fresh: bool = False) -> None:
-        """Makes or checks each of ``names``, at most once a minute unless ``fresh``.
+    def ensure(self, client: Elasticsearch, names: set[str], *, fresh: bool = False) -> Mapping[str, str]:
+        """Makes or checks each of ``names``, at most once a minute unless ``fresh``. Returns those that may not be made
+        now, and why.
 
         Raises:
             OperatorError: template missing, mapping or alias wrong.
         """
+        refused = {}
         with self._lock:
             for name in names:
-                now = self._monotonic()
-                if fresh or now - self._checked.get(name, float("-inf")) >= CHECK_SECONDS:
+                now = self._clock.monotonic()
+                looked_at, why = self._checked.get(name, (float("-inf"), ""))
+                if fresh or now - looked_at >= CHECK_SECONDS:
                     self._checked.pop(name, None)
-                    self._make_or_check(client, name)
-                    self._checked[name] = now
+                    why = self._make_or_check(client, name)
+                    self._checked[name] = now, why
+                if why:
+                    refused[name] = why
+        return refused
 
     def verify(self, client: Elasticsearch) -> None:
         """What can be said before the first record: template and alias are there and ours.
@@ -58,18 +85,21 @@ class Indices:
         with self._lock:
             self._checked.pop(name, None)
 
-    def _make_or_check(self, client: Elasticsearch, name: str) -> None:
+    def _make_or_check(self, client: Elasticsearch, name: str) -> str:
+        """Why it may not be made now; ``""`` once it is there."""
         alias = self._settings.alias
         verify(client, self._settings)
         try:
-            found = client.indices.get(index=name, features="aliases,mappings")
+            found = client.indices.get(index=name)
         except NotFoundError:
+            if why := self._too_many(client, name):
+                return why
             try:
                 client.indices.create(index=name)
             except BadRequestError as error:
                 if error.error != "resource_already_exists_exception":  # another indexer was faster
                     raise
-            found = client.indices.get(index=name, features="aliases,mappings")
+            found = client.indices.get(index=name)
         index = found.get(name)
         if index is None:
             raise OperatorError(
@@ -82,8 +112,31 @@ class Indices:
                 remedy=f"Run `cryptoproxy setup`, which adds missing fields; if that is not enough, reindex it as "
                 f"{MIGRATION_PAGE} says. Nothing is written to it meanwhile",
             )
-        if alias not in index.get("aliases", {}):
+        entry = index.get("aliases", {}).get(alias)
+        if entry is None:
             raise OperatorError(
                 f"index {name} lacks the alias {alias}, so readers would not see it",
                 remedy=f"Add it: PUT {name}/_alias/{alias}",
             )
+        if (narrowed := narrowed_alias(entry)) is not None:
+            raise OperatorError(f"index {name}: {narrowed}", remedy=widen(name, alias))
+        return ""
+
+    def _too_many(self, client: Elasticsearch, name: str) -> str:
+        """The index of a period that is not today's is only made while few were made within the hour, by whomever."""
+        limit, alias, now_ms = self._settings.new_per_hour, self._settings.alias, self._clock.now_ms()
+        today = (
+            index_name(alias, iso(ms), Period(self._settings.period))
+            for ms in (now_ms - DAY_MS, now_ms, now_ms + MAX_AHEAD_MS)
+        )
+        if name in today or self._announced(name):
+            return ""
+        since = elastic.now_ms(client) - HOUR_MS
+        there = client.indices.get_settings(index=f"{alias}-*", name="index.creation_date")
+        made = sum(int(each["settings"]["index"]["creation_date"]) > since for each in there.values())
+        if made < limit:
+            return ""
+        return (
+            f"{made} indices were made within the hour, and {name} would be one more. If these times are right, raise "
+            "ES_NEW_INDICES_PER_HOUR, or bring it in with `cryptoproxy dead-letters replay`"
+        )

@@ -67,6 +67,7 @@ class Pipeline:
         self.progress = Progress(metrics)
         self._fuse = Fuse()
         self._blown = False
+        self._topic_id = ""
         self._accepted: Mapping[int, int] = {}
         self._look: Future[Mapping[int, int]] | None = None
         self._look_at = 0.0
@@ -127,6 +128,12 @@ class Pipeline:
         while self.busy and not self._blown and (left := deadline - time.monotonic()) > 0:
             self._wait_for_oldest(min(left, 0.2))
             self._advance()
+
+    def read_topic(self, topic_id: str) -> None:
+        """What is read from now on stands on the topic with this id: a person's word about another one is void."""
+        with self._lock:
+            if topic_id != self._topic_id:
+                self._topic_id, self._accepted, self._look = topic_id, {}, None
 
     def keep_only(self, owned: Collection[Any]) -> None:
         """Lets go of all partitions but these."""
@@ -233,7 +240,7 @@ class Pipeline:
             return
         if self._blown and self._monotonic() >= self._look_at:
             self._look_at = self._monotonic() + LOOK_SECONDS
-            self._look = self._aside.submit(self._acceptances.read)
+            self._look = self._aside.submit(partial(self._acceptances.read, self._topic_id))
             self._looking = True
         elif self._looking and not self._blown:
             self._looking = False

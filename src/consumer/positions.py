@@ -60,6 +60,8 @@ class Positions:
             committed = {each: self._consumer.committed(each, timeout_ms=_TIMEOUT_MS) for each in everywhere}
             if all(offset is None for offset in committed.values()):
                 ends = self._consumer.end_offsets(everywhere, timeout_ms=_TIMEOUT_MS)
+                begins = self._consumer.beginning_offsets(everywhere, timeout_ms=_TIMEOUT_MS)
+                self._say_passed_over(sum(ends[each] - begins[each] for each in everywhere))
                 self._go_to({each: ends[each] for each in partitions})
                 self._say_begin(partitions, "latest")
                 return dict(ends)
@@ -218,6 +220,17 @@ class Positions:
             "nothing committed yet for %s of %s; begins at the %s record",
             ", ".join(f"partition {each.partition}" for each in partitions), self._kafka.topic, where,
         )  # fmt: skip
+
+    def _say_passed_over(self, count: int) -> None:
+        """Kafka forgets the commits of a group that was away for a week: then this is no first start."""
+        self._metrics.passed_over.inc(count)
+        if count:
+            log.warning(
+                "group %s has nothing committed and begins at the end, as KAFKA_OFFSET_RESET=latest says: %d records "
+                "that are on %s are passed over. If it has read this topic before, its commits have expired: "
+                "`cryptoproxy reconcile` names what is missing, `cryptoproxy replay` brings it back from the lake",
+                self._kafka.group_id, count, self._kafka.topic,
+            )  # fmt: skip
 
     def _say_shorter(self, partition: Any, position: int | None, earliest: int) -> None:
         log.error(

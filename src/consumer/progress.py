@@ -7,10 +7,16 @@ from collections import Counter
 
 from cryptoproxy.common.metrics import IndexerMetrics
 from cryptoproxy.common.record import from_iso
+from cryptoproxy.common.settings.catalogue import SOURCE_NAMES
 from cryptoproxy.consumer.batch import Batch
 from cryptoproxy.consumer.delivery import Delivered
 
 log = logging.getLogger(__name__)
+
+OTHER = "other"
+"""The metrics' name for every source that is none of ours: whoever may write to the topic may call it anything."""
+NAMED = 5
+"""Indices in a line of the log."""
 
 
 class Progress:
@@ -28,9 +34,10 @@ class Progress:
         self._metrics.indexed.inc(delivered.indexed)
         self._metrics.duplicates.inc(delivered.duplicates)
         for source, timestamp in batch.newest.items():
-            if timestamp > self._newest.get(source, ""):
-                self._newest[source] = timestamp
-                self._metrics.last_slot.labels(source).set(from_iso(timestamp) / 1000)
+            label = source if source in SOURCE_NAMES else OTHER
+            if timestamp > self._newest.get(label, ""):
+                self._newest[label] = timestamp
+                self._metrics.last_slot.labels(label).set(from_iso(timestamp) / 1000)
         self._documents.update(batch.indices)
         self._documents.subtract(delivered.refused)
         self._duplicates += delivered.duplicates
@@ -41,7 +48,9 @@ class Progress:
         self._metrics.lag.set(lag)
         if self._documents or self._dead:
             documents = sorted((index, count) for index, count in self._documents.items() if count)
-            into = ", ".join(f"{count} documents into {index}" for index, count in documents)
+            into = ", ".join(f"{count} documents into {index}" for index, count in documents[-NAMED:])
+            if rest := documents[:-NAMED]:
+                into += f", {sum(count for _, count in rest)} into {len(rest)} of older periods"
             known = f", {self._duplicates} of them there already" if self._duplicates else ""
             dead = f", {self._dead} dead letters" if self._dead else ""
             log.info("indexed %s%s%s (lag %d)", into or "nothing", known, dead, lag)

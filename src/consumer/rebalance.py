@@ -1,11 +1,40 @@
-"""Kafka's callbacks about partitions that come and go, as the indexer needs them."""
+"""Kafka's callbacks about partitions that come and go, as the indexer needs them; and how a member with a name joins.
+
+An indexer has a name in its group (`group.instance.id`), so that after a SIGKILL the one that is started anew gets its
+partitions back at once: without a name they would wait for the dead member's session to end, 45 s.
+"""
 
 from __future__ import annotations
 
+import re
+import socket
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from kafka.consumer.subscription_state import AsyncConsumerRebalanceListener
+
+
+def instance_id(chosen: str | None, port: int) -> str | None:
+    """The name of this indexer: the same after a restart, and no other's. Two on one host cannot have one health port;
+    where that is any free one, there is nothing to tell them by."""
+    if chosen is None and port:
+        return re.sub(r"[^A-Za-z0-9._-]", "-", f"{socket.gethostname()}-{port}")[-200:]
+    return chosen
+
+
+def say_when_it_leaves(consumer: Any) -> Any:
+    """The same consumer, which leaves its group when it is closed. With a name, the client would just go, and after a
+    rolling restart or a scale-down nobody would read its partitions until the session has ended."""
+    consumer._coordinator.is_dynamic_member = lambda: True
+    return consumer
+
+
+def join_once_more(consumer: Any) -> None:
+    """For a member with a name, once it has settled. If it was the group's leader before it was killed, the brokers
+    take it for that still, and it does not know: nobody would see that partitions were added. A leader that joins
+    again has the partitions shared out anew, by itself; of any other member that changes nothing."""
+    if not consumer._coordinator._is_leader:
+        consumer._coordinator.request_rejoin()
 
 
 class RebalanceListener(AsyncConsumerRebalanceListener):  # type: ignore[misc]

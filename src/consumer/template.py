@@ -14,6 +14,7 @@ from typing import Any
 
 from elasticsearch import Elasticsearch, NotFoundError
 
+from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.record import Period, index_name
 from cryptoproxy.common.settings.catalogue import Elasticsearch as ElasticsearchSettings
@@ -69,16 +70,49 @@ def set_up(client: Elasticsearch, settings: ElasticsearchSettings, *, now: str) 
     if client.indices.exists(index=first):
         yield f"index {first}: there already"
     else:
-        client.indices.create(index=first)
+        client.indices.create(index=first, wait_for_active_shards="0")  # that is waited for, and explained, below
         yield f"index {first}: made"
-    client.cluster.health(index=first, wait_for_status="yellow", timeout="30s")
+    elastic.require_a_place(client, first, patience="20s")
     yield from _complete_mappings(client, settings.alias)
     yield f"alias {settings.alias}: {len(client.indices.get_alias(name=settings.alias))} indices"
+    yield from faults_of_alias(client, settings.alias)
+
+
+def faults_of_alias(client: Elasticsearch, alias: str) -> Iterator[str]:
+    """One line for each index by which readers of ``alias`` would see too little, or something else, and what to do."""
+    there = client.indices.resolve_index(name=f"{alias},{alias}-*", expand_wildcards="all")
+    ours = {index["name"]: index for index in there["indices"] if index["name"].startswith(f"{alias}-")}
+    for name, index in ours.items():
+        if "closed" in index["attributes"] and alias in index.get("aliases", ()):
+            yield f"index {name} is closed, so questions to the alias {alias} fail. Open it: POST {name}/_open"
+    if not any(each["name"] == alias for each in there["aliases"]):
+        return
+    for name, index in client.indices.get_alias(name=alias, expand_wildcards="all").items():
+        if name not in ours:
+            yield (
+                f"index {name} is none of ours but has the alias {alias}, so readers take its documents for records. "
+                f"Take it out: DELETE {name}/_alias/{alias}"
+            )
+        elif (narrowed := narrowed_alias(index["aliases"][alias])) is not None:
+            yield f"index {name}: {narrowed}. {widen(name, alias)}"
+
+
+def narrowed_alias(entry: Mapping[str, Any]) -> str | None:
+    """What hides documents of an index from those who ask by an alias; ``entry`` is the index's entry of it."""
+    for word in ("filter", "search_routing"):
+        if word in entry:
+            return f"its alias has a {word} ({json.dumps(entry[word])[:200]}), so readers do not see all of it"
+    return None
+
+
+def widen(index: str, alias: str) -> str:
+    """What to do about it."""
+    return f"Set the alias anew without it: PUT {index}/_alias/{alias}"
 
 
 def _complete_mappings(client: Elasticsearch, alias: str) -> Iterator[str]:
     """Indices made before a field was added to the template get it, too: the indexer writes to no other mapping."""
-    for name, index in client.indices.get(index=f"{alias}-*", features="mappings").items():
+    for name, index in client.indices.get(index=f"{alias}-*").items():
         mappings = index.get("mappings", {})
         if (fault := wrong_mapping(mappings)) is None:
             continue
@@ -122,7 +156,7 @@ def verify(client: Elasticsearch, settings: ElasticsearchSettings) -> None:
 
 def refuse_an_index_named_like_the_alias(client: Elasticsearch, alias: str) -> None:
     try:
-        found = client.indices.get(index=alias, features="aliases")
+        found = client.indices.get_settings(index=alias, name="index.uuid")  # of all that is there of it, the shortest
     except NotFoundError:
         return
     if alias in found:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from prometheus_client import CollectorRegistry
 
 from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.clients import kafka as kafka_client
-from cryptoproxy.common.clock import SystemClock
+from cryptoproxy.common.clock import Clock, SystemClock
 from cryptoproxy.common.metrics import IndexerMetrics
 from cryptoproxy.common.record import Period
 from cryptoproxy.common.service import Health, Service
@@ -25,14 +26,17 @@ from cryptoproxy.consumer.fetching import fetch_without_waiting_for_others
 from cryptoproxy.consumer.indexer import Indexer
 from cryptoproxy.consumer.indices import Indices
 from cryptoproxy.consumer.pipeline import Pipeline
+from cryptoproxy.consumer.rebalance import instance_id, say_when_it_leaves
 from cryptoproxy.consumer.unpacking import unpack_fast
 
 DEAD_LETTER_BYTES = 64 * 1024 * 1024
 """Larger than any record a topic takes: what could be consumed can be set aside."""
 
 
-def delivery(settings: Settings, health: Health, metrics: IndexerMetrics, monotonic: Callable[[], float]) -> Delivery:
-    """The indexing path, which replay uses as well."""
+def delivery(
+    settings: Settings, health: Health, metrics: IndexerMetrics, clock: Clock, *, replayed: bool = False
+) -> Delivery:
+    """The indexing path, which replays use as well: of these a person has said that their times are meant."""
     indexer = settings.indexer
     sender = BulkSender(
         settings.elasticsearch,
@@ -41,8 +45,8 @@ def delivery(settings: Settings, health: Health, metrics: IndexerMetrics, monoto
         ),
         compress=indexer.bulk_compress,
     )
-    indices = Indices(settings.elasticsearch, monotonic=monotonic)
-    return Delivery(sender, indices, health, metrics, max_bytes=indexer.bulk_bytes)
+    indices = Indices(settings.elasticsearch, clock=clock, announced=lambda _: replayed)
+    return Delivery(sender, indices, health, metrics, max_bytes=indexer.bulk_bytes, now_ms=clock.now_ms)
 
 
 def replay_dead_letters(
@@ -52,7 +56,7 @@ def replay_dead_letters(
     clock = SystemClock()
     return replay(
         letters,
-        delivery=delivery(settings, Health(), IndexerMetrics(CollectorRegistry()), clock.monotonic),
+        delivery=delivery(settings, Health(), IndexerMetrics(CollectorRegistry()), clock, replayed=True),
         alias=settings.elasticsearch.alias,
         period=Period(settings.elasticsearch.period),
         now_ms=clock.now_ms(),
@@ -60,12 +64,13 @@ def replay_dead_letters(
     )
 
 
-def _consumer(settings: Settings) -> Any:
+def _consumer(settings: Settings, name: str | None) -> Any:
     """The indexer's, as fast as it gets."""
     consumer = kafka_client.consumer(
         settings.kafka,
         group_id=settings.kafka.group_id,
         client_id="cryptoproxy-indexer",
+        group_instance_id=name,
         # Decided here and said aloud, never by the client (consumer.positions).
         auto_offset_reset="none",
         max_poll_records=settings.indexer.bulk_records,
@@ -74,7 +79,7 @@ def _consumer(settings: Settings) -> Any:
         # New partitions, and a topic made again, are seen after so long.
         metadata_max_age_ms=10_000,
     )
-    return unpack_fast(fetch_without_waiting_for_others(consumer))
+    return unpack_fast(fetch_without_waiting_for_others(say_when_it_leaves(consumer)))
 
 
 def service(settings: Settings) -> Service:
@@ -90,7 +95,7 @@ def service(settings: Settings) -> Service:
     kafka = settings.kafka
     pipeline = Pipeline(
         in_flight=settings.indexer.bulk_in_flight,
-        delivery=delivery(settings, process.health, metrics, clock.monotonic),
+        delivery=delivery(settings, process.health, metrics, clock),
         dead_letters=DeadLetterQueue(
             kafka,
             process.health,
@@ -109,7 +114,8 @@ def service(settings: Settings) -> Service:
         kafka=kafka,
         alias=settings.elasticsearch.alias,
         period=Period(settings.elasticsearch.period),
-        connect=lambda: _consumer(settings),
+        connect=partial(_consumer, settings),
+        name=instance_id(kafka.instance_id, settings.indexer.port),
         pipeline=pipeline,
         health=process.health,
         metrics=metrics,

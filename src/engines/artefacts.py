@@ -25,6 +25,7 @@ from pathlib import Path
 
 import requests
 
+from cryptoproxy.common.clients.outside import proxy_for
 from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.engines.waiting import Say, locked, say_nothing
 
@@ -130,6 +131,7 @@ def _missing(wanted: Bundle, folder: Path, say: Say) -> list[Artefact]:
 
 
 def _fetch_all(wanted: Bundle, missing: list[Artefact], folder: Path, download: Download, say: Say) -> None:
+    proxy_for("https://engines.invalid")  # refused before anything tells its password
     size = sum(artefact.size for artefact in missing) / 1e6
     say(f"fetching {wanted.name} {wanted.version}: {len(missing)} of {len(wanted.files)} files, {size:.0f} MB")
     began = time.monotonic()

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.common.settings.secret import write_private
 from cryptoproxy.engines import artefacts, ports, process
 from cryptoproxy.engines.process import Command, Record
 from cryptoproxy.engines.waiting import Say, say_nothing, until
@@ -215,9 +216,7 @@ class Engine(ABC):
         for name, content in files.items():
             file = folder / name
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.unlink(missing_ok=True)
-            with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as handle:
-                handle.write(content.encode() if isinstance(content, str) else content)
+            write_private(file, content)
 
     def mark(self) -> str:
         """A word in the command lines of all its processes by which they can be told."""

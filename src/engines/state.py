@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.common.settings.secret import write_private
 from cryptoproxy.engines.ports import Ports
 
 FILE = "stack.json"
@@ -48,9 +48,5 @@ def load(folder: Path) -> State | None:
 
 
 def save(folder: Path, state: State) -> None:
-    """Readable for its owner only, and whole or not at all."""
-    new = folder / f"{FILE}.new"
-    new.unlink(missing_ok=True)
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as handle:
-        json.dump(asdict(state), handle, indent=1)
-    new.replace(folder / FILE)
+    """The keys in it are for its owner alone."""
+    write_private(folder / FILE, json.dumps(asdict(state), indent=1))

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from cryptoproxy.common.clients.outside import authorities, proxy_for
 from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.common.settings.loopback import in_the_clear
 from cryptoproxy.common.settings.secret import MASK
 
 _SPACE = re.compile(r"[a-z0-9_-]+")
@@ -26,10 +28,19 @@ class Access:
     api_key: str = field(default="", repr=False)
     ca_file: Path | None = None
     space: str | None = None
+    plaintext_allowed: bool = False
+    """Whether credentials may go unencrypted to another machine than this one."""
 
     def __post_init__(self) -> None:
-        """Raises an OperatorError for what cannot work."""
+        """Raises an OperatorError for what cannot work, or would give away the credentials."""
         self._check_url()
+        if (self.password or self.api_key) and in_the_clear(self.url) and not self.plaintext_allowed:
+            raise OperatorError(
+                f"{self.url} would carry a password unencrypted",
+                remedy="Give Kibana's https:// address, or set ALLOW_PLAINTEXT_PASSWORDS=true if the network is "
+                "trusted",
+            )
+        proxy_for(self.url)
         if self.api_key and not _API_KEY.fullmatch(self.api_key):
             raise OperatorError(
                 "The API key for Kibana holds a blank, a line end or a character that no key has",
@@ -54,8 +65,8 @@ class Access:
         return self.base if self.space in (None, DEFAULT_SPACE) else f"{self.base}/s/{self.space}"
 
     @property
-    def verify(self) -> str | bool:
-        return str(self.ca_file) if self.ca_file is not None else True
+    def verify(self) -> str:
+        return str(self.ca_file or authorities())
 
     def authorization(self) -> str | None:
         """The header; the API key goes first."""
@@ -82,7 +93,7 @@ class Access:
             known = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
         except ValueError:
             parts, known = urlsplit(""), False
-        if "@" in parts.netloc:
+        if "@" in self.url:  # wherever: a password may hold a / or [
             raise OperatorError(
                 "The address of Kibana holds a user or a password", remedy="Give them by themselves, not in the address"
             )

@@ -29,6 +29,7 @@ def install(
     api_key: str = "",
     ca_file: Path | None = None,
     space: str | None = None,
+    plaintext_allowed: bool = False,
     alias: str | None = None,
     source: str | None = None,
     wait_seconds: float = WAIT_SECONDS,
@@ -44,6 +45,7 @@ def install(
         api_key: in the encoded form; goes before user and password.
         ca_file: PEM of the CA that signed Kibana's certificate; the system's own without.
         space: id of the space; the default one without.
+        plaintext_allowed: whether credentials may go unencrypted to another machine than this one.
         alias: what the data view reads, if not what the file says.
         source: what Market opens with, if not what the file says.
         wait_seconds: how long anything transient is tried again; 0 is one attempt.
@@ -53,7 +55,15 @@ def install(
         TransientError: Kibana was not ready in that time.
         OperatorError: a person must mend something first.
     """
-    access = Access(url, user=user, password=password, api_key=api_key, ca_file=ca_file, space=space)
+    access = Access(
+        url,
+        user=user,
+        password=password,
+        api_key=api_key,
+        ca_file=ca_file,
+        space=space,
+        plaintext_allowed=plaintext_allowed,
+    )
     objects = bundle.fitted(bundle.read(ndjson_path), alias=alias, source=source)
     deadline = monotonic() + wait_seconds
     backoff = Backoff(cap=_LONGEST_PAUSE)

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, Protocol
 
 from cryptoproxy.lake.span import Span
-
-T = TypeVar("T")
 
 
 class Stored(NamedTuple):
@@ -56,17 +54,6 @@ class Archive(Protocol):
     def records(self, source: str, span: Span, report: Callable[[Fault], None]) -> Iterator[Stored]:
         """Every record of ``span``, each id once and the oldest slot first; of several copies the one with the smallest
         ``fetched_at``. What is damaged goes to ``report``, and the rest goes on."""
-
-
-class Patiently(Protocol):
-    """Makes one request to the store."""
-
-    def __call__(self, ask: Callable[[], T]) -> T: ...
-
-
-def at_once(ask: Callable[[], T]) -> T:
-    """Asks once: what fails is raised."""
-    return ask()
 
 
 def ignore(_: Fault) -> None:

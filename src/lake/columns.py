@@ -47,7 +47,7 @@ def row(line: bytes, *, now_ms: int) -> Row:
     Raises:
         PoisonError: the line breaks the contract.
     """
-    record = decode(line, now_ms=now_ms)
+    record = decode(line)
     values = [getattr(record, name) for name in FIELDS]
     for at in _TIME_AT:
         values[at] = None if values[at] is None else from_iso(values[at])

@@ -19,7 +19,7 @@ from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.record import iso
 from cryptoproxy.lake.archive import Fault
 from cryptoproxy.lake.columns import row
-from cryptoproxy.lake.daily import HOURS, DailyArchive, daily_object
+from cryptoproxy.lake.daily import HOURS, DailyArchive, daily_object, scratch_errors
 from cryptoproxy.lake.objects import RAW, first_slot, folder
 from cryptoproxy.lake.parquet import Sorter, digest
 from cryptoproxy.lake.proof import lacking
@@ -98,7 +98,10 @@ class Compaction:
         raise AssertionError("the last try returns or raises")
 
     def _attempt(self, source: str, day_ms: int, delete_raw: bool) -> Compacted:
-        with tempfile.TemporaryDirectory(dir=self._scratch, prefix="compact-") as name:
+        with (
+            scratch_errors(self._scratch),
+            tempfile.TemporaryDirectory(dir=self._scratch, prefix="compact-") as name,
+        ):
             scratch = Path(name)
             result = Compacted(source, day_ms)
             with self._daily(scratch) as daily:
@@ -135,6 +138,7 @@ class Compaction:
     def _write(self, result: Compacted, raw: list[str], scratch: Path) -> None:
         """Merges what there is into a new file and stores it."""
         source, day = result.source, Span(result.day_ms, result.day_ms + DAY_MS)
+        log.info("compacting %s %s: %d raw objects", source, iso(result.day_ms)[:10], len(raw))
         path = scratch / "new.parquet"
         hours: set[int] = set()
         faults: list[Fault] = []

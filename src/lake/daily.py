@@ -10,15 +10,16 @@ from __future__ import annotations
 import heapq
 import re
 from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from operator import attrgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pyarrow as pa
 
-from cryptoproxy.common.errors import PoisonError
+from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.record import from_iso, iso
-from cryptoproxy.lake.archive import Fault, Patiently, Stored, at_once
+from cryptoproxy.lake.archive import Fault, Stored
 from cryptoproxy.lake.hours import HourFiles
 from cryptoproxy.lake.objects import DAILY, folder
 from cryptoproxy.lake.parquet import digest
@@ -27,6 +28,7 @@ from cryptoproxy.lake.store import Store
 
 HOURS = "hours"
 """Metadata of a file: the hours of the day that it has anything of, as ``0,1,23``."""
+_NUMBER = re.compile(r"\d{1,2}")
 _DAY = re.compile(r"dt=(\d{4}-\d{2}-\d{2})\Z")
 _KEY = re.compile(
     r"(?:.+/)?v1/daily/source=(?P<source>[^/]+)/dt=(?P<day>\d{4}-\d{2}-\d{2})/"
@@ -51,12 +53,23 @@ def day_of(key: str) -> int | None:
         return None
 
 
+@contextmanager
+def scratch_errors(folder: Path) -> Iterator[None]:
+    """A day is fetched, sorted and cut on disk; what the disk refuses is a person's matter."""
+    try:
+        yield
+    except OSError as error:
+        raise OperatorError(
+            f"{folder}, for temporary files, cannot be used: {error}",
+            remedy="Give it room for two days of records as JSON, or name another folder (TMPDIR, --scratch)",
+        ) from error
+
+
 class DailyArchive:
     """See :class:`lake.archive.Archive`. Files are fetched to ``scratch``, where each source's latest day stays, cut
     into hours, until another one is read.
 
     Args:
-        patiently: :func:`at_once`, or one that waits while S3 is away.
         only: these files, whatever else is there.
     """
 
@@ -65,30 +78,28 @@ class DailyArchive:
         store: Store,
         scratch: Path,
         *,
-        patiently: Patiently = at_once,
         only: Collection[str | None] | None = None,
     ) -> None:
         self._store = store
         self._scratch = scratch
-        self._patiently = patiently
         self._only = only
         self._open: dict[str, tuple[tuple[int, tuple[str, ...]], TemporaryDirectory[str], list[HourFiles]]] = {}
 
     def sources(self) -> list[str]:
-        names = self._patiently(lambda: list(self._store.folders(folder(self._store.settings.prefix, DAILY))))
+        names = self._store.folders(folder(self._store.settings.prefix, DAILY))
         return [name.removeprefix("source=") for name in names if name.startswith("source=")]
 
     def keys(self, source: str, day_ms: int) -> list[str]:
         """The files of a day: one, or none; for a moment more."""
         base = folder(self._store.settings.prefix, DAILY, source, iso(day_ms)[:10])
-        found = self._patiently(lambda: list(self._store.keys(base)))
+        found = self._store.keys(base)
         return [key for key in found if day_of(key) == day_ms and (self._only is None or key in self._only)]
 
     def hours(self, source: str, span: Span) -> list[int]:
         base = folder(self._store.settings.prefix, DAILY, source)
         begin, end = iso(span.begin_ms)[:10], iso(span.end_ms - 1)[:10]
         found: set[int] = set()
-        for name in self._patiently(lambda: list(self._store.folders(base))):
+        for name in self._store.folders(base):
             day = _DAY.match(name)
             if day is None or not begin <= day[1] <= end:
                 continue
@@ -101,8 +112,9 @@ class DailyArchive:
         return sorted(hour for hour in found if not span.cut(hour).empty)
 
     def _hours(self, key: str) -> list[int]:
-        told = self._patiently(lambda: self._store.metadata(key)).get(HOURS)
-        return list(range(24)) if told is None else [int(each) for each in told.split(",")]
+        told = self._store.metadata(key).get(HOURS, "").split(",")
+        # A store or a copy that keeps no metadata, or not ours, tells nothing: any hour may be there.
+        return [int(each) for each in told] if all(map(_NUMBER.fullmatch, told)) else list(range(24))
 
     def records(self, source: str, span: Span, report: Callable[[Fault], None]) -> Iterator[Stored]:
         """As the others; while there are two files of a day, an id may come from each."""
@@ -135,26 +147,31 @@ class DailyArchive:
         if source in self._open and self._open[source][0] == wanted:
             return self._open[source][2]
         self._forget(source)
-        place = TemporaryDirectory(dir=self._scratch, prefix="day-")
-        files: list[HourFiles] = []
-        self._open[source] = (wanted, place, files)
-        for number, key in enumerate(keys):
+        with scratch_errors(self._scratch):
+            place = TemporaryDirectory(dir=self._scratch, prefix="day-")
             try:
-                files.append(self._fetched(key, Path(place.name) / str(number)))
-            except PoisonError as error:
-                report(Fault(key, None, error.reason, str(error)))
+                found = [self._fetched(key, Path(place.name) / str(number)) for number, key in enumerate(keys)]
+            except BaseException:
+                place.cleanup()
+                raise
+        # Only now: a day of which one file is not here is not remembered as read.
+        files = [each for each in found if isinstance(each, HourFiles)]
+        self._open[source] = (wanted, place, files)
+        for each in found:
+            if isinstance(each, Fault):
+                report(each)
         return files
 
-    def _fetched(self, key: str, place: Path) -> HourFiles:
+    def _fetched(self, key: str, place: Path) -> HourFiles | Fault:
         place.mkdir()
         path = place / "day.parquet"
-        self._patiently(lambda: self._store.download(key, path))
+        self._store.download(key, path)
         found = _KEY.match(key)
-        if found is not None and digest(path)[:12] != found["hash"]:
-            raise PoisonError("damaged_object", f"{key} holds other bytes than its name says")
         try:
+            if found is not None and digest(path)[:12] != found["hash"]:
+                return Fault(key, None, "damaged_object", f"{key} holds other bytes than its name says")
             return HourFiles(key, path, place)
         except pa.ArrowInvalid as error:
-            raise PoisonError("damaged_object", f"{key} is no Parquet file: {error}") from error
+            return Fault(key, None, "damaged_object", f"{key} is no Parquet file: {error}")
         finally:
             path.unlink()

@@ -34,6 +34,7 @@ class HourFiles:
 
     def __init__(self, key: str, path: Path, folder: Path) -> None:
         self.key = key
+        self._closed = False
         self._files: dict[int, Path] = {}
         with ExitStack() as undone, pq.ParquetFile(path) as file:
             _check(key, file.schema_arrow)
@@ -53,7 +54,13 @@ class HourFiles:
                     writers[hour].write_batch(whole.filter(pc.equal(hours, hour)))
 
     def records(self, hour_ms: int) -> Iterator[Stored]:
-        """The rows of one hour, the oldest slot first."""
+        """The rows of one hour, the oldest slot first.
+
+        Raises:
+            RuntimeError: it was closed, so that nothing is not told from none.
+        """
+        if self._closed:
+            raise RuntimeError(f"{self.key} is read on after it was closed")
         if hour_ms not in self._files:
             return
         with pa.memory_map(str(self._files[hour_ms])) as mapped:
@@ -67,7 +74,7 @@ class HourFiles:
 
     def close(self) -> None:
         """Nothing more is read."""
-        self._files.clear()
+        self._closed = True
 
 
 def _check(key: str, schema: pa.Schema) -> None:

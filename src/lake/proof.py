@@ -42,4 +42,4 @@ def _worse(asked: Iterator[Stored], kept: dict[str, Stored], now_ms: int) -> Ite
 
 
 def _fetched_at(stored: Stored, now_ms: int) -> str:
-    return decode(stored.line, now_ms=now_ms).fetched_at
+    return decode(stored.line).fetched_at

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterator
 
 from cryptoproxy.common.errors import PoisonError
 from cryptoproxy.common.record import decode, document_id, from_iso, iso
-from cryptoproxy.lake.archive import Fault, Patiently, Stored, at_once
+from cryptoproxy.lake.archive import Fault, Stored
 from cryptoproxy.lake.objects import RAW, first_slot, folder, lines_of
 from cryptoproxy.lake.span import HOUR_MS, Span
 from cryptoproxy.lake.store import MissingObjectError, Store
@@ -25,7 +25,6 @@ class RawArchive:
     """See :class:`lake.archive.Archive`.
 
     Args:
-        patiently: :func:`at_once`, or one that waits while S3 is away.
         only: these objects, as far as they are still there, whatever else is.
     """
 
@@ -34,37 +33,35 @@ class RawArchive:
         store: Store,
         *,
         now_ms: Callable[[], int],
-        patiently: Patiently = at_once,
         only: Collection[str] | None = None,
     ) -> None:
         self._store = store
         self._now_ms = now_ms
-        self._patiently = patiently
         self._only = only
 
     def sources(self) -> list[str]:
-        names = self._patiently(lambda: list(self._store.folders(folder(self._store.settings.prefix, RAW))))
+        names = self._store.folders(folder(self._store.settings.prefix, RAW))
         return [name.removeprefix("source=") for name in names if name.startswith("source=")]
 
     def keys(self, source: str, hour_ms: int) -> list[str]:
         """The objects of one hour, oldest first. No object reaches beyond the hour of its first slot."""
         time = iso(hour_ms)
         base = folder(self._store.settings.prefix, RAW, source, time[:10]) + f"hour={time[11:13]}/"
-        found = self._patiently(lambda: list(self._store.keys(base)))
+        found = self._store.keys(base)
         return [key for key in found if first_slot(key) is not None and (self._only is None or key in self._only)]
 
     def hours(self, source: str, span: Span) -> list[int]:
         found: list[int] = []
         base = folder(self._store.settings.prefix, RAW, source)
         begin, end = iso(span.begin_ms)[:10], iso(span.end_ms - 1)[:10]
-        for name in self._patiently(lambda: list(self._store.folders(base))):
+        for name in self._store.folders(base):
             day = _DAY.match(name)
             if day is not None and begin <= day[1] <= end:
                 found += self._hours_of_day(f"{base}{name}/", day[1], span)
         return sorted(found)
 
     def _hours_of_day(self, base: str, day: str, span: Span) -> Iterator[int]:
-        for name in self._patiently(lambda: list(self._store.folders(base))):
+        for name in self._store.folders(base):
             hour = _HOUR.match(name)
             if hour is None:
                 continue
@@ -91,7 +88,7 @@ class RawArchive:
     def _lines(self, key: str, holds: Span, report: Callable[[Fault], None]) -> Iterator[tuple[str, Stored]]:
         """(fetched_at, record) of each line that is a record; ``holds`` are the slots that the object may hold."""
         try:
-            body = self._patiently(lambda: self._store.get(key))
+            body = self._store.get(key)
         except MissingObjectError:
             if self._only is None:
                 raise
@@ -101,10 +98,9 @@ class RawArchive:
         except PoisonError as error:
             report(Fault(key, None, error.reason, str(error)))
             return
-        now_ms = self._now_ms()
         for number, line in enumerate(lines, start=1):
             try:
-                record = decode(line, now_ms=now_ms)
+                record = decode(line)
             except PoisonError as error:
                 report(Fault(key, number, error.reason, str(error), line))
                 continue

@@ -1,7 +1,8 @@
 """Records of a range of slots for a program that wants all of them or an error: each id once.
 
 Two pollers that ran at once (the holder of the lease was cut off) have each stored their poll of a slot. Readers take
-the copy with the smallest ``fetched_at``; the index does the same, because `create` keeps the first copy.
+the copy with the smallest ``fetched_at``. The index keeps the copy that came first, which may be the other one
+(docs/promise.md).
 """
 
 from __future__ import annotations

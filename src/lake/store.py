@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-from boto3.s3.transfer import TransferConfig
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cryptoproxy.common.clients import s3
-from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.common.errors import OperatorError, TransientError
+from cryptoproxy.common.retry import Patiently, at_once
 from cryptoproxy.common.settings.catalogue import S3
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef, ListObjectsV2OutputTypeDef
 
+log = logging.getLogger(__name__)
 
-_IN_PARTS = TransferConfig(multipart_threshold=64 << 20, multipart_chunksize=32 << 20, use_threads=False)
+T = TypeVar("T")
+PART_BYTES = 32 << 20
+"""A larger file is stored in parts of this size, each read into memory."""
+_CHUNK_BYTES = 1 << 20
 
 
 class MissingObjectError(OperatorError):
@@ -25,103 +29,175 @@ class MissingObjectError(OperatorError):
 
 
 class Store:
-    """One bucket. Used by one thread at a time."""
+    """One bucket. Used by one thread at a time.
 
-    def __init__(self, settings: S3, connect: Callable[[], S3Client] | None = None) -> None:
+    Every method raises TransientError or OperatorError while the bucket cannot or may not be used.
+
+    Args:
+        patiently: :func:`at_once`, or one that waits while S3 is away; around each single request.
+    """
+
+    def __init__(
+        self, settings: S3, connect: Callable[[], S3Client] | None = None, *, patiently: Patiently = at_once
+    ) -> None:
         self.settings = settings
         self._connect = connect or (lambda: s3.client(settings))
+        self._patiently = patiently
         self._client: S3Client | None = None
 
     def put(self, key: str, body: bytes) -> None:
-        """Stores an object; the same key again is the same content again, so it does no harm.
+        """Stores an object; the same key again is the same content again, so it does no harm."""
+        self._put(key, body, ContentType="application/gzip")
 
-        Raises:
-            TransientError, OperatorError: it is not known to be stored.
-        """
-        with self._translated() as client:
-            client.put_object(Bucket=self.settings.bucket, Key=key, Body=body, ContentType="application/gzip")
+    def _put(self, key: str, body: bytes, **said: Any) -> None:
+        def store(client: S3Client, at: Any) -> None:
+            # What is not S3 (a proxy's page) may answer 200, too, and keep nothing.
+            if not client.put_object(**at, Body=body, ContentMD5=s3.md5(body), **said).get("ETag"):
+                place = f"s3://{self.settings.bucket}/{key}"
+                raise TransientError(f"{place} was taken without an ETag, so it is not known to be stored: is that S3?")
+
+        self._ask(store, key)
 
     def get(self, key: str) -> bytes:
         """Raises:
         MissingObjectError: there is none of that name (any more).
-        TransientError, OperatorError: it could not be read.
         """
-        with self._translated() as client, self._there(key):
-            return client.get_object(Bucket=self.settings.bucket, Key=key)["Body"].read()
+        return self._ask(lambda client, at: client.get_object(**at)["Body"].read(), key, reads=True)
 
     def upload(self, path: Path, key: str, metadata: dict[str, str]) -> None:
-        """Stores a file of any size, in parts if it is large; it is there whole or not at all.
+        """Stores a file of any size, in parts if it is large; it is there whole or not at all."""
+        with path.open("rb") as file:
+            body = file.read(PART_BYTES)
+            if path.stat().st_size <= PART_BYTES:
+                self._put(key, body, Metadata=metadata)
+                return
+            upload = self._ask(lambda client, at: client.create_multipart_upload(**at, Metadata=metadata), key)
+            own = upload["UploadId"]
+            try:
+                parts: list[CompletedPartTypeDef] = []
+                while body:
+                    parts.append(self._part(key, own, len(parts) + 1, body))
+                    body = file.read(PART_BYTES)
+                self._complete(key, own, parts)
+            except BaseException:
+                self._abort(key, own)
+                raise
 
-        Raises:
-            TransientError, OperatorError: it is not known to be stored.
-        """
-        with self._translated() as client, path.open("rb") as file:
-            client.upload_fileobj(file, self.settings.bucket, key, {"Metadata": metadata}, Config=_IN_PARTS)
+    def _complete(self, key: str, own: str, parts: list[CompletedPartTypeDef]) -> None:
+        try:
+            self._ask(
+                lambda client, at: client.complete_multipart_upload(
+                    **at, UploadId=own, MultipartUpload={"Parts": parts}
+                ),
+                key,
+            )
+        except OperatorError:
+            # Asked again after a lost answer, S3 knows nothing any more of an upload that is complete.
+            if key not in self.keys(key):
+                raise
+
+    def _abort(self, key: str, own: str) -> None:
+        try:
+            self._once(lambda client, at: client.abort_multipart_upload(**at, UploadId=own), key)
+        except (TransientError, OperatorError) as error:
+            log.info("what was stored of an upload that failed stays until the bucket's rule removes it: %s", error)
+
+    def _part(self, key: str, own: str, number: int, body: bytes) -> CompletedPartTypeDef:
+        answer = self._ask(
+            lambda client, at: client.upload_part(
+                **at, UploadId=own, PartNumber=number, Body=body, ContentMD5=s3.md5(body)
+            ),
+            key,
+        )
+        return {"PartNumber": number, "ETag": answer["ETag"]}
 
     def download(self, key: str, path: Path) -> None:
-        """An object of any size into a file. Raises as :meth:`get`."""
-        with self._translated() as client, path.open("wb") as file, self._there(key):
-            client.download_fileobj(self.settings.bucket, key, file, Config=_IN_PARTS)
+        """An object of any size into a file; on any error nothing of it remains. Raises as :meth:`get`."""
+
+        def fetch(client: S3Client, at: Any) -> None:
+            with path.open("wb") as file:
+                # Fewer bytes than S3 has announced are an error of their own; a cut file is never taken for a whole.
+                for chunk in client.get_object(**at)["Body"].iter_chunks(_CHUNK_BYTES):
+                    file.write(chunk)
+
+        try:
+            self._ask(fetch, key, reads=True)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
 
     def metadata(self, key: str) -> dict[str, str]:
         """What was said with :meth:`upload`. Raises as :meth:`get`."""
-        with self._translated() as client, self._there(key):
-            return client.head_object(Bucket=self.settings.bucket, Key=key)["Metadata"]
+        return self._ask(lambda client, at: client.head_object(**at)["Metadata"], key, reads=True)
 
     def keys(self, prefix: str) -> Iterator[str]:
         """All keys below ``prefix``, in order, however many pages that takes."""
-        with self._translated() as client:
-            for page in client.get_paginator("list_objects_v2").paginate(Bucket=self.settings.bucket, Prefix=prefix):
-                for item in page.get("Contents", []):
-                    yield item["Key"]
+        return (key for key, _ in self.sizes(prefix))
+
+    def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """The same, with the bytes of each object."""
+        for page in self._pages({"Prefix": prefix}):
+            for item in page.get("Contents", []):
+                yield item["Key"], item["Size"]
 
     def folders(self, prefix: str) -> Iterator[str]:
         """The names directly below ``prefix`` that hold keys, in order, without the keys being listed."""
-        with self._translated() as client:
-            pages = client.get_paginator("list_objects_v2").paginate(
-                Bucket=self.settings.bucket, Prefix=prefix, Delimiter="/"
-            )
-            for page in pages:
-                for item in page.get("CommonPrefixes", []):
-                    yield item["Prefix"][len(prefix) :].removesuffix("/")
+        for page in self._pages({"Prefix": prefix, "Delimiter": "/"}):
+            for item in page.get("CommonPrefixes", []):
+                yield item["Prefix"][len(prefix) :].removesuffix("/")
 
     def delete(self, key: str) -> None:
-        with self._translated() as client:
-            client.delete_object(Bucket=self.settings.bucket, Key=key)
+        """Removes an object; one that is not there does no harm."""
+        self._ask(lambda client, at: client.delete_object(**at), key)
 
     def make_bucket(self) -> bool:
         """Makes the bucket; False if it is there already. For `cryptoproxy setup`."""
-        with self._translated() as client:
+
+        def make(client: S3Client, at: Any) -> bool:
             if self.settings.bucket in {each["Name"] for each in client.list_buckets().get("Buckets", [])}:
                 return False
             if self.settings.endpoint_url is None and self.settings.region != "us-east-1":
-                client.create_bucket(
-                    Bucket=self.settings.bucket,
-                    CreateBucketConfiguration={"LocationConstraint": self.settings.region},  # type: ignore[typeddict-item]
-                )
+                place: Any = {"LocationConstraint": self.settings.region}
+                client.create_bucket(**at, CreateBucketConfiguration=place)
             else:
-                client.create_bucket(Bucket=self.settings.bucket)
+                client.create_bucket(**at)
             return True
 
-    @contextmanager
-    def _there(self, key: str) -> Iterator[None]:
-        try:
-            yield
-        except s3.FAILURES as error:
-            if not s3.is_missing_key(error):
-                raise
-            raise MissingObjectError(
-                f"s3://{self.settings.bucket}/{key} is not there",
-                remedy="Start again if somebody removed it meanwhile; else look at the bucket's lifecycle rules",
-            ) from error
+        return self._ask(make)
 
-    @contextmanager
-    def _translated(self) -> Iterator[S3Client]:
+    def _pages(self, what: dict[str, str]) -> Iterator[ListObjectsV2OutputTypeDef]:
+        while True:
+            page = self._page(what)
+            yield page
+            if not page.get("IsTruncated"):
+                return
+            token = page.get("NextContinuationToken")
+            if not token or token == what.get("ContinuationToken"):
+                # Else the first page would be taken for all, or read for ever.
+                raise OperatorError(
+                    f"S3 bucket {self.settings.bucket} lists a part of {what['Prefix']} and not how it goes on",
+                    remedy="This S3 server does not know ListObjectsV2: update it, or name another AWS_S3_ENDPOINT_URL",
+                )
+            what = what | {"ContinuationToken": token}
+
+    def _page(self, what: dict[str, str]) -> ListObjectsV2OutputTypeDef:
+        return self._ask(lambda client, at: client.list_objects_v2(**at, **what))  # type: ignore[arg-type]
+
+    def _ask(self, request: Callable[[S3Client, Any], T], key: str | None = None, *, reads: bool = False) -> T:
+        """``request`` is given the client, and bucket and key as its calls name them."""
+        return self._patiently(lambda: self._once(request, key, reads=reads))
+
+    def _once(self, request: Callable[[S3Client, Any], T], key: str | None, *, reads: bool = False) -> T:
         try:
             if self._client is None:
                 self._client = self._connect()
-            yield self._client
+            return request(self._client, {"Bucket": self.settings.bucket} | ({} if key is None else {"Key": key}))
         except s3.FAILURES as error:
+            if reads and s3.is_missing_key(error):
+                raise MissingObjectError(
+                    f"s3://{self.settings.bucket}/{key} is not there",
+                    remedy="Start again if somebody removed it meanwhile; else look at the bucket's lifecycle rules",
+                ) from error
             meaning = s3.meaning(error, self.settings)
             if isinstance(meaning, OperatorError):
                 self._client = None

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from cryptoproxy.common.errors import PoisonError
 from cryptoproxy.common.record import decode
-from cryptoproxy.lake.archive import Archive, Fault, Patiently, Stored, at_once
+from cryptoproxy.lake.archive import Archive, Fault, Stored
 from cryptoproxy.lake.raw import RawArchive
 from cryptoproxy.lake.span import Span
 from cryptoproxy.lake.store import MissingObjectError, Store
@@ -83,19 +83,19 @@ class WholeLake:
 
     def _fetched_at(self, stored: Stored) -> str:
         try:
-            return decode(stored.line, now_ms=self._now_ms()).fetched_at
+            return decode(stored.line).fetched_at
         except PoisonError as error:
             raise PoisonError(error.reason, f"{stored.key} line {stored.number}: {error}") from error
 
 
 @contextmanager
-def whole_lake(store: Store, *, now_ms: Callable[[], int], patiently: Patiently = at_once) -> Iterator[WholeLake]:
+def whole_lake(store: Store, *, now_ms: Callable[[], int]) -> Iterator[WholeLake]:
     """The lake with a folder of its own for what it has to fetch."""
     from cryptoproxy.lake.daily import DailyArchive  # brings pyarrow, which most commands do without
 
     with tempfile.TemporaryDirectory(prefix="cryptoproxy-lake-") as scratch:
-        daily = DailyArchive(store, Path(scratch), patiently=patiently)
+        daily = DailyArchive(store, Path(scratch))
         try:
-            yield WholeLake(daily, RawArchive(store, now_ms=now_ms, patiently=patiently), now_ms=now_ms)
+            yield WholeLake(daily, RawArchive(store, now_ms=now_ms), now_ms=now_ms)
         finally:
             daily.close()

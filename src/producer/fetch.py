@@ -1,29 +1,39 @@
-"""One HTTP GET within a deadline: connection kept, size bounded, no answer taken for whole that is not."""
+"""One HTTP GET within a deadline: connections kept, size bounded, no answer taken for whole that is not."""
 
 from __future__ import annotations
 
-import threading
 import time
 import zlib
-from concurrent.futures import Future
+from concurrent.futures import FIRST_COMPLETED, wait
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 import requests
 import urllib3
 
+from cryptoproxy.common.clients.outside import Address
 from cryptoproxy.common.errors import OperatorError, TransientError
+from cryptoproxy.producer.connections import LINGER_SECONDS, Line
 from cryptoproxy.producer.sources.base import Answer, Call
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
 MAX_CLOCK_OFFSET_SECONDS = 30.0
 MAX_HANGING = 8
 """Requests given up that still have not ended: each holds a thread and a connection."""
+PATIENCE_SECONDS = 2.0
+"""An answer that came too late for its slot is waited for so long before another connection is asked: it shows that the
+connection works, and a new one would hardly be quicker."""
+CONNECT_PATIENCE_SECONDS = 5.0
+"""A connection that is not made by then gets another one beside it."""
+AHEAD_SECONDS = 0.2
+"""A connection that takes longer than that is made before it is wanted."""
+MAX_IDLE = 2
 _CHUNK = 256 * 1024
 _HEADERS = {
     "User-Agent": "cryptoproxy/1 (one poller for many readers)",
     "Accept": "application/json",
     "Accept-Encoding": "gzip",  # what is unpacked here, where a cut is noticed
+    "Connection": "keep-alive",
 }
 
 
@@ -32,99 +42,160 @@ class ClockError(OperatorError):
 
 
 class Fetcher:
-    """Used by one thread: a source's own connection.
+    """Used by one thread: a source's own connections.
 
-    Each request runs on a thread of its own, since only so its deadline holds for all of it: a name that is not
-    resolved, addresses tried one after the other, a handshake or a head that drips take as long as they like.
+    What is not there by a call's deadline goes on by itself: a connection that is being made is there for the next
+    call, and so is one whose answer comes late. Else an upstream that is far away, asked every second, would never be
+    heard. Of the environment nothing counts but proxies and authorities: what is in ~/.netrc is for other programs.
     """
 
     def __init__(self) -> None:
-        self._session = _session()
-        self._hanging: list[threading.Thread] = []
+        self._lines: list[Line] = []
+        self._doubtful: set[Address] = set()
+        """Addresses that took a connection and then gave no answer."""
+        self._refusal: Answer | None = None
+        """One that came too late for the call that it refuses."""
+        self._failure = ""
+        """Why the last connection could not be made, where nobody has been told yet."""
+
+    def connect(self, url: str) -> None:
+        """Begins a connection where there is none, and waits for nothing: the next call finds it, or what is wrong.
+
+        Raises:
+            TransientError, OperatorError: as :meth:`get`.
+        """
+        if not self._lines_to(url):
+            self._begin(url)
 
     def get(self, call: Call, *, timeout: float) -> Answer:
         """The whole answer, whatever its status. Redirects are not followed: they would carry the key elsewhere.
+
+        Where the call before was refused too late to be told, this one is not sent, and has that answer: a ban may
+        take longer to be said than a slot lasts.
 
         Args:
             timeout: seconds for all of it, however slowly it drips.
 
         Raises:
             TransientError: no connection, no answer in time, or it was cut.
+            OperatorError: the environment's proxy, or the key, cannot be used.
         """
-        host = call.url.partition("://")[2].partition("/")[0]
-        self._hanging = [thread for thread in self._hanging if thread.is_alive()]
-        if len(self._hanging) >= MAX_HANGING:
-            raise TransientError(f"{host}: {MAX_HANGING} requests that were given up still hang")
-        answer: Future[Answer] = Future()
-        thread = threading.Thread(
-            target=_fetch, args=(answer, self._session, call, host, timeout), name=f"fetch {host}", daemon=True
+        deadline = time.monotonic() + timeout
+        url = _address(call)
+        line = self._free_line(url, deadline, timeout)
+        if line is None:
+            refusal, self._refusal = self._refusal, None
+            assert refusal is not None  # noqa: S101 - that is why there is no line
+            return refusal
+        answer = line.ask(
+            url,
+            {**_HEADERS, **call.headers},
+            lambda response, begun: _read(response, line.host, begun, line.limit),
+            limit=max(timeout, LINGER_SECONDS),
         )
-        thread.start()
         try:
-            return answer.result(timeout)
+            return answer.result(max(0.0, deadline - time.monotonic()))
         except TimeoutError as error:
-            self._hanging.append(thread)
-            self._session = _session()  # the thread that hangs keeps the other
-            raise TransientError(f"{host} did not answer within {timeout:.1f} s") from error
+            line.unheard = True
+            raise TransientError(f"{line.host} did not answer within {timeout:.1f} s") from error
+        finally:
+            if not self._lines_to(url) and line.seconds_to_connect > AHEAD_SECONDS:
+                self._begin(url)
 
     def close(self) -> None:
-        self._session.close()
+        for line in self._lines:
+            line.cut()
+
+    def _free_line(self, url: str, deadline: float, timeout: float) -> Line | None:
+        """One that is connected and waits to be asked, the warmest first; None where a refusal is to be told first."""
+        while True:
+            lines = self._lines_to(url)
+            if self._refusal is not None:
+                return None
+            idle = [line for line in lines if line.is_idle()]
+            busy = [line for line in lines if not line.task.done() and not line.was_cut]
+            late = [line for line in busy if line.asked and line.age < PATIENCE_SECONDS]
+            if idle and (idle[0].answered or not late):
+                return idle[0]
+            connecting = [line for line in busy if not line.asked and line.age < CONNECT_PATIENCE_SECONDS]
+            if not idle and not connecting:
+                connecting.append(self._begin(url))
+                busy.append(connecting[0])
+            left = deadline - time.monotonic()
+            if left <= 0:
+                what = "" if late else f": no connection was made yet{self._failure and f' (before: {self._failure})'}"
+                raise TransientError(f"{busy[0].host} did not answer within {timeout:.1f} s{what}")
+            patience = [PATIENCE_SECONDS - line.age for line in late]
+            patience += [CONNECT_PATIENCE_SECONDS - line.age for line in connecting]
+            wait([line.task for line in busy], max(0.0, min(left, *patience)), FIRST_COMPLETED)
+            for line in connecting:
+                if line.task.done():
+                    line.task.result()  # or why there is no connection
+
+    def _begin(self, url: str) -> Line:
+        pending = [line for line in self._lines if not line.task.done()]
+        if len(pending) >= MAX_HANGING:
+            raise TransientError(f"{pending[0].host}: {MAX_HANGING} requests that were given up still hang")
+        line = Line(url, self._doubtful | {line.address for line in pending if line.address})
+        self._lines.append(line)
+        return line
+
+    def _lines_to(self, url: str) -> list[Line]:
+        """Those that are of use or may yet be, the one that answered last first; the others are ended."""
+        kept: list[Line] = []
+        for line in sorted(self._lines, key=lambda each: (not each.answered, each.age)):
+            if line.answered and line.address:
+                self._doubtful.discard(line.address)
+            if not line.task.done():
+                if line.age > line.limit:
+                    line.cut()  # it drips; its thread ends by that, and counts until then
+                kept.append(line)
+                continue
+            error = line.task.exception()
+            if not line.asked:
+                self._failure = str(error) if error else ""
+            elif line.unheard and error is None and 400 <= line.task.result().status < 500:
+                self._refusal = line.task.result()
+            line.unheard = False
+            if line.is_idle() and sum(each.task.done() for each in kept) < MAX_IDLE:
+                kept.append(line)
+                continue
+            line.cut()
+            if not line.answered and line.address:
+                self._doubtful.add(line.address)
+        self._lines = kept
+        return [line for line in kept if line.leads_to(url)]
 
 
-class _Straight(requests.Session):
-    """Even where it does not follow a redirect, requests looks where it would lead, and reads the body for that."""
-
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """Nowhere: the answer is the answer."""
-
-
-def _session() -> requests.Session:
-    session = _Straight()
-    session.headers.update(_HEADERS)
-    return session
-
-
-def _fetch(answer: Future[Answer], session: requests.Session, call: Call, host: str, timeout: float) -> None:
+def _address(call: Call) -> str:
+    """Raises a TransientError where it is none: wrong addresses of ours are refused among the settings."""
+    prepared = requests.PreparedRequest()
     try:
-        answer.set_result(_get(session, call, host, timeout))
-    except BaseException as error:  # noqa: BLE001 - for the thread that waits for it
-        answer.set_exception(error)
+        prepared.prepare_url(call.url, dict(call.params))
+    except requests.RequestException as error:
+        raise TransientError(f"this is no address: {error}") from error
+    return str(prepared.url)
 
 
-def _get(session: requests.Session, call: Call, host: str, timeout: float) -> Answer:
-    begun = time.monotonic()
-    deadline = begun + timeout
-    try:
-        with session.get(
-            call.url,
-            params=dict(call.params),
-            headers=dict(call.headers),
-            timeout=timeout,
-            stream=True,
-            allow_redirects=False,
-        ) as response:
-            body = _body(response, deadline, host)
-            headers = {name.lower(): value for name, value in response.headers.items()}
-    except requests.Timeout as error:
-        raise TransientError(f"{host} did not answer within {timeout:.1f} s") from error
-    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-        raise TransientError(f"{host}: {_words(error)}") from error
-    seconds = time.monotonic() - begun
-    return Answer(response.status_code, headers, _unpacked(body, headers.get("content-encoding", ""), host), seconds)
+def _read(response: urllib3.BaseHTTPResponse, host: str, begun: float, seconds: float) -> Answer:
+    body = _body(response, begun + seconds, host)
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    took = time.monotonic() - begun
+    return Answer(response.status, headers, _unpacked(body, headers.get("content-encoding", ""), host), took)
 
 
-def _body(response: requests.Response, deadline: float, host: str) -> bytes:
+def _body(response: urllib3.BaseHTTPResponse, deadline: float, host: str) -> bytes:
     parts: list[bytes] = []
     size = 0
     # read1 returns what has arrived; read would wait for a full chunk, for as long as an upstream drips.
-    while chunk := response.raw.read1(_CHUNK, decode_content=False):
+    while chunk := response.read1(_CHUNK, decode_content=False):
         parts.append(chunk)
         size += len(chunk)
         if time.monotonic() > deadline:
             raise TransientError(f"{host} did not finish its answer in time ({size} bytes had come)")
         _check_size(size, host)
-    if response.raw.length_remaining:
-        raise TransientError(f"{host} cut its answer {response.raw.length_remaining} bytes short")
+    if response.length_remaining:
+        raise TransientError(f"{host} cut its answer {response.length_remaining} bytes short")
     return b"".join(parts)
 
 
@@ -189,15 +260,3 @@ def check_clock(answer: Answer, *, now_ms: int) -> None:
 def _outside(first: float, last: float, when: float) -> float:
     """How far our time from ``first`` to ``last`` is ahead of ``when``; below 0 behind it, 0 with it in between."""
     return max(first - when, 0.0) or min(last - when, 0.0)
-
-
-def _words(error: BaseException) -> str:
-    """The innermost cause: requests wraps what happened three times over."""
-    inner: BaseException = error
-    while (reason := getattr(inner, "reason", None)) is not None and isinstance(reason, BaseException):
-        inner = reason
-    if inner.args and isinstance(inner.args[0], BaseException):
-        return _words(inner.args[0])
-    text = str(inner)
-    # urllib3 begins some messages with the connection object.
-    return f"{type(inner).__name__}: {text.partition('>: ')[2] or text}"

@@ -86,8 +86,10 @@ class PollOnce:
         self.calls = 0
         """Requests sent so far."""
 
-    def poll(self, slot_ms: int, end_ms: int, wait: Wait) -> Polled:
+    def poll(self, slot_ms: int, end_ms: int, wait: Wait, *, interval_ms: int | None = None) -> Polled:
         """Fetches, normalises and encodes the poll of ``slot_ms``; tries again as long as the slot lasts.
+
+        ``interval_ms``: when the next slot is planned, which the records then tell; None where none is.
 
         Raises:
             SlotMissedError: not fetched by ``end_ms``; its text says why.
@@ -112,6 +114,8 @@ class PollOnce:
             raise SlotMissedError("banned", str(error)) from error
         except TransientError as error:
             raise SlotMissedError("failed", str(error)) from error
+        for record in poll.records:
+            record.interval_ms = interval_ms
         content, refused = _encoded(poll)
         return Polled(
             poll,

@@ -73,6 +73,7 @@ class SourceLoop:
         self._poll_bytes = 0
         self._logged: set[tuple[str, str]] = set()
         self._reported = 0, 0
+        self._known_from_disk()
 
     def run(self, loop: Loop) -> None:
         """Until the process stops. `schedule` triggers, the grid decides."""
@@ -137,13 +138,19 @@ class SourceLoop:
             self._before_poll(wait)
         if self._may_poll() and not self._polling:
             # The poller before this one has told what it kept last; what came between, nobody polled.
-            self._grid.begin_after(self._outbox.last_slot(self.name))
+            self._grid.begin_after(self._known_from_disk())
             self._gap = "no_poller", "no poller was active"
             self._polling = True
         if self._polling and not self._may_poll():  # asked again: the first poll's preparations take a while
             self._polling = False
             self._misses.stand_by()
         return self._polling
+
+    def _known_from_disk(self) -> int | None:
+        """The last slot that was kept, by whatever process: alarms on what is late must see it from the start."""
+        last = self._outbox.last_slot(self.name)
+        self._metrics.begin(self.name, last)
+        return last
 
     def _poll_and_keep(self, due: Due, wait: Wait) -> None:
         if due.behind_ms:
@@ -153,7 +160,7 @@ class SourceLoop:
                 remedy="Set the clock (NTP) if it is wrong; else polling goes on when it has caught up",
             )
         self._outbox.require_room(self._poll_bytes)  # of the last one: no call is spent on what could not be kept
-        polled = self._poll.poll(due.slot_ms, self._grid.end_of(due.slot_ms), wait)
+        polled = self._poll.poll(due.slot_ms, self._grid.end_of(due.slot_ms), wait, interval_ms=self._grid.interval_ms)
         self._poll_bytes = len(polled.content)
         self._outbox.keep(
             due.slot_ms,

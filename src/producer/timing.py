@@ -27,8 +27,10 @@ class Timings:
     def arrived(self, entry: Entry, when: float) -> None:
         """``entry`` was kept; its answer had arrived at ``when`` (monotonic seconds)."""
         with self._lock:
-            if len(self._arrived) < _REMEMBERED:
-                self._arrived[entry] = when
+            self._arrived[entry] = when
+            if len(self._arrived) > _REMEMBERED:
+                # The oldest: it may be one that is not kept for Kafka and never published.
+                del self._arrived[next(iter(self._arrived))]
 
     def published(self, entry: Entry) -> None:
         """Every record of ``entry`` is acknowledged."""

@@ -6,10 +6,12 @@ import os
 import socket
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clock import Clock, SystemClock
+from cryptoproxy.common.errors import CryptoProxyError
 from cryptoproxy.common.metrics import PollerMetrics
 from cryptoproxy.common.service import Loop, Service
 from cryptoproxy.common.settings import Settings
@@ -23,8 +25,9 @@ from cryptoproxy.producer.grid import Grid
 from cryptoproxy.producer.handover import Handover
 from cryptoproxy.producer.lease import Lease
 from cryptoproxy.producer.outbox import Entry, Outbox
+from cryptoproxy.producer.outbox.outbox import rooms
 from cryptoproxy.producer.planning import budgets_of, capacity_of, intervals_of, quotas_of, sources_of
-from cryptoproxy.producer.poll import PollOnce
+from cryptoproxy.producer.poll import PollOnce, Wait
 from cryptoproxy.producer.publish import Publisher, connect
 from cryptoproxy.producer.source_loop import QUIET_BELOW_MS, SourceLoop
 from cryptoproxy.producer.sources.base import Source
@@ -61,14 +64,19 @@ class Poller:
             watchdog_seconds=settings.service.watchdog,
         )
         self.metrics = metrics = PollerMetrics(service.registry)
-        self.outbox = outbox = Outbox(poller.outbox_dir, max_bytes=poller.outbox_max_size)
+        self.outbox = outbox = Outbox(
+            poller.outbox_dir,
+            max_bytes=poller.outbox_max_size,
+            rooms=rooms(poller.outbox_max_size, kafka=poller.outbox_kafka_max_size, s3=poller.outbox_s3_max_size),
+            passed_over=lambda source, drain: metrics.polls_passed_over.labels(source, drain).inc(),
+        )
         self._urgent = urgent = threading.Event()  # something that a successor must know
         self.sources = sources_of(upstreams)
         self.budgets = budgets_of(upstreams, poller.outbox_dir / "budget", clock=clock, metrics=metrics, urgent=urgent)
         self.intervals = intervals_of(upstreams, self.sources, self.budgets)
         self.statistics = {source.name: Statistics(source.name, poller.statistics_every) for source in self.sources}
         self.timings = Timings(self.statistics, metrics, clock.monotonic)
-        self.capacity = capacity_of(upstreams, self.sources, self.intervals, poller.outbox_max_size)
+        self.capacity = capacity_of(upstreams, self.sources, self.intervals, outbox.stops_at)
 
         self.lease = None if alone else self._lease()
         self.handover = Handover(kafka, self.budgets, [source.name for source in self.sources], outbox)
@@ -127,6 +135,7 @@ class Poller:
             self.capacity,
             self.metrics,
             self.clock,
+            self.service.health,
         )
         for name, loop in (
             *((("lease", self.lease.run),) if self.lease is not None else ()),
@@ -155,14 +164,14 @@ class Poller:
             self._state_told.wait(TELL_SECONDS)
 
     def _source_loop(self, source: Source) -> SourceLoop:
-        name = source.name
+        name, fetcher = source.name, Fetcher()
         return SourceLoop(
             name,
-            poll=self.poll_once(source),
+            poll=self.poll_once(source, fetcher),
             grid=Grid(self.interval_ms(name), self.outbox.last_slot(name)),
             outbox=self.outbox,
             may_poll=self.may_poll,
-            before_poll=partial(self.symbols.wait_for_first, name),
+            before_poll=partial(self._prepare, source, fetcher),
             kept=self._kept,
             quotas=partial(quotas_of, self.budgets[source.upstream]),
             statistics=self.statistics[name],
@@ -171,12 +180,19 @@ class Poller:
             clock=self.clock,
         )
 
-    def poll_once(self, source: Source) -> PollOnce:
-        """Polls ``source`` on a connection of its own."""
+    def _prepare(self, source: Source, fetcher: Fetcher, wait: Wait) -> None:
+        """Before a poll: the connection is being made while the list of symbols is waited for."""
+        if self.budgets[source.upstream].ban_ends_in() <= 0:
+            with suppress(CryptoProxyError):  # the poll meets it, too, and says it
+                fetcher.connect(source.calls()[0].url)
+        self.symbols.wait_for_first(source.name, wait)
+
+    def poll_once(self, source: Source, fetcher: Fetcher | None = None) -> PollOnce:
+        """Polls ``source`` on connections of its own."""
         return PollOnce(
             source,
             budget=self.budgets[source.upstream],
-            get=Fetcher().get,
+            get=(fetcher or Fetcher()).get,
             clock=self.clock,
             metrics=self.metrics,
             # While it waits for an answer, a loop does not turn.

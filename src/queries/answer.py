@@ -1,17 +1,28 @@
-"""An answer: typed rows that are read once, as Elasticsearch gives them, and the columns that show them."""
+"""An answer: typed rows that are read once, as Elasticsearch gives them, the columns that show them, and the time that
+they cover; and what keeps a question from its answer, beside Elasticsearch's own failures (``common.errors``).
+"""
 
 from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, Generic, TypeVar
 
-from cryptoproxy.queries.errors import TooMany
-from cryptoproxy.queries.periods import Period
-from cryptoproxy.queries.scope import MAX_BUCKETS
+from cryptoproxy.common.errors import CryptoProxyError
+from cryptoproxy.queries.periods import Period, written
+from cryptoproxy.queries.scope import MAX_BUCKETS, Asset, Seen
 
 R = TypeVar("R")
+
+
+class NothingFound(CryptoProxyError):  # noqa: N818 - it is no error of the program
+    """No record answers the question; the text says which part of it has none."""
+
+
+class TooMany(CryptoProxyError):  # noqa: N818
+    """The answer is larger than what is held in memory; the text says how to narrow the question."""
 
 
 class Kind(enum.StrEnum):
@@ -19,6 +30,8 @@ class Kind(enum.StrEnum):
 
     TEXT = "text"
     NUMBER = "number"
+    PRICE = "price"
+    """A number that is looked up, not compared: with more digits."""
     COUNT = "count"
     SHARE = "share"
     TIME = "time"
@@ -30,7 +43,7 @@ class Kind(enum.StrEnum):
 class Column(Generic[R]):
     """One value of a row. ``name`` is its key in JSON and CSV, ``title`` its head in a table.
 
-    NUMBER: float. COUNT: int. SHARE: a fraction of 1. TIME, AGE, SPAN: ms since 1970, ms, ms.
+    NUMBER, PRICE: float. COUNT: int. SHARE: a fraction of 1. TIME, AGE, SPAN: ms since 1970, ms, ms. None is empty.
     """
 
     name: str
@@ -39,24 +52,77 @@ class Column(Generic[R]):
     of: Callable[[R], Any]
 
 
+def asset_columns(of: Callable[[R], Asset]) -> tuple[Column[R], ...]:
+    """The symbol that a person looks for, and the three that tell assets apart."""
+    return (
+        Column("symbol", "symbol", Kind.TEXT, lambda row: of(row).symbol),
+        Column("source", "source", Kind.TEXT, lambda row: of(row).source),
+        Column("asset_id", "asset", Kind.TEXT, lambda row: of(row).asset_id),
+        Column("quote", "quote", Kind.TEXT, lambda row: of(row).quote),
+    )
+
+
+DATA_COLUMNS = ("data_from", "data_to", "covered")
+
+
+def data_columns(
+    of: Callable[[R], Seen], *, covered: Callable[[R], float | None] | None = None
+) -> tuple[Column[R], ...]:
+    """Which time a row covers; a table has them only where rows differ.
+
+    ``covered``: the share of the period that there are records of.
+    """
+    share = (Column("covered", "covered", Kind.SHARE, covered),) if covered else ()
+    return (
+        Column("data_from", "data from (UTC)", Kind.TIME, lambda row: of(row).first_ms),
+        Column("data_to", "data to (UTC)", Kind.TIME, lambda row: of(row).last_ms),
+        *share,
+    )
+
+
+@dataclass(slots=True)
+class Covers:
+    """From the first to the last record that an answer's rows are made of; complete when all rows are read."""
+
+    asked: Period
+    first_ms: int | None = None
+    last_ms: int | None = None
+
+    def see(self, seen: Seen) -> None:
+        self.first_ms = seen.first_ms if self.first_ms is None else min(self.first_ms, seen.first_ms)
+        self.last_ms = seen.last_ms if self.last_ms is None else max(self.last_ms, seen.last_ms)
+
+    def __str__(self) -> str:
+        """The time of the data first: it is what the numbers are of."""
+        if self.first_ms is None or self.last_ms is None:
+            return f"asked for {self.asked}"
+        until = "" if self.first_ms == self.last_ms else f" to {written(self.last_ms)}"
+        return f"data of {written(self.first_ms)}{until} UTC; asked for {' to '.join(self.asked.ends)}"
+
+
 @dataclass(slots=True)
 class Answer(Generic[R]):
-    """``title`` in words. Iterate once; ``notes`` is complete when all rows are read.
+    """``title`` in words. Iterate once; ``notes`` and ``covers`` are complete when all rows are read.
 
     Raises while it is read what its question's search raises.
     """
 
     question: str
     title: str
-    period: Period
     where: str
     """The source, and what else narrows it."""
     columns: tuple[Column[R], ...]
     rows: Iterator[R]
+    covers: Covers
     notes: list[str] = field(default_factory=list)
     """What a reader must know: an ambiguous symbol, a source without the field. One line each."""
     asked: Any = None
     """The request, with its defaults filled in."""
+
+    @property
+    def period(self) -> Period:
+        """What was asked for; ``covers`` is what there is of it."""
+        return self.covers.asked
 
     def __iter__(self) -> Iterator[R]:
         return self.rows
@@ -71,6 +137,7 @@ class Answer(Generic[R]):
         for row in self.rows:
             found.append(row)
             if len(found) > limit:
+                self.rows = chain(found, self.rows)
                 raise TooMany(
                     f"the answer has more than {limit} rows; name --symbols or --top, take a longer --interval, "
                     "or read it row by row (--csv, --json)"

@@ -1,4 +1,4 @@
-"""What the number fields of a record mean: their unit, their words, and which hold a change over which window."""
+"""What the number fields of a record mean: their unit, who sends them, and which hold a change over which window."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Unit(enum.StrEnum):
 _UNITS = {
     Unit.PERCENT: "change_1h change_24h change_7d",
     Unit.FRACTION: "price_1h_pcnt price_24h_pcnt funding_rate",
-    Unit.MILLISECONDS: "fetch_delay_ms",
+    Unit.MILLISECONDS: "fetch_delay_ms interval_ms",
     Unit.COUNT: "market_cap_rank trades_24h",
     Unit.BASE: "base_volume_24h open_interest total_volume",
     Unit.QUOTE: "price market_cap volume_24h high_24h low_24h open_24h price_change_24h bid_price ask_price "
@@ -32,6 +32,21 @@ FIELDS = {name: unit for unit, names in _UNITS.items() for name in names.split()
 """Every number field of the record, and its unit."""
 
 assert FIELDS.keys() <= set(Record.__struct_fields__)  # noqa: S101 - a misspelt name would answer nothing
+
+_DERIVATIVES = "bybit-linear, bybit-inverse"
+_EXCHANGES = f"binance, {_DERIVATIVES}, bybit-spot"
+_BYBIT = f"{_DERIVATIVES}, bybit-spot"
+_SENDERS = {
+    "coingecko": "market_cap market_cap_rank change_7d",
+    "coingecko, Bybit's v2 API": "change_1h",
+    "Bybit's v2 API": "price_1h_pcnt total_volume",
+    "binance": "open_24h trades_24h",
+    _EXCHANGES: "base_volume_24h bid_price ask_price",
+    _BYBIT: "prev_price_24h turnover_24h price_24h_pcnt",
+    _DERIVATIVES: "index_price mark_price open_interest prev_price_1h funding_rate",
+}
+SENDERS = {name: senders for senders, names in _SENDERS.items() for name in names.split()}
+"""Which sources send a field, where not all do."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,37 +1,34 @@
 """Is the data fresh and whole: for each source the age of its newest record, missing slots, duplicates.
 
-Slots are multiples of a source's interval. It is told, or the most common gap between its newest slots. A slot is
-expected from the source's first record on, until a minute (or an interval, if that is longer) before the period's end.
-Two records of one source, asset, quote and slot are a duplicate: the indexer's ids allow none, so another writer, or
-an index added to the alias, has made it. All exact.
+``slots`` works out which slots should be there. Two records of one source, asset, quote and slot are a duplicate:
+the indexer's ids allow none, so another writer, or an index added to the alias, has made it. All exact.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 from cryptoproxy.common.record import iso
-from cryptoproxy.queries.answer import Column, Kind
-from cryptoproxy.queries.periods import DAY_MS, Interval, Period
-from cryptoproxy.queries.scope import MAX_BUCKETS, Json
+from cryptoproxy.queries.answer import Column, Covers, Kind, NothingFound
+from cryptoproxy.queries.periods import DAY_MS, Interval, Period, written
+from cryptoproxy.queries.scope import MAX_BUCKETS, Json, Seen
+from cryptoproxy.queries.search import Search
+from cryptoproxy.queries.slots import ENOUGH, GRACE_MS, Grid, Slot, gaps, most_common, with_intervals
 
 SAMPLE = 1_000
-"""Slots that the interval is read from."""
+"""Slots that an interval is read from where the period has too few."""
 LOOK_BACK_MS = (3_600_000, DAY_MS, 32 * DAY_MS, 400 * DAY_MS)
-ENOUGH = 20
-"""Slots that settle the interval; with fewer, it is looked for further back."""
-GRACE_MS = 60_000
 MAX_RECORDS = 50_000
 """Looked at by one search: each is a bucket in Elasticsearch's memory for a while."""
 
 
 @dataclass(frozen=True, slots=True)
 class Freshness:
-    """``sources`` empty: all that there are. ``interval`` of None is found out for each."""
+    """``sources`` empty: all that there are. ``interval`` of None is what the records tell."""
 
     period: Period
     sources: tuple[str, ...] = ()
@@ -39,19 +36,11 @@ class Freshness:
 
 
 @dataclass(frozen=True, slots=True)
-class Grid:
-    """``told`` says whether a person did. ``records`` is the largest number of records in one slot."""
-
-    interval_ms: int | None
-    told: bool
-    records: int
-
-
-@dataclass(frozen=True, slots=True)
 class Slots:
     """What one search found of a stretch: its slots, how many records, how many of them are a second copy."""
 
-    slots: frozenset[int]
+    slots: tuple[Slot, ...]
+    """In the order of time."""
     records: int
     duplicates: int
     whole: bool
@@ -60,18 +49,19 @@ class Slots:
 
 @dataclass(frozen=True, slots=True)
 class FreshnessRow:
-    """``missing`` of ``expected`` slots; both None where no interval is known."""
+    """``missing`` of ``expected`` slots; both None where no interval is known. ``seen``: slots within the period."""
 
     source: str
     newest_ms: int
     age_ms: int
     interval_ms: int | None
-    interval_told: bool
+    interval_is: str
     assets: int
     records: int
     expected: int | None
     missing: int | None
     duplicates: int
+    seen: Seen | None
 
     @property
     def missing_share(self) -> float | None:
@@ -81,9 +71,16 @@ class FreshnessRow:
         return self.missing / self.expected if self.expected else 0.0
 
 
+# ---- what is asked
+
+
 def sources_body() -> Json:
     """Answered from the index's own statistics, however many records there are."""
     return {"size": 0, "track_total_hits": False, "aggs": {"sources": {"terms": {"field": "source", "size": 1_000}}}}
+
+
+def sources_of(answer: Mapping[str, Any]) -> list[str]:
+    return [each["key"] for each in answer["aggregations"]["sources"]["buckets"]]
 
 
 def end_body(source: str, *, before_ms: int, newest: bool) -> Json:
@@ -103,28 +100,40 @@ def end_of(answer: Mapping[str, Any]) -> int | None:
     return int(hits[0]["sort"][0]) if hits else None
 
 
+_INTERVAL: Mapping[str, Json] = {"interval": {"max": {"field": "interval_ms"}}}
+
+
 def grid_body(source: str, *, newest_ms: int, look_back_ms: int) -> Json:
-    """The newest slots of a source and how many records each has."""
+    """The newest slots of a source, how many records each has, and the interval that they tell."""
     newest_first = [{"timestamp": {"terms": {"field": "timestamp", "order": "desc"}}}]
     return {
         "size": 0,
         "track_total_hits": False,
         "query": _query(source, newest_ms - look_back_ms, newest_ms + 1),
-        "aggs": {"rows": {"composite": {"size": SAMPLE, "sources": newest_first}}},
+        "aggs": {"rows": {"composite": {"size": SAMPLE, "sources": newest_first}, "aggs": _INTERVAL}},
     }
 
 
-def grid_of(answer: Mapping[str, Any], told: Interval | None) -> tuple[Grid, bool]:
+def grid_of(answer: Mapping[str, Any], told: Interval | None, *, end_ms: int) -> tuple[Grid, bool]:
     """The grid, and whether the sample was large enough to be sure of it."""
     buckets = answer["aggregations"]["rows"]["buckets"]
     slots = [bucket["key"]["timestamp"] for bucket in buckets]
     records = max((bucket["doc_count"] for bucket in buckets), default=1)
+    # Of a slot that is not over, records may still be on their way.
+    whole = [bucket["doc_count"] for bucket in buckets if bucket["key"]["timestamp"] <= end_ms - GRACE_MS]
+    assets = next(iter(whole or [bucket["doc_count"] for bucket in buckets]), 0)
     if told is not None:
-        return Grid(told.ms, True, records), True
-    gaps = Counter(later - earlier for later, earlier in pairwise(slots))
-    # Of two gaps equally common the shorter: longer ones come of missing slots.
-    common = min(gaps, key=lambda gap: (-gaps[gap], gap)) if gaps else None
-    return Grid(common, False, records), len(slots) >= ENOUGH
+        return Grid(told.ms, "told", assets, records), True
+    if buckets and (recorded := _interval_of(buckets[0])) is not None:
+        return Grid(recorded, "recorded", assets, records), True
+    common = most_common(Counter(later - earlier for later, earlier in pairwise(slots)))
+    return Grid(common, "inferred", assets, records), len(slots) >= ENOUGH
+
+
+def _interval_of(bucket: Mapping[str, Any]) -> int | None:
+    """What the records of a slot tell; None for what is no interval."""
+    value = bucket["interval"]["value"]
+    return int(value) if value is not None and value >= 1 else None
 
 
 def stretches(period: Period, grid: Grid) -> Sequence[Period]:
@@ -135,7 +144,7 @@ def stretches(period: Period, grid: Grid) -> Sequence[Period]:
 
 
 def slots_body(source: str, period: Period) -> Json:
-    """Each slot of a stretch, and of each asset only the slots that are there twice."""
+    """Each slot of a stretch with its interval, and of each asset only the slots that are there twice."""
     twice = {"twice": {"terms": {"field": "timestamp", "size": MAX_BUCKETS, "min_doc_count": 2}}}
     assets = {"assets": {"terms": {"field": "asset_id", "size": MAX_BUCKETS, "min_doc_count": 2}, "aggs": twice}}
     return {
@@ -143,7 +152,7 @@ def slots_body(source: str, period: Period) -> Json:
         "track_total_hits": False,
         "query": _query(source, period.begin_ms, period.end_ms),
         "aggs": {
-            "slots": {"terms": {"field": "timestamp", "size": MAX_BUCKETS}},
+            "slots": {"terms": {"field": "timestamp", "size": MAX_BUCKETS}, "aggs": _INTERVAL},
             "quotes": {"terms": {"field": "quote", "size": 1_000}, "aggs": assets},
         },
     }
@@ -157,20 +166,105 @@ def slots_of(answer: Mapping[str, Any]) -> Slots:
         for asset in quote["assets"]["buckets"]
         for slot in asset["twice"]["buckets"]
     )
-    slots = found["slots"]
+    buckets = found["slots"]["buckets"]
+    slots = (Slot(each["key"], _interval_of(each)) for each in buckets)
     return Slots(
-        frozenset(slot["key"] for slot in slots["buckets"]),
-        sum(slot["doc_count"] for slot in slots["buckets"]),
+        tuple(sorted(slots)),
+        sum(each["doc_count"] for each in buckets),
         duplicates,
-        whole=not slots["sum_other_doc_count"],
+        whole=not found["slots"]["sum_other_doc_count"],
     )
 
 
-def expected(period: Period, *, first_ms: int, interval_ms: int) -> range:
-    """The slots that should be there, as multiples of the interval."""
-    begin = max(period.begin_ms, first_ms)
-    end = period.end_ms - max(GRACE_MS, interval_ms)
-    return range(-(-begin // interval_ms), max(-(-begin // interval_ms), end // interval_ms + 1))
+# ---- asked: source by source, stretch by stretch
+
+
+def rows(search: Search, request: Freshness, covers: Covers, notes: list[str]) -> Iterator[FreshnessRow]:
+    """One row per source, the stalest first.
+
+    Raises:
+        NothingFound: the index is empty, or has nothing before the period's end, or of a source that was asked for.
+    """
+    there = sources_of(search(sources_body()))
+    if not there:
+        raise NothingFound(f"{search.index} is empty: nothing has been indexed yet")
+    if unknown := [each for each in request.sources if each not in there]:
+        raise NothingFound(f"no record of {', '.join(unknown)}; there are records of {', '.join(sorted(there))}")
+    asked = request.sources or there
+    found = {source: _of(search, request, source, notes) for source in asked}
+    if young := [source for source, row in found.items() if row is None]:
+        said = f"{', '.join(young)}: no record before {written(request.period.end_ms)}"
+        if len(young) == len(found):
+            raise NothingFound(f"{said}, where the period ends")
+        notes.append(said)
+    for row in sorted((each for each in found.values() if each is not None), key=lambda row: row.newest_ms):
+        if row.seen is not None:
+            covers.see(row.seen)
+        yield row
+
+
+def _of(search: Search, request: Freshness, source: str, notes: list[str]) -> FreshnessRow | None:
+    """None for a source whose first record is younger than the period."""
+    before = request.period.end_ms
+    newest = end_of(search(end_body(source, before_ms=before, newest=True)))
+    first = end_of(search(end_body(source, before_ms=before, newest=False)))
+    if newest is None or first is None:
+        return None
+    grid = _grid(search, request, source, newest)
+    slots: list[Slot] = []
+    records = duplicates = 0
+    for stretch in stretches(request.period, grid):
+        for part in _whole(search, source, stretch):
+            records += part.records
+            duplicates += part.duplicates
+            slots += part.slots
+    missing = expected = None
+    if grid.interval_ms is not None:
+        known = with_intervals(slots, grid)
+        missing, expected = gaps(known, request.period, first_ms=first, interval_ms=grid.interval_ms)
+        if len(changed := list(dict.fromkeys(every for _, every in known))) > 1:
+            words = ", ".join(Interval.of_ms(every).text for every in changed[:5])
+            notes.append(
+                f"{source}: the interval changed within the period ({words}); each part is held against its own"
+            )
+    return FreshnessRow(
+        source=source,
+        newest_ms=newest,
+        age_ms=before - newest,
+        interval_ms=grid.interval_ms,
+        interval_is=grid.origin,
+        assets=grid.assets,
+        records=records,
+        expected=expected,
+        missing=missing,
+        duplicates=duplicates,
+        seen=Seen(slots[0].at_ms, slots[-1].at_ms) if slots else None,
+    )
+
+
+def _grid(search: Search, request: Freshness, source: str, newest_ms: int) -> Grid:
+    found: Grid | None = None
+    for look_back in LOOK_BACK_MS:
+        answer = search(grid_body(source, newest_ms=newest_ms, look_back_ms=look_back))
+        found, sure = grid_of(answer, request.interval, end_ms=request.period.end_ms)
+        if sure:
+            break
+    assert found is not None  # noqa: S101 - there is a look-back
+    return found
+
+
+def _whole(search: Search, source: str, stretch: Period) -> Iterator[Slots]:
+    """A stretch, halved as long as it has more slots than one answer holds."""
+    part = slots_of(search(slots_body(source, stretch)))
+    if part.whole:
+        yield part
+        return
+    middle = stretch.begin_ms + stretch.length_ms // 2
+    yield from _whole(search, source, Period(stretch.begin_ms, middle))
+    yield from _whole(search, source, Period(middle, stretch.end_ms))
+
+
+# ---- shown
 
 
 def columns(_: Freshness) -> tuple[Column[FreshnessRow], ...]:
@@ -179,13 +273,15 @@ def columns(_: Freshness) -> tuple[Column[FreshnessRow], ...]:
         Column("newest", "newest slot (UTC)", Kind.TIME, lambda row: row.newest_ms),
         Column("age_ms", "age", Kind.AGE, lambda row: row.age_ms),
         Column("interval_ms", "interval", Kind.SPAN, lambda row: row.interval_ms),
-        Column("interval_is", "interval is", Kind.TEXT, lambda row: "told" if row.interval_told else "inferred"),
+        Column("interval_is", "interval is", Kind.TEXT, lambda row: row.interval_is),
         Column("assets", "assets", Kind.COUNT, lambda row: row.assets),
         Column("records", "records", Kind.COUNT, lambda row: row.records),
         Column("expected", "slots expected", Kind.COUNT, lambda row: row.expected),
         Column("missing", "missing", Kind.COUNT, lambda row: row.missing),
         Column("missing_share", "missing share", Kind.SHARE, lambda row: row.missing_share),
         Column("duplicates", "duplicates", Kind.COUNT, lambda row: row.duplicates),
+        Column("data_from", "data from (UTC)", Kind.TIME, lambda row: row.seen.first_ms if row.seen else None),
+        Column("data_to", "data to (UTC)", Kind.TIME, lambda row: row.seen.last_ms if row.seen else None),
     )
 
 

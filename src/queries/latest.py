@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from cryptoproxy.common.record import from_iso
-from cryptoproxy.queries.answer import Column, Kind
-from cryptoproxy.queries.scope import Asset, Json, Scope, asset_of, by_asset
-from cryptoproxy.queries.shared import asset_columns
+from cryptoproxy.queries.answer import Column, Kind, asset_columns
+from cryptoproxy.queries.scope import Asset, Json, Scope, Seen, asset_of, by_asset, finite
 
 PAGE = 1_000
 _SHOWN = (
@@ -35,6 +34,10 @@ class LatestRow:
     slot_ms: int
     age_ms: int
 
+    @property
+    def seen(self) -> Seen:
+        return Seen(self.slot_ms, self.slot_ms)
+
 
 def body(request: Latest, after: Mapping[str, Any] | None = None) -> Json:
     newest: dict[str, Json] = {
@@ -52,7 +55,7 @@ def row(request: Latest, bucket: Mapping[str, Any]) -> LatestRow:
     record = bucket["newest"]["hits"]["hits"][0]["_source"]
     change = record.get("change_24h")
     if change is None and (fraction := record.get("price_24h_pcnt")) is not None:
-        change = fraction * 100
+        change = finite(fraction * 100)
     slot = from_iso(record["timestamp"])
     return LatestRow(
         asset_of(bucket),
@@ -70,7 +73,7 @@ def columns(_: Latest) -> tuple[Column[LatestRow], ...]:
     return (
         *asset_columns(lambda row: row.asset),
         Column("name", "name", Kind.TEXT, lambda row: row.name),
-        Column("price", "price, in quote", Kind.NUMBER, lambda row: row.price),
+        Column("price", "price, in quote", Kind.PRICE, lambda row: row.price),
         Column("change_24h", "24 h change, %", Kind.NUMBER, lambda row: row.change_24h),
         Column("market_cap", "market cap", Kind.NUMBER, lambda row: row.market_cap),
         Column("volume_24h", "24 h volume", Kind.NUMBER, lambda row: row.volume_24h),

@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cryptoproxy.queries.answer import Column, Kind
+from cryptoproxy.queries.answer import Column, Kind, asset_columns, data_columns
 from cryptoproxy.queries.fields import described, known
-from cryptoproxy.queries.scope import Asset, Json, Scope, asset_of, by_asset
-from cryptoproxy.queries.shared import asset_columns
+from cryptoproxy.queries.notes import Watch
+from cryptoproxy.queries.periods import decimal
+from cryptoproxy.queries.scope import Asset, Json, Scope, Seen, asset_of, by_asset, finite, seen_of
 
 DEFAULT_PERCENTS = (1.0, 5.0, 25.0, 50.0, 75.0, 95.0, 99.0)
 COMPRESSION = 1000
@@ -37,13 +38,14 @@ class Percentiles:
 
 @dataclass(frozen=True, slots=True)
 class PercentilesRow:
-    """``values`` by percent, in the field's unit."""
+    """``values`` by percent, in the field's unit; None where an estimate does not fit into a double."""
 
     asset: Asset
     count: int
     lowest: float
     highest: float
-    values: Mapping[float, float]
+    values: Mapping[float, float | None]
+    seen: Seen
 
 
 def body(request: Percentiles, after: Mapping[str, Any] | None = None) -> Json:
@@ -71,13 +73,19 @@ def row(bucket: Mapping[str, Any]) -> PercentilesRow | None:
     ends = bucket["ends"]
     if not ends["count"]:
         return None
-    values = {each["key"]: each["value"] for each in bucket["values"]["values"]}
-    return PercentilesRow(asset_of(bucket), ends["count"], ends["min"], ends["max"], values)
+    values = {each["key"]: finite(each["value"]) for each in bucket["values"]["values"]}
+    return PercentilesRow(asset_of(bucket), ends["count"], ends["min"], ends["max"], values, seen_of(bucket))
+
+
+def noted(watch: Watch, row: PercentilesRow) -> None:
+    """What is to be said of a row."""
+    if None in row.values.values():
+        watch.unbounded.add(row.asset)
 
 
 def columns(request: Percentiles) -> tuple[Column[PercentilesRow], ...]:
     def percent(each: float) -> Column[PercentilesRow]:
-        return Column(f"p{each:g}", f"p{each:g}", Kind.NUMBER, lambda row: row.values[each])
+        return Column(f"p{decimal(each)}", f"p{decimal(each)}", Kind.NUMBER, lambda row: row.values[each])
 
     return (
         *asset_columns(lambda row: row.asset),
@@ -85,6 +93,7 @@ def columns(request: Percentiles) -> tuple[Column[PercentilesRow], ...]:
         Column("lowest", "lowest", Kind.NUMBER, lambda row: row.lowest),
         *(percent(each) for each in request.percents),
         Column("highest", "highest", Kind.NUMBER, lambda row: row.highest),
+        *data_columns(lambda row: row.seen, covered=lambda row: row.seen.share_of(request.scope.period)),
     )
 
 

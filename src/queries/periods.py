@@ -37,7 +37,14 @@ class Period:
             raise ValueError(f"the period ends ({written(self.end_ms)}) before it begins ({written(self.begin_ms)})")
 
     def __str__(self) -> str:
-        return f"{written(self.begin_ms)} to {written(self.end_ms)} UTC"
+        begin, end = self.ends
+        return f"{begin} to {end} UTC"
+
+    @property
+    def ends(self) -> tuple[str, str]:
+        """As one says them: in whole minutes, if it is not short."""
+        exact = 1000 if self.length_ms < 3_600_000 else 60_000
+        return written(self.begin_ms // exact * exact), written(self.end_ms // exact * exact)
 
     @property
     def length_ms(self) -> int:
@@ -109,10 +116,10 @@ def period(since: str, until: str | None = None, *, now_ms: int) -> Period:
     Raises:
         ValueError: neither, or the end lies before the begin.
     """
-    end = now_ms if until is None else moment(until)
+    end = now_ms if until is None else moment(until, now_ms=now_ms)
     found = _SPAN.fullmatch(since)
     if not found:
-        return Period(moment(since), end)
+        return Period(moment(since, now_ms=now_ms), end)
     count, unit = int(found[1]), found[2]
     begin = end - count * _UNIT_MS[unit] if unit in _UNIT_MS else _months_before(end, count * _MONTHS[unit])
     if begin < 0:
@@ -120,14 +127,14 @@ def period(since: str, until: str | None = None, *, now_ms: int) -> Period:
     return Period(begin, end)
 
 
-def moment(text: str) -> int:
+def moment(text: str, *, now_ms: int | None = None) -> int:
     """``2026-11-01`` or ``2026-11-01T10:00:00Z`` in ms since 1970. UTC, unless it names another offset.
 
     Raises:
         ValueError: neither of the two, nor a span, which the caller has tried before.
     """
     try:
-        return from_person(text)
+        return from_person(text, now_ms=now_ms)
     except ValueError as error:
         raise ValueError(
             f"{text!r} is neither {SPANS}, nor a date like 2026-11-01, nor a time like 2026-11-01T10:00:00Z"
@@ -135,9 +142,17 @@ def moment(text: str) -> int:
 
 
 def written(ms: int) -> str:
-    """The shortest of the three spellings that is exact to the minute."""
+    """The shortest of the three spellings that is exact to the second."""
     text = iso(ms)
-    return text[:10] if ms % DAY_MS == 0 else f"{text[:10]} {text[11:16]}"
+    if ms % DAY_MS == 0:
+        return text[:10]
+    return f"{text[:10]} {text[11:16]}" if ms % 60_000 < 1000 else f"{text[:10]} {text[11:19]}"
+
+
+def decimal(value: float) -> str:
+    """A number that a person gave, as short as it is exact: ``5``, ``1.1``, ``99.99999``."""
+    short = f"{value:g}"
+    return short if float(short) == value else repr(value)
 
 
 def age(ms: int) -> str:

@@ -1,4 +1,5 @@
-"""Which records a question is about: sources, assets and a period. Everything is grouped by source, asset and quote.
+"""Which records a question is about: sources, assets and a period. Everything is grouped by source, asset and quote,
+and of each group it is known from when to when there are records, and how much of the time they stand for.
 
 A symbol is no asset: USDT is several coins at one source, and BTCUSDT another thing in each market. So a symbol only
 filters, and what it stands for is said; nothing is averaged over it.
@@ -6,6 +7,7 @@ filters, and what it stands for is said; nothing is averaged over it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -36,7 +38,7 @@ class Asset(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Empty means any. ``chosen`` are assets that an earlier search found."""
+    """Empty means any. ``chosen`` are assets that an earlier search found; ``coins`` are what ``symbols`` stand for."""
 
     period: Period
     sources: tuple[str, ...] = (DEFAULT_SOURCE,)
@@ -44,6 +46,7 @@ class Scope:
     assets: tuple[str, ...] = ()
     quotes: tuple[str, ...] = ()
     chosen: tuple[Asset, ...] = field(default=(), repr=False)
+    coins: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return ", ".join(self.sources) if self.sources else "all sources"
@@ -82,7 +85,54 @@ def by_asset(
     composite: Json = {"size": size, "sources": sources}
     if after:
         composite["after"] = dict(after)
-    return {"rows": {"composite": composite, "aggs": {**SYMBOL, **aggregations}}}
+    return {"rows": {"composite": composite, "aggs": {**SYMBOL, **SEEN, **aggregations}}}
+
+
+SEEN: Mapping[str, Json] = {
+    "first": {"min": {"field": "timestamp"}},
+    "last": {"max": {"field": "timestamp"}},
+    "intervals": {"stats": {"field": "interval_ms"}},
+}
+"""For :func:`seen_of`."""
+
+
+class Seen(NamedTuple):
+    """The first and the last slot of some records, and the intervals that they were polled at."""
+
+    first_ms: int
+    last_ms: int
+    planned_ms: int | None = None
+    """The time that they stand for: each until the slot that was planned next. None where one does not tell."""
+    shortest_ms: int | None = None
+    longest_ms: int | None = None
+
+    @property
+    def share(self) -> float | None:
+        """How much of the time from the first to the last record they stand for, as a fraction of 1."""
+        if self.planned_ms is None or self.longest_ms is None:
+            return None
+        return min(1.0, self.planned_ms / (self.last_ms - self.first_ms + self.longest_ms))
+
+    def share_of(self, period: Period) -> float | None:
+        return None if self.planned_ms is None else min(1.0, self.planned_ms / period.length_ms)
+
+
+def seen_of(bucket: Mapping[str, Any]) -> Seen:
+    """Of a bucket with :data:`SEEN`."""
+    intervals, records = bucket["intervals"], bucket["doc_count"]
+    first, last = int(bucket["first"]["value"]), int(bucket["last"]["value"])
+    told = bool(records) and intervals["count"] == records
+    if not intervals["count"]:
+        return Seen(first, last)
+    planned = int(intervals["sum"]) if told else None
+    return Seen(first, last, planned, int(intervals["min"]), int(intervals["max"]))
+
+
+def finite(value: Any) -> float | None:
+    """A number of Elasticsearch's. None for what it spells as text: ``Infinity`` where a sum of huge numbers does not
+    fit into a double, ``NaN``.
+    """
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
 
 
 SYMBOL: Mapping[str, Json] = {

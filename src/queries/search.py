@@ -1,10 +1,12 @@
-"""The one road to Elasticsearch: a search, and the pages of one, with failures told by kind."""
+"""The one road to Elasticsearch: a search, the pages of one, the assets there are, and a question by steps of time in
+portions that one answer holds. Failures are told by kind.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import elastic_transport
 import elasticsearch
@@ -12,7 +14,9 @@ from elasticsearch import Elasticsearch
 
 from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.errors import OperatorError, TransientError
-from cryptoproxy.queries.scope import Json
+from cryptoproxy.queries.answer import TooMany
+from cryptoproxy.queries.periods import Interval, Period
+from cryptoproxy.queries.scope import MAX_BUCKETS, Asset, Json, Scope, Seen, asset_of, by_asset, finite, seen_of
 
 Bucket = Mapping[str, Any]
 
@@ -81,3 +85,85 @@ def _reason(error: elasticsearch.ApiError) -> str:
             return str(found.get("reason", ""))
         found = inner
     return str(found or error)[:500]
+
+
+# ---- which assets there are
+
+ASSETS_PAGE = 5_000
+
+
+class Found(NamedTuple):
+    """``volume`` is the mean of ``volume_24h``, in the asset's quote; 0 where its source sends none."""
+
+    asset: Asset
+    records: int
+    volume: float
+    seen: Seen
+
+
+def assets_body(scope: Scope, after: Mapping[str, Any] | None = None) -> Json:
+    volume: Mapping[str, Json] = {"volume": {"avg": {"field": "volume_24h"}}}
+    return {
+        "size": 0,
+        "track_total_hits": False,
+        "query": scope.query(),
+        "aggs": by_asset(volume, size=ASSETS_PAGE, after=after),
+    }
+
+
+def find(search: Search, scope: Scope) -> list[Found]:
+    """All assets that the scope has records of.
+
+    Raises:
+        TooMany: more than can be held.
+    """
+    found: list[Found] = []
+    for bucket in search.pages(lambda after: assets_body(scope, after)):
+        volume = bucket["volume"]["value"]
+        # A sum that does not fit into a double is the largest there is.
+        ranked = 0.0 if volume is None else finite(volume) or float(volume)
+        found.append(Found(asset_of(bucket), bucket["doc_count"], ranked, seen_of(bucket)))
+        if len(found) > MAX_BUCKETS:
+            raise TooMany(f"{scope} has more than {MAX_BUCKETS} assets; name a --source, a --quote or --symbols")
+    return found
+
+
+def most_traded(found: Sequence[Found], count: int) -> list[Asset]:
+    """The ``count`` of the largest volume, the largest first."""
+    return [each.asset for each in sorted(found, key=lambda each: -each.volume)[:count]]
+
+
+def pairs_body(scope: Scope, coins: Sequence[str]) -> Json:
+    """Symbols that begin with one of these, with their quotes."""
+    sources = [{name: {"terms": {"field": name}}} for name in ("symbol", "quote")]
+    begins: list[Json] = [{"prefix": {"symbol": coin}} for coin in coins]
+    return {
+        "size": 0,
+        "track_total_hits": False,
+        "query": {"bool": {"filter": [scope.query(), {"bool": {"should": begins, "minimum_should_match": 1}}]}},
+        "aggs": {"pairs": {"composite": {"size": MAX_BUCKETS, "sources": sources}}},
+    }
+
+
+# ---- by steps of time
+
+
+class Portion(NamedTuple):
+    """Assets that are asked for together, and the parts of the period to ask for one after the other."""
+
+    assets: tuple[Asset, ...]
+    periods: tuple[Period, ...]
+
+
+def portions(assets: Sequence[Asset], period: Period, every: Interval) -> Iterator[Portion]:
+    """A question by steps of time, cut between steps so that no answer has more than 10,000 of them.
+
+    Assets come first, as Elasticsearch then reads only the records of those that are asked for: pages of one large
+    search would each read all of them.
+    """
+    steps = period.length_ms // every.ms + 2  # it may begin and end within a step
+    together = max(1, MAX_BUCKETS // steps)
+    # Steps of the calendar are long: 10,000 weeks are not cut.
+    periods = (period,) if steps <= MAX_BUCKETS or not every.fixed else tuple(period.cut((MAX_BUCKETS - 2) * every.ms))
+    for begin in range(0, len(assets), together):
+        yield Portion(tuple(assets[begin : begin + together]), periods)

@@ -8,16 +8,22 @@ windows are held.
 
 from __future__ import annotations
 
+import heapq
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from cryptoproxy.queries.answer import Column, Kind
-from cryptoproxy.queries.periods import Interval, Period
-from cryptoproxy.queries.scope import MAX_BUCKETS, Asset, Json, Scope, asset_of, by_asset
-from cryptoproxy.queries.shared import asset_columns
+from cryptoproxy.queries.answer import Column, Kind, NothingFound, asset_columns, data_columns
+from cryptoproxy.queries.notes import Watch
+from cryptoproxy.queries.periods import Interval, Period, interval, written
+from cryptoproxy.queries.scope import MAX_BUCKETS, Asset, Json, Scope, Seen, asset_of, by_asset
+from cryptoproxy.queries.search import Found, Portion, Search, find, portions
 
+Progress = Callable[[int, int], None]
+"""Called with how much is done, and of how much."""
+_WINDOWS = ("1d", "12h", "6h", "4h", "1h", "30m", "15m", "5m", "1m", "30s", "10s")
+"""That are suggested."""
 HOUR = Interval("1h", 3_600_000)
 
 
@@ -32,8 +38,11 @@ class Volatility:
     def __post_init__(self) -> None:
         if not self.window.fixed:
             raise ValueError(f"a window must always be of one length, {self.window.text} is not")
-        if self.whole_windows.length_ms < 2 * self.window.ms:
-            raise ValueError(f"the period has fewer than two whole windows of {self.window.text}")
+        if self.whole_windows.length_ms < 3 * self.window.ms:
+            raise ValueError(
+                f"the period has fewer than three whole windows of {self.window.text}, which two returns need; "
+                "take a longer --since or a shorter --window"
+            )
 
     @property
     def whole_windows(self) -> Period:
@@ -47,22 +56,25 @@ class Volatility:
 
 @dataclass(frozen=True, slots=True)
 class VolatilityRow:
-    """In percent. ``deviation`` is the sample standard deviation; ``largest`` has its sign, and ``largest_ms`` is where
-    the window begins that it leads into. ``missing`` windows lie between the asset's first and last, without a record.
+    """In percent; None where it does not fit into a double. ``deviation`` is the sample standard deviation; ``largest``
+    has its sign, and ``largest_ms`` is where the window begins that it leads into: None where no return differs from
+    zero. ``missing`` windows lie between the asset's first and last, without a record. ``seen``: the first window's
+    begin and the last one's end.
     """
 
     asset: Asset
     returns: int
-    deviation: float
-    lowest: float
-    highest: float
-    largest: float
-    largest_ms: int
+    deviation: float | None
+    lowest: float | None
+    highest: float | None
+    largest: float | None
+    largest_ms: int | None
     missing: int
+    seen: Seen
 
     @property
-    def range(self) -> float:
-        return self.highest - self.lowest
+    def range(self) -> float | None:
+        return None if self.highest is None or self.lowest is None else _finite(self.highest - self.lowest)
 
 
 @dataclass(slots=True)
@@ -75,14 +87,17 @@ class Returns:
     lowest: float = math.inf
     highest: float = -math.inf
     largest: float = 0.0
-    largest_ms: int = 0
+    largest_ms: int | None = None
     _mean: float = 0.0
     _squares: float = 0.0
+    _first_ms: int = 0
     _last: tuple[int, float] | None = field(default=None)
 
     def add(self, begin_ms: int, price: float) -> None:
         """The last price of the window that begins at ``begin_ms``."""
-        if self._last is not None:
+        if self._last is None:
+            self._first_ms = begin_ms
+        else:
             windows = (begin_ms - self._last[0]) // self.window_ms
             self.missing += windows - 1
             if windows == 1:
@@ -91,12 +106,15 @@ class Returns:
 
     def row(self, asset: Asset) -> VolatilityRow | None:
         """None with fewer than two returns, which have no deviation."""
-        if self.count < 2:
+        if self.count < 2 or self._last is None:
             return None
-        deviation = math.sqrt(self._squares / (self.count - 1))
+        variance = self._squares / (self.count - 1)
+        deviation = math.sqrt(variance) if math.isfinite(variance) else None
+        whole = Seen(self._first_ms, self._last[0] + self.window_ms)
         return VolatilityRow(
-            asset, self.count, deviation, self.lowest, self.highest, self.largest, self.largest_ms, self.missing
-        )
+            asset, self.count, deviation, _finite(self.lowest), _finite(self.highest), _finite(self.largest),
+            self.largest_ms, self.missing, whole,
+        )  # fmt: skip
 
     def _take(self, percent: float, begin_ms: int) -> None:
         self.count += 1
@@ -107,6 +125,10 @@ class Returns:
         self.highest = max(self.highest, percent)
         if abs(percent) > abs(self.largest):
             self.largest, self.largest_ms = percent, begin_ms
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def body(request: Volatility, assets: Sequence[Asset], period: Period) -> Json:
@@ -155,8 +177,70 @@ def columns(_: Volatility) -> tuple[Column[VolatilityRow], ...]:
         Column("largest", "largest, %", Kind.NUMBER, lambda row: row.largest),
         Column("largest_at", "largest at (UTC)", Kind.TIME, lambda row: row.largest_ms),
         Column("missing", "missing", Kind.COUNT, lambda row: row.missing),
+        *data_columns(lambda row: row.seen),
     )
 
 
 def title(request: Volatility) -> str:
     return f"Volatility: returns of the last price from one {request.window.step} to the next"
+
+
+def most_volatile(
+    search: Search, request: Volatility, watch: Watch, progress: Progress | None
+) -> Iterator[VolatilityRow]:
+    """The largest standard deviation first.
+
+    Raises:
+        NothingFound: no asset has two returns; says since when there are records, and what to try.
+    """
+    found = [] if request.scope.chosen else find(search, request.scope)
+    there = request.scope.chosen or [each.asset for each in found]
+    whole = list(portions(there, request.whole_windows, request.window))
+
+    def rows() -> Iterator[VolatilityRow]:
+        for done, portion in enumerate(whole, start=1):
+            for asset, row in _volatilities(search, request, portion):
+                watch.see(asset, None if row is None else row.seen, has_value=row is not None)
+                if row is not None:
+                    if row.deviation is None:
+                        watch.unbounded.add(asset)
+                    yield row
+            if progress:
+                progress(done, len(whole))
+
+    def rank(row: VolatilityRow) -> float:
+        return math.inf if row.deviation is None else row.deviation
+
+    yield from heapq.nlargest(request.top or len(there), rows(), key=rank)
+    if found and not watch.saw_rows:
+        raise NothingFound(too_young(request, found))
+
+
+def too_young(request: Volatility, found: Sequence[Found]) -> str:
+    """Why these assets have no two returns, and the longest window with which they have."""
+    first = min(each.seen.first_ms for each in found)
+    last = max(each.seen.last_ms for each in found)
+    most = max(found, key=lambda each: each.records)
+    gap_ms = (most.seen.last_ms - most.seen.first_ms) / max(1, most.records - 1)
+    windows = [interval(each) for each in _WINDOWS]
+    fitting = [each for each in windows if each.ms >= gap_ms and (last - first) // each.ms >= 4]
+    advice = f"try --window {fitting[0].text}" if fitting else "wait until there are more"
+    window = request.window.text
+    return (
+        f"{request.scope} has records of {written(first)} to {written(last)} here, and no asset has a price in three "
+        f"whole windows of {window} one after the other, which two returns need; {advice}"
+    )
+
+
+def _volatilities(
+    search: Search, request: Volatility, portion: Portion
+) -> Iterator[tuple[Asset, VolatilityRow | None]]:
+    returns = {asset.identity: Returns(request.window.ms) for asset in portion.assets}
+    for period in portion.periods:
+        answer = search(body(request, portion.assets, period))
+        for bucket in answer["aggregations"]["rows"]["buckets"]:
+            asset, last_prices = prices(bucket)
+            for begin_ms, price in last_prices:
+                returns[asset.identity].add(begin_ms, price)
+    for asset in portion.assets:
+        yield asset, returns[asset.identity].row(asset)

@@ -1,4 +1,4 @@
-"""One Kafka and one S3 for all cases here. A case may stop, freeze and kill them, and leaves them running.
+"""What all cases share. A case may stop, freeze and kill the engines, and leaves them running.
 
 What each case does, and which fault is where: README.md beside this file.
 """
@@ -12,11 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from cryptoproxy.engines.engine import Options
 from cryptoproxy.engines.kafka import Kafka
-from cryptoproxy.engines.ports import free_ports
-from cryptoproxy.engines.s3 import S3
-from cryptoproxy.engines.stack import bring_up, take_down
+from tests.engines import Shared
 from tests.faults import table
 from tests.faults.rig import Engines, Rig
 
@@ -34,35 +31,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture(scope="session")
-def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engines]:
-    folder = tmp_path_factory.mktemp("faults")
-    port, controller, s3_port = free_ports(3)
-    options = Options(die_with_parent=True)
-    made = Engines(
-        Kafka(folder / "kafka", port=port, controller_port=controller, heap_mb=384, options=options),
-        S3(
-            folder / "s3",
-            port=s3_port,
-            access_key="suite-access",
-            secret_key="suite-secret",
-            heap_mb=128,
-            options=options,
-        ),
-    )
-    bring_up((made.kafka, made.s3))
-    yield made
-    take_down((made.kafka, made.s3))
+def engines(shared: Shared) -> Engines:
+    return Engines(shared.kafka, shared.s3)
 
 
 @pytest.fixture
-def kafka(engines: Engines) -> Iterator[Kafka]:
+def kafka(shared: Shared) -> Iterator[Kafka]:
     """The broker, for a case that ill-treats it: runs again afterwards."""
-    yield engines.kafka
-    if engines.kafka.running:
-        engines.kafka.resume()
-    else:
-        engines.kafka.start()
-    engines.kafka.wait_ready()
+    yield shared.kafka
+    shared.whole()
 
 
 @pytest.fixture

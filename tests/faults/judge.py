@@ -28,7 +28,7 @@ from tests.faults.evidence import Found, identity, milliseconds, slots_of
 
 SLACK_MS = 15_000
 """How long after it was served an answer may have arrived: the sandbox's delays, a busy machine."""
-_OF_THE_POLL = ("source", "timestamp", "fetched_at", "fetch_delay_ms")
+_OF_THE_POLL = ("source", "timestamp", "fetched_at", "fetch_delay_ms", "interval_ms")
 _TIMES = ("last_updated",)
 
 Slot = tuple[str, int]

@@ -1,4 +1,4 @@
-"""Real engines, once for all tests here; each test has its own topics, alias and prefix in them."""
+"""A world for each test here in the shared engines: its own topics, alias and prefix."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from kafka import errors as kafka_errors
 
 from cryptoproxy.common import topics
 from cryptoproxy.common.clients import elastic
@@ -17,36 +16,14 @@ from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.record import iso
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.consumer import template
-from cryptoproxy.engines.ports import Ports
-from cryptoproxy.engines.stack import Endpoints, Memory, Stack
+from cryptoproxy.engines.stack import Endpoints
 from cryptoproxy.lake.store import Store
-from tests.conftest import wait_until
+from tests.engines import Shared
 
 
 @pytest.fixture(scope="session")
-def endpoints(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoints]:
-    """Kafka, Elasticsearch and S3, up for the whole run."""
-    stack = Stack(
-        tmp_path_factory.mktemp("engines"),
-        ports=Ports.free(),
-        memory=Memory(kafka_mb=384, elasticsearch_mb=768, s3_mb=128),
-        die_with_parent=True,
-    )
-    with stack:
-        wait_until(lambda: group_coordinator_is_there(stack.endpoints.kafka), what="Kafka's coordinator of groups")
-        yield stack.endpoints
-
-
-def group_coordinator_is_there(brokers: str) -> bool:
-    """A new broker makes its topic of offsets at the first question for one."""
-    admin = kafka_client.admin(Settings.from_texts({"KAFKA_BROKERS_HOST_PORT": brokers}).kafka)
-    try:
-        admin.list_group_offsets({"nobody": None})
-    except kafka_errors.RetriableError:
-        return False
-    finally:
-        admin.close()
-    return True
+def endpoints(shared: Shared) -> Endpoints:
+    return shared.endpoints
 
 
 @dataclass

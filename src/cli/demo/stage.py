@@ -14,6 +14,7 @@ from typing import Self
 from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.common.settings.child import child_environment
+from cryptoproxy.common.settings.secret import write_private
 from cryptoproxy.engines.ports import Ports, free_ports
 from cryptoproxy.engines.stack import Memory, Stack
 from cryptoproxy.sandbox.app import Sandbox
@@ -85,8 +86,7 @@ class Stage:
             "PYTHON_PRODUCER_SERVER_PORT": str(producer_port),
             "PYTHON_CONSUMER_SERVER_PORT": str(consumer_port),
         }
-        self.env_file.touch(mode=0o600)
-        self.env_file.write_text("".join(f"{name}={text}\n" for name, text in texts.items()), encoding="utf-8")
+        write_private(self.env_file, "".join(f"{name}={text}\n" for name, text in texts.items()))
         self.settings = Settings.from_texts(texts)
         self._run_setup(texts)
         for name in ("consumer", "producer"):

@@ -84,7 +84,9 @@ class Counter:
 def metrics_of(port: int) -> dict[str, float]:
     """A process's counters and gauges by name, summed over labels; empty while it does not answer."""
     try:
-        text = requests.get(f"http://127.0.0.1:{port}/metrics", timeout=2).text
+        with requests.Session() as session:
+            session.trust_env = False  # this machine's own: no proxy, no login of ~/.netrc
+            text = session.get(f"http://127.0.0.1:{port}/metrics", timeout=2).text
     except requests.RequestException:
         return {}
     totals: dict[str, float] = {}

@@ -26,6 +26,7 @@ def check_elasticsearch(settings: ElasticsearchSettings, *, now: str) -> str:
     client = elastic.client(settings, connections=1, timeout=10)
     try:
         _require(client, index)
+        elastic.require_a_place(client, index, patience="1s")
         answer = client.perform_request(
             "POST",
             "/_bulk",
@@ -42,14 +43,8 @@ def check_elasticsearch(settings: ElasticsearchSettings, *, now: str) -> str:
         if error.get("type") not in ("document_parsing_exception", "mapper_parsing_exception"):
             raise elastic.failure(item["status"], str(error.get("type")), str(error.get("reason")))
         seen = _seen(client, settings.alias)
-    except elasticsearch.ApiError as failure:
-        body = failure.body if isinstance(failure.body, dict) else {}
-        error = body.get("error", {}) if isinstance(body.get("error"), dict) else {}
-        raise elastic.failure(
-            failure.status_code, str(error.get("type", "")), str(error.get("reason", ""))
-        ) from failure
-    except elastic_transport.TransportError as failure:
-        raise elastic.no_answer(failure, settings) from failure
+    except (elasticsearch.ApiError, elastic_transport.TransportError) as failure:
+        raise elastic.meaning(failure, settings) from failure
     finally:
         client.close()
     return f"may write to {index}; {seen}"
@@ -57,7 +52,7 @@ def check_elasticsearch(settings: ElasticsearchSettings, *, now: str) -> str:
 
 def _require(client: Elasticsearch, index: str) -> None:
     try:
-        client.indices.get(index=index, features="aliases")  # not by HEAD, whose refusal has no words
+        client.indices.get(index=index)  # not by HEAD, whose refusal has no words
     except elasticsearch.NotFoundError as failure:
         raise OperatorError(f"index {index} is missing", remedy="Run `cryptoproxy setup`") from failure
 

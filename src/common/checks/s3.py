@@ -19,7 +19,7 @@ def check_s3(settings: S3) -> str:
     key = f"{settings.prefix}/v1/check/{content.decode()}"
     try:
         client = s3.client(settings, timeout=10)
-        client.put_object(Bucket=settings.bucket, Key=key, Body=content)
+        client.put_object(Bucket=settings.bucket, Key=key, Body=content, ContentMD5=s3.md5(content))
         read = client.get_object(Bucket=settings.bucket, Key=key)["Body"].read()
         client.delete_object(Bucket=settings.bucket, Key=key)
     except s3.FAILURES as error:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import elastic_transport
+import elasticsearch
 import msgspec
 
 from cryptoproxy.common.clients.lean import Elasticsearch, JsonSerializer, NdjsonSerializer
+from cryptoproxy.common.clients.outside import authorities
 from cryptoproxy.common.errors import CryptoProxyError, OperatorError, SizeError, TransientError
 from cryptoproxy.common.settings.catalogue import Elasticsearch as ElasticsearchSettings
 
@@ -47,9 +49,7 @@ def client(settings: ElasticsearchSettings, *, connections: int = 4, timeout: fl
     """
     options: dict[str, Any] = {}
     if settings.url.startswith("https://"):
-        options["verify_certs"] = True
-        if settings.ca_file is not None:
-            options["ca_certs"] = str(settings.ca_file)
+        options |= {"verify_certs": True, "ca_certs": str(settings.ca_file or authorities())}
     if settings.api_key:
         options["api_key"] = settings.api_key.get()
     elif settings.user:
@@ -67,13 +67,69 @@ def client(settings: ElasticsearchSettings, *, connections: int = 4, timeout: fl
     )
 
 
+def meaning(
+    error: elasticsearch.ApiError | elastic_transport.TransportError, settings: ElasticsearchSettings
+) -> CryptoProxyError:
+    """What an error of the client means where nothing is known of the request but that it failed."""
+    if isinstance(error, elasticsearch.UnsupportedProductError):
+        return not_elasticsearch(settings)
+    if isinstance(error, elasticsearch.ApiError):
+        return failure(error.status_code, *type_and_reason(error.body))
+    return no_answer(error, settings)
+
+
+def not_elasticsearch(settings: ElasticsearchSettings) -> OperatorError:
+    """The client takes no answer without the header by which the server names itself."""
+    return OperatorError(
+        f"{settings.url} answers, but not as Elasticsearch does: the header X-Elastic-Product is missing",
+        remedy="Mend ES_URL_ENDPOINT, or have the proxy before Elasticsearch pass that header on",
+    )
+
+
+def type_and_reason(body: object) -> tuple[str, str]:
+    """Of the body of a refusal; a proxy's page has no type."""
+    if isinstance(body, dict):
+        error = body.get("error")
+        if isinstance(error, dict):
+            return str(error.get("type", "")), str(error.get("reason", ""))
+        if error is not None:
+            return "", str(error)
+    return "", str(body)[:200] if body else ""
+
+
+def now_ms(client: Elasticsearch) -> int:
+    """Elasticsearch's own clock, to the second. Needs the right `monitor`."""
+    return int(client.cat.health(format="json", h="epoch")[0]["epoch"]) * 1000  # type: ignore[index]
+
+
+def require_a_place(client: Elasticsearch, index: str, *, patience: str) -> None:
+    """Waits so long for the shards of ``index``. Needs the right `monitor`.
+
+    Raises:
+        OperatorError: no node may take one; with the cluster's own words.
+    """
+    health = client.options(ignore_status=408).cluster.health(index=index, wait_for_status="yellow", timeout=patience)
+    if not health["timed_out"]:
+        return
+    told = client.cluster.allocation_explain(index=index, shard=0, primary=True)
+    decisions = [
+        decider["explanation"]
+        for node in told.get("node_allocation_decisions", ())
+        for decider in node.get("deciders", ())
+        if decider["decision"] == "NO"
+    ]
+    raise OperatorError(
+        f"index {index} is there, but no place for its shard, so nothing can be written: "
+        f"{'; '.join(dict.fromkeys(decisions))[:500] or told.get('allocate_explanation', 'see the cluster')}",
+        remedy="Give the cluster that place (disk, nodes, cluster.routing.allocation.enable); see `cryptoproxy check`",
+    )
+
+
 def failure(status: int, error_type: str, reason: str) -> CryptoProxyError:
     """What a whole request's refusal means; told by status and type, as the same status means different things."""
-    said = (
-        f"Elasticsearch answers {status} {error_type}: {reason[:1024]}"
-        if error_type
-        else f"Elasticsearch answers {status}"
-    )
+    said = f"Elasticsearch answers {status} {error_type}".rstrip()
+    if reason:
+        said = f"{said}: {reason[:1024]}"
     if status == 413:
         return SizeError(said)
     if status in (401, 403):

@@ -14,7 +14,7 @@ The bytes on the topic are the bytes in the index (``_source``) and a line in th
 | ``compatibility`` | whether a newer schema keeps what an older one promised |
 """
 
-from cryptoproxy.common.record.codec import decode, encode
+from cryptoproxy.common.record.codec import MAX_AHEAD_MS, decode, encode
 from cryptoproxy.common.record.contract import (
     MAX_RECORD_BYTES,
     RECORD_HEADERS,
@@ -28,6 +28,7 @@ from cryptoproxy.common.record.times import from_iso, iso, slot_of
 
 __all__ = [
     "LETTER_HEADERS",
+    "MAX_AHEAD_MS",
     "MAX_RECORD_BYTES",
     "NOWHERE",
     "RECORD_HEADERS",

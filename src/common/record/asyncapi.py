@@ -36,6 +36,7 @@ _EXAMPLE = Record(
     market_cap=1360000000000.0,
     market_cap_rank=1,
     change_24h=-1.2345,
+    interval_ms=60_000,
 )
 _LETTER_MEANINGS = dict(
     zip(

@@ -25,11 +25,19 @@ EARLIEST_MS = 1_230_768_000_000
 """2009-01-01: before that there was no asset to record."""
 
 MAX_AHEAD_MS = 10 * 60 * 1000
-"""A slot further ahead of the reader's clock is a mistake of somebody's clock."""
+"""A slot further ahead is a mistake of somebody's clock; whose, the record does not tell (``consumer.delivery``)."""
+
+MAX_DEPTH = 500
+"""Levels of an unknown field's value. Readers give up at very different depths, some by ending."""
+
+_MAX_NUMBER = 1000
+"""Characters of a number, as Elasticsearch reads them."""
 
 _MAX_SLOT_DIGITS = 14
 _INTEGER, _LONG = 2**31, 2**63
 """As the index has them: what is out of range there must not get so far."""
+_TOO_DEEP = f"nested more than {MAX_DEPTH} levels deep"
+_FIELDS = frozenset(Record.__struct_fields__)
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Record)
 _source = re.compile(SOURCE_PATTERN.replace("$", r"\Z"))
@@ -56,16 +64,16 @@ def encode(record: Record) -> bytes:
         _decoder.decode(value)  # a Record is not checked when it is made: what we write, every reader must take
     except msgspec.ValidationError as error:
         raise PoisonError("contract", _with_value(str(error), value)) from error
-    _check(record, now_ms=None)
+    _check(record)
     return value
 
 
-def decode(value: bytes | None, *, now_ms: int) -> Record:
+def decode(value: bytes | None, *, now_ms: int | None = None) -> Record:
     """The record in ``value``, checked against the whole contract.
 
     Args:
         value: a Kafka record's value or a line of the lake, without its newline.
-        now_ms: the reader's clock; a slot more than 10 minutes ahead of it breaks the contract.
+        now_ms: only for who knows that this clock is right: a slot more than 10 minutes ahead of it is refused.
 
     Raises:
         PoisonError: with one of the reasons ``empty``, ``too_large``, ``not_utf8``, ``not_json``, ``contract``;
@@ -89,12 +97,14 @@ def decode(value: bytes | None, *, now_ms: int) -> Record:
     except msgspec.DecodeError as error:
         raise PoisonError("not_json" if _is_utf8(value) else "not_utf8", f"{error}: {_cut(value)}") from error
     except RecursionError as error:
-        raise PoisonError("not_json", "nested too deeply") from error
-    _check(record, now_ms=now_ms)
+        raise PoisonError("not_json", _TOO_DEEP) from error
+    _check(record)
+    if now_ms is not None and from_iso(record.timestamp) > now_ms + MAX_AHEAD_MS:
+        raise PoisonError("contract", f"timestamp {record.timestamp!r} is more than 10 minutes ahead of the clock")
     return record
 
 
-def _check(record: Record, *, now_ms: int | None) -> None:
+def _check(record: Record) -> None:
     _check_identity(record.source, record.asset_id, record.quote)
     try:
         slot_ms = from_iso(record.timestamp)
@@ -106,12 +116,11 @@ def _check(record: Record, *, now_ms: int | None) -> None:
         raise
     if slot_ms < EARLIEST_MS:
         raise PoisonError("contract", f"timestamp {record.timestamp!r} is before 2009")
-    if now_ms is not None and slot_ms > now_ms + MAX_AHEAD_MS:
-        raise PoisonError("contract", f"timestamp {record.timestamp!r} is more than 10 minutes ahead of the clock")
     if not (
         -_LONG <= record.fetch_delay_ms < _LONG
         and -_INTEGER <= (record.market_cap_rank or 0) < _INTEGER
         and -_LONG <= (record.trades_24h or 0) < _LONG
+        and -_LONG <= (record.interval_ms or 0) < _LONG
     ):
         _blame_a_count(record)
 
@@ -127,7 +136,12 @@ def _blame_a_time(record: Record) -> None:
 
 
 def _blame_a_count(record: Record) -> None:
-    for field, limit in (("fetch_delay_ms", _LONG), ("market_cap_rank", _INTEGER), ("trades_24h", _LONG)):
+    for field, limit in (
+        ("fetch_delay_ms", _LONG),
+        ("market_cap_rank", _INTEGER),
+        ("trades_24h", _LONG),
+        ("interval_ms", _LONG),
+    ):
         count = getattr(record, field) or 0
         if not -limit <= count < limit:
             raise PoisonError("contract", f"{field} {_cut(count)} is out of range: {limit.bit_length()} bits")
@@ -165,10 +179,34 @@ def _is_utf8(value: bytes) -> bool:
 
 def _check_foreign(value: bytes) -> None:
     """What msgspec passes over in a record that our encoder has not written: a name that is there twice, which each
-    reader understands in its own way and Elasticsearch refuses; in unknown fields numbers that are no doubles, and
-    what is not UTF-8.
+    reader understands in its own way and Elasticsearch refuses; in unknown fields numbers that are no doubles, what is
+    nested too deeply, and what is not UTF-8; and names that Elasticsearch would act on.
     """
-    json.loads(value.decode(), object_pairs_hook=_once, parse_float=_double, parse_int=_double)
+    found = json.loads(value.decode(), object_pairs_hook=_once, parse_float=_double, parse_int=_double)
+    for name in found.keys() - _FIELDS:
+        _check_name(name)
+    if value.count(b"{") + value.count(b"[") <= MAX_DEPTH:
+        return
+    level: list[Any] = [found]
+    for _ in range(MAX_DEPTH + 1):
+        level = [
+            each
+            for outer in level
+            for each in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(each, dict | list)
+        ]
+        if not level:
+            return
+    raise PoisonError("not_json", _TOO_DEEP)
+
+
+def _check_name(unknown: str) -> None:
+    """Elasticsearch counts ``_doc_count`` documents and adds ``price.`` to ``price``, silently (8.0 ``x.price`` too);
+    of blank names each version takes others. What else means something to it (``_id``, an alias) it refuses itself.
+    Within an unknown field no name does."""
+    parts = unknown.rstrip(".").split(".")
+    if unknown == "_doc_count" or not all(map(str.strip, parts)) or ("." in unknown and not _FIELDS.isdisjoint(parts)):
+        raise PoisonError("contract", f"to Elasticsearch the unknown field {_cut(unknown)} would mean something")
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -181,7 +219,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _double(text: str) -> float:
-    if not math.isfinite(number := float(text)):
+    if len(text) > _MAX_NUMBER or not math.isfinite(number := float(text)):
         raise PoisonError("contract", f"number out of range: {_cut(text)}")
     return number
 

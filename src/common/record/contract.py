@@ -88,3 +88,11 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     funding_rate: float | None = None
     next_funding_time: Annotated[str | None, Meta(description="As the upstream sends it: ms or ISO text.")] = None
     delivery_time: Annotated[str | None, Meta(description="As the upstream sends it: ms or ISO text.")] = None
+
+    interval_ms: Annotated[
+        int | None,
+        Meta(
+            description="The source's interval at that poll: the next slot was planned so much later. "
+            "Absent where none was planned (`produce --once`).",
+        ),
+    ] = None

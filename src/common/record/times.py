@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
@@ -57,17 +58,30 @@ def _minute_text(minute: int) -> str:
     return moment.replace(tzinfo=None).isoformat(timespec="minutes")  # strftime's %Y is not padded
 
 
-def from_person(text: str) -> int:
+def from_person(text: str, *, now_ms: int | None = None) -> int:
     """A date or a time as a person writes it: ``2026-11-01``, ``2026-11-01T10:00:00Z``. UTC, unless it names another
     offset.
 
+    Args:
+        now_ms: reads ``now``, ``today``, ``yesterday`` as well, and spans before now: ``12h`` is the begin of the hour
+            twelve hours ago, ``7d`` of the day seven days ago.
+
     Raises:
-        ValueError: neither of the two.
+        ValueError: none of these.
     """
+    if now_ms is not None:
+        if text == "now":
+            return now_ms
+        if found := re.fullmatch(r"(\d{1,5})([mhd])", {"today": "0d", "yesterday": "1d"}.get(text, text), re.ASCII):
+            unit = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}[found[2]]
+            return now_ms - now_ms % unit - int(found[1]) * unit
     try:
         parsed = datetime.fromisoformat(text)
     except ValueError as error:
-        raise ValueError(f"{text!r} is neither a date like 2026-11-01 nor a time like 2026-11-01T10:00:00Z") from error
+        words = ", nor today, yesterday, 12h or 7d (ago)" if now_ms is not None else ""
+        raise ValueError(
+            f"{text!r} is neither a date like 2026-11-01 nor a time like 2026-11-01T10:00:00Z{words}"
+        ) from error
     parsed = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
     return round((parsed - _EPOCH) / timedelta(milliseconds=1))
 

@@ -8,6 +8,8 @@ import threading
 import time
 from collections.abc import Callable
 
+from cryptoproxy.common.errors import visible
+
 log = logging.getLogger(__name__)
 
 AGAIN_SECONDS = 60.0
@@ -29,6 +31,7 @@ class Health:
 
     def hold(self, part: str, reason: str, *, expected: bool = False) -> None:
         """``part`` cannot go on. ``expected``: it belongs to an ordinary start or stop, and is no warning."""
+        reason = visible(reason)
         with self._lock:
             before = self._reasons.get(part)
             self._reasons[part] = reason

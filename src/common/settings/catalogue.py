@@ -45,11 +45,19 @@ class Kafka:
     group_id: str = setting(
         "KAFKA_CONSUMER_GROUP_ID", kinds.text(), "cryptoproxy-indexer", "The indexers' consumer group."
     )
+    instance_id: str | None = setting(
+        "KAFKA_GROUP_INSTANCE_ID",
+        kinds.matching(r"[A-Za-z0-9._-]{1,200}", "name", "must be 1 to 200 of A-Z, a-z, 0-9, '.', '_', '-'"),
+        "",
+        "How an indexer is known to its group across a kill and a restart; by itself host name and health port.",
+        example="indexer-1",
+    )
     offset_reset: str = setting(
         "KAFKA_OFFSET_RESET",
         kinds.choice("earliest", "latest"),
         "earliest",
-        "Where a group without any commit begins. Offsets out of range always go on from the earliest.",
+        "Where a group without any commit begins; what `latest` passes over is said and counted. Offsets out of range "
+        "always go on from the earliest.",
     )
     security_protocol: str = setting(
         "KAFKA_SECURITY_PROTOCOL",
@@ -170,6 +178,12 @@ class Elasticsearch:
         "1",
         "For `cryptoproxy setup`: primary shards of each new index.",
     )
+    new_per_hour: int = setting(
+        "ES_NEW_INDICES_PER_HOUR",
+        kinds.whole(1, 100_000),
+        "24",
+        "How many indices of older periods records may ask for; those of a replay are not counted.",
+    )
     replicas: int = setting(
         "ES_NUMBER_OF_REPLICAS",
         kinds.whole(0, 10),
@@ -186,9 +200,9 @@ class S3:
     bucket: str = setting(
         "AWS_S3_BUCKET",
         kinds.matching(
-            r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
+            r"(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
             "bucket name",
-            "is not a bucket name (3 to 63 of a-z, 0-9, '.', '-')",
+            "is not a bucket name (3 to 63 of a-z, 0-9, '.', '-', without two dots together)",
         ),
         "crypto-lake",
         "The lake's bucket.",
@@ -199,9 +213,9 @@ class S3:
     prefix: str = setting(
         "AWS_S3_FILENAME_PREFIX",
         kinds.matching(
-            r"[A-Za-z0-9!_.*'()-]+(/[A-Za-z0-9!_.*'()-]+)*",
+            r"(?!(.*/)?\.{1,2}(/|\Z))[A-Za-z0-9!_.*'()-]+(/[A-Za-z0-9!_.*'()-]+)*",
             "key prefix",
-            "must be path parts joined by '/', without one at either end",
+            "must be path parts joined by '/', without one at either end, and none of them '.' or '..'",
         ),
         "crypto",
         "First part of every object's name.",
@@ -368,6 +382,22 @@ class Poller:
     )
     outbox_max_size: int = setting(
         "OUTBOX_MAX_SIZE", kinds.size(), "4GiB", "What the outbox may hold; when it is full, polling stops."
+    )
+    outbox_kafka_max_size: int | None = setting(
+        "OUTBOX_KAFKA_MAX_SIZE",
+        kinds.size(),
+        "",
+        "What of it may wait for Kafka; beyond, polls are kept for S3 alone. By default seven eighths of "
+        "OUTBOX_MAX_SIZE (below 1MiB all of it).",
+        example="3GiB",
+    )
+    outbox_s3_max_size: int | None = setting(
+        "OUTBOX_S3_MAX_SIZE",
+        kinds.size(),
+        "",
+        "What of it may wait for S3; beyond, polls are kept for Kafka alone, and the lake lacks them. By default as "
+        "for Kafka.",
+        example="3GiB",
     )
     statistics_every: int = setting(
         "STATISTICS_EVERY", kinds.whole(1, 1_000_000), "60", "Polls between two lines of statistics."

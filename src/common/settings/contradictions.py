@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from urllib.parse import urlsplit
 
 from cryptoproxy.common.settings.catalogue import S3, Elasticsearch, Kafka, Sections, Upstreams
-from cryptoproxy.common.settings.loopback import host_of, is_loopback
+from cryptoproxy.common.settings.loopback import host_of, in_the_clear, is_loopback
 
 
 def contradictions(settings: Sections, *, but_of: Iterable[str] = ()) -> list[str]:
@@ -40,12 +39,14 @@ def _lines(settings: Sections) -> list[str]:
         )
     if kafka.min_insync > kafka.replication:
         faults.append("KAFKA_TOPIC_MIN_INSYNC is larger than KAFKA_TOPIC_REPLICATION, so nothing could ever be written")
-    if upstreams.coingecko_plan == "keyless" and upstreams.coingecko_api_key:
-        faults.append("COINGECKO_API_KEY is set, and the plan keyless uses none; set COINGECKO_PLAN=demo or pro")
-    if upstreams.coingecko_plan != "keyless" and not upstreams.coingecko_api_key:
-        faults.append(
-            f"COINGECKO_PLAN={upstreams.coingecko_plan}: the plans demo and pro need a key; set COINGECKO_API_KEY"
-        )
+    faults.extend(_plan_and_key(upstreams))
+    poller = settings.poller
+    for name, room in (
+        ("OUTBOX_KAFKA_MAX_SIZE", poller.outbox_kafka_max_size),
+        ("OUTBOX_S3_MAX_SIZE", poller.outbox_s3_max_size),
+    ):
+        if room is not None and room > poller.outbox_max_size:
+            faults.append(f"{name} is larger than OUTBOX_MAX_SIZE, which bounds what waits for Kafka and S3 together")
     for name, file in (
         ("KAFKA_SSL_CAFILE", kafka.ssl_cafile),
         ("KAFKA_SSL_CERTFILE", kafka.ssl_certfile),
@@ -60,14 +61,23 @@ def _lines(settings: Sections) -> list[str]:
     return faults
 
 
+def _plan_and_key(upstreams: Upstreams) -> list[str]:
+    plan, has_key = upstreams.coingecko_plan, bool(upstreams.coingecko_api_key)
+    if plan == "keyless" and has_key:
+        return ["COINGECKO_API_KEY is set, and the plan keyless uses none; set COINGECKO_PLAN=demo or pro"]
+    if plan != "keyless" and not has_key:
+        return [f"COINGECKO_PLAN={plan}: the plans demo and pro need a key; set COINGECKO_API_KEY"]
+    return []
+
+
 def _secrets_in_the_clear(kafka: Kafka, elastic: Elasticsearch, s3: S3, upstreams: Upstreams) -> list[str]:
     mend = "use an encrypted connection, or set ALLOW_PLAINTEXT_PASSWORDS=true if the network is trusted"
     faults = []
-    if (elastic.password or elastic.api_key) and _in_the_clear(elastic.url):
+    if (elastic.password or elastic.api_key) and in_the_clear(elastic.url):
         faults.append(f"ES_URL_ENDPOINT={elastic.url} would carry a password unencrypted; {mend}")
-    if s3.access_key and _in_the_clear(s3.endpoint_url):
+    if s3.access_key and in_the_clear(s3.endpoint_url):
         faults.append(f"AWS_S3_ENDPOINT_URL={s3.endpoint_url} would carry the lake, signed, unencrypted; {mend}")
-    if upstreams.coingecko_api_key and _in_the_clear(upstreams.coingecko_base_url):
+    if upstreams.coingecko_api_key and in_the_clear(upstreams.coingecko_base_url):
         faults.append(f"COINGECKO_BASE_URL={upstreams.coingecko_base_url} would carry the key unencrypted; {mend}")
     remote = [broker for broker in kafka.brokers if not is_loopback(host_of(broker))]
     if kafka.security_protocol == "SASL_PLAINTEXT" and remote:
@@ -75,11 +85,3 @@ def _secrets_in_the_clear(kafka: Kafka, elastic: Elasticsearch, s3: S3, upstream
             f"KAFKA_SECURITY_PROTOCOL=SASL_PLAINTEXT would carry a password unencrypted to {remote[0]}; {mend}"
         )
     return faults
-
-
-def _in_the_clear(url: str | None) -> bool:
-    """Whether others on the way could read what is sent there."""
-    if url is None:
-        return False
-    address = urlsplit(url)
-    return address.scheme == "http" and not is_loopback(address.hostname or "")

@@ -27,6 +27,9 @@ it, and who would make a new outbox elsewhere says so.
 `ENGINES_DIR`) stand in for each group (`KAFKA_…`, `ES_…`, `AWS_S3_…`) of which neither the environment nor `.env`
 sets one of those names. `AWS_S3_BUCKET` alone is no address: beside embedded Kafka and Elasticsearch it is a bucket
 of the embedded S3. With `AWS_S3_REGION`, `AWS_S3_ENDPOINT_URL` or a key it is a real one.
+
+Proxies (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`) and authorities (`SSL_CERT_FILE`, `REQUESTS_CA_BUNDLE`)
+are the environment's own and count as [security.md](security.md) says; in `.env` they have no effect.
 """
 
 

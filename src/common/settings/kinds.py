@@ -204,7 +204,7 @@ def url() -> Kind[str]:
             port_is_number = False
         if not port_is_number or parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError("is not an http:// or https:// address")
-        if parts.username or parts.password:
+        if "@" in raw:  # also behind a / or ?, which a password may hold
             raise ValueError("holds a user or password, which would be printed; use the settings made for them")
         return raw.rstrip("/")
 

@@ -160,8 +160,9 @@ def load_section(
         try:
             values[attribute] = declared.kind.parse(raw) if raw else None
         except ValueError as fault:
-            line = _without_password(f"{declared.name}={raw!r} {fault}")
-            faults.append(f"{line}. Example: {declared.name}={declared.example}")
+            faults.append(
+                f"{declared.name}={_without_password(raw, str(fault))}. Example: {declared.name}={declared.example}"
+            )
             values[attribute] = declared.kind.parse(declared.default) if declared.default else None
         if isinstance(values[attribute], Path):
             values[attribute] = _below(home, values[attribute])
@@ -173,9 +174,13 @@ def _below(home: Path | None, path: Path) -> Path:
     return path if home is None or home == Path.cwd() else home / path
 
 
-def _without_password(text: str) -> str:
-    """What stands before an ``@`` is a password, wherever somebody has put one."""
-    return re.sub(r"""(//)\S*@|[^\s/,'"]+@""", rf"\1{MASK}@", text)
+def _without_password(raw: str, fault: str) -> str:
+    """Of a value and what is wrong with it. What stands before an ``@`` holds a password, wherever somebody has put
+    one and whatever is in it; so what the fault quotes may be a part of it."""
+    if "@" in raw:
+        raw = re.sub(r"(?s)^(\w+://)?.*@", rf"\1{MASK}@", raw)
+        fault = re.sub(r"""(?s)(['"]).*\1 |\S*@""", "", fault)
+    return f"{raw!r} {fault}"
 
 
 def _secret(declared: Declared, texts: Mapping[str, str], faults: list[str], home: Path | None) -> Secret:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from urllib.parse import urlsplit
 
 
 def is_loopback(host: str) -> bool:
@@ -18,3 +19,11 @@ def is_loopback(host: str) -> bool:
 def host_of(host_port: str) -> str:
     """``[::1]:9092`` → ``::1``."""
     return host_port.rsplit(":", 1)[0].strip("[]")
+
+
+def in_the_clear(url: str | None) -> bool:
+    """Whether others on the way could read what is sent there."""
+    if url is None:
+        return False
+    address = urlsplit(url)
+    return address.scheme == "http" and not is_loopback(address.hostname or "")

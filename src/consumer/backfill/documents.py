@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import elastic_transport
 import elasticsearch
@@ -13,12 +12,14 @@ from elasticsearch import Elasticsearch
 
 from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.record import Period, iso
+from cryptoproxy.common.retry import Patiently, at_once
 from cryptoproxy.common.settings.catalogue import Elasticsearch as ElasticsearchSettings
 from cryptoproxy.consumer.backfill.span import Span, period_of
 from cryptoproxy.consumer.template import verify
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
 PAGE = 5_000
 """Below ``index.max_result_window``, 10,000."""
 
@@ -32,25 +33,40 @@ class Documents:
     ``maintenance``; :meth:`delete` needs ``delete_index``.
 
     Every method raises TransientError or OperatorError while Elasticsearch cannot or may not answer.
+
+    Args:
+        patiently: :func:`at_once`, or one that waits while Elasticsearch is away; around each single request.
     """
 
-    def __init__(self, settings: ElasticsearchSettings, connect: Callable[[], Elasticsearch]) -> None:
+    def __init__(
+        self,
+        settings: ElasticsearchSettings,
+        connect: Callable[[], Elasticsearch],
+        *,
+        patiently: Patiently = at_once,
+    ) -> None:
         self._settings = settings
+        self._patiently = patiently
         self._client = connect()
 
     def close(self) -> None:
         self._client.close()
 
-    def refresh(self) -> None:
+    def refresh(self, index: str | None = None) -> None:
         """Makes visible what was written within the last second. Without the right to it that second is unseen."""
-        with self._translated():
+
+        def ask() -> None:
             try:
-                self._client.indices.refresh(index=self._settings.alias)
+                self._client.indices.refresh(index=index or self._settings.alias)
             except elasticsearch.AuthorizationException:
                 log.info("no right to refresh %s: what was written a second ago may not be seen", self._settings.alias)
 
-    def counts(self, span: Span, sources: Sequence[str] | None) -> dict[tuple[str, int], int]:
-        """Documents by source and begin of the hour."""
+        self._ask(ask)
+
+    def counts(
+        self, span: Span | None, sources: Sequence[str] | None, index: str | None = None
+    ) -> dict[tuple[str, int], int]:
+        """Documents by source and begin of the hour; of one index, or of all in the alias."""
         found: dict[tuple[str, int], int] = {}
         by = [
             {"source": {"terms": {"field": "source"}}},
@@ -59,7 +75,7 @@ class Documents:
         after: dict[str, Any] = {}
         while True:
             composite = {"size": PAGE, "sources": by} | ({"after": after} if after else {})
-            answer = self._search(size=0, query=_query(span, sources), aggs={"hours": {"composite": composite}})
+            answer = self._search(index, size=0, query=_query(span, sources), aggs={"hours": {"composite": composite}})
             hours = answer["aggregations"]["hours"]
             for bucket in hours["buckets"]:
                 found[bucket["key"]["source"], bucket["key"]["hour"]] = bucket["doc_count"]
@@ -67,11 +83,12 @@ class Documents:
             if not hours["buckets"] or not after:
                 return found
 
-    def ids(self, source: str, span: Span) -> Iterator[tuple[int, str]]:
-        """(slot, id) of every document, the oldest slot first."""
+    def ids(self, source: str, span: Span, index: str | None = None) -> Iterator[tuple[int, str]]:
+        """(slot, id) of every document, the oldest slot first; of one index, or of all in the alias."""
         after: list[Any] | None = None
         while True:
             answer = self._search(
+                index,
                 size=PAGE,
                 query=_query(span, [source]),
                 sort=_SORT,
@@ -93,39 +110,48 @@ class Documents:
             OperatorError: another period than the set one was chosen at set-up, so names mean something else.
         """
         alias, period = self._settings.alias, Period(self._settings.period)
-        with self._translated():
-            verify(self._client, self._settings)
-            there = self._client.indices.get(index=f"{alias}-*", features="aliases")
+        self._ask(lambda: verify(self._client, self._settings))
+        there = self._ask(lambda: self._client.indices.get(index=f"{alias}-*"))
         spans = {name: period_of(name, alias, period) for name in there if alias in there[name]["aliases"]}
         return {name: span for name, span in sorted(spans.items()) if span is not None}
 
     def count(self, index: str) -> int:
         """Documents in one index."""
-        with self._translated():
-            return int(self._client.count(index=index)["count"])
+        # Not the count API: where a shard is away it just counts less.
+        return int(self._search(index, size=0, track_total_hits=True)["hits"]["total"]["value"])
 
     def delete(self, index: str) -> None:
         """Removes one index, with all that is in it."""
-        with self._translated():
-            self._client.indices.delete(index=index)
 
-    def _search(self, **what: Any) -> Any:
-        with self._translated():
-            # Without this, shards that are away would simply not be counted.
-            return self._client.search(index=self._settings.alias, allow_partial_search_results=False, **what)
+        def ask() -> None:
+            try:
+                self._client.indices.delete(index=index)
+            except elasticsearch.NotFoundError:
+                log.info(
+                    "%s is gone already: the answer to an earlier try was lost, or somebody else removed it", index
+                )
 
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
+        self._ask(ask)
+
+    def _search(self, index: str | None, **what: Any) -> Any:
+        # Without this, shards that are away would simply not be counted.
+        where = index or self._settings.alias
+        return self._ask(lambda: self._client.search(index=where, allow_partial_search_results=False, **what))
+
+    def _ask(self, request: Callable[[], T]) -> T:
+        return self._patiently(lambda: self._once(request))
+
+    def _once(self, request: Callable[[], T]) -> T:
         try:
-            yield
-        except elasticsearch.ApiError as error:
-            raise elastic.failure(error.status_code, error.error, str(error.body)[:500]) from error
-        except elastic_transport.TransportError as error:
-            raise elastic.no_answer(error, self._settings) from error
+            return request()
+        except (elasticsearch.ApiError, elastic_transport.TransportError) as error:
+            raise elastic.meaning(error, self._settings) from error
 
 
-def _query(span: Span, sources: Sequence[str] | None) -> dict[str, Any]:
-    wanted: list[dict[str, Any]] = [{"range": {"timestamp": {"gte": iso(span.begin_ms), "lt": iso(span.end_ms)}}}]
+def _query(span: Span | None, sources: Sequence[str] | None) -> dict[str, Any]:
+    wanted: list[dict[str, Any]] = []
+    if span is not None:
+        wanted.append({"range": {"timestamp": {"gte": iso(span.begin_ms), "lt": iso(span.end_ms)}}})
     if sources is not None:
         wanted.append({"terms": {"source": list(sources)}})
     return {"bool": {"filter": wanted}}

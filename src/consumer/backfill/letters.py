@@ -12,8 +12,6 @@ from cryptoproxy.common.record import decode, document_id, from_iso
 from cryptoproxy.consumer.backfill.span import HOUR_MS, Span
 from cryptoproxy.consumer.dead_letter_reader import Letter
 
-_FOREVER_MS = 2**62
-
 
 @dataclass(slots=True)
 class DeadIds:
@@ -39,7 +37,7 @@ def gather(letters: Iterable[Letter], span: Span, sources: Collection[str] | Non
     for letter in letters:
         value = letter.original.value
         try:
-            record = decode(value, now_ms=_FOREVER_MS)
+            record = decode(value)
         except PoisonError:
             found.undecodable[letter.original.topic, letter.original.partition] += 1
             found.lines.add(hashlib.sha256(value or b"").digest())

@@ -1,12 +1,13 @@
 """Ids in the lake = documents + dead letters, by source and hour.
 
-Hours whose counts agree and that no dead letter is about are taken as equal; of all others, every id is looked at
-(of all hours on demand). What is younger than a grace is left out: it may still be on its way.
+Every id is looked at. On demand (``quick``) hours whose counts agree and that no dead letter is about are taken as
+equal: one record that is missing and another that is too many cancel out there. What is younger than a grace is left
+out: it may still be on its way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from cryptoproxy.common.errors import OperatorError
@@ -15,7 +16,7 @@ from cryptoproxy.consumer.backfill.display import Display
 from cryptoproxy.consumer.backfill.documents import Documents
 from cryptoproxy.consumer.backfill.letters import DeadIds
 from cryptoproxy.consumer.backfill.span import Span
-from cryptoproxy.lake.archive import Archive, Fault, ignore
+from cryptoproxy.lake.archive import Archive, Fault
 
 
 @dataclass(slots=True)
@@ -28,6 +29,8 @@ class Outcome:
     faults: list[Fault] = field(default_factory=list)
     """What of the lake cannot be read, so that nothing is proved of it."""
     dead: DeadIds = field(default_factory=DeadIds)
+    quick: bool = False
+    """Hours whose counts agree were taken as equal."""
 
     @property
     def agrees(self) -> bool:
@@ -45,7 +48,7 @@ def reconcile(
     *,
     span: Span,
     sources: Sequence[str] | None,
-    every_id: bool,
+    quick: bool,
     display: Display,
 ) -> Outcome:
     """Compares all of ``span``.
@@ -53,7 +56,7 @@ def reconcile(
     Raises:
         TransientError, OperatorError: one of the two sides cannot be read.
     """
-    outcome = Outcome(span, dead=dead)
+    outcome = Outcome(span, dead=dead, quick=quick)
     if span.empty:
         return outcome
     documents.refresh()
@@ -68,21 +71,26 @@ def reconcile(
     places = sorted({(each, hour) for each in wanted for hour in archive.hours(each, span)} | counts.keys())
     display.begin(len(places))
 
+    said: set[tuple[str, int | None]] = set()
+
     def report(fault: Fault) -> None:
-        if not dead.has_line(fault.line):
+        if (fault.key, fault.number) not in said and not dead.has_line(fault.line):
+            said.add((fault.key, fault.number))
             outcome.faults.append(fault)
             display.say(f"poison: {str(fault)[:1000]}")
 
     for source, hour in places:
-        part = span.cut(hour)
-        lake = sum(1 for _ in archive.records(source, part, report))
-        count = counts.get((source, hour), 0)
-        if every_id or lake != count or dead.of(source, hour):
-            ids = ((each.slot_ms, each.id) for each in archive.records(source, part, ignore))
-            difference = compare(ids, documents.ids(source, part), dead.of(source, hour))
+        part, count = span.cut(hour), counts.get((source, hour), 0)
+        if quick and not dead.of(source, hour) and _number(archive, source, part, report) == count:
+            difference = Difference(count, count)
         else:
-            difference = Difference(lake, count)
+            ids = ((each.slot_ms, each.id) for each in archive.records(source, part, report))
+            difference = compare(ids, documents.ids(source, part), dead.of(source, hour))
         outcome.hours[source, hour] = difference
-        display.records(lake)
+        display.records(difference.lake)
         display.hour_done(source, hour)
     return outcome
+
+
+def _number(archive: Archive, source: str, part: Span, report: Callable[[Fault], None]) -> int:
+    return sum(1 for _ in archive.records(source, part, report))

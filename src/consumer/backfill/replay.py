@@ -14,12 +14,9 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import TypeVar
 
-from cryptoproxy.common.errors import OperatorError, TransientError
+from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.log import Limited
-from cryptoproxy.common.retry import Backoff
-from cryptoproxy.common.service import Health
 from cryptoproxy.consumer.backfill.display import Display
 from cryptoproxy.consumer.backfill.marks import Marks, Totals
 from cryptoproxy.consumer.backfill.rate import Rate
@@ -30,30 +27,9 @@ from cryptoproxy.lake.archive import Archive, Fault, Stored
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T")
 GRACE_MS = 300_000
 """An hour may get further objects for so long after its end; until then it is not marked as finished."""
 _SHOWN = 50
-
-
-class Patience:
-    """Waits while the lake is away. What needs a person ends the replay: the next start goes on there."""
-
-    def __init__(self, health: Health, wait: Callable[[float], object] = time.sleep) -> None:
-        self._health = health
-        self._wait = wait
-
-    def __call__(self, ask: Callable[[], T]) -> T:
-        backoff = Backoff()
-        while True:
-            try:
-                result = ask()
-            except TransientError as error:
-                self._health.hold("s3", str(error))
-                self._wait(backoff.next(error.retry_after))
-            else:
-                self._health.release("s3")
-                return result
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import Any
 
 from rich.table import Table
@@ -22,33 +23,28 @@ def mending(outcome: Outcome, *, command: Sequence[str]) -> list[str]:
     Args:
         command: how this program was called, up to the name of the command.
     """
-    stretches: list[tuple[str, Span]] = []
-    for (source, hour), found in sorted(outcome.hours.items()):
-        if not found.missing.count:
-            continue
-        part = outcome.span.cut(hour)
-        if stretches and stretches[-1][0] == source and stretches[-1][1].end_ms == part.begin_ms:
-            stretches[-1] = (source, Span(stretches[-1][1].begin_ms, part.end_ms))
-        else:
-            stretches.append((source, part))
     return [
         # Not resumed: what an earlier replay of just this range has done is what is missing now.
         f"{shlex.join(command)} replay --from {written(span.begin_ms)} --to {written(span.end_ms)} "
         f"--source {source} --no-resume"
-        for source, span in stretches
+        for source, span, _ in _stretches(outcome, lambda hour: bool(hour.missing.count))
     ]
 
 
 def table(outcome: Outcome) -> Table:
-    """The hours that differ, and the sum of all."""
-    made = Table("source", "hour (UTC)", title=f"{outcome.span}, lake against documents and dead letters")
+    """The stretches of hours that differ in the same way, with what they come to, and the sum of all."""
+    made = Table(title=f"{outcome.span}, lake against documents and dead letters")
+    for name in ("source", "hours (UTC)"):
+        made.add_column(name, overflow="fold")  # on a narrow terminal broken, never cut
     for name in ("lake", "documents", "dead letters", "missing", "not in the lake"):
         made.add_column(name, justify="right")
-    differing = outcome.differing
-    for (source, hour), found in list(differing.items())[:_ROWS]:
-        made.add_row(source, f"{written(hour)}", *_cells(found))
-    if len(differing) > _ROWS:
-        made.add_row("…", f"{len(differing) - _ROWS} more hours")
+    stretches = _stretches(
+        outcome, lambda hour: (bool(hour.missing.count), bool(hour.extra.count)) if not hour.agrees else None
+    )
+    for source, span, hours in stretches[:_ROWS]:
+        made.add_row(source, written(span.begin_ms) if len(hours) == 1 else f"{span} ({len(hours)})", *_sums(hours))
+    if len(stretches) > _ROWS:
+        made.add_row("…", f"{len(stretches) - _ROWS} more stretches")
     made.add_section()
     for source in sorted({source for source, _ in outcome.hours}):
         of_source = [each for (name, _), each in outcome.hours.items() if name == source]
@@ -58,9 +54,19 @@ def table(outcome: Outcome) -> Table:
     return made
 
 
-def _cells(found: Difference) -> list[str]:
-    counts = (found.lake, found.documents, found.dead_letters, found.missing.count, found.extra.count)
-    return [f"{count:,}" for count in counts]
+def _stretches(outcome: Outcome, kind: Callable[[Difference], object]) -> list[tuple[str, Span, list[Difference]]]:
+    """A source's hours one after the other that are of one ``kind``; those of none (None, False) are left out."""
+    found: list[tuple[str, Span, list[Difference]]] = []
+    last: object = None
+    for (source, hour), difference in sorted(outcome.hours.items(), key=itemgetter(0)):
+        part, this = outcome.span.cut(hour), kind(difference)
+        if this and this == last and found[-1][0] == source and found[-1][1].end_ms == part.begin_ms:
+            before = found.pop()
+            found.append((source, Span(before[1].begin_ms, part.end_ms), [*before[2], difference]))
+        elif this:
+            found.append((source, part, [difference]))
+        last = this
+    return found
 
 
 def _sums(hours: Sequence[Difference]) -> list[str]:
@@ -77,6 +83,7 @@ def as_json(outcome: Outcome, *, mend: Sequence[str]) -> dict[str, Any]:
         "from": iso(outcome.span.begin_ms),
         "to": iso(outcome.span.end_ms),
         "agrees": outcome.agrees,
+        "compared": "counts" if outcome.quick else "ids",
         "hours": [
             {
                 "source": source,
@@ -105,6 +112,8 @@ def words(outcome: Outcome, *, mend: Sequence[str], left_out_from_ms: int | None
     said = []
     if not outcome.hours:
         said.append("Neither the lake nor the index has anything of this range.")
+    if outcome.quick:
+        said.append("Hours whose counts agree were not looked at id by id (--quick), so this is no proof.")
     if left_out_from_ms is not None:
         said.append(f"Left out, since it may still be on its way: slots from {written(left_out_from_ms)} on.")
     for (topic, partition), count in sorted(outcome.dead.undecodable.items()):

@@ -1,4 +1,7 @@
-"""Removes whole index periods that are old enough, and only where the lake has at least as much.
+"""Removes whole index periods that are old enough, and only where the lake has every single document, id by id.
+
+Counts are no proof: a record that the lake never had and another one that the index never had cancel out. The ids of
+an hour of a source are read from both sides in the order of their slots, and compared exactly; one slot is in memory.
 
 A command of its own with rights of its own: neither poller nor indexer can delete anything.
 """
@@ -7,25 +10,53 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from cryptoproxy.consumer.backfill.compare import Some, compare
 from cryptoproxy.consumer.backfill.display import Display
 from cryptoproxy.consumer.backfill.documents import Documents
-from cryptoproxy.consumer.backfill.span import Span
+from cryptoproxy.consumer.backfill.span import HOUR_MS, Span
 from cryptoproxy.lake.archive import Archive, Fault
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Verdict:
     """What becomes of one index that is old enough."""
 
     index: str
-    lake: int
-    documents: int
-    remove: bool
-    why: str
+    documents: int = 0
+    """As counted after the comparison."""
+    compared: int = 0
+    """Documents that were held against the lake."""
+    lacking: Some = field(default_factory=Some)
+    """Of these, what the lake does not have."""
+    foreign: int = 0
+    """Documents without source or time, or of another time than the index's name says."""
+    damaged: int = 0
+    """Objects of the lake, of the same hours, that cannot be read."""
+
+    @property
+    def in_lake(self) -> int:
+        """Documents whose very ids the lake has."""
+        return self.compared - self.lacking.count
+
+    @property
+    def remove(self) -> bool:
+        return not self.why_not
+
+    @property
+    def why_not(self) -> str:
+        """Why it is kept; empty where every document can be had from the lake again."""
+        if self.lacking.count:
+            damage = f"; damaged objects there: {self.damaged}" if self.damaged else ""
+            return f"the lake lacks {self.lacking.count} of them, for example {self.lacking.ids[0]}{damage}"
+        if self.foreign:
+            return f"{self.foreign} of them are not of its time, or have no source or time at all"
+        if self.documents != self.compared:
+            return f"{self.compared} were there when it was compared: something writes to it; run this again"
+        return ""
 
 
 def due(indices: Mapping[str, Span], *, keep_ms: int, now_ms: int) -> list[tuple[str, Span]]:
@@ -34,20 +65,6 @@ def due(indices: Mapping[str, Span], *, keep_ms: int, now_ms: int) -> list[tuple
         ((name, span) for name, span in indices.items() if span.end_ms <= now_ms - keep_ms and span.end_ms <= now_ms),
         key=lambda each: each[1],
     )
-
-
-def decide(index: str, *, lake: int, documents: int, damaged: int) -> Verdict:
-    """Whether all of an index can be had from the lake again.
-
-    Args:
-        lake: distinct ids of its period in the lake.
-        damaged: objects of its period that cannot be read at all.
-    """
-    if damaged:
-        return Verdict(index, lake, documents, False, f"{damaged} objects of the lake are damaged")
-    if lake < documents:
-        return Verdict(index, lake, documents, False, f"the lake has {documents - lake} fewer")
-    return Verdict(index, lake, documents, True, "the lake has them all")
 
 
 class Retention:
@@ -67,36 +84,38 @@ class Retention:
         old = due(self._documents.indices(), keep_ms=keep_ms, now_ms=now_ms)
         if not old:
             return
-        sources = self._archive.sources()
-        hours = {
-            name: [(hour, source) for source in sources for hour in self._archive.hours(source, span)]
-            for name, span in old
-        }
-        self._display.begin(sum(map(len, hours.values())))
         self._documents.refresh()
+        hours = {name: self._documents.counts(None, None, name) for name, _ in old}
+        self._display.begin(sum(map(len, hours.values())))
         for name, span in old:
-            lake, damaged = self._in_lake(span, sorted(hours[name]))
-            # Counted last: reading the lake takes long, and what a replay wrote meanwhile counts as well.
-            verdict = decide(name, lake=lake, documents=self._documents.count(name), damaged=damaged)
+            verdict = self._compared(name, span, hours[name])
             if verdict.remove and not dry_run:
                 self._documents.delete(name)
                 log.info("removed index %s (%s, %d documents)", name, span, verdict.documents)
             yield verdict
 
-    def _in_lake(self, span: Span, hours: list[tuple[int, str]]) -> tuple[int, int]:
-        """(distinct ids, damaged objects) of a period."""
-        ids = 0
-        damaged: list[Fault] = []
+    def _compared(self, index: str, span: Span, places: Mapping[tuple[str, int], int]) -> Verdict:
+        """Every document of ``index`` against the lake, by source and hour."""
+        verdict = Verdict(index)
+        damaged: set[str] = set()
 
         def report(fault: Fault) -> None:
-            # A line that breaks today's contract just does not count; a whole object may hold anything.
-            if fault.number is None:
-                damaged.append(fault)
+            damaged.add(fault.key)
             self._display.say(f"poison: {str(fault)[:1000]}")
 
-        for hour, source in hours:
-            found = sum(1 for _ in self._archive.records(source, span.cut(hour), report))
-            ids += found
-            self._display.records(found)
+        verdict.foreign = self._documents.count(index) - sum(places.values())
+        for source, hour in sorted(places, key=lambda place: (place[1], place[0])):
+            part = Span(hour, hour + HOUR_MS)
+            ids = ((each.slot_ms, each.id) for each in self._archive.records(source, part, report))
+            found = compare(ids, self._documents.ids(source, part, index), ())
+            verdict.compared += found.documents
+            verdict.lacking.count += found.extra.count
+            verdict.lacking.ids = (verdict.lacking.ids + found.extra.ids)[:1]
+            verdict.foreign += 0 if hour in span else found.documents
+            self._display.records(found.documents)
             self._display.hour_done(source, hour)
-        return ids, len(damaged)
+        # Counted last: reading the lake takes long, and what a replay wrote meanwhile was not compared.
+        self._documents.refresh(index)
+        verdict.documents = self._documents.count(index)
+        verdict.damaged = len(damaged)
+        return verdict

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from kafka import errors as kafka_errors
 
@@ -12,17 +12,15 @@ from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clients.discard import discard
 from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.record import RECORD_HEADERS
-from cryptoproxy.common.retry import Backoff
-from cryptoproxy.common.service import Health
+from cryptoproxy.common.retry import Patience
 from cryptoproxy.common.settings.catalogue import Kafka
 from cryptoproxy.consumer.backfill.targets import Sent
 from cryptoproxy.lake.archive import Fault, Stored
 
 log = logging.getLogger(__name__)
 
-PART = "kafka"
+T = TypeVar("T")
 ACK_SECONDS = 30.0
-LONGEST_WAIT = 10.0
 
 
 def key_of(document_id: str) -> bytes:
@@ -41,13 +39,12 @@ class TopicTarget:
     """
 
     def __init__(
-        self, topic: str, kafka: Kafka, *, connect: Callable[..., Any], health: Health, wait: Callable[[float], object]
+        self, topic: str, kafka: Kafka, *, connect: Callable[..., Any], wait: Callable[[float], object]
     ) -> None:
         self._topic = topic
         self._kafka = kafka
         self._connect = connect
-        self._health = health
-        self._wait = wait
+        self._patience = Patience("Kafka", wait)
         self._producer: Any = None
         self._one_by_one = False
 
@@ -110,21 +107,15 @@ class TopicTarget:
             self._producer = self._connect(one_by_one=self._one_by_one)
         return self._producer
 
-    def _patiently(self, action: Callable[[], Any]) -> Any:
-        backoff = Backoff(cap=LONGEST_WAIT)
-        while True:
-            try:
-                result = action()
-            except kafka_errors.KafkaError as error:
-                self.close()
-                meaning = kafka_client.meaning(error, self._kafka)
-                if isinstance(meaning, OperatorError):
-                    raise meaning from error
-                self._health.hold(PART, str(meaning))
-                self._wait(backoff.next())
-            else:
-                self._health.release(PART)
-                return result
+    def _patiently(self, action: Callable[[], T]) -> T:
+        return self._patience(lambda: self._once(action))
+
+    def _once(self, action: Callable[[], T]) -> T:
+        try:
+            return action()
+        except kafka_errors.KafkaError as error:
+            self.close()
+            raise kafka_client.meaning(error, self._kafka) from error
 
 
 def connect(kafka: Kafka, topic: str, *, one_by_one: bool = False) -> Any:

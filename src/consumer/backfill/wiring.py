@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from cryptoproxy.common.clock import Clock, SystemClock
 from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.metrics import IndexerMetrics
 from cryptoproxy.common.record import Period, iso
+from cryptoproxy.common.retry import Patience
 from cryptoproxy.common.service import Health
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.consumer import dead_letter_reader
@@ -27,11 +28,12 @@ from cryptoproxy.consumer.backfill.letters import gather
 from cryptoproxy.consumer.backfill.marks import Marks, Totals
 from cryptoproxy.consumer.backfill.rate import Rate
 from cryptoproxy.consumer.backfill.reconcile import Outcome, reconcile
-from cryptoproxy.consumer.backfill.replay import Patience, Replay
+from cryptoproxy.consumer.backfill.replay import Replay
 from cryptoproxy.consumer.backfill.retention import Retention
 from cryptoproxy.consumer.backfill.span import Span
 from cryptoproxy.consumer.backfill.targets import IndexTarget, Target
 from cryptoproxy.consumer.wiring import delivery
+from cryptoproxy.lake.archive import Archive
 from cryptoproxy.lake.store import Store
 from cryptoproxy.lake.whole import whole_lake
 
@@ -63,11 +65,10 @@ def replay(
     marks = Marks(progress_dir, _task(settings, span, sources, topic))
     if not resume:
         marks.forget()
-    target = _index_target(settings, health, clock) if topic is None else _topic_target(settings, topic, health, wait)
-    patience = Patience(health, wait)
+    target = _index_target(settings, health, clock) if topic is None else _topic_target(settings, topic, wait)
     with (
         closing(target),
-        whole_lake(Store(settings.s3), now_ms=clock.now_ms, patiently=patience) as archive,
+        whole_lake(Store(settings.s3, patiently=Patience("S3", wait)), now_ms=clock.now_ms) as archive,
         Display("replay", console) as display,
     ):
         return Replay(
@@ -84,53 +85,50 @@ def replay(
 
 
 def reconciled(
-    settings: Settings, span: Span, *, sources: Sequence[str] | None, every_id: bool, console: Console
+    settings: Settings, span: Span, *, sources: Sequence[str] | None, quick: bool, console: Console
 ) -> Outcome:
-    """The lake against documents and dead letters."""
-    dead = gather(dead_letter_reader.read_letters(settings.kafka), span, sources)
-    with (
-        whole_lake(Store(settings.s3), now_ms=SystemClock().now_ms) as archive,
-        _documents(settings) as documents,
-        Display("reconcile", console) as display,
-    ):
-        return reconcile(archive, documents, dead, span=span, sources=sources, every_id=every_id, display=display)
+    """The lake against documents and dead letters. What is away is waited for."""
+    wait = threading.Event().wait
+    dead = Patience("Kafka", wait)(lambda: gather(dead_letter_reader.read_letters(settings.kafka), span, sources))
+    with _both_sides(settings, wait) as (archive, documents), Display("reconcile", console) as display:
+        return reconcile(archive, documents, dead, span=span, sources=sources, quick=quick, display=display)
 
 
 @contextmanager
 def retention(settings: Settings, console: Console) -> Iterator[Retention]:
     with (
-        whole_lake(Store(settings.s3), now_ms=SystemClock().now_ms) as archive,
-        _documents(settings) as documents,
+        _both_sides(settings, threading.Event().wait) as (archive, documents),
         Display("retention", console) as display,
     ):
         yield Retention(archive, documents, display)
 
 
-def _documents(settings: Settings) -> closing[Documents]:
-    return closing(
-        Documents(
-            settings.elasticsearch,
-            lambda: elastic.client(settings.elasticsearch, connections=1, timeout=SEARCH_SECONDS),
-        )
+@contextmanager
+def _both_sides(settings: Settings, wait: Callable[[float], object]) -> Iterator[tuple[Archive, Documents]]:
+    documents = Documents(
+        settings.elasticsearch,
+        lambda: elastic.client(settings.elasticsearch, connections=1, timeout=SEARCH_SECONDS),
+        patiently=Patience("Elasticsearch", wait),
     )
+    store = Store(settings.s3, patiently=Patience("S3", wait))
+    with closing(documents), whole_lake(store, now_ms=SystemClock().now_ms) as archive:
+        yield archive, documents
 
 
 def _index_target(settings: Settings, health: Health, clock: Clock) -> Target:
     return IndexTarget(
-        delivery(settings, health, IndexerMetrics(CollectorRegistry()), clock.monotonic),
+        delivery(settings, health, IndexerMetrics(CollectorRegistry()), clock, replayed=True),
         alias=settings.elasticsearch.alias,
         period=Period(settings.elasticsearch.period),
         now_ms=clock.now_ms,
     )
 
 
-def _topic_target(settings: Settings, topic: str, health: Health, wait: Any) -> Target:
+def _topic_target(settings: Settings, topic: str, wait: Any) -> Target:
     kafka = settings.kafka
     if topic in (kafka.dead_letter_topic, kafka.lease_topic, kafka.state_topic):
         raise OperatorError(f"topic {topic} is not for records", remedy="Name another --topic")
-    return topic_target.TopicTarget(
-        topic, kafka, connect=partial(topic_target.connect, kafka, topic), health=health, wait=wait
-    )
+    return topic_target.TopicTarget(topic, kafka, connect=partial(topic_target.connect, kafka, topic), wait=wait)
 
 
 def _task(settings: Settings, span: Span, sources: Sequence[str] | None, topic: str | None) -> dict[str, Any]:

@@ -16,17 +16,12 @@ rules for groups:
 |---|---|
 | ``timing`` | the durations, and why a dead holder is followed within 15 s |
 | ``claims`` | what a member says when it joins; who is chosen |
-| ``assignor`` | the same as a partition assignor of kafka-python |
 | ``note`` | the holder's note, and how long it has been silent |
-| ``pauses`` | whether this process stood still |
-| ``tenure`` | waiting, chosen, preparing, active: how one leads to the other |
-| ``membership`` | one Kafka client in the group |
-| ``connection`` | having such a client, and a new one when it is of no use |
-| ``background`` | what may take long, beside the lease's thread |
-| ``hooks`` | what others do when the lease comes or goes |
+| ``tenure`` | waiting, chosen, preparing, active: how one leads to the other; whether this process stood still |
+| ``membership`` | a Kafka client in the group, and a new one when it is of no use |
 | ``holding`` | the holder's side: confirming |
-| ``waiting`` | the others' side: watching, taking over |
-| ``words`` | what `/readyz` says |
+| ``waiting`` | the others' side: watching, taking over, what `/readyz` says meanwhile |
+| ``hooks`` | what others do when the lease comes or goes |
 | ``lease`` | the loop that decides |
 """
 

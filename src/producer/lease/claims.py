@@ -1,10 +1,17 @@
-"""What a member says of itself when it joins the group, and who is chosen: pure, the same at whichever leader."""
+"""What a member says of itself when it joins the group, and who is chosen: the same at whichever leader."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
+from typing import Any
+
+from kafka.coordinator.assignors.abstract import AbstractPartitionAssignor
+from kafka.protocol.consumer.metadata import ConsumerProtocolAssignment, ConsumerProtocolSubscription
+
+VERSION = 0
+PARTITION = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,3 +70,44 @@ def choose(members: Iterable[tuple[str, Claim | None]]) -> str | None:
 def _precedence(member: tuple[str, Claim]) -> tuple[bool, int, int, str]:
     member_id, claim = member
     return claim.term is None, -(claim.term or 0), claim.waiting_since, member_id
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What the leader decided for this member in one generation of the group."""
+
+    generation: int
+    chosen: bool
+
+
+class LeaseAssignor(AbstractPartitionAssignor):  # type: ignore[misc]
+    """:func:`choose` for kafka-python, which calls it on its own thread.
+
+    Eager, though nothing is given up at a rebalance: what counts is :attr:`choice`, not kafka-python's assignment,
+    so the holder goes on until a new generation says otherwise."""
+
+    name = "cryptoproxy-lease"
+
+    def __init__(self, topic: str, claim: Callable[[], Claim]) -> None:
+        self._topic = topic
+        self._claim = claim
+        self.choice: Choice | None = None
+
+    def metadata(self, topics: Iterable[str]) -> Any:
+        """Asked for at each join."""
+        return ConsumerProtocolSubscription(VERSION, sorted(topics), self._claim().encode())
+
+    def assign(self, cluster: Any, members: Iterable[Any]) -> dict[str, Any]:
+        """At the leader only. The topic's own metadata are not asked: the choice must not depend on their age."""
+        claims = {member.member_id: decode(member.metadata.user_data) for member in members}
+        chosen = choose(claims.items())
+        return {
+            member_id: ConsumerProtocolAssignment(
+                VERSION, [(self._topic, [PARTITION])] if member_id == chosen else [], b""
+            )
+            for member_id in claims
+        }
+
+    def on_assignment(self, assignment: Any, generation: int) -> None:
+        """At each member, when a join is complete."""
+        self.choice = Choice(generation, bool(assignment.partitions()))

@@ -9,8 +9,7 @@ from dataclasses import replace
 from cryptoproxy.common.errors import CryptoProxyError
 from cryptoproxy.producer.lease.membership import Membership
 from cryptoproxy.producer.lease.note import Note
-from cryptoproxy.producer.lease.pauses import Pauses
-from cryptoproxy.producer.lease.tenure import Tenure
+from cryptoproxy.producer.lease.tenure import Pauses, Tenure
 from cryptoproxy.producer.lease.timing import Timing
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 
 from cryptoproxy.common.errors import CryptoProxyError, OperatorError, TransientError
 from cryptoproxy.common.retry import Backoff
-from cryptoproxy.producer.lease import background
+from cryptoproxy.producer.lease.membership import in_background
 
 log = logging.getLogger(__name__)
 
@@ -73,5 +73,5 @@ class Hooks:
             for hook in hooks:
                 hook()
 
-        self._last = background.start(name, run, after=self._last)
+        self._last = in_background(name, run, after=self._last)
         return self._last

@@ -13,16 +13,13 @@ from cryptoproxy.common.errors import CryptoProxyError, OperatorError, Transient
 from cryptoproxy.common.metrics import PollerMetrics
 from cryptoproxy.common.service import Health, Loop
 from cryptoproxy.common.settings.catalogue import Kafka
-from cryptoproxy.producer.lease import words
-from cryptoproxy.producer.lease.connection import Connection
 from cryptoproxy.producer.lease.holding import Holding
 from cryptoproxy.producer.lease.hooks import Hook, Hooks
-from cryptoproxy.producer.lease.membership import Membership
+from cryptoproxy.producer.lease.membership import Connection, Membership
 from cryptoproxy.producer.lease.note import Note
-from cryptoproxy.producer.lease.pauses import Pauses, elapsed
-from cryptoproxy.producer.lease.tenure import Event, Stage, Standing, Tenure
+from cryptoproxy.producer.lease.tenure import Event, Pauses, Stage, Standing, Tenure, elapsed
 from cryptoproxy.producer.lease.timing import Timing
-from cryptoproxy.producer.lease.waiting import Waiting
+from cryptoproxy.producer.lease.waiting import BEGINNING, Waiting
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +67,7 @@ class Lease:
             stuck_after=timing.stuck,
             now=seconds(),
         )
-        health.hold(PART, words.BEGINNING, expected=True)
+        health.hold(PART, BEGINNING, expected=True)
 
     def on_acquired(self, hook: Hook) -> None:
         """Runs each time before :meth:`may_poll` turns True for a new holder. May take long; raises a TransientError
@@ -190,9 +187,14 @@ class Lease:
             self._health.release(PART)
         elif self._tenure.stage is Stage.PREPARING:
             trouble = self._hooks.trouble
-            self._health.hold(PART, words.preparing(trouble), expected=trouble is None)
+            why = "has the lease, prepares to poll" + (f": {trouble}" if trouble else "")
+            self._health.hold(PART, why, expected=trouble is None)
         elif self._tenure.holds:
-            self._health.hold(PART, words.paused(self._pauses.longest))
+            self._health.hold(
+                PART,
+                f"stood still for {self._pauses.longest:.0f} s: polls again when Kafka has confirmed that the lease is "
+                "still here",
+            )
         else:
             # With Kafka in sight a standby is as it should be.
             self._health.hold(PART, self._waiting.reason(), expected=self._waiting.watch.sees)
@@ -203,7 +205,7 @@ class Lease:
         self._tenure.resign(now_ms=self._clock.now_ms())
         self._metrics.active.set(0)
         self._metrics.unconfirmed.set(0)
-        self._health.hold(PART, words.STOPPING, expected=True)
+        self._health.hold(PART, "this poller stops; the next one may begin", expected=True)
         if active:
             wait([self._hooks.lose()], FAREWELL_SECONDS)
         membership = self._connection.membership

@@ -5,15 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from cryptoproxy.common.errors import CryptoProxyError
-from cryptoproxy.producer.lease import words
+from cryptoproxy.common.errors import CryptoProxyError, OperatorError
+from cryptoproxy.common.record.times import iso
 from cryptoproxy.producer.lease.membership import Membership
-from cryptoproxy.producer.lease.note import Watch
+from cryptoproxy.producer.lease.note import Note, Watch
 from cryptoproxy.producer.lease.tenure import Stage, Tenure
 from cryptoproxy.producer.lease.timing import Timing
 
 log = logging.getLogger(__name__)
 
+BEGINNING = "standing by: looks for Kafka and the other pollers"
 SAY_OFTEN, SAY_SELDOM = 5.0, 60.0
 """Seconds between two log lines about a Kafka that does not answer."""
 
@@ -73,4 +74,32 @@ class Waiting:
 
     def reason(self) -> str:
         """For `/readyz`."""
-        return words.waiting(self._tenure.stage, self.watch, self._trouble)
+        return _why(self._tenure.stage, self.watch, self._trouble)
+
+
+def _holder(note: Note) -> str:
+    return f"{note.name} polls since {iso(note.since)}"
+
+
+def _why(stage: Stage, watch: Watch, trouble: CryptoProxyError | None) -> str:
+    """Of a process that has not got the lease."""
+    if isinstance(trouble, OperatorError):
+        return str(trouble)
+    note = watch.note
+    if not watch.sees:
+        return _without_kafka(note, trouble)
+    if note is None or note.released:
+        return "standing by: the pollers agree who is to poll"
+    if stage is Stage.CHOSEN:
+        silent = f"silent for {watch.silent_for():.0f} s"
+        return f"takes over from {note.name} unless it comes back, since Kafka was away ({silent})"
+    return f"standing by: another poller is active ({_holder(note)})"
+
+
+def _without_kafka(note: Note | None, trouble: CryptoProxyError | None) -> str:
+    if note is not None:
+        why = f" ({trouble})" if trouble else ""
+        return f"standing by: Kafka does not answer{why}; when it last did, {_holder(note)}"
+    if trouble is not None:
+        return f"waiting for Kafka ({trouble}): without it nobody can know whether another poller is active"
+    return BEGINNING

@@ -3,7 +3,7 @@
     outbox/
       writing/   a poll while it is written; complete ones are taken over at the next start
       kafka/     polls that Kafka has not acknowledged
-      s3/        polls that are not in the lake (the same file, linked twice)
+      s3/        polls that are not in the lake (the same file, linked twice where both drains have room)
       damaged/   what could not be read back, by its name
       slots/     the last slot kept, per source
       lock       one process per folder

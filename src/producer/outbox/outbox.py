@@ -1,4 +1,10 @@
-"""Keep, drain, bounds, recovery."""
+"""Keep, drain, bounds, recovery.
+
+The folder has one bound, and each drain one of its own below it. While only S3 is away, its polls fill its own room and
+no more; from then on polls are kept for Kafka alone, and the other way round. Not polling would leave the same hole in
+the lake, and one on the topic besides. Polling stops when neither has room, or the folder is full: what is left of it
+then lets polls through to the drain that comes back first.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +13,7 @@ import fcntl
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
@@ -22,7 +28,10 @@ log = logging.getLogger(__name__)
 KAFKA = "kafka"
 S3 = "s3"
 DRAINS = (KAFKA, S3)
+UNDIVIDED_BELOW = 1 << 20
+"""A folder for a few polls has no room to be divided."""
 
+_LACKS = {KAFKA: "the topic lacks them (cryptoproxy replay brings them into the index)", S3: "the lake lacks them"}
 _DAMAGE = (errno.ENOENT, errno.EIO, errno.EBADMSG, errno.EUCLEAN)
 """A file that cannot be read for one of these is lost. For another (no descriptors left, no rights) it may be good."""
 
@@ -31,12 +40,38 @@ class OutboxFullError(CryptoProxyError):
     """No room: nothing may be polled until a drain has made some. What was accepted stays."""
 
 
-class Outbox:
-    """Thread-safe: sources keep, each drain takes its own. One process per folder."""
+def rooms(max_bytes: int, *, kafka: int | None = None, s3: int | None = None) -> dict[str, int]:
+    """The bound of each drain: as set, or else an eighth of the folder is left to the other one."""
+    most = max_bytes if max_bytes < UNDIVIDED_BELOW else max_bytes - max_bytes // 8
+    return {KAFKA: most if kafka is None else kafka, S3: most if s3 is None else s3}
 
-    def __init__(self, folder: Path, *, max_bytes: int) -> None:
+
+def _nobody(source: str, drain: str) -> None: ...
+
+
+class Outbox:
+    """Thread-safe: sources keep, each drain takes its own. One process per folder.
+
+    Args:
+        max_bytes: of the folder.
+        rooms: bytes that may wait for each drain; without, the whole folder.
+        passed_over: told of each poll's source that is kept without a drain, whose room is full.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        max_bytes: int,
+        rooms: Mapping[str, int] | None = None,
+        passed_over: Callable[[str, str], None] = _nobody,
+    ) -> None:
         self.folder = folder
         self.max_bytes = max_bytes
+        self.rooms = {drain: min(max_bytes, (rooms or {}).get(drain, max_bytes)) for drain in DRAINS}
+        self._passed_over = passed_over
+        self._without: list[str] = []
+        """The drain that the last poll was kept without."""
         self._writing = folder / "writing"
         self._damaged = folder / "damaged"
         self._slots = folder / "slots"
@@ -63,7 +98,7 @@ class Outbox:
     def keep(
         self, slot_ms: int, source: str, content: bytes, *, before_drains: Callable[[Entry], None] | None = None
     ) -> Entry:
-        """A poll on disk, for both drains. Returns only when it would survive a power failure.
+        """A poll on disk, for each drain that has room. Returns only when it would survive a power failure.
 
         Args:
             content: the records' bytes, each with its newline.
@@ -75,6 +110,7 @@ class Outbox:
         """
         entry = Entry.of(slot_ms, source, content)
         self.require_room(len(content))
+        drains = self._with_room(len(content))
         path = self._writing / entry.name
         files.write(path, content)
         # From here a crash loses nothing: the next start finds the whole file and goes on below.
@@ -82,10 +118,13 @@ class Outbox:
             self._mark(source).advance(slot_ms)
             if before_drains is not None:
                 before_drains(entry)
-            self._publish(path, entry, len(content))
+            self._publish(path, entry, len(content), drains)
         except OSError:
             self._undo(path, entry)
             raise
+        self._without = [drain for drain in DRAINS if drain not in drains]
+        for drain in self._without:
+            self._passed_over(source, drain)
         return entry
 
     def require_room(self, size: int = 0) -> None:
@@ -94,11 +133,33 @@ class Outbox:
         Raises:
             OutboxFullError: with what to do.
         """
-        if (used := self.bytes_used()) + files.on_disk(size) > self.max_bytes:
+        used = self.bytes_used()
+        if used + files.on_disk(size) > self.max_bytes or not self._with_room(size):
             raise OutboxFullError(
-                f"the outbox {self.folder} is full ({used} of {self.max_bytes} bytes), polling stops; nothing kept is "
-                "lost. It goes on when Kafka and S3 take what waits; or raise OUTBOX_MAX_SIZE"
+                f"the outbox {self.folder} is full ({used} of {self.stops_at} bytes), polling stops; nothing kept is "
+                "lost. It goes on when Kafka or S3 takes what waits; or raise OUTBOX_MAX_SIZE"
             )
+
+    @property
+    def stops_at(self) -> int:
+        """So many bytes stop polling while neither drain takes anything."""
+        return max(self.rooms.values())
+
+    def _with_room(self, size: int = 0) -> tuple[str, ...]:
+        """The drains that a poll of ``size`` bytes is kept for."""
+        with self._changed:
+            return tuple(each for each in DRAINS if self._waiting[each].bytes + files.on_disk(size) <= self.rooms[each])
+
+    def passes_over(self) -> dict[str, str]:
+        """The drain that the last poll was kept without, and why, in words."""
+        return {
+            drain: (
+                f"its room in the outbox {self.folder} is full ({self.bytes_waiting(drain)} of {self.rooms[drain]} "
+                f"bytes): polls are kept without it, so {_LACKS[drain]}; what waits already is kept. It goes on when "
+                f"{drain} takes some; or raise OUTBOX_{drain.upper()}_MAX_SIZE"
+            )
+            for drain in self._without
+        }
 
     def last_slot(self, source: str) -> int | None:
         """The last slot of ``source`` that was kept here, whether or not it has left since."""
@@ -108,11 +169,11 @@ class Outbox:
         """Another machine has kept up to ``slot_ms``: it shall not be polled again here."""
         self._mark(source).advance(slot_ms)
 
-    def _publish(self, path: Path, entry: Entry, size: int) -> None:
-        files.link(path, *self._drains.values())
+    def _publish(self, path: Path, entry: Entry, size: int, drains: tuple[str, ...] = DRAINS) -> None:
+        files.link(path, *(self._drains[drain] for drain in drains))
         path.unlink()
         with self._changed:
-            for drain in self._drains:
+            for drain in drains:
                 self._count(drain, entry, size)
             self._changed.notify_all()
 

@@ -2,9 +2,7 @@
 
 | module | tells |
 |---|---|
-| ``text`` | JSON and CSV, row by row as they come |
-| ``table`` | a table for the terminal |
-| ``numbers`` | a value as a person reads it |
-| ``plot`` ``charts`` | a picture for a report: its frame, and what is drawn for each question |
+| ``text`` | JSON and CSV, row by row as they come; a table for the terminal; a value as a person reads it |
+| ``plot`` ``charts`` ``marks`` | a picture for a report: its frame, what is drawn for each question, axes and names |
 | ``console`` | the search bodies as Kibana's console takes them |
 """

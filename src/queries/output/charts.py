@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
+from typing import TypeVar
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
-from cryptoproxy.queries.answer import Answer
+from cryptoproxy.queries.answer import Answer, NothingFound
 from cryptoproxy.queries.average import Average, AverageRow
-from cryptoproxy.queries.errors import NothingFound, TooMany
 from cryptoproxy.queries.freshness import FreshnessRow
 from cryptoproxy.queries.latest import LatestRow
 from cryptoproxy.queries.moves import Moves, MovesRow
@@ -23,8 +21,10 @@ from cryptoproxy.queries.output.marks import (
     LINES,
     ORANGE,
     PERCENT,
-    SHARE,
+    SHARE_OF_ALL,
+    drawable,
     label,
+    moment,
     name,
     names,
     outside_legend,
@@ -33,15 +33,15 @@ from cryptoproxy.queries.output.marks import (
     value_axis,
     where_of,
 )
-from cryptoproxy.queries.output.numbers import number
+from cryptoproxy.queries.output.text import number
 from cryptoproxy.queries.percentiles import Percentiles, PercentilesRow
-from cryptoproxy.queries.periods import age
+from cryptoproxy.queries.periods import age, decimal
 from cryptoproxy.queries.volatility import Volatility, VolatilityRow
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """``lines`` is how many bars or lines; ``height`` in inches, None by the lines."""
+    """``lines`` is how many bars or lines, ``most`` how many can be read; ``height`` in inches, None by the lines."""
 
     title: str
     where: str
@@ -49,11 +49,28 @@ class Chart:
     draw: Callable[[Axes], None]
     foot: str = ""
     height: float | None = None
+    most: int = 40
+
+
+R = TypeVar("R")
+
+
+def _shown(rows: Sequence[R], fits: Callable[[R], bool]) -> list[R]:
+    """The rows whose values an axis can hold.
+
+    Raises:
+        NothingFound: none.
+    """
+    found = [row for row in rows if fits(row)]
+    if not found:
+        raise NothingFound("no value is small enough to be drawn")
+    return found
 
 
 def percentiles(answer: Answer[PercentilesRow], rows: Sequence[PercentilesRow]) -> Chart:
     """One bar per asset: from the outer percentiles to the inner ones darker, the median a mark."""
     request: Percentiles = answer.asked
+    rows = _shown(rows, lambda row: drawable(row.lowest, row.highest, *row.values.values()))
     ordered = sorted(rows, key=_spread)
     percents = sorted(request.percents)
     pairs = [(percents[i], percents[-1 - i]) for i in range(len(percents) // 2)]
@@ -62,21 +79,21 @@ def percentiles(answer: Answer[PercentilesRow], rows: Sequence[PercentilesRow]) 
         for depth, (low, high) in enumerate(pairs):
             axes.hlines(
                 range(len(ordered)),
-                [row.values[low] for row in ordered],
-                [row.values[high] for row in ordered],
+                [row.values[low] or 0.0 for row in ordered],
+                [row.values[high] or 0.0 for row in ordered],
                 color=shade(BLUE, (depth + 1) / len(pairs)),
                 linewidth=2 + 8 * (depth + 1) / len(pairs),
-                label=f"{low:g} % to {high:g} %",
+                label=f"{decimal(low)} % to {decimal(high)} %",
             )
         if len(percents) % 2:
             middle = percents[len(percents) // 2]
-            marks = [row.values[middle] for row in ordered]
-            word = "median" if middle == 50 else f"{middle:g} %"
+            marks = [row.values[middle] or 0.0 for row in ordered]
+            word = "median" if middle == 50 else f"{decimal(middle)} %"
             axes.plot(marks, range(len(ordered)), "|", color=DARK, markersize=11, mew=2, label=word)
         names(axes, [row.asset for row in ordered])
         if min(row.lowest for row in rows) < 0 < max(row.highest for row in rows):
             axes.axvline(0, color=DARK, linewidth=0.8)
-        value_axis(axes.xaxis, request.field, [value for row in rows for value in row.values.values()])
+        value_axis(axes.xaxis, request.field, [value or 0.0 for row in rows for value in row.values.values()])
         axes.set_xlabel(label(request.field, [row.asset for row in rows]))
         outside_legend(axes, "percentiles")
 
@@ -93,43 +110,44 @@ def percentiles(answer: Answer[PercentilesRow], rows: Sequence[PercentilesRow]) 
 def average(answer: Answer[AverageRow], rows: Sequence[AverageRow]) -> Chart:
     """Lines over time; without steps, one bar per asset from lowest to highest with the mean on it."""
     request: Average = answer.asked
+    rows = _shown(rows, lambda row: drawable(row.average, row.lowest, row.highest))
     assets = list(dict.fromkeys(row.asset for row in rows))
     where, field = where_of(answer, assets), request.field
     if request.every is None:
-        ordered = sorted(rows, key=lambda row: row.average)
+        ordered = sorted(rows, key=lambda row: row.average or 0.0)
 
         def draw_ranges(axes: Axes) -> None:
             places = range(len(ordered))
             lows, highs = [row.lowest for row in ordered], [row.highest for row in ordered]
             axes.hlines(places, lows, highs, color=BLUE, alpha=0.35, linewidth=6, label="lowest to highest")
-            axes.plot([row.average for row in ordered], places, "o", color=DARK, markersize=5, label="average")
+            means = [row.average or 0.0 for row in ordered]
+            axes.plot(means, places, "o", color=DARK, markersize=5, label="average")
             names(axes, [row.asset for row in ordered])
             value_axis(axes.xaxis, field, lows + highs)
             axes.set_xlabel(label(field, assets))
             outside_legend(axes)
 
-        return Chart(f"Average {field}", where, len(rows), draw_ranges, f"{sum(r.count for r in rows):,} samples.")
-    if len(assets) > len(LINES):
-        raise TooMany(f"{len(assets)} lines are too many for one picture; name --symbols or --top (up to {len(LINES)})")
+        foot = f"Mean over {_over(rows)}, of {sum(row.count for row in rows):,} samples."
+        return Chart(f"Average {field}", where, len(rows), draw_ranges, foot)
 
     def draw_lines(axes: Axes) -> None:
         for asset, colour in zip(assets, LINES, strict=False):
             own = [row for row in rows if row.asset == asset]
-            times: Any = [
-                datetime.fromtimestamp(row.begin_ms / 1000, UTC) for row in own
-            ]  # matplotlib's types lack them
-            axes.plot(times, [row.average for row in own], color=colour, linewidth=1.6, label=name(asset, assets),
+            times = [moment(row.begin_ms) for row in own]
+            means = [row.average or 0.0 for row in own]
+            axes.plot(times, means, color=colour, linewidth=1.6, label=name(asset, assets),
                       marker="o" if len(own) <= 60 else None, markersize=3)  # fmt: skip
             axes.fill_between(
                 times, [row.lowest for row in own], [row.highest for row in own], color=colour, alpha=0.15, linewidth=0
             )
         value_axis(axes.yaxis, field, [value for row in rows for value in (row.lowest, row.highest)])
-        time_axis(axes)
+        time_axis(axes, min(row.begin_ms for row in rows), max(row.begin_ms for row in rows))
         axes.set_ylabel(label(field, assets))
         outside_legend(axes)
 
-    foot = f"Mean of each {request.every.words}; the shade is from its lowest to its highest sample."
-    return Chart(f"Average {field} by {request.every.words}", where, len(assets), draw_lines, foot, height=4.6)
+    foot = f"Mean over {_over(rows)} of each {request.every.words}; the shade is from its lowest to its highest sample."
+    title = f"Average {field} by {request.every.words}"
+    return Chart(title, where, len(assets), draw_lines, foot, height=4.6, most=len(LINES))
 
 
 def moves(answer: Answer[MovesRow], rows: Sequence[MovesRow]) -> Chart:
@@ -143,9 +161,9 @@ def moves(answer: Answer[MovesRow], rows: Sequence[MovesRow]) -> Chart:
         for depth, each in enumerate(thresholds, start=1):
             strength = depth / len(thresholds)
             axes.barh(places, [row.up(each) for row in ordered], color=shade(BLUE, strength), height=0.7,
-                      label=f"rose {each:g} % or more")  # fmt: skip
+                      label=f"rose {decimal(each)} % or more")  # fmt: skip
             axes.barh(places, [-row.down(each) for row in ordered], color=shade(ORANGE, strength), height=0.7,
-                      label=f"fell {each:g} % or more")  # fmt: skip
+                      label=f"fell {decimal(each)} % or more")  # fmt: skip
         names(axes, [row.asset for row in ordered])
         axes.axvline(0, color=DARK, linewidth=0.8)
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{abs(value) * 100:.4g} %"))
@@ -164,18 +182,20 @@ def moves(answer: Answer[MovesRow], rows: Sequence[MovesRow]) -> Chart:
 def volatility(answer: Answer[VolatilityRow], rows: Sequence[VolatilityRow]) -> Chart:
     """The most volatile on top: lowest to highest return as a line, one standard deviation about zero as a bar."""
     request: Volatility = answer.asked
+    rows = _shown(rows, lambda row: drawable(row.deviation, row.lowest, row.highest, row.largest))
     ordered = list(reversed(rows))
+    deviations = [row.deviation or 0.0 for row in ordered]
 
     def draw(axes: Axes) -> None:
         places = range(len(ordered))
-        axes.hlines(places, [r.lowest for r in ordered], [r.highest for r in ordered], color=GREY, linewidth=1.4,
-                    zorder=1, label="lowest to highest return")  # fmt: skip
-        axes.barh(places, [2 * r.deviation for r in ordered], left=[-r.deviation for r in ordered], color=BLUE,
+        axes.hlines(places, [r.lowest or 0.0 for r in ordered], [r.highest or 0.0 for r in ordered], color=GREY,
+                    linewidth=1.4, zorder=1, label="lowest to highest return")  # fmt: skip
+        axes.barh(places, [2 * each for each in deviations], left=[-each for each in deviations], color=BLUE,
                   height=0.6, zorder=2, label="± one standard deviation")  # fmt: skip
-        axes.plot([r.largest for r in ordered], places, "o", color=ORANGE, markersize=4, label="largest move")
-        for place, row in zip(places, ordered, strict=True):
-            end = max(row.highest, row.deviation)
-            axes.annotate(f"σ {row.deviation:.2f} %", (end, place), xytext=(6, 0), textcoords="offset points",
+        axes.plot([r.largest or 0.0 for r in ordered], places, "o", color=ORANGE, markersize=4, label="largest move")
+        for place, row, deviation in zip(places, ordered, deviations, strict=True):
+            end = max(row.highest or 0.0, deviation)
+            axes.annotate(f"σ {number(deviation)} %", (end, place), xytext=(6, 0), textcoords="offset points",
                           va="center", fontsize=7, color="#444444")  # fmt: skip
         axes.axvline(0, color=DARK, linewidth=0.8)
         axes.margins(x=0.12)
@@ -195,9 +215,9 @@ def volatility(answer: Answer[VolatilityRow], rows: Sequence[VolatilityRow]) -> 
 
 def latest(answer: Answer[LatestRow], rows: Sequence[LatestRow]) -> Chart:
     """The 24 h change at the newest record, with the price beside it."""
-    ordered = sorted((row for row in rows if row.change_24h is not None), key=lambda row: row.change_24h or 0.0)
-    if not ordered:
+    if all(row.change_24h is None for row in rows):
         raise NothingFound(f"{answer.where} sends no change over 24 h, which is what this picture shows")
+    ordered = sorted(_shown(rows, lambda row: drawable(row.change_24h)), key=lambda row: row.change_24h or 0.0)
 
     def draw(axes: Axes) -> None:
         values = [row.change_24h or 0.0 for row in ordered]
@@ -236,7 +256,7 @@ def freshness(answer: Answer[FreshnessRow], rows: Sequence[FreshnessRow]) -> Cha
         axes.set_yticks(range(len(ordered)), [row.source for row in ordered])
         axes.set_ylim(-0.6, len(ordered) - 0.4)
         axes.grid(visible=False, axis="y")
-        axes.xaxis.set_major_formatter(SHARE)
+        axes.xaxis.set_major_formatter(SHARE_OF_ALL)
         axes.set_xlabel("share of expected slots without any record")
 
     return Chart("Freshness and gaps of each source", answer.where, len(rows), draw)
@@ -247,5 +267,10 @@ def _state(row: FreshnessRow) -> str:
     return f"{missing}; newest {age(row.age_ms)} old; {row.duplicates:,} duplicates"
 
 
+def _over(rows: Sequence[AverageRow]) -> str:
+    return "time" if all(row.over_time for row in rows) else "samples"
+
+
 def _spread(row: PercentilesRow) -> float:
-    return max(row.values.values()) - min(row.values.values())
+    values = [each or 0.0 for each in row.values.values()]
+    return max(values) - min(values)

@@ -10,14 +10,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from cryptoproxy.queries import assets, average, freshness, latest, moves, percentiles, volatility
+from cryptoproxy.queries import average, freshness, latest, moves, percentiles, volatility
 from cryptoproxy.queries.average import Average
-from cryptoproxy.queries.freshness import Freshness, Grid
+from cryptoproxy.queries.freshness import Freshness
 from cryptoproxy.queries.latest import Latest
 from cryptoproxy.queries.moves import Moves
 from cryptoproxy.queries.percentiles import Percentiles
-from cryptoproxy.queries.portions import portions
 from cryptoproxy.queries.scope import DEFAULT_SOURCE, Asset, Json, Scope
+from cryptoproxy.queries.search import assets_body, portions
+from cryptoproxy.queries.slots import Grid
 from cryptoproxy.queries.volatility import Volatility
 
 _NOBODY = Asset("", "", "", "")
@@ -43,7 +44,7 @@ def searches(request: Any) -> Iterator[tuple[str, Json]]:
         raise TypeError(f"{type(request).__name__} is no question")
     scope: Scope = request.scope
     if scope.chosen:
-        yield "the most traded assets", assets.body(replace(scope, chosen=()))
+        yield "the most traded assets", assets_body(replace(scope, chosen=()))
     match request:
         case Percentiles():
             yield percentiles.title(request), percentiles.body(request)
@@ -55,13 +56,13 @@ def searches(request: Any) -> Iterator[tuple[str, Json]]:
             yield average.title(request), average.body(request)
         case Average(every=every) if every is not None:
             if not scope.chosen:
-                yield "which assets there are", assets.body(scope)
+                yield "which assets there are", assets_body(scope)
             portion = next(portions(scope.chosen or [_NOBODY], scope.period, every))
             chosen = portion.assets if scope.chosen else ()
             yield average.title(request), average.steps_body(request, every, chosen, portion.periods[0])
         case Volatility():
             if not scope.chosen:
-                yield "which assets there are", assets.body(scope)
+                yield "which assets there are", assets_body(scope)
             portion = next(portions(scope.chosen or [_NOBODY], request.whole_windows, request.window))
             chosen = portion.assets if scope.chosen else ()
             yield f"{volatility.title(request)}: last prices", volatility.body(request, chosen, portion.periods[0])
@@ -77,7 +78,7 @@ def _freshness(request: Freshness) -> Iterator[tuple[str, Json]]:
         "its newest slots, for its interval",
         freshness.grid_body(source, newest_ms=end, look_back_ms=freshness.LOOK_BACK_MS[0]),
     )
-    grid = Grid(request.interval.ms if request.interval else 60_000, told=True, records=50)
+    grid = Grid(request.interval.ms if request.interval else 60_000, "told", assets=50, records=50)
     yield (
         "slots that are there, and what is there twice",
         freshness.slots_body(source, freshness.stretches(request.period, grid)[0]),

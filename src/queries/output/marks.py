@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from cryptoproxy.queries.answer import Answer
 from cryptoproxy.queries.fields import FIELDS, Unit
+from cryptoproxy.queries.output.text import printable
+from cryptoproxy.queries.periods import written
 from cryptoproxy.queries.scope import Asset
 
 BLUE, ORANGE, GREY, DARK = "#2f6db3", "#d9662b", "#9aa5b1", "#1f2d3d"
@@ -22,8 +25,16 @@ _TIMES = ["%Y", "%b %Y", "%d %b", "%H:%M", "%H:%M", "%H:%M:%S"]
 _TIMES_AT_ZERO = ["", "%Y", "%d %b", "%d %b", "%H:%M", "%H:%M"]
 PERCENT = FuncFormatter(lambda value, _: f"{value:.4g} %")
 SHARE = FuncFormatter(lambda value, _: f"{value * 100:.4g} %")
+SHARE_OF_ALL = FuncFormatter(lambda value, _: f"{value * 100:.4g} %" if value <= 1 else "")
+"""Of an axis that needs room for words beyond 100 %."""
 _WIDE = 50
 """Ratio of largest to smallest beyond which an axis is logarithmic."""
+DRAWABLE = 1e300
+"""What is larger leaves no room for an axis around it."""
+
+
+def drawable(*values: float | None) -> bool:
+    return all(value is not None and abs(value) <= DRAWABLE for value in values)
 
 
 def shade(colour: str, strength: float) -> tuple[float, float, float]:
@@ -36,13 +47,16 @@ def name(asset: Asset, among: Sequence[Asset]) -> str:
     """The symbol, with what tells it from others of that symbol."""
     same = [each for each in among if each.symbol == asset.symbol and each.identity != asset.identity]
     parts = [asset.symbol]
-    if any(each.asset_id != asset.asset_id for each in same):
+    # Blanks and controls show nothing, and of other scripts the font may have no letters.
+    plain = asset.symbol.isascii() and asset.symbol.isprintable() and not asset.symbol.isspace()
+    if not plain or any(each.asset_id != asset.asset_id for each in same):
         parts.append(asset.asset_id)
     if any(each.quote != asset.quote for each in same):
         parts.append(asset.quote)
     if any(each.source != asset.source for each in same):
         parts.append(asset.source)
-    return " ".join(parts)
+    text = printable(" ".join(parts))
+    return f" {text}" if text.startswith("_") else text  # matplotlib leaves such out of a legend
 
 
 def names(axes: Axes, assets: Sequence[Asset]) -> None:
@@ -55,7 +69,9 @@ def where_of(answer: Answer[Any], assets: Sequence[Asset]) -> str:
     """Source and quote, of the assets that are drawn."""
     sources = ", ".join(dict.fromkeys(each.source for each in assets)) or answer.where
     quotes = list(dict.fromkeys(each.quote for each in assets))
-    return f"{sources}, quoted in {', '.join(quotes)}" if len(quotes) <= 3 else sources
+    quoted = f"{sources}, quoted in {', '.join(quotes)}" if len(quotes) <= 3 else sources
+    chosen = answer.asked.scope.chosen
+    return f"{quoted}, the {len(chosen)} most traded" if chosen else quoted
 
 
 def label(field: str, assets: Sequence[Asset]) -> str:
@@ -83,12 +99,15 @@ def value_axis(axis: Any, field: str, values: Sequence[float]) -> None:
         axis.set_major_formatter(PERCENT)
     elif low > 0 and high / low > _WIDE:
         getattr(axis.axes, f"set_{axis.axis_name}scale")("log")
+        axis.set_minor_formatter(NullFormatter())
         axis.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
     else:
         axis.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
 
 
 def _short(value: float) -> str:
+    if abs(value) >= 1e16:
+        return f"{value:.3g}"
     for size, word in ((1e12, " T"), (1e9, " B"), (1e6, " M")):
         if abs(value) >= size:
             return f"{value / size:g}{word}"
@@ -102,8 +121,8 @@ def outside_legend(axes: Axes, title: str | None = None) -> None:
     )  # fmt: skip
 
 
-def time_axis(axes: Axes) -> None:
-    """In UTC."""
+def time_axis(axes: Axes, begin_ms: int, end_ms: int) -> None:
+    """In UTC, with the years in its label, as its ticks have none."""
     locator = AutoDateLocator(minticks=4, maxticks=10)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(
@@ -111,4 +130,9 @@ def time_axis(axes: Axes) -> None:
             locator, formats=_TIMES, zero_formats=_TIMES_AT_ZERO, show_offset=False
         )
     )
-    axes.set_xlabel("time, UTC")
+    axes.set_xlabel(f"time, UTC: {written(begin_ms)} to {written(end_ms)}")
+
+
+def moment(ms: int) -> Any:
+    """For an axis of time; matplotlib's types lack it."""
+    return datetime.fromtimestamp(ms / 1000, UTC)

@@ -5,6 +5,7 @@ Drawn without a screen, and the same for the same answer: no time of drawing in 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,13 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from cryptoproxy.common.errors import OperatorError
-from cryptoproxy.queries.answer import Answer
-from cryptoproxy.queries.errors import NothingFound, TooMany
+from cryptoproxy.queries.answer import Answer, NothingFound, TooMany
 from cryptoproxy.queries.output import charts
 from cryptoproxy.queries.output.charts import Chart
+from cryptoproxy.queries.output.marks import LINES
 
-MAX_LINES = 40
-"""Assets in one picture; more cannot be read."""
+LEAST = len(LINES)
+"""Assets that every picture can show."""
 SUFFIXES = (".png", ".svg")
 INCH = 0.26
 """Height of a bar."""
@@ -28,6 +29,7 @@ INCH = 0.26
 _STYLE: Any = {
     "font.family": "DejaVu Sans",  # comes with matplotlib, so that a picture looks the same everywhere
     "font.size": 9,
+    "text.parse_math": False,  # a symbol is $WIF, not a formula
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.edgecolor": "#888888",
@@ -51,10 +53,18 @@ _DRAWN: Mapping[str, Callable[[Answer[Any], Sequence[Any]], Chart]] = {
 }
 
 
+class TooManyLines(TooMany):
+    """``most`` assets can be read in one picture."""
+
+    def __init__(self, lines: int, most: int) -> None:
+        super().__init__(f"{lines} assets are too many for one picture; name --symbols or --top (up to {most})")
+        self.most = most
+
+
 def plot(answer: Answer[Any], file: Path) -> None:
     """Raises:
     ValueError: a file of another kind.
-    TooMany: more assets than a picture can show.
+    TooManyLines: more assets than a picture can show.
     OperatorError: the file cannot be written.
     """
     if file.suffix.lower() not in SUFFIXES:
@@ -63,15 +73,17 @@ def plot(answer: Answer[Any], file: Path) -> None:
     if not rows:
         raise NothingFound("there is nothing to draw")
     chart = _DRAWN[answer.question](answer, rows)
-    if chart.lines > MAX_LINES:
-        raise TooMany(f"{chart.lines} assets are too many for one picture; name --symbols or --top (up to {MAX_LINES})")
-    with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(9, chart.height or max(2.6, 1.5 + INCH * chart.lines)), dpi=150, layout="constrained")
+    if chart.lines > chart.most:
+        raise TooManyLines(chart.lines, chart.most)
+    with mpl.rc_context(_STYLE), warnings.catch_warnings():
+        # Chinese and the like in a symbol: an empty box, and the asset's id beside it.
+        warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing from font", category=UserWarning)
+        figure = Figure(figsize=(9, chart.height or max(2.8, 1.7 + INCH * chart.lines)), dpi=150, layout="constrained")
         FigureCanvasAgg(figure)
         axes = figure.add_subplot()
         chart.draw(axes)
         texts = [figure.suptitle(chart.title, ha="left", fontweight="bold", fontsize=12)]
-        axes.set_title(f"{chart.where}; {answer.period}", loc="left", fontsize=9, color="#555555", pad=10)
+        axes.set_title(f"{chart.where}\n{answer.covers}", loc="left", fontsize=9, color="#555555", pad=10)
         if chart.foot:
             texts.append(figure.supxlabel(chart.foot, ha="left", fontsize=7.5, color="#666666"))
         figure.draw_without_rendering()  # the layout says where the axes begin, and the words begin there, too

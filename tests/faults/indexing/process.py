@@ -14,6 +14,10 @@ QUICK_SESSION = {"TEST_CONSUMER": json.dumps({"session_timeout_ms": 6_000})}
 """The shortest that a broker allows: a member that was killed is missed after so long, not after 45 s."""
 
 
+ENDLESS_SESSION = {"TEST_CONSUMER": json.dumps({"session_timeout_ms": 1_500_000})}
+"""A member that was killed is not missed within any case: what is read again is so for another reason."""
+
+
 class IndexerProcess(PollerProcess):
     """`python -m cryptoproxy.consumer`, or with ``test`` what `launch` in this folder makes of it."""
 

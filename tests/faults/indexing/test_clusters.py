@@ -11,10 +11,10 @@ import pytest
 from cryptoproxy.engines.cluster import ThreeBrokers, TwoNodes
 from cryptoproxy.engines.kafka import Kafka
 from tests.conftest import wait_until
+from tests.engines import group_coordinator_is_there
 from tests.faults.conftest import Report
 from tests.faults.indexing.rig import IndexerRig
 from tests.faults.rig import Engines
-from tests.integration.conftest import group_coordinator_is_there
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 

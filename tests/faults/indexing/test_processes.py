@@ -14,7 +14,7 @@ import pytest
 from cryptoproxy.sandbox import Rule
 from tests.conftest import wait_until
 from tests.faults.conftest import Report, Say
-from tests.faults.indexing.process import QUICK_SESSION, IndexerProcess
+from tests.faults.indexing.process import ENDLESS_SESSION, QUICK_SESSION, IndexerProcess
 from tests.faults.indexing.rig import IndexerRig
 
 
@@ -41,6 +41,52 @@ def test_sigterm_at_random_moments(rig: IndexerRig, report: Report, say: Say, ti
     since = time.monotonic()
     rig.start_indexer("last", test=QUICK_SESSION)
     seconds = rig.recovered(since)
+    report(rig.judged(), seconds)
+
+
+@pytest.mark.timeout(300)
+def test_a_killed_indexer_reads_again_at_once(rig: IndexerRig, report: Report) -> None:
+    """SIGKILL, and a new process of the same name: it does not wait for the dead one's session to end. It sees, too, when
+    partitions are added later, which only a group's leader looks for."""
+    first = rig.start_indexer("first", test=ENDLESS_SESSION, KAFKA_GROUP_INSTANCE_ID="one")
+    rig.feeder.feed(500)
+    first.wait_indexing()
+    first.kill()
+    for partition in range(3):
+        rig.feeder.feed(20, partition=partition)
+    since = time.monotonic()
+    rig.start_indexer("again", test=ENDLESS_SESSION, KAFKA_GROUP_INSTANCE_ID="one")
+    seconds = rig.recovered(since)
+    rig.admin.create_partitions({rig.topic: 6})
+    rig.feeder.forget_producer()
+    for partition in range(6):
+        rig.feeder.feed(20, partition=partition)
+    rig.wait_committed()
+    report(rig.judged(), seconds)
+
+
+@pytest.mark.timeout(300)
+def test_indexers_with_names_share_leave_and_are_confused(rig: IndexerRig, report: Report) -> None:
+    """A named one that is stopped in order gives its partitions away at once; two of one name go on as two."""
+    named = [
+        rig.start_indexer(f"indexer-{name}", test=ENDLESS_SESSION, KAFKA_GROUP_INSTANCE_ID=name)
+        for name in ("one", "two")
+    ]
+    with rig.feeder.flow(200):
+        for indexer in named:
+            indexer.wait_indexing()
+    named[1].terminate()
+    since = time.monotonic()
+    for partition in range(3):
+        rig.feeder.feed(20, partition=partition)
+    seconds = rig.recovered(since)
+    with rig.feeder.flow(200):
+        other = rig.start_indexer("another one", test=ENDLESS_SESSION, KAFKA_GROUP_INSTANCE_ID="one")
+        named[0].wait_said("another indexer of group", "is called one too", seconds=120)
+        for indexer in (named[0], other):
+            before = indexer.metric("documents_indexed")
+            indexer.wait_metric("documents_indexed", before + 100, seconds=120)
+    rig.wait_committed()
     report(rig.judged(), seconds)
 
 

@@ -21,7 +21,7 @@ TEN_MINUTES_MS = 600_000
 def play(bench: Bench) -> Replayed:
     settings = bench.settings
     clock = SystemClock()
-    delivery = wiring.delivery(settings, Health(), IndexerMetrics(CollectorRegistry()), clock.monotonic)
+    delivery = wiring.delivery(settings, Health(), IndexerMetrics(CollectorRegistry()), clock, replayed=True)
     return replay(
         read_letters(settings.kafka),
         delivery=delivery,

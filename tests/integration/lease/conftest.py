@@ -1,4 +1,4 @@
-"""One real broker for these tests, with a second way in that can be cut; a topic for each test."""
+"""The shared broker with its second way in, which can be cut; a topic for each test."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from kafka import KafkaAdminClient
 
-from cryptoproxy.engines.engine import Options
 from cryptoproxy.engines.kafka import Kafka
-from cryptoproxy.engines.ports import HOST, free_ports
+from cryptoproxy.engines.ports import HOST
+from tests.engines import Shared
 from tests.integration.lease.pollers import Pollers
 from tests.integration.lease.wire import Wire
 
@@ -26,29 +26,10 @@ class Broker:
 
 
 @pytest.fixture(scope="package")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    port, controller, behind_wire, wired = free_ports(4)
-    direct = f"PLAINTEXT://{HOST}:{port}"
-    kafka = Kafka(
-        tmp_path_factory.mktemp("lease"),
-        port=port,
-        controller_port=controller,
-        heap_mb=256,
-        properties={
-            "listeners": f"{direct},WIRED://{HOST}:{behind_wire},CONTROLLER://{HOST}:{controller}",
-            "advertised.listeners": f"{direct},WIRED://{HOST}:{wired}",
-            "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,WIRED:PLAINTEXT",
-        },
-        options=Options(die_with_parent=True),
-    )
-    kafka.start()
-    try:
-        kafka.wait_ready()
-        wire = Wire(wired, behind_wire)
-        yield Broker(kafka, wire, f"{HOST}:{wired}")
-        wire.close()
-    finally:
-        kafka.stop()
+def broker(shared: Shared) -> Iterator[Broker]:
+    wire = Wire(shared.wired, shared.behind_wire)
+    yield Broker(shared.kafka, wire, f"{HOST}:{shared.wired}")
+    wire.close()
 
 
 _numbers = itertools.count(1)

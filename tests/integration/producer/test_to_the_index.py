@@ -14,6 +14,8 @@ import pytest
 
 from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.settings.child import child_environment
+from cryptoproxy.engines.ports import free_ports
+from cryptoproxy.producer.outbox import Entry
 from cryptoproxy.sandbox import Sandbox
 from tests.conftest import wait_until
 from tests.faults import evidence
@@ -92,3 +94,35 @@ def test_killed_and_started_again_nothing_is_missing_foreign_or_doubled_in_topic
     finally:
         last.signal(signal.SIGTERM)
         last.close()
+
+
+def test_s3_away_until_its_room_is_full_stops_neither_polling_nor_the_topic(
+    world: World, upstream: Sandbox, tmp_path: Path
+) -> None:
+    """What was accepted for S3 until then is in the lake afterwards, and on the topic is all of it."""
+    alone, outbox = {"TEST_ALONE": "1"}, Path(world.texts["OUTBOX_DIR"])
+    (nobody,) = free_ports(1)
+    away = {"AWS_S3_ENDPOINT_URL": f"http://127.0.0.1:{nobody}", "OUTBOX_S3_MAX_SIZE": "64KiB"}
+    poller = PollerProcess("without-s3", tmp_path, world.texts | away, alone)
+    try:
+        assert "OUTBOX_S3_MAX_SIZE" in poller.wait_reason("its room in the outbox", "is full")
+        poller.wait_polls(5)
+        assert poller.metric("polls_passed_over", source="coingecko", drain="s3") >= 4
+        assert poller.metric("polls_passed_over", source="coingecko", drain="kafka") == 0
+        assert poller.metric("slots_missed", reason="outbox_full") == 0
+    finally:
+        poller.signal(signal.SIGTERM)
+        poller.close()
+    accepted = {Entry.parse(name) for name in evidence.waiting(outbox)["s3"]}
+    assert accepted
+    back = PollerProcess("with-s3", tmp_path, world.texts, alone)
+    try:
+        back.wait_ready()
+        back.wait_polls(1)
+        wait_until(lambda: not any(evidence.waiting(outbox).values()), what="an empty outbox")
+    finally:
+        back.signal(signal.SIGTERM)
+        back.close()
+    in_lake = evidence.slots_of(line for lines in evidence.in_lake(world.settings).values() for line in lines)
+    on_topic = evidence.slots_of(each.value for each in evidence.on_topic(world.settings))
+    assert {("coingecko", entry.slot_ms) for entry in accepted if entry} <= in_lake.keys() < on_topic.keys()

@@ -67,10 +67,12 @@ def market(end_ms: int) -> tuple[Year, list[tuple[str, bytes]]]:
         slot = year.begin_ms + number * MINUTE
         # One symbol, two assets: a coin and its bridged copy.
         for asset, price in (("tether", 1.0), ("bridged-usdt", 3.0)):
-            records.append(record("coingecko", asset, slot, symbol="USDT", quote="USD", price=price, change_24h=0.01))
+            records.append(record("coingecko", asset, slot, symbol="USDT", quote="USD", price=price, change_24h=0.01,
+                                  interval_ms=MINUTE))  # fmt: skip
         # A source with fractions instead of percents, and a coin of it without any.
         for symbol, fraction in (("BTCUSDT", (number - 120) / 1000), ("ETHUSDT", 0.02), ("NEWUSDT", None)):
-            records.append(record("bybit-linear", symbol, slot, price=10.0 + number, price_24h_pcnt=fraction))
+            records.append(record("bybit-linear", symbol, slot, price=10.0 + number, price_24h_pcnt=fraction,
+                                  interval_ms=MINUTE))  # fmt: skip
     found += [(document_id(each), encode(each)) for each in records]
     return year, found
 

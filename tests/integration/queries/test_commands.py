@@ -75,6 +75,26 @@ def test_csv_and_json_hold_the_same_rows(env_file: Path) -> None:
     assert told["source"] == "bybit-linear"
 
 
+def test_csv_has_the_columns_that_the_docs_read_with_pandas(env_file: Path) -> None:
+    rows = csv.DictReader(
+        io.StringIO(query(env_file, "average --interval 1h --since 7d --symbols BTC,ETH --csv").stdout)
+    )
+    assert {"begin", "data_from", "data_to", "asset_id", "average"} <= set(rows.fieldnames or ())
+
+
+def test_of_more_lines_than_can_be_read_the_most_traded_are_drawn(env_file: Path, tmp_path: Path) -> None:
+    result = query(env_file, f"average --interval 1h --since 4h --plot {tmp_path / 'x.svg'} --csv")
+    assert result.exit_code == 0, result.output
+    assert "note: only the 10 most traded are drawn" in result.stderr
+    told = {row["asset_id"] for row in csv.DictReader(io.StringIO(result.stdout))}
+    assert len(told) == 12 + 2  # what is printed beside the picture is all of it
+    texts = {
+        "".join(each.itertext()) for each in Xml.parse(tmp_path / "x.svg").iter("{http://www.w3.org/2000/svg}text")
+    }
+    assert {"BTC", "ETH"} <= texts
+    assert "C11" not in texts
+
+
 def test_a_note_goes_to_standard_error_beside_csv(env_file: Path) -> None:
     result = query(env_file, "latest --symbols USDT --csv")
     assert "USDT is 2 assets" in result.stderr
@@ -136,6 +156,11 @@ def test_exit_code_1_where_nothing_was_found(env_file: Path) -> None:
         ("average --since 2026-11-02 --until 2026-11-01", "ends (2026-11-01) before it begins"),
         ("volatility --window 1mo", "must always be of one length"),
         ("moves --thresholds 1,x", "must be numbers"),
+        ("moves --thresholds 1,nan", "each of them finite"),
+        ("moves --thresholds inf", "each of them finite"),
+        ("moves --thresholds 1e400", "each of them finite"),
+        ("percentiles --percents nan", "each of them finite"),
+        ("volatility --window 1h --since 2h", "fewer than three whole windows"),
         ("percentiles --field colour", "--field"),
         ("latest --plot picture.pdf", "must end in .png or .svg"),
         ("latest --json --csv", "exclude each other"),

@@ -12,7 +12,7 @@ from tests.integration.queries.filled import HOUR, SLOTS, Filled
 
 DASHBOARDS = {
     "market": market.dashboard("coingecko"),
-    "volatility": volatility.dashboard(),
+    "volatility": volatility.dashboard("coingecko"),
     "pipeline": pipeline.dashboard(),
 }
 

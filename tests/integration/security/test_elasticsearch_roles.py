@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.record import iso
 from cryptoproxy.consumer.backfill.documents import Documents
 from cryptoproxy.consumer.backfill.span import Span
+from cryptoproxy.consumer.indices import Indices
+from cryptoproxy.consumer.template import faults_of_alias
 from tests.integration.security.conftest import Doors
 
 ALIAS = "crypto-prices"
@@ -98,6 +101,24 @@ def test_indexer_and_readers_can_delete_and_change_nothing(
         assert (what, "no handler found" in str(caught.value.body)) == ("delete by query", True)
 
 
+def test_the_indexer_may_ask_all_that_it_asks(
+    clients: Callable[[str], Elasticsearch], root: Elasticsearch, doors: Doors
+) -> None:
+    """The clock, what was made within the hour, and what the alias shows."""
+    indexer, settings = clients("crypto_indexer"), doors.settings(elastic="crypto_indexer").elasticsearch
+    ancient = f"{ALIAS}-2011.01.01"
+    try:
+        assert Indices(settings, clock=SystemClock()).ensure(indexer, {ancient}) == {}
+        assert root.indices.exists(index=ancient)
+        refused = Indices(replace(settings, new_per_hour=1), clock=SystemClock()).ensure(
+            indexer, {f"{ALIAS}-2012.01.01"}
+        )
+        assert "ES_NEW_INDICES_PER_HOUR" in refused[f"{ALIAS}-2012.01.01"]
+        assert list(faults_of_alias(indexer, ALIAS)) == []
+    finally:
+        root.indices.delete(index=ancient, ignore_unavailable=True)
+
+
 @pytest.mark.parametrize("role", ["crypto_indexer", "crypto_reader"])
 def test_nor_by_query_as_elasticsearch_itself_judges_the_role(root: Elasticsearch, doors: Doors, role: str) -> None:
     with closing(elastic.client(doors.settings(elastic=role).elasticsearch)) as client:
@@ -138,7 +159,11 @@ def test_retention_removes_indices_and_cannot_write_or_remove_single_documents(
     settings = doors.settings(elastic="crypto_retention").elasticsearch
     with closing(Documents(settings, lambda: elastic.client(settings))) as documents:
         assert set(documents.indices()) >= {OLD, THIS_MONTH}
-        documents.refresh()
+        documents.refresh(THIS_MONTH)
+        assert sum(documents.counts(None, None, THIS_MONTH).values()) == documents.count(THIS_MONTH) > 0
+        now_ms = SystemClock().now_ms()
+        span = Span(now_ms - 86_400_000, now_ms + 86_400_000)
+        assert [name for _, name in documents.ids("door", span, THIS_MONTH)] == [a_document]
         assert documents.count(OLD) == 0
         documents.delete(OLD)
         assert OLD not in documents.indices()

@@ -8,12 +8,12 @@ import pytest
 from click.testing import CliRunner
 
 from cryptoproxy.cli import status
-from cryptoproxy.cli.engines import stack_of
+from cryptoproxy.cli.engines import stack_of, write_connection
 from cryptoproxy.cli.main import cli
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.engines import state
 from cryptoproxy.engines.ports import Ports
-from cryptoproxy.engines.stack import Stack
+from cryptoproxy.engines.stack import Endpoints, Stack
 from cryptoproxy.engines.state import State
 
 OTHER = Ports(kafka=49092, kafka_controller=49093, elasticsearch=49200, elasticsearch_transport=49300, s3=49000)
@@ -56,3 +56,11 @@ def test_down_says_who_still_runs_on_what_it_stopped(tmp_path: Path, monkeypatch
     assert lines[0] == "stopped kafka, s3"
     assert lines[1].startswith("The poller at http://127.0.0.1:8000 still runs and waits for them")
     assert len(lines) == 2
+
+
+def test_the_engines_keys_are_their_owner_s_alone_whatever_file_was_there(tmp_path: Path) -> None:
+    (tmp_path / "connection.env").write_text("older")
+    (tmp_path / "connection.env").chmod(0o644)
+    path = write_connection(tmp_path, Endpoints("127.0.0.1:1", "http://127.0.0.1:2", "http://127.0.0.1:3", "a", "b"))
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert "AWS_S3_SECRET_KEY=b\n" in path.read_text()

@@ -14,7 +14,7 @@ import pytest
 from cryptoproxy.common.log import Limited, configure
 from tests.unit.common.conftest import Program
 
-SECRET = 'open "sesame"\\1'
+SECRET = 'open "sesame"\\1\x85'
 Set_up = Callable[..., None]
 log = logging.getLogger("tests.log")
 
@@ -63,6 +63,36 @@ def test_a_line_of_json_has_its_fields(set_up: Set_up, capsys: pytest.CaptureFix
     assert "error" not in first
     assert second["message"] == "it failed"
     assert second["error"].endswith("ValueError: broken")
+
+
+FORGED = "418 I'm\r\n2026-11-27T00:00:00.000Z INFO all is well\x1b[2J\x9b1m\u2028\u202e\x85 end"
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_an_event_is_a_line_whatever_an_upstream_has_said(
+    set_up: Set_up, capsys: pytest.CaptureFixture[str], file: Path, form: str
+) -> None:
+    set_up(format=form, file=file)
+    log.warning("coingecko: %s", FORGED)
+    for text in (capsys.readouterr().err, file.read_text()):
+        assert len(text.splitlines()) == 1
+        assert text[:-1].isprintable()
+        if form == "json":
+            assert json.loads(text)["message"] == f"coingecko: {FORGED}"
+
+
+def test_the_lines_of_a_trace_are_indented_whatever_its_error_says(
+    set_up: Set_up, capsys: pytest.CaptureFixture[str]
+) -> None:
+    set_up()
+    try:
+        fail(FORGED)
+    except ValueError:
+        log.exception("it failed")
+    first, *trace = capsys.readouterr().err.rstrip("\n").split("\n")
+    assert first.endswith("ERROR   it failed")
+    assert len(trace) > 3
+    assert all(line.startswith("    ") and line.isprintable() for line in trace)
 
 
 @pytest.mark.parametrize("form", ["text", "json"])

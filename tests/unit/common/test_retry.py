@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cryptoproxy.common.retry import CAP_SECONDS, Backoff
+from cryptoproxy.common.errors import OperatorError, TransientError
+from cryptoproxy.common.retry import CAP_SECONDS, Backoff, Patience, at_once
 
 seconds = st.floats(0.05, 1000)
 
@@ -18,8 +22,8 @@ def test_a_wait_lies_in_the_upper_half_of_its_bound(asked: list[float | None], f
         wait = backoff.next(retry_after)
         bound = min(cap, first * 2**failures)
         assert min(bound, cap) / 2 <= wait
-        assert wait <= max(bound, retry_after or 0)
-        assert wait >= (retry_after or 0)
+        assert wait <= max(bound, min(retry_after or 0, cap))
+        assert wait >= min(retry_after or 0, cap)
 
 
 def test_waits_double_up_to_the_cap_and_stay_there() -> None:
@@ -39,11 +43,12 @@ def test_waits_differ_so_that_a_fleet_does_not_come_back_at_once() -> None:
     assert len({Backoff(first=60).next() for _ in range(100)}) > 90
 
 
-def test_what_the_other_side_asks_for_is_a_floor_that_the_cap_does_not_cut() -> None:
+def test_what_the_other_side_asks_for_is_a_floor_up_to_the_cap() -> None:
+    assert Backoff().next(40) == 40
     backoff = Backoff(cap=10)
-    assert backoff.next(300) == 300
+    assert backoff.next(300) == backoff.next(float("inf")) == 10
     assert backoff.next(0) > 0
-    assert backoff.failures == 2
+    assert backoff.failures == 3
 
 
 def test_success_begins_anew() -> None:
@@ -52,3 +57,43 @@ def test_success_begins_anew() -> None:
         backoff.next()
     backoff.reset()
     assert backoff.next() == 0.5
+
+
+def failing(*errors: Exception) -> Callable[[], str]:
+    left = list(errors)
+
+    def ask() -> str:
+        if left:
+            raise left.pop(0)
+        return "an answer"
+
+    return ask
+
+
+def test_a_command_waits_for_what_is_away_and_says_what(caplog: pytest.LogCaptureFixture) -> None:
+    waits: list[float] = []
+    patience = Patience("S3", waits.append)
+    with caplog.at_level(logging.INFO):
+        assert patience(failing(*[TransientError("the bucket does not answer")] * 3)) == "an answer"
+    assert len(waits) == 3
+    assert waits == sorted(waits)
+    assert caplog.messages == [
+        "waits for S3: the bucket does not answer",
+        "S3 answers again, after 3 tries that failed",
+    ]
+
+
+def test_what_the_other_side_asks_for_is_waited() -> None:
+    waits: list[float] = []
+    Patience("S3", waits.append)(failing(TransientError("slow down", retry_after=9)))
+    assert waits == [9]
+
+
+def test_what_only_a_person_can_mend_is_no_matter_of_patience() -> None:
+    with pytest.raises(OperatorError):
+        Patience("S3", lambda _: None)(failing(TransientError("away"), OperatorError("no rights", remedy="give them")))
+
+
+def test_a_loop_that_decides_itself_is_told_at_once() -> None:
+    with pytest.raises(TransientError):
+        at_once(failing(TransientError("away")))

@@ -132,6 +132,19 @@ def test_secrets_are_masked_in_the_log_also_after_their_file_has_changed(run: Ru
     assert not any(word in program.log for word in ("first-key", "AKIA-access"))
 
 
+def test_the_password_of_a_proxy_is_masked_whoever_tells_it(run: Run) -> None:
+    code = (
+        DEFAULT
+        + """
+    import logging, os
+    logging.getLogger("x").info("cannot use %s", os.environ["HTTPS_PROXY"])
+    """
+    )
+    program = run(code, HTTPS_PROXY="http://alice:s3cr3t[pass@proxy.example:3128")
+    assert program.ended() == 0
+    assert "cannot use http://alice:********@proxy.example:3128" in program.log
+
+
 def test_a_login_is_masked_as_a_header_has_it(run: Run) -> None:
     code = (
         DEFAULT

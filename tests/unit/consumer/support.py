@@ -11,6 +11,7 @@ from kafka import TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 from prometheus_client import CollectorRegistry
 
+from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.metrics import IndexerMetrics
 from cryptoproxy.common.record import Period, Record, encode, iso
 from cryptoproxy.common.retry import Backoff
@@ -120,14 +121,16 @@ class EasyIndices(Indices):
     """Every index is right, or what ``trouble`` says, once each."""
 
     def __init__(self, *trouble: Exception | None) -> None:
-        super().__init__(None, monotonic=lambda: 0.0)  # type: ignore[arg-type]
+        super().__init__(None, clock=SystemClock())  # type: ignore[arg-type]
+        self.refused: dict[str, str] = {}
         self.trouble = list(trouble)
         self.asked: list[tuple[set[str], bool]] = []
         self.forgotten: list[str] = []
 
-    def ensure(self, client: Any, names: set[str], *, fresh: bool = False) -> None:
+    def ensure(self, client: Any, names: set[str], *, fresh: bool = False) -> Mapping[str, str]:
         self.asked.append((names, fresh))
         self._next()
+        return {name: why for name, why in self.refused.items() if name in names}
 
     def verify(self, client: Any) -> None:
         self._next()
@@ -147,6 +150,7 @@ def delivery_of(
     health: Health | None = None,
     max_bytes: int = 1_000_000,
     measures: IndexerMetrics | None = None,
+    now_ms: Callable[[], int] = lambda: NOW_MS,
 ) -> Delivery:
     return Delivery(
         sender,
@@ -154,6 +158,7 @@ def delivery_of(
         health or Health(),
         measures or metrics(),
         max_bytes=max_bytes,
+        now_ms=now_ms,
         backoff=at_once,
     )
 
@@ -209,13 +214,15 @@ class Words:
     def __init__(self) -> None:
         self.accepted: Mapping[int, int] | Exception = {}
         self.looks = 0
+        self.topics: list[str] = []
         self.closed = threading.Event()
 
     def close(self) -> None:
         self.closed.set()
 
-    def read(self) -> Mapping[int, int]:
+    def read(self, topic_id: str) -> Mapping[int, int]:
         self.looks += 1
+        self.topics.append(topic_id)
         if isinstance(self.accepted, Exception):
             raise self.accepted
         return self.accepted

@@ -68,11 +68,23 @@ def test_another_spelling_is_refused(text: str) -> None:
 
 def test_the_newest_word_for_each_partition_holds() -> None:
     topic = StateTopic(
-        word(b"accept-poison:crypto-data:0", b'{"offset": 10, "time": "then"}'),
-        word(b"accept-poison:crypto-data:2", b'{"offset": 7}'),
-        word(b"accept-poison:crypto-data:0", b'{"offset": 5}'),
+        word(b"accept-poison:crypto-data:0", b'{"offset": 10, "topic_id": "id", "time": "then"}'),
+        word(b"accept-poison:crypto-data:2", b'{"offset": 7, "topic_id": "id"}'),
+        word(b"accept-poison:crypto-data:0", b'{"offset": 5, "topic_id": "id"}'),
     )
-    assert Acceptances(KAFKA, lambda: topic).read() == {0: 5, 2: 7}
+    assert Acceptances(KAFKA, lambda: topic).read("id") == {0: 5, 2: 7}
+
+
+def test_a_word_about_another_topic_of_that_name_is_void() -> None:
+    topic = StateTopic(
+        word(b"accept-poison:crypto-data:0", b'{"offset": 10, "topic_id": "id"}'),
+        word(b"accept-poison:crypto-data:1", b'{"offset": 11, "topic_id": "another"}'),
+        word(b"accept-poison:crypto-data:2", b'{"offset": 12}'),
+    )
+    acceptances = Acceptances(KAFKA, lambda: topic)
+    assert acceptances.read("id") == {0: 10}
+    assert acceptances.read("another") == {1: 11}
+    assert acceptances.read("") == {}
 
 
 def test_what_others_keep_there_is_nobodys_word() -> None:
@@ -80,29 +92,30 @@ def test_what_others_keep_there_is_nobodys_word() -> None:
         word(b"budget:coingecko", b'{"used": 3}'),
         word(None, b"x"),
         word(b"\xff", b"x"),
-        word(b"accept-poison:another-topic:0", b'{"offset": 10}'),
-        word(b"accept-poison:crypto-data.more:0", b'{"offset": 10}'),
-        word(b"accept-poison:crypto-data:zero", b'{"offset": 10}'),
+        word(b"accept-poison:another-topic:0", b'{"offset": 10, "topic_id": "id"}'),
+        word(b"accept-poison:crypto-data.more:0", b'{"offset": 10, "topic_id": "id"}'),
+        word(b"accept-poison:crypto-data:zero", b'{"offset": 10, "topic_id": "id"}'),
         word(b"accept-poison:crypto-data:1", b"not JSON"),
         word(b"accept-poison:crypto-data:1", b"[]"),
-        word(b"accept-poison:crypto-data:1", b'{"offset": null}'),
+        word(b"accept-poison:crypto-data:1", b'{"offset": null, "topic_id": "id"}'),
     )
-    assert Acceptances(KAFKA, lambda: topic).read() == {}
+    assert Acceptances(KAFKA, lambda: topic).read("id") == {}
 
 
 def test_a_word_can_be_taken_back() -> None:
     topic = StateTopic(
-        word(b"accept-poison:crypto-data:0", b'{"offset": 10}'), word(b"accept-poison:crypto-data:0", None)
+        word(b"accept-poison:crypto-data:0", b'{"offset": 10, "topic_id": "id"}'),
+        word(b"accept-poison:crypto-data:0", None),
     )
-    assert Acceptances(KAFKA, lambda: topic).read() == {}
+    assert Acceptances(KAFKA, lambda: topic).read("id") == {}
 
 
 def test_the_next_look_reads_only_what_is_new() -> None:
-    topic = StateTopic(word(b"accept-poison:crypto-data:0", b'{"offset": 10}'))
+    topic = StateTopic(word(b"accept-poison:crypto-data:0", b'{"offset": 10, "topic_id": "id"}'))
     acceptances = Acceptances(KAFKA, lambda: topic)
-    assert acceptances.read() == {0: 10}
-    topic.records.append(word(b"accept-poison:crypto-data:1", b'{"offset": 3}'))
-    assert acceptances.read() == {0: 10, 1: 3}
+    assert acceptances.read("id") == {0: 10}
+    topic.records.append(word(b"accept-poison:crypto-data:1", b'{"offset": 3, "topic_id": "id"}'))
+    assert acceptances.read("id") == {0: 10, 1: 3}
     assert topic.read == 2
     assert not topic.closed
     acceptances.close()
@@ -111,17 +124,17 @@ def test_the_next_look_reads_only_what_is_new() -> None:
 
 def test_after_trouble_the_next_look_begins_anew() -> None:
     away = StateTopic(error=kafka_errors.KafkaTimeoutError())
-    back = StateTopic(word(b"accept-poison:crypto-data:0", b'{"offset": 10}'))
+    back = StateTopic(word(b"accept-poison:crypto-data:0", b'{"offset": 10, "topic_id": "id"}'))
     topics = [away, back]
     acceptances = Acceptances(KAFKA, lambda: topics.pop(0))
     with pytest.raises(TransientError):
-        acceptances.read()
+        acceptances.read("id")
     assert away.closed
-    assert acceptances.read() == {0: 10}
+    assert acceptances.read("id") == {0: 10}
 
 
 def test_without_the_state_topic_it_says_what_to_do() -> None:
     topic = StateTopic(partitions=())
     with pytest.raises(OperatorError, match="cryptoproxy setup"):
-        Acceptances(KAFKA, lambda: topic).read()
+        Acceptances(KAFKA, lambda: topic).read("id")
     assert topic.closed

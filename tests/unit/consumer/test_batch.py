@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from cryptoproxy.common.record import Period
+from cryptoproxy.common.record import Period, iso
 from cryptoproxy.consumer.batch import read
-from tests.unit.consumer.support import NOW_MS, batch_of, consumed, good, partition, value
+from tests.unit.consumer.support import NOW_MS, SLOT_MS, batch_of, consumed, good, partition, value
 
 
 def test_a_good_record_goes_on_byte_for_byte() -> None:
@@ -23,6 +23,19 @@ def test_a_good_record_goes_on_byte_for_byte() -> None:
     assert batch.indices == ["crypto-prices-2026.10.01"]
     assert batch.next_offsets == {partition(): 4}
     assert batch.newest == {"coingecko": json.loads(content)["timestamp"]}
+
+
+def test_an_unknown_field_goes_on_byte_for_byte() -> None:
+    sent = value()[:-1] + rb', "newer" : {"_id":1,"a.b":2.50,"":3}, "a.b":"\u00e9" }'
+    (line,) = batch_of(consumed(0, sent)).lines
+    assert line.split(b"\n")[1] == sent
+
+
+def test_a_slot_ahead_of_the_clock_is_not_judged_yet_and_is_no_newest() -> None:
+    late = NOW_MS + 660_000
+    batch = batch_of(consumed(0, value(0, timestamp=iso(late), fetched_at=iso(late))), good(1))
+    assert (len(batch.lines), batch.dead, batch.ahead) == (2, [], {0: late})
+    assert batch.newest == {"coingecko": iso(SLOT_MS)}
 
 
 def test_by_day_each_day_has_its_index() -> None:

@@ -7,9 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.errors import OperatorError, SizeError, TransientError
+from cryptoproxy.common.record import Period, iso
 from cryptoproxy.common.retry import Backoff
 from cryptoproxy.common.service import Health
+from cryptoproxy.consumer.batch import Batch, read
 from cryptoproxy.consumer.bulk import Answer
 from cryptoproxy.consumer.delivery import PART, Delivered, Delivery
 from tests.conftest import wait_until
@@ -17,16 +20,21 @@ from tests.unit.consumer.support import (
     CLOSED,
     CREATED,
     KNOWN,
+    NOW_MS,
     POISON,
     REJECTED,
+    SLOT_MS,
     EasyIndices,
     ScriptedSender,
     answers,
     batch_of,
+    consumed,
     delivery_of,
     every,
     good,
     metrics,
+    partition,
+    value,
 )
 
 DOWN = TransientError("connection refused")
@@ -281,7 +289,13 @@ def test_a_batch_that_gets_through_proves_what_was_to_be_verified() -> None:
     health = Health()
     indices = EasyIndices(*[OperatorError("no template", remedy="Run `cryptoproxy setup`")] * 3)
     delivery = Delivery(
-        ScriptedSender(), indices, health, metrics(), max_bytes=1_000_000, backoff=lambda: Backoff(first=60)
+        ScriptedSender(),
+        indices,
+        health,
+        metrics(),
+        max_bytes=1_000_000,
+        now_ms=lambda: NOW_MS,
+        backoff=lambda: Backoff(first=60),
     )
     abandon = threading.Event()
     with ThreadPoolExecutor(1) as pool:
@@ -291,6 +305,107 @@ def test_a_batch_that_gets_through_proves_what_was_to_be_verified() -> None:
         delivery.deliver(batch_of(good(0)), threading.Event())
         verified.result(5)
     assert health.reasons() == {}
+
+
+def test_a_long_wait_that_is_asked_for_is_capped_and_said_from_the_first_time_on() -> None:
+    health = Health()
+    asked = TransientError("Elasticsearch asks to wait 600 s (Elasticsearch answers 503)", retry_after=600)
+    waits: list[float] = []
+
+    class Abandon(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            waits.append(timeout or 0.0)
+            assert "asks to wait 600 s" in health.reasons()[PART]
+            return False
+
+    delivery = Delivery(
+        ScriptedSender(asked), EasyIndices(), health, metrics(), max_bytes=1_000_000, now_ms=lambda: NOW_MS
+    )
+    assert delivery.deliver(batch_of(good(0)), Abandon()).indexed == 1
+    assert waits == [60.0]
+    assert health.reasons() == {}
+
+
+AHEAD_MS = 10 * 60_000
+
+
+class Clocks:
+    """This machine's clock, as the test turns it, and Elasticsearch's."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, ours: int, theirs: int | Exception) -> None:
+        self.ours, self.theirs, self.asked = ours, theirs, 0
+        monkeypatch.setattr(elastic, "now_ms", self._ask)
+
+    def _ask(self, client: object) -> int:
+        self.asked += 1
+        if isinstance(self.theirs, Exception):
+            raise self.theirs
+        return self.theirs
+
+    def batch(self, *slots: int) -> Batch:
+        records = [
+            consumed(offset, value(offset, timestamp=iso(slot), fetched_at=iso(slot)))
+            for offset, slot in enumerate(slots)
+        ]
+        return read({partition(): records}, alias="crypto-prices", period=Period.MONTH, now_ms=self.ours)
+
+
+def test_a_slow_clock_of_ours_makes_no_poison_but_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    clocks = Clocks(monkeypatch, ours=SLOT_MS - 11 * 60_000, theirs=SLOT_MS)
+    health, sender = Health(), ScriptedSender()
+    delivery = delivery_of(sender, health=health, now_ms=lambda: clocks.ours)
+    with ThreadPoolExecutor(1) as pool:
+        delivered = pool.submit(delivery.deliver, clocks.batch(SLOT_MS, SLOT_MS), threading.Event())
+        said = wait_until(lambda: health.reasons().get(PART))
+        assert iso(clocks.ours) in said
+        assert "Set the clock" in said
+        assert sender.requests == []
+        clocks.ours = SLOT_MS
+        assert delivered.result(60) == Delivered(indexed=2)
+    assert health.reasons() == {}
+
+
+def test_what_is_ahead_of_both_clocks_is_poison_and_costs_itself_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    clocks = Clocks(monkeypatch, ours=NOW_MS, theirs=NOW_MS + 1_000)
+    batch = clocks.batch(SLOT_MS, NOW_MS + AHEAD_MS + 61_000, SLOT_MS)
+    result = delivery_of(sender := ScriptedSender()).deliver(batch, threading.Event())
+    assert result.indexed == 2
+    (letter,) = result.dead
+    assert (letter.record.offset, letter.reason) == (1, "contract")
+    assert "ahead of this clock and of Elasticsearch's" in letter.error
+    assert result.refused == [batch.indices[1]]
+    assert [ids(request) for request in sender.requests] == [[0, 2]]
+
+
+def test_a_batch_that_is_all_of_the_future_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    clocks = Clocks(monkeypatch, ours=NOW_MS, theirs=NOW_MS)
+    result = delivery_of(sender := ScriptedSender()).deliver(clocks.batch(NOW_MS + 10**12), threading.Event())
+    assert len(result.dead) == 1
+    assert sender.requests == []
+
+
+def test_elasticsearchs_clock_is_waited_for_and_only_asked_where_it_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    clocks = Clocks(monkeypatch, ours=NOW_MS, theirs=DOWN)
+    health = Health()
+    delivery = delivery_of(ScriptedSender(), health=health)
+    assert delivery.deliver(clocks.batch(NOW_MS + AHEAD_MS), threading.Event()).indexed == 1
+    assert clocks.asked == 0
+    with ThreadPoolExecutor(1) as pool:
+        delivered = pool.submit(delivery.deliver, clocks.batch(NOW_MS + AHEAD_MS + 60_000), threading.Event())
+        wait_until(lambda: clocks.asked > 2)
+        clocks.theirs = NOW_MS
+        assert len(delivered.result(60).dead) == 1
+
+
+def test_a_record_whose_index_may_not_be_made_now_is_set_aside_and_the_others_go_on() -> None:
+    indices = EasyIndices()
+    batch = batch_of(good(0), consumed(1, value(1, timestamp="2012-01-01T00:00:00.000Z")), good(2))
+    indices.refused = {batch.indices[1]: "24 indices were made within the hour"}
+    result = delivery_of(ScriptedSender(), indices=indices).deliver(batch, threading.Event())
+    assert result.indexed == 2
+    assert [(each.record.offset, each.reason, each.error) for each in result.dead] == [
+        (1, "new_index", "24 indices were made within the hour")
+    ]
 
 
 def test_nobody_waits_for_a_verification_that_is_not_wanted_any_more() -> None:

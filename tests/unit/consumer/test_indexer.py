@@ -21,6 +21,7 @@ from cryptoproxy.common.settings import Settings
 from cryptoproxy.consumer import indexer as module
 from cryptoproxy.consumer.indexer import PART, PART_COMMIT, PART_GROUP, Indexer
 from cryptoproxy.consumer.pipeline import Pipeline
+from cryptoproxy.consumer.rebalance import instance_id
 from tests.conftest import wait_until
 from tests.unit.consumer.support import TOPIC, Deliveries, Letters, Words, bad, good, metrics, partition
 
@@ -57,7 +58,7 @@ class Consumer:
         self.rebalances: list[set[TopicPartition] | None] = []
         """To be played at the next polls: the next assignment, or None for a membership that was lost."""
         self._callbacks: list[Callable[[], None]] = []
-        self._coordinator = SimpleNamespace(request_rejoin=self._rejoin)
+        self._coordinator = SimpleNamespace(request_rejoin=self._rejoin, _is_leader=False)
         self._cluster = SimpleNamespace(topic_id=lambda topic: "id")
 
     def _rejoin(self) -> None:
@@ -170,9 +171,10 @@ class Consumer:
 
 
 class Bench:
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        for name, seconds in {"COMMIT_SECONDS": 0.01, "LOOK_SECONDS": 0.05, "FINISH_SECONDS": 0.2}.items():
-            monkeypatch.setattr(module, name, seconds)
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, name: str | None = None) -> None:
+        self.names: list[str | None] = []
+        for constant, seconds in {"COMMIT_SECONDS": 0.01, "LOOK_SECONDS": 0.05, "FINISH_SECONDS": 0.2}.items():
+            monkeypatch.setattr(module, constant, seconds)
         monkeypatch.setattr(module, "LEAVE_SECONDS", 0.2)
         monkeypatch.setattr(module, "Backoff", lambda cap: SimpleNamespace(next=lambda: 0.01, reset=lambda: None))
         self.consumers = [Consumer() for _ in range(5)]
@@ -194,6 +196,7 @@ class Bench:
             alias="crypto-prices",
             period=Period.MONTH,
             connect=self._connect,
+            name=name,
             pipeline=self.pipeline,
             health=self.health,
             metrics=self.metrics,
@@ -204,7 +207,8 @@ class Bench:
         self.error: BaseException | None = None
         self.thread = threading.Thread(target=self._run, daemon=True)
 
-    def _connect(self) -> Consumer:
+    def _connect(self, name: str | None) -> Consumer:
+        self.names.append(name)
         connection = self.connections.pop(0)
         if isinstance(connection, Exception):
             raise connection
@@ -231,8 +235,9 @@ class Bench:
 
 
 @pytest.fixture
-def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    made = Bench(monkeypatch)
+def bench(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Bench]:
+    """Its parameter is the indexer's name in its group."""
+    made = Bench(monkeypatch, getattr(request, "param", None))
     yield made
     made.stop.set()
     if made.thread.ident is not None:
@@ -247,6 +252,44 @@ def test_what_is_finished_is_committed(bench: Bench) -> None:
     bench.end()
     assert bench.error is None
     assert consumer.closed
+
+
+@pytest.mark.parametrize(("bench", "rejoins"), [(None, 0), ("one", 1)], indirect=["bench"])
+def test_a_member_with_a_name_joins_once_more_when_it_has_settled(bench: Bench, rejoins: int) -> None:
+    consumer = bench.start()
+    wait_until(lambda: consumer.polls > 10)
+    bench.end()
+    assert bench.names == ["one" if rejoins else None]
+    assert consumer.rejoins == rejoins + 1  # one is that of leaving
+
+
+@pytest.mark.parametrize("bench", ["one"], indirect=True)
+def test_the_groups_leader_needs_no_second_join(bench: Bench) -> None:
+    bench.consumers[0]._coordinator._is_leader = True
+    consumer = bench.start()
+    wait_until(lambda: consumer.polls > 10)
+    assert consumer.rejoins == 0
+
+
+@pytest.mark.parametrize("bench", ["one"], indirect=True)
+def test_a_name_that_another_one_has_taken_is_given_up(bench: Bench) -> None:
+    bench.deliveries.open.set()
+    consumer = bench.start()
+    consumer.coming.append(kafka_errors.FencedInstanceIdError("one"))
+    wait_until(lambda: consumer.closed)
+    bench.consumers[1].give(good(0))
+    bench.wait_committed(bench.consumers[1], p0=1)
+    assert bench.names == ["one", None]
+    assert bench.error is None
+
+
+def test_an_indexers_name_is_its_hosts_and_its_ports_or_what_was_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("socket.gethostname", lambda: "höst_1.example")
+    assert instance_id(None, 8001) == "h-st_1.example-8001"
+    assert instance_id(None, 0) is None
+    assert instance_id("mine", 0) == instance_id("mine", 8001) == "mine"
+    monkeypatch.setattr("socket.gethostname", lambda: "h" * 300)
+    assert len(instance_id(None, 8001) or "") == 200
 
 
 def test_while_it_is_held_up_partitions_are_paused_and_poll_goes_on(bench: Bench) -> None:

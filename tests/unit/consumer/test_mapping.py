@@ -1,8 +1,13 @@
-"""Numbers have a search tree only where a question filters by them."""
+"""What the template promises, and what set-up says of a cluster that does not keep it."""
 
 from __future__ import annotations
 
-from cryptoproxy.consumer.template import expected_properties
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from cryptoproxy.consumer.template import expected_properties, faults_of_alias
 from cryptoproxy.queries.fields import WINDOWS
 
 NUMBERS = ("double", "long", "integer")
@@ -21,3 +26,41 @@ def test_no_other_number_but_the_price_costs_a_search_tree() -> None:
         name for name, field in expected_properties().items() if field["type"] in NUMBERS and field.get("index", True)
     }
     assert trees == {"price", "change_1h", "change_24h", "change_7d", "price_1h_pcnt", "price_24h_pcnt"}
+
+
+def cluster(aliases: dict[str, Any], closed: str = "") -> Any:
+    """A client that knows these indices with the alias ``prices``, each with its entry of it."""
+    aliases = {"prices-2026.11.01": {}, **aliases}
+    indices = [
+        {"name": name, "aliases": ["prices"], "attributes": ["closed" if name == closed else "open"]}
+        for name in aliases
+    ]
+
+    def resolve_index(*, name: str, expand_wildcards: str) -> dict[str, Any]:
+        assert (name, expand_wildcards) == ("prices,prices-*", "all")
+        return {"indices": indices, "aliases": [{"name": "prices", "indices": list(aliases)}]}
+
+    def get_alias(*, name: str, expand_wildcards: str) -> dict[str, Any]:
+        return {index: {"aliases": {name: entry}} for index, entry in aliases.items()}
+
+    return SimpleNamespace(indices=SimpleNamespace(resolve_index=resolve_index, get_alias=get_alias))
+
+
+@pytest.mark.parametrize(
+    ("aliases", "closed", "said"),
+    [
+        ({}, "", []),
+        ({"prices-2026.10.01": {}}, "prices-2026.10.01", ["is closed", "POST prices-2026.10.01/_open"]),
+        (
+            {"prices-2026.10.01": {"filter": {"term": {"symbol": "BTC"}}}},
+            "",
+            ["filter", "BTC", "PUT prices-2026.10.01/"],
+        ),
+        ({"prices-2026.10.01": {"search_routing": "7"}}, "", ["search_routing", "PUT prices-2026.10.01/_alias/prices"]),
+        ({"somebodys": {}}, "", ["none of ours", "DELETE somebodys/_alias/prices"]),
+    ],
+)
+def test_an_alias_that_hides_or_adds_something_is_named(aliases: dict[str, Any], closed: str, said: list[str]) -> None:
+    lines = list(faults_of_alias(cluster(aliases, closed), "prices"))
+    assert len(lines) == len(aliases)
+    assert all(word in line for line in lines for word in said)

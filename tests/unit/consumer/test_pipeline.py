@@ -222,6 +222,24 @@ def test_what_is_accepted_does_not_count_and_what_comes_after_it_does(bench: Ben
     bench.until(lambda: PART in bench.health.reasons())
 
 
+def test_a_word_does_not_hold_for_the_topic_that_was_made_anew(bench: Bench) -> None:
+    bench.deliveries.open.set()
+    bench.letters.acknowledge.set()
+    bench.pipeline.read_topic("first")
+    bench.begin(*flood(0, 150))
+    bench.until(lambda: PART in bench.health.reasons())
+    bench.words.accepted = {0: 1_000}
+    assert bench.finished() == {partition(): 150}
+    bench.words.accepted = {}
+    bench.pipeline.read_topic("first")
+    bench.begin(*flood(150, 150))
+    assert bench.finished() == {partition(): 300}
+    bench.pipeline.read_topic("second")
+    bench.begin(*flood(0, 150))
+    bench.until(lambda: PART in bench.health.reasons() and bench.words.topics[-1] == "second")
+    assert len(bench.letters.taken) == 300
+
+
 @pytest.mark.parametrize(
     "trouble", [TransientError("Kafka is away"), OperatorError("no right to read", remedy="Give it")]
 )

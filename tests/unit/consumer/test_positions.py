@@ -91,9 +91,23 @@ def test_a_new_group_begins_at_the_earliest(consumer: Consumer) -> None:
 
 def test_set_to_latest_a_new_group_begins_at_the_end_of_all_partitions_and_commits_that(consumer: Consumer) -> None:
     """Or a crash before the first commit would skip what came meanwhile."""
-    commit = positions_of(consumer, KAFKA_OFFSET_RESET="latest").begin(nothing_committed(0, 1))
+    positions = positions_of(consumer, KAFKA_OFFSET_RESET="latest")
+    commit = positions.begin(nothing_committed(0, 1))
     assert commit == {partition(0): 100, partition(1): 100, partition(2): 100}
     assert consumer.positions == {partition(0): 100, partition(1): 100}
+
+
+def test_what_latest_passes_over_is_said_and_counted(consumer: Consumer, caplog: pytest.LogCaptureFixture) -> None:
+    """The commits of a group that was away for a week are forgotten: to it this is as a first start."""
+    consumer.earliest[partition(2)] = 40
+    positions = positions_of(consumer, KAFKA_OFFSET_RESET="latest")
+    positions.begin(nothing_committed(0, 1))
+    assert positions._metrics.passed_over._value.get() == 260
+    assert "260 records that are on crypto-data are passed over" in caplog.text
+    consumer.earliest = dict(consumer.ends)
+    caplog.clear()
+    positions_of(consumer, KAFKA_OFFSET_RESET="latest").begin(nothing_committed(0, 1))
+    assert "passed over" not in caplog.text
 
 
 def test_set_to_latest_a_partition_added_later_begins_at_its_earliest(consumer: Consumer) -> None:

@@ -48,3 +48,21 @@ def test_the_newest_slot_never_goes_back() -> None:
     old = value(1, timestamp="2026-10-01T00:00:00.000Z")
     progress.add(batch_of(consumed(1, old)), Delivered(indexed=1))
     assert measures.last_slot.labels("coingecko")._value.get() == SLOT_MS / 1000
+
+
+def test_whatever_stands_on_the_topic_the_metrics_name_our_own_sources_and_one_other() -> None:
+    measures = metrics()
+    progress = Progress(measures)
+    progress.add(batch_of(*(consumed(at, value(at, source=f"s{at}")) for at in range(200)), good(200)), Delivered())
+    (family,) = measures.last_slot.collect()
+    assert {sample.labels["source"] for sample in family.samples} == {"coingecko", "other"}
+    assert progress._newest.keys() == {"coingecko", "other"}
+
+
+def test_a_line_names_the_newest_indices_and_counts_the_others(caplog: pytest.LogCaptureFixture) -> None:
+    progress = Progress(metrics())
+    months = [f"20{year}-01-01T00:00:00.000Z" for year in range(10, 20)]
+    progress.add(batch_of(*(consumed(at, value(at, timestamp=time)) for at, time in enumerate(months))), Delivered())
+    progress.report(0)
+    assert "1 documents into crypto-prices-2019.01.01" in caplog.messages[0]
+    assert caplog.messages[0].endswith(", 5 into 5 of older periods (lag 0)")

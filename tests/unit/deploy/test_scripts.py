@@ -93,6 +93,15 @@ def test_the_first_start_makes_every_password_that_the_stack_asks_for(project: P
     assert f"compose --file {project.root}/docker/docker-compose.yml up --detach --build" in done.stdout
 
 
+def test_what_an_earlier_start_has_left_does_not_open_the_passwords_to_others(project: Project) -> None:
+    project.stand_in(project.tools / "docker")
+    left = project.secrets.with_name(f"{project.secrets.name}.new")
+    left.touch()
+    left.chmod(0o644)
+    project.run("start_services.sh")
+    assert project.secrets.stat().st_mode & 0o777 == 0o600
+
+
 def test_passwords_are_never_shown_and_never_changed(project: Project) -> None:
     project.stand_in(project.tools / "docker")
     first = project.run("start_services.sh")

@@ -14,10 +14,14 @@ SECTIONS = {"Unit", "Service", "Install"}
 
 
 def directives(name: str) -> dict[str, dict[str, list[str]]]:
+    return directives_of(UNITS[name].read_text(encoding="utf-8"))
+
+
+def directives_of(text: str) -> dict[str, dict[str, list[str]]]:
     """By section; a directive may be there more than once."""
     found: dict[str, dict[str, list[str]]] = {}
     section = ""
-    for line in UNITS[name].read_text(encoding="utf-8").splitlines():
+    for line in text.splitlines():
         if not line or line.startswith("#"):
             continue
         if header := re.fullmatch(r"\[(\w+)\]", line):
@@ -33,7 +37,7 @@ def directives(name: str) -> dict[str, dict[str, list[str]]]:
 
 def environment(name: str) -> dict[str, str]:
     pairs = directives(name)["Service"]["Environment"]
-    return dict(pair.split("=", 1) for pair in pairs)
+    return dict(pair.split("=", 1) for pair in pairs if not pair.startswith("TMPDIR="))
 
 
 def test_there_is_one_for_each_process() -> None:

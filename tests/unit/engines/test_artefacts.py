@@ -114,6 +114,18 @@ def test_what_has_arrived_is_told_meanwhile(tmp_path: Path, monkeypatch: pytest.
     assert fetch(BUNDLE, tmp_path, download=slow, say=say)
 
 
+def test_a_proxy_that_cannot_be_read_is_refused_without_its_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("no_proxy", "")
+    monkeypatch.setenv("https_proxy", "http://alice:s3cr3t[@proxy.example")
+    source = Source()
+    with pytest.raises(OperatorError, match="HTTPS_PROXY") as caught:
+        fetch(BUNDLE, tmp_path, download=source)
+    assert "s3cr3t" not in str(caught.value)
+    assert not source.asked
+
+
 def test_a_file_changed_in_the_cache_is_refused_and_fetched_anew(tmp_path: Path) -> None:
     first, _ = fetch(BUNDLE, tmp_path, download=Source())
     first.write_bytes(CONTENT["g:a:jar:1"][:-1] + b"X")

@@ -244,8 +244,12 @@ def test_market_opens_on_one_source_so_that_no_average_mixes_quotes() -> None:
     assert chosen("crypto-prices-market") == {"source": ["coingecko"], "symbol": [], "quote": [], "asset_id": []}
 
 
-def test_the_other_dashboards_hide_nothing_from_the_start() -> None:
-    assert not any(chosen("crypto-prices-volatility").values())
+def test_volatility_opens_on_one_source_as_well() -> None:
+    """Every source sends change_24h."""
+    assert chosen("crypto-prices-volatility") == chosen("crypto-prices-market")
+
+
+def test_pipeline_hides_nothing_from_the_start() -> None:
     assert not any(chosen("crypto-prices-pipeline").values())
 
 
@@ -273,8 +277,9 @@ def test_links_lead_to_dashboards_of_the_file() -> None:
 
 
 @pytest.mark.parametrize(("dashboard", "panel"), LENS)
-def test_a_chart_asks_a_question_and_explains_itself(dashboard: Json, panel: Json) -> None:
+def test_a_chart_asks_a_short_question_and_explains_itself(dashboard: Json, panel: Json) -> None:
     assert "?" in panel["title"]
+    assert len(panel["title"]) <= 40
     assert panel["embeddableConfig"]["attributes"]["description"]
 
 
@@ -349,17 +354,52 @@ def test_no_chart_stands_on_a_formula(dashboard: Json, panel: Json) -> None:
     assert not {column["operationType"] for column in computed(panel)} & {"formula", "math"}
 
 
-def test_bars_that_stand_for_assets_are_split_by_source() -> None:
-    """BTCUSDT is another thing at each source."""
-    for dashboard in DASHBOARDS.values():
-        for panel in panels_of(dashboard):
-            if panel["type"] == "lens":
-                grouped = [
-                    column["sourceField"]
-                    for column in layer_of(panel)["columns"].values()
-                    if column["operationType"] == "terms"
-                ]
-                assert "asset_id" not in grouped or "source" in grouped, panel["panelIndex"]
+def grouped(panel: Json) -> set[str]:
+    """The fields that a panel's groups are told apart by."""
+    terms = [column for column in layer_of(panel)["columns"].values() if column["operationType"] == "terms"]
+    return {field for one in terms for field in (one["sourceField"], *one["params"].get("secondaryFields", []))}
+
+
+@pytest.mark.parametrize(("dashboard", "panel"), LENS)
+def test_nothing_mixes_sources_and_no_average_of_prices_mixes_quotes(dashboard: Json, panel: Json) -> None:
+    """BTCUSDT is another thing at each source, and every source sends change_24h. Also where no source is chosen."""
+    by = grouped(panel)
+    assert "source" in by or not by
+    mixing = {"average", "median", "percentile", "standard_deviation"}
+    of_prices = {
+        column["sourceField"] for column in computed(panel) if column["operationType"] in mixing
+    } - {"fetch_delay_ms"}  # fmt: skip
+    assert not of_prices or "quote" in by
+
+
+@pytest.mark.parametrize(("dashboard", "panel"), LENS)
+def test_a_group_of_several_fields_is_as_lens_stores_it(dashboard: Json, panel: Json) -> None:
+    for column in layer_of(panel)["columns"].values():
+        if column["operationType"] == "terms":
+            several = column["params"].get("secondaryFields", [])
+            assert column["params"]["parentFormat"]["id"] == ("multi_terms" if several else "terms")
+            assert all(FIELDS[field] == "keyword" for field in several)
+
+
+WHOLE = {"long", "integer"}
+
+
+def formats_of_numbers() -> Iterator[tuple[str, str, Json]]:
+    """(where, field, format): of the data view, and of columns that have one of their own."""
+    for field, shown in json.loads(OBJECTS[0]["attributes"]["fieldFormatMap"]).items():
+        yield "data view", field, shown
+    for _, panel in (one.values for one in LENS):
+        for column in layer_of(panel)["columns"].values():
+            if "format" in column["params"]:
+                yield panel["panelIndex"], column["sourceField"], column["params"]["format"]
+
+
+def test_small_numbers_get_no_commas() -> None:
+    """Kibana's numeral library makes "1.2,345e-7" of 1.2345e-7, with every pattern that has a thousands separator."""
+    for where, field, shown in formats_of_numbers():
+        if FIELDS[field] not in WHOLE and shown["id"] in ("number", "percent"):
+            assert where == "data view", f"{where}: Lens's own format of {field} sets commas"
+            assert "," not in shown["params"]["pattern"], field
 
 
 # ---- the builders refuse what would not draw

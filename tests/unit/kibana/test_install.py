@@ -10,6 +10,7 @@ import trustme
 
 from cryptoproxy.common.errors import OperatorError, TransientError
 from cryptoproxy.kibana_client import definitions_file, install
+from cryptoproxy.kibana_client.access import Access
 from tests.unit.kibana.conftest import Installer
 from tests.unit.kibana.stand_in import NOT_READY, Body, Kibana, running
 
@@ -191,6 +192,27 @@ def test_credentials_of_netrc_are_not_used(run: Installer, tmp_path: Path, monke
     assert all("authorization" not in headers for _, _, headers in run.kibana.seen)
 
 
+@pytest.mark.parametrize("credentials", [{"user": "elastic", "password": PASSWORD}, {"api_key": API_KEY}])
+def test_credentials_do_not_go_in_the_clear_to_another_machine(run: Installer, credentials: dict[str, str]) -> None:
+    for url in ("http://kibana.example:5601", "http://10.0.0.5/base"):
+        with pytest.raises(OperatorError, match=r"unencrypted\. Give .*https://.*ALLOW_PLAINTEXT_PASSWORDS") as caught:
+            run(url, **credentials)
+        assert PASSWORD not in str(caught.value)
+    assert Access("http://kibana.example:5601", **credentials, plaintext_allowed=True)
+    assert Access("https://kibana.example:5601", **credentials)
+    assert Access("http://kibana.example:5601")
+
+
+def test_a_proxy_that_cannot_be_read_is_refused_without_its_password(
+    run: Installer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("no_proxy", "")
+    monkeypatch.setenv("http_proxy", "http://alice:s3cr3t[@proxy.example")
+    with pytest.raises(OperatorError, match="HTTP_PROXY") as caught:
+        run("http://kibana.example:5601")
+    assert "s3cr3t" not in str(caught.value)
+
+
 def test_a_missing_privilege_is_told(run: Installer) -> None:
     run.kibana.next_imports.append((403, {"statusCode": 403, "message": "Unable to bulk_create dashboard,search"}))
 
@@ -326,9 +348,10 @@ def test_what_is_no_address_is_refused_before_anything_is_sent(run: Installer, u
 
 
 def test_credentials_in_the_address_are_refused_and_not_repeated(run: Installer) -> None:
-    with pytest.raises(OperatorError) as raised:
-        run(f"http://elastic:{PASSWORD}@127.0.0.1:5601")
-    assert PASSWORD not in str(raised.value)
+    for odd in ("", "[", "/", "#", "?", " ", "%"):
+        with pytest.raises(OperatorError, match="holds a user or a password") as raised:
+            run(f"http://elastic:{PASSWORD}{odd}@127.0.0.1:5601")
+        assert PASSWORD not in str(raised.value)
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from botocore import exceptions as boto_errors
+from botocore.response import StreamingBody
 
+from cryptoproxy.common.retry import Patiently, at_once
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.lake.store import Store
 
@@ -25,36 +29,76 @@ class Bucket:
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.fails: list[Exception] = []
         """Raised by the next calls, one each."""
+        self.cut: int | None = None
+        """So many bytes of the next object that is read come, then the connection ends."""
+        self.uploads: dict[str, tuple[dict[str, str], dict[int, bytes]]] = {}
+        """Not complete yet."""
+        self.swallows = False
+        """Answers 200 to a PUT and keeps nothing, as what is no S3 does."""
+        self.loses_the_answer = False
+        """Of the next upload that is completed."""
 
     def _called(self, name: str, options: dict[str, Any]) -> None:
         self.calls.append((name, options))
         if self.fails:
             raise self.fails.pop(0)
 
-    def put_object(self, **options: Any) -> None:
+    def put_object(self, **options: Any) -> dict[str, Any]:
         self._called("put", options)
+        if self.swallows:
+            return {}
+        self._checked(options)
         self.objects[options["Key"]] = options["Body"]
+        self.metadata[options["Key"]] = options.get("Metadata", {})
+        return {"ETag": "etag"}
+
+    def _checked(self, options: dict[str, Any]) -> None:
+        """As a bucket with Object Lock, which takes nothing without a checksum."""
+        wanted = base64.b64encode(hashlib.md5(options["Body"], usedforsecurity=False).digest()).decode()
+        assert options["ContentMD5"] == wanted
 
     def get_object(self, **options: Any) -> dict[str, Any]:
         self._called("get", options)
         if options["Key"] not in self.objects:
             raise refusal(404, "NoSuchKey")
-        return {"Body": io.BytesIO(self.objects[options["Key"]])}
+        body = self.objects[options["Key"]]
+        sent = body if self.cut is None else body[: self.cut]
+        self.cut = None
+        return {"Body": StreamingBody(io.BytesIO(sent), len(body))}  # type: ignore[arg-type]
+
+    def create_multipart_upload(self, **options: Any) -> dict[str, Any]:
+        self._called("create", options)
+        self.uploads[options["Key"]] = (options["Metadata"], {})
+        return {"UploadId": options["Key"]}
+
+    def upload_part(self, **options: Any) -> dict[str, Any]:
+        self._called("part", options)
+        self._checked(options)
+        self.uploads[options["UploadId"]][1][options["PartNumber"]] = options["Body"]
+        return {"ETag": f"etag-{options['PartNumber']}"}
+
+    def complete_multipart_upload(self, **options: Any) -> None:
+        self._called("complete", options)
+        if options["UploadId"] not in self.uploads:
+            raise refusal(404, "NoSuchUpload")
+        metadata, parts = self.uploads.pop(options["UploadId"])
+        assert [each["PartNumber"] for each in options["MultipartUpload"]["Parts"]] == list(parts)
+        self.objects[options["Key"]] = b"".join(parts.values())
+        self.metadata[options["Key"]] = metadata
+        if self.loses_the_answer:
+            self.loses_the_answer = False
+            raise boto_errors.ReadTimeoutError(endpoint_url="x")
+
+    def abort_multipart_upload(self, **options: Any) -> None:
+        self._called("abort", options)
+        if self.uploads.pop(options["UploadId"], None) is None:
+            raise refusal(404, "NoSuchUpload")
 
     def head_object(self, **options: Any) -> dict[str, Any]:
         self._called("head", options)
         if options["Key"] not in self.objects:
             raise refusal(404, "404")
         return {"Metadata": self.metadata.get(options["Key"], {})}
-
-    def upload_fileobj(self, file: Any, bucket: str, key: str, extra: dict[str, Any], *, Config: Any) -> None:  # noqa: N803
-        self._called("upload", {"Key": key})
-        self.objects[key] = file.read()
-        self.metadata[key] = extra["Metadata"]
-
-    def download_fileobj(self, bucket: str, key: str, file: Any, *, Config: Any) -> None:  # noqa: N803
-        self.head_object(Key=key)
-        file.write(self.objects[key])
 
     def delete_object(self, **options: Any) -> None:
         self._called("delete", options)
@@ -68,27 +112,25 @@ class Bucket:
         self._called("create_bucket", options)
         self.buckets.append(options["Bucket"])
 
-    def get_paginator(self, name: str) -> Bucket:
-        assert name == "list_objects_v2"
-        return self
-
-    def paginate(self, **options: Any) -> Iterator[dict[str, Any]]:
+    def list_objects_v2(self, **options: Any) -> dict[str, Any]:
         self._called("list", options)
         prefix, delimiter = options["Prefix"], options.get("Delimiter")
-        keys = sorted(key for key in self.objects if key.startswith(prefix))
-        if delimiter is None:
-            for at in range(0, max(1, len(keys)), PAGE):
-                page = [{"Key": key} for key in keys[at : at + PAGE]]
-                yield {"Contents": page} if page else {}
-            return
-        folders = list(dict.fromkeys(prefix + key[len(prefix) :].split(delimiter)[0] + delimiter for key in keys))
-        for at in range(0, max(1, len(folders)), PAGE):
-            page = [{"Prefix": folder} for folder in folders[at : at + PAGE]]
-            yield {"CommonPrefixes": page} if page else {}
+        names = sorted(key for key in self.objects if key.startswith(prefix))
+        if delimiter is not None:
+            names = list(dict.fromkeys(prefix + key[len(prefix) :].split(delimiter)[0] + delimiter for key in names))
+        rest = [name for name in names if name > options.get("ContinuationToken", "")]
+        page, more = rest[:PAGE], rest[PAGE:]
+        answer: dict[str, Any] = {"IsTruncated": bool(more)} | ({"NextContinuationToken": page[-1]} if more else {})
+        if page and delimiter is None:
+            answer["Contents"] = [{"Key": key, "Size": len(self.objects[key])} for key in page]
+        elif page:
+            answer["CommonPrefixes"] = [{"Prefix": each} for each in page]
+        return answer
 
 
-def refusal(status: int, code: str) -> boto_errors.ClientError:
-    return boto_errors.ClientError({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}, "Put")  # type: ignore[typeddict-item]
+def refusal(status: int, code: str, words: str = "") -> boto_errors.ClientError:
+    told: Any = {"Error": {"Code": code, "Message": words}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return boto_errors.ClientError(told, "Put")
 
 
 @pytest.fixture
@@ -98,8 +140,8 @@ def bucket() -> Bucket:
 
 @pytest.fixture
 def make_store(bucket: Bucket) -> Callable[..., Store]:
-    def make(**texts: str) -> Store:
-        return Store(Settings.from_texts(texts).s3, connect=lambda: bucket)  # type: ignore[arg-type,return-value]
+    def make(*, patiently: Patiently = at_once, **texts: str) -> Store:
+        return Store(Settings.from_texts(texts).s3, lambda: bucket, patiently=patiently)  # type: ignore[arg-type,return-value]
 
     return make
 

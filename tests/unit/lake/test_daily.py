@@ -9,12 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from cryptoproxy.common.errors import OperatorError
-from cryptoproxy.lake.daily import daily_object, day_of
+from cryptoproxy.common.errors import OperatorError, TransientError
+from cryptoproxy.lake.daily import DailyArchive, daily_object, day_of
 from cryptoproxy.lake.span import HOUR_MS, Span
 from cryptoproxy.lake.store import Store
-from tests.unit.lake.conftest import Bucket
-from tests.unit.lake.lakes import DAY, compact, fill, read
+from tests.unit.lake.conftest import Bucket, refusal
+from tests.unit.lake.lakes import DAY, WHOLE_DAY, compact, fill, read
 
 DIGEST = "0123456789abcdef" * 4
 
@@ -125,3 +125,74 @@ def test_the_scratch_folder_is_left_empty(
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     assert len(read(store)[0]) == table.num_rows
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [refusal(503, "SlowDown"), refusal(403, "InvalidObjectState"), refusal(404, "NoSuchKey"), OSError(28, "disk full")],
+)
+def test_a_day_of_which_one_file_could_not_be_fetched_is_not_remembered_as_read(
+    store: Store, bucket: Bucket, tmp_path: Path, failure: Exception
+) -> None:
+    fill(store, hours=(7,))
+    compact(store, tmp_path, delete_raw=True)
+    before, _ = read(store)
+    archive = DailyArchive(store, tmp_path)
+    bucket.fails = [refusal(500, "x")]  # the listing
+    with pytest.raises(TransientError):
+        list(archive.records("coingecko", WHOLE_DAY, print))
+    get_object = bucket.get_object
+
+    def fail(**options: object) -> None:
+        bucket.get_object = get_object  # type: ignore[method-assign]
+        raise failure
+
+    bucket.get_object = fail  # type: ignore[assignment,method-assign]
+    with pytest.raises((TransientError, OperatorError)):
+        list(archive.records("coingecko", WHOLE_DAY, print))
+    assert not list(tmp_path.iterdir())
+    assert {each.id: each.line for each in archive.records("coingecko", WHOLE_DAY, print)} == before
+    archive.close()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_seems_to_be_gone_for_a_moment_is_asked_for_again(
+    store: Store, bucket: Bucket, tmp_path: Path
+) -> None:
+    """The listing is right, one GET is not: nothing is taken for nothing."""
+    fill(store, hours=(7,))
+    compact(store, tmp_path, delete_raw=True)
+    before, _ = read(store)
+    get_object = bucket.get_object
+
+    def gone(**options: object) -> None:
+        bucket.get_object = get_object  # type: ignore[method-assign]
+        raise refusal(404, "NoSuchKey")
+
+    bucket.get_object = gone  # type: ignore[assignment,method-assign]
+    assert read(store) == (before, [])
+
+
+def test_hours_that_were_closed_are_not_taken_for_empty_ones(store: Store, tmp_path: Path) -> None:
+    fill(store, hours=(7, 8))
+    compact(store, tmp_path, delete_raw=True)
+    archive = DailyArchive(store, tmp_path)
+    records = archive.records("coingecko", WHOLE_DAY, print)
+    next(records)
+    archive.close()
+    with pytest.raises(RuntimeError, match="read on after it was closed"):
+        list(records)
+
+
+@pytest.mark.parametrize("told", [None, "", "never", "7,", "7;8"])
+def test_where_a_copy_of_the_bucket_has_lost_what_was_said_of_a_file_any_hour_is_looked_at(
+    store: Store, bucket: Bucket, tmp_path: Path, told: str | None
+) -> None:
+    fill(store, hours=(7,))
+    done = compact(store, tmp_path, delete_raw=True)
+    assert done.key is not None
+    bucket.metadata[done.key] = {} if told is None else {"hours": told}
+    archive = DailyArchive(store, tmp_path)
+    assert len(archive.hours("coingecko", WHOLE_DAY)) == 24
+    assert len(list(archive.records("coingecko", WHOLE_DAY, print))) == 15
+    archive.close()

@@ -4,10 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import urllib3
 from botocore import exceptions as boto_errors
 
 from cryptoproxy.common.errors import OperatorError, TransientError
+from cryptoproxy.common.retry import Patience
 from cryptoproxy.common.settings import Settings
+from cryptoproxy.lake import store as store_module
 from cryptoproxy.lake.store import MissingObjectError, Store
 from tests.unit.lake.conftest import Bucket, refusal
 
@@ -20,10 +23,10 @@ def test_what_is_put_can_be_read_listed_and_deleted(store: Store, bucket: Bucket
     assert list(store.keys("a/")) == ["a/1"]
     store.delete("a/1")
     assert list(bucket.objects) == ["b/1"]
-    assert bucket.calls[0] == (
-        "put",
-        {"Bucket": "crypto-lake", "Key": "a/1", "Body": b"one", "ContentType": "application/gzip"},
-    )
+    name, options = bucket.calls[0]
+    assert name == "put"
+    assert options.items() >= {"Bucket": "crypto-lake", "Key": "a/1", "Body": b"one"}.items()
+    assert (options["ContentType"], options["ContentMD5"]) == ("application/gzip", "+XxdKZQb+xsv2rCHSQargg==")
 
 
 def test_keys_come_in_order_however_many_pages_there_are(store: Store) -> None:
@@ -31,6 +34,24 @@ def test_keys_come_in_order_however_many_pages_there_are(store: Store) -> None:
         store.put(f"a/{number}", b"")
     assert list(store.keys("a/")) == [f"a/{number}" for number in range(1, 6)]
     assert list(store.keys("none/")) == []
+
+
+@pytest.mark.parametrize("token", [None, "", "a/2"])
+def test_the_first_page_of_a_list_is_never_taken_for_all_of_it(store: Store, bucket: Bucket, token: str | None) -> None:
+    """A server that does not know the second version of listing ignores where to go on."""
+    for number in range(5):
+        store.put(f"a/{number}", b"")
+
+    def list_objects_v2(**options: object) -> dict[str, object]:
+        page: dict[str, object] = {
+            "IsTruncated": True,
+            "Contents": [{"Key": "a/1", "Size": 0}, {"Key": "a/2", "Size": 0}],
+        }
+        return page if token is None else page | {"NextContinuationToken": token}
+
+    bucket.list_objects_v2 = list_objects_v2  # type: ignore[assignment,method-assign]
+    with pytest.raises(OperatorError, match="not how it goes on"):
+        list(store.keys("a/"))
 
 
 def test_folders_are_found_without_listing_their_keys(store: Store, bucket: Bucket) -> None:
@@ -41,7 +62,8 @@ def test_folders_are_found_without_listing_their_keys(store: Store, bucket: Buck
     assert bucket.calls[-1][1]["Delimiter"] == "/"
 
 
-def calls(store: Store) -> list[Callable[[], object]]:
+def calls(store: Store, folder: Path) -> list[Callable[[], object]]:
+    (folder / "file").write_bytes(b"content")
     return [
         lambda: store.put("k", b""),
         lambda: store.get("k"),
@@ -49,25 +71,119 @@ def calls(store: Store) -> list[Callable[[], object]]:
         lambda: list(store.folders("k")),
         lambda: store.delete("k"),
         store.make_bucket,
+        lambda: store.upload(folder / "file", "k", {}),
+        lambda: store.download("k", folder / "copy"),
+        lambda: store.metadata("k"),
     ]
 
 
-@pytest.mark.parametrize("number", range(6))
+@pytest.mark.parametrize("number", range(9))
 @pytest.mark.parametrize(
     ("error", "kind"),
     [
         (refusal(503, "SlowDown"), TransientError),
         (boto_errors.EndpointConnectionError(endpoint_url="x"), TransientError),
+        (boto_errors.IncompleteReadError(actual_bytes=1, expected_bytes=2), TransientError),
+        (urllib3.exceptions.SSLError("bad record mac"), TransientError),
         (refusal(403, "AccessDenied"), OperatorError),
         (refusal(404, "NoSuchBucket"), OperatorError),
     ],
 )
 def test_a_failure_of_every_call_has_its_kind(
-    store: Store, bucket: Bucket, number: int, error: Exception, kind: type[Exception]
+    store: Store, bucket: Bucket, tmp_path: Path, number: int, error: Exception, kind: type[Exception]
 ) -> None:
+    bucket.objects["k"] = b"content"
     bucket.fails.append(error)
     with pytest.raises(kind, match="crypto-lake"):
-        calls(store)[number]()
+        calls(store, tmp_path)[number]()
+    assert [name for name, _ in bucket.calls].count("put") <= 1, "tried again below the loop that decides"
+    assert not (tmp_path / "copy").exists()
+
+
+@pytest.mark.parametrize("number", range(9))
+def test_a_patient_store_waits_for_every_call(
+    make_store: Callable[..., Store], bucket: Bucket, tmp_path: Path, number: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    bucket.objects["k"] = b"content"
+    bucket.fails += [refusal(503, "SlowDown"), boto_errors.EndpointConnectionError(endpoint_url="x")]
+    waits: list[float] = []
+    calls(make_store(patiently=Patience("S3", waits.append)), tmp_path)[number]()
+    assert len(waits) == 2
+    assert "waits for S3: S3 bucket crypto-lake at us-east-1 answers 503 SlowDown" in caplog.text
+
+
+def test_a_listing_goes_on_after_the_page_that_failed(make_store: Callable[..., Store], bucket: Bucket) -> None:
+    store = make_store(patiently=Patience("S3", lambda _: None))
+    for number in range(5):
+        store.put(f"a/{number}", b"")
+    found = []
+    for key in store.keys("a/"):
+        found.append(key)
+        bucket.fails.append(refusal(500, "InternalError"))
+    assert found == [f"a/{number}" for number in range(5)]
+
+
+@pytest.mark.parametrize("read", [lambda store, path: store.get("k"), lambda store, path: store.download("k", path)])
+def test_an_answer_that_is_cut_off_is_no_object(
+    store: Store, bucket: Bucket, tmp_path: Path, read: Callable[[Store, Path], object]
+) -> None:
+    bucket.objects["k"] = b"content"
+    bucket.cut = 3
+    with pytest.raises(TransientError, match="3 read, but total bytes expected is 7"):
+        read(store, tmp_path / "file")
+    assert not (tmp_path / "file").exists()
+    read(store, tmp_path / "file")
+
+
+def test_what_takes_everything_and_keeps_nothing_is_no_s3(store: Store, bucket: Bucket, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"content")
+    bucket.swallows = True
+    for put in (lambda: store.put("k", b"content"), lambda: store.upload(tmp_path / "file", "k", {})):
+        with pytest.raises(TransientError, match="not known to be stored"):
+            put()
+
+
+@pytest.fixture
+def parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "PART_BYTES", 3)
+
+
+@pytest.mark.usefixtures("parts")
+@pytest.mark.parametrize("body", [b"", b"abc", b"abcd", b"abcdef", b"abcdefg"])
+def test_a_file_of_any_size_is_stored_whole(store: Store, bucket: Bucket, tmp_path: Path, body: bytes) -> None:
+    (tmp_path / "file").write_bytes(body)
+    store.upload(tmp_path / "file", "k", {"records": "7"})
+    assert bucket.objects == {"k": body}
+    assert store.metadata("k") == {"records": "7"}
+    assert not bucket.uploads
+
+
+@pytest.mark.usefixtures("parts")
+@pytest.mark.parametrize("after", range(1, 4))
+def test_of_an_upload_that_fails_nothing_stays(store: Store, bucket: Bucket, tmp_path: Path, after: int) -> None:
+    (tmp_path / "file").write_bytes(b"abcdef")
+    called = bucket._called
+
+    def fail(name: str, options: dict[str, object]) -> None:
+        if len(bucket.calls) == after:
+            bucket.fails.append(refusal(403, "AccessDenied"))
+        called(name, options)
+
+    bucket._called = fail  # type: ignore[method-assign]
+    with pytest.raises(OperatorError, match="AccessDenied"):
+        store.upload(tmp_path / "file", "k", {})
+    assert not bucket.objects
+    assert not bucket.uploads
+
+
+@pytest.mark.usefixtures("parts")
+def test_an_upload_whose_last_answer_was_lost_is_there(
+    make_store: Callable[..., Store], bucket: Bucket, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_bytes(b"abcdef")
+    bucket.loses_the_answer = True
+    make_store(patiently=Patience("S3", lambda _: None)).upload(tmp_path / "file", "k", {})
+    assert bucket.objects == {"k": b"abcdef"}
 
 
 def test_an_object_that_is_gone_is_named_and_not_waited_for(store: Store, bucket: Bucket) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from cryptoproxy.common.service import Health
 from cryptoproxy.producer.capacity import Capacity
 from cryptoproxy.producer.gauges import Gauges
 from cryptoproxy.producer.outbox import Outbox
@@ -50,7 +51,7 @@ def test_the_gauges_say_what_waits_how_old_it_is_and_how_long_the_rest_lasts(
     outbox = Outbox(tmp_path, max_bytes=10 * 4096)
     try:
         capacity = Capacity({"coingecko": 1}, {"coingecko": 60.0}, outbox.max_bytes)
-        gauges = Gauges(outbox, capacity, metrics, clock)
+        gauges = Gauges(outbox, capacity, metrics, clock, Health())
         with caplog.at_level(logging.INFO):
             gauges.run(fakes.HandLoop(clock, end=clock.monotonic()))
         assert f"the outbox {tmp_path} holds 0.2 hours of polls at this plan (OUTBOX_MAX_SIZE)" in caplog.text
@@ -70,5 +71,28 @@ def test_the_gauges_say_what_waits_how_old_it_is_and_how_long_the_rest_lasts(
         assert len(warnings) == 1
         assert warnings[0].levelno == logging.WARNING
         assert "80 % full (8 polls for kafka, 7 polls for s3); polling stops in about" in caplog.text
+    finally:
+        outbox.close()
+
+
+def test_a_drain_without_room_is_said_by_readyz_until_it_has_some(tmp_path: Path) -> None:
+    clock, metrics, health = HandClock(), fakes.Metrics(), Health()
+    outbox = Outbox(tmp_path, max_bytes=10 * 4096, rooms={"s3": 2 * 4096})
+    try:
+        gauges = Gauges(outbox, Capacity({}, {}, outbox.max_bytes), metrics, clock, health)
+        entries = [outbox.keep(clock.now_ms() + number, "coingecko", b"{}\n") for number in range(2)]
+        gauges.look()
+        assert health.reasons() == {}
+        outbox.keep(clock.now_ms() + 2, "coingecko", b"{}\n")
+        gauges.look()
+        (reason,) = health.reasons().items()
+        assert reason[0] == "outbox s3"
+        assert "is full (8192 of 8192 bytes)" in reason[1]
+        assert "the lake lacks them" in reason[1]
+        assert "OUTBOX_S3_MAX_SIZE" in reason[1]
+        outbox.done("s3", entries[0])
+        outbox.keep(clock.now_ms() + 3, "coingecko", b"{}\n")
+        gauges.look()
+        assert health.reasons() == {}
     finally:
         outbox.close()

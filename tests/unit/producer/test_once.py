@@ -14,6 +14,7 @@ from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.service import Loop
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.producer import once
+from cryptoproxy.producer.fetch import Fetcher
 from cryptoproxy.producer.once import Once
 from cryptoproxy.producer.wiring import Poller
 from cryptoproxy.sandbox import Rule, Sandbox
@@ -204,3 +205,23 @@ def test_a_dry_run_of_which_a_source_failed_is_1_and_prints_the_others(
     monkeypatch.setattr(sys, "stdout", out)
     assert once.dry_run(Settings.from_texts(texts)) == 1
     assert len(out.getvalue().splitlines()) == 2
+
+
+@pytest.mark.parametrize("name", ["coingecko", "binance", "bybit-linear"])
+def test_the_loop_s_connection_is_made_before_its_first_poll_unless_its_upstream_wants_to_be_left_alone(
+    texts: dict[str, str], sandbox: Sandbox, name: str
+) -> None:
+    texts |= {"SOURCES": name, "BYBIT_BASE_URL": sandbox.base_url("bybit")}
+    poller = Poller(Settings.from_texts(texts), alone=True)
+    source, fetcher = poller.sources[0], Fetcher()
+    poller._prepare(source, fetcher, lambda seconds: True)
+    (line,) = fetcher._lines
+    assert line.task.result(120) is None
+    assert line.is_idle()
+    assert len(sandbox.ledger) == 0
+    fetcher.close()
+    poller.budgets[source.upstream].ban(60, "banned")
+    fetcher = Fetcher()
+    poller._prepare(source, fetcher, lambda seconds: True)
+    assert not fetcher._lines
+    poller.outbox.close()

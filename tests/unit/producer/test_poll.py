@@ -249,3 +249,10 @@ def test_one_call_by_itself_has_the_same_rules() -> None:
     assert answer.body == PAGE
     assert asked.loop.waits == [3.0]
     assert asked.budget.taken == 1
+
+
+def test_records_tell_the_interval_they_were_polled_at_and_none_where_none_is_planned() -> None:
+    asked = Asked(b"bitcoin:3", b"bitcoin:3")
+    planned = asked.once.poll(asked.slot_ms, asked.end_ms, asked.loop.wait, interval_ms=30_000)
+    assert json.loads(planned.content)["interval_ms"] == 30_000
+    assert "interval_ms" not in json.loads(asked.poll().content)

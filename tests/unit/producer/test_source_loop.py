@@ -13,6 +13,7 @@ import pytest
 
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.errors import OperatorError, PoisonError, TransientError
+from cryptoproxy.common.metrics import MISSED
 from cryptoproxy.common.record import encode
 from cryptoproxy.common.service import Health, Loop
 from cryptoproxy.producer.fetch import ClockError
@@ -38,7 +39,8 @@ class FakePoll:
         self.calls = 0
         self.rejected: list[Rejected] = []
 
-    def poll(self, slot_ms: int, end_ms: int, wait: Wait) -> Polled:
+    def poll(self, slot_ms: int, end_ms: int, wait: Wait, *, interval_ms: int) -> Polled:
+        assert interval_ms == end_ms - slot_ms
         self.slots.append(slot_ms)
         self.calls += 1
         began = self.clock.monotonic()
@@ -403,3 +405,34 @@ def test_a_fast_source_says_its_statistics_instead_of_a_line_per_poll(caplog: py
     lines = [text for text in caplog.messages if "so far" in text]
     assert [line.split(": ")[1].split(",")[0] for line in lines] == ["10 polls", "20 polls", "25 polls"]
     assert "25 calls, budget: 3 used and 27 left per minute" in lines[-1]
+
+
+@pytest.mark.parametrize(("last", "shown"), [(None, 0), (1_763_632_800_000, 1_763_632_800)])
+def test_what_alarms_look_at_is_there_before_the_first_poll_with_what_was_on_disk(
+    last: int | None, shown: float
+) -> None:
+    registry = Bench(last=last).metrics.registry
+    samples = {
+        (each.name, each.labels.get("reason")): each.value
+        for family in registry.collect()
+        for each in family.samples
+        if each.labels.get("source") == "coingecko"
+    }
+    assert samples["cryptoproxy_last_successful_poll_timestamp_seconds", None] == shown
+    assert samples["cryptoproxy_polls_total", None] == 0
+    assert samples["cryptoproxy_records_published_total", None] == 0
+    assert [samples["cryptoproxy_slots_missed_total", each] for each in MISSED] == [0] * len(MISSED)
+
+
+def test_one_that_takes_over_shows_what_the_one_before_has_polled() -> None:
+    def down(slot_ms: int) -> None:
+        raise TransientError("503")
+
+    bench = Bench()
+    bench.active = False
+    bench.run(1)
+    bench.outbox.last = bench.start_ms
+    bench.poll.job = down
+    bench.active = True
+    bench.run(2)
+    assert bench.metrics.value("last_successful_poll_timestamp_seconds", source="coingecko") == bench.start_ms / 1000

@@ -71,3 +71,15 @@ def test_the_time_of_a_poll_runs_from_the_arrival_of_its_answer_to_the_last_ackn
     timings.published(stranger)  # of an earlier run: nobody knows when it arrived
     assert list(statistics["coingecko"]._publish) == [pytest.approx(0.75)]
     assert metrics.value("publish_seconds_count", source="coingecko") == 1
+
+
+def test_polls_that_are_never_published_do_not_keep_the_others_from_being_timed() -> None:
+    """Kafka's room in the outbox was full for long: those polls are S3's alone."""
+    clock, metrics = HandClock(), fakes.Metrics()
+    statistics = {"coingecko": Statistics("coingecko", every=10)}
+    timings = Timings(statistics, metrics, clock.monotonic)
+    for number in range(20_000):
+        timings.arrived(Entry(number, "coingecko", 1, "0" * 12), clock.monotonic())
+    timings.published(Entry(19_999, "coingecko", 1, "0" * 12))
+    assert metrics.value("publish_seconds_count", source="coingecko") == 1
+    assert len(timings._arrived) < 20_000

@@ -80,6 +80,11 @@ def test_an_interval_is_named_in_the_largest_unit_that_fits() -> None:
     assert [interval(text).step for text in ("1h", "15m")] == ["hour", "window of 15 minutes"]
 
 
+def test_a_period_is_said_in_whole_minutes_if_it_is_not_short() -> None:
+    assert Period(90_000, 7_250_000).ends == ("1970-01-01 00:01", "1970-01-01 02:00")
+    assert Period(90_000, 95_500).ends == ("1970-01-01 00:01:30", "1970-01-01 00:01:35")
+
+
 def test_parts_of_a_period_are_cut_at_multiples_and_make_the_whole() -> None:
     parts = list(Period(130, 400).cut(100))
     assert parts == [Period(130, 200), Period(200, 300), Period(300, 400)]

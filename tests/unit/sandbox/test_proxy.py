@@ -226,18 +226,17 @@ def test_an_answer_is_cut(http, target, proxy):
 def test_a_delay_holds_for_many_connections_at_once(target):
     with FaultProxy(target.url, delay=0.1) as proxy:
 
-        def ask(_: int) -> float:
+        def ask(_: int) -> tuple[float, float]:
             with requests.Session() as session:
                 start = time.monotonic()
                 for _ in range(5):
                     session.post(proxy.url + "/_bulk", data=b"x" * 10_000)
-                return time.monotonic() - start
+                return start, time.monotonic()
 
-        start = time.monotonic()
         with ThreadPoolExecutor(8) as pool:
             times = list(pool.map(ask, range(8)))
-        assert min(times) >= 0.5
-        assert time.monotonic() - start < 8 * 5 * 0.1 / 2
+        assert min(end - start for start, end in times) >= 0.5
+        assert max(start for start, _ in times) < min(end for _, end in times), "one after the other"
 
 
 def test_a_target_that_is_down_closes_the_connection(http, target, proxy):
@@ -276,13 +275,11 @@ def test_stopping_breaks_off_a_target_that_hangs():
     with socket.create_server(("127.0.0.1", 0)) as silent:
         with FaultProxy(f"http://127.0.0.1:{silent.getsockname()[1]}") as proxy:
             with ThreadPoolExecutor(1) as pool:
-                asked = pool.submit(requests.get, proxy.url, timeout=30)
+                asked = pool.submit(requests.get, proxy.url, timeout=3600)
                 connection, _ = silent.accept()
                 with connection:
                     assert connection.recv(10)
-                    start = time.monotonic()
                     proxy.stop()
-                    assert time.monotonic() - start < 5
                 assert isinstance(asked.exception(), requests.exceptions.ConnectionError)
 
 

@@ -31,8 +31,12 @@ class Elasticsearch:
         self.closed = False
         self.readable = True
         self.indices = SimpleNamespace(get=self.get)
+        self.cluster = SimpleNamespace(health=lambda **_: {"timed_out": False})
 
-    def get(self, *, index: str, features: str) -> object:
+    def options(self, *, ignore_status: int) -> Elasticsearch:
+        return self
+
+    def get(self, *, index: str) -> object:
         if not self.index or index != "crypto-prices-2026.11.01":
             raise elasticsearch.NotFoundError("no such index", SimpleNamespace(status=404), {})  # type: ignore[arg-type]
         return {index: {}}
@@ -103,7 +107,7 @@ class Bucket:
         self.objects: dict[str, bytes] = {}
         self.put: list[str] = []
 
-    def put_object(self, *, Bucket: str, Key: str, Body: bytes) -> None:  # noqa: N803 - boto3's words
+    def put_object(self, *, Bucket: str, Key: str, Body: bytes, ContentMD5: str) -> None:  # noqa: N803 - boto3's words
         if self.error is not None:
             raise self.error
         self.put.append(Key)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import elastic_transport
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cryptoproxy.common.clients import elastic
+from cryptoproxy.common.clients.outside import authorities
 from cryptoproxy.common.errors import OperatorError, SizeError, TransientError
 from cryptoproxy.common.settings import Settings
 
@@ -51,6 +53,11 @@ def test_an_api_key_and_a_ca_are_used(options: dict[str, Any], tmp_path: Path) -
     texts = {"ES_URL_ENDPOINT": "https://es:9200", "ES_API_KEY": "k", "ES_CA_FILE": str(tmp_path / "ca.pem")}
     elastic.client(Settings.from_texts(texts).elasticsearch)
     assert (options["api_key"], options["verify_certs"], options["ca_certs"]) == ("k", True, str(tmp_path / "ca.pem"))
+
+
+def test_the_machine_s_authorities_count_where_no_ca_is_named(options: dict[str, Any]) -> None:
+    elastic.client(Settings.from_texts({"ES_URL_ENDPOINT": "https://es:9200"}).elasticsearch)
+    assert options["ca_certs"] == authorities()
 
 
 @pytest.mark.parametrize(
@@ -125,3 +132,20 @@ def test_where_all_lines_are_created_no_entry_is_made_for_each(lines: int) -> No
 def test_what_is_no_answer_is_still_none(body: bytes) -> None:
     with pytest.raises(msgspec.DecodeError):
         elastic.FastJson().json_loads(body)
+
+
+def test_a_shard_without_a_place_is_said_with_the_reason() -> None:
+    client: Any = SimpleNamespace(
+        options=lambda ignore_status: client,
+        cluster=SimpleNamespace(
+            health=lambda **_: {"timed_out": True},
+            allocation_explain=lambda **_: {
+                "node_allocation_decisions": [
+                    {"deciders": [{"decision": "NO", "explanation": "the disk is over the watermark"}]},
+                    {"deciders": [{"decision": "YES", "explanation": "well"}]},
+                ]
+            },
+        ),
+    )
+    with pytest.raises(OperatorError, match=r"no place for its shard.*: the disk is over the watermark\. Give"):
+        elastic.require_a_place(client, "prices-2026.11.01", patience="1s")

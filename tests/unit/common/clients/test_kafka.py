@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -181,13 +180,11 @@ def test_a_client_that_finds_no_broker_leaves_no_thread_and_no_descriptor(make: 
 def test_a_broker_that_takes_the_connection_and_says_nothing_is_given_up(
     make: Callable[[Kafka], Any], protocol: str
 ) -> None:
-    begun = time.monotonic()
     with silent() as port:
         before = leftovers()
         with pytest.raises(kafka_errors.KafkaTimeoutError):
             make(kafka(port, protocol))
         assert leftovers() == before
-    assert time.monotonic() - begun < 20
 
 
 def test_what_a_broker_says_before_it_hangs_up_is_heard() -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from cryptoproxy.common.errors import PoisonError
 from cryptoproxy.common.record import MAX_RECORD_BYTES, Record, decode, encode, from_iso, iso
+from cryptoproxy.common.record.codec import MAX_DEPTH
 from cryptoproxy.consumer.template import expected_properties
 from tests.unit.common.record.records import EXAMPLE, FLOATS, INTEGERS, NOW_MS, TEXTS, line, records, required
 
@@ -207,6 +208,21 @@ def test_deep_nesting_does_not_overflow_the_stack(brackets: bytes, deep: int) ->
     refusal_of("not_json", line()[:-1] + b',"newer":' + inner + b"}", "nested")
 
 
+@pytest.mark.parametrize("brackets", ["[]", '{"a":}'])
+def test_an_unknown_value_has_at_most_so_many_levels(brackets: str) -> None:
+    def nested(deep: int) -> bytes:
+        return line(newer=0).replace(b'"newer":0', f'"newer":{brackets[:-1] * deep}1{brackets[-1] * deep}'.encode())
+
+    assert decode(nested(MAX_DEPTH)) == record()
+    refusal_of("not_json", nested(MAX_DEPTH + 1), "nested")
+    assert decode(line(newer=[[1], {"a": 1}] * 600)) == record()
+
+
+def test_a_number_that_elasticsearch_would_not_read_is_refused() -> None:
+    assert decode(line(newer=0).replace(b'"newer":0', b'"newer":0.' + b"0" * 997 + b"1")) == record()
+    refusal_of("contract", line(newer=0).replace(b'"newer":0', b'"newer":0.' + b"0" * 998 + b"1"), "range")
+
+
 def test_a_record_may_have_64_kib_and_no_byte_more() -> None:
     fitting = record(name="x" * (MAX_RECORD_BYTES - len(encode(record(name="")))))
     value = encode(fitting)
@@ -223,6 +239,7 @@ def test_the_slot_lies_between_2009_and_ten_minutes_ahead() -> None:
         assert decode(line(timestamp=text), now_ms=NOW_MS).timestamp == text
     refusal_of("contract", line(timestamp="2008-12-31T23:59:59.999Z"), "2009", "2008-12-31")
     refusal_of("contract", line(timestamp=iso(NOW_MS + 600_001)), "10 minutes")
+    assert decode(line(timestamp=iso(NOW_MS + 600_001))).timestamp == iso(NOW_MS + 600_001)
     refusal_of("contract", line(timestamp=iso(NOW_MS + 11 * 60_000)), "10 minutes")
     with pytest.raises(PoisonError, match="2009"):
         encode(record(timestamp="2008-12-31T23:59:59.999Z"))
@@ -299,6 +316,51 @@ def test_an_empty_symbol_is_refused_by_writer_and_reader() -> None:
 @pytest.mark.parametrize("newer", [1, "text", None, [1, {"a": None}], {"deep": {"er": [1.5]}}, "ünïcode"])
 def test_an_unknown_field_is_kept_in_the_bytes_and_ignored(newer: object) -> None:
     assert decode(line(newer_field=newer), now_ms=NOW_MS) == decode(line(), now_ms=NOW_MS)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "_doc_count",
+        "price.",
+        "price..",
+        "price.x",
+        "x.price",
+        "a.symbol.b",
+        "symbol.keyword",
+        "",
+        " ",
+        ".",
+        "a..b",
+        ".a",
+    ],
+)
+@pytest.mark.parametrize("content", [1000, "x", None, [1], {"a": 1}])
+def test_a_name_that_means_something_to_elasticsearch_is_refused(name: str, content: object) -> None:
+    refusal_of("contract", line(**{name: content}), "would mean something")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "newer",
+        "_newer",
+        "Price",
+        "price ",
+        "price_",
+        "@timestamp",
+        "*",
+        "a b",
+        "a.b",
+        "a.",
+        "x.prices",
+        "x" * 1000,
+        "☃",
+    ],
+)
+@pytest.mark.parametrize("content", [1.5, "x", None, [1, [2]], {"_id": 1, "a..b": 2, "": 3, "price": 4, "price.": 5}])
+def test_every_other_name_is_kept_and_ignored(name: str, content: object) -> None:
+    assert decode(line(**{name: content})) == record()
 
 
 def test_another_order_and_blanks_change_nothing() -> None:

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cryptoproxy.common.record import from_iso, iso, slot_of
+from cryptoproxy.common.record.times import from_person
 from tests.unit.common.record.records import FIRST_MS, LAST_MS
 
 
@@ -60,3 +61,31 @@ def test_a_slot_is_the_last_multiple_of_the_interval(ms: int, interval_ms: int) 
     assert slot % interval_ms == 0
     assert slot <= ms < slot + interval_ms
     assert slot_of(slot, interval_ms) == slot
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2026-11-01", "2026-11-01T00:00:00.000Z"),
+        ("2026-11-01T10:00:00+02:00", "2026-11-01T08:00:00.000Z"),
+        ("now", "2026-11-20T12:34:56.789Z"),
+        ("today", "2026-11-20T00:00:00.000Z"),
+        ("yesterday", "2026-11-19T00:00:00.000Z"),
+        ("7d", "2026-11-13T00:00:00.000Z"),
+        ("12h", "2026-11-20T00:00:00.000Z"),
+        ("30m", "2026-11-20T12:04:00.000Z"),
+    ],
+)
+def test_a_person_s_words_for_a_time(text: str, moment: str) -> None:
+    assert from_person(text, now_ms=from_iso("2026-11-20T12:34:56.789Z")) == from_iso(moment)
+
+
+@pytest.mark.parametrize("text", ["last week", "7 d", "7w", "-1d", "", "Today"])
+def test_other_words_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"is neither a date like 2026-11-01 .* nor today, yesterday"):
+        from_person(text, now_ms=0)
+
+
+def test_without_a_clock_only_dates_and_times_are_read() -> None:
+    with pytest.raises(ValueError, match=r"is neither a date like 2026-11-01 nor a time like 2026-11-01T10:00:00Z$"):
+        from_person("yesterday")

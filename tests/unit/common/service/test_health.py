@@ -29,6 +29,11 @@ def test_a_part_that_is_held_up_is_named_until_it_goes_on(health: Health) -> Non
     assert health.reasons() == {"s3": "no rights"}
 
 
+def test_a_reason_is_on_one_line_whoever_s_words_are_in_it(health: Health) -> None:
+    health.hold("source coingecko", "ValueError: a\r\nb\x1b[2J\x9b")
+    assert health.reasons() == {"source coingecko": r"ValueError: a\r\nb\u001b[2J\u009b"}
+
+
 def test_what_is_given_out_is_a_copy(health: Health) -> None:
     health.hold("kafka", "away")
     health.reasons().clear()

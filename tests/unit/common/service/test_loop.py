@@ -22,7 +22,7 @@ def test_a_wait_that_is_over_says_go_on() -> None:
     loop = Loop("loop", threading.Event())
     begun = time.monotonic()
     assert loop.wait(0.2) is False
-    assert 0.2 <= time.monotonic() - begun < 5
+    assert time.monotonic() - begun >= 0.2
     assert loop.wait(0) is False
     assert loop.wait(-1) is False
     assert loop.running

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from cryptoproxy.common.errors import SettingsError
 from cryptoproxy.common.settings import Secret, Settings
 from cryptoproxy.common.settings.catalogue import SECTIONS
 from cryptoproxy.common.settings.document import env_example, markdown
@@ -138,3 +139,24 @@ def test_topics_are_named_after_the_topic() -> None:
         "prices.lease",
         "prices.state",
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        *(
+            ("AWS_S3_FILENAME_PREFIX", text)
+            for text in ("..", ".", "a/..", "../a", "a/../b", "a/./b", "/a", "a/", "a//b")
+        ),
+        ("AWS_S3_BUCKET", "a..b"),
+        *(("KAFKA_GROUP_INSTANCE_ID", text) for text in ("a b", "ä", "x" * 201)),
+    ],
+)
+def test_a_name_that_would_lead_elsewhere_is_refused(name: str, text: str) -> None:
+    with pytest.raises(SettingsError, match=name):
+        Settings.from_texts({name: text})
+
+
+@pytest.mark.parametrize("prefix", ["crypto", "team-a/crypto", "a..b", "a/.b", "..."])
+def test_dots_within_a_part_of_the_prefix_lead_nowhere(prefix: str) -> None:
+    assert Settings.from_texts({"AWS_S3_FILENAME_PREFIX": prefix}).s3.prefix == prefix

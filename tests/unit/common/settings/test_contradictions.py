@@ -34,6 +34,8 @@ WRONG = [
     ({"ES_URL_ENDPOINT": "http://127.0.0.1.es.example:9200", "ES_API_KEY": "x"}, "password unencrypted"),
     ({"AWS_S3_ENDPOINT_URL": "http://minio:9000", **KEYS}, "AWS_S3_ENDPOINT_URL=http://minio:9000 would carry"),
     ({"COINGECKO_BASE_URL": "http://cache:8080", **DEMO}, "COINGECKO_BASE_URL=http://cache:8080 would carry the key"),
+    ({"OUTBOX_S3_MAX_SIZE": "5GiB"}, "OUTBOX_S3_MAX_SIZE is larger than OUTBOX_MAX_SIZE"),
+    ({"OUTBOX_KAFKA_MAX_SIZE": "2MiB", "OUTBOX_MAX_SIZE": "1MiB"}, "OUTBOX_KAFKA_MAX_SIZE is larger"),
 ]
 RIGHT = [
     {},
@@ -54,6 +56,7 @@ RIGHT = [
     {"KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT", **SASL, **REMOTE, "ALLOW_PLAINTEXT_PASSWORDS": "yes"},
     {"KAFKA_TOPIC_REPLICATION": "3", "KAFKA_TOPIC_MIN_INSYNC": "2"},
     {"COINGECKO_PLAN": "demo", "COINGECKO_API_KEY": "x"},
+    {"OUTBOX_S3_MAX_SIZE": "4GiB", "OUTBOX_KAFKA_MAX_SIZE": "1GiB"},
 ]
 
 

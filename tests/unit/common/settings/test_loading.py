@@ -138,7 +138,13 @@ def test_a_mistake_names_the_setting_and_an_example_that_works(declared: Declare
         ("ES_URL_ENDPOINT", "https://elastic:open-sesame@es.example:9200"),
         ("ES_URL_ENDPOINT", "htp://elastic:open-sesame/x@es.example:9200"),
         ("AWS_S3_ENDPOINT_URL", "https://open-sesame@s3.example"),
+        ("ES_URL_ENDPOINT", "http://elastic:open-sesame and more@es.example:9200"),
+        ("ES_URL_ENDPOINT", "http://elastic:open-sesame[@es.example:9200"),
+        ("ES_URL_ENDPOINT", "http://elastic:12/open-sesame@es.example:9200"),
+        ("ES_URL_ENDPOINT", "elastic:12?open-sesame 'x' @es.example:9200"),
         ("KAFKA_BROKERS_HOST_PORT", "user:open-sesame@kafka-1:9092,kafka-2:9092"),
+        ("KAFKA_BROKERS_HOST_PORT", "user:open-sesame,x@kafka-1:9092,kafka-2:9092"),
+        ("KAFKA_BROKERS_HOST_PORT", "user:open-sesame x@kafka-1:9092,kafka-2:9092"),
     ],
 )
 def test_a_password_in_the_wrong_place_is_not_printed(name: str, text: str) -> None:

@@ -7,6 +7,12 @@ from click.testing import CliRunner, Result
 
 from cryptoproxy.cli import backfill
 from cryptoproxy.common.start import load_settings
+from cryptoproxy.consumer.backfill import wiring
+from cryptoproxy.consumer.backfill.compare import Difference, Some
+from cryptoproxy.consumer.backfill.reconcile import Outcome
+from cryptoproxy.consumer.backfill.span import HOUR_MS, Span
+from cryptoproxy.lake.span import DAY_MS
+from tests.unit.consumer.backfill.lake import TEN
 
 
 @pytest.fixture
@@ -48,3 +54,32 @@ def test_a_time_span_without_a_unit_is_refused(runner: CliRunner) -> None:
     result = runner.invoke(backfill.retention, ["--keep", "731"], obj=Path(".env"))
     assert result.exit_code == 2
     assert "731" in result.output
+
+
+def test_the_table_is_not_cut_where_there_is_no_terminal(runner: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in the mail that a timer sends: 80 columns are no bound there."""
+    monkeypatch.setenv("COLUMNS", "80")
+    span = Span(TEN, TEN + 300 * HOUR_MS)
+    hours = {("bybit-linear", TEN + at * HOUR_MS): Difference(lake=72, missing=Some(72)) for at in range(300)}
+    monkeypatch.setattr(wiring, "reconciled", lambda *_, **__: Outcome(span, hours))
+    result = runner.invoke(backfill.reconcile, ["--from", "2026-11-20", "--to", "2026-12-10"], obj=Path(".env"))
+    assert result.exit_code == 1
+    assert "│ bybit-linear │ 2026-11-20T10:00Z to 2026-12-02T22:00Z (300) │" in result.output
+    assert "…" not in result.output
+
+
+def test_yesterday_is_a_day(runner: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[Span, bool]] = []
+
+    def reconciled(settings: object, span: Span, *, quick: bool, **_: object) -> Outcome:
+        asked.append((span, quick))
+        return Outcome(span, quick=quick)
+
+    monkeypatch.setattr(wiring, "reconciled", reconciled)
+    yesterday = ["--from", "yesterday", "--to", "today"]
+    assert runner.invoke(backfill.reconcile, yesterday, obj=Path(".env")).exit_code == 0
+    result = runner.invoke(backfill.reconcile, [*yesterday, "--quick"], obj=Path(".env"))
+    assert "this is no proof" in result.output
+    assert [quick for _, quick in asked] == [False, True]
+    assert {span.begin_ms % DAY_MS for span, _ in asked} == {0}
+    assert {span.end_ms - span.begin_ms for span, _ in asked} <= {DAY_MS}

@@ -4,8 +4,6 @@ import pytest
 
 from cryptoproxy.common.errors import TransientError
 from cryptoproxy.common.record import document_id, encode, from_iso, iso
-from cryptoproxy.common.service import Health
-from cryptoproxy.consumer.backfill.replay import Patience
 from cryptoproxy.consumer.backfill.span import Span
 from cryptoproxy.lake import reader
 from cryptoproxy.lake.archive import Fault, Stored
@@ -99,14 +97,8 @@ def test_only_hours_that_hold_anything_are_named(store: MemoryStore) -> None:
     assert archive(store).sources() == ["coingecko"]
 
 
-def test_a_store_that_is_away_is_waited_for_or_said(store: MemoryStore) -> None:
+def test_a_store_that_is_away_is_said(store: MemoryStore) -> None:
     store.put_records(record())
     store.failures = 3
     with pytest.raises(TransientError):
         read(store)
-    waits: list[float] = []
-    health = Health()
-    patient = RawArchive(store, now_ms=lambda: NOW_MS, patiently=Patience(health, waits.append))  # type: ignore[arg-type]
-    assert len(list(patient.records("coingecko", SPAN, lambda _: None))) == 1
-    assert len(waits) == 2
-    assert not health.reasons()

@@ -39,7 +39,12 @@ class FakeDocuments:
 
 
 def run(
-    store: MemoryStore, documents: FakeDocuments, *, dead: DeadIds | None = None, sources: list[str] | None = None
+    store: MemoryStore,
+    documents: FakeDocuments,
+    *,
+    dead: DeadIds | None = None,
+    sources: list[str] | None = None,
+    quick: bool = False,
 ) -> Outcome:
     return reconcile(
         RawArchive(store, now_ms=lambda: NOW_MS),  # type: ignore[arg-type]
@@ -47,21 +52,52 @@ def run(
         dead or DeadIds(),
         span=SPAN,
         sources=sources,
-        every_id=False,
+        quick=quick,
         display=Display("reconcile", Console(file=io.StringIO())),
     )
 
 
-def test_only_hours_whose_counts_differ_are_looked_at_by_id() -> None:
+def test_hours_whose_counts_agree_are_taken_as_equal_when_it_must_be_quick() -> None:
     store = MemoryStore()
     records = [record(asset, slot_ms=TEN + hour * HOUR_MS) for hour in range(2) for asset in ("a", "b")]
     for hour in range(2):
         store.put_records(*records[hour * 2 : hour * 2 + 2])
     documents = FakeDocuments(records[:-1])
-    outcome = run(store, documents)
+    outcome = run(store, documents, quick=True)
     assert documents.asked == [("coingecko", SPAN.cut(TEN + HOUR_MS))]
     assert list(outcome.differing) == [("coingecko", TEN + HOUR_MS)]
     assert outcome.hours["coingecko", TEN + HOUR_MS].missing.ids == [document_id(records[-1])]
+
+
+def test_one_that_is_missing_and_one_that_is_too_many_do_not_cancel_out() -> None:
+    store = MemoryStore()
+    store.put_records(record("a"), record("b"))
+    documents = FakeDocuments([record("a"), record("stray")])
+    assert run(store, documents, quick=True).agrees
+    outcome = run(store, documents)
+    assert not outcome.agrees
+    assert outcome.hours["coingecko", TEN].missing.ids == [document_id(record("b"))]
+    assert outcome.hours["coingecko", TEN].extra.ids == [document_id(record("stray"))]
+
+
+def test_the_lake_is_read_once() -> None:
+    store = MemoryStore()
+    store.put_records(record("a"))
+    store.put_records(slot_ms=TEN + 60_000, lines=b"junk\n")
+    outcome = run(store, FakeDocuments([record("a"), record("b")]))
+    assert len(store.gets) == len(set(store.gets)) == 2
+    assert [fault.number for fault in outcome.faults] == [1]
+    assert len(run(store, FakeDocuments([record("a"), record("b")]), quick=True).faults) == 1
+
+
+def test_two_copies_of_an_id_of_which_the_index_has_the_other_one_agree() -> None:
+    """Two pollers that ran at once: the lake's readers take the smallest fetched_at, the index keeps the first."""
+    store = MemoryStore()
+    store.put_records(record("a", price=1.0, fetched_at="2026-11-20T10:00:00.100Z"))
+    store.put_records(record("a", price=2.0, fetched_at="2026-11-20T10:00:00.900Z"))
+    outcome = run(store, FakeDocuments([record("a", price=2.0, fetched_at="2026-11-20T10:00:00.900Z")]))
+    assert outcome.agrees
+    assert outcome.hours["coingecko", TEN].lake == 1
 
 
 def test_an_hour_that_the_lake_does_not_have_at_all_differs() -> None:

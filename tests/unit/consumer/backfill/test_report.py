@@ -36,15 +36,43 @@ def test_one_replay_for_each_stretch_of_hours_of_a_source() -> None:
     ]
 
 
+def shown(outcome: Outcome, width: int = 500) -> list[list[str]]:
+    """The cells of each row."""
+    out = io.StringIO()
+    Console(file=out, width=width).print(report.table(outcome))
+    lines = out.getvalue().splitlines()
+    return [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines if line.startswith("│")]
+
+
 def test_the_table_shows_the_hours_that_differ_and_the_sums_of_all() -> None:
     outcome = Outcome(SPAN, {("binance", TEN): LACKING, ("binance", TEN + HOUR_MS): Difference(5, 4, 1)})
-    out = io.StringIO()
-    Console(file=out, width=120).print(report.table(outcome))
-    lines = [line.split() for line in out.getvalue().splitlines()]
-    assert any(line[1:3] == ["binance", "│"] and "2026-11-20T10:00Z" in line for line in lines)
-    assert not any("2026-11-20T11:00Z" in line for line in lines)
-    assert "1 of 2 hours differ" in out.getvalue()
-    assert any("15" in line and "12" in line and "2" in line for line in lines)
+    assert shown(outcome) == [
+        ["binance", "2026-11-20T10:01Z", "10", "8", "0", "2", "0"],
+        ["binance", "1 of 2 hours differ", "15", "12", "1", "2", "0"],
+    ]
+
+
+def test_hours_that_differ_in_the_same_way_are_one_row() -> None:
+    extra = Difference(lake=1, documents=2, extra=Some(1, ["x"]))
+    hours = {("bybit-linear", TEN + number * HOUR_MS): LACKING for number in range(200)}
+    hours |= {("bybit-linear", TEN + number * HOUR_MS): extra for number in range(200, 202)}
+    del hours["bybit-linear", TEN + 50 * HOUR_MS]
+    hours["bybit-linear", TEN + 300 * HOUR_MS] = LACKING
+    rows = shown(Outcome(Span(TEN, TEN + 400 * HOUR_MS), hours))
+    assert rows[:-1] == [
+        ["bybit-linear", "2026-11-20T10:00Z to 2026-11-22T12:00Z (50)", "500", "400", "0", "100", "0"],
+        ["bybit-linear", "2026-11-22T13:00Z to 2026-11-28T18:00Z (149)", "1,490", "1,192", "0", "298", "0"],
+        ["bybit-linear", "2026-11-28T18:00Z to 2026-11-28T20:00Z (2)", "2", "4", "0", "0", "2"],
+        ["bybit-linear", "2026-12-02T22:00Z", "10", "8", "0", "2", "0"],
+    ]
+
+
+def test_on_a_narrow_terminal_nothing_is_cut() -> None:
+    outcome = Outcome(SPAN, {("bybit-linear", TEN + number * HOUR_MS): LACKING for number in range(4)})
+    cells = shown(outcome, width=60)
+    assert "".join(row[0] for row in cells).startswith("bybit-linear")
+    assert "2026-11-20T10:01Zto2026-11-20T14:00Z(4)" in "".join(row[1] for row in cells).replace(" ", "")
+    assert not any("…" in cell for row in cells for cell in row[:2])
 
 
 def test_what_cannot_be_read_in_the_lake_is_no_agreement() -> None:

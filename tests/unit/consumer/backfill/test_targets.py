@@ -7,7 +7,6 @@ from kafka import errors as kafka_errors
 
 from cryptoproxy.common.errors import OperatorError, TransientError
 from cryptoproxy.common.record import RECORD_HEADERS, Period, document_id, encode, from_iso, key
-from cryptoproxy.common.service import Health
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.consumer.backfill.targets import IndexTarget
 from cryptoproxy.consumer.backfill.topic import TopicTarget, key_of
@@ -88,7 +87,7 @@ class FakeProducer:
 def target(*producers: FakeProducer, waits: list[float] | None = None) -> TopicTarget:
     left = list(producers)
     waits = [] if waits is None else waits
-    return TopicTarget("other", KAFKA, connect=lambda one_by_one: left.pop(0), health=Health(), wait=waits.append)
+    return TopicTarget("other", KAFKA, connect=lambda one_by_one: left.pop(0), wait=waits.append)
 
 
 def test_key_header_and_bytes_are_those_of_the_poller() -> None:
@@ -128,7 +127,7 @@ def test_a_record_that_the_topic_refuses_for_its_size_holds_up_nothing() -> None
         asked.append(one_by_one)
         return producers[len(asked) - 1]
 
-    made = TopicTarget("other", KAFKA, connect=connect, health=Health(), wait=lambda _: None)
+    made = TopicTarget("other", KAFKA, connect=connect, wait=lambda _: None)
     sent = made.send(stored("a", "b", "c", "d"))
     assert sent.written == 3
     assert [(each.reason, each.number) for each in sent.refused] == [("too_large", 3)]

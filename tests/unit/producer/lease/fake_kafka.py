@@ -9,7 +9,7 @@ from kafka import errors as kafka_errors
 from kafka.structs import ConsumerGroupMetadata, MemberState
 
 from cryptoproxy.producer.lease import note as notes
-from cryptoproxy.producer.lease.assignor import LeaseAssignor
+from cryptoproxy.producer.lease.claims import LeaseAssignor
 from cryptoproxy.producer.lease.note import Note
 
 

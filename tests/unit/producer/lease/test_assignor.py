@@ -8,8 +8,7 @@ from typing import Any
 from kafka import TopicPartition
 from kafka.protocol.consumer.metadata import ConsumerProtocolAssignment, ConsumerProtocolSubscription
 
-from cryptoproxy.producer.lease.assignor import LeaseAssignor, Verdict
-from cryptoproxy.producer.lease.claims import Claim
+from cryptoproxy.producer.lease.claims import Choice, Claim, LeaseAssignor
 
 TOPIC = "crypto-data.lease"
 
@@ -37,8 +36,8 @@ def test_a_member_with_other_user_data_does_not_fail_the_rebalance() -> None:
 
 def test_the_verdict_belongs_to_its_generation() -> None:
     one = assignor()
-    assert one.verdict is None
+    assert one.choice is None
     one.on_assignment(ConsumerProtocolAssignment(0, [(TOPIC, [0])], b""), 7)
-    assert one.verdict == Verdict(7, chosen=True)
+    assert one.choice == Choice(7, chosen=True)
     one.on_assignment(ConsumerProtocolAssignment(0, [], b""), 8)
-    assert one.verdict == Verdict(8, chosen=False)
+    assert one.choice == Choice(8, chosen=False)

@@ -11,7 +11,7 @@ import pytest
 from cryptoproxy.common.errors import OperatorError, TransientError
 from cryptoproxy.common.retry import Backoff
 from cryptoproxy.engines.waiting import until
-from cryptoproxy.producer.lease.connection import Connection
+from cryptoproxy.producer.lease.membership import Connection
 from cryptoproxy.producer.lease.tenure import Standing
 
 SETTLED = Standing(member_id="m", generation=1, settled=True, chosen=False)

@@ -17,7 +17,7 @@ from cryptoproxy.common.service import Health, Loop
 from cryptoproxy.common.settings.catalogue import Kafka
 from cryptoproxy.common.settings.loading import load_section
 from cryptoproxy.engines.waiting import until
-from cryptoproxy.producer.lease import Lease, words
+from cryptoproxy.producer.lease import Lease
 from cryptoproxy.producer.lease.note import Note
 from tests.unit.producer.lease.fake_kafka import FakeKafka
 
@@ -414,4 +414,4 @@ def test_one_that_never_found_kafka_stops_too(kafka: FakeKafka, process: Process
     kafka.up = False
     process.lease.turn()
     process.lease.leave()
-    assert process.reason == words.STOPPING
+    assert process.reason == "this poller stops; the next one may begin"

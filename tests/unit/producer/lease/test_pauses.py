@@ -8,7 +8,7 @@ import time
 import pytest
 
 from cryptoproxy.engines.waiting import until
-from cryptoproxy.producer.lease.pauses import Pauses, elapsed
+from cryptoproxy.producer.lease.tenure import Pauses, elapsed
 
 
 class Hand:

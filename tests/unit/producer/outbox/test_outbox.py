@@ -16,7 +16,7 @@ import pytest
 
 from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.producer.outbox import Entry, Outbox, OutboxFullError, files
-from cryptoproxy.producer.outbox.outbox import DRAINS, KAFKA, S3
+from cryptoproxy.producer.outbox.outbox import DRAINS, KAFKA, S3, rooms
 from tests.unit.producer.outbox.conftest import SLOT_MS, Open, content
 
 SRC = Path(files.__file__).parents[2]
@@ -165,6 +165,84 @@ def test_a_poll_that_does_not_fit_is_told_before_it_is_written(open_outbox: Open
     with pytest.raises(OutboxFullError):
         outbox.keep(SLOT_MS, "a", b"x" * 3 * 4096 + b"\n")
     outbox.keep(SLOT_MS, "a", b"x" * (3 * 4096 - 1) + b"\n")
+
+
+# --- a room for each drain
+
+
+ROOMS = {KAFKA: 3 * 4096, S3: 3 * 4096}
+
+
+def test_a_drain_that_takes_nothing_fills_its_own_room_and_the_other_goes_on(
+    folder: Path, request: pytest.FixtureRequest
+) -> None:
+    passed: list[tuple[str, str]] = []
+    outbox = Outbox(folder, max_bytes=5 * 4096, rooms=ROOMS, passed_over=lambda *what: passed.append(what))
+    request.addfinalizer(outbox.close)
+    kept = []
+    for number in range(100):  # S3 is away, Kafka takes each at once
+        kept.append(keep(outbox, number))
+        outbox.done(KAFKA, kept[-1])
+    assert outbox.oldest(S3) == kept[:3], "what was accepted for S3 stays"
+    assert passed == [("coingecko", S3)] * 97
+    assert outbox.bytes_used() == 3 * 4096
+    outbox.done(S3, kept[0])
+    assert keep(outbox, 100) in outbox.oldest(S3)
+
+
+def test_it_holds_for_either_drain_and_at_the_next_start(folder: Path, request: pytest.FixtureRequest) -> None:
+    outbox = Outbox(folder, max_bytes=5 * 4096, rooms=ROOMS)
+    kept = [keep(outbox, number) for number in range(3)]
+    for entry in kept:
+        outbox.done(S3, entry)
+    lake_only = keep(outbox, 3)
+    assert outbox.oldest(KAFKA) == kept
+    assert outbox.oldest(S3) == [lake_only]
+    outbox.close()
+    again = Outbox(folder, max_bytes=5 * 4096, rooms=ROOMS)
+    request.addfinalizer(again.close)
+    assert (again.oldest(KAFKA), again.oldest(S3)) == (kept, [lake_only])
+    keep(again, 4)
+    assert again.count(KAFKA) == 3
+
+
+@pytest.mark.parametrize(("first", "away"), [(KAFKA, S3), (S3, KAFKA)])
+def test_while_both_take_nothing_polling_stops_and_goes_on_with_the_one_that_comes_back_first(
+    folder: Path, request: pytest.FixtureRequest, first: str, away: str
+) -> None:
+    outbox = Outbox(folder, max_bytes=5 * 4096, rooms=ROOMS)
+    request.addfinalizer(outbox.close)
+    kept = [keep(outbox, number) for number in range(3)]
+    with pytest.raises(OutboxFullError, match=r"is full \(12288 of 12288 bytes\), polling stops"):
+        keep(outbox, 3)
+    assert outbox.oldest(KAFKA) == outbox.oldest(S3) == kept
+    for number in range(3, 20):
+        for entry in outbox.oldest(first):
+            outbox.done(first, entry)
+        keep(outbox, number)
+    assert outbox.oldest(away) == kept
+    assert list(outbox.passes_over()) == [away]
+
+
+def test_when_the_second_drain_stops_too_the_folder_fills_and_nothing_is_dropped(
+    folder: Path, request: pytest.FixtureRequest
+) -> None:
+    outbox = Outbox(folder, max_bytes=5 * 4096, rooms=ROOMS)
+    request.addfinalizer(outbox.close)
+    first = [keep(outbox, number) for number in range(3)]
+    for entry in first:
+        outbox.done(KAFKA, entry)
+    second = [keep(outbox, number) for number in range(3, 5)]
+    with pytest.raises(OutboxFullError):
+        outbox.require_room()
+    assert (outbox.oldest(S3), outbox.oldest(KAFKA)) == (first, second)
+
+
+def test_the_rooms_are_as_set_or_leave_an_eighth_to_the_other() -> None:
+    assert rooms(8 << 30) == {KAFKA: 7 << 30, S3: 7 << 30}
+    assert rooms(8 << 30, s3=8 << 30) == {KAFKA: 7 << 30, S3: 8 << 30}
+    assert rooms(8 << 30, kafka=1 << 20) == {KAFKA: 1 << 20, S3: 7 << 30}
+    assert rooms(64 << 10) == {KAFKA: 64 << 10, S3: 64 << 10}, "too little to be divided"
 
 
 # --- a disk that fails

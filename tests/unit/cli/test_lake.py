@@ -1,0 +1,78 @@
+"""`cryptoproxy lake …` with a bucket in memory."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from cryptoproxy.cli import lake as command
+from cryptoproxy.common.start import load_settings
+from cryptoproxy.lake.span import HOUR_MS
+from cryptoproxy.lake.store import Store
+from tests.unit.lake import conftest
+from tests.unit.lake.conftest import Bucket
+from tests.unit.lake.lakes import compact, fill, put, record
+
+bucket, make_store, store = conftest.bucket, conftest.make_store, conftest.store
+
+
+@pytest.fixture
+def lake(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Result]:
+    monkeypatch.setattr(command, "start", load_settings)  # logging stays as pytest has it
+    monkeypatch.setattr(command, "Store", lambda settings, **_: store)
+    monkeypatch.chdir(tmp_path)
+    return lambda line: CliRunner().invoke(command.lake, shlex.split(line), obj=Path(".env"))
+
+
+def test_objects_are_listed_with_their_sizes_and_their_sum(
+    lake: Callable[[str], Result], store: Store, bucket: Bucket
+) -> None:
+    (one,) = keys = [put(store, record("bitcoin", 7 * HOUR_MS), record("ethereum", 7 * HOUR_MS))]
+    result = lake("ls")
+    assert result.stdout == f"s3://crypto-lake/{one}  {len(bucket.objects[one])} bytes\n"
+    assert result.stderr == f"1 object, {len(bucket.objects[one])} bytes\n"
+    keys += fill(store, hours=(8,), assets=5)
+    result = lake("ls --source coingecko --date 2026-11-18 --records")
+    assert [line.split()[0].removeprefix("s3://crypto-lake/") for line in result.stdout.splitlines()] == sorted(keys)
+    assert result.stdout.splitlines()[0].endswith(" bytes  2 records")
+    assert result.stderr == f"4 objects, {sum(map(len, bucket.objects.values())):,} bytes, 17 records\n"
+
+
+def test_days_are_listed_with_what_is_in_them(
+    lake: Callable[[str], Result], store: Store, bucket: Bucket, tmp_path: Path
+) -> None:
+    fill(store, hours=(8,), assets=5)
+    key = compact(store, tmp_path).key
+    assert key is not None
+    bucket.objects["crypto/v1/daily/_SUCCESS"] = b""
+    listed = lake("ls --daily --records").stdout.splitlines()
+    assert listed[0] == "s3://crypto-lake/crypto/v1/daily/_SUCCESS  0 bytes  not one of ours"
+    assert listed[1] == f"s3://crypto-lake/{key}  {len(bucket.objects[key]):,} bytes  15 records"
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("ls --source coingecko --date 2026-13-01", "is neither a date like 2026-11-01"),
+        ("ls --source coingecko --date 2026-11-01T10:00:00Z", "is not a date like 2026-11-01"),
+        ("ls --date 2026-11-01", "--date needs --source"),
+        ("compact --date 2026-13-01", "is neither a date like 2026-11-01"),
+        ("compact", "say which days"),
+    ],
+)
+def test_wrong_words_are_refused(lake: Callable[[str], Result], line: str, words: str) -> None:
+    result = lake(line)
+    assert result.exit_code == 2
+    assert words in result.output
+
+
+def test_yesterday_is_a_date(lake: Callable[[str], Result], store: Store) -> None:
+    fill(store, hours=(8,))
+    result = lake("compact --date yesterday --date 2026-11-18 --unfinished")
+    assert result.exit_code == 0, result.output
+    assert "coingecko 2026-11-18: 15 records" in result.output
+    assert lake("ls --source coingecko --date yesterday").stderr == "0 objects, 0 bytes\n"

@@ -1,0 +1,92 @@
+"""What is away for a moment is waited for by each command, said, and nothing of the answer is lost or doubled."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from cryptoproxy.common.errors import TransientError
+from cryptoproxy.common.settings import Settings
+from cryptoproxy.consumer.backfill import wiring
+from cryptoproxy.consumer.backfill.span import HOUR_MS, Span
+from cryptoproxy.lake.compact import Compaction
+from cryptoproxy.lake.store import Store
+from tests.unit.consumer.backfill import test_documents
+from tests.unit.consumer.backfill.test_documents import away, refused
+from tests.unit.lake.conftest import Bucket, refusal
+from tests.unit.lake.lakes import DAY, NOW_MS, fill, read
+
+TEN = DAY + 10 * HOUR_MS
+SETTINGS = Settings.from_texts({})
+
+
+class Server(test_documents.Server):
+    """Has no documents, and lets itself be closed."""
+
+    def search(self, **what: Any) -> dict[str, Any]:
+        super().search(**{"size": 0} | what)
+        return {"hits": {"hits": [], "total": {"value": 0}}, "aggregations": {"hours": {"buckets": []}}}
+
+    def close(self) -> None: ...
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    found: list[float] = []
+    monkeypatch.setattr(wiring.threading, "Event", lambda: SimpleNamespace(wait=found.append))
+    return found
+
+
+def test_reconcile_waits_for_each_of_its_three_sides(
+    monkeypatch: pytest.MonkeyPatch, waits: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
+    bucket, server = Bucket(), Server()
+    fill(Store(SETTINGS.s3, lambda: bucket), hours=(10,))  # type: ignore[arg-type,return-value]
+    letters_fail = [TransientError("no broker answers")]
+
+    def read_letters(kafka: object) -> Iterator[Any]:
+        if letters_fail:
+            raise letters_fail.pop()
+        yield from ()
+
+    monkeypatch.setattr(wiring.dead_letter_reader, "read_letters", read_letters)
+    monkeypatch.setattr(wiring.elastic, "client", lambda *_, **__: server)
+    monkeypatch.setattr(wiring, "Store", lambda settings, **options: Store(settings, lambda: bucket, **options))  # type: ignore[arg-type,return-value]
+    server.fails = [away(), refused(429)]
+    bucket.fails = [refusal(503, "SlowDown")] * 3
+    outcome = wiring.reconciled(
+        SETTINGS, Span(TEN, TEN + HOUR_MS), sources=None, quick=False, console=Console(file=io.StringIO())
+    )
+    assert outcome.hours["coingecko", TEN].missing.count == 15
+    assert len(waits) == 6
+    said = "\n".join(caplog.messages)
+    assert all(f"waits for {what}: " in said for what in ("Kafka", "Elasticsearch", "S3"))
+
+
+def test_a_compaction_goes_on_where_s3_was_away(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Any, waits: list[float]
+) -> None:
+    bucket = Bucket()
+    store = Store(SETTINGS.s3, lambda: bucket, patiently=wiring.Patience("S3", waits.append))  # type: ignore[arg-type,return-value]
+    fill(store)
+    before, _ = read(store)
+    called, calls = bucket._called, 0
+
+    def every_other(name: str, options: dict[str, Any]) -> None:
+        nonlocal calls
+        calls += 1
+        if calls % 2:
+            bucket.fails.append(refusal(500, "InternalError"))
+        called(name, options)
+
+    monkeypatch.setattr(bucket, "_called", every_other)
+    done = Compaction(store, tmp_path, now_ms=lambda: NOW_MS).day("coingecko", DAY, delete_raw=True)
+    assert (done.records, done.removed, done.faults) == (len(before), 9, [])
+    assert len(waits) > 20
+    monkeypatch.setattr(bucket, "_called", called)
+    assert read(store) == (before, [])

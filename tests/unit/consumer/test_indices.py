@@ -1,0 +1,126 @@
+"""Which indices are made, and how many within an hour; the cluster is played."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import elasticsearch
+import pytest
+
+from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.common.record import from_iso
+from cryptoproxy.common.settings import Settings
+from cryptoproxy.consumer import indices as module
+from cryptoproxy.consumer.indices import CHECK_SECONDS, HOUR_MS, Indices
+from cryptoproxy.consumer.template import expected_properties
+
+NOW_MS = from_iso("2026-11-30T23:55:00.000Z")
+OLD = [f"prices-20{year}.01.01" for year in range(10, 20)]
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def now_ms(self) -> int:
+        return NOW_MS + int(self.seconds * 1000)
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+
+class Cluster:
+    """By name of an index: when it was made. Its own clock is an hour ahead of the indexer's."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.made: dict[str, int] = {}
+        self.entry: dict[str, Any] = {}
+        self.looks = 0
+        self._clock = clock
+        self.cat = SimpleNamespace(health=lambda **_: [{"epoch": str(self.now_ms() // 1000)}])
+        self.indices = SimpleNamespace(get=self.get, create=self.create, get_settings=self.get_settings)
+
+    def now_ms(self) -> int:
+        return self._clock.now_ms() + HOUR_MS
+
+    def get(self, *, index: str) -> dict[str, Any]:
+        self.looks += 1
+        if index not in self.made:
+            meta: Any = SimpleNamespace(status=404)
+            raise elasticsearch.NotFoundError("no such index", meta, {})
+        mappings = {"dynamic": "false", "properties": expected_properties()}
+        return {index: {"mappings": mappings, "aliases": {"prices": self.entry}}}
+
+    def create(self, *, index: str) -> None:
+        self.made[index] = self.now_ms()
+
+    def get_settings(self, *, index: str, name: str) -> dict[str, Any]:
+        assert (index, name) == ("prices-*", "index.creation_date")
+        return {each: {"settings": {"index": {"creation_date": str(at)}}} for each, at in self.made.items()}
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def cluster(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr(module, "verify", lambda *_: None)
+    return Cluster(clock)
+
+
+def indices_of(clock: Clock, **parts: Any) -> Indices:
+    texts = {"ES_INDEX": "prices", "ES_NEW_INDICES_PER_HOUR": "3"}
+    return Indices(Settings.from_texts(texts).elasticsearch, clock=clock, **parts)
+
+
+def test_old_periods_get_so_many_indices_within_an_hour_by_whomever_made(clock: Clock, cluster: Any) -> None:
+    first = indices_of(clock)
+    refused = [name for name in OLD if first.ensure(cluster, {name})]
+    assert (list(cluster.made), refused) == (OLD[:3], OLD[3:])
+    (why,) = indices_of(clock).ensure(cluster, {OLD[5]}).values()  # another indexer, or a restart
+    assert "3 indices were made within the hour" in why
+    assert "ES_NEW_INDICES_PER_HOUR" in why
+    clock.seconds = 3601
+    assert [name for name in OLD if not first.ensure(cluster, {name})] == OLD[:6]
+
+
+def test_the_periods_of_today_are_made_whatever_else_was(clock: Clock, cluster: Any) -> None:
+    """In ten minutes it is another month, and a record of yesterday may come late."""
+    cluster.made = dict.fromkeys(OLD, cluster.now_ms())
+    assert indices_of(clock).ensure(cluster, {"prices-2026.11.01", "prices-2026.12.01"}) == {}
+    assert indices_of(clock).ensure(cluster, {"prices-2026.10.01"}).keys() == {"prices-2026.10.01"}
+
+
+def test_what_is_there_is_never_refused(clock: Clock, cluster: Any) -> None:
+    cluster.made = dict.fromkeys(OLD, cluster.now_ms())
+    assert indices_of(clock).ensure(cluster, set(OLD)) == {}
+
+
+def test_a_history_run_that_is_announced_is_not_bound(clock: Clock, cluster: Any) -> None:
+    announced = indices_of(clock, announced=lambda name: name < "prices-2015")
+    assert announced.ensure(cluster, set(OLD[:5])) == {}
+    assert announced.ensure(cluster, set(OLD)).keys() == set(OLD[5:])
+
+
+def test_a_refusal_is_looked_at_again_each_minute_only(clock: Clock, cluster: Any) -> None:
+    cluster.made = dict.fromkeys(OLD[:3], cluster.now_ms())
+    indices = indices_of(clock)
+    for _ in range(5):
+        assert indices.ensure(cluster, {OLD[7]})
+    assert cluster.looks == 1
+    clock.seconds = CHECK_SECONDS
+    assert indices.ensure(cluster, {OLD[7]})
+    assert cluster.looks == 2
+
+
+@pytest.mark.parametrize("entry", [{"filter": {"term": {"symbol": "BTC"}}}, {"search_routing": "7"}])
+def test_an_index_that_its_alias_hides_in_part_is_not_written_to(
+    clock: Clock, cluster: Any, entry: dict[str, Any]
+) -> None:
+    cluster.made["prices-2026.11.01"] = 0
+    cluster.entry = entry
+    with pytest.raises(OperatorError, match=r"PUT prices-2026\.11\.01/_alias/prices"):
+        indices_of(clock).ensure(cluster, {"prices-2026.11.01"})

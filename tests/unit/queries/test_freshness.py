@@ -1,0 +1,105 @@
+"""Which slots should be there: no Elasticsearch needed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cryptoproxy.queries import freshness, slots
+from cryptoproxy.queries.periods import Period
+
+MINUTE = 60_000
+HOUR = 60 * MINUTE
+
+
+def slots_answer(*there: int, records: int = 1, interval: int | None = None) -> dict[str, Any]:
+    buckets = [
+        {"key": {"timestamp": slot}, "doc_count": records, "interval": {"value": interval}}
+        for slot in sorted(there, reverse=True)
+    ]
+    return {"aggregations": {"rows": {"buckets": buckets}}}
+
+
+def grid_of(*there: int, **more: Any) -> tuple[slots.Grid, bool]:
+    return freshness.grid_of(slots_answer(*there, **more), None, end_ms=10 * HOUR)
+
+
+def test_the_interval_is_what_the_newest_record_tells() -> None:
+    grid, sure = grid_of(0, 60, 120, interval=10_000)
+    assert (grid.interval_ms, grid.origin, sure) == (10_000, "recorded", True)
+    assert grid_of(0, 60, 120, interval=0)[0].origin == "inferred"  # no interval at all
+
+
+def test_without_it_the_interval_is_the_most_common_gap() -> None:
+    grid, sure = grid_of(0, 60, 120, 300, 360, 420, records=3)
+    assert (grid.interval_ms, grid.origin, grid.records, sure) == (60, "inferred", 3, False)
+    assert grid_of(*range(0, 6000, 60))[1]
+    assert grid_of(0, 60, 180)[0].interval_ms == 60  # of two as common the shorter
+    assert grid_of(0)[0].interval_ms is None
+
+
+def test_assets_are_those_of_the_newest_slot_that_is_over() -> None:
+    """Not the most that there ever were: the number of coins may have been changed."""
+    answer = slots_answer(0, MINUTE, 2 * MINUTE, 3 * MINUTE)
+    for bucket, count in zip(answer["aggregations"]["rows"]["buckets"], (7, 20, 50, 50), strict=True):
+        bucket["doc_count"] = count
+    grid, _ = freshness.grid_of(answer, None, end_ms=3 * MINUTE + 5_000)
+    assert (grid.assets, grid.records) == (20, 50)
+
+
+def polled(*stretches: tuple[int, int, int], told: bool = True, without: frozenset[int] = frozenset()) -> list[Any]:
+    """Slots of stretches (begin, end, interval)."""
+    return [
+        slots.Slot(at, every if told else None)
+        for begin, end, every in stretches
+        for at in range(begin, end, every)
+        if at not in without
+    ]
+
+
+@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.parametrize("shorter_first", [True, False])
+def test_after_a_change_of_the_interval_each_part_is_held_against_its_own(told: bool, shorter_first: bool) -> None:
+    """30 s and 10 minutes; 3 slots of each are missing."""
+    short, long = 30_000, 10 * MINUTE
+    first, second = (short, long) if shorter_first else (long, short)
+    middle, end = 6 * HOUR, 12 * HOUR
+    without = frozenset(
+        begin + number * every for begin, every in ((0, first), (middle, second)) for number in (5, 6, 20)
+    )
+    found = polled((0, middle, first), (middle, end, second), told=told, without=without)
+    grid = slots.Grid(second, "recorded" if told else "inferred", 50, 50)
+    known = slots.with_intervals(found, grid)
+    missing, expected = slots.gaps(known, Period(0, end), first_ms=0, interval_ms=second)
+    assert missing == 6
+    assert expected == 6 * HOUR // first + 6 * HOUR // second - (1 if second == short else 0)
+
+
+def test_an_outage_is_counted_whatever_the_interval_is_known_from() -> None:
+    hole = frozenset(range(2 * HOUR, 4 * HOUR, MINUTE))
+    for told in (True, False):
+        found = polled((0, 6 * HOUR, MINUTE), told=told, without=hole)
+        known = slots.with_intervals(found, slots.Grid(MINUTE, "inferred", 1, 1))
+        assert slots.gaps(known, Period(0, 6 * HOUR), first_ms=0, interval_ms=MINUTE) == (120, 360)
+
+
+def test_what_a_person_tells_holds_for_all() -> None:
+    known = slots.with_intervals(polled((0, HOUR, MINUTE)), slots.Grid(5 * MINUTE, "told", 1, 1))
+    assert known == [(at, 5 * MINUTE) for at in range(0, HOUR, 5 * MINUTE)]
+
+
+def test_nothing_is_expected_before_the_first_record_or_in_the_last_minute() -> None:
+    def expected(end: int, first: int, every: int) -> int:
+        return slots.gaps([], Period(0, end), first_ms=first, interval_ms=every)[1]
+
+    assert expected(10 * MINUTE, 6 * MINUTE, MINUTE) == 4  # 6, 7, 8, 9
+    assert expected(10 * MINUTE, 0, 5 * MINUTE) == 2  # 0, 5
+    assert expected(MINUTE, 2 * MINUTE, MINUTE) == 0
+
+
+def test_a_stretch_is_short_where_polls_are_large() -> None:
+    day = Period(0, 86_400_000)
+    small = freshness.stretches(day, slots.Grid(60_000, "recorded", assets=50, records=50))
+    large = freshness.stretches(day, slots.Grid(60_000, "recorded", assets=50, records=2_500))
+    assert (len(small), len(large)) == (2, 72)
