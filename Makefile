@@ -9,7 +9,7 @@ RUNTIME := $(VENV)/.runtime
 STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off
 # pip is either silent for minutes or says four lines a package: this is a line for each tenth. Its errors come as ever.
-TELL = awk '/^(Collecting|Requirement already)/ {if (++n % 10 == 0) {print "  " n " packages, now " $$2; fflush()}} \
+TELL = awk '/^Collecting/ {if (++n % 10 == 0) {print "  " n " packages, now " $$2; fflush()}} \
   /^Installing collected/ {print "  all fetched, now installed"; fflush()}'
 # Most tests wait for an engine, not for a processor. Each worker has engines of its own (about 4 GB of memory).
 WORKERS := -n 2 --dist loadfile

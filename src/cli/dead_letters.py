@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from pathlib import Path
 
 import click
@@ -32,12 +33,16 @@ def dead_letters() -> None:
 @click.pass_obj
 def list_letters(env_file: Path, count: int) -> None:
     """List the dead letters, newest last."""
-    letters = list(dead_letter_reader.read_letters(load_settings(env_file).kafka))
+    newest: deque[tuple[str, ...]] = deque(maxlen=count)  # not the letters: they may be large
+    total = 0
+    for letter in dead_letter_reader.read_letters(load_settings(env_file).kafka):
+        total += 1
+        newest.append(tuple(map(visible, (letter.place, letter.time, letter.reason, letter.error[:100]))))
     table = Table("record", "set aside", "reason", "error", box=None)
-    for letter in letters[-count:]:
-        table.add_row(letter.place, letter.time, visible(letter.reason), escape(visible(letter.error[:100])))
+    for row in newest:
+        table.add_row(*map(escape, row))
     Console().print(table)
-    click.echo(f"{len(letters)} dead letters", err=True)
+    click.echo(f"{total} dead letters", err=True)
 
 
 @dead_letters.command()
@@ -48,10 +53,15 @@ def show(env_file: Path, place: str) -> None:
     PARTITION:OFFSET, or letter:PARTITION:OFFSET of one that never got onto the topic."""
     letter = dead_letter_reader.find(dead_letter_reader.read_letters(load_settings(env_file).kafka), place)
     original = letter.original
-    click.echo(f"record     {original.topic} {letter.place}")
-    click.echo(f"set aside  {letter.time}\nreason     {visible(letter.reason)}\nerror      {visible(letter.error)}")
+    click.echo(visible(f"record     {original.topic} {letter.place}"))
+    for what, text in (("set aside", letter.time), ("reason", letter.reason), ("error", letter.error)):
+        click.echo(f"{what:9}  {visible(text)}")
     for name, value in original.headers:
         click.echo(f"header     {visible(name)}: {value!r}")
+    if letter.left_out is not None:
+        size = "its bytes" if letter.left_out < 0 else f"its {letter.left_out} bytes"
+        click.echo(f"content    {size} are not in the letter, as they could not be written")
+        return
     click.echo(f"key        {original.key!r}\nvalue      {original.value!r}")
 
 

@@ -74,6 +74,7 @@ def _topics(settings: Settings) -> Iterator[str]:
         try:
             yield from topics.set_up(admin, settings.kafka)
             yield from topics.found(admin, settings.kafka)
+            yield f"compression of the topics: {topics.packed(admin, settings.kafka)}"
         finally:
             admin.close()
     except kafka_errors.KafkaError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import click
 from kafka import errors as kafka_errors
 
 from cryptoproxy.common.clients import kafka as kafka_client
+from cryptoproxy.common.clients.unpacking import UnreadRecord
 from cryptoproxy.common.errors import visible
 from cryptoproxy.common.start import load_settings
 
@@ -27,12 +27,12 @@ def tail(env_file: Path, from_beginning: bool, count: int | None, topic: str | N
         consumer = kafka_client.consumer(
             kafka, topic or kafka.topic, group_id=None, auto_offset_reset="earliest" if from_beginning else "latest"
         )
+        try:
+            _print(consumer, count, show_key)
+        finally:
+            consumer.close()
     except kafka_errors.KafkaError as error:
         raise kafka_client.meaning(error, kafka) from error
-    try:
-        _print(consumer, count, show_key)
-    finally:
-        consumer.close()
 
 
 def _print(consumer: Any, count: int | None, show_key: bool) -> None:
@@ -43,7 +43,9 @@ def _print(consumer: Any, count: int | None, show_key: bool) -> None:
                 if printed == count:
                     return
                 where = f"{record.partition}:{record.offset} {(record.key or b'').decode(errors='replace')} "
-                line = (where if show_key else "") + (record.value or b"").decode(errors="replace")
-                # Anybody may write to a topic; a program behind a pipe gets it as it is.
-                click.echo(visible(line) if sys.stdout.isatty() else line)
+                text = (
+                    record.why if isinstance(record, UnreadRecord) else (record.value or b"").decode(errors="replace")
+                )
+                # Anybody may write to a topic. What was JSON is the same JSON, on one line.
+                click.echo(visible((where if show_key else "") + text))
                 printed += 1

@@ -119,7 +119,10 @@ class IndexerMetrics:
         )
         self.in_flight = gauge("bulk_in_flight", "Batches under way: bulk requests, and the one that is read ahead")
         self.paused = gauge("indexer_paused", "1 while consuming is paused for a reason that /readyz names")
-        self.gap = counter("offset_gap_records", "Records that retention removed before they were read")
+        self.gap = counter(
+            "offset_gap_records",
+            "Records that were removed before they were read, by retention, compaction or with their topic",
+        )
         self.passed_over = counter(
             "records_passed_over", "Records that were on the topic when a group without commits began at the latest"
         )

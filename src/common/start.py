@@ -117,7 +117,7 @@ def _tell_engines(env_file: Path) -> None:
 
 def _load(env_file: Path) -> Settings:
     found = home()
-    if env_file != ENV_FILE and not env_file.is_file():
+    if env_file != ENV_FILE and not env_file.exists():  # /dev/null is one: no settings of a file
         _say_and_leave(f"the settings file {env_file} is not there")
     try:
         return Settings.load(found.file(env_file), connection_file(env_file), home=found.folder)

@@ -31,6 +31,11 @@ _COMPACTED = {
     "min.cleanable.dirty.ratio": "0.1",
 }
 
+# Said when a topic is made, or the brokers' own defaults count: each record is kept as its producer packed it, and none
+# goes because there is a newer one of its key. Of a topic that is there, the first is its owner's choice: every
+# compression is read.
+_MADE_WITH = {"compression.type": "producer", "cleanup.policy": "delete"}
+
 
 def wanted(kafka: Kafka) -> dict[str, dict[str, Any]]:
     """Partitions, copies and configuration of each topic, as kafka-python's ``create_topics`` takes them."""
@@ -48,18 +53,21 @@ def set_up(admin: Any, kafka: Kafka) -> Iterator[str]:
     """Makes what is missing, mends what may be changed. Idempotent; yields a word for each topic.
 
     Raises:
-        OperatorError: a topic is there with fewer partitions or copies than wanted: changing that is a person's choice.
+        OperatorError: a topic is there with fewer partitions or copies than wanted, or is compacted: changing that is a
+            person's choice.
         kafka.errors.KafkaError: from the broker.
     """
     there = {topic["name"]: topic for topic in admin.describe_topics()}
     for name, plan in wanted(kafka).items():
         if name not in there:
             try:
-                admin.create_topics({name: plan}, wait_for_metadata=True)
+                made = plan | {"configs": _MADE_WITH | plan["configs"]}
+                admin.create_topics({name: made}, wait_for_metadata=True)
                 yield f"topic {name}: made with {plan['num_partitions']} partition(s)"
                 continue
             except kafka_errors.TopicAlreadyExistsError:
                 there |= {topic["name"]: topic for topic in admin.describe_topics([name])}
+        _refuse_compaction(name, _in_force(admin, [name])[name], kafka)
         yield f"topic {name}: {_mend(admin, name, there[name], plan)}"
 
 
@@ -87,6 +95,38 @@ def found(admin: Any, kafka: Kafka, *, sleep: Callable[[float], None] = time.sle
         yield (
             f"topic {name}: partitions {len(partitions[name])}, copies {copies}, "
             f"in-sync copies needed {values['min.insync.replicas']}, keeps {keeps}"
+        )
+
+
+def packed(admin: Any, kafka: Kafka) -> str:
+    """How the records on the topics are compressed, in a line; empty where this user is not told.
+
+    Raises:
+        OperatorError: a topic is compacted that must not be.
+        kafka.errors.KafkaError: from the broker.
+    """
+    names = list(wanted(kafka))
+    found: dict[str, list[str]] = {}
+    for name, values in _in_force(admin, names).items():
+        _refuse_compaction(name, values, kafka)
+        if "compression.type" in values:
+            found.setdefault(values["compression.type"], []).append(name)
+    return "; ".join(
+        ("as sent (producer)" if codec == "producer" else codec)
+        + (f" on {', '.join(on)}" if len(on) < len(names) else "")
+        for codec, on in found.items()
+    )
+
+
+def _refuse_compaction(name: str, values: Mapping[str, str], kafka: Kafka) -> None:
+    """Raises:
+    OperatorError: ``name`` keeps records, and loses all but the newest of each key.
+    """
+    if name in (kafka.topic, kafka.dead_letter_topic) and "compact" in values.get("cleanup.policy", ""):
+        raise OperatorError(
+            f"topic {name} has cleanup.policy={values['cleanup.policy']}: it loses all but the last record of each key",
+            remedy=f"Set it: kafka-configs.sh --alter --topic {name} --add-config cleanup.policy=delete; what is gone "
+            "already `cryptoproxy reconcile` names and `cryptoproxy replay` brings back",
         )
 
 

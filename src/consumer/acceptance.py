@@ -19,6 +19,7 @@ from kafka import TopicPartition
 from kafka import errors as kafka_errors
 
 from cryptoproxy.common.clients import kafka as kafka_client
+from cryptoproxy.common.clients.discard import discard
 from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.record import iso
 from cryptoproxy.common.settings.catalogue import Kafka
@@ -66,7 +67,7 @@ def accept(kafka: Kafka, places: Iterable[tuple[int, int]], *, now_ms: int) -> l
         raise kafka_client.meaning(error, kafka) from error
     finally:
         if producer is not None:
-            producer.close(timeout=_SECONDS)
+            discard(producer, seconds=_SECONDS)
     return words
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from cryptoproxy.common.clients.unpacking import UnreadRecord
 from cryptoproxy.common.errors import PoisonError
 from cryptoproxy.common.record import (
     MAX_AHEAD_MS,
@@ -69,7 +70,10 @@ def read(consumed: Mapping[Any, Sequence[Any]], *, alias: str, period: Period, n
                     checked = record.headers
                 decoded = decode(value)
             except PoisonError as error:
-                batch.dead.append(DeadLetter(record, error.reason, str(error)))
+                if isinstance(record, UnreadRecord):
+                    batch.dead.append(DeadLetter(record, record.reason, record.why))
+                else:
+                    batch.dead.append(DeadLetter(record, error.reason, str(error)))
                 continue
             index = index_name(alias, decoded.timestamp, period)
             if decoded.timestamp > latest:
@@ -84,7 +88,7 @@ def read(consumed: Mapping[Any, Sequence[Any]], *, alias: str, period: Period, n
     return batch
 
 
-def _check_version(headers: Sequence[tuple[str, bytes]]) -> None:
+def _check_version(headers: Sequence[tuple[str, bytes | None]]) -> None:
     for name, value in headers:
         if name == SCHEMA_VERSION_HEADER and value != str(SCHEMA_VERSION).encode():
             raise PoisonError(

@@ -12,8 +12,10 @@ from kafka import TopicPartition
 from kafka import errors as kafka_errors
 
 from cryptoproxy.common.clients import kafka as kafka_client
+from cryptoproxy.common.clients.unpacking import UnreadRecord
 from cryptoproxy.common.errors import OperatorError, TransientError
-from cryptoproxy.common.record import LETTER_HEADERS, NOWHERE
+from cryptoproxy.common.record import NOWHERE, opened
+from cryptoproxy.common.record.letters import UNKNOWN_SIZE
 from cryptoproxy.common.settings.catalogue import Kafka
 
 _SILENCE_SECONDS = 15.0
@@ -29,7 +31,7 @@ class Original(NamedTuple):
     offset: int
     key: bytes | None
     value: bytes | None
-    headers: list[tuple[str, bytes]]
+    headers: list[tuple[str, bytes | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,9 @@ class Letter:
     """When it was set aside, as ISO time."""
     partition: int
     offset: int
+    left_out: int | None = None
+    """The bytes of the original where the letter is without them, as they could not be written; -1 where nobody knows
+    how many."""
 
     @property
     def place(self) -> str:
@@ -74,25 +79,25 @@ def read_letters(kafka: Kafka, *, connect: Callable[[], Any] | None = None) -> I
 
 def letter_of(record: Any) -> Letter:
     """A letter from its record. One that somebody else put there has no headers of ours: it is its own original."""
-    headers = list(record.headers)
-    ours: dict[str, str] = {}
-    if tuple(name for name, _ in headers[: len(LETTER_HEADERS)]) == LETTER_HEADERS:
-        ours = {name: (value or b"").decode(errors="replace") for name, value in headers[: len(LETTER_HEADERS)]}
-        headers = headers[len(LETTER_HEADERS) :]
+    ours, key, value, headers, left_out = opened(record)
+    reason, error = ours.get("dlq-reason", "unknown"), ours.get("dlq-error", "")
+    if isinstance(record, UnreadRecord):
+        reason, error, left_out = record.reason, record.why, UNKNOWN_SIZE
     return Letter(
         original=Original(
             topic=ours.get("dlq-topic", record.topic),
             partition=_number(ours.get("dlq-partition"), record.partition),
             offset=_number(ours.get("dlq-offset"), record.offset),
-            key=record.key,
-            value=record.value,
+            key=key,
+            value=value,
             headers=headers,
         ),
-        reason=ours.get("dlq-reason", "unknown"),
-        error=ours.get("dlq-error", ""),
+        reason=reason,
+        error=error,
         time=ours.get("dlq-time", ""),
         partition=record.partition,
         offset=record.offset,
+        left_out=left_out,
     )
 
 

@@ -44,7 +44,7 @@ def replay(
     """Decodes and indexes them as if they had just been consumed. Waits for Elasticsearch as the indexer does."""
     result = Replayed()
     abandon = abandon or threading.Event()
-    for chunk in _chunks(letters):
+    for chunk in _chunks(_with_content(letters, result)):
         # Letters of many partitions and times: each is a batch line of its own, their offsets mean nothing here.
         by_record = {id(letter.original): letter for letter in chunk}
         batch = read(
@@ -61,6 +61,14 @@ def replay(
             result.abandoned = True
             break
     return result
+
+
+def _with_content(letters: Iterable[Letter], result: Replayed) -> Iterator[Letter]:
+    for letter in letters:
+        if letter.left_out is None:
+            yield letter
+        else:
+            result.still_poison.append((letter, f"the letter is without its content: {letter.error}"))
 
 
 def _by_partition(letters: Iterable[Letter]) -> dict[tuple[str, int], list[Original]]:

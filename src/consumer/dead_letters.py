@@ -1,6 +1,7 @@
 """Poison to the dead-letter topic: the original bytes untouched, and in headers why and from where.
 
-Counts as done only when the broker has acknowledged each; an offset is committed after that.
+Counts as done only when the broker has acknowledged each; an offset is committed after that. So nothing may keep a
+letter from being written for ever: one that the client or the topic refuses for what it is goes without its content.
 """
 
 from __future__ import annotations
@@ -8,15 +9,18 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Any
 
 from kafka import errors as kafka_errors
 
 from cryptoproxy.common.clients import kafka as kafka_client
+from cryptoproxy.common.clients.discard import discard
+from cryptoproxy.common.clients.unpacking import UnreadRecord
 from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.metrics import IndexerMetrics
-from cryptoproxy.common.record import letter_headers
+from cryptoproxy.common.record import letter as letter_of
+from cryptoproxy.common.record import size_of
+from cryptoproxy.common.record.letters import UNKNOWN_SIZE, Content
 from cryptoproxy.common.retry import Backoff
 from cryptoproxy.common.service import Health
 from cryptoproxy.common.settings.catalogue import Kafka
@@ -25,18 +29,34 @@ from cryptoproxy.consumer.batch import DeadLetter
 PART = "dead letters"
 _ACK_SECONDS = 30.0
 
+_TOO_LARGE = (kafka_errors.MessageSizeTooLargeError, kafka_errors.RecordListTooLargeError)
+# What a client raises for a record that it cannot write, whatever the brokers are doing.
+_REFUSED = (TypeError, ValueError, *_TOO_LARGE)
 
-def headers_of(letter: DeadLetter, *, now_ms: int) -> list[tuple[str, bytes]]:
-    """The headers of a dead letter: ours first, then the original's, each of which keeps its name."""
-    record = letter.record
-    return letter_headers(
+
+def content_of(letter: DeadLetter, *, now_ms: int, refused: str | None = None) -> Content:
+    """Key, value and headers of a dead letter: ours first, then the original's, each of which keeps its name.
+
+    Args:
+        refused: why it cannot be written with its content, so that goes without.
+    """
+    record, error, left_out = letter.record, letter.error, None
+    if isinstance(record, UnreadRecord):
+        left_out = UNKNOWN_SIZE
+    elif refused is not None:
+        left_out = size_of(record.key, record.value, record.headers)
+        error = f"without its {left_out} bytes, since {refused[:300]}. {error}"
+    return letter_of(
         reason=letter.reason,
-        error=letter.error,
+        error=error,
         topic=record.topic,
         partition=record.partition,
         offset=record.offset,
         now_ms=now_ms,
+        key=record.key,
+        value=record.value,
         original=record.headers,
+        left_out=left_out,
     )
 
 
@@ -70,31 +90,39 @@ class DeadLetterQueue:
         """True when all are acknowledged; False when ``abandon`` was set before."""
         backoff = self._backoff()
         waiting = list(letters)
+        bare: dict[int, str] = {}
+        """By id of the letter: why the topic does not take it with its content."""
+        alone = False
+        """To an idempotent producer a record that is too large is fatal: the same error comes for each that is under
+        way. So from then on one at a time."""
         try:
             while waiting and not abandon.is_set():
-                waiting, error = self._attempt(waiting)
-                if error is not None:
-                    self._health.hold(PART, str(self._meaning(error)))
-                    abandon.wait(backoff.next())
+                part, rest = (waiting[:1], waiting[1:]) if alone else (waiting, [])
+                left, error = self._attempt(part, bare)
+                waiting = left + rest
+                if error is None:
+                    continue
+                self._health.hold(PART, str(self._meaning(error)))
+                if isinstance(error, _TOO_LARGE):
+                    if not alone and len(part) > 1:
+                        alone = True
+                        continue
+                    if id(left[0]) not in bare:
+                        bare[id(left[0])] = f"the topic takes no more ({kafka_client.words(error)})"
+                        continue
+                abandon.wait(backoff.next())
         finally:
             self._health.release(PART)
         return not waiting
 
-    def _attempt(self, letters: list[DeadLetter]) -> tuple[list[DeadLetter], kafka_errors.KafkaError | None]:
+    def _attempt(
+        self, letters: list[DeadLetter], bare: dict[int, str]
+    ) -> tuple[list[DeadLetter], kafka_errors.KafkaError | None]:
         """Sends all of them, then waits for each. Returns those that were not acknowledged, and the first error."""
         producer: Any = None
         try:
             producer = self._take_producer()
-            now_ms = self._now_ms()
-            futures = [
-                producer.send(
-                    self._kafka.dead_letter_topic,
-                    key=letter.record.key,
-                    value=letter.record.value,
-                    headers=headers_of(letter, now_ms=now_ms),
-                )
-                for letter in letters
-            ]
+            futures = [self._send(producer, letter, bare) for letter in letters]
         except kafka_errors.KafkaError as error:
             self._throw_away(producer)
             return letters, error
@@ -116,11 +144,28 @@ class DeadLetterQueue:
             self._throw_away(producer)
         return failed, first
 
+    def _send(self, producer: Any, letter: DeadLetter, bare: dict[int, str]) -> Any:
+        now_ms, refused = self._now_ms(), bare.get(id(letter))
+        topic = self._kafka.dead_letter_topic
+        content = content_of(letter, now_ms=now_ms, refused=refused)
+        if refused is None:
+            try:
+                return producer.send(topic, **content._asdict())
+            except _REFUSED as error:
+                refused = bare[id(letter)] = f"it cannot be written ({error})"
+                content = content_of(letter, now_ms=now_ms, refused=refused)
+        return producer.send(topic, **content._asdict())
+
     def _meaning(self, error: kafka_errors.KafkaError) -> Exception:
         topic = self._kafka.dead_letter_topic
-        if isinstance(error, kafka_errors.MessageSizeTooLargeError):
+        if isinstance(error, _TOO_LARGE):
             return OperatorError(
                 f"topic {topic} refuses a dead letter for its size", remedy=f"Raise max.message.bytes of {topic}"
+            )
+        if isinstance(error, kafka_errors.InvalidRecordError):
+            return OperatorError(
+                f"topic {topic} refuses a dead letter for what it is: {kafka_client.words(error)}",
+                remedy=f"Set cleanup.policy of {topic} to delete: a compacted topic takes no record without a key",
             )
         if isinstance(error, kafka_errors.KafkaTimeoutError):
             # A missing topic looks just like a missing broker to the producer.
@@ -152,10 +197,4 @@ class DeadLetterQueue:
         with self._lock:
             if self._producer is producer:
                 self._producer = None
-        threading.Thread(target=_close, args=(producer,), name="dlq-close", daemon=True).start()
-
-
-def _close(producer: Any) -> None:
-    # What it could not send any more, nobody counts as sent.
-    with suppress(kafka_errors.KafkaError):
-        producer.close(timeout=5)
+        threading.Thread(target=discard, args=(producer,), name="dlq-close", daemon=True).start()

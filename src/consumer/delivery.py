@@ -179,9 +179,7 @@ class Delivery:
                 result.indexed += 1
                 continue
             kind = outcome_of(answer.status, answer.error_type).kind
-            if kind is Kind.INDEXED:
-                result.indexed += 1
-            elif kind is Kind.DUPLICATE:
+            if kind is Kind.DUPLICATE:
                 result.duplicates += 1
             elif kind is Kind.POISON:
                 poison.append((at, answer))
@@ -254,6 +252,8 @@ def _worse(trouble: CryptoProxyError | None, batch: Batch, at: int, answer: Answ
 
 
 def _said(answer: Answer) -> str:
+    if not answer.error_type:
+        return f"{answer.status} without an error, though only 201 says that the document is stored"
     return f"{answer.status} {answer.error_type}: {answer.reason}"
 
 

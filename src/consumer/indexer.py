@@ -50,6 +50,9 @@ LEAVE_GROUP_MS = 1_000
 PART = "kafka"
 PART_COMMIT = "offset commits"
 PART_GROUP = "consumer group"
+PART_MISSING = "missing records"
+MISSING_SECONDS = 600.0
+"""For so long after the last one it is said that records were missing."""
 
 
 class Indexer:
@@ -90,6 +93,7 @@ class Indexer:
         self._asked_at = float("-inf")
         self._member_at = 0.0
         self._settled = False
+        self._missed_at = float("-inf")
 
     # --- the loop
 
@@ -133,6 +137,7 @@ class Indexer:
             self._positions.read(consumed)
             self._pipeline.begin(read(consumed, alias=self._alias, period=self._period, now_ms=self._clock.now_ms()))
             self._metrics.consumed.inc(sum(map(len, consumed.values())))
+        self._say_missing()
         looked = self._look_when_due()
         self._commit_when_due()
         self._look_at_membership()
@@ -175,6 +180,13 @@ class Indexer:
         self._paused = held_up
         self._metrics.paused.set(held_up and bool(self._health.reasons()))
 
+    def _say_missing(self) -> None:
+        if missing := self._positions.missing():
+            self._missed_at = self._clock.monotonic()
+            self._health.hold(PART_MISSING, missing)
+        elif self._clock.monotonic() - self._missed_at > MISSING_SECONDS:
+            self._health.release(PART_MISSING)
+
     def _look_when_due(self) -> bool:
         now = self._clock.monotonic()
         idle = now - self._looked_at >= LOOK_SECONDS
@@ -216,6 +228,7 @@ class Indexer:
         if self._committing and self._committed_at - self._began_to_commit > UNHEARD_SECONDS:
             self._pipeline.put_back(self._committing)
             self._committing = {}
+        self._pipeline.offer(self._positions.passed_over())
         if not self._committing:  # one at a time, so that an older one never comes after a newer one
             self._commit(self._pipeline.take_finished())
         self._pipeline.progress.report(self._positions.lag())

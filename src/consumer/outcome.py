@@ -37,8 +37,12 @@ _ROLE = "Give the indexer's user the role of docs/security.md (ES_USER and ES_PA
 
 OUTCOMES: dict[tuple[int, str], Outcome] = {
     # (status, type of the error): what it means
-    (200, ""): Outcome(Kind.INDEXED),
     (201, ""): Outcome(Kind.INDEXED),
+    # Of `create` no other success says that the document is there: a pipeline may drop it, and answers "noop".
+    (200, ""): Outcome(
+        Kind.OPERATOR,
+        "Take the pipeline that drops documents from the index (index.default_pipeline, index.final_pipeline)",
+    ),
     # `create` of an id that is there: history does not change, the first copy stays.
     (409, "version_conflict_engine_exception"): Outcome(Kind.DUPLICATE),
     # Overload (es_rejected_execution_exception, circuit_breaking_exception) and the flood-stage block, which

@@ -29,6 +29,8 @@ class Positions:
         self._metrics = metrics
         self._reached: dict[Any, int] = {}
         """By partition: up to where everything is finished; before the first end, where reading began."""
+        self._handed_out: dict[Any, int] = {}
+        """By partition: beyond the last record that reading gave."""
         self._ends: dict[Any, int] = {}
         self._topic_id: Any = None
         self._made_again = False
@@ -149,15 +151,42 @@ class Positions:
         for partition, records in consumed.items():
             if partition not in self._reached:
                 self._reached[partition] = records[0].offset
+            self._handed_out[partition] = records[-1].offset + 1
             self._ends[partition] = max(self._ends.get(partition, 0), self._consumer.highwater(partition) or 0)
 
     def finished(self, offsets: Mapping[Any, int]) -> None:
         """These offsets are finished, committed or about to be."""
         self._reached.update(offsets)
 
+    def passed_over(self) -> dict[Any, int]:
+        """By partition, where all that was handed out is finished: how far reading is beyond that, over marks of
+        transactions and what they took back. Nothing has to be done for these, so they are no lag: to be committed."""
+        found = {}
+        for partition in self._consumer.assignment():
+            position, reached = self._consumer.position_now(partition), self._reached.get(partition)
+            if position is None or reached is None:
+                continue
+            if self._handed_out.get(partition, reached) <= reached < position:
+                found[partition] = position
+        return found
+
+    def missing(self) -> str:
+        """Counts and says what was not there among the records read since the last call; empty if nothing was."""
+        said = ""
+        for partition, (count, last) in self._consumer.take_holes().items():
+            self._metrics.gap.inc(count)
+            topic = self._kafka.topic
+            said = (
+                f"{count} records of {topic} partition {partition.partition} up to offset {last} are missing, and no "
+                f"transaction explains it: {topic} is or was compacted. Set its cleanup.policy to delete; "
+                "`cryptoproxy reconcile` names what is missing, `cryptoproxy replay` brings it back from the lake"
+            )
+            log.error(said)
+        return said
+
     def keep_only(self, owned: Collection[Any]) -> None:
         """The others are somebody else's."""
-        for known in (self._reached, self._ends):
+        for known in (self._reached, self._handed_out, self._ends):
             for partition in [each for each in known if each not in owned]:
                 del known[partition]
 
@@ -213,6 +242,7 @@ class Positions:
         for partition, offset in offsets.items():
             self._consumer.seek(partition, offset)
             self._reached[partition] = offset
+            self._handed_out.pop(partition, None)
             self._ends.pop(partition, None)
 
     def _say_begin(self, partitions: list[Any], where: str) -> None:

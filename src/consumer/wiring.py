@@ -27,7 +27,6 @@ from cryptoproxy.consumer.indexer import Indexer
 from cryptoproxy.consumer.indices import Indices
 from cryptoproxy.consumer.pipeline import Pipeline
 from cryptoproxy.consumer.rebalance import instance_id, say_when_it_leaves
-from cryptoproxy.consumer.unpacking import unpack_fast
 
 DEAD_LETTER_BYTES = 64 * 1024 * 1024
 """Larger than any record a topic takes: what could be consumed can be set aside."""
@@ -79,7 +78,7 @@ def _consumer(settings: Settings, name: str | None) -> Any:
         # New partitions, and a topic made again, are seen after so long.
         metadata_max_age_ms=10_000,
     )
-    return unpack_fast(fetch_without_waiting_for_others(say_when_it_leaves(consumer)))
+    return fetch_without_waiting_for_others(say_when_it_leaves(consumer))
 
 
 def service(settings: Settings) -> Service:

@@ -8,10 +8,11 @@ from typing import Any
 
 from kafka import errors as kafka_errors
 
+from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.errors import OperatorError, PoisonError
 from cryptoproxy.common.log import Limited
 from cryptoproxy.common.metrics import PollerMetrics
-from cryptoproxy.common.record import MAX_RECORD_BYTES, RECORD_HEADERS, decode, key, letter_headers
+from cryptoproxy.common.record import MAX_RECORD_BYTES, RECORD_HEADERS, decode, key, letter
 from cryptoproxy.common.settings.catalogue import Kafka
 from cryptoproxy.producer.outbox.entry import Entry
 
@@ -37,12 +38,12 @@ class DeadLetters:
             OperatorError: the topic is missing, or cannot be written to.
         """
         topic = self._kafka.dead_letter_topic
-        headers = letter_headers(
-            reason=reason, error=error, topic=self._kafka.topic, now_ms=self._now_ms(), original=RECORD_HEADERS
-        )
         self._limited.warning(reason, f"a record is a dead letter in {topic} now ({reason}): {error}")
         try:
-            sent = producer.send(topic, key=_key(line), value=line, headers=headers)
+            try:
+                sent = self._send(producer, line, reason, error)
+            except (TypeError, ValueError, kafka_errors.MessageSizeTooLargeError) as refused:
+                sent = self._send(producer, line, reason, f"{refused}. {error}", bare=True)
         except kafka_errors.KafkaTimeoutError as timeout:
             raise OperatorError(
                 f"topic {topic} does not take dead letters: {timeout}",
@@ -50,6 +51,20 @@ class DeadLetters:
             ) from timeout
         self._metrics.dead_letters.labels(reason).inc()
         return sent
+
+    def _send(self, producer: Any, line: bytes, reason: str, error: str, *, bare: bool = False) -> Any:
+        """``bare``: without its content, as it cannot be written with it."""
+        made = letter(
+            reason=reason,
+            error=f"without its {len(line)} bytes, since {error}" if bare else error,
+            topic=self._kafka.topic,
+            now_ms=self._now_ms(),
+            key=_key(line),
+            value=line,
+            original=RECORD_HEADERS,
+            left_out=len(line) if bare else None,
+        )
+        return producer.send(self._kafka.dead_letter_topic, **made._asdict())
 
     def send_too_large(self, producer: Any, entry: Entry, lines: list[bytes]) -> None:
         """Returns when they are acknowledged.
@@ -65,12 +80,13 @@ class DeadLetters:
         log.error(
             "%d of %d records of %s are too large for %s. %s", len(lines), entry.records, entry.source, topic, remedy
         )
-        futures = [
-            self.send(producer, line, "too_large", f"{len(line)} bytes are too large for {topic}. {remedy}")
-            for line in lines
-        ]
-        for future in futures:
-            future.get(timeout=ACK_SECONDS)
+        for line in lines:
+            error = f"{len(line)} bytes are too large for {topic}. {remedy}"
+            try:
+                self.send(producer, line, "too_large", error).get(timeout=ACK_SECONDS)
+            except kafka_errors.MessageSizeTooLargeError as refused:
+                bare = self._send(producer, line, "too_large", f"{kafka_client.words(refused)}. {error}", bare=True)
+                bare.get(timeout=ACK_SECONDS)
 
 
 def _key(line: bytes) -> bytes | None:

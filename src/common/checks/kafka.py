@@ -11,8 +11,10 @@ from typing import Any
 from kafka import TopicPartition
 from kafka import errors as kafka_errors
 
+from cryptoproxy.common import topics
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clients.beginning import LOGIN_ERRORS
+from cryptoproxy.common.clients.discard import discard
 from cryptoproxy.common.errors import CryptoProxyError, OperatorError, TransientError
 from cryptoproxy.common.settings.catalogue import Kafka
 
@@ -126,16 +128,27 @@ def _write_read_delete(kafka: Kafka) -> str:
                     f"topic {topic} is missing, or this user may not see it",
                     remedy="Run `cryptoproxy setup`, or look at the rights in docs/security.md",
                 )
+        packed = _settings_of_topics(kafka)
         try:
             at = producer.send(kafka.state_topic, key=_CHECK_KEY, value=value).get(timeout=_SECONDS)
         except kafka_errors.TopicAuthorizationFailedError:
             _read(kafka, None, b"")
-            return f"{kafka.state_topic} is readable, not writable: right for an indexer, too little for a poller"
+            may = f"{kafka.state_topic} is readable, not writable: right for an indexer, too little for a poller"
+            return f"{packed}; {may}"
         _read(kafka, at.offset, value)
         producer.send(kafka.state_topic, key=_CHECK_KEY, value=None).get(timeout=_SECONDS)
     finally:
-        producer.close(timeout=_SECONDS)
-    return f"record written, read and deleted on {kafka.state_topic}"
+        discard(producer, seconds=_SECONDS)
+    return f"{packed}; record written, read and deleted on {kafka.state_topic}"
+
+
+def _settings_of_topics(kafka: Kafka) -> str:
+    admin = kafka_client.admin(kafka)
+    try:
+        packed = topics.packed(admin, kafka)
+    finally:
+        admin.close()
+    return f"compression of the topics: {packed}" if packed else "how the topics are set up, this user is not told"
 
 
 def _is_there(kafka: Kafka, producer: Any, topic: str) -> bool:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
+from kafka import KafkaAdminClient, KafkaProducer
 from kafka import errors as kafka_errors
 
 from cryptoproxy.common.clients.beginning import LOGIN_ERRORS, SecretError, TlsRefusedError, made, refusal
 from cryptoproxy.common.clients.partitioner import KeyPartitioner
+from cryptoproxy.common.clients.unpacking import KafkaConsumer
 from cryptoproxy.common.errors import CryptoProxyError, OperatorError, TransientError
 from cryptoproxy.common.settings.catalogue import Kafka
 
@@ -90,12 +91,13 @@ def producer(
 
 
 def consumer(kafka: Kafka, *topics: str, group_id: str | None, **options: Any) -> KafkaConsumer:
-    """A consumer that commits only what it is told to, and never begins at the end by itself.
+    """A consumer that commits only what it is told to, and never begins at the end by itself. What a transaction took
+    back is not read, nor what one has not decided on yet.
 
     Raises:
         kafka.errors.KafkaTimeoutError: no broker was found within five seconds.
     """
-    return made(
+    made_consumer: KafkaConsumer = made(
         KafkaConsumer,
         *topics,
         **connection(kafka),
@@ -104,11 +106,13 @@ def consumer(kafka: Kafka, *topics: str, group_id: str | None, **options: Any) -
             "enable_auto_commit": False,
             "auto_offset_reset": "earliest",
             "allow_auto_create_topics": False,
+            "isolation_level": "read_committed",
             "metadata_max_age_ms": 30_000,
             "metrics_enabled": False,
             **options,
         },
     )
+    return made_consumer
 
 
 def admin(kafka: Kafka) -> KafkaAdminClient:

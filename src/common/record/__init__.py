@@ -22,7 +22,7 @@ from cryptoproxy.common.record.contract import (
     SCHEMA_VERSION_HEADER,
     Record,
 )
-from cryptoproxy.common.record.letters import LETTER_HEADERS, NOWHERE, letter_headers
+from cryptoproxy.common.record.letters import LETTER_HEADERS, NOWHERE, letter, opened, size_of
 from cryptoproxy.common.record.names import Period, document_id, index_name, key, key_of, lake_object
 from cryptoproxy.common.record.times import from_iso, iso, slot_of
 
@@ -45,6 +45,8 @@ __all__ = [
     "key",
     "key_of",
     "lake_object",
-    "letter_headers",
+    "letter",
+    "opened",
+    "size_of",
     "slot_of",
 ]

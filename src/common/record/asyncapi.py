@@ -16,7 +16,7 @@ from cryptoproxy.common.record.contract import (
     SOURCE_PATTERN,
     Record,
 )
-from cryptoproxy.common.record.letters import LETTER_HEADERS
+from cryptoproxy.common.record.letters import CHANGES_HEADER, LETTER_HEADERS
 from cryptoproxy.common.record.names import key
 from cryptoproxy.common.record.schema import json_schema
 
@@ -51,6 +51,13 @@ _LETTER_MEANINGS = dict(
         ),
         strict=True,
     )
+)
+
+_CHANGES_MEANING = (
+    "Only where the letter is not as the record was, right after the others: JSON. `no_value`: the record had neither "
+    "key nor value, the letter's is empty. `no_header_values`: positions of its headers that had no value. "
+    "`header_names`: by position, names that are no UTF-8, in hex. `left_out`: the bytes of a content that could not "
+    "be written and is not there (-1: nor be read)."
 )
 
 
@@ -147,12 +154,16 @@ def _dead_letter() -> dict[str, Any]:
         "name": "deadLetter",
         "title": "A record set aside",
         "contentType": "application/octet-stream",
-        "description": "Key and value are the original bytes, whatever they are; the original's headers follow ours.",
+        "description": (
+            "Key and value are the original bytes, whatever they are; the original's headers follow ours. Without "
+            "them where `dlq-changes` says so."
+        ),
         "headers": {
             "type": "object",
             "required": list(LETTER_HEADERS),
             "properties": {
-                name: {"type": "string", "description": meaning} for name, meaning in _LETTER_MEANINGS.items()
+                name: {"type": "string", "description": meaning}
+                for name, meaning in (_LETTER_MEANINGS | {CHANGES_HEADER: _CHANGES_MEANING}).items()
             },
         },
         "payload": {"description": "The original bytes."},

@@ -40,7 +40,8 @@ def gather(letters: Iterable[Letter], span: Span, sources: Collection[str] | Non
             record = decode(value)
         except PoisonError:
             found.undecodable[letter.original.topic, letter.original.partition] += 1
-            found.lines.add(hashlib.sha256(value or b"").digest())
+            if value:
+                found.lines.add(hashlib.sha256(value).digest())
             continue
         slot_ms = from_iso(record.timestamp)
         if slot_ms in span and (sources is None or record.source in sources):

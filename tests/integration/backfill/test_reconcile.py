@@ -11,7 +11,7 @@ from cryptoproxy.common.record import Record, document_id, encode, from_iso, iso
 from cryptoproxy.consumer.backfill import documents as documents_module
 from cryptoproxy.consumer.batch import DeadLetter
 from cryptoproxy.consumer.dead_letter_reader import Original
-from cryptoproxy.consumer.dead_letters import headers_of
+from cryptoproxy.consumer.dead_letters import content_of
 from tests.integration.backfill.conftest import DAY, HOUR, MINUTE, Bench, record
 
 
@@ -24,7 +24,7 @@ def reconcile(bench: Bench, *options: str) -> tuple[int, dict[str, Any]]:
 def dead_letter(bench: Bench, value: bytes, *, offset: int) -> None:
     topic = bench.settings.kafka.topic
     original = Original(topic, 1, offset, b"key", value, [])
-    headers = headers_of(DeadLetter(original, "contract", "because"), now_ms=bench.today)
+    headers = content_of(DeadLetter(original, "contract", "because"), now_ms=bench.today).headers
     bench.producer.send(f"{topic}.dlq", key=original.key, value=value, headers=headers).get(30)
 
 

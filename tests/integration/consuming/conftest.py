@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,10 @@ from cryptoproxy.lake.store import Store
 from tests.integration.conftest import World, make_world
 
 TEN_MINUTES = 600_000
+POISON: tuple[bytes | None, ...] = (
+    None, b"", b"not json", b"\xff", b"[]", b"1", b"null", b"{}", b'{"timestamp": 5}', b"[" * 20_000,
+)  # fmt: skip
+"""What else may stand on a topic."""
 COINS = {"bitcoin": "BTC", "ethereum": "ETH", "wrapped-bitcoin": "BTC"}
 
 
@@ -90,7 +94,7 @@ def filled(endpoints: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> It
         _archive(store, poll)
     # Two pollers were active at once: this copy was fetched later, so it counts nowhere.
     _archive(store, [_later(polls[4][0])])
-    published = _publish(settings, [*records[:20], *records[15:]])
+    published = _publish(settings, records[:20], poison=POISON) + _publish(settings, records[15:])
     day_ms = from_iso(records[0].timestamp)
     totals = wiring.replay(
         settings, Span(day_ms, day_ms + DAY_MS), sources=None, topic=None, rate=None, resume=False,
@@ -118,12 +122,22 @@ def _archive(store: Store, poll: list[Record]) -> None:
     store.put(made.key, made.body)
 
 
-def _publish(settings: Any, records: list[Record]) -> int:
+def _publish(settings: Any, records: list[Record], *, poison: Sequence[bytes | None] = ()) -> int:
+    """The poison after the records, where these stand, with and without a key."""
     producer = kafka_client.producer(settings.kafka)
+    topic = settings.kafka.topic
     sent = [
-        producer.send(settings.kafka.topic, key=key(each).encode(), value=encode(each), headers=RECORD_HEADERS)
-        for each in records
+        producer.send(topic, key=key(each).encode(), value=encode(each), headers=RECORD_HEADERS) for each in records
     ]
+    there = {each.get(60).partition for each in sent}
+    odd = [("schema-version", b"7"), ("\N{SNOWMAN}", b"")]
+    for name in (b"coingecko:bitcoin:USD", b"\xff", None):
+        sent += [
+            producer.send(topic, key=name, value=value, headers=odd, partition=partition)
+            for partition in there
+            for value in poison
+            if (name, value) != (None, None)
+        ]
     for each in sent:
         each.get(60)
     producer.close()

@@ -25,6 +25,7 @@ class Admin:
         self.configured: dict[str, dict[str, str]] = {}
         self.raced: set[str] = set()
         self.policy: dict[str, str] = {}
+        self.hidden = False
 
     def describe_topics(self, names: list[str] | None = None) -> list[dict[str, Any]]:
         return [
@@ -46,6 +47,8 @@ class Admin:
 
     def describe_configs(self, resources: list[Any], *, config_filter: str) -> dict[str, Any]:
         assert config_filter == "all"
+        if self.hidden:  # kafka-python passes over what the broker does not tell
+            return {"topic": {each.name: {} for each in resources}}
         usual = {"cleanup.policy": "delete", "min.insync.replicas": "1", "retention.ms": "604800000"}
         return {
             "topic": {
@@ -162,3 +165,49 @@ def test_a_broker_that_has_not_heard_of_a_change_yet_is_asked_again() -> None:
     set_up(admin)
     admin.policy = {"retention.ms": "3600000"}
     assert "keeps 1 days" in next(topics.found(admin, KAFKA, sleep=lambda _: admin.policy.clear()))
+
+
+def test_a_topic_is_made_so_that_the_brokers_defaults_do_not_count() -> None:
+    admin = Admin()
+    set_up(admin)
+    assert {plan["configs"]["compression.type"] for plan in admin.plans.values()} == {"producer"}
+    assert {name: plan["configs"]["cleanup.policy"] for name, plan in admin.plans.items()} == {
+        "t": "delete", "t.dlq": "delete", "t.lease": "delete", "t.state": "compact",
+    }  # fmt: skip
+    assert topics.packed(admin, KAFKA) == "as sent (producer)"
+
+
+def test_how_somebody_else_has_the_topics_compressed_is_left_so_and_said() -> None:
+    admin = Admin()
+    set_up(admin)
+    admin.plans["t"]["configs"]["compression.type"] = "zstd"
+    set_up(admin)
+    assert topics.packed(admin, KAFKA) == "zstd on t; as sent (producer) on t.dlq, t.lease, t.state"
+
+
+def test_a_user_who_is_not_told_how_topics_are_set_up_is_refused_nothing() -> None:
+    admin = Admin()
+    set_up(admin)
+    admin.hidden = True
+    assert topics.packed(admin, KAFKA) == ""
+
+
+@pytest.mark.parametrize("name", ["t", "t.dlq"])
+@pytest.mark.parametrize("policy", ["compact", "compact,delete", "delete,compact"])
+def test_a_compacted_topic_is_refused_and_left_as_it_is(name: str, policy: str) -> None:
+    """It loses records without a word."""
+    admin = Admin()
+    set_up(admin)
+    admin.plans[name]["configs"]["cleanup.policy"] = policy
+    for look in (lambda: set_up(admin), lambda: topics.packed(admin, KAFKA)):
+        with pytest.raises(OperatorError, match=f"topic {name} has cleanup.policy={policy}") as caught:
+            look()
+        assert f"--topic {name} --add-config cleanup.policy=delete" in caught.value.remedy
+    assert admin.plans[name]["configs"]["cleanup.policy"] == policy
+
+
+def test_that_others_of_the_topics_are_compacted_does_no_harm() -> None:
+    admin = Admin()
+    set_up(admin)
+    admin.plans["t.lease"]["configs"]["cleanup.policy"] = "compact"
+    assert "there already" in set_up(admin)[2]

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
+from cryptoproxy.common.clients.unpacking import UnreadRecord
 from cryptoproxy.common.errors import OperatorError, TransientError
-from cryptoproxy.common.record import NOWHERE, Period, letter_headers
+from cryptoproxy.common.record import NOWHERE, Period, letter
 from cryptoproxy.consumer.batch import DeadLetter
 from cryptoproxy.consumer.dead_letter_reader import Letter, find, letter_of, parse_place
 from cryptoproxy.consumer.dead_letter_replay import Replayed, replay
-from cryptoproxy.consumer.dead_letters import headers_of
+from cryptoproxy.consumer.dead_letters import content_of
 from tests.unit.consumer.support import (
     CREATED,
     KNOWN,
@@ -30,8 +31,15 @@ from tests.unit.consumer.support import (
 def set_aside(offset: int, content: bytes | None, *, place: int = 0, number: int = 0, **record: Any) -> Any:
     """A record of the dead-letter topic, as the queue writes it."""
     original = consumed(offset, content, number=number, **record)
-    headers = headers_of(DeadLetter(original, "not_json", "why"), now_ms=NOW_MS)
+    headers = content_of(DeadLetter(original, "not_json", "why"), now_ms=NOW_MS).headers
     return consumed(place, content, key=original.key, headers=headers)._replace(topic="crypto-data.dlq")
+
+
+def poller_s(error: str, *, original: list[tuple[str, bytes | None]]) -> list[tuple[str, bytes]]:
+    """Headers of a letter of the poller."""
+    return letter(
+        reason="too_large", error=error, topic="crypto-data", now_ms=NOW_MS, key=b"k", value=b"v", original=original
+    ).headers
 
 
 def letters(*contents: bytes | None) -> list[Letter]:
@@ -69,9 +77,7 @@ def test_a_letter_is_found_by_the_place_of_its_record() -> None:
 
 
 def test_a_letter_of_the_poller_is_about_a_record_that_never_got_onto_the_topic_and_is_found_by_its_own_place() -> None:
-    headers = letter_headers(
-        reason="too_large", error="why", topic="crypto-data", now_ms=NOW_MS, original=[("schema-version", b"1")]
-    )
+    headers = poller_s("why", original=[("schema-version", b"1")])
     about_it = letter_of(consumed(5, value(1), key=b"k", headers=headers)._replace(topic="crypto-data.dlq"))
     assert about_it.original == ("crypto-data", NOWHERE, NOWHERE, b"k", value(1), [("schema-version", b"1")])
     assert (about_it.reason, about_it.place) == ("too_large", "letter:0:5")
@@ -89,7 +95,7 @@ def test_a_place_is_a_record_s_or_a_letter_s(text: str) -> None:
 
 
 def test_letters_of_the_poller_are_replayed_as_all_others() -> None:
-    headers = letter_headers(reason="too_large", error="", topic="crypto-data", now_ms=NOW_MS, original=[])
+    headers = poller_s("", original=[])
     sender = ScriptedSender()
     result = replay(
         [letter_of(consumed(place, value(place), headers=headers)) for place in range(3)],
@@ -150,3 +156,34 @@ def test_it_can_be_broken_off() -> None:
         abandon=abandon,
     )
     assert result == Replayed(abandoned=True)
+
+
+def test_a_letter_without_its_content_cannot_be_replayed_and_says_so() -> None:
+    headers = letter(
+        reason="too_large", error="without its 99 bytes", topic="crypto-data", now_ms=NOW_MS, key=b"k", value=b"v",
+        original=[], partition=0, offset=7, left_out=99,
+    ).headers  # fmt: skip
+    bare = letter_of(consumed(3, b"", key=None, headers=headers)._replace(topic="crypto-data.dlq"))
+    assert (bare.place, bare.original.value, bare.left_out) == ("0:7", None, 99)
+    sender = ScriptedSender()
+    result = replay(
+        [bare, *letters(value(1))],
+        delivery=delivery_of(sender), alias="crypto-prices", period=Period.MONTH, now_ms=NOW_MS,
+    )  # fmt: skip
+    assert result.indexed == 1
+    assert [(each, why) for each, why in result.still_poison] == [
+        (bare, "the letter is without its content: without its 99 bytes")
+    ]
+
+
+def test_what_somebody_put_there_that_cannot_be_read_is_listed_and_not_replayed() -> None:
+    record = UnreadRecord(*consumed(3, None, key=None)._replace(topic="crypto-data.dlq"))
+    record.reason, record.why = "too_large", "a batch of 9 bytes is too much"
+    letter = letter_of(record)
+    assert (letter.place, letter.reason, letter.error) == ("0:3", "too_large", "a batch of 9 bytes is too much")
+    sender = ScriptedSender()
+    result = replay(
+        [letter], delivery=delivery_of(sender), alias="crypto-prices", period=Period.MONTH, now_ms=NOW_MS
+    )  # fmt: skip
+    assert [each for each, _ in result.still_poison] == [letter]
+    assert sender.requests == []

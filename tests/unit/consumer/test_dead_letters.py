@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from kafka import errors as kafka_errors
 
-from cryptoproxy.common.record import iso
+from cryptoproxy.common.clients.unpacking import UnreadRecord
+from cryptoproxy.common.record import iso, opened
 from cryptoproxy.common.service import Health
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.consumer.batch import DeadLetter
-from cryptoproxy.consumer.dead_letters import PART, DeadLetterQueue, headers_of
+from cryptoproxy.consumer.dead_letters import PART, DeadLetterQueue, content_of
 from tests.conftest import wait_until
 from tests.unit.consumer.support import NOW_MS, at_once, consumed, metrics
 
@@ -78,7 +79,7 @@ def test_key_and_value_are_the_original_bytes() -> None:
 
 def test_headers_say_why_and_from_where_and_keep_the_originals() -> None:
     original = [("schema-version", b"9"), ("trace", b"\xff")]
-    assert headers_of(letter(42, number=2, headers=original), now_ms=NOW_MS) == [
+    assert content_of(letter(42, number=2, headers=original), now_ms=NOW_MS).headers == [
         ("dlq-reason", b"not_json"),
         ("dlq-error", b"not JSON"),
         ("dlq-topic", b"crypto-data"),
@@ -90,13 +91,13 @@ def test_headers_say_why_and_from_where_and_keep_the_originals() -> None:
 
 
 def test_a_long_error_is_cut_at_a_whole_character() -> None:
-    error = dict(headers_of(letter(error="☃" * 1000), now_ms=NOW_MS))["dlq-error"]
+    error = dict(content_of(letter(error="☃" * 1000), now_ms=NOW_MS).headers)["dlq-error"]
     assert len(error) <= 1024
     assert error.decode() == "☃" * 341
 
 
 def test_half_a_surrogate_pair_in_an_error_is_no_trap() -> None:
-    assert dict(headers_of(letter(error="a\ud800b"), now_ms=NOW_MS))["dlq-error"] == b"a?b"
+    assert dict(content_of(letter(error="a\ud800b"), now_ms=NOW_MS).headers)["dlq-error"] == b"a?b"
 
 
 def test_only_those_that_were_not_acknowledged_are_sent_again_by_a_new_producer() -> None:
@@ -201,3 +202,121 @@ def test_letters_are_counted_by_reason_once_acknowledged() -> None:
     queue = DeadLetterQueue(KAFKA, Health(), measures, now_ms=lambda: NOW_MS, connect=Producer, backoff=at_once)
     queue.send([letter(1), letter(2)], threading.Event())
     assert measures.dead_letters.labels("not_json")._value.get() == 2
+
+
+class Strict(Producer):
+    """Takes what kafka-python takes, and no more bytes than ``limit``."""
+
+    def __init__(self, *, limit: int = 1_000_000) -> None:
+        super().__init__()
+        self._limit = limit
+
+    def send(self, topic: str, **record: Any) -> Sent:
+        if record["value"] is None and record["key"] is None:
+            raise ValueError("Need at least one: key or value")
+        if not all(isinstance(value, bytes) for _, value in record["headers"]):
+            raise TypeError("All headers items must be (str, bytes) tuples")
+        for name, _ in record["headers"]:
+            name.encode()
+        if len(record["value"] or b"") > self._limit:
+            raise kafka_errors.MessageSizeTooLargeError("larger than max_request_size")
+        return super().send(topic, **record)
+
+
+class AtTheBroker(Producer):
+    """An idempotent one: a record too large for the topic fails all that are under way with it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: list[dict[str, Any]] = []
+
+    def send(self, topic: str, **record: Any) -> Sent:
+        self.sent.append(record)
+        producer = self
+
+        class Later(Sent):
+            def get(self, timeout: float | None = None) -> None:
+                if any(len(each["value"] or b"") > 5_000 for each in producer.sent):
+                    raise kafka_errors.MessageSizeTooLargeError
+                producer.written.append(record)
+
+        return Later(None)
+
+
+def read_back(sent: dict[str, Any]) -> Any:
+    return opened(consumed(0, sent["value"], key=sent["key"], headers=sent["headers"]))
+
+
+@pytest.mark.parametrize(
+    ("key", "content", "headers"),
+    [
+        (b"x", b"not json", [("trace-id", None)]),
+        (None, None, []),
+        (None, None, [("trace-id", None), ("trace-id", b"")]),
+        (b"x", None, [("\udcff\udcfetrace", b"1"), ("\udcff", None)]),
+        (None, b"", [("many", None)] * 1_000),
+    ],
+)
+def test_whatever_a_record_is_its_letter_is_written_and_read_back(
+    key: bytes | None, content: bytes | None, headers: list[tuple[str, bytes | None]]
+) -> None:
+    producer = Strict()
+    assert queue_of(producer).send([letter(content=content, key=key, headers=headers)], threading.Event())
+    (sent,) = producer.sent
+    assert read_back(sent)[1:] == (key, content, headers, None)
+
+
+def test_a_letter_that_the_client_cannot_write_goes_without_its_content_and_the_others_with_theirs() -> None:
+    health, producer = Health(), Strict(limit=1_000)
+    letters = [letter(1), letter(2, content=b"x" * 2_000, key=b"k", headers=[("a", b"12")]), letter(3)]
+    assert queue_of(producer, health=health).send(letters, threading.Event())
+    first, bare, last = producer.sent
+    assert [first["value"], last["value"]] == [b"\xff", b"\xff"]
+    found = read_back(bare)
+    assert (found.ours["dlq-offset"], found.ours["dlq-reason"], found.left_out) == ("2", "not_json", 2_004)
+    assert "without its 2004 bytes" in found.ours["dlq-error"]
+    assert "larger than max_request_size" in found.ours["dlq-error"]
+    assert found.ours["dlq-error"].endswith("not JSON")
+    assert health.reasons() == {}
+
+
+def test_a_letter_that_the_topic_refuses_for_its_size_goes_without_its_content_and_the_others_with_theirs() -> None:
+    producers = [AtTheBroker() for _ in range(9)]
+    letters = [letter(at, content=b"x" * (10_000 if at == 1 else 10)) for at in range(3)]
+    assert queue_of(*producers).send(letters, threading.Event())
+    written = [read_back(sent) for producer in producers for sent in producer.written]
+    assert {found.ours["dlq-offset"]: found.left_out for found in written} == {"0": None, "1": 10_003, "2": None}
+    assert len(written) == 3
+
+
+def test_a_record_that_could_not_be_read_is_a_letter_that_says_why() -> None:
+    record = UnreadRecord(*consumed(7, None, key=None))
+    record.reason, record.why = "too_large", "a batch of 99 bytes is more than 5 when unpacked"
+    producer = Strict()
+    assert queue_of(producer).send([DeadLetter(record, record.reason, record.why)], threading.Event())
+    found = read_back(producer.sent[0])
+    assert (found.ours["dlq-offset"], found.ours["dlq-reason"], found.left_out) == ("7", "too_large", -1)
+    assert "99 bytes" in found.ours["dlq-error"]
+
+
+def test_a_producer_that_is_thrown_away_is_ended_though_its_close_fails() -> None:
+    """kafka-python's own close gives up where something is unsent, and leaves its thread and sockets."""
+
+    class Hung(Producer):
+        def __init__(self) -> None:
+            super().__init__(lambda sent: kafka_errors.KafkaTimeoutError())
+            self.ended = threading.Event()
+            self._sender = self
+
+        def force_close(self) -> None:
+            self.ended.set()
+
+        def join(self, timeout: float) -> None:
+            """Of its thread."""
+
+        def close(self, timeout: float) -> None:
+            raise kafka_errors.KafkaTimeoutError("unsent")
+
+    hung = Hung()
+    assert queue_of(hung, Producer()).send([letter()], threading.Event())
+    assert hung.ended.wait(120)

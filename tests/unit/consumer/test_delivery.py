@@ -158,6 +158,24 @@ def test_one_large_line_does_not_make_the_later_requests_small() -> None:
     assert [len(request) for request in sender.requests] == [1, 7]
 
 
+def test_a_document_that_a_pipeline_drops_is_not_indexed_and_a_person_is_told() -> None:
+    """Of `create` only 201 says that it is stored."""
+    health = Health()
+    said: list[str] = []
+
+    def look(lines: list[bytes]) -> list[Answer]:
+        said.append(health.reasons()[PART])
+        return [CREATED] * len(lines)
+
+    dropped = Answer(200)
+    sender = ScriptedSender(answers(CREATED, dropped, CREATED), look)  # type: ignore[arg-type]
+    delivered = deliver(sender, 3, health=health)
+    assert [len(lines) for lines in sender.requests] == [3, 1]
+    assert (delivered.indexed, delivered.dead) == (3, [])
+    assert "200 without an error, though only 201 says that the document is stored" in said[0]
+    assert "index.final_pipeline" in said[0]
+
+
 def test_what_a_person_must_mend_is_said_and_goes_on_when_mended() -> None:
     health = Health()
     seen: list[dict[str, str]] = []

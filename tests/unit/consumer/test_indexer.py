@@ -60,6 +60,8 @@ class Consumer:
         self._callbacks: list[Callable[[], None]] = []
         self._coordinator = SimpleNamespace(request_rejoin=self._rejoin, _is_leader=False)
         self._cluster = SimpleNamespace(topic_id=lambda topic: "id")
+        self.holes: dict[TopicPartition, tuple[int, int]] = {}
+        self.at: dict[TopicPartition, int] = {}
 
     def _rejoin(self) -> None:
         self.rejoins += 1
@@ -91,6 +93,13 @@ class Consumer:
 
     def assignment(self) -> set[TopicPartition]:
         return set(self.assigned)
+
+    def position_now(self, each: TopicPartition) -> int | None:
+        return self.at.get(each)
+
+    def take_holes(self) -> dict[TopicPartition, tuple[int, int]]:
+        found, self.holes = self.holes, {}
+        return found
 
     def poll(self, timeout_ms: int) -> dict[TopicPartition, list[Any]]:
         assert not self.closed
@@ -290,6 +299,30 @@ def test_an_indexers_name_is_its_hosts_and_its_ports_or_what_was_chosen(monkeypa
     assert instance_id("mine", 0) == instance_id("mine", 8001) == "mine"
     monkeypatch.setattr("socket.gethostname", lambda: "h" * 300)
     assert len(instance_id(None, 8001) or "") == 200
+
+
+def test_marks_of_transactions_behind_the_last_record_are_committed_as_well(bench: Bench) -> None:
+    """Or the group would lag behind them for ever; not before that record is finished."""
+    consumer = bench.start()
+    consumer.give(good(0), good(1))
+    consumer.at = {partition(0): 5}
+    wait_until(lambda: bench.deliveries.begun)
+    polls = consumer.polls
+    wait_until(lambda: consumer.polls > polls + 20)
+    assert consumer.known_commits == {}
+    bench.deliveries.open.set()
+    bench.wait_committed(consumer, p0=5)
+
+
+def test_records_that_are_missing_make_it_not_ready_until_none_has_been_for_a_while(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    consumer = bench.start()
+    consumer.holes = {partition(0): (74, 99)}
+    wait_until(lambda: "74 records" in bench.health.reasons().get(module.PART_MISSING, ""))
+    assert bench.metrics.gap._value.get() == 74
+    monkeypatch.setattr(module, "MISSING_SECONDS", 0.0)
+    wait_until(lambda: module.PART_MISSING not in bench.health.reasons())
 
 
 def test_while_it_is_held_up_partitions_are_paused_and_poll_goes_on(bench: Bench) -> None:

@@ -129,7 +129,8 @@ def test_only_the_field_that_a_refusal_names_is_blamed() -> None:
 @pytest.mark.parametrize(
     ("status", "error_type", "kind"),
     [
-        (200, "", Kind.INDEXED),
+        (200, "", Kind.OPERATOR),  # "noop": a pipeline dropped it
+        (202, "", Kind.OPERATOR),
         (201, "", Kind.INDEXED),
         (400, "mapper_parsing_exception", Kind.POISON),  # before 8.6
         (400, "never_seen_exception", Kind.OPERATOR),

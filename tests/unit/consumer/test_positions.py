@@ -30,6 +30,7 @@ class Consumer:
         self.away: Exception | None = None
         self._cluster = SimpleNamespace(topic_id=lambda topic: self.topic_id)
         self.topic_id: str | None = None
+        self.holes: dict[TopicPartition, tuple[int, int]] = {}
 
     def _answer(self) -> None:
         if self.away is not None:
@@ -60,6 +61,13 @@ class Consumer:
 
     def highwater(self, each: TopicPartition) -> int | None:
         return self.highwaters.get(each)
+
+    def position_now(self, each: TopicPartition) -> int | None:
+        return self.positions.get(each)
+
+    def take_holes(self) -> dict[TopicPartition, tuple[int, int]]:
+        found, self.holes = self.holes, {}
+        return found
 
 
 @pytest.fixture
@@ -281,3 +289,53 @@ def test_partitions_that_went_count_no_more(consumer: Consumer) -> None:
 def test_a_member_without_partitions_still_hears_whether_the_brokers_answer(consumer: Consumer) -> None:
     consumer.assigned = set()
     positions_of(consumer).look()
+
+
+def test_what_is_no_record_behind_all_that_is_finished_is_to_be_committed(consumer: Consumer) -> None:
+    positions = positions_of(consumer)
+    assert positions.passed_over() == {}
+    positions.read({partition(0): [good(20), good(21)]})
+    consumer.positions = {partition(0): 24, partition(1): 9}
+    assert positions.passed_over() == {}, "20 and 21 are under way"
+    positions.finished({partition(0): 21})
+    assert positions.passed_over() == {}, "21 is under way"
+    positions.finished({partition(0): 22})
+    assert positions.passed_over() == {partition(0): 24}
+    positions.finished({partition(0): 24})
+    consumer.ends[partition(0)] = 24
+    positions.look()
+    assert positions.passed_over() == {}
+    assert positions.lag() == 0
+
+
+def test_before_the_first_record_marks_alone_are_passed_over_from_the_commit_on(consumer: Consumer) -> None:
+    consumer.commits = {partition(0): 30}
+    positions = positions_of(consumer)
+    positions.look()
+    consumer.positions = {partition(0): 33}
+    assert positions.passed_over() == {partition(0): 33}
+
+
+def test_what_was_passed_over_in_an_old_topic_is_not_committed_to_the_new_one(consumer: Consumer) -> None:
+    positions = positions_of(consumer)
+    consumer.topic_id = "first"
+    positions.topic_made_again()
+    positions.read({partition(0): [good(20)]})
+    positions.finished({partition(0): 21})
+    consumer.topic_id = "second"
+    positions.go_on_with_the_new_topic()
+    assert positions.passed_over() == {}
+
+
+def test_what_is_missing_among_the_records_is_counted_and_said(
+    consumer: Consumer, caplog: pytest.LogCaptureFixture
+) -> None:
+    positions = positions_of(consumer)
+    assert positions.missing() == ""
+    consumer.holes = {partition(1): (74, 99)}
+    said = positions.missing()
+    assert "74 records of crypto-data partition 1 up to offset 99 are missing" in said
+    assert "cleanup.policy" in said
+    assert said in caplog.text
+    assert gap(positions) == 74
+    assert positions.missing() == ""

@@ -12,7 +12,7 @@ from kafka import errors as kafka_errors
 
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.errors import OperatorError
-from cryptoproxy.common.record import LETTER_HEADERS, SCHEMA_VERSION_HEADER, encode, from_iso
+from cryptoproxy.common.record import LETTER_HEADERS, SCHEMA_VERSION_HEADER, encode, from_iso, opened
 from cryptoproxy.common.service import Health
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.producer import publish
@@ -338,6 +338,22 @@ def test_a_poll_of_one_record_that_is_too_large_is_no_mistake_in_the_limit(bench
     bench.run(2, refuse_large("huge"))
     assert bench.waiting() == 0
     assert len(bench.one_by_one[0].values(LETTERS)) == 1
+
+
+def test_a_letter_that_its_topic_refuses_for_its_size_goes_without_its_content(bench: Bench) -> None:
+    entry = bench.keep(0, "bitcoin", "huge", "ether")
+
+    def refuse(sent: Sent) -> None:
+        refuse_large("huge")(sent)
+        if sent.topic == LETTERS and b"huge" in sent.value:
+            sent.future.error = kafka_errors.MessageSizeTooLargeError()
+
+    bench.run(2, refuse)
+    refused, bare = (sent for sent in bench.one_by_one[0].sent if sent.topic == LETTERS)
+    found = opened(bare)
+    assert (found.value, found.left_out) == (None, len(refused.value))
+    assert found.ours["dlq-reason"] == "too_large"
+    assert bench.published == [entry]
 
 
 def test_without_the_dead_letter_topic_nothing_is_dropped_and_the_remedy_said(
