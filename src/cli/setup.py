@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ from cryptoproxy.common.settings.loading import declared_in, shown
 from cryptoproxy.common.start import home, layers, load_settings
 from cryptoproxy.consumer import template
 from cryptoproxy.lake.store import Store
+from cryptoproxy.producer.once import check_upstream
+from cryptoproxy.producer.planning import sources_of
 
 DEFAULTS = "defaults"
 
@@ -112,10 +115,14 @@ def _bucket(settings: Settings) -> Iterator[str]:
 
 @click.command()
 @click.option("--all", "everything", is_flag=True, help="Print what has its default, too.")
+@click.option(
+    "--upstreams/--no-upstreams", default=True, show_default=True, help="Also ask each upstream: not where none polls."
+)
 @click.pass_obj
 @click.pass_context
-def check(context: click.Context, env_file: Path, everything: bool) -> None:
-    """Print what is set and from where, secrets masked, and try each connection by a real write, read and delete."""
+def check(context: click.Context, env_file: Path, everything: bool, upstreams: bool) -> None:
+    """Print what is set and from where, secrets masked; try each connection by a real write, read and delete, and each
+    upstream by one call within its budget."""
     settings = load_settings(env_file)
     _show(settings, env_file, everything)
     click.echo()
@@ -124,6 +131,11 @@ def check(context: click.Context, env_file: Path, everything: bool) -> None:
         _tried("Kafka", lambda: check_kafka(settings.kafka)),
         _tried("Elasticsearch", lambda: _check_index(settings.elasticsearch, now)),
         _tried("S3", lambda: check_s3(settings.s3)),
+        *(
+            _tried(source.upstream, partial(check_upstream, settings, source))
+            for source in {source.upstream: source for source in sources_of(settings.upstreams)}.values()
+            if upstreams
+        ),
     ]
     context.exit(0 if all(tried) else 1)
 

@@ -129,7 +129,7 @@ def _failures(answer: Answer, errors: Sequence[dict[str, Any]], sent: int) -> Cr
     why = answer.conceal("; ".join(lines)) or "it does not say why"
     said = f"Kibana refuses {len(errors) or 'some'} of {sent} objects: {why}"
     codes = [cause.get("statusCode") for cause in causes]
-    if codes and all(isinstance(code, int) and (code == 429 or code >= 500) for code in codes):
+    if codes and all(isinstance(code, int) and _passes(code) for code in codes):
         return TransientError(said)
     kinds = [str(cause.get("type")) for cause in causes]
     return OperatorError(said, remedy=next((_REMEDIES[kind] for kind in kinds if kind in _REMEDIES), _AGAIN))
@@ -147,10 +147,14 @@ def _reason(cause: dict[str, Any]) -> str:
     return kind
 
 
+def _passes(status: int) -> bool:
+    return status in (408, 429) or status >= 500
+
+
 def _refused(answer: Answer) -> CryptoProxyError:
     """The meaning of a status other than 200."""
     said = f"Kibana answers {answer.status}: {answer.said()}"
-    if answer.status == 429 or answer.status >= 500:
+    if _passes(answer.status):
         wait = answer.headers.get("Retry-After", "")
         return TransientError(said, retry_after=float(wait) if wait.isdecimal() else None)
     if 300 <= answer.status < 400:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import time
 import zlib
 from concurrent.futures import FIRST_COMPLETED, wait
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 
 import requests
 import urllib3
@@ -15,6 +17,8 @@ from cryptoproxy.common.clients.outside import Address
 from cryptoproxy.common.errors import OperatorError, TransientError
 from cryptoproxy.producer.connections import LINGER_SECONDS, Line
 from cryptoproxy.producer.sources.base import Answer, Call
+
+log = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
 MAX_CLOCK_OFFSET_SECONDS = 30.0
@@ -87,15 +91,19 @@ class Fetcher:
             refusal, self._refusal = self._refusal, None
             assert refusal is not None  # noqa: S101 - that is why there is no line
             return refusal
+        refusals: list[Answer] = []
         answer = line.ask(
             url,
             {**_HEADERS, **call.headers},
-            lambda response, begun: _read(response, line.host, begun, line.limit),
+            lambda response, begun: _read(response, line.host, begun, line.limit, refusals),
             limit=max(timeout, LINGER_SECONDS),
         )
         try:
             return answer.result(max(0.0, deadline - time.monotonic()))
         except TimeoutError as error:
+            if refusals:
+                line.cut()  # its words are not worth another slot
+                return refusals[0]
             line.unheard = True
             raise TransientError(f"{line.host} did not answer within {timeout:.1f} s") from error
         finally:
@@ -177,11 +185,42 @@ def _address(call: Call) -> str:
     return str(prepared.url)
 
 
-def _read(response: urllib3.BaseHTTPResponse, host: str, begun: float, seconds: float) -> Answer:
-    body = _body(response, begun + seconds, host)
+def _read(
+    response: urllib3.BaseHTTPResponse, host: str, begun: float, seconds: float, refusals: list[Answer]
+) -> Answer:
+    """
+    Args:
+        refusals: holds a refusal by its head alone as soon as that is there.
+    """
     headers = {name.lower(): value for name, value in response.headers.items()}
-    took = time.monotonic() - begun
-    return Answer(response.status, headers, _unpacked(body, headers.get("content-encoding", ""), host), took)
+    encoding = headers.get("content-encoding", "")
+    if response.status == HTTPStatus.OK:
+        body = _unpacked(_body(response, begun + seconds, host), encoding, host)
+    else:
+        refusals.append(Answer(response.status, headers, b""))
+        body = _words_of_a_refusal(response, encoding, begun + seconds)
+    return Answer(response.status, headers, body, time.monotonic() - begun)
+
+
+def _words_of_a_refusal(response: urllib3.BaseHTTPResponse, encoding: str, deadline: float) -> bytes:
+    """What can be had of its body. Status and headers count without it: a ban is a ban however its words are cut or
+    packed."""
+    body = b""
+    try:
+        while len(body) < _CHUNK and time.monotonic() < deadline:
+            if not (chunk := response.read1(_CHUNK, decode_content=False)):
+                break
+            body += chunk
+    except (urllib3.exceptions.HTTPError, OSError) as error:
+        log.debug("a refusal with status %d is cut: %s", response.status, error)
+    if encoding.lower() in ("", "identity"):
+        return body
+    for bits in (16 + zlib.MAX_WBITS, zlib.MAX_WBITS, -zlib.MAX_WBITS):  # gzip, zlib, and what some call deflate
+        try:
+            return zlib.decompressobj(wbits=bits).decompress(body, _CHUNK)
+        except zlib.error:
+            continue
+    return b""
 
 
 def _body(response: urllib3.BaseHTTPResponse, deadline: float, host: str) -> bytes:

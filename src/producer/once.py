@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from prometheus_client import CollectorRegistry
 
 from cryptoproxy.common.clock import Clock, SystemClock
-from cryptoproxy.common.errors import CryptoProxyError
+from cryptoproxy.common.errors import CryptoProxyError, OperatorError
 from cryptoproxy.common.metrics import PollerMetrics
 from cryptoproxy.common.record import iso, slot_of
 from cryptoproxy.common.service import Loop
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.producer.fetch import Fetcher
 from cryptoproxy.producer.misses import time_of
+from cryptoproxy.producer.outbox.files import lock
 from cryptoproxy.producer.outbox.outbox import DRAINS
-from cryptoproxy.producer.planning import budgets_of, sources_of
+from cryptoproxy.producer.planning import budgets_of, intervals_of, sources_of
 from cryptoproxy.producer.poll import Polled, PollOnce, Wait
 from cryptoproxy.producer.sources.base import Answer, Call, Source
 from cryptoproxy.producer.symbols import load
@@ -27,6 +33,9 @@ from cryptoproxy.producer.wiring import Poller
 log = logging.getLogger(__name__)
 
 DELIVER_SECONDS = 60.0
+LEASE_SECONDS = 20.0
+"""How long to ask who polls: long enough for the lease of one that was killed to run out."""
+CHECK_SECONDS = 15.0
 SLOT_SECONDS = 60.0
 """How long one source may take, retries and waits for its budget included."""
 
@@ -34,22 +43,28 @@ SLOT_SECONDS = 60.0
 def once(settings: Settings) -> int:
     """Polls each source, delivers, ends. 0 when all was polled and delivered; what was not delivered waits on disk.
 
-    It takes no part in the lease; the outbox's lock keeps it from running beside a poller of the same folder.
+    It takes the lease for that, and polls nothing where another poller has it; the outbox's lock keeps it from running
+    beside a poller of the same folder.
     """
-    return Once(Poller(settings, alone=True)).run()
+    return Once(Poller(settings, alone=True, lease=True)).run()
 
 
 class Once:
     """One poll of each source of ``poller``, and its delivery."""
 
-    def __init__(self, poller: Poller, *, deliver_seconds: float = DELIVER_SECONDS) -> None:
+    def __init__(
+        self, poller: Poller, *, deliver_seconds: float = DELIVER_SECONDS, lease_seconds: float = LEASE_SECONDS
+    ) -> None:
         self._poller = poller
+        self._lease_seconds = lease_seconds
         self._deliver_seconds = deliver_seconds
         self._failed = False
 
     def run(self) -> int:
         """The exit code."""
         poller = self._poller
+        if poller.lease is not None:
+            poller.add_lease()
         poller.service.add("publish", poller.publisher.run)
         poller.service.add("archive", poller.archiver.run)
         poller.service.add("once", self._poll_and_deliver)
@@ -60,7 +75,7 @@ class Once:
         return code or (1 if self._failed else 0)
 
     def _poll_and_deliver(self, loop: Loop) -> None:
-        for source in self._poller.sources:
+        for source in self._poller.sources if self._may_poll(loop) else ():
             try:
                 self._poll(source, loop)
             except (CryptoProxyError, OSError) as error:
@@ -70,6 +85,26 @@ class Once:
                 log.exception("%s: not polled, in a way that nobody foresaw", source.name)
                 self._failed = True
         self._failed |= not self._delivered(loop)
+
+    def _may_poll(self, loop: Loop) -> bool:
+        """False, and said, where another poller is the active one. Where that cannot be known it polls all the same:
+        what is missed now cannot be had later, and a poll that two have made has the same ids."""
+        lease = self._poller.lease
+        if lease is None:
+            return True
+        deadline = time.monotonic() + self._lease_seconds
+        while not lease.may_poll():
+            if other := lease.taken_by():
+                log.error("not polled: another poller is active (%s). Its records are on the topic", other)
+                self._failed = True
+                return False
+            if time.monotonic() > deadline:
+                reason = self._poller.service.health.reasons().get("lease", "")
+                log.warning("it polls without knowing whether another poller is active: %s", reason)
+                break
+            if loop.wait(0.05):
+                break
+        return True
 
     def _poll(self, source: Source, loop: Loop) -> None:
         poller, interval_ms = self._poller, self._poller.interval_ms(source.name)
@@ -97,33 +132,96 @@ class Once:
 
 
 def dry_run(settings: Settings) -> int:
-    """Polls each source and prints its records on standard output; needs neither Kafka nor S3, keeps nothing."""
+    """Polls each source and prints its records on standard output; needs neither Kafka nor S3, keeps nothing.
+
+    What it asks counts in the budget of OUTBOX_DIR, which is therefore not a running poller's.
+    """
     clock = SystemClock()
-    metrics = PollerMetrics(CollectorRegistry())
-    budgets = budgets_of(settings.upstreams, settings.poller.outbox_dir / "budget", clock=clock, metrics=metrics)
+    upstreams = settings.upstreams
+    sources = sources_of(upstreams)
     code = 0
-    for source in sources_of(settings.upstreams):
-        fetcher = Fetcher()
-        asker = PollOnce(
-            source,
-            budget=budgets[source.upstream],
-            get=fetcher.get,
-            clock=clock,
-            metrics=metrics,
-            timeout=settings.upstreams.timeout,
-        )
-        try:
-            interval_ms = round(settings.upstreams.interval_of(source.name) * 1000)
-            _, polled = poll_now(source, asker, interval_ms, clock, _sleep)
-            if not _printed(polled.content):
-                return code
-            log.info("%d records of %s, nothing sent", polled.records, source.name)
-        except CryptoProxyError as error:
-            log.error("%s: not polled: %s", source.name, error)  # noqa: TRY400
-            code = 1
-        finally:
-            fetcher.close()
+    with _budget_folder(
+        settings,
+        remedy="What that poller polls is on the topic (`cryptoproxy tail`); to ask the upstream beside it set "
+        "OUTBOX_DIR to another folder, whose budget then counts apart",
+    ) as folder:
+        metrics = PollerMetrics(CollectorRegistry())
+        budgets = budgets_of(upstreams, folder, clock=clock, metrics=metrics)
+        intervals = intervals_of(upstreams, sources, budgets)
+        for source in sources:
+            fetcher = Fetcher()
+            asker = PollOnce(
+                source,
+                budget=budgets[source.upstream],
+                get=fetcher.get,
+                clock=clock,
+                metrics=metrics,
+                timeout=upstreams.timeout,
+            )
+            try:
+                _, polled = poll_now(source, asker, round(intervals[source.name] * 1000), clock, _sleep)
+                if not _printed(polled.content):
+                    return code
+                log.info("%d records of %s, nothing sent", polled.records, source.name)
+            except CryptoProxyError as error:
+                log.error("%s: not polled: %s", source.name, error)  # noqa: TRY400
+                code = 1
+            finally:
+                fetcher.close()
     return code
+
+
+def check_upstream(settings: Settings, source: Source) -> str:
+    """What the first call of a poll of ``source`` proves, in a line: that its upstream is reached from here and takes
+    our key, plan and symbols.
+
+    The call counts in the budget of OUTBOX_DIR. Beside a running poller that budget is only looked at: nothing is sent
+    against a ban or a limit, and for the one call the plan has room.
+
+    Raises:
+        CryptoProxyError: what failed, and what to do.
+    """
+    clock, fetcher = SystemClock(), Fetcher()
+    with ExitStack() as stack:
+        stack.callback(fetcher.close)
+        try:
+            folder = stack.enter_context(_budget_folder(settings, remedy=""))
+        except OperatorError:
+            folder = Path(stack.enter_context(TemporaryDirectory(prefix="cryptoproxy-check-")))
+            kept = settings.poller.outbox_dir / "budget" / f"{source.upstream}.json"
+            if kept.exists():
+                shutil.copy(kept, folder)
+        metrics = PollerMetrics(CollectorRegistry())
+        budget = budgets_of(settings.upstreams, folder, clock=clock, metrics=metrics)[source.upstream]
+        asker = PollOnce(
+            source, budget=budget, get=fetcher.get, clock=clock, metrics=metrics, timeout=settings.upstreams.timeout
+        )
+        calls = source.calls()
+        now_ms = clock.now_ms()
+        answer = asker.ask(calls[0], now_ms + round(CHECK_SECONDS * 1000), _sleep)
+        left = ", ".join(f"{amount} per {window}" for window, amount in budget.left().items())
+    found = ""
+    if len(calls) == 1:
+        poll = source.read([answer.body], slot_ms=now_ms, fetched_at_ms=clock.now_ms())
+        found = f" with {len(poll.records)} records"
+    return f"{source.name} was answered{found} in {answer.seconds:.2f} s; left of the budget: {left or 'no limit'}"
+
+
+@contextmanager
+def _budget_folder(settings: Settings, *, remedy: str) -> Iterator[Path]:
+    """Where the budgets are kept, with the lock that a poller of OUTBOX_DIR has.
+
+    Raises:
+        OperatorError: one has it.
+    """
+    folder = settings.poller.outbox_dir
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        held = lock(folder, remedy=remedy)
+    except OSError as error:
+        raise OperatorError(f"the folder {folder} cannot be used: {error}", remedy="Mend OUTBOX_DIR") from error
+    with held:
+        yield folder / "budget"
 
 
 def poll_now(source: Source, asker: PollOnce, interval_ms: int, clock: Clock, wait: Wait) -> tuple[int, Polled]:

@@ -57,7 +57,8 @@ def budgets_of(
 
 
 def intervals_of(upstreams: Upstreams, sources: list[Source], budgets: Mapping[str, Budget]) -> dict[str, float]:
-    """Seconds between polls by source: as set, or stretched to what the quotas allow, which is said aloud.
+    """Seconds between polls by source: as set, or stretched to what the quotas allow, which is said aloud. The budgets
+    keep free what these polls need.
 
     Raises:
         OperatorError: not even one poll a day fits.
@@ -71,6 +72,7 @@ def intervals_of(upstreams: Upstreams, sources: list[Source], budgets: Mapping[s
         for line in fitting.lines:
             log.warning("%s", line)
         intervals |= fitting.intervals
+        budget.reserve(fitting.use)
     return intervals
 
 

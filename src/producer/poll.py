@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
@@ -9,13 +10,19 @@ import tenacity
 
 from cryptoproxy.common.clock import Clock
 from cryptoproxy.common.errors import PoisonError, TransientError
+from cryptoproxy.common.log import Limited
 from cryptoproxy.common.metrics import PollerMetrics
 from cryptoproxy.common.record import encode
 from cryptoproxy.common.retry import Backoff
 from cryptoproxy.producer.fetch import check_clock
-from cryptoproxy.producer.sources.base import Answer, BannedError, Call, Poll, Rejected, Source
+from cryptoproxy.producer.sources.base import Answer, BannedError, Call, Poll, RefusedError, Rejected, Source
+
+log = logging.getLogger(__name__)
 
 RETRY_CAP_SECONDS = 10.0
+SPREAD = 0.75
+"""So much of the slot that is left is used for the tries that the budget has for it."""
+_NO_MORE = float("inf")
 
 Wait = Callable[[float], bool]
 """Waits so many seconds; True, and at once, when the process stops."""
@@ -30,11 +37,20 @@ class Budget(Protocol):
     def reported(self, used: int) -> None:
         """What the upstream says is used."""
 
-    def ban(self, seconds: float, why: str) -> None:
-        """Nothing is granted for so long."""
+    def ban(self, seconds: float, why: str, *, least: float = 0.0) -> None:
+        """Nothing is granted for so long, and longer with each refusal in a row (``least`` above 0)."""
+
+    def answered(self) -> None:
+        """The row of refusals, if there was one, has ended."""
 
     def ban_ends_in(self) -> float:
         """Seconds; 0 without a ban."""
+
+    def ban_reason(self) -> str:
+        """The upstream's words; empty without a ban."""
+
+    def spare(self) -> int:
+        """What retries of one slot may use beyond what is planned."""
 
 
 class Polled(NamedTuple):
@@ -83,6 +99,11 @@ class PollOnce:
         self._clock = clock
         self._metrics = metrics
         self._timeout = timeout
+        self._limited = Limited(log, seconds=10, clock=clock.monotonic)
+        self._trouble: BaseException | None = None
+        """What the last attempt failed of; None since one has worked."""
+        self._sent = 0
+        """What the attempts of the present poll have cost."""
         self.calls = 0
         """Requests sent so far."""
 
@@ -99,10 +120,12 @@ class PollOnce:
         end = _End(end_ms, self._clock)
         answers: dict[int, Answer] = {}
         backoff = Backoff(first=0.2, cap=min(RETRY_CAP_SECONDS, (end_ms - slot_ms) / 4000))
+        self._sent = 0
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(_worth_another_try),
-            wait=lambda _: backoff.next(),
+            wait=lambda _: max(backoff.next(), self._pause(answers, end)),
             stop=lambda state: state.upcoming_sleep >= end.left(),
+            before_sleep=self._say,
             sleep=lambda seconds: _wait(wait, seconds),
             reraise=True,
         )
@@ -110,12 +133,12 @@ class PollOnce:
             poll, arrived = retrying(self._whole, answers, slot_ms, end, wait)
         except SlotMissedError:
             raise
-        except BannedError as error:
-            raise SlotMissedError("banned", str(error)) from error
         except TransientError as error:
+            self._trouble = error
             raise SlotMissedError("failed", str(error)) from error
         for record in poll.records:
             record.interval_ms = interval_ms
+        self._trouble = None
         content, refused = _encoded(poll)
         return Polled(
             poll,
@@ -140,12 +163,31 @@ class PollOnce:
             answers.clear()  # not what the upstream speaks: all of it again
             raise
 
+    def _pause(self, answers: dict[int, Answer], end: _End) -> float:
+        """Seconds at least to the next try, so that the tries that the budget has for this slot reach to its end, each
+        twice as far from the one before: 6, 13 and 30 s for three in a minute."""
+        calls = self._source.calls()
+        missing = [call.cost for number, call in enumerate(calls) if number not in answers]
+        beyond = self._sent + sum(missing) - sum(call.cost for call in calls)
+        spare = self._budget.spare() - beyond
+        if spare < 0:
+            return _NO_MORE
+        tries = spare // max(missing) + 1
+        return SPREAD * end.left() / float(2 ** min(tries, 30) - 1)
+
+    def _say(self, state: tenacity.RetryCallState) -> None:
+        """One line for each attempt that failed and is followed by another, but not many."""
+        self._trouble = state.outcome.exception() if state.outcome else None
+        self._limited.warning(
+            "failed", f"{self._source.name}: {self._trouble}; tried again in {state.upcoming_sleep:.1f} s"
+        )
+
     def ask(self, call: Call, end_ms: int, wait: Wait) -> Answer:
         """One attempt at one call, counted before it is sent.
 
         Raises:
             SlotMissedError: the budget grants nothing before ``end_ms``, or the answer came later.
-            TransientError, BannedError, OperatorError: as the source reads the answer.
+            TransientError, OperatorError: as the source reads the answer. After a ban it is a SlotMissedError, too.
         """
         return self._ask(call, _End(end_ms, self._clock), wait)
 
@@ -154,19 +196,25 @@ class PollOnce:
         return self._budget.ban_ends_in()
 
     def _ask(self, call: Call, end: _End, wait: Wait) -> Answer:
-        upstream = self._source.upstream
         while (seconds := self._budget.take(call.cost)) > 0:
             if seconds >= end.left():
-                banned = self._budget.ban_ends_in() > 0
-                raise SlotMissedError(
-                    "banned" if banned else "budget",
-                    f"{upstream} {'asked us to wait' if banned else 'has no budget left'}; "
-                    f"the next call is granted in {seconds:.0f} s",
-                )
+                raise self._not_granted(seconds)
             _wait(wait, seconds)
         if (left := end.left()) <= 0:
-            raise SlotMissedError("late", f"the slot was over before {upstream} could be asked")
-        answer = self._answer(call, min(self._timeout, left))
+            raise SlotMissedError("late", f"the slot was over before {self._source.upstream} could be asked")
+        try:
+            answer = self._checked(call, min(self._timeout, left))
+        except BannedError as error:
+            self._trouble = error
+            raise self._not_granted(self._budget.ban_ends_in()) from error
+        if end.left() < 0:
+            raise SlotMissedError("late", f"{self._source.upstream} answered {-end.left():.1f} s after the slot's end")
+        return answer
+
+    def _checked(self, call: Call, timeout: float) -> Answer:
+        """Sends it, and tells the budget what the answer says of that."""
+        self._sent += call.cost
+        answer = self._answer(call, timeout)
         now_ms = self._clock.now_ms()
         used = self._source.used(answer)
         if used is not None:
@@ -176,12 +224,21 @@ class PollOnce:
         except TransientError as error:
             # What the upstream asks for holds beyond this slot, and for every source of that upstream.
             if error.retry_after:
-                self._budget.ban(error.retry_after, str(error))
+                least = error.least if isinstance(error, RefusedError) else 0.0
+                self._budget.ban(error.retry_after, str(error), least=least)
             raise
+        self._budget.answered()
         check_clock(answer, now_ms=now_ms)
-        if end.left() < 0:
-            raise SlotMissedError("late", f"{upstream} answered {-end.left():.1f} s after the slot's end")
         return answer
+
+    def _not_granted(self, seconds: float) -> SlotMissedError:
+        """The next call is granted in so many seconds, which is too late: for what real reason."""
+        upstream, later = self._source.upstream, f"the next call is granted in {seconds:.0f} s"
+        if self._budget.ban_ends_in() > 0:
+            return SlotMissedError("banned", f"{upstream} asked us to wait ({self._budget.ban_reason()}); {later}")
+        if self._trouble is not None:  # the budget was used up by attempts that failed of this
+            return SlotMissedError("failed", f"{self._trouble}; {later}")
+        return SlotMissedError("budget", f"{upstream} has no budget left; {later}")
 
     def _answer(self, call: Call, timeout: float) -> Answer:
         self.calls += 1
@@ -213,7 +270,7 @@ def _wait(wait: Wait, seconds: float) -> None:
 
 
 def _worth_another_try(error: BaseException) -> bool:
-    return isinstance(error, TransientError) and not isinstance(error, SlotMissedError | BannedError)
+    return isinstance(error, TransientError) and not isinstance(error, SlotMissedError)
 
 
 def _encoded(poll: Poll) -> tuple[list[bytes], list[Rejected]]:

@@ -42,7 +42,8 @@ class Poller:
     """All parts of the process, wired; :attr:`service` runs them.
 
     Args:
-        alone: for a single poll by hand or cron: no lease, and no object of the lake shared with later polls.
+        alone: for a single poll by hand or cron: no port, and no object of the lake shared with later polls.
+        lease: whether it takes part in the lease; without a word one that is not alone does.
         compact: the command that compacts the lake, run at LAKE_COMPACT_AT.
     """
 
@@ -52,9 +53,11 @@ class Poller:
         *,
         clock: Clock | None = None,
         alone: bool = False,
+        lease: bool | None = None,
         compact: Sequence[str] | None = None,
     ) -> None:
         self.settings = settings
+        self._alone = alone
         self.clock = clock = clock or SystemClock()
         upstreams, kafka, poller = settings.upstreams, settings.kafka, settings.poller
         self.service = service = Service(
@@ -78,7 +81,7 @@ class Poller:
         self.timings = Timings(self.statistics, metrics, clock.monotonic)
         self.capacity = capacity_of(upstreams, self.sources, self.intervals, outbox.stops_at)
 
-        self.lease = None if alone else self._lease()
+        self.lease = self._lease() if (not alone if lease is None else lease) else None
         self.handover = Handover(kafka, self.budgets, [source.name for source in self.sources], outbox)
         self._leaving, self._state_told = threading.Event(), threading.Event()
         if self.lease is not None:
@@ -137,11 +140,10 @@ class Poller:
             self.clock,
             self.service.health,
         )
+        self.add_lease()
         for name, loop in (
-            *((("lease", self.lease.run),) if self.lease is not None else ()),
             ("publish", self.publisher.run),
             ("archive", self.archiver.run),
-            ("state", self._publish_state),
             ("symbols", self.symbols.run),
             ("gauges", gauges.run),
             *((("compact", self.compaction.run),) if self.compaction is not None else ()),
@@ -152,6 +154,12 @@ class Poller:
             return self.service.run()
         finally:
             self.outbox.close()
+
+    def add_lease(self) -> None:
+        """The loops by which pollers agree who polls, and what a successor must know."""
+        if self.lease is not None:
+            self.service.add("lease", self.lease.run)
+        self.service.add("state", self._publish_state)
 
     def _publish_state(self, loop: Loop) -> None:
         self.state.run(loop)
@@ -215,7 +223,7 @@ class Poller:
 
     def _too_often(self, each_ms: int) -> bool:
         """For a line in the log each time."""
-        return self.lease is not None and each_ms < QUIET_BELOW_MS
+        return not self._alone and each_ms < QUIET_BELOW_MS
 
     def _lease(self) -> Lease:
         return Lease(

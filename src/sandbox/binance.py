@@ -14,7 +14,7 @@ from cryptoproxy.sandbox.binance_rows import Rows, listing
 from cryptoproxy.sandbox.effects import http_date
 from cryptoproxy.sandbox.pairs import Pair
 from cryptoproxy.sandbox.rewrites import HTML
-from cryptoproxy.sandbox.upstream import Setup, dump
+from cryptoproxy.sandbox.upstream import Setup, dump, firewall
 from cryptoproxy.sandbox.wire import Answer, Header, Request
 
 TICKER = "/api/v3/ticker/24hr"
@@ -61,6 +61,8 @@ class Binance:
         return Answer(status, (*self.headers(), *_used(verdict.used)), body, chunked=True)
 
     def error(self, status: int) -> Answer:
+        if (gate := firewall(status, self.headers()[0])) is not None:
+            return gate
         now_ms, used = self._clock.now_ms(), self._limits.binance_weight_per_minute or 0
         if status in (418, 429):
             wait_s = self._limits.binance_ban_s if status == 418 else 60

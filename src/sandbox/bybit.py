@@ -14,7 +14,7 @@ from cryptoproxy.sandbox.bybit_rows import ticker
 from cryptoproxy.sandbox.effects import http_date
 from cryptoproxy.sandbox.limits import Sliding
 from cryptoproxy.sandbox.rewrites import HTML
-from cryptoproxy.sandbox.upstream import JSON_TYPE, Setup, dump
+from cryptoproxy.sandbox.upstream import JSON_TYPE, Setup, dump, firewall
 from cryptoproxy.sandbox.wire import Answer, Header, Request
 
 TICKERS = "/v5/market/tickers"
@@ -75,6 +75,8 @@ class Bybit:
         return Answer(200, self.headers(), body)
 
     def error(self, status: int) -> Answer:
+        if (gate := firewall(status, self.headers()[0])) is not None:
+            return gate
         if status == 403:
             return Answer(403, (*self.headers()[:1], ("Content-Type", "text/plain")), TOO_FREQUENT)
         if status == 429:

@@ -13,7 +13,7 @@ from cryptoproxy.sandbox.coingecko_rows import PERIODS, Columns, Rows
 from cryptoproxy.sandbox.effects import http_date
 from cryptoproxy.sandbox.limits import Minute
 from cryptoproxy.sandbox.rewrites import HTML
-from cryptoproxy.sandbox.upstream import JSON_TYPE, Setup, dump
+from cryptoproxy.sandbox.upstream import JSON_TYPE, Setup, dump, firewall
 from cryptoproxy.sandbox.wire import Answer, Header, Request
 
 MARKETS = "/api/v3/coins/markets"
@@ -56,6 +56,8 @@ class CoinGecko:
         return self._failed(404, {"error": "Incorrect path. Please check https://www.coingecko.com/api/"})
 
     def error(self, status: int) -> Answer:
+        if (gate := firewall(status, self.headers()[0])) is not None:
+            return gate
         if status in (403, 502, 503, 504):  # made by the content delivery network
             return Answer(status, (*self.headers()[:1], ("Content-Type", "text/html"), ("Server", "cloudflare")), HTML)
         return self._failed(status, known_error(status, self._clock.now_ms()))

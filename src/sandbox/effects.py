@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import zlib
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -11,6 +12,8 @@ from email.utils import format_datetime, parsedate_to_datetime
 from cryptoproxy.sandbox.faults import Rule
 from cryptoproxy.sandbox.rewrites import NAMED
 from cryptoproxy.sandbox.wire import Answer
+
+_BAN = re.compile(rb"banned until \d{13}")
 
 
 def http_date(now_ms: int, shift_s: float = 0.0) -> str:
@@ -22,6 +25,10 @@ def changed(answer: Answer, rule: Rule, *, now_ms: int) -> Answer:
     """The answer as the rule wants it: body first, then headers, ``headers`` last of all."""
     if rule.body is not None or rule.replace is not None or rule.rewrite is not None:
         answer = _with_body(answer, _rewritten(_decoded(answer), rule))
+    elif rule.retry_after is not None and (ban := _BAN.search(answer.body)):
+        # The words tell the same end as the header.
+        until = b"banned until %d" % (now_ms + rule.retry_after * 1000)
+        answer = replace(answer, body=answer.body.replace(ban[0], until))
     headers: dict[str, str | None] = {}
     if rule.retry_after is not None:
         seconds = format(rule.retry_after, "g")

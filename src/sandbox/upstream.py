@@ -12,6 +12,7 @@ from cryptoproxy.sandbox.limits import Limits
 from cryptoproxy.sandbox.market import Market
 from cryptoproxy.sandbox.wire import Answer, Header, Request
 
+CAPTCHA = b"<!DOCTYPE html>\n<html><head><title>Human Verification</title></head><body></body></html>\n"
 JSON_TYPE = "application/json; charset=utf-8"
 
 
@@ -44,6 +45,15 @@ class Upstream(Protocol):
 
     def headers(self) -> tuple[Header, ...]:
         """Those of every good answer, ``Date`` among them."""
+
+
+def firewall(status: int, date: Header) -> Answer | None:
+    """What a web application firewall before any of these APIs answers: with 202 a challenge for browsers, empty for
+    others, with 405 a captcha. None for any other status."""
+    if status not in (202, 405):
+        return None
+    action, body = ("challenge", b"") if status == 202 else ("captcha", CAPTCHA)
+    return Answer(status, (date, ("Content-Type", "text/html"), ("x-amzn-waf-action", action)), body)
 
 
 def dump(value: object) -> bytes:

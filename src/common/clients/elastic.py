@@ -136,7 +136,7 @@ def failure(status: int, error_type: str, reason: str) -> CryptoProxyError:
         return OperatorError(
             said, remedy="Check ES_USER and ES_PASSWORD (or ES_API_KEY) and that user's role (docs/security.md)"
         )
-    if status == 429 or status >= 500:
+    if status in (408, 429) or status >= 500:  # as an item of a bulk: see consumer/outcome.py
         return TransientError(said)
     return OperatorError(
         said, remedy="Look at the index, the template and the alias (cryptoproxy setup says what is wrong)"

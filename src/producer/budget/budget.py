@@ -9,12 +9,15 @@ from collections.abc import Hashable, Mapping
 from functools import partial
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from cryptoproxy.common.clock import Clock
 from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.log import Limited
 from cryptoproxy.common.metrics import PollerMetrics
 from cryptoproxy.common.record import iso
 from cryptoproxy.producer.budget import counts as of_counts
+from cryptoproxy.producer.budget import months
 from cryptoproxy.producer.budget.decision import Verdict, decide
 from cryptoproxy.producer.budget.ledger import Ledger
 from cryptoproxy.producer.budget.limits import MONTH, Limit, Limits
@@ -24,6 +27,9 @@ from cryptoproxy.producer.budget.turns import Turns
 from cryptoproxy.producer.budget.window import MINUTE, WINDOWS
 
 log = logging.getLogger(__name__)
+
+UNLIMITED = 10**9
+MONTHS_PORTIONS = 20
 
 
 class Budget:
@@ -56,6 +62,7 @@ class Budget:
         self._metrics = metrics
         self._lock = threading.Lock()
         self._turns = Turns()
+        self._planned: dict[str, int] = {}
         self._last: float | None = None
         self._often = Limited(log, seconds=300, clock=clock.monotonic)
         self._ledger = Ledger(limits, folder, clock=clock, boot=boot)
@@ -110,21 +117,62 @@ class Budget:
             if any(limit.window == MINUTE.name for limit in self.limits.rolling):
                 self._ledger.counts = of_counts.corrected(counts, MINUTE, used=used, now_ms=moment.now_ms)
 
-    def ban(self, seconds: float, why: str) -> None:
-        """Nothing is granted before its end, here or after a restart. An earlier ban that ends later stays."""
+    def ban(self, seconds: float, why: str, *, least: float = 0.0) -> None:
+        """Nothing is granted before its end, here or after a restart. An earlier ban that ends later stays.
+
+        Args:
+            least: above 0 it is a refusal, and each one in a row lasts longer: see :func:`counts.refused`.
+        """
         seconds = of_counts.LONGEST_BAN_SECONDS if math.isnan(seconds) else seconds
         with self._lock:
             moment, counts = self._look()
-            self._ledger.counts = of_counts.banned(counts, seconds=seconds, why=why, now_ms=moment.now_ms)
+            self._ledger.counts = (
+                of_counts.refused(counts, seconds=seconds, least=least, why=why, now_ms=moment.now_ms)
+                if least > 0
+                else of_counts.banned(counts, seconds=seconds, why=why, now_ms=moment.now_ms)
+            )
             self._ledger.save()
             self._log_ban(moment.now_ms)
         self._urgent.set()
+
+    def answered(self) -> None:
+        """The upstream has answered what was asked: the next refusal is the first one again."""
+        with self._lock:
+            if self._ledger.counts.refusals:
+                self._ledger.counts = replace(self._ledger.counts, refusals=0)  # on disk with the next take
 
     def ban_ends_in(self) -> float:
         """Seconds; 0 without a ban."""
         with self._lock:
             moment, counts = self._look()
             return counts.ban_ms(moment.now_ms) / 1000
+
+    def ban_reason(self) -> str:
+        """Why nothing is granted, in the upstream's words; empty without a ban."""
+        with self._lock:
+            moment, counts = self._look()
+            return counts.ban.why if counts.ban and counts.ban_ms(moment.now_ms) else ""
+
+    def reserve(self, planned: Mapping[str, int]) -> None:
+        """``planned`` is what all polls of this upstream use of each window (``minute``, ``5s``, and a whole
+        ``month``) if none of them fails: no retry takes from that."""
+        with self._lock:
+            self._planned = dict(planned)
+
+    def spare(self) -> int:
+        """What the polls that are planned leave for retries of one slot. Of the month no slot may take more than a
+        twentieth of what is left, so that an outage of hours does not cost the rest of the month."""
+        with self._lock:
+            moment, _ = self._look()
+            spare = UNLIMITED
+            for limit in self.limits.limits:
+                planned = self._planned.get(limit.window, 0)
+                if limit.window == MONTH:
+                    to_come = planned - months.even_share(planned, moment.now_ms)
+                    spare = min(spare, (limit.amount - self._used(limit, moment) - to_come) // MONTHS_PORTIONS)
+                else:
+                    spare = min(spare, limit.amount - planned)
+            return max(0, spare)
 
     def left(self) -> Mapping[str, int]:
         """What may still be sent, by window that has a limit: ``minute``, ``5s``, ``month``."""

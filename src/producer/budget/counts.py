@@ -15,6 +15,9 @@ from cryptoproxy.producer.budget.window import WINDOWS, Window
 LONGEST_BAN_SECONDS = 3 * 86_400.0
 """Binance's longest. Whoever says more has a broken clock."""
 
+LONGEST_UNASKED_SECONDS = 900.0
+"""How long an upstream that refuses again and again is left alone at most, unless it asks for more."""
+
 KEPT_MONTHS = 6
 """More than the two that matter, so that a clock far off cannot push these out."""
 
@@ -33,11 +36,13 @@ class Ban(msgspec.Struct, frozen=True):
 
 
 class Counts(msgspec.Struct, frozen=True, omit_defaults=True):
-    """By name of the window, its buckets; by month, its count; the ban, also one that is over."""
+    """By name of the window, its buckets; by month, its count; the ban, also one that is over; how often the upstream
+    has refused since it answered last."""
 
     windows: dict[str, tuple[tuple[Stamp, Cost], ...]] = {}
     months: dict[Label, Cost] = {}
     ban: Ban | None = None
+    refusals: Annotated[int, msgspec.Meta(ge=0)] = 0
 
     def used(self, of: Window, now_ms: int) -> int:
         return window.used(of, self.windows.get(of.name, ()), now_ms)
@@ -83,14 +88,24 @@ def banned(counts: Counts, *, seconds: float, why: str, now_ms: int) -> Counts:
     return replace(counts, ban=_later(before, Ban(now_ms + round(seconds * 1000), seconds, why)))
 
 
+def refused(counts: Counts, *, seconds: float, least: float, why: str, now_ms: int) -> Counts:
+    """With a ban, and a refusal more. The first in a row lasts as long as was asked; each further one lasts at least
+    2, 4, 8 … times ``least``, up to :data:`LONGEST_UNASKED_SECONDS`."""
+    if counts.refusals:
+        seconds = max(seconds, min(least * 2 ** min(counts.refusals, 16), LONGEST_UNASKED_SECONDS))
+    return replace(banned(counts, seconds=seconds, why=why, now_ms=now_ms), refusals=counts.refusals + 1)
+
+
 def merged(ours: Counts, theirs: Counts) -> Counts:
-    """The larger count of each bucket and month, the later end of the ban. Commutative, associative, idempotent."""
+    """The larger count of each bucket and month, the later end of the ban, the larger number of refusals. Commutative,
+    associative, idempotent."""
     names = {*ours.windows, *theirs.windows}
     labels = {*ours.months, *theirs.months}
     return Counts(
         windows={name: window.merged(ours.windows.get(name, ()), theirs.windows.get(name, ())) for name in names},
         months=_newest({label: max(ours.months.get(label, 0), theirs.months.get(label, 0)) for label in labels}),
         ban=_later(ours.ban, theirs.ban),
+        refusals=max(ours.refusals, theirs.refusals),
     )
 
 
@@ -119,6 +134,7 @@ def clipped(counts: Counts, now_ms: int) -> Counts:
         },
         months=_newest(counts.months),
         ban=ban,
+        refusals=counts.refusals,
     )
 
 
@@ -138,5 +154,5 @@ def _newest(by_month: dict[str, int]) -> dict[str, int]:
 def _later(one: Ban | None, other: Ban | None) -> Ban | None:
     if one is None or other is None:
         return one or other
-    last = max(one, other, key=lambda ban: (ban.until_ms, ban.seconds, ban.why))
+    last = max(one, other, key=lambda ban: (ban.until_ms, ban.why))
     return replace(last, seconds=max(one.seconds, other.seconds))

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 from cryptoproxy.common.errors import OperatorError
@@ -48,10 +48,12 @@ class Demand:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The interval of each source, in seconds, and a loud line for each that is not the one wanted."""
+    """The interval of each source, in seconds, a loud line for each that is not the one wanted, and what these polls
+    use of each limit's window at its fullest."""
 
     intervals: Mapping[str, float]
     lines: Sequence[str]
+    use: Mapping[str, int] = field(default_factory=dict, compare=False)
 
 
 def demand_of(source: Source, interval: float) -> Demand:
@@ -89,6 +91,7 @@ def plan(demands: Sequence[Demand], limits: Limits) -> Plan:
             for demand, wanted, ms in zip(demands, wanted_ms, intervals_ms, strict=True)
             if ms != wanted
         ],
+        {limit.window: _use(demands, intervals_ms, limit) for limit in limits.limits},
     )
 
 

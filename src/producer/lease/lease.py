@@ -19,7 +19,7 @@ from cryptoproxy.producer.lease.membership import Connection, Membership
 from cryptoproxy.producer.lease.note import Note
 from cryptoproxy.producer.lease.tenure import Event, Pauses, Stage, Standing, Tenure, elapsed
 from cryptoproxy.producer.lease.timing import Timing
-from cryptoproxy.producer.lease.waiting import BEGINNING, Waiting
+from cryptoproxy.producer.lease.waiting import BEGINNING, Waiting, holder
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +61,7 @@ class Lease:
         note = Note(process=tenure.process, name=identity, term=0, since=0)
         self._holding = Holding(note, tenure, self._pauses, timing, seconds)
         self._hooks = Hooks()
+        self._outvoted = False
         name = f"cryptoproxy-lease-{identity}".replace(":", "-")
         self._connection = Connection(
             lambda: Membership.open(connect, kafka, timing, client_id=name, claim=tenure.claim),
@@ -81,6 +82,13 @@ class Lease:
     def may_poll(self) -> bool:
         """Ask right before each poll. Never waits."""
         return self._tenure.may_poll(self._pauses.look())
+
+    def taken_by(self) -> str | None:
+        """Who polls instead, once the pollers have agreed on it; None as long as that may still be this process."""
+        note = self._waiting.watch.note
+        if self._tenure.stage is not Stage.WAITING or not self._outvoted or note is None or note.released:
+            return None
+        return holder(note)
 
     @property
     def active(self) -> bool:
@@ -149,6 +157,7 @@ class Lease:
             self._notice(membership.standing())
 
     def _notice(self, standing: Standing) -> None:
+        self._outvoted = standing.settled and not standing.chosen
         held = self._tenure.holds
         event = self._tenure.observe(standing, now_ms=self._clock.now_ms())
         if event is not None:

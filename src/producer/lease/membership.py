@@ -145,8 +145,10 @@ class Membership:
             OperatorError, TransientError: without Kafka's answer.
         """
         with _explained(self._kafka):
-            self._reader.close(autocommit=False, timeout_ms=0)
-            self._member.close(autocommit=False, timeout_ms=self._answer_ms)
+            try:
+                self._reader.close(autocommit=False, timeout_ms=0)
+            finally:  # else its threads and sockets stay, and with them the place in the group
+                self._member.close(autocommit=False, timeout_ms=self._answer_ms)
 
 
 @contextmanager

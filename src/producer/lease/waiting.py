@@ -77,7 +77,7 @@ class Waiting:
         return _why(self._tenure.stage, self.watch, self._trouble)
 
 
-def _holder(note: Note) -> str:
+def holder(note: Note) -> str:
     return f"{note.name} polls since {iso(note.since)}"
 
 
@@ -93,13 +93,13 @@ def _why(stage: Stage, watch: Watch, trouble: CryptoProxyError | None) -> str:
     if stage is Stage.CHOSEN:
         silent = f"silent for {watch.silent_for():.0f} s"
         return f"takes over from {note.name} unless it comes back, since Kafka was away ({silent})"
-    return f"standing by: another poller is active ({_holder(note)})"
+    return f"standing by: another poller is active ({holder(note)})"
 
 
 def _without_kafka(note: Note | None, trouble: CryptoProxyError | None) -> str:
     if note is not None:
         why = f" ({trouble})" if trouble else ""
-        return f"standing by: Kafka does not answer{why}; when it last did, {_holder(note)}"
+        return f"standing by: Kafka does not answer{why}; when it last did, {holder(note)}"
     if trouble is not None:
         return f"waiting for Kafka ({trouble}): without it nobody can know whether another poller is active"
     return BEGINNING

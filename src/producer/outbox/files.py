@@ -2,13 +2,37 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import threading
 from contextlib import suppress
 from pathlib import Path
+from typing import IO
+
+from cryptoproxy.common.errors import OperatorError
 
 BLOCK_BYTES = 4096
 """What a disk gives at once. Thousands of small files fill it by these, not by their bytes."""
+
+
+def lock(folder: Path, *, remedy: str) -> IO[str]:
+    """Outbox and budget of ``folder`` are this process's until the file is closed.
+
+    Raises:
+        OperatorError: they are another one's; ``remedy`` says what to do then.
+    """
+    file = (folder / "lock").open("a+")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        file.seek(0)
+        holder = file.read().strip()
+        file.close()
+        raise OperatorError(f"the outbox {folder} is in use by process {holder or '?'}", remedy=remedy) from error
+    file.truncate(0)
+    file.write(str(os.getpid()))
+    file.flush()
+    return file
 
 
 def on_disk(size: int) -> int:

@@ -9,14 +9,11 @@ then lets polls through to the drain that comes back first.
 from __future__ import annotations
 
 import errno
-import fcntl
 import logging
-import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
 
 from cryptoproxy.common.errors import CryptoProxyError, OperatorError
 from cryptoproxy.producer.outbox import files
@@ -85,7 +82,7 @@ class Outbox:
             for path in (self._writing, self._damaged, self._slots, *self._drains.values()):
                 path.mkdir(parents=True, exist_ok=True)
             files.sync_folder(folder)
-            self._lock_file = self._lock()
+            self._lock_file = files.lock(folder, remedy="Give each poller its own OUTBOX_DIR")
         try:
             with self._disk("be taken over"):
                 self._recover()
@@ -257,23 +254,6 @@ class Outbox:
         self._lock_file.close()
 
     # --- start
-
-    def _lock(self) -> IO[str]:
-        file = (self.folder / "lock").open("a+")
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            file.seek(0)
-            holder = file.read().strip()
-            file.close()
-            raise OperatorError(
-                f"the outbox {self.folder} is in use by process {holder or '?'}",
-                remedy="Give each poller its own OUTBOX_DIR",
-            ) from error
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        return file
 
     def _recover(self) -> None:
         """Takes over what an earlier run left: whole files are good wherever they lie, half-written ones are not."""

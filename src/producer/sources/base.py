@@ -55,12 +55,19 @@ class Poll:
     rejected: list[Rejected]
 
 
-class BannedError(TransientError):
-    """The upstream has locked us out: nothing at all may be sent to it for ``retry_after`` seconds."""
+class RefusedError(TransientError):
+    """The upstream wants to be left alone: nothing at all may be sent to it for ``retry_after`` seconds, and for longer
+    with each refusal in a row, ``least`` times 2, 4, 8 … (:meth:`producer.budget.Budget.ban`)."""
 
-    def __init__(self, message: str, *, retry_after: float) -> None:
+    def __init__(self, message: str, *, retry_after: float, least: float = 60.0) -> None:
         super().__init__(message, retry_after=retry_after)
         self.retry_after: float = retry_after
+        self.least = least
+
+
+class BannedError(RefusedError):
+    """A ban, a gate, or a refusal that does not say for how long: the slot is not tried again, so that one who is
+    refused never asks more often than one who is served."""
 
 
 class SymbolList(Protocol):
@@ -107,8 +114,8 @@ class Source(Protocol):
         """Returns if the answer is the one asked for.
 
         Raises:
-            BannedError: nothing may be sent for a while (HTTP 418; Bybit's 403).
-            TransientError: may work if tried again (429, 5xx, an answer that is not what the upstream speaks).
+            RefusedError, BannedError: nothing may be sent for a while (429, bans, gates).
+            TransientError: may work if tried again (5xx, an answer that is not what the upstream speaks).
             OperatorError: a wrong key, plan or address: only a person can mend it.
         """
 

@@ -87,8 +87,7 @@ class Binance:
         return self._calls
 
     def check(self, answer: Answer, *, now_ms: int) -> None:
-        if answer.status != 200:
-            binance_refusals.refuse(answer, now_ms=now_ms)
+        binance_refusals.check(answer, now_ms=now_ms)
 
     def used(self, answer: Answer) -> int | None:
         """The weight used in this minute by everybody behind our address."""

@@ -78,7 +78,8 @@ class CoinGecko:
         self._quote = quote.upper()
         self._plan = plan
         self._api_key = api_key
-        self._url = f"{(base_url or coingecko_calls.BASE_URLS[plan]).rstrip('/')}/coins/markets"
+        self._base_url = (base_url or coingecko_calls.BASE_URLS[plan]).rstrip("/")
+        self._url = f"{self._base_url}/coins/markets"
         self._questions = tuple(coingecko_calls.questions(top_n=top_n, ids=self._ids, quote=quote.lower()))
         self._reader = RowReader(NAME, MarketRow)
 
@@ -87,8 +88,9 @@ class CoinGecko:
         return [Call(self._url, params=question, headers=headers) for question in self._questions]
 
     def check(self, answer: Answer, *, now_ms: int) -> None:
-        if answer.status != 200:
-            coingecko_refusals.refuse(answer, now_ms=now_ms, secret=self._key() or "")
+        coingecko_refusals.check(
+            answer, now_ms=now_ms, secret=self._key() or "", plan=self._plan, base_url=self._base_url
+        )
 
     def used(self, answer: Answer) -> int | None:
         return None  # CoinGecko tells it only on its account page

@@ -1,4 +1,15 @@
-"""What an HTTP status means where an upstream has no word of its own for it."""
+"""What an answer means by itself where an upstream has no word of its own for it, and when to leave one alone.
+
+| answer | kind |
+|---|---|
+| 418, or "banned until …" with any status | banned: the longest time told, else 2 minutes |
+| 403, 2xx but 200, a firewall's mark or page instead of JSON: a gate | left alone for a minute |
+| 429 | refused for its ``Retry-After``; where that tells no time, left alone for a minute |
+| 5xx, 408, 425 | transient |
+| redirects, other 4xx | operator |
+
+Each refusal in a row makes the wait longer: see :meth:`producer.budget.Budget.ban`.
+"""
 
 from __future__ import annotations
 
@@ -8,20 +19,27 @@ from typing import NoReturn
 import msgspec
 
 from cryptoproxy.common.errors import OperatorError, TransientError
-from cryptoproxy.producer.sources.base import Answer
-from cryptoproxy.producer.sources.retry_after import retry_after
+from cryptoproxy.producer.sources.base import Answer, BannedError, RefusedError
+from cryptoproxy.producer.sources.retry_after import ban_told, retry_after
 
 MAX_WORDS = 300
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding raises of bytes that are not the JSON asked for."""
 
+SHORTEST_BAN = 120.0
+BLOCKED_SECONDS = 60.0
+"""How long an upstream is left alone that does not say how long it wants to be."""
+
+_HEAD = 16 * 1024
 _TIMEOUT_STATUSES = (408, 425)
+_GATE_MARKS = ("x-amzn-waf-action", "cf-mitigated", "x-datadome", "x-sucuri-block")
 _title = re.compile(r"<title>(.*?)</title>", re.IGNORECASE)
+_page = re.compile(rb"\s*(<!--.*?-->\s*)?<(!doctype\s+html|html)\b", re.IGNORECASE | re.DOTALL)
 
 
 def words(body: bytes, *secrets: str) -> str:
     """The upstream's own words on one line, short enough for a log, without our secrets. Of a page its title."""
-    text = " ".join(body[: 16 * MAX_WORDS].decode(errors="replace").split())
+    text = " ".join(body[: 16 * MAX_WORDS].decode(errors="replace").replace("\0", "").split())
     if title := _title.search(text):
         text = f"a page titled {title[1].strip()!r}"
     for secret in filter(None, secrets):
@@ -29,25 +47,91 @@ def words(body: bytes, *secrets: str) -> str:
     return text if len(text) <= MAX_WORDS else f"{text[:MAX_WORDS]}…"
 
 
-def refuse(upstream: str, answer: Answer, *, now_ms: int, said: str, remedy: str) -> NoReturn:
+def require_spoken(upstream: str, answer: Answer, *, now_ms: int, least: float) -> None:
+    """Returns for a 200 that is no firewall's page and tells no ban; what it holds is looked at where it is read.
+
+    Raises:
+        BannedError: see :func:`leave_alone`.
+    """
+    if answer.status == 200 and (answer.body[:1] == b"[" or not (_is_gate(answer) or _tells_ban(answer, now_ms))):
+        return
+    leave_alone(upstream, answer, now_ms=now_ms, said=words(answer.body), least=least)
+
+
+def leave_alone(upstream: str, answer: Answer, *, now_ms: int, said: str, least: float) -> None:
+    """Returns for an answer by which the upstream does not ask to be left alone.
+
+    Args:
+        said: the upstream's words.
+        least: seconds, where the answer tells none.
+
+    Raises:
+        BannedError: a ban, a gate, or a 429 without a usable ``Retry-After``.
+        RefusedError: a 429 with one.
+    """
+    status = answer.status
+    asked = retry_after(answer.headers, now_ms=now_ms) or 0.0
+    ban = _tells_ban(answer, now_ms)
+    if status == 418 or ban is not None:
+        told = max(asked, ban or 0.0)
+        raise BannedError(f"{upstream} answered {status}: {said or 'banned'}", retry_after=told or SHORTEST_BAN)
+    if _is_gate(answer):
+        what = "its gate, not its API" if status == 403 else f"a gate, not what {upstream} speaks"
+        message = f"{upstream} answered {status}, which is {what}: {said or 'an empty body'}"
+        raise BannedError(message, retry_after=max(least, asked), least=least)
+    if status == 429:
+        refused(f"{upstream} answered 429: {said or 'no words'}", told=asked, least=least)
+
+
+def refused(message: str, *, told: float | None, least: float) -> NoReturn:
+    """Raises for a limit that was reached.
+
+    Raises:
+        RefusedError: ``told``, so the same slot may be tried again.
+        BannedError: nothing usable was told.
+    """
+    if told:
+        raise RefusedError(message, retry_after=told, least=least)
+    raise BannedError(message, retry_after=least, least=least)
+
+
+def _tells_ban(answer: Answer, now_ms: int) -> float | None:
+    return ban_told(answer.body[:_HEAD], now_ms=now_ms)
+
+
+def _is_gate(answer: Answer) -> bool:
+    """A firewall's answer in place of the API's: it challenges a browser, or blocks."""
+    status = answer.status
+    if status == 403 or 200 < status < 300 or any(mark in answer.headers for mark in _GATE_MARKS):
+        return True
+    page = "html" in answer.headers.get("content-type", "").lower() or _page.match(answer.body) is not None
+    if status == 405:  # our calls are GETs that each API documents
+        return page or not answer.body
+    return status == 200 and page and answer.body.lstrip()[:1] not in (b"{", b"[")
+
+
+def refuse(upstream: str, answer: Answer, *, now_ms: int, said: str, remedy: str, least: float) -> NoReturn:
     """Raises what any status but 200 means by itself.
 
     Args:
         said: the upstream's words.
         remedy: what a person can do when the request itself was refused (4xx).
+        least: see :func:`leave_alone`.
 
     Raises:
-        TransientError: 429, 5xx, 408, 425, and what no API answers (1xx, 2xx but 200).
+        RefusedError, BannedError: see :func:`leave_alone`.
+        TransientError: 5xx, 408, 425, and what no API answers (1xx).
         OperatorError: a redirect, which is not followed (it would carry the key elsewhere), and every other 4xx.
     """
     status = answer.status
+    leave_alone(upstream, answer, now_ms=now_ms, said=said, least=least)
     if 300 <= status < 400:
         raise OperatorError(
             f"{upstream} answered {status}: it sends us on to {_address(answer) or 'nowhere'}",
             remedy=f"Set {upstream.upper()}_BASE_URL to the address that answers itself, if that is really {upstream}",
         )
     message = f"{upstream} answered {status}: {said or 'no words'}"
-    if 400 <= status < 500 and status != 429 and status not in _TIMEOUT_STATUSES:
+    if 400 <= status < 500 and status not in _TIMEOUT_STATUSES:
         raise OperatorError(message.rstrip(". "), remedy=remedy)
     raise TransientError(message, retry_after=retry_after(answer.headers, now_ms=now_ms))
 

@@ -84,6 +84,28 @@ def test_what_could_not_be_delivered_is_not_0_and_the_next_run_delivers_it(
     assert kept <= {slot for _, slot in evidence.slots_of(each.value for each in found)}
 
 
+def test_beside_an_active_poller_on_another_machine_it_polls_nothing_and_says_who_polls(
+    world: World, upstream: Sandbox, tmp_path: Path
+) -> None:
+    elsewhere = {"OUTBOX_DIR": str(tmp_path / "elsewhere"), "KAFKA_PRODUCER_BATCH_INTERVAL": "3600"}
+    poller = PollerProcess("poller", tmp_path, world.texts | elsewhere)
+    try:
+        poller.wait_polls(1)
+        asked = len(upstream.ledger)
+        refused = produce(world, tmp_path, "--once")
+        assert refused.returncode == 1
+        assert b"not polled: another poller is active (" in refused.stderr
+        assert f":{poller.pid} polls since".encode() in refused.stderr
+        assert len(upstream.ledger) == asked
+        poller.signal(signal.SIGTERM)
+        assert poller.wait_end() == 0
+    finally:
+        poller.close()
+    alone = produce(world, tmp_path, "--once")
+    assert alone.returncode == 0, alone.stderr.decode()
+    assert len(upstream.ledger) == asked + 1
+
+
 def test_a_dry_run_needs_neither_kafka_nor_s3_and_prints_only_records(
     world: World, upstream: Sandbox, tmp_path: Path
 ) -> None:

@@ -114,7 +114,7 @@ def test_a_health_port_is_open_to_others_only_where_that_is_set(
 @pytest.mark.parametrize(
     ("kafka", "elasticsearch", "texts", "code", "said"),
     [
-        ("crypto_poller", "crypto_indexer", {}, 0, ["✓ Kafka", "✓ Elasticsearch", "✓ S3"]),
+        ("crypto_poller", "crypto_indexer", {}, 0, ["✓ Kafka", "✓ Elasticsearch", "✓ S3", "✓ coingecko"]),
         ("crypto_indexer", "crypto_indexer", {}, 0, ["right for an indexer", "✓ S3"]),
         (
             "crypto_poller",
@@ -147,6 +147,8 @@ def test_a_health_port_is_open_to_others_only_where_that_is_set(
 )
 def test_the_check_tells_the_stages_apart_and_no_secret(
     doors: Doors,
+    upstream: Sandbox,
+    key: str,
     tmp_path: Path,
     kafka: str,
     elasticsearch: str,
@@ -154,7 +156,8 @@ def test_the_check_tells_the_stages_apart_and_no_secret(
     code: int,
     said: list[str],
 ) -> None:
-    found, printed = run(["check"], doors.texts(kafka, elasticsearch) | texts, tmp_path)
+    settings = doors.texts(kafka, elasticsearch) | polling(upstream, key, tmp_path) | texts
+    found, printed = run(["check"], settings, tmp_path)
     assert (found, [word for word in said if word not in printed]) == (code, []), printed
     assert [secret for secret in doors.spelled() if secret in printed] == []
 

@@ -32,7 +32,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_what_is_set_comes_with_its_place_and_defaults_are_counted(project: Path) -> None:
-    done = CliRunner().invoke(cli, ["check"])
+    done = CliRunner().invoke(cli, ["check", "--no-upstreams"])
     before, _, tries = done.output.partition("\n\n")
     lines = before.splitlines()
     assert lines[:3] == [f"from {project / '.env'}", "  COINGECKO_PLAN=demo", "  COINGECKO_API_KEY=********"]
@@ -47,7 +47,7 @@ def test_what_is_set_comes_with_its_place_and_defaults_are_counted(project: Path
 
 
 def test_all_of_them_are_there_if_wanted(project: Path) -> None:
-    lines = CliRunner().invoke(cli, ["check", "--all"]).output.splitlines()
+    lines = CliRunner().invoke(cli, ["check", "--all", "--no-upstreams"]).output.splitlines()
     assert lines.index("defaults") > lines.index("  COINGECKO_TOP_N=7")
     assert "  LOG_LEVEL=INFO" in lines[lines.index("defaults") :]
     assert "  SOURCES=coingecko" in lines
@@ -55,7 +55,10 @@ def test_all_of_them_are_there_if_wanted(project: Path) -> None:
 
 def test_where_nothing_is_set_that_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert f"nothing is set, neither in {tmp_path / '.env'} nor in" in CliRunner().invoke(cli, ["check"]).output
+    assert (
+        f"nothing is set, neither in {tmp_path / '.env'} nor in"
+        in CliRunner().invoke(cli, ["check", "--no-upstreams"]).output
+    )
 
 
 def test_a_settings_file_that_is_not_there_is_one_plain_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

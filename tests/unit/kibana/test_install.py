@@ -94,12 +94,13 @@ def test_an_import_that_is_refused_for_the_moment_is_tried_again(run: Installer)
     busy = failure(type="unknown", statusCode=503, message="search_phase_execution_exception")
     run.kibana.next_imports += [
         (429, {"message": "Too many requests"}),
+        (408, {"message": "Request timeout"}),
         (502, "<html>Bad gateway</html>"),
         failed(busy),
     ]
 
     assert len(run().objects) == len(ALL)
-    assert len(run.clock.pauses) == 3
+    assert len(run.clock.pauses) == 4
 
 
 def test_http_200_with_success_false_is_an_error_that_names_each_object_and_its_reason(run: Installer) -> None:

@@ -64,6 +64,9 @@ class FakeBudget:
     taken: int = 0
     bans: list[tuple[float, str]] = field(default_factory=list)
     reports: list[int] = field(default_factory=list)
+    left_for_retries: int = 1_000_000
+    least: float = 0.0
+    answers: int = 0
 
     def take(self, cost: int) -> float:
         if self.waits and (seconds := self.waits.pop(0)) > 0:
@@ -74,12 +77,22 @@ class FakeBudget:
     def reported(self, used: int) -> None:
         self.reports.append(used)
 
-    def ban(self, seconds: float, why: str) -> None:
+    def ban(self, seconds: float, why: str, *, least: float = 0.0) -> None:
         self.bans.append((seconds, why))
+        self.least = least
         self.waits.insert(0, seconds)
+
+    def answered(self) -> None:
+        self.answers += 1
 
     def ban_ends_in(self) -> float:
         return self.bans[-1][0] if self.bans else 0.0
+
+    def ban_reason(self) -> str:
+        return self.bans[-1][1] if self.bans else ""
+
+    def spare(self) -> int:
+        return self.left_for_retries
 
 
 Step = bytes | Exception | Callable[[], Any]

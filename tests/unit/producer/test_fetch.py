@@ -323,6 +323,43 @@ def test_a_head_cut_before_its_length_gives_at_most_nothing(fetcher: Fetcher, se
     assert fetcher.get(Call(server.url), timeout=10).body == b""
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        answer(b'{"msg":"banned unt', "Retry-After: 437", status="418 Gone", length=999),
+        answer(b"\x1f\x8b\x08 damaged", "Retry-After: 437", "Content-Encoding: gzip", status="418 Gone"),
+        answer(gzip.compress(BODY)[:-9], "Retry-After: 437", "Content-Encoding: gzip", status="418 Gone"),
+        answer(b"\x0b\x02 no gzip", "Retry-After: 437", "Content-Encoding: br", status="418 Gone"),
+        b"HTTP/1.1 418 Gone\r\nRetry-After: 437\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    ],
+    ids=["cut", "damaged gzip", "cut gzip", "brotli", "broken chunk"],
+)
+def test_a_refusal_is_an_answer_however_its_words_are_cut_or_packed(
+    fetcher: Fetcher, server: Server, data: bytes
+) -> None:
+    server.serve = sends(data)
+    found = fetcher.get(Call(server.url), timeout=10)
+    assert (found.status, found.headers["retry-after"]) == (418, "437")
+
+
+def test_of_a_refusal_s_words_what_came_is_kept(fetcher: Fetcher, server: Server) -> None:
+    said = b'{"msg":"IP banned until 1660090423228. Please'
+    for data in (
+        answer(said, status="503 Away", length=999),
+        answer(gzip.compress(said), "Content-Encoding: deflate", status="503 Away"),
+    ):
+        server.serve = sends(data)
+        assert fetcher.get(Call(server.url), timeout=10).body == said
+
+
+def test_a_refusal_whose_words_never_end_is_known_by_its_head(fetcher: Fetcher, server: Server) -> None:
+    head = answer(b"", "Retry-After: 437", status="418 Gone", length=10**6)
+    for serve in (silent(server, head), drips(server, head)):
+        server.serve = serve
+        found = fetcher.get(Call(server.url), timeout=SHORT)
+        assert (found.status, found.headers["retry-after"]) == (418, "437")
+
+
 def test_after_a_cut_the_next_call_is_answered(fetcher: Fetcher, server: Server) -> None:
     server.serve = sends(answer(BODY[:10], length=len(BODY)))
     refused(fetcher, server, "127.0.0.1")

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.common.errors import OperatorError, TransientError
 from cryptoproxy.common.service import Loop
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.producer import once
 from cryptoproxy.producer.fetch import Fetcher
 from cryptoproxy.producer.once import Once
+from cryptoproxy.producer.planning import sources_of
 from cryptoproxy.producer.wiring import Poller
 from cryptoproxy.sandbox import Rule, Sandbox
 
@@ -67,12 +69,18 @@ def idles(loop: Loop) -> None:
 def run_once(texts: dict[str, str]) -> Callable[..., int]:
     """Its exit code; both drains deliver unless told otherwise."""
 
-    def run(*, kafka: bool = True, s3: bool = True, change: Callable[[Poller], None] = lambda poller: None) -> int:
+    def run(
+        *,
+        kafka: bool = True,
+        s3: bool = True,
+        change: Callable[[Poller], None] = lambda poller: None,
+        lease_seconds: float = 60,
+    ) -> int:
         poller = Poller(Settings.from_texts(texts), alone=True)
         poller.publisher.run = delivers(poller, "kafka") if kafka else idles  # type: ignore[method-assign]
         poller.archiver.run = delivers(poller, "s3") if s3 else idles  # type: ignore[method-assign]
         change(poller)
-        return Once(poller, deliver_seconds=0.5).run()
+        return Once(poller, deliver_seconds=0.5, lease_seconds=lease_seconds).run()
 
     return run
 
@@ -168,6 +176,57 @@ def test_beside_a_poller_of_the_same_folder_it_is_refused(run_once: Callable[...
         poller.outbox.close()
 
 
+class FakeLease:
+    """``turns`` is how often it is asked before this process may poll; ``other`` who polls instead."""
+
+    def __init__(self, *, turns: int = 0, other: str | None = None) -> None:
+        self.turns = turns
+        self.other = other
+
+    def run(self, loop: Loop) -> None:
+        idles(loop)
+
+    def may_poll(self) -> bool:
+        self.turns -= 1
+        return self.other is None and self.turns < 0
+
+    def taken_by(self) -> str | None:
+        return self.other
+
+
+def with_lease(lease: FakeLease) -> Callable[[Poller], None]:
+    def change(poller: Poller) -> None:
+        poller.lease = lease  # type: ignore[assignment]
+        poller._publish_state = idles  # type: ignore[method-assign]
+
+    return change
+
+
+def test_where_another_poller_is_active_nothing_is_polled_but_what_waits_is_delivered(
+    run_once: Callable[..., int], texts: dict[str, str], sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    run_once(kafka=False)
+    asked = len(sandbox.ledger)
+    texts["KAFKA_PRODUCER_BATCH_INTERVAL"] = "0.1"
+    assert run_once(change=with_lease(FakeLease(other="elsewhere:7 polls since 10:00"))) == 1
+    assert "another poller is active (elsewhere:7 polls since 10:00)" in caplog.text
+    assert len(sandbox.ledger) == asked
+    assert names(texts, "kafka") == []
+
+
+def test_it_polls_when_it_has_the_lease(run_once: Callable[..., int], sandbox: Sandbox) -> None:
+    assert run_once(change=with_lease(FakeLease(turns=3))) == 0
+    assert len(sandbox.ledger) == 1
+
+
+def test_where_nobody_can_tell_who_polls_it_polls_all_the_same_and_says_so(
+    run_once: Callable[..., int], sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert run_once(change=with_lease(FakeLease(turns=10**9)), lease_seconds=0.2) == 0
+    assert "polls without knowing whether another poller is active" in caplog.text
+    assert len(sandbox.ledger) == 1
+
+
 def test_it_needs_no_port_that_a_poller_on_this_machine_may_have(
     run_once: Callable[..., int], texts: dict[str, str]
 ) -> None:
@@ -225,3 +284,73 @@ def test_the_loop_s_connection_is_made_before_its_first_poll_unless_its_upstream
     poller._prepare(source, fetcher, lambda seconds: True)
     assert not fetcher._lines
     poller.outbox.close()
+
+
+def test_beside_a_poller_of_the_same_folder_a_dry_run_is_refused_and_leaves_its_budget_alone(
+    texts: dict[str, str], sandbox: Sandbox
+) -> None:
+    texts["COINGECKO_CALLS_PER_MINUTE"] = "5"
+    poller = Poller(Settings.from_texts(texts), alone=True)
+    poller.budgets["coingecko"].take(1)
+    kept = (Path(texts["OUTBOX_DIR"]) / "budget" / "coingecko.json").read_bytes()
+    try:
+        with pytest.raises(OperatorError, match=f"in use by process {os.getpid()}.*cryptoproxy tail"):
+            once.dry_run(Settings.from_texts(texts))
+    finally:
+        poller.outbox.close()
+    assert len(sandbox.ledger) == 0
+    assert (Path(texts["OUTBOX_DIR"]) / "budget" / "coingecko.json").read_bytes() == kept
+
+
+def test_a_dry_run_without_an_upstream_says_each_attempt_and_its_cause(
+    texts: dict[str, str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(once, "SLOT_SECONDS", 2.0)
+    texts |= {"COINGECKO_CALLS_PER_MINUTE": "5", "COINGECKO_BASE_URL": "https://no-such-host.invalid/api/v3"}
+    assert once.dry_run(Settings.from_texts(texts)) == 1
+    attempt, end = (text for text in caplog.messages if text.startswith("coingecko: "))
+    assert "no-such-host.invalid" in attempt
+    assert "tried again in" in attempt
+    assert end.startswith("coingecko: not polled: no-such-host.invalid")
+
+
+def check(texts: dict[str, str]) -> str:
+    settings = Settings.from_texts(texts)
+    (source,) = sources_of(settings.upstreams)
+    return once.check_upstream(settings, source)
+
+
+@pytest.mark.parametrize("name", ["coingecko", "binance", "bybit-linear"])
+def test_a_check_asks_the_upstream_once_and_counts_it(texts: dict[str, str], sandbox: Sandbox, name: str) -> None:
+    texts |= {"SOURCES": name, "COINGECKO_CALLS_PER_MINUTE": "5", "BYBIT_BASE_URL": sandbox.base_url("bybit")}
+    before = check(texts)
+    assert f"{name} was answered with " in before
+    assert len(sandbox.ledger) == 1
+    assert before.rpartition("budget: ")[2] != check(texts).rpartition("budget: ")[2]
+
+
+def test_a_check_beside_a_running_poller_asks_within_its_budget_and_leaves_its_file_alone(
+    texts: dict[str, str], sandbox: Sandbox
+) -> None:
+    texts["COINGECKO_CALLS_PER_MINUTE"] = "5"
+    poller = Poller(Settings.from_texts(texts), alone=True)
+    poller.budgets["coingecko"].take(1)
+    kept = (Path(texts["OUTBOX_DIR"]) / "budget" / "coingecko.json").read_bytes()
+    try:
+        assert "3 per minute" in check(texts)
+        assert (Path(texts["OUTBOX_DIR"]) / "budget" / "coingecko.json").read_bytes() == kept
+        poller.budgets["coingecko"].ban(600, "teapot")
+        asked = len(sandbox.ledger)
+        with pytest.raises(TransientError, match="asked us to wait"):
+            check(texts)
+        assert len(sandbox.ledger) == asked
+    finally:
+        poller.outbox.close()
+
+
+def test_a_check_names_what_is_wrong_with_address_or_key(texts: dict[str, str], sandbox: Sandbox) -> None:
+    sandbox.script.add(Rule(status=401))
+    with pytest.raises(OperatorError, match="COINGECKO_API_KEY"):
+        check(texts)
+    with pytest.raises(TransientError, match=r"no-such-host\.invalid"):
+        check(texts | {"COINGECKO_BASE_URL": "https://no-such-host.invalid/api/v3"})

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+from pathlib import Path
 
 import pytest
 
 from cryptoproxy.common.errors import OperatorError, TransientError
 from cryptoproxy.common.record.contract import MAX_RECORD_BYTES
+from cryptoproxy.common.settings.catalogue import Upstreams
+from cryptoproxy.common.settings.loading import load_section
+from cryptoproxy.producer.budget import Budget, limits_of
 from cryptoproxy.producer.fetch import ClockError
 from cryptoproxy.producer.poll import Polled, PollOnce, SlotMissedError
-from cryptoproxy.producer.sources.base import Answer, BannedError, Call
+from cryptoproxy.producer.sources.base import Answer, BannedError, Call, RefusedError, Source
+from cryptoproxy.producer.sources.binance import Binance
+from cryptoproxy.producer.sources.bybit import Bybit
+from cryptoproxy.producer.sources.coingecko import CoinGecko
 from tests.unit.producer.budget.hand_clock import HandClock
 from tests.unit.producer.fakes import FakeBudget, FakeSource, FakeUpstream, HandLoop, Metrics, Step
 
@@ -151,35 +159,98 @@ def test_a_budget_that_grants_nothing_within_the_slot_misses_it_at_once() -> Non
     assert asked.loop.waits == []
 
 
+def test_the_few_tries_that_a_budget_has_are_spread_over_the_slot() -> None:
+    asked = Asked(*[TransientError("502")] * 1000)
+    asked.budget.left_for_retries = 3
+    error = asked.missed()
+    assert (error.reason, str(error)) == ("failed", "502")
+    assert asked.budget.taken == 4
+    assert [round(wait) for wait in asked.loop.waits] == [6, 13, 30]
+
+
+def test_five_bad_seconds_do_not_cost_the_slot_of_a_small_budget() -> None:
+    asked = Asked()
+    asked.budget.left_for_retries = 3
+
+    def answer() -> object:
+        return PAGE if asked.seconds > 5 else TransientError("502")
+
+    asked.upstream.steps = [answer] * 10
+    assert asked.poll().records == 2
+    assert asked.seconds < 15
+
+
+def test_a_budget_that_has_nothing_for_retries_gives_up_with_the_real_error() -> None:
+    asked = Asked(TransientError("502"), PAGE)
+    asked.budget.left_for_retries = 0
+    assert str(asked.missed()) == "502"
+    assert asked.budget.taken == 1
+
+
+def test_of_a_poll_of_many_pages_the_spare_calls_are_counted_not_the_tries() -> None:
+    asked = Asked(b"a:1", *[TransientError("502")] * 1000, source=FakeSource(pages=3))
+    asked.budget.left_for_retries = 2
+    asked.missed()
+    assert len(asked.upstream.asked) == 4, "pages 1 and 2, and page 2 twice more"
+
+
+def test_each_attempt_that_failed_is_said_with_its_cause_but_not_again_and_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    asked = Asked(*[TransientError("Could not resolve host")] * 1000)
+    asked.missed()
+    lines = [text for text in caplog.messages if "Could not resolve host; tried again in" in text]
+    assert 2 <= len(lines) <= 7
+    assert lines[0].startswith("coingecko: ")
+
+
+def test_where_attempts_that_failed_have_used_the_budget_up_their_cause_is_told() -> None:
+    asked = Asked(TransientError("Could not resolve host"), PAGE)
+    asked.budget.left_for_retries = 0
+    asked.missed()
+    asked.budget.waits = [75.0]
+    error = asked.missed()
+    assert error.reason == "failed"
+    assert str(error) == "Could not resolve host; the next call is granted in 75 s"
+    asked.budget.waits = []
+    asked.poll()
+    asked.budget.waits = [75.0]
+    assert asked.missed().reason == "budget", "the attempt before has worked, so now it is the budget"
+
+
 def test_retry_after_within_the_slot_is_obeyed_and_the_slot_saved() -> None:
-    source = FakeSource(refusals={429: TransientError("429", retry_after=20)})
+    source = FakeSource(refusals={429: RefusedError("429", retry_after=20)})
     asked = Asked(Answer(429, {}, b""), PAGE, source=source)
     assert asked.poll().records == 2
     assert asked.budget.bans == [(20, "429")]
+    assert asked.budget.least == 60
+    assert asked.budget.answers == 1
     assert asked.seconds > 20
 
 
 def test_retry_after_beyond_the_slot_misses_it_and_holds_for_the_next_ones() -> None:
-    source = FakeSource(refusals={429: TransientError("429", retry_after=90)})
+    source = FakeSource(refusals={429: RefusedError("429", retry_after=90)})
     asked = Asked(Answer(429, {}, b""), PAGE, source=source)
     error = asked.missed()
     assert error.reason == "banned"
-    assert "asked us to wait" in str(error)
+    assert "coingecko asked us to wait (429); the next call is granted in 90 s" in str(error)
     assert asked.budget.bans == [(90, "429")]
     assert len(asked.upstream.asked) == 1
 
 
-def test_a_429_that_names_no_time_is_no_ban() -> None:
-    source = FakeSource(refusals={429: TransientError("429")})
-    asked = Asked(Answer(429, {}, b""), PAGE, source=source)
+def test_a_busy_server_that_names_a_time_is_waited_for_and_is_no_refusal() -> None:
+    source = FakeSource(refusals={503: TransientError("503", retry_after=7)})
+    asked = Asked(Answer(503, {}, b""), PAGE, source=source)
     assert asked.poll().records == 2
-    assert asked.budget.bans == []
+    assert (asked.budget.bans, asked.budget.least) == ([(7, "503")], 0)
 
 
 def test_a_ban_ends_the_poll_at_once() -> None:
     source = FakeSource(refusals={418: BannedError("418", retry_after=120)})
     asked = Asked(Answer(418, {}, b""), PAGE, source=source)
-    assert asked.missed().reason == "banned"
+    error = asked.missed()
+    assert error.reason == "banned"
+    assert "asked us to wait (418)" in str(error)
     assert asked.budget.bans == [(120, "418")]
     assert len(asked.upstream.asked) == 1
 
@@ -256,3 +327,42 @@ def test_records_tell_the_interval_they_were_polled_at_and_none_where_none_is_pl
     planned = asked.once.poll(asked.slot_ms, asked.end_ms, asked.loop.wait, interval_ms=30_000)
     assert json.loads(planned.content)["interval_ms"] == 30_000
     assert "interval_ms" not in json.loads(asked.poll().content)
+
+
+REFUSALS = [
+    (Binance(), Answer(429, {}, b'{"code":-1003,"msg":"Too many requests."}')),
+    (Binance(), Answer(202, {"x-amzn-waf-action": "challenge"}, b"")),
+    (CoinGecko(), Answer(429, {"retry-after": "0"}, b"Throttled")),
+    (CoinGecko(), Answer(429, {"retry-after": "1"}, b"Throttled")),
+    (Bybit("linear"), Answer(200, {}, b'{"retCode":10006,"retMsg":"Too many visits!"}')),
+    (Bybit("linear"), Answer(405, {"content-type": "text/html"}, b"<html><title>Human Verification</title>")),
+]
+
+
+@pytest.mark.parametrize("interval", [5, 60, 300])
+@pytest.mark.parametrize(("source", "refusal"), REFUSALS)
+def test_an_upstream_that_refuses_for_hours_is_asked_less_and_less_and_never_more_often_than_one_that_serves(
+    source: Source, refusal: Answer, interval: int, tmp_path: Path
+) -> None:
+    clock = HandClock()
+    loop, begun = HandLoop(clock), clock.monotonic()
+    budget = Budget(
+        limits_of(Upstreams(**load_section(Upstreams, {}, [])))[source.upstream], tmp_path, clock=clock, boot="boot"
+    )
+    asked: list[float] = []
+
+    def get(call: Call, *, timeout: float) -> Answer:
+        asked.append(clock.monotonic() - begun)
+        return refusal
+
+    once = PollOnce(source, budget=budget, get=get, clock=clock, metrics=Metrics(), timeout=10)
+    while clock.monotonic() - begun < 3 * 3600:
+        slot_ms = clock.now_ms() // (interval * 1000) * interval * 1000
+        with pytest.raises(SlotMissedError):
+            once.poll(slot_ms, slot_ms + interval * 1000, loop.wait)
+        clock.turn((slot_ms + interval * 1000 - clock.now_ms()) / 1000)
+    gaps = [after - before for before, after in itertools.pairwise(asked)]
+    told = refusal.headers.get("retry-after") == "1" or refusal.status == 200
+    assert all(gap >= 60 for gap in gaps[1 if told else 0 :])
+    assert gaps[-1] >= 900
+    assert len(asked) < 25

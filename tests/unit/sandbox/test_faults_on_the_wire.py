@@ -52,6 +52,16 @@ def test_gateway_errors_are_html(http, sandbox):
         assert (answer.status_code, answer.headers["Content-Type"]) == (502, "text/html")
 
 
+@pytest.mark.parametrize(("status", "action", "size"), [(202, "challenge", False), (405, "captcha", True)])
+def test_a_firewall_stands_before_each_upstream(http, sandbox, status, action, size):
+    sandbox.script.add(Rule(status=status))
+    for path in (PING, TICKER, "/bybit/v5/market/time"):
+        answer = http.get(sandbox.url + path)
+        assert (answer.status_code, answer.headers["x-amzn-waf-action"]) == (status, action)
+        assert answer.headers["Content-Type"] == "text/html"
+        assert bool(answer.content) is size
+
+
 def test_a_scripted_ban_has_the_recorded_words(http, sandbox, clock):
     sandbox.script.add(Rule(path="^/binance/", status=418, times=1))
     answer = http.get(sandbox.url + TICKER)
@@ -60,6 +70,13 @@ def test_a_scripted_ban_has_the_recorded_words(http, sandbox, clock):
         f"Way too much request weight used; IP banned until {clock.now_ms() + 120_000}."
     )
     assert answer.headers["Retry-After"] == "120"
+
+
+def test_a_scripted_ban_tells_the_same_end_in_header_and_words(http, sandbox, clock):
+    sandbox.script.add(Rule(path="^/binance/", status=418, retry_after=3))
+    answer = http.get(sandbox.url + TICKER)
+    assert answer.headers["Retry-After"] == "3"
+    assert f"banned until {clock.now_ms() + 3_000}." in answer.json()["msg"]
 
 
 def test_retry_after_may_be_a_date(http, sandbox, clock):

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.metrics import PollerMetrics
-from cryptoproxy.producer.budget import Budget
+from cryptoproxy.producer.budget import Budget, months
 from tests.unit.producer.budget.hand_clock import HandClock
 
 Make = Callable[..., Budget]
@@ -136,6 +136,70 @@ def test_a_ban_of_a_broken_length_is_the_longest_that_there_is(make: Make, secon
     budget = make(minute=5)
     budget.ban(seconds, "418")
     assert budget.ban_ends_in() == 3 * 86_400
+
+
+def refused_for(budget: Budget, clock: HandClock, seconds: float, least: float = 60.0) -> float:
+    """How long a refusal stops it, which is then over."""
+    budget.ban(seconds, "429", least=least)
+    lasts = budget.ban_ends_in()
+    clock.turn(lasts + 1)
+    return lasts
+
+
+def test_each_refusal_in_a_row_lasts_longer_up_to_a_quarter_of_an_hour(make: Make, clock: HandClock) -> None:
+    budget = make(minute=100)
+    assert [refused_for(budget, clock, 60) for _ in range(6)] == [60, 120, 240, 480, 900, 900]
+    assert refused_for(budget, clock, 3600) == 3600, "more that was asked for is obeyed"
+
+
+def test_a_short_time_that_is_told_again_and_again_is_believed_once(make: Make, clock: HandClock) -> None:
+    budget = make(minute=100)
+    assert [refused_for(budget, clock, 1) for _ in range(3)] == [1, 120, 240]
+
+
+def test_an_answer_ends_a_row_of_refusals_and_a_restart_does_not(make: Make, clock: HandClock) -> None:
+    budget = make(minute=100)
+    assert refused_for(budget, clock, 60) == 60
+    budget = make(minute=100)
+    assert refused_for(budget, clock, 60) == 120
+    budget.answered()
+    assert refused_for(budget, clock, 60) == 60
+
+
+def test_a_busy_servers_retry_after_is_no_refusal(make: Make, clock: HandClock) -> None:
+    budget = make(minute=100)
+    assert [refused_for(budget, clock, 5, least=0.0) for _ in range(3)] == [5, 5, 5]
+
+
+def test_a_ban_has_its_reason_until_it_is_over(make: Make, clock: HandClock) -> None:
+    budget = make(minute=100)
+    assert budget.ban_reason() == ""
+    budget.ban(5, "teapot")
+    assert budget.ban_reason() == "teapot"
+    clock.turn(6)
+    assert budget.ban_reason() == ""
+
+
+def test_retries_have_what_the_plan_leaves(make: Make) -> None:
+    budget = make(minute=5)
+    assert budget.spare() == 5
+    budget.reserve({"minute": 2})
+    assert budget.spare() == 3
+    budget.reserve({"minute": 7})
+    assert budget.spare() == 0
+    assert make().spare() > 1_000_000
+
+
+def test_an_outage_does_not_cost_what_the_rest_of_the_month_needs(make: Make, clock: HandClock) -> None:
+    budget = make(month=10_000)
+    budget.reserve({"month": 9_500})
+    spent = 0
+    for _ in range(1_000):
+        for _ in range(budget.spare()):
+            budget.take(1)
+            spent += 1
+    assert 100 < spent <= 10_000 - 9_500 + months.even_share(9_500, clock.now_ms())
+    assert budget.spare() == 0
 
 
 def test_a_ban_is_urgent(make: Make) -> None:

@@ -109,3 +109,16 @@ def test_a_join_that_is_under_way_is_seen_through(kafka: FakeKafka) -> None:
 def test_it_leaves_with_all_its_clients(kafka: FakeKafka) -> None:
     opened(kafka).leave()
     assert [each.closed for each in kafka.clients] == [True, True]
+
+
+def test_a_client_that_cannot_be_closed_keeps_none_of_the_others_open(kafka: FakeKafka) -> None:
+    membership = opened(kafka)
+    reader = kafka.clients[0]
+
+    def fail(**options: object) -> None:
+        raise kafka_errors.KafkaTimeoutError
+
+    reader.close = fail  # type: ignore[method-assign,assignment]
+    with pytest.raises(TransientError):
+        membership.leave()
+    assert kafka.member.closed

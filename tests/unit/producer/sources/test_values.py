@@ -141,6 +141,17 @@ def test_retry_after(header, seconds):
     assert retry_after({"retry-after": header}, now_ms=NOW_MS) == seconds
 
 
+@given(
+    st.text() | st.from_regex(r"[A-Z][a-z]{2}, \d{1,2} [A-Z][a-z]{2} \d{1,5} \d\d:\d\d:\d\d [+-]\d{4}", fullmatch=True)
+)
+@example("Wed, 32 Nov 2026 25:61:61 GMT")
+@example("Mon, 01 Jan 0001 00:00:00 +2359")
+@example("Fri, 31 Dec 9999 23:59:59 -2359")
+def test_whatever_stands_in_the_header_is_a_time_within_the_longest_or_none(header):
+    seconds = retry_after({"retry-after": header, "x-bapi-limit-reset-timestamp": header}, now_ms=NOW_MS)
+    assert seconds is None or 0 <= seconds <= LONGEST_WAIT
+
+
 def test_no_retry_after():
     assert retry_after({}, now_ms=NOW_MS) is None
 
