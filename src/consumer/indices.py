@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 
-from elasticsearch import BadRequestError, Elasticsearch, NotFoundError
+from elasticsearch import AuthorizationException, BadRequestError, Elasticsearch, NotFoundError
 
 from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.clock import Clock
@@ -62,8 +62,10 @@ class Indices:
                 looked_at, why = self._checked.get(name, (float("-inf"), ""))
                 if fresh or now - looked_at >= CHECK_SECONDS:
                     self._checked.pop(name, None)
-                    why = self._make_or_check(client, name)
-                    self._checked[name] = now, why
+                    found = self._make_or_check(client, name)
+                    why = found or ""
+                    if found is not None:
+                        self._checked[name] = now, found
                 if why:
                     refused[name] = why
         return refused
@@ -85,8 +87,8 @@ class Indices:
         with self._lock:
             self._checked.pop(name, None)
 
-    def _make_or_check(self, client: Elasticsearch, name: str) -> str:
-        """Why it may not be made now; ``""`` once it is there."""
+    def _make_or_check(self, client: Elasticsearch, name: str) -> str | None:
+        """Why it may not be made now; ``""`` once it is there; None where its first document is to make it."""
         alias = self._settings.alias
         verify(client, self._settings)
         try:
@@ -96,6 +98,10 @@ class Indices:
                 return why
             try:
                 client.indices.create(index=name)
+            except AuthorizationException:
+                # `auto_configure`, the least right that does (docs/security.md), makes one with a document in it only.
+                # The template is there, as was just looked; what came of it is looked at before the next write.
+                return None
             except BadRequestError as error:
                 if error.error != "resource_already_exists_exception":  # another indexer was faster
                     raise

@@ -1,4 +1,8 @@
-"""`cryptoproxy produce --once` and `--dry-run`: one poll of each source, for cron and for a look."""
+"""`cryptoproxy produce --once` and `--dry-run`: one poll of each source, for cron and for a look.
+
+Both say what was no record and why, and end with 1 if something that was asked for is not there: a source, an asset
+that the settings name, a page.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import os
 import shutil
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -27,7 +32,8 @@ from cryptoproxy.producer.outbox.outbox import DRAINS
 from cryptoproxy.producer.planning import budgets_of, intervals_of, sources_of
 from cryptoproxy.producer.poll import Polled, PollOnce, Wait
 from cryptoproxy.producer.sources.base import Answer, Call, Source
-from cryptoproxy.producer.symbols import load
+from cryptoproxy.producer.statistics import RejectedLog, counted
+from cryptoproxy.producer.symbols import kept_quotes, load
 from cryptoproxy.producer.wiring import Poller
 
 log = logging.getLogger(__name__)
@@ -38,6 +44,9 @@ LEASE_SECONDS = 20.0
 CHECK_SECONDS = 15.0
 SLOT_SECONDS = 60.0
 """How long one source may take, retries and waits for its budget included."""
+_MISSING = frozenset({"absent", "short", "no_quote"})
+"""Reasons of a rejection that make the exit code 1: what was asked for did not come."""
+_SAID = 20
 
 
 def once(settings: Settings) -> int:
@@ -114,10 +123,12 @@ class Once:
             return
         poller.outbox.require_room()
         slot_ms, polled = poll_now(source, poller.poll_once(source), interval_ms, poller.clock, loop.wait)
+        poller.symbols.save()
         poller.outbox.keep(slot_ms, source.name, polled.content)
         log.info(
             "%d records fetched from %s for %s in %.2f s", polled.records, source.name, time_of(slot_ms), polled.seconds
         )
+        self._failed |= not whole(source.name, polled)
 
     def _delivered(self, loop: Loop) -> bool:
         outbox = self._poller.outbox
@@ -159,10 +170,14 @@ def dry_run(settings: Settings) -> int:
                 timeout=upstreams.timeout,
             )
             try:
+                kept_quotes(settings.poller.outbox_dir / "symbols", source)
+                if source.symbol_list is not None:
+                    source.symbol_list.quotes.waits = False
                 _, polled = poll_now(source, asker, round(intervals[source.name] * 1000), clock, _sleep)
                 if not _printed(polled.content):
                     return code
                 log.info("%d records of %s, nothing sent", polled.records, source.name)
+                code = code if whole(source.name, polled) else 1
             except CryptoProxyError as error:
                 log.error("%s: not polled: %s", source.name, error)  # noqa: TRY400
                 code = 1
@@ -233,8 +248,20 @@ def poll_now(source: Source, asker: PollOnce, interval_ms: int, clock: Clock, wa
 
     if source.symbol_list is not None:
         load(source.name, source.symbol_list, ask)
+        quotes = source.symbol_list.quotes
+        quotes.waits = quotes.waits and not quotes.settled  # the list is read once; nothing newer comes
     slot_ms = slot_of(clock.now_ms(), interval_ms)
     return slot_ms, asker.poll(slot_ms, end_ms, wait)
+
+
+def whole(source: str, polled: Polled) -> bool:
+    """Says what was rejected; whether all that was asked for by name is there."""
+    if not polled.rejected:
+        return True
+    rows = sorted(polled.rejected, key=lambda row: (row.reason not in _MISSING, row.reason == "halted"))
+    RejectedLog(source, most=_SAID).say(rows)
+    log.warning("%s: no records: %s", source, counted(Counter(row.reason for row in polled.rejected)))
+    return rows[0].reason not in _MISSING
 
 
 def _printed(lines: bytes) -> bool:

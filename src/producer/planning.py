@@ -14,7 +14,7 @@ from cryptoproxy.producer.budget import Budget, demand_of, limits_of, plan
 from cryptoproxy.producer.capacity import Capacity
 from cryptoproxy.producer.sources import SOURCES, SourceConfig
 from cryptoproxy.producer.sources.base import Source
-from cryptoproxy.producer.sources.bybit import Api
+from cryptoproxy.producer.sources.bybit import Api, NamedSymbols
 from cryptoproxy.producer.sources.coingecko_calls import Plan
 from cryptoproxy.producer.statistics import Quota
 
@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 def sources_of(upstreams: Upstreams) -> list[Source]:
     """The sources that SOURCES names, in its order."""
+    bybit_symbols = _unless_all(upstreams.bybit_symbols)
+    bybit_markets = [name.removeprefix("bybit-") for name in upstreams.sources if name.startswith("bybit-")]
     config = SourceConfig(
         coingecko_base_url=upstreams.coingecko_base_url,
         coingecko_plan=Plan(upstreams.coingecko_plan),
@@ -33,7 +35,8 @@ def sources_of(upstreams: Upstreams) -> list[Source]:
         binance_base_url=upstreams.binance_base_url,
         binance_symbols=_unless_all(upstreams.binance_symbols),
         bybit_base_url=upstreams.bybit_base_url,
-        bybit_symbols=_unless_all(upstreams.bybit_symbols),
+        bybit_symbols=bybit_symbols,
+        bybit_names=NamedSymbols(bybit_symbols, bybit_markets),
         bybit_api=Api(upstreams.bybit_api),
     )
     return [SOURCES[name].build(config) for name in upstreams.sources]

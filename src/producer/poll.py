@@ -15,7 +15,16 @@ from cryptoproxy.common.metrics import PollerMetrics
 from cryptoproxy.common.record import encode
 from cryptoproxy.common.retry import Backoff
 from cryptoproxy.producer.fetch import check_clock
-from cryptoproxy.producer.sources.base import Answer, BannedError, Call, Poll, RefusedError, Rejected, Source
+from cryptoproxy.producer.sources.base import (
+    Answer,
+    BannedError,
+    Call,
+    IncompleteError,
+    Poll,
+    RefusedError,
+    Rejected,
+    Source,
+)  # fmt: skip
 
 log = logging.getLogger(__name__)
 
@@ -140,6 +149,8 @@ class PollOnce:
             record.interval_ms = interval_ms
         self._trouble = None
         content, refused = _encoded(poll)
+        if refused and not content:
+            raise SlotMissedError("failed", f"not a single record: {refused[0].asset_id}: {refused[0].detail}")
         return Polled(
             poll,
             b"".join(content),
@@ -159,6 +170,10 @@ class PollOnce:
         bodies = [answers[number].body for number in sorted(answers)]
         try:
             return self._source.read(bodies, slot_ms=slot_ms, fetched_at_ms=fetched_at_ms), arrived
+        except IncompleteError as error:
+            for number in error.pages:
+                answers.pop(number, None)
+            raise
         except TransientError:
             answers.clear()  # not what the upstream speaks: all of it again
             raise

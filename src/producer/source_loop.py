@@ -18,8 +18,7 @@ from cryptoproxy.producer.grid import Due, Grid
 from cryptoproxy.producer.misses import Misses, time_of
 from cryptoproxy.producer.outbox import Entry, Outbox, OutboxFullError
 from cryptoproxy.producer.poll import Polled, PollOnce, SlotMissedError, Wait
-from cryptoproxy.producer.sources.base import Rejected
-from cryptoproxy.producer.statistics import Quota, Statistics
+from cryptoproxy.producer.statistics import Quota, RejectedLog, Statistics
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +26,6 @@ QUIET_BELOW_MS = 5_000
 """Faster sources say their first poll, and then their statistics instead of a line per poll."""
 STANDBY_SECONDS = 0.5
 """A standby looks so often whether it is the active poller now: a slot under way is not lost by a handover."""
-_LOGGED_ASSETS = 10_000
 
 
 class SourceLoop:
@@ -71,7 +69,7 @@ class SourceLoop:
         self._polling = False
         self._gap = ("busy", "")
         self._poll_bytes = 0
-        self._logged: set[tuple[str, str]] = set()
+        self._rejected_log = RejectedLog(name)
         self._reported = 0, 0
         self._known_from_disk()
 
@@ -186,7 +184,7 @@ class SourceLoop:
         rejected = Counter(row.reason for row in polled.rejected)
         for reason, count in rejected.items():
             self._metrics.rows_rejected.labels(self.name, reason).inc(count)
-        self._say_rejected(polled.rejected)
+        self._rejected_log.say(polled.rejected)
         first = self._statistics.polls == 0  # said in any case: people wait for it
         level = logging.DEBUG if self._grid.interval_ms < QUIET_BELOW_MS and not first else logging.INFO
         what = "coins" if self.name == "coingecko" else "pairs"
@@ -201,13 +199,3 @@ class SourceLoop:
     def _report(self) -> None:
         self._reported = self._statistics.polls, self._statistics.missed
         self._statistics.report(calls=self._poll.calls, quotas=self._quotas())
-
-    def _say_rejected(self, rejected: list[Rejected]) -> None:
-        for row in rejected:
-            if (row.asset_id, row.reason) not in self._logged and len(self._logged) < _LOGGED_ASSETS:
-                self._logged.add((row.asset_id, row.reason))
-                quiet = row.reason == "halted"  # half of an exchange's list: no news
-                log.log(
-                    logging.DEBUG if quiet else logging.WARNING,
-                    "%s: %s is no record (%s): %s", self.name, row.asset_id, row.reason, row.detail,
-                )  # fmt: skip

@@ -1,16 +1,20 @@
-"""What one source has done: a line each so many polls and at the end."""
+"""What one source has done: a line each so many polls and at the end; and each row that is no record, once."""
 
 from __future__ import annotations
 
 import logging
 import statistics
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
+
+from cryptoproxy.producer.sources.base import Rejected
 
 log = logging.getLogger(__name__)
 
 _REMEMBERED = 10_000
+_QUIET = frozenset({"halted"})
+"""Half of an exchange's list: no news."""
 
 
 class Quota(NamedTuple):
@@ -55,14 +59,41 @@ class Statistics:
             calls: requests sent for this source, those that failed too.
             quotas: of its upstream, by window.
         """
-        rejected = ", ".join(f"{count} {reason}" for reason, count in sorted(self.rejected.items())) or "none"
         budget = ", ".join(f"{each.used} used and {each.left} left per {name}" for name, each in quotas.items())
         log.info(
             "%s so far: %d polls, %d records, %d slots missed, rows rejected: %s, %.1f MB received, "
             "%d calls, budget: %s, fetch %s, publish %s",
-            self.source, self.polls, self.records, self.missed, rejected, self.bytes / 1e6,
+            self.source, self.polls, self.records, self.missed, counted(self.rejected), self.bytes / 1e6,
             calls, budget or "no limit", _spread(self._fetch), _spread(self._publish),
         )  # fmt: skip
+
+
+class RejectedLog:
+    """Says which row of ``source`` is no record and why: each asset once for each reason.
+
+    Args:
+        most: lines; what is above is only in the counts.
+    """
+
+    def __init__(self, source: str, *, most: int = _REMEMBERED) -> None:
+        self._source = source
+        self._most = most
+        self._said: set[tuple[str, str]] = set()
+
+    def say(self, rejected: Iterable[Rejected]) -> None:
+        for row in rejected:
+            if (row.asset_id, row.reason) not in self._said and len(self._said) < self._most:
+                self._said.add((row.asset_id, row.reason))
+                log.log(
+                    logging.DEBUG if row.reason in _QUIET else logging.WARNING,
+                    "%s: %s is no record (%s): %s",
+                    self._source, row.asset_id or "a row", row.reason, row.detail,
+                )  # fmt: skip
+
+
+def counted(rejected: Mapping[str, int]) -> str:
+    """``3 halted, 1 no_price``."""
+    return ", ".join(f"{count} {reason}" for reason, count in sorted(rejected.items())) or "none"
 
 
 def _spread(seconds: deque[float]) -> str:

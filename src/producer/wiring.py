@@ -99,6 +99,7 @@ class Poller:
             {source.name: self.poll_once(source) for source in self.sources if source.symbol_list},
             may_poll=self.may_poll,
             clock=clock,
+            folder=poller.outbox_dir / "symbols",
         )
         self.publisher = Publisher(
             kafka,

@@ -7,8 +7,8 @@
 | ``coingecko``, ``coingecko_calls``, ``coingecko_refusals`` | CoinGecko's rows; its pages, ids and plans; its errors |
 | ``binance``, ``binance_symbols``, ``binance_refusals`` | the same of Binance, and its list of pairs |
 | ``bybit``, ``bybit_shapes``, ``bybit_symbols``, ``bybit_refusals`` | the same of Bybit, in both its shapes |
-| ``rows``, ``numbers``, ``times`` | an array into typed rows; numbers; times |
-| ``gathering`` | rows into a poll, each asset once, and why a row is no record |
+| ``rows``, ``numbers``, ``times`` | an array into typed rows, odd ones apart; numbers; times |
+| ``gathering`` | rows into a poll, each asset once, why a row is no record, whether all is there |
 | ``quotes`` | the quote currency of a symbol |
 | ``refusals``, ``retry_after`` | what a status means by itself; how long to wait |
 
@@ -56,7 +56,13 @@ def _binance(config: SourceConfig) -> Source:
 
 
 def _bybit(market: Market, config: SourceConfig) -> Source:
-    return Bybit(market, base_url=config.bybit_base_url, symbols=config.bybit_symbols, api=config.bybit_api)
+    return Bybit(
+        market,
+        base_url=config.bybit_base_url,
+        symbols=config.bybit_symbols,
+        names=config.bybit_names,
+        api=config.bybit_api,
+    )
 
 
 SOURCES: Mapping[str, SourceKind] = MappingProxyType(

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from cryptoproxy.common.errors import TransientError
 from cryptoproxy.common.record import Record
+from cryptoproxy.producer.sources.quotes import Quotes
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +71,25 @@ class BannedError(RefusedError):
     refused never asks more often than one who is served."""
 
 
+class IncompleteError(TransientError):
+    """Some answers of a poll lack what was asked for. Only these, ``pages``, are asked for again."""
+
+    def __init__(self, message: str, *, pages: Sequence[int]) -> None:
+        super().__init__(message)
+        self.pages = tuple(pages)
+
+
+class RephrasedError(TransientError):
+    """Refused for what was asked. The source asks in another way from now on, so it is worth asking at once."""
+
+
 class SymbolList(Protocol):
-    """An exchange's own list of what it trades, which tells the quote currency. Asked for once a day."""
+    """An exchange's own list of what it trades, which tells the quote currency. Asked for once a day, and when a
+    symbol comes up that nothing tells."""
+
+    quotes: Quotes
+    rejected: Sequence[Rejected]
+    """The rows of the last list that could not be read."""
 
     def next_call(self, previous: bytes | None) -> Call | None:
         """The first call (``previous`` is None), then the next page after ``previous``; None when that was all.
@@ -126,6 +144,8 @@ class Source(Protocol):
         """The records in the answers to :meth:`calls`, in order, each asset once.
 
         Raises:
-            TransientError: a body is not what the upstream speaks (cut, garbage, another shape), or there is
-                nothing at all in it: a poll without a single row would be an empty success.
+            IncompleteError: an answer is empty or short where it should not be. What lacks twice is believed, but
+                for a gap in the middle, and rejected as ``short``.
+            TransientError: a body is not what the upstream speaks (cut, garbage, another shape), or not a single
+                row is a record: that would be an empty success.
         """

@@ -13,9 +13,9 @@ import msgspec
 
 from cryptoproxy.common.errors import SettingsError, TransientError
 from cryptoproxy.producer.sources import binance_refusals, quotes
-from cryptoproxy.producer.sources.base import Answer, Call, Poll
-from cryptoproxy.producer.sources.binance_symbols import BinanceSymbols, symbols_parameter
-from cryptoproxy.producer.sources.gathering import Gathering, usable_id
+from cryptoproxy.producer.sources.base import Answer, Call, Poll, RephrasedError
+from cryptoproxy.producer.sources.binance_symbols import BinanceSymbols, NamedPairs, symbols_parameter
+from cryptoproxy.producer.sources.gathering import Doubt, Gathering, usable_id
 from cryptoproxy.producer.sources.numbers import Number, Whole
 from cryptoproxy.producer.sources.rows import RowReader
 from cryptoproxy.producer.sources.times import iso_of_ms
@@ -30,6 +30,8 @@ MAX_NAMED = 100
 _WEIGHTS = ((20, 2), (MAX_NAMED, 40))  # up to so many symbols: weight
 _MARKET_WEIGHT = 80
 _digits = re.compile(r"\d{1,9}", re.ASCII)
+_wrong_name = re.compile(rb'"code"\s*:\s*-(1121|1100)\b')
+"""Invalid symbol; illegal characters in one."""
 
 
 class TickerRow(msgspec.Struct, rename="camel", gc=False):
@@ -54,8 +56,7 @@ class Binance:
     """The source ``binance``.
 
     Args:
-        symbols: pairs to ask for; none means the whole market. A pair unknown to Binance makes it refuse the
-            whole call (up to 100 pairs) or is rejected as ``absent`` (above).
+        symbols: pairs to ask for; none means the whole market. A pair unknown to Binance is rejected as ``absent``.
 
     Raises:
         SettingsError: a symbol that no exchange can have.
@@ -73,20 +74,22 @@ class Binance:
             raise SettingsError(faults)
         wanted = tuple(dict.fromkeys(symbol.upper() for symbol in symbols))
         self._wanted = frozenset(wanted)
-        self._cut = len(wanted) > MAX_NAMED
         self._quotes = quotes.Quotes(quotes.of_binance)
-        named = () if self._cut else wanted
+        self._names = NamedPairs(wanted if len(wanted) <= MAX_NAMED else ())
+        self._doubt = Doubt()
         base_url = base_url.rstrip("/")
-        self.symbol_list = BinanceSymbols(base_url, named, self._quotes)
-        self._calls = (
-            Call(f"{base_url}/api/v3/ticker/24hr", params=symbols_parameter(named), cost=weight(len(named))),
-        )
+        self.symbol_list = BinanceSymbols(base_url, self._names, self._quotes)
+        self._url = f"{base_url}/api/v3/ticker/24hr"
         self._reader = RowReader(NAME, TickerRow)
 
     def calls(self) -> Sequence[Call]:
-        return self._calls
+        named = self._names.to_ask()
+        return (Call(self._url, params=symbols_parameter(named), cost=weight(len(named))),)
 
     def check(self, answer: Answer, *, now_ms: int) -> None:
+        if answer.status == 400 and self._names.wanted and _wrong_name.search(answer.body):
+            self._names.refused = True
+            raise RephrasedError("binance does not know all of BINANCE_SYMBOLS; its whole market tells which")
         binance_refusals.check(answer, now_ms=now_ms)
 
     def used(self, answer: Answer) -> int | None:
@@ -100,18 +103,21 @@ class Binance:
         """``volume`` counts the base asset, ``quoteVolume`` the quote.
 
         Raises:
-            TransientError: a body is no array, or all of them are empty.
+            TransientError: a body is no array, or no row of it is a record.
         """
         gathering = Gathering(NAME, slot_ms=slot_ms, fetched_at_ms=fetched_at_ms)
+        anything = False
         for body in bodies:
             rows, rejected = self._reader.read(body if body.lstrip()[:1] != b"{" else self._array(body))
-            gathering.rejected += rejected
+            anything = anything or bool(rows or rejected)
+            gathering.reject_rows(rejected, self._wanted)
             self._take(rows, gathering)
-        if not gathering.records and not gathering.rejected:
+        if not anything:
             raise TransientError("binance answered with no rows")
-        for symbol in self._wanted if self._cut else ():
-            if symbol not in gathering.seen:
-                gathering.reject("absent", symbol, "asked for by BINANCE_SYMBOLS, not in the answer")
+        absent = gathering.reject_absent(self._wanted, "asked for by BINANCE_SYMBOLS, and not at Binance")
+        if self._names.refused:
+            self._names.found_wrong(absent)
+        self._doubt.check_market(gathering)
         return gathering.poll()
 
     def _array(self, body: bytes) -> bytes:
@@ -122,8 +128,8 @@ class Binance:
         return b"[" + body + b"]"
 
     def _take(self, rows: list[TickerRow], gathering: Gathering) -> None:
-        wanted = self._wanted if self._cut else None
-        quote_of, records = self._quotes.of, gathering.records
+        wanted = self._wanted or None
+        known, quote_of, records = self._quotes.known.get, self._quotes.of, gathering.records
         for row in rows:
             symbol = row.symbol
             if wanted is not None and symbol not in wanted:
@@ -135,11 +141,15 @@ class Binance:
             price = gathering.price_of(symbol, row.last_price)
             if price is None:
                 continue
+            quote = known(symbol) or quote_of(symbol)  # a call less for nearly every row
+            if quote is None:
+                gathering.reject_unquoted(symbol)
+                continue
             record = gathering.record(
                 asset_id=symbol,
                 symbol=symbol,
                 name=symbol,
-                quote=quote_of(symbol),
+                quote=quote,
                 price=price,
             )
             record.last_updated = iso_of_ms(row.close_time)

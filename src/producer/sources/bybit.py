@@ -16,7 +16,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from cryptoproxy.common.errors import SettingsError, TransientError
 from cryptoproxy.common.record import Record
@@ -24,7 +24,7 @@ from cryptoproxy.producer.sources import bybit_refusals, quotes
 from cryptoproxy.producer.sources.base import Answer, Call, Poll
 from cryptoproxy.producer.sources.bybit_shapes import Row, Tickers, moment_text, open_tickers
 from cryptoproxy.producer.sources.bybit_symbols import BybitSymbols
-from cryptoproxy.producer.sources.gathering import Gathering, usable_id
+from cryptoproxy.producer.sources.gathering import Doubt, Gathering, usable_id
 from cryptoproxy.producer.sources.numbers import difference, percent
 
 UPSTREAM = "bybit"
@@ -51,12 +51,30 @@ _RULES = {
 }
 
 
+class NamedSymbols:
+    """BYBIT_SYMBOLS over all markets that are polled: ``BTCUSD`` is not a linear contract, and yet no wrong name.
+
+    Args:
+        markets: those that are polled.
+    """
+
+    def __init__(self, wanted: Iterable[str], markets: Iterable[str]) -> None:
+        self.wanted = frozenset(symbol.upper() for symbol in wanted)
+        self._missing: dict[str, frozenset[str]] = dict.fromkeys(map(str, markets), frozenset())
+
+    def nowhere(self, market: str, missing: Iterable[str]) -> frozenset[str]:
+        """``missing`` is what ``market`` lacks of them. What every market lacks; nothing while one has not answered."""
+        self._missing[market] = frozenset(missing)
+        return frozenset.intersection(*self._missing.values())
+
+
 class Bybit:
     """The source ``bybit-linear``, ``bybit-inverse`` or ``bybit-spot``.
 
     Args:
         symbols: what to keep of the market; none means all of it. One symbol is asked for by name; of several the
-            whole market is asked, which is one call as well.
+            whole market is asked, which is one call as well. What no market has is rejected as ``absent``.
+        names: the same, where several markets are polled.
         api: ``v2`` asks the old ``/v2/public/tickers``, which knows no spot and mixes linear and inverse.
 
     Raises:
@@ -71,6 +89,7 @@ class Bybit:
         *,
         base_url: str = BASE_URL,
         symbols: Sequence[str] = (),
+        names: NamedSymbols | None = None,
         api: Api | str = Api.V5,
     ) -> None:
         self._market, self._api = Market(market), Api(api)
@@ -80,7 +99,9 @@ class Bybit:
         if faults:
             raise SettingsError(faults)
         self.name = f"bybit-{self._market}"
-        self._wanted = frozenset(symbol.upper() for symbol in symbols)
+        self._names = names or NamedSymbols(symbols, [self._market])
+        self._wanted = self._names.wanted
+        self._doubt = Doubt()
         self._quotes = quotes.Quotes(_RULES[self._market])
         base_url = base_url.rstrip("/")
         one = {"symbol": next(iter(self._wanted))} if len(self._wanted) == 1 else {}
@@ -109,14 +130,18 @@ class Bybit:
             tickers = open_tickers(body)
             if tickers.category not in (None, self._market):
                 raise TransientError(f"bybit answered with its market {tickers.category!r}, not {self._market}")
-            gathering.rejected += tickers.rejected
+            gathering.reject_rows(tickers.rejected, self._wanted)
             self._take(tickers, gathering)
+        nowhere = self._names.nowhere(self._market, gathering.missing(self._wanted))
         if not gathering.records and not gathering.rejected:
             wanted = f"none of BYBIT_SYMBOLS ({', '.join(sorted(self._wanted))[:200]})" if self._wanted else "no rows"
             raise TransientError(f"{self.name} answered with {wanted}")
+        gathering.reject_absent(nowhere, "asked for by BYBIT_SYMBOLS, and in no market of Bybit that is polled")
+        self._doubt.check_market(gathering)
         return gathering.poll()
 
     def _take(self, tickers: Tickers, gathering: Gathering) -> None:
+        known, quote_of = self._quotes.known.get, self._quotes.of
         for row in tickers.rows:
             symbol = row.symbol
             if self._wanted and symbol not in self._wanted:
@@ -125,10 +150,15 @@ class Bybit:
                 gathering.reject("other_market", symbol, f"not of {self.name}, with which v2 mixes it")
                 continue
             price = gathering.price_of(symbol, row.last_price)
-            if price is not None:
-                gathering.records.append(self._record(row, price, tickers.last_updated, gathering))
+            if price is None:
+                continue
+            quote = known(symbol) or quote_of(symbol)  # a call less for nearly every row
+            if quote is None:
+                gathering.reject_unquoted(symbol)
+                continue
+            gathering.records.append(self._record(row, price, quote, tickers.last_updated, gathering))
 
-    def _record(self, row: Row, price: float, last_updated: str | None, gathering: Gathering) -> Record:
+    def _record(self, row: Row, price: float, quote: str, last_updated: str | None, gathering: Gathering) -> Record:
         in_quote, in_base = row.turnover_24h, row.volume_24h
         if self._market is Market.INVERSE:  # contracts of 1 USD, settled in the coin
             in_quote, in_base = in_base, in_quote
@@ -136,7 +166,7 @@ class Bybit:
             asset_id=row.symbol,
             symbol=row.symbol,
             name=row.symbol,
-            quote=self._quotes.of(row.symbol),
+            quote=quote,
             price=price,
         )
         record.last_updated = last_updated

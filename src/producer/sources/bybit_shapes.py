@@ -23,7 +23,7 @@ from msgspec import Meta
 from cryptoproxy.producer.sources.base import Rejected
 from cryptoproxy.producer.sources.numbers import Number
 from cryptoproxy.producer.sources.refusals import UNREADABLE, not_spoken
-from cryptoproxy.producer.sources.rows import RowReader
+from cryptoproxy.producer.sources.rows import RowReader, members, value_of
 from cryptoproxy.producer.sources.times import iso_of_ms, ms_of_seconds
 
 Moment: TypeAlias = str | int | None
@@ -120,22 +120,7 @@ class _V5Answer(msgspec.Struct):
     time: str | int
 
 
-class _Envelope(msgspec.Struct, rename={"rows": "list"}):
-    result: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    time: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    time_now: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    category: str | None = None
-    rows: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-
-
-class _Result(msgspec.Struct, rename={"rows": "list"}):
-    rows: msgspec.Raw
-    category: str | None = None
-
-
 _v5_answer = msgspec.json.Decoder(_V5Answer, strict=False)
-_envelope = msgspec.json.Decoder(_Envelope)
-_result = msgspec.json.Decoder(_Result)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,28 +144,27 @@ def open_tickers(body: bytes) -> Tickers:
         answer = _v5_answer.decode(body)
         result = answer.result
         return Tickers(False, result.category, iso_of_ms(_ms(answer.time)), result.rows, [])
-    except msgspec.ValidationError:
+    except UNREADABLE:
         return _open_slowly(body)
-    except UNREADABLE as error:
-        raise not_spoken("bybit", body, error) from error
 
 
 def _open_slowly(body: bytes) -> Tickers:
+    if body.lstrip()[:1] == b"[":
+        return _v2(body, None)
     try:
-        if body.lstrip()[:1] == b"[":
-            return _v2(body, None)
-        envelope = _envelope.decode(body)
-        if isinstance(envelope.result, msgspec.Raw):
-            result = bytes(envelope.result)
-            if result[:1] == b"[":
-                return _v2(result, iso_of_ms(ms_of_seconds(_value(envelope.time_now))))
-            opened = _result.decode(result)
-            return _v5(bytes(opened.rows), opened.category, iso_of_ms(_ms(_value(envelope.time))))
-        if isinstance(envelope.rows, msgspec.Raw):
-            return _v5(bytes(envelope.rows), envelope.category, None)
-    except UNREADABLE as error:
+        envelope = members(body)
+        result = envelope.get("result", b"")
+        if result[:1] == b"[":
+            return _v2(result, iso_of_ms(ms_of_seconds(value_of(envelope.get("time_now")))))
+        opened = members(result) if result else envelope
+    except (*UNREADABLE, ValueError) as error:
         raise not_spoken("bybit", body, error) from error
-    raise not_spoken("bybit", body)
+    category = value_of(opened.get("category"))
+    if "list" not in opened or not isinstance(category, str | None):
+        raise not_spoken("bybit", body)
+    rows, rejected = _v5_reader.read(opened["list"])
+    time = iso_of_ms(_ms(value_of(envelope.get("time")))) if result else None
+    return Tickers(False, category, time, rows, rejected)
 
 
 def moment_text(moment: Moment) -> str | None:
@@ -188,16 +172,8 @@ def moment_text(moment: Moment) -> str | None:
     return str(moment) if moment and moment != "0" else None
 
 
-def _v5(rows: bytes, category: str | None, last_updated: str | None) -> Tickers:
-    return Tickers(False, category, last_updated, *_v5_reader.read(rows))
-
-
 def _v2(rows: bytes, last_updated: str | None) -> Tickers:
     return Tickers(True, None, last_updated, *_v2_reader.read(rows))
-
-
-def _value(raw: msgspec.Raw | msgspec.UnsetType) -> object:
-    return msgspec.json.decode(raw) if isinstance(raw, msgspec.Raw) else None
 
 
 def _ms(value: object) -> int | None:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import msgspec
 
 from cryptoproxy.common.errors import TransientError
-from cryptoproxy.producer.sources.base import Call
+from cryptoproxy.producer.sources.base import Call, Rejected
 from cryptoproxy.producer.sources.quotes import Quotes
 from cryptoproxy.producer.sources.refusals import UNREADABLE, not_spoken
-from cryptoproxy.producer.sources.rows import RowReader
+from cryptoproxy.producer.sources.rows import RowReader, members, value_of
 
 PAGE = "1000"
 MAX_PAGES = 50
@@ -27,17 +27,6 @@ class _V2Pair(msgspec.Struct, rename={"symbol": "name", "quote": "quote_currency
     quote: str
 
 
-class _Envelope(msgspec.Struct):
-    result: msgspec.Raw
-
-
-class _Result(msgspec.Struct, rename={"rows": "list", "cursor": "nextPageCursor"}):
-    rows: msgspec.Raw
-    cursor: str | None = None
-
-
-_envelope = msgspec.json.Decoder(_Envelope)
-_result = msgspec.json.Decoder(_Result)
 _v5_reader = RowReader("bybit", _V5Pair)
 _v2_reader = RowReader("bybit", _V2Pair)
 
@@ -47,7 +36,8 @@ class BybitSymbols:
 
     def __init__(self, base_url: str, market: str, api: str, quotes: Quotes) -> None:
         self._v2 = api == "v2"
-        self._quotes = quotes
+        self.quotes = quotes
+        self.rejected: Sequence[Rejected] = ()
         self._pages = 0
         if self._v2:
             self._first = Call(f"{base_url}/v2/public/symbols")
@@ -59,7 +49,7 @@ class BybitSymbols:
         if previous is None:
             self._pages = 1
             return self._first
-        cursor = None if self._v2 else _open(previous).cursor
+        cursor = None if self._v2 else _open(previous)[1]
         if not cursor:
             return None
         self._pages += 1
@@ -69,22 +59,31 @@ class BybitSymbols:
 
     def load(self, bodies: Sequence[bytes]) -> int:
         listed: dict[str, str] = {}
+        rejected: list[Rejected] = []
         for body in bodies:
-            rows = bytes(_open(body).rows)
-            pairs: Sequence[_V5Pair | _V2Pair] = (_v2_reader if self._v2 else _v5_reader).read(rows)[0]
+            pairs: Sequence[_V5Pair | _V2Pair]
+            pairs, odd = (_v2_reader if self._v2 else _v5_reader).read(_open(body)[0])
             listed.update({pair.symbol: pair.quote for pair in pairs})
-        known = self._quotes.learn(listed)
+            rejected += odd
+        known = self.quotes.learn(listed)
         if not known:
             raise TransientError("bybit's list of symbols is empty")
+        self.rejected = rejected
         return known
 
 
-def _open(body: bytes) -> _Result:
-    """Raises:
-    TransientError: not the envelope of a list.
+def _open(body: bytes) -> tuple[bytes, str | None]:
+    """The rows of a page, and where the next one begins.
+
+    Raises:
+        TransientError: not the envelope of a list.
     """
     try:
-        result = _envelope.decode(body).result
-        return _Result(result) if bytes(result)[:1] == b"[" else _result.decode(result)
-    except UNREADABLE as error:
+        result = members(body)["result"]
+        if result[:1] == b"[":
+            return result, None
+        opened = members(result)
+        cursor = value_of(opened.get("nextPageCursor"))
+        return opened["list"], cursor if isinstance(cursor, str) else None
+    except (*UNREADABLE, ValueError, KeyError) as error:
         raise not_spoken("bybit", body, error) from error

@@ -13,14 +13,17 @@ import msgspec
 
 from cryptoproxy.common.errors import TransientError
 from cryptoproxy.producer.sources import coingecko_calls, coingecko_refusals
-from cryptoproxy.producer.sources.base import Answer, Call, Poll, SymbolList
+from cryptoproxy.producer.sources.base import Answer, Call, IncompleteError, Poll, SymbolList
 from cryptoproxy.producer.sources.coingecko_calls import Plan
-from cryptoproxy.producer.sources.gathering import Gathering
+from cryptoproxy.producer.sources.gathering import Doubt, Gathering
 from cryptoproxy.producer.sources.numbers import Number, Rank
 from cryptoproxy.producer.sources.rows import RowReader
 from cryptoproxy.producer.sources.times import iso_of_text
 
 NAME = "coingecko"
+
+GAP = 0.9
+"""Less than this part of a page, with a longer one behind it, is never taken for whole."""
 
 
 class MarketRow(msgspec.Struct, gc=False):
@@ -81,6 +84,8 @@ class CoinGecko:
         self._base_url = (base_url or coingecko_calls.BASE_URLS[plan]).rstrip("/")
         self._url = f"{self._base_url}/coins/markets"
         self._questions = tuple(coingecko_calls.questions(top_n=top_n, ids=self._ids, quote=quote.lower()))
+        self._sizes = coingecko_calls.sizes(self._questions, top_n=top_n)
+        self._doubt = Doubt()
         self._reader = RowReader(NAME, MarketRow)
 
     def calls(self) -> Sequence[Call]:
@@ -99,24 +104,46 @@ class CoinGecko:
         """Pages are answered a moment apart, so a coin may slip onto two: its first row counts.
 
         Raises:
-            TransientError: a body is no array, the first page of the top N is empty, or no id was known. An
-                empty later page is the end of the market.
+            IncompleteError: a page is short with a longer one behind it, or is another page once more; or, for the
+                first time, the last pages are short, which may be the end of the market, or half of the ids.
+            TransientError: a body is no array, or no row of them is a record.
         """
         gathering = Gathering(NAME, slot_ms=slot_ms, fetched_at_ms=fetched_at_ms)
-        anything = False
+        sizes: list[int] = []
         for page, body in enumerate(bodies):
             rows, rejected = self._reader.read(body)
-            anything = anything or bool(rows or rejected)
-            if page == 0 and not anything and not self._ids:
-                raise TransientError("coingecko answered with no rows")
+            before = len(gathering.seen)
             gathering.rejected += rejected
             self._take(rows, gathering)
-        if not anything:
-            raise TransientError(f"coingecko knows none of COINGECKO_IDS ({', '.join(self._ids)[:200]})")
-        for asset_id in self._ids:
-            if asset_id not in gathering.seen:
-                gathering.reject("absent", asset_id, "asked for by COINGECKO_IDS, not in the answer")
+            if page and 2 * (len(gathering.seen) - before) < min(len(rows), self._sizes[page]):
+                self._require_new(bodies, page)
+            sizes.append(len(rows) + len(rejected))
+        if not any(sizes):
+            known = f"knows none of COINGECKO_IDS ({', '.join(self._ids)[:200]})"
+            raise TransientError(f"coingecko {known if self._ids else 'answered with no rows'}")
+        self._require_whole(sizes, gathering)
+        gathering.reject_absent(self._ids, "asked for by COINGECKO_IDS, not in the answer")
         return gathering.poll()
+
+    def _require_whole(self, sizes: Sequence[int], gathering: Gathering) -> None:
+        """Any id may be unknown, so of ids half of a page is taken for whole."""
+        short = [page for page, size in enumerate(sizes) if size < self._sizes[page] / (2 if self._ids else 1)]
+        told = "; ".join(f"page {page + 1} has {sizes[page]} of {self._sizes[page]} coins" for page in short)
+        last = max(page for page, size in enumerate(sizes) if size)
+        gaps = [page for page in short if page < last and sizes[page] < GAP * self._sizes[page] and not self._ids]
+        if gaps or not self._doubt.believes(tuple(short)):
+            raise IncompleteError(f"coingecko's answer is not whole: {told}", pages=gaps or short)
+        for page in short:
+            gathering.reject("short", f"page {page + 1}", f"{sizes[page]} of {self._sizes[page]} coins came, twice")
+
+    def _require_new(self, bodies: Sequence[bytes], page: int) -> None:
+        """Half of a page, which was hardly a new coin, was on another one. Which of both is the wrong one, nobody
+        knows: they are asked for again."""
+        ids = [{row.id for row in self._reader.read(body)[0]} for body in bodies[: page + 1]]
+        same = [number for number, each in enumerate(ids) if each & ids[page]]
+        if 2 * len(ids[page] & set().union(*ids[:page])) > len(ids[page]):
+            pages = " and ".join(str(number + 1) for number in same)
+            raise IncompleteError(f"coingecko's pages {pages} hold the same coins", pages=same)
 
     def _take(self, rows: list[MarketRow], gathering: Gathering) -> None:
         most = len(self._ids) or self._top_n

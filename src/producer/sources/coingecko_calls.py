@@ -71,6 +71,16 @@ def questions(*, top_n: int, ids: Sequence[str], quote: str) -> Iterator[Mapping
         yield {**common, "per_page": str(per_page), "page": str(page)}
 
 
+def sizes(questions: Sequence[Mapping[str, str]], *, top_n: int) -> tuple[int, ...]:
+    """How many coins of each answer are wanted: a page's, as far as N goes, or those that are named."""
+    return tuple(
+        question["ids"].count(",") + 1
+        if "ids" in question
+        else min(int(question["per_page"]), top_n - page * int(question["per_page"]))
+        for page, question in enumerate(questions)
+    )
+
+
 def chunks(ids: Sequence[str]) -> Iterator[list[str]]:
     """Ids in portions that fit into one page and one URL, in which a comma takes three characters."""
     chunk: list[str] = []

@@ -30,4 +30,6 @@ class SourceConfig:
 
     bybit_base_url: str = bybit.BASE_URL
     bybit_symbols: tuple[str, ...] = ()
+    bybit_names: bybit.NamedSymbols | None = None
+    """The same names, where several of Bybit's markets are polled."""
     bybit_api: bybit.Api = bybit.Api.V5

@@ -1,9 +1,13 @@
-"""The quote currency of an exchange's symbol: from its own list, else by a table of suffixes, else ``UNKNOWN``."""
+"""The quote currency of an exchange's symbol: from its own list, else by a table of suffixes, else ``UNKNOWN``.
+
+A quote is a part of the record's id, so it is never guessed and never changes. ``DOTUSD`` is in TUSD or in USD, and
+``XYZUSD`` may be in a ZUSD that no table knows: only a suffix that fits alone and ends no other quote tells anything.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 
 from cryptoproxy.common.record.contract import QUOTE_PATTERN
@@ -15,35 +19,28 @@ _COINS = ("BTC", "ETH", "BNB", "SOL", "XRP", "TRX", "DOGE", "DOT")
 _NATIONAL = ("USD", "EUR", "GBP", "AUD", "JPY", "BRL", "TRY", "ARS", "MXN", "COP", "CZK", "PLN", "RON", "RUB", "UAH")
 _GONE = ("PAX", "VAI", "UST", "BIDR", "BKRW", "IDRT", "BVND", "ZAR", "NGN")
 
-
-def _longest_first(*suffixes: str) -> tuple[str, ...]:
-    """As BTCBUSD also ends with USD; of two suffixes of one length only one can fit."""
-    return tuple(sorted(set(suffixes), key=len, reverse=True))
-
-
-BINANCE = _longest_first(*_STABLE, *_COINS, *_NATIONAL, *_GONE, "EURI")
-BYBIT_SPOT = _longest_first(*_STABLE, *_COINS, *_NATIONAL, "EURQ", "EURR", "USDQ", "USDR", "BRZ", "MNT")
-BYBIT_LINEAR = ("USDT", "USDC", "USD")
-
-# As suffix it would claim ADAEUR and GALAEUR, which are in euro.
-_BINANCE_AEUR = frozenset({"BTCAEUR", "ETHAEUR", "EURAEUR"})
+BINANCE = frozenset({*_STABLE, *_COINS, *_NATIONAL, *_GONE, "EURI", "AEUR"})
+BYBIT_SPOT = frozenset({*_STABLE, *_COINS, *_NATIONAL, "EURQ", "EURR", "USDQ", "USDR", "BRZ", "MNT", "AEUR"})
 
 _quote = re.compile(QUOTE_PATTERN.replace("$", r"\Z"))
 _dated = re.compile(r"-\d{1,2}[A-Z]{3}\d{2}\Z")  # BTC-26MAR26, BTCUSDT-26DEC25
 _inverse = re.compile(r".+USD([FGHJKMNQUVXZ]\d{2})?\Z")  # BTCUSD, BTCUSDH23
 
 
-def by_suffix(symbol: str, suffixes: tuple[str, ...]) -> str:
-    """``ETHBTC`` → ``BTC``. A symbol that is a suffix and nothing else has no base, so it tells nothing."""
-    for suffix in suffixes:
-        if symbol.endswith(suffix) and len(symbol) > len(suffix):
-            return suffix
-    return UNKNOWN
+def by_suffix(symbol: str, quotes: frozenset[str]) -> str:
+    """``ETHBTC`` → ``BTC``. A symbol that is a quote and nothing else has no base, so it tells nothing."""
+    found = [quote for quote in quotes if symbol.endswith(quote) and len(symbol) > len(quote)]
+    return found[0] if len(found) == 1 and not _ends_another(found[0], quotes) else UNKNOWN
+
+
+@lru_cache(maxsize=256)
+def _ends_another(quote: str, quotes: frozenset[str]) -> bool:
+    return any(other.endswith(quote) for other in quotes if other != quote)
 
 
 @lru_cache(maxsize=16_384)
 def of_binance(symbol: str) -> str:
-    return "AEUR" if symbol in _BINANCE_AEUR else by_suffix(symbol, BINANCE)
+    return by_suffix(symbol, BINANCE)
 
 
 @lru_cache(maxsize=16_384)
@@ -55,10 +52,11 @@ def of_bybit_spot(symbol: str) -> str:
 def of_bybit_linear(symbol: str) -> str:
     """``BTCPERP`` and ``BTC-26MAR26``, which name no quote, are the contracts in USDC."""
     pair = _dated.sub("", symbol)
-    quote = by_suffix(pair, BYBIT_LINEAR)
-    if quote == UNKNOWN and pair and (pair != symbol or (pair.endswith("PERP") and pair != "PERP")):
-        return "USDC"
-    return quote
+    for quote in ("USDT", "USDC"):
+        if pair.endswith(quote) and pair != quote:
+            return quote
+    names_none = "USD" not in pair[1:] and (pair != symbol or (pair.endswith("PERP") and pair != "PERP"))
+    return "USDC" if pair and names_none else UNKNOWN
 
 
 @lru_cache(maxsize=16_384)
@@ -68,18 +66,42 @@ def of_bybit_inverse(symbol: str) -> str:
 
 
 class Quotes:
-    """What is known of one market's quote currencies. A list adds to older ones: a delisted pair keeps its quote,
-    and with it the identity of its records."""
+    """What is known of one market's quote currencies. What was once told stays, be it ``UNKNOWN``: an asset has one
+    id. A symbol that nothing tells waits until the exchange's list was read anew; if that does not tell it either, it
+    is ``UNKNOWN`` for good. One thread reads answers and another one lists; each change is a single step.
+    """
 
     def __init__(self, rule: Callable[[str], str]) -> None:
         self._rule = rule
-        self._listed: dict[str, str] = {}
+        self.known: dict[str, str] = {}
+        self.waiting: set[str] = set()
+        """Symbols that came up and that nothing tells: a reason to read the list anew."""
+        self.waits = True
+        """False where no list is read any more (a single poll): what nothing tells is ``UNKNOWN`` at once."""
+        self.settled = False
+        """Whether a list was read, or refused, at all."""
 
-    def of(self, symbol: str) -> str:
-        return self._listed.get(symbol) or self._rule(symbol)
+    def of(self, symbol: str) -> str | None:
+        """None while it waits for the list."""
+        return self.known.get(symbol) or self._by_rule(symbol)
 
     def learn(self, listed: Mapping[str, str]) -> int:
         """Takes over what an exchange's list says; returns how many of its quotes are usable."""
         usable = {symbol: quote for symbol, quote in listed.items() if _quote.match(quote)}
-        self._listed.update(usable)
+        self.known.update((symbol, quote) for symbol, quote in usable.items() if symbol not in self.known)
         return len(usable)
+
+    def settle(self, asked: Iterable[str]) -> None:
+        """The list was read, or there is none, after ``asked`` had come up: nothing else will tell them."""
+        self.settled = True
+        self.known.update((symbol, UNKNOWN) for symbol in asked if symbol not in self.known)
+        self.waiting.difference_update(asked)
+
+    def _by_rule(self, symbol: str) -> str | None:
+        quote = self._rule(symbol)
+        if quote == UNKNOWN:
+            self.waiting.add(symbol)
+            if self.waits:
+                return None
+            self.settle((symbol,))
+        return quote

@@ -104,12 +104,15 @@ def test_indexer_and_readers_can_delete_and_change_nothing(
 def test_the_indexer_may_ask_all_that_it_asks(
     clients: Callable[[str], Elasticsearch], root: Elasticsearch, doors: Doors
 ) -> None:
-    """The clock, what was made within the hour, and what the alias shows."""
+    """The clock, what was made within the hour, and what the alias shows; and a new period begins by its documents."""
     indexer, settings = clients("crypto_indexer"), doors.settings(elastic="crypto_indexer").elasticsearch
     ancient = f"{ALIAS}-2011.01.01"
     try:
-        assert Indices(settings, clock=SystemClock()).ensure(indexer, {ancient}) == {}
-        assert root.indices.exists(index=ancient)
+        indices = Indices(settings, clock=SystemClock())
+        assert indices.ensure(indexer, {ancient}) == {}
+        _bulk(indexer, {"create": {"_index": ancient, "_id": "door:3"}}, {"source": "door", "timestamp": NOW})
+        assert indices.ensure(indexer, {ancient}) == {}
+        assert ALIAS in root.indices.get_alias(index=ancient)[ancient]["aliases"]
         refused = Indices(replace(settings, new_per_hour=1), clock=SystemClock()).ensure(
             indexer, {f"{ALIAS}-2012.01.01"}
         )

@@ -37,6 +37,7 @@ class Cluster:
         self.made: dict[str, int] = {}
         self.entry: dict[str, Any] = {}
         self.looks = 0
+        self.may_create = True
         self._clock = clock
         self.cat = SimpleNamespace(health=lambda **_: [{"epoch": str(self.now_ms() // 1000)}])
         self.indices = SimpleNamespace(get=self.get, create=self.create, get_settings=self.get_settings)
@@ -53,6 +54,9 @@ class Cluster:
         return {index: {"mappings": mappings, "aliases": {"prices": self.entry}}}
 
     def create(self, *, index: str) -> None:
+        if not self.may_create:
+            meta: Any = SimpleNamespace(status=403)
+            raise elasticsearch.AuthorizationException("indices:admin/create is unauthorized", meta, {})
         self.made[index] = self.now_ms()
 
     def get_settings(self, *, index: str, name: str) -> dict[str, Any]:
@@ -97,6 +101,19 @@ def test_the_periods_of_today_are_made_whatever_else_was(clock: Clock, cluster: 
 def test_what_is_there_is_never_refused(clock: Clock, cluster: Any) -> None:
     cluster.made = dict.fromkeys(OLD, cluster.now_ms())
     assert indices_of(clock).ensure(cluster, set(OLD)) == {}
+
+
+def test_with_the_least_rights_the_first_document_makes_the_index_which_is_then_looked_at(
+    clock: Clock, cluster: Any
+) -> None:
+    """Or a month would not begin for an indexer with the role of docs/security."""
+    cluster.may_create = False
+    indices = indices_of(clock)
+    assert indices.ensure(cluster, {"prices-2026.12.01"}) == {}
+    cluster.made["prices-2026.12.01"] = cluster.now_ms()
+    cluster.entry = {"filter": {}}
+    with pytest.raises(OperatorError, match="filter"):
+        indices.ensure(cluster, {"prices-2026.12.01"})
 
 
 def test_a_history_run_that_is_announced_is_not_bound(clock: Clock, cluster: Any) -> None:

@@ -234,6 +234,53 @@ def test_it_needs_no_port_that_a_poller_on_this_machine_may_have(
     assert run_once() == 0
 
 
+def test_a_named_asset_that_is_not_there_is_said_and_1_though_the_others_are_delivered(
+    run_once: Callable[..., int], texts: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    texts |= {"SOURCES": "coingecko,binance,bybit-linear", "COINGECKO_IDS": "bitcoin,notacoin,ETH"}
+    texts |= {"BINANCE_SYMBOLS": "BTCUSDT,GONEUSDT", "BYBIT_SYMBOLS": "BTCUSDT,NOPEUSDT"}
+    texts["BYBIT_BASE_URL"] = texts["BINANCE_BASE_URL"].replace("/binance", "/bybit")
+    with caplog.at_level("INFO"):
+        assert run_once() == 1
+    for source, asset in (
+        ("coingecko", "notacoin"),
+        ("coingecko", "ETH"),
+        ("binance", "GONEUSDT"),
+        ("bybit-linear", "NOPEUSDT"),
+    ):
+        assert f"{source}: {asset} is no record (absent): asked for by" in caplog.text
+    assert "coingecko: no records: 2 absent" in caplog.text
+    for source in ("coingecko", "binance", "bybit-linear"):
+        assert f"1 records fetched from {source} for " in caplog.text
+
+
+def test_pairs_whose_quote_only_the_list_tells_are_not_kept_without_it_and_are_the_next_time(
+    run_once: Callable[..., int], texts: dict[str, str], sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    texts |= {"SOURCES": "binance", "BINANCE_SYMBOLS": "*", "BINANCE_INTERVAL": "0.1"}
+    texts["BINANCE_WEIGHT_PER_MINUTE"] = "0"  # else its plan makes slots longer
+    rule = Rule(path="/binance/api/v3/exchangeInfo", status=503)
+    sandbox.script.add(rule)
+    assert run_once() == 1
+    assert "binance: no records: " in caplog.text
+    assert "is no record (no_quote)" in caplog.text
+    sandbox.script.clear()
+    assert run_once() == 0
+    caplog.clear()
+    sandbox.script.add(rule)
+    assert run_once() == 0, "what the list told is on disk"
+    assert "no_quote" not in caplog.text
+
+
+def test_a_symbol_that_one_market_of_bybit_has_is_not_absent_in_the_others(
+    run_once: Callable[..., int], texts: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    texts |= {"SOURCES": "bybit-linear,bybit-inverse", "BYBIT_SYMBOLS": "BTCUSDT,ETHUSDT,BTCUSD"}
+    texts["BYBIT_BASE_URL"] = texts["BINANCE_BASE_URL"].replace("/binance", "/bybit")
+    assert run_once() == 0
+    assert "absent" not in caplog.text
+
+
 class Output(io.BytesIO):
     """Standard output as bytes."""
 
@@ -354,3 +401,28 @@ def test_a_check_names_what_is_wrong_with_address_or_key(texts: dict[str, str], 
         check(texts)
     with pytest.raises(TransientError, match=r"no-such-host\.invalid"):
         check(texts | {"COINGECKO_BASE_URL": "https://no-such-host.invalid/api/v3"})
+
+
+def test_a_dry_run_says_on_standard_error_what_is_absent_and_is_1(
+    texts: dict[str, str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    texts["COINGECKO_IDS"] = "bitcoin,notacoin"
+    out = Output()
+    monkeypatch.setattr(sys, "stdout", out)
+    assert once.dry_run(Settings.from_texts(texts)) == 1
+    assert [json.loads(line)["asset_id"] for line in out.getvalue().splitlines()] == ["bitcoin"]
+    assert "coingecko: notacoin is no record (absent): asked for by COINGECKO_IDS, not in the answer" in caplog.text
+
+
+def test_a_dry_run_guesses_no_quote_and_keeps_nothing_of_what_it_does_not_know(
+    texts: dict[str, str], sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts |= {"SOURCES": "binance", "BINANCE_SYMBOLS": "*"}
+    sandbox.script.add(Rule(path="/binance/api/v3/exchangeInfo", status=503))
+    out = Output()
+    monkeypatch.setattr(sys, "stdout", out)
+    once.dry_run(Settings.from_texts(texts))
+    quotes = {record["asset_id"]: record["quote"] for record in map(json.loads, out.getvalue().splitlines())}
+    assert quotes["BTCUSDT"] == "USDT"
+    assert {quote for asset, quote in quotes.items() if asset.endswith(("USD", "EUR"))} == {"UNKNOWN"}
+    assert not (Path(texts["OUTBOX_DIR"]) / "symbols").exists()

@@ -15,7 +15,7 @@ from cryptoproxy.common.settings.loading import load_section
 from cryptoproxy.producer.budget import Budget, limits_of
 from cryptoproxy.producer.fetch import ClockError
 from cryptoproxy.producer.poll import Polled, PollOnce, SlotMissedError
-from cryptoproxy.producer.sources.base import Answer, BannedError, Call, RefusedError, Source
+from cryptoproxy.producer.sources.base import Answer, BannedError, Call, IncompleteError, Poll, RefusedError, Source
 from cryptoproxy.producer.sources.binance import Binance
 from cryptoproxy.producer.sources.bybit import Bybit
 from cryptoproxy.producer.sources.coingecko import CoinGecko
@@ -93,7 +93,7 @@ def test_an_error_is_mended_within_the_slot_with_growing_waits_and_each_attempt_
 
 
 def test_what_is_not_fetched_by_the_end_of_the_slot_is_missed_with_the_last_error_as_its_reason() -> None:
-    asked = Asked(*[TransientError(f"error {number}") for number in range(1000)])
+    asked = Asked(*[TransientError(f"error {number}") for number in range(1000)], seconds=0)
     error = asked.missed()
     assert error.reason == "failed"
     assert str(error).startswith("error ")
@@ -273,6 +273,32 @@ def test_after_garbage_on_one_page_all_pages_are_asked_for_again() -> None:
     assert [url for url, _ in asked.upstream.asked] == ["page-0", "page-1", "page-0", "page-1"]
 
 
+def test_of_an_answer_that_is_not_whole_only_the_pages_to_blame_are_asked_for_again() -> None:
+    source = FakeSource(pages=3)
+    read, gaps = source.read, [(1,), (1, 2)]
+
+    def incomplete(*args: object, **kwargs: object) -> Poll:
+        if gaps:
+            raise IncompleteError("page 2 is empty", pages=gaps.pop(0))
+        return read(*args, **kwargs)  # type: ignore[arg-type]
+
+    source.read = incomplete  # type: ignore[method-assign,assignment]
+    asked = Asked(b"a:1", b"", b"c:3", b"", b"b:2", b"c:4", source=source)
+    assert [json.loads(line)["asset_id"] for line in asked.poll().content.splitlines()] == ["a", "b", "c"]
+    assert [url for url, _ in asked.upstream.asked] == [f"page-{page}" for page in (0, 1, 2, 1, 1, 2)]
+
+
+def test_a_gap_to_the_end_of_the_slot_is_a_missed_slot_that_says_so() -> None:
+    source = FakeSource()
+
+    def incomplete(*args: object, **kwargs: object) -> Poll:
+        raise IncompleteError("page 2 has 0 of 250 coins", pages=(0,))
+
+    source.read = incomplete  # type: ignore[method-assign,assignment]
+    error = Asked(source=source).missed()
+    assert (error.reason, str(error)) == ("failed", "page 2 has 0 of 250 coins")
+
+
 def test_garbage_to_the_end_of_the_slot_is_a_missed_slot() -> None:
     error = Asked(*[b"garbage"] * 1000).missed()
     assert (error.reason, str(error)) == ("failed", "not what it speaks")
@@ -312,6 +338,11 @@ def test_a_record_that_the_contract_refuses_is_left_out_and_counted() -> None:
     polled = Asked(f"good:1,{'x' * MAX_RECORD_BYTES}:2".encode()).poll()
     assert polled.records == 1
     assert len(polled.rejected) == 1
+
+
+def test_a_poll_of_which_the_contract_refuses_every_record_is_a_missed_slot() -> None:
+    error = Asked(f"{'x' * MAX_RECORD_BYTES}:2".encode()).missed()
+    assert (error.reason, "not a single record: xxx" in str(error)) == ("failed", True)
 
 
 def test_one_call_by_itself_has_the_same_rules() -> None:

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
 from cryptoproxy.common.errors import OperatorError, TransientError
 from cryptoproxy.producer.poll import PollOnce
-from cryptoproxy.producer.sources.base import Call
+from cryptoproxy.producer.sources.base import Call, Rejected, RephrasedError
+from cryptoproxy.producer.sources.quotes import Quotes, of_binance
 from cryptoproxy.producer.symbols import AGAIN_SECONDS, FIRST_WAIT_SECONDS, FRESH_SECONDS, SymbolLists, load
 from tests.unit.producer.budget.hand_clock import HandClock
 from tests.unit.producer.fakes import FakeBudget, FakeSource, FakeUpstream, HandLoop, Metrics, Step
 
 
 class FakeList:
-    """``pages`` calls; ``refuses`` is what taking it over raises."""
+    """``pages`` calls; ``refuses`` is what taking it over raises. A page names symbols, which are all in USD."""
 
     def __init__(self, pages: int = 1, refuses: Exception | None = None) -> None:
         self.pages = pages
         self.refuses = refuses
         self.loaded: list[list[bytes]] = []
+        self.quotes = Quotes(of_binance)
+        self.rejected: list[Rejected] = []
         self._asked = 0
 
     def next_call(self, previous: bytes | None) -> Call | None:
@@ -31,10 +35,13 @@ class FakeList:
         if self.refuses:
             raise self.refuses
         self.loaded.append(list(bodies))
+        self.quotes.learn({symbol: "USD" for body in bodies for symbol in body.decode().split()})
         return len(bodies)
 
 
 class Bench:
+    folder: Path
+
     def __init__(self, symbols: FakeList, *steps: Step) -> None:
         self.clock = HandClock()
         self.symbols = symbols
@@ -45,10 +52,18 @@ class Bench:
         asker = PollOnce(
             source, budget=self.budget, get=self.upstream.get, clock=self.clock, metrics=Metrics(), timeout=10
         )
-        self.lists = SymbolLists([source], {source.name: asker}, may_poll=lambda: self.active, clock=self.clock)
+        self.lists = SymbolLists(
+            [source], {source.name: asker}, may_poll=lambda: self.active, clock=self.clock, folder=self.folder
+        )
 
     def run(self, seconds: float) -> None:
         self.lists.run(HandLoop(self.clock, end=self.clock.monotonic() + seconds))
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(Bench, "folder", tmp_path / "symbols", raising=False)
+    return tmp_path / "symbols"
 
 
 def test_a_list_is_loaded_at_the_start_and_then_once_a_day() -> None:
@@ -64,7 +79,7 @@ def test_a_list_is_loaded_at_the_start_and_then_once_a_day() -> None:
 def test_a_list_that_could_not_be_had_is_tried_again_sooner_and_said(caplog: pytest.LogCaptureFixture) -> None:
     bench = Bench(FakeList(), TransientError("503"))
     bench.run(10)
-    assert "no list of symbols, quotes come from their suffixes until it is there: 503" in caplog.text
+    assert "no list of symbols, so new ones wait whose quote nothing else tells: 503" in caplog.text
     assert bench.symbols.loaded == []
     bench.run(AGAIN_SECONDS)
     assert len(bench.symbols.loaded) == 1
@@ -130,3 +145,103 @@ def test_a_source_whose_upstream_wants_to_be_left_alone_does_not_wait_for_its_li
     waits.clear()
     bench.lists.wait_for_first("coingecko", wait)
     assert not waits, "only once"
+
+
+def test_a_symbol_that_nothing_tells_makes_the_list_be_read_anew_at_once(caplog: pytest.LogCaptureFixture) -> None:
+    symbols = FakeList()
+    bench = Bench(symbols, b"BTCUSD", b"BTCUSD DOTUSD")
+    bench.run(60)
+    assert len(symbols.loaded) == 1
+    assert [symbols.quotes.of(each) for each in ("BTCUSD", "DOTUSD", "GONEUSD")] == ["USD", None, None]
+    bench.run(2)
+    assert [symbols.quotes.of(each) for each in ("DOTUSD", "GONEUSD")] == ["USD", "UNKNOWN"]
+    assert "nothing tells the quote of GONEUSD: it is UNKNOWN for good" in caplog.text
+    bench.run(600)
+    assert len(symbols.loaded) == 2, "once a day again"
+
+
+def test_what_waits_for_a_list_that_fails_is_not_guessed_and_asks_once_a_minute() -> None:
+    symbols = FakeList()
+    bench = Bench(symbols, *[TransientError("503")] * 5, b"DOTUSD")
+    assert symbols.quotes.of("DOTUSD") is None
+    bench.run(59)
+    assert (len(bench.upstream.asked), symbols.quotes.of("DOTUSD")) == (1, None)
+    bench.run(300)
+    assert (len(bench.upstream.asked), symbols.quotes.of("DOTUSD")) == (6, "USD")
+
+
+def test_what_waits_for_a_list_that_is_refused_is_unknown() -> None:
+    symbols = FakeList(refuses=OperatorError("404", remedy="Look at the address"))
+    assert symbols.quotes.of("DOTUSD") is None
+    Bench(symbols).run(2)
+    assert symbols.quotes.of("DOTUSD") == "UNKNOWN"
+
+
+def test_the_last_list_is_known_after_a_restart_and_so_is_what_was_unknown() -> None:
+    symbols = FakeList()
+    bench = Bench(symbols, b"BTCUSD", b"BTCUSD")
+    assert symbols.quotes.of("DOTUSD") is None
+    bench.run(30)
+    restarted = FakeList()
+    Bench(restarted, *[TransientError("503")] * 3).run(30)
+    assert [restarted.quotes.of(each) for each in ("BTCUSD", "DOTUSD", "NEWUSD")] == ["USD", "UNKNOWN", None]
+    listed = FakeList()
+    Bench(listed, b"BTCUSD DOTUSD NEWUSD").run(30)
+    assert [listed.quotes.of(each) for each in ("DOTUSD", "NEWUSD")] == ["UNKNOWN", "USD"], "an asset has one id"
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"asked":"list-0","quotes":{"A":7}}', b"\xff"])
+def test_a_kept_list_that_is_damaged_is_said_and_asked_for_anew(
+    content: bytes, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder.mkdir()
+    (folder / "coingecko.json").write_bytes(content)
+    symbols = FakeList()
+    bench = Bench(symbols, b"BTCUSD")
+    assert "the quotes are asked for anew" in caplog.text
+    bench.run(2)
+    assert symbols.quotes.of("BTCUSD") == "USD"
+    assert b'"BTCUSD":"USD"' in (folder / "coingecko.json").read_bytes()
+
+
+def test_the_kept_list_of_another_exchange_is_not_taken(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "coingecko.json").write_bytes(b'{"asked":"https://elsewhere","quotes":{"BTCUSD":"TUSD"}}')
+    symbols = FakeList()
+    Bench(symbols)
+    assert symbols.quotes.known == {}
+
+
+def test_a_disk_that_refuses_costs_no_list(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder.write_bytes(b"not a folder")
+    symbols = FakeList()
+    Bench(symbols, b"BTCUSD").run(30)
+    assert symbols.quotes.of("BTCUSD") == "USD"
+    assert caplog.text.count("the quotes are not kept") == 1
+
+
+def test_a_list_that_was_refused_for_what_was_asked_is_asked_for_in_another_way_at_once() -> None:
+    symbols = FakeList()
+    bench = Bench(symbols, RephrasedError("not all of them"), b"BTCUSD")
+    bench.run(2)
+    assert len(symbols.loaded) == 1
+
+
+def test_rows_of_the_list_that_cannot_be_read_are_named(caplog: pytest.LogCaptureFixture) -> None:
+    symbols = FakeList()
+    symbols.rejected = [Rejected("bad_row", "ODDUSDT", "half an emoji")]
+    with caplog.at_level("INFO"):
+        Bench(symbols, b"BTCUSD").run(2)
+    assert "1 rows of its list cannot be read" in caplog.text
+    assert "the list of symbols: ODDUSDT is no record (bad_row): half an emoji" in caplog.text
+
+
+def test_a_symbol_whose_row_in_the_list_cannot_be_read_goes_on_waiting() -> None:
+    symbols = FakeList()
+    symbols.rejected = [Rejected("bad_row", "DOTUSD", "half an emoji")]
+    assert symbols.quotes.of("DOTUSD") is None
+    bench = Bench(symbols, b"BTCUSD", b"BTCUSD DOTUSD")
+    bench.run(30)
+    assert (len(bench.upstream.asked), symbols.quotes.of("DOTUSD")) == (1, None)
+    bench.run(60)
+    assert symbols.quotes.of("DOTUSD") == "USD"

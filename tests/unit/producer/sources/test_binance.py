@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import msgspec
 import pytest
 
-from cryptoproxy.common.errors import SettingsError, TransientError
+from cryptoproxy.common.errors import OperatorError, SettingsError, TransientError
 from cryptoproxy.common.record import Record
-from cryptoproxy.producer.sources.base import Answer
+from cryptoproxy.producer.sources.base import Answer, RephrasedError
 from cryptoproxy.producer.sources.binance import Binance
 
 
@@ -150,12 +151,15 @@ def test_the_used_weight_is_what_binance_says(headers, used):
     assert Binance().used(Answer(200, headers, b"[]")) == used
 
 
-def test_the_list_of_pairs_tells_quotes_that_no_suffix_can(read, recorded):
+def test_the_list_of_pairs_tells_quotes_that_no_suffix_can(read, recorded, reasons):
     source = Binance(symbols=())
-    rows = body(ticker("BNBUSD"), ticker("USDTUSD"), ticker("123456"), ticker("NEWEUR"), ticker("NEW999"))
-    assert [r.quote for r in read(source, rows).records] == ["BUSD", "TUSD", "UNKNOWN", "EUR", "UNKNOWN"]
+    rows = body(ticker("BNBUSD"), ticker("USDTUSD"), ticker("123456"), ticker("NEWTRY"), ticker("NEW999"))
+    poll = read(source, rows)
+    assert [r.quote for r in poll.records] == ["TRY"]
+    assert reasons(poll) == [("no_quote", each) for each in ("BNBUSD", "USDTUSD", "123456", "NEW999")]
     assert source.symbol_list.load([recorded("binance_exchange_info")]) == 3
-    assert [r.quote for r in read(source, rows).records] == ["USD", "USD", "456", "EUR", "UNKNOWN"]
+    source.symbol_list.quotes.settle(["NEW999"])
+    assert [r.quote for r in read(source, rows).records] == ["USD", "USD", "456", "TRY", "UNKNOWN"]
 
 
 def test_the_list_of_pairs_is_one_call_and_only_for_those_asked_for():
@@ -176,3 +180,67 @@ def test_an_odd_pair_in_the_list_loses_no_other():
 def test_what_is_no_list_of_pairs_changes_nothing(garbage):
     with pytest.raises(TransientError):
         Binance().symbol_list.load([garbage])
+
+
+UNKNOWN_PAIR = Answer(400, {}, b'{"code":-1121,"msg":"Invalid symbol."}')
+
+
+def test_a_pair_that_binance_does_not_know_costs_that_pair_alone(read, reasons):
+    source = Binance(symbols=["BTCUSDT", "GONEUSDT", "ETHUSDT"])
+    with pytest.raises(RephrasedError):
+        source.check(UNKNOWN_PAIR, now_ms=0)
+    (call,) = source.calls()
+    assert (call.params, call.cost) == ({}, 80), "the whole market tells which"
+    poll = read(source, body(ticker("BTCUSDT"), ticker("ETHUSDT"), ticker("XRPUSDT"), ticker("NEWUSD")))
+    assert ([r.asset_id for r in poll.records], reasons(poll)) == (["BTCUSDT", "ETHUSDT"], [("absent", "GONEUSDT")])
+    (call,) = source.calls()
+    assert (call.params, call.cost) == ({"symbols": '["BTCUSDT","ETHUSDT"]'}, 2)
+    poll = read(source, body(ticker("BTCUSDT"), ticker("ETHUSDT")))
+    assert (len(poll.records), reasons(poll)) == (2, [("absent", "GONEUSDT")]), "it is counted on"
+
+
+def test_a_pair_that_binance_did_not_know_is_tried_again_when_the_list_was_read_anew(read):
+    source = Binance(symbols=["BTCUSDT", "SOONUSDT"])
+    symbols = source.symbol_list
+    assert symbols.next_call(None).params == {"symbols": '["BTCUSDT","SOONUSDT"]'}
+    with pytest.raises(RephrasedError):
+        source.check(UNKNOWN_PAIR, now_ms=0)
+    assert symbols.next_call(None).params == {}, "for one that is wrong Binance refuses its list as well"
+    read(source, body(ticker("BTCUSDT"), ticker("ETHUSDT")))
+    assert symbols.next_call(None).params == {}
+    symbols.load([msgspec.json.encode({"symbols": [{"symbol": "BTCUSDT", "quoteAsset": "USDT"}]})])
+    assert source.calls()[0].params == {"symbols": '["BTCUSDT","SOONUSDT"]'}
+
+
+def test_when_binance_knows_none_of_the_pairs_it_is_for_a_person_and_nothing_is_asked(read):
+    source = Binance(symbols=["GONEUSDT", "ALSOUSDT"])
+    with pytest.raises(RephrasedError):
+        source.check(UNKNOWN_PAIR, now_ms=0)
+    with pytest.raises(TransientError, match="no rows"):
+        read(source, b"[]")
+    assert source.calls()[0].cost == 80, "an empty market does not tell which pairs are wrong"
+    with pytest.raises(TransientError, match="2 absent: ALSOUSDT"):
+        read(source, body(ticker("BTCUSDT")))
+    with pytest.raises(OperatorError, match=r"none of BINANCE_SYMBOLS \(GONEUSDT, ALSOUSDT\)"):
+        source.calls()
+
+
+def test_another_refusal_is_binances_own_words():
+    with pytest.raises(OperatorError, match="Illegal parameter"):
+        Binance().check(Answer(400, {}, b'{"code":-1104,"msg":"Illegal parameter"}'), now_ms=0)
+
+
+def test_a_market_of_which_every_pair_is_halted_is_no_success(read):
+    with pytest.raises(TransientError, match="without a single record: 2 halted: BTCUSDT: no trade in 24 h"):
+        read(Binance(), body(ticker("BTCUSDT", count=0), ticker("ETHUSDT", count=0)))
+
+
+def test_a_market_that_halves_is_asked_for_once_more_and_then_believed_and_said():
+    source = Binance(symbols=())
+    whole, half = body(*(ticker(f"C{i}USDT") for i in range(9))), body(*(ticker(f"C{i}USDT") for i in range(4)))
+    poll = partial(source.read, slot_ms=60_000, fetched_at_ms=60_100)
+    assert len(poll([whole]).records) == 9
+    with pytest.raises(TransientError, match="4 assets, where there were 9 before"):
+        poll([half])
+    assert [(row.reason, row.asset_id) for row in poll([half]).rejected] == [("short", "binance")]
+    assert poll([half]).rejected == []

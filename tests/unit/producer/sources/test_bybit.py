@@ -9,7 +9,7 @@ import pytest
 
 from cryptoproxy.common.errors import SettingsError, TransientError
 from cryptoproxy.common.record import Record, encode
-from cryptoproxy.producer.sources.bybit import Bybit
+from cryptoproxy.producer.sources.bybit import Bybit, NamedSymbols
 
 
 def v5(*rows: object, category: str = "linear", time: object = 1677515084284) -> bytes:
@@ -303,3 +303,36 @@ def test_the_old_list_of_symbols(recorded):
 def test_what_is_no_list_of_symbols_changes_nothing(garbage):
     with pytest.raises(TransientError):
         Bybit("linear").symbol_list.load([garbage])
+
+
+def test_a_named_symbol_that_is_delisted_is_told(read, reasons):
+    poll = read(Bybit("linear", symbols=["btcusdt", "MATICUSDT"]), v5(row("BTCUSDT"), row("POLUSDT")))
+    assert ([r.asset_id for r in poll.records], reasons(poll)) == (["BTCUSDT"], [("absent", "MATICUSDT")])
+
+
+def test_a_named_symbol_is_absent_when_no_market_that_is_polled_has_it(read, reasons):
+    names = NamedSymbols(["BTCUSDT", "BTCUSD", "GONE"], ["linear", "inverse"])
+    linear, inverse = Bybit("linear", names=names), Bybit("inverse", names=names)
+    assert reasons(read(linear, v5(row("BTCUSDT")))) == [], "the other market was not asked yet"
+    inverse_rows = v5(row("BTCUSD"), category="inverse")
+    assert reasons(read(inverse, inverse_rows)) == [("absent", "GONE")]
+    assert reasons(read(linear, v5(row("BTCUSDT")))) == [("absent", "GONE")]
+
+
+def test_bad_rows_of_symbols_that_nobody_named_are_no_loss(read, reasons):
+    body = v5(row("BTCUSDT"), row("ODDUSDT", "1"), row("MINEUSDT", "1")).replace(b'"1"', b"NaN")
+    assert reasons(read(Bybit("linear", symbols=["BTCUSDT", "MINEUSDT"]), body)) == [("bad_row", "MINEUSDT")]
+
+
+def test_a_market_without_a_single_price_is_no_success(read):
+    with pytest.raises(TransientError, match="bybit-linear answered without a single record: 2 no_price"):
+        read(Bybit("linear"), v5(row("BTCUSDT", ""), row("ETHUSDT", "")))
+
+
+@pytest.mark.parametrize("market", ["linear", "spot"])
+def test_no_market_of_bybit_guesses_a_quote(market, read, reasons):
+    source = Bybit(market)
+    rows = v5(row("DOTUSD"), row("BTCUSDT"), category=market)
+    assert reasons(read(source, rows)) == [("no_quote", "DOTUSD")]
+    source.symbol_list.quotes.settle({"DOTUSD"})
+    assert [record.quote for record in read(source, rows).records] == ["UNKNOWN", "USDT"]

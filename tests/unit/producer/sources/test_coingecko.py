@@ -7,6 +7,7 @@ import pytest
 
 from cryptoproxy.common.errors import TransientError
 from cryptoproxy.common.record import Record, encode
+from cryptoproxy.producer.sources.base import IncompleteError, Poll
 from cryptoproxy.producer.sources.coingecko import CoinGecko
 
 
@@ -19,7 +20,7 @@ def coin(asset_id: str, price: object = 1.5, **fields: object) -> dict[str, obje
 
 
 def test_every_field_of_a_recorded_coin_arrives(read, recorded):
-    poll = read(CoinGecko(), recorded("coingecko_markets"))
+    poll = read(CoinGecko(top_n=3), recorded("coingecko_markets"))
     assert (poll.source, poll.slot_ms, poll.fetched_at_ms) == ("coingecko", 1763632800000, 1763632800321)
     assert poll.records[0] == Record(
         source="coingecko",
@@ -98,9 +99,10 @@ def test_the_change_with_more_digits_stands_in_where_the_rounded_one_is_missing(
 
 
 def test_an_asset_on_two_pages_counts_once_and_its_first_row_wins(read, reasons):
-    poll = read(CoinGecko(top_n=500), page(coin("a", 1), coin("b", 2)), page(coin("b", 3), coin("c", 4)))
-    assert [(record.asset_id, record.price) for record in poll.records] == [("a", 1), ("b", 2), ("c", 4)]
-    assert reasons(poll) == [("duplicate", "b")]
+    first = [coin(f"coin-{i}", 1) for i in range(250)]
+    poll = read(CoinGecko(top_n=500), page(*first), page(coin("coin-249", 3), coin("c", 4), *numbered(250, 498)))
+    assert [record.price for record in poll.records] == [*[1] * 250, 4, *[1.5] * 248]
+    assert reasons(poll) == [("duplicate", "coin-249")]
 
 
 def test_the_last_page_is_cut_at_n(read, reasons):
@@ -171,15 +173,88 @@ def test_an_empty_first_page_of_the_top_is_no_success(read):
         read(CoinGecko(), b"[]")
 
 
-def test_an_empty_later_page_is_the_end_of_the_market(read):
-    assert len(read(CoinGecko(top_n=500), page(coin("a")), b"[]").records) == 1
+def numbered(first: int, end: int) -> list[dict[str, object]]:
+    return [coin(f"coin-{i}") for i in range(first, end)]
 
 
-def test_an_empty_chunk_of_ids_is_no_error_but_none_at_all_is(read):
-    source = CoinGecko(ids=["bitcoin", "bitcoinn"])
-    assert len(read(source, b"[]", page(coin("bitcoin"))).records) == 1
+def poll_of(source: CoinGecko, *bodies: bytes) -> Poll:
+    return source.read(bodies, slot_ms=60_000, fetched_at_ms=60_100)
+
+
+FULL, EMPTY = page(*numbered(0, 250)), page()
+LAST = page(*numbered(500, 750))
+
+
+@pytest.mark.parametrize(
+    ("middle", "again"),
+    [
+        (EMPTY, (1,)),
+        (page(*numbered(250, 300)), (1,)),
+        (page(*numbered(250, 474)), (1,)),
+        (FULL, (0, 1)),
+        (page(*numbered(100, 350)), (0, 1)),
+    ],
+    ids=["empty", "50 of 250", "224 of 250", "the first once more", "most of the first once more"],
+)
+def test_a_gap_in_the_middle_is_never_taken_for_a_whole_poll_and_only_its_pages_are_asked_for_again(middle, again):
+    source = CoinGecko(top_n=750)
+    for _ in range(3):
+        with pytest.raises(IncompleteError) as caught:
+            poll_of(source, FULL, middle, LAST)
+        assert caught.value.pages == again
+    assert len(poll_of(source, FULL, page(*numbered(250, 500)), LAST).records) == 750
+
+
+def test_pages_of_50_where_250_were_asked_for_are_no_poll():
+    source = CoinGecko(top_n=750)
+    for _ in range(3):
+        with pytest.raises(IncompleteError, match="page 1 has 50 of 250 coins; page 2 has 50"):
+            poll_of(source, *(page(*numbered(i, i + 50)) for i in (0, 50, 100)))
+
+
+@pytest.mark.parametrize(
+    ("top_n", "bodies", "records", "pages"),
+    [
+        (500, [FULL, EMPTY], 250, ["page 2"]),
+        (750, [FULL, page(*numbered(250, 300)), EMPTY], 300, ["page 2", "page 3"]),
+        (250, [page(*numbered(0, 50))], 50, ["page 1"]),
+        (500, [FULL, page(*numbered(250, 499))], 499, ["page 2"]),
+    ],
+)
+def test_the_end_of_the_market_is_believed_when_it_comes_twice_and_is_said(top_n, bodies, records, pages):
+    source = CoinGecko(top_n=top_n)
+    with pytest.raises(IncompleteError, match="is not whole"):
+        poll_of(source, *bodies)
+    for _ in range(2):
+        poll = poll_of(source, *bodies)
+        assert len(poll.records) == records
+        assert [(row.reason, row.asset_id) for row in poll.rejected] == [("short", each) for each in pages]
+
+
+def test_an_end_of_the_market_that_was_none_is_doubted_again():
+    source = CoinGecko(top_n=250)
+    for whole in (False, True, False, True):
+        if whole:
+            assert len(poll_of(source, FULL).records) == 250
+        else:
+            with pytest.raises(IncompleteError):
+                poll_of(source, page(*numbered(0, 249)))
+
+
+def test_a_chunk_of_ids_that_is_empty_is_doubted_once_and_none_at_all_is_no_success(reasons):
+    source = CoinGecko(ids=[f"coin-{i}" for i in range(252)])
+    with pytest.raises(IncompleteError, match="page 2 has 0 of 2"):
+        poll_of(source, FULL, EMPTY)
+    poll = poll_of(source, FULL, EMPTY)
+    assert (len(poll.records), reasons(poll)) == (250, [("absent", "coin-250"), ("absent", "coin-251")])
     with pytest.raises(TransientError, match="knows none of COINGECKO_IDS"):
-        read(source, b"[]", b"[]")
+        poll_of(source, EMPTY, EMPTY)
+
+
+def test_a_poll_of_which_no_row_is_a_record_is_no_success_and_says_why():
+    source = CoinGecko(top_n=2)
+    with pytest.raises(TransientError, match="without a single record: 2 no_price: a: price missing or unreadable; b"):
+        poll_of(source, page(coin("a", None), coin("b", None)))
 
 
 @pytest.mark.parametrize(

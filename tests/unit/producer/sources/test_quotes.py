@@ -13,19 +13,14 @@ from cryptoproxy.producer.sources import quotes
         ("BTCUSDT", "USDT"),
         ("ETHBTC", "BTC"),
         ("BNBETH", "ETH"),
-        ("BTCBUSD", "BUSD"),
-        ("BTCFDUSD", "FDUSD"),
-        ("BTCTUSD", "TUSD"),
+        ("BTCUSD1", "USD1"),
+        ("BTCGBP", "GBP"),
         ("TUSDBTC", "BTC"),
         ("USDCUSDT", "USDT"),
         ("USDTTRY", "TRY"),
         ("USDTBRL", "BRL"),
         ("EURUSDT", "USDT"),
-        ("ADAEUR", "EUR"),
-        ("BTCAEUR", "AEUR"),
         ("SHIBDOGE", "DOGE"),
-        ("BTCUSD1", "USD1"),
-        ("1000SATSFDUSD", "FDUSD"),
         ("币安人生USDT", "USDT"),
         ("USDT", "UNKNOWN"),
         ("BTC", "UNKNOWN"),
@@ -79,7 +74,6 @@ def test_bybit_inverse(symbol, quote):
         ("BTCUSDT", "USDT"),
         ("BTCUSDC", "USDC"),
         ("ETHBTC", "BTC"),
-        ("BTCEUR", "EUR"),
         ("BTCBRL", "BRL"),
         ("X", "UNKNOWN"),
     ],
@@ -88,10 +82,53 @@ def test_bybit_spot(symbol, quote):
     assert quotes.of_bybit_spot(symbol) == quote
 
 
+@pytest.mark.parametrize("rule", [quotes.of_binance, quotes.of_bybit_spot, quotes.of_bybit_linear])
+@pytest.mark.parametrize(
+    "symbol", ["DOTUSD", "APTUSD", "BATUSD", "VETUSD", "BTCUSD", "BTCTUSD", "BTCFDUSD", "USDTUSD", "BTCZUSD"]
+)
+def test_a_suffix_that_may_be_another_quote_or_ends_one_tells_nothing(rule, symbol):
+    assert rule(symbol) == "UNKNOWN"
+
+
+@pytest.mark.parametrize("symbol", ["ADAEUR", "BTCAEUR", "GALAEUR"])
+def test_the_euro_neither(symbol):
+    assert quotes.of_binance(symbol) == quotes.of_bybit_spot(symbol) == "UNKNOWN"
+
+
+@pytest.mark.parametrize("symbol", ["BTCUSD-26MAR26", "BTCUSDEPERP", "XUSD1-5DEC25"])
+def test_a_contract_in_another_dollar_is_not_in_usdc(symbol):
+    assert quotes.of_bybit_linear(symbol) == "UNKNOWN"
+
+
 def test_a_list_adds_to_what_is_known_and_leaves_unusable_quotes_out():
     known = quotes.Quotes(quotes.of_binance)
     assert known.learn({"BNBUSD": "USD", "OLD999": "999", "BAD": "a b", "EMPTY": ""}) == 2
     assert known.learn({"NEW999": "999"}) == 1
-    assert [known.of(s) for s in ("BNBUSD", "OLD999", "NEW999", "BAD", "EMPTY")] == [
-        *("USD", "999", "999", "UNKNOWN", "UNKNOWN"),
-    ]
+    assert [known.of(s) for s in ("BNBUSD", "OLD999", "NEW999", "BAD", "EMPTY")] == ["USD", "999", "999", None, None]
+
+
+def test_what_nothing_tells_waits_for_the_list_to_be_read_anew_and_is_then_unknown_for_good():
+    known = quotes.Quotes(quotes.of_binance)
+    assert known.of("DOTUSD") is None
+    assert known.waiting == {"DOTUSD"}
+    asked = frozenset(known.waiting)
+    assert known.of("NEWUSD") is None, "comes up while the list is read"
+    known.learn({"BTCUSD": "USD"})
+    known.settle(asked)
+    assert (known.of("DOTUSD"), known.of("NEWUSD"), known.waiting) == ("UNKNOWN", None, {"NEWUSD"})
+    known.learn({"DOTUSD": "USD", "NEWUSD": "USD"})
+    known.settle(frozenset(known.waiting))
+    assert (known.of("DOTUSD"), known.of("NEWUSD")) == ("UNKNOWN", "USD"), "an asset has one id"
+
+
+def test_a_list_that_says_otherwise_does_not_change_an_id():
+    known = quotes.Quotes(quotes.of_binance)
+    known.learn({"DOTUSD": "USD"})
+    known.learn({"DOTUSD": "TUSD"})
+    assert known.of("DOTUSD") == "USD"
+
+
+def test_where_no_list_will_come_it_is_unknown_at_once():
+    known = quotes.Quotes(quotes.of_binance)
+    known.waits = False
+    assert (known.of("DOTUSD"), known.of("BTCUSDT")) == ("UNKNOWN", "USDT")

@@ -234,7 +234,7 @@ def test_a_ban_beyond_all_reason_is_cut_at_the_longest(answer):
 
 
 def test_binance_does_not_know_a_symbol(answer):
-    error = refusal(Binance(), answer(400, "binance_error_1121"), OperatorError)
+    error = refusal(Binance(symbols=()), answer(400, "binance_error_1121"), OperatorError)
     assert "Invalid symbol (-1121)" in str(error)
     assert "BINANCE_SYMBOLS" in error.remedy
 
