@@ -51,7 +51,7 @@ class Project:
     def run(self, script: str, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [self.tools / "bash", self.root / "scripts" / script, *words],
-            env={"PATH": str(self.tools)}, capture_output=True, text=True, check=False, timeout=60,
+            env={"PATH": str(self.tools)}, capture_output=True, text=True, check=False, timeout=180,
         )  # fmt: skip
 
     @property
@@ -192,7 +192,7 @@ class Elasticsearch:
             "TOOLS_PASSWORD": "tools-secret",
             "ROLES": str(ROOT / "docs" / "security"),
         }
-        return subprocess.run([USERS], env=environ, capture_output=True, text=True, check=False, timeout=60)
+        return subprocess.run([USERS], env=environ, capture_output=True, text=True, check=False, timeout=180)
 
 
 @pytest.fixture

@@ -103,7 +103,7 @@ def test_what_has_arrived_is_told_meanwhile(tmp_path: Path, monkeypatch: pytest.
         file = folder / "part"
         file.write_bytes(CONTENT[coordinate][:2500])
         half.set()
-        assert told.wait(120)
+        assert told.wait(180)
         file.write_bytes(CONTENT[coordinate])
         return file
 
@@ -149,7 +149,7 @@ def test_two_at_once_fetch_once(tmp_path: Path) -> None:
     source, both_ask = Source(), threading.Barrier(2)
 
     def fetch_too() -> list[Path]:
-        both_ask.wait(10)
+        both_ask.wait(180)
         return fetch(BUNDLE, tmp_path, download=source)
 
     with ThreadPoolExecutor(2) as pool:

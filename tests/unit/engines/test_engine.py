@@ -65,7 +65,7 @@ Make = Callable[..., Small]
 def make(tmp_path: Path) -> Iterator[Make]:
     made: list[Small] = []
 
-    def make(name: str = "small", *, ready_seconds: float = 20, port: int | None = None, code: str = SERVER) -> Small:
+    def make(name: str = "small", *, ready_seconds: float = 180, port: int | None = None, code: str = SERVER) -> Small:
         options = Options(die_with_parent=True, ready_seconds=ready_seconds, settings={"s3": "--s3-port"})
         made.append(Small(tmp_path / name, port or free_ports(1)[0], code=code, options=options, name=name))
         return made[-1]
@@ -198,12 +198,12 @@ def test_who_waits_for_a_lock_too_long_is_told_by_whom(tmp_path: Path) -> None:
     def hold() -> None:
         with locked(tmp_path / "lock", why="holds it"):
             entered.set()
-            leave.wait(20)
+            leave.wait(180)
 
     thread = threading.Thread(target=hold)
     thread.start()
     try:
-        assert entered.wait(20)
+        assert entered.wait(180)
         with pytest.raises(OperatorError, match="another process holds it"):
             with locked(tmp_path / "lock", why="holds it", seconds=0.1, untold=0.1):
                 pass

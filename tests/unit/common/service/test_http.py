@@ -31,7 +31,7 @@ class Site:
         return parts.hostname, parts.port
 
     def get(self, path: str) -> tuple[int, str, str]:
-        connection = http.client.HTTPConnection(*self.address, timeout=10)
+        connection = http.client.HTTPConnection(*self.address, timeout=180)
         try:
             connection.request("GET", path)
             answer = connection.getresponse()
@@ -94,9 +94,9 @@ def test_another_path_says_what_there_is(site: Site) -> None:
 
 def test_peers_that_hang_up_or_talk_nonsense_do_no_harm(site: Site) -> None:
     for words in (b"", b"nonsense\r\n\r\n", b"GET /metrics HTTP/1.1\r\n"):
-        with socket.create_connection(site.address, timeout=10) as connection:
+        with socket.create_connection(site.address, timeout=180) as connection:
             connection.sendall(words)
-    silent = socket.create_connection(site.address, timeout=10)
+    silent = socket.create_connection(site.address, timeout=180)
     try:
         assert site.get("/livez")[0] == 200
     finally:
