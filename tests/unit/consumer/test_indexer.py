@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from kafka import TopicPartition
+from kafka import OffsetAndMetadata, TopicPartition
 from kafka import errors as kafka_errors
 from kafka.structs import MemberState
 
@@ -167,8 +167,9 @@ class Consumer:
             raise self.away
         return dict.fromkeys(partitions, 0)
 
-    def committed(self, each: TopicPartition, timeout_ms: int) -> int | None:
-        return self.known_commits.get(each)
+    def committed(self, each: TopicPartition, timeout_ms: int, metadata: bool = False) -> Any:
+        offset = self.known_commits.get(each)
+        return OffsetAndMetadata(offset, "", -1) if metadata and offset is not None else offset
 
     def beginning_offsets(self, partitions: list[TopicPartition], timeout_ms: int) -> dict[TopicPartition, int]:
         return self.end_offsets(partitions, timeout_ms)
