@@ -7,7 +7,8 @@ offset is committed.
 | ``member`` | the indexer as a member of its group: consumer, name, rebalance |
 | ``positions`` | where reading begins, what was missed, and the lag |
 | ``pipeline`` | what is under way: decode → index → dead-letter → finished |
-| ``window`` | the batches of it, their offsets, their counts, and the threads in which they wait |
+| ``window`` | the batches of it, their offsets, and the threads in which they wait |
+| ``progress`` | what is counted and said of them when they are finished |
 | ``batch`` | consumed records as lines of a bulk request, poison set aside |
 | ``bulk`` | one bulk request: lines in, items out |
 | ``delivery`` | the loop that decides: until each line is indexed, known, or poison |

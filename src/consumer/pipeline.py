@@ -21,7 +21,8 @@ from cryptoproxy.consumer.batch import Batch, DeadLetter
 from cryptoproxy.consumer.dead_letters import DeadLetterQueue
 from cryptoproxy.consumer.delivery import Delivery
 from cryptoproxy.consumer.fuse import IN_A_ROW, OF_THE_LAST, Acceptances, Fuse
-from cryptoproxy.consumer.window import Flight, Progress, Window, Workers
+from cryptoproxy.consumer.progress import Progress
+from cryptoproxy.consumer.window import Flight, Window, Workers
 
 log = logging.getLogger(__name__)
 

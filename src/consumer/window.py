@@ -1,31 +1,21 @@
-"""The batches under way, oldest first, and the offsets that may be committed because all before them is finished; what
-is counted of them then; and the threads in which they wait for servers, so that the loop need not.
+"""The batches under way, oldest first, the offsets that may be committed because all before them is finished, and the
+threads in which batches wait for servers, so that the loop need not.
 """
 
 from __future__ import annotations
 
-import logging
 import queue
 import threading
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from cryptoproxy.common.metrics import IndexerMetrics
-from cryptoproxy.common.record import from_iso
-from cryptoproxy.common.settings.catalogue import SOURCE_NAMES
 from cryptoproxy.consumer.batch import Batch, DeadLetter
 from cryptoproxy.consumer.delivery import Delivered
 
-log = logging.getLogger(__name__)
-
 T = TypeVar("T")
-OTHER = "other"
-"""The metrics' name for every source that is none of ours: whoever may write to the topic may call it anything."""
-NAMED = 5
-"""Indices in a line of the log."""
 
 
 @dataclass(slots=True)
@@ -111,45 +101,6 @@ class Window:
 def _keep(offsets: dict[Any, int], owned: Collection[Any]) -> None:
     for partition in [each for each in offsets if each not in owned]:
         del offsets[partition]
-
-
-class Progress:
-    """Counts finished batches for the metrics, and for the log: one line a second at the most, whatever the rate."""
-
-    def __init__(self, metrics: IndexerMetrics) -> None:
-        self._metrics = metrics
-        self._documents: Counter[str] = Counter()
-        self._duplicates = 0
-        self._dead = 0
-        self._newest: dict[str, str] = {}
-
-    def add(self, batch: Batch, delivered: Delivered) -> None:
-        """A batch is finished."""
-        self._metrics.indexed.inc(delivered.indexed)
-        self._metrics.duplicates.inc(delivered.duplicates)
-        for source, timestamp in batch.newest.items():
-            label = source if source in SOURCE_NAMES else OTHER
-            if timestamp > self._newest.get(label, ""):
-                self._newest[label] = timestamp
-                self._metrics.last_slot.labels(label).set(from_iso(timestamp) / 1000)
-        self._documents.update(batch.indices)
-        self._documents.subtract(delivered.refused)
-        self._duplicates += delivered.duplicates
-        self._dead += len(batch.dead) + len(delivered.dead)
-
-    def report(self, lag: int) -> None:
-        """The line a person follows; nothing where nothing was done."""
-        self._metrics.lag.set(lag)
-        if self._documents or self._dead:
-            documents = sorted((index, count) for index, count in self._documents.items() if count)
-            into = ", ".join(f"{count} documents into {index}" for index, count in documents[-NAMED:])
-            if rest := documents[:-NAMED]:
-                into += f", {sum(count for _, count in rest)} into {len(rest)} of older periods"
-            known = f", {self._duplicates} of them there already" if self._duplicates else ""
-            dead = f", {self._dead} dead letters" if self._dead else ""
-            log.info("indexed %s%s%s (lag %d)", into or "nothing", known, dead, lag)
-        self._documents.clear()
-        self._duplicates = self._dead = 0
 
 
 class Workers:

@@ -1,5 +1,5 @@
-"""Offsets: whatever the order in which batches end, no commit passes a record that is not finished. What is said of them,
-and the threads that wait: they never hold up the end of the process."""
+"""Offsets: whatever the order in which batches end, no commit passes a record that is not finished. And the threads in
+which batches wait never hold up the end of the process."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from cryptoproxy.consumer.batch import DeadLetter
 from cryptoproxy.consumer.delivery import Delivered
-from cryptoproxy.consumer.window import Flight, Progress, Window, Workers
+from cryptoproxy.consumer.window import Flight, Window, Workers
 from tests.conftest import wait_until
-from tests.unit.consumer.support import SLOT_MS, bad, batch_of, consumed, good, metrics, partition, value
+from tests.unit.consumer.support import bad, batch_of, good, partition
 
 
 def flight(*records: Any) -> Flight:
@@ -190,78 +190,19 @@ TestCommits = Commits.TestCase
 TestCommits.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
 
 
-@pytest.fixture(autouse=True)
-def info(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("INFO")
-
-
-def test_one_line_says_what_was_done(caplog: pytest.LogCaptureFixture) -> None:
-    progress = Progress(metrics())
-    progress.add(batch_of(*(good(offset) for offset in range(30))), Delivered(indexed=30))
-    progress.add(batch_of(*(good(offset) for offset in range(20))), Delivered(indexed=20))
-    progress.report(0)
-    progress.report(0)
-    assert caplog.messages == ["indexed 50 documents into crypto-prices-2026.10.01 (lag 0)"]
-
-
-def test_duplicates_and_dead_letters_are_told_apart(caplog: pytest.LogCaptureFixture) -> None:
-    progress = Progress(metrics())
-    batch = batch_of(*(good(offset) for offset in range(5)), bad(5))
-    refused = Delivered(indexed=2, duplicates=2, refused=["crypto-prices-2026.10.01"], dead=batch.dead)
-    progress.add(batch, refused)
-    progress.report(7)
-    assert caplog.messages == [
-        "indexed 4 documents into crypto-prices-2026.10.01, 2 of them there already, 2 dead letters (lag 7)"
-    ]
-
-
-def test_a_batch_of_nothing_but_poison_indexes_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    progress = Progress(metrics())
-    progress.add(batch_of(bad(0)), Delivered())
-    progress.report(0)
-    assert caplog.messages == ["indexed nothing, 1 dead letters (lag 0)"]
-
-
-def test_the_newest_slot_never_goes_back() -> None:
-    measures = metrics()
-    progress = Progress(measures)
-    progress.add(batch_of(good(0)), Delivered(indexed=1))
-    old = value(1, timestamp="2026-10-01T00:00:00.000Z")
-    progress.add(batch_of(consumed(1, old)), Delivered(indexed=1))
-    assert measures.last_slot.labels("coingecko")._value.get() == SLOT_MS / 1000
-
-
-def test_whatever_stands_on_the_topic_the_metrics_name_our_own_sources_and_one_other() -> None:
-    measures = metrics()
-    progress = Progress(measures)
-    progress.add(batch_of(*(consumed(at, value(at, source=f"s{at}")) for at in range(200)), good(200)), Delivered())
-    (family,) = measures.last_slot.collect()
-    assert {sample.labels["source"] for sample in family.samples} == {"coingecko", "other"}
-    assert progress._newest.keys() == {"coingecko", "other"}
-
-
-def test_a_line_names_the_newest_indices_and_counts_the_others(caplog: pytest.LogCaptureFixture) -> None:
-    progress = Progress(metrics())
-    months = [f"20{year}-01-01T00:00:00.000Z" for year in range(10, 20)]
-    progress.add(batch_of(*(consumed(at, value(at, timestamp=time)) for at, time in enumerate(months))), Delivered())
-    progress.report(0)
-    assert "1 documents into crypto-prices-2019.01.01" in caplog.messages[0]
-    assert caplog.messages[0].endswith(", 5 into 5 of older periods (lag 0)")
-
-
 def test_tasks_run_side_by_side_and_give_their_results() -> None:
     workers = Workers(2, "test")
     both = threading.Barrier(2)
-    futures = [workers.submit(lambda: both.wait(5)) for _ in range(2)]
-    assert {future.result(5) for future in futures} == {0, 1}
+    futures = [workers.submit(lambda: both.wait(180)) for _ in range(2)]
+    assert {future.result(180) for future in futures} == {0, 1}
     workers.stop()
 
 
 def test_an_error_comes_out_of_the_future() -> None:
     workers = Workers(1, "test")
     with pytest.raises(ZeroDivisionError):
-        workers.submit(lambda: 1 // 0).result(5)
-    assert workers.submit(lambda: "still there").result(5) == "still there"
+        workers.submit(lambda: 1 // 0).result(180)
+    assert workers.submit(lambda: "still there").result(180) == "still there"
     workers.stop()
 
 
@@ -269,11 +210,11 @@ def test_a_task_that_was_cancelled_before_its_turn_is_skipped() -> None:
     workers = Workers(1, "test")
     gate = threading.Event()
     ran: list[int] = []
-    workers.submit(lambda: gate.wait(5))
+    workers.submit(lambda: gate.wait(180))
     waiting = workers.submit(lambda: ran.append(1))
     assert waiting.cancel()
     gate.set()
-    assert workers.submit(lambda: "after").result(5) == "after"
+    assert workers.submit(lambda: "after").result(180) == "after"
     assert ran == []
     workers.stop()
 
@@ -284,9 +225,9 @@ def test_nothing_of_a_finished_task_is_kept() -> None:
     workers = Workers(1, "test")
     batch = Batch()
     gone = weakref.ref(batch)
-    workers.submit(lambda batch=batch: batch).result(5)  # type: ignore[misc]
+    workers.submit(lambda batch=batch: batch).result(180)  # type: ignore[misc]
     del batch
-    wait_until(lambda: gc.collect() is not None and gone() is None, seconds=5)
+    wait_until(lambda: gc.collect() is not None and gone() is None)
     workers.stop()
 
 
@@ -296,8 +237,8 @@ def test_a_task_that_hangs_does_not_keep_the_process_from_ending() -> None:
         "from cryptoproxy.consumer.window import Workers\n"
         "begun = threading.Event()\n"
         "Workers(1, 'x').submit(lambda: (begun.set(), threading.Event().wait()))\n"
-        "assert begun.wait(5)\n"
+        "assert begun.wait(180)\n"
     )
     assert (
-        subprocess.run([sys.executable, "-c", code], timeout=20, env={"PYTHONPATH": "."}, check=False).returncode == 0
+        subprocess.run([sys.executable, "-c", code], timeout=180, env={"PYTHONPATH": "."}, check=False).returncode == 0
     )
