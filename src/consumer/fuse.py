@@ -25,6 +25,7 @@ from cryptoproxy.common.clients.discard import discard
 from cryptoproxy.common.errors import CryptoProxyError, OperatorError
 from cryptoproxy.common.record import iso
 from cryptoproxy.common.settings.catalogue import Kafka
+from cryptoproxy.consumer.positions import topic_id_of
 
 log = logging.getLogger(__name__)
 
@@ -103,16 +104,6 @@ def accept(kafka: Kafka, places: Iterable[tuple[int, int]], *, now_ms: int) -> l
         if producer is not None:
             discard(producer, seconds=_SECONDS)
     return words
-
-
-def topic_id_of(cluster: Any, topic: str) -> str:
-    """The id by which the brokers tell topics of one name apart; ``""`` of those before Kafka 2.8, which give none.
-
-    Args:
-        cluster: a client's ClusterMetadata, which has no public word for it in the client.
-    """
-    found = cluster.topic_id(topic)
-    return "" if found is None else str(found)
 
 
 class Acceptances:

@@ -139,10 +139,6 @@ class Reconciled:
     def agrees(self) -> bool:
         return not self.faults and all(hour.agrees for hour in self.hours.values())
 
-    @property
-    def differing(self) -> dict[tuple[str, int], Difference]:
-        return {place: hour for place, hour in self.hours.items() if not hour.agrees}
-
 
 def reconcile(
     archive: Archive,

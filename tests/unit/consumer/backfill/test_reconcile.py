@@ -66,7 +66,7 @@ def test_hours_whose_counts_agree_are_taken_as_equal_when_it_must_be_quick() -> 
     documents = FakeDocuments(records[:-1])
     result = run(store, documents, quick=True)
     assert documents.asked == [("coingecko", SPAN.cut(TEN + HOUR_MS))]
-    assert list(result.differing) == [("coingecko", TEN + HOUR_MS)]
+    assert [place for place, hour in result.hours.items() if not hour.agrees] == [("coingecko", TEN + HOUR_MS)]
     assert result.hours["coingecko", TEN + HOUR_MS].missing.ids == [document_id(records[-1])]
 
 
