@@ -17,14 +17,11 @@ from cryptoproxy.common.log import Limited
 from cryptoproxy.common.metrics import PollerMetrics
 from cryptoproxy.common.record import iso
 from cryptoproxy.producer.budget import counts as of_counts
-from cryptoproxy.producer.budget import months
-from cryptoproxy.producer.budget.decision import Verdict, decide
-from cryptoproxy.producer.budget.ledger import Ledger
+from cryptoproxy.producer.budget.counts import BudgetState, DamagedStateError, decode, encode
+from cryptoproxy.producer.budget.granting import Turns, decide
+from cryptoproxy.producer.budget.ledger import Ledger, Moment
 from cryptoproxy.producer.budget.limits import MONTH, Limit, Limits
-from cryptoproxy.producer.budget.state import DamagedStateError, State, decode, encode
-from cryptoproxy.producer.budget.timeline import Moment
-from cryptoproxy.producer.budget.turns import Turns
-from cryptoproxy.producer.budget.window import MINUTE, WINDOWS
+from cryptoproxy.producer.budget.windows import MINUTE, WINDOWS, even_share
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +65,10 @@ class Budget:
         self._ledger = Ledger(limits, folder, clock=clock, boot=boot)
         self._log_ban(self._ledger.look().now_ms)
         if metrics:
-            self._show(metrics)
+            metrics.ban_seconds.labels(self.upstream).set_function(self.ban_ends_in)
+            for each in limits.limits:
+                left = metrics.budget_left.labels(self.upstream, each.window)
+                left.set_function(partial(self._left_in, each.window))
 
     def take(self, cost: int, *, who: Hashable = None) -> float:
         """0.0 if a request of this cost may be sent now: it is counted and on disk already, whatever becomes of it.
@@ -89,17 +89,21 @@ class Budget:
                 return ban_ms / 1000
             self._require_possible(cost)
             now = self._monotonic()
-            verdict = decide(
+            wait_ms, limit = decide(
                 counts,
                 self.limits,
                 moment,
                 need=cost + self._turns.ahead_of(who, now),
                 idle_ms=None if self._last is None else round((now - self._last) * 1000),
             )
-            if verdict.wait_ms:
-                self._turns.wait(who, cost, verdict.wait_ms / 1000, now)
-                self._say(verdict, moment)
-                return verdict.wait_ms / 1000
+            if limit is not None:
+                self._turns.wait(who, cost, wait_ms / 1000, now)
+                self._often.warning(
+                    limit.window,
+                    f"{self.upstream} waits {wait_ms / 1000:.1f} s: {self._used(limit, moment)} of {limit.amount} "
+                    f"{self.limits.unit} per {limit.window} are used ({limit.setting})",
+                )
+                return wait_ms / 1000
             self._ledger.enter(
                 of_counts.counted(counts, self.limits, cost=cost, now_ms=moment.now_ms, labels=moment.months)
             )
@@ -168,7 +172,7 @@ class Budget:
             for limit in self.limits.limits:
                 planned = self._planned.get(limit.window, 0)
                 if limit.window == MONTH:
-                    to_come = planned - months.even_share(planned, moment.now_ms)
+                    to_come = planned - even_share(planned, moment.now_ms)
                     spare = min(spare, (limit.amount - self._used(limit, moment) - to_come) // MONTHS_PORTIONS)
                 else:
                     spare = min(spare, limit.amount - planned)
@@ -184,7 +188,7 @@ class Budget:
         """All of it, for another machine."""
         with self._lock:
             moment, counts = self._look()
-        return encode(State(upstream=self.upstream, counts=of_counts.clipped(counts, moment.now_ms)))
+        return encode(BudgetState(upstream=self.upstream, counts=of_counts.clipped(counts, moment.now_ms)))
 
     def merge(self, state: bytes) -> None:
         """Takes over what a :meth:`state` knows beyond this: the larger count per window, the later end of a ban.
@@ -224,14 +228,6 @@ class Budget:
             return self._ledger.counts.used_in(moment.months)
         return self._ledger.counts.used(WINDOWS[limit.window], moment.now_ms)
 
-    def _say(self, verdict: Verdict, moment: Moment) -> None:
-        if limit := verdict.limit:
-            self._often.warning(
-                limit.window,
-                f"{self.upstream} waits {verdict.wait_ms / 1000:.1f} s: {self._used(limit, moment)} of "
-                f"{limit.amount} {self.limits.unit} per {limit.window} are used ({limit.setting})",
-            )
-
     def _log_ban(self, now_ms: int) -> None:
         ban, left_ms = self._ledger.counts.ban, self._ledger.counts.ban_ms(now_ms)
         if ban and left_ms:
@@ -240,11 +236,5 @@ class Budget:
                 self.upstream, left_ms / 1000, iso(ban.until_ms), ban.why,
             )  # fmt: skip
 
-    def _show(self, metrics: PollerMetrics) -> None:
-        metrics.ban_seconds.labels(self.upstream).set_function(self.ban_ends_in)
-        for limit in self.limits.limits:
-            shown = metrics.budget_left.labels(self.upstream, limit.window)
-            shown.set_function(partial(self._left_in, limit.window))
-
-    def _left_in(self, name: str) -> float:
-        return float(self.left()[name])
+    def _left_in(self, window: str) -> float:
+        return float(self.left()[window])

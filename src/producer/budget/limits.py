@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cryptoproxy.common.settings.catalogue import Upstreams
-from cryptoproxy.producer.budget.window import FIVE_SECONDS, MINUTE, WINDOWS
+from cryptoproxy.producer.budget.windows import FIVE_SECONDS, MINUTE, WINDOWS
 
 MONTH = "month"
 
