@@ -1,8 +1,6 @@
 """Outbox → Kafka: oldest first; a poll leaves when every record of it is acknowledged by all in-sync replicas.
 
-Nothing counts but a resolved future: `flush()` proves nothing, and once a batch has expired kafka-python's idempotent
-producer may never resolve another one. So without progress for a set time the producer is thrown away, and what is not
-acknowledged is sent again by a new one: same ids, same bytes, harmless.
+Without progress for a set time the producer is thrown away, and what is not acknowledged is sent again by a new one.
 """
 
 from __future__ import annotations
@@ -10,12 +8,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from kafka import errors as kafka_errors
 
 from cryptoproxy.common.clients import kafka as kafka_client
-from cryptoproxy.common.clients.discard import discard
+from cryptoproxy.common.clients.sender import Sender
 from cryptoproxy.common.clock import Clock, SystemClock
 from cryptoproxy.common.errors import OperatorError, PoisonError
 from cryptoproxy.common.metrics import PollerMetrics
@@ -71,14 +70,14 @@ class Publisher:
     ) -> None:
         self._kafka = kafka
         self._outbox = outbox
-        self._connect = connect
         self._published = published
         self._health = health
         self._metrics = metrics
         self._quiet = quiet
         clock = clock or SystemClock()
         self._monotonic = clock.monotonic
-        self._producer: Any = None
+        self._sender = Sender(connect, ack_seconds=ACK_SECONDS)
+        self._one_by_one = Sender(connect, ack_seconds=ACK_SECONDS, one_by_one=True)
         self._flights = InFlight(polls=MAX_POLLS, max_bytes=MAX_BYTES)
         self._progress = 0.0
         self._dead_letters = DeadLetters(kafka, metrics, now_ms=clock.now_ms)
@@ -101,9 +100,7 @@ class Publisher:
         Raises:
             kafka.errors.KafkaError, OperatorError: nothing more is to be expected of this producer.
         """
-        if self._producer is None:
-            self._producer = self._connect()
-        self._send_waiting()
+        self._send_waiting(self._sender.producer())
         if not self._flights:
             self._health.release(PART)
             self._outbox.wait(KAFKA, 0.5)
@@ -111,7 +108,7 @@ class Publisher:
         self._flights.oldest.wait(_LOOK_SECONDS)
         return self._land()
 
-    def _send_waiting(self) -> None:
+    def _send_waiting(self, producer: Any) -> None:
         for entry in self._outbox.oldest(KAFKA, self._flights.limit):
             if self._flights.full:
                 return
@@ -124,7 +121,7 @@ class Publisher:
                 self._progress = self._monotonic()
             lines = content.removesuffix(b"\n").split(b"\n") if content else []
             send = self._send if self._outbox.inherited(entry) else self._send_own
-            futures = [send(self._producer, line) for line in lines]
+            futures = [send(producer, line) for line in lines]
             self._flights.add(Flight(entry, lines, futures))
 
     def _land(self) -> bool:
@@ -163,24 +160,21 @@ class Publisher:
         self._throw_away()
         if not alone:
             return  # the polls come one after the other now, and then it is known which one it is
-        producer = self._connect(one_by_one=True)
         try:
-            too_large = self._too_large(producer, flight.unacknowledged)
+            too_large = self._too_large(flight.unacknowledged)
             if too_large:
-                self._dead_letters.send_too_large(producer, flight.entry, too_large)
+                self._dead_letters.send_too_large(self._one_by_one, flight.entry, too_large)
         finally:
-            discard(producer, seconds=2.0)
+            self._one_by_one.discard()
         self._leave(flight.entry, dead=len(too_large))
 
-    def _too_large(self, producer: Any, lines: list[bytes]) -> list[bytes]:
+    def _too_large(self, lines: list[bytes]) -> list[bytes]:
         """Sends each line by itself; those that the topic refuses for their size. All others are acknowledged."""
-        found = []
-        for line, future in [(line, self._send(producer, line)) for line in lines]:
-            try:
-                future.get(timeout=ACK_SECONDS)
-            except kafka_errors.MessageSizeTooLargeError:
-                found.append(line)
-        return found
+        failures = self._one_by_one.send_all([partial(self._send, line=line) for line in lines])
+        for error in failures:
+            if error is not None and not isinstance(error, kafka_errors.MessageSizeTooLargeError):
+                raise error
+        return [line for line, error in zip(lines, failures, strict=True) if error is not None]
 
     def _leave(self, entry: Entry, *, dead: int = 0) -> None:
         self._outbox.done(KAFKA, entry)
@@ -212,23 +206,19 @@ class Publisher:
     def _throw_away(self) -> None:
         """The producer, with all that is under way."""
         self._flights.lost()
-        producer, self._producer = self._producer, None
-        if producer is not None:
+        if self._sender.discard():
             self._metrics.producer_replaced.inc()
-            discard(producer, seconds=2.0)
 
     def _finish(self, loop: Loop) -> None:
         deadline = time.monotonic() + FAREWELL_SECONDS
-        producer = self._producer
+        connected = self._sender.connected
         try:
-            while producer is not None and self._outbox.count(KAFKA) and time.monotonic() < deadline:
+            while connected and self._outbox.count(KAFKA) and time.monotonic() < deadline:
                 loop.turn()
                 self._turn()
         except (kafka_errors.KafkaError, OperatorError) as error:
             log.warning("at the stop: %s; what is not acknowledged is sent at the next start", error)
-        self._producer = None
-        if producer is not None:
-            discard(producer, seconds=2.0)
+        self._sender.discard()
 
 
 def connect(kafka: Kafka, *, one_by_one: bool = False) -> Any:

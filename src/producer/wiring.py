@@ -17,12 +17,11 @@ from cryptoproxy.common.service import Loop, Service
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.lake.store import Store
 from cryptoproxy.producer.archive import Archiver
-from cryptoproxy.producer.budget.state_topic import StatePublisher, budget_key, slot_key
 from cryptoproxy.producer.compaction import DailyCompaction
 from cryptoproxy.producer.fetch import Fetcher
 from cryptoproxy.producer.gauges import Gauges
 from cryptoproxy.producer.grid import Grid
-from cryptoproxy.producer.handover import Handover
+from cryptoproxy.producer.handover import Handover, StatePublisher
 from cryptoproxy.producer.lease import Lease
 from cryptoproxy.producer.outbox import Entry, Outbox
 from cryptoproxy.producer.outbox.outbox import rooms
@@ -89,8 +88,7 @@ class Poller:
             self.lease.on_lost(self._tell_successor)
         self.state = StatePublisher(
             kafka,
-            {budget_key(upstream): budget.state for upstream, budget in self.budgets.items()}
-            | {slot_key(source.name): partial(self.handover.slot_state, source.name) for source in self.sources},
+            self.handover.states,
             active=lambda: self.may_poll() or self._leaving.is_set(),
             urgent=urgent,
         )

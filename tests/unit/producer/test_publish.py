@@ -411,7 +411,7 @@ def test_an_outbox_that_cannot_be_read_now_is_said_and_nothing_dropped(
 def test_at_a_stop_what_is_kept_is_still_sent_and_no_producer_counts_as_replaced(bench: Bench) -> None:
     bench.run(1)
     bench.keep(0)
-    bench.publisher._producer = bench.producers[0]
+    bench.publisher._sender._producer = bench.producers[0]
     bench.run(0)
     assert bench.waiting() == 0
     assert bench.producers[0].closed
