@@ -26,11 +26,11 @@ from cryptoproxy.common.record import iso, slot_of
 from cryptoproxy.common.service import Loop
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.producer.fetch import Fetcher
-from cryptoproxy.producer.misses import time_of
 from cryptoproxy.producer.outbox.files import lock
 from cryptoproxy.producer.outbox.outbox import DRAINS
 from cryptoproxy.producer.planning import budgets_of, intervals_of, sources_of
 from cryptoproxy.producer.poll import Polled, PollOnce, Wait
+from cryptoproxy.producer.slots import time_of
 from cryptoproxy.producer.sources.base import Answer, Call, Source
 from cryptoproxy.producer.statistics import RejectedLog, counted
 from cryptoproxy.producer.symbols import kept_quotes, load

@@ -11,7 +11,7 @@ from cryptoproxy.common.clock import Clock
 from cryptoproxy.common.metrics import PollerMetrics
 from cryptoproxy.common.settings.catalogue import Upstreams
 from cryptoproxy.producer.budget import Budget, demand_of, fit, limits_of
-from cryptoproxy.producer.capacity import Capacity
+from cryptoproxy.producer.gauges import Capacity
 from cryptoproxy.producer.sources import SOURCES, SourceConfig
 from cryptoproxy.producer.sources.base import Source
 from cryptoproxy.producer.sources.bybit import Api, NamedSymbols

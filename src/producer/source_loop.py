@@ -14,10 +14,9 @@ from cryptoproxy.common.errors import CryptoProxyError, OperatorError
 from cryptoproxy.common.metrics import PollerMetrics
 from cryptoproxy.common.service import Health, Loop
 from cryptoproxy.producer.fetch import ClockError
-from cryptoproxy.producer.grid import Due, Grid
-from cryptoproxy.producer.misses import Misses, time_of
 from cryptoproxy.producer.outbox import Entry, Outbox, OutboxFullError
 from cryptoproxy.producer.poll import Polled, PollOnce, SlotMissedError, Wait
+from cryptoproxy.producer.slots import Due, Grid, Misses, time_of
 from cryptoproxy.producer.statistics import Quota, RejectedLog, Statistics
 
 log = logging.getLogger(__name__)

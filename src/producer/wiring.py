@@ -16,23 +16,22 @@ from cryptoproxy.common.metrics import PollerMetrics
 from cryptoproxy.common.service import Loop, Service
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.lake.store import Store
-from cryptoproxy.producer.archive import Archiver
 from cryptoproxy.producer.compaction import DailyCompaction
+from cryptoproxy.producer.drains.to_kafka import Publisher, connect
+from cryptoproxy.producer.drains.to_s3 import Archiver
 from cryptoproxy.producer.fetch import Fetcher
 from cryptoproxy.producer.gauges import Gauges
-from cryptoproxy.producer.grid import Grid
 from cryptoproxy.producer.handover import Handover, StatePublisher
 from cryptoproxy.producer.lease import Lease
 from cryptoproxy.producer.outbox import Entry, Outbox
 from cryptoproxy.producer.outbox.outbox import rooms
 from cryptoproxy.producer.planning import budgets_of, capacity_of, intervals_of, quotas_of, sources_of
 from cryptoproxy.producer.poll import PollOnce, Wait
-from cryptoproxy.producer.publish import Publisher, connect
+from cryptoproxy.producer.slots import Grid
 from cryptoproxy.producer.source_loop import QUIET_BELOW_MS, SourceLoop
 from cryptoproxy.producer.sources.base import Source
-from cryptoproxy.producer.statistics import Statistics
+from cryptoproxy.producer.statistics import Statistics, Timings
 from cryptoproxy.producer.symbols import SymbolLists
-from cryptoproxy.producer.timing import Timings
 
 TELL_SECONDS = 1.5
 

@@ -17,8 +17,7 @@ from pathlib import Path
 
 from cryptoproxy.common.errors import CryptoProxyError, OperatorError
 from cryptoproxy.producer.outbox import files
-from cryptoproxy.producer.outbox.entry import Entry
-from cryptoproxy.producer.outbox.waiting import Waiting
+from cryptoproxy.producer.outbox.entry import Backlog, Entry
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +73,7 @@ class Outbox:
         self._slots = folder / "slots"
         self._drains = {drain: folder / drain for drain in DRAINS}
         self._changed = threading.Condition()
-        self._waiting = {drain: Waiting() for drain in DRAINS}
+        self._waiting = {drain: Backlog() for drain in DRAINS}
         self._used = 0
         self._inherited: frozenset[Entry] = frozenset()
         self._marks: dict[str, files.Mark] = {}

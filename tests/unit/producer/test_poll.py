@@ -300,7 +300,9 @@ def test_a_gap_to_the_end_of_the_slot_is_a_missed_slot_that_says_so() -> None:
 
 
 def test_garbage_to_the_end_of_the_slot_is_a_missed_slot() -> None:
-    error = Asked(*[b"garbage"] * 1000).missed()
+    asked = Asked(*[b"garbage"] * 1000)
+    asked.upstream.seconds = 0.0  # else the last try, when hardly any of the slot is left, may have no answer
+    error = asked.missed()
     assert (error.reason, str(error)) == ("failed", "not what it speaks")
 
 

@@ -17,9 +17,9 @@ from cryptoproxy.common.metrics import MISSED
 from cryptoproxy.common.record import encode
 from cryptoproxy.common.service import Health, Loop
 from cryptoproxy.producer.fetch import ClockError
-from cryptoproxy.producer.grid import Grid
 from cryptoproxy.producer.outbox import Entry, OutboxFullError
 from cryptoproxy.producer.poll import Polled, SlotMissedError, Wait
+from cryptoproxy.producer.slots import Grid
 from cryptoproxy.producer.source_loop import STANDBY_SECONDS, SourceLoop
 from cryptoproxy.producer.sources.base import Poll, Rejected
 from cryptoproxy.producer.statistics import Quota, Statistics

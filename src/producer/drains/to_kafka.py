@@ -22,8 +22,8 @@ from cryptoproxy.common.record import RECORD_HEADERS, decode, key, key_of
 from cryptoproxy.common.retry import Backoff
 from cryptoproxy.common.service import Health, Loop
 from cryptoproxy.common.settings.catalogue import Kafka
-from cryptoproxy.producer.dead_letters import DeadLetters
-from cryptoproxy.producer.in_flight import Flight, InFlight
+from cryptoproxy.producer.drains.dead_letters import DeadLetters
+from cryptoproxy.producer.drains.in_flight import Flight, InFlight
 from cryptoproxy.producer.outbox.entry import Entry
 from cryptoproxy.producer.outbox.outbox import KAFKA, Outbox
 
