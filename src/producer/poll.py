@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import tenacity
 
@@ -14,6 +14,7 @@ from cryptoproxy.common.log import Limited
 from cryptoproxy.common.metrics import PollerMetrics
 from cryptoproxy.common.record import encode
 from cryptoproxy.common.retry import Backoff
+from cryptoproxy.producer.budget import Budget
 from cryptoproxy.producer.fetch import check_clock
 from cryptoproxy.producer.sources.base import (
     Answer,
@@ -37,35 +38,9 @@ Wait = Callable[[float], bool]
 """Waits so many seconds; True, and at once, when the process stops."""
 
 
-class Budget(Protocol):
-    """What a poll asks of its upstream's budget (``producer.budget``)."""
-
-    def take(self, cost: int) -> float:
-        """0 when granted and counted; else the seconds to wait before asking again."""
-
-    def reported(self, used: int) -> None:
-        """What the upstream says is used."""
-
-    def ban(self, seconds: float, why: str, *, least: float = 0.0) -> None:
-        """Nothing is granted for so long, and longer with each refusal in a row (``least`` above 0)."""
-
-    def answered(self) -> None:
-        """The row of refusals, if there was one, has ended."""
-
-    def ban_ends_in(self) -> float:
-        """Seconds; 0 without a ban."""
-
-    def ban_reason(self) -> str:
-        """The upstream's words; empty without a ban."""
-
-    def spare(self) -> int:
-        """What retries of one slot may use beyond what is planned."""
-
-
 class Polled(NamedTuple):
     """A poll ready to be kept. ``content`` is its records' bytes, each with a newline."""
 
-    poll: Poll
     content: bytes
     records: int
     rejected: list[Rejected]
@@ -152,7 +127,6 @@ class PollOnce:
         if refused and not content:
             raise SlotMissedError("failed", f"not a single record: {refused[0].asset_id}: {refused[0].detail}")
         return Polled(
-            poll,
             b"".join(content),
             len(content),
             [*poll.rejected, *refused],

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import math
 import threading
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -81,8 +82,7 @@ class Budget:
             OperatorError: the file cannot be written (nothing is granted), or no window ever holds so much.
         """
         who = threading.get_ident() if who is None else who
-        with self._lock:
-            moment, counts = self._look()
+        with self._looked() as (moment, counts):
             if ban_ms := counts.ban_ms(moment.now_ms):
                 if self._ledger.unsaved:
                     self._ledger.save()
@@ -116,8 +116,7 @@ class Budget:
     def reported(self, used: int) -> None:
         """What the upstream says is used in its minute. More than we know of is counted at once (others behind our
         address); less never takes anything back. On disk with the next :meth:`take`."""
-        with self._lock:
-            moment, counts = self._look()
+        with self._looked() as (moment, counts):
             if any(limit.window == MINUTE.name for limit in self.limits.rolling):
                 self._ledger.counts = of_counts.corrected(counts, MINUTE, used=used, now_ms=moment.now_ms)
 
@@ -125,16 +124,12 @@ class Budget:
         """Nothing is granted before its end, here or after a restart. An earlier ban that ends later stays.
 
         Args:
-            least: above 0 it is a refusal, and each one in a row lasts longer: see :func:`counts.refused`.
+            least: above 0 it is a refusal, and each one in a row lasts longer: see :func:`counts.banned`.
         """
         seconds = of_counts.LONGEST_BAN_SECONDS if math.isnan(seconds) else seconds
-        with self._lock:
-            moment, counts = self._look()
-            self._ledger.counts = (
-                of_counts.refused(counts, seconds=seconds, least=least, why=why, now_ms=moment.now_ms)
-                if least > 0
-                else of_counts.banned(counts, seconds=seconds, why=why, now_ms=moment.now_ms)
-            )
+        with self._looked() as (moment, counts):
+            now_ms = moment.now_ms
+            self._ledger.counts = of_counts.banned(counts, seconds=seconds, least=least, why=why, now_ms=now_ms)
             self._ledger.save()
             self._log_ban(moment.now_ms)
         self._urgent.set()
@@ -147,14 +142,12 @@ class Budget:
 
     def ban_ends_in(self) -> float:
         """Seconds; 0 without a ban."""
-        with self._lock:
-            moment, counts = self._look()
+        with self._looked() as (moment, counts):
             return counts.ban_ms(moment.now_ms) / 1000
 
     def ban_reason(self) -> str:
         """Why nothing is granted, in the upstream's words; empty without a ban."""
-        with self._lock:
-            moment, counts = self._look()
+        with self._looked() as (moment, counts):
             return counts.ban.why if counts.ban and counts.ban_ms(moment.now_ms) else ""
 
     def reserve(self, planned: Mapping[str, int]) -> None:
@@ -166,8 +159,7 @@ class Budget:
     def spare(self) -> int:
         """What the polls that are planned leave for retries of one slot. Of the month no slot may take more than a
         twentieth of what is left, so that an outage of hours does not cost the rest of the month."""
-        with self._lock:
-            moment, _ = self._look()
+        with self._looked() as (moment, _):
             spare = UNLIMITED
             for limit in self.limits.limits:
                 planned = self._planned.get(limit.window, 0)
@@ -180,15 +172,13 @@ class Budget:
 
     def left(self) -> Mapping[str, int]:
         """What may still be sent, by window that has a limit: ``minute``, ``5s``, ``month``."""
-        with self._lock:
-            moment, _ = self._look()
+        with self._looked() as (moment, _):
             return {limit.window: max(0, limit.amount - self._used(limit, moment)) for limit in self.limits.limits}
 
     def state(self) -> bytes:
         """All of it, for another machine."""
-        with self._lock:
-            moment, counts = self._look()
-        return encode(BudgetState(upstream=self.upstream, counts=of_counts.clipped(counts, moment.now_ms)))
+        with self._looked() as (moment, counts):
+            return encode(BudgetState(upstream=self.upstream, counts=of_counts.clipped(counts, moment.now_ms)))
 
     def merge(self, state: bytes) -> None:
         """Takes over what a :meth:`state` knows beyond this: the larger count per window, the later end of a ban.
@@ -200,8 +190,7 @@ class Budget:
         except DamagedStateError as error:
             log.error("a state of %s from elsewhere is ignored: %s", self.upstream, error)  # noqa: TRY400
             return
-        with self._lock:
-            moment, counts = self._look()
+        with self._looked() as (moment, counts):
             ours = of_counts.clipped(counts, moment.now_ms)
             both = of_counts.merged(ours, of_counts.clipped(theirs, moment.now_ms))
             if both != ours:
@@ -210,9 +199,11 @@ class Budget:
             if both.ban != ours.ban:
                 self._log_ban(moment.now_ms)
 
-    def _look(self) -> tuple[Moment, of_counts.Counts]:
-        moment = self._ledger.look()  # first, since it may move the counts
-        return moment, self._ledger.counts
+    @contextmanager
+    def _looked(self) -> Iterator[tuple[Moment, of_counts.Counts]]:
+        with self._lock:
+            moment = self._ledger.look()  # first, since it may move the counts
+            yield moment, self._ledger.counts
 
     def _require_possible(self, cost: int) -> None:
         for limit in self.limits.limits:

@@ -82,19 +82,18 @@ def corrected(counts: Counts, of: RollingWindow, *, used: int, now_ms: int) -> C
     return replace(counts, windows={**counts.windows, of.name: buckets})
 
 
-def banned(counts: Counts, *, seconds: float, why: str, now_ms: int) -> Counts:
-    """With a ban from now on; one that ends later stays."""
+def banned(counts: Counts, *, seconds: float, why: str, now_ms: int, least: float = 0.0) -> Counts:
+    """With a ban from now on; one that ends later stays.
+
+    With ``least`` above 0 it is a refusal. The first in a row lasts as long as was asked; each further one lasts at
+    least 2, 4, 8 … times ``least``, up to :data:`LONGEST_UNASKED_SECONDS`.
+    """
+    if least > 0 and counts.refusals:
+        seconds = max(seconds, min(least * 2 ** min(counts.refusals, 16), LONGEST_UNASKED_SECONDS))
     seconds = min(max(seconds, 0.0), LONGEST_BAN_SECONDS)
     before = counts.ban if counts.ban_ms(now_ms) else None
-    return replace(counts, ban=_later(before, Ban(now_ms + round(seconds * 1000), seconds, why)))
-
-
-def refused(counts: Counts, *, seconds: float, least: float, why: str, now_ms: int) -> Counts:
-    """With a ban, and a refusal more. The first in a row lasts as long as was asked; each further one lasts at least
-    2, 4, 8 … times ``least``, up to :data:`LONGEST_UNASKED_SECONDS`."""
-    if counts.refusals:
-        seconds = max(seconds, min(least * 2 ** min(counts.refusals, 16), LONGEST_UNASKED_SECONDS))
-    return replace(banned(counts, seconds=seconds, why=why, now_ms=now_ms), refusals=counts.refusals + 1)
+    ban = _later(before, Ban(now_ms + round(seconds * 1000), seconds, why))
+    return replace(counts, ban=ban, refusals=counts.refusals + (least > 0))
 
 
 def merged(ours: Counts, theirs: Counts) -> Counts:
