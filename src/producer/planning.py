@@ -47,7 +47,7 @@ def budgets_of(
     folder: Path,
     *,
     clock: Clock,
-    metrics: PollerMetrics,
+    metrics: PollerMetrics | None = None,
     urgent: threading.Event | None = None,
 ) -> dict[str, Budget]:
     """A budget for each upstream that is polled, by its name."""

@@ -131,13 +131,7 @@ class Poller:
 
     def run(self) -> int:
         """Until a stop signal; the exit code."""
-        gauges = Gauges(
-            self.outbox,
-            self.capacity,
-            self.metrics,
-            self.clock,
-            self.service.health,
-        )
+        gauges = Gauges(self.outbox, self.capacity, self.metrics, self.clock, self.service.health)
         self.add_lease()
         for name, loop in (
             ("publish", self.publisher.run),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +14,7 @@ from cryptoproxy.producer.budget import counts as of_counts
 from cryptoproxy.producer.budget.counts import BudgetState, Counts, DamagedStateError, decode, encode
 from cryptoproxy.producer.budget.limits import Limits
 from cryptoproxy.producer.budget.windows import month_end_ms, month_of
-from cryptoproxy.producer.outbox.files import sync_folder
+from cryptoproxy.producer.outbox import files
 
 log = logging.getLogger(__name__)
 
@@ -89,25 +88,13 @@ class Ledger:
     def _write(self, counts: Counts, *, sync: bool) -> None:
         state = BudgetState(upstream=self._upstream, counts=counts, boot=self._boot, zero_ms=self._timeline.zero_ms)
         try:
-            self._replace(encode(state), sync=sync)
+            files.replace(self.path, encode(state), sync=sync)
         except OSError as error:
             raise OperatorError(
                 f"{self.path} cannot be written ({error.strerror}), and nothing is sent that is not counted",
                 remedy="Free its disk or mend its rights",
             ) from error
         self.unsaved = False
-
-    def _replace(self, content: bytes, *, sync: bool) -> None:
-        """The file as a whole: on an error the old one stays."""
-        new = self.path.with_name(f"{self.path.name}.new")
-        with new.open("wb") as file:
-            file.write(content)
-            if sync:
-                file.flush()
-                os.fsync(file.fileno())
-        new.replace(self.path)
-        if sync:
-            sync_folder(self.path.parent)
 
     def _load(self, now_ms: int) -> tuple[BudgetState | None, bool]:
         """What was written last, and whether it was damaged; None and False when nothing was ever written.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
 from typing import Any
 
@@ -47,6 +48,7 @@ _FOREVER_MS = 2**62
 _LOOK_SECONDS = 0.05
 
 
+@dataclass(eq=False)
 class Publisher:
     """The drain to Kafka; one thread.
 
@@ -56,31 +58,22 @@ class Publisher:
         published: told of each poll that is acknowledged.
     """
 
-    def __init__(
-        self,
-        kafka: Kafka,
-        outbox: Outbox,
-        *,
-        connect: Callable[..., Any],
-        published: Callable[[Entry], None],
-        health: Health,
-        metrics: PollerMetrics,
-        quiet: Callable[[str], bool],
-        clock: Clock | None = None,
-    ) -> None:
-        self._kafka = kafka
-        self._outbox = outbox
-        self._published = published
-        self._health = health
-        self._metrics = metrics
-        self._quiet = quiet
-        clock = clock or SystemClock()
-        self._monotonic = clock.monotonic
-        self._sender = Sender(connect, ack_seconds=ACK_SECONDS)
-        self._one_by_one = Sender(connect, ack_seconds=ACK_SECONDS, one_by_one=True)
+    kafka: Kafka
+    outbox: Outbox
+    _: KW_ONLY
+    connect: Callable[..., Any]
+    published: Callable[[Entry], None]
+    health: Health
+    metrics: PollerMetrics
+    quiet: Callable[[str], bool]
+    clock: Clock = field(default_factory=SystemClock)
+
+    def __post_init__(self) -> None:
+        self._sender = Sender(self.connect, ack_seconds=ACK_SECONDS)
+        self._one_by_one = Sender(self.connect, ack_seconds=ACK_SECONDS, one_by_one=True)
         self._flights = InFlight(polls=MAX_POLLS, max_bytes=MAX_BYTES)
         self._progress = 0.0
-        self._dead_letters = DeadLetters(kafka, metrics, now_ms=clock.now_ms)
+        self._dead_letters = DeadLetters(self.kafka, self.metrics, now_ms=self.clock.now_ms)
 
     def run(self, loop: Loop) -> None:
         """Until the process stops; what is left then is sent at the next start."""
@@ -102,25 +95,25 @@ class Publisher:
         """
         self._send_waiting(self._sender.producer())
         if not self._flights:
-            self._health.release(PART)
-            self._outbox.wait(KAFKA, 0.5)
+            self.health.release(PART)
+            self.outbox.wait(KAFKA, 0.5)
             return False
         self._flights.oldest.wait(_LOOK_SECONDS)
         return self._land()
 
     def _send_waiting(self, producer: Any) -> None:
-        for entry in self._outbox.oldest(KAFKA, self._flights.limit):
+        for entry in self.outbox.oldest(KAFKA, self._flights.limit):
             if self._flights.full:
                 return
             if entry in self._flights:
                 continue
-            content = self._outbox.read(KAFKA, entry)
+            content = self.outbox.read(KAFKA, entry)
             if content is None:
                 continue
             if not self._flights:
-                self._progress = self._monotonic()
+                self._progress = self.clock.monotonic()
             lines = content.removesuffix(b"\n").split(b"\n") if content else []
-            send = self._send if self._outbox.inherited(entry) else self._send_own
+            send = self._send if self.outbox.inherited(entry) else self._send_own
             futures = [send(producer, line) for line in lines]
             self._flights.add(Flight(entry, lines, futures))
 
@@ -135,17 +128,17 @@ class Publisher:
                 return True
             if heard and oldest:
                 # What was sent later may be acknowledged by other brokers: the oldest tells whether all goes on.
-                self._progress = self._monotonic()
-                self._health.release(PART)
+                self._progress = self.clock.monotonic()
+                self.health.release(PART)
             if flight.done:
                 self._flights.landed(flight)
                 self._leave(flight.entry)
                 landed = True
-        silent = self._monotonic() - self._progress
+        silent = self.clock.monotonic() - self._progress
         if self._flights and silent > ACK_SECONDS:
             raise kafka_errors.KafkaTimeoutError(f"no acknowledgement for {silent:.0f} s")
         if self._flights and silent > SLOW_SECONDS:
-            brokers = ",".join(self._kafka.brokers)
+            brokers = ",".join(self.kafka.brokers)
             self._hold(f"Kafka at {brokers} has not acknowledged what was sent {silent:.0f} s ago")
         return landed
 
@@ -177,29 +170,29 @@ class Publisher:
         return [line for line, error in zip(lines, failures, strict=True) if error is not None]
 
     def _leave(self, entry: Entry, *, dead: int = 0) -> None:
-        self._outbox.done(KAFKA, entry)
-        self._published(entry)
+        self.outbox.done(KAFKA, entry)
+        self.published(entry)
         count = entry.records - dead
-        self._metrics.records_published.labels(entry.source).inc(count)
-        level = logging.DEBUG if self._quiet(entry.source) else logging.INFO
-        log.log(level, "%d records sent to %s", count, self._kafka.topic)
+        self.metrics.records_published.labels(entry.source).inc(count)
+        level = logging.DEBUG if self.quiet(entry.source) else logging.INFO
+        log.log(level, "%d records sent to %s", count, self.kafka.topic)
 
     def _send_own(self, producer: Any, line: bytes) -> Any:
         """What this process has encoded, and the outbox has proved to be still the same."""
-        return producer.send(self._kafka.topic, key=key_of(line), value=line, headers=RECORD_HEADERS)
+        return producer.send(self.kafka.topic, key=key_of(line), value=line, headers=RECORD_HEADERS)
 
     def _send(self, producer: Any, line: bytes) -> Any:
         try:
             record = decode(line, now_ms=_FOREVER_MS)
         except PoisonError as error:  # kept by another version of this program, with another contract
             return self._dead_letters.send(producer, line, error.reason, str(error))
-        return producer.send(self._kafka.topic, key=key(record).encode(), value=line, headers=RECORD_HEADERS)
+        return producer.send(self.kafka.topic, key=key(record).encode(), value=line, headers=RECORD_HEADERS)
 
     def _hold(self, why: str) -> None:
-        self._health.hold(PART, f"{why} ({self._outbox.count(KAFKA)} polls wait on disk; polling goes on)")
+        self.health.hold(PART, f"{why} ({self.outbox.count(KAFKA)} polls wait on disk; polling goes on)")
 
     def _fail(self, error: kafka_errors.KafkaError | OperatorError) -> None:
-        meaning = error if isinstance(error, OperatorError) else kafka_client.meaning(error, self._kafka)
+        meaning = error if isinstance(error, OperatorError) else kafka_client.meaning(error, self.kafka)
         self._hold(str(meaning))
         self._throw_away()
 
@@ -207,13 +200,13 @@ class Publisher:
         """The producer, with all that is under way."""
         self._flights.lost()
         if self._sender.discard():
-            self._metrics.producer_replaced.inc()
+            self.metrics.producer_replaced.inc()
 
     def _finish(self, loop: Loop) -> None:
         deadline = time.monotonic() + FAREWELL_SECONDS
         connected = self._sender.connected
         try:
-            while connected and self._outbox.count(KAFKA) and time.monotonic() < deadline:
+            while connected and self.outbox.count(KAFKA) and time.monotonic() < deadline:
                 loop.turn()
                 self._turn()
         except (kafka_errors.KafkaError, OperatorError) as error:

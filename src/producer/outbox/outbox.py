@@ -279,10 +279,7 @@ class Outbox:
             self._publish(path, entry, len(content))
             log.info("took over %s, written when the process ended", entry.name)
         self._inherited = frozenset(entry for each in self._waiting.values() for entry in each.oldest(None))
-        last: dict[str, int] = {}
-        for waiting in self._waiting.values():
-            for entry in waiting.oldest(None):
-                last[entry.source] = max(entry.slot_ms, last.get(entry.source, 0))
+        last = {entry.source: entry.slot_ms for entry in sorted(self._inherited)}
         for source, slot_ms in last.items():
             self.advance_last_slot(source, slot_ms)
         if any(map(len, self._waiting.values())):
