@@ -13,7 +13,6 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from cryptoproxy.common.clock import Clock
-from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.log import Limited
 from cryptoproxy.common.metrics import PollerMetrics
 from cryptoproxy.common.record import iso
@@ -87,7 +86,7 @@ class Budget:
                 if self._ledger.unsaved:
                     self._ledger.save()
                 return ban_ms / 1000
-            self._require_possible(cost)
+            self.limits.require_possible(cost, f"one request to {self.upstream}")
             now = self._monotonic()
             wait_ms, limit = decide(
                 counts,
@@ -204,15 +203,6 @@ class Budget:
         with self._lock:
             moment = self._ledger.look()  # first, since it may move the counts
             yield moment, self._ledger.counts
-
-    def _require_possible(self, cost: int) -> None:
-        for limit in self.limits.limits:
-            if cost > limit.amount:
-                raise OperatorError(
-                    f"one request to {self.upstream} costs {cost} {self.limits.unit}, {limit.setting} allows "
-                    f"{limit.amount}",
-                    remedy=f"Raise {limit.setting}, or ask for less",
-                )
 
     def _used(self, limit: Limit, moment: Moment) -> int:
         if limit.window == MONTH:

@@ -71,25 +71,19 @@ def fit(demands: Sequence[Demand], limits: Limits) -> Intervals:
         OperatorError: not even one poll a day fits, or one call exceeds a limit by itself.
     """
     for demand in demands:
-        _require_possible(demand, limits)
+        limits.require_possible(demand.call_cost, f"{demand.source}: one call")
     intervals_ms = _stretched(demands, limits)
     if never := _exceeded(demands, intervals_ms, limits):
         raise OperatorError(
-            f"{_names(demands)}: not even one poll a day fits into what is allowed",
+            f"{', '.join(demand.source for demand in demands)}: not even one poll a day fits into what is allowed",
             remedy=f"Raise {_settings(never)}, or ask for less",
         )
     wanted_ms = [_ms(demand.interval) for demand in demands]
     exceeded = _exceeded(demands, wanted_ms, limits)
+    stretched = [each for each in zip(demands, intervals_ms, wanted_ms, strict=True) if each[1] != each[2]]
     return Intervals(
-        {
-            demand.source: demand.interval if ms == wanted else ms / 1000
-            for demand, wanted, ms in zip(demands, wanted_ms, intervals_ms, strict=True)
-        },
-        [
-            _line(demand, ms, demands, limits, exceeded)
-            for demand, wanted, ms in zip(demands, wanted_ms, intervals_ms, strict=True)
-            if ms != wanted
-        ],
+        {demand.source: demand.interval for demand in demands} | {each.source: ms / 1000 for each, ms, _ in stretched},
+        [_line(demand, ms, demands, limits, exceeded) for demand, ms, _ in stretched],
         {limit.window: _use(demands, intervals_ms, limit) for limit in limits.limits},
     )
 
@@ -150,23 +144,9 @@ def _line(demand: Demand, ms: int, demands: Sequence[Demand], limits: Limits, ex
     )
 
 
-def _require_possible(demand: Demand, limits: Limits) -> None:
-    for limit in limits.limits:
-        if demand.call_cost > limit.amount:
-            raise OperatorError(
-                f"{demand.source}: one call costs {demand.call_cost} {limits.unit}, {limit.setting} allows "
-                f"{limit.amount} per {limit.window}",
-                remedy=f"Raise {limit.setting}, or ask for less",
-            )
-
-
 def _ms(seconds: float) -> int:
     return round(seconds * 1000)
 
 
 def _settings(limits: Sequence[Limit]) -> str:
     return " and ".join(limit.setting for limit in limits)
-
-
-def _names(demands: Sequence[Demand]) -> str:
-    return ", ".join(demand.source for demand in demands)
