@@ -66,7 +66,9 @@ class Gauges:
     def run(self, loop: Loop) -> None:
         """Until the process stops."""
         hours = self.capacity.hours(self.outbox.bytes_used())
-        log.info("the outbox %s holds %.1f hours of polls at this plan (OUTBOX_MAX_SIZE)", self.outbox.folder, hours)
+        log.info(
+            "the outbox %s holds %s of polls at this plan (OUTBOX_MAX_SIZE)", self.outbox.folder, hours_in_words(hours)
+        )
         while loop.running:
             self.look()
             loop.wait(EVERY_SECONDS)
@@ -94,5 +96,10 @@ class Gauges:
             self._limited.warning(
                 "full",
                 f"the outbox is {100 * used / self.outbox.stops_at:.0f} % full ({waiting}); polling stops in about "
-                f"{hours:.1f} hours unless they are delivered (OUTBOX_MAX_SIZE)",
+                f"{hours_in_words(hours)} unless they are delivered (OUTBOX_MAX_SIZE)",
             )
+
+
+def hours_in_words(hours: float) -> str:
+    """``13981`` → ``583 days``: in the unit in which a person plans."""
+    return f"{hours:.1f} hours" if hours < 100 else f"{hours / 24:,.0f} days"
