@@ -21,7 +21,7 @@ from typing import Any
 from kafka import errors as kafka_errors
 
 from cryptoproxy.common.clients import kafka as kafka_client
-from cryptoproxy.common.clients.discard import discard
+from cryptoproxy.common.clients.sender import discard
 from cryptoproxy.common.errors import CryptoProxyError, OperatorError
 from cryptoproxy.common.record import iso
 from cryptoproxy.common.settings.catalogue import Kafka

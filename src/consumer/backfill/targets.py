@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from kafka import errors as kafka_errors
 
 from cryptoproxy.common.clients import kafka as kafka_client
-from cryptoproxy.common.clients.discard import discard
+from cryptoproxy.common.clients.sender import discard
 from cryptoproxy.common.errors import OperatorError, TransientError
 from cryptoproxy.common.record import RECORD_HEADERS, Period
 from cryptoproxy.common.retry import Patience
