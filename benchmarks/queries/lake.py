@@ -20,6 +20,7 @@ from benchmarks.queries.load import Loaded, measured, settle
 from benchmarks.queries.synthetic import DAY_MS, Year
 from benchmarks.queries.timing import cpu_of
 from cryptoproxy.common.record import lake_object
+from cryptoproxy.common.record.times import HOUR_MS, Span
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.consumer.backfill import wiring
 from cryptoproxy.engines.elasticsearch import Elasticsearch
@@ -27,10 +28,8 @@ from cryptoproxy.engines.engine import Options
 from cryptoproxy.engines.ports import free_ports
 from cryptoproxy.engines.s3 import S3
 from cryptoproxy.engines.stack import bring_up, take_down
-from cryptoproxy.lake.columns import row
 from cryptoproxy.lake.compact import put_day
-from cryptoproxy.lake.parquet import Sorter
-from cryptoproxy.lake.span import HOUR_MS, Span
+from cryptoproxy.lake.parquet import Sorter, row
 from cryptoproxy.lake.store import Store
 
 DAYS_AT_ONCE = 8
@@ -114,7 +113,7 @@ def _put_day(store: Store, day_ms: int, lines: Iterable[bytes]) -> None:
     with tempfile.TemporaryDirectory() as scratch, Sorter(Path(scratch)) as sorter:
         path = Path(scratch) / "new.parquet"
         for line in lines:
-            sorter.add(row(line, now_ms=day_ms + DAY_MS))
+            sorter.add(row(line))
         sorter.write(path)
         put_day(store, "coingecko", day_ms, path, records=sorter.count, hours=range(24))
 

@@ -12,11 +12,10 @@ from rich.console import Console
 
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.errors import CryptoProxyError
-from cryptoproxy.common.record.times import from_person
+from cryptoproxy.common.record.times import Span, from_person
 from cryptoproxy.common.service import garbage
 from cryptoproxy.common.settings import kinds
 from cryptoproxy.common.start import ENV_FILE, start
-from cryptoproxy.lake.span import Span
 
 WIDE = 500
 UNPROVED = 3
