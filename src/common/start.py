@@ -14,7 +14,7 @@ from cryptoproxy.common.errors import OperatorError, SettingsError
 from cryptoproxy.common.log import configure
 from cryptoproxy.common.settings import Secret, Settings
 from cryptoproxy.common.settings.catalogue import Engines
-from cryptoproxy.common.settings.elsewhere import warnings_for
+from cryptoproxy.common.settings.environment import warnings_for
 from cryptoproxy.common.settings.loading import declared_in, load_section, read_environment
 
 log = logging.getLogger(__name__)

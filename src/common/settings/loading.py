@@ -117,8 +117,3 @@ def shown(declared: Declared, value: Any) -> str:
     if isinstance(value, Secret):
         return f"{MASK}{f' (from {value.file})' if value.file else ''}" if value else ""
     return "" if value is None else declared.kind.show(value)
-
-
-def raise_if_any(faults: list[str]) -> None:
-    if faults:
-        raise SettingsError(faults)
