@@ -13,7 +13,7 @@ from rich.console import Console
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.errors import CryptoProxyError
 from cryptoproxy.common.record.times import Span, from_person
-from cryptoproxy.common.service import garbage
+from cryptoproxy.common.service import process
 from cryptoproxy.common.settings import kinds
 from cryptoproxy.common.start import ENV_FILE, start
 
@@ -104,7 +104,7 @@ def replay(
         raise click.UsageError(
             f"{topic} is the live topic, whose readers would take old prices for new; --to-live-topic allows it"
         )
-    garbage.settle()
+    process.settle()
     totals = wiring.replay(
         settings,
         span,

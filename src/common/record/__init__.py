@@ -8,10 +8,9 @@ The bytes on the topic are the bytes in the index (``_source``) and a line in th
 | ``codec`` | record to bytes, bytes to record; what breaks the contract and how it is said |
 | ``names`` | key, document id, index, lake object |
 | ``letters`` | the headers of a dead letter |
-| ``times`` | slots and the one spelling of a time |
-| ``schema`` | the JSON Schema made from the contract |
+| ``times`` | slots, spans of them, and the one spelling of a time |
+| ``schema`` | the JSON Schema made from the contract; whether a newer one keeps what an older one promised |
 | ``asyncapi`` | the topic's AsyncAPI document made from it |
-| ``compatibility`` | whether a newer schema keeps what an older one promised |
 """
 
 from cryptoproxy.common.record.codec import MAX_AHEAD_MS, decode, encode
