@@ -15,7 +15,8 @@ from cryptoproxy.common.errors import CryptoProxyError
 from cryptoproxy.common.record.times import Span, from_person
 from cryptoproxy.common.service import process
 from cryptoproxy.common.settings import kinds
-from cryptoproxy.common.start import ENV_FILE, start
+from cryptoproxy.common.settings.home import ENV_FILE
+from cryptoproxy.common.start import start
 
 WIDE = 500
 UNPROVED = 3

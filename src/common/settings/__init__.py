@@ -9,6 +9,7 @@
 | ``secret`` | a value that is never printed, and may come from a file; addresses that would carry it in the clear |
 | ``environment`` | every name of a setting, what a child process inherits, and names that look like one and are none |
 | ``document`` | ``docs/settings.md`` and ``.env.example``, made from the catalogue |
+| ``home`` | the project's folder: where ``.env`` is, and where relative paths begin |
 """
 
 from cryptoproxy.common.settings.in_force import Settings

@@ -18,19 +18,22 @@ class Settings(Sections):
     """Built by :meth:`load`."""
 
     @classmethod
-    def load(cls, env_file: Path | None = Path(".env"), connection_file: Path | None = None) -> Settings:
-        """Reads the environment over ``env_file`` over the embedded engines' ``connection_file``.
+    def load(
+        cls, env_file: Path | None = Path(".env"), connection_file: Path | None = None, *, home: Path | None = None
+    ) -> Settings:
+        """Reads the environment over ``env_file`` over the embedded engines' ``connection_file``; relative paths begin
+        at ``home``.
 
         Raises:
             SettingsError: with every fault, one line each.
         """
-        return cls.from_texts(read_environment(env_file, connection_file))
+        return cls.from_texts(read_environment(env_file, connection_file), home=home)
 
     @classmethod
-    def from_texts(cls, texts: dict[str, str]) -> Settings:
+    def from_texts(cls, texts: dict[str, str], *, home: Path | None = None) -> Settings:
         """The same from given texts by name, as tests and the demo have them."""
         faults: list[str] = []
-        loaded = {name: load_section(section, texts, faults) for name, section in SECTIONS.items()}
+        loaded = {name: load_section(section, texts, faults, home=home) for name, section in SECTIONS.items()}
         settings = cls(**{name: SECTIONS[name](**values) for name, values in loaded.items()})
         if faults := faults + contradictions(settings, but_of=faults):
             raise SettingsError(faults)
@@ -67,8 +70,7 @@ def _lines(settings: Sections) -> list[str]:
         )
     if kafka.min_insync > kafka.replication:
         faults.append("KAFKA_TOPIC_MIN_INSYNC is larger than KAFKA_TOPIC_REPLICATION, so nothing could ever be written")
-    if (upstreams.coingecko_plan == "keyless") == bool(upstreams.coingecko_api_key):
-        faults.append("COINGECKO_API_KEY needs COINGECKO_PLAN=demo or pro, and these need a key")
+    faults.extend(_plan_and_key(upstreams))
     poller = settings.poller
     for name, room in (
         ("OUTBOX_KAFKA_MAX_SIZE", poller.outbox_kafka_max_size),
@@ -88,6 +90,15 @@ def _lines(settings: Sections) -> list[str]:
     if not settings.service.allow_plaintext_passwords:
         faults.extend(_secrets_in_the_clear(kafka, elastic, s3, upstreams))
     return faults
+
+
+def _plan_and_key(upstreams: Upstreams) -> list[str]:
+    plan, has_key = upstreams.coingecko_plan, bool(upstreams.coingecko_api_key)
+    if plan == "keyless" and has_key:
+        return ["COINGECKO_API_KEY is set, and the plan keyless uses none; set COINGECKO_PLAN=demo or pro"]
+    if plan != "keyless" and not has_key:
+        return [f"COINGECKO_PLAN={plan}: the plans demo and pro need a key; set COINGECKO_API_KEY"]
+    return []
 
 
 def _secrets_in_the_clear(kafka: Kafka, elastic: Elasticsearch, s3: S3, upstreams: Upstreams) -> list[str]:
