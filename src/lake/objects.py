@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from cryptoproxy.common.errors import PoisonError
-from cryptoproxy.common.record import from_iso, iso, lake_object
+from cryptoproxy.common.record import from_iso, iso
 from cryptoproxy.common.record.times import DAY_MS, Span
 
 RAW, DAILY = "v1/raw", "v1/daily"
@@ -54,8 +54,21 @@ def days_in(folders: Iterable[str], span: Span) -> Iterator[tuple[str, int]]:
             yield name, begin_ms
 
 
+def raw_object(prefix: str, source: str, slot_ms: int, content_hash: str) -> str:
+    """The name of an object whose first slot is ``slot_ms``.
+
+    Args:
+        prefix: without slashes at its ends; may be empty.
+        content_hash: hex SHA-256 of the uncompressed lines.
+    """
+    time = iso(slot_ms)
+    day, hour = time[:10], time[11:13]
+    compact = f"{time[:19].replace('-', '').replace(':', '')}Z"
+    return f"{folder(prefix, RAW, source, day)}hour={hour}/{source}-{compact}-{content_hash[:12]}.jsonl.gz"
+
+
 def daily_object(prefix: str, source: str, day_ms: int, content_hash: str) -> str:
-    """The name of a day's file."""
+    """The name of a day's file with that SHA-256."""
     day = iso(day_ms)[:10]
     return f"{folder(prefix, DAILY, source, day)}{source}-{day.replace('-', '')}-{content_hash[:12]}.parquet"
 
@@ -113,7 +126,7 @@ def pack(prefix: str, source: str, slot_ms: int, polls: Iterable[bytes]) -> Lake
         body.append(compressor.compress(lines))
         records += lines.count(b"\n")
     body.append(compressor.flush())
-    return LakeObject(lake_object(prefix, source, slot_ms, digest.hexdigest()), b"".join(body), records)
+    return LakeObject(raw_object(prefix, source, slot_ms, digest.hexdigest()), b"".join(body), records)
 
 
 def lines_of(key: str, body: bytes) -> Iterator[bytes]:

@@ -14,10 +14,10 @@ from rich.console import Console
 
 from benchmarks.queries.synthetic import Year
 from cryptoproxy.common.clients import elastic
-from cryptoproxy.common.record import lake_object
 from cryptoproxy.common.record.times import Span
 from cryptoproxy.consumer.backfill import wiring
 from cryptoproxy.lake.form import refuse
+from cryptoproxy.lake.objects import raw_object
 from cryptoproxy.lake.store import Store
 from cryptoproxy.lake.whole import whole_lake
 from cryptoproxy.queries import Queries
@@ -78,7 +78,7 @@ def _archive(store: Store, year: Year) -> None:
 
 def _put(store: Store, slot_ms: int, lines: list[bytes]) -> None:
     text = b"".join(line + b"\n" for line in lines)
-    key = lake_object(store.settings.prefix, "coingecko", slot_ms, hashlib.sha256(text).hexdigest())
+    key = raw_object(store.settings.prefix, "coingecko", slot_ms, hashlib.sha256(text).hexdigest())
     store.put(key, gzip.compress(text, 1))
 
 
