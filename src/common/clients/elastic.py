@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from elasticsearch import Elasticsearch, JsonSerializer
+from elasticsearch.serializer import NdjsonSerializer
 
-from cryptoproxy.common.clients.lean import Elasticsearch, JsonSerializer, NdjsonSerializer
 from cryptoproxy.common.clients.outside import authorities
 from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.settings.catalogue import Elasticsearch as ElasticsearchSettings

@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.record import from_iso, iso
-from cryptoproxy.lake.span import written
+from cryptoproxy.common.record.times import written
 
 log = logging.getLogger(__name__)
 

@@ -17,11 +17,11 @@ from operator import itemgetter
 
 from cryptoproxy.common.errors import OperatorError, PoisonError
 from cryptoproxy.common.record import decode, document_id, from_iso
+from cryptoproxy.common.record.times import HOUR_MS, Span
 from cryptoproxy.consumer.backfill.documents import Documents
 from cryptoproxy.consumer.backfill.progress import Display
 from cryptoproxy.consumer.dead_letter_reader import Letter
-from cryptoproxy.lake.archive import Archive, Fault
-from cryptoproxy.lake.span import HOUR_MS, Span
+from cryptoproxy.lake.form import Fault, Form
 
 SHOWN = 1_000
 """Of the ids that differ in an hour, so many are kept; all are counted."""
@@ -141,7 +141,7 @@ class Reconciled:
 
 
 def reconcile(
-    archive: Archive,
+    archive: Form,
     documents: Documents,
     dead: DeadIds,
     *,

@@ -17,11 +17,11 @@ from itertools import islice
 
 from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.log import Limited
+from cryptoproxy.common.record.times import HOUR_MS, Span
 from cryptoproxy.consumer.backfill.progress import Display, Marks, Totals
 from cryptoproxy.consumer.backfill.targets import Sent, Target
 from cryptoproxy.consumer.window import Workers
-from cryptoproxy.lake.archive import Archive, Fault, Stored
-from cryptoproxy.lake.span import HOUR_MS, Span
+from cryptoproxy.lake.form import Fault, Form, Stored
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +84,7 @@ class Replay:
 
     def __init__(
         self,
-        archive: Archive,
+        archive: Form,
         target: Target,
         marks: Marks,
         rate: Rate,

@@ -20,7 +20,7 @@ from cryptoproxy.common.retry import Patience
 from cryptoproxy.common.settings.catalogue import Kafka
 from cryptoproxy.consumer.batch import read
 from cryptoproxy.consumer.delivery import Delivery
-from cryptoproxy.lake.archive import Fault, Stored
+from cryptoproxy.lake.form import Fault, Stored
 
 log = logging.getLogger(__name__)
 

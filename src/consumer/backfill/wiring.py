@@ -17,6 +17,7 @@ from cryptoproxy.common.clock import Clock, SystemClock
 from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.metrics import IndexerMetrics
 from cryptoproxy.common.record import Period, iso
+from cryptoproxy.common.record.times import Span
 from cryptoproxy.common.retry import Patience
 from cryptoproxy.common.service import Health
 from cryptoproxy.common.settings import Settings
@@ -28,8 +29,7 @@ from cryptoproxy.consumer.backfill.replay import Rate, Replay
 from cryptoproxy.consumer.backfill.retention import Retention
 from cryptoproxy.consumer.backfill.targets import IndexTarget, Target, TopicTarget, topic_producer
 from cryptoproxy.consumer.wiring import delivery
-from cryptoproxy.lake.archive import Archive
-from cryptoproxy.lake.span import Span
+from cryptoproxy.lake.form import Form
 from cryptoproxy.lake.store import Store
 from cryptoproxy.lake.whole import whole_lake
 
@@ -62,7 +62,7 @@ def replay(
     target = _index(settings, clock) if topic is None else _topic(settings, topic, wait)
     with (
         closing(target),
-        whole_lake(Store(settings.s3, patiently=Patience("S3", wait)), now_ms=clock.now_ms) as archive,
+        whole_lake(Store(settings.s3, patiently=Patience("S3", wait))) as archive,
         Display("replay", console) as display,
     ):
         return Replay(
@@ -98,14 +98,14 @@ def retention(settings: Settings, console: Console) -> Iterator[Retention]:
 
 
 @contextmanager
-def _both_sides(settings: Settings, wait: Callable[[float], object]) -> Iterator[tuple[Archive, Documents]]:
+def _both_sides(settings: Settings, wait: Callable[[float], object]) -> Iterator[tuple[Form, Documents]]:
     documents = Documents(
         settings.elasticsearch,
         lambda: elastic.client(settings.elasticsearch, connections=1, timeout=SEARCH_SECONDS),
         patiently=Patience("Elasticsearch", wait),
     )
     store = Store(settings.s3, patiently=Patience("S3", wait))
-    with closing(documents), whole_lake(store, now_ms=SystemClock().now_ms) as archive:
+    with closing(documents), whole_lake(store) as archive:
         yield archive, documents
 
 

@@ -10,11 +10,11 @@ import elasticsearch
 import pytest
 
 from cryptoproxy.common.errors import OperatorError, TransientError
+from cryptoproxy.common.record.times import HOUR_MS, Span
 from cryptoproxy.common.retry import Patience, Patiently, at_once
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.consumer.backfill import documents as documents_module
 from cryptoproxy.consumer.backfill.documents import Documents
-from cryptoproxy.lake.span import HOUR_MS, Span
 
 SPAN = Span(0, HOUR_MS)
 

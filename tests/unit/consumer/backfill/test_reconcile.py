@@ -12,12 +12,12 @@ from rich.console import Console
 
 from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.record import Record, document_id, encode, from_iso
+from cryptoproxy.common.record.times import HOUR_MS, Span
 from cryptoproxy.consumer.backfill.progress import Display
 from cryptoproxy.consumer.backfill.reconcile import SHOWN, DeadIds, Reconciled, compare, gather, reconcile
 from cryptoproxy.consumer.dead_letter_reader import Letter, Original
-from cryptoproxy.lake.raw import RawArchive
-from cryptoproxy.lake.span import HOUR_MS, Span
-from tests.unit.consumer.backfill.lake import NOW_MS, TEN, MemoryStore, record
+from cryptoproxy.lake.raw import RawForm
+from tests.unit.consumer.backfill.lake import TEN, MemoryStore, record
 
 SPAN = Span(TEN, TEN + 2 * HOUR_MS)
 
@@ -48,7 +48,7 @@ def run(
     quick: bool = False,
 ) -> Reconciled:
     return reconcile(
-        RawArchive(store, now_ms=lambda: NOW_MS),  # type: ignore[arg-type]
+        RawForm(store),  # type: ignore[arg-type]
         documents,  # type: ignore[arg-type]
         dead or DeadIds(),
         span=SPAN,

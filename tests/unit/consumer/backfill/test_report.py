@@ -4,11 +4,10 @@ import io
 
 from rich.console import Console
 
-from cryptoproxy.common.record.times import from_person
+from cryptoproxy.common.record.times import Span, from_person
 from cryptoproxy.consumer.backfill import report
 from cryptoproxy.consumer.backfill.reconcile import DeadIds, Difference, Reconciled, Some
-from cryptoproxy.lake.archive import Fault
-from cryptoproxy.lake.span import Span
+from cryptoproxy.lake.form import Fault
 from tests.unit.consumer.backfill.lake import HOUR_MS, TEN
 
 SPAN = Span(TEN + 60_000, TEN + 5 * HOUR_MS)

@@ -10,11 +10,11 @@ from rich.console import Console
 
 from cryptoproxy.common.errors import TransientError
 from cryptoproxy.common.record import Period, Record, document_id, from_iso
+from cryptoproxy.common.record.times import HOUR_MS, Span
 from cryptoproxy.consumer.backfill.documents import period_of
 from cryptoproxy.consumer.backfill.progress import Display
 from cryptoproxy.consumer.backfill.retention import Retention, due
-from cryptoproxy.lake.raw import RawArchive
-from cryptoproxy.lake.span import HOUR_MS, Span
+from cryptoproxy.lake.raw import RawForm
 from tests.unit.consumer.backfill.lake import MemoryStore, record
 
 DAY_MS = 86_400_000
@@ -77,7 +77,7 @@ class FakeDocuments:
 def verdicts(store: MemoryStore, documents: FakeDocuments, **options: Any) -> dict[str, str]:
     """Why each was kept; empty for one that may go."""
     retention = Retention(
-        RawArchive(store, now_ms=lambda: NOW),  # type: ignore[arg-type]
+        RawForm(store),  # type: ignore[arg-type]
         documents,  # type: ignore[arg-type]
         Display("retention", Console(file=io.StringIO())),
     )
