@@ -15,7 +15,7 @@ from cryptoproxy.common.record import RECORD_HEADERS
 from cryptoproxy.common.retry import Patience
 from cryptoproxy.common.settings.catalogue import Kafka
 from cryptoproxy.consumer.backfill.targets import Sent
-from cryptoproxy.lake.archive import Fault, Stored
+from cryptoproxy.lake.form import Fault, Stored
 
 log = logging.getLogger(__name__)
 

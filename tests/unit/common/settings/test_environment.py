@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cryptoproxy.common.settings.catalogue import SECTIONS
-from cryptoproxy.common.settings.elsewhere import CALLED_ELSEWHERE, warnings_for
+from cryptoproxy.common.settings.environment import CALLED_ELSEWHERE, warnings_for
 from cryptoproxy.common.settings.loading import declared_in
 
 DECLARED = [declared for section in SECTIONS.values() for _, declared in declared_in(section)]

@@ -1,12 +1,18 @@
-"""What other pipelines of this kind call their settings, for people who bring theirs along."""
+"""Names in the environment: every setting's, what a child process gets, and what looks like a setting and is none."""
 
 from __future__ import annotations
 
 import difflib
+import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from cryptoproxy.common.settings.child import SPELLINGS
+from cryptoproxy.common.settings.catalogue import SECTIONS
+from cryptoproxy.common.settings.loading import declared_in
+
+_DECLARED = [declared for section in SECTIONS.values() for _, declared in declared_in(section)]
+SPELLINGS = frozenset(each.name for each in _DECLARED) | {f"{each.name}_FILE" for each in _DECLARED if each.secret}
+"""Every name under which a setting may stand in the environment."""
 
 CALLED_ELSEWHERE = {
     "CRYPTO_API_ENDPOINT": "`COINGECKO_BASE_URL`, `BINANCE_BASE_URL` or `BYBIT_BASE_URL`, without the path of the call",
@@ -25,6 +31,7 @@ CALLED_ELSEWHERE = {
     "AWS_S3_ENDPOINT": "`AWS_S3_ENDPOINT_URL`",
     "AWS_S3_PREFIX": "`AWS_S3_FILENAME_PREFIX`",
 }
+"""What other pipelines of this kind call their settings, for people who bring theirs along."""
 _PREFIXES = (
     *("KAFKA_", "ES_", "AWS_S3_", "COINGECKO_", "BINANCE_", "BYBIT_", "CRYPTO_"),
     *("OUTBOX_", "BULK_", "ENGINES_", "PYTHON_PRODUCER_", "PYTHON_CONSUMER_"),
@@ -54,10 +61,15 @@ _ENVIRONMENT_ONLY = re.compile(
     r"((HTTPS?|ALL|NO)_PROXY|REQUESTS_CA_BUNDLE|SSL_CERT_(FILE|DIR)|AWS_(?!S3_)\w+|JAVA_HOME|XDG_\w+|CRYPTOPROXY_HOME)",
     re.IGNORECASE,
 )
-
-
 # What Kubernetes (and once Docker) sets for each service of a namespace: KAFKA_SERVICE_HOST, ES_PORT_9200_TCP_ADDR …
 _SERVICE_LINK = re.compile(r"\w+_SERVICE_HOST|\w+_SERVICE_PORT(_\w+)?|\w+_PORT_\d+_(TCP|UDP|SCTP)(_(ADDR|PORT|PROTO))?")
+
+
+def child_environment(texts: Mapping[str, str], environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """``environ`` with ``texts`` as the only settings in it, and nothing of AWS's own that could lead elsewhere. Its
+    home is the folder that it is started in, so that no settings file is looked for above that."""
+    kept = {name: text for name, text in environ.items() if name not in SPELLINGS and not name.startswith("AWS_")}
+    return kept | {"CRYPTOPROXY_HOME": "."} | dict(texts)
 
 
 def warnings_for(names: Iterable[str], *, of_file: Iterable[str] = ()) -> list[str]:

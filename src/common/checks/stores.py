@@ -1,14 +1,18 @@
-"""Elasticsearch: a real write that must be refused for its content, so that nothing is left to delete, and a search."""
+"""Elasticsearch: a real write that must be refused for its content, so that nothing is left to delete, and a search.
+S3: an object put, read back and deleted."""
 
 from __future__ import annotations
+
+import uuid
 
 import elastic_transport
 import elasticsearch
 from elasticsearch import Elasticsearch
 
-from cryptoproxy.common.clients import elastic
-from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.common.clients import elastic, s3
+from cryptoproxy.common.errors import OperatorError, TransientError
 from cryptoproxy.common.record import Period, index_name
+from cryptoproxy.common.settings.catalogue import S3
 from cryptoproxy.common.settings.catalogue import Elasticsearch as ElasticsearchSettings
 
 # It passes every door that a good document passes (network, login, role, index, blocks), then is refused as
@@ -64,3 +68,23 @@ def _seen(client: Elasticsearch, alias: str) -> str:
     except elasticsearch.AuthorizationException:
         return f"alias {alias} is not readable for this user: right for an indexer, too little for reconcile"
     return f"alias {alias} is readable with {count} documents"
+
+
+def check_s3(settings: S3) -> str:
+    """What was proven, in a line.
+
+    Raises:
+        CryptoProxyError: what failed, and what to do.
+    """
+    content = uuid.uuid4().hex.encode()
+    key = f"{settings.prefix}/v1/check/{content.decode()}"
+    try:
+        client = s3.client(settings, timeout=10)
+        client.put_object(Bucket=settings.bucket, Key=key, Body=content, ContentMD5=s3.md5(content))
+        read = client.get_object(Bucket=settings.bucket, Key=key)["Body"].read()
+        client.delete_object(Bucket=settings.bucket, Key=key)
+    except s3.FAILURES as error:
+        raise s3.meaning(error, settings) from error
+    if read != content:
+        raise TransientError(f"s3://{settings.bucket}/{key} was read back with another content than was put")
+    return f"object put, read and deleted in s3://{settings.bucket}/{settings.prefix}"

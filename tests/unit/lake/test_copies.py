@@ -12,10 +12,13 @@ from hypothesis import strategies as st
 
 from cryptoproxy.common.errors import PoisonError
 from cryptoproxy.common.record import Record, decode, encode, from_iso, iso
+from cryptoproxy.common.record.times import Span
 from cryptoproxy.common.settings import Settings
-from cryptoproxy.lake import reader
+from cryptoproxy.lake.form import Stored, refuse
 from cryptoproxy.lake.objects import make
+from cryptoproxy.lake.raw import RawForm
 from cryptoproxy.lake.store import Store
+from cryptoproxy.lake.whole import whole_lake
 from tests.unit.lake.conftest import Bucket
 
 TEN = from_iso("2026-11-20T10:00:00.000Z")
@@ -48,16 +51,27 @@ def put(store: Store, *lines: bytes, slot_ms: int = TEN, source: str = "s") -> s
     return made.key
 
 
+def records(store: Store, from_ms: int = TEN, to_ms: int = TEN + HOUR, source: str = "s") -> list[Stored]:
+    with whole_lake(store) as lake:
+        return list(lake.records(source, Span(from_ms, to_ms), refuse))
+
+
 def read(store: Store, from_ms: int = TEN, to_ms: int = TEN + HOUR, source: str = "s") -> dict[str, bytes]:
-    found = list(reader.records(store, source, from_ms, to_ms, now_ms=NOW_MS))
-    assert len(dict(found)) == len(found)
-    return dict(found)
+    found = records(store, from_ms, to_ms, source)
+    lines = {each.id: each.line for each in found}
+    assert len(lines) == len(found)
+    return lines
+
+
+def sources(store: Store) -> list[str]:
+    with whole_lake(store) as lake:
+        return lake.sources()
 
 
 def test_records_come_with_their_ids_and_bytes(store: Store) -> None:
     put(store, line(TEN, "bitcoin"), line(TEN, "ethereum"))
     put(store, line(TEN + MINUTE), slot_ms=TEN + MINUTE)
-    assert list(reader.records(store, "s", TEN, TEN + HOUR, now_ms=NOW_MS)) == [
+    assert [(each.id, each.line) for each in records(store)] == [
         (f"s:bitcoin:USD:{TEN}", line(TEN, "bitcoin")),
         (f"s:ethereum:USD:{TEN}", line(TEN, "ethereum")),
         (f"s:bitcoin:USD:{TEN + MINUTE}", line(TEN + MINUTE)),
@@ -121,16 +135,16 @@ def test_other_sources_and_other_files_are_left_alone(store: Store, bucket: Buck
     folder = "crypto/v1/raw/source=s/dt=2026-11-20/hour=10/"
     bucket.objects |= {f"{folder}_SUCCESS": b"", f"{folder}notes.txt": b"x", "crypto/v1/check/x": b"x"}
     assert list(read(store)) == [f"s:bitcoin:USD:{TEN}"]
-    assert len(list(reader.object_keys(store, "s", TEN))) == 1
+    assert len(RawForm(store).keys("s", TEN)) == 1
 
 
 def test_sources_are_those_that_have_anything(store: Store, bucket: Bucket) -> None:
-    assert reader.sources(store) == []
+    assert sources(store) == []
     for source in ("coingecko", "binance", "bybit-linear"):
         for minute in range(3):
             put(store, line(TEN + minute * MINUTE, source=source), slot_ms=TEN + minute * MINUTE, source=source)
     bucket.objects |= {"crypto/v1/raw/readme.txt": b"x", "crypto/v1/raw/other/x": b"x"}
-    assert reader.sources(store) == ["binance", "bybit-linear", "coingecko"]
+    assert sources(store) == ["binance", "bybit-linear", "coingecko"]
 
 
 def test_a_damaged_object_is_named(store: Store, bucket: Bucket) -> None:
@@ -154,5 +168,5 @@ def test_a_lake_without_prefix_is_read_too(bucket: Bucket) -> None:
     store = Store(replace(Settings.from_texts({}).s3, prefix=""), connect=lambda: bucket)  # type: ignore[arg-type,return-value]
     put(store, line(TEN))
     assert next(iter(bucket.objects)).startswith("v1/raw/")
-    assert reader.sources(store) == ["s"]
+    assert sources(store) == ["s"]
     assert len(read(store)) == 1

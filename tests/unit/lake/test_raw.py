@@ -4,11 +4,11 @@ import pytest
 
 from cryptoproxy.common.errors import TransientError
 from cryptoproxy.common.record import document_id, encode, from_iso, iso
-from cryptoproxy.consumer.backfill.span import Span
-from cryptoproxy.lake import reader
-from cryptoproxy.lake.archive import Fault, Stored
-from cryptoproxy.lake.raw import RawArchive
-from tests.unit.consumer.backfill.lake import HOUR_MS, NOW_MS, TEN, MemoryStore, record
+from cryptoproxy.common.record.times import Span
+from cryptoproxy.lake.form import Fault, Stored, refuse
+from cryptoproxy.lake.raw import RawForm
+from cryptoproxy.lake.whole import whole_lake
+from tests.unit.consumer.backfill.lake import HOUR_MS, TEN, MemoryStore, record
 
 SPAN = Span(TEN - HOUR_MS, TEN + 3 * HOUR_MS)
 
@@ -18,8 +18,8 @@ def store() -> MemoryStore:
     return MemoryStore()
 
 
-def archive(store: MemoryStore) -> RawArchive:
-    return RawArchive(store, now_ms=lambda: NOW_MS)  # type: ignore[arg-type]
+def archive(store: MemoryStore) -> RawForm:
+    return RawForm(store)  # type: ignore[arg-type]
 
 
 def read(store: MemoryStore, span: Span = SPAN) -> tuple[list[Stored], list[Fault]]:
@@ -40,8 +40,8 @@ def test_each_id_comes_once_with_the_smallest_fetched_at_and_the_oldest_slot_fir
     lines = {each.id: each.line for each in found}
     assert len(found) == len(lines) == 4
     assert lines[document_id(early)] == encode(early)
-    shared = reader.records(store, "coingecko", SPAN.begin_ms, SPAN.end_ms, now_ms=NOW_MS)  # type: ignore[arg-type]
-    assert dict(shared) == lines
+    with whole_lake(store) as lake:  # type: ignore[arg-type]
+        assert list(lake.records("coingecko", SPAN, refuse)) == found
 
 
 def test_the_range_cuts_through_an_hour_and_through_an_object(store: MemoryStore) -> None:
