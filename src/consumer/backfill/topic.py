@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from kafka import errors as kafka_errors
 
 from cryptoproxy.common.clients import kafka as kafka_client
-from cryptoproxy.common.clients.discard import discard
+from cryptoproxy.common.clients.sender import discard
 from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.record import RECORD_HEADERS
 from cryptoproxy.common.retry import Patience

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from cryptoproxy.common.service import Health
-from cryptoproxy.producer.capacity import Capacity
-from cryptoproxy.producer.gauges import Gauges
+from cryptoproxy.producer.gauges import Capacity, Gauges
 from cryptoproxy.producer.outbox import Outbox
 from tests.unit.producer import fakes
 from tests.unit.producer.budget.hand_clock import HandClock

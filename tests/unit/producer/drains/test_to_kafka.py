@@ -15,10 +15,10 @@ from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.record import LETTER_HEADERS, SCHEMA_VERSION_HEADER, encode, from_iso, opened
 from cryptoproxy.common.service import Health
 from cryptoproxy.common.settings import Settings
-from cryptoproxy.producer import publish
-from cryptoproxy.producer.in_flight import Flight, InFlight
+from cryptoproxy.producer.drains import to_kafka
+from cryptoproxy.producer.drains.in_flight import Flight, InFlight
+from cryptoproxy.producer.drains.to_kafka import ACK_SECONDS, SLOW_SECONDS, Publisher
 from cryptoproxy.producer.outbox import Entry, Outbox
-from cryptoproxy.producer.publish import ACK_SECONDS, SLOW_SECONDS, Publisher
 from tests.unit.producer.budget.hand_clock import HandClock
 from tests.unit.producer.fakes import FakeFuture, FakeProducer, HandLoop, Metrics, Sent, acknowledge, record
 
@@ -245,7 +245,7 @@ def test_while_kafka_cannot_be_reached_it_is_said_with_how_much_waits_and_tried_
         "Kafka at localhost:9092" in text and "Unable to bootstrap" in text and "(3 polls wait on disk; polling goes on)" in text
         for text in said
     )  # fmt: skip
-    assert max(loop.waits) <= publish.LONGEST_WAIT
+    assert max(loop.waits) <= to_kafka.LONGEST_WAIT
     assert bench.waiting() == 0
     assert bench.health.reasons() == {}
 
@@ -411,7 +411,7 @@ def test_an_outbox_that_cannot_be_read_now_is_said_and_nothing_dropped(
 def test_at_a_stop_what_is_kept_is_still_sent_and_no_producer_counts_as_replaced(bench: Bench) -> None:
     bench.run(1)
     bench.keep(0)
-    bench.publisher._producer = bench.producers[0]
+    bench.publisher._sender._producer = bench.producers[0]
     bench.run(0)
     assert bench.waiting() == 0
     assert bench.producers[0].closed
@@ -422,7 +422,7 @@ def test_at_a_stop_what_is_kept_is_still_sent_and_no_producer_counts_as_replaced
 def test_a_stop_while_nothing_is_acknowledged_leaves_the_rest_for_the_next_start(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(publish, "FAREWELL_SECONDS", 0.05)
+    monkeypatch.setattr(to_kafka, "FAREWELL_SECONDS", 0.05)
     bench.keep(0)
     bench.run(2, ignore)
     assert bench.waiting() == 1
@@ -456,15 +456,15 @@ def test_before_a_producer_is_made_the_topic_is_looked_for(
     monkeypatch.setattr(kafka_client, "admin", lambda kafka: admin)
     monkeypatch.setattr(kafka_client, "producer", lambda kafka: pytest.fail("no producer without a topic"))
     with pytest.raises(OperatorError, match=words):
-        publish.connect(KAFKA)
+        to_kafka.connect(KAFKA)
     assert admin.closed
 
 
 def test_a_topic_that_is_there_gives_a_producer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kafka_client, "admin", lambda kafka: FakeAdmin(0))
     monkeypatch.setattr(kafka_client, "producer", lambda kafka, one_by_one, **options: f"producer {one_by_one}")
-    assert publish.connect(KAFKA) == "producer False"
-    assert publish.connect(KAFKA, one_by_one=True) == "producer True"
+    assert to_kafka.connect(KAFKA) == "producer False"
+    assert to_kafka.connect(KAFKA, one_by_one=True) == "producer True"
 
 
 def test_the_polls_under_way_are_bounded_by_number_and_bytes_and_grow_again_after_a_failure() -> None:

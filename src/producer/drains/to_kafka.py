@@ -1,8 +1,6 @@
 """Outbox → Kafka: oldest first; a poll leaves when every record of it is acknowledged by all in-sync replicas.
 
-Nothing counts but a resolved future: `flush()` proves nothing, and once a batch has expired kafka-python's idempotent
-producer may never resolve another one. So without progress for a set time the producer is thrown away, and what is not
-acknowledged is sent again by a new one: same ids, same bytes, harmless.
+Without progress for a set time the producer is thrown away, and what is not acknowledged is sent again by a new one.
 """
 
 from __future__ import annotations
@@ -10,12 +8,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass, field
+from functools import partial
 from typing import Any
 
 from kafka import errors as kafka_errors
 
 from cryptoproxy.common.clients import kafka as kafka_client
-from cryptoproxy.common.clients.discard import discard
+from cryptoproxy.common.clients.sender import Sender
 from cryptoproxy.common.clock import Clock, SystemClock
 from cryptoproxy.common.errors import OperatorError, PoisonError
 from cryptoproxy.common.metrics import PollerMetrics
@@ -23,8 +23,8 @@ from cryptoproxy.common.record import RECORD_HEADERS, decode, key, key_of
 from cryptoproxy.common.retry import Backoff
 from cryptoproxy.common.service import Health, Loop
 from cryptoproxy.common.settings.catalogue import Kafka
-from cryptoproxy.producer.dead_letters import DeadLetters
-from cryptoproxy.producer.in_flight import Flight, InFlight
+from cryptoproxy.producer.drains.dead_letters import DeadLetters
+from cryptoproxy.producer.drains.in_flight import Flight, InFlight
 from cryptoproxy.producer.outbox.entry import Entry
 from cryptoproxy.producer.outbox.outbox import KAFKA, Outbox
 
@@ -48,6 +48,7 @@ _FOREVER_MS = 2**62
 _LOOK_SECONDS = 0.05
 
 
+@dataclass(eq=False)
 class Publisher:
     """The drain to Kafka; one thread.
 
@@ -57,31 +58,22 @@ class Publisher:
         published: told of each poll that is acknowledged.
     """
 
-    def __init__(
-        self,
-        kafka: Kafka,
-        outbox: Outbox,
-        *,
-        connect: Callable[..., Any],
-        published: Callable[[Entry], None],
-        health: Health,
-        metrics: PollerMetrics,
-        quiet: Callable[[str], bool],
-        clock: Clock | None = None,
-    ) -> None:
-        self._kafka = kafka
-        self._outbox = outbox
-        self._connect = connect
-        self._published = published
-        self._health = health
-        self._metrics = metrics
-        self._quiet = quiet
-        clock = clock or SystemClock()
-        self._monotonic = clock.monotonic
-        self._producer: Any = None
+    kafka: Kafka
+    outbox: Outbox
+    _: KW_ONLY
+    connect: Callable[..., Any]
+    published: Callable[[Entry], None]
+    health: Health
+    metrics: PollerMetrics
+    quiet: Callable[[str], bool]
+    clock: Clock = field(default_factory=SystemClock)
+
+    def __post_init__(self) -> None:
+        self._sender = Sender(self.connect, ack_seconds=ACK_SECONDS)
+        self._one_by_one = Sender(self.connect, ack_seconds=ACK_SECONDS, one_by_one=True)
         self._flights = InFlight(polls=MAX_POLLS, max_bytes=MAX_BYTES)
         self._progress = 0.0
-        self._dead_letters = DeadLetters(kafka, metrics, now_ms=clock.now_ms)
+        self._dead_letters = DeadLetters(self.kafka, self.metrics, now_ms=self.clock.now_ms)
 
     def run(self, loop: Loop) -> None:
         """Until the process stops; what is left then is sent at the next start."""
@@ -101,30 +93,28 @@ class Publisher:
         Raises:
             kafka.errors.KafkaError, OperatorError: nothing more is to be expected of this producer.
         """
-        if self._producer is None:
-            self._producer = self._connect()
-        self._send_waiting()
+        self._send_waiting(self._sender.producer())
         if not self._flights:
-            self._health.release(PART)
-            self._outbox.wait(KAFKA, 0.5)
+            self.health.release(PART)
+            self.outbox.wait(KAFKA, 0.5)
             return False
         self._flights.oldest.wait(_LOOK_SECONDS)
         return self._land()
 
-    def _send_waiting(self) -> None:
-        for entry in self._outbox.oldest(KAFKA, self._flights.limit):
+    def _send_waiting(self, producer: Any) -> None:
+        for entry in self.outbox.oldest(KAFKA, self._flights.limit):
             if self._flights.full:
                 return
             if entry in self._flights:
                 continue
-            content = self._outbox.read(KAFKA, entry)
+            content = self.outbox.read(KAFKA, entry)
             if content is None:
                 continue
             if not self._flights:
-                self._progress = self._monotonic()
+                self._progress = self.clock.monotonic()
             lines = content.removesuffix(b"\n").split(b"\n") if content else []
-            send = self._send if self._outbox.inherited(entry) else self._send_own
-            futures = [send(self._producer, line) for line in lines]
+            send = self._send if self.outbox.inherited(entry) else self._send_own
+            futures = [send(producer, line) for line in lines]
             self._flights.add(Flight(entry, lines, futures))
 
     def _land(self) -> bool:
@@ -138,17 +128,17 @@ class Publisher:
                 return True
             if heard and oldest:
                 # What was sent later may be acknowledged by other brokers: the oldest tells whether all goes on.
-                self._progress = self._monotonic()
-                self._health.release(PART)
+                self._progress = self.clock.monotonic()
+                self.health.release(PART)
             if flight.done:
                 self._flights.landed(flight)
                 self._leave(flight.entry)
                 landed = True
-        silent = self._monotonic() - self._progress
+        silent = self.clock.monotonic() - self._progress
         if self._flights and silent > ACK_SECONDS:
             raise kafka_errors.KafkaTimeoutError(f"no acknowledgement for {silent:.0f} s")
         if self._flights and silent > SLOW_SECONDS:
-            brokers = ",".join(self._kafka.brokers)
+            brokers = ",".join(self.kafka.brokers)
             self._hold(f"Kafka at {brokers} has not acknowledged what was sent {silent:.0f} s ago")
         return landed
 
@@ -163,72 +153,65 @@ class Publisher:
         self._throw_away()
         if not alone:
             return  # the polls come one after the other now, and then it is known which one it is
-        producer = self._connect(one_by_one=True)
         try:
-            too_large = self._too_large(producer, flight.unacknowledged)
+            too_large = self._too_large(flight.unacknowledged)
             if too_large:
-                self._dead_letters.send_too_large(producer, flight.entry, too_large)
+                self._dead_letters.send_too_large(self._one_by_one, flight.entry, too_large)
         finally:
-            discard(producer, seconds=2.0)
+            self._one_by_one.discard()
         self._leave(flight.entry, dead=len(too_large))
 
-    def _too_large(self, producer: Any, lines: list[bytes]) -> list[bytes]:
+    def _too_large(self, lines: list[bytes]) -> list[bytes]:
         """Sends each line by itself; those that the topic refuses for their size. All others are acknowledged."""
-        found = []
-        for line, future in [(line, self._send(producer, line)) for line in lines]:
-            try:
-                future.get(timeout=ACK_SECONDS)
-            except kafka_errors.MessageSizeTooLargeError:
-                found.append(line)
-        return found
+        failures = self._one_by_one.send_all([partial(self._send, line=line) for line in lines])
+        for error in failures:
+            if error is not None and not isinstance(error, kafka_errors.MessageSizeTooLargeError):
+                raise error
+        return [line for line, error in zip(lines, failures, strict=True) if error is not None]
 
     def _leave(self, entry: Entry, *, dead: int = 0) -> None:
-        self._outbox.done(KAFKA, entry)
-        self._published(entry)
+        self.outbox.done(KAFKA, entry)
+        self.published(entry)
         count = entry.records - dead
-        self._metrics.records_published.labels(entry.source).inc(count)
-        level = logging.DEBUG if self._quiet(entry.source) else logging.INFO
-        log.log(level, "%d records sent to %s", count, self._kafka.topic)
+        self.metrics.records_published.labels(entry.source).inc(count)
+        level = logging.DEBUG if self.quiet(entry.source) else logging.INFO
+        log.log(level, "%d records sent to %s", count, self.kafka.topic)
 
     def _send_own(self, producer: Any, line: bytes) -> Any:
         """What this process has encoded, and the outbox has proved to be still the same."""
-        return producer.send(self._kafka.topic, key=key_of(line), value=line, headers=RECORD_HEADERS)
+        return producer.send(self.kafka.topic, key=key_of(line), value=line, headers=RECORD_HEADERS)
 
     def _send(self, producer: Any, line: bytes) -> Any:
         try:
             record = decode(line, now_ms=_FOREVER_MS)
         except PoisonError as error:  # kept by another version of this program, with another contract
             return self._dead_letters.send(producer, line, error.reason, str(error))
-        return producer.send(self._kafka.topic, key=key(record).encode(), value=line, headers=RECORD_HEADERS)
+        return producer.send(self.kafka.topic, key=key(record).encode(), value=line, headers=RECORD_HEADERS)
 
     def _hold(self, why: str) -> None:
-        self._health.hold(PART, f"{why} ({self._outbox.count(KAFKA)} polls wait on disk; polling goes on)")
+        self.health.hold(PART, f"{why} ({self.outbox.count(KAFKA)} polls wait on disk; polling goes on)")
 
     def _fail(self, error: kafka_errors.KafkaError | OperatorError) -> None:
-        meaning = error if isinstance(error, OperatorError) else kafka_client.meaning(error, self._kafka)
+        meaning = error if isinstance(error, OperatorError) else kafka_client.meaning(error, self.kafka)
         self._hold(str(meaning))
         self._throw_away()
 
     def _throw_away(self) -> None:
         """The producer, with all that is under way."""
         self._flights.lost()
-        producer, self._producer = self._producer, None
-        if producer is not None:
-            self._metrics.producer_replaced.inc()
-            discard(producer, seconds=2.0)
+        if self._sender.discard():
+            self.metrics.producer_replaced.inc()
 
     def _finish(self, loop: Loop) -> None:
         deadline = time.monotonic() + FAREWELL_SECONDS
-        producer = self._producer
+        connected = self._sender.connected
         try:
-            while producer is not None and self._outbox.count(KAFKA) and time.monotonic() < deadline:
+            while connected and self.outbox.count(KAFKA) and time.monotonic() < deadline:
                 loop.turn()
                 self._turn()
         except (kafka_errors.KafkaError, OperatorError) as error:
             log.warning("at the stop: %s; what is not acknowledged is sent at the next start", error)
-        self._producer = None
-        if producer is not None:
-            discard(producer, seconds=2.0)
+        self._sender.discard()
 
 
 def connect(kafka: Kafka, *, one_by_one: bool = False) -> Any:

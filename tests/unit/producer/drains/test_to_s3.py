@@ -13,7 +13,7 @@ from cryptoproxy.common.record import encode
 from cryptoproxy.common.service import Health
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.lake.objects import lines_of
-from cryptoproxy.producer.archive import GRACE_MS, Archiver
+from cryptoproxy.producer.drains.to_s3 import GRACE_MS, Archiver
 from cryptoproxy.producer.outbox import Entry, Outbox, files
 from tests.unit.producer.budget.hand_clock import HandClock
 from tests.unit.producer.fakes import HandLoop, Metrics, record

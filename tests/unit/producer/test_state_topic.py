@@ -12,8 +12,8 @@ from kafka import errors as kafka_errors
 from cryptoproxy.common.errors import OperatorError, TransientError
 from cryptoproxy.common.service import Loop
 from cryptoproxy.common.settings import Settings
-from cryptoproxy.producer.budget import state_topic
-from cryptoproxy.producer.budget.state_topic import REPEAT_SECONDS, StatePublisher, budget_key, read_all, slot_key
+from cryptoproxy.producer import handover
+from cryptoproxy.producer.handover import REPEAT_SECONDS, StatePublisher, budget_key, read_all, slot_key
 from tests.conftest import wait_until
 from tests.unit.producer.budget.hand_clock import HandClock
 
@@ -53,6 +53,11 @@ class Topic:
 
     def join(self, timeout: float) -> None:
         self.ended.append("gone")
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    return HandClock()
 
 
 @pytest.fixture
@@ -142,7 +147,7 @@ def test_who_stands_by_publishes_nothing_and_all_of_it_when_its_turn_comes(topic
 def test_what_is_urgent_does_not_wait_and_a_stop_publishes_once_more(
     topic: Topic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(state_topic, "EVERY_SECONDS", 3600.0)
+    monkeypatch.setattr(handover, "EVERY_SECONDS", 3600.0)
     urgent, stop = threading.Event(), threading.Event()
     values = [b"before"]
     publisher = StatePublisher(

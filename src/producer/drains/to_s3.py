@@ -9,6 +9,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import KW_ONLY, dataclass
 from itertools import groupby
 from pathlib import Path
 
@@ -33,6 +34,7 @@ FAREWELL_SECONDS = 3.0
 _FAILURES = (TransientError, OperatorError, OSError)
 
 
+@dataclass(eq=False)
 class Archiver:
     """The drain to S3; one thread.
 
@@ -42,27 +44,18 @@ class Archiver:
         quiet: whether objects that each hold so many ms are too many for a line each.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        outbox: Outbox,
-        *,
-        interval_ms: Callable[[str], int],
-        object_ms: int,
-        health: Health,
-        metrics: PollerMetrics,
-        clock: Clock,
-        quiet: Callable[[int], bool],
-    ) -> None:
-        self._store = store
-        self._outbox = outbox
-        self._interval_ms = interval_ms
-        self._object_ms = object_ms
-        self._health = health
-        self._metrics = metrics
-        self._clock = clock
-        self._quiet = quiet
-        self._stored = outbox.folder / "stored.json"
+    store: Store
+    outbox: Outbox
+    _: KW_ONLY
+    interval_ms: Callable[[str], int]
+    object_ms: int
+    health: Health
+    metrics: PollerMetrics
+    clock: Clock
+    quiet: Callable[[int], bool]
+
+    def __post_init__(self) -> None:
+        self._stored = self.outbox.folder / "stored.json"
 
     def run(self, loop: Loop) -> None:
         """Until the process stops; what is left is stored at the next start."""
@@ -73,11 +66,11 @@ class Archiver:
                 done = self.drain(lambda: loop.running)
             except _FAILURES as error:
                 well = False
-                self._health.hold(PART, f"{error} ({self._outbox.count(S3)} polls wait on disk; the topic goes on)")
+                self.health.hold(PART, f"{error} ({self.outbox.count(S3)} polls wait on disk; the topic goes on)")
                 loop.wait(backoff.next())
                 continue
             well = True
-            self._health.release(PART)
+            self.health.release(PART)
             backoff.reset()
             if not done:
                 loop.wait(0.5)
@@ -111,39 +104,39 @@ class Archiver:
 
     def _by_window(self) -> list[Entry]:
         """What waits, the oldest window first, each window's polls together."""
-        return sorted(self._outbox.oldest(S3), key=lambda entry: (self._window(entry)[1], entry.source, entry))
+        return sorted(self.outbox.oldest(S3), key=lambda entry: (self._window(entry)[1], entry.source, entry))
 
     def _window(self, entry: Entry) -> tuple[str, int]:
         """Source and begin of the time that this poll's object holds."""
-        if self._interval_ms(entry.source) >= self._object_ms:
+        if self.interval_ms(entry.source) >= self.object_ms:
             return entry.source, entry.slot_ms
-        return entry.source, entry.slot_ms - entry.slot_ms % self._object_ms
+        return entry.source, entry.slot_ms - entry.slot_ms % self.object_ms
 
     def _closed(self, source: str, window_ms: int) -> bool:
         """One poll an object: at once. Several: when the last slot's end has passed."""
-        if self._interval_ms(source) >= self._object_ms:
+        if self.interval_ms(source) >= self.object_ms:
             return True
-        return self._clock.now_ms() >= window_ms + self._object_ms + GRACE_MS
+        return self.clock.now_ms() >= window_ms + self.object_ms + GRACE_MS
 
     def _archive(self, source: str, entries: list[Entry]) -> None:
         whole: list[Entry] = []
         # One poll at a time: a minute of a whole market is tens of megabytes.
-        made = objects.pack(self._store.settings.prefix, source, entries[0].slot_ms, self._contents(entries, whole))
+        made = objects.pack(self.store.settings.prefix, source, entries[0].slot_ms, self._contents(entries, whole))
         if made.records:
-            with self._metrics.archive_seconds.labels(source).time():
-                self._store.put(made.key, made.body)
-            self._metrics.objects_archived.labels(source).inc()
-            self._metrics.records_archived.labels(source).inc(made.records)
+            with self.metrics.archive_seconds.labels(source).time():
+                self.store.put(made.key, made.body)
+            self.metrics.objects_archived.labels(source).inc()
+            self.metrics.records_archived.labels(source).inc(made.records)
             log.log(
-                logging.DEBUG if self._quiet(max(self._interval_ms(source), self._object_ms)) else logging.INFO,
-                "archived s3://%s/%s (%d records)", self._store.settings.bucket, made.key, made.records,
+                logging.DEBUG if self.quiet(max(self.interval_ms(source), self.object_ms)) else logging.INFO,
+                "archived s3://%s/%s (%d records)", self.store.settings.bucket, made.key, made.records,
             )  # fmt: skip
         self._leave(whole)
 
     def _contents(self, entries: list[Entry], whole: list[Entry]) -> Iterator[bytes]:
         """The content of each entry; those that are not damaged are added to ``whole`` on the way."""
         for entry in entries:
-            content = self._outbox.read(S3, entry)
+            content = self.outbox.read(S3, entry)
             if content is not None:
                 whole.append(entry)
                 yield content
@@ -160,7 +153,7 @@ class Archiver:
                 # On a full disk nothing would ever leave. What a crash in this moment stores twice, readers drop.
                 log.warning("no note of the stored group on disk (%s); takes it out of the outbox without", error)
         for entry in entries:
-            self._outbox.done(S3, entry)
+            self.outbox.done(S3, entry)
         self._stored.unlink(missing_ok=True)
 
     def _finish_interrupted(self) -> None:
@@ -172,5 +165,5 @@ class Archiver:
         except ValueError:
             names = []  # half-written: nothing had been taken out yet
         for entry in filter(None, (Entry.parse(Path(name).name) for name in names)):
-            self._outbox.done(S3, entry)
+            self.outbox.done(S3, entry)
         self._stored.unlink(missing_ok=True)

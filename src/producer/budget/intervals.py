@@ -18,9 +18,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from cryptoproxy.common.errors import OperatorError
-from cryptoproxy.producer.budget import months
 from cryptoproxy.producer.budget.limits import MONTH, Limit, Limits
-from cryptoproxy.producer.budget.window import FIVE_SECONDS, MINUTE, WINDOWS
+from cryptoproxy.producer.budget.windows import FIVE_SECONDS, MINUTE, PLANNED_MONTH_MS, WINDOWS
 from cryptoproxy.producer.sources.base import Source
 
 _DAY_S = 86_400
@@ -47,11 +46,11 @@ class Demand:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """The interval of each source, in seconds, a loud line for each that is not the one wanted, and what these polls
-    use of each limit's window at its fullest."""
+class Intervals:
+    """The interval of each source in seconds, a loud line for each that is not the one wanted, and what these polls use
+    of each limit's window at its fullest."""
 
-    intervals: Mapping[str, float]
+    by_source: Mapping[str, float]
     lines: Sequence[str]
     use: Mapping[str, int] = field(default_factory=dict, compare=False)
 
@@ -62,7 +61,7 @@ def demand_of(source: Source, interval: float) -> Demand:
     return Demand(source=source.name, cost=sum(costs), interval=interval, call_cost=max(costs, default=0))
 
 
-def plan(demands: Sequence[Demand], limits: Limits) -> Plan:
+def fit(demands: Sequence[Demand], limits: Limits) -> Intervals:
     """Stretches all intervals by the same factor, the smallest that fits, each then up to one that divides a day.
 
     Args:
@@ -72,25 +71,19 @@ def plan(demands: Sequence[Demand], limits: Limits) -> Plan:
         OperatorError: not even one poll a day fits, or one call exceeds a limit by itself.
     """
     for demand in demands:
-        _require_possible(demand, limits)
+        limits.require_possible(demand.call_cost, f"{demand.source}: one call")
     intervals_ms = _stretched(demands, limits)
     if never := _exceeded(demands, intervals_ms, limits):
         raise OperatorError(
-            f"{_names(demands)}: not even one poll a day fits into what is allowed",
+            f"{', '.join(demand.source for demand in demands)}: not even one poll a day fits into what is allowed",
             remedy=f"Raise {_settings(never)}, or ask for less",
         )
     wanted_ms = [_ms(demand.interval) for demand in demands]
     exceeded = _exceeded(demands, wanted_ms, limits)
-    return Plan(
-        {
-            demand.source: demand.interval if ms == wanted else ms / 1000
-            for demand, wanted, ms in zip(demands, wanted_ms, intervals_ms, strict=True)
-        },
-        [
-            _line(demand, ms, demands, limits, exceeded)
-            for demand, wanted, ms in zip(demands, wanted_ms, intervals_ms, strict=True)
-            if ms != wanted
-        ],
+    stretched = [each for each in zip(demands, intervals_ms, wanted_ms, strict=True) if each[1] != each[2]]
+    return Intervals(
+        {demand.source: demand.interval for demand in demands} | {each.source: ms / 1000 for each, ms, _ in stretched},
+        [_line(demand, ms, demands, limits, exceeded) for demand, ms, _ in stretched],
         {limit.window: _use(demands, intervals_ms, limit) for limit in limits.limits},
     )
 
@@ -130,7 +123,7 @@ def _use(demands: Sequence[Demand], intervals_ms: Sequence[int], limit: Limit) -
     """What the polls use of ``limit``, at the fullest that its window can be."""
     pairs = [(demand.cost, ms) for demand, ms in zip(demands, intervals_ms, strict=True)]
     if limit.window == MONTH:
-        return -sum(-cost * months.PLANNED_MS // ms for cost, ms in pairs)
+        return -sum(-cost * PLANNED_MONTH_MS // ms for cost, ms in pairs)
     hold_ms = WINDOWS[limit.window].longest_hold_ms
     if sum(cost for cost, _ in pairs) > usable(limit):
         return -sum(-cost * hold_ms // ms for cost, ms in pairs)
@@ -151,23 +144,9 @@ def _line(demand: Demand, ms: int, demands: Sequence[Demand], limits: Limits, ex
     )
 
 
-def _require_possible(demand: Demand, limits: Limits) -> None:
-    for limit in limits.limits:
-        if demand.call_cost > limit.amount:
-            raise OperatorError(
-                f"{demand.source}: one call costs {demand.call_cost} {limits.unit}, {limit.setting} allows "
-                f"{limit.amount} per {limit.window}",
-                remedy=f"Raise {limit.setting}, or ask for less",
-            )
-
-
 def _ms(seconds: float) -> int:
     return round(seconds * 1000)
 
 
 def _settings(limits: Sequence[Limit]) -> str:
     return " and ".join(limit.setting for limit in limits)
-
-
-def _names(demands: Sequence[Demand]) -> str:
-    return ", ".join(demand.source for demand in demands)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from kafka import errors as kafka_errors
 
 from cryptoproxy.common.clients import kafka as kafka_client
+from cryptoproxy.common.clients.sender import Sender
 from cryptoproxy.common.errors import OperatorError, PoisonError
 from cryptoproxy.common.log import Limited
 from cryptoproxy.common.metrics import PollerMetrics
@@ -18,7 +20,6 @@ from cryptoproxy.producer.outbox.entry import Entry
 
 log = logging.getLogger(__name__)
 
-ACK_SECONDS = 30.0
 _FOREVER_MS = 2**62
 
 
@@ -66,7 +67,7 @@ class DeadLetters:
         )
         return producer.send(self._kafka.dead_letter_topic, **made._asdict())
 
-    def send_too_large(self, producer: Any, entry: Entry, lines: list[bytes]) -> None:
+    def send_too_large(self, sender: Sender, entry: Entry, lines: list[bytes]) -> None:
         """Returns when they are acknowledged.
 
         Raises:
@@ -82,11 +83,13 @@ class DeadLetters:
         )
         for line in lines:
             error = f"{len(line)} bytes are too large for {topic}. {remedy}"
-            try:
-                self.send(producer, line, "too_large", error).get(timeout=ACK_SECONDS)
-            except kafka_errors.MessageSizeTooLargeError as refused:
-                bare = self._send(producer, line, "too_large", f"{kafka_client.words(refused)}. {error}", bare=True)
-                bare.get(timeout=ACK_SECONDS)
+            (failure,) = sender.send_all([partial(self.send, line=line, reason="too_large", error=error)])
+            if isinstance(failure, kafka_errors.MessageSizeTooLargeError):
+                error = f"{kafka_client.words(failure)}. {error}"
+                bare = partial(self._send, line=line, reason="too_large", error=error, bare=True)
+                (failure,) = sender.send_all([bare])
+            if failure is not None:
+                raise failure
 
 
 def _key(line: bytes) -> bytes | None:
