@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 from cryptoproxy.sandbox.app import UPSTREAMS, Sandbox
-from cryptoproxy.sandbox.limits import Limits
 from cryptoproxy.sandbox.replay import by_upstream
-from cryptoproxy.sandbox.rule_json import read_rules
-from cryptoproxy.sandbox.serving import serve
+from cryptoproxy.sandbox.script import read_rules
+from cryptoproxy.sandbox.upstream import Limits
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,7 +38,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         parser.error(str(error))
     sandbox.script.add(*rules)
-    serve(sandbox, sys.stdout)
+    done = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: done.set())
+    with sandbox:
+        bases = [f"  {name}: {sandbox.base_url(name)}" for name in UPSTREAMS]
+        sys.stdout.write("\n".join([sandbox.url, *bases, ""]))
+        sys.stdout.flush()
+        done.wait()
     return 0
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from cryptoproxy.sandbox.faults import RuleError, Script
+from cryptoproxy.sandbox.faults import RuleError
 from cryptoproxy.sandbox.ledger import Ledger, show
-from cryptoproxy.sandbox.rule_json import read_rules, show_count
+from cryptoproxy.sandbox.script import Script, read_rules, show_count
 from cryptoproxy.sandbox.upstream import JSON_TYPE, dump
 from cryptoproxy.sandbox.wire import Answer, Request
 

@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import statistics
 
-from cryptoproxy.sandbox.market import DAY, Beat, Market
-from cryptoproxy.sandbox.universe import make_coins, real_coins
+from cryptoproxy.sandbox.market import DAY, Beat, Market, make_coins, real_coins
 
 NOW = 1_795_253_400
 

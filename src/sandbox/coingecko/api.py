@@ -7,17 +7,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
-from cryptoproxy.sandbox.coingecko_errors import RATE_LIMITED, key_error, known_error
-from cryptoproxy.sandbox.coingecko_rows import PERIODS, Columns, Rows
-from cryptoproxy.sandbox.effects import http_date
-from cryptoproxy.sandbox.limits import Minute
-from cryptoproxy.sandbox.rewrites import HTML
-from cryptoproxy.sandbox.upstream import JSON_TYPE, Setup, dump, firewall
-from cryptoproxy.sandbox.wire import Answer, Header, Request
+from cryptoproxy.sandbox.coingecko.rows import PERIODS, Columns, Markets
+from cryptoproxy.sandbox.upstream import JSON_TYPE, Minute, Setup, before_the_api, dump
+from cryptoproxy.sandbox.wire import Answer, Header, Request, http_date
 
-MARKETS = "/api/v3/coins/markets"
-PING = "/api/v3/ping"
+BASE = "/api/v3"
+MARKETS, PING = f"{BASE}/coins/markets", f"{BASE}/ping"
 MAX_PER_PAGE = 250
 CACHE_CONTROL = "max-age=30, public, must-revalidate, s-maxage=30"
 CORS: tuple[Header, ...] = (
@@ -25,24 +22,39 @@ CORS: tuple[Header, ...] = (
     ("Access-Control-Allow-Methods", "POST, PUT, DELETE, GET, OPTIONS"),
     ("Access-Control-Expose-Headers", "link, per-page, total"),
 )
+RATE_LIMITED = 429
+DEMO_HEADER, PRO_HEADER = "x-cg-demo-api-key", "x-cg-pro-api-key"
+
+_RATE_LIMIT_TEXT = (
+    "You've exceeded the Rate Limit. Please visit https://www.coingecko.com/en/api/pricing "
+    "to subscribe to our API plans for higher rate limits."
+)
+_KEY_MISSING = (
+    "API Key Missing. Please make sure you're using the right authentication method. "
+    "For Pro API, please visit: https://docs.coingecko.com/reference/authentication. "
+    "For Public/Demo API, please visit: https://docs.coingecko.com/v3.0.1/reference/authentication."
+)
+_CHANGE_ROOT = "If you are using {plan} API key, please change your root URL from {wrong} to {right}"
+_HOSTS = {"public": "api.coingecko.com", "pro": "pro-api.coingecko.com"}
 
 
 class CoinGecko:
     """The API on one of its hosts: ``public`` (api.coingecko.com) or ``pro`` (pro-api.coingecko.com)."""
 
+    base = BASE
     polled = MARKETS
     marks: Mapping[bytes, str] = {b'"gecko_says"': PING}
 
     def __init__(self, setup: Setup, *, host: str = "public") -> None:
         self._clock, self._limits, self._keys = setup.clock, setup.limits, setup.keys
         self._host = host
-        self._rows = Rows(setup.market)
+        self._coins = Markets(setup.market)
         self._calls = Minute()
         self._cache: dict[str, tuple[int, Answer]] = {}
 
     def answer(self, request: Request) -> Answer:
         now_ms = self._clock.now_ms()
-        refused = key_error(request, self._keys, self._host, now_ms)
+        refused = _key_error(request, self._keys, self._host, now_ms)
         if refused is not None:
             return self._failed(*refused)
         allowed = self._limits.coingecko_calls_per_minute
@@ -56,11 +68,10 @@ class CoinGecko:
         return self._failed(404, {"error": "Incorrect path. Please check https://www.coingecko.com/api/"})
 
     def error(self, status: int) -> Answer:
-        if (gate := firewall(status, self.headers()[0])) is not None:
-            return gate
-        if status in (403, 502, 503, 504):  # made by the content delivery network
-            return Answer(status, (*self.headers()[:1], ("Content-Type", "text/html"), ("Server", "cloudflare")), HTML)
-        return self._failed(status, known_error(status, self._clock.now_ms()))
+        pages, server = status in (403, 502, 503, 504), ("Server", "cloudflare")
+        return before_the_api(status, self.headers()[0], pages=pages, more=(server,)) or self._failed(
+            status, _known_error(status, self._clock.now_ms())
+        )
 
     def headers(self) -> tuple[Header, ...]:
         return (
@@ -87,7 +98,7 @@ class CoinGecko:
         currency = params.get("vs_currency", "").lower()
         if not currency:
             return self._failed(422, {"error": "Missing parameter vs_currency"})
-        if not self._rows.knows(currency):
+        if not self._coins.knows(currency):
             return self._failed(422, {"error": "invalid vs_currency"})
         asked = params.get("price_change_percentage", "").split(",")
         columns = Columns(
@@ -97,11 +108,11 @@ class CoinGecko:
         order = params.get("order", "market_cap_desc")
         size = min(_count(params.get("per_page"), 100), MAX_PER_PAGE)
         start = (_count(params.get("page"), 1) - 1) * size
-        coins = self._rows.ordered(order, now_ms, wanted)[start : start + size]
-        return self._good(b"[" + b",".join(self._rows.row(i, now_ms, columns) for i in coins) + b"]")
+        coins = self._coins.ordered(order, now_ms, wanted)[start : start + size]
+        return self._good(b"[" + b",".join(self._coins.row(i, now_ms, columns) for i in coins) + b"]")
 
     def _good(self, value: object) -> Answer:
-        body = value if isinstance(value, bytes) else dump(value)
+        body = dump(value)
         etag = hashlib.md5(body, usedforsecurity=False).hexdigest()
         more = (("Cache-Control", CACHE_CONTROL), ("ETag", f'W/"{etag}"'), ("CF-Cache-Status", "MISS"))
         return Answer(200, (*self.headers(), *more), body, chunked=True)
@@ -124,3 +135,47 @@ def _precision(text: str) -> int | None:
     if text == "full":
         return -1
     return int(text) if text.isdigit() and int(text) <= 18 else None
+
+
+def _known_error(status: int, now_ms: int) -> object:
+    """The body that usually comes with that status."""
+    if status == 401:
+        return _key_missing(_stamp(now_ms))
+    if status == RATE_LIMITED:
+        return {"status": {"error_code": RATE_LIMITED, "error_message": _RATE_LIMIT_TEXT}}
+    texts = {404: "coin not found", 422: "Missing parameter vs_currency"}
+    if status in texts:
+        return {"error": texts[status]}
+    return {"status": status, "error": "Internal Server Error" if status == 500 else "Error"}
+
+
+def _key_error(request: Request, keys: Mapping[str, str], host: str, now_ms: int) -> tuple[int, object] | None:
+    """Status and body where the key is missing, unknown, or of the other plan; None where all is well."""
+    if not keys:
+        return None
+    params = request.params
+    demo = request.header(DEMO_HEADER) or params.get("x_cg_demo_api_key")
+    pro = request.header(PRO_HEADER) or params.get("x_cg_pro_api_key")
+    given = demo or pro
+    stamp = _stamp(now_ms)
+    if host == "public" and given is not None and (pro is not None or given == keys.get("pro")):
+        return 400, _wrong_host(stamp, 10010, "Pro", "public", "pro")
+    if host == "pro" and given is not None and (demo is not None or given == keys.get("demo")):
+        return 400, _wrong_host(stamp, 10011, "Demo", "pro", "public")
+    if given is None or given != keys.get("pro" if host == "pro" else "demo"):
+        return 401, _key_missing(stamp)
+    return None
+
+
+def _stamp(now_ms: int) -> str:
+    """``2026-05-17T01:39:44.892+00:00``."""
+    return datetime.fromtimestamp(now_ms / 1000, tz=UTC).isoformat(timespec="milliseconds")
+
+
+def _key_missing(stamp: str) -> object:
+    return {"status": {"timestamp": stamp, "error_code": 10002, "error_message": _KEY_MISSING}}
+
+
+def _wrong_host(stamp: str, code: int, plan: str, wrong: str, right: str) -> object:
+    text = _CHANGE_ROOT.format(plan=plan, wrong=_HOSTS[wrong], right=_HOSTS[right])
+    return {"timestamp": stamp, "error_code": code, "status": {"error_message": text}}
