@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
@@ -20,8 +20,6 @@ import msgspec
 
 DAY = 86_400
 PERIODS = tuple(4**k for k in range(1, 12))
-_STRENGTH = 1.0
-"""So that the change over a day has about the coin's daily volatility."""
 _MASK = (1 << 64) - 1
 _PRICE, _VOLUME = 0, 1
 
@@ -81,6 +79,13 @@ class Beat:
         return now_ms - (now_ms - self.phase_ms) % self.period_ms
 
 
+def high_low(price: Callable[[int], float], second: int) -> tuple[float, float]:
+    """Over the 24 hours before, of the price every three hours and the two ends."""
+    step = DAY // 8
+    seen = [price(second), price(second - DAY), *(price(second // step * step - k * step) for k in range(8))]
+    return max(seen), min(seen)
+
+
 class Market:
     """Prices, volumes and their past. Times are whole seconds since 1970."""
 
@@ -106,13 +111,6 @@ class Market:
     def volume(self, i: int, second: int) -> float:
         """In USD over 24 hours."""
         return self.coins[i].volume * math.exp(self._level(i, _VOLUME, second, 0.08))
-
-    def high_low(self, i: int, second: int) -> tuple[float, float]:
-        """Over the 24 hours before, of a price every three hours and the two ends."""
-        step = DAY // 8
-        seen = [self.price(i, second), self.price(i, second - DAY)]
-        seen += [self.price(i, second // step * step - k * step) for k in range(8)]
-        return max(seen), min(seen)
 
     def change(self, i: int, second: int, seconds: int) -> float:
         """In percent over the seconds before."""
@@ -141,7 +139,7 @@ class Market:
             key = base + (scale << 48)
             start, end = _noise(key, step), _noise(key, step + 1)
             total += math.sqrt(period) * (start + (end - start) * rest / period)
-        return total * day_volatility * _STRENGTH / math.sqrt(DAY)
+        return total * day_volatility / math.sqrt(DAY)
 
     def _ranks(self, minute: int) -> tuple[int | None, ...]:
         at_ms = minute * 60_000

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
-from cryptoproxy.sandbox.market import DAY, Beat, Coin, Market
+from cryptoproxy.sandbox.market import DAY, Beat, Coin, Market, high_low
 
 MONEY: Mapping[str, float] = dict.fromkeys(("USD", "USDT", "USDC", "BUSD", "PAX"), 1.0) | {
     "FDUSD": 0.9996,
@@ -88,11 +89,10 @@ def price_at(market: Market, pair: Pair, second: int) -> float:
 
 
 def quote_at(market: Market, pair: Pair, second: int) -> Quote:
-    last, opened = price_at(market, pair, second), price_at(market, pair, second - DAY)
-    step = DAY // 8
-    seen = [last, opened, *(price_at(market, pair, second // step * step - k * step) for k in range(8))]
+    price = partial(price_at, market, pair)
     usd = market.price(pair.coin, second) * pair.factor
-    return Quote(last, opened, max(seen), min(seen), market.volume(pair.coin, second) * pair.share / usd)
+    volume = market.volume(pair.coin, second) * pair.share / usd
+    return Quote(price(second), price(second - DAY), *high_low(price, second), volume)
 
 
 def price_decimals(price: float, least: int, most: int) -> int:

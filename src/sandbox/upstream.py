@@ -11,12 +11,14 @@ import threading
 from collections import deque
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import ParamSpec, Protocol
 
 from cryptoproxy.common.clock import Clock
 from cryptoproxy.sandbox.faults import HTML
 from cryptoproxy.sandbox.market import Market
 from cryptoproxy.sandbox.wire import Answer, Header, Request
+
+P = ParamSpec("P")
 
 CAPTCHA = b"<!DOCTYPE html>\n<html><head><title>Human Verification</title></head><body></body></html>\n"
 JSON_TYPE = "application/json; charset=utf-8"
@@ -77,6 +79,14 @@ class Upstream(Protocol):
         """Those of every good answer, ``Date`` among them."""
 
 
+class Refusal(Exception):  # noqa: N818 - what a client is told, not a fault of ours
+    """Answered with this status and body."""
+
+    def __init__(self, status: int, body: Mapping[str, object]) -> None:
+        super().__init__(status, body)
+        self.status, self.body = status, body
+
+
 class Minute:
     """A count that starts anew with each window of the clock, as Binance and CoinGecko count."""
 
@@ -122,13 +132,15 @@ class Rows:
         self._most = most
         self._made: dict[Hashable, tuple[object, bytes]] = {}
 
-    def row(self, key: Hashable, version: object, make: Callable[[], object]) -> bytes:
-        """The row of that key. ``make`` gives what :func:`dump` takes, or bytes."""
+    def row(
+        self, key: Hashable, version: object, make: Callable[P, object], *args: P.args, **kwargs: P.kwargs
+    ) -> bytes:
+        """The row of that key. Of another version than before ``make`` makes it anew: bytes, or what is dumped."""
         known = self._made.get(key)
         if known is None or known[0] != version:
             if len(self._made) >= self._most:
                 self._made.clear()
-            known = self._made[key] = version, dump(make())
+            known = self._made[key] = version, dump(make(*args, **kwargs))
         return known[1]
 
 

@@ -13,7 +13,7 @@ from functools import cached_property
 from cryptoproxy.sandbox.binance.pairs import trading_pairs
 from cryptoproxy.sandbox.binance.rows import Tickers, listing
 from cryptoproxy.sandbox.pairs import Pair
-from cryptoproxy.sandbox.upstream import Limits, Minute, Setup, before_the_api, dump
+from cryptoproxy.sandbox.upstream import Limits, Minute, Refusal, Setup, before_the_api, dump
 from cryptoproxy.sandbox.wire import Answer, Header, Request, http_date
 
 TICKER = "/api/v3/ticker/24hr"
@@ -99,9 +99,11 @@ class Binance:
         spent = self._weight.spend(now_ms, _cost(request))
         if spent.status != 200:
             return self._refused(spent)
-        value = route(request, now_ms)
-        status = 400 if isinstance(value, dict) and "code" in value else 200
-        return Answer(status, (*self.headers(), *_used(spent.used)), dump(value), chunked=True)
+        try:
+            status, body = 200, route(request, now_ms)
+        except Refusal as refusal:
+            status, body = refusal.status, refusal.body
+        return Answer(status, (*self.headers(), *_used(spent.used)), dump(body), chunked=True)
 
     def error(self, status: int) -> Answer:
         if early := before_the_api(status, self.headers()[0], pages=status in (403, 502, 503, 504)):
@@ -142,31 +144,27 @@ class Binance:
         pairs = self._asked(request)
         if pairs is None:
             return self._tickers.all(now_ms)
-        if isinstance(pairs, dict):
-            return pairs
         rows = [self._tickers.row(pair, now_ms) for pair in pairs]
         return rows[0] if "symbol" in request.params else b"[" + b",".join(rows) + b"]"
 
     def _info(self, request: Request, now_ms: int) -> object:
         pairs = self._asked(request)
-        if isinstance(pairs, dict):
-            return pairs
         head = {"timezone": "UTC", "serverTime": now_ms, "rateLimits": self._rate_limits(), "exchangeFilters": []}
         symbols = self._listing if pairs is None else dump([self._listed(pair) for pair in pairs])
         return dump(head)[:-1] + b',"symbols":' + symbols + b"}"
 
-    def _asked(self, request: Request) -> Sequence[Pair] | dict[str, object] | None:
-        """The pairs in the order of the list; None for all of them; a dict is the error."""
+    def _asked(self, request: Request) -> Sequence[Pair] | None:
+        """The pairs in the order of the list; None for all of them."""
         params = request.params
         if "symbol" not in params and "symbols" not in params:
             return None
         if "symbol" in params and "symbols" in params:
-            return dict(BOTH_GIVEN)
+            raise Refusal(400, BOTH_GIVEN)
         if "symbols" in params and not SYMBOLS.match(params["symbols"]):
-            return dict(ILLEGAL_SYMBOLS)
+            raise Refusal(400, ILLEGAL_SYMBOLS)
         names: list[str] = json.loads(params["symbols"]) if "symbols" in params else [params["symbol"]]
         if not names or any(name not in self._by_symbol for name in names):
-            return dict(INVALID_SYMBOL)
+            raise Refusal(400, INVALID_SYMBOL)
         return sorted((self._by_symbol[name] for name in set(names)), key=lambda pair: pair.place)
 
     def _listed(self, pair: Pair) -> dict[str, object]:

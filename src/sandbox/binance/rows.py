@@ -14,13 +14,13 @@ TRADE_USD = 700.0
 
 
 class Tickers:
-    """The row of each pair. Halted pairs keep theirs."""
+    """The row of each pair; that of a halted one stays as it was."""
 
     def __init__(self, market: Market, pairs: Sequence[Pair], halted: Collection[str], start_ms: int) -> None:
         self._market = market
         self._pairs = pairs
-        self._closed_ms = start_ms - 21 * DAY_MS
-        self._halted = halted
+        closed_ms = start_ms - 21 * DAY_MS
+        self._closed = {pair.symbol: _halted(market, pair, closed_ms) for pair in pairs if pair.symbol in halted}
         self._rows = Rows()
 
     def all(self, now_ms: int) -> bytes:
@@ -28,10 +28,10 @@ class Tickers:
         return b"[" + b",".join([self.row(pair, now_ms) for pair in self._pairs]) + b"]"
 
     def row(self, pair: Pair, now_ms: int) -> bytes:
-        if pair.symbol in self._halted:
-            return self._rows.row(pair.place, None, lambda: _halted(self._market, pair, self._closed_ms))
+        if closed := self._closed.get(pair.symbol):
+            return closed
         updated_ms = pair.beat.last(now_ms)
-        return self._rows.row(pair.place, updated_ms, lambda: _trading(self._market, pair, updated_ms))
+        return self._rows.row(pair.place, updated_ms, _trading, self._market, pair, updated_ms)
 
 
 def _trading(market: Market, pair: Pair, updated_ms: int) -> bytes:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from cryptoproxy.sandbox.bybit import v2
 from cryptoproxy.sandbox.bybit.instruments import CATEGORIES, Instrument, list_instruments, listing, page
 from cryptoproxy.sandbox.bybit.rows import ticker
-from cryptoproxy.sandbox.upstream import JSON_TYPE, Rows, Setup, Sliding, before_the_api, dump
+from cryptoproxy.sandbox.upstream import JSON_TYPE, Refusal, Rows, Setup, Sliding, before_the_api, dump
 from cryptoproxy.sandbox.wire import Answer, Header, Request, http_date
 
 TICKERS = "/v5/market/tickers"
@@ -18,14 +18,6 @@ INSTRUMENTS = "/v5/market/instruments-info"
 V2_TICKERS, V2_SYMBOLS = "/v2/public/tickers", "/v2/public/symbols"
 TOO_FREQUENT = b"403, access too frequent"
 TOO_MANY_VISITS = 10006
-
-
-class BybitError(Exception):
-    """Answered as HTTP 200 with this code and text."""
-
-    def __init__(self, code: int, text: str) -> None:
-        super().__init__(text)
-        self.code, self.text = code, text
 
 
 class Bybit:
@@ -65,9 +57,9 @@ class Bybit:
         try:
             self._count_visit(now_ms)
             body = route(request, now_ms)
-        except BybitError as error:
-            more = self._limit_headers(now_ms) if error.code == TOO_MANY_VISITS else ()
-            return self._failed(200, error, more)
+        except Refusal as refusal:
+            more = self._limit_headers(now_ms) if refusal.body["retCode"] == TOO_MANY_VISITS else ()
+            return self._refused(refusal, more)
         return Answer(200, self.headers(), body)
 
     def error(self, status: int) -> Answer:
@@ -76,8 +68,8 @@ class Bybit:
         if status == 403:
             return Answer(403, (*self.headers()[:1], ("Content-Type", "text/plain")), TOO_FREQUENT)
         if status == 429:
-            return self._failed(429, BybitError(10429, "System level frequency protection"))
-        return self._failed(status, BybitError(10001, "Request parameter error"))
+            return self._refused(_refusal(10429, "System level frequency protection", 429))
+        return self._refused(_refusal(10001, "Request parameter error", status))
 
     def headers(self) -> tuple[Header, ...]:
         return ("Date", http_date(self._clock.now_ms())), ("Content-Type", JSON_TYPE)
@@ -92,7 +84,7 @@ class Bybit:
     def _count_visit(self, now_ms: int) -> None:
         allowed = self._limits.bybit_visits_per_second
         if allowed is not None and self._visits.use(now_ms) > allowed:
-            raise BybitError(TOO_MANY_VISITS, "Too many visits")
+            raise _refusal(TOO_MANY_VISITS, "Too many visits")
 
     def _limit_headers(self, now_ms: int) -> tuple[Header, ...]:
         allowed = str(self._limits.bybit_visits_per_second)
@@ -113,7 +105,7 @@ class Bybit:
             return _enveloped(dump(result), now_ms)
         limit = request.params.get("limit", "500")
         if not limit.isdigit() or not 1 <= int(limit) <= 1000:
-            raise BybitError(10001, "params error: Illegal limit")
+            raise _refusal(10001, "params error: Illegal limit")
         shown, cursor = page(found, limit=int(limit), cursor=request.params.get("cursor", ""))
         result["list"] = [listing(item, numbers[item.symbol]) for item in shown]
         return _enveloped(dump(result | {"nextPageCursor": cursor}), now_ms)
@@ -132,23 +124,27 @@ class Bybit:
         params = request.params
         category = params.get("category", "")
         if category not in CATEGORIES:
-            raise BybitError(10001, "Illegal category" if category else "params error: Category is invalid")
+            raise _refusal(10001, "Illegal category" if category else "params error: Category is invalid")
         listed = self._listed[category]
         if "symbol" not in params:
             return category, listed
         found = [item for item in listed if item.symbol == params["symbol"]]
         if not found:
-            raise BybitError(10001, "Not supported symbols")
+            raise _refusal(10001, "Not supported symbols")
         return category, found
 
     def _row(self, instrument: Instrument, now_ms: int) -> bytes:
         updated_ms = instrument.pair.beat.last(now_ms)
         key = instrument.category, instrument.symbol
-        return self._rows.row(key, updated_ms, lambda: ticker(self._market, instrument, updated_ms, now_ms))
+        return self._rows.row(key, updated_ms, ticker, self._market, instrument, updated_ms, now_ms)
 
-    def _failed(self, status: int, error: BybitError, more: tuple[Header, ...] = ()) -> Answer:
-        body = {"retCode": error.code, "retMsg": error.text, "result": {}, "retExtInfo": {}}
-        return Answer(status, (*self.headers(), *more), dump(body | {"time": self._clock.now_ms()}))
+    def _refused(self, refusal: Refusal, more: tuple[Header, ...] = ()) -> Answer:
+        body = dump({**refusal.body, "result": {}, "retExtInfo": {}, "time": self._clock.now_ms()})
+        return Answer(refusal.status, (*self.headers(), *more), body)
+
+
+def _refusal(code: int, text: str, status: int = 200) -> Refusal:
+    return Refusal(status, {"retCode": code, "retMsg": text})
 
 
 def _enveloped(result: bytes, now_ms: int) -> bytes:

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
-from cryptoproxy.sandbox.coingecko.rows import PERIODS, Columns, Markets
-from cryptoproxy.sandbox.upstream import JSON_TYPE, Minute, Setup, before_the_api, dump
+from cryptoproxy.sandbox.coingecko.rows import PERIODS, Columns, Markets, stamp
+from cryptoproxy.sandbox.upstream import JSON_TYPE, Minute, Refusal, Setup, before_the_api, dump
 from cryptoproxy.sandbox.wire import Answer, Header, Request, http_date
 
 BASE = "/api/v3"
@@ -54,17 +53,18 @@ class CoinGecko:
 
     def answer(self, request: Request) -> Answer:
         now_ms = self._clock.now_ms()
-        refused = _key_error(request, self._keys, self._host, now_ms)
-        if refused is not None:
-            return self._failed(*refused)
-        allowed = self._limits.coingecko_calls_per_minute
-        if allowed is not None and self._calls.use(now_ms) > allowed:
-            wait_s = self._limits.coingecko_retry_after_s or self._calls.left_s(now_ms)
-            return self.error(RATE_LIMITED).with_headers({"Retry-After": str(wait_s)})
-        if request.path == PING:
-            return self._good({"gecko_says": "(V3) To the Moon!"})
-        if request.path == MARKETS:
-            return self._cached(request, now_ms)
+        try:
+            _check_key(request, self._keys, self._host, now_ms)
+            allowed = self._limits.coingecko_calls_per_minute
+            if allowed is not None and self._calls.use(now_ms) > allowed:
+                wait_s = self._limits.coingecko_retry_after_s or self._calls.left_s(now_ms)
+                return self.error(RATE_LIMITED).with_headers({"Retry-After": str(wait_s)})
+            if request.path == PING:
+                return self._good({"gecko_says": "(V3) To the Moon!"})
+            if request.path == MARKETS:
+                return self._cached(request, now_ms)
+        except Refusal as refusal:
+            return self._failed(refusal.status, refusal.body)
         return self._failed(404, {"error": "Incorrect path. Please check https://www.coingecko.com/api/"})
 
     def error(self, status: int) -> Answer:
@@ -97,9 +97,9 @@ class CoinGecko:
     def _markets(self, params: Mapping[str, str], now_ms: int) -> Answer:
         currency = params.get("vs_currency", "").lower()
         if not currency:
-            return self._failed(422, {"error": "Missing parameter vs_currency"})
+            raise Refusal(422, {"error": "Missing parameter vs_currency"})
         if not self._coins.knows(currency):
-            return self._failed(422, {"error": "invalid vs_currency"})
+            raise Refusal(422, {"error": "invalid vs_currency"})
         asked = params.get("price_change_percentage", "").split(",")
         columns = Columns(
             currency, tuple(name for name in PERIODS if name in asked), _precision(params.get("precision", ""))
@@ -137,10 +137,10 @@ def _precision(text: str) -> int | None:
     return int(text) if text.isdigit() and int(text) <= 18 else None
 
 
-def _known_error(status: int, now_ms: int) -> object:
-    """The body that usually comes with that status."""
+def _known_error(status: int, now_ms: int) -> Mapping[str, object]:
+    """The body that usually comes with that status: some shapes are recorded, some only quoted by users."""
     if status == 401:
-        return _key_missing(_stamp(now_ms))
+        return _key_missing(now_ms)
     if status == RATE_LIMITED:
         return {"status": {"error_code": RATE_LIMITED, "error_message": _RATE_LIMIT_TEXT}}
     texts = {404: "coin not found", 422: "Missing parameter vs_currency"}
@@ -149,33 +149,30 @@ def _known_error(status: int, now_ms: int) -> object:
     return {"status": status, "error": "Internal Server Error" if status == 500 else "Error"}
 
 
-def _key_error(request: Request, keys: Mapping[str, str], host: str, now_ms: int) -> tuple[int, object] | None:
-    """Status and body where the key is missing, unknown, or of the other plan; None where all is well."""
+def _check_key(request: Request, keys: Mapping[str, str], host: str, now_ms: int) -> None:
+    """Refuses where keys are checked and this one is missing, unknown, or of the other plan."""
     if not keys:
-        return None
-    params = request.params
-    demo = request.header(DEMO_HEADER) or params.get("x_cg_demo_api_key")
-    pro = request.header(PRO_HEADER) or params.get("x_cg_pro_api_key")
+        return
+    demo = request.header(DEMO_HEADER) or request.params.get("x_cg_demo_api_key")
+    pro = request.header(PRO_HEADER) or request.params.get("x_cg_pro_api_key")
     given = demo or pro
-    stamp = _stamp(now_ms)
     if host == "public" and given is not None and (pro is not None or given == keys.get("pro")):
-        return 400, _wrong_host(stamp, 10010, "Pro", "public", "pro")
+        raise _wrong_host(now_ms, 10010, "Pro", "public", "pro")
     if host == "pro" and given is not None and (demo is not None or given == keys.get("demo")):
-        return 400, _wrong_host(stamp, 10011, "Demo", "pro", "public")
+        raise _wrong_host(now_ms, 10011, "Demo", "pro", "public")
     if given is None or given != keys.get("pro" if host == "pro" else "demo"):
-        return 401, _key_missing(stamp)
-    return None
+        raise Refusal(401, _key_missing(now_ms))
 
 
 def _stamp(now_ms: int) -> str:
-    """``2026-05-17T01:39:44.892+00:00``."""
-    return datetime.fromtimestamp(now_ms / 1000, tz=UTC).isoformat(timespec="milliseconds")
+    """``2026-05-17T01:39:44.892+00:00``, other than in the rows."""
+    return stamp(now_ms).replace("Z", "+00:00")
 
 
-def _key_missing(stamp: str) -> object:
-    return {"status": {"timestamp": stamp, "error_code": 10002, "error_message": _KEY_MISSING}}
+def _key_missing(now_ms: int) -> Mapping[str, object]:
+    return {"status": {"timestamp": _stamp(now_ms), "error_code": 10002, "error_message": _KEY_MISSING}}
 
 
-def _wrong_host(stamp: str, code: int, plan: str, wrong: str, right: str) -> object:
+def _wrong_host(now_ms: int, code: int, plan: str, wrong: str, right: str) -> Refusal:
     text = _CHANGE_ROOT.format(plan=plan, wrong=_HOSTS[wrong], right=_HOSTS[right])
-    return {"timestamp": stamp, "error_code": code, "status": {"error_message": text}}
+    return Refusal(400, {"timestamp": _stamp(now_ms), "error_code": code, "status": {"error_message": text}})

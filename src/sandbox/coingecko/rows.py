@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
-from cryptoproxy.sandbox.market import DAY, Coin, Market
+from cryptoproxy.sandbox.market import DAY, Coin, Market, high_low
 from cryptoproxy.sandbox.upstream import Rows
 
 IMAGES = "https://coin-images.coingecko.com/coins/images/"
@@ -52,9 +53,8 @@ class Markets:
 
     def row(self, i: int, now_ms: int, columns: Columns) -> bytes:
         updated_ms, rank = self._market.updated_ms(i, now_ms), self._market.rank(i, now_ms)
-        return self._rows.row(
-            (columns, i), (updated_ms, rank), lambda: self._values(i, now_ms, updated_ms, rank, columns)
-        )
+        version = updated_ms, rank
+        return self._rows.row((columns, i), version, self._values, i, now_ms, updated_ms, rank, columns)
 
     def _values(self, i: int, now_ms: int, updated_ms: int, rank: int | None, columns: Columns) -> dict[str, object]:
         market, coin, second = self._market, self._market.coins[i], updated_ms // 1000
@@ -62,7 +62,7 @@ class Markets:
         price, cap = market.price(i, second) * rate, market.cap(i, second) * rate
         alive = now_ms - updated_ms < DAY * 1000
         day = market.change(i, second, DAY) / 100 if alive else None
-        high, low = market.high_low(i, second) if alive else (None, None)
+        high, low = high_low(partial(market.price, i), second) if alive else (None, None)
         diluted = (coin.total or 0) * price
         row: dict[str, object] = {
             "id": coin.id,
