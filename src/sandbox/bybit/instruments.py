@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from urllib import parse
 
 from cryptoproxy.sandbox.market import Market
-from cryptoproxy.sandbox.pairs import LEAST_PRICE, Pair, price_decimals, sensible, size_decimals, stable, tradable
+from cryptoproxy.sandbox.pairs import Pair, listable, make_pair, sensible, stable, tradable
 
 CATEGORIES = ("linear", "inverse", "spot")
 PERPETUALS, USDC_PERPETUALS, INVERSE, SPOT, SPOT_OTHER = 600, 40, 14, 480, 40
@@ -103,14 +103,10 @@ class _Lister:
             against = self._assets.get(quote)
             if against is None:
                 continue
-            fit = [(base, i) for base, i in self._assets.items() if self._fits(i, against)]
+            fit = [(base, i) for base, i in self._assets.items() if listable(self._market, i, quote, against)]
             for base, coin in fit[:count]:
                 pair = self._pair(base + quote, base, quote, coin, share=share, against=against)
                 yield Instrument(pair, "spot", "Spot", quote)
-
-    def _fits(self, coin: int, against: int | None) -> bool:
-        below = 1.0 if against is None else self._market.coins[against].price
-        return sensible(self._market, coin, against) and self._market.coins[coin].price / below >= LEAST_PRICE
 
     def _pair(
         self,
@@ -124,21 +120,10 @@ class _Lister:
         factor: int = 1,
     ) -> Pair:
         market = self._market
-        usd = market.coins[coin].price * factor
-        price = usd if against is None else usd / market.coins[against].price
         seconds = 1 if coin < 12 else 1 + int(market.unit(f"bybit/{symbol}/beat") * 14)
-        return Pair(
-            place=0,
-            symbol=symbol,
-            base=base,
-            quote=quote,
-            coin=coin,
-            against=against,
-            beat=market.beat(f"bybit/{symbol}", seconds * 1000),
-            price_decimals=price_decimals(price, 2, 10),
-            size_decimals=size_decimals(usd, 3 if against is None else 6),
-            share=share,
-            factor=factor,
+        beat, decimals = market.beat(f"bybit/{symbol}", seconds * 1000), (10, 3 if against is None else 6)
+        return make_pair(
+            market, symbol, (base, quote), coin, against, beat=beat, share=share, decimals=decimals, factor=factor
         )
 
 

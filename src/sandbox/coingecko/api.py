@@ -6,7 +6,8 @@ Two hosts speak it: the public one (demo keys) and the pro one. Keys are checked
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
 from cryptoproxy.sandbox.coingecko.rows import PERIODS, Columns, Markets, stamp
 from cryptoproxy.sandbox.upstream import JSON_TYPE, Minute, Refusal, Setup, before_the_api, dump
@@ -50,6 +51,10 @@ class CoinGecko:
         self._coins = Markets(setup.market)
         self._calls = Minute()
         self._cache: dict[str, tuple[int, Answer]] = {}
+        self._routes: dict[str, Callable[[Request, int], Answer]] = {
+            PING: lambda _request, _now_ms: self._good({"gecko_says": "(V3) To the Moon!"}),
+            MARKETS: partial(self._cached, self._markets),
+        }
 
     def answer(self, request: Request) -> Answer:
         now_ms = self._clock.now_ms()
@@ -59,13 +64,9 @@ class CoinGecko:
             if allowed is not None and self._calls.use(now_ms) > allowed:
                 wait_s = self._limits.coingecko_retry_after_s or self._calls.left_s(now_ms)
                 return self.error(RATE_LIMITED).with_headers({"Retry-After": str(wait_s)})
-            if request.path == PING:
-                return self._good({"gecko_says": "(V3) To the Moon!"})
-            if request.path == MARKETS:
-                return self._cached(request, now_ms)
+            return self._routes.get(request.path, self._nowhere)(request, now_ms)
         except Refusal as refusal:
             return self._failed(refusal.status, refusal.body)
-        return self._failed(404, {"error": "Incorrect path. Please check https://www.coingecko.com/api/"})
 
     def error(self, status: int) -> Answer:
         pages, server = status in (403, 502, 503, 504), ("Server", "cloudflare")
@@ -82,19 +83,23 @@ class CoinGecko:
             ("Server", "cloudflare"),
         )
 
-    def _cached(self, request: Request, now_ms: int) -> Answer:
+    def _nowhere(self, _request: Request, _now_ms: int) -> Answer:
+        raise Refusal(404, {"error": "Incorrect path. Please check https://www.coingecko.com/api/"})
+
+    def _cached(self, make: Callable[[Request, int], Answer], request: Request, now_ms: int) -> Answer:
         """The answer, or that of a moment ago: every query string has its own place in the cache."""
         made_ms, answer = self._cache.get(request.target, (0, None))
         age_s = (now_ms - made_ms) // 1000
         if answer is None or age_s >= self._limits.coingecko_cache_s:
-            answer = self._markets(request.params, now_ms)
+            answer = make(request, now_ms)
             if self._limits.coingecko_cache_s:
                 self._cache[request.target] = now_ms, answer
             return answer
         changes = {"Date": http_date(now_ms), "CF-Cache-Status": "HIT", "Age": str(age_s)}
         return answer.with_headers(changes)
 
-    def _markets(self, params: Mapping[str, str], now_ms: int) -> Answer:
+    def _markets(self, request: Request, now_ms: int) -> Answer:
+        params = request.params
         currency = params.get("vs_currency", "").lower()
         if not currency:
             raise Refusal(422, {"error": "Missing parameter vs_currency"})
