@@ -87,16 +87,16 @@ class Sandbox(FaultServer):
     def peer(self) -> _Peer:
         return _Peer(self.answer)
 
-    def asked(self, request: Request) -> str:
-        return "" if request.path.startswith(PREFIX) else request.path.split("/")[1]
+    def asked(self, request: Request) -> str | None:
+        return None if request.path.startswith(PREFIX) else request.path.split("/")[1]
 
     def refusal(self, request: Request, status: int) -> Answer:
-        upstream = self._upstreams.get(self.asked(request))
+        upstream = self._upstreams.get(self.asked(request) or "")
         return _nowhere(request) if upstream is None else upstream.error(status)
 
     def answer(self, request: Request) -> Answer:
         name = self.asked(request)
-        if not name:
+        if name is None:
             return self._control.answer(request)
         upstream = self._upstreams.get(name)
         if upstream is None or request.method not in ("GET", "HEAD"):

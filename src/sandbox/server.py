@@ -83,8 +83,8 @@ class FaultServer(ABC):
         """What this side's own error of that status looks like."""
 
     @abstractmethod
-    def asked(self, request: Request) -> str:
-        """Whom the request is for: the ledger's word. Empty: for ourselves, so neither faults nor ledger touch it."""
+    def asked(self, request: Request) -> str | None:
+        """Whom the request is for: the ledger's word. None: for ourselves, so neither faults nor ledger touch it."""
 
     @property
     def host(self) -> str:
@@ -214,15 +214,15 @@ class _Connection(socketserver.BaseRequestHandler):
         """One request and its answer. Whether the connection lives on."""
         server = self.owner
         asked = server.asked(request)
-        rule = server.script.decide(request) if asked else None
+        rule = None if asked is None else server.script.decide(request)
         answer = self._answered(request, rule)
         effects = rule or PASS
-        if asked and not self._wait(effects):
+        if asked is not None and not self._wait(effects):
             return False
         if answer is not None and rule is not None:
             answer = changed(answer, rule, now_ms=server.clock.now_ms())
         whole = answer is not None and effects.cut_after is None
-        if asked and server.ledger is not None:  # before the first byte leaves
+        if asked is not None and server.ledger is not None:  # before the first byte leaves
             fault = rule.label if rule else ""
             server.ledger.add(server.clock.now_ms(), asked, request, answer, fault=fault, whole=whole)
         if answer is None:
