@@ -146,6 +146,8 @@ class Stack(Cluster):
             if (kept := Remembered.load(self.folder)) and kept.s3_secret_key != mine.s3_secret_key:
                 # Another process made the folder's keys between our look and now.
                 self.engines = self._build(self.folder, replace(kept, ports=mine.ports, memory=mine.memory))
+            if wanted := [engine.title for engine in self.engines if not engine.running]:
+                self.say(f"starting {', '.join(wanted)} in {self.folder}; this takes up to a minute")
             bring_up(self.engines, say=self.say, begun=lambda: self.remembered.save(self.folder))
         return self.endpoints
 

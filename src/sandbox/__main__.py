@@ -1,4 +1,4 @@
-"""``python -m cryptoproxy.sandbox``: serves until SIGINT or SIGTERM. The first line it prints is its address."""
+"""`cryptoproxy sandbox`: serves until SIGINT or SIGTERM. The first line it prints is its address."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from cryptoproxy.sandbox.app import UPSTREAMS, Sandbox
 from cryptoproxy.sandbox.replay import by_upstream
 from cryptoproxy.sandbox.script import read_rules
 from cryptoproxy.sandbox.upstream import Limits
+
+PRO = "coingecko-pro"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,15 +44,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: done.set())
     with sandbox:
-        bases = [f"  {name}: {sandbox.base_url(name)}" for name in UPSTREAMS]
-        sys.stdout.write("\n".join([sandbox.url, *bases, ""]))
+        sys.stdout.write("\n".join([sandbox.url, "", *_settings(sandbox), ""]))
         sys.stdout.flush()
         done.wait()
     return 0
 
 
+def _settings(sandbox: Sandbox) -> list[str]:
+    """Lines for ``.env`` that lead a poller here."""
+    return [
+        "# To poll it instead of the real upstreams, put these lines into .env (--port keeps the address):",
+        *(f"{name.upper()}_BASE_URL={sandbox.base_url(name)}" for name in UPSTREAMS if name != PRO),
+        f"# With COINGECKO_PLAN=pro: COINGECKO_BASE_URL={sandbox.base_url(PRO)}",
+        "# It has no limits of its own unless you give it some:",
+        "COINGECKO_CALLS_PER_MINUTE=0",
+    ]
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="sandbox", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="cryptoproxy sandbox",
+        description="Stand-in upstreams that speak the formats of CoinGecko, Binance and Bybit. Serves until Ctrl-C or "
+        "SIGTERM. The first line it prints is its address; then come the settings that lead a poller here.",
+    )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--seed", type=int, default=1, help="of the random walk; the same seed, the same market")
