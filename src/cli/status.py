@@ -33,9 +33,9 @@ from cryptoproxy.common.settings import Settings
 from cryptoproxy.common.settings.catalogue import S3, Elasticsearch, Kafka, Upstreams
 from cryptoproxy.common.start import are_set, home, load_settings, stand_ins
 from cryptoproxy.engines.stack import EngineStatus, Stack
-from cryptoproxy.producer.budget import demand_of, limits_of, plan
-from cryptoproxy.producer.budget.state_topic import read_all, slot_key
-from cryptoproxy.producer.capacity import hours_in_words
+from cryptoproxy.producer.budget import demand_of, fit, limits_of
+from cryptoproxy.producer.gauges import hours_in_words
+from cryptoproxy.producer.handover import read_all, slot_key
 from cryptoproxy.producer.lease.note import Note, decode
 from cryptoproxy.producer.outbox.outbox import DRAINS
 from cryptoproxy.producer.planning import sources_of
@@ -264,7 +264,7 @@ def planned_intervals(upstreams: Upstreams) -> dict[str, float]:
         demands = [
             demand_of(source, upstreams.interval_of(source.name)) for source in sources if source.upstream == upstream
         ]
-        intervals |= plan(demands, limits[upstream]).intervals
+        intervals |= fit(demands, limits[upstream]).by_source
     return {source.name: intervals[source.name] for source in sources}
 
 

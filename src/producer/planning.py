@@ -10,8 +10,8 @@ from pathlib import Path
 from cryptoproxy.common.clock import Clock
 from cryptoproxy.common.metrics import PollerMetrics
 from cryptoproxy.common.settings.catalogue import Upstreams
-from cryptoproxy.producer.budget import Budget, demand_of, limits_of, plan
-from cryptoproxy.producer.capacity import Capacity
+from cryptoproxy.producer.budget import Budget, demand_of, fit, limits_of
+from cryptoproxy.producer.gauges import Capacity
 from cryptoproxy.producer.sources import SOURCES, SourceConfig
 from cryptoproxy.producer.sources.base import Source
 from cryptoproxy.producer.sources.bybit import Api, NamedSymbols
@@ -47,7 +47,7 @@ def budgets_of(
     folder: Path,
     *,
     clock: Clock,
-    metrics: PollerMetrics,
+    metrics: PollerMetrics | None = None,
     urgent: threading.Event | None = None,
 ) -> dict[str, Budget]:
     """A budget for each upstream that is polled, by its name."""
@@ -71,10 +71,10 @@ def intervals_of(upstreams: Upstreams, sources: list[Source], budgets: Mapping[s
         demands = [
             demand_of(source, upstreams.interval_of(source.name)) for source in sources if source.upstream == upstream
         ]
-        fitting = plan(demands, budget.limits)
+        fitting = fit(demands, budget.limits)
         for line in fitting.lines:
             log.warning("%s", line)
-        intervals |= fitting.intervals
+        intervals |= fitting.by_source
         budget.reserve(fitting.use)
     return intervals
 

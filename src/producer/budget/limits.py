@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.settings.catalogue import Upstreams
-from cryptoproxy.producer.budget.window import FIVE_SECONDS, MINUTE, WINDOWS
+from cryptoproxy.producer.budget.windows import FIVE_SECONDS, MINUTE, WINDOWS
 
 MONTH = "month"
 
@@ -50,6 +51,17 @@ class Limits:
     @property
     def month(self) -> Limit | None:
         return next((limit for limit in self.limits if limit.window == MONTH), None)
+
+    def require_possible(self, cost: int, what: str) -> None:
+        """Raises:
+        OperatorError: no window ever holds the ``cost`` of ``what``.
+        """
+        for limit in self.limits:
+            if cost > limit.amount:
+                raise OperatorError(
+                    f"{what} costs {cost} {self.unit}, {limit.setting} allows {limit.amount} per {limit.window}",
+                    remedy=f"Raise {limit.setting}, or ask for less",
+                )
 
 
 def limits_of(upstreams: Upstreams) -> Mapping[str, Limits]:

@@ -14,7 +14,7 @@ from cryptoproxy.common.errors import OperatorError, TransientError
 from cryptoproxy.producer.sources.base import Call, Rejected
 from cryptoproxy.producer.sources.quotes import Quotes
 from cryptoproxy.producer.sources.refusals import UNREADABLE, not_spoken
-from cryptoproxy.producer.sources.rows import RowReader, members
+from cryptoproxy.producer.sources.rows import RowReader, members, rows_apart
 
 WEIGHT = 20
 
@@ -71,6 +71,15 @@ class NamedPairs:
         self.wrong, self.refused = frozenset(), False
 
 
+def _rows_of(body: bytes) -> bytes:
+    try:
+        return members(body)["symbols"]
+    except (*UNREADABLE, ValueError):
+        if (apart := rows_apart(body, "symbols")) is None:
+            raise
+        return apart[1]
+
+
 class BinanceSymbols:
     """The :class:`SymbolList` of Binance: one call, no pages."""
 
@@ -91,7 +100,7 @@ class BinanceSymbols:
         rejected: list[Rejected] = []
         for body in bodies:
             try:
-                pairs, odd = _reader.read(members(body)["symbols"])
+                pairs, odd = _reader.read(_rows_of(body))
             except (*UNREADABLE, ValueError, KeyError) as error:
                 raise not_spoken("binance", body, error) from error
             listed.update({pair.symbol: pair.quote_asset for pair in pairs})

@@ -10,7 +10,7 @@ from cryptoproxy.common.errors import TransientError
 from cryptoproxy.producer.sources.base import Call, Rejected
 from cryptoproxy.producer.sources.quotes import Quotes
 from cryptoproxy.producer.sources.refusals import UNREADABLE, not_spoken
-from cryptoproxy.producer.sources.rows import RowReader, members, value_of
+from cryptoproxy.producer.sources.rows import RowReader, members, rows_apart, value_of
 
 PAGE = "1000"
 MAX_PAGES = 50
@@ -78,6 +78,15 @@ def _open(body: bytes) -> tuple[bytes, str | None]:
     Raises:
         TransientError: not the envelope of a list.
     """
+    try:
+        return _opened(body)
+    except TransientError:
+        if (apart := rows_apart(body, "list", "result")) is None:
+            raise
+    return apart[1], _opened(apart[0])[1]
+
+
+def _opened(body: bytes) -> tuple[bytes, str | None]:
     try:
         result = members(body)["result"]
         if result[:1] == b"[":

@@ -3,7 +3,7 @@
 | answer | kind |
 |---|---|
 | 418, or "banned until …" with any status | banned: the longest time told, else 2 minutes |
-| 403, 2xx but 200, a firewall's mark or page instead of JSON: a gate | left alone for a minute |
+| 403, 2xx but 200, a firewall's mark, page or challenge instead of JSON: a gate | left alone for a minute |
 | 429 | refused for its ``Retry-After``; where that tells no time, left alone for a minute |
 | 5xx, 408, 425 | transient |
 | redirects, other 4xx | operator |
@@ -34,6 +34,7 @@ _HEAD = 16 * 1024
 _TIMEOUT_STATUSES = (408, 425)
 _GATE_MARKS = ("x-amzn-waf-action", "cf-mitigated", "x-datadome", "x-sucuri-block")
 _title = re.compile(r"<title>(.*?)</title>", re.IGNORECASE)
+_challenge = re.compile(rb"just a moment|attention required|captcha|incapsula|challenge-platform", re.IGNORECASE)
 _page = re.compile(rb"\s*(<!--.*?-->\s*)?<(!doctype\s+html|html)\b", re.IGNORECASE | re.DOTALL)
 
 
@@ -53,7 +54,9 @@ def require_spoken(upstream: str, answer: Answer, *, now_ms: int, least: float) 
     Raises:
         BannedError: see :func:`leave_alone`.
     """
-    if answer.status == 200 and (answer.body[:1] == b"[" or not (_is_gate(answer) or _tells_ban(answer, now_ms))):
+    if answer.status == 200 and (
+        answer.body[:1] == b"[" or not (_is_gate(answer) or _tells_ban(answer, now_ms) is not None)
+    ):
         return
     leave_alone(upstream, answer, now_ms=now_ms, said=words(answer.body), least=least)
 
@@ -70,17 +73,26 @@ def leave_alone(upstream: str, answer: Answer, *, now_ms: int, said: str, least:
         RefusedError: a 429 with one.
     """
     status = answer.status
+    obey_ban(upstream, answer, now_ms=now_ms, said=said)
     asked = retry_after(answer.headers, now_ms=now_ms) or 0.0
-    ban = _tells_ban(answer, now_ms)
-    if status == 418 or ban is not None:
-        told = max(asked, ban or 0.0)
-        raise BannedError(f"{upstream} answered {status}: {said or 'banned'}", retry_after=told or SHORTEST_BAN)
     if _is_gate(answer):
         what = "its gate, not its API" if status == 403 else f"a gate, not what {upstream} speaks"
         message = f"{upstream} answered {status}, which is {what}: {said or 'an empty body'}"
         raise BannedError(message, retry_after=max(least, asked), least=least)
     if status == 429:
         refused(f"{upstream} answered 429: {said or 'no words'}", told=asked, least=least)
+
+
+def obey_ban(upstream: str, answer: Answer, *, now_ms: int, said: str) -> None:
+    """Returns where no ban is told. To be asked before all else that an answer may mean.
+
+    Raises:
+        BannedError: 418, or the words tell one.
+    """
+    ban = _tells_ban(answer, now_ms)
+    if answer.status == 418 or ban is not None:
+        told = max(retry_after(answer.headers, now_ms=now_ms) or 0.0, ban or 0.0)
+        raise BannedError(f"{upstream} answered {answer.status}: {said or 'banned'}", retry_after=told or SHORTEST_BAN)
 
 
 def refused(message: str, *, told: float | None, least: float) -> NoReturn:
@@ -96,7 +108,7 @@ def refused(message: str, *, told: float | None, least: float) -> NoReturn:
 
 
 def _tells_ban(answer: Answer, now_ms: int) -> float | None:
-    return ban_told(answer.body[:_HEAD], now_ms=now_ms)
+    return ban_told(answer.body[:_HEAD] if answer.status == 200 else answer.body, now_ms=now_ms)
 
 
 def _is_gate(answer: Answer) -> bool:
@@ -105,8 +117,10 @@ def _is_gate(answer: Answer) -> bool:
     if status == 403 or 200 < status < 300 or any(mark in answer.headers for mark in _GATE_MARKS):
         return True
     page = "html" in answer.headers.get("content-type", "").lower() or _page.match(answer.body) is not None
-    if status == 405:  # our calls are GETs that each API documents
+    if status in (405, 406):  # our calls are GETs of JSON that each API documents
         return page or not answer.body
+    if page and status >= 400 and _challenge.search(answer.body):
+        return True
     return status == 200 and page and answer.body.lstrip()[:1] not in (b"{", b"[")
 
 
