@@ -15,7 +15,7 @@ from cryptoproxy.common.metrics import PollerMetrics
 from cryptoproxy.common.record import encode
 from cryptoproxy.common.retry import Backoff
 from cryptoproxy.producer.fetch import check_clock
-from cryptoproxy.producer.sources.base import (
+from cryptoproxy.upstreams.base import (
     Answer,
     BannedError,
     Call,

@@ -8,7 +8,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from cryptoproxy.producer.sources.base import Rejected
+from cryptoproxy.upstreams.base import Rejected
 
 log = logging.getLogger(__name__)
 

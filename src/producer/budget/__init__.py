@@ -6,7 +6,6 @@ another machine (the compacted topic).
 
 | module | tells |
 |---|---|
-| ``limits`` | what is allowed, from the settings |
 | ``plan`` | which intervals fit into that |
 | ``window`` | a rolling window of real time: what it holds, when it has room |
 | ``months`` | the calendar month, UTC |
@@ -19,21 +18,17 @@ another machine (the compacted topic).
 | ``budget`` | the shell around these |
 | ``state_topic`` | the latest value of each key in a compacted topic: publish, read all |
 
-``limits`` to ``decision`` are pure: values in, values out. ``state_topic`` is imported by its own name, since it brings
+``plan`` to ``decision`` are pure: values in, values out. ``state_topic`` is imported by its own name, since it brings
 the Kafka client along.
 """
 
 from cryptoproxy.producer.budget.budget import Budget
-from cryptoproxy.producer.budget.limits import Limit, Limits, limits_of
 from cryptoproxy.producer.budget.plan import Demand, Plan, demand_of, plan
 
 __all__ = [
     "Budget",
     "Demand",
-    "Limit",
-    "Limits",
     "Plan",
     "demand_of",
-    "limits_of",
     "plan",
 ]

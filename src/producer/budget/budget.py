@@ -20,11 +20,11 @@ from cryptoproxy.producer.budget import counts as of_counts
 from cryptoproxy.producer.budget import months
 from cryptoproxy.producer.budget.decision import Verdict, decide
 from cryptoproxy.producer.budget.ledger import Ledger
-from cryptoproxy.producer.budget.limits import MONTH, Limit, Limits
 from cryptoproxy.producer.budget.state import DamagedStateError, State, decode, encode
 from cryptoproxy.producer.budget.timeline import Moment
 from cryptoproxy.producer.budget.turns import Turns
 from cryptoproxy.producer.budget.window import MINUTE, WINDOWS
+from cryptoproxy.upstreams.base import MONTH, Limit, Limits
 
 log = logging.getLogger(__name__)
 

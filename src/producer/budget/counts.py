@@ -9,8 +9,8 @@ import msgspec
 from msgspec.structs import replace
 
 from cryptoproxy.producer.budget import months, window
-from cryptoproxy.producer.budget.limits import Limits
 from cryptoproxy.producer.budget.window import WINDOWS, Window
+from cryptoproxy.upstreams.base import Limits
 
 LONGEST_BAN_SECONDS = 3 * 86_400.0
 """Binance's longest. Whoever says more has a broken clock."""

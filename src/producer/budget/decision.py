@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from cryptoproxy.producer.budget import window
 from cryptoproxy.producer.budget.counts import Counts
-from cryptoproxy.producer.budget.limits import Limit, Limits
 from cryptoproxy.producer.budget.timeline import Moment
 from cryptoproxy.producer.budget.window import WINDOWS
+from cryptoproxy.upstreams.base import Limit, Limits
 
 
 @dataclass(frozen=True, slots=True)

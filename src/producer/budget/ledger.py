@@ -11,9 +11,9 @@ from cryptoproxy.common.log import Limited
 from cryptoproxy.producer.budget import counts as of_counts
 from cryptoproxy.producer.budget.counts import Counts
 from cryptoproxy.producer.budget.kept_file import KeptFile
-from cryptoproxy.producer.budget.limits import Limits
 from cryptoproxy.producer.budget.state import State
 from cryptoproxy.producer.budget.timeline import Moment, Timeline, boot_id
+from cryptoproxy.upstreams.base import Limits
 
 log = logging.getLogger(__name__)
 

@@ -19,9 +19,8 @@ from fractions import Fraction
 
 from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.producer.budget import months
-from cryptoproxy.producer.budget.limits import MONTH, Limit, Limits
 from cryptoproxy.producer.budget.window import FIVE_SECONDS, MINUTE, WINDOWS
-from cryptoproxy.producer.sources.base import Source
+from cryptoproxy.upstreams.base import MONTH, Limit, Limits, Source
 
 _DAY_S = 86_400
 SHORTEST_MS = 100

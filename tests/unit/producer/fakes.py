@@ -13,7 +13,7 @@ from cryptoproxy.common.errors import TransientError
 from cryptoproxy.common.metrics import PollerMetrics
 from cryptoproxy.common.record import Record, iso
 from cryptoproxy.common.service import Loop
-from cryptoproxy.producer.sources.base import Answer, Call, Poll, Rejected, SymbolList
+from cryptoproxy.upstreams.base import Answer, Call, Poll, Rejected, SymbolList
 from tests.unit.producer.budget.hand_clock import HandClock
 
 NOON_MS = 1_795_262_400_000

@@ -13,9 +13,10 @@ import pytest
 
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.errors import OperatorError
-from cryptoproxy.producer.budget import Budget, Limit, Limits
+from cryptoproxy.producer.budget import Budget
 from cryptoproxy.producer.budget.kept_file import KeptFile
 from cryptoproxy.producer.budget.state import State
+from cryptoproxy.upstreams.base import Limit, Limits
 from tests.unit.producer.budget.hand_clock import HandClock
 
 Make = Callable[..., Budget]
@@ -26,7 +27,8 @@ TAKES_AND_IS_KILLED = """
 import os, signal, sys
 from pathlib import Path
 from cryptoproxy.common.clock import SystemClock
-from cryptoproxy.producer.budget import Budget, Limit, Limits
+from cryptoproxy.producer.budget import Budget
+from cryptoproxy.upstreams.base import Limit, Limits
 
 limit = Limit(window="month", amount=100, setting="MONTH")
 limits = Limits(upstream="upstream", unit="calls", interval_setting="INTERVAL", limits=(limit,))

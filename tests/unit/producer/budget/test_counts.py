@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from cryptoproxy.producer.budget import counts as of_counts
 from cryptoproxy.producer.budget.counts import KEPT_MONTHS, LONGEST_BAN_SECONDS, Ban, Counts
-from cryptoproxy.producer.budget.limits import Limit, Limits
 from cryptoproxy.producer.budget.state import State, decode, encode
 from cryptoproxy.producer.budget.window import MINUTE
+from cryptoproxy.upstreams.base import Limit, Limits
 
 NOW_MS = 1_795_262_400_000
 LIMITS = Limits(
