@@ -5,6 +5,7 @@ All of it is pure: a source builds calls and reads answers. Sending, budget, ret
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -49,9 +50,6 @@ class Rejected:
 class Poll:
     """All that one poll of one source gave: the records of a slot, and the rows that are none."""
 
-    source: str
-    slot_ms: int
-    fetched_at_ms: int
     records: list[Record]
     rejected: list[Rejected]
 
@@ -83,14 +81,17 @@ class RephrasedError(TransientError):
     """Refused for what was asked. The source asks in another way from now on, so it is worth asking at once."""
 
 
-class SymbolList(Protocol):
+class SymbolList(ABC):
     """An exchange's own list of what it trades, which tells the quote currency. Asked for once a day, and when a
     symbol comes up that nothing tells."""
 
-    quotes: Quotes
-    rejected: Sequence[Rejected]
-    """The rows of the last list that could not be read."""
+    def __init__(self, upstream: str, quotes: Quotes) -> None:
+        self.quotes = quotes
+        self.rejected: Sequence[Rejected] = ()
+        """The rows of the last list that could not be read."""
+        self._upstream = upstream
 
+    @abstractmethod
     def next_call(self, previous: bytes | None) -> Call | None:
         """The first call (``previous`` is None), then the next page after ``previous``; None when that was all.
 
@@ -98,12 +99,27 @@ class SymbolList(Protocol):
             TransientError: ``previous`` is no such page, or the pages do not end.
         """
 
+    @abstractmethod
+    def _quotes_in(self, body: bytes) -> tuple[Mapping[str, str], Sequence[Rejected]]:
+        """The quote of each symbol in a page, and the rows that are none."""
+
     def load(self, bodies: Sequence[bytes]) -> int:
         """Takes over a whole list; returns how many symbols it knows.
 
         Raises:
             TransientError: the bodies are not such a list.
         """
+        listed: dict[str, str] = {}
+        rejected: list[Rejected] = []
+        for body in bodies:
+            found, odd = self._quotes_in(body)
+            listed.update(found)
+            rejected += odd
+        known = self.quotes.learn(listed)
+        if not known:
+            raise TransientError(f"{self._upstream}'s list of symbols is empty")
+        self.rejected = rejected
+        return known
 
 
 class Source(Protocol):

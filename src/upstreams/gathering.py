@@ -11,6 +11,7 @@ from cryptoproxy.common.errors import TransientError
 from cryptoproxy.common.record import Record, iso
 from cryptoproxy.common.record.contract import ASSET_ID_PATTERN
 from cryptoproxy.upstreams.base import Poll, Rejected
+from cryptoproxy.upstreams.quotes import Quotes
 
 MAX_ID_BYTES = 384
 """With source, quote and slot a longer id would make a document id that Elasticsearch refuses."""
@@ -50,8 +51,16 @@ class Gathering:
         self.seen: set[str] = set()
         """The assets with a usable id that were gone through, whether they became a record or not."""
 
-    def price_of(self, asset_id: str, price: float | None) -> float | None:
-        """The price if this row is to become a record; None if it was rejected."""
+    def record(
+        self, asset_id: str, price: float | None, quote: str | Quotes, *, symbol: str = "", name: str = ""
+    ) -> Record | None:
+        """What a record must have; None if the row was rejected. All else the source sets by attribute: a call looks
+        for each of its keywords among all of a struct's fields, which for thirty of them takes as long as decoding the
+        row.
+
+        Args:
+            quote: as :class:`Quotes` where the asset is a pair, which has no other symbol or name than its id.
+        """
         if asset_id in self.seen:
             self.reject("duplicate", asset_id, "a second row of the same asset")
             return None
@@ -62,17 +71,17 @@ class Gathering:
         if price is None or price <= 0:
             self.reject("no_price", asset_id, f"price {'missing or unreadable' if price is None else price}")
             return None
-        return price
-
-    def record(self, *, asset_id: str, symbol: str, name: str, quote: str, price: float) -> Record:
-        """What a record must have. All else the source sets by attribute: a call looks for each of its keywords among
-        all of a struct's fields, which for thirty of them takes as long as decoding the row.
-        """
+        if not isinstance(quote, str):
+            told = quote.known.get(asset_id) or quote.of(asset_id)  # a call less for nearly every row
+            if told is None:
+                self.reject("no_quote", asset_id, "its quote currency is told when the list of symbols is read anew")
+                return None
+            quote = told
         return Record(
             source=self.source,
             asset_id=asset_id,
-            symbol=symbol,
-            name=name,
+            symbol=symbol or asset_id,
+            name=name or asset_id,
             quote=quote,
             price=price,
             timestamp=self._timestamp,
@@ -86,10 +95,6 @@ class Gathering:
     def reject_rows(self, rejected: Iterable[Rejected], wanted: Collection[str]) -> None:
         """Rows that could not be read. Where only some assets are ``wanted``, those of others are nobody's loss."""
         self.rejected += [row for row in rejected if not (wanted and row.asset_id) or row.asset_id in wanted]
-
-    def reject_unquoted(self, symbol: str) -> None:
-        """Of an exchange's pair, whose quote is a part of the record's id."""
-        self.reject("no_quote", symbol, "its quote currency is told when the list of symbols has been read anew")
 
     def missing(self, wanted: Collection[str]) -> list[str]:
         """Those of ``wanted`` that no row was about, not even a bad one."""
@@ -115,7 +120,7 @@ class Gathering:
             some = "; ".join(f"{row.asset_id or 'a row'}: {row.detail}" for row in self.rejected[:3])
             foreign = f"not what {upstream} speaks: " if reasons.keys() - {"absent", "short"} == {"bad_row"} else ""
             raise TransientError(f"{foreign}{self.source} answered without a single record: {told}: {some}"[:1000])
-        return Poll(self.source, self._slot_ms, self._fetched_at_ms, self.records, self.rejected)
+        return Poll(self.records, self.rejected)
 
 
 class Doubt:

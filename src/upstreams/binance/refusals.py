@@ -12,8 +12,6 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
-
 import msgspec
 
 from cryptoproxy.common.errors import TransientError
@@ -49,17 +47,14 @@ _error = msgspec.json.Decoder(_Error)
 
 def check(answer: Answer, *, now_ms: int) -> None:
     """Returns for a 200 that is no error; see :class:`Source` for what is raised else."""
-    if answer.status != 200:
-        _refuse(answer, now_ms=now_ms)
-    require_spoken("binance", answer, now_ms=now_ms)
-    if may_be_error(answer.body) and _error_of(answer.body)[0] < 0:
-        _refuse(answer, now_ms=now_ms)
-
-
-def _refuse(answer: Answer, *, now_ms: int) -> NoReturn:
-    """Raises what an answer other than 200, or with an error's code, means."""
     status = answer.status
+    if status == 200:
+        require_spoken("binance", answer, now_ms=now_ms)
+        if not may_be_error(answer.body):
+            return
     code, said = _error_of(answer.body)
+    if status == 200 and code >= 0:
+        return
     asked = retry_after(answer.headers, now_ms=now_ms)
     message = f"binance answered {status}: {said or 'no words'}"
     leave_alone("binance", answer, now_ms=now_ms, said=said)
@@ -67,11 +62,7 @@ def _refuse(answer: Answer, *, now_ms: int) -> NoReturn:
         too_many(message, told=asked)
     if code in _OWN_FAULTS or status == 200:
         raise TransientError(message, retry_after=asked)
-    remedy = _OTHER_REMEDY
-    if code == _INVALID_SYMBOL:
-        remedy = _SYMBOLS_REMEDY
-    elif status == 451:
-        remedy = _REGION_REMEDY
+    remedy = _SYMBOLS_REMEDY if code == _INVALID_SYMBOL else _REGION_REMEDY if status == 451 else _OTHER_REMEDY
     refuse_by_status("binance", answer, now_ms=now_ms, said=said, remedy=remedy)
 
 

@@ -6,13 +6,13 @@ for a few symbols only these are asked for, unless one of them is wrong.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
 import msgspec
 
-from cryptoproxy.common.errors import OperatorError, TransientError
-from cryptoproxy.upstreams.base import Call, Rejected
+from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.upstreams.base import Call, Rejected, SymbolList
 from cryptoproxy.upstreams.quotes import COINS, NATIONAL, STABLE, Quotes, by_suffix
 from cryptoproxy.upstreams.refusals import UNREADABLE, not_spoken
 from cryptoproxy.upstreams.rows import RowReader, members
@@ -81,14 +81,13 @@ class NamedPairs:
         self.wrong, self.refused = frozenset(), False
 
 
-class BinanceSymbols:
-    """The :class:`SymbolList` of Binance: one call, no pages."""
+class BinanceSymbols(SymbolList):
+    """One call, no pages."""
 
     def __init__(self, base_url: str, names: NamedPairs, quotes: Quotes) -> None:
+        super().__init__("binance", quotes)
         self._url = f"{base_url}/api/v3/exchangeInfo"
         self._names = names
-        self.quotes = quotes
-        self.rejected: Sequence[Rejected] = ()
 
     def next_call(self, previous: bytes | None) -> Call | None:
         if previous is not None:
@@ -97,18 +96,13 @@ class BinanceSymbols:
         return Call(self._url, params=symbols_parameter(named), cost=WEIGHT)
 
     def load(self, bodies: Sequence[bytes]) -> int:
-        listed: dict[str, str] = {}
-        rejected: list[Rejected] = []
-        for body in bodies:
-            try:
-                pairs, odd = _reader.read(members(body)["symbols"])
-            except (*UNREADABLE, ValueError, KeyError) as error:
-                raise not_spoken("binance", body, error) from error
-            listed.update({pair.symbol: pair.quote_asset for pair in pairs})
-            rejected += odd
-        known = self.quotes.learn(listed)
-        if not known:
-            raise TransientError("binance's list of symbols is empty")
-        self.rejected = rejected
+        known = super().load(bodies)
         self._names.try_all_again()
         return known
+
+    def _quotes_in(self, body: bytes) -> tuple[Mapping[str, str], Sequence[Rejected]]:
+        try:
+            pairs, rejected = _reader.read(members(body)["symbols"])
+        except (*UNREADABLE, ValueError, KeyError) as error:
+            raise not_spoken("binance", body, error) from error
+        return {pair.symbol: pair.quote_asset for pair in pairs}, rejected

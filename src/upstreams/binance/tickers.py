@@ -133,7 +133,7 @@ class Binance:
 
     def _take(self, rows: list[TickerRow], gathering: Gathering) -> None:
         wanted = self._wanted or None
-        known, quote_of, records = self._quotes.known.get, self._quotes.of, gathering.records
+        quotes, records = self._quotes, gathering.records
         for row in rows:
             symbol = row.symbol
             if wanted is not None and symbol not in wanted:
@@ -142,20 +142,9 @@ class Binance:
                 gathering.seen.add(symbol)
                 gathering.reject("halted", symbol, "no trade in 24 h")
                 continue
-            price = gathering.price_of(symbol, row.last_price)
-            if price is None:
+            record = gathering.record(symbol, row.last_price, quotes)
+            if record is None:
                 continue
-            quote = known(symbol) or quote_of(symbol)  # a call less for nearly every row
-            if quote is None:
-                gathering.reject_unquoted(symbol)
-                continue
-            record = gathering.record(
-                asset_id=symbol,
-                symbol=symbol,
-                name=symbol,
-                quote=quote,
-                price=price,
-            )
             record.last_updated = iso_of_ms(row.close_time)
             record.volume_24h = row.quote_volume
             record.high_24h = row.high_price

@@ -29,30 +29,13 @@ Moment: TypeAlias = str | int | None
 Symbol: TypeAlias = Annotated[str, Meta(min_length=1)]
 
 
-class V5Row(
-    msgspec.Struct,
-    gc=False,
-    rename={
-        "last_price": "lastPrice",
-        "index_price": "indexPrice",
-        "mark_price": "markPrice",
-        "prev_price_24h": "prevPrice24h",
-        "price_24h_pcnt": "price24hPcnt",
-        "high_24h": "highPrice24h",
-        "low_24h": "lowPrice24h",
-        "prev_price_1h": "prevPrice1h",
-        "price_1h_pcnt": "price1hPcnt",
-        "open_interest": "openInterest",
-        "turnover_24h": "turnover24h",
-        "volume_24h": "volume24h",
-        "total_volume": "totalVolume",
-        "funding_rate": "fundingRate",
-        "next_funding_time": "nextFundingTime",
-        "delivery_time": "deliveryTime",
-        "bid_price": "bid1Price",
-        "ask_price": "ask1Price",
-    },
-):
+def _camel(name: str) -> str:
+    """``price_24h_pcnt`` → ``price24hPcnt``, which msgspec's own way of it writes with a capital H."""
+    first, *others = name.split("_")
+    return first + "".join(part.capitalize() for part in others)
+
+
+class V5Row(msgspec.Struct, gc=False, rename=_camel):
     """Spot rows have no index, mark, funding or open interest; no row has had ``price1hPcnt`` so far.
 
     Of the fields read here only ``fundingRate`` is known to be empty at times: dated contracts have none. Any other
@@ -65,8 +48,8 @@ class V5Row(
     mark_price: Number = None
     prev_price_24h: Number = None
     price_24h_pcnt: Number = None
-    high_24h: Number = None
-    low_24h: Number = None
+    high_price_24h: Number = None
+    low_price_24h: Number = None
     prev_price_1h: Number = None
     price_1h_pcnt: Number = None
     open_interest: Number = None
@@ -76,19 +59,19 @@ class V5Row(
     funding_rate: Number | Literal[""] = None
     next_funding_time: Moment = None
     delivery_time: Moment = None
-    bid_price: Number = None
-    ask_price: Number = None
+    bid_price: Number = msgspec.field(default=None, name="bid1Price")
+    ask_price: Number = msgspec.field(default=None, name="ask1Price")
 
 
-class V2Row(msgspec.Struct, gc=False, rename={"high_24h": "high_price_24h", "low_24h": "low_price_24h"}):
+class V2Row(msgspec.Struct, gc=False):
     symbol: Symbol
     bid_price: Number = None
     ask_price: Number = None
     last_price: Number = None
     prev_price_24h: Number = None
     price_24h_pcnt: Number = None
-    high_24h: Number = None
-    low_24h: Number = None
+    high_price_24h: Number = None
+    low_price_24h: Number = None
     prev_price_1h: Number = None
     price_1h_pcnt: Number = None
     mark_price: Number = None

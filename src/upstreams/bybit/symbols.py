@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
 import msgspec
 
 from cryptoproxy.common.errors import TransientError
-from cryptoproxy.upstreams.base import Call, Rejected
+from cryptoproxy.upstreams.base import Call, Rejected, SymbolList
 from cryptoproxy.upstreams.quotes import COINS, NATIONAL, STABLE, UNKNOWN, Quotes, by_suffix
 from cryptoproxy.upstreams.refusals import UNREADABLE, not_spoken
 from cryptoproxy.upstreams.rows import RowReader, members, value_of
@@ -96,13 +96,12 @@ _v5_reader = RowReader("bybit", _V5Pair)
 _v2_reader = RowReader("bybit", _V2Pair)
 
 
-class BybitSymbols:
-    """The :class:`SymbolList` of one market of Bybit. Spot knows no pages."""
+class BybitSymbols(SymbolList):
+    """One market's. Spot knows no pages."""
 
     def __init__(self, base_url: str, market: Market, api: Api, quotes: Quotes) -> None:
+        super().__init__("bybit", quotes)
         self._v2 = api is Api.V2
-        self.quotes = quotes
-        self.rejected: Sequence[Rejected] = ()
         self._pages = 0
         if self._v2:
             self._first = Call(f"{base_url}/v2/public/symbols")
@@ -122,19 +121,10 @@ class BybitSymbols:
             raise TransientError(f"bybit's list of symbols does not end after {MAX_PAGES} pages")
         return Call(self._first.url, params={**self._first.params, "cursor": cursor})
 
-    def load(self, bodies: Sequence[bytes]) -> int:
-        listed: dict[str, str] = {}
-        rejected: list[Rejected] = []
-        for body in bodies:
-            pairs: Sequence[_V5Pair | _V2Pair]
-            pairs, odd = (_v2_reader if self._v2 else _v5_reader).read(_open(body)[0])
-            listed.update({pair.symbol: pair.quote for pair in pairs})
-            rejected += odd
-        known = self.quotes.learn(listed)
-        if not known:
-            raise TransientError("bybit's list of symbols is empty")
-        self.rejected = rejected
-        return known
+    def _quotes_in(self, body: bytes) -> tuple[Mapping[str, str], Sequence[Rejected]]:
+        pairs: Sequence[_V5Pair | _V2Pair]
+        pairs, rejected = (_v2_reader if self._v2 else _v5_reader).read(_open(body)[0])
+        return {pair.symbol: pair.quote for pair in pairs}, rejected
 
 
 def _open(body: bytes) -> tuple[bytes, str | None]:

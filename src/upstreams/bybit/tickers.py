@@ -109,7 +109,6 @@ class Bybit:
         return gathering.poll()
 
     def _take(self, tickers: Tickers, gathering: Gathering) -> None:
-        known, quote_of = self._quotes.known.get, self._quotes.of
         for row in tickers.rows:
             symbol = row.symbol
             if self._wanted and symbol not in self._wanted:
@@ -117,34 +116,23 @@ class Bybit:
             if tickers.v2 and _market_in_v2(symbol) is not self._market:
                 gathering.reject("other_market", symbol, f"not of {self.name}, with which v2 mixes it")
                 continue
-            price = gathering.price_of(symbol, row.last_price)
-            if price is None:
-                continue
-            quote = known(symbol) or quote_of(symbol)  # a call less for nearly every row
-            if quote is None:
-                gathering.reject_unquoted(symbol)
-                continue
-            gathering.records.append(self._record(row, price, quote, tickers.last_updated, gathering))
+            record = gathering.record(symbol, row.last_price, self._quotes)
+            if record is not None:
+                self._fill(record, row)
+                record.last_updated = tickers.last_updated
+                gathering.records.append(record)
 
-    def _record(self, row: Row, price: float, quote: str, last_updated: str | None, gathering: Gathering) -> Record:
+    def _fill(self, record: Record, row: Row) -> None:
         in_quote, in_base = row.turnover_24h, row.volume_24h
         if self._market is Market.INVERSE:  # contracts of 1 USD, settled in the coin
             in_quote, in_base = in_base, in_quote
-        record = gathering.record(
-            asset_id=row.symbol,
-            symbol=row.symbol,
-            name=row.symbol,
-            quote=quote,
-            price=price,
-        )
-        record.last_updated = last_updated
         record.volume_24h = in_quote
-        record.high_24h = row.high_24h
-        record.low_24h = row.low_24h
+        record.high_24h = row.high_price_24h
+        record.low_24h = row.low_price_24h
         record.change_1h = percent(row.price_1h_pcnt)
         record.change_24h = percent(row.price_24h_pcnt)
         record.base_volume_24h = in_base
-        record.price_change_24h = difference(price, row.prev_price_24h)
+        record.price_change_24h = difference(record.price, row.prev_price_24h)
         record.bid_price = row.bid_price
         record.ask_price = row.ask_price
         record.index_price = row.index_price
@@ -159,7 +147,6 @@ class Bybit:
         record.funding_rate = None if row.funding_rate == "" else row.funding_rate
         record.next_funding_time = moment_text(row.next_funding_time)
         record.delivery_time = moment_text(row.delivery_time)
-        return record
 
 
 def _market_in_v2(symbol: str) -> Market:

@@ -16,7 +16,7 @@ or a page.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NoReturn
+from typing import Any
 
 import msgspec
 
@@ -52,16 +52,14 @@ def check(answer: Answer, *, now_ms: int, secret: str, plan: Plan, base_url: str
         plan: the plan that is set,
         base_url: and the address that was asked.
     """
-    if answer.status != 200:
-        _refuse(answer, now_ms=now_ms, secret=secret, plan=plan, base_url=base_url)
-    require_spoken("coingecko", answer, now_ms=now_ms)
-    if may_be_error(answer.body) and _error_of(answer.body, secret)[0]:
-        _refuse(answer, now_ms=now_ms, secret=secret, plan=plan, base_url=base_url)
-
-
-def _refuse(answer: Answer, *, now_ms: int, secret: str, plan: Plan, base_url: str) -> NoReturn:
     status = answer.status
+    if status == 200:
+        require_spoken("coingecko", answer, now_ms=now_ms)
+        if not may_be_error(answer.body):
+            return
     code, said = _error_of(answer.body, secret)
+    if status == 200 and not code:
+        return
     message = f"coingecko answered {status}: {said or 'no words'}"
     if code in _PLAN_OF_CODE:
         raise OperatorError(message.rstrip(". "), remedy=_plan_remedy(_PLAN_OF_CODE[code], plan, base_url))

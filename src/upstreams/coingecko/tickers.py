@@ -162,20 +162,13 @@ class CoinGecko:
         for row in rows:
             if len(seen) >= most and row.id not in seen:
                 continue  # the last page of 250 goes beyond N
-            price = gathering.price_of(row.id, row.current_price)
-            if price is None:
-                continue
             symbol = (row.symbol or row.id).upper()
+            record = gathering.record(row.id, row.current_price, quote, symbol=symbol, name=row.name or symbol)
+            if record is None:
+                continue
             change_24h = row.price_change_percentage_24h
             if change_24h is None:  # the same number with more digits
                 change_24h = row.price_change_percentage_24h_in_currency
-            record = gathering.record(
-                asset_id=row.id,
-                symbol=symbol,
-                name=row.name or symbol,
-                quote=quote,
-                price=price,
-            )
             record.last_updated = iso_of_text(row.last_updated)
             record.market_cap = row.market_cap
             record.market_cap_rank = row.market_cap_rank

@@ -149,9 +149,6 @@ class FakeSource:
             raise TransientError("not what it speaks")
         rows = [row.split(":") for body in bodies for row in body.decode().split(",") if ":" in row]
         return Poll(
-            self.name,
-            slot_ms,
-            fetched_at_ms,
             [record(asset, float(price), slot_ms, fetched_at_ms) for asset, price in rows if float(price) > 0],
             [Rejected("no_price", asset, price) for asset, price in rows if float(price) <= 0],
         )

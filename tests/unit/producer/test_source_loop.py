@@ -49,7 +49,7 @@ class FakePoll:
         records = [record("bitcoin", 1.0, slot_ms, now_ms)]
         arrived = self.clock.monotonic()
         content = encode(records[0]) + b"\n"
-        poll = Poll("coingecko", slot_ms, now_ms, records, self.rejected)
+        poll = Poll(records, self.rejected)
         return Polled(poll, content, 1, self.rejected, arrived - began, arrived, 1_000)
 
 

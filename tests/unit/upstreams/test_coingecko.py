@@ -21,7 +21,6 @@ def coin(asset_id: str, price: object = 1.5, **fields: object) -> dict[str, obje
 
 def test_every_field_of_a_recorded_coin_arrives(read, recorded):
     poll = read(CoinGecko(top_n=3), recorded("coingecko_markets"))
-    assert (poll.source, poll.slot_ms, poll.fetched_at_ms) == ("coingecko", 1763632800000, 1763632800321)
     assert poll.records[0] == Record(
         source="coingecko",
         asset_id="bitcoin",
