@@ -1,12 +1,16 @@
 # Every target does its own set-up: a virtual environment in .venv with the pinned packages.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime
 STAMP := $(VENV)/.installed
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off
+# pip is either silent for minutes or says four lines a package: this is a line for each tenth. Its errors come as ever.
+TELL = awk '/^Collecting/ {if (++n % 10 == 0) {print "  " n " packages, now " $$2; fflush()}} \
+  /^Installing collected/ {print "  all fetched, now installed"; fflush()}'
 # Most tests wait for an engine, not for a processor. Each worker has engines of its own (about 4 GB of memory).
 WORKERS := -n 2 --dist loadfile
 
@@ -18,14 +22,16 @@ help: ## Show this list
 $(RUNTIME): requirements.txt requirements-dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed (make PYTHON=/path/to/python3.12 …)"; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	@echo "making $(VENV) with the packages of requirements.txt (a minute or two, once)"
+	@$(PYTHON) -m venv $(VENV)
 	@awk '/^[a-z]/ {wanted = /^setuptools==/} wanted' requirements-dev.txt > $(VENV)/requirements-build.txt
-	$(PIP) --require-hashes -r requirements.txt -r $(VENV)/requirements-build.txt
-	$(PIP) --no-deps --no-build-isolation -e .
+	@$(PIP) --require-hashes -r requirements.txt -r $(VENV)/requirements-build.txt | $(TELL)
+	@$(PIP) --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(STAMP): $(RUNTIME)
-	$(PIP) --require-hashes -r requirements-dev.txt
+	@echo "adding what tests and checks need, from requirements-dev.txt (a minute or two, once)"
+	@$(PIP) --require-hashes -r requirements-dev.txt | $(TELL)
 	@touch $@
 
 .PHONY: install
@@ -83,7 +89,7 @@ format: $(STAMP) ## Put the code into its format
 	$(BIN)/ruff check --fix .
 
 .PHONY: docs
-docs: $(STAMP) ## Make what is made from the code: settings page, .env.example, schema, dashboards
+docs: $(STAMP) ## Make what is made from the code: settings, metrics, .env.example, schema, dashboards
 	$(BIN)/python scripts/make_docs.py
 	$(BIN)/python -m kibana.generate
 
@@ -95,5 +101,5 @@ lock: $(STAMP) ## Pin all dependencies anew from pyproject.toml
 	  --no-emit-index-url --no-header --group dev pyproject.toml -c requirements.txt -o requirements-dev.txt
 
 .PHONY: clean
-clean: ## Remove .venv, caches and what a demo left
+clean: ## Remove .venv, caches and what a demo that failed left
 	rm -rf $(VENV) .run/demo .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,13 +1,17 @@
-"""Writes what is made from the code: settings, `.env.example`, record schema, AsyncAPI. `--check` only compares."""
+"""Writes what is made from the code: settings, metrics, record schema, AsyncAPI. `--check` only compares."""
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import Metric
 
+from cryptoproxy.common.metrics import HeldUp, IndexerMetrics, PollerMetrics
 from cryptoproxy.common.record import asyncapi
 from cryptoproxy.common.record.schema import json_schema
 from cryptoproxy.common.settings.document import env_example, markdown
@@ -20,9 +24,43 @@ def generated() -> dict[str, str]:
     return {
         "docs/settings.md": markdown(),
         ".env.example": env_example(),
+        "docs/metrics.md": metrics(),
         "docs/asyncapi.yaml": yaml.safe_dump(asyncapi.document(), sort_keys=False, allow_unicode=True, width=110),
         "docs/record.schema.json": json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n",
     }
+
+
+METRICS = """\
+# Metrics
+
+Made by `make docs` from `src/common/metrics.py`; do not edit.
+
+`/metrics` of the poller (port 8000) and of the indexer (port 8001), in Prometheus' text format, besides what its client
+says of the process itself. [operations.md](operations.md#alarms) says which of them the alarms look at.
+"""
+
+
+def metrics() -> str:
+    """Every metric of both processes by its name on `/metrics`."""
+    parts = [METRICS]
+    for title, kind in (("Poller", PollerMetrics), ("Indexer", IndexerMetrics)):
+        registry = CollectorRegistry()
+        declared = {
+            each._name: each._labelnames for each in vars(kind(registry)).values() if hasattr(each, "_labelnames")
+        }
+        parts.append(f"## {title}\n\n| name | type | labels | what it says |\n|---|---|---|---|")
+        parts.extend(_metric(family, declared[family.name]) for family in registry.collect())
+        parts.append("")
+    (held_up,) = HeldUp(lambda: {"part": ""}).collect()
+    parts.append("## Both\n\n| name | type | labels | what it says |\n|---|---|---|---|")
+    parts.append(_metric(held_up, tuple(held_up.samples[0].labels)))
+    return "\n".join(parts) + "\n"
+
+
+def _metric(family: Metric, labels: Sequence[str]) -> str:
+    suffix = {"counter": "_total", "histogram": "_bucket`, `…_sum`, `…_count"}.get(family.type, "")
+    shown = ", ".join(f"`{label}`" for label in labels)
+    return f"| `{family.name}{suffix}` | {family.type} | {shown} | {family.documentation} |"
 
 
 def main() -> int:

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Starts the whole stack in containers: Kafka, Elasticsearch, Kibana, an S3 API, set-up, poller and indexer.
-# At the first start it makes random passwords in docker/.env, readable by you alone.
+# At the first start it makes random passwords in docker/.env, readable by you alone. Needs Compose 2.24 or newer.
 # All that is given goes to `docker compose up`: scripts/start_services.sh --no-build
 set -euo pipefail
 
@@ -12,24 +12,29 @@ random() { # 32 hexadecimal digits: nothing in them needs quoting anywhere
   head -c 16 /dev/urandom | od -An -tx1 | tr -d ' \n'
 }
 
-if [[ ! -e "$secrets" ]]; then
-  (
-    umask 077
-    {
-      echo "# Made by scripts/start_services.sh. The volumes know these passwords: keep them together."
-      for name in ELASTIC_PASSWORD KIBANA_PASSWORD INDEXER_PASSWORD KIBANA_KEY S3_ACCESS_KEY S3_SECRET_KEY; do
-        echo "$name=$(random)"
-      done
-    } >"$secrets.$$" # a name of its own: a file that was left here would keep its mode
-    mv -- "$secrets.$$" "$secrets"
-  )
-  echo "made $secrets"
-fi
-
-if ! docker compose version >/dev/null 2>&1; then
-  echo "Docker with its compose plugin is needed; 'make run' starts the same without it, on embedded engines" >&2
+if ! version="$(docker compose version --short 2>/dev/null)"; then
+  echo "Docker with its compose plugin is needed. Without: 'make run', poller and indexer on embedded engines (no Kibana," \
+    "no users)" >&2
   exit 127
 fi
+if [[ "$version" =~ ^v?([0-9]+)\.([0-9]+) ]] && ((BASH_REMATCH[1] < 2 || BASH_REMATCH[1] == 2 && BASH_REMATCH[2] < 24)); then
+  echo "Compose $version is too old: 2.24 or newer is needed (docker compose version)" >&2
+  exit 1
+fi
+
+# What is there already stays: a password that a newer version of the stack needs is added.
+(
+  umask 077
+  [[ -e "$secrets" ]] ||
+    echo "# Made by scripts/start_services.sh. The volumes know these passwords: keep them together." >"$secrets"
+  for name in ELASTIC_PASSWORD KIBANA_PASSWORD INDEXER_PASSWORD TOOLS_PASSWORD KIBANA_KEY S3_ACCESS_KEY S3_SECRET_KEY; do
+    [[ "$(<"$secrets")" == *"$name="* ]] || echo "$name=$(random)" >>"$secrets"
+  done
+  chmod 600 -- "$secrets" # whatever file was here before
+)
+# The tools run as a user of the image, who must be able to write here.
+mkdir -p -- "$root/docker/out" && chmod 1777 -- "$root/docker/out"
+
 "${compose[@]}" up --detach "$@"
 "${compose[@]}" ps --all
 cat <<END
@@ -41,4 +46,5 @@ S3              http://localhost:9000
 poller          http://localhost:8000/readyz
 indexer         http://localhost:8001/readyz
 Follow it:      docker compose -f docker/docker-compose.yml logs -f poller indexer
+Does it work?   docker compose -f docker/docker-compose.yml run --rm tools status
 END

@@ -1,9 +1,11 @@
 #!/bin/bash
-# Gives Kibana its password, and makes the indexer's user with the least rights that work. May be run again.
+# Gives Kibana its password, and makes the users of the indexer and of the tools with the roles of docs/security: the
+# least rights that work. May be run again.
 # Runs in Elasticsearch's own image, as the superuser, before anything that logs in.
 set -euo pipefail
 
 es="${ES_URL:-http://elasticsearch:9200}"
+roles="${ROLES:-/roles}"
 
 send() { # METHOD PATH BODY; the password goes by standard input, not by the list of processes
   local answer
@@ -18,10 +20,10 @@ send() { # METHOD PATH BODY; the password goes by standard input, not by the lis
 }
 
 send POST /_security/user/kibana_system/_password "{\"password\": \"$KIBANA_PASSWORD\"}"
-send PUT /_security/role/cryptoproxy-indexer '{
-  "cluster": ["monitor"],
-  "indices": [{"names": ["crypto-prices", "crypto-prices-*"],
-               "privileges": ["create_doc", "auto_configure", "view_index_metadata"]}]
-}'
-send PUT /_security/user/cryptoproxy-indexer "{\"password\": \"$INDEXER_PASSWORD\", \"roles\": [\"cryptoproxy-indexer\"]}"
-echo "users: kibana_system and cryptoproxy-indexer may log in"
+for role in crypto_indexer crypto_reader crypto_retention; do
+  send PUT "/_security/role/$role" "$(<"$roles/$role.json")"
+done
+send PUT /_security/user/cryptoproxy-indexer "{\"password\": \"$INDEXER_PASSWORD\", \"roles\": [\"crypto_indexer\"]}"
+send PUT /_security/user/cryptoproxy-tools \
+  "{\"password\": \"$TOOLS_PASSWORD\", \"roles\": [\"crypto_reader\", \"crypto_indexer\", \"crypto_retention\"]}"
+echo "users: kibana_system, cryptoproxy-indexer and cryptoproxy-tools may log in"

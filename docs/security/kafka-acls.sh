@@ -34,7 +34,10 @@ acl User:crypto_indexer --group $GROUP --operation Read
 acl User:crypto_reader --topic $TOPIC --operation Read --operation Describe
 acl User:crypto_reader --group crypto_reader --resource-pattern-type prefixed --operation Read
 
-# a person: cryptoproxy reconcile, dead-letters, consume --accept-poison
+# a person: cryptoproxy status, reconcile, dead-letters, consume --accept-poison
 acl User:crypto_operator --topic $TOPIC --operation Read --operation Describe
 acl User:crypto_operator --topic $TOPIC.dlq --operation Read --operation Describe
 acl User:crypto_operator --topic $TOPIC.state --operation Read --operation Write --operation Describe
+acl User:crypto_operator --topic $TOPIC.lease --operation Describe
+acl User:crypto_operator --group $TOPIC.lease --operation Describe
+acl User:crypto_operator --group $GROUP --operation Describe

@@ -15,7 +15,8 @@ from cryptoproxy.common.errors import CryptoProxyError
 from cryptoproxy.common.record.times import from_person
 from cryptoproxy.common.service import garbage
 from cryptoproxy.common.settings import kinds
-from cryptoproxy.common.start import ENV_FILE, start
+from cryptoproxy.common.settings.home import ENV_FILE
+from cryptoproxy.common.start import start
 from cryptoproxy.lake.span import Span
 
 WIDE = 500

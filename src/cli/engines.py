@@ -1,4 +1,4 @@
-"""`cryptoproxy up | down | status`: the embedded engines."""
+"""`cryptoproxy up | down`: the embedded engines."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from cryptoproxy.common.settings import Settings
 from cryptoproxy.common.settings.catalogue import Engines
 from cryptoproxy.common.settings.secret import write_private
 from cryptoproxy.common.start import CONNECTION_FILE, load_settings
+from cryptoproxy.engines import state
 from cryptoproxy.engines.ports import Ports
 from cryptoproxy.engines.stack import Endpoints, Memory, Stack
 
@@ -21,16 +21,18 @@ PORT_SETTINGS = {
 
 
 def stack_of(settings: Engines) -> Stack:
-    """The stack of ``ENGINES_DIR``. A port of 0 is the one that the folder remembers, or a free one."""
-    usual = Ports.usual()
+    """The stack of ``ENGINES_DIR``. A port that is not set is the last one, and in a new folder the usual one; 0 is the
+    last one, and in a new folder a free one."""
+    kept = state.load(settings.folder)
+    known = kept.ports if kept else Ports.usual()
+    kafka = known.kafka if settings.kafka_port is None else settings.kafka_port
+    elastic = known.elasticsearch if settings.elasticsearch_port is None else settings.elasticsearch_port
     ports = Ports(
-        kafka=settings.kafka_port,
-        kafka_controller=usual.kafka_controller if settings.kafka_port == usual.kafka else 0,
-        elasticsearch=settings.elasticsearch_port,
-        elasticsearch_transport=usual.elasticsearch_transport
-        if settings.elasticsearch_port == usual.elasticsearch
-        else 0,
-        s3=settings.s3_port,
+        kafka=kafka,
+        kafka_controller=known.kafka_controller if kafka == known.kafka else 0,
+        elasticsearch=elastic,
+        elasticsearch_transport=known.elasticsearch_transport if elastic == known.elasticsearch else 0,
+        s3=known.s3 if settings.s3_port is None else settings.s3_port,
     )
     memory = Memory(settings.kafka_heap_mb, settings.elasticsearch_heap_mb, settings.s3_heap_mb)
     return Stack(settings.folder, ports=ports, memory=memory, settings=PORT_SETTINGS, say=click.echo)
@@ -52,17 +54,23 @@ def write_connection(folder: Path, endpoints: Endpoints) -> Path:
     return path
 
 
-@click.command()
-@click.pass_obj
-def up(env_file: Path) -> None:
-    """Start Kafka, Elasticsearch and S3 on this machine (fetched once; Java 17+ is needed)."""
-    settings = load_settings(env_file).engines
+def bring_up(settings: Engines) -> None:
+    """Starts what does not run, and writes down where it is."""
     endpoints = stack_of(settings).up()
     path = write_connection(settings.folder, endpoints)
     click.echo(
         f"Kafka          {endpoints.kafka}\nElasticsearch  {endpoints.elasticsearch}\nS3             {endpoints.s3}"
     )
-    click.echo(f"Their addresses and keys are in {path}; cryptoproxy commands started here use them.")
+    click.echo(
+        f"Their addresses and keys are in {path};\nof what is not set otherwise, commands in this folder use them."
+    )
+
+
+@click.command()
+@click.pass_obj
+def up(env_file: Path) -> None:
+    """Start Kafka, Elasticsearch and S3 on this machine (fetched once; Java 17+ is needed)."""
+    bring_up(load_settings(env_file).engines)
     click.echo("Next: cryptoproxy setup")
 
 
@@ -70,25 +78,18 @@ def up(env_file: Path) -> None:
 @click.pass_obj
 def down(env_file: Path) -> None:
     """Stop what `up` started. Data stays."""
-    settings = load_settings(env_file).engines
-    stopped = stack_of(settings).down()
-    (settings.folder / CONNECTION_FILE).unlink(missing_ok=True)
-    click.echo(f"stopped {', '.join(stopped)}" if stopped else "nothing was running")
+    from cryptoproxy.cli.status import ask_health, health_urls  # clients that `up` can begin without
 
-
-@click.command()
-@click.pass_obj
-@click.pass_context
-def status(context: click.Context, env_file: Path) -> None:
-    """Say what runs. Exit code 1 unless all three answer."""
-    settings: Settings = load_settings(env_file)
-    states = stack_of(settings.engines).status()
-    rows = [("engine", "state", "endpoint", "pid", "version", "heap", "log")]
-    for each in states:
-        state = "answering" if each.answering else f"not answering: {each.missing}" if each.running else "down"
-        pid = str(each.pid or "-")
-        rows.append((each.name, state, each.endpoint, pid, each.version, f"{each.heap_mb} MB", str(each.log_file)))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:  # never cut to the terminal's width: a path or an address cut short helps nobody
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-    context.exit(0 if all(each.answering for each in states) else 1)
+    settings = load_settings(env_file)
+    # The ports that it was started with, whatever is set by now.
+    stopped = Stack(settings.engines.folder, settings=PORT_SETTINGS, say=click.echo).down()
+    (settings.engines.folder / CONNECTION_FILE).unlink(missing_ok=True)
+    if not stopped:
+        click.echo(f"nothing was running in {settings.engines.folder}")
+        return
+    click.echo(f"stopped {', '.join(stopped)}")
+    for name, url in health_urls(settings).items():
+        if ask_health(url) is not None:
+            click.echo(
+                f"The {name} at {url} still runs and waits for them: end it, or start them again (cryptoproxy up)."
+            )

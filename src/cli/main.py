@@ -5,16 +5,19 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import click
 
 from cryptoproxy.common.errors import CryptoProxyError
+from cryptoproxy.common.settings.home import ENV_FILE, VARIABLE
+from cryptoproxy.common.start import are_set, home, stand_ins
 
 # name: module of this package, and the command in it. Imported when it is wanted: an indexer needs no plots.
 COMMANDS = {
     "up": ("engines", "up"),
     "down": ("engines", "down"),
-    "status": ("engines", "status"),
+    "status": ("status", "status"),
     "setup": ("setup", "setup"),
     "check": ("setup", "check"),
     "produce": ("run", "produce"),
@@ -33,6 +36,9 @@ COMMANDS = {
 }
 
 
+DEFAULT_ADDRESSES = ("localhost:9092", "localhost:9200", "bucket crypto-lake at us-east-1")
+
+
 class Commands(click.Group):
     """The commands of the table, in its order, besides those that were added by hand."""
 
@@ -46,11 +52,24 @@ class Commands(click.Group):
         command: click.Command = getattr(import_module(f"cryptoproxy.cli.{module}"), name)
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """An engine that does not answer where nobody has set one is most often another folder's."""
+        try:
+            return super().invoke(ctx)
+        except (CryptoProxyError, click.ClickException) as error:
+            nobody_s = any(address in str(error) for address in DEFAULT_ADDRESSES)
+            if nobody_s and not stand_ins(ctx.obj) and not are_set(ctx.obj):
+                error.add_note(
+                    f"No engines of `cryptoproxy up` run in {home().folder}, and no addresses are set. Start them, or "
+                    f"go to the folder where they run ({VARIABLE} names it)."
+                )
+            raise
+
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.option(
-    "--env-file", type=click.Path(path_type=Path, dir_okay=False), default=Path(".env"), show_default=True,
-    help="Settings below the environment's.",
+    "--env-file", type=click.Path(path_type=Path, dir_okay=False), default=ENV_FILE, show_default=True,
+    help="Settings below the environment's; by default in the project's folder (docs/settings.md).",
 )  # fmt: skip
 @click.version_option(package_name="cryptoproxy", message="%(version)s")
 @click.pass_context
@@ -66,12 +85,19 @@ def main() -> None:
         sys.exit(cli.main(standalone_mode=False))
     except click.ClickException as error:
         error.show()
+        _show_notes(error)
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
     except CryptoProxyError as error:
         click.echo(f"cryptoproxy: {error}", err=True)
+        _show_notes(error)
         sys.exit(1)
+
+
+def _show_notes(error: Exception) -> None:
+    for note in getattr(error, "__notes__", []):
+        click.echo(note, err=True)
 
 
 if __name__ == "__main__":

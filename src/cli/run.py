@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
 
 from cryptoproxy.common.clock import SystemClock
-from cryptoproxy.common.start import start
+from cryptoproxy.common.service.process import STOP_SECONDS
+from cryptoproxy.common.settings.home import VARIABLE
+from cryptoproxy.common.start import NEW_HERE, home, load_settings, stand_ins, start
+
+log = logging.getLogger(__name__)
 
 
 @click.command()
@@ -22,6 +28,8 @@ from cryptoproxy.common.start import start
 def produce(env_file: Path, once: bool, dry_run: bool) -> None:
     """Poll the upstreams: to the outbox, Kafka and S3."""
     settings = start(env_file)
+    if not (dry_run or home().known or settings.poller.outbox_dir.exists()):
+        log.warning(NEW_HERE, home().folder)
     if once or dry_run:
         from cryptoproxy.producer import once as single
 
@@ -74,24 +82,74 @@ def sandbox(context: click.Context) -> None:
 @click.command()
 @click.pass_context
 def run(context: click.Context) -> None:
-    """Live data on this machine: engines, set-up, poller and indexer. Ctrl-C ends the two; the engines stay up."""
-    from cryptoproxy.cli.engines import up
-    from cryptoproxy.cli.setup import setup
+    """Live data on this machine: engines, set-up, poller and indexer. Ctrl-C ends the two; the engines stay up.
 
-    context.invoke(up)
-    context.invoke(setup, wait=60, only=())
-    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
-    command = [sys.executable, "-m", "cryptoproxy.cli.main", "--env-file", str(context.obj)]
-    processes = [subprocess.Popen([*command, name], env=environment) for name in ("consume", "produce")]
+    Exit code: 0 after Ctrl-C or SIGTERM; else that of the process that ended by itself, and never 0.
+    """
+    from cryptoproxy.cli.engines import bring_up
+    from cryptoproxy.cli.setup import set_up
+    from cryptoproxy.cli.status import in_words, waiting_in
+
+    env_file: Path = context.obj
+    bring_up(load_settings(env_file).engines)
+    settings = load_settings(env_file)  # now with the engines' addresses
+    click.echo("set-up: topics, index and bucket, as `cryptoproxy setup` makes them")
+    set_up(settings, wait=60, say=_only_news)
+    click.echo("poller and indexer begin; `cryptoproxy status` in another terminal tells whether it works")
+    command = [sys.executable, "-m", "cryptoproxy.cli.main", "--env-file", str(env_file)]
+    code = supervise(
+        {"indexer": [*command, "consume"], "poller": [*command, "produce"]},
+        os.environ | {"PYTHONUNBUFFERED": "1", VARIABLE: str(home().folder)},
+    )
+    if any((left := waiting_in(settings.poller.outbox_dir)).values()):
+        click.echo(f"Left in the outbox for the next start: {in_words(left)}.")
+    if stand_ins(env_file):
+        click.echo("The engines are still up: `cryptoproxy down` stops them.")
+    context.exit(code)
+
+
+def _only_news(line: str) -> None:
+    """What was made or is not as it should be; at each other start all of it is there already."""
+    if not any(words in line for words in ("there already", ": partitions ", "alias ")):
+        click.echo(f"  {line}")
+
+
+def supervise(commands: Mapping[str, Sequence[str]], environment: Mapping[str, str]) -> int:
+    """All processes until a signal, or until one of them ends; then ends the others, and returns the exit code."""
+    asked: list[int] = []  # a handler may do no more than this while the loop below waits
+    before = {
+        number: signal.signal(number, lambda number, _: asked.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    }
+    processes = {name: subprocess.Popen(command, env=environment) for name, command in commands.items()}
     try:
-        while all(process.poll() is None for process in processes):
-            time.sleep(0.5)
-    except KeyboardInterrupt:
-        pass  # they got it, too
+        while not asked and all(process.poll() is None for process in processes.values()):
+            time.sleep(0.2)
+        gone = (
+            {} if asked else {name: code for name, process in processes.items() if (code := process.poll()) is not None}
+        )
+        for name, code in gone.items():
+            how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended by itself with code {code}"
+            click.echo(f"The {name} {how}, so this ends, too.", err=True)
     finally:
-        for process in processes:
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-        codes = [process.wait() for process in processes]
-    click.echo("The engines are still up: `cryptoproxy down` stops them.")
-    context.exit(max(codes))
+        codes = [_end(process) for process in processes.values()]
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if gone:
+        return next((shell_code(code) for code in gone.values() if code), 1)
+    return max(map(shell_code, codes))
+
+
+def _end(process: subprocess.Popen[bytes]) -> int:
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+    try:
+        return process.wait(STOP_SECONDS + 5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait()
+
+
+def shell_code(code: int) -> int:
+    """As a shell has it: a process that a signal killed is 128 and its number, not a negative number or 0."""
+    return 128 - code if code < 0 else code

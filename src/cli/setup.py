@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -24,11 +24,13 @@ from cryptoproxy.common.record import iso
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.common.settings.catalogue import SECTIONS, Elasticsearch
 from cryptoproxy.common.settings.loading import declared_in, shown
-from cryptoproxy.common.start import load_settings
+from cryptoproxy.common.start import home, layers, load_settings
 from cryptoproxy.consumer import template
 from cryptoproxy.lake.store import Store
 from cryptoproxy.producer.once import check_upstream
 from cryptoproxy.upstreams import sources_of
+
+DEFAULTS = "defaults"
 
 
 @click.command()
@@ -39,19 +41,27 @@ from cryptoproxy.upstreams import sources_of
 @click.pass_obj
 def setup(env_file: Path, wait: int, only: tuple[str, ...]) -> None:
     """Make topics, index template, alias and bucket. Idempotent; needs an administrator's rights."""
-    settings = load_settings(env_file)
+    set_up(load_settings(env_file), wait=wait, only=only)
+
+
+def set_up(
+    settings: Settings, *, wait: float = 0, only: Collection[str] = (), say: Callable[[str], None] = click.echo
+) -> None:
+    """Step by step; ``say`` gets a line for each thing, made or there already."""
     steps: dict[str, Callable[[Settings], Iterator[str]]] = {"topics": _topics, "index": _index, "bucket": _bucket}
     deadline = time.monotonic() + wait
     for name, step in steps.items():
         if not only or name in only:
-            _patiently(step, settings, deadline)
+            _patiently(step, settings, deadline, say)
 
 
-def _patiently(step: Callable[[Settings], Iterator[str]], settings: Settings, deadline: float) -> None:
+def _patiently(
+    step: Callable[[Settings], Iterator[str]], settings: Settings, deadline: float, say: Callable[[str], None]
+) -> None:
     while True:
         try:
             for word in step(settings):
-                click.echo(word)
+                say(word)
         except TransientError as error:
             if time.monotonic() > deadline:
                 raise
@@ -104,20 +114,17 @@ def _bucket(settings: Settings) -> Iterator[str]:
 
 
 @click.command()
+@click.option("--all", "everything", is_flag=True, help="Print what has its default, too.")
 @click.option(
     "--upstreams/--no-upstreams", default=True, show_default=True, help="Also ask each upstream: not where none polls."
 )
 @click.pass_obj
 @click.pass_context
-def check(context: click.Context, env_file: Path, upstreams: bool) -> None:
-    """Print the settings in force, secrets masked; try each connection by a real write, read and delete, and each
+def check(context: click.Context, env_file: Path, everything: bool, upstreams: bool) -> None:
+    """Print what is set and from where, secrets masked; try each connection by a real write, read and delete, and each
     upstream by one call within its budget."""
     settings = load_settings(env_file)
-    for name, section in SECTIONS.items():
-        click.secho(name, bold=True)
-        values = getattr(settings, name)
-        for attribute, declared in declared_in(section):
-            click.echo(f"  {declared.name}={shown(declared, getattr(values, attribute))}")
+    _show(settings, env_file, everything)
     click.echo()
     now = iso(SystemClock().now_ms())
     tried = [
@@ -131,6 +138,34 @@ def check(context: click.Context, env_file: Path, upstreams: bool) -> None:
         ),
     ]
     context.exit(0 if all(tried) else 1)
+
+
+def _show(settings: Settings, env_file: Path, everything: bool) -> None:
+    """What somebody has set first, by where that stands; then what the embedded engines fill in; then defaults."""
+    origins: dict[str, str] = {}
+    for layer in layers(env_file):
+        for name, text in layer.texts.items():
+            origins.pop(name, None)  # an empty text over another one takes it back
+            if text.strip():
+                origins[name] = layer.origin
+    by_origin: dict[str, list[str]] = {}
+    for section_name, section in SECTIONS.items():
+        values = getattr(settings, section_name)
+        for attribute, declared in declared_in(section):
+            origin = origins.get(declared.name) or origins.get(f"{declared.name}_FILE") or DEFAULTS
+            by_origin.setdefault(origin, []).append(f"  {declared.name}={shown(declared, getattr(values, attribute))}")
+    defaults = by_origin.pop(DEFAULTS, [])
+    for layer in layers(env_file):
+        if lines := by_origin.get(layer.origin):
+            click.secho(f"from {layer.origin}", bold=True)
+            click.echo("\n".join(lines))
+    if not by_origin:
+        click.echo(f"nothing is set, neither in {home().file(env_file)} nor in the environment")
+    if everything:
+        click.secho(DEFAULTS, bold=True)
+        click.echo("\n".join(defaults))
+    else:
+        click.echo(f"{len(defaults)} other settings have their defaults (cryptoproxy check --all)")
 
 
 def _tried(name: str, attempt: Callable[[], str]) -> bool:

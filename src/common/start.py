@@ -15,35 +15,75 @@ from cryptoproxy.common.log import configure
 from cryptoproxy.common.settings import Secret, Settings
 from cryptoproxy.common.settings.catalogue import Engines
 from cryptoproxy.common.settings.elsewhere import warnings_for
-from cryptoproxy.common.settings.loading import declared_in, load_section, read_environment
+from cryptoproxy.common.settings.home import ENV_FILE, VARIABLE, Home, find_home
+from cryptoproxy.common.settings.loading import (
+    ENGINES,
+    Layer,
+    declared_in,
+    load_section,
+    read_environment,
+    read_layers,
+)
 
 log = logging.getLogger(__name__)
 
 SETTINGS_EXIT_CODE = 2
 CONNECTION_FILE = "connection.env"
-ENV_FILE = Path(".env")
-"""The only settings file that may be missing."""
+NEW_HERE = (
+    "nothing of this program was found in %s or above: what it makes here is new (no settings, an outbox and a budget "
+    f"of its own). Go to the project's folder, or name it in {VARIABLE}"
+)
+_told: set[str] = set()
+"""Warnings are said once, however many commands one process runs."""
 
 
 def load_settings(env_file: Path) -> Settings:
-    """The settings in force, or the end of the process with every fault on standard error."""
-    if env_file != ENV_FILE and not env_file.exists():  # /dev/null is one: no settings of a file
-        _leave(SettingsError([f"the settings file {env_file} is not there"]))
+    """The settings in force, after warnings on standard error; or the end of the process with every fault there."""
+    settings = _load(env_file)
+    for line in _warnings(env_file):
+        if line not in _told:
+            print(f"warning: {line}", file=sys.stderr)  # noqa: T201
+            _told.add(line)
+    return settings
+
+
+def home() -> Home:
+    """The project's folder, or the end of the process."""
     try:
-        return Settings.load(env_file, connection_file(env_file))
+        return find_home()
     except SettingsError as error:
         _leave(error)
 
 
+def layers(env_file: Path) -> list[Layer]:
+    """What is set, from where."""
+    return read_layers(home().file(env_file), connection_file(env_file))
+
+
 def connection_file(env_file: Path | None = None) -> Path:
     """Where the embedded engines write their addresses while they are up: in ENGINES_DIR, wherever that is set."""
-    folder: Path = load_section(Engines, read_environment(env_file), [])["folder"]
+    found = home()
+    texts = read_environment(None if env_file is None else found.file(env_file))
+    folder: Path = load_section(Engines, texts, [], home=found.folder)["folder"]
     return folder / CONNECTION_FILE
+
+
+def stand_ins(env_file: Path) -> list[str]:
+    """For which of Kafka, Elasticsearch and S3 the embedded engines stand in."""
+    groups = dict(zip(ENGINES, ("Kafka", "Elasticsearch", "S3"), strict=True))
+    texts = layers(env_file)[-1].texts
+    return [name for prefix, name in groups.items() if any(each.startswith(prefix) for each in texts)]
+
+
+def are_set(env_file: Path) -> bool:
+    """Whether a person has said where any of the engines is."""
+    names = {"KAFKA_BROKERS_HOST_PORT", "ES_URL_ENDPOINT", "AWS_S3_ENDPOINT_URL", "AWS_S3_BUCKET"}
+    return any(layer.texts.get(name, "").strip() for layer in layers(env_file)[:-1] for name in names)
 
 
 def start(env_file: Path = ENV_FILE) -> Settings:
     """Settings and logging for a long-running process."""
-    settings = load_settings(env_file)
+    settings = _load(env_file)
     service = settings.service
     try:
         configure(
@@ -56,11 +96,38 @@ def start(env_file: Path = ENV_FILE) -> Settings:
         )
     except OSError as error:
         _leave(SettingsError([f"LOG_FILE={str(service.log_file)!r} cannot be written: {error.strerror or error}"]))
-    for line in warnings_for(read_environment(env_file)):
+    for line in _warnings(env_file):
         log.warning("%s", line)
-    if connection_file(env_file).is_file():
-        log.info("the embedded engines are up: what is not set of Kafka, Elasticsearch and S3 is theirs")
+    _tell_engines(env_file)
     return settings
+
+
+def _tell_engines(env_file: Path) -> None:
+    """Once for `cryptoproxy run`, which has started them and says so itself: it names the folder to its children."""
+    embedded = stand_ins(env_file)
+    if embedded and len(embedded) < len(ENGINES):
+        log.warning(
+            "the embedded engines are up and stand in for %s, of which nothing is set; the rest is elsewhere",
+            " and ".join(embedded),
+        )
+    elif embedded:
+        level = logging.DEBUG if home().named else logging.INFO
+        log.log(level, "the embedded engines are up, and stand in for %s", ", ".join(embedded))
+
+
+def _load(env_file: Path) -> Settings:
+    found = home()
+    if env_file != ENV_FILE and not env_file.exists():  # /dev/null is one: no settings of a file
+        _say_and_leave(f"the settings file {env_file} is not there")
+    try:
+        return Settings.load(found.file(env_file), connection_file(env_file), home=found.folder)
+    except SettingsError as error:
+        _leave(error)
+
+
+def _warnings(env_file: Path) -> list[str]:
+    file, environment, _ = layers(env_file)
+    return warnings_for(environment.texts, of_file=file.texts)
 
 
 def _secrets(settings: Settings) -> list[Secret]:
@@ -101,8 +168,10 @@ def _values_of(
 
 
 def _leave(error: SettingsError) -> NoReturn:
-    print(f"{len(error.faults)} setting(s) are wrong:", file=sys.stderr)  # noqa: T201
-    for fault in error.faults:
-        print(f"  {fault}", file=sys.stderr)  # noqa: T201
-    print("docs/settings.md lists all settings.", file=sys.stderr)  # noqa: T201
+    faults = "".join(f"  {fault}\n" for fault in error.faults)
+    _say_and_leave(f"{len(error.faults)} setting(s) are wrong:\n{faults}docs/settings.md lists all settings.")
+
+
+def _say_and_leave(words: str) -> NoReturn:
+    print(words, file=sys.stderr)  # noqa: T201
     sys.exit(SETTINGS_EXIT_CODE)

@@ -239,7 +239,7 @@ class Indexer:
         self._positions.finished(offsets)
         self._committing, self._began_to_commit = offsets, self._clock.monotonic()
         try:
-            self._consumer.commit_async(_with_metadata(offsets), callback=self._committed)
+            self._consumer.commit_async(self._with_note(offsets), callback=self._committed)
         except kafka_errors.KafkaError:
             self._committing = {}
             self._pipeline.put_back(offsets)
@@ -258,11 +258,15 @@ class Indexer:
         if not isinstance(response, (kafka_errors.CommitFailedError, kafka_errors.RebalanceInProgressError)):
             self._health.hold(PART_COMMIT, str(kafka_client.meaning(response, self._kafka)))
 
+    def _with_note(self, offsets: Mapping[Any, int]) -> dict[Any, OffsetAndMetadata]:
+        note = self._pipeline.progress.note()
+        return {partition: OffsetAndMetadata(offset, note, -1) for partition, offset in offsets.items()}
+
     # --- membership
 
     def _open(self) -> None:
         consumer = self._connect(self._name)
-        positions = Positions(consumer, self._kafka, self._metrics)
+        positions = Positions(consumer, self._kafka, self._metrics, self._pipeline.progress.recall)
         listener = RebalanceListener(
             consumer,
             before_release=self._before_release,
@@ -289,7 +293,7 @@ class Indexer:
         if offsets:
             self._positions.finished(offsets)
             try:
-                await self._consumer.commit_async(_with_metadata(offsets))
+                await self._consumer.commit_async(self._with_note(offsets))
                 self._metrics.commits.labels("done").inc()
             except kafka_errors.KafkaError as error:
                 self._metrics.commits.labels("failed").inc()
@@ -319,7 +323,7 @@ class Indexer:
         offsets = self._pipeline.take_finished()
         try:
             if offsets:
-                consumer.commit(_with_metadata(offsets), timeout_ms=LEAVE_COMMIT_MS)
+                consumer.commit(self._with_note(offsets), timeout_ms=LEAVE_COMMIT_MS)
                 self._metrics.commits.labels("done").inc()
                 self._positions.finished(offsets)
             self._pipeline.progress.report(self._positions.lag())
@@ -330,7 +334,3 @@ class Indexer:
         except kafka_errors.KafkaError as error:
             log.warning("left the group without saying so: %s: %s", type(error).__name__, error)
         self._let_go(())
-
-
-def _with_metadata(offsets: Mapping[Any, int]) -> dict[Any, OffsetAndMetadata]:
-    return {partition: OffsetAndMetadata(offset, "", -1) for partition, offset in offsets.items()}

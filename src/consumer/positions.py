@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from kafka import TopicPartition
@@ -23,8 +23,16 @@ class Positions:
     """Positions of one consumer. The client never moves one by itself (``auto_offset_reset='none'``): it is done here,
     loudly, and never to the end of a topic that was read before."""
 
-    def __init__(self, consumer: Any, kafka: Kafka, metrics: IndexerMetrics) -> None:
+    def __init__(
+        self, consumer: Any, kafka: Kafka, metrics: IndexerMetrics, recall: Callable[[str], None] = lambda _: None
+    ) -> None:
+        """
+        Args:
+            recall: told of the note that a partition's last commit has, when it has come here.
+        """
         self._consumer = consumer
+        self._recall = recall
+        self._recalled: set[Any] = set()
         self._kafka = kafka
         self._metrics = metrics
         self._reached: dict[Any, int] = {}
@@ -186,6 +194,7 @@ class Positions:
 
     def keep_only(self, owned: Collection[Any]) -> None:
         """The others are somebody else's."""
+        self._recalled &= set(owned)
         for known in (self._reached, self._handed_out, self._ends):
             for partition in [each for each in known if each not in owned]:
                 del known[partition]
@@ -203,10 +212,13 @@ class Positions:
         # The end of a log does not go back; where it does, the topic is another one, and what the old one held unread
         # is not forgotten before that is noticed.
         self._ends = {each: max(end, self._ends.get(each, 0)) for each, end in ends.items()}
-        for partition in assigned - self._reached.keys():
-            committed = self._consumer.committed(partition, timeout_ms=_LOOK_MS)
+        for partition in assigned - (self._reached.keys() & self._recalled):
+            committed = self._consumer.committed(partition, metadata=True, timeout_ms=_LOOK_MS)
             if committed is not None:
-                self._reached[partition] = committed
+                self._reached.setdefault(partition, committed.offset)
+                self._recall(committed.metadata)
+            if partition in self._reached:
+                self._recalled.add(partition)
 
     def lag(self) -> int:
         """Records of the assigned partitions that are not finished, as far as the last answers of the brokers tell."""

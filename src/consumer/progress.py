@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections import Counter
+
+import msgspec
 
 from cryptoproxy.common.metrics import IndexerMetrics
 from cryptoproxy.common.record import from_iso
@@ -34,14 +37,32 @@ class Progress:
         self._metrics.indexed.inc(delivered.indexed)
         self._metrics.duplicates.inc(delivered.duplicates)
         for source, timestamp in batch.newest.items():
-            label = source if source in SOURCE_NAMES else OTHER
-            if timestamp > self._newest.get(label, ""):
-                self._newest[label] = timestamp
-                self._metrics.last_slot.labels(label).set(from_iso(timestamp) / 1000)
+            self._written(source, timestamp)
         self._documents.update(batch.indices)
         self._documents.subtract(delivered.refused)
         self._duplicates += delivered.duplicates
         self._dead += len(batch.dead) + len(delivered.dead)
+
+    def note(self) -> str:
+        """The newest slot written, by source, for whoever has this work next: it goes with each commit."""
+        return json.dumps(self._newest)
+
+    def recall(self, note: str) -> None:
+        """What the one before has noted. Alarms on what is late must see it although nothing new comes; in what another
+        program or version has committed there may be anything."""
+        try:
+            newest = msgspec.json.decode(note, type=dict[str, str])
+            times = {source: from_iso(timestamp) for source, timestamp in newest.items()}
+        except (msgspec.DecodeError, ValueError):
+            return
+        for source in times:
+            self._written(source, newest[source])
+
+    def _written(self, source: str, timestamp: str) -> None:
+        label = source if source in SOURCE_NAMES else OTHER
+        if timestamp > self._newest.get(label, ""):
+            self._newest[label] = timestamp
+            self._metrics.last_slot.labels(label).set(from_iso(timestamp) / 1000)
 
     def report(self, lag: int) -> None:
         """The line a person follows; nothing where nothing was done."""

@@ -11,11 +11,14 @@ import hashlib
 import json
 import logging
 import os
+import re
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache as once
 from pathlib import Path
@@ -30,6 +33,7 @@ LOCK_FILE = Path(__file__).with_name("artefacts.json")
 PARALLEL = 6
 ATTEMPTS = 2
 TIMEOUT_S = 60
+PROGRESS_S = 5.0
 PARTIAL = ".partial-"
 
 log = logging.getLogger(__name__)
@@ -133,16 +137,33 @@ def _fetch_all(wanted: Bundle, missing: list[Artefact], folder: Path, download: 
     began = time.monotonic()
     for left_over in folder.glob(f"{PARTIAL}*"):
         shutil.rmtree(left_over, ignore_errors=True)
+    told = threading.Event()
     with ThreadPoolExecutor(PARALLEL) as pool:
+        pending = {pool.submit(_fetch_one, artefact, folder, download, say, told) for artefact in missing}
         try:
-            for _ in pool.map(lambda artefact: _fetch_one(artefact, folder, download, say), missing):
-                pass
+            while pending:
+                done, pending = wait(pending, PROGRESS_S, FIRST_EXCEPTION)
+                for task in done:
+                    task.result()
+                if pending:
+                    say(f"  {wanted.name}: {_arrived(folder, missing) / 1e6:.0f} of {size:.0f} MB")
         finally:
             pool.shutdown(cancel_futures=True)
     say(f"fetched {wanted.name} {wanted.version} in {time.monotonic() - began:.0f} s")
 
 
-def _fetch_one(artefact: Artefact, folder: Path, download: Download, say: Say) -> None:
+def _arrived(folder: Path, missing: list[Artefact]) -> int:
+    """Bytes of what was missing that are here by now, whole files or not."""
+    files = [folder / artefact.file for artefact in missing] + list(folder.glob(f"{PARTIAL}*/**/*"))
+    arrived = 0
+    for file in files:
+        with suppress(FileNotFoundError):  # renamed meanwhile
+            arrived += file.stat().st_size if file.is_file() else 0
+    return arrived
+
+
+def _fetch_one(artefact: Artefact, folder: Path, download: Download, say: Say, told: threading.Event) -> None:
+    """``told`` is shared by all files: that a first try failed is said once, however many of them it happens to."""
     for attempt in range(1, ATTEMPTS + 1):
         try:
             _attempt(artefact, folder, download)
@@ -153,7 +174,9 @@ def _fetch_one(artefact: Artefact, folder: Path, download: Download, say: Say) -
                     remedy="Nothing of it was kept. Check the network (HTTPS_PROXY; REQUESTS_CA_BUNDLE where a proxy "
                     "has a CA of its own), then run this again: what is already here is not fetched twice.",
                 ) from error
-            say(f"{artefact.file}: {error}; trying once more")
+            if not told.is_set():
+                told.set()
+                say(f"{artefact.file}: {error}; trying once more, as with each that fails")
         else:
             return
 
@@ -163,7 +186,7 @@ def _attempt(artefact: Artefact, folder: Path, download: Download) -> None:
         try:
             file = download(artefact.coordinate, Path(partial))
         except (requests.RequestException, RuntimeError) as error:  # jgo's own error is a RuntimeError
-            raise Unfetched(f"{type(error).__name__}: {error}") from error
+            raise Unfetched(_why(error)) from error
         if (found := sha256(file)) != artefact.sha256:
             raise Unfetched(
                 f"what arrived is not what was pinned and is refused ({file.stat().st_size} of {artefact.size} bytes, "
@@ -171,3 +194,9 @@ def _attempt(artefact: Artefact, folder: Path, download: Download) -> None:
             )
         file.replace(folder / artefact.file)
     log.debug("fetched %s", artefact.coordinate)
+
+
+def _why(error: Exception) -> str:
+    """The innermost reason: what requests wraps around it says the same three times, with addresses of objects."""
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    return f"{type(error).__name__}: {re.sub(r'<[^>]*>: ', '', str(reason or error))[:300]}"

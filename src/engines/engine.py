@@ -31,6 +31,8 @@ LOG_BYTES = 64 * 1024
 LOG_KEPT_BYTES = 16 * 1024 * 1024
 READY_SECONDS = 180.0
 STOP_SECONDS = 30.0
+TELL_SECONDS = 10.0
+"""How often a start that takes long is told of."""
 _STACK_FRAME = re.compile(r"\s+(at |\.\.\. \d+ )")
 
 Probe = Callable[[], str | None]
@@ -147,12 +149,15 @@ class Engine(ABC):
         """
         missing: str | None = "it was not asked yet"
         ended = False
-        began = time.monotonic()
+        began = told = time.monotonic()
 
         def settled() -> bool:
-            nonlocal missing, ended
+            nonlocal missing, ended, told
             ended = not self.running
             missing = None if ended else self.probe()
+            if missing and (now := time.monotonic()) - told >= TELL_SECONDS:
+                told = now
+                self.options.say(f"  {self.title}: starting for {now - began:.0f} s")
             return ended or missing is None or bool(abort and abort.is_set())
 
         in_time = until(settled, self.options.ready_seconds)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import random
 import socket
-from contextlib import suppress
 from dataclasses import astuple, dataclass, fields
 
-import psutil
-
 from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.common.service.http import holder
 
 HOST = "127.0.0.1"
 RANGE = range(15_000, 32_000)
@@ -73,12 +71,3 @@ def require_free(port: int, *, what: str, setting: str) -> None:
         f"port {port}, wanted for {what}, is taken{f' by {by}' if by else ''}",
         remedy=f"End that process, or choose another port ({setting}).",
     )
-
-
-def holder(port: int) -> str | None:
-    """Name and pid of the process that listens here, as far as this user may know."""
-    with suppress(psutil.Error, OSError):
-        for connection in psutil.net_connections(kind="tcp"):
-            if connection.status == psutil.CONN_LISTEN and connection.pid and connection.laddr[1:] == (port,):
-                return f"{psutil.Process(connection.pid).name()} (pid {connection.pid})"
-    return None

@@ -120,6 +120,8 @@ class Stack:
                 # Another process made the folder's keys between our look and now.
                 self.state = replace(kept, ports=self.state.ports, memory=self.state.memory)
                 self._build()
+            if wanted := [engine.title for engine in self.engines if not engine.running]:
+                self.say(f"starting {', '.join(wanted)} in {self.folder}; this takes up to a minute")
             bring_up(self.engines, say=self.say, begun=lambda: state.save(self.folder, self.state))
         return self.endpoints
 

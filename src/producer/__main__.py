@@ -2,7 +2,8 @@
 
 import sys
 
-from cryptoproxy.common.start import ENV_FILE, start
+from cryptoproxy.common.settings.home import ENV_FILE
+from cryptoproxy.common.start import start
 from cryptoproxy.producer.compaction import command
 from cryptoproxy.producer.wiring import Poller
 

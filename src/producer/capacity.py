@@ -33,3 +33,8 @@ class Capacity:
         """How many hours of polls still fit."""
         per_hour = sum(on_disk(size) * 3600 / self._intervals[source] for source, size in self._poll_bytes.items())
         return max(0, self._max_bytes - used_bytes) / per_hour if per_hour else float("inf")
+
+
+def hours_in_words(hours: float) -> str:
+    """``13981`` → ``583 days``: in the unit in which a person plans."""
+    return f"{hours:.1f} hours" if hours < 100 else f"{hours / 24:,.0f} days"

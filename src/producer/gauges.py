@@ -8,7 +8,7 @@ from cryptoproxy.common.clock import Clock
 from cryptoproxy.common.log import Limited
 from cryptoproxy.common.metrics import PollerMetrics
 from cryptoproxy.common.service import Health, Loop
-from cryptoproxy.producer.capacity import Capacity
+from cryptoproxy.producer.capacity import Capacity, hours_in_words
 from cryptoproxy.producer.outbox.outbox import DRAINS, Outbox
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,9 @@ class Gauges:
     def run(self, loop: Loop) -> None:
         """Until the process stops."""
         hours = self._capacity.hours(self._outbox.bytes_used())
-        log.info("the outbox %s holds %.1f hours of polls at this plan (OUTBOX_MAX_SIZE)", self._outbox.folder, hours)
+        log.info(
+            "the outbox %s holds %s of polls at this plan (OUTBOX_MAX_SIZE)", self._outbox.folder, hours_in_words(hours)
+        )
         while loop.running:
             self.look()
             loop.wait(EVERY_SECONDS)
@@ -66,5 +68,5 @@ class Gauges:
             self._limited.warning(
                 "full",
                 f"the outbox is {100 * used / self._outbox.stops_at:.0f} % full ({waiting}); polling stops in about "
-                f"{hours:.1f} hours unless they are delivered (OUTBOX_MAX_SIZE)",
+                f"{hours_in_words(hours)} unless they are delivered (OUTBOX_MAX_SIZE)",
             )

@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 RETRY_CAP_SECONDS = 10.0
 SPREAD = 0.75
 """So much of the slot that is left is used for the tries that the budget has for it."""
+LAST_SECONDS = 0.1
+"""A try so shortly before the slot's end would be given up, and hide the real reason behind that."""
 _NO_MORE = float("inf")
 
 Wait = Callable[[float], bool]
@@ -133,7 +135,7 @@ class PollOnce:
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(_worth_another_try),
             wait=lambda _: max(backoff.next(), self._pause(answers, end)),
-            stop=lambda state: state.upcoming_sleep >= end.left(),
+            stop=lambda state: state.upcoming_sleep >= end.left() - LAST_SECONDS,
             before_sleep=self._say,
             sleep=lambda seconds: _wait(wait, seconds),
             reraise=True,

@@ -1,4 +1,4 @@
-"""``python -m cryptoproxy.sandbox``: serves until SIGINT or SIGTERM. The first line it prints is its address."""
+"""`cryptoproxy sandbox`: serves until SIGINT or SIGTERM. The first line it prints is its address."""
 
 from __future__ import annotations
 
@@ -42,7 +42,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="sandbox", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="cryptoproxy sandbox",
+        description="Stand-in upstreams that speak the formats of CoinGecko, Binance and Bybit. Serves until Ctrl-C or "
+        "SIGTERM. The first line it prints is its address; then come the settings that lead a poller here.",
+    )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--seed", type=int, default=1, help="of the random walk; the same seed, the same market")

@@ -51,7 +51,7 @@ def publishing(engines: Engines, folder: Path, coins: int) -> str:
         rig.texts["COINGECKO_BASE_URL"] = rig.sandbox.base_url("coingecko")
         rig.set_up()
         poller = rig.start(test={"TEST_ALONE": "1"})
-        poller.wait_polls(WARM, seconds=120)
+        poller.wait_polls(WARM)
         before = buckets(poller)
         poller.wait_polls(POLLS, seconds=10 * POLLS)
         p50, p99 = (1000 * percentile(poller, share, before) for share in (0.5, 0.99))

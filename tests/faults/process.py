@@ -70,7 +70,7 @@ class PollerProcess:
         """The lines of the log that have all these words."""
         return [line for line in list(self._lines) if all(word in line for word in words)]
 
-    def wait_said(self, *words: str, seconds: float = 60, times: int = 1) -> str:
+    def wait_said(self, *words: str, seconds: float = 180, times: int = 1) -> str:
         """The last of so many lines with all these words."""
         return wait_until(
             lambda: found[-1] if len(found := self.said(*words)) >= times else "",
@@ -87,9 +87,9 @@ class PollerProcess:
 
     def reasons(self) -> dict[str, str]:
         """Why it is not ready; empty when it is."""
-        return dict(requests.get(f"{self.url}/readyz", timeout=5).json()["reasons"])
+        return dict(requests.get(f"{self.url}/readyz", timeout=180).json()["reasons"])
 
-    def wait_reason(self, *words: str, seconds: float = 60) -> str:
+    def wait_reason(self, *words: str, seconds: float = 180) -> str:
         """The reason that has all these words."""
 
         def found() -> str:
@@ -97,12 +97,12 @@ class PollerProcess:
 
         return wait_until(found, seconds=seconds, what=f"{words} in /readyz of {self.name}: {self.reasons()}")
 
-    def wait_ready(self, *, seconds: float = 60) -> None:
+    def wait_ready(self, *, seconds: float = 180) -> None:
         wait_until(lambda: not self.reasons(), seconds=seconds, what=f"{self.name} ready; its log: {self.log[-3000:]}")
 
     def samples(self, name: str) -> list[tuple[dict[str, str], float]]:
         """Labels and value of each sample of this metric."""
-        text = requests.get(f"{self.url}/metrics", timeout=5).text
+        text = requests.get(f"{self.url}/metrics", timeout=180).text
         return [
             (dict(_LABEL.findall(labels)), float(value))
             for found, labels, value in _SAMPLE.findall(text)
@@ -136,7 +136,7 @@ class PollerProcess:
     def _statistics(self) -> list[tuple[str, str, str]]:
         return _STATISTICS.findall(self.log)
 
-    def wait_polls(self, more: int, *, source: str | None = None, seconds: float = 60) -> float:
+    def wait_polls(self, more: int, *, source: str | None = None, seconds: float = 180) -> float:
         """Until it has kept so many more polls; the seconds that it took."""
         began, before = time.monotonic(), self.polls(source)
         wait_until(
@@ -146,7 +146,7 @@ class PollerProcess:
         )
         return time.monotonic() - began
 
-    def wait_missed(self, count: int, *, source: str, seconds: float = 60) -> None:
+    def wait_missed(self, count: int, *, source: str, seconds: float = 180) -> None:
         """Until it has counted so many slots as missed, in all."""
         wait_until(
             lambda: self.missed()[source] >= count,
@@ -157,17 +157,17 @@ class PollerProcess:
     def signal(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
 
-    def wait_end(self, seconds: float = 60) -> int:
+    def wait_end(self, seconds: float = 180) -> int:
         """Its exit code."""
         code = self._process.wait(seconds)
-        self._reader.join(5)
+        self._reader.join(180)
         return code
 
     def terminate(self) -> float:
         """Asks it to stop; the seconds until it did, in order."""
         began = time.monotonic()
         self._process.terminate()
-        code = self.wait_end(20)
+        code = self.wait_end(180)
         assert code == 0, f"exit code {code}: {self.log[-3000:]}"
         return time.monotonic() - began
 
@@ -180,7 +180,7 @@ class PollerProcess:
         if self.running:
             self._process.send_signal(signal.SIGCONT)
             self.kill()
-        self._reader.join(5)
+        self._reader.join(180)
         if self._process.stderr is not None:
             self._process.stderr.close()
 

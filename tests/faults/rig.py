@@ -131,7 +131,7 @@ class Rig:
             for name in names
         ]
 
-    def settle(self, *, seconds: float = 60) -> None:
+    def settle(self, *, seconds: float = 180) -> None:
         """The upstream goes away, and all that was kept is delivered."""
         self.sandbox.pause()
         began, quiet = time.monotonic(), 0

@@ -9,6 +9,7 @@ import pytest
 from kafka.admin import ConfigResource, ConfigResourceType
 
 from cryptoproxy.common import topics
+from cryptoproxy.common.checks import check_kafka
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.errors import OperatorError
 from tests.conftest import wait_until
@@ -47,3 +48,10 @@ def test_what_somebody_changed_is_seen_and_the_next_set_up_mends_it(world: World
     assert "retention.ms=3600000 although 604800000" in wait_until(complaint, what="the change is seen")
     list(topics.set_up(admin, kafka))
     assert "keeps 7 days" in next(topics.found(admin, kafka))
+
+
+def test_the_check_says_which_topic_is_missing(world: World) -> None:
+    world.texts["KAFKA_TOPIC"] = "my-topic"
+    with pytest.raises(OperatorError, match="topic my-topic is missing") as caught:
+        check_kafka(world.settings.kafka)
+    assert "cryptoproxy setup" in caught.value.remedy

@@ -172,7 +172,7 @@ def test_an_outage_that_is_older_than_the_processes_reaches_the_channel(outage: 
             )
         summary = next(each for each in told if each["labels"]["alertname"] == "CryptoproxyPollsStale")
         assert summary["annotations"]["summary"].startswith("coingecko was last polled "), summary
-        up = requests.get(f"{prometheus}/api/v1/query", params={"query": "up"}, timeout=60).json()["data"]["result"]
+        up = requests.get(f"{prometheus}/api/v1/query", params={"query": "up"}, timeout=180).json()["data"]["result"]
         assert {each["metric"]["job"]: each["value"][1] for each in up} == dict.fromkeys(targets, "1")
         outage.sandbox.script.clear()
         wait_until(

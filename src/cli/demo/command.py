@@ -43,6 +43,7 @@ def demo(context: click.Context, seconds: int | None, interval: int, coins: int,
     if tally.agrees:
         click.secho("Nothing lost, nothing stored twice.", fg="green")
         click.echo("Next: `make run` polls the real CoinGecko. README.md says where to go on.")
+        stage.remove()
     else:
         click.secho(f"These numbers should be equal and above 0. Logs: {folder}/*.log", fg="red")
     context.exit(0 if tally.agrees else 1)
@@ -74,7 +75,9 @@ def _live(console: Console, stage: Stage, moment: Callable[[], Moment], deadline
     with Live(console=console, screen=False, auto_refresh=False) as live:
         while deadline is None or time.monotonic() < deadline:
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
-            live.update(picture(moment(), stage.settings, _short(stage.env_file), left), refresh=True)
+            live.update(
+                picture(moment(), stage.settings, _short(stage.env_file), left, height=console.height), refresh=True
+            )
             time.sleep(1.0)
 
 

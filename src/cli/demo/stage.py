@@ -1,4 +1,4 @@
-"""Engines, sandbox, poller and indexer of a demo: started together, ended together, nothing left behind."""
+"""Engines, sandbox, poller and indexer of a demo, started and ended together. If all went well, nothing is left."""
 
 from __future__ import annotations
 
@@ -39,10 +39,15 @@ class Stage:
         self.settings: Settings
 
     def __enter__(self) -> Self:
+        self._require_own_folder()
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         try:
             self._start()
+        except KeyboardInterrupt:
+            self._end()
+            self.remove()
+            raise
         except BaseException:
             self._end()
             raise
@@ -52,6 +57,14 @@ class Stage:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._end()
+
+    def _require_own_folder(self) -> None:
+        """It is emptied, so it must be a new one or an earlier demo's."""
+        ours = (self.env_file, self.folder / "engines")
+        if self.folder.exists() and any(self.folder.iterdir()) and not any(each.exists() for each in ours):
+            raise OperatorError(
+                f"{self.folder} holds something else than a demo", remedy="Name a folder that is new, or empty it"
+            )
 
     def _start(self) -> None:
         endpoints = self._stack.up()
@@ -124,3 +137,8 @@ class Stage:
             self.stop(name)
         self._sandbox.stop()
         self._stack.down()
+
+    def remove(self) -> None:
+        """All that it has written; of a demo that failed, the logs tell why and stay."""
+        self._stack.remove()
+        shutil.rmtree(self.folder, ignore_errors=True)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
@@ -40,34 +39,51 @@ def plain(moment: Moment) -> str:
     """One line, for logs and pipes."""
     return (
         f"{moment.elapsed:5.0f} s  polled {moment.polled}  on the topic {moment.topic}  indexed {moment.documents}  "
-        f"in the lake {moment.lake} ({moment.objects} objects)  lag {moment.lag}"
+        f"in the lake {moment.lake} ({counted(moment.objects, 'object')})  lag {moment.lag}"
     )
 
 
-def picture(moment: Moment, settings: Settings, env_file: str, left: float | None) -> RenderableType:
-    """The live view."""
+def counted(number: int, what: str) -> str:
+    """``1 poll``, ``2 polls``."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def picture(
+    moment: Moment, settings: Settings, env_file: str, left: float | None, *, height: int = 24
+) -> RenderableType:
+    """The live view. It fits into ``height`` lines: what does not is the smallest of the coins, never a command."""
     end = "Ctrl-C ends it" if left is None else f"ends in {left:.0f} s"
-    parts = Group(_stages(moment), "", _prices(moment), "", _further(settings, env_file))
-    return Panel(parts, title=f"cryptoproxy demo · {moment.elapsed:.0f} s · {end}", padding=(1, 2))
+    title = Text(f"cryptoproxy demo, {moment.elapsed:.0f} s, {end}", style="bold")
+    further = _further(settings, env_file)
+    lines_besides = 1 + len(STAGES) + 1 + 2 + 1 + len(further) + 1
+    coins = max(1, min(len(moment.top), height - lines_besides))
+    return Group(title, _stages(moment), "", _prices(moment, coins), "", *further)
+
+
+STAGES = ("polled", "on the topic", "indexed", "in the lake")
 
 
 def _stages(moment: Moment) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column("stage")
     table.add_column("records", justify="right")
     table.add_column("")
     polls = int(moment.poller.get("cryptoproxy_polls_total", 0))
     missed = int(moment.poller.get("cryptoproxy_slots_missed_total", 0))
-    table.add_row("polled", str(moment.polled), f"{polls} polls, {missed} slots missed")
-    table.add_row("on the topic", str(moment.topic), "acknowledged by Kafka")
-    table.add_row("indexed", str(moment.documents), f"lag {moment.lag}")
-    table.add_row("in the lake", str(moment.lake), f"{moment.objects} objects on S3")
+    rows = (
+        (moment.polled, f"records by {counted(polls, 'poll')}; {counted(missed, 'slot')} missed"),
+        (moment.topic, "acknowledged by Kafka"),
+        (moment.documents, f"lag {moment.lag}"),
+        (moment.lake, f"in {counted(moment.objects, 'object')} on S3"),
+    )
+    for name, (records, words) in zip(STAGES, rows, strict=True):
+        table.add_row(name, str(records), words)
     return table
 
 
-def _prices(moment: Moment) -> Table:
+def _prices(moment: Moment, coins: int) -> Table:
     table = Table(
-        title="Top 10 by market cap, as Elasticsearch answers", title_justify="left", box=None, pad_edge=False
+        title="Top coins by market cap, as Elasticsearch answers", title_justify="left", box=None, pad_edge=False
     )
     for name, justify in (
         ("", "right"),
@@ -76,29 +92,29 @@ def _prices(moment: Moment) -> Table:
         ("24 h", "right"),
         ("cap, bn", "right"),
     ):
-        table.add_column(name, justify=justify)  # type: ignore[arg-type]
-    for rank, row in enumerate(moment.top, start=1):
+        table.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+    for rank, row in enumerate(moment.top[:coins], start=1):
         change = row.get("change_24h")
-        style = "" if change is None else "green" if change >= 0 else "red"
+        rounded = None if change is None else round(change, 2) + 0.0  # without the sign of a zero
+        style = "" if rounded is None else "green" if rounded >= 0 else "red"
         table.add_row(
             str(rank),
             f"{row['symbol']}  [dim]{row['name']}[/dim]",
             f"{row['price']:,.2f}" if row["price"] >= 1 else f"{row['price']:.6g}",
-            Text("-" if change is None else f"{change:+.2f} %", style=style),
+            Text("-" if rounded is None else f"{rounded:+.2f} %", style=style),
             f"{row.get('market_cap', 0) / 1e9:,.1f}",
         )
     return table
 
 
-def _further(settings: Settings, env_file: str) -> Group:
-    command = f"cryptoproxy --env-file {env_file}"
+def _further(settings: Settings, env_file: str) -> list[Text]:
+    """Lines to copy, each whole: nothing of them is cut or broken by a frame."""
     es, alias = settings.elasticsearch.url, settings.elasticsearch.alias
-    return Group(
-        "[bold]Look further[/bold] (in another terminal, after `source .venv/bin/activate`)",
-        f"  the topic        {command} tail",
-        f"  a document       curl -s '{es}/{alias}/_search?size=1&sort=timestamp:desc&pretty'",
-        f"  how many         curl -s '{es}/{alias}/_count?pretty'",
-        f"  the poller       http://127.0.0.1:{settings.poller.port}/metrics",
-        f"  the indexer      http://127.0.0.1:{settings.indexer.port}/readyz",
-        f"  the lake         {command} lake ls",
-    )
+    lines = [
+        f"  alias demo='cryptoproxy --env-file {env_file}'",
+        "  demo status; demo query latest; demo tail; demo lake ls",
+        f"  curl -s '{es}/{alias}/_search?size=1&pretty'",
+        f"  curl -s 127.0.0.1:{settings.poller.port}/metrics   # the indexer: {settings.indexer.port}",
+    ]
+    head = Text("Look further, in another terminal after `source .venv/bin/activate`:", style="bold")
+    return [head, *(Text(line, no_wrap=True, overflow="ignore") for line in lines)]

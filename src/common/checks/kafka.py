@@ -123,7 +123,7 @@ def _write_read_delete(kafka: Kafka) -> str:
     producer = kafka_client.producer(kafka, client_id="cryptoproxy-check")
     try:
         for topic in (kafka.topic, kafka.state_topic):
-            if not producer.partitions_for(topic):
+            if not _is_there(kafka, producer, topic):
                 raise OperatorError(
                     f"topic {topic} is missing, or this user may not see it",
                     remedy="Run `cryptoproxy setup`, or look at the rights in docs/security.md",
@@ -149,6 +149,20 @@ def _settings_of_topics(kafka: Kafka) -> str:
     finally:
         admin.close()
     return f"compression of the topics: {packed}" if packed else "how the topics are set up, this user is not told"
+
+
+def _is_there(kafka: Kafka, producer: Any, topic: str) -> bool:
+    """A producer waits ten seconds for a topic that is not there, and then says that time ran out: as if the brokers
+    were
+    away, which a consumer can tell."""
+    try:
+        return bool(producer.partitions_for(topic))
+    except kafka_errors.KafkaTimeoutError:
+        reader: Any = kafka_client.consumer(kafka, group_id=None)
+        try:
+            return bool(reader.partitions_for_topic(topic))
+        finally:
+            reader.close()
 
 
 def _read(kafka: Kafka, offset: int | None, value: bytes) -> None:

@@ -6,11 +6,13 @@ can be, and a roll-out must not wait for it.
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import socketserver
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs
@@ -80,8 +82,9 @@ class HealthServer:
         try:
             self._server = Server((host, port), Handler)
         except OSError as error:
+            by = holder(port) if error.errno == errno.EADDRINUSE else None
             raise OperatorError(
-                f"the health port {host}:{port} cannot be opened: {error.strerror}",
+                f"the health port {host}:{port} cannot be opened: {error.strerror}{f' ({by})' if by else ''}",
                 remedy="Free it, or set PYTHON_PRODUCER_SERVER_PORT / PYTHON_CONSUMER_SERVER_PORT (0: any free one)",
             ) from error
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.2,), name="health", daemon=True)
@@ -98,3 +101,14 @@ class HealthServer:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+
+def holder(port: int) -> str | None:
+    """Name and pid of the process that listens on a port, as far as this user may know."""
+    import psutil  # only where something is in the way
+
+    with suppress(psutil.Error, OSError):
+        for connection in psutil.net_connections(kind="tcp"):
+            if connection.status == psutil.CONN_LISTEN and connection.pid and connection.laddr[1:] == (port,):
+                return f"{psutil.Process(connection.pid).name()} (pid {connection.pid})"
+    return None

@@ -11,6 +11,7 @@
 | ``secret`` | a value that is never printed, and may come from a file |
 | ``document`` | ``docs/settings.md`` and ``.env.example``, made from the catalogue |
 | ``child`` | what a child process inherits |
+| ``home`` | the project's folder: where ``.env`` is, and where relative paths begin |
 | ``elsewhere`` | names that look like a setting and are none |
 """
 

@@ -467,9 +467,19 @@ class Engines:
     """The embedded engines of `cryptoproxy up`."""
 
     folder: Path = setting("ENGINES_DIR", kinds.path(), ".run/engines", "Data, logs and pid files.")
-    kafka_port: int = setting("ENGINES_KAFKA_PORT", _port, "9092", "Port of Kafka. 0: a free one.")
-    elasticsearch_port: int = setting("ENGINES_ES_PORT", _port, "9200", "Port of Elasticsearch. 0: a free one.")
-    s3_port: int = setting("ENGINES_S3_PORT", _port, "9000", "Port of the S3 API. 0: a free one.")
+    kafka_port: int | None = setting(
+        "ENGINES_KAFKA_PORT",
+        _port,
+        "",
+        "Port of Kafka. 0: a free one. Without: the last one, at first 9092.",
+        example="9092",
+    )
+    elasticsearch_port: int | None = setting(
+        "ENGINES_ES_PORT", _port, "", "Port of Elasticsearch, likewise; at first 9200.", example="9200"
+    )
+    s3_port: int | None = setting(
+        "ENGINES_S3_PORT", _port, "", "Port of the S3 API, likewise; at first 9000.", example="9000"
+    )
     kafka_heap_mb: int = setting("ENGINES_KAFKA_HEAP_MB", kinds.whole(128, 512), "512", "Heap of Kafka, MB.")
     elasticsearch_heap_mb: int = setting(
         "ENGINES_ES_HEAP_MB", kinds.whole(256, 31_744), "1024", "Heap of Elasticsearch, MB."

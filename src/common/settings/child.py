@@ -14,6 +14,7 @@ SPELLINGS = frozenset(each.name for each in _DECLARED) | {f"{each.name}_FILE" fo
 
 
 def child_environment(texts: Mapping[str, str], environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """``environ`` with ``texts`` as the only settings in it, and nothing of AWS's own that could lead elsewhere."""
+    """``environ`` with ``texts`` as the only settings in it, and nothing of AWS's own that could lead elsewhere. Its
+    home is the folder that it is started in, so that no settings file is looked for above that."""
     kept = {name: text for name, text in environ.items() if name not in SPELLINGS and not name.startswith("AWS_")}
-    return kept | dict(texts)
+    return kept | {"CRYPTOPROXY_HOME": "."} | dict(texts)

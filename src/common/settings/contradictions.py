@@ -39,8 +39,7 @@ def _lines(settings: Sections) -> list[str]:
         )
     if kafka.min_insync > kafka.replication:
         faults.append("KAFKA_TOPIC_MIN_INSYNC is larger than KAFKA_TOPIC_REPLICATION, so nothing could ever be written")
-    if (upstreams.coingecko_plan == "keyless") == bool(upstreams.coingecko_api_key):
-        faults.append("COINGECKO_API_KEY needs COINGECKO_PLAN=demo or pro, and these need a key")
+    faults.extend(_plan_and_key(upstreams))
     poller = settings.poller
     for name, room in (
         ("OUTBOX_KAFKA_MAX_SIZE", poller.outbox_kafka_max_size),
@@ -60,6 +59,15 @@ def _lines(settings: Sections) -> list[str]:
     if not settings.service.allow_plaintext_passwords:
         faults.extend(_secrets_in_the_clear(kafka, elastic, s3, upstreams))
     return faults
+
+
+def _plan_and_key(upstreams: Upstreams) -> list[str]:
+    plan, has_key = upstreams.coingecko_plan, bool(upstreams.coingecko_api_key)
+    if plan == "keyless" and has_key:
+        return ["COINGECKO_API_KEY is set, and the plan keyless uses none; set COINGECKO_PLAN=demo or pro"]
+    if plan != "keyless" and not has_key:
+        return [f"COINGECKO_PLAN={plan}: the plans demo and pro need a key; set COINGECKO_API_KEY"]
+    return []
 
 
 def _secrets_in_the_clear(kafka: Kafka, elastic: Elasticsearch, s3: S3, upstreams: Upstreams) -> list[str]:

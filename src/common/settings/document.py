@@ -15,11 +15,18 @@ Made by `make docs` from `src/common/settings/catalogue.py`; do not edit.
 
 Read from the environment, over the file `.env` (`--env-file` names another). An empty value means the default.
 A secret `NAME` may come from a file instead: `NAME_FILE=/run/secrets/name`; it is read again after a refusal, so a
-changed password needs no restart. All mistakes are reported at once, with exit code 2. `cryptoproxy check` prints what
-is in force, secrets masked, and tries each connection.
+changed password needs no restart. All mistakes are reported at once, with exit code 2; a name in `.env` that is none of
+these is warned of. `cryptoproxy check` prints what is set and from where, secrets masked, and tries each connection.
 
-While the engines of `cryptoproxy up` run, their addresses and keys (`connection.env` in `ENGINES_DIR`) stand in for
-each group (`KAFKA_…`, `ES_…`, `AWS_S3_…`) of which neither the environment nor `.env` sets one of those names.
+**The folder.** `.env` and relative paths (`.run/outbox`, `.run/engines`) belong to one folder: `CRYPTOPROXY_HOME`, an
+environment variable; without it the nearest folder, from the current one upwards, that has one of those two or a
+`.env` with one of these names, and belongs to you; without one the current folder. `cryptoproxy status` begins with
+it, and who would make a new outbox elsewhere says so.
+
+**The embedded engines.** While those of `cryptoproxy up` run, their addresses and keys (`connection.env` in
+`ENGINES_DIR`) stand in for each group (`KAFKA_…`, `ES_…`, `AWS_S3_…`) of which neither the environment nor `.env`
+sets one of those names. `AWS_S3_BUCKET` alone is no address: beside embedded Kafka and Elasticsearch it is a bucket
+of the embedded S3. With `AWS_S3_REGION`, `AWS_S3_ENDPOINT_URL` or a key it is a real one.
 
 Proxies (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`) and authorities (`SSL_CERT_FILE`, `REQUESTS_CA_BUNDLE`)
 are the environment's own and count as [security.md](security.md) says; in `.env` they have no effect.
@@ -35,9 +42,9 @@ def markdown() -> str:
         parts.extend(_row(declared) for _, declared in declared_in(section))
         parts.append("")
     parts.append(
-        "## Coming from another setup\n\nA start with one of these names, or with an unknown `KAFKA_…`, `ES_…` or"
+        "## Coming from another setup\n\nA start with one of these names, or with another unknown name of a setting's"
     )
-    parts.append("`AWS_S3_…` name, warns and says what to use.\n\n| there | here |\n|---|---|")
+    parts.append("kind (`KAFKA_…`, `ES_…`, `AWS_S3_…`), warns and says what to use.\n\n| there | here |\n|---|---|")
     parts.extend(f"| `{theirs}` | {ours} |" for theirs, ours in CALLED_ELSEWHERE.items())
     return "\n".join(parts) + "\n"
 

@@ -25,7 +25,12 @@ CALLED_ELSEWHERE = {
     "AWS_S3_ENDPOINT": "`AWS_S3_ENDPOINT_URL`",
     "AWS_S3_PREFIX": "`AWS_S3_FILENAME_PREFIX`",
 }
-_PREFIXES = ("KAFKA_", "ES_", "AWS_S3_", "COINGECKO_", "BINANCE_", "BYBIT_", "CRYPTO_")
+_PREFIXES = (
+    *("KAFKA_", "ES_", "AWS_S3_", "COINGECKO_", "BINANCE_", "BYBIT_", "CRYPTO_"),
+    *("OUTBOX_", "BULK_", "ENGINES_", "PYTHON_PRODUCER_", "PYTHON_CONSUMER_"),
+)
+_ENOUGH = 5
+"""Letters of a begin by which the rest of a name can be told: ES_URL, SOURCE."""
 # Read by the engines' own start scripts and by container images of Kafka and Elasticsearch.
 _OTHERS = {
     "ES_PATH_CONF",
@@ -37,27 +42,55 @@ _OTHERS = {
     "KAFKA_OPTS",
     "KAFKA_HOME",
 }
+# Short names that people try, too common to be warned of in the environment, where they may be another program's.
+_MEANT = {
+    "HEALTH_PORT": "PYTHON_PRODUCER_SERVER_PORT or PYTHON_CONSUMER_SERVER_PORT",
+    "PRODUCER_PORT": "PYTHON_PRODUCER_SERVER_PORT",
+    "CONSUMER_PORT": "PYTHON_CONSUMER_SERVER_PORT",
+    "INTERVAL": "KAFKA_PRODUCER_BATCH_INTERVAL",
+}
+# Read by libraries and other programs, from the environment only: a settings file is not exported to them.
+_ENVIRONMENT_ONLY = re.compile(
+    r"((HTTPS?|ALL|NO)_PROXY|REQUESTS_CA_BUNDLE|SSL_CERT_(FILE|DIR)|AWS_(?!S3_)\w+|JAVA_HOME|XDG_\w+|CRYPTOPROXY_HOME)",
+    re.IGNORECASE,
+)
 
 
 # What Kubernetes (and once Docker) sets for each service of a namespace: KAFKA_SERVICE_HOST, ES_PORT_9200_TCP_ADDR …
 _SERVICE_LINK = re.compile(r"\w+_SERVICE_HOST|\w+_SERVICE_PORT(_\w+)?|\w+_PORT_\d+_(TCP|UDP|SCTP)(_(ADDR|PORT|PROTO))?")
 
 
-def warnings_for(names: Iterable[str]) -> list[str]:
-    """One line for each name that looks like a setting of this program and is none."""
-    given = set(names)
-    lines = []
-    for name in sorted(given):
-        if name in SPELLINGS or name in _OTHERS or not name.startswith(_PREFIXES) or _is_service_link(name, given):
-            continue
-        if name in CALLED_ELSEWHERE:
-            hint = f"here that is {CALLED_ELSEWHERE[name]}"
-        elif close := difflib.get_close_matches(name, SPELLINGS, n=1):
-            hint = f"did you mean {close[0]}?"
-        else:
-            hint = "docs/settings.md lists the settings"
-        lines.append(f"{name} is not a setting of this program and has no effect; {hint}")
-    return lines
+def warnings_for(names: Iterable[str], *, of_file: Iterable[str] = ()) -> list[str]:
+    """One line for each name that looks like a setting of this program and is none.
+
+    Args:
+        names: of the environment, where most names are other programs'.
+        of_file: of the project's own settings file, where each name is meant for this program.
+    """
+    given, own = set(names), set(of_file)
+    return [
+        f"{name} is not a setting of this program and has no effect; {_hint(name)}"
+        for name in sorted(given | own)
+        if name not in SPELLINGS and (name in own or _looks_like_ours(name, given))
+    ]
+
+
+def _looks_like_ours(name: str, given: set[str]) -> bool:
+    return name.upper().startswith(_PREFIXES) and name not in _OTHERS and not _is_service_link(name, given)
+
+
+def _hint(name: str) -> str:
+    upper = name.upper()
+    if name in CALLED_ELSEWHERE:
+        return f"here that is {CALLED_ELSEWHERE[name]}"
+    if upper in SPELLINGS:
+        return f"did you mean {upper}? Names are written in capital letters"
+    if _ENVIRONMENT_ONLY.fullmatch(name) or name in _OTHERS:
+        return "other programs read it, from the environment only and not from this file"
+    longer = sorted(each for each in SPELLINGS if each.startswith(upper) and len(upper) >= _ENOUGH)
+    if close := _MEANT.get(upper) or next(iter(longer or difflib.get_close_matches(upper, SPELLINGS, n=1)), None):
+        return f"did you mean {close}?"
+    return "docs/settings.md lists the settings"
 
 
 def _is_service_link(name: str, given: set[str]) -> bool:

@@ -15,19 +15,22 @@ class Settings(Sections):
     """Built by :meth:`load`."""
 
     @classmethod
-    def load(cls, env_file: Path | None = Path(".env"), connection_file: Path | None = None) -> Settings:
-        """Reads the environment over ``env_file`` over the embedded engines' ``connection_file``.
+    def load(
+        cls, env_file: Path | None = Path(".env"), connection_file: Path | None = None, *, home: Path | None = None
+    ) -> Settings:
+        """Reads the environment over ``env_file`` over the embedded engines' ``connection_file``; relative paths begin
+        at ``home``.
 
         Raises:
             SettingsError: with every fault, one line each.
         """
-        return cls.from_texts(read_environment(env_file, connection_file))
+        return cls.from_texts(read_environment(env_file, connection_file), home=home)
 
     @classmethod
-    def from_texts(cls, texts: dict[str, str]) -> Settings:
+    def from_texts(cls, texts: dict[str, str], *, home: Path | None = None) -> Settings:
         """The same from given texts by name, as tests and the demo have them."""
         faults: list[str] = []
-        loaded = {name: load_section(section, texts, faults) for name, section in SECTIONS.items()}
+        loaded = {name: load_section(section, texts, faults, home=home) for name, section in SECTIONS.items()}
         settings = cls(**{name: SECTIONS[name](**values) for name, values in loaded.items()})
         raise_if_any(faults + contradictions(settings, but_of=faults))
         return settings

@@ -155,10 +155,13 @@ def boolean() -> Kind[bool]:
 
 
 def choice(*words: str) -> Kind[str]:
+    """One of these. What is written in capital letters (INFO, SASL_SSL) may be given in small ones."""
+
     def parse(raw: str) -> str:
-        if raw not in words:
-            raise ValueError(f"is none of {', '.join(words)}")
-        return raw
+        for word in (raw, raw.upper()):
+            if word in words:
+                return word
+        raise ValueError(f"is none of {', '.join(words)}")
 
     return Kind("one of " + ", ".join(f"`{word}`" for word in words), parse)
 

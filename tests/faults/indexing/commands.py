@@ -34,7 +34,7 @@ class Person:
             env=environment | {"PYTHONPATH": str(ROOT)},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=180,
             check=False,
         )
         print(f"$ cryptoproxy {line}\n{done.stdout}{done.stderr}")

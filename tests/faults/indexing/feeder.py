@@ -138,7 +138,7 @@ class Feeder:
                     if at not in done
                 }
                 for at, future in futures.items():
-                    done[at] = future.get(20)
+                    done[at] = future.get(180)
             except kafka_errors.KafkaError:
                 self.forget_producer()
                 if time.monotonic() > deadline:

@@ -25,9 +25,9 @@ class IndexerProcess(PollerProcess):
     launcher = launch.__file__
 
     def lives(self) -> bool:
-        return requests.get(f"{self.url}/livez", timeout=5).status_code == 200
+        return requests.get(f"{self.url}/livez", timeout=180).status_code == 200
 
-    def wait_metric(self, name: str, least: float = 1, *, seconds: float = 60, **labels: str) -> float:
+    def wait_metric(self, name: str, least: float = 1, *, seconds: float = 180, **labels: str) -> float:
         """Until the metric has reached this."""
         return wait_until(
             lambda: value if (value := self.metric(name, **labels)) >= least else 0,
@@ -37,4 +37,4 @@ class IndexerProcess(PollerProcess):
 
     def wait_indexing(self) -> None:
         """Until it has a part of the work."""
-        self.wait_said("indexed ", " documents into ", seconds=60)
+        self.wait_said("indexed ", " documents into ")

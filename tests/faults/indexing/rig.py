@@ -135,7 +135,7 @@ class IndexerRig(Rig):
             consumer.close()
         return sum(ends[each] - max(begins[each], committed.get(each, 0)) for each in partitions)
 
-    def wait_committed(self, *, seconds: float = 90) -> None:
+    def wait_committed(self, *, seconds: float = 180) -> None:
         """Until nothing on the topic is uncommitted."""
 
         seen: list[int | str] = []
@@ -156,10 +156,10 @@ class IndexerRig(Rig):
         self._refresh()
         return int(self.es.count(index=self.alias, ignore_unavailable=True)["count"])
 
-    def wait_count(self, least: int, *, seconds: float = 60) -> None:
+    def wait_count(self, least: int, *, seconds: float = 180) -> None:
         wait_until(lambda: self.count() >= least, seconds=seconds, what=f"{least} documents")
 
-    def recovered(self, since: float, *, seconds: float = 120) -> float:
+    def recovered(self, since: float, *, seconds: float = 180) -> float:
         """Seconds from ``since`` until a record that is fresh now is a document. Then waits for readiness and lag 0."""
         if any(poller.running for poller in self.pollers):
             now = iso(SystemClock().now_ms())
@@ -194,7 +194,7 @@ class IndexerRig(Rig):
             found += [(hit["_id"], hit["_source"]) for hit in page]
             after = page[-1]["sort"]
 
-    def judged(self, *, seconds: float = 90, two_holders: bool = False) -> Verdict:
+    def judged(self, *, seconds: float = 180, two_holders: bool = False) -> Verdict:
         """What came of it, after all has come to rest. Raises where something is wrong."""
         if not self.pollers:
             self.wait_committed(seconds=seconds)

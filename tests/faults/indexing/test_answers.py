@@ -37,7 +37,7 @@ def test_429_for_the_whole_request(rig: IndexerRig, report: Report) -> None:
         proxy.script.add(Rule(name="busy", path="/_bulk", last=3, status=429))
         rig.feeder.feed(500, partition=0)
         indexer = rig.start_indexer()
-        assert proxy.script.wait_fired(3, "busy", timeout=60)
+        assert proxy.script.wait_fired(3, "busy", timeout=180)
         since = time.monotonic()
         seconds = rig.recovered(since)
         assert indexer.metric("bulk_retries", kind="transient") == 3
@@ -49,7 +49,7 @@ def test_429_for_one_of_500_items(rig: IndexerRig, report: Report) -> None:
         proxy.script.add(Rule(name="busy", path="/_bulk", nth=1, rewrite=refuse_the_seventh))
         rig.feeder.feed(500, partition=0)
         indexer = rig.start_indexer(BULK_MAX_RECORDS="500")
-        assert proxy.script.wait_fired(1, "busy", timeout=60)
+        assert proxy.script.wait_fired(1, "busy", timeout=180)
         seconds = rig.recovered(time.monotonic())
         sent = bulks(proxy)
         assert [(len(each), each.count(429)) for each in sent if len(each) > 1] == [(500, 1)]
@@ -70,7 +70,7 @@ def test_the_answer_after_the_write_is(rig: IndexerRig, report: Report, how: str
         proxy.script.add(Rule(name="odd", path="/_bulk", last=2, **rule))
         rig.feeder.feed(200, partition=0)
         indexer = rig.start_indexer()
-        assert proxy.script.wait_fired(2, "odd", timeout=60)
+        assert proxy.script.wait_fired(2, "odd", timeout=180)
         seconds = rig.recovered(time.monotonic())
         assert indexer.metric("duplicates") == 200, "never taken for success, never stored twice"
         report(rig.judged(), seconds)

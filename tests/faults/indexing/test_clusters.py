@@ -60,7 +60,7 @@ def test_of_three_brokers_the_leader_is_killed(replicated: IndexerRig, three: Th
         killed.kill()
         since = time.monotonic()
         count = rig.count()
-        rig.wait_count(count + 1500, seconds=90)
+        rig.wait_count(count + 1500)
         seconds = time.monotonic() - since
         bring_back(killed)
     rig.recovered(since)
@@ -80,7 +80,7 @@ def test_of_three_brokers_two_are_killed_so_nothing_goes_until_they_are_back(
     with rig.feeder.flow(300):
         first.kill()
         second.kill()
-        indexer.wait_reason("Kafka", seconds=90)
+        indexer.wait_reason("Kafka")
         assert indexer.lives()
         first.start()
         second.start()
@@ -108,17 +108,17 @@ def test_a_data_node_joins_and_leaves(engines: Engines, two: TwoNodes, tmp_path:
 
         with rig.feeder.flow(300):
             indexer.wait_indexing()
-            wait_until(green, seconds=90, what="replicas on both nodes")
+            wait_until(green, what="replicas on both nodes")
             two.data.kill()
             since = time.monotonic()
             count = rig.count()
-            rig.wait_count(count + 1500, seconds=120)
+            rig.wait_count(count + 1500)
             seconds = time.monotonic() - since
             two.data.start()
             two.data.wait_ready()
-            wait_until(green, seconds=120, what="replicas on both nodes again")
+            wait_until(green, what="replicas on both nodes again")
             two.data.stop()
             count = rig.count()
-            rig.wait_count(count + 1500, seconds=120)
+            rig.wait_count(count + 1500)
         rig.recovered(since)
         report(rig.judged(), seconds)

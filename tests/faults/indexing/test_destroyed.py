@@ -79,16 +79,14 @@ def test_the_topic_is_deleted_and_made_again(rig: IndexerRig, report: Report) ->
         poller.wait_polls(8)
         rig.settle()
         behind = rig.lag()
-        wait_until(
-            lambda: indexer.metric("lag_records") == behind, seconds=60, what="the indexer knows how far it is behind"
-        )
+        wait_until(lambda: indexer.metric("lag_records") == behind, what="the indexer knows how far it is behind")
         rig.taken = evidence.on_topic(rig.settings)
         unindexed = len(rig.taken) - rig.count()
         assert unindexed <= behind  # fewer where the pause cut off the answer to a batch that was indexed
         rig.admin.delete_topics([rig.topic])
         wait_until(lambda: rig.topic not in {each["name"] for each in rig.admin.describe_topics()}, what="no topic")
         rig.make_topics()
-        indexer.wait_said("was deleted and made again", seconds=60)
+        indexer.wait_said("was deleted and made again")
         proxy.resume()
         rig.sandbox.resume()
         since = time.monotonic()

@@ -32,7 +32,7 @@ def test_sigterm_at_random_moments(rig: IndexerRig, report: Report, say: Say, ti
     with rig.feeder.flow(300):
         for number in range(times):
             indexer = rig.start_indexer(f"indexer-{number}", test=QUICK_SESSION, BULK_MAX_RECORDS="100")
-            indexer.wait_said("indexer started", seconds=60)
+            indexer.wait_said("indexer started")
             time.sleep(moments.uniform(0, 3))  # where in its work it is met is the point
             slowest = max(slowest, indexer.terminate())
             assert not indexer.said("Traceback")
@@ -82,10 +82,10 @@ def test_indexers_with_names_share_leave_and_are_confused(rig: IndexerRig, repor
     seconds = rig.recovered(since)
     with rig.feeder.flow(200):
         other = rig.start_indexer("another one", test=ENDLESS_SESSION, KAFKA_GROUP_INSTANCE_ID="one")
-        named[0].wait_said("another indexer of group", "is called one too", seconds=120)
+        named[0].wait_said("another indexer of group", "is called one too")
         for indexer in (named[0], other):
             before = indexer.metric("documents_indexed")
-            indexer.wait_metric("documents_indexed", before + 100, seconds=120)
+            indexer.wait_metric("documents_indexed", before + 100)
     rig.wait_committed()
     report(rig.judged(), seconds)
 
@@ -130,7 +130,7 @@ def test_a_bulk_that_takes_longer_than_max_poll_interval(rig: IndexerRig, report
         proxy.script.add(Rule(name="slow", path="/_bulk", last=2, delay=20.0))
         indexer = rig.start_indexer(test=options, BULK_MAX_RECORDS="50")
         rig.feeder.feed(300)
-        assert proxy.script.wait_fired(2, "slow", timeout=60)
+        assert proxy.script.wait_fired(2, "slow", timeout=180)
         seconds = rig.recovered(time.monotonic())
         assert not indexer.said("max.poll.interval")
         assert indexer.metric("offset_commits", outcome="failed") == 0
@@ -180,12 +180,12 @@ def test_file_descriptors_are_used_up(rig: IndexerRig, report: Report) -> None:
             resource.prlimit(indexer.pid, resource.RLIMIT_NOFILE, (3, hard))
             proxy.pause()
             proxy.resume()
-            indexer.wait_said("not ready: elasticsearch", seconds=60)
+            indexer.wait_said("not ready: elasticsearch")
             before = rig.count()
             assert indexer.running
             resource.prlimit(indexer.pid, resource.RLIMIT_NOFILE, (soft, hard))
             since = time.monotonic()
-            rig.wait_count(before + 200, seconds=90)
+            rig.wait_count(before + 200)
         seconds = rig.recovered(since)
         assert indexer.url == url
         report(rig.judged(), seconds)

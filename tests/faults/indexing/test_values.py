@@ -96,7 +96,7 @@ def obey(rig: IndexerRig, indexer: IndexerProcess) -> int:
             assert person.types(f"consume {options}")[0] == 0
         return rig.lag() == 0
 
-    wait_until(turn, seconds=90, what=f"lag 0 once a person has spoken; {said}")
+    wait_until(turn, what=f"lag 0 once a person has spoken; {said}")
     return len(said)
 
 

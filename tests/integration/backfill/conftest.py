@@ -127,7 +127,7 @@ class Bench:
             for each in records
         ]
         for future in futures:
-            future.get(30)
+            future.get(180)
 
     def on_topic(self, topic: str) -> list[Any]:
         consumer = kafka_client.consumer(self.settings.kafka, group_id=None)
@@ -168,7 +168,7 @@ class Bench:
             yield
         finally:
             process.stop()
-            thread.join(20)
+            thread.join(180)
             assert not thread.is_alive()
 
     def slot_now(self) -> int:

@@ -166,12 +166,12 @@ WATERMARKS = [f"cluster__routing__allocation__disk__watermark__{name}" for name 
 
 def _flood(place: Place) -> None:
     place.cluster(**dict.fromkeys(WATERMARKS, "1%"))
-    wait_until(lambda: _flooded(place), seconds=60, what="the flood stage")
+    wait_until(lambda: _flooded(place), what="the flood stage")
 
 
 def _ebb(place: Place) -> None:
     place.cluster(**dict.fromkeys(WATERMARKS))
-    wait_until(lambda: not _flooded(place), seconds=60, what="the end of the flood stage")
+    wait_until(lambda: not _flooded(place), what="the end of the flood stage")
 
 
 def _flooded(place: Place) -> bool:

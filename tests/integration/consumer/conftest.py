@@ -45,7 +45,7 @@ class Running:
     def stop(self) -> int:
         """Asks it to end as SIGTERM does; its exit code."""
         self.service.stop()
-        self._thread.join(20)
+        self._thread.join(180)
         assert self.exit_code is not None, "the indexer did not end"
         return self.exit_code
 
@@ -66,14 +66,14 @@ class Running:
     def metric(self, name: str, **labels: str) -> float:
         return self.service.registry.get_sample_value(f"cryptoproxy_{name}", labels) or 0.0
 
-    def wait_not_ready(self, words: str, *, seconds: float = 30) -> str:
+    def wait_not_ready(self, words: str, *, seconds: float = 180) -> str:
         return wait_until(
             lambda: reasons if words in (reasons := self.why_not_ready()) else "",
             seconds=seconds,
             what=f"/readyz says {words!r}",
         )
 
-    def wait_ready(self, *, seconds: float = 30) -> None:
+    def wait_ready(self, *, seconds: float = 180) -> None:
         wait_until(lambda: not self.why_not_ready(), seconds=seconds, what="ready again")
 
 
@@ -123,7 +123,7 @@ class Bench:
             value = encode(made)
             self.good[document_id(made)] = value
             futures.append(self.producer.send(self.topic, key=key(made).encode(), value=value, partition=partition))
-        return [future.get(30) for future in futures]
+        return [future.get(180) for future in futures]
 
     def produce_bad(
         self,
@@ -137,7 +137,7 @@ class Bench:
             self.producer.send(self.topic, key=record_key, value=value, partition=partition, headers=list(headers))
             for value in values
         ]
-        sent = [future.get(30) for future in futures]
+        sent = [future.get(180) for future in futures]
         for metadata, value in zip(sent, values, strict=True):
             self.bad[metadata.partition, metadata.offset] = (record_key, value)
         return sent
@@ -189,7 +189,7 @@ class Bench:
         finally:
             consumer.close()
 
-    def wait_committed(self, *, seconds: float = 30) -> None:
+    def wait_committed(self, *, seconds: float = 180) -> None:
         """Until every record produced so far is finished and its offset committed."""
         ends = self.ends()
         wait_until(lambda: self.committed() == ends, seconds=seconds, what=f"offsets {ends} are committed")

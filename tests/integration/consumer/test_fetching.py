@@ -21,7 +21,7 @@ def test_partitions_with_nothing_new_do_not_hold_up_one_with_a_backlog(bench: Be
         bench.producer.send(bench.topic, value=secrets.token_bytes(250), partition=0) for _ in range(RECORDS)
     ]
     for future in sent:
-        future.get(60)
+        future.get(180)
     consumer = kafka_client.consumer(
         bench.settings.kafka, group_id=None, max_poll_records=100, max_partition_fetch_bytes=256 * 1024,
         fetch_max_wait_ms=WAIT_MS,

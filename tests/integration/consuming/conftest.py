@@ -129,7 +129,7 @@ def _publish(settings: Any, records: list[Record], *, poison: Sequence[bytes | N
     sent = [
         producer.send(topic, key=key(each).encode(), value=encode(each), headers=RECORD_HEADERS) for each in records
     ]
-    there = {each.get(60).partition for each in sent}
+    there = {each.get(180).partition for each in sent}
     odd = [("schema-version", b"7"), ("\N{SNOWMAN}", b"")]
     for name in (b"coingecko:bitcoin:USD", b"\xff", None):
         sent += [
@@ -139,7 +139,7 @@ def _publish(settings: Any, records: list[Record], *, poison: Sequence[bytes | N
             if (name, value) != (None, None)
         ]
     for each in sent:
-        each.get(60)
+        each.get(180)
     producer.close()
     return len(records)
 

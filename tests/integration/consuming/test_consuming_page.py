@@ -93,7 +93,7 @@ def test_the_console_consumer_shows_records(filled: Filled) -> None:
     program = [str(java.find().program), "-cp", os.pathsep.join(map(str, jars))]
     done = subprocess.run(
         [*program, "org.apache.kafka.tools.consumer.ConsoleConsumer", *words[1:]],
-        capture_output=True, text=True, timeout=120, check=False,
+        capture_output=True, text=True, timeout=180, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     lines = [line.split("\t") for line in done.stdout.splitlines() if line.startswith("schema-version")]
@@ -168,7 +168,7 @@ def test_python_alone_reads_a_day(filled: Filled, capsys: pytest.CaptureFixture[
 
 def curl(filled: Filled, name: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     command = adapted(name, filled.changes("localhost:9200", "crypto-prices"))
-    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=180, check=True)
     answer = json.loads(done.stdout)
     assert "error" not in answer, answer
     assert answer["_shards"]["failed"] == 0

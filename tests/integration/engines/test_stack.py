@@ -121,7 +121,7 @@ def s3_client(at: Endpoints, secret_key: str | None = None) -> Any:
 def in_another_process(code: str, *arguments: str) -> str:
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(
-        [sys.executable, "-c", code, *arguments], env=environ, capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-c", code, *arguments], env=environ, capture_output=True, text=True, timeout=180, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -148,7 +148,7 @@ def test_the_command_killed_in_the_middle_leaves_a_lake_that_reads_the_same(benc
     program = [sys.executable, "-m", "cryptoproxy.cli.main", "--env-file", str(bench.env_file), "lake", "compact"]
     process = subprocess.Popen([*program, "--date", day(bench), "--delete-raw"])
     try:
-        wait_until(lambda: len(keys(bench, "raw")) < 90, seconds=60, what="the first removed object")
+        wait_until(lambda: len(keys(bench, "raw")) < 90, what="the first removed object")
     finally:
         process.kill()
         process.wait()
@@ -166,10 +166,10 @@ def test_two_at_once_and_an_object_that_comes_late_lose_nothing(bench: Bench, la
     program = [sys.executable, "-m", "cryptoproxy.cli.main", "--env-file", str(bench.env_file), "lake", "compact"]
     processes = [subprocess.Popen([*program, "--date", day(bench), "--delete-raw"]) for _ in range(2)]
     try:
-        wait_until(lambda: keys(bench, "daily"), seconds=90, what="the first file")
+        wait_until(lambda: keys(bench, "daily"), what="the first file")
         late = record("late", bench.begin + MINUTE)
         bench.archive(late)
-        codes = [process.wait(120) for process in processes]
+        codes = [process.wait(180) for process in processes]
     finally:
         for process in processes:
             process.kill()

@@ -53,7 +53,7 @@ class Poller:
         """Asks it to stop; the seconds that it took."""
         began = time.monotonic()
         self._process.terminate()
-        self._process.wait(timeout=15)
+        self._process.wait(timeout=180)
         return time.monotonic() - began
 
     def close(self) -> None:
@@ -102,7 +102,7 @@ class Pollers:
         assert until(lambda: bool(self.pollers_since(now) & wanted), seconds), f"{wanted}: none polls in {seconds} s"
         return next(name for slot, name in self.polls() if slot >= now and name in wanted)
 
-    def wait_standing_by(self, *names: str, behind: str, seconds: float = 20) -> None:
+    def wait_standing_by(self, *names: str, behind: str, seconds: float = 180) -> None:
         """Until these say that ``behind`` polls."""
         words = f"standing by: another poller is active ({behind}:"
 
@@ -112,7 +112,7 @@ class Pollers:
 
         assert until(said, seconds), {name: self.all[name].state for name in names}
 
-    def wait_polls(self, name: str, count: int, seconds: float = 10) -> None:
+    def wait_polls(self, name: str, count: int, seconds: float = 180) -> None:
         """Until it has polled so often from now on."""
         before = len([1 for _, each in self.polls() if each == name])
         assert until(lambda: len([1 for _, each in self.polls() if each == name]) >= before + count, seconds), name

@@ -26,7 +26,7 @@ def produce(world: World, folder: Path, *options: str, **texts: str) -> subproce
         env=child_environment(world.texts | texts) | {"PYTHONPATH": str(ROOT)},
         cwd=folder,
         capture_output=True,
-        timeout=120,
+        timeout=180,
         check=False,
     )
 
@@ -124,7 +124,7 @@ def test_a_dry_run_of_which_only_the_first_lines_are_read_ends_quietly(
     command = f"{sys.executable} -m cryptoproxy.cli.main produce --dry-run | head -1"
     environment = os.environ | world.texts | {"PYTHONPATH": str(ROOT), "COINGECKO_TOP_N": "100"}
     done = subprocess.run(
-        command, shell=True, env=environment, cwd=tmp_path, capture_output=True, timeout=60, check=False
+        command, shell=True, env=environment, cwd=tmp_path, capture_output=True, timeout=180, check=False
     )
     assert len(done.stdout.splitlines()) == 1
     assert b"Traceback" not in done.stderr

@@ -36,7 +36,7 @@ def indexer(world: World, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
         )
         yield running
         running.terminate()
-        running.wait(15)
+        running.wait(180)
 
 
 def documents(world: World) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def test_killed_and_started_again_nothing_is_missing_foreign_or_doubled_in_topic
         found = evidence.on_topic(world.settings)
         ids = {evidence.identity(record) for slot in evidence.slots_of(each.value for each in found).values()
                for record in slot.values()}  # fmt: skip
-        wait_until(lambda: documents(world).keys() == ids, seconds=60, what="all records in the index")
+        wait_until(lambda: documents(world).keys() == ids, what="all records in the index")
         case = Case(
             served=upstream.ledger.entries(),
             topic=found,

@@ -45,7 +45,7 @@ def run(arguments: list[str], texts: Mapping[str, str], folder: Path) -> tuple[i
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=180,
         check=False,
     )
     return done.returncode, done.stdout + done.stderr
@@ -82,7 +82,7 @@ class Process:
             if kind is None:
                 self.look()
                 self._process.send_signal(signal.SIGTERM)
-                assert self._process.wait(20) == 0, self.tail()
+                assert self._process.wait(180) == 0, self.tail()
                 self.assert_discreet()
         finally:
             self._process.kill()
@@ -111,17 +111,17 @@ class Process:
             hit = _HEALTH.search(self.log)
             return hit[1] if hit else ""
 
-        return wait_until(found, seconds=60, what=f"the health address of {self.folder.name}")
+        return wait_until(found, what=f"the health address of {self.folder.name}")
 
     def reasons(self) -> dict[str, str]:
-        answer = requests.get(f"{self.url}/readyz", timeout=5)
+        answer = requests.get(f"{self.url}/readyz", timeout=180)
         self._seen.append(answer.text)
         return dict(answer.json()["reasons"])
 
-    def wait_ready(self, *, seconds: float = 90) -> None:
+    def wait_ready(self, *, seconds: float = 180) -> None:
         wait_until(lambda: not self.reasons(), seconds=seconds, what=f"{self.folder.name} ready; {self.tail()}")
 
-    def wait_reason(self, *words: str, seconds: float = 90) -> str:
+    def wait_reason(self, *words: str, seconds: float = 180) -> str:
         """Until it is not ready for a reason with all these words."""
 
         def found() -> str:
@@ -138,7 +138,7 @@ class Process:
         """At what anybody on this machine, or who may ask its health port, can see."""
         self._seen.append(Path(f"/proc/{self.pid}/cmdline").read_text())
         self._seen += [
-            requests.get(f"{self.url}/{page}", timeout=5).text for page in ("metrics", "readyz", "livez", "x")
+            requests.get(f"{self.url}/{page}", timeout=180).text for page in ("metrics", "readyz", "livez", "x")
         ]
 
     def assert_discreet(self) -> None:

@@ -82,5 +82,5 @@ class ApiKeyDoor:
     def __exit__(self, *_: object) -> None:
         self._server.shutdown()
         self._server.server_close()
-        self._thread.join(10)
+        self._thread.join(180)
         self._session.close()

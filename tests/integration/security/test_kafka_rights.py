@@ -10,6 +10,7 @@ import pytest
 from kafka import TopicPartition
 from kafka import errors as kafka_errors
 
+from cryptoproxy.cli import status
 from cryptoproxy.common.checks import check_kafka
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.errors import OperatorError
@@ -73,7 +74,10 @@ MAY = {
     "crypto_poller": {"write topic", "write state", "write dead letters", "read state", "the lease's group"},
     "crypto_indexer": {"write dead letters", "read topic", "read state", "the indexers' group"},
     "crypto_reader": {"read topic", "a reader's own group"},
-    "crypto_operator": {"write state", "read topic", "read state", "read dead letters"},
+    "crypto_operator": {
+        *("write state", "read topic", "read state", "read dead letters"),
+        *("the indexers' group", "the lease's group"),  # to look at: it may not join or commit
+    },
     "crypto_setup": set[str](),
 }
 
@@ -101,3 +105,16 @@ def test_the_check_says_what_a_user_is_good_for(doors: Doors) -> None:
     with pytest.raises(OperatorError, match="refuses: TopicAuthorizationFailedError") as caught:
         check_kafka(doors.settings("crypto_reader").kafka)
     assert "docs/security.md" in str(caught.value)
+
+
+def test_the_operator_may_see_all_that_status_tells_and_join_no_group(doors: Doors) -> None:
+    kafka = doors.settings("crypto_operator").kafka
+    seen = status.on_kafka(kafka)
+    assert (seen.holder(), seen.indexers, seen.lag >= 0) == (None, 0, True)
+    for group in (kafka.group_id, kafka.lease_topic):
+        consumer: Any = kafka_client.consumer(kafka, kafka.topic, group_id=group)
+        try:
+            with pytest.raises(kafka_errors.GroupAuthorizationFailedError):
+                consumer.poll(timeout_ms=SECONDS * 1000)
+        finally:
+            consumer.close(timeout_ms=1000)

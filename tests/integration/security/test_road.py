@@ -72,9 +72,7 @@ def test_records_arrive_through_locked_doors_and_no_secret_is_told(
     with ExitStack() as stack:
         indexer = stack.enter_context(Process("consume", indexer_texts, tmp_path, secrets=doors.spelled))
         poller = stack.enter_context(Process("produce", poller_texts, tmp_path, secrets=doors.spelled))
-        wait_until(
-            lambda: len(documents(doors, "coingecko")) >= 5 * COINS, seconds=120, what=f"records; {indexer.tail()}"
-        )
+        wait_until(lambda: len(documents(doors, "coingecko")) >= 5 * COINS, what=f"records; {indexer.tail()}")
         indexer.wait_ready()
         poller.wait_ready()
         assert indexer.listens_on() == poller.listens_on() == {"127.0.0.1"}
@@ -86,7 +84,7 @@ def test_records_arrive_through_locked_doors_and_no_secret_is_told(
                 line for key in store.keys("crypto/v1/raw/source=coingecko/") for line in lines_of(key, store.get(key))
             ]
 
-        wait_until(lambda: len(lake()) == len(documents(doors, "coingecko")), seconds=90, what="lake and index alike")
+        wait_until(lambda: len(lake()) == len(documents(doors, "coingecko")), what="lake and index alike")
     found = documents(doors, "coingecko")
     as_text = sorted(json.dumps(each, sort_keys=True) for each in found.values())
     assert as_text == sorted(json.dumps(json.loads(line), sort_keys=True) for line in lake())
@@ -107,7 +105,7 @@ def test_a_health_port_is_open_to_others_only_where_that_is_set(
         doors.texts("crypto_poller", "crypto_indexer") | polling(upstream, key, tmp_path) | {"HEALTH_HOST": "0.0.0.0"}
     )
     with Process(command, texts, tmp_path, secrets=doors.spelled) as process:
-        wait_until(lambda: "health and metrics at" in process.log, seconds=60)
+        wait_until(lambda: "health and metrics at" in process.log)
         assert process.listens_on() == {"0.0.0.0"}
 
 

@@ -41,12 +41,11 @@ class Running:
     def judge(self) -> None:
         """Whatever was polled so far is on the topic, in the index and in the lake, and more comes."""
         before = len(self.on_topic())
-        wait_until(lambda: len(self.on_topic()) > before, seconds=90, what=f"a fresh record; {self.poller.tail()}")
+        wait_until(lambda: len(self.on_topic()) > before, what=f"a fresh record; {self.poller.tail()}")
         self.upstream.pause()
         try:
             wait_until(
                 lambda: self.on_topic() == self.in_index() == self.in_lake(),
-                seconds=120,
                 what=f"the same records everywhere: {[len(each) for each in (self.on_topic(), self.in_index(), self.in_lake())]}",
             )
         finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -62,3 +63,19 @@ def test_an_indexer_is_started_without_what_only_queries_and_the_lake_need() -> 
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert "cryptoproxy.cli.run" in loaded
     assert not {"matplotlib", "pyarrow", "cryptoproxy.queries", "rich", "cryptoproxy.cli.query"} & set(loaded)
+
+
+@pytest.mark.parametrize("where", ["Kafka at localhost:9092: nobody", "Elasticsearch at http://localhost:9200: nobody"])
+def test_without_engines_and_addresses_an_error_says_which_folder_was_looked_at(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, where: str
+) -> None:
+    @click.command()
+    def tried() -> None:
+        raise TransientError(where)
+
+    monkeypatch.chdir(tmp_path)
+    assert code_of(tried, monkeypatch) == 1
+    assert f"No engines of `cryptoproxy up` run in {tmp_path}" in capsys.readouterr().err
+    (tmp_path / ".env").write_text("KAFKA_BROKERS_HOST_PORT=localhost:9092\n")
+    code_of(tried, monkeypatch)
+    assert capsys.readouterr().err == f"cryptoproxy: {where}\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
@@ -62,6 +63,32 @@ def test_names_without_effect_are_warned_of_wherever_they_stand(run: Run, tmp_pa
         "KAFKA_BOOTSTRAP_SERVERS is not a setting of this program and has no effect; "
         "here that is `KAFKA_BROKERS_HOST_PORT`",
     ]
+
+
+def test_a_slip_in_the_settings_file_is_warned_of_by_commands_too(run: Run, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("SOURCE=binance\ncoingecko_top_n=5\n")
+    program = run(
+        """
+        from pathlib import Path
+        from cryptoproxy.common.start import load_settings
+        load_settings(Path(".env"))
+        load_settings(Path(".env"))
+        """
+    )
+    assert program.ended() == 0
+    assert program.log.splitlines() == [
+        "warning: SOURCE is not a setting of this program and has no effect; did you mean SOURCES?",
+        "warning: coingecko_top_n is not a setting of this program and has no effect; did you mean COINGECKO_TOP_N? "
+        "Names are written in capital letters",
+    ]
+
+
+def test_settings_are_found_from_a_folder_below(run: Run, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("KAFKA_BROKERS_HOST_PORT=127.0.0.1:19092\n")
+    (tmp_path / "below").mkdir()
+    program = run(f"import os; os.chdir('below')\n{textwrap.dedent(DEFAULT)}print(settings.poller.outbox_dir)")
+    assert program.line() == "kafka 127.0.0.1:19092"
+    assert program.line() == str(tmp_path / ".run/outbox")
 
 
 @pytest.mark.parametrize("where", ["environment", "file", "default"])

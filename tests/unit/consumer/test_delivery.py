@@ -236,7 +236,7 @@ def test_ready_again_only_when_no_batch_waits() -> None:
         wait_until(lambda: any(each.done() for each in both))
         assert PART in health.reasons()
         let_all_go.set()
-        assert [each.result(5).indexed for each in both] == [1, 1]
+        assert [each.result(180).indexed for each in both] == [1, 1]
     assert health.reasons() == {}
 
 
@@ -248,7 +248,7 @@ def test_a_batch_that_is_given_back_stops_and_no_longer_keeps_the_process_from_b
         result = pool.submit(delivery_of(sender, health=health).deliver, batch_of(good(0)), abandon)
         wait_until(lambda: PART in health.reasons())
         abandon.set()
-        assert result.result(5).abandoned
+        assert result.result(180).abandoned
     assert health.reasons() == {}
 
 
@@ -321,7 +321,7 @@ def test_a_batch_that_gets_through_proves_what_was_to_be_verified() -> None:
         wait_until(lambda: PART in health.reasons())
         indices.trouble.clear()
         delivery.deliver(batch_of(good(0)), threading.Event())
-        verified.result(5)
+        verified.result(180)
     assert health.reasons() == {}
 
 
@@ -379,7 +379,7 @@ def test_a_slow_clock_of_ours_makes_no_poison_but_is_said(monkeypatch: pytest.Mo
         assert "Set the clock" in said
         assert sender.requests == []
         clocks.ours = SLOT_MS
-        assert delivered.result(60) == Delivered(indexed=2)
+        assert delivered.result(180) == Delivered(indexed=2)
     assert health.reasons() == {}
 
 
@@ -412,7 +412,7 @@ def test_elasticsearchs_clock_is_waited_for_and_only_asked_where_it_is_needed(mo
         delivered = pool.submit(delivery.deliver, clocks.batch(NOW_MS + AHEAD_MS + 60_000), threading.Event())
         wait_until(lambda: clocks.asked > 2)
         clocks.theirs = NOW_MS
-        assert len(delivered.result(60).dead) == 1
+        assert len(delivered.result(180).dead) == 1
 
 
 def test_a_record_whose_index_may_not_be_made_now_is_set_aside_and_the_others_go_on() -> None:
@@ -434,4 +434,4 @@ def test_nobody_waits_for_a_verification_that_is_not_wanted_any_more() -> None:
         verified = pool.submit(delivery.verify, abandon)
         wait_until(lambda: PART in health.reasons())
         abandon.set()
-        verified.result(5)
+        verified.result(180)

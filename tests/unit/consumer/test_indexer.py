@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from kafka import TopicPartition
+from kafka import OffsetAndMetadata, TopicPartition
 from kafka import errors as kafka_errors
 from kafka.structs import MemberState
 
@@ -167,8 +167,9 @@ class Consumer:
             raise self.away
         return dict.fromkeys(partitions, 0)
 
-    def committed(self, each: TopicPartition, timeout_ms: int) -> int | None:
-        return self.known_commits.get(each)
+    def committed(self, each: TopicPartition, timeout_ms: int, metadata: bool = False) -> Any:
+        offset = self.known_commits.get(each)
+        return OffsetAndMetadata(offset, "", -1) if metadata and offset is not None else offset
 
     def beginning_offsets(self, partitions: list[TopicPartition], timeout_ms: int) -> dict[TopicPartition, int]:
         return self.end_offsets(partitions, timeout_ms)
@@ -235,12 +236,12 @@ class Bench:
 
     def end(self) -> None:
         self.stop.set()
-        self.thread.join(10)
+        self.thread.join(180)
         assert not self.thread.is_alive()
 
     def wait_committed(self, consumer: Consumer, **offsets: int) -> None:
         wanted = {partition(int(name[1:])): offset for name, offset in offsets.items()}
-        wait_until(lambda: consumer.known_commits == wanted, seconds=5, what=f"{wanted}, not {consumer.known_commits}")
+        wait_until(lambda: consumer.known_commits == wanted, what=f"{wanted}, not {consumer.known_commits}")
 
 
 @pytest.fixture
@@ -250,7 +251,7 @@ def bench(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> It
     yield made
     made.stop.set()
     if made.thread.ident is not None:
-        made.thread.join(10)
+        made.thread.join(180)
 
 
 def test_what_is_finished_is_committed(bench: Bench) -> None:
@@ -672,7 +673,7 @@ def test_an_unforeseen_error_ends_the_loop(bench: Bench) -> None:
     bench.deliveries.deliver = break_down  # type: ignore[method-assign]
     consumer = bench.start()
     consumer.give(good(0))
-    bench.thread.join(5)
+    bench.thread.join(180)
     assert isinstance(bench.error, ZeroDivisionError)
 
 
@@ -692,7 +693,7 @@ def test_a_loop_paused_for_a_named_reason_turns(bench: Bench) -> None:
 def test_a_loop_that_hangs_in_a_call_does_not_turn(bench: Bench) -> None:
     hang = threading.Event()
     consumer = bench.consumers[0]
-    consumer.group_metadata = lambda: (hang.wait(10), SimpleNamespace(state=MemberState.STABLE))[1]  # type: ignore[method-assign]
+    consumer.group_metadata = lambda: (hang.wait(180), SimpleNamespace(state=MemberState.STABLE))[1]  # type: ignore[method-assign]
     bench.start()
     wait_until(lambda: bench.loop.seconds_since_turn > 0.7)
     hang.set()

@@ -44,7 +44,7 @@ class Bench:
             self.pipeline.held_up(0.0)
             return condition()
 
-        wait_until(turn, seconds=5)
+        wait_until(turn)
 
     def finished(self) -> dict[Any, int]:
         self.until(lambda: not self.pipeline.busy)
@@ -114,7 +114,7 @@ def test_there_is_room_for_as_many_batches_as_set_and_one_that_is_read_ahead() -
     assert not bench.pipeline.held_up(0.0)
     bench.begin(good(2))
     assert bench.pipeline.held_up(0.01)
-    wait_until(lambda: len(bench.deliveries.begun) == 2, seconds=5)
+    wait_until(lambda: len(bench.deliveries.begun) == 2)
     bench.deliveries.end(0)
     bench.until(lambda: not bench.pipeline.held_up(0.0))
     bench.deliveries.open.set()
@@ -354,4 +354,4 @@ def test_the_numbers_are_of_batches(bench: Bench) -> None:
 
 def test_elasticsearch_is_looked_at_before_the_first_record(bench: Bench) -> None:
     bench.pipeline.verify()
-    assert bench.deliveries.verified.wait(5)
+    assert bench.deliveries.verified.wait(180)

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from kafka import TopicPartition
+from kafka import OffsetAndMetadata, TopicPartition
 from kafka import errors as kafka_errors
 
 from cryptoproxy.common.errors import OperatorError
@@ -24,6 +24,7 @@ class Consumer:
         self.earliest = dict.fromkeys((partition(number) for number in range(3)), 0)
         self.ends = dict.fromkeys((partition(number) for number in range(3)), 100)
         self.commits: dict[TopicPartition, int] = {}
+        self.notes: dict[TopicPartition, str] = {}
         self.assigned = {partition(0), partition(1)}
         self.positions: dict[TopicPartition, int] = {}
         self.highwaters: dict[TopicPartition, int] = {}
@@ -42,9 +43,10 @@ class Consumer:
     def assignment(self) -> set[TopicPartition]:
         return set(self.assigned)
 
-    def committed(self, each: TopicPartition, timeout_ms: int) -> int | None:
+    def committed(self, each: TopicPartition, timeout_ms: int, metadata: bool = False) -> Any:
         self._answer()
-        return self.commits.get(each)
+        offset = self.commits.get(each)
+        return OffsetAndMetadata(offset, self.notes.get(each, ""), -1) if metadata and offset is not None else offset
 
     def beginning_offsets(self, partitions: list[TopicPartition], timeout_ms: int) -> dict[TopicPartition, int]:
         self._answer()
@@ -339,3 +341,19 @@ def test_what_is_missing_among_the_records_is_counted_and_said(
     assert said in caplog.text
     assert gap(positions) == 74
     assert positions.missing() == ""
+
+
+def test_the_note_of_each_partition_s_last_commit_is_recalled_once_though_its_records_come_first(
+    consumer: Consumer,
+) -> None:
+    recalled: list[str] = []
+    positions = Positions(consumer, Settings.from_texts({}).kafka, metrics(), recalled.append)
+    consumer.commits = {partition(0): 30, partition(1): 40}
+    consumer.notes = {partition(0): "zero", partition(1): "one"}
+    positions.read({partition(0): [good(30)]})
+    positions.look()
+    positions.look()
+    assert sorted(recalled) == ["one", "zero"]
+    positions.keep_only([partition(0)])
+    positions.look()
+    assert sorted(recalled) == ["one", "one", "zero"]

@@ -66,3 +66,19 @@ def test_a_line_names_the_newest_indices_and_counts_the_others(caplog: pytest.Lo
     progress.report(0)
     assert "1 documents into crypto-prices-2019.01.01" in caplog.messages[0]
     assert caplog.messages[0].endswith(", 5 into 5 of older periods (lag 0)")
+
+
+def test_what_one_has_written_last_is_known_to_the_next_one_before_it_writes_anything() -> None:
+    before, measures = Progress(metrics()), metrics()
+    before.add(batch_of(good(0)), Delivered(indexed=1))
+    after = Progress(measures)
+    after.recall(before.note())
+    assert measures.last_slot.labels("coingecko")._value.get() == SLOT_MS / 1000
+    assert after.note() == before.note()
+
+
+@pytest.mark.parametrize("note", ["", "{", "7", "[1]", '{"coingecko": 5}', '{"coingecko": "yesterday"}'])
+def test_what_another_program_has_committed_is_no_note(note: str) -> None:
+    measures = metrics()
+    Progress(measures).recall(note)
+    assert not next(iter(measures.last_slot.collect())).samples

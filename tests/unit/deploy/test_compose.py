@@ -117,6 +117,27 @@ def test_the_processes_have_the_least_rights() -> None:
     assert "ES_PASSWORD" not in OURS["poller"]["environment"]
 
 
+def test_tools_have_a_user_of_their_own_and_leave_what_they_write_on_the_host() -> None:
+    tools = OURS["tools"]
+    users = SERVICES["users"]["environment"]
+    assert tools["environment"]["ES_USER"] == "cryptoproxy-tools"
+    assert tools["environment"]["ES_PASSWORD"] == users["TOOLS_PASSWORD"]
+    assert f"./out:{tools['working_dir']}" in tools["volumes"]
+    assert {name for name, each in OURS.items() if each["environment"].get("ES_USER") == "elastic"} == {
+        "setup",
+        "dashboards",
+    }
+
+
+def test_one_service_builds_the_image_that_all_of_ours_run() -> None:
+    """Several builds of one tag at once fail: "image already exists"."""
+    assert len({each["image"] for each in OURS.values()}) == 1
+    assert [name for name, each in OURS.items() if "build" in each] == ["setup"]
+    assert {each["pull_policy"] for each in OURS.values()} == {"never"}
+    for name, service in SERVICES.items():
+        assert "build" not in service or name in {"setup", "s3"}
+
+
 def test_no_password_has_a_default() -> None:
     secret = re.compile(r"PASSWORD|SECRET|ACCESS_KEY|IDENTITY|CREDENTIAL|ENCRYPTIONKEY|KIBANA_KEY")
     for service in RAW["services"].values():

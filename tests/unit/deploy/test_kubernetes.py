@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import yaml
 from cryptoproxy.common.errors import SettingsError
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.producer.lease import lease
-from tests.unit.deploy.reading import KUBERNETES, NAMES, load, load_yaml, parse_command
+from tests.unit.deploy.reading import KUBERNETES, NAMES, ROOT, load, load_yaml, parse_command
 
 KUSTOMIZATION = load_yaml(KUBERNETES / "kustomization.yaml")
 MANIFESTS: list[dict[str, Any]] = [
@@ -171,3 +172,31 @@ def test_the_config_alone_would_not_start_a_process() -> None:
     """It is not by chance that the settings fit: without the secrets they do not."""
     with pytest.raises(SettingsError, match="KAFKA_SASL_PASSWORD"):
         Settings.from_texts(CONFIG)
+
+
+def test_pods_are_scraped_under_the_jobs_that_the_alarms_look_for() -> None:
+    """The configuration is worked through as Prometheus does: labels of a pod in, labels of a target out."""
+    (scrape,) = load_yaml(KUBERNETES / "prometheus.yml")["scrape_configs"]
+    assert scrape["kubernetes_sd_configs"] == [{"role": "pod", "namespaces": {"names": ["cryptoproxy"]}}]
+    targets = set()
+    for name, workload in WORKLOADS.items():
+        template = workload["spec"]["template"].get("metadata", {})
+        labels = {"__meta_kubernetes_pod_ip": "10.1.2.3", "__meta_kubernetes_pod_name": name}
+        for kind in ("annotation", "label"):
+            for key, value in template.get(f"{kind}s", {}).items():
+                labels[f"__meta_kubernetes_pod_{kind}_{re.sub(r'[^a-zA-Z0-9_]', '_', key)}"] = value
+        kept = True
+        for rule in scrape["relabel_configs"]:
+            value = rule.get("separator", ";").join(labels.get(each, "") for each in rule["source_labels"])
+            if rule.get("action") == "keep":
+                kept = kept and bool(re.fullmatch(rule["regex"], value))
+            else:
+                labels[rule["target_label"]] = value
+        if kept:
+            targets.add((labels["job"], labels["__address__"], labels["__metrics_path__"]))
+    assert targets == {
+        ("cryptoproxy-poller", "10.1.2.3:8000", "/metrics"),
+        ("cryptoproxy-indexer", "10.1.2.3:8001", "/metrics"),
+    }
+    rules = (ROOT / "docker" / "prometheus" / "rules.yml").read_text(encoding="utf-8")
+    assert set(re.findall(r'job="([^"]+)"', rules)) == {job for job, _, _ in targets}

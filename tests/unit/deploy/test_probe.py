@@ -68,5 +68,7 @@ def test_a_stuck_loop_is_not_alive(process: Process) -> None:
 
 def test_without_an_answer_it_is_not_alive() -> None:
     environ = os.environ | dict.fromkeys(("PYTHON_PRODUCER_SERVER_PORT", "PYTHON_CONSUMER_SERVER_PORT"), "1")
-    done = subprocess.run([sys.executable, PROBE], env=environ, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(
+        [sys.executable, PROBE], env=environ, capture_output=True, text=True, check=False, timeout=180
+    )
     assert (done.returncode, done.stdout) == (1, "no health port answers\n")

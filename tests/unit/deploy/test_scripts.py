@@ -40,7 +40,7 @@ class Project:
         shutil.copytree(ROOT / "scripts", root / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
         self.tools = root / "tools"
         self.tools.mkdir()
-        for name in ("bash", "dirname", "head", "od", "tr", "mv", "cat", "env"):
+        for name in ("bash", "dirname", "head", "od", "tr", "mkdir", "chmod", "cat", "env"):
             (self.tools / name).symlink_to(str(shutil.which(name)))
 
     def stand_in(self, path: Path, *, code: int = 0) -> None:
@@ -51,7 +51,7 @@ class Project:
     def run(self, script: str, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [self.tools / "bash", self.root / "scripts" / script, *words],
-            env={"PATH": str(self.tools)}, capture_output=True, text=True, check=False, timeout=60,
+            env={"PATH": str(self.tools)}, capture_output=True, text=True, check=False, timeout=180,
         )  # fmt: skip
 
     @property
@@ -112,6 +112,37 @@ def test_passwords_are_never_shown_and_never_changed(project: Project) -> None:
         assert line.partition("=")[2] not in first.stdout + first.stderr + second.stdout + second.stderr
 
 
+def test_a_password_that_a_newer_stack_needs_is_added(project: Project) -> None:
+    project.stand_in(project.tools / "docker")
+    project.secrets.write_text("# mine\nELASTIC_PASSWORD=as-it-was\n")
+    assert project.run("start_services.sh").returncode == 0
+    lines = project.secrets.read_text().splitlines()
+    assert lines[:2] == ["# mine", "ELASTIC_PASSWORD=as-it-was"]
+    assert {line.partition("=")[0] for line in lines[1:]} == set(variables(COMPOSE.read_text(encoding="utf-8")))
+
+
+def test_tools_may_write_into_their_folder(project: Project) -> None:
+    project.stand_in(project.tools / "docker")
+    project.run("start_services.sh")
+    assert (project.root / "docker" / "out").stat().st_mode & 0o1777 == 0o1777
+
+
+@pytest.mark.parametrize("version", ["2.23.3", "v2.20.2-desktop.1", "1.29.2"])
+def test_a_compose_that_is_too_old_is_told_and_nothing_is_made(project: Project, version: str) -> None:
+    (project.tools / "docker").write_text(f"#!/bin/sh\necho {version}\n")
+    (project.tools / "docker").chmod(0o755)
+    done = project.run("start_services.sh")
+    assert (done.returncode, f"Compose {version} is too old: 2.24 or newer" in done.stderr) == (1, True)
+    assert not project.secrets.exists()
+
+
+@pytest.mark.parametrize("version", ["2.24.0", "v2.40.3", "5.0.1"])
+def test_a_compose_that_is_new_enough_starts(project: Project, version: str) -> None:
+    (project.tools / "docker").write_text(f"#!/bin/sh\necho {version}\n")
+    (project.tools / "docker").chmod(0o755)
+    assert project.run("start_services.sh").returncode == 0
+
+
 def test_a_start_that_failed_is_a_failure(project: Project) -> None:
     (project.tools / "docker").write_text('#!/bin/sh\ncase "$*" in *version*) exit 0;; esac\nexit 14\n')
     (project.tools / "docker").chmod(0o755)
@@ -121,6 +152,7 @@ def test_a_start_that_failed_is_a_failure(project: Project) -> None:
 def test_without_docker_it_names_the_way_that_needs_none(project: Project) -> None:
     done = project.run("start_services.sh")
     assert (done.returncode, "make run" in done.stderr) == (127, True)
+    assert not project.secrets.exists()
 
 
 class Elasticsearch:
@@ -157,8 +189,10 @@ class Elasticsearch:
             "ELASTIC_PASSWORD": "admin-secret",
             "KIBANA_PASSWORD": "kibana-secret",
             "INDEXER_PASSWORD": "indexer-secret",
+            "TOOLS_PASSWORD": "tools-secret",
+            "ROLES": str(ROOT / "docs" / "security"),
         }
-        return subprocess.run([USERS], env=environ, capture_output=True, text=True, check=False, timeout=60)
+        return subprocess.run([USERS], env=environ, capture_output=True, text=True, check=False, timeout=180)
 
 
 @pytest.fixture
@@ -175,25 +209,18 @@ def test_users_get_their_passwords_and_the_indexer_the_least_rights(elasticsearc
     assert {login for _, _, login, _ in elasticsearch.asked} == {"elastic:admin-secret"}
     bodies = {path: body for _, path, _, body in elasticsearch.asked}
     assert bodies["/_security/user/kibana_system/_password"] == {"password": "kibana-secret"}
-    assert bodies["/_security/user/cryptoproxy-indexer"] == {
-        "password": "indexer-secret",
-        "roles": ["cryptoproxy-indexer"],
-    }
-    role = bodies["/_security/role/cryptoproxy-indexer"]
-    assert role["cluster"] == ["monitor"]
-    (rights,) = role["indices"]  # type: ignore[misc]
-    assert rights["names"] == ["crypto-prices", "crypto-prices-*"]
-    assert set(rights["privileges"]) == {"create_doc", "auto_configure", "view_index_metadata"}
+    assert bodies["/_security/user/cryptoproxy-indexer"] == {"password": "indexer-secret", "roles": ["crypto_indexer"]}
+    tools = bodies["/_security/user/cryptoproxy-tools"]
+    assert (tools["password"], tools["roles"]) == (
+        "tools-secret",
+        ["crypto_reader", "crypto_indexer", "crypto_retention"],
+    )
     assert "secret" not in done.stdout + done.stderr
-
-
-def test_the_indexer_s_role_is_the_one_that_the_docs_give() -> None:
-    (given,) = re.findall(r"/_security/role/cryptoproxy-indexer '(.*?)'", USERS.read_text(encoding="utf-8"), re.DOTALL)
-    documented = json.loads((ROOT / "docs" / "security" / "crypto_indexer.json").read_text(encoding="utf-8"))
-    for role in (mine := json.loads(given), documented):
-        for each in role["indices"]:
-            each["privileges"].sort()
-    assert mine == documented
+    for name in tools["roles"]:  # type: ignore[attr-defined]
+        documented = json.loads((ROOT / "docs" / "security" / f"{name}.json").read_text(encoding="utf-8"))
+        assert bodies[f"/_security/role/{name}"] == documented
+    (rights,) = bodies["/_security/role/crypto_indexer"]["indices"]  # type: ignore[misc]
+    assert set(rights["privileges"]) == {"create_doc", "auto_configure", "view_index_metadata"}
 
 
 def test_a_refusal_ends_it() -> None:

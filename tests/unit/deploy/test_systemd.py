@@ -85,3 +85,11 @@ def test_it_may_do_no_more_than_it_needs(name: str) -> None:
     assert service["ProtectSystem"] == ["strict"]
     assert service["CapabilityBoundingSet"] == [""]
     assert service["MemoryMax"]
+
+
+def test_the_page_installs_where_the_units_look() -> None:
+    page = (ROOT / "docs" / "installation.md").read_text(encoding="utf-8")
+    section = page.partition("## With systemd")[2].partition("\n## ")[0]
+    for name in UNITS:
+        program = shlex.split(directives(name)["Service"]["ExecStart"][0])[0]
+        assert f"python3 -m venv {program.removesuffix('/bin/cryptoproxy')}\n" in section

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from urllib3.exceptions import MaxRetryError, NewConnectionError
 
 from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.engines import artefacts
@@ -80,6 +81,39 @@ def test_what_cannot_be_had_as_pinned_is_refused_and_not_kept(
     assert fetch(BUNDLE, tmp_path, download=Source())[1].read_bytes() == CONTENT["g:b:jar:1"]
 
 
+def test_a_network_that_is_away_is_told_once_and_in_few_words(tmp_path: Path) -> None:
+    """Not for each of fifty files, and not with what the libraries wrap around the reason."""
+    refused = NewConnectionError(object(), "Failed to resolve 'repo.example'")  # type: ignore[arg-type]
+    away = requests.ConnectionError(MaxRetryError(None, "/x", refused))  # type: ignore[arg-type]
+    said: list[str] = []
+    with pytest.raises(OperatorError) as caught:
+        fetch(BUNDLE, tmp_path, download=Source(a=[away, away], b=[away, away]), say=said.append)
+    (line,) = [line for line in said if "trying once more" in line]
+    for told in (line, str(caught.value)):
+        assert "ConnectionError: " in told
+        assert "Failed to resolve 'repo.example'" in told
+        assert not re.search("Max retries|object at", told)
+
+
+def test_what_has_arrived_is_told_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(artefacts, "PROGRESS_S", 0.01)
+    half, told = threading.Event(), threading.Event()
+
+    def slow(coordinate: str, folder: Path) -> Path:
+        file = folder / "part"
+        file.write_bytes(CONTENT[coordinate][:2500])
+        half.set()
+        assert told.wait(180)
+        file.write_bytes(CONTENT[coordinate])
+        return file
+
+    def say(line: str) -> None:
+        if half.is_set() and " of 0 MB" in line:
+            told.set()
+
+    assert fetch(BUNDLE, tmp_path, download=slow, say=say)
+
+
 def test_a_proxy_that_cannot_be_read_is_refused_without_its_password(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -115,7 +149,7 @@ def test_two_at_once_fetch_once(tmp_path: Path) -> None:
     source, both_ask = Source(), threading.Barrier(2)
 
     def fetch_too() -> list[Path]:
-        both_ask.wait(10)
+        both_ask.wait(180)
         return fetch(BUNDLE, tmp_path, download=source)
 
     with ThreadPoolExecutor(2) as pool:

@@ -12,6 +12,7 @@ from typing import ClassVar
 import pytest
 
 from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.engines import engine as engine_module
 from cryptoproxy.engines import probes
 from cryptoproxy.engines.engine import Engine, Options
 from cryptoproxy.engines.ports import HOST, free_ports
@@ -64,13 +65,26 @@ Make = Callable[..., Small]
 def make(tmp_path: Path) -> Iterator[Make]:
     made: list[Small] = []
 
-    def make(name: str = "small", *, ready_seconds: float = 20, port: int | None = None, code: str = SERVER) -> Small:
+    def make(name: str = "small", *, ready_seconds: float = 180, port: int | None = None, code: str = SERVER) -> Small:
         options = Options(die_with_parent=True, ready_seconds=ready_seconds, settings={"s3": "--s3-port"})
         made.append(Small(tmp_path / name, port or free_ports(1)[0], code=code, options=options, name=name))
         return made[-1]
 
     yield make
     take_down(tuple(engine for engine in made if engine.folder.is_dir()))
+
+
+def test_a_start_that_takes_long_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_module, "TELL_SECONDS", 0.0)
+    said: list[str] = []
+    options = Options(die_with_parent=True, ready_seconds=0.3, say=said.append)
+    silent = Small(tmp_path / "small", free_ports(1)[0], code=SILENT, options=options)
+    try:
+        with pytest.raises(OperatorError):
+            bring_up((silent,), say=said.append)
+    finally:
+        take_down((silent,))
+    assert any(line.strip().startswith("Small: starting for ") for line in said)
 
 
 def test_up_again_keeps_what_runs_and_down_stops_it(make: Make) -> None:
@@ -184,12 +198,12 @@ def test_who_waits_for_a_lock_too_long_is_told_by_whom(tmp_path: Path) -> None:
     def hold() -> None:
         with locked(tmp_path / "lock", why="holds it"):
             entered.set()
-            leave.wait(20)
+            leave.wait(180)
 
     thread = threading.Thread(target=hold)
     thread.start()
     try:
-        assert entered.wait(20)
+        assert entered.wait(180)
         with pytest.raises(OperatorError, match="another process holds it"):
             with locked(tmp_path / "lock", why="holds it", seconds=0.1, untold=0.1):
                 pass

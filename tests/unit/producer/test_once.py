@@ -74,7 +74,7 @@ def run_once(texts: dict[str, str]) -> Callable[..., int]:
         kafka: bool = True,
         s3: bool = True,
         change: Callable[[Poller], None] = lambda poller: None,
-        lease_seconds: float = 60,
+        lease_seconds: float = 180,
     ) -> int:
         poller = Poller(Settings.from_texts(texts), alone=True)
         poller.publisher.run = delivers(poller, "kafka") if kafka else idles  # type: ignore[method-assign]
@@ -322,7 +322,7 @@ def test_the_loop_s_connection_is_made_before_its_first_poll_unless_its_upstream
     source, fetcher = poller.sources[0], Fetcher()
     poller._prepare(source, fetcher, lambda seconds: True)
     (line,) = fetcher._lines
-    assert line.task.result(120) is None
+    assert line.task.result(180) is None
     assert line.is_idle()
     assert len(sandbox.ledger) == 0
     fetcher.close()

@@ -296,7 +296,7 @@ def test_a_gap_to_the_end_of_the_slot_is_a_missed_slot_that_says_so() -> None:
         raise IncompleteError("page 2 has 0 of 250 coins", pages=(0,))
 
     source.read = incomplete  # type: ignore[method-assign,assignment]
-    error = Asked(source=source).missed()
+    error = Asked(source=source, seconds=0).missed()
     assert (error.reason, str(error)) == ("failed", "page 2 has 0 of 250 coins")
 
 

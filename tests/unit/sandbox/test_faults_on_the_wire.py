@@ -21,7 +21,7 @@ TICKER = "/binance/api/v3/ticker/24hr"
 
 def talk(box: Sandbox, path: str = PING, *, headers: str = "") -> bytes:
     """Everything the server sends to one request, until it closes."""
-    with socket.create_connection(("127.0.0.1", box.port), timeout=10) as sock:
+    with socket.create_connection(("127.0.0.1", box.port), timeout=180) as sock:
         sock.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n".encode())
         return b"".join(iter(lambda: sock.recv(65536), b""))
 
@@ -177,7 +177,7 @@ def test_an_answer_is_held_until_the_rule_goes(http, sandbox):
     assert sandbox.script.wait_fired(1, "held")
     assert not got
     sandbox.script.clear("held")
-    asking.join(10)
+    asking.join(180)
     assert got == [200]
 
 
@@ -222,7 +222,7 @@ def test_answers_are_compressed_for_those_who_take_it(clock):
 
 def test_a_connection_is_kept_for_many_requests(sandbox):
     request = f"GET {PING} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
-    with socket.create_connection(("127.0.0.1", sandbox.port), timeout=10) as sock:
+    with socket.create_connection(("127.0.0.1", sandbox.port), timeout=180) as sock:
         for _ in range(3):
             sock.sendall(request)
             reply = b""
@@ -233,7 +233,7 @@ def test_a_connection_is_kept_for_many_requests(sandbox):
 
 
 def test_what_is_not_http_is_told_so(sandbox):
-    with socket.create_connection(("127.0.0.1", sandbox.port), timeout=10) as sock:
+    with socket.create_connection(("127.0.0.1", sandbox.port), timeout=180) as sock:
         sock.sendall(b"\x16\x03\x01\x00\xff nonsense\r\n\r\n")
         assert b"HTTP/1.1 400 Bad Request" in b"".join(iter(lambda: sock.recv(65536), b""))
 
@@ -257,7 +257,7 @@ def test_stopping_breaks_off_what_is_held(clock):
         asking = threading.Thread(target=lambda: got.append(talk(box)))
         asking.start()
         assert box.script.wait_fired()
-    asking.join(10)
+    asking.join(180)
     assert got == [b""]
 
 

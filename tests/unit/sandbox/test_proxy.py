@@ -162,7 +162,7 @@ def test_chunked_bodies_pass(http, target, proxy):
 
 
 def test_one_who_waits_before_the_body_is_told_to_go_on(target, proxy):
-    with socket.create_connection(("127.0.0.1", proxy.port), timeout=10) as sock:
+    with socket.create_connection(("127.0.0.1", proxy.port), timeout=180) as sock:
         sock.sendall(b"POST /e HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n")
         assert sock.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
         sock.sendall(b"body")

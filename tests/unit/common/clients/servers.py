@@ -39,7 +39,7 @@ def tls(context: ssl.SSLContext) -> Iterator[int]:
     finally:
         server.shutdown(socket.SHUT_RDWR)
         server.close()
-        thread.join(10)
+        thread.join(180)
 
 
 def refusing() -> int:

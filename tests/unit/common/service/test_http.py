@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import socket
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -30,7 +31,7 @@ class Site:
         return parts.hostname, parts.port
 
     def get(self, path: str) -> tuple[int, str, str]:
-        connection = http.client.HTTPConnection(*self.address, timeout=10)
+        connection = http.client.HTTPConnection(*self.address, timeout=180)
         try:
             connection.request("GET", path)
             answer = connection.getresponse()
@@ -93,9 +94,9 @@ def test_another_path_says_what_there_is(site: Site) -> None:
 
 def test_peers_that_hang_up_or_talk_nonsense_do_no_harm(site: Site) -> None:
     for words in (b"", b"nonsense\r\n\r\n", b"GET /metrics HTTP/1.1\r\n"):
-        with socket.create_connection(site.address, timeout=10) as connection:
+        with socket.create_connection(site.address, timeout=180) as connection:
             connection.sendall(words)
-    silent = socket.create_connection(site.address, timeout=10)
+    silent = socket.create_connection(site.address, timeout=180)
     try:
         assert site.get("/livez")[0] == 200
     finally:
@@ -112,3 +113,9 @@ def test_a_port_that_is_taken_is_a_clear_error(site: Site) -> None:
 def test_an_address_of_another_machine_is_a_clear_error(site: Site) -> None:
     with pytest.raises(OperatorError, match=r"192\.0\.2\.1:1"):
         HealthServer("192.0.2.1", 1, health=site.health, stuck=list, registry=site.registry)
+
+
+def test_a_port_that_is_taken_names_who_has_it(site: Site) -> None:
+    host, port = site.address
+    with pytest.raises(OperatorError, match=rf"in use \(\S.* \(pid {os.getpid()}\)\)"):
+        HealthServer(host, port, health=site.health, stuck=list, registry=site.registry)

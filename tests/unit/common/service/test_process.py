@@ -71,7 +71,7 @@ def running(service: Service) -> Callable[[], int]:
     thread.start()
 
     def ended() -> int:
-        thread.join(30)
+        thread.join(180)
         return codes[0]
 
     return ended
@@ -79,7 +79,7 @@ def running(service: Service) -> Callable[[], int]:
 
 def get(service: Service, path: str) -> tuple[int, str]:
     parts = urlsplit(service.url)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=10)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=180)
     try:
         connection.request("GET", path)
         answer = connection.getresponse()
@@ -92,13 +92,13 @@ def test_a_stop_ends_every_loop_at_once(service: Service) -> None:
     begun = threading.Barrier(4)
 
     def waits(loop: Loop) -> None:
-        begun.wait(10)
+        begun.wait(180)
         assert loop.wait(3600)
 
     for number in range(3):
         service.add(f"loop {number}", waits)
     ended = running(service)
-    begun.wait(10)
+    begun.wait(180)
     service.stop()
     assert ended() == 0
     assert service.wait_for_stop(3600)
@@ -161,7 +161,7 @@ def test_a_loop_that_does_not_turn_is_stuck(service: Service) -> None:
     def hangs(loop: Loop) -> None:
         loop.turn()
         loop._turned -= 100
-        release.wait(30)
+        release.wait(180)
 
     service.add("hangs", hangs)
     service.add("turns", lambda loop: loop.wait(3600) or None)
@@ -169,7 +169,7 @@ def test_a_loop_that_does_not_turn_is_stuck(service: Service) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(process, "_leave", lambda code: (left.append(code), service.stop()))
         ended = running(service)
-        wait_until(lambda: left, what="the watchdog", seconds=10)
+        wait_until(lambda: left, what="the watchdog")
         assert service.stuck() == ["hangs"]
         assert get(service, "/livez") == (503, "stuck: hangs\n")
         release.set()
@@ -193,12 +193,12 @@ def test_a_process_that_was_held_as_a_whole_is_not_stuck(
     monkeypatch.setattr(service, "stuck", counted)
     monkeypatch.setattr(process, "_leave", left.append)
     monkeypatch.setattr(time, "monotonic", lambda: monotonic() + slept[0])
-    service.add("waits", lambda loop: release.wait(30) or None)
+    service.add("waits", lambda loop: release.wait(180) or None)
     ended = running(service)
-    wait_until(lambda: looks[0] >= 1, seconds=10, what="the first look")
+    wait_until(lambda: looks[0] >= 1, what="the first look")
     slept[0] = 3600.0
     looked = looks[0]
-    wait_until(lambda: looks[0] >= looked + 2, seconds=10, what="two looks after the sleep")
+    wait_until(lambda: looks[0] >= looked + 2, what="two looks after the sleep")
     release.set()
     assert ended() == 0
     assert left == []

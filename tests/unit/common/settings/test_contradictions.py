@@ -21,7 +21,7 @@ WRONG = [
     ({"KAFKA_SECURITY_PROTOCOL": "SASL_SSL", "KAFKA_SASL_USERNAME": "x"}, "needs KAFKA_SASL_USERNAME"),
     ({"KAFKA_SASL_PASSWORD": "x"}, "KAFKA_SECURITY_PROTOCOL=PLAINTEXT does not use it"),
     ({"KAFKA_TOPIC_REPLICATION": "2", "KAFKA_TOPIC_MIN_INSYNC": "3"}, "nothing could ever be written"),
-    ({"COINGECKO_API_KEY": "x"}, "COINGECKO_PLAN=demo or pro"),
+    ({"COINGECKO_API_KEY": "x"}, "the plan keyless uses none; set COINGECKO_PLAN=demo or pro"),
     ({"COINGECKO_PLAN": "pro"}, "need a key"),
     ({"KAFKA_SSL_CAFILE": "/nowhere"}, "KAFKA_SSL_CAFILE='/nowhere' is not a file"),
     ({"KAFKA_SSL_CERTFILE": "/nowhere"}, "KAFKA_SSL_CERTFILE='/nowhere' is not a file"),

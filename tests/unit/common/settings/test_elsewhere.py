@@ -39,6 +39,40 @@ def test_a_slip_is_told_the_nearest_name(name: str, hint: str) -> None:
     assert hint in line
 
 
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("SOURCE", "did you mean SOURCES?"),
+        ("OUTBOX_DIRR", "did you mean OUTBOX_DIR?"),
+        ("LOGLEVEL", "did you mean LOG_LEVEL?"),
+        ("LAKE_COMPACT", "did you mean LAKE_COMPACT_AT?"),
+        ("BULK_RECORDS", "did you mean BULK_MAX_RECORDS?"),
+        ("HEALTH_PORT", "did you mean PYTHON_PRODUCER_SERVER_PORT or PYTHON_CONSUMER_SERVER_PORT?"),
+        ("PRODUCER_PORT", "did you mean PYTHON_PRODUCER_SERVER_PORT?"),
+        ("coingecko_top_n", "did you mean COINGECKO_TOP_N? Names are written in capital letters"),
+        ("Log_Level", "did you mean LOG_LEVEL? Names are written in capital letters"),
+        ("source", "did you mean SOURCES?"),
+        ("ES_URL", "did you mean ES_URL_ENDPOINT?"),
+        ("QQQ", "docs/settings.md lists the settings"),
+        ("HTTPS_PROXY", "from the environment only"),
+        ("AWS_PROFILE", "from the environment only"),
+        ("ES_JAVA_OPTS", "from the environment only"),
+        ("CRYPTOPROXY_HOME", "from the environment only"),
+    ],
+)
+def test_each_name_in_the_project_s_own_file_is_meant_for_this_program(name: str, hint: str) -> None:
+    (line,) = warnings_for([], of_file=[name, "KAFKA_TOPIC"])
+    assert line.startswith(f"{name} is not a setting of this program and has no effect; ")
+    assert hint in line
+
+
+def test_a_slip_in_the_environment_is_told_where_it_can_be_nobody_else_s() -> None:
+    assert [line.split()[0] for line in warnings_for(["OUTBOX_DIRR", "coingecko_top_n", "SOURCE", "log_level"])] == [
+        "OUTBOX_DIRR",
+        "coingecko_top_n",
+    ]
+
+
 def test_other_programs_names_are_left_alone() -> None:
     assert warnings_for(["PATH", "AWS_PROFILE", "AWS_REGION", "ES_JAVA_OPTS", "KAFKA_HEAP_OPTS", "HOME"]) == []
 

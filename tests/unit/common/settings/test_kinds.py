@@ -29,6 +29,7 @@ ACCEPTED: list[tuple[Kind[Any], str, object]] = [
     (kinds.boolean(), "Yes", True),
     (kinds.boolean(), "0", False),
     (kinds.choice("earliest", "latest"), "latest", "latest"),
+    (kinds.choice("DEBUG", "INFO"), "info", "INFO"),
     (kinds.names(), "a, b ,c", ("a", "b", "c")),
     (kinds.names(("a", "b")), "b", ("b",)),
     (kinds.host_ports(), "kafka-1:9092, [::1]:9093", ("kafka-1:9092", "[::1]:9093")),

@@ -9,7 +9,7 @@ import pytest
 from cryptoproxy.common.errors import SettingsError
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.common.settings.catalogue import SECTIONS
-from cryptoproxy.common.settings.loading import Declared, declared_in
+from cryptoproxy.common.settings.loading import Declared, declared_in, read_layers
 
 CONNECTION = """\
 KAFKA_BROKERS_HOST_PORT=127.0.0.1:19092
@@ -168,15 +168,55 @@ def test_the_engines_stand_in_for_what_nobody_has_set(env_file: Path, connection
     assert settings.s3.secret_key.get() == "engine-secret"
 
 
+@pytest.mark.parametrize("also", ["", "ES_INDEX=own\n", "AWS_S3_FILENAME_PREFIX=own\n", "KAFKA_TOPIC=own\n"])
+def test_a_bucket_s_name_alone_is_a_bucket_of_the_engines(env_file: Path, connection: Path, also: str) -> None:
+    """And nothing goes to Amazon, which is where a bucket without an address lies."""
+    env_file.write_text(f"AWS_S3_BUCKET=my-lake\n{also}")
+    s3 = Settings.load(env_file, connection).s3
+    assert (s3.bucket, s3.endpoint_url, s3.access_key.get()) == ("my-lake", "http://127.0.0.1:19000", "engine-key")
+
+
 @pytest.mark.parametrize(
-    "name", ["AWS_S3_BUCKET", "AWS_S3_ACCESS_KEY", "AWS_S3_ENDPOINT_URL", "AWS_S3_SECRET_KEY_FILE"]
+    "also", ["AWS_S3_REGION=eu-central-1", "KAFKA_BROKERS_HOST_PORT=kafka-1:9092", "ES_URL_ENDPOINT=https://es.example"]
 )
+def test_a_bucket_beside_engines_or_a_region_of_one_s_own_is_a_real_one(
+    env_file: Path, connection: Path, also: str
+) -> None:
+    env_file.write_text(f"AWS_S3_BUCKET=company-lake\n{also}\n")
+    s3 = Settings.load(env_file, connection).s3
+    assert (s3.bucket, s3.endpoint_url, bool(s3.access_key)) == ("company-lake", None, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [("A=1\nKAFKA TOPIC=x\n", 2), ("\n\n# note\n\nES_PASSWORD open-sesame\n", 5), ("KAFKA_TOPIC='x\n", 1)],
+)
+def test_a_broken_line_is_a_mistake_with_its_place_and_without_its_words(env_file: Path, text: str, line: int) -> None:
+    env_file.write_text(text)
+    with pytest.raises(SettingsError) as caught:
+        Settings.load(env_file)
+    (fault,) = caught.value.faults
+    assert fault.startswith(f"{env_file}, line {line}: this is not NAME=value")
+    assert "open-sesame" not in fault
+
+
+def test_it_can_be_told_what_is_set_and_where(
+    env_file: Path, connection: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env_file.write_text("KAFKA_TOPIC=own\n")
+    monkeypatch.setenv("ES_URL_ENDPOINT", "http://127.0.0.1:1")
+    file, environment, engines = read_layers(env_file, connection)
+    assert (file.origin, dict(file.texts)) == (str(env_file), {"KAFKA_TOPIC": "own"})
+    assert environment.texts["ES_URL_ENDPOINT"] == "http://127.0.0.1:1"
+    assert {name.split("_")[0] for name in engines.texts} == {"KAFKA", "AWS"}
+
+
+@pytest.mark.parametrize("name", ["AWS_S3_ACCESS_KEY", "AWS_S3_ENDPOINT_URL", "AWS_S3_SECRET_KEY_FILE"])
 def test_one_own_name_of_a_group_keeps_the_engines_out_of_all_of_it(
     env_file: Path, connection: Path, tmp_path: Path, name: str
 ) -> None:
     (tmp_path / "key").write_text("x")
     own = {
-        "AWS_S3_BUCKET": "own-bucket",
         "AWS_S3_ACCESS_KEY": "own",
         "AWS_S3_ENDPOINT_URL": "https://s3.example",
         "AWS_S3_SECRET_KEY_FILE": str(tmp_path / "key"),

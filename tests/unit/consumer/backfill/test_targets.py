@@ -52,7 +52,7 @@ def test_the_index_gets_the_indexer_s_own_lines_and_a_refusal_names_object_and_l
 def test_closed_it_gives_up_what_waits() -> None:
     class Waiting:
         def deliver(self, batch: Batch, abandon: Any) -> Delivered:
-            assert abandon.wait(10)
+            assert abandon.wait(180)
             return Delivered(abandoned=True)
 
     target = IndexTarget(Waiting(), alias="p", period=Period.MONTH, now_ms=lambda: NOW_MS)  # type: ignore[arg-type]

@@ -24,7 +24,7 @@ class HandClock:
         """Somebody sets the wall clock."""
         self.wall_offset_ms += round(seconds * 1000)
 
-    def boot(self, seconds: float = 60) -> None:
+    def boot(self, seconds: float = 180) -> None:
         """The machine goes down and comes up again so much later: its monotonic clock begins anew."""
         now_ms = self.now_ms() + round(seconds * 1000)
         self.real_ms = 10_000

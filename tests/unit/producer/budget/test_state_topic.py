@@ -158,7 +158,7 @@ def test_what_is_urgent_does_not_wait_and_a_stop_publishes_once_more(
         values[0] = b"last"
     finally:
         stop.set()
-        thread.join(10)
+        thread.join(180)
     assert not thread.is_alive()
     assert topic.records[-1] == ("key", b"last")
     assert topic.closed == 1

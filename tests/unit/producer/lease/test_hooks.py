@@ -18,7 +18,7 @@ def hooks() -> Hooks:
 
 def test_all_have_run_before_it_is_prepared() -> None:
     one, seen, gate = hooks(), list[str](), threading.Event()
-    one.acquired += [lambda: seen.append("first"), lambda: assert_(gate.wait(10)), lambda: seen.append("last")]
+    one.acquired += [lambda: seen.append("first"), lambda: assert_(gate.wait(180)), lambda: seen.append("last")]
     assert not one.prepared(1, 0.0)
     assert until(lambda: seen == ["first"], 10)
     assert not one.prepared(1, 0.0)
@@ -56,7 +56,7 @@ def test_any_other_error_is_raised() -> None:
 def test_a_new_term_prepares_anew_after_the_loss_was_dealt_with() -> None:
     one, seen, gate = hooks(), list[str](), threading.Event()
     one.acquired.append(lambda: seen.append("acquired"))
-    one.lost += [lambda: assert_(gate.wait(10)), lambda: seen.append("lost")]
+    one.lost += [lambda: assert_(gate.wait(180)), lambda: seen.append("lost")]
     assert until(lambda: one.prepared(1, 0.0), 10)
     losing = one.lose()
     assert not one.prepared(2, 0.0)

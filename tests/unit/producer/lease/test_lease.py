@@ -392,7 +392,7 @@ def test_at_a_stop_it_says_that_a_successor_need_not_wait(kafka: FakeKafka, proc
     thread = threading.Thread(target=process.lease.run, args=(Loop("lease", stop),))
     thread.start()
     stop.set()
-    thread.join(10)
+    thread.join(180)
     assert not thread.is_alive()
     assert kafka.note is not None
     assert kafka.note.released

@@ -74,7 +74,7 @@ except OSError as error:
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=180,
     )
     assert int(done.stdout) == errno.EFBIG
     assert list(tmp_path.iterdir()) == []
@@ -118,7 +118,7 @@ class TestMark:
         begin = threading.Barrier(4)
 
         def advance(first: int) -> None:
-            begin.wait(10)
+            begin.wait(180)
             for number in range(first, 200, 4):
                 mark.advance(number)
 
@@ -126,7 +126,7 @@ class TestMark:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(30)
+            thread.join(180)
         assert mark.read() == 199
         mark.close()
 

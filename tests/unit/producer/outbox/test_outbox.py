@@ -107,8 +107,8 @@ def test_a_drain_waits_until_there_is_something(outbox: Outbox) -> None:
     thread = threading.Thread(target=lambda: (outbox.wait(KAFKA, 60), waited.set()))
     thread.start()
     keep(outbox, 0)
-    assert waited.wait(10)
-    thread.join(10)
+    assert waited.wait(180)
+    thread.join(180)
     outbox.wait(KAFKA, 60)  # at once: something is there
 
 
@@ -321,7 +321,7 @@ print(len(outbox.oldest("kafka")), outbox.last_slot("coingecko"))
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=180,
     )
     assert done.stdout.split() == [str(errno.EFBIG), "1", "1"]
     assert len(names(folder / "kafka")) == len(names(folder / "s3")) == 1
@@ -418,7 +418,7 @@ except OperatorError as error:
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=180,
     )
     assert f"the outbox {folder} is in use by process {os.getpid()}" in done.stdout
     assert "OUTBOX_DIR" in done.stdout
@@ -462,7 +462,7 @@ def test_threads_keep_and_drain_at_once_and_nothing_is_lost(outbox: Outbox, capl
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(180)
     for drain in DRAINS:
         for source in ("a", "b"):
             assert [e.slot_ms for e in taken[drain] if e.source == source] == [
