@@ -33,12 +33,12 @@ from cryptoproxy.common.settings import Settings
 from cryptoproxy.common.settings.catalogue import S3, Elasticsearch, Kafka, Upstreams
 from cryptoproxy.common.start import are_set, home, load_settings, stand_ins
 from cryptoproxy.engines.stack import EngineStatus, Stack
-from cryptoproxy.producer.budget import demand_of, limits_of, plan
 from cryptoproxy.producer.budget.state_topic import read_all, slot_key
 from cryptoproxy.producer.capacity import hours_in_words
 from cryptoproxy.producer.lease.note import Note, decode
 from cryptoproxy.producer.outbox.outbox import DRAINS
-from cryptoproxy.producer.planning import sources_of
+from cryptoproxy.producer.planning import plans_of
+from cryptoproxy.upstreams import sources_of
 
 SECONDS = 10.0
 """Longest wait for one answer."""
@@ -258,13 +258,8 @@ def _get(url: str) -> requests.Response:
 
 def planned_intervals(upstreams: Upstreams) -> dict[str, float]:
     """Seconds between polls by source, as the poller plans them with these settings."""
-    sources, limits = sources_of(upstreams), limits_of(upstreams)
-    intervals: dict[str, float] = {}
-    for upstream in {source.upstream for source in sources}:
-        demands = [
-            demand_of(source, upstreams.interval_of(source.name)) for source in sources if source.upstream == upstream
-        ]
-        intervals |= plan(demands, limits[upstream]).intervals
+    sources = sources_of(upstreams)
+    intervals = {name: each for plan in plans_of(upstreams, sources).values() for name, each in plan.intervals.items()}
     return {source.name: intervals[source.name] for source in sources}
 
 

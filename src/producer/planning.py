@@ -10,7 +10,7 @@ from pathlib import Path
 from cryptoproxy.common.clock import Clock
 from cryptoproxy.common.metrics import PollerMetrics
 from cryptoproxy.common.settings.catalogue import Upstreams
-from cryptoproxy.producer.budget import Budget, demand_of, plan
+from cryptoproxy.producer.budget import Budget, Plan, demand_of, plan
 from cryptoproxy.producer.capacity import Capacity
 from cryptoproxy.producer.statistics import Quota
 from cryptoproxy.upstreams import upstreams_of
@@ -35,6 +35,22 @@ def budgets_of(
     }
 
 
+def plans_of(settings: Upstreams, sources: Sequence[Source]) -> dict[str, Plan]:
+    """What of the intervals that are set fits into the limits of each upstream of ``sources``, by its name.
+
+    Raises:
+        OperatorError: not even one poll a day fits.
+    """
+    upstreams = upstreams_of(settings)
+    return {
+        name: plan(
+            [demand_of(source, upstreams[name].interval) for source in sources if source.upstream == name],
+            upstreams[name].limits,
+        )
+        for name in dict.fromkeys(source.upstream for source in sources)
+    }
+
+
 def intervals_of(settings: Upstreams, sources: Sequence[Source], budgets: Mapping[str, Budget]) -> dict[str, float]:
     """Seconds between polls by source: as set, or stretched to what the quotas allow, which is said aloud. The budgets
     keep free what these polls need.
@@ -43,14 +59,11 @@ def intervals_of(settings: Upstreams, sources: Sequence[Source], budgets: Mappin
         OperatorError: not even one poll a day fits.
     """
     intervals: dict[str, float] = {}
-    upstreams = upstreams_of(settings)
-    for name, budget in budgets.items():
-        demands = [demand_of(source, upstreams[name].interval) for source in sources if source.upstream == name]
-        fitting = plan(demands, budget.limits)
+    for name, fitting in plans_of(settings, sources).items():
         for line in fitting.lines:
             log.warning("%s", line)
         intervals |= fitting.intervals
-        budget.reserve(fitting.use)
+        budgets[name].reserve(fitting.use)
     return intervals
 
 

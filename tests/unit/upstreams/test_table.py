@@ -101,6 +101,7 @@ def test_each_upstream_has_its_interval_or_the_common_one():
 
     assert intervals({}) == [60, 1, 60]
     assert intervals({"KAFKA_PRODUCER_BATCH_INTERVAL": "30"}) == [30, 1, 30]
+    assert intervals({"KAFKA_PRODUCER_BATCH_INTERVAL": "30", "BYBIT_INTERVAL": "10"}) == [30, 1, 10]
     own = {"COINGECKO_INTERVAL": "120", "BINANCE_INTERVAL": "5", "BYBIT_INTERVAL": "10"}
     assert intervals(own) == [120, 5, 10]
 
