@@ -22,15 +22,15 @@ from benchmarks.world import Engines, Place
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.metrics import PollerMetrics
 from cryptoproxy.common.record import RECORD_HEADERS, encode, key, slot_of
-from cryptoproxy.common.service import Health, garbage
-from cryptoproxy.common.service.loop import Loop
+from cryptoproxy.common.service import Health, process
+from cryptoproxy.common.service.process import Loop
 from cryptoproxy.lake.store import Store
-from cryptoproxy.producer.archive import Archiver
+from cryptoproxy.producer.drains.to_kafka import Publisher
+from cryptoproxy.producer.drains.to_kafka import connect as connect_publisher
+from cryptoproxy.producer.drains.to_s3 import Archiver
 from cryptoproxy.producer.fetch import Fetcher
 from cryptoproxy.producer.outbox import Entry, Outbox
 from cryptoproxy.producer.poll import PollOnce
-from cryptoproxy.producer.publish import Publisher
-from cryptoproxy.producer.publish import connect as connect_publisher
 from cryptoproxy.sandbox.app import Sandbox
 from cryptoproxy.upstreams.base import Answer, Call, Source
 from cryptoproxy.upstreams.binance.tickers import Binance
@@ -190,7 +190,7 @@ def _parts(
         threading.Thread(target=run, args=(Loop(name, stop),), name=name, daemon=True)
         for name, run in (("publish", publisher.run), ("archive", archiver.run))
     ]
-    garbage.settle()  # as `cryptoproxy produce` does
+    process.settle()  # as `cryptoproxy produce` does
     for thread in threads:
         thread.start()
     producer = connect_publisher(settings.kafka)

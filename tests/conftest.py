@@ -9,7 +9,7 @@ from typing import TypeVar
 import pytest
 from hypothesis import HealthCheck, settings
 
-from cryptoproxy.common.service import garbage
+from cryptoproxy.common.service import process
 
 pytest_plugins = ["tests.engines"]
 
@@ -41,4 +41,4 @@ def wait_until(condition: Callable[[], T], *, seconds: float = PATIENCE, what: s
 @pytest.fixture(autouse=True)
 def garbage_is_collected_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     """A command that runs in this process would freeze all that the tests have made, and what leaks with it."""
-    monkeypatch.setattr(garbage, "settle", lambda: None)
+    monkeypatch.setattr(process, "settle", lambda: None)

@@ -19,7 +19,7 @@ from rich.console import Console
 from benchmarks.queries.load import Loaded, measured, settle
 from benchmarks.queries.synthetic import DAY_MS, Year
 from benchmarks.queries.timing import cpu_of
-from cryptoproxy.common.record import lake_object
+from cryptoproxy.common.record.times import HOUR_MS, Span
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.consumer.backfill import wiring
 from cryptoproxy.engines.elasticsearch import Elasticsearch
@@ -27,10 +27,9 @@ from cryptoproxy.engines.engine import Options
 from cryptoproxy.engines.ports import free_ports
 from cryptoproxy.engines.s3 import S3
 from cryptoproxy.engines.stack import bring_up, take_down
-from cryptoproxy.lake.columns import row
 from cryptoproxy.lake.compact import put_day
-from cryptoproxy.lake.parquet import Sorter
-from cryptoproxy.lake.span import HOUR_MS, Span
+from cryptoproxy.lake.objects import raw_object
+from cryptoproxy.lake.parquet import Sorter, row
 from cryptoproxy.lake.store import Store
 
 DAYS_AT_ONCE = 8
@@ -114,7 +113,7 @@ def _put_day(store: Store, day_ms: int, lines: Iterable[bytes]) -> None:
     with tempfile.TemporaryDirectory() as scratch, Sorter(Path(scratch)) as sorter:
         path = Path(scratch) / "new.parquet"
         for line in lines:
-            sorter.add(row(line, now_ms=day_ms + DAY_MS))
+            sorter.add(row(line))
         sorter.write(path)
         put_day(store, "coingecko", day_ms, path, records=sorter.count, hours=range(24))
 
@@ -127,5 +126,5 @@ def _put_hours(store: Store, polls: Iterable[tuple[int, list[tuple[str, bytes]]]
 
 def _put(store: Store, slot_ms: int, lines: list[bytes]) -> None:
     text = b"".join(line + b"\n" for line in lines)
-    key = lake_object(store.settings.prefix, "coingecko", slot_ms, hashlib.sha256(text).hexdigest())
+    key = raw_object(store.settings.prefix, "coingecko", slot_ms, hashlib.sha256(text).hexdigest())
     store.put(key, gzip.compress(text, 1))

@@ -12,12 +12,11 @@ from rich.console import Console
 
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.errors import CryptoProxyError
-from cryptoproxy.common.record.times import from_person
-from cryptoproxy.common.service import garbage
+from cryptoproxy.common.record.times import Span, from_person
+from cryptoproxy.common.service import process
 from cryptoproxy.common.settings import kinds
 from cryptoproxy.common.settings.home import ENV_FILE
 from cryptoproxy.common.start import start
-from cryptoproxy.lake.span import Span
 
 WIDE = 500
 UNPROVED = 3
@@ -106,7 +105,7 @@ def replay(
         raise click.UsageError(
             f"{topic} is the live topic, whose readers would take old prices for new; --to-live-topic allows it"
         )
-    garbage.settle()
+    process.settle()
     totals = wiring.replay(
         settings,
         span,

@@ -16,11 +16,10 @@ import click
 
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.errors import PoisonError
-from cryptoproxy.common.record.times import from_person
+from cryptoproxy.common.record.times import DAY_MS, from_person, written
 from cryptoproxy.common.retry import Patience
 from cryptoproxy.common.start import load_settings, start
 from cryptoproxy.lake.objects import DAILY, RAW, first_slot, folder, lines_of
-from cryptoproxy.lake.span import DAY_MS, written
 from cryptoproxy.lake.store import Store
 
 if TYPE_CHECKING:

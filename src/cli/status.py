@@ -33,11 +33,11 @@ from cryptoproxy.common.settings import Settings
 from cryptoproxy.common.settings.catalogue import S3, Elasticsearch, Kafka, Upstreams
 from cryptoproxy.common.start import are_set, home, load_settings, stand_ins
 from cryptoproxy.engines.stack import EngineStatus, Stack
-from cryptoproxy.producer.budget.state_topic import read_all, slot_key
-from cryptoproxy.producer.capacity import hours_in_words
+from cryptoproxy.producer.gauges import hours_in_words
+from cryptoproxy.producer.handover import read_all, slot_key
 from cryptoproxy.producer.lease.note import Note, decode
 from cryptoproxy.producer.outbox.outbox import DRAINS
-from cryptoproxy.producer.planning import plans_of
+from cryptoproxy.producer.planning import fitting_intervals
 from cryptoproxy.upstreams import sources_of
 
 SECONDS = 10.0
@@ -259,7 +259,9 @@ def _get(url: str) -> requests.Response:
 def planned_intervals(upstreams: Upstreams) -> dict[str, float]:
     """Seconds between polls by source, as the poller plans them with these settings."""
     sources = sources_of(upstreams)
-    intervals = {name: each for plan in plans_of(upstreams, sources).values() for name, each in plan.intervals.items()}
+    intervals = {
+        name: each for fit in fitting_intervals(upstreams, sources).values() for name, each in fit.by_source.items()
+    }
     return {source.name: intervals[source.name] for source in sources}
 
 

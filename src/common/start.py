@@ -14,7 +14,7 @@ from cryptoproxy.common.errors import OperatorError, SettingsError
 from cryptoproxy.common.log import configure
 from cryptoproxy.common.settings import Secret, Settings
 from cryptoproxy.common.settings.catalogue import Engines
-from cryptoproxy.common.settings.elsewhere import warnings_for
+from cryptoproxy.common.settings.environment import warnings_for
 from cryptoproxy.common.settings.home import ENV_FILE, VARIABLE, Home, find_home
 from cryptoproxy.common.settings.loading import (
     ENGINES,

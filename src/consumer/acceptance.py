@@ -19,7 +19,7 @@ from kafka import TopicPartition
 from kafka import errors as kafka_errors
 
 from cryptoproxy.common.clients import kafka as kafka_client
-from cryptoproxy.common.clients.discard import discard
+from cryptoproxy.common.clients.sender import discard
 from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.record import iso
 from cryptoproxy.common.settings.catalogue import Kafka

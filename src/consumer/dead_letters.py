@@ -7,14 +7,14 @@ letter from being written for ever: one that the client or the topic refuses for
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from kafka import errors as kafka_errors
 
 from cryptoproxy.common.clients import kafka as kafka_client
-from cryptoproxy.common.clients.discard import discard
+from cryptoproxy.common.clients.sender import Sender
 from cryptoproxy.common.clients.unpacking import UnreadRecord
 from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.metrics import IndexerMetrics
@@ -80,11 +80,8 @@ class DeadLetterQueue:
         self._health = health
         self._metrics = metrics
         self._now_ms = now_ms
-        self._connect = connect
+        self._sender = Sender(connect, ack_seconds=_ACK_SECONDS, end_seconds=None)
         self._backoff = backoff
-        self._lock = threading.Lock()
-        self._producer: Any = None
-        self._closed = False
 
     def send(self, letters: Sequence[DeadLetter], abandon: threading.Event) -> bool:
         """True when all are acknowledged; False when ``abandon`` was set before."""
@@ -119,30 +116,14 @@ class DeadLetterQueue:
         self, letters: list[DeadLetter], bare: dict[int, str]
     ) -> tuple[list[DeadLetter], kafka_errors.KafkaError | None]:
         """Sends all of them, then waits for each. Returns those that were not acknowledged, and the first error."""
-        producer: Any = None
-        try:
-            producer = self._take_producer()
-            futures = [self._send(producer, letter, bare) for letter in letters]
-        except kafka_errors.KafkaError as error:
-            self._throw_away(producer)
-            return letters, error
+        failures = self._sender.send_all([partial(self._send, letter=letter, bare=bare) for letter in letters])
         failed: list[DeadLetter] = []
-        done: Counter[str] = Counter()
-        first: kafka_errors.KafkaError | None = None
-        for letter, future in zip(letters, futures, strict=True):
-            try:
-                # After the first failure the others get no time of their own: what has arrived has arrived.
-                future.get(timeout=_ACK_SECONDS if first is None else 0)
-            except kafka_errors.KafkaError as error:
-                failed.append(letter)
-                first = first or error
+        for letter, error in zip(letters, failures, strict=True):
+            if error is None:
+                self._metrics.dead_letters.labels(letter.reason).inc()
             else:
-                done[letter.reason] += 1
-        for reason, count in done.items():
-            self._metrics.dead_letters.labels(reason).inc(count)
-        if first is not None:
-            self._throw_away(producer)
-        return failed, first
+                failed.append(letter)
+        return failed, next(filter(None, failures), None)
 
     def _send(self, producer: Any, letter: DeadLetter, bare: dict[int, str]) -> Any:
         now_ms, refused = self._now_ms(), bare.get(id(letter))
@@ -177,24 +158,4 @@ class DeadLetterQueue:
 
     def close(self) -> None:
         """No more is sent. Does not wait: what was not acknowledged comes again at the next start."""
-        with self._lock:
-            self._closed = True
-            producer = self._producer
-        self._throw_away(producer)
-
-    def _take_producer(self) -> Any:
-        with self._lock:
-            if self._closed:
-                raise kafka_errors.KafkaTimeoutError("closed")
-            if self._producer is None:
-                self._producer = self._connect()
-            return self._producer
-
-    def _throw_away(self, producer: Any) -> None:
-        """After an expired batch kafka-python's idempotent producer may hang for good: never use it again."""
-        if producer is None:
-            return
-        with self._lock:
-            if self._producer is producer:
-                self._producer = None
-        threading.Thread(target=discard, args=(producer,), name="dlq-close", daemon=True).start()
+        self._sender.close()

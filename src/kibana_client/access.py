@@ -10,8 +10,7 @@ from urllib.parse import urlsplit
 
 from cryptoproxy.common.clients.outside import authorities, proxy_for
 from cryptoproxy.common.errors import OperatorError
-from cryptoproxy.common.settings.loopback import in_the_clear
-from cryptoproxy.common.settings.secret import MASK
+from cryptoproxy.common.settings.secret import MASK, in_the_clear
 
 _SPACE = re.compile(r"[a-z0-9_-]+")
 _API_KEY = re.compile(r"[!-~]+")

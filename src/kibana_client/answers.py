@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cryptoproxy.common.errors import CryptoProxyError, OperatorError, TransientError
-from cryptoproxy.kibana_client.exchange import Answer
+from cryptoproxy.kibana_client.exchange import Response
 
 _READY = ("available", "degraded")
 
@@ -55,7 +55,7 @@ class InstallReport:
         )
 
 
-def version_when_ready(answer: Answer) -> str | None:
+def version_when_ready(answer: Response) -> str | None:
     """Kibana's version, from ``/api/status``.
 
     Raises:
@@ -75,7 +75,7 @@ def version_when_ready(answer: Answer) -> str | None:
     return number if isinstance(number, str) else None
 
 
-def require_space(answer: Answer, space: str) -> None:
+def require_space(answer: Response, space: str) -> None:
     """From ``/api/spaces/space/<id>``. Kibana itself would import into a space that nobody can open."""
     if answer.status == 404:
         raise OperatorError(
@@ -86,7 +86,7 @@ def require_space(answer: Answer, space: str) -> None:
         raise _refused(answer)
 
 
-def imported(answer: Answer, sent: Sequence[tuple[str, str]]) -> tuple[tuple[ImportedObject, ...], tuple[str, ...]]:
+def imported(answer: Response, sent: Sequence[tuple[str, str]]) -> tuple[tuple[ImportedObject, ...], tuple[str, ...]]:
     """The objects and the warnings of an import that took all that was ``sent`` (type, id).
 
     Raises:
@@ -123,7 +123,7 @@ def _object(one: dict[str, Any]) -> ImportedObject:
     )
 
 
-def _failures(answer: Answer, errors: Sequence[dict[str, Any]], sent: int) -> CryptoProxyError:
+def _failures(answer: Response, errors: Sequence[dict[str, Any]], sent: int) -> CryptoProxyError:
     causes = [one["error"] if isinstance(one.get("error"), dict) else {} for one in errors]
     lines = [f"{one.get('type')}:{one.get('id')}: {_reason(cause)}" for one, cause in zip(errors, causes, strict=True)]
     why = answer.conceal("; ".join(lines)) or "it does not say why"
@@ -151,7 +151,7 @@ def _passes(status: int) -> bool:
     return status in (408, 429) or status >= 500
 
 
-def _refused(answer: Answer) -> CryptoProxyError:
+def _refused(answer: Response) -> CryptoProxyError:
     """The meaning of a status other than 200."""
     said = f"Kibana answers {answer.status}: {answer.said()}"
     if _passes(answer.status):
@@ -170,7 +170,7 @@ def _refused(answer: Answer) -> CryptoProxyError:
     return OperatorError(said, remedy=_AGAIN)
 
 
-def _no_kibana(answer: Answer) -> OperatorError:
+def _no_kibana(answer: Response) -> OperatorError:
     if _is_elasticsearch(answer):
         return OperatorError("This is the address of Elasticsearch", remedy="Give Kibana's, most often port 5601")
     return OperatorError(
@@ -179,5 +179,5 @@ def _no_kibana(answer: Answer) -> OperatorError:
     )
 
 
-def _is_elasticsearch(answer: Answer) -> bool:
+def _is_elasticsearch(answer: Response) -> bool:
     return "X-elastic-product" in answer.headers and "kbn-name" not in answer.headers

@@ -25,7 +25,7 @@ _POOL = re.compile(r"^HTTPS?Connection(Pool)?\(.*?\): ")
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     status: int
     text: str
     headers: Mapping[str, str]
@@ -63,15 +63,15 @@ class Exchange:
     ) -> None:
         self._session.close()
 
-    def get(self, address: str) -> Answer:
+    def get(self, address: str) -> Response:
         return self._send("GET", address, seconds=STATUS_SECONDS)
 
-    def post_file(self, address: str, *, query: Mapping[str, str], name: str, body: bytes) -> Answer:
+    def post_file(self, address: str, *, query: Mapping[str, str], name: str, body: bytes) -> Response:
         """As a form with the one field ``file``."""
         files = {"file": (name, body, "application/ndjson")}
         return self._send("POST", address, seconds=IMPORT_SECONDS, params=query, files=files)
 
-    def _send(self, method: str, address: str, *, seconds: float, **content: Any) -> Answer:
+    def _send(self, method: str, address: str, *, seconds: float, **content: Any) -> Response:
         try:
             response = self._session.request(
                 method,
@@ -85,7 +85,7 @@ class Exchange:
             )
         except requests.RequestException as error:
             raise self._no_answer(error) from error
-        return Answer(response.status_code, response.text, response.headers, self._access.without_secrets)
+        return Response(response.status_code, response.text, response.headers, self._access.without_secrets)
 
     def _no_answer(self, error: requests.RequestException) -> CryptoProxyError:
         why = self._access.without_secrets(_innermost(error))

@@ -2,17 +2,12 @@
 
 | module | tells |
 |---|---|
-| ``objects`` | lines to an object and back; where the two forms lie |
+| ``objects`` | what the objects of both forms are called; lines to an object and back |
 | ``store`` | put, list and get on S3, errors by kind |
-| ``span`` | a range of slots: how it is written, its hours and days |
-| ``archive`` | what is read from the lake, whatever its form: the seam |
+| ``form`` | what is read from the lake, whatever its form; whether one form has all that another has |
 | ``raw`` | the raw form: an object per poll, each id once, damage set aside |
-| ``columns`` | a record as a row of typed columns and back |
-| ``parquet`` | rows in any order to one sorted file, in bounded memory |
-| ``hours`` | such a file cut into hours |
-| ``daily`` | the daily form: a file per source and day |
+| ``daily`` | the daily form: a Parquet file per source and day |
 | ``whole`` | both forms as one, each id once |
-| ``reader`` | the same for a program that wants all or an error |
-| ``proof`` | whether one form of a day has all that another has |
+| ``parquet`` | a record as a row of typed columns and back; rows in any order to one sorted file |
 | ``compact`` | a day's objects to its file |
 """

@@ -17,16 +17,14 @@ from pathlib import Path
 
 from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.record import iso
-from cryptoproxy.lake.archive import Fault
-from cryptoproxy.lake.columns import row
-from cryptoproxy.lake.daily import HOURS, DailyArchive, daily_object, scratch_errors
-from cryptoproxy.lake.objects import RAW, first_slot, folder
-from cryptoproxy.lake.parquet import Sorter, digest
-from cryptoproxy.lake.proof import lacking
-from cryptoproxy.lake.raw import RawArchive
-from cryptoproxy.lake.span import DAY_MS, HOUR_MS, Span
+from cryptoproxy.common.record.times import DAY_MS, HOUR_MS, Span
+from cryptoproxy.lake.daily import HOURS, DailyForm, scratch_errors
+from cryptoproxy.lake.form import Fault, lacking
+from cryptoproxy.lake.objects import RAW, daily_object, first_slot, folder
+from cryptoproxy.lake.parquet import Sorter, digest, row
+from cryptoproxy.lake.raw import RawForm
 from cryptoproxy.lake.store import MissingObjectError, Store
-from cryptoproxy.lake.whole import WholeLake, whole_lake
+from cryptoproxy.lake.whole import WholeLake
 
 log = logging.getLogger(__name__)
 
@@ -69,8 +67,7 @@ class Compaction:
 
     def sources(self) -> list[str]:
         """The sources that the lake has anything of."""
-        with whole_lake(self._store, now_ms=self._now_ms) as lake:
-            return lake.sources()
+        return WholeLake(DailyForm(self._store, self._scratch), RawForm(self._store)).sources()
 
     def day(self, source: str, day_ms: int, *, delete_raw: bool = False, unfinished: bool = False) -> Compacted:
         """One source's day. A second run merges what came since, and else changes nothing.
@@ -143,10 +140,9 @@ class Compaction:
         hours: set[int] = set()
         faults: list[Fault] = []
         with self._daily(scratch) as daily, Sorter(scratch) as sorter:
-            lake = WholeLake(daily, RawArchive(self._store, now_ms=self._now_ms), now_ms=self._now_ms)
-            for stored in lake.records(source, day, faults.append):
+            for stored in WholeLake(daily, RawForm(self._store)).records(source, day, faults.append):
                 hours.add((stored.slot_ms - day.begin_ms) // HOUR_MS)
-                sorter.add(row(stored.line, now_ms=self._now_ms()))
+                sorter.add(row(stored.line))
             if sorter.count:
                 sorter.write(path)
         if sorter.count:
@@ -159,18 +155,18 @@ class Compaction:
 
     def _lacking(self, result: Compacted, replaced: list[str], raw: list[str], scratch: Path) -> list[str]:
         """Ids of ``replaced`` files and ``raw`` objects that are not in the file, as it is read back."""
-        source, day, now_ms = result.source, Span(result.day_ms, result.day_ms + DAY_MS), self._now_ms()
+        source, day = result.source, Span(result.day_ms, result.day_ms + DAY_MS)
         known = {(fault.key, fault.number) for fault in result.faults}
 
         def report(fault: Fault) -> None:
             if (fault.key, fault.number) not in known:
                 result.faults.append(fault)
 
-        raw_form = RawArchive(self._store, now_ms=self._now_ms, only=set(raw))
+        raw_form = RawForm(self._store, only=set(raw))
         with self._daily(scratch, [result.key]) as new, self._daily(scratch, replaced) as old:
-            found = lacking(new, old, source, day, now_ms=now_ms, report=report) if replaced else []
+            found = lacking(new, old, source, day, report) if replaced else []
             if raw:
-                found += lacking(new, raw_form, source, day, now_ms=now_ms, report=report)
+                found += lacking(new, raw_form, source, day, report)
             return found
 
     def _remove(self, result: Compacted, keys: list[str]) -> None:
@@ -189,8 +185,8 @@ class Compaction:
             remedy="Run it again; if that says the same, report it with the log",
         )
 
-    def _daily(self, scratch: Path, only: Collection[str | None] | None = None) -> closing[DailyArchive]:
-        return closing(DailyArchive(self._store, scratch, only=only))
+    def _daily(self, scratch: Path, only: Collection[str | None] | None = None) -> closing[DailyForm]:
+        return closing(DailyForm(self._store, scratch, only=only))
 
 
 def _names(keys: list[str]) -> str:

@@ -1,8 +1,7 @@
 """The daily form of the lake: one Parquet file per source and day (``cryptoproxy lake compact`` makes them).
 
-``{prefix}/v1/daily/source=coingecko/dt=2026-11-20/coingecko-20261120-0123456789ab.parquet``: the first 12 hex digits of
-the file's SHA-256, so that two compactions at once never fight over a name, and damage is noticed. For a moment there
-may be two files of a day, the older one about to be removed.
+For a moment there may be two files of a day, the older one about to be removed. A file is sorted by symbol, but replays
+and proofs go by time: one pass cuts it into hours on disk, then an hour costs its own rows, not the day's.
 """
 
 from __future__ import annotations
@@ -10,47 +9,30 @@ from __future__ import annotations
 import heapq
 import re
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from operator import attrgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from cryptoproxy.common.errors import OperatorError
-from cryptoproxy.common.record import from_iso, iso
-from cryptoproxy.lake.archive import Fault, Stored
-from cryptoproxy.lake.hours import HourFiles
-from cryptoproxy.lake.objects import DAILY, folder
-from cryptoproxy.lake.parquet import digest
-from cryptoproxy.lake.span import DAY_MS, HOUR_MS, Span
+from cryptoproxy.common.record import iso
+from cryptoproxy.common.record.times import DAY_MS, HOUR_MS, Span, slot_of
+from cryptoproxy.lake.form import Fault, Stored
+from cryptoproxy.lake.objects import DAILY, day_of, days_in, folder, is_as_named, sources_in
+from cryptoproxy.lake.parquet import LINE, SCHEMA, digest, lines
 from cryptoproxy.lake.store import Store
 
 HOURS = "hours"
 """Metadata of a file: the hours of the day that it has anything of, as ``0,1,23``."""
 _NUMBER = re.compile(r"\d{1,2}")
-_DAY = re.compile(r"dt=(\d{4}-\d{2}-\d{2})\Z")
-_KEY = re.compile(
-    r"(?:.+/)?v1/daily/source=(?P<source>[^/]+)/dt=(?P<day>\d{4}-\d{2}-\d{2})/"
-    r"(?P=source)-(?P<date>\d{8})-(?P<hash>[0-9a-f]{12})\.parquet\Z"
-)
-
-
-def daily_object(prefix: str, source: str, day_ms: int, content_hash: str) -> str:
-    """The name of a day's file."""
-    day = iso(day_ms)[:10]
-    return f"{folder(prefix, DAILY, source, day)}{source}-{day.replace('-', '')}-{content_hash[:12]}.parquet"
-
-
-def day_of(key: str) -> int | None:
-    """The begin of a file's day, by its key; None for a key that is not such a file's."""
-    found = _KEY.match(key)
-    if found is None or found["day"].replace("-", "") != found["date"]:
-        return None
-    try:
-        return from_iso(f"{found['day']}T00:00:00.000Z")
-    except ValueError:
-        return None
+_BATCH_ROWS = 16_384
+_AT_ONCE = 2_000
+"""Rows as Python objects at once."""
+_ROW = "__number"
 
 
 @contextmanager
@@ -65,29 +47,86 @@ def scratch_errors(folder: Path) -> Iterator[None]:
         ) from error
 
 
-class DailyArchive:
-    """See :class:`lake.archive.Archive`. Files are fetched to ``scratch``, where each source's latest day stays, cut
+class HourFiles:
+    """The rows of the file at ``path``, by hour, in ``folder``; ``path`` itself is not needed any more.
+
+    Raises:
+        pyarrow.ArrowInvalid: it is no such file.
+        OperatorError: it was written by a newer version of this program.
+    """
+
+    def __init__(self, key: str, path: Path, folder: Path) -> None:
+        self.key = key
+        self._closed = False
+        self._files: dict[int, Path] = {}
+        with ExitStack() as undone, pq.ParquetFile(path) as file:
+            _check(key, file.schema_arrow)
+            schema = file.schema_arrow.append(pa.field(_ROW, pa.int64()))
+            writers: dict[int, pa.RecordBatchFileWriter] = {}
+            seen = 0
+            for part in file.iter_batches(_BATCH_ROWS):
+                numbers = pa.array(range(seen + 1, seen + 1 + part.num_rows), pa.int64())
+                seen += part.num_rows
+                whole = pa.RecordBatch.from_arrays([*part.columns, numbers], schema=schema)
+                slots = part.column("timestamp").cast(pa.int64())
+                hours = pc.multiply(pc.divide(slots, HOUR_MS), HOUR_MS)
+                for hour in pc.unique(hours).to_pylist():
+                    if hour not in writers:
+                        self._files[hour] = folder / f"{hour}.arrow"
+                        writers[hour] = undone.enter_context(pa.ipc.new_file(str(self._files[hour]), schema))
+                    writers[hour].write_batch(whole.filter(pc.equal(hours, hour)))
+
+    def records(self, hour_ms: int) -> Iterator[Stored]:
+        """The rows of one hour, the oldest slot first.
+
+        Raises:
+            RuntimeError: it was closed, so that nothing is not told from none.
+        """
+        if self._closed:
+            raise RuntimeError(f"{self.key} is read on after it was closed")
+        if hour_ms not in self._files:
+            return
+        with pa.memory_map(str(self._files[hour_ms])) as mapped:
+            table = pa.ipc.open_file(mapped).read_all()
+            order = pc.sort_indices(table.column("timestamp"))
+            for at in range(0, table.num_rows, _AT_ONCE):
+                part = table.take(order.slice(at, _AT_ONCE))
+                numbers = part.column(_ROW).to_pylist()
+                for number, (identity, slot_ms, line) in zip(numbers, lines(part), strict=True):
+                    yield Stored(identity, slot_ms, line, self.key, number)
+
+    def close(self) -> None:
+        """Nothing more is read."""
+        self._closed = True
+
+
+def _check(key: str, schema: pa.Schema) -> None:
+    if unknown := sorted(set(schema.names) - set(SCHEMA.names)):
+        raise OperatorError(
+            f"{key} has columns that this version does not know: {', '.join(unknown)}", remedy="Update cryptoproxy"
+        )
+    lacking = {field.name for field in SCHEMA if not field.nullable or field.name == LINE} - set(schema.names)
+    wrong = [name for name in schema.names if schema.field(name).type != SCHEMA.field(name).type]
+    if lacking or wrong:
+        raise pa.ArrowInvalid(f"its columns are not those of a record: {', '.join(sorted(lacking) + wrong)}")
+
+
+class DailyForm:
+    """See :class:`lake.form.Form`. Files are fetched to ``scratch``, where each source's latest day stays, cut
     into hours, until another one is read.
 
     Args:
         only: these files, whatever else is there.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        scratch: Path,
-        *,
-        only: Collection[str | None] | None = None,
-    ) -> None:
+    def __init__(self, store: Store, scratch: Path, *, only: Collection[str | None] | None = None) -> None:
         self._store = store
         self._scratch = scratch
         self._only = only
         self._open: dict[str, tuple[tuple[int, tuple[str, ...]], TemporaryDirectory[str], list[HourFiles]]] = {}
 
     def sources(self) -> list[str]:
-        names = self._store.folders(folder(self._store.settings.prefix, DAILY))
-        return [name.removeprefix("source=") for name in names if name.startswith("source=")]
+        return sources_in(self._store.folders(folder(self._store.settings.prefix, DAILY)))
 
     def keys(self, source: str, day_ms: int) -> list[str]:
         """The files of a day: one, or none; for a moment more."""
@@ -96,20 +135,14 @@ class DailyArchive:
         return [key for key in found if day_of(key) == day_ms and (self._only is None or key in self._only)]
 
     def hours(self, source: str, span: Span) -> list[int]:
-        base = folder(self._store.settings.prefix, DAILY, source)
-        begin, end = iso(span.begin_ms)[:10], iso(span.end_ms - 1)[:10]
-        found: set[int] = set()
-        for name in self._store.folders(base):
-            day = _DAY.match(name)
-            if day is None or not begin <= day[1] <= end:
-                continue
-            try:
-                day_ms = from_iso(f"{day[1]}T00:00:00.000Z")
-            except ValueError:
-                continue  # a folder that somebody else made
-            for key in self.keys(source, day_ms):
-                found.update(day_ms + hour * HOUR_MS for hour in self._hours(key))
-        return sorted(hour for hour in found if not span.cut(hour).empty)
+        folders = self._store.folders(folder(self._store.settings.prefix, DAILY, source))
+        found = {
+            day_ms + hour * HOUR_MS
+            for _, day_ms in days_in(folders, span)
+            for key in self.keys(source, day_ms)
+            for hour in self._hours(key)
+        }
+        return sorted(hour_ms for hour_ms in found if not span.cut(hour_ms).empty)
 
     def _hours(self, key: str) -> list[int]:
         told = self._store.metadata(key).get(HOURS, "").split(",")
@@ -118,16 +151,16 @@ class DailyArchive:
 
     def records(self, source: str, span: Span, report: Callable[[Fault], None]) -> Iterator[Stored]:
         """As the others; while there are two files of a day, an id may come from each."""
-        for day_ms in span.days():
+        for day in span.parts(DAY_MS):
+            day_ms = slot_of(day.begin_ms, DAY_MS)
             keys = self.keys(source, day_ms)
             if not keys:
                 continue
             files = self._day(source, day_ms, tuple(keys), report)
-            for hour_ms in Span(max(span.begin_ms, day_ms), min(span.end_ms, day_ms + DAY_MS)).hours():
+            for hour_ms in day.hours():
                 streams = [each.records(hour_ms) for each in files]
-                part = span.cut(hour_ms)
                 for stored in heapq.merge(*streams, key=attrgetter("slot_ms")):
-                    if stored.slot_ms in part:
+                    if stored.slot_ms in day:
                         yield stored
 
     def close(self) -> None:
@@ -166,9 +199,8 @@ class DailyArchive:
         place.mkdir()
         path = place / "day.parquet"
         self._store.download(key, path)
-        found = _KEY.match(key)
         try:
-            if found is not None and digest(path)[:12] != found["hash"]:
+            if not is_as_named(key, digest(path)):
                 return Fault(key, None, "damaged_object", f"{key} holds other bytes than its name says")
             return HourFiles(key, path, place)
         except pa.ArrowInvalid as error:

@@ -1,4 +1,11 @@
-"""Lines to an object of the lake and back. The name follows from the content, so a plain PUT is idempotent."""
+"""What the objects of the lake are called, in both forms, and how lines become one and come back.
+
+Each name follows from the content, so a plain PUT is idempotent, two writers never fight over a name, and damage is
+noticed. The hash is the first 12 hex digits of the SHA-256, of the lines or of the Parquet file:
+
+- ``{prefix}/v1/raw/source=coingecko/dt=2026-11-20/hour=10/coingecko-20261120T100000Z-0123456789ab.jsonl.gz``
+- ``{prefix}/v1/daily/source=coingecko/dt=2026-11-20/coingecko-20261120-0123456789ab.parquet``
+"""
 
 from __future__ import annotations
 
@@ -10,21 +17,87 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from cryptoproxy.common.errors import PoisonError
-from cryptoproxy.common.record import from_iso, lake_object
+from cryptoproxy.common.record import from_iso, iso
+from cryptoproxy.common.record.times import DAY_MS, Span
 
 RAW, DAILY = "v1/raw", "v1/daily"
 """The two forms, below the prefix."""
 
-_KEY = re.compile(
+_RAW_KEY = re.compile(
     r"(?:(?P<prefix>.+)/)?v1/raw/source=(?P<source>[^/]+)/dt=(?P<day>\d{4}-\d{2}-\d{2})/hour=(?P<hour>\d{2})/"
     r"(?P=source)-(?P<date>\d{8})T(?P=hour)(?P<minute>\d{2})(?P<second>\d{2})Z-(?P<hash>[0-9a-f]{12})\.jsonl\.gz\Z"
 )
+_DAILY_KEY = re.compile(
+    r"(?:.+/)?v1/daily/source=(?P<source>[^/]+)/dt=(?P<day>\d{4}-\d{2}-\d{2})/"
+    r"(?P=source)-(?P<date>\d{8})-(?P<hash>[0-9a-f]{12})\.parquet\Z"
+)
+_DAY = re.compile(r"dt=(\d{4}-\d{2}-\d{2})\Z")
 
 
 def folder(prefix: str, form: str, source: str | None = None, day: str | None = None) -> str:
     """Where a form, a source of it, a day (``2026-11-20``) of that lies; ends with a slash."""
     parts = [prefix, form, *([f"source={source}"] if source else []), *([f"dt={day}"] if day else [])]
     return "".join(f"{part}/" for part in parts if part)
+
+
+def sources_in(folders: Iterable[str]) -> list[str]:
+    """The sources among the folders of a form."""
+    return [name.removeprefix("source=") for name in folders if name.startswith("source=")]
+
+
+def days_in(folders: Iterable[str], span: Span) -> Iterator[tuple[str, int]]:
+    """(folder, begin) of the days of ``span`` among the folders of a source."""
+    for name in folders:
+        found = _DAY.match(name)
+        begin_ms = found and _moment(found[1])
+        if begin_ms is not None and not span.cut(begin_ms, DAY_MS).empty:
+            yield name, begin_ms
+
+
+def raw_object(prefix: str, source: str, slot_ms: int, content_hash: str) -> str:
+    """The name of an object whose first slot is ``slot_ms``.
+
+    Args:
+        prefix: without slashes at its ends; may be empty.
+        content_hash: hex SHA-256 of the uncompressed lines.
+    """
+    time = iso(slot_ms)
+    day, hour = time[:10], time[11:13]
+    compact = f"{time[:19].replace('-', '').replace(':', '')}Z"
+    return f"{folder(prefix, RAW, source, day)}hour={hour}/{source}-{compact}-{content_hash[:12]}.jsonl.gz"
+
+
+def daily_object(prefix: str, source: str, day_ms: int, content_hash: str) -> str:
+    """The name of a day's file with that SHA-256."""
+    day = iso(day_ms)[:10]
+    return f"{folder(prefix, DAILY, source, day)}{source}-{day.replace('-', '')}-{content_hash[:12]}.parquet"
+
+
+def day_of(key: str) -> int | None:
+    """The begin of a file's day, by its key; None for a key that is not such a file's."""
+    found = _DAILY_KEY.match(key)
+    return _moment(found["day"]) if found and found["day"].replace("-", "") == found["date"] else None
+
+
+def first_slot(key: str) -> int | None:
+    """The first slot in an object, by its key; None for a key that is not an object's."""
+    found = _RAW_KEY.match(key)
+    if found is None or found["day"].replace("-", "") != found["date"]:
+        return None
+    return _moment(found["day"], f"{found['hour']}:{found['minute']}:{found['second']}")
+
+
+def is_as_named(key: str, content_hash: str) -> bool:
+    """Whether an object with this SHA-256 is what its name says; a name that is none of ours says nothing."""
+    found = _RAW_KEY.match(key) or _DAILY_KEY.match(key)
+    return found is None or content_hash.startswith(found["hash"])
+
+
+def _moment(day: str, time: str = "00:00:00") -> int | None:
+    try:
+        return from_iso(f"{day}T{time}.000Z")
+    except ValueError:
+        return None  # a folder or an object that somebody else made
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +126,7 @@ def pack(prefix: str, source: str, slot_ms: int, polls: Iterable[bytes]) -> Lake
         body.append(compressor.compress(lines))
         records += lines.count(b"\n")
     body.append(compressor.flush())
-    return LakeObject(lake_object(prefix, source, slot_ms, digest.hexdigest()), b"".join(body), records)
-
-
-def first_slot(key: str) -> int | None:
-    """The first slot in an object, by its key; None for a key that is not an object's."""
-    found = _KEY.match(key)
-    if found is None or found["day"].replace("-", "") != found["date"]:
-        return None
-    try:
-        return from_iso(f"{found['day']}T{found['hour']}:{found['minute']}:{found['second']}.000Z")
-    except ValueError:
-        return None
+    return LakeObject(raw_object(prefix, source, slot_ms, digest.hexdigest()), b"".join(body), records)
 
 
 def lines_of(key: str, body: bytes) -> Iterator[bytes]:
@@ -77,8 +139,7 @@ def lines_of(key: str, body: bytes) -> Iterator[bytes]:
         lines = gzip.decompress(body)
     except (OSError, EOFError, zlib.error) as error:
         raise PoisonError("damaged_object", f"{key} cannot be decompressed: {error}") from error
-    found = _KEY.match(key)
-    if found is not None and hashlib.sha256(lines).hexdigest()[:12] != found["hash"]:
+    if not is_as_named(key, hashlib.sha256(lines).hexdigest()):
         raise PoisonError("damaged_object", f"{key} holds other lines than its name says")
     # Not splitlines(): a carriage return is no line's end in JSON lines.
     return iter(lines.removesuffix(b"\n").split(b"\n")) if lines else iter(())

@@ -1,21 +1,91 @@
-"""Rows in any order → one Parquet file, sorted by symbol and time, in bounded memory: sorted runs on disk, then merged.
+"""A record as a row of typed columns and back, and rows in any order to one Parquet file: the daily files' schema.
 
-A run is cut into symbols, so that a few symbols' rows of all runs are in memory at once. They become row groups of
-their own: a reader that asks for one symbol skips the others by the row groups' statistics.
+Each field of the contract is a column of its name: text, 64-bit integers, doubles, and times as UTC milliseconds;
+absent is null. A row gives its line back byte for byte, because the encoder spells one record in one way only. A line
+that is spelled otherwise (a field that a newer producer added, another order, an explicit null) is kept as it is in
+the column ``line``, which is null everywhere else.
+
+A file is sorted by symbol and time in bounded memory: sorted runs on disk, then merged. A run is cut into symbols, so
+that a few symbols' rows of all runs are in memory at once. They become row groups of their own: a reader that asks for
+one symbol skips the others by the row groups' statistics.
 """
 
 from __future__ import annotations
 
 import hashlib
+import types
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cryptoproxy.lake.columns import ORDER, SCHEMA, Row, batch
+from cryptoproxy.common.record import Record, decode, document_id, encode, from_iso, iso
+
+LINE = "line"
+TIMES = frozenset({"timestamp", "fetched_at", "last_updated"})
+"""Text of one spelling in JSON, so a moment in a column loses nothing."""
+ORDER = ("symbol", "timestamp", "asset_id", "quote")
+"""How the rows of a file are sorted. ``source`` is one per file."""
+
+MOMENT = pa.timestamp("ms", tz="UTC")
+_TYPES = {str: pa.string(), float: pa.float64(), int: pa.int64()}
+FIELDS: tuple[str, ...] = Record.__struct_fields__
+
+Row = tuple[Any, ...]
+"""The values of the columns, in the schema's order; times as ms."""
+
+
+def _arrow(name: str, hint: Any) -> pa.Field:
+    optional = get_origin(hint) in (Union, types.UnionType)
+    (kind,) = [each for each in get_args(hint) if each is not type(None)] if optional else [hint]
+    return pa.field(name, MOMENT if name in TIMES else _TYPES[kind], nullable=optional)
+
+
+_HINTS = get_type_hints(Record)
+SCHEMA = pa.schema([*(_arrow(name, _HINTS[name]) for name in FIELDS), pa.field(LINE, pa.string())])
+_TIME_AT = [at for at, name in enumerate(FIELDS) if name in TIMES]
+
+
+def row(line: bytes) -> Row:
+    """A line's row.
+
+    Raises:
+        PoisonError: the line breaks the contract.
+    """
+    record = decode(line)
+    values = [getattr(record, name) for name in FIELDS]
+    for at in _TIME_AT:
+        values[at] = None if values[at] is None else from_iso(values[at])
+    return (*values, None if encode(record) == line else line.decode())
+
+
+def batch(rows: Sequence[Row]) -> pa.RecordBatch:
+    """Rows as columns."""
+    columns = zip(*rows, strict=True) if rows else [()] * len(SCHEMA)
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, SCHEMA, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
+
+
+def lines(table: pa.Table | pa.RecordBatch) -> Iterator[tuple[str, int, bytes]]:
+    """(id, slot, line) of each row. A column that an older file does not have is null."""
+    there = [name for name in FIELDS if name in table.schema.names]
+    columns = [_plain(table.column(name), name) for name in there]
+    kept = table.column(LINE).to_pylist()
+    slots = table.column("timestamp").cast(pa.int64()).to_pylist()
+    for values, slot_ms, line in zip(zip(*columns, strict=True), slots, kept, strict=True):
+        record = Record(**dict(zip(there, values, strict=True)))
+        yield document_id(record), slot_ms, encode(record) if line is None else line.encode()
+
+
+def _plain(column: Any, name: str) -> list[Any]:
+    if name not in TIMES:
+        return column.to_pylist()  # type: ignore[no-any-return]
+    return [None if ms is None else iso(ms) for ms in column.cast(pa.int64()).to_pylist()]
+
 
 RUN_ROWS = 50_000
 """Rows held as Python objects, about 100 MB with every column filled."""

@@ -12,36 +12,27 @@ from collections.abc import Callable, Collection, Iterator
 
 from cryptoproxy.common.errors import PoisonError
 from cryptoproxy.common.record import decode, document_id, from_iso, iso
-from cryptoproxy.lake.archive import Fault, Stored
-from cryptoproxy.lake.objects import RAW, first_slot, folder, lines_of
-from cryptoproxy.lake.span import HOUR_MS, Span
+from cryptoproxy.common.record.times import HOUR_MS, Span
+from cryptoproxy.lake.form import Fault, Stored
+from cryptoproxy.lake.objects import RAW, days_in, first_slot, folder, lines_of, sources_in
 from cryptoproxy.lake.store import MissingObjectError, Store
 
-_DAY = re.compile(r"dt=(\d{4}-\d{2}-\d{2})\Z")
-_HOUR = re.compile(r"hour=(\d{2})\Z")
+_HOUR = re.compile(r"hour=([01]\d|2[0-3])\Z")
 
 
-class RawArchive:
-    """See :class:`lake.archive.Archive`.
+class RawForm:
+    """See :class:`lake.form.Form`.
 
     Args:
         only: these objects, as far as they are still there, whatever else is.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        *,
-        now_ms: Callable[[], int],
-        only: Collection[str] | None = None,
-    ) -> None:
+    def __init__(self, store: Store, *, only: Collection[str] | None = None) -> None:
         self._store = store
-        self._now_ms = now_ms
         self._only = only
 
     def sources(self) -> list[str]:
-        names = self._store.folders(folder(self._store.settings.prefix, RAW))
-        return [name.removeprefix("source=") for name in names if name.startswith("source=")]
+        return sources_in(self._store.folders(folder(self._store.settings.prefix, RAW)))
 
     def keys(self, source: str, hour_ms: int) -> list[str]:
         """The objects of one hour, oldest first. No object reaches beyond the hour of its first slot."""
@@ -51,26 +42,14 @@ class RawArchive:
         return [key for key in found if first_slot(key) is not None and (self._only is None or key in self._only)]
 
     def hours(self, source: str, span: Span) -> list[int]:
-        found: list[int] = []
         base = folder(self._store.settings.prefix, RAW, source)
-        begin, end = iso(span.begin_ms)[:10], iso(span.end_ms - 1)[:10]
-        for name in self._store.folders(base):
-            day = _DAY.match(name)
-            if day is not None and begin <= day[1] <= end:
-                found += self._hours_of_day(f"{base}{name}/", day[1], span)
-        return sorted(found)
-
-    def _hours_of_day(self, base: str, day: str, span: Span) -> Iterator[int]:
-        for name in self._store.folders(base):
-            hour = _HOUR.match(name)
-            if hour is None:
-                continue
-            try:
-                begin = from_iso(f"{day}T{hour[1]}:00:00.000Z")
-            except ValueError:
-                continue  # a folder that somebody else made
-            if not span.cut(begin).empty:
-                yield begin
+        found = (
+            day_ms + int(hour[1]) * HOUR_MS
+            for day, day_ms in days_in(self._store.folders(base), span)
+            for hour in map(_HOUR.match, self._store.folders(f"{base}{day}/"))
+            if hour is not None
+        )
+        return sorted(hour_ms for hour_ms in found if not span.cut(hour_ms).empty)
 
     def records(self, source: str, span: Span, report: Callable[[Fault], None]) -> Iterator[Stored]:
         for hour in span.hours():

@@ -2,6 +2,10 @@
 
 What is read may be replaced while it is read: a day's raw objects may be removed after they were compacted, a day's
 file when a newer one took its place. Then the rest is read anew, from the slot that comes next.
+
+Two pollers that ran at once (the holder of the lease was cut off) have each stored their poll of a slot. Here the copy
+with the smallest ``fetched_at`` is taken. The index keeps the copy that came first, which may be the other one
+(docs/promise.md).
 """
 
 from __future__ import annotations
@@ -9,16 +13,14 @@ from __future__ import annotations
 import heapq
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 
-from cryptoproxy.common.errors import PoisonError
-from cryptoproxy.common.record import decode
-from cryptoproxy.lake.archive import Archive, Fault, Stored
-from cryptoproxy.lake.raw import RawArchive
-from cryptoproxy.lake.span import Span
+from cryptoproxy.common.record.times import Span
+from cryptoproxy.lake.form import Fault, Form, Stored
+from cryptoproxy.lake.raw import RawForm
 from cryptoproxy.lake.store import MissingObjectError, Store
 
 TRIES = 100
@@ -27,12 +29,11 @@ day's objects one by one, several in a row do."""
 
 
 class WholeLake:
-    """See :class:`lake.archive.Archive`."""
+    """See :class:`lake.form.Form`."""
 
-    def __init__(self, daily: Archive, raw: Archive, *, now_ms: Callable[[], int]) -> None:
+    def __init__(self, daily: Form, raw: Form) -> None:
         # Raw first: its objects go only after the day's file has come, so what is not seen there is seen here.
         self._forms = (raw, daily)
-        self._now_ms = now_ms
 
     def sources(self) -> list[str]:
         return sorted({source for form in self._forms for source in form.sources()})
@@ -76,26 +77,18 @@ class WholeLake:
     def _each_once(self, group: Iterator[Stored]) -> Iterator[Stored]:
         kept: dict[str, Stored] = {}
         for each in group:
-            other = kept.setdefault(each.id, each)
-            if other.line != each.line and self._fetched_at(each) < self._fetched_at(other):
+            if each.fetched_before(kept.setdefault(each.id, each)):
                 kept[each.id] = each
         return iter(kept.values())
 
-    def _fetched_at(self, stored: Stored) -> str:
-        try:
-            return decode(stored.line).fetched_at
-        except PoisonError as error:
-            raise PoisonError(error.reason, f"{stored.key} line {stored.number}: {error}") from error
-
 
 @contextmanager
-def whole_lake(store: Store, *, now_ms: Callable[[], int]) -> Iterator[WholeLake]:
+def whole_lake(store: Store) -> Iterator[WholeLake]:
     """The lake with a folder of its own for what it has to fetch."""
-    from cryptoproxy.lake.daily import DailyArchive  # brings pyarrow, which most commands do without
+    from cryptoproxy.lake.daily import DailyForm  # brings pyarrow, which most commands do without
 
-    with tempfile.TemporaryDirectory(prefix="cryptoproxy-lake-") as scratch:
-        daily = DailyArchive(store, Path(scratch))
-        try:
-            yield WholeLake(daily, RawArchive(store, now_ms=now_ms), now_ms=now_ms)
-        finally:
-            daily.close()
+    with (
+        tempfile.TemporaryDirectory(prefix="cryptoproxy-lake-") as scratch,
+        closing(DailyForm(store, Path(scratch))) as daily,
+    ):
+        yield WholeLake(daily, RawForm(store))

@@ -1,15 +1,48 @@
-"""The numbers that change by themselves: what waits in the outbox, and how long it lasts."""
+"""What waits in the outbox, and how long it lasts when nothing is delivered: estimated from the plan, then from what
+polls really weigh.
+"""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from cryptoproxy.common.clock import Clock
 from cryptoproxy.common.log import Limited
 from cryptoproxy.common.metrics import PollerMetrics
 from cryptoproxy.common.service import Health, Loop
-from cryptoproxy.producer.capacity import Capacity, hours_in_words
+from cryptoproxy.producer.outbox.files import on_disk
 from cryptoproxy.producer.outbox.outbox import DRAINS, Outbox
+
+BYTES_PER_RECORD = 480
+_WHOLE_MARKET = {"coingecko": 50, "binance": 2_500, "bybit-linear": 700, "bybit-inverse": 60, "bybit-spot": 700}
+
+
+class Capacity:
+    """Bytes per hour by source, at the plan's interval.
+
+    Args:
+        records: how many records a poll of each source is expected to have; 0 where that is the whole market.
+        intervals: seconds between polls.
+    """
+
+    def __init__(self, records: Mapping[str, int], intervals: Mapping[str, float], max_bytes: int) -> None:
+        self._intervals = intervals
+        self._max_bytes = max_bytes
+        self._poll_bytes = {
+            source: (count or _WHOLE_MARKET.get(source, 1_000)) * BYTES_PER_RECORD for source, count in records.items()
+        }
+
+    def measured(self, source: str, poll_bytes: int) -> None:
+        """What a poll of ``source`` weighed."""
+        self._poll_bytes[source] = poll_bytes
+
+    def hours(self, used_bytes: int = 0) -> float:
+        """How many hours of polls still fit."""
+        per_hour = sum(on_disk(size) * 3600 / self._intervals[source] for source, size in self._poll_bytes.items())
+        return max(0, self._max_bytes - used_bytes) / per_hour if per_hour else float("inf")
+
 
 log = logging.getLogger(__name__)
 
@@ -17,29 +50,24 @@ WARN_AT = 0.8
 EVERY_SECONDS = 5.0
 
 
+@dataclass(eq=False)
 class Gauges:
     """A thread that looks every few seconds. The budgets show theirs by themselves."""
 
-    def __init__(
-        self,
-        outbox: Outbox,
-        capacity: Capacity,
-        metrics: PollerMetrics,
-        clock: Clock,
-        health: Health,
-    ) -> None:
-        self._outbox = outbox
-        self._capacity = capacity
-        self._metrics = metrics
-        self._clock = clock
-        self._health = health
+    outbox: Outbox
+    capacity: Capacity
+    metrics: PollerMetrics
+    clock: Clock
+    health: Health
+
+    def __post_init__(self) -> None:
         self._limited = Limited(log, seconds=60)
 
     def run(self, loop: Loop) -> None:
         """Until the process stops."""
-        hours = self._capacity.hours(self._outbox.bytes_used())
+        hours = self.capacity.hours(self.outbox.bytes_used())
         log.info(
-            "the outbox %s holds %s of polls at this plan (OUTBOX_MAX_SIZE)", self._outbox.folder, hours_in_words(hours)
+            "the outbox %s holds %s of polls at this plan (OUTBOX_MAX_SIZE)", self.outbox.folder, hours_in_words(hours)
         )
         while loop.running:
             self.look()
@@ -47,26 +75,31 @@ class Gauges:
 
     def look(self) -> None:
         """Sets every gauge; warns of an outbox that fills, and of a drain whose room is full."""
-        used = self._outbox.bytes_used()
-        passed = self._outbox.passes_over()
+        used = self.outbox.bytes_used()
+        passed = self.outbox.passes_over()
         for drain in DRAINS:
             if drain in passed:
-                self._health.hold(f"outbox {drain}", passed[drain])
+                self.health.hold(f"outbox {drain}", passed[drain])
             else:
-                self._health.release(f"outbox {drain}")
-            self._metrics.outbox_bytes.labels(drain).set(self._outbox.bytes_waiting(drain))
-            self._metrics.outbox_polls.labels(drain).set(self._outbox.count(drain))
-            oldest = self._outbox.oldest(drain, 1)
-            age = (self._clock.now_ms() - oldest[0].slot_ms) / 1000 if oldest else 0.0
-            self._metrics.outbox_age.labels(drain).set(age)
+                self.health.release(f"outbox {drain}")
+            self.metrics.outbox_bytes.labels(drain).set(self.outbox.bytes_waiting(drain))
+            self.metrics.outbox_polls.labels(drain).set(self.outbox.count(drain))
+            oldest = self.outbox.oldest(drain, 1)
+            age = (self.clock.now_ms() - oldest[0].slot_ms) / 1000 if oldest else 0.0
+            self.metrics.outbox_age.labels(drain).set(age)
         # While one drain is passed over, what the folder has beyond is there for the other.
-        beyond = self._outbox.max_bytes - self._outbox.stops_at if passed else 0
-        hours = self._capacity.hours(used - beyond)
-        self._metrics.outbox_hours.set(hours)
-        if not passed and used >= WARN_AT * self._outbox.stops_at:
-            waiting = ", ".join(f"{self._outbox.count(drain)} polls for {drain}" for drain in DRAINS)
+        beyond = self.outbox.max_bytes - self.outbox.stops_at if passed else 0
+        hours = self.capacity.hours(used - beyond)
+        self.metrics.outbox_hours.set(hours)
+        if not passed and used >= WARN_AT * self.outbox.stops_at:
+            waiting = ", ".join(f"{self.outbox.count(drain)} polls for {drain}" for drain in DRAINS)
             self._limited.warning(
                 "full",
-                f"the outbox is {100 * used / self._outbox.stops_at:.0f} % full ({waiting}); polling stops in about "
+                f"the outbox is {100 * used / self.outbox.stops_at:.0f} % full ({waiting}); polling stops in about "
                 f"{hours_in_words(hours)} unless they are delivered (OUTBOX_MAX_SIZE)",
             )
+
+
+def hours_in_words(hours: float) -> str:
+    """``13981`` → ``583 days``: in the unit in which a person plans."""
+    return f"{hours:.1f} hours" if hours < 100 else f"{hours / 24:,.0f} days"

@@ -12,8 +12,8 @@ import shutil
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -25,12 +25,13 @@ from cryptoproxy.common.metrics import PollerMetrics
 from cryptoproxy.common.record import iso, slot_of
 from cryptoproxy.common.service import Loop
 from cryptoproxy.common.settings import Settings
+from cryptoproxy.producer.budget import Budget
 from cryptoproxy.producer.fetch import Fetcher
-from cryptoproxy.producer.misses import time_of
 from cryptoproxy.producer.outbox.files import lock
 from cryptoproxy.producer.outbox.outbox import DRAINS
 from cryptoproxy.producer.planning import budgets_of, intervals_of
 from cryptoproxy.producer.poll import Polled, PollOnce, Wait
+from cryptoproxy.producer.slots import time_of
 from cryptoproxy.producer.statistics import RejectedLog, counted
 from cryptoproxy.producer.symbols import kept_quotes, load
 from cryptoproxy.producer.wiring import Poller
@@ -157,24 +158,15 @@ def dry_run(settings: Settings) -> int:
         remedy="What that poller polls is on the topic (`cryptoproxy tail`); to ask the upstream beside it set "
         "OUTBOX_DIR to another folder, whose budget then counts apart",
     ) as folder:
-        metrics = PollerMetrics(CollectorRegistry())
-        budgets = budgets_of(upstreams, folder, clock=clock, metrics=metrics)
+        budgets = budgets_of(upstreams, folder, clock=clock)
         intervals = intervals_of(upstreams, sources, budgets)
         for source in sources:
-            fetcher = Fetcher()
-            asker = PollOnce(
-                source,
-                budget=budgets[source.upstream],
-                get=fetcher.get,
-                clock=clock,
-                metrics=metrics,
-                timeout=upstreams.timeout,
-            )
             try:
                 kept_quotes(settings.poller.outbox_dir / "symbols", source)
                 if source.symbol_list is not None:
                     source.symbol_list.quotes.waits = False
-                _, polled = poll_now(source, asker, round(intervals[source.name] * 1000), clock, _sleep)
+                with _asker(settings, source, budgets, clock) as asker:
+                    _, polled = poll_now(source, asker, round(intervals[source.name] * 1000), clock, _sleep)
                 if not _printed(polled.content):
                     return code
                 log.info("%d records of %s, nothing sent", polled.records, source.name)
@@ -182,8 +174,6 @@ def dry_run(settings: Settings) -> int:
             except CryptoProxyError as error:
                 log.error("%s: not polled: %s", source.name, error)  # noqa: TRY400
                 code = 1
-            finally:
-                fetcher.close()
     return code
 
 
@@ -197,9 +187,8 @@ def check_upstream(settings: Settings, source: Source) -> str:
     Raises:
         CryptoProxyError: what failed, and what to do.
     """
-    clock, fetcher = SystemClock(), Fetcher()
+    clock = SystemClock()
     with ExitStack() as stack:
-        stack.callback(fetcher.close)
         try:
             folder = stack.enter_context(_budget_folder(settings, remedy=""))
         except OperatorError:
@@ -207,20 +196,30 @@ def check_upstream(settings: Settings, source: Source) -> str:
             kept = settings.poller.outbox_dir / "budget" / f"{source.upstream}.json"
             if kept.exists():
                 shutil.copy(kept, folder)
-        metrics = PollerMetrics(CollectorRegistry())
-        budget = budgets_of(settings.upstreams, folder, clock=clock, metrics=metrics)[source.upstream]
-        asker = PollOnce(
-            source, budget=budget, get=fetcher.get, clock=clock, metrics=metrics, timeout=settings.upstreams.timeout
-        )
+        budgets = budgets_of(settings.upstreams, folder, clock=clock)
+        asker = stack.enter_context(_asker(settings, source, budgets, clock))
         calls = source.calls()
         now_ms = clock.now_ms()
         answer = asker.ask(calls[0], now_ms + round(CHECK_SECONDS * 1000), _sleep)
-        left = ", ".join(f"{amount} per {window}" for window, amount in budget.left().items())
+        left = ", ".join(f"{amount} per {window}" for window, amount in asker.budget.left().items())
     found = ""
     if len(calls) == 1:
         poll = source.read([answer.body], slot_ms=now_ms, fetched_at_ms=clock.now_ms())
         found = f" with {len(poll.records)} records"
     return f"{source.name} was answered{found} in {answer.seconds:.2f} s; left of the budget: {left or 'no limit'}"
+
+
+@contextmanager
+def _asker(settings: Settings, source: Source, budgets: Mapping[str, Budget], clock: Clock) -> Iterator[PollOnce]:
+    with closing(Fetcher()) as fetcher:
+        yield PollOnce(
+            source,
+            budget=budgets[source.upstream],
+            get=fetcher.get,
+            clock=clock,
+            metrics=PollerMetrics(CollectorRegistry()),
+            timeout=settings.upstreams.timeout,
+        )
 
 
 @contextmanager

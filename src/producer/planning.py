@@ -10,8 +10,8 @@ from pathlib import Path
 from cryptoproxy.common.clock import Clock
 from cryptoproxy.common.metrics import PollerMetrics
 from cryptoproxy.common.settings.catalogue import Upstreams
-from cryptoproxy.producer.budget import Budget, Plan, demand_of, plan
-from cryptoproxy.producer.capacity import Capacity
+from cryptoproxy.producer.budget import Budget, Intervals, demand_of, fit
+from cryptoproxy.producer.gauges import Capacity
 from cryptoproxy.producer.statistics import Quota
 from cryptoproxy.upstreams import upstreams_of
 from cryptoproxy.upstreams.base import Source
@@ -24,7 +24,7 @@ def budgets_of(
     folder: Path,
     *,
     clock: Clock,
-    metrics: PollerMetrics,
+    metrics: PollerMetrics | None = None,
     urgent: threading.Event | None = None,
 ) -> dict[str, Budget]:
     """A budget for each upstream that is polled, by its name."""
@@ -35,7 +35,7 @@ def budgets_of(
     }
 
 
-def plans_of(settings: Upstreams, sources: Sequence[Source]) -> dict[str, Plan]:
+def fitting_intervals(settings: Upstreams, sources: Sequence[Source]) -> dict[str, Intervals]:
     """What of the intervals that are set fits into the limits of each upstream of ``sources``, by its name.
 
     Raises:
@@ -43,7 +43,7 @@ def plans_of(settings: Upstreams, sources: Sequence[Source]) -> dict[str, Plan]:
     """
     upstreams = upstreams_of(settings)
     return {
-        name: plan(
+        name: fit(
             [demand_of(source, upstreams[name].interval) for source in sources if source.upstream == name],
             upstreams[name].limits,
         )
@@ -59,10 +59,10 @@ def intervals_of(settings: Upstreams, sources: Sequence[Source], budgets: Mappin
         OperatorError: not even one poll a day fits.
     """
     intervals: dict[str, float] = {}
-    for name, fitting in plans_of(settings, sources).items():
+    for name, fitting in fitting_intervals(settings, sources).items():
         for line in fitting.lines:
             log.warning("%s", line)
-        intervals |= fitting.intervals
+        intervals |= fitting.by_source
         budgets[name].reserve(fitting.use)
     return intervals
 

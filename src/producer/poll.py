@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from dataclasses import KW_ONLY, dataclass
+from typing import NamedTuple
 
 import tenacity
 
@@ -14,6 +15,7 @@ from cryptoproxy.common.log import Limited
 from cryptoproxy.common.metrics import PollerMetrics
 from cryptoproxy.common.record import encode
 from cryptoproxy.common.retry import Backoff
+from cryptoproxy.producer.budget import Budget
 from cryptoproxy.producer.fetch import check_clock
 from cryptoproxy.upstreams.base import (
     Answer,
@@ -39,35 +41,9 @@ Wait = Callable[[float], bool]
 """Waits so many seconds; True, and at once, when the process stops."""
 
 
-class Budget(Protocol):
-    """What a poll asks of its upstream's budget (``producer.budget``)."""
-
-    def take(self, cost: int) -> float:
-        """0 when granted and counted; else the seconds to wait before asking again."""
-
-    def reported(self, used: int) -> None:
-        """What the upstream says is used."""
-
-    def ban(self, seconds: float, why: str, *, least: float = 0.0) -> None:
-        """Nothing is granted for so long, and longer with each refusal in a row (``least`` above 0)."""
-
-    def answered(self) -> None:
-        """The row of refusals, if there was one, has ended."""
-
-    def ban_ends_in(self) -> float:
-        """Seconds; 0 without a ban."""
-
-    def ban_reason(self) -> str:
-        """The upstream's words; empty without a ban."""
-
-    def spare(self) -> int:
-        """What retries of one slot may use beyond what is planned."""
-
-
 class Polled(NamedTuple):
     """A poll ready to be kept. ``content`` is its records' bytes, each with a newline."""
 
-    poll: Poll
     content: bytes
     records: int
     rejected: list[Rejected]
@@ -86,6 +62,7 @@ class SlotMissedError(TransientError):
         self.reason = reason
 
 
+@dataclass(eq=False)
 class PollOnce:
     """Polls one source; used by one thread at a time.
 
@@ -94,23 +71,16 @@ class PollOnce:
         timeout: seconds for one answer.
     """
 
-    def __init__(
-        self,
-        source: Source,
-        *,
-        budget: Budget,
-        get: Callable[..., Answer],
-        clock: Clock,
-        metrics: PollerMetrics,
-        timeout: float,
-    ) -> None:
-        self._source = source
-        self._budget = budget
-        self._get = get
-        self._clock = clock
-        self._metrics = metrics
-        self._timeout = timeout
-        self._limited = Limited(log, seconds=10, clock=clock.monotonic)
+    source: Source
+    _: KW_ONLY
+    budget: Budget
+    get: Callable[..., Answer]
+    clock: Clock
+    metrics: PollerMetrics
+    timeout: float
+
+    def __post_init__(self) -> None:
+        self._limited = Limited(log, seconds=10, clock=self.clock.monotonic)
         self._trouble: BaseException | None = None
         """What the last attempt failed of; None since one has worked."""
         self._sent = 0
@@ -127,8 +97,8 @@ class PollOnce:
             SlotMissedError: not fetched by ``end_ms``; its text says why.
             OperatorError: a wrong key, a wrong clock: only a person can mend it.
         """
-        begun = self._clock.monotonic()
-        end = _End(end_ms, self._clock)
+        begun = self.clock.monotonic()
+        end = _End(end_ms, self.clock)
         answers: dict[int, Answer] = {}
         backoff = Backoff(first=0.2, cap=min(RETRY_CAP_SECONDS, (end_ms - slot_ms) / 4000))
         self._sent = 0
@@ -154,7 +124,6 @@ class PollOnce:
         if refused and not content:
             raise SlotMissedError("failed", f"not a single record: {refused[0].asset_id}: {refused[0].detail}")
         return Polled(
-            poll,
             b"".join(content),
             len(content),
             [*poll.rejected, *refused],
@@ -165,13 +134,13 @@ class PollOnce:
 
     def _whole(self, answers: dict[int, Answer], slot_ms: int, end: _End, wait: Wait) -> tuple[Poll, float]:
         """One try: the calls that have no answer yet, then all answers read together."""
-        for number, call in enumerate(self._source.calls()):
+        for number, call in enumerate(self.source.calls()):
             if number not in answers:
                 answers[number] = self._ask(call, end, wait)
-        arrived, fetched_at_ms = self._clock.monotonic(), self._clock.now_ms()
+        arrived, fetched_at_ms = self.clock.monotonic(), self.clock.now_ms()
         bodies = [answers[number].body for number in sorted(answers)]
         try:
-            return self._source.read(bodies, slot_ms=slot_ms, fetched_at_ms=fetched_at_ms), arrived
+            return self.source.read(bodies, slot_ms=slot_ms, fetched_at_ms=fetched_at_ms), arrived
         except IncompleteError as error:
             for number in error.pages:
                 answers.pop(number, None)
@@ -183,10 +152,10 @@ class PollOnce:
     def _pause(self, answers: dict[int, Answer], end: _End) -> float:
         """Seconds at least to the next try, so that the tries that the budget has for this slot reach to its end, each
         twice as far from the one before: 6, 13 and 30 s for three in a minute."""
-        calls = self._source.calls()
+        calls = self.source.calls()
         missing = [call.cost for number, call in enumerate(calls) if number not in answers]
         beyond = self._sent + sum(missing) - sum(call.cost for call in calls)
-        spare = self._budget.spare() - beyond
+        spare = self.budget.spare() - beyond
         if spare < 0:
             return _NO_MORE
         tries = spare // max(missing) + 1
@@ -196,7 +165,7 @@ class PollOnce:
         """One line for each attempt that failed and is followed by another, but not many."""
         self._trouble = state.outcome.exception() if state.outcome else None
         self._limited.warning(
-            "failed", f"{self._source.name}: {self._trouble}; tried again in {state.upcoming_sleep:.1f} s"
+            "failed", f"{self.source.name}: {self._trouble}; tried again in {state.upcoming_sleep:.1f} s"
         )
 
     def ask(self, call: Call, end_ms: int, wait: Wait) -> Answer:
@@ -206,53 +175,53 @@ class PollOnce:
             SlotMissedError: the budget grants nothing before ``end_ms``, or the answer came later.
             TransientError, OperatorError: as the source reads the answer. After a ban it is a SlotMissedError, too.
         """
-        return self._ask(call, _End(end_ms, self._clock), wait)
+        return self._ask(call, _End(end_ms, self.clock), wait)
 
     def ban_ends_in(self) -> float:
         """Seconds for which nothing may be sent to this upstream; 0 without a ban."""
-        return self._budget.ban_ends_in()
+        return self.budget.ban_ends_in()
 
     def _ask(self, call: Call, end: _End, wait: Wait) -> Answer:
-        while (seconds := self._budget.take(call.cost)) > 0:
+        while (seconds := self.budget.take(call.cost)) > 0:
             if seconds >= end.left():
                 raise self._not_granted(seconds)
             _wait(wait, seconds)
         if (left := end.left()) <= 0:
-            raise SlotMissedError("late", f"the slot was over before {self._source.upstream} could be asked")
+            raise SlotMissedError("late", f"the slot was over before {self.source.upstream} could be asked")
         try:
-            answer = self._checked(call, min(self._timeout, left))
+            answer = self._checked(call, min(self.timeout, left))
         except BannedError as error:
             self._trouble = error
-            raise self._not_granted(self._budget.ban_ends_in()) from error
+            raise self._not_granted(self.budget.ban_ends_in()) from error
         if end.left() < 0:
-            raise SlotMissedError("late", f"{self._source.upstream} answered {-end.left():.1f} s after the slot's end")
+            raise SlotMissedError("late", f"{self.source.upstream} answered {-end.left():.1f} s after the slot's end")
         return answer
 
     def _checked(self, call: Call, timeout: float) -> Answer:
         """Sends it, and tells the budget what the answer says of that."""
         self._sent += call.cost
         answer = self._answer(call, timeout)
-        now_ms = self._clock.now_ms()
-        used = self._source.used(answer)
+        now_ms = self.clock.now_ms()
+        used = self.source.used(answer)
         if used is not None:
-            self._budget.reported(used)
+            self.budget.reported(used)
         try:
-            self._source.check(answer, now_ms=now_ms)
+            self.source.check(answer, now_ms=now_ms)
         except TransientError as error:
             # What the upstream asks for holds beyond this slot, and for every source of that upstream.
             if error.retry_after:
                 least = error.least if isinstance(error, RefusedError) else 0.0
-                self._budget.ban(error.retry_after, str(error), least=least)
+                self.budget.ban(error.retry_after, str(error), least=least)
             raise
-        self._budget.answered()
+        self.budget.answered()
         check_clock(answer, now_ms=now_ms)
         return answer
 
     def _not_granted(self, seconds: float) -> SlotMissedError:
         """The next call is granted in so many seconds, which is too late: for what real reason."""
-        upstream, later = self._source.upstream, f"the next call is granted in {seconds:.0f} s"
-        if self._budget.ban_ends_in() > 0:
-            return SlotMissedError("banned", f"{upstream} asked us to wait ({self._budget.ban_reason()}); {later}")
+        upstream, later = self.source.upstream, f"the next call is granted in {seconds:.0f} s"
+        if self.budget.ban_ends_in() > 0:
+            return SlotMissedError("banned", f"{upstream} asked us to wait ({self.budget.ban_reason()}); {later}")
         if self._trouble is not None:  # the budget was used up by attempts that failed of this
             return SlotMissedError("failed", f"{self._trouble}; {later}")
         return SlotMissedError("budget", f"{upstream} has no budget left; {later}")
@@ -261,10 +230,10 @@ class PollOnce:
         self.calls += 1
         status = "none"
         try:
-            answer = self._get(call, timeout=timeout)
+            answer = self.get(call, timeout=timeout)
             status = str(answer.status)
         finally:
-            self._metrics.calls.labels(self._source.upstream, status).inc()
+            self.metrics.calls.labels(self.source.upstream, status).inc()
         return answer
 
 

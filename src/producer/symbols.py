@@ -166,11 +166,9 @@ class KeptQuotes:
         if len(self._quotes.known) == self._saved:  # nothing known ever changes
             return
         known = self._quotes.known.copy()
-        new = self._path.with_suffix(".new")
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            files.write(new, msgspec.json.encode(_Kept(self._asked, known)))
-            new.replace(self._path)
+            files.replace(self._path, msgspec.json.encode(_Kept(self._asked, known)))
             self._saved = len(known)
         except OSError as error:
             self._often.warning("disk", f"{self._path} cannot be written, the quotes are not kept: {error}")

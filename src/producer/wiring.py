@@ -16,23 +16,21 @@ from cryptoproxy.common.metrics import PollerMetrics
 from cryptoproxy.common.service import Loop, Service
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.lake.store import Store
-from cryptoproxy.producer.archive import Archiver
-from cryptoproxy.producer.budget.state_topic import StatePublisher, budget_key, slot_key
 from cryptoproxy.producer.compaction import DailyCompaction
+from cryptoproxy.producer.drains.to_kafka import Publisher, connect
+from cryptoproxy.producer.drains.to_s3 import Archiver
 from cryptoproxy.producer.fetch import Fetcher
 from cryptoproxy.producer.gauges import Gauges
-from cryptoproxy.producer.grid import Grid
-from cryptoproxy.producer.handover import Handover
+from cryptoproxy.producer.handover import Handover, StatePublisher
 from cryptoproxy.producer.lease import Lease
 from cryptoproxy.producer.outbox import Entry, Outbox
 from cryptoproxy.producer.outbox.outbox import rooms
 from cryptoproxy.producer.planning import budgets_of, capacity_of, intervals_of, quotas_of
 from cryptoproxy.producer.poll import PollOnce, Wait
-from cryptoproxy.producer.publish import Publisher, connect
+from cryptoproxy.producer.slots import Grid
 from cryptoproxy.producer.source_loop import QUIET_BELOW_MS, SourceLoop
-from cryptoproxy.producer.statistics import Statistics
+from cryptoproxy.producer.statistics import Statistics, Timings
 from cryptoproxy.producer.symbols import SymbolLists
-from cryptoproxy.producer.timing import Timings
 from cryptoproxy.upstreams import sources_of
 from cryptoproxy.upstreams.base import Source
 
@@ -90,8 +88,7 @@ class Poller:
             self.lease.on_lost(self._tell_successor)
         self.state = StatePublisher(
             kafka,
-            {budget_key(upstream): budget.state for upstream, budget in self.budgets.items()}
-            | {slot_key(source.name): partial(self.handover.slot_state, source.name) for source in self.sources},
+            self.handover.states,
             active=lambda: self.may_poll() or self._leaving.is_set(),
             urgent=urgent,
         )
@@ -135,13 +132,7 @@ class Poller:
 
     def run(self) -> int:
         """Until a stop signal; the exit code."""
-        gauges = Gauges(
-            self.outbox,
-            self.capacity,
-            self.metrics,
-            self.clock,
-            self.service.health,
-        )
+        gauges = Gauges(self.outbox, self.capacity, self.metrics, self.clock, self.service.health)
         self.add_lease()
         for name, loop in (
             ("publish", self.publisher.run),

@@ -11,7 +11,8 @@ from itertools import chain
 from typing import Any, Generic, TypeVar
 
 from cryptoproxy.common.errors import CryptoProxyError
-from cryptoproxy.queries.periods import Period, written
+from cryptoproxy.common.record.times import Span
+from cryptoproxy.queries.periods import ends, words_of, written
 from cryptoproxy.queries.scope import MAX_BUCKETS, Asset, Seen
 
 R = TypeVar("R")
@@ -84,7 +85,7 @@ def data_columns(
 class Covers:
     """From the first to the last record that an answer's rows are made of; complete when all rows are read."""
 
-    asked: Period
+    asked: Span
     first_ms: int | None = None
     last_ms: int | None = None
 
@@ -95,9 +96,9 @@ class Covers:
     def __str__(self) -> str:
         """The time of the data first: it is what the numbers are of."""
         if self.first_ms is None or self.last_ms is None:
-            return f"asked for {self.asked}"
+            return f"asked for {words_of(self.asked)}"
         until = "" if self.first_ms == self.last_ms else f" to {written(self.last_ms)}"
-        return f"data of {written(self.first_ms)}{until} UTC; asked for {' to '.join(self.asked.ends)}"
+        return f"data of {written(self.first_ms)}{until} UTC; asked for {' to '.join(ends(self.asked))}"
 
 
 @dataclass(slots=True)
@@ -120,7 +121,7 @@ class Answer(Generic[R]):
     """The request, with its defaults filled in."""
 
     @property
-    def period(self) -> Period:
+    def period(self) -> Span:
         """What was asked for; ``covers`` is what there is of it."""
         return self.covers.asked
 

@@ -11,10 +11,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from cryptoproxy.common.record.times import Span
 from cryptoproxy.queries.answer import Column, Kind, asset_columns, data_columns
 from cryptoproxy.queries.fields import described, known
 from cryptoproxy.queries.notes import Watch
-from cryptoproxy.queries.periods import Interval, Period
+from cryptoproxy.queries.periods import Interval
 from cryptoproxy.queries.scope import (
     MAX_BUCKETS,
     SEEN,
@@ -71,7 +72,7 @@ def row(bucket: Mapping[str, Any]) -> AverageRow | None:
     return _row(asset_of(bucket), seen_of(bucket).first_ms, bucket)
 
 
-def steps_body(request: Average, every: Interval, assets: tuple[Asset, ...], period: Period) -> Json:
+def steps_body(request: Average, every: Interval, assets: tuple[Asset, ...], period: Span) -> Json:
     """Steps of some assets and a part of the period."""
     scope = replace(request.scope, chosen=assets, period=period)
     histogram = {"date_histogram": {**every.histogram(), "min_doc_count": 1}, "aggs": {**SEEN, **_value(request)}}

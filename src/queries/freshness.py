@@ -13,8 +13,9 @@ from itertools import pairwise
 from typing import Any
 
 from cryptoproxy.common.record import iso
+from cryptoproxy.common.record.times import DAY_MS, Span
 from cryptoproxy.queries.answer import Column, Covers, Kind, NothingFound
-from cryptoproxy.queries.periods import DAY_MS, Interval, Period, written
+from cryptoproxy.queries.periods import Interval, written
 from cryptoproxy.queries.scope import MAX_BUCKETS, Json, Seen
 from cryptoproxy.queries.search import Search
 from cryptoproxy.queries.slots import ENOUGH, GRACE_MS, Grid, Slot, gaps, most_common, with_intervals
@@ -30,7 +31,7 @@ MAX_RECORDS = 50_000
 class Freshness:
     """``sources`` empty: all that there are. ``interval`` of None is what the records tell."""
 
-    period: Period
+    period: Span
     sources: tuple[str, ...] = ()
     interval: Interval | None = None
 
@@ -136,14 +137,14 @@ def _interval_of(bucket: Mapping[str, Any]) -> int | None:
     return int(value) if value is not None and value >= 1 else None
 
 
-def stretches(period: Period, grid: Grid) -> Sequence[Period]:
+def stretches(period: Span, grid: Grid) -> Sequence[Span]:
     """The period in parts that one search each can look at."""
     slots = max(1, min(MAX_BUCKETS, MAX_RECORDS // grid.records))
     step = slots * (grid.interval_ms or period.length_ms)
-    return list(period.cut(step))
+    return list(period.parts(step))
 
 
-def slots_body(source: str, period: Period) -> Json:
+def slots_body(source: str, period: Span) -> Json:
     """Each slot of a stretch with its interval, and of each asset only the slots that are there twice."""
     twice = {"twice": {"terms": {"field": "timestamp", "size": MAX_BUCKETS, "min_doc_count": 2}}}
     assets = {"assets": {"terms": {"field": "asset_id", "size": MAX_BUCKETS, "min_doc_count": 2}, "aggs": twice}}
@@ -253,15 +254,15 @@ def _grid(search: Search, request: Freshness, source: str, newest_ms: int) -> Gr
     return found
 
 
-def _whole(search: Search, source: str, stretch: Period) -> Iterator[Slots]:
+def _whole(search: Search, source: str, stretch: Span) -> Iterator[Slots]:
     """A stretch, halved as long as it has more slots than one answer holds."""
     part = slots_of(search(slots_body(source, stretch)))
     if part.whole:
         yield part
         return
     middle = stretch.begin_ms + stretch.length_ms // 2
-    yield from _whole(search, source, Period(stretch.begin_ms, middle))
-    yield from _whole(search, source, Period(middle, stretch.end_ms))
+    yield from _whole(search, source, Span(stretch.begin_ms, middle))
+    yield from _whole(search, source, Span(middle, stretch.end_ms))
 
 
 # ---- shown

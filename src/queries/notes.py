@@ -10,13 +10,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from cryptoproxy.common.record.times import Span
 from cryptoproxy.queries.answer import Covers, NothingFound
 from cryptoproxy.queries.fields import SENDERS
-from cryptoproxy.queries.periods import Period, written
+from cryptoproxy.queries.periods import ends, words_of, written
 from cryptoproxy.queries.scope import Asset, Json, Scope, Seen
 from cryptoproxy.queries.search import Search
 
-_ALWAYS = Period(0, 253_402_300_799_000)
+_ALWAYS = Span(0, 253_402_300_799_000)
 _LISTED = 5
 _SUGGESTED = 10
 _SHORT_MS = 300_000
@@ -132,15 +133,15 @@ class Watch:
         if covers.first_ms is None or covers.last_ms is None:
             return
         slack = self._slack()
-        begin, until = asked.ends
+        begin, until = ends(asked)
         if covers.first_ms - asked.begin_ms > slack:
             yield (
                 f"the records begin at {written(covers.first_ms)}: of the time from {begin} until "
                 "then, which was asked for, there are none"
             )
         if asked.end_ms - covers.last_ms > slack:
-            ends = written(covers.last_ms)
-            yield f"the records end at {ends}: of the time until {until}, which was asked for, there are none"
+            last = written(covers.last_ms)
+            yield f"the records end at {last}: of the time until {until}, which was asked for, there are none"
         partly = [
             asset.symbol
             for asset, seen in self._seen.items()
@@ -212,7 +213,7 @@ def body(scope: Scope) -> Json:
 
 def why(scope: Scope, answer: Mapping[str, Any], *, index: str) -> str:
     """The first condition that no record meets, for :func:`body`'s answer."""
-    found = answer["aggregations"]
+    found, period = answer["aggregations"], words_of(scope.period)
     met = {name: each["doc_count"] for name, each in found["met"]["buckets"].items()}
     if not answer["hits"]["total"]["value"]:
         return f"{index} is empty: nothing has been indexed yet"
@@ -221,7 +222,7 @@ def why(scope: Scope, answer: Mapping[str, Any], *, index: str) -> str:
         return f"no record of {scope}; there are records of {', '.join(there)}"
     if not met["period"]:
         first, newest = (int(found["of_source"][end]["value"]) for end in ("first", "newest"))
-        return f"no record of {scope} in {scope.period}; its records run from {written(first)} to {written(newest)}"
+        return f"no record of {scope} in {period}; its records run from {written(first)} to {written(newest)}"
     values = {
         name: [each["key"] for each in found["of_period"][name]["buckets"]] for name in ("symbols", "assets", "quotes")
     }
@@ -232,7 +233,7 @@ def why(scope: Scope, answer: Mapping[str, Any], *, index: str) -> str:
         said += f" that is called {', '.join(scope.symbols)}" if scope.symbols else ""
     else:
         said = unknown("quote", scope.quotes, scope, values["quotes"])
-    return f"{said} in {scope.period}"
+    return f"{said} in {period}"
 
 
 def unknown(what: str, wanted: Sequence[str], scope: Scope, there: Sequence[str]) -> str:

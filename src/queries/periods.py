@@ -7,56 +7,20 @@ from __future__ import annotations
 
 import calendar
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cryptoproxy.common.record import iso
-from cryptoproxy.common.record.times import from_person
+from cryptoproxy.common.record.times import DAY_MS, HOUR_MS, MINUTE_MS, Span, from_person
 
-DAY_MS = 86_400_000
 _SPAN = re.compile(r"(\d{1,6})(s|m|h|d|w|mo|y)")
-_UNIT_MS = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": DAY_MS, "w": 7 * DAY_MS}
+_UNIT_MS = {"s": 1000, "m": MINUTE_MS, "h": HOUR_MS, "d": DAY_MS, "w": 7 * DAY_MS}
 _MONTHS = {"mo": 1, "y": 12}
 _WORDS = {"ms": "ms", "s": "second", "m": "minute", "h": "hour", "d": "day", "w": "week", "mo": "month", "y": "year"}
 _CALENDAR = {"1w": "week", "1mo": "month", "1y": "year"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SPANS = "a span like 90s, 15m, 12h, 7d, 2w, 1mo or 2y"
-
-
-@dataclass(frozen=True, slots=True)
-class Period:
-    """Slots in ``[begin_ms, end_ms)``, since 1970."""
-
-    begin_ms: int
-    end_ms: int
-
-    def __post_init__(self) -> None:
-        if self.begin_ms >= self.end_ms:
-            raise ValueError(f"the period ends ({written(self.end_ms)}) before it begins ({written(self.begin_ms)})")
-
-    def __str__(self) -> str:
-        begin, end = self.ends
-        return f"{begin} to {end} UTC"
-
-    @property
-    def ends(self) -> tuple[str, str]:
-        """As one says them: in whole minutes, if it is not short."""
-        exact = 1000 if self.length_ms < 3_600_000 else 60_000
-        return written(self.begin_ms // exact * exact), written(self.end_ms // exact * exact)
-
-    @property
-    def length_ms(self) -> int:
-        return self.end_ms - self.begin_ms
-
-    def cut(self, step_ms: int) -> Iterator[Period]:
-        """Its parts of ``step_ms`` each, cut at multiples of that since 1970; first and last may be shorter."""
-        begin = self.begin_ms
-        while begin < self.end_ms:
-            end = min(self.end_ms, begin - begin % step_ms + step_ms)
-            yield Period(begin, end)
-            begin = end
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,21 +74,34 @@ def interval(text: str) -> Interval:
     return Interval(text, int(found[1]) * _UNIT_MS[found[2]])
 
 
-def period(since: str, until: str | None = None, *, now_ms: int) -> Period:
+def period(since: str, until: str | None = None, *, now_ms: int) -> Span:
     """From ``since`` (a moment, or a span before the end) until ``until`` (a moment; now without).
 
     Raises:
         ValueError: neither, or the end lies before the begin.
     """
     end = now_ms if until is None else moment(until, now_ms=now_ms)
-    found = _SPAN.fullmatch(since)
-    if not found:
-        return Period(moment(since, now_ms=now_ms), end)
-    count, unit = int(found[1]), found[2]
-    begin = end - count * _UNIT_MS[unit] if unit in _UNIT_MS else _months_before(end, count * _MONTHS[unit])
-    if begin < 0:
-        raise ValueError(f"{since!r} reaches back before 1970")
-    return Period(begin, end)
+    if not (found := _SPAN.fullmatch(since)):
+        begin = moment(since, now_ms=now_ms)
+    else:
+        count, unit = int(found[1]), found[2]
+        begin = end - count * _UNIT_MS[unit] if unit in _UNIT_MS else _months_before(end, count * _MONTHS[unit])
+        if begin < 0:
+            raise ValueError(f"{since!r} reaches back before 1970")
+    if begin >= end:
+        raise ValueError(f"the period ends ({written(end)}) before it begins ({written(begin)})")
+    return Span(begin, end)
+
+
+def ends(period: Span) -> tuple[str, str]:
+    """As one says them: in whole minutes, if it is not short."""
+    exact = 1000 if period.length_ms < HOUR_MS else MINUTE_MS
+    return written(period.begin_ms // exact * exact), written(period.end_ms // exact * exact)
+
+
+def words_of(period: Span) -> str:
+    """``2026-11-01 to 2026-11-02 10:15 UTC``."""
+    return f"{' to '.join(ends(period))} UTC"
 
 
 def moment(text: str, *, now_ms: int | None = None) -> int:
@@ -146,7 +123,7 @@ def written(ms: int) -> str:
     text = iso(ms)
     if ms % DAY_MS == 0:
         return text[:10]
-    return f"{text[:10]} {text[11:16]}" if ms % 60_000 < 1000 else f"{text[:10]} {text[11:19]}"
+    return f"{text[:10]} {text[11:16]}" if ms % MINUTE_MS < 1000 else f"{text[:10]} {text[11:19]}"
 
 
 def decimal(value: float) -> str:

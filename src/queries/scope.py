@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from cryptoproxy.common.record import iso
-from cryptoproxy.queries.periods import Period
+from cryptoproxy.common.record.times import Span
 
 Json = dict[str, Any]
 
@@ -40,7 +40,7 @@ class Asset(NamedTuple):
 class Scope:
     """Empty means any. ``chosen`` are assets that an earlier search found; ``coins`` are what ``symbols`` stand for."""
 
-    period: Period
+    period: Span
     sources: tuple[str, ...] = (DEFAULT_SOURCE,)
     symbols: tuple[str, ...] = ()
     assets: tuple[str, ...] = ()
@@ -113,7 +113,7 @@ class Seen(NamedTuple):
             return None
         return min(1.0, self.planned_ms / (self.last_ms - self.first_ms + self.longest_ms))
 
-    def share_of(self, period: Period) -> float | None:
+    def share_of(self, period: Span) -> float | None:
         return None if self.planned_ms is None else min(1.0, self.planned_ms / period.length_ms)
 
 

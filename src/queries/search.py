@@ -14,8 +14,9 @@ from elasticsearch import Elasticsearch
 
 from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.errors import OperatorError, TransientError
+from cryptoproxy.common.record.times import Span
 from cryptoproxy.queries.answer import TooMany
-from cryptoproxy.queries.periods import Interval, Period
+from cryptoproxy.queries.periods import Interval
 from cryptoproxy.queries.scope import MAX_BUCKETS, Asset, Json, Scope, Seen, asset_of, by_asset, finite, seen_of
 
 Bucket = Mapping[str, Any]
@@ -152,10 +153,10 @@ class Portion(NamedTuple):
     """Assets that are asked for together, and the parts of the period to ask for one after the other."""
 
     assets: tuple[Asset, ...]
-    periods: tuple[Period, ...]
+    periods: tuple[Span, ...]
 
 
-def portions(assets: Sequence[Asset], period: Period, every: Interval) -> Iterator[Portion]:
+def portions(assets: Sequence[Asset], period: Span, every: Interval) -> Iterator[Portion]:
     """A question by steps of time, cut between steps so that no answer has more than 10,000 of them.
 
     Assets come first, as Elasticsearch then reads only the records of those that are asked for: pages of one large
@@ -163,7 +164,8 @@ def portions(assets: Sequence[Asset], period: Period, every: Interval) -> Iterat
     """
     steps = period.length_ms // every.ms + 2  # it may begin and end within a step
     together = max(1, MAX_BUCKETS // steps)
+    longest = (MAX_BUCKETS - 2) * every.ms
     # Steps of the calendar are long: 10,000 weeks are not cut.
-    periods = (period,) if steps <= MAX_BUCKETS or not every.fixed else tuple(period.cut((MAX_BUCKETS - 2) * every.ms))
+    periods = (period,) if steps <= MAX_BUCKETS or not every.fixed else tuple(period.parts(longest))
     for begin in range(0, len(assets), together):
         yield Portion(tuple(assets[begin : begin + together]), periods)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
-from cryptoproxy.queries.periods import Period
+from cryptoproxy.common.record.times import Span
 
 ENOUGH = 20
 """Slots that settle the interval; with fewer, it is looked for further back."""
@@ -66,7 +66,7 @@ def with_intervals(slots: Sequence[Slot], grid: Grid) -> list[tuple[int, int]]:
     ]
 
 
-def gaps(slots: Sequence[tuple[int, int]], period: Period, *, first_ms: int, interval_ms: int) -> tuple[int, int]:
+def gaps(slots: Sequence[tuple[int, int]], period: Span, *, first_ms: int, interval_ms: int) -> tuple[int, int]:
     """(missing, expected) slots, each part of the period held against its own interval.
 
     Args:

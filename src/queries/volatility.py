@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from cryptoproxy.common.record.times import Span
 from cryptoproxy.queries.answer import Column, Kind, NothingFound, asset_columns, data_columns
 from cryptoproxy.queries.notes import Watch
-from cryptoproxy.queries.periods import Interval, Period, interval, written
+from cryptoproxy.queries.periods import Interval, interval, written
 from cryptoproxy.queries.scope import MAX_BUCKETS, Asset, Json, Scope, Seen, asset_of, by_asset
 from cryptoproxy.queries.search import Found, Portion, Search, find, portions
 
@@ -45,13 +46,13 @@ class Volatility:
             )
 
     @property
-    def whole_windows(self) -> Period:
+    def whole_windows(self) -> Span:
         """Of the scope's period; windows begin at multiples of their length since 1970."""
         asked, length = self.scope.period, self.window.ms
         begin, end = -(-asked.begin_ms // length) * length, asked.end_ms // length * length
         if begin >= end:
             raise ValueError(f"the period has no whole window of {self.window.text}")
-        return Period(begin, end)
+        return Span(begin, end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,7 @@ def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def body(request: Volatility, assets: Sequence[Asset], period: Period) -> Json:
+def body(request: Volatility, assets: Sequence[Asset], period: Span) -> Json:
     """The last price of each window, for some assets and a part of the period."""
     scope = replace(request.scope, period=period, chosen=tuple(assets))
     windows: dict[str, Json] = {

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from cryptoproxy.common.errors import TransientError
+from cryptoproxy.common.errors import OperatorError, TransientError
 from cryptoproxy.common.record import Record
 from cryptoproxy.upstreams.quotes import Quotes
 
@@ -207,6 +207,17 @@ class Limits:
     @property
     def month(self) -> Limit | None:
         return next((limit for limit in self.limits if limit.window == MONTH), None)
+
+    def require_possible(self, cost: int, what: str) -> None:
+        """Raises:
+        OperatorError: no window ever holds the ``cost`` of ``what``.
+        """
+        for limit in self.limits:
+            if cost > limit.amount:
+                raise OperatorError(
+                    f"{what} costs {cost} {self.unit}, {limit.setting} allows {limit.amount} per {limit.window}",
+                    remedy=f"Raise {limit.setting}, or ask for less",
+                )
 
 
 def in_force(*limits: Limit) -> tuple[Limit, ...]:

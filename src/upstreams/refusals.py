@@ -3,7 +3,7 @@
 | answer | kind |
 |---|---|
 | 418, or "banned until …" with any status | banned: the longest time told, else 2 minutes |
-| 403, 2xx but 200, a firewall's mark or page instead of JSON: a gate | left alone for a minute |
+| 403, 2xx but 200, a firewall's mark, page or challenge instead of JSON: a gate | left alone for a minute |
 | 429 | refused for its ``Retry-After``; where that tells no time, left alone for a minute |
 | 5xx, 408, 425 | transient |
 | redirects, other 4xx | operator |
@@ -36,12 +36,15 @@ BLOCKED_SECONDS = 60.0
 LONGEST_WAIT = 3 * 24 * 3600.0
 """Binance's longest ban. Whoever asks for more has a broken clock or is misread."""
 
-_SECONDS = re.compile(r"\d{1,20}(\.\d+)?", re.ASCII)
+_SECONDS = re.compile(r"\d+(\.\d+)?", re.ASCII)
 _DATE = re.compile(r"[A-Za-z]+, [^,]+", re.ASCII)
 _RESET = "x-bapi-limit-reset-timestamp"
 _UNIX = re.compile(r"(?<!\d)\d{10,19}(?!\d)", re.ASCII)
+_UNIX_BEGIN = 1e9
+"""Nobody asks to wait for thirty years: from here on a number is a Unix time."""
 _BANNED_UNTIL = re.compile(
-    r"banned\s+until\D{0,20}?(?:(?P<number>\d{10,19})|(?P<date>\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?))(?!\d)",
+    r"banned\s+until(?:\D{0,20}?(?:(?P<number>\d{10,19})|(?P<date>\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?))(?!\d)"
+    r"|\W{0,20}(?P<http>[a-z]{3}, \d\d? [a-z]{3} \d{4} \d\d:\d\d:\d\d))?",
     re.ASCII | re.IGNORECASE,
 )
 
@@ -50,6 +53,7 @@ _LONGEST_ERROR = 4096
 _TIMEOUT_STATUSES = (408, 425)
 _GATE_MARKS = ("x-amzn-waf-action", "cf-mitigated", "x-datadome", "x-sucuri-block")
 _title = re.compile(r"<title>(.*?)</title>", re.IGNORECASE)
+_challenge = re.compile(rb"just a moment|attention required|captcha|incapsula|challenge-platform", re.IGNORECASE)
 _page = re.compile(rb"\s*(<!--.*?-->\s*)?<(!doctype\s+html|html)\b", re.IGNORECASE | re.DOTALL)
 
 
@@ -69,7 +73,9 @@ def require_spoken(upstream: str, answer: Answer, *, now_ms: int) -> None:
     Raises:
         BannedError: see :func:`leave_alone`.
     """
-    if answer.status == 200 and (answer.body[:1] == b"[" or not (_is_gate(answer) or _tells_ban(answer, now_ms))):
+    if answer.status == 200 and (
+        answer.body[:1] == b"[" or not (_is_gate(answer) or _tells_ban(answer, now_ms) is not None)
+    ):
         return
     leave_alone(upstream, answer, now_ms=now_ms, said=words(answer.body))
 
@@ -90,17 +96,26 @@ def leave_alone(upstream: str, answer: Answer, *, now_ms: int, said: str) -> Non
         RefusedError: a 429 with one.
     """
     status = answer.status
+    obey_ban(upstream, answer, now_ms=now_ms, said=said)
     asked = retry_after(answer.headers, now_ms=now_ms) or 0.0
-    ban = _tells_ban(answer, now_ms)
-    if status == 418 or ban is not None:
-        told = max(asked, ban or 0.0)
-        raise BannedError(f"{upstream} answered {status}: {said or 'banned'}", retry_after=told or SHORTEST_BAN)
     if _is_gate(answer):
         what = "its gate, not its API" if status == 403 else f"a gate, not what {upstream} speaks"
         message = f"{upstream} answered {status}, which is {what}: {said or 'an empty body'}"
         raise BannedError(message, retry_after=max(BLOCKED_SECONDS, asked), least=BLOCKED_SECONDS)
     if status == 429:
         too_many(f"{upstream} answered 429: {said or 'no words'}", told=asked)
+
+
+def obey_ban(upstream: str, answer: Answer, *, now_ms: int, said: str) -> None:
+    """Returns where no ban is told. To be asked before all else that an answer may mean.
+
+    Raises:
+        BannedError: 418, or the words tell one.
+    """
+    ban = _tells_ban(answer, now_ms)
+    if answer.status == 418 or ban is not None:
+        told = max(retry_after(answer.headers, now_ms=now_ms) or 0.0, ban or 0.0)
+        raise BannedError(f"{upstream} answered {answer.status}: {said or 'banned'}", retry_after=told or SHORTEST_BAN)
 
 
 def too_many(message: str, *, told: float | None) -> NoReturn:
@@ -116,7 +131,7 @@ def too_many(message: str, *, told: float | None) -> NoReturn:
 
 
 def _tells_ban(answer: Answer, now_ms: int) -> float | None:
-    return ban_told(answer.body[:_HEAD], now_ms=now_ms)
+    return ban_told(answer.body[:_HEAD] if answer.status == 200 else answer.body, now_ms=now_ms)
 
 
 def _is_gate(answer: Answer) -> bool:
@@ -125,8 +140,10 @@ def _is_gate(answer: Answer) -> bool:
     if status == 403 or 200 < status < 300 or any(mark in answer.headers for mark in _GATE_MARKS):
         return True
     page = "html" in answer.headers.get("content-type", "").lower() or _page.match(answer.body) is not None
-    if status == 405:  # our calls are GETs that each API documents
+    if status in (405, 406):  # our calls are GETs of JSON that each API documents
         return page or not answer.body
+    if page and status >= 400 and _challenge.search(answer.body):
+        return True
     return status == 200 and page and answer.body.lstrip()[:1] not in (b"{", b"[")
 
 
@@ -166,8 +183,8 @@ def not_spoken(upstream: str, body: bytes, why: object = "") -> TransientError:
 
 
 def retry_after(headers: Mapping[str, str], *, now_ms: int) -> float | None:
-    """The header ``retry-after``: seconds, or an HTTP date; or Bybit's own one, a Unix time. Of several the longest;
-    None where there is none of these; 0 for a moment that is over."""
+    """The header ``retry-after``: seconds, an HTTP date, or (some do) a Unix time; or Bybit's own one, a Unix time. Of
+    several the longest; None where there is none of these; 0 for a moment that is over."""
     # Two headers of one name arrive joined by a comma, which a date has within itself.
     text = headers.get("retry-after", "")
     parts = [*_DATE.findall(text), *_DATE.sub("", text).split(",")]
@@ -178,7 +195,10 @@ def retry_after(headers: Mapping[str, str], *, now_ms: int) -> float | None:
 
 def _told(text: str, now_ms: int) -> float | None:
     if _SECONDS.fullmatch(text):
-        return min(float(text), LONGEST_WAIT)
+        seconds = float(text)
+        if _UNIX_BEGIN <= seconds < 1e19:
+            return wait_until(ms_of_unix(text.partition(".")[0]), now_ms=now_ms)
+        return min(seconds, LONGEST_WAIT)
     try:
         moment = parsedate_to_datetime(text)
         if moment.tzinfo is None:  # "-0000": UTC of an unknown zone
@@ -190,14 +210,17 @@ def _told(text: str, now_ms: int) -> float | None:
 
 def ban_told(body: bytes, *, now_ms: int) -> float | None:
     """Seconds until the end of a ban that the words tell (``IP banned until 1660090423228``), in whatever unit; 0 if
-    that is over, None if they tell none."""
+    that is over or cannot be read, None if they tell none."""
     text = body.replace(b"\0", b"").decode(errors="replace")  # UTF-16 with its zeros dropped reads like ASCII
     ends = []
     for found in _BANNED_UNTIL.finditer(text):
         if found["number"]:
             ends.append(ms_of_unix(found["number"]))
-        elif moment := _moment(found["date"]):
-            ends.append(round(moment.timestamp() * 1000))
+        elif found["http"]:
+            ends.append(now_ms + round((_told(f"{found['http']} GMT", now_ms) or 0) * 1000))
+        else:
+            moment = _moment(found["date"] or "")
+            ends.append(round(moment.timestamp() * 1000) if moment else 0)
     return max((wait_until(end, now_ms=now_ms) for end in ends), default=None)
 
 

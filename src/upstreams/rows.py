@@ -175,6 +175,16 @@ def members(raw: bytes | msgspec.Raw) -> dict[str, bytes]:
         return {each[1][1:-1].decode(errors="replace"): each[2].strip() for each in found}
 
 
+def rows_apart(body: bytes, *names: str) -> tuple[bytes, bytes] | None:
+    """An answer's envelope with no rows in it, and the array of its rows, which one of ``names`` stands before: where a
+    quote or bracket too many in one row hides the envelope's end. None where there is no such array, or no end."""
+    begin = re.search(rb'"(?:' + "|".join(names).encode() + rb')"\s*:\s*\[', body)
+    end = body.rfind(b"]")
+    if begin is None or end < begin.end() or not body.rstrip().endswith(b"}"):
+        return None
+    return body[: begin.end()] + body[end:], body[begin.end() - 1 : end + 1]
+
+
 def value_of(raw: bytes | None) -> object:
     """Any JSON value; None where it is absent or unreadable."""
     try:

@@ -14,13 +14,13 @@ from kafka import TopicPartition
 
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.record import from_iso
+from cryptoproxy.common.record.times import Span
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.common.settings.catalogue import S3
-from cryptoproxy.lake import reader
+from cryptoproxy.lake.form import refuse
 from cryptoproxy.lake.objects import lines_of
 from cryptoproxy.lake.store import Store
-
-NOW_FAR_AHEAD = 2**62
+from cryptoproxy.lake.whole import whole_lake
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +75,12 @@ def by_readers_rule(settings: Settings, slots: Iterable[int], store: Store | Non
     if not slots:
         return {}
     store = store or Store(settings.s3)
-    return {
-        identity: line
-        for source in reader.sources(store)
-        for identity, line in reader.records(store, source, min(slots), max(slots) + 1, now_ms=NOW_FAR_AHEAD)
-    }
+    with whole_lake(store) as lake:
+        return {
+            each.id: each.line
+            for source in lake.sources()
+            for each in lake.records(source, Span(min(slots), max(slots) + 1), refuse)
+        }
 
 
 def waiting(outbox: Path) -> dict[str, list[str]]:

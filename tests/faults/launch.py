@@ -122,12 +122,12 @@ POINTS: dict[str, tuple[Wrap, str, str]] = {
     "one-link": (one_link, "cryptoproxy.producer.outbox.files", "link"),
     "linked": (after, "cryptoproxy.producer.outbox.files", "link"),
     "kept": (after, "cryptoproxy.producer.outbox.outbox:Outbox", "keep"),
-    "sent": (after, "cryptoproxy.producer.publish:Publisher", "_send_waiting"),
-    "acknowledged": (before, "cryptoproxy.producer.publish:Publisher", "_leave"),
+    "sent": (after, "cryptoproxy.producer.drains.to_kafka:Publisher", "_send_waiting"),
+    "acknowledged": (before, "cryptoproxy.producer.drains.to_kafka:Publisher", "_leave"),
     "before-put": (before, "cryptoproxy.lake.store:Store", "put"),
     "put": (after, "cryptoproxy.lake.store:Store", "put"),
     "leaving": (after, "cryptoproxy.producer.outbox.outbox:Outbox", "done"),
-    "left": (after, "cryptoproxy.producer.archive:Archiver", "_leave"),
+    "left": (after, "cryptoproxy.producer.drains.to_s3:Archiver", "_leave"),
 }
 """The steps of a poll from the upstream to Kafka and S3, and where in the code each is."""
 

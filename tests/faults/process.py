@@ -15,7 +15,7 @@ from pathlib import Path
 
 import requests
 
-from cryptoproxy.common.settings.child import child_environment
+from cryptoproxy.common.settings.environment import child_environment
 from tests.conftest import wait_until
 from tests.faults import launch
 

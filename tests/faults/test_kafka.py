@@ -22,7 +22,7 @@ from tests.faults.process import PollerProcess
 from tests.faults.rig import Rig
 
 ALONE = {"TEST_ALONE": "1"}
-SOON = {"TEST_PATCH": json.dumps({"cryptoproxy.producer.publish.ACK_SECONDS": 3.0})}
+SOON = {"TEST_PATCH": json.dumps({"cryptoproxy.producer.drains.to_kafka.ACK_SECONDS": 3.0})}
 
 
 def wait_stored(rig: Rig, poller: PollerProcess, more: int) -> None:
@@ -217,8 +217,8 @@ def test_kafka_is_gone_for_longer_than_the_delivery_timeout_and_the_client_hangs
 ) -> None:
     """The own watch on acknowledgements is put out of action, so that the client's batches expire in it."""
     patch = {
-        "cryptoproxy.producer.publish.ACK_SECONDS": 100_000.0,
-        "cryptoproxy.producer.publish.DELIVERY_TIMEOUT_MS": delivery_timeout * 1000,
+        "cryptoproxy.producer.drains.to_kafka.ACK_SECONDS": 100_000.0,
+        "cryptoproxy.producer.drains.to_kafka.DELIVERY_TIMEOUT_MS": delivery_timeout * 1000,
     }
     poller = rig.start(test={"TEST_PATCH": json.dumps(patch)})
     poller.wait_polls(2)

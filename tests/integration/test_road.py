@@ -20,7 +20,7 @@ from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.record import document_id, from_iso
 from cryptoproxy.common.record.codec import decode
 from cryptoproxy.common.settings import Settings
-from cryptoproxy.common.settings.child import child_environment
+from cryptoproxy.common.settings.environment import child_environment
 from cryptoproxy.lake.objects import lines_of
 from cryptoproxy.lake.store import Store
 from cryptoproxy.sandbox import Sandbox

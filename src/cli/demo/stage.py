@@ -13,7 +13,7 @@ from typing import Self
 
 from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.settings import Settings
-from cryptoproxy.common.settings.child import child_environment
+from cryptoproxy.common.settings.environment import child_environment
 from cryptoproxy.common.settings.secret import write_private
 from cryptoproxy.engines.ports import Ports, free_ports
 from cryptoproxy.engines.stack import Memory, Stack

@@ -14,7 +14,7 @@ from kafka import errors as kafka_errors
 from cryptoproxy.common import topics
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clients.beginning import LOGIN_ERRORS
-from cryptoproxy.common.clients.discard import discard
+from cryptoproxy.common.clients.sender import discard
 from cryptoproxy.common.errors import CryptoProxyError, OperatorError, TransientError
 from cryptoproxy.common.settings.catalogue import Kafka
 

@@ -7,8 +7,9 @@ from typing import Any
 import elastic_transport
 import elasticsearch
 import msgspec
+from elasticsearch import Elasticsearch, JsonSerializer
+from elasticsearch.serializer import NdjsonSerializer
 
-from cryptoproxy.common.clients.lean import Elasticsearch, JsonSerializer, NdjsonSerializer
 from cryptoproxy.common.clients.outside import authorities
 from cryptoproxy.common.errors import CryptoProxyError, OperatorError, SizeError, TransientError
 from cryptoproxy.common.settings.catalogue import Elasticsearch as ElasticsearchSettings

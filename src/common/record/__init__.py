@@ -6,12 +6,11 @@ The bytes on the topic are the bytes in the index (``_source``) and a line in th
 |---|---|
 | ``contract`` | the fields, their types and units |
 | ``codec`` | record to bytes, bytes to record; what breaks the contract and how it is said |
-| ``names`` | key, document id, index, lake object |
+| ``names`` | key, document id, index |
 | ``letters`` | the headers of a dead letter |
-| ``times`` | slots and the one spelling of a time |
-| ``schema`` | the JSON Schema made from the contract |
+| ``times`` | slots, spans of them, and the one spelling of a time |
+| ``schema`` | the JSON Schema made from the contract; whether a newer one keeps what an older one promised |
 | ``asyncapi`` | the topic's AsyncAPI document made from it |
-| ``compatibility`` | whether a newer schema keeps what an older one promised |
 """
 
 from cryptoproxy.common.record.codec import MAX_AHEAD_MS, decode, encode
@@ -23,7 +22,7 @@ from cryptoproxy.common.record.contract import (
     Record,
 )
 from cryptoproxy.common.record.letters import LETTER_HEADERS, NOWHERE, letter, opened, size_of
-from cryptoproxy.common.record.names import Period, document_id, index_name, key, key_of, lake_object
+from cryptoproxy.common.record.names import Period, document_id, index_name, key, key_of
 from cryptoproxy.common.record.times import from_iso, iso, slot_of
 
 __all__ = [
@@ -44,7 +43,6 @@ __all__ = [
     "iso",
     "key",
     "key_of",
-    "lake_object",
     "letter",
     "opened",
     "size_of",

@@ -1,4 +1,4 @@
-"""What a record is called: Kafka key, document id, index and lake object. All follow from the record alone.
+"""What a record is called: Kafka key, document id and index. All follow from the record alone.
 
 So a replay, a retry, a second poller and a backfill give the same names, and written twice is stored once.
 """
@@ -11,7 +11,7 @@ from functools import lru_cache
 import msgspec
 
 from cryptoproxy.common.record.contract import Record
-from cryptoproxy.common.record.times import from_iso, iso
+from cryptoproxy.common.record.times import from_iso
 
 MAX_DOCUMENT_ID_BYTES = 512
 """Elasticsearch refuses a longer ``_id``, and with it the whole bulk request."""
@@ -53,18 +53,3 @@ def index_name(alias: str, timestamp: str, period: Period = Period.MONTH) -> str
     """``crypto-prices-2026.11.01`` by the record's own slot, never by arrival, so that replays meet their copy."""
     year, month, day = timestamp[0:4], timestamp[5:7], timestamp[8:10]
     return f"{alias}-{year}.{month}.{day if period is Period.DAY else '01'}"
-
-
-def lake_object(prefix: str, source: str, slot_ms: int, content_hash: str) -> str:
-    """The object of one poll: named by its content, so that a plain PUT is idempotent on any S3.
-
-    Args:
-        prefix: without slashes at its ends; may be empty.
-        slot_ms: the first slot in the object.
-        content_hash: hex SHA-256 of the uncompressed lines; its first 12 digits are used.
-    """
-    time = iso(slot_ms)
-    day, hour = time[:10], time[11:13]
-    compact = f"{time[:19].replace('-', '').replace(':', '')}Z"
-    name = f"v1/raw/source={source}/dt={day}/hour={hour}/{source}-{compact}-{content_hash[:12]}.jsonl.gz"
-    return f"{prefix}/{name}" if prefix else name

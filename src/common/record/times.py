@@ -1,11 +1,17 @@
-"""Slots and the one spelling of a time: UTC, ISO 8601, milliseconds, ``Z``. Times are epoch milliseconds."""
+"""Slots, spans of them, and the one spelling of a time: UTC, ISO 8601, milliseconds, ``Z``. Times are epoch
+milliseconds."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
+MINUTE_MS = 60_000
+HOUR_MS = 60 * MINUTE_MS
+DAY_MS = 24 * HOUR_MS
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECONDS = {f":{second:02d}.": second * 1000 for second in range(60)}
 _MILLISECONDS = {f"{ms:03d}Z": ms for ms in range(1000)}
@@ -15,7 +21,7 @@ _NOT_A_TIME = "{!r} is not a UTC time like 2026-11-20T10:00:00.000Z"
 @lru_cache(maxsize=4096)
 def iso(ms: int) -> str:
     """``1763632800000`` → ``2025-11-20T10:00:00.000Z``."""
-    minute, rest = divmod(ms, 60_000)
+    minute, rest = divmod(ms, MINUTE_MS)
     return f"{_minute_text(minute)}:{rest // 1000:02d}.{rest % 1000:03d}Z"
 
 
@@ -48,7 +54,7 @@ def _minute(text: str) -> int:
     if text[10] == "T":
         minute = (datetime.fromisoformat(f"{text}Z") - _EPOCH) // timedelta(minutes=1)
         if _minute_text(minute) == text:
-            return minute * 60_000
+            return minute * MINUTE_MS
     raise ValueError(_NOT_A_TIME.format(f"{text}…"))
 
 
@@ -73,7 +79,7 @@ def from_person(text: str, *, now_ms: int | None = None) -> int:
         if text == "now":
             return now_ms
         if found := re.fullmatch(r"(\d{1,5})([mhd])", {"today": "0d", "yesterday": "1d"}.get(text, text), re.ASCII):
-            unit = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}[found[2]]
+            unit = {"m": MINUTE_MS, "h": HOUR_MS, "d": DAY_MS}[found[2]]
             return now_ms - now_ms % unit - int(found[1]) * unit
     try:
         parsed = datetime.fromisoformat(text)
@@ -86,6 +92,52 @@ def from_person(text: str, *, now_ms: int | None = None) -> int:
     return round((parsed - _EPOCH) / timedelta(milliseconds=1))
 
 
+def written(ms: int) -> str:
+    """The shortest spelling that :func:`from_person` reads back."""
+    text = iso(ms)
+    if ms % DAY_MS == 0:
+        return text[:10]
+    return f"{text[:16]}Z" if ms % MINUTE_MS == 0 else text
+
+
 def slot_of(ms: int, interval_ms: int) -> int:
     """The slot that the moment ``ms`` lies in: the last multiple of the interval."""
     return ms - ms % interval_ms
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """Slots in ``[begin_ms, end_ms)``."""
+
+    begin_ms: int
+    end_ms: int
+
+    def __str__(self) -> str:
+        return f"{written(self.begin_ms)} to {written(self.end_ms)}"
+
+    def __contains__(self, slot_ms: int) -> bool:
+        return self.begin_ms <= slot_ms < self.end_ms
+
+    @property
+    def empty(self) -> bool:
+        return self.begin_ms >= self.end_ms
+
+    @property
+    def length_ms(self) -> int:
+        return self.end_ms - self.begin_ms
+
+    def begins(self, step_ms: int) -> Iterator[int]:
+        """The begins of the steps that it touches; a step begins at each multiple of its length since 1970."""
+        return iter(range(slot_of(self.begin_ms, step_ms), self.end_ms, step_ms))
+
+    def hours(self) -> Iterator[int]:
+        """The begins of the hours that it touches."""
+        return self.begins(HOUR_MS)
+
+    def cut(self, begin_ms: int, length_ms: int = HOUR_MS) -> Span:
+        """What of it lies in the hour, or other step, that begins there; empty where nothing does."""
+        return Span(max(self.begin_ms, begin_ms), min(self.end_ms, begin_ms + length_ms))
+
+    def parts(self, step_ms: int) -> Iterator[Span]:
+        """Cut into steps; first and last may be shorter."""
+        return (self.cut(begin, step_ms) for begin in self.begins(step_ms))

@@ -5,14 +5,11 @@
 | ``catalogue`` | the settings: name, type, default, help |
 | ``kinds`` | how a text becomes a value, and what is said when it cannot |
 | ``loading`` | environment, files and defaults, in which order; faults collected |
-| ``contradictions`` | what is wrong between settings that are each right |
-| ``loopback`` | which addresses are this machine's own |
-| ``in_force`` | all of them together, checked |
-| ``secret`` | a value that is never printed, and may come from a file |
+| ``in_force`` | all of them together, checked, and against each other |
+| ``secret`` | a value that is never printed, and may come from a file; addresses that would carry it in the clear |
+| ``environment`` | every name of a setting, what a child process inherits, and names that look like one and are none |
 | ``document`` | ``docs/settings.md`` and ``.env.example``, made from the catalogue |
-| ``child`` | what a child process inherits |
 | ``home`` | the project's folder: where ``.env`` is, and where relative paths begin |
-| ``elsewhere`` | names that look like a setting and are none |
 """
 
 from cryptoproxy.common.settings.in_force import Settings

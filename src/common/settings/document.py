@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 
 from cryptoproxy.common.settings.catalogue import SECTIONS
-from cryptoproxy.common.settings.elsewhere import CALLED_ELSEWHERE
+from cryptoproxy.common.settings.environment import CALLED_ELSEWHERE
 from cryptoproxy.common.settings.loading import Declared, declared_in
 
 _INTRODUCTION = """\

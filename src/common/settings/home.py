@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryptoproxy.common.errors import SettingsError
-from cryptoproxy.common.settings.child import SPELLINGS
+from cryptoproxy.common.settings.environment import SPELLINGS
 from cryptoproxy.common.settings.loading import names_in
 
 VARIABLE = "CRYPTOPROXY_HOME"

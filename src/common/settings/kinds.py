@@ -21,12 +21,8 @@ class Kind(Generic[T]):
     show: Callable[[T], str] = str
 
 
-def _text(raw: str) -> str:
-    return raw
-
-
 def text() -> Kind[str]:
-    return Kind("text", _text)
+    return Kind("text", str)
 
 
 def matching(pattern: str, label: str, rule: str) -> Kind[str]:
@@ -99,51 +95,39 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _SIZES = {"KiB": 1024, "MiB": 1024**2, "GiB": 1024**3, "TiB": 1024**4}
 
 
-def _in_largest(value: float, units: Mapping[str, int]) -> str:
-    """``604800`` → ``7d``: in the largest unit that gives a whole number; ``units`` from small to large."""
-    unit = [name for name, size in units.items() if value % size == 0][-1]
-    return f"{int(value // units[unit])}{unit}"
-
-
 def duration() -> Kind[float]:
     """A time span with its unit, in seconds: ``90s``, ``12h``, ``7d``."""
-
-    def parse(raw: str) -> float:
-        found = re.fullmatch(r"(\d+)([smhd])", raw)
-        if not found:
-            raise ValueError("is not a time span with its unit (s, m, h or d)")
-        return _above_zero(float(int(found[1]) * _UNITS[found[2]]))
-
-    return Kind("time span: 90s, 12h, 7d", parse, lambda value: _in_largest(value, _UNITS))
+    return _measured("time span: 90s, 12h, 7d", _UNITS, float, "is not a time span with its unit (s, m, h or d)")
 
 
 def size() -> Kind[int]:
-    def parse(raw: str) -> int:
-        found = re.fullmatch(r"(\d+) ?(KiB|MiB|GiB|TiB)", raw)
-        if not found:
-            raise ValueError("is not a size with its unit (KiB, MiB, GiB or TiB)")
-        return _above_zero(int(found[1]) * _SIZES[found[2]])
-
-    return Kind("size: 512MiB, 4GiB", parse, lambda value: _in_largest(value, _SIZES))
+    """In bytes; a blank may stand before the unit."""
+    fault = "is not a size with its unit (KiB, MiB, GiB or TiB)"
+    return _measured("size: 512MiB, 4GiB", _SIZES, int, fault, blank=" ?")
 
 
-def _above_zero(value: T) -> T:
-    if not value:
-        raise ValueError("must be more than nothing")
-    return value
+def _measured(
+    label: str, units: Mapping[str, int], number: Callable[[int], T], fault: str, *, blank: str = ""
+) -> Kind[T]:
+    form = re.compile(rf"(\d+){blank}({'|'.join(units)})")
+
+    def parse(raw: str) -> T:
+        if not (found := form.fullmatch(raw)):
+            raise ValueError(fault)
+        if not (value := int(found[1]) * units[found[2]]):
+            raise ValueError("must be more than nothing")
+        return number(value)
+
+    def show(value: Any) -> str:
+        """``604800`` → ``7d``: in the largest unit that gives a whole number; ``units`` from small to large."""
+        unit = [name for name, size in units.items() if value % size == 0][-1]
+        return f"{int(value // units[unit])}{unit}"
+
+    return Kind(label, parse, show)
 
 
 def boolean() -> Kind[bool]:
-    words = {
-        "true": True,
-        "yes": True,
-        "1": True,
-        "on": True,
-        "false": False,
-        "no": False,
-        "0": False,
-        "off": False,
-    }
+    words = dict.fromkeys(("true", "yes", "1", "on"), True) | dict.fromkeys(("false", "no", "0", "off"), False)
 
     def parse(raw: str) -> bool:
         try:

@@ -127,14 +127,14 @@ def _bindings(path: Path | None) -> list[tuple[str, str | None]]:
         raise SettingsError([f"the file {path} cannot be read: {error}"]) from error
     bindings = list(parse_stream(io.StringIO(text)))
     # The line itself is not shown: a password may stand in it.
-    raise_if_any(
-        [
-            f"{path}, line {_first_line(each.original)}: this is not NAME=value (a quote that is not closed? a blank "
-            "around the name?)"
-            for each in bindings
-            if each.error
-        ]
-    )
+    faults = [
+        f"{path}, line {_first_line(each.original)}: this is not NAME=value (a quote that is not closed? a blank "
+        "around the name?)"
+        for each in bindings
+        if each.error
+    ]
+    if faults:
+        raise SettingsError(faults)
     return [(each.key, each.value) for each in bindings if each.key is not None]
 
 
@@ -201,8 +201,3 @@ def shown(declared: Declared, value: Any) -> str:
     if isinstance(value, Secret):
         return f"{MASK}{f' (from {value.file})' if value.file else ''}" if value else ""
     return "" if value is None else declared.kind.show(value)
-
-
-def raise_if_any(faults: list[str]) -> None:
-    if faults:
-        raise SettingsError(faults)

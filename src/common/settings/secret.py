@@ -1,10 +1,12 @@
-"""A value that is never printed, and files that hold such."""
+"""What others must not read: a value that is never printed, files that hold such, and addresses that would carry it."""
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from cryptoproxy.common.errors import OperatorError
 
@@ -57,3 +59,26 @@ def write_private(path: Path, content: str | bytes) -> None:
     with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(content.encode() if isinstance(content, str) else content)
     new.replace(path)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine, by its name or address alone: a resolver may say another thing tomorrow."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def host_of(host_port: str) -> str:
+    """``[::1]:9092`` → ``::1``."""
+    return host_port.rsplit(":", 1)[0].strip("[]")
+
+
+def in_the_clear(url: str | None) -> bool:
+    """Whether others on the way could read what is sent there."""
+    if url is None:
+        return False
+    address = urlsplit(url)
+    return address.scheme == "http" and not is_loopback(address.hostname or "")

@@ -16,7 +16,7 @@ from cryptoproxy.consumer.backfill.display import Display
 from cryptoproxy.consumer.backfill.documents import Documents
 from cryptoproxy.consumer.backfill.letters import DeadIds
 from cryptoproxy.consumer.backfill.span import Span
-from cryptoproxy.lake.archive import Archive, Fault
+from cryptoproxy.lake.form import Fault, Form
 
 
 @dataclass(slots=True)
@@ -42,7 +42,7 @@ class Outcome:
 
 
 def reconcile(
-    archive: Archive,
+    archive: Form,
     documents: Documents,
     dead: DeadIds,
     *,
@@ -92,5 +92,5 @@ def reconcile(
     return outcome
 
 
-def _number(archive: Archive, source: str, part: Span, report: Callable[[Fault], None]) -> int:
+def _number(archive: Form, source: str, part: Span, report: Callable[[Fault], None]) -> int:
     return sum(1 for _ in archive.records(source, part, report))

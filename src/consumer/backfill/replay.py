@@ -23,7 +23,7 @@ from cryptoproxy.consumer.backfill.rate import Rate
 from cryptoproxy.consumer.backfill.span import HOUR_MS, Span
 from cryptoproxy.consumer.backfill.targets import Sent, Target
 from cryptoproxy.consumer.workers import Workers
-from cryptoproxy.lake.archive import Archive, Fault, Stored
+from cryptoproxy.lake.form import Fault, Form, Stored
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ class Replay:
 
     def __init__(
         self,
-        archive: Archive,
+        archive: Form,
         target: Target,
         marks: Marks,
         rate: Rate,

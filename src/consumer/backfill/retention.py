@@ -16,7 +16,7 @@ from cryptoproxy.consumer.backfill.compare import Some, compare
 from cryptoproxy.consumer.backfill.display import Display
 from cryptoproxy.consumer.backfill.documents import Documents
 from cryptoproxy.consumer.backfill.span import HOUR_MS, Span
-from cryptoproxy.lake.archive import Archive, Fault
+from cryptoproxy.lake.form import Fault, Form
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ def due(indices: Mapping[str, Span], *, keep_ms: int, now_ms: int) -> list[tuple
 class Retention:
     """Looks at each period that is due, and removes its index unless it is a dry run."""
 
-    def __init__(self, archive: Archive, documents: Documents, display: Display) -> None:
+    def __init__(self, archive: Form, documents: Documents, display: Display) -> None:
         self._archive = archive
         self._documents = documents
         self._display = display

@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 from cryptoproxy.common.record import Period, index_name, iso
-from cryptoproxy.lake.span import HOUR_MS, Span, written
+from cryptoproxy.common.record.times import HOUR_MS, Span, written
 
 __all__ = ["HOUR_MS", "Span", "period_of", "written"]
 

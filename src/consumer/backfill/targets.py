@@ -11,7 +11,7 @@ from cryptoproxy.common.errors import TransientError
 from cryptoproxy.common.record import Period
 from cryptoproxy.consumer.batch import read
 from cryptoproxy.consumer.delivery import Delivery
-from cryptoproxy.lake.archive import Fault, Stored
+from cryptoproxy.lake.form import Fault, Stored
 
 
 @dataclass(slots=True)

@@ -9,13 +9,13 @@ from typing import Any, TypeVar
 from kafka import errors as kafka_errors
 
 from cryptoproxy.common.clients import kafka as kafka_client
-from cryptoproxy.common.clients.discard import discard
+from cryptoproxy.common.clients.sender import discard
 from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.record import RECORD_HEADERS
 from cryptoproxy.common.retry import Patience
 from cryptoproxy.common.settings.catalogue import Kafka
 from cryptoproxy.consumer.backfill.targets import Sent
-from cryptoproxy.lake.archive import Fault, Stored
+from cryptoproxy.lake.form import Fault, Stored
 
 log = logging.getLogger(__name__)
 

@@ -33,7 +33,7 @@ from cryptoproxy.consumer.backfill.retention import Retention
 from cryptoproxy.consumer.backfill.span import Span
 from cryptoproxy.consumer.backfill.targets import IndexTarget, Target
 from cryptoproxy.consumer.wiring import delivery
-from cryptoproxy.lake.archive import Archive
+from cryptoproxy.lake.form import Form
 from cryptoproxy.lake.store import Store
 from cryptoproxy.lake.whole import whole_lake
 
@@ -68,7 +68,7 @@ def replay(
     target = _index_target(settings, health, clock) if topic is None else _topic_target(settings, topic, wait)
     with (
         closing(target),
-        whole_lake(Store(settings.s3, patiently=Patience("S3", wait)), now_ms=clock.now_ms) as archive,
+        whole_lake(Store(settings.s3, patiently=Patience("S3", wait))) as archive,
         Display("replay", console) as display,
     ):
         return Replay(
@@ -104,14 +104,14 @@ def retention(settings: Settings, console: Console) -> Iterator[Retention]:
 
 
 @contextmanager
-def _both_sides(settings: Settings, wait: Callable[[float], object]) -> Iterator[tuple[Archive, Documents]]:
+def _both_sides(settings: Settings, wait: Callable[[float], object]) -> Iterator[tuple[Form, Documents]]:
     documents = Documents(
         settings.elasticsearch,
         lambda: elastic.client(settings.elasticsearch, connections=1, timeout=SEARCH_SECONDS),
         patiently=Patience("Elasticsearch", wait),
     )
     store = Store(settings.s3, patiently=Patience("S3", wait))
-    with closing(documents), whole_lake(store, now_ms=SystemClock().now_ms) as archive:
+    with closing(documents), whole_lake(store) as archive:
         yield archive, documents
 
 

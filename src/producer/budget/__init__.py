@@ -6,29 +6,23 @@ another machine (the compacted topic).
 
 | module | tells |
 |---|---|
-| ``plan`` | which intervals fit into that |
-| ``window`` | a rolling window of real time: what it holds, when it has room |
-| ``months`` | the calendar month, UTC |
-| ``counts`` | all that is known of what was used, and the ban: one value; counting, merging, moving it in time |
-| ``decision`` | whether a call fits, else how long to wait |
-| ``timeline`` | stamps that read like the wall clock and pass like the monotonic one |
-| ``turns`` | who waits, in order, so that none starves |
-| ``state`` | the counts as bytes, for file and topic |
-| ``kept_file`` | the file: replaced whole, set aside when damaged |
+| ``intervals`` | which intervals fit into that |
+| ``windows`` | a window of real time that rolls, and the calendar's month: what it holds, when it has room |
+| ``counts`` | all that is known of what was used, and the ban: one value; counting, merging, its bytes |
+| ``granting`` | whether a call fits, else how long to wait; who waits, in order, so that none starves |
+| ``ledger`` | the counts with their clock and their file: replaced whole, set aside when damaged |
 | ``budget`` | the shell around these |
-| ``state_topic`` | the latest value of each key in a compacted topic: publish, read all |
 
-``plan`` to ``decision`` are pure: values in, values out. ``state_topic`` is imported by its own name, since it brings
-the Kafka client along.
+All above ``ledger`` are pure: values in, values out. What goes to the next poller over Kafka is in ``handover``.
 """
 
 from cryptoproxy.producer.budget.budget import Budget
-from cryptoproxy.producer.budget.plan import Demand, Plan, demand_of, plan
+from cryptoproxy.producer.budget.intervals import Demand, Intervals, demand_of, fit
 
 __all__ = [
     "Budget",
     "Demand",
-    "Plan",
+    "Intervals",
     "demand_of",
-    "plan",
+    "fit",
 ]

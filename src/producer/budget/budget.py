@@ -5,25 +5,22 @@ from __future__ import annotations
 import logging
 import math
 import threading
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 from msgspec.structs import replace
 
 from cryptoproxy.common.clock import Clock
-from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.log import Limited
 from cryptoproxy.common.metrics import PollerMetrics
 from cryptoproxy.common.record import iso
 from cryptoproxy.producer.budget import counts as of_counts
-from cryptoproxy.producer.budget import months
-from cryptoproxy.producer.budget.decision import Verdict, decide
-from cryptoproxy.producer.budget.ledger import Ledger
-from cryptoproxy.producer.budget.state import DamagedStateError, State, decode, encode
-from cryptoproxy.producer.budget.timeline import Moment
-from cryptoproxy.producer.budget.turns import Turns
-from cryptoproxy.producer.budget.window import MINUTE, WINDOWS
+from cryptoproxy.producer.budget.counts import BudgetState, DamagedStateError, decode, encode
+from cryptoproxy.producer.budget.granting import Turns, decide
+from cryptoproxy.producer.budget.ledger import Ledger, Moment
+from cryptoproxy.producer.budget.windows import MINUTE, WINDOWS, even_share
 from cryptoproxy.upstreams.base import MONTH, Limit, Limits
 
 log = logging.getLogger(__name__)
@@ -68,7 +65,10 @@ class Budget:
         self._ledger = Ledger(limits, folder, clock=clock, boot=boot)
         self._log_ban(self._ledger.look().now_ms)
         if metrics:
-            self._show(metrics)
+            metrics.ban_seconds.labels(self.upstream).set_function(self.ban_ends_in)
+            for each in limits.limits:
+                left = metrics.budget_left.labels(self.upstream, each.window)
+                left.set_function(partial(self._left_in, each.window))
 
     def take(self, cost: int, *, who: Hashable = None) -> float:
         """0.0 if a request of this cost may be sent now: it is counted and on disk already, whatever becomes of it.
@@ -81,25 +81,28 @@ class Budget:
             OperatorError: the file cannot be written (nothing is granted), or no window ever holds so much.
         """
         who = threading.get_ident() if who is None else who
-        with self._lock:
-            moment, counts = self._look()
+        with self._looked() as (moment, counts):
             if ban_ms := counts.ban_ms(moment.now_ms):
                 if self._ledger.unsaved:
                     self._ledger.save()
                 return ban_ms / 1000
-            self._require_possible(cost)
+            self.limits.require_possible(cost, f"one request to {self.upstream}")
             now = self._monotonic()
-            verdict = decide(
+            wait_ms, limit = decide(
                 counts,
                 self.limits,
                 moment,
                 need=cost + self._turns.ahead_of(who, now),
                 idle_ms=None if self._last is None else round((now - self._last) * 1000),
             )
-            if verdict.wait_ms:
-                self._turns.wait(who, cost, verdict.wait_ms / 1000, now)
-                self._say(verdict, moment)
-                return verdict.wait_ms / 1000
+            if limit is not None:
+                self._turns.wait(who, cost, wait_ms / 1000, now)
+                self._often.warning(
+                    limit.window,
+                    f"{self.upstream} waits {wait_ms / 1000:.1f} s: {self._used(limit, moment)} of {limit.amount} "
+                    f"{self.limits.unit} per {limit.window} are used ({limit.setting})",
+                )
+                return wait_ms / 1000
             self._ledger.enter(
                 of_counts.counted(counts, self.limits, cost=cost, now_ms=moment.now_ms, labels=moment.months)
             )
@@ -112,8 +115,7 @@ class Budget:
     def reported(self, used: int) -> None:
         """What the upstream says is used in its minute. More than we know of is counted at once (others behind our
         address); less never takes anything back. On disk with the next :meth:`take`."""
-        with self._lock:
-            moment, counts = self._look()
+        with self._looked() as (moment, counts):
             if any(limit.window == MINUTE.name for limit in self.limits.rolling):
                 self._ledger.counts = of_counts.corrected(counts, MINUTE, used=used, now_ms=moment.now_ms)
 
@@ -121,16 +123,12 @@ class Budget:
         """Nothing is granted before its end, here or after a restart. An earlier ban that ends later stays.
 
         Args:
-            least: above 0 it is a refusal, and each one in a row lasts longer: see :func:`counts.refused`.
+            least: above 0 it is a refusal, and each one in a row lasts longer: see :func:`counts.banned`.
         """
         seconds = of_counts.LONGEST_BAN_SECONDS if math.isnan(seconds) else seconds
-        with self._lock:
-            moment, counts = self._look()
-            self._ledger.counts = (
-                of_counts.refused(counts, seconds=seconds, least=least, why=why, now_ms=moment.now_ms)
-                if least > 0
-                else of_counts.banned(counts, seconds=seconds, why=why, now_ms=moment.now_ms)
-            )
+        with self._looked() as (moment, counts):
+            now_ms = moment.now_ms
+            self._ledger.counts = of_counts.banned(counts, seconds=seconds, least=least, why=why, now_ms=now_ms)
             self._ledger.save()
             self._log_ban(moment.now_ms)
         self._urgent.set()
@@ -143,14 +141,12 @@ class Budget:
 
     def ban_ends_in(self) -> float:
         """Seconds; 0 without a ban."""
-        with self._lock:
-            moment, counts = self._look()
+        with self._looked() as (moment, counts):
             return counts.ban_ms(moment.now_ms) / 1000
 
     def ban_reason(self) -> str:
         """Why nothing is granted, in the upstream's words; empty without a ban."""
-        with self._lock:
-            moment, counts = self._look()
+        with self._looked() as (moment, counts):
             return counts.ban.why if counts.ban and counts.ban_ms(moment.now_ms) else ""
 
     def reserve(self, planned: Mapping[str, int]) -> None:
@@ -162,13 +158,12 @@ class Budget:
     def spare(self) -> int:
         """What the polls that are planned leave for retries of one slot. Of the month no slot may take more than a
         twentieth of what is left, so that an outage of hours does not cost the rest of the month."""
-        with self._lock:
-            moment, _ = self._look()
+        with self._looked() as (moment, _):
             spare = UNLIMITED
             for limit in self.limits.limits:
                 planned = self._planned.get(limit.window, 0)
                 if limit.window == MONTH:
-                    to_come = planned - months.even_share(planned, moment.now_ms)
+                    to_come = planned - even_share(planned, moment.now_ms)
                     spare = min(spare, (limit.amount - self._used(limit, moment) - to_come) // MONTHS_PORTIONS)
                 else:
                     spare = min(spare, limit.amount - planned)
@@ -176,15 +171,13 @@ class Budget:
 
     def left(self) -> Mapping[str, int]:
         """What may still be sent, by window that has a limit: ``minute``, ``5s``, ``month``."""
-        with self._lock:
-            moment, _ = self._look()
+        with self._looked() as (moment, _):
             return {limit.window: max(0, limit.amount - self._used(limit, moment)) for limit in self.limits.limits}
 
     def state(self) -> bytes:
         """All of it, for another machine."""
-        with self._lock:
-            moment, counts = self._look()
-        return encode(State(upstream=self.upstream, counts=of_counts.clipped(counts, moment.now_ms)))
+        with self._looked() as (moment, counts):
+            return encode(BudgetState(upstream=self.upstream, counts=of_counts.clipped(counts, moment.now_ms)))
 
     def merge(self, state: bytes) -> None:
         """Takes over what a :meth:`state` knows beyond this: the larger count per window, the later end of a ban.
@@ -196,8 +189,7 @@ class Budget:
         except DamagedStateError as error:
             log.error("a state of %s from elsewhere is ignored: %s", self.upstream, error)  # noqa: TRY400
             return
-        with self._lock:
-            moment, counts = self._look()
+        with self._looked() as (moment, counts):
             ours = of_counts.clipped(counts, moment.now_ms)
             both = of_counts.merged(ours, of_counts.clipped(theirs, moment.now_ms))
             if both != ours:
@@ -206,31 +198,16 @@ class Budget:
             if both.ban != ours.ban:
                 self._log_ban(moment.now_ms)
 
-    def _look(self) -> tuple[Moment, of_counts.Counts]:
-        moment = self._ledger.look()  # first, since it may move the counts
-        return moment, self._ledger.counts
-
-    def _require_possible(self, cost: int) -> None:
-        for limit in self.limits.limits:
-            if cost > limit.amount:
-                raise OperatorError(
-                    f"one request to {self.upstream} costs {cost} {self.limits.unit}, {limit.setting} allows "
-                    f"{limit.amount}",
-                    remedy=f"Raise {limit.setting}, or ask for less",
-                )
+    @contextmanager
+    def _looked(self) -> Iterator[tuple[Moment, of_counts.Counts]]:
+        with self._lock:
+            moment = self._ledger.look()  # first, since it may move the counts
+            yield moment, self._ledger.counts
 
     def _used(self, limit: Limit, moment: Moment) -> int:
         if limit.window == MONTH:
             return self._ledger.counts.used_in(moment.months)
         return self._ledger.counts.used(WINDOWS[limit.window], moment.now_ms)
-
-    def _say(self, verdict: Verdict, moment: Moment) -> None:
-        if limit := verdict.limit:
-            self._often.warning(
-                limit.window,
-                f"{self.upstream} waits {verdict.wait_ms / 1000:.1f} s: {self._used(limit, moment)} of "
-                f"{limit.amount} {self.limits.unit} per {limit.window} are used ({limit.setting})",
-            )
 
     def _log_ban(self, now_ms: int) -> None:
         ban, left_ms = self._ledger.counts.ban, self._ledger.counts.ban_ms(now_ms)
@@ -240,11 +217,5 @@ class Budget:
                 self.upstream, left_ms / 1000, iso(ban.until_ms), ban.why,
             )  # fmt: skip
 
-    def _show(self, metrics: PollerMetrics) -> None:
-        metrics.ban_seconds.labels(self.upstream).set_function(self.ban_ends_in)
-        for limit in self.limits.limits:
-            shown = metrics.budget_left.labels(self.upstream, limit.window)
-            shown.set_function(partial(self._left_in, limit.window))
-
-    def _left_in(self, name: str) -> float:
-        return float(self.left()[name])
+    def _left_in(self, window: str) -> float:
+        return float(self.left()[window])

@@ -1,4 +1,5 @@
-"""All that is known of what was used of an upstream's quotas, and of its ban: one value, and what becomes of it."""
+"""All that is known of what was used of an upstream's quotas, and of its ban: one value, what becomes of it, and
+its bytes, which have the same form in the file and in the topic."""
 
 from __future__ import annotations
 
@@ -8,8 +9,8 @@ from typing import Annotated
 import msgspec
 from msgspec.structs import replace
 
-from cryptoproxy.producer.budget import months, window
-from cryptoproxy.producer.budget.window import WINDOWS, Window
+from cryptoproxy.producer.budget import windows as rolling
+from cryptoproxy.producer.budget.windows import WINDOWS, RollingWindow, even_share, month_of
 from cryptoproxy.upstreams.base import Limits
 
 LONGEST_BAN_SECONDS = 3 * 86_400.0
@@ -44,8 +45,8 @@ class Counts(msgspec.Struct, frozen=True, omit_defaults=True):
     ban: Ban | None = None
     refusals: Annotated[int, msgspec.Meta(ge=0)] = 0
 
-    def used(self, of: Window, now_ms: int) -> int:
-        return window.used(of, self.windows.get(of.name, ()), now_ms)
+    def used(self, of: RollingWindow, now_ms: int) -> int:
+        return rolling.used(of, self.windows.get(of.name, ()), now_ms)
 
     def used_in(self, labels: Iterable[str]) -> int:
         """The largest count of these months."""
@@ -62,13 +63,13 @@ def counted(counts: Counts, limits: Limits, *, cost: int, now_ms: int, labels: I
     for label in labels:
         by_month[label] = by_month.get(label, 0) + cost
     windows = {
-        limit.window: window.added(WINDOWS[limit.window], counts.windows.get(limit.window, ()), now_ms, cost)
+        limit.window: rolling.added(WINDOWS[limit.window], counts.windows.get(limit.window, ()), now_ms, cost)
         for limit in limits.rolling
     }
     return replace(counts, windows=windows, months=_newest(by_month))
 
 
-def corrected(counts: Counts, of: Window, *, used: int, now_ms: int) -> Counts:
+def corrected(counts: Counts, of: RollingWindow, *, used: int, now_ms: int) -> Counts:
     """With what others behind our address have used, by the upstream's own count of its window.
 
     What it counts beyond ours is added as used now. Where it counts less, ours stays: its window may have begun
@@ -77,23 +78,22 @@ def corrected(counts: Counts, of: Window, *, used: int, now_ms: int) -> Counts:
     more = used - counts.used(of, now_ms)
     if more <= 0:
         return counts
-    buckets = window.added(of, counts.windows.get(of.name, ()), now_ms, more)
+    buckets = rolling.added(of, counts.windows.get(of.name, ()), now_ms, more)
     return replace(counts, windows={**counts.windows, of.name: buckets})
 
 
-def banned(counts: Counts, *, seconds: float, why: str, now_ms: int) -> Counts:
-    """With a ban from now on; one that ends later stays."""
+def banned(counts: Counts, *, seconds: float, why: str, now_ms: int, least: float = 0.0) -> Counts:
+    """With a ban from now on; one that ends later stays.
+
+    With ``least`` above 0 it is a refusal. The first in a row lasts as long as was asked; each further one lasts at
+    least 2, 4, 8 … times ``least``, up to :data:`LONGEST_UNASKED_SECONDS`.
+    """
+    if least > 0 and counts.refusals:
+        seconds = max(seconds, min(least * 2 ** min(counts.refusals, 16), LONGEST_UNASKED_SECONDS))
     seconds = min(max(seconds, 0.0), LONGEST_BAN_SECONDS)
     before = counts.ban if counts.ban_ms(now_ms) else None
-    return replace(counts, ban=_later(before, Ban(now_ms + round(seconds * 1000), seconds, why)))
-
-
-def refused(counts: Counts, *, seconds: float, least: float, why: str, now_ms: int) -> Counts:
-    """With a ban, and a refusal more. The first in a row lasts as long as was asked; each further one lasts at least
-    2, 4, 8 … times ``least``, up to :data:`LONGEST_UNASKED_SECONDS`."""
-    if counts.refusals:
-        seconds = max(seconds, min(least * 2 ** min(counts.refusals, 16), LONGEST_UNASKED_SECONDS))
-    return replace(banned(counts, seconds=seconds, why=why, now_ms=now_ms), refusals=counts.refusals + 1)
+    ban = _later(before, Ban(now_ms + round(seconds * 1000), seconds, why))
+    return replace(counts, ban=ban, refusals=counts.refusals + (least > 0))
 
 
 def merged(ours: Counts, theirs: Counts) -> Counts:
@@ -102,7 +102,7 @@ def merged(ours: Counts, theirs: Counts) -> Counts:
     names = {*ours.windows, *theirs.windows}
     labels = {*ours.months, *theirs.months}
     return Counts(
-        windows={name: window.merged(ours.windows.get(name, ()), theirs.windows.get(name, ())) for name in names},
+        windows={name: rolling.merged(ours.windows.get(name, ()), theirs.windows.get(name, ())) for name in names},
         months=_newest({label: max(ours.months.get(label, 0), theirs.months.get(label, 0)) for label in labels}),
         ban=_later(ours.ban, theirs.ban),
         refusals=max(ours.refusals, theirs.refusals),
@@ -128,7 +128,7 @@ def clipped(counts: Counts, now_ms: int) -> Counts:
         ban = replace(ban, until_ms=until_ms) if until_ms > now_ms else None
     return Counts(
         windows={
-            name: window.clipped(WINDOWS[name], buckets, now_ms)
+            name: rolling.clipped(WINDOWS[name], buckets, now_ms)
             for name, buckets in counts.windows.items()
             if name in WINDOWS
         },
@@ -143,7 +143,7 @@ def assumed(limits: Limits, now_ms: int) -> Counts:
     month = limits.month
     return Counts(
         windows={limit.window: ((WINDOWS[limit.window].start(now_ms), limit.amount),) for limit in limits.rolling},
-        months={months.label(now_ms): months.even_share(month.amount, now_ms)} if month else {},
+        months={month_of(now_ms): even_share(month.amount, now_ms)} if month else {},
     )
 
 
@@ -156,3 +156,39 @@ def _later(one: Ban | None, other: Ban | None) -> Ban | None:
         return one or other
     last = max(one, other, key=lambda ban: (ban.until_ms, ban.why))
     return replace(last, seconds=max(one.seconds, other.seconds))
+
+
+class BudgetState(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """Unknown fields are ignored, so that a newer and an older process can follow each other. ``boot`` and ``zero_ms``
+    are in the file alone: by which boot's monotonic clock the stamps run."""
+
+    upstream: str
+    counts: Counts
+    boot: str = ""
+    zero_ms: int = 0
+
+
+class DamagedStateError(ValueError):
+    """Bytes that are no state of this upstream."""
+
+
+_decoder = msgspec.json.Decoder(BudgetState)
+
+
+def encode(state: BudgetState) -> bytes:
+    """The same bytes for the same state."""
+    return msgspec.json.encode(state, order="deterministic")
+
+
+def decode(content: bytes, *, upstream: str) -> BudgetState:
+    """
+    Raises:
+        DamagedStateError: cut, garbage, or somebody else's.
+    """
+    try:
+        state = _decoder.decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise DamagedStateError(f"it is no state: {error}") from error
+    if state.upstream != upstream:
+        raise DamagedStateError(f"it is the state of {state.upstream!r}")
+    return state

@@ -10,9 +10,8 @@
 
 | module | tells |
 |---|---|
-| ``entry`` | a kept poll's name and bytes |
+| ``entry`` | a kept poll: its name and bytes; those that wait, in order |
 | ``files`` | the one place that writes: temporary file, fsync, link, fsync, unlink |
-| ``waiting`` | what waits for one drain, in order |
 | ``outbox`` | keep, drain, bounds, recovery |
 """
 

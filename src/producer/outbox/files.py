@@ -46,11 +46,30 @@ def write(path: Path, content: bytes) -> None:
     Raises:
         OSError: the disk is full (ENOSPC), a limit (EFBIG) or a right is missing.
     """
+    _write(path, content, sync=True)
+
+
+def replace(path: Path, content: bytes, *, sync: bool = True) -> None:
+    """The file as a whole: on any error the old one stays. Without ``sync`` the new one survives the end of the
+    process, but perhaps no power failure.
+
+    Raises:
+        OSError: as :func:`write`.
+    """
+    new = path.with_name(f"{path.name}.new")
+    _write(new, content, sync=sync)
+    new.replace(path)
+    if sync:
+        sync_folder(path.parent)
+
+
+def _write(path: Path, content: bytes, *, sync: bool) -> None:
     try:
         with path.open("wb") as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+            if sync:
+                file.flush()
+                os.fsync(file.fileno())
     except OSError:
         path.unlink(missing_ok=True)
         raise

@@ -17,8 +17,7 @@ from pathlib import Path
 
 from cryptoproxy.common.errors import CryptoProxyError, OperatorError
 from cryptoproxy.producer.outbox import files
-from cryptoproxy.producer.outbox.entry import Entry
-from cryptoproxy.producer.outbox.waiting import Waiting
+from cryptoproxy.producer.outbox.entry import Backlog, Entry
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +73,7 @@ class Outbox:
         self._slots = folder / "slots"
         self._drains = {drain: folder / drain for drain in DRAINS}
         self._changed = threading.Condition()
-        self._waiting = {drain: Waiting() for drain in DRAINS}
+        self._waiting = {drain: Backlog() for drain in DRAINS}
         self._used = 0
         self._inherited: frozenset[Entry] = frozenset()
         self._marks: dict[str, files.Mark] = {}
@@ -280,10 +279,7 @@ class Outbox:
             self._publish(path, entry, len(content))
             log.info("took over %s, written when the process ended", entry.name)
         self._inherited = frozenset(entry for each in self._waiting.values() for entry in each.oldest(None))
-        last: dict[str, int] = {}
-        for waiting in self._waiting.values():
-            for entry in waiting.oldest(None):
-                last[entry.source] = max(entry.slot_ms, last.get(entry.source, 0))
+        last = {entry.source: entry.slot_ms for entry in sorted(self._inherited)}
         for source, slot_ms in last.items():
             self.advance_last_slot(source, slot_ms)
         if any(map(len, self._waiting.values())):

@@ -15,7 +15,7 @@ from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.upstreams.base import Call, Rejected, SymbolList
 from cryptoproxy.upstreams.quotes import COINS, NATIONAL, STABLE, Quotes, by_suffix
 from cryptoproxy.upstreams.refusals import UNREADABLE, not_spoken
-from cryptoproxy.upstreams.rows import RowReader, members
+from cryptoproxy.upstreams.rows import RowReader, members, rows_apart
 
 WEIGHT = 20
 
@@ -81,6 +81,15 @@ class NamedPairs:
         self.wrong, self.refused = frozenset(), False
 
 
+def _rows_of(body: bytes) -> bytes:
+    try:
+        return members(body)["symbols"]
+    except (*UNREADABLE, ValueError):
+        if (apart := rows_apart(body, "symbols")) is None:
+            raise
+        return apart[1]
+
+
 class BinanceSymbols(SymbolList):
     """One call, no pages."""
 
@@ -102,7 +111,7 @@ class BinanceSymbols(SymbolList):
 
     def _quotes_in(self, body: bytes) -> tuple[Mapping[str, str], Sequence[Rejected]]:
         try:
-            pairs, rejected = _reader.read(members(body)["symbols"])
+            pairs, rejected = _reader.read(_rows_of(body))
         except (*UNREADABLE, ValueError, KeyError) as error:
             raise not_spoken("binance", body, error) from error
         return {pair.symbol: pair.quote_asset for pair in pairs}, rejected

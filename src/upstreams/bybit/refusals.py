@@ -73,7 +73,7 @@ class _Head(msgspec.Struct, rename={"code": "retCode", "said": "retMsg"}):
     ret_msg: str | None = None
 
 
-_head = msgspec.json.Decoder(_Head)
+_head = msgspec.json.Decoder(_Head, strict=False)  # a code may be told as text
 
 
 def check(answer: Answer, *, now_ms: int) -> None:
@@ -106,7 +106,7 @@ def _refuse_code(code: int, said: str, answer: Answer, *, now_ms: int) -> None:
     if code in _TOO_MANY_CODES:
         raise RefusedError(message, retry_after=told or VISIT_SECONDS, least=BLOCKED_SECONDS)
     if code in _PASSING_CODES:
-        raise TransientError(message)
+        raise TransientError(message, retry_after=told)
     if answer.status == 200:
         raise OperatorError(message, remedy=_REMEDIES.get(code, _OTHER_REMEDY))
 

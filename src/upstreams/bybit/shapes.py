@@ -14,15 +14,16 @@ envelope, then the rows with their empty texts replaced, then each row and field
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta
 
+from cryptoproxy.common.errors import TransientError
 from cryptoproxy.upstreams.base import Rejected
 from cryptoproxy.upstreams.refusals import UNREADABLE, not_spoken
-from cryptoproxy.upstreams.rows import RowReader, members, value_of
+from cryptoproxy.upstreams.rows import RowReader, members, rows_apart, value_of
 from cryptoproxy.upstreams.values import Number, iso_of_ms, ms_of_seconds
 
 Moment: TypeAlias = str | int | None
@@ -127,7 +128,15 @@ def open_tickers(body: bytes) -> Tickers:
         result = answer.result
         return Tickers(False, result.category, iso_of_ms(_ms(answer.time)), result.rows, [])
     except UNREADABLE:
+        pass
+    try:
         return _open_slowly(body)
+    except TransientError:
+        if (apart := rows_apart(body, "list", "result")) is None:
+            raise
+    opened = _open_slowly(apart[0])
+    rows, rejected = (_v2_reader if opened.v2 else _v5_reader).read(apart[1])
+    return replace(opened, rows=rows, rejected=rejected)
 
 
 def _open_slowly(body: bytes) -> Tickers:

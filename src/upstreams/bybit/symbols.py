@@ -16,7 +16,7 @@ from cryptoproxy.common.errors import TransientError
 from cryptoproxy.upstreams.base import Call, Rejected, SymbolList
 from cryptoproxy.upstreams.quotes import COINS, NATIONAL, STABLE, UNKNOWN, Quotes, by_suffix
 from cryptoproxy.upstreams.refusals import UNREADABLE, not_spoken
-from cryptoproxy.upstreams.rows import RowReader, members, value_of
+from cryptoproxy.upstreams.rows import RowReader, members, rows_apart, value_of
 
 _SPOT_QUOTES = frozenset({*STABLE, *COINS, *NATIONAL, "EURQ", "EURR", "USDQ", "USDR", "BRZ", "MNT", "AEUR"})
 _dated = re.compile(r"-\d{1,2}[A-Z]{3}\d{2}\Z")  # BTC-26MAR26, BTCUSDT-26DEC25
@@ -133,6 +133,15 @@ def _open(body: bytes) -> tuple[bytes, str | None]:
     Raises:
         TransientError: not the envelope of a list.
     """
+    try:
+        return _opened(body)
+    except TransientError:
+        if (apart := rows_apart(body, "list", "result")) is None:
+            raise
+    return apart[1], _opened(apart[0])[1]
+
+
+def _opened(body: bytes) -> tuple[bytes, str | None]:
     try:
         result = members(body)["result"]
         if result[:1] == b"[":

@@ -2,6 +2,7 @@
 
 | answer | kind |
 |---|---|
+| 418, "banned until …" with any status | banned: the longest time told, else 2 minutes |
 | 429, or error code 429, with or without JSON | refused for its ``Retry-After``, else left alone for a minute |
 | 401, or error code 10002, 10005, 10010, 10011 | operator: key, plan or address |
 | 403 that is no such JSON, other gates: Cloudflare's page | left alone for a minute |
@@ -25,7 +26,9 @@ from cryptoproxy.upstreams.base import Answer
 from cryptoproxy.upstreams.coingecko.plans import BASE_URLS, Plan
 from cryptoproxy.upstreams.refusals import (
     UNREADABLE,
+    leave_alone,
     may_be_error,
+    obey_ban,
     refuse_by_status,
     require_spoken,
     retry_after,
@@ -61,13 +64,16 @@ def check(answer: Answer, *, now_ms: int, secret: str, plan: Plan, base_url: str
     if status == 200 and not code:
         return
     message = f"coingecko answered {status}: {said or 'no words'}"
+    asked = retry_after(answer.headers, now_ms=now_ms)
+    obey_ban("coingecko", answer, now_ms=now_ms, said=said)
+    if code == _TOO_MANY:
+        too_many(message, told=asked)
+    if status == 429 or code not in {*_PLAN_OF_CODE, *_KEY_CODES}:
+        leave_alone("coingecko", answer, now_ms=now_ms, said=said)
     if code in _PLAN_OF_CODE:
         raise OperatorError(message.rstrip(". "), remedy=_plan_remedy(_PLAN_OF_CODE[code], plan, base_url))
     if code in _KEY_CODES or status == 401:
         raise OperatorError(message.rstrip(". "), remedy=_KEY_CODES.get(code, _KEY_REMEDY))
-    asked = retry_after(answer.headers, now_ms=now_ms)
-    if code == _TOO_MANY:
-        too_many(message, told=asked)
     if status == 200:
         raise TransientError(message, retry_after=asked)
     refuse_by_status("coingecko", answer, now_ms=now_ms, said=said, remedy=_OTHER_REMEDY)

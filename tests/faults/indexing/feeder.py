@@ -15,7 +15,7 @@ from typing import Any
 from kafka import errors as kafka_errors
 
 from cryptoproxy.common.clients import kafka as kafka_client
-from cryptoproxy.common.clients.discard import discard
+from cryptoproxy.common.clients.sender import discard
 from cryptoproxy.common.record import SCHEMA_VERSION_HEADER, Record, document_id, encode, key
 from cryptoproxy.common.settings import Settings
 from tests.integration.consumer import records

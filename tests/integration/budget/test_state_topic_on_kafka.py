@@ -18,7 +18,7 @@ from cryptoproxy.common.settings import Settings
 from cryptoproxy.common.settings.catalogue import Kafka as KafkaSettings
 from cryptoproxy.engines.kafka import Kafka
 from cryptoproxy.producer.budget import Budget
-from cryptoproxy.producer.budget.state_topic import StatePublisher, budget_key, read_all, slot_key
+from cryptoproxy.producer.handover import StatePublisher, budget_key, read_all, slot_key
 from cryptoproxy.upstreams.base import Limit, Limits
 from tests.conftest import wait_until
 from tests.engines import Shared

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from cryptoproxy.common.settings.child import child_environment
+from cryptoproxy.common.settings.environment import child_environment
 from cryptoproxy.sandbox.faults import Rule, Script
 from cryptoproxy.sandbox.proxy import FaultProxy
 from tests.conftest import wait_until

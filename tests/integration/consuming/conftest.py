@@ -14,11 +14,11 @@ from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.record import RECORD_HEADERS, Record, encode, from_iso, iso, key
+from cryptoproxy.common.record.times import DAY_MS, Span
 from cryptoproxy.consumer.backfill import wiring
 from cryptoproxy.engines.stack import Endpoints
 from cryptoproxy.lake import objects
 from cryptoproxy.lake.compact import Compaction
-from cryptoproxy.lake.span import DAY_MS, Span
 from cryptoproxy.lake.store import Store
 from tests.integration.conftest import World, make_world
 

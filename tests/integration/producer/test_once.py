@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from cryptoproxy.common.settings.child import child_environment
+from cryptoproxy.common.settings.environment import child_environment
 from cryptoproxy.sandbox import Rule, Sandbox
 from tests.faults import evidence
 from tests.faults.judge import Case, judge

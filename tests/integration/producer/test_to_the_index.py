@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from cryptoproxy.common.clients import elastic
-from cryptoproxy.common.settings.child import child_environment
+from cryptoproxy.common.settings.environment import child_environment
 from cryptoproxy.engines.ports import free_ports
 from cryptoproxy.producer.outbox import Entry
 from cryptoproxy.sandbox import Sandbox

@@ -14,12 +14,12 @@ from rich.console import Console
 
 from benchmarks.queries.synthetic import Year
 from cryptoproxy.common.clients import elastic
-from cryptoproxy.common.clock import SystemClock
-from cryptoproxy.common.record import lake_object
+from cryptoproxy.common.record.times import Span
 from cryptoproxy.consumer.backfill import wiring
-from cryptoproxy.lake import reader
-from cryptoproxy.lake.span import Span
+from cryptoproxy.lake.form import refuse
+from cryptoproxy.lake.objects import raw_object
 from cryptoproxy.lake.store import Store
+from cryptoproxy.lake.whole import whole_lake
 from cryptoproxy.queries import Queries
 from tests.integration.conftest import World
 from tests.integration.queries.filled import HOUR, Stopped
@@ -35,7 +35,6 @@ def test_averages_counts_and_percentiles_are_those_of_the_lake(world: World, tmp
     year = Year(BEGIN_MS, BEGIN_MS + slots * 60_000, coins=50)
     store = Store(world.settings.s3)
     _archive(store, year)
-    now_ms = SystemClock().now_ms()
     totals = wiring.replay(
         world.settings,
         Span(year.begin_ms, year.end_ms),
@@ -47,7 +46,7 @@ def test_averages_counts_and_percentiles_are_those_of_the_lake(world: World, tmp
         console=Console(quiet=True),
     )
     assert totals.written == year.documents
-    exact = _from_the_lake(store, year, now_ms)
+    exact = _from_the_lake(store, year)
     client = elastic.client(world.settings.elasticsearch, timeout=300)
     client.indices.refresh(index=world.settings.elasticsearch.alias)
     queries = Queries(client, index=world.settings.elasticsearch.alias, clock=Stopped(year.end_ms))
@@ -79,18 +78,19 @@ def _archive(store: Store, year: Year) -> None:
 
 def _put(store: Store, slot_ms: int, lines: list[bytes]) -> None:
     text = b"".join(line + b"\n" for line in lines)
-    key = lake_object(store.settings.prefix, "coingecko", slot_ms, hashlib.sha256(text).hexdigest())
+    key = raw_object(store.settings.prefix, "coingecko", slot_ms, hashlib.sha256(text).hexdigest())
     store.put(key, gzip.compress(text, 1))
 
 
-def _from_the_lake(store: Store, year: Year, now_ms: int) -> dict[str, dict[str, Any]]:
+def _from_the_lake(store: Store, year: Year) -> dict[str, dict[str, Any]]:
     """By asset: arrays of its fields, in the order of time."""
     found: dict[str, dict[str, list[float]]] = {}
-    for _, line in reader.records(store, "coingecko", year.begin_ms, year.end_ms, now_ms=now_ms):
-        record = json.loads(line)
-        columns = found.setdefault(record["asset_id"], {"price": [], "change_24h": [], "change_1h": []})
-        for name, values in columns.items():
-            values.append(record[name])
+    with whole_lake(store) as lake:
+        for each in lake.records("coingecko", Span(year.begin_ms, year.end_ms), refuse):
+            record = json.loads(each.line)
+            columns = found.setdefault(record["asset_id"], {"price": [], "change_24h": [], "change_1h": []})
+            for name, values in columns.items():
+                values.append(record[name])
     return {asset: {name: np.array(values) for name, values in columns.items()} for asset, columns in found.items()}
 
 

@@ -14,7 +14,7 @@ from urllib.parse import quote
 import psutil
 import requests
 
-from cryptoproxy.common.settings.child import child_environment
+from cryptoproxy.common.settings.environment import child_environment
 from tests.conftest import wait_until
 from tests.integration.security import loud
 

@@ -16,7 +16,7 @@ from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.settings.catalogue import Kafka
 from cryptoproxy.consumer.dead_letter_reader import read_letters
-from cryptoproxy.producer.budget.state_topic import read_all
+from cryptoproxy.producer.handover import read_all
 from tests.integration.security.conftest import Doors
 
 SECONDS = 30

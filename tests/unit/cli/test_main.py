@@ -59,9 +59,12 @@ def test_each_command_of_the_table_is_there_by_its_name() -> None:
 
 
 def test_an_indexer_is_started_without_what_only_queries_and_the_lake_need() -> None:
-    code = "import sys, cryptoproxy.cli.main as m; m.cli.get_command(None, 'consume'); print(*sys.modules)"
+    code = (
+        "import sys, cryptoproxy.cli.main as m; m.cli.get_command(None, 'consume'); "
+        "import cryptoproxy.consumer.wiring; print(*sys.modules)"
+    )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert "cryptoproxy.cli.run" in loaded
+    assert {"cryptoproxy.cli.run", "elasticsearch"} <= set(loaded)
     assert not {"matplotlib", "pyarrow", "cryptoproxy.queries", "rich", "cryptoproxy.cli.query"} & set(loaded)
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from cryptoproxy.common.record import Record, document_id, encode, from_iso, iso
-from cryptoproxy.lake.archive import Fault
+from cryptoproxy.common.record.times import DAY_MS, HOUR_MS, Span
 from cryptoproxy.lake.compact import Compacted, Compaction
+from cryptoproxy.lake.form import Fault
 from cryptoproxy.lake.objects import make
-from cryptoproxy.lake.span import DAY_MS, HOUR_MS, Span
 from cryptoproxy.lake.store import Store
 from cryptoproxy.lake.whole import whole_lake
 from tests.unit.consumer.backfill.lake import record as any_record
@@ -55,7 +55,7 @@ def fill(store: Store, *, hours: tuple[int, ...] = (0, 7, 23), assets: int = 5, 
 def read(store: Store, span: Span = WHOLE_DAY, source: str = "coingecko") -> tuple[dict[str, bytes], list[Fault]]:
     """id → line, as replay and reconcile read it."""
     faults: list[Fault] = []
-    with whole_lake(store, now_ms=lambda: NOW_MS) as lake:
+    with whole_lake(store) as lake:
         found = list(lake.records(source, span, faults.append))
     assert [each.slot_ms for each in found] == sorted(each.slot_ms for each in found)
     lines = {each.id: each.line for each in found}

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from cryptoproxy.common.errors import PoisonError
 from cryptoproxy.common.record import Record, document_id, encode
 from cryptoproxy.common.record.contract import TIME_PATTERN
-from cryptoproxy.lake.columns import FIELDS, LINE, SCHEMA, TIMES, batch, lines, row
-from tests.unit.common.record.records import EXAMPLE, NOW_MS, line, records
+from cryptoproxy.lake.parquet import FIELDS, LINE, SCHEMA, TIMES, batch, lines, row
+from tests.unit.common.record.records import EXAMPLE, line, records
 
 
 def there_and_back(*written: bytes) -> list[bytes]:
-    table = pa.Table.from_batches([batch([row(each, now_ms=NOW_MS) for each in written])])
+    table = pa.Table.from_batches([batch([row(each) for each in written])])
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink)
     return [each for _, _, each in lines(pq.read_table(pa.BufferReader(sink.getvalue())))]
@@ -59,18 +59,18 @@ def test_a_zero_keeps_its_sign() -> None:
 )
 def test_a_line_that_is_spelled_otherwise_is_kept_as_it_is(written: bytes) -> None:
     ours = encode(Record(**EXAMPLE))
-    kept = row(written, now_ms=NOW_MS)[-1]
+    kept = row(written)[-1]
     assert kept == written.decode()
     assert there_and_back(ours, written, ours) == [ours, written, ours]
 
 
 def test_our_own_spelling_is_not_kept_twice() -> None:
-    assert row(encode(Record(**EXAMPLE)), now_ms=NOW_MS)[-1] is None
+    assert row(encode(Record(**EXAMPLE)))[-1] is None
 
 
 def test_the_id_is_that_of_the_record() -> None:
     record = Record(**EXAMPLE)
-    ((identity, _, _),) = lines(batch([row(encode(record), now_ms=NOW_MS)]))
+    ((identity, _, _),) = lines(batch([row(encode(record))]))
     assert identity == document_id(record)
 
 
@@ -86,10 +86,10 @@ def test_every_field_has_its_column_and_every_time_is_one() -> None:
 
 def test_what_breaks_the_contract_is_no_row() -> None:
     with pytest.raises(PoisonError, match="price"):
-        row(line(price=-1), now_ms=NOW_MS)
+        row(line(price=-1))
 
 
 def test_a_column_that_an_older_file_does_not_have_is_null() -> None:
-    whole = batch([row(encode(Record(**EXAMPLE)), now_ms=NOW_MS)])
+    whole = batch([row(encode(Record(**EXAMPLE)))])
     older = whole.drop_columns(["funding_rate", "delivery_time"])
     assert list(lines(older)) == list(lines(whole))

@@ -10,13 +10,13 @@ import pytest
 
 from cryptoproxy.common.errors import OperatorError, TransientError
 from cryptoproxy.common.record import encode, iso
+from cryptoproxy.common.record.times import DAY_MS, HOUR_MS, Span
 from cryptoproxy.lake import compact as compact_module
 from cryptoproxy.lake.compact import Compaction
-from cryptoproxy.lake.daily import day_of
-from cryptoproxy.lake.span import DAY_MS, HOUR_MS, Span
+from cryptoproxy.lake.objects import day_of
 from cryptoproxy.lake.store import MissingObjectError, Store
 from tests.unit.lake.conftest import Bucket, refusal
-from tests.unit.lake.lakes import DAY, MINUTE, NOW_MS, compact, expected, fill, put, read, record
+from tests.unit.lake.lakes import DAY, MINUTE, compact, expected, fill, put, read, record
 
 
 def daily(bucket: Bucket) -> list[str]:
@@ -289,7 +289,7 @@ def test_hours_and_ranges_are_those_of_the_records(store: Store, bucket: Bucket,
     fill(store, hours=(0, 7, 23))
     compact(store, tmp_path, delete_raw=True)
     put(store, record("raw", 9 * HOUR_MS))
-    with whole_lake(store, now_ms=lambda: NOW_MS) as lake:
+    with whole_lake(store) as lake:
         assert lake.sources() == ["coingecko"]
         found = lake.hours("coingecko", Span(DAY + HOUR_MS, DAY + 2 * DAY_MS))
         assert [(hour - DAY) // HOUR_MS for hour in found] == [7, 9, 23]

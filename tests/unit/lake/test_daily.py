@@ -10,8 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from cryptoproxy.common.errors import OperatorError, TransientError
-from cryptoproxy.lake.daily import DailyArchive, daily_object, day_of
-from cryptoproxy.lake.span import HOUR_MS, Span
+from cryptoproxy.common.record.times import HOUR_MS, Span
+from cryptoproxy.lake.daily import DailyForm
+from cryptoproxy.lake.objects import daily_object, day_of
 from cryptoproxy.lake.store import Store
 from tests.unit.lake.conftest import Bucket, refusal
 from tests.unit.lake.lakes import DAY, WHOLE_DAY, compact, fill, read
@@ -137,7 +138,7 @@ def test_a_day_of_which_one_file_could_not_be_fetched_is_not_remembered_as_read(
     fill(store, hours=(7,))
     compact(store, tmp_path, delete_raw=True)
     before, _ = read(store)
-    archive = DailyArchive(store, tmp_path)
+    archive = DailyForm(store, tmp_path)
     bucket.fails = [refusal(500, "x")]  # the listing
     with pytest.raises(TransientError):
         list(archive.records("coingecko", WHOLE_DAY, print))
@@ -176,7 +177,7 @@ def test_a_file_that_seems_to_be_gone_for_a_moment_is_asked_for_again(
 def test_hours_that_were_closed_are_not_taken_for_empty_ones(store: Store, tmp_path: Path) -> None:
     fill(store, hours=(7, 8))
     compact(store, tmp_path, delete_raw=True)
-    archive = DailyArchive(store, tmp_path)
+    archive = DailyForm(store, tmp_path)
     records = archive.records("coingecko", WHOLE_DAY, print)
     next(records)
     archive.close()
@@ -192,7 +193,7 @@ def test_where_a_copy_of_the_bucket_has_lost_what_was_said_of_a_file_any_hour_is
     done = compact(store, tmp_path, delete_raw=True)
     assert done.key is not None
     bucket.metadata[done.key] = {} if told is None else {"hours": told}
-    archive = DailyArchive(store, tmp_path)
+    archive = DailyForm(store, tmp_path)
     assert len(archive.hours("coingecko", WHOLE_DAY)) == 24
     assert len(list(archive.records("coingecko", WHOLE_DAY, print))) == 15
     archive.close()

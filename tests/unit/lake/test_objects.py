@@ -9,11 +9,19 @@ from hypothesis import strategies as st
 
 from cryptoproxy.common.errors import PoisonError
 from cryptoproxy.common.record import from_iso
-from cryptoproxy.lake.objects import first_slot, lines_of, make
+from cryptoproxy.lake.objects import first_slot, lines_of, make, raw_object
 
 SLOT_MS = from_iso("2026-11-20T10:00:00.000Z")
 LINES = b'{"a":1}\n{"b":"\r\x0b\xe2\x80\xa8"}\n'
 lines = st.lists(st.binary(min_size=1, max_size=50).filter(lambda each: b"\n" not in each), max_size=20)
+
+
+@pytest.mark.parametrize(("prefix", "begin"), [("team-a/crypto", "team-a/crypto/"), ("", "")])
+def test_an_object_of_the_lake_is_spelled_as_the_design_says(prefix: str, begin: str) -> None:
+    name = raw_object(prefix, "coingecko", SLOT_MS, "0123456789abcdef" * 4)
+    assert name == (
+        f"{begin}v1/raw/source=coingecko/dt=2026-11-20/hour=10/coingecko-20261120T100000Z-0123456789ab.jsonl.gz"
+    )
 
 
 def test_the_key_is_spelled_as_the_design_says() -> None:

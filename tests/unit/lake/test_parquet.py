@@ -9,9 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from cryptoproxy.common.record import encode
-from cryptoproxy.lake.columns import ORDER, Row, batch, lines, row
-from cryptoproxy.lake.parquet import Sorter, digest
-from tests.unit.consumer.backfill.lake import NOW_MS, TEN, record
+from cryptoproxy.lake.parquet import ORDER, Row, Sorter, batch, digest, lines, row
+from tests.unit.consumer.backfill.lake import TEN, record
 
 SYMBOLS = ["ADA", "BTC", "DOGE", "ETH", "Ärger", "😀", "btc"]
 
@@ -22,7 +21,7 @@ def rows() -> list[Row]:
         for symbol in SYMBOLS
         for number in range(10 + len(symbol))
     ]
-    return [row(encode(each), now_ms=NOW_MS) for each in made]
+    return [row(encode(each)) for each in made]
 
 
 def write(folder: Path, each: list[Row], *, run_rows: int = 7, group_rows: int = 15) -> Path:
@@ -76,6 +75,6 @@ def test_no_rows_make_an_empty_file(tmp_path: Path) -> None:
 
 
 def test_a_symbol_of_more_rows_than_a_group_is_cut(tmp_path: Path) -> None:
-    made = [row(encode(record(slot_ms=TEN + at * 1000)), now_ms=NOW_MS) for at in range(50)]
+    made = [row(encode(record(slot_ms=TEN + at * 1000))) for at in range(50)]
     metadata = pq.ParquetFile(write(tmp_path, made)).metadata
     assert [metadata.row_group(at).num_rows for at in range(metadata.num_row_groups)] == [15, 15, 15, 5]

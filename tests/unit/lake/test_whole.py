@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from cryptoproxy.lake.archive import Fault
-from cryptoproxy.lake.raw import RawArchive
+from cryptoproxy.lake.form import Fault
+from cryptoproxy.lake.raw import RawForm
 from cryptoproxy.lake.store import MissingObjectError, Store
 from cryptoproxy.lake.whole import whole_lake
 from tests.unit.lake.conftest import Bucket
-from tests.unit.lake.lakes import NOW_MS, WHOLE_DAY, compact, fill, put, read, record
+from tests.unit.lake.lakes import WHOLE_DAY, compact, fill, put, read, record
 
 
 @pytest.mark.parametrize("after", [0, 1, 7, 15, 16, 20, 44])
@@ -23,7 +23,7 @@ def test_a_day_compacted_in_the_middle_of_the_reading_comes_whole_and_once(
     before, _ = read(store)
     faults: list[Fault] = []
     found = []
-    with whole_lake(store, now_ms=lambda: NOW_MS) as lake:
+    with whole_lake(store) as lake:
         records = lake.records("coingecko", WHOLE_DAY, faults.append)
         found += [next(records) for _ in range(after)]
         compact(make_store(), tmp_path, delete_raw=True)
@@ -42,7 +42,7 @@ def test_a_file_replaced_in_the_middle_of_the_reading_comes_whole_and_once(
     compact(store, tmp_path, delete_raw=True)
     put(store, record("late", 60_000))
     wanted, _ = read(store)
-    with whole_lake(store, now_ms=lambda: NOW_MS) as lake:
+    with whole_lake(store) as lake:
         download = store.download
 
         def late(key: str, path: Path) -> None:
@@ -62,7 +62,7 @@ def test_damage_is_told_once_although_it_is_read_twice(
     damaged = put(store, record("lost", 30_000))
     bucket.objects[damaged] = b"no gzip"
     faults: list[Fault] = []
-    with whole_lake(store, now_ms=lambda: NOW_MS) as lake:
+    with whole_lake(store) as lake:
         records = lake.records("coingecko", WHOLE_DAY, faults.append)
         next(records)
         compact(make_store(), tmp_path, delete_raw=True)
@@ -72,7 +72,7 @@ def test_damage_is_told_once_although_it_is_read_twice(
 
 def test_what_is_always_missing_is_said(store: Store, bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
     key = put(store, record("bitcoin", 0))
-    monkeypatch.setattr(RawArchive, "keys", lambda *_: [key])
+    monkeypatch.setattr(RawForm, "keys", lambda *_: [key])
     del bucket.objects[key]
     with pytest.raises(MissingObjectError, match=key):
         read(store)

@@ -9,8 +9,7 @@ import pytest
 
 from cryptoproxy.common.errors import OperatorError, TransientError
 from cryptoproxy.common.settings import Settings
-from cryptoproxy.producer.budget.state_topic import budget_key, slot_key
-from cryptoproxy.producer.handover import Handover
+from cryptoproxy.producer.handover import Handover, budget_key, slot_key
 from cryptoproxy.producer.outbox import Outbox
 
 KAFKA = Settings.from_texts({}).kafka
@@ -22,6 +21,9 @@ class FakeBudget:
 
     def merge(self, state: bytes) -> None:
         self.merged.append(state)
+
+    def state(self) -> bytes:
+        return b"state"
 
 
 class Bench:
@@ -89,6 +91,6 @@ def test_a_disk_that_refuses_is_the_operators_and_not_the_end_of_the_process(
 
 
 def test_what_it_tells_a_successor_is_the_last_slot_kept(bench: Bench) -> None:
-    assert bench.handover.slot_state("coingecko") == b""
+    assert bench.handover.states["slot:coingecko"]() == b""
     bench.outbox.keep(60_000, "coingecko", b"{}\n")
-    assert bench.handover.slot_state("coingecko") == b"60000"
+    assert bench.handover.states["slot:coingecko"]() == b"60000"

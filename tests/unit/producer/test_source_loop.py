@@ -17,12 +17,12 @@ from cryptoproxy.common.metrics import MISSED
 from cryptoproxy.common.record import encode
 from cryptoproxy.common.service import Health, Loop
 from cryptoproxy.producer.fetch import ClockError
-from cryptoproxy.producer.grid import Grid
 from cryptoproxy.producer.outbox import Entry, OutboxFullError
 from cryptoproxy.producer.poll import Polled, SlotMissedError, Wait
+from cryptoproxy.producer.slots import Grid
 from cryptoproxy.producer.source_loop import STANDBY_SECONDS, SourceLoop
 from cryptoproxy.producer.statistics import Quota, Statistics
-from cryptoproxy.upstreams.base import Poll, Rejected
+from cryptoproxy.upstreams.base import Rejected
 from tests.unit.producer.budget.hand_clock import HandClock
 from tests.unit.producer.fakes import HandLoop, Metrics, record
 
@@ -49,8 +49,7 @@ class FakePoll:
         records = [record("bitcoin", 1.0, slot_ms, now_ms)]
         arrived = self.clock.monotonic()
         content = encode(records[0]) + b"\n"
-        poll = Poll(records, self.rejected)
-        return Polled(poll, content, 1, self.rejected, arrived - began, arrived, 1_000)
+        return Polled(content, 1, self.rejected, arrived - began, arrived, 1_000)
 
 
 class FakeOutbox:
@@ -149,11 +148,11 @@ def test_a_thousand_slots_of_a_second_with_jobs_of_a_third_miss_none() -> None:
 def test_in_real_time_there_is_no_drift_either() -> None:
     clock = SystemClock()
     bench = Bench()
-    bench.poll.clock = bench.loop._clock = clock
+    bench.poll.clock = bench.loop.clock = clock
     bench.poll.job = lambda slot_ms: time.sleep(0.03)
-    bench.loop._grid = Grid(100, None)
+    bench.loop.grid = Grid(100, None)
     delays: list[int] = []
-    bench.loop._kept = lambda entry, arrived, size: delays.append(clock.now_ms() - entry.slot_ms)
+    bench.loop.kept = lambda entry, arrived, size: delays.append(clock.now_ms() - entry.slot_ms)
     stop = threading.Event()
     timer = threading.Timer(10, stop.set)
     timer.start()
@@ -332,7 +331,7 @@ def test_a_lease_that_is_lost_during_the_preparations_polls_nothing() -> None:
     def lose(wait: Wait) -> None:
         bench.active = False
 
-    bench.loop._before_poll = lose
+    bench.loop.before_poll = lose
     bench.run(2)
     assert bench.poll.slots == []
 

@@ -7,8 +7,7 @@ import logging
 import pytest
 
 from cryptoproxy.producer.outbox import Entry
-from cryptoproxy.producer.statistics import Quota, Statistics
-from cryptoproxy.producer.timing import Timings
+from cryptoproxy.producer.statistics import Quota, Statistics, Timings
 from tests.unit.producer import fakes
 from tests.unit.producer.budget.hand_clock import HandClock
 

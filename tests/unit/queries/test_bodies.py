@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cryptoproxy.common.record.times import Span
 from cryptoproxy.queries import average, latest, moves, notes, percentiles, volatility
 from cryptoproxy.queries.answer import Covers, Kind
 from cryptoproxy.queries.fields import FIELDS, SENDERS
@@ -14,14 +15,14 @@ from cryptoproxy.queries.moves import Moves
 from cryptoproxy.queries.notes import Watch
 from cryptoproxy.queries.output.text import number, shown
 from cryptoproxy.queries.percentiles import Percentiles
-from cryptoproxy.queries.periods import Interval, Period, interval
+from cryptoproxy.queries.periods import Interval, interval
 from cryptoproxy.queries.scope import Asset, Scope, Seen
 from cryptoproxy.queries.search import Found, portions
 from cryptoproxy.queries.volatility import Returns, Volatility
 
 MINUTE = 60_000
 HOUR = 60 * MINUTE
-SCOPE = Scope(Period(0, 24 * HOUR), symbols=("BTC",))
+SCOPE = Scope(Span(0, 24 * HOUR), symbols=("BTC",))
 BTC = Asset("coingecko", "bitcoin", "USD", "BTC")
 
 
@@ -70,10 +71,10 @@ def test_a_threshold_is_a_range_in_percent_or_in_a_fraction() -> None:
         lambda: Moves(SCOPE, thresholds=(math.nan,)),
         lambda: Moves(SCOPE, thresholds=(math.inf,)),
         lambda: Percentiles(SCOPE, percents=(math.nan,)),
-        lambda: Volatility(Scope(Period(0, 2 * HOUR)), interval("1h")),
+        lambda: Volatility(Scope(Span(0, 2 * HOUR)), interval("1h")),
         lambda: Moves(SCOPE, thresholds=tuple(range(1, 12))),
         lambda: Volatility(SCOPE, interval("1mo")),
-        lambda: Volatility(Scope(Period(0, HOUR)), interval("1h")),
+        lambda: Volatility(Scope(Span(0, HOUR)), interval("1h")),
     ],
 )
 def test_words_that_mean_nothing_are_refused(made: Any) -> None:
@@ -90,8 +91,8 @@ def test_every_number_field_has_a_unit() -> None:
 
 
 def test_only_whole_windows_count() -> None:
-    request = Volatility(Scope(Period(HOUR // 2, 5 * HOUR + 1)), interval("1h"))
-    assert request.whole_windows == Period(HOUR, 5 * HOUR)
+    request = Volatility(Scope(Span(HOUR // 2, 5 * HOUR + 1)), interval("1h"))
+    assert request.whole_windows == Span(HOUR, 5 * HOUR)
 
 
 def test_returns_go_from_one_window_to_the_next_and_not_over_a_gap() -> None:
@@ -115,12 +116,12 @@ def test_one_return_has_no_deviation() -> None:
 
 def test_portions_hold_at_most_ten_thousand_steps() -> None:
     assets = [BTC] * 7
-    day = Period(0, 24 * HOUR)
+    day = Span(0, 24 * HOUR)
     (only,) = portions(assets, day, interval("1h"))
     assert (len(only.assets), only.periods) == (7, (day,))
-    long = list(portions(assets, Period(0, 4_000 * HOUR), interval("1h")))
+    long = list(portions(assets, Span(0, 4_000 * HOUR), interval("1h")))
     assert [len(each.assets) for each in long] == [2, 2, 2, 1]
-    for each in portions(assets, Period(5, 30_000 * HOUR), interval("1h")):
+    for each in portions(assets, Span(5, 30_000 * HOUR), interval("1h")):
         assert len(each.assets) == 1
         assert [(p.end_ms - p.begin_ms) / HOUR <= 10_000 for p in each.periods] == [True] * len(each.periods)
         assert all(p.begin_ms % HOUR == 0 for p in each.periods[1:])
@@ -189,7 +190,7 @@ def test_every_field_that_not_all_send_has_its_senders() -> None:
 
 def day_of(*seen: Seen, asset: Asset = BTC, **more: Any) -> list[str]:
     """What is said of records of a day that was asked for."""
-    watch = watched(Scope(Period(0, 24 * HOUR)), **more)
+    watch = watched(Scope(Span(0, 24 * HOUR)), **more)
     for place, each in enumerate(seen):
         watch.see(asset._replace(asset_id=f"{asset.asset_id}{place}", symbol=f"{asset.symbol}{place}"), each)
     return list(watch.notes())
@@ -256,7 +257,7 @@ def test_a_mean_is_over_time_and_does_not_follow_the_interval() -> None:
     assert row.over_time
     assert row.average == pytest.approx((100 * 60 + 160 * 10) / 70)
     assert row.seen.planned_ms == 70 * MINUTE
-    assert row.seen.share_of(Period(0, 140 * MINUTE)) == 0.5
+    assert row.seen.share_of(Span(0, 140 * MINUTE)) == 0.5
 
 
 def test_a_mean_over_samples_is_said() -> None:
@@ -320,7 +321,7 @@ def test_returns_that_fit_into_no_double_are_empty() -> None:
 
 
 def test_a_new_installation_is_told_since_when_there_are_records_and_what_to_try() -> None:
-    request = Volatility(Scope(Period(0, 24 * HOUR)), interval("1h"))
+    request = Volatility(Scope(Span(0, 24 * HOUR)), interval("1h"))
     found = Found(BTC, 13, 1.0, Seen(10 * HOUR, 10 * HOUR + 12 * MINUTE))
     words = volatility.too_young(request, [found])
     assert "records of 1970-01-01 10:00 to 1970-01-01 10:12" in words

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from cryptoproxy.common.record.times import Span
 from cryptoproxy.queries import freshness, slots
-from cryptoproxy.queries.periods import Period
 
 MINUTE = 60_000
 HOUR = 60 * MINUTE
@@ -71,7 +71,7 @@ def test_after_a_change_of_the_interval_each_part_is_held_against_its_own(told: 
     found = polled((0, middle, first), (middle, end, second), told=told, without=without)
     grid = slots.Grid(second, "recorded" if told else "inferred", 50, 50)
     known = slots.with_intervals(found, grid)
-    missing, expected = slots.gaps(known, Period(0, end), first_ms=0, interval_ms=second)
+    missing, expected = slots.gaps(known, Span(0, end), first_ms=0, interval_ms=second)
     assert missing == 6
     assert expected == 6 * HOUR // first + 6 * HOUR // second - (1 if second == short else 0)
 
@@ -81,7 +81,7 @@ def test_an_outage_is_counted_whatever_the_interval_is_known_from() -> None:
     for told in (True, False):
         found = polled((0, 6 * HOUR, MINUTE), told=told, without=hole)
         known = slots.with_intervals(found, slots.Grid(MINUTE, "inferred", 1, 1))
-        assert slots.gaps(known, Period(0, 6 * HOUR), first_ms=0, interval_ms=MINUTE) == (120, 360)
+        assert slots.gaps(known, Span(0, 6 * HOUR), first_ms=0, interval_ms=MINUTE) == (120, 360)
 
 
 def test_what_a_person_tells_holds_for_all() -> None:
@@ -91,7 +91,7 @@ def test_what_a_person_tells_holds_for_all() -> None:
 
 def test_nothing_is_expected_before_the_first_record_or_in_the_last_minute() -> None:
     def expected(end: int, first: int, every: int) -> int:
-        return slots.gaps([], Period(0, end), first_ms=first, interval_ms=every)[1]
+        return slots.gaps([], Span(0, end), first_ms=first, interval_ms=every)[1]
 
     assert expected(10 * MINUTE, 6 * MINUTE, MINUTE) == 4  # 6, 7, 8, 9
     assert expected(10 * MINUTE, 0, 5 * MINUTE) == 2  # 0, 5
@@ -99,7 +99,7 @@ def test_nothing_is_expected_before_the_first_record_or_in_the_last_minute() -> 
 
 
 def test_a_stretch_is_short_where_polls_are_large() -> None:
-    day = Period(0, 86_400_000)
+    day = Span(0, 86_400_000)
     small = freshness.stretches(day, slots.Grid(60_000, "recorded", assets=50, records=50))
     large = freshness.stretches(day, slots.Grid(60_000, "recorded", assets=50, records=2_500))
     assert (len(small), len(large)) == (2, 72)

@@ -13,6 +13,7 @@ from xml.etree import ElementTree as Xml
 import pytest
 from rich.console import Console
 
+from cryptoproxy.common.record.times import Span
 from cryptoproxy.queries import average, freshness, latest, moves, percentiles, volatility
 from cryptoproxy.queries.answer import Answer, Covers, NothingFound, TooMany
 from cryptoproxy.queries.average import Average, AverageRow
@@ -22,13 +23,13 @@ from cryptoproxy.queries.moves import Beyond, Moves, MovesRow
 from cryptoproxy.queries.output import text
 from cryptoproxy.queries.output.plot import TooManyLines, plot
 from cryptoproxy.queries.percentiles import Percentiles, PercentilesRow
-from cryptoproxy.queries.periods import Period, interval
+from cryptoproxy.queries.periods import interval
 from cryptoproxy.queries.scope import Asset, Scope, Seen
 from cryptoproxy.queries.volatility import Volatility, VolatilityRow
 
 MINUTE = 60_000
 HOUR = 60 * MINUTE
-YEAR = Period(0, 365 * 24 * HOUR)
+YEAR = Span(0, 365 * 24 * HOUR)
 SCOPE = Scope(YEAR)
 MONTH = Seen(330 * 24 * HOUR, YEAR.end_ms - MINUTE, 35 * 24 * HOUR, MINUTE, MINUTE)
 ODD = (

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from cryptoproxy.common.record import from_iso
-from cryptoproxy.queries.periods import Interval, Period, age, interval, period, written
+from cryptoproxy.common.record.times import Span
+from cryptoproxy.queries.periods import Interval, age, ends, interval, period, words_of, written
 
 NOW = from_iso("2026-03-31T10:00:00.000Z")
 
@@ -23,11 +24,11 @@ NOW = from_iso("2026-03-31T10:00:00.000Z")
     ],
 )
 def test_a_period_begins_where_it_is_said_to(since: str, begin: str) -> None:
-    assert period(since, now_ms=NOW) == Period(from_iso(begin), NOW)
+    assert period(since, now_ms=NOW) == Span(from_iso(begin), NOW)
 
 
 def test_a_span_counts_back_from_the_end_that_is_named() -> None:
-    assert str(period("1d", "2026-01-02", now_ms=NOW)) == "2026-01-01 to 2026-01-02 UTC"
+    assert words_of(period("1d", "2026-01-02", now_ms=NOW)) == "2026-01-01 to 2026-01-02 UTC"
 
 
 @pytest.mark.parametrize(
@@ -81,13 +82,13 @@ def test_an_interval_is_named_in_the_largest_unit_that_fits() -> None:
 
 
 def test_a_period_is_said_in_whole_minutes_if_it_is_not_short() -> None:
-    assert Period(90_000, 7_250_000).ends == ("1970-01-01 00:01", "1970-01-01 02:00")
-    assert Period(90_000, 95_500).ends == ("1970-01-01 00:01:30", "1970-01-01 00:01:35")
+    assert ends(Span(90_000, 7_250_000)) == ("1970-01-01 00:01", "1970-01-01 02:00")
+    assert ends(Span(90_000, 95_500)) == ("1970-01-01 00:01:30", "1970-01-01 00:01:35")
 
 
 def test_parts_of_a_period_are_cut_at_multiples_and_make_the_whole() -> None:
-    parts = list(Period(130, 400).cut(100))
-    assert parts == [Period(130, 200), Period(200, 300), Period(300, 400)]
+    parts = list(Span(130, 400).parts(100))
+    assert parts == [Span(130, 200), Span(200, 300), Span(300, 400)]
 
 
 def test_times_and_ages_are_written_short() -> None:

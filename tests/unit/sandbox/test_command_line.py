@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cryptoproxy.common.settings import Settings
-from cryptoproxy.common.settings.elsewhere import warnings_for
+from cryptoproxy.common.settings.environment import warnings_for
 from cryptoproxy.sandbox.ledger import read
 
 ROOT = Path(__file__).parents[3]

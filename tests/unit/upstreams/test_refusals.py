@@ -116,7 +116,40 @@ def test_a_web_firewalls_gate_is_left_alone_for_a_minute(source, answer):
     assert refusal(source, longer, BannedError).retry_after == 300
 
 
+@ALL
+@pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 451, 500, 503])
+@pytest.mark.parametrize(
+    ("until", "seconds"),
+    [("Wed, 10 Aug 2022 00:21:40 GMT", 600), ("further notice", 120), ("tomorrow", 120), ("", 120)],
+)
+def test_a_ban_whose_end_is_told_in_words_or_not_at_all_is_a_ban(source, answer, status, until, seconds):
+    body = b'{"error":"IP banned until %s."}' % until.encode()
+    least = 600 if source.upstream == "bybit" and status == 403 else seconds
+    assert refusal(source, answer(status, body), BannedError).retry_after == least
+    assert refusal(source, answer(status, body, retry_after="900"), BannedError).retry_after == 900
+
+
+@ALL
+def test_a_refusals_words_are_looked_for_a_ban_to_their_end(source, answer):
+    body = b'{"about":"' + b"x" * 100_000 + b'","error":"IP banned until 1660090900000."}'
+    assert refusal(source, answer(400, body), BannedError).retry_after == 600
+
+
+@ALL
+def test_a_challenge_is_a_gate_with_whatever_status(source, answer):
+    for status in (400, 401, 404, 406, 500, 503):
+        for page in (b"<html><title>Just a moment...</title>", b"<html><script src=/_Incapsula_Resource>", PAGE):
+            assert refusal(source, answer(status, page), BannedError).least == 60
+    assert refusal(source, answer(406), BannedError).least == 60
+    refusal(source, answer(503, b"<html><title>503 Service Unavailable</title>"), TransientError)
+
+
 # CoinGecko
+
+
+@pytest.mark.parametrize("status", [401, 403, 429])
+def test_coingecko_code_429_is_a_limit_beside_a_status_that_speaks_of_the_key(answer, status):
+    assert refusal(CoinGecko(), answer(status, "coingecko_error_429", retry_after="7"), RefusedError).retry_after == 7
 
 
 def test_coingecko_429_in_all_its_forms(answer):
@@ -328,3 +361,17 @@ def test_a_code_of_bybit_that_is_not_about_symbols_does_not_blame_them_and_says_
 def test_a_200_that_is_no_envelope_is_left_to_whoever_reads_it(answer):
     for body in (b"", b"[]", b"{}", b'{"retCode":"what"}'):
         Bybit("linear").check(answer(200, body), now_ms=NOW_MS)
+
+
+def test_a_code_that_is_told_as_text_is_the_code(answer):
+    refusal(Bybit("linear"), answer(200, b'{"retCode":"10006","retMsg":"Too many visits!"}'), RefusedError)
+    assert refusal(Binance(), answer(200, b'{"code":"-1003","msg":"Too many requests"}'), BannedError).least == 60
+
+
+@pytest.mark.parametrize("code", [429, 10000, 10016, 10019])
+@pytest.mark.parametrize("status", [200, 500, 503])
+def test_bybit_codes_that_pass_wait_for_as_long_as_is_told(answer, code, status):
+    body = b'{"retCode":%d,"retMsg":"busy","result":{}}' % code
+    assert refusal(Bybit("linear"), answer(status, body, retry_after="30"), TransientError).retry_after == 30
+    reset = answer(status, body, x_bapi_limit_reset_timestamp=str(NOW_MS + 4_000))
+    assert refusal(Bybit("linear"), reset, TransientError).retry_after == 4

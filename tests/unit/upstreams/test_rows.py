@@ -226,10 +226,7 @@ SHAPES = {
 
 @pytest.mark.parametrize(
     ("shape", "odd"),
-    [
-        *((shape, odd) for shape in SHAPES for odd in NO_JSON),
-        *((shape, odd) for shape in ("coingecko", "binance") for odd in UNBALANCED),
-    ],
+    [(shape, odd) for shape in SHAPES for odd in NO_JSON | UNBALANCED],
 )
 @pytest.mark.parametrize("column", ["price", "unread"])
 @pytest.mark.parametrize("place", [0, 2, 3])
@@ -295,3 +292,27 @@ def test_a_list_of_symbols_with_a_bad_row_loses_that_row_alone():
         assert symbols.quotes.of("AUSD") == "USD"
         assert [row.asset_id[:1] for row in symbols.rejected] == ["B"]
     assert Bybit("spot").symbol_list.next_call(bybit).params["cursor"] == "2"
+
+
+@pytest.mark.parametrize("odd", UNBALANCED.values(), ids=UNBALANCED)
+def test_a_row_with_a_quote_or_bracket_too_many_does_not_hide_where_a_list_of_symbols_goes_on(odd):
+    bybit = (
+        b'{"retCode":0,"result":{"list":[{"symbol":"AUSD","quoteCoin":"USD"},{"symbol":"B","x":%s},'
+        b'{"symbol":"CUSD","quoteCoin":"USD"}],"nextPageCursor":"2"},"time":1}'
+    ) % odd
+    binance = b'{"rateLimits":[],"symbols":[{"symbol":"B","x":%s},{"symbol":"AUSD","quoteAsset":"USD"}]}' % odd
+    for source, body, count in ((Bybit("spot"), bybit, 2), (Binance(), binance, 1)):
+        symbols = source.symbol_list
+        assert symbols.load([body]) == count
+        assert symbols.quotes.of("AUSD") == "USD"
+        assert [row.asset_id for row in symbols.rejected] == ["B"]
+    assert Bybit("spot").symbol_list.next_call(bybit).params["cursor"] == "2"
+
+
+def test_bybits_answer_with_a_bad_row_that_is_cut_is_none():
+    whole = (
+        b'{"retCode":0,"result":{"category":"linear","list":[{"symbol":"A","lastPrice":[1},{"symbol":"B"}]},"time":1}'
+    )
+    for cut in (whole[:-1], whole[:-10], whole[: whole.index(b"]}")], whole + b"<html>"):
+        with pytest.raises(TransientError, match="not what bybit speaks"):
+            read_twice(Bybit("linear"), cut)

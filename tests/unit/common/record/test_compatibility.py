@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from cryptoproxy.common.record.compatibility import breaches, meaning
-from cryptoproxy.common.record.schema import json_schema
+from cryptoproxy.common.record.schema import breaches, json_schema, meaning
 
 FOLDER = Path(__file__).resolve().parents[4] / "docs" / "schemas"
 PUBLISHED = sorted(FOLDER.glob("record-v1.*.json"), key=lambda path: int(path.stem.rpartition(".")[2]))

@@ -16,7 +16,6 @@ from cryptoproxy.common.record import (
     iso,
     key,
     key_of,
-    lake_object,
 )
 from tests.unit.common.record.records import EXAMPLE, records, slots
 
@@ -69,14 +68,6 @@ def test_an_index_is_named_by_the_record_s_own_slot(period: Period, name: str) -
 def test_months_are_what_an_index_holds_if_nothing_else_is_said() -> None:
     assert index_name("x", "2026-12-31T23:59:59.999Z") == "x-2026.12.01"
     assert index_name("x", "2027-01-01T00:00:00.000Z") == "x-2027.01.01"
-
-
-@pytest.mark.parametrize(("prefix", "begin"), [("team-a/crypto", "team-a/crypto/"), ("", "")])
-def test_an_object_of_the_lake_is_spelled_as_the_design_says(prefix: str, begin: str) -> None:
-    name = lake_object(prefix, "coingecko", from_iso("2026-11-20T10:00:00.000Z"), "0123456789abcdef" * 4)
-    assert name == (
-        f"{begin}v1/raw/source=coingecko/dt=2026-11-20/hour=10/coingecko-20261120T100000Z-0123456789ab.jsonl.gz"
-    )
 
 
 @settings(deadline=None)

@@ -11,7 +11,7 @@ import pytest
 
 from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.errors import TransientError
-from cryptoproxy.common.service.garbage import settle
+from cryptoproxy.common.service.process import settle
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.consumer.bulk import BulkSender
 

@@ -4,8 +4,7 @@ import os
 
 import pytest
 
-from cryptoproxy.common.settings.child import SPELLINGS
-from cryptoproxy.common.settings.elsewhere import CALLED_ELSEWHERE
+from cryptoproxy.common.settings.environment import CALLED_ELSEWHERE, SPELLINGS
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ from cryptoproxy.common.errors import SettingsError
 from cryptoproxy.common.settings import Secret, Settings
 from cryptoproxy.common.settings.catalogue import SECTIONS
 from cryptoproxy.common.settings.document import env_example, markdown
-from cryptoproxy.common.settings.elsewhere import CALLED_ELSEWHERE
+from cryptoproxy.common.settings.environment import CALLED_ELSEWHERE
 from cryptoproxy.common.settings.loading import Declared, declared_in, shown
 
 DECLARED = [declared for section in SECTIONS.values() for _, declared in declared_in(section)]

@@ -9,7 +9,7 @@ import pytest
 
 from cryptoproxy.common.errors import SettingsError
 from cryptoproxy.common.settings import Settings
-from cryptoproxy.common.settings.child import child_environment
+from cryptoproxy.common.settings.environment import child_environment
 from cryptoproxy.common.settings.home import ENV_FILE, find_home
 
 

@@ -6,12 +6,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cryptoproxy.cli import backfill
+from cryptoproxy.common.record.times import DAY_MS
 from cryptoproxy.common.start import load_settings
 from cryptoproxy.consumer.backfill import wiring
 from cryptoproxy.consumer.backfill.compare import Difference, Some
 from cryptoproxy.consumer.backfill.reconcile import Outcome
 from cryptoproxy.consumer.backfill.span import HOUR_MS, Span
-from cryptoproxy.lake.span import DAY_MS
 from tests.unit.consumer.backfill.lake import TEN
 
 

@@ -15,8 +15,8 @@ from cryptoproxy.consumer.backfill.letters import DeadIds, gather
 from cryptoproxy.consumer.backfill.reconcile import Outcome, reconcile
 from cryptoproxy.consumer.backfill.span import HOUR_MS, Span
 from cryptoproxy.consumer.dead_letter_reader import Letter, Original
-from cryptoproxy.lake.raw import RawArchive
-from tests.unit.consumer.backfill.lake import NOW_MS, TEN, MemoryStore, record
+from cryptoproxy.lake.raw import RawForm
+from tests.unit.consumer.backfill.lake import TEN, MemoryStore, record
 
 SPAN = Span(TEN, TEN + 2 * HOUR_MS)
 
@@ -47,7 +47,7 @@ def run(
     quick: bool = False,
 ) -> Outcome:
     return reconcile(
-        RawArchive(store, now_ms=lambda: NOW_MS),  # type: ignore[arg-type]
+        RawForm(store),  # type: ignore[arg-type]
         documents,  # type: ignore[arg-type]
         dead or DeadIds(),
         span=SPAN,

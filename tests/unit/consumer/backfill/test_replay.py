@@ -14,8 +14,8 @@ from cryptoproxy.consumer.backfill.rate import Rate
 from cryptoproxy.consumer.backfill.replay import GRACE_MS, Replay
 from cryptoproxy.consumer.backfill.span import Span
 from cryptoproxy.consumer.backfill.targets import Sent
-from cryptoproxy.lake.archive import Fault, Stored
-from cryptoproxy.lake.raw import RawArchive
+from cryptoproxy.lake.form import Fault, Stored
+from cryptoproxy.lake.raw import RawForm
 from tests.conftest import wait_until
 from tests.unit.consumer.backfill.lake import HOUR_MS, NOW_MS, TEN, MemoryStore, record
 
@@ -67,7 +67,7 @@ class Bench:
         in_flight: int = 1,
     ) -> Totals:
         return Replay(
-            RawArchive(self.store, now_ms=lambda: self.now_ms),  # type: ignore[arg-type]
+            RawForm(self.store),  # type: ignore[arg-type]
             target,
             Marks(self.folder, {"task": 1}),
             Rate(rate, monotonic=lambda: 0.0),

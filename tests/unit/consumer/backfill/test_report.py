@@ -10,7 +10,7 @@ from cryptoproxy.consumer.backfill.compare import Difference, Some
 from cryptoproxy.consumer.backfill.letters import DeadIds
 from cryptoproxy.consumer.backfill.reconcile import Outcome
 from cryptoproxy.consumer.backfill.span import Span
-from cryptoproxy.lake.archive import Fault
+from cryptoproxy.lake.form import Fault
 from tests.unit.consumer.backfill.lake import HOUR_MS, TEN
 
 SPAN = Span(TEN + 60_000, TEN + 5 * HOUR_MS)

@@ -13,7 +13,7 @@ from cryptoproxy.common.record import Period, Record, document_id, from_iso
 from cryptoproxy.consumer.backfill.display import Display
 from cryptoproxy.consumer.backfill.retention import Retention, due
 from cryptoproxy.consumer.backfill.span import HOUR_MS, Span, period_of
-from cryptoproxy.lake.raw import RawArchive
+from cryptoproxy.lake.raw import RawForm
 from tests.unit.consumer.backfill.lake import MemoryStore, record
 
 DAY_MS = 86_400_000
@@ -76,7 +76,7 @@ class FakeDocuments:
 def verdicts(store: MemoryStore, documents: FakeDocuments, **options: Any) -> dict[str, str]:
     """Why each was kept; empty for one that may go."""
     retention = Retention(
-        RawArchive(store, now_ms=lambda: NOW),  # type: ignore[arg-type]
+        RawForm(store),  # type: ignore[arg-type]
         documents,  # type: ignore[arg-type]
         Display("retention", Console(file=io.StringIO())),
     )

@@ -12,7 +12,7 @@ from cryptoproxy.consumer.backfill.targets import IndexTarget
 from cryptoproxy.consumer.backfill.topic import TopicTarget, key_of
 from cryptoproxy.consumer.batch import Batch, DeadLetter
 from cryptoproxy.consumer.delivery import Delivered
-from cryptoproxy.lake.archive import Stored
+from cryptoproxy.lake.form import Stored
 from tests.unit.consumer.backfill.lake import NOW_MS, TEN, record
 
 KAFKA = Settings.from_texts({}).kafka

@@ -11,7 +11,8 @@ from prometheus_client import CollectorRegistry
 
 from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.metrics import PollerMetrics
-from cryptoproxy.producer.budget import Budget, months
+from cryptoproxy.producer.budget import Budget
+from cryptoproxy.producer.budget.windows import even_share
 from tests.unit.producer.budget.hand_clock import HandClock
 
 Make = Callable[..., Budget]
@@ -198,7 +199,7 @@ def test_an_outage_does_not_cost_what_the_rest_of_the_month_needs(make: Make, cl
         for _ in range(budget.spare()):
             budget.take(1)
             spent += 1
-    assert 100 < spent <= 10_000 - 9_500 + months.even_share(9_500, clock.now_ms())
+    assert 100 < spent <= 10_000 - 9_500 + even_share(9_500, clock.now_ms())
     assert budget.spare() == 0
 
 
@@ -213,7 +214,7 @@ def test_a_ban_that_cannot_be_written_holds_and_is_written_when_it_can_be(
 ) -> None:
     budget = make(minute=5)
     with monkeypatch.context() as broken:
-        broken.setattr("cryptoproxy.producer.budget.kept_file.KeptFile.write", _no_space)
+        broken.setattr("cryptoproxy.producer.outbox.files.replace", _no_space)
         budget.ban(120, "418")
         assert budget.take(1) == 120
         with pytest.raises(OperatorError, match="nothing is sent that is not counted"):

@@ -14,8 +14,7 @@ import pytest
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.producer.budget import Budget
-from cryptoproxy.producer.budget.kept_file import KeptFile
-from cryptoproxy.producer.budget.state import State
+from cryptoproxy.producer.outbox import files
 from cryptoproxy.upstreams.base import Limit, Limits
 from tests.unit.producer.budget.hand_clock import HandClock
 
@@ -182,13 +181,13 @@ def test_a_take_writes_its_file_once_however_much_was_taken_before(
     clock = HandClock()
     budget = Budget(limits, tmp_path, clock=clock)
     sizes: list[int] = []
-    write = KeptFile.write
+    replace = files.replace
 
-    def counted(file: KeptFile, state: State, *, sync: bool) -> None:
-        write(file, state, sync=sync)
-        sizes.append(file.path.stat().st_size)
+    def counted(path: Path, content: bytes, *, sync: bool) -> None:
+        replace(path, content, sync=sync)
+        sizes.append(path.stat().st_size)
 
-    monkeypatch.setattr(KeptFile, "write", counted)
+    monkeypatch.setattr(files, "replace", counted)
     for _ in range(400):
         clock.turn(0.5)
         assert budget.take(80) == 0.0

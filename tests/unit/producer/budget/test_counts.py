@@ -6,9 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cryptoproxy.producer.budget import counts as of_counts
-from cryptoproxy.producer.budget.counts import KEPT_MONTHS, LONGEST_BAN_SECONDS, Ban, Counts
-from cryptoproxy.producer.budget.state import State, decode, encode
-from cryptoproxy.producer.budget.window import MINUTE
+from cryptoproxy.producer.budget.counts import (
+    KEPT_MONTHS,
+    LONGEST_BAN_SECONDS,
+    Ban,
+    BudgetState,
+    Counts,
+    decode,
+    encode,
+)
+from cryptoproxy.producer.budget.windows import MINUTE
 from cryptoproxy.upstreams.base import Limit, Limits
 
 NOW_MS = 1_795_262_400_000
@@ -43,7 +50,7 @@ ANY_COUNTS = st.builds(Counts, windows=ANY_WINDOWS, months=ANY_MONTHS, ban=st.no
 
 
 def same(one: Counts, other: Counts) -> bool:
-    return encode(State(upstream="u", counts=one)) == encode(State(upstream="u", counts=other))
+    return encode(BudgetState(upstream="u", counts=one)) == encode(BudgetState(upstream="u", counts=other))
 
 
 @given(ANY_COUNTS, ANY_COUNTS)
@@ -75,7 +82,7 @@ def test_merging_never_knows_less_than_either(one: Counts, other: Counts) -> Non
 
 @given(ANY_COUNTS)
 def test_bytes_and_back(counts: Counts) -> None:
-    state = State(upstream="u", counts=counts, boot="b", zero_ms=7)
+    state = BudgetState(upstream="u", counts=counts, boot="b", zero_ms=7)
     assert decode(encode(state), upstream="u") == state
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from cryptoproxy.producer.budget.timeline import DOUBT_SECONDS, Timeline, boot_id
+from cryptoproxy.producer.budget.ledger import DOUBT_SECONDS, Timeline, boot_id
 from tests.unit.producer.budget.hand_clock import HandClock
 
 BEFORE_DECEMBER_MS = int(datetime(2026, 11, 30, 23, 50, tzinfo=UTC).timestamp() * 1000)

@@ -48,6 +48,20 @@ def test_a_disk_that_fails_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("sync", [True, False])
+def test_a_file_that_is_replaced_is_the_old_one_or_the_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sync: bool
+) -> None:
+    path = tmp_path / "file"
+    files.replace(path, b"old", sync=sync)
+    files.replace(path, b"new", sync=sync)
+    assert path.read_bytes() == b"new"
+    monkeypatch.setattr(os, "fsync", no_space)
+    with pytest.raises(OSError, match="No space left"):
+        files.replace(path, b"newer")
+    assert (path.read_bytes(), list(tmp_path.iterdir())) == (b"new", [path])
+
+
 def test_a_device_that_is_full_leaves_nothing(tmp_path: Path) -> None:
     """A real ENOSPC, in the middle of a write."""
     (tmp_path / "file").symlink_to("/dev/full")

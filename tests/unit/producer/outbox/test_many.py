@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from cryptoproxy.producer.outbox import Entry, Outbox
+from cryptoproxy.producer.outbox.entry import Backlog
 from cryptoproxy.producer.outbox.outbox import KAFKA, S3
-from cryptoproxy.producer.outbox.waiting import Waiting
 from tests.unit.producer.outbox.conftest import SLOT_MS, content
 
 FEW, MANY = 1_000, 100_000
@@ -41,7 +41,7 @@ def entry(number: int) -> Counted:
 
 def test_what_waits_is_found_and_taken_out_with_as_few_looks_among_many() -> None:
     def comparisons(count: int) -> int:
-        waiting = Waiting()
+        waiting = Backlog()
         for number in range(count):
             waiting.add(entry(number), 4096)
         Counted.compared = 0

@@ -1,0 +1,90 @@
+"""Elasticsearch: a real write that must be refused for its content, so that nothing is left to delete, and a search.
+S3: an object put, read back and deleted."""
+
+from __future__ import annotations
+
+import uuid
+
+import elastic_transport
+import elasticsearch
+from elasticsearch import Elasticsearch
+
+from cryptoproxy.common.clients import elastic, s3
+from cryptoproxy.common.errors import OperatorError, TransientError
+from cryptoproxy.common.record import Period, index_name
+from cryptoproxy.common.settings.catalogue import S3
+from cryptoproxy.common.settings.catalogue import Elasticsearch as ElasticsearchSettings
+
+# It passes every door that a good document passes (network, login, role, index, blocks), then is refused as
+# unreadable: the indexer's role may create documents, and nobody's may delete them.
+_UNREADABLE = b'{"source":"check","price":"not a number"}\n'
+
+
+def check_elasticsearch(settings: ElasticsearchSettings, *, now: str) -> str:
+    """What was proven, in a line.
+
+    Raises:
+        CryptoProxyError: what failed, and what to do.
+    """
+    index = index_name(settings.alias, now, Period(settings.period))
+    client = elastic.client(settings, connections=1, timeout=10)
+    try:
+        _require(client, index)
+        elastic.require_a_place(client, index, patience="1s")
+        answer = client.perform_request(
+            "POST",
+            "/_bulk",
+            headers={"content-type": "application/x-ndjson", "accept": "application/json"},
+            body=b'{"create":{"_index":"%b"}}\n%b' % (index.encode(), _UNREADABLE),
+        )
+        item = answer.body["items"][0]["create"]
+        error = item.get("error", {})
+        if item["status"] == 201:
+            raise OperatorError(
+                f"index {index} took a document whose price is no number: its mapping is not ours",
+                remedy="See docs/migration.md",
+            )
+        if error.get("type") not in ("document_parsing_exception", "mapper_parsing_exception"):
+            raise elastic.failure(item["status"], str(error.get("type")), str(error.get("reason")))
+        seen = _seen(client, settings.alias)
+    except (elasticsearch.ApiError, elastic_transport.TransportError) as failure:
+        raise elastic.meaning(failure, settings) from failure
+    finally:
+        client.close()
+    return f"may write to {index}; {seen}"
+
+
+def _require(client: Elasticsearch, index: str) -> None:
+    try:
+        client.indices.get(index=index)  # not by HEAD, whose refusal has no words
+    except elasticsearch.NotFoundError as failure:
+        raise OperatorError(f"index {index} is missing", remedy="Run `cryptoproxy setup`") from failure
+
+
+def _seen(client: Elasticsearch, alias: str) -> str:
+    """The indexer's role may not read, and need not."""
+    try:
+        count = client.count(index=alias)["count"]
+    except elasticsearch.AuthorizationException:
+        return f"alias {alias} is not readable for this user: right for an indexer, too little for reconcile"
+    return f"alias {alias} is readable with {count} documents"
+
+
+def check_s3(settings: S3) -> str:
+    """What was proven, in a line.
+
+    Raises:
+        CryptoProxyError: what failed, and what to do.
+    """
+    content = uuid.uuid4().hex.encode()
+    key = f"{settings.prefix}/v1/check/{content.decode()}"
+    try:
+        client = s3.client(settings, timeout=10)
+        client.put_object(Bucket=settings.bucket, Key=key, Body=content, ContentMD5=s3.md5(content))
+        read = client.get_object(Bucket=settings.bucket, Key=key)["Body"].read()
+        client.delete_object(Bucket=settings.bucket, Key=key)
+    except s3.FAILURES as error:
+        raise s3.meaning(error, settings) from error
+    if read != content:
+        raise TransientError(f"s3://{settings.bucket}/{key} was read back with another content than was put")
+    return f"object put, read and deleted in s3://{settings.bucket}/{settings.prefix}"
