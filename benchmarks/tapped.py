@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cryptoproxy.common.start import start
-from cryptoproxy.consumer.bulk import Answer, BulkSender
+from cryptoproxy.consumer.bulk import BulkSender, Item
 from cryptoproxy.consumer.wiring import service
 
 
@@ -21,7 +21,7 @@ def main(file: Path) -> int:
     answered: list[tuple[float, Sequence[bytes]]] = []
     send = BulkSender.send
 
-    def tapped(self: BulkSender, lines: Sequence[bytes]) -> list[Answer]:
+    def tapped(self: BulkSender, lines: Sequence[bytes]) -> list[Item]:
         answers = send(self, lines)
         answered.append((time.monotonic(), lines))
         return answers

@@ -22,11 +22,11 @@ from benchmarks.queries.timing import cpu_of
 from cryptoproxy.common.record.times import HOUR_MS, Span
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.consumer.backfill import wiring
+from cryptoproxy.engines.cluster import bring_up, take_down
 from cryptoproxy.engines.elasticsearch import Elasticsearch
 from cryptoproxy.engines.engine import Options
 from cryptoproxy.engines.ports import free_ports
 from cryptoproxy.engines.s3 import S3
-from cryptoproxy.engines.stack import bring_up, take_down
 from cryptoproxy.lake.compact import put_day
 from cryptoproxy.lake.objects import raw_object
 from cryptoproxy.lake.parquet import Sorter, row

@@ -19,10 +19,10 @@ from cryptoproxy.common.record import index_name, iso
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.common.settings.catalogue import Elasticsearch as ElasticsearchSettings
 from cryptoproxy.consumer import template
+from cryptoproxy.engines.cluster import bring_up, take_down
 from cryptoproxy.engines.elasticsearch import Elasticsearch
 from cryptoproxy.engines.engine import Options
 from cryptoproxy.engines.ports import free_ports
-from cryptoproxy.engines.stack import bring_up, take_down
 
 BULK = 5_000
 SENDERS = 2

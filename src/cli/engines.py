@@ -9,9 +9,8 @@ import click
 from cryptoproxy.common.settings.catalogue import Engines
 from cryptoproxy.common.settings.secret import write_private
 from cryptoproxy.common.start import CONNECTION_FILE, load_settings
-from cryptoproxy.engines import state
 from cryptoproxy.engines.ports import Ports
-from cryptoproxy.engines.stack import Endpoints, Memory, Stack
+from cryptoproxy.engines.stack import Endpoints, Memory, Remembered, Stack
 
 PORT_SETTINGS = {
     "kafka": "ENGINES_KAFKA_PORT",
@@ -23,7 +22,7 @@ PORT_SETTINGS = {
 def stack_of(settings: Engines) -> Stack:
     """The stack of ``ENGINES_DIR``. A port that is not set is the last one, and in a new folder the usual one; 0 is the
     last one, and in a new folder a free one."""
-    kept = state.load(settings.folder)
+    kept = Remembered.load(settings.folder)
     known = kept.ports if kept else Ports.usual()
     kafka = known.kafka if settings.kafka_port is None else settings.kafka_port
     elastic = known.elasticsearch if settings.elasticsearch_port is None else settings.elasticsearch_port

@@ -41,7 +41,7 @@ def produce(env_file: Path, once: bool, dry_run: bool) -> None:
 
 
 def _places(context: click.Context, param: click.Parameter, values: tuple[str, ...]) -> list[tuple[int, int]]:
-    from cryptoproxy.consumer.acceptance import parse_place
+    from cryptoproxy.consumer.fuse import parse_place
 
     try:
         return [parse_place(value) for value in values]
@@ -59,7 +59,7 @@ def consume(env_file: Path, places: list[tuple[int, int]]) -> None:
     """Index the topic into Elasticsearch."""
     settings = start(env_file)
     if places:
-        from cryptoproxy.consumer.acceptance import accept
+        from cryptoproxy.consumer.fuse import accept
 
         for word in accept(settings.kafka, places, now_ms=SystemClock().now_ms()):
             click.echo(word)

@@ -16,7 +16,7 @@ from kafka import errors as kafka_errors
 
 from cryptoproxy.common import topics
 from cryptoproxy.common.checks import check_elasticsearch, check_kafka, check_s3
-from cryptoproxy.common.clients import elastic
+from cryptoproxy.common.clients import elastic, outcome
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.errors import CryptoProxyError, OperatorError, TransientError
@@ -103,7 +103,7 @@ def _elasticsearch(settings: Elasticsearch) -> Iterator[Any]:
     try:
         yield client
     except (elasticsearch.ApiError, elastic_transport.TransportError) as error:
-        raise elastic.meaning(error, settings) from error
+        raise outcome.meaning(error, url=settings.url) from error
     finally:
         client.close()
 

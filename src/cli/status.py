@@ -24,7 +24,7 @@ import requests
 from kafka import TopicPartition
 from kafka import errors as kafka_errors
 
-from cryptoproxy.common.clients import elastic, s3
+from cryptoproxy.common.clients import elastic, outcome, s3
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.errors import CryptoProxyError, OperatorError
@@ -217,7 +217,7 @@ def _elasticsearch(settings: Elasticsearch, sources: Mapping[str, float]) -> dic
     except elasticsearch.NotFoundError as error:
         raise OperatorError(f"alias {settings.alias} is missing", remedy="Run `cryptoproxy setup`") from error
     except (elasticsearch.ApiError, elastic_transport.TransportError) as error:
-        raise elastic.meaning(error, settings) from error
+        raise outcome.meaning(error, url=settings.url) from error
     return newest
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import elastic_transport
@@ -12,10 +12,9 @@ import elasticsearch
 from elasticsearch import Elasticsearch
 
 from cryptoproxy.common.clients import elastic
-from cryptoproxy.common.errors import TransientError
-from cryptoproxy.common.retry import CAP_SECONDS
+from cryptoproxy.common.clients.outcome import meaning
+from cryptoproxy.common.errors import CryptoProxyError, TransientError
 from cryptoproxy.common.settings.catalogue import Elasticsearch as ElasticsearchSettings
-from cryptoproxy.consumer.outcome import error_of, outcome_of
 
 # One small entry per item: filtering good items away would shift the others' positions.
 FILTER = "errors,items.*.status,items.*.error.type,items.*.error.reason"
@@ -26,7 +25,7 @@ _LEVEL = 1
 _PATH = f"/_bulk?filter_path={FILTER}"
 
 
-class Answer(NamedTuple):
+class Item(NamedTuple):
     """Elasticsearch's answer to one line. ``error_type`` is ``""`` where there is no error."""
 
     status: int
@@ -34,7 +33,7 @@ class Answer(NamedTuple):
     reason: str = ""
 
 
-_CREATED = Answer(201)
+_CREATED = Item(201)
 
 
 class BulkSender:
@@ -56,7 +55,7 @@ class BulkSender:
                 self._client = self._connect()
             return self._client
 
-    def send(self, lines: Sequence[bytes]) -> list[Answer]:
+    def send(self, lines: Sequence[bytes]) -> list[Item]:
         """One answer per line, in their order.
 
         Raises:
@@ -68,38 +67,19 @@ class BulkSender:
             headers, body = _COMPRESSED, gzip.compress(body, _LEVEL, mtime=0)
         with self.translated():
             response = self.client().perform_request("POST", _PATH, headers=headers, body=body)
-            return _answers(response.body, len(lines))
+            return _items(response.body, len(lines))
+
+    def meaning(self, error: elasticsearch.ApiError | elastic_transport.TransportError) -> CryptoProxyError:
+        """What an error of the client means. After a refusal the next request gets a new one, with secrets as they are
+        by then."""
+        if isinstance(error, elasticsearch.ApiError) and error.status_code in (401, 403):
+            with self._lock:
+                self._client = None
+        return meaning(error, url=self._settings.url)
 
     def translated(self) -> _Translated:
         """A context in which the client's errors become ours, by kind."""
         return _Translated(self)
-
-    def forget_client(self) -> None:
-        """The next request gets a new client, with secrets as they are by then."""
-        with self._lock:
-            self._client = None
-
-    def meaning(self, error: Exception) -> Exception | None:
-        """What an error of the client means; None for one that is not the client's."""
-        if isinstance(error, elasticsearch.UnsupportedProductError):
-            return elastic.not_elasticsearch(self._settings)
-        if isinstance(error, elasticsearch.ApiError):
-            if error.status_code in (401, 403):
-                self.forget_client()
-            error_type, reason = elastic.type_and_reason(error.body)
-            said = f"Elasticsearch answers {error.status_code} {error_type}".rstrip()
-            if reason:
-                said = f"{said}: {reason[:1024]}"
-            if (asked := _seconds(error.meta.headers)) is not None:
-                said = (
-                    f"Elasticsearch asks to wait {asked:.0f} s ({said}); it is asked again within {CAP_SECONDS:.0f} s"
-                )
-            return error_of(outcome_of(error.status_code, error_type), said, retry_after=asked)
-        if isinstance(error, elasticsearch.SerializationError):
-            return TransientError(f"Elasticsearch's answer is unreadable: {error.message[:200]}")
-        if isinstance(error, elastic_transport.TransportError):
-            return elastic.no_answer(error, self._settings)
-        return None
 
 
 class _Translated:
@@ -112,37 +92,28 @@ class _Translated:
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, Exception):
-            meaning = self._sender.meaning(error)
-            if meaning is not None:
-                raise meaning from error
+        if isinstance(error, (elasticsearch.ApiError, elastic_transport.TransportError)):
+            raise self._sender.meaning(error) from error
 
 
-def _answers(body: object, count: int) -> list[Answer]:
+def _items(body: object, count: int) -> list[Item]:
     try:
         items = body["items"]  # type: ignore[index]
-        answers = [
-            _CREATED if item is elastic.CREATED or item == elastic.CREATED else _answer(next(iter(item.values())))
+        found = [
+            _CREATED if item is elastic.CREATED or item == elastic.CREATED else _item(next(iter(item.values())))
             for item in items
         ]
     except (TypeError, ValueError, KeyError, AttributeError, StopIteration) as error:
         raise TransientError(f"Elasticsearch's answer to a bulk request is unreadable: {str(body)[:200]}") from error
-    if len(answers) != count:
-        raise TransientError(f"Elasticsearch answered {len(answers)} items to a bulk request of {count}")
-    return answers
+    if len(found) != count:
+        raise TransientError(f"Elasticsearch answered {len(found)} items to a bulk request of {count}")
+    return found
 
 
-def _answer(item: dict[str, object]) -> Answer:
+def _item(item: dict[str, object]) -> Item:
     error = item.get("error")
     if error is None:
-        return Answer(int(item["status"]))  # type: ignore[call-overload]
+        return Item(int(item["status"]))  # type: ignore[call-overload]
     if not isinstance(error, dict):
-        return Answer(int(item["status"]), "unknown", str(error)[:1024])  # type: ignore[call-overload]
-    return Answer(int(item["status"]), str(error.get("type", "")) or "unknown", str(error.get("reason", ""))[:1024])  # type: ignore[call-overload]
-
-
-def _seconds(headers: Mapping[str, str]) -> float | None:
-    """What a proxy before Elasticsearch asks for; Elasticsearch itself never does. Of a date nothing is taken: waits
-    grow by themselves."""
-    text = headers.get("retry-after", "").strip()
-    return float(text) if text.isascii() and text.isdigit() else None
+        return Item(int(item["status"]), "unknown", str(error)[:1024])  # type: ignore[call-overload]
+    return Item(int(item["status"]), str(error.get("type", "")) or "unknown", str(error.get("reason", ""))[:1024])  # type: ignore[call-overload]

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, NamedTuple
 
-from kafka import TopicPartition
 from kafka import errors as kafka_errors
 
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clients.unpacking import UnreadRecord
-from cryptoproxy.common.errors import OperatorError, TransientError
-from cryptoproxy.common.record import NOWHERE, opened
+from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.common.record import NOWHERE, Period, opened
 from cryptoproxy.common.record.letters import UNKNOWN_SIZE
 from cryptoproxy.common.settings.catalogue import Kafka
+from cryptoproxy.consumer.batch import read
+from cryptoproxy.consumer.delivery import Delivery
 
-_SILENCE_SECONDS = 15.0
+_SECONDS = 15.0
+"""From one answer of the brokers to the next."""
 _BATCH = 500
 
 
@@ -60,17 +63,17 @@ class Letter:
         return f"letter:{self.partition}:{self.offset}"
 
 
-def read_letters(kafka: Kafka, *, connect: Callable[[], Any] | None = None) -> Iterator[Letter]:
+def read_letters(kafka: Kafka) -> Iterator[Letter]:
     """Every letter on the dead-letter topic at this moment, the oldest first.
 
     Raises:
         CryptoProxyError: the topic cannot be read.
     """
     try:
-        consumer = connect() if connect else kafka_client.consumer(kafka, group_id=None, max_poll_records=_BATCH)
+        consumer = kafka_client.consumer(kafka, group_id=None, max_poll_records=_BATCH)
         try:
-            for record in _to_the_end(consumer, kafka.dead_letter_topic):
-                yield letter_of(record)
+            records = kafka_client.read_to_end(consumer, kafka.dead_letter_topic, seconds=_SECONDS, renewed=True)
+            yield from map(letter_of, records)
         finally:
             consumer.close(timeout_ms=1000)
     except kafka_errors.KafkaError as error:
@@ -135,17 +138,49 @@ def find(letters: Iterable[Letter], place: str) -> Letter:
     return found
 
 
-def _to_the_end(consumer: Any, topic: str) -> Iterator[Any]:
-    numbers = consumer.partitions_for_topic(topic)
-    if not numbers:
-        raise OperatorError(f"topic {topic} is missing", remedy="Run `cryptoproxy setup`")
-    partitions = [TopicPartition(topic, each) for each in sorted(numbers)]
-    consumer.assign(partitions)
-    ends = consumer.end_offsets(partitions, timeout_ms=10_000)
-    heard = time.monotonic()
-    while any((consumer.position(each, timeout_ms=1000) or 0) < end for each, end in ends.items()):
-        for partition, records in consumer.poll(timeout_ms=500).items():
-            heard = time.monotonic()
-            yield from (each for each in records if each.offset < ends[partition])
-        if time.monotonic() - heard > _SILENCE_SECONDS:
-            raise TransientError(f"topic {topic} gives no more records, though it is not read to its end")
+@dataclass(slots=True)
+class Replayed:
+    """What came of a replay."""
+
+    indexed: int = 0
+    duplicates: int = 0
+    still_poison: list[tuple[Letter, str]] = field(default_factory=list)
+    """With what is wrong with each today."""
+    abandoned: bool = False
+    """It was broken off: some letters were not tried to their end."""
+
+
+def replay(
+    letters: Iterable[Letter],
+    *,
+    delivery: Delivery,
+    alias: str,
+    period: Period,
+    now_ms: int,
+    abandon: threading.Event | None = None,
+) -> Replayed:
+    """Decodes and indexes them as if they had just been consumed. Waits for Elasticsearch as the indexer does.
+
+    Nothing is taken off the dead-letter topic: Kafka removes no single record, and a letter that was replayed does no
+    harm there, since a second replay stores nothing twice. What is still poison stays where it is.
+    """
+    result = Replayed()
+    abandon = abandon or threading.Event()
+    whole = _with_content(letters, result)
+    while not result.abandoned and (chunk := list(islice(whole, _BATCH))):
+        by_record = {id(letter.original): letter for letter in chunk}
+        batch = read({"letters": [each.original for each in chunk]}, alias=alias, period=period, now_ms=now_ms)
+        delivered = delivery.deliver(batch, abandon)
+        result.indexed += delivered.indexed
+        result.duplicates += delivered.duplicates
+        result.still_poison += [(by_record[id(dead.record)], dead.error) for dead in (*batch.dead, *delivered.dead)]
+        result.abandoned = delivered.abandoned
+    return result
+
+
+def _with_content(letters: Iterable[Letter], result: Replayed) -> Iterator[Letter]:
+    for letter in letters:
+        if letter.left_out is None:
+            yield letter
+        else:
+            result.still_poison.append((letter, f"the letter is without its content: {letter.error}"))

@@ -13,15 +13,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cryptoproxy.common.clients import elastic
+from cryptoproxy.common.clients.outcome import Outcome, blamed_field, error_of, outcome_of
 from cryptoproxy.common.errors import CryptoProxyError, OperatorError, SizeError, TransientError
 from cryptoproxy.common.metrics import IndexerMetrics
 from cryptoproxy.common.record import MAX_AHEAD_MS, iso
 from cryptoproxy.common.retry import Backoff
 from cryptoproxy.common.service import Health
 from cryptoproxy.consumer.batch import Batch, DeadLetter
-from cryptoproxy.consumer.bulk import Answer, BulkSender
+from cryptoproxy.consumer.bulk import BulkSender, Item
 from cryptoproxy.consumer.indices import Indices
-from cryptoproxy.consumer.outcome import Kind, blamed_field, error_of, outcome_of
 
 PART = "elasticsearch"
 SOON_SECONDS = 5.0
@@ -138,12 +138,12 @@ class Delivery:
             sent = [at for at in part if at not in letters] if letters else part
             if sent:
                 with self._metrics.bulk_seconds.time():
-                    answers = self._sender.send([batch.lines[at] for at in sent])
+                    items = self._sender.send([batch.lines[at] for at in sent])
         except (TransientError, SizeError, OperatorError) as error:
             return part, error
         result.refused += [batch.indices[at] for at in letters]
         result.dead += letters.values()
-        return self._settle(batch, sent, answers, result) if sent else ([], None)
+        return self._settle(batch, sent, items, result) if sent else ([], None)
 
     def _too_far_ahead(self, client: Any, batch: Batch, part: list[int]) -> dict[int, DeadLetter]:
         """What is too far ahead of this clock and of Elasticsearch's. What is ahead of this one alone is no fault of
@@ -169,45 +169,45 @@ class Delivery:
         }
 
     def _settle(
-        self, batch: Batch, part: list[int], answers: Sequence[Answer], result: Delivered
+        self, batch: Batch, part: list[int], items: Sequence[Item], result: Delivered
     ) -> tuple[list[int], CryptoProxyError | None]:
         again: list[int] = []
-        poison: list[tuple[int, Answer]] = []
+        poison: list[tuple[int, Item]] = []
         trouble: CryptoProxyError | None = None
-        for at, answer in zip(part, answers, strict=True):
-            if answer.status == 201:  # the ordinary case first
+        for at, item in zip(part, items, strict=True):
+            if item.status == 201:  # the ordinary case first
                 result.indexed += 1
                 continue
-            kind = outcome_of(answer.status, answer.error_type).kind
-            if kind is Kind.DUPLICATE:
+            outcome = outcome_of(item.status, item.error_type)
+            if outcome is Outcome.DUPLICATE:
                 result.duplicates += 1
-            elif kind is Kind.POISON:
-                poison.append((at, answer))
+            elif outcome is Outcome.POISON:
+                poison.append((at, item))
             else:
                 again.append(at)
-                trouble = _worse(trouble, batch, at, answer)
-                if answer.status == 404:
+                trouble = _worse(trouble, batch, at, item)
+                if item.status == 404:
                     self._indices.forget(batch.indices[at])
         if poison:
             try:
                 self._only_while_the_mapping_is_ours(batch, poison)
             except (TransientError, OperatorError) as error:
                 return [*again, *(at for at, _ in poison)], error
-            for at, answer in poison:
+            for at, item in poison:
                 result.refused.append(batch.indices[at])
-                result.dead.append(DeadLetter(batch.records[at], answer.error_type, _said(answer)))
+                result.dead.append(DeadLetter(batch.records[at], item.error_type, _said(item)))
         return again, trouble
 
-    def _only_while_the_mapping_is_ours(self, batch: Batch, poison: Sequence[tuple[int, Answer]]) -> None:
+    def _only_while_the_mapping_is_ours(self, batch: Batch, poison: Sequence[tuple[int, Item]]) -> None:
         """Elasticsearch refused documents as unreadable: with another mapping that would be the index's fault."""
         with self._sender.translated():
             self._indices.ensure(self._sender.client(), {batch.indices[at] for at, _ in poison}, fresh=True)
-        for at, answer in poison:
-            field_name = blamed_field(answer.reason)
+        for at, item in poison:
+            field_name = blamed_field(item.reason)
             if field_name is not None and not self._indices.is_ours(field_name):
                 raise OperatorError(
                     f"index {batch.indices[at]} maps {field_name}, which the template does not, and refuses "
-                    f"{_place(batch, at)} for it ({answer.reason[:300]})",
+                    f"{_place(batch, at)} for it ({item.reason[:300]})",
                     remedy="Give these records an index with the template's mapping, as docs/migration.md says",
                 )
 
@@ -240,21 +240,20 @@ def _label(trouble: CryptoProxyError) -> str:
     return type(trouble).__name__.removesuffix("Error").lower()
 
 
-def _worse(trouble: CryptoProxyError | None, batch: Batch, at: int, answer: Answer) -> CryptoProxyError:
+def _worse(trouble: CryptoProxyError | None, batch: Batch, at: int, item: Item) -> CryptoProxyError:
     """What is said of a batch with several kinds of trouble: what needs a person comes first."""
     if isinstance(trouble, OperatorError):
         return trouble
-    outcome = outcome_of(answer.status, answer.error_type)
-    if trouble is not None and outcome.kind is not Kind.OPERATOR:
+    if trouble is not None and outcome_of(item.status, item.error_type) is not Outcome.OPERATOR:
         return trouble
-    said = f"Elasticsearch answers {_said(answer)[:400]} (document of {batch.indices[at]}, {_place(batch, at)})"
-    return error_of(outcome, said)
+    said = f"Elasticsearch answers {_said(item)[:400]} (document of {batch.indices[at]}, {_place(batch, at)})"
+    return error_of(item.status, item.error_type, said)
 
 
-def _said(answer: Answer) -> str:
-    if not answer.error_type:
-        return f"{answer.status} without an error, though only 201 says that the document is stored"
-    return f"{answer.status} {answer.error_type}: {answer.reason}"
+def _said(item: Item) -> str:
+    if not item.error_type:
+        return f"{item.status} without an error, though only 201 says that the document is stored"
+    return f"{item.status} {item.error_type}: {item.reason}"
 
 
 def _place(batch: Batch, at: int) -> str:

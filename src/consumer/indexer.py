@@ -23,11 +23,10 @@ from cryptoproxy.common.record import Period
 from cryptoproxy.common.retry import Backoff
 from cryptoproxy.common.service import Health, Loop
 from cryptoproxy.common.settings.catalogue import Kafka
-from cryptoproxy.consumer.acceptance import topic_id_of
 from cryptoproxy.consumer.batch import read
+from cryptoproxy.consumer.member import RebalanceListener, join_once_more
 from cryptoproxy.consumer.pipeline import Pipeline
 from cryptoproxy.consumer.positions import Positions
-from cryptoproxy.consumer.rebalance import RebalanceListener, join_once_more
 
 log = logging.getLogger(__name__)
 
@@ -149,7 +148,7 @@ class Indexer:
                 self._finish_soon()
                 self._positions.go_on_with_the_new_topic()
                 self._pipeline.keep_only(())
-                self._pipeline.read_topic(self._topic_id())
+                self._pipeline.read_topic(self._positions.topic_id())
             consumed: Mapping[Any, Sequence[Any]] = self._consumer.poll(timeout_ms=timeout_ms)
         except kafka_errors.NoOffsetForPartitionError as error:
             self._pipeline.offer(self._positions.begin(error))
@@ -300,12 +299,9 @@ class Indexer:
                 self._pipeline.put_back(offsets)
                 log.warning("offsets not committed before a rebalance: %s: %s", type(error).__name__, error)
 
-    def _topic_id(self) -> str:
-        return topic_id_of(self._consumer._cluster, self._kafka.topic)
-
     def _go_on_with(self, assigned: Any) -> None:
         self._let_go(assigned)
-        self._pipeline.read_topic(self._topic_id())
+        self._pipeline.read_topic(self._positions.topic_id())
         self._health.release(PART_COMMIT)  # what was refused may be another member's by now; the next one tells
         self._looked_at = float("-inf")  # how far behind is what came new?
 

@@ -17,14 +17,12 @@ from typing import Any
 from cryptoproxy.common.errors import CryptoProxyError
 from cryptoproxy.common.metrics import IndexerMetrics
 from cryptoproxy.common.service import Health
-from cryptoproxy.consumer.acceptance import Acceptances
 from cryptoproxy.consumer.batch import Batch, DeadLetter
 from cryptoproxy.consumer.dead_letters import DeadLetterQueue
 from cryptoproxy.consumer.delivery import Delivery
-from cryptoproxy.consumer.fuse import IN_A_ROW, OF_THE_LAST, Fuse
+from cryptoproxy.consumer.fuse import IN_A_ROW, OF_THE_LAST, Acceptances, Fuse
 from cryptoproxy.consumer.progress import Progress
-from cryptoproxy.consumer.window import Flight, Window
-from cryptoproxy.consumer.workers import Workers
+from cryptoproxy.consumer.window import Flight, Window, Workers
 
 log = logging.getLogger(__name__)
 

@@ -40,7 +40,7 @@ class Positions:
         self._handed_out: dict[Any, int] = {}
         """By partition: beyond the last record that reading gave."""
         self._ends: dict[Any, int] = {}
-        self._topic_id: Any = None
+        self._topic_id = ""
         self._made_again = False
 
     # --- where to read
@@ -124,13 +124,15 @@ class Positions:
         self._metrics.gap.inc(unread)
         return partitions
 
+    def topic_id(self) -> str:
+        """See :func:`topic_id_of`; as of the client's last metadata."""
+        return topic_id_of(self._consumer._cluster, self._kafka.topic)
+
     def topic_made_again(self) -> bool:
         """Whether the topic is another one of the same name since positions were last taken from it."""
-        # The client knows the id from its last metadata, but has no public word for it.
-        topic_id = self._consumer._cluster.topic_id(self._kafka.topic)
-        if self._topic_id is None:
-            self._topic_id = topic_id
-        return topic_id is not None and topic_id != self._topic_id
+        topic_id = self.topic_id()
+        self._topic_id = self._topic_id or topic_id
+        return topic_id not in ("", self._topic_id)
 
     def go_on_with_the_new_topic(self) -> None:
         """All positions go to its beginning. Without this, as many records of the new topic as were read of the old
@@ -140,7 +142,7 @@ class Positions:
             kafka.errors.KafkaError: nothing was moved.
         """
         assigned = self._consumer.assignment()
-        topic_id = self._consumer._cluster.topic_id(self._kafka.topic)
+        topic_id = self.topic_id()
         unread = sum(map(self._unread, assigned))
         self._go_to_earliest(assigned)
         self._topic_id, self._made_again = topic_id, True
@@ -280,3 +282,13 @@ class Positions:
             "made again; it is read from the earliest (%d), and what is known is not stored again",
             partition.topic, partition.partition, position, earliest,
         )  # fmt: skip
+
+
+def topic_id_of(cluster: Any, topic: str) -> str:
+    """The id by which the brokers tell topics of one name apart; ``""`` of those before Kafka 2.8, which give none.
+
+    Args:
+        cluster: a client's ClusterMetadata, which has no public word for it in the client.
+    """
+    found = cluster.topic_id(topic)
+    return "" if found is None else str(found)

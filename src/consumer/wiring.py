@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable
 from functools import partial
-from typing import Any
 
 from prometheus_client import CollectorRegistry
 
@@ -16,17 +14,15 @@ from cryptoproxy.common.metrics import IndexerMetrics
 from cryptoproxy.common.record import Period
 from cryptoproxy.common.service import Health, Service
 from cryptoproxy.common.settings import Settings
-from cryptoproxy.consumer.acceptance import Acceptances
 from cryptoproxy.consumer.bulk import BulkSender
-from cryptoproxy.consumer.dead_letter_reader import Letter
-from cryptoproxy.consumer.dead_letter_replay import Replayed, replay
+from cryptoproxy.consumer.dead_letter_reader import Letter, Replayed, replay
 from cryptoproxy.consumer.dead_letters import DeadLetterQueue
 from cryptoproxy.consumer.delivery import Delivery
-from cryptoproxy.consumer.fetching import fetch_without_waiting_for_others
+from cryptoproxy.consumer.fuse import Acceptances
 from cryptoproxy.consumer.indexer import Indexer
 from cryptoproxy.consumer.indices import Indices
+from cryptoproxy.consumer.member import consumer, instance_id
 from cryptoproxy.consumer.pipeline import Pipeline
-from cryptoproxy.consumer.rebalance import instance_id, say_when_it_leaves
 
 DEAD_LETTER_BYTES = 64 * 1024 * 1024
 """Larger than any record a topic takes: what could be consumed can be set aside."""
@@ -48,10 +44,8 @@ def delivery(
     return Delivery(sender, indices, health, metrics, max_bytes=indexer.bulk_bytes, now_ms=clock.now_ms)
 
 
-def replay_dead_letters(
-    settings: Settings, letters: Iterable[Letter], *, abandon: threading.Event | None = None
-) -> Replayed:
-    """Puts letters into the index by the indexer's own path; see :func:`consumer.dead_letter_replay.replay`."""
+def replay_dead_letters(settings: Settings, letters: Iterable[Letter]) -> Replayed:
+    """Puts letters into the index by the indexer's own path; see :func:`consumer.dead_letter_reader.replay`."""
     clock = SystemClock()
     return replay(
         letters,
@@ -59,26 +53,7 @@ def replay_dead_letters(
         alias=settings.elasticsearch.alias,
         period=Period(settings.elasticsearch.period),
         now_ms=clock.now_ms(),
-        abandon=abandon,
     )
-
-
-def _consumer(settings: Settings, name: str | None) -> Any:
-    """The indexer's, as fast as it gets."""
-    consumer = kafka_client.consumer(
-        settings.kafka,
-        group_id=settings.kafka.group_id,
-        client_id="cryptoproxy-indexer",
-        group_instance_id=name,
-        # Decided here and said aloud, never by the client (consumer.positions).
-        auto_offset_reset="none",
-        max_poll_records=settings.indexer.bulk_records,
-        fetch_max_bytes=8 * 1024 * 1024,
-        max_partition_fetch_bytes=2 * 1024 * 1024,
-        # New partitions, and a topic made again, are seen after so long.
-        metadata_max_age_ms=10_000,
-    )
-    return fetch_without_waiting_for_others(say_when_it_leaves(consumer))
 
 
 def service(settings: Settings) -> Service:
@@ -113,7 +88,7 @@ def service(settings: Settings) -> Service:
         kafka=kafka,
         alias=settings.elasticsearch.alias,
         period=Period(settings.elasticsearch.period),
-        connect=partial(_consumer, settings),
+        connect=partial(consumer, settings),
         name=instance_id(kafka.instance_id, settings.indexer.port),
         pipeline=pipeline,
         health=process.health,

@@ -3,6 +3,9 @@
 Every file is hashed again at each use (0.2 s for all): one that was changed or cut in the cache is thrown away and
 fetched anew; one that arrives different from its pin is refused. A file takes its name in the cache by a rename, after
 the check, so a fetch that was cut in the middle leaves nothing that could be taken for whole.
+
+``python -m cryptoproxy.engines.artefacts`` makes the pins (artefacts.json) anew: run it after changing a version below,
+read the diff.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import logging
 import os
 import re
 import shutil
+import sys
 import tempfile
 import threading
 import time
@@ -22,12 +26,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache as once
 from pathlib import Path
+from typing import Any
 
 import requests
 
 from cryptoproxy.common.clients.outside import proxy_for
 from cryptoproxy.common.errors import OperatorError
-from cryptoproxy.engines.waiting import Say, locked, say_nothing
+from cryptoproxy.engines.process import Say, locked, say_nothing
 
 LOCK_FILE = Path(__file__).with_name("artefacts.json")
 PARALLEL = 6
@@ -35,6 +40,19 @@ ATTEMPTS = 2
 TIMEOUT_S = 60
 PROGRESS_S = 5.0
 PARTIAL = ".partial-"
+
+KAFKA = "4.1.1"
+LOG4J = "2.24.3"  # the one that Kafka's own log4j-core has; without a binding the broker logs nothing
+ELASTICSEARCH = "8.19.21"
+S3PROXY = "4.1.0"
+
+WITH_DEPENDENCIES = {"kafka": [f"org.apache.kafka:kafka_2.13:{KAFKA}"]}
+SINGLE_FILES = {
+    "kafka": [f"org.apache.logging.log4j:log4j-slf4j-impl:jar:{LOG4J}"],
+    "elasticsearch": [f"org.elasticsearch.distribution.integ-test-zip:elasticsearch:zip:{ELASTICSEARCH}"],
+    "s3": [f"org.gaul:s3proxy:jar:jar-with-dependencies:{S3PROXY}"],
+}
+VERSIONS = {"kafka": KAFKA, "elasticsearch": ELASTICSEARCH, "s3": S3PROXY}
 
 log = logging.getLogger(__name__)
 
@@ -200,3 +218,43 @@ def _why(error: Exception) -> str:
     """The innermost reason: what requests wraps around it says the same three times, with addresses of objects."""
     reason = getattr(error.args[0], "reason", None) if error.args else None
     return f"{type(error).__name__}: {re.sub(r'<[^>]*>: ', '', str(reason or error))[:300]}"
+
+
+def relock(folder: Path) -> dict[str, Any]:
+    """The content of artefacts.json, from files fetched into an empty folder.
+
+    Each root is resolved by itself: jgo takes every root's dependency management into account for all of them, and the
+    logging binding's would pull older versions of Kafka's own jars in.
+    """
+    return {
+        name: {"version": version, "files": _pinned(_coordinates(name, folder), folder)}
+        for name, version in VERSIONS.items()
+    }
+
+
+def _coordinates(name: str, folder: Path) -> list[str]:
+    from jgo.maven import MavenContext
+
+    context = MavenContext(repo_cache=folder, timeout=TIMEOUT_S)
+    found = set(SINGLE_FILES[name])
+    for root in WITH_DEPENDENCIES.get(name, []):
+        inputs, transitive = context.resolver.resolve([context.create_dependency(root)])
+        for artefact in (dependency.artifact for dependency in (*inputs, *transitive)):
+            parts = [artefact.groupId, artefact.artifactId, artefact.packaging, artefact.classifier, artefact.version]
+            found.add(":".join(part for part in parts if part))
+    return sorted(found)
+
+
+def _pinned(coordinates: list[str], folder: Path) -> list[dict[str, Any]]:
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        files = list(pool.map(lambda coordinate: from_central(coordinate, folder), coordinates))
+    return [
+        {"coordinate": coordinate, "file": file.name, "sha256": sha256(file), "size": file.stat().st_size}
+        for coordinate, file in zip(coordinates, files, strict=True)
+    ]
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as empty:
+        LOCK_FILE.write_text(json.dumps(relock(Path(empty)), indent=1) + "\n")
+    sys.stdout.write(f"{LOCK_FILE.name} is written: read its diff\n")

@@ -1,18 +1,22 @@
-"""More than one of a kind, for trying out failures: three brokers in one cluster, two Elasticsearch nodes."""
+"""Engines that belong together, started and stopped at the same time; and more than one of a kind, for trying out
+failures: three brokers in one cluster, two Elasticsearch nodes."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any, Self
 
-from cryptoproxy.engines.elasticsearch import Elasticsearch
+from cryptoproxy.engines import user
+from cryptoproxy.engines.elasticsearch import Elasticsearch, probe_health
 from cryptoproxy.engines.engine import Engine, Options
 from cryptoproxy.engines.kafka import Kafka, new_cluster_id
 from cryptoproxy.engines.ports import HOST, free_ports
-from cryptoproxy.engines.probes import probe_health
-from cryptoproxy.engines.stack import bring_up, take_down
+from cryptoproxy.engines.process import Say, say_nothing
 
 REPLICATED: Mapping[str, str] = {
     f"{topic}.{what}": value
@@ -22,13 +26,17 @@ REPLICATED: Mapping[str, str] = {
 } | {"default.replication.factor": "3", "min.insync.replicas": "2"}
 
 
-class Cluster:
-    """Engines that belong together, on free ports. As a context manager: up at first, removed with all data at last."""
+OPTIONS = Options(die_with_parent=True)
+"""Of those that are there to be broken."""
 
-    def __init__(self, folder: Path, engines: tuple[Engine, ...], options: Options) -> None:
+
+class Cluster:
+    """In one folder. As a context manager: up at first, removed with all data at last."""
+
+    def __init__(self, folder: Path, engines: tuple[Engine, ...], *, say: Say = say_nothing) -> None:
         self.folder = folder
         self.engines = engines
-        self._options = options
+        self.say = say
 
     def __enter__(self) -> Self:
         self.up()
@@ -37,14 +45,17 @@ class Cluster:
     def __exit__(self, *_: object) -> None:
         self.remove()
 
-    def up(self) -> None:
+    def up(self) -> object:
         """Starts those that do not run, and returns when all answer and know of each other."""
-        bring_up(self.engines, say=self._options.say)
+        bring_up(self.engines, say=self.say)
+        return None
 
     def down(self) -> list[str]:
+        """Stops those that run, all at the same time; their names."""
         return take_down(self.engines)
 
     def remove(self) -> None:
+        """Stops them, and removes the folder and all data."""
         self.down()
         for engine in self.engines:
             engine.remove()
@@ -54,15 +65,7 @@ class Cluster:
 class ThreeBrokers(Cluster):
     """Each broker is a controller too, so any one may fail. Topics have three replicas; two must be in sync."""
 
-    def __init__(
-        self,
-        folder: Path,
-        *,
-        heap_mb: int = 256,
-        properties: Mapping[str, str] | None = None,
-        options: Options | None = None,
-    ) -> None:
-        options = options or Options(die_with_parent=True)
+    def __init__(self, folder: Path) -> None:
         nodes = (1, 2, 3)
         free = free_ports(6)
         ports, controllers = dict(zip(nodes, free[:3], strict=True)), dict(zip(nodes, free[3:], strict=True))
@@ -76,13 +79,13 @@ class ThreeBrokers(Cluster):
                 node_id=node,
                 voters=controllers,
                 cluster_id=cluster_id,
-                heap_mb=heap_mb,
-                properties={**REPLICATED, **(properties or {})},
-                options=options,
+                heap_mb=256,
+                properties=REPLICATED,
+                options=OPTIONS,
             )
             for node in nodes
         )
-        super().__init__(folder, self.brokers, options)
+        super().__init__(folder, self.brokers)
 
     @property
     def bootstrap(self) -> str:
@@ -92,21 +95,8 @@ class ThreeBrokers(Cluster):
 class TwoNodes(Cluster):
     """An Elasticsearch master that also holds data, and a node that only holds data: that one may fail."""
 
-    def __init__(
-        self,
-        folder: Path,
-        *,
-        heap_mb: int = 512,
-        settings: Mapping[str, Any] | None = None,
-        options: Options | None = None,
-    ) -> None:
-        options = options or Options(die_with_parent=True)
+    def __init__(self, folder: Path) -> None:
         http_1, transport_1, http_2, transport_2 = free_ports(4)
-        shared = {
-            "discovery.type": "multi-node",
-            "discovery.seed_hosts": [f"{HOST}:{transport_1}"],
-            **(settings or {}),
-        }
 
         def node(name: str, port: int, transport_port: int, own: Mapping[str, Any]) -> Elasticsearch:
             return Elasticsearch(
@@ -114,14 +104,63 @@ class TwoNodes(Cluster):
                 name=name,
                 port=port,
                 transport_port=transport_port,
-                heap_mb=heap_mb,
-                settings={**shared, **own},
+                heap_mb=512,
+                settings={"discovery.type": "multi-node", "discovery.seed_hosts": [f"{HOST}:{transport_1}"], **own},
                 probe=lambda: probe_health(f"http://{HOST}:{port}", nodes=2),
-                options=options,
+                options=OPTIONS,
             )
 
         self.master = node(
             "elasticsearch-1", http_1, transport_1, {"cluster.initial_master_nodes": ["elasticsearch-1"]}
         )
         self.data = node("elasticsearch-2", http_2, transport_2, {"node.roles": ["data"]})
-        super().__init__(folder, (self.master, self.data), options)
+        super().__init__(folder, (self.master, self.data))
+
+
+def bring_up(engines: tuple[Engine, ...], *, say: Say = say_nothing, begun: Callable[[], None] | None = None) -> None:
+    """Starts all at the same time and waits until all answer; on a failure stops those that it started.
+
+    ``begun`` is called when nothing stands against a start any more.
+    """
+    for engine in engines:
+        engine.require_startable()
+    user.sweep()
+    if begun:
+        begun()
+    abort = threading.Event()
+    started: list[Engine] = []
+    with ThreadPoolExecutor(len(engines), "engines-up") as pool:
+        tasks = [pool.submit(_bring_up_one, engine, started, abort, say) for engine in engines]
+        try:
+            _first_failure(tasks)
+        except BaseException:  # Ctrl-C too leaves nothing half started
+            abort.set()
+            wait(tasks)
+            take_down(tuple(started))
+            raise
+
+
+def take_down(engines: tuple[Engine, ...]) -> list[str]:
+    """Stops all at the same time; the names of those that ran."""
+    if not engines:
+        return []
+    with ThreadPoolExecutor(len(engines), "engines-down") as pool:
+        stopped = list(pool.map(lambda engine: engine.stop(), engines))
+    return [engine.name for engine, was_running in zip(engines, stopped, strict=True) if was_running]
+
+
+def _bring_up_one(engine: Engine, started: list[Engine], abort: threading.Event, say: Say) -> None:
+    began = time.monotonic()
+    if abort.is_set():
+        return
+    if engine.start():
+        started.append(engine)
+    engine.wait_ready(abort=abort)
+    if engine in started and not abort.is_set():
+        say(f"{engine.title} {engine.bundle.version} answers at {engine.endpoint} ({time.monotonic() - began:.1f} s)")
+
+
+def _first_failure(tasks: list[Future[None]]) -> None:
+    done, _ = wait(tasks, return_when=FIRST_EXCEPTION)
+    for task in done:
+        task.result()

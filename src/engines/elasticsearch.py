@@ -7,21 +7,20 @@ It refuses to run as root, so it then runs as another user, and what that user m
 from __future__ import annotations
 
 import json
+import ssl
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
 from cryptoproxy.common.errors import OperatorError
-from cryptoproxy.engines import artefacts, java, user
+from cryptoproxy.engines import java, user
 from cryptoproxy.engines.engine import Engine, Options, Probe
 from cryptoproxy.engines.java import java_environ
-from cryptoproxy.engines.ports import HOST
-from cryptoproxy.engines.probes import probe_health
-from cryptoproxy.engines.process import Command
+from cryptoproxy.engines.ports import HOST, get
+from cryptoproxy.engines.process import Command, User
 from cryptoproxy.engines.unpack import install
 
-FIRST_HEAP_MB = 256
 KEYSTORE_SECONDS = 120
 
 DEFAULTS: Mapping[str, Any] = {
@@ -52,6 +51,7 @@ class Elasticsearch(Engine):
 
     title: ClassVar[str] = "Elasticsearch"
     bundle_name: ClassVar[str] = "elasticsearch"
+    first_heap_mb: ClassVar[int] = 256
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class Elasticsearch(Engine):
         probe: Probe | None = None,
         options: Options | None = None,
     ) -> None:
-        super().__init__(name, folder, heap_mb=heap_mb, options=options or Options(), probe=probe)
+        super().__init__(name, folder, heap_mb=heap_mb, options=options, probe=probe)
         self.port = port
         self.transport_port = transport_port
         self.scheme = scheme
@@ -101,7 +101,7 @@ class Elasticsearch(Engine):
             "ES_JAVA_HOME": str(found.home),
             "ES_PATH_CONF": str(node / "config"),
             "ES_TMPDIR": str(node / "tmp"),
-            "ES_JAVA_OPTS": f"-Xms{min(FIRST_HEAP_MB, self.heap_mb)}m -Xmx{self.heap_mb}m",
+            "ES_JAVA_OPTS": " ".join(self.heap()),
             "CLI_JAVA_OPTS": "-XX:TieredStopAtLevel=1",  # the launcher lives beside the server and does little
         }
         if self.secrets:
@@ -128,12 +128,11 @@ class Elasticsearch(Engine):
         user.forget(self.link)
         super().remove()
 
-    def _installed(self, runs_as: user.User | None) -> Path:
-        cache = self.options.cache or artefacts.user_cache()
-        (archive,) = artefacts.fetch(self.bundle, cache, say=self.options.say)
+    def _installed(self, runs_as: User | None) -> Path:
+        (archive,) = self.fetched()
         return install(archive, user.installation_parent(archive.parent, runs_as), say=self.options.say)
 
-    def _configure(self, program: Path, node: Path, runs_as: user.User | None) -> None:
+    def _configure(self, program: Path, node: Path, runs_as: User | None) -> None:
         shipped = (program / "config" / "jvm.options").read_text().splitlines()
         jvm_options = [line for line in shipped if line and not line.startswith(("#", *UNWANTED_JVM_OPTIONS))]
         jvm_options += [f"-XX:ErrorFile={node}/logs/hs_err_pid%p.log", self.mark()]
@@ -147,7 +146,7 @@ class Elasticsearch(Engine):
             for path in (node / "config", *(node / "config").rglob("*"), node / "data", node / "logs", node / "tmp"):
                 user.give(path, runs_as)
 
-    def _keep_secrets(self, program: Path, environ: Mapping[str, str], runs_as: user.User | None) -> None:
+    def _keep_secrets(self, program: Path, environ: Mapping[str, str], runs_as: User | None) -> None:
         """In its keystore, made anew. The tool runs as the server's user, as the keystore must be his."""
         who: dict[str, Any] = {"user": runs_as.uid, "group": runs_as.gid, "extra_groups": []} if runs_as else {}
         (Path(environ["ES_PATH_CONF"]) / "elasticsearch.keystore").unlink(missing_ok=True)
@@ -170,3 +169,22 @@ class Elasticsearch(Engine):
                     f"Elasticsearch's keystore refuses {arguments}: {(done.stdout + done.stderr).strip()[-500:]}",
                     remedy="Mend that, then start it again.",
                 )
+
+
+def probe_health(
+    endpoint: str, *, headers: Mapping[str, str] | None = None, context: ssl.SSLContext | None = None, nodes: int = 1
+) -> str | None:
+    """None if the cluster's health is yellow or better (all primary shards serve), else what is missing.
+
+    ``GET /`` would answer 405 here.
+    """
+    try:
+        status, body = get(f"{endpoint}/_cluster/health", headers=headers, context=context)
+        health = json.loads(body) if status == 200 else {}
+    except (OSError, ValueError) as error:
+        return f"no answer from {endpoint} ({error})"
+    if health.get("status") in {"green", "yellow"} and health["number_of_nodes"] >= nodes:
+        return None
+    return (
+        f"HTTP {status}, health {health.get('status', 'unknown')}, {health.get('number_of_nodes', 0)} of {nodes} nodes"
+    )

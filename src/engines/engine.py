@@ -23,8 +23,7 @@ from typing import ClassVar
 from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.settings.secret import write_private
 from cryptoproxy.engines import artefacts, ports, process
-from cryptoproxy.engines.process import Command, Record
-from cryptoproxy.engines.waiting import Say, say_nothing, until
+from cryptoproxy.engines.process import Command, Say, Server, say_nothing, until
 
 LOG_LINES = 15
 LOG_BYTES = 64 * 1024
@@ -59,12 +58,13 @@ class Options:
 class Engine(ABC):
     title: ClassVar[str]
     bundle_name: ClassVar[str]
+    first_heap_mb: ClassVar[int]
 
-    def __init__(self, name: str, folder: Path, *, heap_mb: int, options: Options, probe: Probe | None) -> None:
+    def __init__(self, name: str, folder: Path, *, heap_mb: int, options: Options | None, probe: Probe | None) -> None:
         self.name = name
         self.folder = folder.absolute()
         self.heap_mb = heap_mb
-        self.options = options
+        self.options = options or Options()
         self.bundle = artefacts.bundle(self.bundle_name)
         self.pid_file = self.folder / f"{name}.pid"
         self.log_file = self.folder / f"{name}.log"
@@ -90,7 +90,7 @@ class Engine(ABC):
         """The usual probe."""
 
     @property
-    def record(self) -> Record | None:
+    def server(self) -> Server | None:
         """Of the process that runs, as it was started; None if none does."""
         try:
             return process.read(self.pid_file)
@@ -101,20 +101,20 @@ class Engine(ABC):
 
     @property
     def running(self) -> bool:
-        return self.record is not None
+        return self.server is not None
 
     @property
     def pid(self) -> int | None:
-        record = self.record
-        return record.pid if record else None
+        server = self.server
+        return server.pid if server else None
 
     def probe(self) -> str | None:
         return (self._probe or self.answers)()
 
     def require_startable(self) -> None:
         """Raises an OperatorError if it runs with other ports already, or if a port is taken."""
-        if record := self.record:
-            self._require_same(record)
+        if server := self.server:
+            self._require_same(server)
             return
         for name, port in self.ports().items():
             setting = (self.options.settings or {}).get(name, f"the {name.replace('_', ' ')} port")
@@ -129,16 +129,16 @@ class Engine(ABC):
             self.folder.mkdir(parents=True, exist_ok=True)
             command = self.prepare()
             self._begin_log()
-            record = process.start(command, self.log_file, die_with_parent=self.options.die_with_parent)
-            record.facts.update(self._facts())
-            self._last_pid = record.pid
-            process.write(self.pid_file, record)
+            server = process.start(command, self.log_file, die_with_parent=self.options.die_with_parent)
+            server.facts.update(self._facts())
+            self._last_pid = server.pid
+            process.write(self.pid_file, server)
         except OSError as error:
             raise OperatorError(
                 f"{self.title} cannot be started in {self.folder}: {error}",
                 remedy="Mend that (another user's folder? a full disk?), then start it again.",
             ) from error
-        log.info("started %s pid=%d port=%s heap_mb=%d", self.name, record.pid, self.ports(), self.heap_mb)
+        log.info("started %s pid=%d port=%s heap_mb=%d", self.name, server.pid, self.ports(), self.heap_mb)
         return True
 
     def wait_ready(self, *, abort: threading.Event | None = None) -> None:
@@ -175,12 +175,12 @@ class Engine(ABC):
 
     def stop(self) -> bool:
         """Ends it in order; whether there was anything to end."""
-        record = self.record
-        if record is not None:
-            process.stop(record, self.options.stop_seconds)
-            log.info("stopped %s pid=%d", self.name, record.pid)
+        server = self.server
+        if server is not None:
+            process.stop(server, self.options.stop_seconds)
+            log.info("stopped %s pid=%d", self.name, server.pid)
         self.pid_file.unlink(missing_ok=True)
-        return record is not None
+        return server is not None
 
     def remove(self) -> None:
         """Ends it, and removes its folder with all data."""
@@ -189,15 +189,15 @@ class Engine(ABC):
 
     def kill(self) -> None:
         """SIGKILL."""
-        process.kill(self._running_record())
+        process.kill(self._running_server())
 
     def suspend(self) -> None:
         """SIGSTOP: it keeps its connections and answers nothing."""
-        process.signal_all(self._running_record(), signal.SIGSTOP)
+        process.signal_all(self._running_server(), signal.SIGSTOP)
 
     def resume(self) -> None:
         """SIGCONT."""
-        process.signal_all(self._running_record(), signal.SIGCONT)
+        process.signal_all(self._running_server(), signal.SIGCONT)
 
     def last_lines(self) -> list[str]:
         """The end of the log of this start, without the frames of stack traces, which would push out what matters."""
@@ -222,6 +222,14 @@ class Engine(ABC):
         """A word in the command lines of all its processes by which they can be told."""
         return f"-Dcryptoproxy.engine={self.folder}"
 
+    def fetched(self) -> list[Path]:
+        """Its files, fetched where they are not yet."""
+        return artefacts.fetch(self.bundle, self.options.cache or artefacts.user_cache(), say=self.options.say)
+
+    def heap(self) -> tuple[str, str]:
+        """What the JVM is told of it."""
+        return f"-Xms{min(self.first_heap_mb, self.heap_mb)}m", f"-Xmx{self.heap_mb}m"
+
     def _facts(self) -> dict[str, object]:
         return {
             "endpoint": self.endpoint,
@@ -230,16 +238,16 @@ class Engine(ABC):
             "mark": self.mark(),
         }
 
-    def _running_record(self) -> Record:
-        record = self.record
-        if record is None:
+    def _running_server(self) -> Server:
+        server = self.server
+        if server is None:
             raise OperatorError(f"{self.title} does not run in {self.folder}", remedy="Start it first.")
-        return record
+        return server
 
-    def _require_same(self, record: Record) -> None:
-        if record.facts.get("endpoint") != self.endpoint:
+    def _require_same(self, server: Server) -> None:
+        if server.facts.get("endpoint") != self.endpoint:
             raise OperatorError(
-                f"{self.title} runs already, at {record.facts.get('endpoint')} and not at {self.endpoint}",
+                f"{self.title} runs already, at {server.facts.get('endpoint')} and not at {self.endpoint}",
                 remedy="Stop it (down) before you start it with other ports.",
             )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
@@ -14,15 +15,13 @@ from pathlib import Path
 from typing import ClassVar
 
 from cryptoproxy.common.errors import OperatorError
-from cryptoproxy.engines import artefacts, java
+from cryptoproxy.engines import java
 from cryptoproxy.engines.engine import Engine, Options, Probe
 from cryptoproxy.engines.java import as_properties, java_environ
 from cryptoproxy.engines.ports import HOST
-from cryptoproxy.engines.probes import probe_brokers
 from cryptoproxy.engines.process import Command
 
 FORMAT_SECONDS = 120
-FIRST_HEAP_MB = 128
 PARTIAL = ".format-"
 QUICK_JVM = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto")
 """For the short-lived tool, not for the server."""
@@ -67,6 +66,7 @@ class Kafka(Engine):
 
     title: ClassVar[str] = "Kafka"
     bundle_name: ClassVar[str] = "kafka"
+    first_heap_mb: ClassVar[int] = 128
 
     def __init__(
         self,
@@ -86,7 +86,7 @@ class Kafka(Engine):
         probe: Probe | None = None,
         options: Options | None = None,
     ) -> None:
-        super().__init__(name, folder, heap_mb=heap_mb, options=options or Options(), probe=probe)
+        super().__init__(name, folder, heap_mb=heap_mb, options=options, probe=probe)
         self.port = port
         self.controller_port = controller_port
         self.node_id = node_id
@@ -108,7 +108,7 @@ class Kafka(Engine):
 
     def prepare(self) -> Command:
         found = java.find()
-        jars = artefacts.fetch(self.bundle, self.options.cache or artefacts.user_cache(), say=self.options.say)
+        jars = self.fetched()
         self.write_config(
             self.config,
             {
@@ -121,11 +121,10 @@ class Kafka(Engine):
         self.set_aside_half_written()
         if not self.data.exists():
             self._format(found, classpath)
-        heap = (f"-Xms{min(FIRST_HEAP_MB, self.heap_mb)}m", f"-Xmx{self.heap_mb}m")
         return Command(
             words=[
                 str(found.program),
-                *heap,
+                *self.heap(),
                 self.mark(),
                 "-Dlog4j2.configurationFile=config/log4j2.yaml",
                 "-cp",
@@ -212,6 +211,29 @@ class Kafka(Engine):
         new.rename(self.data)
         new.parent.rmdir()
         (self.config / "format.properties").unlink()
+
+
+def probe_brokers(endpoint: str, *, expected: int = 1, **security: object) -> str | None:
+    """None if the cluster has so many brokers, else what is missing. ``security``: as kafka-python's clients take."""
+    host, _, port = endpoint.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=1).close()  # first, since the client is loud about it
+    except OSError as error:
+        return f"no connection to {endpoint} ({error.strerror or error})"
+    from kafka import KafkaAdminClient
+    from kafka.errors import KafkaError
+
+    try:
+        client = KafkaAdminClient(
+            bootstrap_servers=endpoint, bootstrap_timeout_ms=5_000, request_timeout_ms=5_000, **security
+        )
+        try:
+            found = len(client.describe_cluster()["brokers"])
+        finally:
+            client.close()
+    except KafkaError as error:
+        return f"{type(error).__name__}: {error}"
+    return None if found >= expected else f"{found} of {expected} brokers"
 
 
 def is_formatted(data: Path) -> bool:

@@ -1,15 +1,21 @@
-"""Ports on the loopback: the usual ones, free ones, and who holds one that is taken."""
+"""Ports on the loopback: the usual ones, free ones, who holds one that is taken, and what answers there by HTTP."""
 
 from __future__ import annotations
 
 import random
 import socket
+import ssl
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
 from dataclasses import astuple, dataclass, fields
+from http.client import HTTPException
 
 from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.service.http import holder
 
 HOST = "127.0.0.1"
+GET_SECONDS = 3.0
 RANGE = range(15_000, 32_000)
 """Where free ports are looked for: below the kernel's own range (32768 up), or an outgoing connection could take a
 port in the seconds between its choice and its use."""
@@ -71,3 +77,26 @@ def require_free(port: int, *, what: str, setting: str) -> None:
         f"port {port}, wanted for {what}, is taken{f' by {by}' if by else ''}",
         remedy=f"End that process, or choose another port ({setting}).",
     )
+
+
+def get(
+    url: str, *, headers: Mapping[str, str] | None = None, context: ssl.SSLContext | None = None
+) -> tuple[int, bytes]:
+    """Status and body of the answer, whatever the status; past any proxy.
+
+    Raises:
+        OSError: there was no answer.
+    """
+    handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]
+    if context:
+        handlers.append(urllib.request.HTTPSHandler(context=context))
+    opener = urllib.request.build_opener(*handlers)
+    request = urllib.request.Request(url, headers=dict(headers or {}))  # noqa: S310 - our own http(s) URL
+    try:
+        with opener.open(request, timeout=GET_SECONDS) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read()
+    except HTTPException as error:  # an answer cut in the middle
+        raise ConnectionError(str(error) or type(error).__name__) from error

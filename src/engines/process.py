@@ -2,19 +2,22 @@
 
 A pid alone proves nothing, since the kernel gives numbers out again: the pid file also holds when the process was born
 (in the kernel's own clock ticks and boot, so that setting the clock changes nothing). A server may have children
-(Elasticsearch's launcher has): all of its session belongs to it.
+(Elasticsearch's launcher has): all of its session belongs to it. Below: waiting with a deadline, and the lock between
+processes that work on one folder.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,9 +26,14 @@ import psutil
 
 from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.engines import launch
-from cryptoproxy.engines.user import User
-from cryptoproxy.engines.waiting import until
 
+Say = Callable[[str], None]
+"""Takes one line for the person who waits."""
+
+PAUSE_S = 0.05
+UNTOLD_S = 2.0
+LOCK_DEADLINE_S = 900.0
+"""Long enough for another process to fetch 200 MB over a slow line."""
 KILL_SECONDS = 15.0
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _children: dict[int, subprocess.Popen[bytes]] = {}
@@ -34,12 +42,19 @@ _lasting = ThreadPoolExecutor(1, "engines-spawner")
 
 
 @dataclass(frozen=True)
-class Record:
-    """What a pid file holds. ``facts`` are the engine's own: endpoint, heap and so on, as it was started."""
+class Server:
+    """One that was started, as its pid file holds it. ``facts`` are the engine's own: endpoint, heap and so on."""
 
     pid: int
     born: str
     facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class User:
+    uid: int
+    gid: int
+    name: str
 
 
 @dataclass(frozen=True)
@@ -50,24 +65,24 @@ class Command:
     user: User | None = None
 
 
-def read(pid_file: Path) -> Record | None:
-    """The record of a server that runs; a stale, cut or foreign pid file is none."""
+def read(pid_file: Path) -> Server | None:
+    """The server of a server that runs; a stale, cut or foreign pid file is none."""
     for child in list(_children.values()):
         child.poll()  # takes away the remains of those that another process stopped
     try:
-        record = Record(**json.loads(pid_file.read_text()))
+        server = Server(**json.loads(pid_file.read_text()))
     except (FileNotFoundError, NotADirectoryError, ValueError, TypeError):
         return None
-    return record if members(record) else None
+    return server if members(server) else None
 
 
-def write(pid_file: Path, record: Record) -> None:
+def write(pid_file: Path, server: Server) -> None:
     whole = pid_file.with_suffix(".new")
-    whole.write_text(json.dumps(asdict(record), indent=1) + "\n")
+    whole.write_text(json.dumps(asdict(server), indent=1) + "\n")
     whole.replace(pid_file)
 
 
-def start(command: Command, log: Path, *, die_with_parent: bool) -> Record:
+def start(command: Command, log: Path, *, die_with_parent: bool) -> Server:
     """Starts a server whose output goes to the end of ``log``. It lives on when we end, or dies with us."""
     order = {
         "command": list(command.words),
@@ -90,7 +105,7 @@ def start(command: Command, log: Path, *, die_with_parent: bool) -> Record:
 
     child = _lasting.submit(spawn).result() if die_with_parent else spawn()
     _children[child.pid] = child
-    return Record(child.pid, born(child.pid) or "")
+    return Server(child.pid, born(child.pid) or "")
 
 
 def exit_code(pid: int) -> int | None:
@@ -115,39 +130,39 @@ def born(pid: int) -> str | None:
         return None
 
 
-def members(record: Record) -> list[int]:
+def members(server: Server) -> list[int]:
     """The living processes of this server: its first one and all of its session."""
-    now = born(record.pid)
-    if now is not None and now != record.born:
+    now = born(server.pid)
+    if now is not None and now != server.born:
         return []  # the number belongs to another process, so nothing of the old session is left
-    first = [record.pid] if now else []
-    return first + [pid for pid in _session(record.pid) if pid != record.pid and _is_ours(pid, record)]
+    first = [server.pid] if now else []
+    return first + [pid for pid in _session(server.pid) if pid != server.pid and _is_ours(pid, server)]
 
 
-def stop(record: Record, seconds: float) -> None:
+def stop(server: Server, seconds: float) -> None:
     """Ends the server in order, and by force after the deadline."""
-    leader_lives = born(record.pid) == record.born
-    _send(signal.SIGTERM, [record.pid] if leader_lives else members(record))
-    signal_all(record, signal.SIGCONT)  # a suspended one must wake to end
-    if not until(lambda: not members(record), seconds):
-        kill(record)
-    exit_code(record.pid)  # takes the remains away
+    leader_lives = born(server.pid) == server.born
+    _send(signal.SIGTERM, [server.pid] if leader_lives else members(server))
+    signal_all(server, signal.SIGCONT)  # a suspended one must wake to end
+    if not until(lambda: not members(server), seconds):
+        kill(server)
+    exit_code(server.pid)  # takes the remains away
 
 
-def kill(record: Record) -> None:
+def kill(server: Server) -> None:
     """Ends the server at once, as a power cut would."""
-    signal_all(record, signal.SIGKILL)
-    if not until(lambda: not members(record), KILL_SECONDS):
+    signal_all(server, signal.SIGKILL)
+    if not until(lambda: not members(server), KILL_SECONDS):
         raise OperatorError(
-            f"process {record.pid} does not end even by force",
+            f"process {server.pid} does not end even by force",
             remedy="See what holds it (a hung disk?), end it by hand.",
         )
-    exit_code(record.pid)
+    exit_code(server.pid)
 
 
-def signal_all(record: Record, number: signal.Signals) -> None:
+def signal_all(server: Server, number: signal.Signals) -> None:
     """To all processes of the server; in one go as long as the first one lives, so that none sees another vanish."""
-    _send(number, [-record.pid] if born(record.pid) == record.born else members(record))
+    _send(number, [-server.pid] if born(server.pid) == server.born else members(server))
 
 
 def _send(number: signal.Signals, pids: list[int]) -> None:
@@ -168,11 +183,49 @@ def _session(sid: int) -> Iterator[int]:
                 yield pid
 
 
-def _is_ours(pid: int, record: Record) -> bool:
+def _is_ours(pid: int, server: Server) -> bool:
     """A guard for the time when the first process is gone: the others carry the engine's folder in their command."""
-    if born(record.pid) == record.born:
+    if born(server.pid) == server.born:
         return True
     with suppress(psutil.Error):
         command = psutil.Process(pid).cmdline()
-        return not command or str(record.facts.get("mark", "\0")) in " ".join(command)  # an ending one has none
+        return not command or str(server.facts.get("mark", "\0")) in " ".join(command)  # an ending one has none
     return False
+
+
+def say_nothing(line: str) -> None:
+    """The default of every ``say``."""
+
+
+def until(condition: Callable[[], bool], seconds: float) -> bool:
+    """Whether the condition came true before the deadline. It is asked at least once."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() >= end:
+            return False
+        time.sleep(PAUSE_S)
+    return True
+
+
+@contextmanager
+def locked(
+    file: Path, *, why: str, say: Say = say_nothing, seconds: float = LOCK_DEADLINE_S, untold: float = UNTOLD_S
+) -> Iterator[None]:
+    """Holds a lock, which the kernel frees however its holder ends. ``why`` completes "another process …"."""
+    with file.open("a") as handle:
+
+        def taken() -> bool:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+            return True
+
+        if not until(taken, untold):
+            say(f"another process {why}: waiting for it")
+            if not until(taken, seconds):
+                raise OperatorError(
+                    f"another process {why} for more than {seconds:.0f} s (lock: {file})",
+                    remedy="Wait for it or end it, then try again.",
+                )
+        yield

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
-from cryptoproxy.engines import artefacts, java
+from cryptoproxy.engines import java
 from cryptoproxy.engines.engine import Engine, Options, Probe
 from cryptoproxy.engines.java import as_properties, java_environ
-from cryptoproxy.engines.ports import HOST
-from cryptoproxy.engines.probes import probe_s3
+from cryptoproxy.engines.ports import HOST, get
 from cryptoproxy.engines.process import Command
-
-FIRST_HEAP_MB = 32
 
 LOGGING = """\
 <configuration>
@@ -32,6 +30,7 @@ class S3(Engine):
 
     title: ClassVar[str] = "S3"
     bundle_name: ClassVar[str] = "s3"
+    first_heap_mb: ClassVar[int] = 32
 
     def __init__(
         self,
@@ -48,7 +47,7 @@ class S3(Engine):
         probe: Probe | None = None,
         options: Options | None = None,
     ) -> None:
-        super().__init__(name, folder, heap_mb=heap_mb, options=options or Options(), probe=probe)
+        super().__init__(name, folder, heap_mb=heap_mb, options=options, probe=probe)
         self.port = port
         self.access_key = access_key
         self.secret_key = secret_key
@@ -67,16 +66,15 @@ class S3(Engine):
 
     def prepare(self) -> Command:
         found = java.find()
-        (jar,) = artefacts.fetch(self.bundle, self.options.cache or artefacts.user_cache(), say=self.options.say)
+        (jar,) = self.fetched()
         self.data.mkdir(exist_ok=True)
         self.write_config(
             self.config,
             {**self.files, "s3proxy.conf": as_properties(self.settings()), "logback.xml": LOGGING},
         )
-        heap = (f"-Xms{min(FIRST_HEAP_MB, self.heap_mb)}m", f"-Xmx{self.heap_mb}m")
         return Command(
             words=[
-                *(str(found.program), *heap, self.mark(), "-Dlogback.configurationFile=config/logback.xml"),
+                *(str(found.program), *self.heap(), self.mark(), "-Dlogback.configurationFile=config/logback.xml"),
                 *("-jar", str(jar), "--properties", "config/s3proxy.conf"),
             ],
             environ=java_environ(),
@@ -97,3 +95,19 @@ class S3(Engine):
 
     def answers(self) -> str | None:
         return probe_s3(self.endpoint, self.access_key, self.secret_key)
+
+
+def probe_s3(endpoint: str, access_key: str, secret_key: str, *, ca: Path | None = None) -> str | None:
+    """None if the buckets can be listed with these keys, else what is missing."""
+    from botocore.auth import S3SigV4Auth
+    from botocore.awsrequest import AWSRequest
+    from botocore.credentials import Credentials
+
+    request = AWSRequest(method="GET", url=f"{endpoint}/")
+    S3SigV4Auth(Credentials(access_key, secret_key), "s3", "us-east-1").add_auth(request)
+    context = ssl.create_default_context(cafile=ca) if ca else None
+    try:
+        status, body = get(str(request.url), headers=dict(request.headers.items()), context=context)
+    except OSError as error:
+        return f"no answer from {endpoint} ({error})"
+    return None if status == 200 else f"HTTP {status} {body[:200].decode(errors='replace')}"

@@ -17,12 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cryptoproxy.engines.elasticsearch import Elasticsearch
+from cryptoproxy.engines.elasticsearch import Elasticsearch, probe_health
 from cryptoproxy.engines.engine import Options
-from cryptoproxy.engines.kafka import Kafka
+from cryptoproxy.engines.kafka import Kafka, probe_brokers
 from cryptoproxy.engines.ports import HOST
-from cryptoproxy.engines.probes import probe_brokers, probe_health, probe_s3
-from cryptoproxy.engines.s3 import S3
+from cryptoproxy.engines.s3 import S3, probe_s3
 
 SCRAM = "SCRAM-SHA-512"
 PLAIN = "PLAIN"
@@ -49,7 +48,6 @@ def kafka(
     mechanisms: Sequence[str] = (SCRAM,),
     ssl_port: int | None = None,
     heap_mb: int = 512,
-    properties: Mapping[str, str] | None = None,
     options: Options | None = None,
 ) -> Kafka:
     """A broker with these users (name: password): ``admin`` may do everything, the others what ACLs allow.
@@ -90,7 +88,6 @@ def kafka(
             # The controller's own listener is plain, loopback only, and knows no names.
             "super.users": f"User:{admin};User:ANONYMOUS",
             **(_by_certificate(port, controller_port, ssl_port) if ssl_port is not None else {}),
-            **(properties or {}),
         },
         format_arguments=[
             word

@@ -5,27 +5,66 @@ The folder remembers its ports and keys, so ``down``, ``status`` and a later ``u
 
 from __future__ import annotations
 
-import shutil
-import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+import json
+import secrets
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from cryptoproxy.common.errors import OperatorError
-from cryptoproxy.engines import java, state, user
+from cryptoproxy.common.settings.secret import write_private
+from cryptoproxy.engines import java
+from cryptoproxy.engines.cluster import Cluster, bring_up
 from cryptoproxy.engines.elasticsearch import Elasticsearch
 from cryptoproxy.engines.engine import Engine, Options
 from cryptoproxy.engines.kafka import Kafka
 from cryptoproxy.engines.ports import Ports
+from cryptoproxy.engines.process import Say, locked, say_nothing
 from cryptoproxy.engines.s3 import S3
-from cryptoproxy.engines.state import Memory, State
-from cryptoproxy.engines.waiting import Say, locked, say_nothing
 
-__all__ = ["Endpoints", "EngineStatus", "Memory", "Ports", "Stack", "bring_up", "take_down"]
+REMEMBERED = "stack.json"
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Heap of each engine in MiB. Elasticsearch's process takes about 400 MiB more, the others 150."""
+
+    kafka_mb: int = 512
+    elasticsearch_mb: int = 1024
+    s3_mb: int = 256
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """What a stack's folder remembers between processes: ports, memory, and the S3 keys that were made for it."""
+
+    ports: Ports
+    memory: Memory = field(default_factory=Memory)
+    s3_access_key: str = field(default_factory=lambda: f"CP{secrets.token_hex(9).upper()}")
+    s3_secret_key: str = field(default_factory=lambda: secrets.token_urlsafe(30), repr=False)
+
+    @classmethod
+    def load(cls, folder: Path) -> Remembered | None:
+        """None for a new folder."""
+        file = folder / REMEMBERED
+        try:
+            content = json.loads(file.read_text())
+            return cls(**{**content, "ports": Ports(**content["ports"]), "memory": Memory(**content["memory"])})
+        except FileNotFoundError:
+            return None
+        except PermissionError as error:
+            raise OperatorError(f"{file} cannot be read: {error.strerror}", remedy="Run this as its owner.") from error
+        except (ValueError, TypeError, KeyError) as error:
+            raise OperatorError(
+                f"{file} is damaged ({error})",
+                remedy="Remove it: ports and memory are asked for anew, S3 gets new keys.",
+            ) from error
+
+    def save(self, folder: Path) -> None:
+        """The keys in it are for its owner alone."""
+        write_private(folder / REMEMBERED, json.dumps(asdict(self), indent=1))
 
 
 @dataclass(frozen=True)
@@ -51,7 +90,7 @@ class EngineStatus:
     """What a running engine that does not answer lacks."""
 
 
-class Stack:
+class Stack(Cluster):
     """``ports`` and ``memory`` of None are those that the folder remembers, and in a new one the usual; a port of 0 is
     the remembered one, and in a new folder a free one.
 
@@ -68,33 +107,20 @@ class Stack:
         cache: Path | None = None,
         kafka_properties: Mapping[str, str] | None = None,
         elasticsearch_settings: Mapping[str, Any] | None = None,
-        s3_properties: Mapping[str, str] | None = None,
         die_with_parent: bool = False,
         settings: Mapping[str, str] | None = None,
         say: Say = say_nothing,
     ) -> None:
-        self.folder = folder.absolute()
-        self.say = say
         self._options = Options(cache=cache, die_with_parent=die_with_parent, say=say, settings=settings)
-        self._extra = (kafka_properties, elasticsearch_settings, s3_properties)
-        remembered = state.load(self.folder)
+        self._extra = kafka_properties, elasticsearch_settings
+        folder = folder.absolute()
+        remembered = Remembered.load(folder)
         if ports is None:
             ports = remembered.ports if remembered else Ports.usual()
         ports = ports.settled(remembered.ports if remembered else None)
         memory = memory or (remembered.memory if remembered else Memory())
-        self.state = replace(remembered, ports=ports, memory=memory) if remembered else State(ports, memory)
-        self._build()
-
-    def __enter__(self) -> Self:
-        self.up()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.remove()
-
-    @property
-    def engines(self) -> tuple[Engine, ...]:
-        return self.kafka, self.elasticsearch, self.s3
+        remembered = replace(remembered, ports=ports, memory=memory) if remembered else Remembered(ports, memory)
+        super().__init__(folder, self._build(folder, remembered), say=say)
 
     @property
     def endpoints(self) -> Endpoints:
@@ -102,8 +128,8 @@ class Stack:
             kafka=self.kafka.endpoint,
             elasticsearch=self.elasticsearch.endpoint,
             s3=self.s3.endpoint,
-            s3_access_key=self.state.s3_access_key,
-            s3_secret_key=self.state.s3_secret_key,
+            s3_access_key=self.remembered.s3_access_key,
+            s3_secret_key=self.remembered.s3_secret_key,
         )
 
     def up(self) -> Endpoints:
@@ -116,37 +142,30 @@ class Stack:
         java.find()
         self._make_folder()
         with self._alone():
-            if (kept := state.load(self.folder)) and kept.s3_secret_key != self.state.s3_secret_key:
+            mine = self.remembered
+            if (kept := Remembered.load(self.folder)) and kept.s3_secret_key != mine.s3_secret_key:
                 # Another process made the folder's keys between our look and now.
-                self.state = replace(kept, ports=self.state.ports, memory=self.state.memory)
-                self._build()
+                self.engines = self._build(self.folder, replace(kept, ports=mine.ports, memory=mine.memory))
             if wanted := [engine.title for engine in self.engines if not engine.running]:
                 self.say(f"starting {', '.join(wanted)} in {self.folder}; this takes up to a minute")
-            bring_up(self.engines, say=self.say, begun=lambda: state.save(self.folder, self.state))
+            bring_up(self.engines, say=self.say, begun=lambda: self.remembered.save(self.folder))
         return self.endpoints
 
     def down(self) -> list[str]:
-        """Stops what ``up`` started, all at the same time; the names of what was stopped."""
         if not self.folder.is_dir():
             return []
         with self._alone():
-            return take_down(self.engines)
+            return super().down()
 
     def status(self) -> list[EngineStatus]:
         return [status_of(engine) for engine in self.engines]
 
-    def remove(self) -> None:
-        """Stops it, and removes the folder and all data."""
-        self.down()
-        for engine in self.engines:
-            engine.remove()
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    def _build(self) -> None:
-        ports, memory, options = self.state.ports, self.state.memory, self._options
-        kafka_properties, elasticsearch_settings, s3_properties = self._extra
+    def _build(self, folder: Path, remembered: Remembered) -> tuple[Engine, ...]:
+        self.remembered = remembered
+        ports, memory, options = remembered.ports, remembered.memory, self._options
+        kafka_properties, elasticsearch_settings = self._extra
         self.kafka = Kafka(
-            self.folder / "kafka",
+            folder / "kafka",
             port=ports.kafka,
             controller_port=ports.kafka_controller,
             heap_mb=memory.kafka_mb,
@@ -154,7 +173,7 @@ class Stack:
             options=options,
         )
         self.elasticsearch = Elasticsearch(
-            self.folder / "elasticsearch",
+            folder / "elasticsearch",
             port=ports.elasticsearch,
             transport_port=ports.elasticsearch_transport,
             heap_mb=memory.elasticsearch_mb,
@@ -162,14 +181,14 @@ class Stack:
             options=options,
         )
         self.s3 = S3(
-            self.folder / "s3",
+            folder / "s3",
             port=ports.s3,
-            access_key=self.state.s3_access_key,
-            secret_key=self.state.s3_secret_key,
+            access_key=remembered.s3_access_key,
+            secret_key=remembered.s3_secret_key,
             heap_mb=memory.s3_mb,
-            properties=s3_properties,
             options=options,
         )
+        return self.kafka, self.elasticsearch, self.s3
 
     def _make_folder(self) -> None:
         try:
@@ -194,66 +213,17 @@ class Stack:
 
 def status_of(engine: Engine) -> EngineStatus:
     """As it was started, if it runs; else as it would be started."""
-    record = engine.record
-    missing = engine.probe() if record else None
-    facts = record.facts if record else {}
+    server = engine.server
+    missing = engine.probe() if server else None
+    facts = server.facts if server else {}
     return EngineStatus(
         name=engine.name,
-        running=record is not None,
-        answering=record is not None and missing is None,
-        pid=record.pid if record else None,
+        running=server is not None,
+        answering=server is not None and missing is None,
+        pid=server.pid if server else None,
         endpoint=str(facts.get("endpoint", engine.endpoint)),
         version=str(facts.get("version", engine.bundle.version)),
         log_file=engine.log_file,
         heap_mb=int(facts.get("heap_mb", engine.heap_mb)),
         missing=missing,
     )
-
-
-def bring_up(engines: tuple[Engine, ...], *, say: Say = say_nothing, begun: Callable[[], None] | None = None) -> None:
-    """Starts all at the same time and waits until all answer; on a failure stops those that it started.
-
-    ``begun`` is called when nothing stands against a start any more.
-    """
-    for engine in engines:
-        engine.require_startable()
-    user.sweep()
-    if begun:
-        begun()
-    abort = threading.Event()
-    started: list[Engine] = []
-    with ThreadPoolExecutor(len(engines), "engines-up") as pool:
-        tasks = [pool.submit(_bring_up_one, engine, started, abort, say) for engine in engines]
-        try:
-            _first_failure(tasks)
-        except BaseException:  # Ctrl-C too leaves nothing half started
-            abort.set()
-            wait(tasks)
-            take_down(tuple(started))
-            raise
-
-
-def take_down(engines: tuple[Engine, ...]) -> list[str]:
-    """Stops all at the same time; the names of those that ran."""
-    if not engines:
-        return []
-    with ThreadPoolExecutor(len(engines), "engines-down") as pool:
-        stopped = list(pool.map(lambda engine: engine.stop(), engines))
-    return [engine.name for engine, was_running in zip(engines, stopped, strict=True) if was_running]
-
-
-def _bring_up_one(engine: Engine, started: list[Engine], abort: threading.Event, say: Say) -> None:
-    began = time.monotonic()
-    if abort.is_set():
-        return
-    if engine.start():
-        started.append(engine)
-    engine.wait_ready(abort=abort)
-    if engine in started and not abort.is_set():
-        say(f"{engine.title} {engine.bundle.version} answers at {engine.endpoint} ({time.monotonic() - began:.1f} s)")
-
-
-def _first_failure(tasks: list[Future[None]]) -> None:
-    done, _ = wait(tasks, return_when=FIRST_EXCEPTION)
-    for task in done:
-        task.result()

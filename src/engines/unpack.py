@@ -10,7 +10,7 @@ import zlib
 from pathlib import Path
 
 from cryptoproxy.common.errors import OperatorError
-from cryptoproxy.engines.waiting import Say, locked, say_nothing
+from cryptoproxy.engines.process import Say, locked, say_nothing
 
 PARTIAL = ".unpacking-"
 FOLDER_MODE, FILE_MODE, PROGRAM_MODE = 0o755, 0o644, 0o755

@@ -13,11 +13,10 @@ import pwd
 import shutil
 import stat
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
 from cryptoproxy.common.errors import OperatorError
-from cryptoproxy.engines.waiting import Say
+from cryptoproxy.engines.process import Say, User
 
 INSTALLATIONS = Path("/var/cache/cryptoproxy")
 DATA = Path("/var/lib/cryptoproxy")
@@ -26,13 +25,6 @@ ORIGIN = "origin"
 THROWAWAY = "throwaway"
 """A mark beside data that nobody wants when the link is gone."""
 FALLBACK_ID = 65534
-
-
-@dataclass(frozen=True)
-class User:
-    uid: int
-    gid: int
-    name: str
 
 
 def stand_in() -> User | None:

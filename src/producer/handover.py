@@ -15,12 +15,11 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
-from kafka import TopicPartition
 from kafka import errors as kafka_errors
 
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clients.sender import Sender
-from cryptoproxy.common.errors import OperatorError, TransientError
+from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.log import Limited
 from cryptoproxy.common.record import iso
 from cryptoproxy.common.retry import Backoff
@@ -207,35 +206,17 @@ def read_all(kafka: Kafka, *, timeout: float, connect: Callable[[], Any] | None 
         OperatorError: the topic is missing, or rights are.
     """
     deadline = time.monotonic() + timeout
+    latest: dict[str, bytes] = {}
     try:
         consumer = connect() if connect else kafka_client.consumer(kafka, group_id=None)
         try:
-            return _read(consumer, kafka.state_topic, deadline)
+            left = deadline - time.monotonic()
+            for record in kafka_client.read_to_end(consumer, kafka.state_topic, seconds=left):
+                _enter(latest, record.key, record.value)
         finally:
             consumer.close(autocommit=False, timeout_ms=1000)
     except kafka_errors.KafkaError as error:
         raise kafka_client.meaning(error, kafka) from error
-
-
-def _read(consumer: Any, topic: str, deadline: float) -> dict[str, bytes]:
-    def left_ms() -> int:
-        return max(1, int((deadline - time.monotonic()) * 1000))
-
-    partitions = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic))]
-    if not partitions:
-        raise OperatorError(f"topic {topic} is missing", remedy="Run `cryptoproxy setup`")
-    consumer.assign(partitions)  # no group: nobody shares, nothing is committed
-    begins = consumer.beginning_offsets(partitions, timeout_ms=left_ms())
-    ends = consumer.end_offsets(partitions, timeout_ms=left_ms())
-    for partition in partitions:
-        consumer.seek(partition, begins[partition])
-    latest: dict[str, bytes] = {}
-    while any(consumer.position(partition, timeout_ms=left_ms()) < ends[partition] for partition in partitions):
-        if time.monotonic() >= deadline:
-            raise TransientError(f"topic {topic} could not be read to its end in time")
-        for records in consumer.poll(timeout_ms=min(left_ms(), 500)).values():
-            for record in records:
-                _enter(latest, record.key, record.value)
     return latest
 
 

@@ -12,8 +12,8 @@ import elastic_transport
 import elasticsearch
 from elasticsearch import Elasticsearch
 
-from cryptoproxy.common.clients import elastic
-from cryptoproxy.common.errors import OperatorError, TransientError
+from cryptoproxy.common.clients.outcome import failure, meaning
+from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.record.times import Span
 from cryptoproxy.queries.answer import TooMany
 from cryptoproxy.queries.periods import Interval
@@ -49,17 +49,10 @@ class Search:
             raise OperatorError(
                 f"there is no index or alias {self.index}", remedy="Run `cryptoproxy setup`, or mend ES_INDEX"
             ) from error
-        except elasticsearch.UnsupportedProductError as error:
-            raise OperatorError("what answers is not Elasticsearch", remedy="Mend ES_URL_ENDPOINT") from error
+        except (elasticsearch.UnsupportedProductError, elastic_transport.TransportError) as error:
+            raise meaning(error) from error
         except elasticsearch.ApiError as error:
-            raise elastic.failure(error.status_code, error.error, _reason(error)) from error
-        except elastic_transport.TlsError as error:
-            raise OperatorError(
-                f"Elasticsearch: TLS fails: {error.message}",
-                remedy="Set ES_CA_FILE to the CA that signed its certificate",
-            ) from error
-        except elastic_transport.TransportError as error:
-            raise TransientError(f"Elasticsearch does not answer: {type(error).__name__}: {error.message}") from error
+            raise failure(error.status_code, error.error, _reason(error)) from error
         finally:
             self.took += time.monotonic() - began
             self.requests += 1

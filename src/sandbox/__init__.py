@@ -1,18 +1,20 @@
 """Stand-in upstreams that speak the real formats, and the one scripted HTTP fault module.
 
 wire       ─► HTTP/1.1 bytes: request, answer, frame
-faults     ─► Rule and Script: which requests go wrong, and how; rule_json: out of JSON; rewrites: bodies by name
-effects    ─► what a rule makes of an answer
-server     ─► carries a script out to the byte ◄─ proxy: the same in front of Elasticsearch or S3
-ledger     ─► what was served; control: both over HTTP; app: the sandbox itself; serving: as a process
-market     ─► prices as a function of seed and time; universe: its coins; pairs: one over the other
-upstream   ─► the seam ◄─ coingecko, binance, bybit; limits: how much they allow; replay: recorded answers instead
+faults     ─► Rule: which requests go wrong, and what becomes of the answer; script: rules in order, counted, as JSON
+ledger     ─► what was served
+server     ─► carries a script out to the byte ◄─ proxy: in front of Elasticsearch or S3; app: the sandbox itself
+control    ─► script and ledger of a sandbox over HTTP
+market     ─► coins, and their prices as a function of seed and time; pairs: one over the other
+upstream   ─► the seam, and how much upstreams allow ◄─ coingecko, binance, bybit: a folder each, whose ``api`` knows
+              addresses, parameters, limits and errors, and whose other files make the rows; replay: recorded ones
 """
 
 from cryptoproxy.sandbox.app import Sandbox
-from cryptoproxy.sandbox.faults import Rule, RuleError, Script
+from cryptoproxy.sandbox.faults import Rule, RuleError
 from cryptoproxy.sandbox.ledger import Entry, Ledger
-from cryptoproxy.sandbox.limits import Limits
 from cryptoproxy.sandbox.proxy import FaultProxy
+from cryptoproxy.sandbox.script import Script
+from cryptoproxy.sandbox.upstream import Limits
 
 __all__ = ["Entry", "FaultProxy", "Ledger", "Limits", "Rule", "RuleError", "Sandbox", "Script"]

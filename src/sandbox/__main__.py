@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 from cryptoproxy.sandbox.app import UPSTREAMS, Sandbox
-from cryptoproxy.sandbox.limits import Limits
 from cryptoproxy.sandbox.replay import by_upstream
-from cryptoproxy.sandbox.rule_json import read_rules
-from cryptoproxy.sandbox.serving import serve
+from cryptoproxy.sandbox.script import read_rules
+from cryptoproxy.sandbox.upstream import Limits
+
+PRO = "coingecko-pro"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,8 +40,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         parser.error(str(error))
     sandbox.script.add(*rules)
-    serve(sandbox, sys.stdout)
+    done = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: done.set())
+    with sandbox:
+        sys.stdout.write("\n".join([sandbox.url, "", *_settings(sandbox), ""]))
+        sys.stdout.flush()
+        done.wait()
     return 0
+
+
+def _settings(sandbox: Sandbox) -> list[str]:
+    """Lines for ``.env`` that lead a poller here."""
+    return [
+        "# To poll it instead of the real upstreams, put these lines into .env (--port keeps the address):",
+        *(f"{name.upper()}_BASE_URL={sandbox.base_url(name)}" for name in UPSTREAMS if name != PRO),
+        f"# With COINGECKO_PLAN=pro: COINGECKO_BASE_URL={sandbox.base_url(PRO)}",
+        "# It has no limits of its own unless you give it some:",
+        "COINGECKO_CALLS_PER_MINUTE=0",
+    ]
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
-from cryptoproxy.common.clock import Clock, SystemClock
-from cryptoproxy.sandbox.binance import Binance
-from cryptoproxy.sandbox.bybit import Bybit
-from cryptoproxy.sandbox.coingecko import CoinGecko
+from cryptoproxy.common.clock import Clock
+from cryptoproxy.sandbox.binance.api import Binance
+from cryptoproxy.sandbox.bybit.api import Bybit
+from cryptoproxy.sandbox.coingecko.api import CoinGecko
 from cryptoproxy.sandbox.control import PREFIX, Control
-from cryptoproxy.sandbox.faults import Rule, Script
 from cryptoproxy.sandbox.ledger import Ledger
-from cryptoproxy.sandbox.limits import Limits
-from cryptoproxy.sandbox.market import Market
+from cryptoproxy.sandbox.market import Market, make_coins
 from cryptoproxy.sandbox.replay import Replay, load
+from cryptoproxy.sandbox.script import Script
 from cryptoproxy.sandbox.server import FaultServer
-from cryptoproxy.sandbox.universe import make_coins
-from cryptoproxy.sandbox.upstream import JSON_TYPE, Setup, Upstream, dump
+from cryptoproxy.sandbox.upstream import JSON_TYPE, Limits, Setup, Upstream, dump
 from cryptoproxy.sandbox.wire import Answer, Request
 
 UPSTREAMS: Mapping[str, Callable[[Setup], Upstream]] = {
@@ -30,11 +27,9 @@ UPSTREAMS: Mapping[str, Callable[[Setup], Upstream]] = {
     "bybit": Bybit,
 }
 """Prefix of the path, and what answers below it. Add an upstream here."""
-BASES: Mapping[str, str] = {"coingecko": "/api/v3", "coingecko-pro": "/api/v3"}
-"""What the usual base address of a client has after the host."""
 
 
-class Sandbox:
+class Sandbox(FaultServer):
     """Stand-ins for CoinGecko, Binance and Bybit on one port.
 
         with Sandbox(coins=250) as sandbox:
@@ -73,110 +68,60 @@ class Sandbox:
         compress: bool = True,
         script: Script | None = None,
     ) -> None:
-        self.clock = clock or SystemClock()
-        self.script = script or Script()
-        self.market = Market(make_coins(coins, seed), seed)
-        setup = Setup(self.market, self.clock, limits or Limits(), keys or {})
-        upstreams = {name: make(setup) for name, make in UPSTREAMS.items()}
-        replays = {name: _replay(name, paths, upstreams, cycle=cycle) for name, paths in (replay or {}).items()}
-        self.ledger = Ledger(ledger_file, keep_bodies=keep_bodies, limit=ledger_limit)
+        self.ledger: Ledger = Ledger(ledger_file, keep_bodies=keep_bodies, limit=ledger_limit)
+        super().__init__(script or Script(), host=host, port=port, compress=compress, ledger=self.ledger, clock=clock)
+        setup = Setup(Market(make_coins(coins, seed), seed), self.clock, limits or Limits(), keys or {})
+        self._upstreams = {name: make(setup) for name, make in UPSTREAMS.items()}
+        self._replays = {name: self._replay(name, paths, cycle=cycle) for name, paths in (replay or {}).items()}
         self._control = Control(self.script, self.ledger, lambda: {name: self.base_url(name) for name in UPSTREAMS})
-        backend = _Backend(upstreams, replays, self._control, self.ledger, self.clock)
-        self._server = FaultServer(backend, self.script, host=host, port=port, compress=compress, clock=self.clock)
-
-    @property
-    def url(self) -> str:
-        return self._server.url
-
-    @property
-    def port(self) -> int:
-        return self._server.port
 
     def base_url(self, upstream: str) -> str:
         """What a client of this upstream takes as its base address."""
-        return f"{self.url}/{upstream}{BASES.get(upstream, '')}"
-
-    def start(self) -> Self:
-        self._server.start()
-        return self
+        return f"{self.url}/{upstream}{self._upstreams[upstream].base}"
 
     def stop(self) -> None:
         """The ledger in memory stays readable."""
-        self._server.stop()
+        super().stop()
         self.ledger.close()
 
-    def pause(self) -> None:
-        """All upstreams are down: connections are refused."""
-        self._server.pause()
+    def peer(self) -> _Peer:
+        return _Peer(self.answer)
 
-    def resume(self) -> None:
-        self._server.resume()
+    def asked(self, request: Request) -> str | None:
+        return None if request.path.startswith(PREFIX) else request.path.split("/")[1]
 
-    def __enter__(self) -> Self:
-        return self.start()
+    def refusal(self, request: Request, status: int) -> Answer:
+        upstream = self._upstreams.get(self.asked(request) or "")
+        return _nowhere(request) if upstream is None else upstream.error(status)
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.stop()
+    def answer(self, request: Request) -> Answer:
+        name = self.asked(request)
+        if name is None:
+            return self._control.answer(request)
+        upstream = self._upstreams.get(name)
+        if upstream is None or request.method not in ("GET", "HEAD"):
+            return _nowhere(request)
+        inner = request.below(f"/{name}")
+        replay = self._replays.get(name)
+        return (replay.answer(inner, upstream) if replay else None) or upstream.answer(inner)
+
+    def _replay(self, name: str, paths: Sequence[Path | str], *, cycle: bool) -> Replay:
+        if name not in UPSTREAMS:
+            raise ValueError(f"no upstream {name!r}; there are {', '.join(UPSTREAMS)}")
+        return Replay(load(paths, self._upstreams[name]), cycle=cycle)
 
 
-class _Backend:
-    """Routes by prefix. Holds no state of a connection, so it is every connection's peer."""
+@dataclass(frozen=True)
+class _Peer:
+    """The same for every connection, of which nothing is kept."""
 
-    def __init__(
-        self,
-        upstreams: Mapping[str, Upstream],
-        replays: Mapping[str, Replay],
-        control: Control,
-        ledger: Ledger,
-        clock: Clock,
-    ) -> None:
-        self._upstreams = upstreams
-        self._replays = replays
-        self._control = control
-        self._ledger = ledger
-        self._clock = clock
-
-    def peer(self) -> Self:
-        return self
+    answer: Callable[[Request], Answer]
 
     def abort(self) -> None: ...
 
     def close(self) -> None: ...
 
-    def scripted(self, request: Request) -> bool:
-        return not request.path.startswith(PREFIX)
 
-    def answer(self, request: Request) -> Answer:
-        if not self.scripted(request):
-            return self._control.answer(request)
-        name = _name(request)
-        upstream = self._upstreams.get(name)
-        if upstream is None or request.method not in ("GET", "HEAD"):
-            return _nowhere(request, self._upstreams)
-        asked = request.below(f"/{name}")
-        replay = self._replays.get(name)
-        return (replay.answer(asked, upstream) if replay else None) or upstream.answer(asked)
-
-    def refusal(self, request: Request, status: int) -> Answer:
-        upstream = self._upstreams.get(_name(request))
-        return _nowhere(request, self._upstreams) if upstream is None else upstream.error(status)
-
-    def serving(self, request: Request, answer: Answer | None, rule: Rule | None, *, whole: bool) -> None:
-        if self.scripted(request):
-            fault = rule.label if rule else ""
-            self._ledger.add(self._clock.now_ms(), _name(request), request, answer, fault=fault, whole=whole)
-
-
-def _name(request: Request) -> str:
-    return request.path.split("/")[1]
-
-
-def _nowhere(request: Request, names: Iterable[str]) -> Answer:
-    text = f"{request.method} {request.path}: there are GET /{', GET /'.join(names)} and {PREFIX}"
+def _nowhere(request: Request) -> Answer:
+    text = f"{request.method} {request.path}: there are GET /{', GET /'.join(UPSTREAMS)} and {PREFIX}"
     return Answer(404, (("Content-Type", JSON_TYPE),), dump({"error": text}))
-
-
-def _replay(name: str, paths: Sequence[Path | str], upstreams: Mapping[str, Upstream], *, cycle: bool) -> Replay:
-    if name not in upstreams:
-        raise ValueError(f"no upstream {name!r}; there are {', '.join(upstreams)}")
-    return Replay(load(paths, upstreams[name]), cycle=cycle)

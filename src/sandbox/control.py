@@ -4,22 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from cryptoproxy.sandbox.faults import RuleError, Script
+from cryptoproxy.sandbox.faults import RuleError
 from cryptoproxy.sandbox.ledger import Ledger, show
-from cryptoproxy.sandbox.rule_json import read_rules, show_count
-from cryptoproxy.sandbox.upstream import JSON_TYPE, dump
+from cryptoproxy.sandbox.script import Script, read_rules, show_count
+from cryptoproxy.sandbox.upstream import JSON_TYPE, Refusal, dump
 from cryptoproxy.sandbox.wire import Answer, Request
 
 PREFIX = "/_sandbox/"
 DEFAULT_ENTRIES = 100
-
-
-class ControlError(Exception):
-    """Answered with this status; the text names what is wrong."""
-
-    def __init__(self, status: int, text: str) -> None:
-        super().__init__(text)
-        self.status = status
 
 
 class Control:
@@ -49,13 +41,14 @@ class Control:
     def answer(self, request: Request) -> Answer:
         route = self._routes.get((request.method, request.path.removeprefix(PREFIX)), self._unknown)
         try:
-            return Answer(200, (("Content-Type", JSON_TYPE),), dump(route(request)))
-        except ControlError as error:
-            return Answer(error.status, (("Content-Type", JSON_TYPE),), dump({"error": str(error)}))
+            status, body = 200, route(request)
+        except Refusal as refusal:
+            status, body = refusal.status, refusal.body
+        return Answer(status, (("Content-Type", JSON_TYPE),), dump(body))
 
     def _unknown(self, request: Request) -> object:
         known = ", ".join(f"{method} {PREFIX}{name}" for method, name in self._routes)
-        raise ControlError(404, f"{request.method} {request.path}: there are {known}")
+        raise Refusal(404, {"error": f"{request.method} {request.path}: there are {known}"})
 
     def _health(self, request: Request) -> object:
         return {"status": "ok", "answers": len(self._ledger), "upstreams": dict(self._upstreams())}
@@ -67,7 +60,7 @@ class Control:
         try:
             rules = read_rules(request.body)
         except RuleError as error:
-            raise ControlError(400, str(error)) from None
+            raise Refusal(400, {"error": str(error)}) from None
         self._script.add(*rules)
         return self._faults(request)
 
@@ -84,5 +77,5 @@ class Control:
 def _number(request: Request, name: str, default: int) -> int:
     text = request.params.get(name, str(default))
     if not text.isdigit():
-        raise ControlError(400, f"{name}: a number of 0 or more is wanted, not {text!r}")
+        raise Refusal(400, {"error": f"{name}: a number of 0 or more is wanted, not {text!r}"})
     return int(text)

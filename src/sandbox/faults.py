@@ -1,26 +1,50 @@
-"""The one scripted fault module: rules that say which requests go wrong, and how.
+"""The one scripted HTTP fault module: a :class:`Rule` says which requests go wrong, and how. Pure; ``script`` counts.
 
-A :class:`Rule` is a value; a :class:`Script` is an ordered list of them that counts. The server and the proxy ask
-the script about every request; the first rule that fires is applied. Each rule counts every request that it
-matches, whether or not an earlier rule took it, so "the 3rd bulk" is the 3rd bulk whatever else is scripted.
-
-    Script([Rule(path="/_bulk", nth=3, status=429), Rule(method="PUT", every=2, lose_answer=True)])
+Rule(path="/_bulk", nth=3, status=429)
+Rule(method="PUT", every=2, lose_answer=True)
 """
 
 from __future__ import annotations
 
 import gzip
 import re
-import threading
-import time
 import zlib
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from email.utils import parsedate_to_datetime
 from random import Random
 
-from cryptoproxy.sandbox.rewrites import NAMED
-from cryptoproxy.sandbox.wire import Request
+from cryptoproxy.sandbox.wire import Answer, Request, http_date
 
+HTML = b"""<!DOCTYPE html>
+<html><head><title>502 Bad Gateway</title></head>
+<body><center><h1>502 Bad Gateway</h1></center><hr><center>cloudflare</center></body></html>
+"""
+
+
+def garbage(body: bytes) -> bytes:
+    """As many bytes, none of them meant: not JSON, not UTF-8."""
+    return b"\xff\xfe" + Random(len(body)).randbytes(max(0, len(body) - 2))
+
+
+def half(body: bytes) -> bytes:
+    """A whole answer for HTTP, half a document for JSON."""
+    return body[: len(body) // 2]
+
+
+def empty(body: bytes) -> bytes:
+    return b""
+
+
+def html(body: bytes) -> bytes:
+    """What a content delivery network says when it has nothing better."""
+    return HTML
+
+
+REWRITES: Mapping[str, Callable[[bytes], bytes]] = {f.__name__: f for f in (garbage, half, empty, html)}
+"""Bodies gone wrong, by name, so that the control endpoint can ask for them."""
+
+_BAN = re.compile(rb"banned until \d{13}")
 # fmt: off
 EFFECTS = (
     "refuse", "lose_answer", "hold", "cut_after", "drip", "delay",
@@ -81,7 +105,7 @@ class Rule:
     replace: tuple[str, str] | None = None
     """Old and new text in the body."""
     rewrite: str | Callable[[bytes], bytes] | None = None
-    """A function from body to body, or the name of one in :mod:`sandbox.rewrites`."""
+    """A function from body to body, or the name of one in ``REWRITES``."""
 
     # --- on the wire
     delay: float = 0.0
@@ -104,8 +128,8 @@ class Rule:
             raise RuleError(f"probability: must be 0…1, not {self.probability}")
         if self.status is not None and not 200 <= self.status <= 599:
             raise RuleError(f"status: must be 200…599, not {self.status}")
-        if isinstance(self.rewrite, str) and self.rewrite not in NAMED:
-            raise RuleError(f"rewrite: unknown name {self.rewrite!r}; there are {', '.join(NAMED)}")
+        if isinstance(self.rewrite, str) and self.rewrite not in REWRITES:
+            raise RuleError(f"rewrite: unknown name {self.rewrite!r}; there are {', '.join(REWRITES)}")
         try:
             re.compile(self.path or "")
         except re.error as error:
@@ -136,80 +160,52 @@ class Rule:
         return n >= first and (last is None or n <= last) and (n - first) % self.every == 0
 
 
-@dataclass(frozen=True, slots=True)
-class Count:
-    """How often a rule matched, and how often it was applied."""
+def changed(answer: Answer, rule: Rule, *, now_ms: int) -> Answer:
+    """The answer as the rule wants it: body first, then headers, ``headers`` last of all."""
+    if rule.body is not None or rule.replace is not None or rule.rewrite is not None:
+        answer = _with_body(answer, _rewritten(_decoded(answer), rule))
+    elif rule.retry_after is not None and (ban := _BAN.search(answer.body)):
+        # The words tell the same end as the header.
+        until = b"banned until %d" % (now_ms + rule.retry_after * 1000)
+        answer = replace(answer, body=answer.body.replace(ban[0], until))
+    headers: dict[str, str | None] = {}
+    if rule.retry_after is not None:
+        seconds = format(rule.retry_after, "g")
+        headers["Retry-After"] = http_date(now_ms, rule.retry_after) if rule.retry_after_date else seconds
+    if rule.date_shift is not None:
+        headers["Date"] = http_date(_date_ms(answer, now_ms), rule.date_shift)
+    if rule.rewrite == "html":
+        headers["Content-Type"] = "text/html"
+    return answer.with_headers(headers | dict(rule.headers)) if headers or rule.headers else answer
 
-    rule: Rule
-    seen: int
-    fired: int
+
+def _rewritten(body: bytes, rule: Rule) -> bytes:
+    if rule.body is not None:
+        body = rule.body.encode() if isinstance(rule.body, str) else rule.body
+    if rule.replace is not None:
+        old, new = rule.replace
+        body = body.replace(old.encode(), new.encode())
+    if rule.rewrite is not None:
+        body = (REWRITES[rule.rewrite] if isinstance(rule.rewrite, str) else rule.rewrite)(body)
+    return body
 
 
-class Script:
-    """An ordered list of rules that counts. Safe to use from many threads, and while requests run."""
+def _decoded(answer: Answer) -> bytes:
+    coding = (answer.header("content-encoding") or "").lower()
+    if coding == "gzip":
+        return gzip.decompress(answer.body)
+    if coding == "deflate":
+        return zlib.decompress(answer.body)
+    return answer.body
 
-    def __init__(self, rules: Iterable[Rule] = (), *, seed: int = 0) -> None:
-        self._random = Random(seed)
-        self._changed = threading.Condition()
-        self._counts: list[Count] = []
-        self.add(*rules)
 
-    def add(self, *rules: Rule) -> None:
-        """Appends; each starts to count now."""
-        with self._changed:
-            self._counts += [Count(rule, 0, 0) for rule in rules]
+def _with_body(answer: Answer, body: bytes) -> Answer:
+    return replace(answer.with_headers({"Content-Encoding": None, "Content-Length": None}), body=body)
 
-    def clear(self, name: str | None = None) -> None:
-        """Removes all rules, or those of one name. What they hold goes on."""
-        with self._changed:
-            self._counts = [count for count in self._counts if name is not None and count.rule.label != name]
-            self._changed.notify_all()
 
-    def decide(self, request: Request) -> Rule | None:
-        """The rule to apply to this request. Counts it."""
-        with self._changed:
-            chosen: Rule | None = None
-            for i, count in enumerate(self._counts):
-                rule, seen, fired = count.rule, count.seen, count.fired
-                if not rule.matches(request):
-                    continue
-                seen += 1
-                if chosen is None and self._fires(rule, seen, fired):
-                    chosen, fired = rule, fired + 1
-                self._counts[i] = Count(rule, seen, fired)
-            self._changed.notify_all()
-            return chosen
-
-    def counts(self) -> list[Count]:
-        with self._changed:
-            return list(self._counts)
-
-    def fired(self, name: str | None = None) -> int:
-        """How often the rules of this label fired, or all of them."""
-        return sum(count.fired for count in self.counts() if name in (None, count.rule.label))
-
-    def wait_fired(self, times: int = 1, name: str | None = None, *, timeout: float = 10.0) -> bool:
-        """Waits until rules have fired so often; False when the time was over first."""
-        return self._wait(lambda: self.fired(name) >= times, timeout)
-
-    def wait_removed(self, rule: Rule, *, timeout: float) -> bool:
-        """Waits until the rule is no longer there; False when the time was over first."""
-        return self._wait(lambda: all(count.rule is not rule for count in self.counts()), timeout)
-
-    def _fires(self, rule: Rule, seen: int, fired: int) -> bool:
-        if not rule.due(seen) or (rule.times is not None and fired >= rule.times):
-            return False
-        return rule.probability >= 1 or self._random.random() < rule.probability
-
-    def _wait(self, condition: Callable[[], bool], timeout: float) -> bool:
-        end = time.monotonic() + timeout
-        with self._changed:
-            while not condition():
-                left = end - time.monotonic()
-                if left <= 0:
-                    return False
-                self._changed.wait(left)
-            return True
+def _date_ms(answer: Answer, now_ms: int) -> int:
+    date = answer.header("date")
+    return now_ms if date is None else int(parsedate_to_datetime(date).timestamp() * 1000)
 
 
 def body_size(request: Request) -> int:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
-from cryptoproxy.sandbox.market import DAY, Beat, Coin, Market
+from cryptoproxy.sandbox.market import DAY, Beat, Coin, Market, high_low
 
 MONEY: Mapping[str, float] = dict.fromkeys(("USD", "USDT", "USDC", "BUSD", "PAX"), 1.0) | {
     "FDUSD": 0.9996,
@@ -60,6 +61,11 @@ class Quote:
         return (self.last + self.open + self.high + self.low) / 4
 
 
+def listable(market: Market, coin: int, quote: str, against: int | None) -> bool:
+    """Whether it is sensible and has a price that can be written."""
+    return sensible(market, coin, against) and first_price(market, coin, quote, against) >= LEAST_PRICE
+
+
 def sensible(market: Market, coin: int, against: int | None) -> bool:
     """Whether anyone would list this: no wrapped coins, no dollars in bitcoin, no bitcoin in a smaller coin."""
     coins = market.coins
@@ -88,18 +94,34 @@ def price_at(market: Market, pair: Pair, second: int) -> float:
 
 
 def quote_at(market: Market, pair: Pair, second: int) -> Quote:
-    last, opened = price_at(market, pair, second), price_at(market, pair, second - DAY)
-    step = DAY // 8
-    seen = [last, opened, *(price_at(market, pair, second // step * step - k * step) for k in range(8))]
+    price = partial(price_at, market, pair)
     usd = market.price(pair.coin, second) * pair.factor
-    return Quote(last, opened, max(seen), min(seen), market.volume(pair.coin, second) * pair.share / usd)
+    volume = market.volume(pair.coin, second) * pair.share / usd
+    return Quote(price(second), price(second - DAY), *high_low(price, second), volume)
 
 
-def price_decimals(price: float, least: int, most: int) -> int:
-    """Five significant digits, within the bounds."""
-    return max(least, min(most, 4 - math.floor(math.log10(price))))
+def first_price(market: Market, coin: int, quote: str, against: int | None) -> float:
+    """Where the noise is zero."""
+    return market.coins[coin].price / (MONEY[quote] if against is None else market.coins[against].price)
 
 
-def size_decimals(usd: float, most: int) -> int:
-    """Whole units of what is cheap, thousandths of what is dear."""
-    return min(most, len(str(int(usd))) + 1) if usd >= 1 else 0
+def make_pair(
+    market: Market,
+    symbol: str,
+    assets: tuple[str, str],
+    coin: int,
+    against: int | None,
+    *,
+    beat: Beat,
+    share: float,
+    decimals: tuple[int, int],
+    place: int = 0,
+    factor: int = 1,
+) -> Pair:
+    """Prices have five significant digits, but two decimals at least; sizes are whole units of what is cheap, and
+    thousandths of what is dear. ``assets`` are base and quote; ``decimals`` is the most of both."""
+    base, quote = assets
+    price, usd = first_price(market, coin, quote, against) * factor, market.coins[coin].price * factor
+    price_decimals = max(2, min(decimals[0], 4 - math.floor(math.log10(price))))
+    size_decimals = min(decimals[1], len(str(int(usd))) + 1) if usd >= 1 else 0
+    return Pair(place, symbol, base, quote, coin, against, beat, price_decimals, size_decimals, share, factor)

@@ -18,11 +18,10 @@ from contextlib import suppress
 from urllib.parse import urlsplit
 
 from cryptoproxy.common.clock import Clock
-from cryptoproxy.sandbox.effects import http_date
-from cryptoproxy.sandbox.faults import Rule, Script
 from cryptoproxy.sandbox.ledger import Ledger
+from cryptoproxy.sandbox.script import Script
 from cryptoproxy.sandbox.server import FaultServer
-from cryptoproxy.sandbox.wire import Answer, Request
+from cryptoproxy.sandbox.wire import Answer, Request, http_date
 
 HOP_BY_HOP = frozenset(
     {"connection", "keep-alive", "proxy-connection", "content-length", "transfer-encoding", "expect"}
@@ -59,29 +58,22 @@ class FaultProxy(FaultServer):
         self._target = target.scheme, target.hostname, target.port
         self._tls = tls
         self._timeout = timeout
-        self.ledger = ledger
-        super().__init__(self, script or Script(), host=host, port=port, delay=delay, clock=clock)
+        super().__init__(script or Script(), host=host, port=port, delay=delay, ledger=ledger, clock=clock)
 
-    def peer(self) -> _Upstream:
+    def peer(self) -> _Target:
         scheme, host, port = self._target
         if scheme == "https":
-            return _Upstream(http.client.HTTPSConnection(host, port, timeout=self._timeout, context=self._tls))
-        return _Upstream(http.client.HTTPConnection(host, port, timeout=self._timeout))
-
-    def scripted(self, request: Request) -> bool:
-        return True
+            return _Target(http.client.HTTPSConnection(host, port, timeout=self._timeout, context=self._tls))
+        return _Target(http.client.HTTPConnection(host, port, timeout=self._timeout))
 
     def refusal(self, request: Request, status: int) -> Answer:
         return Answer(status, (("Date", http_date(self.clock.now_ms())),))
 
-    def serving(self, request: Request, answer: Answer | None, rule: Rule | None, *, whole: bool) -> None:
-        if self.ledger is not None:
-            self.ledger.add(
-                self.clock.now_ms(), "proxy", request, answer, fault=rule.label if rule else "", whole=whole
-            )
+    def asked(self, request: Request) -> str:
+        return "proxy"
 
 
-class _Upstream:
+class _Target:
     """The target's side of one client connection."""
 
     def __init__(self, connection: http.client.HTTPConnection) -> None:

@@ -1,7 +1,7 @@
 """An HTTP/1.1 server with keep-alive that carries out a script of faults to the byte.
 
 A thread per connection; head and body leave in one send (no waiting for a delayed acknowledgement). What is asked
-comes from a :class:`Backend`: the upstreams of the sandbox, or a proxied server.
+comes from a :class:`Peer`: the upstreams of the sandbox, or the other side of a proxy.
 """
 
 from __future__ import annotations
@@ -14,13 +14,15 @@ import socketserver
 import struct
 import threading
 import time
+from abc import ABC, abstractmethod
 from contextlib import suppress
 from types import TracebackType
 from typing import Protocol, Self
 
 from cryptoproxy.common.clock import Clock, SystemClock
-from cryptoproxy.sandbox.effects import changed
-from cryptoproxy.sandbox.faults import Rule, Script
+from cryptoproxy.sandbox.faults import Rule, changed
+from cryptoproxy.sandbox.ledger import Ledger
+from cryptoproxy.sandbox.script import Script
 from cryptoproxy.sandbox.wire import Answer, BadRequestError, Frame, Request, frame, read_request
 
 log = logging.getLogger(__name__)
@@ -42,44 +44,47 @@ class Peer(Protocol):
     def close(self) -> None: ...
 
 
-class Backend(Protocol):
-    """What stands behind the server."""
+class FaultServer(ABC):
+    """Starts, stops, and plays dead: ``pause()`` refuses connections, ``resume()`` listens on the same port again.
 
-    def peer(self) -> Peer: ...
-
-    def scripted(self, request: Request) -> bool:
-        """Whether the faults are meant for this request."""
-
-    def refusal(self, request: Request, status: int) -> Answer:
-        """What this side's own error of that status looks like."""
-
-    def serving(self, request: Request, answer: Answer | None, rule: Rule | None, *, whole: bool) -> None:
-        """Called before the first byte leaves. None: the connection is closed instead. Body before compression."""
-
-
-class FaultServer:
-    """Starts, stops, and plays dead: ``pause()`` refuses connections, ``resume()`` listens on the same port again."""
+    Args:
+        port: 0 takes a free one.
+        compress: gzip for clients that take it.
+        delay: seconds before every answer, besides what the script says.
+        ledger: what was answered, where wanted; it stays its maker's to close.
+    """
 
     def __init__(
         self,
-        backend: Backend,
         script: Script,
         *,
         host: str = "127.0.0.1",
         port: int = 0,
         compress: bool = False,
         delay: float = 0.0,
+        ledger: Ledger | None = None,
         clock: Clock | None = None,
     ) -> None:
-        self.backend = backend
         self.script = script
         self.compress = compress
         self.delay = delay
-        """Seconds before every answer, besides what the script says."""
         self.clock = clock or SystemClock()
+        self.ledger = ledger
         self._address = (host, port)
         self._tcp: _Tcp | None = None
         self._thread: threading.Thread | None = None
+
+    @abstractmethod
+    def peer(self) -> Peer:
+        """For a new connection."""
+
+    @abstractmethod
+    def refusal(self, request: Request, status: int) -> Answer:
+        """What this side's own error of that status looks like."""
+
+    @abstractmethod
+    def asked(self, request: Request) -> str | None:
+        """Whom the request is for: the ledger's word. None: for ourselves, so neither faults nor ledger touch it."""
 
     @property
     def host(self) -> str:
@@ -107,18 +112,11 @@ class FaultServer:
 
     def stop(self) -> None:
         """Breaks off what runs, closes every connection, frees the port."""
-        if self._thread is not None and self._tcp is not None:
-            self._tcp.shutdown()
-            self._thread.join(STOP_DEADLINE_S)
-            self._thread = None
-        if self._tcp is not None:
-            self._tcp.server_close()
-            self._tcp.break_off()
-            self._tcp = None
+        self._break_off()
 
     def pause(self) -> None:
         """Down: open connections break, new ones are refused, the port stays ours (bound, not listening)."""
-        self.stop()
+        self._break_off()
         self._tcp = _Tcp(self, self._address)
 
     def resume(self) -> None:
@@ -129,6 +127,16 @@ class FaultServer:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.stop()
+
+    def _break_off(self) -> None:
+        if self._thread is not None and self._tcp is not None:
+            self._tcp.shutdown()
+            self._thread.join(STOP_DEADLINE_S)
+            self._thread = None
+        if self._tcp is not None:
+            self._tcp.server_close()
+            self._tcp.break_off()
+            self._tcp = None
 
 
 class _Tcp(socketserver.ThreadingTCPServer):
@@ -165,14 +173,14 @@ class _Tcp(socketserver.ThreadingTCPServer):
 
 
 class _Connection(socketserver.BaseRequestHandler):
-    """One client connection: read a request, ask the script, ask the backend, send."""
+    """One client connection: read a request, ask the script, ask the peer, send."""
 
     server: _Tcp
     request: socket.socket
 
     def setup(self) -> None:
         self.owner = self.server.owner
-        self.peer = self.owner.backend.peer()
+        self.peer = self.owner.peer()
         self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.stream: io.BufferedReader = self.request.makefile("rb")
         with self.server.lock:
@@ -204,21 +212,22 @@ class _Connection(socketserver.BaseRequestHandler):
 
     def _exchange(self, request: Request) -> bool:
         """One request and its answer. Whether the connection lives on."""
-        backend = self.owner.backend
-        scripted = backend.scripted(request)
-        rule = self.owner.script.decide(request) if scripted else None
+        server = self.owner
+        asked = server.asked(request)
+        rule = None if asked is None else server.script.decide(request)
         answer = self._answered(request, rule)
         effects = rule or PASS
-        if scripted and not self._wait(effects):
+        if asked is not None and not self._wait(effects):
             return False
         if answer is not None and rule is not None:
-            answer = changed(answer, rule, now_ms=self.owner.clock.now_ms())
-        whole = effects.cut_after is None
-        backend.serving(request, answer, rule, whole=answer is not None and whole)
+            answer = changed(answer, rule, now_ms=server.clock.now_ms())
+        whole = answer is not None and effects.cut_after is None
+        if asked is not None and server.ledger is not None:  # before the first byte leaves
+            fault = rule.label if rule else ""
+            server.ledger.add(server.clock.now_ms(), asked, request, answer, fault=fault, whole=whole)
         if answer is None:
             return self._hang_up(effects)
-        framed = frame(self._compressed(request, answer), request, close=not request.keep_alive)
-        self._transmit(framed, effects)
+        self._transmit(frame(self._compressed(request, answer), request, close=not request.keep_alive), effects)
         return request.keep_alive if whole else self._hang_up(effects)
 
     def _answered(self, request: Request, rule: Rule | None) -> Answer | None:
@@ -231,7 +240,7 @@ class _Connection(socketserver.BaseRequestHandler):
         if rule.lose_answer:
             return None
         if rule.status is not None:
-            return self.owner.backend.refusal(request, rule.status)
+            return self.owner.refusal(request, rule.status)
         return answer
 
     def _wait(self, rule: Rule) -> bool:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from http import HTTPStatus
 from urllib.parse import parse_qsl
 
@@ -85,6 +87,11 @@ class Frame:
     @property
     def whole(self) -> bytes:
         return self.head + self.body + self.tail
+
+
+def http_date(now_ms: int, shift_s: float = 0.0) -> str:
+    """``Sat, 21 Nov 2026 09:10:00 GMT``."""
+    return format_datetime(datetime.fromtimestamp(now_ms // 1000 + shift_s, tz=UTC).replace(microsecond=0), usegmt=True)
 
 
 def find_header(headers: tuple[Header, ...], name: str) -> str | None:

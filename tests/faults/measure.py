@@ -13,11 +13,11 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
+from cryptoproxy.engines.cluster import bring_up, take_down
 from cryptoproxy.engines.engine import Options
 from cryptoproxy.engines.kafka import Kafka
 from cryptoproxy.engines.ports import free_ports
 from cryptoproxy.engines.s3 import S3
-from cryptoproxy.engines.stack import bring_up, take_down
 from cryptoproxy.sandbox import Sandbox
 from tests.conftest import wait_until
 from tests.faults.process import PollerProcess

@@ -9,7 +9,7 @@ import elastic_transport
 import elasticsearch
 from elasticsearch import Elasticsearch
 
-from cryptoproxy.common.clients import elastic, s3
+from cryptoproxy.common.clients import elastic, outcome, s3
 from cryptoproxy.common.errors import OperatorError, TransientError
 from cryptoproxy.common.record import Period, index_name
 from cryptoproxy.common.settings.catalogue import S3
@@ -45,10 +45,10 @@ def check_elasticsearch(settings: ElasticsearchSettings, *, now: str) -> str:
                 remedy="See docs/migration.md",
             )
         if error.get("type") not in ("document_parsing_exception", "mapper_parsing_exception"):
-            raise elastic.failure(item["status"], str(error.get("type")), str(error.get("reason")))
+            raise outcome.failure(item["status"], str(error.get("type")), str(error.get("reason")))
         seen = _seen(client, settings.alias)
     except (elasticsearch.ApiError, elastic_transport.TransportError) as failure:
-        raise elastic.meaning(failure, settings) from failure
+        raise outcome.meaning(failure, url=settings.url) from failure
     finally:
         client.close()
     return f"may write to {index}; {seen}"

@@ -1,17 +1,15 @@
-"""The Elasticsearch client: retries off (one loop decides), connection kept, and what its failures mean."""
+"""The Elasticsearch client: retries off (one loop decides), connection kept. ``outcome``: what its failures mean."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import elastic_transport
-import elasticsearch
 import msgspec
 from elasticsearch import Elasticsearch, JsonSerializer
 from elasticsearch.serializer import NdjsonSerializer
 
 from cryptoproxy.common.clients.outside import authorities
-from cryptoproxy.common.errors import CryptoProxyError, OperatorError, SizeError, TransientError
+from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.settings.catalogue import Elasticsearch as ElasticsearchSettings
 
 CREATED: dict[str, Any] = {"create": {"status": 201}}
@@ -68,36 +66,6 @@ def client(settings: ElasticsearchSettings, *, connections: int = 4, timeout: fl
     )
 
 
-def meaning(
-    error: elasticsearch.ApiError | elastic_transport.TransportError, settings: ElasticsearchSettings
-) -> CryptoProxyError:
-    """What an error of the client means where nothing is known of the request but that it failed."""
-    if isinstance(error, elasticsearch.UnsupportedProductError):
-        return not_elasticsearch(settings)
-    if isinstance(error, elasticsearch.ApiError):
-        return failure(error.status_code, *type_and_reason(error.body))
-    return no_answer(error, settings)
-
-
-def not_elasticsearch(settings: ElasticsearchSettings) -> OperatorError:
-    """The client takes no answer without the header by which the server names itself."""
-    return OperatorError(
-        f"{settings.url} answers, but not as Elasticsearch does: the header X-Elastic-Product is missing",
-        remedy="Mend ES_URL_ENDPOINT, or have the proxy before Elasticsearch pass that header on",
-    )
-
-
-def type_and_reason(body: object) -> tuple[str, str]:
-    """Of the body of a refusal; a proxy's page has no type."""
-    if isinstance(body, dict):
-        error = body.get("error")
-        if isinstance(error, dict):
-            return str(error.get("type", "")), str(error.get("reason", ""))
-        if error is not None:
-            return "", str(error)
-    return "", str(body)[:200] if body else ""
-
-
 def now_ms(client: Elasticsearch) -> int:
     """Elasticsearch's own clock, to the second. Needs the right `monitor`."""
     return int(client.cat.health(format="json", h="epoch")[0]["epoch"]) * 1000  # type: ignore[index]
@@ -124,31 +92,3 @@ def require_a_place(client: Elasticsearch, index: str, *, patience: str) -> None
         f"{'; '.join(dict.fromkeys(decisions))[:500] or told.get('allocate_explanation', 'see the cluster')}",
         remedy="Give the cluster that place (disk, nodes, cluster.routing.allocation.enable); see `cryptoproxy check`",
     )
-
-
-def failure(status: int, error_type: str, reason: str) -> CryptoProxyError:
-    """What a whole request's refusal means; told by status and type, as the same status means different things."""
-    said = f"Elasticsearch answers {status} {error_type}".rstrip()
-    if reason:
-        said = f"{said}: {reason[:1024]}"
-    if status == 413:
-        return SizeError(said)
-    if status in (401, 403):
-        return OperatorError(
-            said, remedy="Check ES_USER and ES_PASSWORD (or ES_API_KEY) and that user's role (docs/security.md)"
-        )
-    if status in (408, 429) or status >= 500:  # as an item of a bulk: see consumer/outcome.py
-        return TransientError(said)
-    return OperatorError(
-        said, remedy="Look at the index, the template and the alias (cryptoproxy setup says what is wrong)"
-    )
-
-
-def no_answer(error: elastic_transport.TransportError, settings: ElasticsearchSettings) -> CryptoProxyError:
-    """What a request without an answer means: try again, unless the certificate is refused."""
-    if isinstance(error, elastic_transport.TlsError):
-        return OperatorError(
-            f"Elasticsearch at {settings.url}: TLS fails: {error.message}",
-            remedy="Set ES_CA_FILE to the CA that signed its certificate",
-        )
-    return TransientError(f"Elasticsearch at {settings.url} does not answer: {type(error).__name__}: {error.message}")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import time
+from collections.abc import Iterator
 from typing import Any
 
-from kafka import KafkaAdminClient, KafkaProducer
+from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
 from kafka import errors as kafka_errors
 
 from cryptoproxy.common.clients.beginning import LOGIN_ERRORS, SecretError, TlsRefusedError, made, refusal
@@ -122,6 +124,47 @@ def admin(kafka: Kafka) -> KafkaAdminClient:
         kafka.errors.KafkaTimeoutError: no broker was found within five seconds.
     """
     return made(KafkaAdminClient, **connection(kafka), request_timeout_ms=15_000)
+
+
+def read_to_end(consumer: Any, topic: str, *, seconds: float, renewed: bool = False) -> Iterator[Any]:
+    """The records of ``topic`` from its beginning, or from where the last call with this consumer ended, to the end
+    that it has now.
+
+    Args:
+        consumer: one without a group, of no other topic.
+        seconds: for all of it; with ``renewed``, from one answer of the brokers to the next.
+
+    Raises:
+        OperatorError: the topic is missing.
+        TransientError: it is not read to its end in time.
+        kafka.errors.KafkaError: the brokers refuse, or are away.
+    """
+    partitions = sorted(consumer.assignment())
+    if not partitions:
+        partitions = [TopicPartition(topic, each) for each in sorted(consumer.partitions_for_topic(topic) or ())]
+        if not partitions:
+            raise OperatorError(f"topic {topic} is missing", remedy="Run `cryptoproxy setup`")
+        consumer.assign(partitions)
+    deadline = time.monotonic() + seconds
+
+    def left_ms() -> int:
+        return max(1, int((deadline - time.monotonic()) * 1000))
+
+    def unread(end: int, partition: TopicPartition) -> int:
+        return end - (consumer.position(partition, timeout_ms=left_ms()) or 0)
+
+    ends = consumer.end_offsets(partitions, timeout_ms=left_ms())
+    while any(unread(end, each) > 0 for each, end in ends.items()):
+        if time.monotonic() > deadline:
+            raise TransientError(f"topic {topic} is not read to its end within {seconds:.0f} s")
+        if polled := consumer.poll(timeout_ms=min(left_ms(), 500)):
+            for partition, records in polled.items():
+                yield from (each for each in records if each.offset < ends[partition])
+            if renewed:  # after the records, with which whoever asked for them may have taken long
+                deadline = time.monotonic() + seconds
+    for partition, end in ends.items():
+        if unread(end, partition) < 0:  # what came meanwhile is the next call's
+            consumer.seek(partition, end)
 
 
 def meaning(error: kafka_errors.KafkaError, kafka: Kafka) -> CryptoProxyError:

@@ -13,8 +13,10 @@ import msgspec
 from cryptoproxy.common.errors import PoisonError
 from cryptoproxy.common.record.contract import (
     ASSET_ID_PATTERN,
+    LONGEST_INTERVAL_MS,
     MAX_RECORD_BYTES,
     QUOTE_PATTERN,
+    SHORTEST_INTERVAL_MS,
     SOURCE_PATTERN,
     Record,
 )
@@ -120,9 +122,11 @@ def _check(record: Record) -> None:
         -_LONG <= record.fetch_delay_ms < _LONG
         and -_INTEGER <= (record.market_cap_rank or 0) < _INTEGER
         and -_LONG <= (record.trades_24h or 0) < _LONG
-        and -_LONG <= (record.interval_ms or 0) < _LONG
     ):
         _blame_a_count(record)
+    # Means are weighed by it, and slots counted: one record must not count as a thousand, nor as less than none.
+    if record.interval_ms is not None and not SHORTEST_INTERVAL_MS <= record.interval_ms <= LONGEST_INTERVAL_MS:
+        raise PoisonError("contract", f"interval_ms {_cut(record.interval_ms)} is not 0.1 s to a day")
 
 
 def _blame_a_time(record: Record) -> None:
@@ -140,7 +144,6 @@ def _blame_a_count(record: Record) -> None:
         ("fetch_delay_ms", _LONG),
         ("market_cap_rank", _INTEGER),
         ("trades_24h", _LONG),
-        ("interval_ms", _LONG),
     ):
         count = getattr(record, field) or 0
         if not -limit <= count < limit:

@@ -22,6 +22,9 @@ ASSET_ID_PATTERN = r"^[^:/\s]{1,128}$"
 QUOTE_PATTERN = r"^[^:/\s]{1,32}$"
 TIME_PATTERN = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$"
 
+SHORTEST_INTERVAL_MS, LONGEST_INTERVAL_MS = 100, 86_400_000
+"""As the settings allow it."""
+
 
 def _text(pattern: str, description: str) -> Meta:
     return Meta(description=description, extra_json_schema={"pattern": pattern})
@@ -90,7 +93,7 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     delivery_time: Annotated[str | None, Meta(description="As the upstream sends it: ms or ISO text.")] = None
 
     interval_ms: Annotated[
-        int | None,
+        Annotated[int, Meta(ge=SHORTEST_INTERVAL_MS, le=LONGEST_INTERVAL_MS)] | None,
         Meta(
             description="The source's interval at that poll: the next slot was planned so much later. "
             "Absent where none was planned (`produce --once`).",

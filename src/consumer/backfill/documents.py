@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import elastic_transport
 import elasticsearch
 from elasticsearch import Elasticsearch
 
-from cryptoproxy.common.clients import elastic
-from cryptoproxy.common.record import Period, iso
+from cryptoproxy.common.clients.outcome import meaning
+from cryptoproxy.common.record import Period, index_name, iso
+from cryptoproxy.common.record.times import Span
 from cryptoproxy.common.retry import Patiently, at_once
 from cryptoproxy.common.settings.catalogue import Elasticsearch as ElasticsearchSettings
-from cryptoproxy.consumer.backfill.span import Span, period_of
 from cryptoproxy.consumer.template import verify
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+_PERIOD = re.compile(r"(\d{4})\.(\d{2})\.(\d{2})\Z")
 PAGE = 5_000
 """Below ``index.max_result_window``, 10,000."""
 
@@ -139,13 +142,13 @@ class Documents:
         return self._ask(lambda: self._client.search(index=where, allow_partial_search_results=False, **what))
 
     def _ask(self, request: Callable[[], T]) -> T:
-        return self._patiently(lambda: self._once(request))
+        def once() -> T:
+            try:
+                return request()
+            except (elasticsearch.ApiError, elastic_transport.TransportError) as error:
+                raise meaning(error, url=self._settings.url) from error
 
-    def _once(self, request: Callable[[], T]) -> T:
-        try:
-            return request()
-        except (elasticsearch.ApiError, elastic_transport.TransportError) as error:
-            raise elastic.meaning(error, self._settings) from error
+        return self._patiently(once)
 
 
 def _query(span: Span | None, sources: Sequence[str] | None) -> dict[str, Any]:
@@ -155,3 +158,21 @@ def _query(span: Span | None, sources: Sequence[str] | None) -> dict[str, Any]:
     if sources is not None:
         wanted.append({"terms": {"source": list(sources)}})
     return {"bool": {"filter": wanted}}
+
+
+def period_of(index: str, alias: str, period: Period) -> Span | None:
+    """The slots that ``index`` holds by its name; None for a name that the indexer gives to no index."""
+    if not index.startswith(f"{alias}-") or not (found := _PERIOD.fullmatch(index[len(alias) + 1 :])):
+        return None
+    try:
+        begin = datetime(*map(int, found.groups()), tzinfo=UTC)  # type: ignore[misc,arg-type]
+    except ValueError:
+        return None
+    # Into the next month from any day of this one, then back to its first.
+    end = begin + timedelta(days=1) if period is Period.DAY else (begin + timedelta(days=32)).replace(day=1)
+    span = Span(_ms(begin), _ms(end))
+    return span if index_name(alias, iso(span.begin_ms), period) == index else None
+
+
+def _ms(time: datetime) -> int:
+    return int(time.timestamp()) * 1000

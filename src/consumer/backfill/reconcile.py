@@ -7,20 +7,123 @@ out: it may still be on its way.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import hashlib
+import heapq
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
 
-from cryptoproxy.common.errors import OperatorError
-from cryptoproxy.consumer.backfill.compare import Difference, compare
-from cryptoproxy.consumer.backfill.display import Display
+from cryptoproxy.common.errors import OperatorError, PoisonError
+from cryptoproxy.common.record import decode, document_id, from_iso
+from cryptoproxy.common.record.times import HOUR_MS, Span
 from cryptoproxy.consumer.backfill.documents import Documents
-from cryptoproxy.consumer.backfill.letters import DeadIds
-from cryptoproxy.consumer.backfill.span import Span
+from cryptoproxy.consumer.backfill.progress import Display
+from cryptoproxy.consumer.dead_letter_reader import Letter
 from cryptoproxy.lake.form import Fault, Form
+
+SHOWN = 1_000
+"""Of the ids that differ in an hour, so many are kept; all are counted."""
+
+Ids = Iterable[tuple[int, str]]
+"""(slot, id), the oldest slot first."""
 
 
 @dataclass(slots=True)
-class Outcome:
+class Some:
+    """A count, and the first of what was counted."""
+
+    count: int = 0
+    ids: list[str] = field(default_factory=list)
+
+    def add(self, identity: str) -> None:
+        self.count += 1
+        if len(self.ids) < SHOWN:
+            self.ids.append(identity)
+
+
+@dataclass(slots=True)
+class Difference:
+    """Of one source and hour."""
+
+    lake: int = 0
+    documents: int = 0
+    dead_letters: int = 0
+    """In the lake, not a document, but a dead letter: accounted for."""
+    missing: Some = field(default_factory=Some)
+    """In the lake, neither a document nor a dead letter. A replay mends it."""
+    extra: Some = field(default_factory=Some)
+    """Documents that the lake does not have, or that stand in two indices."""
+
+    @property
+    def agrees(self) -> bool:
+        return not self.missing.count and not self.extra.count
+
+
+def compare(lake: Ids, documents: Ids, dead: Collection[str]) -> Difference:
+    """What of ``lake`` is accounted for. The lake's ids are distinct; a document's may come twice."""
+    found = Difference()
+    both = heapq.merge(((*each, True) for each in lake), ((*each, False) for each in documents), key=itemgetter(0))
+    for _, of_slot in groupby(both, itemgetter(0)):
+        kept: set[str] = set()
+        indexed: Counter[str] = Counter()
+        for _, identity, in_lake in of_slot:
+            if in_lake:
+                kept.add(identity)
+            else:
+                indexed[identity] += 1
+        found.lake += len(kept)
+        found.documents += indexed.total()
+        for identity in sorted(kept - indexed.keys()):
+            if identity in dead:
+                found.dead_letters += 1
+            else:
+                found.missing.add(identity)
+        for identity in sorted((indexed - Counter(kept)).elements()):
+            found.extra.add(identity)
+    return found
+
+
+@dataclass(slots=True)
+class DeadIds:
+    """Of a range."""
+
+    ids: dict[tuple[str, int], set[str]] = field(default_factory=dict)
+    """By source and begin of the hour."""
+    undecodable: Counter[tuple[str, int]] = field(default_factory=Counter)
+    """By topic and partition of the original: how many have no id. They have no slot, so these are of all times."""
+    lines: set[bytes] = field(default_factory=set)
+    """SHA-256 of those without an id: a line of the lake that cannot be read may be a dead letter all the same."""
+
+    def of(self, source: str, hour_ms: int) -> Collection[str]:
+        return self.ids.get((source, hour_ms), ())
+
+    def has_line(self, line: bytes) -> bool:
+        return bool(line) and hashlib.sha256(line).digest() in self.lines
+
+
+def gather(letters: Iterable[Letter], span: Span, sources: Collection[str] | None) -> DeadIds:
+    """The dead letters that are about records of ``span``."""
+    found = DeadIds()
+    for letter in letters:
+        value = letter.original.value
+        try:
+            record = decode(value)
+        except PoisonError:
+            found.undecodable[letter.original.topic, letter.original.partition] += 1
+            if value:
+                found.lines.add(hashlib.sha256(value).digest())
+            continue
+        slot_ms = from_iso(record.timestamp)
+        if slot_ms in span and (sources is None or record.source in sources):
+            hour = slot_ms - slot_ms % HOUR_MS
+            found.ids.setdefault((record.source, hour), set()).add(document_id(record))
+    return found
+
+
+@dataclass(slots=True)
+class Reconciled:
     """What a range comes to."""
 
     span: Span
@@ -36,10 +139,6 @@ class Outcome:
     def agrees(self) -> bool:
         return not self.faults and all(hour.agrees for hour in self.hours.values())
 
-    @property
-    def differing(self) -> dict[tuple[str, int], Difference]:
-        return {place: hour for place, hour in self.hours.items() if not hour.agrees}
-
 
 def reconcile(
     archive: Form,
@@ -50,15 +149,15 @@ def reconcile(
     sources: Sequence[str] | None,
     quick: bool,
     display: Display,
-) -> Outcome:
+) -> Reconciled:
     """Compares all of ``span``.
 
     Raises:
         TransientError, OperatorError: one of the two sides cannot be read.
     """
-    outcome = Outcome(span, dead=dead, quick=quick)
+    result = Reconciled(span, dead=dead, quick=quick)
     if span.empty:
-        return outcome
+        return result
     documents.refresh()
     counts = documents.counts(span, sources)
     there = archive.sources()
@@ -76,21 +175,17 @@ def reconcile(
     def report(fault: Fault) -> None:
         if (fault.key, fault.number) not in said and not dead.has_line(fault.line):
             said.add((fault.key, fault.number))
-            outcome.faults.append(fault)
+            result.faults.append(fault)
             display.say(f"poison: {str(fault)[:1000]}")
 
     for source, hour in places:
         part, count = span.cut(hour), counts.get((source, hour), 0)
-        if quick and not dead.of(source, hour) and _number(archive, source, part, report) == count:
+        if quick and not dead.of(source, hour) and sum(1 for _ in archive.records(source, part, report)) == count:
             difference = Difference(count, count)
         else:
             ids = ((each.slot_ms, each.id) for each in archive.records(source, part, report))
             difference = compare(ids, documents.ids(source, part), dead.of(source, hour))
-        outcome.hours[source, hour] = difference
+        result.hours[source, hour] = difference
         display.records(difference.lake)
         display.hour_done(source, hour)
-    return outcome
-
-
-def _number(archive: Form, source: str, part: Span, report: Callable[[Fault], None]) -> int:
-    return sum(1 for _ in archive.records(source, part, report))
+    return result

@@ -17,12 +17,10 @@ from itertools import islice
 
 from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.log import Limited
-from cryptoproxy.consumer.backfill.display import Display
-from cryptoproxy.consumer.backfill.marks import Marks, Totals
-from cryptoproxy.consumer.backfill.rate import Rate
-from cryptoproxy.consumer.backfill.span import HOUR_MS, Span
+from cryptoproxy.common.record.times import HOUR_MS, Span
+from cryptoproxy.consumer.backfill.progress import Display, Marks, Totals
 from cryptoproxy.consumer.backfill.targets import Sent, Target
-from cryptoproxy.consumer.workers import Workers
+from cryptoproxy.consumer.window import Workers
 from cryptoproxy.lake.form import Fault, Form, Stored
 
 log = logging.getLogger(__name__)
@@ -30,6 +28,34 @@ log = logging.getLogger(__name__)
 GRACE_MS = 300_000
 """An hour may get further objects for so long after its end; until then it is not marked as finished."""
 _SHOWN = 50
+
+
+class Rate:
+    """A bucket of tokens that fills at ``per_second`` and holds a second's worth; None is no limit.
+
+    Within any ``t`` seconds at most ``per_second * (t + 1)`` records go, as long as each call's count is below a
+    second's worth (:meth:`portion`).
+    """
+
+    def __init__(self, per_second: float | None, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._per_second = per_second
+        self._monotonic = monotonic
+        self._tokens = per_second or 0.0
+        self._filled_at = monotonic()
+
+    def portion(self, most: int) -> int:
+        """How many records to take at once: ``most``, or a second's worth."""
+        return most if self._per_second is None else max(1, min(most, int(self._per_second)))
+
+    def take(self, count: int) -> float:
+        """Takes so many tokens; the seconds to wait before the records may go."""
+        if self._per_second is None:
+            return 0.0
+        now = self._monotonic()
+        filled = self._tokens + (now - self._filled_at) * self._per_second
+        self._filled_at = now
+        self._tokens = min(self._per_second, filled) - count
+        return max(0.0, -self._tokens / self._per_second)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,17 +12,17 @@ import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from cryptoproxy.consumer.backfill.compare import Some, compare
-from cryptoproxy.consumer.backfill.display import Display
+from cryptoproxy.common.record.times import HOUR_MS, Span
 from cryptoproxy.consumer.backfill.documents import Documents
-from cryptoproxy.consumer.backfill.span import HOUR_MS, Span
+from cryptoproxy.consumer.backfill.progress import Display
+from cryptoproxy.consumer.backfill.reconcile import Some, compare
 from cryptoproxy.lake.form import Fault, Form
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class Verdict:
+class OldIndex:
     """What becomes of one index that is old enough."""
 
     index: str
@@ -75,8 +75,8 @@ class Retention:
         self._documents = documents
         self._display = display
 
-    def run(self, *, keep_ms: int, now_ms: int, dry_run: bool) -> Iterator[Verdict]:
-        """A verdict for each; what it says is done by then.
+    def run(self, *, keep_ms: int, now_ms: int, dry_run: bool) -> Iterator[OldIndex]:
+        """What became of each; it is done by then.
 
         Raises:
             TransientError, OperatorError: the lake or Elasticsearch cannot be read. Nothing more is removed.
@@ -88,34 +88,34 @@ class Retention:
         hours = {name: self._documents.counts(None, None, name) for name, _ in old}
         self._display.begin(sum(map(len, hours.values())))
         for name, span in old:
-            verdict = self._compared(name, span, hours[name])
-            if verdict.remove and not dry_run:
+            index = self._compared(name, span, hours[name])
+            if index.remove and not dry_run:
                 self._documents.delete(name)
-                log.info("removed index %s (%s, %d documents)", name, span, verdict.documents)
-            yield verdict
+                log.info("removed index %s (%s, %d documents)", name, span, index.documents)
+            yield index
 
-    def _compared(self, index: str, span: Span, places: Mapping[tuple[str, int], int]) -> Verdict:
+    def _compared(self, index: str, span: Span, places: Mapping[tuple[str, int], int]) -> OldIndex:
         """Every document of ``index`` against the lake, by source and hour."""
-        verdict = Verdict(index)
+        old = OldIndex(index)
         damaged: set[str] = set()
 
         def report(fault: Fault) -> None:
             damaged.add(fault.key)
             self._display.say(f"poison: {str(fault)[:1000]}")
 
-        verdict.foreign = self._documents.count(index) - sum(places.values())
+        old.foreign = self._documents.count(index) - sum(places.values())
         for source, hour in sorted(places, key=lambda place: (place[1], place[0])):
             part = Span(hour, hour + HOUR_MS)
             ids = ((each.slot_ms, each.id) for each in self._archive.records(source, part, report))
-            found = compare(ids, self._documents.ids(source, part, index), ())
-            verdict.compared += found.documents
-            verdict.lacking.count += found.extra.count
-            verdict.lacking.ids = (verdict.lacking.ids + found.extra.ids)[:1]
-            verdict.foreign += 0 if hour in span else found.documents
-            self._display.records(found.documents)
+            difference = compare(ids, self._documents.ids(source, part, index), ())
+            old.compared += difference.documents
+            old.lacking.count += difference.extra.count
+            old.lacking.ids = (old.lacking.ids + difference.extra.ids)[:1]
+            old.foreign += 0 if hour in span else difference.documents
+            self._display.records(difference.documents)
             self._display.hour_done(source, hour)
         # Counted last: reading the lake takes long, and what a replay wrote meanwhile was not compared.
         self._documents.refresh(index)
-        verdict.documents = self._documents.count(index)
-        verdict.damaged = len(damaged)
-        return verdict
+        old.documents = self._documents.count(index)
+        old.damaged = len(damaged)
+        return old

@@ -1,17 +1,31 @@
-"""Where a replay goes. The index is reached by the indexer's own path, so every rule of it holds here, too."""
+"""Where a replay goes. The index is reached by the indexer's own path, so every rule of it holds here, too; a topic
+gets key, headers and bytes as the poller sends them, at least once.
+"""
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
-from cryptoproxy.common.errors import TransientError
-from cryptoproxy.common.record import Period
+from kafka import errors as kafka_errors
+
+from cryptoproxy.common.clients import kafka as kafka_client
+from cryptoproxy.common.clients.sender import discard
+from cryptoproxy.common.errors import OperatorError, TransientError
+from cryptoproxy.common.record import RECORD_HEADERS, Period
+from cryptoproxy.common.retry import Patience
+from cryptoproxy.common.settings.catalogue import Kafka
 from cryptoproxy.consumer.batch import read
 from cryptoproxy.consumer.delivery import Delivery
 from cryptoproxy.lake.form import Fault, Stored
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+ACK_SECONDS = 30.0
 
 
 @dataclass(slots=True)
@@ -80,3 +94,119 @@ class IndexTarget:
     def close(self) -> None:
         """What still waits for Elasticsearch is given up; the next start sends it again."""
         self._closed.set()
+
+
+def key_of(document_id: str) -> bytes:
+    """The topic's key: a document's id is its key and its slot."""
+    return document_id.rpartition(":")[0].encode()
+
+
+class TopicTarget:
+    """Nothing counts as sent but what is acknowledged; a producer that fails is thrown away (it may hang for good).
+    Used by one thread at a time.
+
+    Args:
+        connect: makes a producer; secrets are read afresh. With ``one_by_one=True`` one whose errors are each that of
+            its own record.
+        wait: pauses for so many seconds.
+    """
+
+    def __init__(
+        self, topic: str, kafka: Kafka, *, connect: Callable[..., Any], wait: Callable[[float], object]
+    ) -> None:
+        self._topic = topic
+        self._kafka = kafka
+        self._connect = connect
+        self._patience = Patience("Kafka", wait)
+        self._producer: Any = None
+        self._one_by_one = False
+
+    def begin(self) -> None:
+        """Raises:
+        OperatorError: the topic is missing, or may not be written to.
+        """
+        self._patiently(self._connected)
+
+    def send(self, records: Sequence[Stored]) -> Sent:
+        sent = Sent()
+        waiting = list(records)
+        while waiting:
+            # From the first that failed on, all again: an asset's records stay in order, at the price of some twice.
+            waiting = self._patiently(lambda left=waiting: self._attempt(left, sent))  # type: ignore[misc]
+        self._in_turn(one_by_one=False)
+        return sent
+
+    def close(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            discard(producer)
+
+    def _attempt(self, records: list[Stored], sent: Sent) -> list[Stored]:
+        """Sends all; returns what is left to send again.
+
+        Raises:
+            kafka.errors.KafkaError: before anything was acknowledged.
+        """
+        producer = self._connected()
+        futures = [
+            producer.send(self._topic, key=key_of(each.id), value=each.line, headers=RECORD_HEADERS) for each in records
+        ]
+        for at, (each, future) in enumerate(zip(records, futures, strict=True)):
+            try:
+                future.get(timeout=ACK_SECONDS)
+            except kafka_errors.MessageSizeTooLargeError as error:
+                if not self._one_by_one:  # this one, or another one beside it
+                    self._in_turn(one_by_one=True)
+                    return records[at:]
+                sent.refused.append(Fault(each.key, each.number, "too_large", f"{self._topic} refuses it: {error}"))
+            except kafka_errors.KafkaError:
+                if at == 0:
+                    raise
+                log.warning("%d of %d records are sent to %s again", len(records) - at, len(records), self._topic)
+                self.close()
+                return records[at:]
+            else:
+                sent.written += 1
+        return []
+
+    def _in_turn(self, *, one_by_one: bool) -> None:
+        """From now on by a producer of that kind."""
+        if self._one_by_one is not one_by_one:
+            self.close()
+            self._one_by_one = one_by_one
+
+    def _connected(self) -> Any:
+        if self._producer is None:
+            self._producer = self._connect(one_by_one=self._one_by_one)
+        return self._producer
+
+    def _patiently(self, action: Callable[[], T]) -> T:
+        return self._patience(lambda: self._once(action))
+
+    def _once(self, action: Callable[[], T]) -> T:
+        try:
+            return action()
+        except kafka_errors.KafkaError as error:
+            self.close()
+            raise kafka_client.meaning(error, self._kafka) from error
+
+
+def topic_producer(kafka: Kafka, topic: str, *, one_by_one: bool = False) -> Any:
+    """A producer for ``topic``, which is there.
+
+    Raises:
+        OperatorError: it is not.
+        kafka.errors.KafkaError: no broker answers.
+    """
+    admin = kafka_client.admin(kafka)
+    try:
+        # Asked first: a producer looks for a missing topic for ten seconds, then says only that time was up.
+        (found,) = admin.describe_topics([topic])
+    finally:
+        admin.close()
+    if found["error_code"]:
+        error = kafka_errors.for_code(found["error_code"])
+        if error is kafka_errors.UnknownTopicOrPartitionError:
+            raise OperatorError(f"topic {topic} is missing", remedy="Make it first, or mend --topic")
+        raise kafka_client.meaning(error(topic), kafka)
+    return kafka_client.producer(kafka, client_id="cryptoproxy-replay", one_by_one=one_by_one)

@@ -17,21 +17,17 @@ from cryptoproxy.common.clock import Clock, SystemClock
 from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.metrics import IndexerMetrics
 from cryptoproxy.common.record import Period, iso
+from cryptoproxy.common.record.times import Span
 from cryptoproxy.common.retry import Patience
 from cryptoproxy.common.service import Health
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.consumer import dead_letter_reader
-from cryptoproxy.consumer.backfill import topic as topic_target
-from cryptoproxy.consumer.backfill.display import Display
 from cryptoproxy.consumer.backfill.documents import Documents
-from cryptoproxy.consumer.backfill.letters import gather
-from cryptoproxy.consumer.backfill.marks import Marks, Totals
-from cryptoproxy.consumer.backfill.rate import Rate
-from cryptoproxy.consumer.backfill.reconcile import Outcome, reconcile
-from cryptoproxy.consumer.backfill.replay import Replay
+from cryptoproxy.consumer.backfill.progress import Display, Marks, Totals
+from cryptoproxy.consumer.backfill.reconcile import Reconciled, gather, reconcile
+from cryptoproxy.consumer.backfill.replay import Rate, Replay
 from cryptoproxy.consumer.backfill.retention import Retention
-from cryptoproxy.consumer.backfill.span import Span
-from cryptoproxy.consumer.backfill.targets import IndexTarget, Target
+from cryptoproxy.consumer.backfill.targets import IndexTarget, Target, TopicTarget, topic_producer
 from cryptoproxy.consumer.wiring import delivery
 from cryptoproxy.lake.form import Form
 from cryptoproxy.lake.store import Store
@@ -55,17 +51,15 @@ def replay(
     resume: bool,
     progress_dir: Path,
     console: Console,
-    clock: Clock | None = None,
 ) -> Totals:
     """Everything of ``span`` into the index, or to ``topic``."""
-    clock = clock or SystemClock()
-    health = Health()
+    clock = SystemClock()
     # In the main thread this wait ends at Ctrl-C, as those of the indexing path do.
     wait = threading.Event().wait
     marks = Marks(progress_dir, _task(settings, span, sources, topic))
     if not resume:
         marks.forget()
-    target = _index_target(settings, health, clock) if topic is None else _topic_target(settings, topic, wait)
+    target = _index(settings, clock) if topic is None else _topic(settings, topic, wait)
     with (
         closing(target),
         whole_lake(Store(settings.s3, patiently=Patience("S3", wait))) as archive,
@@ -86,7 +80,7 @@ def replay(
 
 def reconciled(
     settings: Settings, span: Span, *, sources: Sequence[str] | None, quick: bool, console: Console
-) -> Outcome:
+) -> Reconciled:
     """The lake against documents and dead letters. What is away is waited for."""
     wait = threading.Event().wait
     dead = Patience("Kafka", wait)(lambda: gather(dead_letter_reader.read_letters(settings.kafka), span, sources))
@@ -115,20 +109,20 @@ def _both_sides(settings: Settings, wait: Callable[[float], object]) -> Iterator
         yield archive, documents
 
 
-def _index_target(settings: Settings, health: Health, clock: Clock) -> Target:
+def _index(settings: Settings, clock: Clock) -> Target:
     return IndexTarget(
-        delivery(settings, health, IndexerMetrics(CollectorRegistry()), clock, replayed=True),
+        delivery(settings, Health(), IndexerMetrics(CollectorRegistry()), clock, replayed=True),
         alias=settings.elasticsearch.alias,
         period=Period(settings.elasticsearch.period),
         now_ms=clock.now_ms,
     )
 
 
-def _topic_target(settings: Settings, topic: str, wait: Any) -> Target:
+def _topic(settings: Settings, topic: str, wait: Any) -> Target:
     kafka = settings.kafka
     if topic in (kafka.dead_letter_topic, kafka.lease_topic, kafka.state_topic):
         raise OperatorError(f"topic {topic} is not for records", remedy="Name another --topic")
-    return topic_target.TopicTarget(topic, kafka, connect=partial(topic_target.connect, kafka, topic), wait=wait)
+    return TopicTarget(topic, kafka, connect=partial(topic_producer, kafka, topic), wait=wait)
 
 
 def _task(settings: Settings, span: Span, sources: Sequence[str] | None, topic: str | None) -> dict[str, Any]:

@@ -16,9 +16,9 @@ from elasticsearch import Elasticsearch
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.consumer import template
 from cryptoproxy.engines.elasticsearch import Elasticsearch as Node
+from cryptoproxy.engines.elasticsearch import probe_health
 from cryptoproxy.engines.engine import Options
 from cryptoproxy.engines.ports import free_ports
-from cryptoproxy.engines.probes import probe_health
 from cryptoproxy.engines.secure import basic, hashed
 from tests.integration.consumer.answers import NODES, PROVOCATIONS, Answer, Place
 

@@ -9,8 +9,7 @@ from cryptoproxy.common.metrics import IndexerMetrics
 from cryptoproxy.common.record import Period, encode
 from cryptoproxy.common.service import Health
 from cryptoproxy.consumer import wiring
-from cryptoproxy.consumer.dead_letter_reader import find, read_letters
-from cryptoproxy.consumer.dead_letter_replay import Replayed, replay
+from cryptoproxy.consumer.dead_letter_reader import Replayed, find, read_letters, replay
 from tests.conftest import wait_until
 from tests.integration.consumer.conftest import Bench
 from tests.integration.consumer.records import record

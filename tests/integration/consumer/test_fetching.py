@@ -7,7 +7,7 @@ import secrets
 from kafka import TopicPartition
 
 from cryptoproxy.common.clients import kafka as kafka_client
-from cryptoproxy.consumer.fetching import fetch_without_waiting_for_others
+from cryptoproxy.consumer.member import fetch_without_waiting_for_others
 from tests.conftest import wait_until
 from tests.integration.consumer.conftest import Bench
 
@@ -24,7 +24,7 @@ def test_partitions_with_nothing_new_do_not_hold_up_one_with_a_backlog(bench: Be
         future.get(180)
     consumer = kafka_client.consumer(
         bench.settings.kafka, group_id=None, max_poll_records=100, max_partition_fetch_bytes=256 * 1024,
-        fetch_max_wait_ms=WAIT_MS,
+        fetch_max_wait_ms=WAIT_MS, request_timeout_ms=WAIT_MS + 60_000,  # which must be longer
     )  # fmt: skip
     fetch_without_waiting_for_others(consumer)
     try:

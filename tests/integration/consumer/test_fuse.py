@@ -6,7 +6,7 @@ import pytest
 
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.errors import OperatorError
-from cryptoproxy.consumer.acceptance import accept
+from cryptoproxy.consumer.fuse import accept
 from tests.integration.consumer.conftest import Bench
 
 

@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 
 from cryptoproxy.common.settings.environment import child_environment
-from cryptoproxy.sandbox.faults import Rule, Script
-from cryptoproxy.sandbox.proxy import FaultProxy
+from cryptoproxy.sandbox import FaultProxy, Rule, Script
 from tests.conftest import wait_until
 from tests.integration.consumer.conftest import Bench
 

@@ -12,9 +12,9 @@ from elasticsearch import Elasticsearch
 from kafka import KafkaAdminClient, KafkaProducer
 from kafka.admin import NewTopic
 
-from cryptoproxy.engines import probes
+from cryptoproxy.engines import ports
 from cryptoproxy.engines.cluster import ThreeBrokers, TwoNodes
-from cryptoproxy.engines.waiting import until
+from cryptoproxy.engines.process import until
 
 pytestmark = [
     pytest.mark.long,
@@ -57,7 +57,7 @@ def test_the_master_serves_without_the_data_node_and_takes_it_back(tmp_path: Pat
         cluster.data.wait_ready()
 
         def is_green() -> bool:
-            status, body = probes.get(f"{cluster.master.endpoint}/_cluster/health")
+            status, body = ports.get(f"{cluster.master.endpoint}/_cluster/health")
             return status == 200 and json.loads(body)["status"] == "green"
 
         assert until(is_green, 60)

@@ -20,11 +20,12 @@ from cryptography.x509 import load_pem_x509_certificate
 from cryptoproxy.common.checks import check_kafka
 from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.settings import Settings
-from cryptoproxy.engines import probes, secure
+from cryptoproxy.engines import ports, secure
 from cryptoproxy.engines.cluster import Cluster
 from cryptoproxy.engines.engine import Options
+from cryptoproxy.engines.kafka import probe_brokers
 from cryptoproxy.engines.ports import free_ports
-from cryptoproxy.engines.probes import probe_brokers, probe_s3
+from cryptoproxy.engines.s3 import probe_s3
 
 OPTIONS = Options(die_with_parent=True)
 
@@ -80,7 +81,7 @@ def test_only_known_users_get_in_over_tls(pem: secure.Pem, tmp_path: Path) -> No
         ca=pem.ca,
         options=OPTIONS,
     )
-    with Cluster(tmp_path, (broker, node, store), OPTIONS):
+    with Cluster(tmp_path, (broker, node, store)):
         login = {
             "security_protocol": "SASL_SSL",
             "sasl_mechanism": secure.SCRAM,
@@ -106,7 +107,7 @@ def test_only_known_users_get_in_over_tls(pem: secure.Pem, tmp_path: Path) -> No
         context = ssl.create_default_context(cafile=pem.ca)
 
         def status(path: str, user: str, password: str) -> int:
-            return probes.get(node.endpoint + path, headers=secure.basic(user, password), context=context)[0]
+            return ports.get(node.endpoint + path, headers=secure.basic(user, password), context=context)[0]
 
         assert status("/_cluster/health", "indexer", "indexer-secret") == 200
         assert status("/_cluster/health", "indexer", "wrong") == 401

@@ -21,9 +21,9 @@ from kafka.admin import NewTopic
 
 from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.engines import process
-from cryptoproxy.engines.process import Record
-from cryptoproxy.engines.stack import Endpoints, Memory, Ports, Stack
-from cryptoproxy.engines.waiting import until
+from cryptoproxy.engines.ports import Ports
+from cryptoproxy.engines.process import Server, until
+from cryptoproxy.engines.stack import Endpoints, Memory, Stack
 
 SMALL = Memory(kafka_mb=256, elasticsearch_mb=512, s3_mb=128)
 
@@ -55,7 +55,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         (folder / half_written).parent.mkdir(parents=True)
         (folder / half_written).write_text("#\n")
     (folder / "s3").mkdir()
-    process.write(folder / "s3" / "s3.pid", Record(os.getpid(), "another life:1"))
+    process.write(folder / "s3" / "s3.pid", Server(os.getpid(), "another life:1"))
     try:
         with pytest.raises(OperatorError) as failure:
             stack(**{"no.such.setting": 1}).up()
@@ -148,17 +148,17 @@ def test_all_three_answer_on_the_loopback_only_with_the_heap_that_was_set(stack:
     ]
     listening = set()
     for engine in stack.engines:
-        assert engine.record is not None
-        servers = [psutil.Process(pid) for pid in process.members(engine.record)]
+        assert engine.server is not None
+        servers = [psutil.Process(pid) for pid in process.members(engine.server)]
         assert any(f"-Xmx{engine.heap_mb}m" in server.cmdline() for server in servers)
         for server in servers:
             listening |= {at.laddr for at in server.net_connections(kind="tcp") if at.status == psutil.CONN_LISTEN}
     assert {address.removeprefix("::ffff:") for address, _ in listening} == {"127.0.0.1"}
-    assert {port for _, port in listening} == set(stack.state.ports.__dict__.values())
+    assert {port for _, port in listening} == set(stack.remembered.ports.__dict__.values())
 
 
 def test_elasticsearch_never_runs_as_root(stack: Stack) -> None:
-    record = stack.elasticsearch.record
+    record = stack.elasticsearch.server
     assert record is not None
     assert all(0 not in psutil.Process(pid).uids() for pid in process.members(record))
 
@@ -190,7 +190,7 @@ def test_a_wrong_s3_key_is_refused(stack: Stack) -> None:
 
 
 def test_a_taken_port_is_told_with_its_holder_and_nothing_is_started(stack: Stack, tmp_path: Path) -> None:
-    ports = Ports(**{**Ports.free().__dict__, "kafka": stack.state.ports.kafka})
+    ports = Ports(**{**Ports.free().__dict__, "kafka": stack.remembered.ports.kafka})
     other = Stack(tmp_path / "other", ports=ports, settings={"kafka": "--kafka-port"})
     with pytest.raises(OperatorError, match=rf"port {ports.kafka}, wanted for Kafka.*java \(pid .*--kafka-port"):
         other.up()
@@ -222,7 +222,7 @@ def test_a_suspended_engine_runs_and_does_not_answer(stack: Stack) -> None:
 def test_a_second_stack_beside_the_first_ends_with_its_killed_parent(stack: Stack, tmp_path: Path) -> None:
     """As a demo's does that is killed: nothing stays behind, and the first stack is left alone."""
     code = (
-        "import sys, time; from pathlib import Path; from cryptoproxy.engines.stack import Memory, Ports, Stack; "
+        "import sys, time; from pathlib import Path; from cryptoproxy.engines.ports import Ports; from cryptoproxy.engines.stack import Memory, Stack; "
         "stack = Stack(Path(sys.argv[1]), ports=Ports.free(), memory=Memory(256, 512, 128), die_with_parent=True); "
         "stack.up(); print('up', flush=True); time.sleep(600)"
     )
@@ -234,7 +234,7 @@ def test_a_second_stack_beside_the_first_ends_with_its_killed_parent(stack: Stac
             assert parent.stdout.readline() == "up\n"
             second = Stack(tmp_path / "second")
             assert all(status.answering for status in (*second.status(), *stack.status()))
-            records = [engine.record for engine in second.engines if engine.record]
+            records = [engine.server for engine in second.engines if engine.server]
         finally:
             parent.kill()
     assert len(records) == 3

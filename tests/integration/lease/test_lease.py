@@ -12,7 +12,7 @@ from pathlib import Path
 
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 
-from cryptoproxy.engines.waiting import until
+from cryptoproxy.engines.process import until
 from tests.integration.lease.conftest import Broker
 from tests.integration.lease.poller import SLOT
 from tests.integration.lease.pollers import Pollers, slot_now

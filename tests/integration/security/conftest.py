@@ -171,7 +171,7 @@ def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
     """Up, set up by the set-up's own users, for all tests here."""
     folder = tmp_path_factory.mktemp("doors")
     made = Doors(folder)
-    with Cluster(folder / "engines", (made.kafka, made.elasticsearch, made.s3), OPTIONS):
+    with Cluster(folder / "engines", (made.kafka, made.elasticsearch, made.s3)):
         made.grant()
         made.set_up()
         yield made

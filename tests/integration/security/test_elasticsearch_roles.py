@@ -19,8 +19,8 @@ from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.record import iso
+from cryptoproxy.common.record.times import Span
 from cryptoproxy.consumer.backfill.documents import Documents
-from cryptoproxy.consumer.backfill.span import Span
 from cryptoproxy.consumer.indices import Indices
 from cryptoproxy.consumer.template import faults_of_alias
 from tests.integration.security.conftest import Doors

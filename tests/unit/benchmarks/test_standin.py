@@ -6,7 +6,7 @@ from benchmarks.records import records
 from benchmarks.standin import StandIn, bulk_answer
 from cryptoproxy.common.record import decode, document_id
 from cryptoproxy.common.settings import Settings
-from cryptoproxy.consumer.bulk import Answer, _answers
+from cryptoproxy.consumer.bulk import Item, _items
 
 SETTINGS = Settings.from_texts({})
 
@@ -14,7 +14,7 @@ SETTINGS = Settings.from_texts({})
 def test_an_answer_has_an_item_for_each_line_as_the_indexer_reads_it() -> None:
     import json
 
-    assert _answers(json.loads(bulk_answer(3)), 3) == [Answer(201)] * 3
+    assert _items(json.loads(bulk_answer(3)), 3) == [Item(201)] * 3
 
 
 def test_it_counts_the_items_of_a_bulk_request() -> None:

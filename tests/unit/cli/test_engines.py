@@ -11,16 +11,14 @@ from cryptoproxy.cli import status
 from cryptoproxy.cli.engines import stack_of, write_connection
 from cryptoproxy.cli.main import cli
 from cryptoproxy.common.settings import Settings
-from cryptoproxy.engines import state
 from cryptoproxy.engines.ports import Ports
-from cryptoproxy.engines.stack import Endpoints, Stack
-from cryptoproxy.engines.state import State
+from cryptoproxy.engines.stack import Endpoints, Remembered, Stack
 
 OTHER = Ports(kafka=49092, kafka_controller=49093, elasticsearch=49200, elasticsearch_transport=49300, s3=49000)
 
 
 def ports(folder: Path, **texts: str) -> Ports:
-    return stack_of(Settings.from_texts({"ENGINES_DIR": str(folder), **texts}).engines).state.ports
+    return stack_of(Settings.from_texts({"ENGINES_DIR": str(folder), **texts}).engines).remembered.ports
 
 
 def test_a_new_folder_has_the_usual_ports(tmp_path: Path) -> None:
@@ -28,7 +26,7 @@ def test_a_new_folder_has_the_usual_ports(tmp_path: Path) -> None:
 
 
 def test_another_shell_without_the_ports_of_the_first_one_finds_the_same_engines(tmp_path: Path) -> None:
-    state.save(tmp_path, State(OTHER))
+    Remembered(OTHER).save(tmp_path)
     assert ports(tmp_path) == OTHER
     assert [each.endpoint for each in Stack(tmp_path).status()] == [
         "127.0.0.1:49092",
@@ -38,7 +36,7 @@ def test_another_shell_without_the_ports_of_the_first_one_finds_the_same_engines
 
 
 def test_a_port_that_is_set_is_the_one(tmp_path: Path) -> None:
-    state.save(tmp_path, State(OTHER))
+    Remembered(OTHER).save(tmp_path)
     found = ports(tmp_path, ENGINES_KAFKA_PORT="39092", ENGINES_S3_PORT="0")
     assert (found.kafka, found.elasticsearch, found.s3) == (39092, 49200, 49000)
 

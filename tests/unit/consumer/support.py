@@ -17,18 +17,18 @@ from cryptoproxy.common.record import Period, Record, encode, iso
 from cryptoproxy.common.retry import Backoff
 from cryptoproxy.common.service import Health
 from cryptoproxy.consumer.batch import Batch, DeadLetter, read
-from cryptoproxy.consumer.bulk import Answer, BulkSender
+from cryptoproxy.consumer.bulk import BulkSender, Item
 from cryptoproxy.consumer.delivery import Delivered, Delivery
 from cryptoproxy.consumer.indices import Indices
 
 TOPIC = "crypto-data"
 NOW_MS = 1_793_000_040_000
 SLOT_MS = NOW_MS - NOW_MS % 60_000
-CREATED = Answer(201)
-POISON = Answer(400, "document_parsing_exception", "[1:2] failed to parse field [price] of type [double]")
-KNOWN = Answer(409, "version_conflict_engine_exception", "version conflict")
-REJECTED = Answer(429, "es_rejected_execution_exception", "rejected execution")
-CLOSED = Answer(400, "index_closed_exception", "closed")
+CREATED = Item(201)
+POISON = Item(400, "document_parsing_exception", "[1:2] failed to parse field [price] of type [double]")
+KNOWN = Item(409, "version_conflict_engine_exception", "version conflict")
+REJECTED = Item(429, "es_rejected_execution_exception", "rejected execution")
+CLOSED = Item(400, "index_closed_exception", "closed")
 
 
 def partition(number: int = 0) -> TopicPartition:
@@ -93,13 +93,13 @@ def at_once() -> Backoff:
 class ScriptedSender(BulkSender):
     """Plays the server: each call takes the next reply, made from the lines of the request or raised."""
 
-    def __init__(self, *replies: Callable[[Sequence[bytes]], Sequence[Answer]] | Exception) -> None:
+    def __init__(self, *replies: Callable[[Sequence[bytes]], Sequence[Item]] | Exception) -> None:
         super().__init__(None, lambda: Elasticsearch("http://nowhere:1"))  # type: ignore[arg-type]
         self.replies = list(replies)
         self.requests: list[list[bytes]] = []
         self.called = threading.Condition()
 
-    def send(self, lines: Sequence[bytes]) -> list[Answer]:
+    def send(self, lines: Sequence[bytes]) -> list[Item]:
         with self.called:
             self.requests.append(list(lines))
             self.called.notify_all()
@@ -109,11 +109,11 @@ class ScriptedSender(BulkSender):
         return list(reply(lines))
 
 
-def every(answer: Answer) -> Callable[[Sequence[bytes]], Sequence[Answer]]:
+def every(answer: Item) -> Callable[[Sequence[bytes]], Sequence[Item]]:
     return lambda lines: [answer] * len(lines)
 
 
-def answers(*each: Answer) -> Callable[[Sequence[bytes]], Sequence[Answer]]:
+def answers(*each: Item) -> Callable[[Sequence[bytes]], Sequence[Item]]:
     return lambda lines: each
 
 

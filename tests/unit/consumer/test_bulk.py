@@ -13,8 +13,8 @@ import pytest
 from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.errors import OperatorError, TransientError
 from cryptoproxy.common.settings import Settings
-from cryptoproxy.consumer.bulk import Answer, BulkSender
-from tests.unit.consumer.test_outcome import Replayed
+from cryptoproxy.consumer.bulk import BulkSender, Item
+from tests.unit.common.clients.test_outcome import Replayed
 
 SETTINGS = Settings.from_texts({}).elasticsearch
 META = elastic_transport.ApiResponseMeta(
@@ -46,10 +46,10 @@ def test_each_line_has_its_answer_in_order() -> None:
         ],
     }
     assert sender_of(Replayed(200, body)).send([b""] * 4) == [
-        Answer(201),
-        Answer(409, "version_conflict_engine_exception", "known"),
-        Answer(400, "unknown", "an old server's text"),
-        Answer(503, "unknown", "no type"),
+        Item(201),
+        Item(409, "version_conflict_engine_exception", "known"),
+        Item(400, "unknown", "an old server's text"),
+        Item(503, "unknown", "no type"),
     ]
 
 
@@ -69,7 +69,7 @@ def test_what_goes_out_is_the_lines_and_nothing_else(compress: bool, monkeypatch
     monkeypatch.setattr(elastic_transport.Urllib3HttpNode, "perform_request", take)
     lines = [b'{"create":{}}\n{}\n'] * 2
     sender = BulkSender(SETTINGS, lambda: elastic.client(SETTINGS), compress=compress)
-    assert sender.send(lines) == [Answer(201)] * 2
+    assert sender.send(lines) == [Item(201)] * 2
     ((encoding, body),) = sent
     assert encoding == ("gzip" if compress else None)
     assert (gzip.decompress(body) if compress else body) == b"".join(lines)
@@ -156,7 +156,7 @@ def test_after_a_refused_login_the_next_request_reads_the_secrets_anew(status: i
     sender = BulkSender(SETTINGS, connect)
     with pytest.raises(OperatorError):
         sender.send([b""])
-    assert sender.send([b""]) == [Answer(201)]
+    assert sender.send([b""]) == [Item(201)]
     assert len(made) == 2
 
 

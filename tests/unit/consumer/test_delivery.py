@@ -13,7 +13,7 @@ from cryptoproxy.common.record import Period, iso
 from cryptoproxy.common.retry import Backoff
 from cryptoproxy.common.service import Health
 from cryptoproxy.consumer.batch import Batch, read
-from cryptoproxy.consumer.bulk import Answer
+from cryptoproxy.consumer.bulk import Item
 from cryptoproxy.consumer.delivery import PART, Delivered, Delivery
 from tests.conftest import wait_until
 from tests.unit.consumer.support import (
@@ -100,11 +100,11 @@ def test_under_another_mapping_nothing_is_poison_and_all_waits_for_a_person() ->
 
 
 def test_a_refusal_that_blames_a_field_of_somebody_elses_is_no_poison() -> None:
-    foreign = Answer(400, "document_parsing_exception", "[1:2] failed to parse field [extra] of type [long] in …")
+    foreign = Item(400, "document_parsing_exception", "[1:2] failed to parse field [extra] of type [long] in …")
     health = Health()
     seen: list[str] = []
 
-    def look(lines: object) -> list[Answer]:
+    def look(lines: object) -> list[Item]:
         seen.append(health.reasons()[PART])
         return [CREATED]
 
@@ -116,7 +116,7 @@ def test_a_refusal_that_blames_a_field_of_somebody_elses_is_no_poison() -> None:
 
 @pytest.mark.parametrize("name", ["price", "symbol.keyword", "_id", "_doc_count"])
 def test_a_refusal_that_blames_a_field_of_ours_is_poison(name: str) -> None:
-    ours = Answer(400, "document_parsing_exception", f"[1:2] failed to parse field [{name}] of type [x] in …")
+    ours = Item(400, "document_parsing_exception", f"[1:2] failed to parse field [{name}] of type [x] in …")
     assert len(deliver(ScriptedSender(answers(ours)), 1).dead) == 1
 
 
@@ -130,7 +130,7 @@ def test_a_single_record_that_is_too_large_waits_for_a_larger_limit() -> None:
     health = Health()
     seen: list[str] = []
 
-    def look(lines: object) -> list[Answer]:
+    def look(lines: object) -> list[Item]:
         seen.append(health.reasons()[PART])
         return [CREATED]
 
@@ -163,11 +163,11 @@ def test_a_document_that_a_pipeline_drops_is_not_indexed_and_a_person_is_told() 
     health = Health()
     said: list[str] = []
 
-    def look(lines: list[bytes]) -> list[Answer]:
+    def look(lines: list[bytes]) -> list[Item]:
         said.append(health.reasons()[PART])
         return [CREATED] * len(lines)
 
-    dropped = Answer(200)
+    dropped = Item(200)
     sender = ScriptedSender(answers(CREATED, dropped, CREATED), look)  # type: ignore[arg-type]
     delivered = deliver(sender, 3, health=health)
     assert [len(lines) for lines in sender.requests] == [3, 1]
@@ -180,7 +180,7 @@ def test_what_a_person_must_mend_is_said_and_goes_on_when_mended() -> None:
     health = Health()
     seen: list[dict[str, str]] = []
 
-    def look(lines: object) -> list[Answer]:
+    def look(lines: object) -> list[Item]:
         seen.append(health.reasons())
         return [CREATED]
 
@@ -196,7 +196,7 @@ def test_of_several_troubles_the_one_that_needs_a_person_is_said() -> None:
     health = Health()
     seen: list[str] = []
 
-    def look(lines: object) -> list[Answer]:
+    def look(lines: object) -> list[Item]:
         seen.append(health.reasons()[PART])
         return [CREATED] * 3
 
@@ -218,7 +218,7 @@ def test_ready_again_only_when_no_batch_waits() -> None:
     health = Health()
     let_one_go, let_all_go = threading.Event(), threading.Event()
 
-    def reply(lines: object) -> list[Answer]:
+    def reply(lines: object) -> list[Item]:
         if let_all_go.is_set():
             return [CREATED]
         if let_one_go.is_set():
@@ -262,7 +262,7 @@ def test_a_batch_that_was_given_back_before_its_turn_is_not_sent() -> None:
 
 def test_a_missing_index_is_looked_for_again_before_the_next_attempt() -> None:
     indices = EasyIndices()
-    missing = Answer(404, "index_not_found_exception", "no such index")
+    missing = Item(404, "index_not_found_exception", "no such index")
     assert deliver(ScriptedSender(answers(missing)), 1, indices=indices).indexed == 1
     assert indices.forgotten == ["crypto-prices-2026.10.01"]
 

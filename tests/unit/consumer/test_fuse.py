@@ -1,11 +1,19 @@
-"""One bad record is set aside; a flood of them stops the line."""
+"""One bad record is set aside, a flood of them stops the line, and a person's word lets it go on."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kafka import TopicPartition
+from kafka import errors as kafka_errors
 
-from cryptoproxy.consumer.fuse import Fuse
+from cryptoproxy.common.errors import OperatorError, TransientError
+from cryptoproxy.common.settings import Settings
+from cryptoproxy.consumer.fuse import Acceptances, Fuse, parse_place
+from tests.unit.consumer.support import consumed
 
 
 def test_99_in_a_row_pass_and_100_do_not() -> None:
@@ -63,3 +71,132 @@ def test_it_blows_exactly_when_100_of_some_110_in_a_row_are_bad(batches: list[li
             return
         fuse.remember()
         before += batch
+
+
+KAFKA = Settings.from_texts({}).kafka
+STATE = TopicPartition("crypto-data.state", 0)
+
+
+def word(key: bytes | None, value: bytes | None) -> Any:
+    return consumed(0, value, key=key)._replace(topic=STATE.topic)
+
+
+class StateTopic:
+    """A consumer of the state topic: each poll gives one of ``records``."""
+
+    def __init__(self, *records: Any, partitions: tuple[int, ...] = (0,), error: Exception | None = None) -> None:
+        self.records = list(records)
+        self.read = 0
+        self.closed = False
+        self._partitions = partitions
+        self._error = error
+        self._assigned: set[TopicPartition] = set()
+
+    def partitions_for_topic(self, topic: str) -> set[int]:
+        return set(self._partitions)
+
+    def assign(self, partitions: Any) -> None:
+        self._assigned = set(partitions)
+
+    def assignment(self) -> set[TopicPartition]:
+        return self._assigned
+
+    def end_offsets(self, partitions: Any, timeout_ms: int) -> dict[TopicPartition, int]:
+        if self._error is not None:
+            raise self._error
+        return {STATE: len(self.records)}
+
+    def position(self, partition: TopicPartition, timeout_ms: int) -> int:
+        return self.read
+
+    def poll(self, timeout_ms: int) -> dict[TopicPartition, list[Any]]:
+        self.read += 1
+        return {STATE: [self.records[self.read - 1]._replace(offset=self.read - 1)]}
+
+    def close(self, timeout_ms: int) -> None:
+        self.closed = True
+
+
+@pytest.mark.parametrize(("text", "place"), [("0:1234", (0, 1234)), (" 12:0 ", (12, 0))])
+def test_a_place_is_partition_and_offset(text: str, place: tuple[int, int]) -> None:
+    assert parse_place(text) == place
+
+
+@pytest.mark.parametrize("text", ["", "0", "0:", ":1", "a:1", "0:1:2", "-1:5", "0:1.5"])
+def test_another_spelling_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="PARTITION:OFFSET"):
+        parse_place(text)
+
+
+def test_the_newest_word_for_each_partition_holds() -> None:
+    topic = StateTopic(
+        word(b"accept-poison:crypto-data:0", b'{"offset": 10, "topic_id": "id", "time": "then"}'),
+        word(b"accept-poison:crypto-data:2", b'{"offset": 7, "topic_id": "id"}'),
+        word(b"accept-poison:crypto-data:0", b'{"offset": 5, "topic_id": "id"}'),
+    )
+    assert Acceptances(KAFKA, lambda: topic).read("id") == {0: 5, 2: 7}
+
+
+def test_a_word_about_another_topic_of_that_name_is_void() -> None:
+    topic = StateTopic(
+        word(b"accept-poison:crypto-data:0", b'{"offset": 10, "topic_id": "id"}'),
+        word(b"accept-poison:crypto-data:1", b'{"offset": 11, "topic_id": "another"}'),
+        word(b"accept-poison:crypto-data:2", b'{"offset": 12}'),
+    )
+    acceptances = Acceptances(KAFKA, lambda: topic)
+    assert acceptances.read("id") == {0: 10}
+    assert acceptances.read("another") == {1: 11}
+    assert acceptances.read("") == {}
+
+
+def test_what_others_keep_there_is_nobodys_word() -> None:
+    topic = StateTopic(
+        word(b"budget:coingecko", b'{"used": 3}'),
+        word(None, b"x"),
+        word(b"\xff", b"x"),
+        word(b"accept-poison:another-topic:0", b'{"offset": 10, "topic_id": "id"}'),
+        word(b"accept-poison:crypto-data.more:0", b'{"offset": 10, "topic_id": "id"}'),
+        word(b"accept-poison:crypto-data:zero", b'{"offset": 10, "topic_id": "id"}'),
+        word(b"accept-poison:crypto-data:1", b"not JSON"),
+        word(b"accept-poison:crypto-data:1", b"[]"),
+        word(b"accept-poison:crypto-data:1", b'{"offset": null, "topic_id": "id"}'),
+    )
+    assert Acceptances(KAFKA, lambda: topic).read("id") == {}
+
+
+def test_a_word_can_be_taken_back() -> None:
+    topic = StateTopic(
+        word(b"accept-poison:crypto-data:0", b'{"offset": 10, "topic_id": "id"}'),
+        word(b"accept-poison:crypto-data:0", None),
+    )
+    assert Acceptances(KAFKA, lambda: topic).read("id") == {}
+
+
+def test_the_next_look_reads_only_what_is_new() -> None:
+    topic = StateTopic(word(b"accept-poison:crypto-data:0", b'{"offset": 10, "topic_id": "id"}'))
+    acceptances = Acceptances(KAFKA, lambda: topic)
+    assert acceptances.read("id") == {0: 10}
+    topic.records.append(word(b"accept-poison:crypto-data:1", b'{"offset": 3, "topic_id": "id"}'))
+    assert acceptances.read("id") == {0: 10, 1: 3}
+    assert topic.read == 2
+    assert not topic.closed
+    acceptances.close()
+    assert topic.closed
+
+
+def test_after_trouble_the_next_look_begins_anew() -> None:
+    away = StateTopic(error=kafka_errors.KafkaTimeoutError())
+    back = StateTopic(word(b"accept-poison:crypto-data:0", b'{"offset": 10, "topic_id": "id"}'))
+    topics = [away, back]
+    acceptances = Acceptances(KAFKA, lambda: topics.pop(0))
+    with pytest.raises(TransientError):
+        acceptances.read("id")
+    assert away.closed
+    assert acceptances.read("id") == {0: 10}
+
+
+def test_without_the_state_topic_it_says_what_to_do() -> None:
+    topic = StateTopic(partitions=())
+    with pytest.raises(OperatorError, match="cryptoproxy setup"):
+        Acceptances(KAFKA, lambda: topic).read("id")
+    assert topic.closed

@@ -20,8 +20,8 @@ from cryptoproxy.common.service import Health, Loop
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.consumer import indexer as module
 from cryptoproxy.consumer.indexer import PART, PART_COMMIT, PART_GROUP, Indexer
+from cryptoproxy.consumer.member import instance_id
 from cryptoproxy.consumer.pipeline import Pipeline
-from cryptoproxy.consumer.rebalance import instance_id
 from tests.conftest import wait_until
 from tests.unit.consumer.support import TOPIC, Deliveries, Letters, Words, bad, good, metrics, partition
 

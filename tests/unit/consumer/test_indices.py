@@ -48,14 +48,14 @@ class Cluster:
     def get(self, *, index: str) -> dict[str, Any]:
         self.looks += 1
         if index not in self.made:
-            meta: Any = SimpleNamespace(status=404)
+            meta: Any = SimpleNamespace(status=404, headers={})
             raise elasticsearch.NotFoundError("no such index", meta, {})
         mappings = {"dynamic": "false", "properties": expected_properties()}
         return {index: {"mappings": mappings, "aliases": {"prices": self.entry}}}
 
     def create(self, *, index: str) -> None:
         if not self.may_create:
-            meta: Any = SimpleNamespace(status=403)
+            meta: Any = SimpleNamespace(status=403, headers={})
             raise elasticsearch.AuthorizationException("indices:admin/create is unauthorized", meta, {})
         self.made[index] = self.now_ms()
 

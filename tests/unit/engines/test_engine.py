@@ -13,12 +13,12 @@ import pytest
 
 from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.engines import engine as engine_module
-from cryptoproxy.engines import probes
+from cryptoproxy.engines import ports
+from cryptoproxy.engines.cluster import bring_up, take_down
 from cryptoproxy.engines.engine import Engine, Options
 from cryptoproxy.engines.ports import HOST, free_ports
-from cryptoproxy.engines.process import Command
-from cryptoproxy.engines.stack import bring_up, status_of, take_down
-from cryptoproxy.engines.waiting import locked, until
+from cryptoproxy.engines.process import Command, locked, until
+from cryptoproxy.engines.stack import status_of
 
 SERVER = """
 import http.server, sys
@@ -53,7 +53,7 @@ class Small(Engine):
 
     def answers(self) -> str | None:
         try:
-            return None if probes.get(self.endpoint)[1] == b"ok" else "?"
+            return None if ports.get(self.endpoint)[1] == b"ok" else "?"
         except OSError as error:
             return str(error)
 

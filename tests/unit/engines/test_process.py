@@ -15,8 +15,7 @@ import psutil
 import pytest
 
 from cryptoproxy.engines import process
-from cryptoproxy.engines.process import Command, Record
-from cryptoproxy.engines.waiting import until
+from cryptoproxy.engines.process import Command, Server, until
 
 SLEEPS = "import time; print('up', flush=True); time.sleep(600)"
 DEAF = "import signal, time; signal.signal(15, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"
@@ -26,15 +25,15 @@ WITH_CHILD = (
     "print('up', flush=True); child.wait()"
 )
 MARK = "mark-of-this-test"
-Start = Callable[..., Record]
+Start = Callable[..., Server]
 
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
     """Starts a Python program as a server and waits until it says so."""
-    started: list[Record] = []
+    started: list[Server] = []
 
-    def start(code: str, *, die_with_parent: bool = False) -> Record:
+    def start(code: str, *, die_with_parent: bool = False) -> Server:
         log = tmp_path / f"{len(started)}.log"
         command = Command([sys.executable, "-c", code, MARK], os.environ, tmp_path)
         record = process.start(command, log, die_with_parent=die_with_parent)
@@ -58,7 +57,7 @@ def test_a_server_is_known_again_by_its_pid_file(start: Start, tmp_path: Path) -
 
 def test_the_number_of_another_process_is_never_signalled(tmp_path: Path) -> None:
     """The pid of this very test stands in the file: were it believed, the test would end here."""
-    stale = Record(os.getpid(), "another boot:1", {"mark": MARK})
+    stale = Server(os.getpid(), "another boot:1", {"mark": MARK})
     process.write(tmp_path / "pid", stale)
     assert process.read(tmp_path / "pid") is None
     process.stop(stale, 1)
@@ -105,7 +104,7 @@ def test_a_suspended_one_can_be_stopped_in_order(start: Start) -> None:
 
 def test_it_outlives_the_thread_that_started_it(start: Start) -> None:
     """For the kernel the parent is a thread."""
-    records: list[Record] = []
+    records: list[Server] = []
     thread = threading.Thread(target=lambda: records.append(start(SLEEPS, die_with_parent=True)))
     thread.start()
     thread.join()

@@ -9,7 +9,7 @@ import pytest
 
 from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.engines import user
-from cryptoproxy.engines.user import User
+from cryptoproxy.engines.process import User
 
 STRANGER = User(uid=os.getuid() + 12345, gid=os.getgid() + 12345, name="stranger")
 

@@ -315,7 +315,7 @@ def test_an_operators_fault_is_not_tried_again() -> None:
 
 @pytest.mark.parametrize("off", [-31, 31])
 def test_a_date_that_is_too_far_from_our_clock_is_told_and_nothing_kept(off: float) -> None:
-    from cryptoproxy.sandbox.effects import http_date
+    from cryptoproxy.sandbox.wire import http_date
 
     asked = Asked()
     asked.upstream.steps = [Answer(200, {"date": http_date(asked.slot_ms, off)}, PAGE)]

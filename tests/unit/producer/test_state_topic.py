@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from kafka import TopicPartition
 from kafka import errors as kafka_errors
 
 from cryptoproxy.common.errors import OperatorError, TransientError
@@ -171,6 +172,9 @@ def test_what_is_urgent_does_not_wait_and_a_stop_publishes_once_more(
 
 def test_a_missing_topic_cannot_be_read() -> None:
     class Consumer:
+        def assignment(self) -> set[TopicPartition]:
+            return set()
+
         def partitions_for_topic(self, topic: str) -> set[int]:
             return set()
 

@@ -7,9 +7,8 @@ import time
 import pytest
 
 from cryptoproxy.sandbox import Limits, Sandbox
-from cryptoproxy.sandbox.binance import Binance
-from cryptoproxy.sandbox.market import Market
-from cryptoproxy.sandbox.universe import make_coins
+from cryptoproxy.sandbox.binance.api import Binance
+from cryptoproxy.sandbox.market import Market, make_coins
 from cryptoproxy.sandbox.upstream import Setup
 from cryptoproxy.sandbox.wire import Request
 

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from cryptoproxy.sandbox import Limits, Rule, Sandbox
-from cryptoproxy.sandbox.bybit_instruments import next_quarters
+from cryptoproxy.sandbox.bybit.instruments import next_quarters
 
 TICKERS = "/v5/market/tickers"
 INSTRUMENTS = "/v5/market/instruments-info"

@@ -8,7 +8,7 @@ from datetime import datetime
 import pytest
 
 from cryptoproxy.sandbox import Limits, Sandbox
-from cryptoproxy.sandbox.coingecko_rows import change, money
+from cryptoproxy.sandbox.coingecko.rows import change, money
 
 ALL_CHANGES = "1h,24h,7d,14d,30d,200d,1y"
 WHOLE_MARKET = {"vs_currency": "usd", "per_page": 250}

@@ -265,5 +265,7 @@ def test_unknown_places_are_told(http, sandbox):
     answer = http.get(sandbox.url + "/kraken/0/public/Ticker")
     assert answer.status_code == 404
     assert "/coingecko" in answer.json()["error"]
+    assert "/coingecko" in http.get(sandbox.url).json()["error"]
+    assert [entry.target for entry in sandbox.ledger.entries()] == ["/kraken/0/public/Ticker", "/"]
     assert http.get(sandbox.base_url("binance") + "/api/v1/nonesuch").status_code == 404
     assert http.post(sandbox.url + PING).status_code == 404

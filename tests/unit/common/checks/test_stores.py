@@ -38,7 +38,7 @@ class Elasticsearch:
 
     def get(self, *, index: str) -> object:
         if not self.index or index != "crypto-prices-2026.11.01":
-            raise elasticsearch.NotFoundError("no such index", SimpleNamespace(status=404), {})  # type: ignore[arg-type]
+            raise elasticsearch.NotFoundError("no such index", SimpleNamespace(status=404, headers={}), {})  # type: ignore[arg-type]
         return {index: {}}
 
     def perform_request(self, method: str, path: str, *, headers: dict[str, str], body: bytes) -> Any:
@@ -50,7 +50,7 @@ class Elasticsearch:
     def count(self, *, index: str) -> dict[str, int]:
         assert index == "crypto-prices"
         if not self.readable:
-            raise elasticsearch.AuthorizationException("no", SimpleNamespace(status=403), {})  # type: ignore[arg-type]
+            raise elasticsearch.AuthorizationException("no", SimpleNamespace(status=403, headers={}), {})  # type: ignore[arg-type]
         return {"count": 7}
 
     def close(self) -> None:
@@ -66,7 +66,7 @@ def check(monkeypatch: pytest.MonkeyPatch, server: Elasticsearch) -> str:
 
 
 def api_error(status: int, body: Any) -> elasticsearch.ApiError:
-    meta: Any = SimpleNamespace(status=status)
+    meta: Any = SimpleNamespace(status=status, headers={})
     return elasticsearch.ApiError("refused", meta, body)
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cryptoproxy.common.clients import elastic
+from cryptoproxy.common.clients import elastic, outcome
 from cryptoproxy.common.clients.outside import authorities
 from cryptoproxy.common.errors import OperatorError, SizeError, TransientError
 from cryptoproxy.common.settings import Settings
@@ -76,23 +76,23 @@ def test_the_machine_s_authorities_count_where_no_ca_is_named(options: dict[str,
     ],
 )
 def test_a_refused_request_is_told_by_its_status(status: int, kind: type[Exception]) -> None:
-    error = elastic.failure(status, "some_exception", "why " * 1000)
+    error = outcome.failure(status, "some_exception", "why " * 1000)
     assert type(error) is kind
     assert f"answers {status} some_exception: why" in str(error)
     assert len(str(error)) < 1_400
 
 
 def test_an_answer_without_words_is_told_by_its_status_alone() -> None:
-    assert str(elastic.failure(503, "", "")) == "Elasticsearch answers 503"
+    assert str(outcome.failure(503, "", "")) == "Elasticsearch answers 503"
 
 
 def test_no_answer_is_waited_out_unless_the_certificate_is_refused() -> None:
     settings = Settings.from_texts({}).elasticsearch
     for error in (elastic_transport.ConnectionError("refused"), elastic_transport.ConnectionTimeout("slow")):
-        meaning = elastic.no_answer(error, settings)
+        meaning = outcome.meaning(error, url=settings.url)
         assert type(meaning) is TransientError
         assert "http://localhost:9200" in str(meaning)
-    meaning = elastic.no_answer(elastic_transport.TlsError("unknown CA"), settings)
+    meaning = outcome.meaning(elastic_transport.TlsError("unknown CA"), url=settings.url)
     assert type(meaning) is OperatorError
     assert "ES_CA_FILE" in str(meaning)
 

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from kafka import TopicPartition
 from kafka import errors as kafka_errors
 
 from cryptoproxy.common.clients import beginning
@@ -260,3 +261,68 @@ def test_a_broker_nearby_cannot_name_one_far_away_for_a_password_in_the_clear(
         asyncio.run(beginning._authenticated(connection))
     assert shown == []
     assert "ALLOW_PLAINTEXT_PASSWORDS" in str(beginning.refusal(brokers))
+
+
+class Log:
+    """A consumer of one partition: each poll gives the records that stand there, and ``meanwhile`` others come."""
+
+    def __init__(self, *values: bytes, meanwhile: bytes | None = None) -> None:
+        self.values = list(values)
+        self._meanwhile = meanwhile
+        self._at = 0
+        self._assigned: set[TopicPartition] = set()
+
+    def partitions_for_topic(self, topic: str) -> set[int] | None:
+        return {0} if topic == "topic" else None
+
+    def assign(self, partitions: list[TopicPartition]) -> None:
+        self._assigned = set(partitions)
+
+    def assignment(self) -> set[TopicPartition]:
+        return self._assigned
+
+    def end_offsets(self, partitions: list[TopicPartition], timeout_ms: int) -> dict[TopicPartition, int]:
+        return dict.fromkeys(partitions, len(self.values))
+
+    def position(self, partition: TopicPartition, timeout_ms: int) -> int:
+        return self._at
+
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        self._at = offset
+
+    def poll(self, timeout_ms: int) -> dict[TopicPartition, list[Any]]:
+        if self._meanwhile is not None:
+            self.values.append(self._meanwhile)
+            self._meanwhile = None
+        begin, self._at = self._at, min(len(self.values), self._at + 2)
+        records = [SimpleNamespace(offset=at, value=self.values[at]) for at in range(begin, self._at)]
+        return {TopicPartition("topic", 0): records} if records else {}
+
+
+def test_a_topic_is_read_to_the_end_that_it_has_and_the_next_call_goes_on_there() -> None:
+    log = Log(b"a", b"b", b"c", meanwhile=b"later")
+    assert [each.value for each in client.read_to_end(log, "topic", seconds=120)] == [b"a", b"b", b"c"]
+    assert [each.value for each in client.read_to_end(log, "topic", seconds=120)] == [b"later"]
+    assert list(client.read_to_end(log, "topic", seconds=120)) == []
+
+
+def test_a_missing_topic_is_set_up_first() -> None:
+    with pytest.raises(OperatorError, match="cryptoproxy setup"):
+        list(client.read_to_end(Log(), "another", seconds=120))
+
+
+def test_only_the_brokers_silence_counts_not_what_is_done_with_the_records(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(client, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    read = []
+    for record in client.read_to_end(Log(b"a", b"b", b"c", b"d", b"e"), "topic", seconds=15, renewed=True):
+        now[0] += 600
+        read.append(record.value)
+    assert read == [b"a", b"b", b"c", b"d", b"e"]
+
+
+def test_a_topic_that_is_not_read_in_time_is_transient(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = iter(range(0, 10_000, 10))
+    monkeypatch.setattr(client, "time", SimpleNamespace(monotonic=lambda: next(now)))
+    with pytest.raises(TransientError, match="topic is not read to its end within 15 s"):
+        list(client.read_to_end(Log(b"a", b"b", b"c"), "topic", seconds=15))

@@ -29,6 +29,7 @@ EXAMPLE: dict[str, Any] = {
 HINTS = get_type_hints(Record)
 FLOATS = [name for name, hint in HINTS.items() if hint in (float, float | None)]
 INTEGERS = [name for name, hint in HINTS.items() if hint in (int, int | None)]
+COUNTS = [name for name in INTEGERS if name != "interval_ms"]
 TEXTS = [name for name, hint in HINTS.items() if hint in (str, str | None)]
 FIRST_MS, LAST_MS = from_iso("0001-01-01T00:00:00.000Z"), from_iso("9999-12-31T23:59:59.999Z")
 
@@ -45,6 +46,8 @@ slots = st.integers(EARLIEST_MS, NOW_MS + MAX_AHEAD_MS).map(iso)
 def _field(name: str) -> st.SearchStrategy[Any]:
     if name in FLOATS:
         return numbers
+    if name == "interval_ms":
+        return st.integers(100, 86_400_000)
     if name in INTEGERS:
         return ranks if name == "market_cap_rank" else counts
     return moments if name == "last_updated" else words

@@ -15,7 +15,7 @@ from cryptoproxy.common.errors import PoisonError
 from cryptoproxy.common.record import MAX_RECORD_BYTES, Record, decode, encode, from_iso, iso
 from cryptoproxy.common.record.codec import MAX_DEPTH
 from cryptoproxy.consumer.template import expected_properties
-from tests.unit.common.record.records import EXAMPLE, FLOATS, INTEGERS, NOW_MS, TEXTS, line, records, required
+from tests.unit.common.record.records import COUNTS, EXAMPLE, FLOATS, INTEGERS, NOW_MS, TEXTS, line, records, required
 
 REASONS = {"empty", "too_large", "not_utf8", "not_json", "contract"}
 LONG = 2**63
@@ -90,14 +90,26 @@ def test_no_nan_or_infinity_is_read(field: str, number: str) -> None:
 
 
 @pytest.mark.parametrize("count", [LONG, -LONG - 1, 10**30])
-@pytest.mark.parametrize("field", INTEGERS)
+@pytest.mark.parametrize("field", COUNTS)
 def test_a_count_fits_into_the_index(field: str, count: int) -> None:
     refusal_of("contract", line(**{field: count}), field, "bits")
     with pytest.raises(PoisonError, match=field):
         encode(record(**{field: count}))
 
 
-@pytest.mark.parametrize("field", INTEGERS)
+@pytest.mark.parametrize("interval_ms", [-(10**30), -60_000, -1, 0, 1, 99, 86_400_001, 10**15, 2**63 - 1, 10**30])
+def test_an_interval_that_nobody_polls_at_is_refused_since_means_are_weighed_by_it(interval_ms: int) -> None:
+    refusal_of("contract", line(interval_ms=interval_ms), "interval_ms")
+    with pytest.raises(PoisonError, match="interval_ms"):
+        encode(record(interval_ms=interval_ms))
+
+
+@pytest.mark.parametrize("interval_ms", [None, 100, 60_000, 86_400_000])
+def test_an_interval_that_can_be_set_is_taken(interval_ms: int | None) -> None:
+    assert decode(encode(record(interval_ms=interval_ms)), now_ms=NOW_MS).interval_ms == interval_ms
+
+
+@pytest.mark.parametrize("field", COUNTS)
 def test_what_the_index_could_not_hold_is_refused_before_it(field: str) -> None:
     limit = {"integer": 2**31, "long": 2**63}[expected_properties()[field]["type"]]
     for count in (limit - 1, -limit):

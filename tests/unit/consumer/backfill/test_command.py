@@ -6,12 +6,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cryptoproxy.cli import backfill
-from cryptoproxy.common.record.times import DAY_MS
+from cryptoproxy.common.record.times import DAY_MS, HOUR_MS, Span
 from cryptoproxy.common.start import load_settings
 from cryptoproxy.consumer.backfill import wiring
-from cryptoproxy.consumer.backfill.compare import Difference, Some
-from cryptoproxy.consumer.backfill.reconcile import Outcome
-from cryptoproxy.consumer.backfill.span import HOUR_MS, Span
+from cryptoproxy.consumer.backfill.reconcile import Difference, Reconciled, Some
 from tests.unit.consumer.backfill.lake import TEN
 
 
@@ -61,7 +59,7 @@ def test_the_table_is_not_cut_where_there_is_no_terminal(runner: CliRunner, monk
     monkeypatch.setenv("COLUMNS", "80")
     span = Span(TEN, TEN + 300 * HOUR_MS)
     hours = {("bybit-linear", TEN + at * HOUR_MS): Difference(lake=72, missing=Some(72)) for at in range(300)}
-    monkeypatch.setattr(wiring, "reconciled", lambda *_, **__: Outcome(span, hours))
+    monkeypatch.setattr(wiring, "reconciled", lambda *_, **__: Reconciled(span, hours))
     result = runner.invoke(backfill.reconcile, ["--from", "2026-11-20", "--to", "2026-12-10"], obj=Path(".env"))
     assert result.exit_code == 1
     assert "│ bybit-linear │ 2026-11-20T10:00Z to 2026-12-02T22:00Z (300) │" in result.output
@@ -71,9 +69,9 @@ def test_the_table_is_not_cut_where_there_is_no_terminal(runner: CliRunner, monk
 def test_yesterday_is_a_day(runner: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[Span, bool]] = []
 
-    def reconciled(settings: object, span: Span, *, quick: bool, **_: object) -> Outcome:
+    def reconciled(settings: object, span: Span, *, quick: bool, **_: object) -> Reconciled:
         asked.append((span, quick))
-        return Outcome(span, quick=quick)
+        return Reconciled(span, quick=quick)
 
     monkeypatch.setattr(wiring, "reconciled", reconciled)
     yesterday = ["--from", "yesterday", "--to", "today"]

@@ -10,11 +10,11 @@ import elasticsearch
 import pytest
 
 from cryptoproxy.common.errors import OperatorError, TransientError
+from cryptoproxy.common.record.times import HOUR_MS, Span
 from cryptoproxy.common.retry import Patience, Patiently, at_once
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.consumer.backfill import documents as documents_module
 from cryptoproxy.consumer.backfill.documents import Documents
-from cryptoproxy.consumer.backfill.span import HOUR_MS, Span
 
 SPAN = Span(0, HOUR_MS)
 
@@ -43,7 +43,7 @@ class Server:
     def delete(self, *, index: str) -> None:
         self._fail()
         if index in self.deleted:
-            raise elasticsearch.NotFoundError("no such index", SimpleNamespace(status=404), {})  # type: ignore[arg-type]
+            raise elasticsearch.NotFoundError("no such index", SimpleNamespace(status=404, headers={}), {})  # type: ignore[arg-type]
         self.deleted.append(index)
         if self.loses_the_answer:
             self.loses_the_answer = False
@@ -63,7 +63,7 @@ def away() -> Exception:
 
 
 def refused(status: int) -> Exception:
-    return elasticsearch.ApiError("refused", SimpleNamespace(status=status), {})  # type: ignore[arg-type]
+    return elasticsearch.ApiError("refused", SimpleNamespace(status=status, headers={}), {})  # type: ignore[arg-type]
 
 
 def test_a_page_that_failed_is_asked_for_again_and_no_id_comes_twice(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cryptoproxy.consumer.backfill.rate import Rate
+from cryptoproxy.consumer.backfill.replay import Rate
 
 
 class Clock:

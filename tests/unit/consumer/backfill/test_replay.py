@@ -8,11 +8,9 @@ import pytest
 from rich.console import Console
 
 from cryptoproxy.common.errors import OperatorError
-from cryptoproxy.consumer.backfill.display import Display
-from cryptoproxy.consumer.backfill.marks import Marks, Totals
-from cryptoproxy.consumer.backfill.rate import Rate
-from cryptoproxy.consumer.backfill.replay import GRACE_MS, Replay
-from cryptoproxy.consumer.backfill.span import Span
+from cryptoproxy.common.record.times import Span
+from cryptoproxy.consumer.backfill.progress import Display, Marks, Totals
+from cryptoproxy.consumer.backfill.replay import GRACE_MS, Rate, Replay
 from cryptoproxy.consumer.backfill.targets import Sent
 from cryptoproxy.lake.form import Fault, Stored
 from cryptoproxy.lake.raw import RawForm

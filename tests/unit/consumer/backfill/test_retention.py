@@ -10,9 +10,10 @@ from rich.console import Console
 
 from cryptoproxy.common.errors import TransientError
 from cryptoproxy.common.record import Period, Record, document_id, from_iso
-from cryptoproxy.consumer.backfill.display import Display
+from cryptoproxy.common.record.times import HOUR_MS, Span
+from cryptoproxy.consumer.backfill.documents import period_of
+from cryptoproxy.consumer.backfill.progress import Display
 from cryptoproxy.consumer.backfill.retention import Retention, due
-from cryptoproxy.consumer.backfill.span import HOUR_MS, Span, period_of
 from cryptoproxy.lake.raw import RawForm
 from tests.unit.consumer.backfill.lake import MemoryStore, record
 

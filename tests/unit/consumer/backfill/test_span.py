@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from cryptoproxy.common.record import Period, from_iso
-from cryptoproxy.common.record.times import from_person
-from cryptoproxy.consumer.backfill.span import HOUR_MS, Span, period_of, written
+from cryptoproxy.common.record.times import HOUR_MS, Span, from_person, written
+from cryptoproxy.consumer.backfill.documents import period_of
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,7 @@ from kafka import errors as kafka_errors
 from cryptoproxy.common.errors import OperatorError, TransientError
 from cryptoproxy.common.record import RECORD_HEADERS, Period, document_id, encode, from_iso, key
 from cryptoproxy.common.settings import Settings
-from cryptoproxy.consumer.backfill.targets import IndexTarget
-from cryptoproxy.consumer.backfill.topic import TopicTarget, key_of
+from cryptoproxy.consumer.backfill.targets import IndexTarget, TopicTarget, key_of
 from cryptoproxy.consumer.batch import Batch, DeadLetter
 from cryptoproxy.consumer.delivery import Delivered
 from cryptoproxy.lake.form import Stored

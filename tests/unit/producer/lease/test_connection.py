@@ -10,7 +10,7 @@ import pytest
 
 from cryptoproxy.common.errors import OperatorError, TransientError
 from cryptoproxy.common.retry import Backoff
-from cryptoproxy.engines.waiting import until
+from cryptoproxy.engines.process import until
 from cryptoproxy.producer.lease.membership import Connection
 from cryptoproxy.producer.lease.tenure import Standing
 

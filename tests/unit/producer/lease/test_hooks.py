@@ -8,7 +8,7 @@ import pytest
 
 from cryptoproxy.common.errors import OperatorError, TransientError
 from cryptoproxy.common.retry import Backoff
-from cryptoproxy.engines.waiting import until
+from cryptoproxy.engines.process import until
 from cryptoproxy.producer.lease.hooks import Hooks
 
 

@@ -16,7 +16,7 @@ from cryptoproxy.common.metrics import PollerMetrics
 from cryptoproxy.common.service import Health, Loop
 from cryptoproxy.common.settings.catalogue import Kafka
 from cryptoproxy.common.settings.loading import load_section
-from cryptoproxy.engines.waiting import until
+from cryptoproxy.engines.process import until
 from cryptoproxy.producer.lease import Lease
 from cryptoproxy.producer.lease.note import Note
 from tests.unit.producer.lease.fake_kafka import FakeKafka

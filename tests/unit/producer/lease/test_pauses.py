@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from cryptoproxy.engines.waiting import until
+from cryptoproxy.engines.process import until
 from cryptoproxy.producer.lease.tenure import Pauses, elapsed
 
 

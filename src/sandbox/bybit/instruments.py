@@ -1,19 +1,24 @@
-"""Bybit's instruments: perpetuals in USDT and USDC, dated futures, inverse contracts, spot pairs."""
+"""Bybit's instruments: perpetuals in USDT and USDC, dated futures, inverse contracts, spot pairs.
+
+Below them the rows of ``/v5/market/instruments-info`` and its pages.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from urllib import parse
 
 from cryptoproxy.sandbox.market import Market
-from cryptoproxy.sandbox.pairs import LEAST_PRICE, Pair, price_decimals, sensible, size_decimals, stable, tradable
+from cryptoproxy.sandbox.pairs import Pair, listable, make_pair, sensible, stable, tradable
 
 CATEGORIES = ("linear", "inverse", "spot")
 PERPETUALS, USDC_PERPETUALS, INVERSE, SPOT, SPOT_OTHER = 600, 40, 14, 480, 40
 TINY = 0.0005
 """A contract on a cheaper coin is on a thousand of them: ``1000BONKUSDT``."""
 FUTURES_ON = ("BTC", "ETH")
+LAUNCHED_MS = 1_585_526_400_000
 MONTH_CODES = {3: "H", 6: "M", 9: "U", 12: "Z"}
 
 
@@ -98,14 +103,10 @@ class _Lister:
             against = self._assets.get(quote)
             if against is None:
                 continue
-            fit = [(base, i) for base, i in self._assets.items() if self._fits(i, against)]
+            fit = [(base, i) for base, i in self._assets.items() if listable(self._market, i, quote, against)]
             for base, coin in fit[:count]:
                 pair = self._pair(base + quote, base, quote, coin, share=share, against=against)
                 yield Instrument(pair, "spot", "Spot", quote)
-
-    def _fits(self, coin: int, against: int | None) -> bool:
-        below = 1.0 if against is None else self._market.coins[against].price
-        return sensible(self._market, coin, against) and self._market.coins[coin].price / below >= LEAST_PRICE
 
     def _pair(
         self,
@@ -119,19 +120,86 @@ class _Lister:
         factor: int = 1,
     ) -> Pair:
         market = self._market
-        usd = market.coins[coin].price * factor
-        price = usd if against is None else usd / market.coins[against].price
         seconds = 1 if coin < 12 else 1 + int(market.unit(f"bybit/{symbol}/beat") * 14)
-        return Pair(
-            place=0,
-            symbol=symbol,
-            base=base,
-            quote=quote,
-            coin=coin,
-            against=against,
-            beat=market.beat(f"bybit/{symbol}", seconds * 1000),
-            price_decimals=price_decimals(price, 2, 10),
-            size_decimals=size_decimals(usd, 3 if against is None else 6),
-            share=share,
-            factor=factor,
+        beat, decimals = market.beat(f"bybit/{symbol}", seconds * 1000), (10, 3 if against is None else 6)
+        return make_pair(
+            market, symbol, (base, quote), coin, against, beat=beat, share=share, decimals=decimals, factor=factor
         )
+
+
+def page(found: Sequence[Instrument], *, limit: int, cursor: str) -> tuple[Sequence[Instrument], str]:
+    """One page and the cursor of the next, empty after the last. Looks like theirs: ``first%3DA%26last%3DB``."""
+    last = parse.unquote(cursor).partition("last=")[2]
+    rest = [item for item in found if item.symbol > last]
+    shown = rest[:limit]
+    more = len(rest) > limit
+    return shown, parse.quote(f"first={shown[0].symbol}&last={shown[-1].symbol}", safe="") if more else ""
+
+
+def listing(instrument: Instrument, number: int) -> dict[str, object]:
+    return _spot(instrument, number) if instrument.category == "spot" else _contract(instrument, number)
+
+
+def _contract(instrument: Instrument, number: int) -> dict[str, object]:
+    pair, dated = instrument.pair, instrument.delivery_ms > 0
+    tick, step = f"{pair.tick:.{pair.price_decimals}f}", f"{10.0**-pair.size_decimals:.{pair.size_decimals}f}"
+    return {
+        "symbol": pair.symbol,
+        "symbolId": number,
+        "contractType": instrument.kind,
+        "status": "Trading",
+        "baseCoin": pair.base,
+        "quoteCoin": pair.quote,
+        "launchTime": str(LAUNCHED_MS),
+        "deliveryTime": str(instrument.delivery_ms),
+        "deliveryFeeRate": "0" if dated else "",
+        "priceScale": str(pair.price_decimals),
+        "leverageFilter": {"minLeverage": "1", "maxLeverage": "100.00", "leverageStep": "0.01"},
+        "priceFilter": {"minPrice": tick, "maxPrice": "1999999.80", "tickSize": tick},
+        "lotSizeFilter": {
+            "maxOrderQty": "1190.000",
+            "minOrderQty": step,
+            "qtyStep": step,
+            "postOnlyMaxOrderQty": "1190.000",
+            "maxMktOrderQty": "500.000",
+            "minNotionalValue": "5",
+        },
+        "unifiedMarginTrade": True,
+        "fundingInterval": 0 if dated else instrument.funding_hours * 60,
+        "settleCoin": instrument.settle,
+        "copyTrading": "none",
+        "upperFundingRate": "" if dated else "0.00375",
+        "lowerFundingRate": "" if dated else "-0.00375",
+        "isPreListing": False,
+        "preListingInfo": None,
+        "riskParameters": {"priceLimitRatioX": "0.01", "priceLimitRatioY": "0.02"},
+        "symbolType": "",
+    }
+
+
+def _spot(instrument: Instrument, number: int) -> dict[str, object]:
+    pair = instrument.pair
+    return {
+        "symbolId": number,
+        "symbol": pair.symbol,
+        "baseCoin": pair.base,
+        "quoteCoin": pair.quote,
+        "innovation": "0",
+        "status": "Trading",
+        "marginTrading": "utaOnly",
+        "stTag": "0",
+        "lotSizeFilter": {
+            "basePrecision": f"{10.0**-pair.size_decimals:.{pair.size_decimals}f}",
+            "quotePrecision": "0.0000001",
+            "minOrderQty": "0.000011",
+            "maxOrderQty": "83",
+            "minOrderAmt": "5",
+            "maxOrderAmt": "8000000",
+            "maxLimitOrderQty": "83",
+            "maxMarketOrderQty": "41.5",
+            "postOnlyMaxLimitOrderSize": "60000",
+        },
+        "priceFilter": {"tickSize": f"{pair.tick:.{pair.price_decimals}f}"},
+        "riskParameters": {"priceLimitRatioX": "0.005", "priceLimitRatioY": "0.01"},
+        "symbolType": "",
+    }

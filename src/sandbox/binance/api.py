@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
-from cryptoproxy.sandbox.binance_budget import Budget, Verdict
-from cryptoproxy.sandbox.binance_pairs import trading_pairs
-from cryptoproxy.sandbox.binance_rows import Rows, listing
-from cryptoproxy.sandbox.effects import http_date
+from cryptoproxy.sandbox.binance.pairs import trading_pairs
+from cryptoproxy.sandbox.binance.rows import Tickers, listing
 from cryptoproxy.sandbox.pairs import Pair
-from cryptoproxy.sandbox.rewrites import HTML
-from cryptoproxy.sandbox.upstream import Setup, dump, firewall
-from cryptoproxy.sandbox.wire import Answer, Header, Request
+from cryptoproxy.sandbox.upstream import Limits, Minute, Refusal, Setup, before_the_api, dump
+from cryptoproxy.sandbox.wire import Answer, Header, Request, http_date
 
 TICKER = "/api/v3/ticker/24hr"
 INFO = "/api/v3/exchangeInfo"
@@ -26,25 +25,70 @@ INVALID_SYMBOL = {"code": -1121, "msg": "Invalid symbol."}
 BOTH_GIVEN = {"code": -1128, "msg": "Combination of optional parameters invalid."}
 ILLEGAL_SYMBOLS = {"code": -1100, "msg": "Illegal characters found in parameter 'symbols'."}
 INTERNAL = {"code": -1001, "msg": "Internal error; unable to process your request. Please try again."}
+LONGEST_BAN_S = 3 * 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What a call came to: ``status`` 200, 429 or 418; for the last two ``wait_s`` is the ``Retry-After``."""
+
+    status: int
+    used: int
+    wait_s: int = 0
+    banned_until_ms: int = 0
+
+
+class Weight:
+    """The request weight of one IP: counted per minute, 429 above the limit, 418 for those who go on."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._minute = Minute()
+        self._lock = threading.Lock()
+        self._ignored = 0
+        """Calls since the first 429 of a row of them."""
+        self._bans = 0
+        self._until_ms = 0
+
+    def spend(self, now_ms: int, weight: int) -> Spent:
+        limit = self._limits.binance_weight_per_minute
+        with self._lock:
+            if now_ms < self._until_ms:
+                return self._banned(now_ms)
+            used = self._minute.use(now_ms, weight)
+            if limit is None or used <= limit:
+                self._ignored = 0
+                return Spent(200, used)
+            self._ignored += 1
+            if self._ignored <= self._limits.binance_calls_until_ban:
+                return Spent(429, used, self._minute.left_s(now_ms))
+            self._ignored = 0
+            self._until_ms = now_ms + min(LONGEST_BAN_S, self._limits.binance_ban_s * 2**self._bans) * 1000
+            self._bans += 1
+            return self._banned(now_ms)
+
+    def _banned(self, now_ms: int) -> Spent:
+        return Spent(418, self._minute.use(now_ms, 0), -(-(self._until_ms - now_ms) // 1000), self._until_ms)
 
 
 class Binance:
     """The whole market of about 2,400 pairs (with 1,000 coins), half of them halted."""
 
+    base = ""
     polled = TICKER
     marks: Mapping[bytes, str] = {b'"rateLimits"': INFO}
 
     def __init__(self, setup: Setup) -> None:
         self._clock, self._limits = setup.clock, setup.limits
-        self._budget = Budget(setup.limits)
+        self._weight = Weight(setup.limits)
         self._pairs, self._halted = trading_pairs(setup.market)
         self._by_symbol = {pair.symbol: pair for pair in self._pairs}
-        self._rows = Rows(setup.market, self._pairs, self._halted, setup.clock.now_ms())
+        self._tickers = Tickers(setup.market, self._pairs, self._halted, setup.clock.now_ms())
         self._routes: dict[str, Callable[[Request, int], object]] = {
             TICKER: self._ticker,
             INFO: self._info,
-            "/api/v3/ping": self._ping,
-            "/api/v3/time": self._time,
+            "/api/v3/ping": lambda _request, _now_ms: {},
+            "/api/v3/time": lambda _request, now_ms: {"serverTime": now_ms},
         }
 
     def answer(self, request: Request) -> Answer:
@@ -52,23 +96,22 @@ class Binance:
         if route is None:
             return Answer(404, (*self.headers()[:1], ("Content-Type", "text/html")), b"<h2>404 Not found</h2>")
         now_ms = self._clock.now_ms()
-        verdict = self._budget.spend(now_ms, _weight(request))
-        if verdict.status != 200:
-            return self._refused(verdict)
-        value = route(request, now_ms)
-        status = 400 if isinstance(value, dict) and "code" in value else 200
-        body = value if isinstance(value, bytes) else dump(value)
-        return Answer(status, (*self.headers(), *_used(verdict.used)), body, chunked=True)
+        spent = self._weight.spend(now_ms, _cost(request))
+        if spent.status != 200:
+            return self._refused(spent)
+        try:
+            status, body = 200, route(request, now_ms)
+        except Refusal as refusal:
+            status, body = refusal.status, refusal.body
+        return Answer(status, (*self.headers(), *_used(spent.used)), dump(body), chunked=True)
 
     def error(self, status: int) -> Answer:
-        if (gate := firewall(status, self.headers()[0])) is not None:
-            return gate
+        if early := before_the_api(status, self.headers()[0], pages=status in (403, 502, 503, 504)):
+            return early
         now_ms, used = self._clock.now_ms(), self._limits.binance_weight_per_minute or 0
         if status in (418, 429):
             wait_s = self._limits.binance_ban_s if status == 418 else 60
-            return self._refused(Verdict(status, used, wait_s, now_ms + wait_s * 1000))
-        if status in (403, 502, 503, 504):  # made by the firewall or the content delivery network
-            return Answer(status, (*self.headers()[:1], ("Content-Type", "text/html")), HTML)
+            return self._refused(Spent(status, used, wait_s, now_ms + wait_s * 1000))
         return Answer(status, (*self.headers(), *_used(0)), dump(INTERNAL))
 
     def headers(self) -> tuple[Header, ...]:
@@ -85,53 +128,43 @@ class Binance:
             ("X-Cache", "Miss from cloudfront"),
         )
 
-    def _refused(self, verdict: Verdict) -> Answer:
+    def _refused(self, spent: Spent) -> Answer:
         limit = self._limits.binance_weight_per_minute
         text = (
-            f"Way too much request weight used; IP banned until {verdict.banned_until_ms}. "
+            f"Way too much request weight used; IP banned until {spent.banned_until_ms}. "
             "Please use the websocket for live updates to avoid bans."
-            if verdict.status == 418
+            if spent.status == 418
             else f"Too much request weight used; current limit is {limit} request weight per 1 MINUTE. "
             "Please use the websocket for live updates to avoid polling the API."
         )
-        headers = (*self.headers(), *_used(verdict.used), ("Retry-After", str(verdict.wait_s)))
-        return Answer(verdict.status, headers, dump({"code": -1003, "msg": text}))
+        headers = (*self.headers(), *_used(spent.used), ("Retry-After", str(spent.wait_s)))
+        return Answer(spent.status, headers, dump({"code": -1003, "msg": text}))
 
     def _ticker(self, request: Request, now_ms: int) -> object:
         pairs = self._asked(request)
         if pairs is None:
-            return self._rows.all(now_ms)
-        if isinstance(pairs, dict):
-            return pairs
-        rows = self._rows.some(pairs, now_ms)
+            return self._tickers.all(now_ms)
+        rows = [self._tickers.row(pair, now_ms) for pair in pairs]
         return rows[0] if "symbol" in request.params else b"[" + b",".join(rows) + b"]"
 
     def _info(self, request: Request, now_ms: int) -> object:
         pairs = self._asked(request)
-        if isinstance(pairs, dict):
-            return pairs
         head = {"timezone": "UTC", "serverTime": now_ms, "rateLimits": self._rate_limits(), "exchangeFilters": []}
         symbols = self._listing if pairs is None else dump([self._listed(pair) for pair in pairs])
         return dump(head)[:-1] + b',"symbols":' + symbols + b"}"
 
-    def _ping(self, request: Request, now_ms: int) -> object:
-        return {}
-
-    def _time(self, request: Request, now_ms: int) -> object:
-        return {"serverTime": now_ms}
-
-    def _asked(self, request: Request) -> Sequence[Pair] | dict[str, object] | None:
-        """The pairs in the order of the list; None for all of them; a dict is the error."""
+    def _asked(self, request: Request) -> Sequence[Pair] | None:
+        """The pairs in the order of the list; None for all of them."""
         params = request.params
         if "symbol" not in params and "symbols" not in params:
             return None
         if "symbol" in params and "symbols" in params:
-            return dict(BOTH_GIVEN)
+            raise Refusal(400, BOTH_GIVEN)
         if "symbols" in params and not SYMBOLS.match(params["symbols"]):
-            return dict(ILLEGAL_SYMBOLS)
+            raise Refusal(400, ILLEGAL_SYMBOLS)
         names: list[str] = json.loads(params["symbols"]) if "symbols" in params else [params["symbol"]]
         if not names or any(name not in self._by_symbol for name in names):
-            return dict(INVALID_SYMBOL)
+            raise Refusal(400, INVALID_SYMBOL)
         return sorted((self._by_symbol[name] for name in set(names)), key=lambda pair: pair.place)
 
     def _listed(self, pair: Pair) -> dict[str, object]:
@@ -151,7 +184,7 @@ class Binance:
         ]
 
 
-def _weight(request: Request) -> int:
+def _cost(request: Request) -> int:
     """As documented since 2023-08-25."""
     if request.path == INFO:
         return 20

@@ -7,33 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from cryptoproxy.sandbox import bybit_v2
-from cryptoproxy.sandbox.bybit_instruments import CATEGORIES, Instrument, list_instruments
-from cryptoproxy.sandbox.bybit_listing import listing, page
-from cryptoproxy.sandbox.bybit_rows import ticker
-from cryptoproxy.sandbox.effects import http_date
-from cryptoproxy.sandbox.limits import Sliding
-from cryptoproxy.sandbox.rewrites import HTML
-from cryptoproxy.sandbox.upstream import JSON_TYPE, Setup, dump, firewall
-from cryptoproxy.sandbox.wire import Answer, Header, Request
+from cryptoproxy.sandbox.bybit import v2
+from cryptoproxy.sandbox.bybit.instruments import CATEGORIES, Instrument, list_instruments, listing, page
+from cryptoproxy.sandbox.bybit.rows import ticker
+from cryptoproxy.sandbox.upstream import JSON_TYPE, Refusal, Rows, Setup, Sliding, before_the_api, dump
+from cryptoproxy.sandbox.wire import Answer, Header, Request, http_date
 
 TICKERS = "/v5/market/tickers"
 INSTRUMENTS = "/v5/market/instruments-info"
 V2_TICKERS, V2_SYMBOLS = "/v2/public/tickers", "/v2/public/symbols"
 TOO_FREQUENT = b"403, access too frequent"
-
-
-class BybitError(Exception):
-    """Answered as HTTP 200 with this code and text."""
-
-    def __init__(self, code: int, text: str) -> None:
-        super().__init__(text)
-        self.code, self.text = code, text
+TOO_MANY_VISITS = 10006
 
 
 class Bybit:
     """About 640 linear (more than one page), 18 inverse and 560 spot instruments (with 1,000 coins)."""
 
+    base = ""
     polled = TICKERS
     marks: Mapping[bytes, str] = {
         b'"nextPageCursor"': INSTRUMENTS,
@@ -45,8 +35,8 @@ class Bybit:
     def __init__(self, setup: Setup) -> None:
         self._clock, self._limits, self._market = setup.clock, setup.limits, setup.market
         self._listed = list_instruments(setup.market, setup.clock.now_ms())
-        self._v2_listed = [i for name in ("inverse", "linear") for i in self._listed[name] if not i.delivery_ms]
-        self._made: dict[tuple[str, str], tuple[int, bytes]] = {}
+        self._perpetuals = [i for name in ("inverse", "linear") for i in self._listed[name] if not i.delivery_ms]
+        self._rows = Rows()
         self._calls, self._visits = Sliding(5), Sliding(1)
         self._banned_until_ms = 0
         self._routes: dict[str, Callable[[Request, int], bytes]] = {
@@ -67,26 +57,19 @@ class Bybit:
         try:
             self._count_visit(now_ms)
             body = route(request, now_ms)
-        except BybitError as error:
-            limited = error.code == 10006
-            return Answer(
-                200, (*self.headers(), *(self._limit_headers(now_ms) if limited else ())), _failed(error, now_ms)
-            )
+        except Refusal as refusal:
+            more = self._limit_headers(now_ms) if refusal.body["retCode"] == TOO_MANY_VISITS else ()
+            return self._refused(refusal, more)
         return Answer(200, self.headers(), body)
 
     def error(self, status: int) -> Answer:
-        if (gate := firewall(status, self.headers()[0])) is not None:
-            return gate
+        if early := before_the_api(status, self.headers()[0], pages=status >= 500):
+            return early
         if status == 403:
             return Answer(403, (*self.headers()[:1], ("Content-Type", "text/plain")), TOO_FREQUENT)
         if status == 429:
-            error = BybitError(10429, "System level frequency protection")
-            return Answer(429, self.headers(), _failed(error, self._clock.now_ms()))
-        if status >= 500:
-            return Answer(status, (*self.headers()[:1], ("Content-Type", "text/html")), HTML)
-        return Answer(
-            status, self.headers(), _failed(BybitError(10001, "Request parameter error"), self._clock.now_ms())
-        )
+            return self._refused(_refusal(10429, "System level frequency protection", 429))
+        return self._refused(_refusal(10001, "Request parameter error", status))
 
     def headers(self) -> tuple[Header, ...]:
         return ("Date", http_date(self._clock.now_ms())), ("Content-Type", JSON_TYPE)
@@ -101,7 +84,7 @@ class Bybit:
     def _count_visit(self, now_ms: int) -> None:
         allowed = self._limits.bybit_visits_per_second
         if allowed is not None and self._visits.use(now_ms) > allowed:
-            raise BybitError(10006, "Too many visits")
+            raise _refusal(TOO_MANY_VISITS, "Too many visits")
 
     def _limit_headers(self, now_ms: int) -> tuple[Header, ...]:
         allowed = str(self._limits.bybit_visits_per_second)
@@ -122,28 +105,16 @@ class Bybit:
             return _enveloped(dump(result), now_ms)
         limit = request.params.get("limit", "500")
         if not limit.isdigit() or not 1 <= int(limit) <= 1000:
-            raise BybitError(10001, "params error: Illegal limit")
+            raise _refusal(10001, "params error: Illegal limit")
         shown, cursor = page(found, limit=int(limit), cursor=request.params.get("cursor", ""))
         result["list"] = [listing(item, numbers[item.symbol]) for item in shown]
         return _enveloped(dump(result | {"nextPageCursor": cursor}), now_ms)
 
     def _v2_tickers(self, request: Request, now_ms: int) -> bytes:
-        """Old: perpetuals of both kinds in an array named ``result``."""
-        wanted = request.params.get("symbol")
-        rows = [
-            bybit_v2.ticker(self._market, item, item.pair.beat.last(now_ms), now_ms)
-            for item in self._v2_listed
-            if wanted in (None, item.symbol)
-        ]
-        head: dict[str, object] = {"ret_code": 0, "ret_msg": "OK", "result": rows, "ext_code": "", "ext_info": ""}
-        if not rows:
-            head |= {"ret_code": 10001, "ret_msg": "params error: Symbol Is Invalid", "result": None}
-        return dump(head | {"time_now": f"{now_ms / 1000:.6f}"})
+        return v2.tickers(self._market, self._perpetuals, request.params.get("symbol"), now_ms)
 
     def _v2_symbols(self, request: Request, now_ms: int) -> bytes:
-        rows = [bybit_v2.symbol(item) for item in self._v2_listed]
-        head: dict[str, object] = {"ret_code": 0, "ret_msg": "OK", "ext_code": "", "ext_info": "", "result": rows}
-        return dump(head | {"time_now": f"{now_ms / 1000:.6f}"})
+        return v2.symbols(self._perpetuals, now_ms)
 
     def _time(self, request: Request, now_ms: int) -> bytes:
         second, nano = str(now_ms // 1000), str(now_ms * 1_000_000)
@@ -153,27 +124,28 @@ class Bybit:
         params = request.params
         category = params.get("category", "")
         if category not in CATEGORIES:
-            raise BybitError(10001, "Illegal category" if category else "params error: Category is invalid")
+            raise _refusal(10001, "Illegal category" if category else "params error: Category is invalid")
         listed = self._listed[category]
         if "symbol" not in params:
             return category, listed
         found = [item for item in listed if item.symbol == params["symbol"]]
         if not found:
-            raise BybitError(10001, "Not supported symbols")
+            raise _refusal(10001, "Not supported symbols")
         return category, found
 
     def _row(self, instrument: Instrument, now_ms: int) -> bytes:
-        key, updated_ms = (instrument.category, instrument.symbol), instrument.pair.beat.last(now_ms)
-        made_ms, row = self._made.get(key, (-1, b""))
-        if made_ms != updated_ms:
-            row = dump(ticker(self._market, instrument, updated_ms, now_ms))
-            self._made[key] = updated_ms, row
-        return row
+        updated_ms = instrument.pair.beat.last(now_ms)
+        key = instrument.category, instrument.symbol
+        return self._rows.row(key, updated_ms, ticker, self._market, instrument, updated_ms, now_ms)
+
+    def _refused(self, refusal: Refusal, more: tuple[Header, ...] = ()) -> Answer:
+        body = dump({**refusal.body, "result": {}, "retExtInfo": {}, "time": self._clock.now_ms()})
+        return Answer(refusal.status, (*self.headers(), *more), body)
+
+
+def _refusal(code: int, text: str, status: int = 200) -> Refusal:
+    return Refusal(status, {"retCode": code, "retMsg": text})
 
 
 def _enveloped(result: bytes, now_ms: int) -> bytes:
     return b'{"retCode":0,"retMsg":"OK","result":%s,"retExtInfo":{},"time":%d}' % (result, now_ms)
-
-
-def _failed(error: BybitError, now_ms: int) -> bytes:
-    return dump({"retCode": error.code, "retMsg": error.text, "result": {}, "retExtInfo": {}, "time": now_ms})

@@ -1,4 +1,4 @@
-"""Kafka's callbacks about partitions that come and go, as the indexer needs them; and how a member with a name joins.
+"""The indexer as a member of its group: its consumer, its name, and what comes with partitions that come and go.
 
 An indexer has a name in its group (`group.instance.id`), so that after a SIGKILL the one that is started anew gets its
 partitions back at once: without a name they would wait for the dead member's session to end, 45 s.
@@ -13,6 +13,9 @@ from typing import Any
 
 from kafka.consumer.subscription_state import AsyncConsumerRebalanceListener
 
+from cryptoproxy.common.clients import kafka as kafka_client
+from cryptoproxy.common.settings import Settings
+
 
 def instance_id(chosen: str | None, port: int) -> str | None:
     """The name of this indexer: the same after a restart, and no other's. Two on one host cannot have one health port;
@@ -22,11 +25,25 @@ def instance_id(chosen: str | None, port: int) -> str | None:
     return chosen
 
 
-def say_when_it_leaves(consumer: Any) -> Any:
-    """The same consumer, which leaves its group when it is closed. With a name, the client would just go, and after a
-    rolling restart or a scale-down nobody would read its partitions until the session has ended."""
-    consumer._coordinator.is_dynamic_member = lambda: True
-    return consumer
+def consumer(settings: Settings, name: str | None) -> Any:
+    """The indexer's, as fast as it gets."""
+    made = kafka_client.consumer(
+        settings.kafka,
+        group_id=settings.kafka.group_id,
+        client_id="cryptoproxy-indexer",
+        group_instance_id=name,
+        # Decided here and said aloud, never by the client (consumer.positions).
+        auto_offset_reset="none",
+        max_poll_records=settings.indexer.bulk_records,
+        fetch_max_bytes=8 * 1024 * 1024,
+        max_partition_fetch_bytes=2 * 1024 * 1024,
+        # New partitions, and a topic made again, are seen after so long.
+        metadata_max_age_ms=10_000,
+    )
+    # It leaves its group when it is closed. With a name, the client would just go, and after a rolling restart or a
+    # scale-down nobody would read its partitions until the session has ended.
+    made._coordinator.is_dynamic_member = lambda: True
+    return fetch_without_waiting_for_others(made)
 
 
 def join_once_more(consumer: Any) -> None:
@@ -74,3 +91,25 @@ class RebalanceListener(AsyncConsumerRebalanceListener):  # type: ignore[misc]
         # the new metadata meanwhile, it sees no reason to rejoin any more, and neither joins nor reads ever again.
         # The flag holds until the rejoin is complete.
         self._consumer._coordinator.request_rejoin()
+
+
+def fetch_without_waiting_for_others(consumer: Any) -> Any:
+    """The same consumer. Only where nothing at all is buffered a fetch waits for new records, as long as configured.
+
+    The client keeps one fetch under way per broker, for those partitions of which it has nothing buffered. While it
+    goes through a long answer of one partition, the next fetch is for the others alone. If they have nothing new, the
+    broker holds that fetch for `fetch_max_wait_ms`, and until then the partition with all the records cannot be asked
+    for: it is read at the pace of one answer each half second (docs/decisions/0005-kafka-python-faults.md).
+    """
+    fetcher = consumer._fetcher
+    wait_ms, with_nothing_buffered = fetcher.config["fetch_max_wait_ms"], fetcher._fetchable_partitions
+
+    def partitions_to_fetch() -> list[Any]:
+        """Asked by the client just before it makes its requests."""
+        chosen: list[Any] = with_nothing_buffered()
+        some_are_left_out = len(chosen) < len(fetcher._subscriptions.fetchable_partitions())
+        fetcher.config["fetch_max_wait_ms"] = 0 if some_are_left_out else wait_ms
+        return chosen
+
+    fetcher._fetchable_partitions = partitions_to_fetch
+    return consumer

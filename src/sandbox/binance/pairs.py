@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cryptoproxy.sandbox.market import Beat, Market
-from cryptoproxy.sandbox.pairs import LEAST_PRICE, MONEY, Pair, price_decimals, sensible, size_decimals, tradable
+from cryptoproxy.sandbox.pairs import MONEY, Pair, listable, make_pair, tradable
 
 QUOTES: tuple[tuple[str, int, float, float], ...] = (
     ("BTC", 440, 0.5, 0.03),
@@ -45,19 +45,15 @@ def _pairs(market: Market) -> Iterator[Pair]:
         against = assets.get(quote)
         if against is None and quote not in MONEY:
             continue
-        below = MONEY[quote] if against is None else market.coins[against].price
-        listed = 0
-        for base, coin in assets.items():
-            usd = market.coins[coin].price
-            if listed == wanted or not sensible(market, coin, against) or usd / below < LEAST_PRICE:
-                continue
+        fit = [(base, coin) for base, coin in assets.items() if listable(market, coin, quote, against)]
+        for base, coin in fit[:wanted]:
             symbol = base + quote
             seconds = 1 if coin < ALWAYS_TRADED else 2 + int(market.unit(f"{symbol}/beat") * 28)
-            yield Pair(
-                place, symbol, base, quote, coin, against, market.beat(symbol, seconds * 1000),
-                price_decimals(usd / below, 2, 8), size_decimals(usd, 5), share,
-            )  # fmt: skip
-            place, listed = place + 1, listed + 1
+            beat = market.beat(symbol, seconds * 1000)
+            yield make_pair(
+                market, symbol, (base, quote), coin, against, place=place, beat=beat, share=share, decimals=(8, 5)
+            )
+            place += 1
 
 
 def _halted(market: Market, pair: Pair) -> bool:

@@ -1,11 +1,15 @@
+"""How far a run has got: the mark that a second start finds, and what a person sees."""
+
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from cryptoproxy.common.errors import OperatorError
-from cryptoproxy.consumer.backfill.marks import Marks, Totals
+from cryptoproxy.consumer.backfill.progress import LINE_SECONDS, Display, Marks, Totals
 from tests.unit.consumer.backfill.lake import HOUR_MS, TEN
 
 TASK = {"from": "a", "to": "b"}
@@ -49,3 +53,38 @@ def test_a_folder_that_cannot_be_written_is_said_with_its_remedy(tmp_path: Path)
     (tmp_path / "file").touch()
     with pytest.raises(OperatorError, match="--progress-dir"):
         Marks(tmp_path / "file", TASK).finish(TEN, "binance", Totals())
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def shown(*, terminal: bool) -> str:
+    out, clock = io.StringIO(), Clock()
+    console = Console(file=out, force_terminal=terminal, width=120)
+    with Display("replay", console, monotonic=clock) as display:
+        display.begin(3)
+        for hour in range(3):
+            clock.now += LINE_SECONDS * 0.6
+            display.records(100)
+            display.hour_done("coingecko", TEN + hour * 3_600_000)
+        display.say("poison: [bold]key[/bold]")
+    return out.getvalue()
+
+
+def test_a_log_gets_a_line_now_and_then() -> None:
+    lines = shown(terminal=False).splitlines()
+    assert lines == [
+        "replay: 2 of 3 hours, coingecko 2026-11-20T11:00Z, 200 records, 17/s",
+        "poison: [bold]key[/bold]",
+    ]
+
+
+def test_a_terminal_gets_a_bar() -> None:
+    out = shown(terminal=True)
+    assert "3/3" in out
+    assert "poison: [bold]key[/bold]" in out
+    assert "of 3 hours" not in out

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cryptoproxy.sandbox.bybit_instruments import Instrument
+from cryptoproxy.sandbox.bybit.instruments import Instrument
 from cryptoproxy.sandbox.market import Market
 from cryptoproxy.sandbox.pairs import Pair, Quote, price_at, quote_at
 

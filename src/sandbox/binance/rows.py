@@ -6,40 +6,32 @@ from collections.abc import Collection, Sequence
 
 from cryptoproxy.sandbox.market import DAY, Market
 from cryptoproxy.sandbox.pairs import Pair, price_at, quote_at
+from cryptoproxy.sandbox.upstream import Rows
 
 DAY_MS = DAY * 1000
 TRADE_USD = 700.0
 """An average trade, for the number of trades."""
 
 
-class Rows:
-    """Makes a row anew only when its pair was updated. Halted pairs never are."""
+class Tickers:
+    """The row of each pair; that of a halted one stays as it was."""
 
     def __init__(self, market: Market, pairs: Sequence[Pair], halted: Collection[str], start_ms: int) -> None:
         self._market = market
         self._pairs = pairs
         closed_ms = start_ms - 21 * DAY_MS
-        self._made: list[tuple[int, bytes]] = [
-            (-1, _halted(market, pair, closed_ms) if pair.symbol in halted else b"") for pair in pairs
-        ]
-        self._live = [pair for pair in pairs if pair.symbol not in halted]
+        self._closed = {pair.symbol: _halted(market, pair, closed_ms) for pair in pairs if pair.symbol in halted}
+        self._rows = Rows()
 
     def all(self, now_ms: int) -> bytes:
         """The whole market as a JSON array."""
-        for pair in self._live:
-            self._refresh(pair, now_ms)
-        return b"[" + b",".join([row for _, row in self._made]) + b"]"
+        return b"[" + b",".join([self.row(pair, now_ms) for pair in self._pairs]) + b"]"
 
-    def some(self, pairs: Sequence[Pair], now_ms: int) -> list[bytes]:
-        return [self._refresh(pair, now_ms) for pair in pairs]
-
-    def _refresh(self, pair: Pair, now_ms: int) -> bytes:
-        made_ms, row = self._made[pair.place]
+    def row(self, pair: Pair, now_ms: int) -> bytes:
+        if closed := self._closed.get(pair.symbol):
+            return closed
         updated_ms = pair.beat.last(now_ms)
-        if made_ms not in (-1, updated_ms) or not row:
-            row = _trading(self._market, pair, updated_ms)
-            self._made[pair.place] = updated_ms, row
-        return row
+        return self._rows.row(pair.place, updated_ms, _trading, self._market, pair, updated_ms)
 
 
 def _trading(market: Market, pair: Pair, updated_ms: int) -> bytes:

@@ -5,17 +5,34 @@ Tickers have two forms, as recorded: linear and inverse.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from cryptoproxy.sandbox.bybit_instruments import Instrument
-from cryptoproxy.sandbox.bybit_rows import HOUR, OPEN_DAYS, fixed, funding_rate, next_funding_ms, plain, volumes
+from cryptoproxy.sandbox.bybit.instruments import Instrument
+from cryptoproxy.sandbox.bybit.rows import HOUR, OPEN_DAYS, fixed, funding_rate, next_funding_ms, plain, volumes
 from cryptoproxy.sandbox.market import Market
 from cryptoproxy.sandbox.pairs import price_at, quote_at
+from cryptoproxy.sandbox.upstream import dump
 
 
-def ticker(market: Market, instrument: Instrument, updated_ms: int, now_ms: int) -> dict[str, object]:
+def tickers(market: Market, listed: Sequence[Instrument], wanted: str | None, now_ms: int) -> bytes:
+    """Perpetuals of both kinds in an array named ``result``; ``wanted`` None: all of them."""
+    rows = [_ticker(market, item, now_ms) for item in listed if wanted in (None, item.symbol)]
+    head: dict[str, object] = {"ret_code": 0, "ret_msg": "OK", "result": rows, "ext_code": "", "ext_info": ""}
+    if not rows:
+        head |= {"ret_code": 10001, "ret_msg": "params error: Symbol Is Invalid", "result": None}
+    return dump(head | {"time_now": f"{now_ms / 1000:.6f}"})
+
+
+def symbols(listed: Sequence[Instrument], now_ms: int) -> bytes:
+    """The symbol list."""
+    head = {"ret_code": 0, "ret_msg": "OK", "ext_code": "", "ext_info": "", "result": [_symbol(i) for i in listed]}
+    return dump(head | {"time_now": f"{now_ms / 1000:.6f}"})
+
+
+def _ticker(market: Market, instrument: Instrument, now_ms: int) -> dict[str, object]:
     """A perpetual at one moment."""
-    pair, second = instrument.pair, updated_ms // 1000
+    pair, second = instrument.pair, instrument.pair.beat.last(now_ms) // 1000
     quote = quote_at(market, pair, second)
     volume, turnover = volumes(instrument, quote)
     hour_ago = price_at(market, pair, second - HOUR)
@@ -71,8 +88,7 @@ def ticker(market: Market, instrument: Instrument, updated_ms: int, now_ms: int)
     return row | dict.fromkeys((*empty, "price_1h_pcnt", "open_value"), "") | {"total_volume": 0}
 
 
-def symbol(instrument: Instrument) -> dict[str, object]:
-    """One line of the old symbol list."""
+def _symbol(instrument: Instrument) -> dict[str, object]:
     pair = instrument.pair
     tick = f"{pair.tick:.{pair.price_decimals}f}"
     return {

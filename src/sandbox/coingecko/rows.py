@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
-from cryptoproxy.sandbox.market import DAY, Coin, Market
-from cryptoproxy.sandbox.upstream import dump
+from cryptoproxy.sandbox.market import DAY, Coin, Market, high_low
+from cryptoproxy.sandbox.upstream import Rows
 
 IMAGES = "https://coin-images.coingecko.com/coins/images/"
 PERIODS: Mapping[str, int] = {
@@ -17,8 +18,6 @@ PERIODS: Mapping[str, int] = {
 FIAT: Mapping[str, float] = {"usd": 1.0, "eur": 0.86, "gbp": 0.75, "jpy": 152.0, "chf": 0.8, "myr": 4.2, "try": 42.0}
 """Units of a currency for one USD; cryptocurrencies come from the market."""
 CRYPTO: Mapping[str, str] = {"btc": "bitcoin", "eth": "ethereum", "bnb": "binancecoin", "xrp": "ripple"}
-MAX_VARIANTS = 16
-"""Combinations of columns whose rows are kept as bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +30,12 @@ class Columns:
     """Decimals of the price, -1 for all, None for the usual."""
 
 
-class Rows:
-    """Makes a row anew only when its coin was updated or its rank has changed."""
+class Markets:
+    """The coins in any order, each with its row."""
 
     def __init__(self, market: Market) -> None:
         self._market = market
-        self._made: dict[Columns, dict[int, tuple[int, int | None, bytes]]] = {}
+        self._rows = Rows()
 
     def knows(self, currency: str) -> bool:
         return currency in FIAT or CRYPTO.get(currency) in self._market.index
@@ -53,14 +52,9 @@ class Rows:
         return sorted(coins, key=lambda i: sized(i, market.updated_ms(i, now_ms) // 1000), reverse=falling)
 
     def row(self, i: int, now_ms: int, columns: Columns) -> bytes:
-        if len(self._made) > MAX_VARIANTS:
-            self._made.clear()
-        made = self._made.setdefault(columns, {})
         updated_ms, rank = self._market.updated_ms(i, now_ms), self._market.rank(i, now_ms)
-        known = made.get(i)
-        if known is None or known[:2] != (updated_ms, rank):
-            known = made[i] = updated_ms, rank, dump(self._values(i, now_ms, updated_ms, rank, columns))
-        return known[2]
+        version = updated_ms, rank
+        return self._rows.row((columns, i), version, self._values, i, now_ms, updated_ms, rank, columns)
 
     def _values(self, i: int, now_ms: int, updated_ms: int, rank: int | None, columns: Columns) -> dict[str, object]:
         market, coin, second = self._market, self._market.coins[i], updated_ms // 1000
@@ -68,7 +62,7 @@ class Rows:
         price, cap = market.price(i, second) * rate, market.cap(i, second) * rate
         alive = now_ms - updated_ms < DAY * 1000
         day = market.change(i, second, DAY) / 100 if alive else None
-        high, low = market.high_low(i, second) if alive else (None, None)
+        high, low = high_low(partial(market.price, i), second) if alive else (None, None)
         diluted = (coin.total or 0) * price
         row: dict[str, object] = {
             "id": coin.id,

@@ -1,0 +1,1 @@
+"""Binance spot: ``ticker/24hr``, ``exchangeInfo``, ``ping``, ``time``."""

@@ -1,0 +1,1 @@
+"""CoinGecko: ``/coins/markets`` and ``/ping``, on the public and the pro host."""
