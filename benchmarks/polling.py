@@ -31,9 +31,11 @@ from cryptoproxy.producer.drains.to_s3 import Archiver
 from cryptoproxy.producer.fetch import Fetcher
 from cryptoproxy.producer.outbox import Entry, Outbox
 from cryptoproxy.producer.poll import PollOnce
-from cryptoproxy.producer.sources import SOURCES, SourceConfig
-from cryptoproxy.producer.sources.base import Answer, Call, Source
 from cryptoproxy.sandbox.app import Sandbox
+from cryptoproxy.upstreams.base import Answer, Call, Source
+from cryptoproxy.upstreams.binance.tickers import Binance
+from cryptoproxy.upstreams.bybit.tickers import Bybit
+from cryptoproxy.upstreams.coingecko.tickers import CoinGecko
 
 RECORDS = 5_000
 POLLS = 120
@@ -62,29 +64,24 @@ class Budgetless:
 def benchmark(context: Context) -> Report:
     report = Report("polling", facts={"records": RECORDS, "polls": POLLS})
     with Sandbox(coins=RECORDS, keep_bodies=False, ledger_limit=10) as sandbox:
-        config = SourceConfig(
-            coingecko_base_url=sandbox.base_url("coingecko"),
-            coingecko_top_n=RECORDS,
-            binance_base_url=sandbox.base_url("binance"),
-            binance_symbols=(),
-            bybit_base_url=sandbox.base_url("bybit"),
-        )
-        for name in ("coingecko", "binance", "bybit-linear"):
-            source = SOURCES[name].build(config)
+        coingecko = CoinGecko(base_url=sandbox.base_url("coingecko"), top_n=RECORDS)
+        binance = Binance(base_url=sandbox.base_url("binance"))
+        bybit = Bybit("linear", base_url=sandbox.base_url("bybit"))
+        every: tuple[Source, ...] = (coingecko, binance, bybit)
+        for source in every:
             bodies = [answer.body for answer in _answers(source)]
             if source.symbol_list is not None:
                 _load_symbols(source)
             reading = context.quiet.rounds(
-                partial(_read_rate, source, bodies), wanted=3, spare=context.spare, what=f"reading {name}"
+                partial(_read_rate, source, bodies), wanted=3, spare=context.spare, what=f"reading {source.name}"
             )
             rates, counts = zip(*(each.value for each in reading), strict=True)
             report.add(
-                f"parse and normalise: {name}", rates, "rows/s", at_least(200_000), f"{counts[0]} rows in a poll"
+                f"parse and normalise: {source.name}", rates, "rows/s", at_least(200_000), f"{counts[0]} rows in a poll"
             )
-        source = SOURCES["coingecko"].build(config)
-        answers = _answers(source)
+        answers = _answers(coingecko)
     rounds = context.quiet.rounds(
-        lambda: _polls(context.engines, source, answers), wanted=1, spare=min(2, context.spare), what="polling"
+        lambda: _polls(context.engines, coingecko, answers), wanted=1, spare=min(2, context.spare), what="polling"
     )
     report.disturbed = words(rounds)
     whole, bare = rounds[0].value

@@ -23,10 +23,10 @@ import msgspec
 
 from cryptoproxy.common.errors import TransientError
 from cryptoproxy.common.record import decode, encode
-from cryptoproxy.producer.sources.base import Source
-from cryptoproxy.producer.sources.binance import Binance
-from cryptoproxy.producer.sources.bybit import Bybit
-from cryptoproxy.producer.sources.coingecko import CoinGecko
+from cryptoproxy.upstreams.base import Source
+from cryptoproxy.upstreams.binance.tickers import Binance
+from cryptoproxy.upstreams.bybit.tickers import Bybit
+from cryptoproxy.upstreams.coingecko.tickers import CoinGecko
 
 FETCHED_AT_MS = 1_795_000_000_321
 SLOT_MS = 1_795_000_000_000

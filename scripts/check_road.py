@@ -37,10 +37,10 @@ from cryptoproxy.consumer.wiring import service
 from cryptoproxy.lake.objects import lines_of
 from cryptoproxy.lake.store import Store
 from cryptoproxy.producer.once import once
-from cryptoproxy.producer.sources.binance import Binance
-from cryptoproxy.producer.sources.bybit import Bybit
-from cryptoproxy.producer.sources.coingecko import CoinGecko
 from cryptoproxy.sandbox.app import Sandbox
+from cryptoproxy.upstreams.binance.tickers import Binance
+from cryptoproxy.upstreams.bybit.tickers import Bybit
+from cryptoproxy.upstreams.coingecko.tickers import CoinGecko
 
 INDEXED_SECONDS = 60.0
 OURS = {"timestamp", "fetched_at", "fetch_delay_ms", "interval_ms"}

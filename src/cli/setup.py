@@ -28,7 +28,7 @@ from cryptoproxy.common.start import home, layers, load_settings
 from cryptoproxy.consumer import template
 from cryptoproxy.lake.store import Store
 from cryptoproxy.producer.once import check_upstream
-from cryptoproxy.producer.planning import sources_of
+from cryptoproxy.upstreams import sources_of
 
 DEFAULTS = "defaults"
 

@@ -33,12 +33,12 @@ from cryptoproxy.common.settings import Settings
 from cryptoproxy.common.settings.catalogue import S3, Elasticsearch, Kafka, Upstreams
 from cryptoproxy.common.start import are_set, home, load_settings, stand_ins
 from cryptoproxy.engines.stack import EngineStatus, Stack
-from cryptoproxy.producer.budget import demand_of, fit, limits_of
 from cryptoproxy.producer.gauges import hours_in_words
 from cryptoproxy.producer.handover import read_all, slot_key
 from cryptoproxy.producer.lease.note import Note, decode
 from cryptoproxy.producer.outbox.outbox import DRAINS
-from cryptoproxy.producer.planning import sources_of
+from cryptoproxy.producer.planning import fitting_intervals
+from cryptoproxy.upstreams import sources_of
 
 SECONDS = 10.0
 """Longest wait for one answer."""
@@ -258,13 +258,10 @@ def _get(url: str) -> requests.Response:
 
 def planned_intervals(upstreams: Upstreams) -> dict[str, float]:
     """Seconds between polls by source, as the poller plans them with these settings."""
-    sources, limits = sources_of(upstreams), limits_of(upstreams)
-    intervals: dict[str, float] = {}
-    for upstream in {source.upstream for source in sources}:
-        demands = [
-            demand_of(source, upstreams.interval_of(source.name)) for source in sources if source.upstream == upstream
-        ]
-        intervals |= fit(demands, limits[upstream]).by_source
+    sources = sources_of(upstreams)
+    intervals = {
+        name: each for fit in fitting_intervals(upstreams, sources).values() for name, each in fit.by_source.items()
+    }
     return {source.name: intervals[source.name] for source in sources}
 
 

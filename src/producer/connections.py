@@ -27,7 +27,7 @@ from urllib3.util import parse_url
 from cryptoproxy.common.clients import outside
 from cryptoproxy.common.clients.outside import Address
 from cryptoproxy.common.errors import OperatorError, TransientError
-from cryptoproxy.producer.sources.base import Answer
+from cryptoproxy.upstreams.base import Answer
 
 LINGER_SECONDS = 30.0
 """For so long a connection or an answer may still come that nobody waits for any more."""

@@ -16,7 +16,7 @@ import urllib3
 from cryptoproxy.common.clients.outside import Address
 from cryptoproxy.common.errors import OperatorError, TransientError
 from cryptoproxy.producer.connections import LINGER_SECONDS, Line
-from cryptoproxy.producer.sources.base import Answer, Call
+from cryptoproxy.upstreams.base import Answer, Call
 
 log = logging.getLogger(__name__)
 

@@ -16,23 +16,20 @@ from cryptoproxy.producer.outbox.files import on_disk
 from cryptoproxy.producer.outbox.outbox import DRAINS, Outbox
 
 BYTES_PER_RECORD = 480
-_WHOLE_MARKET = {"coingecko": 50, "binance": 2_500, "bybit-linear": 700, "bybit-inverse": 60, "bybit-spot": 700}
 
 
 class Capacity:
     """Bytes per hour by source, at the plan's interval.
 
     Args:
-        records: how many records a poll of each source is expected to have; 0 where that is the whole market.
+        records: how many records a poll of each source is expected to have.
         intervals: seconds between polls.
     """
 
     def __init__(self, records: Mapping[str, int], intervals: Mapping[str, float], max_bytes: int) -> None:
         self._intervals = intervals
         self._max_bytes = max_bytes
-        self._poll_bytes = {
-            source: (count or _WHOLE_MARKET.get(source, 1_000)) * BYTES_PER_RECORD for source, count in records.items()
-        }
+        self._poll_bytes = {source: count * BYTES_PER_RECORD for source, count in records.items()}
 
     def measured(self, source: str, poll_bytes: int) -> None:
         """What a poll of ``source`` weighed."""

@@ -17,7 +17,7 @@ from cryptoproxy.common.record import encode
 from cryptoproxy.common.retry import Backoff
 from cryptoproxy.producer.budget import Budget
 from cryptoproxy.producer.fetch import check_clock
-from cryptoproxy.producer.sources.base import (
+from cryptoproxy.upstreams.base import (
     Answer,
     BannedError,
     Call,

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from cryptoproxy.common.metrics import PollerMetrics
 from cryptoproxy.producer.outbox import Entry
-from cryptoproxy.producer.sources.base import Rejected
+from cryptoproxy.upstreams.base import Rejected
 
 log = logging.getLogger(__name__)
 

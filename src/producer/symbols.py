@@ -20,9 +20,9 @@ from cryptoproxy.common.log import Limited
 from cryptoproxy.common.service import Loop
 from cryptoproxy.producer.outbox import files
 from cryptoproxy.producer.poll import PollOnce, Wait
-from cryptoproxy.producer.sources.base import Answer, Call, RephrasedError, Source, SymbolList
-from cryptoproxy.producer.sources.quotes import UNKNOWN, Quotes
 from cryptoproxy.producer.statistics import RejectedLog
+from cryptoproxy.upstreams.base import Answer, Call, RephrasedError, Source, SymbolList
+from cryptoproxy.upstreams.quotes import UNKNOWN, Quotes
 
 log = logging.getLogger(__name__)
 

@@ -25,13 +25,14 @@ from cryptoproxy.producer.handover import Handover, StatePublisher
 from cryptoproxy.producer.lease import Lease
 from cryptoproxy.producer.outbox import Entry, Outbox
 from cryptoproxy.producer.outbox.outbox import rooms
-from cryptoproxy.producer.planning import budgets_of, capacity_of, intervals_of, quotas_of, sources_of
+from cryptoproxy.producer.planning import budgets_of, capacity_of, intervals_of, quotas_of
 from cryptoproxy.producer.poll import PollOnce, Wait
 from cryptoproxy.producer.slots import Grid
 from cryptoproxy.producer.source_loop import QUIET_BELOW_MS, SourceLoop
-from cryptoproxy.producer.sources.base import Source
 from cryptoproxy.producer.statistics import Statistics, Timings
 from cryptoproxy.producer.symbols import SymbolLists
+from cryptoproxy.upstreams import sources_of
+from cryptoproxy.upstreams.base import Source
 
 TELL_SECONDS = 1.5
 
@@ -77,7 +78,7 @@ class Poller:
         self.intervals = intervals_of(upstreams, self.sources, self.budgets)
         self.statistics = {source.name: Statistics(source.name, poller.statistics_every) for source in self.sources}
         self.timings = Timings(self.statistics, metrics, clock.monotonic)
-        self.capacity = capacity_of(upstreams, self.sources, self.intervals, outbox.stops_at)
+        self.capacity = capacity_of(self.sources, self.intervals, outbox.stops_at)
 
         self.lease = self._lease() if (not alone if lease is None else lease) else None
         self.handover = Handover(kafka, self.budgets, [source.name for source in self.sources], outbox)

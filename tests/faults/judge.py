@@ -1,6 +1,6 @@
 """One judge for all cases: what was served and kept is on the topic and in the lake, once, with the same values.
 
-The truth is the sandbox's ledger, written before the first byte of an answer leaves. Nothing of `producer.sources`
+The truth is the sandbox's ledger, written before the first byte of an answer leaves. Nothing of `upstreams`
 is used here.
 
 1. Every message of the topic has the key, the header and the id that its record says; an id that is there twice has

@@ -354,14 +354,6 @@ class Upstreams:
         "HTTP_TIMEOUT", kinds.seconds(0.1, 300), "10", "Longest wait for an upstream's answer, whole."
     )
 
-    def interval_of(self, source: str) -> float:
-        """Seconds between polls of ``source``."""
-        if source == "coingecko":
-            return self.coingecko_interval or self.interval
-        if source == "binance":
-            return self.binance_interval
-        return self.bybit_interval or self.interval
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Poller:

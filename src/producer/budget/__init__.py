@@ -6,7 +6,6 @@ another machine (the compacted topic).
 
 | module | tells |
 |---|---|
-| ``limits`` | what is allowed, from the settings |
 | ``intervals`` | which intervals fit into that |
 | ``windows`` | a window of real time that rolls, and the calendar's month: what it holds, when it has room |
 | ``counts`` | all that is known of what was used, and the ban: one value; counting, merging, its bytes |
@@ -19,15 +18,11 @@ All above ``ledger`` are pure: values in, values out. What goes to the next poll
 
 from cryptoproxy.producer.budget.budget import Budget
 from cryptoproxy.producer.budget.intervals import Demand, Intervals, demand_of, fit
-from cryptoproxy.producer.budget.limits import Limit, Limits, limits_of
 
 __all__ = [
     "Budget",
     "Demand",
     "Intervals",
-    "Limit",
-    "Limits",
     "demand_of",
     "fit",
-    "limits_of",
 ]

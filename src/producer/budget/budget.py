@@ -20,8 +20,8 @@ from cryptoproxy.producer.budget import counts as of_counts
 from cryptoproxy.producer.budget.counts import BudgetState, DamagedStateError, decode, encode
 from cryptoproxy.producer.budget.granting import Turns, decide
 from cryptoproxy.producer.budget.ledger import Ledger, Moment
-from cryptoproxy.producer.budget.limits import MONTH, Limit, Limits
 from cryptoproxy.producer.budget.windows import MINUTE, WINDOWS, even_share
+from cryptoproxy.upstreams.base import MONTH, Limit, Limits
 
 log = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ import msgspec
 from msgspec.structs import replace
 
 from cryptoproxy.producer.budget import windows as rolling
-from cryptoproxy.producer.budget.limits import Limits
 from cryptoproxy.producer.budget.windows import WINDOWS, RollingWindow, even_share, month_of
+from cryptoproxy.upstreams.base import Limits
 
 LONGEST_BAN_SECONDS = 3 * 86_400.0
 """Binance's longest. Whoever says more has a broken clock."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from cryptoproxy.producer.budget import windows as rolling
 from cryptoproxy.producer.budget.counts import Counts
 from cryptoproxy.producer.budget.ledger import Moment
-from cryptoproxy.producer.budget.limits import Limit, Limits
 from cryptoproxy.producer.budget.windows import WINDOWS
+from cryptoproxy.upstreams.base import Limit, Limits
 
 GRACE_SECONDS = 2.0
 """How late one may come back, on a busy machine."""

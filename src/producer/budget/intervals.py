@@ -18,9 +18,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from cryptoproxy.common.errors import OperatorError
-from cryptoproxy.producer.budget.limits import MONTH, Limit, Limits
 from cryptoproxy.producer.budget.windows import FIVE_SECONDS, MINUTE, PLANNED_MONTH_MS, WINDOWS
-from cryptoproxy.producer.sources.base import Source
+from cryptoproxy.upstreams.base import MONTH, Limit, Limits, Source
 
 _DAY_S = 86_400
 SHORTEST_MS = 100

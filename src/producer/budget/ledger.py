@@ -12,9 +12,9 @@ from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.log import Limited
 from cryptoproxy.producer.budget import counts as of_counts
 from cryptoproxy.producer.budget.counts import BudgetState, Counts, DamagedStateError, decode, encode
-from cryptoproxy.producer.budget.limits import Limits
 from cryptoproxy.producer.budget.windows import month_end_ms, month_of
 from cryptoproxy.producer.outbox import files
+from cryptoproxy.upstreams.base import Limits
 
 log = logging.getLogger(__name__)
 

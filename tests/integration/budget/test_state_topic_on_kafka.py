@@ -17,8 +17,9 @@ from cryptoproxy.common.service import Loop
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.common.settings.catalogue import Kafka as KafkaSettings
 from cryptoproxy.engines.kafka import Kafka
-from cryptoproxy.producer.budget import Budget, Limit, Limits
+from cryptoproxy.producer.budget import Budget
 from cryptoproxy.producer.handover import StatePublisher, budget_key, read_all, slot_key
+from cryptoproxy.upstreams.base import Limit, Limits
 from tests.conftest import wait_until
 from tests.engines import Shared
 

@@ -87,7 +87,7 @@ def test_parts_named_in_rules_are_those_of_the_code() -> None:
 
 
 def test_windows_named_in_rules_are_those_of_the_budget() -> None:
-    from cryptoproxy.producer.budget.limits import MONTH
+    from cryptoproxy.upstreams.base import MONTH
 
     assert {window for rule in RULES for window in re.findall(r'window="(\w+)"', rule["expr"])} == {MONTH}
 

@@ -13,7 +13,7 @@ from cryptoproxy.common.errors import TransientError
 from cryptoproxy.common.metrics import PollerMetrics
 from cryptoproxy.common.record import Record, iso
 from cryptoproxy.common.service import Loop
-from cryptoproxy.producer.sources.base import Answer, Call, Poll, Rejected, SymbolList
+from cryptoproxy.upstreams.base import Answer, Call, Poll, Rejected, SymbolList
 from tests.unit.producer.budget.hand_clock import HandClock
 
 NOON_MS = 1_795_262_400_000
@@ -149,9 +149,6 @@ class FakeSource:
             raise TransientError("not what it speaks")
         rows = [row.split(":") for body in bodies for row in body.decode().split(",") if ":" in row]
         return Poll(
-            self.name,
-            slot_ms,
-            fetched_at_ms,
             [record(asset, float(price), slot_ms, fetched_at_ms) for asset, price in rows if float(price) > 0],
             [Rejected("no_price", asset, price) for asset, price in rows if float(price) <= 0],
         )

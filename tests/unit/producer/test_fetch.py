@@ -29,7 +29,7 @@ from cryptoproxy.common.clients.outside import Address, in_turn
 from cryptoproxy.common.errors import OperatorError, TransientError
 from cryptoproxy.producer import fetch
 from cryptoproxy.producer.fetch import Fetcher, check_clock
-from cryptoproxy.producer.sources.base import Answer, Call
+from cryptoproxy.upstreams.base import Answer, Call
 from tests.conftest import wait_until
 
 BODY = json.dumps([{"id": "bitcoin", "n": number} for number in range(200)]).encode()

@@ -21,8 +21,8 @@ def test_the_hours_follow_from_the_plan_before_the_first_poll() -> None:
     assert Capacity({"coingecko": 50}, {"coingecko": 60.0}, 60 * 6 * 4096).hours() == pytest.approx(1.0)
 
 
-def test_a_whole_market_is_estimated_where_no_number_is_given() -> None:
-    capacity = Capacity({"binance": 0}, {"binance": 1.0}, 4 * 1024 * MIB)
+def test_a_whole_market_each_second_lasts_an_hour() -> None:
+    capacity = Capacity({"binance": 2_500}, {"binance": 1.0}, 4 * 1024 * MIB)
     assert 0.9 < capacity.hours() < 1.1
 
 

@@ -17,9 +17,9 @@ from cryptoproxy.common.settings import Settings
 from cryptoproxy.producer import once
 from cryptoproxy.producer.fetch import Fetcher
 from cryptoproxy.producer.once import Once
-from cryptoproxy.producer.planning import sources_of
 from cryptoproxy.producer.wiring import Poller
 from cryptoproxy.sandbox import Rule, Sandbox
+from cryptoproxy.upstreams import sources_of
 
 COINS = 5
 

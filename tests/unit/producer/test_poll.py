@@ -12,13 +12,14 @@ from cryptoproxy.common.errors import OperatorError, TransientError
 from cryptoproxy.common.record.contract import MAX_RECORD_BYTES
 from cryptoproxy.common.settings.catalogue import Upstreams
 from cryptoproxy.common.settings.loading import load_section
-from cryptoproxy.producer.budget import Budget, limits_of
+from cryptoproxy.producer.budget import Budget
 from cryptoproxy.producer.fetch import ClockError
 from cryptoproxy.producer.poll import Polled, PollOnce, SlotMissedError
-from cryptoproxy.producer.sources.base import Answer, BannedError, Call, IncompleteError, Poll, RefusedError, Source
-from cryptoproxy.producer.sources.binance import Binance
-from cryptoproxy.producer.sources.bybit import Bybit
-from cryptoproxy.producer.sources.coingecko import CoinGecko
+from cryptoproxy.upstreams import upstreams_of
+from cryptoproxy.upstreams.base import Answer, BannedError, Call, IncompleteError, Poll, RefusedError, Source
+from cryptoproxy.upstreams.binance.tickers import Binance
+from cryptoproxy.upstreams.bybit.tickers import Bybit
+from cryptoproxy.upstreams.coingecko.tickers import CoinGecko
 from tests.unit.producer.budget.hand_clock import HandClock
 from tests.unit.producer.fakes import FakeBudget, FakeSource, FakeUpstream, HandLoop, Metrics, Step
 
@@ -377,9 +378,8 @@ def test_an_upstream_that_refuses_for_hours_is_asked_less_and_less_and_never_mor
 ) -> None:
     clock = HandClock()
     loop, begun = HandLoop(clock), clock.monotonic()
-    budget = Budget(
-        limits_of(Upstreams(**load_section(Upstreams, {}, [])))[source.upstream], tmp_path, clock=clock, boot="boot"
-    )
+    upstream = upstreams_of(Upstreams(**load_section(Upstreams, {}, [])))[source.upstream]
+    budget = Budget(upstream.limits, tmp_path, clock=clock, boot="boot")
     asked: list[float] = []
 
     def get(call: Call, *, timeout: float) -> Answer:

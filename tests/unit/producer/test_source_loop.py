@@ -21,8 +21,8 @@ from cryptoproxy.producer.outbox import Entry, OutboxFullError
 from cryptoproxy.producer.poll import Polled, SlotMissedError, Wait
 from cryptoproxy.producer.slots import Grid
 from cryptoproxy.producer.source_loop import STANDBY_SECONDS, SourceLoop
-from cryptoproxy.producer.sources.base import Rejected
 from cryptoproxy.producer.statistics import Quota, Statistics
+from cryptoproxy.upstreams.base import Rejected
 from tests.unit.producer.budget.hand_clock import HandClock
 from tests.unit.producer.fakes import HandLoop, Metrics, record
 

@@ -9,9 +9,10 @@ import pytest
 
 from cryptoproxy.common.errors import OperatorError, TransientError
 from cryptoproxy.producer.poll import PollOnce
-from cryptoproxy.producer.sources.base import Call, Rejected, RephrasedError
-from cryptoproxy.producer.sources.quotes import Quotes, of_binance
 from cryptoproxy.producer.symbols import AGAIN_SECONDS, FIRST_WAIT_SECONDS, FRESH_SECONDS, SymbolLists, load
+from cryptoproxy.upstreams.base import Call, Rejected, RephrasedError
+from cryptoproxy.upstreams.binance.symbols import quote_of
+from cryptoproxy.upstreams.quotes import Quotes
 from tests.unit.producer.budget.hand_clock import HandClock
 from tests.unit.producer.fakes import FakeBudget, FakeSource, FakeUpstream, HandLoop, Metrics, Step
 
@@ -23,7 +24,7 @@ class FakeList:
         self.pages = pages
         self.refuses = refuses
         self.loaded: list[list[bytes]] = []
-        self.quotes = Quotes(of_binance)
+        self.quotes = Quotes(quote_of)
         self.rejected: list[Rejected] = []
         self._asked = 0
 

@@ -126,12 +126,6 @@ def test_every_secret_may_come_from_a_file(tmp_path: Path) -> None:
         assert value.get() == "from a file"
 
 
-def test_each_source_has_its_own_interval_or_the_common_one() -> None:
-    upstreams = Settings.from_texts({"KAFKA_PRODUCER_BATCH_INTERVAL": "30", "BYBIT_INTERVAL": "10"}).upstreams
-    assert [upstreams.interval_of(name) for name in ("coingecko", "binance", "bybit-linear")] == [30, 1, 10]
-    assert Settings.from_texts({"COINGECKO_INTERVAL": "120"}).upstreams.interval_of("coingecko") == 120
-
-
 def test_topics_are_named_after_the_topic() -> None:
     kafka = Settings.from_texts({"KAFKA_TOPIC": "prices"}).kafka
     assert (kafka.dead_letter_topic, kafka.lease_topic, kafka.state_topic) == (

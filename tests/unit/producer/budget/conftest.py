@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cryptoproxy.producer.budget import Budget, Limit, Limits
+from cryptoproxy.producer.budget import Budget
+from cryptoproxy.upstreams.base import Limit, Limits
 from tests.unit.producer.budget.hand_clock import HandClock
 
 

@@ -13,8 +13,9 @@ import pytest
 
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.errors import OperatorError
-from cryptoproxy.producer.budget import Budget, Limit, Limits
+from cryptoproxy.producer.budget import Budget
 from cryptoproxy.producer.outbox import files
+from cryptoproxy.upstreams.base import Limit, Limits
 from tests.unit.producer.budget.hand_clock import HandClock
 
 Make = Callable[..., Budget]
@@ -25,7 +26,8 @@ TAKES_AND_IS_KILLED = """
 import os, signal, sys
 from pathlib import Path
 from cryptoproxy.common.clock import SystemClock
-from cryptoproxy.producer.budget import Budget, Limit, Limits
+from cryptoproxy.producer.budget import Budget
+from cryptoproxy.upstreams.base import Limit, Limits
 
 limit = Limit(window="month", amount=100, setting="MONTH")
 limits = Limits(upstream="upstream", unit="calls", interval_setting="INTERVAL", limits=(limit,))

@@ -10,7 +10,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cryptoproxy.producer.budget import Budget, Limit, Limits
+from cryptoproxy.producer.budget import Budget
+from cryptoproxy.upstreams.base import Limit, Limits
 from tests.unit.producer.budget.hand_clock import NOON_MS, HandClock
 
 PER_MINUTE, PER_5S, PER_MONTH = 8, 4, 10

@@ -15,8 +15,8 @@ from cryptoproxy.producer.budget.counts import (
     decode,
     encode,
 )
-from cryptoproxy.producer.budget.limits import Limit, Limits
 from cryptoproxy.producer.budget.windows import MINUTE
+from cryptoproxy.upstreams.base import Limit, Limits
 
 NOW_MS = 1_795_262_400_000
 LIMITS = Limits(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cryptoproxy.producer.budget.counts import Counts
 from cryptoproxy.producer.budget.granting import GRACE_SECONDS, LONGEST_RESERVE_SECONDS, Turns, decide
 from cryptoproxy.producer.budget.ledger import Moment
-from cryptoproxy.producer.budget.limits import Limit, Limits
+from cryptoproxy.upstreams.base import Limit, Limits
 
 NOW_MS = 1_795_262_400_000
 MINUTE = Limit(window="minute", amount=6000, setting="WEIGHT", slow_above=0.9)

@@ -8,16 +8,17 @@ from hypothesis import strategies as st
 
 from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.settings import Settings, kinds
-from cryptoproxy.producer.budget import Demand, Intervals, Limits, demand_of, fit, limits_of
+from cryptoproxy.producer.budget import Demand, Intervals, demand_of, fit
 from cryptoproxy.producer.budget.intervals import ALLOWED_MS
 from cryptoproxy.producer.budget.windows import WINDOWS
-from cryptoproxy.producer.sources import SOURCES, SourceConfig
+from cryptoproxy.upstreams import sources_of, upstreams_of
+from cryptoproxy.upstreams.base import Limits
 
 DEMO = {"COINGECKO_PLAN": "demo", "COINGECKO_API_KEY": "a-key"}
 
 
 def limits(upstream: str, texts: dict[str, str] | None = None) -> Limits:
-    return limits_of(Settings.from_texts(texts or {}).upstreams)[upstream]
+    return upstreams_of(Settings.from_texts(texts or {}).upstreams)[upstream].limits
 
 
 def coingecko(cost: int, interval: float, texts: dict[str, str] | None = None) -> Intervals:
@@ -136,15 +137,16 @@ def test_what_is_planned_fits_and_nothing_is_polled_more_often_than_wanted(
 
 
 @pytest.mark.parametrize(
-    ("name", "config", "expected"),
+    ("texts", "expected"),
     [
-        ("coingecko", SourceConfig(coingecko_top_n=50), (1, 1)),
-        ("coingecko", SourceConfig(coingecko_top_n=1000), (4, 1)),
-        ("binance", SourceConfig(binance_symbols=()), (80, 80)),
-        ("bybit-spot", SourceConfig(), (1, 1)),
+        ({"COINGECKO_TOP_N": "50"}, (1, 1)),
+        ({"COINGECKO_TOP_N": "1000"}, (4, 1)),
+        ({"SOURCES": "binance", "BINANCE_SYMBOLS": "*"}, (80, 80)),
+        ({"SOURCES": "bybit-spot"}, (1, 1)),
     ],
 )
-def test_what_a_source_costs_is_asked_of_the_source(name: str, config: SourceConfig, expected: tuple[int, int]) -> None:
-    demand = demand_of(SOURCES[name].build(config), 30)
-    assert (demand.source, demand.interval) == (name, 30)
+def test_what_a_source_costs_is_asked_of_the_source(texts: dict[str, str], expected: tuple[int, int]) -> None:
+    (source,) = sources_of(Settings.from_texts(texts).upstreams)
+    demand = demand_of(source, 30)
+    assert (demand.source, demand.interval) == (texts.get("SOURCES", "coingecko"), 30)
     assert (demand.cost, demand.call_cost) == expected

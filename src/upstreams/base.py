@@ -1,0 +1,236 @@
+"""The seam: what every upstream gives. What it allows, which calls make a poll, what an answer means, its records.
+
+All of it is pure: a source builds calls and reads answers. Sending, budget, retries and time belong to the poller.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from cryptoproxy.common.errors import OperatorError, TransientError
+from cryptoproxy.common.record import Record
+from cryptoproxy.upstreams.quotes import Quotes
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One GET request. ``headers`` may hold an API key and are never logged."""
+
+    url: str
+    params: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    cost: int = 1
+    """In the upstream's own unit: calls at CoinGecko and Bybit, weight at Binance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back. Header names are lower case; ``body`` is decompressed."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    seconds: float = 0.0
+    """From the request to its last byte: its ``Date`` was written somewhere in between."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A row that is no record. ``reason`` is a metric label, ``detail`` is for the log."""
+
+    reason: str
+    asset_id: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """All that one poll of one source gave: the records of a slot, and the rows that are none."""
+
+    records: list[Record]
+    rejected: list[Rejected]
+
+
+class RefusedError(TransientError):
+    """The upstream wants to be left alone: nothing at all may be sent to it for ``retry_after`` seconds, and for longer
+    with each refusal in a row, ``least`` times 2, 4, 8 … (:meth:`producer.budget.Budget.ban`)."""
+
+    def __init__(self, message: str, *, retry_after: float, least: float = 60.0) -> None:
+        super().__init__(message, retry_after=retry_after)
+        self.retry_after: float = retry_after
+        self.least = least
+
+
+class BannedError(RefusedError):
+    """A ban, a gate, or a refusal that does not say for how long: the slot is not tried again, so that one who is
+    refused never asks more often than one who is served."""
+
+
+class IncompleteError(TransientError):
+    """Some answers of a poll lack what was asked for. Only these, ``pages``, are asked for again."""
+
+    def __init__(self, message: str, *, pages: Sequence[int]) -> None:
+        super().__init__(message)
+        self.pages = tuple(pages)
+
+
+class RephrasedError(TransientError):
+    """Refused for what was asked. The source asks in another way from now on, so it is worth asking at once."""
+
+
+class SymbolList(ABC):
+    """An exchange's own list of what it trades, which tells the quote currency. Asked for once a day, and when a
+    symbol comes up that nothing tells."""
+
+    def __init__(self, upstream: str, quotes: Quotes) -> None:
+        self.quotes = quotes
+        self.rejected: Sequence[Rejected] = ()
+        """The rows of the last list that could not be read."""
+        self._upstream = upstream
+
+    @abstractmethod
+    def next_call(self, previous: bytes | None) -> Call | None:
+        """The first call (``previous`` is None), then the next page after ``previous``; None when that was all.
+
+        Raises:
+            TransientError: ``previous`` is no such page, or the pages do not end.
+        """
+
+    @abstractmethod
+    def _quotes_in(self, body: bytes) -> tuple[Mapping[str, str], Sequence[Rejected]]:
+        """The quote of each symbol in a page, and the rows that are none."""
+
+    def load(self, bodies: Sequence[bytes]) -> int:
+        """Takes over a whole list; returns how many symbols it knows.
+
+        Raises:
+            TransientError: the bodies are not such a list.
+        """
+        listed: dict[str, str] = {}
+        rejected: list[Rejected] = []
+        for body in bodies:
+            found, odd = self._quotes_in(body)
+            listed.update(found)
+            rejected += odd
+        known = self.quotes.learn(listed)
+        if not known:
+            raise TransientError(f"{self._upstream}'s list of symbols is empty")
+        self.rejected = rejected
+        return known
+
+
+class Source(Protocol):
+    """One market of one upstream."""
+
+    @property
+    def name(self) -> str:
+        """The record's ``source``: ``coingecko``, ``bybit-linear``."""
+
+    @property
+    def upstream(self) -> str:
+        """Whose budget the calls count in: ``coingecko``, ``binance``, ``bybit``."""
+
+    @property
+    def symbol_list(self) -> SymbolList | None:
+        """None where the source tells the quote currency by itself."""
+
+    def calls(self) -> Sequence[Call]:
+        """The calls of one poll, in order. A poll is all their answers or nothing.
+
+        Raises:
+            OperatorError: they need a key and there is none to send.
+        """
+
+    def check(self, answer: Answer, *, now_ms: int) -> None:
+        """Returns if the answer is the one asked for.
+
+        Raises:
+            RefusedError, BannedError: nothing may be sent for a while (429, bans, gates).
+            TransientError: may work if tried again (5xx, an answer that is not what the upstream speaks).
+            OperatorError: a wrong key, plan or address: only a person can mend it.
+        """
+
+    @property
+    def expected(self) -> int:
+        """How many records a poll will have, roughly, while none was made yet."""
+
+    def used(self, answer: Answer) -> int | None:
+        """What the upstream says we have used of its budget in its window, where it says so."""
+
+    def read(self, bodies: Sequence[bytes], *, slot_ms: int, fetched_at_ms: int) -> Poll:
+        """The records in the answers to :meth:`calls`, in order, each asset once.
+
+        Raises:
+            IncompleteError: an answer is empty or short where it should not be. What lacks twice is believed, but
+                for a gap in the middle, and rejected as ``short``.
+            TransientError: a body is not what the upstream speaks (cut, garbage, another shape), or not a single
+                row is a record: that would be an empty success.
+        """
+
+
+MONTH = "month"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """At most ``amount`` in ``window``: ``minute`` and ``5s`` roll, ``month`` is the calendar's in UTC."""
+
+    window: str
+    amount: int
+    setting: str
+    """What a person changes to allow more, or less."""
+    slow_above: float = 1.0
+    """Above this share of the amount, what is left is spread over the window."""
+
+    @property
+    def calm(self) -> int:
+        """Up to here nothing is slowed down."""
+        return int(self.amount * self.slow_above)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """All limits of one upstream; none in a window means that it is free there."""
+
+    upstream: str
+    unit: str
+    interval_setting: str
+    limits: tuple[Limit, ...] = ()
+
+    @property
+    def rolling(self) -> tuple[Limit, ...]:
+        return tuple(limit for limit in self.limits if limit.window != MONTH)
+
+    @property
+    def month(self) -> Limit | None:
+        return next((limit for limit in self.limits if limit.window == MONTH), None)
+
+    def require_possible(self, cost: int, what: str) -> None:
+        """Raises:
+        OperatorError: no window ever holds the ``cost`` of ``what``.
+        """
+        for limit in self.limits:
+            if cost > limit.amount:
+                raise OperatorError(
+                    f"{what} costs {cost} {self.unit}, {limit.setting} allows {limit.amount} per {limit.window}",
+                    remedy=f"Raise {limit.setting}, or ask for less",
+                )
+
+
+def in_force(*limits: Limit) -> tuple[Limit, ...]:
+    """Those that limit anything: an amount of 0 is set where there is no limit."""
+    return tuple(limit for limit in limits if limit.amount > 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upstream:
+    """One upstream as the settings have it."""
+
+    limits: Limits
+    interval: float
+    """Seconds between polls of each of its sources, as wanted."""
+    sources: Mapping[str, Callable[[], Source]]
+    """What makes each source, by its name. One that is not polled is not made: what it needs may not be set."""

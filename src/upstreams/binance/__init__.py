@@ -1,0 +1,33 @@
+"""Binance: limits by weight, one source."""
+
+from __future__ import annotations
+
+from cryptoproxy.common.settings.catalogue import Upstreams
+from cryptoproxy.upstreams.base import Limit, Limits, Upstream, in_force
+from cryptoproxy.upstreams.binance.tickers import NAME, Binance
+from cryptoproxy.upstreams.gathering import unless_all
+
+SLOW_ABOVE = 0.9
+"""Of the weight. Others behind our address use it too, and going on at the limit ends in a ban."""
+
+
+def upstream(settings: Upstreams) -> Upstream:
+    return Upstream(
+        limits=Limits(
+            upstream=NAME,
+            unit="weight",
+            interval_setting="BINANCE_INTERVAL",
+            limits=in_force(
+                Limit(
+                    window="minute",
+                    amount=settings.binance_weight_per_minute,
+                    setting="BINANCE_WEIGHT_PER_MINUTE",
+                    slow_above=SLOW_ABOVE,
+                )
+            ),
+        ),
+        interval=settings.binance_interval,
+        sources={
+            NAME: lambda: Binance(base_url=settings.binance_base_url, symbols=unless_all(settings.binance_symbols))
+        },
+    )

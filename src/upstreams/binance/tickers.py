@@ -1,0 +1,166 @@
+"""Binance spot ``/api/v3/ticker/24hr``: chosen symbols, or the whole market in one answer.
+
+All numbers come as text, ids, times and counts as numbers. Pairs that are halted stay in the answer with
+``count`` 0, zero prices and a ``closeTime`` weeks old.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import msgspec
+
+from cryptoproxy.common.errors import SettingsError, TransientError
+from cryptoproxy.upstreams.base import Answer, Call, Poll, RephrasedError
+from cryptoproxy.upstreams.binance import refusals
+from cryptoproxy.upstreams.binance.symbols import BinanceSymbols, NamedPairs, quote_of, symbols_parameter
+from cryptoproxy.upstreams.gathering import Doubt, Gathering, usable_id
+from cryptoproxy.upstreams.quotes import Quotes
+from cryptoproxy.upstreams.rows import RowReader
+from cryptoproxy.upstreams.values import Number, Whole, iso_of_ms
+
+NAME = "binance"
+BASE_URL = "https://api.binance.com"
+
+MAX_NAMED = 100
+"""With more symbols the call weighs as much as the whole market, so that is asked for, and cut here."""
+
+_WEIGHTS = ((20, 2), (MAX_NAMED, 40))  # up to so many symbols: weight
+_MARKET_WEIGHT = 80
+_MARKET_SIZE = 2_500
+_digits = re.compile(r"\d{1,9}", re.ASCII)
+_wrong_name = re.compile(rb'"code"\s*:\s*-(1121|1100)\b')
+"""Invalid symbol; illegal characters in one."""
+
+
+class TickerRow(msgspec.Struct, rename="camel", gc=False):
+    """What the record takes of a ticker, in the order of the answer, in which they are found fastest."""
+
+    symbol: str
+    price_change: Number = None
+    price_change_percent: Number = None
+    last_price: Number = None
+    bid_price: Number = None
+    ask_price: Number = None
+    open_price: Number = None
+    high_price: Number = None
+    low_price: Number = None
+    volume: Number = None
+    quote_volume: Number = None
+    close_time: Whole = None
+    count: Whole = None
+
+
+class Binance:
+    """The source ``binance``.
+
+    Args:
+        symbols: pairs to ask for; none means the whole market. A pair unknown to Binance is rejected as ``absent``.
+
+    Raises:
+        SettingsError: a symbol that no exchange can have.
+    """
+
+    name = NAME
+    upstream = NAME
+
+    def __init__(self, *, base_url: str = BASE_URL, symbols: Sequence[str] = ()) -> None:
+        if faults := [
+            f"BINANCE_SYMBOLS holds {symbol!r}, which is no symbol"
+            for symbol in symbols
+            if not usable_id(symbol) or '"' in symbol or "," in symbol
+        ]:
+            raise SettingsError(faults)
+        wanted = tuple(dict.fromkeys(symbol.upper() for symbol in symbols))
+        self._wanted = frozenset(wanted)
+        self._quotes = Quotes(quote_of)
+        self._names = NamedPairs(wanted if len(wanted) <= MAX_NAMED else ())
+        self._doubt = Doubt()
+        base_url = base_url.rstrip("/")
+        self.symbol_list = BinanceSymbols(base_url, self._names, self._quotes)
+        self._url = f"{base_url}/api/v3/ticker/24hr"
+        self._reader = RowReader(NAME, TickerRow)
+
+    def calls(self) -> Sequence[Call]:
+        named = self._names.to_ask()
+        return (Call(self._url, params=symbols_parameter(named), cost=weight(len(named))),)
+
+    def check(self, answer: Answer, *, now_ms: int) -> None:
+        if answer.status == 400 and self._names.wanted and _wrong_name.search(answer.body):
+            self._names.refused = True
+            raise RephrasedError("binance does not know all of BINANCE_SYMBOLS; its whole market tells which")
+        refusals.check(answer, now_ms=now_ms)
+
+    @property
+    def expected(self) -> int:
+        return len(self._wanted) or _MARKET_SIZE
+
+    def used(self, answer: Answer) -> int | None:
+        """The weight used in this minute by everybody behind our address."""
+        for header in ("x-mbx-used-weight-1m", "x-mbx-used-weight"):
+            if _digits.fullmatch(value := answer.headers.get(header, "")):
+                return int(value)
+        return None
+
+    def read(self, bodies: Sequence[bytes], *, slot_ms: int, fetched_at_ms: int) -> Poll:
+        """``volume`` counts the base asset, ``quoteVolume`` the quote.
+
+        Raises:
+            TransientError: a body is no array, or no row of it is a record.
+        """
+        gathering = Gathering(NAME, slot_ms=slot_ms, fetched_at_ms=fetched_at_ms)
+        anything = False
+        for body in bodies:
+            rows, rejected = self._reader.read(body if body.lstrip()[:1] != b"{" else self._array(body))
+            anything = anything or bool(rows or rejected)
+            gathering.reject_rows(rejected, self._wanted)
+            self._take(rows, gathering)
+        if not anything:
+            raise TransientError("binance answered with no rows")
+        absent = gathering.reject_absent(self._wanted, "asked for by BINANCE_SYMBOLS, and not at Binance")
+        if self._names.refused:
+            self._names.found_wrong(absent)
+        self._doubt.check_market(gathering)
+        return gathering.poll()
+
+    def _array(self, body: bytes) -> bytes:
+        """The answer to ``symbol=…``, one ticker without an array around it. The oldest ones do not name the pair:
+        it is the one asked for."""
+        if len(self._wanted) == 1 and b'"symbol"' not in body and b'"lastPrice"' in body:
+            body = b'{"symbol":' + msgspec.json.encode(*self._wanted) + b"," + body.lstrip()[1:]
+        return b"[" + body + b"]"
+
+    def _take(self, rows: list[TickerRow], gathering: Gathering) -> None:
+        wanted = self._wanted or None
+        quotes, records = self._quotes, gathering.records
+        for row in rows:
+            symbol = row.symbol
+            if wanted is not None and symbol not in wanted:
+                continue
+            if row.count == 0:
+                gathering.seen.add(symbol)
+                gathering.reject("halted", symbol, "no trade in 24 h")
+                continue
+            record = gathering.record(symbol, row.last_price, quotes)
+            if record is None:
+                continue
+            record.last_updated = iso_of_ms(row.close_time)
+            record.volume_24h = row.quote_volume
+            record.high_24h = row.high_price
+            record.low_24h = row.low_price
+            record.change_24h = row.price_change_percent
+            record.open_24h = row.open_price
+            record.base_volume_24h = row.volume
+            record.trades_24h = row.count
+            record.price_change_24h = row.price_change
+            record.bid_price = row.bid_price
+            record.ask_price = row.ask_price
+            records.append(record)
+
+
+def weight(named: int) -> int:
+    """What the call weighs of the 6,000 a minute; 0 named symbols are the whole market."""
+    if not named:
+        return _MARKET_WEIGHT
+    return next((cost for most, cost in _WEIGHTS if named <= most), _MARKET_WEIGHT)

@@ -1,0 +1,28 @@
+"""Bybit: limits by address, a source for each of its markets."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from cryptoproxy.common.settings.catalogue import Upstreams
+from cryptoproxy.upstreams.base import Limit, Limits, Upstream, in_force
+from cryptoproxy.upstreams.bybit.symbols import Market, NamedSymbols
+from cryptoproxy.upstreams.bybit.tickers import UPSTREAM, Bybit
+from cryptoproxy.upstreams.gathering import unless_all
+
+
+def upstream(settings: Upstreams) -> Upstream:
+    symbols = unless_all(settings.bybit_symbols)
+    markets = {f"{UPSTREAM}-{market}": market for market in Market}
+    names = NamedSymbols(symbols, [market for name, market in markets.items() if name in settings.sources])
+    make = partial(Bybit, base_url=settings.bybit_base_url, symbols=symbols, names=names, api=settings.bybit_api)
+    return Upstream(
+        limits=Limits(
+            upstream=UPSTREAM,
+            unit="calls",
+            interval_setting="BYBIT_INTERVAL",
+            limits=in_force(Limit(window="5s", amount=settings.bybit_calls_per_5s, setting="BYBIT_CALLS_PER_5S")),
+        ),
+        interval=settings.bybit_interval or settings.interval,
+        sources={name: partial(make, market) for name, market in markets.items()},
+    )
