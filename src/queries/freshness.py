@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import Any
 
 from cryptoproxy.common.record import iso
+from cryptoproxy.common.record.contract import LONGEST_INTERVAL_MS, SHORTEST_INTERVAL_MS
 from cryptoproxy.common.record.times import DAY_MS, Span
 from cryptoproxy.queries.answer import Column, Covers, Kind, NothingFound
 from cryptoproxy.queries.periods import Interval, written
@@ -134,7 +135,8 @@ def grid_of(answer: Mapping[str, Any], told: Interval | None, *, end_ms: int) ->
 def _interval_of(bucket: Mapping[str, Any]) -> int | None:
     """What the records of a slot tell; None for what is no interval."""
     value = bucket["interval"]["value"]
-    return int(value) if value is not None and value >= 1 else None
+    known = value is not None and SHORTEST_INTERVAL_MS <= value <= LONGEST_INTERVAL_MS
+    return int(value) if known else None
 
 
 def stretches(period: Span, grid: Grid) -> Sequence[Span]:

@@ -25,6 +25,13 @@ def grid_of(*there: int, **more: Any) -> tuple[slots.Grid, bool]:
     return freshness.grid_of(slots_answer(*there, **more), None, end_ms=10 * HOUR)
 
 
+@pytest.mark.parametrize("interval", [-5, 0, 1, 10**15])
+def test_what_can_be_no_interval_tells_none(interval: int) -> None:
+    """A document that came past our indexer: without this, a year would be asked for millisecond by millisecond."""
+    grid, _ = grid_of(0, MINUTE, 2 * MINUTE, interval=interval)
+    assert (grid.interval_ms, grid.origin) == (MINUTE, "inferred")
+
+
 def test_the_interval_is_what_the_newest_record_tells() -> None:
     grid, sure = grid_of(0, 60, 120, interval=10_000)
     assert (grid.interval_ms, grid.origin, sure) == (10_000, "recorded", True)
