@@ -126,7 +126,7 @@ def test_a_slot_that_was_kept_before_a_restart_is_not_polled_again(rig: Rig, rep
 
 
 def test_all_sources_at_once_are_kept_each_by_itself(rig: Rig, report: Report) -> None:
-    rig.texts |= {"SOURCES": "coingecko,binance,bybit-linear,bybit-inverse,bybit-spot", "COINGECKO_TOP_N": "300"}
+    rig.texts |= {"SOURCES": "coingecko,binance,bybit-linear,bybit-inverse,bybit-spot", "COINGECKO_TOP_N": "50"}
     poller = rig.start(test=ALONE, BINANCE_SYMBOLS="*")
     for source in rig.texts["SOURCES"].split(","):
         wait_until(lambda source=source: poller.polls(source) >= 2, what=f"polls of {source}")

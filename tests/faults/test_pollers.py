@@ -27,7 +27,7 @@ def wait_standing_by(*pollers: PollerProcess) -> None:
         poller.wait_reason("standing by: another poller is active")
 
 
-def wait_active(pollers: Sequence[PollerProcess], *, seconds: float) -> tuple[PollerProcess, float]:
+def wait_active(pollers: Sequence[PollerProcess], *, seconds: float = 180) -> tuple[PollerProcess, float]:
     """The one that polls next, and the seconds until it did."""
     began = time.monotonic()
     before = {poller.name: poller.polls() for poller in pollers}

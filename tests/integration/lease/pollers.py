@@ -95,7 +95,7 @@ class Pollers:
     def pollers_since(self, slot: int) -> set[str]:
         return {name for each, name in self.polls() if each >= slot}
 
-    def wait_active(self, *names: str, seconds: float) -> str:
+    def wait_active(self, *names: str, seconds: float = 180) -> str:
         """The first of these (of all without names) that is seen to poll from now on."""
         now = slot_now()
         wanted = set(names or self.all)

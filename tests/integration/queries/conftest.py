@@ -25,8 +25,8 @@ def filled(endpoints: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> It
     year, documents = market(end_ms)
     for name in {iso(year.begin_ms)[:7], iso(end_ms)[:7]}:
         client.options(ignore_status=400).indices.create(index=f"{settings.alias}-{name.replace('-', '.')}.01")
-    for begin in range(0, len(documents), 2000):
-        index(client, settings.alias, documents[begin : begin + 2000])
+    for begin in range(0, len(documents), 1000):
+        index(client, settings.alias, documents[begin : begin + 1000])
     yield Filled(client, settings.alias, year, end_ms)
     for name in client.indices.get(index=f"{settings.alias}-*"):
         client.indices.delete(index=name)

@@ -24,7 +24,9 @@ def less_patience(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("mechanism", MECHANISMS)
 def test_a_user_gets_in_by_each_mechanism(doors: Doors, mechanism: str) -> None:
     kafka = doors.settings("crypto_poller", KAFKA_SASL_MECHANISM=mechanism).kafka
-    assert check_kafka(kafka) == "record written, read and deleted on crypto-data.state; topic crypto-data is there"
+    assert check_kafka(kafka).endswith(
+        "record written, read and deleted on crypto-data.state; topic crypto-data is there"
+    )
 
 
 def by_certificate(doors: Doors, folder: Path, **texts: str) -> dict[str, str]:
@@ -40,7 +42,7 @@ def by_certificate(doors: Doors, folder: Path, **texts: str) -> dict[str, str]:
 
 def test_a_certificate_of_ours_is_a_way_in_without_any_password(doors: Doors, tmp_path: Path) -> None:
     kafka = doors.settings(**by_certificate(doors, tmp_path)).kafka
-    assert check_kafka(kafka).startswith("record written, read and deleted")
+    assert "record written, read and deleted" in check_kafka(kafka)
 
 
 def refused(doors: Doors, **texts: str) -> CryptoProxyError:
