@@ -59,7 +59,7 @@ def test_what_waits_leaves_a_full_disk(rig: Rig, report: Report) -> None:
     forbid_files_over(poller, 20)
     rig.s3.resume()
     seconds = wait_stored(poller)
-    assert poller.said("no note of the stored group on disk")
+    poller.wait_said("no note of the stored group on disk")
     forbid_files_over(poller, resource.RLIM_INFINITY)
     report(rig.judge().require(), seconds)
 

@@ -152,7 +152,7 @@ def test_exit_code_1_where_nothing_was_found(env_file: Path) -> None:
     ("line", "words"),
     [
         ("average --interval 2mo", "is no interval"),
-        ("average --since yesterday", "neither a span like"),
+        ("average --since someday", "neither a span like"),
         ("average --since 2026-11-02 --until 2026-11-01", "ends (2026-11-01) before it begins"),
         ("volatility --window 1mo", "must always be of one length"),
         ("moves --thresholds 1,x", "must be numbers"),
