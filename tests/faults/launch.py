@@ -152,7 +152,7 @@ def main() -> int:
     if os.environ.get("TEST_ONCE"):
         return once.once(settings)
     poller = Poller(settings, clock=clock, alone=alone)
-    poller.archiver._object_ms = settings.s3.object_seconds * 1000  # not one object per poll, as `--once` has it
+    poller.archiver.object_ms = settings.s3.object_seconds * 1000  # not one object per poll, as `--once` has it
     return poller.run()
 
 
