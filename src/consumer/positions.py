@@ -218,7 +218,7 @@ class Positions:
             committed = self._consumer.committed(partition, metadata=True, timeout_ms=_LOOK_MS)
             if committed is not None:
                 self._reached.setdefault(partition, committed.offset)
-                self._recall(committed.metadata)
+                self._recall(committed.metadata or "")  # a null where another program has committed
             if partition in self._reached:
                 self._recalled.add(partition)
 

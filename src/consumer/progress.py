@@ -51,18 +51,17 @@ class Progress:
         """What the one before has noted. Alarms on what is late must see it although nothing new comes; in what another
         program or version has committed there may be anything."""
         try:
-            newest = msgspec.json.decode(note, type=dict[str, str])
-            times = {source: from_iso(timestamp) for source, timestamp in newest.items()}
+            for source, timestamp in msgspec.json.decode(note, type=dict[str, str]).items():
+                self._written(source, timestamp)
         except (msgspec.DecodeError, ValueError):
             return
-        for source in times:
-            self._written(source, newest[source])
 
     def _written(self, source: str, timestamp: str) -> None:
         label = source if source in SOURCE_NAMES else OTHER
         if timestamp > self._newest.get(label, ""):
+            seconds = from_iso(timestamp) / 1000
+            self._metrics.last_slot.labels(label).set(seconds)
             self._newest[label] = timestamp
-            self._metrics.last_slot.labels(label).set(from_iso(timestamp) / 1000)
 
     def report(self, lag: int) -> None:
         """The line a person follows; nothing where nothing was done."""

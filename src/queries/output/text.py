@@ -18,7 +18,6 @@ from rich.console import Group, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
-from cryptoproxy.common.errors import visible
 from cryptoproxy.common.record import iso
 from cryptoproxy.queries.answer import DATA_COLUMNS, Answer, Column, Kind
 from cryptoproxy.queries.periods import Interval, age, written
@@ -88,7 +87,7 @@ def table(answer: Answer[R], rows: Sequence[R]) -> Group:
     for column in columns:
         made.add_column(column.title, justify=_side(column), no_wrap=True)
     for row in rows:
-        made.add_row(*(Text(visible(shown(column.of(row), column.kind))) for column in columns))
+        made.add_row(*(Text(shown(column.of(row), column.kind)) for column in columns))
     above = (answer.title, f"{where or answer.where}; {answer.covers}")
     return Group(*(Text(line, style="bold") for line in above), made)
 

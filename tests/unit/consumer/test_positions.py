@@ -357,3 +357,12 @@ def test_the_note_of_each_partition_s_last_commit_is_recalled_once_though_its_re
     positions.keep_only([partition(0)])
     positions.look()
     assert sorted(recalled) == ["one", "one", "zero"]
+
+
+def test_a_commit_of_another_program_has_no_note(consumer: Consumer) -> None:
+    recalled: list[str] = []
+    positions = Positions(consumer, Settings.from_texts({}).kafka, metrics(), recalled.append)
+    consumer.commits = {partition(0): 30}
+    consumer.notes = {partition(0): None}  # type: ignore[dict-item]
+    positions.look()
+    assert recalled == [""]
