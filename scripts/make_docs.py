@@ -12,9 +12,9 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
 
 from cryptoproxy.common.metrics import HeldUp, IndexerMetrics, PollerMetrics
-from cryptoproxy.common.record import asyncapi
-from cryptoproxy.common.record.schema import json_schema
 from cryptoproxy.common.settings.document import env_example, markdown
+from cryptoproxy.datasets import asyncapi
+from cryptoproxy.datasets.schema import json_schema
 
 ROOT = Path(__file__).resolve().parent.parent
 

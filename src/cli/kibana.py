@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from cryptoproxy.common.errors import visible
 from cryptoproxy.common.start import load_settings
+from cryptoproxy.errors import visible
 from cryptoproxy.kibana_client import definitions_file, install
 
 

@@ -15,9 +15,9 @@ from typing import Any
 from elasticsearch import Elasticsearch, NotFoundError
 
 from cryptoproxy.common.clients import elastic
-from cryptoproxy.common.errors import OperatorError
-from cryptoproxy.common.record import Period, index_name
 from cryptoproxy.common.settings.catalogue import Elasticsearch as ElasticsearchSettings
+from cryptoproxy.datasets import Period, index_name
+from cryptoproxy.errors import OperatorError
 
 MIGRATION_PAGE = "docs/migration.md"
 

@@ -9,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.errors import OperatorError
 
 DATA_VIEW_ID = "crypto-prices"
 _FILE = "crypto-prices.ndjson"

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from cryptoproxy.common.errors import TransientError
 from cryptoproxy.common.retry import Backoff
+from cryptoproxy.errors import TransientError
 from cryptoproxy.kibana_client import answers, bundle
 from cryptoproxy.kibana_client.access import DEFAULT_SPACE, Access
 from cryptoproxy.kibana_client.answers import InstallReport

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from cryptoproxy.common.record import Record
+from cryptoproxy.datasets import Ticker
 
 
 class Unit(enum.StrEnum):
@@ -31,7 +31,7 @@ _UNITS = {
 FIELDS = {name: unit for unit, names in _UNITS.items() for name in names.split()}
 """Every number field of the record, and its unit."""
 
-assert FIELDS.keys() <= set(Record.__struct_fields__)  # noqa: S101 - a misspelt name would answer nothing
+assert FIELDS.keys() <= set(Ticker.__struct_fields__)  # noqa: S101 - a misspelt name would answer nothing
 
 _DERIVATIVES = "bybit-linear, bybit-inverse"
 _EXCHANGES = f"binance, {_DERIVATIVES}, bybit-spot"

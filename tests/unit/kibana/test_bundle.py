@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.errors import OperatorError
 from cryptoproxy.kibana_client import bundle
 
 

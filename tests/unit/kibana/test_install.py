@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import trustme
 
-from cryptoproxy.common.errors import OperatorError, TransientError
+from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.kibana_client import definitions_file, install
 from cryptoproxy.kibana_client.access import Access
 from tests.unit.kibana.conftest import Installer

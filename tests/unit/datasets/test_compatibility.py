@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from cryptoproxy.common.record.schema import breaches, json_schema, meaning
+from cryptoproxy.datasets.schema import breaches, json_schema, meaning
 
-FOLDER = Path(__file__).resolve().parents[4] / "docs" / "schemas"
+FOLDER = Path(__file__).resolve().parents[3] / "docs" / "schemas"
 PUBLISHED = sorted(FOLDER.glob("record-v1.*.json"), key=lambda path: int(path.stem.rpartition(".")[2]))
 
 Change = Callable[[dict[str, Any]], object]

@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from cryptoproxy.common.record.codec import MAX_DEPTH
-from cryptoproxy.common.record.contract import SCHEMA_VERSION, Record
+from cryptoproxy.datasets.codec import MAX_DEPTH
+from cryptoproxy.datasets.ticker import SCHEMA_VERSION, Ticker
 
 _WORDS = frozenset({"title", "description", "$comment", "$schema", "$id", "examples"})
 """What may be said better at any time."""
@@ -21,8 +21,8 @@ _WORDS = frozenset({"title", "description", "$comment", "$schema", "$id", "examp
 
 def json_schema() -> dict[str, Any]:
     """Draft 2020-12 schema of one record. Unknown fields are allowed: newer producers may add some."""
-    schema = msgspec.json.schema(Record)
-    definition: dict[str, Any] = schema["$defs"]["Record"]
+    schema = msgspec.json.schema(Ticker)
+    definition: dict[str, Any] = schema["$defs"]["Ticker"]
     definition["title"] = "crypto-data record"
     definition["description"] += (
         f"\n\nUnknown fields are kept and ignored; their values have at most {MAX_DEPTH} levels. Refused, because "

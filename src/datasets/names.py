@@ -10,8 +10,8 @@ from functools import lru_cache
 
 import msgspec
 
-from cryptoproxy.common.record.contract import Record
-from cryptoproxy.common.record.times import from_iso
+from cryptoproxy.datasets.ticker import Ticker
+from cryptoproxy.datasets.times import from_iso
 
 MAX_DOCUMENT_ID_BYTES = 512
 """Elasticsearch refuses a longer ``_id``, and with it the whole bulk request."""
@@ -33,7 +33,7 @@ class _Identity(msgspec.Struct, gc=False):
 _identity = msgspec.json.Decoder(_Identity)
 
 
-def key(record: Record | _Identity) -> str:
+def key(record: Ticker | _Identity) -> str:
     """The topic's key: one key, one partition, so one asset's records stay in order."""
     return f"{record.source}:{record.asset_id}:{record.quote}"
 
@@ -43,7 +43,7 @@ def key_of(value: bytes) -> bytes:
     return key(_identity.decode(value)).encode()
 
 
-def document_id(record: Record) -> str:
+def document_id(record: Ticker) -> str:
     """The identity of a record wherever it is stored: the key and the slot in ms."""
     return f"{key(record)}:{from_iso(record.timestamp)}"
 

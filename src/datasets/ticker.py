@@ -45,7 +45,7 @@ Quote = Annotated[str, _text(QUOTE_PATTERN, "Quote currency: USD, USDT; UNKNOWN 
 Time = Annotated[str, _text(TIME_PATTERN, "UTC, ISO 8601, milliseconds, Z.")]
 
 
-class Record(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
+class Ticker(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     """One asset at one source at one poll. Absent fields are left out of the JSON.
 
     Prices are in ``quote``; ``change_*`` in percent; ``*_pcnt`` are fractions; ``volume_24h`` and

@@ -13,13 +13,13 @@ import yaml
 from hypothesis import given, settings
 from jsonschema import Draft7Validator
 
-from cryptoproxy.common.record import Record, encode, key
-from cryptoproxy.common.record.asyncapi import document
-from cryptoproxy.common.record.schema import json_schema
 from cryptoproxy.common.settings import Settings
-from tests.unit.common.record.records import records
+from cryptoproxy.datasets import Ticker, encode, key
+from cryptoproxy.datasets.asyncapi import document
+from cryptoproxy.datasets.schema import json_schema
+from tests.unit.datasets.records import records
 
-ROOT = Path(__file__).resolve().parents[4]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def test_its_payload_is_the_record_and_its_topics_are_ours() -> None:
     payload = whole["components"]["schemas"]["record"]
     schema = json_schema()
     assert payload == {name: schema[name] for name in payload}
-    assert set(payload["properties"]) == set(Record.__struct_fields__)
+    assert set(payload["properties"]) == set(Ticker.__struct_fields__)
     kafka = Settings.from_texts({}).kafka
     addresses = {channel["address"] for channel in whole["channels"].values()}
     assert addresses == {kafka.topic, kafka.dead_letter_topic}
@@ -90,7 +90,7 @@ def test_its_payload_is_the_record_and_its_topics_are_ours() -> None:
 
 @settings(deadline=None, max_examples=50)
 @given(records)
-def test_what_is_written_is_what_it_says(record: Record) -> None:
+def test_what_is_written_is_what_it_says(record: Ticker) -> None:
     whole = document()
     message = whole["components"]["messages"]["record"]
     Draft7Validator(whole["components"]["schemas"]["record"]).validate(json.loads(encode(record)))
@@ -100,4 +100,4 @@ def test_what_is_written_is_what_it_says(record: Record) -> None:
 def test_its_example_is_a_record() -> None:
     (example,) = document()["components"]["messages"]["record"]["examples"]
     Draft7Validator(document()["components"]["schemas"]["record"]).validate(example["payload"])
-    assert encode(Record(**example["payload"]))
+    assert encode(Ticker(**example["payload"]))

@@ -10,18 +10,18 @@ from typing import Any
 
 import msgspec
 
-from cryptoproxy.common.errors import PoisonError
-from cryptoproxy.common.record.contract import (
+from cryptoproxy.datasets.names import MAX_DOCUMENT_ID_BYTES
+from cryptoproxy.datasets.ticker import (
     ASSET_ID_PATTERN,
     LONGEST_INTERVAL_MS,
     MAX_RECORD_BYTES,
     QUOTE_PATTERN,
     SHORTEST_INTERVAL_MS,
     SOURCE_PATTERN,
-    Record,
+    Ticker,
 )
-from cryptoproxy.common.record.names import MAX_DOCUMENT_ID_BYTES
-from cryptoproxy.common.record.times import from_iso, moment_of
+from cryptoproxy.datasets.times import from_iso, moment_of
+from cryptoproxy.errors import PoisonError
 
 EARLIEST_MS = 1_230_768_000_000
 """2009-01-01: before that there was no asset to record."""
@@ -39,15 +39,15 @@ _MAX_SLOT_DIGITS = 14
 _INTEGER, _LONG = 2**31, 2**63
 """As the index has them: what is out of range there must not get so far."""
 _TOO_DEEP = f"nested more than {MAX_DEPTH} levels deep"
-_FIELDS = frozenset(Record.__struct_fields__)
+_FIELDS = frozenset(Ticker.__struct_fields__)
 _encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(Record)
+_decoder = msgspec.json.Decoder(Ticker)
 _source = re.compile(SOURCE_PATTERN.replace("$", r"\Z"))
 _asset_id = re.compile(ASSET_ID_PATTERN.replace("$", r"\Z"))
 _quote = re.compile(QUOTE_PATTERN.replace("$", r"\Z"))
 
 
-def encode(record: Record) -> bytes:
+def encode(record: Ticker) -> bytes:
     """The record's bytes: compact JSON on one line, absent fields left out, numbers in shortest exact form.
 
     Raises:
@@ -63,14 +63,14 @@ def encode(record: Record) -> bytes:
     if len(value) > MAX_RECORD_BYTES:
         raise PoisonError("too_large", f"record of {len(value)} bytes; the contract allows {MAX_RECORD_BYTES}")
     try:
-        _decoder.decode(value)  # a Record is not checked when it is made: what we write, every reader must take
+        _decoder.decode(value)  # a record is not checked when it is made: what we write, every reader must take
     except msgspec.ValidationError as error:
         raise PoisonError("contract", _with_value(str(error), value)) from error
     _check(record)
     return value
 
 
-def decode(value: bytes | None, *, now_ms: int | None = None) -> Record:
+def decode(value: bytes | None, *, now_ms: int | None = None) -> Ticker:
     """The record in ``value``, checked against the whole contract.
 
     Args:
@@ -106,7 +106,7 @@ def decode(value: bytes | None, *, now_ms: int | None = None) -> Record:
     return record
 
 
-def _check(record: Record) -> None:
+def _check(record: Ticker) -> None:
     _check_identity(record.source, record.asset_id, record.quote)
     try:
         slot_ms = from_iso(record.timestamp)
@@ -129,7 +129,7 @@ def _check(record: Record) -> None:
         raise PoisonError("contract", f"interval_ms {_cut(record.interval_ms)} is not 0.1 s to a day")
 
 
-def _blame_a_time(record: Record) -> None:
+def _blame_a_time(record: Ticker) -> None:
     for field in ("timestamp", "fetched_at", "last_updated"):
         text = getattr(record, field)
         try:
@@ -139,7 +139,7 @@ def _blame_a_time(record: Record) -> None:
             raise PoisonError("contract", f"{field} {_cut(text)}: {error}") from error
 
 
-def _blame_a_count(record: Record) -> None:
+def _blame_a_count(record: Ticker) -> None:
     for field, limit in (
         ("fetch_delay_ms", _LONG),
         ("market_cap_rank", _INTEGER),
@@ -165,7 +165,7 @@ def _check_identity(source: str, asset_id: str, quote: str) -> None:
         raise PoisonError("contract", f"asset_id {_cut(asset_id)} makes a document id of more than 512 bytes")
 
 
-def _check_finite(record: Record) -> None:
+def _check_finite(record: Ticker) -> None:
     for field in record.__struct_fields__:
         number = getattr(record, field)
         if isinstance(number, float) and not math.isfinite(number):

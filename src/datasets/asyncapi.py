@@ -6,23 +6,23 @@ from typing import Any
 
 import msgspec
 
-from cryptoproxy.common.record.codec import encode
-from cryptoproxy.common.record.contract import (
+from cryptoproxy.datasets.codec import encode
+from cryptoproxy.datasets.letters import CHANGES_HEADER, LETTER_HEADERS
+from cryptoproxy.datasets.names import key
+from cryptoproxy.datasets.schema import json_schema
+from cryptoproxy.datasets.ticker import (
     ASSET_ID_PATTERN,
     MAX_RECORD_BYTES,
     QUOTE_PATTERN,
     SCHEMA_VERSION,
     SCHEMA_VERSION_HEADER,
     SOURCE_PATTERN,
-    Record,
+    Ticker,
 )
-from cryptoproxy.common.record.letters import CHANGES_HEADER, LETTER_HEADERS
-from cryptoproxy.common.record.names import key
-from cryptoproxy.common.record.schema import json_schema
 
 TOPIC = "crypto-data"
 _BINDING = "0.5.0"
-_EXAMPLE = Record(
+_EXAMPLE = Ticker(
     source="coingecko",
     asset_id="bitcoin",
     symbol="BTC",
@@ -70,7 +70,7 @@ def document() -> dict[str, Any]:
             "version": f"{SCHEMA_VERSION}.0.0",
             "description": (
                 "Prices of CoinGecko, Binance and Bybit, polled once for everybody. One message is one asset at one "
-                "source at one poll. Made by `make docs` from `src/common/record`; do not edit.\n\n"
+                "source at one poll. Made by `make docs` from `src/datasets`; do not edit.\n\n"
                 "At least once: a record may come twice with the same bytes. Its id is key and `timestamp`. One key, "
                 "one partition, so one asset's records are in order. Within a schema version optional fields may be "
                 "added, and nothing is renamed, removed or narrowed: ignore what you do not know. See "

@@ -4,7 +4,7 @@ The bytes on the topic are the bytes in the index (``_source``) and a line in th
 
 | module | tells |
 |---|---|
-| ``contract`` | the fields, their types and units |
+| ``ticker`` | the fields, their types and units |
 | ``codec`` | record to bytes, bytes to record; what breaks the contract and how it is said |
 | ``names`` | key, document id, index |
 | ``letters`` | the headers of a dead letter |
@@ -13,17 +13,17 @@ The bytes on the topic are the bytes in the index (``_source``) and a line in th
 | ``asyncapi`` | the topic's AsyncAPI document made from it |
 """
 
-from cryptoproxy.common.record.codec import MAX_AHEAD_MS, decode, encode
-from cryptoproxy.common.record.contract import (
+from cryptoproxy.datasets.codec import MAX_AHEAD_MS, decode, encode
+from cryptoproxy.datasets.letters import LETTER_HEADERS, NOWHERE, letter, opened, size_of
+from cryptoproxy.datasets.names import Period, document_id, index_name, key, key_of
+from cryptoproxy.datasets.ticker import (
     MAX_RECORD_BYTES,
     RECORD_HEADERS,
     SCHEMA_VERSION,
     SCHEMA_VERSION_HEADER,
-    Record,
+    Ticker,
 )
-from cryptoproxy.common.record.letters import LETTER_HEADERS, NOWHERE, letter, opened, size_of
-from cryptoproxy.common.record.names import Period, document_id, index_name, key, key_of
-from cryptoproxy.common.record.times import from_iso, iso, slot_of
+from cryptoproxy.datasets.times import from_iso, iso, slot_of
 
 __all__ = [
     "LETTER_HEADERS",
@@ -34,7 +34,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "SCHEMA_VERSION_HEADER",
     "Period",
-    "Record",
+    "Ticker",
     "decode",
     "document_id",
     "encode",
