@@ -39,8 +39,7 @@ from cryptoproxy.common.settings import Settings
 from cryptoproxy.common.settings.loading import read_environment
 from cryptoproxy.common.start import connection_file
 from cryptoproxy.consumer import template
-from cryptoproxy.datasets import RECORD_HEADERS, Ticker, document_id, encode, index_name, iso, key
-from cryptoproxy.datasets.names import Period
+from cryptoproxy.datasets import RECORD_HEADERS, Period, Ticker, document_id, encode, index_name, iso, key
 from cryptoproxy.errors import CryptoProxyError, OperatorError
 
 TICK_SECONDS = 0.02

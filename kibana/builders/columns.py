@@ -7,12 +7,12 @@ rank. What a formula would do, a filter, a unit of time or a shorter time range 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from typing import Any, Literal
+
+from cryptoproxy.datasets import TICKER, mapping
 
 Json = dict[str, Any]
 
@@ -170,15 +170,13 @@ def _kql(query: str) -> Json:
 
 # ---- the index's fields as Kibana sees them, from the mapping itself, so that no definition can name another
 
-TEMPLATE = Path(__file__).resolve().parents[2] / "src" / "consumer" / "template.json"
-
 _KIBANA_TYPES = {"keyword": "string", "double": "number", "long": "number", "integer": "number", "date": "date"}
 
 
 @cache
 def kibana_types() -> Mapping[str, str]:
     """Kibana's type (string, number, date) of each field, sub-fields and aliases included."""
-    properties = json.loads(TEMPLATE.read_text(encoding="utf-8"))["template"]["mappings"]["properties"]
+    properties = mapping.properties(TICKER)
     found = {}
     for name, spec in properties.items():
         real = properties[spec["path"]] if spec["type"] == "alias" else spec

@@ -1,43 +1,20 @@
-"""The topic's contract as an AsyncAPI 3 document, made from the record; ``docs/asyncapi.yaml`` is its copy."""
+"""The topics' contracts as an AsyncAPI 3 document, made from the table; ``docs/asyncapi.yaml`` is its copy."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-from cryptoproxy.datasets.codec import encode
+from cryptoproxy.datasets.codec import MAX_RECORD_BYTES
+from cryptoproxy.datasets.dataset import SCHEMA_VERSION_HEADER, Dataset
+from cryptoproxy.datasets.fields import ASSET_ID_PATTERN, QUOTE_PATTERN, SOURCE_PATTERN
 from cryptoproxy.datasets.letters import CHANGES_HEADER, LETTER_HEADERS
 from cryptoproxy.datasets.names import key
 from cryptoproxy.datasets.schema import json_schema
-from cryptoproxy.datasets.ticker import (
-    ASSET_ID_PATTERN,
-    MAX_RECORD_BYTES,
-    QUOTE_PATTERN,
-    SCHEMA_VERSION,
-    SCHEMA_VERSION_HEADER,
-    SOURCE_PATTERN,
-    Ticker,
-)
 
-TOPIC = "crypto-data"
 _BINDING = "0.5.0"
-_EXAMPLE = Ticker(
-    source="coingecko",
-    asset_id="bitcoin",
-    symbol="BTC",
-    name="Bitcoin",
-    quote="USD",
-    price=69123.12,
-    timestamp="2026-11-20T10:00:00.000Z",
-    fetched_at="2026-11-20T10:00:00.310Z",
-    fetch_delay_ms=310,
-    last_updated="2026-11-20T09:59:40.100Z",
-    market_cap=1360000000000.0,
-    market_cap_rank=1,
-    change_24h=-1.2345,
-    interval_ms=60_000,
-)
 _LETTER_MEANINGS = dict(
     zip(
         LETTER_HEADERS,
@@ -61,20 +38,37 @@ _CHANGES_MEANING = (
 )
 
 
-def document() -> dict[str, Any]:
-    """Two channels: the records, which everybody may read, and the dead letters."""
+def document(datasets: Mapping[str, Dataset[Any]]) -> dict[str, Any]:
+    """A channel for each dataset, and one for the dead letters of all."""
+    letters = f"{datasets['ticker'].topic}.dlq"
+    channels: dict[str, Any] = {
+        "deadLetters": {
+            "address": letters,
+            "description": "What can never be indexed, with its original key and value; of every dataset.",
+            "messages": {"deadLetter": {"$ref": "#/components/messages/deadLetter"}},
+            "bindings": {"kafka": {"topic": letters, "partitions": 1, "bindingVersion": _BINDING}},
+        }
+    }
+    operations: dict[str, Any] = {}
+    for name, dataset in datasets.items():
+        channels |= _channels(dataset)
+        operations[f"publish{name.capitalize()}"] = {
+            "action": "send",
+            "channel": {"$ref": f"#/channels/{name}"},
+            "summary": f"Each record of the dataset: {dataset.says}.",
+            "messages": [{"$ref": f"#/channels/{name}/messages/{name}"}],
+        }
     return {
         "asyncapi": "3.0.0",
         "info": {
-            "title": "crypto-data",
-            "version": f"{SCHEMA_VERSION}.0.0",
+            "title": "Market data, asked for once",
+            "version": "1.0.0",
             "description": (
-                "Prices of CoinGecko, Binance and Bybit, polled once for everybody. One message is one asset at one "
-                "source at one poll. Made by `make docs` from `src/datasets`; do not edit.\n\n"
-                "At least once: a record may come twice with the same bytes. Its id is key and `timestamp`. One key, "
-                "one partition, so one asset's records are in order. Within a schema version optional fields may be "
-                "added, and nothing is renamed, removed or narrowed: ignore what you do not know. See "
-                "docs/consuming.md."
+                "What CoinGecko, Binance and Bybit say, asked once for everybody. Made by `make docs` from "
+                "`src/datasets`; do not edit.\n\n"
+                "At least once: a record may come twice with the same id. One key, one partition, so one asset's "
+                "records are in order. Within a schema version optional fields may be added, and nothing is renamed, "
+                "removed or narrowed: ignore what you do not know. See docs/consuming.md."
             ),
             "license": {"name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"},
         },
@@ -86,27 +80,9 @@ def document() -> dict[str, Any]:
                 "description": "As `cryptoproxy up` starts it; elsewhere with TLS and a login.",
             }
         },
-        "channels": {
-            "records": {
-                "address": TOPIC,
-                "description": "Named by the setting KAFKA_TOPIC.",
-                "messages": {"record": {"$ref": "#/components/messages/record"}},
-                "bindings": {"kafka": {"topic": TOPIC, "bindingVersion": _BINDING}},
-            },
-            "deadLetters": {
-                "address": f"{TOPIC}.dlq",
-                "description": "What can never be indexed, with its original key and value.",
-                "messages": {"deadLetter": {"$ref": "#/components/messages/deadLetter"}},
-                "bindings": {"kafka": {"topic": f"{TOPIC}.dlq", "partitions": 1, "bindingVersion": _BINDING}},
-            },
-        },
-        "operations": {
-            "publishRecords": {
-                "action": "send",
-                "channel": {"$ref": "#/channels/records"},
-                "summary": "The poller sends each record of a poll.",
-                "messages": [{"$ref": "#/channels/records/messages/record"}],
-            },
+        "channels": channels,
+        "operations": operations
+        | {
             "setAside": {
                 "action": "send",
                 "channel": {"$ref": "#/channels/deadLetters"},
@@ -115,16 +91,33 @@ def document() -> dict[str, Any]:
             },
         },
         "components": {
-            "messages": {"record": _record(), "deadLetter": _dead_letter()},
-            "schemas": {"record": _payload()},
+            "messages": {
+                **{name: _record(dataset) for name, dataset in datasets.items()},
+                "deadLetter": _dead_letter(),
+            },
+            "schemas": {name: _payload(dataset) for name, dataset in datasets.items()},
         },
     }
 
 
-def _record() -> dict[str, Any]:
+def _channels(dataset: Dataset[Any]) -> dict[str, Any]:
+    parts = [name for name in dataset.parts if name]
+    address = f"{dataset.topic}.{{part}}" if parts else dataset.topic
     return {
-        "name": "record",
-        "title": "One asset at one source at one poll",
+        dataset.name: {
+            "address": address,
+            **({"parameters": {"part": {"enum": parts}}} if parts else {}),
+            "description": f"One record is {dataset.says}. Named by the setting KAFKA_TOPIC.",
+            "messages": {dataset.name: {"$ref": f"#/components/messages/{dataset.name}"}},
+            **({} if parts else {"bindings": {"kafka": {"topic": address, "bindingVersion": _BINDING}}}),
+        }
+    }
+
+
+def _record(dataset: Dataset[Any]) -> dict[str, Any]:
+    return {
+        "name": dataset.name,
+        "title": dataset.says.capitalize(),
         "contentType": "application/json",
         "description": f"JSON on one line, at most {MAX_RECORD_BYTES} bytes. The message's time is that of publishing.",
         "headers": {
@@ -132,21 +125,21 @@ def _record() -> dict[str, Any]:
             "properties": {
                 SCHEMA_VERSION_HEADER: {
                     "type": "string",
-                    "const": str(SCHEMA_VERSION),
+                    "const": str(dataset.version),
                     "description": "A missing one means 1. Stop at another one.",
                 }
             },
         },
-        "payload": {"$ref": "#/components/schemas/record"},
-        "bindings": {"kafka": {"key": _key(), "bindingVersion": _BINDING}},
+        "payload": {"$ref": f"#/components/schemas/{dataset.name}"},
+        "bindings": {"kafka": {"key": _key(dataset), "bindingVersion": _BINDING}},
         "examples": [
-            {"name": key(_EXAMPLE), "headers": {SCHEMA_VERSION_HEADER: str(SCHEMA_VERSION)}, "payload": _example()}
+            {
+                "name": key(dataset.example),
+                "headers": {SCHEMA_VERSION_HEADER: str(dataset.version)},
+                "payload": msgspec.json.decode(dataset.codec.encode(dataset.example)),
+            }
         ],
     }
-
-
-def _example() -> Any:
-    return msgspec.json.decode(encode(_EXAMPLE))
 
 
 def _dead_letter() -> dict[str, Any]:
@@ -170,11 +163,11 @@ def _dead_letter() -> dict[str, Any]:
     }
 
 
-def _payload() -> dict[str, Any]:
-    return {name: each for name, each in json_schema().items() if not name.startswith("$")}
+def _payload(dataset: Dataset[Any]) -> dict[str, Any]:
+    return {name: each for name, each in json_schema(dataset).items() if not name.startswith("$")}
 
 
-def _key() -> dict[str, Any]:
+def _key(dataset: Dataset[Any]) -> dict[str, Any]:
     parts = [
         pattern.removeprefix("^").removesuffix("$") for pattern in (SOURCE_PATTERN, ASSET_ID_PATTERN, QUOTE_PATTERN)
     ]
@@ -182,5 +175,5 @@ def _key() -> dict[str, Any]:
         "type": "string",
         "pattern": f"^{':'.join(parts)}$",
         "description": "source:asset_id:quote",
-        "examples": [key(_EXAMPLE)],
+        "examples": [key(dataset.example)],
     }

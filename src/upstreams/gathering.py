@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 from functools import lru_cache
 
 from cryptoproxy.datasets import Ticker, iso
-from cryptoproxy.datasets.ticker import ASSET_ID_PATTERN
+from cryptoproxy.datasets.fields import ASSET_ID_PATTERN
 from cryptoproxy.errors import TransientError
 from cryptoproxy.upstreams.base import Poll, Rejected
 from cryptoproxy.upstreams.quotes import Quotes

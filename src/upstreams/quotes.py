@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 
-from cryptoproxy.datasets.ticker import QUOTE_PATTERN
+from cryptoproxy.datasets.fields import QUOTE_PATTERN
 
 UNKNOWN = "UNKNOWN"
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from jsonschema import Draft202012Validator
 
-from cryptoproxy.datasets import Ticker, encode
+from cryptoproxy.datasets import TICKER, Ticker, encode
 from cryptoproxy.datasets.schema import json_schema
 from tests.unit.datasets.records import EXAMPLE, FLOATS, line, records, required
 
@@ -28,7 +28,7 @@ DERIVATIVE = {
 
 @pytest.fixture(scope="module")
 def validator() -> Draft202012Validator:
-    schema = json_schema()
+    schema = json_schema(TICKER)
     Draft202012Validator.check_schema(schema)
     return Draft202012Validator(schema)
 
@@ -38,7 +38,7 @@ def valid(validator: Draft202012Validator, value: bytes) -> bool:
 
 
 def test_every_field_is_described(validator: Draft202012Validator) -> None:
-    schema = json_schema()
+    schema = json_schema(TICKER)
     assert list(schema["properties"]) == list(Ticker.__struct_fields__)
     assert set(schema["required"]) == set(required)
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"

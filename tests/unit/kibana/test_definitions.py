@@ -50,7 +50,7 @@ DASHBOARD_ATTRIBUTES = {
 
 def mapping() -> dict[str, str]:
     """Type by field, sub-fields and aliases included."""
-    template = json.loads((ROOT / "src" / "consumer" / "template.json").read_text(encoding="utf-8"))
+    template = json.loads((ROOT / "tests" / "fixtures" / "golden" / "ticker-template.json").read_text(encoding="utf-8"))
     properties = template["template"]["mappings"]["properties"]
     types = {}
     for name, spec in properties.items():

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cryptoproxy.datasets import Ticker, document_id, encode
-from cryptoproxy.datasets.ticker import TIME_PATTERN
+from cryptoproxy.datasets.fields import TIME_PATTERN
 from cryptoproxy.errors import PoisonError
 from cryptoproxy.lake.parquet import FIELDS, LINE, SCHEMA, TIMES, batch, lines, row
 from tests.unit.datasets.records import EXAMPLE, line, records

@@ -10,7 +10,7 @@ import pytest
 
 from cryptoproxy.common.settings.catalogue import Upstreams
 from cryptoproxy.common.settings.loading import load_section
-from cryptoproxy.datasets.ticker import MAX_RECORD_BYTES
+from cryptoproxy.datasets import MAX_RECORD_BYTES
 from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.producer.budget import Budget
 from cryptoproxy.producer.fetch import ClockError

@@ -9,7 +9,7 @@ import pytest
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.common.settings.catalogue import SOURCE_NAMES
 from cryptoproxy.common.settings.loading import declared_in
-from cryptoproxy.datasets.ticker import SOURCE_PATTERN
+from cryptoproxy.datasets.fields import SOURCE_PATTERN
 from cryptoproxy.errors import SettingsError
 from cryptoproxy.upstreams import UPSTREAMS, sources_of, upstreams_of
 from cryptoproxy.upstreams.base import Source
