@@ -13,7 +13,7 @@ from cryptoproxy.sandbox.bybit.api import Bybit
 from cryptoproxy.sandbox.coingecko.api import CoinGecko
 from cryptoproxy.sandbox.control import PREFIX, Control
 from cryptoproxy.sandbox.ledger import Ledger
-from cryptoproxy.sandbox.market import Market, make_coins
+from cryptoproxy.sandbox.world.market import Market, make_coins
 from cryptoproxy.sandbox.replay import Replay, load
 from cryptoproxy.sandbox.script import Script
 from cryptoproxy.sandbox.server import FaultServer

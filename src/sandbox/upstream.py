@@ -15,7 +15,7 @@ from typing import ParamSpec, Protocol
 
 from cryptoproxy.common.clock import Clock
 from cryptoproxy.sandbox.faults import HTML
-from cryptoproxy.sandbox.market import Market
+from cryptoproxy.sandbox.world.market import Market
 from cryptoproxy.sandbox.wire import Answer, Header, Request
 
 P = ParamSpec("P")

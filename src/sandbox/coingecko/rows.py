@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 
-from cryptoproxy.sandbox.market import DAY, Coin, Market, high_low
+from cryptoproxy.sandbox.world.intervals import DAY
+from cryptoproxy.sandbox.world.market import Coin, Market
 from cryptoproxy.sandbox.upstream import Rows
 
 IMAGES = "https://coin-images.coingecko.com/coins/images/"
@@ -62,7 +62,7 @@ class Markets:
         price, cap = market.price(i, second) * rate, market.cap(i, second) * rate
         alive = now_ms - updated_ms < DAY * 1000
         day = market.change(i, second, DAY) / 100 if alive else None
-        high, low = high_low(partial(market.price, i), second) if alive else (None, None)
+        high, low = market.path(i, None).extremes(second) if alive else (None, None)
         diluted = (coin.total or 0) * price
         row: dict[str, object] = {
             "id": coin.id,
@@ -93,7 +93,7 @@ class Markets:
 
     def _change(self, i: int, second: int, name: str, stale_ms: int) -> float | None:
         period = PERIODS[name]
-        if self._market.coins[i].age_days * DAY < period or stale_ms > max(3600, min(period, DAY)) * 1000:
+        if second - self._market.born(i) < period or stale_ms > max(3600, min(period, DAY)) * 1000:
             return None
         return self._market.change(i, second, period)
 

@@ -8,7 +8,7 @@ import pytest
 
 from cryptoproxy.sandbox import Limits, Sandbox
 from cryptoproxy.sandbox.binance.api import Binance
-from cryptoproxy.sandbox.market import Market, make_coins
+from cryptoproxy.sandbox.world.market import Market, make_coins
 from cryptoproxy.sandbox.upstream import Setup
 from cryptoproxy.sandbox.wire import Request
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import statistics
 from functools import partial
 
-from cryptoproxy.sandbox.market import DAY, Beat, Market, high_low, make_coins, real_coins
+from cryptoproxy.sandbox.world.market import DAY, Beat, Market, high_low, make_coins, real_coins
 
 NOW = 1_795_253_400
 

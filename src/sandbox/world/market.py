@@ -1,15 +1,16 @@
 """A market of coins whose prices are a function of (seed, time): two sandboxes with one seed agree at every moment,
 however often they are asked. The first ninety coins are real ones, as they were in March 2026, the rest are made up.
 
-The logarithm of a price is its level at the start plus noise on eleven time scales, from 4 s to 48 days, each twice
-as strong as the one four times shorter. On all scales between, that is a random walk; over years it stays plausible.
+A price at a whole hour is its level at the start moved by noise on six time scales, from an hour to 48 days, each
+twice as strong as the one four times shorter. On all scales between, that is a random walk; over years it stays
+plausible. What happens within the hours is told by ``path``.
 """
 
 from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
@@ -17,11 +18,23 @@ from random import Random
 from typing import Any
 
 import msgspec
+import numpy as np
 
-DAY = 86_400
-PERIODS = tuple(4**k for k in range(1, 12))
-_MASK = (1 << 64) - 1
+from cryptoproxy.sandbox.world.intervals import DAY
+from cryptoproxy.sandbox.world.noise import Floats, Ints, draw, key_of, noise, noises
+from cryptoproxy.sandbox.world.path import HOUR, Path
+from cryptoproxy.sandbox.world.shapes import shapes
+
+PERIODS = tuple(4**k for k in range(6, 12))
 _PRICE, _VOLUME = 0, 1
+SWING = 0.1
+"""How far a price goes within an hour, over what it moves in a day."""
+BUSY, LIVELY = 15, 100
+"""So many of the biggest coins are traded in every second, so many in every third; the others in six of a minute."""
+QUIET_FROM, QUIET_EVERY = 60, 3
+"""From there on every so manyth coin has minutes without a trade."""
+AGES_AS_OF = 1_790_812_800
+"""2026-10-01: when the coins were as old as they say."""
 
 HEADS = ("", "baby-", "meta-", "open-", "super-")
 # fmt: off
@@ -37,6 +50,10 @@ STALE_REAL = frozenset({"resolv-wstusr", "hashnote-usyc"})
 STALE_EVERY = 101
 UNRANKED_EVERY = 67
 """Of the made-up ones every so manyth has no known supply: no market cap, no rank."""
+
+
+STABLE = 0.001
+"""Below this daily volatility a coin counts as money."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +79,7 @@ class Coin:
     follows: int | None = None
     """Index of the coin whose price this one copies, times ``price``: wrapped and bridged ones."""
     age_days: int = 5000
-    """Younger than a period: no change over that period."""
+    """On ``AGES_AS_OF``. There is no price before."""
     beat_ms: int = 5000
     """How often the upstreams see a new price."""
     ranked: bool = True
@@ -79,13 +96,6 @@ class Beat:
         return now_ms - (now_ms - self.phase_ms) % self.period_ms
 
 
-def high_low(price: Callable[[int], float], second: int) -> tuple[float, float]:
-    """Over the 24 hours before, of the price every three hours and the two ends."""
-    step = DAY // 8
-    seen = [price(second), price(second - DAY), *(price(second // step * step - k * step) for k in range(8))]
-    return max(seen), min(seen)
-
-
 class Market:
     """Prices, volumes and their past. Times are whole seconds since 1970."""
 
@@ -94,19 +104,29 @@ class Market:
         self.seed = seed
         self.index = {coin.id: i for i, coin in enumerate(self.coins)}
         self.beats = tuple(self.beat(f"coin/{i}", coin.beat_ms) for i, coin in enumerate(self.coins))
-        self.price = lru_cache(maxsize=1 << 16)(self._price)
+        self.path = cache(self._path)
+        self._anchor = lru_cache(maxsize=1 << 17)(self._make_anchor)
+        self._line = lru_cache(maxsize=512)(self._make_line)
         self.ranks = lru_cache(maxsize=4)(self._ranks)
 
     def unit(self, name: str) -> float:
         """A fixed random number in [0, 1) for anything with a name."""
-        return (_noise(_key(self.seed, name), 0) + 1) / 2
+        return (draw(key_of(self.seed, name), 0) + 1) / 2
 
     def draw(self, i: int, n: int) -> float:
         """A number in [0, 1) for the n-th of anything, for sizes that may jump."""
-        return (_mix(self.seed + (i << 40), n) + 1) / 2
+        return (draw(self.seed + (i << 40), n) + 1) / 2
 
     def beat(self, name: str, period_ms: int) -> Beat:
         return Beat(period_ms, int(self.unit(f"{name}/phase") * period_ms))
+
+    def born(self, i: int) -> int:
+        """The second of its first price: a whole day."""
+        return AGES_AS_OF - self.coins[i].age_days * DAY
+
+    def price(self, i: int, second: int) -> float:
+        """In USD."""
+        return self.path(i, None).price(second)
 
     def volume(self, i: int, second: int) -> float:
         """In USD over 24 hours."""
@@ -126,18 +146,69 @@ class Market:
     def updated_ms(self, i: int, now_ms: int) -> int:
         return self.beats[i].last(now_ms)
 
-    def _price(self, i: int, second: int) -> float:
+    def _path(self, i: int, against: int | None) -> Path:
+        """The price of a coin in USD, or in another coin. In stable ones it has the same ups and downs as in USD, and
+        who follows another has those of the other."""
+        root = self._root(i)
+        coins = self.coins
+        fixed = against is None or coins[against].day_volatility < STABLE
+        key = key_of(self.seed, f"{root}/path" if fixed else f"{root}/path/{against}")
+        other = 0.0 if against is None else coins[against].day_volatility
+        quiet = root >= QUIET_FROM and root % QUIET_EVERY == 0
+
+        def anchor(hour: int) -> float:
+            price = self._anchor(i, hour)
+            return price if against is None else price / self._anchor(against, hour)
+
+        def anchors(hours: Ints) -> tuple[Floats, Floats]:
+            first, end = (int(hours[0]), int(hours[-1]) + 2) if len(hours) else (0, 1)
+            line = self._line(i, first, end)
+            line = line if against is None else line / self._line(against, first, end)
+            return line[hours - first], line[hours - first + 1]
+
+        return Path(
+            key,
+            anchor,
+            anchors,
+            SWING * math.hypot(coins[root].day_volatility, other),
+            minutes=shapes(50 if quiet else 60, wicks=True),
+            seconds=shapes(60 if root < BUSY else 20 if root < LIVELY else 6, wicks=False),
+        )
+
+    def _root(self, i: int) -> int:
+        follows = self.coins[i].follows
+        return i if follows is None else self._root(follows)
+
+    def _make_anchor(self, i: int, hour: int) -> float:
+        """The price at the beginning of an hour. No ``exp``: it is not the same to the last bit everywhere."""
         coin = self.coins[i]
-        own = coin.price * math.exp(self._level(i, _PRICE, second, coin.day_volatility))
-        return own if coin.follows is None else own * self.price(coin.follows, second)
+        moved = self._level(i, _PRICE, hour * HOUR, coin.day_volatility)
+        own = coin.price * ((2 + moved) / (2 - moved))
+        return own if coin.follows is None else own * self._anchor(coin.follows, hour)
+
+    def _make_line(self, i: int, first: int, end: int) -> Floats:
+        """:meth:`_make_anchor` for the hours [first, end)."""
+        coin = self.coins[i]
+        base = key_of(self.seed, f"{i}/{_PRICE}")
+        seconds = np.arange(first, end) * HOUR
+        total = np.zeros(end - first)
+        for scale, period in enumerate(PERIODS):
+            step, rest = np.divmod(seconds, period)
+            least = int(step[0])
+            found = noises(base + (scale << 48), np.arange(least, int(step[-1]) + 2))
+            start, stop = found[step - least], found[step - least + 1]
+            total += math.sqrt(period) * (start + (stop - start) * rest / period)
+        moved = total * coin.day_volatility / math.sqrt(DAY)
+        own: Floats = coin.price * ((2 + moved) / (2 - moved))
+        return own if coin.follows is None else own * self._line(coin.follows, first, end)
 
     def _level(self, i: int, channel: int, second: int, day_volatility: float) -> float:
-        base = _key(self.seed, f"{i}/{channel}")
+        base = key_of(self.seed, f"{i}/{channel}")
         total = 0.0
         for scale, period in enumerate(PERIODS):
             step, rest = divmod(second, period)
             key = base + (scale << 48)
-            start, end = _noise(key, step), _noise(key, step + 1)
+            start, end = noise(key, step), noise(key, step + 1)
             total += math.sqrt(period) * (start + (end - start) * rest / period)
         return total * day_volatility / math.sqrt(DAY)
 
@@ -155,7 +226,7 @@ class Market:
 @cache
 def real_coins() -> tuple[Coin, ...]:
     """From ``coins.json``: biggest first, wrapped and bridged ones (with repeated symbols) at the end."""
-    rows: list[dict[str, Any]] = msgspec.json.decode(files("cryptoproxy.sandbox").joinpath("coins.json").read_bytes())
+    rows: list[dict[str, Any]] = msgspec.json.decode(files("cryptoproxy.sandbox.world").joinpath("coins.json").read_bytes())
     return tuple(_real(row, rows, i) for i, row in enumerate(rows))
 
 
@@ -215,24 +286,3 @@ def _named(i: int) -> tuple[str, str, str]:
     if i >= len(HEADS) * len(STARTS) * len(ENDS):
         coin_id += f"-{more}"
     return coin_id, (HEADS[head][:1] + word)[:6], coin_id.replace("-", " ").title()
-
-
-@lru_cache(maxsize=1 << 15)
-def _key(seed: int, name: str) -> int:
-    """A stable 64-bit number for a seed and a name (FNV-1a): the same on every machine."""
-    value = 0xCBF29CE484222325 ^ (seed & _MASK)
-    for byte in name.encode():
-        value = ((value ^ byte) * 0x100000001B3) & _MASK
-    return value
-
-
-def _mix(key: int, n: int) -> float:
-    """In [-1, 1): splitmix64 of key and n."""
-    z = (key + n * 0x9E3779B97F4A7C15) & _MASK
-    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
-    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & _MASK
-    return ((z ^ (z >> 31)) >> 11) * (2.0**-52) - 1.0
-
-
-_noise = lru_cache(maxsize=1 << 16)(_mix)
-"""For the slow scales, which ask for the same again and again."""
