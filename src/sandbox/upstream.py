@@ -15,8 +15,8 @@ from typing import ParamSpec, Protocol
 
 from cryptoproxy.common.clock import Clock
 from cryptoproxy.sandbox.faults import HTML
-from cryptoproxy.sandbox.world.market import Market
 from cryptoproxy.sandbox.wire import Answer, Header, Request
+from cryptoproxy.sandbox.world.market import Market
 
 P = ParamSpec("P")
 

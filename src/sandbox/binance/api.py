@@ -16,10 +16,10 @@ from cryptoproxy.sandbox.binance.klines import klines
 from cryptoproxy.sandbox.binance.pairs import trading_pairs
 from cryptoproxy.sandbox.binance.rows import Tickers, listing
 from cryptoproxy.sandbox.binance.trades import agg_trades, trades
-from cryptoproxy.sandbox.world.pairs import Pair, Tapes
-from cryptoproxy.sandbox.world.tape import Tape
 from cryptoproxy.sandbox.upstream import Limits, Minute, Refusal, Setup, before_the_api, dump
 from cryptoproxy.sandbox.wire import Answer, Header, Request, http_date
+from cryptoproxy.sandbox.world.pairs import Pair, Tapes
+from cryptoproxy.sandbox.world.tape import Tape
 
 TICKER = "/api/v3/ticker/24hr"
 INFO = "/api/v3/exchangeInfo"
@@ -83,7 +83,12 @@ class Binance:
 
     base = ""
     polled = TICKER
-    marks: Mapping[bytes, str] = {b'"rateLimits"': INFO, b'"lastUpdateId"': DEPTH, b'"isBestMatch"': TRADES, b'"f":': AGG_TRADES}
+    marks: Mapping[bytes, str] = {
+        b'"rateLimits"': INFO,
+        b'"lastUpdateId"': DEPTH,
+        b'"isBestMatch"': TRADES,
+        b'"f":': AGG_TRADES,
+    }
 
     def __init__(self, setup: Setup) -> None:
         self._clock, self._limits, self._market = setup.clock, setup.limits, setup.market

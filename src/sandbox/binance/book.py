@@ -23,7 +23,9 @@ def depth(request: Request, market: Market, pair: Pair, tape: Tape, now_ms: int)
         return dump({"lastUpdateId": update_id(pair.delisted), "bids": [], "asks": []})
     bid, ask = (round(price / pair.tick) for price in best(market, pair, tape.price_ticks(second) * pair.tick, second))
     usual = int(tape.sizes.volume * 10**pair.size_decimals / LEVELS_PER_HOUR)
-    bids, asks = (side(tape.key, second, top, step, count, usual) for top, step in ((bid, -1), (ask, 1)))
+    bids, asks = (
+        side(tape.key, second, top, step=step, count=count, usual=usual) for top, step in ((bid, -1), (ask, 1))
+    )
     return dump({"lastUpdateId": update_id(second), "bids": _levels(bids, pair), "asks": _levels(asks, pair)})
 
 

@@ -22,7 +22,7 @@ def klines(request: Request, tape: Tape, grid: Grid, now_ms: int) -> bytes:
     count = params.limit(request, DEFAULT, MOST)
     last = min(_FAR_MS if end is None else end, _FAR_MS) // 1000
     page, first = (newest, 0) if start is None else (oldest, -(-min(start, _FAR_MS) // 1000))
-    rows = page(tape, grid, first, last, count, now_ms // 1000)
+    rows = page(tape, grid, first, last, limit=count, now=now_ms // 1000)
     return render(rows, tape, grid, params.per_ms(request))
 
 
@@ -31,8 +31,12 @@ def render(rows: Iterable[Row], tape: Tape, grid: Grid, per_ms: int = 1) -> byte
     sizes, unit = tape.sizes, 1000 * per_ms
     price, size, worth = 10**sizes.price_decimals, 10**sizes.size_decimals, 10**tape.quote_decimals
     p, s = _decimals(sizes.price_decimals), _decimals(sizes.size_decimals)
-    q = f'"%d.%0{tape.quote_decimals}d{"0" * (8 - tape.quote_decimals)}"' if tape.quote_decimals else '"%d.%.0s00000000"'
-    line = f"[%d,{p},{p},{p},{p},{s},%d,{q},%d,{s},{q},\"0\"]"
+    q = (
+        f'"%d.%0{tape.quote_decimals}d{"0" * (8 - tape.quote_decimals)}"'
+        if tape.quote_decimals
+        else '"%d.%.0s00000000"'
+    )
+    line = f'[%d,{p},{p},{p},{p},{s},%d,{q},%d,{s},{q},"0"]'
     made = [
         line
         % (

@@ -40,7 +40,9 @@ def trading_pairs(market: Market) -> list[Pair]:
     """All pairs in the order of the list; halted ones are those with ``delisted``."""
     pairs = list(_pairs(market))
     symbol, base, quote = TEST_SYMBOL
-    test = Pair(len(pairs), symbol, base, quote, 0, 0, Beat(1000, 0), 8, 8, 0.0, listed=BEGIN, delisted=BEGIN + 90 * DAY)
+    test = Pair(
+        len(pairs), symbol, base, quote, 0, 0, Beat(1000, 0), 8, 8, 0.0, listed=BEGIN, delisted=BEGIN + 90 * DAY
+    )
     return [*pairs, test]
 
 

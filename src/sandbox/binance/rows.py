@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cryptoproxy.sandbox.upstream import Rows
 from cryptoproxy.sandbox.world.intervals import DAY
 from cryptoproxy.sandbox.world.market import Market
 from cryptoproxy.sandbox.world.pairs import Pair, Tapes, price_at
-from cryptoproxy.sandbox.upstream import Rows
 
 DAY_MS = DAY * 1000
+
 
 class Tickers:
     """The row of each pair; that of a halted one stays as it was."""
@@ -45,6 +46,7 @@ def _trading(market: Market, tapes: Tapes, pair: Pair, updated_ms: int) -> bytes
     quote = tapes.quote(pair, second)
     last, opened = quote.last, quote.open
     bid, ask = best(market, pair, last, second)
+    average = quote.turnover / quote.volume if quote.volume else last
     sizes = [
         round(market.draw(pair.place, second + n) * quote.volume / (50_000 if n == 1 else 2_000), pair.size_decimals)
         for n in (1, 2, 3)
@@ -52,7 +54,7 @@ def _trading(market: Market, tapes: Tapes, pair: Pair, updated_ms: int) -> bytes
     return (
         f'{{"symbol":"{pair.symbol}","priceChange":"{last - opened:.8f}"'
         f',"priceChangePercent":"{(last / opened - 1) * 100:.3f}"'
-        f',"weightedAvgPrice":"{max(1e-8, quote.turnover / quote.volume if quote.volume else last):.8f}","prevClosePrice":"{opened:.8f}","lastPrice":"{last:.8f}"'
+        f',"weightedAvgPrice":"{max(1e-8, average):.8f}","prevClosePrice":"{opened:.8f}","lastPrice":"{last:.8f}"'
         f',"lastQty":"{sizes[0]:.8f}","bidPrice":"{bid:.8f}","bidQty":"{sizes[1]:.8f}"'
         f',"askPrice":"{ask:.8f}","askQty":"{sizes[2]:.8f}","openPrice":"{opened:.8f}"'
         f',"highPrice":"{quote.high:.8f}","lowPrice":"{quote.low:.8f}"'

@@ -122,10 +122,12 @@ class Bybit:
             raise _refusal(10001, "Invalid period!")
         limit = _limit(request, kline.DEFAULT, kline.MOST)
         tape = self._tapes.of(instrument.pair)
-        rows = kline.page(tape, grid, _moment(request, "start"), _moment(request, "end"), limit, now_ms)
+        rows = kline.page(tape, grid, _moment(request, "start"), _moment(request, "end"), limit=limit, now_ms=now_ms)
         names = [("symbol", instrument.symbol), ("category", category)]
         head = dump(dict(names[::-1] if category == "spot" else names))
-        return _enveloped(head[:-1] + b',"list":' + kline.render(rows, tape, inverse=category == "inverse") + b"}", now_ms)
+        return _enveloped(
+            head[:-1] + b',"list":' + kline.render(rows, tape, inverse=category == "inverse") + b"}", now_ms
+        )
 
     def _recent_trades(self, request: Request, now_ms: int) -> bytes:
         category, instrument = self._one(request)

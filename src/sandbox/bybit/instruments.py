@@ -97,7 +97,9 @@ class _Lister:
             for symbol, quote in ((f"{base}-{date}", "USDC"), (f"{base}USDT-{date}", "USDT")):
                 pair = self._pair(symbol, base, quote, coin, share=0.0001)
                 yield Instrument(pair, "linear", "LinearFutures", quote, at_ms)
-            pair = self._pair(f"{base}USD{MONTH_CODES[delivery.month]}{delivery:%y}", base, "USD", coin, share=0.0002, inverse=True)
+            pair = self._pair(
+                f"{base}USD{MONTH_CODES[delivery.month]}{delivery:%y}", base, "USD", coin, share=0.0002, inverse=True
+            )
             yield Instrument(pair, "inverse", "InverseFutures", base, at_ms)
 
     def spot(self) -> Iterator[Instrument]:

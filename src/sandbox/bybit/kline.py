@@ -17,12 +17,12 @@ DEFAULT, MOST = 200, 1000
 _FAR_MS = 10**14
 
 
-def page(tape: Tape, grid: Grid, start_ms: int | None, end_ms: int | None, limit: int, now_ms: int) -> list[Row]:
+def page(tape: Tape, grid: Grid, start_ms: int | None, end_ms: int | None, *, limit: int, now_ms: int) -> list[Row]:
     """Newest first; both bounds inclusive."""
     first = 0 if start_ms is None else grid.floor(min(start_ms, _FAR_MS) // 1000)
     last = min(_FAR_MS if end_ms is None else end_ms, _FAR_MS) // 1000
     follow = oldest if start_ms is not None and end_ms is None else newest
-    return list(follow(tape, grid, first, last, limit, now_ms // 1000))[::-1]
+    return list(follow(tape, grid, first, last, limit=limit, now=now_ms // 1000))[::-1]
 
 
 def render(rows: Iterable[Row], tape: Tape, *, inverse: bool) -> bytes:

@@ -26,16 +26,14 @@ def recent(instrument: Instrument, tape: Tape, limit: int, now_ms: int) -> list[
     return [_trade(instrument, tape, *row) for row in single[::-1]]
 
 
-def orderbook(
-    market: Market, instrument: Instrument, tape: Tape, limit: int, now_ms: int
-) -> dict[str, object]:
+def orderbook(market: Market, instrument: Instrument, tape: Tape, limit: int, now_ms: int) -> dict[str, object]:
     """Best first. The best prices are those of the ticker."""
     pair, second = instrument.pair, now_ms // 1000
     last = tape.price_ticks(second)
     bid = max(1, last - (market.draw(pair.coin, second + 1) < 0.5))
     usual = int(tape.sizes.volume * 10**pair.size_decimals / LEVELS_PER_HOUR)
     asks, bids = (
-        [_level(instrument, tape, level) for level in side(tape.key, second, best, step, limit, usual)]
+        [_level(instrument, tape, level) for level in side(tape.key, second, best, step=step, count=limit, usual=usual)]
         for best, step in ((bid + 1, 1), (bid, -1))
     )
     ids = {"u": update_id(second), "seq": SEQUENCE + second * 100}

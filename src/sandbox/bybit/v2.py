@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 
 from cryptoproxy.sandbox.bybit.instruments import Instrument
 from cryptoproxy.sandbox.bybit.rows import HOUR, OPEN_DAYS, fixed, funding_rate, next_funding_ms, plain, volumes
+from cryptoproxy.sandbox.upstream import dump
 from cryptoproxy.sandbox.world.market import Market
 from cryptoproxy.sandbox.world.pairs import Tapes, price_at
-from cryptoproxy.sandbox.upstream import dump
 
 
 def tickers(market: Market, tapes: Tapes, listed: Sequence[Instrument], wanted: str | None, now_ms: int) -> bytes:

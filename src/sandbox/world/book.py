@@ -10,7 +10,7 @@ WIDEST = 6
 """Ticks between two levels, at most."""
 
 
-def side(key: int, second: int, best: int, step: int, count: int, usual: int) -> list[Level]:
+def side(key: int, second: int, best: int, *, step: int, count: int, usual: int) -> list[Level]:
     """So many levels from the best on, in steps of 1 (asks) or -1 (bids), about the ``usual`` size."""
     found: list[Level] = []
     price, base = best, key + second * 2 + (step > 0)

@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 
 from cryptoproxy.sandbox.world.noise import Floats, Ints
-from cryptoproxy.sandbox.world.path import Nodes
+from cryptoproxy.sandbox.world.path import Chosen, Nodes
 from cryptoproxy.sandbox.world.shapes import Shapes
 
 TRADES_PER_SECOND = 4
@@ -23,7 +23,8 @@ _BEFORE = (0, 1, 2, 4)
 def first_trade(aggregates: Ints) -> Ints:
     """The number of the first trade of an aggregate trade."""
     whole, rest = np.divmod(aggregates, len(SIZES))
-    return whole * sum(SIZES) + np.array(_BEFORE)[rest]
+    numbers: Ints = whole * sum(SIZES) + np.array(_BEFORE)[rest]
+    return numbers
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,8 +43,38 @@ class Counts:
     def columns(self) -> tuple[Ints, ...]:
         return self.number, self.aggregates, self.volume, self.bought, self.quote, self.quote_bought
 
-    def where(self, chosen: object) -> Self:
+    def where(self, chosen: Chosen) -> Self:
         return type(self)(*[column[chosen] for column in self.columns])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candles:
+    """Bars as an exchange has them; prices in ticks, ``start`` in seconds."""
+
+    start: Ints
+    open: Ints
+    high: Ints
+    low: Ints
+    close: Ints
+    volume: Ints
+    bought: Ints
+    quote: Ints
+    quote_bought: Ints
+    number: Ints
+    aggregates: Ints
+
+    @property
+    def trades(self) -> Ints:
+        return first_trade(self.number + self.aggregates) - first_trade(self.number)
+
+    def rows(self) -> list[tuple[int, ...]]:
+        """Start, open, high, low, close, the four volumes as above, the number of trades."""
+        prices = self.start, self.open, self.high, self.low, self.close
+        columns = (*prices, self.volume, self.bought, self.quote, self.quote_bought, self.trades)
+        return list(zip(*[column.tolist() for column in columns], strict=True))
+
+
+NOTHING = Candles(*(np.zeros(0, dtype=np.int64),) * 11)
 
 
 def split(family: Shapes, whole: Nodes, counts: Counts, parts: Nodes, least: int) -> Counts:
@@ -51,7 +82,9 @@ def split(family: Shapes, whole: Nodes, counts: Counts, parts: Nodes, least: int
     goes by the shape's shares."""
     share, traded = family.share[whole.shape], family.traded[whole.shape]
     total = counts.aggregates[:, None]
-    numbers = np.where(total > 0, traded * least, 0) + np.floor(np.maximum(total - family.active * least, 0) * share).astype(np.int64)
+    numbers = np.where(total > 0, traded * least, 0) + np.floor(
+        np.maximum(total - family.active * least, 0) * share
+    ).astype(np.int64)
     volumes = UNITS * numbers + np.floor((counts.volume[:, None] - UNITS * total) * share).astype(np.int64)
     numbers[:, -1], volumes[:, -1] = counts.aggregates, counts.volume
     sizes = volumes[:, 1:] - volumes[:, :-1]

@@ -45,7 +45,9 @@ class Grid:
         if self.seconds:
             start = first + (self.offset - first) % self.seconds
             return np.arange(start, last + 1, self.seconds, dtype=np.int64)
-        months = np.arange(np.datetime64(first, "s").astype("datetime64[M]"), np.datetime64(last, "s").astype("datetime64[M]") + 1)
+        months = np.arange(
+            np.datetime64(first, "s").astype("datetime64[M]"), np.datetime64(last, "s").astype("datetime64[M]") + 1
+        )
         found = months.astype("datetime64[s]").astype(np.int64)
         return found[(found >= first) & (found <= last)]
 

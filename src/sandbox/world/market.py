@@ -1,5 +1,5 @@
 """A market of coins whose prices are a function of (seed, time): two sandboxes with one seed agree at every moment,
-however often they are asked. The first ninety coins are real ones, as they were in March 2026, the rest are made up.
+however often they are asked.
 
 A price at a whole hour is its level at the start moved by noise on six time scales, from an hour to 48 days, each
 twice as strong as the one four times shorter. On all scales between, that is a random walk; over years it stays
@@ -10,16 +10,13 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from importlib.resources import files
-from random import Random
-from typing import Any
 
-import msgspec
 import numpy as np
 
+from cryptoproxy.sandbox.world.coins import STABLE, Coin
 from cryptoproxy.sandbox.world.intervals import DAY
 from cryptoproxy.sandbox.world.noise import Floats, Ints, draw, key_of, noise, noises
 from cryptoproxy.sandbox.world.path import HOUR, Path
@@ -35,54 +32,6 @@ QUIET_FROM, QUIET_EVERY = 60, 3
 """From there on every so manyth coin has minutes without a trade."""
 AGES_AS_OF = 1_790_812_800
 """2026-10-01: when the coins were as old as they say."""
-
-HEADS = ("", "baby-", "meta-", "open-", "super-")
-# fmt: off
-STARTS = ("al", "ba", "cor", "de", "el", "fi", "ga", "hyl", "ix", "jo",
-          "ka", "lu", "mo", "ne", "or", "pho", "qui", "ri", "so", "tra")
-ENDS = ("ax", "bit", "chain", "dex", "eon", "fi", "gen", "hub", "ion", "lux",
-        "mint", "nova", "on", "pay", "rune", "swap", "tor", "verse", "x", "zen")
-# fmt: on
-
-STALE_MS = 14 * 86_400_000
-"""Hardly traded: updated once in so long, its changes are null in between."""
-STALE_REAL = frozenset({"resolv-wstusr", "hashnote-usyc"})
-STALE_EVERY = 101
-UNRANKED_EVERY = 67
-"""Of the made-up ones every so manyth has no known supply: no market cap, no rank."""
-
-
-STABLE = 0.001
-"""Below this daily volatility a coin counts as money."""
-
-
-@dataclass(frozen=True, slots=True)
-class Coin:
-    """What does not move. Money in USD; ``price`` and ``volume`` are where the noise is zero."""
-
-    id: str
-    symbol: str
-    name: str
-    image: str
-    price: float
-    volume: float
-    circulating: float
-    total: float | None
-    max: float | None
-    ath: float
-    ath_date: str
-    atl: float
-    atl_date: str
-    day_volatility: float
-    roi: tuple[float, str] | None = None
-    """Times and currency."""
-    follows: int | None = None
-    """Index of the coin whose price this one copies, times ``price``: wrapped and bridged ones."""
-    age_days: int = 5000
-    """On ``AGES_AS_OF``. There is no price before."""
-    beat_ms: int = 5000
-    """How often the upstreams see a new price."""
-    ranked: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +88,9 @@ class Market:
     def cap(self, i: int, second: int) -> float:
         return self.price(i, second) * self.coins[i].circulating
 
-    def rank(self, i: int, now_ms: int) -> int | None:
+    def rank(self, i: int, now_ms: int, *, rehypothecated: bool = False) -> int | None:
         """By market cap as of the last whole minute, so now and then out of step with the caps themselves."""
-        return self.ranks(now_ms // 60_000)[i]
+        return self.ranks(now_ms // 60_000, rehypothecated)[i]
 
     def updated_ms(self, i: int, now_ms: int) -> int:
         return self.beats[i].last(now_ms)
@@ -170,7 +119,7 @@ class Market:
             key,
             anchor,
             anchors,
-            SWING * math.hypot(coins[root].day_volatility, other),
+            0.0 if i == against else SWING * math.hypot(coins[root].day_volatility, other),
             minutes=shapes(50 if quiet else 60, wicks=True),
             seconds=shapes(60 if root < BUSY else 20 if root < LIVELY else 6, wicks=False),
         )
@@ -212,77 +161,14 @@ class Market:
             total += math.sqrt(period) * (start + (end - start) * rest / period)
         return total * day_volatility / math.sqrt(DAY)
 
-    def _ranks(self, minute: int) -> tuple[int | None, ...]:
+    def _ranks(self, minute: int, rehypothecated: bool) -> tuple[int | None, ...]:
         at_ms = minute * 60_000
-        caps = sorted(
-            self.cap(i, self.updated_ms(i, at_ms) // 1000) for i, coin in enumerate(self.coins) if coin.ranked
-        )
-        return tuple(
-            len(caps) - bisect_right(caps, self.cap(i, self.updated_ms(i, at_ms) // 1000)) + 1 if coin.ranked else None
+        caps = {
+            i: self.cap(i, self.updated_ms(i, at_ms) // 1000)
             for i, coin in enumerate(self.coins)
+            if coin.ranked and (rehypothecated or not coin.rehypothecated)
+        }
+        places = sorted(caps.values())
+        return tuple(
+            len(places) - bisect_right(places, caps[i]) + 1 if i in caps else None for i in range(len(self.coins))
         )
-
-
-@cache
-def real_coins() -> tuple[Coin, ...]:
-    """From ``coins.json``: biggest first, wrapped and bridged ones (with repeated symbols) at the end."""
-    rows: list[dict[str, Any]] = msgspec.json.decode(files("cryptoproxy.sandbox.world").joinpath("coins.json").read_bytes())
-    return tuple(_real(row, rows, i) for i, row in enumerate(rows))
-
-
-def make_coins(count: int, seed: int) -> list[Coin]:
-    """``count`` coins, the same for the same seed; with fewer than ninety, the biggest real ones."""
-    real = list(real_coins()[:count])
-    smallest = min(coin.price * coin.circulating for coin in real_coins() if coin.follows is None)
-    random = Random(seed)
-    return real + [_made_up(i, smallest * math.exp(-(i + 1) / 220), random) for i in range(count - len(real))]
-
-
-def _real(row: Mapping[str, Any], rows: list[dict[str, Any]], i: int) -> Coin:
-    fields = {name: row[name] for name in row if name not in ("roi", "follows")}
-    fields["beat_ms"] = STALE_MS if row["id"] in STALE_REAL else 2000 + 250 * i
-    if "roi" in row:
-        fields["roi"] = (row["roi"]["times"], row["roi"]["currency"])
-    if "follows" in row:
-        fields["follows"] = next(k for k, other in enumerate(rows) if other["id"] == row["follows"])
-        fields["price"] = row["price"] / rows[fields["follows"]]["price"]
-    return Coin(**fields)
-
-
-def _made_up(i: int, cap: float, random: Random) -> Coin:
-    coin_id, symbol, name = _named(i)
-    price = 10 ** (random.uniform(-10, -5) if random.random() < 0.04 else random.uniform(-4, 2.3))
-    circulating = 0.0 if i % UNRANKED_EVERY == UNRANKED_EVERY - 1 else round(cap / price, random.choice((0, 8)))
-    total = round(circulating * random.uniform(1, 2.5), 4) if random.random() < 0.97 else None
-    year = random.randint(2018, 2025)
-    return Coin(
-        id=coin_id,
-        symbol=symbol,
-        name=name,
-        image=f"{60_000 + i}/large/{coin_id}.png?{1_696_500_000 + 977 * i}",
-        price=price,
-        volume=cap * 10 ** random.uniform(-3.5, -0.7),
-        circulating=circulating,
-        total=total,
-        max=float(math.ceil(total)) if total and random.random() < 0.6 else None,
-        ath=price * random.uniform(2.5, 60),
-        ath_date=f"{year}-{random.randint(1, 12):02}-{random.randint(1, 28):02}T10:24:11.849Z",
-        atl=price / random.uniform(2.5, 40),
-        atl_date=f"{year - 1}-{random.randint(1, 12):02}-{random.randint(1, 28):02}T00:00:00.000Z",
-        day_volatility=random.uniform(0.02, 0.06),
-        roi=(random.uniform(-0.99, 40), random.choice(("usd", "eth", "btc"))) if random.random() < 0.1 else None,
-        age_days=random.randint(2, 364) if random.random() < 0.25 else 2000,
-        beat_ms=STALE_MS if i % STALE_EVERY == STALE_EVERY // 2 else random.randint(3_000, 60_000),
-        ranked=circulating > 0,
-    )
-
-
-def _named(i: int) -> tuple[str, str, str]:
-    """Id, symbol and name. Symbols repeat now and then, ids never."""
-    more, place = divmod(i * 7919, len(HEADS) * len(STARTS) * len(ENDS))
-    head, rest = divmod(place, len(STARTS) * len(ENDS))
-    word = STARTS[rest // len(ENDS)] + ENDS[rest % len(ENDS)]
-    coin_id = HEADS[head] + word
-    if i >= len(HEADS) * len(STARTS) * len(ENDS):
-        coin_id += f"-{more}"
-    return coin_id, (HEADS[head][:1] + word)[:6], coin_id.replace("-", " ").title()

@@ -11,7 +11,7 @@ Row = tuple[int, ...]
 """As ``Candles.rows`` gives it."""
 
 
-def oldest(tape: Tape, grid: Grid, first: int, last: int, limit: int, now: int) -> Sequence[Row]:
+def oldest(tape: Tape, grid: Grid, first: int, last: int, *, limit: int, now: int) -> Sequence[Row]:
     """The first so many bars that open in [first, last], seconds, and have begun."""
     start, end = _bounds(tape, grid, first, last, now)
     rows: list[Row] = []
@@ -22,7 +22,7 @@ def oldest(tape: Tape, grid: Grid, first: int, last: int, limit: int, now: int) 
     return rows[:limit]
 
 
-def newest(tape: Tape, grid: Grid, first: int, last: int, limit: int, now: int) -> Sequence[Row]:
+def newest(tape: Tape, grid: Grid, first: int, last: int, *, limit: int, now: int) -> Sequence[Row]:
     """The last so many, oldest first all the same."""
     start, end = _bounds(tape, grid, first, last, now)
     rows: list[Row] = []

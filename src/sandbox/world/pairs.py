@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
+from cryptoproxy.sandbox.world.coins import STABLE, Coin
 from cryptoproxy.sandbox.world.intervals import DAY
-from cryptoproxy.sandbox.world.market import STABLE, Beat, Coin, Market
+from cryptoproxy.sandbox.world.market import Beat, Market
 from cryptoproxy.sandbox.world.noise import key_of
 from cryptoproxy.sandbox.world.tape import Sizes, Tape
 

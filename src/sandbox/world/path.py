@@ -20,6 +20,9 @@ from cryptoproxy.sandbox.world.shapes import COUNT, MOST_WICK, PARTS, Shapes
 
 HOUR = 3600
 _BITS = 1023
+Chosen = slice | npt.NDArray[np.bool_]
+Node = tuple[float, float, float, float, float]
+"""Open, close, high, low, reach."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,7 +42,7 @@ class Nodes:
     def columns(self) -> tuple[npt.NDArray[Any], ...]:
         return self.start, self.open, self.high, self.low, self.close, self.reach, self.shape
 
-    def where(self, chosen: object) -> Self:
+    def where(self, chosen: Chosen) -> Self:
         return type(self)(*[column[chosen] for column in self.columns])
 
 
@@ -82,8 +85,8 @@ class Path:
 
     def price(self, second: int) -> float:
         """The last price before that second: what the bars up to there close with."""
-        opened, closed, high, low, reach, shape = self._minute(second // 60)
-        return _border(self.seconds, shape, second % 60, opened, closed, high, low, reach)
+        node, shape = self._minute(second // 60)
+        return _border(self.seconds, shape, second % 60, node)
 
     def hour_nodes(self, hours: Ints) -> Nodes:
         opened, closed = self._anchors(hours)
@@ -126,8 +129,8 @@ class Path:
         nodes = self.hour_nodes(np.arange(hour - 23, hour))
         return float(nodes.high.max()), float(nodes.low.min())
 
-    def _make_minute(self, minute: int) -> tuple[float, float, float, float, float, int]:
-        """One of :meth:`minute_nodes`, to the same bit: open, close, high, low, reach, shape."""
+    def _make_minute(self, minute: int) -> tuple[Node, int]:
+        """One of :meth:`minute_nodes`, to the same bit, and its shape."""
         hour, part = divmod(minute, PARTS)
         opened, closed = self._anchor(hour), self._anchor(hour + 1)
         word = mix(self._key, hour)
@@ -136,19 +139,18 @@ class Path:
         high = max(opened, closed) + reach * (1 + 0.5 * up)
         low = min(opened, closed) - reach * (1 + 0.5 * down)
         family, shape = self.minutes, word % COUNT
-        o, c = (_border(family, shape, at, opened, closed, high, low, reach) for at in (part, part + 1))
+        o, c = (_border(family, shape, at, (opened, closed, high, low, reach)) for at in (part, part + 1))
         room = min(high - max(o, c), min(o, c) - low)
         own = min(reach * float(family.reach[shape, part]), room / MOST_WICK)
-        h, lo = min(high, max(o, c) + own * float(family.above[shape, part])), 0.0
-        lo = max(low, min(o, c) - own * float(family.below[shape, part]))
-        h = high if part == family.top[shape] else h
-        lo = low if part == family.bottom[shape] else lo
-        return o, c, h, lo, own, mix(self._key + 1, minute) % COUNT
+        top = min(high, max(o, c) + own * float(family.above[shape, part]))
+        bottom = max(low, min(o, c) - own * float(family.below[shape, part]))
+        top = high if part == family.top[shape] else top
+        bottom = low if part == family.bottom[shape] else bottom
+        return (o, c, top, bottom, own), mix(self._key + 1, minute) % COUNT
 
 
-def _border(
-    family: Shapes, shape: int, at: int, opened: float, closed: float, high: float, low: float, reach: float
-) -> float:
+def _border(family: Shapes, shape: int, at: int, node: Node) -> float:
+    opened, closed, high, low, reach = node
     way, bump = float(family.way[shape, at]), float(family.bump[shape, at])
     return min(high, max(low, opened * (1 - way) + closed * way + reach * bump))
 

@@ -48,7 +48,9 @@ def shapes(active: int, *, wicks: bool) -> Shapes:
     """The family with so many traded parts of the sixty; without ``wicks`` only two parts go beyond first and last."""
     random = Random(f"{active}/{wicks}")
     made = [_shape(random, active, wicks=wicks) for _ in range(COUNT)]
-    way, bump, share, traded, reach, above, below, top, bottom = (np.array(column) for column in zip(*made, strict=True))
+    way, bump, share, traded, reach, above, below, top, bottom = (
+        np.array(column) for column in zip(*made, strict=True)
+    )
     return Shapes(active, way, bump, share, traded, reach, above, below, top, bottom)
 
 

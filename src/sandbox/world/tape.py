@@ -16,7 +16,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from cryptoproxy.sandbox.world.counts import TRADES_PER_SECOND, UNITS, Counts, first_trade, split
+from cryptoproxy.sandbox.world.counts import NOTHING, TRADES_PER_SECOND, UNITS, Candles, Counts, first_trade, split
 from cryptoproxy.sandbox.world.intervals import Grid, group
 from cryptoproxy.sandbox.world.noise import Floats, Ints, draw, noises
 from cryptoproxy.sandbox.world.path import HOUR, Nodes, Path
@@ -25,33 +25,6 @@ from cryptoproxy.sandbox.world.shapes import PARTS
 UNEVEN = 0.2
 """How far the trade runs ahead of the clock, in hours."""
 _MOST_QUOTE = 4e18
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Candles:
-    """Bars as an exchange has them; prices in ticks, ``start`` in seconds."""
-
-    start: Ints
-    open: Ints
-    high: Ints
-    low: Ints
-    close: Ints
-    volume: Ints
-    bought: Ints
-    quote: Ints
-    quote_bought: Ints
-    number: Ints
-    aggregates: Ints
-
-    @property
-    def trades(self) -> Ints:
-        return first_trade(self.number + self.aggregates) - first_trade(self.number)
-
-    def rows(self) -> list[tuple[int, ...]]:
-        """Start, open, high, low, close, the four volumes as above, the number of trades."""
-        prices = self.start, self.open, self.high, self.low, self.close
-        columns = (*prices, self.volume, self.bought, self.quote, self.quote_bought, self.trades)
-        return list(zip(*[column.tolist() for column in columns], strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +94,7 @@ class Tape:
         first = max(first, grid.floor(self.listed))
         opens = grid.opens(first, last)
         if not len(opens):
-            return self._grouped(self._span(0, 0), opens)
+            return NOTHING
         open_bar = grid.end(int(opens[-1])) > now
         whole = opens[:-1] if open_bar else opens
         parts = []
@@ -171,17 +144,24 @@ class Tape:
         nodes, counts = found
         there, at, until = group(nodes.start, opens)
         if not len(there):
-            return Candles(*([np.zeros(0, dtype=np.int64)] * 11))
-        sums = (np.add.reduceat(c, at) for c in (counts.volume, counts.bought, counts.quote, counts.quote_bought))
+            return NOTHING
+        high, low = np.maximum.reduceat(nodes.high, at), np.minimum.reduceat(nodes.low, at)
+        prices = nodes.open[at], high, low, nodes.close[until - 1]
+        opened, highest, lowest, closed = (self._ticks(price) for price in prices)
+        whole = counts.volume, counts.bought, counts.quote, counts.quote_bought, counts.aggregates
+        volume, bought, quote, quote_bought, aggregates = (np.add.reduceat(column, at) for column in whole)
         return Candles(
-            opens[there],
-            self._ticks(nodes.open[at]),
-            self._ticks(np.maximum.reduceat(nodes.high, at)),
-            self._ticks(np.minimum.reduceat(nodes.low, at)),
-            self._ticks(nodes.close[until - 1]),
-            *sums,
-            counts.number[at],
-            np.add.reduceat(counts.aggregates, at),
+            start=opens[there],
+            open=opened,
+            high=highest,
+            low=lowest,
+            close=closed,
+            volume=volume,
+            bought=bought,
+            quote=quote,
+            quote_bought=quote_bought,
+            number=counts.number[at],
+            aggregates=aggregates,
         )
 
     def _ticks(self, prices: Floats) -> Ints:
