@@ -57,7 +57,7 @@ class Charts:
         days = self._days(params, now_ms)
         step = _step(days, params, fine=True)
         now = now_ms // 1000
-        start = now - days * DAY if step < DAY else (now // DAY - days) * DAY
+        start = now - days * DAY if step < DAY else (now // DAY - days + 1) * DAY
         return self._points(i, currency, step, start=start, end_ms=now_ms, now_ms=now_ms)
 
     def range(self, coin: str, params: Params, now_ms: int) -> object:

@@ -1,5 +1,5 @@
-"""Coins and what does not move of them. The first ninety are real ones, as they were in March 2026 (``coins.json``), the
-rest are made up.
+"""Coins and what does not move of them. The first ninety are real ones, as they were in March 2026 (``coins.json``),
+the rest are made up.
 """
 
 from __future__ import annotations

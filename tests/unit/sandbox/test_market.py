@@ -60,4 +60,6 @@ def test_a_beat_ticks_evenly():
 def test_the_first_coins_are_real():
     assert [coin.id for coin in real_coins()[:3]] == ["bitcoin", "ethereum", "tether"]
     assert len(make_coins(3, 1)) == 3
-    assert len({coin.id for coin in make_coins(5000, 1)}) == 5000
+    coins = make_coins(5000, 1)
+    assert len({coin.id for coin in coins}) == len(coins)
+    assert sum(not coin.rehypothecated for coin in coins) == 5000
