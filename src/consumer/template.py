@@ -38,7 +38,8 @@ def set_up(client: Elasticsearch, settings: ElasticsearchSettings, *, now: str) 
     """Makes template, the index of ``now`` (an ISO time) and by it the alias. Idempotent; yields a word for each.
 
     Raises:
-        OperatorError: something of another kind is in the way, or an existing choice differs.
+        OperatorError: something of another kind is in the way, or an existing choice differs. When all is made: no node
+            has a place for the index's shard.
     """
     refuse_an_index_named_like_the_alias(client, settings.alias)
     there = _stored_template(client, settings.alias)
@@ -57,10 +58,16 @@ def set_up(client: Elasticsearch, settings: ElasticsearchSettings, *, now: str) 
     else:
         client.indices.create(index=first, wait_for_active_shards="0")  # that is waited for, and explained, below
         yield f"index {first}: made"
-    elastic.require_a_place(client, first, patience="20s")
+    homeless = None
+    try:
+        elastic.require_a_place(client, first, patience="20s")
+    except OperatorError as error:
+        homeless = error  # what else there is to make needs no shard
     yield from _complete_mappings(client, settings.alias)
     yield f"alias {settings.alias}: {len(client.indices.get_alias(name=settings.alias))} indices"
     yield from faults_of_alias(client, settings.alias)
+    if homeless:
+        raise homeless
 
 
 def faults_of_alias(client: Elasticsearch, alias: str) -> Iterator[str]:
