@@ -15,11 +15,19 @@ BLOCK_BYTES = 4096
 """What a disk gives at once. Thousands of small files fill it by these, not by their bytes."""
 
 
+class OutboxInUseError(OperatorError):
+    """``holder`` is the process that has it."""
+
+    def __init__(self, folder: Path, holder: str, *, remedy: str) -> None:
+        super().__init__(f"the outbox {folder} is in use by process {holder}", remedy=remedy)
+        self.holder = holder
+
+
 def lock(folder: Path, *, remedy: str) -> IO[str]:
     """Outbox and budget of ``folder`` are this process's until the file is closed.
 
     Raises:
-        OperatorError: they are another one's; ``remedy`` says what to do then.
+        OutboxInUseError: they are another one's; ``remedy`` says what to do then.
     """
     file = (folder / "lock").open("a+")
     try:
@@ -28,7 +36,7 @@ def lock(folder: Path, *, remedy: str) -> IO[str]:
         file.seek(0)
         holder = file.read().strip()
         file.close()
-        raise OperatorError(f"the outbox {folder} is in use by process {holder or '?'}", remedy=remedy) from error
+        raise OutboxInUseError(folder, holder or "?", remedy=remedy) from error
     file.truncate(0)
     file.write(str(os.getpid()))
     file.flush()
@@ -103,8 +111,7 @@ class Mark:
             sync_folder(path.parent)
 
     def read(self) -> int | None:
-        text = os.pread(self._descriptor, 64, 0)
-        return int(text) if text.strip().isdigit() else None
+        return _number(os.pread(self._descriptor, 64, 0))
 
     def advance(self, number: int) -> None:
         """To ``number``, unless it is there or further already."""
@@ -119,3 +126,15 @@ class Mark:
             descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
+
+
+def marked(path: Path) -> int | None:
+    """The number of a :class:`Mark` that is another process's, and perhaps not there."""
+    try:
+        return _number(path.read_bytes())
+    except OSError:
+        return None
+
+
+def _number(text: bytes) -> int | None:
+    return int(text) if text.strip().isdigit() else None
