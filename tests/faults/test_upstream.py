@@ -91,7 +91,15 @@ FAULTS = (
     coingecko("empty_body", "not what coingecko speaks", rewrite="empty"),
     coingecko("empty_array", "no rows", body="[]"),
     coingecko("key_refused", "COINGECKO_API_KEY", status=401),
-    binance("400_retry_after_seconds", "BINANCE_BASE_URL", silent_ms=2_900, status=400, retry_after=3, times=1),
+    binance(
+        "400_retry_after_seconds",
+        "BINANCE_BASE_URL",
+        silent_ms=2_900,
+        status=400,
+        retry_after=3,
+        times=1,
+        body='{"code":-1104,"msg":"Not all sent parameters were read."}',
+    ),
     coingecko("date_an_hour_behind_ours", "this clock is", "ahead of", date_shift=-3600),
     binance("date_an_hour_ahead_of_ours", "this clock is", "behind", date_shift=3600),
 )
