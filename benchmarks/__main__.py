@@ -26,7 +26,7 @@ from benchmarks.context import Context
 from benchmarks.figures import Report
 from benchmarks.quiet import Quiet
 from benchmarks.world import BenchmarkError, Engines
-from cryptoproxy.common.errors import CryptoProxyError
+from cryptoproxy.errors import CryptoProxyError
 
 BENCHMARKS: Mapping[str, Callable[[Context], Report]] = {
     "indexing": indexing.benchmark,

@@ -15,7 +15,7 @@ from benchmarks.quiet import words
 from benchmarks.records import BEGIN_MS, Made, records
 from benchmarks.world import Child, Place, indexer, poller, wait_until
 from cryptoproxy.common.clients import kafka as kafka_client
-from cryptoproxy.common.record import RECORD_HEADERS, decode, document_id
+from cryptoproxy.datasets import RECORD_HEADERS, decode, document_id
 
 RATE = 2000
 SECONDS = 20

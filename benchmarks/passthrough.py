@@ -20,8 +20,8 @@ from urllib.parse import urlsplit
 
 from confluent_kafka import Consumer, Message
 
-from cryptoproxy.common.record import Period, from_iso, index_name, iso
 from cryptoproxy.common.settings import Settings
+from cryptoproxy.datasets import Period, from_iso, index_name, iso
 
 Identity = Callable[[Message, int], bytes]
 """Of a message and a count, as it stands in the line before the document."""

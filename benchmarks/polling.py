@@ -21,9 +21,9 @@ from benchmarks.quiet import words
 from benchmarks.world import Engines, Place
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.metrics import PollerMetrics
-from cryptoproxy.common.record import RECORD_HEADERS, encode, key, slot_of
 from cryptoproxy.common.service import Health, process
 from cryptoproxy.common.service.process import Loop
+from cryptoproxy.datasets import RECORD_HEADERS, encode, key, slot_of
 from cryptoproxy.lake.store import Store
 from cryptoproxy.producer.drains.to_kafka import Publisher
 from cryptoproxy.producer.drains.to_kafka import connect as connect_publisher

@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from cryptoproxy.common.record import Record, encode, iso, key
+from cryptoproxy.datasets import Ticker, encode, iso, key
 
 COINS = 250
 STEP_MS = 60_000
@@ -33,10 +33,10 @@ def records(count: int, *, begin_ms: int = BEGIN_MS, step_ms: int = STEP_MS, coi
         yield Made(key(made).encode(), encode(made))
 
 
-def record(coin: int, price: float, slot_ms: int) -> Record:
+def record(coin: int, price: float, slot_ms: int) -> Ticker:
     """One record; all that is not given follows from it."""
     change = (price * 7919) % 10 - 5
-    return Record(
+    return Ticker(
         source="coingecko",
         asset_id=f"market-coin-{coin}",
         symbol=f"C{coin}",

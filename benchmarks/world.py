@@ -25,10 +25,10 @@ from benchmarks.records import BEGIN_MS, Made
 from cryptoproxy.common import topics
 from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.clients import kafka as kafka_client
-from cryptoproxy.common.record import iso
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.common.settings.environment import child_environment
 from cryptoproxy.consumer import template
+from cryptoproxy.datasets import iso
 from cryptoproxy.engines.ports import Ports, free_ports
 from cryptoproxy.engines.stack import Memory, Stack
 

@@ -21,8 +21,8 @@ from typing import Any
 
 import msgspec
 
-from cryptoproxy.common.errors import TransientError
-from cryptoproxy.common.record import decode, encode
+from cryptoproxy.datasets import decode, encode
+from cryptoproxy.errors import TransientError
 from cryptoproxy.upstreams.base import Source
 from cryptoproxy.upstreams.binance.tickers import Binance
 from cryptoproxy.upstreams.bybit.tickers import Bybit

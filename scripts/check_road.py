@@ -28,12 +28,12 @@ from cryptoproxy.common import topics
 from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clock import SystemClock
-from cryptoproxy.common.record import iso
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.common.settings.loading import read_environment
 from cryptoproxy.common.start import connection_file
 from cryptoproxy.consumer import template
 from cryptoproxy.consumer.wiring import service
+from cryptoproxy.datasets import iso
 from cryptoproxy.lake.objects import lines_of
 from cryptoproxy.lake.store import Store
 from cryptoproxy.producer.once import once

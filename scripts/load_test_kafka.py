@@ -35,13 +35,12 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from cryptoproxy.common import topics
 from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.clients import kafka as kafka_client
-from cryptoproxy.common.errors import CryptoProxyError, OperatorError
-from cryptoproxy.common.record import RECORD_HEADERS, Record, document_id, encode, index_name, iso, key
-from cryptoproxy.common.record.names import Period
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.common.settings.loading import read_environment
 from cryptoproxy.common.start import connection_file
 from cryptoproxy.consumer import template
+from cryptoproxy.datasets import RECORD_HEADERS, Period, Ticker, document_id, encode, index_name, iso, key
+from cryptoproxy.errors import CryptoProxyError, OperatorError
 
 TICK_SECONDS = 0.02
 """Records of so much time are sent at once."""
@@ -52,10 +51,10 @@ CATCH_UP_SECONDS = 60.0
 console = Console()
 
 
-def record(number: int, slot_ms: int) -> Record:
+def record(number: int, slot_ms: int) -> Ticker:
     """The ``number``-th asset of a slot; about 430 bytes."""
     price = 100.0 + number % 977 + slot_ms % 1000 / 1000
-    return Record(
+    return Ticker(
         source="load-test",
         asset_id=f"asset-{number}",
         symbol=f"A{number}",
@@ -84,7 +83,7 @@ class Load:
         self.milliseconds = array("f")
         self.failed: dict[str, int] = {}
         self.sent = 0
-        self.last_acknowledged: tuple[Record, float] | None = None
+        self.last_acknowledged: tuple[Ticker, float] | None = None
 
     def run(self, seconds: int, progress: Progress, task: Any) -> float:
         """Sends; the seconds that it took."""
@@ -101,14 +100,14 @@ class Load:
         self._producer.flush(timeout=CATCH_UP_SECONDS)
         return took
 
-    def _send(self, made: Record) -> None:
+    def _send(self, made: Ticker) -> None:
         sent = time.monotonic()
         future = self._producer.send(self._topic, key=key(made).encode(), value=encode(made), headers=RECORD_HEADERS)
         future.add_callback(self._acknowledged, made, sent)
         future.add_errback(self._refused)
         self.sent += 1
 
-    def _acknowledged(self, made: Record, sent: float, _: object) -> None:
+    def _acknowledged(self, made: Ticker, sent: float, _: object) -> None:
         now = time.monotonic()
         self.milliseconds.append((now - sent) * 1000)
         self.last_acknowledged = made, now
@@ -151,7 +150,7 @@ class Follower(threading.Thread):
             consumer.close()
             client.close()
 
-    def _wait_for(self, client: Elasticsearch, made: Record, acknowledged: float) -> bool:
+    def _wait_for(self, client: Elasticsearch, made: Ticker, acknowledged: float) -> bool:
         """Until the document is there (by its id, so before a refresh makes it searchable)."""
         settings = self._settings.elasticsearch
         index = index_name(settings.alias, made.timestamp, Period(settings.period))

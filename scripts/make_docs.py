@@ -12,9 +12,9 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
 
 from cryptoproxy.common.metrics import HeldUp, IndexerMetrics, PollerMetrics
-from cryptoproxy.common.record import asyncapi
-from cryptoproxy.common.record.schema import json_schema
 from cryptoproxy.common.settings.document import env_example, markdown
+from cryptoproxy.datasets import DATASETS, asyncapi
+from cryptoproxy.datasets.schema import json_schema
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -25,8 +25,13 @@ def generated() -> dict[str, str]:
         "docs/settings.md": markdown(),
         ".env.example": env_example(),
         "docs/metrics.md": metrics(),
-        "docs/asyncapi.yaml": yaml.safe_dump(asyncapi.document(), sort_keys=False, allow_unicode=True, width=110),
-        "docs/record.schema.json": json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n",
+        "docs/asyncapi.yaml": yaml.safe_dump(
+            asyncapi.document(DATASETS), sort_keys=False, allow_unicode=True, width=110
+        ),
+        **{
+            f"docs/schemas/{name}.schema.json": json.dumps(json_schema(dataset), indent=2, ensure_ascii=False) + "\n"
+            for name, dataset in DATASETS.items()
+        },
     }
 
 

@@ -25,7 +25,7 @@ from benchmarks.queries.lake import replayed
 from benchmarks.queries.load import SORTED, Loaded, client_for, load, prepare, server, settings_for
 from benchmarks.queries.synthetic import DAY_MS, Year
 from benchmarks.queries.timing import Timed
-from cryptoproxy.common.record import from_iso
+from cryptoproxy.datasets import from_iso
 
 END = "2026-11-20T00:00:00.000Z"
 DASHBOARD_SECONDS = 2.0

@@ -19,9 +19,9 @@ from rich.console import Console
 from benchmarks.queries.load import Loaded, measured, settle
 from benchmarks.queries.synthetic import DAY_MS, Year
 from benchmarks.queries.timing import cpu_of
-from cryptoproxy.common.record.times import HOUR_MS, Span
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.consumer.backfill import wiring
+from cryptoproxy.datasets.times import HOUR_MS, Span
 from cryptoproxy.engines.cluster import bring_up, take_down
 from cryptoproxy.engines.elasticsearch import Elasticsearch
 from cryptoproxy.engines.engine import Options

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cryptoproxy.common.record import iso
+from cryptoproxy.datasets import iso
 from kibana.builders.dashboard import Dashboard
 from kibana.builders.panels import Panel
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from cryptoproxy.common.record import iso
+from cryptoproxy.datasets import iso
 
 MINUTE_MS = 60_000
 DAY_MS = 86_400_000

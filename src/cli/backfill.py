@@ -11,12 +11,12 @@ import click
 from rich.console import Console
 
 from cryptoproxy.common.clock import SystemClock
-from cryptoproxy.common.errors import CryptoProxyError
-from cryptoproxy.common.record.times import Span, from_person
 from cryptoproxy.common.service import process
 from cryptoproxy.common.settings import kinds
 from cryptoproxy.common.settings.home import ENV_FILE
 from cryptoproxy.common.start import start
+from cryptoproxy.datasets.times import Span, from_person
+from cryptoproxy.errors import CryptoProxyError
 
 WIDE = 500
 UNPROVED = 3

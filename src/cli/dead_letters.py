@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cryptoproxy.common.errors import visible
 from cryptoproxy.common.start import load_settings, start
 from cryptoproxy.consumer import dead_letter_reader
 from cryptoproxy.consumer.wiring import replay_dead_letters
+from cryptoproxy.errors import visible
 
 
 def _place(context: click.Context, param: click.Parameter, value: str) -> str:

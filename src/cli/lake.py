@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cryptoproxy.common.clock import SystemClock
-from cryptoproxy.common.errors import PoisonError
-from cryptoproxy.common.record.times import DAY_MS, from_person, written
 from cryptoproxy.common.retry import Patience
 from cryptoproxy.common.start import load_settings, start
+from cryptoproxy.datasets.times import DAY_MS, from_person, written
+from cryptoproxy.errors import PoisonError
 from cryptoproxy.lake.objects import DAILY, RAW, first_slot, folder, lines_of
 from cryptoproxy.lake.store import Store
 

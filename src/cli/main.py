@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
-from cryptoproxy.common.errors import CryptoProxyError
 from cryptoproxy.common.settings.home import ENV_FILE, VARIABLE
 from cryptoproxy.common.start import are_set, home, stand_ins
+from cryptoproxy.errors import CryptoProxyError
 
 # name: module of this package, and the command in it. Imported when it is wanted: an indexer needs no plots.
 COMMANDS = {

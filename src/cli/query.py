@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from cryptoproxy.common.clients import elastic
-from cryptoproxy.common.errors import OperatorError, TransientError
 from cryptoproxy.common.start import load_settings
+from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.queries import Answer, NothingFound, Queries, TooMany
 from cryptoproxy.queries.fields import FIELDS, WINDOWS
 from cryptoproxy.queries.output import console as kibana_console

@@ -19,13 +19,13 @@ from cryptoproxy.common.checks import check_elasticsearch, check_kafka, check_s3
 from cryptoproxy.common.clients import elastic, outcome
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clock import SystemClock
-from cryptoproxy.common.errors import CryptoProxyError, OperatorError, TransientError
-from cryptoproxy.common.record import iso
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.common.settings.catalogue import SECTIONS, Elasticsearch
 from cryptoproxy.common.settings.loading import declared_in, shown
 from cryptoproxy.common.start import home, layers, load_settings
 from cryptoproxy.consumer import template
+from cryptoproxy.datasets import iso
+from cryptoproxy.errors import CryptoProxyError, OperatorError, TransientError
 from cryptoproxy.lake.store import Store
 from cryptoproxy.producer.once import check_upstream
 from cryptoproxy.upstreams import sources_of

@@ -27,12 +27,12 @@ from kafka import errors as kafka_errors
 from cryptoproxy.common.clients import elastic, outcome, s3
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clock import SystemClock
-from cryptoproxy.common.errors import CryptoProxyError, OperatorError
-from cryptoproxy.common.record import iso
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.common.settings.catalogue import S3, Elasticsearch, Kafka, Upstreams
 from cryptoproxy.common.start import are_set, home, load_settings, stand_ins
+from cryptoproxy.datasets import iso
 from cryptoproxy.engines.stack import EngineStatus, Stack
+from cryptoproxy.errors import CryptoProxyError, OperatorError
 from cryptoproxy.producer.gauges import hours_in_words
 from cryptoproxy.producer.handover import read_all, slot_key
 from cryptoproxy.producer.lease.note import Note, decode

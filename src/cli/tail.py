@@ -10,8 +10,8 @@ from kafka import errors as kafka_errors
 
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clients.unpacking import UnreadRecord
-from cryptoproxy.common.errors import visible
 from cryptoproxy.common.start import load_settings
+from cryptoproxy.errors import visible
 
 
 @click.command()

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from cryptoproxy.common.errors import visible
 from cryptoproxy.common.settings.secret import MASK
+from cryptoproxy.errors import visible
 
 
 class JsonFormatter(logging.Formatter):

@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-from cryptoproxy.common.errors import TransientError
 from cryptoproxy.common.log import Limited
+from cryptoproxy.errors import TransientError
 
 log = logging.getLogger(__name__)
 

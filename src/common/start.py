@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import NoReturn
 
 from cryptoproxy.common.clients.outside import proxy_passwords
-from cryptoproxy.common.errors import OperatorError, SettingsError
 from cryptoproxy.common.log import configure
 from cryptoproxy.common.settings import Secret, Settings
 from cryptoproxy.common.settings.catalogue import Engines
@@ -24,6 +23,7 @@ from cryptoproxy.common.settings.loading import (
     read_environment,
     read_layers,
 )
+from cryptoproxy.errors import OperatorError, SettingsError
 
 log = logging.getLogger(__name__)
 

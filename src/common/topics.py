@@ -16,8 +16,8 @@ from typing import Any
 
 from kafka import errors as kafka_errors
 
-from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.settings.catalogue import Kafka
+from cryptoproxy.errors import OperatorError
 
 SETTLED_SECONDS = 10.0
 _ASK_AGAIN_SECONDS = 0.5

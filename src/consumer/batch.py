@@ -9,8 +9,7 @@ from typing import Any
 import msgspec
 
 from cryptoproxy.common.clients.unpacking import UnreadRecord
-from cryptoproxy.common.errors import PoisonError
-from cryptoproxy.common.record import (
+from cryptoproxy.datasets import (
     MAX_AHEAD_MS,
     SCHEMA_VERSION,
     SCHEMA_VERSION_HEADER,
@@ -21,6 +20,7 @@ from cryptoproxy.common.record import (
     index_name,
     iso,
 )
+from cryptoproxy.errors import PoisonError
 
 _quoted = msgspec.json.Encoder().encode
 

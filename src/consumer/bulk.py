@@ -13,8 +13,8 @@ from elasticsearch import Elasticsearch
 
 from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.clients.outcome import meaning
-from cryptoproxy.common.errors import CryptoProxyError, TransientError
 from cryptoproxy.common.settings.catalogue import Elasticsearch as ElasticsearchSettings
+from cryptoproxy.errors import CryptoProxyError, TransientError
 
 # One small entry per item: filtering good items away would shift the others' positions.
 FILTER = "errors,items.*.status,items.*.error.type,items.*.error.reason"

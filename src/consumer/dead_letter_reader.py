@@ -13,12 +13,12 @@ from kafka import errors as kafka_errors
 
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clients.unpacking import UnreadRecord
-from cryptoproxy.common.errors import OperatorError
-from cryptoproxy.common.record import NOWHERE, Period, opened
-from cryptoproxy.common.record.letters import UNKNOWN_SIZE
 from cryptoproxy.common.settings.catalogue import Kafka
 from cryptoproxy.consumer.batch import read
 from cryptoproxy.consumer.delivery import Delivery
+from cryptoproxy.datasets import NOWHERE, Period, opened
+from cryptoproxy.datasets.letters import UNKNOWN_SIZE
+from cryptoproxy.errors import OperatorError
 
 _SECONDS = 15.0
 """From one answer of the brokers to the next."""

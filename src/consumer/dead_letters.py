@@ -16,15 +16,15 @@ from kafka import errors as kafka_errors
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clients.sender import Sender
 from cryptoproxy.common.clients.unpacking import UnreadRecord
-from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.metrics import IndexerMetrics
-from cryptoproxy.common.record import letter as letter_of
-from cryptoproxy.common.record import size_of
-from cryptoproxy.common.record.letters import UNKNOWN_SIZE, Content
 from cryptoproxy.common.retry import Backoff
 from cryptoproxy.common.service import Health
 from cryptoproxy.common.settings.catalogue import Kafka
 from cryptoproxy.consumer.batch import DeadLetter
+from cryptoproxy.datasets import letter as letter_of
+from cryptoproxy.datasets import size_of
+from cryptoproxy.datasets.letters import UNKNOWN_SIZE, Content
+from cryptoproxy.errors import OperatorError
 
 PART = "dead letters"
 _ACK_SECONDS = 30.0

@@ -14,14 +14,14 @@ from typing import Any
 
 from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.clients.outcome import Outcome, blamed_field, error_of, outcome_of
-from cryptoproxy.common.errors import CryptoProxyError, OperatorError, SizeError, TransientError
 from cryptoproxy.common.metrics import IndexerMetrics
-from cryptoproxy.common.record import MAX_AHEAD_MS, iso
 from cryptoproxy.common.retry import Backoff
 from cryptoproxy.common.service import Health
 from cryptoproxy.consumer.batch import Batch, DeadLetter
 from cryptoproxy.consumer.bulk import BulkSender, Item
 from cryptoproxy.consumer.indices import Indices
+from cryptoproxy.datasets import MAX_AHEAD_MS, iso
+from cryptoproxy.errors import CryptoProxyError, OperatorError, SizeError, TransientError
 
 PART = "elasticsearch"
 SOON_SECONDS = 5.0

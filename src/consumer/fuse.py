@@ -22,10 +22,10 @@ from kafka import errors as kafka_errors
 
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clients.sender import discard
-from cryptoproxy.common.errors import CryptoProxyError, OperatorError
-from cryptoproxy.common.record import iso
 from cryptoproxy.common.settings.catalogue import Kafka
 from cryptoproxy.consumer.positions import topic_id_of
+from cryptoproxy.datasets import iso
+from cryptoproxy.errors import CryptoProxyError, OperatorError
 
 log = logging.getLogger(__name__)
 

@@ -16,10 +16,8 @@ from kafka.structs import MemberState
 
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clock import Clock
-from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.log import Limited
 from cryptoproxy.common.metrics import IndexerMetrics
-from cryptoproxy.common.record import Period
 from cryptoproxy.common.retry import Backoff
 from cryptoproxy.common.service import Health, Loop
 from cryptoproxy.common.settings.catalogue import Kafka
@@ -27,6 +25,8 @@ from cryptoproxy.consumer.batch import read
 from cryptoproxy.consumer.member import RebalanceListener, join_once_more
 from cryptoproxy.consumer.pipeline import Pipeline
 from cryptoproxy.consumer.positions import Positions
+from cryptoproxy.datasets import Period
+from cryptoproxy.errors import OperatorError
 
 log = logging.getLogger(__name__)
 

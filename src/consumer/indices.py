@@ -14,8 +14,6 @@ from elasticsearch import AuthorizationException, BadRequestError, Elasticsearch
 
 from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.clock import Clock
-from cryptoproxy.common.errors import OperatorError
-from cryptoproxy.common.record import MAX_AHEAD_MS, Period, index_name, iso
 from cryptoproxy.common.settings.catalogue import Elasticsearch as ElasticsearchSettings
 from cryptoproxy.consumer.template import (
     MIGRATION_PAGE,
@@ -25,6 +23,8 @@ from cryptoproxy.consumer.template import (
     widen,
     wrong_mapping,
 )
+from cryptoproxy.datasets import MAX_AHEAD_MS, Period, index_name, iso
+from cryptoproxy.errors import OperatorError
 
 CHECK_SECONDS = 60.0
 HOUR_MS = 3_600_000

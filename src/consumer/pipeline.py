@@ -14,7 +14,6 @@ from concurrent.futures import Future, wait
 from functools import partial
 from typing import Any
 
-from cryptoproxy.common.errors import CryptoProxyError
 from cryptoproxy.common.metrics import IndexerMetrics
 from cryptoproxy.common.service import Health
 from cryptoproxy.consumer.batch import Batch, DeadLetter
@@ -23,6 +22,7 @@ from cryptoproxy.consumer.delivery import Delivery
 from cryptoproxy.consumer.fuse import IN_A_ROW, OF_THE_LAST, Acceptances, Fuse
 from cryptoproxy.consumer.progress import Progress
 from cryptoproxy.consumer.window import Flight, Window, Workers
+from cryptoproxy.errors import CryptoProxyError
 
 log = logging.getLogger(__name__)
 

@@ -9,9 +9,9 @@ from typing import Any
 from kafka import TopicPartition
 from kafka import errors as kafka_errors
 
-from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.metrics import IndexerMetrics
 from cryptoproxy.common.settings.catalogue import Kafka
+from cryptoproxy.errors import OperatorError
 
 log = logging.getLogger(__name__)
 

@@ -9,10 +9,10 @@ from collections import Counter
 import msgspec
 
 from cryptoproxy.common.metrics import IndexerMetrics
-from cryptoproxy.common.record import from_iso
 from cryptoproxy.common.settings.catalogue import SOURCE_NAMES
 from cryptoproxy.consumer.batch import Batch
 from cryptoproxy.consumer.delivery import Delivered
+from cryptoproxy.datasets import from_iso
 
 log = logging.getLogger(__name__)
 

@@ -1,23 +1,18 @@
-"""The index template and the alias: made by `cryptoproxy setup`, verified by the indexer.
-
-The mapping stands in ``template.json``; settings fill in alias, shards, replicas and period. Numbers that no question
-filters by have doc values alone (``"index": false``), which is a quarter of the disk: docs/decisions/0004.
-"""
+"""The index template and the alias: made by `cryptoproxy setup`, verified by the indexer."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
 from elasticsearch import Elasticsearch, NotFoundError
 
 from cryptoproxy.common.clients import elastic
-from cryptoproxy.common.errors import OperatorError
-from cryptoproxy.common.record import Period, index_name
 from cryptoproxy.common.settings.catalogue import Elasticsearch as ElasticsearchSettings
+from cryptoproxy.datasets import TICKER, Period, index_name, mapping
+from cryptoproxy.errors import OperatorError
 
 MIGRATION_PAGE = "docs/migration.md"
 
@@ -28,25 +23,15 @@ _CHANGEABLE = ("ignore_above", "fields")
 
 def template_body(settings: ElasticsearchSettings) -> dict[str, Any]:
     """The composable index template for ``settings``."""
-    body: dict[str, Any] = json.loads(
-        files("cryptoproxy.consumer").joinpath("template.json").read_text(encoding="utf-8")
+    return mapping.template(
+        TICKER, alias=settings.alias, period=settings.period, shards=settings.shards, replicas=settings.replicas
     )
-    index = body["template"]["settings"]["index"]
-    index["number_of_shards"] = settings.shards
-    index["number_of_replicas"] = settings.replicas
-    body["index_patterns"] = [f"{settings.alias}-*"]
-    body["template"]["aliases"] = {settings.alias: {}}
-    body["_meta"] = {"made_by": "cryptoproxy setup", "schema_version": 1, "period": settings.period}
-    return body
 
 
 @cache
 def expected_properties() -> Mapping[str, Any]:
     """The field mappings that every index must have."""
-    properties: dict[str, Any] = json.loads(
-        files("cryptoproxy.consumer").joinpath("template.json").read_text(encoding="utf-8")
-    )["template"]["mappings"]["properties"]
-    return properties
+    return mapping.properties(TICKER)
 
 
 def set_up(client: Elasticsearch, settings: ElasticsearchSettings, *, now: str) -> Iterator[str]:

@@ -11,7 +11,6 @@ from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clock import Clock, SystemClock
 from cryptoproxy.common.metrics import IndexerMetrics
-from cryptoproxy.common.record import Period
 from cryptoproxy.common.service import Health, Service
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.consumer.bulk import BulkSender
@@ -23,6 +22,7 @@ from cryptoproxy.consumer.indexer import Indexer
 from cryptoproxy.consumer.indices import Indices
 from cryptoproxy.consumer.member import consumer, instance_id
 from cryptoproxy.consumer.pipeline import Pipeline
+from cryptoproxy.datasets import Period
 
 DEAD_LETTER_BYTES = 64 * 1024 * 1024
 """Larger than any record a topic takes: what could be consumed can be set aside."""

@@ -20,10 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.settings.secret import write_private
 from cryptoproxy.engines import artefacts, ports, process
 from cryptoproxy.engines.process import Command, Say, Server, say_nothing, until
+from cryptoproxy.errors import OperatorError
 
 LOG_LINES = 15
 LOG_BYTES = 64 * 1024

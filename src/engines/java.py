@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.errors import OperatorError
 
 OLDEST = 17
 PROBE_SECONDS = 60

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import astuple, dataclass, fields
 from http.client import HTTPException
 
-from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.service.http import holder
+from cryptoproxy.errors import OperatorError
 
 HOST = "127.0.0.1"
 GET_SECONDS = 3.0

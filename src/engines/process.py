@@ -24,8 +24,8 @@ from typing import Any
 
 import psutil
 
-from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.engines import launch
+from cryptoproxy.errors import OperatorError
 
 Say = Callable[[str], None]
 """Takes one line for the person who waits."""

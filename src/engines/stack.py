@@ -13,7 +13,6 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.settings.secret import write_private
 from cryptoproxy.engines import java
 from cryptoproxy.engines.cluster import Cluster, bring_up
@@ -23,6 +22,7 @@ from cryptoproxy.engines.kafka import Kafka
 from cryptoproxy.engines.ports import Ports
 from cryptoproxy.engines.process import Say, locked, say_nothing
 from cryptoproxy.engines.s3 import S3
+from cryptoproxy.errors import OperatorError
 
 REMEMBERED = "stack.json"
 

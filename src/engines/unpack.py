@@ -9,8 +9,8 @@ import zipfile
 import zlib
 from pathlib import Path
 
-from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.engines.process import Say, locked, say_nothing
+from cryptoproxy.errors import OperatorError
 
 PARTIAL = ".unpacking-"
 FOLDER_MODE, FILE_MODE, PROGRAM_MODE = 0o755, 0o644, 0o755

@@ -15,8 +15,8 @@ import stat
 import tempfile
 from pathlib import Path
 
-from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.engines.process import Say, User
+from cryptoproxy.errors import OperatorError
 
 INSTALLATIONS = Path("/var/cache/cryptoproxy")
 DATA = Path("/var/lib/cryptoproxy")

@@ -9,8 +9,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from cryptoproxy.common.clients.outside import authorities, proxy_for
-from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.settings.secret import MASK, in_the_clear
+from cryptoproxy.errors import OperatorError
 
 _SPACE = re.compile(r"[a-z0-9_-]+")
 _API_KEY = re.compile(r"[!-~]+")

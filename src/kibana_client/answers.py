@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cryptoproxy.common.errors import CryptoProxyError, OperatorError, TransientError
+from cryptoproxy.errors import CryptoProxyError, OperatorError, TransientError
 from cryptoproxy.kibana_client.exchange import Response
 
 _READY = ("available", "degraded")

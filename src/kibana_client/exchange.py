@@ -12,7 +12,7 @@ from typing import Any, Self
 import requests
 from requests.auth import AuthBase
 
-from cryptoproxy.common.errors import CryptoProxyError, OperatorError, TransientError
+from cryptoproxy.errors import CryptoProxyError, OperatorError, TransientError
 from cryptoproxy.kibana_client.access import Access
 
 CONNECT_SECONDS = 10.0

@@ -15,9 +15,9 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cryptoproxy.common.errors import OperatorError
-from cryptoproxy.common.record import iso
-from cryptoproxy.common.record.times import DAY_MS, HOUR_MS, Span
+from cryptoproxy.datasets import iso
+from cryptoproxy.datasets.times import DAY_MS, HOUR_MS, Span
+from cryptoproxy.errors import OperatorError
 from cryptoproxy.lake.daily import HOURS, DailyForm, scratch_errors
 from cryptoproxy.lake.form import Fault, lacking
 from cryptoproxy.lake.objects import RAW, daily_object, first_slot, folder

@@ -18,9 +18,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from cryptoproxy.common.errors import OperatorError
-from cryptoproxy.common.record import iso
-from cryptoproxy.common.record.times import DAY_MS, HOUR_MS, Span, slot_of
+from cryptoproxy.datasets import iso
+from cryptoproxy.datasets.times import DAY_MS, HOUR_MS, Span, slot_of
+from cryptoproxy.errors import OperatorError
 from cryptoproxy.lake.form import Fault, Stored
 from cryptoproxy.lake.objects import DAILY, day_of, days_in, folder, is_as_named, sources_in
 from cryptoproxy.lake.parquet import LINE, SCHEMA, digest, lines

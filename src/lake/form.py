@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import NamedTuple, Protocol
 
-from cryptoproxy.common.errors import PoisonError
-from cryptoproxy.common.record import decode
-from cryptoproxy.common.record.times import Span
+from cryptoproxy.datasets import decode
+from cryptoproxy.datasets.times import Span
+from cryptoproxy.errors import PoisonError
 
 
 class Stored(NamedTuple):

@@ -16,9 +16,9 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from cryptoproxy.common.errors import PoisonError
-from cryptoproxy.common.record import from_iso, iso
-from cryptoproxy.common.record.times import DAY_MS, Span
+from cryptoproxy.datasets import from_iso, iso
+from cryptoproxy.datasets.times import DAY_MS, Span
+from cryptoproxy.errors import PoisonError
 
 RAW, DAILY = "v1/raw", "v1/daily"
 """The two forms, below the prefix."""

@@ -23,7 +23,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cryptoproxy.common.record import Record, decode, document_id, encode, from_iso, iso
+from cryptoproxy.datasets import Ticker, decode, document_id, encode, from_iso, iso
 
 LINE = "line"
 TIMES = frozenset({"timestamp", "fetched_at", "last_updated"})
@@ -33,7 +33,7 @@ ORDER = ("symbol", "timestamp", "asset_id", "quote")
 
 MOMENT = pa.timestamp("ms", tz="UTC")
 _TYPES = {str: pa.string(), float: pa.float64(), int: pa.int64()}
-FIELDS: tuple[str, ...] = Record.__struct_fields__
+FIELDS: tuple[str, ...] = Ticker.__struct_fields__
 
 Row = tuple[Any, ...]
 """The values of the columns, in the schema's order; times as ms."""
@@ -45,7 +45,7 @@ def _arrow(name: str, hint: Any) -> pa.Field:
     return pa.field(name, MOMENT if name in TIMES else _TYPES[kind], nullable=optional)
 
 
-_HINTS = get_type_hints(Record)
+_HINTS = get_type_hints(Ticker)
 SCHEMA = pa.schema([*(_arrow(name, _HINTS[name]) for name in FIELDS), pa.field(LINE, pa.string())])
 _TIME_AT = [at for at, name in enumerate(FIELDS) if name in TIMES]
 
@@ -77,7 +77,7 @@ def lines(table: pa.Table | pa.RecordBatch) -> Iterator[tuple[str, int, bytes]]:
     kept = table.column(LINE).to_pylist()
     slots = table.column("timestamp").cast(pa.int64()).to_pylist()
     for values, slot_ms, line in zip(zip(*columns, strict=True), slots, kept, strict=True):
-        record = Record(**dict(zip(there, values, strict=True)))
+        record = Ticker(**dict(zip(there, values, strict=True)))
         yield document_id(record), slot_ms, encode(record) if line is None else line.encode()
 
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator
 
-from cryptoproxy.common.errors import PoisonError
-from cryptoproxy.common.record import decode, document_id, from_iso, iso
-from cryptoproxy.common.record.times import HOUR_MS, Span
+from cryptoproxy.datasets import decode, document_id, from_iso, iso
+from cryptoproxy.datasets.times import HOUR_MS, Span
+from cryptoproxy.errors import PoisonError
 from cryptoproxy.lake.form import Fault, Stored
 from cryptoproxy.lake.objects import RAW, days_in, first_slot, folder, lines_of, sources_in
 from cryptoproxy.lake.store import MissingObjectError, Store

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cryptoproxy.common.clients import s3
-from cryptoproxy.common.errors import OperatorError, TransientError
 from cryptoproxy.common.retry import Patiently, at_once
 from cryptoproxy.common.settings.catalogue import S3
+from cryptoproxy.errors import OperatorError, TransientError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -18,7 +18,7 @@ from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 
-from cryptoproxy.common.record.times import Span
+from cryptoproxy.datasets.times import Span
 from cryptoproxy.lake.form import Fault, Form, Stored
 from cryptoproxy.lake.raw import RawForm
 from cryptoproxy.lake.store import MissingObjectError, Store

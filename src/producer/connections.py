@@ -26,7 +26,7 @@ from urllib3.util import parse_url
 
 from cryptoproxy.common.clients import outside
 from cryptoproxy.common.clients.outside import Address
-from cryptoproxy.common.errors import OperatorError, TransientError
+from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.upstreams.base import Answer
 
 LINGER_SECONDS = 30.0

@@ -14,7 +14,7 @@ import requests
 import urllib3
 
 from cryptoproxy.common.clients.outside import Address
-from cryptoproxy.common.errors import OperatorError, TransientError
+from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.producer.connections import LINGER_SECONDS, Line
 from cryptoproxy.upstreams.base import Answer, Call
 

@@ -19,12 +19,12 @@ from kafka import errors as kafka_errors
 
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clients.sender import Sender
-from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.log import Limited
-from cryptoproxy.common.record import iso
 from cryptoproxy.common.retry import Backoff
 from cryptoproxy.common.service import Loop
 from cryptoproxy.common.settings.catalogue import Kafka
+from cryptoproxy.datasets import iso
+from cryptoproxy.errors import OperatorError
 from cryptoproxy.producer.budget import Budget
 from cryptoproxy.producer.outbox import Outbox
 

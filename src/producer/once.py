@@ -20,11 +20,11 @@ from tempfile import TemporaryDirectory
 from prometheus_client import CollectorRegistry
 
 from cryptoproxy.common.clock import Clock, SystemClock
-from cryptoproxy.common.errors import CryptoProxyError, OperatorError
 from cryptoproxy.common.metrics import PollerMetrics
-from cryptoproxy.common.record import iso, slot_of
 from cryptoproxy.common.service import Loop
 from cryptoproxy.common.settings import Settings
+from cryptoproxy.datasets import iso, slot_of
+from cryptoproxy.errors import CryptoProxyError, OperatorError
 from cryptoproxy.producer.budget import Budget
 from cryptoproxy.producer.fetch import Fetcher
 from cryptoproxy.producer.outbox.files import lock

@@ -10,11 +10,11 @@ from typing import NamedTuple
 import tenacity
 
 from cryptoproxy.common.clock import Clock
-from cryptoproxy.common.errors import PoisonError, TransientError
 from cryptoproxy.common.log import Limited
 from cryptoproxy.common.metrics import PollerMetrics
-from cryptoproxy.common.record import encode
 from cryptoproxy.common.retry import Backoff
+from cryptoproxy.datasets import encode
+from cryptoproxy.errors import PoisonError, TransientError
 from cryptoproxy.producer.budget import Budget
 from cryptoproxy.producer.fetch import check_clock
 from cryptoproxy.upstreams.base import (

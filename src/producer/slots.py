@@ -8,8 +8,8 @@ import logging
 from typing import NamedTuple
 
 from cryptoproxy.common.metrics import PollerMetrics
-from cryptoproxy.common.record import iso, slot_of
 from cryptoproxy.common.service import Health
+from cryptoproxy.datasets import iso, slot_of
 from cryptoproxy.producer.statistics import Statistics
 
 

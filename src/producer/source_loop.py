@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 import schedule
 
 from cryptoproxy.common.clock import Clock
-from cryptoproxy.common.errors import CryptoProxyError, OperatorError
 from cryptoproxy.common.metrics import PollerMetrics
 from cryptoproxy.common.service import Health, Loop
+from cryptoproxy.errors import CryptoProxyError, OperatorError
 from cryptoproxy.producer.fetch import ClockError
 from cryptoproxy.producer.outbox import Entry, Outbox, OutboxFullError
 from cryptoproxy.producer.poll import Polled, PollOnce, SlotMissedError, Wait

@@ -15,9 +15,9 @@ from pathlib import Path
 import msgspec
 
 from cryptoproxy.common.clock import Clock
-from cryptoproxy.common.errors import OperatorError, TransientError
 from cryptoproxy.common.log import Limited
 from cryptoproxy.common.service import Loop
+from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.producer.outbox import files
 from cryptoproxy.producer.poll import PollOnce, Wait
 from cryptoproxy.producer.statistics import RejectedLog

@@ -11,10 +11,10 @@ from functools import partial
 
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clock import Clock, SystemClock
-from cryptoproxy.common.errors import CryptoProxyError
 from cryptoproxy.common.metrics import PollerMetrics
 from cryptoproxy.common.service import Loop, Service
 from cryptoproxy.common.settings import Settings
+from cryptoproxy.errors import CryptoProxyError
 from cryptoproxy.lake.store import Store
 from cryptoproxy.producer.compaction import DailyCompaction
 from cryptoproxy.producer.drains.to_kafka import Publisher, connect

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, Generic, TypeVar
 
-from cryptoproxy.common.errors import CryptoProxyError
-from cryptoproxy.common.record.times import Span
+from cryptoproxy.datasets.times import Span
+from cryptoproxy.errors import CryptoProxyError
 from cryptoproxy.queries.periods import ends, words_of, written
 from cryptoproxy.queries.scope import MAX_BUCKETS, Asset, Seen
 

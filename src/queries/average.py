@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from cryptoproxy.common.record.times import Span
+from cryptoproxy.datasets.times import Span
 from cryptoproxy.queries.answer import Column, Kind, asset_columns, data_columns
 from cryptoproxy.queries.fields import described, known
 from cryptoproxy.queries.notes import Watch

@@ -2,36 +2,13 @@
 
 from __future__ import annotations
 
-import enum
 from dataclasses import dataclass
 
-from cryptoproxy.common.record import Record
+from cryptoproxy.datasets import TICKER
+from cryptoproxy.datasets.fields import Unit
 
-
-class Unit(enum.StrEnum):
-    """``QUOTE`` is the asset's own quote currency, so that two assets compare only where their quotes agree."""
-
-    QUOTE = "quote"
-    BASE = "base"
-    PERCENT = "percent"
-    FRACTION = "fraction"
-    MILLISECONDS = "ms"
-    COUNT = "count"
-
-
-_UNITS = {
-    Unit.PERCENT: "change_1h change_24h change_7d",
-    Unit.FRACTION: "price_1h_pcnt price_24h_pcnt funding_rate",
-    Unit.MILLISECONDS: "fetch_delay_ms interval_ms",
-    Unit.COUNT: "market_cap_rank trades_24h",
-    Unit.BASE: "base_volume_24h open_interest total_volume",
-    Unit.QUOTE: "price market_cap volume_24h high_24h low_24h open_24h price_change_24h bid_price ask_price "
-    "index_price mark_price prev_price_1h prev_price_24h turnover_24h",
-}
-FIELDS = {name: unit for unit, names in _UNITS.items() for name in names.split()}
+FIELDS = {column.name: column.unit for column in TICKER.columns if column.unit is not None}
 """Every number field of the record, and its unit."""
-
-assert FIELDS.keys() <= set(Record.__struct_fields__)  # noqa: S101 - a misspelt name would answer nothing
 
 _DERIVATIVES = "bybit-linear, bybit-inverse"
 _EXCHANGES = f"binance, {_DERIVATIVES}, bybit-spot"

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from cryptoproxy.common.record import iso
-from cryptoproxy.common.record.contract import LONGEST_INTERVAL_MS, SHORTEST_INTERVAL_MS
-from cryptoproxy.common.record.times import DAY_MS, Span
+from cryptoproxy.datasets import iso
+from cryptoproxy.datasets.ticker import LONGEST_INTERVAL_MS, SHORTEST_INTERVAL_MS
+from cryptoproxy.datasets.times import DAY_MS, Span
 from cryptoproxy.queries.answer import Column, Covers, Kind, NothingFound
 from cryptoproxy.queries.periods import Interval, written
 from cryptoproxy.queries.scope import MAX_BUCKETS, Json, Seen

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cryptoproxy.common.record import from_iso
+from cryptoproxy.datasets import from_iso
 from cryptoproxy.queries.answer import Column, Kind, asset_columns
 from cryptoproxy.queries.scope import Asset, Json, Scope, Seen, asset_of, by_asset, finite
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from cryptoproxy.common.record.times import Span
+from cryptoproxy.datasets.times import Span
 from cryptoproxy.queries.answer import Covers, NothingFound
 from cryptoproxy.queries.fields import SENDERS
 from cryptoproxy.queries.periods import ends, words_of, written

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from cryptoproxy.common.record import iso
-from cryptoproxy.common.record.times import DAY_MS, HOUR_MS, MINUTE_MS, Span, from_person
+from cryptoproxy.datasets import iso
+from cryptoproxy.datasets.times import DAY_MS, HOUR_MS, MINUTE_MS, Span, from_person
 
 _SPAN = re.compile(r"(\d{1,6})(s|m|h|d|w|mo|y)")
 _UNIT_MS = {"s": 1000, "m": MINUTE_MS, "h": HOUR_MS, "d": DAY_MS, "w": 7 * DAY_MS}

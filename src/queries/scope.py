@@ -12,8 +12,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from cryptoproxy.common.record import iso
-from cryptoproxy.common.record.times import Span
+from cryptoproxy.datasets import iso
+from cryptoproxy.datasets.times import Span
 
 Json = dict[str, Any]
 

@@ -13,8 +13,8 @@ import elasticsearch
 from elasticsearch import Elasticsearch
 
 from cryptoproxy.common.clients.outcome import failure, meaning
-from cryptoproxy.common.errors import OperatorError
-from cryptoproxy.common.record.times import Span
+from cryptoproxy.datasets.times import Span
+from cryptoproxy.errors import OperatorError
 from cryptoproxy.queries.answer import TooMany
 from cryptoproxy.queries.periods import Interval
 from cryptoproxy.queries.scope import MAX_BUCKETS, Asset, Json, Scope, Seen, asset_of, by_asset, finite, seen_of

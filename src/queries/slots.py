@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
-from cryptoproxy.common.record.times import Span
+from cryptoproxy.datasets.times import Span
 
 ENOUGH = 20
 """Slots that settle the interval; with fewer, it is looked for further back."""

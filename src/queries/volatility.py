@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from cryptoproxy.common.record.times import Span
+from cryptoproxy.datasets.times import Span
 from cryptoproxy.queries.answer import Column, Kind, NothingFound, asset_columns, data_columns
 from cryptoproxy.queries.notes import Watch
 from cryptoproxy.queries.periods import Interval, interval, written

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from cryptoproxy.common.errors import OperatorError, TransientError
-from cryptoproxy.common.record import Record
+from cryptoproxy.datasets import Ticker
+from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.upstreams.quotes import Quotes
 
 
@@ -50,7 +50,7 @@ class Rejected:
 class Poll:
     """All that one poll of one source gave: the records of a slot, and the rows that are none."""
 
-    records: list[Record]
+    records: list[Ticker]
     rejected: list[Rejected]
 
 

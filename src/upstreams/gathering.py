@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from functools import lru_cache
 
-from cryptoproxy.common.errors import TransientError
-from cryptoproxy.common.record import Record, iso
-from cryptoproxy.common.record.contract import ASSET_ID_PATTERN
+from cryptoproxy.datasets import Ticker, iso
+from cryptoproxy.datasets.fields import ASSET_ID_PATTERN
+from cryptoproxy.errors import TransientError
 from cryptoproxy.upstreams.base import Poll, Rejected
 from cryptoproxy.upstreams.quotes import Quotes
 
@@ -46,14 +46,14 @@ class Gathering:
         self._fetched_at_ms = fetched_at_ms
         self._timestamp = iso(slot_ms)
         self._fetched_at = iso(fetched_at_ms)
-        self.records: list[Record] = []
+        self.records: list[Ticker] = []
         self.rejected: list[Rejected] = []
         self.seen: set[str] = set()
         """The assets with a usable id that were gone through, whether they became a record or not."""
 
     def record(
         self, asset_id: str, price: float | None, quote: str | Quotes, *, symbol: str = "", name: str = ""
-    ) -> Record | None:
+    ) -> Ticker | None:
         """What a record must have; None if the row was rejected. All else the source sets by attribute: a call looks
         for each of its keywords among all of a struct's fields, which for thirty of them takes as long as decoding the
         row.
@@ -77,7 +77,7 @@ class Gathering:
                 self.reject("no_quote", asset_id, "its quote currency is told when the list of symbols is read anew")
                 return None
             quote = told
-        return Record(
+        return Ticker(
             source=self.source,
             asset_id=asset_id,
             symbol=symbol or asset_id,

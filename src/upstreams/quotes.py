@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 
-from cryptoproxy.common.record.contract import QUOTE_PATTERN
+from cryptoproxy.datasets.fields import QUOTE_PATTERN
 
 UNKNOWN = "UNKNOWN"
 

@@ -22,7 +22,7 @@ from typing import NoReturn
 
 import msgspec
 
-from cryptoproxy.common.errors import OperatorError, TransientError
+from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.upstreams.base import Answer, BannedError, RefusedError
 
 MAX_WORDS = 300

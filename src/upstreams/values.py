@@ -17,8 +17,8 @@ from typing import Annotated, TypeAlias
 
 from msgspec import Meta
 
-from cryptoproxy.common.record import iso
-from cryptoproxy.common.record.times import moment_of
+from cryptoproxy.datasets import iso
+from cryptoproxy.datasets.times import moment_of
 
 Number: TypeAlias = Annotated[float, Meta(ge=-sys.float_info.max, le=sys.float_info.max)] | None
 """A finite double, or None where the upstream gave none that can be read."""

@@ -13,10 +13,10 @@ from typing import Any
 from kafka import TopicPartition
 
 from cryptoproxy.common.clients import kafka as kafka_client
-from cryptoproxy.common.record import from_iso
-from cryptoproxy.common.record.times import Span
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.common.settings.catalogue import S3
+from cryptoproxy.datasets import from_iso
+from cryptoproxy.datasets.times import Span
 from cryptoproxy.lake.form import refuse
 from cryptoproxy.lake.objects import lines_of
 from cryptoproxy.lake.store import Store

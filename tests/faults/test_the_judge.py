@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cryptoproxy.common.record import iso
+from cryptoproxy.datasets import iso
 from cryptoproxy.sandbox.ledger import Entry
 from tests.faults.evidence import Found, identity
 from tests.faults.judge import Case, Verdict, judge

@@ -17,10 +17,9 @@ from kafka import TopicPartition
 
 from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.clients import kafka as kafka_client
-from cryptoproxy.common.record import document_id, from_iso
-from cryptoproxy.common.record.codec import decode
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.common.settings.environment import child_environment
+from cryptoproxy.datasets import decode, document_id, from_iso
 from cryptoproxy.lake.objects import lines_of
 from cryptoproxy.lake.store import Store
 from cryptoproxy.sandbox import Sandbox

@@ -11,7 +11,7 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from cryptoproxy.common import topics
 from cryptoproxy.common.checks import check_kafka
 from cryptoproxy.common.clients import kafka as kafka_client
-from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.errors import OperatorError
 from tests.conftest import wait_until
 from tests.integration.conftest import World
 

@@ -25,7 +25,8 @@ def make_docs() -> ModuleType:
 
 
 @pytest.mark.parametrize(
-    "name", ["docs/settings.md", ".env.example", "docs/record.schema.json", "docs/asyncapi.yaml", "docs/metrics.md"]
+    "name",
+    ["docs/settings.md", ".env.example", "docs/schemas/ticker.schema.json", "docs/asyncapi.yaml", "docs/metrics.md"],
 )
 def test_a_generated_file_is_what_the_code_says(name: str) -> None:
     assert (ROOT / name).read_text(encoding="utf-8") == make_docs().generated()[name]

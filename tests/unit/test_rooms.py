@@ -27,7 +27,8 @@ def imported(file: Path) -> Iterator[str]:
             modules = [each.name for each in node.names]
         else:
             continue
-        yield from (module.split(".")[1] for module in modules if module.startswith("cryptoproxy."))
+        ours = (module.split(".")[1] for module in modules if module.startswith("cryptoproxy."))
+        yield from (room for room in ours if room != "errors")  # the kinds of error belong to no room
 
 
 def test_every_room_is_in_the_table():

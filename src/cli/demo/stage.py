@@ -11,12 +11,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.common.settings.environment import child_environment
 from cryptoproxy.common.settings.secret import write_private
 from cryptoproxy.engines.ports import Ports, free_ports
 from cryptoproxy.engines.stack import Memory, Stack
+from cryptoproxy.errors import OperatorError
 from cryptoproxy.sandbox.app import Sandbox
 
 STOP_SECONDS = 15.0

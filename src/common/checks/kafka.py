@@ -15,8 +15,8 @@ from cryptoproxy.common import topics
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clients.beginning import LOGIN_ERRORS
 from cryptoproxy.common.clients.sender import discard
-from cryptoproxy.common.errors import CryptoProxyError, OperatorError, TransientError
 from cryptoproxy.common.settings.catalogue import Kafka
+from cryptoproxy.errors import CryptoProxyError, OperatorError, TransientError
 
 _SECONDS = 5.0
 _LISTEN_SECONDS = 0.3

@@ -10,10 +10,10 @@ import elasticsearch
 from elasticsearch import Elasticsearch
 
 from cryptoproxy.common.clients import elastic, outcome, s3
-from cryptoproxy.common.errors import OperatorError, TransientError
-from cryptoproxy.common.record import Period, index_name
 from cryptoproxy.common.settings.catalogue import S3
 from cryptoproxy.common.settings.catalogue import Elasticsearch as ElasticsearchSettings
+from cryptoproxy.datasets import Period, index_name
+from cryptoproxy.errors import OperatorError, TransientError
 
 # It passes every door that a good document passes (network, login, role, index, blocks), then is refused as
 # unreadable: the indexer's role may create documents, and nobody's may delete them.

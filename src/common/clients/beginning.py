@@ -21,8 +21,8 @@ from kafka.net.connection import KafkaConnection
 from kafka.net.inet import KafkaNetSocket
 from kafka.net.transport import KafkaSSLTransport, KafkaTCPTransport
 
-from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.settings.secret import Secret, host_of, is_loopback
+from cryptoproxy.errors import OperatorError
 
 TLS_SECONDS = 3.0
 """How long a broker may take for a handshake. One that is frozen takes the connection and then says nothing."""

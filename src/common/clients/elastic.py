@@ -9,8 +9,8 @@ from elasticsearch import Elasticsearch, JsonSerializer
 from elasticsearch.serializer import NdjsonSerializer
 
 from cryptoproxy.common.clients.outside import authorities
-from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.settings.catalogue import Elasticsearch as ElasticsearchSettings
+from cryptoproxy.errors import OperatorError
 
 CREATED: dict[str, Any] = {"create": {"status": 201}}
 """What is said of a line that has become a document, and nothing else, under the indexer's filter."""

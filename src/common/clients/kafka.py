@@ -13,8 +13,8 @@ from kafka import errors as kafka_errors
 from cryptoproxy.common.clients.beginning import LOGIN_ERRORS, SecretError, TlsRefusedError, made, refusal
 from cryptoproxy.common.clients.partitioner import KeyPartitioner
 from cryptoproxy.common.clients.unpacking import KafkaConsumer
-from cryptoproxy.common.errors import CryptoProxyError, OperatorError, TransientError
 from cryptoproxy.common.settings.catalogue import Kafka
+from cryptoproxy.errors import CryptoProxyError, OperatorError, TransientError
 
 BOOTSTRAP_TIMEOUT_MS = 5_000
 """How long a new client looks for a broker. Short: the loop that builds it tries again and says so."""

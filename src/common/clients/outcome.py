@@ -13,8 +13,8 @@ from collections.abc import Mapping
 import elastic_transport
 import elasticsearch
 
-from cryptoproxy.common.errors import CryptoProxyError, OperatorError, SizeError, TransientError
 from cryptoproxy.common.retry import CAP_SECONDS
+from cryptoproxy.errors import CryptoProxyError, OperatorError, SizeError, TransientError
 
 
 class Outcome(enum.Enum):

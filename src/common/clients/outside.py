@@ -29,7 +29,7 @@ from urllib.parse import unquote, urlsplit
 
 import urllib3.util.connection
 
-from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.errors import OperatorError
 
 STAGGER_SECONDS = 0.25
 """An address that has not answered for so long is not waited for alone (RFC 8305)."""

@@ -14,8 +14,8 @@ from botocore.config import Config
 from botocore.parsers import ResponseParserError
 
 from cryptoproxy.common.clients import outside
-from cryptoproxy.common.errors import CryptoProxyError, OperatorError, TransientError
 from cryptoproxy.common.settings.catalogue import S3
+from cryptoproxy.errors import CryptoProxyError, OperatorError, TransientError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from cryptoproxy.common.errors import visible
+from cryptoproxy.errors import visible
 
 log = logging.getLogger(__name__)
 

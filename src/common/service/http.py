@@ -20,9 +20,9 @@ from urllib.parse import parse_qs
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.metrics import HeldUp
 from cryptoproxy.common.service.health import Health
+from cryptoproxy.errors import OperatorError
 
 log = logging.getLogger(__name__)
 

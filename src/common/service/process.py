@@ -20,9 +20,9 @@ from typing import NoReturn
 
 from prometheus_client import CollectorRegistry
 
-from cryptoproxy.common.errors import CryptoProxyError
 from cryptoproxy.common.service.health import Health
 from cryptoproxy.common.service.http import HealthServer
+from cryptoproxy.errors import CryptoProxyError
 
 log = logging.getLogger(__name__)
 

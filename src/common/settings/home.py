@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from cryptoproxy.common.errors import SettingsError
 from cryptoproxy.common.settings.environment import SPELLINGS
 from cryptoproxy.common.settings.loading import names_in
+from cryptoproxy.errors import SettingsError
 
 VARIABLE = "CRYPTOPROXY_HOME"
 ENV_FILE = Path(".env")

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from cryptoproxy.common.errors import SettingsError
 from cryptoproxy.common.settings.catalogue import S3, SECTIONS, Elasticsearch, Kafka, Sections, Upstreams
 from cryptoproxy.common.settings.loading import load_section, read_environment
 from cryptoproxy.common.settings.secret import host_of, in_the_clear, is_loopback
+from cryptoproxy.errors import SettingsError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,9 +13,9 @@ from typing import Any
 
 from dotenv.parser import Original, parse_stream
 
-from cryptoproxy.common.errors import SettingsError
 from cryptoproxy.common.settings.kinds import Kind
 from cryptoproxy.common.settings.secret import MASK, Secret
+from cryptoproxy.errors import SettingsError
 
 
 @dataclass(frozen=True, slots=True)

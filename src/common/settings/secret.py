@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.errors import OperatorError
 
 MASK = "********"
 

@@ -13,11 +13,11 @@ import elasticsearch
 from elasticsearch import Elasticsearch
 
 from cryptoproxy.common.clients.outcome import meaning
-from cryptoproxy.common.record import Period, index_name, iso
-from cryptoproxy.common.record.times import Span
 from cryptoproxy.common.retry import Patiently, at_once
 from cryptoproxy.common.settings.catalogue import Elasticsearch as ElasticsearchSettings
 from cryptoproxy.consumer.template import verify
+from cryptoproxy.datasets import Period, index_name, iso
+from cryptoproxy.datasets.times import Span
 
 log = logging.getLogger(__name__)
 

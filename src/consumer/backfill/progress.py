@@ -16,9 +16,9 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from cryptoproxy.common.errors import OperatorError
-from cryptoproxy.common.record import from_iso, iso
-from cryptoproxy.common.record.times import written
+from cryptoproxy.datasets import from_iso, iso
+from cryptoproxy.datasets.times import written
+from cryptoproxy.errors import OperatorError
 
 log = logging.getLogger(__name__)
 

@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
 
-from cryptoproxy.common.errors import OperatorError, PoisonError
-from cryptoproxy.common.record import decode, document_id, from_iso
-from cryptoproxy.common.record.times import HOUR_MS, Span
 from cryptoproxy.consumer.backfill.documents import Documents
 from cryptoproxy.consumer.backfill.progress import Display
 from cryptoproxy.consumer.dead_letter_reader import Letter
+from cryptoproxy.datasets import decode, document_id, from_iso
+from cryptoproxy.datasets.times import HOUR_MS, Span
+from cryptoproxy.errors import OperatorError, PoisonError
 from cryptoproxy.lake.form import Fault, Form
 
 SHOWN = 1_000

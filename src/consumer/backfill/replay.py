@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 
-from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.log import Limited
-from cryptoproxy.common.record.times import HOUR_MS, Span
 from cryptoproxy.consumer.backfill.progress import Display, Marks, Totals
 from cryptoproxy.consumer.backfill.targets import Sent, Target
 from cryptoproxy.consumer.window import Workers
+from cryptoproxy.datasets.times import HOUR_MS, Span
+from cryptoproxy.errors import OperatorError
 from cryptoproxy.lake.form import Fault, Form, Stored
 
 log = logging.getLogger(__name__)

@@ -9,9 +9,9 @@ from typing import Any
 
 from rich.table import Table
 
-from cryptoproxy.common.record import NOWHERE, iso
-from cryptoproxy.common.record.times import Span, written
 from cryptoproxy.consumer.backfill.reconcile import Difference, Reconciled
+from cryptoproxy.datasets import NOWHERE, iso
+from cryptoproxy.datasets.times import Span, written
 
 _ROWS = 200
 

@@ -12,10 +12,10 @@ import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from cryptoproxy.common.record.times import HOUR_MS, Span
 from cryptoproxy.consumer.backfill.documents import Documents
 from cryptoproxy.consumer.backfill.progress import Display
 from cryptoproxy.consumer.backfill.reconcile import Some, compare
+from cryptoproxy.datasets.times import HOUR_MS, Span
 from cryptoproxy.lake.form import Fault, Form
 
 log = logging.getLogger(__name__)

@@ -14,12 +14,12 @@ from kafka import errors as kafka_errors
 
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clients.sender import discard
-from cryptoproxy.common.errors import OperatorError, TransientError
-from cryptoproxy.common.record import RECORD_HEADERS, Period
 from cryptoproxy.common.retry import Patience
 from cryptoproxy.common.settings.catalogue import Kafka
 from cryptoproxy.consumer.batch import read
 from cryptoproxy.consumer.delivery import Delivery
+from cryptoproxy.datasets import RECORD_HEADERS, Period
+from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.lake.form import Fault, Stored
 
 log = logging.getLogger(__name__)

@@ -14,10 +14,7 @@ from rich.console import Console
 
 from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.clock import Clock, SystemClock
-from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.metrics import IndexerMetrics
-from cryptoproxy.common.record import Period, iso
-from cryptoproxy.common.record.times import Span
 from cryptoproxy.common.retry import Patience
 from cryptoproxy.common.service import Health
 from cryptoproxy.common.settings import Settings
@@ -29,6 +26,9 @@ from cryptoproxy.consumer.backfill.replay import Rate, Replay
 from cryptoproxy.consumer.backfill.retention import Retention
 from cryptoproxy.consumer.backfill.targets import IndexTarget, Target, TopicTarget, topic_producer
 from cryptoproxy.consumer.wiring import delivery
+from cryptoproxy.datasets import Period, iso
+from cryptoproxy.datasets.times import Span
+from cryptoproxy.errors import OperatorError
 from cryptoproxy.lake.form import Form
 from cryptoproxy.lake.store import Store
 from cryptoproxy.lake.whole import whole_lake

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from cryptoproxy.common.clock import Clock
 from cryptoproxy.common.log import Limited
 from cryptoproxy.common.metrics import PollerMetrics
-from cryptoproxy.common.record import iso
+from cryptoproxy.datasets import iso
 from cryptoproxy.producer.budget import counts as of_counts
 from cryptoproxy.producer.budget.counts import BudgetState, DamagedStateError, decode, encode
 from cryptoproxy.producer.budget.granting import Turns, decide

@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.errors import OperatorError
 from cryptoproxy.producer.budget.windows import FIVE_SECONDS, MINUTE, PLANNED_MONTH_MS, WINDOWS
 from cryptoproxy.upstreams.base import MONTH, Limit, Limits, Source
 

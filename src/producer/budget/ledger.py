@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptoproxy.common.clock import Clock
-from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.log import Limited
+from cryptoproxy.errors import OperatorError
 from cryptoproxy.producer.budget import counts as of_counts
 from cryptoproxy.producer.budget.counts import BudgetState, Counts, DamagedStateError, decode, encode
 from cryptoproxy.producer.budget.windows import month_end_ms, month_of

@@ -11,11 +11,11 @@ from kafka import errors as kafka_errors
 
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clients.sender import Sender
-from cryptoproxy.common.errors import OperatorError, PoisonError
 from cryptoproxy.common.log import Limited
 from cryptoproxy.common.metrics import PollerMetrics
-from cryptoproxy.common.record import MAX_RECORD_BYTES, RECORD_HEADERS, decode, key, letter
 from cryptoproxy.common.settings.catalogue import Kafka
+from cryptoproxy.datasets import MAX_RECORD_BYTES, RECORD_HEADERS, decode, key, letter
+from cryptoproxy.errors import OperatorError, PoisonError
 from cryptoproxy.producer.outbox.entry import Entry
 
 log = logging.getLogger(__name__)

@@ -17,12 +17,12 @@ from kafka import errors as kafka_errors
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clients.sender import Sender
 from cryptoproxy.common.clock import Clock, SystemClock
-from cryptoproxy.common.errors import OperatorError, PoisonError
 from cryptoproxy.common.metrics import PollerMetrics
-from cryptoproxy.common.record import RECORD_HEADERS, decode, key, key_of
 from cryptoproxy.common.retry import Backoff
 from cryptoproxy.common.service import Health, Loop
 from cryptoproxy.common.settings.catalogue import Kafka
+from cryptoproxy.datasets import RECORD_HEADERS, decode, key, key_of
+from cryptoproxy.errors import OperatorError, PoisonError
 from cryptoproxy.producer.drains.dead_letters import DeadLetters
 from cryptoproxy.producer.drains.in_flight import Flight, InFlight
 from cryptoproxy.producer.outbox.entry import Entry

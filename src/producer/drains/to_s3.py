@@ -14,10 +14,10 @@ from itertools import groupby
 from pathlib import Path
 
 from cryptoproxy.common.clock import Clock
-from cryptoproxy.common.errors import OperatorError, TransientError
 from cryptoproxy.common.metrics import PollerMetrics
 from cryptoproxy.common.retry import Backoff
 from cryptoproxy.common.service import Health, Loop
+from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.lake import objects
 from cryptoproxy.lake.store import Store
 from cryptoproxy.producer.outbox import files

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 
-from cryptoproxy.common.errors import CryptoProxyError
+from cryptoproxy.errors import CryptoProxyError
 from cryptoproxy.producer.lease.membership import Membership
 from cryptoproxy.producer.lease.note import Note
 from cryptoproxy.producer.lease.tenure import Pauses, Tenure

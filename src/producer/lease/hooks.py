@@ -6,8 +6,8 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import Future
 
-from cryptoproxy.common.errors import CryptoProxyError, OperatorError, TransientError
 from cryptoproxy.common.retry import Backoff
+from cryptoproxy.errors import CryptoProxyError, OperatorError, TransientError
 from cryptoproxy.producer.lease.membership import in_background
 
 log = logging.getLogger(__name__)

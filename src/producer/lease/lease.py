@@ -9,10 +9,10 @@ from concurrent.futures import wait
 from typing import Any
 
 from cryptoproxy.common.clock import Clock, SystemClock
-from cryptoproxy.common.errors import CryptoProxyError, OperatorError, TransientError
 from cryptoproxy.common.metrics import PollerMetrics
 from cryptoproxy.common.service import Health, Loop
 from cryptoproxy.common.settings.catalogue import Kafka
+from cryptoproxy.errors import CryptoProxyError, OperatorError, TransientError
 from cryptoproxy.producer.lease.holding import Holding
 from cryptoproxy.producer.lease.hooks import Hook, Hooks
 from cryptoproxy.producer.lease.membership import Connection, Membership

@@ -15,9 +15,9 @@ from kafka import errors as kafka_errors
 from kafka.structs import MemberState
 
 from cryptoproxy.common.clients.kafka import meaning
-from cryptoproxy.common.errors import CryptoProxyError, OperatorError
 from cryptoproxy.common.retry import Backoff
 from cryptoproxy.common.settings.catalogue import Kafka
+from cryptoproxy.errors import CryptoProxyError, OperatorError
 from cryptoproxy.producer.lease import note as notes
 from cryptoproxy.producer.lease.claims import PARTITION, Claim, LeaseAssignor
 from cryptoproxy.producer.lease.note import Note

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from cryptoproxy.common.errors import CryptoProxyError, OperatorError
-from cryptoproxy.common.record.times import iso
+from cryptoproxy.datasets.times import iso
+from cryptoproxy.errors import CryptoProxyError, OperatorError
 from cryptoproxy.producer.lease.membership import Membership
 from cryptoproxy.producer.lease.note import Note, Watch
 from cryptoproxy.producer.lease.tenure import Stage, Tenure

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.errors import OperatorError
 
 BLOCK_BYTES = 4096
 """What a disk gives at once. Thousands of small files fill it by these, not by their bytes."""

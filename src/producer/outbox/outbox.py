@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from cryptoproxy.common.errors import CryptoProxyError, OperatorError
+from cryptoproxy.errors import CryptoProxyError, OperatorError
 from cryptoproxy.producer.outbox import files
 from cryptoproxy.producer.outbox.entry import Backlog, Entry
 

@@ -11,8 +11,9 @@ from matplotlib.colors import to_rgb
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
+from cryptoproxy.datasets.fields import Unit
 from cryptoproxy.queries.answer import Answer
-from cryptoproxy.queries.fields import FIELDS, Unit
+from cryptoproxy.queries.fields import FIELDS
 from cryptoproxy.queries.output.text import printable
 from cryptoproxy.queries.periods import written
 from cryptoproxy.queries.scope import Asset

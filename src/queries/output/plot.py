@@ -14,7 +14,7 @@ import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.errors import OperatorError
 from cryptoproxy.queries.answer import Answer, NothingFound, TooMany
 from cryptoproxy.queries.output import charts
 from cryptoproxy.queries.output.charts import Chart

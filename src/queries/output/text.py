@@ -18,7 +18,7 @@ from rich.console import Group, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
-from cryptoproxy.common.record import iso
+from cryptoproxy.datasets import iso
 from cryptoproxy.queries.answer import DATA_COLUMNS, Answer, Column, Kind
 from cryptoproxy.queries.periods import Interval, age, written
 

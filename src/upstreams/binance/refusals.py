@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import msgspec
 
-from cryptoproxy.common.errors import TransientError
+from cryptoproxy.errors import TransientError
 from cryptoproxy.upstreams.base import Answer
 from cryptoproxy.upstreams.refusals import (
     UNREADABLE,

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import msgspec
 
-from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.errors import OperatorError
 from cryptoproxy.upstreams.base import Call, Rejected, SymbolList
 from cryptoproxy.upstreams.quotes import COINS, NATIONAL, STABLE, Quotes, by_suffix
 from cryptoproxy.upstreams.refusals import UNREADABLE, not_spoken

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from cryptoproxy.common.errors import SettingsError, TransientError
+from cryptoproxy.errors import SettingsError, TransientError
 from cryptoproxy.upstreams.base import Answer, Call, Poll, RephrasedError
 from cryptoproxy.upstreams.binance import refusals
 from cryptoproxy.upstreams.binance.symbols import BinanceSymbols, NamedPairs, quote_of, symbols_parameter

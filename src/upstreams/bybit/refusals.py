@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import msgspec
 
-from cryptoproxy.common.errors import OperatorError, TransientError
+from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.upstreams.base import Answer, BannedError, RefusedError
 from cryptoproxy.upstreams.refusals import (
     BLOCKED_SECONDS,

@@ -20,7 +20,7 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 from msgspec import Meta
 
-from cryptoproxy.common.errors import TransientError
+from cryptoproxy.errors import TransientError
 from cryptoproxy.upstreams.base import Rejected
 from cryptoproxy.upstreams.refusals import UNREADABLE, not_spoken
 from cryptoproxy.upstreams.rows import RowReader, members, rows_apart, value_of

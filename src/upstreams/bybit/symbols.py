@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import msgspec
 
-from cryptoproxy.common.errors import TransientError
+from cryptoproxy.errors import TransientError
 from cryptoproxy.upstreams.base import Call, Rejected, SymbolList
 from cryptoproxy.upstreams.quotes import COINS, NATIONAL, STABLE, UNKNOWN, Quotes, by_suffix
 from cryptoproxy.upstreams.refusals import UNREADABLE, not_spoken

@@ -17,8 +17,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cryptoproxy.common.errors import SettingsError, TransientError
-from cryptoproxy.common.record import Record
+from cryptoproxy.datasets import Ticker
+from cryptoproxy.errors import SettingsError, TransientError
 from cryptoproxy.upstreams.base import Answer, Call, Poll
 from cryptoproxy.upstreams.bybit import refusals
 from cryptoproxy.upstreams.bybit.shapes import Row, Tickers, moment_text, open_tickers
@@ -122,7 +122,7 @@ class Bybit:
                 record.last_updated = tickers.last_updated
                 gathering.records.append(record)
 
-    def _fill(self, record: Record, row: Row) -> None:
+    def _fill(self, record: Ticker, row: Row) -> None:
         in_quote, in_base = row.turnover_24h, row.volume_24h
         if self._market is Market.INVERSE:  # contracts of 1 USD, settled in the coin
             in_quote, in_base = in_base, in_quote

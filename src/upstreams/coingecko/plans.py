@@ -6,8 +6,8 @@ import enum
 import re
 from collections.abc import Mapping
 
-from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.settings.catalogue import Upstreams
+from cryptoproxy.errors import OperatorError
 from cryptoproxy.upstreams.base import MONTH, Limit, Limits, in_force
 
 

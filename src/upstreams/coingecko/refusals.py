@@ -21,7 +21,7 @@ from typing import Any
 
 import msgspec
 
-from cryptoproxy.common.errors import OperatorError, TransientError
+from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.upstreams.base import Answer
 from cryptoproxy.upstreams.coingecko.plans import BASE_URLS, Plan
 from cryptoproxy.upstreams.refusals import (

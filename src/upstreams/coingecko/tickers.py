@@ -13,7 +13,7 @@ from urllib.parse import quote as url_quote
 
 import msgspec
 
-from cryptoproxy.common.errors import SettingsError, TransientError
+from cryptoproxy.errors import SettingsError, TransientError
 from cryptoproxy.upstreams.base import Answer, Call, IncompleteError, Poll, SymbolList
 from cryptoproxy.upstreams.coingecko import refusals
 from cryptoproxy.upstreams.coingecko.plans import BASE_URLS, Plan, key_header

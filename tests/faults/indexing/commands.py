@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from cryptoproxy.common.clock import SystemClock
-from cryptoproxy.common.record import iso
+from cryptoproxy.datasets import iso
 from tests.faults.indexing.rig import IndexerRig
 from tests.faults.process import ROOT
 

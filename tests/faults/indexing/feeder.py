@@ -16,8 +16,8 @@ from kafka import errors as kafka_errors
 
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clients.sender import discard
-from cryptoproxy.common.record import SCHEMA_VERSION_HEADER, Record, document_id, encode, key
 from cryptoproxy.common.settings import Settings
+from cryptoproxy.datasets import SCHEMA_VERSION_HEADER, Ticker, document_id, encode, key
 from tests.integration.consumer import records
 
 PER_SLOT = 50
@@ -25,7 +25,7 @@ SEND_SECONDS = 120.0
 HEADERS = ((SCHEMA_VERSION_HEADER, b"1"),)
 
 
-def record(number: int, *, slot_ms: int, **fields: Any) -> Record:
+def record(number: int, *, slot_ms: int, **fields: Any) -> Ticker:
     """A good record with numbers that can be aggregated; ``number`` tells it from the others of its slot."""
     return records.record(number, slot_ms=slot_ms, **{"volume_24h": 1e9 + number, "change_24h": 0.25} | fields)
 
@@ -55,7 +55,7 @@ class Feeder:
                 self._made += 1
         return self.feed_records(made, partition=partition)
 
-    def feed_records(self, records: Sequence[Record], *, partition: int | None = None) -> list[str]:
+    def feed_records(self, records: Sequence[Ticker], *, partition: int | None = None) -> list[str]:
         values = {document_id(each): encode(each) for each in records}
         with self._lock:
             self._send([(key(each).encode(), values[document_id(each)]) for each in records], partition, HEADERS)

@@ -19,9 +19,9 @@ from kafka import errors as kafka_errors
 from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clock import SystemClock
-from cryptoproxy.common.record import Period, index_name, iso
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.consumer import template
+from cryptoproxy.datasets import Period, index_name, iso
 from cryptoproxy.sandbox import FaultProxy
 from cryptoproxy.sandbox.ledger import Ledger
 from tests.conftest import wait_until

@@ -6,8 +6,8 @@ import base64
 import json
 import time
 
-from cryptoproxy.common.record import Period, index_name, iso
 from cryptoproxy.consumer import template
+from cryptoproxy.datasets import Period, index_name, iso
 from cryptoproxy.sandbox import FaultProxy
 from cryptoproxy.sandbox.server import Peer
 from cryptoproxy.sandbox.wire import Answer, Request

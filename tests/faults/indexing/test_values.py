@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import time
 
-from cryptoproxy.common.record import encode
 from cryptoproxy.consumer.fuse import IN_A_ROW
+from cryptoproxy.datasets import encode
 from tests.conftest import wait_until
 from tests.faults import evidence
 from tests.faults.conftest import Report

@@ -18,10 +18,10 @@ from cryptoproxy.cli import backfill
 from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clock import SystemClock
-from cryptoproxy.common.record import RECORD_HEADERS, Record, document_id, encode, from_iso, iso, key, slot_of
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.common.start import load_settings
 from cryptoproxy.consumer.wiring import service
+from cryptoproxy.datasets import RECORD_HEADERS, Ticker, document_id, encode, from_iso, iso, key, slot_of
 from cryptoproxy.lake import objects
 from cryptoproxy.lake.store import Store
 from tests.integration.conftest import World
@@ -32,8 +32,8 @@ DAY = 24 * HOUR
 COMMANDS = {"replay": backfill.replay, "reconcile": backfill.reconcile, "retention": backfill.retention}
 
 
-def record(asset: str, slot_ms: int, **fields: Any) -> Record:
-    return Record(
+def record(asset: str, slot_ms: int, **fields: Any) -> Ticker:
+    return Ticker(
         **{
             "source": "coingecko",
             "asset_id": asset,
@@ -72,7 +72,7 @@ class Bench:
 
     # --- the lake
 
-    def archive(self, *records: Record) -> str:
+    def archive(self, *records: Ticker) -> str:
         """One object of one poll."""
         return self.archive_lines(
             records[0].source,
@@ -85,9 +85,9 @@ class Bench:
         self.store.put(made.key, made.body)
         return made.key
 
-    def fill(self, *, hours: int = 3, polls: int = 6, assets: int = 20, source: str = "coingecko") -> list[Record]:
+    def fill(self, *, hours: int = 3, polls: int = 6, assets: int = 20, source: str = "coingecko") -> list[Ticker]:
         """A poll each ten minutes, of so many assets."""
-        made: list[Record] = []
+        made: list[Ticker] = []
         for number in range(hours * polls):
             slot_ms = self.begin + number * HOUR // polls
             poll = [record(f"coin-{asset}", slot_ms, source=source) for asset in range(assets)]
@@ -119,7 +119,7 @@ class Bench:
 
     # --- the topic and the index
 
-    def publish(self, *records: Record) -> None:
+    def publish(self, *records: Ticker) -> None:
         futures = [
             self.producer.send(
                 self.settings.kafka.topic, key=key(each).encode(), value=encode(each), headers=RECORD_HEADERS
@@ -154,7 +154,7 @@ class Bench:
     def index_of(self, slot_ms: int) -> str:
         return f"{self.alias}-{iso(slot_ms)[:7].replace('-', '.')}.01"
 
-    def delete(self, *records: Record) -> None:
+    def delete(self, *records: Ticker) -> None:
         """What an administrator, or an accident, does."""
         for each in records:
             self.es.delete(index=self.index_of(from_iso(each.timestamp)), id=document_id(each))

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from cryptoproxy.common.record import Record, document_id, encode, from_iso, iso
 from cryptoproxy.consumer.backfill import documents as documents_module
 from cryptoproxy.consumer.batch import DeadLetter
 from cryptoproxy.consumer.dead_letter_reader import Original
 from cryptoproxy.consumer.dead_letters import content_of
+from cryptoproxy.datasets import Ticker, document_id, encode, from_iso, iso
 from tests.integration.backfill.conftest import DAY, HOUR, MINUTE, Bench, record
 
 
@@ -106,7 +106,7 @@ def indices(bench: Bench) -> set[str]:
 
 
 def test_retention_removes_only_what_the_lake_has_in_full(bench: Bench) -> None:
-    def month(text: str, polls: int = 3) -> list[Record]:
+    def month(text: str, polls: int = 3) -> list[Ticker]:
         begin = from_iso(f"{text}-10T10:00:00.000Z")
         made = [record(f"coin-{asset}", begin + poll * HOUR) for poll in range(polls) for asset in range(5)]
         for poll in range(polls):

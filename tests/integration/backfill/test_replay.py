@@ -7,8 +7,8 @@ import threading
 
 import pytest
 
-from cryptoproxy.common.errors import OperatorError
-from cryptoproxy.common.record import document_id, encode, from_iso, iso, key
+from cryptoproxy.datasets import document_id, encode, from_iso, iso, key
+from cryptoproxy.errors import OperatorError
 from cryptoproxy.sandbox import FaultProxy, Rule, Script
 from tests.conftest import wait_until
 from tests.integration.backfill.conftest import HOUR, MINUTE, Bench, record

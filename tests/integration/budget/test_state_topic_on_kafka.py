@@ -12,11 +12,11 @@ import pytest
 from cryptoproxy.common import topics
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clock import SystemClock
-from cryptoproxy.common.errors import OperatorError, TransientError
 from cryptoproxy.common.service import Loop
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.common.settings.catalogue import Kafka as KafkaSettings
 from cryptoproxy.engines.kafka import Kafka
+from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.producer.budget import Budget
 from cryptoproxy.producer.handover import StatePublisher, budget_key, read_all, slot_key
 from cryptoproxy.upstreams.base import Limit, Limits

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 from elasticsearch import ApiError, Elasticsearch
 
-from cryptoproxy.common.record import Period, encode, index_name, iso
 from cryptoproxy.consumer.bulk import FILTER
+from cryptoproxy.datasets import Period, encode, index_name, iso
 from tests.conftest import wait_until
 from tests.integration.consumer.records import record
 

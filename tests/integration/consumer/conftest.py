@@ -18,10 +18,10 @@ from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
 from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clock import SystemClock
-from cryptoproxy.common.record import decode, document_id, encode, iso, key, slot_of
 from cryptoproxy.common.service import Service
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.consumer.wiring import service
+from cryptoproxy.datasets import decode, document_id, encode, iso, key, slot_of
 from cryptoproxy.engines.stack import Endpoints
 from tests.conftest import wait_until
 from tests.integration.conftest import World, make_world

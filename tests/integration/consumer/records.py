@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from cryptoproxy.common.record import Record, iso
+from cryptoproxy.datasets import Ticker, iso
 
 
-def record(number: int, *, slot_ms: int, **fields: Any) -> Record:
+def record(number: int, *, slot_ms: int, **fields: Any) -> Ticker:
     """A good record; ``number`` tells it from the others of its slot."""
-    return Record(
+    return Ticker(
         **{
             "source": "coingecko",
             "asset_id": f"coin-{number}",

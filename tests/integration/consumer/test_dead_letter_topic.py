@@ -6,10 +6,10 @@ from prometheus_client import CollectorRegistry
 
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.metrics import IndexerMetrics
-from cryptoproxy.common.record import Period, encode
 from cryptoproxy.common.service import Health
 from cryptoproxy.consumer import wiring
 from cryptoproxy.consumer.dead_letter_reader import Replayed, find, read_letters, replay
+from cryptoproxy.datasets import Period, encode
 from tests.conftest import wait_until
 from tests.integration.consumer.conftest import Bench
 from tests.integration.consumer.records import record

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from cryptoproxy.common.clock import SystemClock
-from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.consumer.fuse import accept
+from cryptoproxy.errors import OperatorError
 from tests.integration.consumer.conftest import Bench
 
 

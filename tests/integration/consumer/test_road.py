@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cryptoproxy.common.record import encode
+from cryptoproxy.datasets import encode
 from tests.conftest import wait_until
 from tests.integration.consumer.answers import with_field
 from tests.integration.consumer.conftest import Bench

@@ -13,9 +13,9 @@ from rich.console import Console
 from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clock import SystemClock
-from cryptoproxy.common.record import RECORD_HEADERS, Record, encode, from_iso, iso, key
-from cryptoproxy.common.record.times import DAY_MS, Span
 from cryptoproxy.consumer.backfill import wiring
+from cryptoproxy.datasets import RECORD_HEADERS, Ticker, encode, from_iso, iso, key
+from cryptoproxy.datasets.times import DAY_MS, Span
 from cryptoproxy.engines.stack import Endpoints
 from cryptoproxy.lake import objects
 from cryptoproxy.lake.compact import Compaction
@@ -35,7 +35,7 @@ class Filled:
     """What is where."""
 
     world: World
-    records: list[Record]
+    records: list[Ticker]
     """Each once."""
     published: int
     """On the topic, some of them twice."""
@@ -44,7 +44,7 @@ class Filled:
     def day(self) -> str:
         return self.records[0].timestamp[:10]
 
-    def of(self, asset_id: str) -> list[Record]:
+    def of(self, asset_id: str) -> list[Ticker]:
         return [each for each in self.records if each.asset_id == asset_id]
 
     def changes(self, *names: str) -> dict[str, str]:
@@ -66,13 +66,13 @@ class Filled:
         return {name: everything[name] for name in names}
 
 
-def _day() -> list[Record]:
+def _day() -> list[Ticker]:
     today_ms = SystemClock().now_ms() // DAY_MS * DAY_MS
     made = []
     for poll in range(12):
         slot_ms = today_ms - 2 * DAY_MS + poll * TEN_MINUTES
         made += [
-            Record(
+            Ticker(
                 source="coingecko", asset_id=asset_id, symbol=symbol, name=asset_id, quote="USD",
                 price=100.0 * (number + 1) + poll, timestamp=iso(slot_ms), fetched_at=iso(slot_ms + 300),
                 fetch_delay_ms=300, change_24h=float(poll - 3) * 2,
@@ -111,18 +111,18 @@ def filled(endpoints: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> It
     client.close()
 
 
-def _later(record: Record) -> Record:
+def _later(record: Ticker) -> Ticker:
     fields = {name: getattr(record, name) for name in record.__struct_fields__}
-    return Record(**fields | {"price": 1e9, "fetched_at": iso(from_iso(record.fetched_at) + 1)})
+    return Ticker(**fields | {"price": 1e9, "fetched_at": iso(from_iso(record.fetched_at) + 1)})
 
 
-def _archive(store: Store, poll: list[Record]) -> None:
+def _archive(store: Store, poll: list[Ticker]) -> None:
     lines = b"".join(encode(each) + b"\n" for each in poll)
     made = objects.make(store.settings.prefix, "coingecko", from_iso(poll[0].timestamp), lines)
     store.put(made.key, made.body)
 
 
-def _publish(settings: Any, records: list[Record], *, poison: Sequence[bytes | None] = ()) -> int:
+def _publish(settings: Any, records: list[Ticker], *, poison: Sequence[bytes | None] = ()) -> int:
     """The poison after the records, where these stand, with and without a key."""
     producer = kafka_client.producer(settings.kafka)
     topic = settings.kafka.topic

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from cryptoproxy.common.record import Record, document_id, encode, from_iso
+from cryptoproxy.datasets import Ticker, document_id, encode, from_iso
 from cryptoproxy.engines import artefacts, java
 from tests.integration.consuming.conftest import Filled
 from tests.integration.consuming.snippets import adapted, snippets
@@ -104,7 +104,7 @@ def test_the_console_consumer_shows_records(filled: Filled) -> None:
         assert (key, value) in known
 
 
-def means(records: list[Record]) -> float:
+def means(records: list[Ticker]) -> float:
     return sum(each.price for each in records) / len(records)
 
 

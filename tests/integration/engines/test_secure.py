@@ -18,7 +18,6 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509 import load_pem_x509_certificate
 
 from cryptoproxy.common.checks import check_kafka
-from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.engines import ports, secure
 from cryptoproxy.engines.cluster import Cluster
@@ -26,6 +25,7 @@ from cryptoproxy.engines.engine import Options
 from cryptoproxy.engines.kafka import probe_brokers
 from cryptoproxy.engines.ports import free_ports
 from cryptoproxy.engines.s3 import probe_s3
+from cryptoproxy.errors import OperatorError
 
 OPTIONS = Options(die_with_parent=True)
 

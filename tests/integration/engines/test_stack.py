@@ -19,11 +19,11 @@ from elasticsearch import Elasticsearch
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka.admin import NewTopic
 
-from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.engines import process
 from cryptoproxy.engines.ports import Ports
 from cryptoproxy.engines.process import Server, until
 from cryptoproxy.engines.stack import Endpoints, Memory, Stack
+from cryptoproxy.errors import OperatorError
 
 SMALL = Memory(kafka_mb=256, elasticsearch_mb=512, s3_mb=128)
 

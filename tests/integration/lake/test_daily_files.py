@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import Result
 
-from cryptoproxy.common.errors import OperatorError
-from cryptoproxy.common.record import Record, document_id, encode, from_iso, iso
 from cryptoproxy.common.service import Loop
 from cryptoproxy.consumer.backfill import targets
+from cryptoproxy.datasets import Ticker, document_id, encode, from_iso, iso
+from cryptoproxy.errors import OperatorError
 from cryptoproxy.lake import store as store_module
 from cryptoproxy.producer.compaction import DailyCompaction, command
 from tests.conftest import wait_until
@@ -38,7 +38,7 @@ def day(bench: Bench) -> str:
     return iso(bench.begin)[:10]
 
 
-def wanted(*records: Record) -> dict[str, dict[str, object]]:
+def wanted(*records: Ticker) -> dict[str, dict[str, object]]:
     return {document_id(each): json.loads(encode(each)) for each in records}
 
 

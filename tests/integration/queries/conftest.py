@@ -7,8 +7,8 @@ import pytest
 
 from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.clock import SystemClock
-from cryptoproxy.common.record import iso, slot_of
 from cryptoproxy.consumer import template
+from cryptoproxy.datasets import iso, slot_of
 from cryptoproxy.engines.stack import Endpoints
 from cryptoproxy.queries import Queries
 from tests.integration.conftest import make_world

@@ -10,7 +10,7 @@ from typing import Any
 from elasticsearch import Elasticsearch
 
 from benchmarks.queries.synthetic import Year
-from cryptoproxy.common.record import Record, document_id, encode, index_name, iso
+from cryptoproxy.datasets import Ticker, document_id, encode, index_name, iso
 
 MINUTE = 60_000
 HOUR = 60 * MINUTE
@@ -41,8 +41,8 @@ class Stopped:
         return 0.0
 
 
-def record(source: str, asset: str, slot_ms: int, **fields: Any) -> Record:
-    return Record(
+def record(source: str, asset: str, slot_ms: int, **fields: Any) -> Ticker:
+    return Ticker(
         **{
             "source": source,
             "asset_id": asset,
@@ -62,7 +62,7 @@ def market(end_ms: int) -> tuple[Year, list[tuple[str, bytes]]]:
     """(document id, bytes) of every record."""
     year = Year(end_ms - SLOTS * MINUTE, end_ms, coins=12)
     found = [each for _, poll in year.polls() for each in poll]
-    records: list[Record] = []
+    records: list[Ticker] = []
     for number in range(SLOTS):
         slot = year.begin_ms + number * MINUTE
         # One symbol, two assets: a coin and its bridged copy.

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from cryptoproxy.common.record import Record, document_id, encode
+from cryptoproxy.datasets import Ticker, document_id, encode
 from cryptoproxy.queries import NothingFound, Queries, TooMany
 from tests.integration.queries.filled import HOUR, MINUTE, SLOTS, Filled, Stopped, index, record
 
@@ -96,7 +96,7 @@ def test_a_coin_is_found_at_all_sources_under_whatever_symbol(queries: Queries) 
     assert any("bybit-linear" in each and "--base BTC" in each for each in only.notes)
 
 
-def filled_with(filled: Filled, records: list[Record], *, days_ago: int) -> Queries:
+def filled_with(filled: Filled, records: list[Ticker], *, days_ago: int) -> Queries:
     """Records of a source of their own, in an index that may be there already; asked at the end of their hour."""
     filled.client.options(ignore_status=400).indices.create(
         index=f"{filled.alias}-{records[0].timestamp[:7].replace('-', '.')}.01"
@@ -220,7 +220,7 @@ def test_a_period_of_more_steps_than_one_answer_holds_is_asked_in_parts(
 def test_freshness_counts_missing_slots_and_duplicates(filled: Filled) -> None:
     """A source of its own: an hour with 6 slots missing, one asset missing in some polls, and 2 records twice."""
     end = filled.end_ms - 30 * 24 * HOUR - filled.end_ms % HOUR
-    records: list[Record] = []
+    records: list[Ticker] = []
     for number in range(60):
         if number in (10, 11, 12, 30, 31, 50):
             continue

@@ -14,8 +14,8 @@ from rich.console import Console
 
 from benchmarks.queries.synthetic import Year
 from cryptoproxy.common.clients import elastic
-from cryptoproxy.common.record.times import Span
 from cryptoproxy.consumer.backfill import wiring
+from cryptoproxy.datasets.times import Span
 from cryptoproxy.lake.form import refuse
 from cryptoproxy.lake.objects import raw_object
 from cryptoproxy.lake.store import Store

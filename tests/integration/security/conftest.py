@@ -14,9 +14,9 @@ from cryptoproxy.common import topics
 from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clock import SystemClock
-from cryptoproxy.common.record import iso
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.consumer import template
+from cryptoproxy.datasets import iso
 from cryptoproxy.engines import secure
 from cryptoproxy.engines.cluster import Cluster
 from cryptoproxy.engines.elasticsearch import Elasticsearch

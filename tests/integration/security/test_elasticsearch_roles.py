@@ -17,12 +17,12 @@ from elasticsearch import Elasticsearch
 from cryptoproxy.common.checks import check_elasticsearch
 from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.clock import SystemClock
-from cryptoproxy.common.errors import OperatorError
-from cryptoproxy.common.record import iso
-from cryptoproxy.common.record.times import Span
 from cryptoproxy.consumer.backfill.documents import Documents
 from cryptoproxy.consumer.indices import Indices
 from cryptoproxy.consumer.template import faults_of_alias
+from cryptoproxy.datasets import iso
+from cryptoproxy.datasets.times import Span
+from cryptoproxy.errors import OperatorError
 from tests.integration.security.conftest import Doors
 
 ALIAS = "crypto-prices"

@@ -10,7 +10,7 @@ from kafka import errors as kafka_errors
 
 from cryptoproxy.common.checks import check_kafka
 from cryptoproxy.common.clients import kafka as kafka_client
-from cryptoproxy.common.errors import CryptoProxyError, OperatorError
+from cryptoproxy.errors import CryptoProxyError, OperatorError
 from tests.integration.security import certificates
 from tests.integration.security.conftest import MECHANISMS, Doors
 

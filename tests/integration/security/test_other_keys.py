@@ -10,10 +10,10 @@ import trustme
 
 from cryptoproxy.common.checks import check_elasticsearch, check_s3
 from cryptoproxy.common.clock import SystemClock
-from cryptoproxy.common.errors import OperatorError
-from cryptoproxy.common.record import iso
 from cryptoproxy.common.settings import Settings
+from cryptoproxy.datasets import iso
 from cryptoproxy.engines import secure
+from cryptoproxy.errors import OperatorError
 from cryptoproxy.lake.store import Store
 from tests.integration.security.conftest import Doors
 from tests.integration.security.stand_in import ApiKeyDoor

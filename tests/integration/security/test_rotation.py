@@ -14,9 +14,9 @@ from kafka.admin import ScramMechanism, UserScramCredentialUpsertion
 
 from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.clients import kafka as kafka_client
-from cryptoproxy.common.errors import PoisonError
-from cryptoproxy.common.record import decode, document_id
+from cryptoproxy.datasets import decode, document_id
 from cryptoproxy.engines import secure
+from cryptoproxy.errors import PoisonError
 from cryptoproxy.lake.objects import lines_of
 from cryptoproxy.lake.store import Store
 from cryptoproxy.sandbox import Sandbox

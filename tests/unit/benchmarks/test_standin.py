@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from benchmarks.records import records
 from benchmarks.standin import StandIn, bulk_answer
-from cryptoproxy.common.record import decode, document_id
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.consumer.bulk import Item, _items
+from cryptoproxy.datasets import decode, document_id
 
 SETTINGS = Settings.from_texts({})
 

@@ -11,8 +11,8 @@ from rich.console import Console
 
 from cryptoproxy.cli.demo.stage import Stage
 from cryptoproxy.cli.demo.view import Moment, picture, plain
-from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.settings import Settings
+from cryptoproxy.errors import OperatorError
 
 SETTINGS = Settings.from_texts({"ES_URL_ENDPOINT": "http://127.0.0.1:31999", "PYTHON_PRODUCER_SERVER_PORT": "31998"})
 

@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cryptoproxy.cli import lake as command
-from cryptoproxy.common.record.times import HOUR_MS
 from cryptoproxy.common.start import load_settings
+from cryptoproxy.datasets.times import HOUR_MS
 from cryptoproxy.lake.store import Store
 from tests.unit.lake import conftest
 from tests.unit.lake.conftest import Bucket

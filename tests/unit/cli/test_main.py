@@ -10,7 +10,7 @@ import click
 import pytest
 
 from cryptoproxy.cli import main
-from cryptoproxy.common.errors import TransientError
+from cryptoproxy.errors import TransientError
 
 
 def code_of(command: click.Command, monkeypatch: pytest.MonkeyPatch) -> object:

@@ -14,9 +14,9 @@ from kafka import errors as kafka_errors
 from cryptoproxy.cli.main import cli
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clients.unpacking import UnreadRecord
-from cryptoproxy.common.errors import CryptoProxyError, visible
 from cryptoproxy.consumer import dead_letter_reader
 from cryptoproxy.consumer.dead_letter_reader import Letter, Original
+from cryptoproxy.errors import CryptoProxyError, visible
 from tests.unit.consumer.support import consumed, partition
 
 NOTHING = os.devnull

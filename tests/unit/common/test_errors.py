@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from cryptoproxy.common.errors import (
+from cryptoproxy.errors import (
     CryptoProxyError,
     OperatorError,
     PoisonError,

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cryptoproxy.common.errors import OperatorError, TransientError
 from cryptoproxy.common.retry import CAP_SECONDS, Backoff, Patience, at_once
+from cryptoproxy.errors import OperatorError, TransientError
 
 seconds = st.floats(0.05, 1000)
 

@@ -8,8 +8,8 @@ import pytest
 from kafka import errors as kafka_errors
 
 from cryptoproxy.common import topics
-from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.settings import Settings
+from cryptoproxy.errors import OperatorError
 
 KAFKA = Settings.from_texts({"KAFKA_TOPIC": "t", "KAFKA_TOPIC_RETENTION": "1d"}).kafka
 THREE = Settings.from_texts(

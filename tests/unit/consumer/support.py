@@ -13,13 +13,13 @@ from prometheus_client import CollectorRegistry
 
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.metrics import IndexerMetrics
-from cryptoproxy.common.record import Period, Record, encode, iso
 from cryptoproxy.common.retry import Backoff
 from cryptoproxy.common.service import Health
 from cryptoproxy.consumer.batch import Batch, DeadLetter, read
 from cryptoproxy.consumer.bulk import BulkSender, Item
 from cryptoproxy.consumer.delivery import Delivered, Delivery
 from cryptoproxy.consumer.indices import Indices
+from cryptoproxy.datasets import Period, Ticker, encode, iso
 
 TOPIC = "crypto-data"
 NOW_MS = 1_793_000_040_000
@@ -37,7 +37,7 @@ def partition(number: int = 0) -> TopicPartition:
 
 def value(number: int = 0, **fields: Any) -> bytes:
     return encode(
-        Record(
+        Ticker(
             **{
                 "source": "coingecko",
                 "asset_id": f"coin-{number}",

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from cryptoproxy.common.record import Period, iso
 from cryptoproxy.consumer.batch import read
+from cryptoproxy.datasets import Period, iso
 from tests.unit.consumer.support import NOW_MS, SLOT_MS, batch_of, consumed, good, partition, value
 
 

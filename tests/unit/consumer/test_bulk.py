@@ -11,9 +11,9 @@ import elasticsearch
 import pytest
 
 from cryptoproxy.common.clients import elastic
-from cryptoproxy.common.errors import OperatorError, TransientError
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.consumer.bulk import BulkSender, Item
+from cryptoproxy.errors import OperatorError, TransientError
 from tests.unit.common.clients.test_outcome import Replayed
 
 SETTINGS = Settings.from_texts({}).elasticsearch

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from cryptoproxy.common.clients.unpacking import UnreadRecord
-from cryptoproxy.common.errors import OperatorError, TransientError
-from cryptoproxy.common.record import NOWHERE, Period, letter
 from cryptoproxy.consumer.batch import DeadLetter
 from cryptoproxy.consumer.dead_letter_reader import Letter, Replayed, find, letter_of, parse_place, replay
 from cryptoproxy.consumer.dead_letters import content_of
+from cryptoproxy.datasets import NOWHERE, Period, letter
+from cryptoproxy.errors import OperatorError, TransientError
 from tests.unit.consumer.support import (
     CREATED,
     KNOWN,

@@ -8,13 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from cryptoproxy.common.clients import elastic
-from cryptoproxy.common.errors import OperatorError, SizeError, TransientError
-from cryptoproxy.common.record import Period, iso
 from cryptoproxy.common.retry import Backoff
 from cryptoproxy.common.service import Health
 from cryptoproxy.consumer.batch import Batch, read
 from cryptoproxy.consumer.bulk import Item
 from cryptoproxy.consumer.delivery import PART, Delivered, Delivery
+from cryptoproxy.datasets import Period, iso
+from cryptoproxy.errors import OperatorError, SizeError, TransientError
 from tests.conftest import wait_until
 from tests.unit.consumer.support import (
     CLOSED,

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from kafka import TopicPartition
 from kafka import errors as kafka_errors
 
-from cryptoproxy.common.errors import OperatorError, TransientError
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.consumer.fuse import Acceptances, Fuse, parse_place
+from cryptoproxy.errors import OperatorError, TransientError
 from tests.unit.consumer.support import consumed
 
 

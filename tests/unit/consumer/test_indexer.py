@@ -14,14 +14,14 @@ from kafka import errors as kafka_errors
 from kafka.structs import MemberState
 
 from cryptoproxy.common.clock import SystemClock
-from cryptoproxy.common.errors import OperatorError
-from cryptoproxy.common.record import Period
 from cryptoproxy.common.service import Health, Loop
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.consumer import indexer as module
 from cryptoproxy.consumer.indexer import PART, PART_COMMIT, PART_GROUP, Indexer
 from cryptoproxy.consumer.member import instance_id
 from cryptoproxy.consumer.pipeline import Pipeline
+from cryptoproxy.datasets import Period
+from cryptoproxy.errors import OperatorError
 from tests.conftest import wait_until
 from tests.unit.consumer.support import TOPIC, Deliveries, Letters, Words, bad, good, metrics, partition
 

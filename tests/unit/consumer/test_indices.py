@@ -8,12 +8,12 @@ from typing import Any
 import elasticsearch
 import pytest
 
-from cryptoproxy.common.errors import OperatorError
-from cryptoproxy.common.record import from_iso
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.consumer import indices as module
 from cryptoproxy.consumer.indices import CHECK_SECONDS, HOUR_MS, Indices
 from cryptoproxy.consumer.template import expected_properties
+from cryptoproxy.datasets import from_iso
+from cryptoproxy.errors import OperatorError
 
 NOW_MS = from_iso("2026-11-30T23:55:00.000Z")
 OLD = [f"prices-20{year}.01.01" for year in range(10, 20)]

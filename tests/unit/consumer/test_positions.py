@@ -10,9 +10,9 @@ import pytest
 from kafka import OffsetAndMetadata, TopicPartition
 from kafka import errors as kafka_errors
 
-from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.consumer.positions import Positions
+from cryptoproxy.errors import OperatorError
 from tests.unit.consumer.support import TOPIC, good, metrics, partition
 
 

@@ -10,8 +10,8 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from cryptoproxy.common.errors import SettingsError
 from cryptoproxy.common.settings import Settings
+from cryptoproxy.errors import SettingsError
 from cryptoproxy.producer.lease import lease
 from tests.unit.deploy.reading import KUBERNETES, NAMES, ROOT, load, load_yaml, parse_command
 

@@ -13,9 +13,9 @@ import pytest
 import requests
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
-from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.engines import artefacts
 from cryptoproxy.engines.artefacts import Artefact, Bundle, fetch
+from cryptoproxy.errors import OperatorError
 
 CONTENT = {"g:a:jar:1": b"first" * 1000, "g:b:jar:1": b"second" * 1000}
 

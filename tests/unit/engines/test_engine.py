@@ -11,7 +11,6 @@ from typing import ClassVar
 
 import pytest
 
-from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.engines import engine as engine_module
 from cryptoproxy.engines import ports
 from cryptoproxy.engines.cluster import bring_up, take_down
@@ -19,6 +18,7 @@ from cryptoproxy.engines.engine import Engine, Options
 from cryptoproxy.engines.ports import HOST, free_ports
 from cryptoproxy.engines.process import Command, locked, until
 from cryptoproxy.engines.stack import status_of
+from cryptoproxy.errors import OperatorError
 
 SERVER = """
 import http.server, sys

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.engines import java
+from cryptoproxy.errors import OperatorError
 
 
 def fake_java(home: Path, version: str, modules: tuple[str, ...] = java.ELASTICSEARCH_MODULES) -> Path:

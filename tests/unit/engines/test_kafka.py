@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.engines.engine import Options
 from cryptoproxy.engines.java import as_properties
 from cryptoproxy.engines.kafka import Kafka, is_formatted, new_cluster_id
+from cryptoproxy.errors import OperatorError
 
 
 @pytest.fixture

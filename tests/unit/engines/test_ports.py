@@ -9,8 +9,8 @@ from dataclasses import astuple
 
 import pytest
 
-from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.engines.ports import HOST, Ports, free_ports, holder, is_free, require_free
+from cryptoproxy.errors import OperatorError
 
 
 @pytest.fixture

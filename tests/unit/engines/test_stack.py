@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.engines.ports import Ports
 from cryptoproxy.engines.stack import REMEMBERED, Memory, Remembered
+from cryptoproxy.errors import OperatorError
 
 
 def test_it_comes_back_as_it_was_and_only_its_owner_may_read_it(tmp_path: Path) -> None:

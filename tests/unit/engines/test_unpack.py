@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.engines.unpack import difference, install
+from cryptoproxy.errors import OperatorError
 
 
 @pytest.fixture

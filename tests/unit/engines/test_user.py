@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.engines import user
 from cryptoproxy.engines.process import User
+from cryptoproxy.errors import OperatorError
 
 STRANGER = User(uid=os.getuid() + 12345, gid=os.getgid() + 12345, name="stranger")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from cryptoproxy.common.record import Record, document_id, encode, from_iso, iso
-from cryptoproxy.common.record.times import DAY_MS, HOUR_MS, Span
+from cryptoproxy.datasets import Ticker, document_id, encode, from_iso, iso
+from cryptoproxy.datasets.times import DAY_MS, HOUR_MS, Span
 from cryptoproxy.lake.compact import Compacted, Compaction
 from cryptoproxy.lake.form import Fault
 from cryptoproxy.lake.objects import make
@@ -20,12 +20,12 @@ WHOLE_DAY = Span(DAY, DAY + DAY_MS)
 MINUTE = 60_000
 
 
-def record(asset: str, at_ms: int, **fields: Any) -> Record:
+def record(asset: str, at_ms: int, **fields: Any) -> Ticker:
     """``at_ms`` after midnight."""
     return any_record(asset, slot_ms=DAY + at_ms, **fields)
 
 
-def put(store: Store, *records: Record, lines: bytes | None = None, slot_ms: int | None = None) -> str:
+def put(store: Store, *records: Ticker, lines: bytes | None = None, slot_ms: int | None = None) -> str:
     """One object of one poll."""
     first = min(from_iso(each.timestamp) for each in records) if slot_ms is None else slot_ms
     content = b"".join(encode(each) + b"\n" for each in records) if lines is None else lines
@@ -69,5 +69,5 @@ def compact(store: Store, folder: Path, source: str = "coingecko", **options: bo
     return done
 
 
-def expected(*records: Record) -> dict[str, bytes]:
+def expected(*records: Ticker) -> dict[str, bytes]:
     return {document_id(each): encode(each) for each in records}

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cryptoproxy.common.errors import PoisonError
-from cryptoproxy.common.record import Record, document_id, encode
-from cryptoproxy.common.record.contract import TIME_PATTERN
+from cryptoproxy.datasets import Ticker, document_id, encode
+from cryptoproxy.datasets.fields import TIME_PATTERN
+from cryptoproxy.errors import PoisonError
 from cryptoproxy.lake.parquet import FIELDS, LINE, SCHEMA, TIMES, batch, lines, row
-from tests.unit.common.record.records import EXAMPLE, line, records
+from tests.unit.datasets.records import EXAMPLE, line, records
 
 
 def there_and_back(*written: bytes) -> list[bytes]:
@@ -26,7 +26,7 @@ def there_and_back(*written: bytes) -> list[bytes]:
 
 @settings(deadline=None, max_examples=40)
 @given(st.lists(records, min_size=1, max_size=5))
-def test_every_record_comes_back_byte_for_byte(each: list[Record]) -> None:
+def test_every_record_comes_back_byte_for_byte(each: list[Ticker]) -> None:
     written = [encode(one) for one in each]
     assert there_and_back(*written) == written
 
@@ -36,12 +36,12 @@ def test_every_record_comes_back_byte_for_byte(each: list[Record]) -> None:
     ["5e-324", "2.2250738585072014e-308", "1.7976931348623157e308", "0.1", "0.30000000000000004", "123456789.12345679"],
 )
 def test_a_double_keeps_its_bits(number: str) -> None:
-    written = encode(Record(**EXAMPLE | {"price": float(number), "change_24h": -float(number)}))
+    written = encode(Ticker(**EXAMPLE | {"price": float(number), "change_24h": -float(number)}))
     assert there_and_back(written) == [written]
 
 
 def test_a_zero_keeps_its_sign() -> None:
-    written = encode(Record(**EXAMPLE | {"change_24h": -0.0, "change_1h": 0.0}))
+    written = encode(Ticker(**EXAMPLE | {"change_24h": -0.0, "change_1h": 0.0}))
     assert b"-0.0" in written
     assert there_and_back(written) == [written]
 
@@ -58,29 +58,29 @@ def test_a_zero_keeps_its_sign() -> None:
     ],
 )
 def test_a_line_that_is_spelled_otherwise_is_kept_as_it_is(written: bytes) -> None:
-    ours = encode(Record(**EXAMPLE))
+    ours = encode(Ticker(**EXAMPLE))
     kept = row(written)[-1]
     assert kept == written.decode()
     assert there_and_back(ours, written, ours) == [ours, written, ours]
 
 
 def test_our_own_spelling_is_not_kept_twice() -> None:
-    assert row(encode(Record(**EXAMPLE)))[-1] is None
+    assert row(encode(Ticker(**EXAMPLE)))[-1] is None
 
 
 def test_the_id_is_that_of_the_record() -> None:
-    record = Record(**EXAMPLE)
+    record = Ticker(**EXAMPLE)
     ((identity, _, _),) = lines(batch([row(encode(record))]))
     assert identity == document_id(record)
 
 
 def test_every_field_has_its_column_and_every_time_is_one() -> None:
     assert [field.name for field in SCHEMA] == [*FIELDS, LINE]
-    hints = get_type_hints(Record, include_extras=True)
+    hints = get_type_hints(Ticker, include_extras=True)
     spelled = {name for name, hint in hints.items() if repr(TIME_PATTERN) in repr(hint)}
     assert spelled == TIMES
     assert all(pa.types.is_timestamp(SCHEMA.field(name).type) for name in spelled)
-    optional = {name for name, hint in get_type_hints(Record).items() if type(None) in get_args(hint)}
+    optional = {name for name, hint in get_type_hints(Ticker).items() if type(None) in get_args(hint)}
     assert {field.name for field in SCHEMA if field.nullable} == optional | {LINE}
 
 
@@ -90,6 +90,6 @@ def test_what_breaks_the_contract_is_no_row() -> None:
 
 
 def test_a_column_that_an_older_file_does_not_have_is_null() -> None:
-    whole = batch([row(encode(Record(**EXAMPLE)))])
+    whole = batch([row(encode(Ticker(**EXAMPLE)))])
     older = whole.drop_columns(["funding_rate", "delivery_time"])
     assert list(lines(older)) == list(lines(whole))

@@ -8,9 +8,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from cryptoproxy.common.errors import OperatorError, TransientError
-from cryptoproxy.common.record import encode, iso
-from cryptoproxy.common.record.times import DAY_MS, HOUR_MS, Span
+from cryptoproxy.datasets import encode, iso
+from cryptoproxy.datasets.times import DAY_MS, HOUR_MS, Span
+from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.lake import compact as compact_module
 from cryptoproxy.lake.compact import Compaction
 from cryptoproxy.lake.objects import day_of

@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as tried
 from hypothesis import strategies as st
 
-from cryptoproxy.common.errors import PoisonError
-from cryptoproxy.common.record import Record, decode, encode, from_iso, iso
-from cryptoproxy.common.record.times import Span
 from cryptoproxy.common.settings import Settings
+from cryptoproxy.datasets import Ticker, decode, encode, from_iso, iso
+from cryptoproxy.datasets.times import Span
+from cryptoproxy.errors import PoisonError
 from cryptoproxy.lake.form import Stored, refuse
 from cryptoproxy.lake.objects import make
 from cryptoproxy.lake.raw import RawForm
@@ -31,7 +31,7 @@ def line(
     slot_ms: int, asset_id: str = "bitcoin", *, after_ms: int = 400, price: float = 1.0, source: str = "s"
 ) -> bytes:
     return encode(
-        Record(
+        Ticker(
             source=source,
             asset_id=asset_id,
             symbol="X",

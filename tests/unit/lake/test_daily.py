@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from cryptoproxy.common.errors import OperatorError, TransientError
-from cryptoproxy.common.record.times import HOUR_MS, Span
+from cryptoproxy.datasets.times import HOUR_MS, Span
+from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.lake.daily import DailyForm
 from cryptoproxy.lake.objects import daily_object, day_of
 from cryptoproxy.lake.store import Store

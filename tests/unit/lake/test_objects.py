@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cryptoproxy.common.errors import PoisonError
-from cryptoproxy.common.record import from_iso
+from cryptoproxy.datasets import from_iso
+from cryptoproxy.errors import PoisonError
 from cryptoproxy.lake.objects import first_slot, lines_of, make, raw_object
 
 SLOT_MS = from_iso("2026-11-20T10:00:00.000Z")

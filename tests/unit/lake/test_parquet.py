@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from cryptoproxy.common.record import encode
+from cryptoproxy.datasets import encode
 from cryptoproxy.lake.parquet import ORDER, Row, Sorter, batch, digest, lines, row
 from tests.unit.consumer.backfill.lake import TEN, record
 

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from cryptoproxy.common.errors import TransientError
-from cryptoproxy.common.record import document_id, encode, from_iso, iso
-from cryptoproxy.common.record.times import Span
+from cryptoproxy.datasets import document_id, encode, from_iso, iso
+from cryptoproxy.datasets.times import Span
+from cryptoproxy.errors import TransientError
 from cryptoproxy.lake.form import Fault, Stored, refuse
 from cryptoproxy.lake.raw import RawForm
 from cryptoproxy.lake.whole import whole_lake

@@ -7,9 +7,9 @@ import pytest
 import urllib3
 from botocore import exceptions as boto_errors
 
-from cryptoproxy.common.errors import OperatorError, TransientError
 from cryptoproxy.common.retry import Patience
 from cryptoproxy.common.settings import Settings
+from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.lake import store as store_module
 from cryptoproxy.lake.store import MissingObjectError, Store
 from tests.unit.lake.conftest import Bucket, refusal

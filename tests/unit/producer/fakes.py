@@ -9,10 +9,10 @@ from typing import Any
 from kafka import errors as kafka_errors
 from prometheus_client import CollectorRegistry
 
-from cryptoproxy.common.errors import TransientError
 from cryptoproxy.common.metrics import PollerMetrics
-from cryptoproxy.common.record import Record, iso
 from cryptoproxy.common.service import Loop
+from cryptoproxy.datasets import Ticker, iso
+from cryptoproxy.errors import TransientError
 from cryptoproxy.upstreams.base import Answer, Call, Poll, Rejected, SymbolList
 from tests.unit.producer.budget.hand_clock import HandClock
 
@@ -154,8 +154,8 @@ class FakeSource:
         )
 
 
-def record(asset: str, price: float, slot_ms: int, fetched_at_ms: int) -> Record:
-    return Record(
+def record(asset: str, price: float, slot_ms: int, fetched_at_ms: int) -> Ticker:
+    return Ticker(
         source="coingecko",
         asset_id=asset,
         symbol=asset.upper(),

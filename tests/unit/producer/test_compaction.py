@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cryptoproxy.common.record import from_iso
 from cryptoproxy.common.service import Loop
+from cryptoproxy.datasets import from_iso
 from cryptoproxy.producer.compaction import NICENESS, DailyCompaction, command
 from tests.conftest import wait_until
 from tests.unit.sandbox.conftest import HandClock

@@ -26,7 +26,7 @@ from elastic_transport import NodeConfig, Urllib3HttpNode
 
 from cryptoproxy.common.clients import outside
 from cryptoproxy.common.clients.outside import Address, in_turn
-from cryptoproxy.common.errors import OperatorError, TransientError
+from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.producer import fetch
 from cryptoproxy.producer.fetch import Fetcher, check_clock
 from cryptoproxy.upstreams.base import Answer, Call

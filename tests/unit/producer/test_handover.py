@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cryptoproxy.common.errors import OperatorError, TransientError
 from cryptoproxy.common.settings import Settings
+from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.producer.handover import Handover, budget_key, slot_key
 from cryptoproxy.producer.outbox import Outbox
 

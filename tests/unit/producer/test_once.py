@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from cryptoproxy.common.errors import OperatorError, TransientError
 from cryptoproxy.common.service import Loop
 from cryptoproxy.common.settings import Settings
+from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.producer import once
 from cryptoproxy.producer.fetch import Fetcher
 from cryptoproxy.producer.once import Once

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from cryptoproxy.common.errors import OperatorError, TransientError
-from cryptoproxy.common.record.contract import MAX_RECORD_BYTES
 from cryptoproxy.common.settings.catalogue import Upstreams
 from cryptoproxy.common.settings.loading import load_section
+from cryptoproxy.datasets import MAX_RECORD_BYTES
+from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.producer.budget import Budget
 from cryptoproxy.producer.fetch import ClockError
 from cryptoproxy.producer.poll import Polled, PollOnce, SlotMissedError

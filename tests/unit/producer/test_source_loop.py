@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from cryptoproxy.common.clock import SystemClock
-from cryptoproxy.common.errors import OperatorError, PoisonError, TransientError
 from cryptoproxy.common.metrics import MISSED
-from cryptoproxy.common.record import encode
 from cryptoproxy.common.service import Health, Loop
+from cryptoproxy.datasets import encode
+from cryptoproxy.errors import OperatorError, PoisonError, TransientError
 from cryptoproxy.producer.fetch import ClockError
 from cryptoproxy.producer.outbox import Entry, OutboxFullError
 from cryptoproxy.producer.poll import Polled, SlotMissedError, Wait

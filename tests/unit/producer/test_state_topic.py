@@ -10,9 +10,9 @@ import pytest
 from kafka import TopicPartition
 from kafka import errors as kafka_errors
 
-from cryptoproxy.common.errors import OperatorError, TransientError
 from cryptoproxy.common.service import Loop
 from cryptoproxy.common.settings import Settings
+from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.producer import handover
 from cryptoproxy.producer.handover import REPEAT_SECONDS, StatePublisher, budget_key, read_all, slot_key
 from tests.conftest import wait_until

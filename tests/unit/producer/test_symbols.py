@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cryptoproxy.common.errors import OperatorError, TransientError
+from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.producer.poll import PollOnce
 from cryptoproxy.producer.symbols import AGAIN_SECONDS, FIRST_WAIT_SECONDS, FRESH_SECONDS, SymbolLists, load
 from cryptoproxy.upstreams.base import Call, Rejected, RephrasedError

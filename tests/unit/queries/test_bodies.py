@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cryptoproxy.common.record.times import Span
+from cryptoproxy.datasets.times import Span
 from cryptoproxy.queries import average, latest, moves, notes, percentiles, volatility
 from cryptoproxy.queries.answer import Covers, Kind
 from cryptoproxy.queries.fields import FIELDS, SENDERS
@@ -83,11 +83,11 @@ def test_words_that_mean_nothing_are_refused(made: Any) -> None:
 
 
 def test_every_number_field_has_a_unit() -> None:
-    from cryptoproxy.common.record import Record
+    from cryptoproxy.datasets import Ticker
 
     texts = {"source", "asset_id", "symbol", "name", "quote", "timestamp", "fetched_at", "last_updated"}
     texts |= {"next_funding_time", "delivery_time"}
-    assert set(Record.__struct_fields__) - texts == FIELDS.keys()
+    assert set(Ticker.__struct_fields__) - texts == FIELDS.keys()
 
 
 def test_only_whole_windows_count() -> None:

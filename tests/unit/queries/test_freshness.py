@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cryptoproxy.common.record.times import Span
+from cryptoproxy.datasets.times import Span
 from cryptoproxy.queries import freshness, slots
 
 MINUTE = 60_000

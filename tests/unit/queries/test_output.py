@@ -13,7 +13,7 @@ from xml.etree import ElementTree as Xml
 import pytest
 from rich.console import Console
 
-from cryptoproxy.common.record.times import Span
+from cryptoproxy.datasets.times import Span
 from cryptoproxy.queries import average, freshness, latest, moves, percentiles, volatility
 from cryptoproxy.queries.answer import Answer, Covers, NothingFound, TooMany
 from cryptoproxy.queries.average import Average, AverageRow

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from cryptoproxy.common.record import from_iso
-from cryptoproxy.common.record.times import Span
+from cryptoproxy.datasets import from_iso
+from cryptoproxy.datasets.times import Span
 from cryptoproxy.queries.periods import Interval, age, ends, interval, period, words_of, written
 
 NOW = from_iso("2026-03-31T10:00:00.000Z")

@@ -8,8 +8,8 @@ from functools import partial
 import msgspec
 import pytest
 
-from cryptoproxy.common.errors import OperatorError, SettingsError, TransientError
-from cryptoproxy.common.record import Record
+from cryptoproxy.datasets import Ticker
+from cryptoproxy.errors import OperatorError, SettingsError, TransientError
 from cryptoproxy.upstreams.base import Answer, RephrasedError
 from cryptoproxy.upstreams.binance.tickers import Binance
 
@@ -25,7 +25,7 @@ def body(*rows: object) -> bytes:
 def test_every_field_of_a_recorded_ticker_arrives(read, recorded, reasons):
     poll = read(Binance(symbols=()), recorded("binance_ticker_24hr"))
     assert [record.asset_id for record in poll.records] == ["ETHBTC", "BTCUSDT", "SNGLSBTC"]
-    assert poll.records[1] == Record(
+    assert poll.records[1] == Ticker(
         source="binance",
         asset_id="BTCUSDT",
         symbol="BTCUSDT",

@@ -7,8 +7,8 @@ import json
 import msgspec
 import pytest
 
-from cryptoproxy.common.errors import SettingsError, TransientError
-from cryptoproxy.common.record import Record, encode
+from cryptoproxy.datasets import Ticker, encode
+from cryptoproxy.errors import SettingsError, TransientError
 from cryptoproxy.upstreams.bybit.tickers import Bybit, NamedSymbols
 
 
@@ -24,7 +24,7 @@ def row(symbol: str, price: object = "1.5", **fields: object) -> dict[str, objec
 def test_every_field_of_a_linear_contract_arrives(read, recorded):
     rows = json.loads(recorded("bybit_v5_linear_result"))["list"]
     poll = read(Bybit("linear"), v5(*rows))
-    assert poll.records[0] == Record(
+    assert poll.records[0] == Ticker(
         source="bybit-linear",
         asset_id="10000NFTUSDT",
         symbol="10000NFTUSDT",
@@ -85,7 +85,7 @@ def test_every_field_of_a_spot_pair_arrives(read, recorded):
 
 def test_every_field_of_the_old_shape_arrives_and_inverse_counts_volume_in_quote(read, recorded):
     poll = read(Bybit("inverse"), recorded("bybit_v2_inverse"))
-    assert poll.records[1] == Record(
+    assert poll.records[1] == Ticker(
         source="bybit-inverse",
         asset_id="ETHUSD",
         symbol="ETHUSD",

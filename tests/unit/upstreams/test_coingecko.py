@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from cryptoproxy.common.errors import TransientError
-from cryptoproxy.common.record import Record, encode
+from cryptoproxy.datasets import Ticker, encode
+from cryptoproxy.errors import TransientError
 from cryptoproxy.upstreams.base import IncompleteError, Poll
 from cryptoproxy.upstreams.coingecko.tickers import CoinGecko
 
@@ -21,7 +21,7 @@ def coin(asset_id: str, price: object = 1.5, **fields: object) -> dict[str, obje
 
 def test_every_field_of_a_recorded_coin_arrives(read, recorded):
     poll = read(CoinGecko(top_n=3), recorded("coingecko_markets"))
-    assert poll.records[0] == Record(
+    assert poll.records[0] == Ticker(
         source="coingecko",
         asset_id="bitcoin",
         symbol="BTC",

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from cryptoproxy.common.errors import OperatorError, SettingsError
+from cryptoproxy.errors import OperatorError, SettingsError
 from cryptoproxy.upstreams.coingecko.plans import Plan
 from cryptoproxy.upstreams.coingecko.tickers import PAGE, CoinGecko
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cryptoproxy.common.errors import OperatorError, TransientError
+from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.upstreams.base import BannedError, RefusedError
 from cryptoproxy.upstreams.binance.tickers import Binance
 from cryptoproxy.upstreams.bybit.tickers import Bybit

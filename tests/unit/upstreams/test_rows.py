@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cryptoproxy.common.errors import TransientError
-from cryptoproxy.common.record import decode, encode
+from cryptoproxy.datasets import decode, encode
+from cryptoproxy.errors import TransientError
 from cryptoproxy.upstreams.base import IncompleteError
 from cryptoproxy.upstreams.binance.tickers import Binance, TickerRow
 from cryptoproxy.upstreams.bybit import shapes

@@ -6,11 +6,11 @@ import re
 
 import pytest
 
-from cryptoproxy.common.errors import SettingsError
-from cryptoproxy.common.record.contract import SOURCE_PATTERN
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.common.settings.catalogue import SOURCE_NAMES
 from cryptoproxy.common.settings.loading import declared_in
+from cryptoproxy.datasets.fields import SOURCE_PATTERN
+from cryptoproxy.errors import SettingsError
 from cryptoproxy.upstreams import UPSTREAMS, sources_of, upstreams_of
 from cryptoproxy.upstreams.base import Source
 

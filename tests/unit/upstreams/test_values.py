@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from cryptoproxy.common.record import from_iso
+from cryptoproxy.datasets import from_iso
 from cryptoproxy.upstreams.refusals import LONGEST_WAIT, retry_after
 from cryptoproxy.upstreams.values import difference, iso_of_ms, iso_of_text, ms_of_seconds, percent
 

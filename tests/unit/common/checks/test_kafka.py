@@ -10,9 +10,9 @@ import trustme
 
 from cryptoproxy.common.checks import check_kafka, kafka
 from cryptoproxy.common.clients import kafka as client
-from cryptoproxy.common.errors import OperatorError, TransientError
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.common.settings.catalogue import Kafka
+from cryptoproxy.errors import OperatorError, TransientError
 from tests.unit.common.clients.servers import refusing, silent, tls
 
 

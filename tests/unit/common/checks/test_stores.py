@@ -13,8 +13,8 @@ from botocore import exceptions as boto_errors
 
 from cryptoproxy.common.checks import check_elasticsearch, check_s3
 from cryptoproxy.common.clients import elastic, s3
-from cryptoproxy.common.errors import OperatorError, TransientError
 from cryptoproxy.common.settings import Settings
+from cryptoproxy.errors import OperatorError, TransientError
 
 NOW = "2026-11-20T10:00:00.000Z"
 SETTINGS = Settings.from_texts({})

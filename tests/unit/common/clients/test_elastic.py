@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from cryptoproxy.common.clients import elastic, outcome
 from cryptoproxy.common.clients.outside import authorities
-from cryptoproxy.common.errors import OperatorError, SizeError, TransientError
 from cryptoproxy.common.settings import Settings
+from cryptoproxy.errors import OperatorError, SizeError, TransientError
 
 
 @pytest.fixture

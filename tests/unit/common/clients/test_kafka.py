@@ -16,10 +16,10 @@ from kafka import errors as kafka_errors
 
 from cryptoproxy.common.clients import beginning
 from cryptoproxy.common.clients import kafka as client
-from cryptoproxy.common.errors import OperatorError, TransientError
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.common.settings.catalogue import Kafka
 from cryptoproxy.common.settings.secret import Secret
+from cryptoproxy.errors import OperatorError, TransientError
 from tests.unit.common.clients.servers import refusing, silent
 
 MAKERS: list[Callable[[Kafka], Any]] = [

@@ -11,9 +11,9 @@ from elastic_transport import ApiResponseMeta, HttpHeaders, NodeConfig, ObjectAp
 from elasticsearch import ApiError
 
 from cryptoproxy.common.clients.outcome import OUTCOMES, Outcome, blamed_field, error_of, outcome_of
-from cryptoproxy.common.errors import CryptoProxyError, OperatorError, SizeError, TransientError
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.consumer.bulk import BulkSender, Item
+from cryptoproxy.errors import CryptoProxyError, OperatorError, SizeError, TransientError
 
 FOLDER = Path(__file__).parents[3] / "fixtures" / "elasticsearch"
 

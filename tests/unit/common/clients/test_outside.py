@@ -10,7 +10,7 @@ import pytest
 import trustme
 
 from cryptoproxy.common.clients import outside
-from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.errors import OperatorError
 
 URL = "https://api.example/x"
 

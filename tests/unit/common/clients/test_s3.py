@@ -9,8 +9,8 @@ from botocore import exceptions as boto_errors
 from botocore.parsers import ResponseParserError
 
 from cryptoproxy.common.clients import outside, s3
-from cryptoproxy.common.errors import OperatorError, TransientError
 from cryptoproxy.common.settings import Settings
+from cryptoproxy.errors import OperatorError, TransientError
 
 KEYS = {"AWS_S3_ACCESS_KEY": "access", "AWS_S3_SECRET_KEY": "secret"}
 

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 import pytest
 
 from cryptoproxy.common.clients import elastic
-from cryptoproxy.common.errors import TransientError
 from cryptoproxy.common.service.process import settle
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.consumer.bulk import BulkSender
+from cryptoproxy.errors import TransientError
 
 MEGABYTE = 2**20
 SETTINGS = Settings.from_texts({"ES_URL_ENDPOINT": "http://127.0.0.1:1"}).elasticsearch

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 import pytest
 from prometheus_client import CollectorRegistry, Counter
 
-from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.service import Health
 from cryptoproxy.common.service.http import HealthServer
+from cryptoproxy.errors import OperatorError
 
 
 class Site:

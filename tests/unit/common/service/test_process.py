@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.service import Loop, Service, process
+from cryptoproxy.errors import OperatorError
 from tests.conftest import wait_until
 from tests.unit.common.conftest import Program
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from cryptoproxy.common.errors import SettingsError
 from cryptoproxy.common.settings import Secret, Settings
 from cryptoproxy.common.settings.catalogue import SECTIONS
 from cryptoproxy.common.settings.document import env_example, markdown
 from cryptoproxy.common.settings.environment import CALLED_ELSEWHERE
 from cryptoproxy.common.settings.loading import Declared, declared_in, shown
+from cryptoproxy.errors import SettingsError
 
 DECLARED = [declared for section in SECTIONS.values() for _, declared in declared_in(section)]
 each_setting = pytest.mark.parametrize("declared", DECLARED, ids=lambda declared: declared.name)

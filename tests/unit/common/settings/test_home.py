@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from cryptoproxy.common.errors import SettingsError
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.common.settings.environment import child_environment
 from cryptoproxy.common.settings.home import ENV_FILE, find_home
+from cryptoproxy.errors import SettingsError
 
 
 @pytest.fixture

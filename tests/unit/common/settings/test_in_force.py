@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cryptoproxy.common.errors import SettingsError
 from cryptoproxy.common.settings import Settings
+from cryptoproxy.errors import SettingsError
 
 SASL = {"KAFKA_SASL_USERNAME": "poller", "KAFKA_SASL_PASSWORD": "open-sesame"}
 KEYS = {"AWS_S3_ACCESS_KEY": "open-sesame", "AWS_S3_SECRET_KEY": "open-sesame"}

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from cryptoproxy.common.errors import SettingsError
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.common.settings.catalogue import SECTIONS
 from cryptoproxy.common.settings.loading import Declared, declared_in, read_layers
+from cryptoproxy.errors import SettingsError
 
 CONNECTION = """\
 KAFKA_BROKERS_HOST_PORT=127.0.0.1:19092

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.settings import Secret
 from cryptoproxy.common.settings.secret import write_private
+from cryptoproxy.errors import OperatorError
 
 
 @pytest.mark.parametrize("spell", [str, repr, lambda each: f"{each}", lambda each: f"{[each]}", "%s".__mod__])

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from cryptoproxy.common.errors import TransientError
-from cryptoproxy.common.record import Record, encode, from_iso, iso
 from cryptoproxy.common.settings import Settings
+from cryptoproxy.datasets import Ticker, encode, from_iso, iso
+from cryptoproxy.errors import TransientError
 from cryptoproxy.lake import objects
 
 NOW_MS = from_iso("2026-11-20T12:00:00.000Z")
@@ -15,8 +15,8 @@ HOUR_MS = 3_600_000
 TEN = from_iso("2026-11-20T10:00:00.000Z")
 
 
-def record(asset: str = "bitcoin", *, slot_ms: int = TEN, **fields: Any) -> Record:
-    return Record(
+def record(asset: str = "bitcoin", *, slot_ms: int = TEN, **fields: Any) -> Ticker:
+    return Ticker(
         **{
             "source": "coingecko",
             "asset_id": asset,
@@ -41,7 +41,7 @@ class MemoryStore:
         self.failures = 0
         self.gets: list[str] = []
 
-    def put_records(self, *records: Record, slot_ms: int | None = None, lines: bytes | None = None) -> str:
+    def put_records(self, *records: Ticker, slot_ms: int | None = None, lines: bytes | None = None) -> str:
         first = min(from_iso(each.timestamp) for each in records) if slot_ms is None else slot_ms
         made = objects.make(
             "crypto",

@@ -6,10 +6,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cryptoproxy.cli import backfill
-from cryptoproxy.common.record.times import DAY_MS, HOUR_MS, Span
 from cryptoproxy.common.start import load_settings
 from cryptoproxy.consumer.backfill import wiring
 from cryptoproxy.consumer.backfill.reconcile import Difference, Reconciled, Some
+from cryptoproxy.datasets.times import DAY_MS, HOUR_MS, Span
 from tests.unit.consumer.backfill.lake import TEN
 
 

@@ -9,12 +9,12 @@ import elastic_transport
 import elasticsearch
 import pytest
 
-from cryptoproxy.common.errors import OperatorError, TransientError
-from cryptoproxy.common.record.times import HOUR_MS, Span
 from cryptoproxy.common.retry import Patience, Patiently, at_once
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.consumer.backfill import documents as documents_module
 from cryptoproxy.consumer.backfill.documents import Documents
+from cryptoproxy.datasets.times import HOUR_MS, Span
+from cryptoproxy.errors import OperatorError, TransientError
 
 SPAN = Span(0, HOUR_MS)
 

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from cryptoproxy.common.errors import TransientError
-from cryptoproxy.common.record.times import HOUR_MS, Span
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.consumer.backfill import wiring
+from cryptoproxy.datasets.times import HOUR_MS, Span
+from cryptoproxy.errors import TransientError
 from cryptoproxy.lake.compact import Compaction
 from cryptoproxy.lake.store import Store
 from tests.unit.consumer.backfill import test_documents

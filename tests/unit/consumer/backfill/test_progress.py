@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.consumer.backfill.progress import LINE_SECONDS, Display, Marks, Totals
+from cryptoproxy.errors import OperatorError
 from tests.unit.consumer.backfill.lake import HOUR_MS, TEN
 
 TASK = {"from": "a", "to": "b"}

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from cryptoproxy.common.errors import OperatorError
-from cryptoproxy.common.record import Record, document_id, encode, from_iso
-from cryptoproxy.common.record.times import HOUR_MS, Span
 from cryptoproxy.consumer.backfill.progress import Display
 from cryptoproxy.consumer.backfill.reconcile import SHOWN, DeadIds, Reconciled, compare, gather, reconcile
 from cryptoproxy.consumer.dead_letter_reader import Letter, Original
+from cryptoproxy.datasets import Ticker, document_id, encode, from_iso
+from cryptoproxy.datasets.times import HOUR_MS, Span
+from cryptoproxy.errors import OperatorError
 from cryptoproxy.lake.raw import RawForm
 from tests.unit.consumer.backfill.lake import TEN, MemoryStore, record
 
@@ -24,7 +24,7 @@ SPAN = Span(TEN, TEN + 2 * HOUR_MS)
 
 @dataclass
 class FakeDocuments:
-    records: list[Record] = field(default_factory=list)
+    records: list[Ticker] = field(default_factory=list)
     asked: list[tuple[str, Span]] = field(default_factory=list)
 
     def refresh(self) -> None: ...

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from cryptoproxy.common.errors import OperatorError
-from cryptoproxy.common.record.times import Span
 from cryptoproxy.consumer.backfill.progress import Display, Marks, Totals
 from cryptoproxy.consumer.backfill.replay import GRACE_MS, Rate, Replay
 from cryptoproxy.consumer.backfill.targets import Sent
+from cryptoproxy.datasets.times import Span
+from cryptoproxy.errors import OperatorError
 from cryptoproxy.lake.form import Fault, Stored
 from cryptoproxy.lake.raw import RawForm
 from tests.conftest import wait_until

@@ -4,9 +4,9 @@ import io
 
 from rich.console import Console
 
-from cryptoproxy.common.record.times import Span, from_person
 from cryptoproxy.consumer.backfill import report
 from cryptoproxy.consumer.backfill.reconcile import DeadIds, Difference, Reconciled, Some
+from cryptoproxy.datasets.times import Span, from_person
 from cryptoproxy.lake.form import Fault
 from tests.unit.consumer.backfill.lake import HOUR_MS, TEN
 

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from cryptoproxy.common.errors import TransientError
-from cryptoproxy.common.record import Period, Record, document_id, from_iso
-from cryptoproxy.common.record.times import HOUR_MS, Span
 from cryptoproxy.consumer.backfill.documents import period_of
 from cryptoproxy.consumer.backfill.progress import Display
 from cryptoproxy.consumer.backfill.retention import Retention, due
+from cryptoproxy.datasets import Period, Ticker, document_id, from_iso
+from cryptoproxy.datasets.times import HOUR_MS, Span
+from cryptoproxy.errors import TransientError
 from cryptoproxy.lake.raw import RawForm
 from tests.unit.consumer.backfill.lake import MemoryStore, record
 
@@ -43,10 +43,10 @@ def test_the_current_period_is_never_due(keep_ms: int) -> None:
 class FakeDocuments:
     """Indices with their documents; ``strays`` are documents that name no source or time."""
 
-    def __init__(self, content: dict[str, list[Record]], *, strays: int = 0) -> None:
+    def __init__(self, content: dict[str, list[Ticker]], *, strays: int = 0) -> None:
         self.content = {name: content.get(name, []) for name in NAMES}
         self.strays = strays
-        self.late: list[Record] = []
+        self.late: list[Ticker] = []
         """Written while the ids are compared."""
         self.deleted: list[str] = []
 
@@ -88,11 +88,11 @@ def verdicts(store: MemoryStore, documents: FakeDocuments, **options: Any) -> di
     return found
 
 
-def at(time: str, asset: str = "bitcoin", **fields: Any) -> Record:
+def at(time: str, asset: str = "bitcoin", **fields: Any) -> Ticker:
     return record(asset, slot_ms=from_iso(f"{time}.000Z"), **fields)
 
 
-def stored(*records: Record) -> MemoryStore:
+def stored(*records: Ticker) -> MemoryStore:
     store = MemoryStore()
     for each in records:
         store.put_records(each)
@@ -121,7 +121,7 @@ def test_an_empty_period_goes() -> None:
         at("2026-09-30T23:59:00", quote="EUR"),
     ],
 )
-def test_as_many_others_in_the_lake_are_no_proof(in_the_lake: Record) -> None:
+def test_as_many_others_in_the_lake_are_no_proof(in_the_lake: Ticker) -> None:
     documents = FakeDocuments({"p-2026.09.01": [SEPTEMBER], "p-2026.10.01": [OCTOBER]})
     found = verdicts(stored(in_the_lake, at("2026-09-10T10:00:00"), OCTOBER), documents)
     assert found["p-2026.09.01"] == f"the lake lacks 1 of them, for example {document_id(SEPTEMBER)}"

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from cryptoproxy.common.record import Period, from_iso
-from cryptoproxy.common.record.times import HOUR_MS, Span, from_person, written
 from cryptoproxy.consumer.backfill.documents import period_of
+from cryptoproxy.datasets import Period, from_iso
+from cryptoproxy.datasets.times import HOUR_MS, Span, from_person, written
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 from kafka import errors as kafka_errors
 
-from cryptoproxy.common.errors import OperatorError, TransientError
-from cryptoproxy.common.record import RECORD_HEADERS, Period, document_id, encode, from_iso, key
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.consumer.backfill.targets import IndexTarget, TopicTarget, key_of
 from cryptoproxy.consumer.batch import Batch, DeadLetter
 from cryptoproxy.consumer.delivery import Delivered
+from cryptoproxy.datasets import RECORD_HEADERS, Period, document_id, encode, from_iso, key
+from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.lake.form import Stored
 from tests.unit.consumer.backfill.lake import NOW_MS, TEN, record
 

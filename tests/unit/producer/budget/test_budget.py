@@ -9,8 +9,8 @@ from collections.abc import Callable
 import pytest
 from prometheus_client import CollectorRegistry
 
-from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.metrics import PollerMetrics
+from cryptoproxy.errors import OperatorError
 from cryptoproxy.producer.budget import Budget
 from cryptoproxy.producer.budget.windows import even_share
 from tests.unit.producer.budget.hand_clock import HandClock

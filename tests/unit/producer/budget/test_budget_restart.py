@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from cryptoproxy.common.clock import SystemClock
-from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.errors import OperatorError
 from cryptoproxy.producer.budget import Budget
 from cryptoproxy.producer.outbox import files
 from cryptoproxy.upstreams.base import Limit, Limits

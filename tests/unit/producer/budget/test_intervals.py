@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cryptoproxy.common.errors import OperatorError
 from cryptoproxy.common.settings import Settings, kinds
+from cryptoproxy.errors import OperatorError
 from cryptoproxy.producer.budget import Demand, Intervals, demand_of, fit
 from cryptoproxy.producer.budget.intervals import ALLOWED_MS
 from cryptoproxy.producer.budget.windows import WINDOWS

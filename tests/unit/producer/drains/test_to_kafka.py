@@ -11,10 +11,10 @@ import pytest
 from kafka import errors as kafka_errors
 
 from cryptoproxy.common.clients import kafka as kafka_client
-from cryptoproxy.common.errors import OperatorError
-from cryptoproxy.common.record import LETTER_HEADERS, SCHEMA_VERSION_HEADER, encode, from_iso, opened
 from cryptoproxy.common.service import Health
 from cryptoproxy.common.settings import Settings
+from cryptoproxy.datasets import LETTER_HEADERS, SCHEMA_VERSION_HEADER, encode, from_iso, opened
+from cryptoproxy.errors import OperatorError
 from cryptoproxy.producer.drains import to_kafka
 from cryptoproxy.producer.drains.in_flight import Flight, InFlight
 from cryptoproxy.producer.drains.to_kafka import ACK_SECONDS, SLOW_SECONDS, Publisher

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from cryptoproxy.common.errors import OperatorError, TransientError
-from cryptoproxy.common.record import encode
 from cryptoproxy.common.service import Health
 from cryptoproxy.common.settings import Settings
+from cryptoproxy.datasets import encode
+from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.lake.objects import lines_of
 from cryptoproxy.producer.drains.to_s3 import GRACE_MS, Archiver
 from cryptoproxy.producer.outbox import Entry, Outbox, files

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from cryptoproxy.common.errors import OperatorError, TransientError
 from cryptoproxy.common.retry import Backoff
 from cryptoproxy.engines.process import until
+from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.producer.lease.membership import Connection
 from cryptoproxy.producer.lease.tenure import Standing
 

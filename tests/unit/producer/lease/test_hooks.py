@@ -6,9 +6,9 @@ import threading
 
 import pytest
 
-from cryptoproxy.common.errors import OperatorError, TransientError
 from cryptoproxy.common.retry import Backoff
 from cryptoproxy.engines.process import until
+from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.producer.lease.hooks import Hooks
 
 

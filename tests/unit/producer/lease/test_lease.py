@@ -11,12 +11,12 @@ from kafka import errors as kafka_errors
 from kafka.structs import MemberState
 from prometheus_client import CollectorRegistry
 
-from cryptoproxy.common.errors import TransientError
 from cryptoproxy.common.metrics import PollerMetrics
 from cryptoproxy.common.service import Health, Loop
 from cryptoproxy.common.settings.catalogue import Kafka
 from cryptoproxy.common.settings.loading import load_section
 from cryptoproxy.engines.process import until
+from cryptoproxy.errors import TransientError
 from cryptoproxy.producer.lease import Lease
 from cryptoproxy.producer.lease.note import Note
 from tests.unit.producer.lease.fake_kafka import FakeKafka

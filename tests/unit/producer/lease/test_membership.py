@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from kafka import errors as kafka_errors
 
-from cryptoproxy.common.errors import OperatorError, TransientError
 from cryptoproxy.common.settings.catalogue import Kafka
 from cryptoproxy.common.settings.loading import load_section
+from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.producer.lease.claims import Claim
 from cryptoproxy.producer.lease.membership import Membership
 from cryptoproxy.producer.lease.note import Note

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.errors import OperatorError
 from cryptoproxy.producer.outbox import Entry, Outbox, OutboxFullError, files
 from cryptoproxy.producer.outbox.outbox import DRAINS, KAFKA, S3, rooms
 from tests.unit.producer.outbox.conftest import SLOT_MS, Open, content
@@ -404,7 +404,7 @@ def test_a_second_process_on_the_same_folder_is_refused(outbox: Outbox, folder: 
     code = """
 import sys
 from pathlib import Path
-from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.errors import OperatorError
 from cryptoproxy.producer.outbox import Outbox
 try:
     Outbox(Path(sys.argv[1]), max_bytes=2**30)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cryptoproxy.common.errors import OperatorError
+from cryptoproxy.errors import OperatorError
 from cryptoproxy.producer.outbox import Entry, Outbox, files
 from cryptoproxy.producer.outbox.outbox import KAFKA, S3
 from tests.unit.producer.outbox.conftest import GIB, SLOT_MS, Open, content

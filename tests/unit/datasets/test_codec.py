@@ -11,20 +11,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cryptoproxy.common.errors import PoisonError
-from cryptoproxy.common.record import MAX_RECORD_BYTES, Record, decode, encode, from_iso, iso
-from cryptoproxy.common.record.codec import MAX_DEPTH
 from cryptoproxy.consumer.template import expected_properties
-from tests.unit.common.record.records import COUNTS, EXAMPLE, FLOATS, INTEGERS, NOW_MS, TEXTS, line, records, required
+from cryptoproxy.datasets import MAX_RECORD_BYTES, Ticker, decode, encode, from_iso, iso
+from cryptoproxy.datasets.codec import MAX_DEPTH
+from cryptoproxy.errors import PoisonError
+from tests.unit.datasets.records import COUNTS, EXAMPLE, FLOATS, INTEGERS, NOW_MS, TEXTS, line, records, required
 
 REASONS = {"empty", "too_large", "not_utf8", "not_json", "contract"}
 LONG = 2**63
 NOT_FINITE = [math.nan, math.inf, -math.inf]
-OPTIONAL = [name for name in Record.__struct_fields__ if name not in required]
+OPTIONAL = [name for name in Ticker.__struct_fields__ if name not in required]
 
 
-def record(**changes: Any) -> Record:
-    return Record(**{**EXAMPLE, **changes})
+def record(**changes: Any) -> Ticker:
+    return Ticker(**{**EXAMPLE, **changes})
 
 
 def refused(value: bytes | None) -> PoisonError:
@@ -42,12 +42,12 @@ def refusal_of(reason: str, value: bytes | None, *said: str) -> None:
 
 
 def test_every_field_is_a_number_a_count_or_a_text() -> None:
-    assert sorted(FLOATS + INTEGERS + TEXTS) == sorted(Record.__struct_fields__)
+    assert sorted(FLOATS + INTEGERS + TEXTS) == sorted(Ticker.__struct_fields__)
 
 
 @settings(deadline=None)
 @given(records)
-def test_a_record_comes_back_from_its_bytes_as_it_was(each: Record) -> None:
+def test_a_record_comes_back_from_its_bytes_as_it_was(each: Ticker) -> None:
     value = encode(each)
     assert decode(value, now_ms=NOW_MS) == each
     assert encode(decode(value, now_ms=NOW_MS)) == value
@@ -55,12 +55,12 @@ def test_a_record_comes_back_from_its_bytes_as_it_was(each: Record) -> None:
 
 @settings(deadline=None)
 @given(records)
-def test_the_bytes_are_one_line_of_strict_json_without_null(each: Record) -> None:
+def test_the_bytes_are_one_line_of_strict_json_without_null(each: Ticker) -> None:
     value = encode(each)
     assert b"\n" not in value
     found = json.loads(value, parse_constant=pytest.fail)
     assert None not in found.values()
-    assert found == {name: got for name in Record.__struct_fields__ if (got := getattr(each, name)) is not None}
+    assert found == {name: got for name in Ticker.__struct_fields__ if (got := getattr(each, name)) is not None}
 
 
 @settings(deadline=None)
@@ -388,7 +388,7 @@ def test_whatever_comes_is_a_record_or_poison(value: bytes) -> None:
 
 @settings(deadline=None, max_examples=500)
 @given(records, st.data())
-def test_a_damaged_record_is_a_record_or_poison(each: Record, data: st.DataObject) -> None:
+def test_a_damaged_record_is_a_record_or_poison(each: Ticker, data: st.DataObject) -> None:
     value = encode(each)
     begin = data.draw(st.integers(0, len(value)))
     end = data.draw(st.integers(begin, min(len(value), begin + 8)))

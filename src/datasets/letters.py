@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from cryptoproxy.common.record.times import iso
+from cryptoproxy.datasets.times import iso
 
 LETTER_HEADERS = ("dlq-reason", "dlq-error", "dlq-topic", "dlq-partition", "dlq-offset", "dlq-time")
 CHANGES_HEADER = "dlq-changes"

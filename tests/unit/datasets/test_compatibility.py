@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from cryptoproxy.common.record.schema import breaches, json_schema, meaning
+from cryptoproxy.datasets import TICKER
+from cryptoproxy.datasets.schema import breaches, json_schema, meaning
 
-FOLDER = Path(__file__).resolve().parents[4] / "docs" / "schemas"
-PUBLISHED = sorted(FOLDER.glob("record-v1.*.json"), key=lambda path: int(path.stem.rpartition(".")[2]))
+FOLDER = Path(__file__).resolve().parents[3] / "docs" / "schemas"
+PUBLISHED = sorted(FOLDER.glob("ticker-v1.*.json"), key=lambda path: int(path.stem.rpartition(".")[2]))
 
 Change = Callable[[dict[str, Any]], object]
 
@@ -25,13 +26,15 @@ def load(path: Path) -> dict[str, Any]:
 
 @pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: path.name)
 def test_the_record_keeps_what_every_published_schema_promised(path: Path) -> None:
-    assert breaches(load(path), json_schema()) == []
+    assert breaches(load(path), json_schema(TICKER)) == []
 
 
 def test_there_is_a_published_schema_of_the_record_as_it_is() -> None:
-    assert [path.name for path in PUBLISHED] == [f"record-v1.{number}.json" for number in range(len(PUBLISHED))]
+    assert [path.name for path in PUBLISHED] == [f"ticker-v1.{number}.json" for number in range(len(PUBLISHED))]
     newest = meaning(load(PUBLISHED[-1]))
-    assert newest == meaning(json_schema()), f"copy docs/record.schema.json to record-v1.{len(PUBLISHED)}.json"
+    assert newest == meaning(json_schema(TICKER)), (
+        f"copy docs/schemas/ticker.schema.json to ticker-v1.{len(PUBLISHED)}.json"
+    )
 
 
 def test_published_schemas_follow_from_each_other() -> None:

@@ -7,8 +7,8 @@ from typing import Any, get_type_hints
 
 from hypothesis import strategies as st
 
-from cryptoproxy.common.record import Record, from_iso, iso
-from cryptoproxy.common.record.codec import EARLIEST_MS, MAX_AHEAD_MS
+from cryptoproxy.datasets import Ticker, from_iso, iso
+from cryptoproxy.datasets.codec import EARLIEST_MS, MAX_AHEAD_MS
 
 NOW_MS = from_iso("2026-11-20T10:00:30.000Z")
 SLOT = "2026-11-20T10:00:00.000Z"
@@ -26,7 +26,7 @@ EXAMPLE: dict[str, Any] = {
     "market_cap": 1837000000000.0,
     "market_cap_rank": 1,
 }
-HINTS = get_type_hints(Record)
+HINTS = get_type_hints(Ticker)
 FLOATS = [name for name, hint in HINTS.items() if hint in (float, float | None)]
 INTEGERS = [name for name, hint in HINTS.items() if hint in (int, int | None)]
 COUNTS = [name for name in INTEGERS if name != "interval_ms"]
@@ -65,7 +65,7 @@ required = {
     "fetch_delay_ms": counts,
 }
 optional = {name: _field(name) for name in HINTS if name not in required}
-records = st.fixed_dictionaries(required, optional=optional).map(lambda fields: Record(**fields))
+records = st.fixed_dictionaries(required, optional=optional).map(lambda fields: Ticker(**fields))
 
 
 def line(**changes: object) -> bytes:

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cryptoproxy.common.record import (
+from cryptoproxy.datasets import (
     Period,
-    Record,
+    Ticker,
     document_id,
     encode,
     from_iso,
@@ -17,7 +17,7 @@ from cryptoproxy.common.record import (
     key,
     key_of,
 )
-from tests.unit.common.record.records import EXAMPLE, records, slots
+from tests.unit.datasets.records import EXAMPLE, records, slots
 
 PARTS = ("source", "asset_id", "quote", "timestamp")
 # Few values that could be mistaken for parts of each other, so that equal ones come up often.
@@ -31,8 +31,8 @@ identities = st.fixed_dictionaries(
 )
 
 
-def record(**changes: str) -> Record:
-    return Record(**{**EXAMPLE, **changes})
+def record(**changes: str) -> Ticker:
+    return Ticker(**{**EXAMPLE, **changes})
 
 
 @settings(deadline=None)
@@ -46,7 +46,7 @@ def test_an_id_is_unique_per_source_asset_quote_and_slot(found: list[dict[str, s
 
 @settings(deadline=None)
 @given(records)
-def test_an_id_tells_its_parts_and_is_short_enough_for_elasticsearch(each: Record) -> None:
+def test_an_id_tells_its_parts_and_is_short_enough_for_elasticsearch(each: Ticker) -> None:
     source, asset_id, quote, slot_ms = document_id(each).split(":")
     assert [source, asset_id, quote] == key(each).split(":") == [each.source, each.asset_id, each.quote]
     assert iso(int(slot_ms)) == each.timestamp
@@ -72,5 +72,5 @@ def test_months_are_what_an_index_holds_if_nothing_else_is_said() -> None:
 
 @settings(deadline=None)
 @given(records)
-def test_the_key_of_the_bytes_is_that_of_the_record(each: Record) -> None:
+def test_the_key_of_the_bytes_is_that_of_the_record(each: Ticker) -> None:
     assert key_of(encode(each)) == key(each).encode()

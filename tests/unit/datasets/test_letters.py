@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cryptoproxy.common.record import LETTER_HEADERS, letter, opened, size_of
-from cryptoproxy.common.record.letters import CHANGES_HEADER, MAX_ERROR_BYTES
+from cryptoproxy.datasets import LETTER_HEADERS, letter, opened, size_of
+from cryptoproxy.datasets.letters import CHANGES_HEADER, MAX_ERROR_BYTES
 
 texts = st.none() | st.binary(max_size=40)
 names = st.binary(max_size=12).map(lambda raw: raw.decode(errors="surrogateescape")) | st.sampled_from(

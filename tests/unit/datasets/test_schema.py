@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from jsonschema import Draft202012Validator
 
-from cryptoproxy.common.record import Record, encode
-from cryptoproxy.common.record.schema import json_schema
-from tests.unit.common.record.records import EXAMPLE, FLOATS, line, records, required
+from cryptoproxy.datasets import TICKER, Ticker, encode
+from cryptoproxy.datasets.schema import json_schema
+from tests.unit.datasets.records import EXAMPLE, FLOATS, line, records, required
 
 DERIVATIVE = {
     **{name: EXAMPLE[name] for name in required},
@@ -28,7 +28,7 @@ DERIVATIVE = {
 
 @pytest.fixture(scope="module")
 def validator() -> Draft202012Validator:
-    schema = json_schema()
+    schema = json_schema(TICKER)
     Draft202012Validator.check_schema(schema)
     return Draft202012Validator(schema)
 
@@ -38,20 +38,20 @@ def valid(validator: Draft202012Validator, value: bytes) -> bool:
 
 
 def test_every_field_is_described(validator: Draft202012Validator) -> None:
-    schema = json_schema()
-    assert list(schema["properties"]) == list(Record.__struct_fields__)
+    schema = json_schema(TICKER)
+    assert list(schema["properties"]) == list(Ticker.__struct_fields__)
     assert set(schema["required"]) == set(required)
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
 
 
 @pytest.mark.parametrize("fields", [EXAMPLE, DERIVATIVE, {name: EXAMPLE[name] for name in required}])
 def test_it_takes_the_examples(validator: Draft202012Validator, fields: dict[str, Any]) -> None:
-    validator.validate(json.loads(encode(Record(**fields))))
+    validator.validate(json.loads(encode(Ticker(**fields))))
 
 
 @settings(deadline=None)
 @given(each=records)
-def test_it_takes_what_is_written(validator: Draft202012Validator, each: Record) -> None:
+def test_it_takes_what_is_written(validator: Draft202012Validator, each: Ticker) -> None:
     validator.validate(json.loads(encode(each)))
 
 

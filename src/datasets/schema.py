@@ -1,4 +1,4 @@
-"""The JSON Schema of the record, made from the contract; ``docs/record.schema.json`` is its committed copy.
+"""The JSON Schema of each dataset, made from its contract; ``docs/schemas/<dataset>.schema.json`` is its copy.
 
 A newer one must keep what an older one promised: optional fields may be added, nothing else. Both directions count.
 Readers rely on what each field is; and today's program must still take what was written before: lines of the lake,
@@ -12,27 +12,31 @@ from typing import Any
 
 import msgspec
 
-from cryptoproxy.common.record.codec import MAX_DEPTH
-from cryptoproxy.common.record.contract import SCHEMA_VERSION, Record
+from cryptoproxy.datasets.codec import MAX_DEPTH
+from cryptoproxy.datasets.dataset import Dataset
 
 _WORDS = frozenset({"title", "description", "$comment", "$schema", "$id", "examples"})
 """What may be said better at any time."""
 
 
-def json_schema() -> dict[str, Any]:
+def json_schema(dataset: Dataset[Any]) -> dict[str, Any]:
     """Draft 2020-12 schema of one record. Unknown fields are allowed: newer producers may add some."""
-    schema = msgspec.json.schema(Record)
-    definition: dict[str, Any] = schema["$defs"]["Record"]
-    definition["title"] = "crypto-data record"
+    schema = msgspec.json.schema(dataset.record)
+    definition: dict[str, Any] = schema["$defs"][dataset.record.__name__]
+    definition["title"] = f"{dataset.topic} record"
+    number = next(column.name for column in dataset.columns if column.kind == "double")
+    refused = [
+        "the names of its own fields (_id, _doc_count), those that are blank or blank between dots",
+        f"a field of the record with a dot ({number}., x.{number})",
+        *([f"and {', '.join(old[:-1])} and {old[-1]}"] if (old := [*dataset.old_names]) else []),
+    ]
     definition["description"] += (
         f"\n\nUnknown fields are kept and ignored; their values have at most {MAX_DEPTH} levels. Refused, because "
-        "Elasticsearch would not just keep them, are the names of its own fields (_id, _doc_count), those that are "
-        "blank or blank between dots, a field of the record with a dot (price., x.price), and last_price, "
-        "high_price_24h and low_price_24h."
+        f"Elasticsearch would not just keep them, are {', '.join(refused)}."
     )
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$comment": f"schema-version {SCHEMA_VERSION}; made by `make docs`",
+        "$comment": f"schema-version {dataset.version}; made by `make docs`",
         **definition,
     }
 

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cryptoproxy.common.record import from_iso, iso, slot_of
-from cryptoproxy.common.record.times import from_person
-from tests.unit.common.record.records import FIRST_MS, LAST_MS
+from cryptoproxy.datasets import from_iso, iso, slot_of
+from cryptoproxy.datasets.times import from_person
+from tests.unit.datasets.records import FIRST_MS, LAST_MS
 
 
 @given(st.integers(FIRST_MS, LAST_MS))

@@ -1,0 +1,65 @@
+"""The contracts: one kind of record each, and what follows from them.
+
+The bytes on the topic are the bytes in the index (``_source``) and a line in the lake.
+
+| module | tells |
+|---|---|
+| ``dataset`` | what a dataset is; the table of them is here, ``DATASETS`` |
+| ``ticker``, ``candle`` | a contract each: fields, types, units, topic and index |
+| ``fields`` | what a contract says of a field beside its type; the columns made from it |
+| ``codec`` | record to bytes, bytes to record; what breaks a contract and how it is said |
+| ``names`` | key, index |
+| ``letters`` | the headers of a dead letter |
+| ``times`` | slots, spans of them, and the one spelling of a time |
+| ``mapping`` | the index template made from the columns |
+| ``schema`` | the JSON Schema made from a contract; whether a newer one keeps what an older one promised |
+| ``asyncapi`` | the AsyncAPI document made from all of them |
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from cryptoproxy.datasets.candle import CANDLE, Candle
+from cryptoproxy.datasets.codec import MAX_AHEAD_MS, MAX_RECORD_BYTES
+from cryptoproxy.datasets.dataset import SCHEMA_VERSION_HEADER, Dataset, Part, Period
+from cryptoproxy.datasets.letters import LETTER_HEADERS, NOWHERE, letter, opened, size_of
+from cryptoproxy.datasets.names import index_name, key, key_of
+from cryptoproxy.datasets.ticker import TICKER, Ticker
+from cryptoproxy.datasets.times import from_iso, iso, slot_of
+
+DATASETS: Mapping[str, Dataset[Any]] = {each.name: each for each in (TICKER, CANDLE)}
+"""The one table, by name."""
+
+encode, decode, document_id = TICKER.codec.encode, TICKER.codec.decode, TICKER.id_of
+"""Of tickers, which most callers mean."""
+SCHEMA_VERSION, RECORD_HEADERS = TICKER.version, TICKER.headers
+
+__all__ = [
+    "CANDLE",
+    "DATASETS",
+    "LETTER_HEADERS",
+    "MAX_AHEAD_MS",
+    "MAX_RECORD_BYTES",
+    "NOWHERE",
+    "RECORD_HEADERS",
+    "SCHEMA_VERSION",
+    "SCHEMA_VERSION_HEADER",
+    "TICKER",
+    "Candle",
+    "Dataset",
+    "Part",
+    "Period",
+    "Ticker",
+    "decode",
+    "document_id",
+    "encode",
+    "from_iso",
+    "index_name",
+    "iso",
+    "key",
+    "key_of",
+    "letter",
+    "opened",
+    "size_of",
+    "slot_of",
+]

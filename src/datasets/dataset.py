@@ -1,0 +1,99 @@
+"""What a dataset is: one kind of record, and everything that differs between kinds. The table of them is ``DATASETS``.
+
+Looked up once per partition, outbox entry or poll, never per record.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
+
+from cryptoproxy.datasets.codec import Codec
+from cryptoproxy.datasets.fields import Column, columns
+from cryptoproxy.datasets.names import key
+
+SCHEMA_VERSION_HEADER = "schema-version"
+"""Kafka header with the version as ASCII digits; a record without it is version 1."""
+
+
+class AnyRecord(Protocol):
+    """What every record has."""
+
+    source: str
+    asset_id: str
+    quote: str
+    timestamp: str
+    fetched_at: str
+
+
+R = TypeVar("R", bound=AnyRecord)
+
+
+class Period(enum.StrEnum):
+    """How much time one index, or one file of the lake, holds."""
+
+    DAY = "day"
+    MONTH = "month"
+    YEAR = "year"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """What of a dataset stands on a topic of its own; most datasets have one part without a name."""
+
+    name: str = ""
+    """``1m``: topic ``crypto.ohlcv.1m``, source ``binance.candle-1m``."""
+    shelf: str = ""
+    """Stands in the names of its indices; parts of one shelf share them."""
+    period: Period = Period.MONTH
+    """What one index holds."""
+    file: Period = Period.DAY
+    """What one compacted file of the lake holds. No raw object, and no outbox entry, reaches beyond one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dataset(Generic[R]):
+    """One kind of record."""
+
+    name: str
+    says: str
+    """One record is …"""
+    record: type[R]
+    serial: Callable[[R], object]
+    """What tells apart the records of one key; no ``:`` in it. Follows from the record alone."""
+    check: Callable[[R], None]
+    """Raises PoisonError, or ValueError where a time or a number is not what its column says."""
+    example: R
+    topic: str
+    """By default; with parts what their topics begin with."""
+    alias: str | None
+    """By default; None where nothing is indexed."""
+    parts: Mapping[str, Part] = field(default_factory=lambda: {"": Part()})
+    part: Callable[[R], str] = lambda _: ""
+    version: int = 1
+    compacted: bool = False
+    """The newest record of a key counts, and replaces the one before it."""
+    order: Sequence[str] = ("symbol", "timestamp", "asset_id", "quote")
+    """How the rows of a file of the lake are sorted."""
+    old_names: Mapping[str, str] = field(default_factory=dict)
+    """Names that readers of the index may still use, and the field that each means."""
+    codec: Codec[R] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "codec", Codec(self.record, self.check))
+
+    def id_of(self, record: R) -> str:
+        """The identity of a record wherever it is stored: written twice is stored once."""
+        return key(record) if self.compacted else f"{key(record)}:{self.serial(record)}"
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The fields of its record, in order."""
+        return columns(self.record)
+
+    @property
+    def headers(self) -> list[tuple[str, bytes]]:
+        """What each of its records has on a topic."""
+        return [(SCHEMA_VERSION_HEADER, str(self.version).encode())]
