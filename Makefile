@@ -96,7 +96,7 @@ docs: $(STAMP) ## Make what is made from the code: settings, metrics, .env.examp
 .PHONY: lock
 lock: $(STAMP) ## Pin all dependencies anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-header pyproject.toml -o requirements.txt
+	  --no-emit-index-url --no-header --extra lake pyproject.toml -o requirements.txt
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-header --group dev pyproject.toml -c requirements.txt -o requirements-dev.txt
 
