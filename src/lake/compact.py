@@ -31,8 +31,8 @@ log = logging.getLogger(__name__)
 
 GRACE_MS = 300_000
 """After a day's end its last polls are still on their way; later ones are merged by the next run."""
-FILE_ROWS = 250_000
-"""A day of more rows is cut by time into files of so many, each about 80 MB in memory and 12 MB on S3."""
+FILE_ROWS = 100_000
+"""A day of more rows is cut by time into files of so many, each about 30 MB in memory and 5 MB on S3."""
 TRIES = 3
 
 
