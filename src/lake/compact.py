@@ -99,7 +99,7 @@ class Compaction:
     def _attempt(self, source: str, day: Span, delete_raw: bool) -> Compacted:
         before = self._table.files(source, day)
         raw = self._raw_keys(source, day.begin_ms)
-        made_of = _made_of(raw)
+        made_of = made_of_objects(raw)
         result = Compacted(source, day.begin_ms, before, len(raw))
         if not before and not raw:
             return result
@@ -204,6 +204,6 @@ class Compaction:
         return DailyForm(self._store, self._dataset, only=only)
 
 
-def _made_of(raw: list[str]) -> int:
+def made_of_objects(raw: list[str]) -> int:
     """What a day's files are made of, as one number: of the names of its raw objects."""
     return int(hashlib.sha256("\n".join(sorted(raw)).encode()).hexdigest()[:15], 16)

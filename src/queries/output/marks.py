@@ -12,9 +12,9 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from cryptoproxy.datasets.fields import Unit
+from cryptoproxy.errors import visible
 from cryptoproxy.queries.answer import Answer
 from cryptoproxy.queries.fields import FIELDS
-from cryptoproxy.queries.output.text import printable
 from cryptoproxy.queries.periods import written
 from cryptoproxy.queries.scope import Asset
 
@@ -56,7 +56,7 @@ def name(asset: Asset, among: Sequence[Asset]) -> str:
         parts.append(asset.quote)
     if any(each.source != asset.source for each in same):
         parts.append(asset.source)
-    text = printable(" ".join(parts))
+    text = visible(" ".join(parts))
     return f" {text}" if text.startswith("_") else text  # matplotlib leaves such out of a legend
 
 
@@ -101,12 +101,12 @@ def value_axis(axis: Any, field: str, values: Sequence[float]) -> None:
     elif low > 0 and high / low > _WIDE:
         getattr(axis.axes, f"set_{axis.axis_name}scale")("log")
         axis.set_minor_formatter(NullFormatter())
-        axis.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
     else:
-        axis.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
 
 
-def _short(value: float) -> str:
+def short(value: float) -> str:
     if abs(value) >= 1e16:
         return f"{value:.3g}"
     for size, word in ((1e12, " T"), (1e9, " B"), (1e6, " M")):
