@@ -48,14 +48,15 @@ def test_the_gauges_say_what_waits_how_old_it_is_and_how_long_the_rest_lasts(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     clock, metrics = HandClock(), fakes.Metrics()
-    outbox = Outbox(tmp_path, max_bytes=10 * 4096)
+    outbox = Outbox(tmp_path, max_bytes=10 * 4096, now_ms=clock.now_ms)
     try:
         capacity = Capacity({"coingecko": 1}, {"coingecko": 60.0}, outbox.max_bytes)
         gauges = Gauges(outbox, capacity, metrics, clock, Health())
         with caplog.at_level(logging.INFO):
             gauges.run(fakes.HandLoop(clock, end=clock.monotonic()))
         assert f"the outbox {tmp_path} holds 0.2 hours of polls at this plan (OUTBOX_MAX_SIZE)" in caplog.text
-        entries = [keep_poll(outbox, clock.now_ms() - 5_000 + number, "coingecko", b"{}\n") for number in range(7)]
+        entries = [keep_poll(outbox, number, "coingecko", b"{}\n") for number in range(7)]
+        clock.turn(5)
         outbox.done("s3", entries[0])
         gauges.look()
         assert metrics.value("outbox_polls", drain="kafka") == 7
