@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 KAFKA = "kafka"
 S3 = "s3"
 DRAINS = (KAFKA, S3)
+_SLOTS = "slots"
 UNDIVIDED_BELOW = 1 << 20
 """A folder for a few polls has no room to be divided."""
 
@@ -82,7 +83,7 @@ class Outbox:
         """The drain that the last poll was kept without."""
         self._writing = folder / "writing"
         self._damaged = folder / "damaged"
-        self._slots = folder / "slots"
+        self._slots = folder / _SLOTS
         self._drains = {drain: folder / drain for drain in DRAINS}
         self._changed = threading.Condition()
         self._waiting = {drain: Backlog() for drain in DRAINS}
@@ -189,6 +190,11 @@ class Outbox:
     def last_slot(self, feed: str) -> int | None:
         """The last slot of the feed of that name that was kept here, whether or not it has left since."""
         return self._mark(feed).read()
+
+    @staticmethod
+    def last_slot_in(folder: Path, feed: str) -> int | None:
+        """:meth:`last_slot` of an outbox that another process has open."""
+        return files.marked(folder / _SLOTS / feed)
 
     def advance_last_slot(self, feed: str, slot_ms: int) -> None:
         """Another machine has kept up to ``slot_ms``: it shall not be polled again here."""
