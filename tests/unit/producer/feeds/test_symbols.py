@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from cryptoproxy.errors import OperatorError, TransientError
-from cryptoproxy.producer.poll import PollOnce
-from cryptoproxy.producer.symbols import AGAIN_SECONDS, FIRST_WAIT_SECONDS, FRESH_SECONDS, SymbolLists, load
+from cryptoproxy.producer.feeds.poll import PollOnce
+from cryptoproxy.producer.feeds.symbols import AGAIN_SECONDS, FIRST_WAIT_SECONDS, FRESH_SECONDS, SymbolLists, load
 from cryptoproxy.upstreams.base import Call, Rejected, RephrasedError
 from cryptoproxy.upstreams.binance.symbols import quote_of
 from cryptoproxy.upstreams.quotes import Quotes
@@ -54,7 +54,7 @@ class Bench:
             source, budget=self.budget, get=self.upstream.get, clock=self.clock, metrics=Metrics(), timeout=10
         )
         self.lists = SymbolLists(
-            [source], {source.name: asker}, may_poll=lambda: self.active, clock=self.clock, folder=self.folder
+            [source], {source.feed.name: asker}, may_poll=lambda: self.active, clock=self.clock, folder=self.folder
         )
 
     def run(self, seconds: float) -> None:
