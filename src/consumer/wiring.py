@@ -22,7 +22,7 @@ from cryptoproxy.consumer.indexer import Indexer
 from cryptoproxy.consumer.indices import Indices
 from cryptoproxy.consumer.member import consumer, instance_id
 from cryptoproxy.consumer.pipeline import Pipeline
-from cryptoproxy.datasets import Period
+from cryptoproxy.datasets import TICKER, Period
 
 DEAD_LETTER_BYTES = 64 * 1024 * 1024
 """Larger than any record a topic takes: what could be consumed can be set aside."""
@@ -40,7 +40,7 @@ def delivery(
         ),
         compress=indexer.bulk_compress,
     )
-    indices = Indices(settings.elasticsearch, clock=clock, announced=lambda _: replayed)
+    indices = Indices(settings.elasticsearch, TICKER, clock=clock, announced=lambda _: replayed)
     return Delivery(sender, indices, health, metrics, max_bytes=indexer.bulk_bytes, now_ms=clock.now_ms)
 
 

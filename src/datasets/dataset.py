@@ -37,6 +37,8 @@ class Period(enum.StrEnum):
     DAY = "day"
     MONTH = "month"
     YEAR = "year"
+    EVER = "ever"
+    """All of it: of a compacted dataset the one index, since what replaces a document must meet it there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

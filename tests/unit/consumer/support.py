@@ -15,11 +15,12 @@ from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.metrics import IndexerMetrics
 from cryptoproxy.common.retry import Backoff
 from cryptoproxy.common.service import Health
+from cryptoproxy.common.settings import Settings
 from cryptoproxy.consumer.batch import Batch, DeadLetter, read
 from cryptoproxy.consumer.bulk import BulkSender, Item
 from cryptoproxy.consumer.delivery import Delivered, Delivery
 from cryptoproxy.consumer.indices import Indices
-from cryptoproxy.datasets import Period, Ticker, encode, iso
+from cryptoproxy.datasets import TICKER, Period, Ticker, encode, iso
 
 TOPIC = "crypto-data"
 NOW_MS = 1_793_000_040_000
@@ -121,7 +122,7 @@ class EasyIndices(Indices):
     """Every index is right, or what ``trouble`` says, once each."""
 
     def __init__(self, *trouble: Exception | None) -> None:
-        super().__init__(None, clock=SystemClock())  # type: ignore[arg-type]
+        super().__init__(Settings.from_texts({}).elasticsearch, TICKER, clock=SystemClock())
         self.refused: dict[str, str] = {}
         self.trouble = list(trouble)
         self.asked: list[tuple[set[str], bool]] = []

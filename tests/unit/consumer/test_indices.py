@@ -11,8 +11,7 @@ import pytest
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.consumer import indices as module
 from cryptoproxy.consumer.indices import CHECK_SECONDS, HOUR_MS, Indices
-from cryptoproxy.consumer.template import expected_properties
-from cryptoproxy.datasets import from_iso
+from cryptoproxy.datasets import TICKER, from_iso, mapping
 from cryptoproxy.errors import OperatorError
 
 NOW_MS = from_iso("2026-11-30T23:55:00.000Z")
@@ -50,7 +49,7 @@ class Cluster:
         if index not in self.made:
             meta: Any = SimpleNamespace(status=404, headers={})
             raise elasticsearch.NotFoundError("no such index", meta, {})
-        mappings = {"dynamic": "false", "properties": expected_properties()}
+        mappings = {"dynamic": "false", "properties": mapping.properties(TICKER)}
         return {index: {"mappings": mappings, "aliases": {"prices": self.entry}}}
 
     def create(self, *, index: str) -> None:
@@ -77,7 +76,7 @@ def cluster(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def indices_of(clock: Clock, **parts: Any) -> Indices:
     texts = {"ES_INDEX": "prices", "ES_NEW_INDICES_PER_HOUR": "3"}
-    return Indices(Settings.from_texts(texts).elasticsearch, clock=clock, **parts)
+    return Indices(Settings.from_texts(texts).elasticsearch, TICKER, clock=clock, **parts)
 
 
 def test_old_periods_get_so_many_indices_within_an_hour_by_whomever_made(clock: Clock, cluster: Any) -> None:
