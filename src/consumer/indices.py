@@ -7,8 +7,10 @@ indices than the cluster has room for: those of old periods are made at a bounde
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from elasticsearch import AuthorizationException, BadRequestError, Elasticsearch, NotFoundError
@@ -23,7 +25,8 @@ from cryptoproxy.consumer.template import (
     widen,
     wrong_mapping,
 )
-from cryptoproxy.datasets import MAX_AHEAD_MS, Dataset, iso, mapping
+from cryptoproxy.datasets import MAX_AHEAD_MS, Dataset, Part, Period, iso, mapping
+from cryptoproxy.datasets.times import Span
 from cryptoproxy.errors import OperatorError
 
 CHECK_SECONDS = 60.0
@@ -87,6 +90,11 @@ class Indices:
             OperatorError: they are not.
         """
         verify(client, self._settings, self._dataset)
+
+    @property
+    def replaces(self) -> bool:
+        """Whether a newer record replaces the document: then 200, without an error, says that it did."""
+        return self._dataset.compacted
 
     def is_ours(self, field: str) -> bool:
         """Whether the template maps ``field``, or Elasticsearch itself does (``_id`` …)."""
@@ -157,3 +165,33 @@ class Indices:
             f"{made} indices were made within the hour, and {name} would be one more. If these times are right, raise "
             "ES_NEW_INDICES_PER_HOUR, or bring it in with `cryptoproxy dead-letters replay`"
         )
+
+
+_BEGINS = {
+    Period.DAY: re.compile(r"(\d{4})\.(\d{2})\.(\d{2})\Z"),
+    Period.MONTH: re.compile(r"(\d{4})\.(\d{2})\.(01)\Z"),
+    Period.YEAR: re.compile(r"(\d{4})\.(01)\.(01)\Z"),
+}
+
+
+def span_of(index: str, settings: ElasticsearchSettings, dataset: Dataset[Any], part: Part) -> Span | None:
+    """The slots that ``index`` holds by its name; None for a name that no index of this part has, and where the one
+    index of a dataset holds all of it."""
+    period = settings.period_of(dataset, part)
+    begin_of_name = f"{settings.alias_of(dataset)}-{part.shelf}-" if part.shelf else f"{settings.alias_of(dataset)}-"
+    if period is Period.EVER or not index.startswith(begin_of_name):
+        return None
+    if not (found := _BEGINS[period].match(index, len(begin_of_name))):
+        return None
+    try:
+        begin = datetime(*map(int, found.groups()), tzinfo=UTC)  # type: ignore[misc,arg-type]
+    except ValueError:
+        return None
+    # Into the next one from any day of this one, then back to its first.
+    if period is Period.DAY:
+        end = begin + timedelta(days=1)
+    elif period is Period.MONTH:
+        end = (begin + timedelta(days=32)).replace(day=1)
+    else:
+        end = begin.replace(year=begin.year + 1)
+    return Span(int(begin.timestamp()) * 1000, int(end.timestamp()) * 1000)

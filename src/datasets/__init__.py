@@ -30,6 +30,22 @@ from cryptoproxy.datasets.times import from_iso, iso, slot_of
 DATASETS: Mapping[str, Dataset[Any]] = {each.name: each for each in (TICKER, CANDLE)}
 """The one table, by name."""
 
+
+def called(text: str) -> tuple[Dataset[Any], str]:
+    """``candle-1m`` → the dataset and the part; see :meth:`Dataset.called`.
+
+    Raises:
+        ValueError: there is no such one.
+    """
+    name, _, part = text.partition("-")
+    dataset = DATASETS.get(name)
+    if dataset is None or part not in dataset.parts:
+        spelled = [f"{each.name}-…" if len(each.parts) > 1 else each.name for each in DATASETS.values()]
+        which = f"; {name} has {', '.join(dataset.parts)}" if dataset is not None and len(dataset.parts) > 1 else ""
+        raise ValueError(f"there is no dataset {text!r}; there are {', '.join(spelled)}{which}")
+    return dataset, part
+
+
 encode, decode, document_id = TICKER.codec.encode, TICKER.codec.decode, TICKER.id_of
 """Of tickers, which most callers mean."""
 SCHEMA_VERSION, RECORD_HEADERS = TICKER.version, TICKER.headers
@@ -50,6 +66,7 @@ __all__ = [
     "Part",
     "Period",
     "Ticker",
+    "called",
     "decode",
     "document_id",
     "encode",

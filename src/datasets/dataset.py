@@ -90,6 +90,10 @@ class Dataset(Generic[R]):
         """The identity of a record wherever it is stored: written twice is stored once."""
         return key(record) if self.compacted else f"{key(record)}:{self.serial(record)}"
 
+    def called(self, part: str = "") -> str:
+        """``ticker``, ``candle-1m``: the dataset and what of it, as commands and settings spell it."""
+        return f"{self.name}-{part}" if part else self.name
+
     @property
     def columns(self) -> tuple[Column, ...]:
         """The fields of its record, in order."""

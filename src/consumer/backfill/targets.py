@@ -16,9 +16,9 @@ from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clients.sender import discard
 from cryptoproxy.common.retry import Patience
 from cryptoproxy.common.settings.catalogue import Kafka
-from cryptoproxy.consumer.batch import read
+from cryptoproxy.consumer.batch import Place, read
 from cryptoproxy.consumer.delivery import Delivery
-from cryptoproxy.datasets import RECORD_HEADERS, Period
+from cryptoproxy.datasets import RECORD_HEADERS
 from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.lake.form import Fault, Stored
 
@@ -69,10 +69,9 @@ class IndexTarget:
     already. Nothing is lost by it, since the line stays in the lake.
     """
 
-    def __init__(self, delivery: Delivery, *, alias: str, period: Period, now_ms: Callable[[], int]) -> None:
+    def __init__(self, delivery: Delivery, place: Place, *, now_ms: Callable[[], int]) -> None:
         self._delivery = delivery
-        self._alias = alias
-        self._period = period
+        self._place = place
         self._now_ms = now_ms
         self._closed = threading.Event()
 
@@ -81,7 +80,7 @@ class IndexTarget:
 
     def send(self, records: Sequence[Stored]) -> Sent:
         consumed = [_Consumed(each.key, each.number, each.line) for each in records]
-        batch = read({"lake": consumed}, alias=self._alias, period=self._period, now_ms=self._now_ms())
+        batch = read({"lake": consumed}, self._place, now_ms=self._now_ms())
         delivered = self._delivery.deliver(batch, self._closed)
         if delivered.abandoned:
             raise TransientError("the replay was broken off")

@@ -9,14 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from prometheus_client import CollectorRegistry
 from rich.console import Console
 
 from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.clock import Clock, SystemClock
-from cryptoproxy.common.metrics import IndexerMetrics
 from cryptoproxy.common.retry import Patience
-from cryptoproxy.common.service import Health
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.consumer import dead_letter_reader
 from cryptoproxy.consumer.backfill.documents import Documents
@@ -25,8 +22,9 @@ from cryptoproxy.consumer.backfill.reconcile import Reconciled, gather, reconcil
 from cryptoproxy.consumer.backfill.replay import Rate, Replay
 from cryptoproxy.consumer.backfill.retention import Retention
 from cryptoproxy.consumer.backfill.targets import IndexTarget, Target, TopicTarget, topic_producer
-from cryptoproxy.consumer.wiring import delivery
-from cryptoproxy.datasets import Period, iso
+from cryptoproxy.consumer.batch import place_of
+from cryptoproxy.consumer.wiring import replaying
+from cryptoproxy.datasets import TICKER, iso
 from cryptoproxy.datasets.times import Span
 from cryptoproxy.errors import OperatorError
 from cryptoproxy.lake.form import Form
@@ -110,12 +108,8 @@ def _both_sides(settings: Settings, wait: Callable[[float], object]) -> Iterator
 
 
 def _index(settings: Settings, clock: Clock) -> Target:
-    return IndexTarget(
-        delivery(settings, Health(), IndexerMetrics(CollectorRegistry()), clock, replayed=True),
-        alias=settings.elasticsearch.alias,
-        period=Period(settings.elasticsearch.period),
-        now_ms=clock.now_ms,
-    )
+    place = place_of(settings.elasticsearch, TICKER)
+    return IndexTarget(replaying(settings, TICKER, clock), place, now_ms=clock.now_ms)
 
 
 def _topic(settings: Settings, topic: str, wait: Any) -> Target:

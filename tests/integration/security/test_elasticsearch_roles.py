@@ -20,7 +20,7 @@ from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.consumer.backfill.documents import Documents
 from cryptoproxy.consumer.indices import Indices
 from cryptoproxy.consumer.template import faults_of_alias
-from cryptoproxy.datasets import iso
+from cryptoproxy.datasets import TICKER, iso
 from cryptoproxy.datasets.times import Span
 from cryptoproxy.errors import OperatorError
 from tests.integration.security.conftest import Doors
@@ -108,12 +108,12 @@ def test_the_indexer_may_ask_all_that_it_asks(
     indexer, settings = clients("crypto_indexer"), doors.settings(elastic="crypto_indexer").elasticsearch
     ancient = f"{ALIAS}-2011.01.01"
     try:
-        indices = Indices(settings, clock=SystemClock())
+        indices = Indices(settings, TICKER, clock=SystemClock())
         assert indices.ensure(indexer, {ancient}) == {}
         _bulk(indexer, {"create": {"_index": ancient, "_id": "door:3"}}, {"source": "door", "timestamp": NOW})
         assert indices.ensure(indexer, {ancient}) == {}
         assert ALIAS in root.indices.get_alias(index=ancient)[ancient]["aliases"]
-        refused = Indices(replace(settings, new_per_hour=1), clock=SystemClock()).ensure(
+        refused = Indices(replace(settings, new_per_hour=1), TICKER, clock=SystemClock()).ensure(
             indexer, {f"{ALIAS}-2012.01.01"}
         )
         assert "ES_NEW_INDICES_PER_HOUR" in refused[f"{ALIAS}-2012.01.01"]
