@@ -26,7 +26,7 @@ from cryptoproxy.common.settings.loading import declared_in, shown
 from cryptoproxy.common.start import home, layers, load_settings
 from cryptoproxy.consumer import template
 from cryptoproxy.datasets import DATASETS, TICKER, Dataset, iso
-from cryptoproxy.errors import CryptoProxyError, OperatorError, TransientError
+from cryptoproxy.errors import CryptoProxyError, OperatorError, TransientError, together
 from cryptoproxy.lake.store import Store
 from cryptoproxy.producer.once import check_upstream
 from cryptoproxy.upstreams import sources_of
@@ -58,6 +58,9 @@ def set_up(
 
     Args:
         datasets: all where none is named.
+
+    Raises:
+        CryptoProxyError: what could not be made, all of it: no step needs another, so the others were done.
     """
     datasets = datasets or list(DATASETS.values())
     steps: dict[str, Callable[[], Iterator[str]]] = {
@@ -66,9 +69,15 @@ def set_up(
         "bucket": lambda: _bucket(settings.s3),
     }
     deadline = time.monotonic() + wait
+    faults: list[CryptoProxyError] = []
     for name, step in steps.items():
         if not only or name in only:
-            _patiently(step, deadline, say)
+            try:
+                _patiently(step, deadline, say)
+            except CryptoProxyError as error:
+                faults.append(error)
+    if faults:
+        raise together(faults)
 
 
 def _patiently(step: Callable[[], Iterator[str]], deadline: float, say: Callable[[str], None]) -> None:
@@ -101,8 +110,15 @@ def _topics(kafka: Kafka, datasets: Collection[Dataset[Any]]) -> Iterator[str]:
 def _index(settings: Elasticsearch, datasets: Collection[Dataset[Any]]) -> Iterator[str]:
     now = iso(SystemClock().now_ms())
     with _elasticsearch(settings) as client:
+        faults: list[CryptoProxyError] = []
         for dataset in indexed(datasets):
-            yield from template.set_up(client, settings, dataset, now=now)
+            try:
+                # What has no place for a shard of one has none for another's either.
+                yield from template.set_up(client, settings, dataset, now=now, patience="1s" if faults else "20s")
+            except OperatorError as error:
+                faults.append(error)
+        if faults:
+            raise together(faults)
 
 
 def _check_index(settings: Elasticsearch, dataset: Dataset[Any], now: str) -> str:

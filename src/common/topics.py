@@ -21,7 +21,7 @@ from kafka import errors as kafka_errors
 
 from cryptoproxy.common.settings.catalogue import Kafka
 from cryptoproxy.datasets import DATASETS, TICKER, Dataset
-from cryptoproxy.errors import OperatorError
+from cryptoproxy.errors import OperatorError, together
 
 SETTLED_SECONDS = 10.0
 _ASK_AGAIN_SECONDS = 0.5
@@ -72,8 +72,9 @@ def set_up(admin: Any, kafka: Kafka, datasets: Collection[Dataset[Any]] = (TICKE
     there are, the brokers are asked once for each kind of thing.
 
     Raises:
-        OperatorError: a topic is there with fewer partitions or copies than wanted, or is compacted where it must not
-            be, or is not where it must: changing that is a person's choice.
+        CryptoProxyError: a topic is there with fewer partitions or copies than wanted, or is compacted where it must
+            not be, or is not where it must: changing that is a person's choice. All such are told, after the others
+            were made.
         kafka.errors.KafkaError: from the broker.
     """
     plans = wanted(kafka, datasets)
@@ -82,19 +83,27 @@ def set_up(admin: Any, kafka: Kafka, datasets: Collection[Dataset[Any]] = (TICKE
         name: plan | {"configs": _MADE_WITH | plan["configs"]} for name, plan in plans.items() if name not in found
     }
     made = _made(admin, missing) if missing else set()
-    if before := [name for name in plans if name not in made]:
+    before, faults = [name for name in plans if name not in made], []
+    good = {}
+    if before:
         if unseen := [name for name in before if name not in found]:
             found |= {topic["name"]: topic for topic in admin.describe_topics(unseen)}
         in_force = _in_force(admin, before)
         for name in before:
-            _refuse_policy(name, in_force[name], kafka)
-            _refuse_less(name, found[name], plans[name])
-        _configure(admin, {name: plans[name] for name in before})
+            try:
+                _refuse_policy(name, in_force[name], kafka)
+                _refuse_less(name, found[name], plans[name])
+                good[name] = plans[name]
+            except OperatorError as error:
+                faults.append(error)
+        _configure(admin, good)
     for name, plan in plans.items():
         if name in made:
             yield f"topic {name}: made with {plan['num_partitions']} partition(s)"
-        else:
+        elif name in good:
             yield f"topic {name}: there already with {len(found[name]['partitions'])} partition(s)"
+    if faults:
+        raise together(faults)
 
 
 def found(

@@ -18,6 +18,7 @@ from cryptoproxy.common.metrics import DatasetMetrics, IndexerMetrics
 from cryptoproxy.common.service import Health, Service
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.common.settings.catalogue import Kafka
+from cryptoproxy.consumer.alias_look import AliasLook, Watched
 from cryptoproxy.consumer.batch import place_of
 from cryptoproxy.consumer.bulk import BulkSender
 from cryptoproxy.consumer.dead_letter_reader import Letter, Replayed, replay
@@ -81,18 +82,16 @@ def service(settings: Settings, datasets: Collection[Dataset[Any]] = ()) -> Serv
     )
     metrics = IndexerMetrics(process.registry)
     known = KnownTopics(settings.kafka, monotonic=clock.monotonic)
+    aliases = []
     for dataset in datasets or DATASETS.values():
         if dataset.alias is None:
             continue
-        indexer = _indexer(
-            settings,
-            dataset,
-            process.health,
-            metrics.of(dataset.name),
-            clock,
-            set_up=None if datasets or dataset is TICKER else partial(known.holds_any_of, dataset),
-        )
+        set_up = None if datasets or dataset is TICKER else partial(known.holds_any_of, dataset)
+        indexer = _indexer(settings, dataset, process.health, metrics.of(dataset.name), clock, set_up=set_up)
         process.add(f"indexer of {dataset.name}s", indexer.run)
+        aliases.append(Watched(settings.elasticsearch.alias_of(dataset), process.health.of(dataset.name), set_up))
+    connect = partial(elastic.client, settings.elasticsearch, connections=1, timeout=5)
+    process.add("alias", AliasLook(aliases, connect).run)
     return process
 
 

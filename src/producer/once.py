@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from prometheus_client import CollectorRegistry
 
@@ -24,12 +22,12 @@ from cryptoproxy.common.metrics import PollerMetrics
 from cryptoproxy.common.service import Loop
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.datasets import iso, slot_of
-from cryptoproxy.errors import CryptoProxyError, OperatorError
+from cryptoproxy.errors import CryptoProxyError, OperatorError, TransientError
 from cryptoproxy.producer.budget import Budget
 from cryptoproxy.producer.fetch import Fetcher
-from cryptoproxy.producer.outbox.files import lock
-from cryptoproxy.producer.outbox.outbox import DRAINS
-from cryptoproxy.producer.planning import budgets_of, intervals_of
+from cryptoproxy.producer.outbox.files import OutboxInUseError, lock
+from cryptoproxy.producer.outbox.outbox import DRAINS, Outbox
+from cryptoproxy.producer.planning import budgets_of, fitting_intervals, intervals_of
 from cryptoproxy.producer.poll import Polled, PollOnce, Wait
 from cryptoproxy.producer.slots import time_of
 from cryptoproxy.producer.statistics import RejectedLog, counted
@@ -181,8 +179,8 @@ def check_upstream(settings: Settings, source: Source) -> str:
     """What the first call of a poll of ``source`` proves, in a line: that its upstream is reached from here and takes
     our key, plan and symbols.
 
-    The call counts in the budget of OUTBOX_DIR. Beside a running poller that budget is only looked at: nothing is sent
-    against a ban or a limit, and for the one call the plan has room.
+    The call counts in the budget of OUTBOX_DIR. Beside a poller of that folder, whose budget it is, nothing is sent:
+    what was polled last answers instead.
 
     Raises:
         CryptoProxyError: what failed, and what to do.
@@ -191,11 +189,8 @@ def check_upstream(settings: Settings, source: Source) -> str:
     with ExitStack() as stack:
         try:
             folder = stack.enter_context(_budget_folder(settings, remedy=""))
-        except OperatorError:
-            folder = Path(stack.enter_context(TemporaryDirectory(prefix="cryptoproxy-check-")))
-            kept = settings.poller.outbox_dir / "budget" / f"{source.upstream}.json"
-            if kept.exists():
-                shutil.copy(kept, folder)
+        except OutboxInUseError as error:
+            return _polled_last(settings, source.upstream, error, clock.now_ms())
         budgets = budgets_of(settings.upstreams, folder, clock=clock)
         asker = stack.enter_context(_asker(settings, source, budgets, clock))
         calls = source.calls()
@@ -207,6 +202,24 @@ def check_upstream(settings: Settings, source: Source) -> str:
         poll = source.read([answer.body], slot_ms=now_ms, fetched_at_ms=clock.now_ms())
         found = f" with {len(poll.records)} records"
     return f"{source.name} was answered{found} in {answer.seconds:.2f} s; left of the budget: {left or 'no limit'}"
+
+
+def _polled_last(settings: Settings, upstream: str, error: OutboxInUseError, now_ms: int) -> str:
+    """Raises:
+    TransientError: nothing lately, and whether another machine's poller does nobody knows here.
+    """
+    intervals = fitting_intervals(settings.upstreams, sources_of(settings.upstreams))[upstream].by_source
+    lasts = {name: Outbox.last_slot_in(settings.poller.outbox_dir, name) for name in intervals}
+    told = ", ".join(f"{name} {'never' if last is None else f'for {iso(last)}'}" for name, last in lasts.items())
+    answer = f"not asked beside a poller, which answers for it (process {error.holder}); polled last: {told}"
+    late = [
+        name
+        for name, last in lasts.items()
+        if last is None or now_ms - last > 1000 * (2 * intervals[name] + SLOT_SECONDS)
+    ]
+    if late:
+        raise TransientError(f"{answer}. It misses slots, or stands by for another: `cryptoproxy status` tells which")
+    return answer
 
 
 @contextmanager
@@ -227,7 +240,8 @@ def _budget_folder(settings: Settings, *, remedy: str) -> Iterator[Path]:
     """Where the budgets are kept, with the lock that a poller of OUTBOX_DIR has.
 
     Raises:
-        OperatorError: one has it.
+        OutboxInUseError: one has it.
+        OperatorError: the folder cannot be used.
     """
     folder = settings.poller.outbox_dir
     try:

@@ -14,9 +14,10 @@ from cryptoproxy.common.log import Limited
 from cryptoproxy.common.metrics import PollerMetrics
 from cryptoproxy.common.retry import Backoff
 from cryptoproxy.datasets import encode
-from cryptoproxy.errors import PoisonError, TransientError
+from cryptoproxy.errors import OperatorError, PoisonError, TransientError
 from cryptoproxy.producer.budget import Budget
 from cryptoproxy.producer.fetch import check_clock
+from cryptoproxy.producer.refused import Refused
 from cryptoproxy.upstreams.base import (
     Answer,
     BannedError,
@@ -27,6 +28,7 @@ from cryptoproxy.upstreams.base import (
     Rejected,
     Source,
 )  # fmt: skip
+from cryptoproxy.upstreams.refusals import retry_after
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +85,7 @@ class PollOnce:
         self._limited = Limited(log, seconds=10, clock=self.clock.monotonic)
         self._trouble: BaseException | None = None
         """What the last attempt failed of; None since one has worked."""
+        self._refused = Refused(self.clock.monotonic)
         self._sent = 0
         """What the attempts of the present poll have cost."""
         self.calls = 0
@@ -95,10 +98,11 @@ class PollOnce:
 
         Raises:
             SlotMissedError: not fetched by ``end_ms``; its text says why.
-            OperatorError: a wrong key, a wrong clock: only a person can mend it.
+            OperatorError: a wrong key, a wrong clock: only a person can mend it. What was refused for that is not
+                sent in each slot: see :class:`Refused`.
         """
         begun = self.clock.monotonic()
-        end = _End(end_ms, self.clock)
+        end = _End(end_ms, self.clock, span=(end_ms - slot_ms) / 1000)
         answers: dict[int, Answer] = {}
         backoff = Backoff(first=0.2, cap=min(RETRY_CAP_SECONDS, (end_ms - slot_ms) / 4000))
         self._sent = 0
@@ -134,7 +138,10 @@ class PollOnce:
 
     def _whole(self, answers: dict[int, Answer], slot_ms: int, end: _End, wait: Wait) -> tuple[Poll, float]:
         """One try: the calls that have no answer yet, then all answers read together."""
-        for number, call in enumerate(self.source.calls()):
+        calls = self.source.calls()
+        for call in calls:
+            self._refused.require_not(call)  # before any of them: a poll is all its calls
+        for number, call in enumerate(calls):
             if number not in answers:
                 answers[number] = self._ask(call, end, wait)
         arrived, fetched_at_ms = self.clock.monotonic(), self.clock.now_ms()
@@ -175,6 +182,7 @@ class PollOnce:
             SlotMissedError: the budget grants nothing before ``end_ms``, or the answer came later.
             TransientError, OperatorError: as the source reads the answer. After a ban it is a SlotMissedError, too.
         """
+        self._refused.require_not(call)
         return self._ask(call, _End(end_ms, self.clock), wait)
 
     def ban_ends_in(self) -> float:
@@ -189,7 +197,7 @@ class PollOnce:
         if (left := end.left()) <= 0:
             raise SlotMissedError("late", f"the slot was over before {self.source.upstream} could be asked")
         try:
-            answer = self._checked(call, min(self.timeout, left))
+            answer = self._checked(call, min(self.timeout, left), end.span)
         except BannedError as error:
             self._trouble = error
             raise self._not_granted(self.budget.ban_ends_in()) from error
@@ -197,7 +205,7 @@ class PollOnce:
             raise SlotMissedError("late", f"{self.source.upstream} answered {-end.left():.1f} s after the slot's end")
         return answer
 
-    def _checked(self, call: Call, timeout: float) -> Answer:
+    def _checked(self, call: Call, timeout: float, span: float) -> Answer:
         """Sends it, and tells the budget what the answer says of that."""
         self._sent += call.cost
         answer = self._answer(call, timeout)
@@ -213,6 +221,14 @@ class PollOnce:
                 least = error.least if isinstance(error, RefusedError) else 0.0
                 self.budget.ban(error.retry_after, str(error), least=least)
             raise
+        except OperatorError as error:
+            # Bybit tells when its limit is reset in every answer: here only who asks for a wait is heard.
+            asks = {"retry-after": answer.headers.get("retry-after", "")}
+            if told := retry_after(asks, now_ms=now_ms):
+                self.budget.ban(told, str(error))
+            self._refused.add(call, error, span=span, told=told or 0.0)
+            raise
+        self._refused.answered(call)
         self.budget.answered()
         check_clock(answer, now_ms=now_ms)
         return answer
@@ -240,9 +256,11 @@ class PollOnce:
 class _End:
     """The end of a slot: by the wall clock, or by the monotonic one if the former is set back meanwhile."""
 
-    def __init__(self, end_ms: int, clock: Clock) -> None:
+    def __init__(self, end_ms: int, clock: Clock, *, span: float = 60.0) -> None:
         self._end_ms = end_ms
         self._clock = clock
+        self.span = span
+        """Seconds from the begin of that slot, or from one attempt to the next where there are no slots."""
         self._at = clock.monotonic() + (end_ms - clock.now_ms()) / 1000
 
     def left(self) -> float:

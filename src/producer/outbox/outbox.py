@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 KAFKA = "kafka"
 S3 = "s3"
 DRAINS = (KAFKA, S3)
+_SLOTS = "slots"
 UNDIVIDED_BELOW = 1 << 20
 """A folder for a few polls has no room to be divided."""
 
@@ -70,7 +71,7 @@ class Outbox:
         """The drain that the last poll was kept without."""
         self._writing = folder / "writing"
         self._damaged = folder / "damaged"
-        self._slots = folder / "slots"
+        self._slots = folder / _SLOTS
         self._drains = {drain: folder / drain for drain in DRAINS}
         self._changed = threading.Condition()
         self._waiting = {drain: Backlog() for drain in DRAINS}
@@ -160,6 +161,11 @@ class Outbox:
     def last_slot(self, source: str) -> int | None:
         """The last slot of ``source`` that was kept here, whether or not it has left since."""
         return self._mark(source).read()
+
+    @staticmethod
+    def last_slot_in(folder: Path, source: str) -> int | None:
+        """:meth:`last_slot` of an outbox that another process has open."""
+        return files.marked(folder / _SLOTS / source)
 
     def advance_last_slot(self, source: str, slot_ms: int) -> None:
         """Another machine has kept up to ``slot_ms``: it shall not be polled again here."""

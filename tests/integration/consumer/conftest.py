@@ -62,7 +62,7 @@ class Running:
             return bool(answer.status == 200)
 
     def metric(self, name: str, **labels: str) -> float:
-        labels = {"dataset": "ticker"} | labels
+        labels = labels if name == "held_up" else {"dataset": "ticker"} | labels
         return self.service.registry.get_sample_value(f"cryptoproxy_{name}", labels) or 0.0
 
     def wait_not_ready(self, words: str, *, seconds: float = 180) -> str:

@@ -214,7 +214,7 @@ def test_a_ban_that_cannot_be_written_holds_and_is_written_when_it_can_be(
 ) -> None:
     budget = make(minute=5)
     with monkeypatch.context() as broken:
-        broken.setattr("cryptoproxy.producer.outbox.files.replace", _no_space)
+        broken.setattr("cryptoproxy.common.files.replace", _no_space)
         budget.ban(120, "418")
         assert budget.take(1) == 120
         with pytest.raises(OperatorError, match="nothing is sent that is not counted"):
