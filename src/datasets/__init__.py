@@ -13,6 +13,7 @@ The bytes on the topic are the bytes in the index (``_source``) and a line in th
 | ``times`` | slots, spans of them, and the one spelling of a time |
 | ``mapping`` | the index template made from the columns |
 | ``schema`` | the JSON Schema made from a contract; whether a newer one keeps what an older one promised |
+| ``rights`` | roles of Elasticsearch and ACLs of Kafka, made from all of them |
 | ``asyncapi``, ``page`` | the AsyncAPI document and `docs/datasets.md`, made from all of them |
 """
 

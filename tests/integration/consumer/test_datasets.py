@@ -18,6 +18,7 @@ from cryptoproxy.consumer.wiring import replay_dead_letters
 from cryptoproxy.datasets import CANDLE, DATASETS, TICKER, Dataset, Part, iso, key
 from cryptoproxy.datasets.times import DAY_MS, MINUTE_MS, Span
 from tests.conftest import wait_until
+from tests.integration.conftest import remove_indices
 from tests.integration.consumer.conftest import Bench, Running
 
 BEGIN_MS = 1_793_491_200_000
@@ -163,9 +164,7 @@ def toy(bench: Bench, request: pytest.FixtureRequest, monkeypatch: pytest.Monkey
     monkeypatch.setitem(DATASETS, name, made)  # type: ignore[arg-type]
     set_up(bench, made)
     yield made
-    alias = made.alias
-    bench.es.indices.delete(index=f"{alias}-*")
-    bench.es.options(ignore_status=404).indices.delete_index_template(name=alias)
+    remove_indices(bench.settings.elasticsearch)
 
 
 def test_a_dataset_of_the_table_goes_from_its_topic_to_its_index(bench: Bench, toy: Dataset[Any]) -> None:
@@ -187,5 +186,5 @@ def test_one_dataset_alone_can_be_consumed(bench: Bench) -> None:
     from cryptoproxy.consumer.wiring import service
 
     made = service(Settings.from_texts(bench.world.texts), [CANDLE])
-    assert [loop.name for loop, _ in made._loops] == ["indexer of candles"]
+    assert [loop.name for loop, _ in made._loops] == ["indexer of candles", "alias"]
     made._server.close()

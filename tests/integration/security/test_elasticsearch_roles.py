@@ -160,7 +160,7 @@ def test_retention_removes_indices_and_cannot_write_or_remove_single_documents(
 ) -> None:
     clients("crypto_setup").indices.create(index=OLD)
     settings = doors.settings(elastic="crypto_retention").elasticsearch
-    with closing(Documents(settings, lambda: elastic.client(settings))) as documents:
+    with closing(Documents(settings, TICKER, lambda: elastic.client(settings))) as documents:
         assert set(documents.indices()) >= {OLD, THIS_MONTH}
         documents.refresh(THIS_MONTH)
         assert sum(documents.counts(None, None, THIS_MONTH).values()) == documents.count(THIS_MONTH) > 0
@@ -179,7 +179,7 @@ def test_retention_removes_indices_and_cannot_write_or_remove_single_documents(
 def test_reconcile_reads_with_the_reader_s_role(doors: Doors, a_document: str) -> None:
     settings = doors.settings().elasticsearch
     now_ms = SystemClock().now_ms()
-    with closing(Documents(settings, lambda: elastic.client(settings))) as documents:
+    with closing(Documents(settings, TICKER, lambda: elastic.client(settings))) as documents:
         documents.refresh()  # without the right to: said, and gone on
         span = Span(now_ms - 86_400_000, now_ms + 86_400_000)
         assert {source for source, _ in documents.counts(span, None)} >= {"door"}

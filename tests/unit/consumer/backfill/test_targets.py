@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from cryptoproxy.lake.form import Stored
 from tests.unit.consumer.backfill.lake import NOW_MS, TEN, record
 
 KAFKA = Settings.from_texts({}).kafka
-PLACE = place_of(Settings.from_texts({"ES_INDEX": "p"}).elasticsearch, TICKER)
+places = partial(place_of, Settings.from_texts({"ES_INDEX": "p"}).elasticsearch)
 
 
 def stored(*assets: str) -> list[Stored]:
@@ -38,7 +39,7 @@ class FakeDelivery:
 
 def test_the_index_gets_the_indexer_s_own_lines_and_a_refusal_names_object_and_line() -> None:
     delivery = FakeDelivery()
-    target = IndexTarget(delivery, PLACE, now_ms=lambda: NOW_MS)  # type: ignore[arg-type]
+    target = IndexTarget(delivery, TICKER, places, now_ms=lambda: NOW_MS)  # type: ignore[arg-type]
     records = stored("bitcoin", "ether", "tether")
     sent = target.send(records)
     assert (sent.written, sent.known) == (1, 1)
@@ -55,7 +56,7 @@ def test_closed_it_gives_up_what_waits() -> None:
             assert abandon.wait(180)
             return Delivered(abandoned=True)
 
-    target = IndexTarget(Waiting(), PLACE, now_ms=lambda: NOW_MS)  # type: ignore[arg-type]
+    target = IndexTarget(Waiting(), TICKER, places, now_ms=lambda: NOW_MS)  # type: ignore[arg-type]
     target.close()
     with pytest.raises(TransientError):
         target.send(stored("bitcoin"))
