@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 from kafka import errors as kafka_errors
@@ -97,11 +98,9 @@ def set_up(admin: Any, kafka: Kafka, datasets: Collection[Dataset[Any]] = (TICKE
             except OperatorError as error:
                 faults.append(error)
         _configure(admin, good)
-    for name, plan in plans.items():
-        if name in made:
-            yield f"topic {name}: made with {plan['num_partitions']} partition(s)"
-        elif name in good:
-            yield f"topic {name}: there already with {len(found[name]['partitions'])} partition(s)"
+    said = {name: f"made with {plan['num_partitions']} partition(s)" for name, plan in plans.items() if name in made}
+    said |= {name: f"there already with {len(found[name]['partitions'])} partition(s)" for name in good}
+    yield from _in_words({name: said[name] for name in plans if name in said}, kafka, datasets)
     if faults:
         raise together(faults)
 
@@ -130,13 +129,24 @@ def found(
         sleep(_ASK_AGAIN_SECONDS)
         patience -= _ASK_AGAIN_SECONDS
     partitions = {topic["name"]: topic["partitions"] for topic in admin.describe_topics(list(plans))}
+    said = {}
     for name, values in in_force.items():
         copies = min(len(partition["replica_nodes"]) for partition in partitions[name])
         keeps = "last of each key" if values["cleanup.policy"] == "compact" else _kept(int(values["retention.ms"]))
-        yield (
-            f"topic {name}: partitions {len(partitions[name])}, copies {copies}, "
+        said[name] = (
+            f"partitions {len(partitions[name])}, copies {copies}, "
             f"in-sync copies needed {values['min.insync.replicas']}, keeps {keeps}"
         )
+    yield from _in_words(said, kafka, datasets)
+
+
+def _in_words(said: Mapping[str, str], kafka: Kafka, datasets: Collection[Dataset[Any]]) -> Iterator[str]:
+    """A line for each topic; one for those of a dataset of which the same is said."""
+    home = {topic: each.name for each in datasets if len(each.parts) > 1 for topic in kafka.topics_of(each)}
+    for (_, words), group in groupby(said.items(), lambda item: (home.get(item[0], item[0]), item[1])):
+        names = [name for name, _ in group]
+        which = f"topic {names[0]}" if len(names) == 1 else f"{len(names)} topics {names[0]} to {names[-1]}"
+        yield f"{which}: {words}"
 
 
 def packed(admin: Any, kafka: Kafka, datasets: Collection[Dataset[Any]] = (TICKER,)) -> str:
