@@ -3,9 +3,10 @@
 One bad record is set aside, a flood of them is somebody's mistake: without a fuse a producer with a new bug would move
 the whole topic to the dead letters overnight.
 
-`cryptoproxy consume --accept-poison PARTITION:OFFSET` writes the word to the compacted state topic, under a key per
-partition; whichever indexer holds that partition looks there while its fuse is blown. It names the topic's id: in a
-topic of the same name that was made anew, the offsets are of other records, which nobody has looked at.
+`cryptoproxy consume --accept-poison candle-1m:PARTITION:OFFSET` (of tickers without the name) writes the word to the
+compacted state topic, under a key per partition; whichever indexer holds that partition looks there while its fuse is
+blown. It names the topic's id: in a topic of the same name that was made anew, the offsets are of other records, which
+nobody has looked at.
 """
 
 from __future__ import annotations
@@ -13,10 +14,9 @@ from __future__ import annotations
 import json
 import logging
 import re
-import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 from kafka import errors as kafka_errors
 
@@ -24,15 +24,15 @@ from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clients.sender import discard
 from cryptoproxy.common.settings.catalogue import Kafka
 from cryptoproxy.consumer.positions import topic_id_of
-from cryptoproxy.datasets import iso
-from cryptoproxy.errors import CryptoProxyError, OperatorError
+from cryptoproxy.consumer.state_topic import SECONDS, StateTopic
+from cryptoproxy.datasets import TICKER, Dataset, called, iso
+from cryptoproxy.errors import OperatorError
 
 log = logging.getLogger(__name__)
 
 IN_A_ROW = 100
 OF_THE_LAST = 110
 _KEY = "accept-poison"
-_SECONDS = 10.0
 
 
 class Fuse:
@@ -65,20 +65,30 @@ class Fuse:
         self._last = self._with_batch
 
 
-def parse_place(text: str) -> tuple[int, int]:
-    """``"0:1234"`` → partition and offset.
+class Place(NamedTuple):
+    """Up to where poison may go: of which topic's partition, and to which offset."""
+
+    dataset: Dataset[Any]
+    part: str
+    partition: int
+    offset: int
+
+
+def parse_place(text: str) -> Place:
+    """``"candle-1m:0:1234"`` → its topic, partition and offset; ``"0:1234"`` of tickers.
 
     Raises:
         ValueError: it is spelled otherwise.
     """
-    found = re.fullmatch(r"(\d+):(\d+)", text.strip())
+    found = re.fullmatch(r"(?:([^:]+):)?(\d+):(\d+)", text.strip())
     if found is None:
-        raise ValueError(f"{text!r} is not PARTITION:OFFSET, like 0:1234")
-    return int(found[1]), int(found[2])
+        raise ValueError(f"{text!r} is neither DATASET:PARTITION:OFFSET, like candle-1m:0:1234, nor 0:1234 of tickers")
+    dataset, part = called(found[1]) if found[1] else (TICKER, "")
+    return Place(dataset, part, int(found[2]), int(found[3]))
 
 
-def accept(kafka: Kafka, places: Iterable[tuple[int, int]], *, now_ms: int) -> list[str]:
-    """Writes the word for each (partition, offset); a line about each. A later word for a partition replaces it.
+def accept(kafka: Kafka, places: Iterable[Place], *, now_ms: int) -> list[str]:
+    """Writes the word for each place; a line about each. A later word for a partition replaces it.
 
     Raises:
         CryptoProxyError: no such partition, or Kafka did not take it.
@@ -87,76 +97,52 @@ def accept(kafka: Kafka, places: Iterable[tuple[int, int]], *, now_ms: int) -> l
     producer: Any = None
     try:
         producer = kafka_client.producer(kafka, client_id="cryptoproxy-accept")
-        there = producer.partitions_for(kafka.topic) or set()
-        for partition, offset in places:
-            if partition not in there:
+        for dataset, part, partition, offset in places:
+            topic = kafka.topic_of(dataset, part)
+            if partition not in (producer.partitions_for(topic) or ()):
                 raise OperatorError(
-                    f"topic {kafka.topic} has no partition {partition}", remedy="Take the numbers from /readyz"
+                    f"topic {topic} has no partition {partition}", remedy="Take the numbers from /readyz"
                 )
-            topic_id = topic_id_of(producer._metadata, kafka.topic)
+            topic_id = topic_id_of(producer._metadata, topic)
             value = json.dumps({"offset": offset, "topic_id": topic_id, "time": iso(now_ms)}).encode()
-            key = f"{_KEY}:{kafka.topic}:{partition}".encode()
-            producer.send(kafka.state_topic, key=key, value=value).get(timeout=_SECONDS)
-            words.append(f"poison of {kafka.topic} partition {partition} up to offset {offset} may be dead-lettered")
+            key = f"{_KEY}:{topic}:{partition}".encode()
+            producer.send(kafka.state_topic, key=key, value=value).get(timeout=SECONDS)
+            words.append(f"poison of {topic} partition {partition} up to offset {offset} may be dead-lettered")
     except kafka_errors.KafkaError as error:
         raise kafka_client.meaning(error, kafka) from error
     finally:
         if producer is not None:
-            discard(producer, seconds=_SECONDS)
+            discard(producer, seconds=SECONDS)
     return words
 
 
 class Acceptances:
-    """What persons have accepted. Thread-safe; keeps its place in the topic between two looks."""
+    """What persons have accepted of one topic. Thread-safe."""
 
-    def __init__(self, kafka: Kafka, connect: Callable[[], Any]) -> None:
-        self._kafka = kafka
-        self._connect = connect
-        self._consumer: Any = None
-        self._accepted: dict[int, tuple[str, int]] = {}
-        self._lock = threading.Lock()
+    def __init__(self, state: StateTopic, topic: str) -> None:
+        self._state = state
+        self._topic = topic
 
     def read(self, topic_id: str) -> Mapping[int, int]:
         """By partition of the topic with this id: the offset up to which poison is accepted.
 
         Raises:
-            CryptoProxyError: the topic cannot be read now.
+            CryptoProxyError: the state topic cannot be read now.
         """
-        with self._lock:
+        accepted: dict[int, int] = {}
+        for key, value in self._state.read().items():
+            kind, _, place = key.partition(":")
+            topic, _, partition = place.rpartition(":")
+            if kind != _KEY or topic != self._topic:
+                continue  # others keep their state here, too
             try:
-                if self._consumer is None:
-                    self._accepted.clear()
-                    self._consumer = self._connect()
-                for record in kafka_client.read_to_end(self._consumer, self._kafka.state_topic, seconds=_SECONDS):
-                    self._take(record)
-            except CryptoProxyError:
-                self._close()
-                raise
-            except kafka_errors.KafkaError as error:
-                self._close()
-                raise kafka_client.meaning(error, self._kafka) from error
-            return {each: offset for each, (of, offset) in self._accepted.items() if of == topic_id}
+                said = json.loads(value)
+                if str(said["topic_id"]) == topic_id:
+                    accepted[int(partition)] = int(said["offset"])
+            except (ValueError, KeyError, TypeError):
+                log.warning("unreadable acceptance %r of %s", value, key)
+        return accepted
 
     def close(self) -> None:
         """The next look begins anew."""
-        with self._lock:
-            self._close()
-
-    def _close(self) -> None:
-        consumer, self._consumer = self._consumer, None
-        if consumer is not None:
-            consumer.close(timeout_ms=1000)
-
-    def _take(self, record: Any) -> None:
-        kind, _, place = (record.key or b"").decode(errors="replace").partition(":")
-        topic, _, partition = place.rpartition(":")
-        if kind != _KEY or topic != self._kafka.topic:
-            return  # others keep their state here, too
-        try:
-            if record.value is None:
-                self._accepted.pop(int(partition), None)
-            else:
-                said = json.loads(record.value)
-                self._accepted[int(partition)] = str(said["topic_id"]), int(said["offset"])
-        except (ValueError, KeyError, TypeError):
-            log.warning("unreadable acceptance %r at %s:%d", record.value, record.topic, record.offset)
+        self._state.close()

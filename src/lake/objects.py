@@ -39,7 +39,7 @@ _DAY = re.compile(r"dt=(\d{4}-\d{2}-\d{2})\Z")
 def folder(
     prefix: str, dataset: str, form: str, source: str | None = None, day: str | None = None, *, part: str = ""
 ) -> str:
-    """Where a form of a dataset lies, or of its raw form a part, a source, a day (``2026-11-20``); ends with a slash."""
+    """Where a form of a dataset lies, or of its raw form a part, source or day (``2026-11-20``); ends with a slash."""
     within = [part, *([f"source={source}"] if source else []), *([f"dt={day}"] if day else [])]
     parts = [prefix, "v1", dataset, form, *within]
     return "".join(f"{part}/" for part in parts if part)

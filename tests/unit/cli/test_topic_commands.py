@@ -33,6 +33,12 @@ class Consumer:
             raise given
         return {partition(0): given}
 
+    def topics(self) -> set[str]:
+        return {"crypto-data"}
+
+    def subscribe(self, topics: list[str]) -> None:
+        self.subscribed = topics
+
     def close(self) -> None:
         self.closed = True
 

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.consumer.backfill import wiring
+from cryptoproxy.datasets import TICKER
 from cryptoproxy.datasets.times import HOUR_MS, Span
 from cryptoproxy.errors import TransientError
 from cryptoproxy.lake.compact import Compaction
@@ -60,7 +61,7 @@ def test_reconcile_waits_for_each_of_its_three_sides(
     server.fails = [away(), refused(429)]
     bucket.fails = [refusal(503, "SlowDown")] * 3
     outcome = wiring.reconciled(
-        SETTINGS, Span(TEN, TEN + HOUR_MS), sources=None, quick=False, console=Console(file=io.StringIO())
+        SETTINGS, TICKER, Span(TEN, TEN + HOUR_MS), sources=None, quick=False, console=Console(file=io.StringIO())
     )
     assert outcome.hours["coingecko", TEN].missing.count == 15
     assert len(waits) == 6
