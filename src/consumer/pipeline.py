@@ -17,9 +17,9 @@ from typing import Any
 from cryptoproxy.common.metrics import DatasetMetrics
 from cryptoproxy.common.service import Health
 from cryptoproxy.consumer.batch import Batch, DeadLetter
-from cryptoproxy.consumer.dead_letters import DeadLetterQueue
-from cryptoproxy.consumer.delivery import Delivery
-from cryptoproxy.consumer.fuse import IN_A_ROW, OF_THE_LAST, Acceptances, Fuse
+from cryptoproxy.consumer.index.delivery import Delivery
+from cryptoproxy.consumer.letters.dead_letters import DeadLetterQueue
+from cryptoproxy.consumer.letters.fuse import IN_A_ROW, OF_THE_LAST, Acceptances, Fuse
 from cryptoproxy.consumer.progress import Progress
 from cryptoproxy.consumer.window import Flight, Window, Workers
 from cryptoproxy.errors import CryptoProxyError

@@ -12,8 +12,8 @@ import pytest
 from cryptoproxy.common.announcement import announced
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.settings import Settings
-from cryptoproxy.consumer.dead_letter_reader import read_letters
-from cryptoproxy.consumer.fuse import accept, parse_place
+from cryptoproxy.consumer.letters.fuse import accept, parse_place
+from cryptoproxy.consumer.letters.reader import read_letters
 from cryptoproxy.consumer.wiring import replay_dead_letters
 from cryptoproxy.datasets import CANDLE, DATASETS, TICKER, Dataset, Part, iso, key
 from cryptoproxy.datasets.times import DAY_MS, MINUTE_MS, Span
