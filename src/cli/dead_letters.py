@@ -15,8 +15,8 @@ from rich.table import Table
 from cryptoproxy.cli.datasets import dataset_option
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.common.start import load_settings, start
-from cryptoproxy.consumer import dead_letter_reader
-from cryptoproxy.consumer.dead_letter_reader import Letter
+from cryptoproxy.consumer.letters import reader
+from cryptoproxy.consumer.letters.reader import Letter
 from cryptoproxy.consumer.wiring import replay_dead_letters
 from cryptoproxy.datasets import Dataset
 from cryptoproxy.errors import visible
@@ -24,13 +24,13 @@ from cryptoproxy.errors import visible
 
 def _place(context: click.Context, param: click.Parameter, value: str) -> str:
     try:
-        return dead_letter_reader.parse_place(value)
+        return reader.parse_place(value)
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
 
 
 def _letters(settings: Settings, datasets: list[Dataset[Any]]) -> Iterator[Letter]:
-    letters = dead_letter_reader.read_letters(settings.kafka)
+    letters = reader.read_letters(settings.kafka)
     return (letter for letter in letters if not datasets or letter.dataset in datasets)
 
 
@@ -64,7 +64,7 @@ def show(env_file: Path, place: str) -> None:
     """Show one dead letter whole: why, and its original key and value. PLACE is what `list` calls the record:
     PARTITION:OFFSET of a ticker, candle-1m:PARTITION:OFFSET of another dataset, or letter:PARTITION:OFFSET of one that
     never got onto its topic."""
-    letter = dead_letter_reader.find(dead_letter_reader.read_letters(load_settings(env_file).kafka), place)
+    letter = reader.find(reader.read_letters(load_settings(env_file).kafka), place)
     original = letter.original
     click.echo(visible(f"record     {original.topic} {letter.place}"))
     for what, text in (("set aside", letter.time), ("reason", letter.reason), ("error", letter.error)):

@@ -44,7 +44,7 @@ def produce(env_file: Path, once: bool, dry_run: bool) -> None:
 
 
 def _places(context: click.Context, param: click.Parameter, values: tuple[str, ...]) -> list[Any]:
-    from cryptoproxy.consumer.fuse import parse_place
+    from cryptoproxy.consumer.letters.fuse import parse_place
 
     try:
         return [parse_place(value) for value in values]
@@ -64,7 +64,7 @@ def consume(env_file: Path, places: list[Any], datasets: list[Dataset[Any]]) -> 
     """Index the topics into Elasticsearch."""
     settings = start(env_file)
     if places:
-        from cryptoproxy.consumer.fuse import accept
+        from cryptoproxy.consumer.letters.fuse import accept
 
         for word in accept(settings.kafka, places, now_ms=SystemClock().now_ms()):
             click.echo(word)

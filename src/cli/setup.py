@@ -24,7 +24,7 @@ from cryptoproxy.common.settings import Settings
 from cryptoproxy.common.settings.catalogue import S3, SECTIONS, Elasticsearch, Kafka
 from cryptoproxy.common.settings.loading import declared_in, shown
 from cryptoproxy.common.start import home, layers, load_settings
-from cryptoproxy.consumer import template
+from cryptoproxy.consumer.index import template
 from cryptoproxy.datasets import DATASETS, TICKER, Dataset, iso
 from cryptoproxy.errors import CryptoProxyError, OperatorError, TransientError, together
 from cryptoproxy.lake.store import Store

@@ -17,9 +17,9 @@ from typing import Any
 from cryptoproxy.common.metrics import DatasetMetrics
 from cryptoproxy.common.service import Health
 from cryptoproxy.consumer.batch import Batch, DeadLetter
-from cryptoproxy.consumer.dead_letters import DeadLetterQueue
-from cryptoproxy.consumer.delivery import Delivery
-from cryptoproxy.consumer.fuse import IN_A_ROW, OF_THE_LAST, Acceptances, Fuse
+from cryptoproxy.consumer.index.delivery import Delivery
+from cryptoproxy.consumer.letters.dead_letters import DeadLetterQueue
+from cryptoproxy.consumer.letters.fuse import IN_A_ROW, OF_THE_LAST, Acceptances, Fuse
 from cryptoproxy.consumer.progress import Progress
 from cryptoproxy.consumer.window import Flight, Window, Workers
 from cryptoproxy.errors import CryptoProxyError
@@ -110,6 +110,11 @@ class Pipeline:
     @property
     def busy(self) -> bool:
         return len(self._window) > 0
+
+    @property
+    def troubled(self) -> bool:
+        """Whether it is held up for a reason that is told."""
+        return bool(self._health.reasons())
 
     @property
     def unfinished(self) -> bool:

@@ -11,7 +11,7 @@ import msgspec
 from cryptoproxy.common.metrics import DatasetMetrics
 from cryptoproxy.common.settings.catalogue import SOURCE_NAMES
 from cryptoproxy.consumer.batch import Batch
-from cryptoproxy.consumer.delivery import Delivered
+from cryptoproxy.consumer.index.delivery import Delivered
 from cryptoproxy.datasets import from_iso
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from cryptoproxy.consumer.batch import Batch, DeadLetter
-from cryptoproxy.consumer.delivery import Delivered
+from cryptoproxy.consumer.index.delivery import Delivered
 
 T = TypeVar("T")
 

@@ -18,19 +18,19 @@ from cryptoproxy.common.metrics import DatasetMetrics, IndexerMetrics
 from cryptoproxy.common.service import Health, Service
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.common.settings.catalogue import Kafka
-from cryptoproxy.consumer.alias_look import AliasLook, Watched
 from cryptoproxy.consumer.batch import place_of
-from cryptoproxy.consumer.bulk import BulkSender
-from cryptoproxy.consumer.dead_letter_reader import Letter, Replayed, replay
-from cryptoproxy.consumer.dead_letters import DeadLetterQueue
-from cryptoproxy.consumer.delivery import Delivery
-from cryptoproxy.consumer.fuse import Acceptances
+from cryptoproxy.consumer.index.alias_look import AliasLook, Watched
+from cryptoproxy.consumer.index.bulk import BulkSender
+from cryptoproxy.consumer.index.delivery import Delivery
+from cryptoproxy.consumer.index.indices import Indices
 from cryptoproxy.consumer.indexer import LOOK_SECONDS, Indexer, Lane
-from cryptoproxy.consumer.indices import Indices
+from cryptoproxy.consumer.letters.dead_letters import DeadLetterQueue
+from cryptoproxy.consumer.letters.fuse import Acceptances
+from cryptoproxy.consumer.letters.reader import Letter, Replayed, replay
+from cryptoproxy.consumer.letters.state_topic import Announced, StateTopic
 from cryptoproxy.consumer.member import consumer, instance_id
 from cryptoproxy.consumer.pipeline import Pipeline
 from cryptoproxy.consumer.progress import Progress
-from cryptoproxy.consumer.state_topic import Announced, StateTopic
 from cryptoproxy.datasets import DATASETS, TICKER, Dataset
 
 DEAD_LETTER_BYTES = 64 * 1024 * 1024
@@ -57,7 +57,7 @@ def _delivery(settings: Settings, indices: Indices, health: Health, metrics: Dat
 
 
 def replay_dead_letters(settings: Settings, letters: Iterable[Letter]) -> Replayed:
-    """Puts letters into the index by the indexer's own path; see :func:`consumer.dead_letter_reader.replay`."""
+    """Puts letters into the index by the indexer's own path; see :func:`consumer.letters.reader.replay`."""
     clock = SystemClock()
     return replay(
         letters,

@@ -16,7 +16,7 @@ from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.common.settings.catalogue import Elasticsearch
-from cryptoproxy.consumer import template
+from cryptoproxy.consumer.index import template
 from cryptoproxy.datasets import DATASETS, TICKER, Dataset, iso
 from cryptoproxy.engines.stack import Endpoints
 from cryptoproxy.lake.store import Store

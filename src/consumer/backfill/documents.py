@@ -13,8 +13,8 @@ from elasticsearch import Elasticsearch
 from cryptoproxy.common.clients.outcome import meaning
 from cryptoproxy.common.retry import Patiently, at_once
 from cryptoproxy.common.settings.catalogue import Elasticsearch as ElasticsearchSettings
-from cryptoproxy.consumer.indices import span_of
-from cryptoproxy.consumer.template import verify
+from cryptoproxy.consumer.index.indices import span_of
+from cryptoproxy.consumer.index.template import verify
 from cryptoproxy.datasets import Dataset, iso
 from cryptoproxy.datasets.times import Span
 

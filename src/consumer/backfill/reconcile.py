@@ -18,7 +18,7 @@ from typing import Any
 
 from cryptoproxy.consumer.backfill.documents import Documents
 from cryptoproxy.consumer.backfill.progress import Display
-from cryptoproxy.consumer.dead_letter_reader import Letter
+from cryptoproxy.consumer.letters.reader import Letter
 from cryptoproxy.datasets import Dataset, from_iso
 from cryptoproxy.datasets.times import HOUR_MS, Span
 from cryptoproxy.errors import OperatorError, PoisonError

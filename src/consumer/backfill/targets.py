@@ -18,7 +18,7 @@ from cryptoproxy.common.clients.sender import discard
 from cryptoproxy.common.retry import Patience
 from cryptoproxy.common.settings.catalogue import Kafka
 from cryptoproxy.consumer.batch import Place, read
-from cryptoproxy.consumer.delivery import Delivery
+from cryptoproxy.consumer.index.delivery import Delivery
 from cryptoproxy.datasets import TICKER, Dataset
 from cryptoproxy.errors import OperatorError, PoisonError, TransientError
 from cryptoproxy.lake.form import Fault, Stored

@@ -18,7 +18,6 @@ from cryptoproxy.common.clients.outcome import meaning
 from cryptoproxy.common.clock import Clock, SystemClock
 from cryptoproxy.common.retry import Patience
 from cryptoproxy.common.settings import Settings
-from cryptoproxy.consumer import dead_letter_reader
 from cryptoproxy.consumer.backfill.documents import Documents
 from cryptoproxy.consumer.backfill.progress import Display, Marks, Totals
 from cryptoproxy.consumer.backfill.reconcile import Reconciled, gather, reconcile
@@ -26,7 +25,8 @@ from cryptoproxy.consumer.backfill.replay import Rate, Replay
 from cryptoproxy.consumer.backfill.retention import Retention
 from cryptoproxy.consumer.backfill.targets import IndexTarget, Target, TopicTarget, topic_producer
 from cryptoproxy.consumer.batch import place_of
-from cryptoproxy.consumer.template import there
+from cryptoproxy.consumer.index.template import there
+from cryptoproxy.consumer.letters import reader
 from cryptoproxy.consumer.wiring import replaying
 from cryptoproxy.datasets import Dataset, iso
 from cryptoproxy.datasets.times import Span
@@ -105,9 +105,7 @@ def reconciled(
 ) -> Reconciled:
     """The lake against documents and dead letters. What is away is waited for."""
     wait = threading.Event().wait
-    dead = Patience("Kafka", wait)(
-        lambda: gather(dead_letter_reader.read_letters(settings.kafka), dataset, span, sources)
-    )
+    dead = Patience("Kafka", wait)(lambda: gather(reader.read_letters(settings.kafka), dataset, span, sources))
     with (
         _both_sides(settings, dataset, wait) as (archive, documents),
         Display(f"reconcile of {dataset.name}s", console) as display,

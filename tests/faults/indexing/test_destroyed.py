@@ -6,7 +6,7 @@ import time
 
 from kafka import TopicPartition
 
-from cryptoproxy.consumer import template
+from cryptoproxy.consumer.index import template
 from cryptoproxy.datasets import TICKER
 from cryptoproxy.datasets.mapping import properties
 from tests.conftest import wait_until

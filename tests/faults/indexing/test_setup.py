@@ -6,7 +6,7 @@ import base64
 import json
 import time
 
-from cryptoproxy.consumer import template
+from cryptoproxy.consumer.index import template
 from cryptoproxy.datasets import TICKER, Period, index_name, iso
 from cryptoproxy.datasets.mapping import properties
 from cryptoproxy.sandbox import FaultProxy

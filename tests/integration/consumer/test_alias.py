@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from cryptoproxy.common.clock import SystemClock
-from cryptoproxy.consumer import template
+from cryptoproxy.consumer.index import template
 from cryptoproxy.datasets import iso
 from tests.integration.consumer.conftest import Bench
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.consumer import wiring
-from cryptoproxy.consumer.dead_letter_reader import Replayed, find, read_letters
+from cryptoproxy.consumer.letters.reader import Replayed, find, read_letters
 from cryptoproxy.datasets import encode
 from tests.conftest import wait_until
 from tests.integration.consumer.conftest import Bench

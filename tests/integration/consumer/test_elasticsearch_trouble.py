@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from cryptoproxy.consumer import template
+from cryptoproxy.consumer.index import template
 from cryptoproxy.datasets import TICKER
 from cryptoproxy.datasets.mapping import properties
 from cryptoproxy.sandbox.proxy import FaultProxy

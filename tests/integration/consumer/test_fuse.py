@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cryptoproxy.common.clock import SystemClock
-from cryptoproxy.consumer.fuse import accept, parse_place
+from cryptoproxy.consumer.letters.fuse import accept, parse_place
 from cryptoproxy.errors import OperatorError
 from tests.integration.consumer.conftest import Bench
 

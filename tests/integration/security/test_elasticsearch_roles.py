@@ -18,8 +18,8 @@ from cryptoproxy.common.checks import check_elasticsearch
 from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.consumer.backfill.documents import Documents
-from cryptoproxy.consumer.indices import Indices
-from cryptoproxy.consumer.template import faults_of_alias
+from cryptoproxy.consumer.index.indices import Indices
+from cryptoproxy.consumer.index.template import faults_of_alias
 from cryptoproxy.datasets import TICKER, iso
 from cryptoproxy.datasets.times import Span
 from cryptoproxy.errors import OperatorError

@@ -14,8 +14,8 @@ from kafka import errors as kafka_errors
 from cryptoproxy.cli.main import cli
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clients.unpacking import UnreadRecord
-from cryptoproxy.consumer import dead_letter_reader
-from cryptoproxy.consumer.dead_letter_reader import Letter, Original
+from cryptoproxy.consumer.letters import reader
+from cryptoproxy.consumer.letters.reader import Letter, Original
 from cryptoproxy.errors import CryptoProxyError, visible
 from tests.unit.consumer.support import consumed, partition
 
@@ -85,7 +85,7 @@ def letters(monkeypatch: pytest.MonkeyPatch) -> None:
                 left_out=99 if number == 59 else None,
             )  # fmt: skip
 
-    monkeypatch.setattr(dead_letter_reader, "read_letters", read)
+    monkeypatch.setattr(reader, "read_letters", read)
 
 
 @pytest.mark.usefixtures("letters")

@@ -17,9 +17,9 @@ from cryptoproxy.common.retry import Backoff
 from cryptoproxy.common.service import Health
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.consumer.batch import Batch, DeadLetter, place_of, read
-from cryptoproxy.consumer.bulk import BulkSender, Item
-from cryptoproxy.consumer.delivery import Delivered, Delivery
-from cryptoproxy.consumer.indices import Indices
+from cryptoproxy.consumer.index.bulk import BulkSender, Item
+from cryptoproxy.consumer.index.delivery import Delivered, Delivery
+from cryptoproxy.consumer.index.indices import Indices
 from cryptoproxy.datasets import TICKER, Ticker, encode, iso
 
 TOPIC = "crypto-data"

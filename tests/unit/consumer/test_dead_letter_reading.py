@@ -11,9 +11,9 @@ import pytest
 from cryptoproxy.common.clients.unpacking import UnreadRecord
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.consumer.batch import DeadLetter, Place, place_of
-from cryptoproxy.consumer.dead_letter_reader import Letter, Replayed, find, letter_of, parse_place, replay
-from cryptoproxy.consumer.dead_letters import content_of
-from cryptoproxy.consumer.delivery import Delivery
+from cryptoproxy.consumer.index.delivery import Delivery
+from cryptoproxy.consumer.letters.dead_letters import content_of
+from cryptoproxy.consumer.letters.reader import Letter, Replayed, find, letter_of, parse_place, replay
 from cryptoproxy.datasets import NOWHERE, Dataset, letter
 from cryptoproxy.errors import OperatorError, TransientError
 from tests.unit.consumer.support import (

@@ -11,8 +11,8 @@ from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.retry import Backoff
 from cryptoproxy.common.service import Health
 from cryptoproxy.consumer.batch import Batch, read
-from cryptoproxy.consumer.bulk import Item
-from cryptoproxy.consumer.delivery import PART, Delivered, Delivery
+from cryptoproxy.consumer.index.bulk import Item
+from cryptoproxy.consumer.index.delivery import PART, Delivered, Delivery
 from cryptoproxy.datasets import iso
 from cryptoproxy.errors import OperatorError, SizeError, TransientError
 from tests.conftest import wait_until

@@ -11,8 +11,8 @@ from kafka import TopicPartition
 from kafka import errors as kafka_errors
 
 from cryptoproxy.common.settings import Settings
-from cryptoproxy.consumer.fuse import Acceptances, Fuse, parse_place
-from cryptoproxy.consumer.state_topic import StateTopic
+from cryptoproxy.consumer.letters.fuse import Acceptances, Fuse, parse_place
+from cryptoproxy.consumer.letters.state_topic import StateTopic
 from cryptoproxy.datasets import CANDLE, TICKER
 from cryptoproxy.errors import OperatorError, TransientError
 from tests.unit.consumer.support import consumed

@@ -10,9 +10,9 @@ import pytest
 
 from cryptoproxy.common.announcement import VALID_MS, Word, announced, taken_back
 from cryptoproxy.common.settings import Settings
-from cryptoproxy.consumer import indices as module
-from cryptoproxy.consumer.indices import CHECK_SECONDS, HOUR_MS, Indices
-from cryptoproxy.consumer.state_topic import Announced
+from cryptoproxy.consumer.index import indices as module
+from cryptoproxy.consumer.index.indices import CHECK_SECONDS, HOUR_MS, Indices
+from cryptoproxy.consumer.letters.state_topic import Announced
 from cryptoproxy.datasets import CANDLE, TICKER, Dataset, from_iso, mapping
 from cryptoproxy.datasets.times import Span
 from cryptoproxy.errors import OperatorError

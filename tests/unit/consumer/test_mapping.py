@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cryptoproxy.consumer.template import faults_of_alias
+from cryptoproxy.consumer.index.template import faults_of_alias
 from cryptoproxy.datasets import TICKER, mapping
 from cryptoproxy.queries.fields import WINDOWS
 

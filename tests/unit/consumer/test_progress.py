@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cryptoproxy.consumer.delivery import Delivered
+from cryptoproxy.consumer.index.delivery import Delivered
 from cryptoproxy.consumer.progress import Progress
 from tests.unit.consumer.support import SLOT_MS, bad, batch_of, consumed, good, metrics, value
 

@@ -55,7 +55,7 @@ def test_reconcile_waits_for_each_of_its_three_sides(
             raise letters_fail.pop()
         yield from ()
 
-    monkeypatch.setattr(wiring.dead_letter_reader, "read_letters", read_letters)
+    monkeypatch.setattr(wiring.reader, "read_letters", read_letters)
     monkeypatch.setattr(wiring.elastic, "client", lambda *_, **__: server)
     monkeypatch.setattr(wiring, "Store", lambda settings, **options: Store(settings, lambda: bucket, **options))  # type: ignore[arg-type,return-value]
     server.fails = [away(), refused(429)]

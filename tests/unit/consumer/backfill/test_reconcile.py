@@ -12,7 +12,7 @@ from rich.console import Console
 
 from cryptoproxy.consumer.backfill.progress import Display
 from cryptoproxy.consumer.backfill.reconcile import SHOWN, DeadIds, Reconciled, compare, gather, reconcile
-from cryptoproxy.consumer.dead_letter_reader import Letter, Original
+from cryptoproxy.consumer.letters.reader import Letter, Original
 from cryptoproxy.datasets import TICKER, Ticker, document_id, encode, from_iso
 from cryptoproxy.datasets.times import HOUR_MS, Span
 from cryptoproxy.errors import OperatorError

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from cryptoproxy.common.settings import Settings
-from cryptoproxy.consumer.indices import span_of
+from cryptoproxy.consumer.index.indices import span_of
 from cryptoproxy.datasets import CANDLE, TICKER, from_iso
 from cryptoproxy.datasets.times import HOUR_MS, Span, from_person, written
 

@@ -9,7 +9,7 @@ from kafka import errors as kafka_errors
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.consumer.backfill.targets import IndexTarget, TopicTarget, key_of
 from cryptoproxy.consumer.batch import Batch, DeadLetter, place_of
-from cryptoproxy.consumer.delivery import Delivered
+from cryptoproxy.consumer.index.delivery import Delivered
 from cryptoproxy.datasets import RECORD_HEADERS, TICKER, document_id, encode, from_iso, key
 from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.lake.form import Stored

@@ -18,8 +18,8 @@ from cryptoproxy.common.metrics import DatasetMetrics
 from cryptoproxy.common.retry import Backoff
 from cryptoproxy.common.service import Health
 from cryptoproxy.consumer.batch import Batch, DeadLetter
-from cryptoproxy.consumer.bulk import BulkSender, Item
-from cryptoproxy.consumer.indices import Indices
+from cryptoproxy.consumer.index.bulk import BulkSender, Item
+from cryptoproxy.consumer.index.indices import Indices
 from cryptoproxy.datasets import MAX_AHEAD_MS, iso
 from cryptoproxy.errors import CryptoProxyError, OperatorError, SizeError, TransientError
 

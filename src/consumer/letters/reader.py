@@ -15,7 +15,7 @@ from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clients.unpacking import UnreadRecord
 from cryptoproxy.common.settings.catalogue import Kafka
 from cryptoproxy.consumer.batch import Place, read
-from cryptoproxy.consumer.delivery import Delivery
+from cryptoproxy.consumer.index.delivery import Delivery
 from cryptoproxy.datasets import DATASETS, NOWHERE, TICKER, Dataset, opened
 from cryptoproxy.datasets.letters import UNKNOWN_SIZE
 from cryptoproxy.errors import OperatorError

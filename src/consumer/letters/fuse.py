@@ -23,8 +23,8 @@ from kafka import errors as kafka_errors
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clients.sender import discard
 from cryptoproxy.common.settings.catalogue import Kafka
+from cryptoproxy.consumer.letters.state_topic import SECONDS, StateTopic
 from cryptoproxy.consumer.positions import topic_id_of
-from cryptoproxy.consumer.state_topic import SECONDS, StateTopic
 from cryptoproxy.datasets import TICKER, Dataset, called, iso
 from cryptoproxy.errors import OperatorError
 

@@ -11,7 +11,7 @@ from kafka import errors as kafka_errors
 from cryptoproxy.common import announcement
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.settings.catalogue import Elasticsearch, Kafka
-from cryptoproxy.consumer.indices import span_of
+from cryptoproxy.consumer.index.indices import span_of
 from cryptoproxy.datasets import Dataset
 from cryptoproxy.errors import CryptoProxyError
 

@@ -12,7 +12,7 @@ import elasticsearch
 from elasticsearch import Elasticsearch
 
 from cryptoproxy.common.service import Health, Loop
-from cryptoproxy.consumer.template import faults_of_alias
+from cryptoproxy.consumer.index.template import faults_of_alias
 from cryptoproxy.errors import OperatorError
 
 log = logging.getLogger(__name__)

@@ -18,7 +18,7 @@ from elasticsearch import AuthorizationException, BadRequestError, Elasticsearch
 from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.clock import Clock
 from cryptoproxy.common.settings.catalogue import Elasticsearch as ElasticsearchSettings
-from cryptoproxy.consumer.template import (
+from cryptoproxy.consumer.index.template import (
     MIGRATION_PAGE,
     narrowed_alias,
     verify,
