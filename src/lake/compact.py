@@ -157,13 +157,13 @@ class Compaction:
         return files
 
     def _put(self, source: str, day_ms: int, batches: list[pa.RecordBatch], begin_ms: int, last_ms: int) -> File:
-        body = self._columns.file(batches)
+        body, stats = self._columns.file(batches)
         digest = hashlib.sha256(body).hexdigest()
         key = daily_object(self._store.settings.prefix, self._dataset.name, source, day_ms, digest)
         self._store.put(key, body)
         rows = sum(batch.num_rows for batch in batches)
         log.info("stored s3://%s/%s (%d records)", self._store.settings.bucket, key, rows)
-        return File(key, source, begin_ms, last_ms, rows, len(body))
+        return File(key, source, begin_ms, last_ms, rows, len(body), stats)
 
     def _absent(
         self, result: Compacted, new: Collection[File], old: Collection[File], raw: Collection[str], day: Span
