@@ -157,7 +157,7 @@ def test_each_dataset_and_part_has_its_own_place(tmp_path: Path) -> None:
     keep_bars(bench, Feed("binance", "candle", "1m"), bench.noon - MINUTE, slot_ms=bench.noon + 3_000)
     assert bench.drain() == 2
     key = bench.store.puts[1]
-    assert key.startswith("crypto/v1/candle/1m/raw/source=binance/dt=2026-11-21/hour=11/binance-20261121T115900Z-")
+    assert key.startswith("crypto/v1/candle/raw/1m/source=binance/dt=2026-11-21/hour=11/binance-20261121T115900Z-")
     assert bench.metrics.value("records_archived_total", source="binance.candle-1m") == 1
     bench.outbox.close()
 
