@@ -4,13 +4,17 @@
 |---|---|
 | ``__init__`` | the upstream as the settings have it: limits, interval, sources |
 | ``tickers`` | the calls of a poll, and its rows as records (Bybit's ``shapes``: how they may be written) |
+| ``candles`` | bars of one interval: live at their close, and pages of the past |
+| ``charts`` | CoinGecko's prices at midnight, as tickers of the past |
 | ``symbols`` | an exchange's symbols: its list, which tells their quotes, and what one tells by itself |
 | ``refusals`` | what it means when it refuses |
-| ``plans`` | CoinGecko's plans: address, key, limits |
+| ``plans``, ``coins`` | CoinGecko's plans: address, key, limits; its calls about single coins |
 
 | beside them | tells |
 |---|---|
 | ``base`` | the seam: what the poller may ask of any upstream and source |
+| ``history`` | the seam of the past: series, pages |
+| ``candles``, ``bars`` | what candles of all upstreams have in common; rows of bars into candles |
 | ``rows`` | an array into typed rows, odd ones apart |
 | ``gathering`` | rows into a poll: each asset once, why a row is no record, whether all is there |
 | ``values`` | numbers and times, however they are written |

@@ -1,0 +1,105 @@
+"""The seam of the past: what an upstream gives of one series, and how a walk through it asks and reads.
+
+A series is one symbol of a source, dataset and part (``binance.candle-1d`` of ``BTCUSDT``). A walk asks for a span of
+begins, takes the records of the page that comes, and goes on where the page says. All of it is pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from cryptoproxy.datasets import Dataset
+from cryptoproxy.datasets.times import Span
+from cryptoproxy.upstreams.base import Answer, Call, Rejected, SymbolList
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What one answer told of a span."""
+
+    records: list[Any]
+    """Oldest first, each once."""
+    rejected: list[Rejected] = field(default_factory=list)
+    begins: Sequence[int] = ()
+    """Of each bar or point that is there, also of those that are no record or not over; in order."""
+    covered_ms: int = 0
+    """All that begins before is told by this answer; the next one is asked for from here on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What is to be known of a symbol before its walk."""
+
+    begin_ms: int | None
+    """Its first bar's begin, or that of the first period in which there was one; None where the upstream has none of
+    this symbol at all."""
+    symbol: str = ""
+    name: str = ""
+    """What people call it, where the pages do not say."""
+
+
+class History(Protocol):
+    """The past of one source, dataset and part."""
+
+    @property
+    def name(self) -> str:
+        """As SOURCES spells it: ``binance.candle-1d``."""
+
+    @property
+    def source(self) -> str:
+        """The records' ``source``."""
+
+    @property
+    def upstream(self) -> str:
+        """Whose budget it is."""
+
+    @property
+    def dataset(self) -> Dataset[Any]:
+        """Of its records."""
+
+    @property
+    def symbols(self) -> Sequence[str]:
+        """Those of the settings."""
+
+    @property
+    def symbol_list(self) -> SymbolList | None:
+        """As :attr:`Source.symbol_list`."""
+
+    @property
+    def step_ms(self) -> int:
+        """At least so far are two of its records apart: what lacks and is shorter is no hole."""
+
+    def reach_ms(self, now_ms: int) -> int:
+        """Nothing that begins before is given to us, whatever there was."""
+
+    def last_ms(self, now_ms: int) -> int:
+        """What begins after this is not over yet."""
+
+    def page_ms(self, now_ms: int) -> int:
+        """So long a span fits into one page, for a guess at the number of calls."""
+
+    def start_call(self, symbol: str) -> Call:
+        """Asks for what :meth:`start` reads."""
+
+    def start(self, symbol: str, answer: Answer) -> Start:
+        """Raises:
+        TransientError: not what the upstream speaks.
+        """
+
+    def call(self, symbol: str, span: Span, *, now_ms: int) -> Call:
+        """Asks for what begins in ``span``, or the first of it."""
+
+    def check(self, answer: Answer, *, now_ms: int) -> None:
+        """As :meth:`Source.check`."""
+
+    def page(self, symbol: str, start: Start, span: Span, answer: Answer, *, now_ms: int) -> Page:
+        """The records in the answer to :meth:`call`.
+
+        Args:
+            now_ms: when it had come.
+
+        Raises:
+            TransientError: a body that is not what the upstream speaks, or cannot be an answer to this.
+        """
