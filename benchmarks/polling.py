@@ -28,9 +28,9 @@ from cryptoproxy.lake.store import Store
 from cryptoproxy.producer.drains.to_kafka import Publisher
 from cryptoproxy.producer.drains.to_kafka import connect as connect_publisher
 from cryptoproxy.producer.drains.to_s3 import Archiver
-from cryptoproxy.producer.fetch import Fetcher
+from cryptoproxy.producer.feeds.fetch import Fetcher
+from cryptoproxy.producer.feeds.poll import PollOnce
 from cryptoproxy.producer.outbox import Entry, Outbox
-from cryptoproxy.producer.poll import PollOnce
 from cryptoproxy.sandbox.app import Sandbox
 from cryptoproxy.upstreams.base import Answer, Call, Source
 from cryptoproxy.upstreams.binance.tickers import Binance

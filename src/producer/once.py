@@ -26,14 +26,14 @@ from cryptoproxy.common.settings import Settings
 from cryptoproxy.datasets import iso, slot_of
 from cryptoproxy.errors import CryptoProxyError, OperatorError
 from cryptoproxy.producer.budget import Budget
-from cryptoproxy.producer.fetch import Fetcher
+from cryptoproxy.producer.feeds.fetch import Fetcher
+from cryptoproxy.producer.feeds.poll import Polled, PollOnce, Wait
+from cryptoproxy.producer.feeds.slots import time_of
+from cryptoproxy.producer.feeds.symbols import kept_quotes, load
 from cryptoproxy.producer.outbox.files import lock
 from cryptoproxy.producer.outbox.outbox import DRAINS
 from cryptoproxy.producer.planning import budgets_of, intervals_of
-from cryptoproxy.producer.poll import Polled, PollOnce, Wait
-from cryptoproxy.producer.slots import time_of
 from cryptoproxy.producer.statistics import RejectedLog, counted
-from cryptoproxy.producer.symbols import kept_quotes, load
 from cryptoproxy.producer.wiring import Poller
 from cryptoproxy.upstreams import sources_of
 from cryptoproxy.upstreams.base import Answer, Call, Source

@@ -19,18 +19,18 @@ from cryptoproxy.lake.store import Store
 from cryptoproxy.producer.compaction import DailyCompaction
 from cryptoproxy.producer.drains.to_kafka import Publisher, connect
 from cryptoproxy.producer.drains.to_s3 import Archiver
-from cryptoproxy.producer.fetch import Fetcher
+from cryptoproxy.producer.feeds.fetch import Fetcher
+from cryptoproxy.producer.feeds.poll import PollOnce, Wait
+from cryptoproxy.producer.feeds.slots import Grid
+from cryptoproxy.producer.feeds.source_loop import QUIET_BELOW_MS, SourceLoop
+from cryptoproxy.producer.feeds.symbols import SymbolLists
 from cryptoproxy.producer.gauges import Gauges
 from cryptoproxy.producer.handover import Handover, StatePublisher
 from cryptoproxy.producer.lease import Lease
 from cryptoproxy.producer.outbox import Entry, Outbox
 from cryptoproxy.producer.outbox.outbox import rooms
 from cryptoproxy.producer.planning import budgets_of, capacity_of, intervals_of, quotas_of
-from cryptoproxy.producer.poll import PollOnce, Wait
-from cryptoproxy.producer.slots import Grid
-from cryptoproxy.producer.source_loop import QUIET_BELOW_MS, SourceLoop
 from cryptoproxy.producer.statistics import Statistics, Timings
-from cryptoproxy.producer.symbols import SymbolLists
 from cryptoproxy.upstreams import sources_of
 from cryptoproxy.upstreams.base import Source
 

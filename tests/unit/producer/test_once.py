@@ -15,7 +15,7 @@ from cryptoproxy.common.service import Loop
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.producer import once
-from cryptoproxy.producer.fetch import Fetcher
+from cryptoproxy.producer.feeds.fetch import Fetcher
 from cryptoproxy.producer.once import Once
 from cryptoproxy.producer.wiring import Poller
 from cryptoproxy.sandbox import Rule, Sandbox

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from cryptoproxy.errors import OperatorError, TransientError
-from cryptoproxy.producer.poll import PollOnce
-from cryptoproxy.producer.symbols import AGAIN_SECONDS, FIRST_WAIT_SECONDS, FRESH_SECONDS, SymbolLists, load
+from cryptoproxy.producer.feeds.poll import PollOnce
+from cryptoproxy.producer.feeds.symbols import AGAIN_SECONDS, FIRST_WAIT_SECONDS, FRESH_SECONDS, SymbolLists, load
 from cryptoproxy.upstreams.base import Call, Rejected, RephrasedError
 from cryptoproxy.upstreams.binance.symbols import quote_of
 from cryptoproxy.upstreams.quotes import Quotes

@@ -13,8 +13,8 @@ from cryptoproxy.common.settings.loading import load_section
 from cryptoproxy.datasets import MAX_RECORD_BYTES
 from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.producer.budget import Budget
-from cryptoproxy.producer.fetch import ClockError
-from cryptoproxy.producer.poll import Polled, PollOnce, SlotMissedError
+from cryptoproxy.producer.feeds.fetch import ClockError
+from cryptoproxy.producer.feeds.poll import Polled, PollOnce, SlotMissedError
 from cryptoproxy.upstreams import upstreams_of
 from cryptoproxy.upstreams.base import Answer, BannedError, Call, IncompleteError, Poll, RefusedError, Source
 from cryptoproxy.upstreams.binance.tickers import Binance

@@ -16,11 +16,11 @@ from cryptoproxy.common.metrics import MISSED
 from cryptoproxy.common.service import Health, Loop
 from cryptoproxy.datasets import encode
 from cryptoproxy.errors import OperatorError, PoisonError, TransientError
-from cryptoproxy.producer.fetch import ClockError
+from cryptoproxy.producer.feeds.fetch import ClockError
+from cryptoproxy.producer.feeds.poll import Polled, SlotMissedError, Wait
+from cryptoproxy.producer.feeds.slots import Grid
+from cryptoproxy.producer.feeds.source_loop import STANDBY_SECONDS, SourceLoop
 from cryptoproxy.producer.outbox import Entry, OutboxFullError
-from cryptoproxy.producer.poll import Polled, SlotMissedError, Wait
-from cryptoproxy.producer.slots import Grid
-from cryptoproxy.producer.source_loop import STANDBY_SECONDS, SourceLoop
 from cryptoproxy.producer.statistics import Quota, Statistics
 from cryptoproxy.upstreams.base import Rejected
 from tests.unit.producer.budget.hand_clock import HandClock

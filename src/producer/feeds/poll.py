@@ -16,7 +16,7 @@ from cryptoproxy.common.retry import Backoff
 from cryptoproxy.datasets import encode
 from cryptoproxy.errors import PoisonError, TransientError
 from cryptoproxy.producer.budget import Budget
-from cryptoproxy.producer.fetch import check_clock
+from cryptoproxy.producer.feeds.fetch import check_clock
 from cryptoproxy.upstreams.base import (
     Answer,
     BannedError,

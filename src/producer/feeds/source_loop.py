@@ -14,10 +14,10 @@ from cryptoproxy.common.clock import Clock
 from cryptoproxy.common.metrics import PollerMetrics
 from cryptoproxy.common.service import Health, Loop
 from cryptoproxy.errors import CryptoProxyError, OperatorError
-from cryptoproxy.producer.fetch import ClockError
+from cryptoproxy.producer.feeds.fetch import ClockError
+from cryptoproxy.producer.feeds.poll import Polled, PollOnce, SlotMissedError, Wait
+from cryptoproxy.producer.feeds.slots import Due, Grid, Misses, time_of
 from cryptoproxy.producer.outbox import Entry, Outbox, OutboxFullError
-from cryptoproxy.producer.poll import Polled, PollOnce, SlotMissedError, Wait
-from cryptoproxy.producer.slots import Due, Grid, Misses, time_of
 from cryptoproxy.producer.statistics import Quota, RejectedLog, Statistics
 
 log = logging.getLogger(__name__)

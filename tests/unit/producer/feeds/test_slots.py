@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cryptoproxy.producer.slots import Due, Grid
+from cryptoproxy.producer.feeds.slots import Due, Grid
 
 S = 1_000
 NOON = 1_795_262_400_000

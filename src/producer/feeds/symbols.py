@@ -18,8 +18,8 @@ from cryptoproxy.common.clock import Clock
 from cryptoproxy.common.log import Limited
 from cryptoproxy.common.service import Loop
 from cryptoproxy.errors import OperatorError, TransientError
+from cryptoproxy.producer.feeds.poll import PollOnce, Wait
 from cryptoproxy.producer.outbox import files
-from cryptoproxy.producer.poll import PollOnce, Wait
 from cryptoproxy.producer.statistics import RejectedLog
 from cryptoproxy.upstreams.base import Answer, Call, RephrasedError, Source, SymbolList
 from cryptoproxy.upstreams.quotes import UNKNOWN, Quotes
