@@ -197,6 +197,9 @@ class Candles(ABC):
         """Of a month the shortest one is meant: the open one may be asked for, too, and is no record."""
         return now_ms - CLOSED_AFTER_MS - self.step_ms
 
+    def next_ms(self, begin_ms: int) -> int:
+        return end_of(iso(begin_ms), self.interval)
+
     def call(self, symbol: str, span: Span, *, now_ms: int) -> Call:
         self._close_ms = 0
         return self._call(symbol, span, now_ms=now_ms)

@@ -33,8 +33,9 @@ class Start:
     """What is to be known of a symbol before its walk."""
 
     begin_ms: int | None
-    """Its first bar's begin, or that of the first period in which there was one; None where the upstream has none of
-    this symbol at all."""
+    """Nothing of it begins before; 0 where that is not told, None where the upstream has nothing of it at all."""
+    within_ms: int = 0
+    """Its first bar begins at most so much later."""
     symbol: str = ""
     name: str = ""
     """What people call it, where the pages do not say."""
@@ -77,8 +78,14 @@ class History(Protocol):
     def last_ms(self, now_ms: int) -> int:
         """What begins after this is not over yet."""
 
+    def next_ms(self, begin_ms: int) -> int:
+        """When the record after the one that begins there is due."""
+
     def page_ms(self, now_ms: int) -> int:
         """So long a span fits into one page, for a guess at the number of calls."""
+
+    def used(self, answer: Answer) -> int | None:
+        """As :meth:`Source.used`."""
 
     def start_call(self, symbol: str) -> Call:
         """Asks for what :meth:`start` reads."""

@@ -17,7 +17,7 @@ import re
 from collections.abc import Sequence
 from typing import ClassVar
 
-from cryptoproxy.datasets.times import Span
+from cryptoproxy.datasets.times import DAY_MS, Span
 from cryptoproxy.errors import TransientError
 from cryptoproxy.upstreams.bars import Bar, BarReader, Bars
 from cryptoproxy.upstreams.base import Answer, Call
@@ -130,4 +130,4 @@ class BybitCandles(Candles):
 
     def start(self, symbol: str, answer: Answer) -> Start:
         rows = [] if self._is_unknown(answer.body) else _reader.read(self._list(answer.body, symbol))[0]
-        return Start(min((row.stamp_ms for row in rows), default=None))
+        return Start(min((row.stamp_ms for row in rows), default=None), within_ms=31 * DAY_MS)

@@ -101,4 +101,4 @@ class CoinGeckoCandles(Candles):
 def started(symbol: str, answer: Answer) -> Start:
     """What a coin is called; a begin is not told."""
     found = names_in([answer.body]).get(symbol)
-    return Start(None) if found is None else Start(0, *found)
+    return Start(None) if found is None else Start(0, symbol=found[0], name=found[1])

@@ -65,6 +65,12 @@ class CoinGeckoCharts:
     def last_ms(self, now_ms: int) -> int:
         return now_ms - SETTLED_AFTER_MS
 
+    def next_ms(self, begin_ms: int) -> int:
+        return begin_ms + DAY_MS
+
+    def used(self, answer: Answer) -> int | None:
+        return None
+
     def page_ms(self, now_ms: int) -> int:
         return now_ms
 

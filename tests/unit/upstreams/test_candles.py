@@ -90,7 +90,7 @@ def test_linear_volume_is_in_base_and_turnover_in_quote():
     found = page(
         BybitCandles("linear", "5m"),
         "BTCUSDT",
-        recorded("bybit/v5_kline_linear_5m_2024-06-07"),
+        recorded("bybit/v5_kline_linear_BTCUSDT_5m_2024-06-07"),
         span("2024-06-07T12:10", "2024-06-07T12:20"),
         now_ms=1717763056863,
     )
@@ -117,7 +117,7 @@ def test_the_newest_bar_of_an_answer_that_is_not_over_is_no_record():
     found = page(
         BybitCandles("linear", "5m"),
         "BTCUSDT",
-        recorded("bybit/v5_kline_linear_5m_2024-06-07"),
+        recorded("bybit/v5_kline_linear_BTCUSDT_5m_2024-06-07"),
         span("2024-06-07T12:10", "2024-06-07T12:30"),
         now_ms=1717763056863,
     )
@@ -129,7 +129,7 @@ def test_inverse_volumes_are_the_other_way_round():
     (first, *_) = page(
         BybitCandles("inverse", "1h"),
         "BTCUSD",
-        recorded("bybit/v5_kline_inverse_60_documentation"),
+        recorded("bybit/v5_kline_inverse_BTCUSD_60_documentation"),
         span("2022-12-09T16:00", "2022-12-09T19:00"),
     ).records
     assert (first.quote, first.quote_volume, first.base_volume) == ("USD", 6356.0, 0.37288112)
@@ -141,9 +141,9 @@ def test_coingecko_stamps_the_end_of_a_bar_and_the_last_one_is_open():
     found = page(
         CoinGeckoCandles("4h", coins=coins),
         "bitcoin",
-        recorded("coingecko/ohlc_30d_myr_2021-05-15"),
+        recorded("coingecko/ohlc_bitcoin_30d_myr_2021-05-15"),
         span("2021-05-01T00:00", "2021-06-01T00:00"),
-        start=Start(0, "BTC", "Bitcoin"),
+        start=Start(0, symbol="BTC", name="Bitcoin"),
         now_ms=from_iso("2021-05-15T20:34:28.000Z"),
     )
     assert [each.timestamp for each in found.records] == ["2021-05-15T04:00:00.000Z", "2021-05-15T08:00:00.000Z"]
@@ -166,9 +166,9 @@ def test_a_chart_gives_a_ticker_for_each_midnight_and_none_for_now():
     found = page(
         CoinGeckoCharts(coins=Coins()),
         "bitcoin",
-        recorded("coingecko/market_chart_daily_2021-05-15"),
+        recorded("coingecko/market_chart_bitcoin_daily_2021-05-15"),
         span("2021-05-01T00:00", "2021-06-01T00:00"),
-        start=Start(0, "BTC", "Bitcoin"),
+        start=Start(0, symbol="BTC", name="Bitcoin"),
         now_ms=from_iso("2021-05-15T14:42:26.000Z"),
     )
     assert [each.timestamp[:16] for each in found.records] == [f"2021-05-{day}T00:00" for day in (13, 14, 15)]
@@ -193,7 +193,7 @@ def test_a_point_of_today_that_is_not_final_is_none():
     found = page(
         CoinGeckoCharts(coins=Coins()),
         "bitcoin",
-        recorded("coingecko/market_chart_daily_2021-05-15"),
+        recorded("coingecko/market_chart_bitcoin_daily_2021-05-15"),
         span("2021-05-01T00:00", "2021-06-01T00:00"),
         now_ms=from_iso("2021-05-15T00:20:00.000Z"),
     )
@@ -246,7 +246,7 @@ def test_bybit_is_asked_for_no_more_than_a_page_holds_and_that_window_is_told():
         "end": str(wide.begin_ms + 1000 * MINUTE_MS - 1),
         "limit": "1000",
     }
-    empty = recorded("bybit/v5_kline_spot_empty_2024-09-30")
+    empty = recorded("bybit/v5_kline_spot_KASUSDT_empty_2024-09-30")
     found = page(BybitCandles("spot", "1m"), "KASUSDT", empty, wide)
     assert (found.records, found.covered_ms) == ([], wide.begin_ms + 1000 * MINUTE_MS)
 
@@ -255,7 +255,7 @@ def test_bybits_bar_that_contains_the_start_is_none_of_the_span():
     found = page(
         BybitCandles("spot", "1m"),
         "BTCUSDT",
-        recorded("bybit/v5_kline_spot_1m_unaligned_start_2023-05-08"),
+        recorded("bybit/v5_kline_spot_BTCUSDT_1m_unaligned_start_2023-05-08"),
         Span(1683472808000, 1683472876001),
     )
     assert [from_iso(each.timestamp) for each in found.records] == [1683472860000]
@@ -337,7 +337,7 @@ def test_stamps_in_another_unit_are_no_bars(stamp):
 def test_a_page_of_another_time_market_or_symbol_cannot_be():
     with pytest.raises(TransientError, match="asked for bars of BTCUSDT from"):
         page(MINUTES, "BTCUSDT", body(kline(SPAN.begin_ms - HOUR_MS)), SPAN)
-    answer = recorded("bybit/v5_kline_linear_5m_2024-06-07")
+    answer = recorded("bybit/v5_kline_linear_BTCUSDT_5m_2024-06-07")
     with pytest.raises(TransientError, match="the category 'linear', not spot"):
         page(BybitCandles("spot", "5m"), "BTCUSDT", answer, SPAN)
     with pytest.raises(TransientError, match="the symbol 'BTCUSDT', not ETHUSDT"):
@@ -364,13 +364,12 @@ def test_where_the_walk_begins():
     assert MINUTES.start("X", Answer(400, {}, recorded("binance/error_-1121"))) == Start(None)
     bybit = BybitCandles("inverse", "1m")
     assert bybit.start_call("BTCUSD").params["interval"] == "M"
-    assert bybit.start("BTCUSD", Answer(200, {}, recorded("bybit/v5_kline_inverse_60_documentation"))) == Start(
-        1670601600000
-    )
-    assert bybit.start("X", Answer(200, {}, recorded("bybit/error_10001"))) == Start(None)
+    first = bybit.start("BTCUSD", Answer(200, {}, recorded("bybit/v5_kline_inverse_BTCUSD_60_documentation")))
+    assert first == Start(1670601600000, within_ms=31 * DAY_MS), "the begin of its first month"
+    assert bybit.start("X", Answer(200, {}, recorded("bybit/error_10001"))).begin_ms is None
     coins = CoinGeckoCharts(coins=Coins())
     names = recorded("coingecko/markets_2022-01-29")
-    assert coins.start("bitcoin", Answer(200, {}, names)) == Start(0, "BTC", "Bitcoin")
+    assert coins.start("bitcoin", Answer(200, {}, names)) == Start(0, symbol="BTC", name="Bitcoin")
     assert coins.start("x", Answer(200, {}, names)) == Start(None)
 
 
@@ -463,7 +462,7 @@ def test_coingecko_is_asked_late_and_says_what_its_coins_are_called_first():
     close = from_iso("2021-05-15T12:00:00.000Z")
     calls = source.calls(close)
     assert [call.url.rpartition("v3")[2] for call in calls] == ["/coins/markets", "/coins/bitcoin/ohlc"]
-    names, bars = recorded("coingecko/markets_2022-01-29"), recorded("coingecko/ohlc_30d_myr_2021-05-15")
+    names, bars = recorded("coingecko/markets_2022-01-29"), recorded("coingecko/ohlc_bitcoin_30d_myr_2021-05-15")
     poll = source.read([names, bars], slot_ms=close, fetched_at_ms=close + source.delay_ms)
     assert [(each.symbol, each.timestamp) for each in poll.records] == [("BTC", "2021-05-15T08:00:00.000Z")]
     with pytest.raises(IncompleteError) as error:
