@@ -8,26 +8,31 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from cryptoproxy.datasets import DATASETS, TICKER
 from kibana.builders.encoding import ndjson
-from kibana.definitions import data_view, market, newest_records, pipeline, shared, volatility
+from kibana.definitions import candles, data_view, market, newest_records, pipeline, shared, volatility
 
 FILE = Path(__file__).resolve().parent / "crypto-prices.ndjson"
-ALIAS = "crypto-prices"
 _ALIAS_PATTERN = re.compile(r"[a-z0-9][a-z0-9._-]{0,199}")
 
 
-def everything(*, alias: str = ALIAS, source: str = shared.DEFAULT_SOURCE) -> bytes:
-    """All objects, the data view first.
+def everything(*, alias: str = str(TICKER.alias), source: str = shared.DEFAULT_SOURCE) -> bytes:
+    """All objects, the data views first.
 
     Args:
-        alias: what the data view reads: the setting ES_INDEX.
+        alias: what the data view of tickers reads: the setting ES_INDEX.
         source: the one that Market and Volatility open with.
     """
     return ndjson(
         [
-            data_view.saved_object_for(alias),
+            *(
+                data_view.saved_object_for(dataset, alias if dataset is TICKER else dataset.alias)
+                for dataset in DATASETS.values()
+                if dataset.alias
+            ),
             newest_records.saved_search(),
             market.dashboard(source).saved_object(),
+            candles.dashboard().saved_object(),
             volatility.dashboard(source).saved_object(),
             pipeline.dashboard().saved_object(),
         ]
@@ -36,7 +41,9 @@ def everything(*, alias: str = ALIAS, source: str = shared.DEFAULT_SOURCE) -> by
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m kibana.generate", description=__doc__)
-    parser.add_argument("--alias", "--index", default=ALIAS, help="what the data view reads (ES_INDEX); %(default)s")
+    parser.add_argument(
+        "--alias", "--index", default=TICKER.alias, help="what the data view of tickers reads (ES_INDEX); %(default)s"
+    )
     parser.add_argument(
         "--source", default=shared.DEFAULT_SOURCE, help="the one Market and Volatility open with; %(default)s"
     )

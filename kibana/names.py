@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-DATA_VIEW = "crypto-prices"
+from typing import Any
+
+from cryptoproxy.datasets import TICKER, Dataset
+
 NEWEST_RECORDS = "crypto-prices-newest-records"
 MARKET = "crypto-prices-market"
 VOLATILITY = "crypto-prices-volatility"
 PIPELINE = "crypto-prices-pipeline"
+CANDLES = "crypto-candles-bars"
+
+
+def data_view(dataset: Dataset[Any] = TICKER) -> str:
+    """Of a dataset: its alias as the table has it, whatever the alias is called here."""
+    return dataset.alias or dataset.name

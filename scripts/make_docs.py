@@ -14,6 +14,7 @@ from prometheus_client.core import Metric
 from cryptoproxy.common.metrics import HeldUp, IndexerMetrics, PollerMetrics
 from cryptoproxy.common.settings.document import env_example, markdown
 from cryptoproxy.datasets import DATASETS, asyncapi
+from cryptoproxy.datasets.page import page
 from cryptoproxy.datasets.schema import json_schema
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,6 +26,7 @@ def generated() -> dict[str, str]:
         "docs/settings.md": markdown(),
         ".env.example": env_example(),
         "docs/metrics.md": metrics(),
+        "docs/datasets.md": page(DATASETS),
         "docs/asyncapi.yaml": yaml.safe_dump(
             asyncapi.document(DATASETS), sort_keys=False, allow_unicode=True, width=110
         ),

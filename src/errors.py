@@ -14,6 +14,7 @@ under another retry.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 _CONTROLS = re.compile(
     r"[\x00-\x1f\x7f-\x9f"
@@ -72,3 +73,8 @@ class OperatorError(CryptoProxyError):
     def __init__(self, message: str, *, remedy: str) -> None:
         super().__init__(f"{message}. {remedy}")
         self.remedy = remedy
+
+
+def together(faults: Sequence[CryptoProxyError]) -> CryptoProxyError:
+    """One error that tells all of ``faults``, at least one, so that they are mended in one go."""
+    return faults[0] if len(faults) == 1 else CryptoProxyError("\n".join(map(str, faults)))

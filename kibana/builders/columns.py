@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal
 
-from cryptoproxy.datasets import TICKER, mapping
+from cryptoproxy.datasets import DATASETS, Dataset, mapping
 
 Json = dict[str, Any]
 
@@ -103,6 +103,10 @@ def deviation(name: str, label: str, shown_as: Json | None = None) -> Column:
     return _metric("standard_deviation", name, label, shown_as)
 
 
+def total(name: str, label: str, shown_as: Json | None = None) -> Column:
+    return _metric("sum", name, label, shown_as)
+
+
 def smallest(name: str, label: str, shown_as: Json | None = None) -> Column:
     return _metric("min", name, label, shown_as)
 
@@ -174,22 +178,37 @@ _KIBANA_TYPES = {"keyword": "string", "double": "number", "long": "number", "int
 
 
 @cache
-def kibana_types() -> Mapping[str, str]:
-    """Kibana's type (string, number, date) of each field, sub-fields and aliases included."""
-    properties = mapping.properties(TICKER)
+def kibana_types(dataset: str) -> Mapping[str, str]:
+    """Kibana's type (string, number, date) of each field of a dataset, sub-fields and aliases included."""
+    properties = mapping.properties(DATASETS[dataset])
     found = {}
     for name, spec in properties.items():
         real = properties[spec["path"]] if spec["type"] == "alias" else spec
-        found[name] = _KIBANA_TYPES[real["type"]]
+        found[name] = _KIBANA_TYPES.get(real["type"], "object")
         for sub, sub_spec in spec.get("fields", {}).items():
             found[f"{name}.{sub}"] = _KIBANA_TYPES[sub_spec["type"]]
     return found
 
 
 def kibana_type(field: str) -> str:
-    """Kibana's type of one field.
+    """Kibana's type of one field: the same in every dataset that has it.
 
     Raises:
-        KeyError: the mapping has no such field.
+        KeyError: no mapping has such a field.
     """
-    return kibana_types()[field]
+    (kind,) = {types[field] for types in map(kibana_types, DATASETS) if field in types} or {None}
+    if kind is None:
+        raise KeyError(field)
+    return kind
+
+
+def require(dataset: Dataset[Any], column: Column) -> None:
+    """Raises:
+    KeyError: the dataset's mapping lacks the field of a column.
+    """
+    types = kibana_types(dataset.name)
+    for name in (column.source, *column.params.get("secondaryFields", ())):
+        if name not in (None, RECORDS):
+            types[str(name)]
+    if column.by is not None:
+        require(dataset, column.by)

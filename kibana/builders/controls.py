@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from cryptoproxy.datasets import TICKER, Dataset
 from kibana import names
 from kibana.builders.columns import Json
 from kibana.builders.encoding import encoded
@@ -18,6 +20,7 @@ class Control:
     title: str
     chosen: tuple[str, ...] = ()
     single: bool = False
+    dataset: Dataset[Any] = TICKER
 
     @property
     def id(self) -> str:
@@ -55,6 +58,10 @@ def group(controls: Sequence[Control]) -> Json:
 
 def references(controls: Sequence[Control]) -> list[Json]:
     return [
-        {"type": "index-pattern", "id": names.DATA_VIEW, "name": f"controlGroup_{control.id}:optionsListDataView"}
+        {
+            "type": "index-pattern",
+            "id": names.data_view(control.dataset),
+            "name": f"controlGroup_{control.id}:optionsListDataView",
+        }
         for control in controls
     ]

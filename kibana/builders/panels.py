@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+from cryptoproxy.datasets import TICKER, Dataset
 from kibana import names
 from kibana.builders.charts import Chart
-from kibana.builders.columns import Column, Json
+from kibana.builders.columns import Column, Json, require
+from kibana.builders.encoding import encoded
 
 
 @dataclass(frozen=True)
@@ -33,11 +36,18 @@ class Panel:
         }
 
 
-def question(panel_id: str, title: str, chart: Chart, *, help_text: str) -> Panel:
-    """A chart that answers what its title asks; ``help_text`` is behind its info sign."""
-    made = _lens(chart, layer_id=panel_id, title=title, description=help_text)
+def question(panel_id: str, title: str, chart: Chart, *, help_text: str, dataset: Dataset[Any] = TICKER) -> Panel:
+    """A chart that answers what its title asks; ``help_text`` is behind its info sign.
+
+    Raises:
+        KeyError: it names a field that the dataset lacks.
+    """
+    for column in chart.columns.values():
+        require(dataset, column)
+    reference = _layer_reference(panel_id, dataset)
+    made = _lens(chart, layer_id=panel_id, title=title, description=help_text, reference=reference)
     config = {"attributes": made, "enhancements": {}}
-    return Panel(panel_id, title, "lens", config, [_layer_reference(panel_id)], {})
+    return Panel(panel_id, title, "lens", config, [reference], {})
 
 
 def saved_search(panel_id: str, title: str, search_id: str) -> Panel:
@@ -47,26 +57,36 @@ def saved_search(panel_id: str, title: str, search_id: str) -> Panel:
     return Panel(panel_id, title, "search", {"enhancements": {}}, [reference], {"panelRefName": name})
 
 
+def drawing(panel_id: str, title: str, spec: Json, *, help_text: str) -> Panel:
+    """What Lens cannot draw, as a Vega-Lite ``spec`` that asks Elasticsearch itself."""
+    shown = _visualisation("vega", {"spec": encoded(spec)}, title=title, description=help_text)
+    return Panel(panel_id, title, "visualization", {"savedVis": shown, "enhancements": {}}, [], {})
+
+
 def note(panel_id: str, markdown: str) -> Panel:
     """Text without a frame title."""
-    visualisation = {
+    shown = _visualisation("markdown", {"fontSize": 12, "openLinksInNewTab": False, "markdown": markdown})
+    config = {"savedVis": shown, "hidePanelTitles": True, "enhancements": {}}
+    return Panel(panel_id, "", "visualization", config, [], {})
+
+
+def _visualisation(kind: str, params: Json, *, title: str = "", description: str = "") -> Json:
+    return {
         "id": "",
-        "title": "",
-        "description": "",
-        "type": "markdown",
-        "params": {"fontSize": 12, "openLinksInNewTab": False, "markdown": markdown},
+        "title": title,
+        "description": description,
+        "type": kind,
+        "params": params,
         "uiState": {},
         "data": {"aggs": [], "searchSource": {"query": {"query": "", "language": "kuery"}, "filter": []}},
     }
-    config = {"savedVis": visualisation, "hidePanelTitles": True, "enhancements": {}}
-    return Panel(panel_id, "", "visualization", config, [], {})
 
 
 # ---- a chart as the attributes that Lens stores
 
 
-def _lens(chart: Chart, *, layer_id: str, title: str, description: str) -> Json:
-    """Lens attributes with one layer, whose data view comes from the reference of :func:`layer_reference`."""
+def _lens(chart: Chart, *, layer_id: str, title: str, description: str, reference: Json) -> Json:
+    """Lens attributes with one layer, whose data view comes from ``reference``."""
     if chart.type == "lnsXY":
         drawing = {**chart.drawing, "layers": [{"layerId": layer_id, **chart.layered}]}
     else:
@@ -82,7 +102,7 @@ def _lens(chart: Chart, *, layer_id: str, title: str, description: str) -> Json:
         "description": description,
         "visualizationType": chart.type,
         "type": "lens",
-        "references": [_layer_reference(layer_id)],
+        "references": [reference],
         "state": {
             "visualization": drawing,
             "query": {"query": chart.where, "language": "kuery"},
@@ -94,9 +114,10 @@ def _lens(chart: Chart, *, layer_id: str, title: str, description: str) -> Json:
     }
 
 
-def _layer_reference(layer_id: str) -> Json:
+def _layer_reference(layer_id: str, dataset: Dataset[Any]) -> Json:
     """Where Lens looks for the layer's data view; a dashboard repeats it under the panel's name."""
-    return {"type": "index-pattern", "id": names.DATA_VIEW, "name": f"indexpattern-datasource-layer-{layer_id}"}
+    name = f"indexpattern-datasource-layer-{layer_id}"
+    return {"type": "index-pattern", "id": names.data_view(dataset), "name": name}
 
 
 def _spec(column: Column, chart: Chart) -> Json:

@@ -1,9 +1,13 @@
-"""The data view: the alias, its time, and how each field's numbers look in Discover and in charts."""
+"""A data view for each dataset: the alias, its time, and how each field's numbers look in Discover and in charts."""
 
 from __future__ import annotations
 
+from typing import Any
+
+from cryptoproxy.datasets import Dataset
+from cryptoproxy.datasets.fields import Column, Unit
 from kibana import names
-from kibana.builders.columns import Json, kibana_type
+from kibana.builders.columns import Json
 from kibana.builders.encoding import encoded, saved_object
 
 # No thousands separator where a number may be small: Kibana's numeral library spells what is below 0.000001 with an
@@ -18,47 +22,48 @@ _PERCENT = {"id": "number", "params": {"pattern": "0.00[00]"}}
 _FRACTION = {"id": "percent", "params": {"pattern": "0.00[00]%"}}
 _AGE = {"id": "relative_date", "params": {}}
 
-FORMATS = {
-    _field: _shown_as
-    for _shown_as, _fields in (
-        (
-            _PRICE,
-            "price last_price high_24h high_price_24h low_24h low_price_24h open_24h bid_price ask_price "
-            "price_change_24h index_price mark_price prev_price_1h prev_price_24h",
-        ),
-        (_AMOUNT, "market_cap volume_24h base_volume_24h turnover_24h total_volume open_interest"),
-        (_COUNT, "market_cap_rank trades_24h fetch_delay_ms interval_ms"),
-        (_PERCENT, "change_1h change_24h change_7d"),
-        (_FRACTION, "price_1h_pcnt price_24h_pcnt funding_rate"),
-        # "2 minutes ago": what the freshness of a source is read from. The exact time is timestamp + fetch_delay_ms.
-        (_AGE, "fetched_at"),
-    )
-    for _field in _fields.split()
+_BY_UNIT = {
+    Unit.QUOTE: _PRICE,
+    Unit.BASE: _PRICE,
+    Unit.PERCENT: _PERCENT,
+    Unit.FRACTION: _FRACTION,
+    Unit.COUNT: _COUNT,
+    Unit.MILLISECONDS: _COUNT,
 }
+_AMOUNTS = ("volume", "market_cap", "turnover", "open_interest")
+"""Sums of money or of an asset, which are large."""
 
 # Units that neither the name nor the number tells.
-LABELS = {
-    "change_1h": "change_1h (%)",
-    "change_24h": "change_24h (%)",
-    "change_7d": "change_7d (%)",
-    "volume_24h": "volume_24h (in quote)",
-    "base_volume_24h": "base_volume_24h (in base)",
-}
+_LABELS = {"volume_24h": "volume_24h (in quote)", "base_volume_24h": "base_volume_24h (in base)"}
 
 
-def saved_object_for(alias: str) -> Json:
+def _format(column: Column) -> Json | None:
+    if column.name == "fetched_at":
+        # "2 minutes ago": what the freshness of a source is read from. The exact time is timestamp + fetch_delay_ms.
+        return _AGE
+    if column.unit in (Unit.QUOTE, Unit.BASE) and any(amount in column.name for amount in _AMOUNTS):
+        return _AMOUNT
+    return None if column.unit is None else _BY_UNIT[column.unit]
+
+
+def _label(column: Column) -> str | None:
+    return f"{column.name} (%)" if column.unit is Unit.PERCENT else _LABELS.get(column.name)
+
+
+def saved_object_for(dataset: Dataset[Any], alias: str) -> Json:
     """The data view on ``alias``. It may be there before the first index is."""
-    for field in (*FORMATS, *LABELS):
-        kibana_type(field)  # raises for one that the mapping lacks
+    formats = {column.name: shown for column in dataset.columns if (shown := _format(column))}
+    formats |= {old: formats[name] for old, name in dataset.old_names.items()}
+    labels = {column.name: label for column in dataset.columns if (label := _label(column))}
     attributes = {
         "title": alias,
-        "name": "Crypto prices",
+        "name": alias.replace("-", " ").capitalize(),
         "timeFieldName": "timestamp",
         "allowNoIndex": True,
         "fields": "[]",
         "sourceFilters": "[]",
         "runtimeFieldMap": "{}",
-        "fieldFormatMap": encoded(FORMATS),
-        "fieldAttrs": encoded({field: {"customLabel": label} for field, label in LABELS.items()}),
+        "fieldFormatMap": encoded(formats),
+        "fieldAttrs": encoded({field: {"customLabel": label} for field, label in labels.items()}),
     }
-    return saved_object("index-pattern", names.DATA_VIEW, attributes, [])
+    return saved_object("index-pattern", names.data_view(dataset), attributes, [])

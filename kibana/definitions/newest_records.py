@@ -35,5 +35,5 @@ def saved_search() -> Json:
         "timeRestore": False,
         "kibanaSavedObjectMeta": {"searchSourceJSON": encoded(source)},
     }
-    reference = {"type": "index-pattern", "id": names.DATA_VIEW, "name": _INDEX}
+    reference = {"type": "index-pattern", "id": names.data_view(), "name": _INDEX}
     return saved_object("search", names.NEWEST_RECORDS, attributes, [reference])

@@ -54,6 +54,11 @@ def which_assets(*, source: str | None) -> tuple[Control, ...]:
 
 
 def links(here: str) -> str:
-    """To the three dashboards, as Markdown."""
-    titles = {names.MARKET: "Market", names.VOLATILITY: "Volatility", names.PIPELINE: "Pipeline"}
+    """To the dashboards, as Markdown."""
+    titles = {
+        names.MARKET: "Market",
+        names.CANDLES: "Candles",
+        names.VOLATILITY: "Volatility",
+        names.PIPELINE: "Pipeline",
+    }
     return " · ".join(f"**{title}**" if name == here else f"[{title}](#/view/{name})" for name, title in titles.items())

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
+from cryptoproxy.common.files import write_private
 from cryptoproxy.common.settings.catalogue import Engines
-from cryptoproxy.common.settings.secret import write_private
 from cryptoproxy.common.start import CONNECTION_FILE, load_settings
 from cryptoproxy.engines.ports import Ports
 from cryptoproxy.engines.stack import Endpoints, Memory, Remembered, Stack

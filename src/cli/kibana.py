@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from cryptoproxy.common.start import load_settings
+from cryptoproxy.datasets import TICKER
 from cryptoproxy.errors import visible
 from cryptoproxy.kibana_client import definitions_file, install
 
@@ -38,7 +39,7 @@ def install_command(env_file: Path, url: str, file: Path | None, space: str | No
         ca_file=elastic.ca_file,
         space=space,
         plaintext_allowed=settings.service.allow_plaintext_passwords,
-        alias=elastic.alias,
+        aliases={str(TICKER.alias): elastic.alias},
         source=None if "coingecko" in sources else sources[0],
         wait_seconds=wait,
         say=lambda line: click.echo(visible(line)),

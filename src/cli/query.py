@@ -15,7 +15,7 @@ from rich.progress import Progress
 
 from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.start import load_settings
-from cryptoproxy.errors import OperatorError, TransientError
+from cryptoproxy.errors import OperatorError, TransientError, visible
 from cryptoproxy.queries import Answer, NothingFound, Queries, TooMany
 from cryptoproxy.queries.fields import FIELDS, WINDOWS
 from cryptoproxy.queries.output import console as kibana_console
@@ -232,7 +232,7 @@ def _run(env_file: Path, output: dict[str, Any], ask: Ask) -> None:
             _draw(queries, answer, ask, output["plot"])
         _print(answer, **output)
         for note in answer.notes:
-            click.echo(f"note: {text.printable(note)}", err=True)
+            click.echo(f"note: {visible(note)}", err=True)
 
 
 def _draw(queries: Queries, answer: Answer[Any], ask: Ask, file: Path) -> None:
@@ -276,7 +276,7 @@ def _asking(env_file: Path) -> Iterator[Queries]:
     try:
         yield Queries(client, index=settings.alias)
     except NothingFound as error:  # it may name symbols as an upstream sent them
-        raise NothingFound(text.printable(str(error))) from error
+        raise NothingFound(visible(str(error))) from error
     except TransientError as error:
         raise Unanswered(f"{error} ({settings.url})") from error
     except OperatorError as error:

@@ -25,7 +25,7 @@ from cryptoproxy.common.settings.loading import declared_in, shown
 from cryptoproxy.common.start import home, layers, load_settings
 from cryptoproxy.consumer import template
 from cryptoproxy.datasets import iso
-from cryptoproxy.errors import CryptoProxyError, OperatorError, TransientError
+from cryptoproxy.errors import CryptoProxyError, OperatorError, TransientError, together
 from cryptoproxy.lake.store import Store
 from cryptoproxy.producer.once import check_upstream
 from cryptoproxy.upstreams import sources_of
@@ -47,12 +47,22 @@ def setup(env_file: Path, wait: int, only: tuple[str, ...]) -> None:
 def set_up(
     settings: Settings, *, wait: float = 0, only: Collection[str] = (), say: Callable[[str], None] = click.echo
 ) -> None:
-    """Step by step; ``say`` gets a line for each thing, made or there already."""
+    """Step by step; ``say`` gets a line for each thing, made or there already.
+
+    Raises:
+        CryptoProxyError: what could not be made, all of it: no step needs another, so the others were done.
+    """
     steps: dict[str, Callable[[Settings], Iterator[str]]] = {"topics": _topics, "index": _index, "bucket": _bucket}
     deadline = time.monotonic() + wait
+    faults: list[CryptoProxyError] = []
     for name, step in steps.items():
         if not only or name in only:
-            _patiently(step, settings, deadline, say)
+            try:
+                _patiently(step, settings, deadline, say)
+            except CryptoProxyError as error:
+                faults.append(error)
+    if faults:
+        raise together(faults)
 
 
 def _patiently(

@@ -30,7 +30,7 @@ from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.common.settings.catalogue import S3, Elasticsearch, Kafka, Upstreams
 from cryptoproxy.common.start import are_set, home, load_settings, stand_ins
-from cryptoproxy.datasets import iso
+from cryptoproxy.datasets import TICKER, Feed, iso
 from cryptoproxy.engines.stack import EngineStatus, Stack
 from cryptoproxy.errors import CryptoProxyError, OperatorError
 from cryptoproxy.producer.gauges import hours_in_words
@@ -94,10 +94,11 @@ def status(context: click.Context, env_file: Path) -> None:
 def parts(settings: Settings, embedded: list[str], *, somebody_set: bool, now_ms: int) -> Iterator[Part]:
     """All parts, in the order of a record's way."""
     intervals = planned_intervals(settings.upstreams)
+    tickers = {name: each for name, each in intervals.items() if Feed.parse(name).dataset == TICKER.name}
     urls = health_urls(settings)
     with ThreadPoolExecutor(5, "status") as pool:
         asked = pool.submit(on_kafka, settings.kafka)
-        arrived = pool.submit(_elasticsearch, settings.elasticsearch, intervals)
+        arrived = pool.submit(_elasticsearch, settings.elasticsearch, tickers)
         stored = pool.submit(_s3, settings.s3)
         health = {name: pool.submit(ask_health, url) for name, url in urls.items()}
         waiting = pool.submit(_outbox, urls["poller"], settings.poller.outbox_dir)
@@ -118,7 +119,7 @@ def parts(settings: Settings, embedded: list[str], *, somebody_set: bool, now_ms
             yield part
         yield poller_part(seen, health["poller"].result(), intervals, now_ms=now_ms)
         yield outbox_part(waiting.result(), running_here=health["poller"].result() is not None)
-        yield indexer_part(seen, health["indexer"].result(), newest, intervals, now_ms=now_ms)
+        yield indexer_part(seen, health["indexer"].result(), newest, tickers, now_ms=now_ms)
 
 
 def _tried(name: str, asked: Future[Any]) -> tuple[Part, Any]:
@@ -257,12 +258,12 @@ def _get(url: str) -> requests.Response:
 
 
 def planned_intervals(upstreams: Upstreams) -> dict[str, float]:
-    """Seconds between polls by source, as the poller plans them with these settings."""
+    """Seconds between polls by feed, as the poller plans them with these settings."""
     sources = sources_of(upstreams)
     intervals = {
         name: each for fit in fitting_intervals(upstreams, sources).values() for name, each in fit.by_source.items()
     }
-    return {source.name: intervals[source.name] for source in sources}
+    return {source.feed.name: intervals[source.feed.name] for source in sources}
 
 
 def poller_part(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import random
+import re
 import time
 from collections.abc import Callable
 from typing import Protocol, TypeVar
@@ -18,6 +19,14 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 CAP_SECONDS = 60.0
+_SECONDS = re.compile(r"\"?(\d+(?:\.\d*)?)\s*(?:s|secs?|seconds?)?\.?\"?", re.ASCII | re.IGNORECASE)
+
+
+def seconds_told(text: str) -> float | None:
+    """The seconds that a header ``Retry-After`` tells, as its standard has it (``600``) or as servers write it that do
+    not keep to that (``600.0``, ``600s``, ``600 seconds``); None for what is no such number, a date for one."""
+    found = _SECONDS.fullmatch(text.strip())
+    return float(found[1]) if found else None
 
 
 class Backoff:

@@ -17,7 +17,7 @@ from typing import Any
 from kafka import errors as kafka_errors
 
 from cryptoproxy.common.settings.catalogue import Kafka
-from cryptoproxy.errors import OperatorError
+from cryptoproxy.errors import OperatorError, together
 
 SETTLED_SECONDS = 10.0
 _ASK_AGAIN_SECONDS = 0.5
@@ -53,10 +53,11 @@ def set_up(admin: Any, kafka: Kafka) -> Iterator[str]:
     """Makes what is missing, mends what may be changed. Idempotent; yields a word for each topic.
 
     Raises:
-        OperatorError: a topic is there with fewer partitions or copies than wanted, or is compacted: changing that is a
-            person's choice.
+        CryptoProxyError: a topic is there with fewer partitions or copies than wanted, or is compacted: changing that
+            is a person's choice. All such are told, after the others were made.
         kafka.errors.KafkaError: from the broker.
     """
+    faults = []
     there = {topic["name"]: topic for topic in admin.describe_topics()}
     for name, plan in wanted(kafka).items():
         if name not in there:
@@ -67,8 +68,13 @@ def set_up(admin: Any, kafka: Kafka) -> Iterator[str]:
                 continue
             except kafka_errors.TopicAlreadyExistsError:
                 there |= {topic["name"]: topic for topic in admin.describe_topics([name])}
-        _refuse_compaction(name, _in_force(admin, [name])[name], kafka)
-        yield f"topic {name}: {_mend(admin, name, there[name], plan)}"
+        try:
+            _refuse_compaction(name, _in_force(admin, [name])[name], kafka)
+            yield f"topic {name}: {_mend(admin, name, there[name], plan)}"
+        except OperatorError as error:
+            faults.append(error)
+    if faults:
+        raise together(faults)
 
 
 def found(admin: Any, kafka: Kafka, *, sleep: Callable[[float], None] = time.sleep) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
@@ -17,6 +18,7 @@ from cryptoproxy.errors import OperatorError
 MIGRATION_PAGE = "docs/migration.md"
 
 
+_PERIOD = re.compile(r"\d{4}(\.\d\d){0,2}", re.ASCII)
 _CHANGEABLE = ("ignore_above", "fields")
 """Of what :func:`wrong_mapping` compares, all else stays as it was when the field was made."""
 
@@ -38,7 +40,8 @@ def set_up(client: Elasticsearch, settings: ElasticsearchSettings, *, now: str) 
     """Makes template, the index of ``now`` (an ISO time) and by it the alias. Idempotent; yields a word for each.
 
     Raises:
-        OperatorError: something of another kind is in the way, or an existing choice differs.
+        OperatorError: something of another kind is in the way, or an existing choice differs. When all is made: no node
+            has a place for the index's shard.
     """
     refuse_an_index_named_like_the_alias(client, settings.alias)
     there = _stored_template(client, settings.alias)
@@ -57,10 +60,16 @@ def set_up(client: Elasticsearch, settings: ElasticsearchSettings, *, now: str) 
     else:
         client.indices.create(index=first, wait_for_active_shards="0")  # that is waited for, and explained, below
         yield f"index {first}: made"
-    elastic.require_a_place(client, first, patience="20s")
+    homeless = None
+    try:
+        elastic.require_a_place(client, first, patience="20s")
+    except OperatorError as error:
+        homeless = error  # what else there is to make needs no shard
     yield from _complete_mappings(client, settings.alias)
     yield f"alias {settings.alias}: {len(client.indices.get_alias(name=settings.alias))} indices"
     yield from faults_of_alias(client, settings.alias)
+    if homeless:
+        raise homeless
 
 
 def faults_of_alias(client: Elasticsearch, alias: str) -> Iterator[str]:
@@ -70,7 +79,15 @@ def faults_of_alias(client: Elasticsearch, alias: str) -> Iterator[str]:
     for name, index in ours.items():
         if "closed" in index["attributes"] and alias in index.get("aliases", ()):
             yield f"index {name} is closed, so questions to the alias {alias} fail. Open it: POST {name}/_open"
+        elif alias not in index.get("aliases", ()) and _PERIOD.fullmatch(name.removeprefix(f"{alias}-")):
+            yield (
+                f"index {name} lacks the alias {alias}, so readers do not see its records. "
+                f"Add it: PUT {name}/_alias/{alias}"
+            )
+    yield from _blocked(client, alias)
     if not any(each["name"] == alias for each in there["aliases"]):
+        if not any(index["name"] == alias for index in there["indices"]):
+            yield f"no index has the alias {alias}, so questions to it fail. Run `cryptoproxy setup`"
         return
     for name, index in client.indices.get_alias(name=alias, expand_wildcards="all").items():
         if name not in ours:
@@ -80,6 +97,25 @@ def faults_of_alias(client: Elasticsearch, alias: str) -> Iterator[str]:
             )
         elif (narrowed := narrowed_alias(index["aliases"][alias])) is not None:
             yield f"index {name}: {narrowed}. {widen(name, alias)}"
+
+
+def _blocked(client: Elasticsearch, alias: str) -> Iterator[str]:
+    """Blocks that nobody sets on an old index on purpose: by a full disk, and against reading."""
+    blocks = client.indices.get_settings(
+        index=f"{alias}-*", name="index.blocks.*", flat_settings=True, expand_wildcards="all"
+    )
+    for name, index in blocks.items():
+        settings = index["settings"]
+        if settings.get("index.blocks.read_only_allow_delete") == "true":
+            yield (
+                f"index {name} takes no documents: the disk of its node is nearly full (flood-stage watermark). Free "
+                f"that disk or remove old indices (cryptoproxy retention): Elasticsearch then lifts the block by itself"
+            )
+        if settings.get("index.blocks.read") == "true":
+            yield (
+                f"index {name} has a block against reading, so questions to the alias {alias} fail. "
+                f"Lift it: PUT {name}/_settings with index.blocks.read: null"
+            )
 
 
 def narrowed_alias(entry: Mapping[str, Any]) -> str | None:

@@ -13,6 +13,7 @@ from cryptoproxy.common.clock import Clock, SystemClock
 from cryptoproxy.common.metrics import IndexerMetrics
 from cryptoproxy.common.service import Health, Service
 from cryptoproxy.common.settings import Settings
+from cryptoproxy.consumer.alias_look import AliasLook
 from cryptoproxy.consumer.bulk import BulkSender
 from cryptoproxy.consumer.dead_letter_reader import Letter, Replayed, replay
 from cryptoproxy.consumer.dead_letters import DeadLetterQueue
@@ -96,4 +97,6 @@ def service(settings: Settings) -> Service:
         clock=clock,
     )
     process.add("indexer", indexer.run)
+    connect = partial(elastic.client, settings.elasticsearch, connections=1, timeout=5)
+    process.add("alias", AliasLook(settings.elasticsearch.alias, connect, process.health).run)
     return process

@@ -5,6 +5,7 @@ The bytes on the topic are the bytes in the index (``_source``) and a line in th
 | module | tells |
 |---|---|
 | ``dataset`` | what a dataset is; the table of them is here, ``DATASETS`` |
+| ``feed`` | what is polled, kept, sent and stored as one, and how it is spelled |
 | ``ticker``, ``candle`` | a contract each: fields, types, units, topic and index |
 | ``fields`` | what a contract says of a field beside its type; the columns made from it |
 | ``codec`` | record to bytes, bytes to record; what breaks a contract and how it is said |
@@ -13,7 +14,7 @@ The bytes on the topic are the bytes in the index (``_source``) and a line in th
 | ``times`` | slots, spans of them, and the one spelling of a time |
 | ``mapping`` | the index template made from the columns |
 | ``schema`` | the JSON Schema made from a contract; whether a newer one keeps what an older one promised |
-| ``asyncapi`` | the AsyncAPI document made from all of them |
+| ``asyncapi``, ``page`` | the AsyncAPI document and `docs/datasets.md`, made from all of them |
 """
 
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ from typing import Any
 from cryptoproxy.datasets.candle import CANDLE, Candle
 from cryptoproxy.datasets.codec import MAX_AHEAD_MS, MAX_RECORD_BYTES
 from cryptoproxy.datasets.dataset import SCHEMA_VERSION_HEADER, Dataset, Part, Period
+from cryptoproxy.datasets.feed import Feed
 from cryptoproxy.datasets.letters import LETTER_HEADERS, NOWHERE, letter, opened, size_of
 from cryptoproxy.datasets.names import index_name, key, key_of
 from cryptoproxy.datasets.ticker import TICKER, Ticker
@@ -47,6 +49,7 @@ __all__ = [
     "TICKER",
     "Candle",
     "Dataset",
+    "Feed",
     "Part",
     "Period",
     "Ticker",

@@ -12,7 +12,7 @@ from typing import Generic, Protocol, TypeVar
 
 from cryptoproxy.datasets.codec import Codec
 from cryptoproxy.datasets.fields import Column, columns
-from cryptoproxy.datasets.names import key
+from cryptoproxy.datasets.names import key, period_of
 
 SCHEMA_VERSION_HEADER = "schema-version"
 """Kafka header with the version as ASCII digits; a record without it is version 1."""
@@ -51,6 +51,10 @@ class Part:
     """What one index holds."""
     file: Period = Period.DAY
     """What one compacted file of the lake holds. No raw object, and no outbox entry, reaches beyond one."""
+
+    def file_of(self, timestamp: str) -> str:
+        """The file that a record of this time belongs to: ``2026-11-20``, ``2026-11`` or ``2026``."""
+        return period_of(timestamp, self.file)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -90,6 +90,7 @@ class Column:
     searched: bool = False
     whole: bool = False
     bits: int = 64
+    says: str = ""
 
 
 @cache
@@ -107,8 +108,8 @@ def _column(name: str, hint: Any, optional: bool) -> Column:
         origin = get_origin(hint)
         if origin is Annotated:
             hint, *metas = get_args(hint)
-            for meta in metas:
-                said = {**(meta.extra or {}), **said}
+            for meta in reversed(metas):  # the outermost comes last, and counts
+                said = {**(meta.extra or {}), **({"says": meta.description} if meta.description else {}), **said}
         elif origin in (Union, types.UnionType):
             (hint,) = [each for each in get_args(hint) if each is not type(None)]
         elif origin is list and not said.get("kept"):
@@ -133,6 +134,7 @@ def _column(name: str, hint: Any, optional: bool) -> Column:
         said.get("searched", False),
         said.get("whole", False) or origin is Literal,
         said.get("bits", 64),
+        said.get("says", ""),
     )
 
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from cryptoproxy.common.settings.secret import write_private
+from cryptoproxy.common.files import write_private
 from cryptoproxy.engines import artefacts, ports, process
 from cryptoproxy.engines.process import Command, Say, Server, say_nothing, until
 from cryptoproxy.errors import OperatorError

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from cryptoproxy.common.settings.secret import write_private
+from cryptoproxy.common.files import write_private
 from cryptoproxy.engines import java
 from cryptoproxy.engines.cluster import Cluster, bring_up
 from cryptoproxy.engines.elasticsearch import Elasticsearch

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cryptoproxy.common.retry import seconds_told
 from cryptoproxy.errors import CryptoProxyError, OperatorError, TransientError
 from cryptoproxy.kibana_client.exchange import Response
 
@@ -155,8 +156,7 @@ def _refused(answer: Response) -> CryptoProxyError:
     """The meaning of a status other than 200."""
     said = f"Kibana answers {answer.status}: {answer.said()}"
     if _passes(answer.status):
-        wait = answer.headers.get("Retry-After", "")
-        return TransientError(said, retry_after=float(wait) if wait.isdecimal() else None)
+        return TransientError(said, retry_after=seconds_told(answer.headers.get("Retry-After", "")))
     if 300 <= answer.status < 400:
         target = answer.conceal(answer.headers.get("Location", "elsewhere"))
         return OperatorError(

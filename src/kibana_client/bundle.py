@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -11,7 +11,6 @@ from typing import Any
 
 from cryptoproxy.errors import OperatorError
 
-DATA_VIEW_ID = "crypto-prices"
 _FILE = "crypto-prices.ndjson"
 
 _REMEDY = "Give the NDJSON that `python -m kibana.generate` makes, or an export of Kibana"
@@ -67,17 +66,24 @@ def read(path: Path) -> Bundle:
     return Bundle(objects)
 
 
-def fitted(bundle: Bundle, *, alias: str | None = None, source: str | None = None) -> Bundle:
-    """The same objects, with our data view on ``alias`` and the lists of sources opening on ``source``.
+def fitted(bundle: Bundle, *, aliases: Mapping[str, str] | None = None, source: str | None = None) -> Bundle:
+    """The same objects, with our data views and drawings on other aliases and the lists of sources opening on
+    ``source``.
 
     A list that opens with nothing chosen stays so.
+
+    Args:
+        aliases: by the data view's id, which is the alias as the table of datasets has it.
     """
+    aliases = aliases or {}
     objects = json.loads(json.dumps(bundle.objects))
     for one in objects:
-        if alias and one["type"] == "index-pattern" and one["id"] == DATA_VIEW_ID:
-            one["attributes"]["title"] = alias
-        if source and one["type"] == "dashboard":
-            _open_on(source, one["attributes"])
+        if one["type"] == "index-pattern" and one["id"] in aliases:
+            one["attributes"]["title"] = aliases[one["id"]]
+        if one["type"] == "dashboard":
+            _draw_from(aliases, one["attributes"])
+            if source:
+                _open_on(source, one["attributes"])
     return Bundle(tuple(objects))
 
 
@@ -105,3 +111,20 @@ def _open_on(source: str, attributes: dict[str, Any]) -> None:
             chosen["selectedOptions"] = [source]
     if controls:
         group["panelsJSON"] = json.dumps(controls, ensure_ascii=False, separators=(",", ":"))
+
+
+def _draw_from(aliases: Mapping[str, str], attributes: dict[str, Any]) -> None:
+    """A drawing asks Elasticsearch by the alias itself, and not by a data view."""
+    panels = json.loads(attributes.get("panelsJSON", "[]"))
+    drawn = [
+        shown["params"]
+        for panel in panels
+        if (shown := panel["embeddableConfig"].get("savedVis", {})).get("type") == "vega"
+    ]
+    for params in drawn:
+        spec = json.loads(params["spec"])
+        url = spec["data"]["url"]
+        url["index"] = aliases.get(url["index"], url["index"])
+        params["spec"] = json.dumps(spec, ensure_ascii=False, separators=(",", ":"))
+    if drawn:
+        attributes["panelsJSON"] = json.dumps(panels, ensure_ascii=False, separators=(",", ":"))

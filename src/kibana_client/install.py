@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from cryptoproxy.common.retry import Backoff
@@ -30,7 +30,7 @@ def install(
     ca_file: Path | None = None,
     space: str | None = None,
     plaintext_allowed: bool = False,
-    alias: str | None = None,
+    aliases: Mapping[str, str] | None = None,
     source: str | None = None,
     wait_seconds: float = WAIT_SECONDS,
     say: Callable[[str], None] = lambda _: None,
@@ -46,7 +46,7 @@ def install(
         ca_file: PEM of the CA that signed Kibana's certificate; the system's own without.
         space: id of the space; the default one without.
         plaintext_allowed: whether credentials may go unencrypted to another machine than this one.
-        alias: what the data view reads, if not what the file says.
+        aliases: what the data views read, by id, where that is not what the file says.
         source: what Market opens with, if not what the file says.
         wait_seconds: how long anything transient is tried again; 0 is one attempt.
         say: takes a line for a person whenever there is something new.
@@ -64,7 +64,7 @@ def install(
         space=space,
         plaintext_allowed=plaintext_allowed,
     )
-    objects = bundle.fitted(bundle.read(ndjson_path), alias=alias, source=source)
+    objects = bundle.fitted(bundle.read(ndjson_path), aliases=aliases, source=source)
     deadline = monotonic() + wait_seconds
     backoff = Backoff(cap=_LONGEST_PAUSE)
     told = ""

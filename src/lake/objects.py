@@ -54,17 +54,19 @@ def days_in(folders: Iterable[str], span: Span) -> Iterator[tuple[str, int]]:
             yield name, begin_ms
 
 
-def raw_object(prefix: str, source: str, slot_ms: int, content_hash: str) -> str:
+def raw_object(prefix: str, source: str, slot_ms: int, content_hash: str, *, dataset: str = "", part: str = "") -> str:
     """The name of an object whose first slot is ``slot_ms``.
 
     Args:
         prefix: without slashes at its ends; may be empty.
+        dataset: and ``part``, of other records than tickers.
         content_hash: hex SHA-256 of the uncompressed lines.
     """
     time = iso(slot_ms)
     day, hour = time[:10], time[11:13]
     compact = f"{time[:19].replace('-', '').replace(':', '')}Z"
-    return f"{folder(prefix, RAW, source, day)}hour={hour}/{source}-{compact}-{content_hash[:12]}.jsonl.gz"
+    form = "/".join(filter(None, ("v1", dataset, part, "raw")))
+    return f"{folder(prefix, form, source, day)}hour={hour}/{source}-{compact}-{content_hash[:12]}.jsonl.gz"
 
 
 def daily_object(prefix: str, source: str, day_ms: int, content_hash: str) -> str:
@@ -114,7 +116,9 @@ def make(prefix: str, source: str, slot_ms: int, lines: bytes) -> LakeObject:
     return pack(prefix, source, slot_ms, (lines,))
 
 
-def pack(prefix: str, source: str, slot_ms: int, polls: Iterable[bytes]) -> LakeObject:
+def pack(
+    prefix: str, source: str, slot_ms: int, polls: Iterable[bytes], *, dataset: str = "", part: str = ""
+) -> LakeObject:
     """The same of the lines of several polls, one after the other, without ever holding all of them."""
     digest = hashlib.sha256()
     # 31: with gzip's header, and no time in it: the same lines always give the same bytes.
@@ -126,7 +130,8 @@ def pack(prefix: str, source: str, slot_ms: int, polls: Iterable[bytes]) -> Lake
         body.append(compressor.compress(lines))
         records += lines.count(b"\n")
     body.append(compressor.flush())
-    return LakeObject(raw_object(prefix, source, slot_ms, digest.hexdigest()), b"".join(body), records)
+    key = raw_object(prefix, source, slot_ms, digest.hexdigest(), dataset=dataset, part=part)
+    return LakeObject(key, b"".join(body), records)
 
 
 def lines_of(key: str, body: bytes) -> Iterator[bytes]:

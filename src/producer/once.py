@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from prometheus_client import CollectorRegistry
 
@@ -24,18 +22,18 @@ from cryptoproxy.common.metrics import PollerMetrics
 from cryptoproxy.common.service import Loop
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.datasets import iso, slot_of
-from cryptoproxy.errors import CryptoProxyError, OperatorError
+from cryptoproxy.errors import CryptoProxyError, OperatorError, TransientError
 from cryptoproxy.producer.budget import Budget
 from cryptoproxy.producer.feeds.fetch import Fetcher
 from cryptoproxy.producer.feeds.poll import Polled, PollOnce, Wait
-from cryptoproxy.producer.feeds.slots import time_of
+from cryptoproxy.producer.feeds.slots import Grid, time_of
 from cryptoproxy.producer.feeds.symbols import kept_quotes, load
-from cryptoproxy.producer.outbox.files import lock
-from cryptoproxy.producer.outbox.outbox import DRAINS
-from cryptoproxy.producer.planning import budgets_of, intervals_of
+from cryptoproxy.producer.outbox.files import OutboxInUseError, lock
+from cryptoproxy.producer.outbox.outbox import DRAINS, Outbox
+from cryptoproxy.producer.planning import budgets_of, fitting_intervals, grids_of, intervals_of
 from cryptoproxy.producer.statistics import RejectedLog, counted
 from cryptoproxy.producer.wiring import Poller
-from cryptoproxy.upstreams import sources_of
+from cryptoproxy.upstreams import pollings_of, sources_of
 from cryptoproxy.upstreams.base import Answer, Call, Source
 
 log = logging.getLogger(__name__)
@@ -90,10 +88,10 @@ class Once:
             try:
                 self._poll(source, loop)
             except (CryptoProxyError, OSError) as error:
-                log.error("%s: not polled: %s", source.name, error)  # noqa: TRY400 - a person's line, not a trace
+                log.error("%s: not polled: %s", source.feed.name, error)  # noqa: TRY400 - a person's line, not a trace
                 self._failed = True
             except Exception:  # one source's bug must not keep the others from being polled
-                log.exception("%s: not polled, in a way that nobody foresaw", source.name)
+                log.exception("%s: not polled, in a way that nobody foresaw", source.feed.name)
                 self._failed = True
         self._failed |= not self._delivered(loop)
 
@@ -118,19 +116,23 @@ class Once:
         return True
 
     def _poll(self, source: Source, loop: Loop) -> None:
-        poller, interval_ms = self._poller, self._poller.interval_ms(source.name)
-        last = poller.outbox.last_slot(source.name)
-        if last is not None and last >= slot_of(poller.clock.now_ms(), interval_ms):
-            log.info("%s was polled for %s already", source.name, iso(last))
+        poller, grid = self._poller, self._poller.grid(source.feed.name)
+        last = poller.outbox.last_slot(source.feed.name)
+        if last is not None and last >= grid.slot_of(poller.clock.now_ms()):
+            log.info("%s was polled for %s already", source.feed.name, iso(last))
             return
         poller.outbox.require_room()
-        slot_ms, polled = poll_now(source, poller.poll_once(source), interval_ms, poller.clock, loop.wait)
+        polled = poll_now(source, poller.poll_once(source), grid, poller.clock, loop.wait)
         poller.symbols.save()
-        poller.outbox.keep(slot_ms, source.name, polled.content)
+        polled.keep(poller.outbox)
         log.info(
-            "%d records fetched from %s for %s in %.2f s", polled.records, source.name, time_of(slot_ms), polled.seconds
+            "%d records fetched from %s for %s in %.2f s",
+            polled.records,
+            source.feed.name,
+            time_of(polled.slot_ms),
+            polled.seconds,
         )
-        self._failed |= not whole(source.name, polled)
+        self._failed |= not whole(source.feed.name, polled)
 
     def _delivered(self, loop: Loop) -> bool:
         outbox = self._poller.outbox
@@ -159,20 +161,20 @@ def dry_run(settings: Settings) -> int:
         "OUTBOX_DIR to another folder, whose budget then counts apart",
     ) as folder:
         budgets = budgets_of(upstreams, folder, clock=clock)
-        intervals = intervals_of(upstreams, sources, budgets)
+        grids = grids_of(upstreams, intervals_of(upstreams, sources, budgets))
         for source in sources:
             try:
                 kept_quotes(settings.poller.outbox_dir / "symbols", source)
                 if source.symbol_list is not None:
                     source.symbol_list.quotes.waits = False
                 with _asker(settings, source, budgets, clock) as asker:
-                    _, polled = poll_now(source, asker, round(intervals[source.name] * 1000), clock, _sleep)
-                if not _printed(polled.content):
+                    polled = poll_now(source, asker, grids[source.feed.name], clock, _sleep)
+                if not _printed(b"".join(part.content for part in polled.parts)):
                     return code
-                log.info("%d records of %s, nothing sent", polled.records, source.name)
-                code = code if whole(source.name, polled) else 1
+                log.info("%d records of %s, nothing sent", polled.records, source.feed.name)
+                code = code if whole(source.feed.name, polled) else 1
             except CryptoProxyError as error:
-                log.error("%s: not polled: %s", source.name, error)  # noqa: TRY400
+                log.error("%s: not polled: %s", source.feed.name, error)  # noqa: TRY400
                 code = 1
     return code
 
@@ -181,8 +183,8 @@ def check_upstream(settings: Settings, source: Source) -> str:
     """What the first call of a poll of ``source`` proves, in a line: that its upstream is reached from here and takes
     our key, plan and symbols.
 
-    The call counts in the budget of OUTBOX_DIR. Beside a running poller that budget is only looked at: nothing is sent
-    against a ban or a limit, and for the one call the plan has room.
+    The call counts in the budget of OUTBOX_DIR. Beside a poller of that folder, whose budget it is, nothing is sent:
+    what was polled last answers instead.
 
     Raises:
         CryptoProxyError: what failed, and what to do.
@@ -191,11 +193,8 @@ def check_upstream(settings: Settings, source: Source) -> str:
     with ExitStack() as stack:
         try:
             folder = stack.enter_context(_budget_folder(settings, remedy=""))
-        except OperatorError:
-            folder = Path(stack.enter_context(TemporaryDirectory(prefix="cryptoproxy-check-")))
-            kept = settings.poller.outbox_dir / "budget" / f"{source.upstream}.json"
-            if kept.exists():
-                shutil.copy(kept, folder)
+        except OutboxInUseError as error:
+            return _polled_last(settings, source.upstream, error, clock.now_ms())
         budgets = budgets_of(settings.upstreams, folder, clock=clock)
         asker = stack.enter_context(_asker(settings, source, budgets, clock))
         calls = source.calls()
@@ -204,9 +203,29 @@ def check_upstream(settings: Settings, source: Source) -> str:
         left = ", ".join(f"{amount} per {window}" for window, amount in asker.budget.left().items())
     found = ""
     if len(calls) == 1:
-        poll = source.read([answer.body], slot_ms=now_ms, fetched_at_ms=clock.now_ms())
+        polling = pollings_of(settings.upstreams)[source.feed.name]
+        slot_ms = slot_of(now_ms, round(polling.interval * 1000), round(polling.offset * 1000))
+        poll = source.read([answer.body], slot_ms=slot_ms, fetched_at_ms=clock.now_ms())
         found = f" with {len(poll.records)} records"
-    return f"{source.name} was answered{found} in {answer.seconds:.2f} s; left of the budget: {left or 'no limit'}"
+    return f"{source.feed.name} was answered{found} in {answer.seconds:.2f} s; left of the budget: {left or 'no limit'}"
+
+
+def _polled_last(settings: Settings, upstream: str, error: OutboxInUseError, now_ms: int) -> str:
+    """Raises:
+    TransientError: nothing lately, and whether another machine's poller does nobody knows here.
+    """
+    intervals = fitting_intervals(settings.upstreams, sources_of(settings.upstreams))[upstream].by_source
+    lasts = {name: Outbox.last_slot_in(settings.poller.outbox_dir, name) for name in intervals}
+    told = ", ".join(f"{name} {'never' if last is None else f'for {iso(last)}'}" for name, last in lasts.items())
+    answer = f"not asked beside a poller, which answers for it (process {error.holder}); polled last: {told}"
+    late = [
+        name
+        for name, last in lasts.items()
+        if last is None or now_ms - last > 1000 * (2 * intervals[name] + SLOT_SECONDS)
+    ]
+    if late:
+        raise TransientError(f"{answer}. It misses slots, or stands by for another: `cryptoproxy status` tells which")
+    return answer
 
 
 @contextmanager
@@ -227,7 +246,8 @@ def _budget_folder(settings: Settings, *, remedy: str) -> Iterator[Path]:
     """Where the budgets are kept, with the lock that a poller of OUTBOX_DIR has.
 
     Raises:
-        OperatorError: one has it.
+        OutboxInUseError: one has it.
+        OperatorError: the folder cannot be used.
     """
     folder = settings.poller.outbox_dir
     try:
@@ -239,19 +259,18 @@ def _budget_folder(settings: Settings, *, remedy: str) -> Iterator[Path]:
         yield folder / "budget"
 
 
-def poll_now(source: Source, asker: PollOnce, interval_ms: int, clock: Clock, wait: Wait) -> tuple[int, Polled]:
-    """The slot under way and its poll; here it may take longer than the slot lasts."""
+def poll_now(source: Source, asker: PollOnce, grid: Grid, clock: Clock, wait: Wait) -> Polled:
+    """The poll of the slot under way; here it may take longer than the slot lasts."""
     end_ms = clock.now_ms() + round(SLOT_SECONDS * 1000)
 
     def ask(call: Call) -> Answer:
         return asker.ask(call, end_ms, wait)
 
     if source.symbol_list is not None:
-        load(source.name, source.symbol_list, ask)
+        load(source.feed.name, source.symbol_list, ask)
         quotes = source.symbol_list.quotes
         quotes.waits = quotes.waits and not quotes.settled  # the list is read once; nothing newer comes
-    slot_ms = slot_of(clock.now_ms(), interval_ms)
-    return slot_ms, asker.poll(slot_ms, end_ms, wait)
+    return asker.poll(grid.slot_of(clock.now_ms()), end_ms, wait)
 
 
 def whole(source: str, polled: Polled) -> bool:

@@ -1,11 +1,12 @@
 """Stand-in upstreams that speak the real formats, and the one scripted HTTP fault module.
 
 wire       ─► HTTP/1.1 bytes: request, answer, frame
-faults     ─► Rule: which requests go wrong, and what becomes of the answer; script: rules in order, counted, as JSON
+faults     ─► Rule: which requests go wrong, and what becomes of the answer; script: rules in order, counted, as JSON;
+              rewrites: bodies gone wrong, by name
 ledger     ─► what was served
 server     ─► carries a script out to the byte ◄─ proxy: in front of Elasticsearch or S3; app: the sandbox itself
 control    ─► script and ledger of a sandbox over HTTP
-market     ─► coins, and their prices as a function of seed and time; pairs: one over the other
+world      ─► coins, their prices as a function of seed and time, bars and trades that agree with each other
 upstream   ─► the seam, and how much upstreams allow ◄─ coingecko, binance, bybit: a folder each, whose ``api`` knows
               addresses, parameters, limits and errors, and whose other files make the rows; replay: recorded ones
 """

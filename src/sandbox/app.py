@@ -13,12 +13,13 @@ from cryptoproxy.sandbox.bybit.api import Bybit
 from cryptoproxy.sandbox.coingecko.api import CoinGecko
 from cryptoproxy.sandbox.control import PREFIX, Control
 from cryptoproxy.sandbox.ledger import Ledger
-from cryptoproxy.sandbox.market import Market, make_coins
 from cryptoproxy.sandbox.replay import Replay, load
 from cryptoproxy.sandbox.script import Script
 from cryptoproxy.sandbox.server import FaultServer
 from cryptoproxy.sandbox.upstream import JSON_TYPE, Limits, Setup, Upstream, dump
 from cryptoproxy.sandbox.wire import Answer, Request
+from cryptoproxy.sandbox.world.coins import make_coins
+from cryptoproxy.sandbox.world.market import Market
 
 UPSTREAMS: Mapping[str, Callable[[Setup], Upstream]] = {
     "coingecko": CoinGecko,

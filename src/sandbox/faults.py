@@ -12,42 +12,17 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from email.utils import parsedate_to_datetime
-from random import Random
 
+from cryptoproxy.sandbox.rewrites import REWRITES
 from cryptoproxy.sandbox.wire import Answer, Request, http_date
 
-HTML = b"""<!DOCTYPE html>
-<html><head><title>502 Bad Gateway</title></head>
-<body><center><h1>502 Bad Gateway</h1></center><hr><center>cloudflare</center></body></html>
-"""
-
-
-def garbage(body: bytes) -> bytes:
-    """As many bytes, none of them meant: not JSON, not UTF-8."""
-    return b"\xff\xfe" + Random(len(body)).randbytes(max(0, len(body) - 2))
-
-
-def half(body: bytes) -> bytes:
-    """A whole answer for HTTP, half a document for JSON."""
-    return body[: len(body) // 2]
-
-
-def empty(body: bytes) -> bytes:
-    return b""
-
-
-def html(body: bytes) -> bytes:
-    """What a content delivery network says when it has nothing better."""
-    return HTML
-
-
-REWRITES: Mapping[str, Callable[[bytes], bytes]] = {f.__name__: f for f in (garbage, half, empty, html)}
-"""Bodies gone wrong, by name, so that the control endpoint can ask for them."""
-
+_PER_SECOND = dict.fromkeys(("startTime", "endTime", "start", "end"), 1000) | {"from": 1, "to": 1}
+"""Query parameters that bound a range, and how many of their units are a second."""
+_RANGE = re.compile(rf"([?&]({'|'.join(_PER_SECOND)})=)(\d+)")
 _BAN = re.compile(rb"banned until \d{13}")
 # fmt: off
 EFFECTS = (
-    "refuse", "lose_answer", "hold", "cut_after", "drip", "delay",
+    "earlier", "refuse", "lose_answer", "hold", "cut_after", "drip", "delay",
     "rewrite", "replace", "body", "date_shift", "retry_after", "headers",
 )
 # fmt: on
@@ -91,6 +66,10 @@ class Rule:
     refuse: bool = False
     """Close without an answer; the request is not done."""
 
+    # --- asked otherwise
+    earlier: float | None = None
+    """The range asked for begins and ends so many seconds earlier: what comes overlaps with what is known."""
+
     # --- done, but
     lose_answer: bool = False
     """The request is done, then the connection closed without an answer."""
@@ -122,7 +101,7 @@ class Rule:
     def __post_init__(self) -> None:
         for name in ("nth", "first", "last", "every", "times", "drip"):
             _at_least(name, getattr(self, name), 1)
-        for name in ("body_over", "cut_after", "delay", "retry_after"):
+        for name in ("body_over", "cut_after", "delay", "retry_after", "earlier"):
             _at_least(name, getattr(self, name), 0)
         if not 0 <= self.probability <= 1:
             raise RuleError(f"probability: must be 0…1, not {self.probability}")
@@ -158,6 +137,17 @@ class Rule:
         """Whether the n-th match, from 1, is one of those meant."""
         first, last = (self.nth, self.nth) if self.nth is not None else (self.first, self.last)
         return n >= first and (last is None or n <= last) and (n - first) % self.every == 0
+
+
+def asked_otherwise(request: Request, rule: Rule) -> Request:
+    """The request as the rule has it answered."""
+    if rule.earlier is None:
+        return request
+    seconds = rule.earlier
+    target = _RANGE.sub(
+        lambda found: found[1] + str(int(found[3]) - round(seconds * _PER_SECOND[found[2]])), request.target
+    )
+    return replace(request, target=target)
 
 
 def changed(answer: Answer, rule: Rule, *, now_ms: int) -> Answer:

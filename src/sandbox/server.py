@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from cryptoproxy.common.clock import Clock, SystemClock
-from cryptoproxy.sandbox.faults import Rule, changed
+from cryptoproxy.sandbox.faults import Rule, asked_otherwise, changed
 from cryptoproxy.sandbox.ledger import Ledger
 from cryptoproxy.sandbox.script import Script
 from cryptoproxy.sandbox.wire import Answer, BadRequestError, Frame, Request, frame, read_request
@@ -236,7 +236,7 @@ class _Connection(socketserver.BaseRequestHandler):
         if rule.refuse:
             return None
         asked = rule.status is None or rule.forward or rule.lose_answer
-        answer = self.peer.answer(request) if asked else None
+        answer = self.peer.answer(asked_otherwise(request, rule)) if asked else None
         if rule.lose_answer:
             return None
         if rule.status is not None:

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from typing import ParamSpec, Protocol
 
 from cryptoproxy.common.clock import Clock
-from cryptoproxy.sandbox.faults import HTML
-from cryptoproxy.sandbox.market import Market
+from cryptoproxy.sandbox.rewrites import HTML
 from cryptoproxy.sandbox.wire import Answer, Header, Request
+from cryptoproxy.sandbox.world.market import Market
 
 P = ParamSpec("P")
 

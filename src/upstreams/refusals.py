@@ -22,6 +22,7 @@ from typing import NoReturn
 
 import msgspec
 
+from cryptoproxy.common.retry import seconds_told
 from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.upstreams.base import Answer, BannedError, RefusedError
 
@@ -36,7 +37,6 @@ BLOCKED_SECONDS = 60.0
 LONGEST_WAIT = 3 * 24 * 3600.0
 """Binance's longest ban. Whoever asks for more has a broken clock or is misread."""
 
-_SECONDS = re.compile(r"\d+(\.\d+)?", re.ASCII)
 _DATE = re.compile(r"[A-Za-z]+, [^,]+", re.ASCII)
 _RESET = "x-bapi-limit-reset-timestamp"
 _UNIX = re.compile(r"(?<!\d)\d{10,19}(?!\d)", re.ASCII)
@@ -194,10 +194,9 @@ def retry_after(headers: Mapping[str, str], *, now_ms: int) -> float | None:
 
 
 def _told(text: str, now_ms: int) -> float | None:
-    if _SECONDS.fullmatch(text):
-        seconds = float(text)
+    if (seconds := seconds_told(text)) is not None:
         if _UNIX_BEGIN <= seconds < 1e19:
-            return wait_until(ms_of_unix(text.partition(".")[0]), now_ms=now_ms)
+            return wait_until(ms_of_unix(str(int(seconds))), now_ms=now_ms)
         return min(seconds, LONGEST_WAIT)
     try:
         moment = parsedate_to_datetime(text)

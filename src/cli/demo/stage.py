@@ -11,9 +11,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from cryptoproxy.common.files import write_private
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.common.settings.environment import child_environment
-from cryptoproxy.common.settings.secret import write_private
 from cryptoproxy.engines.ports import Ports, free_ports
 from cryptoproxy.engines.stack import Memory, Stack
 from cryptoproxy.errors import OperatorError

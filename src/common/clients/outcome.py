@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import elastic_transport
 import elasticsearch
 
-from cryptoproxy.common.retry import CAP_SECONDS
+from cryptoproxy.common.retry import CAP_SECONDS, seconds_told
 from cryptoproxy.errors import CryptoProxyError, OperatorError, SizeError, TransientError
 
 
@@ -143,5 +143,4 @@ def _type_and_reason(body: object) -> tuple[str, str]:
 def _seconds(headers: Mapping[str, str]) -> float | None:
     """What a proxy before Elasticsearch asks for; Elasticsearch itself never does. Of a date nothing is taken: waits
     grow by themselves."""
-    text = headers.get("retry-after", "").strip()
-    return float(text) if text.isascii() and text.isdigit() else None
+    return seconds_told(headers.get("retry-after", ""))

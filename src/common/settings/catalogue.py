@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from cryptoproxy.common.settings import kinds
 from cryptoproxy.common.settings.loading import secret, setting
 from cryptoproxy.common.settings.secret import Secret
+from cryptoproxy.datasets import TICKER, Dataset
 
 SOURCE_NAMES = ("coingecko", "binance", "bybit-linear", "bybit-inverse", "bybit-spot")
 
@@ -123,6 +125,11 @@ class Kafka:
         "7d",
         "For `cryptoproxy setup`: how long the topic keeps records. The lake keeps them for ever.",
     )
+
+    def topic_of(self, dataset: Dataset[Any], part: str = "") -> str:
+        """Where records of this part are."""
+        base = self.topic if dataset.name == TICKER.name else dataset.topic
+        return f"{base}.{part}" if part else base
 
     @property
     def dead_letter_topic(self) -> str:
@@ -256,9 +263,10 @@ class Upstreams:
 
     sources: tuple[str, ...] = setting(
         "SOURCES",
-        kinds.names(SOURCE_NAMES),
+        kinds.names(lambda: SOURCE_NAMES),
         "coingecko",
-        f"What to poll: any of {', '.join(f'`{name}`' for name in SOURCE_NAMES)}.",
+        f"What to poll: {', '.join(f'`{name}`' for name in SOURCE_NAMES)} are their tickers; another dataset of theirs "
+        "stands behind a dot (`binance.candle-1m`). A wrong name lists all that there are.",
         example="coingecko,binance",
     )
     interval: float = setting(

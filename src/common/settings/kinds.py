@@ -150,8 +150,14 @@ def choice(*words: str) -> Kind[str]:
     return Kind("one of " + ", ".join(f"`{word}`" for word in words), parse)
 
 
-def names(of: Sequence[str] | None = None, *, label: str = "list, separated by commas") -> Kind[tuple[str, ...]]:
-    """A list. Blanks around its items are dropped: some upstreams lose what stands behind one."""
+def names(
+    of: Callable[[], Sequence[str]] | None = None, *, label: str = "list, separated by commas"
+) -> Kind[tuple[str, ...]]:
+    """A list. Blanks around its items are dropped: some upstreams lose what stands behind one.
+
+    Args:
+        of: what an item may be, or what of it stands before a dot.
+    """
 
     def parse(raw: str) -> tuple[str, ...]:
         items = tuple(item.strip() for item in raw.split(","))
@@ -159,8 +165,9 @@ def names(of: Sequence[str] | None = None, *, label: str = "list, separated by c
             raise ValueError("has an empty item or one with a blank in it")
         if len(set(items)) != len(items):
             raise ValueError("names something twice")
-        if of is not None and (strange := [item for item in items if item not in of]):
-            raise ValueError(f"knows no {', '.join(strange)}; there are {', '.join(of)}")
+        known = of() if of is not None else ()
+        if of is not None and (strange := [item for item in items if item.partition(".")[0] not in known]):
+            raise ValueError(f"knows no {', '.join(strange)}; there are {', '.join(known)}")
         return items
 
     return Kind(label, parse, ",".join)

@@ -1,9 +1,8 @@
-"""What others must not read: a value that is never printed, files that hold such, and addresses that would carry it."""
+"""What others must not read: a value that is never printed, and addresses that would carry it."""
 
 from __future__ import annotations
 
 import ipaddress
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -50,15 +49,6 @@ class Secret:
         return f"Secret({self.name}={MASK if self else ''})"
 
     __str__ = __repr__
-
-
-def write_private(path: Path, content: str | bytes) -> None:
-    """Whole or not at all, and readable by its owner alone, whoever could read what was there before."""
-    new = path.with_name(f"{path.name}.new")
-    new.unlink(missing_ok=True)
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content.encode() if isinstance(content, str) else content)
-    new.replace(path)
 
 
 def is_loopback(host: str) -> bool:

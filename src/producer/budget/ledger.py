@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from cryptoproxy.common import files
 from cryptoproxy.common.clock import Clock
 from cryptoproxy.common.log import Limited
 from cryptoproxy.errors import OperatorError
 from cryptoproxy.producer.budget import counts as of_counts
 from cryptoproxy.producer.budget.counts import BudgetState, Counts, DamagedStateError, decode, encode
 from cryptoproxy.producer.budget.windows import month_end_ms, month_of
-from cryptoproxy.producer.outbox import files
 from cryptoproxy.upstreams.base import Limits
 
 log = logging.getLogger(__name__)

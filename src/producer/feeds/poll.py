@@ -13,10 +13,13 @@ from cryptoproxy.common.clock import Clock
 from cryptoproxy.common.log import Limited
 from cryptoproxy.common.metrics import PollerMetrics
 from cryptoproxy.common.retry import Backoff
-from cryptoproxy.datasets import encode
-from cryptoproxy.errors import PoisonError, TransientError
-from cryptoproxy.producer.budget import Budget
+from cryptoproxy.datasets import DATASETS, Feed
+from cryptoproxy.errors import OperatorError, TransientError
+from cryptoproxy.producer.budget import Budget, priority_of
 from cryptoproxy.producer.feeds.fetch import check_clock
+from cryptoproxy.producer.feeds.lines import Lines, lines_of
+from cryptoproxy.producer.feeds.refused import Refused
+from cryptoproxy.producer.outbox import Entry, Outbox
 from cryptoproxy.upstreams.base import (
     Answer,
     BannedError,
@@ -27,6 +30,7 @@ from cryptoproxy.upstreams.base import (
     Rejected,
     Source,
 )  # fmt: skip
+from cryptoproxy.upstreams.refusals import retry_after
 
 log = logging.getLogger(__name__)
 
@@ -42,16 +46,35 @@ Wait = Callable[[float], bool]
 
 
 class Polled(NamedTuple):
-    """A poll ready to be kept. ``content`` is its records' bytes, each with a newline."""
+    """A poll ready to be kept."""
 
-    content: bytes
-    records: int
+    feed: Feed
+    slot_ms: int
+    parts: list[Lines]
+    """What becomes an entry each; of tickers it is one."""
     rejected: list[Rejected]
     seconds: float
     """From its start to its last answer."""
     arrived: float
     """When that was, in monotonic seconds."""
     response_bytes: int
+
+    @property
+    def records(self) -> int:
+        return sum(part.records for part in self.parts)
+
+    @property
+    def bytes(self) -> int:
+        """Of all records."""
+        return sum(len(part.content) for part in self.parts)
+
+    def keep(self, outbox: Outbox, *, before_drains: Callable[[Entry], None] = lambda _: None) -> None:
+        """Keeps it: the slot counts as polled with its last entry, so that a crash in between leaves it to be polled
+        once more. ``before_drains`` is told of that one. Raises as :meth:`Outbox.keep`."""
+        *others, last = self.parts or [Lines(self.slot_ms, b"", 0)]
+        for part in others:
+            outbox.keep(self.feed, part.content, begin_ms=part.begin_ms)
+        outbox.keep(self.feed, last.content, begin_ms=last.begin_ms, slot_ms=self.slot_ms, before_drains=before_drains)
 
 
 class SlotMissedError(TransientError):
@@ -83,22 +106,28 @@ class PollOnce:
         self._limited = Limited(log, seconds=10, clock=self.clock.monotonic)
         self._trouble: BaseException | None = None
         """What the last attempt failed of; None since one has worked."""
+        self._refused = Refused(self.clock.monotonic)
         self._sent = 0
         """What the attempts of the present poll have cost."""
         self.calls = 0
         """Requests sent so far."""
+        feed = self.source.feed
+        self._tells_interval = "interval_ms" in DATASETS[feed.dataset].record.__struct_fields__
+        self._priority = priority_of(feed)
 
     def poll(self, slot_ms: int, end_ms: int, wait: Wait, *, interval_ms: int | None = None) -> Polled:
         """Fetches, normalises and encodes the poll of ``slot_ms``; tries again as long as the slot lasts.
 
-        ``interval_ms``: when the next slot is planned, which the records then tell; None where none is.
+        ``interval_ms``: when the next slot is planned, which the records then tell if their contract has it; None
+        where none is.
 
         Raises:
             SlotMissedError: not fetched by ``end_ms``; its text says why.
-            OperatorError: a wrong key, a wrong clock: only a person can mend it.
+            OperatorError: a wrong key, a wrong clock: only a person can mend it. What was refused for that is not
+                sent in each slot: see :class:`Refused`.
         """
         begun = self.clock.monotonic()
-        end = _End(end_ms, self.clock)
+        end = _End(end_ms, self.clock, span=(end_ms - slot_ms) / 1000)
         answers: dict[int, Answer] = {}
         backoff = Backoff(first=0.2, cap=min(RETRY_CAP_SECONDS, (end_ms - slot_ms) / 4000))
         self._sent = 0
@@ -117,15 +146,17 @@ class PollOnce:
         except TransientError as error:
             self._trouble = error
             raise SlotMissedError("failed", str(error)) from error
-        for record in poll.records:
-            record.interval_ms = interval_ms
+        if self._tells_interval:
+            for record in poll.records:
+                record.interval_ms = interval_ms  # type: ignore[attr-defined]
         self._trouble = None
-        content, refused = _encoded(poll)
-        if refused and not content:
+        parts, refused = lines_of(self.source.feed, poll.records)
+        if refused and not parts:
             raise SlotMissedError("failed", f"not a single record: {refused[0].asset_id}: {refused[0].detail}")
         return Polled(
-            b"".join(content),
-            len(content),
+            self.source.feed,
+            slot_ms,
+            parts,
             [*poll.rejected, *refused],
             arrived - begun,
             arrived,
@@ -134,7 +165,10 @@ class PollOnce:
 
     def _whole(self, answers: dict[int, Answer], slot_ms: int, end: _End, wait: Wait) -> tuple[Poll, float]:
         """One try: the calls that have no answer yet, then all answers read together."""
-        for number, call in enumerate(self.source.calls()):
+        calls = self.source.calls()
+        for call in calls:
+            self._refused.require_not(call)  # before any of them: a poll is all its calls
+        for number, call in enumerate(calls):
             if number not in answers:
                 answers[number] = self._ask(call, end, wait)
         arrived, fetched_at_ms = self.clock.monotonic(), self.clock.now_ms()
@@ -165,7 +199,7 @@ class PollOnce:
         """One line for each attempt that failed and is followed by another, but not many."""
         self._trouble = state.outcome.exception() if state.outcome else None
         self._limited.warning(
-            "failed", f"{self.source.name}: {self._trouble}; tried again in {state.upcoming_sleep:.1f} s"
+            "failed", f"{self.source.feed.name}: {self._trouble}; tried again in {state.upcoming_sleep:.1f} s"
         )
 
     def ask(self, call: Call, end_ms: int, wait: Wait) -> Answer:
@@ -175,6 +209,7 @@ class PollOnce:
             SlotMissedError: the budget grants nothing before ``end_ms``, or the answer came later.
             TransientError, OperatorError: as the source reads the answer. After a ban it is a SlotMissedError, too.
         """
+        self._refused.require_not(call)
         return self._ask(call, _End(end_ms, self.clock), wait)
 
     def ban_ends_in(self) -> float:
@@ -182,14 +217,14 @@ class PollOnce:
         return self.budget.ban_ends_in()
 
     def _ask(self, call: Call, end: _End, wait: Wait) -> Answer:
-        while (seconds := self.budget.take(call.cost)) > 0:
+        while (seconds := self.budget.take(call.cost, priority=self._priority)) > 0:
             if seconds >= end.left():
                 raise self._not_granted(seconds)
             _wait(wait, seconds)
         if (left := end.left()) <= 0:
             raise SlotMissedError("late", f"the slot was over before {self.source.upstream} could be asked")
         try:
-            answer = self._checked(call, min(self.timeout, left))
+            answer = self._checked(call, min(self.timeout, left), end.span)
         except BannedError as error:
             self._trouble = error
             raise self._not_granted(self.budget.ban_ends_in()) from error
@@ -197,7 +232,7 @@ class PollOnce:
             raise SlotMissedError("late", f"{self.source.upstream} answered {-end.left():.1f} s after the slot's end")
         return answer
 
-    def _checked(self, call: Call, timeout: float) -> Answer:
+    def _checked(self, call: Call, timeout: float, span: float) -> Answer:
         """Sends it, and tells the budget what the answer says of that."""
         self._sent += call.cost
         answer = self._answer(call, timeout)
@@ -213,6 +248,14 @@ class PollOnce:
                 least = error.least if isinstance(error, RefusedError) else 0.0
                 self.budget.ban(error.retry_after, str(error), least=least)
             raise
+        except OperatorError as error:
+            # Bybit tells when its limit is reset in every answer: here only who asks for a wait is heard.
+            asks = {"retry-after": answer.headers.get("retry-after", "")}
+            if told := retry_after(asks, now_ms=now_ms):
+                self.budget.ban(told, str(error))
+            self._refused.add(call, error, span=span, told=told or 0.0)
+            raise
+        self._refused.answered(call)
         self.budget.answered()
         check_clock(answer, now_ms=now_ms)
         return answer
@@ -240,9 +283,11 @@ class PollOnce:
 class _End:
     """The end of a slot: by the wall clock, or by the monotonic one if the former is set back meanwhile."""
 
-    def __init__(self, end_ms: int, clock: Clock) -> None:
+    def __init__(self, end_ms: int, clock: Clock, *, span: float = 60.0) -> None:
         self._end_ms = end_ms
         self._clock = clock
+        self.span = span
+        """Seconds from the begin of that slot, or from one attempt to the next where there are no slots."""
         self._at = clock.monotonic() + (end_ms - clock.now_ms()) / 1000
 
     def left(self) -> float:
@@ -257,14 +302,3 @@ def _wait(wait: Wait, seconds: float) -> None:
 
 def _worth_another_try(error: BaseException) -> bool:
     return isinstance(error, TransientError) and not isinstance(error, SlotMissedError)
-
-
-def _encoded(poll: Poll) -> tuple[list[bytes], list[Rejected]]:
-    lines: list[bytes] = []
-    refused: list[Rejected] = []
-    for record in poll.records:
-        try:
-            lines.append(encode(record) + b"\n")
-        except PoisonError as error:
-            refused.append(Rejected(error.reason, record.asset_id, str(error)))
-    return lines, refused

@@ -1,4 +1,5 @@
-"""The one place of the outbox that writes to disk. What returns is on the disk, not only in memory."""
+"""What the outbox's files need besides :mod:`common.files`: its lock, names in several folders, numbers that only grow.
+What returns is on the disk, not only in memory."""
 
 from __future__ import annotations
 
@@ -9,17 +10,28 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+from cryptoproxy.common.files import sync_folder, write
 from cryptoproxy.errors import OperatorError
+
+__all__ = ["Mark", "OutboxInUseError", "link", "lock", "marked", "on_disk", "sync_folder", "write"]
 
 BLOCK_BYTES = 4096
 """What a disk gives at once. Thousands of small files fill it by these, not by their bytes."""
+
+
+class OutboxInUseError(OperatorError):
+    """``holder`` is the process that has it."""
+
+    def __init__(self, folder: Path, holder: str, *, remedy: str) -> None:
+        super().__init__(f"the outbox {folder} is in use by process {holder}", remedy=remedy)
+        self.holder = holder
 
 
 def lock(folder: Path, *, remedy: str) -> IO[str]:
     """Outbox and budget of ``folder`` are this process's until the file is closed.
 
     Raises:
-        OperatorError: they are another one's; ``remedy`` says what to do then.
+        OutboxInUseError: they are another one's; ``remedy`` says what to do then.
     """
     file = (folder / "lock").open("a+")
     try:
@@ -28,7 +40,7 @@ def lock(folder: Path, *, remedy: str) -> IO[str]:
         file.seek(0)
         holder = file.read().strip()
         file.close()
-        raise OperatorError(f"the outbox {folder} is in use by process {holder or '?'}", remedy=remedy) from error
+        raise OutboxInUseError(folder, holder or "?", remedy=remedy) from error
     file.truncate(0)
     file.write(str(os.getpid()))
     file.flush()
@@ -40,56 +52,12 @@ def on_disk(size: int) -> int:
     return max(1, -(-size // BLOCK_BYTES)) * BLOCK_BYTES
 
 
-def write(path: Path, content: bytes) -> None:
-    """A new file, whole and on disk; on any error nothing of it remains.
-
-    Raises:
-        OSError: the disk is full (ENOSPC), a limit (EFBIG) or a right is missing.
-    """
-    _write(path, content, sync=True)
-
-
-def replace(path: Path, content: bytes, *, sync: bool = True) -> None:
-    """The file as a whole: on any error the old one stays. Without ``sync`` the new one survives the end of the
-    process, but perhaps no power failure.
-
-    Raises:
-        OSError: as :func:`write`.
-    """
-    new = path.with_name(f"{path.name}.new")
-    _write(new, content, sync=sync)
-    new.replace(path)
-    if sync:
-        sync_folder(path.parent)
-
-
-def _write(path: Path, content: bytes, *, sync: bool) -> None:
-    try:
-        with path.open("wb") as file:
-            file.write(content)
-            if sync:
-                file.flush()
-                os.fsync(file.fileno())
-    except OSError:
-        path.unlink(missing_ok=True)
-        raise
-
-
 def link(path: Path, *folders: Path) -> None:
     """``path`` under the same name in each of ``folders`` as well, and the names on disk."""
     for folder in folders:
         with suppress(FileExistsError):  # kept before with the same content: its name says so
             os.link(path, folder / path.name)
         sync_folder(folder)
-
-
-def sync_folder(folder: Path) -> None:
-    """A name in a folder is only on disk when the folder is."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 class Mark:
@@ -103,8 +71,7 @@ class Mark:
             sync_folder(path.parent)
 
     def read(self) -> int | None:
-        text = os.pread(self._descriptor, 64, 0)
-        return int(text) if text.strip().isdigit() else None
+        return _number(os.pread(self._descriptor, 64, 0))
 
     def advance(self, number: int) -> None:
         """To ``number``, unless it is there or further already."""
@@ -119,3 +86,15 @@ class Mark:
             descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
+
+
+def marked(path: Path) -> int | None:
+    """The number of a :class:`Mark` that is another process's, and perhaps not there."""
+    try:
+        return _number(path.read_bytes())
+    except OSError:
+        return None
+
+
+def _number(text: bytes) -> int | None:
+    return int(text) if text.strip().isdigit() else None

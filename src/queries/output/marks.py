@@ -12,9 +12,9 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from cryptoproxy.datasets.fields import Unit
+from cryptoproxy.errors import visible
 from cryptoproxy.queries.answer import Answer
 from cryptoproxy.queries.fields import FIELDS
-from cryptoproxy.queries.output.text import printable
 from cryptoproxy.queries.periods import written
 from cryptoproxy.queries.scope import Asset
 
@@ -56,7 +56,7 @@ def name(asset: Asset, among: Sequence[Asset]) -> str:
         parts.append(asset.quote)
     if any(each.source != asset.source for each in same):
         parts.append(asset.source)
-    text = printable(" ".join(parts))
+    text = visible(" ".join(parts))
     return f" {text}" if text.startswith("_") else text  # matplotlib leaves such out of a legend
 
 

@@ -19,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cryptoproxy.datasets import iso
+from cryptoproxy.errors import visible
 from cryptoproxy.queries.answer import DATA_COLUMNS, Answer, Column, Kind
 from cryptoproxy.queries.periods import Interval, age, written
 
@@ -82,7 +83,7 @@ def table(answer: Answer[R], rows: Sequence[R]) -> Group:
     columns = [
         column for column in answer.columns if column.name not in said and not (alike and column.name in DATA_COLUMNS)
     ]
-    where = ", ".join(printable(f"mean over {value}" if name == "mean_over" else value) for name, value in said.items())
+    where = ", ".join(visible(f"mean over {value}" if name == "mean_over" else value) for name, value in said.items())
     made = Table()
     for column in columns:
         made.add_column(column.title, justify=_side(column), no_wrap=True)
@@ -143,13 +144,8 @@ def _price(value: float) -> str:
     return f"{whole}.{decimals.rstrip('0'):0<2}" if point and decimals.isdigit() else text
 
 
-def printable(text: str) -> str:
-    """Names are whatever an upstream sends: line breaks and escapes would draw on the reader's terminal."""
-    return text if text.isprintable() else "".join(each if each.isprintable() else "�" for each in text)
-
-
 _SHOWN: dict[Kind, Callable[[Any], str]] = {
-    Kind.TEXT: printable,
+    Kind.TEXT: visible,  # names are whatever an upstream sends
     Kind.COUNT: lambda value: f"{value:,}",
     Kind.NUMBER: number,
     Kind.PRICE: _price,

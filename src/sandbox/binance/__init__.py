@@ -1,1 +1,1 @@
-"""Binance spot: ``ticker/24hr``, ``exchangeInfo``, ``ping``, ``time``."""
+"""Binance spot: tickers, symbols, klines, trades, order books."""

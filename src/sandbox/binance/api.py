@@ -1,4 +1,4 @@
-"""Binance spot: ``ticker/24hr``, ``exchangeInfo``, ``ping``, ``time``; weights, limit headers, bans, errors."""
+"""Binance spot: addresses, weights, limit headers, bans, errors; ``ticker/24hr`` and ``exchangeInfo``."""
 
 from __future__ import annotations
 
@@ -10,14 +10,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from cryptoproxy.sandbox.binance import params
+from cryptoproxy.sandbox.binance.book import depth, weight
+from cryptoproxy.sandbox.binance.klines import klines
 from cryptoproxy.sandbox.binance.pairs import trading_pairs
 from cryptoproxy.sandbox.binance.rows import Tickers, listing
-from cryptoproxy.sandbox.pairs import Pair
+from cryptoproxy.sandbox.binance.trades import agg_trades, trades
 from cryptoproxy.sandbox.upstream import Limits, Minute, Refusal, Setup, before_the_api, dump
 from cryptoproxy.sandbox.wire import Answer, Header, Request, http_date
+from cryptoproxy.sandbox.world.pairs import Pair, Tapes
+from cryptoproxy.sandbox.world.tape import Tape
 
 TICKER = "/api/v3/ticker/24hr"
 INFO = "/api/v3/exchangeInfo"
+KLINES, AGG_TRADES, TRADES = "/api/v3/klines", "/api/v3/aggTrades", "/api/v3/trades"
+DEPTH = "/api/v3/depth"
 JSON_TYPE = "application/json;charset=UTF-8"
 SYMBOLS = re.compile(r'^\[("[\w\-.]{1,50}"(,"[\w\-.]{1,50}")*)?\]$')
 
@@ -76,17 +83,27 @@ class Binance:
 
     base = ""
     polled = TICKER
-    marks: Mapping[bytes, str] = {b'"rateLimits"': INFO}
+    marks: Mapping[bytes, str] = {
+        b'"rateLimits"': INFO,
+        b'"lastUpdateId"': DEPTH,
+        b'"isBestMatch"': TRADES,
+        b'"f":': AGG_TRADES,
+    }
 
     def __init__(self, setup: Setup) -> None:
-        self._clock, self._limits = setup.clock, setup.limits
+        self._clock, self._limits, self._market = setup.clock, setup.limits, setup.market
         self._weight = Weight(setup.limits)
-        self._pairs, self._halted = trading_pairs(setup.market)
+        self._pairs = trading_pairs(setup.market)
+        self._tapes = Tapes(setup.market, "binance")
         self._by_symbol = {pair.symbol: pair for pair in self._pairs}
-        self._tickers = Tickers(setup.market, self._pairs, self._halted, setup.clock.now_ms())
+        self._tickers = Tickers(setup.market, self._pairs, self._tapes)
         self._routes: dict[str, Callable[[Request, int], object]] = {
             TICKER: self._ticker,
             INFO: self._info,
+            KLINES: self._klines,
+            AGG_TRADES: lambda request, now_ms: agg_trades(request, self._tape(request), now_ms),
+            TRADES: lambda request, now_ms: trades(request, self._tape(request), now_ms),
+            DEPTH: self._depth,
             "/api/v3/ping": lambda _request, _now_ms: {},
             "/api/v3/time": lambda _request, now_ms: {"serverTime": now_ms},
         }
@@ -153,22 +170,33 @@ class Binance:
         symbols = self._listing if pairs is None else dump([self._listed(pair) for pair in pairs])
         return dump(head)[:-1] + b',"symbols":' + symbols + b"}"
 
+    def _klines(self, request: Request, now_ms: int) -> object:
+        tape = self._tape(request)
+        return klines(request, tape, params.interval(request), now_ms)
+
+    def _depth(self, request: Request, now_ms: int) -> object:
+        pair = params.symbol(request, self._by_symbol)
+        return depth(request, self._market, pair, self._tapes.of(pair), now_ms)
+
+    def _tape(self, request: Request) -> Tape:
+        return self._tapes.of(params.symbol(request, self._by_symbol))
+
     def _asked(self, request: Request) -> Sequence[Pair] | None:
         """The pairs in the order of the list; None for all of them."""
-        params = request.params
-        if "symbol" not in params and "symbols" not in params:
+        given = request.params
+        if "symbol" not in given and "symbols" not in given:
             return None
-        if "symbol" in params and "symbols" in params:
+        if "symbol" in given and "symbols" in given:
             raise Refusal(400, BOTH_GIVEN)
-        if "symbols" in params and not SYMBOLS.match(params["symbols"]):
+        if "symbols" in given and not SYMBOLS.match(given["symbols"]):
             raise Refusal(400, ILLEGAL_SYMBOLS)
-        names: list[str] = json.loads(params["symbols"]) if "symbols" in params else [params["symbol"]]
+        names: list[str] = json.loads(given["symbols"]) if "symbols" in given else [given["symbol"]]
         if not names or any(name not in self._by_symbol for name in names):
             raise Refusal(400, INVALID_SYMBOL)
         return sorted((self._by_symbol[name] for name in set(names)), key=lambda pair: pair.place)
 
     def _listed(self, pair: Pair) -> dict[str, object]:
-        return listing(pair, halted=pair.symbol in self._halted)
+        return listing(pair, halted=pair.delisted is not None)
 
     @cached_property
     def _listing(self) -> bytes:
@@ -188,8 +216,10 @@ def _cost(request: Request) -> int:
     """As documented since 2023-08-25."""
     if request.path == INFO:
         return 20
+    if request.path == DEPTH:
+        return weight(request)
     if request.path != TICKER:
-        return 1
+        return {KLINES: 2, AGG_TRADES: 4, TRADES: 25}.get(request.path, 1)
     if "symbol" in request.params:
         return 2
     asked = request.params["symbols"].count(",") + 1 if "symbols" in request.params else 1000

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cryptoproxy.sandbox.market import Beat, Market
-from cryptoproxy.sandbox.pairs import MONEY, Pair, listable, make_pair, tradable
+from cryptoproxy.sandbox.world.intervals import DAY
+from cryptoproxy.sandbox.world.market import Beat, Market
+from cryptoproxy.sandbox.world.pairs import MONEY, Pair, listable, make_pair, tradable
 
 QUOTES: tuple[tuple[str, int, float, float], ...] = (
     ("BTC", 440, 0.5, 0.03),
@@ -25,17 +26,24 @@ QUOTES: tuple[tuple[str, int, float, float], ...] = (
 """Quote, number of pairs, share of them that trades, share of the coin's volume."""
 ALWAYS_TRADED = 15
 """The biggest coins are never halted where anything trades."""
+BEGIN = 1_502_942_400
+"""2017-08-17 04:00, when the first pairs were listed."""
+LAST_HALT = 1_767_225_600
+"""2026-01-01: no pair was halted since."""
+DOWN = ((1_593_309_600, 1_593_320_400), (1_788_058_800, 1_788_066_000))
+"""2020-06-28 02:00 to 05:00, as recorded; 2026-08-30 03:00 to 05:00, made up. UTC, seconds."""
 TEST_SYMBOL = ("123456", "123", "456")
 """A real symbol of theirs that breaks those who read quotes off the end."""
 
 
-def trading_pairs(market: Market) -> tuple[list[Pair], frozenset[str]]:
-    """All pairs in the order of the list, and the symbols of the halted ones."""
+def trading_pairs(market: Market) -> list[Pair]:
+    """All pairs in the order of the list; halted ones are those with ``delisted``."""
     pairs = list(_pairs(market))
-    halted = {pair.symbol for pair in pairs if _halted(market, pair)}
     symbol, base, quote = TEST_SYMBOL
-    pairs.append(Pair(len(pairs), symbol, base, quote, 0, 0, Beat(1000, 0), 8, 8, 0.0))
-    return pairs, frozenset(halted | {symbol})
+    test = Pair(
+        len(pairs), symbol, base, quote, 0, 0, Beat(1000, 0), 8, 8, 0.0, listed=BEGIN, delisted=BEGIN + 90 * DAY
+    )
+    return [*pairs, test]
 
 
 def _pairs(market: Market) -> Iterator[Pair]:
@@ -50,14 +58,36 @@ def _pairs(market: Market) -> Iterator[Pair]:
             symbol = base + quote
             seconds = 1 if coin < ALWAYS_TRADED else 2 + int(market.unit(f"{symbol}/beat") * 28)
             beat = market.beat(symbol, seconds * 1000)
+            listed = _listed(market, symbol, coin, against)
             yield make_pair(
-                market, symbol, (base, quote), coin, against, place=place, beat=beat, share=share, decimals=(8, 5)
+                market,
+                symbol,
+                (base, quote),
+                coin,
+                against,
+                listed=listed,
+                delisted=_halted(market, symbol, quote, coin, listed),
+                down=DOWN,
+                place=place,
+                beat=beat,
+                share=share,
+                decimals=(8, 5),
             )
             place += 1
 
 
-def _halted(market: Market, pair: Pair) -> bool:
-    trading = next(share for quote, _, share, _ in QUOTES if quote == pair.quote)
-    if trading and pair.coin < ALWAYS_TRADED:
-        return False
-    return market.unit(f"{pair.symbol}/halted") >= trading
+def _listed(market: Market, symbol: str, coin: int, against: int | None) -> int:
+    """The big ones early, the others at some hour of the years since; not before there is a price of both."""
+    born = max(market.born(coin), 0 if against is None else market.born(against))
+    hours = int(market.unit(f"{symbol}/listed") * 2800 * 24) if coin >= ALWAYS_TRADED else coin * 24 * 45
+    return max(born, BEGIN + hours * 3600)
+
+
+def _halted(market: Market, symbol: str, quote: str, coin: int, listed: int) -> int | None:
+    """When it was halted; None for those that trade."""
+    trading = next(share for name, _, share, _ in QUOTES if name == quote)
+    if (trading and coin < ALWAYS_TRADED) or listed > LAST_HALT - 60 * DAY:
+        return None
+    if market.unit(f"{symbol}/halted") < trading:
+        return None
+    return listed + int((LAST_HALT - listed) * (0.2 + 0.8 * market.unit(f"{symbol}/halt"))) // 3600 * 3600

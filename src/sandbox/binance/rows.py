@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
-from cryptoproxy.sandbox.market import DAY, Market
-from cryptoproxy.sandbox.pairs import Pair, price_at, quote_at
 from cryptoproxy.sandbox.upstream import Rows
+from cryptoproxy.sandbox.world.intervals import DAY
+from cryptoproxy.sandbox.world.market import Market
+from cryptoproxy.sandbox.world.pairs import Pair, Tapes, price_at
 
 DAY_MS = DAY * 1000
-TRADE_USD = 700.0
-"""An average trade, for the number of trades."""
 
 
 class Tickers:
     """The row of each pair; that of a halted one stays as it was."""
 
-    def __init__(self, market: Market, pairs: Sequence[Pair], halted: Collection[str], start_ms: int) -> None:
+    def __init__(self, market: Market, pairs: Sequence[Pair], tapes: Tapes) -> None:
         self._market = market
         self._pairs = pairs
-        closed_ms = start_ms - 21 * DAY_MS
-        self._closed = {pair.symbol: _halted(market, pair, closed_ms) for pair in pairs if pair.symbol in halted}
+        self._tapes = tapes
+        self._closed = {
+            pair.symbol: _halted(market, pair, pair.delisted * 1000) for pair in pairs if pair.delisted is not None
+        }
         self._rows = Rows()
 
     def all(self, now_ms: int) -> bytes:
@@ -31,19 +32,21 @@ class Tickers:
         if closed := self._closed.get(pair.symbol):
             return closed
         updated_ms = pair.beat.last(now_ms)
-        return self._rows.row(pair.place, updated_ms, _trading, self._market, pair, updated_ms)
+        return self._rows.row(pair.place, updated_ms, _trading, self._market, self._tapes, pair, updated_ms)
 
 
-def _trading(market: Market, pair: Pair, updated_ms: int) -> bytes:
+def best(market: Market, pair: Pair, last: float, second: int) -> tuple[float, float]:
+    """The best bid and ask of that second."""
+    bid = max(pair.tick, last - pair.tick * (market.draw(pair.place, second) < 0.5))
+    return bid, bid + pair.tick
+
+
+def _trading(market: Market, tapes: Tapes, pair: Pair, updated_ms: int) -> bytes:
     second = updated_ms // 1000
-    quote = quote_at(market, pair, second)
-    p, tick = pair.price_decimals, pair.tick
-    last, opened = max(tick, round(quote.last, p)), max(tick, round(quote.open, p))
-    bid = max(tick, last - tick * (market.draw(pair.place, second) < 0.5))
-    volume = round(quote.volume, pair.size_decimals)
-    turnover = volume * quote.average
-    trades = int(quote.volume * market.price(pair.coin, second) / TRADE_USD) + 1
-    last_id = int(second * max(1.0, market.coins[pair.coin].volume * pair.share / TRADE_USD) / DAY)
+    quote = tapes.quote(pair, second)
+    last, opened = quote.last, quote.open
+    bid, ask = best(market, pair, last, second)
+    average = quote.turnover / quote.volume if quote.volume else last
     sizes = [
         round(market.draw(pair.place, second + n) * quote.volume / (50_000 if n == 1 else 2_000), pair.size_decimals)
         for n in (1, 2, 3)
@@ -51,14 +54,13 @@ def _trading(market: Market, pair: Pair, updated_ms: int) -> bytes:
     return (
         f'{{"symbol":"{pair.symbol}","priceChange":"{last - opened:.8f}"'
         f',"priceChangePercent":"{(last / opened - 1) * 100:.3f}"'
-        f',"weightedAvgPrice":"{max(1e-8, quote.average):.8f}","prevClosePrice":"{opened:.8f}","lastPrice":"{last:.8f}"'
+        f',"weightedAvgPrice":"{max(1e-8, average):.8f}","prevClosePrice":"{opened:.8f}","lastPrice":"{last:.8f}"'
         f',"lastQty":"{sizes[0]:.8f}","bidPrice":"{bid:.8f}","bidQty":"{sizes[1]:.8f}"'
-        f',"askPrice":"{bid + tick:.8f}","askQty":"{sizes[2]:.8f}","openPrice":"{opened:.8f}"'
-        f',"highPrice":"{max(last, opened, round(quote.high, p)):.8f}"'
-        f',"lowPrice":"{max(tick, min(last, opened, round(quote.low, p))):.8f}"'
-        f',"volume":"{volume:.8f}","quoteVolume":"{turnover:.8f}"'
+        f',"askPrice":"{ask:.8f}","askQty":"{sizes[2]:.8f}","openPrice":"{opened:.8f}"'
+        f',"highPrice":"{quote.high:.8f}","lowPrice":"{quote.low:.8f}"'
+        f',"volume":"{quote.volume:.8f}","quoteVolume":"{quote.turnover:.8f}"'
         f',"openTime":{updated_ms - DAY_MS},"closeTime":{updated_ms}'
-        f',"firstId":{max(0, last_id - trades + 1)},"lastId":{last_id},"count":{trades}}}'
+        f',"firstId":{quote.next_trade - quote.trades},"lastId":{quote.next_trade - 1},"count":{quote.trades}}}'
     ).encode()
 
 

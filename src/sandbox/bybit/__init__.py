@@ -1,1 +1,1 @@
-"""Bybit: tickers and instruments of the three markets in v5, and as in the old v2."""
+"""Bybit: tickers, instruments, klines, trades and order books in v5; tickers and symbols in the old v2."""

@@ -1,4 +1,4 @@
-"""Bybit: tickers and instruments of the three markets in v5 and as in the old v2, limits and errors.
+"""Bybit: addresses, limits and errors; tickers and instruments of the three markets in v5 and as in the old v2.
 
 Errors come as HTTP 200 with a ``retCode``; only the limit per IP answers 403.
 """
@@ -7,14 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from cryptoproxy.sandbox.bybit import v2
+from cryptoproxy.sandbox.bybit import kline, v2
 from cryptoproxy.sandbox.bybit.instruments import CATEGORIES, Instrument, list_instruments, listing, page
 from cryptoproxy.sandbox.bybit.rows import ticker
+from cryptoproxy.sandbox.bybit.trades import LEVELS, TRADES, orderbook, recent
 from cryptoproxy.sandbox.upstream import JSON_TYPE, Refusal, Rows, Setup, Sliding, before_the_api, dump
 from cryptoproxy.sandbox.wire import Answer, Header, Request, http_date
+from cryptoproxy.sandbox.world.intervals import BYBIT
+from cryptoproxy.sandbox.world.pairs import Tapes
 
 TICKERS = "/v5/market/tickers"
 INSTRUMENTS = "/v5/market/instruments-info"
+KLINE, TRADE, BOOK = "/v5/market/kline", "/v5/market/recent-trade", "/v5/market/orderbook"
 V2_TICKERS, V2_SYMBOLS = "/v2/public/tickers", "/v2/public/symbols"
 TOO_FREQUENT = b"403, access too frequent"
 TOO_MANY_VISITS = 10006
@@ -37,11 +41,15 @@ class Bybit:
         self._listed = list_instruments(setup.market, setup.clock.now_ms())
         self._perpetuals = [i for name in ("inverse", "linear") for i in self._listed[name] if not i.delivery_ms]
         self._rows = Rows()
+        self._tapes = Tapes(setup.market, "bybit")
         self._calls, self._visits = Sliding(5), Sliding(1)
         self._banned_until_ms = 0
         self._routes: dict[str, Callable[[Request, int], bytes]] = {
             TICKERS: self._tickers,
             INSTRUMENTS: self._instruments,
+            KLINE: self._kline,
+            TRADE: self._recent_trades,
+            BOOK: self._orderbook,
             V2_TICKERS: self._v2_tickers,
             V2_SYMBOLS: self._v2_symbols,
             "/v5/market/time": self._time,
@@ -103,15 +111,38 @@ class Bybit:
         if category == "spot":  # not paged
             result["list"] = [listing(item, numbers[item.symbol]) for item in found]
             return _enveloped(dump(result), now_ms)
-        limit = request.params.get("limit", "500")
-        if not limit.isdigit() or not 1 <= int(limit) <= 1000:
-            raise _refusal(10001, "params error: Illegal limit")
-        shown, cursor = page(found, limit=int(limit), cursor=request.params.get("cursor", ""))
+        shown, cursor = page(found, limit=_limit(request, 500, 1000), cursor=request.params.get("cursor", ""))
         result["list"] = [listing(item, numbers[item.symbol]) for item in shown]
         return _enveloped(dump(result | {"nextPageCursor": cursor}), now_ms)
 
+    def _kline(self, request: Request, now_ms: int) -> bytes:
+        category, instrument = self._one(request, "linear")
+        grid = BYBIT.get(request.params.get("interval", ""))
+        if grid is None:
+            raise _refusal(10001, "Invalid period!")
+        limit = _limit(request, kline.DEFAULT, kline.MOST)
+        tape = self._tapes.of(instrument.pair)
+        rows = kline.page(tape, grid, _moment(request, "start"), _moment(request, "end"), limit=limit, now_ms=now_ms)
+        names = [("symbol", instrument.symbol), ("category", category)]
+        head = dump(dict(names[::-1] if category == "spot" else names))
+        return _enveloped(
+            head[:-1] + b',"list":' + kline.render(rows, tape, inverse=category == "inverse") + b"}", now_ms
+        )
+
+    def _recent_trades(self, request: Request, now_ms: int) -> bytes:
+        category, instrument = self._one(request)
+        limit = _limit(request, *TRADES[category])
+        rows = recent(instrument, self._tapes.of(instrument.pair), limit, now_ms)
+        return _enveloped(dump({"category": category, "list": rows}), now_ms)
+
+    def _orderbook(self, request: Request, now_ms: int) -> bytes:
+        category, instrument = self._one(request)
+        limit = _limit(request, *LEVELS[category])
+        tape = self._tapes.of(instrument.pair)
+        return _enveloped(dump(orderbook(self._market, instrument, tape, limit, now_ms)), now_ms)
+
     def _v2_tickers(self, request: Request, now_ms: int) -> bytes:
-        return v2.tickers(self._market, self._perpetuals, request.params.get("symbol"), now_ms)
+        return v2.tickers(self._market, self._tapes, self._perpetuals, request.params.get("symbol"), now_ms)
 
     def _v2_symbols(self, request: Request, now_ms: int) -> bytes:
         return v2.symbols(self._perpetuals, now_ms)
@@ -120,9 +151,16 @@ class Bybit:
         second, nano = str(now_ms // 1000), str(now_ms * 1_000_000)
         return _enveloped(dump({"timeSecond": second, "timeNano": nano}), now_ms)
 
-    def _found(self, request: Request) -> tuple[str, Sequence[Instrument]]:
+    def _one(self, request: Request, category: str = "") -> tuple[str, Instrument]:
+        """``category`` is that of a query without one."""
+        if not request.params.get("symbol"):
+            raise _refusal(10001, "params error: Symbol Invalid")
+        category, found = self._found(request, category)
+        return category, found[0]
+
+    def _found(self, request: Request, category: str = "") -> tuple[str, Sequence[Instrument]]:
         params = request.params
-        category = params.get("category", "")
+        category = params.get("category", category)
         if category not in CATEGORIES:
             raise _refusal(10001, "Illegal category" if category else "params error: Category is invalid")
         listed = self._listed[category]
@@ -136,11 +174,26 @@ class Bybit:
     def _row(self, instrument: Instrument, now_ms: int) -> bytes:
         updated_ms = instrument.pair.beat.last(now_ms)
         key = instrument.category, instrument.symbol
-        return self._rows.row(key, updated_ms, ticker, self._market, instrument, updated_ms, now_ms)
+        return self._rows.row(key, updated_ms, ticker, self._market, self._tapes, instrument, updated_ms, now_ms)
 
     def _refused(self, refusal: Refusal, more: tuple[Header, ...] = ()) -> Answer:
         body = dump({**refusal.body, "result": {}, "retExtInfo": {}, "time": self._clock.now_ms()})
         return Answer(refusal.status, (*self.headers(), *more), body)
+
+
+def _limit(request: Request, default: int, most: int) -> int:
+    text = request.params.get("limit", str(default))
+    if not text.isdigit() or not 1 <= int(text) <= most:
+        raise _refusal(10001, "params error: Illegal limit")
+    return int(text)
+
+
+def _moment(request: Request, name: str) -> int | None:
+    """In ms."""
+    text = request.params.get(name)
+    if text is not None and not text.isdigit():
+        raise _refusal(10001, "Request parameter error.")
+    return None if text is None else int(text)
 
 
 def _refusal(code: int, text: str, status: int = 200) -> Refusal:

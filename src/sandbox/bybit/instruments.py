@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from urllib import parse
 
-from cryptoproxy.sandbox.market import Market
-from cryptoproxy.sandbox.pairs import Pair, listable, make_pair, sensible, stable, tradable
+from cryptoproxy.sandbox.world.market import Market
+from cryptoproxy.sandbox.world.pairs import Pair, listable, make_pair, sensible, stable, tradable
 
 CATEGORIES = ("linear", "inverse", "spot")
 PERPETUALS, USDC_PERPETUALS, INVERSE, SPOT, SPOT_OTHER = 600, 40, 14, 480, 40
@@ -19,6 +19,8 @@ TINY = 0.0005
 """A contract on a cheaper coin is on a thousand of them: ``1000BONKUSDT``."""
 FUTURES_ON = ("BTC", "ETH")
 LAUNCHED_MS = 1_585_526_400_000
+DOWN = ((1_788_681_600, 1_788_685_200),)
+"""2026-09-06 08:00 to 09:00 UTC, made up."""
 MONTH_CODES = {3: "H", 6: "M", 9: "U", 12: "Z"}
 
 
@@ -82,7 +84,7 @@ class _Lister:
     def inverse(self) -> Iterator[Instrument]:
         moving = [(base, coin) for base, coin in self._assets.items() if not stable(self._market.coins[coin])]
         for base, coin in moving[:INVERSE]:
-            pair = self._pair(f"{base}USD", base, "USD", coin, share=0.02)
+            pair = self._pair(f"{base}USD", base, "USD", coin, share=0.02, inverse=True)
             yield Instrument(pair, "inverse", "InversePerpetual", base)
 
     def futures(self, delivery: datetime) -> Iterator[Instrument]:
@@ -95,7 +97,9 @@ class _Lister:
             for symbol, quote in ((f"{base}-{date}", "USDC"), (f"{base}USDT-{date}", "USDT")):
                 pair = self._pair(symbol, base, quote, coin, share=0.0001)
                 yield Instrument(pair, "linear", "LinearFutures", quote, at_ms)
-            pair = self._pair(f"{base}USD{MONTH_CODES[delivery.month]}{delivery:%y}", base, "USD", coin, share=0.0002)
+            pair = self._pair(
+                f"{base}USD{MONTH_CODES[delivery.month]}{delivery:%y}", base, "USD", coin, share=0.0002, inverse=True
+            )
             yield Instrument(pair, "inverse", "InverseFutures", base, at_ms)
 
     def spot(self) -> Iterator[Instrument]:
@@ -118,13 +122,32 @@ class _Lister:
         share: float,
         against: int | None = None,
         factor: int = 1,
+        inverse: bool = False,
     ) -> Pair:
+        """An inverse contract counts whole dollars."""
         market = self._market
         seconds = 1 if coin < 12 else 1 + int(market.unit(f"bybit/{symbol}/beat") * 14)
-        beat, decimals = market.beat(f"bybit/{symbol}", seconds * 1000), (10, 3 if against is None else 6)
+        beat = market.beat(f"bybit/{symbol}", seconds * 1000)
+        decimals = 10, 8 if inverse else 3 if against is None else 6
         return make_pair(
-            market, symbol, (base, quote), coin, against, beat=beat, share=share, decimals=decimals, factor=factor
+            market,
+            symbol,
+            (base, quote),
+            coin,
+            against,
+            listed=self._launched(symbol, coin),
+            down=DOWN,
+            beat=beat,
+            share=share,
+            decimals=decimals,
+            factor=factor,
+            quote_decimals=0 if inverse else None,
         )
+
+    def _launched(self, symbol: str, coin: int) -> int:
+        """The second of its launch: the big ones at the beginning, the others at some hour of the years since."""
+        hours = int(self._market.unit(f"bybit/{symbol}/launched") * 2000 * 24) if coin >= 12 else 0
+        return LAUNCHED_MS // 1000 + hours * 3600
 
 
 def page(found: Sequence[Instrument], *, limit: int, cursor: str) -> tuple[Sequence[Instrument], str]:
@@ -150,7 +173,7 @@ def _contract(instrument: Instrument, number: int) -> dict[str, object]:
         "status": "Trading",
         "baseCoin": pair.base,
         "quoteCoin": pair.quote,
-        "launchTime": str(LAUNCHED_MS),
+        "launchTime": str(pair.listed * 1000),
         "deliveryTime": str(instrument.delivery_ms),
         "deliveryFeeRate": "0" if dated else "",
         "priceScale": str(pair.price_decimals),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from cryptoproxy.sandbox.bybit.instruments import Instrument
-from cryptoproxy.sandbox.market import Market
-from cryptoproxy.sandbox.pairs import Pair, Quote, price_at, quote_at
+from cryptoproxy.sandbox.world.market import Market
+from cryptoproxy.sandbox.world.pairs import Pair, Quote, Tapes, price_at
 
 HOUR = 3600
 FUNDING_CAP = "0.005"
@@ -12,10 +12,10 @@ OPEN_DAYS = 1.3
 """Open interest in days of volume."""
 
 
-def ticker(market: Market, instrument: Instrument, updated_ms: int, now_ms: int) -> dict[str, str]:
+def ticker(market: Market, tapes: Tapes, instrument: Instrument, updated_ms: int, now_ms: int) -> dict[str, str]:
     """One row at one moment."""
     second = updated_ms // 1000
-    quote = quote_at(market, instrument.pair, second)
+    quote = tapes.quote(instrument.pair, second)
     if instrument.category == "spot":
         return _spot(market, instrument.pair, quote, second)
     return _contract(market, instrument, quote, second, now_ms)
@@ -29,8 +29,8 @@ def next_funding_ms(instrument: Instrument, now_ms: int) -> int:
 
 def volumes(instrument: Instrument, quote: Quote) -> tuple[float, float]:
     """Volume and turnover: base and quote, but the other way round for inverse contracts, which count dollars."""
-    turnover = quote.volume * quote.average
-    return (turnover, quote.volume) if instrument.category == "inverse" else (quote.volume, turnover)
+    pair = quote.volume, quote.turnover
+    return pair[::-1] if instrument.category == "inverse" else pair
 
 
 def funding_rate(market: Market, instrument: Instrument, now_ms: int) -> float:
@@ -96,7 +96,7 @@ def _spot(market: Market, pair: Pair, quote: Quote, second: int) -> dict[str, st
         "price24hPcnt": plain(quote.last / quote.open - 1, 4),
         "highPrice24h": plain(quote.high, p),
         "lowPrice24h": plain(quote.low, p),
-        "turnover24h": plain(quote.volume * quote.average, 8),
+        "turnover24h": plain(quote.turnover, 8),
         "volume24h": plain(quote.volume, pair.size_decimals),
         "usdIndexPrice": plain(usd, max(8, p)) if pair.quote == "USDT" and pair.coin < 200 else "",
     }

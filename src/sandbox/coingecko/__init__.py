@@ -1,1 +1,1 @@
-"""CoinGecko: ``/coins/markets`` and ``/ping``, on the public and the pro host."""
+"""CoinGecko: markets, single coins, charts, categories and the market as a whole, on the public and the pro host."""

@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import partial
 
-from cryptoproxy.sandbox.market import DAY, Coin, Market, high_low
+from cryptoproxy.sandbox.coingecko import currencies
+from cryptoproxy.sandbox.coingecko.categories import Categories
+from cryptoproxy.sandbox.coingecko.currencies import Currency
+from cryptoproxy.sandbox.coingecko.numbers import IMAGES, TRUE, change, money, stamp
 from cryptoproxy.sandbox.upstream import Rows
+from cryptoproxy.sandbox.world.coins import Coin
+from cryptoproxy.sandbox.world.intervals import DAY
+from cryptoproxy.sandbox.world.market import Market
 
-IMAGES = "https://coin-images.coingecko.com/coins/images/"
 PERIODS: Mapping[str, int] = {
     "14d": 14 * DAY, "1h": 3600, "1y": 365 * DAY, "200d": 200 * DAY, "24h": DAY, "30d": 30 * DAY, "7d": 7 * DAY
 }  # fmt: skip
 """In the order of the answer's columns: by name."""
-FIAT: Mapping[str, float] = {"usd": 1.0, "eur": 0.86, "gbp": 0.75, "jpy": 152.0, "chf": 0.8, "myr": 4.2, "try": 42.0}
-"""Units of a currency for one USD; cryptocurrencies come from the market."""
-CRYPTO: Mapping[str, str] = {"btc": "bitcoin", "eth": "ethereum", "bnb": "binancecoin", "xrp": "ripple"}
+MAX_PER_PAGE = 250
+
+
+Ranks = tuple[int | None, int | None]
+"""Without and with those that are other coins' receipts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
     """What the query wants of every row."""
 
-    currency: str = "usd"
+    currency: Currency
+    rehypothecated: bool
     changes: tuple[str, ...] = ()
     precision: int | None = None
     """Decimals of the price, -1 for all, None for the usual."""
@@ -33,17 +39,37 @@ class Columns:
 class Markets:
     """The coins in any order, each with its row."""
 
-    def __init__(self, market: Market) -> None:
-        self._market = market
+    def __init__(self, market: Market, categories: Categories) -> None:
+        self._market, self._categories = market, categories
         self._rows = Rows()
 
-    def knows(self, currency: str) -> bool:
-        return currency in FIAT or CRYPTO.get(currency) in self._market.index
+    def page(self, params: Mapping[str, str], now_ms: int) -> object:
+        """``category`` or ``ids`` choose, else those that are listed. A page past the end is empty."""
+        asked = params.get("price_change_percentage", "").split(",")
+        columns = Columns(
+            currencies.asked(self._market, params),
+            params.get("include_rehypothecated") in TRUE,
+            tuple(name for name in PERIODS if name in asked),
+            precision(params.get("precision", "")),
+        )
+        size = min(count(params.get("per_page"), 100), MAX_PER_PAGE)
+        start = (count(params.get("page"), 1) - 1) * size
+        ordered = self._ordered(params.get("order", "market_cap_desc"), now_ms, self._chosen(params))
+        return b"[" + b",".join(self.row(i, now_ms, columns) for i in ordered[start : start + size]) + b"]"
 
-    def ordered(self, order: str, now_ms: int, ids: set[str] | None) -> list[int]:
-        """Indexes of the coins asked for, in the order asked for; market cap, falling, where that says nothing."""
+    def _chosen(self, params: Mapping[str, str]) -> Sequence[int]:
+        if name := params.get("category"):
+            return self._categories.coins(name)
+        coins = self._market.coins
+        if params.get("ids"):
+            ids = set(params["ids"].split(","))
+            return [i for i, coin in enumerate(coins) if coin.id in ids]
+        every = params.get("include_rehypothecated") in TRUE
+        return [i for i, coin in enumerate(coins) if every or not coin.rehypothecated]
+
+    def _ordered(self, order: str, now_ms: int, coins: Sequence[int]) -> list[int]:
+        """In the order asked for; market cap, falling, where that says nothing."""
         market = self._market
-        coins = [i for i, coin in enumerate(market.coins) if ids is None or coin.id in ids]
         name, _, direction = order.rpartition("_")
         falling = direction != "asc"
         if name == "id":
@@ -53,25 +79,29 @@ class Markets:
 
     def row(self, i: int, now_ms: int, columns: Columns) -> bytes:
         updated_ms, rank = self._market.updated_ms(i, now_ms), self._market.rank(i, now_ms)
-        version = updated_ms, rank
-        return self._rows.row((columns, i), version, self._values, i, now_ms, updated_ms, rank, columns)
+        every = self._market.rank(i, now_ms, rehypothecated=True) if columns.rehypothecated else None
+        return self._rows.row(
+            (columns, i), (updated_ms, rank, every), self._values, i, now_ms, updated_ms, (rank, every), columns
+        )
 
-    def _values(self, i: int, now_ms: int, updated_ms: int, rank: int | None, columns: Columns) -> dict[str, object]:
+    def _values(self, i: int, now_ms: int, updated_ms: int, ranks: Ranks, columns: Columns) -> dict[str, object]:
+        rank, every = ranks
         market, coin, second = self._market, self._market.coins[i], updated_ms // 1000
-        rate = self._rate(columns.currency, second)
+        rate = columns.currency.rate(market, second)
         price, cap = market.price(i, second) * rate, market.cap(i, second) * rate
         alive = now_ms - updated_ms < DAY * 1000
         day = market.change(i, second, DAY) / 100 if alive else None
-        high, low = high_low(partial(market.price, i), second) if alive else (None, None)
+        high, low = market.path(i, None).extremes(second) if alive else (None, None)
         diluted = (coin.total or 0) * price
         row: dict[str, object] = {
             "id": coin.id,
             "symbol": coin.symbol,
             "name": coin.name,
             "image": IMAGES + coin.image,
-            "current_price": money(price) if columns.precision is None else _exact(price, columns.precision),
+            "current_price": money(price) if columns.precision is None else exact(price, columns.precision),
             "market_cap": round(cap),
             "market_cap_rank": rank,
+            **({"market_cap_rank_with_rehypothecated": every} if columns.rehypothecated else {}),
             "fully_diluted_valuation": round(diluted) if diluted else None,
             "total_volume": money(market.volume(i, second) * rate),
             "high_24h": None if high is None else money(high * rate),
@@ -93,37 +123,24 @@ class Markets:
 
     def _change(self, i: int, second: int, name: str, stale_ms: int) -> float | None:
         period = PERIODS[name]
-        if self._market.coins[i].age_days * DAY < period or stale_ms > max(3600, min(period, DAY)) * 1000:
+        if second - self._market.born(i) < period or stale_ms > max(3600, min(period, DAY)) * 1000:
             return None
         return self._market.change(i, second, period)
 
-    def _rate(self, currency: str, second: int) -> float:
-        if currency in FIAT:
-            return FIAT[currency]
-        return 1 / self._market.price(self._market.index[CRYPTO[currency]], second)
+
+def count(text: str | None, default: int) -> int:
+    """A number from 1; anything else is as if it were not there."""
+    return int(text) if text is not None and text.isdigit() and int(text) >= 1 else default
 
 
-def money(value: float) -> int | float:
-    """Rounded as CoinGecko does: no decimals for the large (an int), two to eight for the rest, then six digits."""
-    if value >= 25_000:
-        return round(value)
-    for least, decimals in ((1.1, 2), (1.0, 3), (0.05, 6), (1e-6, 8)):
-        if value >= least:
-            return round(value, decimals)
-    return float(f"{value:.6g}")
+def precision(text: str) -> int | None:
+    """Decimals of a price, -1 for all of them, None for the usual."""
+    if text == "full":
+        return -1
+    return int(text) if text.isdigit() and int(text) <= 18 else None
 
 
-def change(value: float) -> int | float:
-    """Gains are rounded like money, losses come with all their digits: so it is in the recordings."""
-    return money(value) if value > 0 else value
-
-
-def stamp(ms: int) -> str:
-    """``2026-03-20T04:01:00.601Z``."""
-    return datetime.fromtimestamp(ms / 1000, tz=UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _exact(price: float, decimals: int) -> float:
+def exact(price: float, decimals: int) -> float:
     return price if decimals < 0 else round(price, decimals)
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cryptoproxy.common.retry import CAP_SECONDS, Backoff, Patience, at_once
+from cryptoproxy.common.retry import CAP_SECONDS, Backoff, Patience, at_once, seconds_told
 from cryptoproxy.errors import OperatorError, TransientError
 
 seconds = st.floats(0.05, 1000)
@@ -32,6 +32,18 @@ def test_waits_double_up_to_the_cap_and_stay_there() -> None:
     assert waits[:8] == [0.5, 1, 2, 4, 8, 16, 32, CAP_SECONDS]
     assert set(waits[8:]) == {CAP_SECONDS}
     assert all(one <= other for one, other in pairwise(waits))
+
+
+@pytest.mark.parametrize("text", ["600", " 600 ", "600.0", "600s", "600 s", "600 sec", "600 Seconds", '"600"', "600."])
+def test_seconds_are_read_however_a_server_writes_them(text: str) -> None:
+    assert seconds_told(text) == 600
+
+
+@pytest.mark.parametrize(
+    "text", ["", "soon", "-5", "600ms", "10m", "PT600S", "6e2", "٦٠٠", "Wed, 10 Aug 2022 00:12:10 GMT"]
+)
+def test_what_is_no_number_of_seconds_tells_none(text: str) -> None:
+    assert seconds_told(text) is None
 
 
 def test_the_shortest_wait_is_half_of_that() -> None:

@@ -129,15 +129,16 @@ def test_another_server_than_elasticsearch_is_a_persons() -> None:
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_the_wait_that_a_proxy_asks_for_is_passed_on_and_said(status: int) -> None:
+@pytest.mark.parametrize("told", ["600", "600.0", "600s", "600 seconds"])
+def test_the_wait_that_a_proxy_asks_for_is_passed_on_and_said(status: int, told: str) -> None:
     with pytest.raises(TransientError, match="asks to wait 600 s") as raised:
-        sender_of(Replayed(status, "busy", {"retry-after": "600"})).send([b""])
+        sender_of(Replayed(status, "busy", {"retry-after": told})).send([b""])
     assert raised.value.retry_after == 600
     assert f"answers {status}: busy" in str(raised.value)
 
 
 @pytest.mark.parametrize(
-    "odd", ["", "-1", "soon", "²", "1.5", "Fri, 31 Dec 9999 23:59:59 GMT", "Fri, 99 Foo 2026 25:61:61 GMT"]
+    "odd", ["", "-1", "soon", "²", "1.5 h", "Fri, 31 Dec 9999 23:59:59 GMT", "Fri, 99 Foo 2026 25:61:61 GMT"]
 )
 def test_a_wait_that_is_no_number_leaves_the_growing_waits(odd: str) -> None:
     with pytest.raises(TransientError, match="answers 503: busy") as raised:

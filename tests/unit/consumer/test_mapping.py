@@ -28,22 +28,35 @@ def test_no_other_number_but_the_price_costs_a_search_tree() -> None:
     assert trees == {"price", "change_1h", "change_24h", "change_7d", "price_1h_pcnt", "price_24h_pcnt"}
 
 
-def cluster(aliases: dict[str, Any], closed: str = "") -> Any:
-    """A client that knows these indices with the alias ``prices``, each with its entry of it."""
-    aliases = {"prices-2026.11.01": {}, **aliases}
+def cluster(
+    aliases: dict[str, Any], closed: str = "", *, without: tuple[str, ...] = (), blocks: dict[str, str] | None = None
+) -> Any:
+    """A client that knows these indices with the alias ``prices``, each with its entry of it; and others ``without``
+    it. ``blocks`` is one block by name of the index."""
+    aliases = {"prices-2026.11.01": {}, **aliases} if aliases or not without else {}
     indices = [
         {"name": name, "aliases": ["prices"], "attributes": ["closed" if name == closed else "open"]}
         for name in aliases
     ]
+    indices += [{"name": name, "attributes": ["open"]} for name in without]
 
     def resolve_index(*, name: str, expand_wildcards: str) -> dict[str, Any]:
         assert (name, expand_wildcards) == ("prices,prices-*", "all")
-        return {"indices": indices, "aliases": [{"name": "prices", "indices": list(aliases)}]}
+        return {
+            "indices": indices,
+            "aliases": [{"name": "prices", "indices": list(aliases)}] if aliases else [],
+        }
 
     def get_alias(*, name: str, expand_wildcards: str) -> dict[str, Any]:
         return {index: {"aliases": {name: entry}} for index, entry in aliases.items()}
 
-    return SimpleNamespace(indices=SimpleNamespace(resolve_index=resolve_index, get_alias=get_alias))
+    def get_settings(*, index: str, name: str, flat_settings: bool, expand_wildcards: str) -> dict[str, Any]:
+        assert (index, name, flat_settings, expand_wildcards) == ("prices-*", "index.blocks.*", True, "all")
+        return {name: {"settings": {f"index.blocks.{block}": "true"}} for name, block in (blocks or {}).items()}
+
+    return SimpleNamespace(
+        indices=SimpleNamespace(resolve_index=resolve_index, get_alias=get_alias, get_settings=get_settings)
+    )
 
 
 @pytest.mark.parametrize(
@@ -64,3 +77,20 @@ def test_an_alias_that_hides_or_adds_something_is_named(aliases: dict[str, Any],
     lines = list(faults_of_alias(cluster(aliases, closed), "prices"))
     assert len(lines) == len(aliases)
     assert all(word in line for line in lines for word in said)
+
+
+@pytest.mark.parametrize(
+    ("client", "said"),
+    [
+        (cluster({}, without=("prices-2026.11.01",)), ["lacks the alias", "no index has the alias prices"]),
+        (cluster({"prices-2026.10.01": {}}, without=("prices-2026.09.01", "prices-mended")), ["2026.09.01/_alias"]),
+        (cluster({}, without=("somebodys",)), ["cryptoproxy setup"]),
+        (cluster({}, blocks={"prices-2026.11.01": "read_only_allow_delete"}), ["Free that disk"]),
+        (cluster({}, blocks={"prices-2026.10.01": "read"}), ["fail. Lift it"]),
+        (cluster({}, blocks={"prices-2026.10.01": "write"}), []),
+    ],
+)
+def test_a_missing_alias_and_a_block_that_nobody_wants_are_named(client: Any, said: list[str]) -> None:
+    lines = list(faults_of_alias(client, "prices"))
+    assert len(lines) == len(said)
+    assert all(word in line for line, word in zip(lines, said, strict=True))

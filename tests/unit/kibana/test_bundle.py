@@ -34,7 +34,7 @@ def test_fitting_leaves_other_data_views_and_lists_alone() -> None:
     board = {"type": "dashboard", "id": "x", "attributes": {"controlGroupInput": {"panelsJSON": json.dumps(lists)}}}
     plain = {"type": "dashboard", "id": "y", "attributes": {"title": "no lists"}}
 
-    fitted = bundle.fitted(bundle.Bundle((other, board, plain)), alias="mine", source="binance")
+    fitted = bundle.fitted(bundle.Bundle((other, board, plain)), aliases={"crypto-prices": "mine"}, source="binance")
 
     assert fitted.objects[0] == other
     assert json.loads(fitted.objects[1]["attributes"]["controlGroupInput"]["panelsJSON"]) == lists

@@ -14,16 +14,16 @@ from typing import Any
 
 import pytest
 
+from cryptoproxy.datasets import DATASETS, mapping
 from cryptoproxy.kibana_client import definitions_file
 from kibana import generate
-from kibana.builders.charts import xy
-from kibana.builders.columns import average, over_time, records, top
+from kibana.builders.charts import tiles, xy
+from kibana.builders.columns import average, last, over_time, records, top
 from kibana.builders.dashboard import Row
-from kibana.builders.panels import note
+from kibana.builders.panels import note, question
 
 Json = dict[str, Any]
 
-ROOT = Path(__file__).parents[3]
 RAW = definitions_file().read_bytes()
 OBJECTS: list[Json] = [json.loads(line) for line in RAW.splitlines()]
 DASHBOARDS = {one["id"]: one for one in OBJECTS if one["type"] == "dashboard"}
@@ -48,10 +48,8 @@ DASHBOARD_ATTRIBUTES = {
 }  # fmt: skip
 
 
-def mapping() -> dict[str, str]:
+def mapped(properties: Json) -> dict[str, str]:
     """Type by field, sub-fields and aliases included."""
-    template = json.loads((ROOT / "tests" / "fixtures" / "golden" / "ticker-template.json").read_text(encoding="utf-8"))
-    properties = template["template"]["mappings"]["properties"]
     types = {}
     for name, spec in properties.items():
         types[name] = properties[spec["path"]]["type"] if spec["type"] == "alias" else spec["type"]
@@ -59,7 +57,16 @@ def mapping() -> dict[str, str]:
     return types
 
 
-FIELDS = mapping()
+VIEWS = {str(dataset.alias): mapped(mapping.properties(dataset)) for dataset in DATASETS.values() if dataset.alias}
+"""By data view."""
+FIELDS = VIEWS["crypto-prices"]
+
+
+def fields_of(one: Json) -> dict[str, str]:
+    """Of the one data view that an object or a panel reads."""
+    read = {reference["id"] for reference in one["references"] if reference["type"] == "index-pattern"}
+    (view,) = read or {one["id"]} & VIEWS.keys() or {"crypto-prices"}
+    return VIEWS[view]
 
 
 def panels_of(dashboard: Json) -> list[Json]:
@@ -119,7 +126,7 @@ def test_the_command_writes_checks_and_fits_to_an_alias(tmp_path: Path, capsys: 
     assert generate.main(["--output", str(output), "--check"]) == 1
 
     made = [json.loads(line) for line in output.read_text(encoding="utf-8").splitlines()]
-    assert made[0]["attributes"]["title"] == "team-prices"
+    assert [made[0]["attributes"]["title"], made[1]["attributes"]["title"]] == ["team-prices", "crypto-candles"]
     assert [one["id"] for one in made] == [one["id"] for one in OBJECTS]
 
 
@@ -136,9 +143,10 @@ def test_ids_are_unique_and_there_is_what_there_should_be() -> None:
 
     assert set(counts.values()) == {1}
     assert set(counts) == {
-        ("index-pattern", "crypto-prices"),
+        *(("index-pattern", view) for view in VIEWS),
         ("search", "crypto-prices-newest-records"),
         ("dashboard", "crypto-prices-market"),
+        ("dashboard", "crypto-candles-bars"),
         ("dashboard", "crypto-prices-volatility"),
         ("dashboard", "crypto-prices-pipeline"),
     }
@@ -172,7 +180,7 @@ def test_the_data_view_reads_the_alias_by_the_records_time() -> None:
 
 
 def test_the_saved_search_shows_fields_that_exist_newest_first() -> None:
-    search = OBJECTS[1]
+    (search,) = [one for one in OBJECTS if one["type"] == "search"]
     source = json.loads(search["attributes"]["kibanaSavedObjectMeta"]["searchSourceJSON"])
 
     assert set(search["attributes"]["columns"]) <= set(FIELDS)
@@ -230,7 +238,7 @@ def test_controls_choose_among_keywords(dashboard: Json) -> None:
     assert sorted(control["order"] for control in controls.values()) == list(range(len(controls)))
     for name, control in controls.items():
         assert control["explicitInput"]["id"] == name
-        assert FIELDS[control["explicitInput"]["fieldName"]] == "keyword"
+        assert fields_of(dashboard)[control["explicitInput"]["fieldName"]] == "keyword"
         assert f"controlGroup_{name}:optionsListDataView" in names
 
 
@@ -266,7 +274,7 @@ def test_links_lead_to_dashboards_of_the_file() -> None:
         panel["embeddableConfig"]["savedVis"]["params"]["markdown"]
         for dashboard in DASHBOARDS.values()
         for panel in panels_of(dashboard)
-        if panel["type"] == "visualization"
+        if panel["type"] == "visualization" and "markdown" in panel["embeddableConfig"]["savedVis"]["params"]
     ]
     linked = {name for text in texts for name in re.findall(r"\(#/view/([^)]+)\)", text)}
 
@@ -289,7 +297,8 @@ def test_a_charts_data_view_is_named_twice_alike(dashboard: Json, panel: Json) -
     (inner,) = panel["embeddableConfig"]["attributes"]["references"]
     outer = {reference["name"]: reference for reference in dashboard["references"]}
 
-    assert outer[f"{panel['panelIndex']}:{inner['name']}"]["id"] == inner["id"] == "crypto-prices"
+    assert outer[f"{panel['panelIndex']}:{inner['name']}"]["id"] == inner["id"]
+    assert inner["id"] in VIEWS
     assert inner["name"] == f"indexpattern-datasource-layer-{panel['panelIndex']}"
 
 
@@ -302,9 +311,9 @@ def test_a_chart_computes_from_fields_of_a_fitting_type(dashboard: Json, panel: 
         elif operation == "filters":
             assert "sourceField" not in column
         else:
-            assert FIELDS[column["sourceField"]] in TAKES[operation]
+            assert fields_of(dashboard)[column["sourceField"]] in TAKES[operation]
         if operation == "last_value":
-            assert FIELDS[column["params"]["sortField"]] == "date"
+            assert fields_of(dashboard)[column["params"]["sortField"]] == "date"
 
 
 @pytest.mark.parametrize("one", OBJECTS, ids=lambda one: one["id"])
@@ -313,7 +322,7 @@ def test_kql_names_fields_that_exist(one: Json) -> None:
 
     named = {name for query in queries(inner) for name in re.findall(r"([A-Za-z_][\w.]*)\s*(?::|[<>]=?)", query)}
 
-    assert named <= set(FIELDS)
+    assert named <= set(fields_of(one))
 
 
 @pytest.mark.parametrize(("dashboard", "panel"), LENS)
@@ -378,7 +387,7 @@ def test_a_group_of_several_fields_is_as_lens_stores_it(dashboard: Json, panel: 
         if column["operationType"] == "terms":
             several = column["params"].get("secondaryFields", [])
             assert column["params"]["parentFormat"]["id"] == ("multi_terms" if several else "terms")
-            assert all(FIELDS[field] == "keyword" for field in several)
+            assert all(fields_of(dashboard)[field] == "keyword" for field in several)
 
 
 WHOLE = {"long", "integer"}
@@ -388,7 +397,9 @@ def formats_of_numbers() -> Iterator[tuple[str, str, Json]]:
     """(where, field, format): of the data view, and of columns that have one of their own."""
     for field, shown in json.loads(OBJECTS[0]["attributes"]["fieldFormatMap"]).items():
         yield "data view", field, shown
-    for _, panel in (one.values for one in LENS):
+    for dashboard, panel in (one.values for one in LENS):
+        if fields_of(dashboard) is not FIELDS:
+            continue
         for column in layer_of(panel)["columns"].values():
             if "format" in column["params"]:
                 yield panel["panelIndex"], column["sourceField"], column["params"]["format"]
@@ -422,3 +433,37 @@ def test_a_row_that_does_not_fill_the_grid_is_refused() -> None:
 
 def test_time_steps_keep_their_gaps() -> None:
     assert over_time().spec()["params"]["includeEmptyRows"] is True
+
+
+# ---- the drawings
+
+DRAWN = [
+    pytest.param(json.loads(shown["params"]["spec"]), id=panel["panelIndex"])
+    for dashboard in DASHBOARDS.values()
+    for panel in panels_of(dashboard)
+    if (shown := panel["embeddableConfig"].get("savedVis", {})).get("type") == "vega"
+]
+
+
+@pytest.mark.parametrize("spec", DRAWN)
+def test_a_drawing_obeys_the_dashboard_and_asks_for_fields_that_exist(spec: Json) -> None:
+    url = spec["data"]["url"]
+    fields = VIEWS[url["index"]]
+
+    assert (url["%context%"], fields[url["%timefield%"]]) == (True, "date")
+    assert set(url["body"]["_source"]) <= set(fields)
+    calculated = {each["as"] for each in spec["transform"] if "as" in each}
+    drawn = set(re.findall(r'"field": "(\w+)"', json.dumps(spec)))
+    assert drawn <= calculated
+    named = {name for each in spec["transform"] for name in re.findall(r"_source\.(\w+)", each.get("calculate", ""))}
+    assert named == set(url["body"]["_source"])
+
+
+def test_a_panel_refuses_a_field_of_another_dataset() -> None:
+    with pytest.raises(KeyError):
+        question(
+            "now",
+            "?",
+            tiles(top("source", 1, "Source"), last("open", "Open"), beside=last("price", "Price")),
+            help_text="",
+        )

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.service import Loop
 from cryptoproxy.common.settings import Settings
+from cryptoproxy.datasets import iso
 from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.producer import once
 from cryptoproxy.producer.feeds.fetch import Fetcher
@@ -376,21 +378,35 @@ def test_a_check_asks_the_upstream_once_and_counts_it(texts: dict[str, str], san
     assert before.rpartition("budget: ")[2] != check(texts).rpartition("budget: ")[2]
 
 
-def test_a_check_beside_a_running_poller_asks_within_its_budget_and_leaves_its_file_alone(
+def test_a_check_beside_a_running_poller_sends_nothing_and_tells_what_that_one_polled_last(
     texts: dict[str, str], sandbox: Sandbox
 ) -> None:
-    texts["COINGECKO_CALLS_PER_MINUTE"] = "5"
-    poller = Poller(Settings.from_texts(texts), alone=True)
-    poller.budgets["coingecko"].take(1)
-    kept = (Path(texts["OUTBOX_DIR"]) / "budget" / "coingecko.json").read_bytes()
+    texts |= {"SOURCES": "bybit-spot,bybit-linear", "BYBIT_BASE_URL": sandbox.base_url("bybit")}
+    settings = Settings.from_texts(texts)
+    source = sources_of(settings.upstreams)[0]
+    poller = Poller(settings, alone=True)
+    slot_ms = SystemClock().now_ms() // 60_000 * 60_000
     try:
-        assert "3 per minute" in check(texts)
-        assert (Path(texts["OUTBOX_DIR"]) / "budget" / "coingecko.json").read_bytes() == kept
-        poller.budgets["coingecko"].ban(600, "teapot")
-        asked = len(sandbox.ledger)
-        with pytest.raises(TransientError, match="asked us to wait"):
+        with pytest.raises(TransientError, match=r"bybit-spot never, bybit-linear never\..*`cryptoproxy status`"):
+            once.check_upstream(settings, source)
+        poller.outbox.advance_last_slot("bybit-spot", slot_ms)
+        with pytest.raises(TransientError, match=f"bybit-spot for {iso(slot_ms)}, bybit-linear never"):
+            once.check_upstream(settings, source)
+        poller.outbox.advance_last_slot("bybit-linear", slot_ms)
+        said = once.check_upstream(settings, source)
+        assert f"not asked beside a poller, which answers for it (process {os.getpid()})" in said
+        assert f"polled last: bybit-spot for {iso(slot_ms)}, bybit-linear for {iso(slot_ms)}" in said
+    finally:
+        poller.outbox.close()
+    assert len(sandbox.ledger) == 0
+
+
+def test_a_check_beside_a_poller_that_misses_its_slots_says_since_when(texts: dict[str, str]) -> None:
+    poller = Poller(Settings.from_texts(texts), alone=True)
+    poller.outbox.advance_last_slot("coingecko", SystemClock().now_ms() - 3 * 3_600_000)
+    try:
+        with pytest.raises(TransientError, match=r"polled last: coingecko for 20.*misses slots, or stands by"):
             check(texts)
-        assert len(sandbox.ledger) == asked
     finally:
         poller.outbox.close()
 

@@ -348,7 +348,7 @@ def test_numbers_are_shown_with_five_digits() -> None:
     assert [number(each) for each in (1.7e308, -2.5e-15)] == ["1.7000e+308", "-2.5000e-15"]
     prices = (67_163.1234, 5.0, 0.000012346, 1.5e12, 123_456_789.0)
     assert [shown(each, Kind.PRICE) for each in prices] == ["67,163.123", "5.00", "0.000012346", "1.50 T", "123.46 M"]
-    assert shown("A\nB\x1b[31m", Kind.TEXT) == "A\ufffdB\ufffd[31m"
+    assert shown("A\nB\x1b[31m", Kind.TEXT) == r"A\nB\u001b[31m"
     assert shown(None, Kind.NUMBER) == ""
     assert shown(0.123, Kind.SHARE) == "12.30 %"
     assert shown(Interval.of_ms(60_000).ms, Kind.SPAN) == "1m"

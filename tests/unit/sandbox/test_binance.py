@@ -8,9 +8,10 @@ import pytest
 
 from cryptoproxy.sandbox import Limits, Sandbox
 from cryptoproxy.sandbox.binance.api import Binance
-from cryptoproxy.sandbox.market import Market, make_coins
 from cryptoproxy.sandbox.upstream import Setup
 from cryptoproxy.sandbox.wire import Request
+from cryptoproxy.sandbox.world.coins import make_coins
+from cryptoproxy.sandbox.world.market import Market
 
 TICKER = "/api/v3/ticker/24hr"
 INFO = "/api/v3/exchangeInfo"

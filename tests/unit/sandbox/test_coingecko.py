@@ -185,7 +185,7 @@ def test_precision_and_currency(http, sandbox):
     assert ask(http, sandbox, ids="ethereum", precision=1).json()[0]["current_price"] == round(full, 1)
     bitcoin = ask(http, sandbox, ids="bitcoin", vs_currency="btc", precision="full").json()[0]
     assert bitcoin["current_price"] == pytest.approx(1)
-    assert ask(http, sandbox, vs_currency="nonesuch").status_code == 422
+    assert ask(http, sandbox, vs_currency="nonesuch").status_code == 400
 
 
 def test_missing_currency_answers_as_recorded(http, sandbox, recorded):

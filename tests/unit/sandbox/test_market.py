@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import statistics
-from functools import partial
 
-from cryptoproxy.sandbox.market import DAY, Beat, Market, high_low, make_coins, real_coins
+from cryptoproxy.sandbox.world.coins import make_coins, real_coins
+from cryptoproxy.sandbox.world.intervals import DAY
+from cryptoproxy.sandbox.world.market import Beat, Market
 
 NOW = 1_795_253_400
 
@@ -17,7 +18,7 @@ def test_two_markets_of_one_seed_agree_however_often_they_were_asked():
     for second in range(NOW, NOW + 50):
         asked.price(7, second)
     assert [asked.price(i, NOW + 100) for i in range(300)] == [fresh.price(i, NOW + 100) for i in range(300)]
-    assert asked.ranks(NOW // 60) == fresh.ranks(NOW // 60)
+    assert asked.ranks(NOW // 60, False) == fresh.ranks(NOW // 60, False)
 
 
 def test_another_seed_is_another_market():
@@ -47,7 +48,7 @@ def test_a_wrapped_coin_follows_its_own():
 def test_highs_and_lows_enclose_the_price():
     market = make()
     for i in range(300):
-        high, low = high_low(partial(market.price, i), NOW)
+        high, low = market.path(i, None).extremes(NOW)
         assert low <= market.price(i, NOW) <= high
 
 
@@ -59,4 +60,6 @@ def test_a_beat_ticks_evenly():
 def test_the_first_coins_are_real():
     assert [coin.id for coin in real_coins()[:3]] == ["bitcoin", "ethereum", "tether"]
     assert len(make_coins(3, 1)) == 3
-    assert len({coin.id for coin in make_coins(5000, 1)}) == 5000
+    coins = make_coins(5000, 1)
+    assert len({coin.id for coin in coins}) == len(coins)
+    assert sum(not coin.rehypothecated for coin in coins) == 5000

@@ -70,6 +70,15 @@ def test_a_429_that_tells_no_usable_time_is_left_alone_for_a_minute(source, answ
 
 
 @ALL
+@pytest.mark.parametrize("told", ["600", "600.0", "600s", "600 seconds"])
+def test_seconds_count_however_they_are_written(source, answer, told):
+    assert refusal(source, answer(429, retry_after=told), RefusedError).retry_after == 600
+    assert refusal(source, answer(429, retry_after=f"7, {told}"), RefusedError).retry_after == 600
+    assert refusal(source, answer(503, retry_after=told), TransientError).retry_after == 600
+    assert refusal(source, answer(418, retry_after=told), BannedError).retry_after == 600
+
+
+@ALL
 def test_of_a_time_told_twice_the_longer_counts(source, answer):
     assert refusal(source, answer(429, retry_after="7, 30"), RefusedError).retry_after == 30
     dates = "Wed, 10 Aug 2022 00:12:10 GMT, Wed, 10 Aug 2022 00:13:40 GMT"

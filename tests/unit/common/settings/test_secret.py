@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from cryptoproxy.common.settings import Secret
-from cryptoproxy.common.settings.secret import write_private
 from cryptoproxy.errors import OperatorError
 
 
@@ -50,27 +49,3 @@ def test_an_empty_file_is_no_empty_password(tmp_path: Path) -> None:
     (tmp_path / "password").write_text("\n")
     with pytest.raises(OperatorError, match="is empty"):
         Secret("NAME", file=tmp_path / "password").get()
-
-
-@pytest.mark.parametrize("before", [None, 0o644, 0o777])
-@pytest.mark.parametrize("content", ["KEY=geheim-ä\n", b"\xff\x00"])
-def test_a_file_of_secrets_is_its_owner_s_alone_whoever_could_read_the_one_before(
-    tmp_path: Path, before: int | None, content: str | bytes
-) -> None:
-    path = tmp_path / "connection.env"
-    for each in (path, tmp_path / "connection.env.new"):
-        if before is not None:
-            each.write_text("older")
-            each.chmod(before)
-    write_private(path, content)
-    assert path.stat().st_mode & 0o777 == 0o600
-    assert path.read_bytes() == (content.encode() if isinstance(content, str) else content)
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_who_has_opened_the_older_file_reads_nothing_of_the_newer(tmp_path: Path) -> None:
-    path = tmp_path / "connection.env"
-    path.write_text("older")
-    with path.open() as opened:
-        write_private(path, "newer")
-        assert opened.read() == "older"

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from cryptoproxy.common import files
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.errors import OperatorError
 from cryptoproxy.producer.budget import Budget
-from cryptoproxy.producer.outbox import files
 from cryptoproxy.upstreams.base import Limit, Limits
 from tests.unit.producer.budget.hand_clock import HandClock
 

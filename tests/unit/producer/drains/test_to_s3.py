@@ -16,7 +16,7 @@ from cryptoproxy.lake.objects import lines_of
 from cryptoproxy.producer.drains.to_s3 import GRACE_MS, Archiver
 from cryptoproxy.producer.outbox import Entry, Outbox, files
 from tests.unit.producer.budget.hand_clock import HandClock
-from tests.unit.producer.fakes import HandLoop, Metrics, record
+from tests.unit.producer.fakes import HandLoop, Metrics, keep_poll, record
 
 MINUTE = 60_000
 
@@ -72,7 +72,9 @@ class Bench:
 
     def keep(self, seconds: int, source: str = "coingecko") -> Entry:
         slot_ms = self.noon + seconds * 1_000
-        return self.outbox.keep(slot_ms, source, encode(record(f"{source}-{seconds}", 1.0, slot_ms, slot_ms)) + b"\n")
+        return keep_poll(
+            self.outbox, slot_ms, source, encode(record(f"{source}-{seconds}", 1.0, slot_ms, slot_ms)) + b"\n"
+        )
 
     def at(self, seconds: float) -> None:
         """Turns the clock to so many seconds after noon."""
@@ -131,7 +133,7 @@ def test_at_an_interval_of_a_minute_or_more_each_poll_is_an_object_at_once(tmp_p
     bench.outbox.close()
 
 
-def test_sources_never_share_an_object_and_the_oldest_window_goes_first(tmp_path: Path) -> None:
+def test_sources_never_share_an_object_and_what_was_kept_first_goes_first(tmp_path: Path) -> None:
     bench = Bench(tmp_path, intervals={"coingecko": 1_000, "binance": 1_000})
     for seconds in (70, 10):
         for source in ("coingecko", "binance"):
@@ -139,7 +141,7 @@ def test_sources_never_share_an_object_and_the_oldest_window_goes_first(tmp_path
     bench.at(600)
     assert bench.drain() == 4
     sources = [key.split("source=")[1].split("/")[0] + key.rsplit("T")[1][:6] for key in bench.store.puts]
-    assert sources == ["binance120010", "coingecko120010", "binance120110", "coingecko120110"]
+    assert sources == ["coingecko120110", "binance120110", "coingecko120010", "binance120010"]
     bench.outbox.close()
 
 
@@ -273,7 +275,7 @@ def test_a_damaged_poll_is_set_aside_and_the_rest_of_its_minute_stored(bench: Be
 
 
 def test_polls_without_a_record_leave_without_an_object(bench: Bench) -> None:
-    bench.outbox.keep(bench.noon, "coingecko", b"")
+    keep_poll(bench.outbox, bench.noon, "coingecko", b"")
     bench.at(600)
     bench.drain()
     assert (bench.store.puts, bench.waiting()) == ([], [])

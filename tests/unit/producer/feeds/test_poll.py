@@ -67,12 +67,17 @@ class Asked:
         return (self.clock.now_ms() - self.slot_ms) / 1000
 
 
+def content(polled: Polled) -> bytes:
+    (part,) = polled.parts
+    return part.content
+
+
 def test_a_poll_is_its_records_bytes_and_what_it_took() -> None:
     asked = Asked(b"bitcoin:3,dead:0")
     polled = asked.poll()
-    lines = polled.content.decode().splitlines()
+    lines = content(polled).decode().splitlines()
     assert [json.loads(line)["asset_id"] for line in lines] == ["bitcoin"]
-    assert polled.content.endswith(b"\n")
+    assert content(polled).endswith(b"\n")
     assert polled.records == 1
     assert [(row.asset_id, row.reason) for row in polled.rejected] == [("dead", "no_price")]
     assert polled.response_bytes == len(b"bitcoin:3,dead:0")
@@ -258,7 +263,7 @@ def test_a_ban_ends_the_poll_at_once() -> None:
 
 def test_of_several_pages_only_those_that_failed_are_asked_for_again() -> None:
     asked = Asked(b"a:1", TransientError("503"), b"b:2", b"c:3", source=FakeSource(pages=3))
-    assert [json.loads(line)["asset_id"] for line in asked.poll().content.splitlines()] == ["a", "b", "c"]
+    assert [json.loads(line)["asset_id"] for line in content(asked.poll()).splitlines()] == ["a", "b", "c"]
     assert [url for url, _ in asked.upstream.asked] == ["page-0", "page-1", "page-1", "page-2"]
 
 
@@ -270,7 +275,7 @@ def test_a_poll_is_all_its_pages_or_nothing() -> None:
 
 def test_after_garbage_on_one_page_all_pages_are_asked_for_again() -> None:
     asked = Asked(b"a:1", b"garbage", b"a:2", b"b:2", source=FakeSource(pages=2))
-    assert [json.loads(line)["price"] for line in asked.poll().content.splitlines()] == [2, 2]
+    assert [json.loads(line)["price"] for line in content(asked.poll()).splitlines()] == [2, 2]
     assert [url for url, _ in asked.upstream.asked] == ["page-0", "page-1", "page-0", "page-1"]
 
 
@@ -285,7 +290,7 @@ def test_of_an_answer_that_is_not_whole_only_the_pages_to_blame_are_asked_for_ag
 
     source.read = incomplete  # type: ignore[method-assign,assignment]
     asked = Asked(b"a:1", b"", b"c:3", b"", b"b:2", b"c:4", source=source)
-    assert [json.loads(line)["asset_id"] for line in asked.poll().content.splitlines()] == ["a", "b", "c"]
+    assert [json.loads(line)["asset_id"] for line in content(asked.poll()).splitlines()] == ["a", "b", "c"]
     assert [url for url, _ in asked.upstream.asked] == [f"page-{page}" for page in (0, 1, 2, 1, 1, 2)]
 
 
@@ -357,8 +362,8 @@ def test_one_call_by_itself_has_the_same_rules() -> None:
 def test_records_tell_the_interval_they_were_polled_at_and_none_where_none_is_planned() -> None:
     asked = Asked(b"bitcoin:3", b"bitcoin:3")
     planned = asked.once.poll(asked.slot_ms, asked.end_ms, asked.loop.wait, interval_ms=30_000)
-    assert json.loads(planned.content)["interval_ms"] == 30_000
-    assert "interval_ms" not in json.loads(asked.poll().content)
+    assert json.loads(content(planned))["interval_ms"] == 30_000
+    assert "interval_ms" not in json.loads(content(asked.poll()))
 
 
 REFUSALS = [

@@ -54,7 +54,7 @@ class Bench:
             source, budget=self.budget, get=self.upstream.get, clock=self.clock, metrics=Metrics(), timeout=10
         )
         self.lists = SymbolLists(
-            [source], {source.name: asker}, may_poll=lambda: self.active, clock=self.clock, folder=self.folder
+            [source], {source.feed.name: asker}, may_poll=lambda: self.active, clock=self.clock, folder=self.folder
         )
 
     def run(self, seconds: float) -> None:
