@@ -15,7 +15,9 @@ from cryptoproxy.common.service.http import holder
 from cryptoproxy.errors import OperatorError
 
 HOST = "127.0.0.1"
-GET_SECONDS = 3.0
+GET_SECONDS = 10.0
+"""On a busy machine the first answer over TLS with a password takes long; given up and asked anew it takes as long
+again."""
 RANGE = range(15_000, 32_000)
 """Where free ports are looked for: below the kernel's own range (32768 up), or an outgoing connection could take a
 port in the seconds between its choice and its use."""

@@ -11,7 +11,7 @@ from itertools import chain
 from typing import Any, Generic, TypeVar
 
 from cryptoproxy.datasets.times import Span
-from cryptoproxy.errors import CryptoProxyError
+from cryptoproxy.errors import CryptoProxyError, OperatorError
 from cryptoproxy.queries.periods import ends, words_of, written
 from cryptoproxy.queries.scope import MAX_BUCKETS, Asset, Seen
 
@@ -44,6 +44,8 @@ class Kind(enum.StrEnum):
 class Column(Generic[R]):
     """One value of a row. ``name`` is its key in JSON and CSV, ``title`` its head in a table.
 
+    ``in_table``: also in a table, which is only so wide.
+
     NUMBER, PRICE: float. COUNT: int. SHARE: a fraction of 1. TIME, AGE, SPAN: ms since 1970, ms, ms. None is empty.
     """
 
@@ -51,6 +53,7 @@ class Column(Generic[R]):
     title: str
     kind: Kind
     of: Callable[[R], Any]
+    in_table: bool = True
 
 
 def asset_columns(of: Callable[[R], Asset]) -> tuple[Column[R], ...]:
@@ -119,6 +122,8 @@ class Answer(Generic[R]):
     """What a reader must know: an ambiguous symbol, a source without the field. One line each."""
     asked: Any = None
     """The request, with its defaults filled in."""
+    engine: str = "es"
+    """What has answered: ``es`` or ``lake``."""
 
     @property
     def period(self) -> Span:
@@ -148,3 +153,34 @@ class Answer(Generic[R]):
 
     def cells(self, row: R) -> dict[str, Any]:
         return {column.name: column.of(row) for column in self.columns}
+
+    def to_arrow(self) -> Any:
+        """All rows that are not read yet as a ``pyarrow.Table``: a column each, times as UTC milliseconds."""
+        import pyarrow as pa
+
+        moment = pa.timestamp("ms", tz="UTC")
+        types = {
+            Kind.TEXT: pa.string(),
+            Kind.TIME: moment,
+            **dict.fromkeys((Kind.COUNT, Kind.AGE, Kind.SPAN), pa.int64()),
+        }
+        rows = list(self.rows)
+        return pa.table(
+            {each.name: pa.array(map(each.of, rows), types.get(each.kind, pa.float64())) for each in self.columns}
+        )
+
+    def to_pandas(self) -> Any:
+        """The same as a ``pandas.DataFrame``; pandas must be installed."""
+        return self.to_arrow().to_pandas()
+
+    def to_polars(self) -> Any:
+        """The same as a ``polars.DataFrame``; Polars must be installed.
+
+        Raises:
+            OperatorError: it is not.
+        """
+        try:
+            import polars
+        except ImportError as error:
+            raise OperatorError("Polars is not installed", remedy="pip install polars") from error
+        return polars.from_arrow(self.to_arrow())

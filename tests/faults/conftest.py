@@ -26,7 +26,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--write-table",
         action="store_true",
-        help="fault suite: write what the judge found to docs/faults.md, if all cases ran and passed",
+        help="fault suite: write what the judge found to docs/faults.md, of each file of which all cases ran and passed",
     )
 
 
@@ -98,11 +98,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.line(line)
     if not config.getoption("--write-table", default=False):
         return
-    chosen = config.getoption("keyword") or config.getoption("markexpr")
+    chosen = config.getoption("keyword") or config.getoption("markexpr") or any("::" in each for each in config.args)
     if chosen or any(terminalreporter.stats.get(outcome) for outcome in ("failed", "error", "deselected")):
         terminalreporter.line(f"{table.PAGE.name} is left as it is: not all cases ran and passed")
         return
-    table.PAGE.write_text(table.page(rows, when=f"{datetime.now(UTC):%Y-%m-%d}"))
+    whole = Path(__file__).parent in (Path(each).resolve() for each in config.args)
+    rows = rows if whole else table.renewed(table.rows_of(table.PAGE.read_text(encoding="utf-8")), rows)
+    table.PAGE.write_text(table.page(rows, when=f"{datetime.now(UTC):%Y-%m-%d}"), encoding="utf-8")
     readme = table.README.read_text(encoding="utf-8")
     table.README.write_text(table.quoted(readme, rows), encoding="utf-8")
     terminalreporter.line(f"written to {table.PAGE} and {table.README}")

@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -33,7 +34,7 @@ Then a judge holds what the stand-in upstream served (its ledger, written before
 against what is on the topic, in the lake and, where an indexer runs, in the index: nothing missing, nothing foreign, no
 id twice, the same values, and a fresh poll flows. What each case does is in [tests/faults](../tests/faults/README.md).
 
-Made by `make faults`, {when}, on {cores} cores and {memory} GB of memory.
+Made by `make faults`, last on {when}, on {cores} cores and {memory} GB of memory.
 
 | column | tells |
 |---|---|
@@ -43,6 +44,9 @@ Made by `make faults`, {when}, on {cores} cores and {memory} GB of memory.
 | sent again | messages that are on the topic once more, same id and same bytes, as [the promise](promise.md) allows |
 | back in | seconds from the end of the fault until all was well again |
 """
+
+
+_ROW = re.compile(r"\| (.+) \| (\d+) \| (\d+) \| (\d+) \| (\d+) \| (?:([\d.]+) s|–) \|")
 
 
 class Judged(Protocol):
@@ -112,6 +116,26 @@ def page(rows: Sequence[Row], *, when: str) -> str:
         )
         parts += [f"| {' | '.join(row.cells)} |\n" for row in of_theme]
     return "".join(parts)
+
+
+def rows_of(page: str) -> list[Row]:
+    """:func:`page` read back."""
+    rows, theme = [], ""
+    for line in page.splitlines():
+        if line.startswith("## "):
+            theme = line.removeprefix("## ")
+        elif theme != "In short" and (found := _ROW.fullmatch(line)):
+            case, records, lost, doubled, again, seconds = found.groups()
+            counts = (int(records), int(lost), int(doubled), int(again))
+            rows.append(Row(theme, case, *counts, None if seconds is None else float(seconds)))
+    return rows
+
+
+def renewed(before: Sequence[Row], rows: Sequence[Row]) -> list[Row]:
+    """``rows`` in the place of all that were there of their themes; new themes at the end."""
+    themes = dict.fromkeys([row.theme for row in before] + [row.theme for row in rows])
+    new = {row.theme for row in rows}
+    return [row for theme in themes for row in (rows if theme in new else before) if row.theme == theme]
 
 
 def summary(rows: Sequence[Row]) -> str:

@@ -91,6 +91,7 @@ FAULTS = (
     coingecko("empty_body", "not what coingecko speaks", rewrite="empty"),
     coingecko("empty_array", "no rows", body="[]"),
     coingecko("key_refused", "COINGECKO_API_KEY", status=401),
+    binance("400_retry_after_seconds", "BINANCE_BASE_URL", silent_ms=2_900, status=400, retry_after=3, times=1),
     coingecko("date_an_hour_behind_ours", "this clock is", "ahead of", date_shift=-3600),
     binance("date_an_hour_ahead_of_ours", "this clock is", "behind", date_shift=3600),
 )

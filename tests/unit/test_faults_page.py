@@ -2,25 +2,8 @@
 
 from __future__ import annotations
 
-import re
-
 from tests.faults import table
-from tests.faults.table import Row
-
-_ROW = re.compile(r"\| (.+) \| (\d+) \| (\d+) \| (\d+) \| (\d+) \| (?:([\d.]+) s|–) \|")
-
-
-def rows_of(page: str) -> list[Row]:
-    """The page read back."""
-    rows, theme = [], ""
-    for line in page.splitlines():
-        if line.startswith("## "):
-            theme = line.removeprefix("## ")
-        elif theme != "In short" and (found := _ROW.fullmatch(line)):
-            case, records, lost, doubled, again, seconds = found.groups()
-            counts = (int(records), int(lost), int(doubled), int(again))
-            rows.append(Row(theme, case, *counts, None if seconds is None else float(seconds)))
-    return rows
+from tests.faults.table import Row, rows_of
 
 
 def test_the_readme_quotes_the_page() -> None:
@@ -53,3 +36,18 @@ def test_a_summary_is_that_of_the_page_to_the_last_digit() -> None:
     rows = [Row("Kafka is away", "a", 1, 0, 0, 0, 11.46), Row("Kafka is away", "b", 1, 0, 0, 0, 0.04)]
     page = table.page(rows, when="2026-11-20")
     assert table.summary(rows_of(page)) == table.summary(rows)
+
+
+def test_a_run_of_some_files_renews_their_themes_and_leaves_the_others() -> None:
+    before = [
+        Row("Kafka is away: it goes on", "a", 1, 0, 0, 0, 1.0),
+        Row("Kafka is away: it goes on", "gone", 1, 0, 0, 0, 1.0),
+        Row("S3 is away", "b", 2, 0, 0, 0, 2.0),
+    ]
+    again = [
+        Row("Kafka is away: it goes on", "a", 3, 0, 0, 0, 3.0),
+        Row("Kafka is away: it goes on", "new", 4, 0, 0, 0, 4.0),
+        Row("The disk is full", "c", 5, 0, 0, 0, 5.0),
+    ]
+    assert table.renewed(before, again) == [*again[:2], before[2], again[2]]
+    assert table.renewed([], again) == again

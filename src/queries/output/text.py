@@ -25,7 +25,8 @@ from cryptoproxy.queries.periods import Interval, age, written
 
 R = TypeVar("R")
 Write = Callable[[str], Any]
-_SAID_ONCE = ("source", "quote", "mean_over")
+_SAID_ONCE = ("source", "quote", "mean_over", "made_of")
+_SAID_AS = {"mean_over": "mean over {}", "made_of": "made of {}"}
 _LARGE = ((1e12, "T"), (1e9, "B"), (1e6, "M"))
 _HUGE, _TINY = 1e16, 1e-10
 """Beyond these a number is shown with its exponent."""
@@ -37,6 +38,7 @@ def write_json(answer: Answer[R], write: Write) -> None:
         "question": answer.question,
         "title": answer.title,
         "source": answer.where,
+        "engine": answer.engine,
         "period": {"from": iso(answer.period.begin_ms), "to": iso(answer.period.end_ms)},
     }
     written = False
@@ -81,9 +83,11 @@ def table(answer: Answer[R], rows: Sequence[R]) -> Group:
     said = _said_once(answer, rows)
     alike = _covered_alike(answer, rows)
     columns = [
-        column for column in answer.columns if column.name not in said and not (alike and column.name in DATA_COLUMNS)
+        column
+        for column in answer.columns
+        if column.in_table and column.name not in said and not (alike and column.name in DATA_COLUMNS)
     ]
-    where = ", ".join(visible(f"mean over {value}" if name == "mean_over" else value) for name, value in said.items())
+    where = ", ".join(visible(_SAID_AS.get(name, "{}").format(value)) for name, value in said.items())
     made = Table()
     for column in columns:
         made.add_column(column.title, justify=_side(column), no_wrap=True)

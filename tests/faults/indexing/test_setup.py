@@ -125,3 +125,23 @@ def test_an_index_has_the_name_of_the_alias(rig: IndexerRig, report: Report) -> 
     since = time.monotonic()
     seconds = rig.recovered(since)
     report(rig.judged(), seconds)
+
+
+def test_an_older_index_is_closed_then_somebody_else_s_has_the_alias(rig: IndexerRig, report: Report) -> None:
+    """Nothing is written to either, so only a look at the alias tells what readers see."""
+    old, foreign = index_name(rig.alias, iso(1_700_000_000_000), Period.MONTH), f"somebodys-{rig.alias}"
+    rig.es.indices.create(index=old)
+    rig.es.indices.close(index=old)
+    indexer = rig.start_indexer()
+    indexer.wait_reason(f"index {old} is closed", f"POST {old}/_open")
+    rig.es.indices.create(index=foreign, aliases={rig.alias: {}})
+    try:
+        indexer.wait_reason(f"index {foreign} is none of ours", f"DELETE {foreign}/_alias/{rig.alias}")
+        rig.feeder.feed(50)
+        rig.wait_committed()  # what can be written is
+    finally:
+        rig.es.indices.delete(index=foreign)
+    rig.es.indices.open(index=old)
+    since = time.monotonic()
+    seconds = rig.recovered(since)
+    report(rig.judged(), seconds)

@@ -14,18 +14,18 @@ import pytest
 from rich.console import Console
 
 from cryptoproxy.datasets.times import Span
-from cryptoproxy.queries import average, freshness, latest, moves, percentiles, volatility
 from cryptoproxy.queries.answer import Answer, Covers, NothingFound, TooMany
-from cryptoproxy.queries.average import Average, AverageRow
-from cryptoproxy.queries.freshness import Freshness, FreshnessRow
-from cryptoproxy.queries.latest import Latest, LatestRow
-from cryptoproxy.queries.moves import Beyond, Moves, MovesRow
 from cryptoproxy.queries.output import text
 from cryptoproxy.queries.output.plot import TooManyLines, plot
-from cryptoproxy.queries.percentiles import Percentiles, PercentilesRow
 from cryptoproxy.queries.periods import interval
+from cryptoproxy.queries.questions import average, freshness, latest, moves, percentiles, volatility
+from cryptoproxy.queries.questions.average import Average, AverageRow
+from cryptoproxy.queries.questions.freshness import Freshness, FreshnessRow
+from cryptoproxy.queries.questions.latest import Latest, LatestRow
+from cryptoproxy.queries.questions.moves import Beyond, Moves, MovesRow
+from cryptoproxy.queries.questions.percentiles import Percentiles, PercentilesRow
+from cryptoproxy.queries.questions.volatility import Volatility, VolatilityRow
 from cryptoproxy.queries.scope import Asset, Scope, Seen
-from cryptoproxy.queries.volatility import Volatility, VolatilityRow
 
 MINUTE = 60_000
 HOUR = 60 * MINUTE

@@ -11,7 +11,7 @@ from cryptoproxy.queries.answer import Column, Kind, asset_columns
 from cryptoproxy.queries.scope import Asset, Json, Scope, Seen, asset_of, by_asset, finite
 
 PAGE = 1_000
-_SHOWN = (
+SHOWN = (
     "timestamp", "name", "price", "change_24h", "price_24h_pcnt", "market_cap", "volume_24h"
 )  # fmt: skip
 
@@ -41,7 +41,7 @@ class LatestRow:
 
 def body(request: Latest, after: Mapping[str, Any] | None = None) -> Json:
     newest: dict[str, Json] = {
-        "newest": {"top_hits": {"size": 1, "sort": [{"timestamp": "desc"}], "_source": list(_SHOWN)}}
+        "newest": {"top_hits": {"size": 1, "sort": [{"timestamp": "desc"}], "_source": list(SHOWN)}}
     }
     return {
         "size": 0,
@@ -53,19 +53,23 @@ def body(request: Latest, after: Mapping[str, Any] | None = None) -> Json:
 
 def row(request: Latest, bucket: Mapping[str, Any]) -> LatestRow:
     record = bucket["newest"]["hits"]["hits"][0]["_source"]
+    return made(request, asset_of(bucket), from_iso(record["timestamp"]), record)
+
+
+def made(request: Latest, asset: Asset, slot_ms: int, record: Mapping[str, Any]) -> LatestRow:
+    """Of an asset's newest record, with the fields of :data:`SHOWN` that it has."""
     change = record.get("change_24h")
     if change is None and (fraction := record.get("price_24h_pcnt")) is not None:
         change = finite(fraction * 100)
-    slot = from_iso(record["timestamp"])
     return LatestRow(
-        asset_of(bucket),
+        asset,
         record["name"],
         record["price"],
         change,
         record.get("market_cap"),
         record.get("volume_24h"),
-        slot,
-        request.scope.period.end_ms - slot,
+        slot_ms,
+        request.scope.period.end_ms - slot_ms,
     )
 
 

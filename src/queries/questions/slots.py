@@ -42,6 +42,14 @@ class Slot(NamedTuple):
     """What its records tell."""
 
 
+class Polled(NamedTuple):
+    """A slot with how many records it has."""
+
+    at_ms: int
+    interval_ms: int | None
+    records: int
+
+
 def with_intervals(slots: Sequence[Slot], grid: Grid) -> list[tuple[int, int]]:
     """(slot, interval) of each slot. ``grid`` has an interval.
 
@@ -55,6 +63,8 @@ def with_intervals(slots: Sequence[Slot], grid: Grid) -> list[tuple[int, int]]:
     gaps = [later.at_ms - earlier.at_ms for earlier, later in pairwise(slots)]
     if len(slots) < ENOUGH:
         return [(slot.at_ms, slot.interval_ms or grid.interval_ms) for slot in slots]
+    if all(each.interval_ms for each in slots):
+        return [(slot, interval_ms) for slot, interval_ms in slots if interval_ms]
     around = [
         most_common(Counter(gaps[max(0, place - AROUND) : place + AROUND + 1])) or grid.interval_ms
         for place in range(len(slots))

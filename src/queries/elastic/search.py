@@ -16,10 +16,15 @@ from cryptoproxy.common.clients.outcome import failure, meaning
 from cryptoproxy.datasets.times import Span
 from cryptoproxy.errors import OperatorError
 from cryptoproxy.queries.answer import TooMany
+from cryptoproxy.queries.engine import Found
 from cryptoproxy.queries.periods import Interval
-from cryptoproxy.queries.scope import MAX_BUCKETS, Asset, Json, Scope, Seen, asset_of, by_asset, finite, seen_of
+from cryptoproxy.queries.scope import MAX_BUCKETS, Asset, Json, Scope, asset_of, by_asset, finite, seen_of
 
 Bucket = Mapping[str, Any]
+
+
+class NoIndexError(OperatorError):
+    """There is no index or alias of that name."""
 
 
 class Search:
@@ -46,7 +51,7 @@ class Search:
                 **body,
             )
         except elasticsearch.NotFoundError as error:
-            raise OperatorError(
+            raise NoIndexError(
                 f"there is no index or alias {self.index}", remedy="Run `cryptoproxy setup`, or mend ES_INDEX"
             ) from error
         except (elasticsearch.UnsupportedProductError, elastic_transport.TransportError) as error:
@@ -86,15 +91,6 @@ def _reason(error: elasticsearch.ApiError) -> str:
 ASSETS_PAGE = 5_000
 
 
-class Found(NamedTuple):
-    """``volume`` is the mean of ``volume_24h``, in the asset's quote; 0 where its source sends none."""
-
-    asset: Asset
-    records: int
-    volume: float
-    seen: Seen
-
-
 def assets_body(scope: Scope, after: Mapping[str, Any] | None = None) -> Json:
     volume: Mapping[str, Json] = {"volume": {"avg": {"field": "volume_24h"}}}
     return {
@@ -120,11 +116,6 @@ def find(search: Search, scope: Scope) -> list[Found]:
         if len(found) > MAX_BUCKETS:
             raise TooMany(f"{scope} has more than {MAX_BUCKETS} assets; name a --source, a --quote or --symbols")
     return found
-
-
-def most_traded(found: Sequence[Found], count: int) -> list[Asset]:
-    """The ``count`` of the largest volume, the largest first."""
-    return [each.asset for each in sorted(found, key=lambda each: -each.volume)[:count]]
 
 
 def pairs_body(scope: Scope, coins: Sequence[str]) -> Json:

@@ -28,7 +28,6 @@ from cryptoproxy.queries.scope import (
     finite,
     seen_of,
 )
-from cryptoproxy.queries.search import Search, find, portions
 
 PAGE = 5_000
 
@@ -86,23 +85,6 @@ def steps(bucket: Mapping[str, Any]) -> Iterator[AverageRow]:
         row = _row(asset, step["key"], step)
         if row is not None:
             yield row
-
-
-def by_steps(search: Search, request: Average, every: Interval, watch: Watch) -> Iterator[AverageRow]:
-    """Step by step of one asset, then of the next."""
-    scope = request.scope
-    assets = scope.chosen or [each.asset for each in find(search, scope)]
-    for portion in portions(assets, scope.period, every):
-        places = {asset.identity: place for place, asset in enumerate(portion.assets)}
-        for period in portion.periods:
-            answer = search(steps_body(request, every, portion.assets, period))
-            buckets = answer["aggregations"]["rows"]["buckets"]
-            for bucket in sorted(buckets, key=lambda each: places[asset_of(each).identity]):
-                found = list(steps(bucket))
-                watch.see(asset_of(bucket), seen_of(bucket), has_value=bool(found))
-                for each in found:
-                    noted(watch, each)
-                    yield each
 
 
 def noted(watch: Watch, row: AverageRow) -> None:

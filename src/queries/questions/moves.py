@@ -68,11 +68,11 @@ class MovesRow:
 
 
 def body(request: Moves, after: Mapping[str, Any] | None = None) -> Json:
-    filters: dict[str, Json] = {"samples": _any({"exists": {"field": name}} for name, _ in _fields(request))}
+    filters: dict[str, Json] = {"samples": _any({"exists": {"field": name}} for name, _ in fields(request))}
     for threshold in request.thresholds:
         for way, word, sign in (("up", "gte", 1), ("down", "lte", -1)):
             filters[f"{way} {decimal(threshold)}"] = _any(
-                {"range": {name: {word: sign * _shifted(threshold, places)}}} for name, places in _fields(request)
+                {"range": {name: {word: sign * shifted(threshold, places)}}} for name, places in fields(request)
             )
     aggregations: dict[str, Json] = {"moves": {"filters": {"filters": filters}}}
     return {
@@ -112,13 +112,13 @@ def title(request: Moves) -> str:
     return f"Share of samples whose change over {request.window} is beyond a threshold"
 
 
-def _fields(request: Moves) -> list[tuple[str, int]]:
+def fields(request: Moves) -> list[tuple[str, int]]:
     """Field, and by how many places the point of a percent is moved in its unit."""
     change = WINDOWS[request.window]
     return [(change.percent, 0), *([(change.fraction, -2)] if change.fraction else [])]
 
 
-def _shifted(threshold: float, places: int) -> float:
+def shifted(threshold: float, places: int) -> float:
     """The double nearest to the decimal with its point moved, as a record holds the double nearest to what was sent."""
     return float(Decimal(repr(threshold)).scaleb(places))
 

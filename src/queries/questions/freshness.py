@@ -16,10 +16,11 @@ from cryptoproxy.datasets import iso
 from cryptoproxy.datasets.ticker import LONGEST_INTERVAL_MS, SHORTEST_INTERVAL_MS
 from cryptoproxy.datasets.times import DAY_MS, Span
 from cryptoproxy.queries.answer import Column, Covers, Kind, NothingFound
+from cryptoproxy.queries.engine import Engine
+from cryptoproxy.queries.notes import stored_there
 from cryptoproxy.queries.periods import Interval, written
+from cryptoproxy.queries.questions.slots import ENOUGH, GRACE_MS, Grid, Polled, Slot, gaps, most_common, with_intervals
 from cryptoproxy.queries.scope import MAX_BUCKETS, Json, Seen
-from cryptoproxy.queries.search import Search
-from cryptoproxy.queries.slots import ENOUGH, GRACE_MS, Grid, Slot, gaps, most_common, with_intervals
 
 SAMPLE = 1_000
 """Slots that an interval is read from where the period has too few."""
@@ -105,38 +106,42 @@ def end_of(answer: Mapping[str, Any]) -> int | None:
 _INTERVAL: Mapping[str, Json] = {"interval": {"max": {"field": "interval_ms"}}}
 
 
-def grid_body(source: str, *, newest_ms: int, look_back_ms: int) -> Json:
+def grid_body(source: str, period: Span) -> Json:
     """The newest slots of a source, how many records each has, and the interval that they tell."""
     newest_first = [{"timestamp": {"terms": {"field": "timestamp", "order": "desc"}}}]
     return {
         "size": 0,
         "track_total_hits": False,
-        "query": _query(source, newest_ms - look_back_ms, newest_ms + 1),
+        "query": _query(source, period.begin_ms, period.end_ms),
         "aggs": {"rows": {"composite": {"size": SAMPLE, "sources": newest_first}, "aggs": _INTERVAL}},
     }
 
 
-def grid_of(answer: Mapping[str, Any], told: Interval | None, *, end_ms: int) -> tuple[Grid, bool]:
-    """The grid, and whether the sample was large enough to be sure of it."""
+def polled_of(answer: Mapping[str, Any]) -> list[Polled]:
+    """The newest first."""
     buckets = answer["aggregations"]["rows"]["buckets"]
-    slots = [bucket["key"]["timestamp"] for bucket in buckets]
-    records = max((bucket["doc_count"] for bucket in buckets), default=1)
-    # Of a slot that is not over, records may still be on their way.
-    whole = [bucket["doc_count"] for bucket in buckets if bucket["key"]["timestamp"] <= end_ms - GRACE_MS]
-    assets = next(iter(whole or [bucket["doc_count"] for bucket in buckets]), 0)
-    if told is not None:
-        return Grid(told.ms, "told", assets, records), True
-    if buckets and (recorded := _interval_of(buckets[0])) is not None:
-        return Grid(recorded, "recorded", assets, records), True
-    common = most_common(Counter(later - earlier for later, earlier in pairwise(slots)))
-    return Grid(common, "inferred", assets, records), len(slots) >= ENOUGH
+    return [Polled(each["key"]["timestamp"], _interval_of(each), each["doc_count"]) for each in buckets]
 
 
 def _interval_of(bucket: Mapping[str, Any]) -> int | None:
     """What the records of a slot tell; None for what is no interval."""
     value = bucket["interval"]["value"]
-    known = value is not None and SHORTEST_INTERVAL_MS <= value <= LONGEST_INTERVAL_MS
-    return int(value) if known else None
+    return int(value) if value is not None and SHORTEST_INTERVAL_MS <= value <= LONGEST_INTERVAL_MS else None
+
+
+def grid_of(polled: Sequence[Polled], told: Interval | None, *, end_ms: int) -> tuple[Grid, bool]:
+    """The grid, and whether the sample was large enough to be sure of it."""
+    slots = [each.at_ms for each in polled]
+    records = max((each.records for each in polled), default=1)
+    # Of a slot that is not over, records may still be on their way.
+    whole = [each.records for each in polled if each.at_ms <= end_ms - GRACE_MS]
+    assets = next(iter(whole or [each.records for each in polled]), 0)
+    if told is not None:
+        return Grid(told.ms, "told", assets, records), True
+    if polled and polled[0].interval_ms is not None:
+        return Grid(polled[0].interval_ms, "recorded", assets, records), True
+    common = most_common(Counter(later - earlier for later, earlier in pairwise(slots)))
+    return Grid(common, "inferred", assets, records), len(slots) >= ENOUGH
 
 
 def stretches(period: Span, grid: Grid) -> Sequence[Span]:
@@ -179,22 +184,22 @@ def slots_of(answer: Mapping[str, Any]) -> Slots:
     )
 
 
-# ---- asked: source by source, stretch by stretch
+# ---- asked: source by source
 
 
-def rows(search: Search, request: Freshness, covers: Covers, notes: list[str]) -> Iterator[FreshnessRow]:
+def rows(engine: Engine, request: Freshness, covers: Covers, notes: list[str]) -> Iterator[FreshnessRow]:
     """One row per source, the stalest first.
 
     Raises:
-        NothingFound: the index is empty, or has nothing before the period's end, or of a source that was asked for.
+        NothingFound: there are no records at all, or none before the period's end, or of a source that was asked for.
     """
-    there = sources_of(search(sources_body()))
+    there = engine.sources()
     if not there:
-        raise NothingFound(f"{search.index} is empty: nothing has been indexed yet")
+        raise NothingFound(f"{engine.place} is empty: nothing has been {stored_there(engine.name)} yet")
     if unknown := [each for each in request.sources if each not in there]:
         raise NothingFound(f"no record of {', '.join(unknown)}; there are records of {', '.join(sorted(there))}")
     asked = request.sources or there
-    found = {source: _of(search, request, source, notes) for source in asked}
+    found = {source: _of(engine, request, source, notes) for source in asked}
     if young := [source for source, row in found.items() if row is None]:
         said = f"{', '.join(young)}: no record before {written(request.period.end_ms)}"
         if len(young) == len(found):
@@ -206,21 +211,20 @@ def rows(search: Search, request: Freshness, covers: Covers, notes: list[str]) -
         yield row
 
 
-def _of(search: Search, request: Freshness, source: str, notes: list[str]) -> FreshnessRow | None:
+def _of(engine: Engine, request: Freshness, source: str, notes: list[str]) -> FreshnessRow | None:
     """None for a source whose first record is younger than the period."""
     before = request.period.end_ms
-    newest = end_of(search(end_body(source, before_ms=before, newest=True)))
-    first = end_of(search(end_body(source, before_ms=before, newest=False)))
-    if newest is None or first is None:
+    ends = engine.ends(source, before)
+    if ends is None:
         return None
-    grid = _grid(search, request, source, newest)
+    first, newest = ends
+    grid = _grid(engine, request, source, newest)
     slots: list[Slot] = []
     records = duplicates = 0
-    for stretch in stretches(request.period, grid):
-        for part in _whole(search, source, stretch):
-            records += part.records
-            duplicates += part.duplicates
-            slots += part.slots
+    for part in engine.slots(source, request.period, grid):
+        records += part.records
+        duplicates += part.duplicates
+        slots += part.slots
     missing = expected = None
     if grid.interval_ms is not None:
         known = with_intervals(slots, grid)
@@ -245,26 +249,15 @@ def _of(search: Search, request: Freshness, source: str, notes: list[str]) -> Fr
     )
 
 
-def _grid(search: Search, request: Freshness, source: str, newest_ms: int) -> Grid:
+def _grid(engine: Engine, request: Freshness, source: str, newest_ms: int) -> Grid:
     found: Grid | None = None
     for look_back in LOOK_BACK_MS:
-        answer = search(grid_body(source, newest_ms=newest_ms, look_back_ms=look_back))
-        found, sure = grid_of(answer, request.interval, end_ms=request.period.end_ms)
+        polled = engine.polled(source, Span(newest_ms - look_back, newest_ms + 1))
+        found, sure = grid_of(polled, request.interval, end_ms=request.period.end_ms)
         if sure:
             break
     assert found is not None  # noqa: S101 - there is a look-back
     return found
-
-
-def _whole(search: Search, source: str, stretch: Span) -> Iterator[Slots]:
-    """A stretch, halved as long as it has more slots than one answer holds."""
-    part = slots_of(search(slots_body(source, stretch)))
-    if part.whole:
-        yield part
-        return
-    middle = stretch.begin_ms + stretch.length_ms // 2
-    yield from _whole(search, source, Span(stretch.begin_ms, middle))
-    yield from _whole(search, source, Span(middle, stretch.end_ms))
 
 
 # ---- shown

@@ -10,19 +10,17 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cryptoproxy.datasets.times import Span
 from cryptoproxy.queries.answer import Column, Kind, NothingFound, asset_columns, data_columns
+from cryptoproxy.queries.engine import Engine, Found, Progress
 from cryptoproxy.queries.notes import Watch
 from cryptoproxy.queries.periods import Interval, interval, written
 from cryptoproxy.queries.scope import MAX_BUCKETS, Asset, Json, Scope, Seen, asset_of, by_asset
-from cryptoproxy.queries.search import Found, Portion, Search, find, portions
 
-Progress = Callable[[int, int], None]
-"""Called with how much is done, and of how much."""
 _WINDOWS = ("1d", "12h", "6h", "4h", "1h", "30m", "15m", "5m", "1m", "30s", "10s")
 """That are suggested."""
 HOUR = Interval("1h", 3_600_000)
@@ -187,27 +185,23 @@ def title(request: Volatility) -> str:
 
 
 def most_volatile(
-    search: Search, request: Volatility, watch: Watch, progress: Progress | None
+    engine: Engine, request: Volatility, watch: Watch, progress: Progress | None
 ) -> Iterator[VolatilityRow]:
     """The largest standard deviation first.
 
     Raises:
         NothingFound: no asset has two returns; says since when there are records, and what to try.
     """
-    found = [] if request.scope.chosen else find(search, request.scope)
+    found = [] if request.scope.chosen else engine.found(request.scope)
     there = request.scope.chosen or [each.asset for each in found]
-    whole = list(portions(there, request.whole_windows, request.window))
 
     def rows() -> Iterator[VolatilityRow]:
-        for done, portion in enumerate(whole, start=1):
-            for asset, row in _volatilities(search, request, portion):
-                watch.see(asset, None if row is None else row.seen, has_value=row is not None)
-                if row is not None:
-                    if row.deviation is None:
-                        watch.unbounded.add(asset)
-                    yield row
-            if progress:
-                progress(done, len(whole))
+        for told in engine.volatility(request, there, progress):
+            watch.see(told.asset, told.seen, has_value=bool(told.rows))
+            for row in told.rows:
+                if row.deviation is None:
+                    watch.unbounded.add(told.asset)
+                yield row
 
     def rank(row: VolatilityRow) -> float:
         return math.inf if row.deviation is None else row.deviation
@@ -231,17 +225,3 @@ def too_young(request: Volatility, found: Sequence[Found]) -> str:
         f"{request.scope} has records of {written(first)} to {written(last)} here, and no asset has a price in three "
         f"whole windows of {window} one after the other, which two returns need; {advice}"
     )
-
-
-def _volatilities(
-    search: Search, request: Volatility, portion: Portion
-) -> Iterator[tuple[Asset, VolatilityRow | None]]:
-    returns = {asset.identity: Returns(request.window.ms) for asset in portion.assets}
-    for period in portion.periods:
-        answer = search(body(request, portion.assets, period))
-        for bucket in answer["aggregations"]["rows"]["buckets"]:
-            asset, last_prices = prices(bucket)
-            for begin_ms, price in last_prices:
-                returns[asset.identity].add(begin_ms, price)
-    for asset in portion.assets:
-        yield asset, returns[asset.identity].row(asset)

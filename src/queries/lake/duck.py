@@ -1,0 +1,141 @@
+"""DuckDB with the lake's S3. Its errors are told by kind; nothing is ever fetched from elsewhere."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import boto3
+
+from cryptoproxy.common.settings.catalogue import S3
+from cryptoproxy.datasets import Dataset
+from cryptoproxy.datasets.times import Span
+from cryptoproxy.errors import OperatorError, TransientError
+from cryptoproxy.lake.parquet import SCHEMA, batch, row
+from cryptoproxy.lake.store import Store
+from cryptoproxy.queries.lake.holdings import Holdings
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+_ROWS = 10_000
+"""Of the lake as Python objects at once, and of an answer."""
+REMEDY = "Install them: pip install -r requirements-lake.txt, or pip install duckdb duckdb-extension-httpfs"
+
+
+class Duck:
+    """One connection, kept until :meth:`close`. Used by one thread at a time."""
+
+    def __init__(self, store: Store, holdings: Holdings | None = None) -> None:
+        self.holdings = holdings or Holdings(store)
+        self._store = store
+        self._db = _connected(store.settings)
+        self._names = itertools.count()
+        self._tables: dict[Any, str] = {}
+
+    def close(self) -> None:
+        self._db.close()
+
+    def table(self, dataset: Dataset[Any], sources: Sequence[str], span: Span) -> str:
+        """The records of these sources, for a FROM: each id once, every column of the contract there. May have records
+        outside of ``span``, of the files that reach into it."""
+        key = (dataset.name, tuple(sources), span)
+        if key not in self._tables:
+            holding = self.holdings.of(dataset, list(sources), span)
+            rest = f"rest_{next(self._names)}"
+            # A copy, since DuckDB hands conditions on times back to Arrow only with pytz.
+            self._db.register("loose", self._loose(dataset, holding.loose))
+            self._db.execute(f"CREATE TEMP TABLE {rest} AS SELECT * FROM loose")
+            parts = [f"SELECT * FROM {rest}"]
+            if holding.files:
+                bucket = self._store.settings.bucket
+                urls = ", ".join(_text(f"s3://{bucket}/{each}") for each in holding.files)
+                parts.append(f"SELECT * FROM read_parquet([{urls}], union_by_name = true, hive_partitioning = false)")
+            self._tables[key] = f"({' UNION ALL BY NAME '.join(parts)})"
+        return self._tables[key]
+
+    def _loose(self, dataset: Dataset[Any], days: Sequence[tuple[str, Span]]) -> Any:
+        import pyarrow as pa
+
+        batches = []
+        for source, span in days:
+            lines = self.holdings.lines(source, span)
+            while some := list(itertools.islice(lines, _ROWS)):
+                batches.append(batch([row(line) for line in some]))
+        if not batches:
+            types = {"double": pa.float64(), "long": pa.int64(), "time": pa.timestamp("us", "UTC"), "flag": pa.bool_()}
+            return pa.schema([(each.name, types.get(each.kind, pa.string())) for each in dataset.columns]).empty_table()
+        return pa.Table.from_batches(batches, SCHEMA)
+
+    def ask(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
+        """Rows as they come.
+
+        Raises:
+            TransientError, OperatorError: the lake cannot be read.
+        """
+        import duckdb
+
+        try:
+            answer = self._db.execute(sql, list(parameters))
+            while rows := answer.fetchmany(_ROWS):
+                yield from rows
+        except (duckdb.HTTPException, duckdb.IOException) as error:
+            # Whatever the other client found, ours says it by kind: no login, no bucket, no answer.
+            self._tables.clear()
+            next(self._store.keys(self._store.settings.prefix), None)
+            said = " ".join(str(error).split())[:500]
+            raise TransientError(f"the lake at s3://{self._store.settings.bucket} was not read: {said}") from error
+        except duckdb.OutOfMemoryException as error:
+            raise OperatorError(
+                f"DuckDB has too little memory for that: {str(error)[:300]}",
+                remedy="Name --symbols or a shorter --since",
+            ) from error
+
+
+def _connected(settings: S3) -> DuckDBPyConnection:
+    try:
+        import duckdb
+        import duckdb_extension_httpfs
+    except ImportError as error:
+        raise OperatorError(f"the lake is asked by DuckDB, which is not installed ({error})", remedy=REMEDY) from error
+    db = duckdb.connect(config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"})
+    folder = Path(duckdb_extension_httpfs.__file__).parent
+    try:
+        db.load_extension(str(next(folder.rglob("httpfs.duckdb_extension"))))
+    except (StopIteration, duckdb.Error) as error:
+        raise OperatorError(f"DuckDB's httpfs cannot be loaded: {error}", remedy=REMEDY) from error
+    db.execute("SET TimeZone = 'UTC'")
+    db.execute("SET enable_progress_bar = false")
+    if settings.ca_file is not None:
+        db.execute(f"SET ca_cert_file = {_text(str(settings.ca_file))}")
+    db.execute(f"CREATE SECRET (TYPE s3, {', '.join(_secret(settings))})")
+    return db
+
+
+def _secret(settings: S3) -> Iterator[str]:
+    yield f"REGION {_text(settings.region)}"
+    token: str | None = None
+    if settings.access_key:
+        key, secret = settings.access_key.get(), settings.secret_key.get()
+    elif found := boto3.Session().get_credentials():
+        frozen = found.get_frozen_credentials()
+        key, secret, token = frozen.access_key or "", frozen.secret_key or "", frozen.token
+    else:
+        return
+    yield f"KEY_ID {_text(key)}"
+    yield f"SECRET {_text(secret)}"
+    if token:
+        yield f"SESSION_TOKEN {_text(token)}"
+    if settings.endpoint_url:
+        url = urlsplit(settings.endpoint_url)
+        yield f"ENDPOINT {_text(url.netloc + url.path.rstrip('/'))}"
+        yield "URL_STYLE 'path'"
+        yield f"USE_SSL {'true' if url.scheme == 'https' else 'false'}"
+
+
+def _text(value: str) -> str:
+    doubled = value.replace("'", "''")
+    return f"'{doubled}'"
