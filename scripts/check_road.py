@@ -31,7 +31,7 @@ from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.common.settings.loading import read_environment
 from cryptoproxy.common.start import connection_file
-from cryptoproxy.consumer import template
+from cryptoproxy.consumer.index import template
 from cryptoproxy.consumer.wiring import service
 from cryptoproxy.datasets import iso
 from cryptoproxy.lake.objects import lines_of

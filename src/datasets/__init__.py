@@ -14,6 +14,7 @@ The bytes on the topic are the bytes in the index (``_source``) and a line in th
 | ``times`` | slots, spans of them, and the one spelling of a time |
 | ``mapping`` | the index template made from the columns |
 | ``schema`` | the JSON Schema made from a contract; whether a newer one keeps what an older one promised |
+| ``rights`` | roles of Elasticsearch and ACLs of Kafka, made from all of them |
 | ``asyncapi``, ``page`` | the AsyncAPI document and `docs/datasets.md`, made from all of them |
 """
 
@@ -31,6 +32,22 @@ from cryptoproxy.datasets.times import from_iso, iso, slot_of
 
 DATASETS: Mapping[str, Dataset[Any]] = {each.name: each for each in (TICKER, CANDLE)}
 """The one table, by name."""
+
+
+def called(text: str) -> tuple[Dataset[Any], str]:
+    """``candle-1m`` → the dataset and the part; see :meth:`Dataset.called`.
+
+    Raises:
+        ValueError: there is no such one.
+    """
+    name, _, part = text.partition("-")
+    dataset = DATASETS.get(name)
+    if dataset is None or part not in dataset.parts:
+        spelled = [f"{each.name}-…" if len(each.parts) > 1 else each.name for each in DATASETS.values()]
+        which = f"; {name} has {', '.join(dataset.parts)}" if dataset is not None and len(dataset.parts) > 1 else ""
+        raise ValueError(f"there is no dataset {text!r}; there are {', '.join(spelled)}{which}")
+    return dataset, part
+
 
 encode, decode, document_id = TICKER.codec.encode, TICKER.codec.decode, TICKER.id_of
 """Of tickers, which most callers mean."""
@@ -53,6 +70,7 @@ __all__ = [
     "Part",
     "Period",
     "Ticker",
+    "called",
     "decode",
     "document_id",
     "encode",

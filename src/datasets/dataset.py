@@ -37,6 +37,8 @@ class Period(enum.StrEnum):
     DAY = "day"
     MONTH = "month"
     YEAR = "year"
+    EVER = "ever"
+    """All of it: of a compacted dataset the one index, since what replaces a document must meet it there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +93,10 @@ class Dataset(Generic[R]):
     def id_of(self, record: R) -> str:
         """The identity of a record wherever it is stored: written twice is stored once."""
         return key(record) if self.compacted else f"{key(record)}:{self.serial(record)}"
+
+    def called(self, part: str = "") -> str:
+        """``ticker``, ``candle-1m``: the dataset and what of it, as commands and settings spell it."""
+        return f"{self.name}-{part}" if part else self.name
 
     @property
     def columns(self) -> tuple[Column, ...]:

@@ -36,8 +36,8 @@ def key_of(value: bytes) -> bytes:
     return key(_identity.decode(value)).encode()
 
 
-_LENGTHS = {"day": 10, "month": 7, "year": 4}
-_ENDS = {"day": "", "month": ".01", "year": ".01.01"}
+_LENGTHS = {"day": 10, "month": 7, "year": 4, "ever": 0}
+_ENDS = {"day": "", "month": ".01", "year": ".01.01", "ever": "all"}
 
 
 @lru_cache(maxsize=4096)

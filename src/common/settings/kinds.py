@@ -173,6 +173,36 @@ def names(
     return Kind(label, parse, ",".join)
 
 
+def mapping(of: Callable[[], Sequence[str]], each: Kind[str]) -> Kind[Mapping[str, str]]:
+    """``name=value,name=value``, each value of the kind ``each``; all that is wrong is said at once.
+
+    Args:
+        of: the names that there are, when it is read.
+    """
+
+    def parse(raw: str) -> Mapping[str, str]:
+        found: dict[str, str] = {}
+        faults: list[str] = []
+        for item in raw.split(","):
+            name, equals, value = (part.strip() for part in item.partition("="))
+            if not equals:
+                faults.append(f"has {item.strip()!r}, which is not NAME=VALUE")
+            elif name not in of():
+                faults.append(f"knows no {name}; there are {', '.join(of())}")
+            elif name in found:
+                faults.append(f"names {name} twice")
+            else:
+                try:
+                    found[name] = each.parse(value)
+                except ValueError as fault:
+                    faults.append(f"has {name}={value}, which {fault}")
+        if faults:
+            raise ValueError("; ".join(faults))
+        return found
+
+    return Kind(f"list of dataset={each.label}", parse, lambda value: ",".join(map("=".join, value.items())))
+
+
 def host_ports() -> Kind[tuple[str, ...]]:
     def parse(raw: str) -> tuple[str, ...]:
         items = tuple(item.strip() for item in raw.split(","))
