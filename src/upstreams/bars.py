@@ -5,7 +5,7 @@ Upstreams write a bar as an array that begins with its stamp and its four prices
 
 from __future__ import annotations
 
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -148,3 +148,11 @@ class Bars:
 
     def reject(self, reason: str, symbol: str, detail: str) -> None:
         self.rejected.append(Rejected(reason, symbol, detail[:300]))
+
+
+_FETCHED = frozenset({"fetched_at", "fetch_delay_ms"})
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two records of one id say the same, whenever they were fetched."""
+    return all(getattr(one, field) == getattr(other, field) for field in one.__struct_fields__ if field not in _FETCHED)

@@ -1,6 +1,6 @@
 """The seam of the past: what an upstream gives of one series, and how a walk through it asks and reads.
 
-A series is one symbol of a source, dataset and part (``binance.candle-1d`` of ``BTCUSDT``). A walk asks for a span of
+A series is one symbol of a feed (``binance.candle-1d`` of ``BTCUSDT``). A walk asks for a span of
 begins, takes the records of the page that comes, and goes on where the page says. All of it is pure.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from cryptoproxy.datasets import Dataset
+from cryptoproxy.datasets import Feed
 from cryptoproxy.datasets.times import Span
 from cryptoproxy.upstreams.base import Answer, Call, Rejected, SymbolList
 
@@ -45,20 +45,12 @@ class History(Protocol):
     """The past of one source, dataset and part."""
 
     @property
-    def name(self) -> str:
-        """As SOURCES spells it: ``binance.candle-1d``."""
-
-    @property
-    def source(self) -> str:
-        """The records' ``source``."""
+    def feed(self) -> Feed:
+        """Its records' ``source``, dataset and part."""
 
     @property
     def upstream(self) -> str:
         """Whose budget it is."""
-
-    @property
-    def dataset(self) -> Dataset[Any]:
-        """Of its records."""
 
     @property
     def symbols(self) -> Sequence[str]:
@@ -71,6 +63,9 @@ class History(Protocol):
     @property
     def step_ms(self) -> int:
         """At least so far are two of its records apart: what lacks and is shorter is no hole."""
+
+    def spelled(self, symbol: str) -> str:
+        """A symbol as the upstream spells it, of one that a person has typed."""
 
     def reach_ms(self, now_ms: int) -> int:
         """Nothing that begins before is given to us, whatever there was."""

@@ -7,7 +7,7 @@ is not there either is a real hole (maintenance, a halt). What lies before a sym
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 import msgspec
@@ -15,6 +15,7 @@ import msgspec
 from cryptoproxy.datasets import iso
 from cryptoproxy.datasets.times import Span
 from cryptoproxy.errors import TransientError
+from cryptoproxy.upstreams.bars import same
 from cryptoproxy.upstreams.base import Answer, Call, Rejected
 from cryptoproxy.upstreams.history import History, Page, Start
 
@@ -92,7 +93,7 @@ class Walk:
             return
         cursor.symbol, cursor.name = start.symbol, start.name
         reach_ms = self.history.reach_ms(now_ms)
-        cursor.listed = 0 < start.begin_ms and start.begin_ms + start.within_ms < self.span.begin_ms
+        cursor.listed = start.begin_ms > 0 and start.begin_ms + start.within_ms < self.span.begin_ms
         cursor.at_ms = cursor.due_ms = max(self.span.begin_ms, start.begin_ms, reach_ms)
         if cursor.at_ms >= self.span.end_ms:
             cursor.done = True
@@ -101,34 +102,41 @@ class Walk:
     def _page(self, cursor: Cursor, ask: Ask) -> list[Any]:
         page = self._ask(Span(cursor.at_ms, self.span.end_ms), cursor, ask)
         if page.covered_ms <= cursor.at_ms:
-            raise TransientError(f"{self.history.name}: an answer that does not go on beyond {iso(cursor.at_ms)}")
+            raise TransientError(f"{self.history.feed.name}: an answer that does not go on beyond {iso(cursor.at_ms)}")
         begins, records = set(page.begins), {each.timestamp: each for each in page.records}
-        while holes := self._lacking(cursor, begins, page.covered_ms):
-            again = self._ask(Span(holes[0].begin_ms, holes[-1].end_ms), cursor, ask)
+        covered_ms = page.covered_ms
+        while holes := self._lacking(cursor, begins, covered_ms):
+            lack = Span(holes[0].begin_ms, holes[-1].end_ms)
+            again = self._ask(lack, cursor, ask)
             more = set(again.begins) - begins
-            for each in again.records:
-                before = records.setdefault(each.timestamp, each)
-                if not same(before, each):
-                    detail = f"{each.timestamp} once more with other values; the first ones stay"
-                    self.rejected.append(Rejected("changed", self.symbol, detail))
+            self._enter(records, again.records)
             if not more:
                 unlisted = cursor.first_ms is None and not cursor.listed and holes[0].begin_ms == cursor.due_ms
                 cursor.holes += [(hole.begin_ms, hole.end_ms) for hole in holes[unlisted:]]
                 break
             begins |= more
+            if again.covered_ms < lack.end_ms:  # an empty page was none: the walk goes on behind what came now
+                covered_ms = again.covered_ms
         cursor.more_holes += len(cursor.holes[MOST_HOLES:])
         del cursor.holes[MOST_HOLES:]
         if begins:
             cursor.first_ms = min(begins) if cursor.first_ms is None else cursor.first_ms
             cursor.due_ms = max(cursor.due_ms, self.history.next_ms(max(begins)))
-        if page.covered_ms - cursor.due_ms >= self.history.step_ms:
-            cursor.due_ms = page.covered_ms  # told already
-        cursor.at_ms = page.covered_ms
+        if covered_ms - cursor.due_ms >= self.history.step_ms:
+            cursor.due_ms = covered_ms  # told already
+        cursor.at_ms = covered_ms
         cursor.rows += len(records)
-        cursor.done = page.covered_ms >= self.span.end_ms
+        cursor.done = covered_ms >= self.span.end_ms
         if cursor.done and cursor.first_ms is None:
             cursor.why = "nothing in this time"
         return [records[timestamp] for timestamp in sorted(records)]
+
+    def _enter(self, records: dict[str, Any], more: Iterable[Any]) -> None:
+        """Those that are new; of one that is there the first copy stays."""
+        for each in more:
+            if not same(records.setdefault(each.timestamp, each), each):
+                detail = f"{each.timestamp} once more with other values; the first ones stay"
+                self.rejected.append(Rejected("changed", self.symbol, detail))
 
     def _ask(self, span: Span, cursor: Cursor, ask: Ask) -> Page:
         start = Start(cursor.at_ms, symbol=cursor.symbol, name=cursor.name)
@@ -149,11 +157,3 @@ class Walk:
         if not begins and cursor.first_ms is None and not cursor.listed:
             return []  # its first record is still to come
         return lacks
-
-
-def same(one: Any, other: Any) -> bool:
-    """Whether two records of one id say the same, whenever they were fetched."""
-    return all(getattr(one, field) == getattr(other, field) for field in one.__struct_fields__ if field not in _FETCHED)
-
-
-_FETCHED = frozenset({"fetched_at", "fetch_delay_ms"})

@@ -48,6 +48,11 @@ class Kline(Bar, array_like=True, gc=False):
 _reader = BarReader(NAME, Kline)
 
 
+def whole_list(base_url: str) -> BinanceSymbols:
+    """Of all pairs; bars of every interval can share one."""
+    return BinanceSymbols(base_url.rstrip("/"), NamedPairs(()), Quotes(quote_of))
+
+
 class BinanceCandles(Candles):
     """``binance.candle-<interval>``."""
 
@@ -57,23 +62,29 @@ class BinanceCandles(Candles):
         "1mo": "1M",
     }
 
-    def __init__(self, interval: str, *, base_url: str = BASE_URL, symbols: Sequence[str] = ()) -> None:
-        base_url = base_url.rstrip("/")
-        named = [each.upper() for each in symbols]
-        quotes = Quotes(quote_of)
+    def __init__(
+        self,
+        interval: str,
+        *,
+        base_url: str = BASE_URL,
+        symbols: Sequence[str] = (),
+        symbol_list: BinanceSymbols | None = None,
+    ) -> None:
+        symbol_list = symbol_list or whole_list(base_url)
         super().__init__(
             source=NAME,
             upstream=NAME,
             interval=interval,
-            symbols=named,
-            quotes=quotes,
-            symbol_list=BinanceSymbols(base_url, NamedPairs(()), quotes),
+            symbols=[each.upper() for each in symbols],
+            quotes=symbol_list.quotes,
+            symbol_list=symbol_list,
         )
-        self._url = f"{base_url}/api/v3/klines"
+        self._url = f"{base_url.rstrip('/')}/api/v3/klines"
 
-    def _call(self, symbol: str, span: Span | None, *, now_ms: int) -> Call:
-        if span is None:
-            return self._klines(symbol, limit="2")
+    def _newest(self, symbol: str) -> Call:
+        return self._klines(symbol, limit=str(self.newest))
+
+    def call(self, symbol: str, span: Span, *, now_ms: int) -> Call:
         return self._klines(symbol, startTime=str(span.begin_ms), endTime=str(span.end_ms - 1), limit=str(PAGE))
 
     def _klines(self, symbol: str, **bounds: str) -> Call:

@@ -43,6 +43,11 @@ class Kline(Bar, array_like=True, gc=False):
 _reader = BarReader(UPSTREAM, Kline)
 
 
+def whole_list(base_url: str, market: Market) -> BybitSymbols:
+    """Of one market; bars of every interval can share one."""
+    return BybitSymbols(base_url.rstrip("/"), market, Api.V5, Quotes(QUOTE_OF[market]))
+
+
 class BybitCandles(Candles):
     """``bybit-linear.candle-<interval>`` and those of the other markets."""
 
@@ -55,24 +60,30 @@ class BybitCandles(Candles):
     }
 
     def __init__(
-        self, market: Market | str, interval: str, *, base_url: str = BASE_URL, symbols: Sequence[str] = ()
+        self,
+        market: Market | str,
+        interval: str,
+        *,
+        base_url: str = BASE_URL,
+        symbols: Sequence[str] = (),
+        symbol_list: BybitSymbols | None = None,
     ) -> None:
         self._market = Market(market)
-        base_url = base_url.rstrip("/")
-        quotes = Quotes(QUOTE_OF[self._market])
+        symbol_list = symbol_list or whole_list(base_url, self._market)
         super().__init__(
             source=f"{UPSTREAM}-{self._market}",
             upstream=UPSTREAM,
             interval=interval,
             symbols=[each.upper() for each in symbols],
-            quotes=quotes,
-            symbol_list=BybitSymbols(base_url, self._market, Api.V5, quotes),
+            quotes=symbol_list.quotes,
+            symbol_list=symbol_list,
         )
-        self._url = f"{base_url}/v5/market/kline"
+        self._url = f"{base_url.rstrip('/')}/v5/market/kline"
 
-    def _call(self, symbol: str, span: Span | None, *, now_ms: int) -> Call:
-        if span is None:
-            return self._kline(symbol, self.interval, limit="2")
+    def _newest(self, symbol: str) -> Call:
+        return self._kline(symbol, self.interval, limit=str(self.newest))
+
+    def call(self, symbol: str, span: Span, *, now_ms: int) -> Call:
         last = min(span.end_ms, span.begin_ms + self.page_ms(now_ms)) - 1
         return self._kline(symbol, self.interval, start=str(span.begin_ms), end=str(last), limit=str(PAGE))
 

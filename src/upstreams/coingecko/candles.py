@@ -45,12 +45,18 @@ class CoinGeckoCandles(Candles):
         self._coins = coins
         self.before = len(list(chunks(self.symbols)))
 
-    def calls(self, slot_ms: int) -> Sequence[Call]:
-        return [*self._coins.names_calls(self.symbols), *super().calls(slot_ms)]
+    def calls(self) -> Sequence[Call]:
+        return [*self._coins.names_calls(self.symbols), *super().calls()]
 
-    def _call(self, symbol: str, span: Span | None, *, now_ms: int) -> Call:
+    def spelled(self, symbol: str) -> str:
+        return symbol
+
+    def _newest(self, symbol: str) -> Call:
+        return self._coins.call(f"{symbol}/ohlc", days=str(_DAYS[self.interval][0]), precision="full")
+
+    def call(self, symbol: str, span: Span, *, now_ms: int) -> Call:
         choice = _DAYS[self.interval]
-        age_ms = 0 if span is None else now_ms - span.begin_ms
+        age_ms = now_ms - span.begin_ms
         days = next((str(days) for days in choice if age_ms <= days * DAY_MS), str(choice[-1]))
         if age_ms > choice[-1] * DAY_MS and self._reaches_all:
             days = _MAX

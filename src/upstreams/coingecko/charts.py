@@ -9,12 +9,12 @@ gives. A point of midnight has the id that a live poll of that slot has.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
-from cryptoproxy.datasets import TICKER, Dataset, Ticker, iso
+from cryptoproxy.datasets import Feed, Ticker, iso
 from cryptoproxy.datasets.times import DAY_MS, MINUTE_MS, Span
 from cryptoproxy.errors import TransientError
 from cryptoproxy.upstreams.base import Answer, Call, Rejected, SymbolList
@@ -50,14 +50,17 @@ _chart = msgspec.json.Decoder(_Chart, strict=False)
 class CoinGeckoCharts:
     """The past of the tickers of ``coingecko``, a point a day."""
 
-    name = source = upstream = NAME
-    dataset: Dataset[Any] = TICKER
+    feed = Feed(NAME)
+    upstream = NAME
     symbol_list: SymbolList | None = None
     step_ms = DAY_MS
 
     def __init__(self, *, coins: Coins, ids: Sequence[str] = ()) -> None:
         self._coins = coins
         self.symbols = tuple(dict.fromkeys(ids))
+
+    def spelled(self, symbol: str) -> str:
+        return symbol
 
     def reach_ms(self, now_ms: int) -> int:
         return 0 if self._coins.plan is Plan.PRO else now_ms - REACH_DAYS * DAY_MS

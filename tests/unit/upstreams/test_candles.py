@@ -387,24 +387,33 @@ def test_a_symbol_whose_quote_nothing_tells_waits_for_the_list():
 
 
 def live(source: Candles, *bodies: bytes, at_ms: int = SLOT_MS) -> tuple[list[Candle], list[tuple[str, str]]]:
-    source.calls(at_ms)
-    poll = source.read(bodies, slot_ms=at_ms, fetched_at_ms=at_ms + 3_120)
+    """Of the bars that end at ``at_ms``."""
+    poll = source.read(bodies, slot_ms=at_ms + source.delay_ms, fetched_at_ms=at_ms + source.delay_ms + 120)
     return list(poll.records), [(row.reason, row.asset_id) for row in poll.rejected]  # type: ignore[arg-type]
 
 
 def test_a_slot_asks_for_the_bar_of_each_symbol_that_has_just_ended():
     source = BinanceCandles("1m", symbols=["btcusdt", "ETHUSDT", "BTCUSDT"])
-    assert (source.name, source.symbols, source.delay_ms) == ("binance.candle-1m", ("BTCUSDT", "ETHUSDT"), 3_000)
-    calls = source.calls(SLOT_MS)
+    assert (source.feed.name, source.symbols, source.delay_ms) == ("binance.candle-1m", ("BTCUSDT", "ETHUSDT"), 3_000)
+    calls = source.calls()
     assert [(call.params["symbol"], call.cost) for call in calls] == [("BTCUSDT", 2), ("ETHUSDT", 2)]
-    assert calls[0].params["startTime"] == str(SLOT_MS - MINUTE_MS)
-    assert calls[0].params["endTime"] == str(SLOT_MS - 1)
+    assert calls[0].params == {"symbol": "BTCUSDT", "interval": "1m", "limit": "3"}
+    assert BinanceCandles("1s").newest == 5, "three have ended while the slot was waited for"
     records, rejected = live(source, body(kline(SLOT_MS - MINUTE_MS)), body(kline(SLOT_MS - MINUTE_MS, "7")))
     assert [(each.asset_id, each.close, each.timestamp) for each in records] == [
         ("BTCUSDT", 1.5, "2026-11-20T09:59:00.000Z"),
         ("ETHUSDT", 7.0, "2026-11-20T09:59:00.000Z"),
     ]
     assert rejected == []
+
+
+def test_a_bar_that_is_corrected_later_stays_as_it_was_and_the_difference_is_said():
+    source = BinanceCandles("1m", symbols=["BTCUSDT"])
+    first, second = kline(SLOT_MS - MINUTE_MS), kline(SLOT_MS)
+    assert live(source, body(first))[1] == []
+    records, rejected = live(source, body(kline(SLOT_MS - MINUTE_MS, "1.6"), second), at_ms=SLOT_MS + MINUTE_MS)
+    assert ([each.timestamp for each in records], rejected) == (["2026-11-20T10:00:00.000Z"], [("changed", "BTCUSDT")])
+    assert live(source, body(second, kline(SLOT_MS + MINUTE_MS)), at_ms=SLOT_MS + 2 * MINUTE_MS)[1] == []
 
 
 def test_an_open_bar_beside_the_closed_one_is_no_record():
@@ -438,19 +447,20 @@ def test_a_symbol_that_the_upstream_does_not_know_costs_that_symbol_alone():
 
 def test_an_answer_from_before_its_time_by_the_upstreams_clock_is_asked_for_again():
     source = BinanceCandles("1m", symbols=["BTCUSDT"])
-    source.calls(SLOT_MS)
-    with pytest.raises(TransientError, match="not 3 s over"):
-        source.check(Answer(200, {"date": "Fri, 20 Nov 2026 10:00:01 GMT"}, b"[]"), now_ms=SLOT_MS + 3_100)
+    early = Answer(200, {"date": "Fri, 20 Nov 2026 10:00:01 GMT"}, b"[]")
+    source.check(early, now_ms=SLOT_MS + 3_100)  # of the past: a page tells itself which bars are over
+    source.calls()
+    with pytest.raises(TransientError, match="may still change"):
+        source.check(early, now_ms=SLOT_MS + 3_100)
     source.check(Answer(200, {"date": "Fri, 20 Nov 2026 10:00:03 GMT"}, b"[]"), now_ms=SLOT_MS + 3_100)
 
 
 @pytest.mark.parametrize("interval", ["3d", "1w", "1mo"])
 def test_bars_of_more_than_a_day_are_asked_for_each_day_and_the_last_closed_one_counts(interval):
     source = BinanceCandles(interval, symbols=["BTCUSDT"])
-    assert source.slot_step_ms == DAY_MS
     today = from_iso("2026-11-20T00:00:00.000Z")
-    (call,) = source.calls(today)
-    assert call.params == {"symbol": "BTCUSDT", "interval": source.intervals[interval], "limit": "2"}
+    (call,) = source.calls()
+    assert call.params == {"symbol": "BTCUSDT", "interval": source.intervals[interval], "limit": "3"}
     begin = from_iso("2026-10-01T00:00:00.000Z")
     records, _ = live(source, body(kline(begin), kline(from_iso("2026-11-19T00:00:00.000Z"))), at_ms=today)
     assert [from_iso(each.timestamp) for each in records] == [begin]
@@ -460,13 +470,13 @@ def test_coingecko_is_asked_late_and_says_what_its_coins_are_called_first():
     source = CoinGeckoCandles("4h", coins=Coins(quote="myr"), ids=["bitcoin"])
     assert source.delay_ms == 16 * MINUTE_MS
     close = from_iso("2021-05-15T12:00:00.000Z")
-    calls = source.calls(close)
+    calls = source.calls()
     assert [call.url.rpartition("v3")[2] for call in calls] == ["/coins/markets", "/coins/bitcoin/ohlc"]
     names, bars = recorded("coingecko/markets_2022-01-29"), recorded("coingecko/ohlc_bitcoin_30d_myr_2021-05-15")
-    poll = source.read([names, bars], slot_ms=close, fetched_at_ms=close + source.delay_ms)
+    poll = source.read([names, bars], slot_ms=close + source.delay_ms, fetched_at_ms=close + source.delay_ms)
     assert [(each.symbol, each.timestamp) for each in poll.records] == [("BTC", "2021-05-15T08:00:00.000Z")]
     with pytest.raises(IncompleteError) as error:
-        source.read([names, b"[]"], slot_ms=close, fetched_at_ms=close + source.delay_ms)
+        source.read([names, b"[]"], slot_ms=close + source.delay_ms, fetched_at_ms=close + source.delay_ms)
     assert error.value.pages == (1,)
 
 

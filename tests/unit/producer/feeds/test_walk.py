@@ -12,6 +12,7 @@ from cryptoproxy.datasets import CANDLE, Candle, from_iso
 from cryptoproxy.datasets.times import DAY_MS, HOUR_MS, MINUTE_MS, Span
 from cryptoproxy.errors import TransientError
 from cryptoproxy.producer.feeds.walk import Cursor, Walk
+from cryptoproxy.sandbox.rewrites import REWRITES
 from cryptoproxy.upstreams.base import Answer, Call
 from cryptoproxy.upstreams.binance.candles import BinanceCandles
 from cryptoproxy.upstreams.bybit.candles import BybitCandles
@@ -135,6 +136,27 @@ def test_what_a_page_lacks_and_is_there_is_a_hole_of_ours_and_mended(kind):
 
     exchange.odd = {1: cut}
     walk = walk_of(exchange, BEGIN, BEGIN + 200 * MINUTE_MS)
+    assert begins(walked(walk, exchange)) == there
+    assert walk.cursor.holes == []
+
+
+def test_an_empty_answer_in_the_middle_is_asked_for_again_and_the_walk_goes_on_page_by_page():
+    there = minutes(BEGIN, 2300)
+    exchange = Binance(there, odd={2: lambda _: b"[]"})
+    walk = walk_of(exchange, BEGIN, BEGIN + 2300 * MINUTE_MS)
+    steps: list[int] = []
+    while not walk.cursor.done:
+        steps.append(len(walk.step(exchange.ask)))
+    assert (steps, walk.cursor.holes) == ([1000, 1000, 300], [])
+
+
+@pytest.mark.parametrize("kind", [Binance, Bybit])
+@pytest.mark.parametrize("rewrite", ["hole", "twice", "out_of_order"])
+@pytest.mark.parametrize("call", [1, 2])
+def test_pages_gone_wrong_once_lose_nothing(kind, rewrite, call):
+    there = minutes(BEGIN, 1800)
+    exchange = kind(there, odd={call: REWRITES[rewrite]})
+    walk = walk_of(exchange, BEGIN, BEGIN + 1800 * MINUTE_MS)
     assert begins(walked(walk, exchange)) == there
     assert walk.cursor.holes == []
 
