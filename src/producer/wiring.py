@@ -19,6 +19,7 @@ from cryptoproxy.lake.store import Store
 from cryptoproxy.producer.compaction import DailyCompaction
 from cryptoproxy.producer.drains.to_kafka import Publisher, connect, refusal
 from cryptoproxy.producer.drains.to_s3 import Archiver
+from cryptoproxy.producer.feeds.agenda import Agenda
 from cryptoproxy.producer.feeds.fetch import Fetcher
 from cryptoproxy.producer.feeds.history import HistoryLoop
 from cryptoproxy.producer.feeds.poll import PollOnce, Wait
@@ -133,10 +134,9 @@ class Poller:
         self.loops = {source.feed.name: self._source_loop(source) for source in self.sources}
         self.history = HistoryLoop(
             histories_of(upstreams),
-            wanted_of(upstreams),
+            Agenda(wanted_of(upstreams), topic=RunsTopic(kafka), folder=poller.outbox_dir, clock=clock),
             budgets=self.budgets,
             outbox=outbox,
-            topic=RunsTopic(kafka),
             may_poll=self.may_poll,
             metrics=metrics,
             clock=clock,

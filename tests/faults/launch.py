@@ -137,7 +137,7 @@ HISTORY_POINTS: dict[str, tuple[Wrap, str, str]] = {
     "history-walked": (after, "cryptoproxy.producer.feeds.walk:Walk", "step"),
     "history-kept": (after, "cryptoproxy.producer.feeds.history:HistoryLoop", "_keep"),
     "history-saved": (after, "cryptoproxy.producer.feeds.runs:RunsFile", "save"),
-    "history-announced": (after, "cryptoproxy.producer.feeds.history:HistoryLoop", "_announce"),
+    "history-announced": (after, "cryptoproxy.producer.feeds.agenda:Agenda", "announce"),
     "history-told": (after, "cryptoproxy.producer.feeds.runs:RunsTopic", "tell"),
 }
 """The steps of a page of history, before it goes the way of a poll."""

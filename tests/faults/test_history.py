@@ -57,8 +57,8 @@ def wait_ended(rig: Rig) -> None:
     """All is walked and delivered."""
 
     def ended() -> bool:
-        runs = json.loads((rig.outbox / "history" / "runs.json").read_bytes())
-        return all("ended_ms" in run for run in runs)
+        file = rig.outbox / "history" / "runs.json"
+        return file.exists() and all("ended_ms" in run for run in json.loads(file.read_bytes()))
 
     wait_until(ended, what="the end of the history run")
     wait_until(lambda: not any(names for _, names in history_waiting(rig)), what="its pages delivered")

@@ -7,6 +7,7 @@
 | ``slots`` | which slot is due; those that passed without a poll |
 | ``poll`` | one poll: all its calls within the slot, each attempt in the budget before it is sent |
 | ``history``, ``history_alone`` | the thread of history, in the poller; the same where no poller is active |
+| ``agenda`` | which history is next, by whom it is asked for, what others are told of it |
 | ``walk`` | the past of one series: what to ask for next, what lacks, and whose hole that is |
 | ``runs``, ``report`` | which history is wanted and how far it is, on disk and topic; the same in words |
 | ``lines`` | records encoded, and apart by the file of the lake that each belongs to |

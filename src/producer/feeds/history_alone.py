@@ -57,7 +57,7 @@ class HistoryAlone:
                     "not walked: another poller is active (%s); it goes on with it as soon as it knows how", other
                 )
                 return
-            found = self._poller.history.runs.get(self._id)
+            found = self._poller.history.agenda.runs.get(self._id)
             if found is not None:
                 self._found = found
                 self._show(found)

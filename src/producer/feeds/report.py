@@ -52,10 +52,10 @@ def share_done(run: Run) -> float:
 
 def now_at(run: Run) -> str:
     """Which symbol is walked, and where."""
-    under_way = next(((symbol, each) for symbol, each in run.walks.items() if not each.done), None)
-    if under_way is None or not under_way[1].at_ms:
-        return under_way[0] if under_way else ""
-    return f"{under_way[0]} {written(under_way[1].at_ms - under_way[1].at_ms % MINUTE_MS)}"
+    symbol = run.under_way
+    if not symbol or not (at_ms := run.walks[symbol].at_ms):
+        return symbol
+    return f"{symbol} {written(at_ms - at_ms % MINUTE_MS)}"
 
 
 def is_whole(run: Run) -> bool:

@@ -59,6 +59,11 @@ class Run(msgspec.Struct, omit_defaults=True):
         return self.ended_ms > 0
 
     @property
+    def under_way(self) -> str:
+        """The first symbol that has not come to its end; empty where all have."""
+        return next((symbol for symbol, each in self.walks.items() if not each.done), "")
+
+    @property
     def rows(self) -> int:
         return sum(each.rows for each in self.walks.values())
 
