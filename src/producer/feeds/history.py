@@ -28,7 +28,7 @@ from cryptoproxy.producer.feeds.runs import Run
 from cryptoproxy.producer.feeds.symbols import KeptQuotes, load
 from cryptoproxy.producer.feeds.walk import Cursor, Walk
 from cryptoproxy.producer.outbox import Outbox
-from cryptoproxy.upstreams.base import Answer, Call, Priority, Rejected, Source
+from cryptoproxy.upstreams.base import Answer, Call, Priority, Rejected, Source, SymbolList
 from cryptoproxy.upstreams.history import History
 
 log = logging.getLogger(__name__)
@@ -167,26 +167,39 @@ class HistoryLoop:
                 run.walks.setdefault(symbol, Cursor())
         if not (symbol := run.under_way):
             return None
+        if (symbols := history.symbol_list) is not None and symbols.quotes.of(symbol) is None:
+            self._load_list(history, symbols, asker, loop)
         span = Span(run.begin_ms, min(run.end_ms, history.last_ms(self._clock.now_ms()) + 1))
         cursor = replace(run.walks[symbol])
         return Walk(history, symbol, span, cursor, now_ms=self._clock.now_ms)
 
-    def _symbols(self, run: Run, history: History, asker: Asker, loop: Loop) -> list[str]:
-        """Those of the run, with the list of symbols read where a quote is not told otherwise."""
-        named = list(run.symbols or history.symbols) if not run.quote else []
-        if (symbols := history.symbol_list) is not None:
-            call = symbols.next_call(None)
-            kept = KeptQuotes(self._folder / "symbols", history.feed.name, symbols.quotes, call.url if call else "")
-            if run.quote or any(symbols.quotes.of(each) is None for each in named):
-                load(history.feed.name, symbols, lambda call: self._asked(asker, call, loop)[0])
-                kept.save()
-            if run.quote:
-                named = sorted(symbol for symbol, quote in symbols.quotes.known.items() if quote == run.quote)
+    def _symbols(self, run: Run, history: History, asker: Asker, loop: Loop) -> Sequence[str]:
+        """Those of the run.
+
+        Raises:
+            OperatorError: there are none.
+        """
+        named = run.symbols or history.symbols
+        if run.quote and (symbols := history.symbol_list) is not None:
+            self._load_list(history, symbols, asker, loop)
+            named = sorted(symbol for symbol, quote in symbols.quotes.known.items() if quote == run.quote)
         if not named:
             raise OperatorError(
                 f"history of {run.feed}: no symbols", remedy="Name them (--symbols, or the feed's own setting)"
             )
         return named
+
+    def _load_list(self, history: History, symbols: SymbolList, asker: Asker, loop: Loop) -> None:
+        """The quote is a part of an id: what is told once is kept, as that of a poll is.
+
+        Raises:
+            TransientError: the list cannot be had.
+        """
+        call = symbols.next_call(None)
+        kept = KeptQuotes(self._folder / "symbols", history.feed.name, symbols.quotes, call.url if call else "")
+        if not load(history.feed.name, symbols, lambda call: self._asked(asker, call, loop)[0]):
+            raise TransientError(f"{history.upstream}'s list of symbols cannot be had")
+        kept.save()
 
     def _asked(self, asker: Asker, call: Call, loop: Loop) -> tuple[Answer, int]:
         """Raises:

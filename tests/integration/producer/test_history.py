@@ -220,6 +220,18 @@ def test_an_answer_cut_short_is_a_hole_of_ours_and_one_that_is_there_twice_is_to
     assert f"not there, asked twice: {Span(lost[0], lost[-1] + HOUR_MS)}" in said
 
 
+def test_all_that_is_listed_with_a_quote(candles: World, upstream: Sandbox, tmp_path: Path) -> None:
+    listed = requests.get(f"{upstream.base_url('binance')}/api/v3/exchangeInfo", timeout=60).json()["symbols"]
+    wanted = {each["symbol"] for each in listed if each["quoteAsset"] == "TRY"}
+    walked(candles, tmp_path, "binance.candle-1w", "--quote", "TRY", "--days", "400")
+    topic = candles.settings.kafka.topic_of(CANDLE, "1w")
+    found = [json.loads(each.value) for each in evidence.on_topic(candles.settings, topic)]
+    assert {each["asset_id"] for each in found} <= wanted
+    assert {each["quote"] for each in found} == {"TRY"}
+    said = walked(candles, tmp_path, "binance.candle-1w", "--quote", "TRY", "--days", "400", "--dry-run")
+    assert f"{len(wanted)} symbols" in said
+
+
 def test_a_dry_run_asks_nothing_and_a_wrong_feed_names_the_right_ones(
     candles: World, upstream: Sandbox, tmp_path: Path
 ) -> None:
