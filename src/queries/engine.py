@@ -105,9 +105,7 @@ class Engine(Protocol):
 
     def latest(self, request: Latest) -> Iterator[Told[LatestRow]]: ...
 
-    def volatility(
-        self, request: Volatility, assets: Sequence[Asset], progress: Progress | None
-    ) -> Iterator[Told[VolatilityRow]]: ...
+    def volatility(self, request: Volatility, progress: Progress | None) -> Iterator[Told[VolatilityRow]]: ...
 
     def sentiment(self, request: Sentiment) -> Iterator[SentimentRow]:
         """Source by source, in the order of time."""

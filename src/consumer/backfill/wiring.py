@@ -60,9 +60,9 @@ def replay(
     if not resume:
         marks.forget()
     target = _index(settings, clock) if topic is None else _topic(settings, topic, wait)
+    archive = whole_lake(Store(settings.s3, patiently=Patience("S3", wait)))
     with (
         closing(target),
-        whole_lake(Store(settings.s3, patiently=Patience("S3", wait))) as archive,
         Display("replay", console) as display,
     ):
         return Replay(
@@ -105,8 +105,8 @@ def _both_sides(settings: Settings, wait: Callable[[float], object]) -> Iterator
         patiently=Patience("Elasticsearch", wait),
     )
     store = Store(settings.s3, patiently=Patience("S3", wait))
-    with closing(documents), whole_lake(store) as archive:
-        yield archive, documents
+    with closing(documents):
+        yield whole_lake(store), documents
 
 
 def _index(settings: Settings, clock: Clock) -> Target:

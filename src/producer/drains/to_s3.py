@@ -17,6 +17,7 @@ from cryptoproxy.common.clock import Clock
 from cryptoproxy.common.metrics import PollerMetrics
 from cryptoproxy.common.retry import Backoff
 from cryptoproxy.common.service import Health, Loop
+from cryptoproxy.datasets import TICKER
 from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.lake import objects
 from cryptoproxy.lake.store import Store
@@ -121,7 +122,9 @@ class Archiver:
     def _archive(self, source: str, entries: list[Entry]) -> None:
         whole: list[Entry] = []
         # One poll at a time: a minute of a whole market is tens of megabytes.
-        made = objects.pack(self.store.settings.prefix, source, entries[0].slot_ms, self._contents(entries, whole))
+        made = objects.pack(
+            self.store.settings.prefix, TICKER.name, source, entries[0].slot_ms, self._contents(entries, whole)
+        )
         if made.records:
             with self.metrics.archive_seconds.labels(source).time():
                 self.store.put(made.key, made.body)

@@ -110,9 +110,8 @@ class Elastic:
             for period in portion.periods:
                 yield portion.assets, period
 
-    def volatility(
-        self, request: Volatility, assets: Sequence[Asset], progress: Progress | None
-    ) -> Iterator[Told[VolatilityRow]]:
+    def volatility(self, request: Volatility, progress: Progress | None) -> Iterator[Told[VolatilityRow]]:
+        assets = request.scope.chosen or [each.asset for each in self.found(request.scope)]
         whole = list(portions(assets, request.whole_windows, request.window))
         for done, portion in enumerate(whole, start=1):
             returns = {asset.identity: Returns(request.window.ms) for asset in portion.assets}

@@ -170,21 +170,16 @@ class Lake:
         keys = f"{_ASSET}{', begin' if every else ''}"
         return self._ask(f"{_HEAD}, {_SEEN}, {values}{step}", scope, f"GROUP BY {keys} ORDER BY {keys}")
 
-    def volatility(
-        self, request: Volatility, assets: Sequence[Asset], progress: Progress | None
-    ) -> Iterator[Told[VolatilityRow]]:
+    def volatility(self, request: Volatility, progress: Progress | None) -> Iterator[Told[VolatilityRow]]:
         scope = replace(request.scope, period=request.whole_windows)
-        what = f"{_ASSET}, {_begin(request.window)} AS begin, arg_max(price, timestamp)"
+        what = f"{_HEAD}, {_begin(request.window)} AS begin, arg_max(price, timestamp)"
         rows = self._ask(what, scope, f"GROUP BY {_ASSET}, begin ORDER BY {_ASSET}, begin")
-        named = {asset.identity: asset for asset in assets}
-        for identity, windows in groupby(rows, key=itemgetter(0, 1, 2)):
-            returns = Returns(request.window.ms)
-            for *_, begin_ms, price in windows:
-                returns.add(begin_ms, price)
-            asset = named.pop(identity)
-            row = returns.row(asset)
+        for _, windows in groupby(rows, key=itemgetter(0, 1, 2)):
+            of_asset = list(windows)
+            asset = _asset(of_asset[-1])
+            *_, begins, prices = zip(*of_asset, strict=True)
+            row = Returns(request.window.ms, begins, prices).row(asset)
             yield Told(asset, [] if row is None else [row], None if row is None else row.seen)
-        yield from (Told(asset, [], None) for asset in named.values())
 
     # ---- by source
 
@@ -271,8 +266,14 @@ def _where(scope: Scope, more: Sequence[str] = ()) -> tuple[str, list[Any]]:
             parameters.extend(values)
 
     if scope.chosen:
-        conditions.append(f"({_ASSET}) IN ({', '.join(['(?, ?, ?)'] * len(scope.chosen))})")
-        parameters += [part for each in scope.chosen for part in each.identity]
+        markets: dict[tuple[str, str], list[str]] = {}
+        for each in scope.chosen:
+            markets.setdefault((each.source, each.quote), []).append(each.asset_id)
+        either = " OR ".join(
+            f"(source = ? AND quote = ? AND asset_id IN ({', '.join('?' * len(ids))}))" for ids in markets.values()
+        )
+        conditions.append(f"({either})")
+        parameters += [part for market, ids in markets.items() for part in (*market, *ids)]
     else:
         for column, values in (
             ("source", scope.sources), ("symbol", scope.symbols), ("asset_id", scope.assets), ("quote", scope.quotes)

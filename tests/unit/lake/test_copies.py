@@ -46,14 +46,13 @@ def line(
 
 
 def put(store: Store, *lines: bytes, slot_ms: int = TEN, source: str = "s") -> str:
-    made = make(store.settings.prefix, source, slot_ms, b"".join(each + b"\n" for each in lines))
+    made = make(store.settings.prefix, "ticker", source, slot_ms, b"".join(each + b"\n" for each in lines))
     store.put(made.key, made.body)
     return made.key
 
 
 def records(store: Store, from_ms: int = TEN, to_ms: int = TEN + HOUR, source: str = "s") -> list[Stored]:
-    with whole_lake(store) as lake:
-        return list(lake.records(source, Span(from_ms, to_ms), refuse))
+    return list(whole_lake(store).records(source, Span(from_ms, to_ms), refuse))
 
 
 def read(store: Store, from_ms: int = TEN, to_ms: int = TEN + HOUR, source: str = "s") -> dict[str, bytes]:
@@ -64,8 +63,7 @@ def read(store: Store, from_ms: int = TEN, to_ms: int = TEN + HOUR, source: str 
 
 
 def sources(store: Store) -> list[str]:
-    with whole_lake(store) as lake:
-        return lake.sources()
+    return whole_lake(store).sources()
 
 
 def test_records_come_with_their_ids_and_bytes(store: Store) -> None:
@@ -167,6 +165,6 @@ def test_a_line_that_breaks_the_contract_is_named_with_its_object(store: Store, 
 def test_a_lake_without_prefix_is_read_too(bucket: Bucket) -> None:
     store = Store(replace(Settings.from_texts({}).s3, prefix=""), connect=lambda: bucket)  # type: ignore[arg-type,return-value]
     put(store, line(TEN))
-    assert next(iter(bucket.objects)).startswith("v1/raw/")
+    assert next(iter(bucket.objects)).startswith("v1/ticker/raw/")
     assert sources(store) == ["s"]
     assert len(read(store)) == 1

@@ -42,7 +42,7 @@ class InMemory:
     def of(self, dataset: Any, sources: list[str], span: Span) -> Holding:
         return Holding([], [(source, span) for source in sources])
 
-    def lines(self, source: str, span: Span) -> Iterator[bytes]:
+    def lines(self, dataset: Any, source: str, span: Span) -> Iterator[bytes]:
         return (line for slot, line in self._slots(source) if slot in span)
 
     def _slots(self, source: str) -> list[tuple[int, bytes]]:

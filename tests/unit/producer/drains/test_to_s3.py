@@ -106,7 +106,7 @@ def test_polls_of_one_minute_share_an_object_named_by_its_first_slot(
     with caplog.at_level("INFO"):
         assert bench.drain() == 1
     (key,) = bench.store.puts
-    assert key.startswith("crypto/v1/raw/source=coingecko/dt=2026-11-21/hour=12/coingecko-20261121T120003Z-")
+    assert key.startswith("crypto/v1/ticker/raw/source=coingecko/dt=2026-11-21/hour=12/coingecko-20261121T120003Z-")
     assert len(bench.store.lines()) == 57
     assert bench.waiting() == [60, 61, 62]
     assert f"archived s3://lake/{key} (57 records)" in caplog.messages
