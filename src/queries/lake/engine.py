@@ -49,7 +49,7 @@ class Lake:
     name = "lake"
 
     def __init__(self, store: Store, holdings: Holdings | None = None) -> None:
-        self._duck = Duck(store, holdings)
+        self.duck = Duck(store, holdings)
         self._settings = store.settings
 
     @property
@@ -57,25 +57,25 @@ class Lake:
         return f"s3://{self._settings.bucket}/{self._settings.prefix}"
 
     def close(self) -> None:
-        self._duck.close()
+        self.duck.close()
 
     def sources(self, dataset: Dataset[Any] = TICKER) -> list[str]:
-        return self._duck.holdings.sources(dataset)
+        return self.duck.holdings.sources(dataset)
 
     def days(self, dataset: Dataset[Any], source: str, period: Span) -> set[int]:
-        return self._duck.holdings.days(dataset, source, period)
+        return self.duck.holdings.days(dataset, source, period)
 
     def _ask(
         self, what: str, scope: Scope, rest: str = "", *, dataset: Dataset[Any] = TICKER, more: Sequence[str] = ()
     ) -> Iterator[tuple[Any, ...]]:
         """``SELECT what`` of the scope's records."""
         where, parameters = _where(scope, more)
-        return self._duck.ask(f"SELECT {what} FROM {self._table(scope, dataset)} {where} {rest}", parameters)
+        return self.duck.ask(f"SELECT {what} FROM {self._table(scope, dataset)} {where} {rest}", parameters)
 
     def _table(self, scope: Scope, dataset: Dataset[Any] = TICKER) -> str:
         there = {each.source for each in scope.chosen} or set(scope.sources)
         sources = [each for each in self.sources(dataset) if not there or each in there]
-        return self._duck.table(dataset, sources, scope.period)
+        return self.duck.table(dataset, sources, scope.period)
 
     # ---- which assets there are
 
@@ -193,7 +193,7 @@ class Lake:
             f"avg({FIELD}), median({FIELD}) FROM (SELECT source, timestamp AS slot, {FIELD} FROM {table} {where}) "
             f"JOIN ({newest}) USING (source, slot) GROUP BY source, begin, slot ORDER BY source, begin"
         )
-        for source, at, slot, assets, gainers, losers, mean, median in self._duck.ask(sql, parameters * 2):
+        for source, at, slot, assets, gainers, losers, mean, median in self.duck.ask(sql, parameters * 2):
             yield SentimentRow(source, at, slot, assets, gainers, losers, finite(mean), finite(median))
 
     def ends(self, source: str, before_ms: int) -> tuple[int, int] | None:

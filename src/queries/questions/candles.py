@@ -113,17 +113,16 @@ def rows(engine: Engine, request: Candles, watch: Watch) -> Iterator[CandlesRow]
     scope, every = replace(request.scope, period=request.whole), request.every
     there = engine.intervals(scope)
     taken = {asset: chosen(counts, every) for asset, counts in there.items()}
-    lengths = fitting(every)
-    for asset in sorted(taken, key=lambda each: (each.symbol, each)):
-        stored = taken[asset]
-        if stored is None:
-            continue
-        bars = (bar for _, bar in engine.bars(replace(scope, chosen=(asset,)), stored))
-        own = stored == (every.text if not every.fixed else Interval.of_ms(every.ms).text)
-        made = bars if own else put_together(bars, every, lengths[stored])
-        yield from _told(asset, made, f"{stored} candles", request, watch)
+    lengths, own = fitting(every), every.text if not every.fixed else Interval.of_ms(every.ms).text
+    for stored in sorted({each for each in taken.values() if each is not None}, key=lambda each: lengths[each]):
+        assets = sorted(asset for asset, each in taken.items() if each == stored)
+        bars_of = groupby(engine.bars(replace(scope, chosen=tuple(assets)), stored), key=itemgetter(0))
+        for asset, group in bars_of:
+            bars = (bar for _, bar in group)
+            made = bars if stored == own else put_together(bars, every, lengths[stored])
+            yield from _told(asset, made, f"{stored} candles", request, watch)
     served = {asset.identity for asset, stored in taken.items() if stored is not None}
-    rest = [each.asset for each in engine.found(scope) if each.asset.identity not in served]
+    rest = sorted(each.asset for each in engine.found(scope) if each.asset.identity not in served)
     without = {asset for asset, stored in taken.items() if stored is None}
     if rest:
         for asset, group in groupby(engine.sampled(replace(scope, chosen=tuple(rest)), every), key=itemgetter(0)):
