@@ -40,9 +40,8 @@ def timed_on_lake(folder: Path, year: Year, since: str, tell: Callable[[str], No
         store.make_bucket()
         began = time.monotonic()
         written = sum(_put(store, day, batch) for day, batch in days(year))
-        tell(
-            f"the lake is written: {year.documents:,} records, {written / 1e6:,.0f} MB, {time.monotonic() - began:.0f} s"
-        )
+        took = time.monotonic() - began
+        tell(f"the lake has {year.documents:,} records, {written / 1e6:,.0f} MB; written in {took:.0f} s")
         lake = Lake(store)
         client = Client("http://127.0.0.1:9")  # never asked
         queries = Queries(client, lake=lake, engine="lake", clock=EndOfData(year.end_ms))

@@ -17,10 +17,10 @@ from cryptoproxy.common.clock import Clock, SystemClock
 from cryptoproxy.datasets import CANDLE, TICKER, Dataset
 from cryptoproxy.datasets.times import Span
 from cryptoproxy.queries import notes, periods
-from cryptoproxy.queries.answer import Answer, Column, Covers, NothingFound
+from cryptoproxy.queries.answer import Answer, Cell, Covers, NothingFound
+from cryptoproxy.queries.backend import Backend, Found, Progress, Told, choose, most_traded
 from cryptoproxy.queries.elastic.engine import Elastic
 from cryptoproxy.queries.elastic.search import Search
-from cryptoproxy.queries.engine import Engine, Found, Progress, Told, choose, most_traded
 from cryptoproxy.queries.fields import WINDOWS
 from cryptoproxy.queries.notes import Watch
 from cryptoproxy.queries.questions import (
@@ -55,7 +55,7 @@ class Asked(NamedTuple):
     """Of whom, which records, and what is to be said of the choice. In the order of :meth:`Queries._answer`."""
 
     scope: Scope
-    engine: Engine
+    engine: Backend
     said: list[str]
 
 
@@ -90,7 +90,7 @@ class Queries:
         *,
         index: str = "crypto-prices",
         bars: str = CANDLE.alias or "",
-        lake: Engine | None = None,
+        lake: Backend | None = None,
         engine: str = "es",
         clock: Clock | None = None,
         request_cache: bool | None = None,
@@ -284,7 +284,7 @@ class Queries:
             made = replace(made, chosen=tuple(most_traded(_found(engine, made), top)))
         return Asked(made, engine, said)
 
-    def _engine_for(self, sources: Sequence[str], period: Span, dataset: Dataset[Any]) -> tuple[Engine, list[str]]:
+    def _engine_for(self, sources: Sequence[str], period: Span, dataset: Dataset[Any]) -> tuple[Backend, list[str]]:
         if self._engine == "es" or self._lake is None:
             return self._elastic, []
         if self._engine == "lake":
@@ -297,7 +297,7 @@ class Queries:
         asked: Asked,
         request: Any,
         words: Words,
-        columns: tuple[Column[R], ...],
+        columns: tuple[Cell[R], ...],
         ask: Callable[[Any], Iterator[Told[R]]],
         *,
         noted: Callable[[Watch, R], None] | None = None,
@@ -324,7 +324,7 @@ class Queries:
         asked: Asked,
         request: Any,
         words: Words,
-        columns: tuple[Column[R], ...],
+        columns: tuple[Cell[R], ...],
         rows: Callable[[Watch], Iterator[R]],
     ) -> Answer[R]:
         scope, engine, said = asked
@@ -355,13 +355,13 @@ class Queries:
         )
 
 
-def _traded_as(engine: Engine, coins: tuple[str, ...], scope: Scope) -> tuple[str, ...]:
+def _traded_as(engine: Backend, coins: tuple[str, ...], scope: Scope) -> tuple[str, ...]:
     pairs = engine.pairs(scope, coins)
     found = {symbol for symbol, quote in pairs if symbol in coins or symbol.removesuffix(quote) in coins}
     return tuple(sorted(found)) or coins
 
 
-def _found(engine: Engine, scope: Scope) -> list[Found]:
+def _found(engine: Backend, scope: Scope) -> list[Found]:
     found = engine.found(scope)
     if not found:
         notes.raise_why(engine, scope)

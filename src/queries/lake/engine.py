@@ -15,7 +15,7 @@ from cryptoproxy.datasets.ticker import LONGEST_INTERVAL_MS, SHORTEST_INTERVAL_M
 from cryptoproxy.datasets.times import DAY_MS, Span
 from cryptoproxy.lake.store import Store
 from cryptoproxy.queries.answer import TooMany
-from cryptoproxy.queries.engine import Facts, Found, Progress, Told
+from cryptoproxy.queries.backend import Facts, Found, Progress, Told
 from cryptoproxy.queries.lake.duck import Duck
 from cryptoproxy.queries.lake.holdings import ALWAYS, Holdings
 from cryptoproxy.queries.periods import Interval
@@ -44,7 +44,7 @@ _HEADS, _SEENS = 4, 7
 
 
 class Lake:
-    """See :class:`queries.engine.Engine`."""
+    """See :class:`queries.backend.Backend`."""
 
     name = "lake"
 
@@ -151,7 +151,7 @@ class Lake:
                         f"{name} {word} {sign * moves.shifted(each, places)!r}::DOUBLE" for name, places in fields
                     )
                 )
-        for row in self._by_asset(", ".join(f"count_if({each})" for each in counts), request.scope):
+        for row in self._by_asset(", ".join(map(_count, counts)), request.scope):
             asset, seen = _asset(row), _seen(row[_HEADS:])
             samples, *beyond = row[_HEADS + _SEENS :]
             pairs = (Beyond(*beyond[at : at + 2]) for at in range(0, len(beyond), 2))
@@ -189,7 +189,7 @@ class Lake:
         begin = _begin(request.every)
         newest = f"SELECT source, {begin} AS begin, max(timestamp) AS slot FROM {table} {where} GROUP BY 1, 2"
         sql = (
-            f"SELECT source, begin, epoch_ms(slot), count(*), count_if({FIELD} > 0), count_if({FIELD} < 0), "
+            f"SELECT source, begin, epoch_ms(slot), count(*), {_count(f'{FIELD} > 0')}, {_count(f'{FIELD} < 0')}, "
             f"avg({FIELD}), median({FIELD}) FROM (SELECT source, timestamp AS slot, {FIELD} FROM {table} {where}) "
             f"JOIN ({newest}) USING (source, slot) GROUP BY source, begin, slot ORDER BY source, begin"
         )
@@ -281,6 +281,11 @@ def _where(scope: Scope, more: Sequence[str] = ()) -> tuple[str, list[Any]]:
             among(column, values)
     among("interval", [scope.interval] if scope.interval else [])
     return f"WHERE {' AND '.join(conditions)}", parameters
+
+
+def _count(condition: str) -> str:
+    """0 also where it is never known, unlike ``count_if``."""
+    return f"count(*) FILTER ({condition})"
 
 
 def _moment(ms: int) -> datetime:

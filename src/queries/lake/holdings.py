@@ -23,7 +23,7 @@ ALWAYS = Span(0, 253_402_300_799_000)
 
 
 @dataclass(slots=True)
-class Holding:
+class Plan:
     """``files`` are keys; ``loose`` are days to be read record by record."""
 
     files: list[str] = field(default_factory=list)
@@ -46,8 +46,8 @@ class Holdings:
         files = self._table(dataset).files(source, span)
         return self._raw(dataset, source, span) | {day for file in files for day in _days_of(file) if _touch(day, span)}
 
-    def of(self, dataset: Dataset[Any], sources: list[str], span: Span) -> Holding:
-        found = Holding()
+    def of(self, dataset: Dataset[Any], sources: list[str], span: Span) -> Plan:
+        found = Plan()
         for source in sources:
             files = self._table(dataset).files(source, span)
             compacted = {day for file in files for day in _days_of(file)}

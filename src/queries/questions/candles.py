@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 from cryptoproxy.datasets import from_iso
 from cryptoproxy.datasets.candle import STEPS
 from cryptoproxy.datasets.times import DAY_MS, Span
-from cryptoproxy.queries.answer import Column, Kind, asset_columns
-from cryptoproxy.queries.engine import Engine
+from cryptoproxy.queries.answer import Cell, Look, asset_columns
+from cryptoproxy.queries.backend import Backend
 from cryptoproxy.queries.notes import Watch, listed
 from cryptoproxy.queries.periods import Interval
 from cryptoproxy.queries.scope import MAX_BUCKETS, Asset, Json, Scope, Seen, by_asset
@@ -108,7 +108,7 @@ def _sum(values: Sequence[float | None]) -> Any:
     return sum(known) if all(isinstance(each, int) for each in known) else math.fsum(known)
 
 
-def rows(engine: Engine, request: Candles, watch: Watch) -> Iterator[CandlesRow]:
+def rows(engine: Backend, request: Candles, watch: Watch) -> Iterator[CandlesRow]:
     """Bar by bar of one asset, then of the next."""
     scope, every = replace(request.scope, period=request.whole), request.every
     there = engine.intervals(scope)
@@ -217,27 +217,27 @@ def _body(scope: Scope, aggregations: Json | None) -> Json:
 # ---- shown
 
 
-def bar_columns(of: Any, *, whole: bool = True) -> tuple[Column[Any], ...]:
+def bar_columns(of: Any, *, whole: bool = True) -> tuple[Cell[Any], ...]:
     """``whole``: all of it in a table, else the close alone."""
     return (
-        Column("begin", "begin (UTC)", Kind.TIME, lambda row: of(row).begin_ms),
-        Column("open", "open", Kind.PRICE, lambda row: of(row).open, whole),
-        Column("high", "high", Kind.PRICE, lambda row: of(row).high, whole),
-        Column("low", "low", Kind.PRICE, lambda row: of(row).low, whole),
-        Column("close", "close", Kind.PRICE, lambda row: of(row).close),
-        Column("base_volume", "base volume", Kind.NUMBER, lambda row: of(row).base_volume, whole),
-        Column("quote_volume", "quote volume", Kind.NUMBER, lambda row: of(row).quote_volume, whole),
+        Cell("begin", "begin (UTC)", Look.TIME, lambda row: of(row).begin_ms),
+        Cell("open", "open", Look.PRICE, lambda row: of(row).open, whole),
+        Cell("high", "high", Look.PRICE, lambda row: of(row).high, whole),
+        Cell("low", "low", Look.PRICE, lambda row: of(row).low, whole),
+        Cell("close", "close", Look.PRICE, lambda row: of(row).close),
+        Cell("base_volume", "base volume", Look.NUMBER, lambda row: of(row).base_volume, whole),
+        Cell("quote_volume", "quote volume", Look.NUMBER, lambda row: of(row).quote_volume, whole),
     )
 
 
-def columns(_: Candles) -> tuple[Column[CandlesRow], ...]:
+def columns(_: Candles) -> tuple[Cell[CandlesRow], ...]:
     return (
         *asset_columns(lambda row: row.asset),
         *bar_columns(lambda row: row.bar),
-        Column("trades", "trades", Kind.COUNT, lambda row: row.bar.trades),
-        Column("taker_base_volume", "taker base", Kind.NUMBER, lambda row: row.bar.taker_base_volume, False),
-        Column("taker_quote_volume", "taker quote", Kind.NUMBER, lambda row: row.bar.taker_quote_volume, False),
-        Column("made_of", "made of", Kind.TEXT, lambda row: row.made_of),
+        Cell("trades", "trades", Look.COUNT, lambda row: row.bar.trades),
+        Cell("taker_base_volume", "taker base", Look.NUMBER, lambda row: row.bar.taker_base_volume, False),
+        Cell("taker_quote_volume", "taker quote", Look.NUMBER, lambda row: row.bar.taker_quote_volume, False),
+        Cell("made_of", "made of", Look.TEXT, lambda row: row.made_of),
     )
 
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cryptoproxy.datasets.times import Span
-from cryptoproxy.queries.answer import Column, Kind, NothingFound, asset_columns, data_columns
-from cryptoproxy.queries.engine import Engine, Found, Progress
+from cryptoproxy.queries.answer import Cell, Look, NothingFound, asset_columns, data_columns
+from cryptoproxy.queries.backend import Backend, Found, Progress
 from cryptoproxy.queries.notes import Watch
 from cryptoproxy.queries.periods import Interval, interval, written
 from cryptoproxy.queries.scope import MAX_BUCKETS, Asset, Json, Scope, Seen, asset_of, by_asset
@@ -153,17 +153,17 @@ def prices(bucket: Mapping[str, Any]) -> tuple[Asset, list[tuple[int, float]]]:
     ]
 
 
-def columns(_: Volatility) -> tuple[Column[VolatilityRow], ...]:
+def columns(_: Volatility) -> tuple[Cell[VolatilityRow], ...]:
     return (
         *asset_columns(lambda row: row.asset),
-        Column("returns", "returns", Kind.COUNT, lambda row: row.returns),
-        Column("deviation", "std. dev., %", Kind.NUMBER, lambda row: row.deviation),
-        Column("lowest", "lowest, %", Kind.NUMBER, lambda row: row.lowest),
-        Column("highest", "highest, %", Kind.NUMBER, lambda row: row.highest),
-        Column("range", "range, %", Kind.NUMBER, lambda row: row.range),
-        Column("largest", "largest, %", Kind.NUMBER, lambda row: row.largest),
-        Column("largest_at", "largest at (UTC)", Kind.TIME, lambda row: row.largest_ms),
-        Column("missing", "missing", Kind.COUNT, lambda row: row.missing),
+        Cell("returns", "returns", Look.COUNT, lambda row: row.returns),
+        Cell("deviation", "std. dev., %", Look.NUMBER, lambda row: row.deviation),
+        Cell("lowest", "lowest, %", Look.NUMBER, lambda row: row.lowest),
+        Cell("highest", "highest, %", Look.NUMBER, lambda row: row.highest),
+        Cell("range", "range, %", Look.NUMBER, lambda row: row.range),
+        Cell("largest", "largest, %", Look.NUMBER, lambda row: row.largest),
+        Cell("largest_at", "largest at (UTC)", Look.TIME, lambda row: row.largest_ms),
+        Cell("missing", "missing", Look.COUNT, lambda row: row.missing),
         *data_columns(lambda row: row.seen),
     )
 
@@ -173,7 +173,7 @@ def title(request: Volatility) -> str:
 
 
 def most_volatile(
-    engine: Engine, request: Volatility, watch: Watch, progress: Progress | None
+    engine: Backend, request: Volatility, watch: Watch, progress: Progress | None
 ) -> Iterator[VolatilityRow]:
     """The largest standard deviation first.
 

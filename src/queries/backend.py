@@ -70,7 +70,7 @@ class Facts:
     """``symbols``, ``assets``, ``quotes`` of the source in the period."""
 
 
-class Engine(Protocol):
+class Backend(Protocol):
     """Every method raises TransientError or OperatorError while it cannot or may not answer."""
 
     name: str
@@ -130,8 +130,8 @@ class Engine(Protocol):
 
 
 def choose(
-    first: Engine, second: Engine, sources: Sequence[str], period: Span, dataset: Dataset[Any]
-) -> tuple[Engine, str]:
+    first: Backend, second: Backend, sources: Sequence[str], period: Span, dataset: Dataset[Any]
+) -> tuple[Backend, str]:
     """The one of the two that holds all days of a period, the first if both do; and why."""
     for source in sources or second.sources(dataset):
         there = second.days(dataset, source, period)
