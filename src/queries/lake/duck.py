@@ -83,8 +83,8 @@ class Duck:
 
         columns, batches = Columns(dataset), []
         for source, span in days:
-            lines = self.holdings.lines(dataset, source, span)
             try:
+                lines = self.holdings.lines(dataset, source, span)
                 while some := list(itertools.islice(lines, BATCH_ROWS)):
                     batches.append(columns.batch([columns.row(line) for line in some]))
             except PoisonError as error:

@@ -243,7 +243,7 @@ def test_a_damaged_line_ends_the_question_and_is_named(held: InMemory) -> None:
 
     lake = Lake(Store(Settings.from_texts({}).s3), Damaged(held.records))  # type: ignore[arg-type]
     client = Elasticsearch("http://127.0.0.1:9")
-    with pytest.raises(OperatorError, match="cannot be read as a whole: x.jsonl.gz holds other lines"):
+    with pytest.raises(OperatorError, match=r"cannot be read as a whole: x\.jsonl\.gz holds other lines"):
         list(Queries(client, lake=lake, engine="lake", clock=Stopped()).latest())
     lake.close()
     client.close()
