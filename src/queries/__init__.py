@@ -2,7 +2,7 @@
 
 | module | tells |
 |---|---|
-| ``api`` | the questions as Python calls |
+| ``api`` ``asking`` | the questions as Python calls; how one is asked and answered |
 | ``questions`` | a module each: request, rows, what is shown of them |
 | ``backend`` | what a question is asked of, and which of two |
 | ``elastic`` ``lake`` | the two: searches of Elasticsearch; SQL of DuckDB over the lake |
