@@ -96,11 +96,13 @@ docs: $(STAMP) ## Make what is made from the code: settings, metrics, .env.examp
 .PHONY: lock
 lock: $(STAMP) ## Pin all dependencies anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-header --extra lake pyproject.toml -o requirements.txt
+	  --no-emit-index-url --no-header pyproject.toml -o requirements.txt
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-header --group dev --all-extras pyproject.toml -c requirements.txt -o requirements-dev.txt
-	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-header --extra indicators pyproject.toml -c requirements-dev.txt -o requirements-indicators.txt
+	for extra in indicators lake; do \
+	  $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	    --no-emit-index-url --no-header --extra $$extra pyproject.toml -c requirements-dev.txt -o requirements-$$extra.txt; \
+	done
 
 .PHONY: clean
 clean: ## Remove .venv, caches and what a demo that failed left

@@ -20,6 +20,7 @@ from benchmarks.queries.synthetic import DAY_MS, Year
 from benchmarks.queries.timing import cpu_of
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.consumer.backfill import wiring
+from cryptoproxy.datasets import TICKER
 from cryptoproxy.datasets.times import HOUR_MS, Span
 from cryptoproxy.engines.cluster import bring_up, take_down
 from cryptoproxy.engines.elasticsearch import Elasticsearch
@@ -46,6 +47,7 @@ def replayed(
         began, spent = time.monotonic(), cpu_of(engine.pid)
         wiring.replay(
             settings,
+            TICKER,
             Span(year.begin_ms, year.end_ms),
             sources=None,
             topic=None,

@@ -57,11 +57,11 @@ def timed_on_lake(folder: Path, year: Year, since: str, tell: Callable[[str], No
 
 def _put(store: Store, day_ms: int, batch: Any) -> int:
     """A day's file, and the commit that makes it count; its bytes."""
-    body = Columns(TICKER).file([batch])
+    body, stats = Columns(TICKER).file([batch])
     key = daily_object(store.settings.prefix, TICKER.name, SOURCE, day_ms, hashlib.sha256(body).hexdigest())
     store.put(key, body)
     span = Span(day_ms, day_ms + DAY_MS)
-    file = File(key, SOURCE, day_ms, span.end_ms - 1, batch.num_rows, len(body))
+    file = File(key, SOURCE, day_ms, span.end_ms - 1, batch.num_rows, len(body), stats)
     Table(store, TICKER).replace(SOURCE, span, [file], [], made_of=1, now_ms=day_ms)
     return len(body)
 

@@ -1,4 +1,4 @@
-"""`cryptoproxy lake …`: what lies in the lake, and its days as Parquet files."""
+"""`cryptoproxy lake …`: what lies in the lake, and its days as a table."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def lake() -> None:
-    """Look into the lake on S3; make its days into Parquet files."""
+    """Look into the lake on S3; put its days into a table."""
 
 
 def _day(context: click.Context, param: click.Parameter, value: str | tuple[str, ...] | None) -> Any:

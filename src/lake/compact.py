@@ -31,8 +31,8 @@ log = logging.getLogger(__name__)
 
 GRACE_MS = 300_000
 """After a day's end its last polls are still on their way; later ones are merged by the next run."""
-FILE_ROWS = 250_000
-"""A day of more rows is cut by time into files of so many, each about 80 MB in memory and 12 MB on S3."""
+FILE_ROWS = 100_000
+"""A day of more rows is cut by time into files of so many, each about 30 MB in memory and 5 MB on S3."""
 TRIES = 3
 
 
@@ -99,7 +99,7 @@ class Compaction:
     def _attempt(self, source: str, day: Span, delete_raw: bool) -> Compacted:
         before = self._table.files(source, day)
         raw = self._raw_keys(source, day.begin_ms)
-        made_of = number_of(raw)
+        made_of = made_of_objects(raw)
         result = Compacted(source, day.begin_ms, before, len(raw))
         if not before and not raw:
             return result
@@ -157,13 +157,13 @@ class Compaction:
         return files
 
     def _put(self, source: str, day_ms: int, batches: list[pa.RecordBatch], begin_ms: int, last_ms: int) -> File:
-        body = self._columns.file(batches)
+        body, stats = self._columns.file(batches)
         digest = hashlib.sha256(body).hexdigest()
         key = daily_object(self._store.settings.prefix, self._dataset.name, source, day_ms, digest)
         self._store.put(key, body)
         rows = sum(batch.num_rows for batch in batches)
         log.info("stored s3://%s/%s (%d records)", self._store.settings.bucket, key, rows)
-        return File(key, source, begin_ms, last_ms, rows, len(body))
+        return File(key, source, begin_ms, last_ms, rows, len(body), stats)
 
     def _absent(
         self, result: Compacted, new: Collection[File], old: Collection[File], raw: Collection[str], day: Span
@@ -204,6 +204,6 @@ class Compaction:
         return DailyForm(self._store, self._dataset, only=only)
 
 
-def number_of(raw: list[str]) -> int:
+def made_of_objects(raw: list[str]) -> int:
     """What a day's files are made of, as one number: of the names of its raw objects."""
     return int(hashlib.sha256("\n".join(sorted(raw)).encode()).hexdigest()[:15], 16)

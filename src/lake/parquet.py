@@ -9,11 +9,13 @@ otherwise (a field that a newer producer added, another order, an explicit null)
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from cryptoproxy.datasets import Dataset, from_iso, iso
@@ -29,6 +31,8 @@ _TYPES = {
 BATCH_ROWS = 10_000
 """Rows held as Python objects, about 20 MB with every column filled."""
 GROUP_ROWS = 65_536
+SAID = 32
+"""Characters of the least and the greatest text of a file."""
 
 Row = tuple[Any, ...]
 """The values of the columns, in the schema's order; times as µs."""
@@ -72,8 +76,8 @@ class Columns:
             made = self._dataset.codec.encode(record) if line is None else line.encode()
             yield self._dataset.id_of(record), slot // 1000, made
 
-    def file(self, batches: Sequence[pa.RecordBatch]) -> bytes:
-        """Rows, in any order, as one Parquet file. The same rows give the same bytes."""
+    def file(self, batches: Sequence[pa.RecordBatch]) -> tuple[bytes, str]:
+        """Rows, in any order, as one Parquet file, and what the table's log says of it. The same rows give the same."""
         table = pa.Table.from_batches(batches, self.schema).sort_by(self.order)
         body = io.BytesIO()
         with pq.ParquetWriter(
@@ -87,7 +91,26 @@ class Columns:
             write_page_index=True,
         ) as writer:
             writer.write_table(table, row_group_size=GROUP_ROWS)
-        return body.getvalue()
+        return body.getvalue(), _stats(table)
+
+
+def _stats(table: pa.Table) -> str:
+    """Of each column: deltalake takes a column of which nothing is said for one without values."""
+    low: dict[str, Any] = {}
+    high: dict[str, Any] = {}
+    for name, column in zip(table.schema.names, table.columns, strict=True):
+        if pa.types.is_list(column.type) or column.null_count == len(column):
+            continue
+        found = pc.min_max(column.cast(pa.int64()) if column.type == MOMENT else column).as_py()
+        if column.type == MOMENT:
+            low[name], high[name] = iso(found["min"] // 1000), iso(found["max"] // 1000)
+        elif column.type == pa.string():
+            low[name] = found["min"][:SAID]
+            high[name] = found["max"] if len(found["max"]) <= SAID else found["max"][:SAID] + "\U0010ffff"
+        else:
+            low[name], high[name] = found["min"], found["max"]
+    nulls = {name: column.null_count for name, column in zip(table.schema.names, table.columns, strict=True)}
+    return json.dumps({"numRecords": table.num_rows, "minValues": low, "maxValues": high, "nullCount": nulls})
 
 
 def _field(column: Column) -> pa.Field:

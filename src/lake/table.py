@@ -8,9 +8,9 @@ log (docs/decisions/0013).
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
 from datetime import datetime
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -36,7 +36,8 @@ class ConflictError(OperatorError):
     """Another run has replaced the same day meanwhile."""
 
 
-class File(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class File:
     """A Parquet file of one source and day, or of a part of a day that is large."""
 
     key: str
@@ -46,6 +47,8 @@ class File(NamedTuple):
     """The first and the last slot in it."""
     rows: int
     size: int
+    stats: str = field(default="", compare=False)
+    """What readers skip it by, as the log has it; only of a new one."""
 
     def touches(self, span: Span) -> bool:
         return self.begin_ms < span.end_ms and span.begin_ms <= self.last_ms
@@ -164,7 +167,7 @@ class Table:
         make, now_ms = delta.transaction, change.now_ms
         adds, removes = change.new - there, there - change.new
         actions = [
-            *(make.AddAction(self._path(each), each.size, {}, now_ms, True, _stats(each)) for each in adds),
+            *(make.AddAction(self._path(each), each.size, {}, now_ms, True, each.stats) for each in adds),
             *(make.RemoveAction(self._path(each), True, now_ms, each.size) for each in removes),
         ]
         # Two first compactions of a day remove nothing that could clash; that both name the day does.
@@ -227,9 +230,3 @@ def _place(source: str, span: Span) -> str:
 
 def _ms(moment: datetime) -> int:
     return round(moment.timestamp() * 1000)
-
-
-def _stats(file: File) -> str:
-    """What readers skip files by."""
-    low, high = ({"source": file.source, "timestamp": iso(at)} for at in (file.begin_ms, file.last_ms))
-    return json.dumps({"numRecords": file.rows, "minValues": low, "maxValues": high, "nullCount": {}})

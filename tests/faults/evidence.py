@@ -92,8 +92,9 @@ def kept_slots(outbox: Path) -> set[tuple[str, int]]:
     """(source, slot) of each poll that lies in an outbox, whole, and of the last one that was kept there."""
     kept: set[tuple[str, int]] = set()
     for path in [*(outbox / "kafka").glob("*.jsonl"), *(outbox / "s3").glob("*.jsonl")]:
-        slot, rest = path.name.split("-", 1)
-        kept.add((rest.rsplit("-", 2)[0], int(slot)))
+        feed, slot, _, _, _ = path.name.split("-", 1)[1].rsplit("-", 4)
+        if feed.endswith(".ticker"):
+            kept.add((feed.removesuffix(".ticker"), int(slot)))
     for path in (outbox / "slots").glob("*"):
         if text := path.read_text().strip():
             kept.add((path.name, int(text)))

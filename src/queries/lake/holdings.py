@@ -12,7 +12,7 @@ from typing import Any
 
 from cryptoproxy.datasets import Dataset, iso
 from cryptoproxy.datasets.times import DAY_MS, Span
-from cryptoproxy.lake.compact import number_of
+from cryptoproxy.lake.compact import made_of_objects
 from cryptoproxy.lake.form import refuse
 from cryptoproxy.lake.objects import RAW, days_in, first_slot, folder, sources_in
 from cryptoproxy.lake.store import Store
@@ -79,7 +79,7 @@ class Holdings:
         """Whether the day's files were made of the very objects that are there."""
         there = self._store.keys(folder(self._store.settings.prefix, dataset.name, RAW, source, iso(day_ms)[:10]))
         raw = [key for key in there if first_slot(key) is not None]
-        return self._table(dataset).made_of(source, Span(day_ms, day_ms + DAY_MS)) == number_of(raw)
+        return self._table(dataset).made_of(source, Span(day_ms, day_ms + DAY_MS)) == made_of_objects(raw)
 
 
 def _days_of(file: File) -> range:

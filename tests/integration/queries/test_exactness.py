@@ -15,6 +15,7 @@ from rich.console import Console
 from benchmarks.queries.synthetic import Year
 from cryptoproxy.common.clients import elastic
 from cryptoproxy.consumer.backfill import wiring
+from cryptoproxy.datasets import TICKER
 from cryptoproxy.datasets.times import Span
 from cryptoproxy.lake.form import refuse
 from cryptoproxy.lake.objects import raw_object
@@ -37,6 +38,7 @@ def test_averages_counts_and_percentiles_are_those_of_the_lake(world: World, tmp
     _archive(store, year)
     totals = wiring.replay(
         world.settings,
+        TICKER,
         Span(year.begin_ms, year.end_ms),
         sources=None,
         topic=None,

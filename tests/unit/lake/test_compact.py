@@ -118,7 +118,7 @@ def test_a_file_that_lacks_an_id_is_noticed_and_nothing_is_removed(
 
     original = Columns.file
 
-    def forgetful(self: Columns, batches: list[pa.RecordBatch]) -> bytes:
+    def forgetful(self: Columns, batches: list[pa.RecordBatch]) -> tuple[bytes, str]:
         return original(self, [pa.record_batch(batches[0].slice(1)), *batches[1:]])
 
     monkeypatch.setattr(Columns, "file", forgetful)
@@ -339,3 +339,18 @@ def test_hours_and_ranges_are_those_of_the_records(store: Store, bucket: Bucket,
     found_ids, _ = read(store, Span(seven + MINUTE, seven + 2 * MINUTE))
     assert {identity.rpartition(":")[2] for identity in found_ids} == {str(seven + MINUTE)}
     assert len(found_ids) == 5
+
+
+def test_the_log_says_of_every_column_what_readers_skip_files_by(store: Store, bucket: Bucket, tmp_path: Path) -> None:
+    """A column of which the log said nothing would be taken for one without values."""
+    fill(store, hours=(7,))
+    long = "x" * 100
+    put(store, record(long, HOUR_MS, symbol="LONG", funding_rate=0.25))
+    (file,) = compact(store).files
+    address, options = store.delta(Table(store, TICKER).root)
+    name = Path(address) / file.key.removeprefix(Table(store, TICKER).root)
+    name.parent.mkdir()
+    name.write_bytes(bucket.objects[file.key])
+    table = DeltaTable(address, storage_options=options)
+    for column, value in (("asset_id", long), ("asset_id", "coin-1"), ("funding_rate", 0.25), ("symbol", "LONG")):
+        assert table.to_pyarrow_table(filters=[(column, "=", value)]).num_rows == (3 if value == "coin-1" else 1)

@@ -130,7 +130,7 @@ def test_only_slots_of_the_range_come_its_end_excluded(store: Store) -> None:
 def test_other_sources_and_other_files_are_left_alone(store: Store, bucket: Bucket) -> None:
     put(store, line(TEN))
     put(store, line(TEN, source="s-other"), source="s-other")
-    folder = "crypto/v1/raw/source=s/dt=2026-11-20/hour=10/"
+    folder = "crypto/v1/ticker/raw/source=s/dt=2026-11-20/hour=10/"
     bucket.objects |= {f"{folder}_SUCCESS": b"", f"{folder}notes.txt": b"x", "crypto/v1/check/x": b"x"}
     assert list(read(store)) == [f"s:bitcoin:USD:{TEN}"]
     assert len(RawForm(store).keys("s", TEN)) == 1
@@ -141,7 +141,7 @@ def test_sources_are_those_that_have_anything(store: Store, bucket: Bucket) -> N
     for source in ("coingecko", "binance", "bybit-linear"):
         for minute in range(3):
             put(store, line(TEN + minute * MINUTE, source=source), slot_ms=TEN + minute * MINUTE, source=source)
-    bucket.objects |= {"crypto/v1/raw/readme.txt": b"x", "crypto/v1/raw/other/x": b"x"}
+    bucket.objects |= {"crypto/v1/ticker/raw/readme.txt": b"x", "crypto/v1/raw/other/x": b"x"}
     assert sources(store) == ["binance", "bybit-linear", "coingecko"]
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import json
 from itertools import pairwise
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from cryptoproxy.datasets import TICKER
+from cryptoproxy.datasets import TICKER, iso
 from cryptoproxy.datasets.times import HOUR_MS, Span
 from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.lake import compact as compact_module
@@ -39,7 +41,10 @@ def replace(store: Store, bucket: Bucket, table: pa.Table | bytes) -> str:
     bucket.objects[key] = body
     there = Table(store, TICKER)
     (old,) = there.files()
-    there.replace("coingecko", WHOLE_DAY, [old._replace(key=key, size=len(body))], [old], made_of=0, now_ms=NOW_MS)
+    low, high = ({"source": old.source, "timestamp": iso(at)} for at in (old.begin_ms, old.last_ms))
+    told = json.dumps({"numRecords": old.rows, "minValues": low, "maxValues": high})
+    new = dataclasses.replace(old, key=key, size=len(body), stats=told)
+    there.replace("coingecko", WHOLE_DAY, [new], [old], made_of=0, now_ms=NOW_MS)
     return key
 
 

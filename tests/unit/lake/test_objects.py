@@ -103,7 +103,7 @@ def test_an_object_under_another_s_name_is_noticed() -> None:
         "crypto/v1/ticker/raw/source=s/dt=2026-99-99/hour=10/s-20269999T100000Z-0123456789ab.jsonl.gz",
         "crypto/v1/ticker/raw/source=s/dt=2026-11-20/hour=99/s-20261120T990000Z-0123456789ab.jsonl.gz",
         "crypto/v1/ticker/raw/source=s/dt=2026-11-20/hour=10/s-20261120T100000Z-0123456789AB.jsonl.gz",
-        "crypto/v1/daily/source=s/dt=2026-11-20/s.parquet",
+        "crypto/v1/ticker/daily/s/s.parquet",
     ],
 )
 def test_a_key_that_is_not_an_object_s_has_no_slot(key: str) -> None:

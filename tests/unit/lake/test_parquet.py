@@ -33,7 +33,7 @@ def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def write(each: list[Row], *, batch_rows: int = 7) -> pa.BufferReader:
-    return pa.BufferReader(COLUMNS.file([batch(list(rows)) for rows in batched(each, batch_rows)]))
+    return pa.BufferReader(COLUMNS.file([batch(list(rows)) for rows in batched(each, batch_rows)])[0])
 
 
 def batched(each: list[Row], size: int) -> list[list[Row]]:

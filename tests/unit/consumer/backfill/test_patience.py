@@ -12,6 +12,7 @@ from rich.console import Console
 
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.consumer.backfill import wiring
+from cryptoproxy.datasets import TICKER
 from cryptoproxy.datasets.times import HOUR_MS, Span
 from cryptoproxy.errors import TransientError
 from cryptoproxy.lake.compact import Compaction
@@ -54,13 +55,13 @@ def test_reconcile_waits_for_each_of_its_three_sides(
             raise letters_fail.pop()
         yield from ()
 
-    monkeypatch.setattr(wiring.dead_letter_reader, "read_letters", read_letters)
+    monkeypatch.setattr(wiring.reader, "read_letters", read_letters)
     monkeypatch.setattr(wiring.elastic, "client", lambda *_, **__: server)
     monkeypatch.setattr(wiring, "Store", lambda settings, **options: Store(settings, lambda: bucket, **options))  # type: ignore[arg-type,return-value]
     server.fails = [away(), refused(429)]
     bucket.fails = [refusal(503, "SlowDown")] * 3
     outcome = wiring.reconciled(
-        SETTINGS, Span(TEN, TEN + HOUR_MS), sources=None, quick=False, console=Console(file=io.StringIO())
+        SETTINGS, TICKER, Span(TEN, TEN + HOUR_MS), sources=None, quick=False, console=Console(file=io.StringIO())
     )
     assert outcome.hours["coingecko", TEN].missing.count == 15
     assert len(waits) == 6
