@@ -63,23 +63,17 @@ def ls(
     settings = load_settings(env_file).s3
     store = Store(settings)
     total = size = records_in_all = 0
-    listed = (
-        each
-        for dataset, part in parts_of(datasets or [(TICKER, None)])
-        for each in (
-            _files(store, dataset, part, source, day)
-            if compacted
-            else _objects(store, dataset, part, source, day, records)
-        )
-    )
-    for key, each, found in listed:
-        words = f"s3://{settings.bucket}/{key}  {each:,} bytes"
-        if records:
-            records_in_all += found or 0
-            words += "  not one of ours" if found is None else f"  {found:,} records"
-        click.echo(words)
-        total += 1
-        size += each
+    listed = _files if compacted else _objects
+    for dataset, part in parts_of(datasets or [(TICKER, None)]):
+        for key, each, told in listed(store, dataset, part, source, day):
+            words = f"s3://{settings.bucket}/{key}  {each:,} bytes"
+            if records:
+                found = told if compacted else _records(store, key)
+                records_in_all += found or 0
+                words += "  not one of ours" if found is None else f"  {found:,} records"
+            click.echo(words)
+            total += 1
+            size += each
     said = f"{total:,} {'object' if total == 1 else 'objects'}, {size:,} bytes"
     click.echo(f"{said}, {records_in_all:,} records" if records else said, err=True)
 
@@ -94,13 +88,10 @@ def parts_of(chosen: Iterable[tuple[Dataset[Any], str | None]]) -> Iterator[tupl
         yield from ((dataset, part) for name, part in dataset.parts.items() if named in (None, name))
 
 
-def _objects(
-    store: Store, dataset: Dataset[Any], part: Part, source: str | None, day: int | None, records: bool
-) -> Listed:
+def _objects(store: Store, dataset: Dataset[Any], part: Part, source: str | None, day: int | None) -> Listed:
     date = None if day is None else written(day)
     where = folder(store.settings.prefix, dataset.name, RAW, source, date, part=part.name)
-    for key, size in store.sizes(where):
-        yield key, size, _records(store, key) if records else None
+    return ((key, size, None) for key, size in store.sizes(where))
 
 
 def _records(store: Store, key: str) -> int | None:
@@ -182,10 +173,7 @@ def compact(
     damaged = 0
     for dataset, part, compaction, found in there:
         for source in [each for each in found if each in sources or not sources]:
-            if every:
-                periods = compaction.uncompacted(source)
-            else:
-                periods = sorted({part.file_span(day_ms) for day_ms in days})
+            periods = compaction.uncompacted(source) if every else sorted({part.file_span(day_ms) for day_ms in days})
             for period in periods:
                 if not unfinished and not compaction.over(period) and (every or last):
                     continue

@@ -73,7 +73,7 @@ class Part:
         return Span(begin, begin_of(begin + _LONGEST[self.file], self.file))
 
     def steps(self, span: Span) -> Iterator[Span]:
-        """``span`` in pieces that fit into memory: an hour of what has a file a day, ten days of what has one a year."""
+        """``span`` in pieces that fit into memory: an hour where a file holds a day, ten days where it holds a year."""
         return span.parts(_STEPS[self.file])
 
 

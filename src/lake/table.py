@@ -219,7 +219,7 @@ class Table:
 
 
 def _deltalake() -> ModuleType:
-    """The library, which only compaction and what reads compacted days need.
+    """The library, which only compaction and what reads a compacted lake need.
 
     Raises:
         OperatorError: it is not installed.
@@ -229,7 +229,7 @@ def _deltalake() -> ModuleType:
         import deltalake.transaction
     except ImportError as error:
         raise OperatorError(
-            "compacted days are a Delta table, and deltalake is not installed", remedy="pip install 'cryptoproxy[lake]'"
+            "the compacted lake is a Delta table, and deltalake is not installed", remedy="pip install 'cryptoproxy[lake]'"
         ) from error
     return deltalake
 

@@ -25,7 +25,7 @@ from cryptoproxy.lake.store import MissingObjectError, Store
 
 TRIES = 100
 """So often something may vanish between being listed and being read before that is said. While a compaction removes a
-day's objects one by one, several in a row do."""
+period's objects one by one, several in a row do."""
 
 
 class WholeLake:
