@@ -98,7 +98,11 @@ lock: $(STAMP) ## Pin all dependencies anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-header pyproject.toml -o requirements.txt
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-header --group dev pyproject.toml -c requirements.txt -o requirements-dev.txt
+	  --no-emit-index-url --no-header --group dev --all-extras pyproject.toml -c requirements.txt -o requirements-dev.txt
+	for extra in indicators lake; do \
+	  $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	    --no-emit-index-url --no-header --extra $$extra pyproject.toml -c requirements-dev.txt -o requirements-$$extra.txt; \
+	done
 
 .PHONY: clean
 clean: ## Remove .venv, caches and what a demo that failed left

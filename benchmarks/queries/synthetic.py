@@ -68,7 +68,7 @@ class Year:
         whole = self.slots if last is None else min(last * 1440, self.slots)
         for begin in range(first * 1440, whole, 1440):
             end = min(begin + 1440, whole)
-            columns = [column.T.tolist() for column in _day(prices, begin, end, volumes)]
+            columns = [column.T.tolist() for column in columns_of(prices, begin, end, volumes)]
             for row in range(end - begin):
                 slot = self.begin_ms + (begin + row) * self.step_ms
                 delay = 200 + (begin + row) * 7919 % 400
@@ -99,7 +99,7 @@ def _age(row: int, coin: int) -> int:
     return 5_000 + (row * 31 + coin * 977) % 40_000
 
 
-def _day(prices: Prices, begin: int, end: int, volumes: Prices) -> list[Prices]:
+def columns_of(prices: Prices, begin: int, end: int, volumes: Prices) -> list[Prices]:
     """The columns of some slots, each of shape (coins, slots), rounded as the upstream rounds."""
     now = prices[:, begin + _WEEK : end + _WEEK]
 

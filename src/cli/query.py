@@ -1,11 +1,11 @@
-"""`cryptoproxy query …`: what readers ask, as a table, JSON, CSV or a picture."""
+"""`cryptoproxy query …`: what readers ask of Elasticsearch or the lake, as a table, JSON, CSV or a picture."""
 
 from __future__ import annotations
 
 import math
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +20,21 @@ from cryptoproxy.queries import Answer, NothingFound, Queries, TooMany
 from cryptoproxy.queries.fields import FIELDS, WINDOWS
 from cryptoproxy.queries.output import console as kibana_console
 from cryptoproxy.queries.output import text
-from cryptoproxy.queries.percentiles import COMPRESSION, DEFAULT_PERCENTS
+from cryptoproxy.queries.questions.indicators import DEFAULT as INDICATORS
+from cryptoproxy.queries.questions.percentiles import COMPRESSION, DEFAULT_PERCENTS
 from cryptoproxy.queries.scope import ALL, DEFAULT_SOURCE
 
 UNANSWERED = 3
-"""Exit code where Elasticsearch could not or would not answer."""
+"""Exit code where Elasticsearch, or the lake, could not or would not answer."""
 TIMEOUT = 300.0
 """Seconds for one search: years of records take their time."""
 DRAWN = 20
 """Assets in a picture of more than it can show, if nobody says how many."""
 WIDE = 200
 """Characters of a table that goes into a file or a pipe."""
+
+RANKED = ("percentiles", "average", "moves", "volatility", "latest")
+"""Questions whose picture has a line or bar per asset, so that the first ones can be chosen."""
 
 Command = Callable[..., None]
 Ask = Callable[..., Answer[Any]]
@@ -44,11 +48,13 @@ class Unanswered(click.ClickException):
         click.echo(f"cryptoproxy: {self.format_message()}", file=file, err=True)
 
 
-@click.group(short_help="Ask Elasticsearch: percentiles, averages, moves, volatility, latest, freshness.")
+@click.group(
+    short_help="Ask for percentiles, averages, moves, volatility, latest, freshness, candles, indicators, sentiment."
+)
 def query() -> None:
-    """Ask Elasticsearch, and get a table, JSON, CSV or a picture.
+    """Ask Elasticsearch or the lake, and get a table, JSON, CSV or a picture.
 
-    Exit code 0 with an answer, 1 where nothing was found, 2 for wrong words, 3 if Elasticsearch cannot answer.
+    Exit code 0 with an answer, 1 where nothing was found, 2 for wrong words, 3 if what is asked cannot answer.
     """
 
 
@@ -70,6 +76,8 @@ def _picture(context: click.Context, param: click.Parameter, value: Path | None)
 
 def _output(command: Command) -> Command:
     for option in (
+        click.option("--engine", type=click.Choice(["es", "lake", "auto"]), default="es", show_default=True,
+                     help="Ask Elasticsearch or the lake; `auto`: the lake where Elasticsearch lacks days of it."),
         click.option("--explain", is_flag=True, help="Only print the searches, ready for Kibana's console."),
         click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), callback=_picture,
                      metavar="FILE", help="Draw it into a .png or .svg file."),
@@ -80,7 +88,9 @@ def _output(command: Command) -> Command:
     return command
 
 
-def _which(since: str, *, top: str = "Only so many assets, the most traded.") -> Callable[[Command], Command]:
+def _which(
+    since: str, *, top: str = "Only so many assets, the most traded.", source: str = DEFAULT_SOURCE
+) -> Callable[[Command], Command]:
     def decorated(command: Command) -> Command:
         for option in (
             click.option("--until", metavar="TIME", help="End of the period; now without."),
@@ -88,7 +98,7 @@ def _which(since: str, *, top: str = "Only so many assets, the most traded.") ->
                          help="Begin: a span before the end (12h, 7d, 2w, 1mo, 2y), a date or a time, UTC."),
             click.option("--top", type=click.IntRange(min=1), help=top),
             click.option("--quote", default="", metavar="LIST", help="Only these quote currencies."),
-            click.option("--source", default=DEFAULT_SOURCE, show_default=True, metavar="LIST",
+            click.option("--source", default=source, show_default=True, metavar="LIST",
                          help=f"Where the records come from; `{ALL}` is anywhere."),
             click.option("--assets", default="", metavar="LIST", help="Only these ids (bitcoin,ethereum)."),
             click.option("--base", default="", metavar="LIST",
@@ -192,6 +202,46 @@ def latest(env_file: Path, /, **rest: Any) -> None:
     _run(env_file, output, lambda queries, **top: queries.latest(**which | top))
 
 
+_interval = click.option(
+    "--interval", metavar="STEP", default="1h", show_default=True, help="15m, 1h, 4h, 1d, 1w, 1mo …"
+)
+
+
+@query.command()
+@_interval
+@_which("30d", source=ALL)
+@_output
+@click.pass_obj
+def candles(env_file: Path, /, interval: str, **rest: Any) -> None:
+    """What did it open, reach and close at? Bars of any length, put together of what is stored."""
+    which, output = _split(rest)
+    _run(env_file, output, lambda queries, **top: queries.candles(interval, **which | top))
+
+
+@query.command()
+@click.option("--with", "names", default=INDICATORS, show_default=True, metavar="LIST",
+              help="sma, ema, rsi, bollinger with their bars, macd (macd:12:26:9).")  # fmt: skip
+@_interval
+@_which("30d", source=ALL)
+@_output
+@click.pass_obj
+def indicators(env_file: Path, /, names: str, interval: str, **rest: Any) -> None:
+    """What do averages, bands, RSI and MACD say? TA-Lib's values over candles."""
+    which, output = _split(rest)
+    _run(env_file, output, lambda queries, **top: queries.indicators(names, interval=interval, **which | top))
+
+
+@query.command()
+@_interval
+@_which("7d")
+@_output
+@click.pass_obj
+def sentiment(env_file: Path, /, interval: str, **rest: Any) -> None:
+    """How many rise, how many fall? Gainers, losers and the mean change over time."""
+    which, output = _split(rest)
+    _run(env_file, output, lambda queries, **top: queries.sentiment(interval=interval, **which | top))
+
+
 @query.command()
 @click.option("--source", default=ALL, show_default=True, metavar="LIST", help="Only these sources.")
 @click.option("--interval", metavar="STEP", help="Between slots; without, what the records tell.")
@@ -213,20 +263,23 @@ def freshness(
 
 def _split(rest: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The options of :func:`_which`, and those of :func:`_output`."""
-    output = {name: rest.pop(name) for name in ("as_json", "as_csv", "plot", "explain")}
+    output = {name: rest.pop(name) for name in ("as_json", "as_csv", "plot", "explain", "engine")}
     return rest, output
 
 
 def _run(env_file: Path, output: dict[str, Any], ask: Ask) -> None:
     if output["as_json"] + output["as_csv"] + output["explain"] > 1:
         raise click.UsageError("--json, --csv and --explain exclude each other")
-    with _asking(env_file) as queries:
+    engine = output.pop("engine")
+    if output["explain"] and engine != "es":
+        raise click.UsageError("--explain prints searches of Elasticsearch, so it goes with --engine es alone")
+    with _asking(env_file, engine) as queries:
         try:
             answer = ask(queries)
         except ValueError as error:  # a word that is none
             raise click.UsageError(str(error)) from error
         if output["explain"]:
-            click.echo(kibana_console.console_text(queries.search.index, answer.asked))
+            click.echo(kibana_console.console_text(*queries.aliases, answer.asked))
             return
         if output["plot"] is not None:
             _draw(queries, answer, ask, output["plot"])
@@ -242,7 +295,7 @@ def _draw(queries: Queries, answer: Answer[Any], ask: Ask, file: Path) -> None:
     try:
         plot(answer, file)
     except TooMany as error:
-        if answer.question == "freshness":  # sources have no rank
+        if answer.question not in RANKED:  # sources have no rank
             raise
         most = error.most if isinstance(error, TooManyLines) else LEAST
         top = most if answer.asked.scope.chosen else min(DRAWN, most)
@@ -269,17 +322,23 @@ def _print(answer: Answer[Any], *, as_json: bool, as_csv: bool, plot: Path | Non
 
 
 @contextmanager
-def _asking(env_file: Path) -> Iterator[Queries]:
-    """The client, and its errors as exit codes."""
-    settings = load_settings(env_file).elasticsearch
-    client = elastic.client(settings, timeout=TIMEOUT)
-    try:
-        yield Queries(client, index=settings.alias)
-    except NothingFound as error:  # it may name symbols as an upstream sent them
-        raise NothingFound(visible(str(error))) from error
-    except TransientError as error:
-        raise Unanswered(f"{error} ({settings.url})") from error
-    except OperatorError as error:
-        raise Unanswered(str(error)) from error
-    finally:
-        client.close()
+def _asking(env_file: Path, engine: str) -> Iterator[Queries]:
+    """The engines, and their errors as exit codes."""
+    settings = load_settings(env_file)
+    place = settings.elasticsearch.url if engine == "es" else settings.s3.endpoint_url or settings.s3.bucket
+    with ExitStack() as opened:
+        try:
+            client = opened.enter_context(closing(elastic.client(settings.elasticsearch, timeout=TIMEOUT)))
+            lake = None
+            if engine != "es":
+                from cryptoproxy.lake.store import Store
+                from cryptoproxy.queries.lake.engine import Lake  # DuckDB is not everybody's
+
+                lake = opened.enter_context(closing(Lake(Store(settings.s3))))
+            yield Queries(client, index=settings.elasticsearch.alias, lake=lake, engine=engine)
+        except NothingFound as error:  # it may name symbols as an upstream sent them
+            raise NothingFound(visible(str(error))) from error
+        except TransientError as error:
+            raise Unanswered(f"{error} ({place})") from error
+        except OperatorError as error:
+            raise Unanswered(str(error)) from error

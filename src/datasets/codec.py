@@ -27,7 +27,7 @@ EARLIEST_MS = 1_230_768_000_000
 """2009-01-01: before that there was no asset to record."""
 
 MAX_AHEAD_MS = 10 * 60 * 1000
-"""A slot further ahead is a mistake of somebody's clock; whose, the record does not tell (``consumer.delivery``)."""
+"""A slot further ahead is a mistake of some clock; whose, the record does not tell (``consumer.index.delivery``)."""
 
 MAX_DEPTH = 500
 """Levels of an unknown field's value. Readers give up at very different depths, some by ending."""
@@ -100,7 +100,8 @@ class Codec(Generic[R]):
             raise PoisonError("contract", "the record has a line break between its fields; it must be one line")
         try:
             record = self._decoder.decode(value)
-            if _encoder.encode(record) != value:
+            ours = _encoder.encode(record)
+            if ours != value and not _is_only_spelled_otherwise(value, ours):
                 _check_foreign(value, self._fields)
         except UnicodeDecodeError as error:
             raise PoisonError("not_utf8", f"not UTF-8: {error}") from error
@@ -184,6 +185,16 @@ def _is_utf8(value: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+def _is_only_spelled_otherwise(value: bytes, ours: bytes) -> bool:
+    """Whether a foreign record has the fields of ``ours`` in another order or with blanks, each once, and nothing else.
+    Of this :func:`_check_foreign` finds nothing, for a tenth of the validation's cost instead of twice as much again.
+
+    Without a backslash each quote begins or ends a name or a text. All that ``ours`` says stands in ``value``, where it
+    was read; as many quotes leave no room for one more name. And no number is longer than the whole.
+    """
+    return len(value) <= _MAX_NUMBER and b"\\" not in value and value.count(b'"') == ours.count(b'"')
 
 
 def _check_foreign(value: bytes, fields: frozenset[str]) -> None:

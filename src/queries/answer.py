@@ -11,7 +11,7 @@ from itertools import chain
 from typing import Any, Generic, TypeVar
 
 from cryptoproxy.datasets.times import Span
-from cryptoproxy.errors import CryptoProxyError
+from cryptoproxy.errors import CryptoProxyError, OperatorError
 from cryptoproxy.queries.periods import ends, words_of, written
 from cryptoproxy.queries.scope import MAX_BUCKETS, Asset, Seen
 
@@ -26,7 +26,7 @@ class TooMany(CryptoProxyError):  # noqa: N818
     """The answer is larger than what is held in memory; the text says how to narrow the question."""
 
 
-class Kind(enum.StrEnum):
+class Look(enum.StrEnum):
     """How a value is shown to a person. JSON and CSV have it as it is."""
 
     TEXT = "text"
@@ -41,42 +41,43 @@ class Kind(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Column(Generic[R]):
+class Cell(Generic[R]):
     """One value of a row. ``name`` is its key in JSON and CSV, ``title`` its head in a table.
+
+    ``in_table``: also in a table, which is only so wide.
 
     NUMBER, PRICE: float. COUNT: int. SHARE: a fraction of 1. TIME, AGE, SPAN: ms since 1970, ms, ms. None is empty.
     """
 
     name: str
     title: str
-    kind: Kind
+    kind: Look
     of: Callable[[R], Any]
+    in_table: bool = True
 
 
-def asset_columns(of: Callable[[R], Asset]) -> tuple[Column[R], ...]:
+def asset_columns(of: Callable[[R], Asset]) -> tuple[Cell[R], ...]:
     """The symbol that a person looks for, and the three that tell assets apart."""
     return (
-        Column("symbol", "symbol", Kind.TEXT, lambda row: of(row).symbol),
-        Column("source", "source", Kind.TEXT, lambda row: of(row).source),
-        Column("asset_id", "asset", Kind.TEXT, lambda row: of(row).asset_id),
-        Column("quote", "quote", Kind.TEXT, lambda row: of(row).quote),
+        Cell("symbol", "symbol", Look.TEXT, lambda row: of(row).symbol),
+        Cell("source", "source", Look.TEXT, lambda row: of(row).source),
+        Cell("asset_id", "asset", Look.TEXT, lambda row: of(row).asset_id),
+        Cell("quote", "quote", Look.TEXT, lambda row: of(row).quote),
     )
 
 
 DATA_COLUMNS = ("data_from", "data_to", "covered")
 
 
-def data_columns(
-    of: Callable[[R], Seen], *, covered: Callable[[R], float | None] | None = None
-) -> tuple[Column[R], ...]:
+def data_columns(of: Callable[[R], Seen], *, covered: Callable[[R], float | None] | None = None) -> tuple[Cell[R], ...]:
     """Which time a row covers; a table has them only where rows differ.
 
     ``covered``: the share of the period that there are records of.
     """
-    share = (Column("covered", "covered", Kind.SHARE, covered),) if covered else ()
+    share = (Cell("covered", "covered", Look.SHARE, covered),) if covered else ()
     return (
-        Column("data_from", "data from (UTC)", Kind.TIME, lambda row: of(row).first_ms),
-        Column("data_to", "data to (UTC)", Kind.TIME, lambda row: of(row).last_ms),
+        Cell("data_from", "data from (UTC)", Look.TIME, lambda row: of(row).first_ms),
+        Cell("data_to", "data to (UTC)", Look.TIME, lambda row: of(row).last_ms),
         *share,
     )
 
@@ -112,13 +113,15 @@ class Answer(Generic[R]):
     title: str
     where: str
     """The source, and what else narrows it."""
-    columns: tuple[Column[R], ...]
+    columns: tuple[Cell[R], ...]
     rows: Iterator[R]
     covers: Covers
     notes: list[str] = field(default_factory=list)
     """What a reader must know: an ambiguous symbol, a source without the field. One line each."""
     asked: Any = None
     """The request, with its defaults filled in."""
+    engine: str = "es"
+    """What has answered: ``es`` or ``lake``."""
 
     @property
     def period(self) -> Span:
@@ -148,3 +151,34 @@ class Answer(Generic[R]):
 
     def cells(self, row: R) -> dict[str, Any]:
         return {column.name: column.of(row) for column in self.columns}
+
+    def to_arrow(self) -> Any:
+        """All rows that are not read yet as a ``pyarrow.Table``: a column each, times as UTC milliseconds."""
+        import pyarrow as pa
+
+        moment = pa.timestamp("ms", tz="UTC")
+        types = {
+            Look.TEXT: pa.string(),
+            Look.TIME: moment,
+            **dict.fromkeys((Look.COUNT, Look.AGE, Look.SPAN), pa.int64()),
+        }
+        rows = list(self.rows)
+        return pa.table(
+            {each.name: pa.array(map(each.of, rows), types.get(each.kind, pa.float64())) for each in self.columns}
+        )
+
+    def to_pandas(self) -> Any:
+        """The same as a ``pandas.DataFrame``; pandas must be installed."""
+        return self.to_arrow().to_pandas()
+
+    def to_polars(self) -> Any:
+        """The same as a ``polars.DataFrame``; Polars must be installed.
+
+        Raises:
+            OperatorError: it is not.
+        """
+        try:
+            import polars
+        except ImportError as error:
+            raise OperatorError("Polars is not installed", remedy="pip install polars") from error
+        return polars.from_arrow(self.to_arrow())

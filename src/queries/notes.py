@@ -6,18 +6,16 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from cryptoproxy.datasets.times import Span
 from cryptoproxy.queries.answer import Covers, NothingFound
+from cryptoproxy.queries.backend import Backend, Facts
 from cryptoproxy.queries.fields import SENDERS
 from cryptoproxy.queries.periods import ends, words_of, written
-from cryptoproxy.queries.scope import Asset, Json, Scope, Seen
-from cryptoproxy.queries.search import Search
+from cryptoproxy.queries.scope import Asset, Scope, Seen
 
-_ALWAYS = Span(0, 253_402_300_799_000)
 _LISTED = 5
 _SUGGESTED = 10
 _SHORT_MS = 300_000
@@ -49,6 +47,8 @@ class Watch:
     """Assets with a mean over samples, as a record does not tell its interval."""
     unbounded: set[Asset] = dataclasses.field(default_factory=set)
     """Assets with a value that does not fit into a double."""
+    more: list[str] = dataclasses.field(default_factory=list)
+    """What a question has to say of its own."""
 
     @property
     def saw_any(self) -> bool:
@@ -76,18 +76,19 @@ class Watch:
             yield from self._uncovered()
         if self.untold:
             yield (
-                f"{_listed(each.symbol for each in self.untold)}: some records tell no interval_ms, so the mean is "
+                f"{listed(each.symbol for each in self.untold)}: some records tell no interval_ms, so the mean is "
                 "over samples: a stretch that was polled more often weighs more"
             )
         if self.by_samples:
             changed = {each for each, seen in self._seen.items() if seen.shortest_ms != seen.longest_ms}
             if changed:
                 yield (
-                    f"{_listed(each.symbol for each in changed)}: the interval changed within the period; samples are "
+                    f"{listed(each.symbol for each in changed)}: the interval changed within the period; samples are "
                     "counted, so a stretch that was polled more often weighs more"
                 )
         if self.unbounded:
-            yield f"{_listed(each.symbol for each in self.unbounded)}: what does not fit into a double is left empty"
+            yield f"{listed(each.symbol for each in self.unbounded)}: what does not fit into a double is left empty"
+        yield from self.more
 
     def lacking(self) -> Iterator[str]:
         """Sources and assets without the value."""
@@ -100,7 +101,7 @@ class Watch:
             with_values = {identity for (each, _), them in self._assets.items() if each == source for identity in them}
             rest = [each.symbol for each in assets if (each.asset_id, each.quote) not in with_values]
             if rest:
-                yield f"{source} {self.lacks} for {_listed(rest)}"
+                yield f"{source} {self.lacks} for {listed(rest)}"
 
     def silent_sources(self, there: Sequence[str]) -> Iterator[str]:
         """For a question to all sources: those of ``there`` without a record that fits."""
@@ -148,14 +149,14 @@ class Watch:
             if seen.first_ms - covers.first_ms > slack or covers.last_ms - seen.last_ms > slack
         ]
         if partly:
-            yield f"only of a part of that time there are records of {_listed(partly)} (data_from, data_to)"
+            yield f"only of a part of that time there are records of {listed(partly)} (data_from, data_to)"
         holes = {
             asset: share for asset, seen in self._seen.items() if (share := seen.share) is not None and share < _WHOLE
         }
         if holes:
             worst = min(holes.values())
             yield (
-                f"between first and last record, slots are missing of {_listed(each.symbol for each in holes)}: "
+                f"between first and last record, slots are missing of {listed(each.symbol for each in holes)}: "
                 f"{worst * 100:.0f} % of the time are covered{' at worst' if len(holes) > 1 else ''}"
             )
 
@@ -173,7 +174,7 @@ class Watch:
             yield f"{len(several) - _LISTED} more symbols are several assets each"
 
 
-def _listed(names: Any) -> str:
+def listed(names: Any) -> str:
     there = sorted(set(names))
     more = f" and {len(there) - _LISTED} more" if len(there) > _LISTED else ""
     return f"{', '.join(there[:_LISTED])}{more}"
@@ -182,58 +183,28 @@ def _listed(names: Any) -> str:
 # ---- why there is nothing
 
 
-def body(scope: Scope) -> Json:
-    """How many records meet the scope's conditions, taken one after the other."""
-    source = Scope(_ALWAYS, sources=scope.sources)
-    in_time = replace(source, period=scope.period)
-    filters = {
-        "source": source,
-        "period": in_time,
-        "symbols": replace(in_time, symbols=scope.symbols),
-        "assets": replace(in_time, symbols=scope.symbols, assets=scope.assets),
-    }
-    values = {
-        name: {"terms": {"field": each, "size": 5_000, "order": {"_key": "asc"}}}
-        for name, each in (("symbols", "symbol"), ("assets", "asset_id"), ("quotes", "quote"))
-    }
-    return {
-        "size": 0,
-        "track_total_hits": True,
-        "aggs": {
-            "met": {"filters": {"filters": {name: each.query() for name, each in filters.items()}}},
-            "sources": {"terms": {"field": "source", "size": 50}},
-            "of_source": {
-                "filter": source.query(),
-                "aggs": {"first": {"min": {"field": "timestamp"}}, "newest": {"max": {"field": "timestamp"}}},
-            },
-            "of_period": {"filter": in_time.query(), "aggs": values},
-        },
-    }
-
-
-def why(scope: Scope, answer: Mapping[str, Any], *, index: str) -> str:
-    """The first condition that no record meets, for :func:`body`'s answer."""
-    found, period = answer["aggregations"], words_of(scope.period)
-    met = {name: each["doc_count"] for name, each in found["met"]["buckets"].items()}
-    if not answer["hits"]["total"]["value"]:
-        return f"{index} is empty: nothing has been indexed yet"
-    if not met["source"]:
-        there = [each["key"] for each in found["sources"]["buckets"]]
-        return f"no record of {scope}; there are records of {', '.join(there)}"
-    if not met["period"]:
-        first, newest = (int(found["of_source"][end]["value"]) for end in ("first", "newest"))
-        return f"no record of {scope} in {period}; its records run from {written(first)} to {written(newest)}"
-    values = {
-        name: [each["key"] for each in found["of_period"][name]["buckets"]] for name in ("symbols", "assets", "quotes")
-    }
-    if not met["symbols"]:
-        said = unknown("symbol", scope.symbols, scope, values["symbols"])
-    elif not met["assets"]:
-        said = unknown("asset", scope.assets, scope, values["assets"])
+def why(scope: Scope, facts: Facts, *, place: str, engine: str) -> str:
+    """The first condition that no record meets."""
+    period = words_of(scope.period)
+    if not facts.total:
+        return f"{place} is empty: nothing has been {stored_there(engine)} yet"
+    if not facts.source or facts.first_ms is None or facts.newest_ms is None:
+        return f"no record of {scope}; there are records of {', '.join(facts.sources)}"
+    if not facts.period:
+        first, newest = written(facts.first_ms), written(facts.newest_ms)
+        return f"no record of {scope} in {period}; its records run from {first} to {newest}"
+    if not facts.symbols:
+        said = unknown("symbol", scope.symbols, scope, facts.there["symbols"])
+    elif not facts.assets:
+        said = unknown("asset", scope.assets, scope, facts.there["assets"])
         said += f" that is called {', '.join(scope.symbols)}" if scope.symbols else ""
     else:
-        said = unknown("quote", scope.quotes, scope, values["quotes"])
+        said = unknown("quote", scope.quotes, scope, facts.there["quotes"])
     return f"{said} in {period}"
+
+
+def stored_there(engine: str) -> str:
+    return "archived" if engine == "lake" else "indexed"
 
 
 def unknown(what: str, wanted: Sequence[str], scope: Scope, there: Sequence[str]) -> str:
@@ -252,8 +223,8 @@ def _near(word: str, among: Sequence[str]) -> list[str]:
     return near or [each for each in among if each.startswith(word)][:3]
 
 
-def raise_why(search: Search, scope: Scope) -> None:
+def raise_why(engine: Backend, scope: Scope) -> None:
     """Raises:
     NothingFound: always.
     """
-    raise NothingFound(why(scope, search(body(scope)), index=search.index))
+    raise NothingFound(why(scope, engine.facts(scope), place=engine.place, engine=engine.name))

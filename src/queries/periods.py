@@ -53,6 +53,36 @@ class Interval:
             return {"field": field, "fixed_interval": f"{self.ms}ms" if self.ms % 1000 else f"{self.ms // 1000}s"}
         return {"field": field, "calendar_interval": _CALENDAR[self.text]}
 
+    def begin_of(self, ms: int) -> int:
+        """Where the step begins that a moment lies in: at a multiple of its length since 1970, on Monday, on the first.
+        All in UTC, as :meth:`histogram` has it."""
+        if self.fixed:
+            return ms - ms % self.ms
+        if self.text == "1w":
+            return ms - (ms + 3 * DAY_MS) % self.ms  # 1970 began on a Thursday
+        year, month = (int(part) for part in iso(ms)[:7].split("-"))
+        return _of_month(year, month if self.text == "1mo" else 1)
+
+    def end_of(self, begin_ms: int) -> int:
+        """Where the step ends that begins there."""
+        if self.fixed or self.text == "1w":
+            return begin_ms + self.ms
+        year, month = (int(part) for part in iso(begin_ms)[:7].split("-"))
+        return _of_month(year + 1, 1) if self.text == "1y" or month == 12 else _of_month(year, month + 1)
+
+    def whole_in(self, period: Span) -> Span:
+        """The whole steps of a period.
+
+        Raises:
+            ValueError: there is none.
+        """
+        begin = self.begin_of(period.begin_ms)
+        begin = begin if begin == period.begin_ms else self.end_of(begin)
+        end = self.begin_of(period.end_ms)
+        if begin >= end:
+            raise ValueError(f"the period has no whole {self.words}; take a longer --since or a shorter --interval")
+        return Span(begin, end)
+
     @classmethod
     def of_ms(cls, ms: int) -> Interval:
         """A fixed one, named in the largest unit that fits."""
@@ -139,6 +169,10 @@ def age(ms: int) -> str:
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"
     return f"{seconds:.0f} s"
+
+
+def _of_month(year: int, month: int) -> int:
+    return round((datetime(year, month, 1, tzinfo=UTC) - _EPOCH) / timedelta(milliseconds=1))
 
 
 def _months_before(ms: int, months: int) -> int:

@@ -47,6 +47,8 @@ class Scope:
     quotes: tuple[str, ...] = ()
     chosen: tuple[Asset, ...] = field(default=(), repr=False)
     coins: tuple[str, ...] = ()
+    interval: str = ""
+    """Of candles: the stored one."""
 
     def __str__(self) -> str:
         return ", ".join(self.sources) if self.sources else "all sources"
@@ -70,6 +72,8 @@ class Scope:
             ):
                 if values:
                     wanted.append({"terms": {name: list(values)}})
+        if self.interval:
+            wanted.append({"term": {"interval": self.interval}})
         wanted.append({"range": {"timestamp": {"gte": iso(self.period.begin_ms), "lt": iso(self.period.end_ms)}}})
         return {"bool": {"filter": wanted}}
 

@@ -10,10 +10,6 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
 from cryptoproxy.queries.answer import Answer, NothingFound
-from cryptoproxy.queries.average import Average, AverageRow
-from cryptoproxy.queries.freshness import FreshnessRow
-from cryptoproxy.queries.latest import LatestRow
-from cryptoproxy.queries.moves import Moves, MovesRow
 from cryptoproxy.queries.output.marks import (
     BLUE,
     DARK,
@@ -34,9 +30,22 @@ from cryptoproxy.queries.output.marks import (
     where_of,
 )
 from cryptoproxy.queries.output.text import number
-from cryptoproxy.queries.percentiles import Percentiles, PercentilesRow
 from cryptoproxy.queries.periods import age, decimal
-from cryptoproxy.queries.volatility import Volatility, VolatilityRow
+from cryptoproxy.queries.questions.average import Average, AverageRow
+from cryptoproxy.queries.questions.freshness import FreshnessRow
+from cryptoproxy.queries.questions.latest import LatestRow
+from cryptoproxy.queries.questions.moves import Moves, MovesRow
+from cryptoproxy.queries.questions.percentiles import Percentiles, PercentilesRow
+from cryptoproxy.queries.questions.sentiment import Sentiment, SentimentRow
+from cryptoproxy.queries.questions.volatility import Volatility, VolatilityRow
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """Below the main one, over the same time; ``height`` as a share of that one's."""
+
+    draw: Callable[[Axes], None]
+    height: float = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +59,7 @@ class Chart:
     foot: str = ""
     height: float | None = None
     most: int = 40
+    below: Sequence[Panel] = ()
 
 
 R = TypeVar("R")
@@ -265,6 +275,43 @@ def freshness(answer: Answer[FreshnessRow], rows: Sequence[FreshnessRow]) -> Cha
 def _state(row: FreshnessRow) -> str:
     missing = "interval unknown" if row.missing is None else f"{row.missing:,} of {row.expected:,} slots missing"
     return f"{missing}; newest {age(row.age_ms)} old; {row.duplicates:,} duplicates"
+
+
+def sentiment(answer: Answer[SentimentRow], rows: Sequence[SentimentRow]) -> Chart:
+    """Above, how many rose and how many fell; below, the mean and the median change."""
+    request: Sentiment = answer.asked
+    sources = list(dict.fromkeys(row.source for row in rows))
+    shown = _shown([row for row in rows if row.source == sources[0]], lambda row: drawable(row.mean, row.median))
+    times = [moment(row.begin_ms) for row in shown]
+
+    def draw(axes: Axes) -> None:
+        axes.fill_between(times, [row.gainers for row in shown], color=BLUE, alpha=0.75, linewidth=0, label="rose")
+        axes.fill_between(times, [-row.losers for row in shown], color=ORANGE, alpha=0.75, linewidth=0, label="fell")
+        axes.plot(times, [row.gainers - row.losers for row in shown], color=DARK, linewidth=1.2, label="rose less fell")
+        axes.axhline(0, color=DARK, linewidth=0.8)
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{abs(value):g}"))
+        axes.set_ylabel("assets")
+        outside_legend(axes)
+
+    def draw_change(axes: Axes) -> None:
+        axes.plot(times, [row.mean or 0.0 for row in shown], color=BLUE, linewidth=1.4, label="mean")
+        axes.plot(times, [row.median or 0.0 for row in shown], color=GREY, linewidth=1.4, label="median")
+        axes.axhline(0, color=DARK, linewidth=0.8)
+        axes.yaxis.set_major_formatter(PERCENT)
+        axes.set_ylabel("24 h change, percent")
+        time_axis(axes, shown[0].begin_ms, shown[-1].begin_ms)
+        outside_legend(axes)
+
+    others = f" {', '.join(sources[1:])}: --source chooses." if len(sources) > 1 else ""
+    return Chart(
+        f"Sentiment: how many assets rose and fell over 24 h, by {request.every.words}",
+        sources[0],
+        1,
+        draw,
+        f"At the newest poll of each {request.every.words}, of {shown[-1].assets:,} assets at the end.{others}",
+        height=5.2,
+        below=(Panel(draw_change, 0.6),),
+    )
 
 
 def _over(rows: Sequence[AverageRow]) -> str:

@@ -10,22 +10,31 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from cryptoproxy.queries import average, freshness, latest, moves, percentiles, volatility
-from cryptoproxy.queries.average import Average
-from cryptoproxy.queries.freshness import Freshness
-from cryptoproxy.queries.latest import Latest
-from cryptoproxy.queries.moves import Moves
-from cryptoproxy.queries.percentiles import Percentiles
+from cryptoproxy.datasets.times import Span
+from cryptoproxy.queries.elastic.search import assets_body, portions
+from cryptoproxy.queries.questions import average, candles, freshness, latest, moves, percentiles, sentiment, volatility
+from cryptoproxy.queries.questions.average import Average
+from cryptoproxy.queries.questions.candles import Candles
+from cryptoproxy.queries.questions.freshness import Freshness
+from cryptoproxy.queries.questions.indicators import Indicators
+from cryptoproxy.queries.questions.latest import Latest
+from cryptoproxy.queries.questions.moves import Moves
+from cryptoproxy.queries.questions.percentiles import Percentiles
+from cryptoproxy.queries.questions.sentiment import Sentiment
+from cryptoproxy.queries.questions.slots import Grid
+from cryptoproxy.queries.questions.volatility import Volatility
 from cryptoproxy.queries.scope import DEFAULT_SOURCE, Asset, Json, Scope
-from cryptoproxy.queries.search import assets_body, portions
-from cryptoproxy.queries.slots import Grid
-from cryptoproxy.queries.volatility import Volatility
 
 _NOBODY = Asset("", "", "", "")
 
 
-def console_text(index: str, request: Any) -> str:
-    """Each search with a comment that says what it is for."""
+def console_text(index: str, bars: str, request: Any) -> str:
+    """Each search with a comment that says what it is for.
+
+    Args:
+        bars: the alias of candles.
+    """
+    index = bars if isinstance(request, (Candles, Indicators)) else index
     return "\n\n".join(
         f"# {comment}\nGET {index}/_search\n{json.dumps(body, indent=2)}" for comment, body in searches(request)
     )
@@ -40,7 +49,10 @@ def searches(request: Any) -> Iterator[tuple[str, Json]]:
     if isinstance(request, Freshness):
         yield from _freshness(request)
         return
-    if not isinstance(request, (Percentiles, Average, Moves, Latest, Volatility)):
+    if isinstance(request, (Candles, Indicators)):
+        yield from _candles(request)
+        return
+    if not isinstance(request, (Percentiles, Average, Moves, Latest, Volatility, Sentiment)):
         raise TypeError(f"{type(request).__name__} is no question")
     scope: Scope = request.scope
     if scope.chosen:
@@ -50,22 +62,35 @@ def searches(request: Any) -> Iterator[tuple[str, Json]]:
             yield percentiles.title(request), percentiles.body(request)
         case Moves():
             yield moves.title(request), moves.body(request)
+        case Sentiment():
+            yield sentiment.title(request), sentiment.body(request, next(sentiment.stretches(request)))
         case Latest():
             yield latest.title(request), latest.body(request)
         case Average(every=None):
             yield average.title(request), average.body(request)
-        case Average(every=every) if every is not None:
-            if not scope.chosen:
-                yield "which assets there are", assets_body(scope)
-            portion = next(portions(scope.chosen or [_NOBODY], scope.period, every))
-            chosen = portion.assets if scope.chosen else ()
-            yield average.title(request), average.steps_body(request, every, chosen, portion.periods[0])
-        case Volatility():
-            if not scope.chosen:
-                yield "which assets there are", assets_body(scope)
-            portion = next(portions(scope.chosen or [_NOBODY], request.whole_windows, request.window))
-            chosen = portion.assets if scope.chosen else ()
-            yield f"{volatility.title(request)}: last prices", volatility.body(request, chosen, portion.periods[0])
+        case Average() | Volatility():
+            yield from _by_steps(request)
+
+
+def _by_steps(request: Average | Volatility) -> Iterator[tuple[str, Json]]:
+    scope = request.scope
+    if not scope.chosen:
+        yield "which assets there are", assets_body(scope)
+    if isinstance(request, Volatility):
+        portion = next(portions(scope.chosen or [_NOBODY], request.whole_windows, request.window))
+        chosen = portion.assets if scope.chosen else ()
+        yield f"{volatility.title(request)}: last prices", volatility.body(request, chosen, portion.periods[0])
+    elif request.every is not None:
+        portion = next(portions(scope.chosen or [_NOBODY], scope.period, request.every))
+        chosen = portion.assets if scope.chosen else ()
+        yield average.title(request), average.steps_body(request, request.every, chosen, portion.periods[0])
+
+
+def _candles(request: Candles | Indicators) -> Iterator[tuple[str, Json]]:
+    scope = replace(request.scope, period=request.every.whole_in(request.scope.period))
+    stored = next(iter(candles.fitting(request.every)))
+    yield "which stored intervals there are", candles.intervals_body(scope, None)
+    yield "the bars of one, of an asset", candles.bars_body(replace(scope, interval=stored), None)
 
 
 def _freshness(request: Freshness) -> Iterator[tuple[str, Json]]:
@@ -76,7 +101,7 @@ def _freshness(request: Freshness) -> Iterator[tuple[str, Json]]:
     yield "its first record", freshness.end_body(source, before_ms=end, newest=False)
     yield (
         "its newest slots, for its interval",
-        freshness.grid_body(source, newest_ms=end, look_back_ms=freshness.LOOK_BACK_MS[0]),
+        freshness.grid_body(source, Span(end - freshness.LOOK_BACK_MS[0], end)),
     )
     grid = Grid(request.interval.ms if request.interval else 60_000, "told", assets=50, records=50)
     yield (

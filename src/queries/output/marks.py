@@ -101,12 +101,12 @@ def value_axis(axis: Any, field: str, values: Sequence[float]) -> None:
     elif low > 0 and high / low > _WIDE:
         getattr(axis.axes, f"set_{axis.axis_name}scale")("log")
         axis.set_minor_formatter(NullFormatter())
-        axis.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
     else:
-        axis.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
 
 
-def _short(value: float) -> str:
+def short(value: float) -> str:
     if abs(value) >= 1e16:
         return f"{value:.3g}"
     for size, word in ((1e12, " T"), (1e9, " B"), (1e6, " M")):

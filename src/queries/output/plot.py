@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from cryptoproxy.errors import OperatorError
 from cryptoproxy.queries.answer import Answer, NothingFound, TooMany
-from cryptoproxy.queries.output import charts
+from cryptoproxy.queries.output import bars, charts
 from cryptoproxy.queries.output.charts import Chart
 from cryptoproxy.queries.output.marks import LINES
 
@@ -50,6 +50,9 @@ _DRAWN: Mapping[str, Callable[[Answer[Any], Sequence[Any]], Chart]] = {
     "volatility": charts.volatility,
     "latest": charts.latest,
     "freshness": charts.freshness,
+    "candles": bars.candles,
+    "indicators": bars.indicators,
+    "sentiment": charts.sentiment,
 }
 
 
@@ -80,8 +83,11 @@ def plot(answer: Answer[Any], file: Path) -> None:
         warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing from font", category=UserWarning)
         figure = Figure(figsize=(9, chart.height or max(2.8, 1.7 + INCH * chart.lines)), dpi=150, layout="constrained")
         FigureCanvasAgg(figure)
-        axes = figure.add_subplot()
+        panels = (1.0, *(each.height for each in chart.below))
+        axes, *below = figure.subplots(len(panels), 1, sharex=True, squeeze=False, height_ratios=panels)[:, 0]
         chart.draw(axes)
+        for part, panel in zip(below, chart.below, strict=True):
+            panel.draw(part)
         texts = [figure.suptitle(chart.title, ha="left", fontweight="bold", fontsize=12)]
         axes.set_title(f"{chart.where}\n{answer.covers}", loc="left", fontsize=9, color="#555555", pad=10)
         if chart.foot:

@@ -20,12 +20,13 @@ from rich.text import Text
 
 from cryptoproxy.datasets import iso
 from cryptoproxy.errors import visible
-from cryptoproxy.queries.answer import DATA_COLUMNS, Answer, Column, Kind
+from cryptoproxy.queries.answer import DATA_COLUMNS, Answer, Cell, Look
 from cryptoproxy.queries.periods import Interval, age, written
 
 R = TypeVar("R")
 Write = Callable[[str], Any]
-_SAID_ONCE = ("source", "quote", "mean_over")
+_SAID_ONCE = ("source", "quote", "mean_over", "made_of")
+_SAID_AS = {"mean_over": "mean over {}", "made_of": "made of {}"}
 _LARGE = ((1e12, "T"), (1e9, "B"), (1e6, "M"))
 _HUGE, _TINY = 1e16, 1e-10
 """Beyond these a number is shown with its exponent."""
@@ -37,6 +38,7 @@ def write_json(answer: Answer[R], write: Write) -> None:
         "question": answer.question,
         "title": answer.title,
         "source": answer.where,
+        "engine": answer.engine,
         "period": {"from": iso(answer.period.begin_ms), "to": iso(answer.period.end_ms)},
     }
     written = False
@@ -67,7 +69,7 @@ def write_csv(answer: Answer[R], write: Write) -> None:
 
 
 def _cells(answer: Answer[R]) -> Iterator[dict[str, Any]]:
-    times = {column.name for column in answer.columns if column.kind is Kind.TIME}
+    times = {column.name for column in answer.columns if column.kind is Look.TIME}
     for row in answer:
         cells = answer.cells(row)
         yield {name: iso(value) if name in times and value is not None else value for name, value in cells.items()}
@@ -81,9 +83,11 @@ def table(answer: Answer[R], rows: Sequence[R]) -> Group:
     said = _said_once(answer, rows)
     alike = _covered_alike(answer, rows)
     columns = [
-        column for column in answer.columns if column.name not in said and not (alike and column.name in DATA_COLUMNS)
+        column
+        for column in answer.columns
+        if column.in_table and column.name not in said and not (alike and column.name in DATA_COLUMNS)
     ]
-    where = ", ".join(visible(f"mean over {value}" if name == "mean_over" else value) for name, value in said.items())
+    where = ", ".join(visible(_SAID_AS.get(name, "{}").format(value)) for name, value in said.items())
     made = Table()
     for column in columns:
         made.add_column(column.title, justify=_side(column), no_wrap=True)
@@ -117,8 +121,8 @@ def _values(answer: Answer[R], rows: Sequence[R], name: str) -> Iterator[Any]:
             yield from (column.of(row) for row in rows)
 
 
-def _side(column: Column[R]) -> JustifyMethod:
-    return "left" if column.kind in (Kind.TEXT, Kind.TIME) else "right"
+def _side(column: Cell[R]) -> JustifyMethod:
+    return "left" if column.kind in (Look.TEXT, Look.TIME) else "right"
 
 
 # ---- a value as a person reads it
@@ -144,18 +148,18 @@ def _price(value: float) -> str:
     return f"{whole}.{decimals.rstrip('0'):0<2}" if point and decimals.isdigit() else text
 
 
-_SHOWN: dict[Kind, Callable[[Any], str]] = {
-    Kind.TEXT: visible,  # names are whatever an upstream sends
-    Kind.COUNT: lambda value: f"{value:,}",
-    Kind.NUMBER: number,
-    Kind.PRICE: _price,
-    Kind.SHARE: lambda value: f"{value * 100:.2f} %",
-    Kind.TIME: written,
-    Kind.AGE: age,
-    Kind.SPAN: lambda value: Interval.of_ms(value).text,
+_SHOWN: dict[Look, Callable[[Any], str]] = {
+    Look.TEXT: visible,  # names are whatever an upstream sends
+    Look.COUNT: lambda value: f"{value:,}",
+    Look.NUMBER: number,
+    Look.PRICE: _price,
+    Look.SHARE: lambda value: f"{value * 100:.2f} %",
+    Look.TIME: written,
+    Look.AGE: age,
+    Look.SPAN: lambda value: Interval.of_ms(value).text,
 }
 
 
-def shown(value: Any, kind: Kind) -> str:
+def shown(value: Any, kind: Look) -> str:
     """Empty for None."""
     return "" if value is None else _SHOWN[kind](value)

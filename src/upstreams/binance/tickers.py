@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from cryptoproxy.datasets import Feed
 from cryptoproxy.errors import SettingsError, TransientError
 from cryptoproxy.upstreams.base import Answer, Call, Poll, RephrasedError
 from cryptoproxy.upstreams.binance import refusals
@@ -62,7 +63,7 @@ class Binance:
         SettingsError: a symbol that no exchange can have.
     """
 
-    name = NAME
+    feed = Feed(NAME)
     upstream = NAME
 
     def __init__(self, *, base_url: str = BASE_URL, symbols: Sequence[str] = ()) -> None:
@@ -97,11 +98,7 @@ class Binance:
         return len(self._wanted) or _MARKET_SIZE
 
     def used(self, answer: Answer) -> int | None:
-        """The weight used in this minute by everybody behind our address."""
-        for header in ("x-mbx-used-weight-1m", "x-mbx-used-weight"):
-            if _digits.fullmatch(value := answer.headers.get(header, "")):
-                return int(value)
-        return None
+        return used_weight(answer)
 
     def read(self, bodies: Sequence[bytes], *, slot_ms: int, fetched_at_ms: int) -> Poll:
         """``volume`` counts the base asset, ``quoteVolume`` the quote.
@@ -164,3 +161,11 @@ def weight(named: int) -> int:
     if not named:
         return _MARKET_WEIGHT
     return next((cost for most, cost in _WEIGHTS if named <= most), _MARKET_WEIGHT)
+
+
+def used_weight(answer: Answer) -> int | None:
+    """The weight used in this minute by everybody behind our address."""
+    for header in ("x-mbx-used-weight-1m", "x-mbx-used-weight"):
+        if _digits.fullmatch(value := answer.headers.get(header, "")):
+            return int(value)
+    return None

@@ -20,7 +20,7 @@ from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.settings import Settings
-from cryptoproxy.consumer import template
+from cryptoproxy.consumer.index import template
 from cryptoproxy.datasets import Period, index_name, iso
 from cryptoproxy.sandbox import FaultProxy
 from cryptoproxy.sandbox.ledger import Ledger

@@ -112,4 +112,4 @@ def test_a_loop_that_hangs_ends_the_process_with_a_clear_line(
 ) -> None:
     members["hanging"] = Member(bench, tmp_path, "hanging", WATCHDOG_TIMEOUT="5", TEST_HANG="1")
     assert members["hanging"].process.wait(180) == 70
-    assert "indexer has not turned for 5 s (WATCHDOG_TIMEOUT)" in members["hanging"].text()
+    assert "indexer of tickers has not turned for 5 s (WATCHDOG_TIMEOUT)" in members["hanging"].text()

@@ -211,7 +211,7 @@ def test_a_period_of_more_steps_than_one_answer_holds_is_asked_in_parts(
     whole = queries.average(interval="5m", source="bybit-linear", since="4h").held()
     volatile = queries.volatility("5m", source="bybit-linear", since="4h").held()
     before = queries.search.requests
-    monkeypatch.setattr("cryptoproxy.queries.search.MAX_BUCKETS", 10)
+    monkeypatch.setattr("cryptoproxy.queries.elastic.search.MAX_BUCKETS", 10)
     assert queries.average(interval="5m", source="bybit-linear", since="4h").held() == whole
     assert queries.search.requests - before > 10
     assert queries.volatility("5m", source="bybit-linear", since="4h").held() == volatile

@@ -11,9 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cryptoproxy.consumer.template import expected_properties
-from cryptoproxy.datasets import MAX_RECORD_BYTES, Ticker, decode, encode, from_iso, iso
-from cryptoproxy.datasets.codec import MAX_DEPTH
+from cryptoproxy.datasets import MAX_RECORD_BYTES, TICKER, Ticker, decode, encode, from_iso, iso, mapping
+from cryptoproxy.datasets.codec import MAX_DEPTH, _check_foreign, _is_only_spelled_otherwise
 from cryptoproxy.errors import PoisonError
 from tests.unit.datasets.records import COUNTS, EXAMPLE, FLOATS, INTEGERS, NOW_MS, TEXTS, line, records, required
 
@@ -111,7 +110,7 @@ def test_an_interval_that_can_be_set_is_taken(interval_ms: int | None) -> None:
 
 @pytest.mark.parametrize("field", COUNTS)
 def test_what_the_index_could_not_hold_is_refused_before_it(field: str) -> None:
-    limit = {"integer": 2**31, "long": 2**63}[expected_properties()[field]["type"]]
+    limit = {"integer": 2**31, "long": 2**63}[mapping.properties(TICKER)[field]["type"]]
     for count in (limit - 1, -limit):
         assert getattr(decode(line(**{field: count}), now_ms=NOW_MS), field) == count
     for count in (limit, -limit - 1):
@@ -378,6 +377,42 @@ def test_every_other_name_is_kept_and_ignored(name: str, content: object) -> Non
 def test_another_order_and_blanks_change_nothing() -> None:
     turned = json.dumps(dict(reversed(EXAMPLE.items())), indent=None).encode()
     assert decode(turned, now_ms=NOW_MS) == record()
+
+
+@settings(deadline=None, max_examples=300)
+@given(records, st.data())
+def test_a_foreign_record_is_passed_at_a_glance_only_where_a_whole_look_finds_nothing(
+    each: Ticker, data: st.DataObject
+) -> None:
+    members = list(msgspec.json.decode(encode(each)).items())
+    spelled = [json.dumps({name: found}, ensure_ascii=False)[1:-1].encode() for name, found in members]
+    for more in data.draw(st.lists(st.sampled_from(FOREIGN), max_size=2)):
+        spelled.insert(data.draw(st.integers(0, len(spelled))), more)
+    value = b"{" + data.draw(st.sampled_from([b",", b" , "])).join(data.draw(st.permutations(spelled))) + b"}"
+    try:
+        ours = msgspec.json.encode(msgspec.json.decode(value, type=Ticker))
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return
+    if _is_only_spelled_otherwise(value, ours):
+        _check_foreign(value, frozenset(Ticker.__struct_fields__))
+
+
+FOREIGN = [
+    b'"price":1', b'"price" : 2', b'"market_cap":null', b'"last_updated":"2026-11-20T09:59:47.118Z"', b'"newer":1',
+    b'"newer":1e400', b'"newer":[]', b'"newer":{"a":1,"a":2}', b'"":0', b'"price.":1', b'"_doc_count":3',
+    b'"\\u0070rice":5', b'"low_24h":0.' + b"0" * 999 + b"1", b'"newer":"\xff"', b'"newer":' + b"[" * 501 + b"]" * 501,
+]  # fmt: skip
+
+
+@settings(deadline=None)
+@given(records)
+def test_the_fields_in_another_order_or_with_blanks_are_seen_at_a_glance(each: Ticker) -> None:
+    value = encode(each)
+    if b"\\" in value or len(value) > 900:
+        return
+    turned = dict(reversed(msgspec.json.decode(value).items()))
+    for separators in ((",", ":"), (", ", ": ")):
+        assert _is_only_spelled_otherwise(json.dumps(turned, ensure_ascii=False, separators=separators).encode(), value)
 
 
 @settings(deadline=None, max_examples=300)

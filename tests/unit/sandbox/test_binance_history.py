@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from cryptoproxy.sandbox import Rule
@@ -104,7 +106,7 @@ def test_aggregate_trades_are_paged_by_number_and_by_time(http, sandbox, clock):
     newest = ask(http, sandbox, AGG_TRADES, limit=1000).json()
     numbers = [row["a"] for row in newest]
     assert numbers == list(range(numbers[0], numbers[0] + 1000))
-    assert all(after["f"] == before["l"] + 1 for before, after in zip(newest, newest[1:], strict=False))
+    assert all(after["f"] == before["l"] + 1 for before, after in itertools.pairwise(newest))
     assert ask(http, sandbox, AGG_TRADES, fromId=numbers[10], limit=5).json() == newest[10:15]
     start, end = newest[100]["T"], newest[200]["T"]
     between = ask(http, sandbox, AGG_TRADES, startTime=start, endTime=end, limit=1000).json()

@@ -1,0 +1,194 @@
+"""Each question asked of Elasticsearch: which searches, one after the other, and what their answers mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from cryptoproxy.datasets import CANDLE, TICKER, Dataset
+from cryptoproxy.datasets.times import DAY_MS, Span
+from cryptoproxy.queries.answer import TooMany
+from cryptoproxy.queries.backend import Facts, Found, Progress, Told
+from cryptoproxy.queries.elastic.facts import facts_body, facts_of
+from cryptoproxy.queries.elastic.search import Bucket, NoIndexError, Search, assets_body, pairs_body, portions
+from cryptoproxy.queries.periods import Interval
+from cryptoproxy.queries.questions import average, candles, freshness, latest, moves, percentiles, sentiment, volatility
+from cryptoproxy.queries.questions.average import Average, AverageRow
+from cryptoproxy.queries.questions.candles import Bar
+from cryptoproxy.queries.questions.freshness import Slots
+from cryptoproxy.queries.questions.latest import Latest, LatestRow
+from cryptoproxy.queries.questions.moves import Moves, MovesRow
+from cryptoproxy.queries.questions.percentiles import Percentiles, PercentilesRow
+from cryptoproxy.queries.questions.sentiment import Sentiment, SentimentRow
+from cryptoproxy.queries.questions.slots import Grid, Polled
+from cryptoproxy.queries.questions.volatility import Returns, Volatility, VolatilityRow
+from cryptoproxy.queries.scope import MAX_BUCKETS, Asset, Json, Scope, asset_of, finite, seen_of
+
+R = TypeVar("R")
+
+
+class Elastic:
+    """See :class:`queries.backend.Backend`. ``search`` asks the alias of tickers, ``candles`` that of candles."""
+
+    name = "es"
+
+    def __init__(self, search: Search, bars: Search) -> None:
+        self.search = search
+        self._bars = bars
+
+    @property
+    def place(self) -> str:
+        return self.search.index
+
+    def found(self, scope: Scope, *, limit: int = MAX_BUCKETS) -> list[Found]:
+        found: list[Found] = []
+        for bucket in self.search.pages(lambda after: assets_body(scope, after)):
+            volume = bucket["volume"]["value"]
+            # A sum that does not fit into a double is the largest there is.
+            ranked = 0.0 if volume is None else finite(volume) or float(volume)
+            found.append(Found(asset_of(bucket), bucket["doc_count"], ranked, seen_of(bucket)))
+            if len(found) > limit:
+                raise TooMany(f"{scope} has more than {limit} assets; name a --source, a --quote or --symbols")
+        return found
+
+    def pairs(self, scope: Scope, coins: Sequence[str]) -> list[tuple[str, str]]:
+        there = self.search(pairs_body(scope, coins))["aggregations"]["pairs"]["buckets"]
+        return [(each["key"]["symbol"], each["key"]["quote"]) for each in there]
+
+    def facts(self, scope: Scope) -> Facts:
+        return facts_of(self.search(facts_body(scope)))
+
+    def sources(self, dataset: Dataset[Any] = TICKER) -> list[str]:
+        return freshness.sources_of(self._of(dataset)(freshness.sources_body()))
+
+    def days(self, dataset: Dataset[Any], source: str, period: Span) -> set[int]:
+        by_day: Json = {"date_histogram": {**Interval.of_ms(DAY_MS).histogram(), "min_doc_count": 1}}
+        query = Scope(period, (source,)).query()
+        try:
+            answer = self._of(dataset)({"size": 0, "track_total_hits": False, "query": query, "aggs": {"days": by_day}})
+        except NoIndexError:
+            return set()
+        return {each["key"] for each in answer["aggregations"]["days"]["buckets"]}
+
+    def _of(self, dataset: Dataset[Any]) -> Search:
+        return self._bars if dataset is CANDLE else self.search
+
+    # ---- a row, or rows, per asset
+
+    def percentiles(self, request: Percentiles) -> Iterator[Told[PercentilesRow]]:
+        return self._paged(lambda after: percentiles.body(request, after), percentiles.row)
+
+    def moves(self, request: Moves) -> Iterator[Told[MovesRow]]:
+        return self._paged(lambda after: moves.body(request, after), lambda bucket: moves.row(request, bucket))
+
+    def latest(self, request: Latest) -> Iterator[Told[LatestRow]]:
+        for bucket in self.search.pages(lambda after: latest.body(request, after)):
+            row = latest.row(request, bucket)
+            yield Told(row.asset, [row], row.seen)
+
+    def average(self, request: Average) -> Iterator[Told[AverageRow]]:
+        if request.every is None:
+            yield from self._paged(lambda after: average.body(request, after), average.row)
+            return
+        every = request.every
+        for portion, period in self._portions(request.scope, every):
+            answer = self.search(average.steps_body(request, every, portion, period))
+            for bucket in _in_order(portion, answer["aggregations"]["rows"]["buckets"]):
+                yield Told(asset_of(bucket), list(average.steps(bucket)), seen_of(bucket))
+
+    def _paged(
+        self, body_after: Callable[[Bucket | None], Json], row_of: Callable[[Bucket], R | None]
+    ) -> Iterator[Told[R]]:
+        for bucket in self.search.pages(body_after):
+            row = row_of(bucket)
+            yield Told(asset_of(bucket), [] if row is None else [row], seen_of(bucket))
+
+    def _portions(self, scope: Scope, every: Interval) -> Iterator[tuple[tuple[Asset, ...], Span]]:
+        assets = scope.chosen or [each.asset for each in self.found(scope)]
+        for portion in portions(assets, scope.period, every):
+            for period in portion.periods:
+                yield portion.assets, period
+
+    def volatility(self, request: Volatility, progress: Progress | None) -> Iterator[Told[VolatilityRow]]:
+        assets = request.scope.chosen or [each.asset for each in self.found(request.scope)]
+        whole = list(portions(assets, request.whole_windows, request.window))
+        for done, portion in enumerate(whole, start=1):
+            returns = {asset.identity: Returns(request.window.ms) for asset in portion.assets}
+            for period in portion.periods:
+                answer = self.search(volatility.body(request, portion.assets, period))
+                for bucket in answer["aggregations"]["rows"]["buckets"]:
+                    asset, last_prices = volatility.prices(bucket)
+                    for begin_ms, price in last_prices:
+                        returns[asset.identity].add(begin_ms, price)
+            for asset in portion.assets:
+                row = returns[asset.identity].row(asset)
+                yield Told(asset, [] if row is None else [row], None if row is None else row.seen)
+            if progress:
+                progress(done, len(whole))
+
+    # ---- by source
+
+    def sentiment(self, request: Sentiment) -> Iterator[SentimentRow]:
+        for period in sentiment.stretches(request):
+            yield from sentiment.rows_of(self.search(sentiment.body(request, period)))
+
+    def ends(self, source: str, before_ms: int) -> tuple[int, int] | None:
+        newest, first = (
+            freshness.end_of(self.search(freshness.end_body(source, before_ms=before_ms, newest=newest)))
+            for newest in (True, False)
+        )
+        return None if first is None or newest is None else (first, newest)
+
+    def polled(self, source: str, period: Span) -> Sequence[Polled]:
+        return freshness.polled_of(self.search(freshness.grid_body(source, period)))
+
+    def slots(self, source: str, period: Span, grid: Grid) -> Iterator[Slots]:
+        for stretch in freshness.stretches(period, grid):
+            yield from self._whole(source, stretch)
+
+    def _whole(self, source: str, stretch: Span) -> Iterator[Slots]:
+        """A stretch, halved as long as it has more slots than one answer holds."""
+        part = freshness.slots_of(self.search(freshness.slots_body(source, stretch)))
+        if part.whole:
+            yield part
+            return
+        middle = stretch.begin_ms + stretch.length_ms // 2
+        yield from self._whole(source, Span(stretch.begin_ms, middle))
+        yield from self._whole(source, Span(middle, stretch.end_ms))
+
+    # ---- bars
+
+    def intervals(self, scope: Scope) -> Mapping[Asset, Mapping[str, int]]:
+        try:
+            return self._intervals(scope)
+        except NoIndexError:
+            return {}  # no candles have ever been set up here
+
+    def _intervals(self, scope: Scope) -> Mapping[Asset, Mapping[str, int]]:
+        return {
+            asset_of(bucket): {each["key"]: each["doc_count"] for each in bucket["intervals_there"]["buckets"]}
+            for bucket in self._bars.pages(lambda after: candles.intervals_body(scope, after))
+        }
+
+    def bars(self, scope: Scope, stored: str) -> Iterator[tuple[Asset, Bar]]:
+        for asset in scope.chosen:
+            own = replace(scope, chosen=(asset,), interval=stored)
+            after: Sequence[Any] | None = None
+            while True:
+                hits = self._bars(candles.bars_body(own, after))["hits"]["hits"]
+                yield from ((asset, candles.bar(each["_source"])) for each in hits)
+                if len(hits) < candles.PAGE:
+                    break
+                after = hits[-1]["sort"]
+
+    def sampled(self, scope: Scope, every: Interval) -> Iterator[tuple[Asset, Bar]]:
+        for portion, period in self._portions(scope, every):
+            answer = self.search(candles.sampled_body(replace(scope, chosen=portion, period=period), every))
+            for bucket in _in_order(portion, answer["aggregations"]["rows"]["buckets"]):
+                yield from ((asset_of(bucket), each) for each in candles.sampled(bucket))
+
+
+def _in_order(assets: Sequence[Asset], buckets: Sequence[Bucket]) -> list[Bucket]:
+    places = {asset.identity: place for place, asset in enumerate(assets)}
+    return sorted(buckets, key=lambda each: places[asset_of(each).identity])
