@@ -28,11 +28,11 @@ from cryptoproxy.lake.store import Store
 from cryptoproxy.producer.drains.to_kafka import Publisher
 from cryptoproxy.producer.drains.to_kafka import connect as connect_publisher
 from cryptoproxy.producer.drains.to_s3 import Archiver
-from cryptoproxy.producer.fetch import Fetcher
+from cryptoproxy.producer.feeds.fetch import Fetcher
+from cryptoproxy.producer.feeds.poll import PollOnce
 from cryptoproxy.producer.outbox import Entry, Outbox
-from cryptoproxy.producer.poll import PollOnce
 from cryptoproxy.sandbox.app import Sandbox
-from cryptoproxy.upstreams.base import Answer, Call, Source
+from cryptoproxy.upstreams.base import Answer, Call, Priority, Source
 from cryptoproxy.upstreams.binance.tickers import Binance
 from cryptoproxy.upstreams.bybit.tickers import Bybit
 from cryptoproxy.upstreams.coingecko.tickers import CoinGecko
@@ -48,7 +48,7 @@ READ_SECONDS = 1.0
 class Budgetless:
     """Grants all."""
 
-    def take(self, cost: int) -> float:
+    def take(self, cost: int, *, priority: Priority) -> float:
         return 0.0
 
     def reported(self, used: int) -> None:
@@ -73,12 +73,11 @@ def benchmark(context: Context) -> Report:
             if source.symbol_list is not None:
                 _load_symbols(source)
             reading = context.quiet.rounds(
-                partial(_read_rate, source, bodies), wanted=3, spare=context.spare, what=f"reading {source.name}"
+                partial(_read_rate, source, bodies), wanted=3, spare=context.spare, what=f"reading {source.feed.name}"
             )
             rates, counts = zip(*(each.value for each in reading), strict=True)
-            report.add(
-                f"parse and normalise: {source.name}", rates, "rows/s", at_least(200_000), f"{counts[0]} rows in a poll"
-            )
+            name = f"parse and normalise: {source.feed.name}"
+            report.add(name, rates, "rows/s", at_least(200_000), f"{counts[0]} rows in a poll")
         answers = _answers(coingecko)
     rounds = context.quiet.rounds(
         lambda: _polls(context.engines, coingecko, answers), wanted=1, spare=min(2, context.spare), what="polling"
@@ -170,6 +169,7 @@ def _parts(
         settings.kafka,
         outbox,
         connect=lambda: connect_publisher(settings.kafka),
+        refusal=lambda _: None,
         published=published,
         health=health,
         metrics=metrics,
@@ -198,7 +198,7 @@ def _parts(
     def whole(slot_ms: int) -> float:
         acknowledged.clear()
         polled = poll.poll(slot_ms, clock.now_ms() + 60_000, lambda _: False)
-        outbox.keep(slot_ms, source.name, polled.content)
+        polled.keep(outbox)
         if not acknowledged.wait(60):
             raise TimeoutError("a poll was not acknowledged within 60 s")
         return time.monotonic() - polled.arrived

@@ -19,7 +19,7 @@ from benchmarks.measure import Run
 from benchmarks.passthrough import COUNTED, IDS
 from benchmarks.quiet import words
 from benchmarks.world import Place
-from cryptoproxy.consumer.template import template_body
+from cryptoproxy.consumer.index.template import template_body
 
 Change = Callable[[dict[str, Any]], None]
 AS_SET_UP = "as set up"

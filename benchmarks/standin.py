@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 from cryptoproxy.common.settings import Settings
-from cryptoproxy.consumer.template import template_body
+from cryptoproxy.consumer.index.template import template_body
 
 _ITEM = b'{"create":{"status":201}}'
 

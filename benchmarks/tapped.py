@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cryptoproxy.common.start import start
-from cryptoproxy.consumer.bulk import BulkSender, Item
+from cryptoproxy.consumer.index.bulk import BulkSender, Item
 from cryptoproxy.consumer.wiring import service
 
 

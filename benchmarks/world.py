@@ -27,7 +27,7 @@ from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.common.settings.environment import child_environment
-from cryptoproxy.consumer import template
+from cryptoproxy.consumer.index import template
 from cryptoproxy.datasets import iso
 from cryptoproxy.engines.ports import Ports, free_ports
 from cryptoproxy.engines.stack import Memory, Stack

@@ -31,7 +31,7 @@ from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.common.settings.loading import read_environment
 from cryptoproxy.common.start import connection_file
-from cryptoproxy.consumer import template
+from cryptoproxy.consumer.index import template
 from cryptoproxy.consumer.wiring import service
 from cryptoproxy.datasets import iso
 from cryptoproxy.lake.objects import lines_of
@@ -66,7 +66,7 @@ def own_world() -> dict[str, str]:
 
 def settings_for(case: Case, sandbox: Sandbox, world: dict[str, str]) -> Settings:
     texts = world | {
-        "SOURCES": case.source.name,
+        "SOURCES": case.source.feed.name,
         "COINGECKO_BASE_URL": sandbox.base_url("coingecko"),
         "BINANCE_BASE_URL": sandbox.base_url("binance"),
         "BYBIT_BASE_URL": sandbox.base_url("bybit"),
@@ -125,7 +125,9 @@ def on_the_topic(settings: Settings) -> list[bytes]:
 
 def in_the_lake(settings: Settings) -> list[bytes]:
     store = Store(settings.s3)
-    return [line for key in store.keys(f"{settings.s3.prefix}/v1/raw/") for line in lines_of(key, store.get(key))]
+    return [
+        line for key in store.keys(f"{settings.s3.prefix}/v1/ticker/raw/") for line in lines_of(key, store.get(key))
+    ]
 
 
 def in_the_index(settings: Settings, count: int) -> dict[str, dict[str, Any]]:
@@ -192,7 +194,7 @@ def main(folder: Path) -> int:
                 time.sleep(0.05)  # a slot is polled once: each file gets its own
             code = once(settings)
             wanted = sum(not isinstance(case.expect(row), str) for row in case.rows)
-            newest = sorted((settings.poller.outbox_dir / "slots").glob(case.source.name))
+            newest = sorted((settings.poller.outbox_dir / "slots").glob(case.source.feed.name))
             slot = iso(int(newest[0].read_text())) if code == 0 and newest else ""
             if code == 0:
                 last = slot
@@ -209,7 +211,7 @@ def main(folder: Path) -> int:
     running.join()
     for case, slot, _ in slots:
         arrived = [
-            each for each in documents.values() if each["timestamp"] == slot and each["source"] == case.source.name
+            each for each in documents.values() if each["timestamp"] == slot and each["source"] == case.source.feed.name
         ]
         faults += differences(case, slot, arrived)
     values, lines = on_the_topic(base), in_the_lake(base)

@@ -38,7 +38,7 @@ from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.common.settings.loading import read_environment
 from cryptoproxy.common.start import connection_file
-from cryptoproxy.consumer import template
+from cryptoproxy.consumer.index import template
 from cryptoproxy.datasets import RECORD_HEADERS, Period, Ticker, document_id, encode, index_name, iso, key
 from cryptoproxy.errors import CryptoProxyError, OperatorError
 

@@ -13,7 +13,7 @@ from prometheus_client.core import Metric
 
 from cryptoproxy.common.metrics import HeldUp, IndexerMetrics, PollerMetrics
 from cryptoproxy.common.settings.document import env_example, markdown
-from cryptoproxy.datasets import DATASETS, asyncapi
+from cryptoproxy.datasets import DATASETS, asyncapi, rights
 from cryptoproxy.datasets.page import page
 from cryptoproxy.datasets.schema import json_schema
 
@@ -30,6 +30,11 @@ def generated() -> dict[str, str]:
         "docs/asyncapi.yaml": yaml.safe_dump(
             asyncapi.document(DATASETS), sort_keys=False, allow_unicode=True, width=110
         ),
+        "docs/security/kafka-acls.sh": rights.kafka_acls(DATASETS),
+        **{
+            f"docs/security/{name}.json": json.dumps(role, indent=2) + "\n"
+            for name, role in rights.roles(DATASETS).items()
+        },
         **{
             f"docs/schemas/{name}.schema.json": json.dumps(json_schema(dataset), indent=2, ensure_ascii=False) + "\n"
             for name, dataset in DATASETS.items()

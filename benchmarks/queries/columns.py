@@ -11,9 +11,11 @@ import pyarrow as pa
 
 from benchmarks.queries import synthetic
 from benchmarks.queries.synthetic import Year
-from cryptoproxy.lake.parquet import ORDER, SCHEMA
+from cryptoproxy.datasets import TICKER
+from cryptoproxy.lake.parquet import Columns
 
 SOURCE = "coingecko"
+COLUMNS = Columns(TICKER)
 
 
 def days(year: Year) -> Iterator[tuple[int, pa.Table]]:
@@ -50,9 +52,9 @@ def days(year: Year) -> Iterator[tuple[int, pa.Table]]:
             "price_change_24h": moved,
             "interval_ms": np.full(len(row), year.step_ms),
         }
-        arrays = [_column(told.get(field.name), field.type, len(row)) for field in SCHEMA]
-        table = pa.Table.from_arrays(arrays, schema=SCHEMA)
-        yield year.begin_ms + begin * year.step_ms, table.sort_by([(name, "ascending") for name in ORDER])
+        arrays = [_column(told.get(field.name), field.type, len(row)) for field in COLUMNS.schema]
+        table = pa.Table.from_arrays(arrays, schema=COLUMNS.schema)
+        yield year.begin_ms + begin * year.step_ms, table.sort_by(COLUMNS.order)
 
 
 def _same(words: list[str], places: Any) -> Any:

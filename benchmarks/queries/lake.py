@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import os
-import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -21,15 +20,15 @@ from benchmarks.queries.synthetic import DAY_MS, Year
 from benchmarks.queries.timing import cpu_of
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.consumer.backfill import wiring
+from cryptoproxy.datasets import TICKER
 from cryptoproxy.datasets.times import HOUR_MS, Span
 from cryptoproxy.engines.cluster import bring_up, take_down
 from cryptoproxy.engines.elasticsearch import Elasticsearch
 from cryptoproxy.engines.engine import Options
 from cryptoproxy.engines.ports import free_ports
 from cryptoproxy.engines.s3 import S3
-from cryptoproxy.lake.compact import put_day
+from cryptoproxy.lake.compact import Compaction
 from cryptoproxy.lake.objects import raw_object
-from cryptoproxy.lake.parquet import Sorter, row
 from cryptoproxy.lake.store import Store
 
 DAYS_AT_ONCE = 8
@@ -48,6 +47,7 @@ def replayed(
         began, spent = time.monotonic(), cpu_of(engine.pid)
         wiring.replay(
             settings,
+            TICKER,
             Span(year.begin_ms, year.end_ms),
             sources=None,
             topic=None,
@@ -102,20 +102,9 @@ def _archive(settings: Settings, year: Year, *, parquet: bool) -> None:
 def _archive_days(settings: Settings, year: Year, first: int, last: int, parquet: bool) -> None:
     store = Store(settings.s3)
     for day, polls in groupby(year.polls(first, last), key=lambda poll: poll[0] // DAY_MS):
+        _put_hours(store, polls)
         if parquet:
-            _put_day(store, day * DAY_MS, (line for _, poll in polls for _, line in poll))
-        else:
-            _put_hours(store, polls)
-
-
-def _put_day(store: Store, day_ms: int, lines: Iterable[bytes]) -> None:
-    """A day's file as compaction writes it, without raw objects before it."""
-    with tempfile.TemporaryDirectory() as scratch, Sorter(Path(scratch)) as sorter:
-        path = Path(scratch) / "new.parquet"
-        for line in lines:
-            sorter.add(row(line))
-        sorter.write(path)
-        put_day(store, "coingecko", day_ms, path, records=sorter.count, hours=range(24))
+            Compaction(store, now_ms=lambda: year.end_ms + DAY_MS).day("coingecko", day * DAY_MS, delete_raw=True)
 
 
 def _put_hours(store: Store, polls: Iterable[tuple[int, list[tuple[str, bytes]]]]) -> None:
@@ -126,5 +115,5 @@ def _put_hours(store: Store, polls: Iterable[tuple[int, list[tuple[str, bytes]]]
 
 def _put(store: Store, slot_ms: int, lines: list[bytes]) -> None:
     text = b"".join(line + b"\n" for line in lines)
-    key = raw_object(store.settings.prefix, "coingecko", slot_ms, hashlib.sha256(text).hexdigest())
+    key = raw_object(store.settings.prefix, "ticker", "coingecko", slot_ms, hashlib.sha256(text).hexdigest())
     store.put(key, gzip.compress(text, 1))

@@ -17,7 +17,7 @@ from benchmarks.queries.timing import cpu_of
 from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.common.settings.catalogue import Elasticsearch as ElasticsearchSettings
-from cryptoproxy.consumer import template
+from cryptoproxy.consumer.index import template
 from cryptoproxy.datasets import index_name, iso
 from cryptoproxy.engines.cluster import bring_up, take_down
 from cryptoproxy.engines.elasticsearch import Elasticsearch

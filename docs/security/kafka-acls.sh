@@ -1,12 +1,14 @@
 #!/bin/sh
+# Made by `make docs` from the table of datasets; do not edit.
 # The rights of each part, for an authorizer that denies what no ACL allows. Run it as a user that may alter ACLs:
 #
 #   sh docs/security/kafka-acls.sh --bootstrap-server kafka-1.example:9093 --command-config admin.properties
 #
-# TOPIC and GROUP are KAFKA_TOPIC and KAFKA_CONSUMER_GROUP_ID, where those are set otherwise.
+# TOPIC and GROUP are KAFKA_TOPIC and KAFKA_CONSUMER_GROUP_ID, CANDLE of KAFKA_TOPICS, where those are set otherwise.
 set -eu
 TOPIC=${TOPIC:-crypto-data}
 GROUP=${GROUP:-cryptoproxy-indexer}
+CANDLE=${CANDLE:-crypto.ohlcv}
 kafka="$*"
 
 acl() {
@@ -14,30 +16,37 @@ acl() {
   kafka-acls.sh $kafka --add --allow-principal "$@"
 }
 
-# cryptoproxy setup: makes the four topics and sets their configuration
+# cryptoproxy setup: makes the topics and sets their configuration
 acl User:crypto_setup --topic $TOPIC --resource-pattern-type prefixed --operation Create --operation Describe --operation DescribeConfigs --operation AlterConfigs
+acl User:crypto_setup --topic $CANDLE --resource-pattern-type prefixed --operation Create --operation Describe --operation DescribeConfigs --operation AlterConfigs
 
 # cryptoproxy produce
 acl User:crypto_poller --topic $TOPIC --operation Write --operation Describe
+acl User:crypto_poller --topic $CANDLE. --resource-pattern-type prefixed --operation Write --operation Describe
 acl User:crypto_poller --topic $TOPIC.dlq --operation Write --operation Describe
 acl User:crypto_poller --topic $TOPIC.state --operation Read --operation Write --operation Describe
 acl User:crypto_poller --topic $TOPIC.lease --operation Read --operation Describe
 acl User:crypto_poller --group $TOPIC.lease --operation Read
 
-# cryptoproxy consume
+# cryptoproxy consume; its groups are GROUP, and for other datasets GROUP with a dot and their name
 acl User:crypto_indexer --topic $TOPIC --operation Read --operation Describe
+acl User:crypto_indexer --topic $CANDLE. --resource-pattern-type prefixed --operation Read --operation Describe
 acl User:crypto_indexer --topic $TOPIC.dlq --operation Write --operation Describe
 acl User:crypto_indexer --topic $TOPIC.state --operation Read --operation Describe
 acl User:crypto_indexer --group $GROUP --operation Read
+acl User:crypto_indexer --group $GROUP. --resource-pattern-type prefixed --operation Read
 
-# readers of the topic, in groups of their own names
+# readers of the topics, in groups of their own names
 acl User:crypto_reader --topic $TOPIC --operation Read --operation Describe
+acl User:crypto_reader --topic $CANDLE. --resource-pattern-type prefixed --operation Read --operation Describe
 acl User:crypto_reader --group crypto_reader --resource-pattern-type prefixed --operation Read
 
 # a person: cryptoproxy status, reconcile, dead-letters, consume --accept-poison
 acl User:crypto_operator --topic $TOPIC --operation Read --operation Describe
+acl User:crypto_operator --topic $CANDLE. --resource-pattern-type prefixed --operation Read --operation Describe
 acl User:crypto_operator --topic $TOPIC.dlq --operation Read --operation Describe
 acl User:crypto_operator --topic $TOPIC.state --operation Read --operation Write --operation Describe
 acl User:crypto_operator --topic $TOPIC.lease --operation Describe
 acl User:crypto_operator --group $TOPIC.lease --operation Describe
 acl User:crypto_operator --group $GROUP --operation Describe
+acl User:crypto_operator --group $GROUP. --resource-pattern-type prefixed --operation Describe

@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import math
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
 
+from cryptoproxy.cli.datasets import dataset_option, indexed
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.service import process
-from cryptoproxy.common.settings import kinds
+from cryptoproxy.common.settings import Settings, kinds
 from cryptoproxy.common.settings.home import ENV_FILE
 from cryptoproxy.common.start import start
+from cryptoproxy.datasets import DATASETS, TICKER, Dataset
 from cryptoproxy.datasets.times import Span, from_person
 from cryptoproxy.errors import CryptoProxyError
 
@@ -62,12 +66,40 @@ _to = click.option(
 _source = click.option("--source", "sources", multiple=True, help="Only this source. May be repeated.")
 
 
+def _chosen(settings: Settings, datasets: list[Dataset[Any]]) -> list[Dataset[Any]]:
+    """Those that were named and are indexed, or all that are set up."""
+    from cryptoproxy.consumer.backfill import wiring
+
+    if datasets and not indexed(datasets):
+        raise click.UsageError(f"{datasets[0].name} is not indexed")
+    return indexed(datasets) or wiring.set_up_datasets(settings) or [TICKER]
+
+
+def _of_each(
+    settings: Settings, datasets: list[Dataset[Any]], sources: tuple[str, ...], work: Callable[[Dataset[Any]], bool]
+) -> bool:
+    """Whether ``work`` was well for every dataset. A source need not be in each, where none was named."""
+    from cryptoproxy.consumer.backfill.reconcile import UnknownSourceError
+
+    chosen = _chosen(settings, datasets)
+    well, unknown = True, []
+    for dataset in chosen:
+        try:
+            well = work(dataset) and well
+        except UnknownSourceError as error:
+            unknown.append(error)
+    if unknown and (datasets or not sources or len(unknown) == len(chosen)):
+        raise unknown[0]
+    return well
+
+
 @click.command()
+@dataset_option("all that are set up")
 @_from
 @_to
 @_source
-@click.option("--topic", metavar="NAME", help="To this topic instead of the index.")
-@click.option("--to-live-topic", is_flag=True, help="Allow --topic to be KAFKA_TOPIC: its readers take old for new.")
+@click.option("--topic", metavar="NAME", help="To this topic instead of the index; of one --dataset, tickers without.")
+@click.option("--to-live-topic", is_flag=True, help="Allow a dataset's own --topic: its readers take old for new.")
 @click.option("--rate", type=click.FloatRange(min=0, min_open=True), help="Most records per second; no limit without.")
 @click.option("--no-resume", is_flag=True, help="Start anew, not after the last hour that an earlier start finished.")
 @click.option(
@@ -80,6 +112,7 @@ def replay(
     context: click.Context,
     env_file: Path,
     *,
+    datasets: list[Dataset[Any]],
     begin: int,
     end: int,
     sources: tuple[str, ...],
@@ -101,27 +134,40 @@ def replay(
     settings = start(env_file)
     if to_live_topic and topic is None:
         raise click.UsageError("--to-live-topic goes with --topic")
-    if topic == settings.kafka.topic and not to_live_topic:
+    live = {each for dataset in DATASETS.values() for each in settings.kafka.topics_of(dataset)}
+    if topic in live and not to_live_topic:
         raise click.UsageError(
-            f"{topic} is the live topic, whose readers would take old prices for new; --to-live-topic allows it"
+            f"{topic} is a live topic, whose readers would take old prices for new; --to-live-topic allows it"
         )
+    if topic is not None and len(datasets) > 1:
+        raise click.UsageError("--topic goes with one --dataset")
     process.settle()
-    totals = wiring.replay(
-        settings,
-        span,
-        sources=sources or None,
-        topic=topic,
-        rate=rate,
-        resume=not no_resume,
-        progress_dir=progress_dir or wiring.progress_folder(settings),
-        console=Console(stderr=True),
-    )
-    done = f"{totals.written} sent to {topic}" if topic else f"{totals.written} indexed, {totals.known} there already"
-    click.echo(f"{span}: {totals.read} records of the lake, {done}, {totals.poison} poison")
-    context.exit(1 if totals.poison else 0)
+
+    def work(dataset: Dataset[Any]) -> bool:
+        totals = wiring.replay(
+            settings,
+            dataset,
+            span,
+            sources=sources or None,
+            topic=topic,
+            rate=rate,
+            resume=not no_resume,
+            progress_dir=progress_dir or wiring.progress_folder(settings),
+            console=Console(stderr=True),
+        )
+        done = (
+            f"{totals.written} sent to {topic}" if topic else f"{totals.written} indexed, {totals.known} there already"
+        )
+        click.echo(f"{dataset.name} {span}: {totals.read} records of the lake, {done}, {totals.poison} poison")
+        return not totals.poison
+
+    if topic is not None:
+        datasets = datasets or [TICKER]
+    context.exit(0 if _of_each(settings, datasets, sources, work) else 1)
 
 
 @click.command()
+@dataset_option("all that are set up")
 @_from
 @_to
 @_source
@@ -134,13 +180,19 @@ def replay(
     default=False,
     help="Take hours whose counts agree as equal. Sooner done, and no proof: see docs/promise.md.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table; ids up to a thousand an hour.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print a JSON object for each dataset, no table; ids up to 1000 an hour.",
+)
 @click.pass_obj
 @click.pass_context
 def reconcile(
     context: click.Context,
     env_file: Path,
     *,
+    datasets: list[Dataset[Any]],
     begin: int,
     end: int,
     sources: tuple[str, ...],
@@ -160,31 +212,41 @@ def reconcile(
     settings = start(env_file)
     ripe = SystemClock().now_ms() - math.ceil(grace * 1000)
     span = Span(asked.begin_ms, max(asked.begin_ms, min(asked.end_ms, ripe)))
-    try:
-        outcome = wiring.reconciled(settings, span, sources=sources or None, quick=quick, console=Console(stderr=True))
-    except CryptoProxyError as error:
-        raise Unproved(str(error)) from error
     command = ["cryptoproxy", *([] if env_file == ENV_FILE else ["--env-file", str(env_file)])]
-    mend = report.mending(outcome, command=command)
-    if as_json:
-        click.echo(json.dumps(report.as_json(outcome, mend=mend), indent=2))
-    else:
+    left_out = span.end_ms if span.end_ms < asked.end_ms else None
+
+    def work(dataset: Dataset[Any]) -> bool:
+        outcome = wiring.reconciled(
+            settings, dataset, span, sources=sources or None, quick=quick, console=Console(stderr=True)
+        )
+        mend = report.mending(outcome, command=command, dataset=dataset.name)
+        if as_json:
+            click.echo(json.dumps(report.as_json(outcome, mend=mend, dataset=dataset.name), indent=2))
+            return outcome.agrees
         # Into a file or a mail as wide as it is: a terminal's width is not known there, and nothing must be cut.
-        Console(width=None if sys.stdout.isatty() else WIDE).print(report.table(outcome))
-        left_out = span.end_ms if span.end_ms < asked.end_ms else None
+        Console(width=None if sys.stdout.isatty() else WIDE).print(report.table(outcome, dataset.name))
         for line in report.words(outcome, mend=mend, left_out_from_ms=left_out):
             click.echo(line)
-    context.exit(0 if outcome.agrees else 1)
+        return outcome.agrees
+
+    try:
+        agrees = _of_each(settings, datasets, sources, work)
+    except CryptoProxyError as error:
+        raise Unproved(str(error)) from error
+    context.exit(0 if agrees else 1)
 
 
 @click.command()
+@dataset_option("all that are set up")
 @click.option(
     "--keep", callback=_seconds, metavar="SPAN", required=True, help="How long to keep documents, for example 731d."
 )
 @click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
 @click.pass_obj
 @click.pass_context
-def retention(context: click.Context, env_file: Path, keep: float, dry_run: bool) -> None:
+def retention(
+    context: click.Context, env_file: Path, *, datasets: list[Dataset[Any]], keep: float, dry_run: bool
+) -> None:
     """Remove index periods that are wholly older than --keep and of which the lake has each document, id by id.
 
     The current period is never touched. What is away for a while is waited for. Needs the right to delete these
@@ -196,15 +258,16 @@ def retention(context: click.Context, env_file: Path, keep: float, dry_run: bool
     settings = start(env_file)
     looked_at = kept = 0
     try:
-        with wiring.retention(settings, Console(stderr=True)) as run:
-            for verdict in run.run(keep_ms=int(keep * 1000), now_ms=SystemClock().now_ms(), dry_run=dry_run):
-                looked_at += 1
-                kept += not verdict.remove
-                word = "kept" if not verdict.remove else "would be removed" if dry_run else "removed"
-                click.echo(
-                    f"{verdict.index}: {word}: {verdict.documents} documents, {verdict.in_lake} ids in the lake "
-                    f"({verdict.why_not or 'the lake has each of them'})"
-                )
+        for dataset in _chosen(settings, datasets):
+            with wiring.retention(settings, dataset, Console(stderr=True)) as run:
+                for verdict in run.run(keep_ms=int(keep * 1000), now_ms=SystemClock().now_ms(), dry_run=dry_run):
+                    looked_at += 1
+                    kept += not verdict.remove
+                    word = "kept" if not verdict.remove else "would be removed" if dry_run else "removed"
+                    click.echo(
+                        f"{verdict.index}: {word}: {verdict.documents} documents, {verdict.in_lake} ids in the lake "
+                        f"({verdict.why_not or 'the lake has each of them'})"
+                    )
     except CryptoProxyError as error:
         raise Unproved(str(error)) from error
     if not looked_at:

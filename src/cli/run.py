@@ -10,13 +10,16 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
+from cryptoproxy.cli.datasets import dataset_option
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.service.process import STOP_SECONDS
 from cryptoproxy.common.settings.home import VARIABLE
 from cryptoproxy.common.start import NEW_HERE, home, load_settings, stand_ins, start
+from cryptoproxy.datasets import Dataset
 
 log = logging.getLogger(__name__)
 
@@ -40,8 +43,8 @@ def produce(env_file: Path, once: bool, dry_run: bool) -> None:
     sys.exit(Poller(settings, compact=command(env_file)).run())
 
 
-def _places(context: click.Context, param: click.Parameter, values: tuple[str, ...]) -> list[tuple[int, int]]:
-    from cryptoproxy.consumer.fuse import parse_place
+def _places(context: click.Context, param: click.Parameter, values: tuple[str, ...]) -> list[Any]:
+    from cryptoproxy.consumer.letters.fuse import parse_place
 
     try:
         return [parse_place(value) for value in values]
@@ -51,15 +54,17 @@ def _places(context: click.Context, param: click.Parameter, values: tuple[str, .
 
 @click.command()
 @click.option(
-    "--accept-poison", "places", multiple=True, callback=_places, metavar="PARTITION:OFFSET",
-    help="Tell a fused indexer how far poison may go to the dead letters, and end. May be repeated.",
+    "--accept-poison", "places", multiple=True, callback=_places, metavar="[DATASET:]PARTITION:OFFSET",
+    help="Tell a fused indexer how far poison of this topic (0:17 of tickers, candle-1m:0:17) may go to the dead "
+    "letters, and end. May be repeated.",
 )  # fmt: skip
+@dataset_option("tickers, and each other that is set up")
 @click.pass_obj
-def consume(env_file: Path, places: list[tuple[int, int]]) -> None:
-    """Index the topic into Elasticsearch."""
+def consume(env_file: Path, places: list[Any], datasets: list[Dataset[Any]]) -> None:
+    """Index the topics into Elasticsearch."""
     settings = start(env_file)
     if places:
-        from cryptoproxy.consumer.fuse import accept
+        from cryptoproxy.consumer.letters.fuse import accept
 
         for word in accept(settings.kafka, places, now_ms=SystemClock().now_ms()):
             click.echo(word)
@@ -67,7 +72,7 @@ def consume(env_file: Path, places: list[tuple[int, int]]) -> None:
         return
     from cryptoproxy.consumer.wiring import service
 
-    sys.exit(service(settings).run())
+    sys.exit(service(settings, datasets).run())
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True}, add_help_option=False)

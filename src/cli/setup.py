@@ -14,17 +14,18 @@ import elastic_transport
 import elasticsearch
 from kafka import errors as kafka_errors
 
+from cryptoproxy.cli.datasets import dataset_option, indexed
 from cryptoproxy.common import topics
 from cryptoproxy.common.checks import check_elasticsearch, check_kafka, check_s3
 from cryptoproxy.common.clients import elastic, outcome
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.settings import Settings
-from cryptoproxy.common.settings.catalogue import SECTIONS, Elasticsearch
+from cryptoproxy.common.settings.catalogue import S3, SECTIONS, Elasticsearch, Kafka
 from cryptoproxy.common.settings.loading import declared_in, shown
 from cryptoproxy.common.start import home, layers, load_settings
-from cryptoproxy.consumer import template
-from cryptoproxy.datasets import iso
+from cryptoproxy.consumer.index import template
+from cryptoproxy.datasets import DATASETS, TICKER, Dataset, iso
 from cryptoproxy.errors import CryptoProxyError, OperatorError, TransientError, together
 from cryptoproxy.lake.store import Store
 from cryptoproxy.producer.once import check_upstream
@@ -38,39 +39,51 @@ DEFAULTS = "defaults"
 @click.option(
     "--only", type=click.Choice(["topics", "index", "bucket"]), multiple=True, help="Only this part. May be repeated."
 )
+@dataset_option("all there are")
 @click.pass_obj
-def setup(env_file: Path, wait: int, only: tuple[str, ...]) -> None:
-    """Make topics, index template, alias and bucket. Idempotent; needs an administrator's rights."""
-    set_up(load_settings(env_file), wait=wait, only=only)
+def setup(env_file: Path, wait: int, only: tuple[str, ...], datasets: list[Dataset[Any]]) -> None:
+    """Make topics, index templates, aliases and bucket. Idempotent; needs an administrator's rights."""
+    set_up(load_settings(env_file), datasets, wait=wait, only=only)
 
 
 def set_up(
-    settings: Settings, *, wait: float = 0, only: Collection[str] = (), say: Callable[[str], None] = click.echo
+    settings: Settings,
+    datasets: Collection[Dataset[Any]] = (),
+    *,
+    wait: float = 0,
+    only: Collection[str] = (),
+    say: Callable[[str], None] = click.echo,
 ) -> None:
     """Step by step; ``say`` gets a line for each thing, made or there already.
+
+    Args:
+        datasets: all where none is named.
 
     Raises:
         CryptoProxyError: what could not be made, all of it: no step needs another, so the others were done.
     """
-    steps: dict[str, Callable[[Settings], Iterator[str]]] = {"topics": _topics, "index": _index, "bucket": _bucket}
+    datasets = datasets or list(DATASETS.values())
+    steps: dict[str, Callable[[], Iterator[str]]] = {
+        "topics": lambda: _topics(settings.kafka, datasets),
+        "index": lambda: _index(settings.elasticsearch, datasets),
+        "bucket": lambda: _bucket(settings.s3),
+    }
     deadline = time.monotonic() + wait
     faults: list[CryptoProxyError] = []
     for name, step in steps.items():
         if not only or name in only:
             try:
-                _patiently(step, settings, deadline, say)
+                _patiently(step, deadline, say)
             except CryptoProxyError as error:
                 faults.append(error)
     if faults:
         raise together(faults)
 
 
-def _patiently(
-    step: Callable[[Settings], Iterator[str]], settings: Settings, deadline: float, say: Callable[[str], None]
-) -> None:
+def _patiently(step: Callable[[], Iterator[str]], deadline: float, say: Callable[[str], None]) -> None:
     while True:
         try:
-            for word in step(settings):
+            for word in step():
                 say(word)
         except TransientError as error:
             if time.monotonic() > deadline:
@@ -81,30 +94,46 @@ def _patiently(
             return
 
 
-def _topics(settings: Settings) -> Iterator[str]:
+def _topics(kafka: Kafka, datasets: Collection[Dataset[Any]]) -> Iterator[str]:
     try:
-        admin = kafka_client.admin(settings.kafka)
+        admin = kafka_client.admin(kafka)
         try:
-            yield from topics.set_up(admin, settings.kafka)
-            yield from topics.found(admin, settings.kafka)
-            yield f"compression of the topics: {topics.packed(admin, settings.kafka)}"
+            yield from topics.set_up(admin, kafka, datasets)
+            yield from topics.found(admin, kafka, datasets)
+            yield f"compression of the topics: {topics.packed(admin, kafka, datasets)}"
         finally:
             admin.close()
     except kafka_errors.KafkaError as error:
-        raise kafka_client.meaning(error, settings.kafka) from error
+        raise kafka_client.meaning(error, kafka) from error
 
 
-def _index(settings: Settings) -> Iterator[str]:
-    with _elasticsearch(settings.elasticsearch) as client:
-        yield from template.set_up(client, settings.elasticsearch, now=iso(SystemClock().now_ms()))
-
-
-def _check_index(settings: Elasticsearch, now: str) -> str:
+def _index(settings: Elasticsearch, datasets: Collection[Dataset[Any]]) -> Iterator[str]:
+    now = iso(SystemClock().now_ms())
     with _elasticsearch(settings) as client:
-        faults = list(template.faults_of_alias(client, settings.alias))
+        faults: list[CryptoProxyError] = []
+        for dataset in indexed(datasets):
+            try:
+                # What has no place for a shard of one has none for another's either.
+                yield from template.set_up(client, settings, dataset, now=now, patience="1s" if faults else "20s")
+            except OperatorError as error:
+                faults.append(error)
+        if faults:
+            raise together(faults)
+
+
+def _check_index(settings: Elasticsearch, dataset: Dataset[Any], now: str) -> str:
+    alias = settings.alias_of(dataset)
+    with _elasticsearch(settings) as client:
+        faults = list(template.faults_of_alias(client, alias))
     if faults:
-        raise OperatorError(f"alias {settings.alias} does not show just what is there", remedy="; ".join(faults))
-    return check_elasticsearch(settings, now=now)
+        raise OperatorError(f"alias {alias} does not show just what is there", remedy="; ".join(faults))
+    return check_elasticsearch(settings, dataset, now=now)
+
+
+def _check_indices(settings: Elasticsearch, datasets: Collection[Dataset[Any]], now: str) -> str:
+    with _elasticsearch(settings) as client:
+        datasets = datasets or [TICKER, *(each for each in template.there(client, settings) if each is not TICKER)]
+    return "; ".join(_check_index(settings, each, now) for each in indexed(datasets))
 
 
 @contextmanager
@@ -118,9 +147,9 @@ def _elasticsearch(settings: Elasticsearch) -> Iterator[Any]:
         client.close()
 
 
-def _bucket(settings: Settings) -> Iterator[str]:
-    made = Store(settings.s3).make_bucket()
-    yield f"bucket {settings.s3.bucket}: {'made' if made else 'there already'}"
+def _bucket(settings: S3) -> Iterator[str]:
+    made = Store(settings).make_bucket()
+    yield f"bucket {settings.bucket}: {'made' if made else 'there already'}"
 
 
 @click.command()
@@ -128,9 +157,12 @@ def _bucket(settings: Settings) -> Iterator[str]:
 @click.option(
     "--upstreams/--no-upstreams", default=True, show_default=True, help="Also ask each upstream: not where none polls."
 )
+@dataset_option("all that are set up")
 @click.pass_obj
 @click.pass_context
-def check(context: click.Context, env_file: Path, everything: bool, upstreams: bool) -> None:
+def check(
+    context: click.Context, env_file: Path, everything: bool, upstreams: bool, datasets: list[Dataset[Any]]
+) -> None:
     """Print what is set and from where, secrets masked; try each connection by a real write, read and delete, and each
     upstream by one call within its budget."""
     settings = load_settings(env_file)
@@ -138,8 +170,8 @@ def check(context: click.Context, env_file: Path, everything: bool, upstreams: b
     click.echo()
     now = iso(SystemClock().now_ms())
     tried = [
-        _tried("Kafka", lambda: check_kafka(settings.kafka)),
-        _tried("Elasticsearch", lambda: _check_index(settings.elasticsearch, now)),
+        _tried("Kafka", lambda: check_kafka(settings.kafka, datasets)),
+        _tried("Elasticsearch", lambda: _check_indices(settings.elasticsearch, datasets, now)),
         _tried("S3", lambda: check_s3(settings.s3)),
         *(
             _tried(source.upstream, partial(check_upstream, settings, source))

@@ -24,13 +24,14 @@ import requests
 from kafka import TopicPartition
 from kafka import errors as kafka_errors
 
+from cryptoproxy.common import topics
 from cryptoproxy.common.clients import elastic, outcome, s3
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.common.settings.catalogue import S3, Elasticsearch, Kafka, Upstreams
 from cryptoproxy.common.start import are_set, home, load_settings, stand_ins
-from cryptoproxy.datasets import iso
+from cryptoproxy.datasets import DATASETS, TICKER, Dataset, Feed, iso
 from cryptoproxy.engines.stack import EngineStatus, Stack
 from cryptoproxy.errors import CryptoProxyError, OperatorError
 from cryptoproxy.producer.gauges import hours_in_words
@@ -65,7 +66,10 @@ class OnKafka:
     alive: tuple[str, ...]
     slots: Mapping[str, int]
     lag: int
+    """Of tickers."""
     indexers: int
+    others: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """Of the other datasets that are set up: how many indexers read it, and their lag."""
 
     def holder(self) -> Note | None:
         """Whoever polls, if it lives: a note outlives a poller that was killed."""
@@ -94,10 +98,11 @@ def status(context: click.Context, env_file: Path) -> None:
 def parts(settings: Settings, embedded: list[str], *, somebody_set: bool, now_ms: int) -> Iterator[Part]:
     """All parts, in the order of a record's way."""
     intervals = planned_intervals(settings.upstreams)
+    tickers = {name: each for name, each in intervals.items() if Feed.parse(name).dataset == TICKER.name}
     urls = health_urls(settings)
     with ThreadPoolExecutor(5, "status") as pool:
         asked = pool.submit(on_kafka, settings.kafka)
-        arrived = pool.submit(_elasticsearch, settings.elasticsearch, intervals)
+        arrived = pool.submit(_elasticsearch, settings.elasticsearch, tickers)
         stored = pool.submit(_s3, settings.s3)
         health = {name: pool.submit(ask_health, url) for name, url in urls.items()}
         waiting = pool.submit(_outbox, urls["poller"], settings.poller.outbox_dir)
@@ -118,7 +123,7 @@ def parts(settings: Settings, embedded: list[str], *, somebody_set: bool, now_ms
             yield part
         yield poller_part(seen, health["poller"].result(), intervals, now_ms=now_ms)
         yield outbox_part(waiting.result(), running_here=health["poller"].result() is not None)
-        yield indexer_part(seen, health["indexer"].result(), newest, intervals, now_ms=now_ms)
+        yield indexer_part(seen, health["indexer"].result(), newest, tickers, now_ms=now_ms)
 
 
 def _tried(name: str, asked: Future[Any]) -> tuple[Part, Any]:
@@ -158,14 +163,16 @@ def on_kafka(kafka: Kafka) -> OnKafka:
     """
     try:
         with closing(kafka_client.consumer(kafka, group_id=kafka.lease_topic)) as reader:
+            known = reader.topics()
             for topic in (kafka.topic, kafka.dead_letter_topic, kafka.lease_topic, kafka.state_topic):
-                if not reader.partitions_for_topic(topic):
+                if topic not in known:
                     raise OperatorError(f"topic {topic} is missing", remedy="Run `cryptoproxy setup`")
             stored = reader.committed(TopicPartition(kafka.lease_topic, 0), metadata=True)
+        datasets = [TICKER, *(each for each in topics.there(known, kafka) if each is not TICKER and each.alias)]
         with closing(kafka_client.admin(kafka)) as admin:
-            groups = admin.describe_groups([kafka.lease_topic, kafka.group_id])
+            groups = admin.describe_groups([kafka.lease_topic, *map(kafka.group_of, datasets)])
         members = {name: [each["client_id"] for each in group["members"]] for name, group in groups.items()}
-        lag = _lag(kafka)
+        lags = {each.name: _lag(kafka, each) for each in datasets}
     except kafka_errors.KafkaError as error:
         raise kafka_client.meaning(error, kafka) from error
     begin = slot_key("")
@@ -178,15 +185,20 @@ def on_kafka(kafka: Kafka) -> OnKafka:
         note=None if stored is None else decode(stored.metadata),
         alive=tuple(members.get(kafka.lease_topic, ())),
         slots=slots,
-        lag=lag,
+        lag=lags.pop(TICKER.name),
         indexers=len(members.get(kafka.group_id, ())),
+        others={name: (len(members.get(kafka.group_of(DATASETS[name]), ())), lag) for name, lag in lags.items()},
     )
 
 
-def _lag(kafka: Kafka) -> int:
+def _lag(kafka: Kafka, dataset: Dataset[Any]) -> int:
     """Records that the indexers have not committed."""
-    with closing(kafka_client.consumer(kafka, group_id=kafka.group_id)) as reader:
-        partitions = [TopicPartition(kafka.topic, each) for each in reader.partitions_for_topic(kafka.topic) or ()]
+    with closing(kafka_client.consumer(kafka, group_id=kafka.group_of(dataset))) as reader:
+        partitions = [
+            TopicPartition(topic, each)
+            for topic in kafka.topics_of(dataset)
+            for each in reader.partitions_for_topic(topic) or ()
+        ]
         begins, ends = reader.beginning_offsets(partitions), reader.end_offsets(partitions)
         committed = {each: reader.committed(each) for each in partitions}
     return sum(
@@ -257,12 +269,12 @@ def _get(url: str) -> requests.Response:
 
 
 def planned_intervals(upstreams: Upstreams) -> dict[str, float]:
-    """Seconds between polls by source, as the poller plans them with these settings."""
+    """Seconds between polls by feed, as the poller plans them with these settings."""
     sources = sources_of(upstreams)
     intervals = {
         name: each for fit in fitting_intervals(upstreams, sources).values() for name, each in fit.by_source.items()
     }
-    return {source.name: intervals[source.name] for source in sources}
+    return {source.feed.name: intervals[source.feed.name] for source in sources}
 
 
 def poller_part(
@@ -309,6 +321,9 @@ def indexer_part(
             part.words.append(running)
         else:
             part.faults.append(f"none runs, lag {kafka.lag:,} records (cryptoproxy consume)")
+        for name, (indexers, lag) in kafka.others.items():
+            said = f"{name}s: {indexers} run{'s' if indexers == 1 else ''}, lag {lag:,} records"
+            (part.words if indexers or not lag else part.faults).append(said)
     for name, reason in (health or {}).items():
         part.faults.append(f"{name}: {reason}")
     if newest is None:

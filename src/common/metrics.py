@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from typing import Generic, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.registry import Collector
+
+M = TypeVar("M", bound=MetricWrapperBase)
 
 MISSED = (
     "banned", "budget", "busy", "clock", "error", "failed", "late", "no_poller", "operator", "outbox", "outbox_full",
@@ -94,24 +98,24 @@ class PollerMetrics:
 
 
 class IndexerMetrics:
-    """What `/metrics` of the indexer says."""
+    """What `/metrics` of the indexer says: each of these by dataset. :meth:`of` has those of one."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         def counter(name: str, what: str, *labels: str) -> Counter:
-            return Counter(f"cryptoproxy_{name}", what, labels, registry=registry)
+            return Counter(f"cryptoproxy_{name}", what, ("dataset", *labels), registry=registry)
 
         def gauge(name: str, what: str, *labels: str) -> Gauge:
-            return Gauge(f"cryptoproxy_{name}", what, labels, registry=registry)
+            return Gauge(f"cryptoproxy_{name}", what, ("dataset", *labels), registry=registry)
 
-        self.consumed = counter("records_consumed", "Records read from the topic")
+        self.consumed = counter("records_consumed", "Records read from its topics")
         self.indexed = counter("documents_indexed", "Documents written")
         self.duplicates = counter("duplicates", "Records that were there already")
         self.dead_letters = counter("dead_letters", "Records sent to the dead-letter topic", "reason")
         self.bulk_seconds = Histogram(
-            "cryptoproxy_bulk_seconds", "Duration of a bulk request", registry=registry, buckets=_SECONDS
+            "cryptoproxy_bulk_seconds", "Duration of a bulk request", ("dataset",), registry=registry, buckets=_SECONDS
         )
         self.bulk_retries = counter("bulk_retries", "Bulk requests that had to be tried again", "kind")
-        self.lag = gauge("lag_records", "Records on the topic that are not committed yet")
+        self.lag = gauge("lag_records", "Records on its topics that are not committed yet")
         self.last_slot = gauge(
             "last_indexed_slot_timestamp_seconds",
             "Newest slot written; of all sources that are not ours: other",
@@ -124,6 +128,39 @@ class IndexerMetrics:
             "Records that were removed before they were read, by retention, compaction or with their topic",
         )
         self.passed_over = counter(
-            "records_passed_over", "Records that were on the topic when a group without commits began at the latest"
+            "records_passed_over", "Records that were on its topics when a group without commits began at the latest"
         )
         self.commits = counter("offset_commits", "Offset commits", "outcome")
+
+    def of(self, dataset: str) -> DatasetMetrics:
+        return DatasetMetrics(self, dataset)
+
+
+class DatasetMetrics:
+    """What the indexer says of one dataset."""
+
+    def __init__(self, each: IndexerMetrics, dataset: str) -> None:
+        self.consumed = each.consumed.labels(dataset)
+        self.indexed = each.indexed.labels(dataset)
+        self.duplicates = each.duplicates.labels(dataset)
+        self.dead_letters = _Labelled(each.dead_letters, dataset)
+        self.bulk_seconds = each.bulk_seconds.labels(dataset)
+        self.bulk_retries = _Labelled(each.bulk_retries, dataset)
+        self.lag = each.lag.labels(dataset)
+        self.last_slot = _Labelled(each.last_slot, dataset)
+        self.in_flight = each.in_flight.labels(dataset)
+        self.paused = each.paused.labels(dataset)
+        self.gap = each.gap.labels(dataset)
+        self.passed_over = each.passed_over.labels(dataset)
+        self.commits = _Labelled(each.commits, dataset)
+
+
+class _Labelled(Generic[M]):
+    """A metric that has another label behind the dataset's."""
+
+    def __init__(self, family: M, dataset: str) -> None:
+        self._family = family
+        self._dataset = dataset
+
+    def labels(self, value: str) -> M:
+        return self._family.labels(self._dataset, value)

@@ -1,4 +1,4 @@
-"""Consumed records, decoded and made into lines of a bulk request, with what is poison set aside."""
+"""Consumed records of a dataset, decoded and made into lines of a bulk request, with what is poison set aside."""
 
 from __future__ import annotations
 
@@ -9,17 +9,8 @@ from typing import Any
 import msgspec
 
 from cryptoproxy.common.clients.unpacking import UnreadRecord
-from cryptoproxy.datasets import (
-    MAX_AHEAD_MS,
-    SCHEMA_VERSION,
-    SCHEMA_VERSION_HEADER,
-    Period,
-    decode,
-    document_id,
-    from_iso,
-    index_name,
-    iso,
-)
+from cryptoproxy.common.settings.catalogue import Elasticsearch
+from cryptoproxy.datasets import MAX_AHEAD_MS, SCHEMA_VERSION_HEADER, Dataset, Part, Period, from_iso, index_name, iso
 from cryptoproxy.errors import PoisonError
 
 _quoted = msgspec.json.Encoder().encode
@@ -52,10 +43,30 @@ class Batch:
     """Lines whose slot, in ms, is too far ahead of the reader's clock: which of the two is wrong is found out later."""
 
 
-def read(consumed: Mapping[Any, Sequence[Any]], *, alias: str, period: Period, now_ms: int) -> Batch:
-    """Decodes what a consumer's ``poll`` returned. The bytes go on as they are; decoding only validates."""
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the records of one topic belong."""
+
+    dataset: Dataset[Any]
+    part: Part
+    alias: str
+    period: Period
+    """What one of its indices holds."""
+
+
+def place_of(elastic: Elasticsearch, dataset: Dataset[Any], part: str = "") -> Place:
+    """Of one part of a dataset that is indexed."""
+    found = dataset.parts[part]
+    return Place(dataset, found, elastic.alias_of(dataset), elastic.period_of(dataset, found))
+
+
+def read(consumed: Mapping[Any, Sequence[Any]], place: Place, *, now_ms: int) -> Batch:
+    """Decodes what a consumer's ``poll`` gave of one topic. The bytes go on as they are; decoding only validates."""
     batch = Batch()
     lines, records, indices, newest = batch.lines, batch.records, batch.indices, batch.newest
+    dataset, alias, period, shelf = place.dataset, place.alias, place.period, place.part.shelf
+    decode, id_of, compacted = dataset.codec.decode, dataset.id_of, dataset.compacted
+    part_of = dataset.part if len(dataset.parts) > 1 else None
     latest = iso(now_ms + MAX_AHEAD_MS)
     checked: Any = None
     """The headers last looked at: records that were sent together share theirs."""
@@ -66,31 +77,43 @@ def read(consumed: Mapping[Any, Sequence[Any]], *, alias: str, period: Period, n
             value = record.value
             try:
                 if record.headers is not checked:
-                    _check_version(record.headers or ())
+                    _check_version(record.headers or (), dataset.version)
                     checked = record.headers
                 decoded = decode(value)
+                if part_of is not None and part_of(decoded) != place.part.name:
+                    _refuse(part_of(decoded), place)
             except PoisonError as error:
                 if isinstance(record, UnreadRecord):
                     batch.dead.append(DeadLetter(record, record.reason, record.why))
                 else:
                     batch.dead.append(DeadLetter(record, error.reason, str(error)))
                 continue
-            index = index_name(alias, decoded.timestamp, period)
+            index = index_name(alias, decoded.timestamp, period, shelf)
             if decoded.timestamp > latest:
                 batch.ahead[len(lines)] = from_iso(decoded.timestamp)
             elif decoded.timestamp > newest.get(decoded.source, ""):
                 newest[decoded.source] = decoded.timestamp
-            lines.append(
-                b'{"create":{"_index":"%b","_id":%b}}\n%b\n' % (index.encode(), _quoted(document_id(decoded)), value)
-            )
+            if compacted:
+                lines.append(
+                    b'{"index":{"_index":"%b","_id":%b,"version":%d,"version_type":"external"}}\n%b\n'
+                    % (index.encode(), _quoted(id_of(decoded)), from_iso(decoded.fetched_at), value)
+                )
+            else:
+                lines.append(
+                    b'{"create":{"_index":"%b","_id":%b}}\n%b\n' % (index.encode(), _quoted(id_of(decoded)), value)
+                )
             records.append(record)
             indices.append(index)
     return batch
 
 
-def _check_version(headers: Sequence[tuple[str, bytes | None]]) -> None:
+def _check_version(headers: Sequence[tuple[str, bytes | None]], version: int) -> None:
     for name, value in headers:
-        if name == SCHEMA_VERSION_HEADER and value != str(SCHEMA_VERSION).encode():
-            raise PoisonError(
-                "schema_version", f"{SCHEMA_VERSION_HEADER} is {value!r}; this indexer knows {SCHEMA_VERSION}"
-            )
+        if name == SCHEMA_VERSION_HEADER and value != str(version).encode():
+            raise PoisonError("schema_version", f"{SCHEMA_VERSION_HEADER} is {value!r}; this indexer knows {version}")
+
+
+def _refuse(part: str, place: Place) -> None:
+    """Taken, it would stand in another index than its copy on its own topic."""
+    called = place.dataset.called
+    raise PoisonError("contract", f"a {called(part)} stands on the topic of {called(place.part.name)}")

@@ -1,14 +1,20 @@
-"""The indexer's loop: consume → decode → index → dead-letter → commit.
+"""The indexer's loop of one dataset: consume → decode → index → dead-letter → commit.
 
 One thread consumes, decodes and commits; a few threads wait for Elasticsearch and for dead letters. While something
 stands in the way, partitions are paused and `poll` goes on, so the group keeps its members.
+
+Each topic has a pipeline of its own, so what is slow or held up in one part (the history of daily bars) pauses that
+part's partitions alone. The client hands out what it has fetched partition by partition, 2 MiB at the most, so none of
+them waits for long behind another one's flood.
 """
 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from kafka import OffsetAndMetadata
 from kafka import errors as kafka_errors
@@ -17,18 +23,21 @@ from kafka.structs import MemberState
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clock import Clock
 from cryptoproxy.common.log import Limited
-from cryptoproxy.common.metrics import IndexerMetrics
+from cryptoproxy.common.metrics import DatasetMetrics
 from cryptoproxy.common.retry import Backoff
 from cryptoproxy.common.service import Health, Loop
 from cryptoproxy.common.settings.catalogue import Kafka
-from cryptoproxy.consumer.batch import read
+from cryptoproxy.consumer.batch import Place, read
 from cryptoproxy.consumer.member import RebalanceListener, join_once_more
 from cryptoproxy.consumer.pipeline import Pipeline
 from cryptoproxy.consumer.positions import Positions
-from cryptoproxy.datasets import Period
+from cryptoproxy.consumer.progress import Progress
+from cryptoproxy.datasets import Dataset
 from cryptoproxy.errors import OperatorError
 
 log = logging.getLogger(__name__)
+
+V = TypeVar("V")
 
 COMMIT_SECONDS = 1.0
 UNHEARD_SECONDS = 90.0
@@ -54,28 +63,46 @@ MISSING_SECONDS = 600.0
 """For so long after the last one it is said that records were missing."""
 
 
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """What reads one topic: where its records belong, and what of them is under way."""
+
+    place: Place
+    pipeline: Pipeline
+
+
 class Indexer:
-    """One member of the consumer group."""
+    """One member of the consumer group of a dataset.
+
+    Args:
+        lanes: by topic.
+        progress: which their pipelines share.
+        set_up: whether any of its topics is there; until then it stands by without a word. None where it was asked for
+            by name: then what is missing is a fault.
+    """
 
     def __init__(
         self,
         *,
         kafka: Kafka,
-        alias: str,
-        period: Period,
+        dataset: Dataset[Any],
+        lanes: Mapping[str, Lane],
+        progress: Progress,
         connect: Callable[[str | None], Any],
         name: str | None,
-        pipeline: Pipeline,
         health: Health,
-        metrics: IndexerMetrics,
+        metrics: DatasetMetrics,
         clock: Clock,
+        set_up: Callable[[], bool] | None = None,
     ) -> None:
         self._kafka = kafka
-        self._alias = alias
-        self._period = period
+        self._dataset = dataset
+        self._lanes = lanes
+        self._pipelines = [lane.pipeline for lane in lanes.values()]
+        self._progress = progress
+        self._set_up = set_up
         self._connect = connect
         self._name = name
-        self._pipeline = pipeline
         self._health = health
         self._metrics = metrics
         self._clock = clock
@@ -83,7 +110,8 @@ class Indexer:
         self._consumer: Any = None
         self._positions: Positions
         self._leaving = False
-        self._paused = False
+        self._paused: set[str] = set()
+        """The topics that are."""
         self._committing: Mapping[Any, int] = {}
         """A commit that was not answered yet."""
         self._began_to_commit = 0.0
@@ -98,7 +126,10 @@ class Indexer:
 
     def run(self, loop: Loop) -> None:
         """Until the process stops. Whatever Kafka does meanwhile is waited out, never given up."""
-        self._pipeline.verify()
+        while self._set_up is not None and loop.running and not self._set_up():
+            loop.wait(LOOK_SECONDS)
+        if loop.running:
+            self._pipelines[0].verify()
         backoff = Backoff(cap=10.0)
         while loop.running:
             try:
@@ -111,7 +142,7 @@ class Indexer:
                 log.error(  # noqa: TRY400 - where it came from tells nothing
                     "another indexer of group %s is called %s too and has taken over: this one goes on without a name, "
                     "and after a kill is missed for a session. Give each a KAFKA_GROUP_INSTANCE_ID of its own",
-                    self._kafka.group_id, self._name,
+                    self._kafka.group_of(self._dataset), self._name,
                 )  # fmt: skip
                 self._name = None
                 self._leave()
@@ -123,18 +154,27 @@ class Indexer:
                     self._leave()  # and join anew, with secrets as they are by then
                 loop.wait(backoff.next())
         self._leave()
-        self._pipeline.stop()
+        for pipeline in self._pipelines:
+            pipeline.stop()
 
     def _turn(self) -> bool:
         """One turn: finish what is done, read more if there is room, commit what is due. True if Kafka answered."""
-        held_up = self._pipeline.held_up(0.5)
-        self._pause(held_up)
+        # The ordinary back-pressure: what has become full waits for room. What is full since before is paused.
+        full, patience = set(), 0.5
+        for topic, lane in self._lanes.items():
+            if lane.pipeline.held_up(0.0 if topic in self._paused else patience):
+                full.add(topic)
+                patience = 0.0
+        self._pause(full)
+        busy = {topic for topic, lane in self._lanes.items() if lane.pipeline.busy}
         # While a batch is under way its end must be seen soon; paused, this only keeps the membership.
-        consumed = self._poll(200 if held_up else 20 if self._pipeline.busy else 250)
+        consumed = self._poll(250 if not busy else 200 if busy <= full else 20)
         if consumed:  # even held up: a rebalance within this very poll assigns partitions that are not paused
             self._looked_at = self._clock.monotonic()
             self._positions.read(consumed)
-            self._pipeline.begin(read(consumed, alias=self._alias, period=self._period, now_ms=self._clock.now_ms()))
+            for topic, records in _by_topic(consumed).items():
+                lane = self._lanes[topic]
+                lane.pipeline.begin(read(records, lane.place, now_ms=self._clock.now_ms()))
             self._metrics.consumed.inc(sum(map(len, consumed.values())))
         self._say_missing()
         looked = self._look_when_due()
@@ -144,40 +184,69 @@ class Indexer:
 
     def _poll(self, timeout_ms: int) -> Mapping[Any, Sequence[Any]]:
         try:
-            if self._positions.topic_made_again():
+            for topic in self._positions.topics_made_again():
                 self._finish_soon()
-                self._positions.go_on_with_the_new_topic()
-                self._pipeline.keep_only(())
-                self._pipeline.read_topic(self._positions.topic_id())
+                self._positions.go_on_with_the_new(topic)
+                pipeline = self._lanes[topic].pipeline
+                pipeline.keep_only(())
+                pipeline.read_topic(self._positions.topic_id(topic))
             consumed: Mapping[Any, Sequence[Any]] = self._consumer.poll(timeout_ms=timeout_ms)
         except kafka_errors.NoOffsetForPartitionError as error:
-            self._pipeline.offer(self._positions.begin(error))
+            self._offer(self._positions.begin(error))
         except kafka_errors.OffsetOutOfRangeError as error:
             self._finish_soon()
             shorter = self._positions.go_on_from_earliest(error)
-            self._pipeline.keep_only(self._consumer.assignment() - set(shorter))
+            self._keep_only(self._consumer.assignment() - set(shorter))
         except kafka_errors.LogTruncationError as error:
             self._finish_soon()
             shorter = self._positions.go_on_after_truncation(error)
-            self._pipeline.keep_only(self._consumer.assignment() - set(shorter))
+            self._keep_only(self._consumer.assignment() - set(shorter))
         else:
             return consumed
         return {}
 
     def _finish_soon(self) -> None:
         """Before offsets of what is under way lose their meaning: its records may stand nowhere else any more."""
-        self._pipeline.finish(FINISH_SECONDS)
-        finished = self._pipeline.take_finished()
+        self._finish(FINISH_SECONDS)
+        finished = self._take_finished()
         self._positions.finished(finished)
-        self._pipeline.offer(finished)
+        self._offer(finished)
 
-    def _pause(self, held_up: bool) -> None:
-        if held_up:
-            self._consumer.pause(*self._consumer.assignment())  # each turn: an assignment may be new
-        elif self._paused:
-            self._consumer.resume(*self._consumer.paused())
-        self._paused = held_up
-        self._metrics.paused.set(held_up and bool(self._health.reasons()))
+    def _pause(self, full: set[str]) -> None:
+        if full:
+            # Each turn: an assignment may be new.
+            self._consumer.pause(*(each for each in self._consumer.assignment() if each.topic in full))
+        if self._paused - full:
+            self._consumer.resume(*(each for each in self._consumer.paused() if each.topic not in full))
+        self._paused = full
+        self._metrics.paused.set(any(self._lanes[topic].pipeline.troubled for topic in full))
+
+    # --- the pipelines together
+
+    def _finish(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        for pipeline in self._pipelines:
+            pipeline.finish(0.0)
+        while (left := deadline - time.monotonic()) > 0 and (
+            unfinished := [each for each in self._pipelines if each.unfinished]
+        ):
+            for pipeline in unfinished:
+                pipeline.finish(min(left, 0.2) / len(unfinished))
+
+    def _take_finished(self) -> dict[Any, int]:
+        return {each: offset for pipeline in self._pipelines for each, offset in pipeline.take_finished().items()}
+
+    def _offer(self, offsets: Mapping[Any, int]) -> None:
+        for topic, of_topic in _by_topic(offsets).items():
+            self._lanes[topic].pipeline.offer(of_topic)
+
+    def _put_back(self, offsets: Mapping[Any, int]) -> None:
+        for topic, of_topic in _by_topic(offsets).items():
+            self._lanes[topic].pipeline.put_back(of_topic)
+
+    def _keep_only(self, owned: Any) -> None:
+        for pipeline in self._pipelines:
+            pipeline.keep_only(owned)
 
     def _say_missing(self) -> None:
         if missing := self._positions.missing():
@@ -214,7 +283,9 @@ class Indexer:
                 if self._name is not None:
                     join_once_more(self._consumer)
         elif now - self._member_at > MEMBER_SECONDS:
-            self._health.hold(PART_GROUP, f"group {self._kafka.group_id} has not given us partitions yet")
+            self._health.hold(
+                PART_GROUP, f"group {self._kafka.group_of(self._dataset)} has not given us partitions yet"
+            )
             if now - self._member_at > ANEW_SECONDS:
                 self._leave()
 
@@ -225,12 +296,12 @@ class Indexer:
             return
         self._committed_at = self._clock.monotonic()
         if self._committing and self._committed_at - self._began_to_commit > UNHEARD_SECONDS:
-            self._pipeline.put_back(self._committing)
+            self._put_back(self._committing)
             self._committing = {}
-        self._pipeline.offer(self._positions.passed_over())
+        self._offer(self._positions.passed_over())
         if not self._committing:  # one at a time, so that an older one never comes after a newer one
-            self._commit(self._pipeline.take_finished())
-        self._pipeline.progress.report(self._positions.lag())
+            self._commit(self._take_finished())
+        self._progress.report(self._positions.lag())
 
     def _commit(self, offsets: Mapping[Any, int]) -> None:
         if not offsets:
@@ -241,7 +312,7 @@ class Indexer:
             self._consumer.commit_async(self._with_note(offsets), callback=self._committed)
         except kafka_errors.KafkaError:
             self._committing = {}
-            self._pipeline.put_back(offsets)
+            self._put_back(offsets)
             raise
 
     def _committed(self, offsets: Mapping[Any, Any], response: Any) -> None:
@@ -253,19 +324,19 @@ class Indexer:
             return
         said = f"offsets not committed, offered again: {type(response).__name__}: {response}"
         self._limited.warning(type(response).__name__, said)
-        self._pipeline.put_back({partition: each.offset for partition, each in offsets.items()})
+        self._put_back({partition: each.offset for partition, each in offsets.items()})
         if not isinstance(response, (kafka_errors.CommitFailedError, kafka_errors.RebalanceInProgressError)):
             self._health.hold(PART_COMMIT, str(kafka_client.meaning(response, self._kafka)))
 
     def _with_note(self, offsets: Mapping[Any, int]) -> dict[Any, OffsetAndMetadata]:
-        note = self._pipeline.progress.note()
+        note = self._progress.note()
         return {partition: OffsetAndMetadata(offset, note, -1) for partition, offset in offsets.items()}
 
     # --- membership
 
     def _open(self) -> None:
         consumer = self._connect(self._name)
-        positions = Positions(consumer, self._kafka, self._metrics, self._pipeline.progress.recall)
+        positions = Positions(consumer, self._kafka, self._metrics, self._progress.recall, dataset=self._dataset)
         listener = RebalanceListener(
             consumer,
             before_release=self._before_release,
@@ -274,21 +345,22 @@ class Indexer:
         )
         try:
             positions.require_topics()
-            consumer.subscribe([self._kafka.topic], listener=listener)
+            consumer.subscribe(list(self._lanes), listener=listener)
         except (kafka_errors.KafkaError, OperatorError):
             consumer.close(autocommit=False, timeout_ms=LEAVE_GROUP_MS)
             raise
         self._consumer, self._positions = consumer, positions
         self._member_at = self._clock.monotonic()
-        self._leaving = self._paused = self._settled = False
+        self._leaving = self._settled = False
+        self._paused = set()
         self._committing = {}
 
     async def _before_release(self) -> None:
         """Partitions may go to others: finish what is under way within :data:`FINISH_SECONDS`, and commit."""
         if self._leaving:
             return  # done already
-        self._pipeline.finish(FINISH_SECONDS)
-        offsets = self._pipeline.take_finished()
+        self._finish(FINISH_SECONDS)
+        offsets = self._take_finished()
         if offsets:
             self._positions.finished(offsets)
             try:
@@ -296,18 +368,19 @@ class Indexer:
                 self._metrics.commits.labels("done").inc()
             except kafka_errors.KafkaError as error:
                 self._metrics.commits.labels("failed").inc()
-                self._pipeline.put_back(offsets)
+                self._put_back(offsets)
                 log.warning("offsets not committed before a rebalance: %s: %s", type(error).__name__, error)
 
     def _go_on_with(self, assigned: Any) -> None:
         self._let_go(assigned)
-        self._pipeline.read_topic(self._positions.topic_id())
+        for topic, lane in self._lanes.items():
+            lane.pipeline.read_topic(self._positions.topic_id(topic))
         self._health.release(PART_COMMIT)  # what was refused may be another member's by now; the next one tells
         self._looked_at = float("-inf")  # how far behind is what came new?
 
     def _let_go(self, owned: Any) -> None:
         """What is not among ``owned`` is read again by whoever owns it now."""
-        self._pipeline.keep_only(owned)
+        self._keep_only(owned)
         self._positions.keep_only(owned)
 
     def _leave(self) -> None:
@@ -315,14 +388,14 @@ class Indexer:
         if self._consumer is None:
             return
         consumer, self._consumer, self._leaving = self._consumer, None, True
-        self._pipeline.finish(LEAVE_SECONDS)
-        offsets = self._pipeline.take_finished()
+        self._finish(LEAVE_SECONDS)
+        offsets = self._take_finished()
         try:
             if offsets:
                 consumer.commit(self._with_note(offsets), timeout_ms=LEAVE_COMMIT_MS)
                 self._metrics.commits.labels("done").inc()
                 self._positions.finished(offsets)
-            self._pipeline.progress.report(self._positions.lag())
+            self._progress.report(self._positions.lag())
         except kafka_errors.KafkaError as error:
             log.warning("offsets not committed at the end; their records come again: %s", type(error).__name__)
         try:
@@ -330,3 +403,10 @@ class Indexer:
         except kafka_errors.KafkaError as error:
             log.warning("left the group without saying so: %s: %s", type(error).__name__, error)
         self._let_go(())
+
+
+def _by_topic(by_partition: Mapping[Any, V]) -> dict[str, dict[Any, V]]:
+    found: dict[str, dict[Any, V]] = {}
+    for partition, value in by_partition.items():
+        found.setdefault(partition.topic, {})[partition] = value
+    return found

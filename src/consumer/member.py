@@ -15,6 +15,7 @@ from kafka.consumer.subscription_state import AsyncConsumerRebalanceListener
 
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.settings import Settings
+from cryptoproxy.datasets import Dataset
 
 
 def instance_id(chosen: str | None, port: int) -> str | None:
@@ -25,11 +26,11 @@ def instance_id(chosen: str | None, port: int) -> str | None:
     return chosen
 
 
-def consumer(settings: Settings, name: str | None) -> Any:
+def consumer(settings: Settings, dataset: Dataset[Any], name: str | None) -> Any:
     """The indexer's, as fast as it gets."""
     made = kafka_client.consumer(
         settings.kafka,
-        group_id=settings.kafka.group_id,
+        group_id=settings.kafka.group_of(dataset),
         client_id="cryptoproxy-indexer",
         group_instance_id=name,
         # Decided here and said aloud, never by the client (consumer.positions).

@@ -1,4 +1,4 @@
-"""What is under way: batches from their reading to their end. decode → index → dead-letter → finished.
+"""What of one topic is under way: batches from their reading to their end. decode → index → dead-letter → finished.
 
 Batches are finished in the order in which they were read, so no offset is given out to be committed before each
 record below it is indexed, known as a duplicate, or acknowledged by the dead-letter topic.
@@ -14,12 +14,12 @@ from concurrent.futures import Future, wait
 from functools import partial
 from typing import Any
 
-from cryptoproxy.common.metrics import IndexerMetrics
+from cryptoproxy.common.metrics import DatasetMetrics
 from cryptoproxy.common.service import Health
 from cryptoproxy.consumer.batch import Batch, DeadLetter
-from cryptoproxy.consumer.dead_letters import DeadLetterQueue
-from cryptoproxy.consumer.delivery import Delivery
-from cryptoproxy.consumer.fuse import IN_A_ROW, OF_THE_LAST, Acceptances, Fuse
+from cryptoproxy.consumer.index.delivery import Delivery
+from cryptoproxy.consumer.letters.dead_letters import DeadLetterQueue
+from cryptoproxy.consumer.letters.fuse import IN_A_ROW, OF_THE_LAST, Acceptances, Fuse
 from cryptoproxy.consumer.progress import Progress
 from cryptoproxy.consumer.window import Flight, Window, Workers
 from cryptoproxy.errors import CryptoProxyError
@@ -42,13 +42,21 @@ class Pipeline:
         self,
         *,
         in_flight: int,
+        spelled: str = "",
         delivery: Delivery,
         dead_letters: DeadLetterQueue,
         acceptances: Acceptances,
         health: Health,
-        metrics: IndexerMetrics,
+        metrics: DatasetMetrics,
         monotonic: Callable[[], float],
+        progress: Progress | None = None,
     ) -> None:
+        """
+        Args:
+            spelled: what the topic's offsets are called by in ``--accept-poison``: nothing, or ``candle-1m:``.
+            progress: of the dataset, where it has several topics.
+        """
+        self._spelled = spelled
         self._delivery = delivery
         self._dead_letters = dead_letters
         self._acceptances = acceptances
@@ -62,7 +70,8 @@ class Pipeline:
         self._aside = Workers(1, "dead-letters")
         # One more than there are threads is read and decoded while all of them wait: it goes as soon as one is free.
         self._window = Window(in_flight + 1)
-        self.progress = Progress(metrics)
+        self.progress = progress or Progress(metrics)
+        self._told = 0
         self._fuse = Fuse()
         self._blown = False
         self._topic_id = ""
@@ -86,7 +95,7 @@ class Pipeline:
         with self._lock:
             future = self._workers.submit(partial(self._delivery.deliver, batch, abandon))
             self._window.add(Flight(batch, future, abandon))
-            self._metrics.in_flight.set(len(self._window))
+            self._tell_in_flight()
 
     def held_up(self, seconds: float) -> bool:
         """Whether no further batch may begin now. Waits so long for room: the ordinary back-pressure."""
@@ -101,6 +110,16 @@ class Pipeline:
     @property
     def busy(self) -> bool:
         return len(self._window) > 0
+
+    @property
+    def troubled(self) -> bool:
+        """Whether it is held up for a reason that is told."""
+        return bool(self._health.reasons())
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether it comes to an end if it is waited for."""
+        return self.busy and not self._blown
 
     def take_finished(self) -> Mapping[Any, int]:
         """The offsets to commit since the last call, by TopicPartition."""
@@ -123,7 +142,7 @@ class Pipeline:
         """Waits so long for what is under way. What needs a person's word is not waited for."""
         deadline = time.monotonic() + seconds
         self._advance()
-        while self.busy and not self._blown and (left := deadline - time.monotonic()) > 0:
+        while self.unfinished and (left := deadline - time.monotonic()) > 0:
             self._wait_for_oldest(min(left, 0.2))
             self._advance()
 
@@ -137,7 +156,7 @@ class Pipeline:
         """Lets go of all partitions but these."""
         with self._lock:
             self._window.keep_only(owned)
-            self._metrics.in_flight.set(len(self._window))
+            self._tell_in_flight()
             self._reconsider()
 
     def stop(self) -> None:
@@ -169,8 +188,13 @@ class Pipeline:
                 self.progress.add(flight.batch, flight.delivered)
                 self._fuse.remember()
                 self._window.finish_oldest()
-                self._metrics.in_flight.set(len(self._window))
+                self._tell_in_flight()
             return self._blown or self._window.full
+
+    def _tell_in_flight(self) -> None:
+        count = len(self._window)
+        self._metrics.in_flight.inc(count - self._told)
+        self._told = count
 
     def _wait_for_oldest(self, seconds: float) -> None:
         with self._lock:
@@ -216,7 +240,7 @@ class Pipeline:
             # Once blown, a word that leaves some of the batch's poison out is not enough.
             if blows or (flight.held_by_fuse and unaccepted):
                 flight.held_by_fuse = self._blown = True
-                self._health.hold(PART, _blown(unaccepted))
+                self._health.hold(PART, _words(unaccepted, self._spelled))
                 return False
         self._forget_fuse()
         return True
@@ -256,13 +280,15 @@ class Pipeline:
         self._health.release(PART_WORD)
 
 
-def _blown(poison: list[DeadLetter]) -> str:
+def _words(poison: list[DeadLetter], spelled: str) -> str:
     last: dict[int, DeadLetter] = {}
     for letter in poison:
         found = last.get(letter.record.partition)
         if found is None or found.record.offset < letter.record.offset:
             last[letter.record.partition] = letter
-    places = " ".join(f"--accept-poison {partition}:{last[partition].record.offset}" for partition in sorted(last))
+    places = " ".join(
+        f"--accept-poison {spelled}{partition}:{last[partition].record.offset}" for partition in sorted(last)
+    )
     example = poison[-1]
     return (
         f"{IN_A_ROW} of the last {OF_THE_LAST} records are poison, for example {example.record.topic} "

@@ -9,8 +9,9 @@ from typing import Any
 from kafka import TopicPartition
 from kafka import errors as kafka_errors
 
-from cryptoproxy.common.metrics import IndexerMetrics
+from cryptoproxy.common.metrics import DatasetMetrics
 from cryptoproxy.common.settings.catalogue import Kafka
+from cryptoproxy.datasets import TICKER, Dataset
 from cryptoproxy.errors import OperatorError
 
 log = logging.getLogger(__name__)
@@ -24,12 +25,21 @@ class Positions:
     loudly, and never to the end of a topic that was read before."""
 
     def __init__(
-        self, consumer: Any, kafka: Kafka, metrics: IndexerMetrics, recall: Callable[[str], None] = lambda _: None
+        self,
+        consumer: Any,
+        kafka: Kafka,
+        metrics: DatasetMetrics,
+        recall: Callable[[str], None] = lambda _: None,
+        *,
+        dataset: Dataset[Any] = TICKER,
     ) -> None:
         """
         Args:
             recall: told of the note that a partition's last commit has, when it has come here.
         """
+        self._topics = list(kafka.topics_of(dataset))
+        self._compacted = dataset.compacted
+        self._group = kafka.group_of(dataset)
         self._consumer = consumer
         self._recall = recall
         self._recalled: set[Any] = set()
@@ -40,16 +50,16 @@ class Positions:
         self._handed_out: dict[Any, int] = {}
         """By partition: beyond the last record that reading gave."""
         self._ends: dict[Any, int] = {}
-        self._topic_id = ""
-        self._made_again = False
+        self._topic_ids: dict[str, str] = {}
+        self._made_again: set[str] = set()
 
     # --- where to read
 
     def require_topics(self) -> None:
         """Raises:
-        OperatorError: the topic or its dead-letter topic is missing.
+        OperatorError: one of the topics or the dead-letter topic is missing.
         """
-        for topic in (self._kafka.topic, self._kafka.dead_letter_topic):
+        for topic in (*self._topics, self._kafka.dead_letter_topic):
             if not self._consumer.partitions_for_topic(topic):
                 raise OperatorError(
                     f"topic {topic} is missing at {','.join(self._kafka.brokers)}", remedy="Run `cryptoproxy setup`"
@@ -65,7 +75,7 @@ class Positions:
             kafka.errors.KafkaError: nothing was moved.
         """
         partitions = sorted(error.args[0])
-        if self._kafka.offset_reset == "latest" and not self._made_again:
+        if self._kafka.offset_reset == "latest" and self._made_again.isdisjoint(each.topic for each in partitions):
             everywhere = self._all_partitions()
             committed = {each: self._consumer.committed(each, timeout_ms=_TIMEOUT_MS) for each in everywhere}
             if all(offset is None for offset in committed.values()):
@@ -124,34 +134,37 @@ class Positions:
         self._metrics.gap.inc(unread)
         return partitions
 
-    def topic_id(self) -> str:
+    def topic_id(self, topic: str) -> str:
         """See :func:`topic_id_of`; as of the client's last metadata."""
-        return topic_id_of(self._consumer._cluster, self._kafka.topic)
+        return topic_id_of(self._consumer._cluster, topic)
 
-    def topic_made_again(self) -> bool:
-        """Whether the topic is another one of the same name since positions were last taken from it."""
-        topic_id = self.topic_id()
-        self._topic_id = self._topic_id or topic_id
-        return topic_id not in ("", self._topic_id)
+    def topics_made_again(self) -> list[str]:
+        """Those that are others of the same name since positions were last taken from them."""
+        return [
+            topic
+            for topic in self._topics
+            if (now := self.topic_id(topic)) and self._topic_ids.setdefault(topic, now) != now
+        ]
 
-    def go_on_with_the_new_topic(self) -> None:
+    def go_on_with_the_new(self, topic: str) -> None:
         """All positions go to its beginning. Without this, as many records of the new topic as were read of the old
         one would be skipped. What the old one is known to have held unread is counted as a gap.
 
         Raises:
             kafka.errors.KafkaError: nothing was moved.
         """
-        assigned = self._consumer.assignment()
-        topic_id = self.topic_id()
+        assigned = [each for each in self._consumer.assignment() if each.topic == topic]
+        topic_id = self.topic_id(topic)
         unread = sum(map(self._unread, assigned))
         self._go_to_earliest(assigned)
-        self._topic_id, self._made_again = topic_id, True
+        self._topic_ids[topic] = topic_id
+        self._made_again.add(topic)
         self._metrics.gap.inc(unread)
         log.error(
             "topic %s was deleted and made again: it is read from its beginning; what the old one held unread (%d "
             "records that are known of) is gone, `cryptoproxy reconcile` names it and `cryptoproxy replay` brings it "
             "back from the lake",
-            self._kafka.topic, unread,
+            topic, unread,
         )  # fmt: skip
 
     # --- how far
@@ -181,11 +194,14 @@ class Positions:
         return found
 
     def missing(self) -> str:
-        """Counts and says what was not there among the records read since the last call; empty if nothing was."""
+        """Counts and says what was not there among the records read since the last call; empty if nothing was. Of a
+        compacted dataset nothing is: a newer record has come in its place."""
         said = ""
         for partition, (count, last) in self._consumer.take_holes().items():
+            if self._compacted:
+                continue
             self._metrics.gap.inc(count)
-            topic = self._kafka.topic
+            topic = partition.topic
             said = (
                 f"{count} records of {topic} partition {partition.partition} up to offset {last} are missing, and no "
                 f"transaction explains it: {topic} is or was compacted. Set its cleanup.policy to delete; "
@@ -209,7 +225,7 @@ class Positions:
             kafka.errors.KafkaError: they do not.
         """
         assigned = self._consumer.assignment()
-        partitions = list(assigned) or [TopicPartition(self._kafka.topic, 0)]
+        partitions = list(assigned) or [TopicPartition(self._topics[0], 0)]
         ends = self._consumer.end_offsets(partitions, timeout_ms=_LOOK_MS)
         # The end of a log does not go back; where it does, the topic is another one, and what the old one held unread
         # is not forgotten before that is noticed.
@@ -241,7 +257,9 @@ class Positions:
 
     def _all_partitions(self) -> list[Any]:
         return [
-            TopicPartition(self._kafka.topic, each) for each in self._consumer.partitions_for_topic(self._kafka.topic)
+            TopicPartition(topic, each)
+            for topic in self._topics
+            for each in self._consumer.partitions_for_topic(topic) or ()
         ]
 
     def _go_to_earliest(self, partitions: Iterable[Any]) -> dict[Any, int]:
@@ -261,8 +279,8 @@ class Positions:
 
     def _say_begin(self, partitions: list[Any], where: str) -> None:
         log.info(
-            "nothing committed yet for %s of %s; begins at the %s record",
-            ", ".join(f"partition {each.partition}" for each in partitions), self._kafka.topic, where,
+            "nothing committed yet for %s; begins at the %s record",
+            ", ".join(f"{each.topic} partition {each.partition}" for each in partitions), where,
         )  # fmt: skip
 
     def _say_passed_over(self, count: int) -> None:
@@ -273,7 +291,7 @@ class Positions:
                 "group %s has nothing committed and begins at the end, as KAFKA_OFFSET_RESET=latest says: %d records "
                 "that are on %s are passed over. If it has read this topic before, its commits have expired: "
                 "`cryptoproxy reconcile` names what is missing, `cryptoproxy replay` brings it back from the lake",
-                self._kafka.group_id, count, self._kafka.topic,
+                self._group, count, _named(self._topics),
             )  # fmt: skip
 
     def _say_shorter(self, partition: Any, position: int | None, earliest: int) -> None:
@@ -282,6 +300,10 @@ class Positions:
             "made again; it is read from the earliest (%d), and what is known is not stored again",
             partition.topic, partition.partition, position, earliest,
         )  # fmt: skip
+
+
+def _named(topics: list[str]) -> str:
+    return topics[0] if len(topics) == 1 else f"{topics[0]} to {topics[-1]}"
 
 
 def topic_id_of(cluster: Any, topic: str) -> str:

@@ -8,10 +8,10 @@ from collections import Counter
 
 import msgspec
 
-from cryptoproxy.common.metrics import IndexerMetrics
+from cryptoproxy.common.metrics import DatasetMetrics
 from cryptoproxy.common.settings.catalogue import SOURCE_NAMES
 from cryptoproxy.consumer.batch import Batch
-from cryptoproxy.consumer.delivery import Delivered
+from cryptoproxy.consumer.index.delivery import Delivered
 from cryptoproxy.datasets import from_iso
 
 log = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ NAMED = 5
 class Progress:
     """Counts finished batches for metrics and log."""
 
-    def __init__(self, metrics: IndexerMetrics) -> None:
+    def __init__(self, metrics: DatasetMetrics) -> None:
         self._metrics = metrics
         self._documents: Counter[str] = Counter()
         self._duplicates = 0

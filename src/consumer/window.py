@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from cryptoproxy.consumer.batch import Batch, DeadLetter
-from cryptoproxy.consumer.delivery import Delivered
+from cryptoproxy.consumer.index.delivery import Delivered
 
 T = TypeVar("T")
 
@@ -104,26 +104,30 @@ def _keep(offsets: dict[Any, int], owned: Collection[Any]) -> None:
 
 
 class Workers:
-    """A fixed number of threads. Unlike those of a ``ThreadPoolExecutor`` they never hold up the end of the process:
-    what a hanging server keeps them waiting for is not acknowledged, so it is done again at the next start."""
+    """At most ``count`` threads, each begun with a task. Unlike those of a ``ThreadPoolExecutor`` they never hold up
+    the end of the process: what a hanging server keeps them waiting for is not acknowledged, so it is done again at the
+    next start."""
 
     def __init__(self, count: int, name: str) -> None:
         self._tasks: queue.SimpleQueue[tuple[Future[object], Callable[[], object]] | None] = queue.SimpleQueue()
-        self._threads = [
-            threading.Thread(target=self._work, name=f"{name}-{number}", daemon=True) for number in range(count)
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._count = count
+        self._name = name
+        self._begun = 0
+        self._lock = threading.Lock()
 
     def submit(self, task: Callable[[], T]) -> Future[T]:
         """Runs ``task`` as soon as a thread is free; a future that is cancelled before that is skipped."""
         future: Future[T] = Future()
         self._tasks.put((future, task))  # type: ignore[arg-type]
+        with self._lock:
+            if self._begun < self._count:
+                self._begun += 1
+                threading.Thread(target=self._work, name=f"{self._name}-{self._begun}", daemon=True).start()
         return future
 
     def stop(self) -> None:
         """The threads end when they are done with what they have; nobody waits for that."""
-        for _ in self._threads:
+        for _ in range(self._begun):
             self._tasks.put(None)
 
     def _work(self) -> None:

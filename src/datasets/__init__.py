@@ -5,6 +5,7 @@ The bytes on the topic are the bytes in the index (``_source``) and a line in th
 | module | tells |
 |---|---|
 | ``dataset`` | what a dataset is; the table of them is here, ``DATASETS`` |
+| ``feed`` | what is polled, kept, sent and stored as one, and how it is spelled |
 | ``ticker``, ``candle`` | a contract each: fields, types, units, topic and index |
 | ``fields`` | what a contract says of a field beside its type; the columns made from it |
 | ``codec`` | record to bytes, bytes to record; what breaks a contract and how it is said |
@@ -13,6 +14,7 @@ The bytes on the topic are the bytes in the index (``_source``) and a line in th
 | ``times`` | slots, spans of them, and the one spelling of a time |
 | ``mapping`` | the index template made from the columns |
 | ``schema`` | the JSON Schema made from a contract; whether a newer one keeps what an older one promised |
+| ``rights`` | roles of Elasticsearch and ACLs of Kafka, made from all of them |
 | ``asyncapi``, ``page`` | the AsyncAPI document and `docs/datasets.md`, made from all of them |
 """
 
@@ -22,6 +24,7 @@ from typing import Any
 from cryptoproxy.datasets.candle import CANDLE, Candle
 from cryptoproxy.datasets.codec import MAX_AHEAD_MS, MAX_RECORD_BYTES
 from cryptoproxy.datasets.dataset import SCHEMA_VERSION_HEADER, Dataset, Part, Period
+from cryptoproxy.datasets.feed import Feed
 from cryptoproxy.datasets.letters import LETTER_HEADERS, NOWHERE, letter, opened, size_of
 from cryptoproxy.datasets.names import index_name, key, key_of
 from cryptoproxy.datasets.ticker import TICKER, Ticker
@@ -29,6 +32,22 @@ from cryptoproxy.datasets.times import from_iso, iso, slot_of
 
 DATASETS: Mapping[str, Dataset[Any]] = {each.name: each for each in (TICKER, CANDLE)}
 """The one table, by name."""
+
+
+def called(text: str) -> tuple[Dataset[Any], str]:
+    """``candle-1m`` → the dataset and the part; see :meth:`Dataset.called`.
+
+    Raises:
+        ValueError: there is no such one.
+    """
+    name, _, part = text.partition("-")
+    dataset = DATASETS.get(name)
+    if dataset is None or part not in dataset.parts:
+        spelled = [f"{each.name}-…" if len(each.parts) > 1 else each.name for each in DATASETS.values()]
+        which = f"; {name} has {', '.join(dataset.parts)}" if dataset is not None and len(dataset.parts) > 1 else ""
+        raise ValueError(f"there is no dataset {text!r}; there are {', '.join(spelled)}{which}")
+    return dataset, part
+
 
 encode, decode, document_id = TICKER.codec.encode, TICKER.codec.decode, TICKER.id_of
 """Of tickers, which most callers mean."""
@@ -47,9 +66,11 @@ __all__ = [
     "TICKER",
     "Candle",
     "Dataset",
+    "Feed",
     "Part",
     "Period",
     "Ticker",
+    "called",
     "decode",
     "document_id",
     "encode",

@@ -27,7 +27,7 @@ EARLIEST_MS = 1_230_768_000_000
 """2009-01-01: before that there was no asset to record."""
 
 MAX_AHEAD_MS = 10 * 60 * 1000
-"""A slot further ahead is a mistake of somebody's clock; whose, the record does not tell (``consumer.delivery``)."""
+"""A slot further ahead is a mistake of some clock; whose, the record does not tell (``consumer.index.delivery``)."""
 
 MAX_DEPTH = 500
 """Levels of an unknown field's value. Readers give up at very different depths, some by ending."""

@@ -12,7 +12,7 @@ from typing import Generic, Protocol, TypeVar
 
 from cryptoproxy.datasets.codec import Codec
 from cryptoproxy.datasets.fields import Column, columns
-from cryptoproxy.datasets.names import key
+from cryptoproxy.datasets.names import key, period_of
 
 SCHEMA_VERSION_HEADER = "schema-version"
 """Kafka header with the version as ASCII digits; a record without it is version 1."""
@@ -37,6 +37,8 @@ class Period(enum.StrEnum):
     DAY = "day"
     MONTH = "month"
     YEAR = "year"
+    EVER = "ever"
+    """All of it: of a compacted dataset the one index, since what replaces a document must meet it there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +53,10 @@ class Part:
     """What one index holds."""
     file: Period = Period.DAY
     """What one compacted file of the lake holds. No raw object, and no outbox entry, reaches beyond one."""
+
+    def file_of(self, timestamp: str) -> str:
+        """The file that a record of this time belongs to: ``2026-11-20``, ``2026-11`` or ``2026``."""
+        return period_of(timestamp, self.file)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +93,10 @@ class Dataset(Generic[R]):
     def id_of(self, record: R) -> str:
         """The identity of a record wherever it is stored: written twice is stored once."""
         return key(record) if self.compacted else f"{key(record)}:{self.serial(record)}"
+
+    def called(self, part: str = "") -> str:
+        """``ticker``, ``candle-1m``: the dataset and what of it, as commands and settings spell it."""
+        return f"{self.name}-{part}" if part else self.name
 
     @property
     def columns(self) -> tuple[Column, ...]:

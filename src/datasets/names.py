@@ -36,8 +36,8 @@ def key_of(value: bytes) -> bytes:
     return key(_identity.decode(value)).encode()
 
 
-_LENGTHS = {"day": 10, "month": 7, "year": 4}
-_ENDS = {"day": "", "month": ".01", "year": ".01.01"}
+_LENGTHS = {"day": 10, "month": 7, "year": 4, "ever": 0}
+_ENDS = {"day": "", "month": ".01", "year": ".01.01", "ever": "all"}
 
 
 @lru_cache(maxsize=4096)
@@ -45,3 +45,8 @@ def index_name(alias: str, timestamp: str, period: Period | str = "month", shelf
     """``crypto-prices-2026.11.01`` by the record's own time, never by arrival, so that replays meet their copy."""
     begin = timestamp[: _LENGTHS[period]].replace("-", ".") + _ENDS[period]
     return f"{alias}-{shelf}-{begin}" if shelf else f"{alias}-{begin}"
+
+
+def period_of(timestamp: str, period: Period | str) -> str:
+    """``2026-11-20``, ``2026-11`` or ``2026``: the period that a record of this time belongs to."""
+    return timestamp[: _LENGTHS[period]]

@@ -100,9 +100,9 @@ def written(ms: int) -> str:
     return f"{text[:16]}Z" if ms % MINUTE_MS == 0 else text
 
 
-def slot_of(ms: int, interval_ms: int) -> int:
-    """The slot that the moment ``ms`` lies in: the last multiple of the interval."""
-    return ms - ms % interval_ms
+def slot_of(ms: int, interval_ms: int, offset_ms: int = 0) -> int:
+    """The slot that the moment ``ms`` lies in: the last multiple of the interval, or so much after a multiple."""
+    return ms - (ms - offset_ms) % interval_ms
 
 
 @dataclass(frozen=True, slots=True, order=True)

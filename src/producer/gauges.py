@@ -19,10 +19,10 @@ BYTES_PER_RECORD = 480
 
 
 class Capacity:
-    """Bytes per hour by source, at the plan's interval.
+    """Bytes per hour by feed, at the plan's interval.
 
     Args:
-        records: how many records a poll of each source is expected to have.
+        records: how many records a poll of each feed is expected to have.
         intervals: seconds between polls.
     """
 
@@ -82,7 +82,7 @@ class Gauges:
             self.metrics.outbox_bytes.labels(drain).set(self.outbox.bytes_waiting(drain))
             self.metrics.outbox_polls.labels(drain).set(self.outbox.count(drain))
             oldest = self.outbox.oldest(drain, 1)
-            age = (self.clock.now_ms() - oldest[0].slot_ms) / 1000 if oldest else 0.0
+            age = max(0.0, (self.clock.now_ms() - oldest[0].kept_ms) / 1000) if oldest else 0.0
             self.metrics.outbox_age.labels(drain).set(age)
         # While one drain is passed over, what the folder has beyond is there for the other.
         beyond = self.outbox.max_bytes - self.outbox.stops_at if passed else 0

@@ -24,16 +24,16 @@ from cryptoproxy.common.settings import Settings
 from cryptoproxy.datasets import iso, slot_of
 from cryptoproxy.errors import CryptoProxyError, OperatorError, TransientError
 from cryptoproxy.producer.budget import Budget
-from cryptoproxy.producer.fetch import Fetcher
+from cryptoproxy.producer.feeds.fetch import Fetcher
+from cryptoproxy.producer.feeds.poll import Polled, PollOnce, Wait
+from cryptoproxy.producer.feeds.slots import Grid, time_of
+from cryptoproxy.producer.feeds.symbols import kept_quotes, load
 from cryptoproxy.producer.outbox.files import OutboxInUseError, lock
 from cryptoproxy.producer.outbox.outbox import DRAINS, Outbox
-from cryptoproxy.producer.planning import budgets_of, fitting_intervals, intervals_of
-from cryptoproxy.producer.poll import Polled, PollOnce, Wait
-from cryptoproxy.producer.slots import time_of
+from cryptoproxy.producer.planning import budgets_of, fitting_intervals, grids_of, intervals_of
 from cryptoproxy.producer.statistics import RejectedLog, counted
-from cryptoproxy.producer.symbols import kept_quotes, load
 from cryptoproxy.producer.wiring import Poller
-from cryptoproxy.upstreams import sources_of
+from cryptoproxy.upstreams import pollings_of, sources_of
 from cryptoproxy.upstreams.base import Answer, Call, Source
 
 log = logging.getLogger(__name__)
@@ -88,10 +88,10 @@ class Once:
             try:
                 self._poll(source, loop)
             except (CryptoProxyError, OSError) as error:
-                log.error("%s: not polled: %s", source.name, error)  # noqa: TRY400 - a person's line, not a trace
+                log.error("%s: not polled: %s", source.feed.name, error)  # noqa: TRY400 - a person's line, not a trace
                 self._failed = True
             except Exception:  # one source's bug must not keep the others from being polled
-                log.exception("%s: not polled, in a way that nobody foresaw", source.name)
+                log.exception("%s: not polled, in a way that nobody foresaw", source.feed.name)
                 self._failed = True
         self._failed |= not self._delivered(loop)
 
@@ -116,19 +116,23 @@ class Once:
         return True
 
     def _poll(self, source: Source, loop: Loop) -> None:
-        poller, interval_ms = self._poller, self._poller.interval_ms(source.name)
-        last = poller.outbox.last_slot(source.name)
-        if last is not None and last >= slot_of(poller.clock.now_ms(), interval_ms):
-            log.info("%s was polled for %s already", source.name, iso(last))
+        poller, grid = self._poller, self._poller.grid(source.feed.name)
+        last = poller.outbox.last_slot(source.feed.name)
+        if last is not None and last >= grid.slot_of(poller.clock.now_ms()):
+            log.info("%s was polled for %s already", source.feed.name, iso(last))
             return
         poller.outbox.require_room()
-        slot_ms, polled = poll_now(source, poller.poll_once(source), interval_ms, poller.clock, loop.wait)
+        polled = poll_now(source, poller.poll_once(source), grid, poller.clock, loop.wait)
         poller.symbols.save()
-        poller.outbox.keep(slot_ms, source.name, polled.content)
+        polled.keep(poller.outbox)
         log.info(
-            "%d records fetched from %s for %s in %.2f s", polled.records, source.name, time_of(slot_ms), polled.seconds
+            "%d records fetched from %s for %s in %.2f s",
+            polled.records,
+            source.feed.name,
+            time_of(polled.slot_ms),
+            polled.seconds,
         )
-        self._failed |= not whole(source.name, polled)
+        self._failed |= not whole(source.feed.name, polled)
 
     def _delivered(self, loop: Loop) -> bool:
         outbox = self._poller.outbox
@@ -157,20 +161,20 @@ def dry_run(settings: Settings) -> int:
         "OUTBOX_DIR to another folder, whose budget then counts apart",
     ) as folder:
         budgets = budgets_of(upstreams, folder, clock=clock)
-        intervals = intervals_of(upstreams, sources, budgets)
+        grids = grids_of(upstreams, intervals_of(upstreams, sources, budgets))
         for source in sources:
             try:
                 kept_quotes(settings.poller.outbox_dir / "symbols", source)
                 if source.symbol_list is not None:
                     source.symbol_list.quotes.waits = False
                 with _asker(settings, source, budgets, clock) as asker:
-                    _, polled = poll_now(source, asker, round(intervals[source.name] * 1000), clock, _sleep)
-                if not _printed(polled.content):
+                    polled = poll_now(source, asker, grids[source.feed.name], clock, _sleep)
+                if not _printed(b"".join(part.content for part in polled.parts)):
                     return code
-                log.info("%d records of %s, nothing sent", polled.records, source.name)
-                code = code if whole(source.name, polled) else 1
+                log.info("%d records of %s, nothing sent", polled.records, source.feed.name)
+                code = code if whole(source.feed.name, polled) else 1
             except CryptoProxyError as error:
-                log.error("%s: not polled: %s", source.name, error)  # noqa: TRY400
+                log.error("%s: not polled: %s", source.feed.name, error)  # noqa: TRY400
                 code = 1
     return code
 
@@ -199,9 +203,11 @@ def check_upstream(settings: Settings, source: Source) -> str:
         left = ", ".join(f"{amount} per {window}" for window, amount in asker.budget.left().items())
     found = ""
     if len(calls) == 1:
-        poll = source.read([answer.body], slot_ms=now_ms, fetched_at_ms=clock.now_ms())
+        polling = pollings_of(settings.upstreams)[source.feed.name]
+        slot_ms = slot_of(now_ms, round(polling.interval * 1000), round(polling.offset * 1000))
+        poll = source.read([answer.body], slot_ms=slot_ms, fetched_at_ms=clock.now_ms())
         found = f" with {len(poll.records)} records"
-    return f"{source.name} was answered{found} in {answer.seconds:.2f} s; left of the budget: {left or 'no limit'}"
+    return f"{source.feed.name} was answered{found} in {answer.seconds:.2f} s; left of the budget: {left or 'no limit'}"
 
 
 def _polled_last(settings: Settings, upstream: str, error: OutboxInUseError, now_ms: int) -> str:
@@ -253,19 +259,18 @@ def _budget_folder(settings: Settings, *, remedy: str) -> Iterator[Path]:
         yield folder / "budget"
 
 
-def poll_now(source: Source, asker: PollOnce, interval_ms: int, clock: Clock, wait: Wait) -> tuple[int, Polled]:
-    """The slot under way and its poll; here it may take longer than the slot lasts."""
+def poll_now(source: Source, asker: PollOnce, grid: Grid, clock: Clock, wait: Wait) -> Polled:
+    """The poll of the slot under way; here it may take longer than the slot lasts."""
     end_ms = clock.now_ms() + round(SLOT_SECONDS * 1000)
 
     def ask(call: Call) -> Answer:
         return asker.ask(call, end_ms, wait)
 
     if source.symbol_list is not None:
-        load(source.name, source.symbol_list, ask)
+        load(source.feed.name, source.symbol_list, ask)
         quotes = source.symbol_list.quotes
         quotes.waits = quotes.waits and not quotes.settled  # the list is read once; nothing newer comes
-    slot_ms = slot_of(clock.now_ms(), interval_ms)
-    return slot_ms, asker.poll(slot_ms, end_ms, wait)
+    return asker.poll(grid.slot_of(clock.now_ms()), end_ms, wait)
 
 
 def whole(source: str, polled: Polled) -> bool:

@@ -11,9 +11,10 @@ from cryptoproxy.common.clock import Clock
 from cryptoproxy.common.metrics import PollerMetrics
 from cryptoproxy.common.settings.catalogue import Upstreams
 from cryptoproxy.producer.budget import Budget, Intervals, demand_of, fit
+from cryptoproxy.producer.feeds.slots import Grid
 from cryptoproxy.producer.gauges import Capacity
 from cryptoproxy.producer.statistics import Quota
-from cryptoproxy.upstreams import upstreams_of
+from cryptoproxy.upstreams import pollings_of, upstreams_of
 from cryptoproxy.upstreams.base import Source
 
 log = logging.getLogger(__name__)
@@ -31,7 +32,7 @@ def budgets_of(
     return {
         name: Budget(upstream.limits, folder, clock=clock, urgent=urgent, metrics=metrics)
         for name, upstream in upstreams_of(settings).items()
-        if not upstream.sources.keys().isdisjoint(settings.sources)
+        if any(feed.name in settings.sources for feed in upstream.feeds)
     }
 
 
@@ -41,10 +42,10 @@ def fitting_intervals(settings: Upstreams, sources: Sequence[Source]) -> dict[st
     Raises:
         OperatorError: not even one poll a day fits.
     """
-    upstreams = upstreams_of(settings)
+    upstreams, pollings = upstreams_of(settings), pollings_of(settings)
     return {
         name: fit(
-            [demand_of(source, upstreams[name].interval) for source in sources if source.upstream == name],
+            [demand_of(source, pollings[source.feed.name]) for source in sources if source.upstream == name],
             upstreams[name].limits,
         )
         for name in dict.fromkeys(source.upstream for source in sources)
@@ -52,7 +53,7 @@ def fitting_intervals(settings: Upstreams, sources: Sequence[Source]) -> dict[st
 
 
 def intervals_of(settings: Upstreams, sources: Sequence[Source], budgets: Mapping[str, Budget]) -> dict[str, float]:
-    """Seconds between polls by source: as set, or stretched to what the quotas allow, which is said aloud. The budgets
+    """Seconds between polls by feed: as set, or stretched to what the quotas allow, which is said aloud. The budgets
     keep free what these polls need.
 
     Raises:
@@ -67,9 +68,17 @@ def intervals_of(settings: Upstreams, sources: Sequence[Source], budgets: Mappin
     return intervals
 
 
+def grids_of(settings: Upstreams, intervals: Mapping[str, float]) -> dict[str, Grid]:
+    """The slots of each feed, by its name; none of them is settled yet."""
+    return {
+        name: Grid(round(intervals[name] * 1000), None, round(polling.offset * 1000))
+        for name, polling in pollings_of(settings).items()
+    }
+
+
 def capacity_of(sources: Sequence[Source], intervals: Mapping[str, float], max_bytes: int) -> Capacity:
     """How long an outbox of ``max_bytes`` lasts at this plan."""
-    return Capacity({source.name: source.expected for source in sources}, intervals, max_bytes)
+    return Capacity({source.feed.name: source.expected for source in sources}, intervals, max_bytes)
 
 
 def quotas_of(budget: Budget) -> dict[str, Quota]:

@@ -1,4 +1,4 @@
-"""What one source has done: a line each so many polls and at the end; each row that is no record, once; and how long
+"""What one feed has done: a line each so many polls and at the end; each row that is no record, once; and how long
 its polls take from the arrival of their answer to Kafka's last acknowledgement.
 """
 
@@ -30,7 +30,7 @@ class Quota(NamedTuple):
 
 
 class Statistics:
-    """Totals since the start; durations of the last ten thousand polls. Used by its source's thread alone, but for
+    """Totals since the start; durations of the last ten thousand polls. Used by its feed's thread alone, but for
     :meth:`published`, which only appends."""
 
     def __init__(self, source: str, every: int) -> None:
@@ -139,5 +139,5 @@ class Timings:
         if arrived is None:
             return
         seconds = self._monotonic() - arrived
-        self._metrics.publish_seconds.labels(entry.source).observe(seconds)
-        self._statistics[entry.source].published(seconds)
+        self._metrics.publish_seconds.labels(entry.feed.name).observe(seconds)
+        self._statistics[entry.feed.name].published(seconds)

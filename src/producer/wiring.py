@@ -17,20 +17,20 @@ from cryptoproxy.common.settings import Settings
 from cryptoproxy.errors import CryptoProxyError
 from cryptoproxy.lake.store import Store
 from cryptoproxy.producer.compaction import DailyCompaction
-from cryptoproxy.producer.drains.to_kafka import Publisher, connect
+from cryptoproxy.producer.drains.to_kafka import Publisher, connect, refusal
 from cryptoproxy.producer.drains.to_s3 import Archiver
-from cryptoproxy.producer.fetch import Fetcher
+from cryptoproxy.producer.feeds.fetch import Fetcher
+from cryptoproxy.producer.feeds.poll import PollOnce, Wait
+from cryptoproxy.producer.feeds.slots import Grid
+from cryptoproxy.producer.feeds.source_loop import QUIET_BELOW_MS, SourceLoop
+from cryptoproxy.producer.feeds.symbols import SymbolLists
 from cryptoproxy.producer.gauges import Gauges
 from cryptoproxy.producer.handover import Handover, StatePublisher
 from cryptoproxy.producer.lease import Lease
 from cryptoproxy.producer.outbox import Entry, Outbox
 from cryptoproxy.producer.outbox.outbox import rooms
-from cryptoproxy.producer.planning import budgets_of, capacity_of, intervals_of, quotas_of
-from cryptoproxy.producer.poll import PollOnce, Wait
-from cryptoproxy.producer.slots import Grid
-from cryptoproxy.producer.source_loop import QUIET_BELOW_MS, SourceLoop
+from cryptoproxy.producer.planning import budgets_of, capacity_of, grids_of, intervals_of, quotas_of
 from cryptoproxy.producer.statistics import Statistics, Timings
-from cryptoproxy.producer.symbols import SymbolLists
 from cryptoproxy.upstreams import sources_of
 from cryptoproxy.upstreams.base import Source
 
@@ -70,18 +70,21 @@ class Poller:
             poller.outbox_dir,
             max_bytes=poller.outbox_max_size,
             rooms=rooms(poller.outbox_max_size, kafka=poller.outbox_kafka_max_size, s3=poller.outbox_s3_max_size),
-            passed_over=lambda source, drain: metrics.polls_passed_over.labels(source, drain).inc(),
+            passed_over=lambda feed, drain: metrics.polls_passed_over.labels(feed, drain).inc(),
+            now_ms=clock.now_ms,
         )
         self._urgent = urgent = threading.Event()  # something that a successor must know
         self.sources = sources_of(upstreams)
         self.budgets = budgets_of(upstreams, poller.outbox_dir / "budget", clock=clock, metrics=metrics, urgent=urgent)
         self.intervals = intervals_of(upstreams, self.sources, self.budgets)
-        self.statistics = {source.name: Statistics(source.name, poller.statistics_every) for source in self.sources}
+        self._grids = grids_of(upstreams, self.intervals)
+        names = [source.feed.name for source in self.sources]
+        self.statistics = {name: Statistics(name, poller.statistics_every) for name in names}
         self.timings = Timings(self.statistics, metrics, clock.monotonic)
         self.capacity = capacity_of(self.sources, self.intervals, outbox.stops_at)
 
         self.lease = self._lease() if (not alone if lease is None else lease) else None
-        self.handover = Handover(kafka, self.budgets, [source.name for source in self.sources], outbox)
+        self.handover = Handover(kafka, self.budgets, names, outbox)
         self._leaving, self._state_told = threading.Event(), threading.Event()
         if self.lease is not None:
             self.lease.on_acquired(self.handover.take_over)
@@ -94,7 +97,7 @@ class Poller:
         )
         self.symbols = SymbolLists(
             self.sources,
-            {source.name: self.poll_once(source) for source in self.sources if source.symbol_list},
+            {source.feed.name: self.poll_once(source) for source in self.sources if source.symbol_list},
             may_poll=self.may_poll,
             clock=clock,
             folder=poller.outbox_dir / "symbols",
@@ -103,6 +106,7 @@ class Poller:
             kafka,
             outbox,
             connect=partial(connect, kafka),
+            refusal=partial(refusal, kafka),
             published=self.timings.published,
             health=service.health,
             metrics=metrics,
@@ -124,7 +128,7 @@ class Poller:
             if settings.s3.compact_at and compact
             else None
         )
-        self.loops = {source.name: self._source_loop(source) for source in self.sources}
+        self.loops = {source.feed.name: self._source_loop(source) for source in self.sources}
 
     def may_poll(self) -> bool:
         """Whether this process is the one to poll right now."""
@@ -165,11 +169,11 @@ class Poller:
             self._state_told.wait(TELL_SECONDS)
 
     def _source_loop(self, source: Source) -> SourceLoop:
-        name, fetcher = source.name, Fetcher()
+        name, fetcher = source.feed.name, Fetcher()
         return SourceLoop(
             name,
             poll=self.poll_once(source, fetcher),
-            grid=Grid(self.interval_ms(name), self.outbox.last_slot(name)),
+            grid=self.grid(name),
             outbox=self.outbox,
             may_poll=self.may_poll,
             before_poll=partial(self._prepare, source, fetcher),
@@ -186,7 +190,7 @@ class Poller:
         if self.budgets[source.upstream].ban_ends_in() <= 0:
             with suppress(CryptoProxyError):  # the poll meets it, too, and says it
                 fetcher.connect(source.calls()[0].url)
-        self.symbols.wait_for_first(source.name, wait)
+        self.symbols.wait_for_first(source.feed.name, wait)
 
     def poll_once(self, source: Source, fetcher: Fetcher | None = None) -> PollOnce:
         """Polls ``source`` on connections of its own."""
@@ -202,17 +206,21 @@ class Poller:
 
     def _kept(self, entry: Entry, arrived: float, size: int) -> None:
         self.timings.arrived(entry, arrived)
-        self.capacity.measured(entry.source, size)
-        if not self._quiet(entry.source):
+        self.capacity.measured(entry.feed.name, size)
+        if not self._quiet(entry.feed.name):
             self._urgent.set()  # else a successor might poll this slot once more, since it lasts for a while
 
-    def interval_ms(self, source: str) -> int:
-        """Of a source that is not polled any more, but still waits in the outbox: as if it came with each object."""
-        seconds = self.intervals.get(source, self.settings.s3.object_seconds)
+    def grid(self, feed: str) -> Grid:
+        """The slots of the feed of that name."""
+        return self._grids[feed]
+
+    def interval_ms(self, feed: str) -> int:
+        """Of a feed that is not polled any more, but still waits in the outbox: as if it came with each object."""
+        seconds = self.intervals.get(feed, self.settings.s3.object_seconds)
         return round(seconds * 1000)
 
-    def _quiet(self, source: str) -> bool:
-        return self._too_often(self.interval_ms(source))
+    def _quiet(self, feed: str) -> bool:
+        return self._too_often(self.interval_ms(feed))
 
     def _too_often(self, each_ms: int) -> bool:
         """For a line in the log each time."""

@@ -5,12 +5,14 @@ All of it is pure: a source builds calls and reads answers. Sending, budget, ret
 
 from __future__ import annotations
 
+import enum
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from cryptoproxy.datasets import Ticker
+from cryptoproxy.datasets import Feed
+from cryptoproxy.datasets.dataset import AnyRecord
 from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.upstreams.quotes import Quotes
 
@@ -50,7 +52,8 @@ class Rejected:
 class Poll:
     """All that one poll of one source gave: the records of a slot, and the rows that are none."""
 
-    records: list[Ticker]
+    records: Sequence[AnyRecord]
+    """Of the source's dataset and part; their times may lie before the slot."""
     rejected: list[Rejected]
 
 
@@ -123,11 +126,11 @@ class SymbolList(ABC):
 
 
 class Source(Protocol):
-    """One market of one upstream."""
+    """What is polled as one: one dataset, or one part of it, of one market of one upstream."""
 
     @property
-    def name(self) -> str:
-        """The record's ``source``: ``coingecko``, ``bybit-linear``."""
+    def feed(self) -> Feed:
+        """Its records' ``source``, dataset and part: its line in the upstream's table."""
 
     @property
     def upstream(self) -> str:
@@ -161,7 +164,11 @@ class Source(Protocol):
         """What the upstream says we have used of its budget in its window, where it says so."""
 
     def read(self, bodies: Sequence[bytes], *, slot_ms: int, fetched_at_ms: int) -> Poll:
-        """The records in the answers to :meth:`calls`, in order, each asset once.
+        """The records in the answers to :meth:`calls`, in order, each id once.
+
+        Args:
+            slot_ms: what was planned: of tickers the records' time; of candles 3 s after the end of the bar that is
+                asked for.
 
         Raises:
             IncompleteError: an answer is empty or short where it should not be. What lacks twice is believed, but
@@ -225,12 +232,34 @@ def in_force(*limits: Limit) -> tuple[Limit, ...]:
     return tuple(limit for limit in limits if limit.amount > 0)
 
 
+class Priority(enum.IntEnum):
+    """Who goes first where an upstream's budget is short. What comes later takes only what those before it leave,
+    whatever they need by their plan."""
+
+    TICKERS = 0
+    LIVE = 1
+    """Of other datasets."""
+    HISTORY = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Polling:
+    """How one feed is polled."""
+
+    make: Callable[[], Source]
+    """One that is not polled is not made: what it needs may not be set."""
+    interval: float
+    """Seconds between polls, as wanted."""
+    offset: float = 0.0
+    """Slots begin so many seconds after each multiple of the interval: a bar is closed 3 s after its end."""
+    fixed: bool = False
+    """Whether each slot must be polled, since none brings what another one left out. Such an interval is never
+    stretched: what does not fit into the budget is refused."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upstream:
-    """One upstream as the settings have it."""
+    """One upstream as the settings have it: its limits once, and a line for each feed."""
 
     limits: Limits
-    interval: float
-    """Seconds between polls of each of its sources, as wanted."""
-    sources: Mapping[str, Callable[[], Source]]
-    """What makes each source, by its name. One that is not polled is not made: what it needs may not be set."""
+    feeds: Mapping[Feed, Polling]

@@ -115,7 +115,7 @@ def one_link(owner: Any, name: str, due: Countdown) -> None:
 
 
 POINTS: dict[str, tuple[Wrap, str, str]] = {
-    "fetched": (after, "cryptoproxy.producer.fetch:Fetcher", "get"),
+    "fetched": (after, "cryptoproxy.producer.feeds.fetch:Fetcher", "get"),
     "half-written": (half_written, "cryptoproxy.producer.outbox.files", "write"),
     "written": (after, "cryptoproxy.producer.outbox.files", "write"),
     "marked": (after, "cryptoproxy.producer.outbox.files:Mark", "advance"),

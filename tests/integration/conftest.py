@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,8 +15,9 @@ from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.settings import Settings
-from cryptoproxy.consumer import template
-from cryptoproxy.datasets import iso
+from cryptoproxy.common.settings.catalogue import Elasticsearch
+from cryptoproxy.consumer.index import template
+from cryptoproxy.datasets import DATASETS, TICKER, Dataset, iso
 from cryptoproxy.engines.stack import Endpoints
 from cryptoproxy.lake.store import Store
 from tests.engines import Shared
@@ -36,31 +38,47 @@ class World:
     def settings(self) -> Settings:
         return Settings.from_texts(self.texts)
 
-    def set_up(self) -> None:
-        """What `cryptoproxy setup` does."""
-        settings = self.settings
+    def set_up(self, *datasets: Dataset[Any]) -> None:
+        """What `cryptoproxy setup --dataset …` does; without a name for tickers."""
+        settings, datasets = self.settings, datasets or (TICKER,)
         admin = kafka_client.admin(settings.kafka)
         try:
-            list(topics.set_up(admin, settings.kafka))
+            list(topics.set_up(admin, settings.kafka, datasets))
         finally:
             admin.close()
         client = elastic.client(settings.elasticsearch)
         try:
-            list(template.set_up(client, settings.elasticsearch, now=iso(SystemClock().now_ms())))
+            for dataset in datasets:
+                list(template.set_up(client, settings.elasticsearch, dataset, now=iso(SystemClock().now_ms())))
         finally:
             client.close()
         Store(settings.s3).make_bucket()
 
 
+def remove_indices(settings: Elasticsearch) -> None:
+    """Of every dataset, with their templates, and whatever a test has left in an alias's place."""
+    client = elastic.client(settings)
+    try:
+        for alias in [settings.alias_of(each) for each in DATASETS.values() if each.alias is not None]:
+            for name in client.indices.get(index=f"{alias},{alias}-*", ignore_unavailable=True, expand_wildcards="all"):
+                client.indices.delete(index=name)
+            client.options(ignore_status=404).indices.delete_index_template(name=alias)
+    finally:
+        client.close()
+
+
 def make_world(endpoints: Endpoints, folder: Path) -> World:
     name = f"t{uuid.uuid4().hex[:10]}"
+    others = [each for each in DATASETS if each != TICKER.name]
     return World(
         {
             "KAFKA_BROKERS_HOST_PORT": endpoints.kafka,
             "KAFKA_TOPIC": f"{name}-data",
+            "KAFKA_TOPICS": ",".join(f"{each}={name}.{each}" for each in others),
             "KAFKA_CONSUMER_GROUP_ID": f"{name}-indexer",
             "ES_URL_ENDPOINT": endpoints.elasticsearch,
             "ES_INDEX": f"{name}-prices",
+            "ES_INDICES": ",".join(f"{each}={name}-{each}" for each in others),
             "AWS_S3_ENDPOINT_URL": endpoints.s3,
             "AWS_S3_ACCESS_KEY": endpoints.s3_access_key,
             "AWS_S3_SECRET_KEY": endpoints.s3_secret_key,
@@ -77,11 +95,6 @@ def world(endpoints: Endpoints, tmp_path: Path) -> Iterator[World]:
     """A set-up world of its own for one test; its indices are removed afterwards."""
     made = make_world(endpoints, tmp_path)
     made.set_up()
+    settings = made.settings.elasticsearch  # a test may put a proxy before it, which is gone by then
     yield made
-    client = elastic.client(made.settings.elasticsearch)
-    try:
-        for index in client.indices.get(index=f"{made.settings.elasticsearch.alias}-*"):
-            client.indices.delete(index=index)
-        client.indices.delete_index_template(name=made.settings.elasticsearch.alias)
-    finally:
-        client.close()
+    remove_indices(settings)

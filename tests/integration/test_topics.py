@@ -52,6 +52,6 @@ def test_what_somebody_changed_is_seen_and_the_next_set_up_mends_it(world: World
 
 def test_the_check_says_which_topic_is_missing(world: World) -> None:
     world.texts["KAFKA_TOPIC"] = "my-topic"
-    with pytest.raises(OperatorError, match="topic my-topic is missing") as caught:
+    with pytest.raises(OperatorError, match=r"topic my-topic, my-topic\.state is missing") as caught:
         check_kafka(world.settings.kafka)
     assert "cryptoproxy setup" in caught.value.remedy

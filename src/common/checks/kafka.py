@@ -6,6 +6,7 @@ import socket
 import ssl
 import time
 import uuid
+from collections.abc import Collection
 from typing import Any
 
 from kafka import TopicPartition
@@ -16,6 +17,7 @@ from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clients.beginning import LOGIN_ERRORS
 from cryptoproxy.common.clients.sender import discard
 from cryptoproxy.common.settings.catalogue import Kafka
+from cryptoproxy.datasets import TICKER, Dataset
 from cryptoproxy.errors import CryptoProxyError, OperatorError, TransientError
 
 _SECONDS = 5.0
@@ -23,15 +25,18 @@ _LISTEN_SECONDS = 0.3
 _CHECK_KEY = b"check"
 
 
-def check_kafka(kafka: Kafka) -> str:
+def check_kafka(kafka: Kafka, datasets: Collection[Dataset[Any]] = ()) -> str:
     """What was proven, in a line.
+
+    Args:
+        datasets: all that are set up where none is named; tickers must be.
 
     Raises:
         CryptoProxyError: which step failed, and what to do.
     """
     _tcp_and_tls(kafka)
     try:
-        proven = _write_read_delete(kafka)
+        proven = _write_read_delete(kafka, datasets)
     except LOGIN_ERRORS as error:
         raise OperatorError(
             f"SASL: {kafka.sasl_username!r} is not let in by {kafka.sasl_mechanism} ({kafka_client.words(error)})",
@@ -53,7 +58,7 @@ def check_kafka(kafka: Kafka) -> str:
         raise kafka_client.meaning(error, kafka) from error
     except kafka_errors.KafkaError as error:
         raise kafka_client.meaning(error, kafka) from error
-    return f"{proven}; topic {kafka.topic} is there"
+    return proven
 
 
 def _tcp_and_tls(kafka: Kafka) -> None:
@@ -118,51 +123,57 @@ def _tls(kafka: Kafka) -> ssl.SSLContext:
     return context
 
 
-def _write_read_delete(kafka: Kafka) -> str:
+def _write_read_delete(kafka: Kafka, named: Collection[Dataset[Any]]) -> str:
     value = uuid.uuid4().hex.encode()
     producer = kafka_client.producer(kafka, client_id="cryptoproxy-check")
     try:
-        for topic in (kafka.topic, kafka.state_topic):
-            if not _is_there(kafka, producer, topic):
-                raise OperatorError(
-                    f"topic {topic} is missing, or this user may not see it",
-                    remedy="Run `cryptoproxy setup`, or look at the rights in docs/security.md",
-                )
-        packed = _settings_of_topics(kafka)
+        datasets, missing = _topics_of(kafka, named or [TICKER])
+        if missing:
+            raise OperatorError(
+                f"topic {', '.join(missing)} is missing, or this user may not see it",
+                remedy="Run `cryptoproxy setup`, or look at the rights in docs/security.md",
+            )
+        if named:
+            datasets = list(named)
+        packed = _settings_of_topics(kafka, datasets)
+        there = "; ".join(_there(kafka, each) for each in datasets)
         try:
             at = producer.send(kafka.state_topic, key=_CHECK_KEY, value=value).get(timeout=_SECONDS)
         except kafka_errors.TopicAuthorizationFailedError:
             _read(kafka, None, b"")
             may = f"{kafka.state_topic} is readable, not writable: right for an indexer, too little for a poller"
-            return f"{packed}; {may}"
+            return f"{packed}; {may}; {there}"
         _read(kafka, at.offset, value)
         producer.send(kafka.state_topic, key=_CHECK_KEY, value=None).get(timeout=_SECONDS)
     finally:
         discard(producer, seconds=_SECONDS)
-    return f"{packed}; record written, read and deleted on {kafka.state_topic}"
+    return f"{packed}; record written, read and deleted on {kafka.state_topic}; {there}"
 
 
-def _settings_of_topics(kafka: Kafka) -> str:
+def _topics_of(kafka: Kafka, needed: Collection[Dataset[Any]]) -> tuple[list[Dataset[Any]], list[str]]:
+    """The datasets of which any topic is there, and what is missing of theirs and of the ``needed`` ones."""
+    reader: Any = kafka_client.consumer(kafka, group_id=None)
+    try:
+        known = reader.topics()
+    finally:
+        reader.close()
+    found = topics.there(known, kafka)
+    wanted = {topic for each in (*found, *needed) for topic in kafka.topics_of(each)} | {kafka.state_topic}
+    return found, sorted(wanted - known)
+
+
+def _there(kafka: Kafka, dataset: Dataset[Any]) -> str:
+    names = list(kafka.topics_of(dataset))
+    return f"topic {names[0]} is there" if len(names) == 1 else f"topics {names[0]} to {names[-1]} are there"
+
+
+def _settings_of_topics(kafka: Kafka, datasets: Collection[Dataset[Any]]) -> str:
     admin = kafka_client.admin(kafka)
     try:
-        packed = topics.packed(admin, kafka)
+        packed = topics.packed(admin, kafka, datasets)
     finally:
         admin.close()
     return f"compression of the topics: {packed}" if packed else "how the topics are set up, this user is not told"
-
-
-def _is_there(kafka: Kafka, producer: Any, topic: str) -> bool:
-    """A producer waits ten seconds for a topic that is not there, and then says that time ran out: as if the brokers
-    were
-    away, which a consumer can tell."""
-    try:
-        return bool(producer.partitions_for(topic))
-    except kafka_errors.KafkaTimeoutError:
-        reader: Any = kafka_client.consumer(kafka, group_id=None)
-        try:
-            return bool(reader.partitions_for_topic(topic))
-        finally:
-            reader.close()
 
 
 def _read(kafka: Kafka, offset: int | None, value: bytes) -> None:

@@ -4,6 +4,7 @@ S3: an object put, read back and deleted."""
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 import elastic_transport
 import elasticsearch
@@ -12,21 +13,22 @@ from elasticsearch import Elasticsearch
 from cryptoproxy.common.clients import elastic, outcome, s3
 from cryptoproxy.common.settings.catalogue import S3
 from cryptoproxy.common.settings.catalogue import Elasticsearch as ElasticsearchSettings
-from cryptoproxy.datasets import Period, index_name
+from cryptoproxy.datasets import TICKER, Dataset
 from cryptoproxy.errors import OperatorError, TransientError
 
 # It passes every door that a good document passes (network, login, role, index, blocks), then is refused as
 # unreadable: the indexer's role may create documents, and nobody's may delete them.
-_UNREADABLE = b'{"source":"check","price":"not a number"}\n'
+_UNREADABLE = b'{"source":"check","timestamp":"no time"}\n'
 
 
-def check_elasticsearch(settings: ElasticsearchSettings, *, now: str) -> str:
-    """What was proven, in a line.
+def check_elasticsearch(settings: ElasticsearchSettings, dataset: Dataset[Any] = TICKER, *, now: str) -> str:
+    """What was proven of one dataset, in a line.
 
     Raises:
         CryptoProxyError: what failed, and what to do.
     """
-    index = index_name(settings.alias, now, Period(settings.period))
+    index = settings.first_index(dataset, now)
+    action = b"index" if dataset.compacted else b"create"
     client = elastic.client(settings, connections=1, timeout=10)
     try:
         _require(client, index)
@@ -35,18 +37,18 @@ def check_elasticsearch(settings: ElasticsearchSettings, *, now: str) -> str:
             "POST",
             "/_bulk",
             headers={"content-type": "application/x-ndjson", "accept": "application/json"},
-            body=b'{"create":{"_index":"%b"}}\n%b' % (index.encode(), _UNREADABLE),
+            body=b'{"%b":{"_index":"%b"}}\n%b' % (action, index.encode(), _UNREADABLE),
         )
-        item = answer.body["items"][0]["create"]
+        item = answer.body["items"][0][action.decode()]
         error = item.get("error", {})
         if item["status"] == 201:
             raise OperatorError(
-                f"index {index} took a document whose price is no number: its mapping is not ours",
+                f"index {index} took a document whose timestamp is no time: its mapping is not ours",
                 remedy="See docs/migration.md",
             )
         if error.get("type") not in ("document_parsing_exception", "mapper_parsing_exception"):
             raise outcome.failure(item["status"], str(error.get("type")), str(error.get("reason")))
-        seen = _seen(client, settings.alias)
+        seen = _seen(client, settings.alias_of(dataset))
     except (elasticsearch.ApiError, elastic_transport.TransportError) as failure:
         raise outcome.meaning(failure, url=settings.url) from failure
     finally:

@@ -54,6 +54,10 @@ class Health:
         with self._lock:
             return dict(self._reasons)
 
+    def of(self, name: str) -> HealthOf:
+        """The view of one who has parts of its own here."""
+        return HealthOf(self, name)
+
     def _tell(self, part: str, reason: str, *, is_new: bool) -> bool:
         now = self._clock()
         words = re.sub(r"\d+", "#", reason)
@@ -66,3 +70,21 @@ class Health:
             recent[words] = now
         self._logged[part] = recent
         return told
+
+
+class HealthOf(Health):
+    """Parts that have a name before theirs: ``candle-1m fuse``. Sees no other's."""
+
+    def __init__(self, health: Health, name: str) -> None:
+        self._health = health
+        self._begin = f"{name} "
+
+    def hold(self, part: str, reason: str, *, expected: bool = False) -> None:
+        self._health.hold(self._begin + part, reason, expected=expected)
+
+    def release(self, part: str) -> None:
+        self._health.release(self._begin + part)
+
+    def reasons(self) -> dict[str, str]:
+        begin = self._begin
+        return {part[len(begin) :]: why for part, why in self._health.reasons().items() if part.startswith(begin)}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from cryptoproxy.common.settings import kinds
 from cryptoproxy.common.settings.loading import secret, setting
 from cryptoproxy.common.settings.secret import Secret
+from cryptoproxy.datasets import DATASETS, TICKER, Dataset, Part, Period, index_name
 
 SOURCE_NAMES = ("coingecko", "binance", "bybit-linear", "bybit-inverse", "bybit-spot")
 
@@ -16,7 +19,15 @@ _topic = kinds.matching(
     "topic name",
     "is not a topic name (1 to 200 of A-Z, a-z, 0-9, '.', '_', '-')",
 )
+_alias = kinds.matching(
+    r"[a-z0-9][a-z0-9._-]{0,199}", "alias name", "must be lower-case letters, digits, '.', '_' or '-'"
+)
 _port = kinds.whole(0, 65_535)
+
+
+def _others() -> list[str]:
+    """Datasets whose names stand in a mapping; tickers have settings of their own."""
+    return [name for name in DATASETS if name != TICKER.name]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +45,14 @@ class Kafka:
         "KAFKA_TOPIC",
         _topic,
         "crypto-data",
-        "The shared topic. Its dead letters, lease and state are `<topic>.dlq`, `.lease` and `.state`.",
+        "The topic of tickers. Dead letters, lease and state of all datasets are `<topic>.dlq`, `.lease`, `.state`.",
+    )
+    topics: Mapping[str, str] | None = setting(
+        "KAFKA_TOPICS",
+        kinds.mapping(_others, _topic),
+        "",
+        "Topics of other datasets, where they are not those of the contract; of one with several what they begin with.",
+        example="candle=team-a.ohlcv",
     )
     client_id: str = setting(
         "KAFKA_PRODUCER_CLIENT_ID",
@@ -43,7 +61,10 @@ class Kafka:
         "How the poller names itself to the brokers.",
     )
     group_id: str = setting(
-        "KAFKA_CONSUMER_GROUP_ID", kinds.text(), "cryptoproxy-indexer", "The indexers' consumer group."
+        "KAFKA_CONSUMER_GROUP_ID",
+        kinds.text(),
+        "cryptoproxy-indexer",
+        "The indexers' consumer group of tickers; of another dataset with a dot and its name behind.",
     )
     instance_id: str | None = setting(
         "KAFKA_GROUP_INSTANCE_ID",
@@ -101,7 +122,8 @@ class Kafka:
         "KAFKA_TOPIC_PARTITIONS",
         kinds.whole(1, 1000),
         "3",
-        "For `cryptoproxy setup`: partitions of the topic; the most indexers that can share the work.",
+        "For `cryptoproxy setup`: partitions of a topic; the most indexers that can share the work. A dataset with "
+        "several topics has one in each.",
     )
     replication: int = setting(
         "KAFKA_TOPIC_REPLICATION",
@@ -123,6 +145,19 @@ class Kafka:
         "7d",
         "For `cryptoproxy setup`: how long the topic keeps records. The lake keeps them for ever.",
     )
+
+    def topic_of(self, dataset: Dataset[Any], part: str = "") -> str:
+        """Where records of this part are."""
+        base = self.topic if dataset.name == TICKER.name else (self.topics or {}).get(dataset.name, dataset.topic)
+        return f"{base}.{part}" if part else base
+
+    def topics_of(self, dataset: Dataset[Any]) -> dict[str, Part]:
+        """All topics of a dataset, and the part that each has."""
+        return {self.topic_of(dataset, name): part for name, part in dataset.parts.items()}
+
+    def group_of(self, dataset: Dataset[Any]) -> str:
+        """Its indexers' consumer group: one each, so that a rebalance of one dataset holds up no other."""
+        return self.group_id if dataset.name == TICKER.name else f"{self.group_id}.{dataset.name}"
 
     @property
     def dead_letter_topic(self) -> str:
@@ -160,17 +195,22 @@ class Elasticsearch:
     )
     alias: str = setting(
         "ES_INDEX",
-        kinds.matching(
-            r"[a-z0-9][a-z0-9._-]{0,199}", "alias name", "must be lower-case letters, digits, '.', '_' or '-'"
-        ),
+        _alias,
         "crypto-prices",
-        "The alias that readers ask; indices are `<alias>-YYYY.MM.01`.",
+        "The alias of tickers, which readers ask; indices are `<alias>-YYYY.MM.01`.",
+    )
+    aliases: Mapping[str, str] | None = setting(
+        "ES_INDICES",
+        kinds.mapping(_others, _alias),
+        "",
+        "Aliases of other datasets, where they are not those of the contract.",
+        example="candle=team-a-candles",
     )
     period: str = setting(
         "ES_INDEX_PERIOD",
         kinds.choice("month", "day"),
         "month",
-        "For `cryptoproxy setup`: what one index holds. Fixed afterwards; `day` for very high rates.",
+        "For `cryptoproxy setup`: what one index of tickers holds. Fixed afterwards; `day` for very high rates.",
     )
     shards: int = setting(
         "ES_NUMBER_OF_SHARDS",
@@ -191,6 +231,27 @@ class Elasticsearch:
         "For `cryptoproxy setup`: copies of each shard; 1 or more with several nodes.",
         example="1",
     )
+
+    def alias_of(self, dataset: Dataset[Any]) -> str:
+        """What readers of a dataset that is indexed ask."""
+        if dataset.alias is None:
+            raise ValueError(f"{dataset.name} is not indexed")
+        return self.alias if dataset.name == TICKER.name else (self.aliases or {}).get(dataset.name, dataset.alias)
+
+    def period_of(self, dataset: Dataset[Any], part: Part) -> Period:
+        """What one index holds."""
+        if dataset.compacted:
+            return Period.EVER
+        return Period(self.period) if dataset.name == TICKER.name else part.period
+
+    def index_of(self, dataset: Dataset[Any], part: Part, timestamp: str) -> str:
+        """The index of a record of this part and time."""
+        return index_name(self.alias_of(dataset), timestamp, self.period_of(dataset, part), part.shelf)
+
+    def first_index(self, dataset: Dataset[Any], now: str) -> str:
+        """The one that set-up makes, so that the alias is there: of those of ``now`` the one that holds the most."""
+        longest = max(dataset.parts.values(), key=lambda part: list(Period).index(self.period_of(dataset, part)))
+        return self.index_of(dataset, longest, now)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,7 +306,7 @@ class S3:
         "LAKE_COMPACT_AT",
         kinds.matching(r"([01]\d|2[0-3]):[0-5]\d", "time of day, UTC", "is not a time of day like 02:30"),
         "",
-        "When the active poller makes the day before into one Parquet file per source; never without.",
+        "When the active poller puts the days that are over into the lake's table; never without.",
         example="02:30",
     )
 
@@ -256,9 +317,10 @@ class Upstreams:
 
     sources: tuple[str, ...] = setting(
         "SOURCES",
-        kinds.names(SOURCE_NAMES),
+        kinds.names(lambda: SOURCE_NAMES),
         "coingecko",
-        f"What to poll: any of {', '.join(f'`{name}`' for name in SOURCE_NAMES)}.",
+        f"What to poll: {', '.join(f'`{name}`' for name in SOURCE_NAMES)} are their tickers; another dataset of theirs "
+        "stands behind a dot (`binance.candle-1m`). A wrong name lists all that there are.",
         example="coingecko,binance",
     )
     interval: float = setting(

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from cryptoproxy.common.settings.catalogue import S3, SECTIONS, Elasticsearch, Kafka, Sections, Upstreams
 from cryptoproxy.common.settings.loading import load_section, read_environment
 from cryptoproxy.common.settings.secret import host_of, in_the_clear, is_loopback
+from cryptoproxy.datasets import DATASETS, TICKER
 from cryptoproxy.errors import SettingsError
 
 
@@ -70,6 +72,7 @@ def _lines(settings: Sections) -> list[str]:
         )
     if kafka.min_insync > kafka.replication:
         faults.append("KAFKA_TOPIC_MIN_INSYNC is larger than KAFKA_TOPIC_REPLICATION, so nothing could ever be written")
+    faults.extend(_names_of_datasets(kafka, elastic))
     faults.extend(_plan_and_key(upstreams))
     poller = settings.poller
     for name, room in (
@@ -90,6 +93,31 @@ def _lines(settings: Sections) -> list[str]:
     if not settings.service.allow_plaintext_passwords:
         faults.extend(_secrets_in_the_clear(kafka, elastic, s3, upstreams))
     return faults
+
+
+def _names_of_datasets(kafka: Kafka, elastic: Elasticsearch) -> Iterator[str]:
+    """Names that two datasets would share: one would read the other's records, or take its indices for its own."""
+    topics = {name: list(kafka.topics_of(dataset)) for name, dataset in DATASETS.items()}
+    ours = [kafka.dead_letter_topic, kafka.lease_topic, kafka.state_topic]
+    used = Counter([topic for each in topics.values() for topic in each] + ours)
+    for name, each in topics.items():
+        if twice := [topic for topic in each if used[topic] > 1]:
+            yield f"{_setting(name, 'KAFKA_TOPIC')} gives topic {', '.join(twice)}, which has another use too"
+    aliases = {name: elastic.alias_of(dataset) for name, dataset in DATASETS.items() if dataset.alias is not None}
+    for name, alias in aliases.items():
+        for other, longer in aliases.items():
+            if name != other and f"{longer}-".startswith(f"{alias}-") and (alias != longer or name < other):
+                yield (
+                    f"{_setting(name, 'ES_INDEX')} gives the alias {alias}, so indices of {other} ({longer}-*) "
+                    f"would be taken for its own ({alias}-*)"
+                )
+
+
+def _setting(dataset: str, name: str) -> str:
+    """Where its name is set, as one would write it."""
+    return (
+        name if dataset == TICKER.name else f"{'KAFKA_TOPICS' if name == 'KAFKA_TOPIC' else 'ES_INDICES'}={dataset}=…"
+    )
 
 
 def _plan_and_key(upstreams: Upstreams) -> list[str]:

@@ -150,8 +150,14 @@ def choice(*words: str) -> Kind[str]:
     return Kind("one of " + ", ".join(f"`{word}`" for word in words), parse)
 
 
-def names(of: Sequence[str] | None = None, *, label: str = "list, separated by commas") -> Kind[tuple[str, ...]]:
-    """A list. Blanks around its items are dropped: some upstreams lose what stands behind one."""
+def names(
+    of: Callable[[], Sequence[str]] | None = None, *, label: str = "list, separated by commas"
+) -> Kind[tuple[str, ...]]:
+    """A list. Blanks around its items are dropped: some upstreams lose what stands behind one.
+
+    Args:
+        of: what an item may be, or what of it stands before a dot.
+    """
 
     def parse(raw: str) -> tuple[str, ...]:
         items = tuple(item.strip() for item in raw.split(","))
@@ -159,11 +165,42 @@ def names(of: Sequence[str] | None = None, *, label: str = "list, separated by c
             raise ValueError("has an empty item or one with a blank in it")
         if len(set(items)) != len(items):
             raise ValueError("names something twice")
-        if of is not None and (strange := [item for item in items if item not in of]):
-            raise ValueError(f"knows no {', '.join(strange)}; there are {', '.join(of)}")
+        known = of() if of is not None else ()
+        if of is not None and (strange := [item for item in items if item.partition(".")[0] not in known]):
+            raise ValueError(f"knows no {', '.join(strange)}; there are {', '.join(known)}")
         return items
 
     return Kind(label, parse, ",".join)
+
+
+def mapping(of: Callable[[], Sequence[str]], each: Kind[str]) -> Kind[Mapping[str, str]]:
+    """``name=value,name=value``, each value of the kind ``each``; all that is wrong is said at once.
+
+    Args:
+        of: the names that there are, when it is read.
+    """
+
+    def parse(raw: str) -> Mapping[str, str]:
+        found: dict[str, str] = {}
+        faults: list[str] = []
+        for item in raw.split(","):
+            name, equals, value = (part.strip() for part in item.partition("="))
+            if not equals:
+                faults.append(f"has {item.strip()!r}, which is not NAME=VALUE")
+            elif name not in of():
+                faults.append(f"knows no {name}; there are {', '.join(of())}")
+            elif name in found:
+                faults.append(f"names {name} twice")
+            else:
+                try:
+                    found[name] = each.parse(value)
+                except ValueError as fault:
+                    faults.append(f"has {name}={value}, which {fault}")
+        if faults:
+            raise ValueError("; ".join(faults))
+        return found
+
+    return Kind(f"list of dataset={each.label}", parse, lambda value: ",".join(map("=".join, value.items())))
 
 
 def host_ports() -> Kind[tuple[str, ...]]:

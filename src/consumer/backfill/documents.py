@@ -1,11 +1,9 @@
-"""What Elasticsearch has: exact counts by source and hour, the ids of a stretch of time, indices and their sizes."""
+"""What Elasticsearch has of a dataset: counts by source and hour, ids of a stretch of time, indices, their sizes."""
 
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import elastic_transport
@@ -15,14 +13,14 @@ from elasticsearch import Elasticsearch
 from cryptoproxy.common.clients.outcome import meaning
 from cryptoproxy.common.retry import Patiently, at_once
 from cryptoproxy.common.settings.catalogue import Elasticsearch as ElasticsearchSettings
-from cryptoproxy.consumer.template import verify
-from cryptoproxy.datasets import Period, index_name, iso
+from cryptoproxy.consumer.index.indices import span_of
+from cryptoproxy.consumer.index.template import verify
+from cryptoproxy.datasets import Dataset, iso
 from cryptoproxy.datasets.times import Span
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-_PERIOD = re.compile(r"(\d{4})\.(\d{2})\.(\d{2})\Z")
 PAGE = 5_000
 """Below ``index.max_result_window``, 10,000."""
 
@@ -44,11 +42,14 @@ class Documents:
     def __init__(
         self,
         settings: ElasticsearchSettings,
+        dataset: Dataset[Any],
         connect: Callable[[], Elasticsearch],
         *,
         patiently: Patiently = at_once,
     ) -> None:
         self._settings = settings
+        self._dataset = dataset
+        self._alias = settings.alias_of(dataset)
         self._patiently = patiently
         self._client = connect()
 
@@ -60,9 +61,9 @@ class Documents:
 
         def ask() -> None:
             try:
-                self._client.indices.refresh(index=index or self._settings.alias)
+                self._client.indices.refresh(index=index or self._alias)
             except elasticsearch.AuthorizationException:
-                log.info("no right to refresh %s: what was written a second ago may not be seen", self._settings.alias)
+                log.info("no right to refresh %s: what was written a second ago may not be seen", self._alias)
 
         self._ask(ask)
 
@@ -112,11 +113,14 @@ class Documents:
         Raises:
             OperatorError: another period than the set one was chosen at set-up, so names mean something else.
         """
-        alias, period = self._settings.alias, Period(self._settings.period)
-        self._ask(lambda: verify(self._client, self._settings))
-        there = self._ask(lambda: self._client.indices.get(index=f"{alias}-*"))
-        spans = {name: period_of(name, alias, period) for name in there if alias in there[name]["aliases"]}
+        self._ask(lambda: verify(self._client, self._settings, self._dataset))
+        there = self._ask(lambda: self._client.indices.get(index=f"{self._alias}-*"))
+        spans = {name: self._span(name) for name in there if self._alias in there[name]["aliases"]}
         return {name: span for name, span in sorted(spans.items()) if span is not None}
+
+    def _span(self, index: str) -> Span | None:
+        found = (span_of(index, self._settings, self._dataset, part) for part in self._dataset.parts.values())
+        return next((span for span in found if span is not None), None)
 
     def count(self, index: str) -> int:
         """Documents in one index."""
@@ -138,7 +142,7 @@ class Documents:
 
     def _search(self, index: str | None, **what: Any) -> Any:
         # Without this, shards that are away would simply not be counted.
-        where = index or self._settings.alias
+        where = index or self._alias
         return self._ask(lambda: self._client.search(index=where, allow_partial_search_results=False, **what))
 
     def _ask(self, request: Callable[[], T]) -> T:
@@ -158,21 +162,3 @@ def _query(span: Span | None, sources: Sequence[str] | None) -> dict[str, Any]:
     if sources is not None:
         wanted.append({"terms": {"source": list(sources)}})
     return {"bool": {"filter": wanted}}
-
-
-def period_of(index: str, alias: str, period: Period) -> Span | None:
-    """The slots that ``index`` holds by its name; None for a name that the indexer gives to no index."""
-    if not index.startswith(f"{alias}-") or not (found := _PERIOD.fullmatch(index[len(alias) + 1 :])):
-        return None
-    try:
-        begin = datetime(*map(int, found.groups()), tzinfo=UTC)  # type: ignore[misc,arg-type]
-    except ValueError:
-        return None
-    # Into the next month from any day of this one, then back to its first.
-    end = begin + timedelta(days=1) if period is Period.DAY else (begin + timedelta(days=32)).replace(day=1)
-    span = Span(_ms(begin), _ms(end))
-    return span if index_name(alias, iso(span.begin_ms), period) == index else None
-
-
-def _ms(time: datetime) -> int:
-    return int(time.timestamp()) * 1000

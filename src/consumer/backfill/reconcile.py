@@ -14,11 +14,12 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
+from typing import Any
 
 from cryptoproxy.consumer.backfill.documents import Documents
 from cryptoproxy.consumer.backfill.progress import Display
-from cryptoproxy.consumer.dead_letter_reader import Letter
-from cryptoproxy.datasets import decode, document_id, from_iso
+from cryptoproxy.consumer.letters.reader import Letter
+from cryptoproxy.datasets import Dataset, from_iso
 from cryptoproxy.datasets.times import HOUR_MS, Span
 from cryptoproxy.errors import OperatorError, PoisonError
 from cryptoproxy.lake.form import Fault, Form
@@ -28,6 +29,10 @@ SHOWN = 1_000
 
 Ids = Iterable[tuple[int, str]]
 """(slot, id), the oldest slot first."""
+
+
+class UnknownSourceError(OperatorError):
+    """Nothing is there of a source that was named; of another dataset something may be."""
 
 
 @dataclass(slots=True)
@@ -103,13 +108,15 @@ class DeadIds:
         return bool(line) and hashlib.sha256(line).digest() in self.lines
 
 
-def gather(letters: Iterable[Letter], span: Span, sources: Collection[str] | None) -> DeadIds:
-    """The dead letters that are about records of ``span``."""
+def gather(letters: Iterable[Letter], dataset: Dataset[Any], span: Span, sources: Collection[str] | None) -> DeadIds:
+    """The dead letters that are about records of this dataset and ``span``."""
     found = DeadIds()
     for letter in letters:
+        if letter.dataset is not dataset:
+            continue
         value = letter.original.value
         try:
-            record = decode(value)
+            record = dataset.codec.decode(value)
         except PoisonError:
             found.undecodable[letter.original.topic, letter.original.partition] += 1
             if value:
@@ -118,7 +125,7 @@ def gather(letters: Iterable[Letter], span: Span, sources: Collection[str] | Non
         slot_ms = from_iso(record.timestamp)
         if slot_ms in span and (sources is None or record.source in sources):
             hour = slot_ms - slot_ms % HOUR_MS
-            found.ids.setdefault((record.source, hour), set()).add(document_id(record))
+            found.ids.setdefault((record.source, hour), set()).add(dataset.id_of(record))
     return found
 
 
@@ -163,7 +170,7 @@ def reconcile(
     there = archive.sources()
     wanted = there if sources is None else sources
     if unknown := sorted(set(wanted) - set(there) - {source for source, _ in counts}):
-        raise OperatorError(
+        raise UnknownSourceError(
             f"neither lake nor index has anything of {', '.join(unknown)}",
             remedy=f"The lake knows {', '.join(there) or 'no source'}",
         )

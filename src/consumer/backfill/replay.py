@@ -17,10 +17,10 @@ from itertools import islice
 
 from cryptoproxy.common.log import Limited
 from cryptoproxy.consumer.backfill.progress import Display, Marks, Totals
+from cryptoproxy.consumer.backfill.reconcile import UnknownSourceError
 from cryptoproxy.consumer.backfill.targets import Sent, Target
 from cryptoproxy.consumer.window import Workers
 from cryptoproxy.datasets.times import HOUR_MS, Span
-from cryptoproxy.errors import OperatorError
 from cryptoproxy.lake.form import Fault, Form, Stored
 
 log = logging.getLogger(__name__)
@@ -140,7 +140,7 @@ class Replay:
     def _plan(self, span: Span, sources: list[str] | None) -> list[tuple[int, str]]:
         there = self._archive.sources()
         if unknown := sorted(set(sources or ()) - set(there)):
-            raise OperatorError(
+            raise UnknownSourceError(
                 f"the lake has nothing of {', '.join(unknown)}", remedy=f"It knows {', '.join(there) or 'no source'}"
             )
         wanted = there if sources is None else sources

@@ -16,7 +16,7 @@ from cryptoproxy.datasets.times import Span, written
 _ROWS = 200
 
 
-def mending(result: Reconciled, *, command: Sequence[str]) -> list[str]:
+def mending(result: Reconciled, *, command: Sequence[str], dataset: str = "ticker") -> list[str]:
     """The replays that bring back what is missing, ready to paste: one for each stretch of hours of a source.
 
     Args:
@@ -24,15 +24,15 @@ def mending(result: Reconciled, *, command: Sequence[str]) -> list[str]:
     """
     return [
         # Not resumed: what an earlier replay of just this range has done is what is missing now.
-        f"{shlex.join(command)} replay --from {written(span.begin_ms)} --to {written(span.end_ms)} "
+        f"{shlex.join(command)} replay --dataset {dataset} --from {written(span.begin_ms)} --to {written(span.end_ms)} "
         f"--source {source} --no-resume"
         for source, span, _ in _stretches(result, lambda hour: bool(hour.missing.count))
     ]
 
 
-def table(result: Reconciled) -> Table:
+def table(result: Reconciled, dataset: str = "ticker") -> Table:
     """The stretches of hours that differ in the same way, with what they come to, and the sum of all."""
-    made = Table(title=f"{result.span}, lake against documents and dead letters")
+    made = Table(title=f"{dataset}, {result.span}, lake against documents and dead letters")
     for name in ("source", "hours (UTC)"):
         made.add_column(name, overflow="fold")  # on a narrow terminal broken, never cut
     for name in ("lake", "documents", "dead letters", "missing", "not in the lake"):
@@ -76,9 +76,10 @@ def _sums(hours: Sequence[Difference]) -> list[str]:
     return [f"{sum(column):,}" for column in columns]
 
 
-def as_json(result: Reconciled, *, mend: Sequence[str]) -> dict[str, Any]:
+def as_json(result: Reconciled, *, mend: Sequence[str], dataset: str = "ticker") -> dict[str, Any]:
     """All of it. Ids are listed up to a thousand an hour."""
     return {
+        "dataset": dataset,
         "from": iso(result.span.begin_ms),
         "to": iso(result.span.end_ms),
         "agrees": result.agrees,

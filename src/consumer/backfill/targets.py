@@ -7,6 +7,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -16,10 +17,10 @@ from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clients.sender import discard
 from cryptoproxy.common.retry import Patience
 from cryptoproxy.common.settings.catalogue import Kafka
-from cryptoproxy.consumer.batch import read
-from cryptoproxy.consumer.delivery import Delivery
-from cryptoproxy.datasets import RECORD_HEADERS, Period
-from cryptoproxy.errors import OperatorError, TransientError
+from cryptoproxy.consumer.batch import Place, read
+from cryptoproxy.consumer.index.delivery import Delivery
+from cryptoproxy.datasets import TICKER, Dataset
+from cryptoproxy.errors import OperatorError, PoisonError, TransientError
 from cryptoproxy.lake.form import Fault, Stored
 
 log = logging.getLogger(__name__)
@@ -69,10 +70,17 @@ class IndexTarget:
     already. Nothing is lost by it, since the line stays in the lake.
     """
 
-    def __init__(self, delivery: Delivery, *, alias: str, period: Period, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        delivery: Delivery,
+        dataset: Dataset[Any],
+        place: Callable[[Dataset[Any], str], Place],
+        *,
+        now_ms: Callable[[], int],
+    ) -> None:
         self._delivery = delivery
-        self._alias = alias
-        self._period = period
+        self._dataset = dataset
+        self._place = place
         self._now_ms = now_ms
         self._closed = threading.Event()
 
@@ -80,25 +88,40 @@ class IndexTarget:
         self._delivery.verify()
 
     def send(self, records: Sequence[Stored]) -> Sent:
-        consumed = [_Consumed(each.key, each.number, each.line) for each in records]
-        batch = read({"lake": consumed}, alias=self._alias, period=self._period, now_ms=self._now_ms())
-        delivered = self._delivery.deliver(batch, self._closed)
-        if delivered.abandoned:
-            raise TransientError("the replay was broken off")
-        refused = [
-            Fault(dead.record.partition, dead.record.offset, dead.reason, dead.error)
-            for dead in (*batch.dead, *delivered.dead)
-        ]
-        return Sent(delivered.indexed, delivered.duplicates, refused)
+        sent = Sent()
+        for part, consumed in self._by_part(records).items():
+            batch = read({"lake": consumed}, self._place(self._dataset, part), now_ms=self._now_ms())
+            delivered = self._delivery.deliver(batch, self._closed)
+            if delivered.abandoned:
+                raise TransientError("the replay was broken off")
+            sent.written += delivered.indexed
+            sent.known += delivered.duplicates
+            sent.refused += [
+                Fault(dead.record.partition, dead.record.offset, dead.reason, dead.error)
+                for dead in (*batch.dead, *delivered.dead)
+            ]
+        return sent
+
+    def _by_part(self, records: Sequence[Stored]) -> dict[str, list[_Consumed]]:
+        """What cannot be decoded is of any part: it is refused there."""
+        found: dict[str, list[_Consumed]] = {}
+        only = next(iter(self._dataset.parts))
+        for each in records:
+            part = only
+            if len(self._dataset.parts) > 1:
+                with suppress(PoisonError):
+                    part = self._dataset.part(self._dataset.codec.decode(each.line))
+            found.setdefault(part, []).append(_Consumed(each.key, each.number, each.line))
+        return found
 
     def close(self) -> None:
         """What still waits for Elasticsearch is given up; the next start sends it again."""
         self._closed.set()
 
 
-def key_of(document_id: str) -> bytes:
-    """The topic's key: a document's id is its key and its slot."""
-    return document_id.rpartition(":")[0].encode()
+def key_of(document_id: str, dataset: Dataset[Any] = TICKER) -> bytes:
+    """The topic's key: a document's id is its key and its serial; of a compacted dataset its key alone."""
+    return (document_id if dataset.compacted else document_id.rpartition(":")[0]).encode()
 
 
 class TopicTarget:
@@ -112,9 +135,16 @@ class TopicTarget:
     """
 
     def __init__(
-        self, topic: str, kafka: Kafka, *, connect: Callable[..., Any], wait: Callable[[float], object]
+        self,
+        topic: str,
+        kafka: Kafka,
+        dataset: Dataset[Any] = TICKER,
+        *,
+        connect: Callable[..., Any],
+        wait: Callable[[float], object],
     ) -> None:
         self._topic = topic
+        self._dataset = dataset
         self._kafka = kafka
         self._connect = connect
         self._patience = Patience("Kafka", wait)
@@ -149,7 +179,10 @@ class TopicTarget:
         """
         producer = self._connected()
         futures = [
-            producer.send(self._topic, key=key_of(each.id), value=each.line, headers=RECORD_HEADERS) for each in records
+            producer.send(
+                self._topic, key=key_of(each.id, self._dataset), value=each.line, headers=self._dataset.headers
+            )
+            for each in records
         ]
         for at, (each, future) in enumerate(zip(records, futures, strict=True)):
             try:

@@ -17,7 +17,7 @@ All above ``ledger`` are pure: values in, values out. What goes to the next poll
 """
 
 from cryptoproxy.producer.budget.budget import Budget
-from cryptoproxy.producer.budget.intervals import Demand, Intervals, demand_of, fit
+from cryptoproxy.producer.budget.intervals import Demand, Intervals, demand_of, fit, priority_of
 
 __all__ = [
     "Budget",
@@ -25,4 +25,5 @@ __all__ = [
     "Intervals",
     "demand_of",
     "fit",
+    "priority_of",
 ]

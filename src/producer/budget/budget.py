@@ -19,9 +19,10 @@ from cryptoproxy.datasets import iso
 from cryptoproxy.producer.budget import counts as of_counts
 from cryptoproxy.producer.budget.counts import BudgetState, DamagedStateError, decode, encode
 from cryptoproxy.producer.budget.granting import Turns, decide
+from cryptoproxy.producer.budget.intervals import usable
 from cryptoproxy.producer.budget.ledger import Ledger, Moment
-from cryptoproxy.producer.budget.windows import MINUTE, WINDOWS, even_share
-from cryptoproxy.upstreams.base import MONTH, Limit, Limits
+from cryptoproxy.producer.budget.windows import MINUTE, WINDOWS, Buckets, added, even_share, used
+from cryptoproxy.upstreams.base import MONTH, Limit, Limits, Priority
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +60,9 @@ class Budget:
         self._metrics = metrics
         self._lock = threading.Lock()
         self._turns = Turns()
-        self._planned: dict[str, int] = {}
+        self._planned: dict[Priority, Mapping[str, int]] = {}
+        self._spent: dict[Priority, dict[str, Buckets]] = {}
+        """What each priority has used of each window that rolls, since the start. In monotonic time."""
         self._last: float | None = None
         self._often = Limited(log, seconds=300, clock=clock.monotonic)
         self._ledger = Ledger(limits, folder, clock=clock, boot=boot)
@@ -70,12 +73,14 @@ class Budget:
                 left = metrics.budget_left.labels(self.upstream, each.window)
                 left.set_function(partial(self._left_in, each.window))
 
-    def take(self, cost: int, *, who: Hashable = None) -> float:
+    def take(self, cost: int, *, who: Hashable = None, priority: Priority = Priority.TICKERS) -> float:
         """0.0 if a request of this cost may be sent now: it is counted and on disk already, whatever becomes of it.
         Else the seconds after which to ask again; nothing is counted then, and a place in the queue is kept.
 
         Args:
             who: whose place in the queue it is; the thread's without.
+            priority: all but the first take only what those before it leave over: what these have planned for
+                (:meth:`reserve`) is kept free, so that none of their polls has to wait for one that comes after.
 
         Raises:
             OperatorError: the file cannot be written (nothing is granted), or no window ever holds so much.
@@ -92,11 +97,14 @@ class Budget:
                 counts,
                 self.limits,
                 moment,
-                need=cost + self._turns.ahead_of(who, now),
+                need=cost + self._turns.ahead_of(who, now, priority),
                 idle_ms=None if self._last is None else round((now - self._last) * 1000),
+                kept_free=self._kept_free(priority, moment) if priority else None,
             )
             if limit is not None:
-                self._turns.wait(who, cost, wait_ms / 1000, now)
+                self._turns.wait(who, cost, wait_ms / 1000, now, priority)
+                if priority:
+                    return wait_ms / 1000  # no news: it lives on what is left over
                 self._often.warning(
                     limit.window,
                     f"{self.upstream} waits {wait_ms / 1000:.1f} s: {self._used(limit, moment)} of {limit.amount} "
@@ -107,6 +115,7 @@ class Budget:
                 of_counts.counted(counts, self.limits, cost=cost, now_ms=moment.now_ms, labels=moment.months)
             )
             self._last = now
+            self._spend(priority, cost, now)
             self._turns.leave(who)
         if self._metrics:
             self._metrics.cost.labels(self.upstream).inc(cost)
@@ -149,9 +158,9 @@ class Budget:
         with self._looked() as (moment, counts):
             return counts.ban.why if counts.ban and counts.ban_ms(moment.now_ms) else ""
 
-    def reserve(self, planned: Mapping[str, int]) -> None:
-        """``planned`` is what all polls of this upstream use of each window (``minute``, ``5s``, and a whole
-        ``month``) if none of them fails: no retry takes from that."""
+    def reserve(self, planned: Mapping[Priority, Mapping[str, int]]) -> None:
+        """``planned`` is what the polls of each priority use of each window (``minute``, ``5s``, and a whole
+        ``month``) if none of them fails: no retry takes from that, and nothing that comes after them."""
         with self._lock:
             self._planned = dict(planned)
 
@@ -161,7 +170,7 @@ class Budget:
         with self._looked() as (moment, _):
             spare = UNLIMITED
             for limit in self.limits.limits:
-                planned = self._planned.get(limit.window, 0)
+                planned = sum(each.get(limit.window, 0) for each in self._planned.values())
                 if limit.window == MONTH:
                     to_come = planned - even_share(planned, moment.now_ms)
                     spare = min(spare, (limit.amount - self._used(limit, moment) - to_come) // MONTHS_PORTIONS)
@@ -169,10 +178,18 @@ class Budget:
                     spare = min(spare, limit.amount - planned)
             return max(0, spare)
 
-    def left(self) -> Mapping[str, int]:
-        """What may still be sent, by window that has a limit: ``minute``, ``5s``, ``month``."""
+    def left(self, priority: Priority = Priority.TICKERS) -> Mapping[str, int]:
+        """What may still be sent, by window that has a limit: ``minute``, ``5s``, ``month``; with a lower ``priority``
+        what is left over by those before it."""
         with self._looked() as (moment, _):
-            return {limit.window: max(0, limit.amount - self._used(limit, moment)) for limit in self.limits.limits}
+            kept_free = self._kept_free(priority, moment)
+            return {
+                limit.window: max(
+                    0,
+                    (usable(limit) if priority else limit.amount) - self._used(limit, moment) - kept_free[limit.window],
+                )
+                for limit in self.limits.limits
+            }
 
     def state(self) -> bytes:
         """All of it, for another machine."""
@@ -203,6 +220,30 @@ class Budget:
         with self._lock:
             moment = self._ledger.look()  # first, since it may move the counts
             yield moment, self._ledger.counts
+
+    def _kept_free(self, priority: Priority, moment: Moment) -> dict[str, int]:
+        """What of each window is not for this priority, since those before it have planned for it and not used it yet.
+
+        After a restart they seem to have used nothing, so a window's length passes with less than there is.
+        """
+        now_ms = round(self._monotonic() * 1000)
+        free = {limit.window: 0 for limit in self.limits.limits}
+        for first in (each for each in self._planned if each < priority):
+            for limit in self.limits.limits:
+                planned = self._planned[first].get(limit.window, 0)
+                if limit.window == MONTH:
+                    done = even_share(planned, moment.now_ms)
+                else:
+                    spent = self._spent.get(first, {}).get(limit.window, ())
+                    done = used(WINDOWS[limit.window], spent, now_ms)
+                free[limit.window] += max(0, planned - done)
+        return free
+
+    def _spend(self, priority: Priority, cost: int, now: float) -> None:
+        spent = self._spent.setdefault(priority, {})
+        for limit in self.limits.rolling:
+            window = WINDOWS[limit.window]
+            spent[limit.window] = added(window, spent.get(limit.window, ()), round(now * 1000), cost)
 
     def _used(self, limit: Limit, moment: Moment) -> int:
         if limit.window == MONTH:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from kafka import errors as kafka_errors
 
@@ -14,13 +14,26 @@ from cryptoproxy.common.clients.sender import Sender
 from cryptoproxy.common.log import Limited
 from cryptoproxy.common.metrics import PollerMetrics
 from cryptoproxy.common.settings.catalogue import Kafka
-from cryptoproxy.datasets import MAX_RECORD_BYTES, RECORD_HEADERS, decode, key, letter
+from cryptoproxy.datasets import DATASETS, MAX_RECORD_BYTES, Dataset, Feed, key, letter
 from cryptoproxy.errors import OperatorError, PoisonError
 from cryptoproxy.producer.outbox.entry import Entry
 
 log = logging.getLogger(__name__)
 
 _FOREVER_MS = 2**62
+
+
+class Address(NamedTuple):
+    """Where the records of an entry go: looked up once for all of them."""
+
+    topic: str
+    headers: list[tuple[str, bytes]]
+    dataset: Dataset[Any]
+
+    @classmethod
+    def of(cls, feed: Feed, kafka: Kafka) -> Address:
+        dataset = DATASETS[feed.dataset]
+        return cls(kafka.topic_of(dataset, feed.part), dataset.headers, dataset)
 
 
 class DeadLetters:
@@ -32,7 +45,7 @@ class DeadLetters:
         self._now_ms = now_ms
         self._limited = Limited(log)
 
-    def send(self, producer: Any, line: bytes, reason: str, error: str) -> Any:
+    def send(self, producer: Any, to: Address, line: bytes, reason: str, error: str) -> Any:
         """The future of one dead letter.
 
         Raises:
@@ -42,9 +55,9 @@ class DeadLetters:
         self._limited.warning(reason, f"a record is a dead letter in {topic} now ({reason}): {error}")
         try:
             try:
-                sent = self._send(producer, line, reason, error)
+                sent = self._send(producer, to, line, reason, error)
             except (TypeError, ValueError, kafka_errors.MessageSizeTooLargeError) as refused:
-                sent = self._send(producer, line, reason, f"{refused}. {error}", bare=True)
+                sent = self._send(producer, to, line, reason, f"{refused}. {error}", bare=True)
         except kafka_errors.KafkaTimeoutError as timeout:
             raise OperatorError(
                 f"topic {topic} does not take dead letters: {timeout}",
@@ -53,48 +66,48 @@ class DeadLetters:
         self._metrics.dead_letters.labels(reason).inc()
         return sent
 
-    def _send(self, producer: Any, line: bytes, reason: str, error: str, *, bare: bool = False) -> Any:
+    def _send(self, producer: Any, to: Address, line: bytes, reason: str, error: str, *, bare: bool = False) -> Any:
         """``bare``: without its content, as it cannot be written with it."""
         made = letter(
             reason=reason,
             error=f"without its {len(line)} bytes, since {error}" if bare else error,
-            topic=self._kafka.topic,
+            topic=to.topic,
             now_ms=self._now_ms(),
-            key=_key(line),
+            key=_key(to.dataset, line),
             value=line,
-            original=RECORD_HEADERS,
+            original=to.headers,
             left_out=len(line) if bare else None,
         )
         return producer.send(self._kafka.dead_letter_topic, **made._asdict())
 
-    def send_too_large(self, sender: Sender, entry: Entry, lines: list[bytes]) -> None:
+    def send_too_large(self, sender: Sender, to: Address, entry: Entry, lines: list[bytes]) -> None:
         """Returns when they are acknowledged.
 
         Raises:
             OperatorError: a whole poll is too large, which is a mistake in the topic's limit.
             kafka.errors.KafkaError: they are not acknowledged.
         """
-        topic = self._kafka.topic
+        topic = to.topic
         remedy = f"Raise max.message.bytes of {topic} above {MAX_RECORD_BYTES + 1024} (a record has at most 64 KiB)"
         if len(lines) > 1 and len(lines) == entry.records:
             raise OperatorError(f"topic {topic} refuses all {len(lines)} records of a poll as too large", remedy=remedy)
         log.error(
-            "%d of %d records of %s are too large for %s. %s", len(lines), entry.records, entry.source, topic, remedy
+            "%d of %d records of %s are too large for %s. %s", len(lines), entry.records, entry.feed.name, topic, remedy
         )
         for line in lines:
             error = f"{len(line)} bytes are too large for {topic}. {remedy}"
-            (failure,) = sender.send_all([partial(self.send, line=line, reason="too_large", error=error)])
+            (failure,) = sender.send_all([partial(self.send, to=to, line=line, reason="too_large", error=error)])
             if isinstance(failure, kafka_errors.MessageSizeTooLargeError):
                 error = f"{kafka_client.words(failure)}. {error}"
-                bare = partial(self._send, line=line, reason="too_large", error=error, bare=True)
+                bare = partial(self._send, to=to, line=line, reason="too_large", error=error, bare=True)
                 (failure,) = sender.send_all([bare])
             if failure is not None:
                 raise failure
 
 
-def _key(line: bytes) -> bytes | None:
+def _key(dataset: Dataset[Any], line: bytes) -> bytes | None:
     """None where the line cannot be read."""
     try:
-        return key(decode(line, now_ms=_FOREVER_MS)).encode()
+        return key(dataset.codec.decode(line, now_ms=_FOREVER_MS)).encode()
     except PoisonError:
         return None

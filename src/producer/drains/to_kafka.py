@@ -1,4 +1,5 @@
-"""Outbox → Kafka: oldest first; a poll leaves when every record of it is acknowledged by all in-sync replicas.
+"""Outbox → Kafka, each entry to the topic of its dataset and part: in the order of keeping; an entry leaves when every
+record of it is acknowledged by all in-sync replicas.
 
 Without progress for a set time the producer is thrown away, and what is not acknowledged is sent again by a new one.
 """
@@ -21,11 +22,11 @@ from cryptoproxy.common.metrics import PollerMetrics
 from cryptoproxy.common.retry import Backoff
 from cryptoproxy.common.service import Health, Loop
 from cryptoproxy.common.settings.catalogue import Kafka
-from cryptoproxy.datasets import RECORD_HEADERS, decode, key, key_of
-from cryptoproxy.errors import OperatorError, PoisonError
-from cryptoproxy.producer.drains.dead_letters import DeadLetters
+from cryptoproxy.datasets import key, key_of
+from cryptoproxy.errors import CryptoProxyError, OperatorError, PoisonError
+from cryptoproxy.producer.drains.dead_letters import Address, DeadLetters
 from cryptoproxy.producer.drains.in_flight import Flight, InFlight
-from cryptoproxy.producer.outbox.entry import Entry
+from cryptoproxy.producer.outbox.entry import Entry, Lane
 from cryptoproxy.producer.outbox.outbox import KAFKA, Outbox
 
 log = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ FAREWELL_SECONDS = 3.0
 MAX_POLLS = 64
 MAX_BYTES = 8 * 1024 * 1024
 """On their way at once."""
+_OF_A_TOPIC = (kafka_errors.TopicAuthorizationFailedError, kafka_errors.UnknownTopicOrPartitionError)
 _FOREVER_MS = 2**62
 _LOOK_SECONDS = 0.05
 
@@ -55,6 +57,7 @@ class Publisher:
     Args:
         connect: makes a producer; secrets are read afresh each time. With ``one_by_one=True`` one whose errors are each
             that of its own record.
+        refusal: why a topic cannot be written to, asked before the first record of each producer; None where it can.
         published: told of each poll that is acknowledged.
     """
 
@@ -62,6 +65,7 @@ class Publisher:
     outbox: Outbox
     _: KW_ONLY
     connect: Callable[..., Any]
+    refusal: Callable[[str], CryptoProxyError | None]
     published: Callable[[Entry], None]
     health: Health
     metrics: PollerMetrics
@@ -73,6 +77,10 @@ class Publisher:
         self._one_by_one = Sender(self.connect, ack_seconds=ACK_SECONDS, one_by_one=True)
         self._flights = InFlight(polls=MAX_POLLS, max_bytes=MAX_BYTES)
         self._progress = 0.0
+        self._open: set[str] = set()
+        """Topics that the present producer may write to."""
+        self._shut: dict[Lane, float] = {}
+        """Those whose topic cannot be written to, and until when (monotonic seconds) it is not looked at again."""
         self._dead_letters = DeadLetters(self.kafka, self.metrics, now_ms=self.clock.now_ms)
 
     def run(self, loop: Loop) -> None:
@@ -96,16 +104,19 @@ class Publisher:
         self._send_waiting(self._sender.producer())
         if not self._flights:
             self.health.release(PART)
-            self.outbox.wait(KAFKA, 0.5)
+            self.outbox.wait(KAFKA, 0.5, without=self._shut)
             return False
         self._flights.oldest.wait(_LOOK_SECONDS)
         return self._land()
 
     def _send_waiting(self, producer: Any) -> None:
-        for entry in self.outbox.oldest(KAFKA, self._flights.limit):
+        now = self.clock.monotonic()
+        for lane in [each for each, until in self._shut.items() if until <= now]:
+            del self._shut[lane]
+        for entry in self.outbox.oldest(KAFKA, self._flights.limit, without=self._shut):
             if self._flights.full:
                 return
-            if entry in self._flights:
+            if entry in self._flights or not self._may_send(entry):
                 continue
             content = self.outbox.read(KAFKA, entry)
             if content is None:
@@ -114,8 +125,30 @@ class Publisher:
                 self._progress = self.clock.monotonic()
             lines = content.removesuffix(b"\n").split(b"\n") if content else []
             send = self._send if self.outbox.inherited(entry) else self._send_own
-            futures = [send(producer, line) for line in lines]
+            to = Address.of(entry.feed, self.kafka)
+            futures = [send(producer, to, line) for line in lines]
             self._flights.add(Flight(entry, lines, futures))
+
+    def _may_send(self, entry: Entry) -> bool:
+        """Whether its topic is there for us. One that is not holds up no other.
+
+        Raises:
+            kafka.errors.KafkaError: that cannot be known now.
+        """
+        topic = Address.of(entry.feed, self.kafka).topic
+        if topic not in self._open and entry.lane not in self._shut:
+            if (why := self.refusal(topic)) is not None:
+                self._shut_out(entry, why)
+            else:
+                self._open.add(topic)
+                self.health.release(f"{PART} {topic}")
+        return topic in self._open
+
+    def _shut_out(self, entry: Entry, why: CryptoProxyError) -> None:
+        topic = Address.of(entry.feed, self.kafka).topic
+        self._open.discard(topic)
+        self._shut[entry.lane] = self.clock.monotonic() + LONGEST_WAIT
+        self.health.hold(f"{PART} {topic}", f"{why} (its polls wait on disk; all others go on)")
 
     def _land(self) -> bool:
         landed = False
@@ -126,6 +159,10 @@ class Publisher:
             except kafka_errors.MessageSizeTooLargeError:
                 self._sort_out(flight)
                 return True
+            except _OF_A_TOPIC as error:
+                self._shut_out(flight.entry, kafka_client.meaning(error, self.kafka))
+                self._throw_away()
+                return False
             if heard and oldest:
                 # What was sent later may be acknowledged by other brokers: the oldest tells whether all goes on.
                 self._progress = self.clock.monotonic()
@@ -154,16 +191,17 @@ class Publisher:
         if not alone:
             return  # the polls come one after the other now, and then it is known which one it is
         try:
-            too_large = self._too_large(flight.unacknowledged)
+            to = Address.of(flight.entry.feed, self.kafka)
+            too_large = self._too_large(to, flight.unacknowledged)
             if too_large:
-                self._dead_letters.send_too_large(self._one_by_one, flight.entry, too_large)
+                self._dead_letters.send_too_large(self._one_by_one, to, flight.entry, too_large)
         finally:
             self._one_by_one.discard()
         self._leave(flight.entry, dead=len(too_large))
 
-    def _too_large(self, lines: list[bytes]) -> list[bytes]:
+    def _too_large(self, to: Address, lines: list[bytes]) -> list[bytes]:
         """Sends each line by itself; those that the topic refuses for their size. All others are acknowledged."""
-        failures = self._one_by_one.send_all([partial(self._send, line=line) for line in lines])
+        failures = self._one_by_one.send_all([partial(self._send, to=to, line=line) for line in lines])
         for error in failures:
             if error is not None and not isinstance(error, kafka_errors.MessageSizeTooLargeError):
                 raise error
@@ -173,20 +211,21 @@ class Publisher:
         self.outbox.done(KAFKA, entry)
         self.published(entry)
         count = entry.records - dead
-        self.metrics.records_published.labels(entry.source).inc(count)
-        level = logging.DEBUG if self.quiet(entry.source) else logging.INFO
-        log.log(level, "%d records sent to %s", count, self.kafka.topic)
+        name = entry.feed.name
+        self.metrics.records_published.labels(name).inc(count)
+        level = logging.DEBUG if self.quiet(name) else logging.INFO
+        log.log(level, "%d records sent to %s", count, Address.of(entry.feed, self.kafka).topic)
 
-    def _send_own(self, producer: Any, line: bytes) -> Any:
+    def _send_own(self, producer: Any, to: Address, line: bytes) -> Any:
         """What this process has encoded, and the outbox has proved to be still the same."""
-        return producer.send(self.kafka.topic, key=key_of(line), value=line, headers=RECORD_HEADERS)
+        return producer.send(to.topic, key=key_of(line), value=line, headers=to.headers)
 
-    def _send(self, producer: Any, line: bytes) -> Any:
+    def _send(self, producer: Any, to: Address, line: bytes) -> Any:
         try:
-            record = decode(line, now_ms=_FOREVER_MS)
+            record = to.dataset.codec.decode(line, now_ms=_FOREVER_MS)
         except PoisonError as error:  # kept by another version of this program, with another contract
-            return self._dead_letters.send(producer, line, error.reason, str(error))
-        return producer.send(self.kafka.topic, key=key(record).encode(), value=line, headers=RECORD_HEADERS)
+            return self._dead_letters.send(producer, to, line, error.reason, str(error))
+        return producer.send(to.topic, key=key(record).encode(), value=line, headers=to.headers)
 
     def _hold(self, why: str) -> None:
         self.health.hold(PART, f"{why} ({self.outbox.count(KAFKA)} polls wait on disk; polling goes on)")
@@ -199,6 +238,7 @@ class Publisher:
     def _throw_away(self) -> None:
         """The producer, with all that is under way."""
         self._flights.lost()
+        self._open.clear()
         if self._sender.discard():
             self.metrics.producer_replaced.inc()
 
@@ -206,7 +246,7 @@ class Publisher:
         deadline = time.monotonic() + FAREWELL_SECONDS
         connected = self._sender.connected
         try:
-            while connected and self.outbox.count(KAFKA) and time.monotonic() < deadline:
+            while connected and self.outbox.oldest(KAFKA, 1, without=self._shut) and time.monotonic() < deadline:
                 loop.turn()
                 self._turn()
         except (kafka_errors.KafkaError, OperatorError) as error:
@@ -215,19 +255,27 @@ class Publisher:
 
 
 def connect(kafka: Kafka, *, one_by_one: bool = False) -> Any:
-    """A producer for the topic, which is there.
+    """A producer for all topics.
 
     Raises:
-        OperatorError: it is not, or may not be written to.
+        OperatorError: a secret cannot be read.
+        kafka.errors.KafkaError: no broker answers.
+    """
+    return kafka_client.producer(kafka, delivery_timeout_ms=DELIVERY_TIMEOUT_MS, one_by_one=one_by_one)
+
+
+def refusal(kafka: Kafka, topic: str) -> CryptoProxyError | None:
+    """Why ``topic`` cannot be written to. A producer looks for a missing one for ten seconds, then says only that time
+    was up.
+
+    Raises:
         kafka.errors.KafkaError: no broker answers.
     """
     admin = kafka_client.admin(kafka)
     try:
-        # Asked first: a producer looks for a missing topic for ten seconds, then says only that time was up.
-        (found,) = admin.describe_topics([kafka.topic])
+        (found,) = admin.describe_topics([topic])
     finally:
         admin.close()
-    if found["error_code"]:
-        error = kafka_errors.for_code(found["error_code"])
-        raise kafka_client.meaning(error(kafka.topic), kafka)
-    return kafka_client.producer(kafka, delivery_timeout_ms=DELIVERY_TIMEOUT_MS, one_by_one=one_by_one)
+    if not found["error_code"]:
+        return None
+    return kafka_client.meaning(kafka_errors.for_code(found["error_code"])(topic), kafka)

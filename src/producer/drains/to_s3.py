@@ -1,4 +1,5 @@
-"""Outbox → S3: one object per poll, or one for a minute of polls where they come faster. Oldest first, by itself.
+"""Outbox → S3: one object per entry, or one for a minute of polls where they come faster. In the order of keeping, by
+itself.
 
 An absent S3 is said loudly and never holds the topic back.
 """
@@ -10,8 +11,8 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import KW_ONLY, dataclass
-from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 from cryptoproxy.common.clock import Clock
 from cryptoproxy.common.metrics import PollerMetrics
@@ -21,7 +22,7 @@ from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.lake import objects
 from cryptoproxy.lake.store import Store
 from cryptoproxy.producer.outbox import files
-from cryptoproxy.producer.outbox.entry import Entry
+from cryptoproxy.producer.outbox.entry import NO_SLOT, Entry
 from cryptoproxy.producer.outbox.outbox import S3, Outbox
 
 log = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ class Archiver:
     """The drain to S3; one thread.
 
     Args:
-        interval_ms: of a source; decides whether its polls are grouped.
+        interval_ms: of a feed; decides whether its polls are grouped.
         object_ms: the time that one object holds, where the interval is shorter.
         quiet: whether objects that each hold so many ms are too many for a line each.
     """
@@ -94,41 +95,51 @@ class Archiver:
         """
         self._finish_interrupted()
         done = 0
-        for (source, window_ms), group in groupby(self._by_window(), key=self._window):
+        for group in self._groups():
             if not go_on():
                 break
-            if self._closed(source, window_ms):
-                self._archive(source, list(group))
+            if self._closed(group[0]):
+                self._archive(group)
                 done += 1
         return done
 
-    def _by_window(self) -> list[Entry]:
-        """What waits, the oldest window first, each window's polls together."""
-        return sorted(self.outbox.oldest(S3), key=lambda entry: (self._window(entry)[1], entry.source, entry))
+    def _groups(self) -> list[list[Entry]]:
+        """What waits, by what shares an object; the group that was begun first comes first."""
+        groups: dict[Any, list[Entry]] = {}
+        for entry in self.outbox.oldest(S3):
+            shared = (entry.feed, entry.begin_ms // self.object_ms) if self._is_shared(entry) else entry
+            groups.setdefault(shared, []).append(entry)
+        return list(groups.values())
 
-    def _window(self, entry: Entry) -> tuple[str, int]:
-        """Source and begin of the time that this poll's object holds."""
-        if self.interval_ms(entry.source) >= self.object_ms:
-            return entry.source, entry.slot_ms
-        return entry.source, entry.slot_ms - entry.slot_ms % self.object_ms
+    def _is_shared(self, entry: Entry) -> bool:
+        """Whether its object holds all polls of some time, since they come so fast."""
+        return entry.slot_ms != NO_SLOT and self.interval_ms(entry.feed.name) < self.object_ms
 
-    def _closed(self, source: str, window_ms: int) -> bool:
-        """One poll an object: at once. Several: when the last slot's end has passed."""
-        if self.interval_ms(source) >= self.object_ms:
+    def _closed(self, entry: Entry) -> bool:
+        """One entry an object: at once. Several: when the last of them can be on the disk."""
+        if not self._is_shared(entry):
             return True
-        return self.clock.now_ms() >= window_ms + self.object_ms + GRACE_MS
+        ends_ms = entry.begin_ms - entry.begin_ms % self.object_ms + self.object_ms
+        return self.clock.now_ms() >= ends_ms + (entry.slot_ms - entry.begin_ms) + GRACE_MS
 
-    def _archive(self, source: str, entries: list[Entry]) -> None:
-        whole: list[Entry] = []
+    def _archive(self, entries: list[Entry]) -> None:
+        feed, whole = entries[0].feed, list[Entry]()
         # One poll at a time: a minute of a whole market is tens of megabytes.
-        made = objects.pack(self.store.settings.prefix, source, entries[0].slot_ms, self._contents(entries, whole))
+        made = objects.pack(
+            self.store.settings.prefix,
+            feed.dataset,
+            feed.source,
+            min(entry.begin_ms for entry in entries),
+            self._contents(entries, whole),
+            part=feed.part,
+        )
         if made.records:
-            with self.metrics.archive_seconds.labels(source).time():
+            with self.metrics.archive_seconds.labels(feed.name).time():
                 self.store.put(made.key, made.body)
-            self.metrics.objects_archived.labels(source).inc()
-            self.metrics.records_archived.labels(source).inc(made.records)
+            self.metrics.objects_archived.labels(feed.name).inc()
+            self.metrics.records_archived.labels(feed.name).inc(made.records)
             log.log(
-                logging.DEBUG if self.quiet(max(self.interval_ms(source), self.object_ms)) else logging.INFO,
+                logging.DEBUG if self.quiet(max(self.interval_ms(feed.name), self.object_ms)) else logging.INFO,
                 "archived s3://%s/%s (%d records)", self.store.settings.bucket, made.key, made.records,
             )  # fmt: skip
         self._leave(whole)

@@ -5,7 +5,7 @@
       kafka/     polls that Kafka has not acknowledged
       s3/        polls that are not in the lake (the same file, linked twice where both drains have room)
       damaged/   what could not be read back, by its name
-      slots/     the last slot kept, per source
+      slots/     the last slot kept, per feed
       lock       one process per folder
 
 | module | tells |

@@ -1,41 +1,76 @@
-"""A kept poll: its name tells slot, source, number of records and content; sorted by name is oldest first. And the
-polls that wait for one drain.
+"""A kept entry: its name tells when it was kept, of which feed, its slot, where its records begin, their number and
+content; sorted by name is in the order of keeping. And the entries that wait for one drain.
 """
 
 from __future__ import annotations
 
 import bisect
 import hashlib
+import heapq
 import re
+from collections.abc import Collection
+from itertools import islice
 from typing import NamedTuple
 
-_NAME = re.compile(r"(?P<slot>\d{14})-(?P<source>[a-z0-9][a-z0-9-]*)-(?P<records>\d+)-(?P<hash>[0-9a-f]{12})\.jsonl\Z")
+from cryptoproxy.datasets import DATASETS, Feed
+
+_NAME = re.compile(
+    r"(?P<kept>\d{14})-(?P<feed>[a-z0-9-]+\.[a-z0-9_-]+)-(?P<slot>\d{14})-(?P<begin>\d{14})-(?P<records>\d+)-"
+    r"(?P<hash>[0-9a-f]{12})\.jsonl\Z"
+)
+_OLD_NAME = re.compile(
+    r"(?P<slot>\d{14})-(?P<source>[a-z0-9][a-z0-9-]*)-(?P<records>\d+)-(?P<hash>[0-9a-f]{12})\.jsonl\Z"
+)
+"""Of before there were other datasets than tickers, and entries in the order of their slots."""
+NO_SLOT = 0
+"""Of what no slot was polled for: a page of history."""
 
 
 class Entry(NamedTuple):
-    """Ordered oldest slot first."""
+    """Ordered as they were kept: what is kept later is delivered later, however old its records are."""
 
+    kept_ms: int
+    """When; no two of an outbox have the same, and it only grows, whatever the clock does."""
+    feed: Feed
     slot_ms: int
-    source: str
+    """The last slot that was kept with it, or :data:`NO_SLOT`."""
+    begin_ms: int
+    """The time of its first record. All lie in one span of the part's ``file``."""
     records: int
     hash: str
 
     @property
+    def lane(self) -> Lane:
+        return self.feed.dataset, self.feed.part
+
+    @property
     def name(self) -> str:
-        return f"{self.slot_ms:014d}-{self.source}-{self.records}-{self.hash}.jsonl"
+        return (
+            f"{self.kept_ms:014d}-{self.feed.whole_name}-{self.slot_ms:014d}-{self.begin_ms:014d}-{self.records}-"
+            f"{self.hash}.jsonl"
+        )
 
     @classmethod
     def parse(cls, name: str) -> Entry | None:
-        """None for a name that is not an entry's."""
-        found = _NAME.match(name)
-        if found is None:
+        """None for a name that is not an entry's, or of a feed of a dataset that this version does not know."""
+        if found := _NAME.match(name):
+            try:
+                feed = Feed.parse(found["feed"])
+                DATASETS[feed.dataset].parts[feed.part]
+            except (ValueError, KeyError):
+                return None
+            times = (int(found[each]) for each in ("kept", "slot", "begin"))
+        elif found := _OLD_NAME.match(name):
+            feed, times = Feed(found["source"]), (int(found["slot"]) for _ in range(3))
+        else:
             return None
-        return cls(int(found["slot"]), found["source"], int(found["records"]), found["hash"])
+        kept_ms, slot_ms, begin_ms = times
+        return cls(kept_ms, feed, slot_ms, begin_ms, int(found["records"]), found["hash"])
 
     @classmethod
-    def of(cls, slot_ms: int, source: str, content: bytes) -> Entry:
+    def of(cls, feed: Feed, content: bytes, *, kept_ms: int, begin_ms: int, slot_ms: int = NO_SLOT) -> Entry:
         """The entry for ``content``: one record a line."""
-        return cls(slot_ms, source, content.count(b"\n"), content_hash(content)[:12])
+        return cls(kept_ms, feed, slot_ms, begin_ms, content.count(b"\n"), content_hash(content)[:12])
 
     def holds(self, content: bytes) -> bool:
         """Whether ``content`` is what was kept, whole and unchanged."""
@@ -47,38 +82,46 @@ def content_hash(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+Lane = tuple[str, str]
+"""Dataset and part: what goes to one topic."""
+
+
 class Backlog:
-    """Sorted, so that taking the oldest and finding one stay cheap however many there are."""
+    """Sorted, so that taking the oldest and finding one stay cheap however many there are; by lane, so that one whose
+    topic takes nothing hides no other behind it."""
 
     def __init__(self) -> None:
-        self._entries: list[Entry] = []
+        self._lanes: dict[Lane, list[Entry]] = {}
         self._sizes: dict[Entry, int] = {}
         self.bytes = 0
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._sizes)
 
     def __contains__(self, entry: Entry) -> bool:
         return entry in self._sizes
 
-    def oldest(self, limit: int | None) -> list[Entry]:
-        return self._entries[:limit]
+    def oldest(self, limit: int | None, *, without: Collection[Lane] = ()) -> list[Entry]:
+        lanes = [entries[:limit] for lane, entries in self._lanes.items() if lane not in without]
+        return lanes[0] if len(lanes) == 1 else list(islice(heapq.merge(*lanes), limit))
 
     def add(self, entry: Entry, size: int) -> None:
         if entry in self._sizes:
             return
         self._sizes[entry] = size
         self.bytes += size
-        if not self._entries or entry > self._entries[-1]:
-            self._entries.append(entry)
+        entries = self._lanes.setdefault(entry.lane, [])
+        if not entries or entry > entries[-1]:
+            entries.append(entry)
         else:
-            bisect.insort(self._entries, entry)
+            bisect.insort(entries, entry)
 
     def remove(self, entry: Entry) -> int:
         """The room that it took; 0 if it did not wait."""
         if entry not in self._sizes:
             return 0
-        del self._entries[bisect.bisect_left(self._entries, entry)]
+        entries = self._lanes[entry.lane]
+        del entries[bisect.bisect_left(entries, entry)]
         size = self._sizes.pop(entry)
         self.bytes -= size
         return size

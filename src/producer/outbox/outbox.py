@@ -11,13 +11,15 @@ from __future__ import annotations
 import errno
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from cryptoproxy.common.clock import SystemClock
+from cryptoproxy.datasets import Feed
 from cryptoproxy.errors import CryptoProxyError, OperatorError
 from cryptoproxy.producer.outbox import files
-from cryptoproxy.producer.outbox.entry import Backlog, Entry
+from cryptoproxy.producer.outbox.entry import NO_SLOT, Backlog, Entry, Lane
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +31,7 @@ UNDIVIDED_BELOW = 1 << 20
 """A folder for a few polls has no room to be divided."""
 
 _LACKS = {KAFKA: "the topic lacks them (cryptoproxy replay brings them into the index)", S3: "the lake lacks them"}
+_CLOCK = SystemClock()
 _DAMAGE = (errno.ENOENT, errno.EIO, errno.EBADMSG, errno.EUCLEAN)
 """A file that cannot be read for one of these is lost. For another (no descriptors left, no rights) it may be good."""
 
@@ -43,16 +46,22 @@ def rooms(max_bytes: int, *, kafka: int | None = None, s3: int | None = None) ->
     return {KAFKA: most if kafka is None else kafka, S3: most if s3 is None else s3}
 
 
-def _nobody(source: str, drain: str) -> None: ...
+def _named(path: Path, entry: Entry) -> Path:
+    """``path`` under the name that ``entry`` has today: that of an earlier version is another one."""
+    return path if path.name == entry.name else path.rename(path.with_name(entry.name))
+
+
+def _nobody(feed: str, drain: str) -> None: ...
 
 
 class Outbox:
-    """Thread-safe: sources keep, each drain takes its own. One process per folder.
+    """Thread-safe: feeds keep, each drain takes its own in the order of keeping. One process per folder.
 
     Args:
         max_bytes: of the folder.
         rooms: bytes that may wait for each drain; without, the whole folder.
-        passed_over: told of each poll's source that is kept without a drain, whose room is full.
+        passed_over: told of each entry's feed that is kept without a drain, whose room is full.
+        now_ms: the time of day.
     """
 
     def __init__(
@@ -62,11 +71,14 @@ class Outbox:
         max_bytes: int,
         rooms: Mapping[str, int] | None = None,
         passed_over: Callable[[str, str], None] = _nobody,
+        now_ms: Callable[[], int] = _CLOCK.now_ms,
     ) -> None:
         self.folder = folder
         self.max_bytes = max_bytes
         self.rooms = {drain: min(max_bytes, (rooms or {}).get(drain, max_bytes)) for drain in DRAINS}
         self._passed_over = passed_over
+        self._now_ms = now_ms
+        self._kept_ms = 0
         self._without: list[str] = []
         """The drain that the last poll was kept without."""
         self._writing = folder / "writing"
@@ -86,33 +98,44 @@ class Outbox:
         try:
             with self._disk("be taken over"):
                 self._recover()
-        except OperatorError:
+        except BaseException:
             self.close()
             raise
 
     # --- keep
 
     def keep(
-        self, slot_ms: int, source: str, content: bytes, *, before_drains: Callable[[Entry], None] | None = None
+        self,
+        feed: Feed,
+        content: bytes,
+        *,
+        begin_ms: int,
+        slot_ms: int = NO_SLOT,
+        before_drains: Callable[[Entry], None] | None = None,
     ) -> Entry:
-        """A poll on disk, for each drain that has room. Returns only when it would survive a power failure.
+        """Records on disk, for each drain that has room. Returns only when they would survive a power failure.
 
         Args:
-            content: the records' bytes, each with its newline.
+            content: the records' bytes, each with its newline; all of ``feed``, and in one span of its part's
+                ``file`` (:meth:`cryptoproxy.datasets.Part.file_of`).
+            begin_ms: the earliest time among them.
+            slot_ms: of a poll, the slot that is done with it: it is never polled again. A poll that has several
+                entries gives it to its last one.
             before_drains: told of the entry when it is safe, before a drain can see it.
 
         Raises:
             OutboxFullError: the folder's bound is reached.
-            OSError: the disk refuses; nothing of the poll is kept.
+            OSError: the disk refuses; nothing of it is kept.
         """
-        entry = Entry.of(slot_ms, source, content)
         self.require_room(len(content))
         drains = self._with_room(len(content))
+        entry = Entry.of(feed, content, kept_ms=self._stamp(), begin_ms=begin_ms, slot_ms=slot_ms)
         path = self._writing / entry.name
         files.write(path, content)
         # From here a crash loses nothing: the next start finds the whole file and goes on below.
         try:
-            self._mark(source).advance(slot_ms)
+            if slot_ms != NO_SLOT:
+                self._mark(feed.name).advance(slot_ms)
             if before_drains is not None:
                 before_drains(entry)
             self._publish(path, entry, len(content), drains)
@@ -121,8 +144,14 @@ class Outbox:
             raise
         self._without = [drain for drain in DRAINS if drain not in drains]
         for drain in self._without:
-            self._passed_over(source, drain)
+            self._passed_over(feed.name, drain)
         return entry
+
+    def _stamp(self) -> int:
+        """The time of day, but later than of all that was kept before: a clock that is set back reverses nothing."""
+        with self._changed:
+            self._kept_ms = max(self._now_ms(), self._kept_ms + 1)
+            return self._kept_ms
 
     def require_room(self, size: int = 0) -> None:
         """Asked before a poll, so that no call is spent on what could not be kept.
@@ -158,18 +187,18 @@ class Outbox:
             for drain in self._without
         }
 
-    def last_slot(self, source: str) -> int | None:
-        """The last slot of ``source`` that was kept here, whether or not it has left since."""
-        return self._mark(source).read()
+    def last_slot(self, feed: str) -> int | None:
+        """The last slot of the feed of that name that was kept here, whether or not it has left since."""
+        return self._mark(feed).read()
 
     @staticmethod
-    def last_slot_in(folder: Path, source: str) -> int | None:
+    def last_slot_in(folder: Path, feed: str) -> int | None:
         """:meth:`last_slot` of an outbox that another process has open."""
-        return files.marked(folder / _SLOTS / source)
+        return files.marked(folder / _SLOTS / feed)
 
-    def advance_last_slot(self, source: str, slot_ms: int) -> None:
+    def advance_last_slot(self, feed: str, slot_ms: int) -> None:
         """Another machine has kept up to ``slot_ms``: it shall not be polled again here."""
-        self._mark(source).advance(slot_ms)
+        self._mark(feed).advance(slot_ms)
 
     def _publish(self, path: Path, entry: Entry, size: int, drains: tuple[str, ...] = DRAINS) -> None:
         files.link(path, *(self._drains[drain] for drain in drains))
@@ -181,13 +210,9 @@ class Outbox:
 
     def _undo(self, path: Path, entry: Entry) -> None:
         """What the caller takes for missed shall not be delivered after the next start."""
-        with self._changed:
-            kept_before = any(entry in each for each in self._waiting.values())
-        for folder in () if kept_before else self._drains.values():
+        for each in (*(folder / entry.name for folder in self._drains.values()), path):
             with suppress(OSError):
-                (folder / entry.name).unlink(missing_ok=True)
-        with suppress(OSError):
-            path.unlink(missing_ok=True)
+                each.unlink(missing_ok=True)
 
     # --- drain
 
@@ -195,20 +220,20 @@ class Outbox:
         """Whether an earlier run has kept it, which may have been another version with another contract."""
         return entry in self._inherited
 
-    def oldest(self, drain: str, limit: int | None = None) -> list[Entry]:
-        """What ``drain`` has not delivered yet, oldest first."""
+    def oldest(self, drain: str, limit: int | None = None, *, without: Collection[Lane] = ()) -> list[Entry]:
+        """What ``drain`` has not delivered yet, in the order of keeping, but for what is ``without``."""
         with self._changed:
-            return self._waiting[drain].oldest(limit)
+            return self._waiting[drain].oldest(limit, without=without)
 
     def count(self, drain: str) -> int:
         """How many polls wait for ``drain``."""
         with self._changed:
             return len(self._waiting[drain])
 
-    def wait(self, drain: str, seconds: float) -> None:
-        """Returns when something waits for ``drain``, or after ``seconds``."""
+    def wait(self, drain: str, seconds: float, *, without: Collection[Lane] = ()) -> None:
+        """Returns when something waits for ``drain`` but for what is ``without``, or after ``seconds``."""
         with self._changed:
-            self._changed.wait_for(lambda: bool(self._waiting[drain]), timeout=seconds)
+            self._changed.wait_for(lambda: bool(self._waiting[drain].oldest(1, without=without)), timeout=seconds)
 
     def read(self, drain: str, entry: Entry) -> bytes | None:
         """The content of ``entry``; None if it is damaged, and then it is set aside.
@@ -263,11 +288,11 @@ class Outbox:
     def _recover(self) -> None:
         """Takes over what an earlier run left: whole files are good wherever they lie, half-written ones are not."""
         for drain, folder in self._drains.items():
-            for name in sorted(path.name for path in folder.iterdir()):
-                if entry := Entry.parse(name):
-                    self._count(drain, entry, (folder / name).stat().st_size)
+            for path in sorted(folder.iterdir()):
+                if entry := Entry.parse(path.name):
+                    self._count(drain, entry, _named(path, entry).stat().st_size)
                 else:
-                    self._set_aside(folder / name, "its name is not one of ours")
+                    self._set_aside(path, "its name is not one of ours")
         for path in self._writing.iterdir():
             entry = Entry.parse(path.name)
             try:
@@ -282,23 +307,23 @@ class Outbox:
                 log.warning("removed %s, half-written when the process ended", path)
                 path.unlink()
                 continue
-            self._publish(path, entry, len(content))
+            self._publish(_named(path, entry), entry, len(content))
             log.info("took over %s, written when the process ended", entry.name)
         self._inherited = frozenset(entry for each in self._waiting.values() for entry in each.oldest(None))
-        last = {entry.source: entry.slot_ms for entry in sorted(self._inherited)}
-        for source, slot_ms in last.items():
-            self.advance_last_slot(source, slot_ms)
+        self._kept_ms = max((entry.kept_ms for entry in self._inherited), default=0)
+        for feed, slot_ms in {entry.feed: entry.slot_ms for entry in sorted(self._inherited) if entry.slot_ms}.items():
+            self.advance_last_slot(feed.name, slot_ms)
         if any(map(len, self._waiting.values())):
             log.info(
                 "the outbox holds %d polls for Kafka and %d for S3 from an earlier run",
                 len(self._waiting[KAFKA]), len(self._waiting[S3]),
             )  # fmt: skip
 
-    def _mark(self, source: str) -> files.Mark:
+    def _mark(self, feed: str) -> files.Mark:
         with self._changed:
-            if source not in self._marks:
-                self._marks[source] = files.Mark(self._slots / source)
-            return self._marks[source]
+            if feed not in self._marks:
+                self._marks[feed] = files.Mark(self._slots / feed)
+            return self._marks[feed]
 
     def _set_aside(self, path: Path, fault: str) -> None:
         target = self._damaged / f"{path.parent.name}-{path.name}"

@@ -14,7 +14,7 @@ from cryptoproxy.common.settings.catalogue import S3
 from cryptoproxy.datasets import Dataset
 from cryptoproxy.datasets.times import Span
 from cryptoproxy.errors import OperatorError, TransientError
-from cryptoproxy.lake.parquet import SCHEMA, batch, row
+from cryptoproxy.lake.parquet import Columns
 from cryptoproxy.lake.store import Store
 from cryptoproxy.queries.lake.holdings import Holdings
 
@@ -60,15 +60,13 @@ class Duck:
     def _loose(self, dataset: Dataset[Any], days: Sequence[tuple[str, Span]]) -> Any:
         import pyarrow as pa
 
+        columns = Columns(dataset)
         batches = []
         for source, span in days:
             lines = self.holdings.lines(source, span)
             while some := list(itertools.islice(lines, _ROWS)):
-                batches.append(batch([row(line) for line in some]))
-        if not batches:
-            types = {"double": pa.float64(), "long": pa.int64(), "time": pa.timestamp("us", "UTC"), "flag": pa.bool_()}
-            return pa.schema([(each.name, types.get(each.kind, pa.string())) for each in dataset.columns]).empty_table()
-        return pa.Table.from_batches(batches, SCHEMA)
+                batches.append(columns.batch([columns.row(line) for line in some]))
+        return pa.Table.from_batches(batches, columns.schema)
 
     def ask(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
         """Rows as they come.

@@ -1,9 +1,10 @@
-"""Binance: limits by weight, one source."""
+"""Binance: limits by weight, its feeds."""
 
 from __future__ import annotations
 
 from cryptoproxy.common.settings.catalogue import Upstreams
-from cryptoproxy.upstreams.base import Limit, Limits, Upstream, in_force
+from cryptoproxy.datasets import Feed
+from cryptoproxy.upstreams.base import Limit, Limits, Polling, Upstream, in_force
 from cryptoproxy.upstreams.binance.tickers import NAME, Binance
 from cryptoproxy.upstreams.gathering import unless_all
 
@@ -26,8 +27,10 @@ def upstream(settings: Upstreams) -> Upstream:
                 )
             ),
         ),
-        interval=settings.binance_interval,
-        sources={
-            NAME: lambda: Binance(base_url=settings.binance_base_url, symbols=unless_all(settings.binance_symbols))
+        feeds={
+            Feed(NAME): Polling(
+                make=lambda: Binance(base_url=settings.binance_base_url, symbols=unless_all(settings.binance_symbols)),
+                interval=settings.binance_interval,
+            ),
         },
     )

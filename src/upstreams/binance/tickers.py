@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from cryptoproxy.datasets import Feed
 from cryptoproxy.errors import SettingsError, TransientError
 from cryptoproxy.upstreams.base import Answer, Call, Poll, RephrasedError
 from cryptoproxy.upstreams.binance import refusals
@@ -62,7 +63,7 @@ class Binance:
         SettingsError: a symbol that no exchange can have.
     """
 
-    name = NAME
+    feed = Feed(NAME)
     upstream = NAME
 
     def __init__(self, *, base_url: str = BASE_URL, symbols: Sequence[str] = ()) -> None:

@@ -1,11 +1,12 @@
-"""Bybit: limits by address, a source for each of its markets."""
+"""Bybit: limits by address, the feeds of each of its markets."""
 
 from __future__ import annotations
 
 from functools import partial
 
 from cryptoproxy.common.settings.catalogue import Upstreams
-from cryptoproxy.upstreams.base import Limit, Limits, Upstream, in_force
+from cryptoproxy.datasets import Feed
+from cryptoproxy.upstreams.base import Limit, Limits, Polling, Upstream, in_force
 from cryptoproxy.upstreams.bybit.symbols import Market, NamedSymbols
 from cryptoproxy.upstreams.bybit.tickers import UPSTREAM, Bybit
 from cryptoproxy.upstreams.gathering import unless_all
@@ -23,6 +24,8 @@ def upstream(settings: Upstreams) -> Upstream:
             interval_setting="BYBIT_INTERVAL",
             limits=in_force(Limit(window="5s", amount=settings.bybit_calls_per_5s, setting="BYBIT_CALLS_PER_5S")),
         ),
-        interval=settings.bybit_interval or settings.interval,
-        sources={name: partial(make, market) for name, market in markets.items()},
+        feeds={
+            Feed(name): Polling(make=partial(make, market), interval=settings.bybit_interval or settings.interval)
+            for name, market in markets.items()
+        },
     )

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cryptoproxy.datasets import Ticker
+from cryptoproxy.datasets import Feed, Ticker
 from cryptoproxy.errors import SettingsError, TransientError
 from cryptoproxy.upstreams.base import Answer, Call, Poll
 from cryptoproxy.upstreams.bybit import refusals
@@ -62,7 +62,7 @@ class Bybit:
             faults.append("bybit-spot is not in Bybit's old API v2")
         if faults:
             raise SettingsError(faults)
-        self.name = f"bybit-{self._market}"
+        self.feed = Feed(f"{UPSTREAM}-{self._market}")
         self._names = names or NamedSymbols(symbols, [self._market])
         self._wanted = self._names.wanted
         self._doubt = Doubt()
@@ -93,7 +93,7 @@ class Bybit:
         """Raises:
         TransientError: a body has neither shape or is of another market, or no row is one of ours.
         """
-        gathering = Gathering(self.name, slot_ms=slot_ms, fetched_at_ms=fetched_at_ms)
+        gathering = Gathering(self.feed.source, slot_ms=slot_ms, fetched_at_ms=fetched_at_ms)
         for body in bodies:
             tickers = open_tickers(body)
             if tickers.category not in (None, self._market):
@@ -103,7 +103,7 @@ class Bybit:
         nowhere = self._names.nowhere(self._market, gathering.missing(self._wanted))
         if not gathering.records and not gathering.rejected:
             wanted = f"none of BYBIT_SYMBOLS ({', '.join(sorted(self._wanted))[:200]})" if self._wanted else "no rows"
-            raise TransientError(f"{self.name} answered with {wanted}")
+            raise TransientError(f"{self.feed.source} answered with {wanted}")
         gathering.reject_absent(nowhere, "asked for by BYBIT_SYMBOLS, and in no market of Bybit that is polled")
         self._doubt.check_market(gathering)
         return gathering.poll()
@@ -114,7 +114,7 @@ class Bybit:
             if self._wanted and symbol not in self._wanted:
                 continue
             if tickers.v2 and _market_in_v2(symbol) is not self._market:
-                gathering.reject("other_market", symbol, f"not of {self.name}, with which v2 mixes it")
+                gathering.reject("other_market", symbol, f"not of {self.feed.source}, with which v2 mixes it")
                 continue
             record = gathering.record(symbol, row.last_price, self._quotes)
             if record is not None:

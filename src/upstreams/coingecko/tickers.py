@@ -13,6 +13,7 @@ from urllib.parse import quote as url_quote
 
 import msgspec
 
+from cryptoproxy.datasets import Feed
 from cryptoproxy.errors import SettingsError, TransientError
 from cryptoproxy.upstreams.base import Answer, Call, IncompleteError, Poll, SymbolList
 from cryptoproxy.upstreams.coingecko import refusals
@@ -70,7 +71,7 @@ class CoinGecko:
         SettingsError: all that is wrong with the arguments.
     """
 
-    name = NAME
+    feed = Feed(NAME)
     upstream = NAME
     symbol_list: SymbolList | None = None
 

@@ -6,7 +6,9 @@ import time
 
 from kafka import TopicPartition
 
-from cryptoproxy.consumer import template
+from cryptoproxy.consumer.index import template
+from cryptoproxy.datasets import TICKER
+from cryptoproxy.datasets.mapping import properties
 from tests.conftest import wait_until
 from tests.faults import evidence
 from tests.faults.conftest import Report
@@ -31,7 +33,7 @@ def test_the_index_is_deleted_while_running(rig: IndexerRig, report: Report) -> 
     rig.sandbox.resume()
     seconds = rig.recovered(since)
     mapping = rig.es.indices.get_mapping(index=rig.index)[rig.index]["mappings"]
-    assert template.wrong_mapping(mapping) is None, "made again by the template"
+    assert template.wrong_mapping(mapping, properties(TICKER)) is None, "made again by the template"
     settle(rig)
     person = Person(rig)
     missing, commands = person.missing()

@@ -6,8 +6,9 @@ import base64
 import json
 import time
 
-from cryptoproxy.consumer import template
-from cryptoproxy.datasets import Period, index_name, iso
+from cryptoproxy.consumer.index import template
+from cryptoproxy.datasets import TICKER, Period, index_name, iso
+from cryptoproxy.datasets.mapping import properties
 from cryptoproxy.sandbox import FaultProxy
 from cryptoproxy.sandbox.server import Peer
 from cryptoproxy.sandbox.wire import Answer, Request
@@ -88,7 +89,7 @@ def test_an_index_with_a_wrong_mapping_is_there_already(rig: IndexerRig, report:
     rig.es.indices.delete(index=old)
     since = time.monotonic()
     seconds = rig.recovered(since)
-    assert template.wrong_mapping(rig.es.indices.get_mapping(index=old)[old]["mappings"]) is None
+    assert template.wrong_mapping(rig.es.indices.get_mapping(index=old)[old]["mappings"], properties(TICKER)) is None
     report(rig.judged(), seconds)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 
-from cryptoproxy.consumer.fuse import IN_A_ROW
+from cryptoproxy.consumer.letters.fuse import IN_A_ROW
 from cryptoproxy.datasets import encode
 from tests.conftest import wait_until
 from tests.faults import evidence

@@ -9,8 +9,8 @@ import pytest
 
 from cryptoproxy.consumer.backfill import documents as documents_module
 from cryptoproxy.consumer.batch import DeadLetter
-from cryptoproxy.consumer.dead_letter_reader import Original
-from cryptoproxy.consumer.dead_letters import content_of
+from cryptoproxy.consumer.letters.dead_letters import content_of
+from cryptoproxy.consumer.letters.reader import Original
 from cryptoproxy.datasets import Ticker, document_id, encode, from_iso, iso
 from tests.integration.backfill.conftest import DAY, HOUR, MINUTE, Bench, record
 

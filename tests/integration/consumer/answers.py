@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from elasticsearch import ApiError, Elasticsearch
 
-from cryptoproxy.consumer.bulk import FILTER
+from cryptoproxy.consumer.index.bulk import FILTER
 from cryptoproxy.datasets import Period, encode, index_name, iso
 from tests.conftest import wait_until
 from tests.integration.consumer.records import record

@@ -8,7 +8,6 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,9 +21,8 @@ from cryptoproxy.common.service import Service
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.consumer.wiring import service
 from cryptoproxy.datasets import decode, document_id, encode, iso, key, slot_of
-from cryptoproxy.engines.stack import Endpoints
 from tests.conftest import wait_until
-from tests.integration.conftest import World, make_world
+from tests.integration.conftest import World
 from tests.integration.consumer.records import record
 
 MINUTE = 60_000
@@ -64,6 +62,7 @@ class Running:
             return bool(answer.status == 200)
 
     def metric(self, name: str, **labels: str) -> float:
+        labels = labels if name == "held_up" else {"dataset": "ticker"} | labels
         return self.service.registry.get_sample_value(f"cryptoproxy_{name}", labels) or 0.0
 
     def wait_not_ready(self, words: str, *, seconds: float = 180) -> str:
@@ -241,23 +240,6 @@ def _read_more(consumer: Any, found: dict[TopicPartition, list[Any]]) -> bool:
     for partition, records in consumer.poll(timeout_ms=200).items():
         found[partition] += records
     return False
-
-
-@pytest.fixture
-def world(endpoints: Endpoints, tmp_path: Path) -> Iterator[World]:
-    """As for all, but whatever a test left in the alias's place is removed as well."""
-    made = make_world(endpoints, tmp_path)
-    made.set_up()
-    settings = made.settings.elasticsearch  # a test may put a proxy before it, which is gone by then
-    yield made
-    alias = settings.alias
-    client = elastic.client(settings)
-    try:
-        for name in client.indices.get(index=f"{alias},{alias}-*", ignore_unavailable=True, expand_wildcards="all"):
-            client.indices.delete(index=name)
-        client.options(ignore_status=404).indices.delete_index_template(name=alias)
-    finally:
-        client.close()
 
 
 @pytest.fixture

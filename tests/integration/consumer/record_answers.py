@@ -14,7 +14,7 @@ from typing import Any
 from elasticsearch import Elasticsearch
 
 from cryptoproxy.common.settings import Settings
-from cryptoproxy.consumer import template
+from cryptoproxy.consumer.index import template
 from cryptoproxy.engines.elasticsearch import Elasticsearch as Node
 from cryptoproxy.engines.elasticsearch import probe_health
 from cryptoproxy.engines.engine import Options

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from cryptoproxy.common.clock import SystemClock
-from cryptoproxy.consumer import template
+from cryptoproxy.consumer.index import template
 from cryptoproxy.datasets import iso
 from tests.integration.consumer.conftest import Bench
 
@@ -71,11 +71,11 @@ def test_an_idle_indexer_is_not_ready_until_it_is_mended(
     try:
         running = bench.start()
         running.wait_not_ready(said)
-        assert running.metric("held_up", part="alias") == 1
+        assert running.metric("held_up", part="ticker alias") == 1
         bench.produce(10)
         bench.wait_committed()  # what can be written is
     finally:
         mend()
     running.wait_ready()
-    assert running.metric("held_up", part="alias") == 0
+    assert running.metric("held_up", part="ticker alias") == 0
     bench.account()

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry
-
 from cryptoproxy.common.clock import SystemClock
-from cryptoproxy.common.metrics import IndexerMetrics
-from cryptoproxy.common.service import Health
 from cryptoproxy.consumer import wiring
-from cryptoproxy.consumer.dead_letter_reader import Replayed, find, read_letters, replay
-from cryptoproxy.datasets import Period, encode
+from cryptoproxy.consumer.letters.reader import Replayed, find, read_letters
+from cryptoproxy.datasets import encode
 from tests.conftest import wait_until
 from tests.integration.consumer.conftest import Bench
 from tests.integration.consumer.records import record
@@ -18,16 +14,7 @@ TEN_MINUTES_MS = 600_000
 
 
 def play(bench: Bench) -> Replayed:
-    settings = bench.settings
-    clock = SystemClock()
-    delivery = wiring.delivery(settings, Health(), IndexerMetrics(CollectorRegistry()), clock, replayed=True)
-    return replay(
-        read_letters(settings.kafka),
-        delivery=delivery,
-        alias=settings.elasticsearch.alias,
-        period=Period(settings.elasticsearch.period),
-        now_ms=clock.now_ms(),
-    )
+    return wiring.replay_dead_letters(bench.settings, read_letters(bench.settings.kafka))
 
 
 def test_letters_are_listed_and_shown_as_they_were_set_aside(bench: Bench) -> None:

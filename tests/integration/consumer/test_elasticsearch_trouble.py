@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from cryptoproxy.consumer import template
+from cryptoproxy.consumer.index import template
+from cryptoproxy.datasets import TICKER
+from cryptoproxy.datasets.mapping import properties
 from cryptoproxy.sandbox.proxy import FaultProxy
 from tests.conftest import wait_until
 from tests.integration.consumer.conftest import Bench
@@ -65,7 +67,12 @@ def test_setting_up_adds_a_field_that_an_older_index_lacks(bench: Bench) -> None
     bench.es.indices.delete_index_template(name=bench.alias)
     bench.es.indices.create(index=bench.index, mappings=body, aliases={bench.alias: {}})
     set_up_words(bench)
-    assert template.wrong_mapping(bench.es.indices.get_mapping(index=bench.index)[bench.index]["mappings"]) is None
+    assert (
+        template.wrong_mapping(
+            bench.es.indices.get_mapping(index=bench.index)[bench.index]["mappings"], properties(TICKER)
+        )
+        is None
+    )
     bench.produce(10)
     bench.start()
     bench.wait_committed()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cryptoproxy.common.clock import SystemClock
-from cryptoproxy.consumer.fuse import accept
+from cryptoproxy.consumer.letters.fuse import accept, parse_place
 from cryptoproxy.errors import OperatorError
 from tests.integration.consumer.conftest import Bench
 
@@ -23,7 +23,7 @@ def test_the_fuse_holds_until_a_persons_word_comes(bench: Bench) -> None:
     # What came in batches before it was a flood may have gone.
     assert len(bench.dead_letters()) < 100
     assert bench.committed()[1] <= flood[99].offset
-    words = accept(bench.settings.kafka, [(1, flood[-1].offset)], now_ms=SystemClock().now_ms())
+    words = accept(bench.settings.kafka, [parse_place(f"1:{flood[-1].offset}")], now_ms=SystemClock().now_ms())
     assert words == [f"poison of {bench.topic} partition 1 up to offset {flood[-1].offset} may be dead-lettered"]
     running.wait_ready()
     bench.wait_committed()
@@ -37,7 +37,7 @@ def test_a_word_outlives_the_indexer_it_was_meant_for(bench: Bench) -> None:
     first.wait_not_ready("--accept-poison 2:")
     assert first.stop() == 0
     assert bench.committed() == {}
-    accept(bench.settings.kafka, [(2, flood[-1].offset)], now_ms=SystemClock().now_ms())
+    accept(bench.settings.kafka, [parse_place(f"2:{flood[-1].offset}")], now_ms=SystemClock().now_ms())
     second = bench.start()
     bench.wait_committed()
     bench.account()
@@ -46,7 +46,7 @@ def test_a_word_outlives_the_indexer_it_was_meant_for(bench: Bench) -> None:
 
 def test_a_word_about_a_partition_that_is_not_there_is_refused(bench: Bench) -> None:
     with pytest.raises(OperatorError, match="no partition 9"):
-        accept(bench.settings.kafka, [(9, 1)], now_ms=0)
+        accept(bench.settings.kafka, [parse_place("9:1")], now_ms=0)
 
 
 def test_poison_below_the_fuse_goes_by_itself(bench: Bench) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from cryptoproxy.common.clock import SystemClock
-from cryptoproxy.consumer import template, wiring
-from cryptoproxy.consumer.dead_letter_reader import read_letters
+from cryptoproxy.consumer import wiring
+from cryptoproxy.consumer.index import template
+from cryptoproxy.consumer.letters.reader import read_letters
 from cryptoproxy.datasets import encode, iso, key, slot_of
 from tests.integration.consumer.conftest import MINUTE, Bench, header
 from tests.integration.consumer.records import record

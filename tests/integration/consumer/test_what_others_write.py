@@ -17,7 +17,7 @@ from kafka.record.default_records import DefaultRecordBase
 
 from cryptoproxy.cli.main import cli
 from cryptoproxy.common.clients import kafka as kafka_client
-from cryptoproxy.consumer.dead_letter_reader import Letter, read_letters
+from cryptoproxy.consumer.letters.reader import Letter, read_letters
 from cryptoproxy.datasets import document_id, encode, key
 from tests.conftest import wait_until
 from tests.integration.consumer.conftest import Bench, Running

@@ -14,7 +14,7 @@ from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.consumer.backfill import wiring
-from cryptoproxy.datasets import RECORD_HEADERS, Ticker, encode, from_iso, iso, key
+from cryptoproxy.datasets import RECORD_HEADERS, TICKER, Ticker, encode, from_iso, iso, key
 from cryptoproxy.datasets.times import DAY_MS, Span
 from cryptoproxy.engines.stack import Endpoints
 from cryptoproxy.lake import objects
@@ -97,11 +97,11 @@ def filled(endpoints: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> It
     published = _publish(settings, records[:20], poison=POISON) + _publish(settings, records[15:])
     day_ms = from_iso(records[0].timestamp)
     totals = wiring.replay(
-        settings, Span(day_ms, day_ms + DAY_MS), sources=None, topic=None, rate=None, resume=False,
+        settings, TICKER, Span(day_ms, day_ms + DAY_MS), sources=None, topic=None, rate=None, resume=False,
         progress_dir=folder / "replay", console=Console(stderr=True, quiet=True),
     )  # fmt: skip
     assert (totals.written, totals.poison) == (len(records), 0)
-    Compaction(store, folder, now_ms=SystemClock().now_ms).day("coingecko", day_ms)
+    Compaction(store, now_ms=SystemClock().now_ms).day("coingecko", day_ms)
     client = elastic.client(settings.elasticsearch)
     client.indices.refresh(index=settings.elasticsearch.alias)
     yield Filled(world, records, published)
@@ -118,7 +118,7 @@ def _later(record: Ticker) -> Ticker:
 
 def _archive(store: Store, poll: list[Ticker]) -> None:
     lines = b"".join(encode(each) + b"\n" for each in poll)
-    made = objects.make(store.settings.prefix, "coingecko", from_iso(poll[0].timestamp), lines)
+    made = objects.make(store.settings.prefix, "ticker", "coingecko", from_iso(poll[0].timestamp), lines)
     store.put(made.key, made.body)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.clock import SystemClock
-from cryptoproxy.consumer import template
+from cryptoproxy.consumer.index import template
 from cryptoproxy.datasets import iso, slot_of
 from cryptoproxy.engines.stack import Endpoints
 from cryptoproxy.queries import Queries

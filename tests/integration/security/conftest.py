@@ -15,7 +15,7 @@ from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.settings import Settings
-from cryptoproxy.consumer import template
+from cryptoproxy.consumer.index import template
 from cryptoproxy.datasets import iso
 from cryptoproxy.engines import secure
 from cryptoproxy.engines.cluster import Cluster

@@ -18,9 +18,9 @@ from cryptoproxy.common.checks import check_elasticsearch
 from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.consumer.backfill.documents import Documents
-from cryptoproxy.consumer.indices import Indices
-from cryptoproxy.consumer.template import faults_of_alias
-from cryptoproxy.datasets import iso
+from cryptoproxy.consumer.index.indices import Indices
+from cryptoproxy.consumer.index.template import faults_of_alias
+from cryptoproxy.datasets import TICKER, iso
 from cryptoproxy.datasets.times import Span
 from cryptoproxy.errors import OperatorError
 from tests.integration.security.conftest import Doors
@@ -108,12 +108,12 @@ def test_the_indexer_may_ask_all_that_it_asks(
     indexer, settings = clients("crypto_indexer"), doors.settings(elastic="crypto_indexer").elasticsearch
     ancient = f"{ALIAS}-2011.01.01"
     try:
-        indices = Indices(settings, clock=SystemClock())
+        indices = Indices(settings, TICKER, clock=SystemClock())
         assert indices.ensure(indexer, {ancient}) == {}
         _bulk(indexer, {"create": {"_index": ancient, "_id": "door:3"}}, {"source": "door", "timestamp": NOW})
         assert indices.ensure(indexer, {ancient}) == {}
         assert ALIAS in root.indices.get_alias(index=ancient)[ancient]["aliases"]
-        refused = Indices(replace(settings, new_per_hour=1), clock=SystemClock()).ensure(
+        refused = Indices(replace(settings, new_per_hour=1), TICKER, clock=SystemClock()).ensure(
             indexer, {f"{ALIAS}-2012.01.01"}
         )
         assert "ES_NEW_INDICES_PER_HOUR" in refused[f"{ALIAS}-2012.01.01"]
@@ -160,7 +160,7 @@ def test_retention_removes_indices_and_cannot_write_or_remove_single_documents(
 ) -> None:
     clients("crypto_setup").indices.create(index=OLD)
     settings = doors.settings(elastic="crypto_retention").elasticsearch
-    with closing(Documents(settings, lambda: elastic.client(settings))) as documents:
+    with closing(Documents(settings, TICKER, lambda: elastic.client(settings))) as documents:
         assert set(documents.indices()) >= {OLD, THIS_MONTH}
         documents.refresh(THIS_MONTH)
         assert sum(documents.counts(None, None, THIS_MONTH).values()) == documents.count(THIS_MONTH) > 0
@@ -179,7 +179,7 @@ def test_retention_removes_indices_and_cannot_write_or_remove_single_documents(
 def test_reconcile_reads_with_the_reader_s_role(doors: Doors, a_document: str) -> None:
     settings = doors.settings().elasticsearch
     now_ms = SystemClock().now_ms()
-    with closing(Documents(settings, lambda: elastic.client(settings))) as documents:
+    with closing(Documents(settings, TICKER, lambda: elastic.client(settings))) as documents:
         documents.refresh()  # without the right to: said, and gone on
         span = Span(now_ms - 86_400_000, now_ms + 86_400_000)
         assert {source for source, _ in documents.counts(span, None)} >= {"door"}

@@ -14,7 +14,7 @@ from cryptoproxy.cli import status
 from cryptoproxy.common.checks import check_kafka
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.settings.catalogue import Kafka
-from cryptoproxy.consumer.dead_letter_reader import read_letters
+from cryptoproxy.consumer.letters.reader import read_letters
 from cryptoproxy.errors import OperatorError
 from cryptoproxy.producer.handover import read_all
 from tests.integration.security.conftest import Doors

@@ -5,7 +5,7 @@ from __future__ import annotations
 from benchmarks.records import records
 from benchmarks.standin import StandIn, bulk_answer
 from cryptoproxy.common.settings import Settings
-from cryptoproxy.consumer.bulk import Item, _items
+from cryptoproxy.consumer.index.bulk import Item, _items
 from cryptoproxy.datasets import decode, document_id
 
 SETTINGS = Settings.from_texts({})

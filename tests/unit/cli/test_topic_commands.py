@@ -14,8 +14,8 @@ from kafka import errors as kafka_errors
 from cryptoproxy.cli.main import cli
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clients.unpacking import UnreadRecord
-from cryptoproxy.consumer import dead_letter_reader
-from cryptoproxy.consumer.dead_letter_reader import Letter, Original
+from cryptoproxy.consumer.letters import reader
+from cryptoproxy.consumer.letters.reader import Letter, Original
 from cryptoproxy.errors import CryptoProxyError, visible
 from tests.unit.consumer.support import consumed, partition
 
@@ -32,6 +32,12 @@ class Consumer:
         if isinstance(given, Exception):
             raise given
         return {partition(0): given}
+
+    def topics(self) -> set[str]:
+        return {"crypto-data"}
+
+    def subscribe(self, topics: list[str]) -> None:
+        self.subscribed = topics
 
     def close(self) -> None:
         self.closed = True
@@ -79,7 +85,7 @@ def letters(monkeypatch: pytest.MonkeyPatch) -> None:
                 left_out=99 if number == 59 else None,
             )  # fmt: skip
 
-    monkeypatch.setattr(dead_letter_reader, "read_letters", read)
+    monkeypatch.setattr(reader, "read_letters", read)
 
 
 @pytest.mark.usefixtures("letters")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from kafka import errors as kafka_errors
 
 from cryptoproxy.common import topics
 from cryptoproxy.common.settings import Settings
+from cryptoproxy.datasets import CANDLE, DATASETS, TICKER
 from cryptoproxy.errors import OperatorError
 
 KAFKA = Settings.from_texts({"KAFKA_TOPIC": "t", "KAFKA_TOPIC_RETENTION": "1d"}).kafka
@@ -24,6 +26,8 @@ class Admin:
         self.plans: dict[str, dict[str, Any]] = {}
         self.configured: dict[str, dict[str, str]] = {}
         self.raced: set[str] = set()
+        self.requests: list[int] = []
+        """How many topics each asked to make."""
         self.policy: dict[str, str] = {}
         self.hidden = False
 
@@ -41,7 +45,9 @@ class Admin:
 
     def create_topics(self, plans: dict[str, dict[str, Any]], *, wait_for_metadata: bool) -> None:
         assert wait_for_metadata
-        self.plans |= plans
+        self.requests.append(len(plans))
+        for name, plan in plans.items():
+            self.plans.setdefault(name, plan)
         if self.raced & set(plans):
             raise kafka_errors.TopicAlreadyExistsError
 
@@ -107,7 +113,9 @@ def test_what_is_missing_is_made_and_the_second_time_nothing() -> None:
 def test_a_topic_that_somebody_else_has_just_made_is_looked_at() -> None:
     admin = Admin()
     admin.raced = {"t", "t.dlq"}
-    assert set_up(admin)[0] == "topic t: there already with 3 partition(s)"
+    said = set_up(admin)
+    assert said[0] == "topic t: there already with 3 partition(s)"
+    assert said[2] == "topic t.lease: made with 1 partition(s)"
 
 
 def test_settings_of_a_topic_that_is_there_are_mended() -> None:
@@ -211,3 +219,41 @@ def test_that_others_of_the_topics_are_compacted_does_no_harm() -> None:
     set_up(admin)
     admin.plans["t.lease"]["configs"]["cleanup.policy"] = "compact"
     assert "there already" in set_up(admin)[2]
+
+
+# --- other datasets
+
+
+def with_policy(compacted: bool) -> Any:
+    return dataclasses.replace(CANDLE, compacted=compacted)
+
+
+def test_parts_have_a_topic_of_one_partition_each_and_all_are_made_in_one_request() -> None:
+    admin = Admin()
+    said = list(topics.set_up(admin, THREE, DATASETS.values()))
+    assert {admin.plans[each]["num_partitions"] for each in THREE.topics_of(CANDLE)} == {1}
+    assert said[1] == "17 topics crypto.ohlcv.1s to crypto.ohlcv.1mo: made with 1 partition(s)"
+    assert len(said) == 5
+    assert admin.requests == [1 + len(CANDLE.parts) + 3]
+
+
+def test_a_dataset_of_which_a_topic_is_there_is_set_up() -> None:
+    assert topics.there({"t", "t.dlq", "x"}, KAFKA) == [TICKER]
+    assert topics.there({"t", "crypto.ohlcv.1m"}, KAFKA) == [TICKER, CANDLE]
+    assert topics.there(set(), KAFKA) == []
+
+
+@pytest.mark.parametrize(("compacted", "policy"), [(True, "delete"), (True, "compact,delete"), (False, "compact")])
+def test_the_policy_that_a_dataset_needs_is_required(
+    compacted: bool, policy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = with_policy(compacted)
+    monkeypatch.setitem(DATASETS, "candle", dataset)  # type: ignore[arg-type]
+    admin = Admin()
+    list(topics.set_up(admin, KAFKA, [dataset]))
+    assert admin.plans["crypto.ohlcv.1m"]["configs"]["cleanup.policy"] == ("compact" if compacted else "delete")
+    list(topics.set_up(admin, KAFKA, [dataset]))
+    admin.configured.clear()
+    admin.plans["crypto.ohlcv.1d"]["configs"]["cleanup.policy"] = policy
+    with pytest.raises(OperatorError, match=f"topic crypto.ohlcv.1d has cleanup.policy={policy}"):
+        list(topics.set_up(admin, KAFKA, [dataset]))

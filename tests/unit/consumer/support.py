@@ -12,16 +12,18 @@ from kafka.consumer.fetcher import ConsumerRecord
 from prometheus_client import CollectorRegistry
 
 from cryptoproxy.common.clock import SystemClock
-from cryptoproxy.common.metrics import IndexerMetrics
+from cryptoproxy.common.metrics import DatasetMetrics, IndexerMetrics
 from cryptoproxy.common.retry import Backoff
 from cryptoproxy.common.service import Health
-from cryptoproxy.consumer.batch import Batch, DeadLetter, read
-from cryptoproxy.consumer.bulk import BulkSender, Item
-from cryptoproxy.consumer.delivery import Delivered, Delivery
-from cryptoproxy.consumer.indices import Indices
-from cryptoproxy.datasets import Period, Ticker, encode, iso
+from cryptoproxy.common.settings import Settings
+from cryptoproxy.consumer.batch import Batch, DeadLetter, place_of, read
+from cryptoproxy.consumer.index.bulk import BulkSender, Item
+from cryptoproxy.consumer.index.delivery import Delivered, Delivery
+from cryptoproxy.consumer.index.indices import Indices
+from cryptoproxy.datasets import TICKER, Ticker, encode, iso
 
 TOPIC = "crypto-data"
+PLACE = place_of(Settings.from_texts({}).elasticsearch, TICKER)
 NOW_MS = 1_793_000_040_000
 SLOT_MS = NOW_MS - NOW_MS % 60_000
 CREATED = Item(201)
@@ -78,11 +80,11 @@ def batch_of(*records: ConsumerRecord) -> Batch:
     by_partition: dict[TopicPartition, list[ConsumerRecord]] = {}
     for record in records:
         by_partition.setdefault(partition(record.partition), []).append(record)
-    return read(by_partition, alias="crypto-prices", period=Period.MONTH, now_ms=NOW_MS)
+    return read(by_partition, PLACE, now_ms=NOW_MS)
 
 
-def metrics() -> IndexerMetrics:
-    return IndexerMetrics(CollectorRegistry())
+def metrics() -> DatasetMetrics:
+    return IndexerMetrics(CollectorRegistry()).of("ticker")
 
 
 def at_once() -> Backoff:
@@ -121,7 +123,7 @@ class EasyIndices(Indices):
     """Every index is right, or what ``trouble`` says, once each."""
 
     def __init__(self, *trouble: Exception | None) -> None:
-        super().__init__(None, clock=SystemClock())  # type: ignore[arg-type]
+        super().__init__(Settings.from_texts({}).elasticsearch, TICKER, clock=SystemClock())
         self.refused: dict[str, str] = {}
         self.trouble = list(trouble)
         self.asked: list[tuple[set[str], bool]] = []
@@ -149,7 +151,7 @@ def delivery_of(
     indices: Indices | None = None,
     health: Health | None = None,
     max_bytes: int = 1_000_000,
-    measures: IndexerMetrics | None = None,
+    measures: DatasetMetrics | None = None,
     now_ms: Callable[[], int] = lambda: NOW_MS,
 ) -> Delivery:
     return Delivery(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
 
-from cryptoproxy.consumer.batch import read
-from cryptoproxy.datasets import Period, iso
+from cryptoproxy.common.settings import Settings
+from cryptoproxy.consumer.batch import Place, place_of, read
+from cryptoproxy.datasets import CANDLE, TICKER, Part, from_iso, iso, key
 from tests.unit.consumer.support import NOW_MS, SLOT_MS, batch_of, consumed, good, partition, value
 
 
@@ -39,7 +41,8 @@ def test_a_slot_ahead_of_the_clock_is_not_judged_yet_and_is_no_newest() -> None:
 
 
 def test_by_day_each_day_has_its_index() -> None:
-    batch = read({partition(): [good(0)]}, alias="prices", period=Period.DAY, now_ms=NOW_MS)
+    place = place_of(Settings.from_texts({"ES_INDEX": "prices", "ES_INDEX_PERIOD": "day"}).elasticsearch, TICKER)
+    batch = read({partition(): [good(0)]}, place, now_ms=NOW_MS)
     assert batch.indices == ["prices-2026.10.26"]
 
 
@@ -102,3 +105,46 @@ def test_a_batch_may_hold_nothing_but_poison() -> None:
 def test_records_of_several_partitions_keep_their_own_offsets() -> None:
     batch = batch_of(good(5, number=0), good(9, number=2), good(6, number=0))
     assert batch.next_offsets == {partition(0): 7, partition(2): 10}
+
+
+# --- other datasets
+
+
+def candles(part: str) -> Place:
+    return place_of(Settings.from_texts({}).elasticsearch, CANDLE, part)
+
+
+def test_a_candle_stands_in_the_index_of_its_interval_s_shelf() -> None:
+    line = CANDLE.codec.encode(CANDLE.example)
+    batch = read({partition(): [consumed(0, line)]}, candles("1m"), now_ms=NOW_MS)
+    assert batch.indices == ["crypto-candles-minutes-2026.11.01"]
+    assert json.loads(batch.lines[0].split(b"\n")[0]) == {
+        "create": {"_index": batch.indices[0], "_id": CANDLE.id_of(CANDLE.example)}
+    }
+
+
+def test_a_candle_on_another_interval_s_topic_is_poison() -> None:
+    line = CANDLE.codec.encode(CANDLE.example)
+    batch = read({partition(): [consumed(0, line)]}, candles("1d"), now_ms=NOW_MS)
+    (dead,) = batch.dead
+    assert (batch.lines, dead.reason) == ([], "contract")
+    assert dead.error == "a candle-1m stands on the topic of candle-1d"
+
+
+def test_a_record_of_another_dataset_is_poison() -> None:
+    batch = read({partition(): [good(0)]}, candles("1m"), now_ms=NOW_MS)
+    assert [each.reason for each in batch.dead] == ["contract"]
+
+
+def test_of_a_compacted_dataset_the_newest_fetched_replaces_the_others() -> None:
+    compacted = dataclasses.replace(CANDLE, name="newest", compacted=True, parts={"": Part()})
+    place = place_of(Settings.from_texts({}).elasticsearch, compacted)
+    batch = read({partition(): [consumed(0, CANDLE.codec.encode(CANDLE.example))]}, place, now_ms=NOW_MS)
+    assert json.loads(batch.lines[0].split(b"\n")[0]) == {
+        "index": {
+            "_index": "crypto-candles-all",
+            "_id": key(CANDLE.example),
+            "version": from_iso(CANDLE.example.fetched_at),
+            "version_type": "external",
+        }
+    }

@@ -12,7 +12,7 @@ import pytest
 
 from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.settings import Settings
-from cryptoproxy.consumer.bulk import BulkSender, Item
+from cryptoproxy.consumer.index.bulk import BulkSender, Item
 from cryptoproxy.errors import OperatorError, TransientError
 from tests.unit.common.clients.test_outcome import Replayed
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from cryptoproxy.common.clients.unpacking import UnreadRecord
-from cryptoproxy.consumer.batch import DeadLetter
-from cryptoproxy.consumer.dead_letter_reader import Letter, Replayed, find, letter_of, parse_place, replay
-from cryptoproxy.consumer.dead_letters import content_of
-from cryptoproxy.datasets import NOWHERE, Period, letter
+from cryptoproxy.common.settings import Settings
+from cryptoproxy.consumer.batch import DeadLetter, Place, place_of
+from cryptoproxy.consumer.index.delivery import Delivery
+from cryptoproxy.consumer.letters.dead_letters import content_of
+from cryptoproxy.consumer.letters.reader import Letter, Replayed, find, letter_of, parse_place, replay
+from cryptoproxy.datasets import NOWHERE, Dataset, letter
 from cryptoproxy.errors import OperatorError, TransientError
 from tests.unit.consumer.support import (
     CREATED,
@@ -45,12 +48,19 @@ def letters(*contents: bytes | None) -> list[Letter]:
     return [letter_of(set_aside(offset, content)) for offset, content in enumerate(contents)]
 
 
+def always(delivery: Delivery) -> Callable[[Dataset[Any]], Delivery]:
+    return lambda _: delivery
+
+
+def places(dataset: Dataset[Any], part: str) -> Place:
+    return place_of(Settings.from_texts({}).elasticsearch, dataset, part)
+
+
 def play(*contents: bytes | None, sender: ScriptedSender | None = None) -> Replayed:
     return replay(
         letters(*contents),
-        delivery=delivery_of(sender or ScriptedSender()),
-        alias="crypto-prices",
-        period=Period.MONTH,
+        delivery=always(delivery_of(sender or ScriptedSender())),
+        place=places,
         now_ms=NOW_MS,
     )
 
@@ -98,9 +108,8 @@ def test_letters_of_the_poller_are_replayed_as_all_others() -> None:
     sender = ScriptedSender()
     result = replay(
         [letter_of(consumed(place, value(place), headers=headers)) for place in range(3)],
-        delivery=delivery_of(sender),
-        alias="crypto-prices",
-        period=Period.MONTH,
+        delivery=always(delivery_of(sender)),
+        place=places,
         now_ms=NOW_MS,
     )
     assert result == Replayed(indexed=3)
@@ -129,7 +138,7 @@ def test_what_elasticsearch_still_refuses_stays() -> None:
 
 def test_a_version_header_counts_as_it_did() -> None:
     letter = letter_of(set_aside(0, value(1), headers=[("schema-version", b"9")]))
-    result = replay([letter], delivery=delivery_of(ScriptedSender()), alias="a", period=Period.MONTH, now_ms=NOW_MS)
+    result = replay([letter], delivery=always(delivery_of(ScriptedSender())), place=places, now_ms=NOW_MS)
     assert len(result.still_poison) == 1
 
 
@@ -148,9 +157,8 @@ def test_it_can_be_broken_off() -> None:
 
     result = replay(
         letters(value(1)),
-        delivery=delivery_of(ScriptedSender(give_up)),  # type: ignore[arg-type]
-        alias="a",
-        period=Period.MONTH,
+        delivery=always(delivery_of(ScriptedSender(give_up))),  # type: ignore[arg-type]
+        place=places,
         now_ms=NOW_MS,
         abandon=abandon,
     )
@@ -167,7 +175,7 @@ def test_a_letter_without_its_content_cannot_be_replayed_and_says_so() -> None:
     sender = ScriptedSender()
     result = replay(
         [bare, *letters(value(1))],
-        delivery=delivery_of(sender), alias="crypto-prices", period=Period.MONTH, now_ms=NOW_MS,
+        delivery=always(delivery_of(sender)), place=places, now_ms=NOW_MS,
     )  # fmt: skip
     assert result.indexed == 1
     assert [(each, why) for each, why in result.still_poison] == [
@@ -182,7 +190,7 @@ def test_what_somebody_put_there_that_cannot_be_read_is_listed_and_not_replayed(
     assert (letter.place, letter.reason, letter.error) == ("0:3", "too_large", "a batch of 9 bytes is too much")
     sender = ScriptedSender()
     result = replay(
-        [letter], delivery=delivery_of(sender), alias="crypto-prices", period=Period.MONTH, now_ms=NOW_MS
+        [letter], delivery=always(delivery_of(sender)), place=places, now_ms=NOW_MS
     )  # fmt: skip
     assert [each for each, _ in result.still_poison] == [letter]
     assert sender.requests == []

@@ -14,7 +14,7 @@ from cryptoproxy.common.clients.unpacking import UnreadRecord
 from cryptoproxy.common.service import Health
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.consumer.batch import DeadLetter
-from cryptoproxy.consumer.dead_letters import PART, DeadLetterQueue, content_of
+from cryptoproxy.consumer.letters.dead_letters import PART, DeadLetterQueue, content_of
 from cryptoproxy.datasets import iso, opened
 from tests.conftest import wait_until
 from tests.unit.consumer.support import NOW_MS, at_once, consumed, metrics

@@ -11,9 +11,9 @@ from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.retry import Backoff
 from cryptoproxy.common.service import Health
 from cryptoproxy.consumer.batch import Batch, read
-from cryptoproxy.consumer.bulk import Item
-from cryptoproxy.consumer.delivery import PART, Delivered, Delivery
-from cryptoproxy.datasets import Period, iso
+from cryptoproxy.consumer.index.bulk import Item
+from cryptoproxy.consumer.index.delivery import PART, Delivered, Delivery
+from cryptoproxy.datasets import iso
 from cryptoproxy.errors import OperatorError, SizeError, TransientError
 from tests.conftest import wait_until
 from tests.unit.consumer.support import (
@@ -21,6 +21,7 @@ from tests.unit.consumer.support import (
     CREATED,
     KNOWN,
     NOW_MS,
+    PLACE,
     POISON,
     REJECTED,
     SLOT_MS,
@@ -365,7 +366,7 @@ class Clocks:
             consumed(offset, value(offset, timestamp=iso(slot), fetched_at=iso(slot)))
             for offset, slot in enumerate(slots)
         ]
-        return read({partition(): records}, alias="crypto-prices", period=Period.MONTH, now_ms=self.ours)
+        return read({partition(): records}, PLACE, now_ms=self.ours)
 
 
 def test_a_slow_clock_of_ours_makes_no_poison_but_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

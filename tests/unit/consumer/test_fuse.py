@@ -11,7 +11,9 @@ from kafka import TopicPartition
 from kafka import errors as kafka_errors
 
 from cryptoproxy.common.settings import Settings
-from cryptoproxy.consumer.fuse import Acceptances, Fuse, parse_place
+from cryptoproxy.consumer.letters.fuse import Acceptances, Fuse, parse_place
+from cryptoproxy.consumer.letters.state_topic import StateTopic
+from cryptoproxy.datasets import CANDLE, TICKER
 from cryptoproxy.errors import OperatorError, TransientError
 from tests.unit.consumer.support import consumed
 
@@ -81,7 +83,7 @@ def word(key: bytes | None, value: bytes | None) -> Any:
     return consumed(0, value, key=key)._replace(topic=STATE.topic)
 
 
-class StateTopic:
+class Topic:
     """A consumer of the state topic: each poll gives one of ``records``."""
 
     def __init__(self, *records: Any, partitions: tuple[int, ...] = (0,), error: Exception | None = None) -> None:
@@ -117,40 +119,61 @@ class StateTopic:
         self.closed = True
 
 
-@pytest.mark.parametrize(("text", "place"), [("0:1234", (0, 1234)), (" 12:0 ", (12, 0))])
-def test_a_place_is_partition_and_offset(text: str, place: tuple[int, int]) -> None:
+def accepted_on(topic: Topic, name: str = "crypto-data") -> Acceptances:
+    return Acceptances(StateTopic(KAFKA, lambda: topic), name)
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("0:1234", (TICKER, "", 0, 1234)),
+        (" 12:0 ", (TICKER, "", 12, 0)),
+        ("ticker:0:17", (TICKER, "", 0, 17)),
+        ("candle-1m:0:17", (CANDLE, "1m", 0, 17)),
+    ],
+)
+def test_a_place_is_topic_partition_and_offset(text: str, place: tuple[Any, ...]) -> None:
     assert parse_place(text) == place
 
 
-@pytest.mark.parametrize("text", ["", "0", "0:", ":1", "a:1", "0:1:2", "-1:5", "0:1.5"])
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("candel:0:1", "no dataset 'candel'; there are ticker, candle-…"), ("candle:0:1", "candle has 1s, 1m")],
+)
+def test_a_name_that_is_no_topic_s_is_refused_with_those_that_are(text: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        parse_place(text)
+
+
+@pytest.mark.parametrize("text", ["", "0", "0:", ":1", "a:1", "0:1:2:3", "-1:5", "0:1.5"])
 def test_another_spelling_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="PARTITION:OFFSET"):
         parse_place(text)
 
 
 def test_the_newest_word_for_each_partition_holds() -> None:
-    topic = StateTopic(
+    topic = Topic(
         word(b"accept-poison:crypto-data:0", b'{"offset": 10, "topic_id": "id", "time": "then"}'),
         word(b"accept-poison:crypto-data:2", b'{"offset": 7, "topic_id": "id"}'),
         word(b"accept-poison:crypto-data:0", b'{"offset": 5, "topic_id": "id"}'),
     )
-    assert Acceptances(KAFKA, lambda: topic).read("id") == {0: 5, 2: 7}
+    assert accepted_on(topic).read("id") == {0: 5, 2: 7}
 
 
 def test_a_word_about_another_topic_of_that_name_is_void() -> None:
-    topic = StateTopic(
+    topic = Topic(
         word(b"accept-poison:crypto-data:0", b'{"offset": 10, "topic_id": "id"}'),
         word(b"accept-poison:crypto-data:1", b'{"offset": 11, "topic_id": "another"}'),
         word(b"accept-poison:crypto-data:2", b'{"offset": 12}'),
     )
-    acceptances = Acceptances(KAFKA, lambda: topic)
+    acceptances = accepted_on(topic)
     assert acceptances.read("id") == {0: 10}
     assert acceptances.read("another") == {1: 11}
     assert acceptances.read("") == {}
 
 
 def test_what_others_keep_there_is_nobodys_word() -> None:
-    topic = StateTopic(
+    topic = Topic(
         word(b"budget:coingecko", b'{"used": 3}'),
         word(None, b"x"),
         word(b"\xff", b"x"),
@@ -161,20 +184,20 @@ def test_what_others_keep_there_is_nobodys_word() -> None:
         word(b"accept-poison:crypto-data:1", b"[]"),
         word(b"accept-poison:crypto-data:1", b'{"offset": null, "topic_id": "id"}'),
     )
-    assert Acceptances(KAFKA, lambda: topic).read("id") == {}
+    assert accepted_on(topic).read("id") == {}
 
 
 def test_a_word_can_be_taken_back() -> None:
-    topic = StateTopic(
+    topic = Topic(
         word(b"accept-poison:crypto-data:0", b'{"offset": 10, "topic_id": "id"}'),
         word(b"accept-poison:crypto-data:0", None),
     )
-    assert Acceptances(KAFKA, lambda: topic).read("id") == {}
+    assert accepted_on(topic).read("id") == {}
 
 
 def test_the_next_look_reads_only_what_is_new() -> None:
-    topic = StateTopic(word(b"accept-poison:crypto-data:0", b'{"offset": 10, "topic_id": "id"}'))
-    acceptances = Acceptances(KAFKA, lambda: topic)
+    topic = Topic(word(b"accept-poison:crypto-data:0", b'{"offset": 10, "topic_id": "id"}'))
+    acceptances = accepted_on(topic)
     assert acceptances.read("id") == {0: 10}
     topic.records.append(word(b"accept-poison:crypto-data:1", b'{"offset": 3, "topic_id": "id"}'))
     assert acceptances.read("id") == {0: 10, 1: 3}
@@ -185,10 +208,10 @@ def test_the_next_look_reads_only_what_is_new() -> None:
 
 
 def test_after_trouble_the_next_look_begins_anew() -> None:
-    away = StateTopic(error=kafka_errors.KafkaTimeoutError())
-    back = StateTopic(word(b"accept-poison:crypto-data:0", b'{"offset": 10, "topic_id": "id"}'))
+    away = Topic(error=kafka_errors.KafkaTimeoutError())
+    back = Topic(word(b"accept-poison:crypto-data:0", b'{"offset": 10, "topic_id": "id"}'))
     topics = [away, back]
-    acceptances = Acceptances(KAFKA, lambda: topics.pop(0))
+    acceptances = Acceptances(StateTopic(KAFKA, lambda: topics.pop(0)), "crypto-data")
     with pytest.raises(TransientError):
         acceptances.read("id")
     assert away.closed
@@ -196,7 +219,7 @@ def test_after_trouble_the_next_look_begins_anew() -> None:
 
 
 def test_without_the_state_topic_it_says_what_to_do() -> None:
-    topic = StateTopic(partitions=())
+    topic = Topic(partitions=())
     with pytest.raises(OperatorError, match="cryptoproxy setup"):
-        Acceptances(KAFKA, lambda: topic).read("id")
+        accepted_on(topic).read("id")
     assert topic.closed

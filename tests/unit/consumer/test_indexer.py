@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 from kafka import OffsetAndMetadata, TopicPartition
 from kafka import errors as kafka_errors
@@ -17,13 +18,26 @@ from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.service import Health, Loop
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.consumer import indexer as module
-from cryptoproxy.consumer.indexer import PART, PART_COMMIT, PART_GROUP, Indexer
+from cryptoproxy.consumer.batch import place_of
+from cryptoproxy.consumer.indexer import PART, PART_COMMIT, PART_GROUP, Indexer, Lane
 from cryptoproxy.consumer.member import instance_id
 from cryptoproxy.consumer.pipeline import Pipeline
-from cryptoproxy.datasets import Period
+from cryptoproxy.consumer.progress import Progress
+from cryptoproxy.datasets import CANDLE, TICKER
 from cryptoproxy.errors import OperatorError
 from tests.conftest import wait_until
-from tests.unit.consumer.support import TOPIC, Deliveries, Letters, Words, bad, good, metrics, partition
+from tests.unit.consumer.support import (
+    PLACE,
+    TOPIC,
+    Deliveries,
+    Letters,
+    Words,
+    bad,
+    consumed,
+    good,
+    metrics,
+    partition,
+)
 
 
 class Future:
@@ -110,12 +124,17 @@ class Consumer:
                 callback()
             self._callbacks.clear()
             self._rebalance()
-            if not self.coming or (self.paused_now >= self.assigned and not isinstance(self.coming[0], Exception)):
+            at = next((at for at, each in enumerate(self.coming) if not self._holds_back(each)), None)
+            if at is None:
                 return {}
-            next_one = self.coming.pop(0)
+            next_one = self.coming.pop(at)
             if isinstance(next_one, Exception):
                 raise next_one
             return next_one
+
+    def _holds_back(self, coming: dict[TopicPartition, list[Any]] | Exception) -> bool:
+        """What is paused waits for its turn, and with it what comes after it from there."""
+        return not isinstance(coming, Exception) and self.paused_now >= (coming.keys() & self.assigned)
 
     def _rebalance(self) -> None:
         while self.rebalances:
@@ -203,11 +222,11 @@ class Bench:
         )
         self.indexer = Indexer(
             kafka=Settings.from_texts({}).kafka,
-            alias="crypto-prices",
-            period=Period.MONTH,
+            dataset=TICKER,
+            lanes={TOPIC: Lane(PLACE, self.pipeline)},
+            progress=self.pipeline.progress,
             connect=self._connect,
             name=name,
-            pipeline=self.pipeline,
             health=self.health,
             metrics=self.metrics,
             clock=clock,
@@ -706,3 +725,113 @@ def test_operator_errors_are_waited_out(bench: Bench) -> None:
     consumer = bench.start()
     consumer.give(good(0))
     bench.wait_committed(consumer, p0=1)
+
+
+# --- a dataset of several topics
+
+
+class Two:
+    """An indexer of candles whose bars of a day and of a minute come on a topic each."""
+
+    def __init__(self) -> None:
+        settings = Settings.from_texts({})
+        self.consumer = Consumer()
+        self.day, self.minute = (TopicPartition(f"crypto.ohlcv.{each}", 0) for each in ("1d", "1m"))
+        self.consumer.assigned = {self.day, self.minute}
+        self.consumer.topics |= {each: {0} for each in settings.kafka.topics_of(CANDLE)}
+        self.letters = Letters()
+        self.deliveries = {each.topic: Deliveries() for each in (self.day, self.minute)}
+        self.health, measures, clock = Health(), metrics(), SystemClock()
+        lanes = {
+            topic: Lane(
+                place_of(settings.elasticsearch, CANDLE, part.name),
+                Pipeline(
+                    in_flight=1,
+                    spelled=f"candle-{part.name}:",
+                    delivery=self.deliveries.get(topic, Deliveries()),  # type: ignore[arg-type]
+                    dead_letters=self.letters,  # type: ignore[arg-type]
+                    acceptances=Words(),  # type: ignore[arg-type]
+                    health=self.health.of(f"candle-{part.name}"),
+                    metrics=measures,
+                    monotonic=clock.monotonic,
+                ),
+            )
+            for topic, part in settings.kafka.topics_of(CANDLE).items()
+        }
+        self.set_up = threading.Event()
+        self.indexer = Indexer(
+            kafka=settings.kafka,
+            dataset=CANDLE,
+            lanes=lanes,
+            progress=Progress(measures),
+            connect=lambda name: self.consumer,
+            name=None,
+            health=self.health.of("candle"),
+            metrics=measures,
+            clock=clock,
+            set_up=self.set_up.is_set,
+        )
+        self.stop = threading.Event()
+        self.thread = threading.Thread(target=self.indexer.run, args=(Loop("indexer", self.stop),), daemon=True)
+
+    def give(self, where: TopicPartition, offset: int, value: bytes = b"") -> None:
+        interval = where.topic.rpartition(".")[2]
+        line = value or CANDLE.codec.encode(
+            msgspec.structs.replace(CANDLE.example, interval=interval, fetched_at="2026-11-25T00:00:00.000Z")
+        )
+        record = consumed(offset, line)._replace(topic=where.topic, partition=where.partition)
+        with self.consumer.lock:
+            self.consumer.coming.append({where: [record]})
+
+    def committed(self, where: TopicPartition) -> int:
+        return self.consumer.known_commits.get(where, 0)
+
+
+@pytest.fixture
+def two(monkeypatch: pytest.MonkeyPatch) -> Iterator[Two]:
+    for constant, seconds in {"COMMIT_SECONDS": 0.01, "LOOK_SECONDS": 0.05, "FINISH_SECONDS": 0.2}.items():
+        monkeypatch.setattr(module, constant, seconds)
+    monkeypatch.setattr(module, "LEAVE_SECONDS", 0.2)
+    made = Two()
+    made.thread.start()
+    yield made
+    made.stop.set()
+    made.thread.join(180)
+
+
+def test_history_that_is_slow_never_pauses_what_is_live_in_another_part(two: Two) -> None:
+    two.set_up.set()
+    for offset in range(2):  # one under way, one read ahead: then this part is full
+        two.give(two.day, offset)
+    wait_until(lambda: two.consumer.paused_now == {two.day}, what="the part that is slow is paused, and it alone")
+    two.deliveries[two.minute.topic].open.set()
+    for offset in range(5):
+        two.give(two.minute, offset)
+    wait_until(lambda: two.committed(two.minute) == 5, what="what is live goes on")
+    assert two.committed(two.day) == 0
+    two.deliveries[two.day.topic].open.set()
+    wait_until(lambda: two.committed(two.day) == 2, what="and the slow part in its own time")
+    wait_until(lambda: not two.consumer.paused_now, what="nothing is paused")
+
+
+def test_a_flood_of_poison_in_one_part_blows_that_part_s_fuse_alone(two: Two) -> None:
+    two.set_up.set()
+    two.letters.acknowledge.set()
+    for each in two.deliveries.values():
+        each.open.set()
+    for offset in range(100):
+        two.give(two.day, offset, b"bug")
+    wait_until(lambda: "candle-1d fuse" in two.health.reasons(), what="the fuse has blown")
+    assert "cryptoproxy consume --accept-poison candle-1d:0:" in two.health.reasons()["candle-1d fuse"]
+    two.give(two.minute, 0)
+    wait_until(lambda: two.committed(two.minute) == 1, what="the other part goes on")
+    assert two.health.reasons().keys() == {"candle-1d fuse"}
+
+
+def test_a_dataset_that_is_not_set_up_stands_by_without_a_word(two: Two) -> None:
+    two.give(two.minute, 0)
+    assert two.consumer.listener is None
+    assert two.health.reasons() == {}
+    two.deliveries[two.minute.topic].open.set()
+    two.set_up.set()
+    wait_until(lambda: two.committed(two.minute) == 1, what="once it is set up it is read")

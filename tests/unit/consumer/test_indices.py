@@ -8,11 +8,13 @@ from typing import Any
 import elasticsearch
 import pytest
 
+from cryptoproxy.common.announcement import VALID_MS, Word, announced, taken_back
 from cryptoproxy.common.settings import Settings
-from cryptoproxy.consumer import indices as module
-from cryptoproxy.consumer.indices import CHECK_SECONDS, HOUR_MS, Indices
-from cryptoproxy.consumer.template import expected_properties
-from cryptoproxy.datasets import from_iso
+from cryptoproxy.consumer.index import indices as module
+from cryptoproxy.consumer.index.indices import CHECK_SECONDS, HOUR_MS, Indices
+from cryptoproxy.consumer.letters.state_topic import Announced
+from cryptoproxy.datasets import CANDLE, TICKER, Dataset, from_iso, mapping
+from cryptoproxy.datasets.times import Span
 from cryptoproxy.errors import OperatorError
 
 NOW_MS = from_iso("2026-11-30T23:55:00.000Z")
@@ -33,7 +35,8 @@ class Clock:
 class Cluster:
     """By name of an index: when it was made. Its own clock is an hour ahead of the indexer's."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, dataset: Dataset[Any] = TICKER, alias: str = "prices") -> None:
+        self._properties, self._alias = mapping.properties(dataset), alias
         self.made: dict[str, int] = {}
         self.entry: dict[str, Any] = {}
         self.looks = 0
@@ -50,8 +53,8 @@ class Cluster:
         if index not in self.made:
             meta: Any = SimpleNamespace(status=404, headers={})
             raise elasticsearch.NotFoundError("no such index", meta, {})
-        mappings = {"dynamic": "false", "properties": expected_properties()}
-        return {index: {"mappings": mappings, "aliases": {"prices": self.entry}}}
+        mappings = {"dynamic": "false", "properties": self._properties}
+        return {index: {"mappings": mappings, "aliases": {self._alias: self.entry}}}
 
     def create(self, *, index: str) -> None:
         if not self.may_create:
@@ -60,7 +63,7 @@ class Cluster:
         self.made[index] = self.now_ms()
 
     def get_settings(self, *, index: str, name: str) -> dict[str, Any]:
-        assert (index, name) == ("prices-*", "index.creation_date")
+        assert (index, name) == (f"{self._alias}-*", "index.creation_date")
         return {each: {"settings": {"index": {"creation_date": str(at)}}} for each, at in self.made.items()}
 
 
@@ -77,7 +80,7 @@ def cluster(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def indices_of(clock: Clock, **parts: Any) -> Indices:
     texts = {"ES_INDEX": "prices", "ES_NEW_INDICES_PER_HOUR": "3"}
-    return Indices(Settings.from_texts(texts).elasticsearch, clock=clock, **parts)
+    return Indices(Settings.from_texts(texts).elasticsearch, TICKER, clock=clock, **parts)
 
 
 def test_old_periods_get_so_many_indices_within_an_hour_by_whomever_made(clock: Clock, cluster: Any) -> None:
@@ -141,3 +144,56 @@ def test_an_index_that_its_alias_hides_in_part_is_not_written_to(
     cluster.entry = entry
     with pytest.raises(OperatorError, match=r"PUT prices-2026\.11\.01/_alias/prices"):
         indices_of(clock).ensure(cluster, {"prices-2026.11.01"})
+
+
+# --- a history run that was announced
+
+
+def announcing(clock: Clock, *words: Word) -> Indices:
+    state = SimpleNamespace(read=lambda: {word.key.decode(): word.value for word in words if word.value is not None})
+    settings = Settings.from_texts({"ES_NEW_INDICES_PER_HOUR": "1"}).elasticsearch
+    announced = Announced(state, settings, CANDLE, now_ms=clock.now_ms)  # type: ignore[arg-type]
+    return Indices(settings, CANDLE, clock=clock, announced=announced)
+
+
+SPAN = Span(from_iso("2017-08-01T00:00:00.000Z"), from_iso("2026-11-01T00:00:00.000Z"))
+YEARS = [f"crypto-candles-hours-{year}.01.01" for year in range(2017, 2027)]
+
+
+def candles_of(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr(module, "verify", lambda *_: None)
+    return Cluster(clock, CANDLE, "crypto-candles")
+
+
+def test_all_indices_of_an_announced_span_are_made_at_once(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = candles_of(clock, monkeypatch)
+    word = announced("binance.candle-1d", "candle", "1d", SPAN, now_ms=NOW_MS)
+    assert announcing(clock, word).ensure(cluster, set(YEARS)) == {}
+    assert cluster.made.keys() == set(YEARS)
+
+
+@pytest.mark.parametrize(
+    ("word", "names"),
+    [
+        (announced("binance.candle-1m", "candle", "1m", SPAN, now_ms=NOW_MS), YEARS[:2]),
+        (announced("binance.candle-1d", "candle", "1d", SPAN, now_ms=NOW_MS), ["crypto-candles-hours-2016.01.01"]),
+        (announced("binance.candle-1d", "candle", "1d", SPAN, now_ms=NOW_MS - VALID_MS), YEARS[:2]),
+        (announced("x.ticker", "ticker", "", SPAN, now_ms=NOW_MS), YEARS[:2]),
+        (announced("x.candle-9m", "candle", "9m", SPAN, now_ms=NOW_MS), YEARS[:2]),
+        (Word(b"history:binance.candle-1d", b"no JSON"), YEARS[:2]),
+        (taken_back("binance.candle-1d"), YEARS[:2]),
+    ],
+    ids=["another part", "beyond the span", "too old", "another dataset", "no such part", "unreadable", "taken back"],
+)
+def test_what_was_not_announced_is_bound_as_ever(
+    word: Word, names: list[str], clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = candles_of(clock, monkeypatch)
+    cluster.made["crypto-candles-hours-2026.01.01"] = cluster.now_ms()
+    assert announcing(clock, word).ensure(cluster, set(names)).keys() == set(names)
+
+
+def test_an_index_of_this_moment_needs_no_word(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = candles_of(clock, monkeypatch)
+    now = {"crypto-candles-hours-2026.01.01", "crypto-candles-minutes-2026.11.01", "crypto-candles-seconds-2026.11.30"}
+    assert announcing(clock).ensure(cluster, now) == {}

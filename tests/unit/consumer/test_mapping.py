@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from cryptoproxy.consumer.template import expected_properties, faults_of_alias
+from cryptoproxy.consumer.index.template import faults_of_alias
+from cryptoproxy.datasets import TICKER, mapping
 from cryptoproxy.queries.fields import WINDOWS
 
 NUMBERS = ("double", "long", "integer")
@@ -17,13 +18,15 @@ def test_what_questions_filter_by_can_be_searched() -> None:
     searched = {change.percent for change in WINDOWS.values()} | {
         change.fraction for change in WINDOWS.values() if change.fraction
     }
-    indexed = {name for name, field in expected_properties().items() if field.get("index", True)}
+    indexed = {name for name, field in mapping.properties(TICKER).items() if field.get("index", True)}
     assert searched <= indexed
 
 
 def test_no_other_number_but_the_price_costs_a_search_tree() -> None:
     trees = {
-        name for name, field in expected_properties().items() if field["type"] in NUMBERS and field.get("index", True)
+        name
+        for name, field in mapping.properties(TICKER).items()
+        if field["type"] in NUMBERS and field.get("index", True)
     }
     assert trees == {"price", "change_1h", "change_24h", "change_7d", "price_1h_pcnt", "price_24h_pcnt"}
 

@@ -11,7 +11,7 @@ import pytest
 from cryptoproxy.common.metrics import IndexerMetrics
 from cryptoproxy.common.service import Health
 from cryptoproxy.consumer.batch import Batch, DeadLetter
-from cryptoproxy.consumer.delivery import Delivered
+from cryptoproxy.consumer.index.delivery import Delivered
 from cryptoproxy.consumer.pipeline import PART, PART_ANSWER, PART_WORD, UNANSWERED_SECONDS, Pipeline
 from cryptoproxy.errors import OperatorError, TransientError
 from tests.conftest import wait_until

@@ -163,17 +163,17 @@ def test_after_a_truncation_reading_goes_on_from_the_earliest(consumer: Consumer
 
 def test_a_topic_made_again_is_read_from_its_beginning(consumer: Consumer) -> None:
     positions = positions_of(consumer)
-    assert not positions.topic_made_again()
+    assert not positions.topics_made_again()
     consumer.topic_id = "first"
-    assert not positions.topic_made_again()
-    assert not positions.topic_made_again()
+    assert not positions.topics_made_again()
+    assert not positions.topics_made_again()
     consumer.topic_id = None
-    assert not positions.topic_made_again()
+    assert not positions.topics_made_again()
     consumer.topic_id = "second"
-    assert positions.topic_made_again()
-    positions.go_on_with_the_new_topic()
+    assert positions.topics_made_again()
+    positions.go_on_with_the_new("crypto-data")
     assert consumer.positions == {partition(0): 0, partition(1): 0}
-    assert not positions.topic_made_again()
+    assert not positions.topics_made_again()
 
 
 def test_what_the_old_topic_held_unread_is_counted_as_a_gap(
@@ -182,13 +182,13 @@ def test_what_the_old_topic_held_unread_is_counted_as_a_gap(
     """Also when the new one was asked for its end before it was known to be new."""
     positions = positions_of(consumer)
     consumer.topic_id = "first"
-    positions.topic_made_again()
+    positions.topics_made_again()
     consumer.commits = {partition(0): 30, partition(1): 100}
     positions.look()
     positions.finished({partition(0): 60})
     consumer.topic_id, consumer.ends = "second", dict.fromkeys(consumer.ends, 3)
     positions.look()
-    positions.go_on_with_the_new_topic()
+    positions.go_on_with_the_new("crypto-data")
     assert gap(positions) == 40
     assert "held unread (40 records that are known of)" in caplog.text
     positions.look()
@@ -208,9 +208,9 @@ def test_what_a_shorter_log_lost_unread_is_counted_as_a_gap(consumer: Consumer) 
 def test_set_to_latest_a_topic_made_again_is_read_from_its_beginning_all_the_same(consumer: Consumer) -> None:
     positions = positions_of(consumer, KAFKA_OFFSET_RESET="latest")
     consumer.topic_id = "first"
-    positions.topic_made_again()
+    positions.topics_made_again()
     consumer.topic_id, consumer.assigned = "second", set()
-    positions.go_on_with_the_new_topic()
+    positions.go_on_with_the_new("crypto-data")
     consumer.assigned = {partition(0)}
     assert positions.begin(nothing_committed(0)) == {}
     assert consumer.positions == {partition(0): 0}
@@ -235,12 +235,12 @@ def test_while_the_brokers_are_away_nothing_moves_and_the_loop_hears_of_it(consu
 def test_a_topic_made_again_while_the_brokers_are_away_is_not_forgotten(consumer: Consumer) -> None:
     positions = positions_of(consumer)
     consumer.topic_id = "first"
-    positions.topic_made_again()
+    positions.topics_made_again()
     consumer.topic_id, consumer.away = "second", kafka_errors.KafkaTimeoutError()
     with pytest.raises(kafka_errors.KafkaTimeoutError):
-        positions.go_on_with_the_new_topic()
+        positions.go_on_with_the_new("crypto-data")
     consumer.away = None
-    assert positions.topic_made_again()
+    assert positions.topics_made_again()
 
 
 @pytest.mark.parametrize("missing", [TOPIC, f"{TOPIC}.dlq"])
@@ -321,11 +321,11 @@ def test_before_the_first_record_marks_alone_are_passed_over_from_the_commit_on(
 def test_what_was_passed_over_in_an_old_topic_is_not_committed_to_the_new_one(consumer: Consumer) -> None:
     positions = positions_of(consumer)
     consumer.topic_id = "first"
-    positions.topic_made_again()
+    positions.topics_made_again()
     positions.read({partition(0): [good(20)]})
     positions.finished({partition(0): 21})
     consumer.topic_id = "second"
-    positions.go_on_with_the_new_topic()
+    positions.go_on_with_the_new("crypto-data")
     assert positions.passed_over() == {}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cryptoproxy.consumer.delivery import Delivered
+from cryptoproxy.consumer.index.delivery import Delivered
 from cryptoproxy.consumer.progress import Progress
 from tests.unit.consumer.support import SLOT_MS, bad, batch_of, consumed, good, metrics, value
 
@@ -54,7 +54,7 @@ def test_whatever_stands_on_the_topic_the_metrics_name_our_own_sources_and_one_o
     measures = metrics()
     progress = Progress(measures)
     progress.add(batch_of(*(consumed(at, value(at, source=f"s{at}")) for at in range(200)), good(200)), Delivered())
-    (family,) = measures.last_slot.collect()
+    (family,) = measures.last_slot._family.collect()
     assert {sample.labels["source"] for sample in family.samples} == {"coingecko", "other"}
     assert progress._newest.keys() == {"coingecko", "other"}
 
@@ -81,4 +81,4 @@ def test_what_one_has_written_last_is_known_to_the_next_one_before_it_writes_any
 def test_what_another_program_has_committed_is_no_note(note: str) -> None:
     measures = metrics()
     Progress(measures).recall(note)
-    assert not next(iter(measures.last_slot.collect())).samples
+    assert not next(iter(measures.last_slot._family.collect())).samples

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from cryptoproxy.consumer.batch import DeadLetter
-from cryptoproxy.consumer.delivery import Delivered
+from cryptoproxy.consumer.index.delivery import Delivered
 from cryptoproxy.consumer.window import Flight, Window, Workers
 from tests.conftest import wait_until
 from tests.unit.consumer.support import bad, batch_of, good, partition

@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cryptoproxy.consumer.template import expected_properties
-from cryptoproxy.datasets import MAX_RECORD_BYTES, Ticker, decode, encode, from_iso, iso
+from cryptoproxy.datasets import MAX_RECORD_BYTES, TICKER, Ticker, decode, encode, from_iso, iso, mapping
 from cryptoproxy.datasets.codec import MAX_DEPTH, _check_foreign, _is_only_spelled_otherwise
 from cryptoproxy.errors import PoisonError
 from tests.unit.datasets.records import COUNTS, EXAMPLE, FLOATS, INTEGERS, NOW_MS, TEXTS, line, records, required
@@ -111,7 +110,7 @@ def test_an_interval_that_can_be_set_is_taken(interval_ms: int | None) -> None:
 
 @pytest.mark.parametrize("field", COUNTS)
 def test_what_the_index_could_not_hold_is_refused_before_it(field: str) -> None:
-    limit = {"integer": 2**31, "long": 2**63}[expected_properties()[field]["type"]]
+    limit = {"integer": 2**31, "long": 2**63}[mapping.properties(TICKER)[field]["type"]]
     for count in (limit - 1, -limit):
         assert getattr(decode(line(**{field: count}), now_ms=NOW_MS), field) == count
     for count in (limit, -limit - 1):

@@ -11,9 +11,10 @@ from prometheus_client import CollectorRegistry
 
 from cryptoproxy.common.metrics import PollerMetrics
 from cryptoproxy.common.service import Loop
-from cryptoproxy.datasets import Ticker, iso
+from cryptoproxy.datasets import Feed, Ticker, iso
 from cryptoproxy.errors import TransientError
-from cryptoproxy.upstreams.base import Answer, Call, Poll, Rejected, SymbolList
+from cryptoproxy.producer.outbox import Entry, Outbox
+from cryptoproxy.upstreams.base import Answer, Call, Poll, Priority, Rejected, SymbolList
 from tests.unit.producer.budget.hand_clock import HandClock
 
 NOON_MS = 1_795_262_400_000
@@ -67,11 +68,14 @@ class FakeBudget:
     left_for_retries: int = 1_000_000
     least: float = 0.0
     answers: int = 0
+    priorities: list[Priority] = field(default_factory=list)
+    """Of what was granted."""
 
-    def take(self, cost: int) -> float:
+    def take(self, cost: int, *, priority: Priority) -> float:
         if self.waits and (seconds := self.waits.pop(0)) > 0:
             return seconds
         self.taken += cost
+        self.priorities.append(priority)
         return 0.0
 
     def reported(self, used: int) -> None:
@@ -93,6 +97,16 @@ class FakeBudget:
 
     def spare(self) -> int:
         return self.left_for_retries
+
+
+def keep_poll(outbox: Outbox, slot_ms: int, source: str, content: bytes, **more: Any) -> Entry:
+    """A poll of tickers, as its feed keeps it."""
+    return outbox.keep(Feed(source), content, begin_ms=slot_ms, slot_ms=slot_ms, **more)
+
+
+def kept_entry(slot_ms: int, source: str = "coingecko", content: bytes = b"") -> Entry:
+    """What it was kept as, had that been at its slot."""
+    return Entry.of(Feed(source), content, kept_ms=slot_ms, begin_ms=slot_ms, slot_ms=slot_ms)
 
 
 Step = bytes | Exception | Callable[[], Any]
@@ -124,7 +138,7 @@ class FakeUpstream:
 class FakeSource:
     """Pages of ``name:price`` separated by commas. ``refusals``: what `check` raises, by status."""
 
-    name = "coingecko"
+    feed = Feed("coingecko")
     upstream = "coingecko"
 
     def __init__(

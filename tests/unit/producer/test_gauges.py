@@ -12,6 +12,7 @@ from cryptoproxy.producer.gauges import Capacity, Gauges
 from cryptoproxy.producer.outbox import Outbox
 from tests.unit.producer import fakes
 from tests.unit.producer.budget.hand_clock import HandClock
+from tests.unit.producer.fakes import keep_poll
 
 MIB = 1024 * 1024
 
@@ -47,14 +48,15 @@ def test_the_gauges_say_what_waits_how_old_it_is_and_how_long_the_rest_lasts(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     clock, metrics = HandClock(), fakes.Metrics()
-    outbox = Outbox(tmp_path, max_bytes=10 * 4096)
+    outbox = Outbox(tmp_path, max_bytes=10 * 4096, now_ms=clock.now_ms)
     try:
         capacity = Capacity({"coingecko": 1}, {"coingecko": 60.0}, outbox.max_bytes)
         gauges = Gauges(outbox, capacity, metrics, clock, Health())
         with caplog.at_level(logging.INFO):
             gauges.run(fakes.HandLoop(clock, end=clock.monotonic()))
         assert f"the outbox {tmp_path} holds 0.2 hours of polls at this plan (OUTBOX_MAX_SIZE)" in caplog.text
-        entries = [outbox.keep(clock.now_ms() - 5_000 + number, "coingecko", b"{}\n") for number in range(7)]
+        entries = [keep_poll(outbox, number, "coingecko", b"{}\n") for number in range(7)]
+        clock.turn(5)
         outbox.done("s3", entries[0])
         gauges.look()
         assert metrics.value("outbox_polls", drain="kafka") == 7
@@ -63,7 +65,7 @@ def test_the_gauges_say_what_waits_how_old_it_is_and_how_long_the_rest_lasts(
         assert metrics.value("outbox_oldest_seconds", drain="kafka") == pytest.approx(5.0, abs=0.01)
         assert metrics.value("outbox_hours") == pytest.approx(3 / 60)
         assert "% full" not in caplog.text
-        outbox.keep(clock.now_ms(), "coingecko", b"{}\n")
+        keep_poll(outbox, clock.now_ms(), "coingecko", b"{}\n")
         gauges.look()
         gauges.look()
         warnings = [record for record in caplog.records if "% full" in record.getMessage()]
@@ -79,10 +81,10 @@ def test_a_drain_without_room_is_said_by_readyz_until_it_has_some(tmp_path: Path
     outbox = Outbox(tmp_path, max_bytes=10 * 4096, rooms={"s3": 2 * 4096})
     try:
         gauges = Gauges(outbox, Capacity({}, {}, outbox.max_bytes), metrics, clock, health)
-        entries = [outbox.keep(clock.now_ms() + number, "coingecko", b"{}\n") for number in range(2)]
+        entries = [keep_poll(outbox, clock.now_ms() + number, "coingecko", b"{}\n") for number in range(2)]
         gauges.look()
         assert health.reasons() == {}
-        outbox.keep(clock.now_ms() + 2, "coingecko", b"{}\n")
+        keep_poll(outbox, clock.now_ms() + 2, "coingecko", b"{}\n")
         gauges.look()
         (reason,) = health.reasons().items()
         assert reason[0] == "outbox s3"
@@ -90,7 +92,7 @@ def test_a_drain_without_room_is_said_by_readyz_until_it_has_some(tmp_path: Path
         assert "the lake lacks them" in reason[1]
         assert "OUTBOX_S3_MAX_SIZE" in reason[1]
         outbox.done("s3", entries[0])
-        outbox.keep(clock.now_ms() + 3, "coingecko", b"{}\n")
+        keep_poll(outbox, clock.now_ms() + 3, "coingecko", b"{}\n")
         gauges.look()
         assert health.reasons() == {}
     finally:

@@ -11,6 +11,7 @@ from cryptoproxy.common.settings import Settings
 from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.producer.handover import Handover, budget_key, slot_key
 from cryptoproxy.producer.outbox import Outbox
+from tests.unit.producer.fakes import keep_poll
 
 KAFKA = Settings.from_texts({}).kafka
 
@@ -57,7 +58,7 @@ def test_budgets_and_last_slots_are_taken_over(bench: Bench) -> None:
 
 
 def test_a_later_slot_of_ones_own_stays(bench: Bench) -> None:
-    bench.outbox.keep(120_000, "coingecko", b"{}\n")
+    keep_poll(bench.outbox, 120_000, "coingecko", b"{}\n")
     bench.state = {slot_key("coingecko"): b"60000"}
     bench.handover.take_over()
     assert bench.outbox.last_slot("coingecko") == 120_000
@@ -92,5 +93,5 @@ def test_a_disk_that_refuses_is_the_operators_and_not_the_end_of_the_process(
 
 def test_what_it_tells_a_successor_is_the_last_slot_kept(bench: Bench) -> None:
     assert bench.handover.states["slot:coingecko"]() == b""
-    bench.outbox.keep(60_000, "coingecko", b"{}\n")
+    keep_poll(bench.outbox, 60_000, "coingecko", b"{}\n")
     assert bench.handover.states["slot:coingecko"]() == b"60000"

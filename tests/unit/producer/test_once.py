@@ -17,7 +17,7 @@ from cryptoproxy.common.settings import Settings
 from cryptoproxy.datasets import iso
 from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.producer import once
-from cryptoproxy.producer.fetch import Fetcher
+from cryptoproxy.producer.feeds.fetch import Fetcher
 from cryptoproxy.producer.once import Once
 from cryptoproxy.producer.wiring import Poller
 from cryptoproxy.sandbox import Rule, Sandbox

@@ -6,10 +6,10 @@ import logging
 
 import pytest
 
-from cryptoproxy.producer.outbox import Entry
 from cryptoproxy.producer.statistics import Quota, Statistics, Timings
 from tests.unit.producer import fakes
 from tests.unit.producer.budget.hand_clock import HandClock
+from tests.unit.producer.fakes import kept_entry
 
 
 def test_a_line_is_due_each_so_many_polls() -> None:
@@ -61,7 +61,7 @@ def test_the_time_of_a_poll_runs_from_the_arrival_of_its_answer_to_the_last_ackn
     clock, metrics = HandClock(), fakes.Metrics()
     statistics = {"coingecko": Statistics("coingecko", every=10)}
     timings = Timings(statistics, metrics, clock.monotonic)
-    entry, stranger = Entry(1, "coingecko", 1, "0" * 12), Entry(2, "coingecko", 1, "0" * 12)
+    entry, stranger = kept_entry(1), kept_entry(2)
     arrived = clock.monotonic()
     clock.turn(0.25)
     timings.arrived(entry, arrived)
@@ -78,7 +78,7 @@ def test_polls_that_are_never_published_do_not_keep_the_others_from_being_timed(
     statistics = {"coingecko": Statistics("coingecko", every=10)}
     timings = Timings(statistics, metrics, clock.monotonic)
     for number in range(20_000):
-        timings.arrived(Entry(number, "coingecko", 1, "0" * 12), clock.monotonic())
-    timings.published(Entry(19_999, "coingecko", 1, "0" * 12))
+        timings.arrived(kept_entry(number), clock.monotonic())
+    timings.published(kept_entry(19_999))
     assert metrics.value("publish_seconds_count", source="coingecko") == 1
     assert len(timings._arrived) < 20_000

@@ -233,7 +233,7 @@ def test_a_body_that_is_not_bybits_is_transient(read, garbage):
 def test_each_market_is_a_source_of_its_own(market):
     source = Bybit(market)
     (call,) = source.calls()
-    assert (source.name, source.upstream) == (f"bybit-{market}", "bybit")
+    assert (source.feed.name, source.upstream) == (f"bybit-{market}", "bybit")
     assert (call.url, call.params) == ("https://api.bybit.com/v5/market/tickers", {"category": market})
     assert (call.cost, call.headers) == (1, {})
 

@@ -9,6 +9,7 @@ import pytest
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.common.settings.catalogue import SOURCE_NAMES
 from cryptoproxy.common.settings.loading import declared_in
+from cryptoproxy.datasets import DATASETS, Feed
 from cryptoproxy.datasets.fields import SOURCE_PATTERN
 from cryptoproxy.errors import SettingsError
 from cryptoproxy.upstreams import UPSTREAMS, sources_of, upstreams_of
@@ -20,7 +21,7 @@ ALL = {"SOURCES": ",".join(SOURCE_NAMES)}
 
 
 def sources(texts: dict[str, str]) -> dict[str, Source]:
-    return {source.name: source for source in sources_of(Settings.from_texts(texts).upstreams)}
+    return {source.feed.name: source for source in sources_of(Settings.from_texts(texts).upstreams)}
 
 
 def amounts(texts: dict[str, str], upstream: str) -> dict[str, int]:
@@ -33,13 +34,15 @@ def test_every_line_makes_the_sources_of_its_name_and_the_settings_know_them_all
     made = []
     for each in UPSTREAMS:
         upstream = each(settings)
-        for name, make in upstream.sources.items():
-            source = make()
-            assert (source.name, source.upstream) == (name, upstream.limits.upstream)
-            assert re.fullmatch(SOURCE_PATTERN, name)
+        for feed, polling in upstream.feeds.items():
+            source = polling.make()
+            assert (source.feed, source.upstream) == (feed, upstream.limits.upstream)
+            assert re.fullmatch(SOURCE_PATTERN, feed.source)
+            assert feed.part in DATASETS[feed.dataset].parts
+            assert 86_400_000 % round(polling.interval * 1000) == 0
             assert source.calls()
-            made.append(name)
-    assert tuple(made) == SOURCE_NAMES
+            made.append(feed.source)
+    assert tuple(dict.fromkeys(made)) == SOURCE_NAMES
 
 
 def test_the_settings_reach_the_sources():
@@ -78,6 +81,15 @@ def test_the_sources_come_in_the_order_of_the_setting_and_what_is_not_polled_may
         sources(texts | ALL)
 
 
+@pytest.mark.parametrize(
+    ("name", "first"),
+    [("binance.candel-1m", "binance"), ("coingecko.tickers", "coingecko"), ("bybit-spot.x", "bybit-spot")],
+)
+def test_a_feed_that_is_none_lists_those_that_are_the_nearest_first(name: str, first: str):
+    with pytest.raises(SettingsError, match=f"SOURCES knows no {name}; there are {first}, .*bybit-inverse"):
+        sources({"SOURCES": f"coingecko,{name}"})
+
+
 def test_only_exchanges_have_a_list_of_symbols():
     lists = {name for name, source in sources(ALL).items() if source.symbol_list is not None}
     assert lists == {"binance", "bybit-linear", "bybit-inverse", "bybit-spot"}
@@ -97,7 +109,8 @@ def test_how_many_records_are_expected_follows_from_what_is_asked_for():
 
 def test_each_upstream_has_its_interval_or_the_common_one():
     def intervals(texts: dict[str, str]) -> list[float]:
-        return [upstream.interval for upstream in upstreams_of(Settings.from_texts(texts).upstreams).values()]
+        upstreams = upstreams_of(Settings.from_texts(texts).upstreams)
+        return [upstreams[name.partition("-")[0]].feeds[Feed(name)].interval for name in SOURCE_NAMES[:3]]
 
     assert intervals({}) == [60, 1, 60]
     assert intervals({"KAFKA_PRODUCER_BATCH_INTERVAL": "30"}) == [30, 1, 30]

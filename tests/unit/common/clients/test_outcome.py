@@ -12,7 +12,7 @@ from elasticsearch import ApiError
 
 from cryptoproxy.common.clients.outcome import OUTCOMES, Outcome, blamed_field, error_of, outcome_of
 from cryptoproxy.common.settings import Settings
-from cryptoproxy.consumer.bulk import BulkSender, Item
+from cryptoproxy.consumer.index.bulk import BulkSender, Item
 from cryptoproxy.errors import CryptoProxyError, OperatorError, SizeError, TransientError
 
 FOLDER = Path(__file__).parents[3] / "fixtures" / "elasticsearch"

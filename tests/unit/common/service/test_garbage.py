@@ -12,7 +12,7 @@ import pytest
 from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.service.process import settle
 from cryptoproxy.common.settings import Settings
-from cryptoproxy.consumer.bulk import BulkSender
+from cryptoproxy.consumer.index.bulk import BulkSender
 from cryptoproxy.errors import TransientError
 
 MEGABYTE = 2**20

@@ -8,7 +8,8 @@ from click.testing import CliRunner, Result
 from cryptoproxy.cli import backfill
 from cryptoproxy.common.start import load_settings
 from cryptoproxy.consumer.backfill import wiring
-from cryptoproxy.consumer.backfill.reconcile import Difference, Reconciled, Some
+from cryptoproxy.consumer.backfill.reconcile import Difference, Reconciled, Some, UnknownSourceError
+from cryptoproxy.datasets import CANDLE, TICKER
 from cryptoproxy.datasets.times import DAY_MS, HOUR_MS, Span
 from tests.unit.consumer.backfill.lake import TEN
 
@@ -16,6 +17,7 @@ from tests.unit.consumer.backfill.lake import TEN
 @pytest.fixture
 def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
     monkeypatch.setattr(backfill, "start", load_settings)  # logging stays as pytest has it
+    monkeypatch.setattr(wiring, "set_up_datasets", lambda settings: [TICKER])
     monkeypatch.chdir(tmp_path)
     return CliRunner()
 
@@ -69,7 +71,7 @@ def test_the_table_is_not_cut_where_there_is_no_terminal(runner: CliRunner, monk
 def test_yesterday_is_a_day(runner: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[Span, bool]] = []
 
-    def reconciled(settings: object, span: Span, *, quick: bool, **_: object) -> Reconciled:
+    def reconciled(settings: object, dataset: object, span: Span, *, quick: bool, **_: object) -> Reconciled:
         asked.append((span, quick))
         return Reconciled(span, quick=quick)
 
@@ -81,3 +83,19 @@ def test_yesterday_is_a_day(runner: CliRunner, monkeypatch: pytest.MonkeyPatch) 
     assert [quick for _, quick in asked] == [False, True]
     assert {span.begin_ms % DAY_MS for span, _ in asked} == {0}
     assert {span.end_ms - span.begin_ms for span, _ in asked} <= {DAY_MS}
+
+
+def test_a_source_need_not_be_in_each_dataset_that_is_set_up(
+    runner: CliRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def reconciled(settings: object, dataset: object, span: Span, **_: object) -> Reconciled:
+        if dataset is CANDLE:
+            raise UnknownSourceError("neither lake nor index has anything of coingecko", remedy="Name another")
+        return Reconciled(span)
+
+    monkeypatch.setattr(wiring, "set_up_datasets", lambda settings: [TICKER, CANDLE])
+    monkeypatch.setattr(wiring, "reconciled", reconciled)
+    words = ["--from", "yesterday", "--to", "today", "--source", "coingecko"]
+    assert runner.invoke(backfill.reconcile, words, obj=Path(".env")).exit_code == 0
+    named = runner.invoke(backfill.reconcile, [*words, "--dataset", "candle"], obj=Path(".env"))
+    assert (named.exit_code, "anything of coingecko" in named.output) == (3, True)

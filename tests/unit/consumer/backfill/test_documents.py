@@ -13,6 +13,7 @@ from cryptoproxy.common.retry import Patience, Patiently, at_once
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.consumer.backfill import documents as documents_module
 from cryptoproxy.consumer.backfill.documents import Documents
+from cryptoproxy.datasets import TICKER
 from cryptoproxy.datasets.times import HOUR_MS, Span
 from cryptoproxy.errors import OperatorError, TransientError
 
@@ -55,7 +56,7 @@ class Server:
 
 
 def documents(server: Server, patiently: Patiently = at_once) -> Documents:
-    return Documents(Settings.from_texts({}).elasticsearch, lambda: server, patiently=patiently)  # type: ignore[arg-type,return-value]
+    return Documents(Settings.from_texts({}).elasticsearch, TICKER, lambda: server, patiently=patiently)  # type: ignore[arg-type,return-value]
 
 
 def away() -> Exception:

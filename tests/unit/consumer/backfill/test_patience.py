@@ -12,13 +12,14 @@ from rich.console import Console
 
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.consumer.backfill import wiring
+from cryptoproxy.datasets import TICKER
 from cryptoproxy.datasets.times import HOUR_MS, Span
 from cryptoproxy.errors import TransientError
 from cryptoproxy.lake.compact import Compaction
 from cryptoproxy.lake.store import Store
 from tests.unit.consumer.backfill import test_documents
 from tests.unit.consumer.backfill.test_documents import away, refused
-from tests.unit.lake.conftest import Bucket, refusal
+from tests.unit.lake.conftest import Bucket, LogOnDisk, refusal
 from tests.unit.lake.lakes import DAY, NOW_MS, fill, read
 
 TEN = DAY + 10 * HOUR_MS
@@ -54,13 +55,13 @@ def test_reconcile_waits_for_each_of_its_three_sides(
             raise letters_fail.pop()
         yield from ()
 
-    monkeypatch.setattr(wiring.dead_letter_reader, "read_letters", read_letters)
+    monkeypatch.setattr(wiring.reader, "read_letters", read_letters)
     monkeypatch.setattr(wiring.elastic, "client", lambda *_, **__: server)
     monkeypatch.setattr(wiring, "Store", lambda settings, **options: Store(settings, lambda: bucket, **options))  # type: ignore[arg-type,return-value]
     server.fails = [away(), refused(429)]
     bucket.fails = [refusal(503, "SlowDown")] * 3
     outcome = wiring.reconciled(
-        SETTINGS, Span(TEN, TEN + HOUR_MS), sources=None, quick=False, console=Console(file=io.StringIO())
+        SETTINGS, TICKER, Span(TEN, TEN + HOUR_MS), sources=None, quick=False, console=Console(file=io.StringIO())
     )
     assert outcome.hours["coingecko", TEN].missing.count == 15
     assert len(waits) == 6
@@ -72,7 +73,8 @@ def test_a_compaction_goes_on_where_s3_was_away(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Any, waits: list[float]
 ) -> None:
     bucket = Bucket()
-    store = Store(SETTINGS.s3, lambda: bucket, patiently=wiring.Patience("S3", waits.append))  # type: ignore[arg-type,return-value]
+    store = LogOnDisk(SETTINGS.s3, lambda: bucket, patiently=wiring.Patience("S3", waits.append))  # type: ignore[arg-type,return-value]
+    store.logs = tmp_path
     fill(store)
     before, _ = read(store)
     called, calls = bucket._called, 0
@@ -85,7 +87,7 @@ def test_a_compaction_goes_on_where_s3_was_away(
         called(name, options)
 
     monkeypatch.setattr(bucket, "_called", every_other)
-    done = Compaction(store, tmp_path, now_ms=lambda: NOW_MS).day("coingecko", DAY, delete_raw=True)
+    done = Compaction(store, now_ms=lambda: NOW_MS).day("coingecko", DAY, delete_raw=True)
     assert (done.records, done.removed, done.faults) == (len(before), 9, [])
     assert len(waits) > 20
     monkeypatch.setattr(bucket, "_called", called)

@@ -12,8 +12,8 @@ from rich.console import Console
 
 from cryptoproxy.consumer.backfill.progress import Display
 from cryptoproxy.consumer.backfill.reconcile import SHOWN, DeadIds, Reconciled, compare, gather, reconcile
-from cryptoproxy.consumer.dead_letter_reader import Letter, Original
-from cryptoproxy.datasets import Ticker, document_id, encode, from_iso
+from cryptoproxy.consumer.letters.reader import Letter, Original
+from cryptoproxy.datasets import TICKER, Ticker, document_id, encode, from_iso
 from cryptoproxy.datasets.times import HOUR_MS, Span
 from cryptoproxy.errors import OperatorError
 from cryptoproxy.lake.raw import RawForm
@@ -115,7 +115,7 @@ def test_damage_is_no_agreement_unless_the_very_line_is_a_dead_letter() -> None:
     result = run(store, FakeDocuments([record()]))
     assert [fault.number for fault in result.faults] == [2]
     assert not result.agrees
-    dead = gather([Letter(Original("data", 0, 1, None, b"junk", []), "not_json", "", "", 0, 1)], SPAN, None)
+    dead = gather([Letter(Original("data", 0, 1, None, b"junk", []), "not_json", "", "", 0, 1)], TICKER, SPAN, None)
     assert run(store, FakeDocuments([record()]), dead=dead).agrees
 
 
@@ -167,15 +167,15 @@ def test_letters_are_known_by_id_where_they_decode_and_counted_by_partition_wher
     other = record(source="binance")
     letters = [letter_about(encode(each)) for each in (inside, inside, outside, other)]
     letters += [letter_about(b"junk", 2), letter_about(None, 2), letter_about(b"", 1)]
-    found = gather(letters, HOUR, ["coingecko"])
+    found = gather(letters, TICKER, HOUR, ["coingecko"])
     assert found.ids == {("coingecko", TEN): {document_id(inside)}}
     assert found.undecodable == {("data", 2): 2, ("data", 1): 1}
     assert found.of("binance", TEN) == ()
-    assert ("binance", TEN) in gather(letters, HOUR, None).ids
+    assert ("binance", TEN) in gather(letters, TICKER, HOUR, None).ids
 
 
 def test_an_unreadable_line_of_the_lake_is_recognised_by_its_bytes() -> None:
-    found = gather([letter_about(b"junk")], HOUR, None)
+    found = gather([letter_about(b"junk")], TICKER, HOUR, None)
     assert found.has_line(b"junk")
     assert not found.has_line(b"other")
-    assert not gather([letter_about(b"")], HOUR, None).has_line(b"")
+    assert not gather([letter_about(b"")], TICKER, HOUR, None).has_line(b"")

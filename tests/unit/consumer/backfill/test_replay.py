@@ -168,7 +168,8 @@ class DamagedAfterTheFirstHour:
             yield Stored("an:id:USD:1", span.begin_ms, b"{}", "key", 1)
             return
         if number == 1:
-            wait_until(self.replay._under_way[0].sent.done)  # type: ignore[union-attr]
+            under_way = self.replay._under_way
+            wait_until(lambda: not under_way or under_way[0].sent.done())  # type: ignore[union-attr]
         if number == len(self._hours) - 1:
             self.seen_at_the_last = [type(each).__name__ for each in self.replay._under_way]
         report(Fault(f"key-{number}", None, "damaged_object", "cut"))

@@ -24,11 +24,11 @@ def test_one_replay_for_each_stretch_of_hours_of_a_source() -> None:
         ("binance", TEN): Difference(lake=1, documents=2, extra=Some(1, ["x"])),
     }
     assert report.mending(Reconciled(SPAN, hours), command=["cryptoproxy", "--env-file", "my settings"]) == [
-        "cryptoproxy --env-file 'my settings' replay "
+        "cryptoproxy --env-file 'my settings' replay --dataset ticker "
         "--from 2026-11-20T12:00Z --to 2026-11-20T13:00Z --source binance --no-resume",
-        "cryptoproxy --env-file 'my settings' replay "
+        "cryptoproxy --env-file 'my settings' replay --dataset ticker "
         "--from 2026-11-20T10:01Z --to 2026-11-20T12:00Z --source coingecko --no-resume",
-        "cryptoproxy --env-file 'my settings' replay "
+        "cryptoproxy --env-file 'my settings' replay --dataset ticker "
         "--from 2026-11-20T13:00Z --to 2026-11-20T14:00Z --source coingecko --no-resume",
     ]
 

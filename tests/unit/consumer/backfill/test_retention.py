@@ -8,18 +8,18 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from cryptoproxy.consumer.backfill.documents import period_of
 from cryptoproxy.consumer.backfill.progress import Display
 from cryptoproxy.consumer.backfill.retention import Retention, due
-from cryptoproxy.datasets import Period, Ticker, document_id, from_iso
+from cryptoproxy.datasets import Ticker, document_id, from_iso
 from cryptoproxy.datasets.times import HOUR_MS, Span
 from cryptoproxy.errors import TransientError
 from cryptoproxy.lake.raw import RawForm
 from tests.unit.consumer.backfill.lake import MemoryStore, record
+from tests.unit.consumer.backfill.test_span import period_of
 
 DAY_MS = 86_400_000
 NAMES = ("p-2026.09.01", "p-2026.10.01", "p-2026.11.01", "p-2026.12.01")
-MONTHS: dict[str, Span] = {name: span for name in NAMES if (span := period_of(name, "p", Period.MONTH))}
+MONTHS: dict[str, Span] = {name: span for name in NAMES if (span := period_of(name))}
 NOW = from_iso("2026-11-20T10:00:00.000Z")
 
 

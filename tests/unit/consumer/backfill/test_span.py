@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from cryptoproxy.consumer.backfill.documents import period_of
-from cryptoproxy.datasets import Period, from_iso
+from cryptoproxy.common.settings import Settings
+from cryptoproxy.consumer.index.indices import span_of
+from cryptoproxy.datasets import CANDLE, TICKER, from_iso
 from cryptoproxy.datasets.times import HOUR_MS, Span, from_person, written
 
 
@@ -45,15 +46,27 @@ def test_a_span_is_cut_into_the_hours_that_it_touches() -> None:
     assert not Span(span.end_ms, span.end_ms + HOUR_MS).empty
 
 
+def period_of(name: str, period: str = "month") -> Span | None:
+    return span_of(
+        name, Settings.from_texts({"ES_INDEX": "p", "ES_INDEX_PERIOD": period}).elasticsearch, TICKER, TICKER.parts[""]
+    )
+
+
 def test_an_index_holds_the_period_of_its_name() -> None:
-    assert str(period_of("p-2026.11.01", "p", Period.MONTH)) == "2026-11-01 to 2026-12-01"
-    assert str(period_of("p-2026.12.01", "p", Period.MONTH)) == "2026-12-01 to 2027-01-01"
-    assert str(period_of("p-2024.02.01", "p", Period.MONTH)) == "2024-02-01 to 2024-03-01"
-    assert str(period_of("p-2026.12.31", "p", Period.DAY)) == "2026-12-31 to 2027-01-01"
+    assert str(period_of("p-2026.11.01")) == "2026-11-01 to 2026-12-01"
+    assert str(period_of("p-2026.12.01")) == "2026-12-01 to 2027-01-01"
+    assert str(period_of("p-2024.02.01")) == "2024-02-01 to 2024-03-01"
+    assert str(period_of("p-2026.12.31", "day")) == "2026-12-31 to 2027-01-01"
+
+
+def test_an_index_of_a_shelf_is_of_its_parts_alone() -> None:
+    elastic, name = Settings.from_texts({}).elasticsearch, "crypto-candles-hours-2026.01.01"
+    assert str(span_of(name, elastic, CANDLE, CANDLE.parts["1d"])) == "2026-01-01 to 2027-01-01"
+    assert span_of(name, elastic, CANDLE, CANDLE.parts["1m"]) is None
 
 
 @pytest.mark.parametrize(
     "name", ["p-2026.11.02", "p-2026.13.01", "p-2026.11.01-old", "q-2026.11.01", "p-x-2026.11.01", "p", "p-2026.02.30"]
 )
 def test_other_names_are_no_period(name: str) -> None:
-    assert period_of(name, "p", Period.MONTH) is None
+    assert period_of(name) is None

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -7,14 +8,15 @@ from kafka import errors as kafka_errors
 
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.consumer.backfill.targets import IndexTarget, TopicTarget, key_of
-from cryptoproxy.consumer.batch import Batch, DeadLetter
-from cryptoproxy.consumer.delivery import Delivered
-from cryptoproxy.datasets import RECORD_HEADERS, Period, document_id, encode, from_iso, key
+from cryptoproxy.consumer.batch import Batch, DeadLetter, place_of
+from cryptoproxy.consumer.index.delivery import Delivered
+from cryptoproxy.datasets import RECORD_HEADERS, TICKER, document_id, encode, from_iso, key
 from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.lake.form import Stored
 from tests.unit.consumer.backfill.lake import NOW_MS, TEN, record
 
 KAFKA = Settings.from_texts({}).kafka
+places = partial(place_of, Settings.from_texts({"ES_INDEX": "p"}).elasticsearch)
 
 
 def stored(*assets: str) -> list[Stored]:
@@ -37,7 +39,7 @@ class FakeDelivery:
 
 def test_the_index_gets_the_indexer_s_own_lines_and_a_refusal_names_object_and_line() -> None:
     delivery = FakeDelivery()
-    target = IndexTarget(delivery, alias="p", period=Period.MONTH, now_ms=lambda: NOW_MS)  # type: ignore[arg-type]
+    target = IndexTarget(delivery, TICKER, places, now_ms=lambda: NOW_MS)  # type: ignore[arg-type]
     records = stored("bitcoin", "ether", "tether")
     sent = target.send(records)
     assert (sent.written, sent.known) == (1, 1)
@@ -54,7 +56,7 @@ def test_closed_it_gives_up_what_waits() -> None:
             assert abandon.wait(180)
             return Delivered(abandoned=True)
 
-    target = IndexTarget(Waiting(), alias="p", period=Period.MONTH, now_ms=lambda: NOW_MS)  # type: ignore[arg-type]
+    target = IndexTarget(Waiting(), TICKER, places, now_ms=lambda: NOW_MS)  # type: ignore[arg-type]
     target.close()
     with pytest.raises(TransientError):
         target.send(stored("bitcoin"))

@@ -13,6 +13,7 @@ from cryptoproxy.common.metrics import PollerMetrics
 from cryptoproxy.errors import OperatorError
 from cryptoproxy.producer.budget import Budget
 from cryptoproxy.producer.budget.windows import even_share
+from cryptoproxy.upstreams.base import Priority
 from tests.unit.producer.budget.hand_clock import HandClock
 
 Make = Callable[..., Budget]
@@ -184,16 +185,16 @@ def test_a_ban_has_its_reason_until_it_is_over(make: Make, clock: HandClock) -> 
 def test_retries_have_what_the_plan_leaves(make: Make) -> None:
     budget = make(minute=5)
     assert budget.spare() == 5
-    budget.reserve({"minute": 2})
+    budget.reserve({Priority.TICKERS: {"minute": 2}})
     assert budget.spare() == 3
-    budget.reserve({"minute": 7})
+    budget.reserve({Priority.TICKERS: {"minute": 7}})
     assert budget.spare() == 0
     assert make().spare() > 1_000_000
 
 
 def test_an_outage_does_not_cost_what_the_rest_of_the_month_needs(make: Make, clock: HandClock) -> None:
     budget = make(month=10_000)
-    budget.reserve({"month": 9_500})
+    budget.reserve({Priority.TICKERS: {"month": 9_500}})
     spent = 0
     for _ in range(1_000):
         for _ in range(budget.spare()):

@@ -12,7 +12,7 @@ from cryptoproxy.producer.budget import Demand, Intervals, demand_of, fit
 from cryptoproxy.producer.budget.intervals import ALLOWED_MS
 from cryptoproxy.producer.budget.windows import WINDOWS
 from cryptoproxy.upstreams import sources_of, upstreams_of
-from cryptoproxy.upstreams.base import Limits
+from cryptoproxy.upstreams.base import Limits, Polling, Priority
 
 DEMO = {"COINGECKO_PLAN": "demo", "COINGECKO_API_KEY": "a-key"}
 
@@ -147,6 +147,58 @@ def test_what_is_planned_fits_and_nothing_is_polled_more_often_than_wanted(
 )
 def test_what_a_source_costs_is_asked_of_the_source(texts: dict[str, str], expected: tuple[int, int]) -> None:
     (source,) = sources_of(Settings.from_texts(texts).upstreams)
-    demand = demand_of(source, 30)
+    demand = demand_of(source, Polling(make=lambda: source, interval=30))
     assert (demand.source, demand.interval) == (texts.get("SOURCES", "coingecko"), 30)
     assert (demand.cost, demand.call_cost) == expected
+
+
+def candles(cost: int, interval: float, call_cost: int = 2) -> Demand:
+    return Demand(
+        source="binance.candle-1m",
+        cost=cost,
+        interval=interval,
+        call_cost=call_cost,
+        fixed=True,
+        priority=Priority.LIVE,
+    )
+
+
+def market(cost: int, interval: float) -> Demand:
+    return Demand(source="coingecko.market", cost=cost, interval=interval, priority=Priority.LIVE)
+
+
+WHOLE_MARKET = Demand(source="binance", cost=80, interval=1, call_cost=80)
+
+
+def test_tickers_are_planned_as_if_there_were_nothing_else() -> None:
+    alone = fit([WHOLE_MARKET], limits("binance"))
+    both = fit([candles(200, 60), WHOLE_MARKET], limits("binance"))
+    assert both.by_source == {**alone.by_source, "binance.candle-1m": 60}
+    assert both.use[Priority.TICKERS] == alone.use[Priority.TICKERS]
+    assert both.lines == []
+    assert both.use[Priority.LIVE]["minute"] == 207, "by its mean in a window of 62 s"
+
+
+def test_bars_that_do_not_fit_beside_the_tickers_are_refused_since_each_of_them_counts() -> None:
+    with pytest.raises(OperatorError, match=r"binance\.candle-1m: what must not be polled less often does not fit"):
+        fit([WHOLE_MARKET, candles(1_000, 60)], limits("binance"))
+    assert fit([candles(1_000, 60)], limits("binance")).by_source == {"binance.candle-1m": 60}
+
+
+def test_what_may_wait_is_stretched_and_the_tickers_are_not() -> None:
+    tickers = Demand(source="coingecko", cost=1, interval=60)
+    made = fit([tickers, market(3, 60)], limits("coingecko"))
+    assert made.by_source["coingecko"] == 60
+    assert made.by_source["coingecko.market"] > 60
+    (line,) = made.lines
+    assert line.startswith("coingecko.market is polled every ")
+    assert "COINGECKO_INTERVAL" not in line, "that is the tickers'"
+    assert fit([tickers, market(3, 600)], limits("coingecko")).lines == [], "three calls may wait for room one by one"
+
+
+def test_a_call_for_which_the_tickers_never_leave_room_is_refused() -> None:
+    with pytest.raises(OperatorError, match="BINANCE_WEIGHT_PER_MINUTE"):
+        fit(
+            [WHOLE_MARKET, candles(400, 86_400, call_cost=400)],
+            limits("binance", {"BINANCE_WEIGHT_PER_MINUTE": "6000"}),
+        )

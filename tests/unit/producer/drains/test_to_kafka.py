@@ -13,14 +13,24 @@ from kafka import errors as kafka_errors
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.service import Health
 from cryptoproxy.common.settings import Settings
-from cryptoproxy.datasets import LETTER_HEADERS, SCHEMA_VERSION_HEADER, encode, from_iso, opened
+from cryptoproxy.datasets import CANDLE, LETTER_HEADERS, SCHEMA_VERSION_HEADER, Feed, encode, from_iso, opened
 from cryptoproxy.errors import OperatorError
 from cryptoproxy.producer.drains import to_kafka
 from cryptoproxy.producer.drains.in_flight import Flight, InFlight
 from cryptoproxy.producer.drains.to_kafka import ACK_SECONDS, SLOW_SECONDS, Publisher
 from cryptoproxy.producer.outbox import Entry, Outbox
 from tests.unit.producer.budget.hand_clock import HandClock
-from tests.unit.producer.fakes import FakeFuture, FakeProducer, HandLoop, Metrics, Sent, acknowledge, record
+from tests.unit.producer.fakes import (
+    FakeFuture,
+    FakeProducer,
+    HandLoop,
+    Metrics,
+    Sent,
+    acknowledge,
+    keep_poll,
+    kept_entry,
+    record,
+)
 
 KAFKA = Settings.from_texts({"KAFKA_TOPIC": "crypto-data"}).kafka
 TOPIC, LETTERS = "crypto-data", "crypto-data.dlq"
@@ -41,11 +51,13 @@ class Bench:
         self.one_by_one: list[FakeProducer] = []
         """Those whose errors are each that of its own record."""
         self.react_one_by_one: React | None = None
+        self.refusals: dict[str, OperatorError] = {}
         self.published: list[Entry] = []
         self.publisher = Publisher(
             KAFKA,
             self.outbox,
             connect=self._connect,
+            refusal=self.refusals.get,
             published=self.published.append,
             health=self.health,
             metrics=self.metrics,
@@ -53,7 +65,7 @@ class Bench:
             clock=self.clock,
         )
 
-    def _wait(self, drain: str, seconds: float) -> None:
+    def _wait(self, drain: str, seconds: float, *, without: object = ()) -> None:
         self.clock.turn(seconds)
 
     def _connect(self, *, one_by_one: bool = False) -> FakeProducer:
@@ -69,7 +81,7 @@ class Bench:
     def keep(self, slot: int, *assets: str) -> Entry:
         slot_ms = self.clock.now_ms() - self.clock.now_ms() % 1000 + slot * 1000
         lines = [encode(record(asset, 1.0, slot_ms, slot_ms)) + b"\n" for asset in assets or ("bitcoin", "ether")]
-        return self.outbox.keep(slot_ms, "coingecko", b"".join(lines))
+        return keep_poll(self.outbox, slot_ms, "coingecko", b"".join(lines))
 
     def run(self, seconds: float, *reactions: React | Exception, before: Callable[[], None] | None = None) -> HandLoop:
         self.reactions = list(reactions) or self.reactions or [acknowledge]
@@ -114,13 +126,13 @@ def test_a_record_is_sent_with_the_key_header_and_bytes_of_the_contract(bench: B
     assert bench.waiting() == 0
 
 
-def test_polls_leave_oldest_first_when_every_record_is_acknowledged(
+def test_polls_leave_in_the_order_of_keeping_when_every_record_is_acknowledged(
     bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
     entries = [bench.keep(number) for number in (2, 0, 1)]
     with caplog.at_level("INFO"):
         bench.run(2)
-    assert bench.published == sorted(entries)
+    assert bench.published == entries
     assert caplog.messages.count("2 records sent to crypto-data") == 3
     assert bench.metrics.value("records_published_total", source="coingecko") == 6
     assert bench.metrics.value("producer_replaced_total") == 0
@@ -135,7 +147,7 @@ def test_a_poll_of_which_one_record_is_not_acknowledged_stays(bench: Bench) -> N
 
 def test_an_empty_poll_leaves_without_a_message(bench: Bench) -> None:
     slot_ms = bench.clock.now_ms()
-    bench.outbox.keep(slot_ms, "coingecko", b"")
+    keep_poll(bench.outbox, slot_ms, "coingecko", b"")
     bench.run(2)
     assert bench.waiting() == 0
     assert bench.producers[0].sent == []
@@ -262,7 +274,7 @@ def test_a_missing_topic_is_the_operators_and_all_is_sent_when_it_is_there(bench
 def test_after_a_failure_one_poll_goes_first_alone(bench: Bench) -> None:
     for number in range(40):
         bench.keep(number)
-    refused = kafka_errors.TopicAuthorizationFailedError("crypto-data")
+    refused = kafka_errors.ClusterAuthorizationFailedError("crypto-data")
     bench.run(3, lambda sent: sent.future.fail(refused))
     counts = [len(producer.sent) for producer in bench.producers]
     assert counts[0] > 2
@@ -379,7 +391,7 @@ def test_a_record_of_another_contract_is_a_dead_letter_and_holds_nothing_up(tmp_
     earlier = Bench(tmp_path)
     slot_ms = earlier.clock.now_ms()
     good = encode(record("bitcoin", 1.0, slot_ms, slot_ms))
-    earlier.outbox.keep(slot_ms, "coingecko", good + b'\n{"source":"coingecko"}\n')
+    keep_poll(earlier.outbox, slot_ms, "coingecko", good + b'\n{"source":"coingecko"}\n')
     earlier.outbox.close()
     bench = Bench(tmp_path)
     bench.run(2, acknowledge)
@@ -449,29 +461,101 @@ class FakeAdmin:
 
 
 @pytest.mark.parametrize(("code", "words"), [(3, "a topic is missing"), (29, "refuses: TopicAuthorizationFailedError")])
-def test_before_a_producer_is_made_the_topic_is_looked_for(
-    monkeypatch: pytest.MonkeyPatch, code: int, words: str
-) -> None:
+def test_before_it_is_written_to_a_topic_is_looked_for(monkeypatch: pytest.MonkeyPatch, code: int, words: str) -> None:
     admin = FakeAdmin(code)
     monkeypatch.setattr(kafka_client, "admin", lambda kafka: admin)
-    monkeypatch.setattr(kafka_client, "producer", lambda kafka: pytest.fail("no producer without a topic"))
-    with pytest.raises(OperatorError, match=words):
-        to_kafka.connect(KAFKA)
+    refused = to_kafka.refusal(KAFKA, TOPIC)
+    assert isinstance(refused, OperatorError)
+    assert words in str(refused)
     assert admin.closed
-
-
-def test_a_topic_that_is_there_gives_a_producer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kafka_client, "admin", lambda kafka: FakeAdmin(0))
-    monkeypatch.setattr(kafka_client, "producer", lambda kafka, one_by_one, **options: f"producer {one_by_one}")
-    assert to_kafka.connect(KAFKA) == "producer False"
-    assert to_kafka.connect(KAFKA, one_by_one=True) == "producer True"
+    assert to_kafka.refusal(KAFKA, TOPIC) is None
+
+
+CANDLES = Feed("binance", "candle", "1m")
+
+
+def keep_candles(bench: Bench, count: int = 1) -> list[Entry]:
+    line = CANDLE.codec.encode(CANDLE.example) + b"\n"
+    begin_ms = from_iso(CANDLE.example.timestamp)
+    return [bench.outbox.keep(CANDLES, line, begin_ms=begin_ms, slot_ms=begin_ms + 63_000) for _ in range(count)]
+
+
+def test_each_record_goes_to_the_topic_of_its_dataset_and_part_with_its_key_and_headers(bench: Bench) -> None:
+    bench.keep(0, "bitcoin")
+    keep_candles(bench)
+    bench.run(2)
+    tickers, candle = bench.producers[0].sent
+    assert tickers.topic == TOPIC
+    assert (candle.topic, candle.key) == ("crypto.ohlcv.1m", b"binance:BTCUSDT:USDT")
+    assert candle.headers == CANDLE.headers
+    assert candle.value == CANDLE.codec.encode(CANDLE.example)
+    assert bench.metrics.value("records_published_total", source="binance.candle-1m") == 1
+
+
+def test_a_topic_that_is_not_there_holds_up_its_own_polls_alone_and_goes_on_when_it_is(bench: Bench) -> None:
+    bench.refusals["crypto.ohlcv.1m"] = OperatorError("a topic is missing", remedy="Run `cryptoproxy setup`")
+    candles = keep_candles(bench, 100)  # more than are ever under way
+    poll = bench.keep(0, "bitcoin")
+    said: list[str] = []
+    bench.run(5, before=lambda: said.append(bench.health.reasons().get("kafka crypto.ohlcv.1m", "")))
+    assert bench.published == [poll]
+    assert any("Run `cryptoproxy setup` (its polls wait on disk; all others go on)" in text for text in said)
+    assert "kafka" not in bench.health.reasons()
+    bench.refusals.clear()
+    bench.run(20)
+    assert bench.published == [poll, *candles]
+    assert bench.health.reasons() == {}
+
+
+def test_a_topic_that_refuses_us_when_written_to_does_not_stop_the_others(bench: Bench) -> None:
+    keep_candles(bench)
+    poll = bench.keep(0, "bitcoin")
+
+    def refuse(sent: Sent) -> None:
+        if sent.topic == TOPIC:
+            sent.future.acknowledge()
+        else:
+            sent.future.fail(kafka_errors.TopicAuthorizationFailedError())
+
+    bench.run(30, refuse)
+    assert bench.published == [poll]
+    assert "refuses" in bench.health.reasons()["kafka crypto.ohlcv.1m"]
+
+
+def test_a_letter_about_a_candle_names_its_topic_and_has_its_headers(bench: Bench) -> None:
+    keep_candles(bench)
+
+    def refuse_candles(sent: Sent) -> None:
+        if sent.topic == "crypto.ohlcv.1m":
+            sent.future.fail(kafka_errors.MessageSizeTooLargeError())
+        else:
+            sent.future.acknowledge()
+
+    bench.react_one_by_one = refuse_candles
+    bench.run(5, refuse_candles)
+    (sent,) = (each for each in bench.one_by_one[0].sent if each.topic == LETTERS)
+    letter = opened(sent)
+    assert (letter.ours["dlq-reason"], letter.ours["dlq-topic"]) == ("too_large", "crypto.ohlcv.1m")
+    assert letter.headers == CANDLE.headers
+    assert bench.waiting() == 0
+
+
+def test_a_candle_that_an_earlier_run_has_kept_is_checked_by_its_own_contract(bench: Bench, tmp_path: Path) -> None:
+    keep_candles(bench)
+    bench.outbox.close()
+    again = Bench(tmp_path)
+    again.run(2)
+    (sent,) = again.producers[0].sent
+    assert (sent.topic, sent.key) == ("crypto.ohlcv.1m", b"binance:BTCUSDT:USDT")
+    again.outbox.close()
 
 
 def test_the_polls_under_way_are_bounded_by_number_and_bytes_and_grow_again_after_a_failure() -> None:
     flights = InFlight(polls=4, max_bytes=100)
 
     def flight(number: int, size: int) -> Flight:
-        return Flight(Entry(number, "coingecko", 1, "0" * 12), [b"x" * size], [])
+        return Flight(kept_entry(number), [b"x" * size], [])
 
     flights.add(flight(0, 60))
     assert not flights.full

@@ -11,7 +11,9 @@ import pytest
 
 from cryptoproxy.errors import OperatorError
 from cryptoproxy.producer.outbox import Entry, Outbox, files
+from cryptoproxy.producer.outbox.entry import content_hash
 from cryptoproxy.producer.outbox.outbox import KAFKA, S3
+from tests.unit.producer.fakes import keep_poll, kept_entry
 from tests.unit.producer.outbox.conftest import GIB, SLOT_MS, Open, content
 
 MINUTE = 60_000
@@ -24,7 +26,7 @@ class Killed(BaseException):
 def leave(folder: Path, number: int, data: bytes | None = None) -> Entry:
     """A file in ``writing/``, as a process that ended then left it."""
     (folder / "writing").mkdir(parents=True, exist_ok=True)
-    entry = Entry.of(SLOT_MS + number * MINUTE, "coingecko", content(number))
+    entry = kept_entry(SLOT_MS + number * MINUTE, "coingecko", content(number))
     (folder / "writing" / entry.name).write_bytes(content(number) if data is None else data)
     return entry
 
@@ -35,11 +37,11 @@ def writing(folder: Path) -> list[Path]:
 
 def test_polls_of_an_earlier_run_wait_in_order(open_outbox: Open) -> None:
     first = open_outbox()
-    kept = [first.keep(SLOT_MS + number * MINUTE, "coingecko", content(number)) for number in (2, 0, 1)]
+    kept = [keep_poll(first, SLOT_MS + number * MINUTE, "coingecko", content(number)) for number in (2, 0, 1)]
     first.done(KAFKA, kept[1])
     again = open_outbox()
-    assert again.oldest(KAFKA) == [kept[2], kept[0]]
-    assert again.oldest(S3) == sorted(kept)
+    assert again.oldest(KAFKA) == [kept[0], kept[2]]
+    assert again.oldest(S3) == kept
     assert again.read(S3, kept[1]) == content(0)
 
 
@@ -95,6 +97,59 @@ def test_a_poll_that_was_linked_halfway_is_taken_over_by_both_drains(
     assert outbox.bytes_used() == 4096
 
 
+def old_name(number: int) -> str:
+    """Of before entries were in the order of keeping."""
+    return f"{SLOT_MS + number * MINUTE:014d}-coingecko-3-{content_hash(content(number))[:12]}.jsonl"
+
+
+def test_what_an_earlier_version_has_kept_is_taken_over_before_all_that_comes(folder: Path, open_outbox: Open) -> None:
+    for name in ("writing", "kafka", "s3"):
+        (folder / name).mkdir(parents=True)
+    for number in range(3):  # the last one was just being kept
+        path = folder / "writing" / old_name(number)
+        path.write_bytes(content(number))
+        for name in ("kafka", "s3")[: 2 if number < 2 else 1]:
+            os.link(path, folder / name / path.name)
+        if number < 2:
+            path.unlink()
+    outbox = open_outbox()
+    assert [entry.slot_ms for entry in outbox.oldest(KAFKA)] == [SLOT_MS + number * MINUTE for number in range(3)]
+    assert outbox.oldest(KAFKA) == outbox.oldest(S3)
+    assert [outbox.read(S3, entry) for entry in outbox.oldest(S3)] == [content(number) for number in range(3)]
+    assert outbox.last_slot("coingecko") == SLOT_MS + 2 * MINUTE
+    assert outbox.bytes_used() == 3 * 4096
+    assert writing(folder) == []
+    kept = keep_poll(outbox, SLOT_MS + 3 * MINUTE, "coingecko", content(3))
+    assert outbox.oldest(KAFKA)[-1] == kept
+    for entry in outbox.oldest(KAFKA):
+        outbox.done(KAFKA, entry)
+    assert list((folder / "kafka").iterdir()) == list((folder / "damaged").iterdir()) == []
+
+
+def test_a_crash_while_old_names_are_changed_is_mended_by_the_next_start(
+    folder: Path, open_outbox: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("kafka", "s3"):
+        (folder / name).mkdir(parents=True)
+        for number in range(3):
+            (folder / name / old_name(number)).write_bytes(content(number))
+    rename, left = Path.rename, [4]
+
+    def ends(path: Path, target: Path) -> Path:
+        left[0] -= 1
+        if left[0] < 0:
+            raise Killed
+        return rename(path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", ends)
+        with pytest.raises(Killed):
+            open_outbox()
+    outbox = open_outbox()
+    assert outbox.oldest(KAFKA) == outbox.oldest(S3)
+    assert outbox.count(KAFKA) == 3
+
+
 @pytest.mark.parametrize("step", ["write", "link", "sync_folder"])
 @pytest.mark.parametrize("before", [True, False])
 @pytest.mark.parametrize("good", [0, 1])
@@ -117,24 +172,25 @@ def test_a_process_that_ends_between_two_steps_leaves_all_or_nothing(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(files, step, ends)
         try:
-            entry = outbox.keep(SLOT_MS, "coingecko", content(0))
+            keep_poll(outbox, SLOT_MS, "coingecko", content(0))
         except Killed:
-            entry = Entry.of(SLOT_MS, "coingecko", content(0))
             written = not (step == "write" and before)
         else:
             written = True
     again = open_outbox()
-    assert again.oldest(KAFKA) == again.oldest(S3) == ([entry] if written else [])
+    waiting = again.oldest(KAFKA)
+    assert waiting == again.oldest(S3)
+    assert [entry.slot_ms for entry in waiting] == ([SLOT_MS] if written else [])
     assert again.last_slot("coingecko") == (SLOT_MS if written else SLOT_MS - MINUTE)
     assert writing(folder) == []
-    assert all(again.read(drain, entry) == content(0) for drain in (KAFKA, S3) if written)
+    assert all(again.read(drain, entry) == content(0) for drain in (KAFKA, S3) for entry in waiting)
 
 
 def test_the_last_slot_survives_also_when_its_poll_has_left(open_outbox: Open) -> None:
     outbox = open_outbox()
     assert outbox.last_slot("coingecko") is None
     for number in range(3):
-        entry = outbox.keep(SLOT_MS + number * MINUTE, "coingecko", content(number))
+        entry = keep_poll(outbox, SLOT_MS + number * MINUTE, "coingecko", content(number))
         for drain in (KAFKA, S3):
             outbox.done(drain, entry)
     again = open_outbox()
@@ -147,7 +203,7 @@ def test_the_last_slot_never_goes_back(open_outbox: Open) -> None:
     outbox = open_outbox()
     outbox.advance_last_slot("coingecko", SLOT_MS + 5 * MINUTE)
     outbox.advance_last_slot("coingecko", SLOT_MS)
-    outbox.keep(SLOT_MS, "coingecko", content())
+    keep_poll(outbox, SLOT_MS, "coingecko", content())
     assert outbox.last_slot("coingecko") == SLOT_MS + 5 * MINUTE
     assert open_outbox().last_slot("coingecko") == SLOT_MS + 5 * MINUTE
 
@@ -158,7 +214,7 @@ def test_a_last_slot_that_is_lost_is_found_in_the_polls_that_wait(
     folder: Path, open_outbox: Open, mark: bytes | None, drains: tuple[str, str]
 ) -> None:
     outbox = open_outbox()
-    kept = [outbox.keep(SLOT_MS + number * MINUTE, "coingecko", content(number)) for number in range(3)]
+    kept = [keep_poll(outbox, SLOT_MS + number * MINUTE, "coingecko", content(number)) for number in range(3)]
     outbox.done(drains[0], kept[2])
     outbox.done(drains[1], kept[0])
     outbox.close()

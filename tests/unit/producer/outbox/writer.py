@@ -8,6 +8,7 @@ import sys
 import threading
 from pathlib import Path
 
+from cryptoproxy.datasets import Feed
 from cryptoproxy.producer.outbox import Outbox
 
 
@@ -21,7 +22,7 @@ def poll(seed: int, source: str, number: int) -> bytes:
 
 def keep_on(outbox: Outbox, seed: int, source: str, number: int) -> None:
     while True:
-        entry = outbox.keep(number, source, poll(seed, source, number))
+        entry = outbox.keep(Feed(source), poll(seed, source, number), begin_ms=number, slot_ms=number)
         os.write(1, f"{entry.name}\n".encode())  # one write, so whole or not at all
         number += 1
 

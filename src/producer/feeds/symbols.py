@@ -19,7 +19,7 @@ from cryptoproxy.common.clock import Clock
 from cryptoproxy.common.log import Limited
 from cryptoproxy.common.service import Loop
 from cryptoproxy.errors import OperatorError, TransientError
-from cryptoproxy.producer.poll import PollOnce, Wait
+from cryptoproxy.producer.feeds.poll import PollOnce, Wait
 from cryptoproxy.producer.statistics import RejectedLog
 from cryptoproxy.upstreams.base import Answer, Call, RephrasedError, Source, SymbolList
 from cryptoproxy.upstreams.quotes import UNKNOWN, Quotes
@@ -37,10 +37,10 @@ _SAID = 20
 
 
 class SymbolLists:
-    """Loads the list of each source that has one.
+    """Loads the list of each feed that has one; of feeds that share one, for the first of them.
 
     Args:
-        ask: per source name, what asks its upstream within its budget.
+        ask: per feed, what asks its upstream within its budget.
         may_poll: whether this process is the active poller right now.
         folder: where the quotes that are known are kept.
     """
@@ -54,7 +54,11 @@ class SymbolLists:
         clock: Clock,
         folder: Path,
     ) -> None:
-        self._lists = {source.name: source.symbol_list for source in sources if source.symbol_list is not None}
+        of = {source.feed.name: source.symbol_list for source in sources if source.symbol_list is not None}
+        self._loaded_for = {
+            name: next(first for first, other in of.items() if other is symbols) for name, symbols in of.items()
+        }
+        self._lists = {name: of[name] for name in dict.fromkeys(self._loaded_for.values())}
         self._due = dict.fromkeys(self._lists, 0.0)
         self._soon = dict.fromkeys(self._lists, 0.0)
         self._kept = list(filter(None, (kept_quotes(folder, source) for source in sources)))
@@ -64,15 +68,16 @@ class SymbolLists:
         self._deadlines: dict[str, float] = {}
         self._tried = {name: threading.Event() for name in self._lists}
 
-    def wait_for_first(self, source: str, wait: Wait) -> None:
-        """Returns when the list of ``source`` was asked for once, with whatever success. At once, and not only the
-        first time, while its upstream wants to be left alone: the source meets that itself, and says so."""
-        while source in self._tried and not self._tried[source].is_set():
+    def wait_for_first(self, feed: str, wait: Wait) -> None:
+        """Returns when the list of that feed was asked for once, with whatever success. At once, and not only the
+        first time, while its upstream wants to be left alone: the feed meets that itself, and says so."""
+        tried = self._tried.get(self._loaded_for.get(feed, ""))
+        while tried is not None and not tried.is_set():
             now = self._clock.monotonic()
-            if self._ask[source].ban_ends_in() > 0:
-                self._deadlines.pop(source, None)
+            if self._ask[feed].ban_ends_in() > 0:
+                self._deadlines.pop(feed, None)
                 return
-            if now >= self._deadlines.setdefault(source, now + FIRST_WAIT_SECONDS) or wait(_LOOK_SECONDS):
+            if now >= self._deadlines.setdefault(feed, now + FIRST_WAIT_SECONDS) or wait(_LOOK_SECONDS):
                 return
 
     def run(self, loop: Loop) -> None:
@@ -186,4 +191,4 @@ def kept_quotes(folder: Path, source: Source) -> KeptQuotes | None:
     """The quotes of ``source`` with what ``folder`` holds of them; None where it has no list."""
     if (symbols := source.symbol_list) is None or (call := symbols.next_call(None)) is None:
         return None
-    return KeptQuotes(folder, source.name, symbols.quotes, call.url)
+    return KeptQuotes(folder, source.feed.name, symbols.quotes, call.url)

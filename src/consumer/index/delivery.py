@@ -14,12 +14,12 @@ from typing import Any
 
 from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.clients.outcome import Outcome, blamed_field, error_of, outcome_of
-from cryptoproxy.common.metrics import IndexerMetrics
+from cryptoproxy.common.metrics import DatasetMetrics
 from cryptoproxy.common.retry import Backoff
 from cryptoproxy.common.service import Health
 from cryptoproxy.consumer.batch import Batch, DeadLetter
-from cryptoproxy.consumer.bulk import BulkSender, Item
-from cryptoproxy.consumer.indices import Indices
+from cryptoproxy.consumer.index.bulk import BulkSender, Item
+from cryptoproxy.consumer.index.indices import Indices
 from cryptoproxy.datasets import MAX_AHEAD_MS, iso
 from cryptoproxy.errors import CryptoProxyError, OperatorError, SizeError, TransientError
 
@@ -41,14 +41,14 @@ class Delivered:
 
 
 class Delivery:
-    """Thread-safe; one per process, used by as many threads as bulk requests may be under way."""
+    """Thread-safe; used by as many threads as bulk requests may be under way."""
 
     def __init__(
         self,
         sender: BulkSender,
         indices: Indices,
         health: Health,
-        metrics: IndexerMetrics,
+        metrics: DatasetMetrics,
         *,
         max_bytes: int,
         now_ms: Callable[[], int],
@@ -175,7 +175,7 @@ class Delivery:
         poison: list[tuple[int, Item]] = []
         trouble: CryptoProxyError | None = None
         for at, item in zip(part, items, strict=True):
-            if item.status == 201:  # the ordinary case first
+            if item.status == 201 or (item.status == 200 and self._indices.replaces and not item.error_type):
                 result.indexed += 1
                 continue
             outcome = outcome_of(item.status, item.error_type)

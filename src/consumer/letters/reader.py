@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, NamedTuple
@@ -14,9 +14,9 @@ from kafka import errors as kafka_errors
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clients.unpacking import UnreadRecord
 from cryptoproxy.common.settings.catalogue import Kafka
-from cryptoproxy.consumer.batch import read
-from cryptoproxy.consumer.delivery import Delivery
-from cryptoproxy.datasets import NOWHERE, Period, opened
+from cryptoproxy.consumer.batch import Place, read
+from cryptoproxy.consumer.index.delivery import Delivery
+from cryptoproxy.datasets import DATASETS, NOWHERE, TICKER, Dataset, opened
 from cryptoproxy.datasets.letters import UNKNOWN_SIZE
 from cryptoproxy.errors import OperatorError
 
@@ -48,15 +48,22 @@ class Letter:
     """When it was set aside, as ISO time."""
     partition: int
     offset: int
+    dataset: Dataset[Any] = TICKER
+    """By the topic of the original; of a topic that is none of ours, too, tickers are tried."""
+    part: str = ""
     left_out: int | None = None
     """The bytes of the original where the letter is without them, as they could not be written; -1 where nobody knows
     how many."""
 
     @property
     def place(self) -> str:
-        """What it is called by: where its record stood, ``0:17``, or itself stands, ``letter:0:5``."""
+        """What it is called by: where its record stood, ``candle-1m:0:17`` or of a ticker ``0:17``, or itself stands,
+        ``letter:0:5``."""
         original = self.original
-        return self.own_place if original.offset == NOWHERE else f"{original.partition}:{original.offset}"
+        if original.offset == NOWHERE:
+            return self.own_place
+        name = "" if self.dataset is TICKER else f"{self.dataset.called(self.part)}:"
+        return f"{name}{original.partition}:{original.offset}"
 
     @property
     def own_place(self) -> str:
@@ -69,26 +76,35 @@ def read_letters(kafka: Kafka) -> Iterator[Letter]:
     Raises:
         CryptoProxyError: the topic cannot be read.
     """
+    homes = {
+        topic: (dataset, part.name) for dataset in DATASETS.values() for topic, part in kafka.topics_of(dataset).items()
+    }
     try:
         consumer = kafka_client.consumer(kafka, group_id=None, max_poll_records=_BATCH)
         try:
             records = kafka_client.read_to_end(consumer, kafka.dead_letter_topic, seconds=_SECONDS, renewed=True)
-            yield from map(letter_of, records)
+            yield from (letter_of(record, homes) for record in records)
         finally:
             consumer.close(timeout_ms=1000)
     except kafka_errors.KafkaError as error:
         raise kafka_client.meaning(error, kafka) from error
 
 
-def letter_of(record: Any) -> Letter:
-    """A letter from its record. One that somebody else put there has no headers of ours: it is its own original."""
+def letter_of(record: Any, homes: Mapping[str, tuple[Dataset[Any], str]] = {}) -> Letter:
+    """A letter from its record. One that somebody else put there has no headers of ours: it is its own original.
+
+    Args:
+        homes: by topic, dataset and part.
+    """
     ours, key, value, headers, left_out = opened(record)
     reason, error = ours.get("dlq-reason", "unknown"), ours.get("dlq-error", "")
     if isinstance(record, UnreadRecord):
         reason, error, left_out = record.reason, record.why, UNKNOWN_SIZE
+    topic = ours.get("dlq-topic", record.topic)
+    dataset, part = homes.get(topic, (TICKER, ""))
     return Letter(
         original=Original(
-            topic=ours.get("dlq-topic", record.topic),
+            topic=topic,
             partition=_number(ours.get("dlq-partition"), record.partition),
             offset=_number(ours.get("dlq-offset"), record.offset),
             key=key,
@@ -100,6 +116,8 @@ def letter_of(record: Any) -> Letter:
         time=ours.get("dlq-time", ""),
         partition=record.partition,
         offset=record.offset,
+        dataset=dataset,
+        part=part,
         left_out=left_out,
     )
 
@@ -109,15 +127,21 @@ def _number(text: str | None, otherwise: int) -> int:
 
 
 def parse_place(text: str) -> str:
-    """``0:1234`` (a record's) or ``letter:0:5`` (a letter's own), as :attr:`Letter.place` spells it.
+    """``0:1234`` or ``candle-1m:0:1234`` (a record's) or ``letter:0:5`` (a letter's own), as :attr:`Letter.place`
+    spells it.
 
     Raises:
         ValueError: it is spelled otherwise.
     """
-    found = re.fullmatch(r"(letter:)?(\d+):(\d+)", text.strip(), re.ASCII)
-    if found is None:
-        raise ValueError(f"{text!r} is neither PARTITION:OFFSET, like 0:1234, nor a letter's, like letter:0:5")
-    return f"{found[1] or ''}{int(found[2])}:{int(found[3])}"
+    known = {dataset.called(part) for dataset in DATASETS.values() for part in dataset.parts}
+    found = re.fullmatch(r"(?:([a-z0-9_-]+):)?(\d+):(\d+)", text.strip(), re.ASCII)
+    if found is None or found[1] not in (None, "letter", *known):
+        raise ValueError(
+            f"{text!r} is neither a record's PARTITION:OFFSET, like 0:1234 or candle-1m:0:1234, nor a letter's, like "
+            "letter:0:5"
+        )
+    name = f"{found[1]}:" if found[1] and found[1] != TICKER.name else ""
+    return f"{name}{int(found[2])}:{int(found[3])}"
 
 
 def find(letters: Iterable[Letter], place: str) -> Letter:
@@ -153,9 +177,8 @@ class Replayed:
 def replay(
     letters: Iterable[Letter],
     *,
-    delivery: Delivery,
-    alias: str,
-    period: Period,
+    delivery: Callable[[Dataset[Any]], Delivery],
+    place: Callable[[Dataset[Any], str], Place],
     now_ms: int,
     abandon: threading.Event | None = None,
 ) -> Replayed:
@@ -163,24 +186,38 @@ def replay(
 
     Nothing is taken off the dead-letter topic: Kafka removes no single record, and a letter that was replayed does no
     harm there, since a second replay stores nothing twice. What is still poison stays where it is.
+
+    Args:
+        delivery: of a dataset; asked once for each.
     """
     result = Replayed()
     abandon = abandon or threading.Event()
+    deliveries: dict[str, Delivery] = {}
     whole = _with_content(letters, result)
     while not result.abandoned and (chunk := list(islice(whole, _BATCH))):
-        by_record = {id(letter.original): letter for letter in chunk}
-        batch = read({"letters": [each.original for each in chunk]}, alias=alias, period=period, now_ms=now_ms)
-        delivered = delivery.deliver(batch, abandon)
-        result.indexed += delivered.indexed
-        result.duplicates += delivered.duplicates
-        result.still_poison += [(by_record[id(dead.record)], dead.error) for dead in (*batch.dead, *delivered.dead)]
-        result.abandoned = delivered.abandoned
+        by_home: dict[str, list[Letter]] = {}
+        for letter in chunk:
+            by_home.setdefault(letter.dataset.called(letter.part), []).append(letter)
+        for some in by_home.values():
+            dataset, by_record = some[0].dataset, {id(letter.original): letter for letter in some}
+            if dataset.name not in deliveries:
+                deliveries[dataset.name] = delivery(dataset)
+            originals = [each.original for each in some]
+            batch = read({"letters": originals}, place(dataset, some[0].part), now_ms=now_ms)
+            delivered = deliveries[dataset.name].deliver(batch, abandon)
+            result.indexed += delivered.indexed
+            result.duplicates += delivered.duplicates
+            dead_again = (*batch.dead, *delivered.dead)
+            result.still_poison += [(by_record[id(dead.record)], dead.error) for dead in dead_again]
+            result.abandoned = result.abandoned or delivered.abandoned
     return result
 
 
 def _with_content(letters: Iterable[Letter], result: Replayed) -> Iterator[Letter]:
     for letter in letters:
-        if letter.left_out is None:
+        if letter.dataset.alias is None:
+            result.still_poison.append((letter, f"{letter.dataset.name} is not indexed"))
+        elif letter.left_out is None:
             yield letter
         else:
             result.still_poison.append((letter, f"the letter is without its content: {letter.error}"))

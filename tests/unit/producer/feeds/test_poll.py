@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from cryptoproxy.common.settings.catalogue import Upstreams
 from cryptoproxy.common.settings.loading import load_section
-from cryptoproxy.datasets import MAX_RECORD_BYTES
+from cryptoproxy.datasets import CANDLE, MAX_RECORD_BYTES, Feed, iso
 from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.producer.budget import Budget
-from cryptoproxy.producer.fetch import ClockError
-from cryptoproxy.producer.poll import Polled, PollOnce, SlotMissedError
+from cryptoproxy.producer.feeds.fetch import ClockError
+from cryptoproxy.producer.feeds.poll import Polled, PollOnce, SlotMissedError
+from cryptoproxy.producer.outbox import Entry, Outbox
+from cryptoproxy.producer.outbox.entry import NO_SLOT
 from cryptoproxy.upstreams import upstreams_of
-from cryptoproxy.upstreams.base import Answer, BannedError, Call, IncompleteError, Poll, RefusedError, Source
+from cryptoproxy.upstreams.base import Answer, BannedError, Call, IncompleteError, Poll, Priority, RefusedError, Source
 from cryptoproxy.upstreams.binance.tickers import Binance
 from cryptoproxy.upstreams.bybit.tickers import Bybit
 from cryptoproxy.upstreams.coingecko.tickers import CoinGecko
@@ -67,12 +72,17 @@ class Asked:
         return (self.clock.now_ms() - self.slot_ms) / 1000
 
 
+def content(polled: Polled) -> bytes:
+    (part,) = polled.parts
+    return part.content
+
+
 def test_a_poll_is_its_records_bytes_and_what_it_took() -> None:
     asked = Asked(b"bitcoin:3,dead:0")
     polled = asked.poll()
-    lines = polled.content.decode().splitlines()
+    lines = content(polled).decode().splitlines()
     assert [json.loads(line)["asset_id"] for line in lines] == ["bitcoin"]
-    assert polled.content.endswith(b"\n")
+    assert content(polled).endswith(b"\n")
     assert polled.records == 1
     assert [(row.asset_id, row.reason) for row in polled.rejected] == [("dead", "no_price")]
     assert polled.response_bytes == len(b"bitcoin:3,dead:0")
@@ -258,7 +268,7 @@ def test_a_ban_ends_the_poll_at_once() -> None:
 
 def test_of_several_pages_only_those_that_failed_are_asked_for_again() -> None:
     asked = Asked(b"a:1", TransientError("503"), b"b:2", b"c:3", source=FakeSource(pages=3))
-    assert [json.loads(line)["asset_id"] for line in asked.poll().content.splitlines()] == ["a", "b", "c"]
+    assert [json.loads(line)["asset_id"] for line in content(asked.poll()).splitlines()] == ["a", "b", "c"]
     assert [url for url, _ in asked.upstream.asked] == ["page-0", "page-1", "page-1", "page-2"]
 
 
@@ -270,7 +280,7 @@ def test_a_poll_is_all_its_pages_or_nothing() -> None:
 
 def test_after_garbage_on_one_page_all_pages_are_asked_for_again() -> None:
     asked = Asked(b"a:1", b"garbage", b"a:2", b"b:2", source=FakeSource(pages=2))
-    assert [json.loads(line)["price"] for line in asked.poll().content.splitlines()] == [2, 2]
+    assert [json.loads(line)["price"] for line in content(asked.poll()).splitlines()] == [2, 2]
     assert [url for url, _ in asked.upstream.asked] == ["page-0", "page-1", "page-0", "page-1"]
 
 
@@ -285,7 +295,7 @@ def test_of_an_answer_that_is_not_whole_only_the_pages_to_blame_are_asked_for_ag
 
     source.read = incomplete  # type: ignore[method-assign,assignment]
     asked = Asked(b"a:1", b"", b"c:3", b"", b"b:2", b"c:4", source=source)
-    assert [json.loads(line)["asset_id"] for line in asked.poll().content.splitlines()] == ["a", "b", "c"]
+    assert [json.loads(line)["asset_id"] for line in content(asked.poll()).splitlines()] == ["a", "b", "c"]
     assert [url for url, _ in asked.upstream.asked] == [f"page-{page}" for page in (0, 1, 2, 1, 1, 2)]
 
 
@@ -357,8 +367,8 @@ def test_one_call_by_itself_has_the_same_rules() -> None:
 def test_records_tell_the_interval_they_were_polled_at_and_none_where_none_is_planned() -> None:
     asked = Asked(b"bitcoin:3", b"bitcoin:3")
     planned = asked.once.poll(asked.slot_ms, asked.end_ms, asked.loop.wait, interval_ms=30_000)
-    assert json.loads(planned.content)["interval_ms"] == 30_000
-    assert "interval_ms" not in json.loads(asked.poll().content)
+    assert json.loads(content(planned))["interval_ms"] == 30_000
+    assert "interval_ms" not in json.loads(content(asked.poll()))
 
 
 REFUSALS = [
@@ -397,3 +407,56 @@ def test_an_upstream_that_refuses_for_hours_is_asked_less_and_less_and_never_mor
     assert all(gap >= 60 for gap in gaps[1 if told else 0 :])
     assert gaps[-1] >= 900
     assert len(asked) < 25
+
+
+class Bars(FakeSource):
+    """Of two days, as a poll right after midnight may give them."""
+
+    feed = Feed("binance", "candle", "1m")
+
+    def read(self, bodies: Sequence[bytes], *, slot_ms: int, fetched_at_ms: int) -> Poll:
+        times = ("2026-11-21T00:00:00.000Z", "2026-11-20T23:59:00.000Z")
+        return Poll([replace(CANDLE.example, timestamp=each, fetched_at=iso(fetched_at_ms)) for each in times], [])
+
+
+def test_bars_tell_no_interval_and_come_after_the_tickers_in_the_budget() -> None:
+    asked = Asked(b"", source=Bars())
+    polled = asked.once.poll(asked.slot_ms, asked.end_ms, asked.loop.wait, interval_ms=60_000)
+    assert all(b"interval_ms" not in part.content for part in polled.parts)
+    assert asked.budget.priorities == [Priority.LIVE]
+    tickers = Asked(PAGE)
+    tickers.poll()
+    assert tickers.budget.priorities == [Priority.TICKERS]
+
+
+def test_a_poll_of_two_days_is_two_entries_and_its_slot_is_done_with_the_last_one(tmp_path: Path) -> None:
+    polled = Asked(b"", source=Bars()).poll()
+    assert polled.records == 2
+    with closing(Outbox(tmp_path, max_bytes=1 << 20)) as outbox:
+        told: list[Entry] = []
+        polled.keep(outbox, before_drains=told.append)
+        first, last = outbox.oldest("kafka")
+        assert [iso(entry.begin_ms) for entry in (first, last)] == [
+            "2026-11-20T23:59:00.000Z",
+            "2026-11-21T00:00:00.000Z",
+        ]
+        assert (first.slot_ms, last.slot_ms) == (NO_SLOT, polled.slot_ms)
+        assert told == [last]
+        assert outbox.last_slot("binance.candle-1m") == polled.slot_ms
+
+
+def test_a_crash_between_the_entries_of_a_poll_leaves_its_slot_to_be_polled_once_more(tmp_path: Path) -> None:
+    polled = Asked(b"", source=Bars()).poll()
+    with closing(Outbox(tmp_path, max_bytes=1 << 20)) as outbox:
+        outbox.keep(polled.feed, polled.parts[0].content, begin_ms=polled.parts[0].begin_ms)
+    with closing(Outbox(tmp_path, max_bytes=1 << 20)) as again:
+        assert again.count("kafka") == 1
+        assert again.last_slot("binance.candle-1m") is None
+
+
+def test_a_poll_without_a_record_is_kept_for_its_slot(tmp_path: Path) -> None:
+    polled = Polled(Feed("coingecko"), SLOT_MS, [], [], 0.1, 1.0, 2)
+    with closing(Outbox(tmp_path, max_bytes=1 << 20)) as outbox:
+        polled.keep(outbox)
+        (entry,) = outbox.oldest("s3")
+        assert (entry.slot_ms, entry.begin_ms, entry.records) == (SLOT_MS, SLOT_MS, 0)

@@ -1,60 +1,73 @@
-"""The index template and the alias: made by `cryptoproxy setup`, verified by the indexer."""
+"""The index template and the alias of a dataset: made by `cryptoproxy setup`, verified by the indexer."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Iterator, Mapping
-from functools import cache
 from typing import Any
 
 from elasticsearch import Elasticsearch, NotFoundError
 
 from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.settings.catalogue import Elasticsearch as ElasticsearchSettings
-from cryptoproxy.datasets import TICKER, Period, index_name, mapping
+from cryptoproxy.datasets import DATASETS, TICKER, Dataset, mapping
 from cryptoproxy.errors import OperatorError
 
 MIGRATION_PAGE = "docs/migration.md"
 
 
-_PERIOD = re.compile(r"\d{4}(\.\d\d){0,2}", re.ASCII)
+_PERIOD = re.compile(r"([a-z]+-)?\d{4}(\.\d\d){0,2}|all", re.ASCII)
 _CHANGEABLE = ("ignore_above", "fields")
 """Of what :func:`wrong_mapping` compares, all else stays as it was when the field was made."""
 
 
-def template_body(settings: ElasticsearchSettings) -> dict[str, Any]:
+def template_body(settings: ElasticsearchSettings, dataset: Dataset[Any] = TICKER) -> dict[str, Any]:
     """The composable index template for ``settings``."""
     return mapping.template(
-        TICKER, alias=settings.alias, period=settings.period, shards=settings.shards, replicas=settings.replicas
+        dataset,
+        alias=settings.alias_of(dataset),
+        period=_period(settings, dataset),
+        shards=settings.shards,
+        replicas=settings.replicas,
     )
 
 
-@cache
-def expected_properties() -> Mapping[str, Any]:
-    """The field mappings that every index must have."""
-    return mapping.properties(TICKER)
+def _period(settings: ElasticsearchSettings, dataset: Dataset[Any]) -> str:
+    """Of its first part, for all of them."""
+    return str(settings.period_of(dataset, next(iter(dataset.parts.values()))))
 
 
-def set_up(client: Elasticsearch, settings: ElasticsearchSettings, *, now: str) -> Iterator[str]:
-    """Makes template, the index of ``now`` (an ISO time) and by it the alias. Idempotent; yields a word for each.
+def set_up(
+    client: Elasticsearch,
+    settings: ElasticsearchSettings,
+    dataset: Dataset[Any] = TICKER,
+    *,
+    now: str,
+    patience: str = "20s",
+) -> Iterator[str]:
+    """Makes template, an index of ``now`` (an ISO time) and by it the alias. Idempotent; yields a word for each.
+
+    Args:
+        patience: how long a shard may take to find its place.
 
     Raises:
         OperatorError: something of another kind is in the way, or an existing choice differs. When all is made: no node
             has a place for the index's shard.
     """
-    refuse_an_index_named_like_the_alias(client, settings.alias)
-    there = _stored_template(client, settings.alias)
-    wanted = template_body(settings)
+    alias = settings.alias_of(dataset)
+    refuse_an_index_named_like_the_alias(client, alias)
+    there = _stored_template(client, alias)
+    wanted = template_body(settings, dataset)
     if there is None:
-        client.indices.put_index_template(name=settings.alias, **_arguments(wanted))
-        yield f"index template {settings.alias}: made"
+        client.indices.put_index_template(name=alias, **_arguments(wanted))
+        yield f"index template {alias}: made"
     else:
-        _refuse_another_period(there, settings)
+        _refuse_another_period(there, settings, dataset)
         changed = there.get("template", {}).get("mappings") != wanted["template"]["mappings"]
-        client.indices.put_index_template(name=settings.alias, **_arguments(wanted))
-        yield f"index template {settings.alias}: {'updated for new indices' if changed else 'there already'}"
-    first = index_name(settings.alias, now, Period(settings.period))
+        client.indices.put_index_template(name=alias, **_arguments(wanted))
+        yield f"index template {alias}: {'updated for new indices' if changed else 'there already'}"
+    first = settings.first_index(dataset, now)
     if client.indices.exists(index=first):
         yield f"index {first}: there already"
     else:
@@ -62,14 +75,23 @@ def set_up(client: Elasticsearch, settings: ElasticsearchSettings, *, now: str) 
         yield f"index {first}: made"
     homeless = None
     try:
-        elastic.require_a_place(client, first, patience="20s")
+        elastic.require_a_place(client, first, patience=patience)
     except OperatorError as error:
         homeless = error  # what else there is to make needs no shard
-    yield from _complete_mappings(client, settings.alias)
-    yield f"alias {settings.alias}: {len(client.indices.get_alias(name=settings.alias))} indices"
-    yield from faults_of_alias(client, settings.alias)
+    yield from _complete_mappings(client, alias, wanted["template"]["mappings"]["properties"])
+    yield f"alias {alias}: {len(client.indices.get_alias(name=alias))} indices"
+    yield from faults_of_alias(client, alias)
     if homeless:
         raise homeless
+
+
+def there(client: Elasticsearch, settings: ElasticsearchSettings) -> list[Dataset[Any]]:
+    """The datasets that are set up: those that have a template."""
+    return [
+        each
+        for each in DATASETS.values()
+        if each.alias is not None and client.indices.exists_index_template(name=settings.alias_of(each))
+    ]
 
 
 def faults_of_alias(client: Elasticsearch, alias: str) -> Iterator[str]:
@@ -131,25 +153,26 @@ def widen(index: str, alias: str) -> str:
     return f"Set the alias anew without it: PUT {index}/_alias/{alias}"
 
 
-def _complete_mappings(client: Elasticsearch, alias: str) -> Iterator[str]:
+def _complete_mappings(client: Elasticsearch, alias: str, wanted: Mapping[str, Any]) -> Iterator[str]:
     """Indices made before a field was added to the template get it, too: the indexer writes to no other mapping."""
     for name, index in client.indices.get(index=f"{alias}-*").items():
         mappings = index.get("mappings", {})
-        if (fault := wrong_mapping(mappings)) is None:
+        if (fault := wrong_mapping(mappings, wanted)) is None:
             continue
         there = mappings.get("properties", {})
         # Only what must change: of a field that is there, parameters that do not matter here may be others and stay so.
-        missing = dict(_missing(there))
-        if (other := wrong_mapping({"dynamic": "false", "properties": {**there, **missing}})) is not None:
+        missing = dict(_missing(there, wanted))
+        completed = {"dynamic": "false", "properties": {**there, **missing}}
+        if (other := wrong_mapping(completed, wanted)) is not None:
             yield f"index {name}: has another mapping ({other}); nothing is written to it, see {MIGRATION_PAGE}"
         else:
             client.indices.put_mapping(index=name, dynamic="false", properties=missing)
             yield f"index {name}: mapping completed ({fault})"
 
 
-def _missing(there: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _missing(there: Mapping[str, Any], properties: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """The fields to put: those that are not ``there``, and those that lack what can still be given to a field."""
-    for field, wanted in expected_properties().items():
+    for field, wanted in properties.items():
         found = there.get(field)
         if found is None:
             yield field, wanted
@@ -159,20 +182,21 @@ def _missing(there: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]
             yield field, {**found, **lacks}
 
 
-def verify(client: Elasticsearch, settings: ElasticsearchSettings) -> None:
+def verify(client: Elasticsearch, settings: ElasticsearchSettings, dataset: Dataset[Any] = TICKER) -> None:
     """What the indexer asks before it writes at all.
 
     Raises:
         OperatorError: the template is missing or was made with another choice, or an index has the alias's name.
     """
-    refuse_an_index_named_like_the_alias(client, settings.alias)
-    there = _stored_template(client, settings.alias)
+    alias = settings.alias_of(dataset)
+    refuse_an_index_named_like_the_alias(client, alias)
+    there = _stored_template(client, alias)
     if there is None:
         raise OperatorError(
-            f"the index template {settings.alias!r} is missing, so Elasticsearch would guess the mappings",
+            f"the index template {alias!r} is missing, so Elasticsearch would guess the mappings",
             remedy="Run `cryptoproxy setup`",
         )
-    _refuse_another_period(there, settings)
+    _refuse_another_period(there, settings, dataset)
 
 
 def refuse_an_index_named_like_the_alias(client: Elasticsearch, alias: str) -> None:
@@ -183,18 +207,18 @@ def refuse_an_index_named_like_the_alias(client: Elasticsearch, alias: str) -> N
     if alias in found:
         raise OperatorError(
             f"{alias!r} is an index of its own, where the alias of that name must be",
-            remedy=f"Set ES_INDEX to another name, or migrate it as {MIGRATION_PAGE} says",
+            remedy=f"Set ES_INDEX (ES_INDICES) to another name, or migrate it as {MIGRATION_PAGE} says",
         )
 
 
-def wrong_mapping(mappings: Mapping[str, Any]) -> str | None:
+def wrong_mapping(mappings: Mapping[str, Any], properties: Mapping[str, Any]) -> str | None:
     """The first difference between an index's ``mappings`` and what they must be, in words; None if there is none.
 
     Fields that only the index has are no fault by themselves: somebody may have added them on purpose.
     """
-    properties = mappings.get("properties", {})
-    for field, wanted in expected_properties().items():
-        found = properties.get(field)
+    there = mappings.get("properties", {})
+    for field, wanted in properties.items():
+        found = there.get(field)
         if found is None:
             return f"field {field} is not mapped"
         for word in ("type", "path", "format", "ignore_above", "fields"):
@@ -214,17 +238,19 @@ def _stored_template(client: Elasticsearch, name: str) -> dict[str, Any] | None:
     return template
 
 
-def _refuse_another_period(template: Mapping[str, Any], settings: ElasticsearchSettings) -> None:
-    meta = template.get("_meta") or {}
+def _refuse_another_period(template: Mapping[str, Any], settings: ElasticsearchSettings, dataset: Dataset[Any]) -> None:
+    meta, period = template.get("_meta") or {}, _period(settings, dataset)
     if "period" not in meta:
         raise OperatorError(
-            f"an index template {settings.alias!r} is there that this program did not make",
-            remedy="Set ES_INDEX to another name, or remove that template and run `cryptoproxy setup`",
+            f"an index template {settings.alias_of(dataset)!r} is there that this program did not make",
+            remedy="Set ES_INDEX (ES_INDICES) to another name, or remove that template and run `cryptoproxy setup`",
         )
-    if meta["period"] != settings.period:
+    if meta["period"] != period:
         raise OperatorError(
-            f"indices hold a {meta['period']} each (chosen at set-up), but ES_INDEX_PERIOD={settings.period}",
-            remedy=f"Set ES_INDEX_PERIOD={meta['period']}; another period needs another ES_INDEX",
+            f"indices of {settings.alias_of(dataset)} hold a {meta['period']} each (chosen at set-up), not a {period}",
+            remedy=f"Set ES_INDEX_PERIOD={meta['period']}; another period needs another ES_INDEX"
+            if dataset is TICKER
+            else f"Another period needs another alias: ES_INDICES={dataset.name}=…",
         )
 
 

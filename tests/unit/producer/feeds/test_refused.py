@@ -8,8 +8,8 @@ import pytest
 
 from cryptoproxy.errors import CryptoProxyError, OperatorError
 from cryptoproxy.producer.budget import Budget
-from cryptoproxy.producer.poll import PollOnce
-from cryptoproxy.producer.refused import LONGEST_SECONDS
+from cryptoproxy.producer.feeds.poll import PollOnce
+from cryptoproxy.producer.feeds.refused import LONGEST_SECONDS
 from cryptoproxy.upstreams.base import Answer, Call, Limits, Source
 from cryptoproxy.upstreams.binance.tickers import Binance
 from cryptoproxy.upstreams.bybit.tickers import Bybit

@@ -16,7 +16,7 @@ from kafka import errors as kafka_errors
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clients.sender import Sender
 from cryptoproxy.common.clients.unpacking import UnreadRecord
-from cryptoproxy.common.metrics import IndexerMetrics
+from cryptoproxy.common.metrics import DatasetMetrics
 from cryptoproxy.common.retry import Backoff
 from cryptoproxy.common.service import Health
 from cryptoproxy.common.settings.catalogue import Kafka
@@ -70,7 +70,7 @@ class DeadLetterQueue:
         self,
         kafka: Kafka,
         health: Health,
-        metrics: IndexerMetrics,
+        metrics: DatasetMetrics,
         *,
         now_ms: Callable[[], int],
         connect: Callable[[], Any],

@@ -27,8 +27,8 @@ from elastic_transport import NodeConfig, Urllib3HttpNode
 from cryptoproxy.common.clients import outside
 from cryptoproxy.common.clients.outside import Address, in_turn
 from cryptoproxy.errors import OperatorError, TransientError
-from cryptoproxy.producer import fetch
-from cryptoproxy.producer.fetch import Fetcher, check_clock
+from cryptoproxy.producer.feeds import fetch
+from cryptoproxy.producer.feeds.fetch import Fetcher, check_clock
 from cryptoproxy.upstreams.base import Answer, Call
 from tests.conftest import wait_until
 

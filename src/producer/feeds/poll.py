@@ -13,17 +13,20 @@ from cryptoproxy.common.clock import Clock
 from cryptoproxy.common.log import Limited
 from cryptoproxy.common.metrics import PollerMetrics
 from cryptoproxy.common.retry import Backoff
-from cryptoproxy.datasets import encode
-from cryptoproxy.errors import OperatorError, PoisonError, TransientError
-from cryptoproxy.producer.budget import Budget
-from cryptoproxy.producer.fetch import check_clock
-from cryptoproxy.producer.refused import Refused
+from cryptoproxy.datasets import DATASETS, Feed
+from cryptoproxy.errors import OperatorError, TransientError
+from cryptoproxy.producer.budget import Budget, priority_of
+from cryptoproxy.producer.feeds.fetch import check_clock
+from cryptoproxy.producer.feeds.lines import Lines, lines_of
+from cryptoproxy.producer.feeds.refused import Refused
+from cryptoproxy.producer.outbox import Entry, Outbox
 from cryptoproxy.upstreams.base import (
     Answer,
     BannedError,
     Call,
     IncompleteError,
     Poll,
+    Priority,
     RefusedError,
     Rejected,
     Source,
@@ -44,16 +47,35 @@ Wait = Callable[[float], bool]
 
 
 class Polled(NamedTuple):
-    """A poll ready to be kept. ``content`` is its records' bytes, each with a newline."""
+    """A poll ready to be kept."""
 
-    content: bytes
-    records: int
+    feed: Feed
+    slot_ms: int
+    parts: list[Lines]
+    """What becomes an entry each; of tickers it is one."""
     rejected: list[Rejected]
     seconds: float
     """From its start to its last answer."""
     arrived: float
     """When that was, in monotonic seconds."""
     response_bytes: int
+
+    @property
+    def records(self) -> int:
+        return sum(part.records for part in self.parts)
+
+    @property
+    def bytes(self) -> int:
+        """Of all records."""
+        return sum(len(part.content) for part in self.parts)
+
+    def keep(self, outbox: Outbox, *, before_drains: Callable[[Entry], None] = lambda _: None) -> None:
+        """Keeps it: the slot counts as polled with its last entry, so that a crash in between leaves it to be polled
+        once more. ``before_drains`` is told of that one. Raises as :meth:`Outbox.keep`."""
+        *others, last = self.parts or [Lines(self.slot_ms, b"", 0)]
+        for part in others:
+            outbox.keep(self.feed, part.content, begin_ms=part.begin_ms)
+        outbox.keep(self.feed, last.content, begin_ms=last.begin_ms, slot_ms=self.slot_ms, before_drains=before_drains)
 
 
 class SlotMissedError(TransientError):
@@ -71,6 +93,7 @@ class PollOnce:
     Args:
         get: one HTTP GET (``Fetcher.get``).
         timeout: seconds for one answer.
+        priority: of its calls in the budget; without, that of a poll of its dataset.
     """
 
     source: Source
@@ -80,6 +103,7 @@ class PollOnce:
     clock: Clock
     metrics: PollerMetrics
     timeout: float
+    priority: Priority | None = None
 
     def __post_init__(self) -> None:
         self._limited = Limited(log, seconds=10, clock=self.clock.monotonic)
@@ -90,11 +114,15 @@ class PollOnce:
         """What the attempts of the present poll have cost."""
         self.calls = 0
         """Requests sent so far."""
+        feed = self.source.feed
+        self._tells_interval = "interval_ms" in DATASETS[feed.dataset].record.__struct_fields__
+        self._priority = priority_of(feed) if self.priority is None else self.priority
 
     def poll(self, slot_ms: int, end_ms: int, wait: Wait, *, interval_ms: int | None = None) -> Polled:
         """Fetches, normalises and encodes the poll of ``slot_ms``; tries again as long as the slot lasts.
 
-        ``interval_ms``: when the next slot is planned, which the records then tell; None where none is.
+        ``interval_ms``: when the next slot is planned, which the records then tell if their contract has it; None
+        where none is.
 
         Raises:
             SlotMissedError: not fetched by ``end_ms``; its text says why.
@@ -121,15 +149,17 @@ class PollOnce:
         except TransientError as error:
             self._trouble = error
             raise SlotMissedError("failed", str(error)) from error
-        for record in poll.records:
-            record.interval_ms = interval_ms
+        if self._tells_interval:
+            for record in poll.records:
+                record.interval_ms = interval_ms  # type: ignore[attr-defined]
         self._trouble = None
-        content, refused = _encoded(poll)
-        if refused and not content:
+        parts, refused = lines_of(self.source.feed, poll.records)
+        if refused and not parts:
             raise SlotMissedError("failed", f"not a single record: {refused[0].asset_id}: {refused[0].detail}")
         return Polled(
-            b"".join(content),
-            len(content),
+            self.source.feed,
+            slot_ms,
+            parts,
             [*poll.rejected, *refused],
             arrived - begun,
             arrived,
@@ -172,7 +202,7 @@ class PollOnce:
         """One line for each attempt that failed and is followed by another, but not many."""
         self._trouble = state.outcome.exception() if state.outcome else None
         self._limited.warning(
-            "failed", f"{self.source.name}: {self._trouble}; tried again in {state.upcoming_sleep:.1f} s"
+            "failed", f"{self.source.feed.name}: {self._trouble}; tried again in {state.upcoming_sleep:.1f} s"
         )
 
     def ask(self, call: Call, end_ms: int, wait: Wait) -> Answer:
@@ -190,7 +220,7 @@ class PollOnce:
         return self.budget.ban_ends_in()
 
     def _ask(self, call: Call, end: _End, wait: Wait) -> Answer:
-        while (seconds := self.budget.take(call.cost)) > 0:
+        while (seconds := self.budget.take(call.cost, priority=self._priority)) > 0:
             if seconds >= end.left():
                 raise self._not_granted(seconds)
             _wait(wait, seconds)
@@ -275,14 +305,3 @@ def _wait(wait: Wait, seconds: float) -> None:
 
 def _worth_another_try(error: BaseException) -> bool:
     return isinstance(error, TransientError) and not isinstance(error, SlotMissedError)
-
-
-def _encoded(poll: Poll) -> tuple[list[bytes], list[Rejected]]:
-    lines: list[bytes] = []
-    refused: list[Rejected] = []
-    for record in poll.records:
-        try:
-            lines.append(encode(record) + b"\n")
-        except PoisonError as error:
-            refused.append(Rejected(error.reason, record.asset_id, str(error)))
-    return lines, refused

@@ -15,7 +15,7 @@ import urllib3
 
 from cryptoproxy.common.clients.outside import Address
 from cryptoproxy.errors import OperatorError, TransientError
-from cryptoproxy.producer.connections import LINGER_SECONDS, Line
+from cryptoproxy.producer.feeds.connections import LINGER_SECONDS, Line
 from cryptoproxy.upstreams.base import Answer, Call
 
 log = logging.getLogger(__name__)

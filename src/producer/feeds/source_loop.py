@@ -1,4 +1,4 @@
-"""The thread of one source: at each slot poll → keep. Nothing that happens in a poll ends it."""
+"""The thread of one feed: at each slot poll → keep. Nothing that happens in a poll ends it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from cryptoproxy.common.clock import Clock
 from cryptoproxy.common.metrics import PollerMetrics
 from cryptoproxy.common.service import Health, Loop
 from cryptoproxy.errors import CryptoProxyError, OperatorError
-from cryptoproxy.producer.fetch import ClockError
+from cryptoproxy.producer.feeds.fetch import ClockError
+from cryptoproxy.producer.feeds.poll import Polled, PollOnce, SlotMissedError, Wait
+from cryptoproxy.producer.feeds.slots import Due, Grid, Misses, time_of
 from cryptoproxy.producer.outbox import Entry, Outbox, OutboxFullError
-from cryptoproxy.producer.poll import Polled, PollOnce, SlotMissedError, Wait
-from cryptoproxy.producer.slots import Due, Grid, Misses, time_of
 from cryptoproxy.producer.statistics import Quota, RejectedLog, Statistics
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ STANDBY_SECONDS = 0.5
 
 @dataclass(eq=False)
 class SourceLoop:
-    """Wires one source to grid, lease and outbox.
+    """Wires one feed to grid, lease and outbox.
 
     Args:
         may_poll: whether this process is the active poller right now.
@@ -150,13 +150,8 @@ class SourceLoop:
             )
         self.outbox.require_room(self._poll_bytes)  # of the last one: no call is spent on what could not be kept
         polled = self.poll.poll(due.slot_ms, self.grid.end_of(due.slot_ms), wait, interval_ms=self.grid.interval_ms)
-        self._poll_bytes = len(polled.content)
-        self.outbox.keep(
-            due.slot_ms,
-            self.name,
-            polled.content,
-            before_drains=lambda entry: self.kept(entry, polled.arrived, len(polled.content)),
-        )
+        self._poll_bytes = polled.bytes
+        polled.keep(self.outbox, before_drains=lambda entry: self.kept(entry, polled.arrived, polled.bytes))
         self._count_gap(due)
         self.grid.kept(due.slot_ms)
         self._misses.over(due.slot_ms)
@@ -178,7 +173,7 @@ class SourceLoop:
         self._rejected_log.say(polled.rejected)
         first = self.statistics.polls == 0  # said in any case: people wait for it
         level = logging.DEBUG if self.grid.interval_ms < QUIET_BELOW_MS and not first else logging.INFO
-        what = "coins" if self.name == "coingecko" else "pairs"
+        what = "coins" if self.name == "coingecko" else "records" if "." in self.name else "pairs"
         log.log(
             level, "%d %s fetched from %s for %s in %.2f s",
             polled.records, what, self.name, time_of(due.slot_ms), polled.seconds,

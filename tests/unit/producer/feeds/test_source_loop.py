@@ -14,17 +14,18 @@ import pytest
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.metrics import MISSED
 from cryptoproxy.common.service import Health, Loop
-from cryptoproxy.datasets import encode
+from cryptoproxy.datasets import Feed, encode
 from cryptoproxy.errors import OperatorError, PoisonError, TransientError
-from cryptoproxy.producer.fetch import ClockError
+from cryptoproxy.producer.feeds.fetch import ClockError
+from cryptoproxy.producer.feeds.lines import Lines
+from cryptoproxy.producer.feeds.poll import Polled, SlotMissedError, Wait
+from cryptoproxy.producer.feeds.slots import Grid
+from cryptoproxy.producer.feeds.source_loop import STANDBY_SECONDS, SourceLoop
 from cryptoproxy.producer.outbox import Entry, OutboxFullError
-from cryptoproxy.producer.poll import Polled, SlotMissedError, Wait
-from cryptoproxy.producer.slots import Grid
-from cryptoproxy.producer.source_loop import STANDBY_SECONDS, SourceLoop
 from cryptoproxy.producer.statistics import Quota, Statistics
 from cryptoproxy.upstreams.base import Rejected
 from tests.unit.producer.budget.hand_clock import HandClock
-from tests.unit.producer.fakes import HandLoop, Metrics, record
+from tests.unit.producer.fakes import HandLoop, Metrics, kept_entry, record
 
 SECOND = 1_000
 
@@ -48,8 +49,8 @@ class FakePoll:
         now_ms = self.clock.now_ms()
         records = [record("bitcoin", 1.0, slot_ms, now_ms)]
         arrived = self.clock.monotonic()
-        content = encode(records[0]) + b"\n"
-        return Polled(content, 1, self.rejected, arrived - began, arrived, 1_000)
+        parts = [Lines(slot_ms, encode(records[0]) + b"\n", 1)]
+        return Polled(Feed("coingecko"), slot_ms, parts, self.rejected, arrived - began, arrived, 1_000)
 
 
 class FakeOutbox:
@@ -70,15 +71,14 @@ class FakeOutbox:
             raise self.failure
 
     def keep(
-        self, slot_ms: int, source: str, content: bytes, *, before_drains: Callable[[Entry], None] | None = None
+        self, feed: Feed, content: bytes, *, begin_ms: int, slot_ms: int, before_drains: Callable[[Entry], None]
     ) -> Entry:
         if self.failure is not None:
             raise self.failure
-        entry = Entry.of(slot_ms, source, content)
+        entry = kept_entry(slot_ms, feed.source, content)
         self.slots.append(slot_ms)
         self.last = slot_ms
-        if before_drains:
-            before_drains(entry)
+        before_drains(entry)
         return entry
 
 

@@ -1,5 +1,5 @@
-"""The slots of one source: multiples of the interval in UTC, each polled once. Late ones are counted, not caught up;
-those without a poll are said once per outage, with its length at the end.
+"""The slots of one feed: multiples of the interval in UTC, or so much after each, and each polled once. Late ones are
+counted, not caught up; those without a poll are said once per outage, with its length at the end.
 """
 
 from __future__ import annotations
@@ -32,8 +32,9 @@ class Grid:
     same ids. One that was given up may be, when the clock was set ahead and is right again.
     """
 
-    def __init__(self, interval_ms: int, last: int | None) -> None:
+    def __init__(self, interval_ms: int, last: int | None, offset_ms: int = 0) -> None:
         self.interval_ms = interval_ms
+        self.offset_ms = offset_ms
         self.begin_after(last)
 
     def begin_after(self, slot_ms: int | None) -> None:
@@ -47,7 +48,7 @@ class Grid:
 
     def due(self, now_ms: int) -> Due | None:
         """The slot that ``now_ms`` lies in, if it was not dealt with yet."""
-        slot = slot_of(now_ms, self.interval_ms)
+        slot = self.slot_of(now_ms)
         if slot in (self._turn, self._kept):
             return None
         if self._kept is not None and slot < self._kept:
@@ -55,7 +56,7 @@ class Grid:
         if self._settled is None or slot <= self._settled:
             return Due(slot, 0)
         # The last one may be of another interval, set before a restart.
-        between = (slot - slot_of(self._settled, self.interval_ms)) // self.interval_ms - 1
+        between = (slot - self.slot_of(self._settled)) // self.interval_ms - 1
         return Due(slot, max(0, between - self._counted))
 
     def kept(self, slot_ms: int) -> None:
@@ -79,7 +80,11 @@ class Grid:
 
     def seconds_to_next(self, now_ms: int) -> float:
         """Until the next slot begins."""
-        return (slot_of(now_ms, self.interval_ms) + self.interval_ms - now_ms) / 1000
+        return (self.end_of(self.slot_of(now_ms)) - now_ms) / 1000
+
+    def slot_of(self, ms: int) -> int:
+        """The slot that the moment ``ms`` lies in."""
+        return slot_of(ms, self.interval_ms, self.offset_ms)
 
 
 log = logging.getLogger(__name__)

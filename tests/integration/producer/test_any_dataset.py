@@ -1,0 +1,191 @@
+"""A dataset and an upstream that this program does not know, added in the two tables alone, go the whole way of a poll:
+outbox, topic, lake."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import threading
+import uuid
+from collections.abc import Iterator, Sequence
+from typing import Annotated
+
+import msgspec
+import pytest
+from msgspec import Meta
+
+from cryptoproxy import upstreams
+from cryptoproxy.common.clients import kafka as kafka_client
+from cryptoproxy.common.settings import catalogue
+from cryptoproxy.common.settings.catalogue import Upstreams
+from cryptoproxy.datasets import DATASETS, Dataset, Feed, Part, Period, from_iso, iso
+from cryptoproxy.datasets.codec import check_identity, check_moment
+from cryptoproxy.datasets.fields import AssetId, Quote, Source, Time
+from cryptoproxy.lake.objects import lines_of
+from cryptoproxy.lake.store import Store
+from cryptoproxy.producer.once import Once
+from cryptoproxy.producer.wiring import Poller
+from cryptoproxy.upstreams.base import Answer, Call, Limit, Limits, Poll, Polling, SymbolList, Upstream
+from tests.faults import evidence
+from tests.integration.conftest import World
+
+HOUR_MS = 3_600_000
+
+
+class Weather(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What the toy dataset tells."""
+
+    source: Source
+    asset_id: AssetId
+    symbol: Annotated[str, Meta(min_length=1)]
+    quote: Quote
+    timestamp: Time
+    fetched_at: Time
+    degrees: float
+
+
+def check(record: Weather) -> None:
+    check_identity(record.source, record.asset_id, record.quote)
+    check_moment(record.timestamp)
+
+
+WEATHER = Dataset(
+    name="weather",
+    says="a place's hour that is over",
+    record=Weather,
+    serial=lambda record: from_iso(record.timestamp),
+    check=check,
+    topic=f"toy-{uuid.uuid4().hex[:8]}.weather",
+    alias="toy-weather",
+    parts={"1h": Part(name="1h", period=Period.YEAR, file=Period.DAY)},
+    part=lambda _: "1h",
+    version=3,
+    example=Weather(
+        source="almanac",
+        asset_id="oslo",
+        symbol="OSLO",
+        quote="C",
+        timestamp="2026-11-20T10:00:00.000Z",
+        fetched_at="2026-11-20T11:00:03.000Z",
+        degrees=-3.5,
+    ),
+)
+
+
+class Almanac:
+    """The source ``almanac.weather-1h``: at each full hour and 3 s the hour that is over, and the one before it."""
+
+    feed = Feed("almanac", "weather", "1h")
+    upstream = "almanac"
+    symbol_list: SymbolList | None = None
+    expected = 2
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def calls(self) -> Sequence[Call]:
+        return (Call(self._url),)
+
+    def check(self, answer: Answer, *, now_ms: int) -> None: ...
+
+    def used(self, answer: Answer) -> int | None:
+        return None
+
+    def read(self, bodies: Sequence[bytes], *, slot_ms: int, fetched_at_ms: int) -> Poll:
+        over_ms = slot_ms - 3_000
+        return Poll(
+            [
+                Weather(
+                    source=self.feed.source,
+                    asset_id=place,
+                    symbol=place.upper(),
+                    quote="C",
+                    timestamp=iso(over_ms - ago * HOUR_MS),
+                    fetched_at=iso(fetched_at_ms),
+                    degrees=degrees,
+                )
+                for place, hours in json.loads(bodies[0]).items()
+                for ago, degrees in enumerate(hours, 1)
+            ],
+            [],
+        )
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        body = json.dumps({"oslo": [-3.5, -4.0], "rome": [14.25, 13.5]}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None: ...  # noqa: A002
+
+
+@pytest.fixture
+def almanac(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Its address; it stands in both tables."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    url = f"http://127.0.0.1:{server.server_address[1]}/hours"
+
+    def upstream(_: Upstreams) -> Upstream:
+        return Upstream(
+            limits=Limits(
+                upstream="almanac",
+                unit="calls",
+                interval_setting="ALMANAC_INTERVAL",
+                limits=(Limit(window="minute", amount=5, setting="ALMANAC_CALLS"),),
+            ),
+            feeds={Almanac.feed: Polling(make=lambda: Almanac(url), interval=3600, offset=3, fixed=True)},
+        )
+
+    monkeypatch.setitem(DATASETS, WEATHER.name, WEATHER)  # type: ignore[arg-type]
+    monkeypatch.setattr(upstreams, "UPSTREAMS", (*upstreams.UPSTREAMS, upstream))
+    monkeypatch.setattr(catalogue, "SOURCE_NAMES", (*catalogue.SOURCE_NAMES, "almanac"))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield url
+    server.shutdown()
+    thread.join(180)
+    server.server_close()
+
+
+@pytest.fixture
+def topic(world: World, almanac: str) -> str:
+    name = world.settings.kafka.topic_of(WEATHER, "1h")
+    admin = kafka_client.admin(world.settings.kafka)
+    try:
+        if not any(each["name"] == name for each in admin.describe_topics()):
+            admin.create_topics({name: {"num_partitions": 1, "replication_factor": 1, "configs": {}}})
+    finally:
+        admin.close()
+    return name
+
+
+def test_a_dataset_of_which_only_the_two_tables_know_goes_from_its_upstream_to_topic_and_lake(
+    world: World, topic: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.texts["SOURCES"] = "almanac.weather-1h"
+    poller = Poller(world.settings, alone=True, lease=False)
+    with caplog.at_level("INFO"):
+        assert Once(poller).run() == 0
+    slot_ms = poller.grid("almanac.weather-1h").slot_of(poller.clock.now_ms())
+    assert (slot_ms - 3_000) % HOUR_MS == 0
+
+    found = evidence.on_topic(world.settings, topic)
+    records = [WEATHER.codec.decode(each.value) for each in found]
+    assert {each.key for each in found} == {b"almanac:oslo:C", b"almanac:rome:C"}
+    assert {each.headers for each in found} == {(("schema-version", b"3"),)}
+    hours = {from_iso(record.timestamp) for record in records}
+    assert len({WEATHER.id_of(record) for record in records}) == len(records) == 4
+    assert max(hours) - min(hours) == HOUR_MS
+
+    store = Store(world.settings.s3)
+    keys = list(store.keys(f"{world.settings.s3.prefix}/v1/weather/1h/raw/source=almanac/"))
+    days = {WEATHER.parts["1h"].file_of(iso(hour)) for hour in hours}
+    assert {key.split("/dt=")[1][:10] for key in keys} == days
+    assert len(keys) == len(days), "one object for each file that compaction will make of them"
+    assert {line for key in keys for line in lines_of(key, store.get(key))} == {each.value for each in found}
+    assert f"4 records sent to {topic}" in caplog.text or len(days) == 2
+    assert poller.metrics.records_published.labels("almanac.weather-1h")._value.get() == 4
+    assert poller.outbox.folder.joinpath("slots", "almanac.weather-1h").read_text().strip().isdigit()
