@@ -65,6 +65,7 @@ class Context:
                     count=self.count,
                     through=place.documents,
                     engine=self.engines.elasticsearch_cpu,
+                    found=place.found,
                 )
         finally:
             place.remove_index()

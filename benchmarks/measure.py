@@ -1,7 +1,8 @@
 """One run of programs over a loaded topic: rate, own CPU per record and memory, seen from outside.
 
-Counted from the moment when the first part of the records is through, so that starting up is not spread over the
-records: a program that runs for months starts once. What starting costs is a figure of its own.
+Counted twice. As who waits for it sees it: from the start of the process, and from the first record that is through, to
+the moment when all can be found. And from the moment when the first part of the records is through, so that neither
+starting nor warming up is spread over them: a program that runs for months starts once.
 """
 
 from __future__ import annotations
@@ -20,13 +21,21 @@ LOOK_SECONDS = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """``rate`` in records/s; ``cpu_us`` own CPU in µs per record; ``engine_us`` the engine's CPU in µs per record."""
+    """Rates in records/s, CPU in µs per record, own and the engine's."""
 
     rate: float
     cpu_us: float
     peak_rss_mb: float
     start_cpu_seconds: float
     engine_us: float
+    from_start: float
+    from_first: float
+    """The rate since the first record was through."""
+    first_seconds: float
+    """From the start until then."""
+    whole_cpu_us: float
+    whole_engine_us: float
+    """From the start, to the moment when all can be found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +56,21 @@ def run(
     count: int,
     through: Callable[[], int],
     engine: Callable[[], float],
-    already: int = 0,
+    found: Callable[[], int] | None = None,
     seconds: float = 600,
 ) -> Run:
-    """Waits until ``count`` records are ``through``.
+    """Waits until ``count`` records are ``through``, and then until they are ``found``.
 
     Args:
         engine: CPU seconds so far of what takes the records.
-        already: through before this run.
+        found: how many records a question finds, where that is another thing.
     """
     deadline = time.monotonic() + seconds
+    before = engine()
+    first = 0.0
     begin: _Mark | None = None
-    while (done := through() - already) < count:
+    while (done := through()) < count:
+        first = first or (time.monotonic() if done else 0.0)
         if begin is None and done >= count * BEGIN_SHARE:
             begin = _Mark.now(done, children, engine)
         for child in children:
@@ -69,6 +81,11 @@ def run(
     end = _Mark.now(done, children, engine)
     if begin is None:
         raise BenchmarkError(f"{count} records are too few to be measured")
+    while found is not None and found() < count:
+        if time.monotonic() > deadline:
+            raise BenchmarkError(f"not all of {count} records could be found after {seconds:g} s")
+    last = _Mark.now(done, children, engine)
+    started = min(child.started for child in children)
     records = end.records - begin.records
     return Run(
         rate=records / (end.at - begin.at),
@@ -76,4 +93,9 @@ def run(
         peak_rss_mb=max(peak_rss_mb(child.pid) for child in children),
         start_cpu_seconds=begin.own - begin.records * (end.own - begin.own) / records,
         engine_us=(end.engine - begin.engine) / records * 1e6,
+        from_start=count / (last.at - started),
+        from_first=count / (last.at - first),
+        first_seconds=first - started,
+        whole_cpu_us=last.own / count * 1e6,
+        whole_engine_us=(last.engine - before) / count * 1e6,
     )

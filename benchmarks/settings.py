@@ -117,7 +117,10 @@ def _measure(context: Context, change: Change, ids: str = COUNTED) -> tuple[Run,
 
     variant = Variant(place.texts, make_index)
     run = context.over_elasticsearch(
-        lambda at: passthrough(at, at.settings.indexer.bulk_in_flight, ids), variant.sized(sizes)
+        lambda at: passthrough(
+            at, at.settings.indexer.bulk_in_flight, records=at.settings.indexer.bulk_records, ids=ids
+        ),
+        variant.sized(sizes),
     )
     return run, sizes[0] / context.count
 

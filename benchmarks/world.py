@@ -190,6 +190,12 @@ class Place:
         found = answer.json().get("_all", {}).get("primaries", {}).get("indexing", {}).get("index_total", 0)
         return int(found)
 
+    def found(self) -> int:
+        """Documents that a question finds by now; what was written is made findable first."""
+        there = f"{self.settings.elasticsearch.url}/{self.settings.elasticsearch.alias}-*"
+        requests.post(f"{there}/_refresh", timeout=60).raise_for_status()
+        return int(requests.get(f"{there}/_count", timeout=60).json()["count"])
+
 
 @dataclass
 class Child:
@@ -198,12 +204,15 @@ class Child:
     module: str
     texts: Mapping[str, str]
     arguments: Sequence[str] = ()
+    started: float = field(init=False)
+    """By ``time.monotonic``."""
     process: subprocess.Popen[bytes] = field(init=False)
     lines: list[str] = field(init=False, default_factory=list)
     peak_rss_mb: float = 0.0
 
     def __post_init__(self) -> None:
         paths = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
+        self.started = time.monotonic()
         self.process = subprocess.Popen(
             [sys.executable, "-m", self.module, *self.arguments],
             env=child_environment(self.texts) | {"PYTHONPATH": paths},

@@ -125,7 +125,9 @@ def on_the_topic(settings: Settings) -> list[bytes]:
 
 def in_the_lake(settings: Settings) -> list[bytes]:
     store = Store(settings.s3)
-    return [line for key in store.keys(f"{settings.s3.prefix}/v1/raw/") for line in lines_of(key, store.get(key))]
+    return [
+        line for key in store.keys(f"{settings.s3.prefix}/v1/ticker/raw/") for line in lines_of(key, store.get(key))
+    ]
 
 
 def in_the_index(settings: Settings, count: int) -> dict[str, dict[str, Any]]:

@@ -11,15 +11,17 @@ import pyarrow as pa
 
 from benchmarks.queries import synthetic
 from benchmarks.queries.synthetic import Year
-from cryptoproxy.lake.parquet import ORDER, SCHEMA
+from cryptoproxy.datasets import TICKER
+from cryptoproxy.lake.parquet import Columns
 
 SOURCE = "coingecko"
 
 
-def days(year: Year) -> Iterator[tuple[int, pa.Table]]:
-    """(begin of a day, its rows in the order of a file)."""
+def days(year: Year) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """(begin of a day, its rows)."""
     prices = year.prices()
     volumes = np.linspace(30e9, 1e6, year.coins)
+    schema = Columns(TICKER).schema
     per_day = synthetic.DAY_MS // year.step_ms
     for begin in range(0, year.slots, per_day):
         end = min(begin + per_day, year.slots)
@@ -35,10 +37,10 @@ def days(year: Year) -> Iterator[tuple[int, pa.Table]]:
             "name": _same([f"Coin {each}" for each in range(year.coins)], coin),
             "quote": _same(["USD"] * year.coins, coin),
             "price": price,
-            "timestamp": slots,
-            "fetched_at": slots + delay,
+            "timestamp": slots * 1000,
+            "fetched_at": (slots + delay) * 1000,
             "fetch_delay_ms": delay,
-            "last_updated": slots - 5_000 - ((row - begin) * 31 + coin * 977) % 40_000,
+            "last_updated": (slots - 5_000 - ((row - begin) * 31 + coin * 977) % 40_000) * 1000,
             "market_cap": cap,
             "market_cap_rank": coin + 1,
             "volume_24h": volume,
@@ -50,9 +52,8 @@ def days(year: Year) -> Iterator[tuple[int, pa.Table]]:
             "price_change_24h": moved,
             "interval_ms": np.full(len(row), year.step_ms),
         }
-        arrays = [_column(told.get(field.name), field.type, len(row)) for field in SCHEMA]
-        table = pa.Table.from_arrays(arrays, schema=SCHEMA)
-        yield year.begin_ms + begin * year.step_ms, table.sort_by([(name, "ascending") for name in ORDER])
+        arrays = [_column(told.get(field.name), field.type, len(row)) for field in schema]
+        yield year.begin_ms + begin * year.step_ms, pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
 def _same(words: list[str], places: Any) -> Any:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import gzip
 import hashlib
 import os
-import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from itertools import groupby
@@ -28,9 +27,8 @@ from cryptoproxy.engines.elasticsearch import Elasticsearch
 from cryptoproxy.engines.engine import Options
 from cryptoproxy.engines.ports import free_ports
 from cryptoproxy.engines.s3 import S3
-from cryptoproxy.lake.compact import put_day
+from cryptoproxy.lake.compact import Compaction
 from cryptoproxy.lake.objects import raw_object
-from cryptoproxy.lake.parquet import Sorter, row
 from cryptoproxy.lake.store import Store
 
 DAYS_AT_ONCE = 8
@@ -40,7 +38,7 @@ def replayed(
     client: Client, alias: str, year: Year, engine: Elasticsearch, folder: Path, *, parquet: bool, console: Console
 ) -> Loaded:
     """What the replay alone cost; writing the lake is not counted."""
-    with _store(folder, engine, alias) as settings:
+    with s3_store(folder, {"ES_URL_ENDPOINT": engine.endpoint, "ES_INDEX": alias}) as settings:
         Store(settings.s3).make_bucket()
         began = time.monotonic()
         _archive(settings, year, parquet=parquet)
@@ -64,7 +62,8 @@ def replayed(
 
 
 @contextmanager
-def _store(folder: Path, engine: Elasticsearch, alias: str) -> Iterator[Settings]:
+def s3_store(folder: Path, more: Mapping[str, str] | None = None) -> Iterator[Settings]:
+    """An S3 of its own in ``folder``; the settings that name it, and ``more``."""
     (port,) = free_ports(1)
     s3 = S3(
         folder / "s3",
@@ -78,8 +77,7 @@ def _store(folder: Path, engine: Elasticsearch, alias: str) -> Iterator[Settings
     try:
         yield Settings.from_texts(
             {
-                "ES_URL_ENDPOINT": engine.endpoint,
-                "ES_INDEX": alias,
+                **(more or {}),
                 "AWS_S3_ENDPOINT_URL": s3.endpoint,
                 "AWS_S3_ACCESS_KEY": "bench",
                 "AWS_S3_SECRET_KEY": "bench-secret",
@@ -104,20 +102,9 @@ def _archive(settings: Settings, year: Year, *, parquet: bool) -> None:
 def _archive_days(settings: Settings, year: Year, first: int, last: int, parquet: bool) -> None:
     store = Store(settings.s3)
     for day, polls in groupby(year.polls(first, last), key=lambda poll: poll[0] // DAY_MS):
+        _put_hours(store, polls)
         if parquet:
-            _put_day(store, day * DAY_MS, (line for _, poll in polls for _, line in poll))
-        else:
-            _put_hours(store, polls)
-
-
-def _put_day(store: Store, day_ms: int, lines: Iterable[bytes]) -> None:
-    """A day's file as compaction writes it, without raw objects before it."""
-    with tempfile.TemporaryDirectory() as scratch, Sorter(Path(scratch)) as sorter:
-        path = Path(scratch) / "new.parquet"
-        for line in lines:
-            sorter.add(row(line))
-        sorter.write(path)
-        put_day(store, "coingecko", day_ms, path, records=sorter.count, hours=range(24))
+            Compaction(store, now_ms=lambda: year.end_ms + DAY_MS).day("coingecko", day * DAY_MS, delete_raw=True)
 
 
 def _put_hours(store: Store, polls: Iterable[tuple[int, list[tuple[str, bytes]]]]) -> None:
@@ -128,5 +115,5 @@ def _put_hours(store: Store, polls: Iterable[tuple[int, list[tuple[str, bytes]]]
 
 def _put(store: Store, slot_ms: int, lines: list[bytes]) -> None:
     text = b"".join(line + b"\n" for line in lines)
-    key = raw_object(store.settings.prefix, "coingecko", slot_ms, hashlib.sha256(text).hexdigest())
+    key = raw_object(store.settings.prefix, "ticker", "coingecko", slot_ms, hashlib.sha256(text).hexdigest())
     store.put(key, gzip.compress(text, 1))

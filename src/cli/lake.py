@@ -1,15 +1,10 @@
-"""`cryptoproxy lake …`: what lies in the lake, and its days as Parquet files."""
+"""`cryptoproxy lake …`: what lies in the lake, and its days as a table."""
 
 from __future__ import annotations
 
-import signal
-import sys
-import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,9 +12,10 @@ import click
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.retry import Patience
 from cryptoproxy.common.start import load_settings, start
-from cryptoproxy.datasets.times import DAY_MS, from_person, written
+from cryptoproxy.datasets import TICKER
+from cryptoproxy.datasets.times import DAY_MS, Span, from_person, written
 from cryptoproxy.errors import PoisonError
-from cryptoproxy.lake.objects import DAILY, RAW, first_slot, folder, lines_of
+from cryptoproxy.lake.objects import RAW, first_slot, folder, lines_of
 from cryptoproxy.lake.store import Store
 
 if TYPE_CHECKING:
@@ -28,7 +24,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def lake() -> None:
-    """Look into the lake on S3; make its days into Parquet files."""
+    """Look into the lake on S3; put its days into a table."""
 
 
 def _day(context: click.Context, param: click.Parameter, value: str | tuple[str, ...] | None) -> Any:
@@ -47,7 +43,7 @@ def _day(context: click.Context, param: click.Parameter, value: str | tuple[str,
 @lake.command()
 @click.option("--source", help="Only this source.")
 @click.option("--date", "day", callback=_day, metavar="DATE", help="Only this day, as 2026-11-01; needs --source.")
-@click.option("--daily", is_flag=True, help="The days' Parquet files instead of the polls' objects.")
+@click.option("--daily", is_flag=True, help="The Parquet files that count, instead of the polls' objects.")
 @click.option("--records", is_flag=True, help="Also how many records are in each; reads the polls' objects.")
 @click.pass_obj
 def ls(env_file: Path, *, source: str | None, day: int | None, daily: bool, records: bool) -> None:
@@ -56,32 +52,46 @@ def ls(env_file: Path, *, source: str | None, day: int | None, daily: bool, reco
         raise click.UsageError("--date needs --source: objects lie by source, then by day")
     settings = load_settings(env_file).s3
     store = Store(settings)
-    count = size = total = 0
-    where = folder(settings.prefix, DAILY if daily else RAW, source, None if day is None else written(day))
-    for key, each in store.sizes(where):
+    total = size = records_in_all = 0
+    for key, each, found in _files(store, source, day) if daily else _objects(store, source, day, records):
         words = f"s3://{settings.bucket}/{key}  {each:,} bytes"
         if records:
-            found = _records(store, key)
-            total += found or 0
+            records_in_all += found or 0
             words += "  not one of ours" if found is None else f"  {found:,} records"
         click.echo(words)
-        count += 1
+        total += 1
         size += each
-    said = f"{count:,} {'object' if count == 1 else 'objects'}, {size:,} bytes"
-    click.echo(f"{said}, {total:,} records" if records else said, err=True)
+    said = f"{total:,} {'object' if total == 1 else 'objects'}, {size:,} bytes"
+    click.echo(f"{said}, {records_in_all:,} records" if records else said, err=True)
+
+
+Listed = Iterator[tuple[str, int, int | None]]
+"""(key, bytes, records in it, if that is known)."""
+
+
+def _objects(store: Store, source: str | None, day: int | None, records: bool) -> Listed:
+    where = folder(store.settings.prefix, TICKER.name, RAW, source, None if day is None else written(day))
+    for key, size in store.sizes(where):
+        yield key, size, _records(store, key) if records else None
 
 
 def _records(store: Store, key: str) -> int | None:
-    """Of an object or a day's file; None for something else that lies there, or that is damaged."""
-    from cryptoproxy.lake.compact import RECORDS
-
+    """Of an object; None for something else that lies there, or that is damaged."""
+    if first_slot(key) is None:
+        return None
     try:
-        if first_slot(key) is not None:
-            return sum(1 for _ in lines_of(key, store.get(key)))
+        return sum(1 for _ in lines_of(key, store.get(key)))
     except PoisonError:
         return None
-    told = store.metadata(key).get(RECORDS, "")
-    return int(told) if told.isdigit() else None
+
+
+def _files(store: Store, source: str | None, day: int | None) -> Listed:
+    """Those that count."""
+    from cryptoproxy.lake.table import Table
+
+    span = None if day is None else Span(day, day + DAY_MS)
+    for file in Table(store, TICKER).files(source, span):
+        yield file.key, file.size, file.rows
 
 
 @lake.command()
@@ -90,12 +100,8 @@ def _records(store: Store, key: str) -> int | None:
 )
 @click.option("--days", "last", type=click.IntRange(1, 3660), metavar="N", help="The last N days that are over.")
 @click.option("--source", "sources", multiple=True, help="Only this source. May be repeated.")
-@click.option("--delete-raw", is_flag=True, help="Remove the objects that are proved to be in the file, id by id.")
+@click.option("--delete-raw", is_flag=True, help="Remove the objects that are proved to be in the files, id by id.")
 @click.option("--unfinished", is_flag=True, help="Allow a day that is not over yet; a later run merges the rest.")
-@click.option(
-    "--scratch", type=click.Path(path_type=Path, file_okay=False, exists=True), metavar="PATH",
-    help="Folder with room for two days uncompressed; without, the system's for temporary files.",
-)  # fmt: skip
 @click.pass_obj
 @click.pass_context
 def compact(
@@ -107,9 +113,8 @@ def compact(
     sources: tuple[str, ...],
     delete_raw: bool,
     unfinished: bool,
-    scratch: Path | None,
 ) -> None:
-    """Make a day's objects into one Parquet file per source.
+    """Make a day's objects into Parquet files of the table, one commit per source and day.
 
     May be run again: what came since is merged, and else nothing changes. Exit code 1 if something of a day cannot be
     read; what it is in is kept.
@@ -125,47 +130,27 @@ def compact(
         today_ms -= today_ms % DAY_MS
         days = [today_ms - DAY_MS * back for back in range(last, 0, -1)]
     damaged = 0
-    with _orderly_end(), tempfile.TemporaryDirectory(prefix="cryptoproxy-compact-", dir=scratch) as place:
-        store = Store(settings.s3, patiently=Patience("S3", threading.Event().wait))
-        compaction = Compaction(store, Path(place), now_ms=now_ms)
-        there = compaction.sources()
-        if unknown := sorted(set(sources) - set(there)):
-            raise click.UsageError(f"the lake has nothing of {', '.join(unknown)}; it knows {', '.join(there)}")
-        for day_ms in days:
-            for source in sources or there:
-                done = compaction.day(source, day_ms, delete_raw=delete_raw, unfinished=unfinished)
-                damaged += len(done.faults)
-                _tell(done, settings.s3.bucket)
+    compaction = Compaction(Store(settings.s3, patiently=Patience("S3", threading.Event().wait)), now_ms=now_ms)
+    there = compaction.sources()
+    if unknown := sorted(set(sources) - set(there)):
+        raise click.UsageError(f"the lake has nothing of {', '.join(unknown)}; it knows {', '.join(there)}")
+    for day_ms in days:
+        for source in sources or there:
+            done = compaction.day(source, day_ms, delete_raw=delete_raw, unfinished=unfinished)
+            damaged += len(done.faults)
+            _tell(done, settings.s3.bucket)
     context.exit(1 if damaged else 0)
-
-
-@contextmanager
-def _orderly_end() -> Iterator[None]:
-    """SIGTERM ends it as Ctrl-C does, so that what lies in the scratch folder is removed."""
-
-    def leave(number: int, frame: FrameType | None) -> None:
-        sys.exit(128 + number)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield  # a test's thread
-        return
-    before = signal.signal(signal.SIGTERM, leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _tell(done: Compacted, bucket: str) -> None:
     what = f"{done.source} {written(done.day_ms)}"
-    if done.key is None:
+    if not done.files:
         click.echo(f"{what}: nothing there")
     else:
         state = "written" if done.written else "was there already"
         removed = f", {done.removed} objects removed" if done.removed else ""
-        click.echo(
-            f"{what}: {done.records} records, {done.raw_objects} raw objects, s3://{bucket}/{done.key} {state}{removed}"
-        )
+        files = ", ".join(f"s3://{bucket}/{file.key}" for file in done.files)
+        click.echo(f"{what}: {done.records} records, {done.raw_objects} raw objects, {files} {state}{removed}")
     for fault in done.faults[:20]:
         click.echo(f"  cannot be read: {str(fault)[:1000]}", err=True)
     if len(done.faults) > 20:

@@ -160,9 +160,11 @@ class Indexer:
     def _turn(self) -> bool:
         """One turn: finish what is done, read more if there is room, commit what is due. True if Kafka answered."""
         # The ordinary back-pressure: what has become full waits for room. What is full since before is paused.
-        full = {
-            topic for topic, lane in self._lanes.items() if lane.pipeline.held_up(0.0 if topic in self._paused else 0.5)
-        }
+        full, patience = set(), 0.5
+        for topic, lane in self._lanes.items():
+            if lane.pipeline.held_up(0.0 if topic in self._paused else patience):
+                full.add(topic)
+                patience = 0.0
         self._pause(full)
         busy = {topic for topic, lane in self._lanes.items() if lane.pipeline.busy}
         # While a batch is under way its end must be seen soon; paused, this only keeps the membership.
@@ -217,7 +219,7 @@ class Indexer:
         if self._paused - full:
             self._consumer.resume(*(each for each in self._consumer.paused() if each.topic not in full))
         self._paused = full
-        self._metrics.paused.set(bool(full) and bool(self._health.reasons()))
+        self._metrics.paused.set(any(self._lanes[topic].pipeline.troubled for topic in full))
 
     # --- the pipelines together
 

@@ -112,6 +112,11 @@ class Pipeline:
         return len(self._window) > 0
 
     @property
+    def troubled(self) -> bool:
+        """Whether it is held up for a reason that is told."""
+        return bool(self._health.reasons())
+
+    @property
     def unfinished(self) -> bool:
         """Whether it comes to an end if it is waited for."""
         return self.busy and not self._blown

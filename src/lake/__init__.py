@@ -1,4 +1,4 @@
-"""The lake: every poll as one object on S3, and each day of a source as one Parquet file.
+"""The lake: every poll as one object on S3, and the days that are over as a table of Parquet files.
 
 | module | tells |
 |---|---|
@@ -6,8 +6,9 @@
 | ``store`` | put, list and get on S3, errors by kind |
 | ``form`` | what is read from the lake, whatever its form; whether one form has all that another has |
 | ``raw`` | the raw form: an object per poll, each id once, damage set aside |
-| ``daily`` | the daily form: a Parquet file per source and day |
+| ``daily`` | the daily form: the files of a table |
+| ``table`` | which files count, version by version: the table's log |
 | ``whole`` | both forms as one, each id once |
 | ``parquet`` | a record as a row of typed columns and back; rows in any order to one sorted file |
-| ``compact`` | a day's objects to its file |
+| ``compact`` | a day's objects to files that count |
 """

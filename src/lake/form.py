@@ -1,7 +1,7 @@
 """What is read from the lake, whatever its form: records of a source and a span of slots.
 
-A form is one class with the three methods of :class:`Form`: ``raw`` (an object per poll), ``daily`` (a Parquet file
-per day), ``whole`` (both as one).
+A form is one class with the three methods of :class:`Form`: ``raw`` (an object per poll), ``daily`` (a table of Parquet
+files), ``whole`` (both as one).
 """
 
 from __future__ import annotations
@@ -12,9 +12,17 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import NamedTuple, Protocol
 
-from cryptoproxy.datasets import decode
+import msgspec
+
 from cryptoproxy.datasets.times import Span
 from cryptoproxy.errors import PoisonError
+
+
+class _Fetched(msgspec.Struct):
+    fetched_at: str
+
+
+_fetched = msgspec.json.Decoder(_Fetched)
 
 
 class Stored(NamedTuple):
@@ -34,9 +42,9 @@ class Stored(NamedTuple):
 
     def _fetched_at(self) -> str:
         try:
-            return decode(self.line).fetched_at
-        except PoisonError as error:
-            raise PoisonError(error.reason, f"{self.key} line {self.number}: {error}") from error
+            return _fetched.decode(self.line).fetched_at
+        except msgspec.MsgspecError as error:
+            raise PoisonError("contract", f"{self.key} line {self.number}: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +71,7 @@ class Form(Protocol):
         """The sources that the lake has anything of."""
 
     def hours(self, source: str, span: Span) -> list[int]:
-        """The begins of the hours of ``span`` that hold anything, oldest first."""
+        """The begins of the hours of ``span`` that may hold anything, oldest first. Where none does, none is told."""
 
     def records(self, source: str, span: Span, report: Callable[[Fault], None]) -> Iterator[Stored]:
         """Every record of ``span``, each id once and the oldest slot first; of several copies the one with the smallest

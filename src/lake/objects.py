@@ -3,8 +3,11 @@
 Each name follows from the content, so a plain PUT is idempotent, two writers never fight over a name, and damage is
 noticed. The hash is the first 12 hex digits of the SHA-256, of the lines or of the Parquet file:
 
-- ``{prefix}/v1/raw/source=coingecko/dt=2026-11-20/hour=10/coingecko-20261120T100000Z-0123456789ab.jsonl.gz``
-- ``{prefix}/v1/daily/source=coingecko/dt=2026-11-20/coingecko-20261120-0123456789ab.parquet``
+- ``{prefix}/v1/ticker/raw/source=coingecko/dt=2026-11-20/hour=10/coingecko-20261120T100000Z-0123456789ab.jsonl.gz``
+- ``{prefix}/v1/candle/raw/1m/source=binance/…``: of a part below its name
+- ``{prefix}/v1/ticker/daily/coingecko/coingecko-20261120-0123456789ab.parquet``
+
+Below ``daily`` no folder tells what a column tells, so no reader finds a column twice.
 """
 
 from __future__ import annotations
@@ -20,23 +23,25 @@ from cryptoproxy.datasets import from_iso, iso
 from cryptoproxy.datasets.times import DAY_MS, Span
 from cryptoproxy.errors import PoisonError
 
-RAW, DAILY = "v1/raw", "v1/daily"
-"""The two forms, below the prefix."""
+RAW, DAILY = "raw", "daily"
+"""The two forms of a dataset."""
 
 _RAW_KEY = re.compile(
-    r"(?:(?P<prefix>.+)/)?v1/raw/source=(?P<source>[^/]+)/dt=(?P<day>\d{4}-\d{2}-\d{2})/hour=(?P<hour>\d{2})/"
+    r"(?:(?P<prefix>.+)/)?v1/[a-z]+/raw/(?:[a-z0-9]+/)?source=(?P<source>[^/]+)/dt=(?P<day>\d{4}-\d{2}-\d{2})/hour=(?P<hour>\d{2})/"
     r"(?P=source)-(?P<date>\d{8})T(?P=hour)(?P<minute>\d{2})(?P<second>\d{2})Z-(?P<hash>[0-9a-f]{12})\.jsonl\.gz\Z"
 )
 _DAILY_KEY = re.compile(
-    r"(?:.+/)?v1/daily/source=(?P<source>[^/]+)/dt=(?P<day>\d{4}-\d{2}-\d{2})/"
-    r"(?P=source)-(?P<date>\d{8})-(?P<hash>[0-9a-f]{12})\.parquet\Z"
+    r"(?:.+/)?v1/[a-z]+/daily/(?P<source>[^/]+)/(?P=source)-\d{8}-(?P<hash>[0-9a-f]{12})\.parquet\Z"
 )
 _DAY = re.compile(r"dt=(\d{4}-\d{2}-\d{2})\Z")
 
 
-def folder(prefix: str, form: str, source: str | None = None, day: str | None = None) -> str:
-    """Where a form, a source of it, a day (``2026-11-20``) of that lies; ends with a slash."""
-    parts = [prefix, form, *([f"source={source}"] if source else []), *([f"dt={day}"] if day else [])]
+def folder(
+    prefix: str, dataset: str, form: str, source: str | None = None, day: str | None = None, *, part: str = ""
+) -> str:
+    """Where a form of a dataset lies, or of its raw form a part, source or day (``2026-11-20``); ends with a slash."""
+    within = [part, *([f"source={source}"] if source else []), *([f"dt={day}"] if day else [])]
+    parts = [prefix, "v1", dataset, form, *within]
     return "".join(f"{part}/" for part in parts if part)
 
 
@@ -54,7 +59,7 @@ def days_in(folders: Iterable[str], span: Span) -> Iterator[tuple[str, int]]:
             yield name, begin_ms
 
 
-def raw_object(prefix: str, source: str, slot_ms: int, content_hash: str, *, dataset: str = "", part: str = "") -> str:
+def raw_object(prefix: str, dataset: str, source: str, slot_ms: int, content_hash: str, *, part: str = "") -> str:
     """The name of an object whose first slot is ``slot_ms``.
 
     Args:
@@ -65,20 +70,14 @@ def raw_object(prefix: str, source: str, slot_ms: int, content_hash: str, *, dat
     time = iso(slot_ms)
     day, hour = time[:10], time[11:13]
     compact = f"{time[:19].replace('-', '').replace(':', '')}Z"
-    form = "/".join(filter(None, ("v1", dataset, part, "raw")))
-    return f"{folder(prefix, form, source, day)}hour={hour}/{source}-{compact}-{content_hash[:12]}.jsonl.gz"
+    within = folder(prefix, dataset, RAW, source, day, part=part)
+    return f"{within}hour={hour}/{source}-{compact}-{content_hash[:12]}.jsonl.gz"
 
 
-def daily_object(prefix: str, source: str, day_ms: int, content_hash: str) -> str:
-    """The name of a day's file with that SHA-256."""
-    day = iso(day_ms)[:10]
-    return f"{folder(prefix, DAILY, source, day)}{source}-{day.replace('-', '')}-{content_hash[:12]}.parquet"
-
-
-def day_of(key: str) -> int | None:
-    """The begin of a file's day, by its key; None for a key that is not such a file's."""
-    found = _DAILY_KEY.match(key)
-    return _moment(found["day"]) if found and found["day"].replace("-", "") == found["date"] else None
+def daily_object(prefix: str, dataset: str, source: str, day_ms: int, content_hash: str) -> str:
+    """The name of a file of a day with that SHA-256."""
+    day = iso(day_ms)[:10].replace("-", "")
+    return f"{folder(prefix, dataset, DAILY)}{source}/{source}-{day}-{content_hash[:12]}.parquet"
 
 
 def first_slot(key: str) -> int | None:
@@ -111,14 +110,12 @@ class LakeObject:
     records: int
 
 
-def make(prefix: str, source: str, slot_ms: int, lines: bytes) -> LakeObject:
+def make(prefix: str, dataset: str, source: str, slot_ms: int, lines: bytes) -> LakeObject:
     """The object of ``lines`` (each with its newline), whose first slot is ``slot_ms``."""
-    return pack(prefix, source, slot_ms, (lines,))
+    return pack(prefix, dataset, source, slot_ms, (lines,))
 
 
-def pack(
-    prefix: str, source: str, slot_ms: int, polls: Iterable[bytes], *, dataset: str = "", part: str = ""
-) -> LakeObject:
+def pack(prefix: str, dataset: str, source: str, slot_ms: int, polls: Iterable[bytes], *, part: str = "") -> LakeObject:
     """The same of the lines of several polls, one after the other, without ever holding all of them."""
     digest = hashlib.sha256()
     # 31: with gzip's header, and no time in it: the same lines always give the same bytes.
@@ -130,7 +127,7 @@ def pack(
         body.append(compressor.compress(lines))
         records += lines.count(b"\n")
     body.append(compressor.flush())
-    key = raw_object(prefix, source, slot_ms, digest.hexdigest(), dataset=dataset, part=part)
+    key = raw_object(prefix, dataset, source, slot_ms, digest.hexdigest(), part=part)
     return LakeObject(key, b"".join(body), records)
 
 

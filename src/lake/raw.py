@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator
+from typing import Any
 
-from cryptoproxy.datasets import decode, document_id, from_iso, iso
+from cryptoproxy.datasets import TICKER, Dataset, from_iso, iso
 from cryptoproxy.datasets.times import HOUR_MS, Span
 from cryptoproxy.errors import PoisonError
 from cryptoproxy.lake.form import Fault, Stored
@@ -27,22 +28,23 @@ class RawForm:
         only: these objects, as far as they are still there, whatever else is.
     """
 
-    def __init__(self, store: Store, *, only: Collection[str] | None = None) -> None:
+    def __init__(self, store: Store, dataset: Dataset[Any] = TICKER, *, only: Collection[str] | None = None) -> None:
         self._store = store
+        self._dataset = dataset
         self._only = only
 
     def sources(self) -> list[str]:
-        return sources_in(self._store.folders(folder(self._store.settings.prefix, RAW)))
+        return sources_in(self._store.folders(folder(self._store.settings.prefix, self._dataset.name, RAW)))
 
     def keys(self, source: str, hour_ms: int) -> list[str]:
         """The objects of one hour, oldest first. No object reaches beyond the hour of its first slot."""
         time = iso(hour_ms)
-        base = folder(self._store.settings.prefix, RAW, source, time[:10]) + f"hour={time[11:13]}/"
+        base = folder(self._store.settings.prefix, self._dataset.name, RAW, source, time[:10]) + f"hour={time[11:13]}/"
         found = self._store.keys(base)
         return [key for key in found if first_slot(key) is not None and (self._only is None or key in self._only)]
 
     def hours(self, source: str, span: Span) -> list[int]:
-        base = folder(self._store.settings.prefix, RAW, source)
+        base = folder(self._store.settings.prefix, self._dataset.name, RAW, source)
         found = (
             day_ms + int(hour[1]) * HOUR_MS
             for day, day_ms in days_in(self._store.folders(base), span)
@@ -79,7 +81,7 @@ class RawForm:
             return
         for number, line in enumerate(lines, start=1):
             try:
-                record = decode(line)
+                record = self._dataset.codec.decode(line)
             except PoisonError as error:
                 report(Fault(key, number, error.reason, str(error), line))
                 continue
@@ -88,7 +90,7 @@ class RawForm:
                 said = f"its slot {record.timestamp} is not among those of this object"
                 report(Fault(key, number, "misplaced", said, line))
                 continue
-            yield record.fetched_at, Stored(document_id(record), slot_ms, line, key, number)
+            yield record.fetched_at, Stored(self._dataset.id_of(record), slot_ms, line, key, number)
 
 
 def _take_before(copies: dict[str, tuple[str, Stored]], end_ms: int) -> list[Stored]:

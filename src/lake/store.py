@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cryptoproxy.common.clients import s3
@@ -14,14 +13,11 @@ from cryptoproxy.errors import OperatorError, TransientError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import CompletedPartTypeDef, ListObjectsV2OutputTypeDef
+    from mypy_boto3_s3.type_defs import ListObjectsV2OutputTypeDef
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-PART_BYTES = 32 << 20
-"""A larger file is stored in parts of this size, each read into memory."""
-_CHUNK_BYTES = 1 << 20
 
 
 class MissingObjectError(OperatorError):
@@ -42,17 +38,16 @@ class Store:
     ) -> None:
         self.settings = settings
         self._connect = connect or (lambda: s3.client(settings))
-        self._patiently = patiently
+        self.patiently = patiently
         self._client: S3Client | None = None
 
     def put(self, key: str, body: bytes) -> None:
         """Stores an object; the same key again is the same content again, so it does no harm."""
-        self._put(key, body, ContentType="application/gzip")
 
-    def _put(self, key: str, body: bytes, **said: Any) -> None:
         def store(client: S3Client, at: Any) -> None:
+            kind = "application/vnd.apache.parquet" if key.endswith(".parquet") else "application/gzip"
             # What is not S3 (a proxy's page) may answer 200, too, and keep nothing.
-            if not client.put_object(**at, Body=body, ContentMD5=s3.md5(body), **said).get("ETag"):
+            if not client.put_object(**at, Body=body, ContentMD5=s3.md5(body), ContentType=kind).get("ETag"):
                 place = f"s3://{self.settings.bucket}/{key}"
                 raise TransientError(f"{place} was taken without an ETag, so it is not known to be stored: is that S3?")
 
@@ -64,72 +59,6 @@ class Store:
         """
         return self._ask(lambda client, at: client.get_object(**at)["Body"].read(), key, reads=True)
 
-    def upload(self, path: Path, key: str, metadata: dict[str, str]) -> None:
-        """Stores a file of any size, in parts if it is large; it is there whole or not at all."""
-        with path.open("rb") as file:
-            body = file.read(PART_BYTES)
-            if path.stat().st_size <= PART_BYTES:
-                self._put(key, body, Metadata=metadata)
-                return
-            upload = self._ask(lambda client, at: client.create_multipart_upload(**at, Metadata=metadata), key)
-            own = upload["UploadId"]
-            try:
-                parts: list[CompletedPartTypeDef] = []
-                while body:
-                    parts.append(self._part(key, own, len(parts) + 1, body))
-                    body = file.read(PART_BYTES)
-                self._complete(key, own, parts)
-            except BaseException:
-                self._abort(key, own)
-                raise
-
-    def _complete(self, key: str, own: str, parts: list[CompletedPartTypeDef]) -> None:
-        try:
-            self._ask(
-                lambda client, at: client.complete_multipart_upload(
-                    **at, UploadId=own, MultipartUpload={"Parts": parts}
-                ),
-                key,
-            )
-        except OperatorError:
-            # Asked again after a lost answer, S3 knows nothing any more of an upload that is complete.
-            if key not in self.keys(key):
-                raise
-
-    def _abort(self, key: str, own: str) -> None:
-        try:
-            self._once(lambda client, at: client.abort_multipart_upload(**at, UploadId=own), key)
-        except (TransientError, OperatorError) as error:
-            log.info("what was stored of an upload that failed stays until the bucket's rule removes it: %s", error)
-
-    def _part(self, key: str, own: str, number: int, body: bytes) -> CompletedPartTypeDef:
-        answer = self._ask(
-            lambda client, at: client.upload_part(
-                **at, UploadId=own, PartNumber=number, Body=body, ContentMD5=s3.md5(body)
-            ),
-            key,
-        )
-        return {"PartNumber": number, "ETag": answer["ETag"]}
-
-    def download(self, key: str, path: Path) -> None:
-        """An object of any size into a file; on any error nothing of it remains. Raises as :meth:`get`."""
-
-        def fetch(client: S3Client, at: Any) -> None:
-            with path.open("wb") as file:
-                # Fewer bytes than S3 has announced are an error of their own; a cut file is never taken for a whole.
-                for chunk in client.get_object(**at)["Body"].iter_chunks(_CHUNK_BYTES):
-                    file.write(chunk)
-
-        try:
-            self._ask(fetch, key, reads=True)
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise
-
-    def metadata(self, key: str) -> dict[str, str]:
-        """What was said with :meth:`upload`. Raises as :meth:`get`."""
-        return self._ask(lambda client, at: client.head_object(**at)["Metadata"], key, reads=True)
-
     def keys(self, prefix: str) -> Iterator[str]:
         """All keys below ``prefix``, in order, however many pages that takes."""
         return (key for key, _ in self.sizes(prefix))
@@ -139,6 +68,10 @@ class Store:
         for page in self._pages({"Prefix": prefix}):
             for item in page.get("Contents", []):
                 yield item["Key"], item["Size"]
+
+    def holds(self, prefix: str) -> bool:
+        """Whether anything lies below ``prefix``."""
+        return next(self.keys(prefix), None) is not None
 
     def folders(self, prefix: str) -> Iterator[str]:
         """The names directly below ``prefix`` that hold keys, in order, without the keys being listed."""
@@ -165,6 +98,10 @@ class Store:
 
         return self._ask(make)
 
+    def delta(self, folder: str) -> tuple[str, dict[str, str]]:
+        """Where deltalake finds the table in ``folder``, and how it may ask: as our own client, whose keys it gets."""
+        return f"s3://{self.settings.bucket}/{folder}", s3.delta_options(self.settings)
+
     def _pages(self, what: dict[str, str]) -> Iterator[ListObjectsV2OutputTypeDef]:
         while True:
             page = self._page(what)
@@ -185,7 +122,7 @@ class Store:
 
     def _ask(self, request: Callable[[S3Client, Any], T], key: str | None = None, *, reads: bool = False) -> T:
         """``request`` is given the client, and bucket and key as its calls name them."""
-        return self._patiently(lambda: self._once(request, key, reads=reads))
+        return self.patiently(lambda: self._once(request, key, reads=reads))
 
     def _once(self, request: Callable[[S3Client, Any], T], key: str | None, *, reads: bool = False) -> T:
         try:

@@ -11,13 +11,12 @@ with the smallest ``fetched_at`` is taken. The index keeps the copy that came fi
 from __future__ import annotations
 
 import heapq
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
 from itertools import groupby
 from operator import attrgetter
-from pathlib import Path
+from typing import Any
 
+from cryptoproxy.datasets import TICKER, Dataset
 from cryptoproxy.datasets.times import Span
 from cryptoproxy.lake.form import Fault, Form, Stored
 from cryptoproxy.lake.raw import RawForm
@@ -82,13 +81,8 @@ class WholeLake:
         return iter(kept.values())
 
 
-@contextmanager
-def whole_lake(store: Store) -> Iterator[WholeLake]:
-    """The lake with a folder of its own for what it has to fetch."""
+def whole_lake(store: Store, dataset: Dataset[Any] = TICKER) -> WholeLake:
+    """Both forms of a dataset."""
     from cryptoproxy.lake.daily import DailyForm  # brings pyarrow, which most commands do without
 
-    with (
-        tempfile.TemporaryDirectory(prefix="cryptoproxy-lake-") as scratch,
-        closing(DailyForm(store, Path(scratch))) as daily,
-    ):
-        yield WholeLake(daily, RawForm(store))
+    return WholeLake(DailyForm(store, dataset), RawForm(store, dataset))

@@ -66,7 +66,7 @@ class Remembering(Store):
 def in_lake(settings: Settings, store: Store | None = None) -> dict[str, list[bytes]]:
     """The lines of each raw object, by its key."""
     store = store or Store(settings.s3)
-    return {key: list(lines_of(key, store.get(key))) for key in store.keys(f"{settings.s3.prefix}/v1/raw/")}
+    return {key: list(lines_of(key, store.get(key))) for key in store.keys(f"{settings.s3.prefix}/v1/ticker/raw/")}
 
 
 def by_readers_rule(settings: Settings, slots: Iterable[int], store: Store | None = None) -> dict[str, bytes]:
@@ -75,12 +75,12 @@ def by_readers_rule(settings: Settings, slots: Iterable[int], store: Store | Non
     if not slots:
         return {}
     store = store or Store(settings.s3)
-    with whole_lake(store) as lake:
-        return {
-            each.id: each.line
-            for source in lake.sources()
-            for each in lake.records(source, Span(min(slots), max(slots) + 1), refuse)
-        }
+    lake = whole_lake(store)
+    return {
+        each.id: each.line
+        for source in lake.sources()
+        for each in lake.records(source, Span(min(slots), max(slots) + 1), refuse)
+    }
 
 
 def waiting(outbox: Path) -> dict[str, list[str]]:

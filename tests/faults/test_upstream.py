@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from cryptoproxy.sandbox import Rule
+from tests.conftest import wait_until
 from tests.faults.conftest import Report
 from tests.faults.process import PollerProcess
 from tests.faults.rig import Engines, Rig
@@ -91,7 +92,15 @@ FAULTS = (
     coingecko("empty_body", "not what coingecko speaks", rewrite="empty"),
     coingecko("empty_array", "no rows", body="[]"),
     coingecko("key_refused", "COINGECKO_API_KEY", status=401),
-    binance("400_retry_after_seconds", "BINANCE_BASE_URL", silent_ms=2_900, status=400, retry_after=3, times=1),
+    binance(
+        "400_retry_after_seconds",
+        "BINANCE_BASE_URL",
+        silent_ms=2_900,
+        status=400,
+        retry_after=3,
+        times=1,
+        body='{"code":-1104,"msg":"Not all sent parameters were read."}',
+    ),
     coingecko("date_an_hour_behind_ours", "this clock is", "ahead of", date_shift=-3600),
     binance("date_an_hour_ahead_of_ours", "this clock is", "behind", date_shift=3600),
 )
@@ -138,16 +147,14 @@ def silence_after_fault(rig: Rig, fault: Fault) -> int:
     return entries[at + 1].at_ms - entries[at].at_ms
 
 
-def test_one_bad_answer_is_mended_within_its_slot(running: Running, report: Report) -> None:
-    rig, poller = running
-    poller.wait_ready()
-    missed = poller.missed()["coingecko"]
+def test_one_bad_answer_is_mended_within_its_slot(rig: Rig, report: Report) -> None:
+    """And so is a second one. In a slot of an hour, so that no busy machine makes it miss one."""
     for rule in (Rule(path=COINGECKO, status=502, times=1), Rule(path=COINGECKO, rewrite="garbage", times=1)):
         rig.sandbox.script.add(rule)
-        assert rig.sandbox.script.wait_fired(1, rule.label)
-        poller.wait_polls(1, source="coingecko")
-        rig.sandbox.script.clear()
-    assert poller.missed()["coingecko"] == missed
+    poller = rig.start(test={"TEST_ALONE": "1"}, KAFKA_PRODUCER_BATCH_INTERVAL="3600")
+    wait_until(lambda: poller.polls("coingecko"), what="the first poll")
+    assert [count.fired for count in rig.sandbox.script.counts()] == [1, 1]
+    assert poller.missed()["coingecko"] == 0
     report(rig.judge().require(), 0.0)
 
 
@@ -167,7 +174,7 @@ def test_of_a_page_with_nulls_the_good_rows_are_kept(running: Running, report: R
     poller.wait_ready()
     before = poller.metric("rows_rejected", source="coingecko", reason="no_price")
     rig.sandbox.script.add(Rule(path=COINGECKO, rewrite=with_nulls, times=2))
-    assert rig.sandbox.script.wait_fired(2)
+    assert rig.sandbox.script.wait_fired(2, timeout=180)
     poller.wait_polls(1, source="coingecko")
     rig.sandbox.script.clear()
     assert poller.metric("rows_rejected", source="coingecko", reason="no_price") >= before + 2 * 5
@@ -185,7 +192,7 @@ def test_stale_prices_are_kept_with_the_time_that_the_upstream_gives_them(runnin
         return bodies[0]
 
     rig.sandbox.script.add(Rule(path=COINGECKO, rewrite=the_first, times=3))
-    assert rig.sandbox.script.wait_fired(3)
+    assert rig.sandbox.script.wait_fired(3, timeout=180)
     rig.sandbox.script.clear()
     seconds = poller.wait_polls(1, source="coingecko")
     report(rig.judge().require(), seconds)

@@ -80,7 +80,9 @@ def documents(settings: Settings) -> dict[str, dict[str, Any]]:
 
 def lines_in_lake(settings: Settings) -> list[bytes]:
     store = Store(settings.s3)
-    return [line for key in store.keys(f"{settings.s3.prefix}/v1/raw/") for line in lines_of(key, store.get(key))]
+    return [
+        line for key in store.keys(f"{settings.s3.prefix}/v1/ticker/raw/") for line in lines_of(key, store.get(key))
+    ]
 
 
 def port_in(log: Path) -> str:

@@ -58,7 +58,7 @@ class Counter:
 
     def lake(self) -> int:
         """Lines in the lake; objects never change, so each is read once."""
-        for key in self._store.keys(f"{self._settings.s3.prefix}/v1/raw/"):
+        for key in self._store.keys(f"{self._settings.s3.prefix}/v1/ticker/raw/"):
             if key not in self._lines:
                 self._lines[key] = sum(1 for _ in lines_of(key, self._store.get(key)))
         return sum(self._lines.values())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -83,6 +84,34 @@ def client(settings: S3, *, timeout: float = 30.0) -> S3Client:
         **options,
     )
     return made
+
+
+def delta_options(settings: S3) -> dict[str, str]:
+    """What the S3 client in deltalake is told, so that it asks the same server with the same keys, read afresh.
+
+    It takes a CA from ``SSL_CERT_FILE`` alone, and retries by itself for a short while.
+    """
+    options = {
+        "aws_region": settings.region,
+        "aws_conditional_put": "etag",
+        "aws_checksum_algorithm": "sha256",  # a bucket with Object Lock takes nothing without one
+        "retry_timeout": "10s",
+    }
+    if settings.endpoint_url:
+        options |= {"aws_endpoint_url": settings.endpoint_url}
+        options |= {"aws_allow_http": "true"} if settings.endpoint_url.startswith("http://") else {}
+    if settings.ca_file is not None:
+        os.environ["SSL_CERT_FILE"] = str(settings.ca_file)
+    if settings.access_key:
+        return options | {
+            "aws_access_key_id": settings.access_key.get(),
+            "aws_secret_access_key": settings.secret_key.get(),
+        }
+    if found := boto3.Session().get_credentials():
+        frozen = found.get_frozen_credentials()
+        options |= {"aws_access_key_id": str(frozen.access_key), "aws_secret_access_key": str(frozen.secret_key)}
+        options |= {"aws_session_token": frozen.token} if frozen.token else {}
+    return options
 
 
 def md5(body: bytes) -> str:

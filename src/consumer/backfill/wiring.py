@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from cryptoproxy.consumer.batch import place_of
 from cryptoproxy.consumer.index.template import there
 from cryptoproxy.consumer.letters import reader
 from cryptoproxy.consumer.wiring import replaying
-from cryptoproxy.datasets import TICKER, Dataset, iso
+from cryptoproxy.datasets import Dataset, iso
 from cryptoproxy.datasets.times import Span
 from cryptoproxy.errors import OperatorError
 from cryptoproxy.lake.form import Form
@@ -76,9 +76,9 @@ def replay(
     if not resume:
         marks.forget()
     target = _index(settings, dataset, clock) if topic is None else _topic(settings, dataset, topic, wait)
+    archive = whole_lake(Store(settings.s3, patiently=Patience("S3", wait)), dataset)
     with (
         closing(target),
-        lake_of(Store(settings.s3, patiently=Patience("S3", wait)), dataset) as archive,
         Display(f"replay of {dataset.name}s", console) as display,
     ):
         return Replay(
@@ -133,15 +133,8 @@ def _both_sides(
         patiently=Patience("Elasticsearch", wait),
     )
     store = Store(settings.s3, patiently=Patience("S3", wait))
-    with closing(documents), lake_of(store, dataset) as archive:
-        yield archive, documents
-
-
-def lake_of(store: Store, dataset: Dataset[Any]) -> AbstractContextManager[Form]:
-    """All that the lake has of a dataset."""
-    if dataset is not TICKER:
-        raise OperatorError(f"the lake of {dataset.name}s cannot be read yet", remedy="Name --dataset ticker")
-    return whole_lake(store)
+    with closing(documents):
+        yield whole_lake(store, dataset), documents
 
 
 def _index(settings: Settings, dataset: Dataset[Any], clock: Clock) -> Target:

@@ -1,4 +1,5 @@
-"""What empties the outbox, a thread for each: Kafka and S3. Each takes the oldest first and waits for nobody else.
+"""What empties the outbox, a thread for each: Kafka and S3. Each takes
+them in the order of keeping and waits for nobody else.
 
 | module | tells |
 |---|---|

@@ -246,7 +246,7 @@ class Publisher:
         deadline = time.monotonic() + FAREWELL_SECONDS
         connected = self._sender.connected
         try:
-            while connected and self.outbox.count(KAFKA) and time.monotonic() < deadline:
+            while connected and self.outbox.oldest(KAFKA, 1, without=self._shut) and time.monotonic() < deadline:
                 loop.turn()
                 self._turn()
         except (kafka_errors.KafkaError, OperatorError) as error:

@@ -18,7 +18,6 @@ from cryptoproxy.common.clock import Clock
 from cryptoproxy.common.metrics import PollerMetrics
 from cryptoproxy.common.retry import Backoff
 from cryptoproxy.common.service import Health, Loop
-from cryptoproxy.datasets import TICKER
 from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.lake import objects
 from cryptoproxy.lake.store import Store
@@ -128,10 +127,10 @@ class Archiver:
         # One poll at a time: a minute of a whole market is tens of megabytes.
         made = objects.pack(
             self.store.settings.prefix,
+            feed.dataset,
             feed.source,
             min(entry.begin_ms for entry in entries),
             self._contents(entries, whole),
-            dataset="" if feed.dataset == TICKER.name else feed.dataset,
             part=feed.part,
         )
         if made.records:

@@ -22,7 +22,7 @@ class Lines(NamedTuple):
 
 
 def lines_of(feed: Feed, records: Iterable[AnyRecord]) -> tuple[list[Lines], list[Rejected]]:
-    """What becomes an entry each, the oldest first, each in the records' order; and the records that break the
+    """What becomes an entry each, the earliest first, each in the records' order; and the records that break the
     contract."""
     dataset = DATASETS[feed.dataset]
     encode, part = dataset.codec.encode, dataset.parts[feed.part]

@@ -26,6 +26,7 @@ from cryptoproxy.upstreams.base import (
     Call,
     IncompleteError,
     Poll,
+    Priority,
     RefusedError,
     Rejected,
     Source,
@@ -92,6 +93,7 @@ class PollOnce:
     Args:
         get: one HTTP GET (``Fetcher.get``).
         timeout: seconds for one answer.
+        priority: of its calls in the budget; without, that of a poll of its dataset.
     """
 
     source: Source
@@ -101,6 +103,7 @@ class PollOnce:
     clock: Clock
     metrics: PollerMetrics
     timeout: float
+    priority: Priority | None = None
 
     def __post_init__(self) -> None:
         self._limited = Limited(log, seconds=10, clock=self.clock.monotonic)
@@ -113,7 +116,7 @@ class PollOnce:
         """Requests sent so far."""
         feed = self.source.feed
         self._tells_interval = "interval_ms" in DATASETS[feed.dataset].record.__struct_fields__
-        self._priority = priority_of(feed)
+        self._priority = priority_of(feed) if self.priority is None else self.priority
 
     def poll(self, slot_ms: int, end_ms: int, wait: Wait, *, interval_ms: int | None = None) -> Polled:
         """Fetches, normalises and encodes the poll of ``slot_ms``; tries again as long as the slot lasts.

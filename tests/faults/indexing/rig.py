@@ -225,10 +225,12 @@ class IndexerRig(Rig):
         self.es.indices.refresh(index=self.alias, ignore_unavailable=True)  # a case may have deleted the index
 
     def _newest(self) -> str:
-        self._refresh()
-        hits = self.es.search(index=self.alias, size=1, sort=[{"timestamp": "desc"}], ignore_unavailable=True)["hits"][
-            "hits"
-        ]
+        newest = [{"timestamp": "desc"}]
+        try:
+            self._refresh()
+            hits = self.es.search(index=self.alias, size=1, sort=newest, ignore_unavailable=True)["hits"]["hits"]
+        except (ApiError, TransportError):  # it is coming back, or its index was made this moment
+            return ""
         return str(hits[0]["_source"]["timestamp"]) if hits else ""
 
     def _is_there(self, name: str) -> bool:

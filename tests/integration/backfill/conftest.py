@@ -81,7 +81,7 @@ class Bench:
         )
 
     def archive_lines(self, source: str, slot_ms: int, lines: bytes) -> str:
-        made = objects.make(self.settings.s3.prefix, source, slot_ms, lines)
+        made = objects.make(self.settings.s3.prefix, "ticker", source, slot_ms, lines)
         self.store.put(made.key, made.body)
         return made.key
 

@@ -11,7 +11,6 @@ import pytest
 
 from cryptoproxy.common.announcement import announced
 from cryptoproxy.common.clock import SystemClock
-from cryptoproxy.common.settings import Settings
 from cryptoproxy.consumer.letters.fuse import accept, parse_place
 from cryptoproxy.consumer.letters.reader import read_letters
 from cryptoproxy.consumer.wiring import replay_dead_letters
@@ -180,11 +179,3 @@ def test_a_dataset_of_the_table_goes_from_its_topic_to_its_index(bench: Bench, t
     assert running.metric("duplicates_total", dataset="toy") == (1 if toy.compacted else 0)
     assert len(found) == count
     assert running.why_not_ready() == ""
-
-
-def test_one_dataset_alone_can_be_consumed(bench: Bench) -> None:
-    from cryptoproxy.consumer.wiring import service
-
-    made = service(Settings.from_texts(bench.world.texts), [CANDLE])
-    assert [loop.name for loop, _ in made._loops] == ["indexer of candles", "alias"]
-    made._server.close()

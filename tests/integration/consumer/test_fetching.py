@@ -1,4 +1,4 @@
-"""A backlog of one partition is read at full pace, whatever the others have."""
+"""A backlog of one partition is read at full pace, whatever the others have; and reading begins without a detour."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import secrets
 from kafka import TopicPartition
 
 from cryptoproxy.common.clients import kafka as kafka_client
-from cryptoproxy.consumer.member import fetch_without_waiting_for_others
+from cryptoproxy.consumer.member import fetch_without_waiting_for_others, know_the_topic_before_joining
 from tests.conftest import wait_until
 from tests.integration.consumer.conftest import Bench
 
@@ -44,5 +44,23 @@ def test_partitions_with_nothing_new_do_not_hold_up_one_with_a_backlog(bench: Be
         # And with nothing buffered it waits again, so that an idle indexer asks seldom.
         assert not consumer.poll(timeout_ms=100)
         assert consumer._fetcher.config["fetch_max_wait_ms"] == WAIT_MS
+    finally:
+        consumer.close()
+
+
+def test_a_new_member_joins_its_group_once(bench: Bench) -> None:
+    consumer = kafka_client.consumer(bench.settings.kafka, group_id=f"{bench.topic}-once")
+    backoff_ms = consumer._cluster.config["retry_backoff_ms"]
+    know_the_topic_before_joining(consumer)
+    bench.producer.send(bench.topic, value=b"1").get(180)
+    try:
+        assert consumer.partitions_for_topic(bench.topic)
+        consumer.subscribe([bench.topic])
+        assert consumer.poll(
+            timeout_ms=180_000
+        )  # a short one may end between two steps of the join, and begins it anew
+        wait_until(lambda: bench.topic in consumer._coordinator._metadata_snapshot, what="the topic's metadata")
+        assert not consumer._coordinator.need_rejoin()
+        assert consumer._cluster.config["retry_backoff_ms"] == backoff_ms
     finally:
         consumer.close()

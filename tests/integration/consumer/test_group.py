@@ -97,7 +97,7 @@ def test_what_a_rebalance_found_unfinished_is_not_skipped_by_the_member_that_kee
     with FaultProxy(bench.settings.elasticsearch.url, script) as proxy:
         first = bench.start(ES_URL_ENDPOINT=proxy.url)
         bench.produce(300)
-        assert script.wait_fired(1, "down")
+        assert script.wait_fired(1, "down", timeout=180)
         bench.start()
         wait_until(lambda: bench.count() > 0, what="the second member has a partition")
         script.clear("down")

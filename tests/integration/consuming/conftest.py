@@ -101,7 +101,7 @@ def filled(endpoints: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> It
         progress_dir=folder / "replay", console=Console(stderr=True, quiet=True),
     )  # fmt: skip
     assert (totals.written, totals.poison) == (len(records), 0)
-    Compaction(store, folder, now_ms=SystemClock().now_ms).day("coingecko", day_ms)
+    Compaction(store, now_ms=SystemClock().now_ms).day("coingecko", day_ms)
     client = elastic.client(settings.elasticsearch)
     client.indices.refresh(index=settings.elasticsearch.alias)
     yield Filled(world, records, published)
@@ -118,7 +118,7 @@ def _later(record: Ticker) -> Ticker:
 
 def _archive(store: Store, poll: list[Ticker]) -> None:
     lines = b"".join(encode(each) + b"\n" for each in poll)
-    made = objects.make(store.settings.prefix, "coingecko", from_iso(poll[0].timestamp), lines)
+    made = objects.make(store.settings.prefix, "ticker", "coingecko", from_iso(poll[0].timestamp), lines)
     store.put(made.key, made.body)
 
 

@@ -7,17 +7,19 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from pathlib import Path
 
+import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import Result
+from deltalake import DeltaTable
 
 from cryptoproxy.common.service import Loop
 from cryptoproxy.consumer.backfill import targets
-from cryptoproxy.datasets import Ticker, document_id, encode, from_iso, iso
+from cryptoproxy.datasets import TICKER, Ticker, document_id, encode, from_iso, iso
 from cryptoproxy.errors import OperatorError
-from cryptoproxy.lake import store as store_module
+from cryptoproxy.lake.table import Table
 from cryptoproxy.producer.compaction import DailyCompaction, command
 from tests.conftest import wait_until
 from tests.integration.backfill.conftest import DAY, HOUR, MINUTE, Bench, record
@@ -27,7 +29,10 @@ Lake = Callable[[str], Result]
 
 
 def keys(bench: Bench, form: str) -> list[str]:
-    return list(bench.store.keys(f"{bench.settings.s3.prefix}/v1/{form}/"))
+    """Of a day's raw objects, or of the files that count."""
+    if form == "daily":
+        return [file.key for file in Table(bench.store, TICKER).files()]
+    return list(bench.store.keys(f"{bench.settings.s3.prefix}/v1/ticker/raw/"))
 
 
 def span(bench: Bench) -> str:
@@ -120,7 +125,9 @@ def test_retention_counts_what_is_only_in_daily_files(bench: Bench, lake: Lake) 
     (file,) = keys(bench, "daily")
     bench.store.delete(file)
     bench.archive(old[0])
-    assert "kept: 15 documents, 1 ids" in bench.run("retention --keep 365d --dry-run").stdout
+    refused = bench.run("retention --keep 365d")
+    assert refused.exit_code != 0
+    assert bench.es.indices.exists(index=bench.index_of(begin))
 
 
 def test_a_replay_goes_on_while_the_day_is_compacted_and_its_objects_are_removed(
@@ -195,18 +202,42 @@ def test_the_poller_s_schedule_compacts_the_days_that_are_over(bench: Bench, lak
     assert f"{len(records)} records" in lake(f"compact --date {day(bench)}").stdout
 
 
-def test_a_large_file_is_stored_in_parts(bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(store_module, "PART_BYTES", 5 << 20)
-    big, back = tmp_path / "big", tmp_path / "back"
-    big.write_bytes(bytes(range(256)) * (12 << 12))
-    key = f"{bench.settings.s3.prefix}/v1/check/big"
-    bench.store.upload(big, key, {"records": "7"})
-    bench.store.download(key, back)
-    assert back.read_bytes() == big.read_bytes()
-    assert bench.store.metadata(key) == {"records": "7"}
+def test_what_is_replaced_expires_and_the_rest_reads_the_same(bench: Bench, lake: Lake) -> None:
+    records = bench.fill()
+    assert lake(f"compact --date {day(bench)}").exit_code == 0
+    (first,) = keys(bench, "daily")
+    late = record("late", bench.begin + MINUTE)
+    bench.archive(late)
+    assert lake(f"compact --date {day(bench)} --delete-raw").exit_code == 0
+    (second,) = keys(bench, "daily")
+    stray = first.replace(".parquet", "-stray.parquet")
+    bench.store.put(stray, b"of a run that was killed")
+    table = Table(bench.store, TICKER)
+    assert table.expire() == 0
+    assert table.expire(keep_hours=0) == 2
+    there = list(bench.store.keys(table.root))
+    assert second in there
+    assert first not in there
+    assert stray not in there
+    assert bench.run(f"replay {span(bench)}").exit_code == 0
+    assert bench.documents() == wanted(*records, late)
 
 
-def test_the_file_on_s3_is_what_the_contract_says(bench: Bench, lake: Lake, tmp_path: Path) -> None:
+def test_others_read_the_table_by_its_address(bench: Bench, lake: Lake) -> None:
+    records = bench.fill()
+    assert lake(f"compact --date {day(bench)}").exit_code == 0
+    bench.archive(record("late", bench.begin + MINUTE))
+    assert lake(f"compact --date {day(bench)}").exit_code == 0
+    address, options = bench.store.delta(Table(bench.store, TICKER).root)
+    assert pl.scan_delta(address, storage_options=options).select(pl.len()).collect().item() == len(records) + 1
+    newest = DeltaTable(address, storage_options=options)
+    frame = newest.to_pandas(columns=["symbol", "price"], filters=[("asset_id", "=", "late")])
+    assert frame["symbol"].tolist() == ["LATE"]
+    before = DeltaTable(address, version=newest.version() - 1, storage_options=options)
+    assert before.to_pyarrow_table().num_rows == len(records)
+
+
+def test_the_file_on_s3_is_what_the_contract_says(bench: Bench, lake: Lake) -> None:
     bench.fill(assets=3)
     assert lake(f"compact --date {day(bench)}").exit_code == 0
     (key,) = keys(bench, "daily")
@@ -214,9 +245,7 @@ def test_the_file_on_s3_is_what_the_contract_says(bench: Bench, lake: Lake, tmp_
     assert listed.stdout.split()[0] == f"s3://{bench.settings.s3.bucket}/{key}"
     assert listed.stdout.endswith(" bytes  54 records\n")
     assert len(lake("ls").stdout.splitlines()) == 18
-    path = tmp_path / "day.parquet"
-    bench.store.download(key, path)
-    file = pq.ParquetFile(path)
+    file = pq.ParquetFile(pa.BufferReader(bench.store.get(key)))
     symbols = file.read(["symbol"]).column("symbol").to_pylist()
     assert symbols == sorted(symbols)
     assert file.metadata.row_group(0).column(5).compression == "ZSTD"

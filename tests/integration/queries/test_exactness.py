@@ -80,19 +80,19 @@ def _archive(store: Store, year: Year) -> None:
 
 def _put(store: Store, slot_ms: int, lines: list[bytes]) -> None:
     text = b"".join(line + b"\n" for line in lines)
-    key = raw_object(store.settings.prefix, "coingecko", slot_ms, hashlib.sha256(text).hexdigest())
+    key = raw_object(store.settings.prefix, "ticker", "coingecko", slot_ms, hashlib.sha256(text).hexdigest())
     store.put(key, gzip.compress(text, 1))
 
 
 def _from_the_lake(store: Store, year: Year) -> dict[str, dict[str, Any]]:
     """By asset: arrays of its fields, in the order of time."""
     found: dict[str, dict[str, list[float]]] = {}
-    with whole_lake(store) as lake:
-        for each in lake.records("coingecko", Span(year.begin_ms, year.end_ms), refuse):
-            record = json.loads(each.line)
-            columns = found.setdefault(record["asset_id"], {"price": [], "change_24h": [], "change_1h": []})
-            for name, values in columns.items():
-                values.append(record[name])
+    lake = whole_lake(store)
+    for each in lake.records("coingecko", Span(year.begin_ms, year.end_ms), refuse):
+        record = json.loads(each.line)
+        columns = found.setdefault(record["asset_id"], {"price": [], "change_24h": [], "change_1h": []})
+        for name, values in columns.items():
+            values.append(record[name])
     return {asset: {name: np.array(values) for name, values in columns.items()} for asset, columns in found.items()}
 
 

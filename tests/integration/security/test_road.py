@@ -81,7 +81,9 @@ def test_records_arrive_through_locked_doors_and_no_secret_is_told(
 
         def lake() -> list[bytes]:
             return [
-                line for key in store.keys("crypto/v1/raw/source=coingecko/") for line in lines_of(key, store.get(key))
+                line
+                for key in store.keys("crypto/v1/ticker/raw/source=coingecko/")
+                for line in lines_of(key, store.get(key))
             ]
 
         wait_until(lambda: len(lake()) == len(documents(doors, "coingecko")), what="lake and index alike")

@@ -73,7 +73,7 @@ class Running:
         store = Store(self.doors.settings().s3)
         return {
             name
-            for key in store.keys("crypto/v1/raw/")
+            for key in store.keys("crypto/v1/ticker/raw/")
             for name in map(_id, lines_of(key, store.get(key)))
             if name is not None
         }

@@ -42,16 +42,17 @@ def test_objects_are_listed_with_their_sizes_and_their_sum(
     assert result.stderr == f"4 objects, {sum(map(len, bucket.objects.values())):,} bytes, 17 records\n"
 
 
-def test_days_are_listed_with_what_is_in_them(
-    lake: Callable[[str], Result], store: Store, bucket: Bucket, tmp_path: Path
-) -> None:
+def test_days_are_listed_with_what_is_in_them(lake: Callable[[str], Result], store: Store, bucket: Bucket) -> None:
     fill(store, hours=(8,), assets=5)
-    key = compact(store, tmp_path).key
-    assert key is not None
-    bucket.objects["crypto/v1/daily/_SUCCESS"] = b""
-    listed = lake("ls --daily --records").stdout.splitlines()
-    assert listed[0] == "s3://crypto-lake/crypto/v1/daily/_SUCCESS  0 bytes  not one of ours"
-    assert listed[1] == f"s3://crypto-lake/{key}  {len(bucket.objects[key]):,} bytes  15 records"
+    compact(store)
+    put(store, record("late", 9 * HOUR_MS))
+    (file,) = compact(store).files
+    bucket.objects["crypto/v1/ticker/daily/_SUCCESS"] = b""
+    words = f"s3://crypto-lake/{file.key}  {len(bucket.objects[file.key]):,} bytes  16 records"
+    assert lake("ls --daily --records").stdout.splitlines() == [words]
+    assert lake("ls --daily --records --source coingecko --date 2026-11-18").stdout.splitlines() == [words]
+    assert lake("ls --daily --records --source coingecko --date 2026-11-19").stdout == ""
+    assert lake("ls --daily --source binance").stdout == ""
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import io
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,19 +25,14 @@ class Bucket:
 
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
-        self.metadata: dict[str, dict[str, str]] = {}
         self.buckets: list[str] = []
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.fails: list[Exception] = []
         """Raised by the next calls, one each."""
         self.cut: int | None = None
         """So many bytes of the next object that is read come, then the connection ends."""
-        self.uploads: dict[str, tuple[dict[str, str], dict[int, bytes]]] = {}
-        """Not complete yet."""
         self.swallows = False
         """Answers 200 to a PUT and keeps nothing, as what is no S3 does."""
-        self.loses_the_answer = False
-        """Of the next upload that is completed."""
 
     def _called(self, name: str, options: dict[str, Any]) -> None:
         self.calls.append((name, options))
@@ -49,7 +45,6 @@ class Bucket:
             return {}
         self._checked(options)
         self.objects[options["Key"]] = options["Body"]
-        self.metadata[options["Key"]] = options.get("Metadata", {})
         return {"ETag": "etag"}
 
     def _checked(self, options: dict[str, Any]) -> None:
@@ -65,40 +60,6 @@ class Bucket:
         sent = body if self.cut is None else body[: self.cut]
         self.cut = None
         return {"Body": StreamingBody(io.BytesIO(sent), len(body))}  # type: ignore[arg-type]
-
-    def create_multipart_upload(self, **options: Any) -> dict[str, Any]:
-        self._called("create", options)
-        self.uploads[options["Key"]] = (options["Metadata"], {})
-        return {"UploadId": options["Key"]}
-
-    def upload_part(self, **options: Any) -> dict[str, Any]:
-        self._called("part", options)
-        self._checked(options)
-        self.uploads[options["UploadId"]][1][options["PartNumber"]] = options["Body"]
-        return {"ETag": f"etag-{options['PartNumber']}"}
-
-    def complete_multipart_upload(self, **options: Any) -> None:
-        self._called("complete", options)
-        if options["UploadId"] not in self.uploads:
-            raise refusal(404, "NoSuchUpload")
-        metadata, parts = self.uploads.pop(options["UploadId"])
-        assert [each["PartNumber"] for each in options["MultipartUpload"]["Parts"]] == list(parts)
-        self.objects[options["Key"]] = b"".join(parts.values())
-        self.metadata[options["Key"]] = metadata
-        if self.loses_the_answer:
-            self.loses_the_answer = False
-            raise boto_errors.ReadTimeoutError(endpoint_url="x")
-
-    def abort_multipart_upload(self, **options: Any) -> None:
-        self._called("abort", options)
-        if self.uploads.pop(options["UploadId"], None) is None:
-            raise refusal(404, "NoSuchUpload")
-
-    def head_object(self, **options: Any) -> dict[str, Any]:
-        self._called("head", options)
-        if options["Key"] not in self.objects:
-            raise refusal(404, "404")
-        return {"Metadata": self.metadata.get(options["Key"], {})}
 
     def delete_object(self, **options: Any) -> None:
         self._called("delete", options)
@@ -138,10 +99,26 @@ def bucket() -> Bucket:
     return Bucket()
 
 
+class LogOnDisk(Store):
+    """Of the tables only the log lies in a folder: deltalake cannot be told of a bucket in memory."""
+
+    logs: Path
+
+    def holds(self, prefix: str) -> bool:
+        return super().holds(prefix) or (self.logs / prefix).exists()
+
+    def delta(self, folder: str) -> tuple[str, dict[str, str]]:
+        return str(self.logs / folder), {}
+
+
 @pytest.fixture
-def make_store(bucket: Bucket) -> Callable[..., Store]:
+def make_store(bucket: Bucket, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Store]:
+    logs = tmp_path_factory.mktemp("logs")
+
     def make(*, patiently: Patiently = at_once, **texts: str) -> Store:
-        return Store(Settings.from_texts(texts).s3, lambda: bucket, patiently=patiently)  # type: ignore[arg-type,return-value]
+        store = LogOnDisk(Settings.from_texts(texts).s3, lambda: bucket, patiently=patiently)  # type: ignore[arg-type,return-value]
+        store.logs = logs
+        return store
 
     return make
 

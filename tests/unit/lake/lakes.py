@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from cryptoproxy.datasets import Ticker, document_id, encode, from_iso, iso
@@ -29,7 +28,7 @@ def put(store: Store, *records: Ticker, lines: bytes | None = None, slot_ms: int
     """One object of one poll."""
     first = min(from_iso(each.timestamp) for each in records) if slot_ms is None else slot_ms
     content = b"".join(encode(each) + b"\n" for each in records) if lines is None else lines
-    made = make(store.settings.prefix, records[0].source if records else "coingecko", first, content)
+    made = make(store.settings.prefix, "ticker", records[0].source if records else "coingecko", first, content)
     store.put(made.key, made.body)
     return made.key
 
@@ -55,18 +54,15 @@ def fill(store: Store, *, hours: tuple[int, ...] = (0, 7, 23), assets: int = 5, 
 def read(store: Store, span: Span = WHOLE_DAY, source: str = "coingecko") -> tuple[dict[str, bytes], list[Fault]]:
     """id → line, as replay and reconcile read it."""
     faults: list[Fault] = []
-    with whole_lake(store) as lake:
-        found = list(lake.records(source, span, faults.append))
+    found = list(whole_lake(store).records(source, span, faults.append))
     assert [each.slot_ms for each in found] == sorted(each.slot_ms for each in found)
     lines = {each.id: each.line for each in found}
     assert len(lines) == len(found)
     return lines, faults
 
 
-def compact(store: Store, folder: Path, source: str = "coingecko", **options: bool) -> Compacted:
-    done = Compaction(store, folder, now_ms=lambda: NOW_MS).day(source, DAY, **options)
-    assert not list(folder.iterdir())
-    return done
+def compact(store: Store, source: str = "coingecko", **options: bool) -> Compacted:
+    return Compaction(store, now_ms=lambda: NOW_MS).day(source, DAY, **options)
 
 
 def expected(*records: Ticker) -> dict[str, bytes]:

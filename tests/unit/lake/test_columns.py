@@ -10,11 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cryptoproxy.datasets import Ticker, document_id, encode
+from cryptoproxy.datasets import TICKER, Ticker, document_id, encode
 from cryptoproxy.datasets.fields import TIME_PATTERN
 from cryptoproxy.errors import PoisonError
-from cryptoproxy.lake.parquet import FIELDS, LINE, SCHEMA, TIMES, batch, lines, row
+from cryptoproxy.lake.parquet import LINE, MOMENT, Columns
 from tests.unit.datasets.records import EXAMPLE, line, records
+
+COLUMNS = Columns(TICKER)
+batch, lines, row, SCHEMA = COLUMNS.batch, COLUMNS.lines, COLUMNS.row, COLUMNS.schema
 
 
 def there_and_back(*written: bytes) -> list[bytes]:
@@ -75,11 +78,10 @@ def test_the_id_is_that_of_the_record() -> None:
 
 
 def test_every_field_has_its_column_and_every_time_is_one() -> None:
-    assert [field.name for field in SCHEMA] == [*FIELDS, LINE]
+    assert [field.name for field in SCHEMA] == [*Ticker.__struct_fields__, LINE]
     hints = get_type_hints(Ticker, include_extras=True)
     spelled = {name for name, hint in hints.items() if repr(TIME_PATTERN) in repr(hint)}
-    assert spelled == TIMES
-    assert all(pa.types.is_timestamp(SCHEMA.field(name).type) for name in spelled)
+    assert spelled == {field.name for field in SCHEMA if field.type == MOMENT}
     optional = {name for name, hint in get_type_hints(Ticker).items() if type(None) in get_args(hint)}
     assert {field.name for field in SCHEMA if field.nullable} == optional | {LINE}
 

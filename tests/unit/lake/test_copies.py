@@ -46,14 +46,13 @@ def line(
 
 
 def put(store: Store, *lines: bytes, slot_ms: int = TEN, source: str = "s") -> str:
-    made = make(store.settings.prefix, source, slot_ms, b"".join(each + b"\n" for each in lines))
+    made = make(store.settings.prefix, "ticker", source, slot_ms, b"".join(each + b"\n" for each in lines))
     store.put(made.key, made.body)
     return made.key
 
 
 def records(store: Store, from_ms: int = TEN, to_ms: int = TEN + HOUR, source: str = "s") -> list[Stored]:
-    with whole_lake(store) as lake:
-        return list(lake.records(source, Span(from_ms, to_ms), refuse))
+    return list(whole_lake(store).records(source, Span(from_ms, to_ms), refuse))
 
 
 def read(store: Store, from_ms: int = TEN, to_ms: int = TEN + HOUR, source: str = "s") -> dict[str, bytes]:
@@ -64,8 +63,7 @@ def read(store: Store, from_ms: int = TEN, to_ms: int = TEN + HOUR, source: str 
 
 
 def sources(store: Store) -> list[str]:
-    with whole_lake(store) as lake:
-        return lake.sources()
+    return whole_lake(store).sources()
 
 
 def test_records_come_with_their_ids_and_bytes(store: Store) -> None:
@@ -132,7 +130,7 @@ def test_only_slots_of_the_range_come_its_end_excluded(store: Store) -> None:
 def test_other_sources_and_other_files_are_left_alone(store: Store, bucket: Bucket) -> None:
     put(store, line(TEN))
     put(store, line(TEN, source="s-other"), source="s-other")
-    folder = "crypto/v1/raw/source=s/dt=2026-11-20/hour=10/"
+    folder = "crypto/v1/ticker/raw/source=s/dt=2026-11-20/hour=10/"
     bucket.objects |= {f"{folder}_SUCCESS": b"", f"{folder}notes.txt": b"x", "crypto/v1/check/x": b"x"}
     assert list(read(store)) == [f"s:bitcoin:USD:{TEN}"]
     assert len(RawForm(store).keys("s", TEN)) == 1
@@ -143,7 +141,7 @@ def test_sources_are_those_that_have_anything(store: Store, bucket: Bucket) -> N
     for source in ("coingecko", "binance", "bybit-linear"):
         for minute in range(3):
             put(store, line(TEN + minute * MINUTE, source=source), slot_ms=TEN + minute * MINUTE, source=source)
-    bucket.objects |= {"crypto/v1/raw/readme.txt": b"x", "crypto/v1/raw/other/x": b"x"}
+    bucket.objects |= {"crypto/v1/ticker/raw/readme.txt": b"x", "crypto/v1/raw/other/x": b"x"}
     assert sources(store) == ["binance", "bybit-linear", "coingecko"]
 
 
@@ -167,6 +165,6 @@ def test_a_line_that_breaks_the_contract_is_named_with_its_object(store: Store, 
 def test_a_lake_without_prefix_is_read_too(bucket: Bucket) -> None:
     store = Store(replace(Settings.from_texts({}).s3, prefix=""), connect=lambda: bucket)  # type: ignore[arg-type,return-value]
     put(store, line(TEN))
-    assert next(iter(bucket.objects)).startswith("v1/raw/")
+    assert next(iter(bucket.objects)).startswith("v1/ticker/raw/")
     assert sources(store) == ["s"]
     assert len(read(store)) == 1

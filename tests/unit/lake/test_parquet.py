@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import random
-from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from cryptoproxy.datasets import encode
-from cryptoproxy.lake.parquet import ORDER, Row, Sorter, batch, digest, lines, row
+from cryptoproxy.datasets import TICKER, encode
+from cryptoproxy.lake import parquet
+from cryptoproxy.lake.parquet import Columns, Row
 from tests.unit.consumer.backfill.lake import TEN, record
 
+COLUMNS = Columns(TICKER)
+batch, lines, row = COLUMNS.batch, COLUMNS.lines, COLUMNS.row
 SYMBOLS = ["ADA", "BTC", "DOGE", "ETH", "Ärger", "😀", "btc"]
 
 
@@ -24,21 +27,24 @@ def rows() -> list[Row]:
     return [row(encode(each)) for each in made]
 
 
-def write(folder: Path, each: list[Row], *, run_rows: int = 7, group_rows: int = 15) -> Path:
-    path = folder / "made.parquet"
-    with Sorter(folder, run_rows=run_rows, group_rows=group_rows) as sorter:
-        for one in each:
-            sorter.add(one)
-        assert sorter.count == len(each)
-        sorter.write(path)
-    return path
+@pytest.fixture(autouse=True)
+def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet, "GROUP_ROWS", 15)
 
 
-def test_it_is_sorted_by_symbol_and_time_and_has_every_row(tmp_path: Path) -> None:
+def write(each: list[Row], *, batch_rows: int = 7) -> pa.BufferReader:
+    return pa.BufferReader(COLUMNS.file([batch(list(rows)) for rows in batched(each, batch_rows)])[0])
+
+
+def batched(each: list[Row], size: int) -> list[list[Row]]:
+    return [each[at : at + size] for at in range(0, len(each), size)]
+
+
+def test_it_is_sorted_by_symbol_and_time_and_has_every_row() -> None:
     made = rows()
     random.Random(1).shuffle(made)
-    table = pq.read_table(write(tmp_path, made))
-    keys = list(zip(*(table.column(name).to_pylist() for name in ORDER), strict=True))
+    table = pq.read_table(write(made))
+    keys = list(zip(*(table.column(name).to_pylist() for name in TICKER.order), strict=True))
     assert keys == sorted(keys, key=lambda key: (key[0].encode(), key[1], key[2], key[3]))
     assert sorted(line for _, _, line in lines(table)) == sorted(
         line for one in rows() for _, _, line in lines(batch([one]))
@@ -46,17 +52,14 @@ def test_it_is_sorted_by_symbol_and_time_and_has_every_row(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_the_same_rows_are_the_same_bytes_in_whatever_order_they_came(tmp_path: Path, seed: int) -> None:
-    folders = [tmp_path / "a", tmp_path / "b"]
-    for folder in folders:
-        folder.mkdir()
+def test_the_same_rows_are_the_same_bytes_in_whatever_order_they_came(seed: int) -> None:
     made = rows()
     shuffled = random.Random(seed).sample(made, len(made))
-    assert digest(write(folders[0], made)) == digest(write(folders[1], shuffled, run_rows=11))
+    assert write(made).read() == write(shuffled, batch_rows=11).read()
 
 
-def test_a_row_group_tells_which_symbols_it_has(tmp_path: Path) -> None:
-    metadata = pq.ParquetFile(write(tmp_path, rows())).metadata
+def test_a_row_group_tells_which_symbols_it_has() -> None:
+    metadata = pq.ParquetFile(write(rows())).metadata
     assert metadata.num_row_groups > 2
     ranges = []
     for number in range(metadata.num_row_groups):
@@ -70,11 +73,11 @@ def test_a_row_group_tells_which_symbols_it_has(tmp_path: Path) -> None:
     assert ranges == sorted(ranges, key=lambda each: each[0].encode())
 
 
-def test_no_rows_make_an_empty_file(tmp_path: Path) -> None:
-    assert pq.read_table(write(tmp_path, [])).num_rows == 0
+def test_no_rows_make_an_empty_file() -> None:
+    assert pq.read_table(write([])).num_rows == 0
 
 
-def test_a_symbol_of_more_rows_than_a_group_is_cut(tmp_path: Path) -> None:
+def test_a_symbol_of_more_rows_than_a_group_is_cut() -> None:
     made = [row(encode(record(slot_ms=TEN + at * 1000))) for at in range(50)]
-    metadata = pq.ParquetFile(write(tmp_path, made)).metadata
+    metadata = pq.ParquetFile(write(made)).metadata
     assert [metadata.row_group(at).num_rows for at in range(metadata.num_row_groups)] == [15, 15, 15, 5]

@@ -40,8 +40,7 @@ def test_each_id_comes_once_with_the_smallest_fetched_at_and_the_oldest_slot_fir
     lines = {each.id: each.line for each in found}
     assert len(found) == len(lines) == 4
     assert lines[document_id(early)] == encode(early)
-    with whole_lake(store) as lake:  # type: ignore[arg-type]
-        assert list(lake.records("coingecko", SPAN, refuse)) == found
+    assert list(whole_lake(store).records("coingecko", SPAN, refuse)) == found  # type: ignore[arg-type]
 
 
 def test_the_range_cuts_through_an_hour_and_through_an_object(store: MemoryStore) -> None:
@@ -90,8 +89,8 @@ def test_slots_within_a_second_are_not_misplaced(store: MemoryStore) -> None:
 def test_only_hours_that_hold_anything_are_named(store: MemoryStore) -> None:
     for time in ("2026-11-19T23:59:00", "2026-11-20T10:00:00", "2026-11-21T00:00:00", "2026-12-01T05:00:00"):
         store.put_records(record(slot_ms=from_iso(f"{time}.000Z")))
-    store.content["crypto/v1/raw/source=coingecko/dt=2026-11-20/hour=99/x"] = b""
-    store.content["crypto/v1/raw/source=coingecko/dt=never/hour=10/x"] = b""
+    store.content["crypto/v1/ticker/raw/source=coingecko/dt=2026-11-20/hour=99/x"] = b""
+    store.content["crypto/v1/ticker/raw/source=coingecko/dt=never/hour=10/x"] = b""
     span = Span(from_iso("2026-11-19T23:30:00.000Z"), from_iso("2026-11-21T00:00:00.000Z"))
     assert [iso(hour)[:13] for hour in archive(store).hours("coingecko", span)] == ["2026-11-19T23", "2026-11-20T10"]
     assert archive(store).sources() == ["coingecko"]

@@ -10,7 +10,6 @@ from botocore import exceptions as boto_errors
 from cryptoproxy.common.retry import Patience
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.errors import OperatorError, TransientError
-from cryptoproxy.lake import store as store_module
 from cryptoproxy.lake.store import MissingObjectError, Store
 from tests.unit.lake.conftest import Bucket, refusal
 
@@ -62,8 +61,7 @@ def test_folders_are_found_without_listing_their_keys(store: Store, bucket: Buck
     assert bucket.calls[-1][1]["Delimiter"] == "/"
 
 
-def calls(store: Store, folder: Path) -> list[Callable[[], object]]:
-    (folder / "file").write_bytes(b"content")
+def calls(store: Store) -> list[Callable[[], object]]:
     return [
         lambda: store.put("k", b""),
         lambda: store.get("k"),
@@ -71,13 +69,10 @@ def calls(store: Store, folder: Path) -> list[Callable[[], object]]:
         lambda: list(store.folders("k")),
         lambda: store.delete("k"),
         store.make_bucket,
-        lambda: store.upload(folder / "file", "k", {}),
-        lambda: store.download("k", folder / "copy"),
-        lambda: store.metadata("k"),
     ]
 
 
-@pytest.mark.parametrize("number", range(9))
+@pytest.mark.parametrize("number", range(6))
 @pytest.mark.parametrize(
     ("error", "kind"),
     [
@@ -95,19 +90,19 @@ def test_a_failure_of_every_call_has_its_kind(
     bucket.objects["k"] = b"content"
     bucket.fails.append(error)
     with pytest.raises(kind, match="crypto-lake"):
-        calls(store, tmp_path)[number]()
+        calls(store)[number]()
     assert [name for name, _ in bucket.calls].count("put") <= 1, "tried again below the loop that decides"
     assert not (tmp_path / "copy").exists()
 
 
-@pytest.mark.parametrize("number", range(9))
+@pytest.mark.parametrize("number", range(6))
 def test_a_patient_store_waits_for_every_call(
     make_store: Callable[..., Store], bucket: Bucket, tmp_path: Path, number: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     bucket.objects["k"] = b"content"
     bucket.fails += [refusal(503, "SlowDown"), boto_errors.EndpointConnectionError(endpoint_url="x")]
     waits: list[float] = []
-    calls(make_store(patiently=Patience("S3", waits.append)), tmp_path)[number]()
+    calls(make_store(patiently=Patience("S3", waits.append)))[number]()
     assert len(waits) == 2
     assert "waits for S3: S3 bucket crypto-lake at us-east-1 answers 503 SlowDown" in caplog.text
 
@@ -123,67 +118,18 @@ def test_a_listing_goes_on_after_the_page_that_failed(make_store: Callable[..., 
     assert found == [f"a/{number}" for number in range(5)]
 
 
-@pytest.mark.parametrize("read", [lambda store, path: store.get("k"), lambda store, path: store.download("k", path)])
-def test_an_answer_that_is_cut_off_is_no_object(
-    store: Store, bucket: Bucket, tmp_path: Path, read: Callable[[Store, Path], object]
-) -> None:
+def test_an_answer_that_is_cut_off_is_no_object(store: Store, bucket: Bucket) -> None:
     bucket.objects["k"] = b"content"
     bucket.cut = 3
     with pytest.raises(TransientError, match="3 read, but total bytes expected is 7"):
-        read(store, tmp_path / "file")
-    assert not (tmp_path / "file").exists()
-    read(store, tmp_path / "file")
+        store.get("k")
+    assert store.get("k") == b"content"
 
 
-def test_what_takes_everything_and_keeps_nothing_is_no_s3(store: Store, bucket: Bucket, tmp_path: Path) -> None:
-    (tmp_path / "file").write_bytes(b"content")
+def test_what_takes_everything_and_keeps_nothing_is_no_s3(store: Store, bucket: Bucket) -> None:
     bucket.swallows = True
-    for put in (lambda: store.put("k", b"content"), lambda: store.upload(tmp_path / "file", "k", {})):
-        with pytest.raises(TransientError, match="not known to be stored"):
-            put()
-
-
-@pytest.fixture
-def parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store_module, "PART_BYTES", 3)
-
-
-@pytest.mark.usefixtures("parts")
-@pytest.mark.parametrize("body", [b"", b"abc", b"abcd", b"abcdef", b"abcdefg"])
-def test_a_file_of_any_size_is_stored_whole(store: Store, bucket: Bucket, tmp_path: Path, body: bytes) -> None:
-    (tmp_path / "file").write_bytes(body)
-    store.upload(tmp_path / "file", "k", {"records": "7"})
-    assert bucket.objects == {"k": body}
-    assert store.metadata("k") == {"records": "7"}
-    assert not bucket.uploads
-
-
-@pytest.mark.usefixtures("parts")
-@pytest.mark.parametrize("after", range(1, 4))
-def test_of_an_upload_that_fails_nothing_stays(store: Store, bucket: Bucket, tmp_path: Path, after: int) -> None:
-    (tmp_path / "file").write_bytes(b"abcdef")
-    called = bucket._called
-
-    def fail(name: str, options: dict[str, object]) -> None:
-        if len(bucket.calls) == after:
-            bucket.fails.append(refusal(403, "AccessDenied"))
-        called(name, options)
-
-    bucket._called = fail  # type: ignore[method-assign]
-    with pytest.raises(OperatorError, match="AccessDenied"):
-        store.upload(tmp_path / "file", "k", {})
-    assert not bucket.objects
-    assert not bucket.uploads
-
-
-@pytest.mark.usefixtures("parts")
-def test_an_upload_whose_last_answer_was_lost_is_there(
-    make_store: Callable[..., Store], bucket: Bucket, tmp_path: Path
-) -> None:
-    (tmp_path / "file").write_bytes(b"abcdef")
-    bucket.loses_the_answer = True
-    make_store(patiently=Patience("S3", lambda _: None)).upload(tmp_path / "file", "k", {})
-    assert bucket.objects == {"k": b"abcdef"}
+    with pytest.raises(TransientError, match="not known to be stored"):
+        store.put("k", b"content")
 
 
 def test_an_object_that_is_gone_is_named_and_not_waited_for(store: Store, bucket: Bucket) -> None:

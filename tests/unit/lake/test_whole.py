@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -17,18 +16,17 @@ from tests.unit.lake.lakes import WHOLE_DAY, compact, fill, put, read, record
 
 @pytest.mark.parametrize("after", [0, 1, 7, 15, 16, 20, 44])
 def test_a_day_compacted_in_the_middle_of_the_reading_comes_whole_and_once(
-    store: Store, make_store: Callable[..., Store], bucket: Bucket, tmp_path: Path, after: int
+    store: Store, make_store: Callable[..., Store], bucket: Bucket, after: int
 ) -> None:
     fill(store)
     before, _ = read(store)
     faults: list[Fault] = []
     found = []
-    with whole_lake(store) as lake:
-        records = lake.records("coingecko", WHOLE_DAY, faults.append)
-        found += [next(records) for _ in range(after)]
-        compact(make_store(), tmp_path, delete_raw=True)
-        assert not any("/raw/" in key for key in bucket.objects)
-        found += list(records)
+    records = whole_lake(store).records("coingecko", WHOLE_DAY, faults.append)
+    found += [next(records) for _ in range(after)]
+    compact(make_store(), delete_raw=True)
+    assert not any("/raw/" in key for key in bucket.objects)
+    found += list(records)
     assert not faults
     assert [each.slot_ms for each in found] == sorted(each.slot_ms for each in found)
     assert len(found) == len(before)
@@ -36,37 +34,35 @@ def test_a_day_compacted_in_the_middle_of_the_reading_comes_whole_and_once(
 
 
 def test_a_file_replaced_in_the_middle_of_the_reading_comes_whole_and_once(
-    store: Store, make_store: Callable[..., Store], tmp_path: Path
+    store: Store, make_store: Callable[..., Store]
 ) -> None:
     fill(store)
-    compact(store, tmp_path, delete_raw=True)
+    compact(store, delete_raw=True)
     put(store, record("late", 60_000))
     wanted, _ = read(store)
-    with whole_lake(store) as lake:
-        download = store.download
+    get = store.get
 
-        def late(key: str, path: Path) -> None:
-            store.download = download  # type: ignore[method-assign]
-            compact(make_store(), tmp_path, delete_raw=True)
-            download(key, path)
+    def late(key: str) -> bytes:
+        store.get = get  # type: ignore[method-assign]
+        compact(make_store(), delete_raw=True)
+        return get(key)
 
-        store.download = late  # type: ignore[method-assign]
-        found = {each.id: each.line for each in lake.records("coingecko", WHOLE_DAY, print)}
+    store.get = late  # type: ignore[method-assign]
+    found = {each.id: each.line for each in whole_lake(store).records("coingecko", WHOLE_DAY, print)}
     assert found == wanted
 
 
 def test_damage_is_told_once_although_it_is_read_twice(
-    store: Store, make_store: Callable[..., Store], bucket: Bucket, tmp_path: Path
+    store: Store, make_store: Callable[..., Store], bucket: Bucket
 ) -> None:
     fill(store)
     damaged = put(store, record("lost", 30_000))
     bucket.objects[damaged] = b"no gzip"
     faults: list[Fault] = []
-    with whole_lake(store) as lake:
-        records = lake.records("coingecko", WHOLE_DAY, faults.append)
-        next(records)
-        compact(make_store(), tmp_path, delete_raw=True)
-        assert len(list(records)) == 44
+    records = whole_lake(store).records("coingecko", WHOLE_DAY, faults.append)
+    next(records)
+    compact(make_store(), delete_raw=True)
+    assert len(list(records)) == 44
     assert [fault.key for fault in faults] == [damaged]
 
 

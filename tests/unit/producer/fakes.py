@@ -68,11 +68,14 @@ class FakeBudget:
     left_for_retries: int = 1_000_000
     least: float = 0.0
     answers: int = 0
+    priorities: list[Priority] = field(default_factory=list)
+    """Of what was granted."""
 
     def take(self, cost: int, *, priority: Priority) -> float:
         if self.waits and (seconds := self.waits.pop(0)) > 0:
             return seconds
         self.taken += cost
+        self.priorities.append(priority)
         return 0.0
 
     def reported(self, used: int) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cryptoproxy.sandbox.binance.pairs import DOWN, trading_pairs
+from cryptoproxy.sandbox.binance.pairs import BEGIN, DOWN, LAST_HALT, trading_pairs
 from cryptoproxy.sandbox.bybit.instruments import list_instruments
 from cryptoproxy.sandbox.world.coins import make_coins
 from cryptoproxy.sandbox.world.intervals import BINANCE, BYBIT, DAY, Grid
@@ -206,3 +206,16 @@ def test_bars_open_where_the_one_before_ends(grid):
         assert grid.end(opened) == later
         assert grid.floor(later - 1) == grid.floor(opened) == opened
     assert grid.opens(int(opens[0]), int(opens[0])).tolist() == [opens[0]]
+
+
+@pytest.mark.parametrize("now", [DOWN[1][0] + 1800, DOWN[1][0], BEGIN - DAY, BEGIN, LAST_HALT, NOW // 3600 * 3600])
+def test_there_is_an_answer_at_any_moment(now):
+    """While it is down, before anything was listed, at the turn of an hour."""
+    for tape in (tape_of("BTCUSDT"), quiet()):
+        for grid in BINANCE.values():
+            rows = newest(tape, grid, 0, now, limit=5, now=now)
+            assert len(rows) == (5 if now > tape.listed + 40 * 5 * DAY else len(rows))
+        assert len(newest_trades(tape, now, 20)) == (20 if now > tape.listed else 0)
+    quote = TAPES.quote(PAIRS["BTCUSDT"], now)
+    assert quote.low <= quote.last <= quote.high
+    assert (quote.volume > 0) == (now > BEGIN)

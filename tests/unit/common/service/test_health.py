@@ -97,3 +97,15 @@ def test_a_reason_that_stays_after_a_flutter_is_logged_in_the_end(
         now[0] += 1
         health.hold("kafka", "timed out")
     assert caplog.messages[2:] == ["still not ready: kafka: timed out"]
+
+
+def test_one_who_has_parts_of_its_own_sees_no_other_s() -> None:
+    health = Health()
+    minute, day = health.of("candle-1m"), health.of("candle-1d")
+    minute.hold("fuse", "blown")
+    day.hold("elasticsearch", "away")
+    assert health.reasons() == {"candle-1m fuse": "blown", "candle-1d elasticsearch": "away"}
+    assert minute.reasons() == {"fuse": "blown"}
+    minute.release("elasticsearch")
+    minute.release("fuse")
+    assert health.reasons() == {"candle-1d elasticsearch": "away"}

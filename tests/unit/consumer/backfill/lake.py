@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from cryptoproxy.common.retry import at_once
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.datasets import Ticker, encode, from_iso, iso
 from cryptoproxy.errors import TransientError
@@ -37,6 +38,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self.settings = Settings.from_texts({"AWS_S3_FILENAME_PREFIX": "crypto"}).s3
+        self.patiently = at_once
         self.content: dict[str, bytes] = {}
         self.failures = 0
         self.gets: list[str] = []
@@ -45,6 +47,7 @@ class MemoryStore:
         first = min(from_iso(each.timestamp) for each in records) if slot_ms is None else slot_ms
         made = objects.make(
             "crypto",
+            "ticker",
             records[0].source if records else "coingecko",
             first,
             b"".join(encode(each) + b"\n" for each in records) if lines is None else lines,
@@ -60,6 +63,9 @@ class MemoryStore:
     def keys(self, prefix: str) -> Iterator[str]:
         self._fail()
         yield from sorted(key for key in self.content if key.startswith(prefix))
+
+    def holds(self, prefix: str) -> bool:
+        return next(self.keys(prefix), None) is not None
 
     def folders(self, prefix: str) -> Iterator[str]:
         self._fail()

@@ -19,7 +19,7 @@ from cryptoproxy.lake.compact import Compaction
 from cryptoproxy.lake.store import Store
 from tests.unit.consumer.backfill import test_documents
 from tests.unit.consumer.backfill.test_documents import away, refused
-from tests.unit.lake.conftest import Bucket, refusal
+from tests.unit.lake.conftest import Bucket, LogOnDisk, refusal
 from tests.unit.lake.lakes import DAY, NOW_MS, fill, read
 
 TEN = DAY + 10 * HOUR_MS
@@ -73,7 +73,8 @@ def test_a_compaction_goes_on_where_s3_was_away(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Any, waits: list[float]
 ) -> None:
     bucket = Bucket()
-    store = Store(SETTINGS.s3, lambda: bucket, patiently=wiring.Patience("S3", waits.append))  # type: ignore[arg-type,return-value]
+    store = LogOnDisk(SETTINGS.s3, lambda: bucket, patiently=wiring.Patience("S3", waits.append))  # type: ignore[arg-type,return-value]
+    store.logs = tmp_path
     fill(store)
     before, _ = read(store)
     called, calls = bucket._called, 0
@@ -86,7 +87,7 @@ def test_a_compaction_goes_on_where_s3_was_away(
         called(name, options)
 
     monkeypatch.setattr(bucket, "_called", every_other)
-    done = Compaction(store, tmp_path, now_ms=lambda: NOW_MS).day("coingecko", DAY, delete_raw=True)
+    done = Compaction(store, now_ms=lambda: NOW_MS).day("coingecko", DAY, delete_raw=True)
     assert (done.records, done.removed, done.faults) == (len(before), 9, [])
     assert len(waits) > 20
     monkeypatch.setattr(bucket, "_called", called)

@@ -274,7 +274,7 @@ def test_a_missing_topic_is_the_operators_and_all_is_sent_when_it_is_there(bench
 def test_after_a_failure_one_poll_goes_first_alone(bench: Bench) -> None:
     for number in range(40):
         bench.keep(number)
-    refused = kafka_errors.TopicAuthorizationFailedError("crypto-data")
+    refused = kafka_errors.ClusterAuthorizationFailedError("crypto-data")
     bench.run(3, lambda sent: sent.future.fail(refused))
     counts = [len(producer.sent) for producer in bench.producers]
     assert counts[0] > 2

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from cryptoproxy.common.service import Health
 from cryptoproxy.common.settings import Settings
-from cryptoproxy.datasets import encode
+from cryptoproxy.datasets import CANDLE, Feed, encode, from_iso, iso
 from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.lake.objects import lines_of
 from cryptoproxy.producer.drains.to_s3 import GRACE_MS, Archiver
@@ -108,7 +109,7 @@ def test_polls_of_one_minute_share_an_object_named_by_its_first_slot(
     with caplog.at_level("INFO"):
         assert bench.drain() == 1
     (key,) = bench.store.puts
-    assert key.startswith("crypto/v1/raw/source=coingecko/dt=2026-11-21/hour=12/coingecko-20261121T120003Z-")
+    assert key.startswith("crypto/v1/ticker/raw/source=coingecko/dt=2026-11-21/hour=12/coingecko-20261121T120003Z-")
     assert len(bench.store.lines()) == 57
     assert bench.waiting() == [60, 61, 62]
     assert f"archived s3://lake/{key} (57 records)" in caplog.messages
@@ -142,6 +143,46 @@ def test_sources_never_share_an_object_and_what_was_kept_first_goes_first(tmp_pa
     assert bench.drain() == 4
     sources = [key.split("source=")[1].split("/")[0] + key.rsplit("T")[1][:6] for key in bench.store.puts]
     assert sources == ["coingecko120110", "binance120110", "coingecko120010", "binance120010"]
+    bench.outbox.close()
+
+
+def keep_bars(bench: Bench, feed: Feed, begin_ms: int, *, slot_ms: int = 0) -> Entry:
+    bar = replace(CANDLE.example, interval=feed.part, timestamp=iso(begin_ms), fetched_at=iso(bench.noon + 86_400_000))
+    return bench.outbox.keep(feed, CANDLE.codec.encode(bar) + b"\n", begin_ms=begin_ms, slot_ms=slot_ms)
+
+
+def test_each_dataset_and_part_has_its_own_place(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, intervals={"coingecko": MINUTE, "binance.candle-1m": MINUTE})
+    bench.keep(0)
+    keep_bars(bench, Feed("binance", "candle", "1m"), bench.noon - MINUTE, slot_ms=bench.noon + 3_000)
+    assert bench.drain() == 2
+    key = bench.store.puts[1]
+    assert key.startswith("crypto/v1/candle/raw/1m/source=binance/dt=2026-11-21/hour=11/binance-20261121T115900Z-")
+    assert bench.metrics.value("records_archived_total", source="binance.candle-1m") == 1
+    bench.outbox.close()
+
+
+def test_each_page_of_history_is_an_object_at_once_whatever_the_interval_and_behind_what_was_kept_before(
+    tmp_path: Path,
+) -> None:
+    bench = Bench(tmp_path, intervals={"coingecko": MINUTE, "binance.candle-1s": 1_000})
+    bench.keep(0)
+    for number in range(2):
+        keep_bars(bench, Feed("binance", "candle", "1s"), from_iso("2019-01-01T00:00:00.000Z") + number * 1_000)
+    assert bench.drain() == 3
+    assert [key.split("dt=")[1][:10] for key in bench.store.puts] == ["2026-11-21", "2019-01-01", "2019-01-01"]
+    bench.outbox.close()
+
+
+def test_a_minute_of_bars_is_closed_only_when_its_last_bar_can_be_on_disk(tmp_path: Path) -> None:
+    """They come 3 s after their end."""
+    bench = Bench(tmp_path, intervals={"binance.candle-1s": 1_000})
+    feed = Feed("binance", "candle", "1s")
+    keep_bars(bench, feed, bench.noon + 59_000, slot_ms=bench.noon + 63_000)
+    bench.at(60 + 4 + GRACE_MS / 1000 - 0.1)
+    assert bench.drain() == 0
+    bench.at(60 + 4 + GRACE_MS / 1000)
+    assert bench.drain() == 1
     bench.outbox.close()
 
 

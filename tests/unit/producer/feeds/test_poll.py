@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from cryptoproxy.common.settings.catalogue import Upstreams
 from cryptoproxy.common.settings.loading import load_section
-from cryptoproxy.datasets import MAX_RECORD_BYTES
+from cryptoproxy.datasets import CANDLE, MAX_RECORD_BYTES, Feed, iso
 from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.producer.budget import Budget
 from cryptoproxy.producer.feeds.fetch import ClockError
 from cryptoproxy.producer.feeds.poll import Polled, PollOnce, SlotMissedError
+from cryptoproxy.producer.outbox import Entry, Outbox
+from cryptoproxy.producer.outbox.entry import NO_SLOT
 from cryptoproxy.upstreams import upstreams_of
-from cryptoproxy.upstreams.base import Answer, BannedError, Call, IncompleteError, Poll, RefusedError, Source
+from cryptoproxy.upstreams.base import Answer, BannedError, Call, IncompleteError, Poll, Priority, RefusedError, Source
 from cryptoproxy.upstreams.binance.tickers import Binance
 from cryptoproxy.upstreams.bybit.tickers import Bybit
 from cryptoproxy.upstreams.coingecko.tickers import CoinGecko
@@ -402,3 +407,56 @@ def test_an_upstream_that_refuses_for_hours_is_asked_less_and_less_and_never_mor
     assert all(gap >= 60 for gap in gaps[1 if told else 0 :])
     assert gaps[-1] >= 900
     assert len(asked) < 25
+
+
+class Bars(FakeSource):
+    """Of two days, as a poll right after midnight may give them."""
+
+    feed = Feed("binance", "candle", "1m")
+
+    def read(self, bodies: Sequence[bytes], *, slot_ms: int, fetched_at_ms: int) -> Poll:
+        times = ("2026-11-21T00:00:00.000Z", "2026-11-20T23:59:00.000Z")
+        return Poll([replace(CANDLE.example, timestamp=each, fetched_at=iso(fetched_at_ms)) for each in times], [])
+
+
+def test_bars_tell_no_interval_and_come_after_the_tickers_in_the_budget() -> None:
+    asked = Asked(b"", source=Bars())
+    polled = asked.once.poll(asked.slot_ms, asked.end_ms, asked.loop.wait, interval_ms=60_000)
+    assert all(b"interval_ms" not in part.content for part in polled.parts)
+    assert asked.budget.priorities == [Priority.LIVE]
+    tickers = Asked(PAGE)
+    tickers.poll()
+    assert tickers.budget.priorities == [Priority.TICKERS]
+
+
+def test_a_poll_of_two_days_is_two_entries_and_its_slot_is_done_with_the_last_one(tmp_path: Path) -> None:
+    polled = Asked(b"", source=Bars()).poll()
+    assert polled.records == 2
+    with closing(Outbox(tmp_path, max_bytes=1 << 20)) as outbox:
+        told: list[Entry] = []
+        polled.keep(outbox, before_drains=told.append)
+        first, last = outbox.oldest("kafka")
+        assert [iso(entry.begin_ms) for entry in (first, last)] == [
+            "2026-11-20T23:59:00.000Z",
+            "2026-11-21T00:00:00.000Z",
+        ]
+        assert (first.slot_ms, last.slot_ms) == (NO_SLOT, polled.slot_ms)
+        assert told == [last]
+        assert outbox.last_slot("binance.candle-1m") == polled.slot_ms
+
+
+def test_a_crash_between_the_entries_of_a_poll_leaves_its_slot_to_be_polled_once_more(tmp_path: Path) -> None:
+    polled = Asked(b"", source=Bars()).poll()
+    with closing(Outbox(tmp_path, max_bytes=1 << 20)) as outbox:
+        outbox.keep(polled.feed, polled.parts[0].content, begin_ms=polled.parts[0].begin_ms)
+    with closing(Outbox(tmp_path, max_bytes=1 << 20)) as again:
+        assert again.count("kafka") == 1
+        assert again.last_slot("binance.candle-1m") is None
+
+
+def test_a_poll_without_a_record_is_kept_for_its_slot(tmp_path: Path) -> None:
+    polled = Polled(Feed("coingecko"), SLOT_MS, [], [], 0.1, 1.0, 2)
+    with closing(Outbox(tmp_path, max_bytes=1 << 20)) as outbox:
+        polled.keep(outbox)
+        (entry,) = outbox.oldest("s3")
+        assert (entry.slot_ms, entry.begin_ms, entry.records) == (SLOT_MS, SLOT_MS, 0)

@@ -73,3 +73,19 @@ def test_who_takes_over_begins_after_the_last_slot_that_anybody_kept() -> None:
     grid.begin_after(NOON + 10 * S)
     assert grid.due(NOON + 10 * S) is None
     assert grid.due(NOON + 12 * S) == Due(NOON + 12 * S, 1)
+
+
+def test_slots_of_bars_begin_three_seconds_after_each_of_them_has_ended() -> None:
+    grid = Grid(60_000, None, offset_ms=3_000)
+    noon_ms = 1_795_262_400_000
+    assert grid.slot_of(noon_ms + 2_999) == noon_ms - 57_000
+    due = grid.due(noon_ms + 3_000)
+    assert due is not None
+    assert due.slot_ms == noon_ms + 3_000
+    grid.kept(due.slot_ms)
+    assert grid.due(noon_ms + 62_999) is None
+    assert grid.seconds_to_next(noon_ms + 62_999) == 0.001
+    assert grid.end_of(due.slot_ms) == noon_ms + 63_000
+    later = grid.due(noon_ms + 183_000)
+    assert later is not None
+    assert (later.slot_ms, later.missed) == (noon_ms + 183_000, 2)

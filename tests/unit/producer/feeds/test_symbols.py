@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from cryptoproxy.datasets import Feed
 from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.producer.feeds.poll import PollOnce
 from cryptoproxy.producer.feeds.symbols import AGAIN_SECONDS, FIRST_WAIT_SECONDS, FRESH_SECONDS, SymbolLists, load
@@ -94,6 +95,28 @@ def test_only_the_active_poller_asks() -> None:
     bench.active = True
     bench.run(2)
     assert len(bench.upstream.asked) == 1
+
+
+def test_feeds_that_share_a_list_have_it_asked_for_once_and_all_wait_for_it(tmp_path: Path) -> None:
+    bench = Bench(FakeList(), b"one")
+    bars = FakeSource(symbols=bench.symbols)
+    bars.feed = Feed("coingecko", "candle", "1m")
+    asker = bench.lists._ask["coingecko"]
+    lists = SymbolLists(
+        [FakeSource(symbols=bench.symbols), bars],
+        {"coingecko": asker, bars.feed.name: asker},
+        may_poll=lambda: True,
+        clock=bench.clock,
+        folder=tmp_path,
+    )
+    loop = HandLoop(bench.clock)
+    lists.wait_for_first(bars.feed.name, loop.wait)
+    assert loop.waits
+    lists.run(HandLoop(bench.clock, end=bench.clock.monotonic() + 10))
+    assert len(bench.symbols.loaded) == 1
+    loop.waits.clear()
+    lists.wait_for_first(bars.feed.name, loop.wait)
+    assert loop.waits == []
 
 
 def test_a_source_waits_for_the_first_attempt_but_not_for_ever() -> None:
