@@ -59,7 +59,7 @@ def now_at(run: Run) -> str:
 
 
 def is_whole(run: Run) -> bool:
-    """Whether all is here that the upstream has: what lacks there, a real hole or the time before a listing, is none."""
+    """Whether all is here that the upstream has: real holes, and the time before a listing, lack there and not here."""
     return bool(run.walks) and not run.stopped and all(each.done and not each.failed for each in run.walks.values())
 
 
