@@ -21,7 +21,7 @@ from cryptoproxy.datasets import CANDLE, TICKER, Candle, encode, from_iso, index
 from cryptoproxy.datasets.times import DAY_MS, HOUR_MS, MINUTE_MS, Span
 from cryptoproxy.engines.stack import Endpoints
 from cryptoproxy.lake.compact import Compaction
-from cryptoproxy.lake.objects import make
+from cryptoproxy.lake.objects import pack
 from cryptoproxy.lake.store import Store
 from cryptoproxy.queries import Answer, NothingFound, Queries
 from cryptoproxy.queries.lake.engine import Lake
@@ -70,7 +70,7 @@ def both(endpoints: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Iter
         _archive(
             store, TICKER, "coingecko", polls[at][0], [line for _, poll in polls[at : at + 60] for _, line in poll]
         )
-    Compaction(store, now_ms=lambda: YEAR.end_ms).day("coingecko", BEGIN)
+    Compaction(store, now_ms=lambda: YEAR.end_ms).period("coingecko", BEGIN)
     _archive(store, TICKER, "coingecko", BEGIN + 3 * HOUR_MS, [encode(LATE)])
     _candles(made)
     yield made
@@ -78,8 +78,8 @@ def both(endpoints: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Iter
     client.close()
 
 
-def _archive(store: Store, dataset: Any, source: str, slot_ms: int, lines: list[bytes]) -> None:
-    made = make(store.settings.prefix, dataset.name, source, slot_ms, b"".join(line + b"\n" for line in lines))
+def _archive(store: Store, dataset: Any, source: str, slot_ms: int, lines: list[bytes], *, part: str = "") -> None:
+    made = pack(store.settings.prefix, dataset.name, source, slot_ms, [line + b"\n" for line in lines], part=part)
     store.put(made.key, made.body)
 
 
@@ -127,8 +127,8 @@ def _candles(made: Both) -> None:
     for each in bars:
         hours.setdefault(slot_of(_slot(each), HOUR_MS), []).append(CANDLE.codec.encode(each))
     for begin, lines in hours.items():
-        _archive(made.store, CANDLE, "binance", begin, lines)
-    Compaction(made.store, CANDLE, now_ms=lambda: YEAR.end_ms).day("binance", BEGIN, delete_raw=True)
+        _archive(made.store, CANDLE, "binance", begin, lines, part=part.name)
+    Compaction(made.store, CANDLE, part, now_ms=lambda: YEAR.end_ms).period("binance", BEGIN, delete_raw=True)
 
 
 def _slot(bar: Candle) -> int:
