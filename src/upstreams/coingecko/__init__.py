@@ -8,6 +8,7 @@ from cryptoproxy.common.settings.catalogue import Upstreams
 from cryptoproxy.datasets import Feed
 from cryptoproxy.upstreams.base import Polling, Upstream
 from cryptoproxy.upstreams.candles import histories, pollings
+from cryptoproxy.upstreams.coingecko.access import Access
 from cryptoproxy.upstreams.coingecko.candles import CoinGeckoCandles
 from cryptoproxy.upstreams.coingecko.charts import CoinGeckoCharts
 from cryptoproxy.upstreams.coingecko.coins import Coins
@@ -16,12 +17,10 @@ from cryptoproxy.upstreams.coingecko.tickers import NAME, CoinGecko
 
 
 def upstream(settings: Upstreams) -> Upstream:
-    coins = Coins(
-        base_url=settings.coingecko_base_url,
-        quote=settings.coingecko_quote,
-        plan=Plan(settings.coingecko_plan),
-        api_key=settings.coingecko_api_key.get,
+    access = Access(
+        Plan(settings.coingecko_plan), address=settings.coingecko_base_url, api_key=settings.coingecko_api_key.get
     )
+    coins = Coins(access, quote=settings.coingecko_quote)
     ids = settings.coingecko_candle_ids or settings.coingecko_ids or ()
     bars = partial(CoinGeckoCandles, coins=coins, ids=ids)
     return Upstream(
