@@ -12,6 +12,7 @@ from cryptoproxy.upstreams.coingecko.access import Access
 from cryptoproxy.upstreams.coingecko.candles import CoinGeckoCandles
 from cryptoproxy.upstreams.coingecko.charts import CoinGeckoCharts
 from cryptoproxy.upstreams.coingecko.coins import Coins
+from cryptoproxy.upstreams.coingecko.market import EVERY_SECONDS, CoinGeckoMarket
 from cryptoproxy.upstreams.coingecko.plans import Plan, limits_of
 from cryptoproxy.upstreams.coingecko.tickers import NAME, CoinGecko
 
@@ -36,6 +37,9 @@ def upstream(settings: Upstreams) -> Upstream:
                     api_key=settings.coingecko_api_key.get,
                 ),
                 interval=settings.coingecko_interval or settings.interval,
+            ),
+            CoinGeckoMarket.feed: Polling(
+                make=lambda: CoinGeckoMarket(access, quote=settings.coingecko_quote), interval=EVERY_SECONDS
             ),
             **pollings(NAME, CoinGeckoCandles, bars, "COINGECKO_CANDLE_IDS"),
         },
