@@ -229,7 +229,8 @@ def _deltalake() -> ModuleType:
         import deltalake.transaction
     except ImportError as error:
         raise OperatorError(
-            "the compacted lake is a Delta table, and deltalake is not installed", remedy="pip install 'cryptoproxy[lake]'"
+            "the compacted lake is a Delta table, and deltalake is not installed",
+            remedy="pip install 'cryptoproxy[lake]'",
         ) from error
     return deltalake
 
