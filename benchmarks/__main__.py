@@ -1,7 +1,7 @@
 """`python -m benchmarks [names] [--records N] [--rounds N] …`: runs them, prints a table, compares, stores.
 
-Without names all that belong to `make bench`; `settings` and `compression` only by name, as they measure choices and
-not the program.
+Without names all that belong to `make bench`; `settings`, `bulks` and `compression` only by name, as they measure
+choices and not the program.
 """
 
 from __future__ import annotations
@@ -21,7 +21,20 @@ from kafka.errors import KafkaError
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import cheap, compression, delay, indexing, latency, memory, page, polling, results, scaling, settings
+from benchmarks import (
+    bulks,
+    cheap,
+    compression,
+    delay,
+    indexing,
+    latency,
+    memory,
+    page,
+    polling,
+    results,
+    scaling,
+    settings,
+)
 from benchmarks.context import Context
 from benchmarks.figures import Report
 from benchmarks.quiet import Quiet
@@ -37,9 +50,10 @@ BENCHMARKS: Mapping[str, Callable[[Context], Report]] = {
     "memory": memory.benchmark,
     "scaling": scaling.benchmark,
     "settings": settings.benchmark,
+    "bulks": bulks.benchmark,
     "compression": compression.benchmark,
 }
-BY_NAME_ONLY = ("settings", "compression")
+BY_NAME_ONLY = ("settings", "bulks", "compression")
 FAILURES = (
     BenchmarkError,
     CryptoProxyError,

@@ -5,6 +5,7 @@ python -m benchmarks.queries --days 365 --heap 1024   # the year, 26 million
 python -m benchmarks.queries --days 30 --sorted       # with index sorting, to compare
 python -m benchmarks.queries --days 30 --via raw      # from the lake's raw objects, by replay
 python -m benchmarks.queries --days 365 --via parquet # from its daily Parquet, by replay
+python -m benchmarks.queries --days 365 --engine lake # asked of the lake, by DuckDB
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from rich.table import Table
 
 from benchmarks.queries import measure
 from benchmarks.queries.lake import replayed
+from benchmarks.queries.lake_engine import timed_on_lake
 from benchmarks.queries.load import SORTED, Loaded, client_for, load, prepare, server, settings_for
 from benchmarks.queries.synthetic import DAY_MS, Year
 from benchmarks.queries.timing import Timed
@@ -45,6 +47,14 @@ DASHBOARD_SECONDS = 2.0
     show_default=True,
     help="How it gets in: by bulk, or from the lake by replay.",
 )
+@click.option(
+    "--engine",
+    "asked_engine",
+    type=click.Choice(["es", "lake"]),
+    default="es",
+    show_default=True,
+    help="What is asked.",
+)
 @click.option("--folder", type=click.Path(path_type=Path), help="Keep the data here, and use what is here already.")
 @click.option("--each-panel", is_flag=True, help="Each panel by itself as well.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -55,6 +65,7 @@ def main(
     in_order: bool,
     refresh: str,
     via: str,
+    asked_engine: str,
     folder: Path | None,
     each_panel: bool,
     as_json: bool,
@@ -63,8 +74,16 @@ def main(
     year = Year(end - days * DAY_MS, end, coins=coins)
     extra: dict[str, Any] = {"index.refresh_interval": refresh, **(SORTED if in_order else {})}
     console = Console(stderr=True)
+    timings: list[Timed]
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as throwaway:
         place = folder or Path(throwaway)
+        if asked_engine == "lake":
+            timings = []
+            for each in timed_on_lake(place, year, f"{days}d", console.print):
+                console.print(f"{each.name}: {each.seconds:.2f} s, {each.cpu:.2f} s of processor time")
+                timings.append(each)
+            print(json.dumps({each.name: [round(each.seconds, 3), round(each.cpu, 3)] for each in timings}, indent=1))
+            return
         Path(throwaway).chmod(0o755)  # Elasticsearch does not run as root and must get through
         with server(place / "elasticsearch", heap_mb=heap) as engine:
             settings = settings_for(engine, "bench-prices")
@@ -78,7 +97,7 @@ def main(
                     client, settings.alias, year, engine, place, parquet=via == "parquet", console=console
                 )
             assert engine.pid is not None
-            timings: list[Timed] = []
+            timings = []
             asked = [measure.questions(client, settings.alias, engine.pid, end_ms=end, since="7d")]
             if days > 7:
                 asked.append(measure.questions(client, settings.alias, engine.pid, end_ms=end, since=f"{days}d"))

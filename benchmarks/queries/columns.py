@@ -15,13 +15,13 @@ from cryptoproxy.datasets import TICKER
 from cryptoproxy.lake.parquet import Columns
 
 SOURCE = "coingecko"
-COLUMNS = Columns(TICKER)
 
 
-def days(year: Year) -> Iterator[tuple[int, pa.Table]]:
-    """(begin of a day, its rows in the order of a file)."""
+def days(year: Year) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """(begin of a day, its rows)."""
     prices = year.prices()
     volumes = np.linspace(30e9, 1e6, year.coins)
+    schema = Columns(TICKER).schema
     per_day = synthetic.DAY_MS // year.step_ms
     for begin in range(0, year.slots, per_day):
         end = min(begin + per_day, year.slots)
@@ -37,10 +37,10 @@ def days(year: Year) -> Iterator[tuple[int, pa.Table]]:
             "name": _same([f"Coin {each}" for each in range(year.coins)], coin),
             "quote": _same(["USD"] * year.coins, coin),
             "price": price,
-            "timestamp": slots,
-            "fetched_at": slots + delay,
+            "timestamp": slots * 1000,
+            "fetched_at": (slots + delay) * 1000,
             "fetch_delay_ms": delay,
-            "last_updated": slots - 5_000 - ((row - begin) * 31 + coin * 977) % 40_000,
+            "last_updated": (slots - 5_000 - ((row - begin) * 31 + coin * 977) % 40_000) * 1000,
             "market_cap": cap,
             "market_cap_rank": coin + 1,
             "volume_24h": volume,
@@ -52,9 +52,8 @@ def days(year: Year) -> Iterator[tuple[int, pa.Table]]:
             "price_change_24h": moved,
             "interval_ms": np.full(len(row), year.step_ms),
         }
-        arrays = [_column(told.get(field.name), field.type, len(row)) for field in COLUMNS.schema]
-        table = pa.Table.from_arrays(arrays, schema=COLUMNS.schema)
-        yield year.begin_ms + begin * year.step_ms, table.sort_by(COLUMNS.order)
+        arrays = [_column(told.get(field.name), field.type, len(row)) for field in schema]
+        yield year.begin_ms + begin * year.step_ms, pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
 def _same(words: list[str], places: Any) -> Any:

@@ -6,7 +6,7 @@ import gzip
 import hashlib
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from itertools import groupby
@@ -38,7 +38,7 @@ def replayed(
     client: Client, alias: str, year: Year, engine: Elasticsearch, folder: Path, *, parquet: bool, console: Console
 ) -> Loaded:
     """What the replay alone cost; writing the lake is not counted."""
-    with _store(folder, engine, alias) as settings:
+    with s3_store(folder, {"ES_URL_ENDPOINT": engine.endpoint, "ES_INDEX": alias}) as settings:
         Store(settings.s3).make_bucket()
         began = time.monotonic()
         _archive(settings, year, parquet=parquet)
@@ -62,7 +62,8 @@ def replayed(
 
 
 @contextmanager
-def _store(folder: Path, engine: Elasticsearch, alias: str) -> Iterator[Settings]:
+def s3_store(folder: Path, more: Mapping[str, str] | None = None) -> Iterator[Settings]:
+    """An S3 of its own in ``folder``; the settings that name it, and ``more``."""
     (port,) = free_ports(1)
     s3 = S3(
         folder / "s3",
@@ -76,8 +77,7 @@ def _store(folder: Path, engine: Elasticsearch, alias: str) -> Iterator[Settings
     try:
         yield Settings.from_texts(
             {
-                "ES_URL_ENDPOINT": engine.endpoint,
-                "ES_INDEX": alias,
+                **(more or {}),
                 "AWS_S3_ENDPOINT_URL": s3.endpoint,
                 "AWS_S3_ACCESS_KEY": "bench",
                 "AWS_S3_SECRET_KEY": "bench-secret",

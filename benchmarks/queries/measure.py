@@ -32,9 +32,9 @@ class EndOfData:
         return 0.0
 
 
-def questions(client: Client, alias: str, pid: int, *, end_ms: int, since: str) -> Iterator[Timed]:
-    """Without the request cache."""
-    asked: dict[str, Callable[[Queries], Answer[Any]]] = {
+def asked_of(since: str) -> dict[str, Callable[[Queries], Answer[Any]]]:
+    """By name: every question that is timed."""
+    return {
         "percentiles BTC,ETH": lambda q: q.percentiles(symbols="BTC,ETH", since=since),
         "percentiles, all": lambda q: q.percentiles(since=since),
         "percentiles --top 10": lambda q: q.percentiles(top=10, since=since),
@@ -45,8 +45,14 @@ def questions(client: Client, alias: str, pid: int, *, end_ms: int, since: str) 
         "volatility --window 1h": lambda q: q.volatility("1h", since=since),
         "latest": lambda q: q.latest(),
         "freshness": lambda q: q.freshness(since=since),
+        "sentiment --interval 1d": lambda q: q.sentiment(interval="1d", since=since),
+        "candles BTC --interval 1d": lambda q: q.candles("1d", symbols="BTC", source="coingecko", since=since),
     }
-    for name, ask in asked.items():
+
+
+def questions(client: Client, alias: str, pid: int, *, end_ms: int, since: str) -> Iterator[Timed]:
+    """Without the request cache."""
+    for name, ask in asked_of(since).items():
         yield timed(
             f"{name}, {since}",
             pid,

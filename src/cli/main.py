@@ -23,6 +23,7 @@ COMMANDS = {
     "produce": ("run", "produce"),
     "consume": ("run", "consume"),
     "run": ("run", "run"),
+    "history": ("history", "history"),
     "sandbox": ("run", "sandbox"),
     "tail": ("tail", "tail"),
     "query": ("query", "query"),

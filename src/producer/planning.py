@@ -28,11 +28,10 @@ def budgets_of(
     metrics: PollerMetrics | None = None,
     urgent: threading.Event | None = None,
 ) -> dict[str, Budget]:
-    """A budget for each upstream that is polled, by its name."""
+    """A budget for each upstream by its name, polled or not: history may be asked of any."""
     return {
         name: Budget(upstream.limits, folder, clock=clock, urgent=urgent, metrics=metrics)
         for name, upstream in upstreams_of(settings).items()
-        if any(feed.name in settings.sources for feed in upstream.feeds)
     }
 
 

@@ -19,8 +19,11 @@ from cryptoproxy.lake.store import Store
 from cryptoproxy.producer.compaction import DailyCompaction
 from cryptoproxy.producer.drains.to_kafka import Publisher, connect, refusal
 from cryptoproxy.producer.drains.to_s3 import Archiver
+from cryptoproxy.producer.feeds.agenda import Agenda
 from cryptoproxy.producer.feeds.fetch import Fetcher
+from cryptoproxy.producer.feeds.history import HistoryLoop
 from cryptoproxy.producer.feeds.poll import PollOnce, Wait
+from cryptoproxy.producer.feeds.runs import RunsTopic
 from cryptoproxy.producer.feeds.slots import Grid
 from cryptoproxy.producer.feeds.source_loop import QUIET_BELOW_MS, SourceLoop
 from cryptoproxy.producer.feeds.symbols import SymbolLists
@@ -31,7 +34,7 @@ from cryptoproxy.producer.outbox import Entry, Outbox
 from cryptoproxy.producer.outbox.outbox import rooms
 from cryptoproxy.producer.planning import budgets_of, capacity_of, grids_of, intervals_of, quotas_of
 from cryptoproxy.producer.statistics import Statistics, Timings
-from cryptoproxy.upstreams import sources_of
+from cryptoproxy.upstreams import histories_of, sources_of, wanted_of
 from cryptoproxy.upstreams.base import Source
 
 TELL_SECONDS = 1.5
@@ -129,6 +132,17 @@ class Poller:
             else None
         )
         self.loops = {source.feed.name: self._source_loop(source) for source in self.sources}
+        self.history = HistoryLoop(
+            histories_of(upstreams),
+            Agenda(wanted_of(upstreams), topic=RunsTopic(kafka), folder=poller.outbox_dir, clock=clock),
+            budgets=self.budgets,
+            outbox=outbox,
+            may_poll=self.may_poll,
+            metrics=metrics,
+            clock=clock,
+            timeout=self._timeout,
+            folder=poller.outbox_dir,
+        )
 
     def may_poll(self) -> bool:
         """Whether this process is the one to poll right now."""
@@ -143,6 +157,7 @@ class Poller:
             ("archive", self.archiver.run),
             ("symbols", self.symbols.run),
             ("gauges", gauges.run),
+            ("history", self.history.run),
             *((("compact", self.compaction.run),) if self.compaction is not None else ()),
             *((f"poll {name}", loop.run) for name, loop in self.loops.items()),
         ):
@@ -200,9 +215,13 @@ class Poller:
             get=(fetcher or Fetcher()).get,
             clock=self.clock,
             metrics=self.metrics,
-            # While it waits for an answer, a loop does not turn.
-            timeout=min(self.settings.upstreams.timeout, self.settings.service.watchdog / 2),
+            timeout=self._timeout,
         )
+
+    @property
+    def _timeout(self) -> float:
+        """Of one answer: while it waits for it, a loop does not turn."""
+        return min(self.settings.upstreams.timeout, self.settings.service.watchdog / 2)
 
     def _kept(self, entry: Entry, arrived: float, size: int) -> None:
         self.timings.arrived(entry, arrived)

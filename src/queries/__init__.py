@@ -1,16 +1,16 @@
-"""What readers ask: percentiles, averages, moves, volatility, the latest prices, freshness. Reads Elasticsearch only.
+"""What readers ask: percentiles, averages, moves, volatility, the latest prices, freshness, candles, indicators.
 
 | module | tells |
 |---|---|
+| ``api`` ``asking`` | the questions as Python calls; how one is asked and answered |
+| ``questions`` | a module each: request, rows, what is shown of them |
+| ``backend`` | what a question is asked of, and which of two |
+| ``elastic`` ``lake`` | the two: searches of Elasticsearch; SQL of DuckDB over the lake |
+| ``scope`` | which records: sources, assets, a period; grouping by source, asset and quote; which time is covered |
 | ``periods`` | times as a person writes them |
 | ``fields`` | units of the number fields; who sends them; which hold a change over which window |
-| ``scope`` | which records: sources, assets, a period; grouping by source, asset and quote; which time is covered |
-| ``answer`` | typed rows, the columns that show them, the time that they cover |
-| ``search`` | the one road to Elasticsearch; pages; which assets there are; portions of a question by steps of time |
+| ``answer`` | typed rows, how each value is shown, the time that they cover; as pandas and Polars |
 | ``notes`` | what must be said beside the rows; why there are none |
-| ``percentiles`` ``average`` ``moves`` ``volatility`` ``latest`` ``freshness`` | a question each: request, body, rows |
-| ``slots`` | which slots should be there: intervals, missing ones |
-| ``api`` | the questions as Python calls |
 | ``output`` | table, JSON, CSV, plot, console text |
 """
 

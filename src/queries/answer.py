@@ -26,7 +26,7 @@ class TooMany(CryptoProxyError):  # noqa: N818
     """The answer is larger than what is held in memory; the text says how to narrow the question."""
 
 
-class Kind(enum.StrEnum):
+class Look(enum.StrEnum):
     """How a value is shown to a person. JSON and CSV have it as it is."""
 
     TEXT = "text"
@@ -41,7 +41,7 @@ class Kind(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Column(Generic[R]):
+class Cell(Generic[R]):
     """One value of a row. ``name`` is its key in JSON and CSV, ``title`` its head in a table.
 
     ``in_table``: also in a table, which is only so wide.
@@ -51,35 +51,33 @@ class Column(Generic[R]):
 
     name: str
     title: str
-    kind: Kind
+    kind: Look
     of: Callable[[R], Any]
     in_table: bool = True
 
 
-def asset_columns(of: Callable[[R], Asset]) -> tuple[Column[R], ...]:
+def asset_columns(of: Callable[[R], Asset]) -> tuple[Cell[R], ...]:
     """The symbol that a person looks for, and the three that tell assets apart."""
     return (
-        Column("symbol", "symbol", Kind.TEXT, lambda row: of(row).symbol),
-        Column("source", "source", Kind.TEXT, lambda row: of(row).source),
-        Column("asset_id", "asset", Kind.TEXT, lambda row: of(row).asset_id),
-        Column("quote", "quote", Kind.TEXT, lambda row: of(row).quote),
+        Cell("symbol", "symbol", Look.TEXT, lambda row: of(row).symbol),
+        Cell("source", "source", Look.TEXT, lambda row: of(row).source),
+        Cell("asset_id", "asset", Look.TEXT, lambda row: of(row).asset_id),
+        Cell("quote", "quote", Look.TEXT, lambda row: of(row).quote),
     )
 
 
 DATA_COLUMNS = ("data_from", "data_to", "covered")
 
 
-def data_columns(
-    of: Callable[[R], Seen], *, covered: Callable[[R], float | None] | None = None
-) -> tuple[Column[R], ...]:
+def data_columns(of: Callable[[R], Seen], *, covered: Callable[[R], float | None] | None = None) -> tuple[Cell[R], ...]:
     """Which time a row covers; a table has them only where rows differ.
 
     ``covered``: the share of the period that there are records of.
     """
-    share = (Column("covered", "covered", Kind.SHARE, covered),) if covered else ()
+    share = (Cell("covered", "covered", Look.SHARE, covered),) if covered else ()
     return (
-        Column("data_from", "data from (UTC)", Kind.TIME, lambda row: of(row).first_ms),
-        Column("data_to", "data to (UTC)", Kind.TIME, lambda row: of(row).last_ms),
+        Cell("data_from", "data from (UTC)", Look.TIME, lambda row: of(row).first_ms),
+        Cell("data_to", "data to (UTC)", Look.TIME, lambda row: of(row).last_ms),
         *share,
     )
 
@@ -115,7 +113,7 @@ class Answer(Generic[R]):
     title: str
     where: str
     """The source, and what else narrows it."""
-    columns: tuple[Column[R], ...]
+    columns: tuple[Cell[R], ...]
     rows: Iterator[R]
     covers: Covers
     notes: list[str] = field(default_factory=list)
@@ -160,9 +158,9 @@ class Answer(Generic[R]):
 
         moment = pa.timestamp("ms", tz="UTC")
         types = {
-            Kind.TEXT: pa.string(),
-            Kind.TIME: moment,
-            **dict.fromkeys((Kind.COUNT, Kind.AGE, Kind.SPAN), pa.int64()),
+            Look.TEXT: pa.string(),
+            Look.TIME: moment,
+            **dict.fromkeys((Look.COUNT, Look.AGE, Look.SPAN), pa.int64()),
         }
         rows = list(self.rows)
         return pa.table(

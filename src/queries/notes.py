@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cryptoproxy.queries.answer import Covers, NothingFound
-from cryptoproxy.queries.engine import Engine, Facts
+from cryptoproxy.queries.backend import Backend, Facts
 from cryptoproxy.queries.fields import SENDERS
 from cryptoproxy.queries.periods import ends, words_of, written
 from cryptoproxy.queries.scope import Asset, Scope, Seen
@@ -223,7 +223,7 @@ def _near(word: str, among: Sequence[str]) -> list[str]:
     return near or [each for each in among if each.startswith(word)][:3]
 
 
-def raise_why(engine: Engine, scope: Scope) -> None:
+def raise_why(engine: Backend, scope: Scope) -> None:
     """Raises:
     NothingFound: always.
     """

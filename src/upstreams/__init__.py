@@ -4,13 +4,17 @@
 |---|---|
 | ``__init__`` | the upstream as the settings have it: its limits, and a line for each feed |
 | ``tickers`` | the calls of a poll, and its rows as records (Bybit's ``shapes``: how they may be written) |
+| ``candles`` | bars of one interval: live at their close, and pages of the past |
+| ``charts`` | CoinGecko's prices at midnight, as tickers of the past |
 | ``symbols`` | an exchange's symbols: its list, which tells their quotes, and what one tells by itself |
 | ``refusals`` | what it means when it refuses |
-| ``plans`` | CoinGecko's plans: address, key, limits |
+| ``plans``, ``coins`` | CoinGecko's plans: address, key, limits; its calls about single coins |
 
 | beside them | tells |
 |---|---|
 | ``base`` | the seam: what the poller may ask of any upstream and source |
+| ``history`` | the seam of the past: series, pages |
+| ``candles``, ``bars`` | what candles of all upstreams have in common; rows of bars into candles |
 | ``rows`` | an array into typed rows, odd ones apart |
 | ``gathering`` | rows into a poll: each asset once, why a row is no record, whether all is there |
 | ``values`` | numbers and times, however they are written |
@@ -23,15 +27,17 @@ To add a dataset of one: its module, and its line among the upstream's feeds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from difflib import get_close_matches
 
 from cryptoproxy.common.settings.catalogue import Upstreams
+from cryptoproxy.datasets.times import from_person
 from cryptoproxy.errors import SettingsError
 from cryptoproxy.upstreams import binance, bybit, coingecko
 from cryptoproxy.upstreams.base import Polling, Source, Upstream
+from cryptoproxy.upstreams.history import History
 
-__all__ = ["UPSTREAMS", "pollings_of", "sources_of", "upstreams_of"]
+__all__ = ["UPSTREAMS", "histories_of", "pollings_of", "sources_of", "upstreams_of", "wanted_of"]
 
 UPSTREAMS: tuple[Callable[[Upstreams], Upstream], ...] = (coingecko.upstream, binance.upstream, bybit.upstream)
 
@@ -51,7 +57,7 @@ def pollings_of(settings: Upstreams) -> dict[str, Polling]:
         feed.name: polling for upstream in upstreams_of(settings).values() for feed, polling in upstream.feeds.items()
     }
     if faults := [
-        f"SOURCES knows no {name}; there are {', '.join(get_close_matches(name, every, n=len(every), cutoff=0.0))}"
+        f"SOURCES knows no {name}; there are {_nearest_first(name, every)}"
         for name in settings.sources
         if name not in every
     ]:
@@ -62,3 +68,36 @@ def pollings_of(settings: Upstreams) -> dict[str, Polling]:
 def sources_of(settings: Upstreams) -> list[Source]:
     """What makes the calls of each of them. Raises as :func:`pollings_of`."""
     return [polling.make() for polling in pollings_of(settings).values()]
+
+
+def histories_of(settings: Upstreams) -> dict[str, Callable[[], History]]:
+    """What makes the past of each feed that has one, by the feed's name."""
+    return {
+        feed.name: make for upstream in upstreams_of(settings).values() for feed, make in upstream.histories.items()
+    }
+
+
+def wanted_of(settings: Upstreams) -> list[tuple[str, str]]:
+    """Feed and since, as HISTORY has them.
+
+    Raises:
+        SettingsError: an item is none, or there is no history of a feed.
+    """
+    there = list(histories_of(settings))
+    faults, wanted = list[str](), list[tuple[str, str]]()
+    for item in settings.history or ():
+        feed, _, since = item.partition("=")
+        try:
+            from_person(since, now_ms=0)
+            wanted.append((feed, since))
+            if feed not in there:
+                faults.append(f"HISTORY knows no {feed}; there are {_nearest_first(feed, there)}")
+        except ValueError:
+            faults.append(f"HISTORY holds {item!r}, which is not like binance.candle-1d=2017-08-01 or …=365d")
+    if faults:
+        raise SettingsError(faults)
+    return wanted
+
+
+def _nearest_first(name: str, there: Collection[str]) -> str:
+    return ", ".join(get_close_matches(name, there, n=len(there), cutoff=0.0))

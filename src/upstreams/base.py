@@ -9,12 +9,15 @@ import enum
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from cryptoproxy.datasets import Feed
 from cryptoproxy.datasets.dataset import AnyRecord
 from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.upstreams.quotes import Quotes
+
+if TYPE_CHECKING:
+    from cryptoproxy.upstreams.history import History
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,3 +266,5 @@ class Upstream:
 
     limits: Limits
     feeds: Mapping[Feed, Polling]
+    histories: Mapping[Feed, Callable[[], History]] = field(default_factory=dict)
+    """What makes the past of a feed, where it has one. It may have one and not be polled."""

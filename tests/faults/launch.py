@@ -132,8 +132,19 @@ POINTS: dict[str, tuple[Wrap, str, str]] = {
 """The steps of a poll from the upstream to Kafka and S3, and where in the code each is."""
 
 
+HISTORY_POINTS: dict[str, tuple[Wrap, str, str]] = {
+    "history-asked": (after, "cryptoproxy.producer.feeds.history:HistoryLoop", "_asked"),
+    "history-walked": (after, "cryptoproxy.producer.feeds.walk:Walk", "step"),
+    "history-kept": (after, "cryptoproxy.producer.feeds.history:HistoryLoop", "_keep"),
+    "history-saved": (after, "cryptoproxy.producer.feeds.runs:RunsFile", "save"),
+    "history-announced": (after, "cryptoproxy.producer.feeds.agenda:Agenda", "announce"),
+    "history-told": (after, "cryptoproxy.producer.feeds.runs:RunsTopic", "tell"),
+}
+"""The steps of a page of history, before it goes the way of a poll."""
+
+
 def arm(point: str, times: int) -> None:
-    wrap, where, name = POINTS[point]
+    wrap, where, name = (POINTS | HISTORY_POINTS)[point]
     module, _, attribute = where.partition(":")
     owner = importlib.import_module(module)
     wrap(getattr(owner, attribute) if attribute else owner, name, Countdown(times))

@@ -9,11 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from cryptoproxy.common import topics
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.settings import Settings
+from cryptoproxy.datasets import TICKER, Dataset
 from cryptoproxy.engines.kafka import Kafka
 from cryptoproxy.engines.s3 import S3
 from cryptoproxy.lake.store import Store
@@ -99,10 +100,11 @@ class Rig:
         self.make_topics()
         Store(self.settings.s3).make_bucket()
 
-    def make_topics(self) -> None:
+    def make_topics(self, *datasets: Dataset[Any]) -> None:
+        """Of tickers, and of ``datasets``."""
         admin = kafka_client.admin(self.settings.kafka)
         try:
-            list(topics.set_up(admin, self.settings.kafka))
+            list(topics.set_up(admin, self.settings.kafka, (TICKER, *datasets)))
         finally:
             admin.close()
 

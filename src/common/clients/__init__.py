@@ -2,7 +2,7 @@
 
 elasticsearch imports what nobody here asks for, in each process: pyarrow where it is installed (for the lake's Parquet
 files; 38 MB of memory and a sixth of a second), the `requests` library as another way to send, and its whole interface
-once more for asyncio (together 8 MB and a seventh of all imports' time). So these are hidden from it.
+once more for asyncio (together 7 MB and a tenth of an indexer's imports). So these are hidden from it.
 """
 
 import sys

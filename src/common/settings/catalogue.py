@@ -356,6 +356,13 @@ class Upstreams:
     coingecko_ids: tuple[str, ...] | None = setting(
         "COINGECKO_IDS", kinds.names(), "", "These coins instead of the top.", example="bitcoin,ethereum"
     )
+    coingecko_candle_ids: tuple[str, ...] | None = setting(
+        "COINGECKO_CANDLE_IDS",
+        kinds.names(),
+        "",
+        "Coins whose candles to poll, a call for each; by default those of COINGECKO_IDS.",
+        example="bitcoin",
+    )
     coingecko_quote: str = setting(
         "COINGECKO_QUOTE",
         kinds.matching(r"[a-z]{2,10}", "currency", "must be lower-case letters"),
@@ -386,6 +393,13 @@ class Upstreams:
         "Pairs to ask for.",
         example="*",
     )
+    binance_candle_symbols: tuple[str, ...] | None = setting(
+        "BINANCE_CANDLE_SYMBOLS",
+        kinds.names(),
+        "",
+        "Pairs whose candles to poll, a call for each; by default those of BINANCE_SYMBOLS, where they are named.",
+        example="BTCUSDT",
+    )
     binance_weight_per_minute: int = setting(
         "BINANCE_WEIGHT_PER_MINUTE",
         kinds.whole(0, 1_000_000),
@@ -403,6 +417,13 @@ class Upstreams:
         "Symbols to keep.",
         example="BTCUSDT,ETHUSDT",
     )
+    bybit_candle_symbols: tuple[str, ...] | None = setting(
+        "BYBIT_CANDLE_SYMBOLS",
+        kinds.names(),
+        "",
+        "Symbols whose candles to poll, a call for each; by default those of BYBIT_SYMBOLS, where they are named.",
+        example="BTCUSDT",
+    )
     bybit_api: str = setting(
         "BYBIT_API", kinds.choice("v5", "v2"), "v5", "Which of Bybit's interfaces to ask; v2 is the one before 2023."
     )
@@ -411,6 +432,13 @@ class Upstreams:
         kinds.whole(0, 100_000),
         "300",
         "Calls allowed in 5 seconds and address; Bybit itself bans above 600. 0: no limit.",
+    )
+    history: tuple[str, ...] | None = setting(
+        "HISTORY",
+        kinds.names(label="list of `FEED=SINCE`"),
+        "",
+        "Feeds whose past the poller fetches by itself, on what live polling leaves, and since when: a date or `365d`.",
+        example="binance.candle-1d=2017-08-01",
     )
     timeout: float = setting(
         "HTTP_TIMEOUT", kinds.seconds(0.1, 300), "10", "Longest wait for an upstream's answer, whole."

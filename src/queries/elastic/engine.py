@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 from cryptoproxy.datasets import CANDLE, TICKER, Dataset
 from cryptoproxy.datasets.times import DAY_MS, Span
 from cryptoproxy.queries.answer import TooMany
+from cryptoproxy.queries.backend import Facts, Found, Progress, Told
 from cryptoproxy.queries.elastic.facts import facts_body, facts_of
 from cryptoproxy.queries.elastic.search import Bucket, NoIndexError, Search, assets_body, pairs_body, portions
-from cryptoproxy.queries.engine import Facts, Found, Progress, Told
 from cryptoproxy.queries.periods import Interval
 from cryptoproxy.queries.questions import average, candles, freshness, latest, moves, percentiles, sentiment, volatility
 from cryptoproxy.queries.questions.average import Average, AverageRow
@@ -29,7 +29,7 @@ R = TypeVar("R")
 
 
 class Elastic:
-    """See :class:`queries.engine.Engine`. ``search`` asks the alias of tickers, ``candles`` that of candles."""
+    """See :class:`queries.backend.Backend`. ``search`` asks the alias of tickers, ``candles`` that of candles."""
 
     name = "es"
 
@@ -110,9 +110,8 @@ class Elastic:
             for period in portion.periods:
                 yield portion.assets, period
 
-    def volatility(
-        self, request: Volatility, assets: Sequence[Asset], progress: Progress | None
-    ) -> Iterator[Told[VolatilityRow]]:
+    def volatility(self, request: Volatility, progress: Progress | None) -> Iterator[Told[VolatilityRow]]:
+        assets = request.scope.chosen or [each.asset for each in self.found(request.scope)]
         whole = list(portions(assets, request.whole_windows, request.window))
         for done, portion in enumerate(whole, start=1):
             returns = {asset.identity: Returns(request.window.ms) for asset in portion.assets}

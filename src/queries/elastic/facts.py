@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from cryptoproxy.datasets.times import Span
-from cryptoproxy.queries.engine import Facts
+from cryptoproxy.queries.backend import Facts
 from cryptoproxy.queries.scope import Json, Scope
 
 _ALWAYS = Span(0, 253_402_300_799_000)

@@ -16,7 +16,7 @@ from cryptoproxy.common.clients.outcome import failure, meaning
 from cryptoproxy.datasets.times import Span
 from cryptoproxy.errors import OperatorError
 from cryptoproxy.queries.answer import TooMany
-from cryptoproxy.queries.engine import Found
+from cryptoproxy.queries.backend import Found
 from cryptoproxy.queries.periods import Interval
 from cryptoproxy.queries.scope import MAX_BUCKETS, Asset, Json, Scope, asset_of, by_asset, finite, seen_of
 

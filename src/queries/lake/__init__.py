@@ -4,5 +4,5 @@
 |---|---|
 | ``holdings`` | which compacted files are read as they are, and what is read record by record |
 | ``duck`` | DuckDB with the lake's S3: its errors by kind; records of a scope as a table |
-| ``engine`` | each question in SQL |
+| ``sql`` ``engine`` | what the questions in SQL share; each question |
 """

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 import boto3
@@ -13,8 +14,8 @@ import boto3
 from cryptoproxy.common.settings.catalogue import S3
 from cryptoproxy.datasets import Dataset
 from cryptoproxy.datasets.times import Span
-from cryptoproxy.errors import OperatorError, TransientError
-from cryptoproxy.lake.parquet import Columns
+from cryptoproxy.errors import OperatorError, PoisonError, TransientError
+from cryptoproxy.lake.parquet import BATCH_ROWS, Columns
 from cryptoproxy.lake.store import Store
 from cryptoproxy.queries.lake.holdings import Holdings
 
@@ -22,8 +23,20 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 _ROWS = 10_000
-"""Of the lake as Python objects at once, and of an answer."""
-REMEDY = "Install them: pip install -r requirements-lake.txt, or pip install duckdb duckdb-extension-httpfs"
+"""Of an answer as Python objects at once."""
+_FRESH_SECONDS = 30.0
+"""A question of several parts looks up once what there is."""
+_KEPT = 4
+"""Of different spans."""
+REMEDY = "pip install 'cryptoproxy[lake]'"
+
+
+class _Listed(NamedTuple):
+    """What there was of a span, and when it was looked up: files by their names, the rest in a table."""
+
+    at: float
+    loose: str
+    sql: str
 
 
 class Duck:
@@ -34,7 +47,7 @@ class Duck:
         self._store = store
         self._db = _connected(store.settings)
         self._names = itertools.count()
-        self._tables: dict[Any, str] = {}
+        self._tables: dict[Any, _Listed] = {}
 
     def close(self) -> None:
         self._db.close()
@@ -43,29 +56,42 @@ class Duck:
         """The records of these sources, for a FROM: each id once, every column of the contract there. May have records
         outside of ``span``, of the files that reach into it."""
         key = (dataset.name, tuple(sources), span)
+        now = time.monotonic()
+        older = [each for each, listed in self._tables.items() if now - listed.at > _FRESH_SECONDS]
+        for each in older or list(self._tables)[:-_KEPT]:
+            self._db.execute(f"DROP TABLE {self._tables.pop(each).loose}")
         if key not in self._tables:
-            holding = self.holdings.of(dataset, list(sources), span)
-            rest = f"rest_{next(self._names)}"
-            # A copy, since DuckDB hands conditions on times back to Arrow only with pytz.
-            self._db.register("loose", self._loose(dataset, holding.loose))
-            self._db.execute(f"CREATE TEMP TABLE {rest} AS SELECT * FROM loose")
-            parts = [f"SELECT * FROM {rest}"]
-            if holding.files:
-                bucket = self._store.settings.bucket
-                urls = ", ".join(_text(f"s3://{bucket}/{each}") for each in holding.files)
-                parts.append(f"SELECT * FROM read_parquet([{urls}], union_by_name = true, hive_partitioning = false)")
-            self._tables[key] = f"({' UNION ALL BY NAME '.join(parts)})"
-        return self._tables[key]
+            self._tables[key] = self._listed(dataset, sources, span)
+        return self._tables[key].sql
+
+    def _listed(self, dataset: Dataset[Any], sources: Sequence[str], span: Span) -> _Listed:
+        plan = self.holdings.of(dataset, list(sources), span)
+        loose = f"loose_{next(self._names)}"
+        # A copy, since DuckDB hands conditions on times back to Arrow only with pytz.
+        self._db.register("arrow", self._loose(dataset, plan.loose))
+        self._db.execute(f"CREATE TABLE {loose} AS SELECT * FROM arrow")
+        self._db.unregister("arrow")
+        parts = [f"SELECT * FROM {loose}"]
+        if plan.files:
+            bucket = self._store.settings.bucket
+            urls = ", ".join(_text(f"s3://{bucket}/{each}") for each in plan.files)
+            parts.append(f"SELECT * FROM read_parquet([{urls}], union_by_name = true, hive_partitioning = false)")
+        return _Listed(time.monotonic(), loose, f"({' UNION ALL BY NAME '.join(parts)})")
 
     def _loose(self, dataset: Dataset[Any], days: Sequence[tuple[str, Span]]) -> Any:
         import pyarrow as pa
 
-        columns = Columns(dataset)
-        batches = []
+        columns, batches = Columns(dataset), []
         for source, span in days:
-            lines = self.holdings.lines(source, span)
-            while some := list(itertools.islice(lines, _ROWS)):
-                batches.append(columns.batch([columns.row(line) for line in some]))
+            try:
+                lines = self.holdings.lines(dataset, source, span)
+                while some := list(itertools.islice(lines, BATCH_ROWS)):
+                    batches.append(columns.batch([columns.row(line) for line in some]))
+            except PoisonError as error:
+                raise OperatorError(
+                    f"what the lake has of {source} cannot be read as a whole: {error}",
+                    remedy="Restore it, choose a period without it, or ask Elasticsearch (--engine es)",
+                ) from error
         return pa.Table.from_batches(batches, columns.schema)
 
     def ask(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
@@ -77,12 +103,11 @@ class Duck:
         import duckdb
 
         try:
-            answer = self._db.execute(sql, list(parameters))
+            answer = self._db.cursor().execute(sql, list(parameters))  # one question may be asked within another
             while rows := answer.fetchmany(_ROWS):
                 yield from rows
         except (duckdb.HTTPException, duckdb.IOException) as error:
             # Whatever the other client found, ours says it by kind: no login, no bucket, no answer.
-            self._tables.clear()
             next(self._store.keys(self._store.settings.prefix), None)
             said = " ".join(str(error).split())[:500]
             raise TransientError(f"the lake at s3://{self._store.settings.bucket} was not read: {said}") from error
@@ -105,7 +130,7 @@ def _connected(settings: S3) -> DuckDBPyConnection:
         db.load_extension(str(next(folder.rglob("httpfs.duckdb_extension"))))
     except (StopIteration, duckdb.Error) as error:
         raise OperatorError(f"DuckDB's httpfs cannot be loaded: {error}", remedy=REMEDY) from error
-    db.execute("SET TimeZone = 'UTC'")
+    db.execute("SET GLOBAL TimeZone = 'UTC'")
     db.execute("SET enable_progress_bar = false")
     if settings.ca_file is not None:
         db.execute(f"SET ca_cert_file = {_text(str(settings.ca_file))}")

@@ -4,20 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
 from cryptoproxy.datasets import CANDLE, TICKER, Dataset
-from cryptoproxy.datasets.ticker import LONGEST_INTERVAL_MS, SHORTEST_INTERVAL_MS
 from cryptoproxy.datasets.times import DAY_MS, Span
 from cryptoproxy.lake.store import Store
 from cryptoproxy.queries.answer import TooMany
-from cryptoproxy.queries.engine import Facts, Found, Progress, Told
+from cryptoproxy.queries.backend import Facts, Found, Progress, Told
 from cryptoproxy.queries.lake.duck import Duck
 from cryptoproxy.queries.lake.holdings import ALWAYS, Holdings
+from cryptoproxy.queries.lake.sql import (
+    ASSET,
+    HEAD,
+    HEADS,
+    SEEN,
+    SEENS,
+    asset_of,
+    begin_of,
+    count_of,
+    interval_or_none,
+    seen_of,
+    together,
+    where,
+)
 from cryptoproxy.queries.periods import Interval
 from cryptoproxy.queries.questions import latest, moves
 from cryptoproxy.queries.questions.average import Average, AverageRow
@@ -29,27 +41,16 @@ from cryptoproxy.queries.questions.percentiles import Percentiles, PercentilesRo
 from cryptoproxy.queries.questions.sentiment import FIELD, Sentiment, SentimentRow
 from cryptoproxy.queries.questions.slots import Grid, Polled, Slot
 from cryptoproxy.queries.questions.volatility import Returns, Volatility, VolatilityRow
-from cryptoproxy.queries.scope import MAX_BUCKETS, Asset, Scope, Seen, finite
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_ASSET = "source, asset_id, quote"
-_HEAD = f"{_ASSET}, arg_max(symbol, timestamp)"
-"""For :func:`_asset`."""
-_SEEN = (
-    "count(*), epoch_ms(min(timestamp)), epoch_ms(max(timestamp)), count(interval_ms), "
-    "CAST(sum(interval_ms) AS BIGINT), min(interval_ms), max(interval_ms)"
-)
-"""For :func:`_seen`."""
-_HEADS, _SEENS = 4, 7
+from cryptoproxy.queries.scope import MAX_BUCKETS, Asset, Scope, finite
 
 
 class Lake:
-    """See :class:`queries.engine.Engine`."""
+    """See :class:`queries.backend.Backend`."""
 
     name = "lake"
 
     def __init__(self, store: Store, holdings: Holdings | None = None) -> None:
-        self._duck = Duck(store, holdings)
+        self.duck = Duck(store, holdings)
         self._settings = store.settings
 
     @property
@@ -57,31 +58,31 @@ class Lake:
         return f"s3://{self._settings.bucket}/{self._settings.prefix}"
 
     def close(self) -> None:
-        self._duck.close()
+        self.duck.close()
 
     def sources(self, dataset: Dataset[Any] = TICKER) -> list[str]:
-        return self._duck.holdings.sources(dataset)
+        return self.duck.holdings.sources(dataset)
 
     def days(self, dataset: Dataset[Any], source: str, period: Span) -> set[int]:
-        return self._duck.holdings.days(dataset, source, period)
+        return self.duck.holdings.days(dataset, source, period)
 
     def _ask(
-        self, what: str, scope: Scope, rest: str = "", *, dataset: Dataset[Any] = TICKER, more: Sequence[str] = ()
+        self, what: str, scope: Scope, rest: str = "", *, dataset: Dataset[Any] = TICKER
     ) -> Iterator[tuple[Any, ...]]:
         """``SELECT what`` of the scope's records."""
-        where, parameters = _where(scope, more)
-        return self._duck.ask(f"SELECT {what} FROM {self._table(scope, dataset)} {where} {rest}", parameters)
+        conditions, parameters = where(scope)
+        return self.duck.ask(f"SELECT {what} FROM {self._table(scope, dataset)} {conditions} {rest}", parameters)
 
     def _table(self, scope: Scope, dataset: Dataset[Any] = TICKER) -> str:
         there = {each.source for each in scope.chosen} or set(scope.sources)
         sources = [each for each in self.sources(dataset) if not there or each in there]
-        return self._duck.table(dataset, sources, scope.period)
+        return self.duck.table(dataset, sources, scope.period)
 
     # ---- which assets there are
 
     def found(self, scope: Scope, *, limit: int = MAX_BUCKETS) -> list[Found]:
-        rows = self._ask(f"{_HEAD}, {_SEEN}, avg(volume_24h)", scope, f"GROUP BY {_ASSET} ORDER BY {_ASSET}")
-        found = [Found(_asset(each), each[_HEADS], each[-1] or 0.0, _seen(each[_HEADS:])) for each in rows]
+        rows = self._ask(f"{HEAD}, {SEEN}, avg(volume_24h)", scope, f"GROUP BY {ASSET} ORDER BY {ASSET}")
+        found = [Found(asset_of(each), each[HEADS], each[-1] or 0.0, seen_of(each[HEADS:])) for each in rows]
         if len(found) > limit:
             raise TooMany(f"{scope} has more than {limit} assets; name a --source, a --quote or --symbols")
         return found
@@ -113,8 +114,8 @@ class Lake:
         ranks = ", ".join(f"{Decimal(repr(each)).scaleb(-2):f}" for each in request.percents)
         values = f"count({field}), min({field}), max({field}), quantile_cont({field}, [{ranks}])"
         for each in self._by_asset(values, request.scope):
-            asset, seen = _asset(each), _seen(each[_HEADS:])
-            count, lowest, highest, found = each[_HEADS + _SEENS :]
+            asset, seen = asset_of(each), seen_of(each[HEADS:])
+            count, lowest, highest, found = each[HEADS + SEENS :]
             if not count:
                 yield Told(asset, [], None)
                 continue
@@ -130,16 +131,16 @@ class Lake:
         rows = self._by_asset(values, request.scope, every)
         for _, steps in groupby(rows, key=itemgetter(0, 1, 2)):
             of_asset = list(steps)
-            asset, made = _asset(of_asset[-1]), []
-            seens = [_seen(each[_HEADS:]) for each in of_asset]
+            asset, made = asset_of(of_asset[-1]), []
+            seens = [seen_of(each[HEADS:]) for each in of_asset]
             for each, seen in zip(of_asset, seens, strict=True):
-                count, mean, lowest, highest, weighted = each[_HEADS + _SEENS : _HEADS + _SEENS + 5]
+                count, mean, lowest, highest, weighted = each[HEADS + SEENS : HEADS + SEENS + 5]
                 if count:
                     over_time = seen.planned_ms is not None
                     begin_ms = each[-1] if every else seen.first_ms
                     average = finite(weighted if over_time else mean)
                     made.append(AverageRow(asset, begin_ms, count, average, lowest, highest, over_time, seen))
-            yield Told(asset, made, _together(seens))
+            yield Told(asset, made, together(seens))
 
     def moves(self, request: Moves) -> Iterator[Told[MovesRow]]:
         fields = moves.fields(request)
@@ -151,54 +152,49 @@ class Lake:
                         f"{name} {word} {sign * moves.shifted(each, places)!r}::DOUBLE" for name, places in fields
                     )
                 )
-        for row in self._by_asset(", ".join(f"count_if({each})" for each in counts), request.scope):
-            asset, seen = _asset(row), _seen(row[_HEADS:])
-            samples, *beyond = row[_HEADS + _SEENS :]
+        for row in self._by_asset(", ".join(map(count_of, counts)), request.scope):
+            asset, seen = asset_of(row), seen_of(row[HEADS:])
+            samples, *beyond = row[HEADS + SEENS :]
             pairs = (Beyond(*beyond[at : at + 2]) for at in range(0, len(beyond), 2))
             made = MovesRow(asset, samples, dict(zip(request.thresholds, pairs, strict=True)), seen)
             yield Told(asset, [made] if samples else [], seen)
 
     def latest(self, request: Latest) -> Iterator[Told[LatestRow]]:
         shown = ", ".join(f"{name} := {name}" for name in latest.SHOWN if name != "timestamp")
-        what = f"{_HEAD}, epoch_ms(max(timestamp)), arg_max(struct_pack({shown}), timestamp)"
-        for each in self._ask(what, request.scope, f"GROUP BY {_ASSET} ORDER BY {_ASSET}"):
-            row = latest.made(request, _asset(each), each[_HEADS], each[_HEADS + 1])
+        what = f"{HEAD}, epoch_ms(max(timestamp)), arg_max(struct_pack({shown}), timestamp)"
+        for each in self._ask(what, request.scope, f"GROUP BY {ASSET} ORDER BY {ASSET}"):
+            row = latest.made(request, asset_of(each), each[HEADS], each[HEADS + 1])
             yield Told(row.asset, [row], row.seen)
 
     def _by_asset(self, values: str, scope: Scope, every: Interval | None = None) -> Iterator[tuple[Any, ...]]:
-        step = f", {_begin(every)} AS begin" if every else ""
-        keys = f"{_ASSET}{', begin' if every else ''}"
-        return self._ask(f"{_HEAD}, {_SEEN}, {values}{step}", scope, f"GROUP BY {keys} ORDER BY {keys}")
+        step = f", {begin_of(every)} AS begin" if every else ""
+        keys = f"{ASSET}{', begin' if every else ''}"
+        return self._ask(f"{HEAD}, {SEEN}, {values}{step}", scope, f"GROUP BY {keys} ORDER BY {keys}")
 
-    def volatility(
-        self, request: Volatility, assets: Sequence[Asset], progress: Progress | None
-    ) -> Iterator[Told[VolatilityRow]]:
+    def volatility(self, request: Volatility, progress: Progress | None) -> Iterator[Told[VolatilityRow]]:
         scope = replace(request.scope, period=request.whole_windows)
-        what = f"{_ASSET}, {_begin(request.window)} AS begin, arg_max(price, timestamp)"
-        rows = self._ask(what, scope, f"GROUP BY {_ASSET}, begin ORDER BY {_ASSET}, begin")
-        named = {asset.identity: asset for asset in assets}
-        for identity, windows in groupby(rows, key=itemgetter(0, 1, 2)):
-            returns = Returns(request.window.ms)
-            for *_, begin_ms, price in windows:
-                returns.add(begin_ms, price)
-            asset = named.pop(identity)
-            row = returns.row(asset)
+        what = f"{HEAD}, {begin_of(request.window)} AS begin, arg_max(price, timestamp)"
+        rows = self._ask(what, scope, f"GROUP BY {ASSET}, begin ORDER BY {ASSET}, begin")
+        for _, windows in groupby(rows, key=itemgetter(0, 1, 2)):
+            of_asset = list(windows)
+            asset = asset_of(of_asset[-1])
+            *_, begins, prices = zip(*of_asset, strict=True)
+            row = Returns(request.window.ms, begins, prices).row(asset)
             yield Told(asset, [] if row is None else [row], None if row is None else row.seen)
-        yield from (Told(asset, [], None) for asset in named.values())
 
     # ---- by source
 
     def sentiment(self, request: Sentiment) -> Iterator[SentimentRow]:
-        where, parameters = _where(request.scope, [f"{FIELD} IS NOT NULL"])
+        conditions, parameters = where(request.scope, [f"{FIELD} IS NOT NULL"])
         table = self._table(request.scope)
-        begin = _begin(request.every)
-        newest = f"SELECT source, {begin} AS begin, max(timestamp) AS slot FROM {table} {where} GROUP BY 1, 2"
+        begin = begin_of(request.every)
+        newest = f"SELECT source, {begin} AS begin, max(timestamp) AS slot FROM {table} {conditions} GROUP BY 1, 2"
         sql = (
-            f"SELECT source, begin, epoch_ms(slot), count(*), count_if({FIELD} > 0), count_if({FIELD} < 0), "
-            f"avg({FIELD}), median({FIELD}) FROM (SELECT source, timestamp AS slot, {FIELD} FROM {table} {where}) "
+            f"SELECT source, begin, epoch_ms(slot), count(*), {count_of(f'{FIELD} > 0')}, {count_of(f'{FIELD} < 0')}, "
+            f"avg({FIELD}), median({FIELD}) FROM (SELECT source, timestamp AS slot, {FIELD} FROM {table} {conditions}) "
             f"JOIN ({newest}) USING (source, slot) GROUP BY source, begin, slot ORDER BY source, begin"
         )
-        for source, at, slot, assets, gainers, losers, mean, median in self._duck.ask(sql, parameters * 2):
+        for source, at, slot, assets, gainers, losers, mean, median in self.duck.ask(sql, parameters * 2):
             yield SentimentRow(source, at, slot, assets, gainers, losers, finite(mean), finite(median))
 
     def ends(self, source: str, before_ms: int) -> tuple[int, int] | None:
@@ -216,14 +212,13 @@ class Lake:
     def polled(self, source: str, period: Span) -> Sequence[Polled]:
         what = "epoch_ms(timestamp), max(interval_ms), count(*)"
         rest = f"GROUP BY timestamp ORDER BY timestamp DESC LIMIT {SAMPLE}"
-        return [
-            Polled(at, _valid(every), count) for at, every, count in self._ask(what, Scope(period, (source,)), rest)
-        ]
+        found = self._ask(what, Scope(period, (source,)), rest)
+        return [Polled(at, interval_or_none(every), count) for at, every, count in found]
 
     def slots(self, source: str, period: Span, grid: Grid) -> Iterator[Slots]:
         what, rest = "epoch_ms(timestamp), max(interval_ms), count(*)", "GROUP BY timestamp ORDER BY timestamp"
         found = list(self._ask(what, Scope(period, (source,)), rest))
-        slots = tuple(Slot(at, _valid(every)) for at, every, _ in found)
+        slots = tuple(Slot(at, interval_or_none(every)) for at, every, _ in found)
         # The lake is read with each id once.
         yield Slots(slots, sum(count for *_, count in found), duplicates=0, whole=True)
 
@@ -231,19 +226,19 @@ class Lake:
 
     def intervals(self, scope: Scope) -> Mapping[Asset, Mapping[str, int]]:
         found: dict[Asset, dict[str, int]] = {}
-        keys = f"{_ASSET}, interval"
-        rows = self._ask(f"{_HEAD}, interval, count(*)", scope, f"GROUP BY {keys} ORDER BY {keys}", dataset=CANDLE)
+        keys = f"{ASSET}, interval"
+        rows = self._ask(f"{HEAD}, interval, count(*)", scope, f"GROUP BY {keys} ORDER BY {keys}", dataset=CANDLE)
         for of_asset in groupby(rows, key=itemgetter(0, 1, 2)):
             counts = list(of_asset[1])
-            found[_asset(counts[-1])] = {each[_HEADS]: each[_HEADS + 1] for each in counts}
+            found[asset_of(counts[-1])] = {each[HEADS]: each[HEADS + 1] for each in counts}
         return found
 
     def bars(self, scope: Scope, stored: str) -> Iterator[tuple[Asset, Bar]]:
         named = {asset.identity: asset for asset in scope.chosen}
-        what = f"{_ASSET}, epoch_ms(timestamp), {', '.join(Bar._fields[1:])}"
+        what = f"{ASSET}, epoch_ms(timestamp), {', '.join(Bar._fields[1:])}"
         own = replace(scope, interval=stored)
         for *identity, begin_ms, open_, high, low, close, base, quote, trades, taker_base, taker_quote in self._ask(
-            what, own, f"ORDER BY {_ASSET}, timestamp", dataset=CANDLE
+            what, own, f"ORDER BY {ASSET}, timestamp", dataset=CANDLE
         ):
             bar = Bar(begin_ms, open_, high, low, close, base, quote, trades, taker_base, taker_quote)
             yield named[tuple(identity)], bar
@@ -251,72 +246,10 @@ class Lake:
     def sampled(self, scope: Scope, every: Interval) -> Iterator[tuple[Asset, Bar]]:
         named = {asset.identity: asset for asset in scope.chosen}
         what = (
-            f"{_ASSET}, {_begin(every)} AS begin, "
+            f"{ASSET}, {begin_of(every)} AS begin, "
             "arg_min(price, timestamp), max(price), min(price), arg_max(price, timestamp)"
         )
         for *identity, begin, first, high, low, last in self._ask(
-            what, scope, f"GROUP BY {_ASSET}, begin ORDER BY {_ASSET}, begin"
+            what, scope, f"GROUP BY {ASSET}, begin ORDER BY {ASSET}, begin"
         ):
             yield named[tuple(identity)], Bar(begin, first, high, low, last)
-
-
-def _where(scope: Scope, more: Sequence[str] = ()) -> tuple[str, list[Any]]:
-    """The scope's conditions, with what stands for the question marks in them."""
-    conditions = ["timestamp >= ?", "timestamp < ?", *more]
-    parameters: list[Any] = [_moment(scope.period.begin_ms), _moment(scope.period.end_ms)]
-
-    def among(column: str, values: Sequence[str]) -> None:
-        if values:
-            conditions.append(f"{column} IN ({', '.join('?' * len(values))})")
-            parameters.extend(values)
-
-    if scope.chosen:
-        conditions.append(f"({_ASSET}) IN ({', '.join(['(?, ?, ?)'] * len(scope.chosen))})")
-        parameters += [part for each in scope.chosen for part in each.identity]
-    else:
-        for column, values in (
-            ("source", scope.sources), ("symbol", scope.symbols), ("asset_id", scope.assets), ("quote", scope.quotes)
-        ):  # fmt: skip
-            among(column, values)
-    among("interval", [scope.interval] if scope.interval else [])
-    return f"WHERE {' AND '.join(conditions)}", parameters
-
-
-def _moment(ms: int) -> datetime:
-    return _EPOCH + timedelta(milliseconds=ms)
-
-
-def _begin(every: Interval) -> str:
-    """Where the step of a record begins, in ms: as :meth:`Interval.begin_of` has it."""
-    if every.fixed:
-        return f"epoch_ms(timestamp) // {every.ms} * {every.ms}"
-    unit = {"1w": "week", "1mo": "month", "1y": "year"}[every.text]
-    return f"epoch_ms(date_trunc('{unit}', make_timestamp(epoch_us(timestamp))))"
-
-
-def _asset(row: Sequence[Any]) -> Asset:
-    source, asset_id, quote, symbol = row[:_HEADS]
-    return Asset(source, asset_id, quote, symbol)
-
-
-def _seen(found: Sequence[Any]) -> Seen:
-    records, first, last, told, planned, shortest, longest = found[:_SEENS]
-    return Seen(first, last, planned if told == records else None, shortest, longest)
-
-
-def _together(seens: Sequence[Seen]) -> Seen:
-    """Of an asset's steps, in the order of time."""
-    planned = [each.planned_ms for each in seens]
-    told = [each for each in planned if each is not None]
-    return Seen(
-        seens[0].first_ms,
-        seens[-1].last_ms,
-        sum(told) if len(told) == len(planned) else None,
-        min((each.shortest_ms for each in seens if each.shortest_ms is not None), default=None),
-        max((each.longest_ms for each in seens if each.longest_ms is not None), default=None),
-    )
-
-
-def _valid(interval_ms: int | None) -> int | None:
-    """None for what is no interval."""
-    return interval_ms if interval_ms and SHORTEST_INTERVAL_MS <= interval_ms <= LONGEST_INTERVAL_MS else None

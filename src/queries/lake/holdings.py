@@ -6,25 +6,24 @@ that they were made of. Any other day is read by ``lake.whole``, which has each 
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from cryptoproxy.datasets import TICKER, Dataset, iso
-from cryptoproxy.datasets.times import DAY_MS, Span, slot_of
+from cryptoproxy.datasets import Dataset, iso
+from cryptoproxy.datasets.times import DAY_MS, Span
 from cryptoproxy.lake.compact import made_of_objects
 from cryptoproxy.lake.form import refuse
-from cryptoproxy.lake.objects import RAW, days_in, first_slot, folder
+from cryptoproxy.lake.objects import RAW, days_in, first_slot, folder, sources_in
 from cryptoproxy.lake.store import Store
-from cryptoproxy.lake.table import Table
+from cryptoproxy.lake.table import File, Table
 from cryptoproxy.lake.whole import whole_lake
 
 ALWAYS = Span(0, 253_402_300_799_000)
 
 
 @dataclass(slots=True)
-class Holding:
+class Plan:
     """``files`` are keys; ``loose`` are days to be read record by record."""
 
     files: list[str] = field(default_factory=list)
@@ -36,52 +35,56 @@ class Holdings:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._prefix = store.settings.prefix
+        self._tables: dict[str, Table] = {}
 
     def sources(self, dataset: Dataset[Any]) -> list[str]:
-        if dataset is not TICKER:
-            return []
-        return whole_lake(self._store, dataset).sources()
+        raw = sources_in(self._store.folders(folder(self._store.settings.prefix, dataset.name, RAW)))
+        return sorted({*raw, *(file.source for file in self._table(dataset).files())})
 
     def days(self, dataset: Dataset[Any], source: str, span: Span = ALWAYS) -> set[int]:
         """The begins of the days that it has anything of."""
-        if dataset is not TICKER:
-            return set()
-        return {*self._daily(dataset, source, span), *self._raw(dataset, source, span)}
+        files = self._table(dataset).files(source, span)
+        return self._raw(dataset, source, span) | {day for file in files for day in _days_of(file) if _touch(day, span)}
 
-    def of(self, dataset: Dataset[Any], sources: list[str], span: Span) -> Holding:
-        found = Holding()
-        for source in sources if dataset is TICKER else ():
-            daily, raw = self._daily(dataset, source, span), self._raw(dataset, source, span)
-            for day_ms in sorted({*daily, *raw}):
-                keys = daily.get(day_ms, [])
-                if keys and (day_ms not in raw or self._holds(dataset, source, day_ms)):
-                    found.files += keys
-                else:
-                    found.loose.append((source, span.cut(day_ms, DAY_MS)))
+    def of(self, dataset: Dataset[Any], sources: list[str], span: Span) -> Plan:
+        found = Plan()
+        for source in sources:
+            files = self._table(dataset).files(source, span)
+            compacted = {day for file in files for day in _days_of(file)}
+            raw = self._raw(dataset, source, span)
+            loose = {day for day in raw if day not in compacted or not self._holds(dataset, source, day)}
+            # A file counts as a whole or not at all.
+            while more := {day for file in files if loose & set(_days_of(file)) for day in _days_of(file)} - loose:
+                loose |= more
+            found.files += [file.key for file in files if not loose & set(_days_of(file))]
+            found.loose += [(source, span.cut(day, DAY_MS)) for day in sorted(loose) if _touch(day, span)]
         return found
 
-    def lines(self, source: str, span: Span) -> Iterator[bytes]:
+    def lines(self, dataset: Dataset[Any], source: str, span: Span) -> Iterator[bytes]:
         """Each id once.
 
         Raises:
             PoisonError: something there is damaged.
         """
-        for stored in whole_lake(self._store).records(source, span, refuse):
-            yield stored.line
+        return (stored.line for stored in whole_lake(self._store, dataset).records(source, span, refuse))
 
-    def _daily(self, dataset: Dataset[Any], source: str, span: Span) -> dict[int, list[str]]:
-        found: dict[int, list[str]] = defaultdict(list)
-        for file in Table(self._store, dataset).files(source, span):
-            found[slot_of(file.begin_ms, DAY_MS)].append(file.key)
-        return found
+    def _table(self, dataset: Dataset[Any]) -> Table:
+        return self._tables.setdefault(dataset.name, Table(self._store, dataset))
 
     def _raw(self, dataset: Dataset[Any], source: str, span: Span) -> set[int]:
-        folders = self._store.folders(folder(self._prefix, dataset.name, RAW, source))
-        return {day_ms for _, day_ms in days_in(folders, span)}
+        base = folder(self._store.settings.prefix, dataset.name, RAW, source)
+        return {day_ms for _, day_ms in days_in(self._store.folders(base), span)}
 
     def _holds(self, dataset: Dataset[Any], source: str, day_ms: int) -> bool:
-        """Whether the files were made of the very objects that are there."""
-        there = self._store.keys(folder(self._prefix, dataset.name, RAW, source, iso(day_ms)[:10]))
-        names = [each for each in there if first_slot(each) is not None]
-        return Table(self._store, dataset).made_of(source, Span(day_ms, day_ms + DAY_MS)) == made_of_objects(names)
+        """Whether the day's files were made of the very objects that are there."""
+        there = self._store.keys(folder(self._store.settings.prefix, dataset.name, RAW, source, iso(day_ms)[:10]))
+        raw = [key for key in there if first_slot(key) is not None]
+        return self._table(dataset).made_of(source, Span(day_ms, day_ms + DAY_MS)) == made_of_objects(raw)
+
+
+def _days_of(file: File) -> range:
+    return range(file.begin_ms - file.begin_ms % DAY_MS, file.last_ms + 1, DAY_MS)
+
+
+def _touch(day_ms: int, span: Span) -> bool:
+    return not span.cut(day_ms, DAY_MS).empty

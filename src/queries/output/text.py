@@ -20,7 +20,7 @@ from rich.text import Text
 
 from cryptoproxy.datasets import iso
 from cryptoproxy.errors import visible
-from cryptoproxy.queries.answer import DATA_COLUMNS, Answer, Column, Kind
+from cryptoproxy.queries.answer import DATA_COLUMNS, Answer, Cell, Look
 from cryptoproxy.queries.periods import Interval, age, written
 
 R = TypeVar("R")
@@ -69,7 +69,7 @@ def write_csv(answer: Answer[R], write: Write) -> None:
 
 
 def _cells(answer: Answer[R]) -> Iterator[dict[str, Any]]:
-    times = {column.name for column in answer.columns if column.kind is Kind.TIME}
+    times = {column.name for column in answer.columns if column.kind is Look.TIME}
     for row in answer:
         cells = answer.cells(row)
         yield {name: iso(value) if name in times and value is not None else value for name, value in cells.items()}
@@ -121,8 +121,8 @@ def _values(answer: Answer[R], rows: Sequence[R], name: str) -> Iterator[Any]:
             yield from (column.of(row) for row in rows)
 
 
-def _side(column: Column[R]) -> JustifyMethod:
-    return "left" if column.kind in (Kind.TEXT, Kind.TIME) else "right"
+def _side(column: Cell[R]) -> JustifyMethod:
+    return "left" if column.kind in (Look.TEXT, Look.TIME) else "right"
 
 
 # ---- a value as a person reads it
@@ -148,18 +148,18 @@ def _price(value: float) -> str:
     return f"{whole}.{decimals.rstrip('0'):0<2}" if point and decimals.isdigit() else text
 
 
-_SHOWN: dict[Kind, Callable[[Any], str]] = {
-    Kind.TEXT: visible,  # names are whatever an upstream sends
-    Kind.COUNT: lambda value: f"{value:,}",
-    Kind.NUMBER: number,
-    Kind.PRICE: _price,
-    Kind.SHARE: lambda value: f"{value * 100:.2f} %",
-    Kind.TIME: written,
-    Kind.AGE: age,
-    Kind.SPAN: lambda value: Interval.of_ms(value).text,
+_SHOWN: dict[Look, Callable[[Any], str]] = {
+    Look.TEXT: visible,  # names are whatever an upstream sends
+    Look.COUNT: lambda value: f"{value:,}",
+    Look.NUMBER: number,
+    Look.PRICE: _price,
+    Look.SHARE: lambda value: f"{value * 100:.2f} %",
+    Look.TIME: written,
+    Look.AGE: age,
+    Look.SPAN: lambda value: Interval.of_ms(value).text,
 }
 
 
-def shown(value: Any, kind: Kind) -> str:
+def shown(value: Any, kind: Look) -> str:
     """Empty for None."""
     return "" if value is None else _SHOWN[kind](value)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cryptoproxy.datasets.times import Span
-from cryptoproxy.queries.answer import Column, Kind, asset_columns, data_columns
+from cryptoproxy.queries.answer import Cell, Look, asset_columns, data_columns
 from cryptoproxy.queries.fields import described, known
 from cryptoproxy.queries.notes import Watch
 from cryptoproxy.queries.periods import Interval
@@ -95,16 +95,16 @@ def noted(watch: Watch, row: AverageRow) -> None:
         watch.unbounded.add(row.asset)
 
 
-def columns(request: Average) -> tuple[Column[AverageRow], ...]:
+def columns(request: Average) -> tuple[Cell[AverageRow], ...]:
     period = request.scope.period
     return (
         *asset_columns(lambda row: row.asset),
-        Column("begin", "begin (UTC)", Kind.TIME, lambda row: row.begin_ms),
-        Column("count", "samples", Kind.COUNT, lambda row: row.count),
-        Column("average", "average", Kind.NUMBER, lambda row: row.average),
-        Column("lowest", "lowest", Kind.NUMBER, lambda row: row.lowest),
-        Column("highest", "highest", Kind.NUMBER, lambda row: row.highest),
-        Column("mean_over", "mean over", Kind.TEXT, lambda row: "time" if row.over_time else "samples"),
+        Cell("begin", "begin (UTC)", Look.TIME, lambda row: row.begin_ms),
+        Cell("count", "samples", Look.COUNT, lambda row: row.count),
+        Cell("average", "average", Look.NUMBER, lambda row: row.average),
+        Cell("lowest", "lowest", Look.NUMBER, lambda row: row.lowest),
+        Cell("highest", "highest", Look.NUMBER, lambda row: row.highest),
+        Cell("mean_over", "mean over", Look.TEXT, lambda row: "time" if row.over_time else "samples"),
         *data_columns(
             lambda row: row.seen,
             covered=None if request.every else lambda row: row.seen.share_of(period),

@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 from cryptoproxy.datasets import from_iso
 from cryptoproxy.datasets.candle import STEPS
 from cryptoproxy.datasets.times import DAY_MS, Span
-from cryptoproxy.queries.answer import Column, Kind, asset_columns
-from cryptoproxy.queries.engine import Engine
+from cryptoproxy.queries.answer import Cell, Look, asset_columns
+from cryptoproxy.queries.backend import Backend
 from cryptoproxy.queries.notes import Watch, listed
 from cryptoproxy.queries.periods import Interval
 from cryptoproxy.queries.scope import MAX_BUCKETS, Asset, Json, Scope, Seen, by_asset
@@ -108,22 +108,21 @@ def _sum(values: Sequence[float | None]) -> Any:
     return sum(known) if all(isinstance(each, int) for each in known) else math.fsum(known)
 
 
-def rows(engine: Engine, request: Candles, watch: Watch) -> Iterator[CandlesRow]:
+def rows(engine: Backend, request: Candles, watch: Watch) -> Iterator[CandlesRow]:
     """Bar by bar of one asset, then of the next."""
     scope, every = replace(request.scope, period=request.whole), request.every
     there = engine.intervals(scope)
     taken = {asset: chosen(counts, every) for asset, counts in there.items()}
-    lengths = fitting(every)
-    for asset in sorted(taken, key=lambda each: (each.symbol, each)):
-        stored = taken[asset]
-        if stored is None:
-            continue
-        bars = (bar for _, bar in engine.bars(replace(scope, chosen=(asset,)), stored))
-        own = stored == (every.text if not every.fixed else Interval.of_ms(every.ms).text)
-        made = bars if own else put_together(bars, every, lengths[stored])
-        yield from _told(asset, made, f"{stored} candles", request, watch)
+    lengths, own = fitting(every), every.text if not every.fixed else Interval.of_ms(every.ms).text
+    for stored in sorted({each for each in taken.values() if each is not None}, key=lambda each: lengths[each]):
+        assets = sorted(asset for asset, each in taken.items() if each == stored)
+        bars_of = groupby(engine.bars(replace(scope, chosen=tuple(assets)), stored), key=itemgetter(0))
+        for asset, group in bars_of:
+            bars = (bar for _, bar in group)
+            made = bars if stored == own else put_together(bars, every, lengths[stored])
+            yield from _told(asset, made, f"{stored} candles", request, watch)
     served = {asset.identity for asset, stored in taken.items() if stored is not None}
-    rest = [each.asset for each in engine.found(scope) if each.asset.identity not in served]
+    rest = sorted(each.asset for each in engine.found(scope) if each.asset.identity not in served)
     without = {asset for asset, stored in taken.items() if stored is None}
     if rest:
         for asset, group in groupby(engine.sampled(replace(scope, chosen=tuple(rest)), every), key=itemgetter(0)):
@@ -218,27 +217,27 @@ def _body(scope: Scope, aggregations: Json | None) -> Json:
 # ---- shown
 
 
-def bar_columns(of: Any, *, whole: bool = True) -> tuple[Column[Any], ...]:
+def bar_columns(of: Any, *, whole: bool = True) -> tuple[Cell[Any], ...]:
     """``whole``: all of it in a table, else the close alone."""
     return (
-        Column("begin", "begin (UTC)", Kind.TIME, lambda row: of(row).begin_ms),
-        Column("open", "open", Kind.PRICE, lambda row: of(row).open, whole),
-        Column("high", "high", Kind.PRICE, lambda row: of(row).high, whole),
-        Column("low", "low", Kind.PRICE, lambda row: of(row).low, whole),
-        Column("close", "close", Kind.PRICE, lambda row: of(row).close),
-        Column("base_volume", "base volume", Kind.NUMBER, lambda row: of(row).base_volume, whole),
-        Column("quote_volume", "quote volume", Kind.NUMBER, lambda row: of(row).quote_volume, whole),
+        Cell("begin", "begin (UTC)", Look.TIME, lambda row: of(row).begin_ms),
+        Cell("open", "open", Look.PRICE, lambda row: of(row).open, whole),
+        Cell("high", "high", Look.PRICE, lambda row: of(row).high, whole),
+        Cell("low", "low", Look.PRICE, lambda row: of(row).low, whole),
+        Cell("close", "close", Look.PRICE, lambda row: of(row).close),
+        Cell("base_volume", "base volume", Look.NUMBER, lambda row: of(row).base_volume, whole),
+        Cell("quote_volume", "quote volume", Look.NUMBER, lambda row: of(row).quote_volume, whole),
     )
 
 
-def columns(_: Candles) -> tuple[Column[CandlesRow], ...]:
+def columns(_: Candles) -> tuple[Cell[CandlesRow], ...]:
     return (
         *asset_columns(lambda row: row.asset),
         *bar_columns(lambda row: row.bar),
-        Column("trades", "trades", Kind.COUNT, lambda row: row.bar.trades),
-        Column("taker_base_volume", "taker base", Kind.NUMBER, lambda row: row.bar.taker_base_volume, False),
-        Column("taker_quote_volume", "taker quote", Kind.NUMBER, lambda row: row.bar.taker_quote_volume, False),
-        Column("made_of", "made of", Kind.TEXT, lambda row: row.made_of),
+        Cell("trades", "trades", Look.COUNT, lambda row: row.bar.trades),
+        Cell("taker_base_volume", "taker base", Look.NUMBER, lambda row: row.bar.taker_base_volume, False),
+        Cell("taker_quote_volume", "taker quote", Look.NUMBER, lambda row: row.bar.taker_quote_volume, False),
+        Cell("made_of", "made of", Look.TEXT, lambda row: row.made_of),
     )
 
 

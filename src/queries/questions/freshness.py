@@ -15,8 +15,8 @@ from typing import Any
 from cryptoproxy.datasets import iso
 from cryptoproxy.datasets.ticker import LONGEST_INTERVAL_MS, SHORTEST_INTERVAL_MS
 from cryptoproxy.datasets.times import DAY_MS, Span
-from cryptoproxy.queries.answer import Column, Covers, Kind, NothingFound
-from cryptoproxy.queries.engine import Engine
+from cryptoproxy.queries.answer import Cell, Covers, Look, NothingFound
+from cryptoproxy.queries.backend import Backend
 from cryptoproxy.queries.notes import stored_there
 from cryptoproxy.queries.periods import Interval, written
 from cryptoproxy.queries.questions.slots import ENOUGH, GRACE_MS, Grid, Polled, Slot, gaps, most_common, with_intervals
@@ -187,7 +187,7 @@ def slots_of(answer: Mapping[str, Any]) -> Slots:
 # ---- asked: source by source
 
 
-def rows(engine: Engine, request: Freshness, covers: Covers, notes: list[str]) -> Iterator[FreshnessRow]:
+def rows(engine: Backend, request: Freshness, covers: Covers, notes: list[str]) -> Iterator[FreshnessRow]:
     """One row per source, the stalest first.
 
     Raises:
@@ -211,7 +211,7 @@ def rows(engine: Engine, request: Freshness, covers: Covers, notes: list[str]) -
         yield row
 
 
-def _of(engine: Engine, request: Freshness, source: str, notes: list[str]) -> FreshnessRow | None:
+def _of(engine: Backend, request: Freshness, source: str, notes: list[str]) -> FreshnessRow | None:
     """None for a source whose first record is younger than the period."""
     before = request.period.end_ms
     ends = engine.ends(source, before)
@@ -249,7 +249,7 @@ def _of(engine: Engine, request: Freshness, source: str, notes: list[str]) -> Fr
     )
 
 
-def _grid(engine: Engine, request: Freshness, source: str, newest_ms: int) -> Grid:
+def _grid(engine: Backend, request: Freshness, source: str, newest_ms: int) -> Grid:
     found: Grid | None = None
     for look_back in LOOK_BACK_MS:
         polled = engine.polled(source, Span(newest_ms - look_back, newest_ms + 1))
@@ -263,21 +263,21 @@ def _grid(engine: Engine, request: Freshness, source: str, newest_ms: int) -> Gr
 # ---- shown
 
 
-def columns(_: Freshness) -> tuple[Column[FreshnessRow], ...]:
+def columns(_: Freshness) -> tuple[Cell[FreshnessRow], ...]:
     return (
-        Column("source", "source", Kind.TEXT, lambda row: row.source),
-        Column("newest", "newest slot (UTC)", Kind.TIME, lambda row: row.newest_ms),
-        Column("age_ms", "age", Kind.AGE, lambda row: row.age_ms),
-        Column("interval_ms", "interval", Kind.SPAN, lambda row: row.interval_ms),
-        Column("interval_is", "interval is", Kind.TEXT, lambda row: row.interval_is),
-        Column("assets", "assets", Kind.COUNT, lambda row: row.assets),
-        Column("records", "records", Kind.COUNT, lambda row: row.records),
-        Column("expected", "slots expected", Kind.COUNT, lambda row: row.expected),
-        Column("missing", "missing", Kind.COUNT, lambda row: row.missing),
-        Column("missing_share", "missing share", Kind.SHARE, lambda row: row.missing_share),
-        Column("duplicates", "duplicates", Kind.COUNT, lambda row: row.duplicates),
-        Column("data_from", "data from (UTC)", Kind.TIME, lambda row: row.seen.first_ms if row.seen else None),
-        Column("data_to", "data to (UTC)", Kind.TIME, lambda row: row.seen.last_ms if row.seen else None),
+        Cell("source", "source", Look.TEXT, lambda row: row.source),
+        Cell("newest", "newest slot (UTC)", Look.TIME, lambda row: row.newest_ms),
+        Cell("age_ms", "age", Look.AGE, lambda row: row.age_ms),
+        Cell("interval_ms", "interval", Look.SPAN, lambda row: row.interval_ms),
+        Cell("interval_is", "interval is", Look.TEXT, lambda row: row.interval_is),
+        Cell("assets", "assets", Look.COUNT, lambda row: row.assets),
+        Cell("records", "records", Look.COUNT, lambda row: row.records),
+        Cell("expected", "slots expected", Look.COUNT, lambda row: row.expected),
+        Cell("missing", "missing", Look.COUNT, lambda row: row.missing),
+        Cell("missing_share", "missing share", Look.SHARE, lambda row: row.missing_share),
+        Cell("duplicates", "duplicates", Look.COUNT, lambda row: row.duplicates),
+        Cell("data_from", "data from (UTC)", Look.TIME, lambda row: row.seen.first_ms if row.seen else None),
+        Cell("data_to", "data to (UTC)", Look.TIME, lambda row: row.seen.last_ms if row.seen else None),
     )
 
 

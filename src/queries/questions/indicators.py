@@ -13,8 +13,8 @@ from itertools import groupby
 from typing import Any
 
 from cryptoproxy.errors import OperatorError
-from cryptoproxy.queries.answer import Column, Kind, asset_columns
-from cryptoproxy.queries.engine import Engine
+from cryptoproxy.queries.answer import Cell, Look, asset_columns
+from cryptoproxy.queries.backend import Backend
 from cryptoproxy.queries.notes import Watch
 from cryptoproxy.queries.periods import Interval
 from cryptoproxy.queries.questions import candles
@@ -130,7 +130,7 @@ def talib() -> Any:
     return found
 
 
-def rows(engine: Engine, request: Indicators, watch: Watch) -> Iterator[IndicatorsRow]:
+def rows(engine: Backend, request: Indicators, watch: Watch) -> Iterator[IndicatorsRow]:
     """Bar by bar of one asset, then of the next. One asset's bars are held."""
     library = talib()
     for asset, group in groupby(candles.rows(engine, request.of, watch), key=lambda row: row.asset):
@@ -156,15 +156,15 @@ def calculated(library: Any, request: Indicators, bars: list[Bar]) -> dict[str, 
     return found
 
 
-def columns(request: Indicators) -> tuple[Column[IndicatorsRow], ...]:
-    def value(name: str, words: str) -> Column[IndicatorsRow]:
-        return Column(name, words, Kind.NUMBER, lambda row: row.values[name])
+def columns(request: Indicators) -> tuple[Cell[IndicatorsRow], ...]:
+    def value(name: str, words: str) -> Cell[IndicatorsRow]:
+        return Cell(name, words, Look.NUMBER, lambda row: row.values[name])
 
     return (
         *asset_columns(lambda row: row.asset),
         *candles.bar_columns(lambda row: row.bar, whole=False),
         *(value(name, words) for each in request.which for name, words in zip(each.columns, each.heads, strict=True)),
-        Column("made_of", "made of", Kind.TEXT, lambda row: row.made_of),
+        Cell("made_of", "made of", Look.TEXT, lambda row: row.made_of),
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cryptoproxy.datasets import from_iso
-from cryptoproxy.queries.answer import Column, Kind, asset_columns
+from cryptoproxy.queries.answer import Cell, Look, asset_columns
 from cryptoproxy.queries.scope import Asset, Json, Scope, Seen, asset_of, by_asset, finite
 
 PAGE = 1_000
@@ -73,16 +73,16 @@ def made(request: Latest, asset: Asset, slot_ms: int, record: Mapping[str, Any])
     )
 
 
-def columns(_: Latest) -> tuple[Column[LatestRow], ...]:
+def columns(_: Latest) -> tuple[Cell[LatestRow], ...]:
     return (
         *asset_columns(lambda row: row.asset),
-        Column("name", "name", Kind.TEXT, lambda row: row.name),
-        Column("price", "price, in quote", Kind.PRICE, lambda row: row.price),
-        Column("change_24h", "24 h change, %", Kind.NUMBER, lambda row: row.change_24h),
-        Column("market_cap", "market cap", Kind.NUMBER, lambda row: row.market_cap),
-        Column("volume_24h", "24 h volume", Kind.NUMBER, lambda row: row.volume_24h),
-        Column("timestamp", "as of (UTC)", Kind.TIME, lambda row: row.slot_ms),
-        Column("age_ms", "age", Kind.AGE, lambda row: row.age_ms),
+        Cell("name", "name", Look.TEXT, lambda row: row.name),
+        Cell("price", "price, in quote", Look.PRICE, lambda row: row.price),
+        Cell("change_24h", "24 h change, %", Look.NUMBER, lambda row: row.change_24h),
+        Cell("market_cap", "market cap", Look.NUMBER, lambda row: row.market_cap),
+        Cell("volume_24h", "24 h volume", Look.NUMBER, lambda row: row.volume_24h),
+        Cell("timestamp", "as of (UTC)", Look.TIME, lambda row: row.slot_ms),
+        Cell("age_ms", "age", Look.AGE, lambda row: row.age_ms),
     )
 
 

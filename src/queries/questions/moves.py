@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from cryptoproxy.queries.answer import Column, Kind, asset_columns, data_columns
+from cryptoproxy.queries.answer import Cell, Look, asset_columns, data_columns
 from cryptoproxy.queries.fields import WINDOWS
 from cryptoproxy.queries.periods import decimal
 from cryptoproxy.queries.scope import Asset, Json, Scope, Seen, asset_of, by_asset, seen_of
@@ -92,17 +92,17 @@ def row(request: Moves, bucket: Mapping[str, Any]) -> MovesRow | None:
     return MovesRow(asset_of(bucket), found["samples"], beyond, seen_of(bucket))
 
 
-def columns(request: Moves) -> tuple[Column[MovesRow], ...]:
-    def shares(threshold: float) -> tuple[Column[MovesRow], ...]:
+def columns(request: Moves) -> tuple[Cell[MovesRow], ...]:
+    def shares(threshold: float) -> tuple[Cell[MovesRow], ...]:
         text = decimal(threshold)
         return (
-            Column(f"up_{text}", f"≥ +{text} %", Kind.SHARE, lambda row: row.up(threshold)),
-            Column(f"down_{text}", f"≤ -{text} %", Kind.SHARE, lambda row: row.down(threshold)),
+            Cell(f"up_{text}", f"≥ +{text} %", Look.SHARE, lambda row: row.up(threshold)),
+            Cell(f"down_{text}", f"≤ -{text} %", Look.SHARE, lambda row: row.down(threshold)),
         )
 
     return (
         *asset_columns(lambda row: row.asset),
-        Column("samples", "samples", Kind.COUNT, lambda row: row.samples),
+        Cell("samples", "samples", Look.COUNT, lambda row: row.samples),
         *(column for each in request.thresholds for column in shares(each)),
         *data_columns(lambda row: row.seen, covered=lambda row: row.seen.share_of(request.scope.period)),
     )

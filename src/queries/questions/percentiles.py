@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cryptoproxy.queries.answer import Column, Kind, asset_columns, data_columns
+from cryptoproxy.queries.answer import Cell, Look, asset_columns, data_columns
 from cryptoproxy.queries.fields import described, known
 from cryptoproxy.queries.notes import Watch
 from cryptoproxy.queries.periods import decimal
@@ -83,16 +83,16 @@ def noted(watch: Watch, row: PercentilesRow) -> None:
         watch.unbounded.add(row.asset)
 
 
-def columns(request: Percentiles) -> tuple[Column[PercentilesRow], ...]:
-    def percent(each: float) -> Column[PercentilesRow]:
-        return Column(f"p{decimal(each)}", f"p{decimal(each)}", Kind.NUMBER, lambda row: row.values[each])
+def columns(request: Percentiles) -> tuple[Cell[PercentilesRow], ...]:
+    def percent(each: float) -> Cell[PercentilesRow]:
+        return Cell(f"p{decimal(each)}", f"p{decimal(each)}", Look.NUMBER, lambda row: row.values[each])
 
     return (
         *asset_columns(lambda row: row.asset),
-        Column("count", "samples", Kind.COUNT, lambda row: row.count),
-        Column("lowest", "lowest", Kind.NUMBER, lambda row: row.lowest),
+        Cell("count", "samples", Look.COUNT, lambda row: row.count),
+        Cell("lowest", "lowest", Look.NUMBER, lambda row: row.lowest),
         *(percent(each) for each in request.percents),
-        Column("highest", "highest", Kind.NUMBER, lambda row: row.highest),
+        Cell("highest", "highest", Look.NUMBER, lambda row: row.highest),
         *data_columns(lambda row: row.seen, covered=lambda row: row.seen.share_of(request.scope.period)),
     )
 

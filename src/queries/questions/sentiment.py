@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cryptoproxy.datasets.times import Span
-from cryptoproxy.queries.answer import Column, Kind
+from cryptoproxy.queries.answer import Cell, Look
 from cryptoproxy.queries.periods import Interval
 from cryptoproxy.queries.scope import Json, Scope, Seen, finite
 
@@ -97,18 +97,18 @@ def rows_of(answer: Mapping[str, Any]) -> Iterator[SentimentRow]:
             )
 
 
-def columns(_: Sentiment) -> tuple[Column[SentimentRow], ...]:
+def columns(_: Sentiment) -> tuple[Cell[SentimentRow], ...]:
     return (
-        Column("source", "source", Kind.TEXT, lambda row: row.source),
-        Column("begin", "begin (UTC)", Kind.TIME, lambda row: row.begin_ms),
-        Column("timestamp", "poll of (UTC)", Kind.TIME, lambda row: row.slot_ms),
-        Column("assets", "assets", Kind.COUNT, lambda row: row.assets),
-        Column("gainers", "gainers", Kind.COUNT, lambda row: row.gainers),
-        Column("losers", "losers", Kind.COUNT, lambda row: row.losers),
-        Column("unchanged", "unchanged", Kind.COUNT, lambda row: row.unchanged),
-        Column("balance", "advance - decline", Kind.SHARE, lambda row: row.balance),
-        Column("mean", "mean change, %", Kind.NUMBER, lambda row: row.mean),
-        Column("median", "median change, %", Kind.NUMBER, lambda row: row.median),
+        Cell("source", "source", Look.TEXT, lambda row: row.source),
+        Cell("begin", "begin (UTC)", Look.TIME, lambda row: row.begin_ms),
+        Cell("timestamp", "poll of (UTC)", Look.TIME, lambda row: row.slot_ms),
+        Cell("assets", "assets", Look.COUNT, lambda row: row.assets),
+        Cell("gainers", "gainers", Look.COUNT, lambda row: row.gainers),
+        Cell("losers", "losers", Look.COUNT, lambda row: row.losers),
+        Cell("unchanged", "unchanged", Look.COUNT, lambda row: row.unchanged),
+        Cell("balance", "advance - decline", Look.SHARE, lambda row: row.balance),
+        Cell("mean", "mean change, %", Look.NUMBER, lambda row: row.mean),
+        Cell("median", "median change, %", Look.NUMBER, lambda row: row.median),
     )
 
 

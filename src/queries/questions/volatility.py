@@ -2,8 +2,7 @@
 
 Time is cut into windows; an asset's price in a window is that of its last record there, and a return goes from one
 window to the next. A window without a record has no price, so no return leads into it or out of it. Only whole windows
-count. Elasticsearch picks the last records; returns are added up here as they come, so that never more than 10,000
-windows are held.
+count. The engine picks the last records; returns are worked out here.
 """
 
 from __future__ import annotations
@@ -11,12 +10,12 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cryptoproxy.datasets.times import Span
-from cryptoproxy.queries.answer import Column, Kind, NothingFound, asset_columns, data_columns
-from cryptoproxy.queries.engine import Engine, Found, Progress
+from cryptoproxy.queries.answer import Cell, Look, NothingFound, asset_columns, data_columns
+from cryptoproxy.queries.backend import Backend, Found, Progress
 from cryptoproxy.queries.notes import Watch
 from cryptoproxy.queries.periods import Interval, interval, written
 from cryptoproxy.queries.scope import MAX_BUCKETS, Asset, Json, Scope, Seen, asset_of, by_asset
@@ -76,54 +75,43 @@ class VolatilityRow:
         return None if self.highest is None or self.lowest is None else _finite(self.highest - self.lowest)
 
 
-@dataclass(slots=True)
 class Returns:
-    """Adds up the returns of one asset (Welford). Prices must come in the order of time."""
+    """The returns of one asset. Windows must come in the order of time."""
 
-    window_ms: int
-    count: int = 0
-    missing: int = 0
-    lowest: float = math.inf
-    highest: float = -math.inf
-    largest: float = 0.0
-    largest_ms: int | None = None
-    _mean: float = 0.0
-    _squares: float = 0.0
-    _first_ms: int = 0
-    _last: tuple[int, float] | None = field(default=None)
+    def __init__(self, window_ms: int, begins: Sequence[int] = (), prices: Sequence[float] = ()) -> None:
+        self._window_ms = window_ms
+        self._begins, self._prices = list(begins), list(prices)
 
     def add(self, begin_ms: int, price: float) -> None:
         """The last price of the window that begins at ``begin_ms``."""
-        if self._last is None:
-            self._first_ms = begin_ms
-        else:
-            windows = (begin_ms - self._last[0]) // self.window_ms
-            self.missing += windows - 1
-            if windows == 1:
-                self._take((price / self._last[1] - 1) * 100, begin_ms)
-        self._last = (begin_ms, price)
+        self._begins.append(begin_ms)
+        self._prices.append(price)
 
     def row(self, asset: Asset) -> VolatilityRow | None:
         """None with fewer than two returns, which have no deviation."""
-        if self.count < 2 or self._last is None:
-            return None
-        variance = self._squares / (self.count - 1)
-        deviation = math.sqrt(variance) if math.isfinite(variance) else None
-        whole = Seen(self._first_ms, self._last[0] + self.window_ms)
-        return VolatilityRow(
-            asset, self.count, deviation, _finite(self.lowest), _finite(self.highest), _finite(self.largest),
-            self.largest_ms, self.missing, whole,
-        )  # fmt: skip
+        import numpy as np  # it takes a moment to load
 
-    def _take(self, percent: float, begin_ms: int) -> None:
-        self.count += 1
-        step = percent - self._mean
-        self._mean += step / self.count
-        self._squares += step * (percent - self._mean)
-        self.lowest = min(self.lowest, percent)
-        self.highest = max(self.highest, percent)
-        if abs(percent) > abs(self.largest):
-            self.largest, self.largest_ms = percent, begin_ms
+        begins, prices = np.array(self._begins, np.int64), np.array(self._prices, np.float64)
+        steps = np.diff(begins) // self._window_ms
+        next_to = steps == 1
+        with np.errstate(over="ignore", invalid="ignore"):
+            returns = ((prices[1:] / prices[:-1] - 1) * 100)[next_to]
+            if len(returns) < 2:
+                return None
+            deviation = float(returns.std(ddof=1))
+        largest = int(np.abs(returns).argmax())
+        moved = bool(returns[largest])
+        return VolatilityRow(
+            asset,
+            len(returns),
+            _finite(deviation),
+            _finite(float(returns.min())),
+            _finite(float(returns.max())),
+            _finite(float(returns[largest])),
+            int(begins[1:][next_to][largest]) if moved else None,
+            int(steps.sum()) - len(steps),
+            Seen(int(begins[0]), int(begins[-1]) + self._window_ms),
+        )
 
 
 def _finite(value: float) -> float | None:
@@ -165,17 +153,17 @@ def prices(bucket: Mapping[str, Any]) -> tuple[Asset, list[tuple[int, float]]]:
     ]
 
 
-def columns(_: Volatility) -> tuple[Column[VolatilityRow], ...]:
+def columns(_: Volatility) -> tuple[Cell[VolatilityRow], ...]:
     return (
         *asset_columns(lambda row: row.asset),
-        Column("returns", "returns", Kind.COUNT, lambda row: row.returns),
-        Column("deviation", "std. dev., %", Kind.NUMBER, lambda row: row.deviation),
-        Column("lowest", "lowest, %", Kind.NUMBER, lambda row: row.lowest),
-        Column("highest", "highest, %", Kind.NUMBER, lambda row: row.highest),
-        Column("range", "range, %", Kind.NUMBER, lambda row: row.range),
-        Column("largest", "largest, %", Kind.NUMBER, lambda row: row.largest),
-        Column("largest_at", "largest at (UTC)", Kind.TIME, lambda row: row.largest_ms),
-        Column("missing", "missing", Kind.COUNT, lambda row: row.missing),
+        Cell("returns", "returns", Look.COUNT, lambda row: row.returns),
+        Cell("deviation", "std. dev., %", Look.NUMBER, lambda row: row.deviation),
+        Cell("lowest", "lowest, %", Look.NUMBER, lambda row: row.lowest),
+        Cell("highest", "highest, %", Look.NUMBER, lambda row: row.highest),
+        Cell("range", "range, %", Look.NUMBER, lambda row: row.range),
+        Cell("largest", "largest, %", Look.NUMBER, lambda row: row.largest),
+        Cell("largest_at", "largest at (UTC)", Look.TIME, lambda row: row.largest_ms),
+        Cell("missing", "missing", Look.COUNT, lambda row: row.missing),
         *data_columns(lambda row: row.seen),
     )
 
@@ -185,18 +173,16 @@ def title(request: Volatility) -> str:
 
 
 def most_volatile(
-    engine: Engine, request: Volatility, watch: Watch, progress: Progress | None
+    engine: Backend, request: Volatility, watch: Watch, progress: Progress | None
 ) -> Iterator[VolatilityRow]:
     """The largest standard deviation first.
 
     Raises:
         NothingFound: no asset has two returns; says since when there are records, and what to try.
     """
-    found = [] if request.scope.chosen else engine.found(request.scope)
-    there = request.scope.chosen or [each.asset for each in found]
 
     def rows() -> Iterator[VolatilityRow]:
-        for told in engine.volatility(request, there, progress):
+        for told in engine.volatility(request, progress):
             watch.see(told.asset, told.seen, has_value=bool(told.rows))
             for row in told.rows:
                 if row.deviation is None:
@@ -206,8 +192,8 @@ def most_volatile(
     def rank(row: VolatilityRow) -> float:
         return math.inf if row.deviation is None else row.deviation
 
-    yield from heapq.nlargest(request.top or len(there), rows(), key=rank)
-    if found and not watch.saw_rows:
+    yield from heapq.nlargest(request.top, rows(), key=rank) if request.top else sorted(rows(), key=rank, reverse=True)
+    if not watch.saw_rows and (found := engine.found(request.scope)):
         raise NothingFound(too_young(request, found))
 
 

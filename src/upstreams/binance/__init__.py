@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from cryptoproxy.common.settings.catalogue import Upstreams
 from cryptoproxy.datasets import Feed
 from cryptoproxy.upstreams.base import Limit, Limits, Polling, Upstream, in_force
+from cryptoproxy.upstreams.binance.candles import BinanceCandles, whole_list
 from cryptoproxy.upstreams.binance.tickers import NAME, Binance
+from cryptoproxy.upstreams.candles import histories, pollings
 from cryptoproxy.upstreams.gathering import unless_all
 
 SLOW_ABOVE = 0.9
@@ -13,6 +17,12 @@ SLOW_ABOVE = 0.9
 
 
 def upstream(settings: Upstreams) -> Upstream:
+    bars = partial(
+        BinanceCandles,
+        base_url=settings.binance_base_url,
+        symbols=settings.binance_candle_symbols or unless_all(settings.binance_symbols),
+        symbol_list=whole_list(settings.binance_base_url),
+    )
     return Upstream(
         limits=Limits(
             upstream=NAME,
@@ -32,5 +42,7 @@ def upstream(settings: Upstreams) -> Upstream:
                 make=lambda: Binance(base_url=settings.binance_base_url, symbols=unless_all(settings.binance_symbols)),
                 interval=settings.binance_interval,
             ),
+            **pollings(NAME, BinanceCandles, bars, "BINANCE_CANDLE_SYMBOLS"),
         },
+        histories=histories(NAME, BinanceCandles, bars),
     )

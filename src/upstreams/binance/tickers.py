@@ -98,11 +98,7 @@ class Binance:
         return len(self._wanted) or _MARKET_SIZE
 
     def used(self, answer: Answer) -> int | None:
-        """The weight used in this minute by everybody behind our address."""
-        for header in ("x-mbx-used-weight-1m", "x-mbx-used-weight"):
-            if _digits.fullmatch(value := answer.headers.get(header, "")):
-                return int(value)
-        return None
+        return used_weight(answer)
 
     def read(self, bodies: Sequence[bytes], *, slot_ms: int, fetched_at_ms: int) -> Poll:
         """``volume`` counts the base asset, ``quoteVolume`` the quote.
@@ -165,3 +161,11 @@ def weight(named: int) -> int:
     if not named:
         return _MARKET_WEIGHT
     return next((cost for most, cost in _WEIGHTS if named <= most), _MARKET_WEIGHT)
+
+
+def used_weight(answer: Answer) -> int | None:
+    """The weight used in this minute by everybody behind our address."""
+    for header in ("x-mbx-used-weight-1m", "x-mbx-used-weight"):
+        if _digits.fullmatch(value := answer.headers.get(header, "")):
+            return int(value)
+    return None

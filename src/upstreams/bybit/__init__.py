@@ -7,8 +7,10 @@ from functools import partial
 from cryptoproxy.common.settings.catalogue import Upstreams
 from cryptoproxy.datasets import Feed
 from cryptoproxy.upstreams.base import Limit, Limits, Polling, Upstream, in_force
+from cryptoproxy.upstreams.bybit.candles import BybitCandles, whole_list
 from cryptoproxy.upstreams.bybit.symbols import Market, NamedSymbols
 from cryptoproxy.upstreams.bybit.tickers import UPSTREAM, Bybit
+from cryptoproxy.upstreams.candles import histories, pollings
 from cryptoproxy.upstreams.gathering import unless_all
 
 
@@ -17,6 +19,16 @@ def upstream(settings: Upstreams) -> Upstream:
     markets = {f"{UPSTREAM}-{market}": market for market in Market}
     names = NamedSymbols(symbols, [market for name, market in markets.items() if name in settings.sources])
     make = partial(Bybit, base_url=settings.bybit_base_url, symbols=symbols, names=names, api=settings.bybit_api)
+    bars = {
+        name: partial(
+            BybitCandles,
+            market,
+            base_url=settings.bybit_base_url,
+            symbols=settings.bybit_candle_symbols or symbols,
+            symbol_list=whole_list(settings.bybit_base_url, market),
+        )
+        for name, market in markets.items()
+    }
     return Upstream(
         limits=Limits(
             upstream=UPSTREAM,
@@ -27,5 +39,15 @@ def upstream(settings: Upstreams) -> Upstream:
         feeds={
             Feed(name): Polling(make=partial(make, market), interval=settings.bybit_interval or settings.interval)
             for name, market in markets.items()
+        }
+        | {
+            feed: polling
+            for name, make_bars in bars.items()
+            for feed, polling in pollings(name, BybitCandles, make_bars, "BYBIT_CANDLE_SYMBOLS").items()
+        },
+        histories={
+            feed: past
+            for name, make_bars in bars.items()
+            for feed, past in histories(name, BybitCandles, make_bars).items()
         },
     )

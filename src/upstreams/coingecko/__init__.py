@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from cryptoproxy.common.settings.catalogue import Upstreams
 from cryptoproxy.datasets import Feed
 from cryptoproxy.upstreams.base import Polling, Upstream
+from cryptoproxy.upstreams.candles import histories, pollings
+from cryptoproxy.upstreams.coingecko.candles import CoinGeckoCandles
+from cryptoproxy.upstreams.coingecko.charts import CoinGeckoCharts
+from cryptoproxy.upstreams.coingecko.coins import Coins
 from cryptoproxy.upstreams.coingecko.plans import Plan, limits_of
 from cryptoproxy.upstreams.coingecko.tickers import NAME, CoinGecko
 
 
 def upstream(settings: Upstreams) -> Upstream:
+    coins = Coins(
+        base_url=settings.coingecko_base_url,
+        quote=settings.coingecko_quote,
+        plan=Plan(settings.coingecko_plan),
+        api_key=settings.coingecko_api_key.get,
+    )
+    ids = settings.coingecko_candle_ids or settings.coingecko_ids or ()
+    bars = partial(CoinGeckoCandles, coins=coins, ids=ids)
     return Upstream(
         limits=limits_of(settings),
         feeds={
@@ -24,5 +38,10 @@ def upstream(settings: Upstreams) -> Upstream:
                 ),
                 interval=settings.coingecko_interval or settings.interval,
             ),
+            **pollings(NAME, CoinGeckoCandles, bars, "COINGECKO_CANDLE_IDS"),
+        },
+        histories={
+            Feed(NAME): partial(CoinGeckoCharts, coins=coins, ids=ids),
+            **histories(NAME, CoinGeckoCandles, bars),
         },
     )

@@ -112,6 +112,8 @@ def test_a_note_goes_to_standard_error_beside_csv(env_file: Path) -> None:
         "volatility --since 1d",
         "latest",
         "freshness",
+        "candles --symbols BTC --interval 15m --since 3h --source coingecko",
+        "indicators --symbols BTC --interval 5m --since 3h --source coingecko",
     ],
 )
 def test_a_picture_says_source_period_and_unit(env_file: Path, tmp_path: Path, line: str) -> None:
@@ -133,7 +135,9 @@ def test_what_explain_prints_is_what_is_asked(env_file: Path, filled: Filled) ->
     assert answer["aggregations"]["rows"]["buckets"][0]["doc_count"] == SLOTS
 
 
-@pytest.mark.parametrize("line", ["volatility", "average --interval 1d", "latest --top 3", "freshness", "percentiles"])
+@pytest.mark.parametrize(
+    "line", ["volatility", "average --interval 1d", "latest --top 3", "freshness", "percentiles", "sentiment"]
+)
 def test_every_search_that_explain_prints_is_accepted(env_file: Path, filled: Filled, line: str) -> None:
     result = query(env_file, f"{line} --since 1d --explain")
     bodies = re.findall(r"^GET \S+/_search\n(\{.*?^\})", result.stdout, re.DOTALL | re.MULTILINE)
@@ -164,6 +168,10 @@ def test_exit_code_1_where_nothing_was_found(env_file: Path) -> None:
         ("percentiles --field colour", "--field"),
         ("latest --plot picture.pdf", "must end in .png or .svg"),
         ("latest --json --csv", "exclude each other"),
+        ("candles --interval 2mo", "is no interval"),
+        ("candles --interval 1d --since 2h", "the period has no whole day"),
+        ("indicators --with sma:20,foo", "'foo' is no indicator"),
+        ("latest --engine lake --explain", "goes with --engine es alone"),
     ],
 )
 def test_exit_code_2_for_wrong_words(env_file: Path, line: str, words: str) -> None:

@@ -9,10 +9,10 @@ import pytest
 
 from cryptoproxy.datasets.times import Span
 from cryptoproxy.queries import notes
-from cryptoproxy.queries.answer import Covers, Kind
+from cryptoproxy.queries.answer import Covers, Look
+from cryptoproxy.queries.backend import Found
 from cryptoproxy.queries.elastic.facts import facts_of
 from cryptoproxy.queries.elastic.search import portions
-from cryptoproxy.queries.engine import Found
 from cryptoproxy.queries.fields import FIELDS, SENDERS
 from cryptoproxy.queries.notes import Watch
 from cryptoproxy.queries.output.text import number, shown
@@ -350,8 +350,8 @@ def test_numbers_are_shown_with_five_digits() -> None:
     ]
     assert [number(each) for each in (1.7e308, -2.5e-15)] == ["1.7000e+308", "-2.5000e-15"]
     prices = (67_163.1234, 5.0, 0.000012346, 1.5e12, 123_456_789.0)
-    assert [shown(each, Kind.PRICE) for each in prices] == ["67,163.123", "5.00", "0.000012346", "1.50 T", "123.46 M"]
-    assert shown("A\nB\x1b[31m", Kind.TEXT) == r"A\nB\u001b[31m"
-    assert shown(None, Kind.NUMBER) == ""
-    assert shown(0.123, Kind.SHARE) == "12.30 %"
-    assert shown(Interval.of_ms(60_000).ms, Kind.SPAN) == "1m"
+    assert [shown(each, Look.PRICE) for each in prices] == ["67,163.123", "5.00", "0.000012346", "1.50 T", "123.46 M"]
+    assert shown("A\nB\x1b[31m", Look.TEXT) == r"A\nB\u001b[31m"
+    assert shown(None, Look.NUMBER) == ""
+    assert shown(0.123, Look.SHARE) == "12.30 %"
+    assert shown(Interval.of_ms(60_000).ms, Look.SPAN) == "1m"

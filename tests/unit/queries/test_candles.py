@@ -16,7 +16,7 @@ import talib
 from cryptoproxy.datasets.times import DAY_MS, HOUR_MS, MINUTE_MS, Span
 from cryptoproxy.errors import OperatorError
 from cryptoproxy.queries.answer import Covers
-from cryptoproxy.queries.engine import Found
+from cryptoproxy.queries.backend import Found
 from cryptoproxy.queries.notes import Watch
 from cryptoproxy.queries.periods import interval
 from cryptoproxy.queries.questions import candles, indicators

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,10 +15,11 @@ from benchmarks.queries.synthetic import Year
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.datasets import TICKER, Ticker, encode, iso
 from cryptoproxy.datasets.times import DAY_MS, HOUR_MS, MINUTE_MS, Span
+from cryptoproxy.errors import OperatorError, PoisonError
 from cryptoproxy.lake.store import Store
 from cryptoproxy.queries import Answer, NothingFound, Queries
 from cryptoproxy.queries.lake.engine import Lake
-from cryptoproxy.queries.lake.holdings import Holding
+from cryptoproxy.queries.lake.holdings import Plan
 
 BEGIN = 1_793_491_200_000  # 2026-11-01
 YEAR = Year(BEGIN, BEGIN + 2 * DAY_MS, coins=3)
@@ -39,10 +41,10 @@ class InMemory:
         slots = (slot for slot, _ in self._slots(source))
         return {slot - slot % DAY_MS for slot in slots if not span.cut(slot - slot % DAY_MS, DAY_MS).empty}
 
-    def of(self, dataset: Any, sources: list[str], span: Span) -> Holding:
-        return Holding([], [(source, span) for source in sources])
+    def of(self, dataset: Any, sources: list[str], span: Span) -> Plan:
+        return Plan([], [(source, span) for source in sources])
 
-    def lines(self, source: str, span: Span) -> Iterator[bytes]:
+    def lines(self, dataset: Any, source: str, span: Span) -> Iterator[bytes]:
         return (line for slot, line in self._slots(source) if slot in span)
 
     def _slots(self, source: str) -> list[tuple[int, bytes]]:
@@ -150,6 +152,8 @@ def test_moves_count_percents_and_fractions(queries: Queries, exact: dict[str, A
         changes = exact[asset]["change_1h"]
         for threshold, beyond in row.beyond.items():
             assert (beyond.up, beyond.down) == ((changes >= threshold).sum(), (changes <= -threshold).sum())
+    for row in queries.moves("1h", thresholds=(1e6,), since="2d"):
+        assert (row.beyond[1e6].up, row.beyond[1e6].down) == (0, 0)
     answer = queries.moves("24h", thresholds=(1.1,), source="bybit-linear", since="2d")
     row = by_asset(answer)["BTCUSDT"]
     assert (row.samples, row.beyond[1.1].up, row.beyond[1.1].down) == (48, 13, 14)
@@ -230,3 +234,23 @@ def test_frames_have_the_columns_of_csv(queries: Queries) -> None:
     polars = queries.average(interval="1d", since="2d", assets="bitcoin").to_polars()
     assert polars.columns == list(frame.columns)
     assert polars["average"].to_list() == frame["average"].to_list()
+
+
+def test_a_damaged_line_ends_the_question_and_is_named(held: InMemory) -> None:
+    class Damaged(InMemory):
+        def lines(self, dataset: Any, source: str, span: Span) -> Iterator[bytes]:
+            raise PoisonError("damaged_object", "x.jsonl.gz holds other lines than its name says")
+
+    lake = Lake(Store(Settings.from_texts({}).s3), Damaged(held.records))  # type: ignore[arg-type]
+    client = Elasticsearch("http://127.0.0.1:9")
+    with pytest.raises(OperatorError, match=r"cannot be read as a whole: x\.jsonl\.gz holds other lines"):
+        list(Queries(client, lake=lake, engine="lake", clock=Stopped()).latest())
+    lake.close()
+    client.close()
+
+
+def test_without_duckdb_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "duckdb_extension_httpfs", None)
+    with pytest.raises(OperatorError) as told:
+        Lake(Store(Settings.from_texts({}).s3))
+    assert "cryptoproxy[lake]" in str(told.value)

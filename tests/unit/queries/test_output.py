@@ -18,17 +18,30 @@ from cryptoproxy.queries.answer import Answer, Covers, NothingFound, TooMany
 from cryptoproxy.queries.output import text
 from cryptoproxy.queries.output.plot import TooManyLines, plot
 from cryptoproxy.queries.periods import interval
-from cryptoproxy.queries.questions import average, freshness, latest, moves, percentiles, volatility
+from cryptoproxy.queries.questions import (
+    average,
+    freshness,
+    indicators,
+    latest,
+    moves,
+    percentiles,
+    sentiment,
+    volatility,
+)  # fmt: skip
 from cryptoproxy.queries.questions.average import Average, AverageRow
+from cryptoproxy.queries.questions.candles import Bar, Candles
 from cryptoproxy.queries.questions.freshness import Freshness, FreshnessRow
+from cryptoproxy.queries.questions.indicators import Indicators, IndicatorsRow, indicator
 from cryptoproxy.queries.questions.latest import Latest, LatestRow
 from cryptoproxy.queries.questions.moves import Beyond, Moves, MovesRow
 from cryptoproxy.queries.questions.percentiles import Percentiles, PercentilesRow
+from cryptoproxy.queries.questions.sentiment import Sentiment, SentimentRow
 from cryptoproxy.queries.questions.volatility import Volatility, VolatilityRow
 from cryptoproxy.queries.scope import Asset, Scope, Seen
 
 MINUTE = 60_000
 HOUR = 60 * MINUTE
+DAY = 24 * HOUR
 YEAR = Span(0, 365 * 24 * HOUR)
 SCOPE = Scope(YEAR)
 MONTH = Seen(330 * 24 * HOUR, YEAR.end_ms - MINUTE, 35 * 24 * HOUR, MINUTE, MINUTE)
@@ -149,6 +162,65 @@ def test_what_no_axis_can_hold_is_left_out_of_a_picture(tmp_path: Path) -> None:
     ):
         with pytest.raises(NothingFound, match="small enough"):
             plot(answer, tmp_path / "y.png")
+
+
+def of_indicators(assets: Sequence[Asset], bars: int = 40, scale: float = 1.0) -> Answer[Any]:
+    which = tuple(map(indicator, ("sma:3", "ema:4", "macd", "rsi:5", "bollinger:6")))
+    request = Indicators(Candles(SCOPE, interval("1h")), which)
+    names = [name for each in which for name in each.columns]
+    rows = []
+    for each in assets:
+        for at in range(bars):
+            price = (100 + at % 7) * scale
+            bar = Bar(at * HOUR, price, price * 1.02, price * 0.99, price * 1.01, 5.0, 500.0)
+            values = dict.fromkeys(names, None if at < 20 else price)
+            rows.append(IndicatorsRow(each, bar, "1h candles", values))
+    answer = Answer("indicators", indicators.title(request), "coingecko", indicators.columns(request), iter(rows),
+                    covers=Covers(YEAR), asked=request)  # fmt: skip
+    answer.covers.see(MONTH)
+    return answer
+
+
+@pytest.mark.parametrize("bars", [40, 300])  # as candles, and as a line with its range
+def test_candles_are_drawn_with_their_indicators_below(tmp_path: Path, bars: int) -> None:
+    for symbol in ("BTC", *ODD):
+        plot(of_indicators([asset(symbol)], bars), tmp_path / "x.svg")
+        words = " ".join(texts(tmp_path / "x.svg"))
+        assert {"price,", "volume,", "RSI", "MACD", "Bollinger", "UTC:", "coingecko,"} <= set(words.split())
+        if symbol in ("BTC", "$WIF", "$A$B", "100%"):
+            assert f"{symbol}: 1h candles and indicators" in words
+
+
+def test_of_several_assets_the_first_is_drawn_and_the_rest_said(tmp_path: Path) -> None:
+    plot(of_indicators([asset("BTC"), asset("ETH", 1)]), tmp_path / "x.svg")
+    assert any("1 more assets are not drawn: --assets chooses" in each for each in texts(tmp_path / "x.svg"))
+    with pytest.raises(NothingFound, match="small enough"):
+        plot(of_indicators([asset("BTC")], scale=HUGE / 110), tmp_path / "y.svg")
+
+
+def test_sentiment_is_drawn_over_time(tmp_path: Path) -> None:
+    request = Sentiment(SCOPE, interval("1d"))
+    rows = [SentimentRow("coingecko", at * DAY, at * DAY + HOUR, 50, 30 - at, 10 + at, 1.5, None if at == 3 else 0.5)
+            for at in range(9)]  # fmt: skip
+    answer = answered("sentiment", sentiment, request, rows)
+    plot(answer, tmp_path / "x.svg")
+    words = " ".join(texts(tmp_path / "x.svg"))
+    assert "rose less fell" in words
+    assert "24 h change, percent" in words
+    assert rows[0].balance == 0.4
+    assert rows[0].unchanged == 10
+
+
+def test_a_table_of_indicators_leaves_to_csv_what_it_has_no_room_for() -> None:
+    lines = shown(of_indicators([asset("BTC")]))
+    assert "made of 1h candles" in lines
+    assert "signal" in lines
+    assert "volume" not in lines
+    out = io.StringIO()
+    text.write_csv(of_indicators([asset("BTC")]), out.write)
+    first = next(csv.DictReader(io.StringIO(out.getvalue())))
+    assert first["sma_3"] == ""  # it warms up
+    assert {"open", "quote_volume", "macd_12_26_9_histogram", "bollinger_6_upper"} <= first.keys()
 
 
 def test_an_axis_of_shares_ends_at_a_hundred_percent(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ class Facts:
     """``symbols``, ``assets``, ``quotes`` of the source in the period."""
 
 
-class Engine(Protocol):
+class Backend(Protocol):
     """Every method raises TransientError or OperatorError while it cannot or may not answer."""
 
     name: str
@@ -105,9 +105,7 @@ class Engine(Protocol):
 
     def latest(self, request: Latest) -> Iterator[Told[LatestRow]]: ...
 
-    def volatility(
-        self, request: Volatility, assets: Sequence[Asset], progress: Progress | None
-    ) -> Iterator[Told[VolatilityRow]]: ...
+    def volatility(self, request: Volatility, progress: Progress | None) -> Iterator[Told[VolatilityRow]]: ...
 
     def sentiment(self, request: Sentiment) -> Iterator[SentimentRow]:
         """Source by source, in the order of time."""
@@ -132,8 +130,8 @@ class Engine(Protocol):
 
 
 def choose(
-    first: Engine, second: Engine, sources: Sequence[str], period: Span, dataset: Dataset[Any]
-) -> tuple[Engine, str]:
+    first: Backend, second: Backend, sources: Sequence[str], period: Span, dataset: Dataset[Any]
+) -> tuple[Backend, str]:
     """The one of the two that holds all days of a period, the first if both do; and why."""
     for source in sources or second.sources(dataset):
         there = second.days(dataset, source, period)

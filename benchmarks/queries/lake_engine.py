@@ -1,0 +1,86 @@
+"""The questions asked of the lake: the synthetic year as the files that compaction would make, on an S3 of its own.
+
+Beside them stands what DuckDB needs for plain sums over the columns that they read: nothing can be much quicker.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+from elasticsearch import Elasticsearch as Client
+
+from benchmarks.figures import median
+from benchmarks.queries.columns import SOURCE, days
+from benchmarks.queries.lake import s3_store
+from benchmarks.queries.measure import EndOfData, asked_of
+from benchmarks.queries.synthetic import DAY_MS, Year
+from benchmarks.queries.timing import ROUNDS, Timed
+from cryptoproxy.datasets import TICKER
+from cryptoproxy.datasets.times import Span
+from cryptoproxy.lake.objects import daily_object
+from cryptoproxy.lake.parquet import Columns
+from cryptoproxy.lake.store import Store
+from cryptoproxy.lake.table import File, Table
+from cryptoproxy.queries import Queries
+from cryptoproxy.queries.lake.engine import Lake
+
+KEYS = "max(source), max(asset_id), max(quote), max(symbol), max(epoch_ms(timestamp)), sum(interval_ms)"
+"""What every question reads to tell assets and times apart."""
+
+
+def timed_on_lake(folder: Path, year: Year, since: str, tell: Callable[[str], None]) -> Iterator[Timed]:
+    """``seconds`` of waiting, ``cpu`` of this process: DuckDB is in it."""
+    with s3_store(folder) as settings:
+        store = Store(settings.s3)
+        store.make_bucket()
+        began = time.monotonic()
+        written = sum(_put(store, day, batch) for day, batch in days(year))
+        took = time.monotonic() - began
+        tell(f"the lake has {year.documents:,} records, {written / 1e6:,.0f} MB; written in {took:.0f} s")
+        lake = Lake(store)
+        client = Client("http://127.0.0.1:9")  # never asked
+        queries = Queries(client, lake=lake, engine="lake", clock=EndOfData(year.end_ms))
+        for fields in ("price", "change_24h"):
+            yield _timed(
+                f"plain sum({fields}), {since}", lambda fields=fields: _sum(lake, year, f"sum({fields}), {KEYS}")
+            )
+        for name, ask in asked_of(since).items():
+            yield _timed(f"{name}, {since}", lambda ask=ask: sum(1 for _ in ask(queries)))
+        lake.close()
+        client.close()
+
+
+def _put(store: Store, day_ms: int, batch: Any) -> int:
+    """A day's file, and the commit that makes it count; its bytes."""
+    body, stats = Columns(TICKER).file([batch])
+    key = daily_object(store.settings.prefix, TICKER.name, SOURCE, day_ms, hashlib.sha256(body).hexdigest())
+    store.put(key, body)
+    span = Span(day_ms, day_ms + DAY_MS)
+    file = File(key, SOURCE, day_ms, span.end_ms - 1, batch.num_rows, len(body), stats)
+    Table(store, TICKER).replace(SOURCE, span, [file], [], made_of=1, now_ms=day_ms)
+    return len(body)
+
+
+def _sum(lake: Lake, year: Year, what: str) -> int:
+    table = lake.duck.table(TICKER, [SOURCE], Span(year.begin_ms, year.end_ms))
+    return len(list(lake.duck.ask(f"SELECT {what} FROM {table}")))
+
+
+def _timed(name: str, work: Callable[[], int]) -> Timed:
+    seconds, cpu, rows = [], [], 0
+    for _ in range(ROUNDS):
+        began, spent = time.monotonic(), _spent()
+        rows = work()
+        seconds.append(time.monotonic() - began)
+        cpu.append(_spent() - spent)
+    return Timed(name, median(seconds), median(cpu), 1, rows)
+
+
+def _spent() -> float:
+    times = psutil.Process().cpu_times()
+    return times.user + times.system

@@ -1,0 +1,203 @@
+"""How a question is asked: which backend, which records, and what is said beside the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple, TypeVar
+
+from elasticsearch import Elasticsearch
+
+from cryptoproxy.common.clock import Clock, SystemClock
+from cryptoproxy.datasets import CANDLE, TICKER, Dataset
+from cryptoproxy.datasets.times import Span
+from cryptoproxy.queries import notes, periods
+from cryptoproxy.queries.answer import Answer, Cell, Covers, NothingFound
+from cryptoproxy.queries.backend import Backend, Found, Told, choose, most_traded
+from cryptoproxy.queries.elastic.engine import Elastic
+from cryptoproxy.queries.elastic.search import Search
+from cryptoproxy.queries.notes import Watch
+from cryptoproxy.queries.scope import ALL, DEFAULT_SOURCE, Scope
+
+Names = str | Sequence[str]
+R = TypeVar("R")
+
+
+class Asked(NamedTuple):
+    """Of whom, which records, and what is to be said of the choice. In the order of :meth:`Asking.answer`."""
+
+    scope: Scope
+    engine: Backend
+    said: list[str]
+
+
+class Words(NamedTuple):
+    """Of a question; ``lacks`` and what follows are those of :class:`~queries.notes.Watch`."""
+
+    question: str
+    title: str
+    lacks: str
+    field: str | None = None
+    by_samples: bool = False
+    whole_period: bool = True
+    step_ms: int = 0
+
+
+class Asking:
+    """Clients, clock and choice; the questions are in :class:`~queries.api.Queries`.
+
+    Args:
+        index: the alias of tickers; ``bars`` is that of candles.
+        lake: the second engine, where there is one.
+        engine: ``es``, ``lake``, or ``auto``: Elasticsearch where it holds all of the time that is asked for, else the
+            lake. One of them answers a question as a whole; ``Answer.engine`` says which.
+    """
+
+    def __init__(
+        self,
+        client: Elasticsearch,
+        *,
+        index: str = "crypto-prices",
+        bars: str = CANDLE.alias or "",
+        lake: Backend | None = None,
+        engine: str = "es",
+        clock: Clock | None = None,
+        request_cache: bool | None = None,
+    ) -> None:
+        self.search = Search(client, index, request_cache=request_cache)
+        self.aliases = (index, bars)
+        self._elastic = Elastic(self.search, Search(client, bars, request_cache=request_cache))
+        self._lake = lake
+        self._engine = engine
+        self.clock = clock or SystemClock()
+
+    def scope(self, **which: Any) -> Scope:
+        """Which records: names as a list or with commas between them; ``source="all"`` is any.
+
+        ``symbols``, ``assets``, ``quote``, ``source``; ``base`` is a coin under whatever symbol: BTC is BTC at
+        CoinGecko and BTCUSDT, BTCUSDC … at an exchange. ``since`` is a span before the end, a date or a time;
+        ``until`` a date or a time, and now without.
+        """
+        return self.asked(**which).scope
+
+    def asked(
+        self,
+        *,
+        symbols: Names = (),
+        base: Names = (),
+        assets: Names = (),
+        quote: Names = (),
+        source: Names = DEFAULT_SOURCE,
+        since: str = "7d",
+        until: str | None = None,
+        top: int | None = None,
+        dataset: Dataset[Any] = TICKER,
+    ) -> Asked:
+        if top is not None and top < 1:
+            raise ValueError("top must be at least 1")
+        made = Scope(
+            periods.period(since, until, now_ms=self.clock.now_ms()),
+            sources_in(source),
+            tuple(each.upper() for each in names_in(symbols)),
+            names_in(assets),
+            tuple(each.upper() for each in names_in(quote)),
+        )
+        engine, said = self.engine_for(made.sources, made.period, dataset)
+        if coins := tuple(each.upper() for each in names_in(base)):
+            made = replace(made, symbols=(*made.symbols, *_traded_as(engine, coins, made)), coins=coins)
+        if top:
+            made = replace(made, chosen=tuple(most_traded(_found(engine, made), top)))
+        return Asked(made, engine, said)
+
+    def engine_for(self, sources: Sequence[str], period: Span, dataset: Dataset[Any]) -> tuple[Backend, list[str]]:
+        if self._engine == "es" or self._lake is None:
+            return self._elastic, []
+        if self._engine == "lake":
+            return self._lake, []
+        engine, why = choose(self._elastic, self._lake, sources, period, dataset)
+        return engine, [why]
+
+    def by_asset(
+        self,
+        asked: Asked,
+        request: Any,
+        words: Words,
+        columns: tuple[Cell[R], ...],
+        ask: Callable[[Any], Iterator[Told[R]]],
+        *,
+        noted: Callable[[Watch, R], None] | None = None,
+    ) -> Answer[R]:
+        """Rows as they come; of the most traded assets, in their order."""
+        chosen = asked.scope.chosen
+
+        def rows(watch: Watch) -> Iterator[R]:
+            told: Iterable[Told[R]] = ask(request)
+            if chosen:
+                place = {asset.identity: number for number, asset in enumerate(chosen)}
+                told = sorted(told, key=lambda each: place[each.asset.identity])
+            for asset, own, seen in told:
+                watch.see(asset, seen, has_value=bool(own))
+                for row in own:
+                    if noted is not None:
+                        noted(watch, row)
+                    yield row
+
+        return self.answer(asked, request, words, columns, rows)
+
+    def answer(
+        self,
+        asked: Asked,
+        request: Any,
+        words: Words,
+        columns: tuple[Cell[R], ...],
+        rows: Callable[[Watch], Iterator[R]],
+    ) -> Answer[R]:
+        scope, engine, said = asked
+        covers = Covers(scope.period)
+        watch = Watch(scope, words.lacks, covers, words.field, words.by_samples, words.whole_period, words.step_ms)
+
+        def noting() -> Iterator[R]:
+            yield from rows(watch)
+            if not watch.saw_any:
+                notes.raise_why(engine, scope)
+            if not watch.saw_rows:
+                raise NothingFound("; ".join([*watch.lacking(), *watch.more]))
+            said.extend(watch.notes())
+            if not scope.sources and not scope.chosen:
+                said.extend(watch.silent_sources(engine.sources()))
+
+        chosen = f"; the {len(scope.chosen)} most traded, the largest volume first" if scope.chosen else ""
+        return Answer(
+            words.question,
+            words.title + chosen,
+            scope.where,
+            columns,
+            noting(),
+            covers=covers,
+            notes=said,
+            asked=request,
+            engine=engine.name,
+        )
+
+
+def _traded_as(engine: Backend, coins: tuple[str, ...], scope: Scope) -> tuple[str, ...]:
+    pairs = engine.pairs(scope, coins)
+    found = {symbol for symbol, quote in pairs if symbol in coins or symbol.removesuffix(quote) in coins}
+    return tuple(sorted(found)) or coins
+
+
+def _found(engine: Backend, scope: Scope) -> list[Found]:
+    found = engine.found(scope)
+    if not found:
+        notes.raise_why(engine, scope)
+    return found
+
+
+def names_in(given: Names) -> tuple[str, ...]:
+    parts = given.split(",") if isinstance(given, str) else given
+    return tuple(dict.fromkeys(each.strip() for each in parts if each.strip()))
+
+
+def sources_in(given: Names) -> tuple[str, ...]:
+    names = names_in(given)
+    return () if ALL in names else names

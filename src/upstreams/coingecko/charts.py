@@ -1,0 +1,147 @@
+"""CoinGecko ``/coins/{id}/market_chart``: the price at each midnight, as tickers of the past.
+
+They are points and no bars, so they are what a poll at that moment would have told: price, market cap, volume of 24 h.
+Only whole days are taken. Closer points are stamped some seconds beside their hour, other answers have other stamps,
+and the last one is "now": a record of such a moment would get a new id with each answer, and none that a live poll
+gives. A point of midnight has the id that a live poll of that slot has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from cryptoproxy.datasets import Feed, Ticker, iso
+from cryptoproxy.datasets.times import DAY_MS, MINUTE_MS, Span
+from cryptoproxy.errors import TransientError
+from cryptoproxy.upstreams.base import Answer, Call, Rejected, SymbolList
+from cryptoproxy.upstreams.candles import time_of
+from cryptoproxy.upstreams.coingecko.candles import started
+from cryptoproxy.upstreams.coingecko.coins import Coins
+from cryptoproxy.upstreams.coingecko.plans import Plan
+from cryptoproxy.upstreams.coingecko.tickers import NAME
+from cryptoproxy.upstreams.history import Page, Start
+from cryptoproxy.upstreams.refusals import UNREADABLE, not_spoken
+from cryptoproxy.upstreams.values import Number
+
+SETTLED_AFTER_MS = 40 * MINUTE_MS
+"""A day's point is final from 00:35 on."""
+REACH_DAYS = 365
+"""Of plans that do not pay."""
+
+
+class _Point(msgspec.Struct, array_like=True, gc=False):
+    stamp_ms: Annotated[int, Meta(ge=0, le=2**63 - 1)]
+    value: Number = None
+
+
+class _Chart(msgspec.Struct, gc=False):
+    prices: list[_Point]
+    market_caps: list[_Point] = []
+    total_volumes: list[_Point] = []
+
+
+_chart = msgspec.json.Decoder(_Chart, strict=False)
+
+
+class CoinGeckoCharts:
+    """The past of the tickers of ``coingecko``, a point a day."""
+
+    feed = Feed(NAME)
+    upstream = NAME
+    symbol_list: SymbolList | None = None
+    step_ms = DAY_MS
+
+    def __init__(self, *, coins: Coins, ids: Sequence[str] = ()) -> None:
+        self._coins = coins
+        self.symbols = tuple(dict.fromkeys(ids))
+
+    def spelled(self, symbol: str) -> str:
+        return symbol
+
+    def reach_ms(self, now_ms: int) -> int:
+        return 0 if self._coins.plan is Plan.PRO else now_ms - REACH_DAYS * DAY_MS
+
+    def last_ms(self, now_ms: int) -> int:
+        return now_ms - SETTLED_AFTER_MS
+
+    def next_ms(self, begin_ms: int) -> int:
+        return begin_ms + DAY_MS
+
+    def used(self, answer: Answer) -> int | None:
+        return None
+
+    def page_ms(self, now_ms: int) -> int:
+        return now_ms
+
+    def start_call(self, symbol: str) -> Call:
+        (call,) = self._coins.names_calls([symbol])
+        return call
+
+    def start(self, symbol: str, answer: Answer) -> Start:
+        return started(symbol, answer)
+
+    def call(self, symbol: str, span: Span, *, now_ms: int) -> Call:
+        days = -(-(now_ms - span.begin_ms) // DAY_MS) or 1
+        if self._coins.plan is not Plan.PRO:
+            days = min(days, REACH_DAYS)
+        return self._coins.call(f"{symbol}/market_chart", days=str(days), interval="daily", precision="full")
+
+    def check(self, answer: Answer, *, now_ms: int) -> None:
+        if self._coins.knows(answer.body):
+            self._coins.check(answer, now_ms=now_ms)
+
+    def page(self, symbol: str, start: Start, span: Span, answer: Answer, *, now_ms: int) -> Page:
+        if not self._coins.knows(answer.body):
+            return Page([], covered_ms=span.end_ms)
+        try:
+            chart = _chart.decode(answer.body)
+        except UNREADABLE as error:
+            raise not_spoken(NAME, answer.body, error) from error
+        settled_ms = time_of(answer, now_ms=now_ms) - SETTLED_AFTER_MS
+        caps, volumes = _by_stamp(chart.market_caps), _by_stamp(chart.total_volumes)
+        records: dict[int, Ticker] = {}
+        rejected: list[Rejected] = []
+        for point in chart.prices:
+            stamp = point.stamp_ms
+            if stamp % DAY_MS or stamp not in span or stamp > settled_ms:
+                continue
+            if stamp in records:
+                rejected.append(Rejected("duplicate", symbol, f"{iso(stamp)} once more"))
+            elif point.value is None or point.value <= 0:
+                rejected.append(Rejected("no_price", symbol, f"{iso(stamp)}: price {point.value}"))
+            else:
+                records[stamp] = self._ticker(symbol, start, point.value, stamp, now_ms)
+                records[stamp].market_cap = caps.get(stamp) or None
+                records[stamp].volume_24h = volumes.get(stamp)
+        if (
+            chart.prices
+            and not records
+            and not rejected
+            and all(each.stamp_ms < span.begin_ms for each in chart.prices)
+        ):
+            raise TransientError(
+                f"not what coingecko speaks: a chart of {symbol} that ends before {iso(span.begin_ms)}"
+            )
+        begins = sorted(each.stamp_ms for each in chart.prices if each.stamp_ms in span and each.stamp_ms % DAY_MS == 0)
+        return Page([records[stamp] for stamp in sorted(records)], rejected, begins, span.end_ms)
+
+    def _ticker(self, symbol: str, start: Start, price: float, stamp: int, now_ms: int) -> Ticker:
+        return Ticker(
+            source=NAME,
+            asset_id=symbol,
+            symbol=start.symbol or symbol,
+            name=start.name or symbol,
+            quote=self._coins.quote,
+            price=price,
+            timestamp=iso(stamp),
+            fetched_at=iso(now_ms),
+            fetch_delay_ms=now_ms - stamp,
+        )
+
+
+def _by_stamp(points: Sequence[_Point]) -> Mapping[int, float | None]:
+    return {point.stamp_ms: point.value for point in points}

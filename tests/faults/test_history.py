@@ -1,0 +1,122 @@
+"""A history run that is killed at each step, and goes on: nothing lacks, nothing is doubled but on the topic, and live
+polls stay as they are."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable
+
+import pytest
+import requests
+
+from cryptoproxy.datasets import CANDLE
+from cryptoproxy.datasets.times import DAY_MS, written
+from cryptoproxy.lake.objects import lines_of
+from cryptoproxy.lake.store import Store
+from cryptoproxy.sandbox.faults import Rule
+from tests.conftest import wait_until
+from tests.faults import evidence
+from tests.faults.conftest import Report
+from tests.faults.launch import HISTORY_POINTS
+from tests.faults.rig import Rig
+
+ALONE = {"TEST_ALONE": "1"}
+SYMBOLS = ("BTCUSDT", "ETHUSDT")
+DAYS = 250
+
+
+def wants_history(rig: Rig) -> set[str]:
+    """The settings for it; the ids that it is to bring."""
+    now_ms = rig.sandbox.clock.now_ms()
+    begin_ms, end_ms = now_ms // DAY_MS * DAY_MS - DAYS * DAY_MS, now_ms // DAY_MS * DAY_MS
+    rig.texts |= {
+        "KAFKA_PRODUCER_BATCH_INTERVAL": "0.5",
+        "KAFKA_TOPICS": f"candle={rig.name}.ohlcv",
+        "BINANCE_CANDLE_SYMBOLS": ",".join(SYMBOLS),
+        "HISTORY": f"binance.candle-1h={written(begin_ms)}",
+    }
+    rig.make_topics(CANDLE)
+    return {each for symbol in SYMBOLS for each in ids_of(rig, symbol, begin_ms, end_ms)}
+
+
+def ids_of(rig: Rig, symbol: str, begin_ms: int, end_ms: int) -> Iterable[str]:
+    while begin_ms < end_ms:
+        rows = requests.get(
+            f"{rig.sandbox.base_url('binance')}/api/v3/klines",
+            params={"symbol": symbol, "interval": "1h", "startTime": begin_ms, "endTime": end_ms - 1, "limit": 1000},
+            timeout=60,
+        ).json()
+        if not rows:
+            return
+        yield from (f"binance:{symbol}:USDT:1h-{row[0]}" for row in rows)
+        begin_ms = rows[-1][0] + 1
+
+
+def wait_ended(rig: Rig) -> None:
+    """All is walked and delivered."""
+
+    def ended() -> bool:
+        file = rig.outbox / "history" / "runs.json"
+        return file.exists() and all("ended_ms" in run for run in json.loads(file.read_bytes()))
+
+    wait_until(ended, what="the end of the history run")
+    wait_until(lambda: not any(names for _, names in history_waiting(rig)), what="its pages delivered")
+
+
+def history_waiting(rig: Rig) -> list[tuple[str, list[str]]]:
+    return [
+        (folder, [name for name in names if "candle" in name]) for folder, names in evidence.waiting(rig.outbox).items()
+    ]
+
+
+def identity(line: bytes) -> str:
+    record = json.loads(line)
+    begin_ms = evidence.milliseconds(record["timestamp"])
+    return f"{record['source']}:{record['asset_id']}:{record['quote']}:{record['interval']}-{begin_ms}"
+
+
+def require_all(rig: Rig, wanted: set[str]) -> None:
+    """Up to the day's begin each bar is there, in topic and lake, and each id has one value."""
+    topic = rig.settings.kafka.topic_of(CANDLE, "1h")
+    found = {identity(each.value): each.value for each in evidence.on_topic(rig.settings, topic)}
+    assert wanted <= found.keys()
+    store = Store(rig.settings.s3)
+    keys = [key for key in store.keys(f"{rig.settings.s3.prefix}/v1/") if "candle" in key]
+    lines = [line for key in keys for line in lines_of(key, store.get(key))]
+    assert found.keys() == {identity(line) for line in lines}
+    values: dict[str, set[str]] = {}
+    for line in lines:
+        record = json.loads(line)
+        del record["fetched_at"]
+        values.setdefault(identity(line), set()).add(json.dumps(record))
+    assert {len(each) for each in values.values()} == {1}
+
+
+def test_killed_at_each_step_of_a_history_run_one_after_the_other(rig: Rig, report: Report) -> None:
+    wanted = wants_history(rig)
+    for point in HISTORY_POINTS:
+        poller = rig.start(point, test=ALONE | {"TEST_DIE": f"{point}:2"})
+        assert poller.wait_end() == -9, point
+        rig.died(poller)
+        poller.close()
+    began = time.monotonic()
+    last = rig.start("last", test=ALONE)
+    last.wait_polls(1)
+    wait_ended(rig)
+    require_all(rig, wanted)
+    report(rig.judge().require(), time.monotonic() - began)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("rewrite", ["hole", "twice", "out_of_order", "no_rows", "half", "html"])
+def test_pages_gone_wrong_in_the_middle_of_a_history_run(rig: Rig, report: Report, rewrite: str) -> None:
+    wanted = wants_history(rig)
+    times = 1 if rewrite == "html" else 3  # for a page of a firewall it waits a minute
+    rig.sandbox.script.add(Rule(path="/klines", first=3, every=3, times=times, rewrite=rewrite))
+    began = time.monotonic()
+    poller = rig.start(test=ALONE)
+    poller.wait_polls(1)
+    wait_ended(rig)
+    require_all(rig, wanted)
+    report(rig.judge().require(), time.monotonic() - began)
