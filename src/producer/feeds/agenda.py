@@ -103,7 +103,7 @@ class Agenda:
                     id=f"setting:{feed}", feed=feed, begin_ms=begin_ms, end_ms=now_ms, said_ms=now_ms, since=since
                 )
             elif run.ended and now_ms - run.ended_ms >= again_ms:
-                walks = {symbol: replace(each, done=False, why="") for symbol, each in run.walks.items()}
+                walks = {symbol: replace(each, done=False, failed=False, why="") for symbol, each in run.walks.items()}
                 self.runs[run.id] = replace(run, end_ms=now_ms, ended_ms=0, stopped=False, walks=walks)
 
     def next(self) -> Run | None:
@@ -137,7 +137,7 @@ class Agenda:
         symbol = run.under_way
         if trouble.tries >= MOST_TRIES and symbol:
             log.warning("history of %s: %s is given up: %s", run.feed, symbol, error)
-            run.walks[symbol] = replace(run.walks[symbol], done=True, why=f"given up: {error}")
+            run.walks[symbol] = replace(run.walks[symbol], done=True, failed=True, why=f"given up: {error}")
             self._troubles.pop(run.id)
             self._save()
 

@@ -59,8 +59,8 @@ def now_at(run: Run) -> str:
 
 
 def is_whole(run: Run) -> bool:
-    """Whether each symbol was walked to its end, and has something: a real hole lacks at the upstream, not here."""
-    return bool(run.walks) and not run.stopped and all(each.done and not each.why for each in run.walks.values())
+    """Whether all is here that the upstream has: real holes, and the time before a listing, lack there and not here."""
+    return bool(run.walks) and not run.stopped and all(each.done and not each.failed for each in run.walks.values())
 
 
 def summary(run: Run) -> Iterator[str]:

@@ -48,7 +48,9 @@ class Cursor(msgspec.Struct, omit_defaults=True):
     more_holes: int = 0
     done: bool = False
     why: str = ""
-    """Why it ended before its end; empty where it did not."""
+    """Why there is nothing, or not all of it."""
+    failed: bool = False
+    """Something may lack that the upstream has: it does not know the symbol, or was given up."""
 
 
 class Walk:
@@ -89,7 +91,8 @@ class Walk:
         cursor.calls += 1
         start = self.history.start(self.symbol, answer)
         if start.begin_ms is None:
-            cursor.done, cursor.why = True, f"{self.history.upstream} has nothing of it"
+            cursor.done = cursor.failed = True
+            cursor.why = f"{self.history.upstream} has nothing of it"
             return
         cursor.symbol, cursor.name = start.symbol, start.name
         reach_ms = self.history.reach_ms(now_ms)

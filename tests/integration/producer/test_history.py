@@ -134,6 +134,7 @@ def test_what_the_upstream_has_is_on_topic_and_lake_once_per_id_however_often_it
 
 def test_the_active_poller_does_it_and_misses_no_slot(candles: World, upstream: Sandbox, tmp_path: Path) -> None:
     span = span_of(upstream)
+    candles.texts |= {"BINANCE_INTERVAL": "5"}
     poller = PollerProcess("active", tmp_path, candles.texts)
     try:
         poller.wait_polls(2)
@@ -185,7 +186,7 @@ def test_refused_in_the_middle_it_waits_and_others_are_polled_on(
     candles: World, upstream: Sandbox, tmp_path: Path, refusal: str
 ) -> None:
     span = span_of(upstream, days=30)
-    candles.texts |= {"SOURCES": "bybit-linear", "BYBIT_INTERVAL": "1"}
+    candles.texts |= {"SOURCES": "bybit-linear", "BYBIT_INTERVAL": "5"}
     upstream.script.add(Rule(path=KLINES, nth=2, status=int(refusal), headers={"Retry-After": "2"}))
     poller = PollerProcess("active", tmp_path, candles.texts)
     try:

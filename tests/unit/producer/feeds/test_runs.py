@@ -67,7 +67,7 @@ def test_the_summary_says_what_is_there_and_what_is_not():
             at_ms=END, due_ms=END, first_ms=BEGIN, rows=7292, done=True, holes=[(hole, hole + 3 * HOUR_MS)], calls=9
         ),
         "ETHUSDT": Cursor(at_ms=END, due_ms=END, first_ms=BEGIN, rows=3, done=True, rejected={"changed": 2}, calls=2),
-        "GONE": Cursor(done=True, why="binance has nothing of it", calls=1),
+        "GONE": Cursor(done=True, failed=True, why="binance has nothing of it", calls=1),
     }
     found = run(walks=walks, seconds=4.2)
     assert list(summary(found)) == [
