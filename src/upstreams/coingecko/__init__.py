@@ -32,6 +32,8 @@ def upstream(settings: Upstreams) -> Upstream:
                     base_url=settings.coingecko_base_url,
                     top_n=settings.coingecko_top_n,
                     ids=settings.coingecko_ids or (),
+                    category=settings.coingecko_category,
+                    rehypothecated=settings.coingecko_include_rehypothecated,
                     quote=settings.coingecko_quote,
                     plan=Plan(settings.coingecko_plan),
                     api_key=settings.coingecko_api_key.get,
