@@ -16,9 +16,9 @@ from cryptoproxy.sandbox.rewrites import REWRITES
 from cryptoproxy.upstreams.base import Answer, Call
 from cryptoproxy.upstreams.binance.candles import BinanceCandles
 from cryptoproxy.upstreams.bybit.candles import BybitCandles
+from cryptoproxy.upstreams.coingecko.access import Access
 from cryptoproxy.upstreams.coingecko.candles import CoinGeckoCandles
 from cryptoproxy.upstreams.coingecko.charts import CoinGeckoCharts
-from cryptoproxy.upstreams.coingecko.access import Access
 from cryptoproxy.upstreams.coingecko.coins import Coins
 
 BEGIN = from_iso("2026-11-20T00:00:00.000Z")
