@@ -306,7 +306,7 @@ class S3:
         "LAKE_COMPACT_AT",
         kinds.matching(r"([01]\d|2[0-3]):[0-5]\d", "time of day, UTC", "is not a time of day like 02:30"),
         "",
-        "When the active poller puts the days that are over into the lake's table; never without.",
+        "When the active poller puts what is over into the lake's table; never without.",
         example="02:30",
     )
 

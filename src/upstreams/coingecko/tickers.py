@@ -16,8 +16,8 @@ import msgspec
 from cryptoproxy.datasets import Feed
 from cryptoproxy.errors import SettingsError, TransientError
 from cryptoproxy.upstreams.base import Answer, Call, IncompleteError, Poll, SymbolList
-from cryptoproxy.upstreams.coingecko import refusals
-from cryptoproxy.upstreams.coingecko.plans import BASE_URLS, Plan, key_header
+from cryptoproxy.upstreams.coingecko.access import Access
+from cryptoproxy.upstreams.coingecko.plans import Plan
 from cryptoproxy.upstreams.gathering import Doubt, Gathering, usable_id
 from cryptoproxy.upstreams.rows import RowReader
 from cryptoproxy.upstreams.values import Number, Rank, iso_of_text
@@ -89,21 +89,18 @@ class CoinGecko:
         self._top_n = top_n
         self._ids = tuple(dict.fromkeys(ids))
         self._quote = quote.upper()
-        self._plan = plan
-        self._api_key = api_key
-        self._base_url = (base_url or BASE_URLS[plan]).rstrip("/")
-        self._url = f"{self._base_url}/coins/markets"
+        key = api_key if callable(api_key) else lambda: api_key
+        self._access = Access(plan, address=base_url, api_key=key)
         self._questions = tuple(questions(top_n=top_n, ids=self._ids, quote=quote.lower()))
         self._sizes = sizes(self._questions, top_n=top_n)
         self._doubt = Doubt()
         self._reader = RowReader(NAME, MarketRow)
 
     def calls(self) -> Sequence[Call]:
-        headers = key_header(self._plan, self._key())
-        return [Call(self._url, params=question, headers=headers) for question in self._questions]
+        return [self._access.call("coins/markets", **question) for question in self._questions]
 
     def check(self, answer: Answer, *, now_ms: int) -> None:
-        refusals.check(answer, now_ms=now_ms, secret=self._key() or "", plan=self._plan, base_url=self._base_url)
+        self._access.check(answer, now_ms=now_ms)
 
     @property
     def expected(self) -> int:
@@ -181,12 +178,6 @@ class CoinGecko:
             record.change_7d = row.price_change_percentage_7d_in_currency
             record.price_change_24h = row.price_change_24h
             records.append(record)
-
-    def _key(self) -> str | None:
-        if self._plan is Plan.KEYLESS:
-            return None
-        key = self._api_key() if callable(self._api_key) else self._api_key
-        return key.strip() if key else None
 
 
 def verify(*, top_n: int, ids: Sequence[str], quote: str) -> None:

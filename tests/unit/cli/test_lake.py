@@ -47,12 +47,12 @@ def test_days_are_listed_with_what_is_in_them(lake: Callable[[str], Result], sto
     compact(store)
     put(store, record("late", 9 * HOUR_MS))
     (file,) = compact(store).files
-    bucket.objects["crypto/v1/ticker/daily/_SUCCESS"] = b""
+    bucket.objects["crypto/v1/ticker/table/_SUCCESS"] = b""
     words = f"s3://crypto-lake/{file.key}  {len(bucket.objects[file.key]):,} bytes  16 records"
-    assert lake("ls --daily --records").stdout.splitlines() == [words]
-    assert lake("ls --daily --records --source coingecko --date 2026-11-18").stdout.splitlines() == [words]
-    assert lake("ls --daily --records --source coingecko --date 2026-11-19").stdout == ""
-    assert lake("ls --daily --source binance").stdout == ""
+    assert lake("ls --table --records").stdout.splitlines() == [words]
+    assert lake("ls --table --records --source coingecko --date 2026-11-18").stdout.splitlines() == [words]
+    assert lake("ls --table --records --source coingecko --date 2026-11-19").stdout == ""
+    assert lake("ls --table --source binance").stdout == ""
 
 
 @pytest.mark.parametrize(
