@@ -86,7 +86,7 @@ def test_without_a_feed_it_is_what_the_sources_tell_but_their_candles(
     texts |= {"SOURCES": "coingecko,binance.candle-1d", "BINANCE_CANDLE_SYMBOLS": "BTCUSDT"}
     assert make().run(tmp_path / "run").whole
     names = {each.stem for each in (tmp_path / "run").iterdir()}
-    assert names >= {"coingecko", "binance.candle-1d"}
+    assert names >= {"coingecko", "coingecko.market", "binance.candle-1d"}
     assert not any(name.startswith("coingecko.candle") for name in names)
 
 
