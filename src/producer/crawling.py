@@ -76,7 +76,9 @@ class Crawl:
             past = histories_of(upstreams)[name]()
             named = [past.spelled(each) for each in symbols] or list(past.symbols)
             if not named:
-                raise OperatorError(f"whose past of {name} is not told", remedy="Name them by --symbols, or in the feed's own setting")
+                raise OperatorError(
+                    f"whose past of {name} is not told", remedy="Name them by --symbols, or in the feed's own setting"
+                )
             self._pasts.append((past, since, named))
 
     def run(self, folder: Path) -> Found:
