@@ -92,9 +92,8 @@ def history(
 def _history_of(settings: Settings, feed: str | None) -> History:
     every = histories_of(settings.upstreams)
     if feed not in every:
-        raise click.UsageError(
-            f"There is no history of {feed or 'nothing'}; there is of {nearest_first(feed, every) if feed else ', '.join(every)}."
-        )
+        there = nearest_first(feed, every) if feed else ", ".join(every)
+        raise click.UsageError(f"There is no history of {feed or 'nothing'}; there is of {there}.")
     return every[feed]()
 
 
