@@ -20,7 +20,7 @@ from cryptoproxy.common.start import start
 from cryptoproxy.datasets.times import DAY_MS, Span, from_person
 from cryptoproxy.producer.feeds.report import estimate, is_whole, now_at, share_done, summary
 from cryptoproxy.producer.feeds.runs import Run, RunsTopic, new_id
-from cryptoproxy.upstreams import histories_of, upstreams_of
+from cryptoproxy.upstreams import histories_of, nearest_first, upstreams_of
 from cryptoproxy.upstreams.base import Source
 from cryptoproxy.upstreams.history import History
 
@@ -92,7 +92,8 @@ def history(
 def _history_of(settings: Settings, feed: str | None) -> History:
     every = histories_of(settings.upstreams)
     if feed not in every:
-        raise click.UsageError(f"There is no history of {feed or 'nothing'}; there is of {', '.join(every)}.")
+        there = nearest_first(feed, every) if feed else ", ".join(every)
+        raise click.UsageError(f"There is no history of {feed or 'nothing'}; there is of {there}.")
     return every[feed]()
 
 
@@ -208,7 +209,8 @@ class Display:
         self._bar.stop()
 
     def show(self, run: Run) -> None:
-        words = f"{run.rows} records, {run.calls} calls, {now_at(run)}" + (f"; waits: {run.held}" if run.held else "")
+        words = ", ".join(filter(None, (f"{run.rows} records", f"{run.calls} calls", now_at(run))))
+        words += f"; waits: {run.held}" if run.held else ""
         self._bar.update(self._task, completed=share_done(run), words=words)
         now = self._monotonic()
         if not self._console.is_terminal and now - self._said >= LINE_SECONDS:

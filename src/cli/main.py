@@ -24,6 +24,7 @@ COMMANDS = {
     "consume": ("run", "consume"),
     "run": ("run", "run"),
     "history": ("history", "history"),
+    "crawl": ("crawl", "crawl"),
     "sandbox": ("run", "sandbox"),
     "tail": ("tail", "tail"),
     "query": ("query", "query"),

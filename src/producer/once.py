@@ -155,7 +155,7 @@ def dry_run(settings: Settings) -> int:
     upstreams = settings.upstreams
     sources = sources_of(upstreams)
     code = 0
-    with _budget_folder(
+    with budget_folder(
         settings,
         remedy="What that poller polls is on the topic (`cryptoproxy tail`); to ask the upstream beside it set "
         "OUTBOX_DIR to another folder, whose budget then counts apart",
@@ -167,7 +167,7 @@ def dry_run(settings: Settings) -> int:
                 kept_quotes(settings.poller.outbox_dir / "symbols", source)
                 if source.symbol_list is not None:
                     source.symbol_list.quotes.waits = False
-                with _asker(settings, source, budgets, clock) as asker:
+                with asker_of(settings, source, budgets, clock) as asker:
                     polled = poll_now(source, asker, grids[source.feed.name], clock, _sleep)
                 if not _printed(b"".join(part.content for part in polled.parts)):
                     return code
@@ -192,11 +192,11 @@ def check_upstream(settings: Settings, source: Source) -> str:
     clock = SystemClock()
     with ExitStack() as stack:
         try:
-            folder = stack.enter_context(_budget_folder(settings, remedy=""))
+            folder = stack.enter_context(budget_folder(settings, remedy=""))
         except OutboxInUseError as error:
             return _polled_last(settings, source.upstream, error, clock.now_ms())
         budgets = budgets_of(settings.upstreams, folder, clock=clock)
-        asker = stack.enter_context(_asker(settings, source, budgets, clock))
+        asker = stack.enter_context(asker_of(settings, source, budgets, clock))
         calls = source.calls()
         now_ms = clock.now_ms()
         answer = asker.ask(calls[0], now_ms + round(CHECK_SECONDS * 1000), _sleep)
@@ -229,7 +229,8 @@ def _polled_last(settings: Settings, upstream: str, error: OutboxInUseError, now
 
 
 @contextmanager
-def _asker(settings: Settings, source: Source, budgets: Mapping[str, Budget], clock: Clock) -> Iterator[PollOnce]:
+def asker_of(settings: Settings, source: Source, budgets: Mapping[str, Budget], clock: Clock) -> Iterator[PollOnce]:
+    """Asks the upstream of ``source``, or of the past of one, within its budget."""
     with closing(Fetcher()) as fetcher:
         yield PollOnce(
             source,
@@ -242,7 +243,7 @@ def _asker(settings: Settings, source: Source, budgets: Mapping[str, Budget], cl
 
 
 @contextmanager
-def _budget_folder(settings: Settings, *, remedy: str) -> Iterator[Path]:
+def budget_folder(settings: Settings, *, remedy: str) -> Iterator[Path]:
     """Where the budgets are kept, with the lock that a poller of OUTBOX_DIR has.
 
     Raises:
@@ -259,9 +260,11 @@ def _budget_folder(settings: Settings, *, remedy: str) -> Iterator[Path]:
         yield folder / "budget"
 
 
-def poll_now(source: Source, asker: PollOnce, grid: Grid, clock: Clock, wait: Wait) -> Polled:
+def poll_now(
+    source: Source, asker: PollOnce, grid: Grid, clock: Clock, wait: Wait, *, seconds: float = SLOT_SECONDS
+) -> Polled:
     """The poll of the slot under way; here it may take longer than the slot lasts."""
-    end_ms = clock.now_ms() + round(SLOT_SECONDS * 1000)
+    end_ms = clock.now_ms() + round(seconds * 1000)
 
     def ask(call: Call) -> Answer:
         return asker.ask(call, end_ms, wait)

@@ -37,7 +37,7 @@ from cryptoproxy.upstreams import binance, bybit, coingecko
 from cryptoproxy.upstreams.base import Polling, Source, Upstream
 from cryptoproxy.upstreams.history import History
 
-__all__ = ["UPSTREAMS", "histories_of", "pollings_of", "sources_of", "upstreams_of", "wanted_of"]
+__all__ = ["UPSTREAMS", "histories_of", "nearest_first", "pollings_of", "sources_of", "upstreams_of", "wanted_of"]
 
 UPSTREAMS: tuple[Callable[[Upstreams], Upstream], ...] = (coingecko.upstream, binance.upstream, bybit.upstream)
 
@@ -57,7 +57,7 @@ def pollings_of(settings: Upstreams) -> dict[str, Polling]:
         feed.name: polling for upstream in upstreams_of(settings).values() for feed, polling in upstream.feeds.items()
     }
     if faults := [
-        f"SOURCES knows no {name}; there are {_nearest_first(name, every)}"
+        f"SOURCES knows no {name}; there are {nearest_first(name, every)}"
         for name in settings.sources
         if name not in every
     ]:
@@ -91,7 +91,7 @@ def wanted_of(settings: Upstreams) -> list[tuple[str, str]]:
             from_person(since, now_ms=0)
             wanted.append((feed, since))
             if feed not in there:
-                faults.append(f"HISTORY knows no {feed}; there are {_nearest_first(feed, there)}")
+                faults.append(f"HISTORY knows no {feed}; there are {nearest_first(feed, there)}")
         except ValueError:
             faults.append(f"HISTORY holds {item!r}, which is not like binance.candle-1d=2017-08-01 or …=365d")
     if faults:
@@ -99,5 +99,6 @@ def wanted_of(settings: Upstreams) -> list[tuple[str, str]]:
     return wanted
 
 
-def _nearest_first(name: str, there: Collection[str]) -> str:
+def nearest_first(name: str, there: Collection[str]) -> str:
+    """All names that there are, for a person who has typed another one."""
     return ", ".join(get_close_matches(name, there, n=len(there), cutoff=0.0))

@@ -33,20 +33,23 @@ def demo(context: click.Context, seconds: int | None, interval: int, coins: int,
         counter = Counter(stage.settings)
         try:
             _watch(console, stage, counter, seconds)
-            tally = _settle(stage, counter)
+            tallies = _settle(stage, counter)
         finally:
             counter.close()
-    click.echo(
-        f"\npolled {tally.polled} records; on the topic {tally.topic}, in Elasticsearch {tally.documents}, "
-        f"in the lake {tally.lake}"
-    )
-    if tally.agrees:
+    click.echo()
+    for each in tallies:
+        click.echo(
+            f"{each.dataset}s: fetched {each.fetched}; on the topic {each.topic}, in Elasticsearch {each.documents}, "
+            f"in the lake {each.lake}, with {each.ids} different ids"
+        )
+    agree = all(each.agrees for each in tallies)
+    if agree:
         click.secho("Nothing lost, nothing stored twice.", fg="green")
         click.echo("Next: `make run` polls the real CoinGecko. README.md says where to go on.")
         stage.remove()
     else:
-        click.secho(f"These numbers should be equal and above 0. Logs: {folder}/*.log", fg="red")
-    context.exit(0 if tally.agrees else 1)
+        click.secho(f"The numbers of a line should be equal and above 0. Logs: {folder}/*.log", fg="red")
+    context.exit(0 if agree else 1)
 
 
 def _watch(console: Console, stage: Stage, counter: Counter, seconds: int | None) -> None:
@@ -59,7 +62,7 @@ def _watch(console: Console, stage: Stage, counter: Counter, seconds: int | None
         poller, indexer = stage.settings.poller.port, stage.settings.indexer.port
         return Moment(
             time.monotonic() - begun, metrics_of(poller), metrics_of(indexer),
-            counter.topic(), counter.documents(), counter.lake(), counter.objects(), counter.top(),
+            counter.tallies(_fetched(stage)), counter.objects(), counter.top(),
         )  # fmt: skip
 
     try:
@@ -88,20 +91,22 @@ def _lines(stage: Stage, moment: Callable[[], Moment], deadline: float | None) -
         time.sleep(_PLAIN_EVERY if deadline is None else max(0.0, min(_PLAIN_EVERY, deadline - time.monotonic())))
 
 
-def _settle(stage: Stage, counter: Counter) -> Tally:
+def _settle(stage: Stage, counter: Counter) -> list[Tally]:
     """Counts in a moment between two polls, when everything polled has had the time to arrive."""
-    port = stage.settings.poller.port
     deadline = time.monotonic() + SETTLE_SECONDS
     while True:
-        tally = counter.tally(_polled(port))
+        fetched = _fetched(stage)
+        tallies = counter.tallies(fetched)
         # Polled again meanwhile? Then these counts are of different moments.
-        if (tally.agrees and tally.polled == _polled(port)) or time.monotonic() > deadline:
-            return tally
+        if (all(each.agrees for each in tallies) and fetched == _fetched(stage)) or time.monotonic() > deadline:
+            return tallies
         time.sleep(0.2)
 
 
-def _polled(port: int) -> int:
-    return int(metrics_of(port).get("cryptoproxy_records_polled_total", 0))
+def _fetched(stage: Stage) -> tuple[int, int]:
+    """Tickers and candles, by the poller's own word."""
+    metrics = metrics_of(stage.settings.poller.port)
+    return int(metrics.get("cryptoproxy_records_polled_total", 0)), stage.fetched()
 
 
 def _short(path: Path) -> str:

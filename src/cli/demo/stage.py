@@ -17,9 +17,12 @@ from cryptoproxy.common.settings.environment import child_environment
 from cryptoproxy.engines.ports import Ports, free_ports
 from cryptoproxy.engines.stack import Memory, Stack
 from cryptoproxy.errors import OperatorError
+from cryptoproxy.producer.feeds.runs import RunsFile
 from cryptoproxy.sandbox.app import Sandbox
 
 STOP_SECONDS = 15.0
+CANDLES = "binance.candle-1h"
+CANDLE_SYMBOLS = ("BTCUSDT", "ETHUSDT")
 
 
 class Stage:
@@ -82,6 +85,9 @@ class Stage:
             "COINGECKO_TOP_N": str(self._coins),
             "KAFKA_PRODUCER_BATCH_INTERVAL": str(self._interval),
             "AWS_S3_OBJECT_SECONDS": str(self._interval),  # one object per poll, to see them come
+            "BINANCE_BASE_URL": self._sandbox.base_url("binance"),
+            "BINANCE_CANDLE_SYMBOLS": ",".join(CANDLE_SYMBOLS),
+            "HISTORY": f"{CANDLES}=7d",
             "OUTBOX_DIR": str(self.folder / "outbox"),
             "PYTHON_PRODUCER_SERVER_PORT": str(producer_port),
             "PYTHON_CONSUMER_SERVER_PORT": str(consumer_port),
@@ -111,6 +117,10 @@ class Stage:
 
     def log_file(self, name: str) -> Path:
         return self.folder / f"{name}.log"
+
+    def fetched(self) -> int:
+        """Candles that the poller has fetched of the past, by its own file."""
+        return sum(run.rows for run in RunsFile(self.settings.poller.outbox_dir).load())
 
     def check_processes(self) -> None:
         """Raises:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,23 +13,30 @@ from prometheus_client.parser import text_string_to_metric_families
 from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.settings import Settings
-from cryptoproxy.lake.objects import lines_of
+from cryptoproxy.datasets import CANDLE, TICKER, Dataset
+from cryptoproxy.lake.objects import RAW, folder, lines_of
 from cryptoproxy.lake.store import Store
+
+DATASETS: tuple[Dataset[Any], ...] = (TICKER, CANDLE)
+"""What the demo carries."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Records at each stage."""
+    """Records of one dataset at each stage."""
 
-    polled: int
+    dataset: str
+    fetched: int
     topic: int
     documents: int
     lake: int
+    ids: int
+    """Different ones among the lake's lines."""
 
     @property
     def agrees(self) -> bool:
         """Nothing lost, nothing twice, and not nothing at all."""
-        return self.polled > 0 and self.polled == self.topic == self.documents == self.lake
+        return self.fetched > 0 and self.fetched == self.topic == self.documents == self.lake == self.ids
 
 
 class Counter:
@@ -39,32 +47,45 @@ class Counter:
         self._elastic = elastic.client(settings.elasticsearch, connections=1)
         self._consumer: Any = kafka_client.consumer(settings.kafka, group_id=None)
         self._store = Store(settings.s3)
-        self._lines: dict[str, int] = {}
+        self._objects: set[str] = set()
+        self._lines = {dataset.name: 0 for dataset in DATASETS}
+        self._ids: dict[str, set[str]] = {dataset.name: set() for dataset in DATASETS}
 
-    def tally(self, polled: int) -> Tally:
-        """``polled`` is the poller's own word, by its metrics."""
-        return Tally(polled, self.topic(), self.documents(), self.lake())
+    def tallies(self, fetched: Sequence[int]) -> list[Tally]:
+        """Of each dataset. ``fetched`` is the poller's own word."""
+        return [self._tally(dataset, told) for dataset, told in zip(DATASETS, fetched, strict=True)]
 
-    def topic(self) -> int:
-        """Records on the topic."""
-        topic = self._settings.kafka.topic
-        partitions = [TopicPartition(topic, each) for each in self._consumer.partitions_for_topic(topic) or ()]
+    def _tally(self, dataset: Dataset[Any], fetched: int) -> Tally:
+        topic, documents = self._topic(dataset), self._documents(dataset)
+        self._read_lake(dataset)
+        return Tally(dataset.name, fetched, topic, documents, self._lines[dataset.name], len(self._ids[dataset.name]))
+
+    def _topic(self, dataset: Dataset[Any]) -> int:
+        partitions = [
+            TopicPartition(topic, each)
+            for topic in self._settings.kafka.topics_of(dataset)
+            for each in self._consumer.partitions_for_topic(topic) or ()
+        ]
         return sum(self._consumer.end_offsets(partitions).values())
 
-    def documents(self) -> int:
-        alias = self._settings.elasticsearch.alias
+    def _documents(self, dataset: Dataset[Any]) -> int:
+        alias = self._settings.elasticsearch.alias_of(dataset)
         self._elastic.indices.refresh(index=alias)
         return int(self._elastic.count(index=alias)["count"])
 
-    def lake(self) -> int:
-        """Lines in the lake; objects never change, so each is read once."""
-        for key in self._store.keys(f"{self._settings.s3.prefix}/v1/ticker/raw/"):
-            if key not in self._lines:
-                self._lines[key] = sum(1 for _ in lines_of(key, self._store.get(key)))
-        return sum(self._lines.values())
+    def _read_lake(self, dataset: Dataset[Any]) -> None:
+        """Objects never change, so each is read once."""
+        for key in self._store.keys(folder(self._settings.s3.prefix, dataset.name, RAW)):
+            if key in self._objects:
+                continue
+            for line in lines_of(key, self._store.get(key)):
+                self._lines[dataset.name] += 1
+                self._ids[dataset.name].add(dataset.id_of(dataset.codec.decode(line)))
+            self._objects.add(key)
 
     def objects(self) -> int:
-        return len(self._lines)
+        """Of the lake, read so far."""
+        return len(self._objects)
 
     def top(self, size: int = 10) -> list[dict[str, Any]]:
         """The largest coins of the newest slot, as Elasticsearch answers."""

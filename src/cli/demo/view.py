@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from cryptoproxy.cli.demo.tally import Tally
 from cryptoproxy.common.settings import Settings
 
 
@@ -20,15 +21,9 @@ class Moment:
     elapsed: float
     poller: Mapping[str, float]
     indexer: Mapping[str, float]
-    topic: int
-    documents: int
-    lake: int
+    tallies: Sequence[Tally]
     objects: int
     top: list[dict[str, Any]]
-
-    @property
-    def polled(self) -> int:
-        return int(self.poller.get("cryptoproxy_records_polled_total", 0))
 
     @property
     def lag(self) -> int:
@@ -37,10 +32,12 @@ class Moment:
 
 def plain(moment: Moment) -> str:
     """One line, for logs and pipes."""
-    return (
-        f"{moment.elapsed:5.0f} s  polled {moment.polled}  on the topic {moment.topic}  indexed {moment.documents}  "
-        f"in the lake {moment.lake} ({counted(moment.objects, 'object')})  lag {moment.lag}"
+    counts = "; ".join(
+        f"{each.dataset}s: fetched {each.fetched}, on the topic {each.topic}, indexed {each.documents}, "
+        f"in the lake {each.lake}"
+        for each in moment.tallies
     )
+    return f"{moment.elapsed:5.0f} s  {counts}; {counted(moment.objects, 'object')}, lag {moment.lag}"
 
 
 def counted(number: int, what: str) -> str:
@@ -55,29 +52,31 @@ def picture(
     end = "Ctrl-C ends it" if left is None else f"ends in {left:.0f} s"
     title = Text(f"cryptoproxy demo, {moment.elapsed:.0f} s, {end}", style="bold")
     further = _further(settings, env_file)
-    lines_besides = 1 + len(STAGES) + 1 + 2 + 1 + len(further) + 1
+    lines_besides = 1 + 1 + len(STAGES) + 1 + 2 + 1 + len(further) + 1
     coins = max(1, min(len(moment.top), height - lines_besides))
     return Group(title, _stages(moment), "", _prices(moment, coins), "", *further)
 
 
-STAGES = ("polled", "on the topic", "indexed", "in the lake")
+STAGES = ("fetched", "on the topic", "indexed", "in the lake")
 
 
 def _stages(moment: Moment) -> Table:
-    table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column("stage")
-    table.add_column("records", justify="right")
+    table = Table(box=None, pad_edge=False, header_style="")
+    table.add_column("")
+    for tally in moment.tallies:
+        table.add_column(f"{tally.dataset}s", justify="right")
     table.add_column("")
     polls = int(moment.poller.get("cryptoproxy_polls_total", 0))
     missed = int(moment.poller.get("cryptoproxy_slots_missed_total", 0))
-    rows = (
-        (moment.polled, f"records by {counted(polls, 'poll')}; {counted(missed, 'slot')} missed"),
-        (moment.topic, "acknowledged by Kafka"),
-        (moment.documents, f"lag {moment.lag}"),
-        (moment.lake, f"in {counted(moment.objects, 'object')} on S3"),
+    words = (
+        f"by {counted(polls, 'poll')}, {counted(missed, 'slot')} missed; candles: 7 days",
+        "acknowledged by Kafka",
+        f"lag {moment.lag}",
+        f"in {counted(moment.objects, 'object')} on S3",
     )
-    for name, (records, words) in zip(STAGES, rows, strict=True):
-        table.add_row(name, str(records), words)
+    rows = zip(*((each.fetched, each.topic, each.documents, each.lake) for each in moment.tallies), strict=True)
+    for name, counts, word in zip(STAGES, rows, words, strict=True):
+        table.add_row(name, *map(str, counts), word)
     return table
 
 
@@ -113,6 +112,7 @@ def _further(settings: Settings, env_file: str) -> list[Text]:
     lines = [
         f"  alias demo='cryptoproxy --env-file {env_file}'",
         "  demo status; demo query latest; demo tail; demo lake ls",
+        "  demo query candles --source binance --interval 1h --since 3d",
         f"  curl -s '{es}/{alias}/_search?size=1&pretty'",
         f"  curl -s 127.0.0.1:{settings.poller.port}/metrics   # the indexer: {settings.indexer.port}",
     ]

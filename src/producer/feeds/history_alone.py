@@ -40,7 +40,7 @@ class HistoryAlone:
             ("publish", poller.publisher.run),
             ("archive", poller.archiver.run),
             ("history", poller.history.run),
-            ("follow", self._follow),
+            ("the run of history", self._follow),
         ):
             poller.service.add(name, loop)
         try:

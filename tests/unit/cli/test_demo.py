@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from cryptoproxy.cli.demo.stage import Stage
+from cryptoproxy.cli.demo.tally import Tally
 from cryptoproxy.cli.demo.view import Moment, picture, plain
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.errors import OperatorError
@@ -25,8 +26,9 @@ def coin(number: int, change: float = 1.5) -> dict[str, Any]:
 
 
 def moment(*, polls: float = 1, objects: int = 1, top: int = 10, change: float = 1.5) -> Moment:
-    poller = {"cryptoproxy_records_polled_total": 50.0, "cryptoproxy_polls_total": polls}
-    return Moment(75.0, poller, {}, 50, 50, 50, objects, [coin(each, change) for each in range(1, top + 1)])
+    poller = {"cryptoproxy_polls_total": polls}
+    tallies = [Tally(name, count, count, count, count, count) for name, count in (("ticker", 50), ("candle", 336))]
+    return Moment(75.0, poller, {}, tallies, objects, [coin(each, change) for each in range(1, top + 1)])
 
 
 def drawn(now: Moment, *, width: int = 80, height: int = 24) -> list[str]:
@@ -43,7 +45,14 @@ def test_it_fits_and_its_commands_are_whole(width: int, height: int) -> None:
     text = "\n".join(lines)
     assert "  alias demo='cryptoproxy --env-file .run/demo/demo.env'" in lines
     assert "  curl -s 'http://127.0.0.1:31999/crypto-prices/_search?size=1&pretty'" in lines
-    for command in ("demo status", "demo query latest", "demo tail", "demo lake ls", "127.0.0.1:31998/metrics"):
+    for command in (
+        "demo status",
+        "demo query latest",
+        "demo query candles",
+        "demo tail",
+        "demo lake ls",
+        "127.0.0.1:31998/metrics",
+    ):
         assert command in text
 
 
@@ -53,12 +62,12 @@ def test_on_a_tall_terminal_all_ten_coins_are_there() -> None:
 
 def test_one_is_one_and_zero_has_no_sign() -> None:
     text = "\n".join(drawn(moment(change=-0.001)))
-    assert "records by 1 poll; 0 slots missed" in text
+    assert "by 1 poll, 0 slots missed" in text
     assert "in 1 object on S3" in text
     assert "+0.00 %" in text
     assert "-0.00" not in text
-    assert "(1 object)" in plain(moment())
-    assert "(2 objects)" in plain(moment(objects=2))
+    assert "; 1 object, " in plain(moment())
+    assert "; 2 objects, " in plain(moment(objects=2))
 
 
 def test_a_folder_with_something_else_in_it_is_not_emptied(tmp_path: Path) -> None:

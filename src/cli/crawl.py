@@ -1,0 +1,88 @@
+"""`cryptoproxy crawl`: files, for whoever wants nothing else. Each run is a folder named by its time."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cryptoproxy.common.settings import kinds
+from cryptoproxy.common.start import start
+from cryptoproxy.errors import CryptoProxyError
+
+if TYPE_CHECKING:
+    from cryptoproxy.producer.crawling import Crawl
+
+log = logging.getLogger(__name__)
+
+FORMATS = ("csv", "json", "parquet")
+
+
+def _seconds(context: click.Context, param: click.Parameter, value: str | None) -> float | None:
+    try:
+        return None if value is None else kinds.duration().parse(value)
+    except ValueError as error:
+        raise click.BadParameter(f"{value!r} {error}") from error
+
+
+@click.command()
+@click.argument("feeds", nargs=-1, metavar="[FEED]...")
+@click.option("--format", "form", type=click.Choice(FORMATS), default="csv", show_default=True)
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), default=Path("crawl"), show_default=True,
+    help="Where the folders of the runs are made.",
+)  # fmt: skip
+@click.option("--every", callback=_seconds, metavar="60m", help="Run again and again; without, once.")
+@click.option(
+    "--history", "pasts", multiple=True, metavar="FEED=SINCE",
+    help="The past of a feed as well, as HISTORY spells it: binance.candle-1d=365d. May be repeated.",
+)  # fmt: skip
+@click.option("--symbols", metavar="A,B", help="Whose past; without, those of the feed's own setting.")
+@click.pass_obj
+def crawl(
+    env_file: Path,
+    feeds: tuple[str, ...],
+    *,
+    form: str,
+    out: Path,
+    every: float | None,
+    pasts: tuple[str, ...],
+    symbols: str | None,
+) -> None:
+    """Ask the upstreams once, and write a file for each FEED (coingecko, binance.candle-1d).
+
+    Without FEED: what SOURCES names, and all else but candles that its sources tell. Needs no Kafka, S3 or
+    Elasticsearch. It asks within the budget of OUTBOX_DIR, so not beside a poller of that folder. Exit code: 0 if all
+    that was asked for is there, 1 if not.
+    """
+    from cryptoproxy.producer.crawling import Crawl
+
+    named = [each.strip() for each in symbols.split(",") if each.strip()] if symbols else []
+    crawling = Crawl(start(env_file), feeds, pasts, named, form=form)
+    begun = time.monotonic()
+    while True:
+        whole = _once(crawling, out, stays=every is not None)
+        if every is None:
+            sys.exit(0 if whole else 1)
+        late = (time.monotonic() - begun) % every
+        time.sleep(every - late)
+
+
+def _once(crawling: Crawl, out: Path, *, stays: bool) -> bool:
+    """One folder. What fails is said; with ``stays`` the next run may be better."""
+    folder = out / datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
+    try:
+        found = crawling.run(folder)
+    except CryptoProxyError as error:
+        if not stays:
+            raise
+        log.error("%s", error)  # noqa: TRY400 - a person's line, not a trace
+        return False
+    for line in found.lines:
+        click.echo(line)
+    return found.whole
