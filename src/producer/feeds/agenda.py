@@ -16,12 +16,14 @@ from cryptoproxy.common.retry import Backoff
 from cryptoproxy.datasets import Feed
 from cryptoproxy.datasets.times import DAY_MS, HOUR_MS, MINUTE_MS, Span, from_person
 from cryptoproxy.errors import CryptoProxyError, TransientError
+from cryptoproxy.producer.feeds.report import now_at, share_done
 from cryptoproxy.producer.feeds.runs import Run, RunsFile, RunsTopic, merged
 
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 1.0
 TELL_SECONDS = 3.0
+SAY_SECONDS = 60.0
 AGAIN_SECONDS = 60.0
 """After what only a person can mend."""
 MOST_TRIES = 10
@@ -57,6 +59,7 @@ class Agenda:
         self._troubles: dict[str, _Trouble] = {}
         self._often = Limited(log, seconds=60, clock=clock.monotonic)
         self._looked = self._told = float("-inf")
+        self._said: dict[str, float] = {}
         self._changed = False
 
     # --- what there is to do
@@ -124,6 +127,19 @@ class Agenda:
         run.held, run.seconds = "", run.seconds + seconds
         self._troubles.pop(run.id, None)
         self._save()
+        self._say(run)
+
+    def _say(self, run: Run) -> None:
+        """One line a minute for each run: its pages have none."""
+        now = self._clock.monotonic()
+        if now - self._said.setdefault(run.id, now) < SAY_SECONDS:
+            return
+        self._said[run.id] = now
+        log.info(
+            "history of %s: %d records by %d calls; at %s of %s, %.0f %% done, %d of %d symbols left",
+            run.feed, run.rows, run.calls, now_at(run), Span(run.begin_ms, run.end_ms), 100 * share_done(run),
+            sum(1 for each in run.walks.values() if not each.done), len(run.walks),
+        )  # fmt: skip
 
     def failed(self, run: Run, error: CryptoProxyError) -> None:
         """What passes is waited for, while other runs go on; a page that fails again and again costs its symbol, not
@@ -144,6 +160,7 @@ class Agenda:
     def end(self, run: Run, why: str = "") -> None:
         """Nothing of it is left to do. Raises as :meth:`RunsFile.save`."""
         run.ended_ms, run.held = self._clock.now_ms(), why
+        self._said.pop(run.id, None)
         log.info(
             "history of %s ends%s: %d records of %d symbols by %d calls",
             run.feed, f" ({why})" if why else "", run.rows, len(run.walks), run.calls,
