@@ -79,12 +79,16 @@ class Agenda:
             log.info("history: %d runs to go on with: %s", len(open_runs), ", ".join(run.feed for run in open_runs))
 
     def look(self) -> None:
-        """What commands have asked for meanwhile. Raises as :meth:`take_over`."""
+        """What commands have asked for meanwhile. Kafka away holds up nothing: they ask again when it is back."""
         now = self._clock.monotonic()
         if now - self._looked < LOOK_SECONDS:
             return
         self._looked = now
-        _, asked = self._topic.read()
+        try:
+            _, asked = self._topic.read()
+        except CryptoProxyError as error:
+            self._often.warning("unread", f"what is asked for of history cannot be read: {error}")
+            asked = []
         for run in asked:
             if run.id not in self.runs:
                 log.info("history of %s is asked for: %s", run.feed, Span(run.begin_ms, run.end_ms))
@@ -141,15 +145,15 @@ class Agenda:
             sum(1 for each in run.walks.values() if not each.done), len(run.walks),
         )  # fmt: skip
 
-    def failed(self, run: Run, error: CryptoProxyError) -> None:
+    def failed(self, run: Run, error: CryptoProxyError, *, ours: bool = False) -> None:
         """What passes is waited for, while other runs go on; a page that fails again and again costs its symbol, not
-        the run. Raises as :meth:`RunsFile.save`."""
+        the run. What is ``ours`` (disk, Kafka) costs nothing. Raises as :meth:`RunsFile.save`."""
         self.hold(run, str(error))
         self._often.warning(run.id, f"history of {run.feed}: {error}")
         trouble = self._trouble(run)
         transient = isinstance(error, TransientError)
         trouble.until = self._clock.monotonic() + (trouble.backoff.next() if transient else AGAIN_SECONDS)
-        trouble.tries += transient
+        trouble.tries += transient and not ours
         symbol = run.under_way
         if trouble.tries >= MOST_TRIES and symbol:
             log.warning("history of %s: %s is given up: %s", run.feed, symbol, error)
