@@ -26,7 +26,7 @@ from cryptoproxy.datasets import key, key_of
 from cryptoproxy.errors import CryptoProxyError, OperatorError, PoisonError
 from cryptoproxy.producer.drains.dead_letters import Address, DeadLetters
 from cryptoproxy.producer.drains.in_flight import Flight, InFlight
-from cryptoproxy.producer.outbox.entry import Entry, Lane
+from cryptoproxy.producer.outbox.entry import NO_SLOT, Entry, Lane
 from cryptoproxy.producer.outbox.outbox import KAFKA, Outbox
 
 log = logging.getLogger(__name__)
@@ -213,7 +213,7 @@ class Publisher:
         count = entry.records - dead
         name = entry.feed.name
         self.metrics.records_published.labels(name).inc(count)
-        level = logging.DEBUG if self.quiet(name) else logging.INFO
+        level = logging.DEBUG if entry.slot_ms == NO_SLOT or self.quiet(name) else logging.INFO
         log.log(level, "%d records sent to %s", count, Address.of(entry.feed, self.kafka).topic)
 
     def _send_own(self, producer: Any, to: Address, line: bytes) -> Any:

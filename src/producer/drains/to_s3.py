@@ -138,8 +138,9 @@ class Archiver:
                 self.store.put(made.key, made.body)
             self.metrics.objects_archived.labels(feed.name).inc()
             self.metrics.records_archived.labels(feed.name).inc(made.records)
+            too_many = entries[0].slot_ms == NO_SLOT or self.quiet(max(self.interval_ms(feed.name), self.object_ms))
             log.log(
-                logging.DEBUG if self.quiet(max(self.interval_ms(feed.name), self.object_ms)) else logging.INFO,
+                logging.DEBUG if too_many else logging.INFO,
                 "archived s3://%s/%s (%d records)", self.store.settings.bucket, made.key, made.records,
             )  # fmt: skip
         self._leave(whole)

@@ -16,12 +16,14 @@ from cryptoproxy.common.retry import Backoff
 from cryptoproxy.datasets import Feed
 from cryptoproxy.datasets.times import DAY_MS, HOUR_MS, MINUTE_MS, Span, from_person
 from cryptoproxy.errors import CryptoProxyError, TransientError
+from cryptoproxy.producer.feeds.report import now_at, share_done
 from cryptoproxy.producer.feeds.runs import Run, RunsFile, RunsTopic, merged
 
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 1.0
 TELL_SECONDS = 3.0
+SAY_SECONDS = 60.0
 AGAIN_SECONDS = 60.0
 """After what only a person can mend."""
 MOST_TRIES = 10
@@ -57,6 +59,7 @@ class Agenda:
         self._troubles: dict[str, _Trouble] = {}
         self._often = Limited(log, seconds=60, clock=clock.monotonic)
         self._looked = self._told = float("-inf")
+        self._said: dict[str, float] = {}
         self._changed = False
 
     # --- what there is to do
@@ -76,12 +79,16 @@ class Agenda:
             log.info("history: %d runs to go on with: %s", len(open_runs), ", ".join(run.feed for run in open_runs))
 
     def look(self) -> None:
-        """What commands have asked for meanwhile. Raises as :meth:`take_over`."""
+        """What commands have asked for meanwhile. Kafka away holds up nothing: they ask again when it is back."""
         now = self._clock.monotonic()
         if now - self._looked < LOOK_SECONDS:
             return
         self._looked = now
-        _, asked = self._topic.read()
+        try:
+            _, asked = self._topic.read()
+        except CryptoProxyError as error:
+            self._often.warning("unread", f"what is asked for of history cannot be read: {error}")
+            asked = []
         for run in asked:
             if run.id not in self.runs:
                 log.info("history of %s is asked for: %s", run.feed, Span(run.begin_ms, run.end_ms))
@@ -124,16 +131,29 @@ class Agenda:
         run.held, run.seconds = "", run.seconds + seconds
         self._troubles.pop(run.id, None)
         self._save()
+        self._say(run)
 
-    def failed(self, run: Run, error: CryptoProxyError) -> None:
+    def _say(self, run: Run) -> None:
+        """One line a minute for each run: its pages have none."""
+        now = self._clock.monotonic()
+        if now - self._said.setdefault(run.id, now) < SAY_SECONDS:
+            return
+        self._said[run.id] = now
+        log.info(
+            "history of %s: %d records by %d calls; at %s of %s, %.0f %% done, %d of %d symbols left",
+            run.feed, run.rows, run.calls, now_at(run), Span(run.begin_ms, run.end_ms), 100 * share_done(run),
+            sum(1 for each in run.walks.values() if not each.done), len(run.walks),
+        )  # fmt: skip
+
+    def failed(self, run: Run, error: CryptoProxyError, *, ours: bool = False) -> None:
         """What passes is waited for, while other runs go on; a page that fails again and again costs its symbol, not
-        the run. Raises as :meth:`RunsFile.save`."""
+        the run. What is ``ours`` (disk, Kafka) costs nothing. Raises as :meth:`RunsFile.save`."""
         self.hold(run, str(error))
         self._often.warning(run.id, f"history of {run.feed}: {error}")
         trouble = self._trouble(run)
         transient = isinstance(error, TransientError)
         trouble.until = self._clock.monotonic() + (trouble.backoff.next() if transient else AGAIN_SECONDS)
-        trouble.tries += transient
+        trouble.tries += transient and not ours
         symbol = run.under_way
         if trouble.tries >= MOST_TRIES and symbol:
             log.warning("history of %s: %s is given up: %s", run.feed, symbol, error)
@@ -144,6 +164,7 @@ class Agenda:
     def end(self, run: Run, why: str = "") -> None:
         """Nothing of it is left to do. Raises as :meth:`RunsFile.save`."""
         run.ended_ms, run.held = self._clock.now_ms(), why
+        self._said.pop(run.id, None)
         log.info(
             "history of %s ends%s: %d records of %d symbols by %d calls",
             run.feed, f" ({why})" if why else "", run.rows, len(run.walks), run.calls,

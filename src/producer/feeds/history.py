@@ -1,7 +1,9 @@
 """The second way in: history. Walks through the past of what somebody wants, one call at a time, on what is left over.
 
 Live polling goes first: the budget grants history only what no poll has planned for, and nothing is asked while the
-outbox is more than a quarter full. A page is kept, then its cursor; a kill in between asks for that page once more.
+outbox is more than a quarter full. After each page it is idle for as long as it has worked on it, so that it has the
+processor and the disk for half of the time at most; after a refusal it waits twice as long as live polls do.
+A page is kept, then its cursor; a kill in between asks for that page once more.
 """
 
 from __future__ import annotations
@@ -23,18 +25,20 @@ from cryptoproxy.producer.budget import Budget
 from cryptoproxy.producer.feeds.agenda import LOOK_SECONDS, Agenda
 from cryptoproxy.producer.feeds.fetch import Fetcher
 from cryptoproxy.producer.feeds.lines import lines_of
-from cryptoproxy.producer.feeds.poll import PollOnce, SlotMissedError
+from cryptoproxy.producer.feeds.poll import PollOnce, SlotMissedError, Wait
 from cryptoproxy.producer.feeds.runs import Run
 from cryptoproxy.producer.feeds.symbols import KeptQuotes, load
 from cryptoproxy.producer.feeds.walk import Cursor, Walk
 from cryptoproxy.producer.outbox import Outbox
-from cryptoproxy.upstreams.base import Answer, Call, Priority, Rejected, Source, SymbolList
+from cryptoproxy.upstreams.base import Answer, Call, Priority, RefusedError, Rejected, Source, SymbolList
 from cryptoproxy.upstreams.history import History
 
 log = logging.getLogger(__name__)
 
 CALL_SECONDS = 60.0
 """One call may wait so long for its budget before it is tried anew; the loop turns meanwhile."""
+AFTER_BAN_SECONDS = 900.0
+"""An upstream that has refused is asked by live polls first; history waits as long again, but no longer than this."""
 OUTBOX_SHARE = 4
 """Above one part in so many of the outbox history waits."""
 
@@ -82,6 +86,8 @@ class HistoryLoop:
         self._timeout = timeout
         self._folder = folder
         self._made: dict[str, tuple[History, Asker]] = {}
+        self._asking = 0.0
+        """Seconds for which upstream and budget were waited for, so far."""
         self._often = Limited(log, seconds=60, clock=clock.monotonic)
 
     def run(self, loop: Loop) -> None:
@@ -97,7 +103,10 @@ class HistoryLoop:
                     agenda.take_over()
                     active = True
                 agenda.look()
+                begun, asking = self._clock.monotonic(), self._asking
                 worked = self.step(loop)
+                if worked:
+                    loop.wait(self._clock.monotonic() - begun - (self._asking - asking))
                 agenda.tell(now=not worked)
             except Stopped:
                 continue
@@ -128,13 +137,17 @@ class HistoryLoop:
             if walk is None:
                 self.agenda.end(run)
                 return True
-            self.agenda.announce(run, history.feed)
             records = walk.step(lambda call: self._asked(asker, call, loop))
-            self._keep(history, walk.rejected, records)
         except SlotMissedError as error:
             raise Stopped from error
         except (TransientError, OperatorError) as error:
             self.agenda.failed(run, error)
+            return True
+        try:
+            self.agenda.announce(run, history.feed)
+            self._keep(history, walk.rejected, records)
+        except (TransientError, OperatorError) as error:
+            self.agenda.failed(run, error, ours=True)
             return True
         run.walks[walk.symbol] = walk.cursor
         self.agenda.advanced(run, self._clock.monotonic() - begun)
@@ -209,19 +222,31 @@ class HistoryLoop:
         def wait(seconds: float) -> bool:
             return loop.wait(seconds) or not self._may_poll()
 
-        while True:
-            if wait(0):
-                raise SlotMissedError("stopped", "the process stops")
-            try:
-                answer = asker.ask(call, self._clock.now_ms() + round(CALL_SECONDS * 1000), wait)
-                return answer, self._clock.now_ms()
-            except SlotMissedError as error:
-                if error.reason == "stopped":
-                    raise
-                if error.reason == "late":
-                    raise TransientError(str(error)) from error
-                self.agenda.tell()
-                wait(min(asker.ban_ends_in() or LOOK_SECONDS, CALL_SECONDS))
+        begun = self._clock.monotonic()
+        try:
+            while True:
+                if wait(0):
+                    raise SlotMissedError("stopped", "the process stops")
+                try:
+                    answer = asker.ask(call, self._clock.now_ms() + round(CALL_SECONDS * 1000), wait)
+                    return answer, self._clock.now_ms()
+                except (SlotMissedError, RefusedError) as error:
+                    reason = error.reason if isinstance(error, SlotMissedError) else "banned"
+                    if reason == "stopped":
+                        raise
+                    if reason == "late":
+                        raise TransientError(str(error)) from error
+                    self.agenda.tell()
+                    self._leave_alone(asker.ban_ends_in(), wait)
+        finally:
+            self._asking += self._clock.monotonic() - begun
+
+    def _leave_alone(self, banned: float, wait: Wait) -> None:
+        """An upstream that grants nothing for so many seconds, and then live polls first."""
+        until = self._clock.monotonic() + (banned + min(banned, AFTER_BAN_SECONDS) or LOOK_SECONDS)
+        while (left := until - self._clock.monotonic()) > 0:
+            if wait(min(left, LOOK_SECONDS)):
+                return
 
     def _keep(self, history: History, rejected: Sequence[Rejected], records: Sequence[Any]) -> None:
         parts, refused = lines_of(history.feed, records)
