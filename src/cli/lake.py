@@ -41,6 +41,13 @@ def _day(context: click.Context, param: click.Parameter, value: str | tuple[str,
     return day_ms
 
 
+def _moment(context: click.Context, param: click.Parameter, value: str) -> int:
+    try:
+        return from_person(value, now_ms=SystemClock().now_ms())
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
 @lake.command()
 @dataset_option("tickers", parts=True)
 @click.option("--source", help="Only this source.")
@@ -223,3 +230,33 @@ def _expire(store: Store, datasets: Iterable[Dataset[Any]], days: int) -> None:
         table = Table(store, dataset)
         gone = table.expire(days * 24)
         click.echo(f"{dataset.name}: {gone} files removed that had not counted for {days} days")
+
+
+@lake.command()
+@dataset_option("all that have a topic", parts=True)
+@click.option(
+    "--since", callback=_moment, metavar="TIME", required=True,
+    help="What was put onto the topic from then on: a date, a time (UTC), or 12h or 7d (ago).",
+)  # fmt: skip
+@click.pass_obj
+def fill(env_file: Path, *, datasets: list[tuple[Dataset[Any], str | None]], since: int) -> None:
+    """Put into the lake what the topics have and it lacks, by the records' ids.
+
+    For after a time in which S3 was away for so long that polls were kept for Kafka alone. May be run again: then
+    nothing is lacking. Objects that wait in the poller's outbox may be stored twice by it, which does no harm.
+    """
+    from cryptoproxy.consumer.backfill.fill import Fill, topics_there, values_since
+
+    settings = start(env_file)
+    store = Store(settings.s3, patiently=Patience("S3", threading.Event().wait))
+    there = topics_there(settings.kafka)
+    for dataset, part in parts_of(datasets or [(each, None) for each in DATASETS.values()]):
+        topic = settings.kafka.topic_of(dataset, part.name)
+        if not datasets and topic not in there:
+            continue
+        done = Fill(store, dataset, part).run(values_since(settings.kafka, topic, since))
+        poison = f", {done.poison} cannot be read" if done.poison else ""
+        click.echo(
+            f"{topic}: {done.read} records since {written(since)}, {done.lacked} of them were lacking in the lake, "
+            f"stored as {done.objects} objects{poison}"
+        )

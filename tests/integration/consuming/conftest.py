@@ -62,6 +62,7 @@ class Filled:
             "crypto/v1/": f"{texts['AWS_S3_FILENAME_PREFIX']}/v1/",
             "2026-11-20": self.day,
             "2026-11-01": self.day,
+            "2026, 11, 1": ", ".join(str(int(each)) for each in self.day.split("-")),
         }
         return {name: everything[name] for name in names}
 
