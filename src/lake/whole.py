@@ -109,8 +109,10 @@ def whole_lake(store: Store, dataset: Dataset[Any] = TICKER, part: str | None = 
         name: WholeLake(FileForm(store, dataset, each), RawForm(store, dataset, each), each)
         for name, each in dataset.parts.items()
     }
-    if part is not None or len(parts) == 1:
-        return parts[part or ""]
+    if part is not None:
+        return parts[part]
+    if len(parts) == 1:
+        return next(iter(parts.values()))
     table = Table(store, dataset)
 
     def there() -> list[Form]:

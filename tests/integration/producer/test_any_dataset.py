@@ -1,5 +1,5 @@
-"""A dataset and an upstream that this program does not know, added in the two tables alone, go the whole way of a poll:
-outbox, topic, lake."""
+"""A dataset and an upstream that this program does not know, added as CONTRIBUTING.md says, in the two tables alone, go
+the whole road: outbox, topic, lake, index; and the commands know them."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ import json
 import threading
 import uuid
 from collections.abc import Iterator, Sequence
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import msgspec
 import pytest
+from click.testing import CliRunner
 from msgspec import Meta
 
 from cryptoproxy import upstreams
-from cryptoproxy.common.clients import kafka as kafka_client
+from cryptoproxy.cli import backfill, tail
+from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.settings import catalogue
 from cryptoproxy.common.settings.catalogue import Upstreams
 from cryptoproxy.datasets import DATASETS, Dataset, Feed, Part, Period, from_iso, iso
@@ -26,8 +29,10 @@ from cryptoproxy.lake.store import Store
 from cryptoproxy.producer.once import Once
 from cryptoproxy.producer.wiring import Poller
 from cryptoproxy.upstreams.base import Answer, Call, Limit, Limits, Poll, Polling, SymbolList, Upstream
+from tests.conftest import wait_until
 from tests.faults import evidence
-from tests.integration.conftest import World
+from tests.integration.conftest import World, remove_indices
+from tests.integration.consumer.conftest import Running
 
 HOUR_MS = 3_600_000
 
@@ -151,20 +156,27 @@ def almanac(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 @pytest.fixture
-def topic(world: World, almanac: str) -> str:
-    name = world.settings.kafka.topic_of(WEATHER, "1h")
-    admin = kafka_client.admin(world.settings.kafka)
+def set_up(world: World, almanac: str) -> Iterator[World]:
+    world.set_up(WEATHER)
+    yield world
+    remove_indices(world.settings.elasticsearch)
+
+
+def documents(world: World) -> dict[str, Any]:
+    settings = world.settings.elasticsearch
+    client = elastic.client(settings)
     try:
-        if not any(each["name"] == name for each in admin.describe_topics()):
-            admin.create_topics({name: {"num_partitions": 1, "replication_factor": 1, "configs": {}}})
+        client.indices.refresh(index=settings.alias_of(WEATHER))
+        return {hit["_id"]: hit["_source"] for hit in client.search(index=settings.alias_of(WEATHER))["hits"]["hits"]}
     finally:
-        admin.close()
-    return name
+        client.close()
 
 
-def test_a_dataset_of_which_only_the_two_tables_know_goes_from_its_upstream_to_topic_and_lake(
-    world: World, topic: str, caplog: pytest.LogCaptureFixture
+def test_a_dataset_of_which_only_the_two_tables_know_goes_the_whole_road(
+    set_up: World, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    world = set_up
+    topic = world.settings.kafka.topic_of(WEATHER, "1h")
     world.texts["SOURCES"] = "almanac.weather-1h"
     poller = Poller(world.settings, alone=True, lease=False)
     with caplog.at_level("INFO"):
@@ -174,10 +186,11 @@ def test_a_dataset_of_which_only_the_two_tables_know_goes_from_its_upstream_to_t
 
     found = evidence.on_topic(world.settings, topic)
     records = [WEATHER.codec.decode(each.value) for each in found]
+    ids = {WEATHER.id_of(record) for record in records}
     assert {each.key for each in found} == {b"almanac:oslo:C", b"almanac:rome:C"}
     assert {each.headers for each in found} == {(("schema-version", b"3"),)}
     hours = {from_iso(record.timestamp) for record in records}
-    assert len({WEATHER.id_of(record) for record in records}) == len(records) == 4
+    assert len(ids) == len(records) == 4
     assert max(hours) - min(hours) == HOUR_MS
 
     store = Store(world.settings.s3)
@@ -189,3 +202,22 @@ def test_a_dataset_of_which_only_the_two_tables_know_goes_from_its_upstream_to_t
     assert f"4 records sent to {topic}" in caplog.text or len(days) == 2
     assert poller.metrics.records_published.labels("almanac.weather-1h")._value.get() == 4
     assert poller.outbox.folder.joinpath("slots", "almanac.weather-1h").read_text().strip().isdigit()
+
+    indexer = Running(world.settings)
+    try:
+        wait_until(lambda: documents(world).keys() == ids, what="each record is a document")
+        assert indexer.metric("documents_indexed_total", dataset="weather") == 4
+    finally:
+        assert indexer.stop() == 0
+    assert {msgspec.json.encode(each) for each in documents(world).values()} == {each.value for each in found}
+
+    env_file = tmp_path / "settings.env"
+    env_file.write_text("".join(f"{name}={value}\n" for name, value in world.texts.items()))
+    span = ["--from", iso(min(hours)), "--to", iso(max(hours) + HOUR_MS)]
+    asked = ["--dataset", "weather", *span, "--grace", "1s", "--json"]
+    reconciled = CliRunner().invoke(backfill.reconcile, asked, obj=env_file)
+    assert reconciled.exit_code == 0, reconciled.output
+    told = json.loads(reconciled.stdout)
+    assert (told["dataset"], told["agrees"], sum(hour["lake"] for hour in told["hours"])) == ("weather", True, 4)
+    shown = CliRunner().invoke(tail.tail, ["--dataset", "weather-1h", "--from-beginning", "-n", "4"], obj=env_file)
+    assert {line.encode() for line in shown.stdout.splitlines()} == {each.value for each in found}
