@@ -11,6 +11,7 @@ MARKET = "crypto-prices-market"
 VOLATILITY = "crypto-prices-volatility"
 PIPELINE = "crypto-prices-pipeline"
 CANDLES = "crypto-candles-bars"
+MARKET_WIDE = "crypto-market-wide"
 
 
 def data_view(dataset: Dataset[Any] = TICKER) -> str:

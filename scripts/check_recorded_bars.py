@@ -23,6 +23,7 @@ from cryptoproxy.datasets.times import Span
 from cryptoproxy.upstreams.base import Answer
 from cryptoproxy.upstreams.binance.candles import BinanceCandles
 from cryptoproxy.upstreams.bybit.candles import BybitCandles
+from cryptoproxy.upstreams.coingecko.access import Access
 from cryptoproxy.upstreams.coingecko.candles import CoinGeckoCandles
 from cryptoproxy.upstreams.coingecko.charts import CoinGeckoCharts
 from cryptoproxy.upstreams.coingecko.coins import Coins
@@ -84,8 +85,9 @@ def binance(path: Path, found: Any) -> tuple[Any, str, list[Expected]]:
 
 
 def bybit(path: Path, found: Any) -> tuple[Any, str, list[Expected]]:
-    told = re.search(r"v5_kline_(linear|inverse|spot)_([A-Z]+)_(\w+?)[_.]", path.name)
-    market, symbol, spelled = told.groups() if told else ("linear", "BTCUSDT", "")
+    told = re.search(r"kline_(linear|inverse|spot)_(?:([A-Z]+)_)?(\w+?)[_.]", path.name)
+    market, symbol, spelled = told.groups() if told else ("linear", None, "")
+    symbol = symbol or (found["result"]["symbol"] if isinstance(found, dict) else "BTCUSDT")
     interval = BYBIT.get(spelled, "1m")
     rows = found if isinstance(found, list) else found["result"]["list"]
     in_base, in_quote = (6, 5) if market == "inverse" else (5, 6)
@@ -107,7 +109,7 @@ def ohlc(path: Path, found: Any) -> tuple[Any, str, list[Expected]]:
         bar("coingecko", "bitcoin", quote.upper(), interval, [begin, *row[1:]]) | {"symbol": "BTC"}
         for begin, row in zip(begins, found, strict=True)
     ]
-    return CoinGeckoCandles(interval, coins=Coins(quote=quote)), "bitcoin", rows[:-1]  # the last one is open
+    return CoinGeckoCandles(interval, coins=Coins(Access(), quote=quote)), "bitcoin", rows[:-1]  # the last one is open
 
 
 def chart(path: Path, found: Any) -> tuple[Any, str, list[Expected]]:
@@ -129,10 +131,10 @@ def chart(path: Path, found: Any) -> tuple[Any, str, list[Expected]]:
         for stamp, price in found["prices"]
         if int(stamp) % 86_400_000 == 0
     ]
-    return CoinGeckoCharts(coins=Coins()), "bitcoin", expected
+    return CoinGeckoCharts(coins=Coins(Access())), "bitcoin", expected
 
 
-KINDS = (("v5_kline", bybit), ("klines_", binance), ("ohlc_", ohlc), ("market_chart_", chart))
+KINDS = (("kline_", bybit), ("klines_", binance), ("ohlc_", ohlc), ("market_chart_", chart))
 
 
 def paths(folder: Path) -> Iterator[Path]:
@@ -158,7 +160,7 @@ def check(path: Path) -> tuple[int, list[str]]:
         body = b'{"retCode":0,"result":{"list":' + body + b"}}"
     start = Start(0, symbol="BTC", name="Bitcoin") if symbol == "bitcoin" else Start(0)
     page = history.page(symbol, start, EVER, Answer(200, {}, body), now_ms=NOW_MS)
-    codec = DATASETS[history.dataset.name].codec
+    codec = DATASETS[history.feed.dataset].codec
     faults = [f"{path.name}: {row}" for row in page.rejected]
     if len(expected) != len(page.records):
         faults.append(f"{path.name}: {len(expected)} expected, {len(page.records)} records")

@@ -104,7 +104,7 @@ def _archive_days(settings: Settings, year: Year, first: int, last: int, parquet
     for day, polls in groupby(year.polls(first, last), key=lambda poll: poll[0] // DAY_MS):
         _put_hours(store, polls)
         if parquet:
-            Compaction(store, now_ms=lambda: year.end_ms + DAY_MS).day("coingecko", day * DAY_MS, delete_raw=True)
+            Compaction(store, now_ms=lambda: year.end_ms + DAY_MS).period("coingecko", day * DAY_MS, delete_raw=True)
 
 
 def _put_hours(store: Store, polls: Iterable[tuple[int, list[tuple[str, bytes]]]]) -> None:

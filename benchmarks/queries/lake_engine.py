@@ -22,8 +22,9 @@ from benchmarks.queries.synthetic import DAY_MS, Year
 from benchmarks.queries.timing import ROUNDS, Timed
 from cryptoproxy.datasets import TICKER
 from cryptoproxy.datasets.times import Span
-from cryptoproxy.lake.objects import daily_object
+from cryptoproxy.lake.objects import file_object
 from cryptoproxy.lake.parquet import Columns
+from cryptoproxy.lake.raw import WHOLE
 from cryptoproxy.lake.store import Store
 from cryptoproxy.lake.table import File, Table
 from cryptoproxy.queries import Queries
@@ -58,7 +59,7 @@ def timed_on_lake(folder: Path, year: Year, since: str, tell: Callable[[str], No
 def _put(store: Store, day_ms: int, batch: Any) -> int:
     """A day's file, and the commit that makes it count; its bytes."""
     body, stats = Columns(TICKER).file([batch])
-    key = daily_object(store.settings.prefix, TICKER.name, SOURCE, day_ms, hashlib.sha256(body).hexdigest())
+    key = file_object(store.settings.prefix, TICKER.name, SOURCE, day_ms, hashlib.sha256(body).hexdigest(), part=WHOLE)
     store.put(key, body)
     span = Span(day_ms, day_ms + DAY_MS)
     file = File(key, SOURCE, day_ms, span.end_ms - 1, batch.num_rows, len(body), stats)

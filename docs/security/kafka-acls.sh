@@ -4,11 +4,12 @@
 #
 #   sh docs/security/kafka-acls.sh --bootstrap-server kafka-1.example:9093 --command-config admin.properties
 #
-# TOPIC and GROUP are KAFKA_TOPIC and KAFKA_CONSUMER_GROUP_ID, CANDLE of KAFKA_TOPICS, where those are set otherwise.
+# TOPIC and GROUP are KAFKA_TOPIC and KAFKA_CONSUMER_GROUP_ID, CANDLE, MARKET of KAFKA_TOPICS, where those are set otherwise.
 set -eu
 TOPIC=${TOPIC:-crypto-data}
 GROUP=${GROUP:-cryptoproxy-indexer}
 CANDLE=${CANDLE:-crypto.ohlcv}
+MARKET=${MARKET:-crypto.market.data}
 kafka="$*"
 
 acl() {
@@ -19,10 +20,12 @@ acl() {
 # cryptoproxy setup: makes the topics and sets their configuration
 acl User:crypto_setup --topic $TOPIC --resource-pattern-type prefixed --operation Create --operation Describe --operation DescribeConfigs --operation AlterConfigs
 acl User:crypto_setup --topic $CANDLE --resource-pattern-type prefixed --operation Create --operation Describe --operation DescribeConfigs --operation AlterConfigs
+acl User:crypto_setup --topic $MARKET --resource-pattern-type prefixed --operation Create --operation Describe --operation DescribeConfigs --operation AlterConfigs
 
 # cryptoproxy produce
 acl User:crypto_poller --topic $TOPIC --operation Write --operation Describe
 acl User:crypto_poller --topic $CANDLE. --resource-pattern-type prefixed --operation Write --operation Describe
+acl User:crypto_poller --topic $MARKET --operation Write --operation Describe
 acl User:crypto_poller --topic $TOPIC.dlq --operation Write --operation Describe
 acl User:crypto_poller --topic $TOPIC.state --operation Read --operation Write --operation Describe
 acl User:crypto_poller --topic $TOPIC.lease --operation Read --operation Describe
@@ -31,6 +34,7 @@ acl User:crypto_poller --group $TOPIC.lease --operation Read
 # cryptoproxy consume; its groups are GROUP, and for other datasets GROUP with a dot and their name
 acl User:crypto_indexer --topic $TOPIC --operation Read --operation Describe
 acl User:crypto_indexer --topic $CANDLE. --resource-pattern-type prefixed --operation Read --operation Describe
+acl User:crypto_indexer --topic $MARKET --operation Read --operation Describe
 acl User:crypto_indexer --topic $TOPIC.dlq --operation Write --operation Describe
 acl User:crypto_indexer --topic $TOPIC.state --operation Read --operation Describe
 acl User:crypto_indexer --group $GROUP --operation Read
@@ -39,11 +43,13 @@ acl User:crypto_indexer --group $GROUP. --resource-pattern-type prefixed --opera
 # readers of the topics, in groups of their own names
 acl User:crypto_reader --topic $TOPIC --operation Read --operation Describe
 acl User:crypto_reader --topic $CANDLE. --resource-pattern-type prefixed --operation Read --operation Describe
+acl User:crypto_reader --topic $MARKET --operation Read --operation Describe
 acl User:crypto_reader --group crypto_reader --resource-pattern-type prefixed --operation Read
 
 # a person: cryptoproxy status, reconcile, dead-letters, consume --accept-poison
 acl User:crypto_operator --topic $TOPIC --operation Read --operation Describe
 acl User:crypto_operator --topic $CANDLE. --resource-pattern-type prefixed --operation Read --operation Describe
+acl User:crypto_operator --topic $MARKET --operation Read --operation Describe
 acl User:crypto_operator --topic $TOPIC.dlq --operation Read --operation Describe
 acl User:crypto_operator --topic $TOPIC.state --operation Read --operation Write --operation Describe
 acl User:crypto_operator --topic $TOPIC.lease --operation Describe

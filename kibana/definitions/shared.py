@@ -58,6 +58,7 @@ def links(here: str) -> str:
     titles = {
         names.MARKET: "Market",
         names.CANDLES: "Candles",
+        names.MARKET_WIDE: "Market-wide",
         names.VOLATILITY: "Volatility",
         names.PIPELINE: "Pipeline",
     }

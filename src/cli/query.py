@@ -15,6 +15,7 @@ from rich.progress import Progress
 
 from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.start import load_settings
+from cryptoproxy.datasets import CANDLE, TICKER
 from cryptoproxy.errors import OperatorError, TransientError, visible
 from cryptoproxy.queries import Answer, NothingFound, Queries, TooMany
 from cryptoproxy.queries.fields import FIELDS, WINDOWS
@@ -335,7 +336,8 @@ def _asking(env_file: Path, engine: str) -> Iterator[Queries]:
                 from cryptoproxy.queries.lake.engine import Lake  # DuckDB is not everybody's
 
                 lake = opened.enter_context(closing(Lake(Store(settings.s3))))
-            yield Queries(client, index=settings.elasticsearch.alias, lake=lake, engine=engine)
+            index, bars = (settings.elasticsearch.alias_of(each) for each in (TICKER, CANDLE))
+            yield Queries(client, index=index, bars=bars, lake=lake, engine=engine)
         except NothingFound as error:  # it may name symbols as an upstream sent them
             raise NothingFound(visible(str(error))) from error
         except TransientError as error:

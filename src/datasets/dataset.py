@@ -6,13 +6,14 @@ Looked up once per partition, outbox entry or poll, never per record.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 from cryptoproxy.datasets.codec import Codec
 from cryptoproxy.datasets.fields import Column, columns
-from cryptoproxy.datasets.names import key, period_of
+from cryptoproxy.datasets.names import begin_of, key, period_of
+from cryptoproxy.datasets.times import DAY_MS, HOUR_MS, Span
 
 SCHEMA_VERSION_HEADER = "schema-version"
 """Kafka header with the version as ASCII digits; a record without it is version 1."""
@@ -41,6 +42,11 @@ class Period(enum.StrEnum):
     """All of it: of a compacted dataset the one index, since what replaces a document must meet it there."""
 
 
+EVER = Span(0, 253_402_300_800_000)
+_LONGEST = {Period.DAY: DAY_MS, Period.MONTH: 31 * DAY_MS, Period.YEAR: 366 * DAY_MS}
+_STEPS = {Period.DAY: HOUR_MS, Period.MONTH: DAY_MS, Period.YEAR: 10 * DAY_MS, Period.EVER: 10 * DAY_MS}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
     """What of a dataset stands on a topic of its own; most datasets have one part without a name."""
@@ -57,6 +63,18 @@ class Part:
     def file_of(self, timestamp: str) -> str:
         """The file that a record of this time belongs to: ``2026-11-20``, ``2026-11`` or ``2026``."""
         return period_of(timestamp, self.file)
+
+    def file_span(self, at_ms: int) -> Span:
+        """The times that the file of this moment holds."""
+        if self.file is Period.EVER:
+            return EVER
+        begin = begin_of(at_ms, self.file)
+        # Into the next one from any day of this one, then back to its first.
+        return Span(begin, begin_of(begin + _LONGEST[self.file], self.file))
+
+    def steps(self, span: Span) -> Iterator[Span]:
+        """``span`` in pieces that fit into memory: an hour where a file holds a day, ten days where it holds a year."""
+        return span.parts(_STEPS[self.file])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from cryptoproxy.datasets.times import from_iso, iso
+
 if TYPE_CHECKING:
     from cryptoproxy.datasets.dataset import AnyRecord, Period
 
@@ -45,6 +47,12 @@ def index_name(alias: str, timestamp: str, period: Period | str = "month", shelf
     """``crypto-prices-2026.11.01`` by the record's own time, never by arrival, so that replays meet their copy."""
     begin = timestamp[: _LENGTHS[period]].replace("-", ".") + _ENDS[period]
     return f"{alias}-{shelf}-{begin}" if shelf else f"{alias}-{begin}"
+
+
+def begin_of(at_ms: int, period: Period | str) -> int:
+    """The begin of the day, month or year that this moment is in."""
+    time = period_of(iso(at_ms), period)
+    return from_iso(f"{time}{'-01-01'[: 10 - len(time)]}T00:00:00.000Z")
 
 
 def period_of(timestamp: str, period: Period | str) -> str:

@@ -134,6 +134,9 @@ class Span:
         """The begins of the hours that it touches."""
         return self.begins(HOUR_MS)
 
+    def touches(self, other: Span) -> bool:
+        return self.begin_ms < other.end_ms and other.begin_ms < self.end_ms
+
     def cut(self, begin_ms: int, length_ms: int = HOUR_MS) -> Span:
         """What of it lies in the hour, or other step, that begins there; empty where nothing does."""
         return Span(max(self.begin_ms, begin_ms), min(self.end_ms, begin_ms + length_ms))

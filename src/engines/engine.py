@@ -28,7 +28,8 @@ from cryptoproxy.errors import OperatorError
 LOG_LINES = 15
 LOG_BYTES = 64 * 1024
 LOG_KEPT_BYTES = 16 * 1024 * 1024
-READY_SECONDS = 180.0
+READY_SECONDS = 300.0
+"""One that runs gets there, however busy the machine is; one that ended is noticed at once."""
 STOP_SECONDS = 30.0
 TELL_SECONDS = 10.0
 """How often a start that takes long is told of."""

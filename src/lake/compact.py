@@ -1,4 +1,4 @@
-"""A day's objects → files of the table: merge → put → prove → commit → remove the objects.
+"""A period's objects → files of the table: merge → put → prove → commit → remove the objects.
 
 A file counts when it is committed, and is committed when it has been read back and has, id by id, all of what it
 replaces. So two compactions at once, or one killed anywhere, lose nothing: at worst files that never counted stay until
@@ -15,42 +15,42 @@ from typing import Any
 
 import pyarrow as pa
 
-from cryptoproxy.datasets import TICKER, Dataset, iso
-from cryptoproxy.datasets.times import DAY_MS, Span
+from cryptoproxy.datasets import TICKER, Dataset, Part, iso
+from cryptoproxy.datasets.dataset import EVER
+from cryptoproxy.datasets.times import Span
 from cryptoproxy.errors import OperatorError
-from cryptoproxy.lake.daily import DailyForm
+from cryptoproxy.lake.files import FileForm
 from cryptoproxy.lake.form import Fault, lacking
-from cryptoproxy.lake.objects import RAW, daily_object, first_slot, folder
+from cryptoproxy.lake.objects import RAW, days_in, file_object, folder, period_folders, slots_of
 from cryptoproxy.lake.parquet import BATCH_ROWS, Columns, Row
-from cryptoproxy.lake.raw import RawForm
+from cryptoproxy.lake.raw import WHOLE, RawForm
 from cryptoproxy.lake.store import MissingObjectError, Store
-from cryptoproxy.lake.table import ConflictError, File, Table
+from cryptoproxy.lake.table import ConflictError, File, Place, Table
 from cryptoproxy.lake.whole import WholeLake
 
 log = logging.getLogger(__name__)
 
 GRACE_MS = 300_000
-"""After a day's end its last polls are still on their way; later ones are merged by the next run."""
+"""After a period's end its last polls are still on their way; later ones are merged by the next run."""
 FILE_ROWS = 100_000
-"""A day of more rows is cut by time into files of so many, each about 30 MB in memory and 5 MB on S3."""
+"""A period of more rows is cut by time into files of so many, each about 30 MB in memory and 5 MB on S3."""
 TRIES = 3
 
 
 @dataclass(slots=True)
 class Compacted:
-    """What became of one source's day."""
+    """What became of one source's day, month or year."""
 
-    source: str
-    day_ms: int
+    place: Place
     files: list[File] = field(default_factory=list)
-    """Of that day; none where nothing is there."""
+    """Of that period; none where nothing is there."""
     raw_objects: int = 0
     written: bool = False
     """False: the files were there already, with all that the raw objects have."""
     removed: int = 0
     """Raw objects, and files that count no more."""
     faults: list[Fault] = field(default_factory=list)
-    """What of the day cannot be read. The objects it is in are kept."""
+    """What of it cannot be read. The objects it is in are kept."""
 
     @property
     def records(self) -> int:
@@ -58,58 +58,71 @@ class Compacted:
 
 
 class Compaction:
-    """Compacts days of a dataset."""
+    """Compacts a part of a dataset, each of its files' periods for itself."""
 
-    def __init__(self, store: Store, dataset: Dataset[Any] = TICKER, *, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, store: Store, dataset: Dataset[Any] = TICKER, part: Part = WHOLE, *, now_ms: Callable[[], int]
+    ) -> None:
         self._store = store
         self._dataset = dataset
+        self._part = part
         self._columns = Columns(dataset)
         self._table = Table(store, dataset)
         self._now_ms = now_ms
 
     def sources(self) -> list[str]:
         """The sources that the lake has anything of."""
-        return self._whole().sources()
+        return self._whole.sources()
 
-    def day(self, source: str, day_ms: int, *, delete_raw: bool = False, unfinished: bool = False) -> Compacted:
-        """One source's day. A second run merges what came since, and else changes nothing.
+    def over(self, span: Span) -> bool:
+        """Whether a period is, and its last polls are there."""
+        return self._now_ms() >= span.end_ms + GRACE_MS
+
+    def uncompacted(self, source: str) -> list[Span]:
+        """The periods that have raw objects, the oldest first."""
+        days = days_in(self._store.folders(self._folder(source)), EVER)
+        return sorted({self._part.file_span(day_ms) for _, day_ms in days})
+
+    def period(self, source: str, at_ms: int, *, delete_raw: bool = False, unfinished: bool = False) -> Compacted:
+        """The period of one source that has this moment. A second run merges what came since, and else changes nothing.
 
         Args:
             delete_raw: remove the raw objects that are proved to be in the files.
-            unfinished: allow a day that is not over yet.
+            unfinished: allow one that is not over yet.
 
         Raises:
-            OperatorError: the day is not over.
+            OperatorError: it is not over.
             TransientError, OperatorError: the lake cannot be read or written.
         """
-        if not unfinished and self._now_ms() < day_ms + DAY_MS + GRACE_MS:
+        place = Place(source, self._part.name, self._part.file_span(at_ms))
+        if not unfinished and not self.over(place.span):
             raise OperatorError(
-                f"{iso(day_ms)[:10]} is not over yet (five minutes after midnight UTC it is)",
+                f"{self._part.file_of(iso(at_ms))} is not over yet (five minutes after midnight UTC it is)",
                 remedy="Wait for its end, or allow it with --unfinished; a later run merges the rest",
             )
         for tries in range(1, TRIES + 1):
             try:
-                return self._attempt(source, Span(day_ms, day_ms + DAY_MS), delete_raw)
+                return self._attempt(place, delete_raw)
             except (MissingObjectError, ConflictError):
                 if tries == TRIES:
                     raise
-                log.info("%s %s: another run compacts it too; looks again", source, iso(day_ms)[:10])
+                log.info("%s: another run compacts it too; looks again", place)
         raise AssertionError("the last try returns or raises")
 
-    def _attempt(self, source: str, day: Span, delete_raw: bool) -> Compacted:
-        before = self._table.files(source, day)
-        raw = self._raw_keys(source, day.begin_ms)
+    def _attempt(self, place: Place, delete_raw: bool) -> Compacted:
+        before = self._table.files(place.source, place.span, place.part)
+        raw = raw_keys(self._store, self._dataset, self._part, place)
         made_of = made_of_objects(raw)
-        result = Compacted(source, day.begin_ms, before, len(raw))
+        result = Compacted(place, before, len(raw))
         if not before and not raw:
             return result
         removable = raw if delete_raw else []
-        whole = bool(before) and (not raw or self._table.made_of(source, day) == made_of)
-        if not whole or self._absent(result, before, (), removable, day):
+        whole = bool(before) and (not raw or self._table.made_of(place) == made_of)
+        if not whole or self._absent(result, before, (), removable):
             result.faults = []
-            new = self._write(result, day)
-            if absent := self._absent(result, new, before, removable, day):
-                raise self._failure(source, day, absent)
+            new = self._write(result)
+            if absent := self._absent(result, new, before, removable):
+                raise self._failure(place, absent)
             # A damaged file keeps its place: what is in it may be nowhere else.
             damaged = {fault.key for fault in result.faults}
             kept = [file for file in before if file.key in damaged and file not in new]
@@ -117,18 +130,15 @@ class Compaction:
             result.files = [*new, *kept]
             # With damage, the raw objects are looked at again the next time.
             mark = 0 if result.faults else made_of
-            self._table.replace(source, day, result.files, before, made_of=mark, now_ms=self._now_ms())
+            self._table.replace(place, result.files, before, made_of=mark, now_ms=self._now_ms())
             result.removed = len(set(before) - set(result.files))
         self._remove(result, removable)
         return result
 
-    def _raw_keys(self, source: str, day_ms: int) -> list[str]:
-        base = folder(self._store.settings.prefix, self._dataset.name, RAW, source, iso(day_ms)[:10])
-        return [key for key in self._store.keys(base) if first_slot(key) is not None]
-
-    def _write(self, result: Compacted, day: Span) -> list[File]:
+    def _write(self, result: Compacted) -> list[File]:
         """Merges what there is into new files and stores them; they do not count yet."""
-        log.info("compacting %s %s: %d raw objects", result.source, iso(day.begin_ms)[:10], result.raw_objects)
+        place = result.place
+        log.info("compacting %s: %d raw objects", place, result.raw_objects)
         files: list[File] = []
         batches: list[pa.RecordBatch] = []
         rows: list[Row] = []
@@ -139,10 +149,10 @@ class Compaction:
             nonlocal batches, slots
             batches.append(self._columns.batch(rows))
             rows.clear()
-            files.append(self._put(result.source, day.begin_ms, batches, min(slots), max(slots)))
+            files.append(self._put(place.source, batches, min(slots), max(slots)))
             batches, slots = [], []
 
-        for stored in self._whole().records(result.source, day, faults.append):
+        for stored in self._whole.records(place.source, place.span, faults.append):
             slots.append(stored.slot_ms)
             rows.append(self._columns.row(stored.line))
             if len(rows) == BATCH_ROWS:
@@ -156,17 +166,17 @@ class Compaction:
         result.faults = [fault for fault in faults if fault.key not in made]
         return files
 
-    def _put(self, source: str, day_ms: int, batches: list[pa.RecordBatch], begin_ms: int, last_ms: int) -> File:
+    def _put(self, source: str, batches: list[pa.RecordBatch], begin_ms: int, last_ms: int) -> File:
         body, stats = self._columns.file(batches)
         digest = hashlib.sha256(body).hexdigest()
-        key = daily_object(self._store.settings.prefix, self._dataset.name, source, day_ms, digest)
+        key = file_object(self._store.settings.prefix, self._dataset.name, source, begin_ms, digest, part=self._part)
         self._store.put(key, body)
         rows = sum(batch.num_rows for batch in batches)
         log.info("stored s3://%s/%s (%d records)", self._store.settings.bucket, key, rows)
         return File(key, source, begin_ms, last_ms, rows, len(body), stats)
 
     def _absent(
-        self, result: Compacted, new: Collection[File], old: Collection[File], raw: Collection[str], day: Span
+        self, result: Compacted, new: Collection[File], old: Collection[File], raw: Collection[str]
     ) -> list[str]:
         """Ids of ``old`` files and ``raw`` objects that are not in the ``new`` files, as they are read back."""
         known = {(fault.key, fault.number) for fault in result.faults}
@@ -175,12 +185,13 @@ class Compaction:
             if (fault.key, fault.number) not in known:
                 result.faults.append(fault)
 
+        source, _, span = result.place
         found: list[str] = []
         if replaced := [file for file in old if file not in new]:
-            found += lacking(self._daily(new), self._daily(replaced), result.source, day, report)
+            found += lacking(self._files(new), self._files(replaced), source, span, report)
         if raw:
-            objects = RawForm(self._store, self._dataset, only=set(raw))
-            found += lacking(self._daily(new), objects, result.source, day, report)
+            objects = RawForm(self._store, self._dataset, self._part, only=set(raw))
+            found += lacking(self._files(new), objects, source, span, report)
         return found
 
     def _remove(self, result: Compacted, keys: Collection[str]) -> None:
@@ -190,20 +201,30 @@ class Compaction:
                 self._store.delete(key)
                 result.removed += 1
 
-    def _failure(self, source: str, day: Span, absent: list[str]) -> OperatorError:
+    def _failure(self, place: Place, absent: list[str]) -> OperatorError:
         return OperatorError(
-            f"the new files of {source} {iso(day.begin_ms)[:10]} lack {len(absent)} records that they should have, for "
+            f"the new files of {place} lack {len(absent)} records that they should have, for "
             f"example {absent[0]}; nothing was replaced or removed",
             remedy="Run it again; if that says the same, report it with the log",
         )
 
+    @property
     def _whole(self) -> WholeLake:
-        return WholeLake(DailyForm(self._store, self._dataset), RawForm(self._store, self._dataset))
+        return WholeLake(self._files(None), RawForm(self._store, self._dataset, self._part), self._part)
 
-    def _daily(self, only: Collection[File]) -> DailyForm:
-        return DailyForm(self._store, self._dataset, only=only)
+    def _files(self, only: Collection[File] | None) -> FileForm:
+        return FileForm(self._store, self._dataset, self._part, only=only)
+
+    def _folder(self, source: str) -> str:
+        return folder(self._store.settings.prefix, self._dataset.name, RAW, source, part=self._part.name)
+
+
+def raw_keys(store: Store, dataset: Dataset[Any], part: Part, place: Place) -> list[str]:
+    """The raw objects of a period."""
+    base = period_folders(store.settings.prefix, dataset.name, part, place.source, place.span.begin_ms)
+    return [key for key in store.keys(base) if slots_of(key) is not None]
 
 
 def made_of_objects(raw: list[str]) -> int:
-    """What a day's files are made of, as one number: of the names of its raw objects."""
+    """What a period's files are made of, as one number: of the names of its raw objects."""
     return int(hashlib.sha256("\n".join(sorted(raw)).encode()).hexdigest()[:15], 16)

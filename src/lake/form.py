@@ -1,6 +1,6 @@
 """What is read from the lake, whatever its form: records of a source and a span of slots.
 
-A form is one class with the three methods of :class:`Form`: ``raw`` (an object per poll), ``daily`` (a table of Parquet
+A form is one class with the three methods of :class:`Form`: ``raw`` (an object per poll), ``files`` (a table of Parquet
 files), ``whole`` (both as one).
 """
 

@@ -4,10 +4,12 @@ Each name follows from the content, so a plain PUT is idempotent, two writers ne
 noticed. The hash is the first 12 hex digits of the SHA-256, of the lines or of the Parquet file:
 
 - ``{prefix}/v1/ticker/raw/source=coingecko/dt=2026-11-20/hour=10/coingecko-20261120T100000Z-0123456789ab.jsonl.gz``
-- ``{prefix}/v1/candle/raw/1m/source=binance/…``: of a part below its name
-- ``{prefix}/v1/ticker/daily/coingecko/coingecko-20261120-0123456789ab.parquet``
+- ``{prefix}/v1/candle/raw/1d/source=binance/…/binance-20240101T000000Z-20241231T000000Z-0123456789ab.jsonl.gz``: of a
+  part below its name; with the last slot where that is beyond the hour of the first, as in a page of history
+- ``{prefix}/v1/ticker/table/coingecko/coingecko-20261120-0123456789ab.parquet``: of a day
+- ``{prefix}/v1/candle/table/1d/binance/binance-2024-0123456789ab.parquet``: of a part, and of a year
 
-Below ``daily`` no folder tells what a column tells, so no reader finds a column twice.
+Below ``table`` no folder is named as a column, so no reader finds a column twice.
 """
 
 from __future__ import annotations
@@ -19,20 +21,21 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from cryptoproxy.datasets import from_iso, iso
-from cryptoproxy.datasets.times import DAY_MS, Span
+from cryptoproxy.datasets import Part, from_iso, iso
+from cryptoproxy.datasets.times import DAY_MS, HOUR_MS, Span
 from cryptoproxy.errors import PoisonError
 
-RAW, DAILY = "raw", "daily"
+RAW, TABLE = "raw", "table"
 """The two forms of a dataset."""
 
 _RAW_KEY = re.compile(
     r"(?:(?P<prefix>.+)/)?v1/[a-z]+/raw/(?:[a-z0-9]+/)?source=(?P<source>[^/]+)/dt=(?P<day>\d{4}-\d{2}-\d{2})/hour=(?P<hour>\d{2})/"
-    r"(?P=source)-(?P<date>\d{8})T(?P=hour)(?P<minute>\d{2})(?P<second>\d{2})Z-(?P<hash>[0-9a-f]{12})\.jsonl\.gz\Z"
+    r"(?P=source)-(?P<date>\d{8})T(?P=hour)(?P<minute>\d{2})(?P<second>\d{2})Z-(?:(?P<last>\d{8}T\d{6})Z-)?(?P<hash>[0-9a-f]{12})\.jsonl\.gz\Z"
 )
-_DAILY_KEY = re.compile(
-    r"(?:.+/)?v1/[a-z]+/daily/(?P<source>[^/]+)/(?P=source)-\d{8}-(?P<hash>[0-9a-f]{12})\.parquet\Z"
+_FILE_KEY = re.compile(
+    r"(?:.+/)?v1/[a-z]+/table/(?:(?P<part>[a-z0-9]+)/)?(?P<source>[^/]+)/(?P=source)-\d{0,8}-(?P<hash>[0-9a-f]{12})\.parquet\Z"
 )
+_TIMESTAMP = re.compile(rb'"timestamp":"([^"]+)"')
 _DAY = re.compile(r"dt=(\d{4}-\d{2}-\d{2})\Z")
 
 
@@ -43,6 +46,11 @@ def folder(
     within = [part, *([f"source={source}"] if source else []), *([f"dt={day}"] if day else [])]
     parts = [prefix, "v1", dataset, form, *within]
     return "".join(f"{part}/" for part in parts if part)
+
+
+def period_folders(prefix: str, dataset: str, part: Part, source: str, at_ms: int) -> str:
+    """What the names of all raw objects begin with that may hold something of the file of that moment."""
+    return f"{folder(prefix, dataset, RAW, source, part=part.name)}dt={part.file_of(iso(at_ms))}"
 
 
 def sources_in(folders: Iterable[str]) -> list[str]:
@@ -59,38 +67,53 @@ def days_in(folders: Iterable[str], span: Span) -> Iterator[tuple[str, int]]:
             yield name, begin_ms
 
 
-def raw_object(prefix: str, dataset: str, source: str, slot_ms: int, content_hash: str, *, part: str = "") -> str:
+def raw_object(
+    prefix: str, dataset: str, source: str, slot_ms: int, content_hash: str, *, last_ms: int = 0, part: str = ""
+) -> str:
     """The name of an object whose first slot is ``slot_ms``.
 
     Args:
         prefix: without slashes at its ends; may be empty.
         dataset: and ``part``, of other records than tickers.
         content_hash: hex SHA-256 of the uncompressed lines.
+        last_ms: the last slot, which is in the name where it is beyond that hour.
     """
-    time = iso(slot_ms)
-    day, hour = time[:10], time[11:13]
-    compact = f"{time[:19].replace('-', '').replace(':', '')}Z"
-    within = folder(prefix, dataset, RAW, source, day, part=part)
-    return f"{within}hour={hour}/{source}-{compact}-{content_hash[:12]}.jsonl.gz"
+    first, last = iso(slot_ms), iso(max(slot_ms, last_ms))
+    times = [first] if first[:13] == last[:13] else [first, last]
+    named = "".join(f"{time[:19].replace('-', '').replace(':', '')}Z-" for time in times)
+    within = folder(prefix, dataset, RAW, source, first[:10], part=part)
+    return f"{within}hour={first[11:13]}/{source}-{named}{content_hash[:12]}.jsonl.gz"
 
 
-def daily_object(prefix: str, dataset: str, source: str, day_ms: int, content_hash: str) -> str:
-    """The name of a file of a day with that SHA-256."""
-    day = iso(day_ms)[:10].replace("-", "")
-    return f"{folder(prefix, dataset, DAILY)}{source}/{source}-{day}-{content_hash[:12]}.parquet"
+def file_object(prefix: str, dataset: str, source: str, at_ms: int, content_hash: str, *, part: Part) -> str:
+    """The name of a file that holds that moment, with that SHA-256."""
+    period = part.file_of(iso(at_ms)).replace("-", "")
+    return f"{folder(prefix, dataset, TABLE, part=part.name)}{source}/{source}-{period}-{content_hash[:12]}.parquet"
 
 
-def first_slot(key: str) -> int | None:
-    """The first slot in an object, by its key; None for a key that is not an object's."""
+def part_of(file: str) -> str:
+    """The part that a file of the table is of, by its key."""
+    found = _FILE_KEY.match(file)
+    return (found and found["part"]) or ""
+
+
+def slots_of(key: str) -> Span | None:
+    """The slots that an object may hold, from its first on, by its key; None for a key that is not an object's."""
     found = _RAW_KEY.match(key)
     if found is None or found["day"].replace("-", "") != found["date"]:
         return None
-    return _moment(found["day"], f"{found['hour']}:{found['minute']}:{found['second']}")
+    first = _moment(found["day"], f"{found['hour']}:{found['minute']}:{found['second']}")
+    if first is None:
+        return None
+    if not (last := found["last"]):
+        return Span(first, first - first % HOUR_MS + HOUR_MS)
+    end = _moment(f"{last[:4]}-{last[4:6]}-{last[6:8]}", f"{last[9:11]}:{last[11:13]}:{last[13:]}")
+    return None if end is None else Span(first, end + 1000)
 
 
 def is_as_named(key: str, content_hash: str) -> bool:
     """Whether an object with this SHA-256 is what its name says; a name that is none of ours says nothing."""
-    found = _RAW_KEY.match(key) or _DAILY_KEY.match(key)
+    found = _RAW_KEY.match(key) or _FILE_KEY.match(key)
     return found is None or content_hash.startswith(found["hash"])
 
 
@@ -121,14 +144,23 @@ def pack(prefix: str, dataset: str, source: str, slot_ms: int, polls: Iterable[b
     # 31: with gzip's header, and no time in it: the same lines always give the same bytes.
     compressor = zlib.compressobj(6, zlib.DEFLATED, 31)
     body: list[bytes] = []
-    records = 0
+    records, last = 0, b""
     for lines in polls:
+        last = max(last, *_TIMESTAMP.findall(lines), b"")
         digest.update(lines)
         body.append(compressor.compress(lines))
         records += lines.count(b"\n")
     body.append(compressor.flush())
-    key = raw_object(prefix, dataset, source, slot_ms, digest.hexdigest(), part=part)
+    last_ms = _last(last.decode())
+    key = raw_object(prefix, dataset, source, slot_ms, digest.hexdigest(), last_ms=last_ms, part=part)
     return LakeObject(key, b"".join(body), records)
+
+
+def _last(time: str) -> int:
+    try:
+        return from_iso(time)
+    except ValueError:
+        return 0  # lines that are no records: tests of damage, and nothing else
 
 
 def lines_of(key: str, body: bytes) -> Iterator[bytes]:

@@ -1,24 +1,28 @@
-"""The raw form of the lake: an object per poll, or per minute of polls.
+"""The raw form of the lake: an object per poll, per minute of polls, or per page of history.
 
-Each id once, with the smallest ``fetched_at``. Damage is reported and passed over instead of ending the reading, and
-no more than one or two objects are in memory: an object holds no slot before that of its name, so what lies before the
-next object's first slot is complete.
+Each id once, with the smallest ``fetched_at``. Damage is reported and passed over instead of ending the reading. An
+object holds no slot before that of its name, so what lies before the next object's first slot is complete: of polls no
+more than one or two objects are in memory. It holds none beyond its hour, unless its name tells the last slot, and none
+beyond the file of its first: so what may hold a slot is found among the names of one period.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import lru_cache
 from typing import Any
 
-from cryptoproxy.datasets import TICKER, Dataset, from_iso, iso
+from cryptoproxy.datasets import TICKER, Dataset, Part, from_iso
 from cryptoproxy.datasets.times import HOUR_MS, Span
 from cryptoproxy.errors import PoisonError
-from cryptoproxy.lake.form import Fault, Stored
-from cryptoproxy.lake.objects import RAW, days_in, first_slot, folder, lines_of, sources_in
+from cryptoproxy.lake.form import Fault, Stored, ignore
+from cryptoproxy.lake.objects import RAW, days_in, folder, lines_of, period_folders, slots_of, sources_in
 from cryptoproxy.lake.store import MissingObjectError, Store
 
-_HOUR = re.compile(r"hour=([01]\d|2[0-3])\Z")
+WHOLE = Part()
+"""Of a dataset without parts."""
+LONG_OBJECTS = 500
+"""Pages of history that are kept as they were read, some 50 KB each: each is asked for many hours."""
 
 
 class RawForm:
@@ -28,48 +32,79 @@ class RawForm:
         only: these objects, as far as they are still there, whatever else is.
     """
 
-    def __init__(self, store: Store, dataset: Dataset[Any] = TICKER, *, only: Collection[str] | None = None) -> None:
+    def __init__(
+        self, store: Store, dataset: Dataset[Any] = TICKER, part: Part = WHOLE, *, only: Collection[str] | None = None
+    ) -> None:
         self._store = store
         self._dataset = dataset
+        self._part = part
         self._only = only
+        self._long = lru_cache(LONG_OBJECTS)(store.get)
 
     def sources(self) -> list[str]:
-        return sources_in(self._store.folders(folder(self._store.settings.prefix, self._dataset.name, RAW)))
+        return sources_in(self._store.folders(self._folder()))
 
-    def keys(self, source: str, hour_ms: int) -> list[str]:
-        """The objects of one hour, oldest first. No object reaches beyond the hour of its first slot."""
-        time = iso(hour_ms)
-        base = folder(self._store.settings.prefix, self._dataset.name, RAW, source, time[:10]) + f"hour={time[11:13]}/"
-        found = self._store.keys(base)
-        return [key for key in found if first_slot(key) is not None and (self._only is None or key in self._only)]
+    def keys(self, source: str, span: Span) -> list[str]:
+        """The objects that may hold anything of ``span``, which is within one file's; the oldest first."""
+        if self._only is not None:
+            there: Iterable[str] = sorted(self._only)
+        else:
+            there = self._store.keys(self._period(source, span.begin_ms))
+        found = []
+        for key in there:
+            holds = slots_of(key)
+            if holds is not None and holds.begin_ms >= span.end_ms:
+                break
+            if holds is not None and span.begin_ms < holds.end_ms:
+                found.append(key)
+        return found
 
     def hours(self, source: str, span: Span) -> list[int]:
-        base = folder(self._store.settings.prefix, self._dataset.name, RAW, source)
-        found = (
-            day_ms + int(hour[1]) * HOUR_MS
-            for day, day_ms in days_in(self._store.folders(base), span)
-            for hour in map(_HOUR.match, self._store.folders(f"{base}{day}/"))
-            if hour is not None
-        )
-        return sorted(hour_ms for hour_ms in found if not span.cut(hour_ms).empty)
+        begin = self._part.file_span(span.begin_ms).begin_ms
+        days = days_in(self._store.folders(self._folder(source)), Span(begin, span.end_ms))
+        found: set[int] = set()
+        for period in {self._part.file_span(day_ms) for _, day_ms in days}:
+            for key in self._store.keys(self._period(source, period.begin_ms)):
+                holds = slots_of(key)
+                if holds is None or not span.touches(holds):
+                    continue
+                if holds.end_ms <= holds.begin_ms - holds.begin_ms % HOUR_MS + HOUR_MS:
+                    found.add(holds.begin_ms)
+                else:  # a page of history, of days with one bar each
+                    found |= {holds.begin_ms, *(stored.slot_ms for _, stored in self._lines(key, holds, ignore))}
+        hours = {slot_ms - slot_ms % HOUR_MS for slot_ms in found}
+        return sorted(hour_ms for hour_ms in hours if not span.cut(hour_ms).empty)
 
     def records(self, source: str, span: Span, report: Callable[[Fault], None]) -> Iterator[Stored]:
-        for hour in span.hours():
-            part = span.cut(hour)
-            copies: dict[str, tuple[str, Stored]] = {}
-            for key in self.keys(source, hour):
-                first = first_slot(key) or 0
-                yield from _take_before(copies, first)
-                for fetched_at, stored in self._lines(key, Span(first, hour + HOUR_MS), report):
-                    kept = copies.get(stored.id)
-                    if stored.slot_ms in part and (kept is None or fetched_at < kept[0]):
-                        copies[stored.id] = (fetched_at, stored)
-            yield from _take_before(copies, hour + HOUR_MS)
+        for step in self._part.steps(span):
+            begin_ms = step.begin_ms
+            while begin_ms < step.end_ms:
+                period = self._part.file_span(begin_ms)
+                end_ms = min(step.end_ms, period.end_ms)
+                yield from self._within(source, Span(begin_ms, end_ms), period, report)
+                begin_ms = end_ms
+
+    def _within(self, source: str, span: Span, period: Span, report: Callable[[Fault], None]) -> Iterator[Stored]:
+        copies: dict[str, tuple[str, Stored]] = {}
+        for key in self.keys(source, span):
+            holds = slots_of(key) or span
+            yield from _take_before(copies, holds.begin_ms)
+            for fetched_at, stored in self._lines(key, Span(holds.begin_ms, min(holds.end_ms, period.end_ms)), report):
+                kept = copies.get(stored.id)
+                if stored.slot_ms in span and (kept is None or fetched_at < kept[0]):
+                    copies[stored.id] = (fetched_at, stored)
+        yield from _take_before(copies, span.end_ms)
+
+    def _folder(self, source: str | None = None) -> str:
+        return folder(self._store.settings.prefix, self._dataset.name, RAW, source, part=self._part.name)
+
+    def _period(self, source: str, at_ms: int) -> str:
+        return period_folders(self._store.settings.prefix, self._dataset.name, self._part, source, at_ms)
 
     def _lines(self, key: str, holds: Span, report: Callable[[Fault], None]) -> Iterator[tuple[str, Stored]]:
         """(fetched_at, record) of each line that is a record; ``holds`` are the slots that the object may hold."""
         try:
-            body = self._store.get(key)
+            body = self._long(key) if holds.length_ms > HOUR_MS else self._store.get(key)
         except MissingObjectError:
             if self._only is None:
                 raise

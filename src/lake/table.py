@@ -1,7 +1,7 @@
-"""The daily form as a table: a Delta log beside the files says which of them count, version by version.
+"""The compacted form as a table: a Delta log beside the files says which of them count, version by version.
 
-A compaction is one commit, so who reads sees a day before it or after it. A commit is a conditional PUT (S3's
-``If-None-Match``): of two runs that replace the same day, the second is told to look again. pandas, Polars, DuckDB,
+A compaction is one commit, so who reads sees a period before it or after it. A commit is a conditional PUT (S3's
+``If-None-Match``): of two runs that replace the same period, the second is told to look again. pandas, Polars, DuckDB,
 Spark, Trino and Athena read the table by its address. Data files are put and read by our own client; deltalake has the
 log (docs/decisions/0013).
 """
@@ -20,7 +20,7 @@ import pyarrow as pa
 from cryptoproxy.datasets import Dataset, iso
 from cryptoproxy.datasets.times import Span
 from cryptoproxy.errors import OperatorError, TransientError
-from cryptoproxy.lake.objects import DAILY, folder
+from cryptoproxy.lake.objects import TABLE, folder, part_of
 from cryptoproxy.lake.parquet import Columns
 from cryptoproxy.lake.store import Store
 
@@ -33,12 +33,12 @@ KEEP_HOURS = 7 * 24
 
 
 class ConflictError(OperatorError):
-    """Another run has replaced the same day meanwhile."""
+    """Another run has replaced the same period meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A Parquet file of one source and day, or of a part of a day that is large."""
+    """A Parquet file of one source, part and period (:meth:`Part.file_span`), or of a piece of a large one."""
 
     key: str
     source: str
@@ -50,21 +50,34 @@ class File:
     stats: str = field(default="", compare=False)
     """What readers skip it by, as the log has it; only of a new one."""
 
+    @property
+    def part(self) -> str:
+        return part_of(self.key)
+
     def touches(self, span: Span) -> bool:
         return self.begin_ms < span.end_ms and span.begin_ms <= self.last_ms
 
 
-class _Change(NamedTuple):
+class Place(NamedTuple):
+    """What is replaced as one."""
+
     source: str
+    part: str
     span: Span
+
+    def __str__(self) -> str:
+        return "/".join(filter(None, (self.part, self.source, iso(self.span.begin_ms)[:10])))
+
+    def has(self, file: File) -> bool:
+        return (file.source, file.part) == (self.source, self.part) and file.begin_ms in self.span
+
+
+class _Change(NamedTuple):
+    place: Place
     new: frozenset[File]
     old: frozenset[File]
     made_of: int
     now_ms: int
-
-    @property
-    def place(self) -> str:
-        return _place(self.source, self.span)
 
 
 class Table:
@@ -76,32 +89,34 @@ class Table:
     def __init__(self, store: Store, dataset: Dataset[Any]) -> None:
         self._store = store
         self._dataset = dataset
-        self.root = folder(store.settings.prefix, dataset.name, DAILY)
+        self.root = folder(store.settings.prefix, dataset.name, TABLE)
         self._opened: DeltaTable | None = None
 
-    def files(self, source: str | None = None, span: Span | None = None) -> list[File]:
-        """Those of a source, or all; those with a slot in ``span``, or of all times; the oldest first."""
+    def files(self, source: str | None = None, span: Span | None = None, part: str | None = None) -> list[File]:
+        """Those of a source and of a part, or all; those with a slot in ``span``, or of all times; the oldest first."""
         found = self._ask(lambda: self._files(self._newest()))
-        return [each for each in found if source in (None, each.source) and (span is None or each.touches(span))]
+        return [
+            each
+            for each in found
+            if source in (None, each.source) and part in (None, each.part) and (span is None or each.touches(span))
+        ]
 
-    def made_of(self, source: str, span: Span) -> int | None:
+    def made_of(self, place: Place) -> int | None:
         """What was said of it with the last :meth:`replace`."""
 
         def ask() -> int | None:
             table = self._newest()
-            return None if table is None else table.transaction_version(_place(source, span))
+            return None if table is None else table.transaction_version(str(place))
 
         return self._ask(ask)
 
-    def replace(
-        self, source: str, span: Span, new: Collection[File], old: Collection[File], *, made_of: int, now_ms: int
-    ) -> None:
-        """``new`` instead of ``old`` as what there is of ``span``, in one commit. What stands in both stays.
+    def replace(self, place: Place, new: Collection[File], old: Collection[File], *, made_of: int, now_ms: int) -> None:
+        """``new`` instead of ``old`` as what there is of ``place``, in one commit. What stands in both stays.
 
         Raises:
             ConflictError: it is not ``old`` any more that is there. Nothing was changed.
         """
-        change = _Change(source, span, frozenset(new), frozenset(old), made_of, now_ms)
+        change = _Change(place, frozenset(new), frozenset(old), made_of, now_ms)
         self._ask(lambda: self._commit(change))
 
     def expire(self, keep_hours: int = KEEP_HOURS) -> int:
@@ -155,8 +170,8 @@ class Table:
     def _commit(self, change: _Change) -> None:
         delta = _deltalake()
         table = self._newest() or self._made()
-        there = {file for file in self._files(table) if file.source == change.source and file.begin_ms in change.span}
-        if there == change.new and table.transaction_version(change.place) == change.made_of:
+        there = set(filter(change.place.has, self._files(table)))
+        if there == change.new and table.transaction_version(str(change.place)) == change.made_of:
             return  # also where the answer to an earlier try was lost
         conflict = ConflictError(
             f"another run has replaced {change.place} in {self.root} meanwhile", remedy="Run it again, one at a time"
@@ -170,8 +185,8 @@ class Table:
             *(make.AddAction(self._path(each), each.size, {}, now_ms, True, each.stats) for each in adds),
             *(make.RemoveAction(self._path(each), True, now_ms, each.size) for each in removes),
         ]
-        # Two first compactions of a day remove nothing that could clash; that both name the day does.
-        mark = make.Transaction(change.place, change.made_of, now_ms)
+        # Two first compactions of a period remove nothing that could clash; that both name it does.
+        mark = make.Transaction(str(change.place), change.made_of, now_ms)
         try:
             table.create_write_transaction(
                 actions, "append", table.schema(), commit_properties=make.CommitProperties(app_transactions=[mark])
@@ -204,7 +219,7 @@ class Table:
 
 
 def _deltalake() -> ModuleType:
-    """The library, which only compaction and what reads compacted days need.
+    """The library, which only compaction and what reads a compacted lake need.
 
     Raises:
         OperatorError: it is not installed.
@@ -214,7 +229,8 @@ def _deltalake() -> ModuleType:
         import deltalake.transaction
     except ImportError as error:
         raise OperatorError(
-            "compacted days are a Delta table, and deltalake is not installed", remedy="pip install 'cryptoproxy[lake]'"
+            "the compacted lake is a Delta table, and deltalake is not installed",
+            remedy="pip install 'cryptoproxy[lake]'",
         ) from error
     return deltalake
 
@@ -222,10 +238,6 @@ def _deltalake() -> ModuleType:
 def _failures() -> tuple[type[Exception], ...]:
     loaded = sys.modules.get("deltalake.exceptions")
     return (OSError,) if loaded is None else (OSError, loaded.DeltaError)
-
-
-def _place(source: str, span: Span) -> str:
-    return f"{source}/{iso(span.begin_ms)[:10]}"
 
 
 def _ms(moment: datetime) -> int:

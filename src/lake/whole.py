@@ -1,6 +1,6 @@
-"""Both forms of the lake as one: each id once, whether it is in a day's file, in raw objects, or in both.
+"""Both forms of the lake as one: each id once, whether it is in a file, in raw objects, or in both.
 
-What is read may be replaced while it is read: a day's raw objects may be removed after they were compacted, a day's
+What is read may be replaced while it is read: raw objects may be removed after they were compacted, a
 file when a newer one took its place. Then the rest is read anew, from the slot that comes next.
 
 Two pollers that ran at once (the holder of the lease was cut off) have each stored their poll of a slot. Here the copy
@@ -16,23 +16,25 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
-from cryptoproxy.datasets import TICKER, Dataset
+from cryptoproxy.datasets import TICKER, Dataset, Part
 from cryptoproxy.datasets.times import Span
 from cryptoproxy.lake.form import Fault, Form, Stored
-from cryptoproxy.lake.raw import RawForm
+from cryptoproxy.lake.objects import RAW, folder
+from cryptoproxy.lake.raw import WHOLE, RawForm
 from cryptoproxy.lake.store import MissingObjectError, Store
 
 TRIES = 100
 """So often something may vanish between being listed and being read before that is said. While a compaction removes a
-day's objects one by one, several in a row do."""
+period's objects one by one, several in a row do."""
 
 
 class WholeLake:
     """See :class:`lake.form.Form`."""
 
-    def __init__(self, daily: Form, raw: Form) -> None:
-        # Raw first: its objects go only after the day's file has come, so what is not seen there is seen here.
-        self._forms = (raw, daily)
+    def __init__(self, files: Form, raw: Form, part: Part = WHOLE) -> None:
+        # Raw first: its objects go only after their file has come, so what is not seen there is seen here.
+        self._forms = (raw, files)
+        self._part = part
 
     def sources(self) -> list[str]:
         return sorted({source for form in self._forms for source in form.sources()})
@@ -54,14 +56,14 @@ class WholeLake:
                 said.add((fault.key, fault.number))
                 report(fault)
 
-        for hour in span.hours():
-            yield from self._hour(source, span.cut(hour), report_once)
+        for step in self._part.steps(span):
+            yield from self._step(source, step, report_once)
 
-    def _hour(self, source: str, part: Span, report: Callable[[Fault], None]) -> Iterator[Stored]:
-        """Within an hour nothing is listed but at its begin, both forms in their order."""
-        begin, tries = part.begin_ms, 0
+    def _step(self, source: str, step: Span, report: Callable[[Fault], None]) -> Iterator[Stored]:
+        """Within a step nothing is listed but at its begin, both forms in their order."""
+        begin, tries = step.begin_ms, 0
         while True:
-            streams = [form.records(source, Span(begin, part.end_ms), report) for form in self._forms]
+            streams = [form.records(source, Span(begin, step.end_ms), report) for form in self._forms]
             try:
                 for slot_ms, group in groupby(heapq.merge(*streams, key=attrgetter("slot_ms")), attrgetter("slot_ms")):
                     yield from self._each_once(group)
@@ -81,8 +83,40 @@ class WholeLake:
         return iter(kept.values())
 
 
-def whole_lake(store: Store, dataset: Dataset[Any] = TICKER) -> WholeLake:
-    """Both forms of a dataset."""
-    from cryptoproxy.lake.daily import DailyForm  # brings pyarrow, which most commands do without
+class AllParts:
+    """The parts of a dataset as one; see :class:`lake.form.Form`. No two have an id in common."""
 
-    return WholeLake(DailyForm(store, dataset), RawForm(store, dataset))
+    def __init__(self, there: Callable[[], list[Form]]) -> None:
+        self._there = there
+
+    def sources(self) -> list[str]:
+        return sorted({source for form in self._there() for source in form.sources()})
+
+    def hours(self, source: str, span: Span) -> list[int]:
+        return sorted({hour for form in self._there() for hour in form.hours(source, span)})
+
+    def records(self, source: str, span: Span, report: Callable[[Fault], None]) -> Iterator[Stored]:
+        streams = [form.records(source, span, report) for form in self._there()]
+        return heapq.merge(*streams, key=attrgetter("slot_ms"))
+
+
+def whole_lake(store: Store, dataset: Dataset[Any] = TICKER, part: str | None = None) -> Form:
+    """Both forms of a part, or of all parts of a dataset."""
+    from cryptoproxy.lake.files import FileForm  # brings pyarrow, which most commands do without
+    from cryptoproxy.lake.table import Table
+
+    parts = {
+        name: WholeLake(FileForm(store, dataset, each), RawForm(store, dataset, each), each)
+        for name, each in dataset.parts.items()
+    }
+    if part is not None or len(parts) == 1:
+        return parts[part or ""]
+    table = Table(store, dataset)
+
+    def there() -> list[Form]:
+        # In this order: what a compaction moves meanwhile is seen in one of them.
+        raw = set(store.folders(folder(store.settings.prefix, dataset.name, RAW)))
+        held = raw | {file.part for file in table.files()}
+        return [form for name, form in parts.items() if name in held]
+
+    return AllParts(there)

@@ -1,7 +1,7 @@
 """Once a day the active poller has the lake compacted, by a process of its own at low priority, so that no poll waits.
 
-What was missed (nobody was active at the time, S3 was away) and what came late is done by the next run: each looks at
-the last days.
+What was missed (nobody was active at the time, S3 was away), what came late and what a history brought is done by the
+next run: each looks at all that is over. What has not changed costs a listing.
 """
 
 from __future__ import annotations
@@ -20,8 +20,6 @@ from cryptoproxy.common.service import Loop
 
 log = logging.getLogger(__name__)
 
-DAYS = 7
-"""How far back a run looks. A day that has not changed costs a listing."""
 NICENESS = 10
 _DAY_MS = 86_400_000
 _FAREWELL_SECONDS = 3.0
@@ -30,7 +28,7 @@ _FAREWELL_SECONDS = 3.0
 def command(env_file: Path) -> list[str]:
     """What a run is, with the settings of this process."""
     program = [sys.executable, "-m", "cryptoproxy.cli.main", "--env-file", str(env_file)]
-    return [*program, "lake", "compact", "--days", str(DAYS)]
+    return [*program, "lake", "compact", "--all", "--expire"]
 
 
 class DailyCompaction:

@@ -1,13 +1,14 @@
 """Elasticsearch: a real write that must be refused for its content, so that nothing is left to delete, and a search.
-S3: an object put, read back and deleted."""
+S3: an object put, read back and deleted, and a second one refused in its place."""
 
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import elastic_transport
 import elasticsearch
+from botocore.exceptions import ClientError
 from elasticsearch import Elasticsearch
 
 from cryptoproxy.common.clients import elastic, outcome, s3
@@ -15,6 +16,9 @@ from cryptoproxy.common.settings.catalogue import S3
 from cryptoproxy.common.settings.catalogue import Elasticsearch as ElasticsearchSettings
 from cryptoproxy.datasets import TICKER, Dataset
 from cryptoproxy.errors import OperatorError, TransientError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 # It passes every door that a good document passes (network, login, role, index, blocks), then is refused as
 # unreadable: the indexer's role may create documents, and nobody's may delete them.
@@ -84,9 +88,33 @@ def check_s3(settings: S3) -> str:
         client = s3.client(settings, timeout=10)
         client.put_object(Bucket=settings.bucket, Key=key, Body=content, ContentMD5=s3.md5(content))
         read = client.get_object(Bucket=settings.bucket, Key=key)["Body"].read()
+        conditional = _refuses_a_second(client, settings.bucket, key)
         client.delete_object(Bucket=settings.bucket, Key=key)
     except s3.FAILURES as error:
         raise s3.meaning(error, settings) from error
     if read != content:
         raise TransientError(f"s3://{settings.bucket}/{key} was read back with another content than was put")
-    return f"object put, read and deleted in s3://{settings.bucket}/{settings.prefix}"
+    said = f"object put, read and deleted in s3://{settings.bucket}/{settings.prefix}"
+    if conditional:
+        return said
+    if settings.compact_at is not None:
+        raise OperatorError(
+            "this S3 does not keep If-None-Match: two compactions at once would lose records, so it cannot carry a "
+            "compacted lake",
+            remedy="Unset LAKE_COMPACT_AT (polls' objects need nothing of it), or update the S3 server",
+        )
+    return f"{said}; no lake compact with it: it does not keep If-None-Match"
+
+
+def _refuses_a_second(client: S3Client, bucket: str, key: str) -> bool:
+    """Whether a conditional PUT is refused where an object is; a commit of the lake's table rests on that."""
+    content = b"second"
+    try:
+        client.put_object(Bucket=bucket, Key=key, Body=content, ContentMD5=s3.md5(content), IfNoneMatch="*")
+    except ClientError as error:
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+        if status == 412:
+            return True
+        if status not in (400, 501):
+            raise
+    return False

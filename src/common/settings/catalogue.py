@@ -306,7 +306,7 @@ class S3:
         "LAKE_COMPACT_AT",
         kinds.matching(r"([01]\d|2[0-3]):[0-5]\d", "time of day, UTC", "is not a time of day like 02:30"),
         "",
-        "When the active poller puts the days that are over into the lake's table; never without.",
+        "When the active poller puts what is over into the lake's table; never without.",
         example="02:30",
     )
 
@@ -355,6 +355,22 @@ class Upstreams:
     )
     coingecko_ids: tuple[str, ...] | None = setting(
         "COINGECKO_IDS", kinds.names(), "", "These coins instead of the top.", example="bitcoin,ethereum"
+    )
+    coingecko_category: str | None = setting(
+        "COINGECKO_CATEGORY",
+        kinds.matching(
+            r"[a-z0-9][a-z0-9-]{0,99}", "category", "must be a category's id: lower-case letters, digits, -"
+        ),
+        "",
+        "The top of this category instead of the whole market.",
+        example="decentralized-finance-defi",
+    )
+    coingecko_include_rehypothecated: bool = setting(
+        "COINGECKO_INCLUDE_REHYPOTHECATED",
+        kinds.boolean(),
+        "false",
+        "Coins that stand for others as well, WETH and stETH among them: CoinGecko leaves them out of the top.",
+        example="true",
     )
     coingecko_candle_ids: tuple[str, ...] | None = setting(
         "COINGECKO_CANDLE_IDS",

@@ -10,5 +10,6 @@ The lake is read by ``lake.whole``, whatever form it has.
 | ``reconcile`` | lake = documents + dead letters, by source and hour; two streams of ids compared |
 | ``report`` | that as table and JSON, and the command that mends it |
 | ``retention`` | which index periods may go, and their removal |
+| ``fill`` | topic to lake: what the lake lacks, by ids |
 | ``wiring`` | all of it built from settings |
 """

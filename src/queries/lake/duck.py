@@ -17,7 +17,7 @@ from cryptoproxy.datasets.times import Span
 from cryptoproxy.errors import OperatorError, PoisonError, TransientError
 from cryptoproxy.lake.parquet import BATCH_ROWS, Columns
 from cryptoproxy.lake.store import Store
-from cryptoproxy.queries.lake.holdings import Holdings
+from cryptoproxy.queries.lake.holdings import Holdings, Loose
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -78,18 +78,18 @@ class Duck:
             parts.append(f"SELECT * FROM read_parquet([{urls}], union_by_name = true, hive_partitioning = false)")
         return _Listed(time.monotonic(), loose, f"({' UNION ALL BY NAME '.join(parts)})")
 
-    def _loose(self, dataset: Dataset[Any], days: Sequence[tuple[str, Span]]) -> Any:
+    def _loose(self, dataset: Dataset[Any], loose: Sequence[Loose]) -> Any:
         import pyarrow as pa
 
         columns, batches = Columns(dataset), []
-        for source, span in days:
+        for each in loose:
             try:
-                lines = self.holdings.lines(dataset, source, span)
+                lines = self.holdings.lines(dataset, each)
                 while some := list(itertools.islice(lines, BATCH_ROWS)):
                     batches.append(columns.batch([columns.row(line) for line in some]))
             except PoisonError as error:
                 raise OperatorError(
-                    f"what the lake has of {source} cannot be read as a whole: {error}",
+                    f"what the lake has of {each.source} cannot be read as a whole: {error}",
                     remedy="Restore it, choose a period without it, or ask Elasticsearch (--engine es)",
                 ) from error
         return pa.Table.from_batches(batches, columns.schema)

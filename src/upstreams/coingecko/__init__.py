@@ -8,20 +8,20 @@ from cryptoproxy.common.settings.catalogue import Upstreams
 from cryptoproxy.datasets import Feed
 from cryptoproxy.upstreams.base import Polling, Upstream
 from cryptoproxy.upstreams.candles import histories, pollings
+from cryptoproxy.upstreams.coingecko.access import Access
 from cryptoproxy.upstreams.coingecko.candles import CoinGeckoCandles
 from cryptoproxy.upstreams.coingecko.charts import CoinGeckoCharts
 from cryptoproxy.upstreams.coingecko.coins import Coins
+from cryptoproxy.upstreams.coingecko.market import EVERY_SECONDS, CoinGeckoMarket
 from cryptoproxy.upstreams.coingecko.plans import Plan, limits_of
 from cryptoproxy.upstreams.coingecko.tickers import NAME, CoinGecko
 
 
 def upstream(settings: Upstreams) -> Upstream:
-    coins = Coins(
-        base_url=settings.coingecko_base_url,
-        quote=settings.coingecko_quote,
-        plan=Plan(settings.coingecko_plan),
-        api_key=settings.coingecko_api_key.get,
+    access = Access(
+        Plan(settings.coingecko_plan), address=settings.coingecko_base_url, api_key=settings.coingecko_api_key.get
     )
+    coins = Coins(access, quote=settings.coingecko_quote)
     ids = settings.coingecko_candle_ids or settings.coingecko_ids or ()
     bars = partial(CoinGeckoCandles, coins=coins, ids=ids)
     return Upstream(
@@ -32,11 +32,16 @@ def upstream(settings: Upstreams) -> Upstream:
                     base_url=settings.coingecko_base_url,
                     top_n=settings.coingecko_top_n,
                     ids=settings.coingecko_ids or (),
+                    category=settings.coingecko_category,
+                    rehypothecated=settings.coingecko_include_rehypothecated,
                     quote=settings.coingecko_quote,
                     plan=Plan(settings.coingecko_plan),
                     api_key=settings.coingecko_api_key.get,
                 ),
                 interval=settings.coingecko_interval or settings.interval,
+            ),
+            CoinGeckoMarket.feed: Polling(
+                make=lambda: CoinGeckoMarket(access, quote=settings.coingecko_quote), interval=EVERY_SECONDS
             ),
             **pollings(NAME, CoinGeckoCandles, bars, "COINGECKO_CANDLE_IDS"),
         },

@@ -1,12 +1,11 @@
-"""CoinGecko's calls about single coins: with the plan's address and key, and what a coin is called."""
+"""CoinGecko's calls about single coins, and what a coin is called."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from cryptoproxy.upstreams.base import Answer, Call
-from cryptoproxy.upstreams.coingecko import refusals
-from cryptoproxy.upstreams.coingecko.plans import BASE_URLS, Plan, key_header
+from cryptoproxy.upstreams.base import Call
+from cryptoproxy.upstreams.coingecko.access import Access
 from cryptoproxy.upstreams.coingecko.tickers import NAME, PAGE, MarketRow, chunks
 from cryptoproxy.upstreams.rows import RowReader
 
@@ -15,30 +14,21 @@ _reader = RowReader(NAME, MarketRow)
 
 
 class Coins:
-    """Args: as :class:`tickers.CoinGecko`."""
+    """Args:
+    quote: the currency of the prices, as CoinGecko spells it.
+    """
 
-    def __init__(
-        self,
-        *,
-        base_url: str | None = None,
-        quote: str = "usd",
-        plan: Plan = Plan.KEYLESS,
-        api_key: Callable[[], str | None] = lambda: None,
-    ) -> None:
+    def __init__(self, access: Access, *, quote: str = "usd") -> None:
         self.quote = quote.upper()
-        self.plan = plan
-        self._base_url = (base_url or BASE_URLS[plan]).rstrip("/")
-        self._api_key = api_key
+        self.plan = access.plan
+        self.check = access.check
+        self._access = access
 
     def call(self, path: str, **params: str) -> Call:
         """Raises:
         OperatorError: the plan needs a key and there is none.
         """
-        headers = key_header(self.plan, self._api_key())
-        return Call(f"{self._base_url}/coins/{path}", {"vs_currency": self.quote.lower(), **params}, headers)
-
-    def check(self, answer: Answer, *, now_ms: int) -> None:
-        refusals.check(answer, now_ms=now_ms, secret=self._api_key() or "", plan=self.plan, base_url=self._base_url)
+        return self._access.call(f"coins/{path}", vs_currency=self.quote.lower(), **params)
 
     def knows(self, body: bytes) -> bool:
         """False for the answer about a coin that CoinGecko does not know."""

@@ -44,7 +44,7 @@ _PLAN_OF_CODE = {10010: Plan.PRO, 10011: Plan.DEMO}
 """The plan that the key belongs to: it was sent to the other one's address."""
 _TOO_MANY = 429
 _KEY_REMEDY = "Set COINGECKO_API_KEY to a valid key and COINGECKO_PLAN to its plan (keyless, demo or pro)"
-_OTHER_REMEDY = "Look at COINGECKO_BASE_URL, COINGECKO_QUOTE and COINGECKO_IDS"
+_OTHER_REMEDY = "Look at COINGECKO_BASE_URL, COINGECKO_QUOTE, COINGECKO_IDS and COINGECKO_CATEGORY"
 
 
 def check(answer: Answer, *, now_ms: int, secret: str, plan: Plan, base_url: str) -> None:

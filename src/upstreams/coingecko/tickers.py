@@ -16,8 +16,8 @@ import msgspec
 from cryptoproxy.datasets import Feed
 from cryptoproxy.errors import SettingsError, TransientError
 from cryptoproxy.upstreams.base import Answer, Call, IncompleteError, Poll, SymbolList
-from cryptoproxy.upstreams.coingecko import refusals
-from cryptoproxy.upstreams.coingecko.plans import BASE_URLS, Plan, key_header
+from cryptoproxy.upstreams.coingecko.access import Access
+from cryptoproxy.upstreams.coingecko.plans import Plan
 from cryptoproxy.upstreams.gathering import Doubt, Gathering, usable_id
 from cryptoproxy.upstreams.rows import RowReader
 from cryptoproxy.upstreams.values import Number, Rank, iso_of_text
@@ -64,6 +64,8 @@ class CoinGecko:
         top_n: how many coins by market cap, where ``ids`` is empty.
         ids: these coins instead. An id that CoinGecko does not know is just not in the answer: it is
             rejected as ``absent``.
+        category: the top of this one, where ``ids`` is empty; it may end before N.
+        rehypothecated: whether coins that stand for others (WETH, stETH) count as well. ``ids`` finds them in any case.
         quote: the currency of the prices, as CoinGecko spells it (``usd``); upper case in the record.
         api_key: of the demo or pro plan; a function is asked at each poll, so that a key may be exchanged.
 
@@ -81,29 +83,32 @@ class CoinGecko:
         base_url: str | None = None,
         top_n: int = 50,
         ids: Sequence[str] = (),
+        category: str | None = None,
+        rehypothecated: bool = False,
         quote: str = "usd",
         plan: Plan = Plan.KEYLESS,
         api_key: str | Callable[[], str | None] | None = None,
     ) -> None:
-        verify(top_n=top_n, ids=ids, quote=quote)
+        verify(top_n=top_n, ids=ids, category=category, quote=quote)
         self._top_n = top_n
         self._ids = tuple(dict.fromkeys(ids))
         self._quote = quote.upper()
-        self._plan = plan
-        self._api_key = api_key
-        self._base_url = (base_url or BASE_URLS[plan]).rstrip("/")
-        self._url = f"{self._base_url}/coins/markets"
-        self._questions = tuple(questions(top_n=top_n, ids=self._ids, quote=quote.lower()))
+        key = api_key if callable(api_key) else lambda: api_key
+        self._access = Access(plan, address=base_url, api_key=key)
+        more = {"category": category} if category else {}
+        if rehypothecated:
+            more["include_rehypothecated"] = "true"
+        asked = questions(top_n=top_n, ids=self._ids, quote=quote.lower())
+        self._questions = tuple({**question, **more} for question in asked)
         self._sizes = sizes(self._questions, top_n=top_n)
         self._doubt = Doubt()
         self._reader = RowReader(NAME, MarketRow)
 
     def calls(self) -> Sequence[Call]:
-        headers = key_header(self._plan, self._key())
-        return [Call(self._url, params=question, headers=headers) for question in self._questions]
+        return [self._access.call("coins/markets", **question) for question in self._questions]
 
     def check(self, answer: Answer, *, now_ms: int) -> None:
-        refusals.check(answer, now_ms=now_ms, secret=self._key() or "", plan=self._plan, base_url=self._base_url)
+        self._access.check(answer, now_ms=now_ms)
 
     @property
     def expected(self) -> int:
@@ -182,14 +187,8 @@ class CoinGecko:
             record.price_change_24h = row.price_change_24h
             records.append(record)
 
-    def _key(self) -> str | None:
-        if self._plan is Plan.KEYLESS:
-            return None
-        key = self._api_key() if callable(self._api_key) else self._api_key
-        return key.strip() if key else None
 
-
-def verify(*, top_n: int, ids: Sequence[str], quote: str) -> None:
+def verify(*, top_n: int, ids: Sequence[str], category: str | None, quote: str) -> None:
     """Refuses what CoinGecko would misread without a word: after a blank in ``ids`` it loses all later ones.
 
     Raises:
@@ -202,6 +201,8 @@ def verify(*, top_n: int, ids: Sequence[str], quote: str) -> None:
     ]
     if top_n < 1:
         faults.append(f"COINGECKO_TOP_N={top_n} must be 1 or more")
+    if ids and category:
+        faults.append("COINGECKO_CATEGORY chooses among the top, COINGECKO_IDS names the coins: set one of them")
     if not _QUOTE.fullmatch(quote):
         faults.append(f"COINGECKO_QUOTE={quote!r} is not a currency like usd")
     if faults:

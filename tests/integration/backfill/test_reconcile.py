@@ -12,6 +12,7 @@ from cryptoproxy.consumer.batch import DeadLetter
 from cryptoproxy.consumer.letters.dead_letters import content_of
 from cryptoproxy.consumer.letters.reader import Original
 from cryptoproxy.datasets import Ticker, document_id, encode, from_iso, iso
+from tests.conftest import PATIENCE
 from tests.integration.backfill.conftest import DAY, HOUR, MINUTE, Bench, record
 
 
@@ -25,7 +26,7 @@ def dead_letter(bench: Bench, value: bytes, *, offset: int) -> None:
     topic = bench.settings.kafka.topic
     original = Original(topic, 1, offset, b"key", value, [])
     headers = content_of(DeadLetter(original, "contract", "because"), now_ms=bench.today).headers
-    bench.producer.send(f"{topic}.dlq", key=original.key, value=value, headers=headers).get(30)
+    bench.producer.send(f"{topic}.dlq", key=original.key, value=value, headers=headers).get(PATIENCE)
 
 
 def ids(found: dict[str, Any], which: str) -> set[str]:

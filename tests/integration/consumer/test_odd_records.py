@@ -12,6 +12,7 @@ from cryptoproxy.consumer import wiring
 from cryptoproxy.consumer.index import template
 from cryptoproxy.consumer.letters.reader import read_letters
 from cryptoproxy.datasets import encode, iso, key, slot_of
+from tests.conftest import PATIENCE
 from tests.integration.consumer.conftest import MINUTE, Bench, header
 from tests.integration.consumer.records import record
 
@@ -78,7 +79,7 @@ def test_old_times_get_so_many_indices_within_an_hour_and_the_rest_waits_aside(b
     old = [record(number, slot_ms=bench.slot_ms - number * 40 * 24 * 60 * MINUTE) for number in range(1, 8)]
     now = record(0, slot_ms=slot_of(SystemClock().now_ms(), MINUTE))
     for each in (*old, now):
-        bench.producer.send(bench.topic, key=key(each).encode(), value=encode(each), partition=0).get(30)
+        bench.producer.send(bench.topic, key=key(each).encode(), value=encode(each), partition=0).get(PATIENCE)
     running = bench.start(ES_NEW_INDICES_PER_HOUR="4")
     bench.wait_committed()
     running.wait_ready()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cryptoproxy.datasets import encode
-from tests.conftest import wait_until
+from tests.conftest import PATIENCE, wait_until
 from tests.integration.consumer.answers import with_field
 from tests.integration.consumer.conftest import Bench
 from tests.integration.consumer.records import record
@@ -61,7 +61,7 @@ def test_the_end_by_a_signal_leaves_nothing_finished_uncommitted(bench: Bench) -
 def test_a_nesting_deeper_than_elasticsearch_takes_is_poison_and_a_legal_one_is_not(bench: Bench) -> None:
     deep = bench.produce_bad([with_field(b'"x":' + b"[" * 1001 + b"]" * 1001)])
     legal = encode(record(99, slot_ms=bench.slot_ms))[:-1] + b',"x":' + b"[" * 500 + b"]" * 500 + b"}"
-    bench.producer.send(bench.topic, value=legal, partition=0).get(10)
+    bench.producer.send(bench.topic, value=legal, partition=0).get(PATIENCE)
     bench.good[f"coingecko:coin-99:USD:{bench.slot_ms}"] = legal
     bench.start()
     bench.wait_committed()

@@ -62,6 +62,7 @@ class Filled:
             "crypto/v1/": f"{texts['AWS_S3_FILENAME_PREFIX']}/v1/",
             "2026-11-20": self.day,
             "2026-11-01": self.day,
+            "2026, 11, 1": ", ".join(str(int(each)) for each in self.day.split("-")),
         }
         return {name: everything[name] for name in names}
 
@@ -101,7 +102,7 @@ def filled(endpoints: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> It
         progress_dir=folder / "replay", console=Console(stderr=True, quiet=True),
     )  # fmt: skip
     assert (totals.written, totals.poison) == (len(records), 0)
-    Compaction(store, now_ms=SystemClock().now_ms).day("coingecko", day_ms)
+    Compaction(store, now_ms=SystemClock().now_ms).period("coingecko", day_ms)
     client = elastic.client(settings.elasticsearch)
     client.indices.refresh(index=settings.elasticsearch.alias)
     yield Filled(world, records, published)

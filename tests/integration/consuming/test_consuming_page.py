@@ -7,10 +7,8 @@ import json
 import os
 import shlex
 import subprocess
-from collections import Counter
 from typing import Any
 
-import pyarrow as pa
 import pytest
 
 from cryptoproxy.datasets import Ticker, document_id, encode, from_iso
@@ -37,8 +35,8 @@ S3 = ("localhost:9000", "ACCESS_KEY", "SECRET_KEY", "crypto/v1/")
 
 def test_every_snippet_of_the_page_is_run_here() -> None:
     run = {
-        "kafka-python", "confluent-kafka", "console-consumer", "duckdb", "polars", "pandas", "spark", "boto3", "es-newest",
-        "es-average", "es-python",
+        "kafka-python", "confluent-kafka", "console-consumer", "duckdb", "polars", "pandas", "spark", "es-newest", "es-average",
+        "es-python",
     }  # fmt: skip
     assert set(snippets()) == run
     for name, snippet in snippets().items():
@@ -142,28 +140,14 @@ def test_polars_reads_days(filled: Filled) -> None:
     assert [int(each.timestamp() * 1000) - begin for each in hourly["hour"].to_list()] == [0, 3_600_000] * 2
 
 
-def test_pandas_and_pyarrow_read_the_folder_of_all_days(filled: Filled) -> None:
-    found = run(filled, "pandas", *S3, "2026-11-01")
+def test_pandas_and_pyarrow_read_the_table(filled: Filled) -> None:
+    found = run(filled, "pandas", *S3, "2026, 11, 1")
     assert found["average"].to_dict() == {
         ("coingecko", asset_id, "USD", filled.day): pytest.approx(means(filled.of(asset_id)), rel=1e-12)
         for asset_id in ("bitcoin", "ethereum", "wrapped-bitcoin")
     }
     assert str(found["frame"]["timestamp"].dt.tz) == "UTC"
     assert found["polls"] == len(filled.records)
-
-
-def test_left_to_itself_pandas_takes_the_source_twice(filled: Filled) -> None:
-    """What the page warns of; when it is mended, the page is to say so."""
-    found = run(filled, "pandas", *S3, "2026-11-01")
-    with pytest.raises(pa.ArrowTypeError, match="Unable to merge: Field source has incompatible types"):
-        found["pd"].read_parquet(found["lake"], filesystem=found["s3"])
-
-
-def test_python_alone_reads_a_day(filled: Filled, capsys: pytest.CaptureFixture[str]) -> None:
-    table = run(filled, "boto3", *S3, "2026-11-20")["table"]
-    # Two coins are called BTC; by time alone they lie side by side.
-    assert Counter(table.column("symbol").to_pylist()) == {"BTC": 24}
-    assert "24 [" in capsys.readouterr().out
 
 
 def curl(filled: Filled, name: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from kafka.admin import NewTopic
 
 from cryptoproxy.engines import ports
 from cryptoproxy.engines.cluster import ThreeBrokers, TwoNodes
-from cryptoproxy.engines.process import until
+from tests.conftest import PATIENCE, wait_until
 
 pytestmark = [
     pytest.mark.long,
@@ -38,7 +38,7 @@ def test_three_brokers_acknowledge_without_one_and_take_it_back(tmp_path: Path) 
         killed.kill()
         producer = KafkaProducer(bootstrap_servers=[broker.endpoint for broker in rest], acks="all")
         try:
-            offsets = [producer.send("t", b"x", partition=partition).get(60).offset for partition in (0, 1, 2)]
+            offsets = [producer.send("t", b"x", partition=partition).get(PATIENCE).offset for partition in (0, 1, 2)]
         finally:
             producer.close()
         assert offsets == [0, 0, 0]
@@ -48,9 +48,12 @@ def test_three_brokers_acknowledge_without_one_and_take_it_back(tmp_path: Path) 
 
 
 def test_the_master_serves_without_the_data_node_and_takes_it_back(tmp_path: Path) -> None:
-    with TwoNodes(tmp_path / "nodes") as cluster, Elasticsearch(cluster.master.endpoint) as client:
+    with (
+        TwoNodes(tmp_path / "nodes") as cluster,
+        Elasticsearch(cluster.master.endpoint, request_timeout=PATIENCE) as client,
+    ):
         client.indices.create(index="t", settings={"number_of_replicas": 1})
-        client.cluster.health(wait_for_status="green", timeout="30s")
+        client.cluster.health(wait_for_status="green", timeout=f"{PATIENCE:.0f}s")
         cluster.data.kill()
         assert client.index(index="t", document={"price": 1.0})["result"] == "created"
         cluster.data.start()
@@ -60,4 +63,4 @@ def test_the_master_serves_without_the_data_node_and_takes_it_back(tmp_path: Pat
             status, body = ports.get(f"{cluster.master.endpoint}/_cluster/health")
             return status == 200 and json.loads(body)["status"] == "green"
 
-        assert until(is_green, 60)
+        wait_until(is_green, what="a green cluster")

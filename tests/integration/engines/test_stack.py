@@ -24,6 +24,7 @@ from cryptoproxy.engines.ports import Ports
 from cryptoproxy.engines.process import Server, until
 from cryptoproxy.engines.stack import Endpoints, Memory, Stack
 from cryptoproxy.errors import OperatorError
+from tests.conftest import PATIENCE
 
 SMALL = Memory(kafka_mb=256, elasticsearch_mb=512, s3_mb=128)
 
@@ -75,7 +76,7 @@ def stack(story: Story) -> Stack:
 def send(bootstrap: str, topic: str, value: bytes) -> int:
     producer = KafkaProducer(bootstrap_servers=bootstrap, acks="all", enable_idempotence=True)
     try:
-        return int(producer.send(topic, value).get(20).offset)
+        return int(producer.send(topic, value).get(PATIENCE).offset)
     finally:
         producer.close()
 

@@ -181,7 +181,7 @@ def test_a_dataset_of_which_only_the_two_tables_know_goes_from_its_upstream_to_t
     assert max(hours) - min(hours) == HOUR_MS
 
     store = Store(world.settings.s3)
-    keys = list(store.keys(f"{world.settings.s3.prefix}/v1/weather/1h/raw/source=almanac/"))
+    keys = list(store.keys(f"{world.settings.s3.prefix}/v1/weather/raw/1h/source=almanac/"))
     days = {WEATHER.parts["1h"].file_of(iso(hour)) for hour in hours}
     assert {key.split("/dt=")[1][:10] for key in keys} == days
     assert len(keys) == len(days), "one object for each file that compaction will make of them"

@@ -17,16 +17,16 @@ from numpy import array, isnan
 from benchmarks.queries.synthetic import Year
 from cryptoproxy.cli.main import cli
 from cryptoproxy.common.clients import elastic
-from cryptoproxy.datasets import CANDLE, TICKER, Candle, encode, from_iso, index_name, iso, mapping, slot_of
+from cryptoproxy.datasets import CANDLE, TICKER, Candle, encode, from_iso, index_name, iso, slot_of
 from cryptoproxy.datasets.times import DAY_MS, HOUR_MS, MINUTE_MS, Span
 from cryptoproxy.engines.stack import Endpoints
 from cryptoproxy.lake.compact import Compaction
-from cryptoproxy.lake.objects import make
+from cryptoproxy.lake.objects import pack
 from cryptoproxy.lake.store import Store
 from cryptoproxy.queries import Answer, NothingFound, Queries
 from cryptoproxy.queries.lake.engine import Lake
 from cryptoproxy.queries.lake.holdings import Holdings
-from tests.integration.conftest import World, make_world
+from tests.integration.conftest import World, make_world, remove_indices
 from tests.integration.queries.filled import Stopped, index, record
 
 BEGIN = 1_788_220_800_000
@@ -57,10 +57,10 @@ class Both:
 @pytest.fixture(scope="module")
 def both(endpoints: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
     world = make_world(endpoints, tmp_path_factory.mktemp("both"))
-    world.set_up()
+    world.set_up(TICKER, CANDLE)
     settings = world.settings
     client, store = elastic.client(settings.elasticsearch), Store(settings.s3)
-    made = Both(world, client, store, f"{settings.elasticsearch.alias.removesuffix('-prices')}-candles")
+    made = Both(world, client, store, settings.elasticsearch.alias_of(CANDLE))
     polls = list(YEAR.polls())
     client.options(ignore_status=400).indices.create(index=index_name(settings.elasticsearch.alias, iso(BEGIN)))
     documents = [each for _, poll in polls for each in poll] + [(TICKER.id_of(LATE), encode(LATE))]
@@ -70,19 +70,16 @@ def both(endpoints: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Iter
         _archive(
             store, TICKER, "coingecko", polls[at][0], [line for _, poll in polls[at : at + 60] for _, line in poll]
         )
-    Compaction(store, now_ms=lambda: YEAR.end_ms).day("coingecko", BEGIN)
+    Compaction(store, now_ms=lambda: YEAR.end_ms).period("coingecko", BEGIN)
     _archive(store, TICKER, "coingecko", BEGIN + 3 * HOUR_MS, [encode(LATE)])
     _candles(made)
     yield made
-    for each in client.indices.get(index=f"{settings.elasticsearch.alias}-*,{made.bars}-*"):
-        client.indices.delete(index=each)
-    client.indices.delete_index_template(name=settings.elasticsearch.alias)
-    client.indices.delete_index_template(name=made.bars)
+    remove_indices(settings.elasticsearch)
     client.close()
 
 
-def _archive(store: Store, dataset: Any, source: str, slot_ms: int, lines: list[bytes]) -> None:
-    made = make(store.settings.prefix, dataset.name, source, slot_ms, b"".join(line + b"\n" for line in lines))
+def _archive(store: Store, dataset: Any, source: str, slot_ms: int, lines: list[bytes], *, part: str = "") -> None:
+    made = pack(store.settings.prefix, dataset.name, source, slot_ms, [line + b"\n" for line in lines], part=part)
     store.put(made.key, made.body)
 
 
@@ -112,13 +109,11 @@ def _bar(interval: str, begin_ms: int, price: float) -> Candle:
 
 
 def _candles(made: Both) -> None:
-    template = mapping.template(CANDLE, alias=made.bars, period="month", shards=1, replicas=0)
-    made.client.indices.put_index_template(
-        name=made.bars, **{("meta" if name == "_meta" else name): value for name, value in template.items()}
-    )
     part = CANDLE.parts["1m"]
     bars = _minutes()
-    made.client.indices.create(index=index_name(made.bars, iso(BEGIN), part.period, part.shelf))
+    made.client.options(ignore_status=400).indices.create(
+        index=index_name(made.bars, iso(BEGIN), part.period, part.shelf)
+    )
     for begin in range(0, len(bars), 1000):
         operations: list[dict[str, Any]] = []
         for each in bars[begin : begin + 1000]:
@@ -132,8 +127,8 @@ def _candles(made: Both) -> None:
     for each in bars:
         hours.setdefault(slot_of(_slot(each), HOUR_MS), []).append(CANDLE.codec.encode(each))
     for begin, lines in hours.items():
-        _archive(made.store, CANDLE, "binance", begin, lines)
-    Compaction(made.store, CANDLE, now_ms=lambda: YEAR.end_ms).day("binance", BEGIN, delete_raw=True)
+        _archive(made.store, CANDLE, "binance", begin, lines, part=part.name)
+    Compaction(made.store, CANDLE, part, now_ms=lambda: YEAR.end_ms).period("binance", BEGIN, delete_raw=True)
 
 
 def _slot(bar: Candle) -> int:
@@ -256,6 +251,11 @@ def test_the_command_asks_the_lake(both: Both, tmp_path: Path) -> None:
     result = CliRunner().invoke(cli, ["--env-file", str(file), *line])
     assert result.exit_code == 0, result.output
     assert '"engine": "lake"' in result.stdout
+    for engine in ("es", "lake"):
+        line = f"query candles --engine {engine} --symbols BTCUSDT --since 2026-09-01 --until 2026-09-02 --json"
+        told = json.loads(CliRunner().invoke(cli, ["--env-file", str(file), *line.split()]).stdout)
+        assert {row["made_of"] for row in told["rows"]} == {"1m candles"}
+        assert len(told["rows"]) == 23
     refused = CliRunner().invoke(cli, ["--env-file", str(file), "query", "latest", "--engine", "lake", "--explain"])
     assert refused.exit_code == 2
     assert "goes with --engine es alone" in refused.stderr

@@ -11,11 +11,12 @@ from click.testing import CliRunner, Result
 
 from cryptoproxy.cli import lake as command
 from cryptoproxy.common.start import load_settings
-from cryptoproxy.datasets.times import HOUR_MS
+from cryptoproxy.datasets.times import DAY_MS, HOUR_MS, Span
 from cryptoproxy.lake.store import Store
 from tests.unit.lake import conftest
 from tests.unit.lake.conftest import Bucket
 from tests.unit.lake.lakes import compact, fill, put, record
+from tests.unit.lake.test_parts import BEGIN, history
 
 bucket, make_store, store = conftest.bucket, conftest.make_store, conftest.store
 
@@ -47,12 +48,12 @@ def test_days_are_listed_with_what_is_in_them(lake: Callable[[str], Result], sto
     compact(store)
     put(store, record("late", 9 * HOUR_MS))
     (file,) = compact(store).files
-    bucket.objects["crypto/v1/ticker/daily/_SUCCESS"] = b""
+    bucket.objects["crypto/v1/ticker/table/_SUCCESS"] = b""
     words = f"s3://crypto-lake/{file.key}  {len(bucket.objects[file.key]):,} bytes  16 records"
-    assert lake("ls --daily --records").stdout.splitlines() == [words]
-    assert lake("ls --daily --records --source coingecko --date 2026-11-18").stdout.splitlines() == [words]
-    assert lake("ls --daily --records --source coingecko --date 2026-11-19").stdout == ""
-    assert lake("ls --daily --source binance").stdout == ""
+    assert lake("ls --table --records").stdout.splitlines() == [words]
+    assert lake("ls --table --records --source coingecko --date 2026-11-18").stdout.splitlines() == [words]
+    assert lake("ls --table --records --source coingecko --date 2026-11-19").stdout == ""
+    assert lake("ls --table --source binance").stdout == ""
 
 
 @pytest.mark.parametrize(
@@ -77,3 +78,19 @@ def test_yesterday_is_a_date(lake: Callable[[str], Result], store: Store) -> Non
     assert result.exit_code == 0, result.output
     assert "coingecko 2026-11-18: 15 records" in result.output
     assert lake("ls --source coingecko --date yesterday").stderr == "0 objects, 0 bytes\n"
+
+
+def test_all_that_is_over_is_compacted_of_every_dataset(
+    lake: Callable[[str], Result], store: Store, bucket: Bucket
+) -> None:
+    fill(store, hours=(8,), assets=5)
+    history(store, "1d", Span(BEGIN, BEGIN + 2 * 365 * DAY_MS))
+    done = lake("compact --all --delete-raw --expire")
+    assert done.exit_code == 0, done.output
+    assert [line.split(": ")[0] for line in done.stdout.splitlines()] == [
+        "coingecko 2026-11-18", "binance.candle-1d 2022", "binance.candle-1d 2023", "ticker", "candle",
+    ]  # fmt: skip
+    assert not [key for key in bucket.objects if "/raw/" in key]
+    listed = lake("ls --table --dataset candle --records").stdout.splitlines()
+    assert [line.rpartition("  ")[2] for line in listed] == ["365 records"] * 2
+    assert "0 files removed" in lake("expire --dataset ticker").stdout

@@ -117,20 +117,6 @@ def test_nothing_is_removed_before_a_person_has_said_so() -> None:
     assert not any("--delete-raw" in words(name) for name in COMMANDS)
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_a_day_is_cut_on_the_disk_and_not_in_memory(name: str) -> None:
-    assert "TMPDIR=/var/tmp" in unit(name, "service")["Service"]["Environment"]
-    (tmp,) = [each for each in pod(name)["volumes"] if each["name"] == "tmp"]
-    assert tmp["emptyDir"] == {}
-
-
 def test_the_image_is_the_one_of_the_other_manifests() -> None:
     images = [load_yaml(KUBERNETES / place / "kustomization.yaml")["images"] for place in (".", "timers")]
     assert images[0] == images[1]
-
-
-def test_the_stack_s_poller_has_its_temporary_files_on_the_disk() -> None:
-    """A tmpfs would count against its memory, and a day of 1,000 coins as JSON is larger than that, twice."""
-    poller = load_yaml(ROOT / "docker" / "docker-compose.yml")["services"]["poller"]
-    assert "/tmp" not in poller.get("tmpfs", [])
-    assert "poller-tmp:/tmp" in poller["volumes"]

@@ -147,6 +147,7 @@ def test_ids_are_unique_and_there_is_what_there_should_be() -> None:
         ("search", "crypto-prices-newest-records"),
         ("dashboard", "crypto-prices-market"),
         ("dashboard", "crypto-candles-bars"),
+        ("dashboard", "crypto-market-wide"),
         ("dashboard", "crypto-prices-volatility"),
         ("dashboard", "crypto-prices-pipeline"),
     }

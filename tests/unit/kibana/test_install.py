@@ -52,7 +52,7 @@ def test_the_report_leads_to_each_dashboard(run: Installer) -> None:
     addresses = dict(run().dashboards)
 
     assert addresses["Crypto prices: Market"] == f"{run.kibana.url}/app/dashboards#/view/crypto-prices-market"
-    assert len(addresses) == 4
+    assert len(addresses) == 5
 
 
 def test_a_starting_kibana_is_waited_for(run: Installer) -> None:
@@ -117,7 +117,7 @@ def test_http_200_with_success_false_is_an_error_that_names_each_object_and_its_
         run()
 
     said = str(raised.value)
-    assert "refuses 4 of 7 objects" in said
+    assert f"refuses 4 of {len(ALL)} objects" in said
     assert "dashboard:crypto-prices-market: missing_references: index-pattern:gone" in said
     assert "unknown (400): belongs to a more recent version" in said
     assert "ambiguous_conflict: one, two" in said
@@ -138,7 +138,7 @@ def test_a_reference_that_leads_nowhere_is_reported(run: Installer, tmp_path: Pa
 def test_success_without_all_objects_is_an_error(run: Installer) -> None:
     run.kibana.next_imports.append((200, {"success": True, "successCount": 0, "warnings": []}))
 
-    with pytest.raises(OperatorError, match=r"0 of 7 objects; missing: .*dashboard:crypto-prices-market"):
+    with pytest.raises(OperatorError, match=rf"0 of {len(ALL)} objects; missing: .*dashboard:crypto-prices-market"):
         run()
 
 

@@ -62,7 +62,7 @@ def read(store: Store, span: Span = WHOLE_DAY, source: str = "coingecko") -> tup
 
 
 def compact(store: Store, source: str = "coingecko", **options: bool) -> Compacted:
-    return Compaction(store, now_ms=lambda: NOW_MS).day(source, DAY, **options)
+    return Compaction(store, now_ms=lambda: NOW_MS).period(source, DAY, **options)
 
 
 def expected(*records: Ticker) -> dict[str, bytes]:

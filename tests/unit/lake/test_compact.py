@@ -167,10 +167,10 @@ def test_a_day_that_is_not_over_is_refused_unless_asked_for(store: Store, tmp_pa
         compaction = Compaction(store, now_ms=lambda ahead=ahead: DAY + ahead)  # type: ignore[misc]
         if refused:
             with pytest.raises(OperatorError, match="not over yet"):
-                compaction.day("coingecko", DAY)
-            assert compaction.day("coingecko", DAY, unfinished=True).records == 45
+                compaction.period("coingecko", DAY)
+            assert compaction.period("coingecko", DAY, unfinished=True).records == 45
         else:
-            assert compaction.day("coingecko", DAY).records == 45
+            assert compaction.period("coingecko", DAY).records == 45
 
 
 def test_a_day_without_anything_makes_no_file(store: Store, bucket: Bucket, tmp_path: Path) -> None:
@@ -272,7 +272,7 @@ def test_of_two_first_runs_at_once_one_looks_again(
     """Neither has anything to replace; without a mark of the day both would be taken, and the day be there twice."""
     fill(store, hours=(0,))
     put(store, record("another", DAY_MS))
-    Compaction(store, now_ms=lambda: NOW_MS).day("coingecko", DAY + DAY_MS, unfinished=True)  # the table is there
+    Compaction(store, now_ms=lambda: NOW_MS).period("coingecko", DAY + DAY_MS, unfinished=True)  # the table is there
     original = DeltaTable.create_write_transaction
     ran = []
 

@@ -133,7 +133,7 @@ def test_other_sources_and_other_files_are_left_alone(store: Store, bucket: Buck
     folder = "crypto/v1/ticker/raw/source=s/dt=2026-11-20/hour=10/"
     bucket.objects |= {f"{folder}_SUCCESS": b"", f"{folder}notes.txt": b"x", "crypto/v1/check/x": b"x"}
     assert list(read(store)) == [f"s:bitcoin:USD:{TEN}"]
-    assert len(RawForm(store).keys("s", TEN)) == 1
+    assert len(RawForm(store).keys("s", Span(TEN, TEN + HOUR))) == 1
 
 
 def test_sources_are_those_that_have_anything(store: Store, bucket: Bucket) -> None:

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cryptoproxy.datasets import from_iso
+from cryptoproxy.datasets.times import HOUR_MS, Span
 from cryptoproxy.errors import PoisonError
-from cryptoproxy.lake.objects import first_slot, lines_of, make, raw_object
+from cryptoproxy.lake.objects import lines_of, make, raw_object, slots_of
 
 SLOT_MS = from_iso("2026-11-20T10:00:00.000Z")
 LINES = b'{"a":1}\n{"b":"\r\x0b\xe2\x80\xa8"}\n'
@@ -31,7 +32,7 @@ def test_the_key_is_spelled_as_the_design_says() -> None:
         f"crypto/v1/ticker/raw/source=coingecko/dt=2026-11-20/hour=10/coingecko-20261120T100000Z-{digest}.jsonl.gz"
     )
     assert made.records == 2
-    assert first_slot(made.key) == SLOT_MS
+    assert slots_of(made.key) == Span(SLOT_MS, SLOT_MS + HOUR_MS)
 
 
 @given(lines)
@@ -103,13 +104,14 @@ def test_an_object_under_another_s_name_is_noticed() -> None:
         "crypto/v1/ticker/raw/source=s/dt=2026-99-99/hour=10/s-20269999T100000Z-0123456789ab.jsonl.gz",
         "crypto/v1/ticker/raw/source=s/dt=2026-11-20/hour=99/s-20261120T990000Z-0123456789ab.jsonl.gz",
         "crypto/v1/ticker/raw/source=s/dt=2026-11-20/hour=10/s-20261120T100000Z-0123456789AB.jsonl.gz",
-        "crypto/v1/ticker/daily/s/s.parquet",
+        "crypto/v1/ticker/table/s/s.parquet",
     ],
 )
 def test_a_key_that_is_not_an_object_s_has_no_slot(key: str) -> None:
-    assert first_slot(key) is None
+    assert slots_of(key) is None
 
 
 @pytest.mark.parametrize("prefix", ["", "crypto", "team-a/crypto"])
 def test_a_slot_is_found_below_every_prefix(prefix: str) -> None:
-    assert first_slot(make(prefix, "ticker", "bybit-linear", SLOT_MS + 59_000, LINES).key) == SLOT_MS + 59_000
+    found = slots_of(make(prefix, "ticker", "bybit-linear", SLOT_MS + 59_000, LINES).key)
+    assert found == Span(SLOT_MS + 59_000, SLOT_MS + HOUR_MS)

@@ -19,7 +19,7 @@ from cryptoproxy.errors import OperatorError, PoisonError
 from cryptoproxy.lake.store import Store
 from cryptoproxy.queries import Answer, NothingFound, Queries
 from cryptoproxy.queries.lake.engine import Lake
-from cryptoproxy.queries.lake.holdings import Plan
+from cryptoproxy.queries.lake.holdings import Loose, Plan
 
 BEGIN = 1_793_491_200_000  # 2026-11-01
 YEAR = Year(BEGIN, BEGIN + 2 * DAY_MS, coins=3)
@@ -42,10 +42,10 @@ class InMemory:
         return {slot - slot % DAY_MS for slot in slots if not span.cut(slot - slot % DAY_MS, DAY_MS).empty}
 
     def of(self, dataset: Any, sources: list[str], span: Span) -> Plan:
-        return Plan([], [(source, span) for source in sources])
+        return Plan([], [Loose(source, "", span) for source in sources])
 
-    def lines(self, dataset: Any, source: str, span: Span) -> Iterator[bytes]:
-        return (line for slot, line in self._slots(source) if slot in span)
+    def lines(self, dataset: Any, loose: Loose) -> Iterator[bytes]:
+        return (line for slot, line in self._slots(loose.source) if slot in loose.span)
 
     def _slots(self, source: str) -> list[tuple[int, bytes]]:
         return self._slotted.get(source, [])
@@ -238,7 +238,7 @@ def test_frames_have_the_columns_of_csv(queries: Queries) -> None:
 
 def test_a_damaged_line_ends_the_question_and_is_named(held: InMemory) -> None:
     class Damaged(InMemory):
-        def lines(self, dataset: Any, source: str, span: Span) -> Iterator[bytes]:
+        def lines(self, dataset: Any, loose: Loose) -> Iterator[bytes]:
             raise PoisonError("damaged_object", "x.jsonl.gz holds other lines than its name says")
 
     lake = Lake(Store(Settings.from_texts({}).s3), Damaged(held.records))  # type: ignore[arg-type]

@@ -16,6 +16,7 @@ from cryptoproxy.upstreams.base import Answer, Call, IncompleteError
 from cryptoproxy.upstreams.binance.candles import BinanceCandles
 from cryptoproxy.upstreams.bybit.candles import BybitCandles
 from cryptoproxy.upstreams.candles import Candles
+from cryptoproxy.upstreams.coingecko.access import Access
 from cryptoproxy.upstreams.coingecko.candles import CoinGeckoCandles
 from cryptoproxy.upstreams.coingecko.charts import CoinGeckoCharts
 from cryptoproxy.upstreams.coingecko.coins import Coins
@@ -137,7 +138,7 @@ def test_inverse_volumes_are_the_other_way_round():
 
 def test_coingecko_stamps_the_end_of_a_bar_and_the_last_one_is_open():
     """It was recorded at 15:34; the last row says 16:00."""
-    coins = Coins(quote="myr")
+    coins = Coins(Access(), quote="myr")
     found = page(
         CoinGeckoCandles("4h", coins=coins),
         "bitcoin",
@@ -164,7 +165,7 @@ def test_coingecko_stamps_the_end_of_a_bar_and_the_last_one_is_open():
 
 def test_a_chart_gives_a_ticker_for_each_midnight_and_none_for_now():
     found = page(
-        CoinGeckoCharts(coins=Coins()),
+        CoinGeckoCharts(coins=Coins(Access())),
         "bitcoin",
         recorded("coingecko/market_chart_bitcoin_daily_2021-05-15"),
         span("2021-05-01T00:00", "2021-06-01T00:00"),
@@ -191,7 +192,7 @@ def test_a_chart_gives_a_ticker_for_each_midnight_and_none_for_now():
 
 def test_a_point_of_today_that_is_not_final_is_none():
     found = page(
-        CoinGeckoCharts(coins=Coins()),
+        CoinGeckoCharts(coins=Coins(Access())),
         "bitcoin",
         recorded("coingecko/market_chart_bitcoin_daily_2021-05-15"),
         span("2021-05-01T00:00", "2021-06-01T00:00"),
@@ -266,14 +267,14 @@ def test_bybits_bar_that_contains_the_start_is_none_of_the_span():
     [("30m", 1, "1"), ("4h", 2, "7"), ("4h", 15, "30"), ("4d", 91, "180"), ("4d", 900, "365")],
 )
 def test_coingecko_is_asked_for_the_days_that_give_bars_of_that_length(interval, age_days, days):
-    candles = CoinGeckoCandles(interval, coins=Coins())
+    candles = CoinGeckoCandles(interval, coins=Coins(Access()))
     call = candles.call("bitcoin", Span(NOW_MS - age_days * DAY_MS, NOW_MS), now_ms=NOW_MS)
     assert call.url.endswith("/coins/bitcoin/ohlc")
     assert call.params == {"vs_currency": "usd", "days": days, "precision": "full"}
 
 
 def test_a_free_plan_reaches_back_a_year_and_a_paid_one_to_the_begin():
-    free, paid = Coins(), Coins(plan=Plan.PRO, api_key=lambda: "a-key")
+    free, paid = Coins(Access()), Coins(Access(Plan.PRO, api_key=lambda: "a-key"))
     for make in (lambda coins: CoinGeckoCandles("4d", coins=coins), lambda coins: CoinGeckoCharts(coins=coins)):
         assert make(free).reach_ms(NOW_MS) == NOW_MS - 365 * DAY_MS
         assert make(paid).reach_ms(NOW_MS) == 0
@@ -323,7 +324,7 @@ def test_an_open_time_off_the_grid_is_kept():
 
 @pytest.mark.parametrize("garbage", [b"", b"[", b"{}", b"null", b"<html>", b'{"code":0,"msg":"ok"}', b"[7]", b"3"])
 def test_a_body_of_another_shape_is_transient(garbage):
-    for each in (MINUTES, BybitCandles("linear", "1m"), CoinGeckoCandles("4h", coins=Coins())):
+    for each in (MINUTES, BybitCandles("linear", "1m"), CoinGeckoCandles("4h", coins=Coins(Access()))):
         with pytest.raises(TransientError, match="not what"):
             page(each, "BTCUSDT", garbage, SPAN)
 
@@ -367,7 +368,7 @@ def test_where_the_walk_begins():
     first = bybit.start("BTCUSD", Answer(200, {}, recorded("bybit/v5_kline_inverse_BTCUSD_60_documentation")))
     assert first == Start(1670601600000, within_ms=31 * DAY_MS), "the begin of its first month"
     assert bybit.start("X", Answer(200, {}, recorded("bybit/error_10001"))).begin_ms is None
-    coins = CoinGeckoCharts(coins=Coins())
+    coins = CoinGeckoCharts(coins=Coins(Access()))
     names = recorded("coingecko/markets_2022-01-29")
     assert coins.start("bitcoin", Answer(200, {}, names)) == Start(0, symbol="BTC", name="Bitcoin")
     assert coins.start("x", Answer(200, {}, names)) == Start(None)
@@ -467,7 +468,7 @@ def test_bars_of_more_than_a_day_are_asked_for_each_day_and_the_last_closed_one_
 
 
 def test_coingecko_is_asked_late_and_says_what_its_coins_are_called_first():
-    source = CoinGeckoCandles("4h", coins=Coins(quote="myr"), ids=["bitcoin"])
+    source = CoinGeckoCandles("4h", coins=Coins(Access(), quote="myr"), ids=["bitcoin"])
     assert source.delay_ms == 16 * MINUTE_MS
     close = from_iso("2021-05-15T12:00:00.000Z")
     calls = source.calls()
@@ -481,7 +482,7 @@ def test_coingecko_is_asked_late_and_says_what_its_coins_are_called_first():
 
 
 def test_a_coin_that_coingecko_does_not_know():
-    source = CoinGeckoCandles("4h", coins=Coins(), ids=["nocoin"])
+    source = CoinGeckoCandles("4h", coins=Coins(Access()), ids=["nocoin"])
     unknown = Answer(404, {}, b'{"error":"coin not found"}')
     source.check(unknown, now_ms=NOW_MS)
     found = source.page("nocoin", START, SPAN, unknown, now_ms=NOW_MS)

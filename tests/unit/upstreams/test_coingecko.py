@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import urllib.request
+from typing import Any
+from urllib.parse import urlencode
+
 import msgspec
 import pytest
 
 from cryptoproxy.datasets import Ticker, encode
-from cryptoproxy.errors import TransientError
+from cryptoproxy.errors import SettingsError, TransientError
+from cryptoproxy.sandbox import Sandbox
 from cryptoproxy.upstreams.base import IncompleteError, Poll
 from cryptoproxy.upstreams.coingecko.tickers import CoinGecko
 
@@ -274,3 +279,32 @@ def test_a_poll_of_which_no_row_is_a_record_is_no_success_and_says_why():
 def test_a_body_that_is_not_coingeckos_is_transient(read, body):
     with pytest.raises(TransientError, match="not what coingecko speaks"):
         read(CoinGecko(), body)
+
+
+def asked_of_a_sandbox(**fields: Any) -> Poll:
+    with Sandbox(coins=300) as sandbox:
+        source = CoinGecko(base_url=sandbox.base_url("coingecko"), **fields)
+        bodies = []
+        for call in source.calls():
+            with urllib.request.urlopen(f"{call.url}?{urlencode(call.params)}") as answer:
+                bodies.append(answer.read())
+        now_ms = sandbox.clock.now_ms()
+        return source.read(bodies, slot_ms=now_ms, fetched_at_ms=now_ms)
+
+
+def test_the_top_of_a_category_is_of_it_alone():
+    records = asked_of_a_sandbox(category="decentralized-finance-defi", top_n=5).records
+    whole = asked_of_a_sandbox(top_n=250).records
+    assert {each.asset_id for each in records} < {each.asset_id for each in whole}
+    assert "bitcoin" not in {each.asset_id for each in records}
+
+
+def test_coins_that_stand_for_others_come_where_they_are_asked_for():
+    stand_ins = {"weth"}
+    assert not stand_ins & {each.asset_id for each in asked_of_a_sandbox(top_n=200).records}
+    assert stand_ins <= {each.asset_id for each in asked_of_a_sandbox(top_n=200, rehypothecated=True).records}
+
+
+def test_a_category_and_ids_at_once_are_refused():
+    with pytest.raises(SettingsError, match="set one of them"):
+        CoinGecko(ids=["bitcoin"], category="decentralized-finance-defi")

@@ -101,17 +101,24 @@ def test_what_fails_at_elasticsearch_is_said(
 
 
 class Bucket:
-    def __init__(self, *, error: Exception | None = None, changes: bool = False) -> None:
+    def __init__(
+        self, *, error: Exception | None = None, changes: bool = False, second: tuple[int, str] | None = (412, "x")
+    ) -> None:
         self.error = error
+        self.second = second
         self.changes = changes
         self.objects: dict[str, bytes] = {}
         self.put: list[str] = []
 
-    def put_object(self, *, Bucket: str, Key: str, Body: bytes, ContentMD5: str) -> None:  # noqa: N803 - boto3's words
+    def put_object(self, **options: Any) -> None:
         if self.error is not None:
             raise self.error
-        self.put.append(Key)
-        self.objects[Key] = b"another" if self.changes else Body
+        if "IfNoneMatch" in options and self.second is not None:
+            status, code = self.second
+            told: Any = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
+            raise boto_errors.ClientError(told, "PutObject")
+        self.put.append(options["Key"])
+        self.objects[options["Key"]] = b"another" if self.changes else options["Body"]
 
     def get_object(self, *, Bucket: str, Key: str) -> dict[str, io.BytesIO]:  # noqa: N803
         return {"Body": io.BytesIO(self.objects[Key])}
@@ -126,6 +133,18 @@ def test_an_object_is_put_read_and_deleted(monkeypatch: pytest.MonkeyPatch) -> N
     assert check_s3(SETTINGS.s3) == "object put, read and deleted in s3://crypto-lake/crypto"
     assert bucket.put[0].startswith("crypto/v1/check/")
     assert bucket.objects == {}
+
+
+@pytest.mark.parametrize("second", [None, (501, "NotImplemented"), (400, "InvalidArgument")])
+def test_an_s3_that_cannot_carry_a_compacted_lake_is_told(
+    monkeypatch: pytest.MonkeyPatch, second: tuple[int, str] | None
+) -> None:
+    bucket = Bucket(second=second)
+    monkeypatch.setattr(s3, "client", lambda settings, **options: bucket)
+    assert check_s3(SETTINGS.s3).endswith("no lake compact with it: it does not keep If-None-Match")
+    assert bucket.objects == {}
+    with pytest.raises(OperatorError, match="cannot carry a compacted lake"):
+        check_s3(Settings.from_texts({"LAKE_COMPACT_AT": "02:30"}).s3)
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ def test_a_compaction_goes_on_where_s3_was_away(
         called(name, options)
 
     monkeypatch.setattr(bucket, "_called", every_other)
-    done = Compaction(store, now_ms=lambda: NOW_MS).day("coingecko", DAY, delete_raw=True)
+    done = Compaction(store, now_ms=lambda: NOW_MS).period("coingecko", DAY, delete_raw=True)
     assert (done.records, done.removed, done.faults) == (len(before), 9, [])
     assert len(waits) > 20
     monkeypatch.setattr(bucket, "_called", called)

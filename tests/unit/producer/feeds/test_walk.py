@@ -16,6 +16,7 @@ from cryptoproxy.sandbox.rewrites import REWRITES
 from cryptoproxy.upstreams.base import Answer, Call
 from cryptoproxy.upstreams.binance.candles import BinanceCandles
 from cryptoproxy.upstreams.bybit.candles import BybitCandles
+from cryptoproxy.upstreams.coingecko.access import Access
 from cryptoproxy.upstreams.coingecko.candles import CoinGeckoCandles
 from cryptoproxy.upstreams.coingecko.charts import CoinGeckoCharts
 from cryptoproxy.upstreams.coingecko.coins import Coins
@@ -260,7 +261,7 @@ class CoinGecko(Exchange):
 def test_what_a_free_plan_does_not_reach_is_not_asked_for():
     there = [NOW - NOW % DAY_MS - each * DAY_MS for each in range(365)][::-1]
     exchange = CoinGecko(there)
-    history = CoinGeckoCharts(coins=Coins())
+    history = CoinGeckoCharts(coins=Coins(Access()))
     walk = Walk(history, "bitcoin", Span(NOW - 900 * DAY_MS, history.last_ms(NOW) + 1), Cursor(), now_ms=lambda: NOW)
     records = walk.step(exchange.ask)
     assert (begins(records), records[0].name) == (there, "Bitcoin")
@@ -271,7 +272,7 @@ def test_what_a_free_plan_does_not_reach_is_not_asked_for():
 def test_the_bars_of_coingecko_are_one_page():
     there = [NOW - NOW % (4 * HOUR_MS) - each * 4 * HOUR_MS for each in range(43)][::-1]
     exchange = CoinGecko(there)
-    history = CoinGeckoCandles("4h", coins=Coins())
+    history = CoinGeckoCandles("4h", coins=Coins(Access()))
     walk = Walk(history, "bitcoin", Span(NOW - 7 * DAY_MS, history.last_ms(NOW) + 1), Cursor(), now_ms=lambda: NOW)
     assert begins(walk.step(exchange.ask)) == there[:-2], "one is open, and one has just ended"
     assert (walk.cursor.done, walk.cursor.holes, walk.cursor.calls) == (True, [], 2)

@@ -15,10 +15,11 @@ from cryptoproxy.datasets import TICKER, iso
 from cryptoproxy.datasets.times import HOUR_MS, Span
 from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.lake import compact as compact_module
-from cryptoproxy.lake.daily import DailyForm
-from cryptoproxy.lake.objects import daily_object, is_as_named
+from cryptoproxy.lake.files import FileForm
+from cryptoproxy.lake.objects import file_object, is_as_named
+from cryptoproxy.lake.raw import WHOLE
 from cryptoproxy.lake.store import Store
-from cryptoproxy.lake.table import Table
+from cryptoproxy.lake.table import Place, Table
 from tests.unit.lake.conftest import Bucket, refusal
 from tests.unit.lake.lakes import DAY, NOW_MS, WHOLE_DAY, compact, fill, read
 
@@ -27,9 +28,9 @@ DIGEST = "0123456789abcdef" * 4
 
 @pytest.mark.parametrize("prefix", ["", "crypto", "team-a/crypto"])
 def test_a_file_is_named_as_the_docs_say(prefix: str) -> None:
-    key = daily_object(prefix, "ticker", "bybit-linear", DAY, DIGEST)
+    key = file_object(prefix, "ticker", "bybit-linear", DAY, DIGEST, part=WHOLE)
     base = f"{prefix}/" if prefix else ""
-    assert key == f"{base}v1/ticker/daily/bybit-linear/bybit-linear-20261118-0123456789ab.parquet"
+    assert key == f"{base}v1/ticker/table/bybit-linear/bybit-linear-20261118-0123456789ab.parquet"
     assert is_as_named(key, DIGEST)
     assert not is_as_named(key, DIGEST[1:])
 
@@ -37,14 +38,14 @@ def test_a_file_is_named_as_the_docs_say(prefix: str) -> None:
 def replace(store: Store, bucket: Bucket, table: pa.Table | bytes) -> str:
     """``table`` in the place of the day's file."""
     body = table if isinstance(table, bytes) else bytes_of(table)
-    key = daily_object(store.settings.prefix, "ticker", "coingecko", DAY, hashlib.sha256(body).hexdigest())
+    key = file_object(store.settings.prefix, "ticker", "coingecko", DAY, hashlib.sha256(body).hexdigest(), part=WHOLE)
     bucket.objects[key] = body
     there = Table(store, TICKER)
     (old,) = there.files()
     low, high = ({"source": old.source, "timestamp": iso(at)} for at in (old.begin_ms, old.last_ms))
     told = json.dumps({"numRecords": old.rows, "minValues": low, "maxValues": high})
     new = dataclasses.replace(old, key=key, size=len(body), stats=told)
-    there.replace("coingecko", WHOLE_DAY, [new], [old], made_of=0, now_ms=NOW_MS)
+    there.replace(Place("coingecko", "", WHOLE_DAY), [new], [old], made_of=0, now_ms=NOW_MS)
     return key
 
 
@@ -112,7 +113,7 @@ def test_a_day_of_which_one_file_could_not_be_fetched_is_not_remembered_as_read(
     fill(store, hours=(7,))
     compact(store, delete_raw=True)
     before, _ = read(store)
-    archive = DailyForm(store)
+    archive = FileForm(store)
     get_object = bucket.get_object
 
     def fail(**options: object) -> None:

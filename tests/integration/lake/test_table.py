@@ -30,7 +30,7 @@ Lake = Callable[[str], Result]
 
 def keys(bench: Bench, form: str) -> list[str]:
     """Of a day's raw objects, or of the files that count."""
-    if form == "daily":
+    if form == "table":
         return [file.key for file in Table(bench.store, TICKER).files()]
     return list(bench.store.keys(f"{bench.settings.s3.prefix}/v1/ticker/raw/"))
 
@@ -47,7 +47,7 @@ def wanted(*records: Ticker) -> dict[str, dict[str, object]]:
     return {document_id(each): json.loads(encode(each)) for each in records}
 
 
-def test_replay_from_the_daily_file_gives_the_same_documents(bench: Bench, lake: Lake) -> None:
+def test_replay_from_the_file_gives_the_same_documents(bench: Bench, lake: Lake) -> None:
     records = [*bench.fill(), *bench.fill(source="binance", assets=3)]
     foreign = encode(record("foreign", bench.begin))[:-1] + b',"newer_field":[1,{"x":1.50}]}'
     bench.archive_lines("coingecko", bench.begin, foreign + b"\n")
@@ -60,7 +60,7 @@ def test_replay_from_the_daily_file_gives_the_same_documents(bench: Bench, lake:
     assert done.exit_code == 0
     assert f"coingecko {day(bench)}: {len(from_raw) - 54} records, 19 raw objects" in done.stdout
     assert keys(bench, "raw") == []
-    assert len(keys(bench, "daily")) == 2
+    assert len(keys(bench, "table")) == 2
 
     bench.es.indices.delete(index=bench.index_of(bench.begin))
     again = bench.run(f"replay {span(bench)}")
@@ -95,7 +95,7 @@ def test_with_both_forms_there_nothing_is_doubled_and_what_is_missing_is_found(b
     merged = lake(f"compact --date {day(bench)} --delete-raw")
     assert f"{len(records) + 1} records" in merged.stdout
     assert keys(bench, "raw") == []
-    assert len(keys(bench, "daily")) == 1
+    assert len(keys(bench, "table")) == 1
     assert bench.run(f"reconcile {span(bench)}").exit_code == 0
     again = lake(f"compact --date {day(bench)} --delete-raw")
     assert "was there already" in again.stdout
@@ -112,7 +112,7 @@ def test_a_day_that_is_not_over_is_refused(bench: Bench, lake: Lake) -> None:
     assert lake("compact --days 1 --source nobody").exit_code == 2
 
 
-def test_retention_counts_what_is_only_in_daily_files(bench: Bench, lake: Lake) -> None:
+def test_retention_counts_what_is_only_in_files(bench: Bench, lake: Lake) -> None:
     begin = from_iso("2024-03-10T10:00:00.000Z")
     old = [record(f"coin-{asset}", begin + poll * HOUR) for poll in range(3) for asset in range(5)]
     for each in old:
@@ -122,7 +122,7 @@ def test_retention_counts_what_is_only_in_daily_files(bench: Bench, lake: Lake) 
     assert keys(bench, "raw") == []
     dry = bench.run("retention --keep 365d --dry-run")
     assert f"{bench.index_of(begin)}: would be removed: 15 documents, 15 ids in the lake" in dry.stdout
-    (file,) = keys(bench, "daily")
+    (file,) = keys(bench, "table")
     bench.store.delete(file)
     bench.archive(old[0])
     refused = bench.run("retention --keep 365d")
@@ -173,7 +173,7 @@ def test_two_at_once_and_an_object_that_comes_late_lose_nothing(bench: Bench, la
     program = [sys.executable, "-m", "cryptoproxy.cli.main", "--env-file", str(bench.env_file), "lake", "compact"]
     processes = [subprocess.Popen([*program, "--date", day(bench), "--delete-raw"]) for _ in range(2)]
     try:
-        wait_until(lambda: keys(bench, "daily"), what="the first file")
+        wait_until(lambda: keys(bench, "table"), what="the first file")
         late = record("late", bench.begin + MINUTE)
         bench.archive(late)
         codes = [process.wait(180) for process in processes]
@@ -184,7 +184,7 @@ def test_two_at_once_and_an_object_that_comes_late_lose_nothing(bench: Bench, la
     assert codes == [0, 0]
     assert lake(f"compact --date {day(bench)} --delete-raw").exit_code == 0
     assert keys(bench, "raw") == []
-    assert len(keys(bench, "daily")) == 1
+    assert len(keys(bench, "table")) == 1
     assert bench.run(f"replay {span(bench)}").exit_code == 0
     assert bench.documents() == wanted(*records, late)
 
@@ -194,10 +194,10 @@ def test_the_poller_s_schedule_compacts_the_days_that_are_over(bench: Bench, lak
     clock = HandClock(from_iso("2026-11-20T02:29:00.000Z"))
     active = DailyCompaction("02:30", command(bench.env_file), active=lambda: True, clock=clock)
     active.look(Loop("compact", threading.Event()))
-    assert keys(bench, "daily") == []
+    assert keys(bench, "table") == []
     clock.turn(60)
     active.look(Loop("compact", threading.Event()))
-    assert len(keys(bench, "daily")) == 1
+    assert len(keys(bench, "table")) == 1
     assert len(keys(bench, "raw")) == 18
     assert f"{len(records)} records" in lake(f"compact --date {day(bench)}").stdout
 
@@ -205,11 +205,11 @@ def test_the_poller_s_schedule_compacts_the_days_that_are_over(bench: Bench, lak
 def test_what_is_replaced_expires_and_the_rest_reads_the_same(bench: Bench, lake: Lake) -> None:
     records = bench.fill()
     assert lake(f"compact --date {day(bench)}").exit_code == 0
-    (first,) = keys(bench, "daily")
+    (first,) = keys(bench, "table")
     late = record("late", bench.begin + MINUTE)
     bench.archive(late)
     assert lake(f"compact --date {day(bench)} --delete-raw").exit_code == 0
-    (second,) = keys(bench, "daily")
+    (second,) = keys(bench, "table")
     stray = first.replace(".parquet", "-stray.parquet")
     bench.store.put(stray, b"of a run that was killed")
     table = Table(bench.store, TICKER)
@@ -240,8 +240,8 @@ def test_others_read_the_table_by_its_address(bench: Bench, lake: Lake) -> None:
 def test_the_file_on_s3_is_what_the_contract_says(bench: Bench, lake: Lake) -> None:
     bench.fill(assets=3)
     assert lake(f"compact --date {day(bench)}").exit_code == 0
-    (key,) = keys(bench, "daily")
-    listed = lake(f"ls --daily --source coingecko --date {day(bench)} --records")
+    (key,) = keys(bench, "table")
+    listed = lake(f"ls --table --source coingecko --date {day(bench)} --records")
     assert listed.stdout.split()[0] == f"s3://{bench.settings.s3.bucket}/{key}"
     assert listed.stdout.endswith(" bytes  54 records\n")
     assert len(lake("ls").stdout.splitlines()) == 18

@@ -1,0 +1,209 @@
+"""CoinGecko's market-wide figures: ``/global``, ``/search/trending`` and ``/exchanges``, three calls a poll.
+
+They are made anew every 10 minutes (exchanges every minute). Of the sixty currencies of ``/global`` the dollar and the
+currency of the prices are taken. ``/exchanges`` comes by trust rank and cannot be asked for by volume: of its first
+page, as long as it gets, the largest hundred are taken.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from cryptoproxy.datasets import Feed, iso
+from cryptoproxy.datasets.market import MARKET, METRIC_PATTERN, Market
+from cryptoproxy.errors import TransientError
+from cryptoproxy.upstreams.base import Answer, Call, Poll, Rejected, SymbolList
+from cryptoproxy.upstreams.coingecko.access import Access
+from cryptoproxy.upstreams.coingecko.tickers import NAME, PAGE
+from cryptoproxy.upstreams.gathering import usable_id
+from cryptoproxy.upstreams.refusals import UNREADABLE, not_spoken
+from cryptoproxy.upstreams.rows import RowReader
+from cryptoproxy.upstreams.values import Number, iso_of_ms, ms_of_seconds
+
+EVERY_SECONDS = 600.0
+EXCHANGES = 100
+_NO_QUOTE = "-"
+_metric = re.compile(METRIC_PATTERN.replace("$", r"\Z"))
+
+
+class _Global(msgspec.Struct, gc=False):
+    """Each figure is read by itself: one that is none costs no other."""
+
+    total_market_cap: dict[str, Any] = {}
+    total_volume: dict[str, Any] = {}
+    market_cap_percentage: dict[str, Any] = {}
+    market_cap_change_percentage_24h_usd: Any = None
+    volume_change_percentage_24h_usd: Any = None
+    active_cryptocurrencies: Any = None
+    markets: Any = None
+    updated_at: Any = None
+
+
+class _Overview(msgspec.Struct, gc=False):
+    data: _Global
+
+
+class _Coin(msgspec.Struct, gc=False):
+    id: str
+    name: str | None = None
+    score: Number = None
+
+
+class _Trending(msgspec.Struct, gc=False):
+    coins: msgspec.Raw
+
+
+class _Trend(msgspec.Struct, gc=False):
+    item: _Coin
+
+
+class _Exchange(msgspec.Struct, gc=False):
+    id: str
+    name: str | None = None
+    trade_volume_24h_btc: Number = None
+    trust_score: Number = None
+    trust_score_rank: Number = None
+
+
+_overview = msgspec.json.Decoder(_Overview, strict=False)
+_trending = msgspec.json.Decoder(_Trending, strict=False)
+_trends = RowReader(NAME, _Trend)
+_exchanges = RowReader(NAME, _Exchange)
+
+Figure = tuple[str, str | None, str, str, Any]
+"""asset_id, name, quote, metric, value as it was told."""
+
+
+class CoinGeckoMarket:
+    """The source ``coingecko.market``.
+
+    Args:
+        quote: the currency of the prices, beside the dollar.
+    """
+
+    feed = Feed(NAME, MARKET.name)
+    upstream = NAME
+    symbol_list: SymbolList | None = None
+    expected = 20 + 15 + 3 * EXCHANGES
+
+    def __init__(self, access: Access, *, quote: str = "usd") -> None:
+        self._access = access
+        self._quotes = dict.fromkeys(("usd", quote.lower()))
+
+    def calls(self) -> Sequence[Call]:
+        return [
+            self._access.call("global"),
+            self._access.call("search/trending"),
+            self._access.call("exchanges", per_page=str(PAGE), page="1"),
+        ]
+
+    def check(self, answer: Answer, *, now_ms: int) -> None:
+        self._access.check(answer, now_ms=now_ms)
+
+    def used(self, answer: Answer) -> int | None:
+        return None
+
+    def read(self, bodies: Sequence[bytes], *, slot_ms: int, fetched_at_ms: int) -> Poll:
+        """Raises:
+        TransientError: a body is not what CoinGecko speaks, or none of its figures can be read.
+        """
+        overview, trending, exchanges = bodies
+        timestamp, fetched_at = iso(slot_ms), iso(fetched_at_ms)
+        records: list[Market] = []
+        rejected: list[Rejected] = []
+        for body, figures in (
+            (overview, self._global),
+            (trending, self._trending),
+            (exchanges, self._exchanges),
+        ):
+            before = len(records)
+            updated, found = figures(body, rejected)
+            for asset_id, name, quote, metric, told in found:
+                if (value := _read(told)) is None:
+                    continue  # not told, as for exchanges that have no trust score yet
+                if not usable_id(asset_id) or not _metric.match(metric):
+                    rejected.append(Rejected("bad_id", asset_id[:128], f"no name for a figure: {metric[:80]}"))
+                    continue
+                records.append(
+                    Market(
+                        source=NAME,
+                        asset_id=asset_id,
+                        name=name,
+                        quote=quote,
+                        metric=metric,
+                        value=value,
+                        timestamp=timestamp,
+                        fetched_at=fetched_at,
+                        last_updated=updated,
+                    )
+                )
+            if len(records) == before:
+                raise TransientError(f"coingecko answered without a single figure: {body[:200]!r}")
+        return Poll(_each_once(records, rejected), rejected)
+
+    def _global(self, body: bytes, rejected: list[Rejected]) -> tuple[str | None, Iterator[Figure]]:
+        try:
+            found = _overview.decode(body).data
+        except UNREADABLE as error:
+            raise not_spoken(NAME, body, error) from error
+        updated = iso_of_ms(ms_of_seconds(found.updated_at))
+        return updated, self._figures(found)
+
+    def _figures(self, found: _Global) -> Iterator[Figure]:
+        for quote in self._quotes:
+            yield "global", None, quote.upper(), "total-market-cap", found.total_market_cap.get(quote)
+            yield "global", None, quote.upper(), "total-volume", found.total_volume.get(quote)
+        for symbol, share in found.market_cap_percentage.items():
+            yield "global", None, _NO_QUOTE, f"dominance-{symbol.lower()}", share
+        for metric, value in (
+            ("market-cap-change-24h", found.market_cap_change_percentage_24h_usd),
+            ("volume-change-24h", found.volume_change_percentage_24h_usd),
+            ("active-coins", found.active_cryptocurrencies),
+            ("markets", found.markets),
+        ):
+            yield "global", None, _NO_QUOTE, metric, value
+
+    def _trending(self, body: bytes, rejected: list[Rejected]) -> tuple[None, Iterator[Figure]]:
+        try:
+            rows, odd = _trends.read(bytes(_trending.decode(body).coins))
+        except UNREADABLE as error:
+            raise not_spoken(NAME, body, error) from error
+        rejected += odd
+        return None, (
+            (row.item.id, row.item.name, _NO_QUOTE, "trending-rank", rank) for rank, row in enumerate(rows, start=1)
+        )
+
+    def _exchanges(self, body: bytes, rejected: list[Rejected]) -> tuple[None, Iterator[Figure]]:
+        rows, odd = _exchanges.read(body)
+        rejected += odd
+        largest = sorted(rows, key=lambda row: -(row.trade_volume_24h_btc or 0.0))[:EXCHANGES]
+        return None, (
+            (f"exchange-{row.id}", row.name, quote, metric, value)
+            for row in largest
+            for quote, metric, value in (
+                ("BTC", "volume-24h", row.trade_volume_24h_btc),
+                (_NO_QUOTE, "trust-score", row.trust_score),
+                (_NO_QUOTE, "trust-rank", row.trust_score_rank),
+            )
+        )
+
+
+def _read(value: object) -> float | None:
+    try:
+        found: float | None = msgspec.convert(value, Number, strict=False)
+    except msgspec.ValidationError:
+        return None
+    return found
+
+
+def _each_once(records: list[Market], rejected: list[Rejected]) -> list[Market]:
+    """The first of each id counts."""
+    kept: dict[str, Market] = {}
+    for record in records:
+        if kept.setdefault(MARKET.id_of(record), record) is not record:
+            rejected.append(Rejected("duplicate", record.asset_id, f"a second {record.metric}"))
+    return list(kept.values())
