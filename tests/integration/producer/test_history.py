@@ -278,7 +278,7 @@ def test_refused_in_the_middle_it_waits_and_others_are_polled_on(
 ) -> None:
     span = span_of(upstream, days=30)
     candles.texts |= {"SOURCES": "bybit-linear", "BYBIT_INTERVAL": "1"}
-    upstream.script.add(Rule(path=KLINES, nth=2, status=int(refusal), headers={"Retry-After": "2"}))
+    upstream.script.add(Rule(path=KLINES, nth=2, status=int(refusal), retry_after=2))
     poller = PollerProcess("active", tmp_path, candles.texts)
     try:
         poller.wait_polls(2)
