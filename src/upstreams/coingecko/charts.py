@@ -140,6 +140,7 @@ class CoinGeckoCharts:
             timestamp=iso(stamp),
             fetched_at=iso(now_ms),
             fetch_delay_ms=now_ms - stamp,
+            interval_ms=DAY_MS,  # the next point is a day later: nobody misses what was never to be had
         )
 
 

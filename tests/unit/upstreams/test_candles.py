@@ -183,6 +183,7 @@ def test_a_chart_gives_a_ticker_for_each_midnight_and_none_for_now():
         timestamp="2021-05-13T00:00:00.000Z",
         fetched_at="2021-05-15T14:42:26.000Z",
         fetch_delay_ms=225_746_000,
+        interval_ms=86_400_000,
         market_cap=935512493150.826,
         volume_24h=75523928654.34041,
     )

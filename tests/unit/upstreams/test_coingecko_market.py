@@ -96,11 +96,12 @@ def test_what_is_no_answer_is_asked_for_again(body: bytes) -> None:
 
 def test_a_number_that_cannot_be_read_is_left_out() -> None:
     overview = json.loads(OVERVIEW)
-    overview["data"]["market_cap_percentage"] = {"btc": "NaN", "eth": "12.5", "B TC": 1}
+    overview["data"]["market_cap_percentage"] = {"btc": "NaN", "eth": "12.5", "figr_heloc": 0.5, "B TC": 1}
     poll = read(json.dumps(overview).encode())
     found = by_id(poll)
     assert "coingecko:global:-:dominance-btc" not in found
     assert found["coingecko:global:-:dominance-eth"].value == 12.5
+    assert found["coingecko:global:-:dominance-figr_heloc"].value == 0.5
     assert [row.reason for row in poll.rejected] == ["bad_id"]
 
 
