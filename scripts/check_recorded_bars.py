@@ -125,6 +125,7 @@ def chart(path: Path, found: Any) -> tuple[Any, str, list[Expected]]:
             "timestamp": iso(int(stamp)),
             "fetched_at": iso(NOW_MS),
             "fetch_delay_ms": NOW_MS - int(stamp),
+            "interval_ms": 86_400_000,
             "market_cap": float(caps[stamp]),
             "volume_24h": float(volumes[stamp]),
         }
