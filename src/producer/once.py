@@ -261,10 +261,10 @@ def budget_folder(settings: Settings, *, remedy: str) -> Iterator[Path]:
 
 
 def poll_now(
-    source: Source, asker: PollOnce, grid: Grid, clock: Clock, wait: Wait, *, seconds: float = SLOT_SECONDS
+    source: Source, asker: PollOnce, grid: Grid, clock: Clock, wait: Wait, *, seconds: float | None = None
 ) -> Polled:
     """The poll of the slot under way; here it may take longer than the slot lasts."""
-    end_ms = clock.now_ms() + round(seconds * 1000)
+    end_ms = clock.now_ms() + round((SLOT_SECONDS if seconds is None else seconds) * 1000)
 
     def ask(call: Call) -> Answer:
         return asker.ask(call, end_ms, wait)

@@ -146,10 +146,10 @@ def test_a_day_is_read_as_a_file_only_where_nothing_came_since(both: Both) -> No
     holdings = Holdings(both.store)
     holding = holdings.of(TICKER, ["coingecko"], WHOLE)
     assert holding.files == []  # the first day has a late record, the second is not compacted
-    assert [span.begin_ms for _, span in holding.loose] == [BEGIN, BEGIN + DAY_MS]
+    assert [each.span.begin_ms for each in holding.loose] == [BEGIN, BEGIN + DAY_MS]
     candles = holdings.of(CANDLE, ["binance"], WHOLE)
     assert len(candles.files) == 1
-    assert [span.begin_ms for _, span in candles.loose] == [BEGIN + DAY_MS]
+    assert [each.span.begin_ms for each in candles.loose] == [BEGIN + DAY_MS]
 
 
 ASKED: dict[str, Callable[[Queries], Answer[Any]]] = {

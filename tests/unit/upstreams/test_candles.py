@@ -91,7 +91,7 @@ def test_linear_volume_is_in_base_and_turnover_in_quote():
     found = page(
         BybitCandles("linear", "5m"),
         "BTCUSDT",
-        recorded("bybit/v5_kline_linear_BTCUSDT_5m_2024-06-07"),
+        recorded("bybit/candles/v5_kline_linear_BTCUSDT_5m_2024-06-07"),
         span("2024-06-07T12:10", "2024-06-07T12:20"),
         now_ms=1717763056863,
     )
@@ -118,7 +118,7 @@ def test_the_newest_bar_of_an_answer_that_is_not_over_is_no_record():
     found = page(
         BybitCandles("linear", "5m"),
         "BTCUSDT",
-        recorded("bybit/v5_kline_linear_BTCUSDT_5m_2024-06-07"),
+        recorded("bybit/candles/v5_kline_linear_BTCUSDT_5m_2024-06-07"),
         span("2024-06-07T12:10", "2024-06-07T12:30"),
         now_ms=1717763056863,
     )
@@ -130,7 +130,7 @@ def test_inverse_volumes_are_the_other_way_round():
     (first, *_) = page(
         BybitCandles("inverse", "1h"),
         "BTCUSD",
-        recorded("bybit/v5_kline_inverse_BTCUSD_60_documentation"),
+        recorded("bybit/candles/v5_kline_inverse_BTCUSD_60_documentation"),
         span("2022-12-09T16:00", "2022-12-09T19:00"),
     ).records
     assert (first.quote, first.quote_volume, first.base_volume) == ("USD", 6356.0, 0.37288112)
@@ -248,7 +248,7 @@ def test_bybit_is_asked_for_no_more_than_a_page_holds_and_that_window_is_told():
         "end": str(wide.begin_ms + 1000 * MINUTE_MS - 1),
         "limit": "1000",
     }
-    empty = recorded("bybit/v5_kline_spot_KASUSDT_empty_2024-09-30")
+    empty = recorded("bybit/candles/v5_kline_spot_KASUSDT_empty_2024-09-30")
     found = page(BybitCandles("spot", "1m"), "KASUSDT", empty, wide)
     assert (found.records, found.covered_ms) == ([], wide.begin_ms + 1000 * MINUTE_MS)
 
@@ -257,7 +257,7 @@ def test_bybits_bar_that_contains_the_start_is_none_of_the_span():
     found = page(
         BybitCandles("spot", "1m"),
         "BTCUSDT",
-        recorded("bybit/v5_kline_spot_BTCUSDT_1m_unaligned_start_2023-05-08"),
+        recorded("bybit/candles/v5_kline_spot_BTCUSDT_1m_unaligned_start_2023-05-08"),
         Span(1683472808000, 1683472876001),
     )
     assert [from_iso(each.timestamp) for each in found.records] == [1683472860000]
@@ -339,7 +339,7 @@ def test_stamps_in_another_unit_are_no_bars(stamp):
 def test_a_page_of_another_time_market_or_symbol_cannot_be():
     with pytest.raises(TransientError, match="asked for bars of BTCUSDT from"):
         page(MINUTES, "BTCUSDT", body(kline(SPAN.begin_ms - HOUR_MS)), SPAN)
-    answer = recorded("bybit/v5_kline_linear_BTCUSDT_5m_2024-06-07")
+    answer = recorded("bybit/candles/v5_kline_linear_BTCUSDT_5m_2024-06-07")
     with pytest.raises(TransientError, match="the category 'linear', not spot"):
         page(BybitCandles("spot", "5m"), "BTCUSDT", answer, SPAN)
     with pytest.raises(TransientError, match="the symbol 'BTCUSDT', not ETHUSDT"):
@@ -366,7 +366,7 @@ def test_where_the_walk_begins():
     assert MINUTES.start("X", Answer(400, {}, recorded("binance/error_-1121"))) == Start(None)
     bybit = BybitCandles("inverse", "1m")
     assert bybit.start_call("BTCUSD").params["interval"] == "M"
-    first = bybit.start("BTCUSD", Answer(200, {}, recorded("bybit/v5_kline_inverse_BTCUSD_60_documentation")))
+    first = bybit.start("BTCUSD", Answer(200, {}, recorded("bybit/candles/v5_kline_inverse_BTCUSD_60_documentation")))
     assert first == Start(1670601600000, within_ms=31 * DAY_MS), "the begin of its first month"
     assert bybit.start("X", Answer(200, {}, recorded("bybit/error_10001"))).begin_ms is None
     coins = CoinGeckoCharts(coins=Coins(Access()))
