@@ -72,9 +72,8 @@ class Codec(Generic[R]):
         if len(value) > MAX_RECORD_BYTES:
             raise PoisonError("too_large", f"record of {len(value)} bytes; the contract allows {MAX_RECORD_BYTES}")
         try:
-            self._decoder.decode(
-                value
-            )  # a Struct is not checked when it is made: what we write, every reader must take
+            # A Struct is not checked when it is made: what we write, every reader must take.
+            self._decoder.decode(value)
         except msgspec.ValidationError as error:
             raise PoisonError("contract", _with_value(str(error), value)) from error
         self._check(record)

@@ -19,7 +19,7 @@ from cryptoproxy.datasets.times import from_iso
 from cryptoproxy.errors import PoisonError
 
 METRIC_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,63}$"
-_metric = re.compile(METRIC_PATTERN.replace("$", r"\Z"))
+METRIC = re.compile(METRIC_PATTERN.replace("$", r"\Z"))
 
 
 class Market(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
@@ -42,7 +42,7 @@ class Market(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
 def check(record: Market) -> None:
     """As of every record; and a metric is a part of the id."""
     check_plainly(record)
-    if not _metric.match(record.metric):
+    if not METRIC.match(record.metric):
         raise PoisonError("contract", f"metric {record.metric[:80]!r} is not 1 to 64 of a-z, 0-9, '_' and '-'")
 
 

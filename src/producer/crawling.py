@@ -24,7 +24,7 @@ from cryptoproxy.producer.feeds.report import is_whole, summary
 from cryptoproxy.producer.feeds.runs import Run
 from cryptoproxy.producer.feeds.symbols import kept_quotes, load
 from cryptoproxy.producer.feeds.walk import Cursor, Walk
-from cryptoproxy.producer.once import asker_of, budget_folder, poll_now, whole
+from cryptoproxy.producer.once import asker_of, budget_folder, poll_now, sleep, whole
 from cryptoproxy.producer.planning import budgets_of, grids_of
 from cryptoproxy.producer.tables import TableFile
 from cryptoproxy.upstreams import histories_of, pollings_of, upstreams_of, wanted_of
@@ -123,7 +123,7 @@ class Crawl:
         quotes = kept_quotes(self._settings.poller.outbox_dir / "symbols", source)
         grid = grids_of(self._upstreams, {name: each.interval for name, each in self._pollings.items()})[feed.name]
         with asker_of(self._settings, source, budgets, self._clock) as asker:
-            polled = poll_now(source, asker, grid, self._clock, _sleep, seconds=self._patience(source))
+            polled = poll_now(source, asker, grid, self._clock, sleep, seconds=self._patience(source))
         if quotes is not None:
             quotes.save()
         found.whole &= whole(feed.name, polled)
@@ -184,7 +184,7 @@ class Crawl:
         while True:
             try:
                 end_ms = self._clock.now_ms() + round(CALL_SECONDS * 1000)
-                return asker.ask(call, end_ms, _sleep), self._clock.now_ms()
+                return asker.ask(call, end_ms, sleep), self._clock.now_ms()
             except SlotMissedError as error:
                 if error.reason != "budget":
                     raise
@@ -221,8 +221,3 @@ def _appearing(folder: Path) -> Iterator[Path]:
             shutil.rmtree(new, ignore_errors=True)
     except OSError as error:
         raise OperatorError(f"{folder} cannot be written: {error}", remedy="Mend --out, or free its disk") from error
-
-
-def _sleep(seconds: float) -> bool:
-    time.sleep(seconds)
-    return False

@@ -168,7 +168,7 @@ def dry_run(settings: Settings) -> int:
                 if source.symbol_list is not None:
                     source.symbol_list.quotes.waits = False
                 with asker_of(settings, source, budgets, clock) as asker:
-                    polled = poll_now(source, asker, grids[source.feed.name], clock, _sleep)
+                    polled = poll_now(source, asker, grids[source.feed.name], clock, sleep)
                 if not _printed(b"".join(part.content for part in polled.parts)):
                     return code
                 log.info("%d records of %s, nothing sent", polled.records, source.feed.name)
@@ -199,7 +199,7 @@ def check_upstream(settings: Settings, source: Source) -> str:
         asker = stack.enter_context(asker_of(settings, source, budgets, clock))
         calls = source.calls()
         now_ms = clock.now_ms()
-        answer = asker.ask(calls[0], now_ms + round(CHECK_SECONDS * 1000), _sleep)
+        answer = asker.ask(calls[0], now_ms + round(CHECK_SECONDS * 1000), sleep)
         left = ", ".join(f"{amount} per {window}" for window, amount in asker.budget.left().items())
     found = ""
     if len(calls) == 1:
@@ -298,6 +298,6 @@ def _printed(lines: bytes) -> bool:
     return True
 
 
-def _sleep(seconds: float) -> bool:
+def sleep(seconds: float) -> bool:
     time.sleep(seconds)
     return False

@@ -7,14 +7,13 @@ page, as long as it gets, the largest hundred are taken.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
 
 from cryptoproxy.datasets import Feed, iso
-from cryptoproxy.datasets.market import MARKET, METRIC_PATTERN, Market
+from cryptoproxy.datasets.market import MARKET, METRIC, Market
 from cryptoproxy.errors import TransientError
 from cryptoproxy.upstreams.base import Answer, Call, Poll, Rejected, SymbolList
 from cryptoproxy.upstreams.coingecko.access import Access
@@ -27,7 +26,6 @@ from cryptoproxy.upstreams.values import Number, iso_of_ms, ms_of_seconds
 EVERY_SECONDS = 600.0
 EXCHANGES = 100
 _NO_QUOTE = "-"
-_metric = re.compile(METRIC_PATTERN.replace("$", r"\Z"))
 
 
 class _Global(msgspec.Struct, gc=False):
@@ -125,7 +123,7 @@ class CoinGeckoMarket:
             for asset_id, name, quote, metric, told in found:
                 if (value := _read(told)) is None:
                     continue  # not told, as for exchanges that have no trust score yet
-                if not usable_id(asset_id) or not _metric.match(metric):
+                if not usable_id(asset_id) or not METRIC.match(metric):
                     rejected.append(Rejected("bad_id", asset_id[:128], f"no name for a figure: {metric[:80]}"))
                     continue
                 records.append(
