@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -175,18 +175,22 @@ def check(path: Path) -> tuple[int, list[str]]:
     return len(page.records), faults
 
 
-def main(folder: Path) -> int:
+def told(checked: Iterable[tuple[str, int, list[str]]]) -> int:
+    """Says what was found: of each answer a line, its records, all that differs. The exit code."""
     faults: list[str] = []
     total = 0
-    for path in paths(folder):
-        records, differing = check(path)
-        print(f"{path.name:60} records {records:5}")
+    for name, records, differing in checked:
+        print(f"{name} records {records:5}")
         total += records
         faults += differing
     print(f"all: {total} records; differences: {len(faults)}")
     for fault in faults[:50]:
         print(fault, file=sys.stderr)
     return 1 if faults or not total else 0
+
+
+def main(folder: Path) -> int:
+    return told((f"{path.name:60}", *check(path)) for path in paths(folder))
 
 
 if __name__ == "__main__":

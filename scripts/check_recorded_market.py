@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from check_recorded_bars import told
 
 from cryptoproxy.datasets import MARKET
 from cryptoproxy.upstreams.coingecko.access import Access
@@ -124,17 +125,7 @@ def answers(folder: Path) -> Iterator[tuple[Path, str, Any]]:
 
 
 def main(folder: Path) -> int:
-    faults: list[str] = []
-    total = 0
-    for path, kind, found in answers(folder):
-        records, differing = check(path, kind, found)
-        print(f"{path.name:60} {kind:10} records {records:5}")
-        total += records
-        faults += differing
-    print(f"all: {total} records; differences: {len(faults)}")
-    for fault in faults[:50]:
-        print(fault, file=sys.stderr)
-    return 1 if faults or not total else 0
+    return told((f"{path.name:60} {kind:10}", *check(path, kind, found)) for path, kind, found in answers(folder))
 
 
 if __name__ == "__main__":
