@@ -13,23 +13,30 @@ from cryptoproxy.sandbox.streams.plan import Due
 
 
 class Holes:
-    """Numbers of topics that nobody is sent, by whichever connection."""
+    """Numbers of topics that nobody is sent, by whichever connection.
+
+    The connection that comes to a number first decides over it, under :attr:`lock`; the others follow.
+    """
 
     def __init__(self) -> None:
+        self.lock = threading.Lock()
         self._ranges: dict[tuple[str, str], list[tuple[int, int]]] = {}
-        self._lock = threading.Lock()
-
-    def __bool__(self) -> bool:
-        return bool(self._ranges)
+        self._reached: dict[tuple[str, str], int] = {}
 
     def add(self, upstream: str, topic: str, first: int, last: int) -> None:
-        with self._lock:
-            self._ranges.setdefault((upstream, topic), []).append((first, last))
+        self._ranges.setdefault((upstream, topic), []).append((first, last))
 
     def has(self, upstream: str, topic: str, frame: Frame) -> bool:
-        if frame.first == NO_NUMBER:
-            return False
-        return any(first <= frame.first <= last for first, last in self._ranges.get((upstream, topic), ()))
+        ranges = self._ranges.get((upstream, topic)) if self._ranges else None
+        return ranges is not None and any(first <= frame.first <= last for first, last in ranges)
+
+    def reach(self, upstream: str, topic: str, frame: Frame) -> bool:
+        """Whether no connection came to this number before. A frame without one is always new."""
+        key = upstream, topic
+        new = frame.first > self._reached.get(key, NO_NUMBER)
+        if new:
+            self._reached[key] = frame.last
+        return new or frame.first == NO_NUMBER
 
 
 class Out(NamedTuple):

@@ -31,6 +31,8 @@ class Sending(NamedTuple):
     target: str
     topic: str
     message: bytes | None
+    new: bool = True
+    """No other connection has come to its number before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +57,8 @@ class StreamRule(Turns):
 
     # --- a frame
     hole: int | None = None
-    """So many numbers of this topic, from this frame's on, are never sent to anybody."""
+    """So many numbers of this topic, from this frame's on, are never sent to anybody. A number counts once, however
+    many connections come to it."""
     everywhere: bool = False
     """With ``hole``: REST does not have them either."""
     twice: bool = False
@@ -110,6 +113,7 @@ class StreamRule(Turns):
         subscribing = self.refuse or self.ignore
         return (
             subscribing == (sending.message is None)
+            and (self.hole is None or sending.new)
             and re.search(self.topic, sending.topic) is not None
             and (self.path is None or re.search(self.path, sending.target) is not None)
             and (self.frame is None or re.search(self.frame.encode(), sending.message or b"") is not None)

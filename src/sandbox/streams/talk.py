@@ -264,18 +264,19 @@ class Talk:
 
     def _put(self, due: Due, now_ms: int) -> None:
         streams, topic, frame = self._streams, due.topic, due.frame
-        if streams.holes and streams.holes.has(self._upstream, topic, frame):
-            return
-        if streams.script.empty:
-            streams.ledger.sent(self._entry, topic, frame)
-            self._out += text(self._session.wrapped(topic, frame.data))
-            return
-        rule = streams.script.decide(Sending(self._request.target, topic, frame.data))
+        with streams.holes.lock:
+            if streams.holes.has(self._upstream, topic, frame):
+                return
+            new = streams.holes.reach(self._upstream, topic, frame)
+            rule = None
+            if not streams.script.empty:
+                rule = streams.script.decide(Sending(self._request.target, topic, frame.data, new))
+            if rule is not None and rule.hole is not None:
+                self._make_hole(due, rule.hole, everywhere=rule.everywhere)
         if rule is not None:
             streams.ledger.event(self._entry, "fault", f"{rule.label}: {topic} {frame.first}", now_ms)
-        if rule is not None and rule.hole is not None:
-            self._make_hole(due, rule.hole, everywhere=rule.everywhere)
-            return
+            if rule.hole is not None:
+                return
         for out in self._breaking.through(due, rule, now_ms):
             self._send(out, now_ms)
 
