@@ -513,13 +513,13 @@ class Indexer:
         "Port of `/livez`, `/readyz` and `/metrics`. 0: a free one.",
     )
     bulk_records: int = setting(
-        "BULK_MAX_RECORDS", kinds.whole(1, 100_000), "2000", "Most records in one bulk request."
+        "BULK_MAX_RECORDS", kinds.whole(1, 100_000), "5000", "Most records in one bulk request."
     )
     bulk_bytes: int = setting(
-        "BULK_MAX_SIZE", kinds.size(), "2MiB", "Most bytes in one bulk request, before compression."
+        "BULK_MAX_SIZE", kinds.size(), "4MiB", "Most bytes in one bulk request, before compression."
     )
     bulk_in_flight: int = setting(
-        "BULK_IN_FLIGHT", kinds.whole(1, 64), "3", "Bulk requests under way at once; one more batch is read ahead."
+        "BULK_IN_FLIGHT", kinds.whole(1, 64), "2", "Bulk requests under way at once; one more batch is read ahead."
     )
     bulk_compress: bool = setting(
         "BULK_COMPRESS",
