@@ -97,7 +97,7 @@ class Carrier:
         self._connect = connect
         self._attempts: deque[float] = deque()
         self._often = Limited(log, seconds=60, clock=monotonic)
-        self._why = ""
+        self._why: str | None = None
         self.connected = False
         """Whether each topic is subscribed to."""
 
@@ -151,6 +151,7 @@ class Carrier:
 
     def leave(self, why: str) -> None:
         """Ends all connections."""
+        self._why = None
         for strand in self.strands:
             had = bool(strand.links)
             for link in strand.links:
