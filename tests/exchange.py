@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request
 from websockets.sync.server import Server, ServerConnection, serve
 
 from cryptoproxy.upstreams.base import Answer, Call
-from tests.unit.producer.fakes import NOON_MS
 
 
 class Exchange:
@@ -20,6 +22,8 @@ class Exchange:
 
     def __init__(self) -> None:
         self.trades: dict[str, list[dict[str, Any]]] = {}
+        self.ahead_ms = 0
+        """So much its clock is ahead."""
         self.asked: list[Call] = []
         self.subscribed: list[list[str]] = []
         self.refuses: Callable[[], int] = lambda: 0
@@ -32,6 +36,9 @@ class Exchange:
 
     def close(self) -> None:
         self._server.shutdown()
+
+    def now_ms(self) -> int:
+        return time.time_ns() // 1_000_000 + self.ahead_ms
 
     @property
     def connections(self) -> int:
@@ -49,7 +56,7 @@ class Exchange:
                 "q": "0.30000000",
                 "f": 2 * number,
                 "l": 2 * number + 1,
-                "T": NOON_MS + number,
+                "T": self.now_ms(),
                 "m": number % 2 == 0,
                 "M": True,
             }
@@ -79,12 +86,16 @@ class Exchange:
         """What :meth:`PollOnce.ask` does."""
         self.asked.append(call)
         if call.url.endswith("/time"):
-            return Answer(200, {}, json.dumps({"serverTime": NOON_MS + 1_000_000}).encode())
+            return Answer(200, {}, json.dumps({"serverTime": self.now_ms()}).encode())
         begin = int(call.params["fromId"])
         rows = [row for row in self.trades.get(call.params["symbol"], []) if row["a"] >= begin]
         return Answer(200, {}, json.dumps(rows[: int(call.params["limit"])]).encode())
 
-    def _greet(self, connection: ServerConnection, request: object) -> Any:
+    def _greet(self, connection: ServerConnection, request: Request) -> Any:
+        parts = urlsplit(request.path)
+        if parts.path.startswith("/api/"):
+            call = Call(parts.path, dict(parse_qsl(parts.query)))
+            return connection.respond(200, self.ask(call, 0, None).body.decode())
         status = self.refuses()
         return connection.respond(status, "leave us alone\n") if status else None
 
