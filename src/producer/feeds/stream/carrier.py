@@ -167,15 +167,15 @@ class Carrier:
     # --- one strand
 
     def _tend(self, strand: Strand, now: float) -> None:
-        for link in strand.links:
-            why = link.ended
+        for each in strand.links:
+            why = each.ended
             try:
                 if not why:
-                    link.step(now)
+                    each.step(now)
             except TransientError as error:
                 why = str(error)
             if why:
-                self._lost(strand, link, why, now)
+                self._lost(strand, each, why, now)
         self._take_made(strand, now)
         link, following = strand.link, strand.next
         if following is not None and following.subscribed_at is not None:
