@@ -8,6 +8,7 @@ from cryptoproxy.common.settings.catalogue import Upstreams
 from cryptoproxy.datasets import Feed
 from cryptoproxy.upstreams.base import Limit, Limits, Polling, Upstream, in_force
 from cryptoproxy.upstreams.binance.candles import BinanceCandles, whole_list
+from cryptoproxy.upstreams.binance.streams import streams
 from cryptoproxy.upstreams.binance.tickers import NAME, Binance
 from cryptoproxy.upstreams.candles import histories, pollings
 from cryptoproxy.upstreams.gathering import unless_all
@@ -45,4 +46,5 @@ def upstream(settings: Upstreams) -> Upstream:
             **pollings(NAME, BinanceCandles, bars, "BINANCE_CANDLE_SYMBOLS"),
         },
         histories=histories(NAME, BinanceCandles, bars),
+        streams=streams(settings),
     )
