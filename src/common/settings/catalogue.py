@@ -10,6 +10,7 @@ from typing import Any
 from cryptoproxy.common.settings import kinds
 from cryptoproxy.common.settings.loading import secret, setting
 from cryptoproxy.common.settings.secret import Secret
+from cryptoproxy.common.settings.serve import Serve
 from cryptoproxy.datasets import DATASETS, TICKER, Dataset, Part, Period, index_name
 
 SOURCE_NAMES = ("coingecko", "binance", "bybit-linear", "bybit-inverse", "bybit-spot")
@@ -603,6 +604,7 @@ class Sections:
     upstreams: Upstreams
     poller: Poller
     indexer: Indexer
+    serve: Serve
     service: Service
     engines: Engines
 
@@ -614,6 +616,7 @@ SECTIONS: dict[str, type] = {
     "upstreams": Upstreams,
     "poller": Poller,
     "indexer": Indexer,
+    "serve": Serve,
     "service": Service,
     "engines": Engines,
 }
