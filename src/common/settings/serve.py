@@ -60,12 +60,6 @@ class Serve:
         "10m",
         "How far back a door reads the tickers at its start: at least two polls of the slowest source.",
     )
-    read_through: bool = setting(
-        "READ_THROUGH",
-        kinds.boolean(),
-        "true",
-        "Whether the active poller is asked for what the road does not carry.",
-    )
 
 
 def faults(serve: Serve) -> Iterator[str]:
