@@ -30,7 +30,7 @@ from cryptoproxy.upstreams.bybit.candles import PAGE, BybitCandles
 from cryptoproxy.upstreams.bybit.symbols import Market
 from cryptoproxy.upstreams.bybit.tickers import UPSTREAM
 
-TICKERS = "market/tickers"
+TICKERS, INSTRUMENTS = "market/tickers", "market/instruments-info"
 _INTERVALS = {theirs: ours for ours, theirs in BybitCandles.intervals.items()}
 _DEFAULT_LIMIT = 200
 _FAR_MS = 10**14
@@ -75,6 +75,9 @@ class BybitHouse(House):
             found = self._tickers(request)
         elif request.path == "market/kline":
             return await self._kline(request)
+        elif request.path == INSTRUMENTS and request.params.get("category") == "option" and not self.means.through:
+            nothing = {"category": "option", "list": [], "nextPageCursor": ""}  # so that clients start without them
+            return json_reply(rendering.enveloped(nothing, now_ms=self.means.clock.now_ms()))
         return found or await self.read_through(request)
 
     def _tickers(self, request: Request) -> Reply | None:
