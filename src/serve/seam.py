@@ -9,12 +9,16 @@ from cryptoproxy.errors import TransientError
 
 
 class Fetched(NamedTuple):
-    """An upstream's own answer, errors of its too. ``age`` in seconds; header names are lower case."""
+    """An upstream's own answer, errors of its too. Times in seconds; header names are lower case."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
     age: float
+    fresh: float = 0.0
+    """For so long it counts as new."""
+    stale: str = ""
+    """Why there is no newer one although there should be."""
 
 
 class NotFetchedError(TransientError):
@@ -22,11 +26,15 @@ class NotFetchedError(TransientError):
 
     Args:
         limited: there is no budget left; else nobody who may ask is there, or the upstream is away.
+        unknown: the path is none that is asked for here; no waiting mends it.
     """
 
-    def __init__(self, message: str, *, limited: bool = False, retry_after: float | None = None) -> None:
+    def __init__(
+        self, message: str, *, limited: bool = False, unknown: bool = False, retry_after: float | None = None
+    ) -> None:
         super().__init__(message, retry_after=retry_after)
         self.limited = limited
+        self.unknown = unknown
 
 
 class Asks(Protocol):
