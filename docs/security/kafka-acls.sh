@@ -5,7 +5,10 @@
 #   sh docs/security/kafka-acls.sh --bootstrap-server kafka-1.example:9093 --command-config admin.properties
 #
 # TOPIC and GROUP are KAFKA_TOPIC and KAFKA_CONSUMER_GROUP_ID, CANDLE, MARKET, TRADE, GAP of KAFKA_TOPICS, where those are set otherwise.
+# TOPIC, GROUP and ANSWERS are KAFKA_TOPIC, KAFKA_CONSUMER_GROUP_ID and KAFKA_ANSWERS_TOPIC, CANDLE, MARKET of KAFKA_TOPICS,
+# where those are set otherwise.
 set -eu
+ANSWERS=${ANSWERS:-crypto.answers}
 TOPIC=${TOPIC:-crypto-data}
 GROUP=${GROUP:-cryptoproxy-indexer}
 CANDLE=${CANDLE:-crypto.ohlcv}
@@ -21,6 +24,7 @@ acl() {
 
 # cryptoproxy setup: makes the topics and sets their configuration
 acl User:crypto_setup --topic $TOPIC --resource-pattern-type prefixed --operation Create --operation Describe --operation DescribeConfigs --operation AlterConfigs
+acl User:crypto_setup --topic $ANSWERS --resource-pattern-type prefixed --operation Create --operation Describe --operation DescribeConfigs --operation AlterConfigs
 acl User:crypto_setup --topic $CANDLE --resource-pattern-type prefixed --operation Create --operation Describe --operation DescribeConfigs --operation AlterConfigs
 acl User:crypto_setup --topic $MARKET --resource-pattern-type prefixed --operation Create --operation Describe --operation DescribeConfigs --operation AlterConfigs
 acl User:crypto_setup --topic $TRADE --resource-pattern-type prefixed --operation Create --operation Describe --operation DescribeConfigs --operation AlterConfigs
@@ -32,6 +36,7 @@ acl User:crypto_poller --topic $CANDLE. --resource-pattern-type prefixed --opera
 acl User:crypto_poller --topic $MARKET --operation Write --operation Describe
 acl User:crypto_poller --topic $TRADE --operation Write --operation Describe
 acl User:crypto_poller --topic $GAP --operation Write --operation Describe
+acl User:crypto_poller --topic $ANSWERS --operation Write --operation Describe
 acl User:crypto_poller --topic $TOPIC.dlq --operation Write --operation Describe
 acl User:crypto_poller --topic $TOPIC.state --operation Read --operation Write --operation Describe
 acl User:crypto_poller --topic $TOPIC.lease --operation Read --operation Describe
@@ -54,6 +59,7 @@ acl User:crypto_reader --topic $CANDLE. --resource-pattern-type prefixed --opera
 acl User:crypto_reader --topic $MARKET --operation Read --operation Describe
 acl User:crypto_reader --topic $TRADE --operation Read --operation Describe
 acl User:crypto_reader --topic $GAP --operation Read --operation Describe
+acl User:crypto_reader --topic $ANSWERS --operation Read --operation Describe
 acl User:crypto_reader --group crypto_reader --resource-pattern-type prefixed --operation Read
 
 # a person: cryptoproxy status, reconcile, dead-letters, consume --accept-poison
