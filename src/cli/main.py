@@ -34,6 +34,7 @@ COMMANDS = {
     "replay": ("backfill", "replay"),
     "reconcile": ("backfill", "reconcile"),
     "retention": ("backfill", "retention"),
+    "quality": ("quality", "quality"),
     "kibana": ("kibana", "kibana"),
     "demo": ("demo.command", "demo"),
 }
