@@ -4,8 +4,7 @@
 #
 #   sh docs/security/kafka-acls.sh --bootstrap-server kafka-1.example:9093 --command-config admin.properties
 #
-# TOPIC and GROUP are KAFKA_TOPIC and KAFKA_CONSUMER_GROUP_ID, CANDLE, MARKET, TRADE, GAP of KAFKA_TOPICS, where those are set otherwise.
-# TOPIC, GROUP and ANSWERS are KAFKA_TOPIC, KAFKA_CONSUMER_GROUP_ID and KAFKA_ANSWERS_TOPIC, CANDLE, MARKET of KAFKA_TOPICS,
+# TOPIC, GROUP and ANSWERS are KAFKA_TOPIC, KAFKA_CONSUMER_GROUP_ID and KAFKA_ANSWERS_TOPIC, CANDLE, MARKET, TRADE, GAP of KAFKA_TOPICS,
 # where those are set otherwise.
 set -eu
 ANSWERS=${ANSWERS:-crypto.answers}
