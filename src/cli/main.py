@@ -23,6 +23,7 @@ COMMANDS = {
     "produce": ("run", "produce"),
     "consume": ("run", "consume"),
     "run": ("run", "run"),
+    "serve": ("serve", "serve"),
     "history": ("history", "history"),
     "crawl": ("crawl", "crawl"),
     "sandbox": ("run", "sandbox"),

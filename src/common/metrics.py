@@ -138,6 +138,21 @@ class IndexerMetrics:
         return DatasetMetrics(self, dataset)
 
 
+class ServeMetrics:
+    """What `/metrics` of a door says."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        def counter(name: str, what: str, *labels: str) -> Counter:
+            return Counter(f"cryptoproxy_{name}", what, labels, registry=registry)
+
+        self.requests = counter("serve_requests", "Questions that were answered", "upstream", "way", "status")
+        self.followed = counter("serve_records_followed", "Records read from the topics", "topic")
+        self.strange = counter("serve_records_strange", "Records on the topics that are none", "topic")
+        self.behind = Gauge(
+            "cryptoproxy_serve_records_behind", "Records on the topics that are not read yet", registry=registry
+        )
+
+
 class DatasetMetrics:
     """What the indexer says of one dataset."""
 

@@ -16,7 +16,7 @@ from cryptoproxy.common.asking.words import (
     ASK_PATH,
     DOOR,
     ERRORS,
-    FETCHED_AT,
+    FETCHED,
     HEADERS,
     READ_THROUGH,
     STATUS,
@@ -133,7 +133,7 @@ class DoorClient:
                     int(answer.headers[STATUS]),
                     _headers.decode(answer.headers[HEADERS].encode()),
                     answer.data,
-                    int(answer.headers[FETCHED_AT]),
+                    int(answer.headers[FETCHED]),
                 )
             except (KeyError, ValueError) as error:
                 raise NoPollerError(f"{urlsplit(where.url).netloc} is no poller of ours") from error

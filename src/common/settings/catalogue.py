@@ -11,6 +11,7 @@ from cryptoproxy.common.settings import kinds
 from cryptoproxy.common.settings.asking import Asking
 from cryptoproxy.common.settings.loading import secret, setting
 from cryptoproxy.common.settings.secret import Secret
+from cryptoproxy.common.settings.serve import Serve
 from cryptoproxy.datasets import DATASETS, TICKER, Dataset, Part, Period, index_name
 
 SOURCE_NAMES = ("coingecko", "binance", "bybit-linear", "bybit-inverse", "bybit-spot")
@@ -616,6 +617,7 @@ class Sections:
     poller: Poller
     asking: Asking
     indexer: Indexer
+    serve: Serve
     service: Service
     engines: Engines
 
@@ -628,6 +630,7 @@ SECTIONS: dict[str, type] = {
     "poller": Poller,
     "asking": Asking,
     "indexer": Indexer,
+    "serve": Serve,
     "service": Service,
     "engines": Engines,
 }
