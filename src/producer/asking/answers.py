@@ -30,7 +30,8 @@ log = logging.getLogger(__name__)
 
 EVERY_SECONDS = 10.0
 """For one call; what a faster poll is told in between is not sent."""
-ACK_SECONDS = 10.0
+ACK_SECONDS = 5.0
+"""Short: a stop waits for it."""
 MAX_BYTES = 32 * 1024 * 1024
 """Of one answer, unpacked: a quarter of it is what the topic takes, packed."""
 MAX_WAITING_BYTES = 64 * 1024 * 1024
