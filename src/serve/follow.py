@@ -7,12 +7,13 @@ has it answers, with its age, until that is too old.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from kafka import TopicPartition
 from kafka import errors as kafka_errors
 
+from cryptoproxy.common.asking import FETCHED_AT, Question
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clock import Clock
 from cryptoproxy.common.log import Limited
@@ -36,9 +37,12 @@ class Follower:
     """Follows the tickers.
 
     Args:
+        topic: theirs.
         lookback_ms: so far back it begins.
         connect: makes a consumer without a group.
     """
+
+    part = "tickers"
 
     def __init__(
         self,
@@ -50,14 +54,15 @@ class Follower:
         clock: Clock,
         lookback_ms: int,
         connect: Callable[[], Any] | None = None,
+        topic: str | None = None,
     ) -> None:
         self._kafka, self._newest, self._health, self._metrics, self._clock = kafka, newest, health, metrics, clock
-        self._topic = kafka.topic
+        self._topic = topic or kafka.topic
         self._lookback_ms = lookback_ms
         self._connect = connect or (lambda: kafka_client.consumer(kafka, group_id=None))
         self._told = Limited(log)
         self._whole = False
-        health.hold("tickers", f"topic {self._topic} is not read yet", expected=True)
+        health.hold(self.part, f"topic {self._topic} is not read yet", expected=True)
 
     def run(self, loop: Loop) -> None:
         """Until the process stops."""
@@ -76,19 +81,16 @@ class Follower:
 
     def _hold(self, error: CryptoProxyError) -> None:
         if self._whole:
-            self._told.warning("away", f"the tickers stay as they are: {error}")
+            self._told.warning("away", f"the {self.part} stay as they are: {error}")
         else:
-            self._health.hold("tickers", str(error))
+            self._health.hold(self.part, str(error))
 
     def _follow(self, consumer: Any, loop: Loop) -> None:
         """Until a stop, an error, or another number of partitions."""
         partitions = self._partitions(consumer)
         consumer.assign(partitions)
         ends = consumer.end_offsets(partitions)
-        since = consumer.offsets_for_times(dict.fromkeys(partitions, self._clock.now_ms() - self._lookback_ms))
-        for each in partitions:
-            begin = since.get(each)
-            consumer.seek(each, ends[each] if begin is None else begin.offset)
+        self._seek(consumer, ends)
         looked = self._clock.monotonic()
         while loop.running:
             for records in consumer.poll(timeout_ms=POLL_MS).values():
@@ -98,11 +100,18 @@ class Follower:
                 self._metrics.behind.set(behind)
                 if not behind:
                     self._whole = True
-                    self._health.release("tickers")
+                    self._health.release(self.part)
             if self._clock.monotonic() - looked > LOOK_SECONDS:
                 looked = self._clock.monotonic()
                 if self._partitions(consumer) != partitions:
                     return
+
+    def _seek(self, consumer: Any, ends: Mapping[TopicPartition, int]) -> None:
+        """To where it begins."""
+        since = consumer.offsets_for_times(dict.fromkeys(ends, self._clock.now_ms() - self._lookback_ms))
+        for each, end in ends.items():
+            begin = since.get(each)
+            consumer.seek(each, end if begin is None else begin.offset)
 
     def _partitions(self, consumer: Any) -> list[TopicPartition]:
         numbers = consumer.partitions_for_topic(self._topic)
@@ -129,3 +138,25 @@ class Follower:
                 self._newest.take(TICKER.codec.decode(value))
             except PoisonError:
                 self._metrics.strange.labels(self._topic).inc()
+
+
+class AnswersFollower(Follower):
+    """Follows the newest answers to the polls' calls, all of a compacted topic."""
+
+    part = "answers"
+
+    def _seek(self, consumer: Any, ends: Mapping[TopicPartition, int]) -> None:
+        consumer.seek_to_beginning(*ends)
+
+    def _take(self, records: Iterable[Any]) -> None:
+        newest = {record.key: record for record in records if record.key and record.value}
+        self._metrics.followed.labels(self._topic).inc(len(newest))
+        for key, record in newest.items():
+            try:
+                question = Question.from_key(key.decode())
+                asked_ms = int(dict(record.headers)[FETCHED_AT])
+            except (ValueError, KeyError):
+                self._metrics.strange.labels(self._topic).inc()
+                continue
+            params = dict(question.params)
+            self._newest.take_answer(question.upstream, question.path, params, record.value, asked_ms)

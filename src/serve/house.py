@@ -116,11 +116,19 @@ class House(ABC):
         try:
             fetched = await self._fetched(means.through, request)
         except NotFetchedError as error:
+            if error.unknown:
+                return self.refusal(404, f"{request.path} is not carried here")
             return self.refusal(429 if error.limited else 503, str(error), retry_after=error.retry_after or 5.0)
         asked_ms = means.clock.now_ms() - round(fetched.age * 1000)
         more = [(name.encode(), fetched.headers[name].encode("latin-1", "replace"))
                 for name in _PASSED_ON if name in fetched.headers]  # fmt: skip
-        told = Told(way=THROUGH, upstream=self.upstream, asked_ms=asked_ms)
+        told = Told(
+            way=THROUGH,
+            upstream=self.upstream,
+            asked_ms=asked_ms,
+            every_ms=round(fetched.fresh * 1000) or None,
+            detail="stale-upstream" if fetched.stale else "",
+        )
         return Reply(fetched.body, fetched.status, told, more=more)
 
     async def _fetched(self, through: Asks, request: Request) -> Fetched:

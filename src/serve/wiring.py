@@ -25,7 +25,7 @@ from cryptoproxy.serve.binance import BinanceHouse
 from cryptoproxy.serve.bybit import BybitHouse
 from cryptoproxy.serve.coingecko import CoinGeckoHouse
 from cryptoproxy.serve.door import Door
-from cryptoproxy.serve.follow import Follower
+from cryptoproxy.serve.follow import AnswersFollower, Follower
 from cryptoproxy.serve.house import Means
 from cryptoproxy.serve.newest import Newest
 from cryptoproxy.serve.openapi import document
@@ -94,6 +94,17 @@ class DoorProcess:
             lookback_ms=int(serve.lookback * 1000),
         )
         self.service.add("tickers", follower.run)
+        if settings.kafka.keeps_answers:
+            answers = AnswersFollower(
+                settings.kafka,
+                self.newest,
+                health=self.service.health,
+                metrics=metrics,
+                clock=clock,
+                lookback_ms=0,
+                topic=settings.kafka.answers_topic,
+            )
+            self.service.add("answers", answers.run)
         self.service.add("door", self.server.run)
         host = f"[{serve.host}]" if ":" in serve.host else serve.host
         self.url = f"http://{host}:{self.server.ports[0]}"

@@ -72,10 +72,11 @@ def test_a_door_over_the_road_answers_as_the_upstream_does(world: World, tmp_pat
             )
 
             prices = f"{door}/coingecko/api/v3/simple/price?ids=bitcoin&vs_currencies=usd"
-            found = wait_until(lambda: _found(prices), what="a price")
+            found = wait_until(lambda: _found(prices, "road/coingecko"), what="a price")
             assert set(found.json()) == {"bitcoin"}
-            assert found.headers["X-Data-Source"] == "road/coingecko"
-            pair = wait_until(lambda: _found(f"{door}/binance/api/v3/ticker/price?symbol=BTCUSDT"), what="a pair")
+            pair = wait_until(
+                lambda: _found(f"{door}/binance/api/v3/ticker/price?symbol=BTCUSDT", "road/binance"), what="a pair"
+            )
             assert set(pair.json()) == {"symbol", "price"}
 
             now_ms = int(requests.get(f"{door}/binance/api/v3/time", timeout=60).json()["serverTime"])
@@ -87,11 +88,21 @@ def test_a_door_over_the_road_answers_as_the_upstream_does(world: World, tmp_pat
 
             def klines() -> requests.Response | None:
                 ours = requests.get(f"{door}/binance/api/v3/klines", params=params, timeout=60)
-                return ours if ours.status_code == 200 and "detail" not in ours.headers["Cache-Status"] else None
+                from_index = ours.headers["X-Data-Source"] == "index/binance"
+                return ours if from_index and "detail" not in ours.headers["Cache-Status"] else None
 
             ours = wait_until(klines, what="all bars in the index")
             assert ours.json() == theirs
-            assert ours.headers["X-Data-Source"] == "index/binance"
+
+            day = f"{door}/binance/api/v3/ticker/24hr?symbol=BTCUSDT"
+            assert (
+                wait_until(lambda: _found(day, "road/binance"), what="an answer of a poll").json()["symbol"]
+                == "BTCUSDT"
+            )
+            listed = wait_until(lambda: _found(f"{door}/coingecko/api/v3/coins/list"), what="an active poller")
+            assert listed.headers["X-Data-Source"] == "through/coingecko"
+            assert {"id": "bitcoin", "symbol": "btc", "name": "Bitcoin"} in listed.json()
+            assert requests.get(f"{door}/coingecko/api/v3/key", timeout=60).status_code == 404
 
             latest = wait_until(lambda: _found(f"{door}/v1/latest?top=5"), what="records in the index").json()
             assert len(latest["rows"]) == 5
@@ -113,6 +124,6 @@ def test_a_door_over_the_road_answers_as_the_upstream_does(world: World, tmp_pat
             assert 'cryptoproxy_serve_requests_total{status="200",upstream="binance",way="index"}' in metrics
 
 
-def _found(url: str) -> requests.Response | None:
+def _found(url: str, source: str = "") -> requests.Response | None:
     answer = requests.get(url, timeout=60)
-    return answer if answer.status_code == 200 else None
+    return answer if answer.status_code == 200 and source in answer.headers["X-Data-Source"] else None
