@@ -206,7 +206,7 @@ class CandleStream(ABC):
         new = [one for one in page.records if from_iso(one.timestamp) in each.lacking]
         for one in new:
             each.lacking.remove(from_iso(one.timestamp))
-            self._records.append(one)  # type: ignore[arg-type]
+            self._records.append(one)
         if new:
             each.tries = 0
             return
