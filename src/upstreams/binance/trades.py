@@ -173,7 +173,7 @@ class BinanceTrades:
             if not EARLIEST_MS <= row.T <= now_ms + DAY_MS:
                 self._rejected.append(Rejected("bad_time", symbol, f"{row.T} is no time in milliseconds of a trade"))
             elif chain.take(row.a, row.f, row.T, now_ms):
-                if row.T > now_ms:  # its clock is not measured to the millisecond
+                if now_ms < row.T:  # its clock is not measured to the millisecond
                     now_ms, fetched_at = row.T, iso(row.T)
                 self._record(symbol, quote, row, fetched_at)
 

@@ -223,7 +223,7 @@ class BybitTrades:
         each.remember(row.i)
         each.mark = mark
         # Its clock is not measured to the millisecond.
-        self._record(symbol, quote, row, fetched_at if row.T <= now_ms else iso(row.T))
+        self._record(symbol, quote, row, fetched_at if now_ms >= row.T else iso(row.T))
 
     def _record(self, symbol: str, quote: str, row: _Row, fetched_at: str) -> bool:
         price, volume, side = row.p, row.v, row.S.lower()
