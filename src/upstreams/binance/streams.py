@@ -9,6 +9,7 @@ from cryptoproxy.datasets import CANDLE, TRADE, Feed
 from cryptoproxy.errors import SettingsError
 from cryptoproxy.upstreams.binance.candle_stream import BinanceCandleStream
 from cryptoproxy.upstreams.binance.candles import BinanceCandles, whole_list
+from cryptoproxy.upstreams.binance.ticker_stream import BinanceTickerStream
 from cryptoproxy.upstreams.binance.tickers import NAME
 from cryptoproxy.upstreams.binance.trades import BinanceTrades
 from cryptoproxy.upstreams.binance.venue import BinanceVenue
@@ -35,7 +36,12 @@ def streams(settings: Upstreams) -> Mapping[Feed, Callable[[], Stream]]:
             venue, BinanceCandles(interval, base_url=base_url, symbols=symbols(), symbol_list=symbol_list)
         )
 
+    def tickers() -> Stream:
+        interval_ms = round(settings.binance_interval * 1000)
+        return BinanceTickerStream(venue=venue, symbols=symbols(), symbol_list=symbol_list, interval_ms=interval_ms)
+
     return {
+        Feed(NAME): tickers,
         Feed(NAME, TRADE.name): trades,
         **{Feed(NAME, CANDLE.name, interval): candles(interval) for interval in BinanceCandles.intervals},
     }
