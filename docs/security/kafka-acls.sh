@@ -65,6 +65,8 @@ acl User:crypto_reader --group crypto_reader --resource-pattern-type prefixed --
 acl User:crypto_door --topic $TOPIC --operation Read --operation Describe
 acl User:crypto_door --topic $CANDLE. --resource-pattern-type prefixed --operation Read --operation Describe
 acl User:crypto_door --topic $MARKET --operation Read --operation Describe
+acl User:crypto_door --topic $TRADE --operation Read --operation Describe
+acl User:crypto_door --topic $GAP --operation Read --operation Describe
 acl User:crypto_door --topic $ANSWERS --operation Read --operation Describe
 acl User:crypto_door --topic $TOPIC.state --operation Read --operation Describe
 
