@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from websockets.exceptions import WebSocketException
 from websockets.frames import Frame as Message
 from websockets.frames import Opcode
 from websockets.http11 import Request as Opening
@@ -123,7 +124,7 @@ class Talk:
             self._over("stopped")
         except EndedError as ended:
             self._over(str(ended))
-        except OSError as error:
+        except (OSError, WebSocketException) as error:
             self._over(f"lost: {type(error).__name__}")
 
     def _turn(self) -> None:
@@ -185,6 +186,7 @@ class Talk:
         if message.opcode is Opcode.CLOSE:
             self._closing_until = self._closing_until or time.monotonic() + CLOSING_S + self._late_close_s
             self._answers_at = time.monotonic() + self._late_close_s
+        if self._closing_until is not None:
             return
         self._entry.heard += 1
         self._heard = self._clock.monotonic()
@@ -340,6 +342,8 @@ class Talk:
         return "refuse" if rule.refuse else "ignore"
 
     def _close(self, code: int, reason: str, why: str = "") -> None:
+        if self._closing_until is not None:
+            return
         self._why = why or reason
         self._protocol.send_close(code, reason)
         self._closing_until = time.monotonic() + CLOSING_S
