@@ -216,7 +216,7 @@ class Binance:
 
     def _make_feed(self, topic: str) -> Feed | None:
         """None: nothing is ever told."""
-        if topic == "!miniTicker@arr":
+        if topic in ("!miniTicker@arr", "!miniTicker@arr@1000ms"):
             traded = [self._traded(pair) for pair in self._pairs if pair.delisted is None]
             return Feed(lambda second: all_mini_tickers(traded, second))
         symbol, _, name = topic.partition("@")
