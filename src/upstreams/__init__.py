@@ -14,6 +14,7 @@
 |---|---|
 | ``base`` | the seam: what the poller may ask of any upstream and source |
 | ``history`` | the seam of the past: series, pages |
+| ``stream`` | the seam of streams: venues, frames, what proves that nothing lacks |
 | ``candles``, ``bars`` | what candles of all upstreams have in common; rows of bars into candles |
 | ``rows`` | an array into typed rows, odd ones apart |
 | ``gathering`` | rows into a poll: each asset once, why a row is no record, whether all is there |

@@ -18,6 +18,7 @@ from cryptoproxy.upstreams.quotes import Quotes
 
 if TYPE_CHECKING:
     from cryptoproxy.upstreams.history import History
+    from cryptoproxy.upstreams.stream import Stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,3 +269,5 @@ class Upstream:
     feeds: Mapping[Feed, Polling]
     histories: Mapping[Feed, Callable[[], History]] = field(default_factory=dict)
     """What makes the past of a feed, where it has one. It may have one and not be polled."""
+    streams: Mapping[Feed, Callable[[], Stream]] = field(default_factory=dict)
+    """What makes the stream of a feed, where it has one."""
