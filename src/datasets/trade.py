@@ -30,16 +30,18 @@ class Trade(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     asset_id: AssetId
     symbol: Annotated[str, Meta(min_length=1, description="BTCUSDT; the exchange's own.")]
     quote: Quote
-    trade_id: Annotated[str, text(TRADE_ID_PATTERN, "Binance: aggregate id and first trade's id, `a-f`. Bybit: its id.")]
+    trade_id: Annotated[
+        str, text(TRADE_ID_PATTERN, "Binance: aggregate id and first trade's id, `a-f`. Bybit: its id.")
+    ]
     price: Annotated[float, number(Unit.QUOTE, searched=True, gt=0)]
     base_volume: Annotated[float, number(Unit.BASE, searched=True)]
     quote_volume: Annotated[float, number(Unit.QUOTE, "Price times base volume, exactly.", searched=True)]
     side: Annotated[Literal["buy", "sell"], Meta(description="Of the taker.")]
     timestamp: Annotated[Time, Meta(description="When it was traded, by the exchange's clock.")]
     fetched_at: Annotated[Time, Meta(description="When it had arrived, by the exchange's clock as far as we know it.")]
-    trades: Annotated[int | None, number(Unit.COUNT, "How many trades an aggregate one holds; their ids follow `f`.")] = (
-        None
-    )
+    trades: Annotated[
+        int | None, number(Unit.COUNT, "How many trades an aggregate one holds; their ids follow `f`.")
+    ] = None
     sequence: Annotated[int | None, number(Unit.COUNT, "Bybit's cross sequence; several trades may share one.")] = None
     block: Annotated[bool | None, Meta(description="A block trade, agreed on beside the order book.")] = None
 
