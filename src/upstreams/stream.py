@@ -1,9 +1,9 @@
 """The seam of streams: what a market tells by WebSocket frames, and what proves that nothing of it lacks. All pure.
 
-A :class:`Venue` is where connections lead to: its address, how to subscribe, its heartbeat, which frame is data and which
-is an answer. A :class:`Stream` is one dataset, or part of it, of one market: it takes the data of its topics, says which
-calls it wants to be asked (what mends a hole, a snapshot), takes their answers, and gives records and gaps. Connections,
-budget, outbox and time belong to the poller (``producer.feeds.stream``).
+A :class:`Venue` is where connections lead to: its address, how to subscribe, its heartbeat, which frame is data and
+which is an answer. A :class:`Stream` is one dataset, or part of it, of one market: it takes the data of its topics,
+says which calls it wants to be asked (what mends a hole, a snapshot), takes their answers, gives records and gaps.
+Connections, budget, outbox and time belong to the poller (``producer.feeds.stream``).
 
 Every ``now_ms`` here is the upstream's time, as far as our clock and the measured offset tell it.
 """
@@ -32,7 +32,7 @@ class Ack(NamedTuple):
     """The answer to a subscription. Data may come before it."""
 
     number: int
-    """Of the frame, as :meth:`Venue.subscribe` has numbered it; 0 where the answer does not say."""
+    """That of the frame; 0 where the answer does not say."""
     why: str = ""
     """Empty where it was taken; else the upstream's words."""
     topic: str = ""
@@ -90,8 +90,12 @@ class Venue(Protocol):
     def heartbeat(self) -> Heartbeat | None:
         """None where answering the upstream's pings is enough."""
 
-    def subscribe(self, topics: Sequence[str], *, number: int) -> Sequence[bytes]:
-        """The frames that ask for ``topics``, as few as there can be, numbered from ``number`` on."""
+    @property
+    def topics_of_a_frame(self) -> int:
+        """So many can be asked for at once."""
+
+    def subscribe(self, topics: Sequence[str], *, number: int) -> bytes:
+        """The frame that asks for ``topics``, with a number that its answer tells again."""
 
     def hear(self, frames: Sequence[bytes]) -> Heard:
         """What frames of one connection mean, in order of arrival."""
