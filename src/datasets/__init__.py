@@ -6,7 +6,7 @@ The bytes on the topic are the bytes in the index (``_source``) and a line in th
 |---|---|
 | ``dataset`` | what a dataset is; the table of them is here, ``DATASETS`` |
 | ``feed`` | what is polled, kept, sent and stored as one, and how it is spelled |
-| ``ticker``, ``candle``, ``market``, ``trade``, ``book``, ``gap`` | a contract each: fields, types, units, topic and index |
+| ``ticker``, ``candle``, ``market``, ``trade``, ``book``, ``gap`` | a contract each: fields, types, topic, index |
 | ``fields`` | what a contract says of a field beside its type; the columns made from it |
 | ``codec`` | record to bytes, bytes to record; what breaks a contract and how it is said |
 | ``names`` | key, index |
@@ -71,8 +71,8 @@ __all__ = [
     "SCHEMA_VERSION",
     "SCHEMA_VERSION_HEADER",
     "TICKER",
-    "Book",
     "TRADE",
+    "Book",
     "Candle",
     "Dataset",
     "Feed",

@@ -106,10 +106,6 @@ class BookStream(ABC, Generic[B]):
     def used(self, answer: Answer) -> int | None:
         return None
 
-    def renew(self, *, now_ms: int) -> Sequence[str]:
-        """None, unless an upstream's module says otherwise."""
-        return ()
-
     # --- what comes
 
     @property

@@ -5,9 +5,10 @@ from __future__ import annotations
 from functools import partial
 
 from cryptoproxy.common.settings.catalogue import Upstreams
-from cryptoproxy.datasets import TRADE, Feed
+from cryptoproxy.datasets import BOOK, TRADE, Feed
 from cryptoproxy.errors import SettingsError
 from cryptoproxy.upstreams.base import Limit, Limits, Polling, Upstream, in_force
+from cryptoproxy.upstreams.binance.books import BinanceBooks
 from cryptoproxy.upstreams.binance.candles import BinanceCandles, whole_list
 from cryptoproxy.upstreams.binance.tickers import NAME, Binance
 from cryptoproxy.upstreams.binance.trades import BinanceTrades
@@ -30,6 +31,20 @@ def _trades(settings: Upstreams) -> BinanceTrades:
         base_url=settings.binance_base_url,
         symbols=symbols,
         symbol_list=whole_list(settings.binance_base_url),
+    )
+
+
+def _books(settings: Upstreams) -> BinanceBooks:
+    symbols = settings.binance_stream_symbols or unless_all(settings.binance_symbols)
+    if not symbols:
+        raise SettingsError([f"{NAME}.book is a stream for each symbol: name them by BINANCE_STREAM_SYMBOLS"])
+    return BinanceBooks(
+        venue=BinanceVenue(ws_url=settings.binance_ws_url, base_url=settings.binance_base_url),
+        base_url=settings.binance_base_url,
+        symbols=symbols,
+        symbol_list=whole_list(settings.binance_base_url),
+        levels=int(settings.binance_book_levels),
+        interval_ms=round(settings.book_interval * 1000),
     )
 
 
@@ -62,5 +77,8 @@ def upstream(settings: Upstreams) -> Upstream:
             **pollings(NAME, BinanceCandles, bars, "BINANCE_CANDLE_SYMBOLS"),
         },
         histories=histories(NAME, BinanceCandles, bars),
-        streams={Feed(NAME, TRADE.name): partial(_trades, settings)},
+        streams={
+            Feed(NAME, TRADE.name): partial(_trades, settings),
+            Feed(NAME, BOOK.name): partial(_books, settings),
+        },
     )

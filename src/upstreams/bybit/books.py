@@ -9,13 +9,13 @@
 | ``cts``, else ``ts`` | time of the change, of the frame |
 
 The best ``<levels>`` of a side are shown, always: what moves out of them is taken out by a delta, what moves in is
-told. A new snapshot comes to whoever subscribes anew. Of level 1 each frame is a snapshot, and without a change the last
-is repeated after 3 s, with its number. Sizes are in base units, of inverse contracts in USD.
+told. A new snapshot comes to whoever subscribes anew. Of level 1 each frame is a snapshot, and without a change the
+last is repeated after 3 s, with its number. Sizes are in base units, of inverse contracts in USD.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -143,16 +143,17 @@ class BybitBooks(BookStream[BybitBook]):
     def _change(self, body: bytes | msgspec.Raw) -> Change:
         return change_of(body)
 
-    def renew(self, *, now_ms: int) -> Sequence[str]:
-        found = []
+    def renew(self, *, now_ms: int) -> Mapping[str, Sequence[bytes]]:
+        found: dict[str, Sequence[bytes]] = {}
         for name, symbol in self._symbol_of.items():
             kept = self._kept.get(symbol)
-            if kept is not None and kept.book.wants_snapshot and kept.due_ms <= now_ms:
+            if kept is None or not kept.book.wants_snapshot:
+                if kept is not None and kept.book.proven:
+                    kept.tries = kept.due_ms = 0
+            elif kept.due_ms <= now_ms:
                 kept.tries += 1
                 kept.due_ms = now_ms + min(RETRY_MS * 2**kept.tries, LONGEST_RETRY_MS)
-                found.append(name)
-            elif kept is not None and kept.book.proven:
-                kept.tries = kept.due_ms = 0
+                found[name] = [msgspec.json.encode({"op": op, "args": [name]}) for op in ("unsubscribe", "subscribe")]
         return found
 
     # --- no call is asked

@@ -273,21 +273,25 @@ def test_a_book_of_bybit_is_subscribed_to_anew_after_a_hole() -> None:
     stream.begin(Left(), now_ms=BEGIN_MS)
     levels: Any = {"bids": [["100", "2"]], "asks": [["101", "3"]]}
     feed(stream, 200, bybit_frame("snapshot", 10, 100, **levels))
-    assert stream.renew(now_ms=BEGIN_MS + 200) == []
+    assert stream.renew(now_ms=BEGIN_MS + 200) == {}
     feed(stream, 1200, bybit_frame("delta", 11, 1100))
     feed(stream, 2200, bybit_frame("delta", 13, 2100))
     batch = stream.collect(now_ms=BEGIN_MS + 2300)
     assert (slots(batch), batch.missed) == ([1], {"hole": 1})
-    assert stream.renew(now_ms=BEGIN_MS + 2300) == ["orderbook.50.BTCUSDT"]
-    assert stream.renew(now_ms=BEGIN_MS + 2400) == [], "not at once again"
-    assert stream.renew(now_ms=BEGIN_MS + 4300) == ["orderbook.50.BTCUSDT"]
+    ((topic, frames),) = stream.renew(now_ms=BEGIN_MS + 2300).items()
+    assert (topic, [msgspec.json.decode(each)["op"] for each in frames]) == (
+        "orderbook.50.BTCUSDT",
+        ["unsubscribe", "subscribe"],
+    )
+    assert stream.renew(now_ms=BEGIN_MS + 2400) == {}, "not at once again"
+    assert list(stream.renew(now_ms=BEGIN_MS + 4300)) == ["orderbook.50.BTCUSDT"]
     feed(stream, 4400, bybit_frame("snapshot", 20, 4350, **levels), bybit_frame("delta", 21, 5050))
     feed(stream, 5200, bybit_frame("delta", 22, 5150))
     batch = stream.collect(now_ms=BEGIN_MS + 5300)
     assert (slots(batch), batch.missed) == ([5], {"hole": 2}), "the frame that is past the slot is not in it"
     assert [(gap.why, gap.records) for gap in batch.gaps] == [("hole", 3)]
     assert [record.update_id for record in batch.records] == [20]  # type: ignore[attr-defined]
-    assert stream.renew(now_ms=BEGIN_MS + 5400) == []
+    assert stream.renew(now_ms=BEGIN_MS + 5400) == {}
 
 
 def test_a_frame_of_tomorrow_moves_no_slot() -> None:
