@@ -97,7 +97,7 @@ class Poller:
 
         self.lease = self._lease() if (not alone if lease is None else lease) else None
         self.handover = Handover(kafka, self.budgets, names, outbox)
-        self.rooms = [] if alone else self._rooms()
+        self.rooms = self._rooms()
         for room in self.rooms:
             self.handover.states.update({stream_key(name): marks.state for name, marks in room.marks.items()})
         self._leaving, self._state_told = threading.Event(), threading.Event()
@@ -110,7 +110,7 @@ class Poller:
             active=lambda: self.may_poll() or self._leaving.is_set(),
             urgent=urgent,
         )
-        listed = [*self.sources, *cast("list[Source]", self.streams if self.rooms else [])]
+        listed = [*self.sources, *cast("list[Source]", self.streams)]
         self.symbols = SymbolLists(
             listed,
             {source.feed.name: self.poll_once(source) for source in listed if source.symbol_list},

@@ -62,7 +62,10 @@ class Chain:
 
     def __init__(self, mark: Mark | None, gaps: Iterable[Gap], *, now_ms: int) -> None:
         self.mark = mark
-        self.last, self.second = numbers(mark.id) if mark else (None, 0)
+        self.last: int | None = None
+        self.second = 0
+        if mark is not None:
+            self.last, self.second = numbers(mark.id)
         self.why = HANDOVER
         """What a hole before the next id is put down to."""
         self.lost: list[Hole] = []

@@ -100,7 +100,7 @@ class Carrier:
         self._connect = connect
         self._attempts: deque[float] = deque()
         self._often = Limited(log, seconds=60, clock=monotonic)
-        self._why = ""
+        self._why: str | None = None
         self.connected = False
         """Whether each topic is subscribed to."""
 
@@ -158,6 +158,7 @@ class Carrier:
 
     def leave(self, why: str) -> None:
         """Ends all connections."""
+        self._why = None
         for strand in self.strands:
             had = bool(strand.links)
             for link in strand.links:
@@ -173,15 +174,15 @@ class Carrier:
     # --- one strand
 
     def _tend(self, strand: Strand, now: float) -> None:
-        for link in strand.links:
-            why = link.ended
+        for each in strand.links:
+            why = each.ended
             try:
                 if not why:
-                    link.step(now)
+                    each.step(now)
             except TransientError as error:
                 why = str(error)
             if why:
-                self._lost(strand, link, why, now)
+                self._lost(strand, each, why, now)
         self._take_made(strand, now)
         link, following = strand.link, strand.next
         if following is not None and following.subscribed_at is not None:

@@ -13,7 +13,7 @@ from contextlib import suppress
 
 from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidHandshake, InvalidMessage, InvalidStatus
-from websockets.frames import Frame, Opcode
+from websockets.frames import Close, Frame, Opcode
 from websockets.protocol import State
 from websockets.uri import parse_uri
 
@@ -186,7 +186,7 @@ class WebSocket:
             if not isinstance(event, Frame):
                 continue
             if event.opcode is Opcode.CLOSE:
-                self.ended = f"closed: {protocol.close_exc}"
+                self.ended = f"closed: {Close.parse(bytes(event.data))}"
             elif event.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
                 self._pieces += bytes(event.data)
                 if event.fin:
