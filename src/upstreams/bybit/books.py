@@ -34,6 +34,8 @@ DEPTHS = (50, 200, 1000)
 RETRY_MS, LONGEST_RETRY_MS = 1_000, 60_000
 """After a subscription that brought no book; twice as long with each in a row."""
 FRESH = 1
+ANEW = "1000000"
+"""A number that no first subscription has: its answer is none to those."""
 
 
 class _Data(msgspec.Struct, gc=False):
@@ -153,7 +155,10 @@ class BybitBooks(BookStream[BybitBook]):
             elif kept.due_ms <= now_ms:
                 kept.tries += 1
                 kept.due_ms = now_ms + min(RETRY_MS * 2**kept.tries, LONGEST_RETRY_MS)
-                found[name] = [msgspec.json.encode({"op": op, "args": [name]}) for op in ("unsubscribe", "subscribe")]
+                found[name] = [
+                    msgspec.json.encode({"req_id": ANEW, "op": op, "args": [name]})
+                    for op in ("unsubscribe", "subscribe")
+                ]
         return found
 
     # --- no call is asked
