@@ -59,39 +59,30 @@ def make_feed(name: str, traded: Traded) -> Feed | None:
 
 
 def agg_trades(traded: Traded, second: int) -> list[Frame]:
-    p, s = _text(traded.tape.sizes.price_decimals), _text(traded.tape.sizes.size_decimals)
-    head = (
-        f'{{"e":"aggTrade","E":%d,"s":"{traded.symbol}","a":%d,"p":"%s","q":"%s","f":%d,"l":%d,"T":%d,"m":%s,"M":true}}'
-    )
+    p, s = 10**traded.tape.sizes.price_decimals, 10**traded.tape.sizes.size_decimals
+    line = _line(traded, "aggTrade", '"a":%d', '"f":%d,"l":%d,')
     return [
         Frame(
             ms,
-            (
-                head % (ms, number, p(price), s(size), first, first + count - 1, ms, "true" if maker else "false")
-            ).encode(),
-            number,
-            number,
+            (line % (ms, n, price / p, size / s, first, first + count - 1, ms, "true" if maker else "false")).encode(),
+            n,
+            n,
         )
-        for number, price, size, first, count, ms, maker in _trades(traded, second)
+        for n, price, size, first, count, ms, maker in _trades(traded, second)
     ]
 
 
 def trades(traded: Traded, second: int) -> list[Frame]:
-    p, s = _text(traded.tape.sizes.price_decimals), _text(traded.tape.sizes.size_decimals)
-    head = f'{{"e":"trade","E":%d,"s":"{traded.symbol}","t":%d,"p":"%s","q":"%s","T":%d,"m":%s,"M":true}}'
-    return [
-        Frame(
-            trade.ms,
-            (
-                head
-                % (trade.ms, number, p(trade.price), s(size), trade.ms, "true" if trade.buyer_is_maker else "false")
-            ).encode(),
-            number,
-            number,
-        )
-        for trade in _trades(traded, second)
-        for number, size in trade.split()
-    ]
+    p, s = 10**traded.tape.sizes.price_decimals, 10**traded.tape.sizes.size_decimals
+    line = _line(traded, "trade", '"t":%d', "")
+    found = []
+    for trade in _trades(traded, second):
+        price, ms, maker = trade.price / p, trade.ms, "true" if trade.buyer_is_maker else "false"
+        found += [
+            Frame(ms, (line % (ms, number, price, size / s, ms, maker)).encode(), number, number)
+            for number, size in trade.split()
+        ]
+    return found
 
 
 def klines(traded: Traded, interval: str, second: int) -> list[Frame]:
@@ -192,6 +183,16 @@ _TICKER = {
 
 def _trades(traded: Traded, second: int) -> list[Aggregate]:
     return list(between(traded.tape, second * 1000, second * 1000 + 1000))
+
+
+def _line(traded: Traded, event: str, number: str, more: str) -> str:
+    """A trade as a format: prices and sizes have eight decimals."""
+    price, size = (
+        f'"%.{decimals}f{"0" * (8 - decimals)}"' if decimals else '"%.0f.00000000"'
+        for decimals in (traded.tape.sizes.price_decimals, traded.tape.sizes.size_decimals)
+    )
+    head = f'{{"e":"{event}","E":%d,"s":"{traded.symbol}",{number},"p":{price},"q":{size},{more}'
+    return head + '"T":%d,"m":%s,"M":true}'
 
 
 def _closing(grid: Grid, second: int) -> list[int]:

@@ -23,6 +23,10 @@ class Holes:
         self._ranges: dict[tuple[str, str], list[tuple[int, int]]] = {}
         self._reached: dict[tuple[str, str], int] = {}
 
+    @property
+    def empty(self) -> bool:
+        return not self._ranges
+
     def add(self, upstream: str, topic: str, first: int, last: int) -> None:
         self._ranges.setdefault((upstream, topic), []).append((first, last))
 

@@ -264,6 +264,11 @@ class Talk:
 
     def _put(self, due: Due, now_ms: int) -> None:
         streams, topic, frame = self._streams, due.topic, due.frame
+        if streams.script.empty and streams.holes.empty:  # tens of thousands a second
+            streams.holes.reach(self._upstream, topic, frame)
+            streams.ledger.sent(self._entry, topic, frame)
+            self._out += text(self._session.wrapped(topic, frame.data))
+            return
         with streams.holes.lock:
             if streams.holes.has(self._upstream, topic, frame):
                 return

@@ -7,7 +7,7 @@ or it is no level any more; so any two moments can be compared without what lies
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -17,6 +17,9 @@ Level = tuple[int, int]
 """Price in ticks and size in the smallest units; size 0: no longer there."""
 Sides = tuple[list[Level], list[Level]]
 """Bids and asks, each from the best on."""
+
+_Habits = tuple[Ints, Ints, Ints, Ints]
+"""Prices, a random word for each, and how long a size stays there, from when on."""
 
 PERIODS = np.array([10, 30, 70, 150, 400, 900], dtype=np.int64)
 """Tenths that the size of a level stays, by its price."""
@@ -33,13 +36,14 @@ def change_id(tenth: int) -> int:
     return tenth - TENTHS_SINCE
 
 
-@dataclass(frozen=True, slots=True)
 class Book:
     """The book of one pair. ``best`` are bid and ask by the second, in ticks; sizes are about the ``usual``."""
 
-    key: int
-    usual: int
-    best: Callable[[int], tuple[int, int]]
+    def __init__(self, key: int, usual: int, best: Callable[[int], tuple[int, int]]) -> None:
+        self._key, self._usual, self.best = key, usual, best
+        # Within a second the best prices stay, and what is ``after`` is the next one's ``before``.
+        self._fixed = lru_cache(maxsize=4)(self._make_fixed)
+        self._near = lru_cache(maxsize=8)(self._make_near)
 
     def top(self, tenth: int, count: int) -> Sides:
         """So many levels of each side."""
@@ -55,7 +59,7 @@ class Book:
         width = count * 4 + 40
         while True:
             prices = _reach(best, step, width)
-            sizes = self._sizes(tenth, prices, best, step)
+            sizes = self._sizes(tenth, self._habits(prices, step), best, step)
             there = np.flatnonzero(sizes)
             if len(there) >= count or len(prices) < width:
                 chosen = there[:count]
@@ -63,25 +67,34 @@ class Book:
             width *= 2
 
     def _changed(self, before: int, after: int, old: int, new: int, step: int) -> list[Level]:
-        known = _reach(old, step, REACH)
-        prices = known if old == new else np.union1d(known, _reach(new, step, REACH))[::step]
-        was = self._sizes(before, prices, old, step)
-        size = self._sizes(after, prices, new, step)
         if old == new:
-            changed = was != size
+            prices, size = self._fixed(new, step)[0], self._near(after, new, step)
+            changed = self._near(before, new, step) != size
         else:
+            prices = np.union1d(_reach(old, step, REACH), _reach(new, step, REACH))[::step]
+            fixed = self._habits(prices, step)
+            was, size = (self._sizes(tenth, fixed, best, step) for tenth, best in ((before, old), (after, new)))
             in_old, in_new = (np.abs(prices - best) < REACH for best in (old, new))
             ahead = (prices - new) * step < 0  # better than the best: no longer there
             changed = ((was != size) & (in_new | ahead)) | (in_new & ~in_old)
         return list(zip(prices[changed].tolist(), size[changed].tolist(), strict=True))
 
-    def _sizes(self, tenth: int, prices: Ints, best: int, step: int) -> Ints:
-        """Of each price the size of its level, 0 where there is none. The best price always has one."""
-        words = mixes(self.key + (step > 0), prices).astype(np.int64)
+    def _make_near(self, tenth: int, best: int, step: int) -> Ints:
+        return self._sizes(tenth, self._fixed(best, step), best, step)
+
+    def _make_fixed(self, best: int, step: int) -> _Habits:
+        return self._habits(_reach(best, step, REACH), step)
+
+    def _habits(self, prices: Ints, step: int) -> _Habits:
+        words = mixes(self._key + (step > 0), prices).astype(np.int64)
         period = PERIODS[words % len(PERIODS)]
-        turn = (tenth + (words >> 8) % period) // period
-        now = mixes(self.key + 2, words + turn).astype(np.int64)
-        size = np.maximum(1, self.usual * (1 + (now >> 16) % 400) // 100)
+        return prices, words, period, (words >> 8) % period
+
+    def _sizes(self, tenth: int, habits: _Habits, best: int, step: int) -> Ints:
+        """Of each price the size of its level, 0 where there is none. The best price always has one."""
+        prices, words, period, phase = habits
+        now = mixes(self._key + 2, words + (tenth + phase) // period).astype(np.int64)
+        size = np.maximum(1, self._usual * (1 + (now >> 16) % 400) // 100)
         there = ((now & 1023) < OFTEN) | (prices == best)
         return np.where(there & ((prices - best) * step >= 0), size, 0)
 
