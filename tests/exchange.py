@@ -87,6 +87,9 @@ class Exchange:
         self.asked.append(call)
         if call.url.endswith("/time"):
             return Answer(200, {}, json.dumps({"serverTime": self.now_ms()}).encode())
+        if call.url.endswith("/exchangeInfo"):
+            pairs = [{"symbol": symbol, "quoteAsset": "USDT"} for symbol in self.trades or ("BTCUSDT",)]
+            return Answer(200, {}, json.dumps({"symbols": pairs}).encode())
         begin = int(call.params["fromId"])
         rows = [row for row in self.trades.get(call.params["symbol"], []) if row["a"] >= begin]
         return Answer(200, {}, json.dumps(rows[: int(call.params["limit"])]).encode())

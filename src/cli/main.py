@@ -28,6 +28,7 @@ COMMANDS = {
     "sandbox": ("run", "sandbox"),
     "tail": ("tail", "tail"),
     "query": ("query", "query"),
+    "gaps": ("gaps", "gaps"),
     "lake": ("lake", "lake"),
     "dead-letters": ("dead_letters", "dead_letters"),
     "replay": ("backfill", "replay"),

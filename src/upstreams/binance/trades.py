@@ -143,11 +143,10 @@ class BinanceTrades:
                 self._of[symbol].chain.why = RECONNECT
 
     def take(self, data: Mapping[str, Sequence[bytes | msgspec.Raw]], *, now_ms: int) -> None:
-        fetched_at = iso(now_ms)
         for topic, bodies in data.items():
             symbol = self._symbol_of.get(topic)
             if symbol is not None and self._begun:
-                self._enter(symbol, self._read(bodies, symbol), now_ms, fetched_at)
+                self._enter(symbol, self._read(bodies, symbol), now_ms)
 
     def _read(self, bodies: Sequence[bytes | msgspec.Raw], symbol: str) -> list[AggTrade]:
         try:
@@ -162,17 +161,20 @@ class BinanceTrades:
                 self._rejected.append(Rejected("bad_row", symbol, f"{error}: {words(bytes(body))}"))
         return rows
 
-    def _enter(self, symbol: str, rows: Sequence[AggTrade], now_ms: int, fetched_at: str) -> None:
+    def _enter(self, symbol: str, rows: Sequence[AggTrade], now_ms: int) -> None:
         """What of ``rows`` is new, as records. Of a symbol whose quote is not told yet nothing is taken: it lacks then,
         and is asked for like all that lacks."""
         quote = self._quote_of(symbol)
         if quote is None:
             return
         chain = self._of[symbol].chain
+        fetched_at = iso(now_ms)
         for row in rows:
             if not EARLIEST_MS <= row.T <= now_ms + DAY_MS:
                 self._rejected.append(Rejected("bad_time", symbol, f"{row.T} is no time in milliseconds of a trade"))
             elif chain.take(row.a, row.f, row.T, now_ms):
+                if now_ms < row.T:  # its clock is not measured to the millisecond
+                    now_ms, fetched_at = row.T, iso(row.T)
                 self._record(symbol, quote, row, fetched_at)
 
     def _record(self, symbol: str, quote: str, row: AggTrade, fetched_at: str) -> None:

@@ -5,46 +5,14 @@ from __future__ import annotations
 from functools import partial
 
 from cryptoproxy.common.settings.catalogue import Upstreams
-from cryptoproxy.datasets import BOOK, TRADE, Feed
-from cryptoproxy.errors import SettingsError
+from cryptoproxy.datasets import Feed
 from cryptoproxy.upstreams.base import Limit, Limits, Polling, Upstream, in_force
-from cryptoproxy.upstreams.bybit.books import BybitBooks
 from cryptoproxy.upstreams.bybit.candles import BybitCandles, whole_list
+from cryptoproxy.upstreams.bybit.streams import streams
 from cryptoproxy.upstreams.bybit.symbols import Market, NamedSymbols
 from cryptoproxy.upstreams.bybit.tickers import UPSTREAM, Bybit
-from cryptoproxy.upstreams.bybit.trades import BybitTrades
-from cryptoproxy.upstreams.bybit.venue import BybitVenue
 from cryptoproxy.upstreams.candles import histories, pollings
 from cryptoproxy.upstreams.gathering import unless_all
-
-
-def _trades(settings: Upstreams, market: Market) -> BybitTrades:
-    symbols = settings.bybit_stream_symbols or unless_all(settings.bybit_symbols)
-    if not symbols:
-        name = f"{UPSTREAM}-{market}.{TRADE.name}"
-        raise SettingsError([f"{name} is a stream for each symbol: name them by BYBIT_STREAM_SYMBOLS"])
-    return BybitTrades(
-        market,
-        venue=BybitVenue(market, ws_url=settings.bybit_ws_url, base_url=settings.bybit_base_url),
-        base_url=settings.bybit_base_url,
-        symbols=symbols,
-        symbol_list=whole_list(settings.bybit_base_url, market),
-    )
-
-
-def _books(settings: Upstreams, market: Market) -> BybitBooks:
-    symbols = settings.bybit_stream_symbols or unless_all(settings.bybit_symbols)
-    if not symbols:
-        name = f"{UPSTREAM}-{market}.{BOOK.name}"
-        raise SettingsError([f"{name} is a stream for each symbol: name them by BYBIT_STREAM_SYMBOLS"])
-    return BybitBooks(
-        market,
-        venue=BybitVenue(market, ws_url=settings.bybit_ws_url, base_url=settings.bybit_base_url),
-        symbols=symbols,
-        symbol_list=whole_list(settings.bybit_base_url, market),
-        levels=int(settings.bybit_book_levels),
-        interval_ms=round(settings.book_interval * 1000),
-    )
 
 
 def upstream(settings: Upstreams) -> Upstream:
@@ -83,9 +51,5 @@ def upstream(settings: Upstreams) -> Upstream:
             for name, make_bars in bars.items()
             for feed, past in histories(name, BybitCandles, make_bars).items()
         },
-        streams={
-            Feed(name, dataset): partial(make_stream, settings, market)
-            for name, market in markets.items()
-            for dataset, make_stream in ((TRADE.name, _trades), (BOOK.name, _books))
-        },
+        streams=streams(settings),
     )

@@ -222,7 +222,8 @@ class BybitTrades:
             each.why = ""
         each.remember(row.i)
         each.mark = mark
-        self._record(symbol, quote, row, fetched_at)
+        # Its clock is not measured to the millisecond.
+        self._record(symbol, quote, row, fetched_at if now_ms >= row.T else iso(row.T))
 
     def _record(self, symbol: str, quote: str, row: _Row, fetched_at: str) -> bool:
         price, volume, side = row.p, row.v, row.S.lower()

@@ -17,6 +17,7 @@ from cryptoproxy.producer.feeds.lines import lines_of
 from cryptoproxy.producer.feeds.stream.marks import Marks
 from cryptoproxy.producer.outbox import Entry, Outbox, OutboxFullError
 from cryptoproxy.producer.statistics import RejectedLog
+from cryptoproxy.upstreams.chain import HANDOVER, HOLE, RECONNECT
 from cryptoproxy.upstreams.stream import Batch, Stream
 
 log = logging.getLogger(__name__)
@@ -45,6 +46,10 @@ class Keeper:
         """A batch that the outbox has not taken."""
         self.why = ""
         """Why not."""
+        self.metrics.begin(self.name, self.outbox.last_slot(self.name))
+        for why in (HOLE, RECONNECT, HANDOVER):
+            self.metrics.gaps_opened.labels(self.name, why)
+        self.metrics.gaps_mended.labels(self.name)
         self._rejected_log = RejectedLog(self.name, most=1_000)
         self._often = Limited(log, seconds=60, clock=self.monotonic)
 
