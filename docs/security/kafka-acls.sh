@@ -4,8 +4,10 @@
 #
 #   sh docs/security/kafka-acls.sh --bootstrap-server kafka-1.example:9093 --command-config admin.properties
 #
-# TOPIC and GROUP are KAFKA_TOPIC and KAFKA_CONSUMER_GROUP_ID, CANDLE, MARKET, TRADE, BOOK, GAP of KAFKA_TOPICS, where those are set otherwise.
+# TOPIC, GROUP and ANSWERS are KAFKA_TOPIC, KAFKA_CONSUMER_GROUP_ID and KAFKA_ANSWERS_TOPIC, CANDLE, MARKET, TRADE, BOOK, GAP of KAFKA_TOPICS,
+# where those are set otherwise.
 set -eu
+ANSWERS=${ANSWERS:-crypto.answers}
 TOPIC=${TOPIC:-crypto-data}
 GROUP=${GROUP:-cryptoproxy-indexer}
 CANDLE=${CANDLE:-crypto.ohlcv}
@@ -22,6 +24,7 @@ acl() {
 
 # cryptoproxy setup: makes the topics and sets their configuration
 acl User:crypto_setup --topic $TOPIC --resource-pattern-type prefixed --operation Create --operation Describe --operation DescribeConfigs --operation AlterConfigs
+acl User:crypto_setup --topic $ANSWERS --resource-pattern-type prefixed --operation Create --operation Describe --operation DescribeConfigs --operation AlterConfigs
 acl User:crypto_setup --topic $CANDLE --resource-pattern-type prefixed --operation Create --operation Describe --operation DescribeConfigs --operation AlterConfigs
 acl User:crypto_setup --topic $MARKET --resource-pattern-type prefixed --operation Create --operation Describe --operation DescribeConfigs --operation AlterConfigs
 acl User:crypto_setup --topic $TRADE --resource-pattern-type prefixed --operation Create --operation Describe --operation DescribeConfigs --operation AlterConfigs
@@ -35,6 +38,7 @@ acl User:crypto_poller --topic $MARKET --operation Write --operation Describe
 acl User:crypto_poller --topic $TRADE --operation Write --operation Describe
 acl User:crypto_poller --topic $BOOK --operation Write --operation Describe
 acl User:crypto_poller --topic $GAP --operation Write --operation Describe
+acl User:crypto_poller --topic $ANSWERS --operation Write --operation Describe
 acl User:crypto_poller --topic $TOPIC.dlq --operation Write --operation Describe
 acl User:crypto_poller --topic $TOPIC.state --operation Read --operation Write --operation Describe
 acl User:crypto_poller --topic $TOPIC.lease --operation Read --operation Describe
@@ -59,7 +63,18 @@ acl User:crypto_reader --topic $MARKET --operation Read --operation Describe
 acl User:crypto_reader --topic $TRADE --operation Read --operation Describe
 acl User:crypto_reader --topic $BOOK --operation Read --operation Describe
 acl User:crypto_reader --topic $GAP --operation Read --operation Describe
+acl User:crypto_reader --topic $ANSWERS --operation Read --operation Describe
 acl User:crypto_reader --group crypto_reader --resource-pattern-type prefixed --operation Read
+
+# cryptoproxy serve; on the state topic it finds the active poller, to ask for what the road does not carry
+acl User:crypto_door --topic $TOPIC --operation Read --operation Describe
+acl User:crypto_door --topic $CANDLE. --resource-pattern-type prefixed --operation Read --operation Describe
+acl User:crypto_door --topic $MARKET --operation Read --operation Describe
+acl User:crypto_door --topic $TRADE --operation Read --operation Describe
+acl User:crypto_door --topic $BOOK --operation Read --operation Describe
+acl User:crypto_door --topic $GAP --operation Read --operation Describe
+acl User:crypto_door --topic $ANSWERS --operation Read --operation Describe
+acl User:crypto_door --topic $TOPIC.state --operation Read --operation Describe
 
 # a person: cryptoproxy status, reconcile, dead-letters, consume --accept-poison
 acl User:crypto_operator --topic $TOPIC --operation Read --operation Describe

@@ -23,6 +23,7 @@ COMMANDS = {
     "produce": ("run", "produce"),
     "consume": ("run", "consume"),
     "run": ("run", "run"),
+    "serve": ("serve", "serve"),
     "history": ("history", "history"),
     "crawl": ("crawl", "crawl"),
     "sandbox": ("run", "sandbox"),
@@ -34,6 +35,7 @@ COMMANDS = {
     "replay": ("backfill", "replay"),
     "reconcile": ("backfill", "reconcile"),
     "retention": ("backfill", "retention"),
+    "quality": ("quality", "quality"),
     "kibana": ("kibana", "kibana"),
     "demo": ("demo.command", "demo"),
 }

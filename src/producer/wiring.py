@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import chain
 from typing import cast
 
+from cryptoproxy.common.asking.words import DOOR
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clock import Clock, SystemClock
 from cryptoproxy.common.metrics import PollerMetrics
@@ -18,6 +21,9 @@ from cryptoproxy.common.service import Loop, Service
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.errors import CryptoProxyError
 from cryptoproxy.lake.store import Store
+from cryptoproxy.producer.asking.answers import Answers
+from cryptoproxy.producer.asking.desk import Desk
+from cryptoproxy.producer.asking.door import Door
 from cryptoproxy.producer.compaction import DailyCompaction
 from cryptoproxy.producer.drains.to_kafka import Publisher, connect, refusal
 from cryptoproxy.producer.drains.to_s3 import Archiver
@@ -36,14 +42,18 @@ from cryptoproxy.producer.gauges import Gauges
 from cryptoproxy.producer.handover import Handover, StatePublisher, stream_key
 from cryptoproxy.producer.lease import Lease
 from cryptoproxy.producer.outbox import Entry, Outbox
-from cryptoproxy.producer.outbox.outbox import rooms
+from cryptoproxy.producer.outbox.outbox import DRAINS, rooms
 from cryptoproxy.producer.planning import budgets_of, capacity_of, grids_of, intervals_of, quotas_of
 from cryptoproxy.producer.statistics import Statistics, Timings
-from cryptoproxy.upstreams import histories_of, sources_of, streams_of, wanted_of
+from cryptoproxy.upstreams import asked_of, histories_of, sources_of, streams_of, wanted_of
+from cryptoproxy.upstreams.asked import Asked
 from cryptoproxy.upstreams.base import Source
 from cryptoproxy.upstreams.stream import Stream
 
+log = logging.getLogger(__name__)
+
 TELL_SECONDS = 1.5
+DELIVER_STEP_SECONDS = 0.05
 
 
 class Poller:
@@ -84,7 +94,14 @@ class Poller:
         )
         self._urgent = urgent = threading.Event()  # something that a successor must know
         self.sources = sources_of(upstreams)
-        self.budgets = budgets_of(upstreams, poller.outbox_dir / "budget", clock=clock, metrics=metrics, urgent=urgent)
+        self.budgets = budgets_of(
+            upstreams,
+            poller.outbox_dir / "budget",
+            clock=clock,
+            metrics=metrics,
+            urgent=urgent,
+            share=settings.asking.share,
+        )
         self.intervals = intervals_of(upstreams, self.sources, self.budgets)
         self._grids = grids_of(upstreams, self.intervals)
         names = [source.feed.name for source in self.sources]
@@ -104,6 +121,11 @@ class Poller:
         if self.lease is not None:
             self.lease.on_acquired(self.handover.take_over)
             self.lease.on_lost(self._tell_successor)
+        asked = asked_of(upstreams)
+        self.answers = (
+            Answers(kafka, asked, metrics=metrics, clock=clock) if kafka.keeps_answers and not alone else None
+        )
+        self.door = None if alone or self.lease is None else self._door(asked, self.lease)
         self.state = StatePublisher(
             kafka,
             self.handover.states,
@@ -171,6 +193,8 @@ class Poller:
             ("symbols", self.symbols.run),
             ("gauges", gauges.run),
             ("history", self.history.run),
+            *((("answers", self.answers.run),) if self.answers is not None else ()),
+            *((("door", self.door.run),) if self.door is not None else ()),
             *((("compact", self.compaction.run),) if self.compaction is not None else ()),
             *((f"poll {name}", loop.run) for name, loop in self.loops.items()),
             *chain.from_iterable(room.threads() for room in self.rooms),
@@ -186,6 +210,17 @@ class Poller:
         if self.lease is not None:
             self.service.add("lease", self.lease.run)
         self.service.add("state", self._publish_state)
+
+    def deliver(self, loop: Loop, *, seconds: float) -> bool:
+        """Waits until the outbox is empty; False, and said, where it is not after so long, or at a stop."""
+        deadline = time.monotonic() + seconds
+        while any(self.outbox.count(drain) for drain in DRAINS):
+            if time.monotonic() > deadline or not loop.running:
+                reasons = "; ".join(self.service.health.reasons().values())
+                log.error("not delivered within %.0f s, waits on disk: %s", seconds, reasons or "stopped")
+                return False
+            loop.wait(DELIVER_STEP_SECONDS)
+        return True
 
     def _publish_state(self, loop: Loop) -> None:
         self.state.run(loop)
@@ -233,6 +268,21 @@ class Poller:
         for room in self.rooms:
             room.published(entry)
 
+    def _door(self, asked: Mapping[str, Asked], lease: Lease) -> Door:
+        """Told on the state topic as long as this poller is active."""
+        desk = Desk(
+            asked,
+            self.budgets,
+            may_poll=self.may_poll,
+            stopped=self.service.wait_for_stop,
+            metrics=self.metrics,
+            clock=self.clock,
+            timeout=self._timeout,
+        )
+        door = Door(self.settings.asking, desk.ask, epoch=lambda: lease.term)
+        self.handover.states[DOOR] = door.word
+        return door
+
     def _source_loop(self, source: Source) -> SourceLoop:
         name, fetcher = source.feed.name, Fetcher()
         return SourceLoop(
@@ -243,6 +293,7 @@ class Poller:
             may_poll=self.may_poll,
             before_poll=partial(self._prepare, source, fetcher),
             kept=self._kept,
+            answered=partial(self.answers.put, source.upstream) if self.answers is not None else lambda _: None,
             quotas=partial(quotas_of, self.budgets[source.upstream]),
             statistics=self.statistics[name],
             health=self.service.health,

@@ -8,6 +8,7 @@
 | ``charts`` | CoinGecko's prices at midnight, as tickers of the past |
 | ``symbols`` | an exchange's symbols: its list, which tells their quotes, and what one tells by itself |
 | ``refusals`` | what it means when it refuses |
+| ``paths`` | what others may ask it for through the poller, its cost, and how long an answer is new |
 | ``plans``, ``coins`` | CoinGecko's plans: address, key, limits; its calls about single coins |
 
 | beside them | tells |
@@ -15,6 +16,7 @@
 | ``base`` | the seam: what the poller may ask of any upstream and source |
 | ``history`` | the seam of the past: series, pages |
 | ``stream`` | the seam of streams: venues, frames, what proves that nothing lacks |
+| ``asked`` | what others may ask for: a table of paths, and questions as calls |
 | ``candles``, ``bars`` | what candles of all upstreams have in common; rows of bars into candles |
 | ``rows`` | an array into typed rows, odd ones apart |
 | ``gathering`` | rows into a poll: each asset once, why a row is no record, whether all is there |
@@ -36,12 +38,14 @@ from cryptoproxy.datasets import Feed
 from cryptoproxy.datasets.times import from_person
 from cryptoproxy.errors import SettingsError
 from cryptoproxy.upstreams import binance, bybit, coingecko
+from cryptoproxy.upstreams.asked import Asked
 from cryptoproxy.upstreams.base import Polling, Source, Upstream
 from cryptoproxy.upstreams.history import History
 from cryptoproxy.upstreams.stream import Stream
 
 __all__ = [
     "UPSTREAMS",
+    "asked_of",
     "histories_of",
     "nearest_first",
     "pollings_of",
@@ -113,6 +117,12 @@ def histories_of(settings: Upstreams) -> dict[str, Callable[[], History]]:
     return {
         feed.name: make for upstream in upstreams_of(settings).values() for feed, make in upstream.histories.items()
     }
+
+
+def asked_of(settings: Upstreams) -> dict[str, Asked]:
+    """What others may ask each upstream through the poller, by its name."""
+    every = upstreams_of(settings)
+    return {name: upstream.asked for name, upstream in every.items() if upstream.asked is not None}
 
 
 def wanted_of(settings: Upstreams) -> list[tuple[str, str]]:
