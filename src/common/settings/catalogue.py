@@ -9,10 +9,10 @@ from typing import Any
 
 from cryptoproxy.common.settings import kinds
 from cryptoproxy.common.settings.asking import Asking
+from cryptoproxy.common.settings.books import Books
 from cryptoproxy.common.settings.loading import secret, setting
 from cryptoproxy.common.settings.secret import Secret
 from cryptoproxy.common.settings.serve import Serve
-from cryptoproxy.common.settings.streams import Streams
 from cryptoproxy.datasets import DATASETS, TICKER, Dataset, Part, Period, index_name
 
 SOURCE_NAMES = ("coingecko", "binance", "bybit-linear", "bybit-inverse", "bybit-spot")
@@ -326,7 +326,7 @@ class S3:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Upstreams(Streams):
+class Upstreams(Books):
     """What is asked for, how often, and how much of it is allowed."""
 
     sources: tuple[str, ...] = setting(
@@ -334,8 +334,8 @@ class Upstreams(Streams):
         kinds.names(lambda: SOURCE_NAMES),
         "coingecko",
         f"What to poll: {', '.join(f'`{name}`' for name in SOURCE_NAMES)} are their tickers; another dataset of theirs "
-        "stands behind a dot (`binance.candle-1m`); `binance.trade` and what ends in `@stream` come by stream. A wrong "
-        "name lists all that there are.",
+        "stands behind a dot (`binance.candle-1m`); `binance.trade`, `binance.book` and what ends in `@stream` come by "
+        "stream. A wrong name lists all that there are.",
         example="coingecko,binance",
     )
     interval: float = setting(

@@ -19,7 +19,7 @@ from cryptoproxy.producer.feeds.stream.keeping import Keeper
 from cryptoproxy.producer.feeds.stream.marks import Marks, Told
 from cryptoproxy.producer.feeds.stream.mending import Mender
 from cryptoproxy.producer.outbox import Entry, Outbox
-from cryptoproxy.upstreams.stream import Heard, Left, Stream, Venue
+from cryptoproxy.upstreams.stream import Heard, Left, Renewing, Stream, Venue
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +66,7 @@ class Room:
         self._lock = threading.Lock()
         self._full = threading.Event()
         self._begun = False
+        self._renewing = [stream for stream in self.streams if isinstance(stream, Renewing)]
         self._often = Limited(log, seconds=60, clock=self.clock.monotonic)
         self._of: dict[str, list[Stream]] = {}
         for stream in self.streams:
@@ -97,6 +98,7 @@ class Room:
             refused=self._refused,
             state=self._state,
             monotonic=self.clock.monotonic,
+            renewals=self._renewals,
         )
 
     def threads(self) -> Sequence[tuple[str, Callable[[Loop], None]]]:
@@ -168,6 +170,14 @@ class Room:
         with self._lock:
             for stream in self.streams:
                 stream.cut([topic for topic in topics if topic in stream.topics], now_ms=self.mender.now_ms())
+
+    def _renewals(self) -> Mapping[str, Sequence[bytes]]:
+        found: dict[str, Sequence[bytes]] = {}
+        if self._renewing and self._begun:
+            with self._lock:
+                for stream in self._renewing:
+                    found |= stream.renew(now_ms=self.mender.now_ms())
+        return found
 
     def _refused(self, topic: str, why: str) -> None:
         with self._lock:
