@@ -11,7 +11,7 @@ import yaml
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
 
-from cryptoproxy.common.metrics import HeldUp, IndexerMetrics, PollerMetrics
+from cryptoproxy.common.metrics import HeldUp, IndexerMetrics, PollerMetrics, WatchMetrics
 from cryptoproxy.common.settings.document import env_example, markdown
 from cryptoproxy.datasets import DATASETS, asyncapi, rights
 from cryptoproxy.datasets.page import page
@@ -47,15 +47,16 @@ METRICS = """\
 
 Made by `make docs` from `src/common/metrics.py`; do not edit.
 
-`/metrics` of the poller (port 8000) and of the indexer (port 8001), in Prometheus' text format, besides what its client
-says of the process itself. [operations.md](operations.md#alarms) says which of them the alarms look at.
+`/metrics` of the poller (port 8000), of the indexer (port 8001) and of watch (port 8002), in Prometheus' text format,
+besides what its client says of the process itself. [operations.md](operations.md#alarms) says which of them the alarms
+look at.
 """
 
 
 def metrics() -> str:
-    """Every metric of both processes by its name on `/metrics`."""
+    """Every metric of all processes by its name on `/metrics`."""
     parts = [METRICS]
-    for title, kind in (("Poller", PollerMetrics), ("Indexer", IndexerMetrics)):
+    for title, kind in (("Poller", PollerMetrics), ("Indexer", IndexerMetrics), ("Watch", WatchMetrics)):
         registry = CollectorRegistry()
         declared = {
             each._name: each._labelnames for each in vars(kind(registry)).values() if hasattr(each, "_labelnames")

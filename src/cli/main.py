@@ -25,6 +25,7 @@ COMMANDS = {
     "run": ("run", "run"),
     "history": ("history", "history"),
     "crawl": ("crawl", "crawl"),
+    "watch": ("watch", "watch"),
     "sandbox": ("run", "sandbox"),
     "tail": ("tail", "tail"),
     "query": ("query", "query"),

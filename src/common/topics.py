@@ -5,7 +5,8 @@
 | of each dataset, ``crypto-data`` the tickers' | 3; where each part has a topic of its own, 1 in each | the records |
 | ``crypto-data.dlq`` | 1 | dead letters of all datasets, kept for ever, larger than any record |
 | ``crypto-data.lease`` | 1 | nothing is written: who holds its partition polls |
-| ``crypto-data.state`` | 1 | compacted: budgets, bans, accepted poison, announced history |
+| ``crypto-data.state`` | 1 | compacted: budgets, bans, accepted poison, announced history, silences |
+| ``crypto-data.watch`` | 4 | compacted: what watch knows, a partition for each share of assets; last: what was told |
 
 Parts share out work among indexers as partitions do: candles have seventeen, and with three partitions each it would be
 fifty that are empty most of the time. Who needs more of one may give it more; that is never taken back.
@@ -21,7 +22,7 @@ from typing import Any
 from kafka import errors as kafka_errors
 
 from cryptoproxy.common.settings.catalogue import Kafka
-from cryptoproxy.datasets import DATASETS, TICKER, Dataset
+from cryptoproxy.datasets import ALERT, DATASETS, TICKER, Dataset
 from cryptoproxy.errors import OperatorError, together
 
 SETTLED_SECONDS = 10.0
@@ -60,6 +61,7 @@ def wanted(kafka: Kafka, datasets: Collection[Dataset[Any]] = (TICKER,)) -> dict
         kafka.dead_letter_topic: _topic(1, kafka, safe | forever | {"max.message.bytes": str(_DLQ_MESSAGE_BYTES)}),
         kafka.lease_topic: _topic(1, kafka, {}),
         kafka.state_topic: _topic(1, kafka, safe | _COMPACTED),
+        **({kafka.watch_topic: _topic(kafka.partitions + 1, kafka, safe | _COMPACTED)} if ALERT in datasets else {}),
     }
 
 

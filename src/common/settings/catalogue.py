@@ -10,6 +10,7 @@ from typing import Any
 from cryptoproxy.common.settings import kinds
 from cryptoproxy.common.settings.loading import secret, setting
 from cryptoproxy.common.settings.secret import Secret
+from cryptoproxy.common.settings.watch import Watch
 from cryptoproxy.datasets import DATASETS, TICKER, Dataset, Part, Period, index_name
 
 SOURCE_NAMES = ("coingecko", "binance", "bybit-linear", "bybit-inverse", "bybit-spot")
@@ -45,7 +46,8 @@ class Kafka:
         "KAFKA_TOPIC",
         _topic,
         "crypto-data",
-        "The topic of tickers. Dead letters, lease and state of all datasets are `<topic>.dlq`, `.lease`, `.state`.",
+        "The topic of tickers. Dead letters, lease and state of all datasets are `<topic>.dlq`, `.lease`, `.state`; "
+        "what watch knows is `.watch`.",
     )
     topics: Mapping[str, str] | None = setting(
         "KAFKA_TOPICS",
@@ -170,6 +172,10 @@ class Kafka:
     @property
     def state_topic(self) -> str:
         return f"{self.topic}.state"
+
+    @property
+    def watch_topic(self) -> str:
+        return f"{self.topic}.watch"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -603,6 +609,7 @@ class Sections:
     upstreams: Upstreams
     poller: Poller
     indexer: Indexer
+    watch: Watch
     service: Service
     engines: Engines
 
@@ -614,6 +621,7 @@ SECTIONS: dict[str, type] = {
     "upstreams": Upstreams,
     "poller": Poller,
     "indexer": Indexer,
+    "watch": Watch,
     "service": Service,
     "engines": Engines,
 }
