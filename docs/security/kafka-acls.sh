@@ -4,7 +4,7 @@
 #
 #   sh docs/security/kafka-acls.sh --bootstrap-server kafka-1.example:9093 --command-config admin.properties
 #
-# TOPIC, GROUP and ANSWERS are KAFKA_TOPIC, KAFKA_CONSUMER_GROUP_ID and KAFKA_ANSWERS_TOPIC, CANDLE, MARKET, TRADE, BOOK, GAP of KAFKA_TOPICS,
+# TOPIC, GROUP and ANSWERS are KAFKA_TOPIC, KAFKA_CONSUMER_GROUP_ID and KAFKA_ANSWERS_TOPIC, CANDLE, MARKET, TRADE, BOOK, GAP, ALERT of KAFKA_TOPICS,
 # where those are set otherwise.
 set -eu
 ANSWERS=${ANSWERS:-crypto.answers}
@@ -15,6 +15,7 @@ MARKET=${MARKET:-crypto.market.data}
 TRADE=${TRADE:-crypto.trades.raw}
 BOOK=${BOOK:-crypto.books}
 GAP=${GAP:-crypto.gaps}
+ALERT=${ALERT:-crypto.alerts}
 kafka="$*"
 
 acl() {
@@ -30,6 +31,7 @@ acl User:crypto_setup --topic $MARKET --resource-pattern-type prefixed --operati
 acl User:crypto_setup --topic $TRADE --resource-pattern-type prefixed --operation Create --operation Describe --operation DescribeConfigs --operation AlterConfigs
 acl User:crypto_setup --topic $BOOK --resource-pattern-type prefixed --operation Create --operation Describe --operation DescribeConfigs --operation AlterConfigs
 acl User:crypto_setup --topic $GAP --resource-pattern-type prefixed --operation Create --operation Describe --operation DescribeConfigs --operation AlterConfigs
+acl User:crypto_setup --topic $ALERT --resource-pattern-type prefixed --operation Create --operation Describe --operation DescribeConfigs --operation AlterConfigs
 
 # cryptoproxy produce
 acl User:crypto_poller --topic $TOPIC --operation Write --operation Describe
@@ -38,6 +40,7 @@ acl User:crypto_poller --topic $MARKET --operation Write --operation Describe
 acl User:crypto_poller --topic $TRADE --operation Write --operation Describe
 acl User:crypto_poller --topic $BOOK --operation Write --operation Describe
 acl User:crypto_poller --topic $GAP --operation Write --operation Describe
+acl User:crypto_poller --topic $ALERT --operation Write --operation Describe
 acl User:crypto_poller --topic $ANSWERS --operation Write --operation Describe
 acl User:crypto_poller --topic $TOPIC.dlq --operation Write --operation Describe
 acl User:crypto_poller --topic $TOPIC.state --operation Read --operation Write --operation Describe
@@ -51,6 +54,7 @@ acl User:crypto_indexer --topic $MARKET --operation Read --operation Describe
 acl User:crypto_indexer --topic $TRADE --operation Read --operation Describe
 acl User:crypto_indexer --topic $BOOK --operation Read --operation Describe
 acl User:crypto_indexer --topic $GAP --operation Read --operation Describe
+acl User:crypto_indexer --topic $ALERT --operation Read --operation Describe
 acl User:crypto_indexer --topic $TOPIC.dlq --operation Write --operation Describe
 acl User:crypto_indexer --topic $TOPIC.state --operation Read --operation Describe
 acl User:crypto_indexer --group $GROUP --operation Read
@@ -63,6 +67,7 @@ acl User:crypto_reader --topic $MARKET --operation Read --operation Describe
 acl User:crypto_reader --topic $TRADE --operation Read --operation Describe
 acl User:crypto_reader --topic $BOOK --operation Read --operation Describe
 acl User:crypto_reader --topic $GAP --operation Read --operation Describe
+acl User:crypto_reader --topic $ALERT --operation Read --operation Describe
 acl User:crypto_reader --topic $ANSWERS --operation Read --operation Describe
 acl User:crypto_reader --group crypto_reader --resource-pattern-type prefixed --operation Read
 
@@ -73,6 +78,7 @@ acl User:crypto_door --topic $MARKET --operation Read --operation Describe
 acl User:crypto_door --topic $TRADE --operation Read --operation Describe
 acl User:crypto_door --topic $BOOK --operation Read --operation Describe
 acl User:crypto_door --topic $GAP --operation Read --operation Describe
+acl User:crypto_door --topic $ALERT --operation Read --operation Describe
 acl User:crypto_door --topic $ANSWERS --operation Read --operation Describe
 acl User:crypto_door --topic $TOPIC.state --operation Read --operation Describe
 
@@ -83,6 +89,7 @@ acl User:crypto_operator --topic $MARKET --operation Read --operation Describe
 acl User:crypto_operator --topic $TRADE --operation Read --operation Describe
 acl User:crypto_operator --topic $BOOK --operation Read --operation Describe
 acl User:crypto_operator --topic $GAP --operation Read --operation Describe
+acl User:crypto_operator --topic $ALERT --operation Read --operation Describe
 acl User:crypto_operator --topic $TOPIC.dlq --operation Read --operation Describe
 acl User:crypto_operator --topic $TOPIC.state --operation Read --operation Write --operation Describe
 acl User:crypto_operator --topic $TOPIC.lease --operation Describe
