@@ -52,10 +52,10 @@ METRICS = """\
 
 Made by `make docs` from `src/common/metrics.py`; do not edit.
 
-`/metrics` of the poller (port 8000), of the indexer (port 8001) of a door (port 8002) and of watch (port 8003), in Prometheus' text format,
-besides what its client says of the process itself. [operations.md](operations.md#alarms) says which of them the alarms
-look at. [`docker/grafana/cryptoproxy.json`](../docker/grafana/cryptoproxy.json) is a Grafana dashboard made of them: a
-panel for each. It was imported nowhere: there is no Grafana where the tests run.
+`/metrics` of the poller (port 8000), of the indexer (port 8001), of a door (port 8002) and of watch (port 8003), in
+Prometheus' text format, besides what its client says of the process itself. [operations.md](operations.md#alarms) says
+which of them the alarms look at. [`docker/grafana/cryptoproxy.json`](../docker/grafana/cryptoproxy.json) is a Grafana
+dashboard made of them: a panel for each. It was imported nowhere: there is no Grafana where the tests run.
 """
 
 
