@@ -4,12 +4,13 @@
 #
 #   sh docs/security/kafka-acls.sh --bootstrap-server kafka-1.example:9093 --command-config admin.properties
 #
-# TOPIC and GROUP are KAFKA_TOPIC and KAFKA_CONSUMER_GROUP_ID, CANDLE, MARKET of KAFKA_TOPICS, where those are set otherwise.
+# TOPIC and GROUP are KAFKA_TOPIC and KAFKA_CONSUMER_GROUP_ID, CANDLE, MARKET, ASSET of KAFKA_TOPICS, where those are set otherwise.
 set -eu
 TOPIC=${TOPIC:-crypto-data}
 GROUP=${GROUP:-cryptoproxy-indexer}
 CANDLE=${CANDLE:-crypto.ohlcv}
 MARKET=${MARKET:-crypto.market.data}
+ASSET=${ASSET:-crypto.assets}
 kafka="$*"
 
 acl() {
@@ -21,11 +22,13 @@ acl() {
 acl User:crypto_setup --topic $TOPIC --resource-pattern-type prefixed --operation Create --operation Describe --operation DescribeConfigs --operation AlterConfigs
 acl User:crypto_setup --topic $CANDLE --resource-pattern-type prefixed --operation Create --operation Describe --operation DescribeConfigs --operation AlterConfigs
 acl User:crypto_setup --topic $MARKET --resource-pattern-type prefixed --operation Create --operation Describe --operation DescribeConfigs --operation AlterConfigs
+acl User:crypto_setup --topic $ASSET --resource-pattern-type prefixed --operation Create --operation Describe --operation DescribeConfigs --operation AlterConfigs
 
 # cryptoproxy produce
 acl User:crypto_poller --topic $TOPIC --operation Write --operation Describe
 acl User:crypto_poller --topic $CANDLE. --resource-pattern-type prefixed --operation Write --operation Describe
 acl User:crypto_poller --topic $MARKET --operation Write --operation Describe
+acl User:crypto_poller --topic $ASSET --operation Write --operation Describe
 acl User:crypto_poller --topic $TOPIC.dlq --operation Write --operation Describe
 acl User:crypto_poller --topic $TOPIC.state --operation Read --operation Write --operation Describe
 acl User:crypto_poller --topic $TOPIC.lease --operation Read --operation Describe
@@ -35,6 +38,7 @@ acl User:crypto_poller --group $TOPIC.lease --operation Read
 acl User:crypto_indexer --topic $TOPIC --operation Read --operation Describe
 acl User:crypto_indexer --topic $CANDLE. --resource-pattern-type prefixed --operation Read --operation Describe
 acl User:crypto_indexer --topic $MARKET --operation Read --operation Describe
+acl User:crypto_indexer --topic $ASSET --operation Read --operation Describe
 acl User:crypto_indexer --topic $TOPIC.dlq --operation Write --operation Describe
 acl User:crypto_indexer --topic $TOPIC.state --operation Read --operation Describe
 acl User:crypto_indexer --group $GROUP --operation Read
@@ -44,12 +48,14 @@ acl User:crypto_indexer --group $GROUP. --resource-pattern-type prefixed --opera
 acl User:crypto_reader --topic $TOPIC --operation Read --operation Describe
 acl User:crypto_reader --topic $CANDLE. --resource-pattern-type prefixed --operation Read --operation Describe
 acl User:crypto_reader --topic $MARKET --operation Read --operation Describe
+acl User:crypto_reader --topic $ASSET --operation Read --operation Describe
 acl User:crypto_reader --group crypto_reader --resource-pattern-type prefixed --operation Read
 
 # a person: cryptoproxy status, reconcile, dead-letters, consume --accept-poison
 acl User:crypto_operator --topic $TOPIC --operation Read --operation Describe
 acl User:crypto_operator --topic $CANDLE. --resource-pattern-type prefixed --operation Read --operation Describe
 acl User:crypto_operator --topic $MARKET --operation Read --operation Describe
+acl User:crypto_operator --topic $ASSET --operation Read --operation Describe
 acl User:crypto_operator --topic $TOPIC.dlq --operation Read --operation Describe
 acl User:crypto_operator --topic $TOPIC.state --operation Read --operation Write --operation Describe
 acl User:crypto_operator --topic $TOPIC.lease --operation Describe

@@ -6,7 +6,7 @@ The bytes on the topic are the bytes in the index (``_source``) and a line in th
 |---|---|
 | ``dataset`` | what a dataset is; the table of them is here, ``DATASETS`` |
 | ``feed`` | what is polled, kept, sent and stored as one, and how it is spelled |
-| ``ticker``, ``candle``, ``market`` | a contract each: fields, types, units, topic and index |
+| ``ticker``, ``candle``, ``market``, ``asset`` | a contract each: fields, types, units, topic and index |
 | ``fields`` | what a contract says of a field beside its type; the columns made from it |
 | ``codec`` | record to bytes, bytes to record; what breaks a contract and how it is said |
 | ``names`` | key, index |
@@ -21,6 +21,7 @@ The bytes on the topic are the bytes in the index (``_source``) and a line in th
 from collections.abc import Mapping
 from typing import Any
 
+from cryptoproxy.datasets.asset import ASSET, Asset
 from cryptoproxy.datasets.candle import CANDLE, Candle
 from cryptoproxy.datasets.codec import MAX_AHEAD_MS, MAX_RECORD_BYTES
 from cryptoproxy.datasets.dataset import SCHEMA_VERSION_HEADER, Dataset, Part, Period
@@ -31,7 +32,7 @@ from cryptoproxy.datasets.names import index_name, key, key_of
 from cryptoproxy.datasets.ticker import TICKER, Ticker
 from cryptoproxy.datasets.times import from_iso, iso, slot_of
 
-DATASETS: Mapping[str, Dataset[Any]] = {each.name: each for each in (TICKER, CANDLE, MARKET)}
+DATASETS: Mapping[str, Dataset[Any]] = {each.name: each for each in (TICKER, CANDLE, MARKET, ASSET)}
 """The one table, by name."""
 
 
@@ -55,6 +56,7 @@ encode, decode, document_id = TICKER.codec.encode, TICKER.codec.decode, TICKER.i
 SCHEMA_VERSION, RECORD_HEADERS = TICKER.version, TICKER.headers
 
 __all__ = [
+    "ASSET",
     "CANDLE",
     "DATASETS",
     "LETTER_HEADERS",
@@ -66,6 +68,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "SCHEMA_VERSION_HEADER",
     "TICKER",
+    "Asset",
     "Candle",
     "Dataset",
     "Feed",

@@ -40,7 +40,7 @@ class FakePoll:
         self.calls = 0
         self.rejected: list[Rejected] = []
 
-    def poll(self, slot_ms: int, end_ms: int, wait: Wait, *, interval_ms: int) -> Polled:
+    def poll(self, slot_ms: int, end_ms: int, wait: Wait, *, turn: int, interval_ms: int) -> Polled:
         assert interval_ms == end_ms - slot_ms
         self.slots.append(slot_ms)
         self.calls += 1
