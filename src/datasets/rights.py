@@ -67,7 +67,7 @@ def kafka_acls(datasets: Mapping[str, Dataset[Any]]) -> str:
     made = "\n".join(
         f"acl User:crypto_setup --topic ${name} --resource-pattern-type prefixed --operation Create "
         "--operation Describe --operation DescribeConfigs --operation AlterConfigs"
-        for name in ("TOPIC", *map(_variable, others))
+        for name in ("TOPIC", "ANSWERS", *map(_variable, others))
     )
     return _SCRIPT.format(
         topic=TICKER.topic,
@@ -77,6 +77,7 @@ def kafka_acls(datasets: Mapping[str, Dataset[Any]]) -> str:
         written=of_records("crypto_poller", "Write", "Describe"),
         consumed=of_records("crypto_indexer", "Read", "Describe"),
         read=of_records("crypto_reader", "Read", "Describe"),
+        served=of_records("crypto_door", "Read", "Describe"),
         looked=of_records("crypto_operator", "Read", "Describe"),
     )
 
@@ -92,8 +93,10 @@ _SCRIPT = """\
 #
 #   sh docs/security/kafka-acls.sh --bootstrap-server kafka-1.example:9093 --command-config admin.properties
 #
-# TOPIC and GROUP are KAFKA_TOPIC and KAFKA_CONSUMER_GROUP_ID, {named} of KAFKA_TOPICS, where those are set otherwise.
+# TOPIC, GROUP and ANSWERS are KAFKA_TOPIC, KAFKA_CONSUMER_GROUP_ID and KAFKA_ANSWERS_TOPIC, {named} of KAFKA_TOPICS,
+# where those are set otherwise.
 set -eu
+ANSWERS=${{ANSWERS:-crypto.answers}}
 TOPIC=${{TOPIC:-{topic}}}
 GROUP=${{GROUP:-cryptoproxy-indexer}}
 {variables}kafka="$*"
@@ -108,6 +111,7 @@ acl() {{
 
 # cryptoproxy produce
 {written}
+acl User:crypto_poller --topic $ANSWERS --operation Write --operation Describe
 acl User:crypto_poller --topic $TOPIC.dlq --operation Write --operation Describe
 acl User:crypto_poller --topic $TOPIC.state --operation Read --operation Write --operation Describe
 acl User:crypto_poller --topic $TOPIC.lease --operation Read --operation Describe
@@ -122,7 +126,13 @@ acl User:crypto_indexer --group $GROUP. --resource-pattern-type prefixed --opera
 
 # readers of the topics, in groups of their own names
 {read}
+acl User:crypto_reader --topic $ANSWERS --operation Read --operation Describe
 acl User:crypto_reader --group crypto_reader --resource-pattern-type prefixed --operation Read
+
+# cryptoproxy serve; on the state topic it finds the active poller, to ask for what the road does not carry
+{served}
+acl User:crypto_door --topic $ANSWERS --operation Read --operation Describe
+acl User:crypto_door --topic $TOPIC.state --operation Read --operation Describe
 
 # a person: cryptoproxy status, reconcile, dead-letters, consume --accept-poison
 {looked}

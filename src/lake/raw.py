@@ -40,6 +40,8 @@ class RawForm:
         self._part = part
         self._only = only
         self._long = lru_cache(LONG_OBJECTS)(store.get)
+        self.copies = 0
+        """Of ids that :meth:`records` has seen before: two pollers at once, a page of history asked twice."""
 
     def sources(self) -> list[str]:
         return sources_in(self._store.folders(self._folder()))
@@ -95,6 +97,7 @@ class RawForm:
                     continue
                 place = stored.slot_ms, stored.id
                 kept = copies.get(place)
+                self.copies += kept is not None
                 if kept is None or fetched_at < kept[0]:
                     copies[place] = (fetched_at, stored)
         yield from _take_before(copies, span.end_ms)

@@ -120,6 +120,9 @@ class Backend(Protocol):
     def ends(self, series: Series, before_ms: int) -> tuple[int, int] | None:
         """The first and the newest slot before a moment."""
 
+    def records(self, series: Series, period: Span) -> int:
+        """How many there are."""
+
     def polled(self, series: Series, period: Span) -> Sequence[Polled]:
         """The newest slots within a period, newest first."""
 

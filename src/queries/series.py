@@ -32,8 +32,11 @@ class Series(NamedTuple):
 
     @property
     def has_slots(self) -> bool:
-        """Whether it can be told which records should be there: not of what is replaced, nor of calendar months."""
-        return not self.dataset.compacted and (not self.has(PART) or self.step_ms is not None)
+        """Whether it can be told which records should be there: not of what is replaced, of what comes when it comes
+        (trades), nor of calendar months."""
+        if self.dataset.compacted or (self.has(PART) and self.step_ms is None):
+            return False
+        return any(map(self.has, (PART, SEVERAL, "interval_ms")))
 
     def has(self, field: str) -> bool:
         return field in self.dataset.record.__struct_fields__

@@ -17,7 +17,9 @@ from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.upstreams.quotes import Quotes
 
 if TYPE_CHECKING:
+    from cryptoproxy.upstreams.asked import Asked
     from cryptoproxy.upstreams.history import History
+    from cryptoproxy.upstreams.stream import Stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +250,8 @@ class Priority(enum.IntEnum):
     LIVE = 1
     """Of other datasets."""
     HISTORY = 2
+    READ_THROUGH = 3
+    """What our other processes ask for somebody who waits: a share of what is left."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -275,3 +279,7 @@ class Upstream:
     feeds: Mapping[Feed, Polling]
     histories: Mapping[Feed, Callable[[], History]] = field(default_factory=dict)
     """What makes the past of a feed, where it has one. It may have one and not be polled."""
+    streams: Mapping[Feed, Callable[[], Stream]] = field(default_factory=dict)
+    """What makes the stream of a feed, where it has one."""
+    asked: Asked | None = None
+    """What others may ask it through the poller."""

@@ -58,6 +58,7 @@ def producer(
     client_id: str | None = None,
     delivery_timeout_ms: int = 120_000,
     max_request_size: int = 4 * 1024 * 1024,
+    compression_type: str = "lz4",
     one_by_one: bool = False,
 ) -> KafkaProducer:
     """A producer that counts a record as sent when all in-sync replicas have it.
@@ -78,7 +79,7 @@ def producer(
         client_id=client_id or kafka.client_id,
         acks="all",
         enable_idempotence=not one_by_one,
-        compression_type="lz4",
+        compression_type=compression_type,
         partitioner=KeyPartitioner(),
         linger_ms=0 if one_by_one else 5,
         batch_size=0 if one_by_one else 256 * 1024,

@@ -169,6 +169,11 @@ class Elastic:
         )
         return None if first is None or newest is None else (first, newest)
 
+    def records(self, series: Series, period: Span) -> int:
+        query = series.query(period.begin_ms, period.end_ms)
+        answer = self._of(series.dataset)({"size": 0, "track_total_hits": True, "query": query})
+        return int(answer["hits"]["total"]["value"])
+
     def polled(self, series: Series, period: Span) -> Sequence[Polled]:
         return freshness.polled_of(self._of(series.dataset)(freshness.grid_body(series, period)))
 

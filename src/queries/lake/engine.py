@@ -238,6 +238,9 @@ class Lake:
         )
         return None if first is None else (first, newest)
 
+    def records(self, series: Series, period: Span) -> int:
+        return int(next(self._of(series, "count(*)", period))[0])
+
     def polled(self, series: Series, period: Span) -> Sequence[Polled]:
         rest = f"GROUP BY timestamp ORDER BY timestamp DESC LIMIT {SAMPLE}"
         found = self._of(series, _slots(series), period, rest)

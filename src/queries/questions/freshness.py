@@ -246,6 +246,10 @@ def _of(engine: Backend, request: Freshness, series: Series, notes: list[str]) -
     if ends is None:
         return None
     first, newest = ends
+    if not series.has_slots:
+        records = engine.records(series, request.period)
+        seen = Seen(max(first, request.period.begin_ms), newest) if newest in request.period else None
+        return FreshnessRow(series, newest, before - newest, None, "none", records, records, None, None, 0, seen)
     grid = _grid(engine, request, series, newest)
     slots: list[Slot] = []
     records = duplicates = 0
@@ -270,7 +274,7 @@ def _of(engine: Backend, request: Freshness, series: Series, notes: list[str]) -
         age_ms=before - newest,
         interval_ms=grid.interval_ms,
         interval_is="contract" if series.step_ms and request.interval is None else grid.origin,
-        assets=records if series.dataset.compacted else grid.assets,
+        assets=grid.assets,
         records=records,
         expected=expected,
         missing=missing,
@@ -285,11 +289,9 @@ def _grid(engine: Backend, request: Freshness, series: Series, newest_ms: int) -
     for look_back in LOOK_BACK_MS:
         polled = engine.polled(series, Span(newest_ms - look_back, newest_ms + 1))
         found, sure = grid_of(polled, told, end_ms=request.period.end_ms)
-        if sure or not series.has_slots:
+        if sure:
             break
     assert found is not None  # noqa: S101 - there is a look-back
-    if not series.has_slots:
-        return Grid(None, "none", found.assets, found.records)
     return found
 
 

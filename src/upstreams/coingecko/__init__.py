@@ -7,6 +7,7 @@ from functools import partial
 from cryptoproxy.common.settings.catalogue import Upstreams
 from cryptoproxy.datasets import Feed
 from cryptoproxy.datasets.times import DAY_MS
+from cryptoproxy.upstreams.asked import Asked
 from cryptoproxy.upstreams.base import Polling, Upstream
 from cryptoproxy.upstreams.candles import histories, pollings
 from cryptoproxy.upstreams.coingecko.access import Access
@@ -15,6 +16,7 @@ from cryptoproxy.upstreams.coingecko.candles import CoinGeckoCandles
 from cryptoproxy.upstreams.coingecko.charts import CoinGeckoCharts
 from cryptoproxy.upstreams.coingecko.coins import Coins
 from cryptoproxy.upstreams.coingecko.market import EVERY_SECONDS, CoinGeckoMarket
+from cryptoproxy.upstreams.coingecko.paths import PATHS
 from cryptoproxy.upstreams.coingecko.plans import Plan, limits_of
 from cryptoproxy.upstreams.coingecko.tickers import NAME, CoinGecko
 
@@ -60,4 +62,5 @@ def upstream(settings: Upstreams) -> Upstream:
             Feed(NAME): partial(CoinGeckoCharts, coins=coins, ids=ids),
             **histories(NAME, CoinGeckoCandles, bars),
         },
+        asked=Asked(upstream=NAME, base_url=access.base_url, paths=PATHS, check=access.check, headers=access.headers),
     )
