@@ -29,12 +29,12 @@ acl User:crypto_setup --topic $MARKET --resource-pattern-type prefixed --operati
 acl User:crypto_setup --topic $TRADE --resource-pattern-type prefixed --operation Create --operation Describe --operation DescribeConfigs --operation AlterConfigs
 acl User:crypto_setup --topic $GAP --resource-pattern-type prefixed --operation Create --operation Describe --operation DescribeConfigs --operation AlterConfigs
 
-# cryptoproxy produce
-acl User:crypto_poller --topic $TOPIC --operation Write --operation Describe
-acl User:crypto_poller --topic $CANDLE. --resource-pattern-type prefixed --operation Write --operation Describe
-acl User:crypto_poller --topic $MARKET --operation Write --operation Describe
-acl User:crypto_poller --topic $TRADE --operation Write --operation Describe
-acl User:crypto_poller --topic $GAP --operation Write --operation Describe
+# cryptoproxy produce; a stream goes on where the topic ends
+acl User:crypto_poller --topic $TOPIC --operation Read --operation Write --operation Describe
+acl User:crypto_poller --topic $CANDLE. --resource-pattern-type prefixed --operation Read --operation Write --operation Describe
+acl User:crypto_poller --topic $MARKET --operation Read --operation Write --operation Describe
+acl User:crypto_poller --topic $TRADE --operation Read --operation Write --operation Describe
+acl User:crypto_poller --topic $GAP --operation Read --operation Write --operation Describe
 acl User:crypto_poller --topic $ANSWERS --operation Write --operation Describe
 acl User:crypto_poller --topic $TOPIC.dlq --operation Write --operation Describe
 acl User:crypto_poller --topic $TOPIC.state --operation Read --operation Write --operation Describe
