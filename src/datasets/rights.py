@@ -74,7 +74,7 @@ def kafka_acls(datasets: Mapping[str, Dataset[Any]]) -> str:
         variables=variables,
         named=named,
         made=made,
-        written=of_records("crypto_poller", "Write", "Describe"),
+        written=of_records("crypto_poller", "Read", "Write", "Describe"),
         consumed=of_records("crypto_indexer", "Read", "Describe"),
         read=of_records("crypto_reader", "Read", "Describe"),
         served=of_records("crypto_door", "Read", "Describe"),
@@ -109,7 +109,7 @@ acl() {{
 # cryptoproxy setup: makes the topics and sets their configuration
 {made}
 
-# cryptoproxy produce
+# cryptoproxy produce; a stream goes on where the topic ends
 {written}
 acl User:crypto_poller --topic $ANSWERS --operation Write --operation Describe
 acl User:crypto_poller --topic $TOPIC.dlq --operation Write --operation Describe
