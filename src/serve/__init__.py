@@ -11,6 +11,7 @@
 | ``newest``, ``follow`` | the newest of everything in memory; the topics into it |
 | ``bars`` | closed bars from Elasticsearch and the lake |
 | ``seam`` | who asks an upstream for what is not here |
+| ``through``, ``cache`` | the one who asks it: by the active poller; what was answered before |
 | ``server``, ``wiring`` | uvicorn; the process, built from settings |
 
 How an upstream's answer is written stands beside how it is read, in ``cryptoproxy.upstreams``.

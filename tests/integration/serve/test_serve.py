@@ -63,6 +63,7 @@ def test_a_door_over_the_road_answers_as_the_upstream_does(world: World, tmp_pat
             "SERVE_PORT": "0",
             "SERVE_BINANCE_PORT": "0",
             "PYTHON_SERVE_SERVER_PORT": "0",
+            "READ_THROUGH_DIR": str(tmp_path / "read-through"),
         }
         world.set_up(TICKER, CANDLE)
         with running("consume", world, tmp_path), running("produce", world, tmp_path), running("serve", world, tmp_path) as log:  # fmt: skip
@@ -77,6 +78,23 @@ def test_a_door_over_the_road_answers_as_the_upstream_does(world: World, tmp_pat
             assert found.headers["X-Data-Source"] == "road/coingecko"
             pair = wait_until(lambda: _found(f"{door}/binance/api/v3/ticker/price?symbol=BTCUSDT"), what="a pair")
             assert set(pair.json()) == {"symbol", "price"}
+
+            page = wait_until(
+                lambda: _found(f"{door}/coingecko/api/v3/coins/markets?vs_currency=usd&per_page=10"), what="rows"
+            )
+            assert len(page.json()) == 10
+            assert page.json()[0]["image"].startswith("https://")
+            assert page.headers["X-Data-Source"] == "road/coingecko"
+            book = wait_until(lambda: _found(f"{door}/binance/api/v3/ticker/bookTicker?symbol=BTCUSDT"), what="a book")
+            assert (set(book.json()), book.headers["X-Data-Source"]) == (
+                {"symbol", "bidPrice", "bidQty", "askPrice", "askQty"},
+                "road/binance",
+            )
+            names = wait_until(
+                lambda: _found(f"{door}/coingecko/api/v3/coins/list"), what="a list that is read through"
+            )
+            assert names.headers["X-Data-Source"] == "through/coingecko"
+            assert names.json() == requests.get(f"{sandbox.base_url('coingecko')}/coins/list", timeout=60).json()
 
             now_ms = int(requests.get(f"{door}/binance/api/v3/time", timeout=60).json()["serverTime"])
             params = {
