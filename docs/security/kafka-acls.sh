@@ -51,6 +51,13 @@ acl User:crypto_reader --topic $MARKET --operation Read --operation Describe
 acl User:crypto_reader --topic $ANSWERS --operation Read --operation Describe
 acl User:crypto_reader --group crypto_reader --resource-pattern-type prefixed --operation Read
 
+# cryptoproxy serve; on the state topic it finds the active poller, to ask for what the road does not carry
+acl User:crypto_door --topic $TOPIC --operation Read --operation Describe
+acl User:crypto_door --topic $CANDLE. --resource-pattern-type prefixed --operation Read --operation Describe
+acl User:crypto_door --topic $MARKET --operation Read --operation Describe
+acl User:crypto_door --topic $ANSWERS --operation Read --operation Describe
+acl User:crypto_door --topic $TOPIC.state --operation Read --operation Describe
+
 # a person: cryptoproxy status, reconcile, dead-letters, consume --accept-poison
 acl User:crypto_operator --topic $TOPIC --operation Read --operation Describe
 acl User:crypto_operator --topic $CANDLE. --resource-pattern-type prefixed --operation Read --operation Describe

@@ -77,6 +77,7 @@ def kafka_acls(datasets: Mapping[str, Dataset[Any]]) -> str:
         written=of_records("crypto_poller", "Write", "Describe"),
         consumed=of_records("crypto_indexer", "Read", "Describe"),
         read=of_records("crypto_reader", "Read", "Describe"),
+        served=of_records("crypto_door", "Read", "Describe"),
         looked=of_records("crypto_operator", "Read", "Describe"),
     )
 
@@ -127,6 +128,11 @@ acl User:crypto_indexer --group $GROUP. --resource-pattern-type prefixed --opera
 {read}
 acl User:crypto_reader --topic $ANSWERS --operation Read --operation Describe
 acl User:crypto_reader --group crypto_reader --resource-pattern-type prefixed --operation Read
+
+# cryptoproxy serve; on the state topic it finds the active poller, to ask for what the road does not carry
+{served}
+acl User:crypto_door --topic $ANSWERS --operation Read --operation Describe
+acl User:crypto_door --topic $TOPIC.state --operation Read --operation Describe
 
 # a person: cryptoproxy status, reconcile, dead-letters, consume --accept-poison
 {looked}

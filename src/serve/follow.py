@@ -9,11 +9,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 from typing import Any
-from urllib.parse import parse_qsl, unquote
 
 from kafka import TopicPartition
 from kafka import errors as kafka_errors
 
+from cryptoproxy.common.asking.words import FETCHED_AT, Question
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clock import Clock
 from cryptoproxy.common.log import Limited
@@ -31,8 +31,6 @@ AGAIN_SECONDS = 2.0
 LOOK_SECONDS = 60.0
 """Between two looks for new partitions."""
 _STAMP = b'"timestamp":"'
-_FETCHED_AT = "fetched_at"
-"""Of the headers of an answer: when it had come, epoch ms."""
 
 Take = Callable[[Iterable[Any]], int]
 """Takes a portion of records of one partition; how many of them are none."""
@@ -165,13 +163,13 @@ def answers_into(newest: Newest) -> Take:
         strange = 0
         for record in records:
             try:
-                upstream, _, call = record.key.decode().partition("/")
-                path, _, query = call.partition("?")
-                fetched = next(value for name, value in record.headers if name == _FETCHED_AT)
-                params = dict(parse_qsl(query, keep_blank_values=True))
-                newest.take_answer(upstream, unquote(path), params, bytes(record.value), int(fetched))
-            except (AttributeError, TypeError, ValueError, StopIteration):  # somebody else wrote it
+                question = Question.from_key(record.key.decode())
+                asked_ms = int(dict(record.headers)[FETCHED_AT])
+                body = bytes(record.value)
+            except (AttributeError, TypeError, ValueError, KeyError):  # somebody else wrote it
                 strange += 1
+                continue
+            newest.take_answer(question.upstream, question.path, dict(question.params), body, asked_ms)
         return strange
 
     return take

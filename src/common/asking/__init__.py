@@ -7,6 +7,7 @@
 """
 
 from cryptoproxy.common.asking.words import (
+    FETCHED_AT,
     AskError,
     NoBudgetError,
     NoPollerError,
@@ -17,6 +18,7 @@ from cryptoproxy.common.asking.words import (
 )
 
 __all__ = [
+    "FETCHED_AT",
     "AskError",
     "NoBudgetError",
     "NoPollerError",

@@ -16,7 +16,7 @@ from cryptoproxy.common.asking.words import (
     ASK_PATH,
     DOOR,
     ERRORS,
-    FETCHED_AT,
+    FETCHED,
     HEADERS,
     READ_THROUGH,
     STATUS,
@@ -69,6 +69,8 @@ class DoorClient:
         self._monotonic = monotonic
         self._consumer: Any = None
         self._where: Where | None = None
+        self._last: Where | None = None
+        """The last word, whatever its epoch: terms begin anew with a new cluster."""
         self._looked = float("-inf")
         self._lock = threading.Lock()
         tls: dict[str, Any] = {}
@@ -133,7 +135,7 @@ class DoorClient:
                     int(answer.headers[STATUS]),
                     _headers.decode(answer.headers[HEADERS].encode()),
                     answer.data,
-                    int(answer.headers[FETCHED_AT]),
+                    int(answer.headers[FETCHED]),
                 )
             except (KeyError, ValueError) as error:
                 raise NoPollerError(f"{urlsplit(where.url).netloc} is no poller of ours") from error
@@ -158,6 +160,8 @@ class DoorClient:
             if (self._where is None or self._where == instead_of) and now - self._looked >= AGAIN_SECONDS:
                 self._looked = now
                 self._look()
+                if self._where == instead_of:
+                    self._where = self._last
             if self._where is None:
                 raise NoPollerError("no poller is active that could be asked")
             return self._where
@@ -180,6 +184,7 @@ class DoorClient:
             where = _where.decode(value)
         except msgspec.DecodeError:
             return  # of another version
+        self._last = where
         if self._where is None or where.epoch >= self._where.epoch:
             self._where = where
 

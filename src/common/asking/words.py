@@ -17,7 +17,9 @@ MAX_QUESTION_BYTES = 64 * 1024
 HISTORY, READ_THROUGH = "history", "read-through"
 """Priorities, the first before the second; live polls are before both."""
 
-STATUS, FETCHED_AT, HEADERS = "X-Upstream-Status", "X-Fetched-At", "X-Upstream-Headers"
+STATUS, FETCHED, HEADERS = "X-Upstream-Status", "X-Fetched-At", "X-Upstream-Headers"
+FETCHED_AT = "fetched_at"
+"""Of the headers of a record on the topic of answers: when it had come, epoch ms."""
 
 _KEYS = frozenset(
     {"x_cg_demo_api_key", "x_cg_pro_api_key", "apikey", "api_key", "signature", "timestamp", "recvwindow"}

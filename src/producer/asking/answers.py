@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from kafka import errors as kafka_errors
 
+from cryptoproxy.common.asking import FETCHED_AT
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clients.sender import Sender
 from cryptoproxy.common.clock import Clock
@@ -29,13 +30,12 @@ log = logging.getLogger(__name__)
 
 EVERY_SECONDS = 10.0
 """For one call; what a faster poll is told in between is not sent."""
-ACK_SECONDS = 10.0
+ACK_SECONDS = 5.0
+"""Short: a stop waits for it."""
 MAX_BYTES = 32 * 1024 * 1024
 """Of one answer, unpacked: a quarter of it is what the topic takes, packed."""
 MAX_WAITING_BYTES = 64 * 1024 * 1024
 MAX_CALLS = 10_000
-FETCHED_AT = "fetched_at"
-"""Of the record's headers: when it had come, epoch ms."""
 _TURN_SECONDS = 0.5
 
 

@@ -43,6 +43,8 @@ MAX_SECONDS = 300.0
 AFTER_BAN_SECONDS = 60.0
 """An upstream that has refused is asked by live polls first; others wait as long again, but no longer than this."""
 STEP_SECONDS = 0.5
+JUST_NOW_SECONDS = 1.0
+"""An answer is given for so long to whoever asks the same: doors do not ask at the same instant."""
 _TOLD = frozenset({"content-type", "cache-control", "last-modified", "link", "per-page", "total", "age"})
 
 
@@ -77,6 +79,9 @@ class Desk:
         self._fetcher = fetcher
         self._lock = threading.Lock()
         self._under_way: dict[Question, Future[Replied]] = {}
+        """And those that have just ended."""
+        self._ended: dict[Question, float] = {}
+        """Until when (monotonic seconds) they are kept."""
         self._idle: defaultdict[tuple[str, Priority], list[Reader]] = defaultdict(list)
         self._places = {name: threading.BoundedSemaphore(AT_ONCE) for name in asked}
         self._after: dict[str, float] = {}
@@ -104,10 +109,11 @@ class Desk:
         asked, rank = self._asked.get(question.upstream), PRIORITIES.get(priority)
         if asked is None or rank is None:
             raise NotAllowedError(f"there is no upstream {question.upstream!r}, or no priority {priority!r}")
-        asked.path_of(question)
+        fresh = asked.path_of(question).fresh
         if not self._may_poll():
             raise NoPollerError("this is not the active poller")
         with self._lock:
+            self._forget()
             future = self._under_way.get(question)
             mine = future is None
             if future is None:
@@ -119,13 +125,21 @@ class Desk:
                 raise UpstreamFailedError(f"no answer of {question.upstream} within {seconds:.0f} s") from error
         try:
             future.set_result(self._answered(asked, question, rank, seconds))
+            kept = min(fresh, JUST_NOW_SECONDS)
         except BaseException as error:
             future.set_exception(error)
+            kept = 0.0
             raise
         finally:
             with self._lock:
-                del self._under_way[question]
+                self._ended[question] = self._clock.monotonic() + kept
         return future.result(), "answered"
+
+    def _forget(self) -> None:
+        """What was answered longer ago."""
+        now = self._clock.monotonic()
+        for question in [question for question, until in self._ended.items() if until <= now]:
+            del self._ended[question], self._under_way[question]
 
     def _answered(self, asked: Asked, question: Question, rank: Priority, seconds: float) -> Replied:
         """Raises:

@@ -20,7 +20,7 @@ import msgspec
 from cryptoproxy.common.asking import AskError, NoBudgetError, NotAllowedError, Replied
 from cryptoproxy.common.asking.words import (
     ASK_PATH,
-    FETCHED_AT,
+    FETCHED,
     HEADERS,
     MAX_QUESTION_BYTES,
     STATUS,
@@ -174,7 +174,7 @@ def _handler(answer: Callable[[bytes, str], Replied]) -> type[BaseHTTPRequestHan
             headers = msgspec.json.encode(dict(replied.headers)).decode()
             self._send(
                 200, replied.body,
-                {STATUS: str(replied.status), FETCHED_AT: str(replied.fetched_at_ms), HEADERS: headers},
+                {STATUS: str(replied.status), FETCHED: str(replied.fetched_at_ms), HEADERS: headers},
             )  # fmt: skip
 
         def _refuse(self, status: int, error: AskError) -> None:

@@ -136,6 +136,14 @@ def test_after_a_handover_the_successor_is_asked(opened: Open) -> None:
     assert client.ask(QUESTION) == ANSWER
 
 
+def test_terms_that_begin_anew_with_a_new_cluster_are_followed(opened: Open) -> None:
+    gone, new = opened(answers(ANSWER, NoPollerError("it is gone")), epoch=57), opened(answers(ANSWER), epoch=1)
+    client = Told(gone.door.word())
+    assert client.ask(QUESTION) == ANSWER
+    client.words = [new.door.word()]
+    assert client.ask(QUESTION) == ANSWER
+
+
 def test_without_a_word_nobody_is_active() -> None:
     with pytest.raises(NoPollerError):
         Told().ask(QUESTION)
