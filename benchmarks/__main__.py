@@ -34,6 +34,7 @@ from benchmarks import (
     results,
     scaling,
     settings,
+    streaming,
 )
 from benchmarks.context import Context
 from benchmarks.figures import Report
@@ -48,6 +49,7 @@ BENCHMARKS: Mapping[str, Callable[[Context], Report]] = {
     "latency": latency.benchmark,
     "polling": polling.benchmark,
     "memory": memory.benchmark,
+    "streaming": streaming.benchmark,
     "scaling": scaling.benchmark,
     "settings": settings.benchmark,
     "bulks": bulks.benchmark,

@@ -4,7 +4,7 @@
 #
 #   sh docs/security/kafka-acls.sh --bootstrap-server kafka-1.example:9093 --command-config admin.properties
 #
-# TOPIC, GROUP and ANSWERS are KAFKA_TOPIC, KAFKA_CONSUMER_GROUP_ID and KAFKA_ANSWERS_TOPIC, CANDLE, MARKET of KAFKA_TOPICS,
+# TOPIC, GROUP and ANSWERS are KAFKA_TOPIC, KAFKA_CONSUMER_GROUP_ID and KAFKA_ANSWERS_TOPIC, CANDLE, MARKET, TRADE, GAP of KAFKA_TOPICS,
 # where those are set otherwise.
 set -eu
 ANSWERS=${ANSWERS:-crypto.answers}
@@ -12,6 +12,8 @@ TOPIC=${TOPIC:-crypto-data}
 GROUP=${GROUP:-cryptoproxy-indexer}
 CANDLE=${CANDLE:-crypto.ohlcv}
 MARKET=${MARKET:-crypto.market.data}
+TRADE=${TRADE:-crypto.trades.raw}
+GAP=${GAP:-crypto.gaps}
 kafka="$*"
 
 acl() {
@@ -24,11 +26,15 @@ acl User:crypto_setup --topic $TOPIC --resource-pattern-type prefixed --operatio
 acl User:crypto_setup --topic $ANSWERS --resource-pattern-type prefixed --operation Create --operation Describe --operation DescribeConfigs --operation AlterConfigs
 acl User:crypto_setup --topic $CANDLE --resource-pattern-type prefixed --operation Create --operation Describe --operation DescribeConfigs --operation AlterConfigs
 acl User:crypto_setup --topic $MARKET --resource-pattern-type prefixed --operation Create --operation Describe --operation DescribeConfigs --operation AlterConfigs
+acl User:crypto_setup --topic $TRADE --resource-pattern-type prefixed --operation Create --operation Describe --operation DescribeConfigs --operation AlterConfigs
+acl User:crypto_setup --topic $GAP --resource-pattern-type prefixed --operation Create --operation Describe --operation DescribeConfigs --operation AlterConfigs
 
 # cryptoproxy produce
 acl User:crypto_poller --topic $TOPIC --operation Write --operation Describe
 acl User:crypto_poller --topic $CANDLE. --resource-pattern-type prefixed --operation Write --operation Describe
 acl User:crypto_poller --topic $MARKET --operation Write --operation Describe
+acl User:crypto_poller --topic $TRADE --operation Write --operation Describe
+acl User:crypto_poller --topic $GAP --operation Write --operation Describe
 acl User:crypto_poller --topic $ANSWERS --operation Write --operation Describe
 acl User:crypto_poller --topic $TOPIC.dlq --operation Write --operation Describe
 acl User:crypto_poller --topic $TOPIC.state --operation Read --operation Write --operation Describe
@@ -39,6 +45,8 @@ acl User:crypto_poller --group $TOPIC.lease --operation Read
 acl User:crypto_indexer --topic $TOPIC --operation Read --operation Describe
 acl User:crypto_indexer --topic $CANDLE. --resource-pattern-type prefixed --operation Read --operation Describe
 acl User:crypto_indexer --topic $MARKET --operation Read --operation Describe
+acl User:crypto_indexer --topic $TRADE --operation Read --operation Describe
+acl User:crypto_indexer --topic $GAP --operation Read --operation Describe
 acl User:crypto_indexer --topic $TOPIC.dlq --operation Write --operation Describe
 acl User:crypto_indexer --topic $TOPIC.state --operation Read --operation Describe
 acl User:crypto_indexer --group $GROUP --operation Read
@@ -48,6 +56,8 @@ acl User:crypto_indexer --group $GROUP. --resource-pattern-type prefixed --opera
 acl User:crypto_reader --topic $TOPIC --operation Read --operation Describe
 acl User:crypto_reader --topic $CANDLE. --resource-pattern-type prefixed --operation Read --operation Describe
 acl User:crypto_reader --topic $MARKET --operation Read --operation Describe
+acl User:crypto_reader --topic $TRADE --operation Read --operation Describe
+acl User:crypto_reader --topic $GAP --operation Read --operation Describe
 acl User:crypto_reader --topic $ANSWERS --operation Read --operation Describe
 acl User:crypto_reader --group crypto_reader --resource-pattern-type prefixed --operation Read
 
@@ -55,6 +65,8 @@ acl User:crypto_reader --group crypto_reader --resource-pattern-type prefixed --
 acl User:crypto_door --topic $TOPIC --operation Read --operation Describe
 acl User:crypto_door --topic $CANDLE. --resource-pattern-type prefixed --operation Read --operation Describe
 acl User:crypto_door --topic $MARKET --operation Read --operation Describe
+acl User:crypto_door --topic $TRADE --operation Read --operation Describe
+acl User:crypto_door --topic $GAP --operation Read --operation Describe
 acl User:crypto_door --topic $ANSWERS --operation Read --operation Describe
 acl User:crypto_door --topic $TOPIC.state --operation Read --operation Describe
 
@@ -62,6 +74,8 @@ acl User:crypto_door --topic $TOPIC.state --operation Read --operation Describe
 acl User:crypto_operator --topic $TOPIC --operation Read --operation Describe
 acl User:crypto_operator --topic $CANDLE. --resource-pattern-type prefixed --operation Read --operation Describe
 acl User:crypto_operator --topic $MARKET --operation Read --operation Describe
+acl User:crypto_operator --topic $TRADE --operation Read --operation Describe
+acl User:crypto_operator --topic $GAP --operation Read --operation Describe
 acl User:crypto_operator --topic $TOPIC.dlq --operation Read --operation Describe
 acl User:crypto_operator --topic $TOPIC.state --operation Read --operation Write --operation Describe
 acl User:crypto_operator --topic $TOPIC.lease --operation Describe

@@ -29,11 +29,13 @@ COMMANDS = {
     "sandbox": ("run", "sandbox"),
     "tail": ("tail", "tail"),
     "query": ("query", "query"),
+    "gaps": ("gaps", "gaps"),
     "lake": ("lake", "lake"),
     "dead-letters": ("dead_letters", "dead_letters"),
     "replay": ("backfill", "replay"),
     "reconcile": ("backfill", "reconcile"),
     "retention": ("backfill", "retention"),
+    "quality": ("quality", "quality"),
     "kibana": ("kibana", "kibana"),
     "demo": ("demo.command", "demo"),
 }

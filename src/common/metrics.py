@@ -57,6 +57,13 @@ class PollerMetrics:
             "last_successful_poll_timestamp_seconds", "Slot of the last kept poll; 0 before the first", "source"
         )
         self.fetch_seconds = histogram("fetch_seconds", "From the start of a poll to its last answer", "source")
+        # --- streams
+        self.stream_frames = counter("stream_frames", "Pieces of data that a venue has sent", "venue")
+        self.stream_cuts = counter(
+            "stream_cuts", "Times that nothing carried a venue's topics any more", "venue", "why"
+        )
+        self.gaps_opened = counter("gaps_opened", "Gaps that were found", "source", "why")
+        self.gaps_mended = counter("gaps_mended", "Gaps that were mended since", "source")
         # --- the budget
         self.calls = counter("upstream_calls", "Requests sent to an upstream, each attempt", "upstream", "status")
         self.cost = counter("upstream_cost", "What they cost, in the upstream's unit", "upstream")

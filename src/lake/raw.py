@@ -40,6 +40,8 @@ class RawForm:
         self._part = part
         self._only = only
         self._long = lru_cache(LONG_OBJECTS)(store.get)
+        self.copies = 0
+        """Of ids that :meth:`records` has seen before: two pollers at once, a page of history asked twice."""
 
     def sources(self) -> list[str]:
         return sources_in(self._store.folders(self._folder()))
@@ -90,8 +92,11 @@ class RawForm:
             holds = slots_of(key) or span
             yield from _take_before(copies, holds.begin_ms)
             for fetched_at, stored in self._lines(key, Span(holds.begin_ms, min(holds.end_ms, period.end_ms)), report):
+                if stored.slot_ms not in span:
+                    continue
                 kept = copies.get(stored.id)
-                if stored.slot_ms in span and (kept is None or fetched_at < kept[0]):
+                self.copies += kept is not None
+                if kept is None or fetched_at < kept[0]:
                     copies[stored.id] = (fetched_at, stored)
         yield from _take_before(copies, span.end_ms)
 

@@ -27,6 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             options.port,
             options.host,
             seed=options.seed,
+            busy=options.busy,
             coins=options.coins,
             replay=replay,
             cycle=options.cycle,
@@ -39,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     except (ValueError, OSError) as error:
         parser.error(str(error))
-    sandbox.script.add(*rules)
+    sandbox.add(*rules)
     done = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: done.set())
@@ -70,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--seed", type=int, default=1, help="of the random walk; the same seed, the same market")
+    parser.add_argument("--busy", type=float, default=1.0, metavar="X", help="X times as many trades as usual")
     parser.add_argument("--coins", type=int, default=1000, help="size of the CoinGecko market (%(default)s)")
     parser.add_argument("--replay", type=Path, metavar="PATH", help="a recorded body, or a folder of them")
     parser.add_argument("--upstream", choices=list(UPSTREAMS), help="whose recordings, where no folder tells")

@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 STOP_DEADLINE_S = 10.0
 DRIP_STEP_S = 0.05
 PASS = Rule()
+SWITCHING = 101
 
 
 class Peer(Protocol):
@@ -81,6 +82,10 @@ class FaultServer(ABC):
     @abstractmethod
     def refusal(self, request: Request, status: int) -> Answer:
         """What this side's own error of that status looks like."""
+
+    def talk(self, request: Request, sock: socket.socket, stopping: threading.Event) -> None:
+        """Goes on with a connection whose request was answered with 101, to its end, the handshake first."""
+        raise NotImplementedError
 
     @abstractmethod
     def asked(self, request: Request) -> str | None:
@@ -227,6 +232,9 @@ class _Connection(socketserver.BaseRequestHandler):
             server.ledger.add(server.clock.now_ms(), asked, request, answer, fault=fault, whole=whole)
         if answer is None:
             return self._hang_up(effects)
+        if answer.status == SWITCHING:
+            server.talk(request, self.request, self.server.stopping)
+            return False
         self._transmit(frame(self._compressed(request, answer), request, close=not request.keep_alive), effects)
         return request.keep_alive if whole else self._hang_up(effects)
 

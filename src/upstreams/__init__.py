@@ -15,6 +15,7 @@
 |---|---|
 | ``base`` | the seam: what the poller may ask of any upstream and source |
 | ``history`` | the seam of the past: series, pages |
+| ``stream`` | the seam of streams: venues, frames, what proves that nothing lacks |
 | ``asked`` | what others may ask for: a table of paths, and questions as calls |
 | ``candles``, ``bars`` | what candles of all upstreams have in common; rows of bars into candles |
 | ``rows`` | an array into typed rows, odd ones apart |
@@ -33,12 +34,14 @@ from collections.abc import Callable, Collection, Mapping
 from difflib import get_close_matches
 
 from cryptoproxy.common.settings.catalogue import Upstreams
+from cryptoproxy.datasets import Feed
 from cryptoproxy.datasets.times import from_person
 from cryptoproxy.errors import SettingsError
 from cryptoproxy.upstreams import binance, bybit, coingecko
 from cryptoproxy.upstreams.asked import Asked
 from cryptoproxy.upstreams.base import Polling, Source, Upstream
 from cryptoproxy.upstreams.history import History
+from cryptoproxy.upstreams.stream import Stream
 
 __all__ = [
     "UPSTREAMS",
@@ -47,6 +50,7 @@ __all__ = [
     "nearest_first",
     "pollings_of",
     "sources_of",
+    "streams_of",
     "upstreams_of",
     "wanted_of",
 ]
@@ -60,7 +64,7 @@ def upstreams_of(settings: Upstreams) -> Mapping[str, Upstream]:
 
 
 def pollings_of(settings: Upstreams) -> dict[str, Polling]:
-    """How each feed that SOURCES names is polled, in its order, by the feed's name.
+    """How each feed that SOURCES names, and that is polled, is polled; in its order, by the feed's name.
 
     Raises:
         SettingsError: there is none of a name.
@@ -68,13 +72,39 @@ def pollings_of(settings: Upstreams) -> dict[str, Polling]:
     every = {
         feed.name: polling for upstream in upstreams_of(settings).values() for feed, polling in upstream.feeds.items()
     }
-    if faults := [
-        f"SOURCES knows no {name}; there are {nearest_first(name, every)}"
+    streamed = _streams(settings)
+    faults = [
+        f"SOURCES knows no {name}; there are {nearest_first(name, every.keys() | streamed.keys())}"
         for name in settings.sources
-        if name not in every
-    ]:
+        if name not in every and name not in streamed
+    ]
+    faults += [
+        f"SOURCES names {name} and {name.removesuffix(BY_STREAM)}, which are the same records: take one of them"
+        for name in settings.sources
+        if name.endswith(BY_STREAM) and Feed.parse(name.removesuffix(BY_STREAM)).name in settings.sources
+    ]
+    if faults:
         raise SettingsError(faults)
-    return {name: every[name] for name in settings.sources}
+    return {name: every[name] for name in settings.sources if name in every}
+
+
+BY_STREAM = "@stream"
+"""Behind the name of a feed that may also be polled."""
+
+
+def _streams(settings: Upstreams) -> dict[str, Callable[[], Stream]]:
+    """Every stream there is, as SOURCES spells it."""
+    return {
+        f"{feed.whole_name}{BY_STREAM}" if feed in upstream.feeds else feed.name: make
+        for upstream in upstreams_of(settings).values()
+        for feed, make in upstream.streams.items()
+    }
+
+
+def streams_of(settings: Upstreams) -> list[Stream]:
+    """Those that SOURCES names, in its order."""
+    every = _streams(settings)
+    return [every[name]() for name in settings.sources if name in every]
 
 
 def sources_of(settings: Upstreams) -> list[Source]:

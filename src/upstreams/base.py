@@ -19,6 +19,7 @@ from cryptoproxy.upstreams.quotes import Quotes
 if TYPE_CHECKING:
     from cryptoproxy.upstreams.asked import Asked
     from cryptoproxy.upstreams.history import History
+    from cryptoproxy.upstreams.stream import Stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,5 +272,7 @@ class Upstream:
     feeds: Mapping[Feed, Polling]
     histories: Mapping[Feed, Callable[[], History]] = field(default_factory=dict)
     """What makes the past of a feed, where it has one. It may have one and not be polled."""
+    streams: Mapping[Feed, Callable[[], Stream]] = field(default_factory=dict)
+    """What makes the stream of a feed, where it has one."""
     asked: Asked | None = None
     """What others may ask it through the poller."""

@@ -12,6 +12,7 @@ from cryptoproxy.common.settings.asking import Asking
 from cryptoproxy.common.settings.loading import secret, setting
 from cryptoproxy.common.settings.secret import Secret
 from cryptoproxy.common.settings.serve import Serve
+from cryptoproxy.common.settings.streams import Streams
 from cryptoproxy.datasets import DATASETS, TICKER, Dataset, Part, Period, index_name
 
 SOURCE_NAMES = ("coingecko", "binance", "bybit-linear", "bybit-inverse", "bybit-spot")
@@ -325,7 +326,7 @@ class S3:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Upstreams:
+class Upstreams(Streams):
     """What is asked for, how often, and how much of it is allowed."""
 
     sources: tuple[str, ...] = setting(
@@ -333,7 +334,8 @@ class Upstreams:
         kinds.names(lambda: SOURCE_NAMES),
         "coingecko",
         f"What to poll: {', '.join(f'`{name}`' for name in SOURCE_NAMES)} are their tickers; another dataset of theirs "
-        "stands behind a dot (`binance.candle-1m`). A wrong name lists all that there are.",
+        "stands behind a dot (`binance.candle-1m`); `binance.trade` and what ends in `@stream` come by stream. A wrong "
+        "name lists all that there are.",
         example="coingecko,binance",
     )
     interval: float = setting(
@@ -526,13 +528,13 @@ class Indexer:
         "Port of `/livez`, `/readyz` and `/metrics`. 0: a free one.",
     )
     bulk_records: int = setting(
-        "BULK_MAX_RECORDS", kinds.whole(1, 100_000), "2000", "Most records in one bulk request."
+        "BULK_MAX_RECORDS", kinds.whole(1, 100_000), "5000", "Most records in one bulk request."
     )
     bulk_bytes: int = setting(
-        "BULK_MAX_SIZE", kinds.size(), "2MiB", "Most bytes in one bulk request, before compression."
+        "BULK_MAX_SIZE", kinds.size(), "4MiB", "Most bytes in one bulk request, before compression."
     )
     bulk_in_flight: int = setting(
-        "BULK_IN_FLIGHT", kinds.whole(1, 64), "3", "Bulk requests under way at once; one more batch is read ahead."
+        "BULK_IN_FLIGHT", kinds.whole(1, 64), "2", "Bulk requests under way at once; one more batch is read ahead."
     )
     bulk_compress: bool = setting(
         "BULK_COMPRESS",

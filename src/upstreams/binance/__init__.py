@@ -11,6 +11,7 @@ from cryptoproxy.upstreams.base import Limit, Limits, Polling, Upstream, in_forc
 from cryptoproxy.upstreams.binance import refusals
 from cryptoproxy.upstreams.binance.candles import BinanceCandles, whole_list
 from cryptoproxy.upstreams.binance.paths import PATHS
+from cryptoproxy.upstreams.binance.streams import streams
 from cryptoproxy.upstreams.binance.tickers import NAME, Binance, used_weight
 from cryptoproxy.upstreams.candles import histories, pollings
 from cryptoproxy.upstreams.gathering import unless_all
@@ -48,6 +49,7 @@ def upstream(settings: Upstreams) -> Upstream:
             **pollings(NAME, BinanceCandles, bars, "BINANCE_CANDLE_SYMBOLS"),
         },
         histories=histories(NAME, BinanceCandles, bars),
+        streams=streams(settings),
         asked=Asked(
             upstream=NAME,
             base_url=settings.binance_base_url.rstrip("/"),

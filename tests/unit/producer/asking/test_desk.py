@@ -180,7 +180,7 @@ def test_a_refusal_holds_for_all_and_live_polls_are_first_after_it(
 @pytest.mark.parametrize(
     "rule",
     [{"status": 503}, {"delay": 30}, {"rewrite": lambda body: body[:50]}, {"status": 302}, {"lose_answer": True}],
-    ids=str,
+    ids=["503", "late", "cut", "302", "no answer"],
 )
 def test_an_upstream_that_fails_is_said_to_and_asked_again_by_the_next(
     bench: Callable[..., Bench], sandbox: Sandbox, rule: dict[str, Any]
