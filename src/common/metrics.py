@@ -156,7 +156,10 @@ class ServeMetrics:
         self.followed = counter("serve_records_followed", "Records read from the topics", "topic")
         self.strange = counter("serve_records_strange", "Records on the topics that are none", "topic")
         self.behind = Gauge(
-            "cryptoproxy_serve_records_behind", "Records on the topics that are not read yet", registry=registry
+            "cryptoproxy_serve_records_behind",
+            "Records that were on the topics at the start and are not read yet",
+            ("topic",),
+            registry=registry,
         )
 
 
