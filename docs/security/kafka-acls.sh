@@ -4,10 +4,11 @@
 #
 #   sh docs/security/kafka-acls.sh --bootstrap-server kafka-1.example:9093 --command-config admin.properties
 #
-# TOPIC, GROUP and ANSWERS are KAFKA_TOPIC, KAFKA_CONSUMER_GROUP_ID and KAFKA_ANSWERS_TOPIC, CANDLE, MARKET, TRADE, BOOK, GAP of KAFKA_TOPICS,
-# where those are set otherwise.
+# TOPIC, GROUP, ANSWERS and LIVE are KAFKA_TOPIC, KAFKA_CONSUMER_GROUP_ID, KAFKA_ANSWERS_TOPIC and KAFKA_LIVE_TOPIC,
+# CANDLE, MARKET, TRADE, BOOK, GAP of KAFKA_TOPICS, where those are set otherwise.
 set -eu
 ANSWERS=${ANSWERS:-crypto.answers}
+LIVE=${LIVE:-crypto.live}
 TOPIC=${TOPIC:-crypto-data}
 GROUP=${GROUP:-cryptoproxy-indexer}
 CANDLE=${CANDLE:-crypto.ohlcv}
@@ -25,6 +26,7 @@ acl() {
 # cryptoproxy setup: makes the topics and sets their configuration
 acl User:crypto_setup --topic $TOPIC --resource-pattern-type prefixed --operation Create --operation Describe --operation DescribeConfigs --operation AlterConfigs
 acl User:crypto_setup --topic $ANSWERS --resource-pattern-type prefixed --operation Create --operation Describe --operation DescribeConfigs --operation AlterConfigs
+acl User:crypto_setup --topic $LIVE --resource-pattern-type prefixed --operation Create --operation Describe --operation DescribeConfigs --operation AlterConfigs
 acl User:crypto_setup --topic $CANDLE --resource-pattern-type prefixed --operation Create --operation Describe --operation DescribeConfigs --operation AlterConfigs
 acl User:crypto_setup --topic $MARKET --resource-pattern-type prefixed --operation Create --operation Describe --operation DescribeConfigs --operation AlterConfigs
 acl User:crypto_setup --topic $TRADE --resource-pattern-type prefixed --operation Create --operation Describe --operation DescribeConfigs --operation AlterConfigs
@@ -39,6 +41,7 @@ acl User:crypto_poller --topic $TRADE --operation Write --operation Describe
 acl User:crypto_poller --topic $BOOK --operation Write --operation Describe
 acl User:crypto_poller --topic $GAP --operation Write --operation Describe
 acl User:crypto_poller --topic $ANSWERS --operation Write --operation Describe
+acl User:crypto_poller --topic $LIVE --operation Write --operation Describe
 acl User:crypto_poller --topic $TOPIC.dlq --operation Write --operation Describe
 acl User:crypto_poller --topic $TOPIC.state --operation Read --operation Write --operation Describe
 acl User:crypto_poller --topic $TOPIC.lease --operation Read --operation Describe
@@ -64,6 +67,7 @@ acl User:crypto_reader --topic $TRADE --operation Read --operation Describe
 acl User:crypto_reader --topic $BOOK --operation Read --operation Describe
 acl User:crypto_reader --topic $GAP --operation Read --operation Describe
 acl User:crypto_reader --topic $ANSWERS --operation Read --operation Describe
+acl User:crypto_reader --topic $LIVE --operation Read --operation Describe
 acl User:crypto_reader --group crypto_reader --resource-pattern-type prefixed --operation Read
 
 # cryptoproxy serve; on the state topic it finds the active poller, to ask for what the road does not carry
@@ -74,6 +78,7 @@ acl User:crypto_door --topic $TRADE --operation Read --operation Describe
 acl User:crypto_door --topic $BOOK --operation Read --operation Describe
 acl User:crypto_door --topic $GAP --operation Read --operation Describe
 acl User:crypto_door --topic $ANSWERS --operation Read --operation Describe
+acl User:crypto_door --topic $LIVE --operation Read --operation Describe
 acl User:crypto_door --topic $TOPIC.state --operation Read --operation Describe
 
 # a person: cryptoproxy status, reconcile, dead-letters, consume --accept-poison
