@@ -70,6 +70,7 @@ class PollerMetrics:
         self.budget_left = gauge("upstream_budget_left", "What is left of a quota", "upstream", "window")
         self.ban_seconds = gauge("upstream_ban_seconds", "Seconds until a ban ends; 0 without one", "upstream")
         self.asked = counter("asked", "Questions of our other processes", "upstream", "outcome")
+        self.live_frames = counter("live_frames", "Frames for the topic of what is live", "outcome")
         self.answers = counter("answers", "Upstreams' answers for the topic of answers", "outcome")
         # --- the outbox and its two drains
         self.outbox_bytes = gauge("outbox_bytes", "Bytes waiting for a drain", "drain")

@@ -8,6 +8,7 @@
 | ``crypto-data.state`` | 1 | compacted: budgets, bans, accepted poison, announced history, silences |
 | ``crypto-data.watch`` | 4 | compacted: what watch knows, a partition for each share of assets; last: what was told |
 | ``crypto.answers`` | 1 | compacted: the newest answer to each call of a poll, as it came |
+| ``crypto.live`` | 1 | of LIVE_SYMBOLS: changes of books and open candles as they came, for ten minutes |
 
 Parts share out work among indexers as partitions do: candles have seventeen, and with three partitions each it would be
 fifty that are empty most of the time. Who needs more of one may give it more; that is never taken back.
@@ -23,6 +24,7 @@ from typing import Any
 from kafka import errors as kafka_errors
 
 from cryptoproxy.common.settings.catalogue import Kafka
+from cryptoproxy.common.settings.live import KEPT_SECONDS
 from cryptoproxy.datasets import ALERT, DATASETS, TICKER, Dataset
 from cryptoproxy.errors import OperatorError, together
 
@@ -70,6 +72,11 @@ def wanted(kafka: Kafka, datasets: Collection[Dataset[Any]] = (TICKER,)) -> dict
             else {}
         ),
         **({kafka.watch_topic: _topic(kafka.partitions + 1, kafka, safe | _COMPACTED)} if ALERT in datasets else {}),
+        **(
+            {kafka.live_topic: _topic(1, kafka, {"retention.ms": str(KEPT_SECONDS * 1000)})}
+            if kafka.live_symbols
+            else {}
+        ),
     }
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from cryptoproxy.common.settings import kinds
 from cryptoproxy.common.settings.asking import Asking
 from cryptoproxy.common.settings.books import Books
+from cryptoproxy.common.settings.live import Live
 from cryptoproxy.common.settings.loading import secret, setting
 from cryptoproxy.common.settings.secret import Secret
 from cryptoproxy.common.settings.serve import Serve
@@ -35,7 +36,7 @@ def _others() -> list[str]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kafka:
+class Kafka(Live):
     """Where the topic is, and how to get in."""
 
     brokers: tuple[str, ...] = setting(
