@@ -78,6 +78,7 @@ def kafka_acls(datasets: Mapping[str, Dataset[Any]]) -> str:
         consumed=of_records("crypto_indexer", "Read", "Describe"),
         read=of_records("crypto_reader", "Read", "Describe"),
         looked=of_records("crypto_operator", "Read", "Describe"),
+        watched=of_records("crypto_watch", "Read", "Describe"),
     )
 
 
@@ -92,10 +93,12 @@ _SCRIPT = """\
 #
 #   sh docs/security/kafka-acls.sh --bootstrap-server kafka-1.example:9093 --command-config admin.properties
 #
-# TOPIC and GROUP are KAFKA_TOPIC and KAFKA_CONSUMER_GROUP_ID, {named} of KAFKA_TOPICS, where those are set otherwise.
+# TOPIC, GROUP and WATCH_GROUP are KAFKA_TOPIC, KAFKA_CONSUMER_GROUP_ID and WATCH_GROUP_ID, {named} of
+# KAFKA_TOPICS, where those are set otherwise.
 set -eu
 TOPIC=${{TOPIC:-{topic}}}
 GROUP=${{GROUP:-cryptoproxy-indexer}}
+WATCH_GROUP=${{WATCH_GROUP:-cryptoproxy-watch}}
 {variables}kafka="$*"
 
 acl() {{
@@ -123,6 +126,15 @@ acl User:crypto_indexer --group $GROUP. --resource-pattern-type prefixed --opera
 # readers of the topics, in groups of their own names
 {read}
 acl User:crypto_reader --group crypto_reader --resource-pattern-type prefixed --operation Read
+
+# cryptoproxy watch; its transactional ids begin with its group
+{watched}
+acl User:crypto_watch --topic $ALERT --operation Write --operation Describe
+acl User:crypto_watch --topic $TOPIC.watch --operation Read --operation Write --operation Describe
+acl User:crypto_watch --topic $TOPIC.state --operation Read --operation Describe
+acl User:crypto_watch --group $WATCH_GROUP --operation Read
+acl User:crypto_watch --transactional-id $WATCH_GROUP- --resource-pattern-type prefixed --operation Write \\
+  --operation Describe
 
 # a person: cryptoproxy status, reconcile, dead-letters, consume --accept-poison
 {looked}
