@@ -17,6 +17,7 @@ from cryptoproxy.watch.reading import read
 from cryptoproxy.watch.rules import Rules
 from cryptoproxy.watch.share import Share
 from cryptoproxy.watch.shares import Shares
+from cryptoproxy.watch.telling.teller import Teller
 
 
 class SteadyClock:
@@ -68,6 +69,11 @@ def service(settings: Settings) -> Service:
         kafka=kafka, path=watch.rules, rules=rules, shares=shares, make=make, connect=reader, health=process.health,
         metrics=metrics, now_ms=clock.now_ms,
     )  # fmt: skip
+    teller = Teller(
+        kafka=kafka, shares=shares, make_ledger=ledger, connect=reader, rules=lambda: engine.rules,
+        now_ms=clock.now_ms, health=process.health, metrics=metrics, link=watch.link,
+    )  # fmt: skip
     process.add("shares", shares.run)
     process.add("rules", engine.run)
+    process.add("telling", teller.run)
     return process

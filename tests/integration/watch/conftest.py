@@ -18,6 +18,7 @@ from cryptoproxy.datasets import ALERT, TICKER, Alert, iso, key
 from cryptoproxy.watch.wiring import service
 from tests.conftest import wait_until
 from tests.integration.conftest import World
+from tests.unit.watch.stand_in import StandIn
 
 MINUTE_MS = 60_000
 
@@ -115,3 +116,12 @@ def watching(world: World, tmp_path: Path) -> Iterator[Watching]:
     yield made
     made.stop()
     producer.close()
+
+
+@pytest.fixture
+def stand_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
+    """Discord; the rules of a test find its address at ``env:HOOK``."""
+    made = StandIn()
+    monkeypatch.setenv("HOOK", made.address)
+    yield made
+    made.close()
