@@ -94,8 +94,8 @@ _SCRIPT = """\
 #
 #   sh docs/security/kafka-acls.sh --bootstrap-server kafka-1.example:9093 --command-config admin.properties
 #
-# TOPIC, GROUP, WATCH_GROUP, ANSWERS and LIVE are KAFKA_TOPIC, KAFKA_CONSUMER_GROUP_ID, WATCH_GROUP_ID, KAFKA_ANSWERS_TOPIC
-# and KAFKA_LIVE_TOPIC, {named} of KAFKA_TOPICS, where those are set otherwise.
+# TOPIC, GROUP, WATCH_GROUP, ANSWERS and LIVE are KAFKA_TOPIC, KAFKA_CONSUMER_GROUP_ID, WATCH_GROUP_ID,
+# KAFKA_ANSWERS_TOPIC and KAFKA_LIVE_TOPIC, {named} of KAFKA_TOPICS, where those are set otherwise.
 set -eu
 ANSWERS=${{ANSWERS:-crypto.answers}}
 LIVE=${{LIVE:-crypto.live}}
