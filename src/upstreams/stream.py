@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import msgspec
 
@@ -220,3 +220,11 @@ class Stream(Protocol):
 
     def collect(self, *, now_ms: int) -> Batch:
         """What has gathered since the last time."""
+
+
+@runtime_checkable
+class Joining(Protocol):
+    """A stream that wants to know when its topics come again: what was quiet may have missed something."""
+
+    def joined(self, topics: Sequence[str], *, now_ms: int) -> None:
+        """All of these are subscribed to, where nothing carried them before."""

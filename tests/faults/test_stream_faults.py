@@ -220,20 +220,22 @@ class Recent(threading.Thread):
         self.join()
 
 
-def test_each_trade_of_bybit_that_is_lost_lies_in_a_gap(rig: Rig, report: Report, say: Say) -> None:
+@pytest.mark.parametrize("machines", [1, pytest.param(2, marks=pytest.mark.long)])
+def test_each_trade_of_bybit_that_is_lost_lies_in_a_gap(rig: Rig, machines: int, report: Report, say: Say) -> None:
+    """What the outbox of another machine brings later may lie in a gap as well: there the gap cannot know of it."""
     seed = random.SystemRandom().randrange(10_000)
     say(f"streams of Bybit: kills at random with seed {seed}")
     chance = random.Random(seed)
     world = World(rig, "bybit-linear.trade", TRADE)
     watch = Recent(world)
-    poller = world.start("poller-0")
+    poller = world.start("poller-0", OUTBOX_DIR=str(rig.folder / "outbox-0"))
     wait_until(lambda: len({each.asset_id for each in world.on_topic(TRADE)}) == len(SYMBOLS))
     world.carry_out([StreamRule(topic="publicTrade", cut=9, times=1)])
     for number in range(1, 4):
         threading.Event().wait(chance.uniform(0.2, 2.0))
         rig.kill(poller)
         threading.Event().wait(chance.uniform(0.0, 3.0))
-        poller = world.start(f"poller-{number}", OUTBOX_DIR=str(rig.folder / f"outbox-{number % 2}"))
+        poller = world.start(f"poller-{number}", OUTBOX_DIR=str(rig.folder / f"outbox-{number % machines}"))
     world.carry_out([StreamRule(topic="publicTrade", rewrite="garbage", times=1)])
     before = len(world.on_topic(TRADE))
     wait_until(lambda: len(world.on_topic(TRADE)) > before + 100)
@@ -253,7 +255,7 @@ def test_each_trade_of_bybit_that_is_lost_lies_in_a_gap(rig: Rig, report: Report
     outside = [each for each in lost.values() if not any(g[0] == each[0] and g[1] <= each[1] <= g[2] for g in gaps)]
     assert not outside
     empty = [g for g in gaps if not any(g[0] == each[0] and g[1] <= each[1] <= g[2] for each in lost.values())]
-    assert not empty
+    assert machines > 1 or not empty
     assert world.in_lake(TRADE) >= {TRADE.id_of(each) for each in trades}
     report(Found(len(there), 0, 0, len(trades) - len(there)), None)
 

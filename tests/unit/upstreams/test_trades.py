@@ -194,6 +194,21 @@ class TestBinance:
         assert [(gap.state, gap.after_id) for gap in batch.gaps] == [("mended", "8-80")]
         assert batch.marks == {"BTCUSDT": Mark("15-150", NOW - 10_000 + 15)}
 
+    def test_a_symbol_that_is_quiet_after_a_break_is_asked_for(self) -> None:
+        stream = binance()
+        tell(stream, rows_of(1, 2))
+        stream.cut(stream.topics, now_ms=NOW)
+        stream.joined(stream.topics, now_ms=NOW)
+        assert not stream.asks(now_ms=NOW + 1_000)
+        (ask,) = stream.asks(now_ms=NOW + 2_000)
+        assert ask.call.params["fromId"] == "3"
+        stream.answered(ask, Answer(200, {}, json.dumps(rows_of(3, 4)).encode()), now_ms=NOW + 2_000)
+        assert numbers(stream.collect(now_ms=NOW)) == [1, 2, 3, 4]
+        assert not stream.asks(now_ms=NOW + 60_000)
+        stream.joined(stream.topics, now_ms=NOW)
+        tell(stream, rows_of(5))  # would have shown a hole
+        assert not stream.asks(now_ms=NOW + 60_000)
+
     def test_ids_that_begin_anew_are_a_gap_and_no_duplicates(self) -> None:
         stream = binance()
         tell(stream, rows_of(5_000))
