@@ -93,7 +93,7 @@ class BybitVenue:
                 bad = _bad_topic.search(frame.ret_msg)
                 why = "" if frame.success else frame.ret_msg or "refused"
                 acks.append(Ack(number, why, bad[1] if bad and why else ""))
-            elif frame.op not in ("ping", "pong"):
+            elif frame.op not in ("ping", "pong", "unsubscribe"):
                 rejected.append(Rejected("bad_frame", "", f"neither data nor an answer: {words(raw)}"))
         return Heard(data, acks, rejected=rejected)
 

@@ -119,6 +119,8 @@ class Keeper:
         self.metrics.records_polled.labels(self.name).inc(records)
         self.metrics.polls.labels(self.name).inc()
         self.metrics.last_poll.labels(self.name).set(slot_ms / 1000)
+        for why, slots in batch.missed.items():
+            self.metrics.slots_missed.labels(self.name, why).inc(slots)
         for gap in batch.gaps:
             if gap.state == "open":
                 self.metrics.gaps_opened.labels(self.name, gap.why).inc()

@@ -19,7 +19,7 @@ from cryptoproxy.producer.feeds.stream.keeping import Keeper
 from cryptoproxy.producer.feeds.stream.marks import Marks, Told
 from cryptoproxy.producer.feeds.stream.mending import Mender
 from cryptoproxy.producer.outbox import Entry, Outbox
-from cryptoproxy.upstreams.stream import Heard, Joining, Left, Stream, Venue
+from cryptoproxy.upstreams.stream import Heard, Joining, Left, Renewing, Stream, Venue
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +68,7 @@ class Room:
         """Held while batches are kept; taken before the other one."""
         self._full = threading.Event()
         self._begun = False
+        self._renewing = [stream for stream in self.streams if isinstance(stream, Renewing)]
         self._often = Limited(log, seconds=60, clock=self.clock.monotonic)
         self._of: dict[str, list[Stream]] = {}
         for stream in self.streams:
@@ -100,6 +101,7 @@ class Room:
             refused=self._refused,
             state=self._state,
             monotonic=self.clock.monotonic,
+            renewals=self._renewals,
         )
 
     def threads(self) -> Sequence[tuple[str, Callable[[Loop], None]]]:
@@ -177,6 +179,14 @@ class Room:
             for stream in self.streams:
                 if isinstance(stream, Joining):
                     stream.joined([topic for topic in topics if topic in stream.topics], now_ms=self.mender.now_ms())
+
+    def _renewals(self) -> Mapping[str, Sequence[bytes]]:
+        found: dict[str, Sequence[bytes]] = {}
+        if self._renewing and self._begun:
+            with self._lock:
+                for stream in self._renewing:
+                    found |= stream.renew(now_ms=self.mender.now_ms())
+        return found
 
     def _refused(self, topic: str, why: str) -> None:
         with self._lock:
