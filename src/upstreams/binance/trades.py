@@ -292,6 +292,7 @@ class BinanceTrades:
         marks: dict[str, Mark] = {}
         for symbol, each in self._of.items():
             chain = each.chain
+            advanced = chain.advanced()
             for hole in chain.unrecorded():
                 gap = self._gaps(symbol, each).opened(
                     after=hole.after,
@@ -304,6 +305,10 @@ class BinanceTrades:
                 gaps.append(gap)
             gaps += [
                 GapRecords.mended(over.gap, records=over.brought, why=BY_REST, now_ms=now_ms) for over in chain.over
+            ]
+            gaps += [
+                GapRecords.mended(part.gap, records=part.brought, why=BY_REST, now_ms=now_ms, upto=upto)
+                for part, upto in advanced
             ]
             chain.over = []
             if chain.mark is not None and chain.mark != each.told:

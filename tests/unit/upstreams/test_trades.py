@@ -144,6 +144,20 @@ class TestBinance:
         ]
         assert not stream.asks(now_ms=later + 60_000)
 
+    def test_what_is_left_of_a_long_gap_becomes_one_of_its_own(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(chain, "MUCH", 3)
+        stream = binance()
+        tell(stream, rows_of(1, 9))
+        (first,) = stream.collect(now_ms=NOW).gaps
+        answer(stream, rows_of(2, 3, 4), now_ms=NOW + 1_000)
+        rest, mended = stream.collect(now_ms=NOW + 1_000).gaps
+        assert (rest.state, rest.after_id, rest.before_id, rest.records) == ("open", "4-40", "9-90", 4)
+        assert (mended.state, mended.after_id, mended.before_id, mended.records) == ("mended", "1-10", "4-40", 3)
+        assert mended.timestamp == first.timestamp < rest.timestamp
+        answer(stream, rows_of(5, 6, 7, 8), now_ms=NOW + 1_000)
+        (last,) = stream.collect(now_ms=NOW + 1_000).gaps
+        assert (last.state, last.timestamp, last.records) == ("mended", rest.timestamp, 4)
+
     def test_a_hole_that_is_filled_before_it_is_kept_is_no_gap(self) -> None:
         stream = binance()
         tell(stream, rows_of(1, 3, 5, 4, 2))
