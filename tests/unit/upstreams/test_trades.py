@@ -340,6 +340,28 @@ class TestBybit:
         answer(stream, recent("a", "b", "c", "d", at_ms=NOW - 5_000), now_ms=NOW + 60_000)
         assert [record.trade_id for record in stream.collect(now_ms=NOW).records] == ["a", "b", "d", "c"]  # type: ignore[attr-defined]
 
+    def test_a_symbol_that_is_quiet_after_a_break_is_asked_for(self) -> None:
+        stream = bybit()
+        self.hear(stream, frame_of("a", "b"))
+        stream.cut(stream.topics, now_ms=NOW)
+        stream.joined(stream.topics, now_ms=NOW)
+        assert not stream.asks(now_ms=NOW + 1_000)
+        answer(stream, recent("a", "b", "c", "d", at_ms=NOW - 5_000), now_ms=NOW + 2_000)
+        self.hear(stream, frame_of("d", "e", at_ms=NOW - 4_000))
+        batch = stream.collect(now_ms=NOW + 2_000)
+        assert [record.trade_id for record in batch.records] == ["a", "b", "c", "d", "e"]  # type: ignore[attr-defined]
+        assert not batch.gaps
+        assert not stream.asks(now_ms=NOW + 60_000)
+
+    def test_what_was_missed_by_a_quiet_symbol_beyond_the_page_is_a_gap(self) -> None:
+        stream = bybit()
+        self.hear(stream, frame_of("a", "b"))
+        stream.cut(stream.topics, now_ms=NOW)
+        stream.joined(stream.topics, now_ms=NOW)
+        answer(stream, recent("x", "y", at_ms=NOW - 3_000), now_ms=NOW + 2_000)
+        self.hear(stream, frame_of("z", at_ms=NOW - 2_000))
+        assert [gap.after_id for gap in stream.collect(now_ms=NOW + 2_000).gaps] == ["b"]
+
     def test_a_frame_that_cannot_be_read_is_a_break(self) -> None:
         stream = bybit()
         self.hear(stream, frame_of("a", "b"), frame_of("c")[:90], frame_of("d", at_ms=NOW - 4_000))
