@@ -15,12 +15,14 @@ from rich.progress import Progress
 
 from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.start import load_settings
-from cryptoproxy.datasets import CANDLE, TICKER
+from cryptoproxy.datasets import BOOK, CANDLE, TICKER, TRADE
+from cryptoproxy.datasets.book import BANDS
 from cryptoproxy.errors import OperatorError, TransientError, visible
 from cryptoproxy.queries import Answer, NothingFound, Queries, TooMany
 from cryptoproxy.queries.fields import FIELDS, WINDOWS
 from cryptoproxy.queries.output import console as kibana_console
 from cryptoproxy.queries.output import text
+from cryptoproxy.queries.questions.depth import DEFAULT as DEFAULT_BAND
 from cryptoproxy.queries.questions.indicators import DEFAULT as INDICATORS
 from cryptoproxy.queries.questions.percentiles import COMPRESSION, DEFAULT_PERCENTS
 from cryptoproxy.queries.scope import ALL, DEFAULT_SOURCE
@@ -49,9 +51,7 @@ class Unanswered(click.ClickException):
         click.echo(f"cryptoproxy: {self.format_message()}", file=file, err=True)
 
 
-@click.group(
-    short_help="Ask for percentiles, averages, moves, volatility, latest, freshness, candles, indicators, sentiment."
-)
+@click.group(short_help="Ask for percentiles, averages, moves, volatility, latest, freshness, candles, trades, books …")
 def query() -> None:
     """Ask Elasticsearch or the lake, and get a table, JSON, CSV or a picture.
 
@@ -234,6 +234,41 @@ def indicators(env_file: Path, /, names: str, interval: str, **rest: Any) -> Non
 
 @query.command()
 @_interval
+@_which("1d", source=ALL)
+@_output
+@click.pass_obj
+def trades(env_file: Path, /, interval: str, **rest: Any) -> None:
+    """What was traded, and who pressed? Volume, VWAP, bought and sold of each step."""
+    which, output = _split(rest)
+    _run(env_file, output, lambda queries, **top: queries.trades(interval, **which | top))
+
+
+@query.command()
+@_interval
+@_which("1d", source=ALL)
+@_output
+@click.pass_obj
+def spread(env_file: Path, /, interval: str, **rest: Any) -> None:
+    """What does it cost to trade at once? Best ask less best bid, of order books."""
+    which, output = _split(rest)
+    _run(env_file, output, lambda queries, **top: queries.spread(interval, **which | top))
+
+
+@query.command()
+@click.option("--within", type=click.Choice([str(each) for each in BANDS]), default=str(DEFAULT_BAND),
+              show_default=True, help="Basis points of mid; 10 is 0.1 %.")  # fmt: skip
+@_interval
+@_which("1d", source=ALL)
+@_output
+@click.pass_obj
+def depth(env_file: Path, /, within: str, interval: str, **rest: Any) -> None:
+    """How much stands in the book near its price? Bids, asks and imbalance of each step."""
+    which, output = _split(rest)
+    _run(env_file, output, lambda queries, **top: queries.depth(interval, within=int(within), **which | top))
+
+
+@query.command()
+@_interval
 @_which("7d")
 @_output
 @click.pass_obj
@@ -280,7 +315,7 @@ def _run(env_file: Path, output: dict[str, Any], ask: Ask) -> None:
         except ValueError as error:  # a word that is none
             raise click.UsageError(str(error)) from error
         if output["explain"]:
-            click.echo(kibana_console.console_text(*queries.aliases, answer.asked))
+            click.echo(kibana_console.console_text(queries.aliases, answer.asked))
             return
         if output["plot"] is not None:
             _draw(queries, answer, ask, output["plot"])
@@ -337,7 +372,8 @@ def _asking(env_file: Path, engine: str) -> Iterator[Queries]:
 
                 lake = opened.enter_context(closing(Lake(Store(settings.s3))))
             index, bars = (settings.elasticsearch.alias_of(each) for each in (TICKER, CANDLE))
-            yield Queries(client, index=index, bars=bars, lake=lake, engine=engine)
+            others = {each.name: settings.elasticsearch.alias_of(each) for each in (TRADE, BOOK)}
+            yield Queries(client, index=index, bars=bars, others=others, lake=lake, engine=engine)
         except NothingFound as error:  # it may name symbols as an upstream sent them
             raise NothingFound(visible(str(error))) from error
         except TransientError as error:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
 from elasticsearch import Elasticsearch
 
 from cryptoproxy.common.clock import Clock, SystemClock
-from cryptoproxy.datasets import CANDLE, TICKER, Dataset
+from cryptoproxy.datasets import BOOK, CANDLE, TICKER, TRADE, Dataset
 from cryptoproxy.datasets.times import Span
 from cryptoproxy.queries import notes, periods
 from cryptoproxy.queries.answer import Answer, Cell, Covers, NothingFound
@@ -41,13 +41,16 @@ class Words(NamedTuple):
     by_samples: bool = False
     whole_period: bool = True
     step_ms: int = 0
+    dataset: Dataset[Any] = TICKER
+    """Whose sources may be silent."""
 
 
 class Asking:
     """Clients, clock and choice; the questions are in :class:`~queries.api.Queries`.
 
     Args:
-        index: the alias of tickers; ``bars`` is that of candles.
+        index: the alias of tickers; ``bars`` is that of candles, ``others`` are those of trades and books, by the
+            dataset's name, where they are not those of the contract.
         lake: the second engine, where there is one.
         engine: ``es``, ``lake``, or ``auto``: Elasticsearch where it holds all of the time that is asked for, else the
             lake. One of them answers a question as a whole; ``Answer.engine`` says which.
@@ -59,14 +62,17 @@ class Asking:
         *,
         index: str = "crypto-prices",
         bars: str = CANDLE.alias or "",
+        others: Mapping[str, str] | None = None,
         lake: Backend | None = None,
         engine: str = "es",
         clock: Clock | None = None,
         request_cache: bool | None = None,
     ) -> None:
         self.search = Search(client, index, request_cache=request_cache)
-        self.aliases = (index, bars)
-        self._elastic = Elastic(self.search, Search(client, bars, request_cache=request_cache))
+        known = {each.name: each.alias or "" for each in (TRADE, BOOK)}
+        self.aliases = {**known, **(others or {}), TICKER.name: index, CANDLE.name: bars}
+        searches = {name: Search(client, alias, request_cache=request_cache) for name, alias in self.aliases.items()}
+        self._elastic = Elastic(self.search, searches.pop(CANDLE.name), searches)
         self._lake = lake
         self._engine = engine
         self.clock = clock or SystemClock()
@@ -164,7 +170,7 @@ class Asking:
                 raise NothingFound("; ".join([*watch.lacking(), *watch.more]))
             said.extend(watch.notes())
             if not scope.sources and not scope.chosen:
-                said.extend(watch.silent_sources(engine.sources()))
+                said.extend(watch.silent_sources(engine.sources(words.dataset)))
 
         chosen = f"; the {len(scope.chosen)} most traded, the largest volume first" if scope.chosen else ""
         return Answer(

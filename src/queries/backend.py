@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from cryptoproxy.queries.questions.percentiles import Percentiles, PercentilesRow
     from cryptoproxy.queries.questions.sentiment import Sentiment, SentimentRow
     from cryptoproxy.queries.questions.slots import Grid, Polled
+    from cryptoproxy.queries.questions.steps import Step, Steps
     from cryptoproxy.queries.questions.volatility import Volatility, VolatilityRow
 
 R = TypeVar("R")
@@ -106,6 +107,9 @@ class Backend(Protocol):
     def latest(self, request: Latest) -> Iterator[Told[LatestRow]]: ...
 
     def volatility(self, request: Volatility, progress: Progress | None) -> Iterator[Told[VolatilityRow]]: ...
+
+    def steps(self, request: Steps) -> Iterator[Told[Step]]:
+        """Figures of another dataset's records, step by step; nothing where it was never set up."""
 
     def sentiment(self, request: Sentiment) -> Iterator[SentimentRow]:
         """Source by source, in the order of time."""

@@ -13,7 +13,17 @@ from cryptoproxy.queries.backend import Facts, Found, Progress, Told
 from cryptoproxy.queries.elastic.facts import facts_body, facts_of
 from cryptoproxy.queries.elastic.search import Bucket, NoIndexError, Search, assets_body, pairs_body, portions
 from cryptoproxy.queries.periods import Interval
-from cryptoproxy.queries.questions import average, candles, freshness, latest, moves, percentiles, sentiment, volatility
+from cryptoproxy.queries.questions import (
+    average,
+    candles,
+    freshness,
+    latest,
+    moves,
+    percentiles,
+    sentiment,
+    steps,
+    volatility,
+)
 from cryptoproxy.queries.questions.average import Average, AverageRow
 from cryptoproxy.queries.questions.candles import Bar
 from cryptoproxy.queries.questions.freshness import Slots
@@ -22,6 +32,7 @@ from cryptoproxy.queries.questions.moves import Moves, MovesRow
 from cryptoproxy.queries.questions.percentiles import Percentiles, PercentilesRow
 from cryptoproxy.queries.questions.sentiment import Sentiment, SentimentRow
 from cryptoproxy.queries.questions.slots import Grid, Polled
+from cryptoproxy.queries.questions.steps import Step, Steps
 from cryptoproxy.queries.questions.volatility import Returns, Volatility, VolatilityRow
 from cryptoproxy.queries.scope import MAX_BUCKETS, Asset, Json, Scope, asset_of, finite, seen_of
 
@@ -29,12 +40,14 @@ R = TypeVar("R")
 
 
 class Elastic:
-    """See :class:`queries.backend.Backend`. ``search`` asks the alias of tickers, ``candles`` that of candles."""
+    """See :class:`queries.backend.Backend`. ``search`` asks the alias of tickers, ``bars`` that of candles, ``others``
+    those of other datasets, by their names."""
 
     name = "es"
 
-    def __init__(self, search: Search, bars: Search) -> None:
+    def __init__(self, search: Search, bars: Search, others: Mapping[str, Search] | None = None) -> None:
         self.search = search
+        self._by_dataset = {CANDLE.name: bars, **(others or {})}
         self._bars = bars
 
     @property
@@ -60,7 +73,12 @@ class Elastic:
         return facts_of(self.search(facts_body(scope)))
 
     def sources(self, dataset: Dataset[Any] = TICKER) -> list[str]:
-        return freshness.sources_of(self._of(dataset)(freshness.sources_body()))
+        try:
+            return freshness.sources_of(self._of(dataset)(freshness.sources_body()))
+        except NoIndexError:
+            if dataset is TICKER:
+                raise
+            return []  # never set up here
 
     def days(self, dataset: Dataset[Any], source: str, period: Span) -> set[int]:
         by_day: Json = {"date_histogram": {**Interval.of_ms(DAY_MS).histogram(), "min_doc_count": 1}}
@@ -72,7 +90,7 @@ class Elastic:
         return {each["key"] for each in answer["aggregations"]["days"]["buckets"]}
 
     def _of(self, dataset: Dataset[Any]) -> Search:
-        return self._bars if dataset is CANDLE else self.search
+        return self._by_dataset.get(dataset.name, self.search)
 
     # ---- a row, or rows, per asset
 
@@ -126,6 +144,20 @@ class Elastic:
                 yield Told(asset, [] if row is None else [row], None if row is None else row.seen)
             if progress:
                 progress(done, len(whole))
+
+    def steps(self, request: Steps) -> Iterator[Told[Step]]:
+        search, scope = self._of(request.dataset), request.scope
+        try:
+            pages = search.pages(lambda after: steps.assets_body(scope, after))
+            found = scope.chosen or [asset_of(bucket) for bucket in pages]
+            for portion in portions(found, scope.period, request.every):
+                own = replace(scope, chosen=portion.assets)
+                for period in portion.periods:
+                    answer = search(steps.body(request, own, period))
+                    for bucket in _in_order(portion.assets, answer["aggregations"]["rows"]["buckets"]):
+                        yield steps.told(bucket, request.measures)
+        except NoIndexError:
+            return
 
     # ---- by source
 

@@ -6,13 +6,24 @@ Where a search follows from the one before (which assets, which source), the fir
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from cryptoproxy.datasets import CANDLE, TICKER
 from cryptoproxy.datasets.times import Span
 from cryptoproxy.queries.elastic.search import assets_body, portions
-from cryptoproxy.queries.questions import average, candles, freshness, latest, moves, percentiles, sentiment, volatility
+from cryptoproxy.queries.questions import (
+    average,
+    candles,
+    freshness,
+    latest,
+    moves,
+    percentiles,
+    sentiment,
+    steps,
+    volatility,
+)
 from cryptoproxy.queries.questions.average import Average
 from cryptoproxy.queries.questions.candles import Candles
 from cryptoproxy.queries.questions.freshness import Freshness
@@ -22,19 +33,23 @@ from cryptoproxy.queries.questions.moves import Moves
 from cryptoproxy.queries.questions.percentiles import Percentiles
 from cryptoproxy.queries.questions.sentiment import Sentiment
 from cryptoproxy.queries.questions.slots import Grid
+from cryptoproxy.queries.questions.steps import Steps
 from cryptoproxy.queries.questions.volatility import Volatility
 from cryptoproxy.queries.scope import DEFAULT_SOURCE, Asset, Json, Scope
 
 _NOBODY = Asset("", "", "", "")
 
 
-def console_text(index: str, bars: str, request: Any) -> str:
+def console_text(aliases: Mapping[str, str], request: Any) -> str:
     """Each search with a comment that says what it is for.
 
     Args:
-        bars: the alias of candles.
+        aliases: by dataset.
     """
-    index = bars if isinstance(request, (Candles, Indicators)) else index
+    if isinstance(request, Steps):
+        index = aliases[request.dataset.name]
+    else:
+        index = aliases[CANDLE.name if isinstance(request, (Candles, Indicators)) else TICKER.name]
     return "\n\n".join(
         f"# {comment}\nGET {index}/_search\n{json.dumps(body, indent=2)}" for comment, body in searches(request)
     )
@@ -51,6 +66,11 @@ def searches(request: Any) -> Iterator[tuple[str, Json]]:
         return
     if isinstance(request, (Candles, Indicators)):
         yield from _candles(request)
+        return
+    if isinstance(request, Steps):
+        yield "which assets there are", steps.assets_body(request.scope)
+        portion = next(portions(request.scope.chosen or [_NOBODY], request.scope.period, request.every))
+        yield f"{request.question} of each step", steps.body(request, request.scope, portion.periods[0])
         return
     if not isinstance(request, (Percentiles, Average, Moves, Latest, Volatility, Sentiment)):
         raise TypeError(f"{type(request).__name__} is no question")
