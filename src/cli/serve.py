@@ -8,7 +8,6 @@ from pathlib import Path
 
 import click
 
-from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.start import start
 from cryptoproxy.errors import OperatorError
 
@@ -20,7 +19,6 @@ def serve(env_file: Path) -> None:
     if find_spec("uvicorn") is None:
         raise OperatorError("the door needs its packages", remedy="pip install -r requirements-serve.txt")
     settings = start(env_file)
-    from cryptoproxy.serve.through import through_of
     from cryptoproxy.serve.wiring import DoorProcess
 
-    sys.exit(DoorProcess(settings, through=through_of(settings, SystemClock())).run())
+    sys.exit(DoorProcess(settings).run())

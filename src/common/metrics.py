@@ -157,7 +157,10 @@ class ServeMetrics:
         self.followed = counter("serve_records_followed", "Records read from the topics", "topic")
         self.strange = counter("serve_records_strange", "Records on the topics that are none", "topic")
         self.behind = Gauge(
-            "cryptoproxy_serve_records_behind", "Records on the topics that are not read yet", registry=registry
+            "cryptoproxy_serve_records_behind",
+            "Records that were on the topics at the start and are not read yet",
+            ("topic",),
+            registry=registry,
         )
 
 
@@ -189,3 +192,24 @@ class _Labelled(Generic[M]):
 
     def labels(self, value: str) -> M:
         return self._family.labels(self._dataset, value)
+
+
+class WatchMetrics:
+    """What `/metrics` of watch says."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        def counter(name: str, what: str, *labels: str) -> Counter:
+            return Counter(f"cryptoproxy_{name}", what, labels, registry=registry)
+
+        self.judged = counter("watch_records", "Records that the rules were held against, or that were no asset's")
+        self.unreadable = counter("watch_unreadable_records", "Records passed over since they are none")
+        self.alerts = counter("watch_alerts", "Alerts sent to their topic, openings and ends")
+        self.shares = Gauge(
+            "cryptoproxy_watch_shares", "Shares of the assets that this process judges", registry=registry
+        )
+        self.told = counter("watch_told", "Alerts that a channel has taken", "channel")
+        self.not_told = counter("watch_not_told", "Alerts that no message was sent for", "channel", "reason")
+        self.tries = counter("watch_messages", "Messages sent, each try", "channel", "outcome")
+        self.waiting = Gauge(
+            "cryptoproxy_watch_waiting", "Alerts that wait for a channel", ["channel"], registry=registry
+        )

@@ -8,10 +8,10 @@
 | ``house`` | what houses share: replies that are kept, reading through |
 | ``own``, ``openapi`` | the paths below ``/v1``, and their description |
 | ``request``, ``reply`` | a question as it came; an answer and how old it is |
-| ``through``, ``cache`` | asks the active poller; keeps its answers |
 | ``newest``, ``follow`` | the newest of everything in memory; the topics into it |
 | ``bars`` | closed bars from Elasticsearch and the lake |
 | ``seam`` | who asks an upstream for what is not here |
+| ``through``, ``cache`` | the one who asks it: by the active poller; what was answered before |
 | ``server``, ``wiring`` | uvicorn; the process, built from settings |
 
 How an upstream's answer is written stands beside how it is read, in ``cryptoproxy.upstreams``.

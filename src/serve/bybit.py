@@ -65,6 +65,17 @@ class BybitHouse(House):
     def error(self, status: int, words: str) -> object:
         return rendering.error(status, words, now_ms=self.means.clock.now_ms())
 
+    def refusal(self, status: int, words: str, *, retry_after: float | None = None) -> Reply:
+        """As HTTP 200, which its clients read the ``retCode`` of, but where we are away; pybit waits until the moment
+        that a header tells."""
+        reply = super().refusal(status, words, retry_after=retry_after)
+        if status == 429:
+            until_ms = self.means.clock.now_ms() + round((retry_after or 1) * 1000)
+            reply.more = (*reply.more, (b"x-bapi-limit-reset-timestamp", b"%d" % until_ms))
+        if status < 500:
+            reply.status = 200
+        return reply
+
     async def answer(self, request: Request) -> Reply:
         found: Reply | None = None
         if request.path == "market/time":

@@ -62,12 +62,13 @@ class RefusedError(Exception):
 class Means:
     """What a house answers from.
 
-    ``threads`` wait for what blocks: an upstream, Elasticsearch, the lake.
+    ``threads`` wait for Elasticsearch and the lake, ``askers`` for an upstream: a slow one holds up no other answer.
     """
 
     newest: Newest
     clock: Clock
     threads: Executor
+    askers: Executor
     through: Asks | None = None
     limit_ms: int = 300_000
     """What is older is refused, where it is polled that often."""
@@ -117,7 +118,7 @@ class House(ABC):
             fetched = await self._fetched(means.through, request)
         except NotFetchedError as error:
             if error.unknown:
-                return self.refusal(404, f"{request.path} is not carried here")
+                return self.refusal(404, str(error))
             return self.refusal(429 if error.limited else 503, str(error), retry_after=error.retry_after or 5.0)
         asked_ms = means.clock.now_ms() - round(fetched.age * 1000)
         more = [(name.encode(), fetched.headers[name].encode("latin-1", "replace"))
@@ -136,7 +137,7 @@ class House(ABC):
         under_way = self._under_way.get(request.place)
         if under_way is None:
             under_way = asyncio.get_running_loop().run_in_executor(
-                self.means.threads, through.get, self.upstream, f"{self.base}{request.path}", dict(request.params)
+                self.means.askers, through.get, self.upstream, f"{self.base}{request.path}", dict(request.params)
             )
             self._under_way[request.place] = under_way
             under_way.add_done_callback(lambda _: self._under_way.pop(request.place, None))

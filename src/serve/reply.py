@@ -96,13 +96,7 @@ class Reply:
         headers = [(b"content-type", self.content_type), (b"vary", b"accept-encoding"), *CORS, *self.more]
         told = self.told
         if told is None:
-            said = f"{NAME}; fwd=request" if self.status >= 400 else f"{NAME}; hit"
-            return [
-                *headers,
-                (b"cache-control", b"no-store"),
-                (b"cache-status", said.encode()),
-                (b"x-data-source", b"door"),
-            ]
+            return [*headers, (b"cache-control", b"no-store"), (b"x-data-source", b"door")]
         age_ms = max(0, now_ms - told.asked_ms)
         left = None if told.every_ms is None else (told.every_ms - age_ms) // 1000
         said = f"{NAME}; {'fwd=miss' if told.way == 'through' else 'hit'}"

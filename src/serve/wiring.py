@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from importlib.metadata import version
 from importlib.util import find_spec
 from typing import TypeVar
@@ -25,18 +26,18 @@ from cryptoproxy.serve.binance import BinanceHouse
 from cryptoproxy.serve.bybit import BybitHouse
 from cryptoproxy.serve.coingecko import CoinGeckoHouse
 from cryptoproxy.serve.door import Door
-from cryptoproxy.serve.follow import AnswersFollower, Follower
+from cryptoproxy.serve.follow import Follower, answers_into, tickers_into
 from cryptoproxy.serve.house import Means
 from cryptoproxy.serve.newest import Newest
 from cryptoproxy.serve.openapi import document
 from cryptoproxy.serve.own import Own
-from cryptoproxy.serve.seam import Asks
 from cryptoproxy.serve.server import Server
+from cryptoproxy.serve.through import through_of
 
 log = logging.getLogger(__name__)
 
 THREADS = 16
-"""Questions that wait for an upstream, Elasticsearch or the lake at once; more of them stand in a row."""
+"""Questions that wait for Elasticsearch and the lake at once, and for an upstream; more of them stand in a row."""
 _SEARCH_SECONDS = 30.0
 
 T = TypeVar("T")
@@ -45,7 +46,7 @@ T = TypeVar("T")
 class DoorProcess:
     """The process, and what it serves."""
 
-    def __init__(self, settings: Settings, *, through: Asks | None = None) -> None:
+    def __init__(self, settings: Settings) -> None:
         clock = SystemClock()
         serve = settings.serve
         self.service = Service(
@@ -53,19 +54,22 @@ class DoorProcess:
         )
         metrics = ServeMetrics(self.service.registry)
         self.newest = Newest()
-        threads = ThreadPoolExecutor(THREADS, thread_name_prefix="door")
+        threads, askers = (ThreadPoolExecutor(THREADS, thread_name_prefix=each) for each in ("index", "ask"))
         limit_ms = int(serve.max_age * 1000)
-        means = Means(newest=self.newest, clock=clock, threads=threads, through=through, limit_ms=limit_ms)
+        means = Means(
+            newest=self.newest, clock=clock, threads=threads, askers=askers,
+            through=through_of(settings, clock), limit_ms=limit_ms,
+        )  # fmt: skip
         index, candles = (settings.elasticsearch.alias_of(each) for each in (TICKER, CANDLE))
         client = _once(lambda: elastic.client(settings.elasticsearch, connections=THREADS, timeout=_SEARCH_SECONDS))
         engines: list[Callable[[], Backend]] = [
-            _once(lambda: Elastic(Search(client(), index), Search(client(), candles)))
+            _once(lambda: Elastic({TICKER.name: Search(client(), index), CANDLE.name: Search(client(), candles)}))
         ]
         if find_spec("duckdb") is not None:
             engines.append(_once(lambda: _lake(settings)))
         bars = Bars(engines, clock)
         own = Own(
-            _once(lambda: Queries(client(), index=index, bars=candles)),
+            _once(lambda: Queries.of(settings.elasticsearch, client())),
             clock=clock,
             threads=threads,
             openapi=_once(lambda: document(version("cryptoproxy"))),
@@ -77,7 +81,7 @@ class DoorProcess:
             own=own,
             metrics=metrics,
             limit_ms=limit_ms,
-        )
+        )  # fmt: skip
         alone = {
             "coingecko": serve.coingecko_port,
             "binance": serve.binance_port,
@@ -85,26 +89,15 @@ class DoorProcess:
         }
         apps = [(serve.port, door), *((port, door.at(name)) for name, port in alone.items() if port is not None)]
         self.server = Server(serve.host, apps)
-        follower = Follower(
-            settings.kafka,
-            self.newest,
-            health=self.service.health,
-            metrics=metrics,
-            clock=clock,
-            lookback_ms=int(serve.lookback * 1000),
-        )
-        self.service.add("tickers", follower.run)
-        if settings.kafka.keeps_answers:
-            answers = AnswersFollower(
-                settings.kafka,
-                self.newest,
-                health=self.service.health,
-                metrics=metrics,
-                clock=clock,
-                lookback_ms=0,
-                topic=settings.kafka.answers_topic,
-            )
-            self.service.add("answers", answers.run)
+        kafka = settings.kafka
+        follow = partial(Follower, kafka, health=self.service.health, metrics=metrics, clock=clock)
+        since_ms = int(serve.lookback * 1000)
+        followers = [follow(kafka.topic, tickers_into(self.newest), what="tickers", since_ms=since_ms)]
+        if kafka.keeps_answers:
+            take = answers_into(self.newest)
+            followers.append(follow(kafka.answers_topic, take, what="answers", since_ms=None, needed=False))
+        for each in followers:
+            self.service.add(each.what, each.run)
         self.service.add("door", self.server.run)
         host = f"[{serve.host}]" if ":" in serve.host else serve.host
         self.url = f"http://{host}:{self.server.ports[0]}"

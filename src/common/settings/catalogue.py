@@ -14,6 +14,7 @@ from cryptoproxy.common.settings.live import Live
 from cryptoproxy.common.settings.loading import secret, setting
 from cryptoproxy.common.settings.secret import Secret
 from cryptoproxy.common.settings.serve import Serve
+from cryptoproxy.common.settings.watch import Watch
 from cryptoproxy.datasets import DATASETS, TICKER, Dataset, Part, Period, index_name
 
 SOURCE_NAMES = ("coingecko", "binance", "bybit-linear", "bybit-inverse", "bybit-spot")
@@ -49,7 +50,8 @@ class Kafka(Live):
         "KAFKA_TOPIC",
         _topic,
         "crypto-data",
-        "The topic of tickers. Dead letters, lease and state of all datasets are `<topic>.dlq`, `.lease`, `.state`.",
+        "The topic of tickers. Dead letters, lease and state of all datasets are `<topic>.dlq`, `.lease`, `.state`; "
+        "what watch knows is `.watch`.",
     )
     topics: Mapping[str, str] | None = setting(
         "KAFKA_TOPICS",
@@ -185,6 +187,10 @@ class Kafka(Live):
     @property
     def state_topic(self) -> str:
         return f"{self.topic}.state"
+
+    @property
+    def watch_topic(self) -> str:
+        return f"{self.topic}.watch"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -621,6 +627,7 @@ class Sections:
     asking: Asking
     indexer: Indexer
     serve: Serve
+    watch: Watch
     service: Service
     engines: Engines
 
@@ -634,6 +641,7 @@ SECTIONS: dict[str, type] = {
     "asking": Asking,
     "indexer": Indexer,
     "serve": Serve,
+    "watch": Watch,
     "service": Service,
     "engines": Engines,
 }

@@ -56,6 +56,7 @@ _DRAWN: Mapping[str, Callable[[Answer[Any], Sequence[Any]], Chart]] = {
     "spread": flow.spread,
     "depth": flow.depth,
     "sentiment": charts.sentiment,
+    "market": charts.market,
 }
 
 

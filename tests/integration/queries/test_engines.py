@@ -66,7 +66,7 @@ class Both:
             self.client,
             index=alias,
             bars=self.bars,
-            others={each.name: self.world.settings.elasticsearch.alias_of(each) for each in (TRADE, BOOK)},
+            aliases={each.name: self.world.settings.elasticsearch.alias_of(each) for each in (TRADE, BOOK)},
             lake=lake,
             engine=engine,
             clock=Stopped(YEAR.end_ms),

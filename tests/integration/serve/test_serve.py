@@ -63,6 +63,7 @@ def test_a_door_over_the_road_answers_as_the_upstream_does(world: World, tmp_pat
             "SERVE_PORT": "0",
             "SERVE_BINANCE_PORT": "0",
             "PYTHON_SERVE_SERVER_PORT": "0",
+            "READ_THROUGH_DIR": str(tmp_path / "read-through"),
         }
         world.set_up(TICKER, CANDLE)
         with running("consume", world, tmp_path), running("produce", world, tmp_path), running("serve", world, tmp_path) as log:  # fmt: skip
@@ -79,6 +80,18 @@ def test_a_door_over_the_road_answers_as_the_upstream_does(world: World, tmp_pat
             )
             assert set(pair.json()) == {"symbol", "price"}
 
+            pages = f"{door}/coingecko/api/v3/coins/markets?vs_currency=usd&per_page=10"
+            page = wait_until(lambda: _found(pages, "road/coingecko"), what="rows of a poll").json()
+            assert len(page) == 10
+            assert page[0]["image"].startswith("https://")
+            books = f"{door}/binance/api/v3/ticker/bookTicker?symbol=BTCUSDT"
+            book = wait_until(lambda: _found(books, "road/binance"), what="a row of a poll")
+            assert set(book.json()) == {"symbol", "bidPrice", "bidQty", "askPrice", "askQty"}
+            listed = wait_until(lambda: _found(f"{door}/coingecko/api/v3/coins/list"), what="an active poller")
+            assert listed.headers["X-Data-Source"] == "through/coingecko"
+            assert listed.json() == requests.get(f"{sandbox.base_url('coingecko')}/coins/list", timeout=60).json()
+            assert requests.get(f"{door}/coingecko/api/v3/key", timeout=60).status_code == 404
+
             now_ms = int(requests.get(f"{door}/binance/api/v3/time", timeout=60).json()["serverTime"])
             params = {
                 "symbol": "BTCUSDT", "interval": "1h", "limit": "12",
@@ -93,16 +106,6 @@ def test_a_door_over_the_road_answers_as_the_upstream_does(world: World, tmp_pat
 
             ours = wait_until(klines, what="all bars in the index")
             assert ours.json() == theirs
-
-            day = f"{door}/binance/api/v3/ticker/24hr?symbol=BTCUSDT"
-            assert (
-                wait_until(lambda: _found(day, "road/binance"), what="an answer of a poll").json()["symbol"]
-                == "BTCUSDT"
-            )
-            listed = wait_until(lambda: _found(f"{door}/coingecko/api/v3/coins/list"), what="an active poller")
-            assert listed.headers["X-Data-Source"] == "through/coingecko"
-            assert {"id": "bitcoin", "symbol": "btc", "name": "Bitcoin"} in listed.json()
-            assert requests.get(f"{door}/coingecko/api/v3/key", timeout=60).status_code == 404
 
             latest = wait_until(lambda: _found(f"{door}/v1/latest?top=5"), what="records in the index").json()
             assert len(latest["rows"]) == 5

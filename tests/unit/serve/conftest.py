@@ -128,7 +128,7 @@ class Road:
         }
         road = cls(sandbox, clock, Settings.from_texts(named), through=Upstreams(sandbox) if through else None)
         threads = ThreadPoolExecutor(4)
-        means = Means(newest=road.newest, clock=clock, threads=threads, through=road.through)
+        means = Means(newest=road.newest, clock=clock, threads=threads, askers=threads, through=road.through)
         bars = Bars([lambda: road.bars], clock)  # type: ignore[list-item, return-value]
         road.door = Door(
             coingecko=CoinGeckoHouse(means),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
 from cryptoproxy.datasets.times import DAY_MS, HOUR_MS
+from cryptoproxy.errors import TransientError
+from cryptoproxy.serve.seam import NotFetchedError
 from tests.conftest import wait_until
 from tests.unit.serve.conftest import NOW_MS, Road
 
@@ -216,7 +218,8 @@ def test_what_clients_ask_for_at_their_start(polled: Road):
 )
 def test_what_is_not_carried_is_refused_in_the_upstreams_shape(polled: Road, path: str, shape: set[str]):
     ours = polled.get(path)
-    assert ours.status_code == 404
+    assert ours.status_code == (200 if path.startswith("/bybit/") else 404)
+    assert ours.json().get("retCode", 10001) == 10001
     assert set(ours.json()) == shape
     assert ours.headers["X-Data-Source"] == "door"
 
@@ -305,17 +308,12 @@ def test_a_known_answer_is_not_sent_again(road: Make):
 def test_the_past_on_the_topic_never_stands_for_now(road: Make):
     found = road()
     now = found.newest.ticker("coingecko", "bitcoin", "USD")
-    old = json.loads(json.dumps({"timestamp": "2026-11-01T00:00:00.000Z"}))
-    import msgspec
-
-    found.newest.take(msgspec.structs.replace(now, price=1.0, **old))
+    found.newest.take(msgspec.structs.replace(now, price=1.0, timestamp="2026-11-01T00:00:00.000Z"))
     assert found.newest.ticker("coingecko", "bitcoin", "USD") is now
 
 
 def test_a_pair_that_is_not_polled_any_more_is_not_there(road: Make):
     found = road()
-    import msgspec
-
     gone = msgspec.structs.replace(found.newest.ticker("binance", "BTCUSDT"), asset_id="GONEUSDT", symbol="GONEUSDT")
     found.newest.take(gone)
     assert found.newest.ticker("binance", "GONEUSDT") is not None
@@ -324,3 +322,65 @@ def test_a_pair_that_is_not_polled_any_more_is_not_there(road: Make):
         found.poll("binance")
     assert found.newest.ticker("binance", "GONEUSDT") is None
     assert "GONEUSDT" not in {each.asset_id for each in found.newest.tickers("binance")}
+
+
+class Away:
+    """Elasticsearch while it is away."""
+
+    name = "es"
+
+    def intervals(self, scope: object) -> object:
+        raise TransientError("no answer")
+
+
+@pytest.mark.parametrize("through", [True, False])
+def test_bars_are_read_through_or_refused_while_the_index_is_away(road: Make, through: bool):
+    found = road(through=through)
+    found.bars = Away()
+    for path, body in [
+        ("/binance/api/v3/klines?symbol=BTCUSDT&interval=1h&limit=3", "code"),
+        ("/bybit/v5/market/kline?category=linear&symbol=BTCUSDT&interval=60", "retCode"),
+    ]:
+        answer = found.get(path)
+        assert answer.status_code == (200 if through else 503)
+        assert through or (body in answer.json() and answer.headers["Retry-After"])
+    assert found.get("/binance/api/v3/ticker/price?symbol=BTCUSDT").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (NotFetchedError("no budget", limited=True, retry_after=17.2), 429),
+        (NotFetchedError("nobody who may ask"), 503),
+        (NotFetchedError("no such path", unknown=True), 404),
+    ],
+)
+def test_what_cannot_be_read_through_is_said_in_the_upstreams_shape(road: Make, error: NotFetchedError, status: int):
+    def refuse(*_: object) -> None:
+        raise error
+
+    found = road(through=True)
+    found.through.get = refuse
+    gecko = found.get("/coingecko/api/v3/coins/list")
+    binance = found.get("/binance/api/v3/exchangeInfo")
+    bybit = found.get("/bybit/v5/market/instruments-info?category=linear")
+    assert {gecko.status_code, binance.status_code} == {status}
+    assert bybit.status_code == (503 if status == 503 else 200)
+    assert (status == 429) == ("X-Bapi-Limit-Reset-Timestamp" in bybit.headers)
+    assert binance.json()["code"] == {429: -1003, 503: -1001, 404: -1020}[status]
+    assert bybit.json()["retCode"] == {429: 10006, 503: 10016, 404: 10001}[status]
+    if status == 404:
+        assert gecko.json() == {"error": str(error)}
+    else:
+        assert gecko.json()["status"]["error_code"] == status
+        assert gecko.headers["Retry-After"] == ("17" if status == 429 else "5")
+
+
+def test_a_stale_answer_that_was_read_through_is_marked(road: Make):
+    found = road(through=True)
+    get = found.through.get
+    found.through.get = lambda *asked: get(*asked)._replace(age=100.0, fresh=30.0, stale="it does not answer")
+    answer = found.get("/coingecko/api/v3/coins/list")
+    assert answer.headers["Cache-Status"] == "cryptoproxy; fwd=miss; ttl=-70; detail=stale-upstream"
+    assert (answer.headers["Age"], answer.headers["Cache-Control"]) == ("100", "public, max-age=0")
+    assert found.get("/coingecko/api/v3/coins/list?max_age=60").status_code == 503

@@ -144,7 +144,7 @@ class Carrier:
                     strand.link.send(frames)
         links = [(strand, link) for strand in self.strands for link in strand.links]
         if links:
-            select.select([link.socket for _, link in links], [], [], LOOK_SECONDS)
+            _wait([link.socket for _, link in links])
         now = self._monotonic()
         for strand, link in links:
             heard = link.receive(now)
@@ -268,6 +268,14 @@ class Carrier:
         if why != self._why:
             self._why = why
             self._state(why)
+
+
+def _wait(sockets: Sequence[WebSocket]) -> None:
+    """Until something has come on one of them, or a moment is over."""
+    poll = select.poll()
+    for each in sockets:
+        poll.register(each, select.POLLIN)
+    poll.poll(LOOK_SECONDS * 1000)
 
 
 def _close(made: Future[WebSocket]) -> None:

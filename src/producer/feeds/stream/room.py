@@ -64,6 +64,8 @@ class Room:
     def __post_init__(self) -> None:
         self._part = f"stream {self.venue.name}"
         self._lock = threading.Lock()
+        self._keeping = threading.Lock()
+        """Held while batches are kept; taken before the other one."""
         self._full = threading.Event()
         self._begun = False
         self._renewing = [stream for stream in self.streams if isinstance(stream, Renewing)]
@@ -126,7 +128,7 @@ class Room:
             loop.turn()
             told = self.told(stream.feed.name)
             left = self.left(stream, told)
-            with self._lock:
+            with self._keeping, self._lock:
                 keeper.forget()
                 self.marks[stream.feed.name].begin(told)
                 stream.begin(left, now_ms=self.mender.now_ms())
@@ -206,6 +208,10 @@ class Room:
 
     def keep_now(self) -> None:
         """A batch of each stream, unless another process streams now."""
+        with self._keeping:
+            self._keep_each()
+
+    def _keep_each(self) -> None:
         if not self._begun:
             return
         if not self.may_poll():
