@@ -10,7 +10,17 @@ from pathlib import Path
 
 from cryptoproxy.datasets import DATASETS, TICKER
 from kibana.builders.encoding import ndjson
-from kibana.definitions import candles, data_view, market, market_wide, newest_records, pipeline, shared, volatility
+from kibana.definitions import (
+    alerts,
+    candles,
+    data_view,
+    market,
+    market_wide,
+    newest_records,
+    pipeline,
+    shared,
+    volatility,
+)
 
 FILE = Path(__file__).resolve().parent / "crypto-prices.ndjson"
 _ALIAS_PATTERN = re.compile(r"[a-z0-9][a-z0-9._-]{0,199}")
@@ -35,6 +45,7 @@ def everything(*, alias: str = str(TICKER.alias), source: str = shared.DEFAULT_S
             candles.dashboard().saved_object(),
             market_wide.dashboard().saved_object(),
             volatility.dashboard(source).saved_object(),
+            alerts.dashboard().saved_object(),
             pipeline.dashboard().saved_object(),
         ]
     )

@@ -12,6 +12,7 @@ VOLATILITY = "crypto-prices-volatility"
 PIPELINE = "crypto-prices-pipeline"
 CANDLES = "crypto-candles-bars"
 MARKET_WIDE = "crypto-market-wide"
+ALERTS = "crypto-alerts-found"
 
 
 def data_view(dataset: Dataset[Any] = TICKER) -> str:

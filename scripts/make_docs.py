@@ -12,14 +12,14 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
 
 from cryptoproxy.common import grafana
-from cryptoproxy.common.metrics import HeldUp, IndexerMetrics, PollerMetrics, ServeMetrics
+from cryptoproxy.common.metrics import HeldUp, IndexerMetrics, PollerMetrics, ServeMetrics, WatchMetrics
 from cryptoproxy.common.settings.document import env_example, markdown
 from cryptoproxy.datasets import DATASETS, asyncapi, rights
 from cryptoproxy.datasets.page import page
 from cryptoproxy.datasets.schema import json_schema
 
 ROOT = Path(__file__).resolve().parent.parent
-KINDS = (("Poller", PollerMetrics), ("Indexer", IndexerMetrics), ("Door", ServeMetrics))
+KINDS = (("Poller", PollerMetrics), ("Indexer", IndexerMetrics), ("Door", ServeMetrics), ("Watch", WatchMetrics))
 
 
 def generated() -> dict[str, str]:
@@ -52,15 +52,15 @@ METRICS = """\
 
 Made by `make docs` from `src/common/metrics.py`; do not edit.
 
-`/metrics` of the poller (port 8000), of the indexer (port 8001) and of a door (port 8002), in Prometheus' text format,
-besides what its client says of the process itself. [operations.md](operations.md#alarms) says which of them the alarms
-look at. [`docker/grafana/cryptoproxy.json`](../docker/grafana/cryptoproxy.json) is a Grafana dashboard made of them: a
-panel for each. It was imported nowhere: there is no Grafana where the tests run.
+`/metrics` of the poller (port 8000), of the indexer (port 8001), of a door (port 8002) and of watch (port 8003), in
+Prometheus' text format, besides what its client says of the process itself. [operations.md](operations.md#alarms) says
+which of them the alarms look at. [`docker/grafana/cryptoproxy.json`](../docker/grafana/cryptoproxy.json) is a Grafana
+dashboard made of them: a panel for each. It was imported nowhere: there is no Grafana where the tests run.
 """
 
 
 def metrics() -> str:
-    """Every metric of both processes by its name on `/metrics`."""
+    """Every metric of all processes by its name on `/metrics`."""
     parts = [METRICS]
     for title, kind in KINDS:
         parts.append(f"## {title}\n\n| name | type | labels | what it says |\n|---|---|---|---|")

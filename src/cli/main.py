@@ -26,6 +26,7 @@ COMMANDS = {
     "serve": ("serve", "serve"),
     "history": ("history", "history"),
     "crawl": ("crawl", "crawl"),
+    "watch": ("watch", "watch"),
     "sandbox": ("run", "sandbox"),
     "tail": ("tail", "tail"),
     "query": ("query", "query"),

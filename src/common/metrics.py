@@ -70,6 +70,7 @@ class PollerMetrics:
         self.budget_left = gauge("upstream_budget_left", "What is left of a quota", "upstream", "window")
         self.ban_seconds = gauge("upstream_ban_seconds", "Seconds until a ban ends; 0 without one", "upstream")
         self.asked = counter("asked", "Questions of our other processes", "upstream", "outcome")
+        self.live_frames = counter("live_frames", "Frames for the topic of what is live", "outcome")
         self.answers = counter("answers", "Upstreams' answers for the topic of answers", "outcome")
         # --- the outbox and its two drains
         self.outbox_bytes = gauge("outbox_bytes", "Bytes waiting for a drain", "drain")
@@ -191,3 +192,24 @@ class _Labelled(Generic[M]):
 
     def labels(self, value: str) -> M:
         return self._family.labels(self._dataset, value)
+
+
+class WatchMetrics:
+    """What `/metrics` of watch says."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        def counter(name: str, what: str, *labels: str) -> Counter:
+            return Counter(f"cryptoproxy_{name}", what, labels, registry=registry)
+
+        self.judged = counter("watch_records", "Records that the rules were held against, or that were no asset's")
+        self.unreadable = counter("watch_unreadable_records", "Records passed over since they are none")
+        self.alerts = counter("watch_alerts", "Alerts sent to their topic, openings and ends")
+        self.shares = Gauge(
+            "cryptoproxy_watch_shares", "Shares of the assets that this process judges", registry=registry
+        )
+        self.told = counter("watch_told", "Alerts that a channel has taken", "channel")
+        self.not_told = counter("watch_not_told", "Alerts that no message was sent for", "channel", "reason")
+        self.tries = counter("watch_messages", "Messages sent, each try", "channel", "outcome")
+        self.waiting = Gauge(
+            "cryptoproxy_watch_waiting", "Alerts that wait for a channel", ["channel"], registry=registry
+        )

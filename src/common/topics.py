@@ -5,8 +5,10 @@
 | of each dataset, ``crypto-data`` the tickers' | 3; where each part has a topic of its own, 1 in each | the records |
 | ``crypto-data.dlq`` | 1 | dead letters of all datasets, kept for ever, larger than any record |
 | ``crypto-data.lease`` | 1 | nothing is written: who holds its partition polls |
-| ``crypto-data.state`` | 1 | compacted: budgets, bans, accepted poison, announced history |
+| ``crypto-data.state`` | 1 | compacted: budgets, bans, accepted poison, announced history, silences |
+| ``crypto-data.watch`` | 4 | compacted: what watch knows, a partition for each share of assets; last: what was told |
 | ``crypto.answers`` | 1 | compacted: the newest answer to each call of a poll, as it came |
+| ``crypto.live`` | 1 | of LIVE_SYMBOLS: changes of books and open candles as they came, for ten minutes |
 
 Parts share out work among indexers as partitions do: candles have seventeen, and with three partitions each it would be
 fifty that are empty most of the time. Who needs more of one may give it more; that is never taken back.
@@ -22,7 +24,8 @@ from typing import Any
 from kafka import errors as kafka_errors
 
 from cryptoproxy.common.settings.catalogue import Kafka
-from cryptoproxy.datasets import DATASETS, TICKER, Dataset
+from cryptoproxy.common.settings.live import KEPT_SECONDS
+from cryptoproxy.datasets import ALERT, DATASETS, TICKER, Dataset
 from cryptoproxy.errors import OperatorError, together
 
 SETTLED_SECONDS = 10.0
@@ -66,6 +69,12 @@ def wanted(kafka: Kafka, datasets: Collection[Dataset[Any]] = (TICKER,)) -> dict
         **(
             {kafka.answers_topic: _topic(1, kafka, safe | _COMPACTED | {"max.message.bytes": str(_ANSWER_BYTES)})}
             if kafka.keeps_answers
+            else {}
+        ),
+        **({kafka.watch_topic: _topic(kafka.partitions + 1, kafka, safe | _COMPACTED)} if ALERT in datasets else {}),
+        **(
+            {kafka.live_topic: _topic(1, kafka, {"retention.ms": str(KEPT_SECONDS * 1000)})}
+            if kafka.live_symbols
             else {}
         ),
     }

@@ -6,7 +6,7 @@ The bytes on the topic are the bytes in the index (``_source``) and a line in th
 |---|---|
 | ``dataset`` | what a dataset is; the table of them is here, ``DATASETS`` |
 | ``feed`` | what is polled, kept, sent and stored as one, and how it is spelled |
-| ``ticker``, ``candle``, ``market``, ``trade``, ``gap`` | a contract each: fields, types, units, topic and index |
+| ``ticker`` ``candle`` ``market`` ``asset`` ``trade`` ``book`` ``gap`` ``alert`` | a contract each: fields, topic |
 | ``fields`` | what a contract says of a field beside its type; the columns made from it |
 | ``codec`` | record to bytes, bytes to record; what breaks a contract and how it is said |
 | ``names`` | key, index |
@@ -21,6 +21,9 @@ The bytes on the topic are the bytes in the index (``_source``) and a line in th
 from collections.abc import Mapping
 from typing import Any
 
+from cryptoproxy.datasets.alert import ALERT, Alert
+from cryptoproxy.datasets.asset import ASSET, Asset
+from cryptoproxy.datasets.book import BOOK, Book
 from cryptoproxy.datasets.candle import CANDLE, Candle
 from cryptoproxy.datasets.codec import MAX_AHEAD_MS, MAX_RECORD_BYTES
 from cryptoproxy.datasets.dataset import SCHEMA_VERSION_HEADER, Dataset, Part, Period
@@ -33,7 +36,9 @@ from cryptoproxy.datasets.ticker import TICKER, Ticker
 from cryptoproxy.datasets.times import from_iso, iso, slot_of
 from cryptoproxy.datasets.trade import TRADE, Trade
 
-DATASETS: Mapping[str, Dataset[Any]] = {each.name: each for each in (TICKER, CANDLE, MARKET, TRADE, GAP)}
+DATASETS: Mapping[str, Dataset[Any]] = {
+    each.name: each for each in (TICKER, CANDLE, MARKET, ASSET, TRADE, BOOK, GAP, ALERT)
+}
 """The one table, by name."""
 
 
@@ -57,6 +62,9 @@ encode, decode, document_id = TICKER.codec.encode, TICKER.codec.decode, TICKER.i
 SCHEMA_VERSION, RECORD_HEADERS = TICKER.version, TICKER.headers
 
 __all__ = [
+    "ALERT",
+    "ASSET",
+    "BOOK",
     "CANDLE",
     "DATASETS",
     "GAP",
@@ -70,6 +78,9 @@ __all__ = [
     "SCHEMA_VERSION_HEADER",
     "TICKER",
     "TRADE",
+    "Alert",
+    "Asset",
+    "Book",
     "Candle",
     "Dataset",
     "Feed",

@@ -72,10 +72,10 @@ class Crawl:
         self._form = form
         self._clock = SystemClock()
         self._folder_is_ours = True
-        self._pollings = pollings_of(self._upstreams)
-        self._sources = [polling.make() for polling in self._pollings.values()]
+        self._pollings = pollings_of(self._upstreams, told_by="crawl")
+        self._sources = [(each.at_once or each.make)() for each in self._pollings.values()]
         self._pasts: list[tuple[History, str, list[str]]] = []
-        for name, since in wanted_of(self._upstreams):
+        for name, since in wanted_of(self._upstreams, told_by="crawl --history"):
             past = histories_of(upstreams)[name]()
             named = [past.spelled(each) for each in symbols] or list(past.symbols)
             if not named:
@@ -213,15 +213,16 @@ class Crawl:
 
 
 def _by_default(settings: Settings) -> tuple[str, ...]:
-    """What SOURCES names, and all else but candles that its sources tell."""
+    """What SOURCES names, and all else that its sources tell but candles and what takes a call for each coin."""
     named = settings.upstreams.sources
     sources = {Feed.parse(name).source for name in named}
-    every = (feed for upstream in upstreams_of(settings.upstreams).values() for feed in upstream.feeds)
-    return tuple(
-        dict.fromkeys(
-            [*named, *(feed.name for feed in every if feed.source in sources and feed.dataset != CANDLE.name)]
-        )
+    every = (each for upstream in upstreams_of(settings.upstreams).values() for each in upstream.feeds.items())
+    more = (
+        feed.name
+        for feed, polling in every
+        if feed.source in sources and feed.dataset != CANDLE.name and polling.at_once is None
     )
+    return tuple(dict.fromkeys([*named, *more]))
 
 
 @contextmanager

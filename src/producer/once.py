@@ -262,7 +262,8 @@ def poll_now(
         load(source.feed.name, source.symbol_list, ask)
         quotes = source.symbol_list.quotes
         quotes.waits = quotes.waits and not quotes.settled  # the list is read once; nothing newer comes
-    return asker.poll(grid.slot_of(clock.now_ms()), end_ms, wait)
+    slot_ms = grid.slot_of(clock.now_ms())
+    return asker.poll(slot_ms, end_ms, wait, turn=grid.turn_of(slot_ms))
 
 
 def whole(source: str, polled: Polled) -> bool:

@@ -35,6 +35,7 @@ from cryptoproxy.producer.feeds.runs import RunsTopic
 from cryptoproxy.producer.feeds.slots import Grid
 from cryptoproxy.producer.feeds.source_loop import QUIET_BELOW_MS, SourceLoop
 from cryptoproxy.producer.feeds.stream.left import left_of
+from cryptoproxy.producer.feeds.stream.live import LiveFrames
 from cryptoproxy.producer.feeds.stream.marks import told_in
 from cryptoproxy.producer.feeds.stream.room import Room
 from cryptoproxy.producer.feeds.symbols import SymbolLists
@@ -114,6 +115,7 @@ class Poller:
 
         self.lease = self._lease() if (not alone if lease is None else lease) else None
         self.handover = Handover(kafka, self.budgets, names, outbox)
+        self.live = LiveFrames(kafka, metrics=metrics, clock=clock) if kafka.live_symbols and self.streams else None
         self.rooms = self._rooms()
         for room in self.rooms:
             self.handover.states.update({stream_key(name): marks.state for name, marks in room.marks.items()})
@@ -194,6 +196,7 @@ class Poller:
             ("gauges", gauges.run),
             ("history", self.history.run),
             *((("answers", self.answers.run),) if self.answers is not None else ()),
+            *((("live", self.live.run),) if self.live is not None else ()),
             *((("door", self.door.run),) if self.door is not None else ()),
             *((("compact", self.compaction.run),) if self.compaction is not None else ()),
             *((f"poll {name}", loop.run) for name, loop in self.loops.items()),
@@ -255,8 +258,9 @@ class Poller:
                 batch_seconds=upstreams.stream_batch_seconds,
                 batch_records=upstreams.stream_batch_records,
                 kept=self._batch_kept,
+                listeners=[partial(self.live.put, name)] if self.live is not None else [],
             )
-            for streams in of.values()
+            for name, streams in of.items()
         ]
 
     def _batch_kept(self, entry: Entry, arrived: float, size: int) -> None:

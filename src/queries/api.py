@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from cryptoproxy.datasets import CANDLE, TICKER
+from cryptoproxy.datasets import CANDLE, DATASETS, MARKET, called
 from cryptoproxy.queries import notes, periods
 from cryptoproxy.queries.answer import Answer, Covers, NothingFound
 from cryptoproxy.queries.asking import Asked, Asking, Names, Words, names_in, sources_in
@@ -22,6 +22,7 @@ from cryptoproxy.queries.questions import (
     freshness,
     indicators,
     latest,
+    market,
     moves,
     percentiles,
     sentiment,
@@ -32,11 +33,12 @@ from cryptoproxy.queries.questions.candles import Candles, CandlesRow
 from cryptoproxy.queries.questions.freshness import Freshness, FreshnessRow
 from cryptoproxy.queries.questions.indicators import Indicators, IndicatorsRow
 from cryptoproxy.queries.questions.latest import Latest, LatestRow
+from cryptoproxy.queries.questions.market import MarketFigures, MarketRow
 from cryptoproxy.queries.questions.moves import Moves, MovesRow
 from cryptoproxy.queries.questions.percentiles import DEFAULT_PERCENTS, Percentiles, PercentilesRow
 from cryptoproxy.queries.questions.sentiment import Sentiment, SentimentRow
 from cryptoproxy.queries.questions.volatility import Volatility, VolatilityRow
-from cryptoproxy.queries.scope import ALL
+from cryptoproxy.queries.scope import ALL, Scope
 
 
 class Queries(Asking):
@@ -109,7 +111,8 @@ class Queries(Asking):
     def candles(self, interval: str = "1h", *, top: int | None = None, **which: Any) -> Answer[CandlesRow]:
         """Closed bars of that length, whatever is stored; of all sources, if none is named."""
         asked, request = self._candles(interval, top, which)
-        words = Words("candles", candles.title(request), "has no whole bar", step_ms=request.every.ms)
+        words = Words("candles", candles.title(request), "has no whole bar", step_ms=request.every.ms,
+                      tells_silence=False)  # fmt: skip
         return self.answer(
             asked, request, words, candles.columns(request),
             lambda watch: candles.rows(asked.engine, request, watch),
@@ -126,7 +129,8 @@ class Queries(Asking):
         """``names``: ``sma:20,macd``, as a list or with commas between them."""
         asked, of = self._candles(interval, top, which)
         request = Indicators(of, tuple(dict.fromkeys(indicators.indicator(each) for each in names_in(names))))
-        words = Words("indicators", indicators.title(request), "has no whole bar", step_ms=request.every.ms)
+        words = Words("indicators", indicators.title(request), "has no whole bar", step_ms=request.every.ms,
+                      tells_silence=False)  # fmt: skip
         return self.answer(
             asked, request, words, indicators.columns(request),
             lambda watch: indicators.rows(asked.engine, request, watch),
@@ -168,13 +172,64 @@ class Queries(Asking):
             engine=asked.engine.name,
         )
 
-    def freshness(
-        self, *, since: str = "1d", until: str | None = None, source: Names = ALL, interval: str | None = None
-    ) -> Answer[FreshnessRow]:
-        """``interval``: between slots; without, what the records tell."""
+    def market(
+        self,
+        *,
+        interval: str = "1h",
+        dominance: Names = market.DEFAULT_COINS,
+        quote: str = "USD",
+        source: Names = ALL,
+        since: str = "30d",
+        until: str | None = None,
+    ) -> Answer[MarketRow]:
+        """At the newest poll of each step. ``dominance``: symbols of coins whose share is told, ``btc,eth``."""
         span = periods.period(since, until, now_ms=self.clock.now_ms())
-        request = Freshness(span, sources_in(source), periods.interval(interval) if interval else None)
-        engine, said = self.engine_for(request.sources, span, TICKER)
+        coins = tuple(each.lower() for each in names_in(dominance))
+        quotes = (quote.upper(), market.NO_QUOTE)
+        scope = Scope(span, sources_in(source), assets=(market.WHOLE_MARKET,), quotes=quotes)
+        request = MarketFigures(scope, periods.interval(interval), coins)
+        engine, said = self.engine_for(scope.sources, span, MARKET)
+        covers = Covers(span)
+
+        def rows() -> Iterator[MarketRow]:
+            told: set[str] = set()
+            for row in engine.market(request):
+                told |= row.figures.keys()
+                covers.see(row.seen)
+                yield row
+            if market.CAP not in told:
+                notes.raise_no_market(engine, scope, request.quote)
+            if missing := [each for each in coins if market.DOMINANCE + each not in told]:
+                said.append(f"the share of {', '.join(missing)} is not told; CoinGecko tells those of the ten largest")
+
+        return Answer(
+            question="market",
+            title=market.title(request),
+            where=", ".join(scope.sources) or "all sources",
+            columns=market.columns(request),
+            rows=rows(),
+            covers=covers,
+            notes=said,
+            asked=request,
+            engine=engine.name,
+        )
+
+    def freshness(
+        self,
+        *,
+        since: str = "1d",
+        until: str | None = None,
+        source: Names = ALL,
+        interval: str | None = None,
+        dataset: Names = (),
+    ) -> Answer[FreshnessRow]:
+        """``interval``: between slots; without, what the records tell. ``dataset``: ``ticker,candle-1m``; without, all
+        that there are."""
+        span = periods.period(since, until, now_ms=self.clock.now_ms())
+        named = tuple((DATASETS[each], None) if each in DATASETS else called(each) for each in names_in(dataset))
+        every = periods.interval(interval) if interval else None
+        request = Freshness(span, sources_in(source), every, named)
+        engine, said = self.engine_for(request.sources, span, request.first)
         covers = Covers(span)
         return Answer(
             question="freshness",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from cryptoproxy.sandbox.ledger import Ledger
 from cryptoproxy.sandbox.replay import Replay, load
 from cryptoproxy.sandbox.script import Script, add_rules
 from cryptoproxy.sandbox.server import FaultServer
+from cryptoproxy.sandbox.streams.capture import Capture
 from cryptoproxy.sandbox.streams.faults import StreamRule
 from cryptoproxy.sandbox.streams.talk import Streams, Talk
 from cryptoproxy.sandbox.upstream import JSON_TYPE, Limits, Setup, Streaming, Upstream, dump
@@ -50,11 +52,13 @@ class Sandbox(FaultServer):
         coins: 1,000 make about 2,400 Binance pairs and 1,000 Bybit instruments.
         replay: recorded files or folders per upstream, served instead of the market.
         cycle: at the end of a replay start again, instead of repeating the last.
+        captures: recorded streams, told to whoever subscribes to their topics, instead of the market's.
         keys: API keys of CoinGecko by plan (``demo``, ``pro``); none: not checked.
         ledger_file: JSON lines of all that was served.
         keep_bodies: False keeps only their SHA-256.
         ledger_limit: entries kept in memory.
         compress: gzip for clients that take it, as the real ones do.
+        tls: for clients that speak nothing else: the same port takes both.
     """
 
     def __init__(
@@ -67,6 +71,7 @@ class Sandbox(FaultServer):
         coins: int = 1000,
         replay: Mapping[str, Sequence[Path | str]] | None = None,
         cycle: bool = False,
+        captures: Mapping[str, Capture] | None = None,
         keys: Mapping[str, str] | None = None,
         limits: Limits | None = None,
         clock: Clock | None = None,
@@ -75,11 +80,16 @@ class Sandbox(FaultServer):
         ledger_limit: int | None = None,
         compress: bool = True,
         script: Script | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.ledger: Ledger = Ledger(ledger_file, keep_bodies=keep_bodies, limit=ledger_limit)
-        super().__init__(script or Script(), host=host, port=port, compress=compress, ledger=self.ledger, clock=clock)
-        setup = Setup(Market(make_coins(coins, seed), seed, busy=busy), self.clock, limits or Limits(), keys or {})
-        self.streams = Streams(self.clock)
+        super().__init__(
+            script or Script(), host=host, port=port, compress=compress, ledger=self.ledger, clock=clock, tls=tls
+        )
+        captures = captures or {}
+        market = Market(make_coins(coins, seed), seed, busy=busy)
+        setup = Setup(market, self.clock, limits or Limits(), keys or {}, captures=captures)
+        self.streams = Streams(self.clock, captures=captures)
         self._upstreams = {name: make(setup) for name, make in UPSTREAMS.items()}
         self._replays = {name: self._replay(name, paths, cycle=cycle) for name, paths in (replay or {}).items()}
         self._control = Control(
@@ -90,9 +100,9 @@ class Sandbox(FaultServer):
         """What a client of this upstream takes as its base address."""
         return f"{self.url}/{upstream}{self._upstreams[upstream].base}"
 
-    def stream_url(self, upstream: str) -> str:
+    def stream_url(self, upstream: str, *, tls: bool = False) -> str:
         """The same for its WebSockets: ``ws://…/binance``, below which are ``/ws`` and ``/stream``."""
-        return "ws" + self.base_url(upstream).removeprefix("http")
+        return ("wss" if tls else "ws") + self.base_url(upstream).removeprefix("http")
 
     def add(self, *rules: Rule | StreamRule) -> None:
         """Rules for requests and for streams alike."""

@@ -65,8 +65,9 @@ def crossed(body: bytes) -> bytes:
     found: Any = json.loads(body)
     inner = found.get("data", found.get("result", found))
     for bids, asks in (("bids", "asks"), ("b", "a")):
-        if inner.get(bids) and inner.get(asks):
-            inner[bids] = [[inner[asks][-1][0], inner[bids][0][1]], *inner[bids]]
+        # Not one that a change takes out: its size says that nobody asks that.
+        if inner.get(bids) and (asked := [level for level in inner.get(asks, ()) if float(level[1])]):
+            inner[bids] = [asked[-1], *inner[bids]]
     return json.dumps(found, separators=(",", ":")).encode()
 
 

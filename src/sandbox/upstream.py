@@ -15,6 +15,7 @@ from typing import ParamSpec, Protocol, runtime_checkable
 
 from cryptoproxy.common.clock import Clock
 from cryptoproxy.sandbox.rewrites import HTML
+from cryptoproxy.sandbox.streams.capture import Capture
 from cryptoproxy.sandbox.streams.session import Chosen, Session
 from cryptoproxy.sandbox.wire import Answer, Header, Request
 from cryptoproxy.sandbox.world.market import Market
@@ -86,6 +87,8 @@ class Setup:
     keys: Mapping[str, str] = field(default_factory=dict)
     """API keys by plan (``demo``, ``pro``) where they are checked."""
     hidden: Hidden = field(default_factory=Hidden)
+    captures: Mapping[str, Capture] = field(default_factory=dict)
+    """Recorded streams by upstream: these topics are told from there."""
 
 
 class Upstream(Protocol):

@@ -63,13 +63,13 @@ class DoorProcess:
         index, candles = (settings.elasticsearch.alias_of(each) for each in (TICKER, CANDLE))
         client = _once(lambda: elastic.client(settings.elasticsearch, connections=THREADS, timeout=_SEARCH_SECONDS))
         engines: list[Callable[[], Backend]] = [
-            _once(lambda: Elastic(Search(client(), index), Search(client(), candles)))
+            _once(lambda: Elastic({TICKER.name: Search(client(), index), CANDLE.name: Search(client(), candles)}))
         ]
         if find_spec("duckdb") is not None:
             engines.append(_once(lambda: _lake(settings)))
         bars = Bars(engines, clock)
         own = Own(
-            _once(lambda: Queries(client(), index=index, bars=candles)),
+            _once(lambda: Queries.of(settings.elasticsearch, client())),
             clock=clock,
             threads=threads,
             openapi=_once(lambda: document(version("cryptoproxy"))),

@@ -5,6 +5,7 @@
 | ``__init__`` | the upstream as the settings have it: its limits, and a line for each feed |
 | ``tickers`` | the calls of a poll, and its rows as records (Bybit's ``shapes``: how they may be written) |
 | ``candles`` | bars of one interval: live at their close, and pages of the past |
+| ``market``, ``assets`` | CoinGecko's figures of the whole market; what each of its coins is |
 | ``charts`` | CoinGecko's prices at midnight, as tickers of the past |
 | ``symbols`` | an exchange's symbols: its list, which tells their quotes, and what one tells by itself |
 | ``refusals`` | what it means when it refuses |
@@ -63,8 +64,10 @@ def upstreams_of(settings: Upstreams) -> Mapping[str, Upstream]:
     return {found.limits.upstream: found for found in (each(settings) for each in UPSTREAMS)}
 
 
-def pollings_of(settings: Upstreams) -> dict[str, Polling]:
+def pollings_of(settings: Upstreams, *, told_by: str = "SOURCES") -> dict[str, Polling]:
     """How each feed that SOURCES names, and that is polled, is polled; in its order, by the feed's name.
+
+    ``told_by``: what a person has named them by, for the error.
 
     Raises:
         SettingsError: there is none of a name.
@@ -74,7 +77,7 @@ def pollings_of(settings: Upstreams) -> dict[str, Polling]:
     }
     streamed = _streams(settings)
     faults = [
-        f"SOURCES knows no {name}; there are {nearest_first(name, every.keys() | streamed.keys())}"
+        f"{told_by} knows no {name}; there are {nearest_first(name, every.keys() | streamed.keys())}"
         for name in settings.sources
         if name not in every and name not in streamed
     ]
@@ -125,8 +128,10 @@ def asked_of(settings: Upstreams) -> dict[str, Asked]:
     return {name: upstream.asked for name, upstream in every.items() if upstream.asked is not None}
 
 
-def wanted_of(settings: Upstreams) -> list[tuple[str, str]]:
+def wanted_of(settings: Upstreams, *, told_by: str = "HISTORY") -> list[tuple[str, str]]:
     """Feed and since, as HISTORY has them.
+
+    ``told_by``: as of :func:`pollings_of`.
 
     Raises:
         SettingsError: an item is none, or there is no history of a feed.
@@ -139,9 +144,9 @@ def wanted_of(settings: Upstreams) -> list[tuple[str, str]]:
             from_person(since, now_ms=0)
             wanted.append((feed, since))
             if feed not in there:
-                faults.append(f"HISTORY knows no {feed}; there are {nearest_first(feed, there)}")
+                faults.append(f"{told_by} knows no {feed}; there are {nearest_first(feed, there)}")
         except ValueError:
-            faults.append(f"HISTORY holds {item!r}, which is not like binance.candle-1d=2017-08-01 or …=365d")
+            faults.append(f"{told_by} holds {item!r}, which is not like binance.candle-1d=2017-08-01 or …=365d")
     if faults:
         raise SettingsError(faults)
     return wanted

@@ -145,11 +145,16 @@ class Source(Protocol):
     def symbol_list(self) -> SymbolList | None:
         """None where the source tells the quote currency by itself."""
 
-    def calls(self) -> Sequence[Call]:
+    def calls(self, turn: int | None = None) -> Sequence[Call]:
         """The calls of one poll, in order. A poll is all their answers or nothing.
+
+        Args:
+            turn: the number of the slot among those of the feed, where polls differ; without, as many calls as the
+                largest poll has, for who plans.
 
         Raises:
             OperatorError: they need a key and there is none to send.
+            TransientError: what this poll asks for is not known yet.
         """
 
     def check(self, answer: Answer, *, now_ms: int) -> None:
@@ -259,6 +264,8 @@ class Polling:
     """Seconds between polls, as wanted."""
     offset: float = 0.0
     """Slots begin so many seconds after each multiple of the interval: a bar is closed 3 s after its end."""
+    at_once: Callable[[], Source] | None = None
+    """Where a poll asks for a part of what is told: one that asks for all of it."""
     fixed: bool = False
     """Whether each slot must be polled, since none brings what another one left out. Such an interval is never
     stretched: what does not fit into the budget is refused."""

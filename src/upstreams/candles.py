@@ -130,7 +130,7 @@ class Candles(ABC):
 
     # --- live
 
-    def calls(self) -> Sequence[Call]:
+    def calls(self, turn: int | None = None) -> Sequence[Call]:
         """One for each symbol."""
         self._live = True
         return [self._newest(symbol) for symbol in self.symbols]

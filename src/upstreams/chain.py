@@ -64,8 +64,10 @@ class Chain:
         self.mark = mark
         self.last: int | None = None
         self.second = 0
-        if mark is not None:
+        if mark is not None and is_ours(mark.id):
             self.last, self.second = numbers(mark.id)
+        else:
+            self.mark = None
         self.why = HANDOVER
         """What a hole before the next id is put down to."""
         self.lost: list[Hole] = []
@@ -158,14 +160,24 @@ class Chain:
 
 
 def numbers(trade_id: str) -> tuple[int, int]:
-    """Both numbers of ``a-f``."""
+    """Both numbers of ``a-f``.
+
+    Raises:
+        ValueError: it is none.
+    """
     number, _, second = trade_id.partition("-")
-    return int(number), int(second or 0)
+    return int(number), int(second)
+
+
+def is_ours(trade_id: str | None) -> bool:
+    """Whether it is like ``a-f``; a topic may hold what others wrote."""
+    number, _, second = (trade_id or "").partition("-")
+    return number.isdecimal() and second.isdecimal()
 
 
 def _of(gap: Gap, now_ms: int) -> Hole | None:
     """The hole that an earlier holder has recorded; None where it does not say which ids."""
-    if gap.after_id is None or gap.before_id is None:
+    if gap.after_id is None or gap.before_id is None or not (is_ours(gap.after_id) and is_ours(gap.before_id)):
         return None
     first, last = numbers(gap.after_id)[0] + 1, numbers(gap.before_id)[0] - 1
     if first > last:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import msgspec
 
@@ -149,6 +149,8 @@ class Batch:
     marks: Mapping[str, Mark] = field(default_factory=dict)
     """Those that have moved, by symbol."""
     rejected: Sequence[Rejected] = ()
+    missed: Mapping[str, int] = field(default_factory=dict)
+    """Of a stream that has slots: how many have no record, by why."""
     slot_ms: int = 0
     """Of a stream that has slots: the last one that is done with it."""
 
@@ -220,3 +222,11 @@ class Stream(Protocol):
 
     def collect(self, *, now_ms: int) -> Batch:
         """What has gathered since the last time."""
+
+
+@runtime_checkable
+class Renewing(Protocol):
+    """A stream that begins anew with a new subscription, where its upstream tells no other beginning."""
+
+    def renew(self, *, now_ms: int) -> Mapping[str, Sequence[bytes]]:
+        """The topics that want it now, each with the frames that bring it, for the connection that carries it."""

@@ -3,6 +3,8 @@ the ledger says; of Bybit each lost trade lies in a gap."""
 
 from __future__ import annotations
 
+import random
+import threading
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,12 +14,13 @@ import pytest
 import requests
 
 from cryptoproxy.datasets import GAP, TRADE, Dataset, Gap, Trade
+from cryptoproxy.datasets.times import moment_of
 from cryptoproxy.lake.objects import lines_of
 from cryptoproxy.lake.store import Store
 from cryptoproxy.sandbox import Rule, StreamRule
 from tests.conftest import wait_until
 from tests.faults import evidence
-from tests.faults.conftest import Report
+from tests.faults.conftest import Report, Say
 from tests.faults.process import PollerProcess
 from tests.faults.rig import Rig
 
@@ -144,12 +147,18 @@ def binance(rig: Rig) -> World:
 
 
 def stopped(world: World, poller: PollerProcess) -> None:
-    """Nothing comes any more, all is delivered, and what is delivered has no hole but those that are written down."""
+    """Nothing comes any more, all is delivered, and nothing lacks between the first trade and the last."""
     wait_until(lambda: no_hole(world), what="no hole")
-    poller.stop()
-    finish = world.start("last", SOURCES="coingecko")
+    poller.terminate()
+    drain(world)
+
+
+def drain(world: World) -> None:
+    """A process for each outbox, to which nothing new comes, delivers what is left."""
+    for outbox in sorted(world.rig.outboxes()):
+        nowhere = {"BINANCE_WS_URL": "ws://127.0.0.1:9", "BYBIT_WS_URL": "ws://127.0.0.1:9"}
+        world.rig.start(f"drain-{outbox.name}", test=ALONE, OUTBOX_DIR=str(outbox), **nowhere)
     wait_until(lambda: not world.rig.left(), what="empty outboxes")
-    finish.stop()
 
 
 def no_hole(world: World) -> bool:
@@ -186,3 +195,91 @@ def test_what_nobody_has_is_a_gap_and_nothing_else_is(binance: World, report: Re
     first, last = (int(str(each).partition("-")[0]) for each in (gaps[0].after_id, gaps[0].before_id))
     assert (first + 1, last - 1) == (kept.first, kept.last)
     report(judged(binance), None)
+
+
+class Recent(threading.Thread):
+    """All trades of Bybit's linear market while it runs, as REST tells them."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(daemon=True)
+        self._world = world
+        self._ended = threading.Event()
+        self.found: dict[str, tuple[str, int]] = {}
+        """By id: symbol and time."""
+        self.start()
+
+    def run(self) -> None:
+        while not self._ended.wait(0.5):
+            for symbol in SYMBOLS:
+                path = "/v5/market/recent-trade"
+                rows = self._world.get("bybit", path, category="linear", symbol=symbol, limit=1000)["result"]["list"]
+                self.found |= {row["execId"]: (symbol, int(row["time"])) for row in rows}
+
+    def stop(self) -> None:
+        self._ended.set()
+        self.join()
+
+
+def test_each_trade_of_bybit_that_is_lost_lies_in_a_gap(rig: Rig, report: Report, say: Say) -> None:
+    seed = random.SystemRandom().randrange(10_000)
+    say(f"streams of Bybit: kills at random with seed {seed}")
+    chance = random.Random(seed)
+    world = World(rig, "bybit-linear.trade", TRADE)
+    watch = Recent(world)
+    poller = world.start("poller-0")
+    wait_until(lambda: len({each.asset_id for each in world.on_topic(TRADE)}) == len(SYMBOLS))
+    world.carry_out([StreamRule(topic="publicTrade", cut=9, times=1)])
+    for number in range(1, 4):
+        threading.Event().wait(chance.uniform(0.2, 2.0))
+        rig.kill(poller)
+        threading.Event().wait(chance.uniform(0.0, 3.0))
+        poller = world.start(f"poller-{number}", OUTBOX_DIR=str(rig.folder / f"outbox-{number % 2}"))
+    world.carry_out([StreamRule(topic="publicTrade", rewrite="garbage", times=1)])
+    before = len(world.on_topic(TRADE))
+    wait_until(lambda: len(world.on_topic(TRADE)) > before + 100)
+    poller.terminate()
+    watch.stop()
+    drain(world)
+
+    trades = world.on_topic(TRADE)
+    there = {each.trade_id for each in trades}
+    spans = {symbol: [moment_of(each.timestamp) for each in trades if each.asset_id == symbol] for symbol in SYMBOLS}
+    lost = {
+        name: (symbol, at_ms)
+        for name, (symbol, at_ms) in watch.found.items()
+        if name not in there and min(spans[symbol]) < at_ms < max(spans[symbol])
+    }
+    gaps = [(gap.asset_id, moment_of(gap.timestamp), moment_of(gap.until)) for gap in world.open_gaps()]
+    outside = [each for each in lost.values() if not any(g[0] == each[0] and g[1] <= each[1] <= g[2] for g in gaps)]
+    assert not outside
+    empty = [g for g in gaps if not any(g[0] == each[0] and g[1] <= each[1] <= g[2] for each in lost.values())]
+    assert not empty
+    assert world.in_lake(TRADE) >= {TRADE.id_of(each) for each in trades}
+    report(Found(len(there), 0, 0, len(trades) - len(there)), None)
+
+
+@pytest.mark.long
+def test_the_holder_is_killed_and_another_machine_goes_on(binance: World, report: Report) -> None:
+    """By the lease: the second poller stands by, and streams when the first one is gone."""
+    rig = binance.rig
+    first = rig.start("first")
+    wait_until(lambda: len({each.asset_id for each in binance.on_topic(TRADE)}) == len(SYMBOLS))
+    second = rig.start("second", OUTBOX_DIR=str(rig.folder / "outbox-2"))
+    second.wait_reason("standing by: another poller is active")
+    for holder, other in ((first, "third"), (second, "fourth")):
+        before = len(binance.on_topic(TRADE))
+        wait_until(lambda before=before: len(binance.on_topic(TRADE)) > before + 200)  # type: ignore[misc]
+        rig.kill(holder)
+        killed = len(binance.on_topic(TRADE))
+        began = time.monotonic()
+        wait_until(lambda killed=killed: len(binance.on_topic(TRADE)) > killed + 500)  # type: ignore[misc]
+        seconds = time.monotonic() - began
+        if other == "third":
+            rig.start(other, OUTBOX_DIR=str(holder.outbox))
+    wait_until(lambda: no_hole(binance), what="no hole")
+    for poller in rig.pollers:
+        if poller.running:
+            poller.terminate()
+    drain(binance)
+    wait_until(lambda: not binance.open_gaps(), what="no gap open")
+    report(judged(binance), seconds)

@@ -201,7 +201,7 @@ def kills(world: World, seed: int, count: int) -> None:
         world.wait_streaming(poller)
     for outbox in {each.outbox for each in world.rig.pollers} - {poller.outbox}:
         # Each machine comes back in the end, and delivers what it had.
-        world.rig.start(f"late-{outbox.name}", test=ALONE, OUTBOX_DIR=str(outbox), SOURCES="coingecko")
+        world.rig.start(f"late-{outbox.name}", test=ALONE, OUTBOX_DIR=str(outbox), BINANCE_WS_URL="ws://127.0.0.1:9")
 
 
 def test_the_holder_is_killed_4_times_at_random(world: World, report: Report, say: Say) -> None:

@@ -60,6 +60,7 @@ def producer(
     max_request_size: int = 4 * 1024 * 1024,
     compression_type: str = "lz4",
     one_by_one: bool = False,
+    transactional_id: str | None = None,
 ) -> KafkaProducer:
     """A producer that counts a record as sent when all in-sync replicas have it.
 
@@ -69,6 +70,8 @@ def producer(
         one_by_one: to find the record that a topic refuses as too large. To an idempotent producer of kafka-python such
             a refusal is fatal: it gives the same error to every record that is under way. This one sends each record in
             a batch of its own, without idempotence, and an error is that of its record.
+        transactional_id: of one whose records count only once they are committed; another one with the same id puts
+            this one out.
 
     Raises:
         kafka.errors.KafkaTimeoutError: no broker was found within five seconds.
@@ -79,6 +82,8 @@ def producer(
         client_id=client_id or kafka.client_id,
         acks="all",
         enable_idempotence=not one_by_one,
+        transactional_id=transactional_id,
+        transaction_timeout_ms=30_000,
         compression_type=compression_type,
         partitioner=KeyPartitioner(),
         linger_ms=0 if one_by_one else 5,

@@ -9,10 +9,12 @@ from typing import Any
 
 from cryptoproxy.common.settings import kinds
 from cryptoproxy.common.settings.asking import Asking
+from cryptoproxy.common.settings.books import Books
+from cryptoproxy.common.settings.live import Live
 from cryptoproxy.common.settings.loading import secret, setting
 from cryptoproxy.common.settings.secret import Secret
 from cryptoproxy.common.settings.serve import Serve
-from cryptoproxy.common.settings.streams import Streams
+from cryptoproxy.common.settings.watch import Watch
 from cryptoproxy.datasets import DATASETS, TICKER, Dataset, Part, Period, index_name
 
 SOURCE_NAMES = ("coingecko", "binance", "bybit-linear", "bybit-inverse", "bybit-spot")
@@ -34,7 +36,7 @@ def _others() -> list[str]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kafka:
+class Kafka(Live):
     """Where the topic is, and how to get in."""
 
     brokers: tuple[str, ...] = setting(
@@ -48,7 +50,8 @@ class Kafka:
         "KAFKA_TOPIC",
         _topic,
         "crypto-data",
-        "The topic of tickers. Dead letters, lease and state of all datasets are `<topic>.dlq`, `.lease`, `.state`.",
+        "The topic of tickers. Dead letters, lease and state of all datasets are `<topic>.dlq`, `.lease`, `.state`; "
+        "what watch knows is `.watch`.",
     )
     topics: Mapping[str, str] | None = setting(
         "KAFKA_TOPICS",
@@ -184,6 +187,10 @@ class Kafka:
     @property
     def state_topic(self) -> str:
         return f"{self.topic}.state"
+
+    @property
+    def watch_topic(self) -> str:
+        return f"{self.topic}.watch"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -326,7 +333,7 @@ class S3:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Upstreams(Streams):
+class Upstreams(Books):
     """What is asked for, how often, and how much of it is allowed."""
 
     sources: tuple[str, ...] = setting(
@@ -334,8 +341,8 @@ class Upstreams(Streams):
         kinds.names(lambda: SOURCE_NAMES),
         "coingecko",
         f"What to poll: {', '.join(f'`{name}`' for name in SOURCE_NAMES)} are their tickers; another dataset of theirs "
-        "stands behind a dot (`binance.candle-1m`); `binance.trade` and what ends in `@stream` come by stream. A wrong "
-        "name lists all that there are.",
+        "stands behind a dot (`binance.candle-1m`); `binance.trade`, `binance.book` and what ends in `@stream` come by "
+        "stream. A wrong name lists all that there are.",
         example="coingecko,binance",
     )
     interval: float = setting(
@@ -620,6 +627,7 @@ class Sections:
     asking: Asking
     indexer: Indexer
     serve: Serve
+    watch: Watch
     service: Service
     engines: Engines
 
@@ -633,6 +641,7 @@ SECTIONS: dict[str, type] = {
     "asking": Asking,
     "indexer": Indexer,
     "serve": Serve,
+    "watch": Watch,
     "service": Service,
     "engines": Engines,
 }

@@ -101,7 +101,7 @@ def _lines(settings: Sections) -> list[str]:
 def _names_of_datasets(kafka: Kafka, elastic: Elasticsearch) -> Iterator[str]:
     """Names that two datasets would share: one would read the other's records, or take its indices for its own."""
     topics = {name: list(kafka.topics_of(dataset)) for name, dataset in DATASETS.items()}
-    ours = [kafka.dead_letter_topic, kafka.lease_topic, kafka.state_topic, kafka.answers_topic]
+    ours = [kafka.dead_letter_topic, kafka.lease_topic, kafka.state_topic, kafka.answers_topic, kafka.live_topic]
     used = Counter([topic for each in topics.values() for topic in each] + ours)
     for name, each in topics.items():
         if twice := [topic for topic in each if used[topic] > 1]:

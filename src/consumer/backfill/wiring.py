@@ -148,7 +148,7 @@ def _index(settings: Settings, dataset: Dataset[Any], clock: Clock) -> Target:
 
 def _topic(settings: Settings, dataset: Dataset[Any], topic: str, wait: Any) -> Target:
     kafka = settings.kafka
-    if topic in (kafka.dead_letter_topic, kafka.lease_topic, kafka.state_topic, kafka.answers_topic):
+    if topic in (kafka.dead_letter_topic, kafka.lease_topic, kafka.state_topic, kafka.answers_topic, kafka.live_topic):
         raise OperatorError(f"topic {topic} is not for records", remedy="Name another --topic")
     return TopicTarget(topic, kafka, dataset, connect=partial(topic_producer, kafka, topic), wait=wait)
 

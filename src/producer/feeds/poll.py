@@ -131,11 +131,11 @@ class PollOnce:
         self._tells_interval = "interval_ms" in DATASETS[feed.dataset].record.__struct_fields__
         self._priority = priority_of(feed) if self.priority is None else self.priority
 
-    def poll(self, slot_ms: int, end_ms: int, wait: Wait, *, interval_ms: int | None = None) -> Polled:
+    def poll(self, slot_ms: int, end_ms: int, wait: Wait, *, turn: int = 0, interval_ms: int | None = None) -> Polled:
         """Fetches, normalises and encodes the poll of ``slot_ms``; tries again as long as the slot lasts.
 
-        ``interval_ms``: when the next slot is planned, which the records then tell if their contract has it; None
-        where none is.
+        ``turn``: of the slot, see :meth:`Source.calls`. ``interval_ms``: when the next slot is planned, which the
+        records then tell if their contract has it; None where none is.
 
         Raises:
             SlotMissedError: not fetched by ``end_ms``; its text says why.
@@ -149,14 +149,14 @@ class PollOnce:
         self._sent = 0
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(_worth_another_try),
-            wait=lambda _: max(backoff.next(), self._pause(answers, end)),
+            wait=lambda _: max(backoff.next(), self._pause(answers, turn, end)),
             stop=lambda state: state.upcoming_sleep >= end.left() - LAST_SECONDS,
             before_sleep=self._say,
             sleep=lambda seconds: _wait(wait, seconds),
             reraise=True,
         )
         try:
-            poll, arrived = retrying(self._whole, answers, slot_ms, end, wait)
+            poll, arrived = retrying(self._whole, answers, slot_ms, turn, end, wait)
         except SlotMissedError:
             raise
         except TransientError as error:
@@ -179,9 +179,9 @@ class PollOnce:
             [answers[number] for number in sorted(answers)],
         )
 
-    def _whole(self, answers: dict[int, Told], slot_ms: int, end: _End, wait: Wait) -> tuple[Poll, float]:
+    def _whole(self, answers: dict[int, Told], slot_ms: int, turn: int, end: _End, wait: Wait) -> tuple[Poll, float]:
         """One try: the calls that have no answer yet, then all answers read together."""
-        calls = self.source.calls()
+        calls = self.source.calls(turn)
         for call in calls:
             self._refused.require_not(call)  # before any of them: a poll is all its calls
         for number, call in enumerate(calls):
@@ -199,10 +199,10 @@ class PollOnce:
             answers.clear()  # not what the upstream speaks: all of it again
             raise
 
-    def _pause(self, answers: dict[int, Told], end: _End) -> float:
+    def _pause(self, answers: dict[int, Told], turn: int, end: _End) -> float:
         """Seconds at least to the next try, so that the tries that the budget has for this slot reach to its end, each
         twice as far from the one before: 6, 13 and 30 s for three in a minute."""
-        calls = self.source.calls()
+        calls = self.source.calls(turn)
         missing = [call.cost for number, call in enumerate(calls) if number not in answers]
         beyond = self._sent + sum(missing) - sum(call.cost for call in calls)
         spare = self.budget.spare() - beyond

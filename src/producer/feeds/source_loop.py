@@ -151,7 +151,13 @@ class SourceLoop:
                 remedy="Set the clock (NTP) if it is wrong; else polling goes on when it has caught up",
             )
         self.outbox.require_room(self._poll_bytes)  # of the last one: no call is spent on what could not be kept
-        polled = self.poll.poll(due.slot_ms, self.grid.end_of(due.slot_ms), wait, interval_ms=self.grid.interval_ms)
+        polled = self.poll.poll(
+            due.slot_ms,
+            self.grid.end_of(due.slot_ms),
+            wait,
+            turn=self.grid.turn_of(due.slot_ms),
+            interval_ms=self.grid.interval_ms,
+        )
         self._poll_bytes = polled.bytes
         polled.keep(self.outbox, before_drains=lambda entry: self.kept(entry, polled.arrived, polled.bytes))
         self.answered(polled.answers)

@@ -53,6 +53,7 @@ _DRAWN: Mapping[str, Callable[[Answer[Any], Sequence[Any]], Chart]] = {
     "candles": bars.candles,
     "indicators": bars.indicators,
     "sentiment": charts.sentiment,
+    "market": charts.market,
 }
 
 

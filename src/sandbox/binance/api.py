@@ -18,6 +18,7 @@ from cryptoproxy.sandbox.binance.pairs import trading_pairs
 from cryptoproxy.sandbox.binance.rows import Tickers, listing
 from cryptoproxy.sandbox.binance.stream import BinanceSession, is_stream
 from cryptoproxy.sandbox.binance.trades import agg_trades, trades
+from cryptoproxy.sandbox.streams.capture import SILENT
 from cryptoproxy.sandbox.streams.feed import Feed
 from cryptoproxy.sandbox.streams.session import Chosen, Habits
 from cryptoproxy.sandbox.upstream import Limits, Minute, Refusal, Setup, Sliding, before_the_api, dump
@@ -101,7 +102,7 @@ class Binance:
         self._tapes = Tapes(setup.market, "binance")
         self._by_symbol = {pair.symbol: pair for pair in self._pairs}
         self._tickers = Tickers(setup.market, self._pairs, self._tapes)
-        self._hidden = setup.hidden
+        self._hidden, self._capture = setup.hidden, setup.captures.get("binance")
         self._connects = Sliding(300)
         self._traded = cache(self._make_traded)
         self._feed = cache(self._make_feed)
@@ -216,7 +217,9 @@ class Binance:
 
     def _make_feed(self, topic: str) -> Feed | None:
         """None: nothing is ever told."""
-        if topic == "!miniTicker@arr":
+        if self._capture is not None:
+            return SILENT if topic in self._capture.topics else None
+        if topic in ("!miniTicker@arr", "!miniTicker@arr@1000ms"):
             traded = [self._traded(pair) for pair in self._pairs if pair.delisted is None]
             return Feed(lambda second: all_mini_tickers(traded, second))
         symbol, _, name = topic.partition("@")

@@ -17,7 +17,7 @@ from cryptoproxy.sandbox.upstream import Hidden, dump
 from cryptoproxy.sandbox.wire import Request
 
 RAW, COMBINED = "/ws", "/stream"
-TOPIC = re.compile(r"^(![A-Za-z]+(_[0-9a-zA-Z]+)?|[^@!\s/]+)@[\w@+:\-]+$")
+TOPIC = re.compile(r"^![A-Za-z]+@[\w@]+$|^[^@!\s/]+@[\w@+:\-]+$")
 TOO_MANY = 4, "Too many subscriptions"
 INVALID_TOPIC = 2, "Invalid request: invalid stream"
 LONGEST_ID = 36

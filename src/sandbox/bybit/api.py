@@ -14,6 +14,7 @@ from cryptoproxy.sandbox.bybit.instruments import CATEGORIES, Instrument, list_i
 from cryptoproxy.sandbox.bybit.rows import ticker
 from cryptoproxy.sandbox.bybit.stream import BybitSession, category
 from cryptoproxy.sandbox.bybit.trades import LEVELS, TRADES, make_book, orderbook, recent
+from cryptoproxy.sandbox.streams.capture import SILENT
 from cryptoproxy.sandbox.streams.feed import Feed
 from cryptoproxy.sandbox.streams.session import Chosen, Habits
 from cryptoproxy.sandbox.upstream import JSON_TYPE, Refusal, Rows, Setup, Sliding, before_the_api, dump
@@ -48,7 +49,7 @@ class Bybit:
         self._rows = Rows()
         self._tapes = Tapes(setup.market, "bybit")
         self._calls, self._visits, self._connects = Sliding(5), Sliding(1), Sliding(300)
-        self._hidden = setup.hidden
+        self._hidden, self._capture = setup.hidden, setup.captures.get("bybit")
         self._by_symbol = {(name, i.symbol): i for name, listed in self._listed.items() for i in listed}
         self._traded = cache(self._make_traded)
         self._feed = cache(self._make_feed)
@@ -176,6 +177,8 @@ class Bybit:
 
     def _make_feed(self, category: str, topic: str) -> Feed | None:
         """None where there is no such topic."""
+        if self._capture is not None:
+            return SILENT if topic in self._capture.topics else None
         kind, _, symbol = topic.rpartition(".")
         known = (category, symbol) in self._by_symbol
         return make_feed(kind, self._traded(category, symbol)) if known else None

@@ -25,6 +25,7 @@ from websockets.server import ServerProtocol
 from cryptoproxy.common.clock import Clock
 from cryptoproxy.sandbox.script import StreamScript
 from cryptoproxy.sandbox.streams.breaking import Breaking, Holes, Out
+from cryptoproxy.sandbox.streams.capture import Capture, CapturePlan
 from cryptoproxy.sandbox.streams.faults import Sending, StreamRule
 from cryptoproxy.sandbox.streams.frame import NO_NUMBER, text
 from cryptoproxy.sandbox.streams.ledger import KeptBack, StreamLedger
@@ -51,6 +52,7 @@ class Streams:
     ledger: StreamLedger = field(default_factory=StreamLedger)
     script: StreamScript = field(default_factory=StreamScript)
     holes: Holes = field(default_factory=Holes)
+    captures: Mapping[str, Capture] = field(default_factory=dict)
     backlog: int = BACKLOG
 
 
@@ -108,7 +110,8 @@ class Talk:
             return
         now_ms = self._clock.now_ms()
         self._opened = self._heard = self._pinged = self._clock.monotonic()
-        self._plan = Plan(now_ms)
+        capture = self._streams.captures.get(self._upstream)
+        self._plan = Plan(now_ms) if capture is None else CapturePlan(capture)
         self._entry = self._streams.ledger.opened(self._upstream, self._request.target, now_ms)
         try:
             self._session = self._make(self._chosen)

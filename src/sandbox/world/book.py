@@ -71,12 +71,13 @@ class Book:
             prices, size = self._fixed(new, step)[0], self._near(after, new, step)
             changed = self._near(before, new, step) != size
         else:
-            prices = np.union1d(_reach(old, step, REACH), _reach(new, step, REACH))[::step]
+            near, far = (min, max) if step > 0 else (max, min)
+            prices = _reach(near(old, new), step, abs(far(old, new) - near(old, new)) + REACH)
             fixed = self._habits(prices, step)
             was, size = (self._sizes(tenth, fixed, best, step) for tenth, best in ((before, old), (after, new)))
             in_old, in_new = (np.abs(prices - best) < REACH for best in (old, new))
             ahead = (prices - new) * step < 0  # better than the best: no longer there
-            changed = ((was != size) & (in_new | ahead)) | (in_new & ~in_old)
+            changed = (in_new | ahead) & ((was != size) | ~in_old)
         return list(zip(prices[changed].tolist(), size[changed].tolist(), strict=True))
 
     def _make_near(self, tenth: int, best: int, step: int) -> Ints:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from cryptoproxy.common.settings.catalogue import Upstreams
-from cryptoproxy.datasets import CANDLE, TRADE, Feed
+from cryptoproxy.datasets import BOOK, CANDLE, TRADE, Feed
 from cryptoproxy.errors import SettingsError
+from cryptoproxy.upstreams.binance.books import BinanceBooks
 from cryptoproxy.upstreams.binance.candle_stream import BinanceCandleStream
 from cryptoproxy.upstreams.binance.candles import BinanceCandles, whole_list
 from cryptoproxy.upstreams.binance.ticker_stream import BinanceTickerStream
@@ -40,8 +41,19 @@ def streams(settings: Upstreams) -> Mapping[Feed, Callable[[], Stream]]:
         interval_ms = round(settings.binance_interval * 1000)
         return BinanceTickerStream(venue=venue, symbols=symbols(), symbol_list=symbol_list, interval_ms=interval_ms)
 
+    def books() -> Stream:
+        return BinanceBooks(
+            venue=venue,
+            base_url=base_url,
+            symbols=symbols(),
+            symbol_list=symbol_list,
+            levels=int(settings.binance_book_levels),
+            interval_ms=round(settings.book_interval * 1000),
+        )
+
     return {
         Feed(NAME): tickers,
         Feed(NAME, TRADE.name): trades,
+        Feed(NAME, BOOK.name): books,
         **{Feed(NAME, CANDLE.name, interval): candles(interval) for interval in BinanceCandles.intervals},
     }

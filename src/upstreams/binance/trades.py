@@ -29,7 +29,7 @@ from cryptoproxy.upstreams.binance import refusals
 from cryptoproxy.upstreams.binance.symbols import BinanceSymbols
 from cryptoproxy.upstreams.binance.tickers import NAME, used_weight
 from cryptoproxy.upstreams.binance.venue import BinanceVenue
-from cryptoproxy.upstreams.chain import RECONNECT, Chain, GapRecords, Hole, Recorded, numbers
+from cryptoproxy.upstreams.chain import RECONNECT, Chain, GapRecords, Hole, Recorded, is_ours, numbers
 from cryptoproxy.upstreams.gathering import usable_id
 from cryptoproxy.upstreams.refusals import UNREADABLE, not_spoken, words
 from cryptoproxy.upstreams.stream import Ask, Batch, Left, Mark
@@ -112,7 +112,7 @@ class BinanceTrades:
         self._records, self._rejected, self._asked = [], [], {}
         seen: dict[str, list[tuple[int, int, int]]] = {symbol: [] for symbol in self.symbols}
         for record in left.records:
-            if isinstance(record, Trade) and record.asset_id in seen:
+            if isinstance(record, Trade) and record.asset_id in seen and is_ours(record.trade_id):
                 seen[record.asset_id].append((*numbers(record.trade_id), moment_of(record.timestamp)))
         gaps: dict[str, list[Gap]] = {symbol: [] for symbol in self.symbols}
         for gap in left.gaps:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from cryptoproxy.common.settings.catalogue import Upstreams
-from cryptoproxy.datasets import CANDLE, TRADE, Feed
+from cryptoproxy.datasets import BOOK, CANDLE, TRADE, Feed
 from cryptoproxy.errors import SettingsError
+from cryptoproxy.upstreams.bybit.books import BybitBooks
 from cryptoproxy.upstreams.bybit.candle_stream import BybitCandleStream
 from cryptoproxy.upstreams.bybit.candles import BybitCandles, whole_list
 from cryptoproxy.upstreams.bybit.symbols import Market
@@ -39,7 +40,18 @@ def _of(market: Market, settings: Upstreams) -> Mapping[Feed, Callable[[], Strea
             venue, BybitCandles(market, interval, base_url=base_url, symbols=symbols(), symbol_list=symbol_list)
         )
 
+    def books() -> Stream:
+        return BybitBooks(
+            market,
+            venue=venue,
+            symbols=symbols(),
+            symbol_list=symbol_list,
+            levels=int(settings.bybit_book_levels),
+            interval_ms=round(settings.book_interval * 1000),
+        )
+
     return {
         Feed(venue.name, TRADE.name): trades,
+        Feed(venue.name, BOOK.name): books,
         **{Feed(venue.name, CANDLE.name, interval): candles(interval) for interval in BybitCandles.intervals},
     }

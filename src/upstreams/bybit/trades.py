@@ -12,7 +12,8 @@
 
 Ids tell nothing of what lies between them. So after each break the newest trades are asked for (1,000, spot 60): where
 they hold one from before the break and one from behind it, nothing lacks. Else what lies between is a gap for good:
-Bybit has no older ones. A frame that is lost within a connection cannot be noticed.
+Bybit has no older ones. A frame that cannot be read is such a break; one that is lost within a connection cannot be
+noticed.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from cryptoproxy.upstreams.bybit import refusals
 from cryptoproxy.upstreams.bybit.symbols import BybitSymbols, Market
 from cryptoproxy.upstreams.bybit.tickers import UPSTREAM
 from cryptoproxy.upstreams.bybit.venue import BybitVenue
-from cryptoproxy.upstreams.chain import GRACE_MS, HANDOVER, MOST_TRIES, RECONNECT, RETRY_MS, GapRecords, Recorded
+from cryptoproxy.upstreams.chain import GRACE_MS, HANDOVER, HOLE, MOST_TRIES, RECONNECT, RETRY_MS, GapRecords, Recorded
 from cryptoproxy.upstreams.gathering import usable_id
 from cryptoproxy.upstreams.refusals import UNREADABLE, not_spoken, words
 from cryptoproxy.upstreams.stream import Ask, Batch, Left, Mark
@@ -203,6 +204,7 @@ class BybitTrades:
                     rows = _frame.decode(body).data
                 except UNREADABLE as error:
                     self._rejected.append(Rejected("bad_row", symbol, f"{error}: {words(bytes(body))}"))
+                    each.why = each.why or HOLE
                     continue
                 for row in rows:
                     self._enter(each, quote, row, now_ms=now_ms, fetched_at=fetched_at)

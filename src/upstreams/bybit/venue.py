@@ -25,6 +25,7 @@ from cryptoproxy.upstreams.stream import Ack, Heard, Heartbeat
 
 WS_URL = "wss://stream.bybit.com"
 MOST_TOPICS = 1_000
+_topic = re.compile(rb'"topic"\s*:\s*"([\w.-]+)"', re.ASCII)
 _bad_topic = re.compile(r"topic:\s*([^\s,]+)")
 
 
@@ -71,7 +72,8 @@ class BybitVenue:
         return msgspec.json.encode({"req_id": str(number), "op": "subscribe", "args": list(topics)})
 
     def hear(self, frames: Sequence[bytes]) -> Heard:
-        """The whole frame is data: its type and time stand beside the rows."""
+        """The whole frame is data: its type and time stand beside the rows. One that cannot be read goes to the topic
+        that it names: something of that lacks now, and no id would tell."""
         data: dict[str, list[bytes | msgspec.Raw]] = {}
         acks: list[Ack] = []
         rejected: list[Rejected] = []
@@ -79,7 +81,10 @@ class BybitVenue:
             try:
                 frame = _frame.decode(raw)
             except UNREADABLE as error:
-                rejected.append(Rejected("bad_frame", "", f"{error}: {words(raw)}"))
+                if topic := _topic.search(raw):
+                    data.setdefault(topic[1].decode(), []).append(raw)
+                else:
+                    rejected.append(Rejected("bad_frame", "", f"{error}: {words(raw)}"))
                 continue
             if frame.topic:
                 data.setdefault(frame.topic, []).append(raw)
@@ -88,7 +93,7 @@ class BybitVenue:
                 bad = _bad_topic.search(frame.ret_msg)
                 why = "" if frame.success else frame.ret_msg or "refused"
                 acks.append(Ack(number, why, bad[1] if bad and why else ""))
-            elif frame.op not in ("ping", "pong"):
+            elif frame.op not in ("ping", "pong", "unsubscribe"):
                 rejected.append(Rejected("bad_frame", "", f"neither data nor an answer: {words(raw)}"))
         return Heard(data, acks, rejected=rejected)
 

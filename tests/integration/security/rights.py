@@ -14,7 +14,11 @@ from kafka.admin import ACL, ACLOperation, ACLPermissionType, ACLResourcePattern
 
 DOCS = Path(__file__).parents[3] / "docs" / "security"
 ROLES = ("crypto_setup", "crypto_indexer", "crypto_retention", "crypto_reader")
-_RESOURCES = {"--topic": ResourceType.TOPIC, "--group": ResourceType.GROUP}
+_RESOURCES = {
+    "--topic": ResourceType.TOPIC,
+    "--group": ResourceType.GROUP,
+    "--transactional-id": ResourceType.TRANSACTIONAL_ID,
+}
 
 
 def acls(topic: str, group: str, folder: Path) -> list[ACL]:

@@ -112,6 +112,11 @@ def test_a_topic_of_answers_takes_large_ones_and_need_not_be() -> None:
     assert topics.wanted(off).keys() == {"t", "t.dlq", "t.lease", "t.state"}
 
 
+def test_what_is_live_has_a_topic_where_symbols_are_named_and_is_kept_for_minutes() -> None:
+    live = Settings.from_texts({"KAFKA_TOPIC": "t", "LIVE_SYMBOLS": "BTCUSDT"}).kafka
+    assert topics.wanted(live)["crypto.live"]["configs"] == {"retention.ms": "600000"}
+
+
 def test_what_is_missing_is_made_and_the_second_time_nothing() -> None:
     admin = Admin()
     assert set_up(admin) == [

@@ -10,7 +10,7 @@ from typing import Any
 import promql_parser
 from prometheus_client import CollectorRegistry
 
-from cryptoproxy.common.metrics import IndexerMetrics, PollerMetrics
+from cryptoproxy.common.metrics import IndexerMetrics, PollerMetrics, ServeMetrics, WatchMetrics
 
 FILE = Path(__file__).parents[3] / "docker" / "grafana" / "cryptoproxy.json"
 
@@ -26,6 +26,8 @@ def test_each_metric_has_a_panel_whose_expression_is_promql() -> None:
     registry = CollectorRegistry()
     PollerMetrics(registry)
     IndexerMetrics(registry)
+    ServeMetrics(registry)
+    WatchMetrics(registry)
     there = {family.name for family in registry.collect()}
     named = {re.sub(r"_(total|bucket)\Z", "", name) for each in asked for name in re.findall(r"cryptoproxy_\w+", each)}
     assert named == there

@@ -311,6 +311,16 @@ class TestBybit:
         answer(stream, recent("a", "b", "c", "d", at_ms=NOW - 5_000), now_ms=NOW + 60_000)
         assert [record.trade_id for record in stream.collect(now_ms=NOW).records] == ["a", "b", "d", "c"]  # type: ignore[attr-defined]
 
+    def test_a_frame_that_cannot_be_read_is_a_break(self) -> None:
+        stream = bybit()
+        self.hear(stream, frame_of("a", "b"), frame_of("c")[:90], frame_of("d", at_ms=NOW - 4_000))
+        (ask,) = stream.asks(now_ms=NOW + 1_000)
+        body = json.dumps(recent("a", "b", "c", "d", at_ms=NOW - 5_000)).encode()
+        stream.answered(ask, Answer(200, {}, body), now_ms=NOW + 1_000)
+        batch = stream.collect(now_ms=NOW)
+        assert [record.trade_id for record in batch.records] == ["a", "b", "d", "c"]  # type: ignore[attr-defined]
+        assert [row.reason for row in batch.rejected] == ["bad_row"]
+
     def test_a_first_start_asks_for_nothing(self) -> None:
         stream = bybit()
         self.hear(stream, frame_of("a"))

@@ -9,5 +9,6 @@
 | ``mending`` | the calls that streams want, within the budget; the upstream's time |
 | ``keeping`` | each second what has gathered, into the outbox: gaps first, then records |
 | ``marks`` | how far each symbol is published; what a successor is told |
+| ``live`` | frames of named symbols as they came, for the door |
 | ``left`` | what the holder before has left: state, the topic's tail, open gaps |
 """

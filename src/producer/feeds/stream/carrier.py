@@ -8,7 +8,7 @@ import logging
 import select
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 
 from cryptoproxy.common.log import Limited
@@ -64,6 +64,7 @@ class Carrier:
         heard: takes what frames mean.
         cut: told of topics that nothing carries any more, and why.
         refused: told of a topic that the upstream does not give, and why.
+        renewals: gives frames for the connections of topics that want a new beginning.
         state: told in words why it is not connected; empty when it is.
         connect: makes a WebSocket; on a thread of its own.
     """
@@ -81,6 +82,7 @@ class Carrier:
         refused: Callable[[str, str], None],
         state: Callable[[str], None],
         monotonic: Callable[[], float],
+        renewals: Callable[[], Mapping[str, Sequence[bytes]]] = dict,
         connect: Callable[[str], WebSocket] = WebSocket,
     ) -> None:
         self.venue = venue
@@ -94,6 +96,7 @@ class Carrier:
         self._refused = refused
         self._state = state
         self._monotonic = monotonic
+        self._renewals = renewals
         self._connect = connect
         self._attempts: deque[float] = deque()
         self._often = Limited(log, seconds=60, clock=monotonic)
@@ -135,9 +138,13 @@ class Carrier:
         now = self._monotonic()
         for strand in self.strands:
             self._tend(strand, now)
+        for topic, frames in self._renewals().items():
+            for strand in self.strands:
+                if topic in strand.topics and strand.link is not None:
+                    strand.link.send(frames)
         links = [(strand, link) for strand in self.strands for link in strand.links]
         if links:
-            select.select([link.socket for _, link in links], [], [], LOOK_SECONDS)
+            _wait([link.socket for _, link in links])
         now = self._monotonic()
         for strand, link in links:
             heard = link.receive(now)
@@ -261,6 +268,14 @@ class Carrier:
         if why != self._why:
             self._why = why
             self._state(why)
+
+
+def _wait(sockets: Sequence[WebSocket]) -> None:
+    """Until something has come on one of them, or a moment is over."""
+    poll = select.poll()
+    for each in sockets:
+        poll.register(each, select.POLLIN)
+    poll.poll(LOOK_SECONDS * 1000)
 
 
 def _close(made: Future[WebSocket]) -> None:

@@ -7,20 +7,26 @@ that is mended later. So never more than one batch of a stream waits in memory.
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 
-from cryptoproxy.common.log import Limited
 from cryptoproxy.common.metrics import PollerMetrics
 from cryptoproxy.datasets import GAP, Feed
-from cryptoproxy.producer.feeds.lines import lines_of
+from cryptoproxy.producer.feeds.lines import Lines, lines_of
 from cryptoproxy.producer.feeds.stream.marks import Marks
 from cryptoproxy.producer.outbox import Entry, Outbox, OutboxFullError
+from cryptoproxy.producer.outbox.entry import NO_SLOT
 from cryptoproxy.producer.statistics import RejectedLog
 from cryptoproxy.upstreams.chain import HANDOVER, HOLE, RECONNECT
 from cryptoproxy.upstreams.stream import Batch, Stream
 
 log = logging.getLogger(__name__)
+
+MOST_RECORDS = 10_000
+"""In one entry."""
+SHARE, BYTES_PER_RECORD = 16, 512
+"""Nor more than this part of the outbox, as records weigh at most as a rule."""
 
 
 @dataclass(eq=False)
@@ -43,61 +49,78 @@ class Keeper:
         self.feed = self.stream.feed
         self.name = self.feed.name
         self.held: Batch | None = None
-        """A batch that the outbox has not taken."""
+        """A batch that the outbox has not taken whole."""
         self.why = ""
         """Why not."""
+        self._pieces: deque[tuple[Feed, Lines]] = deque()
+        """What of it is left, encoded."""
         self.metrics.begin(self.name, self.outbox.last_slot(self.name))
         for why in (HOLE, RECONNECT, HANDOVER):
             self.metrics.gaps_opened.labels(self.name, why)
         self.metrics.gaps_mended.labels(self.name)
         self._rejected_log = RejectedLog(self.name, most=1_000)
-        self._often = Limited(log, seconds=60, clock=self.monotonic)
 
     def forget(self) -> None:
         """Another process goes on from what is published: what is held here, it asks for."""
         self.held, self.why = None, ""
+        self._pieces.clear()
 
     def keep(self, batch: Batch, *, slot_ms: int) -> bool:
-        """Keeps it, or what is held from the last time. False if the outbox does not take it now.
+        """Keeps it, or goes on with what is held. False if the outbox does not take all of it now.
 
         Args:
             slot_ms: the second that it stands for; polls that come so fast share an object of the lake.
         """
-        self.held = batch
+        if self.held is None:
+            self.held = batch
+            self.marks.open()
+            self._cut_up(batch)
         try:
-            self._keep(batch, slot_ms)
+            while self._pieces:
+                self._keep(*self._pieces[0], slot_ms)
+                self._pieces.popleft()
         except OutboxFullError as error:
             self.why = str(error)
+            return False
         except OSError as error:
             self.why = f"the outbox {self.outbox.folder} cannot be written: {error}. Free its disk, or mend its rights"
-        else:
-            self.held, self.why = None, ""
-        return self.held is None
+            return False
+        self.marks.close(self.held.marks)
+        self._count(self.held, len(self.held.records), slot_ms)
+        self.held, self.why = None, ""
+        return True
 
-    def _keep(self, batch: Batch, slot_ms: int) -> None:
-        arrived = self.monotonic()
-        self.marks.open()
+    def _cut_up(self, batch: Batch) -> None:
+        """Into what becomes an entry each: none is so large that an outbox with some room does not take it."""
         gap_feed = Feed(self.feed.source, GAP.name)
-        for lines in lines_of(gap_feed, batch.gaps)[0]:
-            self.outbox.keep(gap_feed, lines.content, begin_ms=lines.begin_ms, before_drains=self.marks.entered)
-        parts, refused = lines_of(self.feed, batch.records)
+        most = max(1, min(MOST_RECORDS, self.outbox.stops_at // SHARE // BYTES_PER_RECORD))
+        rejected = [*batch.rejected]
+        for feed, records in ((gap_feed, batch.gaps), (self.feed, batch.records)):
+            for at in range(0, len(records), most):
+                parts, refused = lines_of(feed, records[at : at + most])
+                self._pieces += [(feed, lines) for lines in parts]
+                rejected += refused
+        for row in rejected:
+            self.metrics.rows_rejected.labels(self.name, row.reason).inc()
+        self._rejected_log.say(rejected)
+
+    def _keep(self, feed: Feed, lines: Lines, slot_ms: int) -> None:
+        arrived = self.monotonic()
 
         def entered(entry: Entry) -> None:
             self.marks.entered(entry)
-            self.kept(entry, arrived, len(lines.content))
+            if feed is self.feed:
+                self.kept(entry, arrived, len(lines.content))
 
-        for lines in parts:
-            self.outbox.keep(self.feed, lines.content, begin_ms=lines.begin_ms, slot_ms=slot_ms, before_drains=entered)
-        self.marks.close(batch.marks)
-        self._count(batch, sum(lines.records for lines in parts), slot_ms)
-        for row in [*batch.rejected, *refused]:
-            self.metrics.rows_rejected.labels(self.name, row.reason).inc()
-        self._rejected_log.say([*batch.rejected, *refused])
+        slot_ms = slot_ms if feed is self.feed else NO_SLOT
+        self.outbox.keep(feed, lines.content, begin_ms=lines.begin_ms, slot_ms=slot_ms, before_drains=entered)
 
     def _count(self, batch: Batch, records: int, slot_ms: int) -> None:
         self.metrics.records_polled.labels(self.name).inc(records)
         self.metrics.polls.labels(self.name).inc()
         self.metrics.last_poll.labels(self.name).set(slot_ms / 1000)
+        for why, slots in batch.missed.items():
+            self.metrics.slots_missed.labels(self.name, why).inc(slots)
         for gap in batch.gaps:
             if gap.state == "open":
                 self.metrics.gaps_opened.labels(self.name, gap.why).inc()

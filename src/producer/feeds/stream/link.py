@@ -46,6 +46,7 @@ class Link:
         self._refused = refused
         size = venue.topics_of_a_frame
         self._to_ask: deque[Sequence[str]] = deque(topics[at : at + size] for at in range(0, len(topics), size))
+        self._to_send: deque[bytes] = deque()
         self._asked: dict[int, tuple[Sequence[str], float]] = {}
         self._number = 0
         self._sent_at = float("-inf")
@@ -68,6 +69,9 @@ class Link:
             self._asked[self._number] = topics, now
             self.socket.send(self._venue.subscribe(topics, number=self._number))
             self._sent_at = now
+        elif self._to_send and now - self._sent_at >= self._venue.frame_seconds:
+            self.socket.send(self._to_send.popleft())
+            self._sent_at = now
         beat = self._venue.heartbeat
         if beat is not None and now - self._beat_at >= beat.seconds:
             self._beat_at = now
@@ -81,6 +85,10 @@ class Link:
             self.subscribed_at = now
         if now - self.heard_at > self._venue.silence_seconds:
             raise TransientError(f"{self._venue.name}: nothing was heard for {self._venue.silence_seconds:.0f} s")
+
+    def send(self, frames: Sequence[bytes]) -> None:
+        """One after the other, as the upstream allows."""
+        self._to_send += frames
 
     def receive(self, now: float) -> Heard:
         """What has come, without waiting."""

@@ -19,7 +19,7 @@ from cryptoproxy.producer.feeds.stream.keeping import Keeper
 from cryptoproxy.producer.feeds.stream.marks import Marks, Told
 from cryptoproxy.producer.feeds.stream.mending import Mender
 from cryptoproxy.producer.outbox import Entry, Outbox
-from cryptoproxy.upstreams.stream import Heard, Left, Stream, Venue
+from cryptoproxy.upstreams.stream import Heard, Left, Renewing, Stream, Venue
 
 log = logging.getLogger(__name__)
 
@@ -64,8 +64,11 @@ class Room:
     def __post_init__(self) -> None:
         self._part = f"stream {self.venue.name}"
         self._lock = threading.Lock()
+        self._keeping = threading.Lock()
+        """Held while batches are kept; taken before the other one."""
         self._full = threading.Event()
         self._begun = False
+        self._renewing = [stream for stream in self.streams if isinstance(stream, Renewing)]
         self._often = Limited(log, seconds=60, clock=self.clock.monotonic)
         self._of: dict[str, list[Stream]] = {}
         for stream in self.streams:
@@ -97,6 +100,7 @@ class Room:
             refused=self._refused,
             state=self._state,
             monotonic=self.clock.monotonic,
+            renewals=self._renewals,
         )
 
     def threads(self) -> Sequence[tuple[str, Callable[[Loop], None]]]:
@@ -124,7 +128,7 @@ class Room:
             loop.turn()
             told = self.told(stream.feed.name)
             left = self.left(stream, told)
-            with self._lock:
+            with self._keeping, self._lock:
                 keeper.forget()
                 self.marks[stream.feed.name].begin(told)
                 stream.begin(left, now_ms=self.mender.now_ms())
@@ -169,6 +173,14 @@ class Room:
             for stream in self.streams:
                 stream.cut([topic for topic in topics if topic in stream.topics], now_ms=self.mender.now_ms())
 
+    def _renewals(self) -> Mapping[str, Sequence[bytes]]:
+        found: dict[str, Sequence[bytes]] = {}
+        if self._renewing and self._begun:
+            with self._lock:
+                for stream in self._renewing:
+                    found |= stream.renew(now_ms=self.mender.now_ms())
+        return found
+
     def _refused(self, topic: str, why: str) -> None:
         with self._lock:
             for stream in self._of.get(topic, ()):
@@ -196,6 +208,10 @@ class Room:
 
     def keep_now(self) -> None:
         """A batch of each stream, unless another process streams now."""
+        with self._keeping:
+            self._keep_each()
+
+    def _keep_each(self) -> None:
         if not self._begun:
             return
         if not self.may_poll():

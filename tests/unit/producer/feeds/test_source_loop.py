@@ -41,7 +41,7 @@ class FakePoll:
         self.rejected: list[Rejected] = []
         self.answers = [Told(Call("page-0"), b"x" * 1_000, 1)]
 
-    def poll(self, slot_ms: int, end_ms: int, wait: Wait, *, interval_ms: int) -> Polled:
+    def poll(self, slot_ms: int, end_ms: int, wait: Wait, *, turn: int, interval_ms: int) -> Polled:
         assert interval_ms == end_ms - slot_ms
         self.slots.append(slot_ms)
         self.calls += 1

@@ -1,0 +1,41 @@
+"""Settings of `cryptoproxy watch`; the rules themselves are a file of their own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptoproxy.common.settings import kinds
+from cryptoproxy.common.settings.loading import setting
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """The process that applies rules and tells people."""
+
+    rules: Path = setting(
+        "WATCH_RULES",
+        kinds.path(),
+        "watch.yaml",
+        "File of rules and channels (docs/watch.md); looked at each second, so a change needs no restart.",
+        example="/etc/cryptoproxy/watch.yaml",
+    )
+    group_id: str = setting(
+        "WATCH_GROUP_ID",
+        kinds.matching(r"[A-Za-z0-9._-]{1,200}", "name", "must be 1 to 200 of A-Z, a-z, 0-9, '.', '_', '-'"),
+        "cryptoproxy-watch",
+        "Consumer group of the processes that share the work; their transactional ids begin with it.",
+    )
+    port: int = setting(
+        "PYTHON_WATCH_SERVER_PORT",
+        kinds.whole(0, 65_535),
+        "8003",
+        "Port of `/livez`, `/readyz` and `/metrics`. 0: a free one.",
+    )
+    link: str | None = setting(
+        "WATCH_LINK",
+        kinds.url(),
+        "",
+        "Address that messages link to: the dashboard Alerts of your Kibana, or a page.",
+        example="https://kibana.example/app/dashboards",
+    )

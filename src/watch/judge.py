@@ -1,0 +1,367 @@
+"""Records in, alerts out: the rules over all assets of one share. No clock, no Kafka, nothing that waits.
+
+Of one asset each number that a rule looks at is a row of probes. What is late or there twice moves nothing, and what
+was past already when it was fetched (a history that is walked again) is not alerted on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgspec
+
+from cryptoproxy.datasets import DATASETS, from_iso, iso
+from cryptoproxy.datasets.alert import WATCH, Alert, in_key
+from cryptoproxy.datasets.candle import STEPS as INTERVALS
+from cryptoproxy.datasets.times import DAY_MS, MINUTE_MS
+from cryptoproxy.watch import words
+from cryptoproxy.watch.cases import Case, Leaf, Probe, Row
+from cryptoproxy.watch.conditions import gauge
+from cryptoproxy.watch.rules import Rules, Series
+from cryptoproxy.watch.windows import EVERY, NAN
+
+LATE_MS = 10 * MINUTE_MS
+"""A record that was fetched so long after its time, and its bar's end, is of the past."""
+APART_MS = 90_000
+"""Two sources are held against each other only where both have said something within so long."""
+_SEVERAL = ("trade",)
+"""Of these there may be several in one millisecond."""
+
+
+def slim(called: str, fields: Iterable[str]) -> msgspec.json.Decoder[Any]:
+    """Decodes of a record what rules need, and no more, which is a sixth of the cost."""
+    numbers = [(name, float | None, None) for name in sorted(fields)]
+    struct = msgspec.defstruct(
+        f"slim {called}", [("timestamp", str), ("fetched_at", str), ("symbol", str | None, None), *numbers], gc=False
+    )
+    return msgspec.json.Decoder(struct)
+
+
+class Followed:
+    """One kind of record of one asset."""
+
+    __slots__ = (
+        "asset", "at", "called", "echoes", "is_stale", "late", "least_stale", "least_step", "rows", "stale", "step",
+    )  # fmt: skip
+
+    def __init__(self, called: str, asset: Asset) -> None:
+        self.called = called
+        self.asset = asset
+        self.at = 0
+        name, _, part = called.partition("-")
+        self.step = INTERVALS.get(part, 31 * DAY_MS) if name == "candle" else 0
+        """A bar's time is its begin; it is there at its end."""
+        self.late = LATE_MS + self.step
+        self.least_step = 0 if name in _SEVERAL else 1
+        self.rows: list[Row] = []
+        self.stale: list[Leaf] = []
+        self.least_stale = 0
+        self.is_stale = False
+        self.echoes: list[tuple[str, tuple[str, str, str]]] = []
+        """Fields that another source is held against, and where they are left for it."""
+
+
+class Asset:
+    """All of one key."""
+
+    __slots__ = ("cases", "followed", "key", "rank", "symbol", "waiting")
+
+    def __init__(self, key: str, symbol: str) -> None:
+        self.key = key
+        self.symbol = symbol
+        self.rank: float | None = None
+        self.cases: list[Case] = []
+        self.followed: dict[str, Followed] = {}
+        self.waiting: set[Case] = set()
+
+
+class Judge:
+    """
+    Args:
+        rules: those in force.
+
+    ``found`` and ``told`` are what came of it, until who sends it takes it away: alerts, and by key of the ledger the
+    cases that have changed.
+    """
+
+    def __init__(self, rules: Rules) -> None:
+        self.rules = rules
+        self.assets: dict[str, Asset] = {}
+        self.dirty: set[Asset] = set()
+        self.silent = False
+        """Nothing is found: what happens was told before."""
+        self.found: list[Alert] = []
+        self.told: dict[str, dict[str, Any] | None] = {}
+        self.passed_over = 0
+        """Records that were late, there twice, or of the past."""
+        self._latest: dict[tuple[str, str, str], tuple[int, float]] = {}
+        self._now = 0
+        by_called: dict[str, set[str]] = {}
+        for series in rules.series():
+            by_called.setdefault(series.called, set()).add(series.field)
+        if any(rule.assets.top for rule in rules.rules.values()) and "ticker" in by_called:
+            by_called["ticker"].add("market_cap_rank")
+        self.decoders = {called: slim(called, fields) for called, fields in by_called.items()}
+        self._ranked = any(rule.assets.top for rule in rules.rules.values())
+
+    # --- records
+    def follow(self, called: str, key: str, symbol: str | None) -> Followed | None:
+        """All that is known of this kind of record of this asset, or a new one; None where no rule is for it."""
+        if (known := self.assets.get(key)) is not None and called in known.followed:
+            return known.followed[called]
+        rules = [rule for rule in self.rules.rules.values() if rule.assets.hold(key)]
+        echoes = self._echoes(called, key)
+        if not echoes and not any(each.of.called == called for rule in rules for each in rule.conditions):
+            return None
+        asset = known
+        if asset is None:
+            asset = self.assets[key] = Asset(key, symbol or key.split(":")[1])
+            asset.cases = [Case(rule, key.split(":")[1]) for rule in rules]
+        followed = asset.followed[called] = Followed(called, asset)
+        followed.echoes = echoes
+        by_field: dict[str, dict[Any, list[Leaf]]] = {}
+        for leaf in (leaf for case in asset.cases for leaf in case.leaves if leaf.condition.of.called == called):
+            if leaf.condition.stale_ms:
+                followed.stale.append(leaf)
+                followed.least_stale = min(each.condition.stale_ms for each in followed.stale)
+            else:
+                by_field.setdefault(leaf.condition.of.field, {}).setdefault(leaf.condition.spec, []).append(leaf)
+        for field, specs in sorted(by_field.items()):
+            probes = [Probe(spec, gauge(spec), leaves) for spec, leaves in specs.items()]
+            # Those that must see every sample have a row of their own, or all others would be asked with them.
+            for row in ([each for each in probes if each.due != EVERY], [each for each in probes if each.due == EVERY]):
+                if row:
+                    followed.rows.append(Row(field, row))
+        return followed
+
+    def _echoes(self, called: str, key: str) -> list[tuple[str, tuple[str, str, str]]]:
+        source, asset_id, _ = key.split(":")
+        conditions = (each for rule in self.rules.rules.values() for each in rule.conditions)
+        fields = {
+            each.of.field
+            for each in conditions
+            if each.kind == "apart" and each.options["from"] == source and each.of.called == called
+        }
+        return [(field, (source, asset_id, f"{called}.{field}")) for field in sorted(fields)]
+
+    def take(self, followed: Followed, record: Any) -> None:
+        """One record, decoded by :attr:`decoders`.
+
+        Raises:
+            ValueError: its times are none.
+        """
+        at = from_iso(record.timestamp)
+        before = followed.at
+        if at < before + followed.least_step or from_iso(record.fetched_at) > at + followed.late:
+            self.passed_over += 1
+            return
+        followed.at = at
+        asset = followed.asset
+        self.dirty.add(asset)
+        touched = None
+        if followed.stale and (followed.is_stale or at - before > followed.least_stale):
+            touched = self._refresh(followed, before, at)
+        for row in followed.rows:
+            value = getattr(record, row.field)
+            if value is None or (row.low < value < row.high and at < row.due):
+                continue
+            if crossed := row.look(at, value, self._apart):
+                touched = {*(touched or ()), *crossed}
+        if followed.echoes:
+            for field, place in followed.echoes:
+                if (value := getattr(record, field)) is not None:
+                    self._latest[place] = (at, value)
+        if self._ranked and followed.called == "ticker":
+            asset.rank = record.market_cap_rank
+        if touched or asset.waiting:
+            for case in sorted({*(touched or ()), *asset.waiting}, key=_by_name):
+                self._decide(asset, case, at)
+
+    def _refresh(self, followed: Followed, before: int, at: int) -> set[Case]:
+        """There is something new: what was stale is not any more; and what was, though nobody has seen it, is told."""
+        touched = set()
+        for leaf in followed.stale:
+            until = before + followed.step + leaf.condition.stale_ms
+            if not leaf.holds and before and at + followed.step > until:
+                self._gone_stale(followed, leaf, until)
+            if leaf.holds:
+                leaf.holds = False
+                touched.add(leaf.case)
+        followed.is_stale = False
+        return touched
+
+    def _gone_stale(self, followed: Followed, leaf: Leaf, until: int) -> None:
+        leaf.holds, leaf.figure, followed.is_stale = True, leaf.threshold, True
+        self._decide(followed.asset, leaf.case, until)
+
+    def sweep(self, now_ms: int) -> None:
+        """Looks for what is stale, by a clock that does not step; only where all that the topics have was read."""
+        for asset in self.assets.values():
+            for followed in asset.followed.values():
+                for leaf in followed.stale:
+                    until = followed.at + followed.step + leaf.condition.stale_ms
+                    if not leaf.holds and followed.at and now_ms > until:
+                        self.dirty.add(asset)
+                        self._gone_stale(followed, leaf, until)
+
+    def _apart(self, probe: Probe, at: int, value: float) -> float:
+        leaf = probe.leaves[0]
+        other = self._latest.get((probe.spec[1], leaf.case.asset_id, str(leaf.condition.of)))
+        if other is None or abs(at - other[0]) > APART_MS or not other[1]:
+            return NAN
+        probe.gauge.normal = other[1]
+        return abs(value / other[1] - 1.0) * 10_000.0
+
+    # --- alerts
+    def _decide(self, asset: Asset, case: Case, at: int) -> None:
+        top = case.rule.assets.top
+        changed = case.decide(at, may_open=top is None or (asset.rank is not None and asset.rank <= top))
+        if case.waits:
+            asset.waiting.add(case)
+        else:
+            asset.waiting.discard(case)
+        if changed is not None and not self.silent:
+            self._find(asset, case, at if changed else max(at, case.since))
+
+    def _find(self, asset: Asset, case: Case, at: int) -> None:
+        leaf = case.speaker()
+        rule, condition, key, symbol = case.rule, leaf.condition, asset.key, asset.symbol
+        self.found.append(
+            Alert(
+                source=WATCH,
+                asset_id=rule.name,
+                quote=in_key(key),
+                rule=rule.name,
+                asset=key,
+                symbol=symbol,
+                state="open" if case.open else "resolved",
+                severity=rule.severity,
+                timestamp=iso(at),
+                fetched_at=iso(max(self._now, at)),
+                since=iso(case.since),
+                of=str(condition.of),
+                kind=rule.kind,
+                value=words.number(leaf.figure),
+                threshold=condition.threshold,
+                normal=words.number(leaf.normal),
+                unit=condition.of_kind.unit or words.unit_of(condition.of, key),
+                words=words.sentence(symbol, condition, leaf, opens=case.open, quote=key.rsplit(":", maxsplit=1)[-1]),
+            )
+        )
+        self.told[f"case:{case.rule.name}:{asset.key}"] = case.truth()
+
+    def begin(self, now_ms: int) -> None:
+        """The time that what is found from now on was found at."""
+        self._now = now_ms
+
+    def take_found(self) -> tuple[list[Alert], dict[str, dict[str, Any] | None]]:
+        """What was found since the last call, to be sent as one."""
+        found, told = self.found, self.told
+        self.found, self.told = [], {}
+        return found, told
+
+    # --- across a restart
+    def dump(self, asset: Asset) -> dict[str, Any]:
+        """All of an asset but what its cases have told."""
+        return {
+            "symbol": asset.symbol,
+            "rank": asset.rank,
+            "followed": {
+                called: [each.at, {f"{field} {probe.spec}": probe.gauge.dump() for field, probe in probes_of(each)}]
+                for called, each in asset.followed.items()
+            },
+            "cases": {f"{case.rule.name} {case.rule.mark}": case.dump() for case in asset.cases},
+            "latest": [[*place, *known] for place, known in self._latest.items() if place in set(_places(asset))],
+        }
+
+    def load(self, key: str, known: dict[str, Any]) -> None:
+        """The reverse; what the rules do not ask for any more is forgotten."""
+        for called, (at, gauges) in known["followed"].items():
+            followed = self.follow(called, key, known["symbol"])
+            if followed is None:
+                continue
+            followed.at = at
+            for field, probe in probes_of(followed):
+                if (found := gauges.get(f"{field} {probe.spec}")) is not None and found:
+                    probe.gauge.load(found)
+        asset = self.assets.get(key)
+        if asset is None:
+            return
+        asset.rank = known["rank"]
+        for case in asset.cases:
+            if (found := known["cases"].get(f"{case.rule.name} {case.rule.mark}")) is not None:
+                case.load(found)
+            if case.waits:
+                asset.waiting.add(case)
+        for source, asset_id, series, at, value in known["latest"]:
+            self._latest[source, asset_id, series] = (at, value)
+        for followed in asset.followed.values():
+            for row in followed.rows:
+                for probe in row.probes:
+                    probe.bound()
+                row.bound()
+            followed.is_stale = any(leaf.holds for leaf in followed.stale)
+
+    def believe(self, truths: dict[str, dict[str, Any]]) -> None:
+        """What was told of each case, by key of the ledger. What is open by a rule that is gone, or means another thing
+        by now, ends: that is found."""
+        known = {
+            f"case:{case.rule.name}:{asset.key}": (asset, case)
+            for asset in self.assets.values()
+            for case in asset.cases
+        }
+        for key, (asset, case) in known.items():
+            truth = truths.get(key)
+            case.believe(truth if truth is not None and truth["mark"] == case.rule.mark else None)
+            asset.waiting.discard(case)
+            if case.waits:
+                asset.waiting.add(case)
+        for key, truth in truths.items():
+            found = known.get(key)
+            if found is None or found[1].rule.mark != truth["mark"]:
+                self._forget(key, truth, None if found is None else found[0])
+
+    def _forget(self, ledger_key: str, truth: dict[str, Any], asset: Asset | None) -> None:
+        _, name, key = ledger_key.split(":", 2)
+        self.told.setdefault(ledger_key, None)
+        if not truth["open"]:
+            return
+        rule = self.rules.rules.get(name)
+        at = max([truth["since"], *(each.at for each in asset.followed.values())] if asset else [truth["since"]])
+        symbol = asset.symbol if asset else key.split(":")[1]
+        said = f"{symbol}: the rule {name} was {'changed' if rule else 'taken out'}, so this ends"
+        self.found.append(
+            Alert(
+                source=WATCH, asset_id=name, quote=in_key(key), rule=name, asset=key, symbol=symbol, state="resolved",
+                severity=rule.severity if rule else "info", timestamp=iso(at), fetched_at=iso(max(self._now, at)),
+                since=iso(truth["since"]), of=str(rule.conditions[0].of) if rule else "-",
+                kind=rule.kind if rule else "-", words=said,
+            )
+        )  # fmt: skip
+
+
+def _by_name(case: Case) -> str:
+    return case.rule.name
+
+
+def probes_of(followed: Followed) -> Iterator[tuple[str, Probe]]:
+    """Each with its field."""
+    return ((row.field, probe) for row in followed.rows for probe in row.probes)
+
+
+def _places(asset: Asset) -> Iterator[tuple[str, str, str]]:
+    return (place for followed in asset.followed.values() for _, place in followed.echoes)
+
+
+def topics_asked(rules: Rules) -> list[tuple[str, str]]:
+    """Dataset and part of every record that the rules need, in the table's order."""
+    asked = {(series.dataset, series.part) for series in rules.series()}
+    return [(name, part) for name, dataset in DATASETS.items() for part in dataset.parts if (name, part) in asked]
+
+
+def series_of(text: str) -> Series:
+    """``candle-1m.close``."""
+    called, _, field = text.rpartition(".")
+    name, _, part = called.partition("-")
+    return Series(name, part, field)

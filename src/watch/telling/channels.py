@@ -1,0 +1,120 @@
+"""A message sent once, and what the answer means. Its address is a secret: no text of it gets out of here.
+
+Discord, Slack and plain webhooks are asked by ourselves, since their answers decide what comes next; mail, Telegram,
+PagerDuty and the like go by Apprise, which says no more than whether it worked.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import requests
+
+from cryptoproxy.common.clients.outside import authorities
+from cryptoproxy.common.retry import seconds_told
+from cryptoproxy.watch.rules import Channel
+from cryptoproxy.watch.telling.messages import Message, discord, filled, slack
+
+TIMEOUT = (5.0, 20.0)
+"""Seconds to connect, and to answer."""
+_JSON = {"Content-Type": "application/json"}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """``taken``; ``later``: it was not, and may be when it is tried again, after ``wait`` seconds if it says so;
+    ``unknown``: it may have been; ``gone``: only a person can mend it; ``unfit``: this message will never be."""
+
+    kind: Literal["taken", "later", "unknown", "gone", "unfit"]
+    words: str = ""
+    wait: float | None = None
+
+
+def send(channel: Channel, message: Message, *, plain: bool = False) -> Outcome:
+    """One try. The address is read afresh, so that a new one in a file counts at once.
+
+    Args:
+        plain: as simple as it gets, after it was unfit.
+    """
+    address = address_of(channel.place)
+    if address is None:
+        return Outcome("gone", f"there is nothing at {channel.place}")
+    if channel.way == "apprise":
+        return _by_apprise(address, message)
+    if not address.startswith(("http://", "https://")):
+        return Outcome("gone", f"what stands at {channel.place} is no http:// or https:// address")
+    if channel.way == "discord":
+        payload, files = discord(message, plain=plain)
+        if files:
+            parts = {f"files[{i}]": (name, content) for i, (name, content) in enumerate(files.items())}
+            return _post(address, data={"payload_json": json.dumps(payload)}, files=parts)
+        return _post(address, data=json.dumps(payload).encode(), headers=_JSON)
+    body = json.dumps(slack(message)) if channel.way == "slack" else filled(channel.template or "", message)
+    return _post(address, data=body.encode(), headers=_JSON)
+
+
+def address_of(place: str) -> str | None:
+    """What stands there; None for nothing."""
+    way, _, name = place.partition(":")
+    if way == "env":
+        return os.environ.get(name, "").strip() or None
+    try:
+        return Path(name).read_text(encoding="utf-8").strip() or None
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def _post(address: str, **request: Any) -> Outcome:
+    try:
+        answer = requests.post(address, timeout=TIMEOUT, allow_redirects=False, verify=authorities(), **request)
+    except requests.ConnectTimeout:
+        return Outcome("later", "no connection in time")
+    except requests.ConnectionError as error:
+        # Refused, or no such name: nothing was sent. Cut in the middle: who knows.
+        refused = "NewConnectionError" in repr(error) or "NameResolutionError" in repr(error)
+        return Outcome("later", "no connection") if refused else Outcome("unknown", "the connection was cut")
+    except requests.Timeout:
+        return Outcome("unknown", "no answer in time")
+    except requests.RequestException as error:  # its text holds the address
+        return Outcome("gone", f"the address cannot be asked ({type(error).__name__})")
+    return meaning(answer)
+
+
+def meaning(answer: requests.Response) -> Outcome:
+    """Of an answer."""
+    status = answer.status_code
+    if status < 300:
+        return Outcome("taken")
+    if status == 429:
+        return Outcome("later", "429: too many messages", _retry_after(answer))
+    if status >= 500 or status == 408:
+        return Outcome("later", f"it answers {status}", _retry_after(answer))
+    if status in (401, 403, 404, 410) or status < 400:
+        return Outcome("gone", f"it answers {status}: the webhook was deleted, or may not be used any more")
+    return Outcome("unfit", f"it answers {status} to this message")
+
+
+def _retry_after(answer: requests.Response) -> float | None:
+    """Seconds: Discord says them in the body, exactly; others in a header."""
+    try:
+        told = answer.json().get("retry_after")
+        if isinstance(told, int | float) and told >= 0:
+            return float(told)
+    except (ValueError, AttributeError):
+        pass
+    return seconds_told(answer.headers.get("Retry-After", ""))
+
+
+def _by_apprise(address: str, message: Message) -> Outcome:
+    import apprise  # takes half a second, and most have no such channel
+
+    logging.getLogger("apprise").setLevel(logging.CRITICAL)  # it would tell addresses
+    sender = apprise.Apprise()
+    if not sender.add(address):
+        return Outcome("gone", "Apprise does not know such an address")
+    return Outcome("taken") if sender.notify(title=message.title, body=message.body) else Outcome("later", "it failed")

@@ -1,0 +1,336 @@
+"""What is known of a series from a window of its past: change, mean, rank among earlier changes, robust score.
+
+A gauge takes each sample (ms, value) and gives its figure; NaN while it cannot tell: the window is not filled yet, or
+there is a hole where it looks back to. A window keeps at most `STEPS` samples, so that a week costs what an hour does,
+and looks back to one that is at most a step older than the window is long.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right, insort
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+NAN = math.nan
+STEPS = 60
+"""Of a window from which one sample is looked up."""
+SAMPLES = 120
+"""Of a window whose samples are put in order."""
+FEWEST = 20
+"""Samples without which nothing is normal."""
+_HOLE = 0.1
+"""Of the window: what lies further back than that is no sample of its begin."""
+_SHORTEST_STEP_MS = 1_000
+
+
+EVERY, NEVER = -math.inf, math.inf
+"""A gauge that must see every sample; one that needs none."""
+Edges = tuple[float, float]
+ANY: Edges = (-math.inf, math.inf)
+NONE: Edges = (math.inf, -math.inf)
+
+
+class Gauge(Protocol):
+    """One figure of a series.
+
+    It need not see every sample: before ``due``, and while the value is strictly between ``edges``, it would change
+    nothing for whoever looks at it. So a trade costs a comparison, however many figures there are.
+    """
+
+    normal: float
+    """What the figure is held against, where it knows; else NaN."""
+
+    @property
+    def due(self) -> float:
+        """From this time on (ms) it must have the next sample."""
+
+    def take(self, at: int, value: float) -> float:
+        """The figure with this sample; samples come in the order of their times."""
+
+    def edges(self, low: float, high: float) -> Edges:
+        """Values strictly between these give figures strictly between ``low`` and ``high``, until it is due."""
+
+    def dump(self) -> list[Any]:
+        """All that it knows, as plain lists and numbers."""
+
+    def load(self, known: list[Any]) -> None:
+        """The reverse, into a new one."""
+
+
+def _inside(one: float, other: float) -> Edges:
+    """A hair narrower, since edges are reckoned in another way than figures."""
+    low, high = (one, other) if one < other else (other, one)
+    return (
+        low if low == -math.inf else low + abs(low) * 1e-9,
+        high if high == math.inf else high - abs(high) * 1e-9,
+    )
+
+
+class Last:
+    """The value itself."""
+
+    __slots__ = ("normal",)
+    due = NEVER
+
+    def __init__(self) -> None:
+        self.normal = NAN
+
+    def edges(self, low: float, high: float) -> Edges:
+        """The same."""
+        return low, high
+
+    def take(self, at: int, value: float) -> float:
+        """As it is."""
+        return value
+
+    def dump(self) -> list[Any]:
+        """Nothing is known."""
+        return []
+
+    def load(self, known: list[Any]) -> None:
+        """Nothing."""
+
+
+class Change:
+    """Percent since the begin of the window: 5.0 is five percent more."""
+
+    __slots__ = ("_from", "_past", "_step", "_window", "due", "normal")
+
+    def __init__(self, window_ms: int) -> None:
+        self._window = window_ms
+        self._step = max(_SHORTEST_STEP_MS, window_ms // STEPS)
+        self._past: deque[tuple[int, float]] = deque()
+        self.due: float = 0
+        self._from = NAN
+        self.normal = NAN
+
+    def take(self, at: int, value: float) -> float:
+        """Percent."""
+        if at >= self.due:
+            self._step_on(at, value)
+        return (value / self._from - 1.0) * 100.0
+
+    def edges(self, low: float, high: float) -> Edges:
+        """In values."""
+        begin = self._from
+        return ANY if math.isnan(begin) else _inside(begin * (1.0 + low / 100.0), begin * (1.0 + high / 100.0))
+
+    def _step_on(self, at: int, value: float) -> None:
+        past, begin = self._past, at - self._window
+        past.append((at, value))
+        while len(past) > 1 and past[1][0] <= begin:
+            past.popleft()
+        then, found = past[0]
+        self._from = found if begin - self._window * _HOLE <= then <= begin and found else NAN
+        self.due = at + self._step
+
+    def dump(self) -> list[Any]:
+        """Times and values of the window."""
+        return [self.due, None if math.isnan(self._from) else self._from, *map(list, zip(*self._past, strict=True))]
+
+    def load(self, known: list[Any]) -> None:
+        """The reverse."""
+        self.due, begin, *past = known
+        self._from = NAN if begin is None else begin
+        self._past = deque(zip(*past, strict=True))
+
+
+class TimesMean:
+    """How many times the mean of the window before it."""
+
+    __slots__ = ("_buckets", "_mean", "_step", "_window", "normal")
+    due = EVERY
+
+    def __init__(self, window_ms: int) -> None:
+        self._window = window_ms
+        self._step = max(_SHORTEST_STEP_MS, window_ms // STEPS)
+        self._buckets: deque[list[float]] = deque()
+        """Begin, sum, count; the last is being filled."""
+        self.normal = self._mean = NAN
+
+    def take(self, at: int, value: float) -> float:
+        """Times; the sample itself is not in the mean."""
+        times = value / self._mean
+        if not self._buckets or at >= self._buckets[-1][0] + self._step:
+            self._step_on(at)
+            times = value / self._mean
+        last = self._buckets[-1]
+        last[1] += value
+        last[2] += 1
+        return times
+
+    def edges(self, low: float, high: float) -> Edges:
+        """It sees every sample anyway."""
+        return ANY
+
+    def _step_on(self, at: int) -> None:
+        buckets = self._buckets
+        while buckets and buckets[0][0] < at - self._window:
+            buckets.popleft()
+        count = sum(each[2] for each in buckets)
+        whole = bool(buckets) and buckets[0][0] <= at - self._window // 2
+        mean = sum(each[1] for each in buckets) / count if count else 0.0
+        self.normal = self._mean = mean if whole and mean > 0 else NAN
+        buckets.append([at, 0.0, 0])
+
+    def dump(self) -> list[Any]:
+        """Sums by step."""
+        return [None if math.isnan(self._mean) else self._mean, list(self._buckets)]
+
+    def load(self, known: list[Any]) -> None:
+        """The reverse."""
+        mean, buckets = known
+        self.normal = self._mean = NAN if mean is None else mean
+        self._buckets = deque(map(list, buckets))
+
+
+class _Ordered:
+    """The samples of a window, a few of them, in the order of their values."""
+
+    __slots__ = ("due", "sorted", "step", "times", "window")
+
+    def __init__(self, window_ms: int) -> None:
+        self.window = window_ms
+        self.step = max(_SHORTEST_STEP_MS, window_ms // SAMPLES)
+        self.times: deque[tuple[int, float]] = deque()
+        self.sorted: list[float] = []
+        self.due = 0
+
+    def add(self, at: int, value: float) -> None:
+        self.due = at + self.step
+        while self.times and self.times[0][0] < at - self.window:
+            _, old = self.times.popleft()
+            del self.sorted[bisect_right(self.sorted, old) - 1]
+        self.times.append((at, value))
+        insort(self.sorted, value)
+
+    @property
+    def whole(self) -> bool:
+        """Whether there are enough of them to say what is normal."""
+        return len(self.sorted) >= FEWEST
+
+    def dump(self) -> list[Any]:
+        return [self.due, *map(list, zip(*self.times, strict=True))]
+
+    def load(self, known: list[Any]) -> None:
+        self.due, *past = known
+        self.times = deque(zip(*past, strict=True))
+        self.sorted = sorted(value for _, value in self.times)
+
+
+class Percentile:
+    """Where a figure stands among those of the window: 99 is above ninety-nine of a hundred."""
+
+    __slots__ = ("_inner", "_past", "normal")
+
+    def __init__(self, inner: Gauge, window_ms: int) -> None:
+        self._inner = inner
+        self._past = _Ordered(window_ms)
+        self.normal = NAN
+
+    def take(self, at: int, value: float) -> float:
+        """0 to 100."""
+        figure = self._inner.take(at, value)
+        if figure != figure:  # noqa: PLR0124 - NaN
+            return NAN
+        past = self._past
+        count = len(past.sorted)
+        rank = 100.0 * bisect_right(past.sorted, figure) / count if past.whole else NAN
+        if at >= past.due:
+            past.add(at, figure)
+            self.normal = past.sorted[len(past.sorted) // 2]
+        return rank
+
+    @property
+    def due(self) -> float:
+        """Of either."""
+        return min(self._inner.due, self._past.due)
+
+    def edges(self, low: float, high: float) -> Edges:
+        """The figures of the window at these ranks."""
+        past, count = self._past.sorted, len(self._past.sorted)
+        if not self._past.whole:
+            return ANY
+        lowest = past[max(0, math.floor(low * count / 100.0))] if -1e9 < low < 100.0 else low
+        highest = past[min(count, math.ceil(high * count / 100.0)) - 1] if 0.0 < high < 1e9 else high
+        if lowest >= highest:
+            return NONE
+        return self._inner.edges(*_inside(lowest, highest))
+
+    def dump(self) -> list[Any]:
+        """Both."""
+        return [self._inner.dump(), self._past.dump()]
+
+    def load(self, known: list[Any]) -> None:
+        """The reverse."""
+        self._inner.load(known[0])
+        self._past.load(known[1])
+
+
+class RobustScore:
+    """How far from the window's median, in units of its median absolute deviation (times 1.4826: of a normal
+    distribution that is one sigma). A few shocks in the window move neither."""
+
+    __slots__ = ("_inner", "_past", "_spread", "normal")
+
+    def __init__(self, inner: Gauge, window_ms: int) -> None:
+        self._inner = inner
+        self._past = _Ordered(window_ms)
+        self.normal = self._spread = NAN
+
+    def take(self, at: int, value: float) -> float:
+        """The score, with its sign dropped."""
+        figure = self._inner.take(at, value)
+        if figure != figure:  # noqa: PLR0124 - NaN
+            return NAN
+        score = abs(figure - self.normal) / self._spread
+        if at >= self._past.due:
+            self._past.add(at, figure)
+            if self._past.whole:
+                self.normal, self._spread = median_and_spread(self._past.sorted)
+        return score
+
+    @property
+    def due(self) -> float:
+        """Of either."""
+        return min(self._inner.due, self._past.due)
+
+    def edges(self, low: float, high: float) -> Edges:
+        """To both sides of the median."""
+        if math.isnan(self._spread):
+            return ANY
+        if low >= 0.0:
+            return NONE
+        away = high * self._spread
+        return self._inner.edges(*_inside(self.normal - away, self.normal + away))
+
+    def dump(self) -> list[Any]:
+        """Both."""
+        return [self._inner.dump(), self._past.dump()]
+
+    def load(self, known: list[Any]) -> None:
+        """The reverse."""
+        self._inner.load(known[0])
+        self._past.load(known[1])
+        if self._past.whole:
+            self.normal, self._spread = median_and_spread(self._past.sorted)
+
+
+def median_and_spread(ordered: list[float]) -> tuple[float, float]:
+    """The median, and 1.4826 times the median absolute deviation; NaN for that where more than half are the same."""
+    middle = _middle(ordered)
+    spread = 1.4826 * _middle(sorted(abs(each - middle) for each in ordered))
+    return middle, spread or NAN
+
+
+def _middle(ordered: list[float]) -> float:
+    half = len(ordered) // 2
+    return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
+
+
+def figures(gauge: Gauge, samples: Iterable[tuple[int, float]]) -> list[float]:
+    """Of all samples, for trials."""
+    take: Callable[[int, float], float] = gauge.take
+    return [take(at, value) for at, value in samples]

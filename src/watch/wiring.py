@@ -1,0 +1,79 @@
+"""The process of watch, built from settings: the one place where its clients are made."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import Any
+
+from cryptoproxy.common.clients import kafka as kafka_client
+from cryptoproxy.common.clients.fetching import fetch_without_waiting_for_others
+from cryptoproxy.common.metrics import WatchMetrics
+from cryptoproxy.common.service import Service
+from cryptoproxy.common.settings import Settings
+from cryptoproxy.watch.engine import Engine
+from cryptoproxy.watch.ledger import Ledger
+from cryptoproxy.watch.reading import read
+from cryptoproxy.watch.rules import Rules
+from cryptoproxy.watch.share import Share
+from cryptoproxy.watch.shares import Shares
+from cryptoproxy.watch.telling.teller import Teller
+
+
+class SteadyClock:
+    """The wall clock as it was at the start, and what has passed since: setting the clock makes nothing stale."""
+
+    def __init__(self) -> None:
+        self._wall, self._begun = time.time_ns() // 1_000_000, time.monotonic()
+
+    def now_ms(self) -> int:
+        """Milliseconds since 1970."""
+        return self._wall + int((time.monotonic() - self._begun) * 1000)
+
+
+def service(settings: Settings) -> Service:
+    """The process, ready to run.
+
+    Raises:
+        SettingsError: the file of rules has mistakes.
+    """
+    kafka, watch = settings.kafka, settings.watch
+    rules = read(watch.rules)
+    process = Service("watch", host=settings.service.host, port=watch.port, watchdog_seconds=settings.service.watchdog)
+    metrics = WatchMetrics(process.registry)
+    clock = SteadyClock()
+    connect = partial(kafka_client.consumer, kafka, client_id="cryptoproxy-watch")
+    shares = Shares(kafka, watch.group_id, connect, process.health)
+
+    def ledger(partition: int) -> Ledger:
+        return Ledger(
+            kafka,
+            watch.group_id,
+            partition,
+            lambda name: kafka_client.producer(
+                kafka, client_id=f"cryptoproxy-{name}", transactional_id=name, delivery_timeout_ms=15_000
+            ),
+        )
+
+    def make(number: int, in_force: Rules) -> Share:
+        return Share(kafka, number, count=shares.count, ledger=ledger(number), rules=in_force, now_ms=clock.now_ms)
+
+    def reader(**options: Any) -> Any:
+        return fetch_without_waiting_for_others(
+            connect(
+                group_id=None, fetch_max_bytes=8 * 1024 * 1024, max_partition_fetch_bytes=2 * 1024 * 1024, **options
+            )
+        )
+
+    engine = Engine(
+        kafka=kafka, path=watch.rules, rules=rules, shares=shares, make=make, connect=reader, health=process.health,
+        metrics=metrics, now_ms=clock.now_ms,
+    )  # fmt: skip
+    teller = Teller(
+        kafka=kafka, shares=shares, make_ledger=ledger, connect=reader, rules=lambda: engine.rules,
+        now_ms=clock.now_ms, health=process.health, metrics=metrics, link=watch.link,
+    )  # fmt: skip
+    process.add("shares", shares.run)
+    process.add("rules", engine.run)
+    process.add("telling", teller.run)
+    return process

@@ -1,0 +1,259 @@
+"""Messages as people read them; what answers mean; what a desk does about them."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from kafka import TopicPartition
+from prometheus_client import CollectorRegistry
+
+from cryptoproxy.common.metrics import WatchMetrics
+from cryptoproxy.common.service import Health
+from cryptoproxy.datasets import ALERT, Alert, from_iso, iso
+from cryptoproxy.errors import OperatorError
+from cryptoproxy.watch.reading import parse
+from cryptoproxy.watch.rules import Channel
+from cryptoproxy.watch.telling import channels, desk
+from cryptoproxy.watch.telling.desk import Desk, Waiting
+from cryptoproxy.watch.telling.messages import Message, discord, filled, slack
+from cryptoproxy.watch.telling.silences import silenced
+from tests.conftest import wait_until
+from tests.unit.watch.stand_in import StandIn
+
+TOPIC = TopicPartition("alerts", 0)
+RULES = parse(
+    "channels: {ops: {discord: 'env:HOOK'}}\nrules: {r: {when: {above: 1}, tell: [ops]}, s: {when: {above: 1}}}"
+)
+EXAMPLE = ALERT.example
+
+
+def alert(number: int, rule: str = "r", state: Any = "open") -> Alert:
+    at = iso(from_iso(EXAMPLE.timestamp) + number * 1000)
+    return msgspec.structs.replace(
+        EXAMPLE, rule=rule, asset_id=rule, state=state, timestamp=at, since=EXAMPLE.timestamp, fetched_at=at
+    )
+
+
+@pytest.fixture
+def stand_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
+    made = StandIn()
+    monkeypatch.setenv("HOOK", made.address)
+    yield made
+    made.close()
+
+
+# --- messages
+def test_one_alert_is_a_sentence_with_its_id():
+    payload, files = discord(Message(alerts=[EXAMPLE], link="https://kibana.example"))
+    (embed,) = payload["embeds"]
+    assert embed["title"] == "🟠 btc-falls: BTCUSDT"
+    assert embed["description"].splitlines()[0] == EXAMPLE.words
+    assert embed["footer"]["text"] == ALERT.id_of(EXAMPLE)
+    assert (embed["url"], payload["allowed_mentions"], files) == ("https://kibana.example", {"parse": []}, {})
+
+
+def test_its_end_says_how_long_it_was():
+    over = alert(660, state="resolved")
+    message = Message(alerts=[over])
+    assert message.title == "🟢 r: BTCUSDT is over"
+    assert message.body.splitlines()[1].startswith("after 11 min")
+
+
+def test_many_are_one_message_with_a_table_and_all_of_them_in_a_file():
+    payload, files = discord(Message(alerts=[alert(i) for i in range(200)], rows=20))
+    embed = payload["embeds"][0]
+    assert embed["title"] == "🟠 200 alerts (200 open): r"
+    assert "… and 180 more" in embed["description"]
+    assert len(embed["description"]) < 4096
+    assert files["alerts.csv"].count(b"\r\n") == 201
+
+
+def test_what_may_be_there_already_and_what_is_late_say_so():
+    message = Message(alerts=[EXAMPLE], repeat=True, late=True)
+    assert message.title.startswith("(perhaps once more) (late) ")
+
+
+def test_slack_s_own_signs_are_no_signs_in_our_words():
+    told = msgspec.structs.replace(EXAMPLE, words="a < b & <!channel>")
+    assert "a &lt; b &amp; &lt;!channel&gt;" in slack(Message(alerts=[told]))["text"]
+
+
+def test_a_template_is_filled_with_json_texts():
+    told = msgspec.structs.replace(EXAMPLE, words='says "no"')
+    body = filled('{"text": {words}, "n": {count}, "at": {moment}, "own": {"x": 1}}', Message(alerts=[told]))
+    assert json.loads(body)["text"].endswith('says "no"\nsince 2026-11-20 10:00 UTC · warning · binance:BTCUSDT:USDT')
+    assert json.loads(body)["n"] == 1
+
+
+# --- answers
+@pytest.mark.parametrize(
+    ("answer", "kind", "wait"),
+    [
+        (204, "taken", None),
+        ((429, {"retry_after": 1.5, "global": True}), "later", 1.5),
+        (503, "later", None),
+        (404, "gone", None),
+        (401, "gone", None),
+        (400, "unfit", None),
+        (0, "unknown", None),
+    ],
+)
+def test_what_an_answer_means(stand_in: StandIn, answer: Any, kind: str, wait: float | None):
+    stand_in.script = [answer]
+    outcome = channels.send(RULES.channels["ops"], Message(alerts=[EXAMPLE]))
+    assert (outcome.kind, outcome.wait) == (kind, wait)
+    assert "secret" not in outcome.words
+
+
+def test_a_place_without_anything_is_a_person_s_to_mend(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.delenv("HOOK", raising=False)
+    assert channels.send(RULES.channels["ops"], Message(alerts=[EXAMPLE])).kind == "gone"
+    file = tmp_path / "hook"
+    file.write_text("not an address with a token\n")
+    outcome = channels.send(Channel(name="x", way="slack", place=f"file:{file}"), Message(alerts=[EXAMPLE]))
+    assert outcome.kind == "gone"
+    assert "token" not in outcome.words
+
+
+def test_nobody_there_is_no_message_sent(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HOOK", "http://127.0.0.1:1/secret")
+    outcome = channels.send(RULES.channels["ops"], Message(alerts=[EXAMPLE]))
+    assert (outcome.kind, outcome.words) == ("later", "no connection")
+
+
+@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")  # Apprise's own import
+def test_apprise_serves_where_we_do_not(stand_in: StandIn, tmp_path: Path):
+    (tmp_path / "address").write_text(stand_in.address.replace("http://", "json://").replace("/api/webhooks/1", ""))
+    outcome = channels.send(
+        Channel(name="x", way="apprise", place=f"file:{tmp_path / 'address'}"), Message(alerts=[EXAMPLE])
+    )
+    assert outcome.kind == "taken"
+    assert stand_in.posts[0].payload["message"].startswith(EXAMPLE.words)
+
+
+# --- silences
+def test_a_rule_or_an_asset_is_silenced():
+    assert silenced(EXAMPLE, {"btc-falls": 1})
+    assert silenced(EXAMPLE, {"binance:BTCUSDT": 1})
+    assert silenced(EXAMPLE, {"binance": 1})
+    assert not silenced(EXAMPLE, {"btc": 1, "bybit-spot": 1})
+
+
+# --- a desk
+class Bench:
+    """A desk, and what it has noted."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, done: int = 0, trying: int | None = None) -> None:
+        monkeypatch.setattr(desk, "GATHER_SECONDS", 0.0)
+        self.noted: list[tuple[int, int | None]] = []
+        self.silent: dict[str, int] = {}
+        self.health = Health()
+        self.desk = Desk(
+            RULES.channels["ops"], done={TOPIC: done}, trying=None if trying is None else {TOPIC: trying},
+            note=self.note, send=lambda where, message, plain: channels.send(where, message, plain=plain),
+            silences=lambda: self.silent, rules=lambda: RULES, now_ms=lambda: from_iso(EXAMPLE.timestamp),
+            health=self.health, metrics=WatchMetrics(CollectorRegistry()),
+        )  # fmt: skip
+
+    def note(self, name: str, done: dict[Any, int], trying: dict[Any, int] | None) -> None:
+        self.noted.append((done[TOPIC], None if trying is None else trying[TOPIC]))
+
+    def put(self, *alerts: Alert, begin: int = 0) -> None:
+        for offset, each in enumerate(alerts, begin):
+            self.desk.put(Waiting(TOPIC, offset, each))
+
+    def wait_done(self, offset: int) -> None:
+        wait_until(lambda: self.desk.done.get(TOPIC) == offset, what=f"all before {offset} is told")
+        self.desk.stop(10)
+
+
+@pytest.fixture
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cryptoproxy.watch.telling.desk.Backoff.next", lambda self, retry_after=None: 0.01)
+
+
+def test_all_that_waits_is_one_message_noted_before_and_after(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch):
+    bench = Bench(monkeypatch)
+    bench.put(alert(0), alert(1), alert(2, rule="s"))
+    bench.desk.start()
+    bench.wait_done(3)
+    (post,) = stand_in.posts
+    assert len(post.ids) == 2, "the rule s tells nobody"
+    assert bench.noted == [(0, 3), (3, None)]
+
+
+@pytest.mark.usefixtures("no_pause")
+def test_what_was_refused_is_sent_again_unmarked_and_a_lost_answer_marked(
+    stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+):
+    stand_in.script = [503, (429, {"retry_after": 0.01}), 0, 204]
+    bench = Bench(monkeypatch)
+    bench.put(alert(0))
+    bench.desk.start()
+    bench.wait_done(1)
+    assert [(post.status, post.repeat) for post in stand_in.posts] == [
+        (503, False),
+        (429, False),
+        (0, False),
+        (204, True),
+    ]
+    assert bench.health.reasons() == {}
+
+
+def test_what_was_tried_before_a_kill_is_sent_once_more_and_says_so(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch):
+    bench = Bench(monkeypatch, done=5, trying=7)
+    bench.put(*(alert(i) for i in range(10)))
+    bench.desk.start()
+    bench.wait_done(10)
+    assert [(len(post.ids), post.repeat) for post in stand_in.posts] == [(2, True), (3, False)]
+
+
+@pytest.mark.usefixtures("no_pause")
+def test_a_message_that_does_not_fit_is_told_plainly(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch):
+    stand_in.script = [400, 204]
+    bench = Bench(monkeypatch)
+    bench.put(alert(0))
+    bench.desk.start()
+    bench.wait_done(1)
+    assert set(stand_in.posts[1].payload) == {"content", "allowed_mentions"}
+
+
+def test_a_deleted_webhook_is_said_and_tried_again_with_a_new_one(
+    stand_in: StandIn, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(desk, "GONE_SECONDS", 0.01)
+    stand_in.script = [404]
+    bench = Bench(monkeypatch)
+    bench.put(alert(0))
+    bench.desk.start()
+    bench.wait_done(1)
+    assert "the webhook was deleted" in caplog.text
+    assert "very-secret" not in caplog.text
+
+
+def test_what_is_silenced_is_not_told_later_either(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch):
+    bench = Bench(monkeypatch)
+    bench.silent = {"r": 1}
+    bench.put(alert(0))
+    bench.desk.start()
+    bench.wait_done(1)
+    assert (stand_in.posts, bench.noted) == ([], [(1, None)])
+
+
+def test_a_desk_whose_ledger_is_another_s_sends_nothing(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch):
+    def refuse(*_: Any) -> None:
+        raise OperatorError("fenced", remedy="Nothing")
+
+    bench = Bench(monkeypatch)
+    monkeypatch.setattr(bench.desk, "_note", refuse)
+    bench.put(alert(0))
+    bench.desk.start()
+    wait_until(lambda: bench.desk.error, what="the desk has given up")
+    assert stand_in.posts == []
