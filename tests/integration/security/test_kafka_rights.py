@@ -75,7 +75,7 @@ EVERYTHING: dict[str, Act] = {
 MAY = {
     "crypto_poller": {
         *("write topic", "write answers", "write state", "write dead letters"),
-        *("read state", "the lease's group"),
+        *("read state", "read topic", "the lease's group"),  # a stream goes on where the topic ends
     },
     "crypto_indexer": {"write dead letters", "read topic", "read state", "the indexers' group"},
     "crypto_reader": {"read topic", "read answers", "a reader's own group"},
