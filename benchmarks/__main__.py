@@ -34,6 +34,7 @@ from benchmarks import (
     results,
     scaling,
     settings,
+    watching,
 )
 from benchmarks.context import Context
 from benchmarks.figures import Report
@@ -49,6 +50,7 @@ BENCHMARKS: Mapping[str, Callable[[Context], Report]] = {
     "polling": polling.benchmark,
     "memory": memory.benchmark,
     "scaling": scaling.benchmark,
+    "watch": watching.benchmark,
     "settings": settings.benchmark,
     "bulks": bulks.benchmark,
     "compression": compression.benchmark,

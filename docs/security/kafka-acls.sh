@@ -4,12 +4,10 @@
 #
 #   sh docs/security/kafka-acls.sh --bootstrap-server kafka-1.example:9093 --command-config admin.properties
 #
-# TOPIC, GROUP and WATCH_GROUP are KAFKA_TOPIC, KAFKA_CONSUMER_GROUP_ID and WATCH_GROUP_ID, CANDLE, MARKET, ALERT of
-# KAFKA_TOPICS, where those are set otherwise.
+# TOPIC and GROUP are KAFKA_TOPIC and KAFKA_CONSUMER_GROUP_ID, CANDLE, MARKET, ALERT of KAFKA_TOPICS, where those are set otherwise.
 set -eu
 TOPIC=${TOPIC:-crypto-data}
 GROUP=${GROUP:-cryptoproxy-indexer}
-WATCH_GROUP=${WATCH_GROUP:-cryptoproxy-watch}
 CANDLE=${CANDLE:-crypto.ohlcv}
 MARKET=${MARKET:-crypto.market.data}
 ALERT=${ALERT:-crypto.alerts}
@@ -53,7 +51,7 @@ acl User:crypto_reader --topic $MARKET --operation Read --operation Describe
 acl User:crypto_reader --topic $ALERT --operation Read --operation Describe
 acl User:crypto_reader --group crypto_reader --resource-pattern-type prefixed --operation Read
 
-# cryptoproxy watch; its transactional ids begin with its group
+# cryptoproxy watch
 acl User:crypto_watch --topic $TOPIC --operation Read --operation Describe
 acl User:crypto_watch --topic $CANDLE. --resource-pattern-type prefixed --operation Read --operation Describe
 acl User:crypto_watch --topic $MARKET --operation Read --operation Describe
@@ -61,8 +59,8 @@ acl User:crypto_watch --topic $ALERT --operation Read --operation Describe
 acl User:crypto_watch --topic $ALERT --operation Write --operation Describe
 acl User:crypto_watch --topic $TOPIC.watch --operation Read --operation Write --operation Describe
 acl User:crypto_watch --topic $TOPIC.state --operation Read --operation Describe
-acl User:crypto_watch --group $WATCH_GROUP --operation Read
-acl User:crypto_watch --transactional-id $WATCH_GROUP- --resource-pattern-type prefixed --operation Write \
+acl User:crypto_watch --group $TOPIC.watch --operation Read
+acl User:crypto_watch --transactional-id $TOPIC.watch- --resource-pattern-type prefixed --operation Write \
   --operation Describe
 
 # a person: cryptoproxy status, reconcile, dead-letters, consume --accept-poison

@@ -93,12 +93,10 @@ _SCRIPT = """\
 #
 #   sh docs/security/kafka-acls.sh --bootstrap-server kafka-1.example:9093 --command-config admin.properties
 #
-# TOPIC, GROUP and WATCH_GROUP are KAFKA_TOPIC, KAFKA_CONSUMER_GROUP_ID and WATCH_GROUP_ID, {named} of
-# KAFKA_TOPICS, where those are set otherwise.
+# TOPIC and GROUP are KAFKA_TOPIC and KAFKA_CONSUMER_GROUP_ID, {named} of KAFKA_TOPICS, where those are set otherwise.
 set -eu
 TOPIC=${{TOPIC:-{topic}}}
 GROUP=${{GROUP:-cryptoproxy-indexer}}
-WATCH_GROUP=${{WATCH_GROUP:-cryptoproxy-watch}}
 {variables}kafka="$*"
 
 acl() {{
@@ -127,13 +125,13 @@ acl User:crypto_indexer --group $GROUP. --resource-pattern-type prefixed --opera
 {read}
 acl User:crypto_reader --group crypto_reader --resource-pattern-type prefixed --operation Read
 
-# cryptoproxy watch; its transactional ids begin with its group
+# cryptoproxy watch
 {watched}
 acl User:crypto_watch --topic $ALERT --operation Write --operation Describe
 acl User:crypto_watch --topic $TOPIC.watch --operation Read --operation Write --operation Describe
 acl User:crypto_watch --topic $TOPIC.state --operation Read --operation Describe
-acl User:crypto_watch --group $WATCH_GROUP --operation Read
-acl User:crypto_watch --transactional-id $WATCH_GROUP- --resource-pattern-type prefixed --operation Write \\
+acl User:crypto_watch --group $TOPIC.watch --operation Read
+acl User:crypto_watch --transactional-id $TOPIC.watch- --resource-pattern-type prefixed --operation Write \\
   --operation Describe
 
 # a person: cryptoproxy status, reconcile, dead-letters, consume --accept-poison
