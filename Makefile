@@ -99,7 +99,7 @@ lock: $(STAMP) ## Pin all dependencies anew from pyproject.toml
 	  --no-emit-index-url --no-header pyproject.toml -o requirements.txt
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-header --group dev --all-extras pyproject.toml -c requirements.txt -o requirements-dev.txt
-	for extra in indicators lake watch; do \
+	for extra in indicators lake serve watch; do \
 	  $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-header --extra $$extra pyproject.toml -c requirements-dev.txt -o requirements-$$extra.txt; \
 	done

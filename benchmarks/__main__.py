@@ -34,6 +34,7 @@ from benchmarks import (
     results,
     scaling,
     settings,
+    streaming,
     watching,
 )
 from benchmarks.context import Context
@@ -49,6 +50,7 @@ BENCHMARKS: Mapping[str, Callable[[Context], Report]] = {
     "latency": latency.benchmark,
     "polling": polling.benchmark,
     "memory": memory.benchmark,
+    "streaming": streaming.benchmark,
     "scaling": scaling.benchmark,
     "watch": watching.benchmark,
     "settings": settings.benchmark,

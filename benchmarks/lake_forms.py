@@ -116,10 +116,8 @@ class Delta:
             default_column_properties=ColumnProperties(dictionary_enabled=False),
             column_properties={name: ColumnProperties(dictionary_enabled=True) for name in text},
         )  # fmt: skip
-        write_deltalake(
-            self.uri, table, storage_options=self.options, writer_properties=properties,
-            **({"mode": "overwrite", "predicate": span} if day else {}),
-        )  # fmt: skip
+        how: Any = {"mode": "overwrite", "predicate": span} if day else {}
+        write_deltalake(self.uri, table, storage_options=self.options, writer_properties=properties, **how)
 
     def late(self, days: dict[int, pa.Table]) -> None:
         same = " AND ".join(f"t.{name} = s.{name}" for name in ("source", "asset_id", "quote", "timestamp"))

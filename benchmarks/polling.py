@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from prometheus_client import CollectorRegistry
 
@@ -23,7 +24,7 @@ from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.metrics import PollerMetrics
 from cryptoproxy.common.service import Health, process
 from cryptoproxy.common.service.process import Loop
-from cryptoproxy.datasets import RECORD_HEADERS, encode, key, slot_of
+from cryptoproxy.datasets import RECORD_HEADERS, TICKER, Dataset, key, slot_of
 from cryptoproxy.lake.store import Store
 from cryptoproxy.producer.drains.to_kafka import Publisher
 from cryptoproxy.producer.drains.to_kafka import connect as connect_publisher
@@ -160,7 +161,8 @@ def _parts(
     def get(call: Call, *, timeout: float) -> Answer:
         return numbered[call.url + str(sorted(call.params.items()))]
 
-    poll = PollOnce(source, budget=Budgetless(), get=get, clock=clock, metrics=metrics, timeout=10)
+    budget: Any = Budgetless()
+    poll = PollOnce(source, budget=budget, get=get, clock=clock, metrics=metrics, timeout=10)
 
     def published(entry: Entry) -> None:
         acknowledged.set()
@@ -203,12 +205,15 @@ def _parts(
             raise TimeoutError("a poll was not acknowledged within 60 s")
         return time.monotonic() - polled.arrived
 
+    dataset: Dataset[Any] = TICKER
+    encode = dataset.codec.encode
+
     def bare(slot_ms: int) -> float:
         arrived = time.monotonic()
-        made = source.read([each.body for each in answers], slot_ms=slot_ms, fetched_at_ms=clock.now_ms()).records
+        made = source.read([each.body for each in answers], slot_ms=slot_ms, fetched_at_ms=clock.now_ms())
         futures = [
             producer.send(settings.kafka.topic, key=key(each).encode(), value=encode(each), headers=RECORD_HEADERS)
-            for each in made
+            for each in made.records
         ]
         for future in futures:
             future.get(timeout=60)

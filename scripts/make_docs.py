@@ -11,13 +11,15 @@ import yaml
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
 
-from cryptoproxy.common.metrics import HeldUp, IndexerMetrics, PollerMetrics, WatchMetrics
+from cryptoproxy.common import grafana
+from cryptoproxy.common.metrics import HeldUp, IndexerMetrics, PollerMetrics, ServeMetrics, WatchMetrics
 from cryptoproxy.common.settings.document import env_example, markdown
 from cryptoproxy.datasets import DATASETS, asyncapi, rights
 from cryptoproxy.datasets.page import page
 from cryptoproxy.datasets.schema import json_schema
 
 ROOT = Path(__file__).resolve().parent.parent
+KINDS = (("Poller", PollerMetrics), ("Indexer", IndexerMetrics), ("Door", ServeMetrics), ("Watch", WatchMetrics))
 
 
 def generated() -> dict[str, str]:
@@ -26,6 +28,9 @@ def generated() -> dict[str, str]:
         "docs/settings.md": markdown(),
         ".env.example": env_example(),
         "docs/metrics.md": metrics(),
+        "docker/grafana/cryptoproxy.json": grafana.dashboard(
+            "cryptoproxy", {name: families(each) for name, each in KINDS}
+        ),
         "docs/datasets.md": page(DATASETS),
         "docs/asyncapi.yaml": yaml.safe_dump(
             asyncapi.document(DATASETS), sort_keys=False, allow_unicode=True, width=110
@@ -47,27 +52,31 @@ METRICS = """\
 
 Made by `make docs` from `src/common/metrics.py`; do not edit.
 
-`/metrics` of the poller (port 8000), of the indexer (port 8001) and of watch (port 8002), in Prometheus' text format,
-besides what its client says of the process itself. [operations.md](operations.md#alarms) says which of them the alarms
-look at.
+`/metrics` of the poller (port 8000), of the indexer (port 8001), of a door (port 8002) and of watch (port 8003), in
+Prometheus' text format, besides what its client says of the process itself. [operations.md](operations.md#alarms) says
+which of them the alarms look at. [`docker/grafana/cryptoproxy.json`](../docker/grafana/cryptoproxy.json) is a Grafana
+dashboard made of them: a panel for each. It was imported nowhere: there is no Grafana where the tests run.
 """
 
 
 def metrics() -> str:
     """Every metric of all processes by its name on `/metrics`."""
     parts = [METRICS]
-    for title, kind in (("Poller", PollerMetrics), ("Indexer", IndexerMetrics), ("Watch", WatchMetrics)):
-        registry = CollectorRegistry()
-        declared = {
-            each._name: each._labelnames for each in vars(kind(registry)).values() if hasattr(each, "_labelnames")
-        }
+    for title, kind in KINDS:
         parts.append(f"## {title}\n\n| name | type | labels | what it says |\n|---|---|---|---|")
-        parts.extend(_metric(family, declared[family.name]) for family in registry.collect())
+        parts.extend(_metric(family, labels) for family, labels in families(kind))
         parts.append("")
     (held_up,) = HeldUp(lambda: {"part": ""}).collect()
     parts.append("## Both\n\n| name | type | labels | what it says |\n|---|---|---|---|")
     parts.append(_metric(held_up, tuple(held_up.samples[0].labels)))
     return "\n".join(parts) + "\n"
+
+
+def families(kind: type[PollerMetrics | IndexerMetrics]) -> list[grafana.Family]:
+    """A process's metrics with their labels, in the order of the table."""
+    registry = CollectorRegistry()
+    declared = {each._name: each._labelnames for each in vars(kind(registry)).values() if hasattr(each, "_labelnames")}
+    return [(family, declared[family.name]) for family in registry.collect()]
 
 
 def _metric(family: Metric, labels: Sequence[str]) -> str:

@@ -4,12 +4,19 @@
 #
 #   sh docs/security/kafka-acls.sh --bootstrap-server kafka-1.example:9093 --command-config admin.properties
 #
-# TOPIC and GROUP are KAFKA_TOPIC and KAFKA_CONSUMER_GROUP_ID, CANDLE, MARKET, ALERT of KAFKA_TOPICS, where those are set otherwise.
+# TOPIC, GROUP, ANSWERS and LIVE are KAFKA_TOPIC, KAFKA_CONSUMER_GROUP_ID,
+# KAFKA_ANSWERS_TOPIC and KAFKA_LIVE_TOPIC, CANDLE, MARKET, ASSET, TRADE, BOOK, GAP, ALERT of KAFKA_TOPICS, where those are set otherwise.
 set -eu
+ANSWERS=${ANSWERS:-crypto.answers}
+LIVE=${LIVE:-crypto.live}
 TOPIC=${TOPIC:-crypto-data}
 GROUP=${GROUP:-cryptoproxy-indexer}
 CANDLE=${CANDLE:-crypto.ohlcv}
 MARKET=${MARKET:-crypto.market.data}
+ASSET=${ASSET:-crypto.assets}
+TRADE=${TRADE:-crypto.trades.raw}
+BOOK=${BOOK:-crypto.books}
+GAP=${GAP:-crypto.gaps}
 ALERT=${ALERT:-crypto.alerts}
 kafka="$*"
 
@@ -20,15 +27,27 @@ acl() {
 
 # cryptoproxy setup: makes the topics and sets their configuration
 acl User:crypto_setup --topic $TOPIC --resource-pattern-type prefixed --operation Create --operation Describe --operation DescribeConfigs --operation AlterConfigs
+acl User:crypto_setup --topic $ANSWERS --resource-pattern-type prefixed --operation Create --operation Describe --operation DescribeConfigs --operation AlterConfigs
+acl User:crypto_setup --topic $LIVE --resource-pattern-type prefixed --operation Create --operation Describe --operation DescribeConfigs --operation AlterConfigs
 acl User:crypto_setup --topic $CANDLE --resource-pattern-type prefixed --operation Create --operation Describe --operation DescribeConfigs --operation AlterConfigs
 acl User:crypto_setup --topic $MARKET --resource-pattern-type prefixed --operation Create --operation Describe --operation DescribeConfigs --operation AlterConfigs
+acl User:crypto_setup --topic $ASSET --resource-pattern-type prefixed --operation Create --operation Describe --operation DescribeConfigs --operation AlterConfigs
+acl User:crypto_setup --topic $TRADE --resource-pattern-type prefixed --operation Create --operation Describe --operation DescribeConfigs --operation AlterConfigs
+acl User:crypto_setup --topic $BOOK --resource-pattern-type prefixed --operation Create --operation Describe --operation DescribeConfigs --operation AlterConfigs
+acl User:crypto_setup --topic $GAP --resource-pattern-type prefixed --operation Create --operation Describe --operation DescribeConfigs --operation AlterConfigs
 acl User:crypto_setup --topic $ALERT --resource-pattern-type prefixed --operation Create --operation Describe --operation DescribeConfigs --operation AlterConfigs
 
-# cryptoproxy produce
-acl User:crypto_poller --topic $TOPIC --operation Write --operation Describe
-acl User:crypto_poller --topic $CANDLE. --resource-pattern-type prefixed --operation Write --operation Describe
-acl User:crypto_poller --topic $MARKET --operation Write --operation Describe
-acl User:crypto_poller --topic $ALERT --operation Write --operation Describe
+# cryptoproxy produce; a stream goes on where the topic ends
+acl User:crypto_poller --topic $TOPIC --operation Read --operation Write --operation Describe
+acl User:crypto_poller --topic $CANDLE. --resource-pattern-type prefixed --operation Read --operation Write --operation Describe
+acl User:crypto_poller --topic $MARKET --operation Read --operation Write --operation Describe
+acl User:crypto_poller --topic $ASSET --operation Read --operation Write --operation Describe
+acl User:crypto_poller --topic $TRADE --operation Read --operation Write --operation Describe
+acl User:crypto_poller --topic $BOOK --operation Read --operation Write --operation Describe
+acl User:crypto_poller --topic $GAP --operation Read --operation Write --operation Describe
+acl User:crypto_poller --topic $ALERT --operation Read --operation Write --operation Describe
+acl User:crypto_poller --topic $ANSWERS --operation Write --operation Describe
+acl User:crypto_poller --topic $LIVE --operation Write --operation Describe
 acl User:crypto_poller --topic $TOPIC.dlq --operation Write --operation Describe
 acl User:crypto_poller --topic $TOPIC.state --operation Read --operation Write --operation Describe
 acl User:crypto_poller --topic $TOPIC.lease --operation Read --operation Describe
@@ -38,6 +57,10 @@ acl User:crypto_poller --group $TOPIC.lease --operation Read
 acl User:crypto_indexer --topic $TOPIC --operation Read --operation Describe
 acl User:crypto_indexer --topic $CANDLE. --resource-pattern-type prefixed --operation Read --operation Describe
 acl User:crypto_indexer --topic $MARKET --operation Read --operation Describe
+acl User:crypto_indexer --topic $ASSET --operation Read --operation Describe
+acl User:crypto_indexer --topic $TRADE --operation Read --operation Describe
+acl User:crypto_indexer --topic $BOOK --operation Read --operation Describe
+acl User:crypto_indexer --topic $GAP --operation Read --operation Describe
 acl User:crypto_indexer --topic $ALERT --operation Read --operation Describe
 acl User:crypto_indexer --topic $TOPIC.dlq --operation Write --operation Describe
 acl User:crypto_indexer --topic $TOPIC.state --operation Read --operation Describe
@@ -48,18 +71,42 @@ acl User:crypto_indexer --group $GROUP. --resource-pattern-type prefixed --opera
 acl User:crypto_reader --topic $TOPIC --operation Read --operation Describe
 acl User:crypto_reader --topic $CANDLE. --resource-pattern-type prefixed --operation Read --operation Describe
 acl User:crypto_reader --topic $MARKET --operation Read --operation Describe
+acl User:crypto_reader --topic $ASSET --operation Read --operation Describe
+acl User:crypto_reader --topic $TRADE --operation Read --operation Describe
+acl User:crypto_reader --topic $BOOK --operation Read --operation Describe
+acl User:crypto_reader --topic $GAP --operation Read --operation Describe
 acl User:crypto_reader --topic $ALERT --operation Read --operation Describe
+acl User:crypto_reader --topic $ANSWERS --operation Read --operation Describe
+acl User:crypto_reader --topic $LIVE --operation Read --operation Describe
 acl User:crypto_reader --group crypto_reader --resource-pattern-type prefixed --operation Read
+
+# cryptoproxy serve; on the state topic it finds the active poller, to ask for what the road does not carry
+acl User:crypto_door --topic $TOPIC --operation Read --operation Describe
+acl User:crypto_door --topic $CANDLE. --resource-pattern-type prefixed --operation Read --operation Describe
+acl User:crypto_door --topic $MARKET --operation Read --operation Describe
+acl User:crypto_door --topic $ASSET --operation Read --operation Describe
+acl User:crypto_door --topic $TRADE --operation Read --operation Describe
+acl User:crypto_door --topic $BOOK --operation Read --operation Describe
+acl User:crypto_door --topic $GAP --operation Read --operation Describe
+acl User:crypto_door --topic $ALERT --operation Read --operation Describe
+acl User:crypto_door --topic $ANSWERS --operation Read --operation Describe
+acl User:crypto_door --topic $LIVE --operation Read --operation Describe
+acl User:crypto_door --topic $TOPIC.state --operation Read --operation Describe
 
 # cryptoproxy watch
 acl User:crypto_watch --topic $TOPIC --operation Read --operation Describe
 acl User:crypto_watch --topic $CANDLE. --resource-pattern-type prefixed --operation Read --operation Describe
 acl User:crypto_watch --topic $MARKET --operation Read --operation Describe
+acl User:crypto_watch --topic $ASSET --operation Read --operation Describe
+acl User:crypto_watch --topic $TRADE --operation Read --operation Describe
+acl User:crypto_watch --topic $BOOK --operation Read --operation Describe
+acl User:crypto_watch --topic $GAP --operation Read --operation Describe
 acl User:crypto_watch --topic $ALERT --operation Read --operation Describe
 acl User:crypto_watch --topic $ALERT --operation Write --operation Describe
 acl User:crypto_watch --topic $TOPIC.watch --operation Read --operation Write --operation Describe
 acl User:crypto_watch --topic $TOPIC.state --operation Read --operation Describe
 acl User:crypto_watch --group $TOPIC.watch --operation Read
+acl User:crypto_watch --group $ALERT.archive --operation Read
 acl User:crypto_watch --transactional-id $TOPIC.watch- --resource-pattern-type prefixed --operation Write \
   --operation Describe
 
@@ -67,6 +114,10 @@ acl User:crypto_watch --transactional-id $TOPIC.watch- --resource-pattern-type p
 acl User:crypto_operator --topic $TOPIC --operation Read --operation Describe
 acl User:crypto_operator --topic $CANDLE. --resource-pattern-type prefixed --operation Read --operation Describe
 acl User:crypto_operator --topic $MARKET --operation Read --operation Describe
+acl User:crypto_operator --topic $ASSET --operation Read --operation Describe
+acl User:crypto_operator --topic $TRADE --operation Read --operation Describe
+acl User:crypto_operator --topic $BOOK --operation Read --operation Describe
+acl User:crypto_operator --topic $GAP --operation Read --operation Describe
 acl User:crypto_operator --topic $ALERT --operation Read --operation Describe
 acl User:crypto_operator --topic $TOPIC.dlq --operation Read --operation Describe
 acl User:crypto_operator --topic $TOPIC.state --operation Read --operation Write --operation Describe

@@ -196,9 +196,10 @@ def kibana_type(field: str) -> str:
     Raises:
         KeyError: no mapping has such a field.
     """
-    (kind,) = {types[field] for types in map(kibana_types, DATASETS) if field in types} or {None}
-    if kind is None:
+    kinds = {types[field] for types in map(kibana_types, DATASETS) if field in types}
+    if not kinds:
         raise KeyError(field)
+    (kind,) = kinds
     return kind
 
 

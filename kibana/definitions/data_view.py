@@ -27,10 +27,11 @@ _BY_UNIT = {
     Unit.BASE: _PRICE,
     Unit.PERCENT: _PERCENT,
     Unit.FRACTION: _FRACTION,
+    Unit.BASIS_POINTS: _PERCENT,
     Unit.COUNT: _COUNT,
     Unit.MILLISECONDS: _COUNT,
 }
-_AMOUNTS = ("volume", "market_cap", "turnover", "open_interest")
+_AMOUNTS = ("volume", "market_cap", "turnover", "open_interest", "depth")
 """Sums of money or of an asset, which are large."""
 
 # Units that neither the name nor the number tells.

@@ -27,7 +27,9 @@ UNPROVED = 3
 """Exit code where lake, Elasticsearch or dead letters could not be read, so that nothing is said of a difference."""
 
 
-def _moment(context: click.Context, param: click.Parameter, value: str) -> int:
+def _moment(context: click.Context, param: click.Parameter, value: str | None) -> int | None:
+    if value is None:
+        return None
     try:
         return from_person(value, now_ms=SystemClock().now_ms())
     except ValueError as error:
@@ -52,7 +54,6 @@ _from = click.option(
     "begin",
     callback=_moment,
     metavar="TIME",
-    required=True,
     help="First slot: a date, a time (UTC), or `yesterday`.",
 )
 _to = click.option(
@@ -60,7 +61,6 @@ _to = click.option(
     "end",
     callback=_moment,
     metavar="TIME",
-    required=True,
     help="End, not included: a date, a time (UTC), or `today`.",
 )
 _source = click.option("--source", "sources", multiple=True, help="Only this source. May be repeated.")
@@ -113,8 +113,8 @@ def replay(
     env_file: Path,
     *,
     datasets: list[Dataset[Any]],
-    begin: int,
-    end: int,
+    begin: int | None,
+    end: int | None,
     sources: tuple[str, ...],
     topic: str | None,
     to_live_topic: bool,
@@ -193,8 +193,8 @@ def reconcile(
     env_file: Path,
     *,
     datasets: list[Dataset[Any]],
-    begin: int,
-    end: int,
+    begin: int | None,
+    end: int | None,
     sources: tuple[str, ...],
     grace: float,
     quick: bool,
@@ -275,7 +275,13 @@ def retention(
     context.exit(1 if kept else 0)
 
 
-def _span(begin: int, end: int) -> Span:
+def _span(begin: int | None, end: int | None) -> Span:
+    """Raises:
+    UsageError: both ends are needed, and all that lacks is said at once.
+    """
+    if begin is None or end is None:
+        lacks = [name for name, value in (("--from", begin), ("--to", end)) if value is None]
+        raise click.UsageError(f"{' and '.join(lacks)} must be told: --from yesterday --to today")
     span = Span(begin, end)
     if span.empty:
         raise click.UsageError("--to must be later than --from; it is not included")

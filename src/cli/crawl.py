@@ -57,8 +57,8 @@ def crawl(
     """Ask the upstreams once, and write a file for each FEED (coingecko, binance.candle-1d).
 
     Without FEED: what SOURCES names, and all else but candles that its sources tell. Needs no Kafka, S3 or
-    Elasticsearch. It asks within the budget of OUTBOX_DIR, so not beside a poller of that folder. Exit code: 0 if all
-    that was asked for is there, 1 if not.
+    Elasticsearch. It asks within the budget of OUTBOX_DIR; beside a poller of that folder the active poller asks for
+    it. Exit code: 0 if all that was asked for is there, 1 if not.
     """
     from cryptoproxy.producer.crawling import Crawl
 

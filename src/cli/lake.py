@@ -28,10 +28,10 @@ def lake() -> None:
     """Look into the lake on S3; put what is over into a table."""
 
 
-def _day(context: click.Context, param: click.Parameter, value: str | tuple[str, ...] | None) -> Any:
+def day_of(context: click.Context, param: click.Parameter, value: str | tuple[str, ...] | None) -> Any:
     """The begin of a day, or of each of several."""
     if value is None or isinstance(value, tuple):
-        return None if value is None else [_day(context, param, each) for each in value]
+        return None if value is None else [day_of(context, param, each) for each in value]
     try:
         day_ms = from_person(value, now_ms=SystemClock().now_ms())
     except ValueError as error:
@@ -51,7 +51,7 @@ def _moment(context: click.Context, param: click.Parameter, value: str) -> int:
 @lake.command()
 @dataset_option("tickers", parts=True)
 @click.option("--source", help="Only this source.")
-@click.option("--date", "day", callback=_day, metavar="DATE", help="Only this day, as 2026-11-01; needs --source.")
+@click.option("--date", "day", callback=day_of, metavar="DATE", help="Only this day, as 2026-11-01; needs --source.")
 @click.option("--table", "compacted", is_flag=True, help="The Parquet files that count, instead of the polls' objects.")
 @click.option("--records", is_flag=True, help="Also how many records are in each; reads the polls' objects.")
 @click.pass_obj
@@ -127,7 +127,7 @@ _keep = click.IntRange(1, 3660)
 @lake.command()
 @dataset_option("all", parts=True)
 @click.option(
-    "--date", "days", multiple=True, callback=_day, metavar="DATE",
+    "--date", "days", multiple=True, callback=day_of, metavar="DATE",
     help="The day, month or year that this day, UTC, is in, as 2026-11-01. Repeatable.",
 )  # fmt: skip
 @click.option("--days", "last", type=click.IntRange(1, 3660), metavar="N", help="What has ended in the last N days.")

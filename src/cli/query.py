@@ -15,13 +15,15 @@ from rich.progress import Progress
 
 from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.start import load_settings
-from cryptoproxy.datasets import CANDLE, TICKER
+from cryptoproxy.datasets.book import BANDS
 from cryptoproxy.errors import OperatorError, TransientError, visible
 from cryptoproxy.queries import Answer, NothingFound, Queries, TooMany
 from cryptoproxy.queries.fields import FIELDS, WINDOWS
 from cryptoproxy.queries.output import console as kibana_console
 from cryptoproxy.queries.output import text
+from cryptoproxy.queries.questions.depth import DEFAULT as DEFAULT_BAND
 from cryptoproxy.queries.questions.indicators import DEFAULT as INDICATORS
+from cryptoproxy.queries.questions.market import DEFAULT_COINS as MARKET_COINS
 from cryptoproxy.queries.questions.percentiles import COMPRESSION, DEFAULT_PERCENTS
 from cryptoproxy.queries.scope import ALL, DEFAULT_SOURCE
 
@@ -50,7 +52,8 @@ class Unanswered(click.ClickException):
 
 
 @click.group(
-    short_help="Ask for percentiles, averages, moves, volatility, latest, freshness, candles, indicators, sentiment."
+    short_help="Ask for percentiles, averages, moves, volatility, latest, freshness, candles, indicators, trades, "
+    "spread, depth, sentiment, market."
 )
 def query() -> None:
     """Ask Elasticsearch or the lake, and get a table, JSON, CSV or a picture.
@@ -234,6 +237,41 @@ def indicators(env_file: Path, /, names: str, interval: str, **rest: Any) -> Non
 
 @query.command()
 @_interval
+@_which("1d", source=ALL)
+@_output
+@click.pass_obj
+def trades(env_file: Path, /, interval: str, **rest: Any) -> None:
+    """What was traded, and who pressed? Volume, VWAP, bought and sold of each step."""
+    which, output = _split(rest)
+    _run(env_file, output, lambda queries, **top: queries.trades(interval, **which | top))
+
+
+@query.command()
+@_interval
+@_which("1d", source=ALL)
+@_output
+@click.pass_obj
+def spread(env_file: Path, /, interval: str, **rest: Any) -> None:
+    """What does it cost to trade at once? Best ask less best bid, of order books."""
+    which, output = _split(rest)
+    _run(env_file, output, lambda queries, **top: queries.spread(interval, **which | top))
+
+
+@query.command()
+@click.option("--within", type=click.Choice([str(each) for each in BANDS]), default=str(DEFAULT_BAND),
+              show_default=True, help="Basis points of mid; 10 is 0.1 %.")  # fmt: skip
+@_interval
+@_which("1d", source=ALL)
+@_output
+@click.pass_obj
+def depth(env_file: Path, /, within: str, interval: str, **rest: Any) -> None:
+    """How much stands in the book near its price? Bids, asks and imbalance of each step."""
+    which, output = _split(rest)
+    _run(env_file, output, lambda queries, **top: queries.depth(interval, within=int(within), **which | top))
+
+
+@query.command()
+@_interval
 @_which("7d")
 @_output
 @click.pass_obj
@@ -244,6 +282,27 @@ def sentiment(env_file: Path, /, interval: str, **rest: Any) -> None:
 
 
 @query.command()
+@click.option(
+    "--dominance", metavar="LIST", default=MARKET_COINS, show_default=True, help="Coins whose share is shown."
+)
+@click.option("--quote", metavar="CURRENCY", default="USD", show_default=True, help="Of cap and volume.")
+@_interval
+@click.option("--source", default=ALL, show_default=True, metavar="LIST", help="Only these sources.")
+@click.option("--since", metavar="TIME", default="30d", show_default=True,
+              help="Begin: a span before the end (12h, 7d, 1mo), a date or a time, UTC.")  # fmt: skip
+@click.option("--until", metavar="TIME", help="End of the period; now without.")
+@_output
+@click.pass_obj
+def market(env_file: Path, /, **rest: Any) -> None:
+    """How large is the whole market? Its cap, its volume and who dominates it, over time."""
+    which, output = _split(rest)
+    _run(env_file, output, lambda queries: queries.market(**which))
+
+
+@query.command()
+@click.option(
+    "--dataset", default="", metavar="LIST", help="Only these (ticker,candle-1m); without, all that there are."
+)
 @click.option("--source", default=ALL, show_default=True, metavar="LIST", help="Only these sources.")
 @click.option("--interval", metavar="STEP", help="Between slots; without, what the records tell.")
 @click.option("--since", metavar="TIME", default="1d", show_default=True,
@@ -251,15 +310,10 @@ def sentiment(env_file: Path, /, interval: str, **rest: Any) -> None:
 @click.option("--until", metavar="TIME", help="End of the period; now without.")
 @_output
 @click.pass_obj
-def freshness(
-    env_file: Path, /, source: str, interval: str | None, since: str, until: str | None, **output: Any
-) -> None:
-    """Is the data fresh and whole? Age, missing slots and duplicates of each source."""
-    _run(
-        env_file,
-        output,
-        lambda queries: queries.freshness(since=since, until=until, source=source, interval=interval),
-    )
+def freshness(env_file: Path, /, **rest: Any) -> None:
+    """Is the data fresh and whole? Age, missing slots and duplicates of each dataset and source."""
+    which, output = _split(rest)
+    _run(env_file, output, lambda queries: queries.freshness(**which))
 
 
 def _split(rest: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -280,7 +334,7 @@ def _run(env_file: Path, output: dict[str, Any], ask: Ask) -> None:
         except ValueError as error:  # a word that is none
             raise click.UsageError(str(error)) from error
         if output["explain"]:
-            click.echo(kibana_console.console_text(*queries.aliases, answer.asked))
+            click.echo(kibana_console.console_text(queries.aliases, answer.asked))
             return
         if output["plot"] is not None:
             _draw(queries, answer, ask, output["plot"])
@@ -336,8 +390,7 @@ def _asking(env_file: Path, engine: str) -> Iterator[Queries]:
                 from cryptoproxy.queries.lake.engine import Lake  # DuckDB is not everybody's
 
                 lake = opened.enter_context(closing(Lake(Store(settings.s3))))
-            index, bars = (settings.elasticsearch.alias_of(each) for each in (TICKER, CANDLE))
-            yield Queries(client, index=index, bars=bars, lake=lake, engine=engine)
+            yield Queries.of(settings.elasticsearch, client, lake=lake, engine=engine)
         except NothingFound as error:  # it may name symbols as an upstream sent them
             raise NothingFound(visible(str(error))) from error
         except TransientError as error:

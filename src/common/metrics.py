@@ -57,11 +57,21 @@ class PollerMetrics:
             "last_successful_poll_timestamp_seconds", "Slot of the last kept poll; 0 before the first", "source"
         )
         self.fetch_seconds = histogram("fetch_seconds", "From the start of a poll to its last answer", "source")
+        # --- streams
+        self.stream_frames = counter("stream_frames", "Pieces of data that a venue has sent", "venue")
+        self.stream_cuts = counter(
+            "stream_cuts", "Times that nothing carried a venue's topics any more", "venue", "why"
+        )
+        self.gaps_opened = counter("gaps_opened", "Gaps that were found", "source", "why")
+        self.gaps_mended = counter("gaps_mended", "Gaps that were mended since", "source")
         # --- the budget
         self.calls = counter("upstream_calls", "Requests sent to an upstream, each attempt", "upstream", "status")
         self.cost = counter("upstream_cost", "What they cost, in the upstream's unit", "upstream")
         self.budget_left = gauge("upstream_budget_left", "What is left of a quota", "upstream", "window")
         self.ban_seconds = gauge("upstream_ban_seconds", "Seconds until a ban ends; 0 without one", "upstream")
+        self.asked = counter("asked", "Questions of our other processes", "upstream", "outcome")
+        self.live_frames = counter("live_frames", "Frames for the topic of what is live", "outcome")
+        self.answers = counter("answers", "Upstreams' answers for the topic of answers", "outcome")
         # --- the outbox and its two drains
         self.outbox_bytes = gauge("outbox_bytes", "Bytes waiting for a drain", "drain")
         self.outbox_polls = gauge("outbox_polls", "Polls waiting for a drain", "drain")
@@ -134,6 +144,24 @@ class IndexerMetrics:
 
     def of(self, dataset: str) -> DatasetMetrics:
         return DatasetMetrics(self, dataset)
+
+
+class ServeMetrics:
+    """What `/metrics` of a door says."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        def counter(name: str, what: str, *labels: str) -> Counter:
+            return Counter(f"cryptoproxy_{name}", what, labels, registry=registry)
+
+        self.requests = counter("serve_requests", "Questions that were answered", "upstream", "way", "status")
+        self.followed = counter("serve_records_followed", "Records read from the topics", "topic")
+        self.strange = counter("serve_records_strange", "Records on the topics that are none", "topic")
+        self.behind = Gauge(
+            "cryptoproxy_serve_records_behind",
+            "Records that were on the topics at the start and are not read yet",
+            ("topic",),
+            registry=registry,
+        )
 
 
 class DatasetMetrics:

@@ -7,6 +7,8 @@
 | ``crypto-data.lease`` | 1 | nothing is written: who holds its partition polls |
 | ``crypto-data.state`` | 1 | compacted: budgets, bans, accepted poison, announced history, silences |
 | ``crypto-data.watch`` | 4 | compacted: what watch knows, a partition for each share of assets; last: what was told |
+| ``crypto.answers`` | 1 | compacted: the newest answer to each call of a poll, as it came |
+| ``crypto.live`` | 1 | of LIVE_SYMBOLS: changes of books and open candles as they came, for ten minutes |
 
 Parts share out work among indexers as partitions do: candles have seventeen, and with three partitions each it would be
 fifty that are empty most of the time. Who needs more of one may give it more; that is never taken back.
@@ -22,12 +24,15 @@ from typing import Any
 from kafka import errors as kafka_errors
 
 from cryptoproxy.common.settings.catalogue import Kafka
+from cryptoproxy.common.settings.live import KEPT_SECONDS
 from cryptoproxy.datasets import ALERT, DATASETS, TICKER, Dataset
 from cryptoproxy.errors import OperatorError, together
 
 SETTLED_SECONDS = 10.0
 _ASK_AGAIN_SECONDS = 0.5
 _DLQ_MESSAGE_BYTES = 64 * 1024 * 1024
+_ANSWER_BYTES = 8 * 1024 * 1024
+"""As they are sent: packed."""
 # Only closed segments are compacted. With Kafka's own sizes that would be after a week or a gigabyte, and each new
 # active poller would have to read all of it.
 _COMPACTED = {
@@ -61,7 +66,17 @@ def wanted(kafka: Kafka, datasets: Collection[Dataset[Any]] = (TICKER,)) -> dict
         kafka.dead_letter_topic: _topic(1, kafka, safe | forever | {"max.message.bytes": str(_DLQ_MESSAGE_BYTES)}),
         kafka.lease_topic: _topic(1, kafka, {}),
         kafka.state_topic: _topic(1, kafka, safe | _COMPACTED),
+        **(
+            {kafka.answers_topic: _topic(1, kafka, safe | _COMPACTED | {"max.message.bytes": str(_ANSWER_BYTES)})}
+            if kafka.keeps_answers
+            else {}
+        ),
         **({kafka.watch_topic: _topic(kafka.partitions + 1, kafka, safe | _COMPACTED)} if ALERT in datasets else {}),
+        **(
+            {kafka.live_topic: _topic(1, kafka, {"retention.ms": str(KEPT_SECONDS * 1000)})}
+            if kafka.live_symbols
+            else {}
+        ),
     }
 
 

@@ -6,7 +6,7 @@ The bytes on the topic are the bytes in the index (``_source``) and a line in th
 |---|---|
 | ``dataset`` | what a dataset is; the table of them is here, ``DATASETS`` |
 | ``feed`` | what is polled, kept, sent and stored as one, and how it is spelled |
-| ``ticker``, ``candle``, ``market``, ``alert`` | a contract each: fields, types, units, topic and index |
+| ``ticker`` ``candle`` ``market`` ``asset`` ``trade`` ``book`` ``gap`` ``alert`` | a contract each: fields, topic |
 | ``fields`` | what a contract says of a field beside its type; the columns made from it |
 | ``codec`` | record to bytes, bytes to record; what breaks a contract and how it is said |
 | ``names`` | key, index |
@@ -22,17 +22,23 @@ from collections.abc import Mapping
 from typing import Any
 
 from cryptoproxy.datasets.alert import ALERT, Alert
+from cryptoproxy.datasets.asset import ASSET, Asset
+from cryptoproxy.datasets.book import BOOK, Book
 from cryptoproxy.datasets.candle import CANDLE, Candle
 from cryptoproxy.datasets.codec import MAX_AHEAD_MS, MAX_RECORD_BYTES
 from cryptoproxy.datasets.dataset import SCHEMA_VERSION_HEADER, Dataset, Part, Period
 from cryptoproxy.datasets.feed import Feed
+from cryptoproxy.datasets.gap import GAP, Gap
 from cryptoproxy.datasets.letters import LETTER_HEADERS, NOWHERE, letter, opened, size_of
 from cryptoproxy.datasets.market import MARKET, Market
 from cryptoproxy.datasets.names import index_name, key, key_of
 from cryptoproxy.datasets.ticker import TICKER, Ticker
 from cryptoproxy.datasets.times import from_iso, iso, slot_of
+from cryptoproxy.datasets.trade import TRADE, Trade
 
-DATASETS: Mapping[str, Dataset[Any]] = {each.name: each for each in (TICKER, CANDLE, MARKET, ALERT)}
+DATASETS: Mapping[str, Dataset[Any]] = {
+    each.name: each for each in (TICKER, CANDLE, MARKET, ASSET, TRADE, BOOK, GAP, ALERT)
+}
 """The one table, by name."""
 
 
@@ -57,8 +63,11 @@ SCHEMA_VERSION, RECORD_HEADERS = TICKER.version, TICKER.headers
 
 __all__ = [
     "ALERT",
+    "ASSET",
+    "BOOK",
     "CANDLE",
     "DATASETS",
+    "GAP",
     "LETTER_HEADERS",
     "MARKET",
     "MAX_AHEAD_MS",
@@ -68,14 +77,19 @@ __all__ = [
     "SCHEMA_VERSION",
     "SCHEMA_VERSION_HEADER",
     "TICKER",
+    "TRADE",
     "Alert",
+    "Asset",
+    "Book",
     "Candle",
     "Dataset",
     "Feed",
+    "Gap",
     "Market",
     "Part",
     "Period",
     "Ticker",
+    "Trade",
     "called",
     "decode",
     "document_id",

@@ -29,6 +29,7 @@ class Unit(enum.StrEnum):
     BASE = "base"
     PERCENT = "percent"
     FRACTION = "fraction"
+    BASIS_POINTS = "bps"
     MILLISECONDS = "ms"
     COUNT = "count"
 

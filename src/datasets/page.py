@@ -72,6 +72,8 @@ def _periods(dataset: Dataset[Any]) -> str:
     by_period: dict[str, list[str]] = {}
     for name, part in dataset.parts.items():
         by_period.setdefault(part.period, []).append(name)
+    if dataset.compacted:
+        return "one for all times"
     if len(by_period) == 1:
         return f"a {next(iter(by_period))} each"
     return "; ".join(f"{', '.join(names)} a {period} each" for period, names in by_period.items())

@@ -67,16 +67,17 @@ def kafka_acls(datasets: Mapping[str, Dataset[Any]]) -> str:
     made = "\n".join(
         f"acl User:crypto_setup --topic ${name} --resource-pattern-type prefixed --operation Create "
         "--operation Describe --operation DescribeConfigs --operation AlterConfigs"
-        for name in ("TOPIC", *map(_variable, others))
+        for name in ("TOPIC", "ANSWERS", "LIVE", *map(_variable, others))
     )
     return _SCRIPT.format(
         topic=TICKER.topic,
         variables=variables,
         named=named,
         made=made,
-        written=of_records("crypto_poller", "Write", "Describe"),
+        written=of_records("crypto_poller", "Read", "Write", "Describe"),
         consumed=of_records("crypto_indexer", "Read", "Describe"),
         read=of_records("crypto_reader", "Read", "Describe"),
+        served=of_records("crypto_door", "Read", "Describe"),
         looked=of_records("crypto_operator", "Read", "Describe"),
         watched=of_records("crypto_watch", "Read", "Describe"),
     )
@@ -93,8 +94,11 @@ _SCRIPT = """\
 #
 #   sh docs/security/kafka-acls.sh --bootstrap-server kafka-1.example:9093 --command-config admin.properties
 #
-# TOPIC and GROUP are KAFKA_TOPIC and KAFKA_CONSUMER_GROUP_ID, {named} of KAFKA_TOPICS, where those are set otherwise.
+# TOPIC, GROUP, ANSWERS and LIVE are KAFKA_TOPIC, KAFKA_CONSUMER_GROUP_ID,
+# KAFKA_ANSWERS_TOPIC and KAFKA_LIVE_TOPIC, {named} of KAFKA_TOPICS, where those are set otherwise.
 set -eu
+ANSWERS=${{ANSWERS:-crypto.answers}}
+LIVE=${{LIVE:-crypto.live}}
 TOPIC=${{TOPIC:-{topic}}}
 GROUP=${{GROUP:-cryptoproxy-indexer}}
 {variables}kafka="$*"
@@ -107,8 +111,10 @@ acl() {{
 # cryptoproxy setup: makes the topics and sets their configuration
 {made}
 
-# cryptoproxy produce
+# cryptoproxy produce; a stream goes on where the topic ends
 {written}
+acl User:crypto_poller --topic $ANSWERS --operation Write --operation Describe
+acl User:crypto_poller --topic $LIVE --operation Write --operation Describe
 acl User:crypto_poller --topic $TOPIC.dlq --operation Write --operation Describe
 acl User:crypto_poller --topic $TOPIC.state --operation Read --operation Write --operation Describe
 acl User:crypto_poller --topic $TOPIC.lease --operation Read --operation Describe
@@ -123,7 +129,15 @@ acl User:crypto_indexer --group $GROUP. --resource-pattern-type prefixed --opera
 
 # readers of the topics, in groups of their own names
 {read}
+acl User:crypto_reader --topic $ANSWERS --operation Read --operation Describe
+acl User:crypto_reader --topic $LIVE --operation Read --operation Describe
 acl User:crypto_reader --group crypto_reader --resource-pattern-type prefixed --operation Read
+
+# cryptoproxy serve; on the state topic it finds the active poller, to ask for what the road does not carry
+{served}
+acl User:crypto_door --topic $ANSWERS --operation Read --operation Describe
+acl User:crypto_door --topic $LIVE --operation Read --operation Describe
+acl User:crypto_door --topic $TOPIC.state --operation Read --operation Describe
 
 # cryptoproxy watch
 {watched}
@@ -131,6 +145,7 @@ acl User:crypto_watch --topic $ALERT --operation Write --operation Describe
 acl User:crypto_watch --topic $TOPIC.watch --operation Read --operation Write --operation Describe
 acl User:crypto_watch --topic $TOPIC.state --operation Read --operation Describe
 acl User:crypto_watch --group $TOPIC.watch --operation Read
+acl User:crypto_watch --group $ALERT.archive --operation Read
 acl User:crypto_watch --transactional-id $TOPIC.watch- --resource-pattern-type prefixed --operation Write \\
   --operation Describe
 

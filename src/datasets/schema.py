@@ -24,7 +24,7 @@ def json_schema(dataset: Dataset[Any]) -> dict[str, Any]:
     schema = msgspec.json.schema(dataset.record)
     definition: dict[str, Any] = schema["$defs"][dataset.record.__name__]
     definition["title"] = f"{dataset.topic} record"
-    number = next(column.name for column in dataset.columns if column.kind == "double")
+    number = next(column.name for column in dataset.columns if column.kind in ("double", "long"))
     refused = [
         "the names of its own fields (_id, _doc_count), those that are blank or blank between dots",
         f"a field of the record with a dot ({number}., x.{number})",

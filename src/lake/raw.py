@@ -1,9 +1,9 @@
 """The raw form of the lake: an object per poll, per minute of polls, or per page of history.
 
-Each id once, with the smallest ``fetched_at``. Damage is reported and passed over instead of ending the reading. An
-object holds no slot before that of its name, so what lies before the next object's first slot is complete: of polls no
-more than one or two objects are in memory. It holds none beyond its hour, unless its name tells the last slot, and none
-beyond the file of its first: so what may hold a slot is found among the names of one period.
+Each id once at a slot, with the smallest ``fetched_at``. Damage is reported and passed over instead of ending the
+reading. An object holds no slot before that of its name, so what lies before the next object's first slot is complete:
+of polls no more than one or two objects are in memory. It holds none beyond its hour, unless its name tells the last
+slot, and none beyond the file of its first: so what may hold a slot is found among the names of one period.
 """
 
 from __future__ import annotations
@@ -40,6 +40,8 @@ class RawForm:
         self._part = part
         self._only = only
         self._long = lru_cache(LONG_OBJECTS)(store.get)
+        self.copies = 0
+        """Of ids that :meth:`records` has seen before: two pollers at once, a page of history asked twice."""
 
     def sources(self) -> list[str]:
         return sources_in(self._store.folders(self._folder()))
@@ -85,14 +87,19 @@ class RawForm:
                 begin_ms = end_ms
 
     def _within(self, source: str, span: Span, period: Span, report: Callable[[Fault], None]) -> Iterator[Stored]:
-        copies: dict[str, tuple[str, Stored]] = {}
+        copies: dict[tuple[int, str], tuple[str, Stored]] = {}
+        """By slot and id: a compacted dataset has an id at many slots."""
         for key in self.keys(source, span):
             holds = slots_of(key) or span
             yield from _take_before(copies, holds.begin_ms)
             for fetched_at, stored in self._lines(key, Span(holds.begin_ms, min(holds.end_ms, period.end_ms)), report):
-                kept = copies.get(stored.id)
-                if stored.slot_ms in span and (kept is None or fetched_at < kept[0]):
-                    copies[stored.id] = (fetched_at, stored)
+                if stored.slot_ms not in span:
+                    continue
+                place = stored.slot_ms, stored.id
+                kept = copies.get(place)
+                self.copies += kept is not None
+                if kept is None or fetched_at < kept[0]:
+                    copies[place] = (fetched_at, stored)
         yield from _take_before(copies, span.end_ms)
 
     def _folder(self, source: str | None = None) -> str:
@@ -128,9 +135,9 @@ class RawForm:
             yield record.fetched_at, Stored(self._dataset.id_of(record), slot_ms, line, key, number)
 
 
-def _take_before(copies: dict[str, tuple[str, Stored]], end_ms: int) -> list[Stored]:
+def _take_before(copies: dict[tuple[int, str], tuple[str, Stored]], end_ms: int) -> list[Stored]:
     """Takes out what no further object can hold a copy of, the oldest first."""
     found = [stored for _, stored in copies.values() if stored.slot_ms < end_ms]
     for stored in found:
-        del copies[stored.id]
+        del copies[stored.slot_ms, stored.id]
     return sorted(found, key=lambda stored: stored.slot_ms)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
@@ -17,7 +17,7 @@ from cryptoproxy.common.settings import Settings
 from cryptoproxy.datasets import CANDLE, DATASETS, Feed
 from cryptoproxy.datasets.times import Span, from_person
 from cryptoproxy.errors import CryptoProxyError, OperatorError, TransientError
-from cryptoproxy.producer.budget import Budget
+from cryptoproxy.producer.asking.elsewhere import Elsewhere
 from cryptoproxy.producer.feeds.agenda import MOST_TRIES
 from cryptoproxy.producer.feeds.poll import PollOnce, SlotMissedError
 from cryptoproxy.producer.feeds.report import is_whole, summary
@@ -25,6 +25,7 @@ from cryptoproxy.producer.feeds.runs import Run
 from cryptoproxy.producer.feeds.symbols import kept_quotes, load
 from cryptoproxy.producer.feeds.walk import Cursor, Walk
 from cryptoproxy.producer.once import asker_of, budget_folder, poll_now, sleep, whole
+from cryptoproxy.producer.outbox.files import OutboxInUseError
 from cryptoproxy.producer.planning import budgets_of, grids_of
 from cryptoproxy.producer.tables import TableFile
 from cryptoproxy.upstreams import histories_of, pollings_of, upstreams_of, wanted_of
@@ -35,6 +36,7 @@ log = logging.getLogger(__name__)
 
 CALL_SECONDS = 120.0
 """So long one call waits for its budget before that is said."""
+AskerOf = Callable[[Source], AbstractContextManager[PollOnce]]
 
 
 @dataclass
@@ -69,10 +71,11 @@ class Crawl:
         self._upstreams = replace(upstreams, sources=names, history=tuple(pasts))
         self._form = form
         self._clock = SystemClock()
-        self._pollings = pollings_of(self._upstreams)
-        self._sources = [polling.make() for polling in self._pollings.values()]
+        self._folder_is_ours = True
+        self._pollings = pollings_of(self._upstreams, told_by="crawl")
+        self._sources = [(each.at_once or each.make)() for each in self._pollings.values()]
         self._pasts: list[tuple[History, str, list[str]]] = []
-        for name, since in wanted_of(self._upstreams):
+        for name, since in wanted_of(self._upstreams, told_by="crawl --history"):
             past = histories_of(upstreams)[name]()
             named = [past.spelled(each) for each in symbols] or list(past.symbols)
             if not named:
@@ -85,29 +88,48 @@ class Crawl:
         """All files are in ``folder`` when it appears; what could not be had is said, and not there.
 
         Raises:
-            OutboxInUseError: a poller of OUTBOX_DIR runs, whose budget it is.
+            OutboxInUseError: another process has OUTBOX_DIR, whose budget it is, and is no active poller.
             OperatorError: a folder cannot be used, or nothing at all could be had.
         """
-        with (
-            budget_folder(
-                self._settings,
-                remedy="What that poller polls is in the index and in the lake (`cryptoproxy query latest --csv`); to "
-                "ask the upstream beside it set OUTBOX_DIR to another folder, whose budget then counts apart",
-            ) as budget,
-            _appearing(folder) as new,
-        ):
+        with self._askers() as asker_of, _appearing(folder) as new:
             found = Found(new)
-            budgets = budgets_of(self._upstreams, budget, clock=self._clock)
             for source in self._sources:
                 with self._said(source.feed, found):
-                    self._poll(source, budgets, found)
+                    self._poll(source, asker_of, found)
             for past, since, symbols in self._pasts:
                 with self._said(past.feed, found):
-                    self._walk(past, since, symbols, budgets, found)
+                    self._walk(past, since, symbols, asker_of, found)
             if not any(new.iterdir()):
                 raise OperatorError("nothing could be had, so no folder was made", remedy="See the lines above")
         found.lines.append(f"{folder}{'' if found.whole else ': not all that was asked for'}")
         return found
+
+    @contextmanager
+    def _askers(self) -> Iterator[AskerOf]:
+        """What asks within the budget of OUTBOX_DIR; beside a poller of that folder at its door."""
+        with ExitStack() as stack:
+            try:
+                folder = stack.enter_context(
+                    budget_folder(
+                        self._settings,
+                        remedy="It is no active poller, which would be asked; wait for its end, or set OUTBOX_DIR to "
+                        "another folder, whose budget then counts apart",
+                    )
+                )
+            except OutboxInUseError as error:
+                elsewhere = stack.enter_context(closing(Elsewhere(self._settings, self._clock)))
+                try:
+                    elsewhere.require()
+                except CryptoProxyError as why:
+                    log.warning("the process of that folder cannot be asked: %s", why)
+                    raise error from why
+                log.info("the active poller asks, within its budget")
+                self._folder_is_ours = False
+                yield elsewhere.asker
+            else:
+                self._folder_is_ours = True
+                budgets = budgets_of(self._upstreams, folder, clock=self._clock)
+                yield lambda source: asker_of(self._settings, source, budgets, self._clock)
 
     @contextmanager
     def _said(self, feed: Feed, found: Found) -> Iterator[None]:
@@ -118,13 +140,13 @@ class Crawl:
             log.error("%s: not had: %s", feed.name, error)  # noqa: TRY400 - a person's line, not a trace
             found.whole = False
 
-    def _poll(self, source: Source, budgets: Mapping[str, Budget], found: Found) -> None:
+    def _poll(self, source: Source, asker_of: AskerOf, found: Found) -> None:
         feed, dataset = source.feed, DATASETS[source.feed.dataset]
         quotes = kept_quotes(self._settings.poller.outbox_dir / "symbols", source)
         grid = grids_of(self._upstreams, {name: each.interval for name, each in self._pollings.items()})[feed.name]
-        with asker_of(self._settings, source, budgets, self._clock) as asker:
+        with asker_of(source) as asker:
             polled = poll_now(source, asker, grid, self._clock, sleep, seconds=self._patience(source))
-        if quotes is not None:
+        if quotes is not None and self._folder_is_ours:
             quotes.save()
         found.whole &= whole(feed.name, polled)
         with TableFile(found.folder, feed.name, dataset, self._form) as file:
@@ -140,15 +162,13 @@ class Crawl:
             (60.0 * cost / limit.amount for limit in limits if limit.window == "minute"), default=0.0
         )
 
-    def _walk(
-        self, past: History, since: str, symbols: Sequence[str], budgets: Mapping[str, Budget], found: Found
-    ) -> None:
+    def _walk(self, past: History, since: str, symbols: Sequence[str], asker_of: AskerOf, found: Found) -> None:
         now_ms, source = self._clock.now_ms(), cast("Source", past)
         run = Run("", past.feed.name, from_person(since, now_ms=now_ms), past.last_ms(now_ms) + 1, now_ms)
         begun, quotes = self._clock.monotonic(), kept_quotes(self._settings.poller.outbox_dir / "symbols", source)
         stem = f"{past.feed.name}-history"
         with (
-            asker_of(self._settings, source, budgets, self._clock) as asker,
+            asker_of(source) as asker,
             TableFile(found.folder, stem, DATASETS[past.feed.dataset], self._form) as file,
         ):
             if (listed := past.symbol_list) and any(listed.quotes.of(symbol) is None for symbol in symbols):
@@ -157,7 +177,7 @@ class Crawl:
                 cursor = run.walks.setdefault(symbol, Cursor())
                 walk = Walk(past, symbol, Span(run.begin_ms, run.end_ms), cursor, now_ms=self._clock.now_ms)
                 self._steps(walk, asker, file)
-        if quotes is not None:
+        if quotes is not None and self._folder_is_ours:
             quotes.save()
         run.seconds = self._clock.monotonic() - begun
         found.whole &= is_whole(run)
@@ -193,15 +213,16 @@ class Crawl:
 
 
 def _by_default(settings: Settings) -> tuple[str, ...]:
-    """What SOURCES names, and all else but candles that its sources tell."""
+    """What SOURCES names, and all else that its sources tell but candles and what takes a call for each coin."""
     named = settings.upstreams.sources
     sources = {Feed.parse(name).source for name in named}
-    every = (feed for upstream in upstreams_of(settings.upstreams).values() for feed in upstream.feeds)
-    return tuple(
-        dict.fromkeys(
-            [*named, *(feed.name for feed in every if feed.source in sources and feed.dataset != CANDLE.name)]
-        )
+    every = (each for upstream in upstreams_of(settings.upstreams).values() for each in upstream.feeds.items())
+    more = (
+        feed.name
+        for feed, polling in every
+        if feed.source in sources and feed.dataset != CANDLE.name and polling.at_once is None
     )
+    return tuple(dict.fromkeys([*named, *more]))
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """What the active poller tells the next one, on whatever machine: budgets, bans, the last slots kept.
 
 It stands in the compacted topic beside the lease, by key the latest: ``budget:<upstream>`` is a :meth:`Budget.state`,
-``slot:<source>`` the last slot kept. Publishing is best effort and has a loop of its own: polling never waits for it.
+``slot:<source>`` the last slot kept, ``stream:<feed>``
+how far each symbol is published. Publishing is best effort and has a loop of its own: polling never waits for it.
 What a crash leaves unpublished is what was counted in the last seconds, for which the plan's head-room is enough; a ban
 is published at once.
 """
@@ -44,6 +45,10 @@ def budget_key(upstream: str) -> str:
     return f"budget:{upstream}"
 
 
+def stream_key(feed: str) -> str:
+    return f"stream:{feed}"
+
+
 def slot_key(source: str) -> str:
     return f"slot:{source}"
 
@@ -73,12 +78,14 @@ class Handover:
             **{slot_key(source): partial(self._slot, source) for source in self._sources},
         }
         """What to tell, by key of the topic."""
+        self.found: Mapping[str, bytes] = {}
+        """What stood there when it was read last."""
 
     def take_over(self) -> None:
         """Raises:
         TransientError, OperatorError: the topic could not be read; the lease tries again before it polls.
         """
-        state = self._read()
+        state = self.found = self._read()
         for upstream, budget in self._budgets.items():
             if value := state.get(budget_key(upstream)):
                 budget.merge(value)

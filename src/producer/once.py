@@ -29,7 +29,7 @@ from cryptoproxy.producer.feeds.poll import Polled, PollOnce, Wait
 from cryptoproxy.producer.feeds.slots import Grid, time_of
 from cryptoproxy.producer.feeds.symbols import kept_quotes, load
 from cryptoproxy.producer.outbox.files import OutboxInUseError, lock
-from cryptoproxy.producer.outbox.outbox import DRAINS, Outbox
+from cryptoproxy.producer.outbox.outbox import Outbox
 from cryptoproxy.producer.planning import budgets_of, fitting_intervals, grids_of, intervals_of
 from cryptoproxy.producer.statistics import RejectedLog, counted
 from cryptoproxy.producer.wiring import Poller
@@ -93,7 +93,7 @@ class Once:
             except Exception:  # one source's bug must not keep the others from being polled
                 log.exception("%s: not polled, in a way that nobody foresaw", source.feed.name)
                 self._failed = True
-        self._failed |= not self._delivered(loop)
+        self._failed |= not self._poller.deliver(loop, seconds=self._deliver_seconds)
 
     def _may_poll(self, loop: Loop) -> bool:
         """False, and said, where another poller is the active one. Where that cannot be known it polls all the same:
@@ -133,17 +133,6 @@ class Once:
             polled.seconds,
         )
         self._failed |= not whole(source.feed.name, polled)
-
-    def _delivered(self, loop: Loop) -> bool:
-        outbox = self._poller.outbox
-        deadline = time.monotonic() + self._deliver_seconds
-        while any(outbox.count(drain) for drain in DRAINS):
-            if time.monotonic() > deadline or not loop.running:
-                reasons = "; ".join(self._poller.service.health.reasons().values())
-                log.error("not delivered within %.0f s, waits on disk: %s", self._deliver_seconds, reasons or "stopped")
-                return False
-            loop.wait(0.05)
-        return True
 
 
 def dry_run(settings: Settings) -> int:
@@ -273,7 +262,8 @@ def poll_now(
         load(source.feed.name, source.symbol_list, ask)
         quotes = source.symbol_list.quotes
         quotes.waits = quotes.waits and not quotes.settled  # the list is read once; nothing newer comes
-    return asker.poll(grid.slot_of(clock.now_ms()), end_ms, wait)
+    slot_ms = grid.slot_of(clock.now_ms())
+    return asker.poll(slot_ms, end_ms, wait, turn=grid.turn_of(slot_ms))
 
 
 def whole(source: str, polled: Polled) -> bool:

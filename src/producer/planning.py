@@ -27,10 +27,15 @@ def budgets_of(
     clock: Clock,
     metrics: PollerMetrics | None = None,
     urgent: threading.Event | None = None,
+    share: int = 0,
 ) -> dict[str, Budget]:
-    """A budget for each upstream by its name, polled or not: history may be asked of any."""
+    """A budget for each upstream by its name, polled or not: history may be asked of any.
+
+    Args:
+        share: per cent of what is left that may be read through.
+    """
     return {
-        name: Budget(upstream.limits, folder, clock=clock, urgent=urgent, metrics=metrics)
+        name: Budget(upstream.limits, folder, clock=clock, urgent=urgent, metrics=metrics, share=share / 100)
         for name, upstream in upstreams_of(settings).items()
     }
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
+from itertools import chain
+from typing import cast
 
+from cryptoproxy.common.asking.words import DOOR
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clock import Clock, SystemClock
 from cryptoproxy.common.metrics import PollerMetrics
@@ -16,6 +21,9 @@ from cryptoproxy.common.service import Loop, Service
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.errors import CryptoProxyError
 from cryptoproxy.lake.store import Store
+from cryptoproxy.producer.asking.answers import Answers
+from cryptoproxy.producer.asking.desk import Desk
+from cryptoproxy.producer.asking.door import Door
 from cryptoproxy.producer.compaction import DailyCompaction
 from cryptoproxy.producer.drains.to_kafka import Publisher, connect, refusal
 from cryptoproxy.producer.drains.to_s3 import Archiver
@@ -26,18 +34,27 @@ from cryptoproxy.producer.feeds.poll import PollOnce, Wait
 from cryptoproxy.producer.feeds.runs import RunsTopic
 from cryptoproxy.producer.feeds.slots import Grid
 from cryptoproxy.producer.feeds.source_loop import QUIET_BELOW_MS, SourceLoop
+from cryptoproxy.producer.feeds.stream.left import left_of
+from cryptoproxy.producer.feeds.stream.live import LiveFrames
+from cryptoproxy.producer.feeds.stream.marks import told_in
+from cryptoproxy.producer.feeds.stream.room import Room
 from cryptoproxy.producer.feeds.symbols import SymbolLists
 from cryptoproxy.producer.gauges import Gauges
-from cryptoproxy.producer.handover import Handover, StatePublisher
+from cryptoproxy.producer.handover import Handover, StatePublisher, stream_key
 from cryptoproxy.producer.lease import Lease
 from cryptoproxy.producer.outbox import Entry, Outbox
-from cryptoproxy.producer.outbox.outbox import rooms
+from cryptoproxy.producer.outbox.outbox import DRAINS, rooms
 from cryptoproxy.producer.planning import budgets_of, capacity_of, grids_of, intervals_of, quotas_of
 from cryptoproxy.producer.statistics import Statistics, Timings
-from cryptoproxy.upstreams import histories_of, sources_of, wanted_of
+from cryptoproxy.upstreams import asked_of, histories_of, sources_of, streams_of, wanted_of
+from cryptoproxy.upstreams.asked import Asked
 from cryptoproxy.upstreams.base import Source
+from cryptoproxy.upstreams.stream import Stream
+
+log = logging.getLogger(__name__)
 
 TELL_SECONDS = 1.5
+DELIVER_STEP_SECONDS = 0.05
 
 
 class Poller:
@@ -78,29 +95,49 @@ class Poller:
         )
         self._urgent = urgent = threading.Event()  # something that a successor must know
         self.sources = sources_of(upstreams)
-        self.budgets = budgets_of(upstreams, poller.outbox_dir / "budget", clock=clock, metrics=metrics, urgent=urgent)
+        self.budgets = budgets_of(
+            upstreams,
+            poller.outbox_dir / "budget",
+            clock=clock,
+            metrics=metrics,
+            urgent=urgent,
+            share=settings.asking.share,
+        )
         self.intervals = intervals_of(upstreams, self.sources, self.budgets)
         self._grids = grids_of(upstreams, self.intervals)
         names = [source.feed.name for source in self.sources]
-        self.statistics = {name: Statistics(name, poller.statistics_every) for name in names}
+        self.streams = streams_of(upstreams)
+        streamed = [stream.feed.name for stream in self.streams]
+        self.intervals |= dict.fromkeys(streamed, upstreams.stream_batch_seconds)
+        self.statistics = {name: Statistics(name, poller.statistics_every) for name in [*names, *streamed]}
         self.timings = Timings(self.statistics, metrics, clock.monotonic)
         self.capacity = capacity_of(self.sources, self.intervals, outbox.stops_at)
 
         self.lease = self._lease() if (not alone if lease is None else lease) else None
         self.handover = Handover(kafka, self.budgets, names, outbox)
+        self.live = LiveFrames(kafka, metrics=metrics, clock=clock) if kafka.live_symbols and self.streams else None
+        self.rooms = self._rooms()
+        for room in self.rooms:
+            self.handover.states.update({stream_key(name): marks.state for name, marks in room.marks.items()})
         self._leaving, self._state_told = threading.Event(), threading.Event()
         if self.lease is not None:
             self.lease.on_acquired(self.handover.take_over)
             self.lease.on_lost(self._tell_successor)
+        asked = asked_of(upstreams)
+        self.answers = (
+            Answers(kafka, asked, metrics=metrics, clock=clock) if kafka.keeps_answers and not alone else None
+        )
+        self.door = None if alone or self.lease is None else self._door(asked, self.lease)
         self.state = StatePublisher(
             kafka,
             self.handover.states,
             active=lambda: self.may_poll() or self._leaving.is_set(),
             urgent=urgent,
         )
+        listed = [*self.sources, *cast("list[Source]", self.streams)]
         self.symbols = SymbolLists(
-            self.sources,
-            {source.feed.name: self.poll_once(source) for source in self.sources if source.symbol_list},
+            listed,
+            {source.feed.name: self.poll_once(source) for source in listed if source.symbol_list},
             may_poll=self.may_poll,
             clock=clock,
             folder=poller.outbox_dir / "symbols",
@@ -110,7 +147,7 @@ class Poller:
             outbox,
             connect=partial(connect, kafka),
             refusal=partial(refusal, kafka),
-            published=self.timings.published,
+            published=self._published,
             health=service.health,
             metrics=metrics,
             clock=clock,
@@ -158,8 +195,12 @@ class Poller:
             ("symbols", self.symbols.run),
             ("gauges", gauges.run),
             ("history", self.history.run),
+            *((("answers", self.answers.run),) if self.answers is not None else ()),
+            *((("live", self.live.run),) if self.live is not None else ()),
+            *((("door", self.door.run),) if self.door is not None else ()),
             *((("compact", self.compaction.run),) if self.compaction is not None else ()),
             *((f"poll {name}", loop.run) for name, loop in self.loops.items()),
+            *chain.from_iterable(room.threads() for room in self.rooms),
         ):
             self.service.add(name, loop)
         try:
@@ -173,6 +214,17 @@ class Poller:
             self.service.add("lease", self.lease.run)
         self.service.add("state", self._publish_state)
 
+    def deliver(self, loop: Loop, *, seconds: float) -> bool:
+        """Waits until the outbox is empty; False, and said, where it is not after so long, or at a stop."""
+        deadline = time.monotonic() + seconds
+        while any(self.outbox.count(drain) for drain in DRAINS):
+            if time.monotonic() > deadline or not loop.running:
+                reasons = "; ".join(self.service.health.reasons().values())
+                log.error("not delivered within %.0f s, waits on disk: %s", seconds, reasons or "stopped")
+                return False
+            loop.wait(DELIVER_STEP_SECONDS)
+        return True
+
     def _publish_state(self, loop: Loop) -> None:
         self.state.run(loop)
         self._state_told.set()
@@ -182,6 +234,58 @@ class Poller:
         if self.service.wait_for_stop(0):
             self._leaving.set()
             self._state_told.wait(TELL_SECONDS)
+
+    def _rooms(self) -> list[Room]:
+        """One for each venue that streams lead to."""
+        of: dict[str, list[Stream]] = {}
+        for stream in self.streams:
+            of.setdefault(stream.venue.name, []).append(stream)
+        upstreams = self.settings.upstreams
+        return [
+            Room(
+                streams[0].venue,
+                streams,
+                ask={stream.feed.name: self.poll_once(cast("Source", stream)) for stream in streams},
+                told=lambda feed: told_in(self.handover.found.get(stream_key(feed))),
+                left=lambda stream, told: left_of(
+                    stream.feed, told, self.settings.kafka, self.outbox, now_ms=self.clock.now_ms()
+                ),
+                may_poll=self.may_poll,
+                outbox=self.outbox,
+                health=self.service.health,
+                metrics=self.metrics,
+                clock=self.clock,
+                batch_seconds=upstreams.stream_batch_seconds,
+                batch_records=upstreams.stream_batch_records,
+                kept=self._batch_kept,
+                listeners=[partial(self.live.put, name)] if self.live is not None else [],
+            )
+            for name, streams in of.items()
+        ]
+
+    def _batch_kept(self, entry: Entry, arrived: float, size: int) -> None:
+        self.timings.arrived(entry, arrived)
+        self.capacity.measured(entry.feed.name, size)
+
+    def _published(self, entry: Entry) -> None:
+        self.timings.published(entry)
+        for room in self.rooms:
+            room.published(entry)
+
+    def _door(self, asked: Mapping[str, Asked], lease: Lease) -> Door:
+        """Told on the state topic as long as this poller is active."""
+        desk = Desk(
+            asked,
+            self.budgets,
+            may_poll=self.may_poll,
+            stopped=self.service.wait_for_stop,
+            metrics=self.metrics,
+            clock=self.clock,
+            timeout=self._timeout,
+        )
+        door = Door(self.settings.asking, desk.ask, epoch=lambda: lease.term)
+        self.handover.states[DOOR] = door.word
+        return door
 
     def _source_loop(self, source: Source) -> SourceLoop:
         name, fetcher = source.feed.name, Fetcher()
@@ -193,6 +297,7 @@ class Poller:
             may_poll=self.may_poll,
             before_poll=partial(self._prepare, source, fetcher),
             kept=self._kept,
+            answered=partial(self.answers.put, source.upstream) if self.answers is not None else lambda _: None,
             quotas=partial(quotas_of, self.budgets[source.upstream]),
             statistics=self.statistics[name],
             health=self.service.health,

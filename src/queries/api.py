@@ -10,21 +10,27 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from cryptoproxy.datasets import CANDLE, TICKER
+from cryptoproxy.datasets import CANDLE, DATASETS, MARKET, called
 from cryptoproxy.queries import notes, periods
 from cryptoproxy.queries.answer import Answer, Covers, NothingFound
 from cryptoproxy.queries.asking import Asked, Asking, Names, Words, names_in, sources_in
 from cryptoproxy.queries.backend import Progress
 from cryptoproxy.queries.fields import WINDOWS
+from cryptoproxy.queries.notes import Watch
 from cryptoproxy.queries.questions import (
     average,
     candles,
+    depth,
     freshness,
     indicators,
     latest,
+    market,
     moves,
     percentiles,
     sentiment,
+    spread,
+    steps,
+    trades,
     volatility,
 )  # fmt: skip
 from cryptoproxy.queries.questions.average import Average, AverageRow
@@ -32,11 +38,13 @@ from cryptoproxy.queries.questions.candles import Candles, CandlesRow
 from cryptoproxy.queries.questions.freshness import Freshness, FreshnessRow
 from cryptoproxy.queries.questions.indicators import Indicators, IndicatorsRow
 from cryptoproxy.queries.questions.latest import Latest, LatestRow
+from cryptoproxy.queries.questions.market import MarketFigures, MarketRow
 from cryptoproxy.queries.questions.moves import Moves, MovesRow
 from cryptoproxy.queries.questions.percentiles import DEFAULT_PERCENTS, Percentiles, PercentilesRow
 from cryptoproxy.queries.questions.sentiment import Sentiment, SentimentRow
+from cryptoproxy.queries.questions.steps import Measure, Step, Steps
 from cryptoproxy.queries.questions.volatility import Volatility, VolatilityRow
-from cryptoproxy.queries.scope import ALL
+from cryptoproxy.queries.scope import ALL, Scope
 
 
 class Queries(Asking):
@@ -109,7 +117,8 @@ class Queries(Asking):
     def candles(self, interval: str = "1h", *, top: int | None = None, **which: Any) -> Answer[CandlesRow]:
         """Closed bars of that length, whatever is stored; of all sources, if none is named."""
         asked, request = self._candles(interval, top, which)
-        words = Words("candles", candles.title(request), "has no whole bar", step_ms=request.every.ms)
+        words = Words("candles", candles.title(request), "has no whole bar", step_ms=request.every.ms,
+                      tells_silence=False)  # fmt: skip
         return self.answer(
             asked, request, words, candles.columns(request),
             lambda watch: candles.rows(asked.engine, request, watch),
@@ -126,7 +135,8 @@ class Queries(Asking):
         """``names``: ``sma:20,macd``, as a list or with commas between them."""
         asked, of = self._candles(interval, top, which)
         request = Indicators(of, tuple(dict.fromkeys(indicators.indicator(each) for each in names_in(names))))
-        words = Words("indicators", indicators.title(request), "has no whole bar", step_ms=request.every.ms)
+        words = Words("indicators", indicators.title(request), "has no whole bar", step_ms=request.every.ms,
+                      tells_silence=False)  # fmt: skip
         return self.answer(
             asked, request, words, indicators.columns(request),
             lambda watch: indicators.rows(asked.engine, request, watch),
@@ -138,6 +148,34 @@ class Queries(Asking):
         request = Candles(asked.scope, every)
         _ = request.whole  # raises
         return asked, request
+
+    def trades(self, interval: str = "1h", *, top: int | None = None, **which: Any) -> Answer[Step]:
+        """Volume, VWAP and pressure of each step that has a trade; of all sources, if none is named."""
+        return self._steps("trades", trades, trades.MEASURES, interval=interval, top=top, **which)
+
+    def spread(self, interval: str = "1h", *, top: int | None = None, **which: Any) -> Answer[Step]:
+        """Of order books, over the slots of each step."""
+        return self._steps("spread", spread, spread.MEASURES, interval=interval, top=top, **which)
+
+    def depth(
+        self, interval: str = "1h", *, within: int = depth.DEFAULT, top: int | None = None, **which: Any
+    ) -> Answer[Step]:
+        """Of order books, ``within`` so many basis points of mid: 10, 50 or 100."""
+        return self._steps("depth", depth, depth.measures(within), interval=interval, top=top, **which)
+
+    def _steps(
+        self, name: str, of: Any, measures: tuple[Measure, ...], *, interval: str, top: int | None, **which: Any
+    ) -> Answer[Step]:
+        every = periods.interval(interval)
+        asked = self.asked(top=top, dataset=of.DATASET, **{"since": "1d", "source": ALL, **which})
+        request = Steps(name, asked.scope, every, of.DATASET, measures)
+        words = Words(name, of.title(request), f"has no {of.DATASET.name}", step_ms=every.ms, tells_silence=False)
+
+        def rows(watch: Watch) -> Iterator[Step]:
+            found = steps.rows(asked.engine, request, watch)
+            return depth.noted(found, request, watch) if of is depth else found
+
+        return self.answer(asked, request, words, of.columns(request), rows)
 
     def sentiment(self, *, interval: str = "1h", **which: Any) -> Answer[SentimentRow]:
         """At the newest poll of each step."""
@@ -168,13 +206,64 @@ class Queries(Asking):
             engine=asked.engine.name,
         )
 
-    def freshness(
-        self, *, since: str = "1d", until: str | None = None, source: Names = ALL, interval: str | None = None
-    ) -> Answer[FreshnessRow]:
-        """``interval``: between slots; without, what the records tell."""
+    def market(
+        self,
+        *,
+        interval: str = "1h",
+        dominance: Names = market.DEFAULT_COINS,
+        quote: str = "USD",
+        source: Names = ALL,
+        since: str = "30d",
+        until: str | None = None,
+    ) -> Answer[MarketRow]:
+        """At the newest poll of each step. ``dominance``: symbols of coins whose share is told, ``btc,eth``."""
         span = periods.period(since, until, now_ms=self.clock.now_ms())
-        request = Freshness(span, sources_in(source), periods.interval(interval) if interval else None)
-        engine, said = self.engine_for(request.sources, span, TICKER)
+        coins = tuple(each.lower() for each in names_in(dominance))
+        quotes = (quote.upper(), market.NO_QUOTE)
+        scope = Scope(span, sources_in(source), assets=(market.WHOLE_MARKET,), quotes=quotes)
+        request = MarketFigures(scope, periods.interval(interval), coins)
+        engine, said = self.engine_for(scope.sources, span, MARKET)
+        covers = Covers(span)
+
+        def rows() -> Iterator[MarketRow]:
+            told: set[str] = set()
+            for row in engine.market(request):
+                told |= row.figures.keys()
+                covers.see(row.seen)
+                yield row
+            if market.CAP not in told:
+                notes.raise_no_market(engine, scope, request.quote)
+            if missing := [each for each in coins if market.DOMINANCE + each not in told]:
+                said.append(f"the share of {', '.join(missing)} is not told; CoinGecko tells those of the ten largest")
+
+        return Answer(
+            question="market",
+            title=market.title(request),
+            where=", ".join(scope.sources) or "all sources",
+            columns=market.columns(request),
+            rows=rows(),
+            covers=covers,
+            notes=said,
+            asked=request,
+            engine=engine.name,
+        )
+
+    def freshness(
+        self,
+        *,
+        since: str = "1d",
+        until: str | None = None,
+        source: Names = ALL,
+        interval: str | None = None,
+        dataset: Names = (),
+    ) -> Answer[FreshnessRow]:
+        """``interval``: between slots; without, what the records tell. ``dataset``: ``ticker,candle-1m``; without, all
+        that there are."""
+        span = periods.period(since, until, now_ms=self.clock.now_ms())
+        named = tuple((DATASETS[each], None) if each in DATASETS else called(each) for each in names_in(dataset))
+        every = periods.interval(interval) if interval else None
+        request = Freshness(span, sources_in(source), every, named)
+        engine, said = self.engine_for(request.sources, span, request.first)
         covers = Covers(span)
         return Answer(
             question="freshness",

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
 
 from elasticsearch import Elasticsearch
 
 from cryptoproxy.common.clock import Clock, SystemClock
-from cryptoproxy.datasets import CANDLE, TICKER, Dataset
+from cryptoproxy.common.settings.catalogue import Elasticsearch as ElasticsearchSettings
+from cryptoproxy.datasets import CANDLE, DATASETS, TICKER, Dataset
 from cryptoproxy.datasets.times import Span
 from cryptoproxy.queries import notes, periods
 from cryptoproxy.queries.answer import Answer, Cell, Covers, NothingFound
@@ -41,13 +42,16 @@ class Words(NamedTuple):
     by_samples: bool = False
     whole_period: bool = True
     step_ms: int = 0
+    tells_silence: bool = True
+    """Asked of all sources, that one has nothing of it is worth a note."""
 
 
 class Asking:
     """Clients, clock and choice; the questions are in :class:`~queries.api.Queries`.
 
     Args:
-        index: the alias of tickers; ``bars`` is that of candles.
+        index: the alias of tickers; ``bars`` is that of candles; ``aliases`` those of other datasets by name, where
+            they are not those of the contract.
         lake: the second engine, where there is one.
         engine: ``es``, ``lake``, or ``auto``: Elasticsearch where it holds all of the time that is asked for, else the
             lake. One of them answers a question as a whole; ``Answer.engine`` says which.
@@ -59,17 +63,26 @@ class Asking:
         *,
         index: str = "crypto-prices",
         bars: str = CANDLE.alias or "",
+        aliases: Mapping[str, str] | None = None,
         lake: Backend | None = None,
         engine: str = "es",
         clock: Clock | None = None,
         request_cache: bool | None = None,
     ) -> None:
-        self.search = Search(client, index, request_cache=request_cache)
-        self.aliases = (index, bars)
-        self._elastic = Elastic(self.search, Search(client, bars, request_cache=request_cache))
+        own = {each.name: each.alias for each in DATASETS.values() if each.alias is not None}
+        self.aliases = {**own, **(aliases or {}), TICKER.name: index, CANDLE.name: bars}
+        searches = {name: Search(client, alias, request_cache=request_cache) for name, alias in self.aliases.items()}
+        self.search = searches[TICKER.name]
+        self._elastic = Elastic(searches)
         self._lake = lake
         self._engine = engine
         self.clock = clock or SystemClock()
+
+    @classmethod
+    def of(cls, settings: ElasticsearchSettings, client: Elasticsearch, **more: Any) -> Self:
+        """With the aliases of these settings; ``more`` as above."""
+        aliases = {each.name: settings.alias_of(each) for each in DATASETS.values() if each.alias is not None}
+        return cls(client, index=aliases[TICKER.name], bars=aliases[CANDLE.name], aliases=aliases, **more)
 
     def scope(self, **which: Any) -> Scope:
         """Which records: names as a list or with commas between them; ``source="all"`` is any.
@@ -163,7 +176,7 @@ class Asking:
             if not watch.saw_rows:
                 raise NothingFound("; ".join([*watch.lacking(), *watch.more]))
             said.extend(watch.notes())
-            if not scope.sources and not scope.chosen:
+            if words.tells_silence and not scope.sources and not scope.chosen:
                 said.extend(watch.silent_sources(engine.sources()))
 
         chosen = f"; the {len(scope.chosen)} most traded, the largest volume first" if scope.chosen else ""

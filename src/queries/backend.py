@@ -20,11 +20,14 @@ if TYPE_CHECKING:
     from cryptoproxy.queries.questions.candles import Bar
     from cryptoproxy.queries.questions.freshness import Slots
     from cryptoproxy.queries.questions.latest import Latest, LatestRow
+    from cryptoproxy.queries.questions.market import MarketFigures, MarketRow
     from cryptoproxy.queries.questions.moves import Moves, MovesRow
     from cryptoproxy.queries.questions.percentiles import Percentiles, PercentilesRow
     from cryptoproxy.queries.questions.sentiment import Sentiment, SentimentRow
     from cryptoproxy.queries.questions.slots import Grid, Polled
+    from cryptoproxy.queries.questions.steps import Step, Steps
     from cryptoproxy.queries.questions.volatility import Volatility, VolatilityRow
+    from cryptoproxy.queries.series import Series
 
 R = TypeVar("R")
 Progress = Callable[[int, int], None]
@@ -76,8 +79,7 @@ class Backend(Protocol):
     name: str
     """``es`` or ``lake``."""
 
-    @property
-    def place(self) -> str:
+    def place(self, dataset: Dataset[Any] = TICKER) -> str:
         """What is read, as a person names it."""
 
     def found(self, scope: Scope, *, limit: int = MAX_BUCKETS) -> list[Found]:
@@ -107,16 +109,28 @@ class Backend(Protocol):
 
     def volatility(self, request: Volatility, progress: Progress | None) -> Iterator[Told[VolatilityRow]]: ...
 
+    def steps(self, request: Steps) -> Iterator[Told[Step]]:
+        """Figures of another dataset's records, step by step; nothing where it was never set up."""
+
     def sentiment(self, request: Sentiment) -> Iterator[SentimentRow]:
         """Source by source, in the order of time."""
 
-    def ends(self, source: str, before_ms: int) -> tuple[int, int] | None:
-        """The first and the newest slot of a source before a moment."""
+    def market(self, request: MarketFigures) -> Iterator[MarketRow]:
+        """Source by source, in the order of time."""
 
-    def polled(self, source: str, period: Span) -> Sequence[Polled]:
-        """The newest slots of a source within a period, newest first."""
+    def series(self, dataset: Dataset[Any]) -> list[Series]:
+        """Those that there is anything of."""
 
-    def slots(self, source: str, period: Span, grid: Grid) -> Iterator[Slots]:
+    def ends(self, series: Series, before_ms: int) -> tuple[int, int] | None:
+        """The first and the newest slot before a moment."""
+
+    def records(self, series: Series, period: Span) -> int:
+        """How many there are."""
+
+    def polled(self, series: Series, period: Span) -> Sequence[Polled]:
+        """The newest slots within a period, newest first."""
+
+    def slots(self, series: Series, period: Span, grid: Grid) -> Iterator[Slots]:
         """Every slot of a period, stretch by stretch."""
 
     def intervals(self, scope: Scope) -> Mapping[Asset, Mapping[str, int]]:
@@ -137,5 +151,6 @@ def choose(
         there = second.days(dataset, source, period)
         if lacking := sorted(there - first.days(dataset, source, period)):
             day = written(lacking[0]) + (f" and {len(lacking) - 1} more days" if len(lacking) > 1 else "")
-            return second, f"asked of {second.place}, as {first.place} has no record of {source} of {day}"
-    return first, f"asked of {first.place}, which has every day that {second.place} has"
+            place, lacks = second.place(dataset), first.place(dataset)
+            return second, f"asked of {place}, as {lacks} has no record of {source} of {day}"
+    return first, f"asked of {first.place(dataset)}, which has every day that {second.place(dataset)} has"

@@ -58,6 +58,7 @@ def described(field: str) -> str:
         Unit.BASE: "in base units",
         Unit.PERCENT: "percent",
         Unit.FRACTION: "fraction, 0.01 is 1 %",
+        Unit.BASIS_POINTS: "basis points, 1 is 0.01 %",
         Unit.MILLISECONDS: "ms",
         Unit.COUNT: "",
     }[unit]

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cryptoproxy.datasets import MARKET
 from cryptoproxy.queries.answer import Covers, NothingFound
 from cryptoproxy.queries.backend import Backend, Facts
 from cryptoproxy.queries.fields import SENDERS
@@ -227,4 +228,22 @@ def raise_why(engine: Backend, scope: Scope) -> None:
     """Raises:
     NothingFound: always.
     """
-    raise NothingFound(why(scope, engine.facts(scope), place=engine.place, engine=engine.name))
+    raise NothingFound(why(scope, engine.facts(scope), place=engine.place(), engine=engine.name))
+
+
+def raise_no_market(engine: Backend, scope: Scope, quote: str) -> None:
+    """Why there is no market cap.
+
+    Raises:
+        NothingFound: always.
+    """
+    place = engine.place(MARKET)
+    there = [each for each in engine.series(MARKET) if not scope.sources or each.source in scope.sources]
+    ends = [found for each in there if (found := engine.ends(each, scope.period.end_ms))]
+    if not ends:
+        raise NothingFound(f"{place} has nothing of {scope} yet: coingecko.market in SOURCES polls it")
+    first, newest = written(min(each[0] for each in ends)), written(max(each[1] for each in ends))
+    raise NothingFound(
+        f"no market cap in {quote} in {words_of(scope.period)}; figures run from {first} to {newest}, in USD and in "
+        "COINGECKO_QUOTE"
+    )

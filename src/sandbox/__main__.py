@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import signal
+import ssl
 import sys
 import threading
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from pathlib import Path
 from cryptoproxy.sandbox.app import UPSTREAMS, Sandbox
 from cryptoproxy.sandbox.replay import by_upstream
 from cryptoproxy.sandbox.script import read_rules
+from cryptoproxy.sandbox.streams.capture import load as load_captures
 from cryptoproxy.sandbox.upstream import Limits
 
 PRO = "coingecko-pro"
@@ -20,18 +22,30 @@ PRO = "coingecko-pro"
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
+    tls = None
     try:
+        if options.tls:
+            tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            tls.load_cert_chain(*options.tls)
+        captures = load_captures(options.replay_stream, pace=options.pace) if options.replay_stream else None
         replay = by_upstream(options.replay, UPSTREAMS, options.upstream) if options.replay else None
         rules = read_rules(options.faults.read_bytes()) if options.faults else []
         sandbox = Sandbox(
             options.port,
             options.host,
             seed=options.seed,
+            busy=options.busy,
             coins=options.coins,
             replay=replay,
             cycle=options.cycle,
+            captures=captures,
+            tls=tls,
             keys={plan: key for plan, key in (("demo", options.demo_key), ("pro", options.pro_key)) if key},
-            limits=Limits(coingecko_calls_per_minute=options.calls_per_minute),
+            limits=Limits(
+                coingecko_calls_per_minute=options.calls_per_minute,
+                binance_ping_s=options.ping,
+                binance_life_s=options.stream_life,
+            ),
             ledger_file=options.ledger,
             keep_bodies=not options.no_bodies,
             ledger_limit=options.ledger_limit,
@@ -39,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     except (ValueError, OSError) as error:
         parser.error(str(error))
-    sandbox.script.add(*rules)
+    sandbox.add(*rules)
     done = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: done.set())
@@ -55,6 +69,7 @@ def _settings(sandbox: Sandbox) -> list[str]:
     return [
         "# To poll it instead of the real upstreams, put these lines into .env (--port keeps the address):",
         *(f"{name.upper()}_BASE_URL={sandbox.base_url(name)}" for name in UPSTREAMS if name != PRO),
+        *(f"{name.upper()}_WS_URL={sandbox.stream_url(name)}" for name in ("binance", "bybit")),
         f"# With COINGECKO_PLAN=pro: COINGECKO_BASE_URL={sandbox.base_url(PRO)}",
         "# It has no limits of its own unless you give it some:",
         "COINGECKO_CALLS_PER_MINUTE=0",
@@ -70,11 +85,33 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--seed", type=int, default=1, help="of the random walk; the same seed, the same market")
+    parser.add_argument("--busy", type=float, default=1.0, metavar="X", help="X times as many trades as usual")
     parser.add_argument("--coins", type=int, default=1000, help="size of the CoinGecko market (%(default)s)")
     parser.add_argument("--replay", type=Path, metavar="PATH", help="a recorded body, or a folder of them")
     parser.add_argument("--upstream", choices=list(UPSTREAMS), help="whose recordings, where no folder tells")
     parser.add_argument(
         "--cycle", action="store_true", help="after the last recording the first, instead of the last again"
+    )
+    parser.add_argument(
+        "--replay-stream",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="recorded frames as JSON lines, told to subscribers",
+    )
+    parser.add_argument("--pace", type=float, default=1.0, metavar="X", help="X times as fast as recorded; 0: at once")
+    parser.add_argument(
+        "--ping", type=float, default=20, metavar="S", help="Binance pings each S seconds (%(default)s)"
+    )
+    parser.add_argument(
+        "--stream-life",
+        type=float,
+        default=86_400,
+        metavar="S",
+        help="seconds until Binance ends a stream (%(default)s)",
+    )
+    parser.add_argument(
+        "--tls", type=Path, nargs=2, metavar=("CERT", "KEY"), help="the port also speaks TLS with this certificate"
     )
     parser.add_argument("--faults", type=Path, metavar="FILE", help="rules as JSON, one or a list")
     parser.add_argument("--ledger", type=Path, metavar="FILE", help="append what was served, as JSON lines")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from cryptoproxy.sandbox.faults import RuleError
 from cryptoproxy.sandbox.ledger import Ledger, show
-from cryptoproxy.sandbox.script import Script, read_rules, show_count
+from cryptoproxy.sandbox.script import Script, add_rules, read_rules, show_count
+from cryptoproxy.sandbox.streams.talk import Streams
+from cryptoproxy.sandbox.turns import RuleError
 from cryptoproxy.sandbox.upstream import JSON_TYPE, Refusal, dump
 from cryptoproxy.sandbox.wire import Answer, Request
 
@@ -20,15 +21,20 @@ class Control:
     ====== ==================== =====================================================================================
     GET    /_sandbox/health      upstreams with their base addresses, number of answers so far
     GET    /_sandbox/faults      rules with counts
-    POST   /_sandbox/faults      one rule or a list of them, appended; fields are those of ``faults.Rule``
+    POST   /_sandbox/faults      one rule or a list of them, appended; fields are those of ``faults.Rule``, or of
+                                 ``streams.faults.StreamRule`` where there is a ``topic``
     DELETE /_sandbox/faults      removes all, or those of ``?name=``
     GET    /_sandbox/ledger      ``since=`` number, ``limit=`` (100), ``body=1`` for the bodies
+    GET    /_sandbox/streams     connections with what each was told, by topic; what was kept back; events ``since=``
     ====== ==================== =====================================================================================
     """
 
-    def __init__(self, script: Script, ledger: Ledger, upstreams: Callable[[], Mapping[str, str]]) -> None:
+    def __init__(
+        self, script: Script, ledger: Ledger, streams: Streams, upstreams: Callable[[], Mapping[str, str]]
+    ) -> None:
         self._script = script
         self._ledger = ledger
+        self._streams = streams
         self._upstreams = upstreams
         self._routes: dict[tuple[str, str], Callable[[Request], object]] = {
             ("GET", "health"): self._health,
@@ -36,6 +42,7 @@ class Control:
             ("POST", "faults"): self._add,
             ("DELETE", "faults"): self._clear,
             ("GET", "ledger"): self._entries,
+            ("GET", "streams"): self._told,
         }
 
     def answer(self, request: Request) -> Answer:
@@ -54,24 +61,29 @@ class Control:
         return {"status": "ok", "answers": len(self._ledger), "upstreams": dict(self._upstreams())}
 
     def _faults(self, request: Request) -> object:
-        return {"faults": [show_count(count) for count in self._script.counts()]}
+        shown = [show_count(count) for count in self._script.counts()]
+        return {"faults": shown + [show_count(count) for count in self._streams.script.counts()]}
 
     def _add(self, request: Request) -> object:
         try:
             rules = read_rules(request.body)
         except RuleError as error:
             raise Refusal(400, {"error": str(error)}) from None
-        self._script.add(*rules)
+        add_rules(rules, self._script, self._streams.script)
         return self._faults(request)
 
     def _clear(self, request: Request) -> object:
-        self._script.clear(request.params.get("name"))
+        for script in (self._script, self._streams.script):
+            script.clear(request.params.get("name"))
         return self._faults(request)
 
     def _entries(self, request: Request) -> object:
         since, limit = _number(request, "since", 0), _number(request, "limit", DEFAULT_ENTRIES)
         body = request.params.get("body") == "1"
         return {"entries": [show(entry, body=body) for entry in self._ledger.entries(since, limit)]}
+
+    def _told(self, request: Request) -> object:
+        return self._streams.ledger.show(_number(request, "since", 0))
 
 
 def _number(request: Request, name: str, default: int) -> int:

@@ -10,10 +10,11 @@ import gzip
 import re
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 
 from cryptoproxy.sandbox.rewrites import REWRITES
+from cryptoproxy.sandbox.turns import RuleError, Turns, at_least, check_pattern
 from cryptoproxy.sandbox.wire import Answer, Request, http_date
 
 _PER_SECOND = dict.fromkeys(("startTime", "endTime", "start", "end"), 1000) | {"from": 1, "to": 1}
@@ -29,34 +30,19 @@ EFFECTS = (
 """In the order in which a label names them; the status comes first."""
 
 
-class RuleError(ValueError):
-    """A rule that cannot be. The text names the field."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class Rule(Turns):
     """Which requests, and what happens to them. Times are seconds, sizes are bytes.
 
     A rule that only matches (no effect set) lets its requests pass: it can count.
     """
 
     # --- which requests
-    name: str = ""
-    """What ledger and counts call it; two rules may share a name."""
     method: str | None = None
     path: str | None = None
     """Regular expression, searched in path and query as sent."""
     body_over: int | None = None
     """Only requests with a larger body, decompressed."""
-    nth: int | None = None
-    """Only the n-th match, from 1: short for ``first=n, last=n``."""
-    first: int = 1
-    last: int | None = None
-    every: int = 1
-    """Of these every k-th: the first of them, then each k later."""
-    times: int | None = None
-    """Fires at most so often."""
-    probability: float = 1.0
 
     # --- instead of asking
     status: int | None = None
@@ -99,20 +85,15 @@ class Rule:
     """Where the rule closes: with RST instead of FIN."""
 
     def __post_init__(self) -> None:
-        for name in ("nth", "first", "last", "every", "times", "drip"):
-            _at_least(name, getattr(self, name), 1)
+        self.check_turns()
+        at_least("drip", self.drip, 1)
         for name in ("body_over", "cut_after", "delay", "retry_after", "earlier"):
-            _at_least(name, getattr(self, name), 0)
-        if not 0 <= self.probability <= 1:
-            raise RuleError(f"probability: must be 0…1, not {self.probability}")
+            at_least(name, getattr(self, name), 0)
         if self.status is not None and not 200 <= self.status <= 599:
             raise RuleError(f"status: must be 200…599, not {self.status}")
         if isinstance(self.rewrite, str) and self.rewrite not in REWRITES:
             raise RuleError(f"rewrite: unknown name {self.rewrite!r}; there are {', '.join(REWRITES)}")
-        try:
-            re.compile(self.path or "")
-        except re.error as error:
-            raise RuleError(f"path: not a regular expression: {error}") from None
+        check_pattern("path", self.path)
 
     @property
     def label(self) -> str:
@@ -121,22 +102,12 @@ class Rule:
         done += [name for name in EFFECTS if name in self.given()]
         return self.name or "+".join(done) or "pass"
 
-    def given(self) -> dict[str, object]:
-        """The fields that are not at their default."""
-        values = {f.name: (getattr(self, f.name), f.default) for f in fields(self)}
-        return {name: value for name, (value, default) in values.items() if value not in (default, {})}
-
     def matches(self, request: Request) -> bool:
         return (
             (self.method is None or self.method.upper() == request.method)
             and (self.path is None or re.search(self.path, request.target) is not None)
             and (self.body_over is None or body_size(request) > self.body_over)
         )
-
-    def due(self, n: int) -> bool:
-        """Whether the n-th match, from 1, is one of those meant."""
-        first, last = (self.nth, self.nth) if self.nth is not None else (self.first, self.last)
-        return n >= first and (last is None or n <= last) and (n - first) % self.every == 0
 
 
 def asked_otherwise(request: Request, rule: Rule) -> Request:
@@ -206,8 +177,3 @@ def body_size(request: Request) -> int:
         except (OSError, EOFError, zlib.error):
             pass  # not gzip after all: the bytes count as they are
     return len(request.body)
-
-
-def _at_least(name: str, value: float | None, least: int) -> None:
-    if value is not None and value < least:
-        raise RuleError(f"{name}: must be {least} or more, not {value}")

@@ -60,8 +60,19 @@ def corrected(body: bytes) -> bytes:
     return _with_rows(body, _corrected)
 
 
+def crossed(body: bytes) -> bytes:
+    """A book whose best bid is above its best ask: Binance's, or Bybit's with what is around it."""
+    found: Any = json.loads(body)
+    inner = found.get("data", found.get("result", found))
+    for bids, asks in (("bids", "asks"), ("b", "a")):
+        # Not one that a change takes out: its size says that nobody asks that.
+        if inner.get(bids) and (asked := [level for level in inner.get(asks, ()) if float(level[1])]):
+            inner[bids] = [asked[-1], *inner[bids]]
+    return json.dumps(found, separators=(",", ":")).encode()
+
+
 REWRITES: Mapping[str, Callable[[bytes], bytes]] = {
-    f.__name__: f for f in (garbage, half, empty, html, hole, no_rows, twice, out_of_order, corrected)
+    f.__name__: f for f in (garbage, half, empty, html, hole, no_rows, twice, out_of_order, corrected, crossed)
 }
 """By name, so that the control endpoint can ask for them."""
 

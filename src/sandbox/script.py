@@ -10,40 +10,50 @@ from __future__ import annotations
 
 import threading
 import time
-import types
 import typing
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from random import Random
+from types import FunctionType
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from cryptoproxy.sandbox.faults import Rule, RuleError
-from cryptoproxy.sandbox.wire import Request
+from cryptoproxy.sandbox.faults import Rule
+from cryptoproxy.sandbox.streams.faults import StreamRule
+from cryptoproxy.sandbox.turns import RuleError, Turns
 
-_TYPES = typing.get_type_hints(Rule) | {"body": str | None, "rewrite": str | None}
+R = TypeVar("R", bound=Turns)
+_TYPES = {
+    kind: typing.get_type_hints(kind) | {"body": str | None, "rewrite": str | None} for kind in (Rule, StreamRule)
+}
 """What JSON can hold: no bytes, no functions."""
 
 
 @dataclass(frozen=True, slots=True)
-class Count:
+class Count(Generic[R]):
     """How often a rule matched, and how often it was applied."""
 
-    rule: Rule
+    rule: R
     seen: int
     fired: int
 
 
-class Script:
+class Tally(Generic[R]):
     """An ordered list of rules that counts. Safe to use from many threads, and while requests run."""
 
-    def __init__(self, rules: Iterable[Rule] = (), *, seed: int = 0) -> None:
+    def __init__(self, rules: Iterable[R] = (), *, seed: int = 0) -> None:
         self._random = Random(seed)
         self._changed = threading.Condition()
-        self._counts: list[Count] = []
+        self._counts: list[Count[R]] = []
         self.add(*rules)
 
-    def add(self, *rules: Rule) -> None:
+    @property
+    def empty(self) -> bool:
+        """Without a rule it need not be asked about each frame."""
+        return not self._counts
+
+    def add(self, *rules: R) -> None:
         """Appends; each starts to count now."""
         with self._changed:
             self._counts += [Count(rule, 0, 0) for rule in rules]
@@ -54,13 +64,13 @@ class Script:
             self._counts = [count for count in self._counts if name is not None and count.rule.label != name]
             self._changed.notify_all()
 
-    def decide(self, request: Request) -> Rule | None:
-        """The rule to apply to this request. Counts it."""
+    def decide(self, asked: object) -> R | None:
+        """The rule to apply to this request or frame. Counts it."""
         with self._changed:
-            chosen: Rule | None = None
+            chosen: R | None = None
             for i, count in enumerate(self._counts):
                 rule, seen, fired = count.rule, count.seen, count.fired
-                if not rule.matches(request):
+                if not rule.matches(asked):
                     continue
                 seen += 1
                 if chosen is None and self._fires(rule, seen, fired):
@@ -69,7 +79,7 @@ class Script:
             self._changed.notify_all()
             return chosen
 
-    def counts(self) -> list[Count]:
+    def counts(self) -> list[Count[R]]:
         with self._changed:
             return list(self._counts)
 
@@ -81,11 +91,11 @@ class Script:
         """Waits until rules have fired so often; False when the time was over first."""
         return self._wait(lambda: self.fired(name) >= times, timeout)
 
-    def wait_removed(self, rule: Rule, *, timeout: float) -> bool:
+    def wait_removed(self, rule: R, *, timeout: float) -> bool:
         """Waits until the rule is no longer there; False when the time was over first."""
         return self._wait(lambda: all(count.rule is not rule for count in self.counts()), timeout)
 
-    def _fires(self, rule: Rule, seen: int, fired: int) -> bool:
+    def _fires(self, rule: R, seen: int, fired: int) -> bool:
         if not rule.due(seen) or (rule.times is not None and fired >= rule.times):
             return False
         return rule.probability >= 1 or self._random.random() < rule.probability
@@ -101,8 +111,26 @@ class Script:
             return True
 
 
-def read_rules(text: bytes) -> list[Rule]:
-    """Out of JSON, for the control endpoint and for files: one rule, or a list of them.
+class Script(Tally[Rule]):
+    """Rules for requests."""
+
+
+class StreamScript(Tally[StreamRule]):
+    """Rules for frames and subscriptions of WebSockets."""
+
+
+def add_rules(rules: Iterable[Rule | StreamRule], script: Script, streams: StreamScript) -> None:
+    """Each to its own kind."""
+    for rule in rules:
+        if isinstance(rule, StreamRule):
+            streams.add(rule)
+        else:
+            script.add(rule)
+
+
+def read_rules(text: bytes) -> list[Rule | StreamRule]:
+    """Out of JSON, for the control endpoint and for files: one rule, or a list of them. One with a ``topic`` is for
+    streams.
 
     Raises:
         RuleError: with the place and the field.
@@ -113,7 +141,7 @@ def read_rules(text: bytes) -> list[Rule]:
         raise RuleError(f"not JSON: {error}") from None
     if not isinstance(data, list):
         return [_read_rule(data)]
-    rules: list[Rule] = []
+    rules: list[Rule | StreamRule] = []
     for i, item in enumerate(data):
         try:
             rules.append(_read_rule(item))
@@ -122,21 +150,23 @@ def read_rules(text: bytes) -> list[Rule]:
     return rules
 
 
-def _read_rule(data: object) -> Rule:
+def _read_rule(data: object) -> Rule | StreamRule:
     if not isinstance(data, dict):
         raise RuleError("a rule is a JSON object")
+    kind: type[Rule | StreamRule] = StreamRule if "topic" in data else Rule
+    types = _TYPES[kind]
     fields: dict[str, object] = {}
     for name, value in data.items():
-        if name not in _TYPES:
-            raise RuleError(f"{name}: unknown field; there are {', '.join(_TYPES)}")
+        if name not in types:
+            raise RuleError(f"{name}: unknown field; there are {', '.join(types)}")
         try:
-            fields[name] = msgspec.convert(value, _TYPES[name])
+            fields[name] = msgspec.convert(value, types[name])
         except msgspec.ValidationError as error:
             raise RuleError(f"{name}: {error}") from None
-    return typing.cast("typing.Callable[..., Rule]", Rule)(**fields)
+    return typing.cast("typing.Callable[..., Rule | StreamRule]", kind)(**fields)
 
 
-def show_count(count: Count) -> dict[str, object]:
+def show_count(count: Count[Any]) -> dict[str, object]:
     """A rule with its counts; fields that are not set are left out."""
     shown: dict[str, object] = {"label": count.rule.label, "seen": count.seen, "fired": count.fired}
     return shown | {name: _plain(value) for name, value in count.rule.given().items()}
@@ -145,4 +175,4 @@ def show_count(count: Count) -> dict[str, object]:
 def _plain(value: object) -> object:
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
-    return value.__name__ if isinstance(value, types.FunctionType) else value
+    return value.__name__ if isinstance(value, FunctionType) else value

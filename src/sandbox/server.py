@@ -11,6 +11,7 @@ import io
 import logging
 import socket
 import socketserver
+import ssl
 import struct
 import threading
 import time
@@ -30,6 +31,8 @@ log = logging.getLogger(__name__)
 STOP_DEADLINE_S = 10.0
 DRIP_STEP_S = 0.05
 PASS = Rule()
+SWITCHING = 101
+TLS_HANDSHAKE = b"\x16"
 
 
 class Peer(Protocol):
@@ -52,6 +55,7 @@ class FaultServer(ABC):
         compress: gzip for clients that take it.
         delay: seconds before every answer, besides what the script says.
         ledger: what was answered, where wanted; it stays its maker's to close.
+        tls: who begins with a TLS handshake gets one; others are answered in the clear.
     """
 
     def __init__(
@@ -64,8 +68,10 @@ class FaultServer(ABC):
         delay: float = 0.0,
         ledger: Ledger | None = None,
         clock: Clock | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.script = script
+        self.tls = tls
         self.compress = compress
         self.delay = delay
         self.clock = clock or SystemClock()
@@ -81,6 +87,10 @@ class FaultServer(ABC):
     @abstractmethod
     def refusal(self, request: Request, status: int) -> Answer:
         """What this side's own error of that status looks like."""
+
+    def talk(self, request: Request, sock: socket.socket, stopping: threading.Event) -> None:
+        """Goes on with a connection whose request was answered with 101, to its end, the handshake first."""
+        raise NotImplementedError
 
     @abstractmethod
     def asked(self, request: Request) -> str | None:
@@ -188,6 +198,7 @@ class _Connection(socketserver.BaseRequestHandler):
 
     def handle(self) -> None:
         try:
+            self._secure()
             while not self.server.stopping.is_set():
                 request = read_request(self.stream, self._go_on)
                 if request is None or not self._exchange(request):
@@ -195,14 +206,22 @@ class _Connection(socketserver.BaseRequestHandler):
         except BadRequestError as error:
             with suppress(ConnectionError):
                 self._send(frame(Answer(400, body=str(error).encode()), Request("GET", "/"), close=True).whole)
-        except ConnectionError:  # the other side went away, or stop() shut the socket
+        except (ConnectionError, ssl.SSLError):  # the other side went away, or stop() shut the socket
             return
+
+    def _secure(self) -> None:
+        tls = self.owner.tls
+        if tls is not None and self.request.recv(1, socket.MSG_PEEK) == TLS_HANDSHAKE:
+            self.request = tls.wrap_socket(self.request, server_side=True)
+            self.stream = self.request.makefile("rb")
 
     def finish(self) -> None:
         with self.server.lock:
             self.server.live.pop(self, None)
         self.peer.close()
         self.stream.close()
+        if isinstance(self.request, ssl.SSLSocket):  # the plain one is no longer a socket
+            self.request.close()
 
     def break_off(self) -> None:
         """From another thread: whatever this one waits for ends."""
@@ -227,6 +246,9 @@ class _Connection(socketserver.BaseRequestHandler):
             server.ledger.add(server.clock.now_ms(), asked, request, answer, fault=fault, whole=whole)
         if answer is None:
             return self._hang_up(effects)
+        if answer.status == SWITCHING:
+            server.talk(request, self.request, self.server.stopping)
+            return False
         self._transmit(frame(self._compressed(request, answer), request, close=not request.keep_alive), effects)
         return request.keep_alive if whole else self._hang_up(effects)
 

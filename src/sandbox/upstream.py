@@ -11,10 +11,12 @@ import threading
 from collections import deque
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import ParamSpec, Protocol
+from typing import ParamSpec, Protocol, runtime_checkable
 
 from cryptoproxy.common.clock import Clock
 from cryptoproxy.sandbox.rewrites import HTML
+from cryptoproxy.sandbox.streams.capture import Capture
+from cryptoproxy.sandbox.streams.session import Chosen, Session
 from cryptoproxy.sandbox.wire import Answer, Header, Request
 from cryptoproxy.sandbox.world.market import Market
 
@@ -43,6 +45,37 @@ class Limits:
     bybit_visits_per_second: int | None = None
     """Over it: HTTP 200 with retCode 10006, as per-account limits answer."""
 
+    # --- WebSockets
+    binance_connects_per_5m: int | None = 300
+    binance_messages_per_second: int | None = 5
+    """That a client sends, pings and pongs too; over it the connection ends."""
+    binance_topics: int = 1024
+    """Of one connection."""
+    binance_ping_s: float = 20
+    binance_pong_s: float = 60
+    """Without an answer to a ping for so long the connection ends."""
+    binance_life_s: float | None = 86_400
+    bybit_connects_per_5m: int | None = 500
+    bybit_idle_s: float | None = 600
+    bybit_ack_ms: int = 30
+    """An acknowledgement of a subscription comes so much later, and data before it."""
+
+
+class Hidden:
+    """Trades that a rule has taken out of the world, by the name of their pair: neither streams nor REST have them."""
+
+    def __init__(self) -> None:
+        self._ranges: dict[str, list[tuple[int, int]]] = {}
+
+    def add(self, name: str, first: int, last: int) -> None:
+        """Both numbers included."""
+        self._ranges.setdefault(name, []).append((first, last))
+
+    def of(self, name: str) -> Callable[[int], bool]:
+        """Whether a number of that pair is one of them."""
+        ranges = tuple(self._ranges.get(name, ()))
+        return lambda number: any(first <= number <= last for first, last in ranges)
+
 
 @dataclass(frozen=True, slots=True)
 class Setup:
@@ -53,6 +86,9 @@ class Setup:
     limits: Limits = field(default_factory=Limits)
     keys: Mapping[str, str] = field(default_factory=dict)
     """API keys by plan (``demo``, ``pro``) where they are checked."""
+    hidden: Hidden = field(default_factory=Hidden)
+    captures: Mapping[str, Capture] = field(default_factory=dict)
+    """Recorded streams by upstream: these topics are told from there."""
 
 
 class Upstream(Protocol):
@@ -77,6 +113,16 @@ class Upstream(Protocol):
 
     def headers(self) -> tuple[Header, ...]:
         """Those of every good answer, ``Date`` among them."""
+
+
+@runtime_checkable
+class Streaming(Upstream, Protocol):
+    """One that also speaks over WebSockets."""
+
+    def handshake(self, request: Request) -> Answer:
+        """101 where :meth:`session` may follow, else a refusal."""
+
+    def session(self, request: Request, chosen: Chosen) -> Session: ...
 
 
 class Refusal(Exception):  # noqa: N818 - what a client is told, not a fault of ours

@@ -47,6 +47,10 @@ class Request:
         """The query, decoded. Of a repeated name the last value holds."""
         return dict(parse_qsl(self.target.partition("?")[2], keep_blank_values=True))
 
+    @property
+    def wants_websocket(self) -> bool:
+        return (self.header("upgrade") or "").lower() == "websocket"
+
     def header(self, name: str) -> str | None:
         return find_header(self.headers, name)
 

@@ -5,15 +5,19 @@
 | ``__init__`` | the upstream as the settings have it: its limits, and a line for each feed |
 | ``tickers`` | the calls of a poll, and its rows as records (Bybit's ``shapes``: how they may be written) |
 | ``candles`` | bars of one interval: live at their close, and pages of the past |
+| ``market``, ``assets`` | CoinGecko's figures of the whole market; what each of its coins is |
 | ``charts`` | CoinGecko's prices at midnight, as tickers of the past |
 | ``symbols`` | an exchange's symbols: its list, which tells their quotes, and what one tells by itself |
 | ``refusals`` | what it means when it refuses |
+| ``paths`` | what others may ask it for through the poller, its cost, and how long an answer is new |
 | ``plans``, ``coins`` | CoinGecko's plans: address, key, limits; its calls about single coins |
 
 | beside them | tells |
 |---|---|
 | ``base`` | the seam: what the poller may ask of any upstream and source |
 | ``history`` | the seam of the past: series, pages |
+| ``stream`` | the seam of streams: venues, frames, what proves that nothing lacks |
+| ``asked`` | what others may ask for: a table of paths, and questions as calls |
 | ``candles``, ``bars`` | what candles of all upstreams have in common; rows of bars into candles |
 | ``rows`` | an array into typed rows, odd ones apart |
 | ``gathering`` | rows into a poll: each asset once, why a row is no record, whether all is there |
@@ -31,13 +35,26 @@ from collections.abc import Callable, Collection, Mapping
 from difflib import get_close_matches
 
 from cryptoproxy.common.settings.catalogue import Upstreams
+from cryptoproxy.datasets import Feed
 from cryptoproxy.datasets.times import from_person
 from cryptoproxy.errors import SettingsError
 from cryptoproxy.upstreams import binance, bybit, coingecko
+from cryptoproxy.upstreams.asked import Asked
 from cryptoproxy.upstreams.base import Polling, Source, Upstream
 from cryptoproxy.upstreams.history import History
+from cryptoproxy.upstreams.stream import Stream
 
-__all__ = ["UPSTREAMS", "histories_of", "nearest_first", "pollings_of", "sources_of", "upstreams_of", "wanted_of"]
+__all__ = [
+    "UPSTREAMS",
+    "asked_of",
+    "histories_of",
+    "nearest_first",
+    "pollings_of",
+    "sources_of",
+    "streams_of",
+    "upstreams_of",
+    "wanted_of",
+]
 
 UPSTREAMS: tuple[Callable[[Upstreams], Upstream], ...] = (coingecko.upstream, binance.upstream, bybit.upstream)
 
@@ -47,8 +64,10 @@ def upstreams_of(settings: Upstreams) -> Mapping[str, Upstream]:
     return {found.limits.upstream: found for found in (each(settings) for each in UPSTREAMS)}
 
 
-def pollings_of(settings: Upstreams) -> dict[str, Polling]:
-    """How each feed that SOURCES names is polled, in its order, by the feed's name.
+def pollings_of(settings: Upstreams, *, told_by: str = "SOURCES") -> dict[str, Polling]:
+    """How each feed that SOURCES names, and that is polled, is polled; in its order, by the feed's name.
+
+    ``told_by``: what a person has named them by, for the error.
 
     Raises:
         SettingsError: there is none of a name.
@@ -56,13 +75,39 @@ def pollings_of(settings: Upstreams) -> dict[str, Polling]:
     every = {
         feed.name: polling for upstream in upstreams_of(settings).values() for feed, polling in upstream.feeds.items()
     }
-    if faults := [
-        f"SOURCES knows no {name}; there are {nearest_first(name, every)}"
+    streamed = _streams(settings)
+    faults = [
+        f"{told_by} knows no {name}; there are {nearest_first(name, every.keys() | streamed.keys())}"
         for name in settings.sources
-        if name not in every
-    ]:
+        if name not in every and name not in streamed
+    ]
+    faults += [
+        f"SOURCES names {name} and {name.removesuffix(BY_STREAM)}, which are the same records: take one of them"
+        for name in settings.sources
+        if name.endswith(BY_STREAM) and Feed.parse(name.removesuffix(BY_STREAM)).name in settings.sources
+    ]
+    if faults:
         raise SettingsError(faults)
-    return {name: every[name] for name in settings.sources}
+    return {name: every[name] for name in settings.sources if name in every}
+
+
+BY_STREAM = "@stream"
+"""Behind the name of a feed that may also be polled."""
+
+
+def _streams(settings: Upstreams) -> dict[str, Callable[[], Stream]]:
+    """Every stream there is, as SOURCES spells it."""
+    return {
+        f"{feed.whole_name}{BY_STREAM}" if feed in upstream.feeds else feed.name: make
+        for upstream in upstreams_of(settings).values()
+        for feed, make in upstream.streams.items()
+    }
+
+
+def streams_of(settings: Upstreams) -> list[Stream]:
+    """Those that SOURCES names, in its order."""
+    every = _streams(settings)
+    return [every[name]() for name in settings.sources if name in every]
 
 
 def sources_of(settings: Upstreams) -> list[Source]:
@@ -77,8 +122,16 @@ def histories_of(settings: Upstreams) -> dict[str, Callable[[], History]]:
     }
 
 
-def wanted_of(settings: Upstreams) -> list[tuple[str, str]]:
+def asked_of(settings: Upstreams) -> dict[str, Asked]:
+    """What others may ask each upstream through the poller, by its name."""
+    every = upstreams_of(settings)
+    return {name: upstream.asked for name, upstream in every.items() if upstream.asked is not None}
+
+
+def wanted_of(settings: Upstreams, *, told_by: str = "HISTORY") -> list[tuple[str, str]]:
     """Feed and since, as HISTORY has them.
+
+    ``told_by``: as of :func:`pollings_of`.
 
     Raises:
         SettingsError: an item is none, or there is no history of a feed.
@@ -91,9 +144,9 @@ def wanted_of(settings: Upstreams) -> list[tuple[str, str]]:
             from_person(since, now_ms=0)
             wanted.append((feed, since))
             if feed not in there:
-                faults.append(f"HISTORY knows no {feed}; there are {nearest_first(feed, there)}")
+                faults.append(f"{told_by} knows no {feed}; there are {nearest_first(feed, there)}")
         except ValueError:
-            faults.append(f"HISTORY holds {item!r}, which is not like binance.candle-1d=2017-08-01 or …=365d")
+            faults.append(f"{told_by} holds {item!r}, which is not like binance.candle-1d=2017-08-01 or …=365d")
     if faults:
         raise SettingsError(faults)
     return wanted

@@ -17,7 +17,9 @@ from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.upstreams.quotes import Quotes
 
 if TYPE_CHECKING:
+    from cryptoproxy.upstreams.asked import Asked
     from cryptoproxy.upstreams.history import History
+    from cryptoproxy.upstreams.stream import Stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,11 +145,16 @@ class Source(Protocol):
     def symbol_list(self) -> SymbolList | None:
         """None where the source tells the quote currency by itself."""
 
-    def calls(self) -> Sequence[Call]:
+    def calls(self, turn: int | None = None) -> Sequence[Call]:
         """The calls of one poll, in order. A poll is all their answers or nothing.
+
+        Args:
+            turn: the number of the slot among those of the feed, where polls differ; without, as many calls as the
+                largest poll has, for who plans.
 
         Raises:
             OperatorError: they need a key and there is none to send.
+            TransientError: what this poll asks for is not known yet.
         """
 
     def check(self, answer: Answer, *, now_ms: int) -> None:
@@ -243,6 +250,8 @@ class Priority(enum.IntEnum):
     LIVE = 1
     """Of other datasets."""
     HISTORY = 2
+    READ_THROUGH = 3
+    """What our other processes ask for somebody who waits: a share of what is left."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,6 +264,8 @@ class Polling:
     """Seconds between polls, as wanted."""
     offset: float = 0.0
     """Slots begin so many seconds after each multiple of the interval: a bar is closed 3 s after its end."""
+    at_once: Callable[[], Source] | None = None
+    """Where a poll asks for a part of what is told: one that asks for all of it."""
     fixed: bool = False
     """Whether each slot must be polled, since none brings what another one left out. Such an interval is never
     stretched: what does not fit into the budget is refused."""
@@ -268,3 +279,7 @@ class Upstream:
     feeds: Mapping[Feed, Polling]
     histories: Mapping[Feed, Callable[[], History]] = field(default_factory=dict)
     """What makes the past of a feed, where it has one. It may have one and not be polled."""
+    streams: Mapping[Feed, Callable[[], Stream]] = field(default_factory=dict)
+    """What makes the stream of a feed, where it has one."""
+    asked: Asked | None = None
+    """What others may ask it through the poller."""

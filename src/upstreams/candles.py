@@ -130,7 +130,7 @@ class Candles(ABC):
 
     # --- live
 
-    def calls(self) -> Sequence[Call]:
+    def calls(self, turn: int | None = None) -> Sequence[Call]:
         """One for each symbol."""
         self._live = True
         return [self._newest(symbol) for symbol in self.symbols]
@@ -207,10 +207,10 @@ class Candles(ABC):
         """What people call the symbols, where they have another name: told by the calls ``before``."""
         return {}
 
-    def _quote_of(self, symbol: str, bars: Bars) -> str | None:
-        """None, and rejected, while nothing tells it."""
+    def quote_of(self, symbol: str, bars: Bars | None = None) -> str | None:
+        """None while nothing tells it, which ``bars`` then count."""
         told = self._quotes if isinstance(self._quotes, str) else self._quotes.of(symbol)
-        if told is None:
+        if told is None and bars is not None:
             bars.reject("no_quote", symbol, "its quote currency is told when the list of symbols is read anew")
         return told
 

@@ -33,6 +33,7 @@ Rank: TypeAlias = Annotated[int, Meta(ge=0, le=2**31 - 1)] | None
 _EXACT = Context(prec=700)
 """More digits than any difference of two doubles in their shortest texts has."""
 _UNIT = 1e8
+_SQUARE = 10**16
 _BELOW = 1e7
 """A number below ten million with at most 8 decimals has at most 15 digits, and such decimals are doubles one to one.
 Counted in units of 1e-8 it is a whole number below 2**53: sums are exact, the one division is rounded once. That is
@@ -64,6 +65,15 @@ def difference(now: float, before: float | None) -> float | None:
     ):
         return (units - units_before) / _UNIT
     return _finite(float(_EXACT.subtract(Decimal(repr(now)), Decimal(repr(before)))))
+
+
+def product(one: float, other: float) -> float:
+    """``one * other`` in decimal: a price times a volume, without digits that a binary product makes up."""
+    if -_BELOW < one < _BELOW and -_BELOW < other < _BELOW:
+        units, others = round(one * _UNIT), round(other * _UNIT)
+        if units / _UNIT == one and others / _UNIT == other:
+            return units * others / _SQUARE
+    return float(_EXACT.multiply(Decimal(repr(one)), Decimal(repr(other))))
 
 
 def _finite(number: float) -> float | None:

@@ -58,6 +58,7 @@ class Rig:
         self.texts = {
             "KAFKA_BROKERS_HOST_PORT": self.engines.kafka.endpoint,
             "KAFKA_TOPIC": self.name,
+            "KAFKA_ANSWERS_TOPIC": f"{self.name}.answers",
             "AWS_S3_ENDPOINT_URL": self.s3.url,
             "AWS_S3_ACCESS_KEY": self.engines.s3.access_key,
             "AWS_S3_SECRET_KEY": self.engines.s3.secret_key,

@@ -74,6 +74,7 @@ def make_world(endpoints: Endpoints, folder: Path) -> World:
         {
             "KAFKA_BROKERS_HOST_PORT": endpoints.kafka,
             "KAFKA_TOPIC": f"{name}-data",
+            "KAFKA_ANSWERS_TOPIC": f"{name}.answers",
             "KAFKA_TOPICS": ",".join(f"{each}={name}.{each}" for each in others),
             "KAFKA_CONSUMER_GROUP_ID": f"{name}-indexer",
             "ES_URL_ENDPOINT": endpoints.elasticsearch,

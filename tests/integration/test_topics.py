@@ -30,6 +30,7 @@ def test_partitions_copies_and_retention_are_read_back(world: World, admin: Any)
         f"topic {kafka.dead_letter_topic}: partitions 1, copies 1, in-sync copies needed 1, keeps for ever",
         f"topic {kafka.lease_topic}: partitions 1, copies 1, in-sync copies needed 1, keeps 7 days",
         f"topic {kafka.state_topic}: partitions 1, copies 1, in-sync copies needed 1, keeps last of each key",
+        f"topic {kafka.answers_topic}: partitions 1, copies 1, in-sync copies needed 1, keeps last of each key",
     ]
 
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -23,6 +24,11 @@ from cryptoproxy.sandbox.app import Sandbox
 STOP_SECONDS = 15.0
 CANDLES = "binance.candle-1h"
 CANDLE_SYMBOLS = ("BTCUSDT", "ETHUSDT")
+
+
+def has_door() -> bool:
+    """Whether the packages of the door are there: they are an extra."""
+    return all(find_spec(each) is not None for each in ("uvicorn", "uvloop", "httptools"))
 
 
 class Stage:
@@ -73,7 +79,7 @@ class Stage:
         endpoints = self._stack.up()
         self._sandbox.start()
         self._say(f"sandbox upstream answers at {self._sandbox.url}")
-        producer_port, consumer_port = free_ports(2)
+        producer_port, consumer_port, serve_port, door_port = free_ports(4)
         texts = {
             "KAFKA_BROKERS_HOST_PORT": endpoints.kafka,
             "ES_URL_ENDPOINT": endpoints.elasticsearch,
@@ -91,12 +97,21 @@ class Stage:
             "OUTBOX_DIR": str(self.folder / "outbox"),
             "PYTHON_PRODUCER_SERVER_PORT": str(producer_port),
             "PYTHON_CONSUMER_SERVER_PORT": str(consumer_port),
+            "PYTHON_SERVE_SERVER_PORT": str(serve_port),
+            "SERVE_PORT": str(door_port),
+            "READ_THROUGH_DIR": str(self.folder / "read-through"),
         }
         write_private(self.env_file, "".join(f"{name}={text}\n" for name, text in texts.items()))
         self.settings = Settings.from_texts(texts)
         self._run_setup(texts)
-        for name in ("consumer", "producer"):
+        for name in ("consumer", "producer", *(["serve"] if has_door() else [])):
             self._processes[name] = self._spawn(name, texts)
+        if has_door():
+            address = f"http://127.0.0.1:{door_port}/coingecko/api/v3"
+            self._say("the door answers as CoinGecko does, from the road; in another terminal:")
+            self._say(f"  curl -s '{address}/simple/price?ids=bitcoin&vs_currencies=usd'")
+            client = f"c = CoinGeckoAPI(); c.api_base_url = '{address}/'; print(c.get_price('bitcoin', 'usd'))"
+            self._say(f'  python -c "from pycoingecko import CoinGeckoAPI; {client}"')
 
     def _run_setup(self, texts: Mapping[str, str]) -> None:
         done = subprocess.run(

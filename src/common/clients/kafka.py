@@ -58,6 +58,7 @@ def producer(
     client_id: str | None = None,
     delivery_timeout_ms: int = 120_000,
     max_request_size: int = 4 * 1024 * 1024,
+    compression_type: str = "lz4",
     one_by_one: bool = False,
     transactional_id: str | None = None,
 ) -> KafkaProducer:
@@ -83,7 +84,7 @@ def producer(
         enable_idempotence=not one_by_one,
         transactional_id=transactional_id,
         transaction_timeout_ms=30_000,
-        compression_type="lz4",
+        compression_type=compression_type,
         partitioner=KeyPartitioner(),
         linger_ms=0 if one_by_one else 5,
         batch_size=0 if one_by_one else 256 * 1024,

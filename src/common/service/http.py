@@ -85,7 +85,8 @@ class HealthServer:
             by = holder(port) if error.errno == errno.EADDRINUSE else None
             raise OperatorError(
                 f"the health port {host}:{port} cannot be opened: {error.strerror}{f' ({by})' if by else ''}",
-                remedy="Free it, or set PYTHON_PRODUCER_SERVER_PORT / PYTHON_CONSUMER_SERVER_PORT (0: any free one)",
+                remedy="Free it, or set PYTHON_PRODUCER_SERVER_PORT, PYTHON_CONSUMER_SERVER_PORT or "
+                "PYTHON_SERVE_SERVER_PORT (0: any free one)",
             ) from error
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.2,), name="health", daemon=True)
 

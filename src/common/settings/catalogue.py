@@ -8,8 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from cryptoproxy.common.settings import kinds
+from cryptoproxy.common.settings.asking import Asking
+from cryptoproxy.common.settings.books import Books
+from cryptoproxy.common.settings.live import Live
 from cryptoproxy.common.settings.loading import secret, setting
 from cryptoproxy.common.settings.secret import Secret
+from cryptoproxy.common.settings.serve import Serve
 from cryptoproxy.common.settings.watch import Watch
 from cryptoproxy.datasets import DATASETS, TICKER, Dataset, Part, Period, index_name
 
@@ -32,7 +36,7 @@ def _others() -> list[str]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kafka:
+class Kafka(Live):
     """Where the topic is, and how to get in."""
 
     brokers: tuple[str, ...] = setting(
@@ -55,6 +59,12 @@ class Kafka:
         "",
         "Topics of other datasets, where they are not those of the contract; of one with several what they begin with.",
         example="candle=team-a.ohlcv",
+    )
+    answers_topic: str = setting(
+        "KAFKA_ANSWERS_TOPIC",
+        _topic,
+        "crypto.answers",
+        "Where the upstreams' newest answers to the polls' calls stand as they came, for the door; `off`: nowhere.",
     )
     client_id: str = setting(
         "KAFKA_PRODUCER_CLIENT_ID",
@@ -160,6 +170,11 @@ class Kafka:
     def group_of(self, dataset: Dataset[Any]) -> str:
         """Its indexers' consumer group: one each, so that a rebalance of one dataset holds up no other."""
         return self.group_id if dataset.name == TICKER.name else f"{self.group_id}.{dataset.name}"
+
+    @property
+    def keeps_answers(self) -> bool:
+        """Whether there is a topic of answers."""
+        return self.answers_topic != "off"
 
     @property
     def dead_letter_topic(self) -> str:
@@ -318,7 +333,7 @@ class S3:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Upstreams:
+class Upstreams(Books):
     """What is asked for, how often, and how much of it is allowed."""
 
     sources: tuple[str, ...] = setting(
@@ -326,7 +341,8 @@ class Upstreams:
         kinds.names(lambda: SOURCE_NAMES),
         "coingecko",
         f"What to poll: {', '.join(f'`{name}`' for name in SOURCE_NAMES)} are their tickers; another dataset of theirs "
-        "stands behind a dot (`binance.candle-1m`). A wrong name lists all that there are.",
+        "stands behind a dot (`binance.candle-1m`); `binance.trade`, `binance.book` and what ends in `@stream` come by "
+        "stream. A wrong name lists all that there are.",
         example="coingecko,binance",
     )
     interval: float = setting(
@@ -519,13 +535,13 @@ class Indexer:
         "Port of `/livez`, `/readyz` and `/metrics`. 0: a free one.",
     )
     bulk_records: int = setting(
-        "BULK_MAX_RECORDS", kinds.whole(1, 100_000), "2000", "Most records in one bulk request."
+        "BULK_MAX_RECORDS", kinds.whole(1, 100_000), "5000", "Most records in one bulk request."
     )
     bulk_bytes: int = setting(
-        "BULK_MAX_SIZE", kinds.size(), "2MiB", "Most bytes in one bulk request, before compression."
+        "BULK_MAX_SIZE", kinds.size(), "4MiB", "Most bytes in one bulk request, before compression."
     )
     bulk_in_flight: int = setting(
-        "BULK_IN_FLIGHT", kinds.whole(1, 64), "3", "Bulk requests under way at once; one more batch is read ahead."
+        "BULK_IN_FLIGHT", kinds.whole(1, 64), "2", "Bulk requests under way at once; one more batch is read ahead."
     )
     bulk_compress: bool = setting(
         "BULK_COMPRESS",
@@ -608,7 +624,9 @@ class Sections:
     s3: S3
     upstreams: Upstreams
     poller: Poller
+    asking: Asking
     indexer: Indexer
+    serve: Serve
     watch: Watch
     service: Service
     engines: Engines
@@ -620,7 +638,9 @@ SECTIONS: dict[str, type] = {
     "s3": S3,
     "upstreams": Upstreams,
     "poller": Poller,
+    "asking": Asking,
     "indexer": Indexer,
+    "serve": Serve,
     "watch": Watch,
     "service": Service,
     "engines": Engines,

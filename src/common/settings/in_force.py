@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from cryptoproxy.common.settings import asking, serve
 from cryptoproxy.common.settings.catalogue import S3, SECTIONS, Elasticsearch, Kafka, Sections, Upstreams
 from cryptoproxy.common.settings.loading import load_section, read_environment
 from cryptoproxy.common.settings.secret import host_of, in_the_clear, is_loopback
@@ -90,6 +91,8 @@ def _lines(settings: Sections) -> list[str]:
     ):
         if file is not None and not file.is_file():
             faults.append(f"{name}={str(file)!r} is not a file")
+    faults.extend(asking.faults(settings.asking, plaintext=settings.service.allow_plaintext_passwords))
+    faults.extend(serve.faults(settings.serve))
     if not settings.service.allow_plaintext_passwords:
         faults.extend(_secrets_in_the_clear(kafka, elastic, s3, upstreams))
     return faults
@@ -98,7 +101,7 @@ def _lines(settings: Sections) -> list[str]:
 def _names_of_datasets(kafka: Kafka, elastic: Elasticsearch) -> Iterator[str]:
     """Names that two datasets would share: one would read the other's records, or take its indices for its own."""
     topics = {name: list(kafka.topics_of(dataset)) for name, dataset in DATASETS.items()}
-    ours = [kafka.dead_letter_topic, kafka.lease_topic, kafka.state_topic]
+    ours = [kafka.dead_letter_topic, kafka.lease_topic, kafka.state_topic, kafka.answers_topic, kafka.live_topic]
     used = Counter([topic for each in topics.values() for topic in each] + ours)
     for name, each in topics.items():
         if twice := [topic for topic in each if used[topic] > 1]:

@@ -216,15 +216,19 @@ def host_ports() -> Kind[tuple[str, ...]]:
     return Kind("list of host:port", parse, ",".join)
 
 
-def url() -> Kind[str]:
+def url(*schemes: str) -> Kind[str]:
+    """Of ``http`` and ``https`` where no others are named."""
+    schemes = schemes or ("http", "https")
+
     def parse(raw: str) -> str:
         try:
             parts = urlsplit(raw)
             port_is_number = parts.port is None or parts.port > 0
         except ValueError:
             port_is_number = False
-        if not port_is_number or parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("is not an http:// or https:// address")
+        if not port_is_number or parts.scheme not in schemes or not parts.hostname:
+            words = " or ".join(f"{each}://" for each in schemes)
+            raise ValueError(f"is not {'an' if schemes[0] == 'http' else 'a'} {words} address")
         if "@" in raw:  # also behind a / or ?, which a password may hold
             raise ValueError("holds a user or password, which would be printed; use the settings made for them")
         return raw.rstrip("/")

@@ -23,7 +23,7 @@ class Watch:
     port: int = setting(
         "PYTHON_WATCH_SERVER_PORT",
         kinds.whole(0, 65_535),
-        "8002",
+        "8003",
         "Port of `/livez`, `/readyz` and `/metrics`. 0: a free one.",
     )
     link: str | None = setting(

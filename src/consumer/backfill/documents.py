@@ -50,6 +50,8 @@ class Documents:
         self._settings = settings
         self._dataset = dataset
         self._alias = settings.alias_of(dataset)
+        self.replaced = dataset.compacted
+        """A newer record takes the place of a document."""
         self._patiently = patiently
         self._client = connect()
 
@@ -87,7 +89,7 @@ class Documents:
             if not hours["buckets"] or not after:
                 return found
 
-    def ids(self, source: str, span: Span, index: str | None = None) -> Iterator[tuple[int, str]]:
+    def ids(self, source: str, span: Span | None, index: str | None = None) -> Iterator[tuple[int, str]]:
         """(slot, id) of every document, the oldest slot first; of one index, or of all in the alias."""
         after: list[Any] | None = None
         while True:

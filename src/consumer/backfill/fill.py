@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
+from operator import itemgetter
 from typing import Any
 
 from kafka import TopicPartition
@@ -92,7 +93,7 @@ class Fill:
         self._dataset = dataset
         self._part = part
         self._lake = whole_lake(store, dataset, part.name)
-        self._known: OrderedDict[tuple[str, int], set[str]] = OrderedDict()
+        self._known: OrderedDict[tuple[str, int], set[tuple[int, str]]] = OrderedDict()
 
     def run(self, values: Iterable[bytes]) -> Filled:
         """Stores what the lake lacks of them.
@@ -119,18 +120,18 @@ class Fill:
 
     def _store_lacking(self, place: tuple[str, int], records: list[tuple[int, str, bytes]], result: Filled) -> None:
         known = self._ids(place)
-        lacked: dict[str, tuple[int, bytes]] = {}
+        lacked: dict[tuple[int, str], bytes] = {}
         for slot_ms, identity, line in records:
-            if identity not in known:
-                lacked.setdefault(identity, (slot_ms, line))
+            if (slot_ms, identity) not in known:
+                lacked.setdefault((slot_ms, identity), line)
         if not lacked:
             return
         made = pack(
             self._store.settings.prefix,
             self._dataset.name,
             place[0],
-            min(slot_ms for slot_ms, _ in lacked.values()),
-            (line + b"\n" for _, line in sorted(lacked.values(), key=lambda each: each[0])),
+            min(slot_ms for slot_ms, _ in lacked),
+            (lacked[each] + b"\n" for each in sorted(lacked, key=itemgetter(0))),
             part=self._part.name,
         )
         self._store.put(made.key, made.body)
@@ -138,11 +139,11 @@ class Fill:
         result.objects += 1
         result.lacked += len(lacked)
 
-    def _ids(self, place: tuple[str, int]) -> set[str]:
+    def _ids(self, place: tuple[str, int]) -> set[tuple[int, str]]:
         if place not in self._known:
             source, hour_ms = place
             stored = self._lake.records(source, Span(hour_ms, hour_ms + HOUR_MS), ignore)
-            self._known[place] = {each.id for each in stored}
+            self._known[place] = {(each.slot_ms, each.id) for each in stored}
             if len(self._known) > HOURS:
                 self._known.popitem(last=False)
         return self._known[place]

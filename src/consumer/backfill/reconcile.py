@@ -2,7 +2,8 @@
 
 Every id is looked at. On demand (``quick``) hours whose counts agree and that no dead letter is about are taken as
 equal: one record that is missing and another that is too many cancel out there. What is younger than a grace is left
-out: it may still be on its way.
+out: it may still be on its way. Of a compacted dataset the newest record of each id counts, and what it has replaced is
+no difference.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from operator import itemgetter
 from typing import Any
 
 from cryptoproxy.consumer.backfill.documents import Documents
+from cryptoproxy.consumer.backfill.newest import NewestDocuments
 from cryptoproxy.consumer.backfill.progress import Display
 from cryptoproxy.consumer.letters.reader import Letter
 from cryptoproxy.datasets import Dataset, from_iso
@@ -166,7 +168,8 @@ def reconcile(
     if span.empty:
         return result
     documents.refresh()
-    counts = documents.counts(span, sources)
+    newest = NewestDocuments(documents, sources) if documents.replaced else None
+    counts = documents.counts(span, sources) if newest is None else newest.counts(span)
     there = archive.sources()
     wanted = there if sources is None else sources
     if unknown := sorted(set(wanted) - set(there) - {source for source, _ in counts}):
@@ -190,8 +193,10 @@ def reconcile(
         if quick and not dead.of(source, hour) and sum(1 for _ in archive.records(source, part, report)) == count:
             difference = Difference(count, count)
         else:
-            ids = ((each.slot_ms, each.id) for each in archive.records(source, part, report))
-            difference = compare(ids, documents.ids(source, part), dead.of(source, hour))
+            ids: Ids = ((each.slot_ms, each.id) for each in archive.records(source, part, report))
+            if newest is not None:
+                ids = newest.unreplaced(source, ids)
+            difference = compare(ids, (newest or documents).ids(source, part), dead.of(source, hour))
         result.hours[source, hour] = difference
         display.records(difference.lake)
         display.hour_done(source, hour)

@@ -126,15 +126,19 @@ def retention(settings: Settings, dataset: Dataset[Any], console: Console) -> It
 def _both_sides(
     settings: Settings, dataset: Dataset[Any], wait: Callable[[float], object]
 ) -> Iterator[tuple[Form, Documents]]:
-    documents = Documents(
+    store = Store(settings.s3, patiently=Patience("S3", wait))
+    with closing(documents(settings, dataset, wait)) as there:
+        yield whole_lake(store, dataset), there
+
+
+def documents(settings: Settings, dataset: Dataset[Any], wait: Callable[[float], object]) -> Documents:
+    """What Elasticsearch has of a dataset; what is away is waited for. To be closed."""
+    return Documents(
         settings.elasticsearch,
         dataset,
         lambda: elastic.client(settings.elasticsearch, connections=1, timeout=SEARCH_SECONDS),
         patiently=Patience("Elasticsearch", wait),
     )
-    store = Store(settings.s3, patiently=Patience("S3", wait))
-    with closing(documents):
-        yield whole_lake(store, dataset), documents
 
 
 def _index(settings: Settings, dataset: Dataset[Any], clock: Clock) -> Target:
@@ -144,7 +148,7 @@ def _index(settings: Settings, dataset: Dataset[Any], clock: Clock) -> Target:
 
 def _topic(settings: Settings, dataset: Dataset[Any], topic: str, wait: Any) -> Target:
     kafka = settings.kafka
-    if topic in (kafka.dead_letter_topic, kafka.lease_topic, kafka.state_topic):
+    if topic in (kafka.dead_letter_topic, kafka.lease_topic, kafka.state_topic, kafka.answers_topic, kafka.live_topic):
         raise OperatorError(f"topic {topic} is not for records", remedy="Name another --topic")
     return TopicTarget(topic, kafka, dataset, connect=partial(topic_producer, kafka, topic), wait=wait)
 

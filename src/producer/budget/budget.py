@@ -16,12 +16,13 @@ from cryptoproxy.common.clock import Clock
 from cryptoproxy.common.log import Limited
 from cryptoproxy.common.metrics import PollerMetrics
 from cryptoproxy.datasets import iso
+from cryptoproxy.datasets.times import DAY_MS, HOUR_MS
 from cryptoproxy.producer.budget import counts as of_counts
 from cryptoproxy.producer.budget.counts import BudgetState, DamagedStateError, decode, encode
 from cryptoproxy.producer.budget.granting import Turns, decide
 from cryptoproxy.producer.budget.intervals import usable
 from cryptoproxy.producer.budget.ledger import Ledger, Moment
-from cryptoproxy.producer.budget.windows import MINUTE, WINDOWS, Buckets, added, even_share, used
+from cryptoproxy.producer.budget.windows import MINUTE, WINDOWS, Buckets, added, even_share, falls_to, used
 from cryptoproxy.upstreams.base import MONTH, Limit, Limits, Priority
 
 log = logging.getLogger(__name__)
@@ -37,6 +38,7 @@ class Budget:
         folder: where ``<upstream>.json`` is kept. One process per folder.
         urgent: set at a ban, so that a publisher of :meth:`state` does not wait with it.
         metrics: counts the cost there, and shows what is left and how long a ban lasts.
+        share: the part of what all plans leave of each window that may be read through, 0 to 1.
         boot: see :class:`Ledger`.
 
     Raises:
@@ -51,9 +53,11 @@ class Budget:
         clock: Clock,
         urgent: threading.Event | None = None,
         metrics: PollerMetrics | None = None,
+        share: float = 0.5,
         boot: str | None = None,
     ) -> None:
         self.limits = limits
+        self._share = share
         self.upstream = limits.upstream
         self._monotonic = clock.monotonic
         self._urgent = urgent or threading.Event()
@@ -101,6 +105,8 @@ class Budget:
                 idle_ms=None if self._last is None else round((now - self._last) * 1000),
                 kept_free=self._kept_free(priority, moment) if priority else None,
             )
+            if priority is Priority.READ_THROUGH:
+                wait_ms, limit = max((wait_ms, limit), self._beyond_share(cost, moment), key=lambda each: each[0])
             if limit is not None:
                 self._turns.wait(who, cost, wait_ms / 1000, now, priority)
                 if priority:
@@ -238,6 +244,25 @@ class Budget:
                     done = used(WINDOWS[limit.window], spent, now_ms)
                 free[limit.window] += max(0, planned - done)
         return free
+
+    def _beyond_share(self, cost: int, moment: Moment) -> tuple[int, Limit | None]:
+        """As :func:`decide`, for what is read through: a share of what the plans leave. Of a month it comes day by day,
+        so that one busy hour does not take all of it."""
+        longest: tuple[int, Limit | None] = 0, None
+        for limit in self.limits.limits:
+            rest = usable(limit) - sum(each.get(limit.window, 0) for each in self._planned.values())
+            share = int(rest * self._share)
+            if limit.window == MONTH:
+                planned = usable(limit) - rest
+                beyond = self._used(limit, moment) - even_share(planned, moment.now_ms) + cost
+                wait_ms = 0 if beyond <= even_share(share, moment.now_ms + DAY_MS) else HOUR_MS
+            else:
+                spent = self._spent.get(Priority.READ_THROUGH, {}).get(limit.window, ())
+                level = max(share, min(rest, cost)) - cost if share else -1
+                wait_ms = falls_to(WINDOWS[limit.window], spent, round(self._monotonic() * 1000), level)
+            if wait_ms > longest[0]:
+                longest = wait_ms, limit
+        return longest
 
     def _spend(self, priority: Priority, cost: int, now: float) -> None:
         spent = self._spent.setdefault(priority, {})

@@ -1,5 +1,5 @@
-"""What brings records from the upstreams. Two ways: ``poll``, at each slot of a grid, a thread per feed; and
-``history``, on what polls leave over, one thread for all.
+"""What brings records from the upstreams. Three ways: ``poll``, at each slot of a grid, a thread per feed; ``stream``,
+a folder of its own; and ``history``, on what the others leave over, one thread for all.
 
 | module | tells |
 |---|---|

@@ -116,6 +116,14 @@ class Line:
             with suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
 
+    def detach(self) -> socket.socket:
+        """Its socket, connected, for what is not HTTP; this object is nothing afterwards."""
+        sock: socket.socket | None = self._connection.sock
+        if sock is None:
+            raise TransientError(f"{self.host}: no connection")
+        self._connection.sock = None
+        return sock
+
     def _begin(self, work: Callable[..., Any], *args: Any) -> Future[Any]:
         self._begun = time.monotonic()
         task: Future[Any] = Future()

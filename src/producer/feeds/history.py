@@ -47,14 +47,6 @@ class Stopped(Exception):  # noqa: N818 - no error: the process stops, or anothe
     """Goes on elsewhere, or at the next start."""
 
 
-class Asker(PollOnce):
-    """Asks one upstream on what is left over of its budget."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._priority = Priority.HISTORY
-
-
 class HistoryLoop:
     """Give :meth:`run` a thread.
 
@@ -85,7 +77,7 @@ class HistoryLoop:
         self._clock = clock
         self._timeout = timeout
         self._folder = folder
-        self._made: dict[str, tuple[History, Asker]] = {}
+        self._made: dict[str, tuple[History, PollOnce]] = {}
         self._asking = 0.0
         """Seconds for which upstream and budget were waited for, so far."""
         self._often = Limited(log, seconds=60, clock=clock.monotonic)
@@ -153,7 +145,7 @@ class HistoryLoop:
         self.agenda.advanced(run, self._clock.monotonic() - begun)
         return True
 
-    def _history(self, feed: str) -> tuple[History, Asker]:
+    def _history(self, feed: str) -> tuple[History, PollOnce]:
         if feed not in self._made:
             if feed not in self._histories:
                 raise OperatorError(
@@ -162,18 +154,19 @@ class HistoryLoop:
             history = self._histories[feed]()
             self._made[feed] = (
                 history,
-                Asker(
+                PollOnce(
                     cast("Source", history),
                     budget=self._budgets[history.upstream],
                     get=Fetcher().get,
                     clock=self._clock,
                     metrics=self._metrics,
                     timeout=self._timeout,
+                    priority=Priority.HISTORY,
                 ),
             )
         return self._made[feed]
 
-    def _walk(self, run: Run, history: History, asker: Asker, loop: Loop) -> Walk | None:
+    def _walk(self, run: Run, history: History, asker: PollOnce, loop: Loop) -> Walk | None:
         """That of the first symbol that has not come to its end; None where all have."""
         if not run.walks or (run.since and not run.walks.keys() >= set(history.symbols)):
             for symbol in self._symbols(run, history, asker, loop):
@@ -186,7 +179,7 @@ class HistoryLoop:
         cursor = replace(run.walks[symbol])
         return Walk(history, symbol, span, cursor, now_ms=self._clock.now_ms)
 
-    def _symbols(self, run: Run, history: History, asker: Asker, loop: Loop) -> Sequence[str]:
+    def _symbols(self, run: Run, history: History, asker: PollOnce, loop: Loop) -> Sequence[str]:
         """Those of the run.
 
         Raises:
@@ -202,7 +195,7 @@ class HistoryLoop:
             )
         return named
 
-    def _load_list(self, history: History, symbols: SymbolList, asker: Asker, loop: Loop) -> None:
+    def _load_list(self, history: History, symbols: SymbolList, asker: PollOnce, loop: Loop) -> None:
         """The quote is a part of an id: what is told once is kept, as that of a poll is.
 
         Raises:
@@ -214,7 +207,7 @@ class HistoryLoop:
             raise TransientError(f"{history.upstream}'s list of symbols cannot be had")
         kept.save()
 
-    def _asked(self, asker: Asker, call: Call, loop: Loop) -> tuple[Answer, int]:
+    def _asked(self, asker: PollOnce, call: Call, loop: Loop) -> tuple[Answer, int]:
         """Raises:
         SlotMissedError: the process stops, or does not poll any more.
         """

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
 
 from cryptoproxy.common.service import Loop
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.producer.feeds.runs import Run
-from cryptoproxy.producer.outbox.outbox import DRAINS
 from cryptoproxy.producer.wiring import Poller
 
 log = logging.getLogger(__name__)
@@ -62,15 +60,6 @@ class HistoryAlone:
                 self._found = found
                 self._show(found)
                 if found.ended:
-                    self._deliver(loop)
+                    self._poller.deliver(loop, seconds=DELIVER_SECONDS)
                     return
-            loop.wait(SHOW_SECONDS)
-
-    def _deliver(self, loop: Loop) -> None:
-        outbox, deadline = self._poller.outbox, time.monotonic() + DELIVER_SECONDS
-        while any(outbox.count(drain) for drain in DRAINS):
-            if time.monotonic() > deadline or not loop.running:
-                reasons = "; ".join(self._poller.service.health.reasons().values())
-                log.error("not all is delivered, the rest waits on disk: %s", reasons or "stopped")
-                return
             loop.wait(SHOW_SECONDS)

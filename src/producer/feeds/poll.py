@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import NamedTuple
 
@@ -46,6 +46,14 @@ Wait = Callable[[float], bool]
 """Waits so many seconds; True, and at once, when the process stops."""
 
 
+class Told(NamedTuple):
+    """What the upstream said to one call of a poll."""
+
+    call: Call
+    body: bytes
+    fetched_at_ms: int
+
+
 class Polled(NamedTuple):
     """A poll ready to be kept."""
 
@@ -58,7 +66,12 @@ class Polled(NamedTuple):
     """From its start to its last answer."""
     arrived: float
     """When that was, in monotonic seconds."""
-    response_bytes: int
+    answers: Sequence[Told]
+    """As they came."""
+
+    @property
+    def response_bytes(self) -> int:
+        return sum(len(each.body) for each in self.answers)
 
     @property
     def records(self) -> int:
@@ -81,8 +94,8 @@ class Polled(NamedTuple):
 class SlotMissedError(TransientError):
     """The slot is over, or what it waits for comes after its end. ``reason`` is a metric label."""
 
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
+    def __init__(self, reason: str, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message, retry_after=retry_after)
         self.reason = reason
 
 
@@ -118,11 +131,11 @@ class PollOnce:
         self._tells_interval = "interval_ms" in DATASETS[feed.dataset].record.__struct_fields__
         self._priority = priority_of(feed) if self.priority is None else self.priority
 
-    def poll(self, slot_ms: int, end_ms: int, wait: Wait, *, interval_ms: int | None = None) -> Polled:
+    def poll(self, slot_ms: int, end_ms: int, wait: Wait, *, turn: int = 0, interval_ms: int | None = None) -> Polled:
         """Fetches, normalises and encodes the poll of ``slot_ms``; tries again as long as the slot lasts.
 
-        ``interval_ms``: when the next slot is planned, which the records then tell if their contract has it; None
-        where none is.
+        ``turn``: of the slot, see :meth:`Source.calls`. ``interval_ms``: when the next slot is planned, which the
+        records then tell if their contract has it; None where none is.
 
         Raises:
             SlotMissedError: not fetched by ``end_ms``; its text says why.
@@ -131,19 +144,19 @@ class PollOnce:
         """
         begun = self.clock.monotonic()
         end = _End(end_ms, self.clock, span=(end_ms - slot_ms) / 1000)
-        answers: dict[int, Answer] = {}
+        answers: dict[int, Told] = {}
         backoff = Backoff(first=0.2, cap=min(RETRY_CAP_SECONDS, (end_ms - slot_ms) / 4000))
         self._sent = 0
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(_worth_another_try),
-            wait=lambda _: max(backoff.next(), self._pause(answers, end)),
+            wait=lambda _: max(backoff.next(), self._pause(answers, turn, end)),
             stop=lambda state: state.upcoming_sleep >= end.left() - LAST_SECONDS,
             before_sleep=self._say,
             sleep=lambda seconds: _wait(wait, seconds),
             reraise=True,
         )
         try:
-            poll, arrived = retrying(self._whole, answers, slot_ms, end, wait)
+            poll, arrived = retrying(self._whole, answers, slot_ms, turn, end, wait)
         except SlotMissedError:
             raise
         except TransientError as error:
@@ -163,17 +176,17 @@ class PollOnce:
             [*poll.rejected, *refused],
             arrived - begun,
             arrived,
-            sum(len(answer.body) for answer in answers.values()),
+            [answers[number] for number in sorted(answers)],
         )
 
-    def _whole(self, answers: dict[int, Answer], slot_ms: int, end: _End, wait: Wait) -> tuple[Poll, float]:
+    def _whole(self, answers: dict[int, Told], slot_ms: int, turn: int, end: _End, wait: Wait) -> tuple[Poll, float]:
         """One try: the calls that have no answer yet, then all answers read together."""
-        calls = self.source.calls()
+        calls = self.source.calls(turn)
         for call in calls:
             self._refused.require_not(call)  # before any of them: a poll is all its calls
         for number, call in enumerate(calls):
             if number not in answers:
-                answers[number] = self._ask(call, end, wait)
+                answers[number] = Told(call, self._ask(call, end, wait).body, self.clock.now_ms())
         arrived, fetched_at_ms = self.clock.monotonic(), self.clock.now_ms()
         bodies = [answers[number].body for number in sorted(answers)]
         try:
@@ -186,10 +199,10 @@ class PollOnce:
             answers.clear()  # not what the upstream speaks: all of it again
             raise
 
-    def _pause(self, answers: dict[int, Answer], end: _End) -> float:
+    def _pause(self, answers: dict[int, Told], turn: int, end: _End) -> float:
         """Seconds at least to the next try, so that the tries that the budget has for this slot reach to its end, each
         twice as far from the one before: 6, 13 and 30 s for three in a minute."""
-        calls = self.source.calls()
+        calls = self.source.calls(turn)
         missing = [call.cost for number, call in enumerate(calls) if number not in answers]
         beyond = self._sent + sum(missing) - sum(call.cost for call in calls)
         spare = self.budget.spare() - beyond
@@ -256,21 +269,28 @@ class PollOnce:
             asks = {"retry-after": answer.headers.get("retry-after", "")}
             if told := retry_after(asks, now_ms=now_ms):
                 self.budget.ban(told, str(error))
-            self._refused.add(call, error, span=span, told=told or 0.0)
-            raise
+            return self._refused_for_good(call, answer, error, span=span, told=told or 0.0)
         self._refused.answered(call)
         self.budget.answered()
         check_clock(answer, now_ms=now_ms)
         return answer
 
+    def _refused_for_good(
+        self, call: Call, answer: Answer, error: OperatorError, *, span: float, told: float
+    ) -> Answer:
+        """Raises ``error``: it is not asked again for a while."""
+        self._refused.add(call, error, span=span, told=told)
+        raise error
+
     def _not_granted(self, seconds: float) -> SlotMissedError:
         """The next call is granted in so many seconds, which is too late: for what real reason."""
         upstream, later = self.source.upstream, f"the next call is granted in {seconds:.0f} s"
         if self.budget.ban_ends_in() > 0:
-            return SlotMissedError("banned", f"{upstream} asked us to wait ({self.budget.ban_reason()}); {later}")
+            why = f"{upstream} asked us to wait ({self.budget.ban_reason()}); {later}"
+            return SlotMissedError("banned", why, retry_after=seconds)
         if self._trouble is not None:  # the budget was used up by attempts that failed of this
-            return SlotMissedError("failed", f"{self._trouble}; {later}")
-        return SlotMissedError("budget", f"{upstream} has no budget left; {later}")
+            return SlotMissedError("failed", f"{self._trouble}; {later}", retry_after=seconds)
+        return SlotMissedError("budget", f"{upstream} has no budget left; {later}", retry_after=seconds)
 
     def _answer(self, call: Call, timeout: float) -> Answer:
         self.calls += 1

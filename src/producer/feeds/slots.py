@@ -82,6 +82,10 @@ class Grid:
         """Until the next slot begins."""
         return (self.end_of(self.slot_of(now_ms)) - now_ms) / 1000
 
+    def turn_of(self, slot_ms: int) -> int:
+        """Its number: one more than that of the slot before it."""
+        return (slot_ms - self.offset_ms) // self.interval_ms
+
     def slot_of(self, ms: int) -> int:
         """The slot that the moment ``ms`` lies in."""
         return slot_of(ms, self.interval_ms, self.offset_ms)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from datetime import datetime, timedelta
 
@@ -15,7 +15,7 @@ from cryptoproxy.common.metrics import PollerMetrics
 from cryptoproxy.common.service import Health, Loop
 from cryptoproxy.errors import CryptoProxyError, OperatorError
 from cryptoproxy.producer.feeds.fetch import ClockError
-from cryptoproxy.producer.feeds.poll import Polled, PollOnce, SlotMissedError, Wait
+from cryptoproxy.producer.feeds.poll import Polled, PollOnce, SlotMissedError, Told, Wait
 from cryptoproxy.producer.feeds.slots import Due, Grid, Misses, time_of
 from cryptoproxy.producer.outbox import Entry, Outbox, OutboxFullError
 from cryptoproxy.producer.statistics import Quota, RejectedLog, Statistics
@@ -43,6 +43,7 @@ class SourceLoop:
         may_poll: whether this process is the active poller right now.
         before_poll: waits for what must have been tried before the first poll; asked each time.
         kept: told of each kept poll, when its answer had arrived (monotonic seconds), and how many bytes it has.
+        answered: given its answers after that; never raises.
         quotas: what is used and left of the upstream's budget, by window.
     """
 
@@ -54,6 +55,7 @@ class SourceLoop:
     may_poll: Callable[[], bool]
     before_poll: Callable[[Wait], None]
     kept: Callable[[Entry, float, int], None]
+    answered: Callable[[Sequence[Told]], None]
     quotas: Callable[[], Mapping[str, Quota]]
     statistics: Statistics
     health: Health
@@ -149,9 +151,16 @@ class SourceLoop:
                 remedy="Set the clock (NTP) if it is wrong; else polling goes on when it has caught up",
             )
         self.outbox.require_room(self._poll_bytes)  # of the last one: no call is spent on what could not be kept
-        polled = self.poll.poll(due.slot_ms, self.grid.end_of(due.slot_ms), wait, interval_ms=self.grid.interval_ms)
+        polled = self.poll.poll(
+            due.slot_ms,
+            self.grid.end_of(due.slot_ms),
+            wait,
+            turn=self.grid.turn_of(due.slot_ms),
+            interval_ms=self.grid.interval_ms,
+        )
         self._poll_bytes = polled.bytes
         polled.keep(self.outbox, before_drains=lambda entry: self.kept(entry, polled.arrived, polled.bytes))
+        self.answered(polled.answers)
         self._count_gap(due)
         self.grid.kept(due.slot_ms)
         self._misses.over(due.slot_ms)

@@ -83,6 +83,11 @@ class Lease:
         """Ask right before each poll. Never waits."""
         return self._tenure.may_poll(self._pauses.look())
 
+    @property
+    def term(self) -> int:
+        """The one in which this process has the lease, or had it last; 0 before."""
+        return self._holding.note.term
+
     def taken_by(self) -> str | None:
         """Who polls instead, once the pollers have agreed on it; None as long as that may still be this process."""
         note = self._waiting.watch.note

@@ -6,40 +6,58 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from cryptoproxy.datasets import CANDLE, TICKER, Dataset
+from cryptoproxy.datasets import CANDLE, MARKET, TICKER, Dataset
 from cryptoproxy.datasets.times import DAY_MS, Span
 from cryptoproxy.queries.answer import TooMany
 from cryptoproxy.queries.backend import Facts, Found, Progress, Told
 from cryptoproxy.queries.elastic.facts import facts_body, facts_of
 from cryptoproxy.queries.elastic.search import Bucket, NoIndexError, Search, assets_body, pairs_body, portions
 from cryptoproxy.queries.periods import Interval
-from cryptoproxy.queries.questions import average, candles, freshness, latest, moves, percentiles, sentiment, volatility
+from cryptoproxy.queries.questions import (
+    average,
+    candles,
+    freshness,
+    latest,
+    market,
+    moves,
+    percentiles,
+    sentiment,
+    steps,
+    volatility,
+)
 from cryptoproxy.queries.questions.average import Average, AverageRow
 from cryptoproxy.queries.questions.candles import Bar
 from cryptoproxy.queries.questions.freshness import Slots
 from cryptoproxy.queries.questions.latest import Latest, LatestRow
+from cryptoproxy.queries.questions.market import MarketFigures, MarketRow
 from cryptoproxy.queries.questions.moves import Moves, MovesRow
 from cryptoproxy.queries.questions.percentiles import Percentiles, PercentilesRow
 from cryptoproxy.queries.questions.sentiment import Sentiment, SentimentRow
 from cryptoproxy.queries.questions.slots import Grid, Polled
+from cryptoproxy.queries.questions.steps import Step, Steps
 from cryptoproxy.queries.questions.volatility import Returns, Volatility, VolatilityRow
 from cryptoproxy.queries.scope import MAX_BUCKETS, Asset, Json, Scope, asset_of, finite, seen_of
+from cryptoproxy.queries.series import Series, series_of, sources_body
 
 R = TypeVar("R")
 
 
 class Elastic:
-    """See :class:`queries.backend.Backend`. ``search`` asks the alias of tickers, ``candles`` that of candles."""
+    """See :class:`queries.backend.Backend`.
+
+    Args:
+        searches: what asks the alias of a dataset, by its name.
+    """
 
     name = "es"
 
-    def __init__(self, search: Search, bars: Search) -> None:
-        self.search = search
-        self._bars = bars
+    def __init__(self, searches: Mapping[str, Search]) -> None:
+        self._searches = searches
+        self.search = searches[TICKER.name]
+        self._bars = searches[CANDLE.name]
 
-    @property
-    def place(self) -> str:
-        return self.search.index
+    def place(self, dataset: Dataset[Any] = TICKER) -> str:
+        return self._of(dataset).index
 
     def found(self, scope: Scope, *, limit: int = MAX_BUCKETS) -> list[Found]:
         found: list[Found] = []
@@ -60,7 +78,15 @@ class Elastic:
         return facts_of(self.search(facts_body(scope)))
 
     def sources(self, dataset: Dataset[Any] = TICKER) -> list[str]:
-        return freshness.sources_of(self._of(dataset)(freshness.sources_body()))
+        return list(dict.fromkeys(each.source for each in self.series(dataset)))
+
+    def series(self, dataset: Dataset[Any]) -> list[Series]:
+        try:
+            return series_of(self._of(dataset)(sources_body(dataset)), dataset)
+        except NoIndexError:
+            if dataset is TICKER:
+                raise
+            return []  # it was never set up here
 
     def days(self, dataset: Dataset[Any], source: str, period: Span) -> set[int]:
         by_day: Json = {"date_histogram": {**Interval.of_ms(DAY_MS).histogram(), "min_doc_count": 1}}
@@ -72,7 +98,7 @@ class Elastic:
         return {each["key"] for each in answer["aggregations"]["days"]["buckets"]}
 
     def _of(self, dataset: Dataset[Any]) -> Search:
-        return self._bars if dataset is CANDLE else self.search
+        return self._searches[dataset.name]
 
     # ---- a row, or rows, per asset
 
@@ -127,35 +153,59 @@ class Elastic:
             if progress:
                 progress(done, len(whole))
 
+    def steps(self, request: Steps) -> Iterator[Told[Step]]:
+        search, scope = self._of(request.dataset), request.scope
+        try:
+            pages = search.pages(lambda after: steps.assets_body(scope, after))
+            found = scope.chosen or [asset_of(bucket) for bucket in pages]
+            for portion in portions(found, scope.period, request.every):
+                own = replace(scope, chosen=portion.assets)
+                for period in portion.periods:
+                    answer = search(steps.body(request, own, period))
+                    for bucket in _in_order(portion.assets, answer["aggregations"]["rows"]["buckets"]):
+                        yield steps.told(bucket, request.measures)
+        except NoIndexError:
+            return
+
     # ---- by source
 
     def sentiment(self, request: Sentiment) -> Iterator[SentimentRow]:
         for period in sentiment.stretches(request):
             yield from sentiment.rows_of(self.search(sentiment.body(request, period)))
 
-    def ends(self, source: str, before_ms: int) -> tuple[int, int] | None:
+    def market(self, request: MarketFigures) -> Iterator[MarketRow]:
+        for period in market.stretches(request):
+            yield from market.rows_of(request, self._of(MARKET)(market.body(request, period)))
+
+    def ends(self, series: Series, before_ms: int) -> tuple[int, int] | None:
+        search = self._of(series.dataset)
         newest, first = (
-            freshness.end_of(self.search(freshness.end_body(source, before_ms=before_ms, newest=newest)))
+            freshness.end_of(search(freshness.end_body(series, before_ms=before_ms, newest=newest)))
             for newest in (True, False)
         )
         return None if first is None or newest is None else (first, newest)
 
-    def polled(self, source: str, period: Span) -> Sequence[Polled]:
-        return freshness.polled_of(self.search(freshness.grid_body(source, period)))
+    def records(self, series: Series, period: Span) -> int:
+        query = series.query(period.begin_ms, period.end_ms)
+        answer = self._of(series.dataset)({"size": 0, "track_total_hits": True, "query": query})
+        return int(answer["hits"]["total"]["value"])
 
-    def slots(self, source: str, period: Span, grid: Grid) -> Iterator[Slots]:
+    def polled(self, series: Series, period: Span) -> Sequence[Polled]:
+        return freshness.polled_of(self._of(series.dataset)(freshness.grid_body(series, period)))
+
+    def slots(self, series: Series, period: Span, grid: Grid) -> Iterator[Slots]:
         for stretch in freshness.stretches(period, grid):
-            yield from self._whole(source, stretch)
+            yield from self._whole(series, stretch)
 
-    def _whole(self, source: str, stretch: Span) -> Iterator[Slots]:
+    def _whole(self, series: Series, stretch: Span) -> Iterator[Slots]:
         """A stretch, halved as long as it has more slots than one answer holds."""
-        part = freshness.slots_of(self.search(freshness.slots_body(source, stretch)))
+        part = freshness.slots_of(self._of(series.dataset)(freshness.slots_body(series, stretch)))
         if part.whole:
             yield part
             return
         middle = stretch.begin_ms + stretch.length_ms // 2
-        yield from self._whole(source, Span(stretch.begin_ms, middle))
-        yield from self._whole(source, Span(middle, stretch.end_ms))
+        yield from self._whole(series, Span(stretch.begin_ms, middle))
+        yield from self._whole(series, Span(middle, stretch.end_ms))
 
     # ---- bars
 

@@ -9,7 +9,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-from cryptoproxy.datasets import CANDLE, TICKER, Dataset
+from cryptoproxy.datasets import CANDLE, MARKET, TICKER, Dataset
 from cryptoproxy.datasets.times import DAY_MS, Span
 from cryptoproxy.lake.store import Store
 from cryptoproxy.queries.answer import TooMany
@@ -26,6 +26,7 @@ from cryptoproxy.queries.lake.sql import (
     begin_of,
     count_of,
     interval_or_none,
+    measured,
     seen_of,
     together,
     where,
@@ -36,12 +37,15 @@ from cryptoproxy.queries.questions.average import Average, AverageRow
 from cryptoproxy.queries.questions.candles import Bar
 from cryptoproxy.queries.questions.freshness import SAMPLE, Slots
 from cryptoproxy.queries.questions.latest import Latest, LatestRow
+from cryptoproxy.queries.questions.market import MarketFigures, MarketRow
 from cryptoproxy.queries.questions.moves import Beyond, Moves, MovesRow
 from cryptoproxy.queries.questions.percentiles import Percentiles, PercentilesRow
 from cryptoproxy.queries.questions.sentiment import FIELD, Sentiment, SentimentRow
 from cryptoproxy.queries.questions.slots import Grid, Polled, Slot
+from cryptoproxy.queries.questions.steps import Step, Steps
 from cryptoproxy.queries.questions.volatility import Returns, Volatility, VolatilityRow
 from cryptoproxy.queries.scope import MAX_BUCKETS, Asset, Scope, finite
+from cryptoproxy.queries.series import Series, apart
 
 
 class Lake:
@@ -53,8 +57,7 @@ class Lake:
         self.duck = Duck(store, holdings)
         self._settings = store.settings
 
-    @property
-    def place(self) -> str:
+    def place(self, dataset: Dataset[Any] = TICKER) -> str:
         return f"s3://{self._settings.bucket}/{self._settings.prefix}"
 
     def close(self) -> None:
@@ -94,7 +97,7 @@ class Lake:
     def facts(self, scope: Scope) -> Facts:
         sources = self.sources()
         asked = [each for each in sources if each in scope.sources or not scope.sources]
-        ends = [each for source in asked if (each := self.ends(source, ALWAYS.end_ms))]
+        ends = [each for source in asked if (each := self.ends(Series(TICKER, source), ALWAYS.end_ms))]
         in_time = Scope(scope.period, scope.sources)
         named = replace(in_time, symbols=scope.symbols)
         (period, symbols, assets) = (
@@ -171,6 +174,25 @@ class Lake:
         keys = f"{ASSET}{', begin' if every else ''}"
         return self._ask(f"{HEAD}, {SEEN}, {values}{step}", scope, f"GROUP BY {keys} ORDER BY {keys}")
 
+    def steps(self, request: Steps) -> Iterator[Told[Step]]:
+        every, scope, dataset = request.every, request.scope, request.dataset
+        if not self.sources(dataset):
+            return
+        planned = any(column.name == "interval_ms" for column in dataset.columns)
+        seen = SEEN if planned else SEEN.replace("interval_ms", "NULL::BIGINT")
+        values = ", ".join(map(measured, request.measures))
+        what = f"{HEAD}, {seen}, {values}, {begin_of(every)} AS begin"
+        keys = f"{ASSET}, begin"
+        rows = self._ask(what, scope, f"GROUP BY {keys} ORDER BY {keys}", dataset=dataset)
+        for _, group in groupby(rows, key=itemgetter(0, 1, 2)):
+            of_asset = list(group)
+            asset, seens = asset_of(of_asset[-1]), [seen_of(each[HEADS:]) for each in of_asset]
+            made = [
+                Step(asset, each[-1], each[HEADS], tuple(map(finite, each[HEADS + SEENS : -1])), one)
+                for each, one in zip(of_asset, seens, strict=True)
+            ]
+            yield Told(asset, made, together(seens))
+
     def volatility(self, request: Volatility, progress: Progress | None) -> Iterator[Told[VolatilityRow]]:
         scope = replace(request.scope, period=request.whole_windows)
         what = f"{HEAD}, {begin_of(request.window)} AS begin, arg_max(price, timestamp)"
@@ -197,7 +219,35 @@ class Lake:
         for source, at, slot, assets, gainers, losers, mean, median in self.duck.ask(sql, parameters * 2):
             yield SentimentRow(source, at, slot, assets, gainers, losers, finite(mean), finite(median))
 
-    def ends(self, source: str, before_ms: int) -> tuple[int, int] | None:
+    def market(self, request: MarketFigures) -> Iterator[MarketRow]:
+        metrics = ", ".join(f"'{each}'" for each in request.metrics)  # of letters, digits, '-' and '_'
+        conditions, parameters = where(request.scope, [f"metric IN ({metrics})"])
+        table = self._table(request.scope, MARKET)
+        begin = begin_of(request.every)
+        newest = f"SELECT source, {begin} AS begin, max(timestamp) AS slot FROM {table} {conditions} GROUP BY 1, 2"
+        sql = (
+            f"SELECT source, begin, epoch_ms(slot), metric, max(value) "
+            f"FROM (SELECT source, timestamp AS slot, metric, value FROM {table} {conditions}) "
+            f"JOIN ({newest}) USING (source, slot) GROUP BY source, begin, slot, metric ORDER BY source, begin"
+        )
+        for place, told in groupby(self.duck.ask(sql, parameters * 2), key=itemgetter(0, 1, 2)):
+            source, begin_ms, slot_ms = place
+            figures = {metric: finite(value) for *_, metric, value in told}
+            yield MarketRow(source, begin_ms, slot_ms, request.quote, figures)
+
+    def series(self, dataset: Dataset[Any]) -> list[Series]:
+        holdings = self.duck.holdings
+        if not apart(dataset):
+            return [Series(dataset, source) for source in holdings.sources(dataset)]
+        parts = holdings.parts(dataset)
+        return [Series(dataset, source, part) for part in parts for source in holdings.sources(dataset, part)]
+
+    def ends(self, series: Series, before_ms: int) -> tuple[int, int] | None:
+        if series.dataset is not TICKER:  # not so many that their times could not be gone through
+            what = "epoch_ms(min(timestamp)), epoch_ms(max(timestamp))"
+            first, newest = next(self._of(series, what, Span(ALWAYS.begin_ms, before_ms)))
+            return None if first is None else (first, newest)
+        source = series.source
         days = sorted(self.days(TICKER, source, Span(0, before_ms)))
         if not days:
             return None
@@ -209,18 +259,22 @@ class Lake:
         )
         return None if first is None else (first, newest)
 
-    def polled(self, source: str, period: Span) -> Sequence[Polled]:
-        what = "epoch_ms(timestamp), max(interval_ms), count(*)"
+    def records(self, series: Series, period: Span) -> int:
+        return int(next(self._of(series, "count(*)", period))[0])
+
+    def polled(self, series: Series, period: Span) -> Sequence[Polled]:
         rest = f"GROUP BY timestamp ORDER BY timestamp DESC LIMIT {SAMPLE}"
-        found = self._ask(what, Scope(period, (source,)), rest)
+        found = self._of(series, _slots(series), period, rest)
         return [Polled(at, interval_or_none(every), count) for at, every, count in found]
 
-    def slots(self, source: str, period: Span, grid: Grid) -> Iterator[Slots]:
-        what, rest = "epoch_ms(timestamp), max(interval_ms), count(*)", "GROUP BY timestamp ORDER BY timestamp"
-        found = list(self._ask(what, Scope(period, (source,)), rest))
+    def slots(self, series: Series, period: Span, grid: Grid) -> Iterator[Slots]:
+        found = list(self._of(series, _slots(series), period, "GROUP BY timestamp ORDER BY timestamp"))
         slots = tuple(Slot(at, interval_or_none(every)) for at, every, _ in found)
         # The lake is read with each id once.
         yield Slots(slots, sum(count for *_, count in found), duplicates=0, whole=True)
+
+    def _of(self, series: Series, what: str, period: Span, rest: str = "") -> Iterator[tuple[Any, ...]]:
+        return self._ask(what, Scope(period, (series.source,), interval=series.part), rest, dataset=series.dataset)
 
     # ---- bars
 
@@ -253,3 +307,9 @@ class Lake:
             what, scope, f"GROUP BY {ASSET}, begin ORDER BY {ASSET}, begin"
         ):
             yield named[tuple(identity)], Bar(begin, first, high, low, last)
+
+
+def _slots(series: Series) -> str:
+    """Of each slot its time, the interval that its records tell, and how many they are."""
+    interval = "max(interval_ms)" if series.has("interval_ms") else "NULL"
+    return f"epoch_ms(timestamp), {interval}, count(*)"

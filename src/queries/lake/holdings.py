@@ -46,8 +46,12 @@ class Holdings:
         self._store = store
         self._tables: dict[str, Table] = {}
 
-    def sources(self, dataset: Dataset[Any]) -> list[str]:
-        return whole_lake(self._store, dataset).sources()
+    def sources(self, dataset: Dataset[Any], part: str | None = None) -> list[str]:
+        return whole_lake(self._store, dataset, part).sources()
+
+    def parts(self, dataset: Dataset[Any]) -> list[str]:
+        """The names of those that anything is there of."""
+        return [part.name for part in self._parts(dataset)]
 
     def days(self, dataset: Dataset[Any], source: str, span: Span = ALWAYS) -> set[int]:
         """The begins of the days that it has anything of."""

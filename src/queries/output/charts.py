@@ -15,6 +15,7 @@ from cryptoproxy.queries.output.marks import (
     DARK,
     GREY,
     LINES,
+    MONEY,
     ORANGE,
     PERCENT,
     SHARE_OF_ALL,
@@ -34,6 +35,7 @@ from cryptoproxy.queries.periods import age, decimal
 from cryptoproxy.queries.questions.average import Average, AverageRow
 from cryptoproxy.queries.questions.freshness import FreshnessRow
 from cryptoproxy.queries.questions.latest import LatestRow
+from cryptoproxy.queries.questions.market import CAP, VOLUME, MarketFigures, MarketRow
 from cryptoproxy.queries.questions.moves import Moves, MovesRow
 from cryptoproxy.queries.questions.percentiles import Percentiles, PercentilesRow
 from cryptoproxy.queries.questions.sentiment import Sentiment, SentimentRow
@@ -263,7 +265,7 @@ def freshness(answer: Answer[FreshnessRow], rows: Sequence[FreshnessRow]) -> Cha
             axes.annotate(_state(row), (share, place), xytext=(6, 0), textcoords="offset points", va="center",
                           fontsize=8, color="#333333")  # fmt: skip
         axes.set_xlim(0, max(0.01, max(shares) * 1.9))
-        axes.set_yticks(range(len(ordered)), [row.source for row in ordered])
+        axes.set_yticks(range(len(ordered)), [row.series.name for row in ordered])
         axes.set_ylim(-0.6, len(ordered) - 0.4)
         axes.grid(visible=False, axis="y")
         axes.xaxis.set_major_formatter(SHARE_OF_ALL)
@@ -311,6 +313,49 @@ def sentiment(answer: Answer[SentimentRow], rows: Sequence[SentimentRow]) -> Cha
         f"At the newest poll of each {request.every.words}, of {shown[-1].assets:,} assets at the end.{others}",
         height=5.2,
         below=(Panel(draw_change, 0.6),),
+    )
+
+
+def market(answer: Answer[MarketRow], rows: Sequence[MarketRow]) -> Chart:
+    """Cap, volume and shares over time, a panel each."""
+    request: MarketFigures = answer.asked
+    source = rows[0].source
+    shown = _shown([row for row in rows if row.source == source], lambda row: drawable(row.figures.get(CAP)))
+    times = [moment(row.begin_ms) for row in shown]
+
+    def line(axes: Axes, values: Sequence[float | None], color: str, label: str) -> None:
+        axes.plot(times, [float("nan") if each is None else each for each in values], color=color, linewidth=1.4,
+                  label=label)  # fmt: skip
+
+    def draw(axes: Axes) -> None:
+        line(axes, [row.figures.get(CAP) for row in shown], BLUE, "market cap")
+        axes.yaxis.set_major_formatter(MONEY)
+        axes.set_ylabel(f"market cap, {request.quote}")
+
+    def draw_volume(axes: Axes) -> None:
+        line(axes, [row.figures.get(VOLUME) for row in shown], ORANGE, "volume over 24 h")
+        axes.yaxis.set_major_formatter(MONEY)
+        axes.set_ylabel("24 h volume")
+        if not request.coins:
+            time_axis(axes, shown[0].begin_ms, shown[-1].begin_ms)
+
+    def draw_shares(axes: Axes) -> None:
+        for place, coin in enumerate(request.coins):
+            line(axes, [row.share(coin) for row in shown], LINES[place % len(LINES)], coin.upper())
+        axes.yaxis.set_major_formatter(PERCENT)
+        axes.set_ylabel("share of the cap, percent")
+        time_axis(axes, shown[0].begin_ms, shown[-1].begin_ms)
+        outside_legend(axes)
+
+    shares = (Panel(draw_shares, 0.7),) if request.coins else ()
+    return Chart(
+        f"The whole market in {request.quote}",
+        source,
+        1,
+        draw,
+        f"At the newest poll of each {request.every.words}.",
+        height=6.4 if shares else 4.6,
+        below=(Panel(draw_volume, 0.5), *shares),
     )
 
 

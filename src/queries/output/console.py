@@ -6,35 +6,62 @@ Where a search follows from the one before (which assets, which source), the fir
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from cryptoproxy.datasets import CANDLE, MARKET, TICKER, Dataset
 from cryptoproxy.datasets.times import Span
 from cryptoproxy.queries.elastic.search import assets_body, portions
-from cryptoproxy.queries.questions import average, candles, freshness, latest, moves, percentiles, sentiment, volatility
+from cryptoproxy.queries.questions import (
+    average,
+    candles,
+    freshness,
+    latest,
+    market,
+    moves,
+    percentiles,
+    sentiment,
+    steps,
+    volatility,
+)
 from cryptoproxy.queries.questions.average import Average
 from cryptoproxy.queries.questions.candles import Candles
 from cryptoproxy.queries.questions.freshness import Freshness
 from cryptoproxy.queries.questions.indicators import Indicators
 from cryptoproxy.queries.questions.latest import Latest
+from cryptoproxy.queries.questions.market import MarketFigures
 from cryptoproxy.queries.questions.moves import Moves
 from cryptoproxy.queries.questions.percentiles import Percentiles
 from cryptoproxy.queries.questions.sentiment import Sentiment
 from cryptoproxy.queries.questions.slots import Grid
+from cryptoproxy.queries.questions.steps import Steps
 from cryptoproxy.queries.questions.volatility import Volatility
 from cryptoproxy.queries.scope import DEFAULT_SOURCE, Asset, Json, Scope
+from cryptoproxy.queries.series import Series, sources_body
 
 _NOBODY = Asset("", "", "", "")
 
 
-def console_text(index: str, bars: str, request: Any) -> str:
+def console_text(aliases: Mapping[str, str], request: Any) -> str:
     """Each search with a comment that says what it is for.
 
     Args:
-        bars: the alias of candles.
+        aliases: by dataset.
     """
-    index = bars if isinstance(request, (Candles, Indicators)) else index
+    dataset: Dataset[Any]
+    match request:
+        case Candles() | Indicators():
+            dataset = CANDLE
+        case MarketFigures():
+            dataset = MARKET
+        case Steps():
+            dataset = request.dataset
+        case Freshness():
+            dataset = request.first
+        case _:
+            dataset = TICKER
+    index = aliases[dataset.name]
     return "\n\n".join(
         f"# {comment}\nGET {index}/_search\n{json.dumps(body, indent=2)}" for comment, body in searches(request)
     )
@@ -51,6 +78,14 @@ def searches(request: Any) -> Iterator[tuple[str, Json]]:
         return
     if isinstance(request, (Candles, Indicators)):
         yield from _candles(request)
+        return
+    if isinstance(request, Steps):
+        yield "which assets there are", steps.assets_body(request.scope)
+        portion = next(portions(request.scope.chosen or [_NOBODY], request.scope.period, request.every))
+        yield f"{request.question} of each step", steps.body(request, request.scope, portion.periods[0])
+        return
+    if isinstance(request, MarketFigures):
+        yield market.title(request), market.body(request, next(market.stretches(request)))
         return
     if not isinstance(request, (Percentiles, Average, Moves, Latest, Volatility, Sentiment)):
         raise TypeError(f"{type(request).__name__} is no question")
@@ -94,9 +129,10 @@ def _candles(request: Candles | Indicators) -> Iterator[tuple[str, Json]]:
 
 
 def _freshness(request: Freshness) -> Iterator[tuple[str, Json]]:
-    source = request.sources[0] if request.sources else DEFAULT_SOURCE
+    dataset, part = request.datasets[0] if request.datasets else (TICKER, None)
+    source = Series(dataset, request.sources[0] if request.sources else DEFAULT_SOURCE, part or "")
     end = request.period.end_ms
-    yield "which sources there are", freshness.sources_body()
+    yield "which sources there are", sources_body(dataset)
     yield "a source's newest record", freshness.end_body(source, before_ms=end, newest=True)
     yield "its first record", freshness.end_body(source, before_ms=end, newest=False)
     yield (

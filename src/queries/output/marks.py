@@ -28,10 +28,18 @@ PERCENT = FuncFormatter(lambda value, _: f"{value:.4g} %")
 SHARE = FuncFormatter(lambda value, _: f"{value * 100:.4g} %")
 SHARE_OF_ALL = FuncFormatter(lambda value, _: f"{value * 100:.4g} %" if value <= 1 else "")
 """Of an axis that needs room for words beyond 100 %."""
+_AMOUNTS = ((1e12, " T"), (1e9, " B"), (1e6, " M"), (1e3, " K"))
+MONEY = FuncFormatter(lambda value, _: _amount(value))
+"""2.51 T, as people write what a market is worth."""
 _WIDE = 50
 """Ratio of largest to smallest beyond which an axis is logarithmic."""
 DRAWABLE = 1e300
 """What is larger leaves no room for an axis around it."""
+
+
+def _amount(value: float) -> str:
+    unit, name = next((each for each in _AMOUNTS if abs(value) >= each[0]), (1.0, ""))
+    return f"{value / unit:.4g}{name}"
 
 
 def drawable(*values: float | None) -> bool:

@@ -8,15 +8,20 @@ import threading
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 from cryptoproxy.sandbox.binance import params
-from cryptoproxy.sandbox.binance.book import depth, weight
+from cryptoproxy.sandbox.binance.book import depth, make_book, weight
+from cryptoproxy.sandbox.binance.feeds import Traded, all_mini_tickers, make_feed
 from cryptoproxy.sandbox.binance.klines import klines
 from cryptoproxy.sandbox.binance.pairs import trading_pairs
 from cryptoproxy.sandbox.binance.rows import Tickers, listing
+from cryptoproxy.sandbox.binance.stream import BinanceSession, is_stream
 from cryptoproxy.sandbox.binance.trades import agg_trades, trades
-from cryptoproxy.sandbox.upstream import Limits, Minute, Refusal, Setup, before_the_api, dump
+from cryptoproxy.sandbox.streams.capture import SILENT
+from cryptoproxy.sandbox.streams.feed import Feed
+from cryptoproxy.sandbox.streams.session import Chosen, Habits
+from cryptoproxy.sandbox.upstream import Limits, Minute, Refusal, Setup, Sliding, before_the_api, dump
 from cryptoproxy.sandbox.wire import Answer, Header, Request, http_date
 from cryptoproxy.sandbox.world.pairs import Pair, Tapes
 from cryptoproxy.sandbox.world.tape import Tape
@@ -97,11 +102,15 @@ class Binance:
         self._tapes = Tapes(setup.market, "binance")
         self._by_symbol = {pair.symbol: pair for pair in self._pairs}
         self._tickers = Tickers(setup.market, self._pairs, self._tapes)
+        self._hidden, self._capture = setup.hidden, setup.captures.get("binance")
+        self._connects = Sliding(300)
+        self._traded = cache(self._make_traded)
+        self._feed = cache(self._make_feed)
         self._routes: dict[str, Callable[[Request, int], object]] = {
             TICKER: self._ticker,
             INFO: self._info,
             KLINES: self._klines,
-            AGG_TRADES: lambda request, now_ms: agg_trades(request, self._tape(request), now_ms),
+            AGG_TRADES: self._agg_trades,
             TRADES: lambda request, now_ms: trades(request, self._tape(request), now_ms),
             DEPTH: self._depth,
             "/api/v3/ping": lambda _request, _now_ms: {},
@@ -121,6 +130,26 @@ class Binance:
         except Refusal as refusal:
             status, body = refusal.status, refusal.body
         return Answer(status, (*self.headers(), *_used(spent.used)), dump(body), chunked=True)
+
+    def handshake(self, request: Request) -> Answer:
+        if not is_stream(request.path):
+            return Answer(404, self.headers()[:1], b"")
+        allowed = self._limits.binance_connects_per_5m
+        if allowed is not None and self._connects.use(self._clock.now_ms()) > allowed:
+            return self.error(429)
+        return Answer(101)
+
+    def session(self, request: Request, chosen: Chosen) -> BinanceSession:
+        limits = self._limits
+        habits = Habits(
+            ping_s=limits.binance_ping_s,
+            pong_s=limits.binance_pong_s,
+            life_s=limits.binance_life_s,
+            messages_per_second=limits.binance_messages_per_second,
+        )
+        return BinanceSession(
+            request, self._feed, chosen, habits=habits, most=limits.binance_topics, hidden=self._hidden
+        )
 
     def error(self, status: int) -> Answer:
         if early := before_the_api(status, self.headers()[0], pages=status in (403, 502, 503, 504)):
@@ -176,7 +205,26 @@ class Binance:
 
     def _depth(self, request: Request, now_ms: int) -> object:
         pair = params.symbol(request, self._by_symbol)
-        return depth(request, self._market, pair, self._tapes.of(pair), now_ms)
+        return depth(request, self._traded(pair).book, pair, now_ms)
+
+    def _agg_trades(self, request: Request, now_ms: int) -> object:
+        pair = params.symbol(request, self._by_symbol)
+        return agg_trades(request, self._tapes.of(pair), now_ms, self._hidden.of(f"binance/{pair.symbol}"))
+
+    def _make_traded(self, pair: Pair) -> Traded:
+        tape = self._tapes.of(pair)
+        return Traded(pair, tape, make_book(self._market, pair, tape), self._tickers)
+
+    def _make_feed(self, topic: str) -> Feed | None:
+        """None: nothing is ever told."""
+        if self._capture is not None:
+            return SILENT if topic in self._capture.topics else None
+        if topic in ("!miniTicker@arr", "!miniTicker@arr@1000ms"):
+            traded = [self._traded(pair) for pair in self._pairs if pair.delisted is None]
+            return Feed(lambda second: all_mini_tickers(traded, second))
+        symbol, _, name = topic.partition("@")
+        pair = self._by_symbol.get(symbol.upper()) if symbol == symbol.lower() else None
+        return None if pair is None or pair.delisted is not None else make_feed(name, self._traded(pair))
 
     def _tape(self, request: Request) -> Tape:
         return self._tapes.of(params.symbol(request, self._by_symbol))

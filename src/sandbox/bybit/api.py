@@ -6,11 +6,17 @@ Errors come as HTTP 200 with a ``retCode``; only the limit per IP answers 403.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 
 from cryptoproxy.sandbox.bybit import kline, v2
+from cryptoproxy.sandbox.bybit.feeds import Traded, make_feed
 from cryptoproxy.sandbox.bybit.instruments import CATEGORIES, Instrument, list_instruments, listing, page
 from cryptoproxy.sandbox.bybit.rows import ticker
-from cryptoproxy.sandbox.bybit.trades import LEVELS, TRADES, orderbook, recent
+from cryptoproxy.sandbox.bybit.stream import BybitSession, category
+from cryptoproxy.sandbox.bybit.trades import LEVELS, TRADES, make_book, orderbook, recent
+from cryptoproxy.sandbox.streams.capture import SILENT
+from cryptoproxy.sandbox.streams.feed import Feed
+from cryptoproxy.sandbox.streams.session import Chosen, Habits
 from cryptoproxy.sandbox.upstream import JSON_TYPE, Refusal, Rows, Setup, Sliding, before_the_api, dump
 from cryptoproxy.sandbox.wire import Answer, Header, Request, http_date
 from cryptoproxy.sandbox.world.intervals import BYBIT
@@ -42,7 +48,11 @@ class Bybit:
         self._perpetuals = [i for name in ("inverse", "linear") for i in self._listed[name] if not i.delivery_ms]
         self._rows = Rows()
         self._tapes = Tapes(setup.market, "bybit")
-        self._calls, self._visits = Sliding(5), Sliding(1)
+        self._calls, self._visits, self._connects = Sliding(5), Sliding(1), Sliding(300)
+        self._hidden, self._capture = setup.hidden, setup.captures.get("bybit")
+        self._by_symbol = {(name, i.symbol): i for name, listed in self._listed.items() for i in listed}
+        self._traded = cache(self._make_traded)
+        self._feed = cache(self._make_feed)
         self._banned_until_ms = 0
         self._routes: dict[str, Callable[[Request, int], bytes]] = {
             TICKERS: self._tickers,
@@ -69,6 +79,20 @@ class Bybit:
             more = self._limit_headers(now_ms) if refusal.body["retCode"] == TOO_MANY_VISITS else ()
             return self._refused(refusal, more)
         return Answer(200, self.headers(), body)
+
+    def handshake(self, request: Request) -> Answer:
+        if category(request.path) is None:
+            return Answer(404, self.headers()[:1], b"404 page not found")
+        allowed = self._limits.bybit_connects_per_5m
+        if allowed is not None and self._connects.use(self._clock.now_ms()) > allowed:
+            return self.error(403)
+        return Answer(101)
+
+    def session(self, request: Request, chosen: Chosen) -> BybitSession:
+        product = category(request.path) or ""
+        habits = Habits(idle_s=self._limits.bybit_idle_s)
+        find, ack_ms = partial(self._feed, product), self._limits.bybit_ack_ms
+        return BybitSession(product, find, chosen, habits=habits, ack_ms=ack_ms, hidden=self._hidden)
 
     def error(self, status: int) -> Answer:
         if early := before_the_api(status, self.headers()[0], pages=status >= 500):
@@ -132,14 +156,32 @@ class Bybit:
     def _recent_trades(self, request: Request, now_ms: int) -> bytes:
         category, instrument = self._one(request)
         limit = _limit(request, *TRADES[category])
-        rows = recent(instrument, self._tapes.of(instrument.pair), limit, now_ms)
+        hidden = self._hidden.of(f"bybit/{category}/{instrument.symbol}")
+        rows = recent(instrument, self._tapes.of(instrument.pair), limit, now_ms, hidden)
         return _enveloped(dump({"category": category, "list": rows}), now_ms)
 
     def _orderbook(self, request: Request, now_ms: int) -> bytes:
         category, instrument = self._one(request)
         limit = _limit(request, *LEVELS[category])
+        traded = self._traded(category, instrument.symbol)
+        return _enveloped(dump(orderbook(instrument, traded.tape, traded.book, limit, now_ms)), now_ms)
+
+    def _make_traded(self, category: str, symbol: str) -> Traded:
+        instrument = self._by_symbol[category, symbol]
         tape = self._tapes.of(instrument.pair)
-        return _enveloped(dump(orderbook(self._market, instrument, tape, limit, now_ms)), now_ms)
+
+        def row(at_ms: int) -> dict[str, str]:
+            return ticker(self._market, self._tapes, instrument, at_ms, at_ms)
+
+        return Traded(instrument, tape, make_book(self._market, instrument, tape), row)
+
+    def _make_feed(self, category: str, topic: str) -> Feed | None:
+        """None where there is no such topic."""
+        if self._capture is not None:
+            return SILENT if topic in self._capture.topics else None
+        kind, _, symbol = topic.rpartition(".")
+        known = (category, symbol) in self._by_symbol
+        return make_feed(kind, self._traded(category, symbol)) if known else None
 
     def _v2_tickers(self, request: Request, now_ms: int) -> bytes:
         return v2.tickers(self._market, self._tapes, self._perpetuals, request.params.get("symbol"), now_ms)

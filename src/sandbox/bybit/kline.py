@@ -6,7 +6,7 @@ older one. With ``start`` alone the bars follow it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from cryptoproxy.sandbox.upstream import dump
 from cryptoproxy.sandbox.world.intervals import Grid
@@ -26,15 +26,17 @@ def page(tape: Tape, grid: Grid, start_ms: int | None, end_ms: int | None, *, li
 
 
 def render(rows: Iterable[Row], tape: Tape, *, inverse: bool) -> bytes:
+    return dump(list(texts(rows, tape, inverse=inverse)))
+
+
+def texts(rows: Iterable[Row], tape: Tape, *, inverse: bool) -> Iterator[list[str]]:
     """Volume and turnover are base and quote, but the other way round for inverse contracts."""
     sizes = tape.sizes
     p, s, q = sizes.price_decimals, sizes.size_decimals, tape.quote_decimals
-    made = []
     for start, *prices, volume, _, quote, _, _ in rows:
         base, worth = units(volume, s), units(quote, q)
         pair = [worth, base] if inverse else [base, worth]
-        made.append([str(start * 1000), *(units(price, p) for price in prices), *pair])
-    return dump(made)
+        yield [str(start * 1000), *(units(price, p) for price in prices), *pair]
 
 
 def units(count: int, decimals: int) -> str:

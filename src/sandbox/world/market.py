@@ -46,11 +46,12 @@ class Beat:
 
 
 class Market:
-    """Prices, volumes and their past. Times are whole seconds since 1970."""
+    """Prices, volumes and their past. Times are whole seconds since 1970. ``busy`` times as many trades as usual."""
 
-    def __init__(self, coins: Sequence[Coin], seed: int) -> None:
+    def __init__(self, coins: Sequence[Coin], seed: int, *, busy: float = 1.0) -> None:
         self.coins = tuple(coins)
         self.seed = seed
+        self.busy = busy
         self.index = {coin.id: i for i, coin in enumerate(self.coins)}
         self.beats = tuple(self.beat(f"coin/{i}", coin.beat_ms) for i, coin in enumerate(self.coins))
         self.path = cache(self._path)

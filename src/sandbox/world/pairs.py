@@ -142,7 +142,7 @@ class Tapes:
             pair.price_decimals,
             pair.size_decimals,
             volume=coin.volume * pair.share / usd / 24,
-            aggregates=coin.volume * pair.share / TRADE_USD / 24,
+            aggregates=coin.volume * pair.share / TRADE_USD / 24 * self._market.busy,
             quote_decimals=pair.quote_decimals,
         )
         key = key_of(self._market.seed, f"{self._exchange}/{pair.symbol}/tape")

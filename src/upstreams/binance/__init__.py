@@ -6,9 +6,13 @@ from functools import partial
 
 from cryptoproxy.common.settings.catalogue import Upstreams
 from cryptoproxy.datasets import Feed
+from cryptoproxy.upstreams.asked import Asked
 from cryptoproxy.upstreams.base import Limit, Limits, Polling, Upstream, in_force
+from cryptoproxy.upstreams.binance import refusals
 from cryptoproxy.upstreams.binance.candles import BinanceCandles, whole_list
-from cryptoproxy.upstreams.binance.tickers import NAME, Binance
+from cryptoproxy.upstreams.binance.paths import PATHS
+from cryptoproxy.upstreams.binance.streams import streams
+from cryptoproxy.upstreams.binance.tickers import NAME, Binance, used_weight
 from cryptoproxy.upstreams.candles import histories, pollings
 from cryptoproxy.upstreams.gathering import unless_all
 
@@ -45,4 +49,12 @@ def upstream(settings: Upstreams) -> Upstream:
             **pollings(NAME, BinanceCandles, bars, "BINANCE_CANDLE_SYMBOLS"),
         },
         histories=histories(NAME, BinanceCandles, bars),
+        streams=streams(settings),
+        asked=Asked(
+            upstream=NAME,
+            base_url=settings.binance_base_url.rstrip("/"),
+            paths=PATHS,
+            check=refusals.check,
+            used=used_weight,
+        ),
     )

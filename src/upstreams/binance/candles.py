@@ -93,7 +93,7 @@ class BinanceCandles(Candles):
     def _take(self, body: bytes, symbol: str, name: str, bars: Bars) -> list[int]:
         rows, rejected = _reader.read(body)
         bars.rejected += rejected
-        if (quote := self._quote_of(symbol, bars)) is None:
+        if (quote := self.quote_of(symbol, bars)) is None:
             return []
         for row in rows:
             candle = bars.candle(symbol, name, quote, row, row.stamp_ms)

@@ -83,7 +83,7 @@ class Binance:
         self._url = f"{base_url}/api/v3/ticker/24hr"
         self._reader = RowReader(NAME, TickerRow)
 
-    def calls(self) -> Sequence[Call]:
+    def calls(self, turn: int | None = None) -> Sequence[Call]:
         named = self._names.to_ask()
         return (Call(self._url, params=symbols_parameter(named), cost=weight(len(named))),)
 

@@ -6,8 +6,12 @@ from functools import partial
 
 from cryptoproxy.common.settings.catalogue import Upstreams
 from cryptoproxy.datasets import Feed
+from cryptoproxy.upstreams.asked import Asked
 from cryptoproxy.upstreams.base import Limit, Limits, Polling, Upstream, in_force
+from cryptoproxy.upstreams.bybit import refusals
 from cryptoproxy.upstreams.bybit.candles import BybitCandles, whole_list
+from cryptoproxy.upstreams.bybit.paths import PATHS
+from cryptoproxy.upstreams.bybit.streams import streams
 from cryptoproxy.upstreams.bybit.symbols import Market, NamedSymbols
 from cryptoproxy.upstreams.bybit.tickers import UPSTREAM, Bybit
 from cryptoproxy.upstreams.candles import histories, pollings
@@ -50,4 +54,6 @@ def upstream(settings: Upstreams) -> Upstream:
             for name, make_bars in bars.items()
             for feed, past in histories(name, BybitCandles, make_bars).items()
         },
+        streams=streams(settings),
+        asked=Asked(upstream=UPSTREAM, base_url=settings.bybit_base_url.rstrip("/"), paths=PATHS, check=refusals.check),
     )

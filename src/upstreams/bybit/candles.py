@@ -94,7 +94,7 @@ class BybitCandles(Candles):
     def _take(self, body: bytes, symbol: str, name: str, bars: Bars) -> list[int]:
         rows, rejected = _reader.read(self._list(body, symbol))
         bars.rejected += rejected
-        if (quote := self._quote_of(symbol, bars)) is None:
+        if (quote := self.quote_of(symbol, bars)) is None:
             return []
         for row in reversed(rows):
             candle = bars.candle(symbol, name, quote, row, row.stamp_ms)

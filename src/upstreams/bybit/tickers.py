@@ -76,7 +76,7 @@ class Bybit:
         )
         self.symbol_list = BybitSymbols(base_url, self._market, self._api, self._quotes)
 
-    def calls(self) -> Sequence[Call]:
+    def calls(self, turn: int | None = None) -> Sequence[Call]:
         return self._calls
 
     def check(self, answer: Answer, *, now_ms: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass
 
 from cryptoproxy.upstreams.base import Answer, Call
@@ -31,7 +31,11 @@ class Access:
         """Raises:
         OperatorError: the plan needs a key and there is none.
         """
-        return Call(f"{self.base_url}/{path}", params, key_header(self.plan, self._key()))
+        return Call(f"{self.base_url}/{path}", params, self.headers())
+
+    def headers(self) -> Mapping[str, str]:
+        """With the key. Raises as :meth:`call`."""
+        return key_header(self.plan, self._key())
 
     def check(self, answer: Answer, *, now_ms: int) -> None:
         """As :meth:`Source.check`."""

@@ -45,7 +45,7 @@ class CoinGeckoCandles(Candles):
         self._coins = coins
         self.before = len(list(chunks(self.symbols)))
 
-    def calls(self) -> Sequence[Call]:
+    def calls(self, turn: int | None = None) -> Sequence[Call]:
         return [*self._coins.names_calls(self.symbols), *super().calls()]
 
     def spelled(self, symbol: str) -> str:

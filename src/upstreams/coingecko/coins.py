@@ -10,6 +10,8 @@ from cryptoproxy.upstreams.coingecko.tickers import NAME, PAGE, MarketRow, chunk
 from cryptoproxy.upstreams.rows import RowReader
 
 _UNKNOWN = (b"coin not found", b"could not find coin")
+_LONGEST_WORD = 300
+"""Bytes of an answer that only says so: a coin's own words may say anything."""
 _reader = RowReader(NAME, MarketRow)
 
 
@@ -31,12 +33,17 @@ class Coins:
         return self._access.call(f"coins/{path}", vs_currency=self.quote.lower(), **params)
 
     def knows(self, body: bytes) -> bool:
-        """False for the answer about a coin that CoinGecko does not know."""
-        return body.lstrip()[:1] != b"{" or not any(each in body[:300].lower() for each in _UNKNOWN)
+        """See :func:`is_unknown`."""
+        return not is_unknown(body)
 
     def names_calls(self, ids: Sequence[str]) -> list[Call]:
         """Bars and charts do not say what a coin is called; its market does."""
         return [self.call("markets", ids=",".join(chunk), per_page=str(PAGE)) for chunk in chunks(ids)]
+
+
+def is_unknown(body: bytes) -> bool:
+    """Whether this is the answer about a coin that CoinGecko does not know."""
+    return body.lstrip()[:1] == b"{" and len(body) < _LONGEST_WORD and any(each in body.lower() for each in _UNKNOWN)
 
 
 def names_in(bodies: Iterable[bytes]) -> Mapping[str, tuple[str, str]]:

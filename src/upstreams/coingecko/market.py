@@ -92,7 +92,7 @@ class CoinGeckoMarket:
         self._access = access
         self._quotes = dict.fromkeys(("usd", quote.lower()))
 
-    def calls(self) -> Sequence[Call]:
+    def calls(self, turn: int | None = None) -> Sequence[Call]:
         return [
             self._access.call("global"),
             self._access.call("search/trending"),

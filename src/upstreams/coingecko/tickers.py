@@ -104,7 +104,7 @@ class CoinGecko:
         self._doubt = Doubt()
         self._reader = RowReader(NAME, MarketRow)
 
-    def calls(self) -> Sequence[Call]:
+    def calls(self, turn: int | None = None) -> Sequence[Call]:
         return [self._access.call("coins/markets", **question) for question in self._questions]
 
     def check(self, answer: Answer, *, now_ms: int) -> None:

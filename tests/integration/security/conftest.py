@@ -30,7 +30,15 @@ from tests.integration.security.processes import spellings
 
 OPTIONS = Options(die_with_parent=True)
 ADMIN = "admin"
-KAFKA_USERS = (ADMIN, "crypto_setup", "crypto_poller", "crypto_indexer", "crypto_reader", "crypto_operator")
+KAFKA_USERS = (
+    ADMIN,
+    "crypto_setup",
+    "crypto_poller",
+    "crypto_indexer",
+    "crypto_reader",
+    "crypto_door",
+    "crypto_operator",
+)
 MECHANISMS = ("SCRAM-SHA-512", "SCRAM-SHA-256", secure.PLAIN)
 
 

@@ -59,6 +59,8 @@ EVERYTHING: dict[str, Act] = {
     "write topic": lambda kafka: write(kafka, kafka.topic),
     "write state": lambda kafka: write(kafka, kafka.state_topic),
     "write dead letters": lambda kafka: write(kafka, kafka.dead_letter_topic),
+    "write answers": lambda kafka: write(kafka, kafka.answers_topic),
+    "read answers": lambda kafka: read(kafka, kafka.answers_topic),
     "read topic": lambda kafka: read(kafka, kafka.topic),
     "read state": lambda kafka: read_all(kafka, timeout=SECONDS),
     "read dead letters": lambda kafka: list(read_letters(kafka)),
@@ -71,9 +73,13 @@ EVERYTHING: dict[str, Act] = {
     ),
 }
 MAY = {
-    "crypto_poller": {"write topic", "write state", "write dead letters", "read state", "the lease's group"},
+    "crypto_poller": {
+        *("write topic", "write answers", "write state", "write dead letters"),
+        *("read state", "the lease's group"),
+    },
     "crypto_indexer": {"write dead letters", "read topic", "read state", "the indexers' group"},
-    "crypto_reader": {"read topic", "a reader's own group"},
+    "crypto_reader": {"read topic", "read answers", "a reader's own group"},
+    "crypto_door": {"read topic", "read answers", "read state"},
     "crypto_operator": {
         *("write state", "read topic", "read state", "read dead letters"),
         *("the indexers' group", "the lease's group"),  # to look at: it may not join or commit

@@ -13,9 +13,17 @@ from cryptoproxy.common.settings import Settings
 from cryptoproxy.datasets import CANDLE, DATASETS, TICKER
 from cryptoproxy.errors import OperatorError
 
-KAFKA = Settings.from_texts({"KAFKA_TOPIC": "t", "KAFKA_TOPIC_RETENTION": "1d"}).kafka
+KAFKA = Settings.from_texts(
+    {"KAFKA_TOPIC": "t", "KAFKA_ANSWERS_TOPIC": "t.answers", "KAFKA_TOPIC_RETENTION": "1d"}
+).kafka
 THREE = Settings.from_texts(
-    {"KAFKA_TOPIC": "t", "KAFKA_TOPIC_REPLICATION": "3", "KAFKA_TOPIC_MIN_INSYNC": "2", "KAFKA_TOPIC_PARTITIONS": "6"}
+    {
+        "KAFKA_TOPIC": "t",
+        "KAFKA_ANSWERS_TOPIC": "t.answers",
+        "KAFKA_TOPIC_REPLICATION": "3",
+        "KAFKA_TOPIC_MIN_INSYNC": "2",
+        "KAFKA_TOPIC_PARTITIONS": "6",
+    }
 ).kafka
 
 
@@ -77,13 +85,14 @@ def set_up(admin: Admin, kafka: Any = KAFKA) -> list[str]:
     return list(topics.set_up(admin, kafka))
 
 
-def test_four_topics_are_wanted() -> None:
+def test_five_topics_are_wanted() -> None:
     wanted = topics.wanted(THREE)
     assert {name: (plan["num_partitions"], plan["replication_factor"]) for name, plan in wanted.items()} == {
         "t": (6, 3),
         "t.dlq": (1, 3),
         "t.lease": (1, 3),
         "t.state": (1, 3),
+        "t.answers": (1, 3),
     }
     assert all(wanted[name]["configs"]["min.insync.replicas"] == "2" for name in ("t", "t.dlq", "t.state"))
 
@@ -97,6 +106,17 @@ def test_records_go_after_their_time_and_dead_letters_never() -> None:
     assert wanted["t.state"]["configs"]["cleanup.policy"] == "compact"
 
 
+def test_a_topic_of_answers_takes_large_ones_and_need_not_be() -> None:
+    assert int(topics.wanted(KAFKA)["t.answers"]["configs"]["max.message.bytes"]) == 8 * 2**20
+    off = Settings.from_texts({"KAFKA_TOPIC": "t", "KAFKA_ANSWERS_TOPIC": "off"}).kafka
+    assert topics.wanted(off).keys() == {"t", "t.dlq", "t.lease", "t.state"}
+
+
+def test_what_is_live_has_a_topic_where_symbols_are_named_and_is_kept_for_minutes() -> None:
+    live = Settings.from_texts({"KAFKA_TOPIC": "t", "LIVE_SYMBOLS": "BTCUSDT"}).kafka
+    assert topics.wanted(live)["crypto.live"]["configs"] == {"retention.ms": "600000"}
+
+
 def test_what_is_missing_is_made_and_the_second_time_nothing() -> None:
     admin = Admin()
     assert set_up(admin) == [
@@ -104,6 +124,7 @@ def test_what_is_missing_is_made_and_the_second_time_nothing() -> None:
         "topic t.dlq: made with 1 partition(s)",
         "topic t.lease: made with 1 partition(s)",
         "topic t.state: made with 1 partition(s)",
+        "topic t.answers: made with 1 partition(s)",
     ]
     before = dict(admin.plans)
     assert all("there already" in line for line in set_up(admin))
@@ -155,6 +176,7 @@ def test_what_the_brokers_have_is_read_back() -> None:
         "topic t.dlq: partitions 1, copies 3, in-sync copies needed 2, keeps for ever",
         "topic t.lease: partitions 1, copies 3, in-sync copies needed 1, keeps 7 days",
         "topic t.state: partitions 1, copies 3, in-sync copies needed 2, keeps last of each key",
+        "topic t.answers: partitions 1, copies 3, in-sync copies needed 2, keeps last of each key",
     ]
 
 
@@ -180,7 +202,7 @@ def test_a_topic_is_made_so_that_the_brokers_defaults_do_not_count() -> None:
     set_up(admin)
     assert {plan["configs"]["compression.type"] for plan in admin.plans.values()} == {"producer"}
     assert {name: plan["configs"]["cleanup.policy"] for name, plan in admin.plans.items()} == {
-        "t": "delete", "t.dlq": "delete", "t.lease": "delete", "t.state": "compact",
+        "t": "delete", "t.dlq": "delete", "t.lease": "delete", "t.state": "compact", "t.answers": "compact",
     }  # fmt: skip
     assert topics.packed(admin, KAFKA) == "as sent (producer)"
 
@@ -190,7 +212,7 @@ def test_how_somebody_else_has_the_topics_compressed_is_left_so_and_said() -> No
     set_up(admin)
     admin.plans["t"]["configs"]["compression.type"] = "zstd"
     set_up(admin)
-    assert topics.packed(admin, KAFKA) == "zstd on t; as sent (producer) on t.dlq, t.lease, t.state"
+    assert topics.packed(admin, KAFKA) == "zstd on t; as sent (producer) on t.dlq, t.lease, t.state, t.answers"
 
 
 def test_a_user_who_is_not_told_how_topics_are_set_up_is_refused_nothing() -> None:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
-from cryptoproxy.datasets import document_id, encode, from_iso, iso
+from cryptoproxy.datasets import TICKER, document_id, encode, from_iso, iso
 from cryptoproxy.datasets.times import Span
 from cryptoproxy.errors import TransientError
 from cryptoproxy.lake.form import Fault, Stored, refuse
@@ -101,3 +103,14 @@ def test_a_store_that_is_away_is_said(store: MemoryStore) -> None:
     store.failures = 3
     with pytest.raises(TransientError):
         read(store)
+
+
+def test_of_a_compacted_dataset_an_id_comes_once_at_each_of_its_slots(store: MemoryStore) -> None:
+    newest = dataclasses.replace(TICKER, compacted=True)
+    for minute in (0, 5, 5, 50):
+        store.put_records(record("bitcoin", slot_ms=TEN + minute * 60_000))
+    raw = RawForm(store, newest)  # type: ignore[arg-type]
+    found = list(raw.records("coingecko", SPAN, refuse))
+    assert [(each.id, (each.slot_ms - TEN) // 60_000) for each in found] == [
+        ("coingecko:bitcoin:USD", minute) for minute in (0, 5, 50)
+    ]

@@ -148,7 +148,7 @@ class FakeSource:
         self.refusals = dict(refusals or {})
         self.symbol_list = symbols
 
-    def calls(self) -> Sequence[Call]:
+    def calls(self, turn: int | None = None) -> Sequence[Call]:
         return [Call(f"page-{number}") for number in range(self.pages)]
 
     def check(self, answer: Answer, *, now_ms: int) -> None:

@@ -90,6 +90,15 @@ def test_without_a_feed_it_is_what_the_sources_tell_but_their_candles(
     assert not any(name.startswith("coingecko.candle") for name in names)
 
 
+def test_what_takes_a_call_for_each_coin_is_named_and_then_asked_for_all_at_once(make: Make, tmp_path: Path) -> None:
+    found = make("coingecko.asset", form="json").run(tmp_path / "run")
+    assert found.whole
+    rows = rows_of(tmp_path / "run" / "coingecko.asset.json")
+    assert len(rows) == COINS
+    assert (rows[0]["asset_id"], rows[0]["symbol"]) == ("bitcoin", "BTC")
+    assert all(each["circulating_supply"] > 0 for each in rows)
+
+
 def test_what_one_feed_lacks_costs_no_other_and_is_said(
     make: Make, sandbox: Sandbox, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -119,8 +128,10 @@ def test_beside_a_poller_of_the_folder_nothing_is_asked(
 
 
 def test_wrong_words_are_refused_before_anything_is_asked(make: Make) -> None:
-    with pytest.raises(SettingsError, match="nope"):
+    with pytest.raises(SettingsError, match=r"crawl knows no nope; there are .*coingecko"):
         make("nope")
+    with pytest.raises(SettingsError, match=r"crawl --history knows no binance\.ticker; there are binance"):
+        make("binance", pasts=("binance.ticker=1d",))
     with pytest.raises(SettingsError, match="365d"):
         make(pasts=("binance.candle-1h",))
     with pytest.raises(OperatorError, match="--symbols"):

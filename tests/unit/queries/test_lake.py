@@ -37,6 +37,9 @@ class InMemory:
     def sources(self, dataset: Any) -> list[str]:
         return sorted(self.records) if dataset is TICKER else []
 
+    def parts(self, dataset: Any) -> list[str]:
+        return []
+
     def days(self, dataset: Any, source: str, span: Span = EVER) -> set[int]:
         slots = (slot for slot, _ in self._slots(source))
         return {slot - slot % DAY_MS for slot in slots if not span.cut(slot - slot % DAY_MS, DAY_MS).empty}

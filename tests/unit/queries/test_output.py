@@ -13,6 +13,7 @@ from xml.etree import ElementTree as Xml
 import pytest
 from rich.console import Console
 
+from cryptoproxy.datasets import TICKER
 from cryptoproxy.datasets.times import Span
 from cryptoproxy.queries.answer import Answer, Covers, NothingFound, TooMany
 from cryptoproxy.queries.output import text
@@ -38,6 +39,7 @@ from cryptoproxy.queries.questions.percentiles import Percentiles, PercentilesRo
 from cryptoproxy.queries.questions.sentiment import Sentiment, SentimentRow
 from cryptoproxy.queries.questions.volatility import Volatility, VolatilityRow
 from cryptoproxy.queries.scope import Asset, Scope, Seen
+from cryptoproxy.queries.series import Series
 
 MINUTE = 60_000
 HOUR = 60 * MINUTE
@@ -224,7 +226,7 @@ def test_a_table_of_indicators_leaves_to_csv_what_it_has_no_room_for() -> None:
 
 
 def test_an_axis_of_shares_ends_at_a_hundred_percent(tmp_path: Path) -> None:
-    row = FreshnessRow("coingecko", HOUR, MINUTE, MINUTE, "recorded", 50, 50, 100, 97, 0, MONTH)
+    row = FreshnessRow(Series(TICKER, "coingecko"), HOUR, MINUTE, MINUTE, "recorded", 50, 50, 100, 97, 0, MONTH)
     plot(answered("freshness", freshness, Freshness(YEAR), [row]), tmp_path / "x.svg")
     shares = [float(each.removesuffix(" %")) for each in texts(tmp_path / "x.svg") if each.endswith(" %")]
     assert shares

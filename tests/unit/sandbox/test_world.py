@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from cryptoproxy.sandbox.binance.pairs import BEGIN, DOWN, LAST_HALT, trading_pairs
 from cryptoproxy.sandbox.bybit.instruments import list_instruments
+from cryptoproxy.sandbox.world.book import Book
 from cryptoproxy.sandbox.world.coins import make_coins
 from cryptoproxy.sandbox.world.intervals import BINANCE, BYBIT, DAY, Grid
 from cryptoproxy.sandbox.world.market import QUIET_EVERY, QUIET_FROM, Market
@@ -219,3 +220,17 @@ def test_there_is_an_answer_at_any_moment(now):
     quote = TAPES.quote(PAIRS["BTCUSDT"], now)
     assert quote.low <= quote.last <= quote.high
     assert (quote.volume > 0) == (now > BEGIN)
+
+
+def test_a_book_that_is_told_by_changes_is_the_book_however_far_the_price_jumps():
+    """Whoever has a snapshot deeper than changes are told has the best levels right all the same."""
+    bests = [50_000, 50_010, 44_000, 44_000, 49_000, 60_000, 59_990]
+    book = Book(7, 1000, lambda second: (bests[second], bests[second] + 1))
+    sides = [dict(side) for side in book.top(9, 2000)]
+    for tenth in range(10, 70):
+        for side, changes in zip(sides, book.changes(tenth - 1, tenth), strict=True):
+            side.update(changes)
+        there = [sorted((price, size) for price, size in side.items() if size) for side in sides]
+        bids, asks = book.top(tenth, 300)
+        assert there[0][-300:][::-1] == bids
+        assert there[1][:300] == asks

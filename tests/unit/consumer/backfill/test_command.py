@@ -29,6 +29,8 @@ def replay(runner: CliRunner, *arguments: str) -> Result:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        ((), "--from and --to must be told: --from yesterday --to today"),
+        (("--from", "2026-11-02"), "Error: --to must be told"),
         (("--from", "2026-11-02", "--to", "2026-11-02"), "--to must be later than --from"),
         (("--from", "last week", "--to", "2026-11-02"), "neither a date like"),
         (("--from", "2026-11-01", "--to", "2026-11-02", "--topic", "crypto-data"), "--to-live-topic allows it"),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import io
 from collections import Counter
 from collections.abc import Iterator
@@ -20,23 +21,26 @@ from cryptoproxy.lake.raw import RawForm
 from tests.unit.consumer.backfill.lake import TEN, MemoryStore, record
 
 SPAN = Span(TEN, TEN + 2 * HOUR_MS)
+NEWEST = dataclasses.replace(TICKER, compacted=True)
 
 
 @dataclass
 class FakeDocuments:
     records: list[Ticker] = field(default_factory=list)
-    asked: list[tuple[str, Span]] = field(default_factory=list)
+    asked: list[tuple[str, Span | None]] = field(default_factory=list)
+    replaced: bool = False
 
     def refresh(self) -> None: ...
 
-    def counts(self, span: Span, sources: list[str] | None) -> dict[tuple[str, int], int]:
+    def counts(self, span: Span | None, sources: list[str] | None) -> dict[tuple[str, int], int]:
         slots = [(each.source, from_iso(each.timestamp)) for each in self.records]
-        return Counter((source, slot - slot % HOUR_MS) for source, slot in slots if slot in span)
+        return Counter((source, slot - slot % HOUR_MS) for source, slot in slots if span is None or slot in span)
 
-    def ids(self, source: str, span: Span) -> Iterator[tuple[int, str]]:
+    def ids(self, source: str, span: Span | None) -> Iterator[tuple[int, str]]:
         self.asked.append((source, span))
-        slots = sorted((from_iso(each.timestamp), document_id(each)) for each in self.records if each.source == source)
-        return iter([each for each in slots if each[0] in span])
+        id_of = NEWEST.id_of if self.replaced else document_id
+        slots = sorted((from_iso(each.timestamp), id_of(each)) for each in self.records if each.source == source)
+        return iter([each for each in slots if span is None or each[0] in span])
 
 
 def run(
@@ -48,7 +52,7 @@ def run(
     quick: bool = False,
 ) -> Reconciled:
     return reconcile(
-        RawForm(store),  # type: ignore[arg-type]
+        RawForm(store, NEWEST if documents.replaced else TICKER),  # type: ignore[arg-type]
         documents,  # type: ignore[arg-type]
         dead or DeadIds(),
         span=SPAN,
@@ -179,3 +183,44 @@ def test_an_unreadable_line_of_the_lake_is_recognised_by_its_bytes() -> None:
     assert found.has_line(b"junk")
     assert not found.has_line(b"other")
     assert not gather([letter_about(b"")], TICKER, HOUR, None).has_line(b"")
+
+
+def replaced(*asked: Ticker) -> FakeDocuments:
+    return FakeDocuments(list(asked), replaced=True)
+
+
+def versions(asset: str, *minutes: int) -> list[Ticker]:
+    return [record(asset, slot_ms=TEN + minute * 60_000, price=1.0 + minute) for minute in minutes]
+
+
+@pytest.mark.parametrize("newest", [30, 90, 300], ids=["in the same hour", "in a later one", "after the range"])
+def test_of_a_compacted_dataset_what_a_newer_document_has_replaced_is_no_difference(newest: int) -> None:
+    store = MemoryStore()
+    for each in versions("a", 0, 10, newest):
+        store.put_records(each)
+    result = run(store, replaced(*versions("a", newest)))
+    assert result.agrees
+    in_range = newest < 120
+    assert sum(hour.lake for hour in result.hours.values()) == in_range
+    assert sum(hour.documents for hour in result.hours.values()) == in_range
+
+
+def test_of_a_compacted_dataset_an_older_document_is_a_difference_and_so_is_none() -> None:
+    store = MemoryStore()
+    for each in versions("a", 0, 10, 70):
+        store.put_records(each)
+    older = run(store, replaced(*versions("a", 10)))
+    assert {hour: found.missing.count for (_, hour), found in older.hours.items()} == {TEN: 0, TEN + HOUR_MS: 1}
+    none = run(store, replaced(*versions("b", 5)))
+    assert sum(found.missing.count for found in none.hours.values()) == 3
+    assert sum(found.extra.count for found in none.hours.values()) == 1
+
+
+def test_the_documents_of_a_compacted_dataset_are_those_of_one_moment() -> None:
+    """Else one that moves on to a later hour while it is compared would be missing in both."""
+    store = MemoryStore()
+    for each in versions("a", 0, 70):
+        store.put_records(each)
+    documents = replaced(*versions("a", 0, 70)[1:])
+    assert run(store, documents).agrees
+    assert documents.asked == [("coingecko", None)]

@@ -365,3 +365,42 @@ def test_a_wait_names_its_setting_and_is_not_said_again_and_again(make: Make, ca
             budget.take(1)
     assert len(caplog.records) == 1
     assert "1 of 1 calls per minute are used (MINUTE)" in caplog.text
+
+
+# --- what is read through
+
+
+def test_what_is_read_through_has_a_share_of_what_the_plans_leave(make: Make, clock: HandClock) -> None:
+    budget = make(minute=100, share=0.5)  # 90 may be planned
+    budget.reserve({Priority.TICKERS: {"minute": 30}, Priority.LIVE: {"minute": 20}})
+    assert budget.take(20, priority=Priority.READ_THROUGH) == 0.0
+    wait = budget.take(1, priority=Priority.READ_THROUGH)
+    assert 0 < wait <= HOLD
+    assert budget.take(20, priority=Priority.HISTORY, who="history") == 0.0, "its own part is not shared"
+    assert budget.take(50) == 0.0, "what is planned was kept free"
+    clock.turn(HOLD)
+    assert budget.take(20, priority=Priority.READ_THROUGH) == 0.0
+
+
+def test_history_that_waits_comes_before_what_is_read_through(make: Make) -> None:
+    budget = make(minute=10, share=1.0)
+    assert budget.take(8, priority=Priority.HISTORY, who="history") == 0.0
+    assert budget.take(2, priority=Priority.HISTORY, who="history") > 0
+    assert budget.take(1, priority=Priority.READ_THROUGH, who="door") > 0
+
+
+def test_of_a_month_what_is_read_through_comes_day_by_day(make: Make, clock: HandClock) -> None:
+    budget = make(month=30_000, share=1.0)
+    budget.take(even_share(20_000, clock.now_ms()))
+    budget.reserve({Priority.TICKERS: {"month": 20_000}})
+    granted = 0
+    while budget.take(100, priority=Priority.READ_THROUGH) == 0.0:
+        granted += 100
+    rest = 28_500 - 20_000
+    assert 0 <= even_share(rest, clock.now_ms() + 86_400_000) - granted < 100
+    clock.turn(86_400)
+    assert budget.take(100, priority=Priority.READ_THROUGH) == 0.0
+
+
+def test_without_a_share_nothing_is_read_through(make: Make) -> None:
+    assert make(minute=100, share=0.0).take(1, priority=Priority.READ_THROUGH) > 0

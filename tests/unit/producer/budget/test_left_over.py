@@ -16,7 +16,7 @@ from cryptoproxy.upstreams.base import Limit, Limits, Priority
 from tests.unit.producer.budget.hand_clock import HandClock
 
 Make = Callable[..., Budget]
-TICKERS, LIVE, HISTORY = Priority
+TICKERS, LIVE, HISTORY, _ = Priority
 LIMIT = Limit(window="minute", amount=6000, setting="WEIGHT", slow_above=0.9)
 LIMITS = Limits(upstream="binance", unit="weight", interval_setting="INTERVAL", limits=(LIMIT,))
 

@@ -89,3 +89,9 @@ def test_slots_of_bars_begin_three_seconds_after_each_of_them_has_ended() -> Non
     later = grid.due(noon_ms + 183_000)
     assert later is not None
     assert (later.slot_ms, later.missed) == (noon_ms + 183_000, 2)
+
+
+def test_a_turn_is_one_more_than_that_of_the_slot_before() -> None:
+    grid = Grid(60_000, None, 3_000)
+    first = grid.slot_of(1_795_168_800_000)
+    assert [grid.turn_of(first + number * 60_000) - grid.turn_of(first) for number in range(5)] == [0, 1, 2, 3, 4]

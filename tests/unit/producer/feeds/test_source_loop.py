@@ -18,12 +18,12 @@ from cryptoproxy.datasets import Feed, encode
 from cryptoproxy.errors import OperatorError, PoisonError, TransientError
 from cryptoproxy.producer.feeds.fetch import ClockError
 from cryptoproxy.producer.feeds.lines import Lines
-from cryptoproxy.producer.feeds.poll import Polled, SlotMissedError, Wait
+from cryptoproxy.producer.feeds.poll import Polled, SlotMissedError, Told, Wait
 from cryptoproxy.producer.feeds.slots import Grid
 from cryptoproxy.producer.feeds.source_loop import STANDBY_SECONDS, SourceLoop
 from cryptoproxy.producer.outbox import Entry, OutboxFullError
 from cryptoproxy.producer.statistics import Quota, Statistics
-from cryptoproxy.upstreams.base import Rejected
+from cryptoproxy.upstreams.base import Call, Rejected
 from tests.unit.producer.budget.hand_clock import HandClock
 from tests.unit.producer.fakes import HandLoop, Metrics, kept_entry, record
 
@@ -39,8 +39,9 @@ class FakePoll:
         self.slots: list[int] = []
         self.calls = 0
         self.rejected: list[Rejected] = []
+        self.answers = [Told(Call("page-0"), b"x" * 1_000, 1)]
 
-    def poll(self, slot_ms: int, end_ms: int, wait: Wait, *, interval_ms: int) -> Polled:
+    def poll(self, slot_ms: int, end_ms: int, wait: Wait, *, turn: int, interval_ms: int) -> Polled:
         assert interval_ms == end_ms - slot_ms
         self.slots.append(slot_ms)
         self.calls += 1
@@ -50,7 +51,7 @@ class FakePoll:
         records = [record("bitcoin", 1.0, slot_ms, now_ms)]
         arrived = self.clock.monotonic()
         parts = [Lines(slot_ms, encode(records[0]) + b"\n", 1)]
-        return Polled(Feed("coingecko"), slot_ms, parts, self.rejected, arrived - began, arrived, 1_000)
+        return Polled(Feed("coingecko"), slot_ms, parts, self.rejected, arrived - began, arrived, self.answers)
 
 
 class FakeOutbox:
@@ -97,6 +98,7 @@ class Bench:
         self.active = True
         self.prepared = 0
         self.kept: list[tuple[int, float, int]] = []
+        self.answered: list[Told] = []
         self.quotas: Mapping[str, Quota] = {}
         self.loop = SourceLoop(
             "coingecko",
@@ -106,6 +108,7 @@ class Bench:
             may_poll=lambda: self.active,
             before_poll=self._prepare,
             kept=lambda entry, arrived, size: self.kept.append((entry.slot_ms, arrived, size)),
+            answered=self.answered.extend,
             quotas=lambda: self.quotas,
             statistics=self.statistics,
             health=self.health,

@@ -1,0 +1,74 @@
+"""The settings of the door."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from cryptoproxy.common.settings import kinds
+from cryptoproxy.common.settings.loading import setting
+from cryptoproxy.common.settings.secret import is_loopback
+
+_port = kinds.whole(0, 65_535)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Serve:
+    """The door, `cryptoproxy serve`: the upstreams' own paths, answered from the road."""
+
+    host: str = setting(
+        "SERVE_HOST",
+        kinds.text(),
+        "127.0.0.1",
+        "Address that the door listens on. Another than loopback needs SERVE_ANYBODY.",
+        example="10.0.0.5",
+    )
+    port: int = setting(
+        "SERVE_PORT",
+        _port,
+        "8080",
+        "Its port: `/coingecko/api/v3/`, `/binance/api/v3/`, `/bybit/v5/`, `/v1/`. Several doors may share it.",
+    )
+    coingecko_port: int | None = setting(
+        "SERVE_COINGECKO_PORT", _port, "", "Port of CoinGecko's paths alone, without a prefix.", example="8081"
+    )
+    binance_port: int | None = setting(
+        "SERVE_BINANCE_PORT", _port, "", "Port of Binance's paths alone, without a prefix.", example="8082"
+    )
+    bybit_port: int | None = setting(
+        "SERVE_BYBIT_PORT", _port, "", "Port of Bybit's paths alone, without a prefix.", example="8083"
+    )
+    health_port: int = setting(
+        "PYTHON_SERVE_SERVER_PORT", _port, "8002", "Port of `/livez`, `/readyz` and `/metrics`. 0: a free one."
+    )
+    anybody: bool = setting(
+        "SERVE_ANYBODY",
+        kinds.boolean(),
+        "false",
+        "Allows SERVE_HOST to be one that others can reach: whoever can may ask, there are no tokens.",
+    )
+    max_age: float = setting(
+        "SERVE_MAX_AGE",
+        kinds.duration(),
+        "5m",
+        "What is older is refused with 503, unless it is polled that seldom (then after three polls). A client may "
+        "say otherwise by `max_age` in seconds, in the query or as header `X-Max-Age`.",
+    )
+    lookback: float = setting(
+        "SERVE_LOOKBACK",
+        kinds.duration(),
+        "10m",
+        "How far back a door reads the tickers at its start: at least two polls of the slowest source.",
+    )
+
+
+def faults(serve: Serve) -> Iterator[str]:
+    """What contradicts itself, as the other settings' contradictions are told."""
+    if not is_loopback(serve.host) and not serve.anybody:
+        yield (
+            f"SERVE_HOST={serve.host} can be reached by others, and anybody there may ask; set SERVE_ANYBODY=true if "
+            "that is meant"
+        )
+    named = [each for each in (serve.port, serve.coingecko_port, serve.binance_port, serve.bybit_port) if each]
+    if len(set(named)) < len(named):
+        yield "SERVE_PORT, SERVE_COINGECKO_PORT, SERVE_BINANCE_PORT and SERVE_BYBIT_PORT must differ"

@@ -1,0 +1,137 @@
+"""Each second what a stream has gathered becomes a batch in the outbox: its gaps first, then its records, its marks.
+
+What the outbox does not take now is held and tried again; the stream is paused meanwhile, and what it misses is a gap
+that is mended later. So never more than one batch of a stream waits in memory.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass
+
+from cryptoproxy.common.metrics import PollerMetrics
+from cryptoproxy.datasets import GAP, Feed
+from cryptoproxy.producer.feeds.lines import Lines, lines_of
+from cryptoproxy.producer.feeds.stream.marks import Marks
+from cryptoproxy.producer.outbox import Entry, Outbox, OutboxFullError
+from cryptoproxy.producer.outbox.entry import NO_SLOT
+from cryptoproxy.producer.statistics import RejectedLog
+from cryptoproxy.upstreams.chain import HANDOVER, HOLE, RECONNECT
+from cryptoproxy.upstreams.stream import Batch, Stream
+
+log = logging.getLogger(__name__)
+
+MOST_RECORDS = 10_000
+"""In one entry."""
+SHARE, BYTES_PER_RECORD = 16, 512
+"""Nor more than this part of the outbox, as records weigh at most as a rule."""
+
+
+@dataclass(eq=False)
+class Keeper:
+    """Of one stream.
+
+    Args:
+        kept: told of each entry of records before a drain can see it, and of its size.
+    """
+
+    stream: Stream
+    _: KW_ONLY
+    outbox: Outbox
+    marks: Marks
+    metrics: PollerMetrics
+    monotonic: Callable[[], float]
+    kept: Callable[[Entry, float, int], None]
+
+    def __post_init__(self) -> None:
+        self.feed = self.stream.feed
+        self.name = self.feed.name
+        self.held: Batch | None = None
+        """A batch that the outbox has not taken whole."""
+        self.why = ""
+        """Why not."""
+        self._pieces: deque[tuple[Feed, Lines]] = deque()
+        """What of it is left, encoded."""
+        self.metrics.begin(self.name, self.outbox.last_slot(self.name))
+        for why in (HOLE, RECONNECT, HANDOVER):
+            self.metrics.gaps_opened.labels(self.name, why)
+        self.metrics.gaps_mended.labels(self.name)
+        self._rejected_log = RejectedLog(self.name, most=1_000)
+
+    def forget(self) -> None:
+        """Another process goes on from what is published: what is held here, it asks for."""
+        self.held, self.why = None, ""
+        self._pieces.clear()
+
+    def keep(self, batch: Batch, *, slot_ms: int) -> bool:
+        """Keeps it, or goes on with what is held. False if the outbox does not take all of it now.
+
+        Args:
+            slot_ms: the second that it stands for; polls that come so fast share an object of the lake.
+        """
+        if self.held is None:
+            self.held = batch
+            self.marks.open()
+            self._cut_up(batch)
+        try:
+            while self._pieces:
+                self._keep(*self._pieces[0], slot_ms)
+                self._pieces.popleft()
+        except OutboxFullError as error:
+            self.why = str(error)
+            return False
+        except OSError as error:
+            self.why = f"the outbox {self.outbox.folder} cannot be written: {error}. Free its disk, or mend its rights"
+            return False
+        self.marks.close(self.held.marks)
+        self._count(self.held, len(self.held.records), slot_ms)
+        self.held, self.why = None, ""
+        return True
+
+    def _cut_up(self, batch: Batch) -> None:
+        """Into what becomes an entry each: none is so large that an outbox with some room does not take it."""
+        gap_feed = Feed(self.feed.source, GAP.name)
+        most = max(1, min(MOST_RECORDS, self.outbox.stops_at // SHARE // BYTES_PER_RECORD))
+        rejected = [*batch.rejected]
+        for feed, records in ((gap_feed, batch.gaps), (self.feed, batch.records)):
+            for at in range(0, len(records), most):
+                parts, refused = lines_of(feed, records[at : at + most])
+                self._pieces += [(feed, lines) for lines in parts]
+                rejected += refused
+        for row in rejected:
+            self.metrics.rows_rejected.labels(self.name, row.reason).inc()
+        self._rejected_log.say(rejected)
+
+    def _keep(self, feed: Feed, lines: Lines, slot_ms: int) -> None:
+        arrived = self.monotonic()
+
+        def entered(entry: Entry) -> None:
+            self.marks.entered(entry)
+            if feed is self.feed:
+                self.kept(entry, arrived, len(lines.content))
+
+        slot_ms = slot_ms if feed is self.feed else NO_SLOT
+        self.outbox.keep(feed, lines.content, begin_ms=lines.begin_ms, slot_ms=slot_ms, before_drains=entered)
+
+    def _count(self, batch: Batch, records: int, slot_ms: int) -> None:
+        self.metrics.records_polled.labels(self.name).inc(records)
+        self.metrics.polls.labels(self.name).inc()
+        self.metrics.last_poll.labels(self.name).set(slot_ms / 1000)
+        for why, slots in batch.missed.items():
+            self.metrics.slots_missed.labels(self.name, why).inc(slots)
+        for gap in batch.gaps:
+            if gap.state == "open":
+                self.metrics.gaps_opened.labels(self.name, gap.why).inc()
+                log.warning(
+                    "%s: %s lacks %s from %s to %s (%s)",
+                    self.name, gap.asset_id, "something" if gap.records is None else f"{gap.records} records",
+                    gap.timestamp, gap.until, gap.why,
+                )  # fmt: skip
+            else:
+                self.metrics.gaps_mended.labels(self.name).inc()
+                log.info(
+                    "%s: what %s lacked from %s to %s is there: %d records (%s)",
+                    self.name, gap.asset_id, gap.timestamp, gap.until, gap.records or 0, gap.why,
+                )  # fmt: skip

@@ -1,0 +1,110 @@
+"""How far each symbol of a stream is published: what a successor begins from.
+
+A mark counts when all that was kept up to it is acknowledged by Kafka, its gaps among them. It is told on the state
+topic with its time; what was published after that, the successor finds at the topic's tail.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+
+from cryptoproxy.producer.outbox import Entry
+from cryptoproxy.upstreams.stream import Mark
+
+MOST_WAITING = 10_000
+"""Batches on their way. What is passed over with a drain that has no room is never published: beyond this it is taken
+for gone."""
+
+
+class Told(msgspec.Struct):
+    """What stands on the state topic for one stream."""
+
+    told_ms: int = 0
+    """Our clock, when the last of these was acknowledged."""
+    marks: dict[str, Mark] = {}
+    """By symbol."""
+
+
+_told = msgspec.json.Decoder(Told)
+
+
+@dataclass(eq=False)
+class _Kept:
+    """One batch."""
+
+    waiting: set[Entry] = field(default_factory=set)
+    marks: Mapping[str, Mark] = field(default_factory=dict)
+    whole: bool = False
+    """All of its entries are known."""
+
+
+class Marks:
+    """Of one stream. One thread keeps, another publishes, a third one asks for the state."""
+
+    def __init__(self, now_ms: Callable[[], int]) -> None:
+        self._now_ms = now_ms
+        self._lock = threading.Lock()
+        self._batches: deque[_Kept] = deque()
+        self._of: dict[Entry, _Kept] = {}
+        self._told = Told()
+
+    def begin(self, told: Told) -> None:
+        """What the holder before has told counts until more is known."""
+        with self._lock:
+            self._batches.clear()
+            self._of.clear()
+            self._told = told
+
+    def open(self) -> None:
+        """A batch is about to be kept."""
+        with self._lock:
+            self._batches.append(_Kept())
+
+    def entered(self, entry: Entry) -> None:
+        """An entry of it is safe; no drain has seen it yet."""
+        with self._lock:
+            batch = self._batches[-1]
+            batch.waiting.add(entry)
+            self._of[entry] = batch
+
+    def close(self, marks: Mapping[str, Mark]) -> None:
+        """All of it is kept, and these hold with it."""
+        with self._lock:
+            self._batches[-1].marks, self._batches[-1].whole = marks, True
+            if len(self._batches) > MOST_WAITING:
+                for entry in self._batches[0].waiting:
+                    self._of.pop(entry, None)
+                self._batches[0].waiting.clear()
+            self._advance()
+
+    def published(self, entry: Entry) -> None:
+        """Each record of ``entry`` is acknowledged; of another's nothing happens."""
+        with self._lock:
+            batch = self._of.pop(entry, None)
+            if batch is not None:
+                batch.waiting.discard(entry)
+                self._advance()
+
+    def _advance(self) -> None:
+        while self._batches and self._batches[0].whole and not self._batches[0].waiting:
+            marks = self._batches.popleft().marks
+            if marks:
+                self._told = Told(self._now_ms(), {**self._told.marks, **marks})
+
+    def state(self) -> bytes:
+        """For another machine; empty before the first mark."""
+        with self._lock:
+            return msgspec.json.encode(self._told) if self._told.marks else b""
+
+
+def told_in(value: bytes | None) -> Told:
+    """What a state says; nothing where there is none, or another version wrote it."""
+    try:
+        return _told.decode(value) if value else Told()
+    except msgspec.DecodeError:
+        return Told()

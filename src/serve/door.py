@@ -1,0 +1,160 @@
+"""The door as an ASGI application: which house answers, in whose words it is refused, how it goes out.
+
+| path | house |
+|---|---|
+| ``/coingecko/api/v3/…`` | CoinGecko's |
+| ``/binance/api/v3/…``, beside it ``fapi``, ``dapi``, ``sapi`` | Binance's |
+| ``/bybit/v5/…`` | Bybit's |
+| ``/v1/…`` | our own words |
+
+With and without a slash at the end, and never a redirect. ``at`` serves one upstream without its prefix, for a port of
+its own.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol, TypeAlias
+
+from cryptoproxy.common.log import Limited
+from cryptoproxy.common.metrics import ServeMetrics
+from cryptoproxy.errors import CryptoProxyError
+from cryptoproxy.serve.binance import BinanceHouse
+from cryptoproxy.serve.bybit import BybitHouse
+from cryptoproxy.serve.coingecko import CoinGeckoHouse
+from cryptoproxy.serve.house import RefusedError
+from cryptoproxy.serve.own import Own
+from cryptoproxy.serve.reply import CORS, Reply, json_reply, sent
+from cryptoproxy.serve.request import BadRequestError, Request, read
+
+log = logging.getLogger(__name__)
+
+Scope: TypeAlias = dict[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Any]]
+Send: TypeAlias = Callable[[Any], Awaitable[None]]
+
+_PREFLIGHT = (
+    *CORS,
+    (b"access-control-allow-methods", b"GET, HEAD, OPTIONS"),
+    (b"access-control-allow-headers", b"*"),
+    (b"access-control-max-age", b"86400"),
+    (b"content-length", b"0"),
+)
+PLACES = "there are /coingecko/api/v3/, /binance/api/v3/, /bybit/v5/ and /v1/"
+
+
+class Speaks(Protocol):
+    """Who refuses in its own words."""
+
+    async def answer(self, request: Request) -> Reply: ...
+
+    def refusal(self, status: int, words: str, *, retry_after: float | None = None) -> Reply: ...
+
+
+class Door:
+    """See above.
+
+    Args:
+        limit_ms: what is older is refused, unless a client says how old it takes.
+        only: the one upstream that is served, without its prefix.
+    """
+
+    def __init__(
+        self,
+        *,
+        coingecko: CoinGeckoHouse,
+        binance: BinanceHouse,
+        bybit: BybitHouse,
+        own: Own,
+        metrics: ServeMetrics,
+        limit_ms: int,
+        only: str = "",
+    ) -> None:
+        self._coingecko, self._binance, self._bybit, self._own = coingecko, binance, bybit, own
+        self._metrics = metrics
+        self._limit_ms = limit_ms
+        self._only = only
+        self._now_ms = coingecko.means.clock.now_ms
+        self._told = Limited(log)
+
+    def at(self, upstream: str) -> Door:
+        """The same, of one upstream alone."""
+        return Door(
+            coingecko=self._coingecko, binance=self._binance, bybit=self._bybit, own=self._own,
+            metrics=self._metrics, limit_ms=self._limit_ms, only=upstream,
+        )  # fmt: skip
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        if scope["method"] == "OPTIONS":
+            await send({"type": "http.response.start", "status": 204, "headers": list(_PREFLIGHT)})
+            await send({"type": "http.response.body"})
+            return
+        headers: Mapping[bytes, bytes] = dict(scope["headers"])
+        reply, house = await self._reply(scope, headers)
+        status, out, body = sent(
+            reply,
+            now_ms=self._now_ms(),
+            packed=b"gzip" in headers.get(b"accept-encoding", b""),
+            known_tags=headers.get(b"if-none-match"),
+        )
+        self._metrics.requests.labels(house, reply.told.way if reply.told else "door", str(status)).inc()
+        await send({"type": "http.response.start", "status": status, "headers": out})
+        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+    async def _reply(self, scope: Scope, headers: Mapping[bytes, bytes]) -> tuple[Reply, str]:
+        raw_path = scope.get("raw_path") or scope["path"].encode()
+        if self._only:
+            raw_path = b"/%s%s" % (self._only.encode(), raw_path)
+        house, inner, name = self._house(raw_path)
+        try:
+            request = read(raw_path, scope["query_string"], headers)
+            if scope["method"] not in ("GET", "HEAD"):
+                return house.refusal(405, "only GET is answered here"), name
+            if inner is None:
+                return await self._beside(house, request), name
+            reply = await house.answer(request.at(request.path[inner:].strip("/")))
+            return self._fresh(reply, request, house), name
+        except BadRequestError as error:
+            return house.refusal(400, f"{error}."), name
+        except RefusedError as refused:
+            return json_reply(refused.body, status=refused.status), name
+        except CryptoProxyError as error:
+            self._told.warning(name, f"a question to {name} was not answered: {error}")
+            return house.refusal(503, "this cannot be answered now", retry_after=5), name
+
+    def _house(self, raw_path: bytes) -> tuple[Speaks, int | None, str]:
+        """Who answers, and what stands before its path; None where the path is beside it."""
+        path = raw_path.lstrip(b"/")
+        for house, below in ((self._coingecko, b"api/v3"), (self._binance, b"api/v3"), (self._bybit, b"v5")):
+            name = house.upstream.encode() + b"/" + below
+            if path.startswith(name) and path[len(name) : len(name) + 1] in (b"", b"/"):
+                return house, len(name), house.upstream
+        for house in (self._coingecko, self._binance, self._bybit):
+            if path.startswith(house.upstream.encode() + b"/"):
+                return house, None, house.upstream
+        return self._own, 0, "own"
+
+    async def _beside(self, house: Speaks, request: Request) -> Reply:
+        """What an upstream has beside the API that is served here."""
+        if house is self._binance and (found := self._binance.start(request.path.partition("/")[2])):
+            return found
+        return house.refusal(404, f"there is no {request.path} here: {PLACES}")
+
+    def _fresh(self, reply: Reply, request: Request, house: Speaks) -> Reply:
+        """The reply, or why not: it is older than what is taken for a price of now."""
+        told = reply.told
+        if told is None or reply.status != 200:
+            return reply
+        now_ms = self._now_ms()
+        if request.max_age_s is not None:
+            too_old = now_ms - told.asked_ms > request.max_age_s * 1000
+        else:
+            too_old = told.way == "road" and told.too_old(now_ms, self._limit_ms)
+        if not too_old:
+            return reply
+        age = (now_ms - told.asked_ms) // 1000
+        return house.refusal(503, f"the newest is {age} s old, and that is too old", retry_after=5)

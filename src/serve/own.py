@@ -1,0 +1,172 @@
+"""Our own words, below ``/v1``: the questions of `cryptoproxy query`, as JSON and as CSV.
+
+Each takes the parameters of its command (``symbols``, ``source``, ``since`` …) and ``limit``; ``format=csv`` or a path
+that ends in ``.csv`` gives CSV, which a spreadsheet's IMPORTDATA takes. A question whose answer is larger than its
+limit is refused, and told how to ask for less.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Any
+
+from cryptoproxy.common.clock import Clock
+from cryptoproxy.datasets import iso
+from cryptoproxy.queries import Answer, NothingFound, Queries, TooMany
+from cryptoproxy.queries.output import text
+from cryptoproxy.serve.reply import Reply, Told, json_reply
+from cryptoproxy.serve.request import Request
+
+MOST_ROWS = 10_000
+_DEFAULT_ROWS = 1_000
+_WHICH = ("symbols", "base", "assets", "quote", "source", "since", "until", "top")
+_CSV = b"text/csv; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One path. ``takes``: the parameters, and how each is read; all are optional."""
+
+    says: str
+    ask: Callable[..., Answer[Any]]
+    takes: Mapping[str, Callable[[str], Any]]
+
+
+def _whole(raw: str) -> int:
+    if not re.fullmatch(r"\d{1,9}", raw, re.ASCII):
+        raise ValueError(f"{raw!r} is no whole number")
+    return int(raw)
+
+
+def _numbers(raw: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(each) for each in raw.split(","))
+    except ValueError:
+        raise ValueError(f"{raw!r} must be numbers with commas between them") from None
+
+
+_TEXTS: Mapping[str, Callable[[str], Any]] = {name: _whole if name == "top" else str for name in _WHICH}
+_NO_TOP = {name: read for name, read in _TEXTS.items() if name != "top"}
+_STEP: Mapping[str, Callable[[str], Any]] = {"interval": str}
+
+QUESTIONS: Mapping[str, Question] = {
+    "latest": Question("The newest record of each asset.", Queries.latest, _TEXTS),
+    "candles": Question("Closed bars of any length.", Queries.candles, {**_STEP, **_TEXTS}),
+    "percentiles": Question(
+        "Percentiles over all samples.", Queries.percentiles, {"field": str, "percents": _numbers, **_TEXTS}
+    ),
+    "average": Question("Means weighed by time.", Queries.average, {"field": str, **_STEP, **_TEXTS}),
+    "moves": Question(
+        "How often a change was larger.", Queries.moves, {"window": str, "thresholds": _numbers, **_TEXTS}
+    ),
+    "volatility": Question("Who moves most.", Queries.volatility, {"window": str, **_TEXTS}),
+    "indicators": Question("Averages, bands, RSI, MACD.", Queries.indicators, {"names": str, **_STEP, **_TEXTS}),
+    "sentiment": Question("How many rise, how many fall.", Queries.sentiment, {**_STEP, **_NO_TOP}),
+    "freshness": Question(
+        "Age, missing slots, duplicates.",
+        Queries.freshness,
+        {"source": str, "since": str, "until": str, **_STEP},
+    ),
+}
+
+
+class Own:
+    """
+    Args:
+        queries: made in the first thread that needs it.
+        openapi: the document; made when it is first asked for.
+    """
+
+    def __init__(
+        self,
+        queries: Callable[[], Queries],
+        *,
+        clock: Clock,
+        threads: Executor,
+        openapi: Callable[[], Mapping[str, Any]],
+    ) -> None:
+        self._queries, self._clock, self._threads, self._openapi = queries, clock, threads, openapi
+
+    async def answer(self, request: Request) -> Reply:
+        path = request.path
+        if path == "v1/openapi.json":
+            return json_reply(self._openapi())
+        name = path.removeprefix("v1/")
+        as_csv = name.endswith(".csv") or request.params.get("format") == "csv"
+        question = QUESTIONS.get(name.removesuffix(".csv"))
+        if not path.startswith("v1/") or question is None:
+            there = ", ".join(f"/v1/{each}" for each in QUESTIONS)
+            return self.refusal(404, f"there is no /{path}; there are {there} and /v1/openapi.json")
+        try:
+            asked, limit = _read(question, request.params)
+        except ValueError as error:
+            return self.refusal(400, str(error))
+        return await asyncio.get_running_loop().run_in_executor(
+            self._threads, self._answered, question, asked, limit, as_csv
+        )
+
+    def refusal(self, status: int, words: str, *, retry_after: float | None = None) -> Reply:
+        more = () if retry_after is None else ((b"retry-after", b"%d" % max(1, round(retry_after))),)
+        return json_reply({"error": words}, status=status, more=more)
+
+    def _answered(self, question: Question, asked: Mapping[str, Any], limit: int, as_csv: bool) -> Reply:
+        """Blocks.
+
+        Raises:
+            TransientError, OperatorError: neither Elasticsearch nor the lake can answer.
+        """
+        try:
+            answer = question.ask(self._queries(), **asked)
+            rows = answer.held(limit)
+        except (ValueError, KeyError) as error:
+            return self.refusal(400, str(error))
+        except TooMany:
+            less = ", ".join(each for each in ("symbols", "top", "interval", "since") if each in question.takes)
+            return self.refusal(
+                400, f"the answer has more than {limit} rows: ask for less by {less}, or for up to {MOST_ROWS} by limit"
+            )
+        except NothingFound as nothing:
+            return self.refusal(404, str(nothing))
+        written: list[str] = []
+        if as_csv:
+            text.write_csv(answer, written.append)
+        else:
+            text.write_json(answer, written.append)
+        newest = answer.covers.last_ms
+        told = Told(
+            way="lake" if answer.engine == "lake" else "index",
+            upstream="v1",
+            asked_ms=self._clock.now_ms(),
+            as_of_ms=newest,
+        )
+        more = [(b"x-rows", b"%d" % len(rows)), (b"x-data-until", iso(newest).encode() if newest else b"-")]
+        reply = Reply("".join(written).encode(), told=told, more=more)
+        if as_csv:
+            reply.content_type = _CSV
+        return reply
+
+
+def _read(question: Question, params: Mapping[str, str]) -> tuple[dict[str, Any], int]:
+    """Raises:
+    ValueError: a parameter that it does not take, or with what it is not.
+    """
+    asked: dict[str, Any] = {}
+    limit = _DEFAULT_ROWS
+    for name, raw in params.items():
+        if name == "format":
+            if raw not in ("json", "csv"):
+                raise ValueError(f"format={raw} is none of json, csv")
+        elif name == "limit":
+            if not 1 <= (limit := _whole(raw)) <= MOST_ROWS:
+                raise ValueError(f"limit must be between 1 and {MOST_ROWS}")
+        elif name not in question.takes:
+            raise ValueError(
+                f"there is no parameter {name}; there are {', '.join((*question.takes, 'limit', 'format'))}"
+            )
+        else:
+            asked[name] = question.takes[name](raw)
+    return asked, limit

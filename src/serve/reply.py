@@ -1,0 +1,148 @@
+"""An answer, made once and sent many times: its body, plain and packed, and how old what it tells is.
+
+| header | says |
+|---|---|
+| ``Age`` | seconds since the upstream was asked |
+| ``Last-Modified`` | that moment |
+| ``ETag`` | strong, of the bytes sent: the packed body has one of its own |
+| ``Cache-Control`` | ``max-age`` until the next poll is due |
+| ``Cache-Status`` | RFC 9211: ``hit`` from the road, ``fwd=miss`` read through; ``ttl`` below 0: a poll is late |
+| ``X-Data-As-Of`` | the upstream's own time of the newest value, where it tells one |
+| ``X-Data-Source`` | ``road/binance``, ``index/binance``, ``lake/binance``, ``through/binance``, ``door`` |
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from email.utils import formatdate
+
+import msgspec
+
+from cryptoproxy.datasets import iso
+
+Header = tuple[bytes, bytes]
+
+JSON = b"application/json; charset=utf-8"
+CORS: tuple[Header, ...] = (
+    (b"access-control-allow-origin", b"*"),
+    (
+        b"access-control-expose-headers",
+        b"link, per-page, total, age, etag, last-modified, retry-after, cache-status, x-data-as-of, x-data-source",
+    ),
+)
+NAME = "cryptoproxy"
+PACK_FROM = 1_000
+"""Shorter bodies are sent as they are: a packet holds them anyway."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """How old what an answer tells is. Times in ms."""
+
+    way: str
+    """``road``, ``index``, ``lake``, ``through``."""
+    upstream: str
+    asked_ms: int
+    """When the upstream was asked; of many values the oldest."""
+    as_of_ms: int | None = None
+    every_ms: int | None = None
+    """How often it is asked."""
+    detail: str = ""
+    """A word for ``Cache-Status``: ``stale-upstream``, ``open-bar-left-out``."""
+
+    def too_old(self, now_ms: int, limit_ms: int) -> bool:
+        """Also of what is polled seldom it is known after three polls that were not."""
+        return now_ms - self.asked_ms > max(limit_ms, 3 * (self.every_ms or 0))
+
+
+@dataclass(slots=True)
+class Reply:
+    """``told`` is None where the door speaks for itself: of its clock, of errors."""
+
+    body: bytes
+    status: int = 200
+    told: Told | None = None
+    content_type: bytes = JSON
+    more: Sequence[Header] = ()
+    _packed: bytes | None = field(default=None, repr=False)
+    _tag: bytes = field(default=b"", repr=False)
+    _head: tuple[int, list[Header]] = field(default=(-1, []), repr=False)
+
+    @property
+    def packed(self) -> bytes:
+        """The body as gzip; made when it is first asked for."""
+        if self._packed is None:
+            self._packed = gzip.compress(self.body, 6, mtime=0)
+        return self._packed
+
+    @property
+    def tag(self) -> bytes:
+        """Without quotes and without a word for its encoding."""
+        if not self._tag:
+            self._tag = hashlib.blake2b(self.body, digest_size=12).hexdigest().encode()
+        return self._tag
+
+    def head(self, now_ms: int) -> list[Header]:
+        """All headers but those of the encoding; made once a second."""
+        second = now_ms // 1000
+        if self._head[0] != second:
+            self._head = (second, self._made_head(now_ms))
+        return self._head[1]
+
+    def _made_head(self, now_ms: int) -> list[Header]:
+        headers = [(b"content-type", self.content_type), (b"vary", b"accept-encoding"), *CORS, *self.more]
+        told = self.told
+        if told is None:
+            return [*headers, (b"cache-control", b"no-store"), (b"x-data-source", b"door")]
+        age_ms = max(0, now_ms - told.asked_ms)
+        left = None if told.every_ms is None else (told.every_ms - age_ms) // 1000
+        said = f"{NAME}; {'fwd=miss' if told.way == 'through' else 'hit'}"
+        if left is not None:
+            said += f"; ttl={left}"
+        late = left is not None and told.every_ms is not None and age_ms > 2 * told.every_ms
+        if detail := told.detail or ("stale-upstream" if late else ""):
+            said += f"; detail={detail}"
+        headers += [
+            (b"age", b"%d" % (age_ms // 1000)),
+            (b"last-modified", formatdate(told.asked_ms / 1000, usegmt=True).encode()),
+            (b"cache-control", b"public, max-age=%d" % max(0, left or 0)),
+            (b"cache-status", said.encode()),
+            (b"x-data-source", f"{told.way}/{told.upstream}".encode()),
+        ]
+        if told.as_of_ms is not None:
+            headers.append((b"x-data-as-of", iso(told.as_of_ms).encode()))
+        return headers
+
+
+def json_reply(value: object, *, status: int = 200, told: Told | None = None, more: Sequence[Header] = ()) -> Reply:
+    """Bytes are JSON already."""
+    body = value if isinstance(value, bytes) else msgspec.json.encode(value)
+    return Reply(body, status, told, more=more)
+
+
+def sent(reply: Reply, *, now_ms: int, packed: bool, known_tags: bytes | None) -> tuple[int, list[Header], bytes]:
+    """Status, headers and body as they go out.
+
+    Args:
+        packed: whether the client takes gzip.
+        known_tags: its ``If-None-Match``.
+    """
+    headers = list(reply.head(now_ms))
+    packed = packed and len(reply.body) >= PACK_FROM
+    body = reply.packed if packed else reply.body
+    if packed:
+        headers.append((b"content-encoding", b"gzip"))
+    if reply.status == 200 and reply.told is not None:
+        tag = b'"%s%s"' % (reply.tag, b"-gz" if packed else b"")
+        headers.append((b"etag", tag))
+        if known_tags is not None and _knows(known_tags, tag):
+            return 304, [each for each in headers if each[0] not in (b"content-encoding", b"content-type")], b""
+    headers.append((b"content-length", b"%d" % len(body)))
+    return reply.status, headers, body
+
+
+def _knows(known: bytes, tag: bytes) -> bool:
+    return known.strip() == b"*" or tag in (each.strip().removeprefix(b"W/") for each in known.split(b","))

@@ -1,0 +1,129 @@
+"""The door's process, built from settings: the one place where its clients are made."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from importlib.metadata import version
+from importlib.util import find_spec
+from typing import TypeVar
+
+from cryptoproxy.common.clients import elastic
+from cryptoproxy.common.clock import SystemClock
+from cryptoproxy.common.metrics import ServeMetrics
+from cryptoproxy.common.service import Service
+from cryptoproxy.common.settings import Settings
+from cryptoproxy.datasets import CANDLE, TICKER
+from cryptoproxy.queries import Queries
+from cryptoproxy.queries.backend import Backend
+from cryptoproxy.queries.elastic.engine import Elastic
+from cryptoproxy.queries.elastic.search import Search
+from cryptoproxy.serve.bars import Bars
+from cryptoproxy.serve.binance import BinanceHouse
+from cryptoproxy.serve.bybit import BybitHouse
+from cryptoproxy.serve.coingecko import CoinGeckoHouse
+from cryptoproxy.serve.door import Door
+from cryptoproxy.serve.follow import Follower, answers_into, tickers_into
+from cryptoproxy.serve.house import Means
+from cryptoproxy.serve.newest import Newest
+from cryptoproxy.serve.openapi import document
+from cryptoproxy.serve.own import Own
+from cryptoproxy.serve.server import Server
+from cryptoproxy.serve.through import through_of
+
+log = logging.getLogger(__name__)
+
+THREADS = 16
+"""Questions that wait for Elasticsearch and the lake at once, and for an upstream; more of them stand in a row."""
+_SEARCH_SECONDS = 30.0
+
+T = TypeVar("T")
+
+
+class DoorProcess:
+    """The process, and what it serves."""
+
+    def __init__(self, settings: Settings) -> None:
+        clock = SystemClock()
+        serve = settings.serve
+        self.service = Service(
+            "door", host=settings.service.host, port=serve.health_port, watchdog_seconds=settings.service.watchdog
+        )
+        metrics = ServeMetrics(self.service.registry)
+        self.newest = Newest()
+        threads, askers = (ThreadPoolExecutor(THREADS, thread_name_prefix=each) for each in ("index", "ask"))
+        limit_ms = int(serve.max_age * 1000)
+        means = Means(
+            newest=self.newest, clock=clock, threads=threads, askers=askers,
+            through=through_of(settings, clock), limit_ms=limit_ms,
+        )  # fmt: skip
+        index, candles = (settings.elasticsearch.alias_of(each) for each in (TICKER, CANDLE))
+        client = _once(lambda: elastic.client(settings.elasticsearch, connections=THREADS, timeout=_SEARCH_SECONDS))
+        engines: list[Callable[[], Backend]] = [
+            _once(lambda: Elastic({TICKER.name: Search(client(), index), CANDLE.name: Search(client(), candles)}))
+        ]
+        if find_spec("duckdb") is not None:
+            engines.append(_once(lambda: _lake(settings)))
+        bars = Bars(engines, clock)
+        own = Own(
+            _once(lambda: Queries.of(settings.elasticsearch, client())),
+            clock=clock,
+            threads=threads,
+            openapi=_once(lambda: document(version("cryptoproxy"))),
+        )
+        door = Door(
+            coingecko=CoinGeckoHouse(means),
+            binance=BinanceHouse(means, bars),
+            bybit=BybitHouse(means, bars),
+            own=own,
+            metrics=metrics,
+            limit_ms=limit_ms,
+        )  # fmt: skip
+        alone = {
+            "coingecko": serve.coingecko_port,
+            "binance": serve.binance_port,
+            "bybit": serve.bybit_port,
+        }
+        apps = [(serve.port, door), *((port, door.at(name)) for name, port in alone.items() if port is not None)]
+        self.server = Server(serve.host, apps)
+        kafka = settings.kafka
+        follow = partial(Follower, kafka, health=self.service.health, metrics=metrics, clock=clock)
+        since_ms = int(serve.lookback * 1000)
+        followers = [follow(kafka.topic, tickers_into(self.newest), what="tickers", since_ms=since_ms)]
+        if kafka.keeps_answers:
+            take = answers_into(self.newest)
+            followers.append(follow(kafka.answers_topic, take, what="answers", since_ms=None, needed=False))
+        for each in followers:
+            self.service.add(each.what, each.run)
+        self.service.add("door", self.server.run)
+        host = f"[{serve.host}]" if ":" in serve.host else serve.host
+        self.url = f"http://{host}:{self.server.ports[0]}"
+        log.info("the door is at %s: /coingecko/api/v3/, /binance/api/v3/, /bybit/v5/, /v1/", self.url)
+
+    def run(self) -> int:
+        """Until a stop signal; the exit code. Call it in the main thread."""
+        return self.service.run()
+
+
+def _once(make: Callable[[], T]) -> Callable[[], T]:
+    """Made when it is first needed, whoever needs it: what it connects to may not be there at the start."""
+    lock = threading.Lock()
+    made: list[T] = []
+
+    def get() -> T:
+        with lock:
+            if not made:
+                made.append(make())
+            return made[0]
+
+    return get
+
+
+def _lake(settings: Settings) -> Backend:
+    from cryptoproxy.lake.store import Store
+    from cryptoproxy.queries.lake.engine import Lake  # DuckDB is not everybody's
+
+    return Lake(Store(settings.s3))

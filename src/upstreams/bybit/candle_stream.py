@@ -1,0 +1,62 @@
+"""Bybit's closed bars by stream: ``kline.<interval>.<symbol>``, of which the one with ``confirm`` is the last of a bar.
+
+| record | ``data`` |
+|---|---|
+| ``timestamp`` | ``start`` |
+| ``open``, ``high``, ``low``, ``close`` | the same |
+| ``base_volume``, ``quote_volume`` | linear, spot: ``volume``, ``turnover``; inverse: the other way round |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from cryptoproxy.upstreams.bars import Bar
+from cryptoproxy.upstreams.bybit.candles import BybitCandles
+from cryptoproxy.upstreams.bybit.symbols import Market
+from cryptoproxy.upstreams.bybit.venue import BybitVenue
+from cryptoproxy.upstreams.candle_stream import CandleStream, Closed
+from cryptoproxy.upstreams.values import Number
+
+
+class _Kline(msgspec.Struct, gc=False):
+    start: int
+    confirm: bool
+    timestamp: int
+    open: Number
+    high: Number
+    low: Number
+    close: Number
+    volume: Number = None
+    turnover: Number = None
+
+
+class _Frame(msgspec.Struct, gc=False):
+    data: list[_Kline]
+
+
+_frame = msgspec.json.Decoder(_Frame, strict=False)
+
+
+class BybitCandleStream(CandleStream):
+    """``bybit-linear.candle-<interval>@stream`` and those of the other markets."""
+
+    def __init__(self, venue: BybitVenue, candles: BybitCandles) -> None:
+        self._inverse = venue.market is Market.INVERSE
+        super().__init__(venue, candles)
+
+    def _topic(self, symbol: str) -> str:
+        return f"kline.{BybitCandles.intervals[self.feed.part]}.{symbol}"
+
+    def _closed(self, body: bytes | msgspec.Raw) -> Sequence[Closed]:
+        found = []
+        for each in _frame.decode(body).data:
+            if each.confirm:
+                in_base, in_quote = each.volume, each.turnover
+                if self._inverse:  # contracts of 1 USD, settled in the coin
+                    in_base, in_quote = in_quote, in_base
+                bar = Bar(each.start, each.open, each.high, each.low, each.close)
+                found.append(Closed(bar, each.timestamp, in_base, in_quote))
+        return found

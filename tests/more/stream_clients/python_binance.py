@@ -1,0 +1,47 @@
+"""What python-binance's sockets understand of a Binance at the given address. Prints JSON."""
+
+import asyncio
+import json
+import sys
+
+from binance import AsyncClient, BinanceSocketManager, DepthCacheManager
+
+http, ws = sys.argv[1:]
+AsyncClient.API_URL = f"{http}/api"
+BinanceSocketManager.STREAM_URL = f"{ws}/"
+
+
+async def receive(socket, count):
+    async with socket as stream:
+        return [await stream.recv() for _ in range(count)]
+
+
+async def main():
+    client = await AsyncClient.create()
+    sockets = BinanceSocketManager(client)
+    trades, bars, both, ticker, minis, book = await asyncio.gather(
+        receive(sockets.aggtrade_socket("BTCUSDT"), 50),
+        receive(sockets.kline_socket("ETHUSDT", interval="1m"), 2),
+        receive(sockets.multiplex_socket(["btcusdt@trade", "ethusdt@depth5@100ms"]), 120),
+        receive(sockets.symbol_ticker_socket("BTCUSDT"), 1),
+        receive(sockets.miniticker_socket(), 1),
+        receive(DepthCacheManager(client, "ETHUSDT", refresh_interval=0), 20),
+    )
+    last = book[-1]
+    print(
+        json.dumps(
+            {
+                "trades": trades,
+                "bars": [message["k"] for message in bars],
+                "topics": sorted({message["stream"] for message in both}),
+                "ticker": ticker[0]["c"],
+                "minis": len(minis[0]),
+                "bids": [price for price, _ in last.get_bids()[:20]],
+                "asks": [price for price, _ in last.get_asks()[:20]],
+            }
+        )
+    )
+    await client.close_connection()
+
+
+asyncio.run(main())

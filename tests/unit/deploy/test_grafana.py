@@ -1,0 +1,50 @@
+"""The dashboard asks PromQL of metrics that there are, and of each of them."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import promql_parser
+from prometheus_client import CollectorRegistry
+
+from cryptoproxy.common.metrics import IndexerMetrics, PollerMetrics, ServeMetrics, WatchMetrics
+
+FILE = Path(__file__).parents[3] / "docker" / "grafana" / "cryptoproxy.json"
+
+
+def panels() -> list[dict[str, Any]]:
+    return json.loads(FILE.read_text(encoding="utf-8"))["panels"]  # type: ignore[no-any-return]
+
+
+def test_each_metric_has_a_panel_whose_expression_is_promql() -> None:
+    asked = [target["expr"] for panel in panels() for target in panel.get("targets", [])]
+    for expression in asked:
+        promql_parser.parse(expression.replace("$__rate_interval", "5m"))
+    registry = CollectorRegistry()
+    PollerMetrics(registry)
+    IndexerMetrics(registry)
+    ServeMetrics(registry)
+    WatchMetrics(registry)
+    there = {family.name for family in registry.collect()}
+    named = {re.sub(r"_(total|bucket)\Z", "", name) for each in asked for name in re.findall(r"cryptoproxy_\w+", each)}
+    assert named == there
+    assert len(asked) == len(there) > 30
+
+
+def test_no_two_panels_lie_on_each_other() -> None:
+    found = panels()
+    assert len({panel["id"] for panel in found}) == len(found)
+    cells: set[tuple[int, int]] = set()
+    for panel in found:
+        place = panel["gridPos"]
+        own = {
+            (x, y)
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        }
+        assert not own & cells, panel["title"]
+        assert max(x for x, _ in own) < 24
+        cells |= own

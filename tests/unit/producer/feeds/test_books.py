@@ -1,0 +1,249 @@
+"""Order books from the sandbox's streams into the outbox: each record is the book of its slot, whatever goes wrong; what
+has none is counted and told."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import requests
+
+from cryptoproxy.common.clock import SystemClock
+from cryptoproxy.common.service import Health, Loop
+from cryptoproxy.datasets import BOOK, GAP, Book, Gap, from_iso
+from cryptoproxy.producer.feeds.poll import PollOnce
+from cryptoproxy.producer.feeds.stream.marks import Told
+from cryptoproxy.producer.feeds.stream.room import Room
+from cryptoproxy.producer.outbox import Outbox
+from cryptoproxy.producer.outbox.outbox import KAFKA
+from cryptoproxy.sandbox import Rule, Sandbox, StreamRule
+from cryptoproxy.upstreams.base import Answer, Call
+from cryptoproxy.upstreams.binance.books import BinanceBooks
+from cryptoproxy.upstreams.binance.candles import whole_list as binance_list
+from cryptoproxy.upstreams.binance.venue import BinanceVenue
+from cryptoproxy.upstreams.book_stream import BookStream
+from cryptoproxy.upstreams.bybit.books import BybitBooks
+from cryptoproxy.upstreams.bybit.candles import whole_list as bybit_list
+from cryptoproxy.upstreams.bybit.symbols import Market
+from cryptoproxy.upstreams.bybit.venue import BybitVenue
+from cryptoproxy.upstreams.stream import Left
+from tests.conftest import wait_until
+from tests.unit.producer.fakes import Metrics
+
+STEP_MS = 200
+COINS = 20
+
+
+class Stopped:
+    """A clock that is set."""
+
+    ms = 0
+
+    def now_ms(self) -> int:
+        return self.ms
+
+    def monotonic(self) -> float:
+        return self.ms / 1000
+
+
+class Truth:
+    """The same market at any time, without a fault: two sandboxes of one seed agree."""
+
+    def __init__(self) -> None:
+        self._clock = Stopped()
+        self._box = Sandbox(coins=COINS, clock=cast("Any", self._clock))
+
+    def __enter__(self) -> Truth:
+        self._box.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._box.stop()
+
+    def best(self, record: Book) -> tuple[list[Any], list[Any]]:
+        """The best 20 of each side: what has changed by the slot. Of a change in the very millisecond of a slot the
+        stand-in for Bybit says that it happened 3 ms before."""
+        self._clock.ms = from_iso(record.timestamp)
+        if record.source == "binance":
+            self._clock.ms -= 1
+            url, asked = "/api/v3/depth", {"symbol": record.asset_id, "limit": "20"}
+            found = requests.get(self._box.base_url("binance") + url, asked, timeout=30).json()
+            return _levels(found["bids"]), _levels(found["asks"])
+        asked = {"category": record.source.removeprefix("bybit-"), "symbol": record.asset_id, "limit": "20"}
+        url = self._box.base_url("bybit") + "/v5/market/orderbook"
+        found = requests.get(url, asked, timeout=30).json()["result"]
+        return _levels(found["b"]), _levels(found["a"])
+
+
+def _levels(texts: list[list[str]]) -> list[tuple[float, float]]:
+    return [(float(price), float(size)) for price, size in texts]
+
+
+class Asking:
+    """What :meth:`PollOnce.ask` does, without a budget."""
+
+    def ask(self, call: Call, end_ms: int, wait: object) -> Answer:
+        found = requests.get(call.url, params=dict(call.params), timeout=30)
+        return Answer(found.status_code, {key.lower(): value for key, value in found.headers.items()}, found.content)
+
+
+class Streaming:
+    """A process that streams one market's books."""
+
+    def __init__(self, stream: BookStream[Any], folder: Path) -> None:
+        self.metrics = Metrics()
+        self.health = Health()
+        self.outbox = Outbox(folder, max_bytes=1 << 26)
+        self.room = Room(
+            stream.venue,
+            [stream],
+            ask={stream.feed.name: cast("PollOnce", Asking())},
+            told=lambda feed: Told(),
+            left=lambda stream, told: Left(),
+            may_poll=lambda: True,
+            outbox=self.outbox,
+            health=self.health,
+            metrics=self.metrics,
+            clock=SystemClock(),
+            batch_seconds=0.05,
+            batch_records=1_000,
+            kept=lambda entry, arrived, size: None,
+        )
+        self._stop = threading.Event()
+        self._threads = [
+            threading.Thread(target=run, args=(Loop(name, self._stop),), daemon=True)
+            for name, run in self.room.threads()
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def close(self) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+        self.outbox.close()
+
+    def records(self, dataset: Any = BOOK) -> list[Any]:
+        return [
+            dataset.codec.decode(line)
+            for entry in self.outbox.oldest(KAFKA)
+            if entry.feed.dataset == dataset.name
+            for line in (self.outbox.read(KAFKA, entry) or b"").splitlines()
+        ]
+
+
+@pytest.fixture
+def box() -> Iterator[Sandbox]:
+    with Sandbox(coins=COINS) as made:
+        yield made
+
+
+@pytest.fixture
+def start(box: Sandbox, tmp_path: Path) -> Iterator[Callable[[str], Streaming]]:
+    started: list[Streaming] = []
+
+    def begin(source: str) -> Streaming:
+        if source == "binance":
+            base = box.base_url("binance")
+            stream: BookStream[Any] = BinanceBooks(
+                venue=BinanceVenue(ws_url=box.stream_url("binance"), base_url=base),
+                base_url=base,
+                symbols=["BTCUSDT", "ETHUSDT"],
+                symbol_list=binance_list(base),
+                levels=1000,
+                interval_ms=STEP_MS,
+            )
+        else:
+            market, base = Market(source.removeprefix("bybit-")), box.base_url("bybit")
+            stream = BybitBooks(
+                market,
+                venue=BybitVenue(market, ws_url=box.stream_url("bybit"), base_url=base),
+                symbols=["BTCUSDT", "ETHUSDT"] if market is not Market.INVERSE else ["BTCUSD"],
+                symbol_list=bybit_list(base, market),
+                levels=200,
+                interval_ms=STEP_MS,
+            )
+        started.append(Streaming(stream, tmp_path / "outbox"))
+        return started[-1]
+
+    yield begin
+    for each in started:
+        each.close()
+
+
+def require_true(records: list[Book]) -> None:
+    """Each of them is the book of its slot, once, and in order."""
+    with Truth() as truth:
+        for record in records:
+            bids, asks = truth.best(record)
+            if record.source != "bybit-inverse":
+                assert (record.bids, record.asks) == (bids, asks), record.timestamp
+            assert [price for price, _ in record.bids] == [price for price, _ in bids]
+    for symbol in {record.asset_id for record in records}:
+        times = [record.timestamp for record in records if record.asset_id == symbol]
+        assert times == sorted(set(times))
+
+
+@pytest.mark.parametrize("source", ["binance", "bybit-linear", "bybit-inverse", "bybit-spot"])
+def test_each_record_is_the_book_of_its_slot(source: str, start: Callable[[str], Streaming]) -> None:
+    streaming = start(source)
+    wait_until(lambda: len(streaming.records()) >= 12)
+    require_true(streaming.records())
+    assert not streaming.health.reasons()
+
+
+@pytest.mark.parametrize("source", ["binance", "bybit-linear"])
+@pytest.mark.parametrize(
+    ("rule", "why"),
+    [
+        (StreamRule(topic="(?i)btcusdt", nth=15, hole=1), "hole"),
+        (StreamRule(topic="(?i)btcusdt", nth=15, behind=2), "hole"),
+        (StreamRule(topic="(?i)btcusdt", first=15, last=20, rewrite="crossed"), "crossed"),
+        (StreamRule(topic="(?i)btcusdt", nth=15, rewrite="garbage"), "hole"),
+    ],
+    ids=["hole", "out of order", "crossed", "garbage"],
+)
+def test_after_a_fault_no_record_is_wrong_and_the_book_comes_back(
+    source: str, rule: StreamRule, why: str, box: Sandbox, start: Callable[[str], Streaming]
+) -> None:
+    box.add(rule)
+    streaming = start(source)
+    wait_until(lambda: [gap for gap in streaming.records(GAP) if gap.asset_id == "BTCUSDT"])
+    gaps: list[Gap] = streaming.records(GAP)
+    records = [each for each in streaming.records() if each.asset_id == "BTCUSDT"]
+    assert {(gap.kind, gap.state, gap.why) for gap in gaps} == {("book", "open", why)}
+    for gap in gaps:
+        lacking = range(from_iso(gap.timestamp) + STEP_MS, from_iso(gap.until), STEP_MS)
+        assert gap.records == len(lacking)
+        assert not [each for each in records if from_iso(each.timestamp) in lacking]
+    require_true(records)
+
+
+def test_frames_that_come_twice_change_nothing(box: Sandbox, start: Callable[[str], Streaming]) -> None:
+    box.add(StreamRule(topic="btcusdt", every=2, twice=True))
+    streaming = start("binance")
+    wait_until(lambda: len(streaming.records()) >= 20)
+    require_true(streaming.records())
+    assert streaming.records(GAP) == []
+
+
+def test_a_crossed_snapshot_is_no_book_and_another_one_is_asked_for(
+    box: Sandbox, start: Callable[[str], Streaming]
+) -> None:
+    box.add(Rule(path="/api/v3/depth", times=2, rewrite="crossed"))
+    streaming = start("binance")
+    wait_until(lambda: len(streaming.records()) >= 6)
+    require_true(streaming.records())
+
+
+def test_a_cut_connection_that_loses_changes_costs_slots_and_tells_them(
+    box: Sandbox, start: Callable[[str], Streaming]
+) -> None:
+    box.add(StreamRule(topic="(?i)btcusdt", nth=15, cut=5))
+    with closing(start("bybit-linear")) as streaming:
+        wait_until(lambda: streaming.records(GAP) or len(streaming.records()) > 60)
+        require_true(streaming.records())

@@ -1,0 +1,72 @@
+"""What is shown as it comes: frames of named symbols, and nothing that a stream could feel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from kafka import errors as kafka_errors
+
+from cryptoproxy.common.settings import Settings
+from cryptoproxy.producer.feeds.stream import live
+from cryptoproxy.producer.feeds.stream.live import LiveFrames
+from cryptoproxy.upstreams.live import symbol_of
+from cryptoproxy.upstreams.stream import Heard
+from tests.unit.producer.budget.hand_clock import HandClock
+from tests.unit.producer.fakes import FakeProducer, Metrics, acknowledge
+
+KAFKA = Settings.from_texts({"LIVE_SYMBOLS": "btcusdt"}).kafka
+
+
+class Bench:
+    def __init__(self, react: Any = acknowledge) -> None:
+        self.clock, self.metrics = HandClock(), Metrics()
+        self.producer = FakeProducer(self.clock, react)
+        self.live = LiveFrames(KAFKA, metrics=self.metrics, clock=self.clock, connect=lambda: self.producer)
+
+
+@pytest.mark.parametrize(
+    ("topic", "symbol"),
+    [
+        ("btcusdt@depth@100ms", "BTCUSDT"),
+        ("btcusdt@kline_1m", "BTCUSDT"),
+        ("btcusdt@aggTrade", None),
+        ("orderbook.200.BTCUSDT", "BTCUSDT"),
+        ("kline.1.BTC-26MAR27", "BTC-26MAR27"),
+        ("publicTrade.BTCUSDT", None),
+        ("", None),
+    ],
+)
+def test_which_topics_are_live(topic: str, symbol: str | None) -> None:
+    assert symbol_of(topic) == symbol
+
+
+def test_frames_of_named_symbols_are_sent_as_they_came() -> None:
+    bench = Bench()
+    frames = {"btcusdt@depth@100ms": [b"1", b"2"], "ethusdt@depth@100ms": [b"3"], "btcusdt@aggTrade": [b"4"]}
+    bench.live.put("binance", Heard(frames), 17)
+    bench.live.put("bybit-linear", Heard({"kline.1.BTCUSDT": [b"5"]}), 18)
+    assert bench.live.send()
+    assert [(each.topic, each.key, each.value) for each in bench.producer.sent] == [
+        ("crypto.live", b"binance:BTCUSDT", b"1"),
+        ("crypto.live", b"binance:BTCUSDT", b"2"),
+        ("crypto.live", b"bybit-linear:BTCUSDT", b"5"),
+    ]
+    assert bench.producer.sent[0].headers == [("topic", b"btcusdt@depth@100ms"), ("received-at", b"17")]
+
+
+def test_what_does_not_fit_goes_oldest_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "MOST_WAITING", 2)
+    bench = Bench()
+    bench.live.put("binance", Heard({"btcusdt@kline_1m": [b"1", b"2", b"3"]}), 17)
+    assert bench.live.send()
+    assert [each.value for each in bench.producer.sent] == [b"2", b"3"]
+    assert bench.metrics.value("live_frames_total", outcome="dropped") == 1
+
+
+def test_what_is_refused_is_counted_and_not_sent_again() -> None:
+    bench = Bench(lambda sent: sent.future.fail(kafka_errors.KafkaTimeoutError("away")))
+    bench.live.put("binance", Heard({"btcusdt@kline_1m": [b"1"]}), 17)
+    assert not bench.live.send()
+    assert bench.live.send()
+    assert bench.metrics.value("live_frames_total", outcome="failed") == 1

@@ -1,0 +1,245 @@
+"""A door over a sandbox whose clock stands still: what its upstreams answer is read as the poller reads it, and kept as
+the topics would bring it. Bars are held in memory here; with Elasticsearch they are asked for in tests/integration."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import pytest
+import requests
+from prometheus_client import CollectorRegistry
+
+from cryptoproxy.common.metrics import ServeMetrics
+from cryptoproxy.common.service import Loop
+from cryptoproxy.common.settings import Settings
+from cryptoproxy.datasets import Candle, Ticker, from_iso
+from cryptoproxy.queries.questions.candles import Bar
+from cryptoproxy.queries.scope import Asset, Scope
+from cryptoproxy.sandbox.app import Sandbox
+from cryptoproxy.serve.bars import Bars
+from cryptoproxy.serve.binance import BinanceHouse
+from cryptoproxy.serve.bybit import BybitHouse
+from cryptoproxy.serve.coingecko import CoinGeckoHouse
+from cryptoproxy.serve.door import Door
+from cryptoproxy.serve.house import Means
+from cryptoproxy.serve.newest import Newest
+from cryptoproxy.serve.own import Own
+from cryptoproxy.serve.seam import Fetched
+from cryptoproxy.serve.server import Server
+from cryptoproxy.upstreams import upstreams_of
+from cryptoproxy.upstreams.base import Answer, Call
+
+NOW_MS = from_iso("2026-11-20T10:00:30.000Z")
+POLLED = "coingecko,binance,bybit-linear,bybit-inverse,bybit-spot"
+
+
+class StandingClock:
+    """Moves by hand alone."""
+
+    def __init__(self, now_ms: int = NOW_MS) -> None:
+        self.ms = now_ms
+
+    def now_ms(self) -> int:
+        return self.ms
+
+    def monotonic(self) -> float:
+        return self.ms / 1000
+
+
+class HeldBars:
+    """As much of a backend as bars need."""
+
+    name = "es"
+
+    def __init__(self) -> None:
+        self.candles: dict[tuple[str, str, str], dict[int, Candle]] = {}
+
+    def hold(self, candles: list[Candle]) -> None:
+        for each in candles:
+            key = each.source, each.asset_id, each.interval
+            self.candles.setdefault(key, {})[from_iso(each.timestamp)] = each
+
+    def intervals(self, scope: Scope) -> Mapping[Asset, Mapping[str, int]]:
+        found = self._found(scope, scope.assets[0], scope.interval)
+        return {_asset(found[0]): {scope.interval: len(found)}} if found else {}
+
+    def bars(self, scope: Scope, stored: str) -> Iterator[tuple[Asset, Bar]]:
+        for each in self._found(scope, scope.chosen[0].asset_id, stored):
+            yield (
+                scope.chosen[0],
+                Bar(
+                    from_iso(each.timestamp), each.open, each.high, each.low, each.close, each.base_volume,
+                    each.quote_volume, each.trades, each.taker_base_volume, each.taker_quote_volume,
+                ),
+            )  # fmt: skip
+
+    def _found(self, scope: Scope, asset_id: str, interval: str) -> list[Candle]:
+        held = self.candles.get((scope.sources[0], asset_id, interval), {})
+        return [held[each] for each in sorted(held) if each in scope.period]
+
+
+def _asset(candle: Candle) -> Asset:
+    return Asset(candle.source, candle.asset_id, candle.quote, candle.symbol)
+
+
+class Upstreams:
+    """Asks the sandbox, as the poller would; counts."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+        self.asked: list[str] = []
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def get(self, upstream: str, path: str, params: Mapping[str, str]) -> Fetched:
+        self.asked.append(f"{upstream}/{path}")
+        self.gate.wait(60)
+        answer = requests.get(f"{self._sandbox.base_url(upstream)}/{path}", params=dict(params), timeout=30)
+        return Fetched(answer.status_code, {k.lower(): v for k, v in answer.headers.items()}, answer.content, 0.0)
+
+
+@dataclass
+class Road:
+    """The door, what is behind it, and what it is compared with."""
+
+    sandbox: Sandbox
+    clock: StandingClock
+    settings: Settings
+    newest: Newest = field(default_factory=Newest)
+    bars: HeldBars = field(default_factory=HeldBars)
+    through: Upstreams | None = None
+    url: str = ""
+    door: Door | None = None
+    _stop: threading.Event = field(default_factory=threading.Event)
+
+    @classmethod
+    def made(cls, sandbox: Sandbox, clock: StandingClock, *, through: bool = False, **texts: str) -> Self:
+        named = {
+            "COINGECKO_BASE_URL": sandbox.base_url("coingecko"),
+            "BINANCE_BASE_URL": sandbox.base_url("binance"),
+            "BYBIT_BASE_URL": sandbox.base_url("bybit"),
+            "SOURCES": POLLED,
+            "BINANCE_SYMBOLS": "*",
+            **texts,
+        }
+        road = cls(sandbox, clock, Settings.from_texts(named), through=Upstreams(sandbox) if through else None)
+        threads = ThreadPoolExecutor(4)
+        means = Means(newest=road.newest, clock=clock, threads=threads, askers=threads, through=road.through)
+        bars = Bars([lambda: road.bars], clock)  # type: ignore[list-item, return-value]
+        road.door = Door(
+            coingecko=CoinGeckoHouse(means),
+            binance=BinanceHouse(means, bars),
+            bybit=BybitHouse(means, bars),
+            own=Own(_no_queries, clock=clock, threads=threads, openapi=dict),
+            metrics=ServeMetrics(CollectorRegistry()),
+            limit_ms=means.limit_ms,
+        )
+        return road
+
+    def start(self) -> None:
+        server = Server("127.0.0.1", [(0, self.door)])
+        self.url = f"http://127.0.0.1:{server.ports[0]}"
+        self._thread = threading.Thread(target=server.run, args=(Loop("door", self._stop),))
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def poll(self, *names: str, interval_ms: int = 60_000) -> None:
+        """One poll of each of these feeds; of all tickers without any."""
+        feeds = {feed.name: polling for each in upstreams_of(self.settings.upstreams).values()
+                 for feed, polling in each.feeds.items()}  # fmt: skip
+        for name in names or POLLED.split(","):
+            source = feeds[name].make()
+            calls = source.calls()
+            bodies = [self._ask(call).body for call in calls]
+            if source.symbol_list is not None:
+                self._load(source.symbol_list)
+            slot_ms = self.clock.ms - self.clock.ms % interval_ms
+            for call, body in zip(calls, bodies, strict=True):
+                self.newest.take_answer(source.upstream, call.url, call.params, body, self.clock.ms)
+            for record in source.read(bodies, slot_ms=slot_ms, fetched_at_ms=self.clock.ms).records:
+                if isinstance(record, Ticker):
+                    record.interval_ms = interval_ms
+                    self.newest.take(record)
+
+    def keep(self, name: str) -> None:
+        """The answers to the calls of one poll, without a look at its records."""
+        feeds = {feed.name: polling for each in upstreams_of(self.settings.upstreams).values()
+                 for feed, polling in each.feeds.items()}  # fmt: skip
+        source = feeds[name].make()
+        for call in source.calls():
+            self.newest.take_answer(source.upstream, call.url, call.params, self._ask(call).body, self.clock.ms)
+
+    def walk(self, feed: str, symbol: str, since_ms: int) -> None:
+        """The past of one series, as `cryptoproxy history` fetches it."""
+        for each in upstreams_of(self.settings.upstreams).values():
+            for there, make in each.histories.items():
+                if there.name == feed:
+                    history = make()
+                    if history.symbol_list is not None:
+                        self._load(history.symbol_list)
+                    start = history.start(symbol, self._ask(history.start_call(symbol)))
+                    begin, end = since_ms, self.clock.ms
+                    while begin < end:
+                        from cryptoproxy.datasets.times import Span
+
+                        span = Span(begin, end)
+                        answer = self._ask(history.call(symbol, span, now_ms=self.clock.ms))
+                        page = history.page(symbol, start, span, answer, now_ms=self.clock.ms)
+                        self.bars.hold(list(page.records))
+                        begin = page.covered_ms
+
+    def _load(self, symbol_list: Any) -> None:
+        bodies: list[bytes] = []
+        while (call := symbol_list.next_call(bodies[-1] if bodies else None)) is not None:
+            bodies.append(self._ask(call).body)
+        symbol_list.load(bodies)
+
+    def _ask(self, call: Call) -> Answer:
+        found = requests.get(call.url, params=dict(call.params), headers=dict(call.headers), timeout=30)
+        return Answer(found.status_code, {k.lower(): v for k, v in found.headers.items()}, found.content)
+
+    # --- asked
+
+    def get(self, path: str, **more: Any) -> requests.Response:
+        return requests.get(f"{self.url}{path}", timeout=30, **more)
+
+    def theirs(self, upstream: str, path: str, **more: Any) -> requests.Response:
+        return requests.get(f"{self.sandbox.base_url(upstream)}/{path}", timeout=30, **more)
+
+
+def _no_queries() -> Any:
+    raise AssertionError("nothing is asked of Elasticsearch here")
+
+
+@pytest.fixture(scope="session")
+def standing() -> Iterator[tuple[Sandbox, StandingClock]]:
+    """One sandbox for all: nobody moves its clock."""
+    clock = StandingClock()
+    with Sandbox(coins=60, clock=clock) as sandbox:
+        yield sandbox, clock
+
+
+@pytest.fixture
+def road(standing: tuple[Sandbox, StandingClock]) -> Iterator[Callable[..., Road]]:
+    """Makes a door that is up, over what was polled once; ``through``: read through as well."""
+    made: list[Road] = []
+
+    def make(*, polled: bool = True, **how: Any) -> Road:
+        sandbox, clock = standing
+        found = Road.made(sandbox, StandingClock(clock.ms), **how)
+        if polled:
+            found.poll()
+        found.start()
+        made.append(found)
+        return found
+
+    yield make
+    for each in made:
+        each.stop()

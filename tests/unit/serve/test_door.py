@@ -1,0 +1,420 @@
+"""What the door answers from the road is what the upstream itself answers, field by field."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import msgspec
+import pytest
+
+from cryptoproxy.datasets.times import DAY_MS, HOUR_MS
+from cryptoproxy.errors import TransientError
+from cryptoproxy.serve.seam import NotFetchedError
+from tests.conftest import wait_until
+from tests.unit.serve.conftest import NOW_MS, Road
+
+Make = Callable[..., Road]
+HOUR = NOW_MS - NOW_MS % HOUR_MS
+
+SAME = [
+    ("coingecko", "ping", {}),
+    ("coingecko", "coins/markets", {"vs_currency": "usd", "per_page": "20"}),
+    ("coingecko", "coins/markets", {"vs_currency": "usd", "per_page": "10", "page": "3", "order": "market_cap_desc"}),
+    ("coingecko", "coins/markets", {"vs_currency": "USD", "per_page": "50", "precision": "full"}),
+    ("coingecko", "coins/markets", {"vs_currency": "usd", "ids": "ethereum,bitcoin", "price_change_percentage": "24h,1h"}),
+    ("coingecko", "coins/markets", {"vs_currency": "usd", "per_page": "5", "precision": "3", "unknown": "x"}),
+    ("binance", "api/v3/ping", {}),
+    ("binance", "api/v3/time", {}),
+    ("binance", "api/v3/ticker/24hr", {}),
+    ("binance", "api/v3/ticker/24hr", {"symbol": "BTCUSDT"}),
+    ("binance", "api/v3/ticker/24hr", {"symbols": '["ETHUSDT","BTCUSDT"]'}),
+    ("binance", "api/v3/ticker/24hr", {"symbol": "NOTHING"}),
+    ("binance", "api/v3/ticker/24hr", {"symbol": "BTCUSDT", "symbols": '["BTCUSDT"]'}),
+    ("bybit", "v5/market/time", {}),
+    ("bybit", "v5/market/tickers", {"category": "linear"}),
+    ("bybit", "v5/market/tickers", {"category": "inverse"}),
+    ("bybit", "v5/market/tickers", {"category": "spot", "symbol": "BTCUSDT"}),
+    ("bybit", "v5/market/tickers", {"category": "linear", "symbol": "NOTHING"}),
+    ("bybit", "v5/market/tickers", {"category": "nowhere"}),
+    ("bybit", "v5/market/tickers", {}),
+]  # fmt: skip
+PREFIX = {"coingecko": "/coingecko/api/v3/", "binance": "/binance/", "bybit": "/bybit/"}
+
+
+@pytest.fixture(scope="module")
+def polled(standing) -> Road:  # type: ignore[no-untyped-def]
+    sandbox, clock = standing
+    road = Road.made(sandbox, clock)
+    road.poll()
+    road.walk("binance.candle-1h", "BTCUSDT", HOUR - 40 * HOUR_MS)
+    road.walk("bybit-linear.candle-1h", "BTCUSDT", HOUR - 40 * HOUR_MS)
+    road.walk("bybit-inverse.candle-1h", "BTCUSD", HOUR - 40 * HOUR_MS)
+    road.start()
+    yield road
+    road.stop()
+
+
+@pytest.mark.parametrize(("upstream", "path", "params"), SAME)
+def test_an_answer_of_the_road_is_the_upstreams_own(polled: Road, upstream: str, path: str, params: dict[str, str]):
+    ours = polled.get(f"{PREFIX[upstream]}{path}", params=params)
+    theirs = polled.theirs(upstream, path, params=params)
+    assert (ours.status_code, ours.json()) == (theirs.status_code, theirs.json())
+    assert ours.headers["X-Data-Source"] in (f"road/{upstream}", "door")
+
+
+PRICES = [
+    {"ids": "bitcoin", "vs_currencies": "usd"},
+    {"ids": "ethereum,bitcoin", "vs_currencies": "usd", "include_last_updated_at": "true"},
+    {"ids": "bitcoin", "vs_currencies": "usd", "include_24hr_change": "True", "precision": "full"},
+]
+
+
+@pytest.mark.parametrize("params", PRICES)
+def test_a_simple_price_is_coingeckos(polled: Road, params: dict[str, str]):
+    ours = polled.get("/coingecko/api/v3/simple/price/", params=params)
+    assert ours.json() == polled.theirs("coingecko", "simple/price", params=params).json()
+
+
+@pytest.mark.parametrize(
+    ("path", "params"),
+    [
+        ("global", {}),
+        ("search/trending", {}),
+        ("exchanges", {}),
+        ("exchanges", {"per_page": "7", "page": "1"}),
+        ("coins/bitcoin/ohlc", {"vs_currency": "usd", "days": "1"}),
+        ("coins/ethereum/ohlc/", {"vs_currency": "USD", "days": "7"}),
+    ],
+)
+def test_what_is_polled_beside_the_prices_is_answered_as_it_came(road: Make, path: str, params: dict[str, str]):
+    found = road(COINGECKO_CANDLE_IDS="bitcoin,ethereum")
+    for feed in ("coingecko.market", "coingecko.candle-30m", "coingecko.candle-4h"):
+        found.keep(feed)
+    ours = found.get(f"/coingecko/api/v3/{path}", params=params)
+    assert ours.json() == found.theirs("coingecko", path, params=params).json()
+    assert ours.headers["X-Data-Source"] == "road/coingecko"
+
+
+def test_caps_and_volumes_of_a_simple_price_are_those_of_the_markets(polled: Road):
+    """CoinGecko tells them with their decimals here, and in whole units in the markets, which are polled."""
+    params = {"ids": "bitcoin", "vs_currencies": "usd", "include_market_cap": "true", "include_24hr_vol": "true"}
+    ours, theirs = (each.json()["bitcoin"] for each in (
+        polled.get("/coingecko/api/v3/simple/price", params=params),
+        polled.theirs("coingecko", "simple/price", params=params),
+    ))  # fmt: skip
+    assert list(ours) == list(theirs)
+    assert ours == {name: round(value) if "_" in name else value for name, value in theirs.items()}
+
+
+KLINES = [
+    {"startTime": str(HOUR - 30 * HOUR_MS), "limit": "20"},
+    {"startTime": str(HOUR - 30 * HOUR_MS + 1), "endTime": str(HOUR - 20 * HOUR_MS)},
+    {"endTime": str(HOUR - 1), "limit": "12"},
+    {"startTime": str(HOUR - 5 * HOUR_MS), "endTime": str(HOUR - 5 * HOUR_MS)},
+    {"startTime": str(NOW_MS + DAY_MS)},
+]
+
+
+@pytest.mark.parametrize("bounds", KLINES)
+def test_closed_klines_are_binances(polled: Road, bounds: dict[str, str]):
+    params = {"symbol": "BTCUSDT", "interval": "1h", **bounds}
+    ours = polled.get("/binance/api/v3/klines", params=params)
+    assert ours.json() == polled.theirs("binance", "api/v3/klines", params=params).json()
+    assert ours.headers["X-Data-Source"] == "index/binance"
+    assert "detail" not in ours.headers["Cache-Status"]
+
+
+def test_klines_in_microseconds(polled: Road):
+    params = {"symbol": "BTCUSDT", "interval": "1h", "startTime": str(HOUR - 30 * HOUR_MS), "limit": "3"}
+    headers = {"X-MBX-TIME-UNIT": "MICROSECOND"}
+    ours = polled.get("/binance/api/v3/klines", params=params, headers=headers)
+    assert ours.json() == polled.theirs("binance", "api/v3/klines", params=params, headers=headers).json()
+
+
+def test_the_open_kline_is_left_out_and_that_is_said(polled: Road):
+    params = {"symbol": "BTCUSDT", "interval": "1h", "limit": "6"}
+    ours = polled.get("/binance/api/v3/klines", params=params)
+    assert ours.json()[-5:] == polled.theirs("binance", "api/v3/klines", params=params).json()[:-1]
+    assert "detail=open-bar-left-out" in ours.headers["Cache-Status"]
+
+
+@pytest.mark.parametrize(("category", "symbol"), [("linear", "BTCUSDT"), ("inverse", "BTCUSD")])
+@pytest.mark.parametrize(
+    "bounds",
+    [
+        {"start": str(HOUR - 30 * HOUR_MS + 1), "limit": "7"},
+        {"start": str(HOUR - 9 * HOUR_MS), "end": str(HOUR - 3 * HOUR_MS)},
+        {"end": str(HOUR - 1), "limit": "5"},
+    ],
+)
+def test_closed_bars_are_bybits(polled: Road, category: str, symbol: str, bounds: dict[str, str]):
+    params = {"category": category, "symbol": symbol, "interval": "60", **bounds}
+    ours = polled.get("/bybit/v5/market/kline", params=params)
+    assert ours.json() == polled.theirs("bybit", "v5/market/kline", params=params).json()
+
+
+@pytest.mark.parametrize(
+    ("path", "params"),
+    [
+        ("klines", {}),
+        ("klines", {"symbol": ""}),
+        ("klines", {"symbol": "BTC USDT", "interval": "1h"}),
+        ("klines", {"symbol": "BTCUSDT"}),
+        ("klines", {"symbol": "BTCUSDT", "interval": "1x"}),
+        ("klines", {"symbol": "BTCUSDT", "interval": "1h", "limit": "0"}),
+        ("klines", {"symbol": "BTCUSDT", "interval": "1h", "startTime": "None"}),
+    ],
+)
+def test_binances_refusals(polled: Road, path: str, params: dict[str, str]):
+    ours = polled.get(f"/binance/api/v3/{path}", params=params)
+    theirs = polled.theirs("binance", f"api/v3/{path}", params=params)
+    assert (ours.status_code, ours.json()["code"]) == (theirs.status_code, theirs.json()["code"])
+
+
+@pytest.mark.parametrize(
+    "params",
+    [{"symbol": "BTCUSDT", "interval": "7"}, {"interval": "60"}, {"symbol": "BTCUSDT", "interval": "60", "limit": "0"}],
+)
+def test_bybits_refusals(polled: Road, params: dict[str, str]):
+    ours = polled.get("/bybit/v5/market/kline", params=params)
+    assert ours.json() == polled.theirs("bybit", "v5/market/kline", params=params).json()
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("coins/markets", 422),
+        ("simple/price", 422),
+        ("coins/bitcoin/ohlc?days=1", 422),
+        ("coins/bitcoin/market_chart?vs_currency=usd", 422),
+    ],
+)
+def test_coingeckos_refusals(polled: Road, path: str, status: int):
+    ours = polled.get(f"/coingecko/api/v3/{path}")
+    assert ours.status_code == status
+    assert ours.json()["error"].startswith("Missing parameter")
+    assert ours.headers["Access-Control-Allow-Origin"] == "*"
+
+
+def test_a_price_is_told_with_eight_decimals(polled: Road):
+    ours = polled.get("/binance/api/v3/ticker/price", params={"symbol": "BTCUSDT"}).json()
+    row = polled.theirs("binance", "api/v3/ticker/24hr", params={"symbol": "BTCUSDT"}).json()
+    assert ours == {"symbol": "BTCUSDT", "price": row["lastPrice"]}
+    every = polled.get("/binance/api/v3/ticker/price").json()
+    there = {
+        each["symbol"]: each["lastPrice"]
+        for each in polled.theirs("binance", "api/v3/ticker/24hr").json()
+        if each["count"]
+    }
+    assert {each["symbol"]: each["price"] for each in every} == there
+
+
+def test_the_book_ticker_is_a_part_of_the_tickers_row(polled: Road):
+    ours = polled.get("/binance/api/v3/ticker/bookTicker", params={"symbol": "ETHUSDT"}).json()
+    row = polled.theirs("binance", "api/v3/ticker/24hr", params={"symbol": "ETHUSDT"}).json()
+    assert ours == {name: row[name] for name in ("symbol", "bidPrice", "bidQty", "askPrice", "askQty")}
+
+
+def test_what_clients_ask_for_at_their_start(polled: Road):
+    for kind in ("fapi", "dapi"):
+        found = polled.get(f"/binance/{kind}/v1/exchangeInfo").json()
+        assert (found["symbols"], found["serverTime"]) == ([], NOW_MS)
+    assert polled.get("/binance/sapi/v1/system/status").json() == {"status": 0, "msg": "normal"}
+
+
+@pytest.mark.parametrize(
+    ("path", "shape"),
+    [
+        ("/coingecko/api/v3/coins/list", {"error"}),
+        ("/coingecko/api/v3/simple/price?ids=no-such-coin&vs_currencies=usd", {"error"}),
+        ("/coingecko/api/v3/coins/markets?vs_currency=eur", {"error"}),
+        ("/coingecko/api/v3/coins/markets?vs_currency=usd&per_page=250", {"error"}),
+        ("/coingecko/api/v3/coins/markets?vs_currency=usd&per_page=5&sparkline=true", {"error"}),
+        ("/binance/api/v3/depth?symbol=BTCUSDT", {"code", "msg"}),
+        ("/binance/fapi/v1/klines", {"code", "msg"}),
+        ("/bybit/v5/market/orderbook", {"retCode", "retMsg", "result", "retExtInfo", "time"}),
+    ],
+)
+def test_what_is_not_carried_is_refused_in_the_upstreams_shape(polled: Road, path: str, shape: set[str]):
+    ours = polled.get(path)
+    assert ours.status_code == (200 if path.startswith("/bybit/") else 404)
+    assert ours.json().get("retCode", 10001) == 10001
+    assert set(ours.json()) == shape
+    assert ours.headers["X-Data-Source"] == "door"
+
+
+def test_what_the_road_lacks_is_read_through(road: Make):
+    found = road(through=True)
+    for upstream, path, params in [
+        ("coingecko", "coins/list", {}),
+        ("coingecko", "coins/markets", {"vs_currency": "eur", "per_page": "3"}),
+        ("binance", "api/v3/exchangeInfo", {"symbol": "BTCUSDT"}),
+        ("binance", "api/v3/klines", {"symbol": "BTCUSDT", "interval": "1h", "limit": "3"}),
+        ("binance", "api/v3/depth", {"symbol": "NOTHING"}),
+        ("bybit", "v5/market/instruments-info", {"category": "linear"}),
+    ]:
+        ours = found.get(f"{PREFIX[upstream]}{path}", params=params)
+        theirs = found.theirs(upstream, path, params=params)
+        assert (ours.status_code, ours.json()) == (theirs.status_code, theirs.json())
+        assert ours.headers["X-Data-Source"] == f"through/{upstream}"
+        assert "fwd=miss" in ours.headers["Cache-Status"]
+    assert len(found.through.asked) == 6
+
+
+def test_identical_questions_at_once_are_one(road: Make):
+    found = road(through=True, polled=False)
+    found.through.gate.clear()
+    statuses: list[int] = []
+
+    def ask() -> None:
+        statuses.append(found.get("/coingecko/api/v3/coins/list").status_code)
+
+    threads = [threading.Thread(target=ask) for _ in range(20)]
+    for each in threads:
+        each.start()
+    wait_until(lambda: len(found.through.asked) == 1)
+    found.through.gate.set()
+    for each in threads:
+        each.join()
+    assert statuses == [200] * 20
+    assert len(found.through.asked) < 20
+
+
+def test_how_old_an_answer_is(road: Make):
+    found = road()
+    path = "/coingecko/api/v3/simple/price?ids=bitcoin&vs_currencies=usd"
+    found.clock.ms += 20_000
+    fresh = found.get(path).headers
+    assert fresh["Age"] == "20"
+    assert fresh["Last-Modified"] == "Fri, 20 Nov 2026 10:00:30 GMT"
+    assert fresh["Cache-Control"] == "public, max-age=40"
+    assert fresh["Cache-Status"] == "cryptoproxy; hit; ttl=40"
+    assert fresh["X-Data-As-Of"] < "2026-11-20T10:00:31"
+    found.clock.ms += 130_000
+    late = found.get(path).headers
+    assert (late["Cache-Control"], late["Cache-Status"]) == (
+        "public, max-age=0",
+        "cryptoproxy; hit; ttl=-90; detail=stale-upstream",
+    )
+    refused = found.get(f"{path}&max_age=60")
+    assert refused.status_code == 503
+    assert refused.json()["status"]["error_code"] == 503
+    assert found.get(path, headers={"X-Max-Age": "60"}).status_code == 503
+    found.clock.ms += 200_000
+    assert found.get(path).status_code == 503
+    assert found.get(f"{path}&max_age=100000").status_code == 200
+    assert found.get("/binance/api/v3/ticker/price?symbol=BTCUSDT").json()["code"] == -1001
+    assert "retCode" in found.get("/bybit/v5/market/tickers?category=spot").json()
+
+
+def test_a_known_answer_is_not_sent_again(road: Make):
+    found = road()
+    path = "/binance/api/v3/ticker/24hr"
+    first = found.get(path)
+    assert first.headers["Content-Encoding"] == "gzip"
+    tag = first.headers["ETag"]
+    again = found.get(path, headers={"If-None-Match": f'"other", {tag}'})
+    assert (again.status_code, again.content) == (304, b"")
+    assert again.headers["Age"] == "0"
+    plain = found.get(path, headers={"Accept-Encoding": "identity"})
+    assert plain.headers["ETag"] != tag
+    assert plain.json() == first.json()
+    found.clock.ms += 60_000
+    found.poll("binance")
+    assert found.get(path, headers={"If-None-Match": tag}).status_code in (200, 304)
+
+
+def test_the_past_on_the_topic_never_stands_for_now(road: Make):
+    found = road()
+    now = found.newest.ticker("coingecko", "bitcoin", "USD")
+    found.newest.take(msgspec.structs.replace(now, price=1.0, timestamp="2026-11-01T00:00:00.000Z"))
+    assert found.newest.ticker("coingecko", "bitcoin", "USD") is now
+
+
+def test_a_price_of_the_past_is_never_the_only_one(road: Make):
+    """What history brings of a coin that is not polled."""
+    found = road()
+    midnight = msgspec.structs.replace(
+        found.newest.ticker("coingecko", "bitcoin", "USD"),
+        asset_id="forgotten",
+        timestamp="2026-11-20T00:00:00.000Z",
+        fetch_delay_ms=36_000_000,
+        interval_ms=DAY_MS,
+    )
+    found.newest.take(midnight)
+    assert found.newest.ticker("coingecko", "forgotten", "USD") is None
+
+
+def test_a_pair_that_is_not_polled_any_more_is_not_there(road: Make):
+    found = road()
+    gone = msgspec.structs.replace(found.newest.ticker("binance", "BTCUSDT"), asset_id="GONEUSDT", symbol="GONEUSDT")
+    found.newest.take(gone)
+    assert found.newest.ticker("binance", "GONEUSDT") is not None
+    for _ in range(4):
+        found.clock.ms += 60_000
+        found.poll("binance")
+    assert found.newest.ticker("binance", "GONEUSDT") is None
+    assert "GONEUSDT" not in {each.asset_id for each in found.newest.tickers("binance")}
+
+
+class Away:
+    """Elasticsearch while it is away."""
+
+    name = "es"
+
+    def intervals(self, scope: object) -> object:
+        raise TransientError("no answer")
+
+
+@pytest.mark.parametrize("through", [True, False])
+def test_bars_are_read_through_or_refused_while_the_index_is_away(road: Make, through: bool):
+    found = road(through=through)
+    found.bars = Away()
+    for path, body in [
+        ("/binance/api/v3/klines?symbol=BTCUSDT&interval=1h&limit=3", "code"),
+        ("/bybit/v5/market/kline?category=linear&symbol=BTCUSDT&interval=60", "retCode"),
+    ]:
+        answer = found.get(path)
+        assert answer.status_code == (200 if through else 503)
+        assert through or (body in answer.json() and answer.headers["Retry-After"])
+    assert found.get("/binance/api/v3/ticker/price?symbol=BTCUSDT").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (NotFetchedError("no budget", limited=True, retry_after=17.2), 429),
+        (NotFetchedError("nobody who may ask"), 503),
+        (NotFetchedError("no such path", unknown=True), 404),
+    ],
+)
+def test_what_cannot_be_read_through_is_said_in_the_upstreams_shape(road: Make, error: NotFetchedError, status: int):
+    def refuse(*_: object) -> None:
+        raise error
+
+    found = road(through=True)
+    found.through.get = refuse
+    gecko = found.get("/coingecko/api/v3/coins/list")
+    binance = found.get("/binance/api/v3/exchangeInfo")
+    bybit = found.get("/bybit/v5/market/instruments-info?category=linear")
+    assert {gecko.status_code, binance.status_code} == {status}
+    assert bybit.status_code == (503 if status == 503 else 200)
+    assert (status == 429) == ("X-Bapi-Limit-Reset-Timestamp" in bybit.headers)
+    assert binance.json()["code"] == {429: -1003, 503: -1001, 404: -1020}[status]
+    assert bybit.json()["retCode"] == {429: 10006, 503: 10016, 404: 10001}[status]
+    if status == 404:
+        assert gecko.json() == {"error": str(error)}
+    else:
+        assert gecko.json()["status"]["error_code"] == status
+        assert gecko.headers["Retry-After"] == ("17" if status == 429 else "5")
+
+
+def test_a_stale_answer_that_was_read_through_is_marked(road: Make):
+    found = road(through=True)
+    get = found.through.get
+    found.through.get = lambda *asked: get(*asked)._replace(age=100.0, fresh=30.0, stale="it does not answer")
+    answer = found.get("/coingecko/api/v3/coins/list")
+    assert answer.headers["Cache-Status"] == "cryptoproxy; fwd=miss; ttl=-70; detail=stale-upstream"
+    assert (answer.headers["Age"], answer.headers["Cache-Control"]) == ("100", "public, max-age=0")
+    assert found.get("/coingecko/api/v3/coins/list?max_age=60").status_code == 503

@@ -1,0 +1,301 @@
+"""Slots of local books: which are told, which are missed, and what is written down of that."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+import pytest
+
+from cryptoproxy.datasets import BOOK, GAP, Book, iso
+from cryptoproxy.errors import SettingsError, TransientError
+from cryptoproxy.upstreams.base import Answer
+from cryptoproxy.upstreams.binance.books import PROBE, BinanceBooks
+from cryptoproxy.upstreams.binance.candles import whole_list as binance_list
+from cryptoproxy.upstreams.book_stream import SILENT_MS, BookStream
+from cryptoproxy.upstreams.bybit.books import BybitBooks
+from cryptoproxy.upstreams.bybit.candles import whole_list as bybit_list
+from cryptoproxy.upstreams.bybit.symbols import Market
+from cryptoproxy.upstreams.stream import Batch, Left, Mark
+
+BEGIN_MS = 1_795_168_800_000
+TOPIC = "btcusdt@depth@100ms"
+
+
+def binance(*symbols: str) -> BinanceBooks:
+    return BinanceBooks(
+        venue=SimpleNamespace(name="binance", upstream="binance"),  # type: ignore[arg-type]
+        base_url="http://binance",
+        symbols=symbols or ("btcusdt",),
+        symbol_list=binance_list("http://binance"),
+        levels=1000,
+        interval_ms=1000,
+    )
+
+
+def bybit(market: Market = Market.LINEAR) -> BybitBooks:
+    return BybitBooks(
+        market,
+        venue=SimpleNamespace(name=f"bybit-{market}", upstream="bybit"),  # type: ignore[arg-type]
+        symbols=["BTCUSDT"],
+        symbol_list=bybit_list("http://bybit", market),
+        levels=50,
+        interval_ms=1000,
+    )
+
+
+class Fed:
+    """A stream of Binance with a time of its own, in ms since its begin."""
+
+    def __init__(self, left: Left = Left(), *symbols: str) -> None:  # noqa: B008 - never changed
+        self.stream = binance(*symbols)
+        self.stream.begin(left, now_ms=BEGIN_MS)
+        self.batches: list[Batch] = []
+
+    def frame(self, at: int, first: int, last: int, bids: Any = (), asks: Any = (), *, late: int = 5) -> None:
+        data = {"s": "BTCUSDT", "U": first, "u": last, "b": bids, "a": asks, "E": BEGIN_MS + at}
+        self.stream.take({TOPIC: [msgspec.json.encode(data)]}, now_ms=BEGIN_MS + at + late)
+
+    def snapshot(self, at: int, last: int) -> None:
+        """Asked and answered."""
+        (ask,) = self.stream.asks(now_ms=BEGIN_MS + at)
+        body = {"lastUpdateId": last, "bids": [["100", "2"]], "asks": [["101", "3"]]}
+        self.stream.answered(ask, Answer(200, {}, msgspec.json.encode(body)), now_ms=BEGIN_MS + at)
+
+    def started(self) -> Fed:
+        self.frame(100, 10, 10)
+        self.snapshot(150, 10)
+        return self
+
+    def collect(self, at: int) -> Batch:
+        batch = self.stream.collect(now_ms=BEGIN_MS + at)
+        for record in batch.records:
+            BOOK.codec.encode(record)  # type: ignore[arg-type]
+        for gap in batch.gaps:
+            GAP.codec.encode(gap)
+        return batch
+
+
+def slots(batch: Batch) -> list[int]:
+    return [(BOOK.serial(record) - BEGIN_MS) // 1000 for record in batch.records]  # type: ignore[arg-type,operator]
+
+
+def test_a_slot_is_told_when_the_next_frame_joins_on_and_as_it_stood_before() -> None:
+    fed = Fed().started()
+    fed.frame(900, 11, 12, bids=[("100.5", "7")])
+    assert fed.collect(950).records == []
+    assert fed.collect(1050).records == [], "nothing says yet that nothing was lost before the slot"
+    fed.frame(1100, 13, 13, bids=[("100.6", "1")])
+    batch = fed.collect(1200)
+    (record,) = batch.records
+    assert isinstance(record, Book)
+    assert (record.timestamp, record.fetched_at) == (iso(BEGIN_MS + 1000), iso(BEGIN_MS + 1105))
+    assert (record.bid_price, record.update_id, record.last_updated) == (100.5, 12, iso(BEGIN_MS + 900))
+    assert (batch.missed, batch.gaps, batch.slot_ms) == ({}, [], BEGIN_MS + 1000)
+    assert batch.marks == {"BTCUSDT": Mark(str(BEGIN_MS + 1000), BEGIN_MS + 1000)}
+    assert fed.collect(1300).marks == {}
+
+
+def test_several_slots_between_two_frames_stood_alike() -> None:
+    fed = Fed().started()
+    fed.frame(3050, 11, 11)
+    assert slots(fed.collect(3100)) == [1, 2, 3]
+
+
+def test_slots_before_a_hole_are_missed_and_told_as_a_gap_when_there_is_a_book_again() -> None:
+    fed = Fed().started()
+    fed.frame(1100, 11, 11)
+    fed.frame(2200, 13, 13)
+    batch = fed.collect(2300)
+    assert (slots(batch), batch.missed, batch.gaps) == ([1], {"hole": 1}, [])
+    fed.frame(3100, 14, 14)
+    fed.snapshot(3200, 14)
+    batch = fed.collect(3300)
+    assert (slots(batch), batch.missed) == ([], {"hole": 1})
+    fed.frame(4100, 15, 15)
+    batch = fed.collect(4200)
+    assert slots(batch) == [4]
+    (gap,) = batch.gaps
+    assert (gap.kind, gap.state, gap.why, gap.records) == ("book", "open", "hole", 2)
+    assert (gap.timestamp, gap.until) == (iso(BEGIN_MS + 1000), iso(BEGIN_MS + 4000))
+
+
+def test_a_first_start_misses_slots_and_is_no_gap() -> None:
+    fed = Fed()
+    fed.frame(2100, 10, 10)
+    fed.snapshot(2200, 10)
+    fed.frame(3100, 11, 11)
+    batch = fed.collect(3200)
+    assert (slots(batch), batch.missed, batch.gaps) == ([3], {"new": 2}, [])
+
+
+def test_what_lies_between_two_holders_is_a_gap() -> None:
+    last = BEGIN_MS - 60_000
+    earlier = binance_record(last - 1000)
+    fed = Fed(Left({"BTCUSDT": Mark(str(last - 5000), last - 5000)}, [earlier, binance_record(last)])).started()
+    fed.frame(1100, 11, 11)
+    batch = fed.collect(1200)
+    (gap,) = batch.gaps
+    assert (gap.timestamp, gap.until) == (iso(last), iso(BEGIN_MS + 1000))
+    assert (gap.why, gap.records) == ("handover", 60)
+    assert batch.missed == {}, "nobody was there to miss them"
+
+
+def binance_record(at_ms: int) -> Book:
+    values = {name: getattr(BOOK.example, name) for name in BOOK.example.__struct_fields__}
+    return Book(**values | {"timestamp": iso(at_ms)})
+
+
+def test_a_snapshot_that_is_ahead_of_the_stream_tells_nothing_of_the_slots_before_it() -> None:
+    fed = Fed()
+    fed.frame(900, 10, 10)
+    fed.snapshot(950, 15)
+    fed.frame(1100, 11, 13)
+    fed.frame(2100, 14, 16)
+    assert fed.collect(2200).missed == {"ahead": 2}
+    fed.frame(3100, 17, 17)
+    assert slots(fed.collect(3200)) == [3]
+
+
+def test_a_crossed_book_is_asked_for_anew() -> None:
+    fed = Fed().started()
+    fed.frame(1100, 11, 11, bids=[("101", "1")])
+    batch = fed.collect(1200)
+    assert (slots(batch), batch.missed) == ([1], {}), "what came before it is true"
+    fed.frame(2100, 12, 12)
+    assert fed.collect(2200).missed == {"crossed": 1}
+    fed.snapshot(2300, 12)
+    fed.frame(3100, 13, 13)
+    assert slots(fed.collect(3200)) == [3]
+
+
+def test_a_cut_that_lost_nothing_costs_no_slot() -> None:
+    fed = Fed().started()
+    fed.stream.cut([TOPIC], now_ms=BEGIN_MS + 800)
+    assert fed.stream.asks(now_ms=BEGIN_MS + 900) == []
+    fed.frame(4100, 11, 11)
+    assert slots(fed.collect(4200)) == [1, 2, 3, 4]
+
+
+def test_of_a_silent_stream_no_slot_is_told_and_it_is_asked_whether_anything_has_happened() -> None:
+    fed = Fed().started()
+    assert fed.collect(SILENT_MS + 500).missed == {}
+    batch = fed.collect(SILENT_MS + 2500)
+    assert (slots(batch), batch.missed) == ([], {"silent": 2})
+    (ask,) = fed.stream.asks(now_ms=BEGIN_MS + SILENT_MS + 2600)
+    assert ask.call.params == {"symbol": "BTCUSDT", "limit": str(PROBE)}
+    fed.snapshot(SILENT_MS + 2900, 11)
+    assert slots(fed.collect(SILENT_MS + 3000)) == [], "something has: the stream has stalled"
+    fed.snapshot(SILENT_MS + 6000, 10)
+    batch = fed.collect(SILENT_MS + 6100)
+    assert slots(batch) == list(range(3, 13)), "until it was asked"
+    assert [gap.why for gap in batch.gaps] == [], "of a first start nothing was told before"
+
+
+def test_a_snapshot_that_is_no_use_is_asked_for_again_later_and_later() -> None:
+    fed = Fed()
+    fed.frame(100, 10, 10)
+    waits = []
+    at = 200
+    for _ in range(4):
+        fed.snapshot(at, 5)
+        begun = at
+        while not fed.stream.asks(now_ms=BEGIN_MS + at):
+            at += 100
+        waits.append(at - begun)
+    assert waits == [1000, 2000, 4000, 8000]
+    fed.stream.hopeless(fed.stream.asks(now_ms=BEGIN_MS + at)[0], "-1121", now_ms=BEGIN_MS + at)
+    assert fed.stream.asks(now_ms=BEGIN_MS + at + 59_000) == []
+    assert fed.collect(at).rejected[0].reason == "refused"
+
+
+def test_a_body_that_is_no_book_is_said() -> None:
+    fed = Fed()
+    fed.frame(100, 10, 10)
+    (ask,) = fed.stream.asks(now_ms=BEGIN_MS + 200)
+    with pytest.raises(TransientError):
+        fed.stream.answered(ask, Answer(200, {}, b"<html>"), now_ms=BEGIN_MS + 200)
+    assert fed.stream.asks(now_ms=BEGIN_MS + 300) == [], "not at once"
+
+
+def test_few_are_asked_for_at_once() -> None:
+    fed = Fed(Left(), *[f"X{n}USDT" for n in range(10)])
+    for n in range(10):
+        data = msgspec.json.encode({"s": "", "U": 1, "u": 1, "b": [], "a": [], "E": BEGIN_MS})
+        fed.stream.take({f"x{n}usdt@depth@100ms": [data]}, now_ms=BEGIN_MS)
+    assert len(fed.stream.asks(now_ms=BEGIN_MS)) == 4
+
+
+def test_what_is_no_frame_is_rejected_and_its_hole_is_found_by_the_next() -> None:
+    fed = Fed().started()
+    fed.stream.take({TOPIC: [b"{"], "btcusdt@trade": [b"{}"]}, now_ms=BEGIN_MS + 900)
+    fed.frame(1100, 12, 12)
+    batch = fed.collect(1200)
+    assert [(row.reason, row.asset_id) for row in batch.rejected] == [("bad_frame", "BTCUSDT")]
+    assert batch.missed == {"hole": 1}
+
+
+def test_a_symbol_whose_quote_is_not_told_yet_has_no_slots() -> None:
+    fed = Fed(Left(), "ABC")
+    data = [
+        msgspec.json.encode({"s": "", "U": n, "u": n, "b": [], "a": [], "E": BEGIN_MS + at})
+        for n, at in ((10, 100), (11, 1100))
+    ]
+    fed.stream.take({"abc@depth@100ms": data[:1]}, now_ms=BEGIN_MS + 100)
+    fed.snapshot(150, 10)
+    fed.stream.take({"abc@depth@100ms": data[1:]}, now_ms=BEGIN_MS + 1100)
+    assert fed.collect(1200).missed == {"no_quote": 1}
+
+
+def test_symbols_and_topics() -> None:
+    assert binance("BTCUSDT", "btcusdt", "ethusdt").topics == (TOPIC, "ethusdt@depth@100ms")
+    assert bybit().topics == ("orderbook.50.BTCUSDT",)
+    with pytest.raises(SettingsError, match="no symbol"):
+        binance("a:b")
+
+
+# --- Bybit
+
+
+def bybit_frame(kind: str, u: int, at: int, bids: Any = (), asks: Any = ()) -> bytes:
+    data = {"s": "BTCUSDT", "b": bids, "a": asks, "u": u, "seq": u}
+    frame = {"topic": "orderbook.50.BTCUSDT", "type": kind, "ts": BEGIN_MS + at + 3, "cts": BEGIN_MS + at, "data": data}
+    return msgspec.json.encode(frame)
+
+
+def feed(stream: BookStream, at: int, *frames: bytes) -> None:
+    stream.take({"orderbook.50.BTCUSDT": frames}, now_ms=BEGIN_MS + at)
+
+
+def test_a_book_of_bybit_is_subscribed_to_anew_after_a_hole() -> None:
+    stream = bybit()
+    stream.begin(Left(), now_ms=BEGIN_MS)
+    levels: Any = {"bids": [["100", "2"]], "asks": [["101", "3"]]}
+    feed(stream, 200, bybit_frame("snapshot", 10, 100, **levels))
+    assert stream.renew(now_ms=BEGIN_MS + 200) == {}
+    feed(stream, 1200, bybit_frame("delta", 11, 1100))
+    feed(stream, 2200, bybit_frame("delta", 13, 2100))
+    batch = stream.collect(now_ms=BEGIN_MS + 2300)
+    assert (slots(batch), batch.missed) == ([1], {"hole": 1})
+    ((topic, frames),) = stream.renew(now_ms=BEGIN_MS + 2300).items()
+    assert (topic, [msgspec.json.decode(each)["op"] for each in frames]) == (
+        "orderbook.50.BTCUSDT",
+        ["unsubscribe", "subscribe"],
+    )
+    assert stream.renew(now_ms=BEGIN_MS + 2400) == {}, "not at once again"
+    assert list(stream.renew(now_ms=BEGIN_MS + 4300)) == ["orderbook.50.BTCUSDT"]
+    feed(stream, 4400, bybit_frame("snapshot", 20, 4350, **levels), bybit_frame("delta", 21, 5050))
+    feed(stream, 5200, bybit_frame("delta", 22, 5150))
+    batch = stream.collect(now_ms=BEGIN_MS + 5300)
+    assert (slots(batch), batch.missed) == ([5], {"hole": 2}), "the frame that is past the slot is not in it"
+    assert [(gap.why, gap.records) for gap in batch.gaps] == [("hole", 3)]
+    assert [record.update_id for record in batch.records] == [20]  # type: ignore[attr-defined]
+    assert stream.renew(now_ms=BEGIN_MS + 5400) == {}
+
+
+def test_a_frame_of_tomorrow_moves_no_slot() -> None:
+    fed = Fed().started()
+    fed.frame(1100, 11, 11, late=5)
+    fed.frame(86_400_000, 12, 12, late=-86_398_000)
+    assert slots(fed.collect(2100)) == [1, 2]

@@ -1,0 +1,149 @@
+"""Closed bars by stream, and those that do not come."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from cryptoproxy.datasets import CANDLE, Candle, iso
+from cryptoproxy.datasets.times import MINUTE_MS
+from cryptoproxy.upstreams import chain
+from cryptoproxy.upstreams.base import Answer
+from cryptoproxy.upstreams.binance.candle_stream import BinanceCandleStream
+from cryptoproxy.upstreams.binance.candles import BinanceCandles
+from cryptoproxy.upstreams.binance.venue import BinanceVenue
+from cryptoproxy.upstreams.bybit.candle_stream import BybitCandleStream
+from cryptoproxy.upstreams.bybit.candles import BybitCandles
+from cryptoproxy.upstreams.bybit.symbols import Market
+from cryptoproxy.upstreams.bybit.venue import BybitVenue
+from cryptoproxy.upstreams.stream import Left, Mark
+
+URL = "http://exchange.example"
+NOON = 1_795_262_400_000
+
+
+def binance(left: Left | None = None, *, now_ms: int = NOON) -> BinanceCandleStream:
+    made = BinanceCandleStream(BinanceVenue(base_url=URL), BinanceCandles("1m", base_url=URL, symbols=["BTCUSDT"]))
+    made.begin(left or Left(), now_ms=now_ms)
+    return made
+
+
+def kline(begin_ms: int, *, closed: bool = True, event_ms: int | None = None) -> bytes:
+    # The payload of Binance's documentation, with other times.
+    k = {
+        "t": begin_ms, "T": begin_ms + 59_999, "s": "BTCUSDT", "i": "1m", "f": 100, "L": 200, "o": "0.0010", "c": "0.0020",
+        "h": "0.0025", "l": "0.0010", "v": "1000", "n": 100, "x": closed, "q": "1.0000", "V": "500", "Q": "0.500", "B": "0",
+    }  # fmt: skip
+    data = {"e": "kline", "E": event_ms or begin_ms + 60_005, "s": "BTCUSDT", "k": k}
+    return json.dumps({"stream": "btcusdt@kline_1m", "data": data}).encode()
+
+
+def row(begin_ms: int) -> list[Any]:
+    return [
+        begin_ms, "0.0010", "0.0025", "0.0010", "0.0020", "1000", begin_ms + 59_999, "1.0", 100, "500", "0.5", "0",
+    ]  # fmt: skip
+
+
+def hear(stream: BinanceCandleStream | BybitCandleStream, *frames: bytes, now_ms: int) -> None:
+    stream.take(stream.venue.hear(frames).data, now_ms=now_ms)
+
+
+def opens(stream: BinanceCandleStream, *, now_ms: int) -> list[str]:
+    return [record.timestamp for record in stream.collect(now_ms=now_ms).records]
+
+
+def test_only_the_frame_that_closes_a_bar_is_one() -> None:
+    stream = binance()
+    assert stream.topics == ("btcusdt@kline_1m",)
+    hear(stream, kline(NOON, closed=False, event_ms=NOON + 2_000), kline(NOON), now_ms=NOON + 60_004)
+    (record,) = stream.collect(now_ms=NOON).records
+    assert CANDLE.codec.decode(CANDLE.codec.encode(record)) == Candle(
+        source="binance",
+        asset_id="BTCUSDT",
+        symbol="BTCUSDT",
+        quote="USDT",
+        interval="1m",
+        timestamp=iso(NOON),
+        fetched_at=iso(NOON + 60_005),  # the later one of our clock and its own
+        open=0.001,
+        high=0.0025,
+        low=0.001,
+        close=0.002,
+        base_volume=1000.0,
+        quote_volume=1.0,
+        trades=100,
+        taker_base_volume=500.0,
+        taker_quote_volume=0.5,
+    )
+
+
+def test_a_bar_that_has_not_come_3_s_after_its_end_is_asked_for() -> None:
+    stream = binance()
+    end = NOON + MINUTE_MS
+    assert not stream.asks(now_ms=end + 2_999)
+    (ask,) = stream.asks(now_ms=end + 3_000)
+    assert (ask.call.params["startTime"], ask.call.params["endTime"]) == (str(NOON), str(end - 1))
+    stream.answered(ask, Answer(200, {}, json.dumps([row(NOON)]).encode()), now_ms=end + 3_100)
+    hear(stream, kline(NOON), now_ms=end + 4_000)  # and yet
+    batch = stream.collect(now_ms=end + 4_000)
+    assert [record.timestamp for record in batch.records] == [iso(NOON)]
+    assert batch.marks == {"BTCUSDT": Mark(iso(NOON), NOON)}
+    assert not batch.gaps
+
+
+def test_what_frames_pass_over_is_asked_for_at_once_and_the_mark_waits_for_it() -> None:
+    stream = binance()
+    later = NOON + 4 * MINUTE_MS
+    hear(stream, kline(NOON), kline(NOON + 3 * MINUTE_MS), now_ms=later)
+    batch = stream.collect(now_ms=later)
+    assert batch.marks == {"BTCUSDT": Mark(iso(NOON), NOON)}
+    (ask,) = stream.asks(now_ms=later)
+    rows = [row(NOON + MINUTE_MS), row(NOON + 2 * MINUTE_MS)]
+    stream.answered(ask, Answer(200, {}, json.dumps(rows).encode()), now_ms=later)
+    assert stream.collect(now_ms=later).marks["BTCUSDT"].at_ms == NOON + 3 * MINUTE_MS
+
+
+def test_a_bar_that_the_upstream_does_not_have_is_a_gap() -> None:
+    stream = binance()
+    now_ms = NOON + 2 * MINUTE_MS
+    hear(stream, kline(NOON + MINUTE_MS), now_ms=now_ms)
+    for _ in range(chain.MOST_TRIES):
+        now_ms += 50_000
+        ask = stream.asks(now_ms=now_ms)[0]
+        stream.answered(ask, Answer(200, {}, json.dumps([row(NOON + MINUTE_MS)]).encode()), now_ms=now_ms)
+        hear(stream, *(kline(at) for at in range(NOON + MINUTE_MS, now_ms - MINUTE_MS, MINUTE_MS)), now_ms=now_ms)
+    (gap,) = stream.collect(now_ms=now_ms).gaps
+    assert (gap.kind, gap.timestamp, gap.until, gap.records) == ("candle-1m", iso(NOON), iso(NOON + MINUTE_MS), 1)
+
+
+def test_a_successor_asks_for_what_came_while_nobody_streamed() -> None:
+    left = Left(marks={"BTCUSDT": Mark(iso(NOON), NOON)})
+    stream = binance(left, now_ms=NOON + 5 * MINUTE_MS)
+    (ask,) = stream.asks(now_ms=NOON + 5 * MINUTE_MS + 3_000)
+    assert ask.call.params["startTime"] == str(NOON + MINUTE_MS)
+    rows = [row(NOON + number * MINUTE_MS) for number in range(1, 5)]
+    stream.answered(ask, Answer(200, {}, json.dumps(rows).encode()), now_ms=NOON + 5 * MINUTE_MS + 10_000)
+    assert opens(stream, now_ms=NOON) == [iso(NOON + number * MINUTE_MS) for number in range(1, 5)]
+
+
+@pytest.mark.parametrize(
+    ("market", "symbol", "volumes"), [("linear", "BTCUSDT", (2.0, 8.0)), ("inverse", "BTCUSD", (8.0, 2.0))]
+)
+def test_bybits_confirmed_bars(market: str, symbol: str, volumes: tuple[float, float]) -> None:
+    kind = Market(market)
+    stream = BybitCandleStream(BybitVenue(kind, base_url=URL), BybitCandles(kind, "5m", base_url=URL, symbols=[symbol]))
+    stream.begin(Left(), now_ms=NOON)
+    data = {
+        "start": NOON, "end": NOON + 299_999, "interval": "5", "open": "4", "close": "4", "high": "5", "low": "3",
+        "volume": "2", "turnover": "8", "confirm": True, "timestamp": NOON + 300_050,
+    }  # fmt: skip
+    frames = [
+        json.dumps({"topic": f"kline.5.{symbol}", "data": [each], "ts": NOON, "type": "snapshot"}).encode()
+        for each in ({**data, "confirm": False}, data)
+    ]
+    hear(stream, *frames, now_ms=NOON + 300_100)
+    (record,) = stream.collect(now_ms=NOON).records
+    assert isinstance(record, Candle)
+    assert (record.interval, record.base_volume, record.quote_volume) == ("5m", *volumes)
