@@ -16,9 +16,10 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.record.default_records import DefaultRecordBase
 
 from cryptoproxy.cli.main import cli
+from cryptoproxy.common import topics
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.consumer.letters.reader import Letter, read_letters
-from cryptoproxy.datasets import document_id, encode, key
+from cryptoproxy.datasets import TICKER, document_id, encode, key
 from tests.conftest import wait_until
 from tests.integration.consumer.conftest import Bench, Running
 from tests.integration.consumer.records import record
@@ -129,7 +130,7 @@ def test_every_compression_is_read(bench: Bench) -> None:
 @pytest.mark.parametrize("codec", ["zstd", "snappy"])
 def test_topics_that_the_brokers_compress_otherwise_are_read_by_all_parts(bench: Bench, codec: str) -> None:
     kafka = bench.settings.kafka
-    for name in (kafka.topic, kafka.dead_letter_topic, kafka.state_topic, kafka.lease_topic):
+    for name in topics.wanted(kafka, (TICKER,)):
         bench.admin.alter_configs(
             [ConfigResource(ConfigResourceType.TOPIC, name, {"compression.type": codec})], incremental=True
         )

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from elasticsearch import Elasticsearch
+from msgspec.structs import replace
 
 from benchmarks.queries.synthetic import Year
-from cryptoproxy.datasets import Ticker, document_id, encode, index_name, iso
+from cryptoproxy.common.settings.catalogue import Elasticsearch as Settings
+from cryptoproxy.datasets import MARKET, Dataset, Market, Ticker, document_id, encode, index_name, iso
+from cryptoproxy.queries.questions.market import CAP, VOLUME
 
 MINUTE = 60_000
 HOUR = 60 * MINUTE
@@ -26,6 +29,8 @@ class Filled:
     alias: str
     year: Year
     end_ms: int
+    others: str
+    """The other datasets' aliases, as ``ES_INDICES``."""
 
 
 @dataclass(frozen=True)
@@ -90,3 +95,30 @@ def index(client: Elasticsearch, alias: str, documents: Iterable[tuple[str, byte
         body=bytes(body),
     )
     assert answer.body == {"errors": False}
+
+
+SHARES = {"btc": 57.0, "eth": 12.0}
+
+
+def index_records(client: Elasticsearch, settings: Settings, dataset: Dataset[Any], records: Iterable[Any]) -> None:
+    """Where the indexer puts them, a second copy instead of the first."""
+    operations: list[Any] = []
+    for each in records:
+        name = settings.index_of(dataset, dataset.parts[dataset.part(each)], each.timestamp)
+        operations += [{"index": {"_index": name, "_id": dataset.id_of(each)}}, dataset.codec.encode(each)]
+    assert not client.bulk(operations=operations, refresh=True)["errors"]
+
+
+def figures(slot_ms: int, number: int) -> list[Market]:
+    """Of one poll."""
+    told = [
+        ("USD", CAP, 2.5e12 + number * 1e9),
+        ("EUR", CAP, 2.2e12 + number * 1e9),
+        ("USD", VOLUME, 9e10 + number),
+        ("-", "market-cap-change-24h", number / 7),
+        ("-", "active-coins", 17_000.0),
+        *(("-", f"dominance-{coin}", share + number / 10) for coin, share in SHARES.items()),
+    ]
+    common = {"timestamp": iso(slot_ms), "fetched_at": iso(slot_ms + 400)}
+    poll = [replace(MARKET.example, quote=quote, metric=metric, value=value, **common) for quote, metric, value in told]
+    return [*poll, replace(poll[3], asset_id="bitcoin", metric="trending-rank", value=1.0)]

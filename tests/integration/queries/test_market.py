@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from cryptoproxy.cli.main import cli
 from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.clock import SystemClock
-from cryptoproxy.datasets import ASSET, CANDLE, MARKET, TICKER, Dataset, Market, from_iso, iso, slot_of
+from cryptoproxy.datasets import ASSET, CANDLE, MARKET, TICKER, Dataset, from_iso, iso, slot_of
 from cryptoproxy.datasets.times import HOUR_MS, MINUTE_MS
 from cryptoproxy.engines.stack import Endpoints
 from cryptoproxy.lake.objects import pack
@@ -25,11 +25,11 @@ from cryptoproxy.queries import NothingFound, Queries
 from cryptoproxy.queries.lake.engine import Lake
 from cryptoproxy.queries.questions.market import CAP, VOLUME
 from tests.integration.conftest import World, make_world, remove_indices
+from tests.integration.queries.filled import figures, index_records
 
 NOTEBOOK = Path(__file__).resolve().parents[3] / "docs" / "frames.ipynb"
 EVERY = 10 * MINUTE_MS
 HOURS = 5
-SHARES = {"btc": 57.0, "eth": 12.0}
 ENGINES = ("es", "lake")
 
 
@@ -48,12 +48,7 @@ class Filled:
     def put(self, dataset: Dataset[Any], records: list[Any]) -> None:
         """In both engines."""
         settings = self.world.settings
-        operations: list[Any] = []
-        for each in records:
-            part = dataset.parts[dataset.part(each)]
-            name = settings.elasticsearch.index_of(dataset, part, each.timestamp)
-            operations += [{"index": {"_index": name, "_id": dataset.id_of(each)}}, dataset.codec.encode(each)]
-        assert not self.client.bulk(operations=operations, refresh=True)["errors"]
+        index_records(self.client, settings.elasticsearch, dataset, records)
         hours: dict[int, list[bytes]] = {}
         for each in records:
             hours.setdefault(slot_of(from_iso(each.timestamp), HOUR_MS), []).append(dataset.codec.encode(each) + b"\n")
@@ -61,21 +56,6 @@ class Filled:
             part = dataset.part(records[0])
             made = pack(settings.s3.prefix, dataset.name, records[0].source, hour, lines, part=part)
             Store(settings.s3).put(made.key, made.body)
-
-
-def figures(slot_ms: int, number: int) -> list[Market]:
-    """Of one poll."""
-    told = [
-        ("USD", CAP, 2.5e12 + number * 1e9),
-        ("EUR", CAP, 2.2e12 + number * 1e9),
-        ("USD", VOLUME, 9e10 + number),
-        ("-", "market-cap-change-24h", number / 7),
-        ("-", "active-coins", 17_000.0),
-        *(("-", f"dominance-{coin}", share + number / 10) for coin, share in SHARES.items()),
-    ]
-    common = {"timestamp": iso(slot_ms), "fetched_at": iso(slot_ms + 400)}
-    poll = [replace(MARKET.example, quote=quote, metric=metric, value=value, **common) for quote, metric, value in told]
-    return [*poll, replace(poll[3], asset_id="bitcoin", metric="trending-rank", value=1.0)]
 
 
 @pytest.fixture(scope="module")
