@@ -26,7 +26,7 @@ from cryptoproxy.serve.newest import Newest
 
 log = logging.getLogger(__name__)
 
-POLL_MS = 50
+POLL_MS = 200
 AGAIN_SECONDS = 2.0
 LOOK_SECONDS = 60.0
 """Between two looks for new partitions."""

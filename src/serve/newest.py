@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 
 from cryptoproxy.datasets import Ticker, from_iso
 
+_LIVE_MS = 15 * 60 * 1000
+"""What was fetched later after its slot is of the past, which comes on the same topic."""
 _LATE = 3
 """An asset that was in none of so many polls is not there any more."""
 _BASE = re.compile(r"/?(?:.*/)?(?:api/v3|v5)/|^/")
@@ -54,7 +56,9 @@ class Newest:
     # --- written by who follows the topics
 
     def take(self, ticker: Ticker) -> None:
-        """The past comes on the same topic: only what is newer than what is here counts."""
+        """The past comes on the same topic: what was fetched at its time, and is newer than what is here, counts."""
+        if ticker.fetch_delay_ms > _LIVE_MS:
+            return
         source = self._sources.get(ticker.source)
         if source is None:
             source = self._sources[ticker.source] = _Source()

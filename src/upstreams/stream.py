@@ -141,7 +141,7 @@ class Ask(NamedTuple):
 
 @dataclass(slots=True)
 class Batch:
-    """What is to be kept now: gaps first, then records, then marks hold."""
+    """What is to be kept now: gaps that are open, records, gaps that are mended by them; then marks hold."""
 
     records: Sequence[AnyRecord] = ()
     """Of the stream's feed; the order of each asset is the upstream's."""
@@ -222,6 +222,14 @@ class Stream(Protocol):
 
     def collect(self, *, now_ms: int) -> Batch:
         """What has gathered since the last time."""
+
+
+@runtime_checkable
+class Joining(Protocol):
+    """A stream that wants to know when its topics come again: what was quiet may have missed something."""
+
+    def joined(self, topics: Sequence[str], *, now_ms: int) -> None:
+        """All of these are subscribed to, where nothing carried them before."""
 
 
 @runtime_checkable

@@ -14,25 +14,22 @@ weighs 4.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
-from itertools import count
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
 from cryptoproxy.datasets import TRADE, Feed, Gap, Trade, iso
-from cryptoproxy.datasets.codec import EARLIEST_MS
-from cryptoproxy.datasets.times import DAY_MS, moment_of
-from cryptoproxy.errors import SettingsError
-from cryptoproxy.upstreams.base import Answer, Call, Rejected
+from cryptoproxy.datasets.times import moment_of
+from cryptoproxy.upstreams.base import Answer, Call
 from cryptoproxy.upstreams.binance import refusals
 from cryptoproxy.upstreams.binance.symbols import BinanceSymbols
 from cryptoproxy.upstreams.binance.tickers import NAME, used_weight
 from cryptoproxy.upstreams.binance.venue import BinanceVenue
-from cryptoproxy.upstreams.chain import RECONNECT, Chain, GapRecords, Hole, Recorded, is_ours, numbers
-from cryptoproxy.upstreams.gathering import usable_id
-from cryptoproxy.upstreams.refusals import UNREADABLE, not_spoken, words
-from cryptoproxy.upstreams.stream import Ask, Batch, Left, Mark
+from cryptoproxy.upstreams.chain import Chain, Hole, is_ours, numbers
+from cryptoproxy.upstreams.gaps import HANDOVER, MOST_TRIES, RECONNECT, GapRecords, Recorded
+from cryptoproxy.upstreams.refusals import UNREADABLE, not_spoken
+from cryptoproxy.upstreams.stream import Ask, Left, Mark
+from cryptoproxy.upstreams.trade_stream import Known, TradeStream
 from cryptoproxy.upstreams.values import Number, product
 
 WEIGHT = 4
@@ -40,7 +37,6 @@ PAGE = 1000
 MOST_ASKS = 4
 """Wanted at once; the others wait, so that one symbol's long gap does not hide another's short one."""
 BY_REST = "aggTrades"
-_invalid_symbol = re.compile(rb'\s*\{\s*"code"\s*:\s*-(1121|1100)\b')
 
 
 class AggTrade(msgspec.Struct, gc=False):
@@ -59,52 +55,28 @@ _rows = msgspec.json.Decoder(list[AggTrade], strict=False)
 _row = msgspec.json.Decoder(AggTrade, strict=False)
 
 
-class _Symbol:
-    """What is known of one."""
-
-    def __init__(self, chain: Chain, gaps: GapRecords | None) -> None:
+class _Symbol(Known):
+    def __init__(self, symbol: str, chain: Chain) -> None:
+        super().__init__(symbol)
         self.chain = chain
-        self.gaps = gaps
-        self.told: Mark | None = chain.mark
-        """The mark that was collected last."""
+        self.told = chain.mark
+
+    @property
+    def last(self) -> Mark | None:
+        return self.chain.mark
 
 
-class BinanceTrades:
-    """``binance.trade``.
-
-    Raises:
-        SettingsError: a symbol that nobody can have.
-    """
-
-    feed = Feed(NAME, TRADE.name)
-    upstream = NAME
+class BinanceTrades(TradeStream[_Symbol]):
+    """``binance.trade``."""
 
     def __init__(
         self, *, venue: BinanceVenue, base_url: str, symbols: Sequence[str], symbol_list: BinanceSymbols
     ) -> None:
-        self.symbols = tuple(dict.fromkeys(each.upper() for each in symbols))
-        if faults := [f"{self.feed.name} has no symbol {each!r}" for each in self.symbols if not usable_id(each)]:
-            raise SettingsError(faults)
-        self.venue = venue
-        self.symbol_list = symbol_list
+        topics = {symbol.upper(): f"{symbol.lower()}@aggTrade" for symbol in symbols}
+        super().__init__(Feed(NAME, TRADE.name), venue, topics, symbol_list)
         self._url = f"{base_url.rstrip('/')}/api/v3/aggTrades"
-        self._symbol_of = {f"{symbol.lower()}@aggTrade": symbol for symbol in self.symbols}
-        self.topics = tuple(self._symbol_of)
-        self._begun = False
-        self._of: dict[str, _Symbol] = {}
-        self._keys = count(1)
-        self._asked: dict[str, tuple[str, Hole]] = {}
-        self._records: list[Trade] = []
-        self._rejected: list[Rejected] = []
-
-    @property
-    def ready(self) -> bool:
-        """Each gap is in the list of what is asked for from the moment it is found."""
-        return self._begun
-
-    @property
-    def waiting(self) -> int:
-        return len(self._records)
+        self._asked: dict[str, tuple[str, Hole | None]] = {}
+        """Without a hole it is asked what came after the last trade."""
 
     # --- what comes
 
@@ -117,35 +89,18 @@ class BinanceTrades:
         gaps: dict[str, list[Gap]] = {symbol: [] for symbol in self.symbols}
         for gap in left.gaps:
             gaps.setdefault(gap.asset_id, []).append(gap)
-        self._of = {}
-        for symbol in self.symbols:
-            chain = Chain(left.marks.get(symbol), gaps[symbol], now_ms=now_ms)
-            known = [(hole.first, hole.last) for hole in chain.holes]
-            for number, second, at_ms in sorted(seen[symbol]):
-                chain.why = "handover"
-                chain.take(number, second, at_ms, now_ms)
-            chain.why = "handover"
-            # What an open gap tells of already is found once more in what came behind it.
-            chain.holes = [
-                hole
-                for hole in chain.holes
-                if hole.record or not any(first <= hole.first and hole.last <= last for first, last in known)
-            ]
-            self._of[symbol] = _Symbol(chain, None)
-        self._begun = True
-
-    def refused(self, topic: str, why: str) -> None:
-        self._rejected.append(Rejected("refused", self._symbol_of.get(topic, ""), f"{topic}: {why}"))
+        self._of = {
+            symbol: _Symbol(symbol, _chain(left, symbol, seen[symbol], gaps[symbol], now_ms)) for symbol in seen
+        }
 
     def cut(self, topics: Sequence[str], *, now_ms: int) -> None:
-        for symbol in filter(None, map(self._symbol_of.get, topics)):
-            if self._begun:
-                self._of[symbol].chain.why = RECONNECT
+        for each in self._known(topics):
+            each.chain.why = RECONNECT
 
     def take(self, data: Mapping[str, Sequence[bytes | msgspec.Raw]], *, now_ms: int) -> None:
         for topic, bodies in data.items():
             symbol = self._symbol_of.get(topic)
-            if symbol is not None and self._begun:
+            if symbol is not None and symbol in self._of:
                 self._enter(symbol, self._read(bodies, symbol), now_ms)
 
     def _read(self, bodies: Sequence[bytes | msgspec.Raw], symbol: str) -> list[AggTrade]:
@@ -158,7 +113,7 @@ class BinanceTrades:
             try:
                 rows.append(_row.decode(body))
             except UNREADABLE as error:
-                self._rejected.append(Rejected("bad_row", symbol, f"{error}: {words(bytes(body))}"))
+                self._unread(symbol, error, body)
         return rows
 
     def _enter(self, symbol: str, rows: Sequence[AggTrade], now_ms: int) -> None:
@@ -168,11 +123,11 @@ class BinanceTrades:
         if quote is None:
             return
         chain = self._of[symbol].chain
+        if rows:
+            self._of[symbol].look_ms = 0
         fetched_at = iso(now_ms)
         for row in rows:
-            if not EARLIEST_MS <= row.T <= now_ms + DAY_MS:
-                self._rejected.append(Rejected("bad_time", symbol, f"{row.T} is no time in milliseconds of a trade"))
-            elif chain.take(row.a, row.f, row.T, now_ms):
+            if self._is_time(symbol, row.T, now_ms) and chain.take(row.a, row.f, row.T, now_ms):
                 if now_ms < row.T:  # its clock is not measured to the millisecond
                     now_ms, fetched_at = row.T, iso(row.T)
                 self._record(symbol, quote, row, fetched_at)
@@ -180,7 +135,7 @@ class BinanceTrades:
     def _record(self, symbol: str, quote: str, row: AggTrade, fetched_at: str) -> None:
         price, volume = row.p, row.q
         if not price or volume is None or price < 0 or volume < 0:
-            self._rejected.append(Rejected("no_price", symbol, f"price {price}, volume {volume}"))
+            self._reject("no_price", symbol, f"price {price}, volume {volume}")
             return
         self._records.append(
             Trade(
@@ -199,28 +154,26 @@ class BinanceTrades:
             )
         )
 
-    def _quote_of(self, symbol: str) -> str | None:
-        return self.symbol_list.quotes.of(symbol)
-
     # --- what lacks
 
     def asks(self, *, now_ms: int) -> Sequence[Ask]:
-        """The oldest hole of each symbol that is due, those that were asked for least first."""
-        due = [
+        """The oldest hole of each symbol that is due, those that were asked for least first; then what came after the
+        last trade of those that are quiet."""
+        due: list[tuple[str, Hole | None]] = [
             (symbol, hole)
             for symbol, each in self._of.items()
             for hole in next(([hole] for hole in each.chain.holes if hole.due_ms <= now_ms), [])
-            if self._quote_of(symbol) is not None
         ]
-        due.sort(key=lambda item: item[1].tries)
-        keys = {id(hole): key for key, (_, hole) in self._asked.items()}
-        self._asked = {
-            keys.get(id(hole)) or f"{symbol} {next(self._keys)}": (symbol, hole) for symbol, hole in due[:MOST_ASKS]
-        }
+        due.sort(key=lambda item: item[1].tries if item[1] else 0)
+        due += [(symbol, None) for symbol, each in self._of.items() if 0 < each.look_ms <= now_ms]
+        due = [item for item in due if self._quote_of(item[0]) is not None][:MOST_ASKS]
+        keys = {(symbol, id(hole)): key for key, (symbol, hole) in self._asked.items()}
+        self._asked = {keys.get((item[0], id(item[1]))) or f"{item[0]} {next(self._keys)}": item for item in due}
         return [Ask(key, self._page(symbol, hole)) for key, (symbol, hole) in self._asked.items()]
 
-    def _page(self, symbol: str, hole: Hole) -> Call:
-        asked = {"symbol": symbol, "fromId": str(hole.first), "limit": str(PAGE)}
+    def _page(self, symbol: str, hole: Hole | None) -> Call:
+        first = hole.first if hole else (self._of[symbol].chain.last or 0) + 1
+        asked = {"symbol": symbol, "fromId": str(first), "limit": str(PAGE)}
         return Call(self._url, asked, cost=WEIGHT)
 
     def check(self, answer: Answer, *, now_ms: int) -> None:
@@ -231,13 +184,17 @@ class BinanceTrades:
 
     def answered(self, ask: Ask, answer: Answer, *, now_ms: int) -> None:
         symbol, hole = self._asked.pop(ask.key, ("", None))
-        if hole is None or hole.first > hole.last:
+        if not symbol or (hole is not None and hole.first > hole.last):
             return
         try:
             rows = _rows.decode(answer.body)
         except UNREADABLE as error:
             raise not_spoken(NAME, answer.body, error) from error
         rows.sort(key=lambda row: (row.a, row.f))
+        if hole is None:
+            self._enter(symbol, rows, now_ms)
+            self._of[symbol].look_ms = now_ms if len(rows) >= PAGE else 0
+            return
         chain, quote = self._of[symbol].chain, self._quote_of(symbol)
         inside = [row for row in rows if hole.first <= row.a <= hole.last]
         if not inside or inside[0].a > hole.first:
@@ -259,39 +216,43 @@ class BinanceTrades:
 
     def hopeless(self, ask: Ask, why: str, *, now_ms: int) -> None:
         symbol, hole = self._asked.pop(ask.key, ("", None))
+        if symbol and hole is None:
+            self._of[symbol].look_ms = 0
         if hole is not None and hole.first <= hole.last:
-            self._rejected.append(Rejected("refused", symbol, f"what lacks of it cannot be asked for: {why}"))
+            self._reject("refused", symbol, f"what lacks of it cannot be asked for: {why}")
+            hole.tries = MOST_TRIES
             self._of[symbol].chain.lacks(hole, hole.last, hole.before, now_ms=now_ms)
 
     # --- what is kept
 
-    def collect(self, *, now_ms: int) -> Batch:
-        records, self._records = self._records, []
-        rejected, self._rejected = self._rejected, []
-        gaps: list[Gap] = []
-        marks: dict[str, Mark] = {}
-        for symbol, each in self._of.items():
-            chain = each.chain
-            for hole in chain.unrecorded():
-                gap = self._gaps(symbol, each).opened(
-                    after=hole.after,
-                    before=hole.before,
-                    why=hole.why,
-                    records=hole.last - hole.first + 1 if hole.last >= hole.first else None,
-                    now_ms=now_ms,
-                )
-                hole.record = Recorded(gap)
-                gaps.append(gap)
-            gaps += [
-                GapRecords.mended(over.gap, records=over.brought, why=BY_REST, now_ms=now_ms) for over in chain.over
-            ]
-            chain.over = []
-            if chain.mark is not None and chain.mark != each.told:
-                each.told = marks[symbol] = chain.mark
-        return Batch(records, gaps, marks, rejected)
+    def _gaps_of(self, each: _Symbol, records: GapRecords, now_ms: int) -> list[Gap]:
+        chain, found = each.chain, list[Gap]()
+        advanced = chain.advanced()
+        for hole in chain.unrecorded():
+            lacking = hole.last - hole.first + 1 if hole.last >= hole.first else None
+            gap = records.opened(after=hole.after, before=hole.before, why=hole.why, records=lacking, now_ms=now_ms)
+            hole.record = Recorded(gap)
+            found.append(gap)
+        for over in chain.over:
+            found.append(records.mended(over.gap, records=over.brought, why=BY_REST, now_ms=now_ms))
+        for part, upto in advanced:
+            found.append(records.mended(part.gap, records=part.brought, why=BY_REST, now_ms=now_ms, upto=upto))
+        chain.over = []
+        return found
 
-    def _gaps(self, symbol: str, each: _Symbol) -> GapRecords:
-        if each.gaps is None:
-            quote = self._quote_of(symbol) or "UNKNOWN"
-            each.gaps = GapRecords(source=NAME, asset_id=symbol, quote=quote, kind=self.feed.dataset)
-        return each.gaps
+
+def _chain(left: Left, symbol: str, seen: Iterable[tuple[int, int, int]], gaps: Iterable[Gap], now_ms: int) -> Chain:
+    """How one symbol goes on: from its mark over what is on the topic behind it, ``seen``."""
+    chain = Chain(left.marks.get(symbol), gaps, now_ms=now_ms)
+    known = [(hole.first, hole.last) for hole in chain.holes]
+    for number, second, at_ms in sorted(seen):
+        chain.why = HANDOVER
+        chain.take(number, second, at_ms, now_ms)
+    chain.why = HANDOVER
+    # What an open gap tells of already is found once more in what came behind it.
+    chain.holes = [
+        hole
+        for hole in chain.holes
+        if hole.record or not any(first <= hole.first and hole.last <= last for first, last in known)
+    ]
+    return chain

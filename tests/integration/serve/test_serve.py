@@ -4,49 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
-import re
-import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import requests
 
-from cryptoproxy.common.settings.environment import child_environment
 from cryptoproxy.datasets import CANDLE, TICKER
 from cryptoproxy.datasets.times import HOUR_MS
 from cryptoproxy.sandbox import Sandbox
 from tests.conftest import wait_until
 from tests.integration.conftest import World
-
-ADDRESS = re.compile(r"the door is at (http://\S+?): ")
-HEALTH = re.compile(r"health and metrics at (http://\S+)")
-
-
-@contextmanager
-def running(command: str, world: World, folder: Path) -> Iterator[Path]:
-    """A command of `cryptoproxy`; its log."""
-    log = folder / f"{command}.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "cryptoproxy.cli.main", command],
-            env=child_environment(world.texts), cwd=folder, stdout=output, stderr=output,
-        )  # fmt: skip
-    try:
-        yield log
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(180) == 0, log.read_text()
-    finally:
-        process.kill()
-        process.wait()
-
-
-def said(log: Path, what: re.Pattern[str]) -> str:
-    return wait_until(
-        lambda: found[1] if (found := what.search(log.read_text())) else "", what=f"{what.pattern} in {log}"
-    )
+from tests.integration.serve.processes import ADDRESS, HEALTH, found_at, running, said
 
 
 def test_a_door_over_the_road_answers_as_the_upstream_does(world: World, tmp_path: Path) -> None:
@@ -55,6 +22,7 @@ def test_a_door_over_the_road_answers_as_the_upstream_does(world: World, tmp_pat
             "SOURCES": "coingecko,binance",
             "COINGECKO_BASE_URL": sandbox.base_url("coingecko"),
             "COINGECKO_TOP_N": "20",
+            "COINGECKO_CALLS_PER_MINUTE": "0",
             "BINANCE_BASE_URL": sandbox.base_url("binance"),
             "BINANCE_SYMBOLS": "BTCUSDT,ETHUSDT",
             "BINANCE_CANDLE_SYMBOLS": "BTCUSDT",
@@ -73,21 +41,21 @@ def test_a_door_over_the_road_answers_as_the_upstream_does(world: World, tmp_pat
             )
 
             prices = f"{door}/coingecko/api/v3/simple/price?ids=bitcoin&vs_currencies=usd"
-            found = wait_until(lambda: _found(prices, "road/coingecko"), what="a price")
+            found = wait_until(lambda: found_at(prices, "road/coingecko"), what="a price")
             assert set(found.json()) == {"bitcoin"}
             pair = wait_until(
-                lambda: _found(f"{door}/binance/api/v3/ticker/price?symbol=BTCUSDT", "road/binance"), what="a pair"
+                lambda: found_at(f"{door}/binance/api/v3/ticker/price?symbol=BTCUSDT", "road/binance"), what="a pair"
             )
             assert set(pair.json()) == {"symbol", "price"}
 
             pages = f"{door}/coingecko/api/v3/coins/markets?vs_currency=usd&per_page=10"
-            page = wait_until(lambda: _found(pages, "road/coingecko"), what="rows of a poll").json()
+            page = wait_until(lambda: found_at(pages, "road/coingecko"), what="rows of a poll").json()
             assert len(page) == 10
             assert page[0]["image"].startswith("https://")
             books = f"{door}/binance/api/v3/ticker/bookTicker?symbol=BTCUSDT"
-            book = wait_until(lambda: _found(books, "road/binance"), what="a row of a poll")
+            book = wait_until(lambda: found_at(books, "road/binance"), what="a row of a poll")
             assert set(book.json()) == {"symbol", "bidPrice", "bidQty", "askPrice", "askQty"}
-            listed = wait_until(lambda: _found(f"{door}/coingecko/api/v3/coins/list"), what="an active poller")
+            listed = wait_until(lambda: found_at(f"{door}/coingecko/api/v3/coins/list"), what="an active poller")
             assert listed.headers["X-Data-Source"] == "through/coingecko"
             assert listed.json() == requests.get(f"{sandbox.base_url('coingecko')}/coins/list", timeout=60).json()
             assert requests.get(f"{door}/coingecko/api/v3/key", timeout=60).status_code == 404
@@ -107,7 +75,7 @@ def test_a_door_over_the_road_answers_as_the_upstream_does(world: World, tmp_pat
             ours = wait_until(klines, what="all bars in the index")
             assert ours.json() == theirs
 
-            latest = wait_until(lambda: _found(f"{door}/v1/latest?top=5"), what="records in the index").json()
+            latest = wait_until(lambda: found_at(f"{door}/v1/latest?top=5"), what="records in the index").json()
             assert len(latest["rows"]) == 5
             table = requests.get(f"{door}/v1/candles.csv?symbols=BTCUSDT&source=binance&since=12h", timeout=60)
             assert len(list(csv.DictReader(io.StringIO(table.text)))) >= 10
@@ -117,6 +85,7 @@ def test_a_door_over_the_road_answers_as_the_upstream_does(world: World, tmp_pat
                 ("latest?symbols=NOTHING", 404, "NOTHING"),
                 ("candles?interval=soon", 400, "soon"),
                 ("latest?colour=red", 400, "no parameter colour"),
+                ("gaps", 404, "no index"),
                 ("nothing", 404, "/v1/openapi.json"),
             ]:
                 refused = requests.get(f"{door}/v1/{path}", timeout=60)
@@ -125,8 +94,3 @@ def test_a_door_over_the_road_answers_as_the_upstream_does(world: World, tmp_pat
             assert "/v1/candles" in document["paths"]
             metrics = requests.get(f"{health}/metrics", timeout=60).text
             assert 'cryptoproxy_serve_requests_total{status="200",upstream="binance",way="index"}' in metrics
-
-
-def _found(url: str, source: str = "") -> requests.Response | None:
-    answer = requests.get(url, timeout=60)
-    return answer if answer.status_code == 200 and source in answer.headers["X-Data-Source"] else None

@@ -168,6 +168,14 @@ class Road:
                     record.interval_ms = interval_ms
                     self.newest.take(record)
 
+    def keep(self, name: str) -> None:
+        """The answers to the calls of one poll, without a look at its records."""
+        feeds = {feed.name: polling for each in upstreams_of(self.settings.upstreams).values()
+                 for feed, polling in each.feeds.items()}  # fmt: skip
+        source = feeds[name].make()
+        for call in source.calls():
+            self.newest.take_answer(source.upstream, call.url, call.params, self._ask(call).body, self.clock.ms)
+
     def walk(self, feed: str, symbol: str, since_ms: int) -> None:
         """The past of one series, as `cryptoproxy history` fetches it."""
         for each in upstreams_of(self.settings.upstreams).values():

@@ -76,6 +76,26 @@ def test_a_simple_price_is_coingeckos(polled: Road, params: dict[str, str]):
     assert ours.json() == polled.theirs("coingecko", "simple/price", params=params).json()
 
 
+@pytest.mark.parametrize(
+    ("path", "params"),
+    [
+        ("global", {}),
+        ("search/trending", {}),
+        ("exchanges", {}),
+        ("exchanges", {"per_page": "7", "page": "1"}),
+        ("coins/bitcoin/ohlc", {"vs_currency": "usd", "days": "1"}),
+        ("coins/ethereum/ohlc/", {"vs_currency": "USD", "days": "7"}),
+    ],
+)
+def test_what_is_polled_beside_the_prices_is_answered_as_it_came(road: Make, path: str, params: dict[str, str]):
+    found = road(COINGECKO_CANDLE_IDS="bitcoin,ethereum")
+    for feed in ("coingecko.market", "coingecko.candle-30m", "coingecko.candle-4h"):
+        found.keep(feed)
+    ours = found.get(f"/coingecko/api/v3/{path}", params=params)
+    assert ours.json() == found.theirs("coingecko", path, params=params).json()
+    assert ours.headers["X-Data-Source"] == "road/coingecko"
+
+
 def test_caps_and_volumes_of_a_simple_price_are_those_of_the_markets(polled: Road):
     """CoinGecko tells them with their decimals here, and in whole units in the markets, which are polled."""
     params = {"ids": "bitcoin", "vs_currencies": "usd", "include_market_cap": "true", "include_24hr_vol": "true"}
@@ -310,6 +330,20 @@ def test_the_past_on_the_topic_never_stands_for_now(road: Make):
     now = found.newest.ticker("coingecko", "bitcoin", "USD")
     found.newest.take(msgspec.structs.replace(now, price=1.0, timestamp="2026-11-01T00:00:00.000Z"))
     assert found.newest.ticker("coingecko", "bitcoin", "USD") is now
+
+
+def test_a_price_of_the_past_is_never_the_only_one(road: Make):
+    """What history brings of a coin that is not polled."""
+    found = road()
+    midnight = msgspec.structs.replace(
+        found.newest.ticker("coingecko", "bitcoin", "USD"),
+        asset_id="forgotten",
+        timestamp="2026-11-20T00:00:00.000Z",
+        fetch_delay_ms=36_000_000,
+        interval_ms=DAY_MS,
+    )
+    found.newest.take(midnight)
+    assert found.newest.ticker("coingecko", "forgotten", "USD") is None
 
 
 def test_a_pair_that_is_not_polled_any_more_is_not_there(road: Make):
