@@ -14,7 +14,7 @@ import requests
 
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.service import Health, Loop
-from cryptoproxy.datasets import BOOK, GAP, Book, Gap, from_iso
+from cryptoproxy.datasets import BOOK, GAP, Gap, from_iso
 from cryptoproxy.producer.feeds.poll import PollOnce
 from cryptoproxy.producer.feeds.stream.marks import Told
 from cryptoproxy.producer.feeds.stream.room import Room
@@ -31,56 +31,12 @@ from cryptoproxy.upstreams.bybit.candles import whole_list as bybit_list
 from cryptoproxy.upstreams.bybit.symbols import Market
 from cryptoproxy.upstreams.bybit.venue import BybitVenue
 from cryptoproxy.upstreams.stream import Left
+from tests.books import require_true
 from tests.conftest import wait_until
 from tests.unit.producer.fakes import Metrics
 
 STEP_MS = 200
 COINS = 20
-
-
-class Stopped:
-    """A clock that is set."""
-
-    ms = 0
-
-    def now_ms(self) -> int:
-        return self.ms
-
-    def monotonic(self) -> float:
-        return self.ms / 1000
-
-
-class Truth:
-    """The same market at any time, without a fault: two sandboxes of one seed agree."""
-
-    def __init__(self) -> None:
-        self._clock = Stopped()
-        self._box = Sandbox(coins=COINS, clock=cast("Any", self._clock))
-
-    def __enter__(self) -> Truth:
-        self._box.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._box.stop()
-
-    def best(self, record: Book) -> tuple[list[Any], list[Any]]:
-        """The best 20 of each side: what has changed by the slot. Of a change in the very millisecond of a slot the
-        stand-in for Bybit says that it happened 3 ms before."""
-        self._clock.ms = from_iso(record.timestamp)
-        if record.source == "binance":
-            self._clock.ms -= 1
-            url, asked = "/api/v3/depth", {"symbol": record.asset_id, "limit": "20"}
-            found = requests.get(self._box.base_url("binance") + url, asked, timeout=30).json()
-            return _levels(found["bids"]), _levels(found["asks"])
-        asked = {"category": record.source.removeprefix("bybit-"), "symbol": record.asset_id, "limit": "20"}
-        url = self._box.base_url("bybit") + "/v5/market/orderbook"
-        found = requests.get(url, asked, timeout=30).json()["result"]
-        return _levels(found["b"]), _levels(found["a"])
-
-
-def _levels(texts: list[list[str]]) -> list[tuple[float, float]]:
-    return [(float(price), float(size)) for price, size in texts]
 
 
 class Asking:
@@ -175,24 +131,11 @@ def start(box: Sandbox, tmp_path: Path) -> Iterator[Callable[[str], Streaming]]:
         each.close()
 
 
-def require_true(records: list[Book]) -> None:
-    """Each of them is the book of its slot, once, and in order."""
-    with Truth() as truth:
-        for record in records:
-            bids, asks = truth.best(record)
-            if record.source != "bybit-inverse":
-                assert (record.bids, record.asks) == (bids, asks), record.timestamp
-            assert [price for price, _ in record.bids] == [price for price, _ in bids]
-    for symbol in {record.asset_id for record in records}:
-        times = [record.timestamp for record in records if record.asset_id == symbol]
-        assert times == sorted(set(times))
-
-
 @pytest.mark.parametrize("source", ["binance", "bybit-linear", "bybit-inverse", "bybit-spot"])
 def test_each_record_is_the_book_of_its_slot(source: str, start: Callable[[str], Streaming]) -> None:
     streaming = start(source)
     wait_until(lambda: len(streaming.records()) >= 12)
-    require_true(streaming.records())
+    require_true(streaming.records(), COINS)
     assert not streaming.health.reasons()
 
 
@@ -220,14 +163,14 @@ def test_after_a_fault_no_record_is_wrong_and_the_book_comes_back(
         lacking = range(from_iso(gap.timestamp) + STEP_MS, from_iso(gap.until), STEP_MS)
         assert gap.records == len(lacking)
         assert not [each for each in records if from_iso(each.timestamp) in lacking]
-    require_true(records)
+    require_true(records, COINS)
 
 
 def test_frames_that_come_twice_change_nothing(box: Sandbox, start: Callable[[str], Streaming]) -> None:
     box.add(StreamRule(topic="btcusdt", every=2, twice=True))
     streaming = start("binance")
     wait_until(lambda: len(streaming.records()) >= 20)
-    require_true(streaming.records())
+    require_true(streaming.records(), COINS)
     assert streaming.records(GAP) == []
 
 
@@ -237,7 +180,7 @@ def test_a_crossed_snapshot_is_no_book_and_another_one_is_asked_for(
     box.add(Rule(path="/api/v3/depth", times=2, rewrite="crossed"))
     streaming = start("binance")
     wait_until(lambda: len(streaming.records()) >= 6)
-    require_true(streaming.records())
+    require_true(streaming.records(), COINS)
 
 
 def test_a_cut_connection_that_loses_changes_costs_slots_and_tells_them(
@@ -246,4 +189,4 @@ def test_a_cut_connection_that_loses_changes_costs_slots_and_tells_them(
     box.add(StreamRule(topic="(?i)btcusdt", nth=15, cut=5))
     with closing(start("bybit-linear")) as streaming:
         wait_until(lambda: streaming.records(GAP) or len(streaming.records()) > 60)
-        require_true(streaming.records())
+        require_true(streaming.records(), COINS)
