@@ -93,6 +93,31 @@ docs: $(STAMP) ## Make what is made from the code: settings, metrics, .env.examp
 	$(BIN)/python scripts/make_docs.py
 	$(BIN)/python -m kibana.generate
 
+# Environments of their own, beside .venv: Spark brings a gigabyte, and Airflow's pins and ours do not go together.
+SPARK := .venv-spark
+AIRFLOW := .venv-airflow
+
+$(SPARK)/.installed: jobs/spark/requirements.txt pyproject.toml | $(STAMP)
+	@echo "making $(SPARK) with the packages of jobs/spark/requirements.txt (some minutes, once)"
+	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python $(SPARK)
+	@$(BIN)/uv pip install --quiet --python $(SPARK)/bin/python --require-hashes -r jobs/spark/requirements.txt
+	@$(BIN)/uv pip install --quiet --python $(SPARK)/bin/python --no-deps -e .
+	@touch $@
+
+$(AIRFLOW)/.installed: jobs/airflow/requirements.txt | $(STAMP)
+	@echo "making $(AIRFLOW) with the packages of jobs/airflow/requirements.txt (some minutes, once)"
+	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python $(AIRFLOW)
+	@$(BIN)/uv pip install --quiet --python $(AIRFLOW)/bin/python --require-hashes -r jobs/airflow/requirements.txt
+	@touch $@
+
+.PHONY: spark
+spark: $(SPARK)/.installed ## The Spark jobs on throwaway engines, held against DuckDB and `query` (docs/spark.md)
+	PYTHONPATH=. $(SPARK)/bin/python jobs/spark/proof.py
+
+.PHONY: airflow
+airflow: $(AIRFLOW)/.installed $(SPARK)/.installed ## Each Airflow DAG once on throwaway engines (docs/airflow.md)
+	$(BIN)/python -m pytest tests/jobs $(ARGS)
+
 .PHONY: lock
 lock: $(STAMP) ## Pin all dependencies anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
@@ -103,7 +128,12 @@ lock: $(STAMP) ## Pin all dependencies anew from pyproject.toml
 	  $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-header --extra $$extra pyproject.toml -c requirements-dev.txt -o requirements-$$extra.txt; \
 	done
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-header --extra indicators --extra lake pyproject.toml jobs/spark/requirements.in -c requirements.txt \
+	  -c requirements-lake.txt -c requirements-indicators.txt -o jobs/spark/requirements.txt
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-header jobs/airflow/requirements.in -o jobs/airflow/requirements.txt
 
 .PHONY: clean
 clean: ## Remove .venv, caches and what a demo that failed left
-	rm -rf $(VENV) .run/demo .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(SPARK) $(AIRFLOW) .run/demo .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -45,14 +45,25 @@ KAFKA = "4.1.1"
 LOG4J = "2.24.3"  # the one that Kafka's own log4j-core has; without a binding the broker logs nothing
 ELASTICSEARCH = "8.19.21"
 S3PROXY = "4.1.0"
+SPARK = "4.2.0"  # what its jobs need beside pyspark: Kafka's source, S3
 
 WITH_DEPENDENCIES = {"kafka": [f"org.apache.kafka:kafka_2.13:{KAFKA}"]}
 SINGLE_FILES = {
     "kafka": [f"org.apache.logging.log4j:log4j-slf4j-impl:jar:{LOG4J}"],
     "elasticsearch": [f"org.elasticsearch.distribution.integ-test-zip:elasticsearch:zip:{ELASTICSEARCH}"],
     "s3": [f"org.gaul:s3proxy:jar:jar-with-dependencies:{S3PROXY}"],
+    # By hand: what resolving would bring besides, pyspark has in the versions that it was built with.
+    "spark": [
+        f"org.apache.spark:spark-sql-kafka-0-10_2.13:jar:{SPARK}",
+        f"org.apache.spark:spark-token-provider-kafka-0-10_2.13:jar:{SPARK}",
+        "org.apache.kafka:kafka-clients:jar:3.9.2",
+        "org.apache.commons:commons-pool2:jar:2.13.1",
+        "org.apache.hadoop:hadoop-aws:jar:3.5.0",
+        "software.amazon.awssdk:bundle:jar:2.35.4",
+        "software.amazon.s3.analyticsaccelerator:analyticsaccelerator-s3:jar:1.3.1",
+    ],
 }
-VERSIONS = {"kafka": KAFKA, "elasticsearch": ELASTICSEARCH, "s3": S3PROXY}
+VERSIONS = {"kafka": KAFKA, "elasticsearch": ELASTICSEARCH, "s3": S3PROXY, "spark": SPARK}
 
 log = logging.getLogger(__name__)
 

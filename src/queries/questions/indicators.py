@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -135,19 +135,19 @@ def rows(engine: Backend, request: Indicators, watch: Watch) -> Iterator[Indicat
     library = talib()
     for asset, group in groupby(candles.rows(engine, request.of, watch), key=lambda row: row.asset):
         bars = list(group)
-        columns = calculated(library, request, [row.bar for row in bars])
+        columns = calculated(library, request.which, [row.bar for row in bars])
         names = list(columns)
         for row, values in zip(bars, zip(*columns.values(), strict=True), strict=True):
             yield IndicatorsRow(asset, row.bar, row.made_of, dict(zip(names, values, strict=True)))
 
 
-def calculated(library: Any, request: Indicators, bars: list[Bar]) -> dict[str, list[float | None]]:
+def calculated(library: Any, which: Sequence[Indicator], bars: Sequence[Bar]) -> dict[str, list[float | None]]:
     """Of each indicator's column its values, as many as there are bars."""
     import numpy as np
 
     closes = np.array([each.close for each in bars], dtype=np.float64)
     found: dict[str, list[float | None]] = {}
-    for each in request.which:
+    for each in which:
         parameters = dict(zip(each.function.defaults, each.numbers, strict=True))
         given: Any = getattr(library, each.function.name)(closes, **parameters)
         arrays = given if isinstance(given, tuple | list) else (given,)

@@ -164,7 +164,7 @@ def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         fetch(BUNDLE, tmp_path, download=Source())
 
 
-@pytest.mark.parametrize("name", ["kafka", "elasticsearch", "s3"])
+@pytest.mark.parametrize("name", ["kafka", "elasticsearch", "s3", "spark"])
 def test_each_file_of_the_lock_is_pinned(name: str) -> None:
     files = artefacts.bundle(name).files
     assert files

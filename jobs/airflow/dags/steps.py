@@ -1,0 +1,88 @@
+"""What the DAGs have in common: a task is a command of cryptoproxy or a job; here is how it is called, tried again, and
+told of when it fails. Nothing is read or computed in Airflow itself.
+
+The environment says where things are: ``CRYPTOPROXY`` (the program), ``CRYPTOPROXY_SPARK`` (the Python of the Spark
+environment, or `spark-submit …`), ``CRYPTOPROXY_JOBS`` (the folder of the jobs), ``CRYPTOPROXY_REPORTS`` (where files
+go), and the program's own settings.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import urllib.request
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from airflow.providers.standard.operators.bash import BashOperator
+from airflow.sdk import Connection
+
+HERE = Path(__file__).resolve().parent
+PROGRAM = os.environ.get("CRYPTOPROXY", "cryptoproxy")
+SPARK = os.environ.get("CRYPTOPROXY_SPARK", "python3")
+JOBS = os.environ.get("CRYPTOPROXY_JOBS", str(HERE.parents[1]))
+REPORTS = os.environ.get("CRYPTOPROXY_REPORTS", "/var/lib/cryptoproxy/reports")
+CHANNEL = "cryptoproxy_alerts"
+"""The connection with the address that failures are posted to: a webhook of Discord, Slack or anything else."""
+
+TODAY = "{{ dag_run.run_after | ds }}"
+YESTERDAY = "{{ macros.ds_add(dag_run.run_after | ds, -1) }}"
+
+
+def days_ago(count: int) -> str:
+    return f"{{{{ macros.ds_add(dag_run.run_after | ds, -{count}) }}}}"
+
+
+def tell(context: Any) -> None:
+    """Posts what failed, if somebody has made the connection; a failure to tell fails nothing."""
+    task = context["ti"]
+    words = f"{task.dag_id}.{task.task_id} failed ({context['dag_run'].run_id})"
+    try:
+        url = Connection.get(CHANNEL).get_uri()
+    except Exception:  # noqa: BLE001 - none was made: each version of Airflow says so in its own way
+        print(f"{words}; no connection {CHANNEL}, so nobody is told")
+        return
+    body = json.dumps({"content": words, "text": words}).encode()
+    request = urllib.request.Request(url, body, {"content-type": "application/json"})  # noqa: S310 - a person's own
+    try:
+        urllib.request.urlopen(request, timeout=10).close()  # noqa: S310
+    except OSError as error:
+        print(f"{words}; telling it failed: {error}")
+
+
+def schedule(when: str) -> dict[str, Any]:
+    """Of each DAG. A run that was missed is not made up for: its days are looked at again by the next."""
+    return {
+        "schedule": when,
+        "catchup": False,
+        "max_active_runs": 1,
+        "tags": ["cryptoproxy"],
+        "default_args": {
+            "retries": int(os.environ.get("CRYPTOPROXY_TASK_RETRIES", "3")),
+            "retry_delay": timedelta(minutes=1),
+            "retry_exponential_backoff": True,
+            "max_retry_delay": timedelta(minutes=30),
+            "execution_timeout": timedelta(hours=6),
+            "on_failure_callback": tell,
+        },
+    }
+
+
+def command(task_id: str, words: str, *, to: str | None = None, **more: Any) -> BashOperator:
+    """``cryptoproxy words``; ``to``: into that file below the reports, which is there whole or not at all."""
+    return _task(task_id, f"{PROGRAM} {words}", to, more)
+
+
+def job(task_id: str, words: str, *, of: str = "spark", to: str | None = None, **more: Any) -> BashOperator:
+    """``aggregates --from …``: a file of the jobs' folder with its arguments."""
+    name, _, rest = words.partition(" ")
+    return _task(task_id, f"{SPARK} {shlex.quote(f'{JOBS}/{of}/{name}.py')} {rest}", to, more)
+
+
+def _task(task_id: str, line: str, to: str | None, more: dict[str, Any]) -> BashOperator:
+    if to is not None:
+        file = f'"{REPORTS}/{to}"'
+        line = f'mkdir -p "$(dirname {file})" && {line} > {file}.new && mv {file}.new {file} && echo {file}'
+    return BashOperator(task_id=task_id, bash_command=f"set -e; {line}", append_env=True, **more)

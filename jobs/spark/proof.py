@@ -1,0 +1,290 @@
+"""`make spark`: every job over a lake and a topic of its own on the embedded engines, and what they say held against
+DuckDB and `query` over the same days. Ends with a table, and with 1 if anything differs."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow.parquet as pq
+from fill import BARS, BEGIN, COINS, DAYS, PAIRS, Filled, fill
+from rich.console import Console
+from rich.table import Table
+
+from cryptoproxy.common.clients import elastic
+from cryptoproxy.common.settings import Settings
+from cryptoproxy.datasets import iso
+from cryptoproxy.datasets.times import DAY_MS, HOUR_MS
+from cryptoproxy.engines.ports import Ports
+from cryptoproxy.engines.stack import Memory, Stack
+from cryptoproxy.lake.store import Store
+from cryptoproxy.models.registry import Registry
+from cryptoproxy.models.trees import anomaly as how_strange
+from cryptoproxy.models.trees import probability
+from cryptoproxy.queries import Queries
+from cryptoproxy.queries.lake.engine import Lake
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "jobs" / "models"))
+
+import anomaly  # noqa: E402
+import direction  # noqa: E402
+
+STREAM = "stream-ticker-1h"
+PATIENCE = 1800.0
+WHOLE_DAYS = DAYS - 1
+"""The last day is what the stream tells."""
+
+
+class Check(NamedTuple):
+    what: str
+    spark: object
+    ours: object
+
+    @property
+    def well(self) -> bool:
+        return self.spark == self.ours
+
+
+@contextmanager
+def engines(folder: Path) -> Iterator[dict[str, str]]:
+    """Kafka and S3; the texts of their settings."""
+    stack = Stack(
+        folder / "engines", ports=Ports.free(), memory=Memory(kafka_mb=384, elasticsearch_mb=512, s3_mb=256),
+        die_with_parent=True, say=print,
+    )  # fmt: skip
+    started = (stack.kafka, stack.s3)
+    try:
+        for each in started:
+            each.start()
+        for each in started:
+            each.wait_ready()
+        at = stack.endpoints
+        yield {
+            "KAFKA_BROKERS_HOST_PORT": at.kafka,
+            "AWS_S3_ENDPOINT_URL": at.s3,
+            "AWS_S3_ACCESS_KEY": at.s3_access_key,
+            "AWS_S3_SECRET_KEY": at.s3_secret_key,
+            "OUTBOX_DIR": str(folder / "outbox"),
+        }
+    finally:
+        for each in started:
+            each.stop()
+
+
+class Jobs:
+    """One after the other in this process, whose JVM is warm after the first; what is killed has one of its own."""
+
+    def __init__(self, texts: dict[str, str], folder: Path) -> None:
+        os.environ |= texts | {"CRYPTOPROXY_HOME": str(folder), "SPARK_LOCAL_DIRS": str(folder)}
+        os.chdir(folder)
+        self._folder = folder
+        self.settings = Settings.from_texts(texts)
+        self.seconds: dict[str, float] = {}
+
+    def run(self, job: str, *words: str) -> None:
+        began = time.monotonic()
+        importlib.import_module(Path(job).stem).main(list(words))
+        name = " ".join((job, *words))
+        self.seconds[name] = time.monotonic() - began
+        print(f"  {self.seconds[name]:.0f} s: {name}", flush=True)
+
+    def killed(self, when: Callable[[], bool], job: str, *words: str) -> None:
+        """Started, and SIGKILL for it and its JVM as soon as that is true."""
+        with (self._folder / "killed.log").open("w") as log:
+            process = subprocess.Popen(
+                [sys.executable, str(ROOT / "jobs" / job), *words], stdout=log, stderr=log, start_new_session=True
+            )
+            try:
+                deadline = time.monotonic() + PATIENCE
+                while not when():
+                    if process.poll() is not None or time.monotonic() > deadline:
+                        raise SystemExit(f"{job} did not get there\n{Path(log.name).read_text()[-6000:]}")
+                    time.sleep(0.05)
+            finally:
+                if process.poll() is None:
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        print(f"{job}: killed", flush=True)
+
+
+class Found:
+    """What the jobs have written, read without Spark; and what `query` says of the same days."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._store = Store(settings.s3)
+        self._base = f"{settings.s3.prefix}/spark/"
+        self._lake = Lake(self._store)
+        self._client = elastic.client(settings.elasticsearch)  # never asked: all questions go to the lake
+        self.queries = Queries(self._client, lake=self._lake, engine="lake")
+
+    def close(self) -> None:
+        self._lake.close()
+        self._client.close()
+
+    def keys(self, name: str) -> list[str]:
+        return [key for key in self._store.keys(f"{self._base}{name}/") if key.endswith(".parquet")]
+
+    def rows(self, name: str) -> list[dict[str, Any]]:
+        import pyarrow as pa
+
+        return [
+            row for key in self.keys(name) for row in pq.read_table(pa.BufferReader(self._store.get(key))).to_pylist()
+        ]
+
+    def bars(self, name: str) -> dict[Any, Any]:
+        """(asset, begin) → open, high, low, close.
+
+        Raises:
+            SystemExit: one is there twice.
+        """
+        rows = self.rows(name)
+        found = {
+            (row["asset_id"], _ms(row["begin"])): (row["open"], row["high"], row["low"], row["close"]) for row in rows
+        }
+        if len(found) != len(rows):
+            raise SystemExit(f"{name}: {len(rows) - len(found)} windows are there twice")
+        return found
+
+    def candles(self, interval: str, since_ms: int, until_ms: int, source: str) -> dict[Any, Any]:
+        answer = self.queries.candles(interval, source=source, since=iso(since_ms), until=iso(until_ms))
+        return {
+            (row.asset.asset_id, row.bar.begin_ms): (row.bar.open, row.bar.high, row.bar.low, row.bar.close)
+            for row in answer
+        }
+
+
+def main() -> int:
+    checks: list[Check] = []
+    with tempfile.TemporaryDirectory(prefix="cryptoproxy-spark-") as temporary:
+        folder = Path(temporary)
+        with engines(folder) as texts:
+            settings = Settings.from_texts(texts)
+            filled = fill(settings)
+            print(
+                f"filled: {filled.lake} tickers of {DAYS} days, {filled.bars} bars, {filled.messages} messages",
+                flush=True,
+            )
+            jobs = Jobs(texts, folder)
+            with closing(Found(settings)) as found:
+                prove(jobs, found, filled, checks)
+    report(checks, jobs)
+    return 0 if all(each.well for each in checks) else 1
+
+
+def documented() -> list[list[str]]:
+    """The commands of the pages, as they stand there: the folder and job, and its words; each once."""
+    text = "".join((ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("spark.md", "models.md"))
+    lines = re.findall(r"^\$ python jobs/(.+)$", text, re.MULTILINE)
+    return [shlex.split(line) for line in dict.fromkeys(lines)]
+
+
+def prove(jobs: Jobs, found: Found, filled: Filled, checks: list[Check]) -> None:
+    for job, *words in documented():
+        if job.startswith("spark/spark_streaming"):
+            # The first windows are there; that this batch is done has most likely not been written down yet.
+            slowly = [word for word in words if word != "--until-idle"] + ["--most", "3000", "--every", "0 seconds"]
+            jobs.killed(lambda: bool(found.keys(f"{STREAM}/windows")), job, *slowly)
+        jobs.run(job, *words)
+
+    def check(what: str, spark: object, ours: object) -> None:
+        checks.append(Check(what, spark, ours))
+
+    first, last, end = (iso(BEGIN + days * DAY_MS)[:10] for days in (0, WHOLE_DAYS, DAYS))
+    rows = found.rows("windows-ticker-1d")
+    check("records of all days, as they were put there", sum(row["records"] for row in rows), filled.lake)
+    averages = found.queries.average("price", interval="1d", since=first, until=end)
+    ours: dict[Any, Any] = {
+        (row.asset.asset_id, row.begin_ms): (row.count, row.lowest, row.highest, round(row.average, 9))
+        for row in averages
+    }
+    spark: dict[Any, Any] = {
+        (row["asset_id"], _ms(row["begin"])): (row["records"], row["low"], row["high"], round(row["mean"], 9))
+        for row in rows
+    }
+    check("days as `query average --interval 1d`", same(spark, ours), len(ours))
+    hours = found.candles("1h", BEGIN, BEGIN + WHOLE_DAYS * DAY_MS, "coingecko")
+    check("hours of whole days as `query candles`", same(found.bars("windows-ticker-1h"), hours), len(hours))
+    jobs.run("spark/aggregates.py", "--from", first, "--to", last, "--length", "1h")
+    check("the same again: nothing is doubled", same(found.bars("windows-ticker-1h"), hours), len(hours))
+
+    bars_from = iso(BEGIN - BARS * DAY_MS)[:10]
+    answer = found.queries.indicators(interval="1h", source="binance", since=bars_from, until=first)
+    ours = {(row.asset.asset_id, row.bar.begin_ms): dict(row.values) for row in answer}
+    spark = {
+        (row["asset_id"], _ms(row["begin"])): {name: row[name] for name in next(iter(ours.values()))}
+        for row in found.rows("indicators-1h")
+    }
+    check("indicators as `query indicators`, to the last bit", same(spark, ours), len(ours))
+    rows = found.rows("features-1h")
+    check("features: a row for each bar", len(rows), len(ours))
+    closes = {(row["asset_id"], _ms(row["begin"])): row["close"] for row in rows}
+    check(
+        "features: an answer where the next bar is there",
+        sum(1 for row in rows if row["next_return"] is not None),
+        sum(1 for asset, at in closes if (asset, at + HOUR_MS) in closes),
+    )
+
+    check("records of the topic, each once", len(found.rows("topic-ticker")), filled.on_topic)
+    day = found.candles("1h", BEGIN + WHOLE_DAYS * DAY_MS, BEGIN + DAYS * DAY_MS, "coingecko")
+    closed = {key: bar for key, bar in day.items() if key[1] < BEGIN + DAYS * DAY_MS - HOUR_MS}
+    check("stream, killed in the middle: each window that is over, once",
+          same(found.bars(f"{STREAM}/windows"), closed), len(closed))  # fmt: skip
+    both = hours | closed
+    check("batch and stream as one", same(found.bars("merged-ticker-1h"), both), len(both))
+
+    registry = Registry(Store(jobs.settings.s3))
+    for module in (direction, anomaly):
+        (about,) = registry.versions(f"{module.NAME}-1h")
+        check(f"{about.name}: loaded again by version, checksum and features",
+              registry.load(about.name, about.version, features=module.FEATURES).about.rows, about.rows)  # fmt: skip
+    check("models: numpy says what scikit-learn says", said_alike(), 4000)
+
+
+def said_alike() -> int:
+    """Of how many rows, of both kinds of model."""
+    dice = np.random.default_rng(3)
+    x = dice.normal(size=(2000, 5)).astype(np.float32)
+    classifier = direction.classifier(x, x[:, 0] + dice.normal(size=2000) > 0)
+    chance = probability(direction.forest_of(classifier), x)
+    isolation = anomaly.isolation(x)
+    strange = how_strange(anomaly.forest_of(isolation), x, int(isolation.max_samples_))
+    return sum(
+        int(np.isclose(mine, theirs, rtol=1e-9).sum())
+        for mine, theirs in ((chance, classifier.predict_proba(x)[:, 1]), (strange, -isolation.score_samples(x)))
+    )
+
+
+def same(spark: dict[Any, Any], ours: dict[Any, Any]) -> int:
+    """How many are the same in both; one that only Spark has makes it wrong."""
+    return sum(1 for key, value in spark.items() if ours.get(key) == value) - len(spark.keys() - ours.keys())
+
+
+def report(checks: list[Check], jobs: Jobs) -> None:
+    table = Table(title=f"Spark against DuckDB and `query`: {COINS} coins, {len(PAIRS)} pairs, {DAYS} days")
+    for name in ("what", "Spark", "ours", ""):
+        table.add_column(name, justify="left" if name in ("what", "") else "right")
+    for each in checks:
+        table.add_row(each.what, str(each.spark), str(each.ours), "equal" if each.well else "DIFFERS")
+    Console(width=110).print(table)
+    print(f"{sum(jobs.seconds.values()):.0f} s in jobs")
+
+
+def _ms(moment: Any) -> int:
+    return round(moment.timestamp() * 1000)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,77 @@
+"""Stream: windows of every asset from a topic, each told once, when no more of it is to be expected.
+
+A batch of Spark's writes a folder named by its number; killed in the middle, the same batch is made again from the
+same offsets and replaces its folder, so in the table a window is there once. On a topic (``--to-topic``) it may be told
+twice then, with the same key: readers drop the second, as they do on every topic here.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F  # noqa: N812 - as everybody calls it
+from session import arguments, kafka, place, session, settings
+from tables import decoded
+from windows import KEY, windows
+
+from cryptoproxy.common.settings import Settings
+
+COUNT = "records"
+
+
+def main(words: list[str] | None = None) -> None:
+    parser = arguments("Windows from a topic; late records are waited for so long.", span=False, length="1h")
+    parser.add_argument("--late", default="10 minutes", help="how late a record may come and still count (10 minutes)")
+    parser.add_argument("--to-topic", help="also there, as JSON, keyed source:asset_id:quote:begin")
+    parser.add_argument("--every", default="10 seconds", help="how often a batch is made (10 seconds)")
+    parser.add_argument("--most", type=int, default=500_000, help="messages of a batch at most")
+    parser.add_argument("--until-idle", action="store_true", help="end when all that is on the topic now was read")
+    given = parser.parse_args(words)
+    found, (dataset, part) = settings(), given.dataset
+    topic = found.kafka.topic_of(dataset, part)
+    name = stream_name(dataset.called(part), given.length.text)
+    spark = session(name, found)
+    messages = (
+        spark.readStream.format("kafka")
+        .options(**kafka(found))
+        .option("subscribe", topic)
+        .option("startingOffsets", "earliest")
+        .option("maxOffsetsPerTrigger", given.most)
+        # What retention took before it was read is gone; that is no reason to stop.
+        .option("failOnDataLoss", "false")
+        .load()
+    )
+    records = decoded(messages, dataset).withWatermark("timestamp", given.late)
+    once = records.dropDuplicatesWithinWatermark([*KEY, "timestamp"])
+    writer = (
+        windows(once, dataset, given.length)
+        .writeStream.outputMode("append")
+        .option("checkpointLocation", place(found, f"{name}/checkpoint"))
+        .foreachBatch(lambda rows, number: keep(rows, number, found, name, given))
+    )
+    trigger = {"availableNow": True} if given.until_idle else {"processingTime": given.every}
+    writer.trigger(**trigger).start().awaitTermination()
+    spark.stop()
+
+
+def stream_name(called: str, length: str) -> str:
+    return f"stream-{called}-{length}"
+
+
+def keep(rows: DataFrame, number: int, found: Settings, name: str, given: argparse.Namespace) -> None:
+    rows = rows.persist()
+    count = rows.count()
+    if count:
+        # A checkpoint that is thrown away begins at batch 0 again: throw the windows away with it.
+        rows.coalesce(1).write.mode("overwrite").parquet(place(found, f"{name}/windows/batch={number:08d}"))
+        if given.to_topic:
+            key = F.concat_ws(":", *KEY, F.unix_millis("begin").cast("string"))
+            values = rows.select(key.alias("key"), F.to_json(F.struct("*")).alias("value"))
+            values.write.format("kafka").options(**kafka(found)).option("topic", given.to_topic).save()
+    print(f"{name}: batch {number}, {count} windows", flush=True)
+    rows.unpersist()
+
+
+if __name__ == "__main__":
+    main()

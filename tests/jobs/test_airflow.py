@@ -1,0 +1,178 @@
+"""Each DAG by Airflow itself: imported without an error, then run once against the embedded engines and the sandbox."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from cryptoproxy.common.clock import SystemClock
+from cryptoproxy.common.settings.environment import child_environment
+from cryptoproxy.datasets import CANDLE, TICKER, iso
+from cryptoproxy.datasets.times import DAY_MS, MINUTE_MS
+from cryptoproxy.engines.stack import Endpoints
+from cryptoproxy.lake import objects
+from cryptoproxy.lake.store import Store
+from cryptoproxy.sandbox import Sandbox
+from tests.integration.backfill.conftest import record
+from tests.integration.conftest import World, endpoints, make_world, remove_indices
+
+__all__ = ["endpoints"]
+ROOT = Path(__file__).parents[2]
+DAGS = ROOT / "jobs" / "airflow" / "dags"
+AIRFLOW = ROOT / ".venv-airflow" / "bin" / "airflow"
+SPARK = ROOT / ".venv-spark" / "bin" / "python"
+SYMBOLS = ("BTCUSDT", "ETHUSDT")
+WANTED = {
+    "crypto_etl_dag", "reporting_dag", "crypto_alert_dag", *(f"crypto_symbol_{symbol}" for symbol in SYMBOLS)
+}  # fmt: skip
+EVERY = 10 * MINUTE_MS
+
+
+@dataclass
+class Airflow:
+    """A home of its own, and what stands in the environment of every task."""
+
+    environ: dict[str, str]
+    reports: Path
+    posted: list[str]
+    yesterday: str
+
+    def run(self, *words: str, code: int = 0) -> str:
+        done = subprocess.run(
+            [AIRFLOW, *words], env=self.environ, capture_output=True, text=True, check=False, timeout=1800
+        )
+        assert done.returncode == code, f"{words}\n{done.stdout[-8000:]}\n{done.stderr[-4000:]}"
+        return done.stdout
+
+    def tested(self, dag: str) -> str:
+        """`airflow dags test`, which runs every task in one process; the state that it ended in is in what it says."""
+        return self.run("dags", "test", dag)
+
+    def report(self, name: str) -> object:
+        return json.loads((self.reports / name).read_text())
+
+
+@pytest.fixture(scope="module")
+def world(endpoints: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    made = make_world(endpoints, tmp_path_factory.mktemp("world"))
+    made.set_up(TICKER, CANDLE)
+    yield made
+    remove_indices(made.settings.elasticsearch)
+
+
+@pytest.fixture(scope="module")
+def hook() -> Iterator[tuple[str, list[str]]]:
+    """Where a team would have its channel."""
+    posted: list[str] = []
+
+    class Hook(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            posted.append(json.loads(self.rfile.read(int(self.headers["content-length"])))["text"])
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hook)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/hook", posted
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def airflow(world: World, hook: tuple[str, list[str]], tmp_path_factory: pytest.TempPathFactory) -> Airflow:
+    for program in (AIRFLOW, SPARK):
+        assert program.exists(), f"{program} is missing: make airflow"
+    home = tmp_path_factory.mktemp("airflow")
+    texts = world.texts | {"SOURCES": "binance", "BINANCE_SYMBOLS": ",".join(SYMBOLS)}
+    url, posted = hook
+    environ = child_environment(texts, dict(os.environ)) | {
+        "PYTHONPATH": str(ROOT),
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__PARALLELISM": "2",
+        "AIRFLOW_CONN_CRYPTOPROXY_ALERTS": url,
+        "CRYPTOPROXY": f"{sys.executable} -m cryptoproxy.cli.main",
+        "CRYPTOPROXY_HOME": str(home),
+        "CRYPTOPROXY_SPARK": str(SPARK),
+        "CRYPTOPROXY_JOBS": str(ROOT / "jobs"),
+        "CRYPTOPROXY_REPORTS": str(home / "reports"),
+        "CRYPTOPROXY_SYMBOLS": ",".join(SYMBOLS),
+        "CRYPTOPROXY_TASK_RETRIES": "0",
+    }
+    now_ms = SystemClock().now_ms()
+    begin = now_ms - now_ms % DAY_MS - DAY_MS
+    store = Store(world.settings.s3)
+    for slot_ms in range(begin, begin + DAY_MS, EVERY):
+        lines = b"".join(
+            TICKER.codec.encode(
+                record(asset, slot_ms, source="binance", quote="USDT", interval_ms=EVERY, price=1.0 + slot_ms % 7,
+                       change_24h=1.5)
+            ) + b"\n"
+            for asset in SYMBOLS
+        )  # fmt: skip
+        made = objects.make(world.settings.s3.prefix, "ticker", "binance", slot_ms, lines)
+        store.put(made.key, made.body)
+    found = Airflow(environ, home / "reports", posted, iso(begin)[:10])
+    subprocess.run(
+        [sys.executable, "-m", "cryptoproxy.cli.main", "replay", "--from", found.yesterday, "--to", iso(begin + DAY_MS)[:10]],
+        env=environ, check=True, capture_output=True,
+    )  # fmt: skip
+    found.run("db", "migrate")
+    return found
+
+
+def test_every_dag_is_imported_without_an_error(airflow: Airflow) -> None:
+    airflow.run("dags", "reserialize")
+    assert "No data found" in airflow.run("dags", "list-import-errors")
+    # Between its log lines, and with lines broken where a terminal would end.
+    listed = airflow.run("dags", "list", "--output", "json").replace("\n", "")
+    assert set(re.findall(r'"dag_id":\s*"(\w+)"', listed)) == WANTED
+
+
+def test_the_night_makes_a_table_of_the_day_and_says_how_good_it_is(airflow: Airflow, world: World) -> None:
+    airflow.tested("crypto_etl_dag")
+    keys = list(Store(world.settings.s3).keys(f"{world.settings.s3.prefix}/"))
+    assert any("/ticker/table/binance/" in key for key in keys)
+    for length in ("1d", "1h"):
+        assert any(f"/spark/windows-ticker-{length}/day={airflow.yesterday}/" in key for key in keys)
+    (feed,) = airflow.report(f"quality/{airflow.yesterday}.json")["feeds"]
+    assert (feed["feed"], feed["records"], feed["missing"]) == ("binance", 288, 0)
+    assert airflow.posted == []
+
+
+def test_the_morning_s_files_are_there(airflow: Airflow) -> None:
+    airflow.tested("reporting_dag")
+    folder = airflow.reports / "daily" / airflow.yesterday
+    assert {each.name for each in folder.iterdir()} == {
+        "averages.json", "moves.json", "volatility.json", "sentiment.json", "dead-letters.txt"
+    }  # fmt: skip
+
+
+def test_a_symbol_s_past_is_filled_up_and_its_indicators_are_told(airflow: Airflow, world: World) -> None:
+    with Sandbox(coins=20) as upstream:
+        airflow.environ |= {f"{name}_BASE_URL": upstream.base_url(name.lower()) for name in ("BINANCE", "BYBIT")}
+        airflow.tested(f"crypto_symbol_{SYMBOLS[0]}")
+    assert (airflow.reports / "symbols" / f"{SYMBOLS[0]}.json").exists()
+    keys = list(Store(world.settings.s3).keys(f"{world.settings.s3.prefix}/v1/candle/raw/1h/"))
+    assert keys
+
+
+def test_what_is_not_alive_is_told_to_the_channel(airflow: Airflow) -> None:
+    """Nobody polls here."""
+    airflow.run("dags", "test", "crypto_alert_dag", code=1)
+    assert [each for each in airflow.posted if each.startswith("crypto_alert_dag.status failed")]
+    shutil.rmtree(airflow.reports)
