@@ -83,6 +83,7 @@ class Teller:
         while loop.running:
             if not self._shares.count or self._shares.count not in self._shares.mine:
                 self._close()
+                self._health.release("telling")
                 loop.wait(0.2)
                 continue
             try:
