@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,15 @@ from cryptoproxy.common.settings import Settings, kinds
 from cryptoproxy.common.start import load_settings, start
 from cryptoproxy.datasets import ALERT, DATASETS, iso
 from cryptoproxy.datasets.times import DAY_MS, Span, from_person
+from cryptoproxy.errors import OperatorError
 
 
 @click.group(invoke_without_command=True)
 @click.pass_context
 def watch(context: click.Context) -> None:
     """Hold the rules of WATCH_RULES against the topics, write alerts, tell people (docs/watch.md)."""
+    if find_spec("yaml") is None:
+        raise OperatorError("what watch needs is not installed", remedy="pip install 'cryptoproxy[watch]'")
     if context.invoked_subcommand is None:
         settings = start(context.obj)
         sys.exit(process(settings).run())

@@ -198,7 +198,7 @@ class Engine:
             if found is _UNMET:
                 try:
                     found = met[record.key] = self._meet(topic, record)
-                except (msgspec.DecodeError, TypeError):
+                except (msgspec.DecodeError, ValueError, TypeError):
                     bad += 1
                     continue
             if found is None:

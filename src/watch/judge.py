@@ -1,7 +1,8 @@
 """Records in, alerts out: the rules over all assets of one share. No clock, no Kafka, nothing that waits.
 
-Of one asset each number that a rule looks at is a row of probes. What is late or there twice moves nothing, and what
-was past already when it was fetched (a history that is walked again) is not alerted on.
+Of one asset each number that a rule looks at is a row of probes. What is late or there twice moves nothing, nor what
+was past already when it was fetched (a history that is walked again), or not there yet (a clock that is wrong): one
+such record would make all that comes after it late.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from cryptoproxy.datasets import DATASETS, from_iso, iso
+from cryptoproxy.datasets import DATASETS, MAX_AHEAD_MS, from_iso, iso
 from cryptoproxy.datasets.alert import WATCH, Alert, in_key
 from cryptoproxy.datasets.candle import STEPS as INTERVALS
 from cryptoproxy.datasets.times import DAY_MS, MINUTE_MS
@@ -155,8 +156,9 @@ class Judge:
         """
         at = from_iso(record.timestamp)
         before = followed.at
-        late = not self._past and from_iso(record.fetched_at) > at + followed.late
-        if late or at < before + followed.least_step:
+        if at < before + followed.least_step or not (
+            self._past or at - MAX_AHEAD_MS <= from_iso(record.fetched_at) <= at + followed.late
+        ):
             self.passed_over += 1
             return
         followed.at = at

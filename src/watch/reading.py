@@ -199,8 +199,8 @@ class _Reader:
         except ValueError as error:
             raise self._wrong(node, f"{where}: of: {error}") from error
         numbers = [each.name for each in dataset.columns if each.kind in ("double", "long") and not each.many]
-        if dataset.name in ("alert", "market"):
-            raise self._wrong(node, f"{where}: of: rules look at records of assets, and {name} is none")
+        if dataset.name in ("alert", "market", "gap"):
+            raise self._wrong(node, f"{where}: of: rules look at numbers of assets over time, and {name} has none")
         if field not in numbers:
             raise self._wrong(node, f"{where}: of: {name} has no number {field!r}; {_there_are(field, numbers)}")
         return Series(dataset.name, part, field)

@@ -87,11 +87,12 @@ class Share:
 
         Raises:
             msgspec.DecodeError: it is no record.
+            ValueError: its key is not its own, so it says nothing of that key.
         """
         said = _identity.decode(record.value)
         text: str = record.key.decode(errors="replace")
         if f"{said.source}:{said.asset_id}:{said.quote}" != text:
-            return None  # somebody else's, under a key that is not its own
+            raise ValueError(f"the key {text} is not its own")
         return self.judge.follow(called, text, said.symbol)
 
     # --- coming back

@@ -23,7 +23,7 @@ _READ_SECONDS = 10.0
 
 
 class Silences:
-    """Those in force, read again every two seconds at the most. Not thread-safe.
+    """Those in force. Not thread-safe.
 
     Args:
         connect: makes a consumer without a group.
@@ -37,13 +37,16 @@ class Silences:
         self._until: dict[str, int] = {}
         self._looked_at = float("-inf")
 
-    def read(self) -> dict[str, int]:
+    def read(self, *, afresh: bool = False) -> dict[str, int]:
         """Until when (ms), by rule or asset.
+
+        Args:
+            afresh: all that was said before this call counts.
 
         Raises:
             CryptoProxyError: the topic cannot be read now.
         """
-        if time.monotonic() - self._looked_at >= LOOK_SECONDS:
+        if afresh or time.monotonic() - self._looked_at >= LOOK_SECONDS:
             try:
                 if self._reader is None:
                     self._reader, self._until = self._connect(), {}

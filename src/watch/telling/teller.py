@@ -83,6 +83,7 @@ class Teller:
         while loop.running:
             if not self._shares.count or self._shares.count not in self._shares.mine:
                 self._close()
+                self._health.release("telling")
                 loop.wait(0.2)
                 continue
             try:
@@ -107,14 +108,16 @@ class Teller:
         if channels != self._arranged:
             self._arrange(channels)
         assert self._silences is not None  # noqa: S101 - opened above
-        self._silent = self._silences.read()
         for desk in self._desks.values():
             if desk.error is not None:
                 raise desk.error
         if max((desk.waits for desk in self._desks.values()), default=0) > TOO_MANY:
             loop.wait(1.0)
             return
-        for partition, records in self._consumer.poll(timeout_ms=200).items():
+        polled = self._consumer.poll(timeout_ms=200)
+        # After the alerts: a silence that was said before one was found counts for it.
+        self._silent = self._silences.read(afresh=bool(polled))
+        for partition, records in polled.items():
             for record in records:
                 try:
                     alert = ALERT.codec.decode(record.value)

@@ -179,8 +179,10 @@ def test_late_doubled_and_past_records_move_nothing():
     judge = Judge(rules_of("{above: 100}"))
     feed(judge, ticker(99, 5))
     walked_again = ticker(200, 6, fetched_at=iso(BEGIN_MS + 60 * MINUTE_MS))
-    assert feed(judge, ticker(101, 5), ticker(101, 4), walked_again) == []
-    assert judge.passed_over == 3
+    ahead = ticker(101, 300, fetched_at=iso(BEGIN_MS + 6 * MINUTE_MS))
+    assert feed(judge, ticker(101, 5), ticker(101, 4), walked_again, ahead) == []
+    assert judge.passed_over == 4
+    assert minutes(feed(judge, ticker(101, 6))) == [("open", 6)]
 
 
 EVERYTHING = """

@@ -90,7 +90,7 @@ def test_the_night_belongs_to_the_day_it_began_on():
         (rule("of: ticker.prize\nwhen: {above: 5}"), ":3", "did you mean price?"),
         (rule("of: tick.price\nwhen: {above: 5}"), ":3", "there is no dataset 'tick'"),
         (rule("of: candle-2m.close\nwhen: {above: 5}"), ":3", "candle has 1s, 1m"),
-        (rule("of: alert.value\nwhen: {above: 5}"), ":3", "rules look at records of assets"),
+        (rule("of: alert.value\nwhen: {above: 5}"), ":3", "rules look at numbers of assets"),
         (rule("when: {rsi-above: 70}"), ":3", "of closed bars"),
         (rule("of: candle-1h.close\nwhen: {average-crosses: sideways, fast: 5, slow: 9}"), ":4", "there are up, down"),
         (rule("of: candle-1h.close\nwhen: {average-crosses: up, fast: 9, slow: 5}"), ":4", "fewer bars than slow"),
