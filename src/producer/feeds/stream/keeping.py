@@ -18,7 +18,7 @@ from cryptoproxy.producer.feeds.stream.marks import Marks
 from cryptoproxy.producer.outbox import Entry, Outbox, OutboxFullError
 from cryptoproxy.producer.outbox.entry import NO_SLOT
 from cryptoproxy.producer.statistics import RejectedLog
-from cryptoproxy.upstreams.chain import HANDOVER, HOLE, RECONNECT
+from cryptoproxy.upstreams.gaps import HANDOVER, HOLE, RECONNECT
 from cryptoproxy.upstreams.stream import Batch, Stream
 
 log = logging.getLogger(__name__)
