@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from cryptoproxy.datasets import TRADE, Feed, Gap, Trade, iso
+from cryptoproxy.datasets import TRADE, Feed, Gap, Trade, from_iso, iso
 from cryptoproxy.datasets.times import moment_of
 from cryptoproxy.upstreams.base import Answer, Call
 from cryptoproxy.upstreams.binance import refusals
@@ -92,6 +92,9 @@ class BinanceTrades(TradeStream[_Symbol]):
         self._of = {
             symbol: _Symbol(symbol, _chain(left, symbol, seen[symbol], gaps[symbol], now_ms)) for symbol in seen
         }
+        for symbol, found in gaps.items():
+            if symbol in self._of:
+                self._of[symbol].begins = [from_iso(gap.timestamp) for gap in found]
 
     def cut(self, topics: Sequence[str], *, now_ms: int) -> None:
         for each in self._known(topics):
@@ -196,7 +199,7 @@ class BinanceTrades(TradeStream[_Symbol]):
             self._of[symbol].look_ms = now_ms if len(rows) >= PAGE else 0
             return
         chain, quote = self._of[symbol].chain, self._quote_of(symbol)
-        inside = [row for row in rows if hole.first <= row.a <= hole.last]
+        inside = [row for row in rows if hole.first <= row.a <= hole.last and self._is_time(symbol, row.T, now_ms)]
         if not inside or inside[0].a > hole.first:
             upto = inside[0].a - 1 if inside else hole.last
             behind = inside[0] if inside else None
