@@ -1,4 +1,5 @@
-"""Each second what a stream has gathered becomes a batch in the outbox: its gaps first, then its records, its marks.
+"""Each second what a stream has gathered becomes a batch in the outbox: gaps that are open, records, gaps that these
+have mended; then its marks hold. So a kill in between leaves a gap that is said, and none that is said to be mended.
 
 What the outbox does not take now is held and tried again; the stream is paused meanwhile, and what it misses is a gap
 that is mended later. So never more than one batch of a stream waits in memory.
@@ -95,7 +96,9 @@ class Keeper:
         gap_feed = Feed(self.feed.source, GAP.name)
         most = max(1, min(MOST_RECORDS, self.outbox.stops_at // SHARE // BYTES_PER_RECORD))
         rejected = [*batch.rejected]
-        for feed, records in ((gap_feed, batch.gaps), (self.feed, batch.records)):
+        opened = [gap for gap in batch.gaps if gap.state == "open"]
+        mended = [gap for gap in batch.gaps if gap.state != "open"]
+        for feed, records in ((gap_feed, opened), (self.feed, batch.records), (gap_feed, mended)):
             for at in range(0, len(records), most):
                 parts, refused = lines_of(feed, records[at : at + most])
                 self._pieces += [(feed, lines) for lines in parts]
@@ -106,14 +109,21 @@ class Keeper:
 
     def _keep(self, feed: Feed, lines: Lines, slot_ms: int) -> None:
         arrived = self.monotonic()
+        known: list[Entry] = []
 
         def entered(entry: Entry) -> None:
+            known.append(entry)
             self.marks.entered(entry)
             if feed is self.feed:
                 self.kept(entry, arrived, len(lines.content))
 
         slot_ms = slot_ms if feed is self.feed else NO_SLOT
-        self.outbox.keep(feed, lines.content, begin_ms=lines.begin_ms, slot_ms=slot_ms, before_drains=entered)
+        try:
+            self.outbox.keep(feed, lines.content, begin_ms=lines.begin_ms, slot_ms=slot_ms, before_drains=entered)
+        except OSError:
+            for entry in known:  # it was taken back, and comes again under another name
+                self.marks.published(entry)
+            raise
 
     def _count(self, batch: Batch, records: int, slot_ms: int) -> None:
         self.metrics.records_polled.labels(self.name).inc(records)
