@@ -1,5 +1,5 @@
-"""Each second what a stream has gathered becomes a batch in the outbox: gaps that are open, records, gaps that these
-have mended; then its marks hold. So a kill in between leaves a gap that is said, and none that is said to be mended.
+"""Each second what a stream has gathered becomes a batch in the outbox: gaps that are open, records, gaps that are
+mended by them, marks.
 
 What the outbox does not take now is held and tried again; the stream is paused meanwhile, and what it misses is a gap
 that is mended later. So never more than one batch of a stream waits in memory.
@@ -96,6 +96,7 @@ class Keeper:
         gap_feed = Feed(self.feed.source, GAP.name)
         most = max(1, min(MOST_RECORDS, self.outbox.stops_at // SHARE // BYTES_PER_RECORD))
         rejected = [*batch.rejected]
+        # In this order a kill in between leaves a gap open that is none, and never one that nobody knows of.
         opened = [gap for gap in batch.gaps if gap.state == "open"]
         mended = [gap for gap in batch.gaps if gap.state != "open"]
         for feed, records in ((gap_feed, opened), (self.feed, batch.records), (gap_feed, mended)):

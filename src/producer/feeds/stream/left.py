@@ -56,7 +56,7 @@ def left_of(feed: Feed, told: Told, kafka: Kafka, outbox: Outbox, *, now_ms: int
         told_gaps = [*_of_source(feed, GAP, _read(kafka, kafka.topic_of(GAP), 0))]
     except kafka_errors.KafkaError as error:
         raise kafka_client.meaning(error, kafka) from error
-    gaps = _open(feed, [*told_gaps, *_of_source(feed, GAP, _waiting(Feed(feed.source, GAP.name), outbox))])
+    gaps = open_gaps(feed, [*told_gaps, *_of_source(feed, GAP, _waiting(Feed(feed.source, GAP.name), outbox))])
     if wants_tail:
         records += _of_source(feed, dataset, _waiting(feed, outbox))
         log.info(
@@ -113,7 +113,7 @@ def _of_source(feed: Feed, dataset: Dataset[Any], values: Iterable[bytes]) -> It
             yield record
 
 
-def _open(feed: Feed, gaps: Iterable[Gap]) -> list[Gap]:
+def open_gaps(feed: Feed, gaps: Iterable[Gap]) -> list[Gap]:
     """Those without a second record."""
     kind = DATASETS[feed.dataset].called(feed.part)
     states: dict[tuple[str, str, str], dict[str, Gap]] = {}
