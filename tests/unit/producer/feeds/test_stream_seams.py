@@ -4,8 +4,10 @@ holders, on a connection that says nothing any more."""
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from email.utils import formatdate
 from pathlib import Path
 from time import time
@@ -18,7 +20,7 @@ from cryptoproxy.common.settings.catalogue import Kafka
 from cryptoproxy.datasets import GAP, Feed
 from cryptoproxy.errors import TransientError
 from cryptoproxy.producer.feeds.poll import PollOnce
-from cryptoproxy.producer.feeds.stream import carrier, left, mending
+from cryptoproxy.producer.feeds.stream import carrier, left, mending, websocket
 from cryptoproxy.producer.feeds.stream.keeping import Keeper
 from cryptoproxy.producer.feeds.stream.marks import Marks, Told, told_in
 from cryptoproxy.producer.feeds.stream.mending import Mender
@@ -197,6 +199,27 @@ def test_a_refused_handshake_is_waited_for_as_long_as_it_says(
 ) -> None:
     error = RefusedHandshakeError("no", status=403, headers=headers, body=body)
     assert least <= carrier._wait_told(error) <= most
+
+
+def test_a_handshake_that_drips_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(websocket, "HANDSHAKE_SECONDS", 0.5)
+    over = threading.Event()
+
+    def drip(server: socket.socket) -> None:
+        peer, _ = server.accept()
+        with peer, suppress(OSError):
+            while not over.wait(0.02):
+                peer.sendall(b"H")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=drip, args=(server,))
+        thread.start()
+        try:
+            with pytest.raises(TransientError, match=r"took longer|timed out"):
+                websocket.WebSocket(f"ws://127.0.0.1:{server.getsockname()[1]}/")
+        finally:
+            over.set()
+            thread.join()
 
 
 class Asked:
