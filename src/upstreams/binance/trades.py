@@ -53,6 +53,7 @@ class AggTrade(msgspec.Struct, gc=False):
 
 _rows = msgspec.json.Decoder(list[AggTrade], strict=False)
 _row = msgspec.json.Decoder(AggTrade, strict=False)
+_items = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 class _Symbol(Known):
@@ -189,10 +190,7 @@ class BinanceTrades(TradeStream[_Symbol]):
         symbol, hole = self._asked.pop(ask.key, ("", None))
         if not symbol or (hole is not None and hole.first > hole.last):
             return
-        try:
-            rows = _rows.decode(answer.body)
-        except UNREADABLE as error:
-            raise not_spoken(NAME, answer.body, error) from error
+        rows = self._page_of(answer.body, symbol)
         rows.sort(key=lambda row: (row.a, row.f))
         if hole is None:
             self._enter(symbol, rows, now_ms)
@@ -216,6 +214,20 @@ class BinanceTrades(TradeStream[_Symbol]):
         for row in run:
             self._record(symbol, quote or "", row, fetched_at)
         chain.mended(hole, Mark(f"{run[-1].a}-{run[-1].f}", run[-1].T), len(run))
+
+    def _page_of(self, body: bytes, symbol: str) -> list[AggTrade]:
+        """Its rows. One that is odd lacks, and holds up none of the others."""
+        try:
+            return _rows.decode(body)
+        except UNREADABLE as error:
+            why = error
+        try:
+            rows = self._read(_items.decode(body), symbol)
+        except UNREADABLE:
+            rows = []
+        if not rows:
+            raise not_spoken(NAME, body, why) from why
+        return rows
 
     def hopeless(self, ask: Ask, why: str, *, now_ms: int) -> None:
         symbol, hole = self._asked.pop(ask.key, ("", None))

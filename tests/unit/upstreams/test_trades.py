@@ -240,6 +240,18 @@ class TestBinance:
         assert not batch.records
         assert [row.reason for row in batch.rejected] == ["bad_time"]
 
+    def test_an_odd_row_lacks_and_the_others_mend(self) -> None:
+        stream = binance()
+        tell(stream, rows_of(1, 5))
+        now_ms = NOW
+        for first in (2, *[3] * gaps.MOST_TRIES):
+            now_ms += 60_000
+            answer(stream, [row for row in [*rows_of(2), {"a": 3}, *rows_of(4, 5)] if row["a"] >= first], now_ms=now_ms)
+        answer(stream, rows_of(4, 5), now_ms=now_ms)
+        batch = stream.collect(now_ms=now_ms)
+        assert numbers(batch) == [1, 5, 2, 4]
+        assert [(gap.after_id, gap.before_id, gap.records) for gap in batch.gaps] == [("2-20", "4-40", 1)]
+
     def test_rows_with_other_times_mend_nothing(self) -> None:
         stream = binance()
         tell(stream, rows_of(1, 3))
