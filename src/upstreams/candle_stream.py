@@ -15,7 +15,7 @@ from typing import NamedTuple
 import msgspec
 
 from cryptoproxy.datasets import Candle, Feed, Gap, from_iso, iso, slot_of
-from cryptoproxy.datasets.times import Span
+from cryptoproxy.datasets.times import DAY_MS, Span
 from cryptoproxy.upstreams.bars import CLOSED_AFTER_MS, Bar, Bars
 from cryptoproxy.upstreams.base import Answer, Call, Rejected, SymbolList
 from cryptoproxy.upstreams.candles import Candles
@@ -44,8 +44,8 @@ class _Symbol:
     due_ms: int = 0
     whole_ms: int = 0
     """The begin of the last bar before which nothing lacks."""
-    lacking: list[int] = field(default_factory=list)
-    """Begins of bars that are over and have not come, oldest first."""
+    lacking: dict[int, None] = field(default_factory=dict)
+    """Begins of bars that are over and have not come, oldest first. After a long break they are many."""
     ask_ms: int = 0
     """Not asked for earlier."""
     tries: int = 0
@@ -141,7 +141,7 @@ class CandleStream(ABC):
                     self._enter(symbol, each, now_ms)
 
     def _enter(self, symbol: str, closed: Closed, now_ms: int) -> None:
-        fetched_ms = max(now_ms, closed.event_ms)
+        fetched_ms = max(now_ms, closed.event_ms) if closed.event_ms <= now_ms + DAY_MS else now_ms
         # The frame says that it is closed: nothing has to be waited for.
         bars = Bars(self.feed.source, self.feed.part, time_ms=fetched_ms + CLOSED_AFTER_MS, fetched_at_ms=fetched_ms)
         quote = self._candles.quote_of(symbol, bars)
@@ -158,12 +158,12 @@ class CandleStream(ABC):
     def _follow(self, each: _Symbol, begin_ms: int) -> bool:
         """Whether this bar is new; what it passes over lacks."""
         if begin_ms in each.lacking:
-            each.lacking.remove(begin_ms)
+            del each.lacking[begin_ms]
             return True
         if each.due_ms and begin_ms < each.due_ms:
             return False
         while each.due_ms and each.due_ms < begin_ms:
-            each.lacking.append(each.due_ms)
+            each.lacking[each.due_ms] = None
             each.due_ms = self._candles.next_ms(each.due_ms)
         each.due_ms = self._candles.next_ms(begin_ms)
         return True
@@ -177,10 +177,10 @@ class CandleStream(ABC):
         asks: list[Ask] = []
         for symbol, each in self._of.items():
             while each.due_ms and self._candles.next_ms(each.due_ms) + CLOSED_AFTER_MS <= now_ms:
-                each.lacking.append(each.due_ms)
+                each.lacking[each.due_ms] = None
                 each.due_ms = self._candles.next_ms(each.due_ms)
             if each.lacking and each.ask_ms <= now_ms:
-                span = Span(each.lacking[0], self._candles.next_ms(each.lacking[-1]))
+                span = Span(next(iter(each.lacking)), self._candles.next_ms(next(reversed(each.lacking))))
                 key = keys.get(symbol) or f"{symbol} {next(self._keys)}"
                 asked[key] = symbol, span
                 asks.append(Ask(key, self._call(symbol, span, now_ms)))
@@ -205,7 +205,7 @@ class CandleStream(ABC):
         self._rejected += page.rejected
         new = [one for one in page.records if from_iso(one.timestamp) in each.lacking]
         for one in new:
-            each.lacking.remove(from_iso(one.timestamp))
+            del each.lacking[from_iso(one.timestamp)]
             self._records.append(one)
         if new:
             each.tries = 0
@@ -224,7 +224,7 @@ class CandleStream(ABC):
     def _give_up(self, symbol: str, each: _Symbol, end_ms: int, now_ms: int) -> None:
         """The upstream does not have the bars before ``end_ms``."""
         lost = [begin for begin in each.lacking if begin < end_ms]
-        each.lacking = [begin for begin in each.lacking if begin >= end_ms]
+        each.lacking = dict.fromkeys(begin for begin in each.lacking if begin >= end_ms)
         each.tries = each.ask_ms = 0
         if not lost:
             return
@@ -246,7 +246,7 @@ class CandleStream(ABC):
         marks: dict[str, Mark] = {}
         for symbol, each in self._of.items():
             # The successor asks again for what lacks now.
-            whole_ms = self._before(each.lacking[0] if each.lacking else each.due_ms)
+            whole_ms = self._before(next(iter(each.lacking), each.due_ms))
             if whole_ms and whole_ms > each.whole_ms:
                 each.whole_ms = whole_ms
                 marks[symbol] = Mark(iso(whole_ms), whole_ms)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cryptoproxy.datasets import Gap, iso
@@ -29,11 +30,15 @@ class Recorded:
 
 
 class GapRecords:
-    """Of one asset: makes the records of its gaps, each with a begin of its own, since that is in the id."""
+    """Of one asset: makes the records of its gaps, each with a begin of its own, since that is in the id.
 
-    def __init__(self, *, source: str, asset_id: str, quote: str, kind: str) -> None:
+    Args:
+        begins: of gaps that an earlier holder has left.
+    """
+
+    def __init__(self, *, source: str, asset_id: str, quote: str, kind: str, begins: Iterable[int] = ()) -> None:
         self._same = {"source": source, "asset_id": asset_id, "quote": quote, "kind": kind}
-        self._begins: dict[int, None] = {}
+        self._begins = dict[int, None].fromkeys(begins)
 
     def opened(self, *, after: Mark, before: Mark, why: str, records: int | None, now_ms: int) -> Gap:
         """That of a new one. Of several from the same millisecond on all but one begin earlier, which is no lie."""

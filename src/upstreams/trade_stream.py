@@ -30,6 +30,8 @@ class Known(ABC):
 
     def __init__(self, symbol: str) -> None:
         self.symbol = symbol
+        self.begins: list[int] = []
+        """Of the gaps that an earlier holder has left open."""
         self.gaps: GapRecords | None = None
         self.told: Mark | None = None
         """The mark that was collected last."""
@@ -97,7 +99,11 @@ class TradeStream(ABC, Generic[K]):
             if each.gaps is None:
                 quote = self._quote_of(each.symbol) or "UNKNOWN"
                 each.gaps = GapRecords(
-                    source=self.feed.source, asset_id=each.symbol, quote=quote, kind=self.feed.dataset
+                    source=self.feed.source,
+                    asset_id=each.symbol,
+                    quote=quote,
+                    kind=self.feed.dataset,
+                    begins=each.begins,
                 )
             gaps += self._gaps_of(each, each.gaps, now_ms)
             if each.last is not None and each.last != each.told:

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from cryptoproxy.datasets import TRADE, Feed, Gap, Trade, iso
+from cryptoproxy.datasets import TRADE, Feed, Gap, Trade, from_iso, iso
 from cryptoproxy.datasets.times import moment_of
 from cryptoproxy.upstreams.base import Answer, Call
 from cryptoproxy.upstreams.binance import refusals
@@ -53,6 +53,7 @@ class AggTrade(msgspec.Struct, gc=False):
 
 _rows = msgspec.json.Decoder(list[AggTrade], strict=False)
 _row = msgspec.json.Decoder(AggTrade, strict=False)
+_items = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 class _Symbol(Known):
@@ -92,6 +93,9 @@ class BinanceTrades(TradeStream[_Symbol]):
         self._of = {
             symbol: _Symbol(symbol, _chain(left, symbol, seen[symbol], gaps[symbol], now_ms)) for symbol in seen
         }
+        for symbol, found in gaps.items():
+            if symbol in self._of:
+                self._of[symbol].begins = [from_iso(gap.timestamp) for gap in found]
 
     def cut(self, topics: Sequence[str], *, now_ms: int) -> None:
         for each in self._known(topics):
@@ -186,17 +190,14 @@ class BinanceTrades(TradeStream[_Symbol]):
         symbol, hole = self._asked.pop(ask.key, ("", None))
         if not symbol or (hole is not None and hole.first > hole.last):
             return
-        try:
-            rows = _rows.decode(answer.body)
-        except UNREADABLE as error:
-            raise not_spoken(NAME, answer.body, error) from error
+        rows = self._page_of(answer.body, symbol)
         rows.sort(key=lambda row: (row.a, row.f))
         if hole is None:
             self._enter(symbol, rows, now_ms)
             self._of[symbol].look_ms = now_ms if len(rows) >= PAGE else 0
             return
         chain, quote = self._of[symbol].chain, self._quote_of(symbol)
-        inside = [row for row in rows if hole.first <= row.a <= hole.last]
+        inside = [row for row in rows if hole.first <= row.a <= hole.last and self._is_time(symbol, row.T, now_ms)]
         if not inside or inside[0].a > hole.first:
             upto = inside[0].a - 1 if inside else hole.last
             behind = inside[0] if inside else None
@@ -213,6 +214,20 @@ class BinanceTrades(TradeStream[_Symbol]):
         for row in run:
             self._record(symbol, quote or "", row, fetched_at)
         chain.mended(hole, Mark(f"{run[-1].a}-{run[-1].f}", run[-1].T), len(run))
+
+    def _page_of(self, body: bytes, symbol: str) -> list[AggTrade]:
+        """Its rows. One that is odd lacks, and holds up none of the others."""
+        try:
+            return _rows.decode(body)
+        except UNREADABLE as error:
+            why = error
+        try:
+            rows = self._read(_items.decode(body), symbol)
+        except UNREADABLE:
+            rows = []
+        if not rows:
+            raise not_spoken(NAME, body, why) from why
+        return rows
 
     def hopeless(self, ask: Ask, why: str, *, now_ms: int) -> None:
         symbol, hole = self._asked.pop(ask.key, ("", None))

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import msgspec
 
@@ -16,6 +17,12 @@ from cryptoproxy.upstreams.values import Number
 
 MOST_SEEN = 4_000
 """Ids that are remembered of each symbol."""
+
+
+MOST_BEFORE = 20
+"""Ids from before a break that are looked for, the newest."""
+MOST_BREAKS = 50
+"""Of a symbol. Of more the oldest are given up: Bybit's newest trades do not reach back to them any more."""
 
 
 class Recent(msgspec.Struct, rename="camel", gc=False):
@@ -78,8 +85,11 @@ class Symbol(Known):
         """A trade that is new; the first one behind a break begins to be proved."""
         if self.why:
             if self.mark is not None:
-                due_ms = now_ms + GRACE_MS
-                self.breaks.append(Break(frozenset(self.seen), self.mark, mark, self.why, due_ms))
+                before = frozenset((self.mark.id, *islice(reversed(self.seen), MOST_BEFORE)))
+                self.breaks.append(Break(before, self.mark, mark, self.why, now_ms + GRACE_MS))
+                if len(self.breaks) > MOST_BREAKS:
+                    self.breaks[0].lost = True
+                    self._decide(self.breaks[0])
             self.why, self.look_ms = "", 0
         self.remember(mark.id)
         self.mark = mark

@@ -102,6 +102,8 @@ class BybitTrades(TradeStream[Symbol]):
         for each in self._of.values():
             each.why = HANDOVER
         for gap in left.gaps:
+            if gap.asset_id in self._of:
+                self._of[gap.asset_id].begins.append(from_iso(gap.timestamp))
             if gap.asset_id in self._of and gap.after_id and gap.before_id:
                 after, first = Mark(gap.after_id, from_iso(gap.timestamp)), Mark(gap.before_id, from_iso(gap.until))
                 old = Break({gap.after_id}, after, first, gap.why, now_ms, record=Recorded(gap))
@@ -109,6 +111,12 @@ class BybitTrades(TradeStream[Symbol]):
 
     def cut(self, topics: Sequence[str], *, now_ms: int) -> None:
         for each in self._known(topics):
+            each.why = each.why or RECONNECT
+
+    def refused(self, topic: str, why: str) -> None:
+        """If it is given again, nothing else would tell that something lacks."""
+        super().refused(topic, why)
+        for each in self._known([topic]):
             each.why = each.why or RECONNECT
 
     def take(self, data: Mapping[str, Sequence[bytes | msgspec.Raw]], *, now_ms: int) -> None:

@@ -3,7 +3,7 @@
 | limit | value |
 |---|---|
 | topics asked for in one frame | spot 10; else as many as fit into 21,000 characters |
-| attempts to connect | 500 in 5 minutes and domain; 300 are used here |
+| attempts to connect | 500 in 5 minutes and domain, which all markets share; 150 of each are used here |
 | heartbeat | ours: ``{"op":"ping"}`` each 20 s; without it Bybit cuts after 10 minutes |
 
 Data may come before the answer to its subscription. One bad topic refuses the whole frame, and is named:
@@ -57,7 +57,7 @@ class BybitVenue:
     most_topics = MOST_TOPICS
     life_seconds = 23.5 * 3600
     silence_seconds = 60.0
-    attempts = (300, 300.0)
+    attempts = (150, 300.0)
     frame_seconds = 0.1
     heartbeat: Heartbeat | None = Heartbeat(20.0, b'{"op":"ping"}')
 

@@ -147,3 +147,10 @@ def test_bybits_confirmed_bars(market: str, symbol: str, volumes: tuple[float, f
     (record,) = stream.collect(now_ms=NOON).records
     assert isinstance(record, Candle)
     assert (record.interval, record.base_volume, record.quote_volume) == ("5m", *volumes)
+
+
+def test_an_event_time_that_is_none_spoils_no_bar() -> None:
+    stream = binance()
+    hear(stream, kline(NOON, event_ms=(NOON + 60_005) * 1_000), now_ms=NOON + 60_010)  # microseconds
+    (record,) = stream.collect(now_ms=NOON + 60_010).records
+    assert (record.timestamp, record.fetched_at) == (iso(NOON), iso(NOON + 60_010))

@@ -240,6 +240,38 @@ class TestBinance:
         assert not batch.records
         assert [row.reason for row in batch.rejected] == ["bad_time"]
 
+    def test_an_odd_row_lacks_and_the_others_mend(self) -> None:
+        stream = binance()
+        tell(stream, rows_of(1, 5))
+        now_ms = NOW
+        for first in (2, *[3] * gaps.MOST_TRIES):
+            now_ms += 60_000
+            answer(stream, [row for row in [*rows_of(2), {"a": 3}, *rows_of(4, 5)] if row["a"] >= first], now_ms=now_ms)
+        answer(stream, rows_of(4, 5), now_ms=now_ms)
+        batch = stream.collect(now_ms=now_ms)
+        assert numbers(batch) == [1, 5, 2, 4]
+        assert [(gap.after_id, gap.before_id, gap.records) for gap in batch.gaps] == [("2-20", "4-40", 1)]
+
+    def test_rows_with_other_times_mend_nothing(self) -> None:
+        stream = binance()
+        tell(stream, rows_of(1, 3))
+        answer(stream, [{**row, "T": row["T"] * 1000} for row in rows_of(2, 3)], now_ms=NOW + 1_000)
+        batch = stream.collect(now_ms=NOW + 1_000)
+        assert numbers(batch) == [1, 3]
+        assert {row.reason for row in batch.rejected} == {"bad_time"}
+        answer(stream, rows_of(2), now_ms=NOW + 60_000)
+        assert numbers(stream.collect(now_ms=NOW + 60_000)) == [2]
+
+    def test_a_gap_has_another_id_than_one_that_was_left_at_the_same_moment(self) -> None:
+        """A kill between the entry of a gap and that of what came behind it: its end is not the next one's begin."""
+        before = binance()
+        tell(before, rows_of(1, 4))
+        (old,) = before.collect(now_ms=NOW).gaps
+        stream = binance(left=Left(marks={"BTCUSDT": Mark("1-10", NOW - 10_000 + 1)}, gaps=[old]))
+        tell(stream, rows_of(9))
+        (new,) = stream.collect(now_ms=NOW).gaps
+        assert new.timestamp < old.timestamp
+
     def test_what_answers_and_ends_are_told_from_data(self) -> None:
         venue = BinanceVenue(base_url=URL)
         heard = venue.hear(
@@ -371,6 +403,25 @@ class TestBybit:
         batch = stream.collect(now_ms=NOW)
         assert [record.trade_id for record in batch.records] == ["a", "b", "d", "c"]  # type: ignore[attr-defined]
         assert [row.reason for row in batch.rejected] == ["bad_row"]
+
+    def test_a_topic_that_was_refused_and_comes_again_is_a_break(self) -> None:
+        stream = bybit()
+        self.hear(stream, frame_of("a", "b"))
+        stream.refused("publicTrade.BTCUSDT", "busy")
+        self.hear(stream, frame_of("e", at_ms=NOW - 4_000))
+        assert [gap.after_id for gap in stream.collect(now_ms=NOW).gaps] == ["b"]
+
+    def test_breaks_that_nothing_proves_take_little_room(self) -> None:
+        stream = bybit()
+        opened = []
+        for turn in range(200):
+            self.hear(stream, frame_of(*(f"{turn}-{n}" for n in range(100)), at_ms=NOW - 5_000 + turn))
+            stream.cut(stream.topics, now_ms=NOW)
+            opened += stream.collect(now_ms=NOW).gaps
+        breaks = stream._of["BTCUSDT"].breaks
+        assert len(opened) == 199
+        assert len(breaks) <= 50
+        assert sum(len(one.before) for one in breaks) < 2_000
 
     def test_a_first_start_asks_for_nothing(self) -> None:
         stream = bybit()

@@ -7,6 +7,7 @@ from __future__ import annotations
 import logging
 import select
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
@@ -17,7 +18,7 @@ from cryptoproxy.common.service import Loop
 from cryptoproxy.errors import CryptoProxyError, TransientError
 from cryptoproxy.producer.feeds.stream.link import Link
 from cryptoproxy.producer.feeds.stream.websocket import RefusedHandshakeError, WebSocket
-from cryptoproxy.upstreams.refusals import retry_after
+from cryptoproxy.upstreams.refusals import ban_told, retry_after
 from cryptoproxy.upstreams.stream import Heard, Venue
 
 log = logging.getLogger(__name__)
@@ -47,6 +48,8 @@ class Strand:
         self.not_before = 0.0
         self.joined = False
         """Whether it was told that its topics come."""
+        self.suspected = False
+        """Whether its link was quiet when the next one was made: what it has not told may never come."""
         self.longest = 0.0
         """Its longest pause between data of late, in seconds."""
 
@@ -172,8 +175,10 @@ class Carrier:
             if strand.making is not None:
                 strand.making.add_done_callback(_close)
                 strand.making = None
-            strand.joined = False
+            strand.joined = strand.suspected = False
             if had:
+                # An outbox that is full again and again shall not use up the attempts.
+                strand.not_before = self._monotonic() + strand.backoff.next()
                 self._cut(strand.topics, why)
         self.connected = False
 
@@ -195,7 +200,7 @@ class Carrier:
             if link is None or now - following.subscribed_at >= SEAM_SECONDS:
                 if link is not None:
                     link.close()
-                strand.link, strand.next = following, None
+                self._follow(strand, following)
                 strand.backoff.reset()
         elif link is None or self._shall_be_replaced(strand, link, now):
             self._make(strand, now)
@@ -206,11 +211,17 @@ class Carrier:
                 strand.joined = True
                 self._joined(strand.topics)
 
+    def _follow(self, strand: Strand, following: Link) -> None:
+        """The next connection is the one from now on."""
+        strand.link, strand.next = following, None
+        if strand.suspected:
+            strand.suspected = strand.joined = False
+
     def _shall_be_replaced(self, strand: Strand, link: Link, now: float) -> bool:
         if link.ends or now - link.opened > self.venue.life_seconds:
             return True
-        quiet = now - link.data_at
-        if quiet > max(QUIET_SECONDS, QUIET_FACTOR * strand.longest):
+        if _is_quiet(strand, link, now):
+            quiet = now - link.data_at
             self._often.warning("quiet", f"{self.venue.name}: no data for {quiet:.0f} s; connects anew beside it")
             return True
         return False
@@ -224,7 +235,7 @@ class Carrier:
         log.info("%s: a connection of %.0f s has ended: %s", self.venue.name, now - link.opened, why)
         following = strand.next
         if following is not None and following.subscribed_at is not None:
-            strand.link, strand.next = following, None
+            self._follow(strand, following)
         elif link is not following and strand.link is None:
             strand.joined = False
             self._cut(strand.topics, "reconnect")
@@ -260,7 +271,7 @@ class Carrier:
         try:
             socket = making.result()
         except RefusedHandshakeError as error:
-            told = retry_after(error.headers, now_ms=0) or 0.0
+            told = _wait_told(error)
             wait = max(told, BAN_SECONDS) if error.status in (403, 418, 429) else strand.backoff.next()
             strand.not_before = now + wait
             self._tell(f"{error}: {error.body[:200].decode(errors='replace')}; tried again in {wait:.0f} s")
@@ -273,6 +284,9 @@ class Carrier:
         if strand.link is None:
             strand.link = link
         else:
+            if _is_quiet(strand, strand.link, now):  # half-open, maybe: the next one's data need not follow on its last
+                strand.suspected = True
+                self._cut(strand.topics, "quiet")
             strand.next = link
 
     def _tell(self, why: str) -> None:
@@ -281,12 +295,24 @@ class Carrier:
             self._state(why)
 
 
+def _is_quiet(strand: Strand, link: Link, now: float) -> bool:
+    return now - link.data_at > max(QUIET_SECONDS, QUIET_FACTOR * strand.longest)
+
+
 def _wait(sockets: Sequence[WebSocket]) -> None:
     """Until something has come on one of them, or a moment is over."""
     poll = select.poll()
     for each in sockets:
         poll.register(each, select.POLLIN)
     poll.poll(LOOK_SECONDS * 1000)
+
+
+def _wait_told(error: RefusedHandshakeError) -> float:
+    """Seconds for which the upstream asks to be left alone. Bybit tells in every answer when its limit is reset: here
+    only who asks for a wait is heard."""
+    now_ms = time.time_ns() // 1_000_000
+    asks = {"retry-after": error.headers.get("retry-after", "")}
+    return max(retry_after(asks, now_ms=now_ms) or 0.0, ban_told(error.body, now_ms=now_ms) or 0.0)
 
 
 def _close(made: Future[WebSocket]) -> None:

@@ -110,14 +110,21 @@ class Keeper:
 
     def _keep(self, feed: Feed, lines: Lines, slot_ms: int) -> None:
         arrived = self.monotonic()
+        known: list[Entry] = []
 
         def entered(entry: Entry) -> None:
+            known.append(entry)
             self.marks.entered(entry)
             if feed is self.feed:
                 self.kept(entry, arrived, len(lines.content))
 
         slot_ms = slot_ms if feed is self.feed else NO_SLOT
-        self.outbox.keep(feed, lines.content, begin_ms=lines.begin_ms, slot_ms=slot_ms, before_drains=entered)
+        try:
+            self.outbox.keep(feed, lines.content, begin_ms=lines.begin_ms, slot_ms=slot_ms, before_drains=entered)
+        except OSError:
+            for entry in known:  # it was taken back, and comes again under another name
+                self.marks.published(entry)
+            raise
 
     def _count(self, batch: Batch, records: int, slot_ms: int) -> None:
         self.metrics.records_polled.labels(self.name).inc(records)

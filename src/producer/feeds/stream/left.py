@@ -53,9 +53,10 @@ def left_of(feed: Feed, told: Told, kafka: Kafka, outbox: Outbox, *, now_ms: int
         if wants_tail:
             topic = kafka.topic_of(dataset, feed.part)
             records += _of_source(feed, dataset, _read(kafka, topic, begin_ms))
-        gaps = open_gaps(feed, _of_source(feed, GAP, _read(kafka, kafka.topic_of(GAP), 0)))
+        told_gaps = [*_of_source(feed, GAP, _read(kafka, kafka.topic_of(GAP), 0))]
     except kafka_errors.KafkaError as error:
         raise kafka_client.meaning(error, kafka) from error
+    gaps = open_gaps(feed, [*told_gaps, *_of_source(feed, GAP, _waiting(Feed(feed.source, GAP.name), outbox))])
     if wants_tail:
         records += _of_source(feed, dataset, _waiting(feed, outbox))
         log.info(

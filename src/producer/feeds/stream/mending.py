@@ -16,6 +16,7 @@ from cryptoproxy.common.log import Limited
 from cryptoproxy.common.retry import Backoff
 from cryptoproxy.common.service import Loop
 from cryptoproxy.errors import OperatorError, TransientError
+from cryptoproxy.producer.feeds.fetch import ClockError
 from cryptoproxy.producer.feeds.poll import PollOnce, SlotMissedError
 from cryptoproxy.upstreams.stream import Stream, Venue
 
@@ -25,6 +26,10 @@ CALL_SECONDS = 30.0
 """One call may wait so long for its budget before it is looked at anew."""
 CLOCK_SECONDS = 600.0
 """So often the upstream's time is asked for."""
+CLOCK_AGAIN_SECONDS = 10.0
+"""And so soon again where it was not to be had."""
+MOST_FAILED = 3
+"""Calls of one turn that fail before the others have to wait as well: one symbol's fault is no other's."""
 LOOK_SECONDS = 0.1
 
 
@@ -88,6 +93,7 @@ class Mender:
             TransientError, SlotMissedError: an upstream that does not answer, or a budget that grants nothing now.
         """
         worked = False
+        failed: list[TransientError] = []
         if self.clock.monotonic() - self._measured_at > CLOCK_SECONDS:
             self._measure(wait)
             worked = True
@@ -99,20 +105,29 @@ class Mender:
                 worked = True
                 try:
                     answer = asker.ask(each.call, self.clock.now_ms() + round(CALL_SECONDS * 1000), wait)
+                    with self.lock:
+                        stream.answered(each, answer, now_ms=self.now_ms())
+                except SlotMissedError:
+                    raise
+                except ClockError as error:  # says nothing of what was asked for
+                    raise TransientError(str(error)) from error
+                except TransientError as error:
+                    failed.append(error)
+                    if len(failed) >= MOST_FAILED:
+                        raise
                 except OperatorError as error:
                     self._often.warning(each.key, f"{stream.feed.name}: {error}")
                     with self.lock:
                         stream.hopeless(each, str(error), now_ms=self.now_ms())
-                    continue
-                with self.lock:
-                    stream.answered(each, answer, now_ms=self.now_ms())
+        if failed:
+            raise failed[0]
         return worked
 
     def _measure(self, wait: Callable[[float], bool]) -> None:
         """Where the upstream's time cannot be had, the last one known counts, at first our own."""
         asker = next(iter(self.ask.values()))
         begun_ms = self.clock.now_ms()
-        self._measured_at = self.clock.monotonic()
+        self._measured_at = self.clock.monotonic() - CLOCK_SECONDS + CLOCK_AGAIN_SECONDS
         try:
             answer = asker.ask(self.venue.time_call(), begun_ms + round(CALL_SECONDS * 1000), wait)
             told_ms = self.venue.time_in(answer)
@@ -120,6 +135,7 @@ class Mender:
             self._often.warning("time", f"{self.venue.name} does not tell its time: {error}")
             self.offset_ms = self.offset_ms or 0
             return
+        self._measured_at = self.clock.monotonic()
         ended_ms = self.clock.now_ms()
         asked_ms = ended_ms - min(round(answer.seconds * 1000), ended_ms - begun_ms)
         self.offset_ms = told_ms - (asked_ms + ended_ms) // 2

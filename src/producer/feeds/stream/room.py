@@ -68,6 +68,8 @@ class Room:
         """Held while batches are kept; taken before the other one."""
         self._full = threading.Event()
         self._begun = False
+        self._given_up = False
+        """The keeper has found that another process streams; the carrier does not know it yet."""
         self._renewing = [stream for stream in self.streams if isinstance(stream, Renewing)]
         self._often = Limited(log, seconds=60, clock=self.clock.monotonic)
         self._of: dict[str, list[Stream]] = {}
@@ -92,7 +94,7 @@ class Room:
         self.carrier = Carrier(
             self.venue,
             list(self._of),
-            active=self.may_poll,
+            active=self._is_active,
             begin=self._begin,
             paused=self._paused,
             heard=self._heard,
@@ -120,7 +122,15 @@ class Room:
 
     # --- the carrier's thread
 
+    def _is_active(self) -> bool:
+        """However short this process was without the lease: what the keeper has given up is begun anew."""
+        if self._given_up:
+            self._given_up = False
+            return False
+        return self.may_poll()
+
     def _begin(self, loop: Loop) -> None:
+        self._begun = False
         self.health.hold(self._part, "takes over from the holder before", expected=True)
         until = self.clock.monotonic() + CLOCK_SECONDS
         while self.mender.offset_ms is None and self.clock.monotonic() < until and not loop.wait(0.05):
@@ -165,6 +175,8 @@ class Room:
         while (waiting := sum(stream.waiting for stream in self.streams)) >= self.batch_records:
             self._full.set()
             if waiting < MOST_BATCHES * self.batch_records or any(each.held is not None for each in self._keepers):
+                return
+            if not self._begun:  # nobody keeps what another process streams now
                 return
             time.sleep(0.005)  # the keeper's thread is at work
 
@@ -222,7 +234,7 @@ class Room:
         if not self._begun:
             return
         if not self.may_poll():
-            self._begun = False
+            self._begun, self._given_up = False, True
             return
         now_ms = self.clock.now_ms()
         slot_ms = now_ms - now_ms % 1000

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import socket
 import ssl
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 
@@ -81,14 +82,14 @@ class WebSocket:
         return self._socket.fileno()
 
     def _shake_hands(self) -> None:
-        protocol = self._protocol
+        protocol, deadline = self._protocol, time.monotonic() + HANDSHAKE_SECONDS
         self._socket.settimeout(HANDSHAKE_SECONDS)
         try:
             protocol.send_request(protocol.connect())
             self._flush()
             head = b""
             while b"\r\n\r\n" not in head:
-                more = self._socket.recv(_CHUNK)
+                more = self._more(deadline)
                 if not more:
                     raise TransientError(f"{self.host} closed the connection before its handshake was done")
                 head += more
@@ -98,7 +99,7 @@ class WebSocket:
             if protocol.state is State.OPEN:
                 self._rest = rest
             else:
-                self._read_refusal(rest)
+                self._read_refusal(rest, deadline)
             if protocol.handshake_exc is not None:
                 raise protocol.handshake_exc
         except InvalidStatus as error:
@@ -111,7 +112,15 @@ class WebSocket:
             raise TransientError(f"{self.host}: no WebSocket: {type(error).__name__}: {error}") from error
         self._socket.settimeout(0)
 
-    def _read_refusal(self, more: bytes) -> None:
+    def _more(self, deadline: float) -> bytes:
+        """However slowly it drips: the strand waits for it."""
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise TransientError(f"{self.host}: its handshake took longer than {HANDSHAKE_SECONDS:.0f} s")
+        self._socket.settimeout(left)
+        return self._socket.recv(_CHUNK)
+
+    def _read_refusal(self, more: bytes, deadline: float) -> None:
         protocol = self._protocol
         while protocol.handshake_exc is None:
             if more:
@@ -120,7 +129,7 @@ class WebSocket:
                 protocol.receive_eof()
                 break
             if protocol.handshake_exc is None:
-                more = self._socket.recv(_CHUNK)
+                more = self._more(deadline)
 
     # --- reading
 

@@ -97,13 +97,13 @@ def test_it_is_over_by_itself_within_a_quarter_of_an_hour_and_the_next_one_begin
 def test_what_a_person_has_changed_is_asked_at_once() -> None:
     source = refusing()
     slots = Slots(source, Answer(401, {}, b""))
-    source.calls = lambda: [Call("page", headers={"key": "old"})]  # type: ignore[method-assign]
+    source.calls = lambda turn=None: [Call("page", headers={"key": "old"})]  # type: ignore[method-assign]
     for _ in range(7):
         slots.poll()
     asked = len(slots.asked)
     assert slots.poll()
     assert len(slots.asked) == asked
-    source.calls = lambda: [Call("page", headers={"key": "new"})]  # type: ignore[method-assign]
+    source.calls = lambda turn=None: [Call("page", headers={"key": "new"})]  # type: ignore[method-assign]
     slots.answer = Answer(200, {}, b"bitcoin:3")
     assert slots.poll() == ""
 

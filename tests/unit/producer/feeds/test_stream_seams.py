@@ -1,0 +1,271 @@
+"""What a stream leaves behind where it is interrupted at the worst moment: between two entries of a batch, between two
+holders, on a connection that says nothing any more."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from email.utils import formatdate
+from pathlib import Path
+from time import time
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from cryptoproxy.common.settings.catalogue import Kafka
+from cryptoproxy.datasets import GAP, Feed
+from cryptoproxy.errors import TransientError
+from cryptoproxy.producer.feeds.poll import PollOnce
+from cryptoproxy.producer.feeds.stream import carrier, left, mending, websocket
+from cryptoproxy.producer.feeds.stream.keeping import Keeper
+from cryptoproxy.producer.feeds.stream.marks import Marks, Told, told_in
+from cryptoproxy.producer.feeds.stream.mending import Mender
+from cryptoproxy.producer.feeds.stream.websocket import RefusedHandshakeError
+from cryptoproxy.producer.outbox import Entry, Outbox
+from cryptoproxy.producer.outbox.outbox import KAFKA
+from cryptoproxy.upstreams.base import Answer, Call
+from cryptoproxy.upstreams.binance.candles import whole_list
+from cryptoproxy.upstreams.binance.trades import BinanceTrades
+from cryptoproxy.upstreams.binance.venue import BinanceVenue
+from cryptoproxy.upstreams.stream import Batch, Left
+from tests.conftest import wait_until
+from tests.exchange import Exchange
+from tests.unit.producer.budget.hand_clock import HandClock
+from tests.unit.producer.fakes import Metrics
+from tests.unit.producer.feeds.test_stream import Streaming, exchange, start  # noqa: F401 - fixtures
+
+URL = "http://exchange.example"
+
+
+def trades(*symbols: str) -> BinanceTrades:
+    made = BinanceTrades(
+        venue=BinanceVenue(base_url=URL), base_url=URL, symbols=symbols or ("BTCUSDT",), symbol_list=whole_list(URL)
+    )
+    made.begin(Left(), now_ms=TRADE_MS)
+    return made
+
+
+TRADE_MS = 1_800_000_000_000
+
+
+def rows(*numbers: int) -> list[dict[str, Any]]:
+    return [{"a": n, "p": "2.5", "q": "0.1", "f": n * 10, "l": n * 10, "T": TRADE_MS + n, "m": False} for n in numbers]
+
+
+def tell(stream: BinanceTrades, symbol: str, *numbers: int) -> None:
+    bodies = [json.dumps(row).encode() for row in rows(*numbers)]
+    stream.take({f"{symbol.lower()}@aggTrade": bodies}, now_ms=TRADE_MS + 1_000)
+
+
+def answer(body: object) -> Answer:
+    return Answer(200, {}, json.dumps(body).encode())
+
+
+def keeper_of(stream: BinanceTrades, outbox: Outbox) -> Keeper:
+    return Keeper(
+        stream, outbox=outbox, marks=Marks(lambda: TRADE_MS), metrics=Metrics(), monotonic=time,
+        kept=lambda entry, arrived, size: None,
+    )  # fmt: skip
+
+
+def mended_batches(stream: BinanceTrades) -> Sequence[Batch]:
+    """One with an open gap, and one that mends it."""
+    tell(stream, "BTCUSDT", 1, 4)
+    first = stream.collect(now_ms=TRADE_MS)
+    (ask,) = stream.asks(now_ms=TRADE_MS + 60_000)
+    stream.answered(ask, answer(rows(2, 3)), now_ms=TRADE_MS + 60_000)
+    return first, stream.collect(now_ms=TRADE_MS + 60_000)
+
+
+def test_a_gap_is_not_said_to_be_mended_before_what_mends_it_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream, outbox = trades(), Outbox(tmp_path, max_bytes=1 << 24)
+    keeper = keeper_of(stream, outbox)
+    kept: list[tuple[str, list[str]]] = []
+    keep = outbox.keep
+
+    def noting(feed: Feed, content: bytes, **options: Any) -> Entry:
+        states = [GAP.codec.decode(line).state for line in content.splitlines()] if feed.dataset == "gap" else []
+        kept.append((feed.dataset, states))
+        return keep(feed, content, **options)
+
+    monkeypatch.setattr(outbox, "keep", noting)
+    for batch in mended_batches(stream):
+        assert keeper.keep(batch, slot_ms=TRADE_MS)
+    assert kept == [("gap", ["open"]), ("trade", []), ("trade", []), ("gap", ["mended"])]
+    outbox.close()
+
+
+def test_an_entry_that_is_taken_back_holds_no_mark_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stream, outbox = trades(), Outbox(tmp_path, max_bytes=1 << 24)
+    keeper = keeper_of(stream, outbox)
+    tell(stream, "BTCUSDT", 1, 2)
+    publish, refusals = outbox._publish, [OSError(5, "Input/output error")]
+
+    def refusing(*args: Any, **options: Any) -> None:
+        if refusals:
+            raise refusals.pop()
+        publish(*args, **options)
+
+    monkeypatch.setattr(outbox, "_publish", refusing)
+    batch = stream.collect(now_ms=TRADE_MS)
+    assert not keeper.keep(batch, slot_ms=TRADE_MS)
+    assert keeper.keep(batch, slot_ms=TRADE_MS)
+    for entry in outbox.oldest(KAFKA):
+        keeper.marks.published(entry)
+    assert told_in(keeper.marks.state()).marks["BTCUSDT"].id == "2-20"
+    outbox.close()
+
+
+def test_gaps_that_wait_in_our_own_outbox_are_open_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stream, outbox = trades(), Outbox(tmp_path, max_bytes=1 << 24)
+    keeper = keeper_of(stream, outbox)
+    opened, mended = mended_batches(stream)
+    topics = cast("Kafka", SimpleNamespace(topic_of=lambda dataset, part="": dataset.topic))
+    monkeypatch.setattr(left, "_read", lambda kafka, topic, begin_ms: iter(()))
+
+    def found() -> list[str]:
+        return [gap.state for gap in left.left_of(stream.feed, Told(), topics, outbox, now_ms=TRADE_MS).gaps]
+
+    assert keeper.keep(opened, slot_ms=TRADE_MS)
+    assert found() == ["open"]
+    assert keeper.keep(mended, slot_ms=TRADE_MS)
+    assert found() == []
+    outbox.close()
+
+
+def test_the_keeper_alone_notices_that_the_lease_was_away(exchange: Exchange, start: Callable[..., Streaming]) -> None:  # noqa: F811
+    streaming = start()
+    exchange.trade("BTCUSDT", 5)
+    wait_until(lambda: len(streaming.trades) == 5)
+    room, may_poll = streaming.room, streaming.room.may_poll
+    room.may_poll = lambda: False
+    room.keep_now()
+    room.may_poll = may_poll
+
+    def goes_on() -> bool:
+        exchange.trade("BTCUSDT")
+        return len(streaming.trades) > 5
+
+    wait_until(goes_on)
+
+
+def test_nobody_waits_for_a_keeper_that_has_given_up(exchange: Exchange, start: Callable[..., Streaming]) -> None:  # noqa: F811
+    streaming = start()
+    streaming.active = False
+    wait_until(lambda: exchange.connections == 0)
+    wait_until(lambda: not streaming.room._begun)
+    stream = cast("BinanceTrades", streaming.room.streams[0])
+    stream._records = [cast("Any", None)] * 5_000
+    waits = threading.Thread(target=streaming.room._hold_back, daemon=True)
+    waits.start()
+    wait_until(lambda: not waits.is_alive())
+
+
+def test_behind_a_connection_that_has_gone_quiet_it_is_looked_for_what_lacks(
+    exchange: Exchange,  # noqa: F811
+    start: Callable[..., Streaming],  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(carrier, "QUIET_FACTOR", 0)
+    streaming = start()
+    exchange.trade("BTCUSDT", 5)
+    wait_until(lambda: len(streaming.trades) == 5)
+    exchange.trade("BTCUSDT", 5, silently=True)
+    monkeypatch.setattr(carrier, "QUIET_SECONDS", 0.3)
+    wait_until(lambda: streaming.metrics.value("stream_cuts_total", venue="binance", why="quiet") > 0)
+    monkeypatch.setattr(carrier, "QUIET_SECONDS", 30.0)
+
+    wait_until(lambda: len(streaming.trades) == 10)  # no frame has told of them
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "least", "most"),
+    [
+        ({"x-bapi-limit-reset-timestamp": str(round(time() * 1000))}, b"access too frequent", 0, 0),
+        ({"retry-after": formatdate(time() + 600, usegmt=True)}, b"", 500, 601),
+        ({"retry-after": "300"}, b"", 300, 300),
+        ({}, b'{"code":-1003,"msg":"IP banned until %d."}' % round((time() + 600) * 1000), 500, 601),
+    ],
+    ids=["when a limit is reset", "a date", "seconds", "words"],
+)
+def test_a_refused_handshake_is_waited_for_as_long_as_it_says(
+    headers: dict[str, str], body: bytes, least: float, most: float
+) -> None:
+    error = RefusedHandshakeError("no", status=403, headers=headers, body=body)
+    assert least <= carrier._wait_told(error) <= most
+
+
+def test_a_handshake_that_drips_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(websocket, "HANDSHAKE_SECONDS", 0.5)
+    over = threading.Event()
+
+    def drip(server: socket.socket) -> None:
+        peer, _ = server.accept()
+        with peer, suppress(OSError):
+            while not over.wait(0.02):
+                peer.sendall(b"H")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=drip, args=(server,))
+        thread.start()
+        try:
+            with pytest.raises(TransientError, match=r"took longer|timed out"):
+                websocket.WebSocket(f"ws://127.0.0.1:{server.getsockname()[1]}/")
+        finally:
+            over.set()
+            thread.join()
+
+
+class Asked:
+    """What :class:`PollOnce` is to the mender."""
+
+    def __init__(self, told: Callable[[Call], Answer]) -> None:
+        self.ask = lambda call, end_ms, wait: told(call)
+
+
+def mender_of(stream: BinanceTrades, told: Callable[[Call], Answer], clock: HandClock) -> Mender:
+    ask = {stream.feed.name: cast("PollOnce", Asked(told))}
+    return Mender(stream.venue, [stream], ask=ask, lock=threading.Lock(), active=lambda: True, clock=clock)
+
+
+def test_an_answer_that_cannot_be_read_holds_up_no_other_symbol() -> None:
+    stream, clock = trades("BTCUSDT", "ETHUSDT"), HandClock(wall_ms=TRADE_MS + 60_000)
+    for symbol in stream.symbols:
+        tell(stream, symbol, 1, 3)
+
+    def told(call: Call) -> Answer:
+        if call.url.endswith("/time"):
+            return answer({"serverTime": clock.now_ms()})
+        return answer({"code": 0} if call.params["symbol"] == "BTCUSDT" else rows(2))
+
+    mender = mender_of(stream, told, clock)
+    with pytest.raises(TransientError, match="not what binance speaks"):
+        mender.step(lambda seconds: False)
+    found = stream.collect(now_ms=clock.now_ms()).records
+    assert [(each.asset_id, cast("Any", each).trade_id) for each in found][-1] == ("ETHUSDT", "2-20")
+
+
+def test_a_time_that_was_not_to_be_had_is_asked_for_again_soon() -> None:
+    stream, clock = trades(), HandClock(wall_ms=TRADE_MS)
+    answers = [TransientError("away"), answer({"serverTime": TRADE_MS + 30_000})]
+
+    def told(call: Call) -> Answer:
+        found = answers.pop(0)
+        if isinstance(found, TransientError):
+            raise found
+        return found
+
+    mender = mender_of(stream, told, clock)
+    with pytest.raises(TransientError):
+        mender.step(lambda seconds: False)
+    assert mender.offset_ms is None
+    clock.turn(mending.CLOCK_AGAIN_SECONDS + 1)
+    mender.step(lambda seconds: False)
+    assert mender.offset_ms is not None
+    assert not answers
