@@ -263,20 +263,22 @@ class Engine:
             if self._inputs is not None and self._inputs.missing and time.monotonic() % AGAIN_SECONDS < LOOK_SECONDS:
                 self._close_consumer()  # the topic may be there by now
             return
-        self._seen = stamp
         try:
             rules = read(self._path)
         except SettingsError as error:
+            self._seen = stamp
             faults = f"{len(error.faults)} mistake(s), the first: {error.faults[0]}"
             self._health.hold("rules", f"the rules before it stay in force: {faults} (cryptoproxy watch check)")
             return
-        self._health.release("rules")
-        log.info("%d rules are in force now", len(rules.rules))
-        self.rules = rules
         consumer = self._consumer or self._connect()
         self._consumer = consumer
         inputs = Inputs(self._kafka, rules, consumer)
         ends = consumer.end_offsets(inputs.partitions) if inputs.partitions else {}
+        # Only now: while the brokers are away, all goes on by the rules before, and the file is looked at again.
+        self._seen = stamp
+        self._health.release("rules")
+        log.info("%d rules are in force now", len(rules.rules))
+        self.rules = rules
         for share in self._live.values():
             share.renew(rules, inputs, ends)
         self._close_consumer()
