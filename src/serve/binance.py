@@ -21,7 +21,7 @@ import msgspec
 from cryptoproxy.datasets.times import moment_of
 from cryptoproxy.errors import CryptoProxyError
 from cryptoproxy.serve.bars import Bars, Found, Wanted
-from cryptoproxy.serve.house import INDEX, LAKE, ROAD, House, Means, RefusedError
+from cryptoproxy.serve.house import INDEX, LAKE, ROAD, House, Means, RefusedError, named
 from cryptoproxy.serve.newest import Kept
 from cryptoproxy.serve.reply import Reply, Told, json_reply
 from cryptoproxy.serve.request import Request
@@ -97,6 +97,8 @@ class BinanceHouse(House):
 
     def _price(self, request: Request) -> Reply | None:
         asked = _asked(request.params)
+        if "symbolStatus" in request.params:
+            return None
         if asked is None:
             tickers = self.newest.tickers(NAME)
             if not tickers or not self._whole_market:
@@ -172,7 +174,7 @@ class BinanceHouse(House):
         RefusedError: the whole market is polled, and one of these is not in it.
         """
         whole = self._whole_market
-        if whole is not None and any(name not in _by_symbol(whole) for name in asked):
+        if whole is not None and self.is_new(whole) and any(name not in _by_symbol(whole) for name in asked):
             raise RefusedError(400, rendering.INVALID_SYMBOL)
 
     # --- bars
@@ -237,7 +239,7 @@ def _by_symbol(kept: Kept) -> Mapping[str, bytes]:
     if "rows" not in kept.made:
         body = kept.body.strip()
         rows = [bytes(each) for each in _rows.decode(body if body[:1] == b"[" else b"[" + body + b"]")]
-        kept.made["rows"] = {_one.decode(each).symbol: each for each in rows}
+        kept.made["rows"] = named(rows, _one)
     rows_by: Mapping[str, bytes] = kept.made["rows"]
     return rows_by
 

@@ -58,6 +58,8 @@ class CoinGeckoHouse(House):
                 found = self._exchanges(request)
         except Lacking as lacking:
             why = str(lacking)
+        except msgspec.DecodeError as error:
+            why = f"what was polled cannot be read: {error}"
         if found is not None:
             return found
         _check(path, params)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
+
+import msgspec
 
 from cryptoproxy.common.clock import Clock
 from cryptoproxy.serve.newest import Kept, Newest
@@ -150,9 +153,22 @@ class House(ABC):
             return None
         return self.shelf.get(request.place, kept.asked_ms, lambda: Reply(kept.body, told=self.told([kept])))
 
+    def is_new(self, kept: Kept) -> bool:
+        """Whether it says what is there now; what is not polled any more stays on the topic."""
+        return not self.told([kept]).too_old(self.means.clock.now_ms(), self.means.limit_ms)
+
     def told(self, of: Sequence[Kept], as_of_ms: int | None = None) -> Told:
         """Of answers that are put together: as old as the oldest."""
         oldest = min(of, key=lambda each: each.asked_ms)
         return Told(
             way=ROAD, upstream=self.upstream, asked_ms=oldest.asked_ms, as_of_ms=as_of_ms, every_ms=oldest.every_ms
         )
+
+
+def named(rows: Iterable[bytes], decoder: msgspec.json.Decoder[Any]) -> dict[str, bytes]:
+    """By symbol; a row without one is none, as for the poller."""
+    found: dict[str, bytes] = {}
+    for row in rows:
+        with suppress(msgspec.ValidationError):
+            found[decoder.decode(row).symbol] = row
+    return found

@@ -418,3 +418,59 @@ def test_a_stale_answer_that_was_read_through_is_marked(road: Make):
     assert answer.headers["Cache-Status"] == "cryptoproxy; fwd=miss; ttl=-70; detail=stale-upstream"
     assert (answer.headers["Age"], answer.headers["Cache-Control"]) == ("100", "public, max-age=0")
     assert found.get("/coingecko/api/v3/coins/list?max_age=60").status_code == 503
+
+
+def test_what_is_not_polled_any_more_is_read_through(road: Make):
+    """Its last answer stays on the topic for ever."""
+    found = road(through=True)
+    paths = [
+        "/coingecko/api/v3/coins/markets?vs_currency=usd&per_page=2",
+        "/binance/api/v3/ticker/24hr?symbol=BTCUSDT",
+        "/bybit/v5/market/tickers?category=linear&symbol=BTCUSDT",
+    ]
+    assert {found.get(path).headers["X-Data-Source"].partition("/")[0] for path in paths} == {"road"}
+    found.clock.ms += 600_000
+    for path in paths:
+        answer = found.get(path)
+        assert answer.status_code == 200
+        assert answer.headers["X-Data-Source"].startswith("through/")
+
+    def nobody(*_: object) -> None:
+        raise NotFetchedError("nobody who may ask")
+
+    found.through.get = nobody
+    for path in paths:
+        assert found.get(path).status_code == 503
+        assert found.get(f"{path}&max_age=100000").headers["X-Data-Source"].startswith("road/")
+
+
+def test_a_pair_that_an_old_answer_lacks_may_be_there_by_now(road: Make):
+    found = road(through=True)
+    assert found.get("/binance/api/v3/ticker/price?symbol=NEWUSDT").status_code == 400
+    asked = len(found.through.asked)
+    found.clock.ms += 600_000
+    found.get("/binance/api/v3/ticker/price?symbol=NEWUSDT")
+    found.get("/bybit/v5/market/tickers?category=linear&symbol=NEWUSDT")
+    assert len(found.through.asked) == asked + 2
+
+
+def test_pairs_are_not_chosen_by_a_status_that_tickers_do_not_tell(road: Make):
+    found = road(through=True)
+    answer = found.get("/binance/api/v3/ticker/price?symbolStatus=HALT")
+    assert answer.headers["X-Data-Source"].startswith("through/")
+
+
+def test_a_row_without_a_name_is_none(road: Make):
+    found = road()
+    rows = b'[{"symbol":"BTCUSDT","lastPrice":"1"},{"lastPrice":"2"},7]'
+    found.newest.take_answer("binance", "api/v3/ticker/24hr", {}, rows, found.clock.ms + 1)
+    assert found.get("/binance/api/v3/ticker/24hr").json() == [{"symbol": "BTCUSDT", "lastPrice": "1"}]
+
+
+def test_what_nobody_foresaw_is_said_in_the_upstreams_shape(road: Make, caplog: pytest.LogCaptureFixture):
+    found = road()
+    found.newest.answers = None
+    answer = found.get("/binance/api/v3/ticker/24hr")
+    assert (answer.status_code, answer.json()["code"]) == (500, -1000)
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    assert "nobody foresaw" in caplog.text

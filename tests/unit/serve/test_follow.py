@@ -74,6 +74,7 @@ def test_what_is_no_answer_is_counted():
         Record(b"binance/x", None, at),
         Record(b"binance/x", b"[]"),
         Record(b"binance/x", b"[]", [("fetched_at", b"soon")]),
+        Record(b"binance/x", b'[{"symbol":"BTCUSDT"},{"sym', at),
     ]
     assert answers_into(newest)(strange) == len(strange)
     assert newest.answers("binance", "x") == []
