@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from cryptoproxy.datasets import CANDLE, DATASETS, MARKET, called
-from cryptoproxy.queries import notes, periods
+from cryptoproxy.datasets import CANDLE, DATASETS, GAP, MARKET, called
+from cryptoproxy.queries import gaps, notes, periods
 from cryptoproxy.queries.answer import Answer, Covers, NothingFound
 from cryptoproxy.queries.asking import Asked, Asking, Names, Words, names_in, sources_in
 from cryptoproxy.queries.backend import Progress
 from cryptoproxy.queries.fields import WINDOWS
+from cryptoproxy.queries.gaps import Told
 from cryptoproxy.queries.notes import Watch
 from cryptoproxy.queries.questions import (
     average,
@@ -246,6 +247,19 @@ class Queries(Asking):
             notes=said,
             asked=request,
             engine=engine.name,
+        )
+
+    def gaps(self, *, since: str = "7d", until: str | None = None, source: Names = ALL) -> Answer[Told]:
+        """What streams lacked, and whether it was mended; of Elasticsearch."""
+        span = periods.period(since, until, now_ms=self.clock.now_ms())
+        sources = sources_in(source)
+        return Answer(
+            question="gaps",
+            title="What streams lacked, and what of it was mended",
+            where=", ".join(sources) or "all sources",
+            columns=gaps.columns(),
+            rows=iter(gaps.told(gaps.records(self.searches[GAP.name], span, sources))),
+            covers=Covers(span),
         )
 
     def freshness(

@@ -72,6 +72,7 @@ class Asking:
         own = {each.name: each.alias for each in DATASETS.values() if each.alias is not None}
         self.aliases = {**own, **(aliases or {}), TICKER.name: index, CANDLE.name: bars}
         searches = {name: Search(client, alias, request_cache=request_cache) for name, alias in self.aliases.items()}
+        self.searches = searches
         self.search = searches[TICKER.name]
         self._elastic = Elastic(searches)
         self._lake = lake

@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from cryptoproxy.datasets import Gap, iso
+from cryptoproxy.datasets import Gap, from_iso, iso
 from cryptoproxy.datasets.times import Span
+from cryptoproxy.queries.answer import Cell, Look
 from cryptoproxy.queries.elastic.search import Search
 from cryptoproxy.queries.scope import Json
 
@@ -59,3 +60,18 @@ def told(gaps: Iterable[Gap]) -> list[Told]:
         name = (gap.timestamp, gap.source, gap.asset_id, gap.quote, gap.kind)
         found.setdefault(name, {})[gap.state] = gap
     return [Told(each.get("open") or each["mended"], each.get("mended")) for _, each in sorted(found.items())]
+
+
+def columns() -> tuple[Cell[Told], ...]:
+    """What is shown of each."""
+    return (
+        Cell("source", "source", Look.TEXT, lambda row: row.opened.source),
+        Cell("asset_id", "asset", Look.TEXT, lambda row: row.opened.asset_id),
+        Cell("quote", "quote", Look.TEXT, lambda row: row.opened.quote),
+        Cell("kind", "what", Look.TEXT, lambda row: row.opened.kind),
+        Cell("begin", "from (UTC)", Look.TIME, lambda row: from_iso(row.opened.timestamp)),
+        Cell("until", "to (UTC)", Look.TIME, lambda row: from_iso(row.opened.until)),
+        Cell("records", "lacked", Look.COUNT, lambda row: row.opened.records),
+        Cell("why", "why", Look.TEXT, lambda row: row.opened.why),
+        Cell("mended", "mended (UTC)", Look.TIME, lambda row: from_iso(row.mended.fetched_at) if row.mended else None),
+    )

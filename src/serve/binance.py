@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -28,6 +29,8 @@ from cryptoproxy.serve.request import Request
 from cryptoproxy.upstreams.binance import rendering
 from cryptoproxy.upstreams.binance.candles import PAGE, BinanceCandles
 from cryptoproxy.upstreams.binance.tickers import NAME
+
+log = logging.getLogger(__name__)
 
 TICKER = "ticker/24hr"
 _INTERVALS = {theirs: ours for ours, theirs in BinanceCandles.intervals.items()}
@@ -186,9 +189,10 @@ class BinanceHouse(House):
         try:
             found = await asyncio.get_running_loop().run_in_executor(self.means.threads, self._bars.find, wanted)
         except CryptoProxyError as error:
+            log.debug("bars are not found: %s", error)
             if self.means.through is not None:
                 return await self.read_through(request)
-            return self.refusal(503, f"the index does not answer: {error}", retry_after=5)
+            return self.refusal(503, "what holds bars does not answer", retry_after=5)
         if not found.whole and self.means.through is not None and not request.microseconds:
             return await self.read_through(request)
         if not found.candles and not found.whole:

@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import ClassVar
@@ -29,6 +30,8 @@ from cryptoproxy.upstreams.bybit import rendering
 from cryptoproxy.upstreams.bybit.candles import PAGE, BybitCandles
 from cryptoproxy.upstreams.bybit.symbols import Market
 from cryptoproxy.upstreams.bybit.tickers import UPSTREAM
+
+log = logging.getLogger(__name__)
 
 TICKERS, INSTRUMENTS = "market/tickers", "market/instruments-info"
 _INTERVALS = {theirs: ours for ours, theirs in BybitCandles.intervals.items()}
@@ -124,9 +127,10 @@ class BybitHouse(House):
         try:
             found = await asyncio.get_running_loop().run_in_executor(self.means.threads, self._bars.find, wanted)
         except CryptoProxyError as error:
+            log.debug("bars are not found: %s", error)
             if self.means.through is not None:
                 return await self.read_through(request)
-            return self.refusal(503, f"the index does not answer: {error}", retry_after=5)
+            return self.refusal(503, "what holds bars does not answer", retry_after=5)
         if not found.whole and self.means.through is not None:
             return await self.read_through(request)
         if not found.candles and not found.whole:

@@ -6,7 +6,6 @@
 | ``simple/price`` | tickers |
 | ``coins/markets`` | the polls' answers: rows chosen, columns that were not asked for left out |
 | ``coins/{id}/ohlc``, ``global``, ``search/trending``, ``exchanges`` | the polls' answers |
-| ``coins/{id}/market_chart`` in days | the index, and the newest ticker |
 | all others | read through |
 """
 

@@ -21,6 +21,8 @@ _SAYS: Mapping[str, tuple[str, Any]] = {
     "field": ("A number field of the record.", "change_24h"),
     "percents": ("Numbers between 0 and 100.", "50,99"),
     "thresholds": ("In percent.", "1,5"),
+    "dominance": ("Symbols of coins whose share is told.", "btc,eth"),
+    "dataset": ("Only these.", "ticker,candle-1m"),
     "names": ("Which indicators.", "sma:20,rsi"),
 }
 _ANSWER = {

@@ -17,6 +17,7 @@ from typing import Any
 from cryptoproxy.common.clock import Clock
 from cryptoproxy.datasets import iso
 from cryptoproxy.queries import Answer, NothingFound, Queries, TooMany
+from cryptoproxy.queries.elastic.search import NoIndexError
 from cryptoproxy.queries.output import text
 from cryptoproxy.serve.reply import Reply, Told, json_reply
 from cryptoproxy.serve.request import Request
@@ -52,6 +53,7 @@ def _numbers(raw: str) -> tuple[float, ...]:
 _TEXTS: Mapping[str, Callable[[str], Any]] = {name: _whole if name == "top" else str for name in _WHICH}
 _NO_TOP = {name: read for name, read in _TEXTS.items() if name != "top"}
 _STEP: Mapping[str, Callable[[str], Any]] = {"interval": str}
+_TIME: Mapping[str, Callable[[str], Any]] = {"source": str, "since": str, "until": str}
 
 QUESTIONS: Mapping[str, Question] = {
     "latest": Question("The newest record of each asset.", Queries.latest, _TEXTS),
@@ -66,11 +68,13 @@ QUESTIONS: Mapping[str, Question] = {
     "volatility": Question("Who moves most.", Queries.volatility, {"window": str, **_TEXTS}),
     "indicators": Question("Averages, bands, RSI, MACD.", Queries.indicators, {"names": str, **_STEP, **_TEXTS}),
     "sentiment": Question("How many rise, how many fall.", Queries.sentiment, {**_STEP, **_NO_TOP}),
-    "freshness": Question(
-        "Age, missing slots, duplicates.",
-        Queries.freshness,
-        {"source": str, "since": str, "until": str, **_STEP},
+    "market": Question(
+        "Cap, volume and dominance of the whole market.",
+        Queries.market,
+        {"dominance": str, "quote": str, **_STEP, **_TIME},
     ),
+    "freshness": Question("Age, missing slots, duplicates.", Queries.freshness, {"dataset": str, **_STEP, **_TIME}),
+    "gaps": Question("What streams lacked, and whether it was mended.", Queries.gaps, _TIME),
 }
 
 
@@ -129,7 +133,7 @@ class Own:
             return self.refusal(
                 400, f"the answer has more than {limit} rows: ask for less by {less}, or for up to {MOST_ROWS} by limit"
             )
-        except NothingFound as nothing:
+        except (NothingFound, NoIndexError) as nothing:
             return self.refusal(404, str(nothing))
         written: list[str] = []
         if as_csv:

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, unquote_to_bytes
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
 _KEYS = re.compile(r"(?i)x[_-]cg[_-](demo|pro)[_-]api[_-]key|api[_-]?key|signature|token")
 MOST_PARAMETERS = 50
-TRUE, FALSE = ("true", "True", "1"), ("false", "False", "0")
+TRUE = ("true", "True", "1")
 
 
 class BadRequestError(Exception):

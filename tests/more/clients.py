@@ -48,6 +48,9 @@ def coingecko(url: str, now: int) -> dict[str, Callable[[], Any]]:
             vs_currency="usd", ids="bitcoin,ethereum", price_change_percentage="1h,24h,7d"
         ),
         "markets, missing currency": lambda: cg.get_coins_markets(vs_currency=""),
+        "global": cg.get_global,
+        "trending": cg.get_search_trending,
+        "exchanges": lambda: cg.get_exchanges_list(per_page=10),
         "list": cg.get_coins_list,
         "coin": lambda: cg.get_coin_by_id("bitcoin", localization="false"),
         "no such coin": lambda: cg.get_coin_by_id("no-such-coin"),

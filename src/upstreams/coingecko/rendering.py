@@ -1,14 +1,14 @@
-"""CoinGecko's answers made of what we have: prices, points of a chart, refusals. Beside the reading on purpose.
+"""CoinGecko's answers made of what we have: prices, refusals. Beside the reading on purpose.
 
 Without ``precision`` CoinGecko rounds prices, which the poller asks for in full: the larger, the fewer decimals.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from cryptoproxy.datasets import Ticker, from_iso
+from cryptoproxy.datasets import Ticker
 from cryptoproxy.datasets.times import moment_of
 
 Body = Mapping[str, Any]
@@ -54,18 +54,6 @@ def simple_price(ticker: Ticker, flags: Iterable[str], precision: str | None) ->
 def last_updated_at(ticker: Ticker) -> int | None:
     """Seconds."""
     return None if ticker.last_updated is None else moment_of(ticker.last_updated) // 1000
-
-
-def chart(points: Sequence[Ticker], *, newest: Ticker | None = None) -> dict[str, list[list[Any]]]:
-    """``market_chart``: three lists of ``[ms, number]``; the newest point is stamped by its own time."""
-    stamped = [(from_iso(each.timestamp), each) for each in points]
-    if newest is not None:
-        stamped.append((moment_of(newest.last_updated or newest.timestamp), newest))
-    return {
-        "prices": [[ms, each.price] for ms, each in stamped],
-        "market_caps": [[ms, each.market_cap] for ms, each in stamped],
-        "total_volumes": [[ms, each.volume_24h] for ms, each in stamped],
-    }
 
 
 def missing(name: str) -> Body:

@@ -22,6 +22,7 @@ def test_a_door_over_the_road_answers_as_the_upstream_does(world: World, tmp_pat
             "SOURCES": "coingecko,binance",
             "COINGECKO_BASE_URL": sandbox.base_url("coingecko"),
             "COINGECKO_TOP_N": "20",
+            "COINGECKO_CALLS_PER_MINUTE": "0",
             "BINANCE_BASE_URL": sandbox.base_url("binance"),
             "BINANCE_SYMBOLS": "BTCUSDT,ETHUSDT",
             "BINANCE_CANDLE_SYMBOLS": "BTCUSDT",
@@ -84,6 +85,7 @@ def test_a_door_over_the_road_answers_as_the_upstream_does(world: World, tmp_pat
                 ("latest?symbols=NOTHING", 404, "NOTHING"),
                 ("candles?interval=soon", 400, "soon"),
                 ("latest?colour=red", 400, "no parameter colour"),
+                ("gaps", 404, "no index"),
                 ("nothing", 404, "/v1/openapi.json"),
             ]:
                 refused = requests.get(f"{door}/v1/{path}", timeout=60)
