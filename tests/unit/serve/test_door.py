@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 import pytest
 
 from cryptoproxy.datasets.times import DAY_MS, HOUR_MS
 from cryptoproxy.errors import TransientError
+from cryptoproxy.serve.house import Shelf
+from cryptoproxy.serve.reply import Reply
 from cryptoproxy.serve.seam import NotFetchedError
 from tests.conftest import wait_until
 from tests.unit.serve.conftest import NOW_MS, Road
@@ -474,3 +477,26 @@ def test_what_nobody_foresaw_is_said_in_the_upstreams_shape(road: Make, caplog: 
     assert (answer.status_code, answer.json()["code"]) == (500, -1000)
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
     assert "nobody foresaw" in caplog.text
+
+
+def test_questions_do_not_wait_without_end(road: Make, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("cryptoproxy.serve.house.MOST_WAITING", 2)
+    found = road(through=True)
+    found.through.gate.clear()
+    with ThreadPoolExecutor(2) as pool:
+        waiting = [pool.submit(found.get, f"/binance/api/v3/depth?symbol={each}") for each in ("BTCUSDT", "ETHUSDT")]
+        wait_until(lambda: len(found.through.asked) == 2, what="two are asked")
+        refused = found.get("/binance/api/v3/depth?symbol=BNBUSDT")
+        assert (refused.status_code, refused.json()["code"]) == (429, -1003)
+        assert refused.headers["Retry-After"] == "5"
+        found.through.gate.set()
+        assert {each.result().status_code for each in waiting} == {200}
+    assert found.get("/binance/api/v3/depth?symbol=BNBUSDT").status_code == 200
+
+
+def test_questions_count_in_what_replies_are_kept_for():
+    shelf = Shelf(most_bytes=10_000)
+    made: list[str] = []
+    for place in [*(f"{each}{'x' * 1_000}" for each in range(20)), f"0{'x' * 1_000}"]:
+        shelf.get(place, 1, lambda place=place: made.append(place) or Reply(b"{}"))
+    assert len(made) == 21
