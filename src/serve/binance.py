@@ -85,9 +85,13 @@ class BinanceHouse(House):
                 found = self._price(request)
             elif path in (TICKER, "ticker/bookTicker"):
                 found = self._tickers(request)
-        else:
-            raise RefusedError(400, rendering.error(400, "X-MBX-TIME-UNIT counts for klines and time alone here."))
         return found or await self.read_through(request)
+
+    async def read_through(self, request: Request, why: str = "") -> Reply:
+        """Never in microseconds: what is asked upstream is told apart by its parameters alone."""
+        if request.microseconds:
+            raise RefusedError(400, rendering.error(400, "X-MBX-TIME-UNIT counts for klines and time alone here."))
+        return await super().read_through(request, why)
 
     def start(self, path: str) -> Reply | None:
         """Of a path beside ``api/v3``."""
@@ -190,7 +194,7 @@ class BinanceHouse(House):
             found = await asyncio.get_running_loop().run_in_executor(self.means.threads, self._bars.find, wanted)
         except CryptoProxyError as error:
             log.debug("bars are not found: %s", error)
-            if self.means.through is not None:
+            if self.means.through is not None and not request.microseconds:
                 return await self.read_through(request)
             return self.refusal(503, "what holds bars does not answer", retry_after=5)
         if not found.whole and self.means.through is not None and not request.microseconds:

@@ -96,6 +96,8 @@ class BybitHouse(House):
 
     def _tickers(self, request: Request) -> Reply | None:
         params = request.params
+        if params.get("category") == "option":  # is there, and is not polled
+            return None
         category, symbol = self._category(params), params.get("symbol", "")
         if set(params) - {"category", "symbol"}:
             return None

@@ -500,3 +500,20 @@ def test_questions_count_in_what_replies_are_kept_for():
     for place in [*(f"{each}{'x' * 1_000}" for each in range(20)), f"0{'x' * 1_000}"]:
         shelf.get(place, 1, lambda place=place: made.append(place) or Reply(b"{}"))
     assert len(made) == 21
+
+
+def test_microseconds_are_never_answered_in_milliseconds(road: Make):
+    found = road(through=True)
+    asked = {"X-MBX-TIME-UNIT": "microsecond"}
+    zoned = found.get("/binance/api/v3/klines?symbol=BTCUSDT&interval=1d&timeZone=8", headers=asked)
+    assert (zoned.status_code, zoned.json()["code"]) == (400, -1100)
+    assert found.get("/binance/api/v3/depth?symbol=BTCUSDT", headers=asked).status_code == 400
+    found.bars = Away()
+    assert found.get("/binance/api/v3/klines?symbol=BTCUSDT&interval=1h", headers=asked).status_code == 503
+    assert found.through.asked == []
+
+
+def test_options_are_read_through(road: Make):
+    found = road(through=True)
+    found.get("/bybit/v5/market/tickers?category=option&baseCoin=BTC")
+    assert found.through.asked == ["bybit/v5/market/tickers"]
