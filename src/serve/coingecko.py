@@ -121,6 +121,8 @@ class CoinGeckoHouse(House):
         _require(params, "vs_currency")
         _require(params, "days")
         precision = _precision(params)
+        if "interval" in params:
+            raise Lacking("bars of the length that CoinGecko chooses are polled")
         asked = {"vs_currency": params["vs_currency"].lower(), "days": params["days"], "precision": "full"}
         if (kept := self.newest.answer(NAME, f"coins/{coin}/ohlc", asked)) is None:
             return None

@@ -517,3 +517,12 @@ def test_options_are_read_through(road: Make):
     found = road(through=True)
     found.get("/bybit/v5/market/tickers?category=option&baseCoin=BTC")
     assert found.through.asked == ["bybit/v5/market/tickers"]
+
+
+def test_bars_of_another_length_are_not_those_that_are_polled(road: Make):
+    found = road(through=True)
+    asked = {"vs_currency": "usd", "days": "30", "precision": "full"}
+    found.newest.take_answer("coingecko", "coins/bitcoin/ohlc", asked, b"[[1,2,3,4,5]]", found.clock.ms)
+    path = "/coingecko/api/v3/coins/bitcoin/ohlc?vs_currency=usd&days=30"
+    assert found.get(path).json() == [[1, 2, 3, 4, 5]]
+    assert found.get(f"{path}&interval=daily").headers["X-Data-Source"].startswith("through/")
