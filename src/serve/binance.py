@@ -22,7 +22,7 @@ import msgspec
 from cryptoproxy.datasets.times import moment_of
 from cryptoproxy.errors import CryptoProxyError
 from cryptoproxy.serve.bars import Bars, Found, Wanted
-from cryptoproxy.serve.house import INDEX, LAKE, ROAD, House, Means, RefusedError
+from cryptoproxy.serve.house import INDEX, LAKE, ROAD, House, Means, RefusedError, named
 from cryptoproxy.serve.newest import Kept
 from cryptoproxy.serve.reply import Reply, Told, json_reply
 from cryptoproxy.serve.request import Request
@@ -85,9 +85,13 @@ class BinanceHouse(House):
                 found = self._price(request)
             elif path in (TICKER, "ticker/bookTicker"):
                 found = self._tickers(request)
-        else:
-            raise RefusedError(400, rendering.error(400, "X-MBX-TIME-UNIT counts for klines and time alone here."))
         return found or await self.read_through(request)
+
+    async def read_through(self, request: Request, why: str = "") -> Reply:
+        """Never in microseconds: what is asked upstream is told apart by its parameters alone."""
+        if request.microseconds:
+            raise RefusedError(400, rendering.error(400, "X-MBX-TIME-UNIT counts for klines and time alone here."))
+        return await super().read_through(request, why)
 
     def start(self, path: str) -> Reply | None:
         """Of a path beside ``api/v3``."""
@@ -100,6 +104,8 @@ class BinanceHouse(House):
 
     def _price(self, request: Request) -> Reply | None:
         asked = _asked(request.params)
+        if "symbolStatus" in request.params:
+            return None
         if asked is None:
             tickers = self.newest.tickers(NAME)
             if not tickers or not self._whole_market:
@@ -175,7 +181,7 @@ class BinanceHouse(House):
         RefusedError: the whole market is polled, and one of these is not in it.
         """
         whole = self._whole_market
-        if whole is not None and any(name not in _by_symbol(whole) for name in asked):
+        if whole is not None and self.is_new(whole) and any(name not in _by_symbol(whole) for name in asked):
             raise RefusedError(400, rendering.INVALID_SYMBOL)
 
     # --- bars
@@ -188,7 +194,7 @@ class BinanceHouse(House):
             found = await asyncio.get_running_loop().run_in_executor(self.means.threads, self._bars.find, wanted)
         except CryptoProxyError as error:
             log.debug("bars are not found: %s", error)
-            if self.means.through is not None:
+            if self.means.through is not None and not request.microseconds:
                 return await self.read_through(request)
             return self.refusal(503, "what holds bars does not answer", retry_after=5)
         if not found.whole and self.means.through is not None and not request.microseconds:
@@ -241,7 +247,7 @@ def _by_symbol(kept: Kept) -> Mapping[str, bytes]:
     if "rows" not in kept.made:
         body = kept.body.strip()
         rows = [bytes(each) for each in _rows.decode(body if body[:1] == b"[" else b"[" + body + b"]")]
-        kept.made["rows"] = {_one.decode(each).symbol: each for each in rows}
+        kept.made["rows"] = named(rows, _one)
     rows_by: Mapping[str, bytes] = kept.made["rows"]
     return rows_by
 

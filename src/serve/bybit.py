@@ -22,7 +22,7 @@ from cryptoproxy.datasets import slot_of
 from cryptoproxy.datasets.times import moment_of
 from cryptoproxy.errors import CryptoProxyError
 from cryptoproxy.serve.bars import Bars, Wanted
-from cryptoproxy.serve.house import INDEX, LAKE, House, Means, RefusedError
+from cryptoproxy.serve.house import INDEX, LAKE, House, Means, RefusedError, named
 from cryptoproxy.serve.newest import Kept
 from cryptoproxy.serve.reply import Reply, Told, json_reply
 from cryptoproxy.serve.request import Request
@@ -96,6 +96,8 @@ class BybitHouse(House):
 
     def _tickers(self, request: Request) -> Reply | None:
         params = request.params
+        if params.get("category") == "option":  # is there, and is not polled
+            return None
         category, symbol = self._category(params), params.get("symbol", "")
         if set(params) - {"category", "symbol"}:
             return None
@@ -105,7 +107,7 @@ class BybitHouse(House):
             rows = _by_symbol(kept)
             whole = "symbol" not in kept.params
             if symbol and symbol not in rows:
-                if whole:
+                if whole and self.is_new(kept):
                     raise self._refused("Not supported symbols")
                 continue
             if symbol or whole:
@@ -194,6 +196,6 @@ def _by_symbol(kept: Kept) -> Mapping[str, bytes]:
     if "rows" not in kept.made:
         envelope = _opened.decode(kept.body)
         kept.made["time"] = envelope.time
-        kept.made["rows"] = {_symbol.decode(each).symbol: bytes(each) for each in envelope.result.rows}
+        kept.made["rows"] = named(map(bytes, envelope.result.rows), _symbol)
     rows: Mapping[str, bytes] = kept.made["rows"]
     return rows

@@ -57,6 +57,8 @@ class CoinGeckoHouse(House):
                 found = self._exchanges(request)
         except Lacking as lacking:
             why = str(lacking)
+        except msgspec.DecodeError as error:
+            why = f"what was polled cannot be read: {error}"
         if found is not None:
             return found
         _check(path, params)
@@ -119,6 +121,8 @@ class CoinGeckoHouse(House):
         _require(params, "vs_currency")
         _require(params, "days")
         precision = _precision(params)
+        if "interval" in params:
+            raise Lacking("bars of the length that CoinGecko chooses are polled")
         asked = {"vs_currency": params["vs_currency"].lower(), "days": params["days"], "precision": "full"}
         if (kept := self.newest.answer(NAME, f"coins/{coin}/ohlc", asked)) is None:
             return None

@@ -23,7 +23,7 @@ from cryptoproxy.errors import CryptoProxyError
 from cryptoproxy.serve.binance import BinanceHouse
 from cryptoproxy.serve.bybit import BybitHouse
 from cryptoproxy.serve.coingecko import CoinGeckoHouse
-from cryptoproxy.serve.house import RefusedError
+from cryptoproxy.serve.house import ROAD, House, RefusedError
 from cryptoproxy.serve.own import Own
 from cryptoproxy.serve.reply import CORS, Reply, json_reply, sent
 from cryptoproxy.serve.request import BadRequestError, Request, read
@@ -114,9 +114,7 @@ class Door:
             request = read(raw_path, scope["query_string"], headers)
             if scope["method"] not in ("GET", "HEAD"):
                 return house.refusal(405, "only GET is answered here"), name
-            if inner is None:
-                return await self._beside(house, request), name
-            reply = await house.answer(request.at(request.path[inner:].strip("/")))
+            reply = await (self._beside(house, request) if inner is None else self._within(house, request, inner))
             return self._fresh(reply, request, house), name
         except BadRequestError as error:
             return house.refusal(400, f"{error}."), name
@@ -125,6 +123,9 @@ class Door:
         except CryptoProxyError as error:
             self._told.warning(name, f"a question to {name} was not answered: {error}")
             return house.refusal(503, "this cannot be answered now", retry_after=5), name
+        except Exception:
+            log.exception("a question to %s failed in a way that nobody foresaw", name)
+            return house.refusal(500, "this was not understood here"), name
 
     def _house(self, raw_path: bytes) -> tuple[Speaks, int | None, str]:
         """Who answers, and what stands before its path; None where the path is beside it."""
@@ -137,6 +138,15 @@ class Door:
             if path.startswith(house.upstream.encode() + b"/"):
                 return house, None, house.upstream
         return self._own, 0, "own"
+
+    async def _within(self, house: Speaks, request: Request, inner: int) -> Reply:
+        """What is not polled any more stays on the topic for ever: it is read through like all that the road lacks."""
+        below = request.at(request.path[inner:].strip("/"))
+        reply = await house.answer(below)
+        if isinstance(house, House) and house.means.through is not None and self._is_old(reply):
+            anew = await house.read_through(below)
+            return reply if anew.told is None else anew
+        return reply
 
     async def _beside(self, house: Speaks, request: Request) -> Reply:
         """What an upstream has beside the API that is served here."""
@@ -153,8 +163,12 @@ class Door:
         if request.max_age_s is not None:
             too_old = now_ms - told.asked_ms > request.max_age_s * 1000
         else:
-            too_old = told.way == "road" and told.too_old(now_ms, self._limit_ms)
+            too_old = self._is_old(reply)
         if not too_old:
             return reply
         age = (now_ms - told.asked_ms) // 1000
         return house.refusal(503, f"the newest is {age} s old, and that is too old", retry_after=5)
+
+    def _is_old(self, reply: Reply) -> bool:
+        told = reply.told
+        return told is not None and told.way == ROAD and told.too_old(self._now_ms(), self._limit_ms)

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import msgspec
 from kafka import TopicPartition
 from kafka import errors as kafka_errors
 
@@ -166,7 +167,14 @@ def answers_into(newest: Newest) -> Take:
                 question = Question.from_key(record.key.decode())
                 asked_ms = int(dict(record.headers)[FETCHED_AT])
                 body = bytes(record.value)
-            except (AttributeError, TypeError, ValueError, KeyError):  # somebody else wrote it
+                msgspec.json.decode(body, type=msgspec.Raw)  # the one before it is worth more than half a one
+            except (
+                AttributeError,
+                TypeError,
+                ValueError,
+                KeyError,
+                RecursionError,
+            ):  # somebody else wrote it, or it is no JSON
                 strange += 1
                 continue
             newest.take_answer(question.upstream, question.path, dict(question.params), body, asked_ms)

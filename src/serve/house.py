@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
+
+import msgspec
 
 from cryptoproxy.common.clock import Clock
 from cryptoproxy.serve.newest import Kept, Newest
@@ -17,6 +20,9 @@ from cryptoproxy.serve.request import Request
 from cryptoproxy.serve.seam import Asks, Fetched, NotFetchedError
 
 ROAD, INDEX, LAKE, THROUGH = "road", "index", "lake", "through"
+MOST_WAITING = 200
+"""Questions of one upstream that are read through at once: those behind them would be asked long after whoever wanted
+to know has gone."""
 _PASSED_ON = ("link", "per-page", "total", "retry-after")
 """Headers of an upstream that say something of its answer's body."""
 
@@ -25,7 +31,7 @@ class Shelf:
     """Replies by question, each as long as what it was made of stays the same; the least used go first.
 
     Args:
-        most_bytes: of all bodies.
+        most_bytes: of all bodies, and of the questions, which may be the larger part.
     """
 
     def __init__(self, most_bytes: int = 64 * 1024 * 1024) -> None:
@@ -40,14 +46,18 @@ class Shelf:
             return known[1]
         reply = make()
         if known is not None:
-            self._held -= len(known[1].body)
+            self._held -= _size(place, known[1])
         self._replies[place] = version, reply
         self._replies.move_to_end(place)
-        self._held += len(reply.body)
+        self._held += _size(place, reply)
         while self._held > self._most or len(self._replies) > 10_000:
-            _, (_, gone) = self._replies.popitem(last=False)
-            self._held -= len(gone.body)
+            gone, (_, its) = self._replies.popitem(last=False)
+            self._held -= _size(gone, its)
         return reply
+
+
+def _size(place: Hashable, reply: Reply) -> int:
+    return len(repr(place)) + len(reply.body)
 
 
 class RefusedError(Exception):
@@ -136,6 +146,8 @@ class House(ABC):
         """Identical questions at once are one."""
         under_way = self._under_way.get(request.place)
         if under_way is None:
+            if len(self._under_way) >= MOST_WAITING:
+                raise NotFetchedError(f"{MOST_WAITING} other questions wait already", limited=True, retry_after=5.0)
             under_way = asyncio.get_running_loop().run_in_executor(
                 self.means.askers, through.get, self.upstream, f"{self.base}{request.path}", dict(request.params)
             )
@@ -150,9 +162,22 @@ class House(ABC):
             return None
         return self.shelf.get(request.place, kept.asked_ms, lambda: Reply(kept.body, told=self.told([kept])))
 
+    def is_new(self, kept: Kept) -> bool:
+        """Whether it says what is there now; what is not polled any more stays on the topic."""
+        return not self.told([kept]).too_old(self.means.clock.now_ms(), self.means.limit_ms)
+
     def told(self, of: Sequence[Kept], as_of_ms: int | None = None) -> Told:
         """Of answers that are put together: as old as the oldest."""
         oldest = min(of, key=lambda each: each.asked_ms)
         return Told(
             way=ROAD, upstream=self.upstream, asked_ms=oldest.asked_ms, as_of_ms=as_of_ms, every_ms=oldest.every_ms
         )
+
+
+def named(rows: Iterable[bytes], decoder: msgspec.json.Decoder[Any]) -> dict[str, bytes]:
+    """By symbol; a row without one is none, as for the poller."""
+    found: dict[str, bytes] = {}
+    for row in rows:
+        with suppress(msgspec.ValidationError):
+            found[decoder.decode(row).symbol] = row
+    return found

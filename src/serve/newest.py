@@ -30,8 +30,10 @@ class Kept:
     params: Mapping[str, str]
     body: bytes
     asked_ms: int
-    every_ms: int | None = None
+    apart_ms: int | None = None
     """Since the answer before this one."""
+    every_ms: int | None = None
+    """The shorter of the last two: an outage does not make of a poll one that is seldom."""
     made: dict[str, Any] = field(default_factory=dict)
 
 
@@ -83,8 +85,9 @@ class Newest:
         before = calls.get(place)
         if before is not None and before.asked_ms > asked_ms:
             return
-        every = None if before is None else (asked_ms - before.asked_ms) or before.every_ms
-        calls[place] = Kept(upstream, short, dict(params), body, asked_ms, every)
+        apart = None if before is None else (asked_ms - before.asked_ms) or before.apart_ms
+        every = min((each for each in (apart, before and before.apart_ms) if each), default=None)
+        calls[place] = Kept(upstream, short, dict(params), body, asked_ms, apart, every)
 
     # --- read by the door
 

@@ -144,7 +144,7 @@ class Own:
         told = Told(
             way="lake" if answer.engine == "lake" else "index",
             upstream="v1",
-            asked_ms=self._clock.now_ms(),
+            asked_ms=self._clock.now_ms() if newest is None else newest,
             as_of_ms=newest,
         )
         more = [(b"x-rows", b"%d" % len(rows)), (b"x-data-until", iso(newest).encode() if newest else b"-")]

@@ -26,7 +26,8 @@ from cryptoproxy.upstreams.asked import Asked, Path
 log = logging.getLogger(__name__)
 
 STALE_TIMES = 20
-"""An answer may be given for so many times as long as it is new, if there is no newer one to be had."""
+"""What is new for longer than an answer may be stale changes seldom: it may be given for so many times as long, if
+there is no newer one to be had."""
 REFUSED_SECONDS = 10.0
 """What the upstream refused about a question (an unknown symbol) is told again for so long."""
 FAILED_SECONDS = 2.0
@@ -85,7 +86,7 @@ class Through:
         try:
             return self._fetched(self._asked_once(question, line), line)
         except NotFetchedError as error:
-            if kept is not None and kept.status == 200 and self._age(kept) < max(self._stale, STALE_TIMES * line.fresh):
+            if kept is not None and kept.status == 200 and self._age(kept) < self._longest(line):
                 return self._fetched(kept, line, stale=str(error))
             raise
 
@@ -139,6 +140,9 @@ class Through:
     def _age(self, replied: Replied) -> float:
         """Seconds; whatever two clocks say, never below 0."""
         return max(0.0, (self._clock.now_ms() - replied.fetched_at_ms) / 1000)
+
+    def _longest(self, line: Path) -> float:
+        return STALE_TIMES * line.fresh if line.fresh > self._stale else self._stale
 
     def _fetched(self, replied: Replied, line: Path, *, stale: str = "") -> Fetched:
         return Fetched(

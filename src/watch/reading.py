@@ -66,7 +66,7 @@ def parse(text: str, name: str = "watch.yaml") -> Rules:
         raise SettingsError(
             [f"{name}:{line}: this is not YAML: {error.problem} {error.context or ''}".strip()]
         ) from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         raise SettingsError([f"{name}: this is not YAML: {error}"]) from error
     reader = _Reader(name)
     rules = reader.file(root)

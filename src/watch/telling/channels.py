@@ -22,6 +22,8 @@ from cryptoproxy.watch.telling.messages import Message, discord, filled, slack
 
 TIMEOUT = (5.0, 20.0)
 """Seconds to connect, and to answer."""
+LONGEST_WAIT = 3600.0
+"""Who asks to be left alone for longer, or for ever, is tried again after so many seconds."""
 _JSON = {"Content-Type": "application/json"}
 
 
@@ -104,10 +106,11 @@ def _retry_after(answer: requests.Response) -> float | None:
     try:
         told = answer.json().get("retry_after")
         if isinstance(told, int | float) and told >= 0:
-            return float(told)
+            return min(float(told), LONGEST_WAIT)
     except (ValueError, AttributeError):
         pass
-    return seconds_told(answer.headers.get("Retry-After", ""))
+    header = seconds_told(answer.headers.get("Retry-After", ""))
+    return None if header is None else min(header, LONGEST_WAIT)
 
 
 def _by_apprise(address: str, message: Message) -> Outcome:

@@ -21,7 +21,7 @@ from cryptoproxy.common.metrics import WatchMetrics
 from cryptoproxy.common.retry import Backoff
 from cryptoproxy.common.service import Health
 from cryptoproxy.datasets import Alert, from_iso
-from cryptoproxy.errors import CryptoProxyError
+from cryptoproxy.errors import CryptoProxyError, TransientError
 from cryptoproxy.watch.rules import Channel, Rules
 from cryptoproxy.watch.share import Places
 from cryptoproxy.watch.telling.channels import Outcome
@@ -136,6 +136,9 @@ class Desk:
                 self._tell(batch)
         except CryptoProxyError as error:
             self.error = error
+        except Exception as error:  # noqa: BLE001 - a thread may not end in silence
+            # Whoever reads goes on with a new desk, and says so; its text may hold the address.
+            self.error = TransientError(f"{self._part} failed in a way that nobody foresaw ({type(error).__name__})")
 
     def _next(self) -> list[Waiting]:
         """What goes in the next message."""
@@ -192,7 +195,7 @@ class Desk:
         while not self._stop.is_set():
             late = self._now_ms() - min(from_iso(each.fetched_at) for each in alerts) > LATE_MS
             message = Message(alerts=alerts, rows=self.channel.digest, repeat=repeat, late=late, link=self._link)
-            outcome = self._send(self.channel, message, plain)
+            outcome = self._sent(message, plain=plain)
             self._metrics.tries.labels(name, outcome.kind).inc()
             if outcome.kind == "taken":
                 self._metrics.told.labels(name).inc(len(alerts))
@@ -218,3 +221,10 @@ class Desk:
                 wait = max(backoff.next(), outcome.wait or 0.0)
             self._stop.wait(wait)
         return False
+
+    def _sent(self, message: Message, *, plain: bool) -> Outcome:
+        """One try. What nobody foresaw holds up this channel alone; its text may hold the address, and is not told."""
+        try:
+            return self._send(self.channel, message, plain)
+        except Exception as error:  # noqa: BLE001 - a thread may not end in silence
+            return Outcome("gone", f"the try failed in a way that nobody foresaw ({type(error).__name__})")

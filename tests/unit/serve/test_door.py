@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 import pytest
 
 from cryptoproxy.datasets.times import DAY_MS, HOUR_MS
 from cryptoproxy.errors import TransientError
+from cryptoproxy.serve.house import Shelf
+from cryptoproxy.serve.reply import Reply
 from cryptoproxy.serve.seam import NotFetchedError
 from tests.conftest import wait_until
 from tests.unit.serve.conftest import NOW_MS, Road
@@ -418,3 +421,108 @@ def test_a_stale_answer_that_was_read_through_is_marked(road: Make):
     assert answer.headers["Cache-Status"] == "cryptoproxy; fwd=miss; ttl=-70; detail=stale-upstream"
     assert (answer.headers["Age"], answer.headers["Cache-Control"]) == ("100", "public, max-age=0")
     assert found.get("/coingecko/api/v3/coins/list?max_age=60").status_code == 503
+
+
+def test_what_is_not_polled_any_more_is_read_through(road: Make):
+    """Its last answer stays on the topic for ever."""
+    found = road(through=True)
+    paths = [
+        "/coingecko/api/v3/coins/markets?vs_currency=usd&per_page=2",
+        "/binance/api/v3/ticker/24hr?symbol=BTCUSDT",
+        "/bybit/v5/market/tickers?category=linear&symbol=BTCUSDT",
+    ]
+    assert {found.get(path).headers["X-Data-Source"].partition("/")[0] for path in paths} == {"road"}
+    found.clock.ms += 600_000
+    for path in paths:
+        answer = found.get(path)
+        assert answer.status_code == 200
+        assert answer.headers["X-Data-Source"].startswith("through/")
+
+    def nobody(*_: object) -> None:
+        raise NotFetchedError("nobody who may ask")
+
+    found.through.get = nobody
+    for path in paths:
+        assert found.get(path).status_code == 503
+        assert found.get(f"{path}&max_age=100000").headers["X-Data-Source"].startswith("road/")
+
+
+def test_a_pair_that_an_old_answer_lacks_may_be_there_by_now(road: Make):
+    found = road(through=True)
+    assert found.get("/binance/api/v3/ticker/price?symbol=NEWUSDT").status_code == 400
+    asked = len(found.through.asked)
+    found.clock.ms += 600_000
+    found.get("/binance/api/v3/ticker/price?symbol=NEWUSDT")
+    found.get("/bybit/v5/market/tickers?category=linear&symbol=NEWUSDT")
+    assert len(found.through.asked) == asked + 2
+
+
+def test_pairs_are_not_chosen_by_a_status_that_tickers_do_not_tell(road: Make):
+    found = road(through=True)
+    answer = found.get("/binance/api/v3/ticker/price?symbolStatus=HALT")
+    assert answer.headers["X-Data-Source"].startswith("through/")
+
+
+def test_a_row_without_a_name_is_none(road: Make):
+    found = road()
+    rows = b'[{"symbol":"BTCUSDT","lastPrice":"1"},{"lastPrice":"2"},7]'
+    found.newest.take_answer("binance", "api/v3/ticker/24hr", {}, rows, found.clock.ms + 1)
+    assert found.get("/binance/api/v3/ticker/24hr").json() == [{"symbol": "BTCUSDT", "lastPrice": "1"}]
+
+
+def test_what_nobody_foresaw_is_said_in_the_upstreams_shape(road: Make, caplog: pytest.LogCaptureFixture):
+    found = road()
+    found.newest.answers = None
+    answer = found.get("/binance/api/v3/ticker/24hr")
+    assert (answer.status_code, answer.json()["code"]) == (500, -1000)
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    assert "nobody foresaw" in caplog.text
+
+
+def test_questions_do_not_wait_without_end(road: Make, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("cryptoproxy.serve.house.MOST_WAITING", 2)
+    found = road(through=True)
+    found.through.gate.clear()
+    with ThreadPoolExecutor(2) as pool:
+        waiting = [pool.submit(found.get, f"/binance/api/v3/depth?symbol={each}") for each in ("BTCUSDT", "ETHUSDT")]
+        wait_until(lambda: len(found.through.asked) == 2, what="two are asked")
+        refused = found.get("/binance/api/v3/depth?symbol=BNBUSDT")
+        assert (refused.status_code, refused.json()["code"]) == (429, -1003)
+        assert refused.headers["Retry-After"] == "5"
+        found.through.gate.set()
+        assert {each.result().status_code for each in waiting} == {200}
+    assert found.get("/binance/api/v3/depth?symbol=BNBUSDT").status_code == 200
+
+
+def test_questions_count_in_what_replies_are_kept_for():
+    shelf = Shelf(most_bytes=10_000)
+    made: list[str] = []
+    for place in [*(f"{each}{'x' * 1_000}" for each in range(20)), f"0{'x' * 1_000}"]:
+        shelf.get(place, 1, lambda place=place: made.append(place) or Reply(b"{}"))
+    assert len(made) == 21
+
+
+def test_microseconds_are_never_answered_in_milliseconds(road: Make):
+    found = road(through=True)
+    asked = {"X-MBX-TIME-UNIT": "microsecond"}
+    zoned = found.get("/binance/api/v3/klines?symbol=BTCUSDT&interval=1d&timeZone=8", headers=asked)
+    assert (zoned.status_code, zoned.json()["code"]) == (400, -1100)
+    assert found.get("/binance/api/v3/depth?symbol=BTCUSDT", headers=asked).status_code == 400
+    found.bars = Away()
+    assert found.get("/binance/api/v3/klines?symbol=BTCUSDT&interval=1h", headers=asked).status_code == 503
+    assert found.through.asked == []
+
+
+def test_options_are_read_through(road: Make):
+    found = road(through=True)
+    found.get("/bybit/v5/market/tickers?category=option&baseCoin=BTC")
+    assert found.through.asked == ["bybit/v5/market/tickers"]
+
+
+def test_bars_of_another_length_are_not_those_that_are_polled(road: Make):
+    found = road(through=True)
+    asked = {"vs_currency": "usd", "days": "30", "precision": "full"}
+    found.newest.take_answer("coingecko", "coins/bitcoin/ohlc", asked, b"[[1,2,3,4,5]]", found.clock.ms)
+    path = "/coingecko/api/v3/coins/bitcoin/ohlc?vs_currency=usd&days=30"
+    assert found.get(path).json() == [[1, 2, 3, 4, 5]]
+    assert found.get(f"{path}&interval=daily").headers["X-Data-Source"].startswith("through/")

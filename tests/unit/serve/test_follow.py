@@ -53,6 +53,20 @@ def test_an_answer_is_found_by_its_call():
     assert (kept.body, kept.asked_ms, kept.every_ms, kept.params) == (b"[3]", 3000, 2000, params)
 
 
+def test_an_outage_makes_of_a_poll_none_that_is_seldom():
+    newest = Newest()
+    for at in (0, 60_000, 120_000, 10_000_000):
+        newest.take_answer("binance", "api/v3/ticker/24hr", {}, b"[]", at)
+    kept = newest.answer("binance", "ticker/24hr", {})
+    assert kept is not None
+    assert (kept.apart_ms, kept.every_ms) == (9_880_000, 60_000)
+    for at in (13_600_000, 17_200_000):
+        newest.take_answer("binance", "api/v3/ticker/24hr", {}, b"[]", at)
+    kept = newest.answer("binance", "ticker/24hr", {})
+    assert kept is not None
+    assert kept.every_ms == 3_600_000
+
+
 def test_paths_stand_below_the_upstreams_base():
     newest = Newest()
     take = answers_into(newest)
@@ -74,6 +88,7 @@ def test_what_is_no_answer_is_counted():
         Record(b"binance/x", None, at),
         Record(b"binance/x", b"[]"),
         Record(b"binance/x", b"[]", [("fetched_at", b"soon")]),
+        Record(b"binance/x", b'[{"symbol":"BTCUSDT"},{"sym', at),
     ]
     assert answers_into(newest)(strange) == len(strange)
     assert newest.answers("binance", "x") == []

@@ -127,6 +127,18 @@ def test_a_list_that_changes_seldom_may_be_older() -> None:
     assert bench.get().stale
 
 
+@pytest.mark.parametrize("path", ["simple/price", "coins/markets", "coins/bitcoin"])
+def test_prices_are_never_older_than_that(path: str) -> None:
+    bench = Bench()
+    bench.get("coingecko", path, {})
+    bench.poller.fails(UpstreamFailedError("503"))
+    bench.clock.turn(299)
+    assert bench.get("coingecko", path, {}).stale
+    bench.clock.turn(3)
+    with pytest.raises(NotFetchedError):
+        bench.get("coingecko", path, {})
+
+
 def test_what_has_just_failed_is_not_asked_again_at_once() -> None:
     bench = Bench()
     bench.poller.fails(UpstreamFailedError("503"))

@@ -60,6 +60,7 @@ def test_every_call_of_ours_may_be_asked_by_others_and_comes_out_as_it_was(more:
     ("params", "cost"),
     [
         ("depth", 5), ("depth?limit=100", 5), ("depth?limit=500", 25), ("depth?limit=5000", 250), ("depth?limit=x", 5),
+        ("depth?limit=0000005000", 250), ("depth?limit=99999999999", 250),
         ("ticker/24hr", 80), ("ticker/24hr?symbol=A", 2), ('ticker/24hr?symbols=["A","B"]', 2),
         ("ticker/24hr?symbols=nonsense", 80), ("ticker/price", 4), ("ticker/price?symbol=A", 2), ("exchangeInfo", 20),
         ("aggTrades", 4), ("trades", 25), ("klines", 2),
@@ -90,3 +91,22 @@ def test_keys_of_others_are_no_part_of_a_question() -> None:
         "coingecko", "/coins/list/", {"x_cg_demo_api_key": "a", "X_CG_PRO_API_KEY": "b", "b": "2", "a": "1"}
     )
     assert one == Question.of("coingecko", "coins/list", {"a": "1", "b": "2"})
+
+
+@pytest.mark.parametrize(
+    ("path", "params"),
+    [
+        ("api/v3/depth", {"symbol": "<script>alert(1)</script>"}),
+        ("api/v3/depth", {"symbol": "BTCUSDT' OR '1'='1"}),
+        ("api/v3/trades", {"symbol": "../../etc/passwd"}),
+        ("api/v3/trades", {"symbol": "%3Cscript%3E"}),
+        ("api/v3/avgPrice", {"symbol": "BTCUSDT", "${jndi:ldap://x}": "1"}),
+        ("api/v3/avgPrice", {"symbol": "BTCUSDT\r\nX: y"}),
+    ],
+)
+def test_what_a_firewall_takes_for_an_attack_never_reaches_it(path: str, params: dict[str, str]) -> None:
+    """It would block our address, and live polls with it."""
+    asked = asked_of(Settings.from_texts(TEXTS).upstreams)["binance"]
+    with pytest.raises(NotAllowedError):
+        asked.path_of(Question.of("binance", path, params))
+    asked.path_of(Question.of("binance", "api/v3/ticker/24hr", {"symbols": '["BTCUSDT","币安人生USDT"]'}))

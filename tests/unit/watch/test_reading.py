@@ -128,3 +128,7 @@ def test_an_address_that_stands_in_the_file_is_refused_and_not_shown():
 def test_every_kind_of_condition_has_its_words():
     for name, kind in KINDS.items():
         assert all((kind.says, kind.sentence, kind.over)), name
+
+
+def test_what_is_nested_without_end_is_a_mistake_too():
+    assert "this is not YAML" in faults("rules: " + "[" * 5_000)[0]

@@ -257,3 +257,26 @@ def test_a_desk_whose_ledger_is_another_s_sends_nothing(stand_in: StandIn, monke
     bench.desk.start()
     wait_until(lambda: bench.desk.error, what="the desk has given up")
     assert stand_in.posts == []
+
+
+@pytest.mark.parametrize("where", ["_send", "_note"])
+def test_a_desk_that_fails_unforeseen_says_so_and_keeps_what_waits(
+    stand_in: StandIn, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, where: str
+):
+    def broken(*_: Any) -> None:
+        raise ValueError("https://very-secret")
+
+    bench = Bench(monkeypatch)
+    monkeypatch.setattr(bench.desk, where, broken)
+    bench.put(alert(0))
+    bench.desk.start()
+    told = (lambda: "(ValueError)" in caplog.text) if where == "_send" else (lambda: bench.desk.error)
+    wait_until(told, what="the desk has said that it failed")
+    bench.desk.stop(10)
+    assert "very-secret" not in f"{caplog.text} {bench.desk.error}"
+    assert (bench.desk.waits, stand_in.posts) == (1, [])
+
+
+def test_nobody_is_left_alone_for_ever(stand_in: StandIn):
+    stand_in.script = [(429, {"retry_after": 1e300})]
+    assert channels.send(RULES.channels["ops"], Message(alerts=[EXAMPLE])).wait == channels.LONGEST_WAIT
