@@ -15,11 +15,13 @@ from rich.progress import Progress
 
 from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.start import load_settings
+from cryptoproxy.datasets.book import BANDS
 from cryptoproxy.errors import OperatorError, TransientError, visible
 from cryptoproxy.queries import Answer, NothingFound, Queries, TooMany
 from cryptoproxy.queries.fields import FIELDS, WINDOWS
 from cryptoproxy.queries.output import console as kibana_console
 from cryptoproxy.queries.output import text
+from cryptoproxy.queries.questions.depth import DEFAULT as DEFAULT_BAND
 from cryptoproxy.queries.questions.indicators import DEFAULT as INDICATORS
 from cryptoproxy.queries.questions.market import DEFAULT_COINS as MARKET_COINS
 from cryptoproxy.queries.questions.percentiles import COMPRESSION, DEFAULT_PERCENTS
@@ -50,8 +52,8 @@ class Unanswered(click.ClickException):
 
 
 @click.group(
-    short_help="Ask for percentiles, averages, moves, volatility, latest, freshness, candles, indicators, sentiment, "
-    "market."
+    short_help="Ask for percentiles, averages, moves, volatility, latest, freshness, candles, indicators, trades, "
+    "spread, depth, sentiment, market."
 )
 def query() -> None:
     """Ask Elasticsearch or the lake, and get a table, JSON, CSV or a picture.
@@ -231,6 +233,41 @@ def indicators(env_file: Path, /, names: str, interval: str, **rest: Any) -> Non
     """What do averages, bands, RSI and MACD say? TA-Lib's values over candles."""
     which, output = _split(rest)
     _run(env_file, output, lambda queries, **top: queries.indicators(names, interval=interval, **which | top))
+
+
+@query.command()
+@_interval
+@_which("1d", source=ALL)
+@_output
+@click.pass_obj
+def trades(env_file: Path, /, interval: str, **rest: Any) -> None:
+    """What was traded, and who pressed? Volume, VWAP, bought and sold of each step."""
+    which, output = _split(rest)
+    _run(env_file, output, lambda queries, **top: queries.trades(interval, **which | top))
+
+
+@query.command()
+@_interval
+@_which("1d", source=ALL)
+@_output
+@click.pass_obj
+def spread(env_file: Path, /, interval: str, **rest: Any) -> None:
+    """What does it cost to trade at once? Best ask less best bid, of order books."""
+    which, output = _split(rest)
+    _run(env_file, output, lambda queries, **top: queries.spread(interval, **which | top))
+
+
+@query.command()
+@click.option("--within", type=click.Choice([str(each) for each in BANDS]), default=str(DEFAULT_BAND),
+              show_default=True, help="Basis points of mid; 10 is 0.1 %.")  # fmt: skip
+@_interval
+@_which("1d", source=ALL)
+@_output
+@click.pass_obj
+def depth(env_file: Path, /, within: str, interval: str, **rest: Any) -> None:
+    """How much stands in the book near its price? Bids, asks and imbalance of each step."""
+    which, output = _split(rest)
+    _run(env_file, output, lambda queries, **top: queries.depth(interval, within=int(within), **which | top))
 
 
 @query.command()

@@ -17,9 +17,11 @@ from cryptoproxy.queries.asking import Asked, Asking, Names, Words, names_in, so
 from cryptoproxy.queries.backend import Progress
 from cryptoproxy.queries.fields import WINDOWS
 from cryptoproxy.queries.gaps import Told
+from cryptoproxy.queries.notes import Watch
 from cryptoproxy.queries.questions import (
     average,
     candles,
+    depth,
     freshness,
     indicators,
     latest,
@@ -27,6 +29,9 @@ from cryptoproxy.queries.questions import (
     moves,
     percentiles,
     sentiment,
+    spread,
+    steps,
+    trades,
     volatility,
 )  # fmt: skip
 from cryptoproxy.queries.questions.average import Average, AverageRow
@@ -38,6 +43,7 @@ from cryptoproxy.queries.questions.market import MarketFigures, MarketRow
 from cryptoproxy.queries.questions.moves import Moves, MovesRow
 from cryptoproxy.queries.questions.percentiles import DEFAULT_PERCENTS, Percentiles, PercentilesRow
 from cryptoproxy.queries.questions.sentiment import Sentiment, SentimentRow
+from cryptoproxy.queries.questions.steps import Measure, Step, Steps
 from cryptoproxy.queries.questions.volatility import Volatility, VolatilityRow
 from cryptoproxy.queries.scope import ALL, Scope
 
@@ -143,6 +149,34 @@ class Queries(Asking):
         request = Candles(asked.scope, every)
         _ = request.whole  # raises
         return asked, request
+
+    def trades(self, interval: str = "1h", *, top: int | None = None, **which: Any) -> Answer[Step]:
+        """Volume, VWAP and pressure of each step that has a trade; of all sources, if none is named."""
+        return self._steps("trades", trades, trades.MEASURES, interval=interval, top=top, **which)
+
+    def spread(self, interval: str = "1h", *, top: int | None = None, **which: Any) -> Answer[Step]:
+        """Of order books, over the slots of each step."""
+        return self._steps("spread", spread, spread.MEASURES, interval=interval, top=top, **which)
+
+    def depth(
+        self, interval: str = "1h", *, within: int = depth.DEFAULT, top: int | None = None, **which: Any
+    ) -> Answer[Step]:
+        """Of order books, ``within`` so many basis points of mid: 10, 50 or 100."""
+        return self._steps("depth", depth, depth.measures(within), interval=interval, top=top, **which)
+
+    def _steps(
+        self, name: str, of: Any, measures: tuple[Measure, ...], *, interval: str, top: int | None, **which: Any
+    ) -> Answer[Step]:
+        every = periods.interval(interval)
+        asked = self.asked(top=top, dataset=of.DATASET, **{"since": "1d", "source": ALL, **which})
+        request = Steps(name, asked.scope, every, of.DATASET, measures)
+        words = Words(name, of.title(request), f"has no {of.DATASET.name}", step_ms=every.ms, tells_silence=False)
+
+        def rows(watch: Watch) -> Iterator[Step]:
+            found = steps.rows(asked.engine, request, watch)
+            return depth.noted(found, request, watch) if of is depth else found
+
+        return self.answer(asked, request, words, of.columns(request), rows)
 
     def sentiment(self, *, interval: str = "1h", **which: Any) -> Answer[SentimentRow]:
         """At the newest poll of each step."""

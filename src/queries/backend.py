@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from cryptoproxy.queries.questions.percentiles import Percentiles, PercentilesRow
     from cryptoproxy.queries.questions.sentiment import Sentiment, SentimentRow
     from cryptoproxy.queries.questions.slots import Grid, Polled
+    from cryptoproxy.queries.questions.steps import Step, Steps
     from cryptoproxy.queries.questions.volatility import Volatility, VolatilityRow
     from cryptoproxy.queries.series import Series
 
@@ -107,6 +108,9 @@ class Backend(Protocol):
     def latest(self, request: Latest) -> Iterator[Told[LatestRow]]: ...
 
     def volatility(self, request: Volatility, progress: Progress | None) -> Iterator[Told[VolatilityRow]]: ...
+
+    def steps(self, request: Steps) -> Iterator[Told[Step]]:
+        """Figures of another dataset's records, step by step; nothing where it was never set up."""
 
     def sentiment(self, request: Sentiment) -> Iterator[SentimentRow]:
         """Source by source, in the order of time."""

@@ -69,6 +69,7 @@ def _settings(sandbox: Sandbox) -> list[str]:
     return [
         "# To poll it instead of the real upstreams, put these lines into .env (--port keeps the address):",
         *(f"{name.upper()}_BASE_URL={sandbox.base_url(name)}" for name in UPSTREAMS if name != PRO),
+        *(f"{name.upper()}_WS_URL={sandbox.stream_url(name)}" for name in ("binance", "bybit")),
         f"# With COINGECKO_PLAN=pro: COINGECKO_BASE_URL={sandbox.base_url(PRO)}",
         "# It has no limits of its own unless you give it some:",
         "COINGECKO_CALLS_PER_MINUTE=0",

@@ -19,6 +19,8 @@ MOST_TRIES = 5
 RETRY_MS = 1_000
 ANEW_MS = 60_000
 """A trade so much later than the last one whose id is lower: the upstream counts anew."""
+MUCH = 50_000
+"""After so many records what is left of a gap becomes one of its own."""
 MOST_BEGINS = 1_000
 HOLE, RECONNECT, HANDOVER = "hole", "reconnect", "handover"
 
@@ -138,6 +140,17 @@ class Chain:
         self._close(hole)
         return True
 
+    def advanced(self) -> list[tuple[Recorded, Mark]]:
+        """Long gaps of which much is brought by now, and up to where: what is left of each has no record any more. So a
+        successor begins there, and not at its first id."""
+        found: list[tuple[Recorded, Mark]] = []
+        for hole in self.holes:
+            record = hole.record
+            if record and record.holes == 1 and not record.lost and record.brought >= MUCH:
+                found.append((record, hole.after))
+                hole.record = None
+        return found
+
     def unrecorded(self) -> list[Hole]:
         """Those that no record tells of yet, the lost ones among them, once. What came behind them may only be kept
         after their records: else a kill in between would leave a hole that nobody knows of."""
@@ -214,8 +227,8 @@ class GapRecords:
         )
 
     @staticmethod
-    def mended(gap: Gap, *, records: int, why: str, now_ms: int) -> Gap:
-        """The second record of ``gap``."""
+    def mended(gap: Gap, *, records: int, why: str, now_ms: int, upto: Mark | None = None) -> Gap:
+        """The second record of ``gap``; with ``upto`` of its begin, since another gap tells of what is left."""
         return Gap(
             source=gap.source,
             asset_id=gap.asset_id,
@@ -223,10 +236,10 @@ class GapRecords:
             kind=gap.kind,
             state="mended",
             timestamp=gap.timestamp,
-            until=gap.until,
+            until=iso(upto.at_ms) if upto else gap.until,
             fetched_at=iso(now_ms),
             why=why,
             after_id=gap.after_id,
-            before_id=gap.before_id,
+            before_id=upto.id if upto else gap.before_id,
             records=records,
         )

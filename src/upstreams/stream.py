@@ -225,6 +225,14 @@ class Stream(Protocol):
 
 
 @runtime_checkable
+class Joining(Protocol):
+    """A stream that wants to know when its topics come again: what was quiet may have missed something."""
+
+    def joined(self, topics: Sequence[str], *, now_ms: int) -> None:
+        """All of these are subscribed to, where nothing carried them before."""
+
+
+@runtime_checkable
 class Renewing(Protocol):
     """A stream that begins anew with a new subscription, where its upstream tells no other beginning."""
 

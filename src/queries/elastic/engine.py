@@ -22,6 +22,7 @@ from cryptoproxy.queries.questions import (
     moves,
     percentiles,
     sentiment,
+    steps,
     volatility,
 )
 from cryptoproxy.queries.questions.average import Average, AverageRow
@@ -33,6 +34,7 @@ from cryptoproxy.queries.questions.moves import Moves, MovesRow
 from cryptoproxy.queries.questions.percentiles import Percentiles, PercentilesRow
 from cryptoproxy.queries.questions.sentiment import Sentiment, SentimentRow
 from cryptoproxy.queries.questions.slots import Grid, Polled
+from cryptoproxy.queries.questions.steps import Step, Steps
 from cryptoproxy.queries.questions.volatility import Returns, Volatility, VolatilityRow
 from cryptoproxy.queries.scope import MAX_BUCKETS, Asset, Json, Scope, asset_of, finite, seen_of
 from cryptoproxy.queries.series import Series, series_of, sources_body
@@ -150,6 +152,20 @@ class Elastic:
                 yield Told(asset, [] if row is None else [row], None if row is None else row.seen)
             if progress:
                 progress(done, len(whole))
+
+    def steps(self, request: Steps) -> Iterator[Told[Step]]:
+        search, scope = self._of(request.dataset), request.scope
+        try:
+            pages = search.pages(lambda after: steps.assets_body(scope, after))
+            found = scope.chosen or [asset_of(bucket) for bucket in pages]
+            for portion in portions(found, scope.period, request.every):
+                own = replace(scope, chosen=portion.assets)
+                for period in portion.periods:
+                    answer = search(steps.body(request, own, period))
+                    for bucket in _in_order(portion.assets, answer["aggregations"]["rows"]["buckets"]):
+                        yield steps.told(bucket, request.measures)
+        except NoIndexError:
+            return
 
     # ---- by source
 

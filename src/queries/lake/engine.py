@@ -26,6 +26,7 @@ from cryptoproxy.queries.lake.sql import (
     begin_of,
     count_of,
     interval_or_none,
+    measured,
     seen_of,
     together,
     where,
@@ -41,6 +42,7 @@ from cryptoproxy.queries.questions.moves import Beyond, Moves, MovesRow
 from cryptoproxy.queries.questions.percentiles import Percentiles, PercentilesRow
 from cryptoproxy.queries.questions.sentiment import FIELD, Sentiment, SentimentRow
 from cryptoproxy.queries.questions.slots import Grid, Polled, Slot
+from cryptoproxy.queries.questions.steps import Step, Steps
 from cryptoproxy.queries.questions.volatility import Returns, Volatility, VolatilityRow
 from cryptoproxy.queries.scope import MAX_BUCKETS, Asset, Scope, finite
 from cryptoproxy.queries.series import Series, apart
@@ -171,6 +173,25 @@ class Lake:
         step = f", {begin_of(every)} AS begin" if every else ""
         keys = f"{ASSET}{', begin' if every else ''}"
         return self._ask(f"{HEAD}, {SEEN}, {values}{step}", scope, f"GROUP BY {keys} ORDER BY {keys}")
+
+    def steps(self, request: Steps) -> Iterator[Told[Step]]:
+        every, scope, dataset = request.every, request.scope, request.dataset
+        if not self.sources(dataset):
+            return
+        planned = any(column.name == "interval_ms" for column in dataset.columns)
+        seen = SEEN if planned else SEEN.replace("interval_ms", "NULL::BIGINT")
+        values = ", ".join(map(measured, request.measures))
+        what = f"{HEAD}, {seen}, {values}, {begin_of(every)} AS begin"
+        keys = f"{ASSET}, begin"
+        rows = self._ask(what, scope, f"GROUP BY {keys} ORDER BY {keys}", dataset=dataset)
+        for _, group in groupby(rows, key=itemgetter(0, 1, 2)):
+            of_asset = list(group)
+            asset, seens = asset_of(of_asset[-1]), [seen_of(each[HEADS:]) for each in of_asset]
+            made = [
+                Step(asset, each[-1], each[HEADS], tuple(map(finite, each[HEADS + SEENS : -1])), one)
+                for each, one in zip(of_asset, seens, strict=True)
+            ]
+            yield Told(asset, made, together(seens))
 
     def volatility(self, request: Volatility, progress: Progress | None) -> Iterator[Told[VolatilityRow]]:
         scope = replace(request.scope, period=request.whole_windows)

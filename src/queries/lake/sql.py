@@ -8,6 +8,7 @@ from typing import Any
 
 from cryptoproxy.datasets.ticker import LONGEST_INTERVAL_MS, SHORTEST_INTERVAL_MS
 from cryptoproxy.queries.periods import Interval
+from cryptoproxy.queries.questions.steps import Measure
 from cryptoproxy.queries.scope import Asset, Scope, Seen
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -53,6 +54,15 @@ def where(scope: Scope, more: Sequence[str] = ()) -> tuple[str, list[Any]]:
 def count_of(condition: str) -> str:
     """0 also where it is never known, unlike ``count_if``."""
     return f"count(*) FILTER ({condition})"
+
+
+_OF = {"sum": "coalesce(fsum({}){}, 0)", "avg": "favg({}){}", "value_count": "count({}){}"}
+
+
+def measured(measure: Measure) -> str:
+    """As Elasticsearch has it: a sum of nothing is 0. Sums and means do not depend on the order."""
+    only = f" FILTER (WHERE side = '{measure.side}')" if measure.side else ""
+    return _OF.get(measure.of, measure.of + "({}){}").format(measure.field, only)
 
 
 def moment(ms: int) -> datetime:

@@ -22,6 +22,7 @@ from cryptoproxy.queries.questions import (
     moves,
     percentiles,
     sentiment,
+    steps,
     volatility,
 )
 from cryptoproxy.queries.questions.average import Average
@@ -34,6 +35,7 @@ from cryptoproxy.queries.questions.moves import Moves
 from cryptoproxy.queries.questions.percentiles import Percentiles
 from cryptoproxy.queries.questions.sentiment import Sentiment
 from cryptoproxy.queries.questions.slots import Grid
+from cryptoproxy.queries.questions.steps import Steps
 from cryptoproxy.queries.questions.volatility import Volatility
 from cryptoproxy.queries.scope import DEFAULT_SOURCE, Asset, Json, Scope
 from cryptoproxy.queries.series import Series, sources_body
@@ -53,6 +55,8 @@ def console_text(aliases: Mapping[str, str], request: Any) -> str:
             dataset = CANDLE
         case MarketFigures():
             dataset = MARKET
+        case Steps():
+            dataset = request.dataset
         case Freshness():
             dataset = request.first
         case _:
@@ -74,6 +78,11 @@ def searches(request: Any) -> Iterator[tuple[str, Json]]:
         return
     if isinstance(request, (Candles, Indicators)):
         yield from _candles(request)
+        return
+    if isinstance(request, Steps):
+        yield "which assets there are", steps.assets_body(request.scope)
+        portion = next(portions(request.scope.chosen or [_NOBODY], request.scope.period, request.every))
+        yield f"{request.question} of each step", steps.body(request, request.scope, portion.periods[0])
         return
     if isinstance(request, MarketFigures):
         yield market.title(request), market.body(request, next(market.stretches(request)))

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from cryptoproxy.errors import OperatorError
 from cryptoproxy.queries.answer import Answer, NothingFound, TooMany
-from cryptoproxy.queries.output import bars, charts
+from cryptoproxy.queries.output import bars, charts, flow
 from cryptoproxy.queries.output.charts import Chart
 from cryptoproxy.queries.output.marks import LINES
 
@@ -52,6 +52,9 @@ _DRAWN: Mapping[str, Callable[[Answer[Any], Sequence[Any]], Chart]] = {
     "freshness": charts.freshness,
     "candles": bars.candles,
     "indicators": bars.indicators,
+    "trades": flow.trades,
+    "spread": flow.spread,
+    "depth": flow.depth,
     "sentiment": charts.sentiment,
     "market": charts.market,
 }

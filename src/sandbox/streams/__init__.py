@@ -6,5 +6,5 @@ session ─► the seam for an upstream: what it is told, what it answers, which
 plan    ─► the frames of a connection's feeds, in order of time ◄─ capture: recorded ones instead
 faults  ─► StreamRule: which frames go wrong, and how; breaking: carried out, what becomes of a frame
 ledger  ─► what was sent to whom, and what was kept back
-talk    ─► one connection, byte for byte
+line    ─► the bytes of one connection ◄─ talk: what it hears and is told, tick by tick
 """

@@ -1,26 +1,17 @@
-"""One WebSocket from handshake to end, on the thread of its connection.
-
-The protocol is that of ``websockets`` without its input and output: every byte goes through our hands, so that a
-frame can be cut in its middle and a line can be dead without being closed.
-"""
+"""One WebSocket from handshake to end, on the thread of its connection: what is heard, what is due, what goes wrong."""
 
 from __future__ import annotations
 
-import select
 import socket
-import ssl
-import struct
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 
+from websockets.exceptions import WebSocketException
 from websockets.frames import Frame as Message
 from websockets.frames import Opcode
-from websockets.http11 import Request as Opening
-from websockets.server import ServerProtocol
 
 from cryptoproxy.common.clock import Clock
 from cryptoproxy.sandbox.script import StreamScript
@@ -29,14 +20,13 @@ from cryptoproxy.sandbox.streams.capture import Capture, CapturePlan
 from cryptoproxy.sandbox.streams.faults import Sending, StreamRule
 from cryptoproxy.sandbox.streams.frame import NO_NUMBER, text
 from cryptoproxy.sandbox.streams.ledger import KeptBack, StreamLedger
+from cryptoproxy.sandbox.streams.line import EndedError, Line
 from cryptoproxy.sandbox.streams.plan import Due, Plan
 from cryptoproxy.sandbox.streams.session import Chosen, Reply, Session
 from cryptoproxy.sandbox.wire import Request
 
 TICK_S = 0.01
 """How often it looks what is due."""
-CLOSING_S = 5.0
-"""The other side has so long to answer a close."""
 BACKLOG = 8 << 20
 """Bytes that may wait for a client that reads slowly; over it the connection is cut."""
 TOO_MANY = 1008, "Too many requests"
@@ -56,10 +46,6 @@ class Streams:
     backlog: int = BACKLOG
 
 
-class EndedError(Exception):
-    """The connection is over: why, for the ledger."""
-
-
 class Talk:
     """Args:
     request: the handshake, as it came.
@@ -75,38 +61,28 @@ class Talk:
         streams: Streams,
         stopping: threading.Event,
     ) -> None:
-        self._sock, self._streams, self._stopping = sock, streams, stopping
-        self._clock = streams.clock
-        self._protocol = ServerProtocol()
+        self._streams, self._stopping, self._clock = streams, stopping, streams.clock
+        self._line = Line(sock, streams.clock, streams.backlog)
         self._request = request
         self._upstream = upstream
         self._make = make
-        self._out = bytearray()
         self._replies: list[tuple[float, bytes]] = []
         self._partial = b""
         self._pings: dict[bytes, float] = {}
         """Those that were not answered, and when they were sent."""
         self._why = ""
-        self._answers_at = 0.0
-        """Before, the protocol's own words wait."""
         self._times: list[float] = []
         """When the last messages came, in the clock's seconds."""
-        self._closing_until: float | None = None
         self._waiting: deque[Due] = deque()
         self._breaking = Breaking()
         self._mute = False
         """Nothing is sent any more, and nothing says so."""
         self._stalled_until_ms = 0
         self._ends_at_ms: int | None = None
-        self._drip: tuple[int, float] | None = None
-        """Bytes per second, and when some were sent the last time."""
-        self._late_close_s = 0.0
         self._reset = False
-        self._last_byte = False
-        """The protocol has nothing more to say after what is in :attr:`_out`."""
 
     def run(self) -> None:
-        if not self._shake_hands():
+        if not self._line.shake_hands(self._request):
             return
         now_ms = self._clock.now_ms()
         self._opened = self._heard = self._pinged = self._clock.monotonic()
@@ -123,68 +99,30 @@ class Talk:
             self._over("stopped")
         except EndedError as ended:
             self._over(str(ended))
-        except OSError as error:
+        except (OSError, WebSocketException) as error:
             self._over(f"lost: {type(error).__name__}")
 
     def _turn(self) -> None:
         """All that is due now."""
-        if self._closing_until is None:
+        if not self._line.closing:
             self._beat()
-        if self._closing_until is None:
+        if not self._line.closing:
             self._speak(self._clock.now_ms())
-        elif time.monotonic() > self._closing_until:
-            raise EndedError("close not answered")
-        self._take_protocol()
-        self._flush()
-
-    def _shake_hands(self) -> bool:
-        request = self._request
-        lines = [
-            f"{request.method} {request.target} HTTP/1.1",
-            *(f"{name}: {value}" for name, value in request.headers),
-        ]
-        self._protocol.receive_data("\r\n".join([*lines, "", ""]).encode("latin-1"))
-        for event in self._protocol.events_received():
-            if isinstance(event, Opening):
-                self._protocol.send_response(self._protocol.accept(event))
-        self._take_protocol()
-        self._sock.sendall(self._out)
-        self._out.clear()
-        self._sock.setblocking(False)
-        return self._protocol.handshake_exc is None
+        self._line.flush()
 
     # --- what comes
 
     def _listen(self) -> None:
         """Waits a tick for the other side, and makes what is due later meanwhile."""
-        full = [self._sock] if self._out and self._drip is None else []
-        ready = select.select([self._sock], [], [], 0)[0]
-        if not ready and not self._plan.prepare(self._clock.now_ms()):
-            ready = select.select([self._sock], full, [], TICK_S)[0]
-        if not ready and not self._pending():
+        if not self._line.ready(0) and (self._plan.prepare(self._clock.now_ms()) or not self._line.ready(TICK_S)):
             return
-        while data := self._receive():
-            self._protocol.receive_data(data)
-        for event in self._protocol.events_received():
-            if isinstance(event, Message):
-                self._hear(event)
-
-    def _pending(self) -> bool:
-        return isinstance(self._sock, ssl.SSLSocket) and self._sock.pending() > 0
-
-    def _receive(self) -> bytes:
-        try:
-            data = self._sock.recv(1 << 16)
-        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            return b""
-        if not data:
-            raise EndedError("client")
-        return data
+        for message in self._line.receive():
+            self._hear(message)
 
     def _hear(self, message: Message) -> None:
         if message.opcode is Opcode.CLOSE:
-            self._closing_until = self._closing_until or time.monotonic() + CLOSING_S + self._late_close_s
-            self._answers_at = time.monotonic() + self._late_close_s
+            self._line.close_came()
+        if self._line.closing:
             return
         self._entry.heard += 1
         self._heard = self._clock.monotonic()
@@ -245,7 +183,7 @@ class Talk:
             self._pinged = now
             payload = str(self._clock.now_ms()).encode()
             self._pings.setdefault(payload, now)
-            self._protocol.send_ping(payload)
+            self._line.ping(payload)
 
     def _speak(self, now_ms: int) -> None:
         wall = time.monotonic()
@@ -257,20 +195,20 @@ class Talk:
         if self._ends_at_ms is not None and now_ms >= self._ends_at_ms:
             self._close(*RESTART, why="shutdown")
         self._waiting += self._plan.due(now_ms)
-        while self._waiting and now_ms >= self._stalled_until_ms and not self._mute and self._closing_until is None:
+        while self._waiting and now_ms >= self._stalled_until_ms and not self._mute and not self._line.closing:
             self._put(self._waiting.popleft(), now_ms)
 
     def _say(self, message: bytes) -> None:
         """An answer, or what is no topic's."""
         self._streams.ledger.event(self._entry, "said", message.decode(errors="replace"), self._clock.now_ms())
-        self._out += text(message)
+        self._line.write(text(message))
 
     def _put(self, due: Due, now_ms: int) -> None:
         streams, topic, frame = self._streams, due.topic, due.frame
         if streams.script.empty and streams.holes.empty:  # tens of thousands a second
             streams.holes.reach(self._upstream, topic, frame)
             streams.ledger.sent(self._entry, topic, frame)
-            self._out += text(self._session.wrapped(topic, frame.data))
+            self._line.write(text(self._session.wrapped(topic, frame.data)))
             return
         with streams.holes.lock:
             if streams.holes.has(self._upstream, topic, frame):
@@ -304,26 +242,26 @@ class Talk:
         message = due.frame.data if out.message is None else out.message
         data = text(self._session.wrapped(due.topic, message))
         if rule is not None and rule.cut is not None:
-            self._out += data[: min(rule.cut, len(data) - 1)]
+            self._line.write(data[: min(rule.cut, len(data) - 1)])
             self._reset = rule.reset
-            self._flush()
+            self._line.flush()
             raise EndedError("cut")
         self._streams.ledger.sent(self._entry, due.topic, due.frame)
-        self._out += data
+        self._line.write(data)
         if rule is not None:
             self._begin(rule, now_ms)
 
     def _begin(self, rule: StreamRule, now_ms: int) -> None:
         """What a rule does to the connection from here on."""
         if rule.half_open:
-            self._flush()
+            self._line.flush()
             self._mute = True
         if rule.stall is not None:
             self._stalled_until_ms = now_ms + round(rule.stall * 1000)
         if rule.drip is not None:
-            self._drip = rule.drip, self._clock.monotonic()
+            self._line.slow_down(rule.drip)
         if rule.late_close is not None:
-            self._late_close_s = rule.late_close
+            self._line.late_close_s = rule.late_close
         if rule.shutdown is not None:
             farewell = self._session.farewell(now_ms)
             if farewell is not None:
@@ -340,48 +278,11 @@ class Talk:
         return "refuse" if rule.refuse else "ignore"
 
     def _close(self, code: int, reason: str, why: str = "") -> None:
-        self._why = why or reason
-        self._protocol.send_close(code, reason)
-        self._closing_until = time.monotonic() + CLOSING_S
-
-    def _take_protocol(self) -> None:
-        if time.monotonic() < self._answers_at:
-            return
-        for data in self._protocol.data_to_send():
-            self._out += data
-            self._last_byte = self._last_byte or not data
-
-    def _flush(self) -> None:
-        while self._out:
-            most = len(self._out) if self._drip is None else self._dripped()
-            if not most:
-                break
-            try:
-                with memoryview(self._out) as view:
-                    sent = self._sock.send(view[:most])
-            except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-                break
-            del self._out[:sent]
-        if len(self._out) > self._streams.backlog:
-            raise EndedError("slow reader")
-        if self._last_byte and not self._out:
-            raise EndedError("client")
-
-    def _dripped(self) -> int:
-        """Bytes that may be sent now."""
-        if self._drip is None:
-            return 0
-        rate, since = self._drip
-        now = self._clock.monotonic()
-        count = min(len(self._out), int((now - since) * rate))
-        if count:
-            self._drip = rate, now
-        return count
+        if not self._line.closing:
+            self._why = why or reason
+            self._line.close(code, reason)
 
     def _over(self, why: str) -> None:
         why = "stopped" if self._stopping.is_set() else self._why or why
         self._streams.ledger.ended(self._entry, why, self._clock.now_ms())
-        with suppress(OSError):
-            if self._reset:
-                self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            self._sock.setblocking(True)
+        self._line.end(reset=self._reset)

@@ -29,7 +29,7 @@ from cryptoproxy.upstreams.binance import refusals
 from cryptoproxy.upstreams.binance.symbols import BinanceSymbols
 from cryptoproxy.upstreams.binance.tickers import NAME, used_weight
 from cryptoproxy.upstreams.binance.venue import BinanceVenue
-from cryptoproxy.upstreams.chain import RECONNECT, Chain, GapRecords, Hole, Recorded, is_ours, numbers
+from cryptoproxy.upstreams.chain import MOST_TRIES, RECONNECT, Chain, GapRecords, Hole, Recorded, is_ours, numbers
 from cryptoproxy.upstreams.gathering import usable_id
 from cryptoproxy.upstreams.refusals import UNREADABLE, not_spoken, words
 from cryptoproxy.upstreams.stream import Ask, Batch, Left, Mark
@@ -39,6 +39,8 @@ WEIGHT = 4
 PAGE = 1000
 MOST_ASKS = 4
 """Wanted at once; the others wait, so that one symbol's long gap does not hide another's short one."""
+LOOK_MS = 2_000
+"""A symbol without a trade for so long after its topic has come again is asked for what it may have missed."""
 BY_REST = "aggTrades"
 _invalid_symbol = re.compile(rb'\s*\{\s*"code"\s*:\s*-(1121|1100)\b')
 
@@ -67,6 +69,8 @@ class _Symbol:
         self.gaps = gaps
         self.told: Mark | None = chain.mark
         """The mark that was collected last."""
+        self.look_ms = 0
+        """When to look whether it has missed something, since no frame has shown it; 0 for never."""
 
 
 class BinanceTrades:
@@ -93,7 +97,8 @@ class BinanceTrades:
         self._begun = False
         self._of: dict[str, _Symbol] = {}
         self._keys = count(1)
-        self._asked: dict[str, tuple[str, Hole]] = {}
+        self._asked: dict[str, tuple[str, Hole | None]] = {}
+        """Without a hole it is asked what came after the last trade."""
         self._records: list[Trade] = []
         self._rejected: list[Rejected] = []
 
@@ -142,6 +147,11 @@ class BinanceTrades:
             if self._begun:
                 self._of[symbol].chain.why = RECONNECT
 
+    def joined(self, topics: Sequence[str], *, now_ms: int) -> None:
+        for symbol in filter(None, map(self._symbol_of.get, topics)):
+            if self._begun and self._of[symbol].chain.last is not None:
+                self._of[symbol].look_ms = now_ms + LOOK_MS
+
     def take(self, data: Mapping[str, Sequence[bytes | msgspec.Raw]], *, now_ms: int) -> None:
         for topic, bodies in data.items():
             symbol = self._symbol_of.get(topic)
@@ -168,6 +178,8 @@ class BinanceTrades:
         if quote is None:
             return
         chain = self._of[symbol].chain
+        if rows:
+            self._of[symbol].look_ms = 0
         fetched_at = iso(now_ms)
         for row in rows:
             if not EARLIEST_MS <= row.T <= now_ms + DAY_MS:
@@ -205,22 +217,23 @@ class BinanceTrades:
     # --- what lacks
 
     def asks(self, *, now_ms: int) -> Sequence[Ask]:
-        """The oldest hole of each symbol that is due, those that were asked for least first."""
-        due = [
+        """The oldest hole of each symbol that is due, those that were asked for least first; then what came after the
+        last trade of those that are quiet."""
+        due: list[tuple[str, Hole | None]] = [
             (symbol, hole)
             for symbol, each in self._of.items()
             for hole in next(([hole] for hole in each.chain.holes if hole.due_ms <= now_ms), [])
-            if self._quote_of(symbol) is not None
         ]
-        due.sort(key=lambda item: item[1].tries)
-        keys = {id(hole): key for key, (_, hole) in self._asked.items()}
-        self._asked = {
-            keys.get(id(hole)) or f"{symbol} {next(self._keys)}": (symbol, hole) for symbol, hole in due[:MOST_ASKS]
-        }
+        due.sort(key=lambda item: item[1].tries if item[1] else 0)
+        due += [(symbol, None) for symbol, each in self._of.items() if 0 < each.look_ms <= now_ms]
+        due = [item for item in due if self._quote_of(item[0]) is not None][:MOST_ASKS]
+        keys = {(symbol, id(hole)): key for key, (symbol, hole) in self._asked.items()}
+        self._asked = {keys.get((item[0], id(item[1]))) or f"{item[0]} {next(self._keys)}": item for item in due}
         return [Ask(key, self._page(symbol, hole)) for key, (symbol, hole) in self._asked.items()]
 
-    def _page(self, symbol: str, hole: Hole) -> Call:
-        asked = {"symbol": symbol, "fromId": str(hole.first), "limit": str(PAGE)}
+    def _page(self, symbol: str, hole: Hole | None) -> Call:
+        first = hole.first if hole else (self._of[symbol].chain.last or 0) + 1
+        asked = {"symbol": symbol, "fromId": str(first), "limit": str(PAGE)}
         return Call(self._url, asked, cost=WEIGHT)
 
     def check(self, answer: Answer, *, now_ms: int) -> None:
@@ -231,13 +244,17 @@ class BinanceTrades:
 
     def answered(self, ask: Ask, answer: Answer, *, now_ms: int) -> None:
         symbol, hole = self._asked.pop(ask.key, ("", None))
-        if hole is None or hole.first > hole.last:
+        if not symbol or (hole is not None and hole.first > hole.last):
             return
         try:
             rows = _rows.decode(answer.body)
         except UNREADABLE as error:
             raise not_spoken(NAME, answer.body, error) from error
         rows.sort(key=lambda row: (row.a, row.f))
+        if hole is None:
+            self._enter(symbol, rows, now_ms)
+            self._of[symbol].look_ms = now_ms if len(rows) >= PAGE else 0
+            return
         chain, quote = self._of[symbol].chain, self._quote_of(symbol)
         inside = [row for row in rows if hole.first <= row.a <= hole.last]
         if not inside or inside[0].a > hole.first:
@@ -259,8 +276,11 @@ class BinanceTrades:
 
     def hopeless(self, ask: Ask, why: str, *, now_ms: int) -> None:
         symbol, hole = self._asked.pop(ask.key, ("", None))
+        if symbol and hole is None:
+            self._of[symbol].look_ms = 0
         if hole is not None and hole.first <= hole.last:
             self._rejected.append(Rejected("refused", symbol, f"what lacks of it cannot be asked for: {why}"))
+            hole.tries = MOST_TRIES
             self._of[symbol].chain.lacks(hole, hole.last, hole.before, now_ms=now_ms)
 
     # --- what is kept
@@ -272,6 +292,7 @@ class BinanceTrades:
         marks: dict[str, Mark] = {}
         for symbol, each in self._of.items():
             chain = each.chain
+            advanced = chain.advanced()
             for hole in chain.unrecorded():
                 gap = self._gaps(symbol, each).opened(
                     after=hole.after,
@@ -284,6 +305,10 @@ class BinanceTrades:
                 gaps.append(gap)
             gaps += [
                 GapRecords.mended(over.gap, records=over.brought, why=BY_REST, now_ms=now_ms) for over in chain.over
+            ]
+            gaps += [
+                GapRecords.mended(part.gap, records=part.brought, why=BY_REST, now_ms=now_ms, upto=upto)
+                for part, upto in advanced
             ]
             chain.over = []
             if chain.mark is not None and chain.mark != each.told:

@@ -40,6 +40,8 @@ from cryptoproxy.upstreams.stream import Ask, Batch, Left, Mark
 from cryptoproxy.upstreams.values import Number, product
 
 PAGE, SPOT_PAGE = 1_000, 60
+LOOK_MS = 2_000
+"""A symbol without a trade for so long after its topic has come again is asked for what it may have missed."""
 MOST_SEEN = 4_000
 """Ids that are remembered of each symbol."""
 BY_REST = "recent-trade"
@@ -67,6 +69,10 @@ class _Recent(msgspec.Struct, rename="camel", gc=False):
     price: Number
     is_block_trade: bool = False
     seq: int | None = None
+
+
+def _frame_of(row: _Recent) -> _Row:
+    return _Row(row.time, row.side, row.size, row.price, row.exec_id, row.is_block_trade, row.seq)
 
 
 class _List(msgspec.Struct, rename={"rows": "list"}, gc=False):
@@ -106,6 +112,8 @@ class _Symbol:
         self.told: Mark | None = None
         self.why = ""
         """Of a break before the next trade; empty where there is none."""
+        self.look_ms = 0
+        """When to look whether it has missed something, since no frame has shown it; 0 for never."""
         self.breaks: list[_Break] = []
         self.over: list[_Break] = []
         self.gaps: GapRecords | None = None
@@ -192,6 +200,11 @@ class BybitTrades:
             if self._begun:
                 self._of[symbol].why = self._of[symbol].why or RECONNECT
 
+    def joined(self, topics: Sequence[str], *, now_ms: int) -> None:
+        for symbol in filter(None, map(self._symbol_of.get, topics)):
+            if self._begun and self._of[symbol].why and self._of[symbol].mark is not None:
+                self._of[symbol].look_ms = now_ms + LOOK_MS
+
     def take(self, data: Mapping[str, Sequence[bytes | msgspec.Raw]], *, now_ms: int) -> None:
         fetched_at = iso(now_ms)
         for topic, bodies in data.items():
@@ -221,7 +234,7 @@ class BybitTrades:
             if each.mark is not None:
                 due_ms = now_ms + GRACE_MS
                 each.breaks.append(_Break(frozenset(each.seen), each.mark, mark, each.why, due_ms))
-            each.why = ""
+            each.why, each.look_ms = "", 0
         each.remember(row.i)
         each.mark = mark
         # Its clock is not measured to the millisecond.
@@ -259,7 +272,8 @@ class BybitTrades:
         due = {
             symbol: each
             for symbol, each in self._of.items()
-            if any(one.due_ms <= now_ms for one in each.breaks) and self.symbol_list.quotes.of(symbol) is not None
+            if (any(one.due_ms <= now_ms for one in each.breaks) or 0 < each.look_ms <= now_ms)
+            and self.symbol_list.quotes.of(symbol) is not None
         }
         keys = {symbol: key for key, symbol in self._asked.items()}
         self._asked = {keys.get(symbol) or f"{symbol} {next(self._keys)}": symbol for symbol in due}
@@ -289,13 +303,21 @@ class BybitTrades:
         for one in due:
             self._weigh(each, one, rows, new, now_ms=now_ms)
         fetched_at = iso(now_ms)
+        if 0 < each.look_ms <= now_ms:
+            each.look_ms = 0
+            if len(new) < len(rows) and not each.breaks and each.mark is not None:
+                # It was quiet, and reaches back: all of it follows on what is known.
+                each.why = ""
+                for row in new:
+                    if row.time >= each.mark.at_ms:
+                        self._enter(each, quote, _frame_of(row), now_ms=now_ms, fetched_at=fetched_at)
+                return
         # What is younger than the last frame comes by the stream, in its order; what is older than each break was kept.
         begin = min((one.after.at_ms for one in due), default=0)
         end = each.mark.at_ms if each.mark else 0
         for row in new:
             if begin <= row.time <= end and each.remember(row.exec_id):
-                frame = _Row(row.time, row.side, row.size, row.price, row.exec_id, row.is_block_trade, row.seq)
-                self._record(symbol, quote, frame, fetched_at)
+                self._record(symbol, quote, _frame_of(row), fetched_at)
 
     def _weigh(
         self, each: _Symbol, one: _Break, rows: Sequence[_Recent], new: Sequence[_Recent], *, now_ms: int

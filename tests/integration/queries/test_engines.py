@@ -17,7 +17,20 @@ from numpy import array, isnan
 from benchmarks.queries.synthetic import Year
 from cryptoproxy.cli.main import cli
 from cryptoproxy.common.clients import elastic
-from cryptoproxy.datasets import CANDLE, TICKER, Candle, encode, from_iso, index_name, iso, slot_of
+from cryptoproxy.datasets import (
+    BOOK,
+    CANDLE,
+    TICKER,
+    TRADE,
+    Book,
+    Candle,
+    Trade,
+    encode,
+    from_iso,
+    index_name,
+    iso,
+    slot_of,
+)
 from cryptoproxy.datasets.times import DAY_MS, HOUR_MS, MINUTE_MS, Span
 from cryptoproxy.engines.stack import Endpoints
 from cryptoproxy.lake.compact import Compaction
@@ -50,14 +63,20 @@ class Both:
     def queries(self, engine: str, lake: Lake) -> Queries:
         alias = self.world.settings.elasticsearch.alias
         return Queries(
-            self.client, index=alias, bars=self.bars, lake=lake, engine=engine, clock=Stopped(YEAR.end_ms)
-        )  # fmt: skip
+            self.client,
+            index=alias,
+            bars=self.bars,
+            aliases={each.name: self.world.settings.elasticsearch.alias_of(each) for each in (TRADE, BOOK)},
+            lake=lake,
+            engine=engine,
+            clock=Stopped(YEAR.end_ms),
+        )
 
 
 @pytest.fixture(scope="module")
 def both(endpoints: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
     world = make_world(endpoints, tmp_path_factory.mktemp("both"))
-    world.set_up(TICKER, CANDLE)
+    world.set_up(TICKER, CANDLE, TRADE, BOOK)
     settings = world.settings
     client, store = elastic.client(settings.elasticsearch), Store(settings.s3)
     made = Both(world, client, store, settings.elasticsearch.alias_of(CANDLE))
@@ -73,6 +92,7 @@ def both(endpoints: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Iter
     Compaction(store, now_ms=lambda: YEAR.end_ms).period("coingecko", BEGIN)
     _archive(store, TICKER, "coingecko", BEGIN + 3 * HOUR_MS, [encode(LATE)])
     _candles(made)
+    _flow(made)
     yield made
     remove_indices(settings.elasticsearch)
     client.close()
@@ -131,6 +151,71 @@ def _candles(made: Both) -> None:
     Compaction(made.store, CANDLE, part, now_ms=lambda: YEAR.end_ms).period("binance", BEGIN, delete_raw=True)
 
 
+def _flow(made: Both) -> None:
+    """Trades of two pairs and slots of their books, over the same time, the first day of them compacted."""
+    for dataset, records in ((TRADE, list(_trades())), (BOOK, list(_books()))):
+        alias = made.world.settings.elasticsearch.alias_of(dataset)
+        part = dataset.parts[""]
+        names = {index_name(alias, each.timestamp, part.period) for each in records}
+        for name in names:
+            made.client.options(ignore_status=400).indices.create(index=name)
+        operations: list[dict[str, Any]] = []
+        hours: dict[int, list[bytes]] = {}
+        for each in records:
+            line = dataset.codec.encode(each)
+            name = index_name(alias, each.timestamp, part.period)
+            operations += [{"create": {"_index": name, "_id": dataset.id_of(each)}}, json.loads(line)]
+            hours.setdefault(slot_of(from_iso(each.timestamp), HOUR_MS), []).append(line)
+        assert not made.client.bulk(operations=operations, refresh=True)["errors"]
+        for begin, lines in hours.items():
+            _archive(made.store, dataset, "binance", begin, lines)
+        Compaction(made.store, dataset, part, now_ms=lambda: YEAR.end_ms).period("binance", BEGIN, delete_raw=True)
+
+
+def _trades() -> Iterator[Trade]:
+    for symbol, price in (("BTCUSDT", 60_000.0), ("ETHUSDT", 2_000.0)):
+        for number in range(500):
+            at = BEGIN + number * 26 * HOUR_MS // 500 + 17
+            volume = (number % 7 + 1) / 1000
+            yield Trade(
+                source="binance",
+                asset_id=symbol,
+                symbol=symbol,
+                quote="USDT",
+                trade_id=f"{number}-{number * 2}",
+                price=price + number % 11,
+                base_volume=volume,
+                quote_volume=(price + number % 11) * volume,
+                side="buy" if number % 3 else "sell",
+                timestamp=iso(at),
+                fetched_at=iso(at + 50),
+            )
+
+
+def _books() -> Iterator[Book]:
+    for number in range(26 * 30):
+        mid = 60_000.0 + number % 13
+        values = {name: getattr(BOOK.example, name) for name in BOOK.example.__struct_fields__}
+        yield Book(
+            **values
+            | {
+                "timestamp": iso(BEGIN + number * 2 * MINUTE_MS),
+                "fetched_at": iso(BEGIN + number * 2 * MINUTE_MS + 40),
+                "bid_price": mid - 1,
+                "ask_price": mid + 1,
+                "mid": mid,
+                "spread": 2.0,
+                "spread_bps": 20_000 / mid,
+                "imbalance": (number % 5 - 2) / 2,
+                "bid_depth_10bps": 1000.0 + number,
+                "ask_depth_10bps": None if number % 4 == 0 else 900.0 + number,
+                "bids": [(mid - 1, 1.0)],
+                "asks": [(mid + 1, 1.0)],
+                "interval_ms": 2 * MINUTE_MS,
+            }
+        )
+
+
 def _slot(bar: Candle) -> int:
     return from_iso(bar.timestamp)
 
@@ -164,6 +249,10 @@ ASKED: dict[str, Callable[[Queries], Answer[Any]]] = {
     "candles": lambda q: q.candles("1h", source="binance", since="26h"),
     "candles of minutes": lambda q: q.candles("1m", source="binance", since="26h"),
     "candles of tickers": lambda q: q.candles("1h", source="coingecko", since="26h"),
+    "trades": lambda q: q.trades("1h", since="26h"),
+    "trades of a pair, by days": lambda q: q.trades("1d", symbols="ETHUSDT", since="26h"),
+    "spread": lambda q: q.spread("1h", since="26h"),
+    "depth": lambda q: q.depth("2h", since="26h", source="binance"),
     "indicators": lambda q: q.indicators("sma:3,rsi:5", interval="1h", source="binance", since="26h"),
 }
 

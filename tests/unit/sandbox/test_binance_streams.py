@@ -154,8 +154,9 @@ def test_control_frames_are_answered_as_seen(sandbox):
         assert say(ws, method="SUBSCRIBE", params=topics[1:], id=2)["result"] is None
 
 
-def test_six_messages_in_a_second_end_the_connection(sandbox):
+def test_six_messages_in_a_second_end_the_connection(sandbox, clock):
     with listen(sandbox, "/ws") as ws:
+        clock.turn(10)
         for n in range(6):
             ws.send(json.dumps({"method": "LIST_SUBSCRIPTIONS", "id": n}))
         with pytest.raises(ConnectionClosed) as ended:
@@ -185,3 +186,15 @@ def test_too_many_connections_are_refused(clock):
         with pytest.raises(InvalidStatus) as refused, listen(box, "/ws"):
             pass
     assert refused.value.response.status_code == 429
+
+
+def test_many_messages_at_once_end_it_only_once(sandbox):
+    message = json.dumps({"method": "LIST_SUBSCRIPTIONS", "id": 1}).encode()
+    with listen(sandbox, "/ws") as ws:
+        masked = b"\x81" + bytes((0x80 | len(message),)) + b"\0\0\0\0" + message
+        ws.socket.sendall(masked * 20)
+        with pytest.raises(ConnectionClosed) as ended:
+            heard(ws, count(21))
+    assert ended.value.rcvd is not None
+    assert sandbox.streams.ledger.wait(lambda ledger: ledger.connections()[0].end == "Too many requests")
+    assert sandbox.streams.ledger.connections()[0].heard == 6

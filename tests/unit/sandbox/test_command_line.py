@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from websockets.sync.client import connect
 
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.common.settings.environment import warnings_for
@@ -37,7 +38,7 @@ def test_the_first_line_is_the_address_and_sigterm_ends_it(http):
 
 def test_what_it_prints_below_are_settings_that_lead_a_poller_there(http):
     with running() as (process, url):
-        lines = [process.stdout.readline().strip() for _ in range(8)]
+        lines = [process.stdout.readline().strip() for _ in range(10)]
         texts = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
         assert warnings_for([], of_file=texts) == []
         upstreams = Settings.from_texts(texts).upstreams
@@ -49,6 +50,9 @@ def test_what_it_prints_below_are_settings_that_lead_a_poller_there(http):
         ):
             assert base.startswith(url)
             assert http.get(base + path).status_code == 200
+        for address, path in ((texts["BINANCE_WS_URL"], "/ws"), (texts["BYBIT_WS_URL"], "/v5/public/linear")):
+            with connect(address + path, compression=None) as ws:
+                ws.ping().wait(180)
 
 
 def test_its_help_calls_it_by_the_name_that_people_type():

@@ -144,6 +144,20 @@ class TestBinance:
         ]
         assert not stream.asks(now_ms=later + 60_000)
 
+    def test_what_is_left_of_a_long_gap_becomes_one_of_its_own(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(chain, "MUCH", 3)
+        stream = binance()
+        tell(stream, rows_of(1, 9))
+        (first,) = stream.collect(now_ms=NOW).gaps
+        answer(stream, rows_of(2, 3, 4), now_ms=NOW + 1_000)
+        rest, mended = stream.collect(now_ms=NOW + 1_000).gaps
+        assert (rest.state, rest.after_id, rest.before_id, rest.records) == ("open", "4-40", "9-90", 4)
+        assert (mended.state, mended.after_id, mended.before_id, mended.records) == ("mended", "1-10", "4-40", 3)
+        assert mended.timestamp == first.timestamp < rest.timestamp
+        answer(stream, rows_of(5, 6, 7, 8), now_ms=NOW + 1_000)
+        (last,) = stream.collect(now_ms=NOW + 1_000).gaps
+        assert (last.state, last.timestamp, last.records) == ("mended", rest.timestamp, 4)
+
     def test_a_hole_that_is_filled_before_it_is_kept_is_no_gap(self) -> None:
         stream = binance()
         tell(stream, rows_of(1, 3, 5, 4, 2))
@@ -193,6 +207,21 @@ class TestBinance:
         assert sorted(numbers(batch)) == [4, 5, 9, 10, 11, 13, 14, 15]
         assert [(gap.state, gap.after_id) for gap in batch.gaps] == [("mended", "8-80")]
         assert batch.marks == {"BTCUSDT": Mark("15-150", NOW - 10_000 + 15)}
+
+    def test_a_symbol_that_is_quiet_after_a_break_is_asked_for(self) -> None:
+        stream = binance()
+        tell(stream, rows_of(1, 2))
+        stream.cut(stream.topics, now_ms=NOW)
+        stream.joined(stream.topics, now_ms=NOW)
+        assert not stream.asks(now_ms=NOW + 1_000)
+        (ask,) = stream.asks(now_ms=NOW + 2_000)
+        assert ask.call.params["fromId"] == "3"
+        stream.answered(ask, Answer(200, {}, json.dumps(rows_of(3, 4)).encode()), now_ms=NOW + 2_000)
+        assert numbers(stream.collect(now_ms=NOW)) == [1, 2, 3, 4]
+        assert not stream.asks(now_ms=NOW + 60_000)
+        stream.joined(stream.topics, now_ms=NOW)
+        tell(stream, rows_of(5))  # would have shown a hole
+        assert not stream.asks(now_ms=NOW + 60_000)
 
     def test_ids_that_begin_anew_are_a_gap_and_no_duplicates(self) -> None:
         stream = binance()
@@ -310,6 +339,28 @@ class TestBybit:
         assert not stream.asks(now_ms=NOW + 1_000)
         answer(stream, recent("a", "b", "c", "d", at_ms=NOW - 5_000), now_ms=NOW + 60_000)
         assert [record.trade_id for record in stream.collect(now_ms=NOW).records] == ["a", "b", "d", "c"]  # type: ignore[attr-defined]
+
+    def test_a_symbol_that_is_quiet_after_a_break_is_asked_for(self) -> None:
+        stream = bybit()
+        self.hear(stream, frame_of("a", "b"))
+        stream.cut(stream.topics, now_ms=NOW)
+        stream.joined(stream.topics, now_ms=NOW)
+        assert not stream.asks(now_ms=NOW + 1_000)
+        answer(stream, recent("a", "b", "c", "d", at_ms=NOW - 5_000), now_ms=NOW + 2_000)
+        self.hear(stream, frame_of("d", "e", at_ms=NOW - 4_000))
+        batch = stream.collect(now_ms=NOW + 2_000)
+        assert [record.trade_id for record in batch.records] == ["a", "b", "c", "d", "e"]  # type: ignore[attr-defined]
+        assert not batch.gaps
+        assert not stream.asks(now_ms=NOW + 60_000)
+
+    def test_what_was_missed_by_a_quiet_symbol_beyond_the_page_is_a_gap(self) -> None:
+        stream = bybit()
+        self.hear(stream, frame_of("a", "b"))
+        stream.cut(stream.topics, now_ms=NOW)
+        stream.joined(stream.topics, now_ms=NOW)
+        answer(stream, recent("x", "y", at_ms=NOW - 3_000), now_ms=NOW + 2_000)
+        self.hear(stream, frame_of("z", at_ms=NOW - 2_000))
+        assert [gap.after_id for gap in stream.collect(now_ms=NOW + 2_000).gaps] == ["b"]
 
     def test_a_frame_that_cannot_be_read_is_a_break(self) -> None:
         stream = bybit()

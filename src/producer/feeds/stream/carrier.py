@@ -45,6 +45,8 @@ class Strand:
         self.making: Future[WebSocket] | None = None
         self.backoff = Backoff(first=0.5, cap=30.0)
         self.not_before = 0.0
+        self.joined = False
+        """Whether it was told that its topics come."""
         self.longest = 0.0
         """Its longest pause between data of late, in seconds."""
 
@@ -63,6 +65,7 @@ class Carrier:
         paused: whether nothing may come for now, since there is no room for it.
         heard: takes what frames mean.
         cut: told of topics that nothing carries any more, and why.
+        joined: told of topics that come, where nothing carried them before.
         refused: told of a topic that the upstream does not give, and why.
         renewals: gives frames for the connections of topics that want a new beginning.
         state: told in words why it is not connected; empty when it is.
@@ -79,6 +82,7 @@ class Carrier:
         paused: Callable[[], bool],
         heard: Callable[[Heard], None],
         cut: Callable[[Sequence[str], str], None],
+        joined: Callable[[Sequence[str]], None],
         refused: Callable[[str, str], None],
         state: Callable[[str], None],
         monotonic: Callable[[], float],
@@ -93,6 +97,7 @@ class Carrier:
         self._paused = paused
         self._heard = heard
         self._cut = cut
+        self._joined = joined
         self._refused = refused
         self._state = state
         self._monotonic = monotonic
@@ -167,6 +172,7 @@ class Carrier:
             if strand.making is not None:
                 strand.making.add_done_callback(_close)
                 strand.making = None
+            strand.joined = False
             if had:
                 self._cut(strand.topics, why)
         self.connected = False
@@ -193,8 +199,12 @@ class Carrier:
                 strand.backoff.reset()
         elif link is None or self._shall_be_replaced(strand, link, now):
             self._make(strand, now)
-        if link is not None and link.subscribed_at is not None and now - link.subscribed_at > SEAM_SECONDS:
-            strand.backoff.reset()
+        if strand.link is not None and strand.link.subscribed_at is not None:
+            if now - strand.link.subscribed_at > SEAM_SECONDS:
+                strand.backoff.reset()
+            if not strand.joined:
+                strand.joined = True
+                self._joined(strand.topics)
 
     def _shall_be_replaced(self, strand: Strand, link: Link, now: float) -> bool:
         if link.ends or now - link.opened > self.venue.life_seconds:
@@ -216,6 +226,7 @@ class Carrier:
         if following is not None and following.subscribed_at is not None:
             strand.link, strand.next = following, None
         elif link is not following and strand.link is None:
+            strand.joined = False
             self._cut(strand.topics, "reconnect")
             self._tell(f"not connected: {why}")
         strand.not_before = now + strand.backoff.next()

@@ -19,7 +19,7 @@ from cryptoproxy.producer.feeds.stream.keeping import Keeper
 from cryptoproxy.producer.feeds.stream.marks import Marks, Told
 from cryptoproxy.producer.feeds.stream.mending import Mender
 from cryptoproxy.producer.outbox import Entry, Outbox
-from cryptoproxy.upstreams.stream import Heard, Left, Renewing, Stream, Venue
+from cryptoproxy.upstreams.stream import Heard, Joining, Left, Renewing, Stream, Venue
 
 log = logging.getLogger(__name__)
 
@@ -97,6 +97,7 @@ class Room:
             paused=self._paused,
             heard=self._heard,
             cut=self._cut,
+            joined=self._joined,
             refused=self._refused,
             state=self._state,
             monotonic=self.clock.monotonic,
@@ -172,6 +173,12 @@ class Room:
         with self._lock:
             for stream in self.streams:
                 stream.cut([topic for topic in topics if topic in stream.topics], now_ms=self.mender.now_ms())
+
+    def _joined(self, topics: Sequence[str]) -> None:
+        with self._lock:
+            for stream in self.streams:
+                if isinstance(stream, Joining):
+                    stream.joined([topic for topic in topics if topic in stream.topics], now_ms=self.mender.now_ms())
 
     def _renewals(self) -> Mapping[str, Sequence[bytes]]:
         found: dict[str, Sequence[bytes]] = {}

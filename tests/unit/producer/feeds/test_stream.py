@@ -298,3 +298,28 @@ def test_a_mark_counts_when_all_before_it_is_published(exchange: Exchange, start
     for entry in before:
         streaming.room.published(entry)
     assert told_in(marks.state()).marks["BTCUSDT"].id == "119-238"
+
+
+def test_a_disk_that_refuses_in_the_middle_of_a_batch_loses_and_doubles_nothing(
+    exchange: Exchange, start: Callable[..., Streaming], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    streaming = start(max_bytes=8 << 20)  # pieces of a thousand records
+    keep, refusals = streaming.outbox.keep, [False, True, True, False, True]
+
+    def refusing(*args: Any, **options: Any) -> Entry:
+        if refusals and refusals.pop(0):
+            raise OSError(28, "No space left on device")
+        return keep(*args, **options)
+
+    monkeypatch.setattr(streaming.outbox, "keep", refusing)
+    exchange.trade("BTCUSDT", 3_000)
+    wait_until(lambda: not refusals)
+    wait_until(lambda: exchange.connections)
+    exchange.trade("BTCUSDT", 10)
+
+    wait_until(lambda: len(streaming.trades) >= 3_010)
+    assert streaming.ids() == list(range(100, 3_110))
+    for entry in [*streaming.entries("gap"), *streaming.entries("trade")]:
+        streaming.room.published(entry)
+    marks = streaming.room.marks["binance.trade"]
+    wait_until(lambda: told_in(marks.state()).marks["BTCUSDT"].id == "3109-6218")
