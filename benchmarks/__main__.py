@@ -35,6 +35,7 @@ from benchmarks import (
     scaling,
     settings,
     streaming,
+    watching,
 )
 from benchmarks.context import Context
 from benchmarks.figures import Report
@@ -51,6 +52,7 @@ BENCHMARKS: Mapping[str, Callable[[Context], Report]] = {
     "memory": memory.benchmark,
     "streaming": streaming.benchmark,
     "scaling": scaling.benchmark,
+    "watch": watching.benchmark,
     "settings": settings.benchmark,
     "bulks": bulks.benchmark,
     "compression": compression.benchmark,

@@ -12,6 +12,7 @@ from cryptoproxy.datasets import DATASETS, TICKER
 from kibana.builders.encoding import ndjson
 from kibana.definitions import (
     alerts,
+    books,
     candles,
     data_view,
     market,
@@ -19,6 +20,7 @@ from kibana.definitions import (
     newest_records,
     pipeline,
     shared,
+    trades,
     volatility,
 )
 
@@ -43,6 +45,8 @@ def everything(*, alias: str = str(TICKER.alias), source: str = shared.DEFAULT_S
             newest_records.saved_search(),
             market.dashboard(source).saved_object(),
             candles.dashboard().saved_object(),
+            trades.dashboard().saved_object(),
+            books.dashboard().saved_object(),
             market_wide.dashboard().saved_object(),
             volatility.dashboard(source).saved_object(),
             alerts.dashboard().saved_object(),

@@ -12,6 +12,8 @@ VOLATILITY = "crypto-prices-volatility"
 PIPELINE = "crypto-prices-pipeline"
 CANDLES = "crypto-candles-bars"
 MARKET_WIDE = "crypto-market-wide"
+TRADES = "crypto-trades-flow"
+BOOKS = "crypto-books-depth"
 ALERTS = "crypto-alerts-found"
 
 

@@ -4,14 +4,13 @@
 #
 #   sh docs/security/kafka-acls.sh --bootstrap-server kafka-1.example:9093 --command-config admin.properties
 #
-# TOPIC, GROUP, WATCH_GROUP, ANSWERS and LIVE are KAFKA_TOPIC, KAFKA_CONSUMER_GROUP_ID, WATCH_GROUP_ID,
+# TOPIC, GROUP, ANSWERS and LIVE are KAFKA_TOPIC, KAFKA_CONSUMER_GROUP_ID,
 # KAFKA_ANSWERS_TOPIC and KAFKA_LIVE_TOPIC, CANDLE, MARKET, ASSET, TRADE, BOOK, GAP, ALERT of KAFKA_TOPICS, where those are set otherwise.
 set -eu
 ANSWERS=${ANSWERS:-crypto.answers}
 LIVE=${LIVE:-crypto.live}
 TOPIC=${TOPIC:-crypto-data}
 GROUP=${GROUP:-cryptoproxy-indexer}
-WATCH_GROUP=${WATCH_GROUP:-cryptoproxy-watch}
 CANDLE=${CANDLE:-crypto.ohlcv}
 MARKET=${MARKET:-crypto.market.data}
 ASSET=${ASSET:-crypto.assets}
@@ -94,7 +93,7 @@ acl User:crypto_door --topic $ANSWERS --operation Read --operation Describe
 acl User:crypto_door --topic $LIVE --operation Read --operation Describe
 acl User:crypto_door --topic $TOPIC.state --operation Read --operation Describe
 
-# cryptoproxy watch; its transactional ids begin with its group
+# cryptoproxy watch
 acl User:crypto_watch --topic $TOPIC --operation Read --operation Describe
 acl User:crypto_watch --topic $CANDLE. --resource-pattern-type prefixed --operation Read --operation Describe
 acl User:crypto_watch --topic $MARKET --operation Read --operation Describe
@@ -106,8 +105,9 @@ acl User:crypto_watch --topic $ALERT --operation Read --operation Describe
 acl User:crypto_watch --topic $ALERT --operation Write --operation Describe
 acl User:crypto_watch --topic $TOPIC.watch --operation Read --operation Write --operation Describe
 acl User:crypto_watch --topic $TOPIC.state --operation Read --operation Describe
-acl User:crypto_watch --group $WATCH_GROUP --operation Read
-acl User:crypto_watch --transactional-id $WATCH_GROUP- --resource-pattern-type prefixed --operation Write \
+acl User:crypto_watch --group $TOPIC.watch --operation Read
+acl User:crypto_watch --group $ALERT.archive --operation Read
+acl User:crypto_watch --transactional-id $TOPIC.watch- --resource-pattern-type prefixed --operation Write \
   --operation Describe
 
 # a person: cryptoproxy status, reconcile, dead-letters, consume --accept-poison

@@ -58,6 +58,8 @@ def links(here: str) -> str:
     titles = {
         names.MARKET: "Market",
         names.CANDLES: "Candles",
+        names.TRADES: "Trades",
+        names.BOOKS: "Order book",
         names.MARKET_WIDE: "Market-wide",
         names.VOLATILITY: "Volatility",
         names.ALERTS: "Alerts",

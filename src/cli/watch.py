@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
 from cryptoproxy.common.clock import SystemClock
-from cryptoproxy.common.settings import kinds
+from cryptoproxy.common.service import Service
+from cryptoproxy.common.settings import Settings, kinds
 from cryptoproxy.common.start import load_settings, start
-from cryptoproxy.datasets import ALERT, iso
+from cryptoproxy.datasets import ALERT, DATASETS, iso
+from cryptoproxy.datasets.times import DAY_MS, Span, from_person
 
 
 @click.group(invoke_without_command=True)
@@ -19,9 +24,27 @@ def watch(context: click.Context) -> None:
     """Hold the rules of WATCH_RULES against the topics, write alerts, tell people (docs/watch.md)."""
     if context.invoked_subcommand is None:
         settings = start(context.obj)
-        from cryptoproxy.watch.wiring import service
+        sys.exit(process(settings).run())
 
-        sys.exit(service(settings).run())
+
+def process(settings: Settings) -> Service:
+    """What judges and tells, and beside it what puts alerts into the lake."""
+    from cryptoproxy.common.clients import kafka as kafka_client
+    from cryptoproxy.lake.archiver import Archiver
+    from cryptoproxy.lake.store import Store
+    from cryptoproxy.watch.wiring import service
+
+    made = service(settings)
+    archiver = Archiver(
+        kafka=settings.kafka,
+        dataset=ALERT,
+        store=Store(settings.s3),
+        connect=partial(kafka_client.consumer, settings.kafka, client_id="cryptoproxy-archive"),
+        seconds=settings.s3.object_seconds,
+        health=made.health,
+    )
+    made.add("archive", archiver.run)
+    return made
 
 
 @watch.command()
@@ -96,3 +119,57 @@ def test_channel(env_file: Path, name: str) -> None:
     outcome = send(channels[name], Message(alerts=[ALERT.example], link=settings.watch.link))
     click.echo(f"{name}: {outcome.kind}{f', {outcome.words}' if outcome.words else ''}")
     sys.exit(0 if outcome.kind == "taken" else 1)
+
+
+def _moment(context: click.Context, param: click.Parameter, value: str | None) -> int:
+    now_ms = SystemClock().now_ms()
+    try:
+        return now_ms if value is None else from_person(value, now_ms=now_ms)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+@watch.command(name="test")
+@click.option("--since", callback=_moment, default="30d", show_default=True, metavar="TIME",
+              help="A date, a time (UTC), or 12h or 30d (ago).")  # fmt: skip
+@click.option("--until", callback=_moment, metavar="TIME", help="Likewise; now without.")
+@click.option("--rule", "only", help="Only this rule.")
+@click.option("--plot", "picture", type=click.Path(path_type=Path, dir_okay=False), help="Draw it to this PNG file.")
+@click.option("--show", default=20, show_default=True, metavar="N", help="So many of the newest alerts.")
+@click.pass_obj
+def test(env_file: Path, *, since: int, until: int, only: str | None, picture: Path | None, show: int) -> None:
+    """Run the rules over what is in the lake; say what they would have said, and how often. Nobody is told."""
+    from cryptoproxy.lake.form import refuse
+    from cryptoproxy.lake.store import Store
+    from cryptoproxy.lake.whole import whole_lake
+    from cryptoproxy.watch.judge import topics_asked
+    from cryptoproxy.watch.reading import read
+    from cryptoproxy.watch.rules import Rules
+    from cryptoproxy.watch.trial import Past, plot, trial
+
+    settings = load_settings(env_file)
+    rules = read(settings.watch.rules)
+    if only is not None:
+        if only not in rules.rules:
+            raise click.BadParameter(f"there is no rule {only!r}; there are {', '.join(rules.rules)}")
+        rules = Rules(rules={only: rules.rules[only]}, channels=rules.channels)
+    store, span = Store(settings.s3), Span(since, until)
+
+    def stream(called: str, form: Any, source: str) -> Iterator[Past]:
+        return (Past(each.slot_ms, called, each.line) for each in form.records(source, span, refuse))
+
+    streams = []
+    for name, part in topics_asked(rules):
+        form = whole_lake(store, DATASETS[name], part)
+        streams += [stream(DATASETS[name].called(part), form, source) for source in form.sources()]
+    tried = trial(rules, streams)
+    for alert in tried.alerts[-show:] if show else ():
+        click.echo(f"{alert.timestamp}  {alert.state:8}  {alert.rule:20}  {alert.words}")
+    days = max(1.0, span.length_ms / DAY_MS)
+    click.echo(f"{tried.records:,} records, {days:.0f} days")
+    for name, spoken in tried.rules.items():
+        lasted = f", each for {spoken.open_ms / spoken.ended / 60_000:.0f} min" if spoken.ended else ""
+        click.echo(f"{name}: {spoken.opened} times, {spoken.opened / days:.1f} a day{lasted}")
+    if picture is not None:
+        plot(tried, since, until, picture)
+        click.echo(f"drawn to {picture}")

@@ -11,4 +11,5 @@
 | ``whole`` | both forms and all parts as one, each id once |
 | ``parquet`` | a record as a row of typed columns and back; rows in any order to one sorted file |
 | ``compact`` | a period's objects to files that count |
+| ``archiver`` | topic to lake, of what no poller keeps: alerts |
 """

@@ -8,6 +8,8 @@
 | ``market``, ``assets`` | CoinGecko's figures of the whole market; what each of its coins is |
 | ``charts`` | CoinGecko's prices at midnight, as tickers of the past |
 | ``symbols`` | an exchange's symbols: its list, which tells their quotes, and what one tells by itself |
+| ``streams`` | its streams, a line for each feed; ``venue``: where they lead to, and what a frame is |
+| ``trades``, ``candle_stream``, ``ticker_stream`` | what frames hold, and which calls mend (Bybit's ``breaks``) |
 | ``refusals`` | what it means when it refuses |
 | ``paths`` | what others may ask it for through the poller, its cost, and how long an answer is new |
 | ``plans``, ``coins`` | CoinGecko's plans: address, key, limits; its calls about single coins |
@@ -17,6 +19,8 @@
 | ``base`` | the seam: what the poller may ask of any upstream and source |
 | ``history`` | the seam of the past: series, pages |
 | ``stream`` | the seam of streams: venues, frames, what proves that nothing lacks |
+| ``trade_stream``, ``candle_stream`` | what streams of trades and of bars have in common |
+| ``chain``, ``gaps`` | ids that go up by one, and their holes; how long is waited for what lacks, and its two records |
 | ``asked`` | what others may ask for: a table of paths, and questions as calls |
 | ``candles``, ``bars`` | what candles of all upstreams have in common; rows of bars into candles |
 | ``rows`` | an array into typed rows, odd ones apart |

@@ -19,7 +19,7 @@ from cryptoproxy.datasets.times import Span
 from cryptoproxy.upstreams.bars import CLOSED_AFTER_MS, Bar, Bars
 from cryptoproxy.upstreams.base import Answer, Call, Rejected, SymbolList
 from cryptoproxy.upstreams.candles import Candles
-from cryptoproxy.upstreams.chain import MOST_TRIES, RETRY_MS, GapRecords
+from cryptoproxy.upstreams.gaps import MOST_TRIES, RETRY_MS, GapRecords
 from cryptoproxy.upstreams.history import Start
 from cryptoproxy.upstreams.stream import Ask, Batch, Left, Mark, Venue
 

@@ -9,31 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from cryptoproxy.datasets import Gap, from_iso, iso
+from cryptoproxy.datasets import Gap, from_iso
+from cryptoproxy.upstreams import gaps
+from cryptoproxy.upstreams.gaps import Recorded
 from cryptoproxy.upstreams.stream import Mark
 
-GRACE_MS = 300
-"""Frames may come in another order; what lacks is asked for so much later."""
-MOST_TRIES = 5
-"""So often an answer may lack what it was asked for, each later than the one before, until that is believed."""
-RETRY_MS = 1_000
 ANEW_MS = 60_000
 """A trade so much later than the last one whose id is lower: the upstream counts anew."""
 MUCH = 50_000
 """After so many records what is left of a gap becomes one of its own."""
-MOST_BEGINS = 1_000
-HOLE, RECONNECT, HANDOVER = "hole", "reconnect", "handover"
-
-
-@dataclass(slots=True, eq=False)
-class Recorded:
-    """A gap that has its first record. Its holes may be several by now."""
-
-    gap: Gap
-    holes: int = 1
-    brought: int = 0
-    lost: bool = False
-    """Some of it is not to be had: it never gets its second record."""
 
 
 @dataclass(slots=True, eq=False)
@@ -59,10 +43,10 @@ class Chain:
 
     Args:
         mark: its last record; None before the first.
-        gaps: those that an earlier holder has left open.
+        left: gaps that an earlier holder has not seen mended.
     """
 
-    def __init__(self, mark: Mark | None, gaps: Iterable[Gap], *, now_ms: int) -> None:
+    def __init__(self, mark: Mark | None, left: Iterable[Gap], *, now_ms: int) -> None:
         self.mark = mark
         self.last: int | None = None
         self.second = 0
@@ -70,13 +54,13 @@ class Chain:
             self.last, self.second = numbers(mark.id)
         else:
             self.mark = None
-        self.why = HANDOVER
+        self.why = gaps.HANDOVER
         """What a hole before the next id is put down to."""
         self.lost: list[Hole] = []
         """Given up, and not told yet."""
         self.over: list[Recorded] = []
         """Gaps that are mended, and not told yet."""
-        self.holes = [hole for gap in gaps if (hole := _of(gap, now_ms))]
+        self.holes = [hole for gap in left if (hole := _of(gap, now_ms))]
 
     def take(self, number: int, second: int, at_ms: int, now_ms: int) -> bool:
         """Whether this one is new. ``second`` goes up with the ids: that of the first trade."""
@@ -91,12 +75,12 @@ class Chain:
             self.lost.append(Hole(0, -1, self.mark, anew, "ids begin anew", now_ms))
         elif last is not None and self.mark is not None and number > last + 1:
             before = Mark(f"{number}-{second}", at_ms)
-            self.holes.append(Hole(last + 1, number - 1, self.mark, before, self.why, now_ms + GRACE_MS))
+            self.holes.append(Hole(last + 1, number - 1, self.mark, before, self.why, now_ms + gaps.GRACE_MS))
         self._move(number, second, at_ms)
         return True
 
     def _move(self, number: int, second: int, at_ms: int) -> None:
-        self.last, self.second, self.why = number, second, HOLE
+        self.last, self.second, self.why = number, second, gaps.HOLE
         self.mark = Mark(f"{number}-{second}", at_ms)
 
     def _fills(self, number: int, mark: Mark) -> bool:
@@ -129,8 +113,8 @@ class Chain:
         """An answer does not hold what it should: the ids of ``hole`` up to this one, behind which ``before`` comes.
         True when that is believed."""
         hole.tries += 1
-        hole.due_ms = now_ms + RETRY_MS * 2**hole.tries
-        if hole.tries < MOST_TRIES:
+        hole.due_ms = now_ms + gaps.RETRY_MS * 2**hole.tries
+        if hole.tries < gaps.MOST_TRIES:
             return False
         if hole.record:
             hole.record.lost = True
@@ -197,49 +181,3 @@ def _of(gap: Gap, now_ms: int) -> Hole | None:
         return None
     after, before = Mark(gap.after_id, from_iso(gap.timestamp)), Mark(gap.before_id, from_iso(gap.until))
     return Hole(first, last, after, before, gap.why, now_ms, record=Recorded(gap))
-
-
-class GapRecords:
-    """Of one asset: makes the records of its gaps, each with a begin of its own, since that is in the id."""
-
-    def __init__(self, *, source: str, asset_id: str, quote: str, kind: str) -> None:
-        self._same = {"source": source, "asset_id": asset_id, "quote": quote, "kind": kind}
-        self._begins: dict[int, None] = {}
-
-    def opened(self, *, after: Mark, before: Mark, why: str, records: int | None, now_ms: int) -> Gap:
-        """That of a new one. Of several from the same millisecond on all but one begin earlier, which is no lie."""
-        begin_ms = after.at_ms
-        while begin_ms in self._begins:
-            begin_ms -= 1
-        self._begins[begin_ms] = None
-        if len(self._begins) > MOST_BEGINS:
-            del self._begins[next(iter(self._begins))]
-        return Gap(
-            **self._same,
-            state="open",
-            timestamp=iso(begin_ms),
-            until=iso(max(before.at_ms, begin_ms)),
-            fetched_at=iso(now_ms),
-            why=why,
-            after_id=after.id,
-            before_id=before.id,
-            records=records,
-        )
-
-    @staticmethod
-    def mended(gap: Gap, *, records: int, why: str, now_ms: int, upto: Mark | None = None) -> Gap:
-        """The second record of ``gap``; with ``upto`` of its begin, since another gap tells of what is left."""
-        return Gap(
-            source=gap.source,
-            asset_id=gap.asset_id,
-            quote=gap.quote,
-            kind=gap.kind,
-            state="mended",
-            timestamp=gap.timestamp,
-            until=iso(upto.at_ms) if upto else gap.until,
-            fetched_at=iso(now_ms),
-            why=why,
-            after_id=gap.after_id,
-            before_id=upto.id if upto else gap.before_id,
-            records=records,
-        )

@@ -141,7 +141,7 @@ class Ask(NamedTuple):
 
 @dataclass(slots=True)
 class Batch:
-    """What is to be kept now: gaps first, then records, then marks hold."""
+    """What is to be kept now: gaps that are open, records, gaps that are mended by them; then marks hold."""
 
     records: Sequence[AnyRecord] = ()
     """Of the stream's feed; the order of each asset is the upstream's."""

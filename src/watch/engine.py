@@ -24,7 +24,7 @@ from cryptoproxy.errors import CryptoProxyError, SettingsError
 from cryptoproxy.watch.judge import Followed
 from cryptoproxy.watch.reading import read
 from cryptoproxy.watch.rules import Rules
-from cryptoproxy.watch.share import Inputs, Places, Share
+from cryptoproxy.watch.share import Inputs, Places, Share, begin_of
 from cryptoproxy.watch.shares import Shares, share_of
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ LOOK_SECONDS = 1.0
 HEARD_SECONDS = 2.5
 """By then the group has told a process that was put out."""
 AGAIN_SECONDS = 10.0
-"""Between two looks for a topic that is missing."""
+"""Between two looks for topics that are missing, and for new partitions."""
 _UNMET: Any = object()
 
 
@@ -78,7 +78,7 @@ class Engine:
         self._inputs: Inputs | None = None
         self._decode: dict[str, Callable[[bytes], Any]] = {}
         self._met: dict[str, dict[bytes | None, tuple[Share, Followed] | None]] = {}
-        self._sent_at = self._looked_at = self._asked_at = 0.0
+        self._sent_at = self._looked_at = self._asked_at = self._topics_at = 0.0
         self._seen = _stamp(path)
 
     def run(self, loop: Loop) -> None:
@@ -104,6 +104,9 @@ class Engine:
         if time.monotonic() - self._looked_at >= LOOK_SECONDS:
             self._looked_at = time.monotonic()
             self._look_at_rules()
+        if self._consumer is not None and time.monotonic() - self._topics_at >= AGAIN_SECONDS:
+            self._topics_at = time.monotonic()
+            self._look_at_topics()
         if not self._live:
             loop.wait(0.1)
             return
@@ -182,7 +185,8 @@ class Engine:
         self._consumer.assign(inputs.partitions)
         for partition in inputs.partitions:
             for share in self._live.values():
-                share.places.setdefault(partition, ends[partition])
+                if partition not in share.places or share.places[partition] > ends[partition]:
+                    share.places[partition] = begin_of(partition, share.places, ends)
             self._consumer.seek(partition, min(share.places[partition] for share in self._live.values()))
 
     def _take(self, partition: TopicPartition, records: list[Any]) -> None:
@@ -233,6 +237,9 @@ class Engine:
             ends: Places = self._consumer.end_offsets(self._inputs.partitions, timeout_ms=2_000)
         except kafka_errors.KafkaError:
             return False
+        if any(share.places[each] > end for share in self._live.values() for each, end in ends.items()):
+            self._close_consumer()  # a topic was made again
+            return False
         return all((self._consumer.position_now(each) or 0) >= end for each, end in ends.items())
 
     # --- alerts
@@ -260,26 +267,33 @@ class Engine:
     def _look_at_rules(self) -> None:
         stamp = _stamp(self._path)
         if stamp == self._seen:
-            if self._inputs is not None and self._inputs.missing and time.monotonic() % AGAIN_SECONDS < LOOK_SECONDS:
-                self._close_consumer()  # the topic may be there by now
             return
-        self._seen = stamp
         try:
             rules = read(self._path)
         except SettingsError as error:
+            self._seen = stamp
             faults = f"{len(error.faults)} mistake(s), the first: {error.faults[0]}"
             self._health.hold("rules", f"the rules before it stay in force: {faults} (cryptoproxy watch check)")
             return
-        self._health.release("rules")
-        log.info("%d rules are in force now", len(rules.rules))
-        self.rules = rules
-        consumer = self._consumer or self._connect()
-        self._consumer = consumer
-        inputs = Inputs(self._kafka, rules, consumer)
-        ends = consumer.end_offsets(inputs.partitions) if inputs.partitions else {}
+        if self._consumer is None:
+            self._consumer = self._connect()
+        inputs = Inputs(self._kafka, rules, self._consumer)
+        ends = self._consumer.end_offsets(inputs.partitions) if inputs.partitions else {}
+        # Nothing fails from here on: all shares have the same rules.
+        self.rules, self._seen = rules, stamp
         for share in self._live.values():
             share.renew(rules, inputs, ends)
         self._close_consumer()
+        self._health.release("rules")
+        log.info("%d rules are in force now", len(rules.rules))
+
+    def _look_at_topics(self) -> None:
+        """One that was missing may be there by now, or have more partitions."""
+        before = self._inputs
+        if before is not None:
+            now = Inputs(self._kafka, self.rules, self._consumer)
+            if (now.partitions, now.missing) != (before.partitions, before.missing):
+                self._close_consumer()
 
     def _close_consumer(self) -> None:
         consumer, self._consumer, self._inputs = self._consumer, None, None

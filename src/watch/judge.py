@@ -80,13 +80,15 @@ class Judge:
     """
     Args:
         rules: those in force.
+        past: of the past, too: for a trial.
 
     ``found`` and ``told`` are what came of it, until who sends it takes it away: alerts, and by key of the ledger the
     cases that have changed.
     """
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: Rules, *, past: bool = False) -> None:
         self.rules = rules
+        self._past = past
         self.assets: dict[str, Asset] = {}
         self.dirty: set[Asset] = set()
         self.silent = False
@@ -153,7 +155,8 @@ class Judge:
         """
         at = from_iso(record.timestamp)
         before = followed.at
-        if at < before + followed.least_step or from_iso(record.fetched_at) > at + followed.late:
+        late = not self._past and from_iso(record.fetched_at) > at + followed.late
+        if late or at < before + followed.least_step:
             self.passed_over += 1
             return
         followed.at = at

@@ -38,10 +38,10 @@ class Ledger:
         connect: makes a producer with the transactional id that it is given.
     """
 
-    def __init__(self, kafka: Kafka, group: str, partition: int, connect: Callable[[str], Any]) -> None:
+    def __init__(self, kafka: Kafka, partition: int, connect: Callable[[str], Any]) -> None:
         self._kafka = kafka
         self._partition = partition
-        self._id = f"{group}-{partition}"
+        self._id = f"{kafka.watch_topic}-{partition}"
         self._connect = connect
         self._producer: Any = None
 

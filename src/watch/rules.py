@@ -9,7 +9,9 @@ from fnmatch import fnmatchcase
 from typing import Any, Literal
 
 from cryptoproxy.datasets.alert import Severity
-from cryptoproxy.watch.conditions import KINDS, Kind, Spec
+from cryptoproxy.datasets.candle import STEPS
+from cryptoproxy.datasets.times import MINUTE_MS
+from cryptoproxy.watch.conditions import KINDS, Kind, Spec, longest_window
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,14 @@ class Condition:
     def spec(self) -> Spec:
         """Its gauge."""
         return self.of_kind.gauge(self.options)
+
+    @property
+    def back_ms(self) -> int:
+        """How much of the past it needs before it can tell anything."""
+        bars: int = max(self.options.get("bars", 0), self.options.get("slow", 0))
+        step = STEPS.get(self.of.part, 0) if self.of.dataset == "candle" else 0
+        minutes: int = self.options.get("samples", 0)
+        return max(longest_window(self.spec), 2 * bars * step, minutes * MINUTE_MS)
 
     @property
     def stale_ms(self) -> int:

@@ -22,7 +22,6 @@ from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.settings.catalogue import Kafka
 from cryptoproxy.datasets import ALERT, DATASETS, key
 from cryptoproxy.errors import TransientError
-from cryptoproxy.watch.conditions import longest_window
 from cryptoproxy.watch.judge import Followed, Judge, topics_asked
 from cryptoproxy.watch.ledger import Ledger, Sent
 from cryptoproxy.watch.rules import Rules
@@ -145,18 +144,21 @@ class Share:
         """Where to judge on, where to begin to go through, and which partitions are new: of these the past fills the
         windows and nothing is alerted on."""
         ends = consumer.end_offsets(inputs.partitions) if inputs.partitions else {}
-        # Behind its end: the topic was made again.
-        new = [each for each in inputs.partitions if each not in told or told[each] > ends[each]]
+        new = [each for each in inputs.partitions if each not in told]
         back = max(
-            (longest_window(each.spec) for rule in self.judge.rules.rules.values() for each in rule.conditions),
+            (each.back_ms for rule in self.judge.rules.rules.values() for each in rule.conditions),
             default=0,
         )
         since = consumer.offsets_for_times({each: self._now_ms() - back for each in new}) if new and back else {}
-        places = {each: ends[each] if each in new else told[each] for each in inputs.partitions}
-        begin = {
-            each: (since[each].offset if since.get(each) else ends[each]) if each in new else kept.get(each, told[each])
+        places = {
+            each: begin_of(each, told, ends) if each in new or told[each] > ends[each] else told[each]
             for each in inputs.partitions
         }
+        begin = {
+            each: min(places[each], (since[each].offset if since.get(each) else ends[each]) if each in new
+                      else kept.get(each, told[each]))
+            for each in inputs.partitions
+        }  # fmt: skip
         return places, begin, new
 
     def _go_through(self, inputs: Inputs, begin: Places, consumer: Any, going_on: Callable[[], bool]) -> int:
@@ -260,6 +262,12 @@ class Share:
     def close(self) -> None:
         """Another process may have it."""
         self._ledger.discard()
+
+
+def begin_of(partition: TopicPartition, known: Places, ends: Places) -> int:
+    """Where to judge from, of a partition that was not known, or is shorter than it was: of a topic that is new to the
+    rules at its end; of one that has got more partitions, or was made again, at its begin."""
+    return 0 if any(each.topic == partition.topic for each in known) else ends[partition]
 
 
 class _Identity(msgspec.Struct, gc=False):

@@ -1,8 +1,8 @@
 """Which partitions of the watch topic this process has: its shares of the assets, and the telling.
 
-All processes are members of one group on that topic. A share is the assets whose id falls to it, of whatever source and
-kind of record, so that rules may join them; the last partition is who tells people. Every process reads all topics and
-passes over what is not its own, which costs a look-up for a record.
+All processes are members of one group on that topic, which has its name. A share is the assets whose id falls to it, of
+whatever source and kind of record, so that rules may join them; the last partition is who tells people. Every process
+reads all topics and passes over what is not its own, which costs a look-up for a record.
 """
 
 from __future__ import annotations
@@ -42,9 +42,8 @@ class Shares:
         connect: makes a consumer with the options that it is given.
     """
 
-    def __init__(self, kafka: Kafka, group: str, connect: Callable[..., Any], health: Health) -> None:
+    def __init__(self, kafka: Kafka, connect: Callable[..., Any], health: Health) -> None:
         self._kafka = kafka
-        self._group = group
         self._connect = connect
         self._health = health
         self._member: Any = None
@@ -92,7 +91,7 @@ class Shares:
     def _open(self) -> None:
         topic = self._kafka.watch_topic
         member = self._connect(
-            group_id=self._group,
+            group_id=topic,
             session_timeout_ms=SESSION_MS,
             heartbeat_interval_ms=2_000,
             partition_assignment_strategy=[StickyPartitionAssignor],

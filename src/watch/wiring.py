@@ -43,12 +43,11 @@ def service(settings: Settings) -> Service:
     metrics = WatchMetrics(process.registry)
     clock = SteadyClock()
     connect = partial(kafka_client.consumer, kafka, client_id="cryptoproxy-watch")
-    shares = Shares(kafka, watch.group_id, connect, process.health)
+    shares = Shares(kafka, connect, process.health)
 
     def ledger(partition: int) -> Ledger:
         return Ledger(
             kafka,
-            watch.group_id,
             partition,
             lambda name: kafka_client.producer(
                 kafka, client_id=f"cryptoproxy-{name}", transactional_id=name, delivery_timeout_ms=15_000

@@ -183,6 +183,7 @@ def test_what_a_stream_of_trades_may_suffer_one_after_the_other(binance: World, 
     report(judged(binance), seconds)
 
 
+@pytest.mark.long
 def test_what_nobody_has_is_a_gap_and_nothing_else_is(binance: World, report: Report) -> None:
     poller = binance.start()
     wait_until(lambda: len({each.asset_id for each in binance.on_topic(TRADE)}) == len(SYMBOLS))
@@ -221,7 +222,8 @@ class Recent(threading.Thread):
         self.join()
 
 
-@pytest.mark.parametrize("machines", [1, pytest.param(2, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("machines", [1, 2])
 def test_each_trade_of_bybit_that_is_lost_lies_in_a_gap(rig: Rig, machines: int, report: Report, say: Say) -> None:
     """What the outbox of another machine brings later may lie in a gap as well: there the gap cannot know of it."""
     seed = random.SystemRandom().randrange(10_000)
@@ -291,6 +293,7 @@ def test_the_holder_is_killed_and_another_machine_goes_on(binance: World, report
 CLOSING = '"x":true'
 
 
+@pytest.mark.long
 def test_closed_candles_of_which_frames_are_late_lost_or_garbage(rig: Rig, report: Report) -> None:
     world = World(rig, "binance.candle-1s@stream", CANDLE)
     poller = world.start()
@@ -356,7 +359,8 @@ def missing(world: World) -> list[int]:
     return lacking
 
 
-@pytest.mark.parametrize("seconds", [3, pytest.param(120, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("seconds", [3, 120])
 def test_the_holder_is_stopped_and_goes_on(binance: World, seconds: int, report: Report) -> None:
     """SIGSTOP: what came meanwhile is read late, or the connection is gone by then."""
     poller = binance.start()

@@ -154,6 +154,7 @@ def test_cut_connections_holes_and_trades_told_twice(
     report(world.judge(), time.monotonic() - began)
 
 
+@pytest.mark.long
 def test_kafka_frozen_while_trades_flow(world: World, report: Report) -> None:
     poller = world.rig.start(test=ALONE)
     world.wait_streaming(poller)
@@ -169,6 +170,7 @@ def test_kafka_frozen_while_trades_flow(world: World, report: Report) -> None:
     report(world.judge(), time.monotonic() - began)
 
 
+@pytest.mark.long
 def test_a_clock_that_is_1_3_s_behind_the_exchange(world: World, report: Report) -> None:
     world.exchange.ahead_ms = 1_300
     poller = world.rig.start(test=ALONE)
@@ -204,9 +206,10 @@ def kills(world: World, seed: int, count: int) -> None:
         world.rig.start(f"late-{outbox.name}", test=ALONE, OUTBOX_DIR=str(outbox), BINANCE_WS_URL="ws://127.0.0.1:9")
 
 
-def test_the_holder_is_killed_4_times_at_random(world: World, report: Report, say: Say) -> None:
+@pytest.mark.long
+def test_the_holder_is_killed_20_times_at_random(world: World, report: Report, say: Say) -> None:
     seed = random.SystemRandom().randrange(10_000)
     say(f"streams: kills at random with seed {seed}")
-    kills(world, seed, 4)
+    kills(world, seed, 20)
     began = time.monotonic()
     report(world.judge(), time.monotonic() - began)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +14,7 @@ from typing import Any
 
 import pytest
 import requests
+import trustme
 
 from cryptoproxy.sandbox import Sandbox
 
@@ -25,11 +28,13 @@ def box() -> Iterator[Sandbox]:
         yield sandbox
 
 
-def run(script: str, package: str, *addresses: str) -> Any:
+def run(script: str, package: str, *addresses: str, **environment: str) -> Any:
     """What the script says, run with this package alone."""
     command = [sys.executable, "-m", "uv", "run", "--quiet", "--no-project", "--isolated", "--python", sys.executable]
     command += ["--with", package, "python", str(SCRIPTS / script), *addresses]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=SECONDS, check=False, env=os.environ | environment
+    )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -86,3 +91,18 @@ def test_ccxt_pro(box: Sandbox) -> None:
         [_, opened, high, low, close, volume] = each["bars"][-1]
         assert low <= min(opened, close, each["last"] * 1.01) <= high * 1.01
         assert volume > 0
+
+
+def test_cryptofeed_over_tls(tmp_path: Path) -> None:
+    authority, server = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(server)
+    trusted = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(trusted))
+    with Sandbox(coins=60, tls=server) as box:
+        addresses = box.base_url("binance"), box.stream_url("binance", tls=True)
+        found = run("cryptofeed_feed.py", "cryptofeed==2.4.1", *addresses, SSL_CERT_FILE=str(trusted))
+        trades = found["trades"]
+        known = rest(box, "binance", "/api/v3/aggTrades", symbol="BTCUSDT", fromId=trades[0]["id"], limit=len(trades))
+        assert [trade["id"] for trade in trades] == [str(row["a"]) for row in known]
+        assert [float(trade["price"]) for trade in trades] == [float(row["p"]) for row in known]
+        assert sorted_book(found["book"]["bid"], found["book"]["ask"])

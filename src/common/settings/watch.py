@@ -20,12 +20,6 @@ class Watch:
         "File of rules and channels (docs/watch.md); looked at each second, so a change needs no restart.",
         example="/etc/cryptoproxy/watch.yaml",
     )
-    group_id: str = setting(
-        "WATCH_GROUP_ID",
-        kinds.matching(r"[A-Za-z0-9._-]{1,200}", "name", "must be 1 to 200 of A-Z, a-z, 0-9, '.', '_', '-'"),
-        "cryptoproxy-watch",
-        "Consumer group of the processes that share the work; their transactional ids begin with it.",
-    )
     port: int = setting(
         "PYTHON_WATCH_SERVER_PORT",
         kinds.whole(0, 65_535),

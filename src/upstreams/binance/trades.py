@@ -14,35 +14,29 @@ weighs 4.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
-from itertools import count
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
 from cryptoproxy.datasets import TRADE, Feed, Gap, Trade, iso
-from cryptoproxy.datasets.codec import EARLIEST_MS
-from cryptoproxy.datasets.times import DAY_MS, moment_of
-from cryptoproxy.errors import SettingsError
-from cryptoproxy.upstreams.base import Answer, Call, Rejected
+from cryptoproxy.datasets.times import moment_of
+from cryptoproxy.upstreams.base import Answer, Call
 from cryptoproxy.upstreams.binance import refusals
 from cryptoproxy.upstreams.binance.symbols import BinanceSymbols
 from cryptoproxy.upstreams.binance.tickers import NAME, used_weight
 from cryptoproxy.upstreams.binance.venue import BinanceVenue
-from cryptoproxy.upstreams.chain import MOST_TRIES, RECONNECT, Chain, GapRecords, Hole, Recorded, is_ours, numbers
-from cryptoproxy.upstreams.gathering import usable_id
-from cryptoproxy.upstreams.refusals import UNREADABLE, not_spoken, words
-from cryptoproxy.upstreams.stream import Ask, Batch, Left, Mark
+from cryptoproxy.upstreams.chain import Chain, Hole, is_ours, numbers
+from cryptoproxy.upstreams.gaps import HANDOVER, MOST_TRIES, RECONNECT, GapRecords, Recorded
+from cryptoproxy.upstreams.refusals import UNREADABLE, not_spoken
+from cryptoproxy.upstreams.stream import Ask, Left, Mark
+from cryptoproxy.upstreams.trade_stream import Known, TradeStream
 from cryptoproxy.upstreams.values import Number, product
 
 WEIGHT = 4
 PAGE = 1000
 MOST_ASKS = 4
 """Wanted at once; the others wait, so that one symbol's long gap does not hide another's short one."""
-LOOK_MS = 2_000
-"""A symbol without a trade for so long after its topic has come again is asked for what it may have missed."""
 BY_REST = "aggTrades"
-_invalid_symbol = re.compile(rb'\s*\{\s*"code"\s*:\s*-(1121|1100)\b')
 
 
 class AggTrade(msgspec.Struct, gc=False):
@@ -61,55 +55,28 @@ _rows = msgspec.json.Decoder(list[AggTrade], strict=False)
 _row = msgspec.json.Decoder(AggTrade, strict=False)
 
 
-class _Symbol:
-    """What is known of one."""
-
-    def __init__(self, chain: Chain, gaps: GapRecords | None) -> None:
+class _Symbol(Known):
+    def __init__(self, symbol: str, chain: Chain) -> None:
+        super().__init__(symbol)
         self.chain = chain
-        self.gaps = gaps
-        self.told: Mark | None = chain.mark
-        """The mark that was collected last."""
-        self.look_ms = 0
-        """When to look whether it has missed something, since no frame has shown it; 0 for never."""
+        self.told = chain.mark
+
+    @property
+    def last(self) -> Mark | None:
+        return self.chain.mark
 
 
-class BinanceTrades:
-    """``binance.trade``.
-
-    Raises:
-        SettingsError: a symbol that nobody can have.
-    """
-
-    feed = Feed(NAME, TRADE.name)
-    upstream = NAME
+class BinanceTrades(TradeStream[_Symbol]):
+    """``binance.trade``."""
 
     def __init__(
         self, *, venue: BinanceVenue, base_url: str, symbols: Sequence[str], symbol_list: BinanceSymbols
     ) -> None:
-        self.symbols = tuple(dict.fromkeys(each.upper() for each in symbols))
-        if faults := [f"{self.feed.name} has no symbol {each!r}" for each in self.symbols if not usable_id(each)]:
-            raise SettingsError(faults)
-        self.venue = venue
-        self.symbol_list = symbol_list
+        topics = {symbol.upper(): f"{symbol.lower()}@aggTrade" for symbol in symbols}
+        super().__init__(Feed(NAME, TRADE.name), venue, topics, symbol_list)
         self._url = f"{base_url.rstrip('/')}/api/v3/aggTrades"
-        self._symbol_of = {f"{symbol.lower()}@aggTrade": symbol for symbol in self.symbols}
-        self.topics = tuple(self._symbol_of)
-        self._begun = False
-        self._of: dict[str, _Symbol] = {}
-        self._keys = count(1)
         self._asked: dict[str, tuple[str, Hole | None]] = {}
         """Without a hole it is asked what came after the last trade."""
-        self._records: list[Trade] = []
-        self._rejected: list[Rejected] = []
-
-    @property
-    def ready(self) -> bool:
-        """Each gap is in the list of what is asked for from the moment it is found."""
-        return self._begun
-
-    @property
-    def waiting(self) -> int:
-        return len(self._records)
 
     # --- what comes
 
@@ -122,40 +89,18 @@ class BinanceTrades:
         gaps: dict[str, list[Gap]] = {symbol: [] for symbol in self.symbols}
         for gap in left.gaps:
             gaps.setdefault(gap.asset_id, []).append(gap)
-        self._of = {}
-        for symbol in self.symbols:
-            chain = Chain(left.marks.get(symbol), gaps[symbol], now_ms=now_ms)
-            known = [(hole.first, hole.last) for hole in chain.holes]
-            for number, second, at_ms in sorted(seen[symbol]):
-                chain.why = "handover"
-                chain.take(number, second, at_ms, now_ms)
-            chain.why = "handover"
-            # What an open gap tells of already is found once more in what came behind it.
-            chain.holes = [
-                hole
-                for hole in chain.holes
-                if hole.record or not any(first <= hole.first and hole.last <= last for first, last in known)
-            ]
-            self._of[symbol] = _Symbol(chain, None)
-        self._begun = True
-
-    def refused(self, topic: str, why: str) -> None:
-        self._rejected.append(Rejected("refused", self._symbol_of.get(topic, ""), f"{topic}: {why}"))
+        self._of = {
+            symbol: _Symbol(symbol, _chain(left, symbol, seen[symbol], gaps[symbol], now_ms)) for symbol in seen
+        }
 
     def cut(self, topics: Sequence[str], *, now_ms: int) -> None:
-        for symbol in filter(None, map(self._symbol_of.get, topics)):
-            if self._begun:
-                self._of[symbol].chain.why = RECONNECT
-
-    def joined(self, topics: Sequence[str], *, now_ms: int) -> None:
-        for symbol in filter(None, map(self._symbol_of.get, topics)):
-            if self._begun and self._of[symbol].chain.last is not None:
-                self._of[symbol].look_ms = now_ms + LOOK_MS
+        for each in self._known(topics):
+            each.chain.why = RECONNECT
 
     def take(self, data: Mapping[str, Sequence[bytes | msgspec.Raw]], *, now_ms: int) -> None:
         for topic, bodies in data.items():
             symbol = self._symbol_of.get(topic)
-            if symbol is not None and self._begun:
+            if symbol is not None and symbol in self._of:
                 self._enter(symbol, self._read(bodies, symbol), now_ms)
 
     def _read(self, bodies: Sequence[bytes | msgspec.Raw], symbol: str) -> list[AggTrade]:
@@ -168,7 +113,7 @@ class BinanceTrades:
             try:
                 rows.append(_row.decode(body))
             except UNREADABLE as error:
-                self._rejected.append(Rejected("bad_row", symbol, f"{error}: {words(bytes(body))}"))
+                self._unread(symbol, error, body)
         return rows
 
     def _enter(self, symbol: str, rows: Sequence[AggTrade], now_ms: int) -> None:
@@ -182,9 +127,7 @@ class BinanceTrades:
             self._of[symbol].look_ms = 0
         fetched_at = iso(now_ms)
         for row in rows:
-            if not EARLIEST_MS <= row.T <= now_ms + DAY_MS:
-                self._rejected.append(Rejected("bad_time", symbol, f"{row.T} is no time in milliseconds of a trade"))
-            elif chain.take(row.a, row.f, row.T, now_ms):
+            if self._is_time(symbol, row.T, now_ms) and chain.take(row.a, row.f, row.T, now_ms):
                 if now_ms < row.T:  # its clock is not measured to the millisecond
                     now_ms, fetched_at = row.T, iso(row.T)
                 self._record(symbol, quote, row, fetched_at)
@@ -192,7 +135,7 @@ class BinanceTrades:
     def _record(self, symbol: str, quote: str, row: AggTrade, fetched_at: str) -> None:
         price, volume = row.p, row.q
         if not price or volume is None or price < 0 or volume < 0:
-            self._rejected.append(Rejected("no_price", symbol, f"price {price}, volume {volume}"))
+            self._reject("no_price", symbol, f"price {price}, volume {volume}")
             return
         self._records.append(
             Trade(
@@ -210,9 +153,6 @@ class BinanceTrades:
                 trades=row.l - row.f + 1,
             )
         )
-
-    def _quote_of(self, symbol: str) -> str | None:
-        return self.symbol_list.quotes.of(symbol)
 
     # --- what lacks
 
@@ -279,44 +219,40 @@ class BinanceTrades:
         if symbol and hole is None:
             self._of[symbol].look_ms = 0
         if hole is not None and hole.first <= hole.last:
-            self._rejected.append(Rejected("refused", symbol, f"what lacks of it cannot be asked for: {why}"))
+            self._reject("refused", symbol, f"what lacks of it cannot be asked for: {why}")
             hole.tries = MOST_TRIES
             self._of[symbol].chain.lacks(hole, hole.last, hole.before, now_ms=now_ms)
 
     # --- what is kept
 
-    def collect(self, *, now_ms: int) -> Batch:
-        records, self._records = self._records, []
-        rejected, self._rejected = self._rejected, []
-        gaps: list[Gap] = []
-        marks: dict[str, Mark] = {}
-        for symbol, each in self._of.items():
-            chain = each.chain
-            advanced = chain.advanced()
-            for hole in chain.unrecorded():
-                gap = self._gaps(symbol, each).opened(
-                    after=hole.after,
-                    before=hole.before,
-                    why=hole.why,
-                    records=hole.last - hole.first + 1 if hole.last >= hole.first else None,
-                    now_ms=now_ms,
-                )
-                hole.record = Recorded(gap)
-                gaps.append(gap)
-            gaps += [
-                GapRecords.mended(over.gap, records=over.brought, why=BY_REST, now_ms=now_ms) for over in chain.over
-            ]
-            gaps += [
-                GapRecords.mended(part.gap, records=part.brought, why=BY_REST, now_ms=now_ms, upto=upto)
-                for part, upto in advanced
-            ]
-            chain.over = []
-            if chain.mark is not None and chain.mark != each.told:
-                each.told = marks[symbol] = chain.mark
-        return Batch(records, gaps, marks, rejected)
+    def _gaps_of(self, each: _Symbol, records: GapRecords, now_ms: int) -> list[Gap]:
+        chain, found = each.chain, list[Gap]()
+        advanced = chain.advanced()
+        for hole in chain.unrecorded():
+            lacking = hole.last - hole.first + 1 if hole.last >= hole.first else None
+            gap = records.opened(after=hole.after, before=hole.before, why=hole.why, records=lacking, now_ms=now_ms)
+            hole.record = Recorded(gap)
+            found.append(gap)
+        for over in chain.over:
+            found.append(records.mended(over.gap, records=over.brought, why=BY_REST, now_ms=now_ms))
+        for part, upto in advanced:
+            found.append(records.mended(part.gap, records=part.brought, why=BY_REST, now_ms=now_ms, upto=upto))
+        chain.over = []
+        return found
 
-    def _gaps(self, symbol: str, each: _Symbol) -> GapRecords:
-        if each.gaps is None:
-            quote = self._quote_of(symbol) or "UNKNOWN"
-            each.gaps = GapRecords(source=NAME, asset_id=symbol, quote=quote, kind=self.feed.dataset)
-        return each.gaps
+
+def _chain(left: Left, symbol: str, seen: Iterable[tuple[int, int, int]], gaps: Iterable[Gap], now_ms: int) -> Chain:
+    """How one symbol goes on: from its mark over what is on the topic behind it, ``seen``."""
+    chain = Chain(left.marks.get(symbol), gaps, now_ms=now_ms)
+    known = [(hole.first, hole.last) for hole in chain.holes]
+    for number, second, at_ms in sorted(seen):
+        chain.why = HANDOVER
+        chain.take(number, second, at_ms, now_ms)
+    chain.why = HANDOVER
+    # What an open gap tells of already is found once more in what came behind it.
+    chain.holes = [
+        hole
+        for hole in chain.holes
+        if hole.record or not any(first <= hole.first and hole.last <= last for first, last in known)
+    ]
+    return chain

@@ -340,6 +340,18 @@ def test_the_command_asks_the_lake(both: Both, tmp_path: Path) -> None:
     result = CliRunner().invoke(cli, ["--env-file", str(file), *line])
     assert result.exit_code == 0, result.output
     assert '"engine": "lake"' in result.stdout
+    for line in ("trades", "spread", "depth --within 10"):
+        drawn = tmp_path / f"{line[:5]}.svg"
+        words = f"query {line} --symbols BTCUSDT --since 2026-09-01 --until 2026-09-02 --json --plot {drawn}".split()
+        result = CliRunner().invoke(cli, ["--env-file", str(file), *words])
+        assert result.exit_code == 0, result.output
+        assert len(json.loads(result.stdout)["rows"]) == 24
+        assert "BTCUSDT" in drawn.read_text()
+        explained = CliRunner().invoke(cli, ["--env-file", str(file), *words[:-3], "--explain"])
+        assert (
+            f"GET {both.world.settings.elasticsearch.alias_of(TRADE if line == 'trades' else BOOK)}/"
+            in explained.stdout
+        )
     for engine in ("es", "lake"):
         line = f"query candles --engine {engine} --symbols BTCUSDT --since 2026-09-01 --until 2026-09-02 --json"
         told = json.loads(CliRunner().invoke(cli, ["--env-file", str(file), *line.split()]).stdout)

@@ -30,6 +30,8 @@ def write(kafka: Kafka, topic: str) -> None:
 def read(kafka: Kafka, topic: str) -> None:
     consumer: Any = kafka_client.consumer(kafka, group_id=None)
     try:
+        if not consumer.partitions_for_topic(topic):  # of what one may not even see, nothing comes without a word
+            raise OperatorError(f"topic {topic} is missing", remedy="Or this user may not see it")
         partition = TopicPartition(topic, 0)
         consumer.assign([partition])
         consumer.seek_to_beginning(partition)
@@ -75,7 +77,7 @@ EVERYTHING: dict[str, Act] = {
 MAY = {
     "crypto_poller": {
         *("write topic", "write answers", "write state", "write dead letters"),
-        *("read state", "the lease's group"),
+        *("read topic", "read state", "the lease's group"),  # a stream goes on where the topic ends
     },
     "crypto_indexer": {"write dead letters", "read topic", "read state", "the indexers' group"},
     "crypto_reader": {"read topic", "read answers", "a reader's own group"},

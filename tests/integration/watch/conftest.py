@@ -11,11 +11,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from cryptoproxy.cli.watch import process
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.service import Service
 from cryptoproxy.datasets import ALERT, TICKER, Alert, iso, key
-from cryptoproxy.watch.wiring import service
 from tests.conftest import wait_until
 from tests.integration.conftest import World
 from tests.unit.watch.stand_in import StandIn
@@ -54,22 +54,22 @@ class Watching:
 
     def start(self) -> Service:
         """One more process, as a thread of this one; ready when it judges and knows its shares."""
-        process = service(self.world.settings)
-        thread = threading.Thread(target=process.run)
+        made = process(self.world.settings)
+        thread = threading.Thread(target=made.run)
         thread.start()
-        self._running.append((process, thread))
+        self._running.append((made, thread))
         wait_until(self.all_shares_live, what="all shares are back")
-        return process
+        return made
 
     def all_shares_live(self) -> bool:
         """Whether some process judges each share."""
-        live = sum(process.registry.get_sample_value("cryptoproxy_watch_shares") or 0 for process, _ in self._running)
-        held = [each for process, _ in self._running for each in process.health.reasons()]
+        live = sum(each.registry.get_sample_value("cryptoproxy_watch_shares") or 0 for each, _ in self._running)
+        held = [reason for each, _ in self._running for reason in each.health.reasons()]
         return live == self.world.settings.kafka.partitions and not held
 
-    def stop(self, process: Service | None = None) -> None:
+    def stop(self, which: Service | None = None) -> None:
         """One of them, or all."""
-        for each in [pair for pair in self._running if process in (None, pair[0])]:
+        for each in [pair for pair in self._running if which in (None, pair[0])]:
             each[0].stop()
             each[1].join()
             self._running.remove(each)
@@ -107,8 +107,8 @@ class Watching:
 def watching(world: World, tmp_path: Path) -> Iterator[Watching]:
     world.texts |= {
         "WATCH_RULES": str(tmp_path / "watch.yaml"),
-        "WATCH_GROUP_ID": f"{world.texts['KAFKA_TOPIC']}-watch",
         "PYTHON_WATCH_SERVER_PORT": "0",
+        "AWS_S3_OBJECT_SECONDS": "1",
     }
     world.set_up(TICKER, ALERT)
     producer = kafka_client.producer(world.settings.kafka)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from cryptoproxy.datasets import ALERT, iso
+from cryptoproxy.datasets.times import Span
+from cryptoproxy.lake.form import refuse
+from cryptoproxy.lake.store import Store
+from cryptoproxy.lake.whole import whole_lake
 from cryptoproxy.watch.telling.silences import silence
 from tests.conftest import wait_until
 from tests.integration.watch.conftest import MINUTE_MS, Watching, ticker
@@ -35,6 +39,13 @@ def test_a_fall_is_alerted_on_once_and_ends_once_across_a_restart(watching: Watc
         f"watch:falls:binance.BTCUSDT.USDT:{begin + 6 * MINUTE_MS}-open",
         f"watch:falls:binance.BTCUSDT.USDT:{begin + 11 * MINUTE_MS}-resolved",
     ]
+    lake = whole_lake(Store(watching.world.settings.s3), ALERT)
+    span = Span(begin, watching.now_ms)
+    stored = wait_until(
+        lambda: lines if len(lines := [each.line for each in lake.records("watch", span, refuse)]) == 2 else None,
+        what="both are in the lake",
+    )
+    assert [ALERT.codec.decode(each) for each in stored] == found
 
 
 TELLS = """

@@ -255,8 +255,8 @@ def test_parts_have_a_topic_of_one_partition_each_and_all_are_made_in_one_reques
     said = list(topics.set_up(admin, THREE, DATASETS.values()))
     assert {admin.plans[each]["num_partitions"] for each in THREE.topics_of(CANDLE)} == {1}
     assert said[1] == "17 topics crypto.ohlcv.1s to crypto.ohlcv.1mo: made with 1 partition(s)"
-    assert len(said) == len(DATASETS) + 4
-    assert admin.requests == [sum(len(dataset.parts) for dataset in DATASETS.values()) + 4]
+    assert len(said) == len(DATASETS) + 5
+    assert admin.requests == [sum(len(dataset.parts) for dataset in DATASETS.values()) + 5]
 
 
 def test_a_dataset_of_which_a_topic_is_there_is_set_up() -> None:

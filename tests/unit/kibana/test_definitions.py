@@ -147,6 +147,8 @@ def test_ids_are_unique_and_there_is_what_there_should_be() -> None:
         ("search", "crypto-prices-newest-records"),
         ("dashboard", "crypto-prices-market"),
         ("dashboard", "crypto-candles-bars"),
+        ("dashboard", "crypto-trades-flow"),
+        ("dashboard", "crypto-books-depth"),
         ("dashboard", "crypto-market-wide"),
         ("dashboard", "crypto-prices-volatility"),
         ("dashboard", "crypto-alerts-found"),
@@ -455,7 +457,8 @@ def test_a_drawing_obeys_the_dashboard_and_asks_for_fields_that_exist(spec: Json
 
     assert (url["%context%"], fields[url["%timefield%"]]) == (True, "date")
     assert set(url["body"]["_source"]) <= set(fields)
-    calculated = {each["as"] for each in spec["transform"] if "as" in each}
+    made = [each["as"] for each in spec["transform"] if "as" in each]
+    calculated = {name for each in made for name in ([each] if isinstance(each, str) else each)}
     drawn = set(re.findall(r'"field": "(\w+)"', json.dumps(spec)))
     assert drawn <= calculated
     named = {name for each in spec["transform"] for name in re.findall(r"_source\.(\w+)", each.get("calculate", ""))}

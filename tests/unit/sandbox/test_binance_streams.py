@@ -20,7 +20,10 @@ PATIENCE = 60
 
 @contextmanager
 def listen(box: Sandbox, path: str) -> Iterator[ClientConnection]:
+    """A connection that gets whatever comes from now on."""
+    before = len(box.streams.ledger.connections())
     with connect(box.stream_url("binance") + path, compression=None, max_queue=None, ping_interval=None) as ws:
+        assert box.streams.ledger.wait(lambda ledger: len(ledger.connections()) > before, timeout=PATIENCE)
         yield ws
 
 

@@ -20,8 +20,10 @@ PATIENCE = 60
 
 @contextmanager
 def listen(box: Sandbox, product: str) -> Iterator[ClientConnection]:
-    address = f"{box.stream_url('bybit')}/v5/public/{product}"
+    """A connection that gets whatever comes from now on."""
+    address, before = f"{box.stream_url('bybit')}/v5/public/{product}", len(box.streams.ledger.connections())
     with connect(address, compression=None, max_queue=None, ping_interval=None) as ws:
+        assert box.streams.ledger.wait(lambda ledger: len(ledger.connections()) > before, timeout=PATIENCE)
         yield ws
 
 

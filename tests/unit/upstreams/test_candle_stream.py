@@ -9,7 +9,7 @@ import pytest
 
 from cryptoproxy.datasets import CANDLE, Candle, iso
 from cryptoproxy.datasets.times import MINUTE_MS
-from cryptoproxy.upstreams import chain
+from cryptoproxy.upstreams import gaps
 from cryptoproxy.upstreams.base import Answer
 from cryptoproxy.upstreams.binance.candle_stream import BinanceCandleStream
 from cryptoproxy.upstreams.binance.candles import BinanceCandles
@@ -109,7 +109,7 @@ def test_a_bar_that_the_upstream_does_not_have_is_a_gap() -> None:
     stream = binance()
     now_ms = NOON + 2 * MINUTE_MS
     hear(stream, kline(NOON + MINUTE_MS), now_ms=now_ms)
-    for _ in range(chain.MOST_TRIES):
+    for _ in range(gaps.MOST_TRIES):
         now_ms += 50_000
         ask = stream.asks(now_ms=now_ms)[0]
         stream.answered(ask, Answer(200, {}, json.dumps([row(NOON + MINUTE_MS)]).encode()), now_ms=now_ms)

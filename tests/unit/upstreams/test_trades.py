@@ -15,7 +15,7 @@ import pytest
 
 from cryptoproxy.datasets import TRADE, Trade
 from cryptoproxy.errors import TransientError
-from cryptoproxy.upstreams import chain
+from cryptoproxy.upstreams import chain, gaps
 from cryptoproxy.upstreams.base import Answer
 from cryptoproxy.upstreams.binance.candles import whole_list as binance_list
 from cryptoproxy.upstreams.binance.trades import BinanceTrades
@@ -125,7 +125,7 @@ class TestBinance:
         stream = binance()
         tell(stream, rows_of(1, 5, 6))
         assert not stream.asks(now_ms=NOW)  # frames may come in another order
-        later = NOW + chain.GRACE_MS
+        later = NOW + gaps.GRACE_MS
         (ask,) = stream.asks(now_ms=later)
         assert (ask.call.url, ask.call.cost) == (f"{URL}/api/v3/aggTrades", 4)
         assert ask.call.params == {"symbol": "BTCUSDT", "fromId": "2", "limit": "1000"}
@@ -169,7 +169,7 @@ class TestBinance:
         stream = binance()
         tell(stream, rows_of(1, 6))
         now_ms = NOW
-        for _ in range(chain.MOST_TRIES):
+        for _ in range(gaps.MOST_TRIES):
             now_ms += 60_000
             answer(stream, rows_of(4, 5, 6), now_ms=now_ms)
         answer(stream, rows_of(4, 5, 6), now_ms=now_ms)

@@ -43,7 +43,7 @@ class Strand:
         self.link: Link | None = None
         self.next: Link | None = None
         self.making: Future[WebSocket] | None = None
-        self.backoff = Backoff(first=0.5, cap=30.0)
+        self.backoff = Backoff(first=0.1, cap=30.0)
         self.not_before = 0.0
         self.joined = False
         """Whether it was told that its topics come."""

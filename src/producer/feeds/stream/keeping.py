@@ -1,4 +1,5 @@
-"""Each second what a stream has gathered becomes a batch in the outbox: its gaps first, then its records, its marks.
+"""Each second what a stream has gathered becomes a batch in the outbox: gaps that are open, records, gaps that are
+mended by them, marks.
 
 What the outbox does not take now is held and tried again; the stream is paused meanwhile, and what it misses is a gap
 that is mended later. So never more than one batch of a stream waits in memory.
@@ -18,7 +19,7 @@ from cryptoproxy.producer.feeds.stream.marks import Marks
 from cryptoproxy.producer.outbox import Entry, Outbox, OutboxFullError
 from cryptoproxy.producer.outbox.entry import NO_SLOT
 from cryptoproxy.producer.statistics import RejectedLog
-from cryptoproxy.upstreams.chain import HANDOVER, HOLE, RECONNECT
+from cryptoproxy.upstreams.gaps import HANDOVER, HOLE, RECONNECT
 from cryptoproxy.upstreams.stream import Batch, Stream
 
 log = logging.getLogger(__name__)
@@ -95,7 +96,10 @@ class Keeper:
         gap_feed = Feed(self.feed.source, GAP.name)
         most = max(1, min(MOST_RECORDS, self.outbox.stops_at // SHARE // BYTES_PER_RECORD))
         rejected = [*batch.rejected]
-        for feed, records in ((gap_feed, batch.gaps), (self.feed, batch.records)):
+        # In this order a kill in between leaves a gap open that is none, and never one that nobody knows of.
+        opened = [gap for gap in batch.gaps if gap.state == "open"]
+        mended = [gap for gap in batch.gaps if gap.state != "open"]
+        for feed, records in ((gap_feed, opened), (self.feed, batch.records), (gap_feed, mended)):
             for at in range(0, len(records), most):
                 parts, refused = lines_of(feed, records[at : at + most])
                 self._pieces += [(feed, lines) for lines in parts]

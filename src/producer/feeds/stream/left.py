@@ -53,7 +53,7 @@ def left_of(feed: Feed, told: Told, kafka: Kafka, outbox: Outbox, *, now_ms: int
         if wants_tail:
             topic = kafka.topic_of(dataset, feed.part)
             records += _of_source(feed, dataset, _read(kafka, topic, begin_ms))
-        gaps = _open(feed, _of_source(feed, GAP, _read(kafka, kafka.topic_of(GAP), 0)))
+        gaps = open_gaps(feed, _of_source(feed, GAP, _read(kafka, kafka.topic_of(GAP), 0)))
     except kafka_errors.KafkaError as error:
         raise kafka_client.meaning(error, kafka) from error
     if wants_tail:
@@ -112,7 +112,7 @@ def _of_source(feed: Feed, dataset: Dataset[Any], values: Iterable[bytes]) -> It
             yield record
 
 
-def _open(feed: Feed, gaps: Iterable[Gap]) -> list[Gap]:
+def open_gaps(feed: Feed, gaps: Iterable[Gap]) -> list[Gap]:
     """Those without a second record."""
     kind = DATASETS[feed.dataset].called(feed.part)
     states: dict[tuple[str, str, str], dict[str, Gap]] = {}

@@ -18,7 +18,7 @@ from cryptoproxy.producer.feeds.stream.marks import Told, told_in
 from cryptoproxy.producer.feeds.stream.room import Room
 from cryptoproxy.producer.outbox import Entry, Outbox
 from cryptoproxy.producer.outbox.outbox import DRAINS, KAFKA
-from cryptoproxy.upstreams import chain
+from cryptoproxy.upstreams import gaps
 from cryptoproxy.upstreams.binance.candles import whole_list
 from cryptoproxy.upstreams.binance.trades import BinanceTrades
 from cryptoproxy.upstreams.binance.venue import BinanceVenue
@@ -228,7 +228,7 @@ def test_a_successor_goes_on_from_what_is_published_and_mends_the_open_gap(
 def test_what_the_upstream_does_not_have_stays_a_gap(
     exchange: Exchange, start: Callable[..., Streaming], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chain, "RETRY_MS", 10)
+    monkeypatch.setattr(gaps, "RETRY_MS", 10)
     streaming = start()
     exchange.trade("BTCUSDT", 5)
     exchange.trade("BTCUSDT", 5, silently=True)
