@@ -20,8 +20,6 @@ from cryptoproxy.common.service import Loop
 from cryptoproxy.common.service.http import holder
 from cryptoproxy.errors import OperatorError
 
-log = logging.getLogger(__name__)
-
 MAX_HEAD_BYTES = 64 * 1024
 """Request line and headers: thousands of ids come in one line."""
 KEEP_ALIVE_SECONDS = 75
@@ -72,6 +70,8 @@ class Server:
     """
 
     def __init__(self, host: str, apps: Sequence[tuple[int, Any]]) -> None:
+        # It warns of each upgrade and of each piece of garbage that somebody sends, which may be many.
+        logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
         self._listening = [(_opened(host, port), app) for port, app in apps]
 
     @property

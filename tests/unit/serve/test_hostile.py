@@ -110,6 +110,18 @@ def test_only_questions_are_answered(road: Make, method: str):
     assert answer.split(b" ", 2)[1] == b"405"
 
 
+def test_a_websocket_is_refused_and_no_log_is_flooded(road: Make, caplog: pytest.LogCaptureFixture):
+    found = road(polled=False)
+    upgrade = (
+        b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: eA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    )
+    answer = said(found, b"GET /binance/ws/btcusdt@trade HTTP/1.1\r\nHost: d\r\n" + upgrade)
+    assert answer.startswith(b"HTTP/1.1 404 ")
+    assert b'"code":-1020' in answer
+    said(found, b"\x16\x03\x01 no words\r\n\r\n")
+    assert not [each for each in caplog.records if each.name.startswith("uvicorn")]
+
+
 def test_a_browser_may_ask_first(road: Make):
     answer = said(
         road(polled=False),
