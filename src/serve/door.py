@@ -25,7 +25,7 @@ from cryptoproxy.serve.bybit import BybitHouse
 from cryptoproxy.serve.coingecko import CoinGeckoHouse
 from cryptoproxy.serve.house import ROAD, House, RefusedError
 from cryptoproxy.serve.own import Own
-from cryptoproxy.serve.reply import CORS, Reply, json_reply, sent
+from cryptoproxy.serve.reply import CORS, Reply, json_reply, sent, takes_gzip
 from cryptoproxy.serve.request import BadRequestError, Request, read
 
 log = logging.getLogger(__name__)
@@ -95,7 +95,7 @@ class Door:
         status, out, body = sent(
             reply,
             now_ms=self._now_ms(),
-            packed=b"gzip" in headers.get(b"accept-encoding", b""),
+            packed=takes_gzip(headers.get(b"accept-encoding", b"")),
             known_tags=headers.get(b"if-none-match"),
         )
         self._metrics.requests.labels(house, reply.told.way if reply.told else "door", str(status)).inc()

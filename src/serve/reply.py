@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from email.utils import formatdate
@@ -34,6 +35,7 @@ CORS: tuple[Header, ...] = (
     ),
 )
 NAME = "cryptoproxy"
+_NO_GZIP = re.compile(rb"gzip\s*;\s*q=0(\.0*)?\s*(,|\Z)")
 PACK_FROM = 1_000
 """Shorter bodies are sent as they are: a packet holds them anyway."""
 
@@ -121,6 +123,11 @@ def json_reply(value: object, *, status: int = 200, told: Told | None = None, mo
     """Bytes are JSON already."""
     body = value if isinstance(value, bytes) else msgspec.json.encode(value)
     return Reply(body, status, told, more=more)
+
+
+def takes_gzip(accepted: bytes) -> bool:
+    """By ``Accept-Encoding``, which may also say that it does not."""
+    return b"gzip" in accepted and not _NO_GZIP.search(accepted)
 
 
 def sent(reply: Reply, *, now_ms: int, packed: bool, known_tags: bytes | None) -> tuple[int, list[Header], bytes]:

@@ -167,6 +167,8 @@ class Teller:
         if stored is not None:
             done, trying = (None if each is None else _places(each) for each in _unpack(stored))
             begin = {each: min((done or {}).get(each, 0), ends[each]) for each in partitions}
+            # A topic that was made again may never reach so far, and the channel would wait for that.
+            trying = trying and {each: min(offset, ends.get(each, 0)) for each, offset in trying.items()}
         elif any(each.startswith("channel:") for each in self._known):
             begin, trying = ends, None
         else:

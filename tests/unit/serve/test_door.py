@@ -12,7 +12,7 @@ import pytest
 from cryptoproxy.datasets.times import DAY_MS, HOUR_MS
 from cryptoproxy.errors import TransientError
 from cryptoproxy.serve.house import Shelf
-from cryptoproxy.serve.reply import Reply
+from cryptoproxy.serve.reply import Reply, takes_gzip
 from cryptoproxy.serve.seam import NotFetchedError
 from tests.conftest import wait_until
 from tests.unit.serve.conftest import NOW_MS, Road
@@ -526,3 +526,11 @@ def test_bars_of_another_length_are_not_those_that_are_polled(road: Make):
     path = "/coingecko/api/v3/coins/bitcoin/ohlc?vs_currency=usd&days=30"
     assert found.get(path).json() == [[1, 2, 3, 4, 5]]
     assert found.get(f"{path}&interval=daily").headers["X-Data-Source"].startswith("through/")
+
+
+@pytest.mark.parametrize(
+    ("accepted", "packed"),
+    [("gzip, deflate", True), ("gzip;q=0.5", True), ("gzip;q=0", False), ("gzip; q=0.0, identity", False), ("", False)],
+)
+def test_who_does_not_take_gzip_gets_none(accepted: str, packed: bool):
+    assert takes_gzip(accepted.encode()) == packed

@@ -19,7 +19,7 @@ from cryptoproxy.datasets import ALERT, Alert, from_iso, iso
 from cryptoproxy.errors import OperatorError
 from cryptoproxy.watch.reading import parse
 from cryptoproxy.watch.rules import Channel
-from cryptoproxy.watch.telling import channels, desk
+from cryptoproxy.watch.telling import channels, desk, teller
 from cryptoproxy.watch.telling.desk import Desk, Waiting
 from cryptoproxy.watch.telling.messages import Message, discord, filled, slack
 from cryptoproxy.watch.telling.silences import silenced
@@ -280,3 +280,33 @@ def test_a_desk_that_fails_unforeseen_says_so_and_keeps_what_waits(
 def test_nobody_is_left_alone_for_ever(stand_in: StandIn):
     stand_in.script = [(429, {"retry_after": 1e300})]
     assert channels.send(RULES.channels["ops"], Message(alerts=[EXAMPLE])).wait == channels.LONGEST_WAIT
+
+
+def test_what_was_tried_before_the_topic_was_made_again_holds_up_nothing(
+    stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+):
+    class Short:
+        """The topic of alerts has one by now."""
+
+        def assignment(self) -> set[Any]:
+            return {TOPIC}
+
+        def end_offsets(self, partitions: list[Any]) -> dict[Any, int]:
+            return dict.fromkeys(partitions, 1)
+
+    monkeypatch.setattr(desk, "GATHER_SECONDS", 0.0)
+    none: Any = None
+    told = teller.Teller(
+        kafka=none, shares=none, make_ledger=none, connect=none, rules=lambda: RULES, now_ms=lambda: 0, health=Health(),
+        metrics=WatchMetrics(CollectorRegistry()), link=None,
+    )  # fmt: skip
+    monkeypatch.setattr(told, "_consumer", Short())
+    monkeypatch.setattr(told, "_note", lambda *_: None)
+    places = [[[TOPIC.topic, TOPIC.partition, offset]] for offset in (90, 95)]
+    told._known["channel:ops"] = teller._pack(places)
+    ops = told._desk(RULES.channels["ops"])
+    ops.start()
+    ops.reached({TOPIC: 1})
+    ops.put(Waiting(TOPIC, 1, alert(0)))
+    wait_until(lambda: stand_in.posts, what="the new one is told")
+    ops.stop(10)
