@@ -172,9 +172,13 @@ def test_a_dataset_of_the_table_goes_from_its_topic_to_its_index(bench: Bench, t
     times = [BEGIN_MS + at * MINUTE_MS for at in range(5)]
     made = [msgspec.structs.replace(toy.example, timestamp=iso(at), fetched_at=iso(at + 310)) for at in times]
     send(bench, toy, *made[1:], made[0])  # the oldest comes last
-    found = wait_documents(bench, toy, {toy.id_of(each) for each in made})
     newest = made[-1] if toy.compacted else made[0]
-    assert found[toy.id_of(made[0])]["timestamp"] == newest.timestamp
+
+    def documents() -> Any:
+        found = wait_documents(bench, toy, {toy.id_of(each) for each in made})
+        return found if found[toy.id_of(made[0])]["timestamp"] == newest.timestamp else None
+
+    found = wait_until(documents, what="the newest of each id")
     wait_until(lambda: running.metric("lag_records", dataset="toy") == 0)
     count = 1 if toy.compacted else 5
     assert running.metric("duplicates_total", dataset="toy") == (1 if toy.compacted else 0)
