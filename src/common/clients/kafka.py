@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
@@ -171,6 +172,35 @@ def read_to_end(consumer: Any, topic: str, *, seconds: float, renewed: bool = Fa
     for partition, end in ends.items():
         if unread(end, partition) < 0:  # what came meanwhile is the next call's
             consumer.seek(partition, end)
+
+
+@contextmanager
+def reading_since(kafka: Kafka, topic: str, since_ms: int, *, seconds: float) -> Iterator[Iterator[Any]]:
+    """The records of ``topic`` from that moment (epoch ms; 0: its beginning) to the end that it has now; of each
+    partition in its order.
+
+    Args:
+        seconds: from one answer of the brokers to the next.
+
+    Raises:
+        OperatorError, TransientError, kafka.errors.KafkaError: as :func:`read_to_end`.
+    """
+    made = consumer(kafka, group_id=None)
+    try:
+        partitions = [TopicPartition(topic, each) for each in sorted(made.partitions_for_topic(topic) or ())]
+        if not partitions:
+            raise OperatorError(f"topic {topic} is missing", remedy="Run `cryptoproxy setup`")
+        made.assign(partitions)
+        if since_ms > 0:
+            begins = made.offsets_for_times(dict.fromkeys(partitions, since_ms))
+            for partition in partitions:
+                if (found := begins.get(partition)) is None:
+                    made.seek_to_end(partition)
+                else:
+                    made.seek(partition, found.offset)
+        yield read_to_end(made, topic, seconds=seconds, renewed=True)
+    finally:
+        made.close(autocommit=False, timeout_ms=1000)
 
 
 def meaning(error: kafka_errors.KafkaError, kafka: Kafka) -> CryptoProxyError:

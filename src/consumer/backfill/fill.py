@@ -14,14 +14,13 @@ from itertools import islice
 from operator import itemgetter
 from typing import Any
 
-from kafka import TopicPartition
 from kafka import errors as kafka_errors
 
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.settings.catalogue import Kafka
 from cryptoproxy.datasets import Dataset, Part, from_iso
 from cryptoproxy.datasets.times import HOUR_MS, Span
-from cryptoproxy.errors import OperatorError, PoisonError
+from cryptoproxy.errors import PoisonError
 from cryptoproxy.lake.form import ignore
 from cryptoproxy.lake.objects import pack
 from cryptoproxy.lake.store import Store
@@ -56,20 +55,10 @@ def values_since(kafka: Kafka, topic: str, since_ms: int) -> Iterator[bytes]:
         CryptoProxyError: the topic is missing, or cannot be read.
     """
     try:
-        consumer = kafka_client.consumer(kafka, group_id=None)
-        try:
-            partitions = [TopicPartition(topic, each) for each in sorted(consumer.partitions_for_topic(topic) or ())]
-            if not partitions:
-                raise OperatorError(f"topic {topic} is missing", remedy="Run `cryptoproxy setup`")
-            consumer.assign(partitions)
-            ends = consumer.end_offsets(partitions)
-            for partition, found in consumer.offsets_for_times(dict.fromkeys(partitions, since_ms)).items():
-                consumer.seek(partition, ends[partition] if found is None else found.offset)
-            for record in kafka_client.read_to_end(consumer, topic, seconds=SECONDS, renewed=True):
+        with kafka_client.reading_since(kafka, topic, since_ms, seconds=SECONDS) as records:
+            for record in records:
                 if record.value:
                     yield record.value
-        finally:
-            consumer.close(timeout_ms=1000)
     except kafka_errors.KafkaError as error:
         raise kafka_client.meaning(error, kafka) from error
 

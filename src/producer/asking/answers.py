@@ -6,7 +6,6 @@ poll's records are kept, and no poll waits for it.
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -15,28 +14,19 @@ from typing import Any, NamedTuple
 from kafka import errors as kafka_errors
 
 from cryptoproxy.common.asking import FETCHED_AT
-from cryptoproxy.common.clients import kafka as kafka_client
-from cryptoproxy.common.clients.sender import Sender
 from cryptoproxy.common.clock import Clock
-from cryptoproxy.common.log import Limited
 from cryptoproxy.common.metrics import PollerMetrics
-from cryptoproxy.common.retry import Backoff
-from cryptoproxy.common.service import Loop
 from cryptoproxy.common.settings.catalogue import Kafka
+from cryptoproxy.producer.aside import Aside
 from cryptoproxy.producer.feeds.poll import Told
 from cryptoproxy.upstreams.asked import Asked
 
-log = logging.getLogger(__name__)
-
 EVERY_SECONDS = 10.0
 """For one call; what a faster poll is told in between is not sent."""
-ACK_SECONDS = 5.0
-"""Short: a stop waits for it."""
 MAX_BYTES = 32 * 1024 * 1024
 """Of one answer, unpacked: a quarter of it is what the topic takes, packed."""
 MAX_WAITING_BYTES = 64 * 1024 * 1024
 MAX_CALLS = 10_000
-_TURN_SECONDS = 0.5
 
 
 class _Waiting(NamedTuple):
@@ -44,8 +34,8 @@ class _Waiting(NamedTuple):
     fetched_at_ms: int
 
 
-class Answers:
-    """Give :meth:`run` a thread; :meth:`put` is for any.
+class Answers(Aside):
+    """:meth:`put` is for any thread.
 
     Args:
         asked: how each upstream's calls are named.
@@ -61,25 +51,26 @@ class Answers:
         clock: Clock,
         connect: Callable[[], Any] | None = None,
     ) -> None:
-        self._topic = kafka.answers_topic
-        self._kafka = kafka
-        self._asked = asked
-        self._metrics = metrics
-        self._clock = clock
-        options: dict[str, Any] = {
-            "client_id": f"{kafka.client_id}-answers",
-            "delivery_timeout_ms": 35_000,
-            "max_request_size": MAX_BYTES + 64 * 1024,
-            "compression_type": "zstd",
-        }
-        self._sender = Sender(
-            connect or partial(kafka_client.producer, kafka, **options), ack_seconds=ACK_SECONDS, end_seconds=None
+        super().__init__(
+            kafka,
+            kafka.answers_topic,
+            counted=metrics.answers,
+            lacks="an answer",
+            turn_seconds=0.5,
+            clock=clock,
+            connect=connect,
+            options={
+                "client_id": f"{kafka.client_id}-answers",
+                "max_request_size": MAX_BYTES + 64 * 1024,
+                "compression_type": "zstd",
+            },
         )
+        self._asked = asked
+        self._clock = clock
         self._lock = threading.Lock()
         self._waiting: dict[str, _Waiting] = {}
         self._sent: dict[str, float] = {}
         """When each was taken last, in monotonic seconds."""
-        self._often = Limited(log, seconds=300, clock=clock.monotonic)
 
     def put(self, upstream: str, answers: Sequence[Told]) -> None:
         """Keeps the newest for :meth:`run`; never waits and never raises."""
@@ -97,17 +88,6 @@ class Answers:
                     continue
             self._lost("dropped", 1, f"one of {len(each.body)} bytes has no room")
 
-    def run(self, loop: Loop) -> None:
-        """Until the process stops."""
-        backoff = Backoff(first=1.0, cap=30.0)
-        while loop.running:
-            if self.send():
-                backoff.reset()
-                loop.wait(_TURN_SECONDS)
-            else:
-                loop.wait(backoff.next())
-        self._sender.discard()
-
     def send(self) -> bool:
         """What is due, now; False if the topic did not take all of it."""
         now = self._clock.monotonic()
@@ -117,7 +97,7 @@ class Answers:
             self._sent |= dict.fromkeys(due, now)
         if not taken:
             return True
-        failures = self._sender.send_all([partial(self._send, key=key, each=each) for key, each in taken.items()])
+        failures = self._send_all([partial(self._send, key=key, each=each) for key, each in taken.items()])
         again = {
             key: each
             for (key, each), failure in zip(taken.items(), failures, strict=True)
@@ -127,16 +107,8 @@ class Answers:
             for key, each in again.items():
                 self._waiting.setdefault(key, each)  # unless there is a newer one already
                 self._sent.pop(key)
-        lost = [each for each in failures if each is not None]
-        self._metrics.answers.labels("sent").inc(len(failures) - len(lost))
-        if lost:
-            self._lost("failed", len(lost), str(kafka_client.meaning(lost[0], self._kafka)))
-        return not lost
+        return not any(failures)
 
     def _send(self, producer: Any, key: str, each: _Waiting) -> Any:
         headers = [(FETCHED_AT, str(each.fetched_at_ms).encode())]
         return producer.send(self._topic, key=key.encode(), value=each.body, headers=headers)
-
-    def _lost(self, outcome: str, count: int, why: str) -> None:
-        self._metrics.answers.labels(outcome).inc(count)
-        self._often.warning(outcome, f"{self._topic} lacks an answer (records do not): {why}")

@@ -11,14 +11,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from kafka import TopicPartition
 from kafka import errors as kafka_errors
 
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.settings.catalogue import Kafka
 from cryptoproxy.datasets import DATASETS, GAP, Feed, Gap
 from cryptoproxy.datasets.dataset import AnyRecord, Dataset
-from cryptoproxy.errors import OperatorError, PoisonError
+from cryptoproxy.errors import PoisonError
 from cryptoproxy.producer.feeds.stream.marks import Told
 from cryptoproxy.producer.outbox import Outbox
 from cryptoproxy.producer.outbox.outbox import KAFKA
@@ -68,29 +67,14 @@ def left_of(feed: Feed, told: Told, kafka: Kafka, outbox: Outbox, *, now_ms: int
 
 def _read(kafka: Kafka, topic: str, begin_ms: int) -> Iterator[bytes]:
     """The values of ``topic`` from this time on to the end that it has now, as far as there is time for it."""
-    consumer = kafka_client.consumer(kafka, group_id=None)
-    try:
-        partitions = [TopicPartition(topic, each) for each in sorted(consumer.partitions_for_topic(topic) or ())]
-        if not partitions:
-            raise OperatorError(f"topic {topic} is missing", remedy="Run `cryptoproxy setup`")
-        consumer.assign(partitions)
-        if begin_ms > 0:
-            begins = consumer.offsets_for_times(dict.fromkeys(partitions, begin_ms))
-            for partition in partitions:
-                found = begins.get(partition)
-                if found is None:
-                    consumer.seek_to_end(partition)
-                else:
-                    consumer.seek(partition, found.offset)
+    with kafka_client.reading_since(kafka, topic, begin_ms, seconds=READ_SECONDS) as records:
         deadline = time.monotonic() + READ_SECONDS
-        for record in kafka_client.read_to_end(consumer, topic, seconds=READ_SECONDS, renewed=True):
+        for record in records:
             if record.value is not None:
                 yield record.value
             if time.monotonic() > deadline:
                 log.warning("the tail of %s is not read to its end within %.0f s", topic, READ_SECONDS)
                 return
-    finally:
-        consumer.close(autocommit=False, timeout_ms=1000)
 
 
 def _waiting(feed: Feed, outbox: Outbox) -> Iterator[bytes]:

@@ -11,32 +11,22 @@ It promises nothing. No stream waits for it: where Kafka does not keep up, frame
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
-from cryptoproxy.common.clients import kafka as kafka_client
-from cryptoproxy.common.clients.sender import Sender
 from cryptoproxy.common.clock import Clock
-from cryptoproxy.common.log import Limited
 from cryptoproxy.common.metrics import PollerMetrics
-from cryptoproxy.common.retry import Backoff
-from cryptoproxy.common.service import Loop
 from cryptoproxy.common.settings.catalogue import Kafka
+from cryptoproxy.producer.aside import Aside
 from cryptoproxy.upstreams.live import symbol_of
 from cryptoproxy.upstreams.stream import Heard
 
-log = logging.getLogger(__name__)
-
-ACK_SECONDS = 5.0
-"""Short: a stop waits for it."""
 MOST_WAITING = 2_000
 """Frames; of more the oldest go, which are worth the least."""
 MOST_AT_ONCE = 500
-_TURN_SECONDS = 0.05
 
 
 class _Frame(NamedTuple):
@@ -46,8 +36,8 @@ class _Frame(NamedTuple):
     at_ms: int
 
 
-class LiveFrames:
-    """Give :meth:`run` a thread; :meth:`put` is for any.
+class LiveFrames(Aside):
+    """:meth:`put` is for any thread.
 
     Args:
         connect: makes a producer.
@@ -56,16 +46,19 @@ class LiveFrames:
     def __init__(
         self, kafka: Kafka, *, metrics: PollerMetrics, clock: Clock, connect: Callable[[], Any] | None = None
     ) -> None:
-        self._kafka = kafka
-        self._symbols = frozenset(symbol.upper() for symbol in kafka.live_symbols or ())
-        self._metrics = metrics
-        options: dict[str, Any] = {"client_id": f"{kafka.client_id}-live", "delivery_timeout_ms": 35_000}
-        self._sender = Sender(
-            connect or partial(kafka_client.producer, kafka, **options), ack_seconds=ACK_SECONDS, end_seconds=None
+        super().__init__(
+            kafka,
+            kafka.live_topic,
+            counted=metrics.live_frames,
+            lacks="frames",
+            turn_seconds=0.05,
+            clock=clock,
+            connect=connect,
+            options={"client_id": f"{kafka.client_id}-live"},
         )
+        self._symbols = frozenset(symbol.upper() for symbol in kafka.live_symbols or ())
         self._lock = threading.Lock()
         self._waiting: deque[_Frame] = deque()
-        self._often = Limited(log, seconds=300, clock=clock.monotonic)
 
     def put(self, source: str, heard: Heard, now_ms: int) -> None:
         """Never waits and never raises."""
@@ -81,34 +74,14 @@ class LiveFrames:
         if dropped:
             self._lost("dropped", dropped, "Kafka does not keep up")
 
-    def run(self, loop: Loop) -> None:
-        """Until the process stops."""
-        backoff = Backoff(first=1.0, cap=30.0)
-        while loop.running:
-            if self.send():
-                backoff.reset()
-                loop.wait(_TURN_SECONDS)
-            else:
-                loop.wait(backoff.next())
-        self._sender.discard()
-
     def send(self) -> bool:
         """What waits, now; False if the topic did not take all of it. It is not sent again: newer ones come."""
         with self._lock:
             taken = [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_AT_ONCE))]
         if not taken:
             return True
-        failures = self._sender.send_all([partial(self._send, each=each) for each in taken])
-        lost = [each for each in failures if each is not None]
-        self._metrics.live_frames.labels("sent").inc(len(failures) - len(lost))
-        if lost:
-            self._lost("failed", len(lost), str(kafka_client.meaning(lost[0], self._kafka)))
-        return not lost
+        return not any(self._send_all([partial(self._send, each=each) for each in taken]))
 
     def _send(self, producer: Any, each: _Frame) -> Any:
         headers = [("topic", each.topic.encode()), ("received-at", str(each.at_ms).encode())]
-        return producer.send(self._kafka.live_topic, key=each.key.encode(), value=each.body, headers=headers)
-
-    def _lost(self, outcome: str, count: int, why: str) -> None:
-        self._metrics.live_frames.labels(outcome).inc(count)
-        self._often.warning(outcome, f"{self._kafka.live_topic} lacks frames (records do not): {why}")
+        return producer.send(self._topic, key=each.key.encode(), value=each.body, headers=headers)
