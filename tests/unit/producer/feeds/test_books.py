@@ -3,23 +3,14 @@ has none is counted and told."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 import requests
 
-from cryptoproxy.common.clock import SystemClock
-from cryptoproxy.common.service import Health, Loop
 from cryptoproxy.datasets import BOOK, GAP, Gap, from_iso
-from cryptoproxy.producer.feeds.poll import PollOnce
-from cryptoproxy.producer.feeds.stream.marks import Told
-from cryptoproxy.producer.feeds.stream.room import Room
-from cryptoproxy.producer.outbox import Outbox
-from cryptoproxy.producer.outbox.outbox import KAFKA
 from cryptoproxy.sandbox import Rule, Sandbox, StreamRule
 from cryptoproxy.upstreams.base import Answer, Call
 from cryptoproxy.upstreams.binance.books import BinanceBooks
@@ -30,10 +21,9 @@ from cryptoproxy.upstreams.bybit.books import BybitBooks
 from cryptoproxy.upstreams.bybit.candles import whole_list as bybit_list
 from cryptoproxy.upstreams.bybit.symbols import Market
 from cryptoproxy.upstreams.bybit.venue import BybitVenue
-from cryptoproxy.upstreams.stream import Left
 from tests.books import require_true
 from tests.conftest import wait_until
-from tests.unit.producer.fakes import Metrics
+from tests.unit.producer.feeds.streaming import Streaming
 
 STEP_MS = 200
 COINS = 20
@@ -45,51 +35,6 @@ class Asking:
     def ask(self, call: Call, end_ms: int, wait: object) -> Answer:
         found = requests.get(call.url, params=dict(call.params), timeout=30)
         return Answer(found.status_code, {key.lower(): value for key, value in found.headers.items()}, found.content)
-
-
-class Streaming:
-    """A process that streams one market's books."""
-
-    def __init__(self, stream: BookStream[Any], folder: Path) -> None:
-        self.metrics = Metrics()
-        self.health = Health()
-        self.outbox = Outbox(folder, max_bytes=1 << 26)
-        self.room = Room(
-            stream.venue,
-            [stream],
-            ask={stream.feed.name: cast("PollOnce", Asking())},
-            told=lambda feed: Told(),
-            left=lambda stream, told: Left(),
-            may_poll=lambda: True,
-            outbox=self.outbox,
-            health=self.health,
-            metrics=self.metrics,
-            clock=SystemClock(),
-            batch_seconds=0.05,
-            batch_records=1_000,
-            kept=lambda entry, arrived, size: None,
-        )
-        self._stop = threading.Event()
-        self._threads = [
-            threading.Thread(target=run, args=(Loop(name, self._stop),), daemon=True)
-            for name, run in self.room.threads()
-        ]
-        for thread in self._threads:
-            thread.start()
-
-    def close(self) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
-        self.outbox.close()
-
-    def records(self, dataset: Any = BOOK) -> list[Any]:
-        return [
-            dataset.codec.decode(line)
-            for entry in self.outbox.oldest(KAFKA)
-            if entry.feed.dataset == dataset.name
-            for line in (self.outbox.read(KAFKA, entry) or b"").splitlines()
-        ]
 
 
 @pytest.fixture
@@ -123,19 +68,19 @@ def start(box: Sandbox, tmp_path: Path) -> Iterator[Callable[[str], Streaming]]:
                 levels=200,
                 interval_ms=STEP_MS,
             )
-        started.append(Streaming(stream, tmp_path / "outbox"))
+        started.append(Streaming(stream, tmp_path / "outbox", ask=Asking()))
         return started[-1]
 
     yield begin
     for each in started:
-        each.close()
+        each.stop()
 
 
 @pytest.mark.parametrize("source", ["binance", "bybit-linear", "bybit-inverse", "bybit-spot"])
 def test_each_record_is_the_book_of_its_slot(source: str, start: Callable[[str], Streaming]) -> None:
     streaming = start(source)
-    wait_until(lambda: len(streaming.records()) >= 12)
-    require_true(streaming.records(), COINS)
+    wait_until(lambda: len(streaming.records(BOOK)) >= 12)
+    require_true(streaming.records(BOOK), COINS)
     assert not streaming.health.reasons()
 
 
@@ -157,7 +102,7 @@ def test_after_a_fault_no_record_is_wrong_and_the_book_comes_back(
     streaming = start(source)
     wait_until(lambda: [gap for gap in streaming.records(GAP) if gap.asset_id == "BTCUSDT"])
     gaps: list[Gap] = streaming.records(GAP)
-    records = [each for each in streaming.records() if each.asset_id == "BTCUSDT"]
+    records = [each for each in streaming.records(BOOK) if each.asset_id == "BTCUSDT"]
     assert {(gap.kind, gap.state, gap.why) for gap in gaps} == {("book", "open", why)}
     for gap in gaps:
         lacking = range(from_iso(gap.timestamp) + STEP_MS, from_iso(gap.until), STEP_MS)
@@ -169,8 +114,8 @@ def test_after_a_fault_no_record_is_wrong_and_the_book_comes_back(
 def test_frames_that_come_twice_change_nothing(box: Sandbox, start: Callable[[str], Streaming]) -> None:
     box.add(StreamRule(topic="btcusdt", every=2, twice=True))
     streaming = start("binance")
-    wait_until(lambda: len(streaming.records()) >= 20)
-    require_true(streaming.records(), COINS)
+    wait_until(lambda: len(streaming.records(BOOK)) >= 20)
+    require_true(streaming.records(BOOK), COINS)
     assert streaming.records(GAP) == []
 
 
@@ -179,14 +124,14 @@ def test_a_crossed_snapshot_is_no_book_and_another_one_is_asked_for(
 ) -> None:
     box.add(Rule(path="/api/v3/depth", times=2, rewrite="crossed"))
     streaming = start("binance")
-    wait_until(lambda: len(streaming.records()) >= 6)
-    require_true(streaming.records(), COINS)
+    wait_until(lambda: len(streaming.records(BOOK)) >= 6)
+    require_true(streaming.records(BOOK), COINS)
 
 
 def test_a_cut_connection_that_loses_changes_costs_slots_and_tells_them(
     box: Sandbox, start: Callable[[str], Streaming]
 ) -> None:
     box.add(StreamRule(topic="(?i)btcusdt", nth=15, cut=5))
-    with closing(start("bybit-linear")) as streaming:
-        wait_until(lambda: streaming.records(GAP) or len(streaming.records()) > 60)
-        require_true(streaming.records(), COINS)
+    streaming = start("bybit-linear")
+    wait_until(lambda: streaming.records(GAP) or len(streaming.records(BOOK)) > 60)
+    require_true(streaming.records(BOOK), COINS)

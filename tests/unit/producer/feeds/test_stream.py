@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
-from cryptoproxy.common.clock import SystemClock
-from cryptoproxy.common.service import Health, Loop
 from cryptoproxy.datasets import GAP, TRADE, Gap, Trade
-from cryptoproxy.producer.feeds.poll import PollOnce
-from cryptoproxy.producer.feeds.stream.marks import Told, told_in
-from cryptoproxy.producer.feeds.stream.room import Room
-from cryptoproxy.producer.outbox import Entry, Outbox
+from cryptoproxy.producer.feeds.stream.marks import told_in
+from cryptoproxy.producer.outbox import Entry
 from cryptoproxy.producer.outbox.outbox import DRAINS, KAFKA
 from cryptoproxy.upstreams import gaps
 from cryptoproxy.upstreams.binance.candles import whole_list
@@ -25,70 +20,28 @@ from cryptoproxy.upstreams.binance.venue import BinanceVenue
 from cryptoproxy.upstreams.stream import Left
 from tests.conftest import wait_until
 from tests.exchange import Exchange
-from tests.unit.producer.fakes import Metrics
+from tests.unit.producer.feeds.streaming import Streaming
 
 
-class Streaming:
-    """One process that streams BTCUSDT and ETHUSDT; nothing takes its batches out of the outbox."""
+class Trades(Streaming):
+    """Of BTCUSDT and ETHUSDT."""
 
-    def __init__(self, exchange: Exchange, folder: Path, *, max_bytes: int = 1 << 26, left: Left | None = None) -> None:
-        self.active = True
-        self.health = Health()
-        self.metrics = Metrics()
-        self.outbox = Outbox(folder, max_bytes=max_bytes)
-        clock = SystemClock()
+    def __init__(self, exchange: Exchange, folder: Path, **options: Any) -> None:
         stream = BinanceTrades(
             venue=BinanceVenue(ws_url=exchange.url, base_url="http://127.0.0.1:9"),
             base_url="http://127.0.0.1:9",
             symbols=["BTCUSDT", "ETHUSDT"],
             symbol_list=whole_list("http://127.0.0.1:9"),
         )
-        self.room = Room(
-            stream.venue,
-            [stream],
-            ask={stream.feed.name: cast("PollOnce", exchange)},
-            told=lambda feed: Told(),
-            left=lambda stream, told: left or Left(),
-            may_poll=lambda: self.active,
-            outbox=self.outbox,
-            health=self.health,
-            metrics=self.metrics,
-            clock=clock,
-            batch_seconds=0.05,
-            batch_records=1_000,
-            kept=lambda entry, arrived, size: None,
-        )
-        self._stop = threading.Event()
-        self._threads = [
-            threading.Thread(target=run, args=(Loop(name, self._stop),), daemon=True)
-            for name, run in self.room.threads()
-        ]
-        for thread in self._threads:
-            thread.start()
-
-    def stop(self) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
-        self.outbox.close()
-
-    def entries(self, dataset: str) -> list[Entry]:
-        return [entry for entry in self.outbox.oldest(KAFKA) if entry.feed.dataset == dataset]
-
-    def _records(self, dataset: Any) -> list[Any]:
-        return [
-            dataset.codec.decode(line)
-            for entry in self.entries(dataset.name)
-            for line in (self.outbox.read(KAFKA, entry) or b"").splitlines()
-        ]
+        super().__init__(stream, folder, ask=exchange, **options)
 
     @property
     def trades(self) -> list[Trade]:
-        return self._records(TRADE)
+        return self.records(TRADE)
 
     @property
     def gaps(self) -> list[Gap]:
-        return self._records(GAP)
+        return self.records(GAP)
 
     def ids(self, symbol: str = "BTCUSDT") -> list[int]:
         return sorted(int(each.trade_id.partition("-")[0]) for each in self.trades if each.asset_id == symbol)
@@ -102,12 +55,12 @@ def exchange() -> Iterator[Exchange]:
 
 
 @pytest.fixture
-def start(exchange: Exchange, tmp_path: Path) -> Iterator[Callable[..., Streaming]]:
-    started: list[Streaming] = []
+def start(exchange: Exchange, tmp_path: Path) -> Iterator[Callable[..., Trades]]:
+    started: list[Trades] = []
 
-    def begin(folder: str = "outbox", *, connected: bool = True, **options: Any) -> Streaming:
+    def begin(folder: str = "outbox", *, connected: bool = True, **options: Any) -> Trades:
         before = len(exchange.subscribed)
-        made = Streaming(exchange, tmp_path / folder, **options)
+        made = Trades(exchange, tmp_path / folder, **options)
         started.append(made)
         if connected:
             wait_until(
@@ -122,7 +75,7 @@ def start(exchange: Exchange, tmp_path: Path) -> Iterator[Callable[..., Streamin
 
 
 def test_all_topics_are_asked_for_in_one_frame_and_each_trade_is_kept_once(
-    exchange: Exchange, start: Callable[..., Streaming]
+    exchange: Exchange, start: Callable[..., Trades]
 ) -> None:
     streaming = start()
     exchange.trade("BTCUSDT", 50)
@@ -140,7 +93,7 @@ def test_all_topics_are_asked_for_in_one_frame_and_each_trade_is_kept_once(
 
 
 def test_what_frames_pass_over_is_asked_for_by_its_ids_and_is_no_gap_afterwards(
-    exchange: Exchange, start: Callable[..., Streaming]
+    exchange: Exchange, start: Callable[..., Trades]
 ) -> None:
     streaming = start()
     exchange.trade("BTCUSDT", 5)
@@ -155,7 +108,7 @@ def test_what_frames_pass_over_is_asked_for_by_its_ids_and_is_no_gap_afterwards(
 
 
 def test_a_cut_connection_is_made_anew_and_what_was_traded_meanwhile_is_there(
-    exchange: Exchange, start: Callable[..., Streaming]
+    exchange: Exchange, start: Callable[..., Trades]
 ) -> None:
     streaming = start()
     exchange.trade("BTCUSDT", 10)
@@ -171,9 +124,7 @@ def test_a_cut_connection_is_made_anew_and_what_was_traded_meanwhile_is_there(
     assert {gap.why for gap in streaming.gaps if gap.state == "open"} <= {"reconnect"}
 
 
-def test_a_connection_that_is_about_to_end_is_replaced_before(
-    exchange: Exchange, start: Callable[..., Streaming]
-) -> None:
+def test_a_connection_that_is_about_to_end_is_replaced_before(exchange: Exchange, start: Callable[..., Trades]) -> None:
     streaming = start()
     exchange.trade("BTCUSDT", 10)
     exchange.say({"stream": "!serverShutdown", "data": {"e": "serverShutdown", "E": 1}})
@@ -188,9 +139,7 @@ def test_a_connection_that_is_about_to_end_is_replaced_before(
     assert streaming.gaps == []
 
 
-def test_garbage_duplicates_and_another_order_change_nothing(
-    exchange: Exchange, start: Callable[..., Streaming]
-) -> None:
+def test_garbage_duplicates_and_another_order_change_nothing(exchange: Exchange, start: Callable[..., Trades]) -> None:
     streaming = start()
     exchange.trade("BTCUSDT", 3)
     exchange.say('{"stream":"btcusdt@aggTrade","data":{"a":')
@@ -207,7 +156,7 @@ def test_garbage_duplicates_and_another_order_change_nothing(
 
 
 def test_a_successor_goes_on_from_what_is_published_and_mends_the_open_gap(
-    exchange: Exchange, start: Callable[..., Streaming]
+    exchange: Exchange, start: Callable[..., Trades]
 ) -> None:
     first = start("first")
     exchange.trade("BTCUSDT", 10)
@@ -226,7 +175,7 @@ def test_a_successor_goes_on_from_what_is_published_and_mends_the_open_gap(
 
 
 def test_what_the_upstream_does_not_have_stays_a_gap(
-    exchange: Exchange, start: Callable[..., Streaming], monkeypatch: pytest.MonkeyPatch
+    exchange: Exchange, start: Callable[..., Trades], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(gaps, "RETRY_MS", 10)
     streaming = start()
@@ -245,7 +194,7 @@ def test_what_the_upstream_does_not_have_stays_a_gap(
 
 
 def test_a_full_outbox_pauses_the_stream_and_nothing_lacks_when_it_goes_on(
-    exchange: Exchange, start: Callable[..., Streaming]
+    exchange: Exchange, start: Callable[..., Trades]
 ) -> None:
     streaming = start(max_bytes=400_000)
     exchange.trade("BTCUSDT", 3_000)
@@ -271,7 +220,7 @@ def test_a_full_outbox_pauses_the_stream_and_nothing_lacks_when_it_goes_on(
     assert sorted(taken) == list(range(100, 3_601))
 
 
-def test_a_refused_handshake_is_not_tried_again_at_once(exchange: Exchange, start: Callable[..., Streaming]) -> None:
+def test_a_refused_handshake_is_not_tried_again_at_once(exchange: Exchange, start: Callable[..., Trades]) -> None:
     asked: list[int] = []
 
     def refuse() -> int:
@@ -284,7 +233,7 @@ def test_a_refused_handshake_is_not_tried_again_at_once(exchange: Exchange, star
     assert len(asked) == 1
 
 
-def test_a_mark_counts_when_all_before_it_is_published(exchange: Exchange, start: Callable[..., Streaming]) -> None:
+def test_a_mark_counts_when_all_before_it_is_published(exchange: Exchange, start: Callable[..., Trades]) -> None:
     streaming = start()
     exchange.trade("BTCUSDT", 10)
     wait_until(lambda: len(streaming.trades) == 10)
@@ -301,7 +250,7 @@ def test_a_mark_counts_when_all_before_it_is_published(exchange: Exchange, start
 
 
 def test_a_disk_that_refuses_in_the_middle_of_a_batch_loses_and_doubles_nothing(
-    exchange: Exchange, start: Callable[..., Streaming], monkeypatch: pytest.MonkeyPatch
+    exchange: Exchange, start: Callable[..., Trades], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     streaming = start(max_bytes=8 << 20)  # pieces of a thousand records
     keep, refusals = streaming.outbox.keep, [False, True, True, False, True]
