@@ -27,6 +27,14 @@ class Control:
         return f"control-{self.field.replace('_', '-')}"
 
 
+def single(dataset: Dataset[Any], **chosen: str) -> list[Control]:
+    """One list for each field, of which one value is shown: at first the one that is chosen, if any."""
+    return [
+        Control(field, "Asset" if field == "asset_id" else field.capitalize(), (value,) if value else (), True, dataset)
+        for field, value in chosen.items()
+    ]
+
+
 def group(controls: Sequence[Control]) -> Json:
     """As a dashboard stores them. Of its own keys, only those that Kibana 8.11 knows."""
     panels = {}

@@ -8,7 +8,7 @@ from cryptoproxy.datasets import BOOK
 from kibana import names
 from kibana.builders.charts import table, tiles, xy
 from kibana.builders.columns import Column, Json, average, largest, last, over_time, records, smallest, top
-from kibana.builders.controls import Control
+from kibana.builders.controls import single
 from kibana.builders.dashboard import Dashboard, Row
 from kibana.builders.panels import drawing, note, question
 from kibana.definitions import shared
@@ -155,20 +155,13 @@ STORED = question(
 
 
 def dashboard() -> Dashboard:
-    def control(field: str, title: str, *chosen: str) -> Control:
-        return Control(field, title, chosen, single=True, dataset=BOOK)
-
     return Dashboard(
         id=names.BOOKS,
         title="Crypto prices: Order book",
         description="One asset's order book: spread, depth, imbalance, levels.",
         opens_on="now-1h",
         refresh_seconds=30,
-        controls=[
-            control("source", "Source", "binance"),
-            control("asset_id", "Asset", "BTCUSDT"),
-            control("quote", "Quote"),
-        ],
+        controls=single(BOOK, source="binance", asset_id="BTCUSDT", quote=""),
         rows=[
             Row(5, [ABOUT]),
             Row(7, [NOW]),

@@ -11,7 +11,7 @@ from cryptoproxy.datasets import CANDLE
 from kibana import names
 from kibana.builders.charts import table, tiles
 from kibana.builders.columns import Json, largest, last, smallest, top, total
-from kibana.builders.controls import Control
+from kibana.builders.controls import single
 from kibana.builders.dashboard import Dashboard, Row
 from kibana.builders.panels import drawing, note, question
 from kibana.definitions import shared
@@ -181,21 +181,13 @@ STORED = question(
 
 
 def dashboard() -> Dashboard:
-    def control(field: str, title: str, *chosen: str) -> Control:
-        return Control(field, title, chosen, single=True, dataset=CANDLE)
-
     return Dashboard(
         id=names.CANDLES,
         title="Crypto prices: Candles",
         description="Closed bars of one asset: price, volume, change.",
         opens_on="now-7d",
         refresh_seconds=60,
-        controls=[
-            control("source", "Source", "binance"),
-            control("asset_id", "Asset", "BTCUSDT"),
-            control("interval", "Interval", "1h"),
-            control("quote", "Quote"),
-        ],
+        controls=single(CANDLE, source="binance", asset_id="BTCUSDT", interval="1h", quote=""),
         rows=[
             Row(5, [ABOUT]),
             Row(7, [NOW]),

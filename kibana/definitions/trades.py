@@ -6,7 +6,7 @@ from cryptoproxy.datasets import TRADE
 from kibana import names
 from kibana.builders.charts import table, tiles, xy
 from kibana.builders.columns import Column, average, largest, last, over_time, records, smallest, top, total
-from kibana.builders.controls import Control
+from kibana.builders.controls import single
 from kibana.builders.dashboard import Dashboard, Row
 from kibana.builders.panels import note, question
 from kibana.definitions import shared
@@ -101,20 +101,13 @@ STORED = question(
 
 
 def dashboard() -> Dashboard:
-    def control(field: str, title: str, *chosen: str) -> Control:
-        return Control(field, title, chosen, single=True, dataset=TRADE)
-
     return Dashboard(
         id=names.TRADES,
         title="Crypto prices: Trades",
         description="Trades of one asset: price, volume, who bought and who sold.",
         opens_on="now-1h",
         refresh_seconds=30,
-        controls=[
-            control("source", "Source", "binance"),
-            control("asset_id", "Asset", "BTCUSDT"),
-            control("quote", "Quote"),
-        ],
+        controls=single(TRADE, source="binance", asset_id="BTCUSDT", quote=""),
         rows=[
             Row(5, [ABOUT]),
             Row(7, [NOW]),
