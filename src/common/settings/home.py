@@ -9,6 +9,7 @@ folder. So a command means the same outbox, budget and engines in each folder be
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,10 +54,15 @@ def find_home(start: Path | None = None, environ: Mapping[str, str] = os.environ
     for folder in (here, *here.parents):
         marks = [folder / each for each in (*USED, ENV_FILE)]
         if folder != here:
-            marks = [mark for mark in marks if _is_trusted(mark)]
+            marks = [mark for mark in marks if _is_trusted(mark)] if _is_a_project_s(folder) else []
         if any(mark.is_dir() or not SPELLINGS.isdisjoint(names_in(mark)) for mark in marks):
             return Home(folder)
     return Home(here, known=False)
+
+
+def _is_a_project_s(folder: Path) -> bool:
+    """Not ``/``, and not ``/tmp``: what a command once left there would be the project of every folder below it."""
+    return folder != folder.parent and not folder.stat().st_mode & stat.S_IWOTH
 
 
 def _is_trusted(mark: Path) -> bool:

@@ -60,6 +60,24 @@ def test_above_the_current_folder_another_user_s_file_counts_for_nothing(
     assert find_home(theirs.parent, {}).folder == theirs.parent  # who stands in it has chosen it
 
 
+def test_a_folder_that_everybody_may_write_to_is_nobody_s_project(below: Path) -> None:
+    shared = below.parents[1]
+    (shared / ".run/outbox").mkdir(parents=True)
+    assert find_home(below, {}).folder == shared
+    shared.chmod(0o1777)  # as /tmp is
+    assert (find_home(below, {}).folder, find_home(below, {}).known) == (below, False)
+    assert find_home(shared, {}).folder == shared  # who stands in it has chosen it
+
+
+def test_the_root_is_nobody_s_project(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    seen = Path.is_dir
+    monkeypatch.setattr(Path, "is_dir", lambda path: path == Path("/.run/outbox") or seen(path))
+    seen_stat = Path.stat
+    monkeypatch.setattr(Path, "stat", lambda path: seen_stat(Path("/") if path == Path("/.run/outbox") else path))
+    assert (find_home(tmp_path, {}).folder, find_home(tmp_path, {}).known) == (tmp_path, False)
+    assert find_home(Path("/"), {}).known
+
+
 def test_a_named_one_counts_wherever_one_is(below: Path, tmp_path: Path) -> None:
     (below / ".run/outbox").mkdir(parents=True)
     found = find_home(below, {"CRYPTOPROXY_HOME": str(tmp_path)})
