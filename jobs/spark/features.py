@@ -15,7 +15,7 @@ from session import arguments, session, settings, span_of
 from tables import records, write_days
 from windows import KEY
 
-from cryptoproxy.datasets.candle import STEPS
+from cryptoproxy.datasets.contracts.candle import STEPS
 
 LAGS = (1, 2, 3, 6, 12, 24)
 BACK = 24
