@@ -37,6 +37,8 @@ COMMANDS = {
     "reconcile": ("backfill", "reconcile"),
     "retention": ("backfill", "retention"),
     "quality": ("quality", "quality"),
+    "models": ("models", "models"),
+    "report": ("report", "report"),
     "kibana": ("kibana", "kibana"),
     "demo": ("demo.command", "demo"),
 }

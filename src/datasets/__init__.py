@@ -6,7 +6,8 @@ The bytes on the topic are the bytes in the index (``_source``) and a line in th
 |---|---|
 | ``dataset`` | what a dataset is; the table of them is here, ``DATASETS`` |
 | ``feed`` | what is polled, kept, sent and stored as one, and how it is spelled |
-| ``ticker`` ``candle`` ``market`` ``asset`` ``trade`` ``book`` ``gap`` ``alert`` | a contract each: fields, topic |
+| ``ticker`` ``candle`` ``market`` ``asset`` ``trade`` ``book`` ``gap`` | a contract each: fields, topic |
+| ``alert`` ``prediction`` | likewise, of what is made here |
 | ``fields`` | what a contract says of a field beside its type; the columns made from it |
 | ``codec`` | record to bytes, bytes to record; what breaks a contract and how it is said |
 | ``names`` | key, index |
@@ -32,12 +33,13 @@ from cryptoproxy.datasets.gap import GAP, Gap
 from cryptoproxy.datasets.letters import LETTER_HEADERS, NOWHERE, letter, opened, size_of
 from cryptoproxy.datasets.market import MARKET, Market
 from cryptoproxy.datasets.names import index_name, key, key_of
+from cryptoproxy.datasets.prediction import PREDICTION, Prediction
 from cryptoproxy.datasets.ticker import TICKER, Ticker
 from cryptoproxy.datasets.times import from_iso, iso, slot_of
 from cryptoproxy.datasets.trade import TRADE, Trade
 
 DATASETS: Mapping[str, Dataset[Any]] = {
-    each.name: each for each in (TICKER, CANDLE, MARKET, ASSET, TRADE, BOOK, GAP, ALERT)
+    each.name: each for each in (TICKER, CANDLE, MARKET, ASSET, TRADE, BOOK, GAP, ALERT, PREDICTION)
 }
 """The one table, by name."""
 
@@ -73,6 +75,7 @@ __all__ = [
     "MAX_AHEAD_MS",
     "MAX_RECORD_BYTES",
     "NOWHERE",
+    "PREDICTION",
     "RECORD_HEADERS",
     "SCHEMA_VERSION",
     "SCHEMA_VERSION_HEADER",
@@ -88,6 +91,7 @@ __all__ = [
     "Market",
     "Part",
     "Period",
+    "Prediction",
     "Ticker",
     "Trade",
     "called",
