@@ -14,7 +14,7 @@ import random
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 
-from cryptoproxy.watch.conditions import gauge
+from cryptoproxy.watch.rulebook.conditions import gauge
 
 MINUTE_MS, DAY = 60_000, 1_440
 DAYS, SERIES, JUMP = 14, 12, 12.0

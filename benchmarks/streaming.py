@@ -34,7 +34,7 @@ from cryptoproxy.upstreams.base import Answer, Call
 from cryptoproxy.upstreams.binance.candles import whole_list
 from cryptoproxy.upstreams.binance.trades import BinanceTrades
 from cryptoproxy.upstreams.binance.venue import BinanceVenue
-from cryptoproxy.upstreams.stream import Left
+from cryptoproxy.upstreams.streaming.stream import Left
 
 
 def benchmark(context: Context) -> Report:

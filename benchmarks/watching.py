@@ -17,7 +17,7 @@ from benchmarks.world import Child, Place
 from cryptoproxy.common import topics
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.datasets import ALERT, TICKER
-from cryptoproxy.watch.ledger import Ledger
+from cryptoproxy.watch.sharing.ledger import Ledger
 
 ASSETS = 500
 STEP_MS = 5_000

@@ -14,9 +14,10 @@ from prometheus_client.core import Metric
 from cryptoproxy.common import grafana
 from cryptoproxy.common.metrics import HeldUp, IndexerMetrics, PollerMetrics, ServeMetrics, WatchMetrics
 from cryptoproxy.common.settings.document import env_example, markdown
-from cryptoproxy.datasets import DATASETS, asyncapi, rights
-from cryptoproxy.datasets.page import page
-from cryptoproxy.datasets.schema import json_schema
+from cryptoproxy.datasets import DATASETS
+from cryptoproxy.datasets.documents import asyncapi, rights
+from cryptoproxy.datasets.documents.page import page
+from cryptoproxy.datasets.documents.schema import json_schema
 
 ROOT = Path(__file__).resolve().parent.parent
 KINDS = (("Poller", PollerMetrics), ("Indexer", IndexerMetrics), ("Door", ServeMetrics), ("Watch", WatchMetrics))

@@ -10,7 +10,7 @@ from session import arguments, session, settings, span_of
 from tables import records, write_days
 from windows import KEY
 
-from cryptoproxy.datasets.candle import STEPS
+from cryptoproxy.datasets.contracts.candle import STEPS
 from cryptoproxy.models.features import FEATURES, NEXT
 from cryptoproxy.models.features import features as ours
 from cryptoproxy.queries.questions.candles import Bar

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal
 
-from cryptoproxy.datasets import DATASETS, Dataset, mapping
+from cryptoproxy.datasets import DATASETS, Dataset
+from cryptoproxy.datasets.documents import mapping
 
 Json = dict[str, Any]
 

@@ -6,37 +6,33 @@ The bytes on the topic are the bytes in the index (``_source``) and a line in th
 |---|---|
 | ``dataset`` | what a dataset is; the table of them is here, ``DATASETS`` |
 | ``feed`` | what is polled, kept, sent and stored as one, and how it is spelled |
-| ``ticker`` ``candle`` ``market`` ``asset`` ``trade`` ``book`` ``gap`` | a contract each: fields, topic |
-| ``alert`` ``prediction`` | likewise, of what is made here |
+| ``contracts`` | a module each: ``ticker`` ``candle`` ``market`` ``asset`` ``trade`` ``book`` ``gap`` and so on |
 | ``fields`` | what a contract says of a field beside its type; the columns made from it |
 | ``codec`` | record to bytes, bytes to record; what breaks a contract and how it is said |
 | ``names`` | key, index |
 | ``letters`` | the headers of a dead letter |
 | ``times`` | slots, spans of them, and the one spelling of a time |
-| ``mapping`` | the index template made from the columns |
-| ``schema`` | the JSON Schema made from a contract; whether a newer one keeps what an older one promised |
-| ``rights`` | roles of Elasticsearch and ACLs of Kafka, made from all of them |
-| ``asyncapi``, ``page`` | the AsyncAPI document and `docs/datasets.md`, made from all of them |
+| ``documents`` | what is made from all of them: templates, schemas, rights, AsyncAPI, a page |
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-from cryptoproxy.datasets.alert import ALERT, Alert
-from cryptoproxy.datasets.asset import ASSET, Asset
-from cryptoproxy.datasets.book import BOOK, Book
-from cryptoproxy.datasets.candle import CANDLE, Candle
 from cryptoproxy.datasets.codec import MAX_AHEAD_MS, MAX_RECORD_BYTES
+from cryptoproxy.datasets.contracts.alert import ALERT, Alert
+from cryptoproxy.datasets.contracts.asset import ASSET, Asset
+from cryptoproxy.datasets.contracts.book import BOOK, Book
+from cryptoproxy.datasets.contracts.candle import CANDLE, Candle
+from cryptoproxy.datasets.contracts.gap import GAP, Gap
+from cryptoproxy.datasets.contracts.market import MARKET, Market
+from cryptoproxy.datasets.contracts.prediction import PREDICTION, Prediction
+from cryptoproxy.datasets.contracts.ticker import TICKER, Ticker
+from cryptoproxy.datasets.contracts.trade import TRADE, Trade
 from cryptoproxy.datasets.dataset import SCHEMA_VERSION_HEADER, Dataset, Part, Period
 from cryptoproxy.datasets.feed import Feed
-from cryptoproxy.datasets.gap import GAP, Gap
 from cryptoproxy.datasets.letters import LETTER_HEADERS, NOWHERE, letter, opened, size_of
-from cryptoproxy.datasets.market import MARKET, Market
 from cryptoproxy.datasets.names import index_name, key, key_of
-from cryptoproxy.datasets.prediction import PREDICTION, Prediction
-from cryptoproxy.datasets.ticker import TICKER, Ticker
 from cryptoproxy.datasets.times import from_iso, iso, slot_of
-from cryptoproxy.datasets.trade import TRADE, Trade
 
 DATASETS: Mapping[str, Dataset[Any]] = {
     each.name: each for each in (TICKER, CANDLE, MARKET, ASSET, TRADE, BOOK, GAP, ALERT, PREDICTION)

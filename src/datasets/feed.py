@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from cryptoproxy.datasets.ticker import TICKER
+from cryptoproxy.datasets.contracts.ticker import TICKER
 
 _NAME = re.compile(r"([a-z0-9][a-z0-9-]*)(?:\.([a-z][a-z0-9_]*)(?:-([a-z0-9]+))?)?")
 

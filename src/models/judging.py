@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from cryptoproxy.datasets import Prediction, from_iso, key
-from cryptoproxy.datasets.candle import STEPS
+from cryptoproxy.datasets.contracts.candle import STEPS
 from cryptoproxy.models.scoring import LATE_MS
 
 NO_CHANGE_LOSS = math.log(2)

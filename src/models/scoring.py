@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cryptoproxy.datasets import Candle, Prediction, from_iso, iso, key
-from cryptoproxy.datasets.candle import STEPS
+from cryptoproxy.datasets.contracts.candle import STEPS
 from cryptoproxy.datasets.times import MINUTE_MS
 from cryptoproxy.models.features import ENOUGH_BARS, FEATURES, features
 from cryptoproxy.models.registry import Model

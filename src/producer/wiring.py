@@ -49,7 +49,7 @@ from cryptoproxy.producer.statistics import Statistics, Timings
 from cryptoproxy.upstreams import asked_of, histories_of, sources_of, streams_of, wanted_of
 from cryptoproxy.upstreams.asked import Asked
 from cryptoproxy.upstreams.base import Source
-from cryptoproxy.upstreams.stream import Stream
+from cryptoproxy.upstreams.streaming.stream import Stream
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cryptoproxy.datasets import CANDLE, Dataset
-from cryptoproxy.datasets.candle import STEPS
+from cryptoproxy.datasets.contracts.candle import STEPS
 from cryptoproxy.datasets.times import DAY_MS, Span
 from cryptoproxy.lake.form import Stored
 

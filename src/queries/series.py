@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from cryptoproxy.datasets import Dataset, Feed, iso
-from cryptoproxy.datasets.candle import STEPS
+from cryptoproxy.datasets.contracts.candle import STEPS
 from cryptoproxy.queries.scope import Json
 
 PART = "interval"

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cryptoproxy.datasets import ALERT, CANDLE, PREDICTION, Alert, Dataset, Prediction, iso, key
-from cryptoproxy.datasets.candle import STEPS
+from cryptoproxy.datasets.contracts.candle import STEPS
 from cryptoproxy.datasets.times import DAY_MS, Span, from_iso
 from cryptoproxy.lake.form import ignore
 from cryptoproxy.lake.store import Store

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import textwrap
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -47,7 +48,7 @@ class _Paper:
     def space(self, inches: float) -> None:
         self._left -= inches
 
-    def line(self, words: str, size: float, **look: str) -> None:
+    def line(self, words: str, size: float, **look: Any) -> None:
         high = size * _LINE / POINTS
         self.room(high)
         self._left -= high
@@ -56,8 +57,8 @@ class _Paper:
     def picture(self, figure: Figure) -> None:
         canvas = FigureCanvasAgg(figure)
         figure.set_dpi(_DPI)
-        canvas.draw()
-        pixels = np.asarray(canvas.buffer_rgba())
+        canvas.draw()  # type: ignore[no-untyped-call]
+        pixels = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
         wide = WIDTH - 2 * MARGIN
         high = min(wide * pixels.shape[0] / pixels.shape[1], HEIGHT - 2 * MARGIN)
         self.room(high)

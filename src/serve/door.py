@@ -20,11 +20,11 @@ from typing import Any, Protocol, TypeAlias
 from cryptoproxy.common.log import Limited
 from cryptoproxy.common.metrics import ServeMetrics
 from cryptoproxy.errors import CryptoProxyError
-from cryptoproxy.serve.binance import BinanceHouse
-from cryptoproxy.serve.bybit import BybitHouse
-from cryptoproxy.serve.coingecko import CoinGeckoHouse
-from cryptoproxy.serve.house import ROAD, House, RefusedError
-from cryptoproxy.serve.own import Own
+from cryptoproxy.serve.houses.binance import BinanceHouse
+from cryptoproxy.serve.houses.bybit import BybitHouse
+from cryptoproxy.serve.houses.coingecko import CoinGeckoHouse
+from cryptoproxy.serve.houses.house import ROAD, House, RefusedError
+from cryptoproxy.serve.houses.own import Own
 from cryptoproxy.serve.reply import CORS, Reply, json_reply, sent, takes_gzip
 from cryptoproxy.serve.request import BadRequestError, Request, read
 

@@ -21,18 +21,18 @@ from cryptoproxy.queries import Queries
 from cryptoproxy.queries.backend import Backend
 from cryptoproxy.queries.elastic.engine import Elastic
 from cryptoproxy.queries.elastic.search import Search
-from cryptoproxy.serve.bars import Bars
-from cryptoproxy.serve.binance import BinanceHouse
-from cryptoproxy.serve.bybit import BybitHouse
-from cryptoproxy.serve.coingecko import CoinGeckoHouse
 from cryptoproxy.serve.door import Door
-from cryptoproxy.serve.follow import Follower, answers_into, tickers_into
-from cryptoproxy.serve.house import Means
-from cryptoproxy.serve.newest import Newest
-from cryptoproxy.serve.openapi import document
-from cryptoproxy.serve.own import Own
+from cryptoproxy.serve.houses.binance import BinanceHouse
+from cryptoproxy.serve.houses.bybit import BybitHouse
+from cryptoproxy.serve.houses.coingecko import CoinGeckoHouse
+from cryptoproxy.serve.houses.house import Means
+from cryptoproxy.serve.houses.openapi import document
+from cryptoproxy.serve.houses.own import Own
+from cryptoproxy.serve.road.bars import Bars
+from cryptoproxy.serve.road.follow import Follower, answers_into, tickers_into
+from cryptoproxy.serve.road.newest import Newest
 from cryptoproxy.serve.server import Server
-from cryptoproxy.serve.through import through_of
+from cryptoproxy.serve.upstream.through import through_of
 
 log = logging.getLogger(__name__)
 

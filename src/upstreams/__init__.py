@@ -18,16 +18,9 @@
 |---|---|
 | ``base`` | the seam: what the poller may ask of any upstream and source |
 | ``history`` | the seam of the past: series, pages |
-| ``stream`` | the seam of streams: venues, frames, what proves that nothing lacks |
-| ``trade_stream``, ``candle_stream`` | what streams of trades and of bars have in common |
-| ``chain``, ``gaps`` | ids that go up by one, and their holes; how long is waited for what lacks, and its two records |
 | ``asked`` | what others may ask for: a table of paths, and questions as calls |
-| ``candles``, ``bars`` | what candles of all upstreams have in common; rows of bars into candles |
-| ``rows`` | an array into typed rows, odd ones apart |
-| ``gathering`` | rows into a poll: each asset once, why a row is no record, whether all is there |
-| ``values`` | numbers and times, however they are written |
-| ``quotes`` | the quote currency of a symbol, which never changes |
-| ``refusals`` | what a status means by itself; how long to wait |
+| ``streaming`` | the seam of streams, and what proves that nothing lacks in one |
+| ``answers`` | what was answered, into typed rows and records |
 
 To add an upstream: its folder, its line in :data:`UPSTREAMS`, and its settings in ``common/settings/catalogue.py``.
 To add a dataset of one: its module, and its line among the upstream's feeds.
@@ -46,7 +39,7 @@ from cryptoproxy.upstreams import binance, bybit, coingecko
 from cryptoproxy.upstreams.asked import Asked
 from cryptoproxy.upstreams.base import Polling, Source, Upstream
 from cryptoproxy.upstreams.history import History
-from cryptoproxy.upstreams.stream import Stream
+from cryptoproxy.upstreams.streaming.stream import Stream
 
 __all__ = [
     "UPSTREAMS",

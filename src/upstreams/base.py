@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Protocol
 from cryptoproxy.datasets import Feed
 from cryptoproxy.datasets.dataset import AnyRecord
 from cryptoproxy.errors import OperatorError, TransientError
-from cryptoproxy.upstreams.quotes import Quotes
+from cryptoproxy.upstreams.answers.quotes import Quotes
 
 if TYPE_CHECKING:
     from cryptoproxy.upstreams.asked import Asked
     from cryptoproxy.upstreams.history import History
-    from cryptoproxy.upstreams.stream import Stream
+    from cryptoproxy.upstreams.streaming.stream import Stream
 
 
 @dataclass(frozen=True, slots=True)

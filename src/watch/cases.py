@@ -10,8 +10,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from cryptoproxy.watch.rules import Condition, Rule
-from cryptoproxy.watch.windows import EVERY, NAN, NONE, Gauge
+from cryptoproxy.watch.figures.windows import EVERY, NAN, NONE, Gauge
+from cryptoproxy.watch.rulebook.rules import Condition, Rule
 
 _EVER = math.inf
 

@@ -22,10 +22,10 @@ from cryptoproxy.common.service.process import Loop
 from cryptoproxy.common.settings.catalogue import Kafka
 from cryptoproxy.errors import CryptoProxyError, SettingsError
 from cryptoproxy.watch.judge import Followed
-from cryptoproxy.watch.reading import read
-from cryptoproxy.watch.rules import Rules
-from cryptoproxy.watch.share import Inputs, Places, Share, begin_of
-from cryptoproxy.watch.shares import Shares, share_of
+from cryptoproxy.watch.rulebook.reading import read
+from cryptoproxy.watch.rulebook.rules import Rules
+from cryptoproxy.watch.sharing.share import Inputs, Places, Share, begin_of
+from cryptoproxy.watch.sharing.shares import Shares, share_of
 
 log = logging.getLogger(__name__)
 

@@ -13,14 +13,14 @@ from typing import Any
 import msgspec
 
 from cryptoproxy.datasets import DATASETS, MAX_AHEAD_MS, from_iso, iso
-from cryptoproxy.datasets.alert import WATCH, Alert, in_key
-from cryptoproxy.datasets.candle import STEPS as INTERVALS
+from cryptoproxy.datasets.contracts.alert import WATCH, Alert, in_key
+from cryptoproxy.datasets.contracts.candle import STEPS as INTERVALS
 from cryptoproxy.datasets.times import DAY_MS, MINUTE_MS
 from cryptoproxy.watch import words
 from cryptoproxy.watch.cases import Case, Leaf, Probe, Row
-from cryptoproxy.watch.conditions import gauge
-from cryptoproxy.watch.rules import Rules, Series
-from cryptoproxy.watch.windows import EVERY, NAN
+from cryptoproxy.watch.figures.windows import EVERY, NAN
+from cryptoproxy.watch.rulebook.conditions import gauge
+from cryptoproxy.watch.rulebook.rules import Rules, Series
 
 LATE_MS = 10 * MINUTE_MS
 """A record that was fetched so long after its time, and its bar's end, is of the past."""

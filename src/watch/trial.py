@@ -14,7 +14,7 @@ import msgspec
 from cryptoproxy.datasets import Alert, from_iso, iso, key_of
 from cryptoproxy.datasets.times import DAY_MS
 from cryptoproxy.watch.judge import Judge
-from cryptoproxy.watch.rules import Rules
+from cryptoproxy.watch.rulebook.rules import Rules
 
 
 class Past(NamedTuple):

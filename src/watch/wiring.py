@@ -12,11 +12,11 @@ from cryptoproxy.common.metrics import WatchMetrics
 from cryptoproxy.common.service import Service
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.watch.engine import Engine
-from cryptoproxy.watch.ledger import Ledger
-from cryptoproxy.watch.reading import read
-from cryptoproxy.watch.rules import Rules
-from cryptoproxy.watch.share import Share
-from cryptoproxy.watch.shares import Shares
+from cryptoproxy.watch.rulebook.reading import read
+from cryptoproxy.watch.rulebook.rules import Rules
+from cryptoproxy.watch.sharing.ledger import Ledger
+from cryptoproxy.watch.sharing.share import Share
+from cryptoproxy.watch.sharing.shares import Shares
 from cryptoproxy.watch.telling.teller import Teller
 
 

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from cryptoproxy.datasets import DATASETS
-from cryptoproxy.watch.rules import Condition, Series
+from cryptoproxy.watch.rulebook.rules import Condition, Series
 
 if TYPE_CHECKING:
     from cryptoproxy.watch.cases import Leaf

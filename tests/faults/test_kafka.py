@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 from kafka.admin import ConfigResource, ConfigResourceType
 
-from cryptoproxy.cli.dead_letters import dead_letters
+from cryptoproxy.cli.reading.dead_letters import dead_letters
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.engines.kafka import Kafka
 from cryptoproxy.sandbox import Rule

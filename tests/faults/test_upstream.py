@@ -18,7 +18,7 @@ from tests.faults.rig import Engines, Rig
 COINGECKO, BINANCE = "/coins/markets", "/ticker/24hr"
 OTHER = {"coingecko": "binance", "binance": "coingecko"}
 GATE_SECONDS = {
-    "cryptoproxy.upstreams.refusals.BLOCKED_SECONDS": 2,
+    "cryptoproxy.upstreams.answers.refusals.BLOCKED_SECONDS": 2,
 }
 """Really a minute: so long nothing is sent after a gate's 403. The long case below waits for it."""
 

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from kafka.admin import ConfigResource, ConfigResourceType
 
 from cryptoproxy.cli.main import cli
-from cryptoproxy.cli.setup import set_up
+from cryptoproxy.cli.upkeep.setup import set_up
 from cryptoproxy.common.clients import elastic, s3
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.engines.stack import Endpoints

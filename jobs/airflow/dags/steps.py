@@ -27,7 +27,8 @@ REPORTS = os.environ.get("CRYPTOPROXY_REPORTS", "/var/lib/cryptoproxy/reports")
 POSITIONS = os.environ.get("CRYPTOPROXY_POSITIONS", "")
 """A YAML file of what is held; without, the report has no portfolio."""
 CHANNEL = "cryptoproxy_alerts"
-"""The connection with the address that failures, and where the report lies, are posted to: a webhook of Discord, Slack or anything else."""
+"""The connection with the address that failures, and where the report lies, are posted to: a webhook of Discord, Slack
+or anything else."""
 
 TODAY = "{{ dag_run.run_after | ds }}"
 YESTERDAY = "{{ macros.ds_add(dag_run.run_after | ds, -1) }}"
@@ -95,8 +96,9 @@ def job(task_id: str, words: str, *, of: str = "spark", to: str | None = None, *
 
 def report(folder: str, *, told: bool = False) -> BashOperator:
     """The day before for people, as HTML and PDF into that folder below the reports; ``told``: to the channel, too."""
+    quality = f'--quality "{REPORTS}/quality/{YESTERDAY}.json"'
     positions = f"--positions {shlex.quote(POSITIONS)}" if POSITIONS else ""
-    words = f'report --date {YESTERDAY} --to "{REPORTS}/{folder}" --quality "{REPORTS}/quality/{YESTERDAY}.json" {positions}'
+    words = f'report --date {YESTERDAY} --to "{REPORTS}/{folder}" {quality} {positions}'
     return command("report", words, **({"on_success_callback": tell_last_line} if told else {}))
 
 

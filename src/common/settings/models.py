@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from cryptoproxy.common.settings import kinds
 from cryptoproxy.common.settings.loading import setting
-from cryptoproxy.datasets.candle import STEPS
+from cryptoproxy.datasets.contracts.candle import STEPS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,8 @@ from cryptoproxy.consumer.index.template import (
     widen,
     wrong_mapping,
 )
-from cryptoproxy.datasets import MAX_AHEAD_MS, Dataset, Part, Period, iso, mapping
+from cryptoproxy.datasets import MAX_AHEAD_MS, Dataset, Part, Period, iso
+from cryptoproxy.datasets.documents import mapping
 from cryptoproxy.datasets.times import Span
 from cryptoproxy.errors import OperatorError
 

@@ -11,7 +11,8 @@ from elasticsearch import Elasticsearch, NotFoundError
 
 from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.settings.catalogue import Elasticsearch as ElasticsearchSettings
-from cryptoproxy.datasets import DATASETS, TICKER, Dataset, mapping
+from cryptoproxy.datasets import DATASETS, TICKER, Dataset
+from cryptoproxy.datasets.documents import mapping
 from cryptoproxy.errors import OperatorError
 
 MIGRATION_PAGE = "docs/migration.md"

@@ -32,9 +32,9 @@ from cryptoproxy.errors import CryptoProxyError, OperatorError, TransientError
 from cryptoproxy.producer.budget import Budget
 from cryptoproxy.producer.feeds.fetch import Fetcher
 from cryptoproxy.producer.feeds.poll import PollOnce, SlotMissedError, Wait
+from cryptoproxy.upstreams.answers.refusals import UNREADABLE, not_spoken
 from cryptoproxy.upstreams.asked import Asked
 from cryptoproxy.upstreams.base import Answer, Call, Priority, RefusedError, Source
-from cryptoproxy.upstreams.refusals import UNREADABLE, not_spoken
 
 PRIORITIES = {HISTORY: Priority.HISTORY, READ_THROUGH: Priority.READ_THROUGH}
 AT_ONCE = 4

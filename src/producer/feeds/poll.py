@@ -20,6 +20,7 @@ from cryptoproxy.producer.feeds.fetch import check_clock
 from cryptoproxy.producer.feeds.lines import Lines, lines_of
 from cryptoproxy.producer.feeds.refused import Refused
 from cryptoproxy.producer.outbox import Entry, Outbox
+from cryptoproxy.upstreams.answers.refusals import retry_after
 from cryptoproxy.upstreams.base import (
     Answer,
     BannedError,
@@ -31,7 +32,6 @@ from cryptoproxy.upstreams.base import (
     Rejected,
     Source,
 )  # fmt: skip
-from cryptoproxy.upstreams.refusals import retry_after
 
 log = logging.getLogger(__name__)
 

@@ -21,8 +21,8 @@ from cryptoproxy.common.service import Loop
 from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.producer.feeds.poll import PollOnce, Wait
 from cryptoproxy.producer.statistics import RejectedLog
+from cryptoproxy.upstreams.answers.quotes import UNKNOWN, Quotes
 from cryptoproxy.upstreams.base import Answer, Call, RephrasedError, Source, SymbolList
-from cryptoproxy.upstreams.quotes import UNKNOWN, Quotes
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ import msgspec
 from cryptoproxy.datasets import iso
 from cryptoproxy.datasets.times import Span
 from cryptoproxy.errors import TransientError
-from cryptoproxy.upstreams.bars import same
+from cryptoproxy.upstreams.answers.bars import same
 from cryptoproxy.upstreams.base import Answer, Call, Rejected
 from cryptoproxy.upstreams.history import History, Page, Start
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from cryptoproxy.datasets.ticker import LONGEST_INTERVAL_MS, SHORTEST_INTERVAL_MS
+from cryptoproxy.datasets.contracts.ticker import LONGEST_INTERVAL_MS, SHORTEST_INTERVAL_MS
 from cryptoproxy.queries.periods import Interval
 from cryptoproxy.queries.questions.steps import Measure
 from cryptoproxy.queries.scope import Asset, Scope, Seen

@@ -16,7 +16,7 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 from cryptoproxy.datasets import from_iso
-from cryptoproxy.datasets.candle import STEPS
+from cryptoproxy.datasets.contracts.candle import STEPS
 from cryptoproxy.datasets.times import DAY_MS, Span
 from cryptoproxy.queries.answer import Cell, Look, asset_columns
 from cryptoproxy.queries.backend import Backend

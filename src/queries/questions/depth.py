@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from cryptoproxy.datasets import BOOK
-from cryptoproxy.datasets.book import BANDS
+from cryptoproxy.datasets.contracts.book import BANDS
 from cryptoproxy.queries.answer import Cell, Look, asset_columns
 from cryptoproxy.queries.notes import Watch
 from cryptoproxy.queries.questions.steps import Measure, Step, Steps

@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Any
 
 from cryptoproxy.datasets import DATASETS, TICKER, Dataset
-from cryptoproxy.datasets.ticker import LONGEST_INTERVAL_MS, SHORTEST_INTERVAL_MS
+from cryptoproxy.datasets.contracts.ticker import LONGEST_INTERVAL_MS, SHORTEST_INTERVAL_MS
 from cryptoproxy.datasets.times import DAY_MS, Span
 from cryptoproxy.queries.answer import Cell, Covers, Look, NothingFound
 from cryptoproxy.queries.backend import Backend

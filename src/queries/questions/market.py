@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from cryptoproxy.datasets.market import METRIC
+from cryptoproxy.datasets.contracts.market import METRIC
 from cryptoproxy.datasets.times import Span
 from cryptoproxy.queries.answer import Cell, Look
 from cryptoproxy.queries.periods import Interval

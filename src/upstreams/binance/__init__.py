@@ -6,6 +6,8 @@ from functools import partial
 
 from cryptoproxy.common.settings.catalogue import Upstreams
 from cryptoproxy.datasets import Feed
+from cryptoproxy.upstreams.answers.candles import histories, pollings
+from cryptoproxy.upstreams.answers.gathering import unless_all
 from cryptoproxy.upstreams.asked import Asked
 from cryptoproxy.upstreams.base import Limit, Limits, Polling, Upstream, in_force
 from cryptoproxy.upstreams.binance import refusals
@@ -13,8 +15,6 @@ from cryptoproxy.upstreams.binance.candles import BinanceCandles, whole_list
 from cryptoproxy.upstreams.binance.paths import PATHS
 from cryptoproxy.upstreams.binance.streams import streams
 from cryptoproxy.upstreams.binance.tickers import NAME, Binance, used_weight
-from cryptoproxy.upstreams.candles import histories, pollings
-from cryptoproxy.upstreams.gathering import unless_all
 
 SLOW_ABOVE = 0.9
 """Of the weight. Others behind our address use it too, and going on at the limit ends in a ban."""

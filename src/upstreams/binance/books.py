@@ -18,15 +18,15 @@ from collections.abc import Sequence
 
 import msgspec
 
-from cryptoproxy.datasets.book import LEVELS
+from cryptoproxy.datasets.contracts.book import LEVELS
+from cryptoproxy.upstreams.answers.refusals import UNREADABLE, not_spoken
 from cryptoproxy.upstreams.base import Answer, Call, Rejected, SymbolList
 from cryptoproxy.upstreams.binance import refusals
 from cryptoproxy.upstreams.binance.tickers import NAME, used_weight
-from cryptoproxy.upstreams.book_stream import BookStream
-from cryptoproxy.upstreams.books import DOUBTS, Change, Levels, LocalBook
-from cryptoproxy.upstreams.ladder import Ladder
-from cryptoproxy.upstreams.refusals import UNREADABLE, not_spoken
-from cryptoproxy.upstreams.stream import Ask, Venue
+from cryptoproxy.upstreams.streaming.book_stream import BookStream
+from cryptoproxy.upstreams.streaming.books import DOUBTS, Change, Levels, LocalBook
+from cryptoproxy.upstreams.streaming.ladder import Ladder
+from cryptoproxy.upstreams.streaming.stream import Ask, Venue
 
 WEIGHTS = {100: 5, 500: 25, 1000: 50, 5000: 250}
 """Of a snapshot, by its levels a side."""

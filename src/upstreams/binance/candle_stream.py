@@ -17,10 +17,10 @@ from collections.abc import Sequence
 
 import msgspec
 
-from cryptoproxy.upstreams.bars import Bar
+from cryptoproxy.upstreams.answers.bars import Bar
+from cryptoproxy.upstreams.answers.values import Number, Whole
 from cryptoproxy.upstreams.binance.candles import BinanceCandles
-from cryptoproxy.upstreams.candle_stream import CandleStream, Closed
-from cryptoproxy.upstreams.values import Number, Whole
+from cryptoproxy.upstreams.streaming.candle_stream import CandleStream, Closed
 
 
 class _Kline(msgspec.Struct, gc=False):

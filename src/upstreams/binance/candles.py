@@ -20,15 +20,15 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from cryptoproxy.datasets.times import Span
-from cryptoproxy.upstreams.bars import Bar, BarReader, Bars
+from cryptoproxy.upstreams.answers.bars import Bar, BarReader, Bars
+from cryptoproxy.upstreams.answers.candles import Candles
+from cryptoproxy.upstreams.answers.quotes import Quotes
+from cryptoproxy.upstreams.answers.values import Number, Whole
 from cryptoproxy.upstreams.base import Answer, Call
 from cryptoproxy.upstreams.binance import refusals
 from cryptoproxy.upstreams.binance.symbols import BinanceSymbols, NamedPairs, quote_of
 from cryptoproxy.upstreams.binance.tickers import BASE_URL, NAME, used_weight
-from cryptoproxy.upstreams.candles import Candles
 from cryptoproxy.upstreams.history import Start
-from cryptoproxy.upstreams.quotes import Quotes
-from cryptoproxy.upstreams.values import Number, Whole
 
 WEIGHT = 2
 PAGE = 1000

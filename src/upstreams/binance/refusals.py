@@ -15,8 +15,7 @@ from __future__ import annotations
 import msgspec
 
 from cryptoproxy.errors import TransientError
-from cryptoproxy.upstreams.base import Answer
-from cryptoproxy.upstreams.refusals import (
+from cryptoproxy.upstreams.answers.refusals import (
     UNREADABLE,
     leave_alone,
     may_be_error,
@@ -26,6 +25,7 @@ from cryptoproxy.upstreams.refusals import (
     too_many,
     words,
 )
+from cryptoproxy.upstreams.base import Answer
 
 _INVALID_SYMBOL = -1121
 _TOO_MANY = frozenset({-1003, -1015, -1034})

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from cryptoproxy.datasets import Candle, from_iso
-from cryptoproxy.datasets.candle import end_of
-from cryptoproxy.upstreams.spelling import eight
+from cryptoproxy.datasets.contracts.candle import end_of
+from cryptoproxy.upstreams.answers.spelling import eight
 
 Body = Mapping[str, Any]
 

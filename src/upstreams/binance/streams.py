@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from cryptoproxy.common.settings.catalogue import Upstreams
 from cryptoproxy.datasets import BOOK, CANDLE, TRADE, Feed
 from cryptoproxy.errors import SettingsError
+from cryptoproxy.upstreams.answers.gathering import unless_all
 from cryptoproxy.upstreams.binance.books import BinanceBooks
 from cryptoproxy.upstreams.binance.candle_stream import BinanceCandleStream
 from cryptoproxy.upstreams.binance.candles import BinanceCandles, whole_list
@@ -14,8 +15,7 @@ from cryptoproxy.upstreams.binance.ticker_stream import BinanceTickerStream
 from cryptoproxy.upstreams.binance.tickers import NAME
 from cryptoproxy.upstreams.binance.trades import BinanceTrades
 from cryptoproxy.upstreams.binance.venue import BinanceVenue
-from cryptoproxy.upstreams.gathering import unless_all
-from cryptoproxy.upstreams.stream import Stream
+from cryptoproxy.upstreams.streaming.stream import Stream
 
 
 def streams(settings: Upstreams) -> Mapping[Feed, Callable[[], Stream]]:

@@ -20,15 +20,15 @@ import msgspec
 
 from cryptoproxy.datasets import Feed, Ticker, from_iso, slot_of
 from cryptoproxy.errors import SettingsError
+from cryptoproxy.upstreams.answers.gathering import Gathering, usable_id
+from cryptoproxy.upstreams.answers.refusals import UNREADABLE, words
+from cryptoproxy.upstreams.answers.values import Number, Whole, iso_of_ms
 from cryptoproxy.upstreams.base import Answer, Rejected
 from cryptoproxy.upstreams.binance import refusals
 from cryptoproxy.upstreams.binance.symbols import BinanceSymbols
 from cryptoproxy.upstreams.binance.tickers import NAME, used_weight
 from cryptoproxy.upstreams.binance.venue import BinanceVenue
-from cryptoproxy.upstreams.gathering import Gathering, usable_id
-from cryptoproxy.upstreams.refusals import UNREADABLE, words
-from cryptoproxy.upstreams.stream import Ask, Batch, Left, Mark
-from cryptoproxy.upstreams.values import Number, Whole, iso_of_ms
+from cryptoproxy.upstreams.streaming.stream import Ask, Batch, Left, Mark
 
 
 class _Ticker(msgspec.Struct, gc=False):

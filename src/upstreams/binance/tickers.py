@@ -13,13 +13,13 @@ import msgspec
 
 from cryptoproxy.datasets import Feed
 from cryptoproxy.errors import SettingsError, TransientError
+from cryptoproxy.upstreams.answers.gathering import Doubt, Gathering, usable_id
+from cryptoproxy.upstreams.answers.quotes import Quotes
+from cryptoproxy.upstreams.answers.rows import RowReader
+from cryptoproxy.upstreams.answers.values import Number, Whole, iso_of_ms
 from cryptoproxy.upstreams.base import Answer, Call, Poll, RephrasedError
 from cryptoproxy.upstreams.binance import refusals
 from cryptoproxy.upstreams.binance.symbols import BinanceSymbols, NamedPairs, quote_of, symbols_parameter
-from cryptoproxy.upstreams.gathering import Doubt, Gathering, usable_id
-from cryptoproxy.upstreams.quotes import Quotes
-from cryptoproxy.upstreams.rows import RowReader
-from cryptoproxy.upstreams.values import Number, Whole, iso_of_ms
 
 NAME = "binance"
 BASE_URL = "https://api.binance.com"

@@ -20,17 +20,17 @@ import msgspec
 
 from cryptoproxy.datasets import TRADE, Feed, Gap, Trade, from_iso, iso
 from cryptoproxy.datasets.times import moment_of
+from cryptoproxy.upstreams.answers.refusals import UNREADABLE, not_spoken
+from cryptoproxy.upstreams.answers.values import Number, product
 from cryptoproxy.upstreams.base import Answer, Call
 from cryptoproxy.upstreams.binance import refusals
 from cryptoproxy.upstreams.binance.symbols import BinanceSymbols
 from cryptoproxy.upstreams.binance.tickers import NAME, used_weight
 from cryptoproxy.upstreams.binance.venue import BinanceVenue
-from cryptoproxy.upstreams.chain import Chain, Hole, is_ours, numbers
-from cryptoproxy.upstreams.gaps import HANDOVER, MOST_TRIES, RECONNECT, GapRecords, Recorded
-from cryptoproxy.upstreams.refusals import UNREADABLE, not_spoken
-from cryptoproxy.upstreams.stream import Ask, Left, Mark
-from cryptoproxy.upstreams.trade_stream import Known, TradeStream
-from cryptoproxy.upstreams.values import Number, product
+from cryptoproxy.upstreams.streaming.chain import Chain, Hole, is_ours, numbers
+from cryptoproxy.upstreams.streaming.gaps import HANDOVER, MOST_TRIES, RECONNECT, GapRecords, Recorded
+from cryptoproxy.upstreams.streaming.stream import Ask, Left, Mark
+from cryptoproxy.upstreams.streaming.trade_stream import Known, TradeStream
 
 WEIGHT = 4
 PAGE = 1000

@@ -18,10 +18,10 @@ from typing import Any
 
 import msgspec
 
+from cryptoproxy.upstreams.answers.refusals import UNREADABLE, not_spoken, words
 from cryptoproxy.upstreams.base import Answer, Call, Rejected
 from cryptoproxy.upstreams.binance.tickers import NAME
-from cryptoproxy.upstreams.refusals import UNREADABLE, not_spoken, words
-from cryptoproxy.upstreams.stream import Ack, Heard, Heartbeat
+from cryptoproxy.upstreams.streaming.stream import Ack, Heard, Heartbeat
 
 WS_URL = "wss://stream.binance.com:9443"
 MOST_TOPICS = 1024

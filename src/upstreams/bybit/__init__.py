@@ -6,6 +6,8 @@ from functools import partial
 
 from cryptoproxy.common.settings.catalogue import Upstreams
 from cryptoproxy.datasets import Feed
+from cryptoproxy.upstreams.answers.candles import histories, pollings
+from cryptoproxy.upstreams.answers.gathering import unless_all
 from cryptoproxy.upstreams.asked import Asked
 from cryptoproxy.upstreams.base import Limit, Limits, Polling, Upstream, in_force
 from cryptoproxy.upstreams.bybit import refusals
@@ -14,8 +16,6 @@ from cryptoproxy.upstreams.bybit.paths import PATHS
 from cryptoproxy.upstreams.bybit.streams import streams
 from cryptoproxy.upstreams.bybit.symbols import Market, NamedSymbols
 from cryptoproxy.upstreams.bybit.tickers import UPSTREAM, Bybit
-from cryptoproxy.upstreams.candles import histories, pollings
-from cryptoproxy.upstreams.gathering import unless_all
 
 
 def upstream(settings: Upstreams) -> Upstream:

@@ -19,15 +19,15 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from cryptoproxy.upstreams.answers.refusals import UNREADABLE, not_spoken
 from cryptoproxy.upstreams.base import Answer, SymbolList
-from cryptoproxy.upstreams.book_stream import BookStream
-from cryptoproxy.upstreams.books import Change, Levels, LocalBook
 from cryptoproxy.upstreams.bybit import refusals
 from cryptoproxy.upstreams.bybit.symbols import Market
 from cryptoproxy.upstreams.bybit.tickers import UPSTREAM
-from cryptoproxy.upstreams.ladder import Ladder
-from cryptoproxy.upstreams.refusals import UNREADABLE, not_spoken
-from cryptoproxy.upstreams.stream import Ask, Venue
+from cryptoproxy.upstreams.streaming.book_stream import BookStream
+from cryptoproxy.upstreams.streaming.books import Change, Levels, LocalBook
+from cryptoproxy.upstreams.streaming.ladder import Ladder
+from cryptoproxy.upstreams.streaming.stream import Ask, Venue
 
 DEPTHS = (50, 200, 1000)
 """Levels a side that there are streams of, besides 1, whose frames are not numbered one by one."""

@@ -10,10 +10,10 @@ from itertools import islice
 
 import msgspec
 
-from cryptoproxy.upstreams.gaps import GRACE_MS, MOST_TRIES, RETRY_MS, Recorded
-from cryptoproxy.upstreams.stream import Mark
-from cryptoproxy.upstreams.trade_stream import Known
-from cryptoproxy.upstreams.values import Number
+from cryptoproxy.upstreams.answers.values import Number
+from cryptoproxy.upstreams.streaming.gaps import GRACE_MS, MOST_TRIES, RETRY_MS, Recorded
+from cryptoproxy.upstreams.streaming.stream import Mark
+from cryptoproxy.upstreams.streaming.trade_stream import Known
 
 MOST_SEEN = 4_000
 """Ids that are remembered of each symbol."""

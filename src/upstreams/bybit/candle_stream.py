@@ -13,12 +13,12 @@ from collections.abc import Sequence
 
 import msgspec
 
-from cryptoproxy.upstreams.bars import Bar
+from cryptoproxy.upstreams.answers.bars import Bar
+from cryptoproxy.upstreams.answers.values import Number
 from cryptoproxy.upstreams.bybit.candles import BybitCandles
 from cryptoproxy.upstreams.bybit.symbols import Market
 from cryptoproxy.upstreams.bybit.venue import BybitVenue
-from cryptoproxy.upstreams.candle_stream import CandleStream, Closed
-from cryptoproxy.upstreams.values import Number
+from cryptoproxy.upstreams.streaming.candle_stream import CandleStream, Closed
 
 
 class _Kline(msgspec.Struct, gc=False):

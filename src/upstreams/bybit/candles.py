@@ -19,17 +19,17 @@ from typing import ClassVar
 
 from cryptoproxy.datasets.times import DAY_MS, Span
 from cryptoproxy.errors import TransientError
-from cryptoproxy.upstreams.bars import Bar, BarReader, Bars
+from cryptoproxy.upstreams.answers.bars import Bar, BarReader, Bars
+from cryptoproxy.upstreams.answers.candles import Candles
+from cryptoproxy.upstreams.answers.quotes import Quotes
+from cryptoproxy.upstreams.answers.refusals import UNREADABLE, not_spoken
+from cryptoproxy.upstreams.answers.rows import members, value_of
+from cryptoproxy.upstreams.answers.values import Number
 from cryptoproxy.upstreams.base import Answer, Call
 from cryptoproxy.upstreams.bybit import refusals
 from cryptoproxy.upstreams.bybit.symbols import QUOTE_OF, Api, BybitSymbols, Market
 from cryptoproxy.upstreams.bybit.tickers import BASE_URL, UPSTREAM
-from cryptoproxy.upstreams.candles import Candles
 from cryptoproxy.upstreams.history import Start
-from cryptoproxy.upstreams.quotes import Quotes
-from cryptoproxy.upstreams.refusals import UNREADABLE, not_spoken
-from cryptoproxy.upstreams.rows import members, value_of
-from cryptoproxy.upstreams.values import Number
 
 PAGE = 1000
 _unknown = re.compile(rb'"retCode"\s*:\s*10001\s*,\s*"retMsg"\s*:\s*"[^"]*[Ss]ymbol')

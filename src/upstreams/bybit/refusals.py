@@ -18,8 +18,7 @@ from __future__ import annotations
 import msgspec
 
 from cryptoproxy.errors import OperatorError, TransientError
-from cryptoproxy.upstreams.base import Answer, BannedError, RefusedError
-from cryptoproxy.upstreams.refusals import (
+from cryptoproxy.upstreams.answers.refusals import (
     BLOCKED_SECONDS,
     UNREADABLE,
     ban_told,
@@ -29,6 +28,7 @@ from cryptoproxy.upstreams.refusals import (
     retry_after,
     words,
 )
+from cryptoproxy.upstreams.base import Answer, BannedError, RefusedError
 
 BAN_SECONDS = 600.0
 VISIT_SECONDS = 1.0

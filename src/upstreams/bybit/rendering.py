@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from cryptoproxy.datasets import Candle, from_iso
+from cryptoproxy.upstreams.answers.spelling import plain
 from cryptoproxy.upstreams.bybit.symbols import Market
-from cryptoproxy.upstreams.spelling import plain
 
 Body = Mapping[str, Any]
 

@@ -21,10 +21,10 @@ import msgspec
 from msgspec import Meta
 
 from cryptoproxy.errors import TransientError
+from cryptoproxy.upstreams.answers.refusals import UNREADABLE, not_spoken
+from cryptoproxy.upstreams.answers.rows import RowReader, members, rows_apart, value_of
+from cryptoproxy.upstreams.answers.values import Number, iso_of_ms, ms_of_seconds
 from cryptoproxy.upstreams.base import Rejected
-from cryptoproxy.upstreams.refusals import UNREADABLE, not_spoken
-from cryptoproxy.upstreams.rows import RowReader, members, rows_apart, value_of
-from cryptoproxy.upstreams.values import Number, iso_of_ms, ms_of_seconds
 
 Moment: TypeAlias = str | int | None
 Symbol: TypeAlias = Annotated[str, Meta(min_length=1)]

@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from cryptoproxy.common.settings.catalogue import Upstreams
 from cryptoproxy.datasets import BOOK, CANDLE, TRADE, Feed
 from cryptoproxy.errors import SettingsError
+from cryptoproxy.upstreams.answers.gathering import unless_all
 from cryptoproxy.upstreams.bybit.books import BybitBooks
 from cryptoproxy.upstreams.bybit.candle_stream import BybitCandleStream
 from cryptoproxy.upstreams.bybit.candles import BybitCandles, whole_list
 from cryptoproxy.upstreams.bybit.symbols import Market
 from cryptoproxy.upstreams.bybit.trades import BybitTrades
 from cryptoproxy.upstreams.bybit.venue import BybitVenue
-from cryptoproxy.upstreams.gathering import unless_all
-from cryptoproxy.upstreams.stream import Stream
+from cryptoproxy.upstreams.streaming.stream import Stream
 
 
 def streams(settings: Upstreams) -> Mapping[Feed, Callable[[], Stream]]:

@@ -13,10 +13,10 @@ from functools import lru_cache
 import msgspec
 
 from cryptoproxy.errors import TransientError
+from cryptoproxy.upstreams.answers.quotes import COINS, NATIONAL, STABLE, UNKNOWN, Quotes, by_suffix
+from cryptoproxy.upstreams.answers.refusals import UNREADABLE, not_spoken
+from cryptoproxy.upstreams.answers.rows import RowReader, members, rows_apart, value_of
 from cryptoproxy.upstreams.base import Call, Rejected, SymbolList
-from cryptoproxy.upstreams.quotes import COINS, NATIONAL, STABLE, UNKNOWN, Quotes, by_suffix
-from cryptoproxy.upstreams.refusals import UNREADABLE, not_spoken
-from cryptoproxy.upstreams.rows import RowReader, members, rows_apart, value_of
 
 _SPOT_QUOTES = frozenset({*STABLE, *COINS, *NATIONAL, "EURQ", "EURR", "USDQ", "USDR", "BRZ", "MNT", "AEUR"})
 _dated = re.compile(r"-\d{1,2}[A-Z]{3}\d{2}\Z")  # BTC-26MAR26, BTCUSDT-26DEC25

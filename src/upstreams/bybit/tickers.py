@@ -19,13 +19,13 @@ from collections.abc import Sequence
 
 from cryptoproxy.datasets import Feed, Ticker
 from cryptoproxy.errors import SettingsError, TransientError
+from cryptoproxy.upstreams.answers.gathering import Doubt, Gathering, usable_id
+from cryptoproxy.upstreams.answers.quotes import Quotes
+from cryptoproxy.upstreams.answers.values import difference, percent
 from cryptoproxy.upstreams.base import Answer, Call, Poll
 from cryptoproxy.upstreams.bybit import refusals
 from cryptoproxy.upstreams.bybit.shapes import Row, Tickers, moment_text, open_tickers
 from cryptoproxy.upstreams.bybit.symbols import QUOTE_OF, Api, BybitSymbols, Market, NamedSymbols
-from cryptoproxy.upstreams.gathering import Doubt, Gathering, usable_id
-from cryptoproxy.upstreams.quotes import Quotes
-from cryptoproxy.upstreams.values import difference, percent
 
 UPSTREAM = "bybit"
 BASE_URL = "https://api.bybit.com"

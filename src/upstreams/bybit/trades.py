@@ -24,17 +24,17 @@ import msgspec
 
 from cryptoproxy.datasets import TRADE, Feed, Gap, Trade, from_iso, iso
 from cryptoproxy.datasets.times import moment_of
+from cryptoproxy.upstreams.answers.refusals import UNREADABLE, not_spoken
+from cryptoproxy.upstreams.answers.values import Number, product
 from cryptoproxy.upstreams.base import Answer, Call
 from cryptoproxy.upstreams.bybit import refusals
 from cryptoproxy.upstreams.bybit.breaks import Break, Recent, Symbol
 from cryptoproxy.upstreams.bybit.symbols import BybitSymbols, Market
 from cryptoproxy.upstreams.bybit.tickers import UPSTREAM
 from cryptoproxy.upstreams.bybit.venue import BybitVenue
-from cryptoproxy.upstreams.gaps import HANDOVER, HOLE, RECONNECT, GapRecords, Recorded
-from cryptoproxy.upstreams.refusals import UNREADABLE, not_spoken
-from cryptoproxy.upstreams.stream import Ask, Left, Mark
-from cryptoproxy.upstreams.trade_stream import TradeStream
-from cryptoproxy.upstreams.values import Number, product
+from cryptoproxy.upstreams.streaming.gaps import HANDOVER, HOLE, RECONNECT, GapRecords, Recorded
+from cryptoproxy.upstreams.streaming.stream import Ask, Left, Mark
+from cryptoproxy.upstreams.streaming.trade_stream import TradeStream
 
 PAGE, SPOT_PAGE = 1_000, 60
 BY_REST = "recent-trade"

@@ -17,11 +17,11 @@ from collections.abc import Sequence
 
 import msgspec
 
+from cryptoproxy.upstreams.answers.refusals import UNREADABLE, not_spoken, words
 from cryptoproxy.upstreams.base import Answer, Call, Rejected
 from cryptoproxy.upstreams.bybit.symbols import Market
 from cryptoproxy.upstreams.bybit.tickers import UPSTREAM
-from cryptoproxy.upstreams.refusals import UNREADABLE, not_spoken, words
-from cryptoproxy.upstreams.stream import Ack, Heard, Heartbeat
+from cryptoproxy.upstreams.streaming.stream import Ack, Heard, Heartbeat
 
 WS_URL = "wss://stream.bybit.com"
 MOST_TOPICS = 1_000

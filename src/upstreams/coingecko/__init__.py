@@ -7,9 +7,9 @@ from functools import partial
 from cryptoproxy.common.settings.catalogue import Upstreams
 from cryptoproxy.datasets import Feed
 from cryptoproxy.datasets.times import DAY_MS
+from cryptoproxy.upstreams.answers.candles import histories, pollings
 from cryptoproxy.upstreams.asked import Asked
 from cryptoproxy.upstreams.base import Polling, Upstream
-from cryptoproxy.upstreams.candles import histories, pollings
 from cryptoproxy.upstreams.coingecko.access import Access
 from cryptoproxy.upstreams.coingecko.assets import CoinGeckoAssets, slots_of
 from cryptoproxy.upstreams.coingecko.candles import CoinGeckoCandles

@@ -13,17 +13,17 @@ from typing import Any
 import msgspec
 
 from cryptoproxy.datasets import ASSET, Asset, Feed, iso
-from cryptoproxy.datasets.asset import NO_QUOTE
+from cryptoproxy.datasets.contracts.asset import NO_QUOTE
 from cryptoproxy.errors import TransientError
+from cryptoproxy.upstreams.answers.gathering import usable_id
+from cryptoproxy.upstreams.answers.quotes import Quotes
+from cryptoproxy.upstreams.answers.refusals import UNREADABLE, not_spoken
+from cryptoproxy.upstreams.answers.rows import RowReader
+from cryptoproxy.upstreams.answers.values import Number, Rank, iso_of_text
 from cryptoproxy.upstreams.base import Answer, Call, Poll, Rejected, SymbolList
 from cryptoproxy.upstreams.coingecko.access import Access
 from cryptoproxy.upstreams.coingecko.coins import is_unknown
 from cryptoproxy.upstreams.coingecko.tickers import NAME, CoinGecko, MarketRow
-from cryptoproxy.upstreams.gathering import usable_id
-from cryptoproxy.upstreams.quotes import Quotes
-from cryptoproxy.upstreams.refusals import UNREADABLE, not_spoken
-from cryptoproxy.upstreams.rows import RowReader
-from cryptoproxy.upstreams.values import Number, Rank, iso_of_text
 
 MOST_SLOTS = 24
 _BARE = dict.fromkeys(("localization", "tickers", "community_data", "developer_data", "sparkline"), "false")

@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from cryptoproxy.datasets.times import DAY_MS, MINUTE_MS, Span
-from cryptoproxy.upstreams.bars import Bar, BarReader, Bars
+from cryptoproxy.upstreams.answers.bars import Bar, BarReader, Bars
+from cryptoproxy.upstreams.answers.candles import Candles
 from cryptoproxy.upstreams.base import Answer, Call
-from cryptoproxy.upstreams.candles import Candles
 from cryptoproxy.upstreams.coingecko.coins import Coins, names_in
 from cryptoproxy.upstreams.coingecko.plans import Plan
 from cryptoproxy.upstreams.coingecko.tickers import NAME, chunks

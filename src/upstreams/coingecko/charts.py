@@ -17,15 +17,15 @@ from msgspec import Meta
 from cryptoproxy.datasets import Feed, Ticker, iso
 from cryptoproxy.datasets.times import DAY_MS, MINUTE_MS, Span
 from cryptoproxy.errors import TransientError
+from cryptoproxy.upstreams.answers.candles import time_of
+from cryptoproxy.upstreams.answers.refusals import UNREADABLE, not_spoken
+from cryptoproxy.upstreams.answers.values import Number
 from cryptoproxy.upstreams.base import Answer, Call, Rejected, SymbolList
-from cryptoproxy.upstreams.candles import time_of
 from cryptoproxy.upstreams.coingecko.candles import started
 from cryptoproxy.upstreams.coingecko.coins import Coins
 from cryptoproxy.upstreams.coingecko.plans import Plan
 from cryptoproxy.upstreams.coingecko.tickers import NAME
 from cryptoproxy.upstreams.history import Page, Start
-from cryptoproxy.upstreams.refusals import UNREADABLE, not_spoken
-from cryptoproxy.upstreams.values import Number
 
 SETTLED_AFTER_MS = 40 * MINUTE_MS
 """A day's point is final from 00:35 on."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from cryptoproxy.upstreams.answers.rows import RowReader
 from cryptoproxy.upstreams.base import Call
 from cryptoproxy.upstreams.coingecko.access import Access
 from cryptoproxy.upstreams.coingecko.tickers import NAME, PAGE, MarketRow, chunks
-from cryptoproxy.upstreams.rows import RowReader
 
 _UNKNOWN = (b"coin not found", b"could not find coin")
 _LONGEST_WORD = 300

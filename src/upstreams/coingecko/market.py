@@ -13,15 +13,15 @@ from typing import Any
 import msgspec
 
 from cryptoproxy.datasets import Feed, iso
-from cryptoproxy.datasets.market import MARKET, METRIC, Market
+from cryptoproxy.datasets.contracts.market import MARKET, METRIC, Market
 from cryptoproxy.errors import TransientError
+from cryptoproxy.upstreams.answers.gathering import usable_id
+from cryptoproxy.upstreams.answers.refusals import UNREADABLE, not_spoken
+from cryptoproxy.upstreams.answers.rows import RowReader
+from cryptoproxy.upstreams.answers.values import Number, iso_of_ms, ms_of_seconds
 from cryptoproxy.upstreams.base import Answer, Call, Poll, Rejected, SymbolList
 from cryptoproxy.upstreams.coingecko.access import Access
 from cryptoproxy.upstreams.coingecko.tickers import NAME, PAGE
-from cryptoproxy.upstreams.gathering import usable_id
-from cryptoproxy.upstreams.refusals import UNREADABLE, not_spoken
-from cryptoproxy.upstreams.rows import RowReader
-from cryptoproxy.upstreams.values import Number, iso_of_ms, ms_of_seconds
 
 EVERY_SECONDS = 600.0
 EXCHANGES = 100

@@ -22,9 +22,7 @@ from typing import Any
 import msgspec
 
 from cryptoproxy.errors import OperatorError, TransientError
-from cryptoproxy.upstreams.base import Answer
-from cryptoproxy.upstreams.coingecko.plans import BASE_URLS, Plan
-from cryptoproxy.upstreams.refusals import (
+from cryptoproxy.upstreams.answers.refusals import (
     UNREADABLE,
     leave_alone,
     may_be_error,
@@ -35,6 +33,8 @@ from cryptoproxy.upstreams.refusals import (
     too_many,
     words,
 )
+from cryptoproxy.upstreams.base import Answer
+from cryptoproxy.upstreams.coingecko.plans import BASE_URLS, Plan
 
 _KEY_CODES = {
     10002: "Set COINGECKO_API_KEY to a key and COINGECKO_PLAN to its plan, or COINGECKO_PLAN=keyless",

@@ -15,12 +15,12 @@ import msgspec
 
 from cryptoproxy.datasets import Feed
 from cryptoproxy.errors import SettingsError, TransientError
+from cryptoproxy.upstreams.answers.gathering import Doubt, Gathering, usable_id
+from cryptoproxy.upstreams.answers.rows import RowReader
+from cryptoproxy.upstreams.answers.values import Number, Rank, iso_of_text
 from cryptoproxy.upstreams.base import Answer, Call, IncompleteError, Poll, SymbolList
 from cryptoproxy.upstreams.coingecko.access import Access
 from cryptoproxy.upstreams.coingecko.plans import Plan
-from cryptoproxy.upstreams.gathering import Doubt, Gathering, usable_id
-from cryptoproxy.upstreams.rows import RowReader
-from cryptoproxy.upstreams.values import Number, Rank, iso_of_text
 
 NAME = "coingecko"
 

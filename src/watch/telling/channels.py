@@ -17,7 +17,7 @@ import requests
 
 from cryptoproxy.common.clients.outside import authorities
 from cryptoproxy.common.retry import seconds_told
-from cryptoproxy.watch.rules import Channel
+from cryptoproxy.watch.rulebook.rules import Channel
 from cryptoproxy.watch.telling.messages import Message, discord, filled, slack
 
 TIMEOUT = (5.0, 20.0)

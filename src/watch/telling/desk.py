@@ -22,8 +22,8 @@ from cryptoproxy.common.retry import Backoff
 from cryptoproxy.common.service import Health
 from cryptoproxy.datasets import Alert, from_iso
 from cryptoproxy.errors import CryptoProxyError, TransientError
-from cryptoproxy.watch.rules import Channel, Rules
-from cryptoproxy.watch.share import Places
+from cryptoproxy.watch.rulebook.rules import Channel, Rules
+from cryptoproxy.watch.sharing.share import Places
 from cryptoproxy.watch.telling.channels import Outcome
 from cryptoproxy.watch.telling.messages import Message
 from cryptoproxy.watch.telling.silences import silenced

@@ -20,10 +20,10 @@ from cryptoproxy.common.service.process import Loop
 from cryptoproxy.common.settings.catalogue import Kafka
 from cryptoproxy.datasets import ALERT
 from cryptoproxy.errors import CryptoProxyError, OperatorError, PoisonError
-from cryptoproxy.watch.ledger import Ledger
-from cryptoproxy.watch.rules import Channel, Rules
-from cryptoproxy.watch.share import Places
-from cryptoproxy.watch.shares import Shares
+from cryptoproxy.watch.rulebook.rules import Channel, Rules
+from cryptoproxy.watch.sharing.ledger import Ledger
+from cryptoproxy.watch.sharing.share import Places
+from cryptoproxy.watch.sharing.shares import Shares
 from cryptoproxy.watch.telling.channels import send
 from cryptoproxy.watch.telling.desk import Desk, Waiting
 from cryptoproxy.watch.telling.silences import Silences

@@ -8,7 +8,7 @@ from kafka import TopicPartition
 
 from cryptoproxy.consumer.index import template
 from cryptoproxy.datasets import TICKER
-from cryptoproxy.datasets.mapping import properties
+from cryptoproxy.datasets.documents.mapping import properties
 from tests.conftest import wait_until
 from tests.faults import evidence
 from tests.faults.conftest import Report

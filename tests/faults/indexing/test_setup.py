@@ -8,7 +8,7 @@ import time
 
 from cryptoproxy.consumer.index import template
 from cryptoproxy.datasets import TICKER, Period, index_name, iso
-from cryptoproxy.datasets.mapping import properties
+from cryptoproxy.datasets.documents.mapping import properties
 from cryptoproxy.sandbox import FaultProxy
 from cryptoproxy.sandbox.server import Peer
 from cryptoproxy.sandbox.wire import Answer, Request

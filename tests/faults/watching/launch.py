@@ -6,7 +6,7 @@ from __future__ import annotations
 import sys
 
 from cryptoproxy.common.start import start
-from cryptoproxy.watch import shares
+from cryptoproxy.watch.sharing import shares
 from cryptoproxy.watch.wiring import service
 
 

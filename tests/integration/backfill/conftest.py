@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from elasticsearch import Elasticsearch
 from kafka import KafkaProducer, TopicPartition
 
-from cryptoproxy.cli import backfill
+from cryptoproxy.cli.upkeep import backfill
 from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clock import SystemClock

@@ -8,7 +8,7 @@ import pytest
 
 from cryptoproxy.consumer.index import template
 from cryptoproxy.datasets import TICKER
-from cryptoproxy.datasets.mapping import properties
+from cryptoproxy.datasets.documents.mapping import properties
 from cryptoproxy.sandbox.proxy import FaultProxy
 from tests.conftest import wait_until
 from tests.integration.consumer.conftest import Bench

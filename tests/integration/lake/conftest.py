@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from click.testing import CliRunner, Result
 
-from cryptoproxy.cli import lake as command
+from cryptoproxy.cli.upkeep import lake as command
 from cryptoproxy.common.start import load_settings
 from tests.integration.backfill import conftest
 from tests.integration.backfill.conftest import Bench

@@ -17,7 +17,8 @@ from click.testing import CliRunner
 from msgspec import Meta
 
 from cryptoproxy import upstreams
-from cryptoproxy.cli import backfill, tail
+from cryptoproxy.cli.reading import tail
+from cryptoproxy.cli.upkeep import backfill
 from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.settings import catalogue
 from cryptoproxy.common.settings.catalogue import Upstreams

@@ -17,8 +17,8 @@ from cryptoproxy.errors import CryptoProxyError
 from cryptoproxy.producer.crawling import Crawl
 from cryptoproxy.sandbox import Sandbox
 from cryptoproxy.sandbox.faults import Rule
-from cryptoproxy.serve.seam import Fetched, NotFetchedError
-from cryptoproxy.serve.through import Through, through_of
+from cryptoproxy.serve.upstream.seam import Fetched, NotFetchedError
+from cryptoproxy.serve.upstream.through import Through, through_of
 from tests.conftest import wait_until
 from tests.faults import evidence
 from tests.faults.process import PollerProcess

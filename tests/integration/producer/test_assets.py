@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 from kafka.admin import ConfigResource, ConfigResourceType
 
-from cryptoproxy.cli import backfill
+from cryptoproxy.cli.upkeep import backfill
 from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.datasets import ASSET, Asset, Feed, from_iso, iso

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 from prometheus_client.parser import text_string_to_metric_families
 
-from cryptoproxy.cli import quality as command
+from cryptoproxy.cli.reading import quality as command
 from cryptoproxy.common.start import load_settings
 from cryptoproxy.datasets import iso
 from cryptoproxy.datasets.times import DAY_MS, MINUTE_MS

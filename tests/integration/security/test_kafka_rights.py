@@ -10,7 +10,7 @@ import pytest
 from kafka import TopicPartition
 from kafka import errors as kafka_errors
 
-from cryptoproxy.cli import status
+from cryptoproxy.cli.services import status
 from cryptoproxy.common.checks import check_kafka
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.settings.catalogue import Kafka

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from cryptoproxy.cli.watch import process
+from cryptoproxy.cli.services.watch import process
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.service import Service

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from cryptoproxy.cli import status
-from cryptoproxy.cli.engines import stack_of, write_connection
 from cryptoproxy.cli.main import cli
+from cryptoproxy.cli.services import status
+from cryptoproxy.cli.services.engines import stack_of, write_connection
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.engines.ports import Ports
 from cryptoproxy.engines.stack import Endpoints, Remembered, Stack

@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner, Result
 from rich.console import Console
 
-from cryptoproxy.cli.history import Display
 from cryptoproxy.cli.main import cli
+from cryptoproxy.cli.upkeep.history import Display
 from cryptoproxy.datasets import from_iso
 from cryptoproxy.producer.feeds.runs import Run
 from cryptoproxy.producer.feeds.walk import Cursor

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from cryptoproxy.cli import lake as command
+from cryptoproxy.cli.upkeep import lake as command
 from cryptoproxy.common.start import load_settings
 from cryptoproxy.datasets.times import DAY_MS, HOUR_MS, Span
 from cryptoproxy.lake.store import Store

@@ -64,8 +64,8 @@ def test_an_indexer_is_started_without_what_only_queries_and_the_lake_need() -> 
         "import cryptoproxy.consumer.wiring; print(*sys.modules)"
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert {"cryptoproxy.cli.run", "elasticsearch"} <= set(loaded)
-    assert not {"matplotlib", "pyarrow", "cryptoproxy.queries", "rich", "cryptoproxy.cli.query"} & set(loaded)
+    assert {"cryptoproxy.cli.services.run", "elasticsearch"} <= set(loaded)
+    assert not {"matplotlib", "pyarrow", "cryptoproxy.queries", "rich", "cryptoproxy.cli.reading.query"} & set(loaded)
     assert not {"requests", "elasticsearch._async.client.indices"} & set(loaded)  # see cryptoproxy.common.clients
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from cryptoproxy.cli import run
 from cryptoproxy.cli.main import cli
+from cryptoproxy.cli.services import run
 from cryptoproxy.common.start import load_settings
 from cryptoproxy.producer import once
 
@@ -26,7 +26,7 @@ DIES = "import os, signal; os.kill(os.getpid(), signal.{name})"
 
 SUPERVISOR = """
 import os, sys
-from cryptoproxy.cli.run import supervise
+from cryptoproxy.cli.services.run import supervise
 commands = {name: [sys.executable, "-c", code] for name, code in zip(("indexer", "poller"), sys.argv[1:])}
 sys.exit(supervise(commands, os.environ))
 """

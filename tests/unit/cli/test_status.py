@@ -12,8 +12,8 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from cryptoproxy.cli import status
 from cryptoproxy.cli.main import cli
+from cryptoproxy.cli.services import status
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.engines.ports import free_ports
 from cryptoproxy.producer.lease.note import Note

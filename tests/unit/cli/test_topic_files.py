@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cryptoproxy.cli.topic_files import PartitionFiles
+from cryptoproxy.cli.reading.topic_files import PartitionFiles
 
 
 def files(folder: Path, *, most: int = 3, seconds: float = 60) -> PartitionFiles:

@@ -13,7 +13,8 @@ from cryptoproxy.common.settings import Settings
 from cryptoproxy.consumer.index import indices as module
 from cryptoproxy.consumer.index.indices import CHECK_SECONDS, HOUR_MS, Indices
 from cryptoproxy.consumer.letters.state_topic import Announced
-from cryptoproxy.datasets import CANDLE, TICKER, Dataset, from_iso, mapping
+from cryptoproxy.datasets import CANDLE, TICKER, Dataset, from_iso
+from cryptoproxy.datasets.documents import mapping
 from cryptoproxy.datasets.times import Span
 from cryptoproxy.errors import OperatorError
 

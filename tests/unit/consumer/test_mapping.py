@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from cryptoproxy.consumer.index.template import faults_of_alias
-from cryptoproxy.datasets import TICKER, mapping
+from cryptoproxy.datasets import TICKER
+from cryptoproxy.datasets.documents import mapping
 from cryptoproxy.queries.fields import WINDOWS
 
 NUMBERS = ("double", "long", "integer")

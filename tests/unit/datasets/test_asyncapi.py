@@ -15,8 +15,8 @@ from jsonschema import Draft7Validator
 
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.datasets import DATASETS, TICKER, Ticker, encode, key
-from cryptoproxy.datasets.asyncapi import document
-from cryptoproxy.datasets.schema import json_schema
+from cryptoproxy.datasets.documents.asyncapi import document
+from cryptoproxy.datasets.documents.schema import json_schema
 from tests.unit.datasets.records import records
 
 ROOT = Path(__file__).resolve().parents[3]

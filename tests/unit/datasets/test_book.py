@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from cryptoproxy.datasets import BOOK, mapping
+from cryptoproxy.datasets import BOOK
+from cryptoproxy.datasets.documents import mapping
 from cryptoproxy.errors import PoisonError
 from cryptoproxy.lake.parquet import Columns
 

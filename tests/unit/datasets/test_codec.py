@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cryptoproxy.datasets import MAX_RECORD_BYTES, TICKER, Ticker, decode, encode, from_iso, iso, mapping
+from cryptoproxy.datasets import MAX_RECORD_BYTES, TICKER, Ticker, decode, encode, from_iso, iso
 from cryptoproxy.datasets.codec import MAX_DEPTH, _check_foreign, _is_only_spelled_otherwise
+from cryptoproxy.datasets.documents import mapping
 from cryptoproxy.errors import PoisonError
 from tests.unit.datasets.records import COUNTS, EXAMPLE, FLOATS, INTEGERS, NOW_MS, TEXTS, line, records, required
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from cryptoproxy.datasets import TICKER
-from cryptoproxy.datasets.schema import breaches, json_schema, meaning
+from cryptoproxy.datasets.documents.schema import breaches, json_schema, meaning
 
 FOLDER = Path(__file__).resolve().parents[3] / "docs" / "schemas"
 PUBLISHED = sorted(FOLDER.glob("ticker-v1.*.json"), key=lambda path: int(path.stem.rpartition(".")[2]))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from cryptoproxy.datasets import TICKER, Period, Ticker, index_name, key, mapping
+from cryptoproxy.datasets import TICKER, Period, Ticker, index_name, key
+from cryptoproxy.datasets.documents import mapping
 
 GOLDEN = Path(__file__).resolve().parents[2] / "fixtures" / "golden"
 LINE = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from cryptoproxy.datasets import CANDLE, TICKER, Part
-from cryptoproxy.datasets.rights import kafka_acls, roles
+from cryptoproxy.datasets.documents.rights import kafka_acls, roles
 
 NEWEST = dataclasses.replace(CANDLE, name="newest", topic="n", alias="newest", parts={"": Part()}, compacted=True)
 UNSEEN = dataclasses.replace(CANDLE, name="unseen", topic="u", alias=None, parts={"": Part()})

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from jsonschema import Draft202012Validator
 
 from cryptoproxy.datasets import TICKER, Ticker, encode
-from cryptoproxy.datasets.schema import json_schema
+from cryptoproxy.datasets.documents.schema import json_schema
 from tests.unit.datasets.records import EXAMPLE, FLOATS, line, records, required
 
 DERIVATIVE = {

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from cryptoproxy.datasets import DATASETS, Dataset, key, mapping
-from cryptoproxy.datasets.candle import end_of
+from cryptoproxy.datasets import DATASETS, Dataset, key
+from cryptoproxy.datasets.contracts.candle import end_of
+from cryptoproxy.datasets.documents import mapping
 from cryptoproxy.errors import PoisonError
 
 EACH = pytest.mark.parametrize("dataset", DATASETS.values(), ids=list(DATASETS))

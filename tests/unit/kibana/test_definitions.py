@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from cryptoproxy.datasets import DATASETS, mapping
+from cryptoproxy.datasets import DATASETS
+from cryptoproxy.datasets.documents import mapping
 from cryptoproxy.kibana_client import definitions_file
 from kibana import generate
 from kibana.builders.charts import tiles, xy

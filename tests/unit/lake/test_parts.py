@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import pytest
 
 from cryptoproxy.datasets import CANDLE, Candle, from_iso, iso
-from cryptoproxy.datasets.candle import STEPS, end_of
+from cryptoproxy.datasets.contracts.candle import STEPS, end_of
 from cryptoproxy.datasets.times import DAY_MS, HOUR_MS, MINUTE_MS, Span
 from cryptoproxy.errors import OperatorError
 from cryptoproxy.lake.compact import Compacted, Compaction

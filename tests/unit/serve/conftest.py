@@ -20,16 +20,16 @@ from cryptoproxy.datasets import Candle, Ticker, from_iso
 from cryptoproxy.queries.questions.candles import Bar
 from cryptoproxy.queries.scope import Asset, Scope
 from cryptoproxy.sandbox.app import Sandbox
-from cryptoproxy.serve.bars import Bars
-from cryptoproxy.serve.binance import BinanceHouse
-from cryptoproxy.serve.bybit import BybitHouse
-from cryptoproxy.serve.coingecko import CoinGeckoHouse
 from cryptoproxy.serve.door import Door
-from cryptoproxy.serve.house import Means
-from cryptoproxy.serve.newest import Newest
-from cryptoproxy.serve.own import Own
-from cryptoproxy.serve.seam import Fetched
+from cryptoproxy.serve.houses.binance import BinanceHouse
+from cryptoproxy.serve.houses.bybit import BybitHouse
+from cryptoproxy.serve.houses.coingecko import CoinGeckoHouse
+from cryptoproxy.serve.houses.house import Means
+from cryptoproxy.serve.houses.own import Own
+from cryptoproxy.serve.road.bars import Bars
+from cryptoproxy.serve.road.newest import Newest
 from cryptoproxy.serve.server import Server
+from cryptoproxy.serve.upstream.seam import Fetched
 from cryptoproxy.upstreams import upstreams_of
 from cryptoproxy.upstreams.base import Answer, Call
 

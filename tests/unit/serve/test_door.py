@@ -11,9 +11,9 @@ import pytest
 
 from cryptoproxy.datasets.times import DAY_MS, HOUR_MS
 from cryptoproxy.errors import TransientError
-from cryptoproxy.serve.house import Shelf
+from cryptoproxy.serve.houses.house import Shelf
 from cryptoproxy.serve.reply import Reply, takes_gzip
-from cryptoproxy.serve.seam import NotFetchedError
+from cryptoproxy.serve.upstream.seam import NotFetchedError
 from tests.conftest import wait_until
 from tests.unit.serve.conftest import NOW_MS, Road
 
@@ -480,7 +480,7 @@ def test_what_nobody_foresaw_is_said_in_the_upstreams_shape(road: Make, caplog: 
 
 
 def test_questions_do_not_wait_without_end(road: Make, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("cryptoproxy.serve.house.MOST_WAITING", 2)
+    monkeypatch.setattr("cryptoproxy.serve.houses.house.MOST_WAITING", 2)
     found = road(through=True)
     found.through.gate.clear()
     with ThreadPoolExecutor(2) as pool:

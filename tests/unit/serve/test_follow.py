@@ -8,8 +8,8 @@ import msgspec
 
 from cryptoproxy.common.asking import Question
 from cryptoproxy.datasets import TICKER, key
-from cryptoproxy.serve.follow import answers_into, tickers_into
-from cryptoproxy.serve.newest import Newest
+from cryptoproxy.serve.road.follow import answers_into, tickers_into
+from cryptoproxy.serve.road.newest import Newest
 
 TEN = msgspec.structs.replace(TICKER.example, name='a "timestamp":"2099-01-01T00:00:00.000Z" in a name')
 NEWER = msgspec.structs.replace(TEN, timestamp="2026-11-20T10:01:00.000Z", price=2.0)

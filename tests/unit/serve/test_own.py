@@ -12,9 +12,9 @@ import pytest
 from cryptoproxy.datasets.times import Span
 from cryptoproxy.queries import Answer, Queries
 from cryptoproxy.queries.answer import Covers
-from cryptoproxy.serve import own
-from cryptoproxy.serve.openapi import document
-from cryptoproxy.serve.own import QUESTIONS, _read
+from cryptoproxy.serve.houses import own
+from cryptoproxy.serve.houses.openapi import document
+from cryptoproxy.serve.houses.own import QUESTIONS, _read
 from cryptoproxy.serve.request import Request
 from tests.unit.serve.conftest import NOW_MS, StandingClock
 

@@ -14,9 +14,9 @@ from cryptoproxy.common.asking import NoBudgetError, NoPollerError, Question, Re
 from cryptoproxy.common.asking.client import DoorClient
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.settings import Settings
-from cryptoproxy.serve.cache import Cache
-from cryptoproxy.serve.seam import NotFetchedError
-from cryptoproxy.serve.through import Through, through_of
+from cryptoproxy.serve.upstream.cache import Cache
+from cryptoproxy.serve.upstream.seam import NotFetchedError
+from cryptoproxy.serve.upstream.through import Through, through_of
 from cryptoproxy.upstreams import asked_of
 from tests.unit.producer.budget.hand_clock import HandClock
 

@@ -11,12 +11,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cryptoproxy.datasets import BOOK
-from cryptoproxy.datasets.book import BANDS, LEVELS
-from cryptoproxy.upstreams import books
+from cryptoproxy.datasets.contracts.book import BANDS, LEVELS
 from cryptoproxy.upstreams.binance.books import BinanceBook
-from cryptoproxy.upstreams.books import Asset, Change, LocalBook
 from cryptoproxy.upstreams.bybit.books import BybitBook
-from cryptoproxy.upstreams.ladder import Side
+from cryptoproxy.upstreams.streaming import books
+from cryptoproxy.upstreams.streaming.books import Asset, Change, LocalBook
+from cryptoproxy.upstreams.streaming.ladder import Side
 
 Sizes = dict[int, int]
 NOW_MS = 1_795_168_800_000

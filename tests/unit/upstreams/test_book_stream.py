@@ -13,11 +13,11 @@ from cryptoproxy.errors import SettingsError, TransientError
 from cryptoproxy.upstreams.base import Answer
 from cryptoproxy.upstreams.binance.books import PROBE, BinanceBooks
 from cryptoproxy.upstreams.binance.candles import whole_list as binance_list
-from cryptoproxy.upstreams.book_stream import SILENT_MS, BookStream
 from cryptoproxy.upstreams.bybit.books import BybitBooks
 from cryptoproxy.upstreams.bybit.candles import whole_list as bybit_list
 from cryptoproxy.upstreams.bybit.symbols import Market
-from cryptoproxy.upstreams.stream import Batch, Left, Mark
+from cryptoproxy.upstreams.streaming.book_stream import SILENT_MS, BookStream
+from cryptoproxy.upstreams.streaming.stream import Batch, Left, Mark
 
 BEGIN_MS = 1_795_168_800_000
 TOPIC = "btcusdt@depth@100ms"

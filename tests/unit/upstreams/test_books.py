@@ -12,12 +12,12 @@ import pytest
 
 from cryptoproxy.datasets import BOOK, Book
 from cryptoproxy.errors import TransientError
-from cryptoproxy.upstreams import books
 from cryptoproxy.upstreams.binance import books as binance
 from cryptoproxy.upstreams.binance.books import BinanceBook
-from cryptoproxy.upstreams.books import Asset, LocalBook
 from cryptoproxy.upstreams.bybit import books as bybit
 from cryptoproxy.upstreams.bybit.books import BybitBook
+from cryptoproxy.upstreams.streaming import books
+from cryptoproxy.upstreams.streaming.books import Asset, LocalBook
 
 RECORDED = Path(__file__).parents[2] / "fixtures" / "recorded"
 SLOT_MS = 1_795_168_800_000

@@ -9,7 +9,6 @@ import pytest
 
 from cryptoproxy.datasets import CANDLE, Candle, iso
 from cryptoproxy.datasets.times import MINUTE_MS
-from cryptoproxy.upstreams import gaps
 from cryptoproxy.upstreams.base import Answer
 from cryptoproxy.upstreams.binance.candle_stream import BinanceCandleStream
 from cryptoproxy.upstreams.binance.candles import BinanceCandles
@@ -18,7 +17,8 @@ from cryptoproxy.upstreams.bybit.candle_stream import BybitCandleStream
 from cryptoproxy.upstreams.bybit.candles import BybitCandles
 from cryptoproxy.upstreams.bybit.symbols import Market
 from cryptoproxy.upstreams.bybit.venue import BybitVenue
-from cryptoproxy.upstreams.stream import Left, Mark
+from cryptoproxy.upstreams.streaming import gaps
+from cryptoproxy.upstreams.streaming.stream import Left, Mark
 
 URL = "http://exchange.example"
 NOON = 1_795_262_400_000

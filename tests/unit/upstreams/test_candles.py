@@ -12,10 +12,10 @@ import pytest
 from cryptoproxy.datasets import CANDLE, TICKER, Candle, Ticker, from_iso, iso
 from cryptoproxy.datasets.times import DAY_MS, HOUR_MS, MINUTE_MS, Span
 from cryptoproxy.errors import SettingsError, TransientError
+from cryptoproxy.upstreams.answers.candles import Candles
 from cryptoproxy.upstreams.base import Answer, Call, IncompleteError
 from cryptoproxy.upstreams.binance.candles import BinanceCandles
 from cryptoproxy.upstreams.bybit.candles import BybitCandles
-from cryptoproxy.upstreams.candles import Candles
 from cryptoproxy.upstreams.coingecko.access import Access
 from cryptoproxy.upstreams.coingecko.candles import CoinGeckoCandles
 from cryptoproxy.upstreams.coingecko.charts import CoinGeckoCharts

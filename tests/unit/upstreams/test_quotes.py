@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cryptoproxy.upstreams import quotes
+from cryptoproxy.upstreams.answers import quotes
 from cryptoproxy.upstreams.binance import symbols as binance
 from cryptoproxy.upstreams.bybit import symbols as bybit
 

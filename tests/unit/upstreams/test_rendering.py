@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cryptoproxy.datasets import Candle, iso
-from cryptoproxy.datasets.candle import STEPS, end_of
+from cryptoproxy.datasets.contracts.candle import STEPS, end_of
 from cryptoproxy.datasets.times import DAY_MS, Span
+from cryptoproxy.upstreams.answers.spelling import eight, plain
 from cryptoproxy.upstreams.base import Answer
 from cryptoproxy.upstreams.binance import rendering as binance
 from cryptoproxy.upstreams.binance.candles import BinanceCandles
@@ -21,7 +22,6 @@ from cryptoproxy.upstreams.bybit.candles import BybitCandles
 from cryptoproxy.upstreams.bybit.symbols import Market
 from cryptoproxy.upstreams.coingecko import rendering as coingecko
 from cryptoproxy.upstreams.history import Start
-from cryptoproxy.upstreams.spelling import eight, plain
 
 RECORDED = Path(__file__).parents[2] / "fixtures" / "recorded"
 LATE_MS = 1_900_000_000_000

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from cryptoproxy.datasets import decode, encode
 from cryptoproxy.errors import TransientError
+from cryptoproxy.upstreams.answers.rows import RowReader
 from cryptoproxy.upstreams.base import IncompleteError
 from cryptoproxy.upstreams.binance.tickers import Binance, TickerRow
 from cryptoproxy.upstreams.bybit import shapes
 from cryptoproxy.upstreams.bybit.shapes import V2Row, V5Row, _open_slowly, open_tickers
 from cryptoproxy.upstreams.bybit.tickers import Bybit
 from cryptoproxy.upstreams.coingecko.tickers import CoinGecko, MarketRow
-from cryptoproxy.upstreams.rows import RowReader
 
 # A busy machine is no failure.
 patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])

@@ -13,7 +13,7 @@ from cryptoproxy.upstreams import pollings_of, streams_of
 from cryptoproxy.upstreams.binance.candles import whole_list
 from cryptoproxy.upstreams.binance.ticker_stream import BinanceTickerStream
 from cryptoproxy.upstreams.binance.venue import BinanceVenue
-from cryptoproxy.upstreams.stream import Left, Mark
+from cryptoproxy.upstreams.streaming.stream import Left, Mark
 
 URL = "http://exchange.example"
 NOON = 1_795_262_400_000

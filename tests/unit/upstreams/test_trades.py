@@ -15,7 +15,6 @@ import pytest
 
 from cryptoproxy.datasets import TRADE, Trade
 from cryptoproxy.errors import TransientError
-from cryptoproxy.upstreams import chain, gaps
 from cryptoproxy.upstreams.base import Answer
 from cryptoproxy.upstreams.binance.candles import whole_list as binance_list
 from cryptoproxy.upstreams.binance.trades import BinanceTrades
@@ -24,7 +23,8 @@ from cryptoproxy.upstreams.bybit.candles import whole_list as bybit_list
 from cryptoproxy.upstreams.bybit.symbols import Market
 from cryptoproxy.upstreams.bybit.trades import BybitTrades
 from cryptoproxy.upstreams.bybit.venue import BybitVenue
-from cryptoproxy.upstreams.stream import Ack, Batch, Left, Mark
+from cryptoproxy.upstreams.streaming import chain, gaps
+from cryptoproxy.upstreams.streaming.stream import Ack, Batch, Left, Mark
 
 URL = "http://exchange.example"
 NOW = 1_800_000_000_000

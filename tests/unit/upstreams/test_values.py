@@ -10,8 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cryptoproxy.datasets import from_iso
-from cryptoproxy.upstreams.refusals import LONGEST_WAIT, retry_after
-from cryptoproxy.upstreams.values import difference, iso_of_ms, iso_of_text, ms_of_seconds, percent
+from cryptoproxy.upstreams.answers.refusals import LONGEST_WAIT, retry_after
+from cryptoproxy.upstreams.answers.values import difference, iso_of_ms, iso_of_text, ms_of_seconds, percent
 
 NOW_MS = 1_763_632_800_000  # Thu, 20 Nov 2025 10:00:00 GMT
 

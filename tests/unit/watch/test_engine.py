@@ -14,7 +14,7 @@ from cryptoproxy.common.metrics import WatchMetrics
 from cryptoproxy.common.service import Health
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.watch.engine import Engine
-from cryptoproxy.watch.reading import read
+from cryptoproxy.watch.rulebook.reading import read
 
 RULE = "rules:\n  r:\n    when: {above: %d}\n"
 

@@ -11,9 +11,9 @@ import pytest
 
 from cryptoproxy.datasets import ALERT, CANDLE, TICKER, Alert, from_iso, iso, key
 from cryptoproxy.watch.cases import Row
+from cryptoproxy.watch.figures.windows import EVERY
 from cryptoproxy.watch.judge import Judge
-from cryptoproxy.watch.reading import parse
-from cryptoproxy.watch.windows import EVERY
+from cryptoproxy.watch.rulebook.reading import parse
 
 BEGIN_MS = 1_793_491_200_000
 """2026-11-01, a Sunday."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from cryptoproxy.watch.conditions import KINDS
-from cryptoproxy.watch.reading import parse
+from cryptoproxy.watch.rulebook.conditions import KINDS
+from cryptoproxy.watch.rulebook.reading import parse
 
 PAGE = (Path(__file__).parents[3] / "docs" / "watch.md").read_text(encoding="utf-8")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from cryptoproxy.errors import SettingsError
-from cryptoproxy.watch.conditions import KINDS
-from cryptoproxy.watch.reading import parse
-from cryptoproxy.watch.rules import Condition, Series
+from cryptoproxy.watch.rulebook.conditions import KINDS
+from cryptoproxy.watch.rulebook.reading import parse
+from cryptoproxy.watch.rulebook.rules import Condition, Series
 
 WHOLE = """
 channels:

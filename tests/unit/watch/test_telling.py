@@ -17,8 +17,8 @@ from cryptoproxy.common.metrics import WatchMetrics
 from cryptoproxy.common.service import Health
 from cryptoproxy.datasets import ALERT, Alert, from_iso, iso
 from cryptoproxy.errors import OperatorError
-from cryptoproxy.watch.reading import parse
-from cryptoproxy.watch.rules import Channel
+from cryptoproxy.watch.rulebook.reading import parse
+from cryptoproxy.watch.rulebook.rules import Channel
 from cryptoproxy.watch.telling import channels, desk, teller
 from cryptoproxy.watch.telling.desk import Desk, Waiting
 from cryptoproxy.watch.telling.messages import Message, discord, filled, slack

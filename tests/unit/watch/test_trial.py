@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cryptoproxy.datasets import CANDLE, TICKER, from_iso, iso
-from cryptoproxy.watch.reading import parse
+from cryptoproxy.watch.rulebook.reading import parse
 from cryptoproxy.watch.trial import Past, plot, trial
 from tests.unit.watch.test_judge import BEGIN_MS, MINUTE_MS, candle, ticker
 

@@ -18,8 +18,8 @@ from cryptoproxy.common.service import Loop
 from cryptoproxy.errors import CryptoProxyError, TransientError
 from cryptoproxy.producer.feeds.stream.link import Link
 from cryptoproxy.producer.feeds.stream.websocket import RefusedHandshakeError, WebSocket
-from cryptoproxy.upstreams.refusals import ban_told, retry_after
-from cryptoproxy.upstreams.stream import Heard, Venue
+from cryptoproxy.upstreams.answers.refusals import ban_told, retry_after
+from cryptoproxy.upstreams.streaming.stream import Heard, Venue
 
 log = logging.getLogger(__name__)
 

@@ -19,8 +19,8 @@ from cryptoproxy.producer.feeds.stream.marks import Marks
 from cryptoproxy.producer.outbox import Entry, Outbox, OutboxFullError
 from cryptoproxy.producer.outbox.entry import NO_SLOT
 from cryptoproxy.producer.statistics import RejectedLog
-from cryptoproxy.upstreams.gaps import HANDOVER, HOLE, RECONNECT
-from cryptoproxy.upstreams.stream import Batch, Stream
+from cryptoproxy.upstreams.streaming.gaps import HANDOVER, HOLE, RECONNECT
+from cryptoproxy.upstreams.streaming.stream import Batch, Stream
 
 log = logging.getLogger(__name__)
 

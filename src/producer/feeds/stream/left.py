@@ -21,7 +21,7 @@ from cryptoproxy.errors import PoisonError
 from cryptoproxy.producer.feeds.stream.marks import Told
 from cryptoproxy.producer.outbox import Outbox
 from cryptoproxy.producer.outbox.outbox import KAFKA
-from cryptoproxy.upstreams.stream import Left
+from cryptoproxy.upstreams.streaming.stream import Left
 
 log = logging.getLogger(__name__)
 

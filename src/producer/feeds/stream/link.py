@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from cryptoproxy.errors import TransientError
 from cryptoproxy.producer.feeds.stream.websocket import WebSocket
-from cryptoproxy.upstreams.stream import Ack, Heard, Venue
+from cryptoproxy.upstreams.streaming.stream import Ack, Heard, Venue
 
 log = logging.getLogger(__name__)
 

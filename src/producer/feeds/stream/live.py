@@ -21,8 +21,8 @@ from cryptoproxy.common.clock import Clock
 from cryptoproxy.common.metrics import PollerMetrics
 from cryptoproxy.common.settings.catalogue import Kafka
 from cryptoproxy.producer.aside import Aside
-from cryptoproxy.upstreams.live import symbol_of
-from cryptoproxy.upstreams.stream import Heard
+from cryptoproxy.upstreams.streaming.live import symbol_of
+from cryptoproxy.upstreams.streaming.stream import Heard
 
 MOST_WAITING = 2_000
 """Frames; of more the oldest go, which are worth the least."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from cryptoproxy.producer.outbox import Entry
-from cryptoproxy.upstreams.stream import Mark
+from cryptoproxy.upstreams.streaming.stream import Mark
 
 MOST_WAITING = 10_000
 """Batches on their way. What is passed over with a drain that has no room is never published: beyond this it is taken

@@ -18,7 +18,7 @@ from cryptoproxy.common.service import Loop
 from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.producer.feeds.fetch import ClockError
 from cryptoproxy.producer.feeds.poll import PollOnce, SlotMissedError
-from cryptoproxy.upstreams.stream import Stream, Venue
+from cryptoproxy.upstreams.streaming.stream import Stream, Venue
 
 log = logging.getLogger(__name__)
 

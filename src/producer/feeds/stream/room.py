@@ -19,7 +19,7 @@ from cryptoproxy.producer.feeds.stream.keeping import Keeper
 from cryptoproxy.producer.feeds.stream.marks import Marks, Told
 from cryptoproxy.producer.feeds.stream.mending import Mender
 from cryptoproxy.producer.outbox import Entry, Outbox
-from cryptoproxy.upstreams.stream import Heard, Joining, Left, Renewing, Stream, Venue
+from cryptoproxy.upstreams.streaming.stream import Heard, Joining, Left, Renewing, Stream, Venue
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from cryptoproxy.cli import backfill
+from cryptoproxy.cli.upkeep import backfill
 from cryptoproxy.common.start import load_settings
 from cryptoproxy.consumer.backfill import wiring
 from cryptoproxy.consumer.backfill.reconcile import Difference, Reconciled, Some, UnknownSourceError

@@ -13,7 +13,7 @@ from cryptoproxy.producer.feeds.stream.marks import Told
 from cryptoproxy.producer.feeds.stream.room import Room
 from cryptoproxy.producer.outbox import Entry, Outbox
 from cryptoproxy.producer.outbox.outbox import KAFKA
-from cryptoproxy.upstreams.stream import Left, Stream
+from cryptoproxy.upstreams.streaming.stream import Left, Stream
 from tests.unit.producer.fakes import Metrics
 
 

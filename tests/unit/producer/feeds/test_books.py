@@ -16,11 +16,11 @@ from cryptoproxy.upstreams.base import Answer, Call
 from cryptoproxy.upstreams.binance.books import BinanceBooks
 from cryptoproxy.upstreams.binance.candles import whole_list as binance_list
 from cryptoproxy.upstreams.binance.venue import BinanceVenue
-from cryptoproxy.upstreams.book_stream import BookStream
 from cryptoproxy.upstreams.bybit.books import BybitBooks
 from cryptoproxy.upstreams.bybit.candles import whole_list as bybit_list
 from cryptoproxy.upstreams.bybit.symbols import Market
 from cryptoproxy.upstreams.bybit.venue import BybitVenue
+from cryptoproxy.upstreams.streaming.book_stream import BookStream
 from tests.books import require_true
 from tests.conftest import wait_until
 from tests.unit.producer.feeds.streaming import Streaming

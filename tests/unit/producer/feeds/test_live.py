@@ -10,8 +10,8 @@ from kafka import errors as kafka_errors
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.producer.feeds.stream import live
 from cryptoproxy.producer.feeds.stream.live import LiveFrames
-from cryptoproxy.upstreams.live import symbol_of
-from cryptoproxy.upstreams.stream import Heard
+from cryptoproxy.upstreams.streaming.live import symbol_of
+from cryptoproxy.upstreams.streaming.stream import Heard
 from tests.unit.producer.budget.hand_clock import HandClock
 from tests.unit.producer.fakes import FakeProducer, Metrics, acknowledge
 

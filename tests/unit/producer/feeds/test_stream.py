@@ -13,11 +13,11 @@ from cryptoproxy.datasets import GAP, TRADE, Gap, Trade
 from cryptoproxy.producer.feeds.stream.marks import told_in
 from cryptoproxy.producer.outbox import Entry
 from cryptoproxy.producer.outbox.outbox import DRAINS, KAFKA
-from cryptoproxy.upstreams import gaps
 from cryptoproxy.upstreams.binance.candles import whole_list
 from cryptoproxy.upstreams.binance.trades import BinanceTrades
 from cryptoproxy.upstreams.binance.venue import BinanceVenue
-from cryptoproxy.upstreams.stream import Left
+from cryptoproxy.upstreams.streaming import gaps
+from cryptoproxy.upstreams.streaming.stream import Left
 from tests.conftest import wait_until
 from tests.exchange import Exchange
 from tests.unit.producer.feeds.streaming import Streaming

@@ -8,7 +8,7 @@ from cryptoproxy.datasets import GAP, Feed
 from cryptoproxy.producer.feeds.stream.left import open_gaps
 from cryptoproxy.producer.feeds.stream.marks import Marks, Told, told_in
 from cryptoproxy.producer.outbox import Entry
-from cryptoproxy.upstreams.stream import Mark
+from cryptoproxy.upstreams.streaming.stream import Mark
 
 TRADES = Feed("binance", "trade")
 

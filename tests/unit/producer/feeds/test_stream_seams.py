@@ -31,7 +31,7 @@ from cryptoproxy.upstreams.base import Answer, Call
 from cryptoproxy.upstreams.binance.candles import whole_list
 from cryptoproxy.upstreams.binance.trades import BinanceTrades
 from cryptoproxy.upstreams.binance.venue import BinanceVenue
-from cryptoproxy.upstreams.stream import Batch, Left
+from cryptoproxy.upstreams.streaming.stream import Batch, Left
 from tests.conftest import wait_until
 from tests.exchange import Exchange
 from tests.unit.producer.budget.hand_clock import HandClock

@@ -11,9 +11,9 @@ from cryptoproxy.datasets import Feed
 from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.producer.feeds.poll import PollOnce
 from cryptoproxy.producer.feeds.symbols import AGAIN_SECONDS, FIRST_WAIT_SECONDS, FRESH_SECONDS, SymbolLists, load
+from cryptoproxy.upstreams.answers.quotes import Quotes
 from cryptoproxy.upstreams.base import Call, Rejected, RephrasedError
 from cryptoproxy.upstreams.binance.symbols import quote_of
-from cryptoproxy.upstreams.quotes import Quotes
 from tests.unit.producer.budget.hand_clock import HandClock
 from tests.unit.producer.fakes import FakeBudget, FakeSource, FakeUpstream, HandLoop, Metrics, Step
 

@@ -1,0 +1,179 @@
+"""`cryptoproxy watch`: rules over the topics, alerts, and people told."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cryptoproxy.common.clock import SystemClock
+from cryptoproxy.common.service import Service
+from cryptoproxy.common.settings import Settings, kinds
+from cryptoproxy.common.start import load_settings, start
+from cryptoproxy.datasets import ALERT, DATASETS, iso
+from cryptoproxy.datasets.times import DAY_MS, Span, from_person
+from cryptoproxy.errors import OperatorError
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def watch(context: click.Context) -> None:
+    """Hold the rules of WATCH_RULES against the topics, write alerts, tell people (docs/watch.md)."""
+    if find_spec("yaml") is None:
+        raise OperatorError("what watch needs is not installed", remedy="pip install 'cryptoproxy[watch]'")
+    if context.invoked_subcommand is None:
+        settings = start(context.obj)
+        sys.exit(process(settings).run())
+
+
+def process(settings: Settings) -> Service:
+    """What judges and tells, and beside it what puts alerts into the lake."""
+    from cryptoproxy.common.clients import kafka as kafka_client
+    from cryptoproxy.lake.archiver import Archiver
+    from cryptoproxy.lake.store import Store
+    from cryptoproxy.watch.wiring import service
+
+    made = service(settings)
+    archiver = Archiver(
+        kafka=settings.kafka,
+        dataset=ALERT,
+        store=Store(settings.s3),
+        connect=partial(kafka_client.consumer, settings.kafka, client_id="cryptoproxy-archive"),
+        seconds=settings.s3.object_seconds,
+        health=made.health,
+    )
+    made.add("archive", archiver.run)
+    return made
+
+
+@watch.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False), required=False)
+@click.pass_obj
+def check(env_file: Path, file: Path | None) -> None:
+    """Read the file of rules; name every mistake with its line and what is allowed."""
+    from cryptoproxy.watch.rulebook.reading import read
+
+    path = file or load_settings(env_file).watch.rules
+    rules = read(path)
+    click.echo(f"{path}: {len(rules.rules)} rules, {len(rules.channels)} channels, no mistakes")
+
+
+@watch.command(name="list")
+@click.pass_obj
+def list_(env_file: Path) -> None:
+    """What is open now, and what is silenced."""
+    from cryptoproxy.common.clients import kafka as kafka_client
+    from cryptoproxy.watch.open_ones import open_ones
+    from cryptoproxy.watch.telling.silences import Silences
+
+    kafka = load_settings(env_file).kafka
+    for alert in (found := open_ones(kafka)):
+        click.echo(f"{alert.since}  {alert.severity:8}  {alert.rule:20}  {alert.asset:28}  {alert.words}")
+    silences = Silences(kafka, lambda: kafka_client.consumer(kafka, group_id=None), SystemClock().now_ms)
+    try:
+        silent = silences.read()
+    finally:
+        silences.close()
+    for what, until in sorted(silent.items()):
+        click.echo(f"silenced until {iso(until)}: {what}")
+    click.echo(f"{len(found)} open, {len(silent)} silenced")
+
+
+def _span(context: click.Context, param: click.Parameter, value: str) -> float:
+    try:
+        return 0.0 if value == "0" else kinds.duration().parse(value)
+    except ValueError as fault:
+        raise click.BadParameter(f"{value!r} {fault}") from fault
+
+
+@watch.command()
+@click.argument("what")
+@click.option("--for", "seconds", required=True, callback=_span, metavar="SPAN", help="30m, 2h, 1d; 0 ends it.")
+@click.pass_obj
+def silence(env_file: Path, what: str, seconds: float) -> None:
+    """Tell nobody of WHAT for a while: a rule's name, or an asset as rules name it (binance:BTCUSDT).
+
+    It is found and recorded all the same.
+    """
+    from cryptoproxy.watch.telling.silences import silence as silence_it
+
+    until = SystemClock().now_ms() + int(seconds * 1000)
+    silence_it(load_settings(env_file).kafka, what, until)
+    click.echo(f"{what} is silenced until {iso(until)}" if seconds else f"{what} is told of again")
+
+
+@watch.command(name="test-channel")
+@click.argument("name")
+@click.pass_obj
+def test_channel(env_file: Path, name: str) -> None:
+    """Send an example to one channel of the file of rules, and say what came of it."""
+    from cryptoproxy.watch.rulebook.reading import read
+    from cryptoproxy.watch.telling.channels import send
+    from cryptoproxy.watch.telling.messages import Message
+
+    settings = load_settings(env_file)
+    channels = read(settings.watch.rules).channels
+    if name not in channels:
+        raise click.BadParameter(f"there is no channel {name!r}; there are {', '.join(channels) or 'none'}")
+    outcome = send(channels[name], Message(alerts=[ALERT.example], link=settings.watch.link))
+    click.echo(f"{name}: {outcome.kind}{f', {outcome.words}' if outcome.words else ''}")
+    sys.exit(0 if outcome.kind == "taken" else 1)
+
+
+def _moment(context: click.Context, param: click.Parameter, value: str | None) -> int:
+    now_ms = SystemClock().now_ms()
+    try:
+        return now_ms if value is None else from_person(value, now_ms=now_ms)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+@watch.command(name="test")
+@click.option("--since", callback=_moment, default="30d", show_default=True, metavar="TIME",
+              help="A date, a time (UTC), or 12h or 30d (ago).")  # fmt: skip
+@click.option("--until", callback=_moment, metavar="TIME", help="Likewise; now without.")
+@click.option("--rule", "only", help="Only this rule.")
+@click.option("--plot", "picture", type=click.Path(path_type=Path, dir_okay=False), help="Draw it to this PNG file.")
+@click.option("--show", default=20, show_default=True, metavar="N", help="So many of the newest alerts.")
+@click.pass_obj
+def test(env_file: Path, *, since: int, until: int, only: str | None, picture: Path | None, show: int) -> None:
+    """Run the rules over what is in the lake; say what they would have said, and how often. Nobody is told."""
+    from cryptoproxy.lake.form import refuse
+    from cryptoproxy.lake.store import Store
+    from cryptoproxy.lake.whole import whole_lake
+    from cryptoproxy.watch.judge import topics_asked
+    from cryptoproxy.watch.rulebook.reading import read
+    from cryptoproxy.watch.rulebook.rules import Rules
+    from cryptoproxy.watch.trial import Past, plot, trial
+
+    settings = load_settings(env_file)
+    rules = read(settings.watch.rules)
+    if only is not None:
+        if only not in rules.rules:
+            raise click.BadParameter(f"there is no rule {only!r}; there are {', '.join(rules.rules)}")
+        rules = Rules(rules={only: rules.rules[only]}, channels=rules.channels)
+    store, span = Store(settings.s3), Span(since, until)
+
+    def stream(called: str, form: Any, source: str) -> Iterator[Past]:
+        return (Past(each.slot_ms, called, each.line) for each in form.records(source, span, refuse))
+
+    streams = []
+    for name, part in topics_asked(rules):
+        form = whole_lake(store, DATASETS[name], part)
+        streams += [stream(DATASETS[name].called(part), form, source) for source in form.sources()]
+    tried = trial(rules, streams)
+    for alert in tried.alerts[-show:] if show else ():
+        click.echo(f"{alert.timestamp}  {alert.state:8}  {alert.rule:20}  {alert.words}")
+    days = max(1.0, span.length_ms / DAY_MS)
+    click.echo(f"{tried.records:,} records, {days:.0f} days")
+    for name, spoken in tried.rules.items():
+        lasted = f", each for {spoken.open_ms / spoken.ended / 60_000:.0f} min" if spoken.ended else ""
+        click.echo(f"{name}: {spoken.opened} times, {spoken.opened / days:.1f} a day{lasted}")
+    if picture is not None:
+        plot(tried, since, until, picture)
+        click.echo(f"drawn to {picture}")

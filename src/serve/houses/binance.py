@@ -1,0 +1,297 @@
+"""Binance's paths, below ``/binance/api/v3``, and the answers that its clients ask for at their start.
+
+| path | from |
+|---|---|
+| ``ping``, ``time`` | the door |
+| ``ticker/price`` | tickers |
+| ``ticker/24hr``, ``ticker/bookTicker`` | the polls' answers: rows as they came |
+| ``klines`` | the index or the lake, where they hold all bars that are asked for |
+| all others | read through |
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import msgspec
+
+from cryptoproxy.datasets.times import moment_of
+from cryptoproxy.errors import CryptoProxyError
+from cryptoproxy.serve.houses.house import INDEX, LAKE, ROAD, House, Means, RefusedError, named
+from cryptoproxy.serve.reply import Reply, Told, json_reply
+from cryptoproxy.serve.request import Request
+from cryptoproxy.serve.road.bars import Bars, Found, Wanted
+from cryptoproxy.serve.road.newest import Kept
+from cryptoproxy.upstreams.binance import rendering
+from cryptoproxy.upstreams.binance.candles import PAGE, BinanceCandles
+from cryptoproxy.upstreams.binance.tickers import NAME
+
+log = logging.getLogger(__name__)
+
+TICKER = "ticker/24hr"
+_INTERVALS = {theirs: ours for ours, theirs in BinanceCandles.intervals.items()}
+_DEFAULT_LIMIT = 500
+_NUMBER, _SYMBOL = r"^[0-9]{1,20}$", r"^[\w\-.]{1,20}$"
+_SYMBOLS = re.compile(r'\[("[\w\-.]{1,50}"(,"[\w\-.]{1,50}")*)?\]')
+_MICROSECONDS = 100_000_000_000_000
+"""A time as large as this is none in milliseconds."""
+_BOOK = ("symbol", "bidPrice", "bidQty", "askPrice", "askQty")
+_MINI = (
+    "symbol", "openPrice", "highPrice", "lowPrice", "lastPrice", "volume", "quoteVolume", "openTime", "closeTime",
+    "firstId", "lastId", "count",
+)  # fmt: skip
+STARTS: Mapping[str, Mapping[str, Any]] = {
+    "fapi/v1/exchangeInfo": {"timezone": "UTC", "rateLimits": [], "exchangeFilters": [], "assets": [], "symbols": []},
+    "dapi/v1/exchangeInfo": {"timezone": "UTC", "rateLimits": [], "exchangeFilters": [], "symbols": []},
+    "sapi/v1/system/status": {"status": 0, "msg": "normal"},
+}
+"""What clients ask for at their start, beside spot: no futures are here, so their lists are empty."""
+
+
+class _Named(msgspec.Struct):
+    symbol: str
+
+
+_rows = msgspec.json.Decoder(list[msgspec.Raw])
+_one = msgspec.json.Decoder(_Named)
+
+
+class BinanceHouse(House):
+    upstream: ClassVar = NAME
+    base: ClassVar = "api/v3/"
+
+    def __init__(self, means: Means, bars: Bars | None = None) -> None:
+        super().__init__(means)
+        self._bars = bars
+
+    def error(self, status: int, words: str) -> object:
+        return rendering.error(status, words)
+
+    async def answer(self, request: Request) -> Reply:
+        path = request.path
+        if path == "ping":
+            return json_reply({})
+        if path == "time":
+            return json_reply({"serverTime": self.means.clock.now_ms() * (1000 if request.microseconds else 1)})
+        if path == "klines":
+            return await self._klines(request)
+        found: Reply | None = None
+        if not request.microseconds:
+            if path == "ticker/price":
+                found = self._price(request)
+            elif path in (TICKER, "ticker/bookTicker"):
+                found = self._tickers(request)
+        return found or await self.read_through(request)
+
+    async def read_through(self, request: Request, why: str = "") -> Reply:
+        """Never in microseconds: what is asked upstream is told apart by its parameters alone."""
+        if request.microseconds:
+            raise RefusedError(400, rendering.error(400, "X-MBX-TIME-UNIT counts for klines and time alone here."))
+        return await super().read_through(request, why)
+
+    def start(self, path: str) -> Reply | None:
+        """Of a path beside ``api/v3``."""
+        if (body := STARTS.get(path)) is None:
+            return None
+        clock = {"serverTime": self.means.clock.now_ms()} if path.endswith("exchangeInfo") else {}
+        return json_reply({**body, **clock})
+
+    # --- tickers
+
+    def _price(self, request: Request) -> Reply | None:
+        asked = _asked(request.params)
+        if "symbolStatus" in request.params:
+            return None
+        if asked is None:
+            tickers = self.newest.tickers(NAME)
+            if not tickers or not self._whole_market:
+                return None
+            version: object = self.newest.version(NAME)
+        else:
+            found = [self.newest.ticker(NAME, each) for each in asked]
+            tickers = [each for each in found if each is not None]
+            if len(tickers) < len(found):
+                self._refuse_unknown(asked)
+                return None
+            version = tuple(each.fetched_at for each in tickers)
+
+        def made() -> Reply:
+            rows = [rendering.price(each.asset_id, each.price) for each in tickers]
+            told = Told(
+                way=ROAD,
+                upstream=NAME,
+                asked_ms=min(moment_of(each.fetched_at) for each in tickers),
+                as_of_ms=max((moment_of(each.last_updated) for each in tickers if each.last_updated), default=None),
+                every_ms=self.newest.every_ms(NAME),
+            )
+            return json_reply(rows[0] if "symbol" in request.params else rows, told=told)
+
+        return self.shelf.get(request.place, version, made)
+
+    def _tickers(self, request: Request) -> Reply | None:
+        """Rows as they came, of the newest answers that hold them."""
+        params = request.params
+        asked = _asked(params)
+        kind = params.get("type", "FULL").upper()
+        if kind not in ("FULL", "MINI"):
+            raise RefusedError(400, rendering.bad_value("type"))
+        kept = self.newest.answers(NAME, TICKER)
+        if not kept or "symbolStatus" in params:
+            return None
+        rows, of = self._rows(asked, kept)
+        if rows is None:
+            return None
+        columns = _BOOK if request.path != TICKER else _MINI if kind == "MINI" else ()
+
+        def made() -> Reply:
+            shown = [_cut(each, columns) for each in rows] if columns else rows
+            body = shown[0] if "symbol" in params else b"[" + b",".join(shown) + b"]"
+            return json_reply(body, told=self.told(of))
+
+        return self.shelf.get(request.place, tuple(each.asked_ms for each in of), made)
+
+    def _rows(self, asked: Sequence[str] | None, kept: Sequence[Kept]) -> tuple[list[bytes] | None, list[Kept]]:
+        """Of named pairs in the order of the answer; None where not all of them are polled."""
+        if asked is None:
+            whole = next((each for each in kept if not each.params), None)
+            return (None, []) if whole is None else (list(_by_symbol(whole).values()), [whole])
+        found: dict[str, tuple[bytes, Kept]] = {}
+        for each in kept:
+            rows = _by_symbol(each)
+            for name in asked:
+                if name in rows:
+                    found.setdefault(name, (rows[name], each))
+        if len(found) < len(asked):
+            self._refuse_unknown(asked)
+            return None, []
+        order = {name: place for place, name in enumerate(_by_symbol(kept[0]))}
+        names = sorted(asked, key=lambda name: order.get(name, len(order)))
+        return [found[name][0] for name in names], [found[name][1] for name in names]
+
+    @property
+    def _whole_market(self) -> Kept | None:
+        return self.newest.answer(NAME, TICKER, {})
+
+    def _refuse_unknown(self, asked: Sequence[str]) -> None:
+        """Raises:
+        RefusedError: the whole market is polled, and one of these is not in it.
+        """
+        whole = self._whole_market
+        if whole is not None and self.is_new(whole) and any(name not in _by_symbol(whole) for name in asked):
+            raise RefusedError(400, rendering.INVALID_SYMBOL)
+
+    # --- bars
+
+    async def _klines(self, request: Request) -> Reply:
+        wanted = self._wanted(request)
+        if self._bars is None or request.params.get("timeZone", "0") not in ("0", "00:00", "+00:00", "-00:00"):
+            return await self.read_through(request)
+        try:
+            found = await asyncio.get_running_loop().run_in_executor(self.means.threads, self._bars.find, wanted)
+        except CryptoProxyError as error:
+            log.debug("bars are not found: %s", error)
+            if self.means.through is not None and not request.microseconds:
+                return await self.read_through(request)
+            return self.refusal(503, "what holds bars does not answer", retry_after=5)
+        if not found.whole and self.means.through is not None and not request.microseconds:
+            return await self.read_through(request)
+        if not found.candles and not found.whole:
+            self._refuse_unknown([wanted.asset_id])
+            return self.refusal(404, f"of {wanted.asset_id} there are no bars of {request.params['interval']} here")
+        return self._rendered(found, 1000 if request.microseconds else 1)
+
+    def _rendered(self, found: Found, per_ms: int) -> Reply:
+        rows = [rendering.kline(each, per_ms=per_ms) for each in found.candles]
+        told = Told(
+            way=INDEX if found.engine == "es" else LAKE,
+            upstream=NAME,
+            asked_ms=self.means.clock.now_ms(),
+            as_of_ms=moment_of(found.candles[-1].fetched_at) if found.candles else None,
+            detail="open-bar-left-out" if found.open_bar else "" if found.whole else "not-whole",
+        )
+        return json_reply(rows, told=told)
+
+    def _wanted(self, request: Request) -> Wanted:
+        """Raises:
+        RefusedError: as Binance does.
+        """
+        params = request.params
+        symbol = _text(params, "symbol", _SYMBOL)
+        if symbol is None:
+            raise RefusedError(400, rendering.missing("symbol"))
+        if not params.get("interval"):
+            raise RefusedError(400, rendering.missing("interval"))
+        if params["interval"] not in _INTERVALS:
+            raise RefusedError(400, rendering.INVALID_INTERVAL)
+        limit = _number(params, "limit")
+        if limit == 0:
+            raise RefusedError(400, rendering.bad_value("limit"))
+        start, end = _moment_ms(params, "startTime"), _moment_ms(params, "endTime")
+        return Wanted(
+            source=NAME,
+            asset_id=symbol,
+            interval=_INTERVALS[params["interval"]],
+            start_ms=start,
+            end_ms=end,
+            limit=min(PAGE, _DEFAULT_LIMIT if limit is None else limit),
+            oldest=start is not None,
+        )
+
+
+def _by_symbol(kept: Kept) -> Mapping[str, bytes]:
+    """Each row as it came; the answer about one pair is no array."""
+    if "rows" not in kept.made:
+        body = kept.body.strip()
+        rows = [bytes(each) for each in _rows.decode(body if body[:1] == b"[" else b"[" + body + b"]")]
+        kept.made["rows"] = named(rows, _one)
+    rows_by: Mapping[str, bytes] = kept.made["rows"]
+    return rows_by
+
+
+def _cut(row: bytes, columns: Sequence[str]) -> bytes:
+    values = msgspec.json.decode(row, type=dict[str, msgspec.Raw])
+    return msgspec.json.encode({name: values[name] for name in columns if name in values})
+
+
+def _asked(params: Mapping[str, str]) -> list[str] | None:
+    """The pairs by name; None for all.
+
+    Raises:
+        RefusedError: as Binance does.
+    """
+    if "symbol" not in params and "symbols" not in params:
+        return None
+    if "symbol" in params and "symbols" in params:
+        raise RefusedError(400, rendering.BOTH_GIVEN)
+    if "symbol" in params:
+        symbol = _text(params, "symbol", _SYMBOL)
+        return [symbol or ""]
+    if not _SYMBOLS.fullmatch(params["symbols"]):
+        raise RefusedError(400, rendering.illegal("symbols", _SYMBOLS.pattern))
+    names: list[str] = msgspec.json.decode(params["symbols"])
+    if not names:
+        raise RefusedError(400, rendering.INVALID_SYMBOL)
+    return list(dict.fromkeys(names))
+
+
+def _text(params: Mapping[str, str], name: str, legal: str) -> str | None:
+    text = params.get(name)
+    if text == "":
+        raise RefusedError(400, rendering.empty(name))
+    if text is not None and not re.match(legal, text):
+        raise RefusedError(400, rendering.illegal(name, legal))
+    return text
+
+
+def _number(params: Mapping[str, str], name: str) -> int | None:
+    text = _text(params, name, _NUMBER)
+    return None if text is None else int(text)
+
+
+def _moment_ms(params: Mapping[str, str], name: str) -> int | None:
+    asked = _number(params, name)
+    return asked // 1000 if asked is not None and asked >= _MICROSECONDS else asked

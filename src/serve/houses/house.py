@@ -1,0 +1,183 @@
+"""What the doors of all upstreams have in common: replies that are kept, reading through, refusals."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from concurrent.futures import Executor
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import msgspec
+
+from cryptoproxy.common.clock import Clock
+from cryptoproxy.serve.reply import Header, Reply, Told, json_reply
+from cryptoproxy.serve.request import Request
+from cryptoproxy.serve.road.newest import Kept, Newest
+from cryptoproxy.serve.upstream.seam import Asks, Fetched, NotFetchedError
+
+ROAD, INDEX, LAKE, THROUGH = "road", "index", "lake", "through"
+MOST_WAITING = 200
+"""Questions of one upstream that are read through at once: those behind them would be asked long after whoever wanted
+to know has gone."""
+_PASSED_ON = ("link", "per-page", "total", "retry-after")
+"""Headers of an upstream that say something of its answer's body."""
+
+
+class Shelf:
+    """Replies by question, each as long as what it was made of stays the same; the least used go first.
+
+    Args:
+        most_bytes: of all bodies, and of the questions, which may be the larger part.
+    """
+
+    def __init__(self, most_bytes: int = 64 * 1024 * 1024) -> None:
+        self._most = most_bytes
+        self._held = 0
+        self._replies: OrderedDict[Hashable, tuple[object, Reply]] = OrderedDict()
+
+    def get(self, place: Hashable, version: object, make: Callable[[], Reply]) -> Reply:
+        known = self._replies.get(place)
+        if known is not None and known[0] == version:
+            self._replies.move_to_end(place)
+            return known[1]
+        reply = make()
+        if known is not None:
+            self._held -= _size(place, known[1])
+        self._replies[place] = version, reply
+        self._replies.move_to_end(place)
+        self._held += _size(place, reply)
+        while self._held > self._most or len(self._replies) > 10_000:
+            gone, (_, its) = self._replies.popitem(last=False)
+            self._held -= _size(gone, its)
+        return reply
+
+
+def _size(place: Hashable, reply: Reply) -> int:
+    return len(repr(place)) + len(reply.body)
+
+
+class RefusedError(Exception):
+    """Told to the client in the upstream's own words."""
+
+    def __init__(self, status: int, body: object) -> None:
+        super().__init__(status, body)
+        self.status, self.body = status, body
+
+
+@dataclass(slots=True, kw_only=True)
+class Means:
+    """What a house answers from.
+
+    ``threads`` wait for Elasticsearch and the lake, ``askers`` for an upstream: a slow one holds up no other answer.
+    """
+
+    newest: Newest
+    clock: Clock
+    threads: Executor
+    askers: Executor
+    through: Asks | None = None
+    limit_ms: int = 300_000
+    """What is older is refused, where it is polled that often."""
+
+
+class House(ABC):
+    """One upstream's paths."""
+
+    upstream: ClassVar[str]
+    base: ClassVar[str]
+    """Of its paths, as :class:`Asks` takes them: ``api/v3/``."""
+
+    def __init__(self, means: Means) -> None:
+        self.means = means
+        self.newest = means.newest
+        self.shelf = Shelf()
+        self._under_way: dict[Hashable, asyncio.Future[Fetched]] = {}
+
+    @abstractmethod
+    async def answer(self, request: Request) -> Reply:
+        """Of a question whose path is below the upstream's base, without slashes at its ends.
+
+        Raises:
+            RefusedError: in the upstream's words.
+        """
+
+    @abstractmethod
+    def error(self, status: int, words: str) -> object:
+        """The body by which the upstream would say this."""
+
+    def refusal(self, status: int, words: str, *, retry_after: float | None = None) -> Reply:
+        more: Sequence[Header] = ()
+        if retry_after is not None:
+            more = ((b"retry-after", b"%d" % max(1, round(retry_after))),)
+        return json_reply(self.error(status, words), status=status, more=more)
+
+    async def read_through(self, request: Request, why: str = "") -> Reply:
+        """The upstream's own answer, its errors too.
+
+        Args:
+            why: what the road lacks, for a client where nothing is read through.
+        """
+        means = self.means
+        if means.through is None:
+            return self.refusal(404, f"{request.path} is not carried here{f': {why}' if why else ''}")
+        try:
+            fetched = await self._fetched(means.through, request)
+        except NotFetchedError as error:
+            if error.unknown:
+                return self.refusal(404, str(error))
+            return self.refusal(429 if error.limited else 503, str(error), retry_after=error.retry_after or 5.0)
+        asked_ms = means.clock.now_ms() - round(fetched.age * 1000)
+        more = [(name.encode(), fetched.headers[name].encode("latin-1", "replace"))
+                for name in _PASSED_ON if name in fetched.headers]  # fmt: skip
+        told = Told(
+            way=THROUGH,
+            upstream=self.upstream,
+            asked_ms=asked_ms,
+            every_ms=round(fetched.fresh * 1000) or None,
+            detail="stale-upstream" if fetched.stale else "",
+        )
+        return Reply(fetched.body, fetched.status, told, more=more)
+
+    async def _fetched(self, through: Asks, request: Request) -> Fetched:
+        """Identical questions at once are one."""
+        under_way = self._under_way.get(request.place)
+        if under_way is None:
+            if len(self._under_way) >= MOST_WAITING:
+                raise NotFetchedError(f"{MOST_WAITING} other questions wait already", limited=True, retry_after=5.0)
+            under_way = asyncio.get_running_loop().run_in_executor(
+                self.means.askers, through.get, self.upstream, f"{self.base}{request.path}", dict(request.params)
+            )
+            self._under_way[request.place] = under_way
+            under_way.add_done_callback(lambda _: self._under_way.pop(request.place, None))
+        return await asyncio.shield(under_way)
+
+    def as_polled(self, request: Request, params: Mapping[str, str]) -> Reply | None:
+        """The newest answer to just this call, as it came; None where there is none."""
+        kept = self.newest.answer(self.upstream, request.path, params)
+        if kept is None:
+            return None
+        return self.shelf.get(request.place, kept.asked_ms, lambda: Reply(kept.body, told=self.told([kept])))
+
+    def is_new(self, kept: Kept) -> bool:
+        """Whether it says what is there now; what is not polled any more stays on the topic."""
+        return not self.told([kept]).too_old(self.means.clock.now_ms(), self.means.limit_ms)
+
+    def told(self, of: Sequence[Kept], as_of_ms: int | None = None) -> Told:
+        """Of answers that are put together: as old as the oldest."""
+        oldest = min(of, key=lambda each: each.asked_ms)
+        return Told(
+            way=ROAD, upstream=self.upstream, asked_ms=oldest.asked_ms, as_of_ms=as_of_ms, every_ms=oldest.every_ms
+        )
+
+
+def named(rows: Iterable[bytes], decoder: msgspec.json.Decoder[Any]) -> dict[str, bytes]:
+    """By symbol; a row without one is none, as for the poller."""
+    found: dict[str, bytes] = {}
+    for row in rows:
+        with suppress(msgspec.ValidationError):
+            found[decoder.decode(row).symbol] = row
+    return found

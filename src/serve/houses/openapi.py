@@ -1,0 +1,79 @@
+"""The OpenAPI 3.1 document of ``/v1``, made from the table of questions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from cryptoproxy.serve.houses.own import MOST_ROWS, QUESTIONS, Question
+
+_SAYS: Mapping[str, tuple[str, Any]] = {
+    "symbols": ("Only these symbols, with commas between them.", "BTC,ETH"),
+    "base": ("Only these coins, under whatever symbol.", "BTC"),
+    "assets": ("Only these ids.", "bitcoin"),
+    "quote": ("Only these quote currencies.", "USD"),
+    "source": ("Where the records come from; `all` is anywhere.", "coingecko"),
+    "since": ("Begin: a span before the end, a date or a time, UTC.", "12h"),
+    "until": ("End; now without.", "2026-11-20T10:00:00Z"),
+    "top": ("Only so many assets.", 10),
+    "interval": ("A step.", "1h"),
+    "window": ("Over which time.", "1h"),
+    "field": ("A number field of the record.", "change_24h"),
+    "percents": ("Numbers between 0 and 100.", "50,99"),
+    "thresholds": ("In percent.", "1,5"),
+    "dominance": ("Symbols of coins whose share is told.", "btc,eth"),
+    "dataset": ("Only these.", "ticker,candle-1m"),
+    "names": ("Which indicators.", "sma:20,rsi"),
+}
+_ANSWER = {
+    "type": "object",
+    "required": ["question", "title", "source", "engine", "period", "rows", "data", "notes"],
+    "properties": {"rows": {"type": "array", "items": {"type": "object"}}},
+}
+
+
+def document(version: str) -> dict[str, Any]:
+    """The whole of it."""
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "cryptoproxy",
+            "version": version,
+            "description": "What the road has carried, asked in our own words.",
+        },
+        "paths": {f"/v1/{name}": {"get": _operation(name, question)} for name, question in QUESTIONS.items()},
+    }
+
+
+def _operation(name: str, question: Question) -> dict[str, Any]:
+    limits = [
+        {
+            "name": "limit", "in": "query", "description": "Most rows.",
+            "schema": {"type": "integer", "minimum": 1, "maximum": MOST_ROWS}, "example": 100,
+        },
+        {"name": "format", "in": "query", "schema": {"enum": ["json", "csv"]}, "example": "json"},
+    ]  # fmt: skip
+    error = {"application/json": {"schema": {"type": "object", "required": ["error"]}}}
+    return {
+        "operationId": name,
+        "summary": question.says,
+        "parameters": [_parameter(each, read) for each, read in question.takes.items()] + limits,
+        "responses": {
+            "200": {
+                "description": "The rows.",
+                "content": {
+                    "application/json": {"schema": _ANSWER},
+                    "text/csv": {"schema": {"type": "string"}},
+                },
+            },
+            "400": {"description": "A wrong parameter, or a question that is too large.", "content": error},
+            "404": {"description": "No record answers it.", "content": error},
+            "503": {"description": "What would answer is away.", "content": error},
+        },
+    }
+
+
+def _parameter(name: str, read: Callable[[str], Any]) -> dict[str, Any]:
+    says, example = _SAYS[name]
+    kind = "integer" if name == "top" else "string"
+    return {"name": name, "in": "query", "description": says, "schema": {"type": kind}, "example": example}

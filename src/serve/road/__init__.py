@@ -1,0 +1,7 @@
+"""What the door knows from the road.
+
+| module | tells |
+|---|---|
+| ``newest``, ``follow`` | the newest of everything in memory; the topics into it |
+| ``bars`` | closed bars from Elasticsearch and the lake |
+"""

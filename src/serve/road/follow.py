@@ -1,0 +1,183 @@
+"""The topics into memory: each door reads them by itself, without a group, from far enough back to be whole.
+
+It is ready when it has read what was there at its start. After that it stays ready, also while Kafka is away: what it
+has it answers, with its age, until that is too old.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+from kafka import TopicPartition
+from kafka import errors as kafka_errors
+
+from cryptoproxy.common.asking.words import FETCHED_AT, Question
+from cryptoproxy.common.clients import kafka as kafka_client
+from cryptoproxy.common.clock import Clock
+from cryptoproxy.common.log import Limited
+from cryptoproxy.common.metrics import ServeMetrics
+from cryptoproxy.common.service import Health, Loop
+from cryptoproxy.common.settings.catalogue import Kafka
+from cryptoproxy.datasets import TICKER
+from cryptoproxy.errors import CryptoProxyError, OperatorError, PoisonError
+from cryptoproxy.serve.road.newest import Newest
+
+log = logging.getLogger(__name__)
+
+POLL_MS = 200
+AGAIN_SECONDS = 2.0
+LOOK_SECONDS = 60.0
+"""Between two looks for new partitions."""
+_STAMP = b'"timestamp":"'
+
+Take = Callable[[Iterable[Any]], int]
+"""Takes a portion of records of one partition; how many of them are none."""
+
+
+class Follower:
+    """Follows one topic.
+
+    Args:
+        what: in words, for people.
+        since_ms: how far back it begins; None: at the beginning, as of a compacted topic.
+        needed: whether the process is not ready while the topic is missing.
+        connect: makes a consumer without a group.
+    """
+
+    def __init__(
+        self,
+        kafka: Kafka,
+        topic: str,
+        take: Take,
+        *,
+        what: str,
+        since_ms: int | None,
+        health: Health,
+        metrics: ServeMetrics,
+        clock: Clock,
+        needed: bool = True,
+        connect: Callable[[], Any] | None = None,
+    ) -> None:
+        self._kafka, self._topic, self._take_all, self.what = kafka, topic, take, what
+        self._since_ms, self._needed = since_ms, needed
+        self._health, self._clock = health, clock
+        self._followed, self._strange = metrics.followed.labels(topic), metrics.strange.labels(topic)
+        self._behind = metrics.behind.labels(topic)
+        self._connect = connect or (lambda: kafka_client.consumer(kafka, group_id=None))
+        self._told = Limited(log)
+        self._whole = False
+        health.hold(what, f"topic {topic} is not read yet", expected=True)
+
+    def run(self, loop: Loop) -> None:
+        """Until the process stops."""
+        while loop.running:
+            try:
+                consumer = self._connect()
+                try:
+                    self._follow(consumer, loop)
+                finally:
+                    consumer.close(autocommit=False, timeout_ms=1000)
+            except kafka_errors.KafkaError as error:
+                self._hold(kafka_client.meaning(error, self._kafka))
+            except CryptoProxyError as error:
+                self._hold(error)
+            loop.wait(AGAIN_SECONDS)
+
+    def _hold(self, error: CryptoProxyError) -> None:
+        if isinstance(error, OperatorError) and not self._needed and not self._whole:
+            self._health.release(self.what)
+        elif not self._whole:
+            self._health.hold(self.what, str(error))
+            return
+        self._told.warning("away", f"the {self.what} stay as they are: {error}")
+
+    def _follow(self, consumer: Any, loop: Loop) -> None:
+        """Until a stop, an error, or another number of partitions."""
+        partitions = self._partitions(consumer)
+        consumer.assign(partitions)
+        ends = consumer.end_offsets(partitions)
+        self._begin(consumer, partitions, ends)
+        looked = self._clock.monotonic()
+        while loop.running:
+            for records in consumer.poll(timeout_ms=POLL_MS).values():
+                self._followed.inc(len(records))
+                if strange := self._take_all(records):
+                    self._strange.inc(strange)
+            if not self._whole:
+                behind = sum(max(0, end - (consumer.position(each) or 0)) for each, end in ends.items())
+                self._behind.set(behind)
+                if not behind:
+                    self._whole = True
+                    self._health.release(self.what)
+            if self._clock.monotonic() - looked > LOOK_SECONDS:
+                looked = self._clock.monotonic()
+                if self._partitions(consumer) != partitions:
+                    return
+
+    def _begin(self, consumer: Any, partitions: list[TopicPartition], ends: dict[TopicPartition, int]) -> None:
+        if self._since_ms is None:
+            consumer.seek_to_beginning(*partitions)
+            return
+        since = consumer.offsets_for_times(dict.fromkeys(partitions, self._clock.now_ms() - self._since_ms))
+        for each in partitions:
+            begin = since.get(each)
+            consumer.seek(each, ends[each] if begin is None else begin.offset)
+
+    def _partitions(self, consumer: Any) -> list[TopicPartition]:
+        numbers = consumer.partitions_for_topic(self._topic)
+        if not numbers:
+            raise OperatorError(f"topic {self._topic} is missing", remedy="Run `cryptoproxy setup`")
+        return [TopicPartition(self._topic, each) for each in sorted(numbers)]
+
+
+def tickers_into(newest: Newest) -> Take:
+    """Of one portion only the newest of each key is decoded: at the start there are many of each."""
+
+    def take(records: Iterable[Any]) -> int:
+        best: dict[bytes, tuple[bytes, bytes]] = {}
+        for record in records:
+            key, value = record.key, record.value
+            if key is None or value is None:
+                continue
+            at = value.find(_STAMP) + len(_STAMP)
+            stamp = value[at : at + 24]
+            if key not in best or best[key][0] <= stamp:
+                best[key] = stamp, value
+        strange = 0
+        for _, value in best.values():
+            try:
+                newest.take(TICKER.codec.decode(value))
+            except PoisonError:
+                strange += 1
+        return strange
+
+    return take
+
+
+def answers_into(newest: Newest) -> Take:
+    """The key says which call it answers: ``binance/api/v3/ticker/24hr?symbol=BTCUSDT``."""
+
+    def take(records: Iterable[Any]) -> int:
+        strange = 0
+        for record in records:
+            try:
+                question = Question.from_key(record.key.decode())
+                asked_ms = int(dict(record.headers)[FETCHED_AT])
+                body = bytes(record.value)
+                msgspec.json.decode(body, type=msgspec.Raw)  # the one before it is worth more than half a one
+            except (
+                AttributeError,
+                TypeError,
+                ValueError,
+                KeyError,
+                RecursionError,
+            ):  # somebody else wrote it, or it is no JSON
+                strange += 1
+                continue
+            newest.take_answer(question.upstream, question.path, dict(question.params), body, asked_ms)
+        return strange
+
+    return take

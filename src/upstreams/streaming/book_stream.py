@@ -1,0 +1,227 @@
+"""``<source>.book``: the stream that keeps a local book of each symbol and tells, slot by slot, how it stood.
+
+A slot is told once the next frame has come and joins on: then the book is known to have stood so at that moment, by the
+upstream's own time of both frames. A frame that does not join on leaves the slots before it without a record: they are
+counted by why, and when there is a record again the time in between is told as a gap, which is never mended, since no
+upstream tells how its book was.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Generic, TypeVar
+
+import msgspec
+
+from cryptoproxy.datasets import BOOK, Book, Feed, Gap, from_iso, iso
+from cryptoproxy.datasets.dataset import AnyRecord
+from cryptoproxy.errors import SettingsError, TransientError
+from cryptoproxy.upstreams.answers.gathering import usable_id
+from cryptoproxy.upstreams.answers.quotes import UNKNOWN
+from cryptoproxy.upstreams.base import Answer, Rejected, SymbolList
+from cryptoproxy.upstreams.streaming.books import Asset, Change, LocalBook, record
+from cryptoproxy.upstreams.streaming.stream import Batch, Left, Mark, Venue
+
+B = TypeVar("B", bound=LocalBook)
+SILENT_MS = 10_000
+"""Without a frame for so long a stream is suspected: an asset that is traded has another book by then."""
+SKEW_MS = 5_000
+"""By so much a frame may be ahead of what we take for the upstream's time; what is more is no time of a frame."""
+EMPTY, NO_QUOTE, AHEAD = "empty", "no_quote", "ahead"
+"""Why a slot of a proven book has no record: a side has no level; its quote is not told yet; the snapshot is newer."""
+
+
+class Kept(Generic[B]):
+    """The book of one symbol, and how far its slots are told."""
+
+    def __init__(self, book: B, next_ms: int, last_ms: int) -> None:
+        self.book = book
+        self.next_ms = next_ms
+        """The first slot that is neither told nor missed yet."""
+        self.last_ms = last_ms
+        """The last one with a record; 0 before the first."""
+        self.collected_ms = last_ms
+        self.missed = 0
+        """Slots since then."""
+        self.why = ""
+        """Of the first of them."""
+        self.wanted_ms = 0
+        """Since when a snapshot is wanted; 0 while none is."""
+        self.due_ms = 0
+        """None is asked for earlier."""
+        self.tries = 0
+
+
+class BookStream(ABC, Generic[B]):
+    """What is common to all; an upstream's own module tells its topics, its frames and how a snapshot is got.
+
+    Args:
+        interval_ms: between slots.
+
+    Raises:
+        SettingsError: a symbol that nobody can have.
+    """
+
+    def __init__(
+        self,
+        *,
+        venue: Venue,
+        symbols: Sequence[str],
+        topic_of: Callable[[str], str],
+        symbol_list: SymbolList,
+        interval_ms: int,
+        sized_in_quote: bool = False,
+    ) -> None:
+        self.venue, self.upstream = venue, venue.upstream
+        self.feed = Feed(venue.name, BOOK.name)
+        self.symbols = tuple(dict.fromkeys(each.upper() for each in symbols))
+        if faults := [f"{self.feed.name} has no symbol {each!r}" for each in self.symbols if not usable_id(each)]:
+            raise SettingsError(faults)
+        self.symbol_list = symbol_list
+        self.interval_ms = interval_ms
+        self._sized_in_quote = sized_in_quote
+        self._symbol_of = {topic_of(symbol): symbol for symbol in self.symbols}
+        self.topics = tuple(self._symbol_of)
+        self._kept: dict[str, Kept[B]] = {}
+        self._records: list[AnyRecord] = []
+        self._gaps: list[Gap] = []
+        self._missed: Counter[str] = Counter()
+        self._rejected: list[Rejected] = []
+
+    # --- what an upstream tells
+
+    @abstractmethod
+    def _new_book(self) -> B: ...
+
+    @abstractmethod
+    def _change(self, body: bytes | msgspec.Raw) -> Change:
+        """A frame's data.
+
+        Raises:
+            TransientError: it is none.
+        """
+
+    def used(self, answer: Answer) -> int | None:
+        return None
+
+    # --- what comes
+
+    @property
+    def ready(self) -> bool:
+        return bool(self._kept)
+
+    @property
+    def waiting(self) -> int:
+        return len(self._records)
+
+    def begin(self, left: Left, *, now_ms: int) -> None:
+        """What the holder before has told of last is where the first gap begins."""
+        self._records, self._gaps, self._rejected, self._missed = [], [], [], Counter()
+        last = {symbol: mark.at_ms for symbol, mark in left.marks.items()}
+        for each in left.records:
+            if isinstance(each, Book):
+                last[each.asset_id] = max(last.get(each.asset_id, 0), from_iso(each.timestamp))
+        next_ms = now_ms // self.interval_ms * self.interval_ms + self.interval_ms
+        self._kept = {}
+        for symbol in self.symbols:
+            kept = self._kept[symbol] = Kept(self._new_book(), next_ms, last.get(symbol, 0))
+            if kept.last_ms:
+                kept.missed, kept.why = max(0, (next_ms - kept.last_ms) // self.interval_ms - 1), "handover"
+
+    def refused(self, topic: str, why: str) -> None:
+        self._rejected.append(Rejected("refused", self._symbol_of.get(topic, ""), f"{topic}: {why}"))
+
+    def cut(self, topics: Sequence[str], *, now_ms: int) -> None:
+        for symbol in filter(None, map(self._symbol_of.get, topics)):
+            if symbol in self._kept:
+                self._kept[symbol].book.lose("cut")
+
+    def take(self, data: Mapping[str, Sequence[bytes | msgspec.Raw]], *, now_ms: int) -> None:
+        for topic, bodies in data.items():
+            symbol = self._symbol_of.get(topic)
+            if symbol is None or symbol not in self._kept:
+                continue
+            kept = self._kept[symbol]
+            for body in bodies:
+                try:
+                    change = self._change(body)
+                except TransientError as error:
+                    # Whether it was a change is told by the number of the next one.
+                    self._rejected.append(Rejected("bad_frame", symbol, str(error)))
+                    continue
+                self._enter(symbol, kept, change, now_ms)
+
+    def _enter(self, symbol: str, kept: Kept[B], change: Change, now_ms: int) -> None:
+        upto_ms = change.time_ms or now_ms
+        if upto_ms > now_ms + SKEW_MS:
+            upto_ms = now_ms
+        if kept.book.joins(change):
+            self._tell(symbol, kept, upto_ms, now_ms)
+        before = kept.book.why
+        kept.book.take(change)
+        if kept.next_ms <= upto_ms:
+            self._miss(kept, upto_ms, before or kept.book.why or AHEAD)
+
+    def _tell(self, symbol: str, kept: Kept[B], upto_ms: int, now_ms: int) -> None:
+        """The slots up to this moment, at which the book stood as it is."""
+        if kept.next_ms > upto_ms:
+            return
+        quote = self.symbol_list.quotes.of(symbol)
+        asset = Asset(self.feed.source, symbol, quote or UNKNOWN, self._sized_in_quote)
+        while quote and kept.next_ms <= upto_ms:
+            found = record(
+                kept.book,
+                asset,
+                slot_ms=kept.next_ms,
+                fetched_at_ms=max(now_ms, kept.next_ms),
+                interval_ms=self.interval_ms,
+            )
+            if found is None:
+                break
+            if kept.missed and kept.last_ms:
+                self._gaps.append(self._gap(asset, kept, now_ms))
+            self._records.append(found)
+            kept.last_ms, kept.missed = kept.next_ms, 0
+            kept.next_ms += self.interval_ms
+        if kept.next_ms <= upto_ms:
+            self._miss(kept, upto_ms, EMPTY if quote else NO_QUOTE)
+
+    def _miss(self, kept: Kept[B], upto_ms: int, why: str) -> None:
+        """The slots up to this moment have no record."""
+        count = (upto_ms - kept.next_ms) // self.interval_ms + 1
+        kept.why = kept.why if kept.missed else why
+        kept.missed += count
+        kept.next_ms += count * self.interval_ms
+        self._missed[why] += count
+
+    def _gap(self, asset: Asset, kept: Kept[B], now_ms: int) -> Gap:
+        return Gap(
+            source=asset.source,
+            asset_id=asset.asset_id,
+            quote=asset.quote,
+            kind=BOOK.name,
+            state="open",
+            timestamp=iso(kept.last_ms),
+            until=iso(kept.next_ms),
+            fetched_at=iso(now_ms),
+            why=kept.why,
+            records=kept.missed,
+        )
+
+    # --- what is kept
+
+    def collect(self, *, now_ms: int) -> Batch:
+        for kept in self._kept.values():
+            if kept.next_ms + SILENT_MS < now_ms:
+                kept.book.lose("silent")
+                self._miss(kept, now_ms - SILENT_MS, kept.book.why)
+        moved = {symbol: kept for symbol, kept in self._kept.items() if kept.last_ms > kept.collected_ms}
+        marks = {symbol: Mark(str(kept.last_ms), kept.last_ms) for symbol, kept in moved.items()}
+        for kept in moved.values():
+            kept.collected_ms = kept.last_ms
+        newest = max((kept.last_ms for kept in self._kept.values()), default=0)
+        batch = Batch(self._records, self._gaps, marks, self._rejected, self._missed, newest)
+        self._records, self._gaps, self._rejected, self._missed = [], [], [], Counter()
+        return batch

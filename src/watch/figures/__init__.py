@@ -1,0 +1,7 @@
+"""Figures of one series, kept as records come.
+
+| module | tells |
+|---|---|
+| ``windows`` | change, mean, rank, scores over a span |
+| ``indicators`` | RSI, averages, volatility, level |
+"""

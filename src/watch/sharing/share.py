@@ -1,0 +1,289 @@
+"""One share of the assets: what it knows, brought back after whatever happened, and what it finds, sent exactly once.
+
+In the ledger stand two places in the topics. **told**: every record before it was judged, and what was found was sent
+in the same transaction. **kept**: what was known of all assets at that place. To come back means: load what was kept,
+go silently through the records from there to **told**, then believe what the ledger says of each case (open, since
+when), and judge on. So an alert is on its topic once, whatever order the topics are read in; and most records cost the
+ledger nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+from kafka import TopicPartition
+from kafka import errors as kafka_errors
+
+from cryptoproxy.common.clients import kafka as kafka_client
+from cryptoproxy.common.settings.catalogue import Kafka
+from cryptoproxy.datasets import ALERT, DATASETS, key
+from cryptoproxy.errors import TransientError
+from cryptoproxy.watch.judge import Followed, Judge, topics_asked
+from cryptoproxy.watch.rulebook.rules import Rules
+from cryptoproxy.watch.sharing.ledger import Ledger, Sent
+from cryptoproxy.watch.sharing.shares import share_of
+
+log = logging.getLogger(__name__)
+
+KEEP_SECONDS = 600.0
+KEEP_RECORDS = 300_000
+"""What is known is kept again after so long, or so many records: as many must be gone through after a kill."""
+REPLAY_SECONDS = 60.0
+"""For an answer of the brokers while these are gone through."""
+Places = dict[TopicPartition, int]
+_pack, _unpack = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder().decode
+
+
+class Inputs:
+    """The topics that the rules need.
+
+    Raises:
+        kafka.errors.KafkaError: the brokers do not tell their partitions.
+    """
+
+    def __init__(self, kafka: Kafka, rules: Rules, consumer: Any) -> None:
+        self.called: dict[str, str] = {}
+        """By topic: the dataset and part."""
+        self.partitions: list[TopicPartition] = []
+        self.missing: list[str] = []
+        for name, part in topics_asked(rules):
+            topic = kafka.topic_of(DATASETS[name], part)
+            found = consumer.partitions_for_topic(topic)
+            if not found:
+                self.missing.append(topic)
+                continue
+            self.called[topic] = DATASETS[name].called(part)
+            self.partitions += [TopicPartition(topic, each) for each in sorted(found)]
+
+
+class Share:
+    """Not thread-safe: one thread brings it back, then another goes on with it."""
+
+    def __init__(
+        self, kafka: Kafka, number: int, *, count: int, ledger: Ledger, rules: Rules, now_ms: Callable[[], int]
+    ) -> None:
+        self.number = number
+        self.judge = Judge(rules)
+        self.places: Places = {}
+        self.begun = time.monotonic()
+        self._kafka = kafka
+        self._count = count
+        self._ledger = ledger
+        self._now_ms = now_ms
+        self._kept_at = time.monotonic()
+        self._since_kept = 0
+        self._keep_all = False
+
+    def is_ours(self, record_key: bytes) -> bool:
+        """Whether records with this key are of this share."""
+        return record_key.count(b":") == 2 and share_of(record_key, self._count) == self.number
+
+    def follow(self, called: str, record: Any) -> Followed | None:
+        """Of a record whose key was not met yet; None where no rule is for it.
+
+        Raises:
+            msgspec.DecodeError: it is no record.
+            ValueError: its key is not its own, so it says nothing of that key.
+        """
+        said = _identity.decode(record.value)
+        text: str = record.key.decode(errors="replace")
+        if f"{said.source}:{said.asset_id}:{said.quote}" != text:
+            raise ValueError(f"the key {text} is not its own")
+        return self.judge.follow(called, text, said.symbol)
+
+    # --- coming back
+    def bring_back(self, connect: Callable[..., Any], going_on: Callable[[], bool]) -> None:
+        """See above. Takes the ledger over first.
+
+        Args:
+            connect: makes a consumer without a group.
+            going_on: asked now and then; with False it ends early and is of no use.
+
+        Raises:
+            CryptoProxyError: Kafka refuses, or is away.
+        """
+        known = self._ledger.open()
+        consumer = None
+        try:
+            consumer = connect()
+            self._bring_back(known, consumer, going_on)
+        except kafka_errors.KafkaError as error:
+            raise kafka_client.meaning(error, self._kafka) from error
+        finally:
+            if consumer is not None:
+                consumer.close(timeout_ms=1_000)
+
+    def _bring_back(self, known: Mapping[str, bytes], consumer: Any, going_on: Callable[[], bool]) -> None:
+        inputs = Inputs(self._kafka, self.judge.rules, consumer)
+        told, kept = _places(known.get("told")), _places(known.get("kept"))
+        self.places, begin, new = self._from_where(inputs, told, kept, consumer)
+        for name, value in known.items():
+            if name.startswith("asset:"):
+                self.judge.load(name.removeprefix("asset:"), _unpack(value))
+        self.judge.silent = True
+        count = self._go_through(inputs, begin, consumer, going_on)
+        if not going_on():
+            raise TransientError(f"share {self.number} is another process's by now")
+        self.judge.silent = False
+        self.judge.begin(self._now_ms())
+        self.judge.believe({name: _unpack(value) for name, value in known.items() if name.startswith("case:")})
+        self._since_kept = count
+        if new:
+            self.keep()
+        log.info(
+            "share %d is back after %.1f s: %d assets, %d records gone through",
+            self.number, time.monotonic() - self.begun, len(self.judge.assets), count,
+        )  # fmt: skip
+
+    def _from_where(
+        self, inputs: Inputs, told: Places, kept: Places, consumer: Any
+    ) -> tuple[Places, Places, list[TopicPartition]]:
+        """Where to judge on, where to begin to go through, and which partitions are new: of these the past fills the
+        windows and nothing is alerted on."""
+        ends = consumer.end_offsets(inputs.partitions) if inputs.partitions else {}
+        new = [each for each in inputs.partitions if each not in told]
+        back = max(
+            (each.back_ms for rule in self.judge.rules.rules.values() for each in rule.conditions),
+            default=0,
+        )
+        since = consumer.offsets_for_times({each: self._now_ms() - back for each in new}) if new and back else {}
+        places = {
+            each: begin_of(each, told, ends) if each in new or told[each] > ends[each] else told[each]
+            for each in inputs.partitions
+        }
+        begin = {
+            each: min(places[each], (since[each].offset if since.get(each) else ends[each]) if each in new
+                      else kept.get(each, told[each]))
+            for each in inputs.partitions
+        }  # fmt: skip
+        return places, begin, new
+
+    def _go_through(self, inputs: Inputs, begin: Places, consumer: Any, going_on: Callable[[], bool]) -> int:
+        left = {each for each, offset in begin.items() if offset < self.places[each]}
+        if not left:
+            return 0
+        consumer.assign(sorted(left))
+        for each in left:
+            consumer.seek(each, begin[each])
+        count, deadline = 0, time.monotonic() + REPLAY_SECONDS
+        met: dict[tuple[str, bytes], Followed | None] = {}
+        while left and going_on():
+            polled = consumer.poll(timeout_ms=500)
+            for partition, records in polled.items():
+                called, end = inputs.called[partition.topic], self.places[partition]
+                for record in records:
+                    if record.offset < end:
+                        self._pass(called, record, met)
+                        count += 1
+                deadline = time.monotonic() + REPLAY_SECONDS
+            done = {each for each in left if (consumer.position_now(each) or 0) >= self.places[each]}
+            if done:
+                left -= done
+                consumer.pause(*done)
+            if time.monotonic() > deadline:
+                raise TransientError(f"share {self.number} cannot go through {', '.join(map(str, left))}: no answer")
+        return count
+
+    def _pass(self, called: str, record: Any, met: dict[tuple[str, bytes], Followed | None]) -> None:
+        try:
+            place = (called, record.key)
+            if place not in met:
+                met[place] = self.follow(called, record) if record.key and self.is_ours(record.key) else None
+            if (followed := met[place]) is not None:
+                self.judge.take(followed, self.judge.decoders[called].decode(record.value))
+        except (msgspec.DecodeError, ValueError, TypeError):  # what is no record is a dead letter elsewhere
+            return
+
+    # --- going on
+    def judged(self, count: int) -> None:
+        """So many records more, up to ``places``."""
+        self._since_kept += count
+
+    @property
+    def has_found(self) -> bool:
+        return bool(self.judge.found or self.judge.told)
+
+    @property
+    def keeps_soon(self) -> bool:
+        """Whether it is time to keep again."""
+        late = self._since_kept >= KEEP_RECORDS or time.monotonic() - self._kept_at >= KEEP_SECONDS
+        return self._keep_all or (late and bool(self.judge.dirty))
+
+    def send(self) -> int:
+        """What was found, with the place up to which it was; how many alerts.
+
+        Raises:
+            CryptoProxyError: see Ledger.commit.
+        """
+        return self._commit({})
+
+    def keep(self) -> int:
+        """The same, and what is known of each asset that has changed."""
+        chosen = self.judge.assets.values() if self._keep_all else self.judge.dirty
+        changes = {f"asset:{each.key}": _pack(self.judge.dump(each)) for each in chosen}
+        sent = self._commit({**changes, "kept": _packed(self.places)})
+        self.judge.dirty.clear()
+        self._since_kept, self._kept_at, self._keep_all = 0, time.monotonic(), False
+        return sent
+
+    def _commit(self, changes: Mapping[str, bytes]) -> int:
+        found, told = self.judge.take_found()
+        topic = self._kafka.topic_of(ALERT)
+        self._ledger.commit(
+            {
+                **changes,
+                **{name: None if truth is None else _pack(truth) for name, truth in told.items()},
+                "told": _packed(self.places),
+            },
+            [Sent(topic, key(each).encode(), ALERT.codec.encode(each), ALERT.headers) for each in found],
+        )
+        return len(found)
+
+    def renew(self, rules: Rules, inputs: Inputs, ends: Places) -> None:
+        """Other rules from now on. What is known of the past serves those that ask for the same."""
+        old, self.judge = self.judge, Judge(rules)
+        self.judge.begin(self._now_ms())
+        for name, asset in old.assets.items():
+            self.judge.load(name, old.dump(asset))
+        truths = {
+            f"case:{case.rule.name}:{asset.key}": truth
+            for asset in old.assets.values()
+            for case in asset.cases
+            if (truth := case.truth()) is not None
+        }
+        self.judge.found, self.judge.told = old.found, old.told
+        self.judge.believe(truths)
+        self.places = {each: self.places.get(each, ends.get(each, 0)) for each in inputs.partitions}
+        self._keep_all = True
+
+    def close(self) -> None:
+        """Another process may have it."""
+        self._ledger.discard()
+
+
+def begin_of(partition: TopicPartition, known: Places, ends: Places) -> int:
+    """Where to judge from, of a partition that was not known, or is shorter than it was: of a topic that is new to the
+    rules at its end; of one that has got more partitions, or was made again, at its begin."""
+    return 0 if any(each.topic == partition.topic for each in known) else ends[partition]
+
+
+class _Identity(msgspec.Struct, gc=False):
+    source: str
+    asset_id: str
+    quote: str
+    symbol: str | None = None
+
+
+_identity = msgspec.json.Decoder(_Identity)
+
+
+def _packed(places: Places) -> bytes:
+    return _pack([[each.topic, each.partition, offset] for each, offset in places.items()])
+
+
+def _places(value: bytes | None) -> Places:
+    return {} if value is None else {TopicPartition(topic, number): offset for topic, number, offset in _unpack(value)}
