@@ -80,7 +80,12 @@ def gather(
         CryptoProxyError: what is asked cannot answer.
     """
     notes: list[str] = []
-    stats = statistics(_candles(queries, notes, "1h", day, source=source, top=top))
+    # Which are the most traded is known of tickers; where there are bars alone, all of them are told.
+    rows = list(_candles(queries, notes, "1h", day, source=source, top=top))
+    if not rows:
+        notes.clear()
+        rows = list(_candles(queries, notes, "1h", day, source=source))
+    stats = statistics(rows)
     closes = _closes(queries, notes, positions, Span(day.begin_ms - back * DAY_MS, day.end_ms)) if positions else {}
     registry = Registry(store)
     return Gathered(
@@ -117,12 +122,12 @@ def statistics(rows: Iterable[CandlesRow]) -> list[Stat]:
 
 
 def _candles(queries: Queries, notes: list[str], interval: str, span: Span, **which: Any) -> Iterator[CandlesRow]:
-    answer = queries.candles(interval, since=iso(span.begin_ms), until=iso(span.end_ms), **which)
     try:
+        answer = queries.candles(interval, since=iso(span.begin_ms), until=iso(span.end_ms), **which)
         yield from answer
+        notes.extend(answer.notes)
     except NothingFound as error:
         notes.append(str(error))
-    notes.extend(answer.notes)
 
 
 def _closes(queries: Queries, notes: list[str], positions: Sequence[Position], span: Span) -> Closes:
