@@ -37,6 +37,8 @@ COMMANDS = {
     "reconcile": ("upkeep.backfill", "reconcile"),
     "retention": ("upkeep.backfill", "retention"),
     "quality": ("reading.quality", "quality"),
+    "models": ("services.models", "models"),
+    "report": ("reading.report", "report"),
     "kibana": ("upkeep.kibana", "kibana"),
     "demo": ("demo.command", "demo"),
 }

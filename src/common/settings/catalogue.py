@@ -12,6 +12,7 @@ from cryptoproxy.common.settings.asking import Asking
 from cryptoproxy.common.settings.books import Books
 from cryptoproxy.common.settings.live import Live
 from cryptoproxy.common.settings.loading import secret, setting
+from cryptoproxy.common.settings.models import Models
 from cryptoproxy.common.settings.secret import Secret
 from cryptoproxy.common.settings.serve import Serve
 from cryptoproxy.common.settings.watch import Watch
@@ -628,6 +629,7 @@ class Sections:
     indexer: Indexer
     serve: Serve
     watch: Watch
+    models: Models
     service: Service
     engines: Engines
 
@@ -642,6 +644,7 @@ SECTIONS: dict[str, type] = {
     "indexer": Indexer,
     "serve": Serve,
     "watch": Watch,
+    "models": Models,
     "service": Service,
     "engines": Engines,
 }

@@ -149,6 +149,11 @@ acl User:crypto_watch --group $ALERT.archive --operation Read
 acl User:crypto_watch --transactional-id $TOPIC.watch- --resource-pattern-type prefixed --operation Write \\
   --operation Describe
 
+# cryptoproxy models predict
+acl User:crypto_models --topic $CANDLE. --resource-pattern-type prefixed --operation Read --operation Describe
+acl User:crypto_models --topic $PREDICTION --operation Read --operation Write --operation Describe
+acl User:crypto_models --group $PREDICTION.archive --operation Read
+
 # a person: cryptoproxy status, reconcile, dead-letters, consume --accept-poison
 {looked}
 acl User:crypto_operator --topic $TOPIC.dlq --operation Read --operation Describe
