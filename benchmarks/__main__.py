@@ -26,6 +26,7 @@ from benchmarks import (
     cheap,
     compression,
     delay,
+    history,
     indexing,
     latency,
     memory,
@@ -53,11 +54,12 @@ BENCHMARKS: Mapping[str, Callable[[Context], Report]] = {
     "streaming": streaming.benchmark,
     "scaling": scaling.benchmark,
     "watch": watching.benchmark,
+    "history": history.benchmark,
     "settings": settings.benchmark,
     "bulks": bulks.benchmark,
     "compression": compression.benchmark,
 }
-BY_NAME_ONLY = ("settings", "bulks", "compression")
+BY_NAME_ONLY = ("history", "settings", "bulks", "compression")
 FAILURES = (
     BenchmarkError,
     CryptoProxyError,

@@ -120,6 +120,7 @@ class IndexerMetrics:
         self.consumed = counter("records_consumed", "Records read from its topics")
         self.indexed = counter("documents_indexed", "Documents written")
         self.duplicates = counter("duplicates", "Records that were there already")
+        self.corrections = counter("corrections", "Records that were there already with other values, which stay")
         self.dead_letters = counter("dead_letters", "Records sent to the dead-letter topic", "reason")
         self.bulk_seconds = Histogram(
             "cryptoproxy_bulk_seconds", "Duration of a bulk request", ("dataset",), registry=registry, buckets=_SECONDS
@@ -171,6 +172,7 @@ class DatasetMetrics:
         self.consumed = each.consumed.labels(dataset)
         self.indexed = each.indexed.labels(dataset)
         self.duplicates = each.duplicates.labels(dataset)
+        self.corrections = each.corrections.labels(dataset)
         self.dead_letters = _Labelled(each.dead_letters, dataset)
         self.bulk_seconds = each.bulk_seconds.labels(dataset)
         self.bulk_retries = _Labelled(each.bulk_retries, dataset)
