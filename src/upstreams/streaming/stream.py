@@ -153,6 +153,8 @@ class Batch:
     """Of a stream that has slots: how many have no record, by why."""
     slot_ms: int = 0
     """Of a stream that has slots: the last one that is done with it."""
+    apart: Sequence[str] = ()
+    """Of bars: in words, those whose first trade does not follow on the last one of the bar before."""
 
 
 class Stream(Protocol):
