@@ -228,10 +228,10 @@ class Stream(Protocol):
 
 @runtime_checkable
 class Joining(Protocol):
-    """A stream that wants to know when its topics come again: what was quiet may have missed something."""
+    """A stream that wants to know when its topics come again, or by another connection: something may be missing."""
 
     def joined(self, topics: Sequence[str], *, now_ms: int) -> None:
-        """All of these are subscribed to, where nothing carried them before."""
+        """All of these are subscribed to, where nothing or another connection carried them before."""
 
 
 @runtime_checkable
