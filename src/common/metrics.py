@@ -64,6 +64,9 @@ class PollerMetrics:
         )
         self.gaps_opened = counter("gaps_opened", "Gaps that were found", "source", "why")
         self.gaps_mended = counter("gaps_mended", "Gaps that were mended since", "source")
+        self.candles_apart = counter(
+            "candles_apart", "Streamed bars whose first trade does not follow on the last of the bar before", "source"
+        )
         # --- the budget
         self.calls = counter("upstream_calls", "Requests sent to an upstream, each attempt", "upstream", "status")
         self.cost = counter("upstream_cost", "What they cost, in the upstream's unit", "upstream")

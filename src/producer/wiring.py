@@ -118,7 +118,7 @@ class Poller:
         self.live = LiveFrames(kafka, metrics=metrics, clock=clock) if kafka.live_symbols and self.streams else None
         self.rooms = self._rooms()
         for room in self.rooms:
-            self.handover.states.update({stream_key(name): marks.state for name, marks in room.marks.items()})
+            self.handover.states.update({stream_key(name): state for name, state in room.states().items()})
         self._leaving, self._state_told = threading.Event(), threading.Event()
         if self.lease is not None:
             self.lease.on_acquired(self.handover.take_over)

@@ -50,6 +50,33 @@ def on_topic(settings: Settings, topic: str | None = None) -> list[Found]:
         consumer.close()
 
 
+class Topic:
+    """The records of a topic, read on from where the last look ended.
+
+    Args:
+        decode: of a message's value.
+    """
+
+    def __init__(self, settings: Settings, name: str, decode: Callable[[bytes], Any]) -> None:
+        self._consumer: Any = kafka_client.consumer(settings.kafka, group_id=None)
+        self._partitions = [TopicPartition(name, each) for each in sorted(self._consumer.partitions_for_topic(name))]
+        self._decode = decode
+        self._records: list[Any] = []
+        self._consumer.assign(self._partitions)
+        self._consumer.seek_to_beginning(*self._partitions)
+
+    def read(self) -> list[Any]:
+        """All that were there when the call began."""
+        ends = self._consumer.end_offsets(self._partitions)
+        while any(self._consumer.position(each) < ends[each] for each in self._partitions):
+            for found in self._consumer.poll(timeout_ms=500, max_records=10_000).values():
+                self._records += [self._decode(each.value) for each in found]
+        return self._records
+
+    def close(self) -> None:
+        self._consumer.close()
+
+
 class Remembering(Store):
     """Reads each object once: their names are those of their content, and a world is judged many times."""
 

@@ -8,6 +8,8 @@
 | ``trades`` | ``n``; 0 in a bar without any, which is pushed as well |
 | ``taker_base_volume``, ``taker_quote_volume`` | ``V``, ``Q`` |
 
+``f`` and ``L`` are the ids of its first and last trade, -1 without any: ``L`` + 1 is the next bar's ``f``.
+
 The closing frame comes up to 2 s after the end. Its event time ``E`` lies in the next bar.
 """
 
@@ -35,6 +37,8 @@ class _Kline(msgspec.Struct, gc=False):
     q: Number = None
     V: Number = None
     Q: Number = None
+    f: int = -1
+    L: int = -1
 
 
 class _Data(msgspec.Struct, gc=False):
@@ -56,4 +60,5 @@ class BinanceCandleStream(CandleStream):
         k = data.k
         if not k.x:
             return ()
-        return (Closed(Bar(k.t, k.o, k.h, k.l, k.c), data.E, k.v, k.q, k.n, k.V, k.Q),)
+        ids = (k.f, k.L) if k.f >= 0 and k.L >= 0 else (None, None)
+        return (Closed(Bar(k.t, k.o, k.h, k.l, k.c), data.E, k.v, k.q, k.n, k.V, k.Q, *ids),)
