@@ -89,8 +89,8 @@ class DoorProcess:
         )
         door = Door(
             coingecko=CoinGeckoHouse(means),
-            binance=BinanceHouse(means, bars),
-            bybit=BybitHouse(means, bars),
+            binance=BinanceHouse(means, bars, station.live),
+            bybit=BybitHouse(means, bars, station.live),
             own=own,
             sockets=Sockets(station),
             metrics=metrics,

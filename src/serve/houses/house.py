@@ -125,7 +125,7 @@ class House(ABC):
         if means.through is None:
             return self.refusal(404, f"{request.path} is not carried here{f': {why}' if why else ''}")
         try:
-            fetched = await self._fetched(means.through, request)
+            fetched = await self.fetched(request)
         except NotFetchedError as error:
             if error.unknown:
                 return self.refusal(404, str(error))
@@ -142,8 +142,19 @@ class House(ABC):
         )
         return Reply(fetched.body, fetched.status, told, more=more)
 
-    async def _fetched(self, through: Asks, request: Request) -> Fetched:
-        """Identical questions at once are one."""
+    def asks(self, request: Request) -> bool:
+        """Whether just this is being asked now."""
+        return request.place in self._under_way
+
+    async def fetched(self, request: Request) -> Fetched:
+        """Identical questions at once are one.
+
+        Raises:
+            NotFetchedError: see there.
+        """
+        through = self.means.through
+        if through is None:
+            raise NotFetchedError("nothing is read through here", unknown=True)
         under_way = self._under_way.get(request.place)
         if under_way is None:
             if len(self._under_way) >= MOST_WAITING:

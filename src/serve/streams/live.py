@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from cryptoproxy.common.clock import Clock
 from cryptoproxy.datasets import Candle, from_iso, iso
 from cryptoproxy.errors import TransientError
 from cryptoproxy.serve.road.open_bars import OpenBars
@@ -29,6 +30,8 @@ from cryptoproxy.upstreams.streaming.candle_stream import Closed
 
 _OF_BINANCE = {theirs: ours for ours, theirs in BinanceCandles.intervals.items()}
 _OF_BYBIT = {theirs: ours for ours, theirs in BybitCandles.intervals.items()}
+LOAD_SECONDS = 30.0
+NEW_MS = 10_000
 RECEIVED, TOPIC = "received-at", "topic"
 """Headers."""
 
@@ -36,8 +39,9 @@ RECEIVED, TOPIC = "received-at", "topic"
 class Live:
     """Of the door's loop, but for what is read."""
 
-    def __init__(self, hub: Hub, bars: OpenBars) -> None:
-        self._hub, self._bars = hub, bars
+    def __init__(self, hub: Hub, bars: OpenBars, clock: Clock) -> None:
+        self._hub, self._bars, self._clock = hub, bars, clock
+        self._loaded: dict[str, float] = {}
         self.heard: dict[tuple[str, str], int] = {}
         """When each topic was heard last, ms."""
         self.books: dict[str, BinanceBook] = {}
@@ -78,6 +82,10 @@ class Live:
                 self._bar(topic, _candle(venue, symbol, interval, bar), body, closed=closed)
         self.heard[venue, topic] = at_ms
 
+    def is_new(self, venue: str, topic: str) -> bool:
+        """Whether it was heard a moment ago: what is older is no book to trade by."""
+        return self._clock.now_ms() - self.heard.get((venue, topic), 0) <= NEW_MS
+
     # --- bars
 
     def _bar(self, topic: str, candle: Candle | None, body: bytes, *, closed: bool) -> None:
@@ -98,7 +106,15 @@ class Live:
             self._told[venue, topic] = begin_ms
         return True
 
-    # --- books of Bybit
+    # --- books
+
+    def may_load(self, symbol: str) -> bool:
+        """Whether a snapshot of a book of Binance may be asked for: each once in a while, as it costs much."""
+        now = self._clock.monotonic()
+        if now - self._loaded.get(symbol, float("-inf")) < LOAD_SECONDS:
+            return False
+        self._loaded[symbol] = now
+        return True
 
     def _book(self, venue: str, symbol: str, topic: str, body: bytes) -> None:
         levels = int(topic.split(".")[1])

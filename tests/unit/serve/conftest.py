@@ -143,8 +143,8 @@ class Road:
         road.station = Station(road.settings.kafka, road.newest, open_bars, rows=rows, metrics=metrics, clock=clock)
         road.door = Door(
             coingecko=CoinGeckoHouse(means),
-            binance=BinanceHouse(means, bars),
-            bybit=BybitHouse(means, bars),
+            binance=BinanceHouse(means, bars, road.station.live),
+            bybit=BybitHouse(means, bars, road.station.live),
             own=Own(_no_queries, clock=clock, threads=threads, openapi=dict),
             sockets=Sockets(road.station),
             metrics=metrics,
