@@ -21,6 +21,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from cryptoproxy.common.asking import Question
 from cryptoproxy.datasets.times import moment_of
 from cryptoproxy.errors import CryptoProxyError
 from cryptoproxy.serve.houses.house import INDEX, LAKE, ROAD, House, Means, RefusedError, named
@@ -33,6 +34,7 @@ from cryptoproxy.upstreams.binance import frames, rendering
 from cryptoproxy.upstreams.binance.books import BinanceBook
 from cryptoproxy.upstreams.binance.books import topic as depth_topic
 from cryptoproxy.upstreams.binance.candles import PAGE, BinanceCandles
+from cryptoproxy.upstreams.binance.paths import PATHS
 from cryptoproxy.upstreams.binance.tickers import NAME
 
 log = logging.getLogger(__name__)
@@ -104,9 +106,14 @@ class BinanceHouse(House):
         return found or await self.read_through(request)
 
     async def read_through(self, request: Request, why: str = "") -> Reply:
-        """Never in microseconds: what is asked upstream is told apart by its parameters alone."""
+        """Never in microseconds: what is asked upstream is told apart by its parameters alone. What Binance does not
+        know is refused, as it refuses it: else each unknown parameter would be a question of its own."""
         if request.microseconds:
             raise RefusedError(400, rendering.error(400, "X-MBX-TIME-UNIT counts for klines and time alone here."))
+        question = Question.of(NAME, f"{self.base}{request.path}", request.params)
+        if (line := PATHS.get(question.path)) is not None and (unread := line.unread(question)):
+            sent = len(question.params)
+            raise RefusedError(400, rendering.too_many(sent - len(unread), sent))
         return await super().read_through(request, why)
 
     def start(self, path: str) -> Reply | None:
