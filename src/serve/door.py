@@ -7,6 +7,8 @@
 | ``/bybit/v5/…`` | Bybit's |
 | ``/v1/…`` | our own words |
 
+WebSockets, and ``/v1/stream``, are of ``streams``.
+
 With and without a slash at the end, and never a redirect. ``at`` serves one upstream without its prefix, for a port of
 its own.
 """
@@ -27,6 +29,7 @@ from cryptoproxy.serve.houses.house import ROAD, House, RefusedError
 from cryptoproxy.serve.houses.own import Own
 from cryptoproxy.serve.reply import CORS, Reply, json_reply, sent, takes_gzip
 from cryptoproxy.serve.request import BadRequestError, Request, read
+from cryptoproxy.serve.streams.sockets import EVENTS_AT, Sockets
 
 log = logging.getLogger(__name__)
 
@@ -67,11 +70,13 @@ class Door:
         binance: BinanceHouse,
         bybit: BybitHouse,
         own: Own,
+        sockets: Sockets,
         metrics: ServeMetrics,
         limit_ms: int,
         only: str = "",
     ) -> None:
         self._coingecko, self._binance, self._bybit, self._own = coingecko, binance, bybit, own
+        self._sockets = sockets
         self._metrics = metrics
         self._limit_ms = limit_ms
         self._only = only
@@ -82,16 +87,27 @@ class Door:
         """The same, of one upstream alone."""
         return Door(
             coingecko=self._coingecko, binance=self._binance, bybit=self._bybit, own=self._own,
-            metrics=self._metrics, limit_ms=self._limit_ms, only=upstream,
+            sockets=self._sockets, metrics=self._metrics, limit_ms=self._limit_ms, only=upstream,
         )  # fmt: skip
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        raw_path = scope.get("raw_path") or scope["path"].encode()
+        if self._only:
+            raw_path = b"/%s%s" % (self._only.encode(), raw_path)
+        if scope["type"] == "websocket":
+            await self._sockets.talk(scope, raw_path, receive, send, self._house(raw_path)[0].refusal)
+        elif raw_path.rstrip(b"/") == EVENTS_AT and scope["method"] == "GET":
+            await self._sockets.events(scope, raw_path, receive, send, self._own.refusal)
+        else:
+            await self._answer(scope, raw_path, send)
+
+    async def _answer(self, scope: Scope, raw_path: bytes, send: Send) -> None:
         if scope["method"] == "OPTIONS":
             await send({"type": "http.response.start", "status": 204, "headers": list(_PREFLIGHT)})
             await send({"type": "http.response.body"})
             return
         headers: Mapping[bytes, bytes] = dict(scope["headers"])
-        reply, house = await self._reply(scope, headers)
+        reply, house = await self._reply(scope, raw_path, headers)
         status, out, body = sent(
             reply,
             now_ms=self._now_ms(),
@@ -102,10 +118,7 @@ class Door:
         await send({"type": "http.response.start", "status": status, "headers": out})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 
-    async def _reply(self, scope: Scope, headers: Mapping[bytes, bytes]) -> tuple[Reply, str]:
-        raw_path = scope.get("raw_path") or scope["path"].encode()
-        if self._only:
-            raw_path = b"/%s%s" % (self._only.encode(), raw_path)
+    async def _reply(self, scope: Scope, raw_path: bytes, headers: Mapping[bytes, bytes]) -> tuple[Reply, str]:
         house, inner, name = self._house(raw_path)
         try:
             request = read(raw_path, scope["query_string"], headers)

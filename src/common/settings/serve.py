@@ -47,6 +47,13 @@ class Serve:
         "false",
         "Allows SERVE_HOST to be one that others can reach: whoever can may ask, there are no tokens.",
     )
+    connections: int = setting(
+        "SERVE_CONNECTIONS",
+        kinds.whole(1, 1_000_000),
+        "4096",
+        "Connections that may be open at once, streams among them, of each port and process; one more gets 503. Each "
+        "takes a file descriptor (`ulimit -n`).",
+    )
     max_age: float = setting(
         "SERVE_MAX_AGE",
         kinds.duration(),

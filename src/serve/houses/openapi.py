@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from cryptoproxy.serve.houses.own import MOST_ROWS, QUESTIONS, Question
+from cryptoproxy.serve.request import ARROW
 
 _SAYS: Mapping[str, tuple[str, Any]] = {
     "symbols": ("Only these symbols, with commas between them.", "BTC,ETH"),
@@ -51,7 +52,7 @@ def _operation(name: str, question: Question) -> dict[str, Any]:
             "name": "limit", "in": "query", "description": "Most rows.",
             "schema": {"type": "integer", "minimum": 1, "maximum": MOST_ROWS}, "example": 100,
         },
-        {"name": "format", "in": "query", "schema": {"enum": ["json", "csv"]}, "example": "json"},
+        {"name": "format", "in": "query", "schema": {"enum": ["json", "csv", "arrow"]}, "example": "json"},
     ]  # fmt: skip
     error = {"application/json": {"schema": {"type": "object", "required": ["error"]}}}
     return {
@@ -64,8 +65,10 @@ def _operation(name: str, question: Question) -> dict[str, Any]:
                 "content": {
                     "application/json": {"schema": _ANSWER},
                     "text/csv": {"schema": {"type": "string"}},
+                    ARROW.decode(): {"schema": {"type": "string", "contentEncoding": "binary"}},
                 },
             },
+            "406": {"description": "Arrow cannot be written here.", "content": error},
             "400": {"description": "A wrong parameter, or a question that is too large.", "content": error},
             "404": {"description": "No record answers it.", "content": error},
             "503": {"description": "What would answer is away.", "content": error},

@@ -1,7 +1,8 @@
-"""Our own words, below ``/v1``: the questions of `cryptoproxy query`, as JSON and as CSV.
+"""Our own words, below ``/v1``: the questions of `cryptoproxy query`, as JSON, CSV and Arrow.
 
 Each takes the parameters of its command (``symbols``, ``source``, ``since`` …) and ``limit``; ``format=csv`` or a path
-that ends in ``.csv`` gives CSV, which a spreadsheet's IMPORTDATA takes. A question whose answer is larger than its
+that ends in ``.csv`` gives CSV, which a spreadsheet's IMPORTDATA takes, ``format=arrow`` or the header ``Accept`` an
+Arrow stream. A question whose answer is larger than its
 limit is refused, and told how to ask for less.
 """
 
@@ -12,6 +13,7 @@ import re
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 from cryptoproxy.common.clock import Clock
@@ -19,13 +21,12 @@ from cryptoproxy.datasets import iso
 from cryptoproxy.queries import Answer, NothingFound, Queries, TooMany
 from cryptoproxy.queries.elastic.search import NoIndexError
 from cryptoproxy.queries.output import text
-from cryptoproxy.serve.reply import Reply, Told, json_reply
-from cryptoproxy.serve.request import Request
+from cryptoproxy.serve.reply import JSON, Reply, Told, json_reply
+from cryptoproxy.serve.request import ARROW, Request
 
 MOST_ROWS = 10_000
 _DEFAULT_ROWS = 1_000
 _WHICH = ("symbols", "base", "assets", "quote", "source", "since", "until", "top")
-_CSV = b"text/csv; charset=utf-8"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,8 @@ class Own:
         if path == "v1/openapi.json":
             return json_reply(self._openapi())
         name = path.removeprefix("v1/")
-        as_csv = name.endswith(".csv") or request.params.get("format") == "csv"
+        form = request.params.get("format") or ("arrow" if request.arrow else "json")
+        form = "csv" if name.endswith(".csv") else form
         question = QUESTIONS.get(name.removesuffix(".csv"))
         if not path.startswith("v1/") or question is None:
             there = ", ".join(f"/v1/{each}" for each in QUESTIONS)
@@ -109,15 +111,17 @@ class Own:
             asked, limit = _read(question, request.params)
         except ValueError as error:
             return self.refusal(400, str(error))
+        if form == "arrow" and find_spec("pyarrow") is None:
+            return self.refusal(406, "Arrow cannot be written here: pyarrow is not installed; there are json and csv")
         return await asyncio.get_running_loop().run_in_executor(
-            self._threads, self._answered, question, asked, limit, as_csv
+            self._threads, self._answered, question, asked, limit, form
         )
 
     def refusal(self, status: int, words: str, *, retry_after: float | None = None) -> Reply:
         more = () if retry_after is None else ((b"retry-after", b"%d" % max(1, round(retry_after))),)
         return json_reply({"error": words}, status=status, more=more)
 
-    def _answered(self, question: Question, asked: Mapping[str, Any], limit: int, as_csv: bool) -> Reply:
+    def _answered(self, question: Question, asked: Mapping[str, Any], limit: int, form: str) -> Reply:
         """Blocks.
 
         Raises:
@@ -135,11 +139,7 @@ class Own:
             )
         except (NothingFound, NoIndexError) as nothing:
             return self.refusal(404, str(nothing))
-        written: list[str] = []
-        if as_csv:
-            text.write_csv(answer, written.append)
-        else:
-            text.write_json(answer, written.append)
+        body, content_type = _WRITTEN[form](answer)
         newest = answer.covers.last_ms
         told = Told(
             way="lake" if answer.engine == "lake" else "index",
@@ -148,10 +148,31 @@ class Own:
             as_of_ms=newest,
         )
         more = [(b"x-rows", b"%d" % len(rows)), (b"x-data-until", iso(newest).encode() if newest else b"-")]
-        reply = Reply("".join(written).encode(), told=told, more=more)
-        if as_csv:
-            reply.content_type = _CSV
-        return reply
+        return Reply(body, told=told, content_type=content_type, more=[*more, (b"vary", b"accept")])
+
+
+def _json(answer: Answer[Any]) -> tuple[bytes, bytes]:
+    written: list[str] = []
+    text.write_json(answer, written.append)
+    return "".join(written).encode(), JSON
+
+
+def _csv(answer: Answer[Any]) -> tuple[bytes, bytes]:
+    written: list[str] = []
+    text.write_csv(answer, written.append)
+    return "".join(written).encode(), b"text/csv; charset=utf-8"
+
+
+def _arrow(answer: Answer[Any]) -> tuple[bytes, bytes]:
+    import pyarrow as pa
+
+    table, written = answer.to_arrow(), pa.BufferOutputStream()
+    with pa.ipc.new_stream(written, table.schema) as stream:
+        stream.write_table(table)
+    return written.getvalue().to_pybytes(), ARROW
+
+
+_WRITTEN: Mapping[str, Callable[[Answer[Any]], tuple[bytes, bytes]]] = {"json": _json, "csv": _csv, "arrow": _arrow}
 
 
 def _read(question: Question, params: Mapping[str, str]) -> tuple[dict[str, Any], int]:
@@ -162,8 +183,8 @@ def _read(question: Question, params: Mapping[str, str]) -> tuple[dict[str, Any]
     limit = _DEFAULT_ROWS
     for name, raw in params.items():
         if name == "format":
-            if raw not in ("json", "csv"):
-                raise ValueError(f"format={raw} is none of json, csv")
+            if raw not in _WRITTEN:
+                raise ValueError(f"format={raw} is none of {', '.join(_WRITTEN)}")
         elif name == "limit":
             if not 1 <= (limit := _whole(raw)) <= MOST_ROWS:
                 raise ValueError(f"limit must be between 1 and {MOST_ROWS}")

@@ -79,6 +79,7 @@ class Through:
             line = self._asked[upstream].path_of(question)
         except (KeyError, NotAllowedError) as error:
             raise NotFetchedError(f"{upstream} is not asked for {path[:200]} here", unknown=True) from error
+        question = line.read(question)
         since_ms = self._clock.now_ms() - round(line.fresh * 1000)
         kept = self._cache.get(question, dear=line.dear, since_ms=since_ms)
         if kept is not None and self._age(kept) < _fresh(line, kept):

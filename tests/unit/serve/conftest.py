@@ -21,6 +21,7 @@ from cryptoproxy.queries.questions.candles import Bar
 from cryptoproxy.queries.scope import AssetRef, Scope
 from cryptoproxy.sandbox.app import Sandbox
 from cryptoproxy.serve.door import Door
+from cryptoproxy.serve.houses import binance, bybit
 from cryptoproxy.serve.houses.binance import BinanceHouse
 from cryptoproxy.serve.houses.bybit import BybitHouse
 from cryptoproxy.serve.houses.coingecko import CoinGeckoHouse
@@ -28,7 +29,10 @@ from cryptoproxy.serve.houses.house import Means
 from cryptoproxy.serve.houses.own import Own
 from cryptoproxy.serve.road.bars import Bars
 from cryptoproxy.serve.road.newest import Newest
+from cryptoproxy.serve.road.open_bars import OpenBars
 from cryptoproxy.serve.server import Server
+from cryptoproxy.serve.streams.sockets import Sockets
+from cryptoproxy.serve.streams.station import Station
 from cryptoproxy.serve.upstream.seam import Fetched
 from cryptoproxy.upstreams import upstreams_of
 from cryptoproxy.upstreams.base import Call, Response
@@ -114,6 +118,8 @@ class Road:
     through: Upstreams | None = None
     url: str = ""
     door: Door | None = None
+    station: Any = None
+    metrics: Any = None
     _stop: threading.Event = field(default_factory=threading.Event)
 
     @classmethod
@@ -129,19 +135,25 @@ class Road:
         road = cls(sandbox, clock, Settings.from_texts(named), through=Upstreams(sandbox) if through else None)
         threads = ThreadPoolExecutor(4)
         means = Means(newest=road.newest, clock=clock, threads=threads, askers=threads, through=road.through)
-        bars = Bars([lambda: road.bars], clock)  # type: ignore[list-item, return-value]
+        metrics = ServeMetrics(CollectorRegistry())
+        open_bars = OpenBars(clock)
+        bars = Bars([lambda: road.bars], clock, open_bars)  # type: ignore[list-item, return-value]
+        rows = {"binance": binance.by_symbol, "bybit": bybit.by_symbol}
+        road.metrics = metrics
+        road.station = Station(road.settings.kafka, road.newest, open_bars, rows=rows, metrics=metrics, clock=clock)
         road.door = Door(
             coingecko=CoinGeckoHouse(means),
-            binance=BinanceHouse(means, bars),
-            bybit=BybitHouse(means, bars),
+            binance=BinanceHouse(means, bars, road.station.live),
+            bybit=BybitHouse(means, bars, road.station.live),
             own=Own(_no_queries, clock=clock, threads=threads, openapi=dict),
-            metrics=ServeMetrics(CollectorRegistry()),
+            sockets=Sockets(road.station),
+            metrics=metrics,
             limit_ms=means.limit_ms,
         )
         return road
 
     def start(self) -> None:
-        server = Server("127.0.0.1", [(0, self.door)])
+        server = Server("127.0.0.1", [(0, self.door)], arrive=self.station.arrive)
         self.url = f"http://127.0.0.1:{server.ports[0]}"
         self._thread = threading.Thread(target=server.run, args=(Loop("door", self._stop),))
         self._thread.start()
