@@ -234,7 +234,7 @@ def look_always(row: Any) -> None:
     row.due, row.low, row.high = EVERY, -math.inf, math.inf
 
 
-def look_at_each(probe: Any) -> None:
+def look_at_each(probe: Any, value: float) -> None:
     probe.due, probe.low, probe.high = EVERY, -math.inf, math.inf
 
 
