@@ -7,6 +7,7 @@ such record would make all that comes after it late.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -109,6 +110,8 @@ class Judge:
         self._latest: dict[tuple[str, str, str], list[Any]] = {}
         """By place of an echo."""
         self._now = 0
+        self._latest_ms: float = math.inf
+        """What is later than this is a mistake of some clock."""
         by_called: dict[str, set[str]] = {}
         for series in rules.series():
             by_called.setdefault(series.called, set()).add(series.field)
@@ -176,7 +179,7 @@ class Judge:
         """
         at = from_iso(record.timestamp)
         before = followed.at
-        if at < before + followed.least_step or not (
+        if not before + followed.least_step <= at <= self._latest_ms or not (
             self._past or at - MAX_AHEAD_MS <= from_iso(record.fetched_at) <= at + followed.late
         ):
             self.passed_over += 1
@@ -278,8 +281,9 @@ class Judge:
         self.told[f"case:{case.rule.name}:{asset.key}"] = case.truth()
 
     def begin(self, now_ms: int) -> None:
-        """The time that what is found from now on was found at."""
-        self._now = now_ms
+        """The time that what is found from now on was found at. What is further ahead of it than anywhere else is
+        taken is passed over: else it would make all that comes until then late."""
+        self._now, self._latest_ms = now_ms, now_ms + MAX_AHEAD_MS
 
     def take_found(self) -> tuple[list[Alert], dict[str, dict[str, Any] | None]]:
         """What was found since the last call, to be sent as one."""
