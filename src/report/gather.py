@@ -22,7 +22,7 @@ from cryptoproxy.models.judging import Judged, judged
 from cryptoproxy.models.registry import About, Registry
 from cryptoproxy.queries import NothingFound, Queries
 from cryptoproxy.queries.questions.candles import CandlesRow
-from cryptoproxy.queries.scope import Asset
+from cryptoproxy.queries.scope import AssetRef
 from cryptoproxy.report.holdings import Closes, Portfolio, portfolio
 from cryptoproxy.report.positions import Position
 
@@ -32,7 +32,7 @@ HOURS = 24
 class Stat(NamedTuple):
     """Of one asset on the day."""
 
-    asset: Asset
+    asset: AssetRef
     open: float
     high: float
     low: float
@@ -102,7 +102,7 @@ def gather(
 
 def statistics(rows: Iterable[CandlesRow]) -> list[Stat]:
     """Of hourly bars of one day; what changed most comes first."""
-    bars: dict[Asset, list[Any]] = {}
+    bars: dict[AssetRef, list[Any]] = {}
     for row in rows:
         bars.setdefault(row.asset, []).append(row.bar)
     found = []
@@ -131,7 +131,7 @@ def _candles(queries: Queries, notes: list[str], interval: str, span: Span, **wh
 
 
 def _closes(queries: Queries, notes: list[str], positions: Sequence[Position], span: Span) -> Closes:
-    found: dict[Asset, dict[int, float]] = {}
+    found: dict[AssetRef, dict[int, float]] = {}
     for source in sorted({each.source for each in positions}):
         assets = sorted({each.asset_id for each in positions if each.source == source})
         for row in _candles(queries, notes, "1d", span, source=source, assets=assets):

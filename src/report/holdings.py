@@ -13,18 +13,18 @@ import numpy as np
 
 from cryptoproxy.datasets.times import DAY_MS
 from cryptoproxy.errors import OperatorError
-from cryptoproxy.queries.scope import Asset
+from cryptoproxy.queries.scope import AssetRef
 from cryptoproxy.report.positions import Position
 from cryptoproxy.report.risk import Risk, Values, correlation, risk
 
-Closes = Mapping[Asset, Mapping[int, float]]
+Closes = Mapping[AssetRef, Mapping[int, float]]
 """Of each asset its closes by the begin of their day."""
 
 
 class Held(NamedTuple):
     """Of one position at the day's end."""
 
-    asset: Asset
+    asset: AssetRef
     amount: float
     price: float
     value: float
@@ -87,7 +87,7 @@ def portfolio(positions: Sequence[Position], closes: Closes, day_ms: int) -> Por
     return Portfolio(quotes[0], held, total, missing, days, values, risk(values), correlation(prices[:, order]))
 
 
-def _asset(position: Position, closes: Closes, day_ms: int) -> Asset | None:
+def _asset(position: Position, closes: Closes, day_ms: int) -> AssetRef | None:
     there = [
         asset
         for asset, own in closes.items()

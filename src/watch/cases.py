@@ -128,12 +128,9 @@ class Row:
         """Anew, after a probe has changed."""
         due, low, high = NEVER, -_EVER, _EVER
         for probe in self.probes:
-            if probe.due < due:
-                due = probe.due
-            if probe.low > low:
-                low = probe.low
-            if probe.high < high:
-                high = probe.high
+            due = min(due, probe.due)
+            low = max(low, probe.low)
+            high = min(high, probe.high)
         self.due, self.low, self.high = due, low, high
 
     def catch_up(self) -> None:

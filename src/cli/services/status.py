@@ -36,7 +36,7 @@ from cryptoproxy.common.start import are_set, home, load_settings, stand_ins
 from cryptoproxy.datasets import DATASETS, TICKER, Dataset, Feed, iso
 from cryptoproxy.engines.stack import EngineStatus, Stack
 from cryptoproxy.errors import CryptoProxyError, OperatorError
-from cryptoproxy.producer.feeds.stream.marks import Told
+from cryptoproxy.producer.feeds.stream.marks import StreamNote
 from cryptoproxy.producer.gauges import hours_in_words
 from cryptoproxy.producer.handover import read_all, slot_key
 from cryptoproxy.producer.lease.note import Note, decode
@@ -73,7 +73,7 @@ class OnKafka:
     indexers: int
     others: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     """Of the other datasets that are set up: how many indexers read it, and their lag."""
-    streams: Mapping[str, Told] = field(default_factory=dict)
+    streams: Mapping[str, StreamNote] = field(default_factory=dict)
     """What the active poller told last, by feed."""
 
     def holder(self) -> Note | None:

@@ -131,7 +131,7 @@ class BybitHouse(House):
         category, symbol, limit = (params.get(name, "") for name in ("category", "symbol", "limit"))
         venue = f"{UPSTREAM}-{category}"
         levels, book = self._live.shown.get((venue, symbol), (0, None)) if self._live is not None else (0, None)
-        wanted = limit or ("1" if category == Market.SPOT else "25")
+        wanted = limit or ("1" if category == Category.SPOT else "25")
         if self._live is None or book is None or not book.whole or not wanted.isdecimal() or len(wanted) > 4:
             return None
         topic = f"orderbook.{levels}.{symbol}"

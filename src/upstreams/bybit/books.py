@@ -117,7 +117,7 @@ class BybitBook(LocalBook):
         elif self._may_go_on and (change.last > self.update_id or change.sequence > self._sequence):
             self.lose("hole")
 
-    def _is_known(self, change: Change) -> bool:
+    def _is_known(self, change: BookChange) -> bool:
         place = change.sequence, change.last
         return change.last != FRESH and change.sequence > 0 and place <= (self._sequence, self.update_id)
 

@@ -13,7 +13,7 @@ from cryptoproxy.datasets.times import DAY_MS, HOUR_MS, Span
 from cryptoproxy.errors import OperatorError
 from cryptoproxy.models.judging import Judged
 from cryptoproxy.queries.questions.candles import Bar, CandlesRow
-from cryptoproxy.queries.scope import Asset
+from cryptoproxy.queries.scope import AssetRef
 from cryptoproxy.report import html, pdf
 from cryptoproxy.report.gather import Gathered, statistics
 from cryptoproxy.report.holdings import portfolio
@@ -22,7 +22,7 @@ from cryptoproxy.report.risk import correlation, drawdown, returns_of, risk
 from cryptoproxy.report.sections import drawn, title
 
 DAY = 1_788_220_800_000
-BTC, ETH = Asset("coingecko", "bitcoin", "USD", "BTC"), Asset("coingecko", "ethereum", "USD", "ETH")
+BTC, ETH = AssetRef("coingecko", "bitcoin", "USD", "BTC"), AssetRef("coingecko", "ethereum", "USD", "ETH")
 
 
 def walk(days: int, seed: int, start: float) -> dict[int, float]:
@@ -105,8 +105,8 @@ def test_a_portfolio_is_what_is_held_as_if_it_had_been_held_on_all_days():
 
 
 def test_what_cannot_be_added_up_is_refused():
-    tether = Asset("binance", "BTCUSDT", "USDT", "BTCUSDT")
-    closes = {BTC: {DAY: 1.0}, tether: {DAY: 1.0}, Asset("coingecko", "bitcoin", "EUR", "BTC"): {DAY: 0.9}}
+    tether = AssetRef("binance", "BTCUSDT", "USDT", "BTCUSDT")
+    closes = {BTC: {DAY: 1.0}, tether: {DAY: 1.0}, AssetRef("coingecko", "bitcoin", "EUR", "BTC"): {DAY: 0.9}}
     with pytest.raises(OperatorError, match="USD and USDT, which cannot be added up"):
         portfolio([Position("coingecko", "bitcoin", "USD", 1), Position("binance", "BTCUSDT", "", 1)], closes, DAY)
     with pytest.raises(OperatorError, match="coingecko:bitcoin is quoted in EUR, USD"):

@@ -62,7 +62,7 @@ class Marks:
         with self._lock:
             self._batches.clear()
             self._of.clear()
-            self._told = Told(told.told_ms, told.marks)
+            self._told = StreamNote(told.told_ms, told.marks)
 
     def open(self) -> None:
         """A batch is about to be kept."""
@@ -106,7 +106,7 @@ class Marks:
             told = self._told
         if not told.marks and not frame_ms:
             return b""
-        return msgspec.json.encode(Told(told.told_ms, told.marks, connected, frame_ms))
+        return msgspec.json.encode(StreamNote(told.told_ms, told.marks, connected, frame_ms))
 
 
 def told_in(value: bytes | None) -> StreamNote:
