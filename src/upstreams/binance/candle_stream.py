@@ -37,8 +37,8 @@ class _Kline(msgspec.Struct, gc=False):
     q: Number = None
     V: Number = None
     Q: Number = None
-    f: Whole = None
-    L: Whole = None
+    f: int | None = None
+    L: int | None = None
 
 
 class _Data(msgspec.Struct, gc=False):
