@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 60.0
 """Another version may have been made live: it is looked for so often."""
+SAY_SECONDS = 5.0
+"""So long what is due waits for more at most."""
 
 
 class Predictor:
@@ -61,6 +63,7 @@ class Predictor:
         self._consumer: Any = None
         self._model: Model | None = None
         self._looked = 0.0
+        self._said = time.monotonic()
         self._due: set[str] = set()
         """Assets whose newest bar nothing was said of yet."""
 
@@ -100,8 +103,11 @@ class Predictor:
                 with suppress(PoisonError):  # a dead letter of the indexer
                     if (name := self._scorer.see(CANDLE.codec.decode(each.value))) is not None:
                         self._due.add(name)
-        if not polled and (self._due or self._model is None):  # all that is there was read
-            self._say()
+        # All that is there was read, or a history brings more and more of it, which shall hold nothing up.
+        if not polled or time.monotonic() - self._said >= SAY_SECONDS:
+            self._said = time.monotonic()
+            if self._due or self._model is None:
+                self._say()
 
     def _begin(self) -> None:
         self._consumer = self._connect(group_id=None)

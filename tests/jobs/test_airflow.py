@@ -39,7 +39,8 @@ WANTED = {
     "crypto_etl_dag", "ml_pipeline_dag", "reporting_dag", "crypto_alert_dag", *(f"crypto_symbol_{symbol}" for symbol in SYMBOLS)
 }  # fmt: skip
 EVERY = 10 * MINUTE_MS
-MODEL_DAYS = 40
+MODEL_DAYS = 60
+"""A sixth of them, less what the features need before them, is what the first model of the walk is made of."""
 
 
 @dataclass

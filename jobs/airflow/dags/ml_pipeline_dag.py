@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from airflow.sdk import DAG, chain
-from steps import TODAY, YESTERDAY, command, days_ago, job, report, schedule
+from steps import TODAY, YESTERDAY, command, days_ago, fails_with_any, job, report, schedule
 
 PART = os.environ.get("CRYPTOPROXY_MODEL_BARS", "1h")
 DAYS = int(os.environ.get("CRYPTOPROXY_MODEL_DAYS", "365"))
@@ -17,9 +17,11 @@ SPAN = f"--from {days_ago(DAYS)} --to {TODAY}"
 
 with DAG("ml_pipeline_dag", **schedule("0 3 * * 0"), doc_md=__doc__) as dag:
     features = job("features", f"features {SPAN} --dataset candle-{PART}")
-    registry = command("registry", "models list --json", to=f"models/{YESTERDAY}.json", trigger_rule="none_skipped")
+    # Also where one of them could not be made.
+    registry = command("registry", "models list --json", to=f"models/{YESTERDAY}.json", trigger_rule="all_done")
     for name in ("direction", "anomaly"):
         train = job(f"train_{name}", f"{name} {SPAN} --part {PART} --keep", of="models")
         promote = job(f"promote_or_keep_{name}", f"promote {name}-{PART}", of="models")
         chain(features, train, promote, registry)
     registry >> report(f"models/{YESTERDAY}")
+    fails_with_any(dag)

@@ -152,8 +152,8 @@ def test_pandas_and_pyarrow_read_the_table(filled: Filled) -> None:
 
 def test_an_older_version_of_the_table_is_read(filled: Filled) -> None:
     found = run(filled, "travel", *S3)
-    assert found["history"]
-    assert found["rows"] == [len(filled.records)] * 2
+    assert [version for version, *_ in found["history"]] == [1, 0]
+    assert found["rows"] == [0, len(filled.records)], "the first version is the empty table"
 
 
 def curl(filled: Filled, name: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
