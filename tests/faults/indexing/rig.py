@@ -189,6 +189,7 @@ class IndexerRig(Rig):
         while True:
             page = self.es.search(
                 index=alias,
+                ignore_unavailable=True,  # a case may have deleted it
                 size=_PAGE,
                 sort=[{name: "asc"} for name in ("source", *dataset.order)],
                 search_after=after,

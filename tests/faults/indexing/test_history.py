@@ -96,6 +96,7 @@ def test_another_machine_goes_on_with_a_run_whose_poller_is_killed(rig: IndexerR
 def test_a_full_outbox_holds_history_up_and_live_polls_go_on(rig: IndexerRig, report: Report) -> None:
     rig.texts["OUTBOX_MAX_SIZE"] = "4MiB"
     wanted = wants_history(rig)
+    rig.texts["KAFKA_PRODUCER_BATCH_INTERVAL"] = "2"
     rig.start_indexer()
     rig.s3.pause()
     poller = rig.start(test=ALONE)
@@ -105,7 +106,7 @@ def test_a_full_outbox_holds_history_up_and_live_polls_go_on(rig: IndexerRig, re
 
     wait_until(lambda: "more than a quarter full" in held(), what="history waits")
     before = calls(rig)
-    poller.wait_polls(6)
+    poller.wait_polls(3)
     assert calls(rig) == before, "it asks for what cannot be kept"
     assert "ended_ms" not in runs(poller.outbox)[0]
     began = time.monotonic()
