@@ -11,7 +11,7 @@ from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.settings.catalogue import Elasticsearch
 from cryptoproxy.datasets import GAP, iso
 from cryptoproxy.datasets.times import DAY_MS, Span
-from cryptoproxy.producer.feeds.stream.marks import Told, told_in
+from cryptoproxy.producer.feeds.stream.marks import StreamNote, told_in
 from cryptoproxy.producer.handover import stream_key
 from cryptoproxy.queries.elastic.search import Search
 from cryptoproxy.queries.gaps import records, told
@@ -20,7 +20,7 @@ SILENT_SECONDS = 600.0
 """Without data for so long it is a fault, whatever the connection says."""
 
 
-def found(states: Mapping[str, bytes]) -> dict[str, Told]:
+def found(states: Mapping[str, bytes]) -> dict[str, StreamNote]:
     """By feed, out of all that stands on the state topic."""
     begin = stream_key("")
     return {key.removeprefix(begin): told_in(value) for key, value in states.items() if key.startswith(begin)}
@@ -38,7 +38,7 @@ def open_gaps(settings: Elasticsearch, *, now_ms: int, seconds: float) -> Counte
 
 
 def said(
-    feeds: Sequence[str], states: Mapping[str, Told], gaps: Mapping[str, int] | None, *, now_ms: int
+    feeds: Sequence[str], states: Mapping[str, StreamNote], gaps: Mapping[str, int] | None, *, now_ms: int
 ) -> Iterator[tuple[bool, str]]:
     """A line for each feed, and whether it is a fault.
 
