@@ -30,6 +30,8 @@ from cryptoproxy.serve.road.bars import Bars
 from cryptoproxy.serve.road.newest import Newest
 from cryptoproxy.serve.server import Server
 from cryptoproxy.serve.upstream.seam import Fetched
+from cryptoproxy.serve.views.live import Live
+from cryptoproxy.serve.views.working import Seen, Working
 from cryptoproxy.upstreams import upstreams_of
 from cryptoproxy.upstreams.base import Answer, Call
 
@@ -111,6 +113,8 @@ class Road:
     settings: Settings
     newest: Newest = field(default_factory=Newest)
     bars: HeldBars = field(default_factory=HeldBars)
+    state: dict[str, bytes] = field(default_factory=dict)
+    """What stands on the state topic."""
     through: Upstreams | None = None
     url: str = ""
     door: Door | None = None
@@ -130,11 +134,13 @@ class Road:
         threads = ThreadPoolExecutor(4)
         means = Means(newest=road.newest, clock=clock, threads=threads, askers=threads, through=road.through)
         bars = Bars([lambda: road.bars], clock)  # type: ignore[list-item, return-value]
+        told = Seen(road.state, {"ticker": 0, "candle": 70_000})
+        live = Live(road.newest, clock, Working(road.settings, road.newest, clock, brokers=lambda: told))
         road.door = Door(
             coingecko=CoinGeckoHouse(means),
             binance=BinanceHouse(means, bars),
             bybit=BybitHouse(means, bars),
-            own=Own(_no_queries, clock=clock, threads=threads, openapi=dict),
+            own=Own(_no_queries, live=live, clock=clock, threads=threads, openapi=dict),
             metrics=ServeMetrics(CollectorRegistry()),
             limit_ms=means.limit_ms,
         )
