@@ -12,6 +12,7 @@ from cryptoproxy.common.settings.asking import Asking
 from cryptoproxy.common.settings.books import Books
 from cryptoproxy.common.settings.live import Live
 from cryptoproxy.common.settings.loading import secret, setting
+from cryptoproxy.common.settings.page import Page
 from cryptoproxy.common.settings.secret import Secret
 from cryptoproxy.common.settings.serve import Serve
 from cryptoproxy.common.settings.watch import Watch
@@ -627,6 +628,7 @@ class Sections:
     asking: Asking
     indexer: Indexer
     serve: Serve
+    page: Page
     watch: Watch
     service: Service
     engines: Engines
@@ -641,6 +643,7 @@ SECTIONS: dict[str, type] = {
     "asking": Asking,
     "indexer": Indexer,
     "serve": Serve,
+    "page": Page,
     "watch": Watch,
     "service": Service,
     "engines": Engines,
