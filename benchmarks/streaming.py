@@ -26,11 +26,11 @@ from cryptoproxy.common.service import Health, Loop
 from cryptoproxy.datasets import GAP, TRADE
 from cryptoproxy.lake.store import Store
 from cryptoproxy.producer.feeds.poll import PollOnce
-from cryptoproxy.producer.feeds.stream.marks import Told
+from cryptoproxy.producer.feeds.stream.marks import StreamNote
 from cryptoproxy.producer.feeds.stream.room import Room
 from cryptoproxy.producer.outbox import Outbox
 from cryptoproxy.producer.outbox.outbox import DRAINS
-from cryptoproxy.upstreams.base import Answer, Call
+from cryptoproxy.upstreams.base import Call, Response
 from cryptoproxy.upstreams.binance.candles import whole_list
 from cryptoproxy.upstreams.binance.trades import BinanceTrades
 from cryptoproxy.upstreams.binance.venue import BinanceVenue
@@ -65,8 +65,8 @@ def benchmark(context: Context) -> Report:
 class _Here:
     """Answers what the streams ask for."""
 
-    def ask(self, call: Call, end_ms: int, wait: object) -> Answer:
-        return Answer(200, {}, b'{"serverTime":%d}' % (time.time_ns() // 1_000_000))
+    def ask(self, call: Call, end_ms: int, wait: object) -> Response:
+        return Response(200, {}, b'{"serverTime":%d}' % (time.time_ns() // 1_000_000))
 
 
 def _to_disk(count: int) -> float:
@@ -86,7 +86,7 @@ def _to_disk(count: int) -> float:
             stream.venue,
             [stream],
             ask={stream.feed.name: cast("PollOnce", _Here())},
-            told=lambda _: Told(),
+            told=lambda _: StreamNote(),
             left=lambda *_: Left(),
             may_poll=lambda: True,
             outbox=outbox,

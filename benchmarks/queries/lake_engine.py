@@ -26,7 +26,7 @@ from cryptoproxy.lake.objects import file_object
 from cryptoproxy.lake.parquet import Columns
 from cryptoproxy.lake.raw import WHOLE
 from cryptoproxy.lake.store import Store
-from cryptoproxy.lake.table import File, Place, Table
+from cryptoproxy.lake.table import File, Table, TablePlace
 from cryptoproxy.queries import Queries
 from cryptoproxy.queries.lake.engine import Lake
 
@@ -63,7 +63,7 @@ def _put(store: Store, day_ms: int, batch: Any) -> int:
     store.put(key, body)
     span = Span(day_ms, day_ms + DAY_MS)
     file = File(key, SOURCE, day_ms, span.end_ms - 1, batch.num_rows, len(body), stats)
-    Table(store, TICKER).replace(Place(SOURCE, WHOLE.name, span), [file], [], made_of=1, now_ms=day_ms)
+    Table(store, TICKER).replace(TablePlace(SOURCE, WHOLE.name, span), [file], [], made_of=1, now_ms=day_ms)
     return len(body)
 
 

@@ -36,7 +36,7 @@ from cryptoproxy.datasets import Feed
 from cryptoproxy.datasets.times import from_person
 from cryptoproxy.errors import SettingsError
 from cryptoproxy.upstreams import binance, bybit, coingecko
-from cryptoproxy.upstreams.asked import Asked
+from cryptoproxy.upstreams.asked import Askable
 from cryptoproxy.upstreams.base import Polling, Source, Upstream
 from cryptoproxy.upstreams.history import History
 from cryptoproxy.upstreams.streaming.stream import Stream
@@ -119,7 +119,7 @@ def histories_of(settings: Upstreams) -> dict[str, Callable[[], History]]:
     }
 
 
-def asked_of(settings: Upstreams) -> dict[str, Asked]:
+def asked_of(settings: Upstreams) -> dict[str, Askable]:
     """What others may ask each upstream through the poller, by its name."""
     every = upstreams_of(settings)
     return {name: upstream.asked for name, upstream in every.items() if upstream.asked is not None}

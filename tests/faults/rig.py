@@ -18,7 +18,7 @@ from cryptoproxy.datasets import TICKER, Dataset
 from cryptoproxy.engines.kafka import Kafka
 from cryptoproxy.engines.s3 import S3
 from cryptoproxy.lake.store import Store
-from cryptoproxy.sandbox import FaultProxy, Limits, Sandbox
+from cryptoproxy.sandbox import FaultProxy, Sandbox, StandInLimits
 from tests.conftest import wait_until
 from tests.faults import evidence
 from tests.faults.judge import Case, Verdict, judge
@@ -44,7 +44,7 @@ class Rig:
     def __init__(self, engines: Engines, folder: Path, **texts: str) -> None:
         self.engines = engines
         self.folder = folder
-        self.sandbox = Sandbox(coins=50, limits=Limits(binance_weight_per_minute=None))
+        self.sandbox = Sandbox(coins=50, limits=StandInLimits(binance_weight_per_minute=None))
         self.s3 = FaultProxy(engines.s3.endpoint)
         self.name = f"f{uuid.uuid4().hex[:10]}"
         self.pollers: list[PollerProcess] = []

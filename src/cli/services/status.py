@@ -351,7 +351,7 @@ def _second(milliseconds: int) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class OutboxBacklog:
     """Polls in this machine's outbox by drain, the oldest one's age, and hours until it is full; None: not known."""
 
     folder: Path
@@ -360,7 +360,7 @@ class Waiting:
     hours: float | None = None
 
 
-def _outbox(url: str, folder: Path) -> Waiting | None:
+def _outbox(url: str, folder: Path) -> OutboxBacklog | None:
     """By the poller's own metrics; of one that does not run, by its folder; None if there is none here."""
     from prometheus_client.parser import text_string_to_metric_families
 
@@ -377,10 +377,10 @@ def _outbox(url: str, folder: Path) -> Waiting | None:
     if by_name["outbox_polls"]:
         polls = {drain: int(count) for drain, count in by_name["outbox_polls"].items()}
         oldest = max(by_name["outbox_oldest_seconds"].values(), default=None)
-        return Waiting(folder, polls, oldest, by_name["outbox_hours"].get(""))
+        return OutboxBacklog(folder, polls, oldest, by_name["outbox_hours"].get(""))
     if not folder.is_dir():
         return None
-    return Waiting(folder, waiting_in(folder))
+    return OutboxBacklog(folder, waiting_in(folder))
 
 
 def waiting_in(outbox: Path) -> dict[str, int]:
@@ -395,7 +395,7 @@ def in_words(polls: Mapping[str, int]) -> str:
     return ", ".join(f"{count} poll{'' if count == 1 else 's'} for {names[drain]}" for drain, count in polls.items())
 
 
-def outbox_part(waiting: Waiting | None, *, running_here: bool) -> Part:
+def outbox_part(waiting: OutboxBacklog | None, *, running_here: bool) -> Part:
     """What is on this machine's disk alone."""
     part = Part("outbox")
     if waiting is None or not (running_here or any(waiting.polls.values())):

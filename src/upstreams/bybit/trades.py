@@ -26,10 +26,10 @@ from cryptoproxy.datasets import TRADE, Feed, Gap, Trade, from_iso, iso
 from cryptoproxy.datasets.times import moment_of
 from cryptoproxy.upstreams.answers.refusals import UNREADABLE, not_spoken
 from cryptoproxy.upstreams.answers.values import Number, product
-from cryptoproxy.upstreams.base import Answer, Call
+from cryptoproxy.upstreams.base import Call, Response
 from cryptoproxy.upstreams.bybit import refusals
 from cryptoproxy.upstreams.bybit.breaks import Break, Recent, Symbol
-from cryptoproxy.upstreams.bybit.symbols import BybitSymbols, Market
+from cryptoproxy.upstreams.bybit.symbols import BybitSymbols, Category
 from cryptoproxy.upstreams.bybit.tickers import UPSTREAM
 from cryptoproxy.upstreams.bybit.venue import BybitVenue
 from cryptoproxy.upstreams.streaming.gaps import HANDOVER, HOLE, RECONNECT, GapRecords, Recorded
@@ -74,12 +74,12 @@ class BybitTrades(TradeStream[Symbol]):
     """``bybit-linear.trade`` and those of the other markets."""
 
     def __init__(
-        self, market: Market, *, venue: BybitVenue, base_url: str, symbols: Sequence[str], symbol_list: BybitSymbols
+        self, market: Category, *, venue: BybitVenue, base_url: str, symbols: Sequence[str], symbol_list: BybitSymbols
     ) -> None:
         topics = {symbol.upper(): f"publicTrade.{symbol.upper()}" for symbol in symbols}
         super().__init__(Feed(f"{UPSTREAM}-{market}", TRADE.name), venue, topics, symbol_list)
         self._market = market
-        self._page = SPOT_PAGE if market is Market.SPOT else PAGE
+        self._page = SPOT_PAGE if market is Category.SPOT else PAGE
         self._url = f"{base_url.rstrip('/')}/v5/market/recent-trade"
         self._asked: dict[str, str] = {}
 
@@ -147,7 +147,7 @@ class BybitTrades(TradeStream[Symbol]):
         if not price or not volume or price < 0 or volume < 0 or side not in ("buy", "sell"):
             self._reject("no_price", symbol, f"price {price}, volume {volume}, side {row.S!r}")
             return
-        inverse = self._market is Market.INVERSE  # contracts of 1 USD, settled in the coin
+        inverse = self._market is Category.INVERSE  # contracts of 1 USD, settled in the coin
         self._records.append(
             Trade(
                 source=self.feed.source,
@@ -178,13 +178,13 @@ class BybitTrades(TradeStream[Symbol]):
     def _recent(self, symbol: str) -> Call:
         return Call(self._url, {"category": self._market.value, "symbol": symbol, "limit": str(self._page)})
 
-    def check(self, answer: Answer, *, now_ms: int) -> None:
+    def check(self, answer: Response, *, now_ms: int) -> None:
         refusals.check(answer, now_ms=now_ms)
 
-    def used(self, answer: Answer) -> int | None:
+    def used(self, answer: Response) -> int | None:
         return None
 
-    def answered(self, ask: Ask, answer: Answer, *, now_ms: int) -> None:
+    def answered(self, ask: Ask, answer: Response, *, now_ms: int) -> None:
         symbol = self._asked.pop(ask.key, "")
         if not symbol:
             return

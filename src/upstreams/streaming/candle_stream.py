@@ -16,9 +16,9 @@ import msgspec
 
 from cryptoproxy.datasets import Candle, Feed, Gap, from_iso, iso, slot_of
 from cryptoproxy.datasets.times import DAY_MS, Span
-from cryptoproxy.upstreams.answers.bars import CLOSED_AFTER_MS, Bar, Bars
+from cryptoproxy.upstreams.answers.bars import CLOSED_AFTER_MS, Bar, BarGathering
 from cryptoproxy.upstreams.answers.candles import Candles
-from cryptoproxy.upstreams.base import Answer, Call, Rejected, SymbolList
+from cryptoproxy.upstreams.base import Call, Rejected, Response, SymbolList
 from cryptoproxy.upstreams.history import Start
 from cryptoproxy.upstreams.streaming.gaps import MOST_TRIES, RETRY_MS, GapRecords
 from cryptoproxy.upstreams.streaming.stream import Ask, Batch, Left, Mark, Venue
@@ -143,7 +143,9 @@ class CandleStream(ABC):
     def _enter(self, symbol: str, closed: Closed, now_ms: int) -> None:
         fetched_ms = max(now_ms, closed.event_ms) if closed.event_ms <= now_ms + DAY_MS else now_ms
         # The frame says that it is closed: nothing has to be waited for.
-        bars = Bars(self.feed.source, self.feed.part, time_ms=fetched_ms + CLOSED_AFTER_MS, fetched_at_ms=fetched_ms)
+        bars = BarGathering(
+            self.feed.source, self.feed.part, time_ms=fetched_ms + CLOSED_AFTER_MS, fetched_at_ms=fetched_ms
+        )
         quote = self._candles.quote_of(symbol, bars)
         candle = bars.candle(symbol, symbol, quote, closed.bar, closed.bar.stamp_ms) if quote is not None else None
         self._rejected += bars.rejected
@@ -190,13 +192,13 @@ class CandleStream(ABC):
     def _call(self, symbol: str, span: Span, now_ms: int) -> Call:
         return self._candles.call(symbol, span, now_ms=now_ms)
 
-    def check(self, answer: Answer, *, now_ms: int) -> None:
+    def check(self, answer: Response, *, now_ms: int) -> None:
         self._candles.check(answer, now_ms=now_ms)
 
-    def used(self, answer: Answer) -> int | None:
+    def used(self, answer: Response) -> int | None:
         return self._candles.used(answer)
 
-    def answered(self, ask: Ask, answer: Answer, *, now_ms: int) -> None:
+    def answered(self, ask: Ask, answer: Response, *, now_ms: int) -> None:
         symbol, span = self._asked.pop(ask.key, ("", Span(0, 0)))
         each = self._of.get(symbol)
         if each is None:

@@ -18,7 +18,7 @@ import msgspec
 
 from cryptoproxy.datasets import Feed, Gap
 from cryptoproxy.datasets.dataset import AnyRecord
-from cryptoproxy.upstreams.base import Answer, Call, Rejected, SymbolList
+from cryptoproxy.upstreams.base import Call, Rejected, Response, SymbolList
 
 
 class Heartbeat(NamedTuple):
@@ -103,7 +103,7 @@ class Venue(Protocol):
     def time_call(self) -> Call:
         """Asks for the upstream's time."""
 
-    def time_in(self, answer: Answer) -> int:
+    def time_in(self, answer: Response) -> int:
         """The milliseconds in its answer.
 
         Raises:
@@ -204,13 +204,13 @@ class Stream(Protocol):
     def asks(self, *, now_ms: int) -> Sequence[Ask]:
         """The calls that are wanted now, the most urgent first; each again until it was answered."""
 
-    def check(self, answer: Answer, *, now_ms: int) -> None:
+    def check(self, answer: Response, *, now_ms: int) -> None:
         """As :meth:`Source.check`."""
 
-    def used(self, answer: Answer) -> int | None:
+    def used(self, answer: Response) -> int | None:
         """As :meth:`Source.used`."""
 
-    def answered(self, ask: Ask, answer: Answer, *, now_ms: int) -> None:
+    def answered(self, ask: Ask, answer: Response, *, now_ms: int) -> None:
         """The answer to a call of :meth:`asks`.
 
         Raises:

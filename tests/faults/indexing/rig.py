@@ -23,7 +23,7 @@ from cryptoproxy.common.settings import Settings
 from cryptoproxy.consumer.index import template
 from cryptoproxy.datasets import Period, index_name, iso
 from cryptoproxy.sandbox import FaultProxy
-from cryptoproxy.sandbox.ledger import Ledger
+from cryptoproxy.sandbox.ledger import CallLog
 from tests.conftest import wait_until
 from tests.faults import evidence
 from tests.faults.indexing.feeder import Feeder
@@ -103,7 +103,7 @@ class IndexerRig(Rig):
     @contextmanager
     def proxied(self) -> Iterator[FaultProxy]:
         """For indexers started from here on, a scripted proxy stands before Elasticsearch."""
-        with FaultProxy(self._elasticsearch_url, ledger=Ledger()) as proxy:
+        with FaultProxy(self._elasticsearch_url, ledger=CallLog()) as proxy:
             self.texts["ES_URL_ENDPOINT"] = proxy.url
             yield proxy
             for indexer in self.indexers:

@@ -18,7 +18,7 @@ from cryptoproxy.common.service import Loop
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.datasets import Candle, Ticker, from_iso
 from cryptoproxy.queries.questions.candles import Bar
-from cryptoproxy.queries.scope import Asset, Scope
+from cryptoproxy.queries.scope import AssetRef, Scope
 from cryptoproxy.sandbox.app import Sandbox
 from cryptoproxy.serve.door import Door
 from cryptoproxy.serve.houses.binance import BinanceHouse
@@ -33,7 +33,7 @@ from cryptoproxy.serve.upstream.seam import Fetched
 from cryptoproxy.serve.views.live import Live
 from cryptoproxy.serve.views.working import Seen, Working
 from cryptoproxy.upstreams import upstreams_of
-from cryptoproxy.upstreams.base import Answer, Call
+from cryptoproxy.upstreams.base import Call, Response
 
 NOW_MS = from_iso("2026-11-20T10:00:30.000Z")
 POLLED = "coingecko,binance,bybit-linear,bybit-inverse,bybit-spot"
@@ -65,11 +65,11 @@ class HeldBars:
             key = each.source, each.asset_id, each.interval
             self.candles.setdefault(key, {})[from_iso(each.timestamp)] = each
 
-    def intervals(self, scope: Scope) -> Mapping[Asset, Mapping[str, int]]:
+    def intervals(self, scope: Scope) -> Mapping[AssetRef, Mapping[str, int]]:
         found = self._found(scope, scope.assets[0], scope.interval)
         return {_asset(found[0]): {scope.interval: len(found)}} if found else {}
 
-    def bars(self, scope: Scope, stored: str) -> Iterator[tuple[Asset, Bar]]:
+    def bars(self, scope: Scope, stored: str) -> Iterator[tuple[AssetRef, Bar]]:
         for each in self._found(scope, scope.chosen[0].asset_id, stored):
             yield (
                 scope.chosen[0],
@@ -84,8 +84,8 @@ class HeldBars:
         return [held[each] for each in sorted(held) if each in scope.period]
 
 
-def _asset(candle: Candle) -> Asset:
-    return Asset(candle.source, candle.asset_id, candle.quote, candle.symbol)
+def _asset(candle: Candle) -> AssetRef:
+    return AssetRef(candle.source, candle.asset_id, candle.quote, candle.symbol)
 
 
 class Upstreams:
@@ -207,9 +207,9 @@ class Road:
             bodies.append(self._ask(call).body)
         symbol_list.load(bodies)
 
-    def _ask(self, call: Call) -> Answer:
+    def _ask(self, call: Call) -> Response:
         found = requests.get(call.url, params=dict(call.params), headers=dict(call.headers), timeout=30)
-        return Answer(found.status_code, {k.lower(): v for k, v in found.headers.items()}, found.content)
+        return Response(found.status_code, {k.lower(): v for k, v in found.headers.items()}, found.content)
 
     # --- asked
 

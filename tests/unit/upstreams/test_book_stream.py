@@ -10,12 +10,12 @@ import pytest
 
 from cryptoproxy.datasets import BOOK, GAP, Book, iso
 from cryptoproxy.errors import SettingsError, TransientError
-from cryptoproxy.upstreams.base import Answer
+from cryptoproxy.upstreams.base import Response
 from cryptoproxy.upstreams.binance.books import PROBE, BinanceBooks
 from cryptoproxy.upstreams.binance.candles import whole_list as binance_list
 from cryptoproxy.upstreams.bybit.books import BybitBooks
 from cryptoproxy.upstreams.bybit.candles import whole_list as bybit_list
-from cryptoproxy.upstreams.bybit.symbols import Market
+from cryptoproxy.upstreams.bybit.symbols import Category
 from cryptoproxy.upstreams.streaming.book_stream import SILENT_MS, BookStream
 from cryptoproxy.upstreams.streaming.stream import Batch, Left, Mark
 
@@ -34,7 +34,7 @@ def binance(*symbols: str) -> BinanceBooks:
     )
 
 
-def bybit(market: Market = Market.LINEAR) -> BybitBooks:
+def bybit(market: Category = Category.LINEAR) -> BybitBooks:
     return BybitBooks(
         market,
         venue=SimpleNamespace(name=f"bybit-{market}", upstream="bybit"),  # type: ignore[arg-type]
@@ -61,7 +61,7 @@ class Fed:
         """Asked and answered."""
         (ask,) = self.stream.asks(now_ms=BEGIN_MS + at)
         body = {"lastUpdateId": last, "bids": [["100", "2"]], "asks": [["101", "3"]]}
-        self.stream.answered(ask, Answer(200, {}, msgspec.json.encode(body)), now_ms=BEGIN_MS + at)
+        self.stream.answered(ask, Response(200, {}, msgspec.json.encode(body)), now_ms=BEGIN_MS + at)
 
     def started(self) -> Fed:
         self.frame(100, 10, 10)
@@ -215,7 +215,7 @@ def test_a_body_that_is_no_book_is_said() -> None:
     fed.frame(100, 10, 10)
     (ask,) = fed.stream.asks(now_ms=BEGIN_MS + 200)
     with pytest.raises(TransientError):
-        fed.stream.answered(ask, Answer(200, {}, b"<html>"), now_ms=BEGIN_MS + 200)
+        fed.stream.answered(ask, Response(200, {}, b"<html>"), now_ms=BEGIN_MS + 200)
     assert fed.stream.asks(now_ms=BEGIN_MS + 300) == [], "not at once"
 
 

@@ -21,7 +21,7 @@ MOST_WAITING = 10_000
 for gone."""
 
 
-class Told(msgspec.Struct):
+class StreamNote(msgspec.Struct):
     """What stands on the state topic for one stream."""
 
     told_ms: int = 0
@@ -30,7 +30,7 @@ class Told(msgspec.Struct):
     """By symbol."""
 
 
-_told = msgspec.json.Decoder(Told)
+_told = msgspec.json.Decoder(StreamNote)
 
 
 @dataclass(eq=False)
@@ -51,9 +51,9 @@ class Marks:
         self._lock = threading.Lock()
         self._batches: deque[_Kept] = deque()
         self._of: dict[Entry, _Kept] = {}
-        self._told = Told()
+        self._told = StreamNote()
 
-    def begin(self, told: Told) -> None:
+    def begin(self, told: StreamNote) -> None:
         """What the holder before has told counts until more is known."""
         with self._lock:
             self._batches.clear()
@@ -94,7 +94,7 @@ class Marks:
         while self._batches and self._batches[0].whole and not self._batches[0].waiting:
             marks = self._batches.popleft().marks
             if marks:
-                self._told = Told(self._now_ms(), {**self._told.marks, **marks})
+                self._told = StreamNote(self._now_ms(), {**self._told.marks, **marks})
 
     def state(self) -> bytes:
         """For another machine; empty before the first mark."""
@@ -102,9 +102,9 @@ class Marks:
             return msgspec.json.encode(self._told) if self._told.marks else b""
 
 
-def told_in(value: bytes | None) -> Told:
+def told_in(value: bytes | None) -> StreamNote:
     """What a state says; nothing where there is none, or another version wrote it."""
     try:
-        return _told.decode(value) if value else Told()
+        return _told.decode(value) if value else StreamNote()
     except msgspec.DecodeError:
-        return Told()
+        return StreamNote()

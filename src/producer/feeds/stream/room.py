@@ -16,7 +16,7 @@ from cryptoproxy.errors import CryptoProxyError
 from cryptoproxy.producer.feeds.poll import PollOnce
 from cryptoproxy.producer.feeds.stream.carrier import Carrier
 from cryptoproxy.producer.feeds.stream.keeping import Keeper
-from cryptoproxy.producer.feeds.stream.marks import Marks, Told
+from cryptoproxy.producer.feeds.stream.marks import Marks, StreamNote
 from cryptoproxy.producer.feeds.stream.mending import Mender
 from cryptoproxy.producer.outbox import Entry, Outbox
 from cryptoproxy.upstreams.streaming.stream import Heard, Joining, Left, Renewing, Stream, Venue
@@ -49,8 +49,8 @@ class Room:
     streams: Sequence[Stream]
     _: KW_ONLY
     ask: Mapping[str, PollOnce]
-    told: Callable[[str], Told]
-    left: Callable[[Stream, Told], Left]
+    told: Callable[[str], StreamNote]
+    left: Callable[[Stream, StreamNote], Left]
     may_poll: Callable[[], bool]
     outbox: Outbox
     health: Health
