@@ -6,33 +6,33 @@ from typing import Any
 
 import streamlit as st
 
-from cryptoproxy.page.client import Door, NotToldError, Row, Told
+from cryptoproxy.page.client import DoorAnswer, NotToldError, PageClient, Row
 
 LIVE_SECONDS = 5
 """What is live is asked for anew so often, once for all who look."""
 CALM_SECONDS = 60
 """What is of hours and days."""
 
-_doors: list[Door] = []
+_doors: list[PageClient] = []
 
 
-def use(door: Door) -> None:
+def use(door: PageClient) -> None:
     """The door that this process asks."""
     _doors[:] = [door]
     st.cache_data.clear()
 
 
 @st.cache_data(ttl=LIVE_SECONDS - 1, max_entries=500, show_spinner=False)
-def _live(name: str, params: tuple[tuple[str, Any], ...]) -> Told:
+def _live(name: str, params: tuple[tuple[str, Any], ...]) -> DoorAnswer:
     return _doors[0].ask(name, **dict(params))
 
 
 @st.cache_data(ttl=CALM_SECONDS, max_entries=500, show_spinner=False)
-def _calm(name: str, params: tuple[tuple[str, Any], ...]) -> Told:
+def _calm(name: str, params: tuple[tuple[str, Any], ...]) -> DoorAnswer:
     return _doors[0].ask(name, **dict(params))
 
 
-def told(name: str, *, calm: bool = False, quiet: bool = False, lacking: str = "", **params: Any) -> Told | None:
+def told(name: str, *, calm: bool = False, quiet: bool = False, lacking: str = "", **params: Any) -> DoorAnswer | None:
     """The answer; None where there is none, which is said on the page.
 
     Args:

@@ -27,7 +27,7 @@ class NotToldError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class DoorAnswer:
     """An answer of ``/v1``. ``newest``: the time of the newest record in it; ``source``: where the door has it from."""
 
     rows: list[Row]
@@ -42,7 +42,7 @@ class Told:
         return None if self.newest is None else max(0.0, (self.asked - self.newest).total_seconds())
 
 
-class Door:
+class PageClient:
     """
     Args:
         url: of the door, without a path.
@@ -55,7 +55,7 @@ class Door:
         self._http.trust_env = False  # the door is ours: no proxy, no login of ~/.netrc
         self._http.headers.update(_OLD | ({"Authorization": f"Bearer {token}"} if token else {}))
 
-    def ask(self, name: str, **params: Any) -> Told:
+    def ask(self, name: str, **params: Any) -> DoorAnswer:
         """Of ``/v1/<name>``; a parameter that is empty is not sent.
 
         Raises:
@@ -75,7 +75,7 @@ class Door:
         if answer.status_code != 200 or "rows" not in body:
             words = str(body.get("error", f"HTTP {answer.status_code}")) if isinstance(body, dict) else "no answer"
             raise NotToldError(_WHY.get(answer.status_code, "refused"), words)
-        return Told(
+        return DoorAnswer(
             body["rows"], body["notes"], moment(body["data"]["to"]), asked, answer.headers.get("X-Data-Source", "")
         )
 

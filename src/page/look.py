@@ -8,7 +8,7 @@ import streamlit as st
 
 from cryptoproxy.page import words
 from cryptoproxy.page.charts import DOWN, UP
-from cryptoproxy.page.client import Told
+from cryptoproxy.page.client import DoorAnswer
 
 OLD_SECONDS = 300
 """An age above it is marked."""
@@ -27,7 +27,7 @@ def coloured(change: float) -> str:
     return f"color: {UP}" if change >= 0.005 else f"color: {DOWN}" if change <= -0.005 else ""
 
 
-def age_of(answer: Told, more: str = "", *, old: float = OLD_SECONDS) -> None:
+def age_of(answer: DoorAnswer, more: str = "", *, old: float = OLD_SECONDS) -> None:
     """How old what is shown is, and what else is to be known of it.
 
     Args:

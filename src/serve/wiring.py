@@ -33,7 +33,7 @@ from cryptoproxy.serve.road.follow import Follower, answers_into, tickers_into
 from cryptoproxy.serve.road.newest import Newest
 from cryptoproxy.serve.server import Server
 from cryptoproxy.serve.upstream.through import through_of
-from cryptoproxy.serve.views.live import Live
+from cryptoproxy.serve.views.memory import FromMemory
 from cryptoproxy.serve.views.working import Working
 
 log = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ class DoorProcess:
         bars = Bars(engines, clock)
         own = Own(
             _once(lambda: Queries.of(settings.elasticsearch, client())),
-            live=Live(self.newest, clock, Working(settings, self.newest, clock)),
+            live=FromMemory(self.newest, clock, Working(settings, self.newest, clock)),
             clock=clock,
             threads=threads,
             openapi=_once(lambda: document(version("cryptoproxy"))),

@@ -18,8 +18,8 @@ def page(env_file: Path) -> None:
     if find_spec("streamlit") is None:
         raise OperatorError("the page needs its packages", remedy="pip install -r requirements-page.txt")
     settings = load_settings(env_file)
-    from cryptoproxy.page.client import Door
+    from cryptoproxy.page.client import PageClient
     from cryptoproxy.page.start import run
 
     door = settings.page.door or f"http://127.0.0.1:{settings.serve.port}"
-    run(Door(door, settings.page.token.get()), host=settings.page.host, port=settings.page.port)
+    run(PageClient(door, settings.page.token.get()), host=settings.page.host, port=settings.page.port)

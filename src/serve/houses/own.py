@@ -22,7 +22,7 @@ from cryptoproxy.queries.output import text
 from cryptoproxy.serve.reply import Reply, Told, json_reply
 from cryptoproxy.serve.request import Request
 from cryptoproxy.serve.views import chart, flowing, prices
-from cryptoproxy.serve.views.live import Live
+from cryptoproxy.serve.views.memory import FromMemory
 
 MOST_ROWS = 10_000
 _DEFAULT_ROWS = 1_000
@@ -38,7 +38,7 @@ class Question:
     ask: Callable[..., Answer[Any]]
     takes: Mapping[str, Callable[[str], Any]]
     live: bool = False
-    """Asked of what this door has in memory, :class:`Live`, and not of :class:`Queries`."""
+    """Asked of what this door has in memory, :class:`FromMemory`, and not of :class:`Queries`."""
 
 
 def _whole(raw: str) -> int:
@@ -113,7 +113,7 @@ class Own:
         self,
         queries: Callable[[], Queries],
         *,
-        live: Live,
+        live: FromMemory,
         clock: Clock,
         threads: Executor,
         openapi: Callable[[], Mapping[str, Any]],

@@ -5,6 +5,6 @@
 | ``prices`` | the newest price of everything, from memory |
 | ``chart`` | bars for a picture, as many as it has room for |
 | ``flowing`` | the newest book, trades, alerts |
-| ``live`` | those of them that need no index |
+| ``memory`` | what answers without the index |
 | ``working`` | ages, lag, budgets: is it working? |
 """

@@ -18,12 +18,12 @@ from cryptoproxy.datasets.times import DAY_MS, Span
 from cryptoproxy.errors import OperatorError
 from cryptoproxy.queries import Answer, NothingFound, Queries, periods
 from cryptoproxy.queries.answer import Cell, Covers, Look, asset_columns
-from cryptoproxy.queries.asking import Asked, names_in
+from cryptoproxy.queries.asking import Resolved, names_in
 from cryptoproxy.queries.periods import Interval
 from cryptoproxy.queries.questions import candles
 from cryptoproxy.queries.questions.candles import SAMPLES, Bar, chosen
 from cryptoproxy.queries.questions.indicators import Indicator, calculated, indicator, talib
-from cryptoproxy.queries.scope import ALL, Asset, Json, Scope, Seen
+from cryptoproxy.queries.scope import ALL, AssetRef, Json, Scope, Seen
 
 MOST_POINTS = 2_000
 MOST_ASSETS = 6
@@ -36,7 +36,7 @@ _SUMS = ("base_volume", "quote_volume", "trades")
 class Point:
     """A bar, the share of its parts that are there, and what indicators say at it."""
 
-    asset: Asset
+    asset: AssetRef
     bar: Bar
     step_ms: int
     share: float | None
@@ -84,7 +84,7 @@ def steps_for(period: Span, points: int) -> Sequence[Interval]:
 
 
 def _points(
-    queries: Queries, asked: Asked, *, points: int, which: Sequence[Indicator], covers: Covers
+    queries: Queries, asked: Resolved, *, points: int, which: Sequence[Indicator], covers: Covers
 ) -> Iterator[Point]:
     scope, engine, notes = asked
     steps = steps_for(scope.period, points)

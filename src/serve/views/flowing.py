@@ -19,7 +19,7 @@ from cryptoproxy.queries.scope import ALL, Json, Scope, Seen
 DEFAULT_TOP = 100
 
 
-class Level(NamedTuple):
+class BookLevel(NamedTuple):
     """One level of a book; ``sum_quote``: in quote, of it and all better ones."""
 
     book: Book
@@ -29,7 +29,9 @@ class Level(NamedTuple):
     sum_quote: float
 
 
-def book(queries: Queries, *, assets: str = "", source: str = ALL, quote: str = "", since: str = "1h") -> Answer[Level]:
+def book(
+    queries: Queries, *, assets: str = "", source: str = ALL, quote: str = "", since: str = "1h"
+) -> Answer[BookLevel]:
     """The newest book of one asset, best levels first, bids and then asks."""
     if len(names_in(assets)) != 1:
         raise ValueError("assets must name one id: a book is of one pair")
@@ -37,15 +39,15 @@ def book(queries: Queries, *, assets: str = "", source: str = ALL, quote: str = 
     return _answer("book", "The newest order book", scope, _level_columns(), _levels(queries, scope))
 
 
-def _levels(queries: Queries, scope: Scope) -> Callable[[Covers], Iterator[Level]]:
-    def rows(covers: Covers) -> Iterator[Level]:
+def _levels(queries: Queries, scope: Scope) -> Callable[[Covers], Iterator[BookLevel]]:
+    def rows(covers: Covers) -> Iterator[BookLevel]:
         for found in _newest(queries, BOOK, scope, 1):
             _see(covers, found.timestamp)
             for side, levels in (("bid", found.bids), ("ask", found.asks)):
                 total = 0.0
                 for price, size in levels:
                     total += price * size
-                    yield Level(found, side, price, size, total)
+                    yield BookLevel(found, side, price, size, total)
 
     return rows
 
@@ -144,8 +146,8 @@ def _field(name: str, title: str, kind: Look = Look.TEXT) -> Cell[Any]:
     return Cell(name, title, kind, lambda row: getattr(row, name))
 
 
-def _level_columns() -> tuple[Cell[Level], ...]:
-    def of_book(name: str, title: str, kind: Look = Look.TEXT) -> Cell[Level]:
+def _level_columns() -> tuple[Cell[BookLevel], ...]:
+    def of_book(name: str, title: str, kind: Look = Look.TEXT) -> Cell[BookLevel]:
         field: Cell[Any] = _field(name, title, kind)
         return Cell(name, title, kind, lambda row: field.of(row.book))
 

@@ -12,13 +12,13 @@ from cryptoproxy.queries.answer import Cell, Covers, Look
 from cryptoproxy.queries.asking import names_in, sources_in
 from cryptoproxy.queries.scope import ALL, Seen, finite
 from cryptoproxy.serve.houses.house import ROAD
-from cryptoproxy.serve.views.live import Live
+from cryptoproxy.serve.views.memory import FromMemory
 
 SORTS = ("market_cap_rank", "market_cap", "volume_24h", "change_1h", "change_24h", "change_7d", "price", "symbol")
 
 
 def prices(
-    live: Live,
+    live: FromMemory,
     *,
     source: str = ALL,
     quote: str = "",

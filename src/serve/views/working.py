@@ -40,10 +40,10 @@ BEHIND = 50_000
 """Records: an indexer that is so far behind is said to be."""
 _WINDOWS_MS = {"minute": 60_000, "5s": 5_000}
 
-Brokers = Callable[[], "Seen"]
+Brokers = Callable[[], "BrokerView"]
 
 
-class Seen(NamedTuple):
+class BrokerView(NamedTuple):
     """What the brokers know. ``state``: the newest value by key; ``lags``: records not committed, by dataset."""
 
     state: Mapping[str, bytes]
@@ -51,7 +51,7 @@ class Seen(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class WorkingLine:
     """One line. ``state``: ok, late, away; empty where it cannot be judged. ``count`` of ``limit``, in ``unit``."""
 
     kind: str
@@ -75,59 +75,61 @@ class Working:
         self._settings, self._newest, self._clock = settings, newest, clock
         self._brokers = brokers or (lambda: seen(settings))
         self._lock = threading.Lock()
-        self._known: tuple[float, Seen | CryptoProxyError] | None = None
+        self._known: tuple[float, BrokerView | CryptoProxyError] | None = None
 
-    def answer(self) -> Answer[Part]:
+    def answer(self) -> Answer[WorkingLine]:
         now_ms = self._clock.now_ms()
         parts = list(self._parts(now_ms))
         covers = Covers(Span(now_ms, now_ms + 1), now_ms, now_ms)
         return Answer("working", "Is it working?", "this door", columns(), iter(parts), covers=covers, engine=ROAD)
 
-    def _parts(self, now_ms: int) -> Iterator[Part]:
+    def _parts(self, now_ms: int) -> Iterator[WorkingLine]:
         for name in sorted(self._newest.sources):
             slots = [from_iso(each.timestamp) for each in self._newest.tickers(name)]
             if slots:
                 yield aged("source", name, max(slots), self._newest.every_ms(name), now_ms)
         looked = self._looked()
         if isinstance(looked, CryptoProxyError):
-            yield Part("brokers", "Kafka", "away", str(looked))
+            yield WorkingLine("brokers", "Kafka", "away", str(looked))
             return
         yield from polled(looked.state, now_ms)
         for dataset, lag in looked.lags.items():
             state, words = ("late", f"{lag:,} records behind") if lag > BEHIND else ("ok", f"lag {lag:,} records")
-            yield Part("indexer", dataset, state, words, count=lag, unit="records")
+            yield WorkingLine("indexer", dataset, state, words, count=lag, unit="records")
         for upstream in upstreams_of(self._settings.upstreams).values():
             limits = upstream.limits
             if state_of := looked.state.get(f"budget:{limits.upstream}"):
                 allowed = {each.window: each.amount for each in limits.limits}
                 yield from budget(limits.upstream, limits.unit, allowed, state_of, now_ms)
 
-    def _looked(self) -> Seen | CryptoProxyError:
+    def _looked(self) -> BrokerView | CryptoProxyError:
         """One look for all who ask at once."""
         with self._lock:
             now = self._clock.monotonic()
             if self._known is None or now - self._known[0] > LOOK_SECONDS:
                 try:
-                    found: Seen | CryptoProxyError = self._brokers()
+                    found: BrokerView | CryptoProxyError = self._brokers()
                 except CryptoProxyError as error:
                     found = error
                 self._known = self._clock.monotonic(), found
             return self._known[1]
 
 
-def aged(kind: str, name: str, at_ms: int, every_ms: int | None, now_ms: int) -> Part:
+def aged(kind: str, name: str, at_ms: int, every_ms: int | None, now_ms: int) -> WorkingLine:
     """Something that comes at an interval: late after two of them and a minute. Where none is known nobody judges."""
     age_ms = max(0, now_ms - at_ms)
     if every_ms is None:
-        return Part(kind, name, "", f"{age_ms / 1000:.0f} s old", age_ms)
+        return WorkingLine(kind, name, "", f"{age_ms / 1000:.0f} s old", age_ms)
     state = "late" if age_ms > 2 * every_ms + ON_ITS_WAY_MS else "ok"
-    return Part(kind, name, state, f"{age_ms / 1000:.0f} s old, comes every {every_ms / 1000:g} s", age_ms, every_ms)
+    return WorkingLine(
+        kind, name, state, f"{age_ms / 1000:.0f} s old, comes every {every_ms / 1000:g} s", age_ms, every_ms
+    )
 
 
-def polled(state: Mapping[str, bytes], now_ms: int) -> Iterator[Part]:
+def polled(state: Mapping[str, bytes], now_ms: int) -> Iterator[WorkingLine]:
     """Who polls, and what of each feed it has kept last."""
     if "door" not in state:
-        yield Part("poller", "poller", "away", "none has told that it polls (cryptoproxy produce)")
+        yield WorkingLine("poller", "poller", "away", "none has told that it polls (cryptoproxy produce)")
     for key, value in sorted(state.items()):
         kind, _, name = key.partition(":")
         if kind == "slot" and value.isdigit():
@@ -140,10 +142,10 @@ def polled(state: Mapping[str, bytes], now_ms: int) -> Iterator[Part]:
             if isinstance(told, int):
                 age_ms = max(0, now_ms - told)
                 state_of = "late" if age_ms > QUIET_MS else "ok"
-                yield Part("stream", name, state_of, f"{age_ms / 1000:.0f} s old", age_ms)
+                yield WorkingLine("stream", name, state_of, f"{age_ms / 1000:.0f} s old", age_ms)
 
 
-def budget(upstream: str, unit: str, allowed: Mapping[str, int], state: bytes, now_ms: int) -> Iterator[Part]:
+def budget(upstream: str, unit: str, allowed: Mapping[str, int], state: bytes, now_ms: int) -> Iterator[WorkingLine]:
     """What is used of each of an upstream's windows, by the poller's own count."""
     try:
         counts = msgspec.json.decode(state, type=dict[str, Any])["counts"]
@@ -156,14 +158,16 @@ def budget(upstream: str, unit: str, allowed: Mapping[str, int], state: bytes, n
             since = now_ms - _WINDOWS_MS.get(window, 60_000)
             used = sum(cost for at, cost in counts.get("windows", {}).get(window, ()) if at > since)
         words = f"{used:,} of {limit:,} {unit} per {window}"
-        yield Part("budget", upstream, "late" if used >= limit else "ok", words, count=used, limit=limit, unit=unit)
+        yield WorkingLine(
+            "budget", upstream, "late" if used >= limit else "ok", words, count=used, limit=limit, unit=unit
+        )
     ban = counts.get("ban") or {}
     if (until_ms := ban.get("until_ms", 0)) > now_ms:
         words = f"it is not asked for {(until_ms - now_ms) / 1000:.0f} s more: {ban.get('why', '')}"
-        yield Part("budget", upstream, "away", words)
+        yield WorkingLine("budget", upstream, "away", words)
 
 
-def seen(settings: Settings) -> Seen:
+def seen(settings: Settings) -> BrokerView:
     """Raises:
     CryptoProxyError: the brokers are away, or do not tell.
     """
@@ -201,11 +205,11 @@ def seen(settings: Settings) -> Seen:
                 )
     except kafka_errors.KafkaError as error:
         raise kafka_client.meaning(error, kafka) from error
-    return Seen(state, lags)
+    return BrokerView(state, lags)
 
 
-def columns() -> tuple[Cell[Part], ...]:
-    def field(name: str, title: str, kind: Look = Look.TEXT) -> Cell[Part]:
+def columns() -> tuple[Cell[WorkingLine], ...]:
+    def field(name: str, title: str, kind: Look = Look.TEXT) -> Cell[WorkingLine]:
         return Cell(name, title, kind, lambda row: getattr(row, name))
 
     return (

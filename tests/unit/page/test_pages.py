@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from cryptoproxy.engines.ports import free_ports
 from cryptoproxy.page import asking, words
-from cryptoproxy.page.client import Door, NotToldError
+from cryptoproxy.page.client import NotToldError, PageClient
 from cryptoproxy.sandbox.app import Sandbox
 from tests.unit.serve.conftest import Road, StandingClock, standing
 
@@ -34,7 +34,7 @@ def shown(page: str, door: str) -> AppTest:
 
         import_module(f"cryptoproxy.page.{page}").show()
 
-    asking.use(Door(door))
+    asking.use(PageClient(door))
     return AppTest.from_function(script, args=(page,), default_timeout=180).run()
 
 
@@ -99,12 +99,12 @@ def test_what_is_late_is_said_above_all(road: Road):
 )  # fmt: skip
 def test_why_there_is_no_answer_is_told_by_kind(road: Road, question: str, params: dict[str, str], why: str):
     with pytest.raises(NotToldError) as told:
-        Door(road.url).ask(question, **params)
+        PageClient(road.url).ask(question, **params)
     assert told.value.why == why
 
 
 def test_an_answer_tells_its_age_and_where_it_is_from(road: Road):
-    told = Door(road.url + "/").ask("prices", source="coingecko", top=1, quote=None)
+    told = PageClient(road.url + "/").ask("prices", source="coingecko", top=1, quote=None)
     assert told.source == "road/v1"
     assert told.newest is not None
     assert told.age is not None

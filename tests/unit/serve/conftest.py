@@ -30,8 +30,8 @@ from cryptoproxy.serve.road.bars import Bars
 from cryptoproxy.serve.road.newest import Newest
 from cryptoproxy.serve.server import Server
 from cryptoproxy.serve.upstream.seam import Fetched
-from cryptoproxy.serve.views.live import Live
-from cryptoproxy.serve.views.working import Seen, Working
+from cryptoproxy.serve.views.memory import FromMemory
+from cryptoproxy.serve.views.working import BrokerView, Working
 from cryptoproxy.upstreams import upstreams_of
 from cryptoproxy.upstreams.base import Call, Response
 
@@ -134,8 +134,8 @@ class Road:
         threads = ThreadPoolExecutor(4)
         means = Means(newest=road.newest, clock=clock, threads=threads, askers=threads, through=road.through)
         bars = Bars([lambda: road.bars], clock)  # type: ignore[list-item, return-value]
-        told = Seen(road.state, {"ticker": 0, "candle": 70_000})
-        live = Live(road.newest, clock, Working(road.settings, road.newest, clock, brokers=lambda: told))
+        told = BrokerView(road.state, {"ticker": 0, "candle": 70_000})
+        live = FromMemory(road.newest, clock, Working(road.settings, road.newest, clock, brokers=lambda: told))
         road.door = Door(
             coingecko=CoinGeckoHouse(means),
             binance=BinanceHouse(means, bars),

@@ -13,7 +13,7 @@ from cryptoproxy.queries import periods
 from cryptoproxy.sandbox.app import Sandbox
 from cryptoproxy.serve.road.newest import Newest
 from cryptoproxy.serve.views import chart
-from cryptoproxy.serve.views.working import Seen, Working, aged, budget, polled
+from cryptoproxy.serve.views.working import BrokerView, Working, aged, budget, polled
 from tests.unit.serve.conftest import NOW_MS, Road, StandingClock
 
 
@@ -107,7 +107,7 @@ def test_age_is_judged_by_the_interval_where_there_is_one():
 def test_brokers_that_are_away_are_a_line_and_are_not_asked_by_each_who_looks():
     asked = []
 
-    def away() -> Seen:
+    def away() -> BrokerView:
         asked.append(1)
         raise TransientError("no broker answers")
 

@@ -10,7 +10,7 @@ from cryptoproxy.serve.views.working import Working
 
 
 @dataclass(frozen=True, slots=True)
-class Live:
+class FromMemory:
     """See above."""
 
     newest: Newest
