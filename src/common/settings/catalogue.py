@@ -13,6 +13,7 @@ from cryptoproxy.common.settings.books import Books
 from cryptoproxy.common.settings.live import Live
 from cryptoproxy.common.settings.loading import secret, setting
 from cryptoproxy.common.settings.models import Models
+from cryptoproxy.common.settings.page import Page
 from cryptoproxy.common.settings.secret import Secret
 from cryptoproxy.common.settings.serve import Serve
 from cryptoproxy.common.settings.watch import Watch
@@ -628,6 +629,7 @@ class Sections:
     asking: Asking
     indexer: Indexer
     serve: Serve
+    page: Page
     watch: Watch
     models: Models
     service: Service
@@ -643,6 +645,7 @@ SECTIONS: dict[str, type] = {
     "asking": Asking,
     "indexer": Indexer,
     "serve": Serve,
+    "page": Page,
     "watch": Watch,
     "models": Models,
     "service": Service,

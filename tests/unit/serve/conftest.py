@@ -34,6 +34,8 @@ from cryptoproxy.serve.server import Server
 from cryptoproxy.serve.streams.sockets import Sockets
 from cryptoproxy.serve.streams.station import Station
 from cryptoproxy.serve.upstream.seam import Fetched
+from cryptoproxy.serve.views.memory import FromMemory
+from cryptoproxy.serve.views.working import BrokerView, Working
 from cryptoproxy.upstreams import upstreams_of
 from cryptoproxy.upstreams.base import Call, Response
 
@@ -115,6 +117,8 @@ class Road:
     settings: Settings
     newest: Newest = field(default_factory=Newest)
     bars: HeldBars = field(default_factory=HeldBars)
+    state: dict[str, bytes] = field(default_factory=dict)
+    """What stands on the state topic."""
     through: Upstreams | None = None
     url: str = ""
     door: Door | None = None
@@ -141,11 +145,13 @@ class Road:
         rows = {"binance": binance.by_symbol, "bybit": bybit.by_symbol}
         road.metrics = metrics
         road.station = Station(road.settings.kafka, road.newest, open_bars, rows=rows, metrics=metrics, clock=clock)
+        told = BrokerView(road.state, {"ticker": 0, "candle": 70_000})
+        memory = FromMemory(road.newest, clock, Working(road.settings, road.newest, clock, brokers=lambda: told))
         road.door = Door(
             coingecko=CoinGeckoHouse(means),
             binance=BinanceHouse(means, bars, road.station.live),
             bybit=BybitHouse(means, bars, road.station.live),
-            own=Own(_no_queries, clock=clock, threads=threads, openapi=dict),
+            own=Own(_no_queries, live=memory, clock=clock, threads=threads, openapi=dict),
             sockets=Sockets(road.station),
             metrics=metrics,
             limit_ms=means.limit_ms,

@@ -62,7 +62,7 @@ def test_an_answer_is_as_old_as_its_newest_record(monkeypatch: pytest.MonkeyPatc
     answer: Answer[Any] = Answer("latest", "t", "w", columns=(), rows=iter(()), covers=covers)
     monkeypatch.setitem(cast("Any", own.QUESTIONS), "latest", own.Question("", lambda _: answer, {}))
     asked = own.Own(
-        cast("Any", lambda: None), clock=StandingClock(), threads=ThreadPoolExecutor(1), openapi=dict
+        cast("Any", lambda: None), live=cast("Any", None), clock=StandingClock(), threads=ThreadPoolExecutor(1), openapi=dict
     )  # fmt: skip
     reply = asyncio.run(asked.answer(Request("v1/latest")))
     assert reply.told is not None
