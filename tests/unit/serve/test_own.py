@@ -76,7 +76,9 @@ def answered(monkeypatch: pytest.MonkeyPatch, **asked: Any) -> Reply:
     question = own.Question("", lambda *_, **__: answer, {})
     monkeypatch.setattr(own, "QUESTIONS", {"latest": question})
     with ThreadPoolExecutor(1) as threads:
-        asks = own.Own(lambda: cast(Any, None), clock=StandingClock(), threads=threads, openapi=dict)
+        asks = own.Own(
+            lambda: cast(Any, None), live=cast(Any, None), clock=StandingClock(), threads=threads, openapi=dict
+        )
         return asyncio.run(asks.answer(Request("v1/latest", **asked)))
 
 
