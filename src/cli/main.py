@@ -24,6 +24,7 @@ COMMANDS = {
     "consume": ("services.run", "consume"),
     "run": ("services.run", "run"),
     "serve": ("services.serve", "serve"),
+    "teams": ("services.teams", "teams"),
     "history": ("upkeep.history", "history"),
     "crawl": ("upkeep.crawl", "crawl"),
     "watch": ("services.watch", "watch"),

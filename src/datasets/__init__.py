@@ -6,7 +6,7 @@ The bytes on the topic are the bytes in the index (``_source``) and a line in th
 |---|---|
 | ``dataset`` | what a dataset is; the table of them is here, ``DATASETS`` |
 | ``feed`` | what is polled, kept, sent and stored as one, and how it is spelled |
-| ``contracts`` | a module each: ``ticker`` ``candle`` ``market`` ``asset`` ``trade`` ``book`` ``gap`` ``alert`` |
+| ``contracts`` | ``ticker`` ``candle`` ``market`` ``asset`` ``trade`` ``book`` ``gap`` ``alert`` ``usage`` |
 | ``fields`` | what a contract says of a field beside its type; the columns made from it |
 | ``codec`` | record to bytes, bytes to record; what breaks a contract and how it is said |
 | ``names`` | key, index |
@@ -27,6 +27,7 @@ from cryptoproxy.datasets.contracts.gap import GAP, Gap
 from cryptoproxy.datasets.contracts.market import MARKET, Market
 from cryptoproxy.datasets.contracts.ticker import TICKER, Ticker
 from cryptoproxy.datasets.contracts.trade import TRADE, Trade
+from cryptoproxy.datasets.contracts.usage import USAGE, Usage
 from cryptoproxy.datasets.dataset import SCHEMA_VERSION_HEADER, Dataset, Part, Period
 from cryptoproxy.datasets.feed import Feed
 from cryptoproxy.datasets.letters import LETTER_HEADERS, NOWHERE, letter, opened, size_of
@@ -34,7 +35,7 @@ from cryptoproxy.datasets.names import index_name, key, key_of
 from cryptoproxy.datasets.times import from_iso, iso, slot_of
 
 DATASETS: Mapping[str, Dataset[Any]] = {
-    each.name: each for each in (TICKER, CANDLE, MARKET, ASSET, TRADE, BOOK, GAP, ALERT)
+    each.name: each for each in (TICKER, CANDLE, MARKET, ASSET, TRADE, BOOK, GAP, ALERT, USAGE)
 }
 """The one table, by name."""
 
@@ -75,6 +76,7 @@ __all__ = [
     "SCHEMA_VERSION_HEADER",
     "TICKER",
     "TRADE",
+    "USAGE",
     "Alert",
     "Asset",
     "Book",
@@ -87,6 +89,7 @@ __all__ = [
     "Period",
     "Ticker",
     "Trade",
+    "Usage",
     "called",
     "decode",
     "document_id",

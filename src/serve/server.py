@@ -11,6 +11,7 @@ import logging
 import socket
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -64,12 +65,21 @@ class Server:
     """
     Args:
         apps: a port, 0 is a free one, and the ASGI application there.
+        cert_file, key_file: with them all ports speak TLS.
 
     Raises:
         OperatorError: a port cannot be opened.
     """
 
-    def __init__(self, host: str, apps: Sequence[tuple[int, Any]]) -> None:
+    def __init__(
+        self,
+        host: str,
+        apps: Sequence[tuple[int, Any]],
+        *,
+        cert_file: Path | None = None,
+        key_file: Path | None = None,
+    ) -> None:
+        self._cert_file, self._key_file = cert_file, key_file
         # It warns of each upgrade and of each piece of garbage that somebody sends, which may be many.
         logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
         self._listening = [(_opened(host, port), app) for port, app in apps]
@@ -109,6 +119,8 @@ class Server:
             proxy_headers=False,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=5,
+            ssl_certfile=self._cert_file,
+            ssl_keyfile=self._key_file,
         )
 
 

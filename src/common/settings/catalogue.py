@@ -14,6 +14,7 @@ from cryptoproxy.common.settings.live import Live
 from cryptoproxy.common.settings.loading import secret, setting
 from cryptoproxy.common.settings.secret import Secret
 from cryptoproxy.common.settings.serve import Serve
+from cryptoproxy.common.settings.teams import Teams
 from cryptoproxy.common.settings.watch import Watch
 from cryptoproxy.datasets import DATASETS, TICKER, Dataset, Part, Period, index_name
 
@@ -627,6 +628,7 @@ class Sections:
     asking: Asking
     indexer: Indexer
     serve: Serve
+    teams: Teams
     watch: Watch
     service: Service
     engines: Engines
@@ -641,6 +643,7 @@ SECTIONS: dict[str, type] = {
     "asking": Asking,
     "indexer": Indexer,
     "serve": Serve,
+    "teams": Teams,
     "watch": Watch,
     "service": Service,
     "engines": Engines,

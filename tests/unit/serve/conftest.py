@@ -29,7 +29,11 @@ from cryptoproxy.serve.houses.own import Own
 from cryptoproxy.serve.road.bars import Bars
 from cryptoproxy.serve.road.newest import Newest
 from cryptoproxy.serve.server import Server
+from cryptoproxy.serve.teams.gate import Gate
+from cryptoproxy.serve.teams.meter import Meter, PathNames
+from cryptoproxy.serve.teams.usage import Told
 from cryptoproxy.serve.upstream.seam import Fetched
+from cryptoproxy.serve.wiring import forms
 from cryptoproxy.upstreams import upstreams_of
 from cryptoproxy.upstreams.base import Answer, Call
 
@@ -114,10 +118,14 @@ class Road:
     through: Upstreams | None = None
     url: str = ""
     door: Door | None = None
+    meter: Meter | None = None
+    usage: Told = field(default_factory=lambda: Told(StandingClock()))
     _stop: threading.Event = field(default_factory=threading.Event)
 
     @classmethod
-    def made(cls, sandbox: Sandbox, clock: StandingClock, *, through: bool = False, **texts: str) -> Self:
+    def made(
+        cls, sandbox: Sandbox, clock: StandingClock, *, through: bool = False, gate: Gate | None = None, **texts: str
+    ) -> Self:
         named = {
             "COINGECKO_BASE_URL": sandbox.base_url("coingecko"),
             "BINANCE_BASE_URL": sandbox.base_url("binance"),
@@ -127,16 +135,22 @@ class Road:
             **texts,
         }
         road = cls(sandbox, clock, Settings.from_texts(named), through=Upstreams(sandbox) if through else None)
+        road.usage = Told(clock)
         threads = ThreadPoolExecutor(4)
         means = Means(newest=road.newest, clock=clock, threads=threads, askers=threads, through=road.through)
         bars = Bars([lambda: road.bars], clock)  # type: ignore[list-item, return-value]
+        metrics = ServeMetrics(CollectorRegistry())
+        road.meter = Meter(metrics, door="d00r")
         road.door = Door(
             coingecko=CoinGeckoHouse(means),
             binance=BinanceHouse(means, bars),
             bybit=BybitHouse(means, bars),
-            own=Own(_no_queries, clock=clock, threads=threads, openapi=dict),
-            metrics=ServeMetrics(CollectorRegistry()),
+            own=Own(_no_queries, clock=clock, threads=threads, openapi=dict, usage=road.usage.rows),
+            metrics=metrics,
             limit_ms=means.limit_ms,
+            gate=gate,
+            meter=road.meter,
+            names=PathNames(forms(road.settings)),
         )
         return road
 
