@@ -164,6 +164,11 @@ class ServeMetrics:
             "serve_upstream_calls_saved", "Answers without a call that the team would have made", "team", "path"
         )
         self.strange = counter("serve_records_strange", "Records on the topics that are none", "topic")
+        self.told = counter("serve_stream_frames", "Frames that listeners were sent", "venue")
+        self.cut = counter("serve_stream_cuts", "Listeners that were cut: they did not read", "venue", "why")
+        self.listeners = Gauge(
+            "cryptoproxy_serve_stream_listeners", "Who listens to a stream now", ("venue",), registry=registry
+        )
         self.behind = Gauge(
             "cryptoproxy_serve_records_behind",
             "Records that were on the topics at the start and are not read yet",

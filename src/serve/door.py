@@ -7,6 +7,8 @@
 | ``/bybit/v5/…`` | Bybit's |
 | ``/v1/…`` | our own words |
 
+WebSockets, and ``/v1/stream``, are of ``streams``.
+
 With and without a slash at the end, and never a redirect. ``at`` serves one upstream without its prefix, for a port of
 its own.
 """
@@ -16,7 +18,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from cryptoproxy.common.log import Limited
@@ -30,8 +32,11 @@ from cryptoproxy.serve.houses.own import Own
 from cryptoproxy.serve.reply import CORS, Reply, json_reply, sent, takes_gzip
 from cryptoproxy.serve.request import BadRequestError, Request, read
 from cryptoproxy.serve.sending import give
+from cryptoproxy.serve.streams.outs import HANG_UP
+from cryptoproxy.serve.streams.sockets import EVENTS_AT, Sockets, refused
+from cryptoproxy.serve.streams.wire import POLICY, WIRE
 from cryptoproxy.serve.teams.gate import REFUSED_SECONDS, Gate, NotAdmittedError
-from cryptoproxy.serve.teams.meter import Meter, PathNames
+from cryptoproxy.serve.teams.meter import STREAMS, Meter, PathNames
 from cryptoproxy.serve.teams.tokens import carried
 
 log = logging.getLogger(__name__)
@@ -47,6 +52,7 @@ _PREFLIGHT = (
     (b"access-control-max-age", b"86400"),
     (b"content-length", b"0"),
 )
+REVOKED = "the token of this stream was revoked"
 PLACES = "there are /coingecko/api/v3/, /binance/api/v3/, /bybit/v5/ and /v1/"
 
 
@@ -90,6 +96,7 @@ class Door:
         binance: BinanceHouse,
         bybit: BybitHouse,
         own: Own,
+        sockets: Sockets,
         metrics: ServeMetrics,
         limit_ms: int,
         gate: Gate | None = None,
@@ -102,6 +109,7 @@ class Door:
         self._names = names or PathNames({})
         self._known = lru_cache(maxsize=_MOST_KNOWN)(self._question)
         self._coingecko, self._binance, self._bybit, self._own = coingecko, binance, bybit, own
+        self._sockets = sockets
         self._metrics = metrics
         self._limit_ms = limit_ms
         self._only = only
@@ -113,27 +121,60 @@ class Door:
         """The same, of one upstream alone."""
         return Door(
             coingecko=self._coingecko, binance=self._binance, bybit=self._bybit, own=self._own,
-            metrics=self._metrics, limit_ms=self._limit_ms, gate=self._gate,
+            sockets=self._sockets, metrics=self._metrics, limit_ms=self._limit_ms, gate=self._gate,
             meter=self._meter, names=self._names, only=upstream,
         )  # fmt: skip
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["method"] == "OPTIONS":
+        is_socket = scope["type"] == "websocket"
+        if not is_socket and scope["method"] == "OPTIONS":
             await send({"type": "http.response.start", "status": 204, "headers": list(_PREFLIGHT)})
             await send({"type": "http.response.body"})
             return
         headers: Mapping[bytes, bytes] = dict(scope["headers"])
         token, raw_path = carried(scope.get("raw_path") or scope["path"].encode(), scope["query_string"], headers)
-        question = self._asked(raw_path, scope["query_string"], headers)
-        reply = await self._reply(question, token, scope["method"])
+        if self._only:
+            raw_path = b"/%s%s" % (self._only.encode(), raw_path)
+        if is_socket or (raw_path.rstrip(b"/") == EVENTS_AT and scope["method"] == "GET"):
+            await self._stream(scope, raw_path, token, receive, send)
+            return
+        asked = self._asked(raw_path, scope["query_string"], headers)
+        reply = await self._reply(asked, token, scope["method"])
         out = sent(
             reply,
             now_ms=self._now_ms(),
             packed=takes_gzip(headers.get(b"accept-encoding", b"")),
             known_tags=headers.get(b"if-none-match"),
         )
-        self._count(question.upstream, reply.told.way if reply.told else "door", out.status)
+        self._count(asked.upstream, reply.told.way if reply.told else "door", out.status)
         await give(send, out, body=scope["method"] != "HEAD")
+
+    async def _stream(self, scope: Scope, raw_path: bytes, token: str, receive: Receive, send: Send) -> None:
+        """A WebSocket, or events, for as long as its token counts."""
+        is_socket = scope["type"] == "websocket"
+        house, _, name = self._house(raw_path)
+        path = f"{name}/{STREAMS}"
+        try:
+            admitted = self._gate.admit_stream(token)
+        except NotAdmittedError as error:
+            reply = await self._not_admitted(error, house, path)
+            if is_socket:
+                await receive()  # websocket.connect
+                await refused(send, reply)
+            else:
+                await give(send, sent(reply, now_ms=self._now_ms(), packed=False, known_tags=None))
+            return
+        self._meter.asked(admitted.team, path)
+        extensions, loop = scope["extensions"], asyncio.get_running_loop()
+        cut = partial(extensions[WIRE].cut, POLICY, REVOKED) if is_socket else extensions[HANG_UP]
+        admitted.when_revoked(lambda: loop.call_soon_threadsafe(cut))
+        try:
+            if is_socket:
+                await self._sockets.talk(scope, raw_path, receive, send, house.refusal)
+            else:
+                await self._sockets.events(scope, raw_path, receive, send, self._own.refusal)
+        finally:
+            admitted.close()
 
     def _asked(self, raw_path: bytes, query: bytes, headers: Mapping[bytes, bytes]) -> _Question:
         """What is asked again and again is read once."""
@@ -142,8 +183,6 @@ class Door:
         return (self._known if is_short else self._question)(raw_path, query, *means)
 
     def _question(self, raw_path: bytes, query: bytes, max_age: bytes, unit: bytes) -> _Question:
-        if self._only:
-            raw_path = b"/%s%s" % (self._only.encode(), raw_path)
         house, inner, name = self._house(raw_path)
         below = b"" if inner is None else raw_path.lstrip(b"/")[inner:].strip(b"/")
         path = self._names.of(name, below.decode("latin-1"))
@@ -162,15 +201,18 @@ class Door:
         try:
             team = self._gate.admit(token)
         except NotAdmittedError as error:
-            if error.team:
-                self._meter.refused(error.team, asked.path)
-            await asyncio.sleep(REFUSED_SECONDS)
-            return house.refusal(error.status, error.words, retry_after=error.retry_after)
+            return await self._not_admitted(error, house, asked.path)
         reply = await self._answer(asked, method)
         told = reply.told
         served = told is not None and reply.status == 200 and house is not self._own
         self._meter.asked(team, asked.path, made=told is not None and told.made, saved=served)
         return reply
+
+    async def _not_admitted(self, error: NotAdmittedError, house: Speaks, path: str) -> Reply:
+        if error.team:
+            self._meter.refused(error.team, path)
+        await asyncio.sleep(REFUSED_SECONDS)
+        return house.refusal(error.status, error.words, retry_after=error.retry_after)
 
     async def _answer(self, asked: _Question, method: str) -> Reply:
         house, name, request = asked.house, asked.upstream, asked.request

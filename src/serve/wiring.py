@@ -24,15 +24,20 @@ from cryptoproxy.queries.elastic.engine import Elastic
 from cryptoproxy.queries.elastic.search import Search
 from cryptoproxy.serve.door import Door
 from cryptoproxy.serve.houses.binance import BinanceHouse
+from cryptoproxy.serve.houses.binance import by_symbol as binance_rows
 from cryptoproxy.serve.houses.bybit import BybitHouse
+from cryptoproxy.serve.houses.bybit import by_symbol as bybit_rows
 from cryptoproxy.serve.houses.coingecko import CoinGeckoHouse
 from cryptoproxy.serve.houses.house import Means
 from cryptoproxy.serve.houses.openapi import document
 from cryptoproxy.serve.houses.own import QUESTIONS, Own
 from cryptoproxy.serve.road.bars import Bars
-from cryptoproxy.serve.road.follow import Follower, answers_into, tickers_into
+from cryptoproxy.serve.road.follow import Follower, answers_into, both, tickers_into
 from cryptoproxy.serve.road.newest import Newest
+from cryptoproxy.serve.road.open_bars import OpenBars
 from cryptoproxy.serve.server import Server
+from cryptoproxy.serve.streams.sockets import Sockets
+from cryptoproxy.serve.streams.station import Station
 from cryptoproxy.serve.teams.gate import Gate
 from cryptoproxy.serve.teams.meter import Meter, PathNames
 from cryptoproxy.serve.teams.usage import HELD_MS, Teller, Told
@@ -44,6 +49,10 @@ log = logging.getLogger(__name__)
 THREADS = 16
 """Questions that wait for Elasticsearch and the lake at once, and for an upstream; more of them stand in a row."""
 _SEARCH_SECONDS = 30.0
+MOST_BACK = 20_000
+"""Records of a partition of what is streamed that are read back at the start: who comes back is told of them."""
+LIVE_BACK_MS = 90_000
+"""Of what is live: the last snapshots of books are in it."""
 
 T = TypeVar("T")
 
@@ -72,7 +81,11 @@ class DoorProcess:
         ]
         if find_spec("duckdb") is not None:
             engines.append(_once(lambda: _lake(settings)))
-        bars = Bars(engines, clock)
+        open_bars = OpenBars(clock)
+        bars = Bars(engines, clock, open_bars)
+        kafka = settings.kafka
+        rows = {BinanceHouse.upstream: binance_rows, BybitHouse.upstream: bybit_rows}
+        station = Station(kafka, self.newest, open_bars, rows=rows, metrics=metrics, clock=clock)
         teams = settings.teams
         gate = Gate(teams.file, requests=teams.requests, streams=teams.streams)
         meter = Meter(metrics, door=secrets.token_hex(4))
@@ -89,6 +102,7 @@ class DoorProcess:
             binance=BinanceHouse(means, bars),
             bybit=BybitHouse(means, bars),
             own=own,
+            sockets=Sockets(station),
             metrics=metrics,
             limit_ms=limit_ms,
             gate=gate,
@@ -101,17 +115,29 @@ class DoorProcess:
             "bybit": serve.bybit_port,
         }
         apps = [(serve.port, door), *((port, door.at(name)) for name, port in alone.items() if port is not None)]
-        self.server = Server(serve.host, apps, cert_file=serve.cert_file, key_file=serve.key_file)
-        kafka = settings.kafka
+        self.server = Server(
+            serve.host, apps, most=serve.connections, arrive=station.arrive, cert_file=serve.cert_file,
+            key_file=serve.key_file,
+        )  # fmt: skip
         follow = partial(Follower, kafka, health=self.service.health, metrics=metrics, clock=clock)
         since_ms = int(serve.lookback * 1000)
-        followers = [follow(kafka.topic, tickers_into(self.newest), what="tickers", since_ms=since_ms)]
+        tickers = both(tickers_into(self.newest), station.take)
+        followers = [follow([kafka.topic], tickers, what="tickers", since_ms=since_ms)]
         if kafka.keeps_answers:
-            take = answers_into(self.newest)
-            followers.append(follow(kafka.answers_topic, take, what="answers", since_ms=None, needed=False))
+            take = both(answers_into(self.newest), station.look)
+            followers.append(follow([kafka.answers_topic], take, what="answers", since_ms=None, needed=False))
+        streamed = [each for each in station.ours.topics if each != kafka.topic]
+        followers.append(
+            follow(streamed, station.take, what="streams", since_ms=since_ms, most=MOST_BACK, needed=False)
+        )
+        if kafka.live_symbols:
+            take = station.take_live
+            followers.append(
+                follow([kafka.live_topic], take, what="live", since_ms=LIVE_BACK_MS, most=MOST_BACK, needed=False)
+            )
         if teams.usage:
             topic = kafka.topic_of(USAGE)
-            followers.append(follow(topic, told.take, what="usage", since_ms=HELD_MS, needed=False))
+            followers.append(follow([topic], told.take, what="usage", since_ms=HELD_MS, needed=False))
             self.service.add("telling of usage", Teller(kafka, meter, clock).run)
         for each in followers:
             self.service.add(each.what, each.run)

@@ -56,6 +56,13 @@ class Serve:
     key_file: Path | None = setting(
         "SERVE_KEYFILE", kinds.path(), "", "Key of that certificate, PEM.", example="/etc/ssl/door.key"
     )
+    connections: int = setting(
+        "SERVE_CONNECTIONS",
+        kinds.whole(1, 1_000_000),
+        "4096",
+        "Connections that may be open at once, streams among them, of each port and process; one more gets 503. Each "
+        "takes a file descriptor (`ulimit -n`).",
+    )
     max_age: float = setting(
         "SERVE_MAX_AGE",
         kinds.duration(),

@@ -158,17 +158,17 @@ class BinanceHouse(House):
         """Of named pairs in the order of the answer; None where not all of them are polled."""
         if asked is None:
             whole = next((each for each in kept if not each.params), None)
-            return (None, []) if whole is None else (list(_by_symbol(whole).values()), [whole])
+            return (None, []) if whole is None else (list(by_symbol(whole).values()), [whole])
         found: dict[str, tuple[bytes, Kept]] = {}
         for each in kept:
-            rows = _by_symbol(each)
+            rows = by_symbol(each)
             for name in asked:
                 if name in rows:
                     found.setdefault(name, (rows[name], each))
         if len(found) < len(asked):
             self._refuse_unknown(asked)
             return None, []
-        order = {name: place for place, name in enumerate(_by_symbol(kept[0]))}
+        order = {name: place for place, name in enumerate(by_symbol(kept[0]))}
         names = sorted(asked, key=lambda name: order.get(name, len(order)))
         return [found[name][0] for name in names], [found[name][1] for name in names]
 
@@ -181,7 +181,7 @@ class BinanceHouse(House):
         RefusedError: the whole market is polled, and one of these is not in it.
         """
         whole = self._whole_market
-        if whole is not None and self.is_new(whole) and any(name not in _by_symbol(whole) for name in asked):
+        if whole is not None and self.is_new(whole) and any(name not in by_symbol(whole) for name in asked):
             raise RefusedError(400, rendering.INVALID_SYMBOL)
 
     # --- bars
@@ -242,7 +242,7 @@ class BinanceHouse(House):
         )
 
 
-def _by_symbol(kept: Kept) -> Mapping[str, bytes]:
+def by_symbol(kept: Kept) -> Mapping[str, bytes]:
     """Each row as it came; the answer about one pair is no array."""
     if "rows" not in kept.made:
         body = kept.body.strip()

@@ -104,7 +104,7 @@ class BybitHouse(House):
         for kept in self.newest.answers(UPSTREAM, TICKERS):
             if kept.params.get("category") != category:
                 continue
-            rows = _by_symbol(kept)
+            rows = by_symbol(kept)
             whole = "symbol" not in kept.params
             if symbol and symbol not in rows:
                 if whole and self.is_new(kept):
@@ -191,7 +191,7 @@ class BybitHouse(House):
         return RefusedError(200, rendering.error(400, words, now_ms=self.means.clock.now_ms()))
 
 
-def _by_symbol(kept: Kept) -> Mapping[str, bytes]:
+def by_symbol(kept: Kept) -> Mapping[str, bytes]:
     """Each row as it came, by symbol."""
     if "rows" not in kept.made:
         envelope = _opened.decode(kept.body)

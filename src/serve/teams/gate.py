@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cryptoproxy.common.log import Limited
 from cryptoproxy.common.service import Loop
@@ -52,7 +53,7 @@ class Bucket:
     def take(self, now: float) -> float:
         """Takes one and gives 0, or gives the seconds until there is one."""
         after = max(self._full, now) + self._every
-        if (wait := after - self._ahead - now) > 0:
+        if (wait := after - self._ahead - now) > 1e-6:
             return wait
         self._full = after
         return 0.0
@@ -69,10 +70,11 @@ class _Team:
 
 
 class Stream:
-    """One admitted stream. Ask :meth:`still_admitted` in its course, and :meth:`close` it at its end."""
+    """One admitted stream; :meth:`close` it at its end."""
 
     def __init__(self, gate: Gate, digest: str, team: _Team) -> None:
         self._gate, self._digest, self._team = gate, digest, team
+        self._end: Callable[[], Any] | None = None
         self._closed = False
 
     @property
@@ -83,11 +85,23 @@ class Stream:
         """False once its token is revoked."""
         return self._gate.knows(self._digest)
 
+    def when_revoked(self, end: Callable[[], Any]) -> None:
+        """What ends it when its token counts no more; called once, in the thread that looks at the file."""
+        self._end = end
+        self.look()
+
+    def look(self) -> None:
+        """Ends it if it is not admitted any more."""
+        if not self.still_admitted() and self._end is not None:
+            end, self._end = self._end, None
+            end()
+
     def close(self) -> None:
         """Makes room for another one. Closing twice is closing once."""
         if not self._closed:
             self._closed = True
             self._team.open -= 1
+            self._gate.forget(self)
 
 
 class Gate:
@@ -113,6 +127,7 @@ class Gate:
         self._told = Limited(log, seconds=300)
         self._teams: dict[str, _Team] = {}
         self._by_digest: dict[str, _Team] = {}
+        self._open: set[Stream] = set()
         self._seen: tuple[int, int, int] | None = None
         self._anybody = _Team(ANYBODY, 1, 0, Bucket(1))
         if file is not None:
@@ -149,8 +164,7 @@ class Gate:
             NotAdmittedError: see :meth:`admit`.
         """
         if self._file is None:
-            self._anybody.open += 1
-            return Stream(self, "", self._anybody)
+            return self._opened("", self._anybody)
         digest = tokens.digest(token)
         team = self._team(digest)
         if team.open >= team.streams:
@@ -160,8 +174,17 @@ class Gate:
                 team=team.name,
                 retry_after=60.0,
             )
+        return self._opened(digest, team)
+
+    def _opened(self, digest: str, team: _Team) -> Stream:
         team.open += 1
-        return Stream(self, digest, team)
+        made = Stream(self, digest, team)
+        self._open.add(made)
+        return made
+
+    def forget(self, stream: Stream) -> None:
+        """It has ended."""
+        self._open.discard(stream)
 
     def knows(self, digest: str) -> bool:
         """Whether the token of this digest still counts."""
@@ -184,6 +207,8 @@ class Gate:
             return
         self._seen = stamp
         self._enter(found)
+        for each in self._open.copy():
+            each.look()
         log.info("%s: %d teams, %d tokens", self._file, len(found.teams), len(self._by_digest))
 
     def _team(self, digest: str) -> _Team:

@@ -14,7 +14,7 @@ from cryptoproxy.datasets import iso
 from cryptoproxy.datasets.contracts.usage import DOOR, Usage, in_key
 from cryptoproxy.datasets.times import MINUTE_MS
 
-OTHER = "other"
+OTHER, STREAMS = "other", "streams"
 _REQUESTS, _REFUSED, _MADE, _SAVED = range(4)
 
 

@@ -52,8 +52,12 @@ class BinanceCandleStream(CandleStream):
         return f"{symbol.lower()}@kline_{BinanceCandles.intervals[self.feed.part]}"
 
     def _closed(self, body: bytes | msgspec.Raw) -> Sequence[Closed]:
-        data = _data.decode(body)
-        k = data.k
-        if not k.x:
-            return ()
-        return (Closed(Bar(k.t, k.o, k.h, k.l, k.c), data.E, k.v, k.q, k.n, k.V, k.Q),)
+        bar, closed = bar_of(body)
+        return (bar,) if closed else ()
+
+
+def bar_of(body: bytes | msgspec.Raw) -> tuple[Closed, bool]:
+    """The bar of a frame, and whether it is closed; raises what decoding raises."""
+    data = _data.decode(body)
+    k = data.k
+    return Closed(Bar(k.t, k.o, k.h, k.l, k.c), data.E, k.v, k.q, k.n, k.V, k.Q), k.x

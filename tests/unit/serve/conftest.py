@@ -21,6 +21,7 @@ from cryptoproxy.queries.questions.candles import Bar
 from cryptoproxy.queries.scope import Asset, Scope
 from cryptoproxy.sandbox.app import Sandbox
 from cryptoproxy.serve.door import Door
+from cryptoproxy.serve.houses import binance, bybit
 from cryptoproxy.serve.houses.binance import BinanceHouse
 from cryptoproxy.serve.houses.bybit import BybitHouse
 from cryptoproxy.serve.houses.coingecko import CoinGeckoHouse
@@ -28,7 +29,10 @@ from cryptoproxy.serve.houses.house import Means
 from cryptoproxy.serve.houses.own import Own
 from cryptoproxy.serve.road.bars import Bars
 from cryptoproxy.serve.road.newest import Newest
+from cryptoproxy.serve.road.open_bars import OpenBars
 from cryptoproxy.serve.server import Server
+from cryptoproxy.serve.streams.sockets import Sockets
+from cryptoproxy.serve.streams.station import Station
 from cryptoproxy.serve.teams.gate import Gate
 from cryptoproxy.serve.teams.meter import Meter, PathNames
 from cryptoproxy.serve.teams.usage import Told
@@ -120,6 +124,8 @@ class Road:
     door: Door | None = None
     meter: Meter | None = None
     usage: Told = field(default_factory=lambda: Told(StandingClock()))
+    station: Any = None
+    metrics: Any = None
     _stop: threading.Event = field(default_factory=threading.Event)
 
     @classmethod
@@ -138,14 +144,19 @@ class Road:
         road.usage = Told(clock)
         threads = ThreadPoolExecutor(4)
         means = Means(newest=road.newest, clock=clock, threads=threads, askers=threads, through=road.through)
-        bars = Bars([lambda: road.bars], clock)  # type: ignore[list-item, return-value]
         metrics = ServeMetrics(CollectorRegistry())
+        open_bars = OpenBars(clock)
+        bars = Bars([lambda: road.bars], clock, open_bars)  # type: ignore[list-item, return-value]
+        rows = {"binance": binance.by_symbol, "bybit": bybit.by_symbol}
+        road.metrics = metrics
+        road.station = Station(road.settings.kafka, road.newest, open_bars, rows=rows, metrics=metrics, clock=clock)
         road.meter = Meter(metrics, door="d00r")
         road.door = Door(
             coingecko=CoinGeckoHouse(means),
             binance=BinanceHouse(means, bars),
             bybit=BybitHouse(means, bars),
             own=Own(_no_queries, clock=clock, threads=threads, openapi=dict, usage=road.usage.rows),
+            sockets=Sockets(road.station),
             metrics=metrics,
             limit_ms=means.limit_ms,
             gate=gate,
@@ -155,7 +166,7 @@ class Road:
         return road
 
     def start(self) -> None:
-        server = Server("127.0.0.1", [(0, self.door)])
+        server = Server("127.0.0.1", [(0, self.door)], arrive=self.station.arrive)
         self.url = f"http://127.0.0.1:{server.ports[0]}"
         self._thread = threading.Thread(target=server.run, args=(Loop("door", self._stop),))
         self._thread.start()

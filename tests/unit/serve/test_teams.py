@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,9 @@ import requests
 import trustme
 from click.testing import CliRunner
 from prometheus_client import CollectorRegistry
+from urllib3.exceptions import HTTPError
+from websockets.exceptions import ConnectionClosedError, InvalidStatus
+from websockets.sync.client import connect
 
 from cryptoproxy.cli.main import cli
 from cryptoproxy.common.metrics import ServeMetrics
@@ -118,6 +122,8 @@ def test_a_file_is_read_again_when_it_changes_and_a_broken_one_changes_nothing(f
     stream.close()
     again = gate.admit_stream(token)
     assert again.still_admitted()
+    ended: list[str] = []
+    again.when_revoked(lambda: ended.append("revoked"))
     kept = file.read_bytes()
     file.write_text("{")
     gate.look()
@@ -126,6 +132,8 @@ def test_a_file_is_read_again_when_it_changes_and_a_broken_one_changes_nothing(f
     with tokens.changed(file) as found:
         tokens.revoke(found, "a", None)
     gate.look()
+    gate.look()
+    assert ended == ["revoked"]
     assert not again.still_admitted()
     with pytest.raises(NotAdmittedError, match="token of a team"):
         gate.admit(token)
@@ -206,6 +214,40 @@ def test_what_is_answered_from_the_road_is_saved_and_what_is_read_through_is_mad
     assert "binance/other" in counted
     assert all(USAGE.codec.decode(USAGE.codec.encode(each)) == each for each in records)
     assert mine.meter.since_last(NOW_MS, NOW_MS) == []
+
+
+def test_a_stream_ends_when_its_token_is_revoked(road: Make, file: Path):
+    gone, stays = token_of(file, "gone", streams=2), token_of(file, "stays")
+    gate = Gate(file)
+    mine = road(gate=gate)
+    address = mine.url.replace("http:", "ws:")
+    with pytest.raises(InvalidStatus) as refused:
+        connect(f"{address}/binance/ws")
+    assert refused.value.response.status_code == 401
+    with (
+        connect(f"{address}/t/{gone}/binance/ws") as ended,
+        connect(f"{address}/bybit/v5/public/linear?token={stays}") as left,
+        requests.get(f"{mine.url}/t/{gone}/v1/stream?dataset=ticker", stream=True, timeout=60) as events,
+    ):
+        assert events.status_code == 200
+        with pytest.raises(InvalidStatus) as refused:
+            connect(f"{address}/t/{gone}/binance/ws")
+        assert refused.value.response.status_code == 429
+        with tokens.changed(file) as found:
+            tokens.revoke(found, "gone", None)
+        gate.look()
+        with pytest.raises(ConnectionClosedError) as closed:
+            ended.recv(timeout=60)
+        assert closed.value.rcvd is not None
+        assert (closed.value.rcvd.code, "revoked" in closed.value.rcvd.reason) == (1008, True)
+        with suppress(HTTPError, OSError):  # hung up on, in the middle of an answer
+            events.raw.read()
+        left.send('{"op":"ping"}')
+        assert "pong" in left.recv(timeout=60)
+    assert mine.meter is not None
+    counted = {(each.team, each.path): each.requests for each in mine.meter.since_last(NOW_MS, NOW_MS)}
+    assert counted[("gone", "binance/streams")] == 1
+    assert counted[("stays", "bybit/streams")] == 1
 
 
 def test_paths_are_counted_by_few_names():
