@@ -304,6 +304,8 @@ def test_a_door_for_others_has_teams_or_is_meant_and_hides_tokens():
         Settings.from_texts({"SERVE_CERTFILE": __file__})
 
 
+# uvloop leaves the socket of a peer that hung up without TLS's last word to the end of its loop.
+@pytest.mark.filterwarnings("ignore:unclosed resource:ResourceWarning")
 def test_the_door_speaks_tls(road: Make, tmp_path: Path):
     import threading
 
@@ -321,9 +323,9 @@ def test_the_door_speaks_tls(road: Make, tmp_path: Path):
     thread = threading.Thread(target=server.run, args=(Loop("door", stop),))
     thread.start()
     try:
-        url = f"https://127.0.0.1:{server.ports[0]}/coingecko/api/v3/coins/markets?vs_currency=usd"
+        url = f"https://127.0.0.1:{server.ports[0]}/coingecko/api/v3/coins/markets?vs_currency=usd&per_page=20"
         answer = requests.get(url, verify=str(tmp_path / "ca.pem"), timeout=60)
-        assert answer.json() == mine.get("/coingecko/api/v3/coins/markets?vs_currency=usd").json()
+        assert answer.json() == mine.get("/coingecko/api/v3/coins/markets?vs_currency=usd&per_page=20").json()
     finally:
         stop.set()
         thread.join()
