@@ -5,7 +5,7 @@ from __future__ import annotations
 from cryptoproxy.datasets import USAGE
 from kibana import names
 from kibana.builders.charts import table, tiles, xy
-from kibana.builders.columns import Column, over_time, top, total
+from kibana.builders.columns import Column, largest, over_time, top, total
 from kibana.builders.controls import Control
 from kibana.builders.dashboard import Dashboard, Row
 from kibana.builders.panels import Panel, note, question
@@ -20,11 +20,11 @@ ABOUT = note(
 
 
 def _teams(size: int = 6) -> Column:
-    return top("team", size, "Team", by=total("requests", "Questions"))
+    return top("team", size, "Team", by=largest("requests", "Most in a minute"))
 
 
 def _paths(size: int) -> Column:
-    return top("path", size, "Path", by=total("requests", "Questions"))
+    return top("path", size, "Path", by=largest("requests", "Most in a minute"))
 
 
 SUMS = question(
@@ -61,14 +61,17 @@ REFUSED = question(
 
 
 def _all() -> Panel:
-    requests = total("requests", "Questions")
     return question(
         "all",
         "Who asks for what?",
         table(
             rows=[_teams(50), _paths(100)],
-            metrics=[requests, total("saved", "Saved"), total("made", "Made"), total("refused", "Refused")],
-            sort_by=requests,
+            metrics=[
+                total("requests", "Questions"),
+                total("saved", "Saved"),
+                total("made", "Made"),
+                total("refused", "Refused"),
+            ],
         ),
         help_text="Sums over the time shown, of all doors.",
         dataset=USAGE,
