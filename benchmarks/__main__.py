@@ -26,6 +26,7 @@ from benchmarks import (
     cheap,
     compression,
     delay,
+    history,
     indexing,
     latency,
     memory,
@@ -57,11 +58,12 @@ BENCHMARKS: Mapping[str, Callable[[Context], Report]] = {
     "stream-memory": stream_memory.benchmark,
     "scaling": scaling.benchmark,
     "watch": watching.benchmark,
+    "history": history.benchmark,
     "settings": settings.benchmark,
     "bulks": bulks.benchmark,
     "compression": compression.benchmark,
 }
-BY_NAME_ONLY = ("streamers", "stream-memory", "settings", "bulks", "compression")
+BY_NAME_ONLY = ("streamers", "stream-memory", "history", "settings", "bulks", "compression")
 FAILURES = (
     BenchmarkError,
     CryptoProxyError,

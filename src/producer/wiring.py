@@ -297,7 +297,11 @@ class Poller:
             may_poll=self.may_poll,
             before_poll=partial(self._prepare, source, fetcher),
             kept=self._kept,
-            answered=partial(self.answers.put, source.upstream) if self.answers is not None else lambda _: None,
+            answered=(
+                partial(self.answers.put, source.upstream, every_ms=self.grid(name).interval_ms)
+                if self.answers is not None
+                else lambda _: None
+            ),
             quotas=partial(quotas_of, self.budgets[source.upstream]),
             statistics=self.statistics[name],
             health=self.service.health,

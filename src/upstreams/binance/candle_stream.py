@@ -37,8 +37,8 @@ class _Kline(msgspec.Struct, gc=False):
     q: Number = None
     V: Number = None
     Q: Number = None
-    f: int = -1
-    L: int = -1
+    f: int | None = None
+    L: int | None = None
 
 
 class _Data(msgspec.Struct, gc=False):
@@ -56,9 +56,13 @@ class BinanceCandleStream(CandleStream):
         return f"{symbol.lower()}@kline_{BinanceCandles.intervals[self.feed.part]}"
 
     def _closed(self, body: bytes | msgspec.Raw) -> Sequence[Closed]:
-        data = _data.decode(body)
-        k = data.k
-        if not k.x:
-            return ()
-        ids = (k.f, k.L) if k.f >= 0 and k.L >= 0 else (None, None)
-        return (Closed(Bar(k.t, k.o, k.h, k.l, k.c), data.E, k.v, k.q, k.n, k.V, k.Q, *ids),)
+        bar, closed = bar_of(body)
+        return (bar,) if closed else ()
+
+
+def bar_of(body: bytes | msgspec.Raw) -> tuple[Closed, bool]:
+    """The bar of a frame, and whether it is closed; raises what decoding raises."""
+    data = _data.decode(body)
+    k = data.k
+    ids = (None, None) if k.f is None or k.L is None or min(k.f, k.L) < 0 else (k.f, k.L)
+    return Closed(Bar(k.t, k.o, k.h, k.l, k.c), data.E, k.v, k.q, k.n, k.V, k.Q, *ids), k.x
