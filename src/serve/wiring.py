@@ -38,6 +38,8 @@ from cryptoproxy.serve.server import Server
 from cryptoproxy.serve.streams.sockets import Sockets
 from cryptoproxy.serve.streams.station import Station
 from cryptoproxy.serve.upstream.through import through_of
+from cryptoproxy.serve.views.memory import FromMemory
+from cryptoproxy.serve.views.working import Working
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +85,7 @@ class DoorProcess:
         station = Station(kafka, self.newest, open_bars, rows=rows, metrics=metrics, clock=clock)
         own = Own(
             _once(lambda: Queries.of(settings.elasticsearch, client())),
+            live=FromMemory(self.newest, clock, Working(settings, self.newest, clock)),
             clock=clock,
             threads=threads,
             openapi=_once(lambda: document(version("cryptoproxy"))),

@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from cryptoproxy.common.asking import NotAllowedError, Question
 from cryptoproxy.datasets import Feed
-from cryptoproxy.upstreams.base import Answer, Call
+from cryptoproxy.upstreams.base import Call, Response
 
 MAX_KEY = 16 * 1024
 """Of a question: beyond it upstreams answer 414 themselves."""
@@ -54,7 +54,7 @@ class Path:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class Askable:
     """Of one upstream.
 
     Args:
@@ -69,7 +69,7 @@ class Asked:
     paths: Mapping[str, Path]
     check: Callable[..., None]
     headers: Callable[[], Mapping[str, str]] = dict
-    used: Callable[[Answer], int | None] = field(default=lambda _: None)
+    used: Callable[[Response], int | None] = field(default=lambda _: None)
 
     @property
     def feed(self) -> Feed:

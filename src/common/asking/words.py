@@ -112,7 +112,7 @@ class Where(msgspec.Struct, frozen=True):
     epoch: int
 
 
-class Asked(msgspec.Struct, frozen=True, omit_defaults=True):
+class AskBody(msgspec.Struct, frozen=True, omit_defaults=True):
     """The body of a POST to the door."""
 
     upstream: str

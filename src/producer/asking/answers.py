@@ -18,8 +18,8 @@ from cryptoproxy.common.clock import Clock
 from cryptoproxy.common.metrics import PollerMetrics
 from cryptoproxy.common.settings.catalogue import Kafka
 from cryptoproxy.producer.aside import Aside
-from cryptoproxy.producer.feeds.poll import Told
-from cryptoproxy.upstreams.asked import Asked
+from cryptoproxy.producer.feeds.poll import CallAnswer
+from cryptoproxy.upstreams.asked import Askable
 
 EVERY_SECONDS = 10.0
 """For one call; what a faster poll is told in between is not sent."""
@@ -46,7 +46,7 @@ class Answers(Aside):
     def __init__(
         self,
         kafka: Kafka,
-        asked: Mapping[str, Asked],
+        asked: Mapping[str, Askable],
         *,
         metrics: PollerMetrics,
         clock: Clock,
@@ -73,7 +73,7 @@ class Answers(Aside):
         self._sent: dict[str, float] = {}
         """When each was taken last, in monotonic seconds."""
 
-    def put(self, upstream: str, answers: Sequence[Told], *, every_ms: int = 0) -> None:
+    def put(self, upstream: str, answers: Sequence[CallAnswer], *, every_ms: int = 0) -> None:
         """Keeps the newest for :meth:`run`; never waits and never raises.
 
         Args:

@@ -30,7 +30,7 @@ from cryptoproxy.serve.road.newest import Kept
 from cryptoproxy.serve.streams.live import Live
 from cryptoproxy.upstreams.bybit import rendering
 from cryptoproxy.upstreams.bybit.candles import PAGE, BybitCandles
-from cryptoproxy.upstreams.bybit.symbols import Market
+from cryptoproxy.upstreams.bybit.symbols import Category
 from cryptoproxy.upstreams.bybit.tickers import UPSTREAM
 
 log = logging.getLogger(__name__)
@@ -131,7 +131,7 @@ class BybitHouse(House):
         category, symbol, limit = (params.get(name, "") for name in ("category", "symbol", "limit"))
         venue = f"{UPSTREAM}-{category}"
         levels, book = self._live.shown.get((venue, symbol), (0, None)) if self._live is not None else (0, None)
-        wanted = limit or ("1" if category == Market.SPOT else "25")
+        wanted = limit or ("1" if category == Category.SPOT else "25")
         if self._live is None or book is None or not book.whole or not wanted.isdecimal() or len(wanted) > 4:
             return None
         topic = f"orderbook.{levels}.{symbol}"
@@ -162,7 +162,7 @@ class BybitHouse(House):
         if not found.candles and not found.whole:
             return self.refusal(404, f"of {wanted.asset_id} there are no such bars here")
         names = [("symbol", wanted.asset_id), ("category", market.value)]
-        if market is Market.SPOT:
+        if market is Category.SPOT:
             names.reverse()
         rows = [rendering.kline(each, market) for each in reversed(found.candles)]
         now_ms = self.means.clock.now_ms()
@@ -175,9 +175,9 @@ class BybitHouse(House):
         )
         return json_reply(rendering.enveloped({**dict(names), "list": rows}, now_ms=now_ms), told=told)
 
-    def _wanted(self, params: Mapping[str, str]) -> tuple[Wanted, Market]:
+    def _wanted(self, params: Mapping[str, str]) -> tuple[Wanted, Category]:
         """``start`` is moved to the begin of the bar that it lies in: Bybit gives that one, too."""
-        market = Market(self._category(params, "linear"))
+        market = Category(self._category(params, "linear"))
         if not params.get("symbol"):
             raise self._refused("params error: Symbol Invalid")
         if (interval := _INTERVALS.get(params.get("interval", ""))) is None:
@@ -201,7 +201,7 @@ class BybitHouse(House):
 
     def _category(self, params: Mapping[str, str], default: str = "") -> str:
         category = params.get("category", default)
-        if category not in set(Market):
+        if category not in set(Category):
             raise self._refused("Illegal category" if category else "params error: Category is invalid")
         return category
 

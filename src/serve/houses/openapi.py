@@ -25,6 +25,10 @@ _SAYS: Mapping[str, tuple[str, Any]] = {
     "dominance": ("Symbols of coins whose share is told.", "btc,eth"),
     "dataset": ("Only these.", "ticker,candle-1m"),
     "names": ("Which indicators.", "sma:20,rsi"),
+    "within": ("Basis points of mid: 10, 50 or 100.", 50),
+    "points": ("Most bars.", 400),
+    "search": ("A part of symbol, name or id.", "bit"),
+    "sort": ("By which field; downwards with - before it.", "-volume_24h"),
 }
 _ANSWER = {
     "type": "object",
@@ -78,5 +82,5 @@ def _operation(name: str, question: Question) -> dict[str, Any]:
 
 def _parameter(name: str, read: Callable[[str], Any]) -> dict[str, Any]:
     says, example = _SAYS[name]
-    kind = "integer" if name == "top" else "string"
+    kind = "integer" if isinstance(example, int) else "string"
     return {"name": name, "in": "query", "description": says, "schema": {"type": kind}, "example": example}

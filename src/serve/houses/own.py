@@ -23,6 +23,8 @@ from cryptoproxy.queries.elastic.search import NoIndexError
 from cryptoproxy.queries.output import text
 from cryptoproxy.serve.reply import JSON, Reply, Told, json_reply
 from cryptoproxy.serve.request import ARROW, Request
+from cryptoproxy.serve.views import chart, flowing, prices
+from cryptoproxy.serve.views.memory import FromMemory
 
 MOST_ROWS = 10_000
 _DEFAULT_ROWS = 1_000
@@ -36,6 +38,8 @@ class Question:
     says: str
     ask: Callable[..., Answer[Any]]
     takes: Mapping[str, Callable[[str], Any]]
+    live: bool = False
+    """Asked of what this door has in memory, :class:`FromMemory`, and not of :class:`Queries`."""
 
 
 def _whole(raw: str) -> int:
@@ -55,6 +59,7 @@ _TEXTS: Mapping[str, Callable[[str], Any]] = {name: _whole if name == "top" else
 _NO_TOP = {name: read for name, read in _TEXTS.items() if name != "top"}
 _STEP: Mapping[str, Callable[[str], Any]] = {"interval": str}
 _TIME: Mapping[str, Callable[[str], Any]] = {"source": str, "since": str, "until": str}
+_PAIR: Mapping[str, Callable[[str], Any]] = {"assets": str, "source": str, "quote": str, "since": str}
 
 QUESTIONS: Mapping[str, Question] = {
     "latest": Question("The newest record of each asset.", Queries.latest, _TEXTS),
@@ -76,6 +81,24 @@ QUESTIONS: Mapping[str, Question] = {
     ),
     "freshness": Question("Age, missing slots, duplicates.", Queries.freshness, {"dataset": str, **_STEP, **_TIME}),
     "gaps": Question("What streams lacked, and whether it was mended.", Queries.gaps, _TIME),
+    "trades": Question("Volume, VWAP and pressure of each step.", Queries.trades, {**_STEP, **_TEXTS}),
+    "spread": Question("Best ask less best bid, by step.", Queries.spread, {**_STEP, **_TEXTS}),
+    "depth": Question("What stands near mid, by step.", Queries.depth, {"within": _whole, **_STEP, **_TEXTS}),
+    "chart": Question(
+        "Bars for a picture: as many as it has room for.",
+        chart.chart,
+        {**_PAIR, "until": str, "points": _whole, "names": str},
+    ),
+    "book": Question("The newest order book of a pair.", flowing.book, _PAIR),
+    "tape": Question("The newest trades.", flowing.tape, {**_PAIR, "until": str, "top": _whole}),
+    "alerts": Question("What watch has found.", flowing.alerts, {"since": str, "until": str, "top": _whole}),
+    "prices": Question(
+        "The newest price of everything, from memory.",
+        prices.prices,
+        {"source": str, "quote": str, "assets": str, "search": str, "sort": str, "top": _whole},
+        live=True,
+    ),
+    "working": Question("Is it working? Ages, lag, budgets.", lambda live: live.working.answer(), {}, live=True),
 }
 
 
@@ -83,6 +106,7 @@ class Own:
     """
     Args:
         queries: made in the first thread that needs it.
+        live: what answers without the index.
         openapi: the document; made when it is first asked for.
     """
 
@@ -90,11 +114,12 @@ class Own:
         self,
         queries: Callable[[], Queries],
         *,
+        live: FromMemory,
         clock: Clock,
         threads: Executor,
         openapi: Callable[[], Mapping[str, Any]],
     ) -> None:
-        self._queries, self._clock, self._threads, self._openapi = queries, clock, threads, openapi
+        self._queries, self._live, self._clock, self._threads, self._openapi = queries, live, clock, threads, openapi
 
     async def answer(self, request: Request) -> Reply:
         path = request.path
@@ -128,7 +153,7 @@ class Own:
             TransientError, OperatorError: neither Elasticsearch nor the lake can answer.
         """
         try:
-            answer = question.ask(self._queries(), **asked)
+            answer = question.ask(self._live if question.live else self._queries(), **asked)
             rows = answer.held(limit)
         except (ValueError, KeyError) as error:
             return self.refusal(400, str(error))
@@ -142,7 +167,7 @@ class Own:
         body, content_type = _WRITTEN[form](answer)
         newest = answer.covers.last_ms
         told = Told(
-            way="lake" if answer.engine == "lake" else "index",
+            way={"es": "index"}.get(answer.engine, answer.engine),
             upstream="v1",
             asked_ms=self._clock.now_ms() if newest is None else newest,
             as_of_ms=newest,

@@ -24,7 +24,7 @@ from cryptoproxy.upstreams.binance.tickers import NAME
 from cryptoproxy.upstreams.bybit import candle_stream as of_bybit
 from cryptoproxy.upstreams.bybit.candles import BybitCandles
 from cryptoproxy.upstreams.bybit.shown import ShownBook, frame_of
-from cryptoproxy.upstreams.bybit.symbols import Market
+from cryptoproxy.upstreams.bybit.symbols import Category
 from cryptoproxy.upstreams.bybit.tickers import UPSTREAM
 from cryptoproxy.upstreams.streaming.candle_stream import Closed
 
@@ -77,7 +77,7 @@ class Live:
         elif topic.startswith("orderbook."):
             self._book(venue, symbol, topic, body)
         else:
-            interval, inverse = _OF_BYBIT[topic.split(".")[1]], venue == f"{UPSTREAM}-{Market.INVERSE}"
+            interval, inverse = _OF_BYBIT[topic.split(".")[1]], venue == f"{UPSTREAM}-{Category.INVERSE}"
             for bar, closed in of_bybit.bars_of(body, inverse=inverse):
                 self._bar(topic, _candle(venue, symbol, interval, bar), body, closed=closed)
         self.heard[venue, topic] = at_ms

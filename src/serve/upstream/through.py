@@ -21,7 +21,7 @@ from cryptoproxy.errors import CryptoProxyError
 from cryptoproxy.serve.upstream.cache import Cache
 from cryptoproxy.serve.upstream.seam import Fetched, NotFetchedError
 from cryptoproxy.upstreams import asked_of
-from cryptoproxy.upstreams.asked import Asked, Path
+from cryptoproxy.upstreams.asked import Askable, Path
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ class Through:
     def __init__(
         self,
         client: DoorClient,
-        asked: Mapping[str, Asked],
+        asked: Mapping[str, Askable],
         *,
         cache: Cache,
         clock: Clock,

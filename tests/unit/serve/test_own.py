@@ -62,7 +62,7 @@ def test_an_answer_is_as_old_as_its_newest_record(monkeypatch: pytest.MonkeyPatc
     answer: Answer[Any] = Answer("latest", "t", "w", columns=(), rows=iter(()), covers=covers)
     monkeypatch.setitem(cast("Any", own.QUESTIONS), "latest", own.Question("", lambda _: answer, {}))
     asked = own.Own(
-        cast("Any", lambda: None), clock=StandingClock(), threads=ThreadPoolExecutor(1), openapi=dict
+        cast("Any", lambda: None), live=cast("Any", None), clock=StandingClock(), threads=ThreadPoolExecutor(1), openapi=dict
     )  # fmt: skip
     reply = asyncio.run(asked.answer(Request("v1/latest")))
     assert reply.told is not None
@@ -76,7 +76,9 @@ def answered(monkeypatch: pytest.MonkeyPatch, **asked: Any) -> Reply:
     question = own.Question("", lambda *_, **__: answer, {})
     monkeypatch.setattr(own, "QUESTIONS", {"latest": question})
     with ThreadPoolExecutor(1) as threads:
-        asks = own.Own(lambda: cast(Any, None), clock=StandingClock(), threads=threads, openapi=dict)
+        asks = own.Own(
+            lambda: cast(Any, None), live=cast(Any, None), clock=StandingClock(), threads=threads, openapi=dict
+        )
         return asyncio.run(asks.answer(Request("v1/latest", **asked)))
 
 

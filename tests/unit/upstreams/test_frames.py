@@ -14,7 +14,7 @@ from cryptoproxy.upstreams.binance.candle_stream import bar_of
 from cryptoproxy.upstreams.bybit import frames as bybit
 from cryptoproxy.upstreams.bybit.candle_stream import bars_of
 from cryptoproxy.upstreams.bybit.shown import ShownBook, frame_of
-from cryptoproxy.upstreams.bybit.symbols import Market
+from cryptoproxy.upstreams.bybit.symbols import Category
 from tests.unit.upstreams.test_rendering import candles
 from tests.unit.upstreams.test_trades import NOW
 from tests.unit.upstreams.test_trades import binance as reading_binance
@@ -48,20 +48,20 @@ def test_an_aggregate_trade_of_binance_is_read_back(trade: Trade) -> None:
     assert msgspec.structs.replace(read, quote_volume=trade.quote_volume) == trade
 
 
-@given(trades(), st.sampled_from(list(Market)))
-def test_a_trade_of_bybit_is_read_back(trade: Trade, market: Market) -> None:
-    symbol = "BTCUSD" if market is Market.INVERSE else "BTCUSDT"
+@given(trades(), st.sampled_from(list(Category)))
+def test_a_trade_of_bybit_is_read_back(trade: Trade, market: Category) -> None:
+    symbol = "BTCUSD" if market is Category.INVERSE else "BTCUSDT"
     trade = msgspec.structs.replace(
         trade, source=f"bybit-{market}", asset_id=symbol, symbol=symbol, trades=None, sequence=7,
-        quote="USD" if market is Market.INVERSE else "USDT",
+        quote="USD" if market is Category.INVERSE else "USDT",
         quote_volume=trade.base_volume * trade.price,
     )  # fmt: skip
-    if market is Market.INVERSE:
+    if market is Category.INVERSE:
         trade.base_volume = trade.quote_volume / trade.price
     stream = reading_bybit(market, symbol)
     stream.take({f"publicTrade.{symbol}": list(bybit.public_trades([trade], market))}, now_ms=NOW)
     [read] = stream.collect(now_ms=NOW).records
-    if market is not Market.INVERSE:
+    if market is not Category.INVERSE:
         read.quote_volume = trade.quote_volume
     assert read == trade
 
@@ -78,9 +78,9 @@ def test_a_closed_bar_of_binance_is_read_back(candle: Candle) -> None:
     )  # fmt: skip
 
 
-@given(candles("bybit-inverse", "BTCUSD", ["1m", "1h", "1d"]), st.sampled_from(list(Market)))
-def test_a_closed_bar_of_bybit_is_read_back(candle: Candle, market: Market) -> None:
-    [(read, closed)] = bars_of(bybit.kline(candle, market), inverse=market is Market.INVERSE)
+@given(candles("bybit-inverse", "BTCUSD", ["1m", "1h", "1d"]), st.sampled_from(list(Category)))
+def test_a_closed_bar_of_bybit_is_read_back(candle: Candle, market: Category) -> None:
+    [(read, closed)] = bars_of(bybit.kline(candle, market), inverse=market is Category.INVERSE)
     assert closed
     assert (iso(read.bar.stamp_ms), read.bar.open, read.bar.close) == (candle.timestamp, candle.open, candle.close)
     assert (read.base_volume, read.quote_volume) == (candle.base_volume, candle.quote_volume)

@@ -12,7 +12,7 @@ from cryptoproxy.common.asking import Question
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.producer.asking import answers as of_answers
 from cryptoproxy.producer.asking.answers import Answers
-from cryptoproxy.producer.feeds.poll import Told
+from cryptoproxy.producer.feeds.poll import CallAnswer
 from cryptoproxy.upstreams import asked_of
 from cryptoproxy.upstreams.base import Call
 from tests.unit.producer.budget.hand_clock import HandClock
@@ -24,8 +24,8 @@ ASKED = asked_of(SETTINGS.upstreams)
 
 def told(
     body: bytes, *, ms: int = 5, url: str = "http://localhost:1/binance/api/v3/ticker/24hr", **params: str
-) -> Told:
-    return Told(Call(url, params, {"x-key": "secret"}), body, ms)
+) -> CallAnswer:
+    return CallAnswer(Call(url, params, {"x-key": "secret"}), body, ms)
 
 
 class Bench:
