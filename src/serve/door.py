@@ -45,6 +45,7 @@ Scope: TypeAlias = dict[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Any]]
 Send: TypeAlias = Callable[[Any], Awaitable[None]]
 
+_ALLOW = (b"allow", b"GET, HEAD, OPTIONS")
 _PREFLIGHT = (
     *CORS,
     (b"access-control-allow-methods", b"GET, HEAD, OPTIONS"),
@@ -220,7 +221,9 @@ class Door:
             if isinstance(request, BadRequestError):
                 return house.refusal(400, f"{request}.")
             if method not in ("GET", "HEAD"):
-                return house.refusal(405, "only GET is answered here")
+                reply = house.refusal(405, "only GET is answered here")
+                reply.more = (*reply.more, _ALLOW)
+                return reply
             reply = await (self._within(house, request) if asked.within else self._beside(house, request))
             return self._fresh(reply, request, house)
         except RefusedError as refused:
