@@ -64,6 +64,9 @@ class PollerMetrics:
         )
         self.gaps_opened = counter("gaps_opened", "Gaps that were found", "source", "why")
         self.gaps_mended = counter("gaps_mended", "Gaps that were mended since", "source")
+        self.candles_apart = counter(
+            "candles_apart", "Streamed bars whose first trade does not follow on the last of the bar before", "source"
+        )
         # --- the budget
         self.calls = counter("upstream_calls", "Requests sent to an upstream, each attempt", "upstream", "status")
         self.cost = counter("upstream_cost", "What they cost, in the upstream's unit", "upstream")
@@ -120,6 +123,7 @@ class IndexerMetrics:
         self.consumed = counter("records_consumed", "Records read from its topics")
         self.indexed = counter("documents_indexed", "Documents written")
         self.duplicates = counter("duplicates", "Records that were there already")
+        self.corrections = counter("corrections", "Records that were there already with other values, which stay")
         self.dead_letters = counter("dead_letters", "Records sent to the dead-letter topic", "reason")
         self.bulk_seconds = Histogram(
             "cryptoproxy_bulk_seconds", "Duration of a bulk request", ("dataset",), registry=registry, buckets=_SECONDS
@@ -184,6 +188,7 @@ class DatasetMetrics:
         self.consumed = each.consumed.labels(dataset)
         self.indexed = each.indexed.labels(dataset)
         self.duplicates = each.duplicates.labels(dataset)
+        self.corrections = each.corrections.labels(dataset)
         self.dead_letters = _Labelled(each.dead_letters, dataset)
         self.bulk_seconds = each.bulk_seconds.labels(dataset)
         self.bulk_retries = _Labelled(each.bulk_retries, dataset)

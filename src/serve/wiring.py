@@ -42,6 +42,8 @@ from cryptoproxy.serve.teams.gate import Gate
 from cryptoproxy.serve.teams.meter import Meter, PathNames
 from cryptoproxy.serve.teams.usage import HELD_MS, Teller, Told
 from cryptoproxy.serve.upstream.through import through_of
+from cryptoproxy.serve.views.memory import FromMemory
+from cryptoproxy.serve.views.working import Working
 from cryptoproxy.upstreams import asked_of
 
 log = logging.getLogger(__name__)
@@ -92,6 +94,7 @@ class DoorProcess:
         told = Told(clock)
         own = Own(
             _once(lambda: Queries.of(settings.elasticsearch, client())),
+            live=FromMemory(self.newest, clock, Working(settings, self.newest, clock)),
             clock=clock,
             threads=threads,
             openapi=_once(lambda: document(version("cryptoproxy"))),
@@ -99,8 +102,8 @@ class DoorProcess:
         )
         door = Door(
             coingecko=CoinGeckoHouse(means),
-            binance=BinanceHouse(means, bars),
-            bybit=BybitHouse(means, bars),
+            binance=BinanceHouse(means, bars, station.live),
+            bybit=BybitHouse(means, bars, station.live),
             own=own,
             sockets=Sockets(station),
             metrics=metrics,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from cryptoproxy.serve.houses.own import MOST_ROWS, QUESTIONS, USAGE_COLUMNS, Question
+from cryptoproxy.serve.request import ARROW
 
 _SAYS: Mapping[str, tuple[str, Any]] = {
     "symbols": ("Only these symbols, with commas between them.", "BTC,ETH"),
@@ -24,6 +25,10 @@ _SAYS: Mapping[str, tuple[str, Any]] = {
     "dominance": ("Symbols of coins whose share is told.", "btc,eth"),
     "dataset": ("Only these.", "ticker,candle-1m"),
     "names": ("Which indicators.", "sma:20,rsi"),
+    "within": ("Basis points of mid: 10, 50 or 100.", 50),
+    "points": ("Most bars.", 400),
+    "search": ("A part of symbol, name or id.", "bit"),
+    "sort": ("By which field; downwards with - before it.", "-volume_24h"),
 }
 _WORD = r"[A-Za-z0-9._-]{1,64}"
 _NUMBER = r"\d{1,9}(\.\d{1,6})?"
@@ -66,7 +71,7 @@ def _operation(name: str, question: Question) -> dict[str, Any]:
             "name": "limit", "in": "query", "description": "Most rows.",
             "schema": {"type": "integer", "minimum": 1, "maximum": MOST_ROWS}, "example": 100,
         },
-        _FORMAT,
+        {"name": "format", "in": "query", "schema": {"enum": ["json", "csv", "arrow"]}, "example": "json"},
     ]  # fmt: skip
     return {
         "operationId": name,
@@ -78,8 +83,10 @@ def _operation(name: str, question: Question) -> dict[str, Any]:
                 "content": {
                     "application/json": {"schema": _ANSWER},
                     "text/csv": {"schema": {"type": "string"}},
+                    ARROW.decode(): {"schema": {"type": "string", "contentEncoding": "binary"}},
                 },
             },
+            "406": {"description": "Arrow cannot be written here.", "content": _ERROR},
             "400": {"description": "A wrong parameter, or a question that is too large.", "content": _ERROR},
             "404": {"description": "No record answers it.", "content": _ERROR},
             "503": {"description": "What would answer is away.", "content": _ERROR},
@@ -120,7 +127,7 @@ def _usage() -> dict[str, Any]:
 
 def _parameter(name: str, read: Callable[[str], Any]) -> dict[str, Any]:
     says, example = _SAYS[name]
-    if name == "top":
+    if isinstance(example, int):
         schema: dict[str, Any] = {"type": "integer", "minimum": 1, "maximum": MOST_ROWS}
     else:
         schema = {"type": "string", "pattern": _FORMS.get(_AS.get(name, name), rf"^{_WORD}(,{_WORD})*$")}

@@ -18,7 +18,7 @@ from cryptoproxy.datasets.times import DAY_MS, Span
 from cryptoproxy.errors import CryptoProxyError, TransientError
 from cryptoproxy.queries.backend import Backend
 from cryptoproxy.queries.questions.candles import Bar
-from cryptoproxy.queries.scope import Asset, Scope
+from cryptoproxy.queries.scope import AssetRef, Scope
 from cryptoproxy.serve.road.open_bars import OpenBars
 
 _MONTH_MS = 31 * DAY_MS
@@ -127,7 +127,7 @@ class Bars:
         found = self._newest.after((wanted.source, wanted.asset_id, wanted.interval), iso(begin_ms))
         return [each for each in found if from_iso(each.timestamp) <= end_ms]
 
-    def _within(self, engine: Backend, wanted: Wanted, span: Span) -> list[tuple[Asset, Bar]]:
+    def _within(self, engine: Backend, wanted: Wanted, span: Span) -> list[tuple[AssetRef, Bar]]:
         scope = Scope(span, (wanted.source,), assets=(wanted.asset_id,), interval=wanted.interval)
         asset = next(iter(engine.intervals(scope)), None)
         if asset is None:
@@ -158,7 +158,7 @@ class Bars:
         return last or ends[-1] > end_ms
 
 
-def _candle(wanted: Wanted, asset: Asset, bar: Bar) -> Candle:
+def _candle(wanted: Wanted, asset: AssetRef, bar: Bar) -> Candle:
     """As it was on the topic, but for the moment when it was fetched, which no bar of an answer tells."""
     begin = iso(bar.begin_ms)
     return Candle(

@@ -14,7 +14,7 @@ import msgspec
 from kafka import TopicPartition
 from kafka import errors as kafka_errors
 
-from cryptoproxy.common.asking.words import FETCHED_AT, Question
+from cryptoproxy.common.asking.words import EVERY_MS, FETCHED_AT, Question
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clock import Clock
 from cryptoproxy.common.log import Limited
@@ -189,7 +189,8 @@ def answers_into(newest: Newest) -> Take:
         for record in records:
             try:
                 question = Question.from_key(record.key.decode())
-                asked_ms = int(dict(record.headers)[FETCHED_AT])
+                headers = dict(record.headers)
+                asked_ms, every_ms = int(headers[FETCHED_AT]), int(headers.get(EVERY_MS, 0))
                 body = bytes(record.value)
                 msgspec.json.decode(body, type=msgspec.Raw)  # the one before it is worth more than half a one
             except (
@@ -201,7 +202,9 @@ def answers_into(newest: Newest) -> Take:
             ):  # somebody else wrote it, or it is no JSON
                 strange += 1
                 continue
-            newest.take_answer(question.upstream, question.path, dict(question.params), body, asked_ms)
+            newest.take_answer(
+                question.upstream, question.path, dict(question.params), body, asked_ms, every_ms=every_ms or None
+            )
         return strange
 
     return take

@@ -23,7 +23,7 @@ from cryptoproxy.serve.streams.binance import Kind
 from cryptoproxy.serve.streams.hub import Hub
 from cryptoproxy.serve.streams.wire import Wire
 from cryptoproxy.upstreams.bybit.candles import BybitCandles
-from cryptoproxy.upstreams.bybit.symbols import Market
+from cryptoproxy.upstreams.bybit.symbols import Category
 from cryptoproxy.upstreams.bybit.tickers import UPSTREAM
 
 PUBLIC = "v5/public/"
@@ -33,10 +33,10 @@ DEPTHS = (1, 50, 200, 1000)
 _INTERVALS = {theirs: ours for ours, theirs in BybitCandles.intervals.items()}
 
 
-def market_of(path: str) -> Market | None:
+def market_of(path: str) -> Category | None:
     """Of an address below ``/bybit``."""
     name = path.removeprefix(PUBLIC)
-    return Market(name) if path.startswith(PUBLIC) and name in set(Market) else None
+    return Category(name) if path.startswith(PUBLIC) and name in set(Category) else None
 
 
 def kind_of(topic: str) -> Kind | None:
@@ -60,7 +60,7 @@ class BybitListener:
 
     combined = False
 
-    def __init__(self, wire: Wire, hub: Hub, market: Market, *, carries: Callable[[str], bool]) -> None:
+    def __init__(self, wire: Wire, hub: Hub, market: Category, *, carries: Callable[[str], bool]) -> None:
         self.wire, self._hub, self._market, self._carries = wire, hub, market, carries
         self.venue = f"{UPSTREAM}-{market}"
         self.topics: dict[str, None] = {}
@@ -90,11 +90,11 @@ class BybitListener:
             return self._reply(asked, op, refused, success=False), ()
         else:
             self._hub.add(self, args)
-        return self._reply(asked, op, op if self._market is Market.SPOT else ""), args if op == "subscribe" else ()
+        return self._reply(asked, op, op if self._market is Category.SPOT else ""), args if op == "subscribe" else ()
 
     def _refused(self, args: list[str]) -> str:
         """Why not; empty where all of it is carried."""
-        if self._market is Market.SPOT and len(args) > MOST_ARGS:
+        if self._market is Category.SPOT and len(args) > MOST_ARGS:
             return "args size >10"
         if sum(map(len, args)) > MOST_TEXT or len(self.topics) + len(args) > MOST_TOPICS:
             return "args length too long"
@@ -108,5 +108,5 @@ class BybitListener:
     def _reply(self, asked: Any, op: str, text: str, *, success: bool = True) -> bytes:
         """Spot repeats ``req_id`` only where there was one."""
         given = asked.get("req_id") if isinstance(asked, dict) else None
-        named = {"req_id": given or ""} if given or self._market is not Market.SPOT else {}
+        named = {"req_id": given or ""} if given or self._market is not Category.SPOT else {}
         return msgspec.json.encode({"success": success, "ret_msg": text, "conn_id": self._id, **named, "op": op})

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from cryptoproxy.common.clock import Clock
 from cryptoproxy.datasets import Candle, from_iso, iso
 from cryptoproxy.errors import TransientError
 from cryptoproxy.serve.road.open_bars import OpenBars
@@ -23,12 +24,14 @@ from cryptoproxy.upstreams.binance.tickers import NAME
 from cryptoproxy.upstreams.bybit import candle_stream as of_bybit
 from cryptoproxy.upstreams.bybit.candles import BybitCandles
 from cryptoproxy.upstreams.bybit.shown import ShownBook, frame_of
-from cryptoproxy.upstreams.bybit.symbols import Market
+from cryptoproxy.upstreams.bybit.symbols import Category
 from cryptoproxy.upstreams.bybit.tickers import UPSTREAM
 from cryptoproxy.upstreams.streaming.candle_stream import Closed
 
 _OF_BINANCE = {theirs: ours for ours, theirs in BinanceCandles.intervals.items()}
 _OF_BYBIT = {theirs: ours for ours, theirs in BybitCandles.intervals.items()}
+LOAD_SECONDS = 30.0
+NEW_MS = 10_000
 RECEIVED, TOPIC = "received-at", "topic"
 """Headers."""
 
@@ -36,8 +39,9 @@ RECEIVED, TOPIC = "received-at", "topic"
 class Live:
     """Of the door's loop, but for what is read."""
 
-    def __init__(self, hub: Hub, bars: OpenBars) -> None:
-        self._hub, self._bars = hub, bars
+    def __init__(self, hub: Hub, bars: OpenBars, clock: Clock) -> None:
+        self._hub, self._bars, self._clock = hub, bars, clock
+        self._loaded: dict[str, float] = {}
         self.heard: dict[tuple[str, str], int] = {}
         """When each topic was heard last, ms."""
         self.books: dict[str, BinanceBook] = {}
@@ -73,10 +77,14 @@ class Live:
         elif topic.startswith("orderbook."):
             self._book(venue, symbol, topic, body)
         else:
-            interval, inverse = _OF_BYBIT[topic.split(".")[1]], venue == f"{UPSTREAM}-{Market.INVERSE}"
+            interval, inverse = _OF_BYBIT[topic.split(".")[1]], venue == f"{UPSTREAM}-{Category.INVERSE}"
             for bar, closed in of_bybit.bars_of(body, inverse=inverse):
                 self._bar(topic, _candle(venue, symbol, interval, bar), body, closed=closed)
         self.heard[venue, topic] = at_ms
+
+    def is_new(self, venue: str, topic: str) -> bool:
+        """Whether it was heard a moment ago: what is older is no book to trade by."""
+        return self._clock.now_ms() - self.heard.get((venue, topic), 0) <= NEW_MS
 
     # --- bars
 
@@ -98,7 +106,15 @@ class Live:
             self._told[venue, topic] = begin_ms
         return True
 
-    # --- books of Bybit
+    # --- books
+
+    def may_load(self, symbol: str) -> bool:
+        """Whether a snapshot of a book of Binance may be asked for: each once in a while, as it costs much."""
+        now = self._clock.monotonic()
+        if now - self._loaded.get(symbol, float("-inf")) < LOAD_SECONDS:
+            return False
+        self._loaded[symbol] = now
+        return True
 
     def _book(self, venue: str, symbol: str, topic: str, body: bytes) -> None:
         levels = int(topic.split(".")[1])

@@ -24,10 +24,10 @@ from cryptoproxy.upstreams.binance.candles import BinanceCandles
 from cryptoproxy.upstreams.binance.tickers import NAME
 from cryptoproxy.upstreams.bybit import frames as bybit
 from cryptoproxy.upstreams.bybit.candles import BybitCandles
-from cryptoproxy.upstreams.bybit.symbols import Market
+from cryptoproxy.upstreams.bybit.symbols import Category
 from cryptoproxy.upstreams.bybit.tickers import UPSTREAM
 
-_MARKETS: Mapping[str, Market] = {f"{UPSTREAM}-{market}": market for market in Market}
+_MARKETS: Mapping[str, Category] = {f"{UPSTREAM}-{market}": market for market in Category}
 _LATE_MS = 60_000
 """A bar that ended three of its own lengths and so long ago is of the past."""
 _MONTH_MS = 31 * 86_400_000

@@ -49,7 +49,7 @@ class Station:
         self._newest, self._rows = newest, rows
         self.ferry = Ferry()
         self.hub = Hub(metrics)
-        self.live = Live(self.hub, bars)
+        self.live = Live(self.hub, bars, clock)
         self.ours = Ours(kafka, metrics)
         self._records = Records(self.hub, self.live, bars, kafka, clock)
         self._answered: dict[str, int] = {}

@@ -21,7 +21,7 @@ from cryptoproxy.errors import CryptoProxyError
 from cryptoproxy.serve.upstream.cache import Cache
 from cryptoproxy.serve.upstream.seam import Fetched, NotFetchedError
 from cryptoproxy.upstreams import asked_of
-from cryptoproxy.upstreams.asked import Asked, Path
+from cryptoproxy.upstreams.asked import Askable, Path
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ class Through:
     def __init__(
         self,
         client: DoorClient,
-        asked: Mapping[str, Asked],
+        asked: Mapping[str, Askable],
         *,
         cache: Cache,
         clock: Clock,
@@ -79,6 +79,7 @@ class Through:
             line = self._asked[upstream].path_of(question)
         except (KeyError, NotAllowedError) as error:
             raise NotFetchedError(f"{upstream} is not asked for {path[:200]} here", unknown=True) from error
+        question = line.read(question)
         since_ms = self._clock.now_ms() - round(line.fresh * 1000)
         kept = self._cache.get(question, dear=line.dear, since_ms=since_ms)
         if kept is not None and self._age(kept) < _fresh(line, kept):

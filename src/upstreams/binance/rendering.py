@@ -56,6 +56,11 @@ def empty(name: str) -> Body:
     return {"code": -1105, "msg": f"Parameter '{name}' was empty."}
 
 
+def too_many(read: int, sent: int) -> Body:
+    """Of parameters that it does not know."""
+    return {"code": -1101, "msg": f"Too many parameters; expected '{read}' and received '{sent}'."}
+
+
 def bad_value(name: str) -> Body:
     return {"code": -1130, "msg": f"Data sent for parameter '{name}' is not valid."}
 

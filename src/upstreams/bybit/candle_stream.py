@@ -16,7 +16,7 @@ import msgspec
 from cryptoproxy.upstreams.answers.bars import Bar
 from cryptoproxy.upstreams.answers.values import Number
 from cryptoproxy.upstreams.bybit.candles import BybitCandles
-from cryptoproxy.upstreams.bybit.symbols import Market
+from cryptoproxy.upstreams.bybit.symbols import Category
 from cryptoproxy.upstreams.bybit.venue import BybitVenue
 from cryptoproxy.upstreams.streaming.candle_stream import CandleStream, Closed
 
@@ -44,7 +44,7 @@ class BybitCandleStream(CandleStream):
     """``bybit-linear.candle-<interval>@stream`` and those of the other markets."""
 
     def __init__(self, venue: BybitVenue, candles: BybitCandles) -> None:
-        self._inverse = venue.market is Market.INVERSE
+        self._inverse = venue.market is Category.INVERSE
         super().__init__(venue, candles)
 
     def _topic(self, symbol: str) -> str:

@@ -16,14 +16,14 @@ from cryptoproxy.datasets.contracts.candle import end_of
 from cryptoproxy.datasets.times import moment_of
 from cryptoproxy.upstreams.answers.spelling import plain
 from cryptoproxy.upstreams.bybit.candles import BybitCandles
-from cryptoproxy.upstreams.bybit.symbols import Market
+from cryptoproxy.upstreams.bybit.symbols import Category
 
 MOST_TRADES = 1024
 """Of a frame."""
 _encode = msgspec.json.Encoder().encode
 
 
-def public_trades(trades: Sequence[Trade], market: Market) -> Iterator[bytes]:
+def public_trades(trades: Sequence[Trade], market: Category) -> Iterator[bytes]:
     """``publicTrade.<symbol>`` of trades of one symbol."""
     for at in range(0, len(trades), MOST_TRADES):
         part = trades[at : at + MOST_TRADES]
@@ -31,12 +31,12 @@ def public_trades(trades: Sequence[Trade], market: Market) -> Iterator[bytes]:
         yield _told(f"publicTrade.{part[0].asset_id}", rows, moment_of(part[-1].fetched_at))
 
 
-def _trade(trade: Trade, market: Market) -> dict[str, Any]:
+def _trade(trade: Trade, market: Category) -> dict[str, Any]:
     row = {
         "T": moment_of(trade.timestamp),
         "s": trade.asset_id,
         "S": trade.side.capitalize(),
-        "v": plain(trade.quote_volume if market is Market.INVERSE else trade.base_volume),
+        "v": plain(trade.quote_volume if market is Category.INVERSE else trade.base_volume),
         "p": plain(trade.price),
         "i": trade.trade_id,
         "BT": bool(trade.block),
@@ -44,10 +44,10 @@ def _trade(trade: Trade, market: Market) -> dict[str, Any]:
     return row if trade.sequence is None else row | {"seq": trade.sequence}
 
 
-def kline(candle: Candle, market: Market) -> bytes:
+def kline(candle: Candle, market: Category) -> bytes:
     """``kline.<interval>.<symbol>``, of a closed bar."""
     volumes = [candle.base_volume, candle.quote_volume]
-    if market is Market.INVERSE:
+    if market is Category.INVERSE:
         volumes.reverse()
     volume, turnover = ("" if each is None else plain(each) for each in volumes)
     interval, at_ms = BybitCandles.intervals[candle.interval], moment_of(candle.fetched_at)

@@ -18,7 +18,7 @@ from cryptoproxy.common.service import Loop
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.datasets import Candle, Ticker, from_iso
 from cryptoproxy.queries.questions.candles import Bar
-from cryptoproxy.queries.scope import Asset, Scope
+from cryptoproxy.queries.scope import AssetRef, Scope
 from cryptoproxy.sandbox.app import Sandbox
 from cryptoproxy.serve.door import Door
 from cryptoproxy.serve.houses import binance, bybit
@@ -37,9 +37,11 @@ from cryptoproxy.serve.teams.gate import Gate
 from cryptoproxy.serve.teams.meter import Meter, PathNames
 from cryptoproxy.serve.teams.usage import Told
 from cryptoproxy.serve.upstream.seam import Fetched
+from cryptoproxy.serve.views.memory import FromMemory
+from cryptoproxy.serve.views.working import BrokerView, Working
 from cryptoproxy.serve.wiring import forms
 from cryptoproxy.upstreams import upstreams_of
-from cryptoproxy.upstreams.base import Answer, Call
+from cryptoproxy.upstreams.base import Call, Response
 
 NOW_MS = from_iso("2026-11-20T10:00:30.000Z")
 POLLED = "coingecko,binance,bybit-linear,bybit-inverse,bybit-spot"
@@ -71,11 +73,11 @@ class HeldBars:
             key = each.source, each.asset_id, each.interval
             self.candles.setdefault(key, {})[from_iso(each.timestamp)] = each
 
-    def intervals(self, scope: Scope) -> Mapping[Asset, Mapping[str, int]]:
+    def intervals(self, scope: Scope) -> Mapping[AssetRef, Mapping[str, int]]:
         found = self._found(scope, scope.assets[0], scope.interval)
         return {_asset(found[0]): {scope.interval: len(found)}} if found else {}
 
-    def bars(self, scope: Scope, stored: str) -> Iterator[tuple[Asset, Bar]]:
+    def bars(self, scope: Scope, stored: str) -> Iterator[tuple[AssetRef, Bar]]:
         for each in self._found(scope, scope.chosen[0].asset_id, stored):
             yield (
                 scope.chosen[0],
@@ -90,8 +92,8 @@ class HeldBars:
         return [held[each] for each in sorted(held) if each in scope.period]
 
 
-def _asset(candle: Candle) -> Asset:
-    return Asset(candle.source, candle.asset_id, candle.quote, candle.symbol)
+def _asset(candle: Candle) -> AssetRef:
+    return AssetRef(candle.source, candle.asset_id, candle.quote, candle.symbol)
 
 
 class Upstreams:
@@ -119,6 +121,8 @@ class Road:
     settings: Settings
     newest: Newest = field(default_factory=Newest)
     bars: HeldBars = field(default_factory=HeldBars)
+    state: dict[str, bytes] = field(default_factory=dict)
+    """What stands on the state topic."""
     through: Upstreams | None = None
     url: str = ""
     door: Door | None = None
@@ -150,12 +154,14 @@ class Road:
         rows = {"binance": binance.by_symbol, "bybit": bybit.by_symbol}
         road.metrics = metrics
         road.station = Station(road.settings.kafka, road.newest, open_bars, rows=rows, metrics=metrics, clock=clock)
+        told = BrokerView(road.state, {"ticker": 0, "candle": 70_000})
+        memory = FromMemory(road.newest, clock, Working(road.settings, road.newest, clock, brokers=lambda: told))
         road.meter = Meter(metrics, door="d00r")
         road.door = Door(
             coingecko=CoinGeckoHouse(means),
-            binance=BinanceHouse(means, bars),
-            bybit=BybitHouse(means, bars),
-            own=Own(_no_queries, clock=clock, threads=threads, openapi=dict, usage=road.usage.rows),
+            binance=BinanceHouse(means, bars, road.station.live),
+            bybit=BybitHouse(means, bars, road.station.live),
+            own=Own(_no_queries, live=memory, clock=clock, threads=threads, openapi=dict, usage=road.usage.rows),
             sockets=Sockets(road.station),
             metrics=metrics,
             limit_ms=means.limit_ms,
@@ -226,9 +232,9 @@ class Road:
             bodies.append(self._ask(call).body)
         symbol_list.load(bodies)
 
-    def _ask(self, call: Call) -> Answer:
+    def _ask(self, call: Call) -> Response:
         found = requests.get(call.url, params=dict(call.params), headers=dict(call.headers), timeout=30)
-        return Answer(found.status_code, {k.lower(): v for k, v in found.headers.items()}, found.content)
+        return Response(found.status_code, {k.lower(): v for k, v in found.headers.items()}, found.content)
 
     # --- asked
 

@@ -275,6 +275,71 @@ class TestBybit:
             assert (answer["ret_msg"], answer["op"], answer["req_id"]) == ("pong", "ping", "1")
 
 
+class TestByRest:
+    """What is live is answered by REST as well, so that a client's changes join on to its snapshot."""
+
+    def test_a_book_of_binance_is_kept_and_asked_for_once(self, road: Make) -> None:
+        made = road(through=True, polled=False)
+        theirs = made.theirs("binance", "api/v3/depth?symbol=BTCUSDT&limit=5000").json()
+        last = theirs["lastUpdateId"]
+
+        def told(first: int, until: int, **sides: list[list[str]]) -> None:
+            frame = {**DIFF, "b": [], "a": [], "U": first, "u": until, **sides}
+            made.station.take_live(live("binance", "BTCUSDT", "btcusdt@depth@100ms", frame))
+
+        told(last - 4, last + 1)
+        first = made.get("/binance/api/v3/depth?symbol=BTCUSDT&limit=20")
+        assert first.headers["X-Data-Source"] == "road/binance"
+        assert first.json() == {
+            "lastUpdateId": last + 1, "bids": theirs["bids"][:20], "asks": theirs["asks"][:20],
+        }  # fmt: skip
+        best = theirs["bids"][0][0]
+        told(last + 2, last + 6, b=[[best, "123.00000000"]])
+        second = made.get("/binance/api/v3/depth?symbol=BTCUSDT").json()
+        assert (second["lastUpdateId"], second["bids"][0], len(second["asks"])) == (
+            last + 6, [best, "123.00000000"], 100,
+        )  # fmt: skip
+        assert made.through is not None
+        assert made.through.asked == ["binance/api/v3/depth"]
+        made.clock.ms += 60_000
+        old = made.get("/binance/api/v3/depth?symbol=BTCUSDT&limit=20")
+        assert old.headers["X-Data-Source"] == "through/binance"
+
+    def test_a_book_that_is_not_live_is_not_carried(self, door: Road) -> None:
+        assert door.get("/binance/api/v3/depth?symbol=BTCUSDT").status_code == 404
+        assert door.get("/bybit/v5/market/orderbook?category=linear&symbol=BTCUSDT").json()["retCode"] == 10001
+
+    def test_a_book_of_bybit_is_shown_as_far_as_it_is_streamed(self, door: Road) -> None:
+        sides = {"b": [["10.50", "1"], ["10.00", "2"]], "a": [["11.00", "3"]]}
+        frames = live("bybit-spot", "BTCUSDT", "orderbook.50.BTCUSDT", depth(5, "snapshot", **sides))
+        door.station.take_live(frames)
+        path = "/bybit/v5/market/orderbook?category=spot&symbol=BTCUSDT"
+        assert door.get(path).json()["result"]["b"] == [["10.50", "1"]], "one level without a limit"
+        found = door.get(f"{path}&limit=50").json()["result"]
+        assert (found["b"], found["a"], found["u"], found["seq"]) == (sides["b"], sides["a"], 5, 50)
+        assert door.get(f"{path}&limit=200").json()["retCode"] == 10001
+
+    def test_the_last_row_of_klines_is_the_open_bar(self, door: Road) -> None:
+        door.clock.ms = MINUTE + 30_000
+        bars = [candle(MINUTE - n * 60_000) for n in range(5, 1, -1)]
+        door.bars.hold(bars)
+        last = candle(MINUTE - 60_000, close=69130.0)
+        door.station.take(of(door, CANDLE, last, part="1m"))
+        k = {"t": MINUTE, "x": False, "n": 9, **dict.fromkeys("ohlcvqVQ", "2.5")}
+        frame = {"e": "kline", "E": MINUTE + 29_000, "s": "BTCUSDT", "k": k}
+        path = "/binance/api/v3/klines?symbol=BTCUSDT&interval=1m&limit=3"
+        assert "detail=" in door.get(path).headers["Cache-Status"]
+        door.station.take_live(live("binance", "BTCUSDT", "btcusdt@kline_1m", frame))
+        answer = door.get(path)
+        assert "detail" not in answer.headers["Cache-Status"]
+        assert [row[0] for row in answer.json()] == [MINUTE - 120_000, MINUTE - 60_000, MINUTE]
+        assert answer.json()[2][1:6] == ["2.50000000"] * 5
+        assert answer.json()[1][4] == "69130.00000000", "the index does not have it yet"
+        door.clock.ms += 60_000
+        assert len(door.get(path).json()) == 3
+        assert door.get(path).json()[-1][0] < MINUTE, "an open bar of which nothing is heard is not shown"
+
+
 class TestConnections:
     @pytest.mark.parametrize(
         ("path", "status", "words"),
