@@ -6,7 +6,7 @@ The bytes on the topic are the bytes in the index (``_source``) and a line in th
 |---|---|
 | ``dataset`` | what a dataset is; the table of them is here, ``DATASETS`` |
 | ``feed`` | what is polled, kept, sent and stored as one, and how it is spelled |
-| ``contracts`` | a module each: ``ticker`` ``candle`` ``market`` ``asset`` ``trade`` ``book`` ``gap`` ``alert`` |
+| ``contracts`` | one each: ``ticker`` ``candle`` ``market`` ``asset`` ``trade`` ``book`` ``gap`` ``alert`` ``stats`` |
 | ``fields`` | what a contract says of a field beside its type; the columns made from it |
 | ``codec`` | record to bytes, bytes to record; what breaks a contract and how it is said |
 | ``names`` | key, index |
@@ -25,6 +25,7 @@ from cryptoproxy.datasets.contracts.book import BOOK, Book
 from cryptoproxy.datasets.contracts.candle import CANDLE, Candle
 from cryptoproxy.datasets.contracts.gap import GAP, Gap
 from cryptoproxy.datasets.contracts.market import MARKET, Market
+from cryptoproxy.datasets.contracts.stats import STATS, Stats
 from cryptoproxy.datasets.contracts.ticker import TICKER, Ticker
 from cryptoproxy.datasets.contracts.trade import TRADE, Trade
 from cryptoproxy.datasets.dataset import SCHEMA_VERSION_HEADER, Dataset, Part, Period
@@ -34,7 +35,7 @@ from cryptoproxy.datasets.names import index_name, key, key_of
 from cryptoproxy.datasets.times import from_iso, iso, slot_of
 
 DATASETS: Mapping[str, Dataset[Any]] = {
-    each.name: each for each in (TICKER, CANDLE, MARKET, ASSET, TRADE, BOOK, GAP, ALERT)
+    each.name: each for each in (TICKER, CANDLE, MARKET, ASSET, TRADE, BOOK, GAP, ALERT, STATS)
 }
 """The one table, by name."""
 
@@ -73,6 +74,7 @@ __all__ = [
     "RECORD_HEADERS",
     "SCHEMA_VERSION",
     "SCHEMA_VERSION_HEADER",
+    "STATS",
     "TICKER",
     "TRADE",
     "Alert",
@@ -85,6 +87,7 @@ __all__ = [
     "Market",
     "Part",
     "Period",
+    "Stats",
     "Ticker",
     "Trade",
     "called",
