@@ -1,4 +1,5 @@
-"""Topic → lake, of what no poller keeps: alerts. A consumer of its own puts them into objects as the poller would.
+"""Topic → lake, of what no poller keeps: alerts, derived bars. A consumer of its own puts them into objects as
+the poller would.
 
 An offset is committed when all before it is stored. What is stored and not committed, since the process was killed, is
 stored once more by who goes on, perhaps in another object: readers have each id once.
@@ -35,6 +36,8 @@ class Archiver:
     """A loop for one dataset of one part. Any number of processes share its topic.
 
     Args:
+        part: of the dataset.
+        mark: what is kept has this in its bytes; the poller keeps the rest.
         connect: makes a consumer with the group that it is given.
         seconds: that records wait for others of their hour: what one object holds.
     """
@@ -44,12 +47,16 @@ class Archiver:
         *,
         kafka: Kafka,
         dataset: Dataset[Any],
+        part: str = "",
+        mark: bytes = b"",
         store: Store,
         connect: Callable[..., Any],
         seconds: float,
         health: Health,
     ) -> None:
-        self._topic = kafka.topic_of(dataset)
+        self._topic = kafka.topic_of(dataset, part)
+        self._part = part
+        self._mark = mark
         self._kafka = kafka
         self._dataset = dataset
         self._store = store
@@ -67,7 +74,7 @@ class Archiver:
         take_turns(
             loop,
             self._turn,
-            part=f"archive of {self._dataset.name}s",
+            part=f"archive of {self._dataset.called(self._part)}s",
             health=self._health,
             kafka=self._kafka,
             failed=self._close,  # what was read comes again
@@ -92,6 +99,8 @@ class Archiver:
             self._store_all()
 
     def _keep(self, value: bytes | None) -> None:
+        if self._mark not in (value or b""):
+            return
         try:
             record = self._dataset.codec.decode(value)
         except PoisonError:
@@ -109,6 +118,7 @@ class Archiver:
                 source,
                 ordered[0][0],
                 (line + b"\n" for _, line in ordered),
+                part=self._part,
             )
             self._store.put(made.key, made.body)
             log.info("stored %d %ss as %s", made.records, self._dataset.name, made.key)
