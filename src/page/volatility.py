@@ -10,8 +10,11 @@ from cryptoproxy.page.asking import sources, told
 from cryptoproxy.page.look import age_of
 
 WINDOWS = {
-    "15 min": ("15m", "1d", 900), "1 h": ("1h", "7d", 3_600), "4 h": ("4h", "30d", 14_400), "1 day": ("1d", "1y", 86_400),
-}  # fmt: skip
+    "15 min": ("15m", "1d", 900),
+    "1 h": ("1h", "7d", 3_600),
+    "4 h": ("4h", "30d", 14_400),
+    "1 day": ("1d", "1y", 86_400),
+}
 """Window, since when, and the window's seconds."""
 
 

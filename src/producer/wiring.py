@@ -118,7 +118,7 @@ class Poller:
         self.live = LiveFrames(kafka, metrics=metrics, clock=clock) if kafka.live_symbols and self.streams else None
         self.rooms = self._rooms()
         for room in self.rooms:
-            self.handover.states.update({stream_key(name): marks.state for name, marks in room.marks.items()})
+            self.handover.states.update({stream_key(name): state for name, state in room.states().items()})
         self._leaving, self._state_told = threading.Event(), threading.Event()
         if self.lease is not None:
             self.lease.on_acquired(self.handover.take_over)
@@ -297,7 +297,11 @@ class Poller:
             may_poll=self.may_poll,
             before_poll=partial(self._prepare, source, fetcher),
             kept=self._kept,
-            answered=partial(self.answers.put, source.upstream) if self.answers is not None else lambda _: None,
+            answered=(
+                partial(self.answers.put, source.upstream, every_ms=self.grid(name).interval_ms)
+                if self.answers is not None
+                else lambda _: None
+            ),
             quotas=partial(quotas_of, self.budgets[source.upstream]),
             statistics=self.statistics[name],
             health=self.service.health,

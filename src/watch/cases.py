@@ -10,10 +10,12 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from cryptoproxy.watch.figures.windows import EVERY, NAN, NONE, Gauge
+from cryptoproxy.watch.figures.windows import EVERY, NAN, NEVER, NONE, Gauge
 from cryptoproxy.watch.rulebook.rules import Condition, Rule
 
 _EVER = math.inf
+APART_MS = 90_000
+"""Two sources are held against each other only where both have said something within so long."""
 
 
 class Leaf:
@@ -62,13 +64,17 @@ class Leaf:
 class Probe:
     """A gauge of one field of one asset, and who looks at it."""
 
-    __slots__ = ("_highest", "_lowest", "due", "gauge", "high", "leaves", "low", "spec", "take")
+    __slots__ = ("_highest", "_lowest", "due", "gauge", "high", "leaves", "low", "seen", "spec", "take", "value")
 
     def __init__(self, spec: Any, gauge: Gauge, leaves: Sequence[Leaf]) -> None:
         self.spec = spec
         self.gauge = gauge
         self.take: Callable[[int, float], float] = gauge.take
         self.leaves = leaves
+        self.value = 0.0
+        """The last that was looked at."""
+        self.seen = 0
+        """How many of the row's waiting samples it has had."""
         self.bound()
 
     def bound(self) -> None:
@@ -76,15 +82,15 @@ class Probe:
         bounds = [leaf.bounds() for leaf in self.leaves]
         self._lowest = max(low for low, _ in bounds)
         self._highest = min(high for _, high in bounds)
-        self.reckon()
+        self.reckon(self.value)
 
-    def reckon(self) -> None:
+    def reckon(self, value: float) -> None:
         """Anew, after the gauge has had a sample: between which values, and until when, nothing changes."""
-        if self.spec[0] == "apart" or self._lowest >= self._highest:
+        if self._lowest >= self._highest:
             self.due, (self.low, self.high) = EVERY, NONE
         else:
+            self.low, self.high = self.gauge.edges(self._lowest, self._highest, value)
             self.due = self.gauge.due
-            self.low, self.high = self.gauge.edges(self._lowest, self._highest)
 
     def crossed(self, figure: float, level: float) -> list[Case]:
         """The cases of which a leaf has changed."""
@@ -95,43 +101,95 @@ class Probe:
             leaf.figure, leaf.level, leaf.normal = figure, level, self.gauge.normal
             if leaf.take(figure):
                 touched.append(leaf.case)
+        self.value = level
         self.bound()
         return touched
 
 
-class Row:
-    """All probes of one field of one asset. Between ``low`` and ``high``, and before ``due``, none of them changes."""
+MOST = 64
+"""Samples that wait in a row at the most."""
 
-    __slots__ = ("due", "field", "high", "low", "probes")
+
+class Row:
+    """All probes of one field of one asset. Between ``low`` and ``high``, and before ``due``, none of them changes, so
+    that a sample may wait for when one of them wants it."""
+
+    __slots__ = ("due", "field", "high", "keeps", "low", "probes", "waiting")
 
     def __init__(self, field: str, probes: Sequence[Probe]) -> None:
         self.field = field
         self.probes = probes
+        self.keeps = any(probe.gauge.due < NEVER for probe in probes)
+        """Whether there is any that wants samples later."""
+        self.waiting: list[tuple[int, float]] = []
         self.bound()
 
     def bound(self) -> None:
         """Anew, after a probe has changed."""
-        self.due = min([probe.due for probe in self.probes])
-        self.low = max([probe.low for probe in self.probes])
-        self.high = min([probe.high for probe in self.probes])
+        due, low, high = NEVER, -_EVER, _EVER
+        for probe in self.probes:
+            due = min(due, probe.due)
+            low = max(low, probe.low)
+            high = min(high, probe.high)
+        self.due, self.low, self.high = due, low, high
 
-    def look(self, at: int, value: float, apart: Callable[[Probe, int, float], float]) -> list[Case]:
-        """The cases of which a leaf has changed with this sample.
+    def catch_up(self) -> None:
+        """Nothing waits any more."""
+        if waiting := self.waiting:
+            for probe in self.probes:
+                if missed := waiting[probe.seen :]:
+                    probe.gauge.catch_up(missed)
+                probe.seen = 0
+            waiting.clear()
 
-        Args:
-            apart: the figure of a probe that looks at another source as well.
-        """
+    def look(self, at: int, value: float) -> list[Case]:
+        """The cases of which a leaf has changed with this sample."""
         touched: list[Case] = []
+        waiting, behind = self.waiting, False
         for probe in self.probes:
             if at < probe.due and probe.low < value < probe.high:
+                behind = True
                 continue
-            figure = probe.take(at, value) if probe.spec[0] != "apart" else apart(probe, at, value)
-            if crossed := probe.crossed(figure, value):
+            if missed := waiting[probe.seen :]:
+                probe.gauge.catch_up(missed)
+            probe.seen = len(waiting) + 1
+            if crossed := probe.crossed(probe.take(at, value), value):
                 touched += crossed
             else:
-                probe.reckon()
+                probe.reckon(value)
+        if behind and self.keeps:
+            waiting.append((at, value))
+            if len(waiting) >= MOST:
+                self.catch_up()
+        else:
+            waiting.clear()
+            for probe in self.probes:
+                probe.seen = 0
         self.bound()
         return touched
+
+
+class Apart:
+    """A probe that holds each sample of a field against the newest of the same asset at another source.
+
+    Args:
+        other: time (0 where there is none yet) and value of that, kept up by who sees it.
+    """
+
+    __slots__ = ("_other", "field", "probe")
+
+    def __init__(self, field: str, probe: Probe, other: list[Any]) -> None:
+        self.field = field
+        self.probe = probe
+        self._other = other
+
+    def look(self, at: int, value: float) -> list[Case]:
+        """The cases of which a leaf has changed with this sample."""
+        then, other = self._other
+        if not other or abs(at - then) > APART_MS:
+            return []
+        self.probe.gauge.normal = other
+        return self.probe.crossed(abs(value / other - 1.0) * 10_000.0, value)
 
 
 class Case:

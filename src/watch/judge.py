@@ -7,8 +7,9 @@ such record would make all that comes after it late.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -17,15 +18,13 @@ from cryptoproxy.datasets.contracts.alert import WATCH, Alert, in_key
 from cryptoproxy.datasets.contracts.candle import STEPS as INTERVALS
 from cryptoproxy.datasets.times import DAY_MS, MINUTE_MS
 from cryptoproxy.watch import words
-from cryptoproxy.watch.cases import Case, Leaf, Probe, Row
-from cryptoproxy.watch.figures.windows import EVERY, NAN
+from cryptoproxy.watch.cases import MOST, Apart, Case, Leaf, Probe, Row
+from cryptoproxy.watch.figures.windows import EVERY
 from cryptoproxy.watch.rulebook.conditions import gauge
 from cryptoproxy.watch.rulebook.rules import Rules, Series
 
 LATE_MS = 10 * MINUTE_MS
 """A record that was fetched so long after its time, and its bar's end, is of the past."""
-APART_MS = 90_000
-"""Two sources are held against each other only where both have said something within so long."""
 _SEVERAL = ("trade",)
 """Of these there may be several in one millisecond."""
 
@@ -39,11 +38,21 @@ def slim(called: str, fields: Iterable[str]) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(struct)
 
 
+class Echo(NamedTuple):
+    """A field that another source is held against."""
+
+    field: str
+    place: tuple[str, str, str]
+    """Source, asset and series."""
+    newest: list[Any]
+    """Time and value; the time is 0 while there is none."""
+
+
 class Followed:
     """One kind of record of one asset."""
 
     __slots__ = (
-        "asset", "at", "called", "echoes", "is_stale", "late", "least_stale", "least_step", "rows", "stale", "step",
+        "aparts", "asset", "at", "called", "echoes", "is_stale", "late", "least_stale", "least_step", "rows", "stale", "step",
     )  # fmt: skip
 
     def __init__(self, called: str, asset: Asset) -> None:
@@ -56,11 +65,11 @@ class Followed:
         self.late = LATE_MS + self.step
         self.least_step = 0 if name in _SEVERAL else 1
         self.rows: list[Row] = []
+        self.aparts: list[Apart] = []
         self.stale: list[Leaf] = []
         self.least_stale = 0
         self.is_stale = False
-        self.echoes: list[tuple[str, tuple[str, str, str]]] = []
-        """Fields that another source is held against, and where they are left for it."""
+        self.echoes: list[Echo] = []
 
 
 class Asset:
@@ -98,8 +107,11 @@ class Judge:
         self.told: dict[str, dict[str, Any] | None] = {}
         self.passed_over = 0
         """Records that were late, there twice, or of the past."""
-        self._latest: dict[tuple[str, str, str], tuple[int, float]] = {}
+        self._latest: dict[tuple[str, str, str], list[Any]] = {}
+        """By place of an echo."""
         self._now = 0
+        self._latest_ms: float = math.inf
+        """What is later than this is a mistake of some clock."""
         by_called: dict[str, set[str]] = {}
         for series in rules.series():
             by_called.setdefault(series.called, set()).add(series.field)
@@ -131,14 +143,24 @@ class Judge:
             else:
                 by_field.setdefault(leaf.condition.of.field, {}).setdefault(leaf.condition.spec, []).append(leaf)
         for field, specs in sorted(by_field.items()):
-            probes = [Probe(spec, gauge(spec), leaves) for spec, leaves in specs.items()]
+            probes = []
+            for spec, leaves in specs.items():
+                probe = Probe(spec, gauge(spec), leaves)
+                if spec[0] == "apart":
+                    place = spec[1], key.split(":")[1], f"{called}.{field}"
+                    followed.aparts.append(Apart(field, probe, self._newest(place)))
+                else:
+                    probes.append(probe)
             # Those that must see every sample have a row of their own, or all others would be asked with them.
             for row in ([each for each in probes if each.due != EVERY], [each for each in probes if each.due == EVERY]):
                 if row:
                     followed.rows.append(Row(field, row))
         return followed
 
-    def _echoes(self, called: str, key: str) -> list[tuple[str, tuple[str, str, str]]]:
+    def _newest(self, place: tuple[str, str, str]) -> list[Any]:
+        return self._latest.setdefault(place, [0, 0.0])
+
+    def _echoes(self, called: str, key: str) -> list[Echo]:
         source, asset_id, _ = key.split(":")
         conditions = (each for rule in self.rules.rules.values() for each in rule.conditions)
         fields = {
@@ -146,7 +168,8 @@ class Judge:
             for each in conditions
             if each.kind == "apart" and each.options["from"] == source and each.of.called == called
         }
-        return [(field, (source, asset_id, f"{called}.{field}")) for field in sorted(fields)]
+        places = [(field, (source, asset_id, f"{called}.{field}")) for field in sorted(fields)]
+        return [Echo(field, place, self._newest(place)) for field, place in places]
 
     def take(self, followed: Followed, record: Any) -> None:
         """One record, decoded by :attr:`decoders`.
@@ -156,7 +179,7 @@ class Judge:
         """
         at = from_iso(record.timestamp)
         before = followed.at
-        if at < before + followed.least_step or not (
+        if not before + followed.least_step <= at <= self._latest_ms or not (
             self._past or at - MAX_AHEAD_MS <= from_iso(record.fetched_at) <= at + followed.late
         ):
             self.passed_over += 1
@@ -169,14 +192,23 @@ class Judge:
             touched = self._refresh(followed, before, at)
         for row in followed.rows:
             value = getattr(record, row.field)
-            if value is None or (row.low < value < row.high and at < row.due):
+            if value is None:
                 continue
-            if crossed := row.look(at, value, self._apart):
+            if row.low < value < row.high and at < row.due:
+                if row.keeps:  # in line: most records come by here
+                    waiting = row.waiting
+                    waiting.append((at, value))
+                    if len(waiting) >= MOST:
+                        row.catch_up()
+            elif crossed := row.look(at, value):
                 touched = {*(touched or ()), *crossed}
-        if followed.echoes:
-            for field, place in followed.echoes:
-                if (value := getattr(record, field)) is not None:
-                    self._latest[place] = (at, value)
+        for apart in followed.aparts:
+            value = getattr(record, apart.field)
+            if value is not None and (crossed := apart.look(at, value)):
+                touched = {*(touched or ()), *crossed}
+        for field, _, newest in followed.echoes:
+            if (value := getattr(record, field)) is not None:
+                newest[:] = at, value
         if self._ranked and followed.called == "ticker":
             asset.rank = record.market_cap_rank
         if touched or asset.waiting:
@@ -209,14 +241,6 @@ class Judge:
                     if not leaf.holds and followed.at and now_ms > until:
                         self.dirty.add(asset)
                         self._gone_stale(followed, leaf, until)
-
-    def _apart(self, probe: Probe, at: int, value: float) -> float:
-        leaf = probe.leaves[0]
-        other = self._latest.get((probe.spec[1], leaf.case.asset_id, str(leaf.condition.of)))
-        if other is None or abs(at - other[0]) > APART_MS or not other[1]:
-            return NAN
-        probe.gauge.normal = other[1]
-        return abs(value / other[1] - 1.0) * 10_000.0
 
     # --- alerts
     def _decide(self, asset: Asset, case: Case, at: int) -> None:
@@ -257,8 +281,9 @@ class Judge:
         self.told[f"case:{case.rule.name}:{asset.key}"] = case.truth()
 
     def begin(self, now_ms: int) -> None:
-        """The time that what is found from now on was found at."""
-        self._now = now_ms
+        """The time that what is found from now on was found at. What is further ahead of it than anywhere else is
+        taken is passed over: else it would make all that comes until then late."""
+        self._now, self._latest_ms = now_ms, now_ms + MAX_AHEAD_MS
 
     def take_found(self) -> tuple[list[Alert], dict[str, dict[str, Any] | None]]:
         """What was found since the last call, to be sent as one."""
@@ -269,6 +294,8 @@ class Judge:
     # --- across a restart
     def dump(self, asset: Asset) -> dict[str, Any]:
         """All of an asset but what its cases have told."""
+        for row in (row for followed in asset.followed.values() for row in followed.rows):
+            row.catch_up()
         return {
             "symbol": asset.symbol,
             "rank": asset.rank,
@@ -277,7 +304,7 @@ class Judge:
                 for called, each in asset.followed.items()
             },
             "cases": {f"{case.rule.name} {case.rule.mark}": case.dump() for case in asset.cases},
-            "latest": [[*place, *known] for place, known in self._latest.items() if place in set(_places(asset))],
+            "latest": [[*echo.place, *echo.newest] for echo in _echoes_of(asset)],
         }
 
     def load(self, key: str, known: dict[str, Any]) -> None:
@@ -300,12 +327,14 @@ class Judge:
             if case.waits:
                 asset.waiting.add(case)
         for source, asset_id, series, at, value in known["latest"]:
-            self._latest[source, asset_id, series] = (at, value)
+            self._newest((source, asset_id, series))[:] = at, value
         for followed in asset.followed.values():
             for row in followed.rows:
                 for probe in row.probes:
                     probe.bound()
                 row.bound()
+            for apart in followed.aparts:
+                apart.probe.bound()
             followed.is_stale = any(leaf.holds for leaf in followed.stale)
 
     def believe(self, truths: dict[str, dict[str, Any]]) -> None:
@@ -355,8 +384,8 @@ def probes_of(followed: Followed) -> Iterator[tuple[str, Probe]]:
     return ((row.field, probe) for row in followed.rows for probe in row.probes)
 
 
-def _places(asset: Asset) -> Iterator[tuple[str, str, str]]:
-    return (place for followed in asset.followed.values() for _, place in followed.echoes)
+def _echoes_of(asset: Asset) -> Iterator[Echo]:
+    return (echo for followed in asset.followed.values() for echo in followed.echoes)
 
 
 def topics_asked(rules: Rules) -> list[tuple[str, str]]:

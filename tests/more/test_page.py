@@ -59,7 +59,7 @@ def test_each_page_opens_and_tells_what_the_door_tells(browser: Path, world: Wor
             "COINGECKO_CALLS_PER_MINUTE": "0",
             "BINANCE_SYMBOLS": "BTCUSDT,ETHUSDT",
             "BINANCE_CANDLE_SYMBOLS": "BTCUSDT",
-            "HISTORY": "binance.candle-1m=2d",
+            "HISTORY": "binance.candle-1h=3d",
             "KAFKA_PRODUCER_BATCH_INTERVAL": "10",
             "SERVE_PORT": "0",
             "PYTHON_SERVE_SERVER_PORT": "0",
@@ -74,7 +74,7 @@ def test_each_page_opens_and_tells_what_the_door_tells(browser: Path, world: Wor
             chart = f"{door}/v1/chart?assets=BTCUSDT&source=binance&quote=USDT&since=1d&points=360"
             for path in ("prices?source=binance", "latest?source=coingecko", "market?interval=1h&since=7d"):
                 wait_until(lambda path=path: found_at(f"{door}/v1/{path}"), what=path)
-            wait_until(lambda: found_at(chart) and len(rows(chart)) > 200, what="bars of a day in the index")
+            wait_until(lambda: found_at(chart) and len(rows(chart)) > 20, what="bars of a day in the index")
             with running("page", world, tmp_path):
                 wait_until(lambda: up(port), what="the page")
                 found = opened(browser, f"http://127.0.0.1:{port}", tmp_path)

@@ -205,7 +205,7 @@ class Talk:
 
     def _put(self, due: Due, now_ms: int) -> None:
         streams, topic, frame = self._streams, due.topic, due.frame
-        if streams.script.empty and streams.holes.empty:  # tens of thousands a second
+        if streams.script.empty and streams.holes.empty and not self._breaking.holds:  # tens of thousands a second
             streams.holes.reach(self._upstream, topic, frame)
             streams.ledger.sent(self._entry, topic, frame)
             self._line.write(text(self._session.wrapped(topic, frame.data)))

@@ -1,7 +1,8 @@
-"""Our own words, below ``/v1``: the questions of `cryptoproxy query`, as JSON and as CSV.
+"""Our own words, below ``/v1``: the questions of `cryptoproxy query`, as JSON, CSV and Arrow.
 
 Each takes the parameters of its command (``symbols``, ``source``, ``since`` …) and ``limit``; ``format=csv`` or a path
-that ends in ``.csv`` gives CSV, which a spreadsheet's IMPORTDATA takes. A question whose answer is larger than its
+that ends in ``.csv`` gives CSV, which a spreadsheet's IMPORTDATA takes, ``format=arrow`` or the header ``Accept`` an
+Arrow stream. A question whose answer is larger than its
 limit is refused, and told how to ask for less.
 """
 
@@ -9,25 +10,27 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 from cryptoproxy.common.clock import Clock
 from cryptoproxy.datasets import iso
+from cryptoproxy.datasets.times import from_person
 from cryptoproxy.queries import Answer, NothingFound, Queries, TooMany
 from cryptoproxy.queries.elastic.search import NoIndexError
 from cryptoproxy.queries.output import text
-from cryptoproxy.serve.reply import Reply, Told, json_reply
-from cryptoproxy.serve.request import Request
+from cryptoproxy.serve.reply import JSON, Reply, Told, json_reply
+from cryptoproxy.serve.request import ARROW, Request
 from cryptoproxy.serve.views import chart, flowing, prices
 from cryptoproxy.serve.views.memory import FromMemory
 
 MOST_ROWS = 10_000
 _DEFAULT_ROWS = 1_000
-_WHICH = ("symbols", "base", "assets", "quote", "source", "since", "until", "top")
 _CSV = b"text/csv; charset=utf-8"
+_WHICH = ("symbols", "base", "assets", "quote", "source", "since", "until", "top")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +104,16 @@ QUESTIONS: Mapping[str, Question] = {
 }
 
 
+USAGE_TAKES = ("since", "team", "format")
+USAGE_COLUMNS = ("team", "path", "requests", "refused", "made", "saved")
+Rows = Callable[[int, str | None], Sequence[Mapping[str, Any]]]
+"""Usage since a moment, of one team or of all."""
+
+
 class Own:
     """
     Args:
+        usage: what was asked of all doors; None where it is not counted.
         queries: made in the first thread that needs it.
         live: what answers without the index.
         openapi: the document; made when it is first asked for.
@@ -117,15 +127,20 @@ class Own:
         clock: Clock,
         threads: Executor,
         openapi: Callable[[], Mapping[str, Any]],
+        usage: Rows | None = None,
     ) -> None:
         self._queries, self._live, self._clock, self._threads, self._openapi = queries, live, clock, threads, openapi
+        self._usage = usage
 
     async def answer(self, request: Request) -> Reply:
         path = request.path
         if path == "v1/openapi.json":
             return json_reply(self._openapi())
         name = path.removeprefix("v1/")
-        as_csv = name.endswith(".csv") or request.params.get("format") == "csv"
+        form = request.params.get("format") or ("arrow" if request.arrow else "json")
+        form = "csv" if name.endswith(".csv") else form
+        if name.removesuffix(".csv") == "usage" and self._usage is not None:
+            return self._used(self._usage, request.params, form == "csv")
         question = QUESTIONS.get(name.removesuffix(".csv"))
         if not path.startswith("v1/") or question is None:
             there = ", ".join(f"/v1/{each}" for each in QUESTIONS)
@@ -134,15 +149,36 @@ class Own:
             asked, limit = _read(question, request.params)
         except ValueError as error:
             return self.refusal(400, str(error))
+        if form == "arrow" and find_spec("pyarrow") is None:
+            return self.refusal(406, "Arrow cannot be written here: pyarrow is not installed; there are json and csv")
         return await asyncio.get_running_loop().run_in_executor(
-            self._threads, self._answered, question, asked, limit, as_csv
+            self._threads, self._answered, question, asked, limit, form
         )
 
     def refusal(self, status: int, words: str, *, retry_after: float | None = None) -> Reply:
         more = () if retry_after is None else ((b"retry-after", b"%d" % max(1, round(retry_after))),)
         return json_reply({"error": words}, status=status, more=more)
 
-    def _answered(self, question: Question, asked: Mapping[str, Any], limit: int, as_csv: bool) -> Reply:
+    def _used(self, usage: Rows, params: Mapping[str, str], as_csv: bool) -> Reply:
+        """Of the last hour without ``since``; from memory, so nobody waits."""
+        if strange := [each for each in params if each not in USAGE_TAKES]:
+            return self.refusal(400, f"there is no parameter {strange[0]}; there are {', '.join(USAGE_TAKES)}")
+        if params.get("format", "json") not in ("json", "csv"):
+            return self.refusal(400, f"format={params['format']} is none of json, csv")
+        now_ms = self._clock.now_ms()
+        try:
+            since_ms = from_person(params.get("since", "1h"), now_ms=now_ms)
+        except ValueError as error:
+            return self.refusal(400, str(error))
+        rows = usage(since_ms, params.get("team"))
+        if as_csv:
+            lines = [",".join(USAGE_COLUMNS), *(",".join(str(row[each]) for each in USAGE_COLUMNS) for row in rows)]
+            reply = json_reply("\r\n".join([*lines, ""]).encode())
+            reply.content_type = _CSV
+            return reply
+        return json_reply({"question": "usage", "since": iso(since_ms), "until": iso(now_ms), "rows": rows})
+
+    def _answered(self, question: Question, asked: Mapping[str, Any], limit: int, form: str) -> Reply:
         """Blocks.
 
         Raises:
@@ -160,11 +196,7 @@ class Own:
             )
         except (NothingFound, NoIndexError) as nothing:
             return self.refusal(404, str(nothing))
-        written: list[str] = []
-        if as_csv:
-            text.write_csv(answer, written.append)
-        else:
-            text.write_json(answer, written.append)
+        body, content_type = _WRITTEN[form](answer)
         newest = answer.covers.last_ms
         told = Told(
             way={"es": "index"}.get(answer.engine, answer.engine),
@@ -173,10 +205,31 @@ class Own:
             as_of_ms=newest,
         )
         more = [(b"x-rows", b"%d" % len(rows)), (b"x-data-until", iso(newest).encode() if newest else b"-")]
-        reply = Reply("".join(written).encode(), told=told, more=more)
-        if as_csv:
-            reply.content_type = _CSV
-        return reply
+        return Reply(body, told=told, content_type=content_type, more=[*more, (b"vary", b"accept")])
+
+
+def _json(answer: Answer[Any]) -> tuple[bytes, bytes]:
+    written: list[str] = []
+    text.write_json(answer, written.append)
+    return "".join(written).encode(), JSON
+
+
+def _csv(answer: Answer[Any]) -> tuple[bytes, bytes]:
+    written: list[str] = []
+    text.write_csv(answer, written.append)
+    return "".join(written).encode(), _CSV
+
+
+def _arrow(answer: Answer[Any]) -> tuple[bytes, bytes]:
+    import pyarrow as pa
+
+    table, written = answer.to_arrow(), pa.BufferOutputStream()
+    with pa.ipc.new_stream(written, table.schema) as stream:
+        stream.write_table(table)
+    return written.getvalue().to_pybytes(), ARROW
+
+
+_WRITTEN: Mapping[str, Callable[[Answer[Any]], tuple[bytes, bytes]]] = {"json": _json, "csv": _csv, "arrow": _arrow}
 
 
 def _read(question: Question, params: Mapping[str, str]) -> tuple[dict[str, Any], int]:
@@ -187,8 +240,8 @@ def _read(question: Question, params: Mapping[str, str]) -> tuple[dict[str, Any]
     limit = _DEFAULT_ROWS
     for name, raw in params.items():
         if name == "format":
-            if raw not in ("json", "csv"):
-                raise ValueError(f"format={raw} is none of json, csv")
+            if raw not in _WRITTEN:
+                raise ValueError(f"format={raw} is none of {', '.join(_WRITTEN)}")
         elif name == "limit":
             if not 1 <= (limit := _whole(raw)) <= MOST_ROWS:
                 raise ValueError(f"limit must be between 1 and {MOST_ROWS}")

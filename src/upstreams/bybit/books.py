@@ -8,6 +8,9 @@
 | ``data.b``, ``data.a`` | prices with their new sizes; 0 takes a price out |
 | ``cts``, else ``ts`` | time of the change, of the frame |
 
+While one connection follows on another both tell the same numbers, and the new one's snapshot may be older than what
+the old one has told: one that is not ahead of a proven book changes nothing.
+
 The best ``<levels>`` of a side are shown, always: what moves out of them is taken out by a delta, what moves in is
 told. A new snapshot comes to whoever subscribes anew. Of level 1 each frame is a snapshot, and without a change the
 last is repeated after 3 s, with its number. Sizes are in base units, of inverse contracts in USD.
@@ -103,6 +106,8 @@ class BybitBook(LocalBook):
         return self._may_go_on and change.last == self.update_id + 1 and change.sequence >= self._sequence
 
     def take(self, change: BookChange) -> None:
+        if change.whole and self.proven and self._is_known(change):
+            return
         if change.whole:
             self._sequence = change.sequence
             self._replace(Ladder(change.bids, change.asks, most=change.most, moves=True), change.last, change.time_ms)
@@ -111,6 +116,10 @@ class BybitBook(LocalBook):
             self._apply(self.ladder, change)
         elif self._may_go_on and (change.last > self.update_id or change.sequence > self._sequence):
             self.lose("hole")
+
+    def _is_known(self, change: BookChange) -> bool:
+        place = change.sequence, change.last
+        return change.last != FRESH and change.sequence > 0 and place <= (self._sequence, self.update_id)
 
 
 class BybitBooks(BookStream[BybitBook]):

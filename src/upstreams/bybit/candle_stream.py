@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -51,12 +51,18 @@ class BybitCandleStream(CandleStream):
         return f"kline.{BybitCandles.intervals[self.feed.part]}.{symbol}"
 
     def _closed(self, body: bytes | msgspec.Raw) -> Sequence[Closed]:
-        found = []
-        for each in _frame.decode(body).data:
-            if each.confirm:
-                in_base, in_quote = each.volume, each.turnover
-                if self._inverse:  # contracts of 1 USD, settled in the coin
-                    in_base, in_quote = in_quote, in_base
-                bar = Bar(each.start, each.open, each.high, each.low, each.close)
-                found.append(Closed(bar, each.timestamp, in_base, in_quote))
-        return found
+        return [bar for bar, closed in bars_of(body, inverse=self._inverse) if closed]
+
+
+def bars_of(body: bytes | msgspec.Raw, *, inverse: bool) -> Iterator[tuple[Closed, bool]]:
+    """The bars of a frame, each with whether it is closed; raises what decoding raises.
+
+    Args:
+        inverse: contracts of 1 USD, settled in the coin.
+    """
+    for each in _frame.decode(body).data:
+        in_base, in_quote = each.volume, each.turnover
+        if inverse:
+            in_base, in_quote = in_quote, in_base
+        bar = Bar(each.start, each.open, each.high, each.low, each.close)
+        yield Closed(bar, each.timestamp, in_base, in_quote), each.confirm

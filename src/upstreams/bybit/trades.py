@@ -200,11 +200,7 @@ class BybitTrades(TradeStream[Symbol]):
         if 0 < each.look_ms <= now_ms:
             each.look_ms = 0
             if len(new) < len(rows) and not each.breaks and each.mark is not None:
-                # It was quiet, and the answer reaches back: all of it follows on what is known.
-                each.why = ""
-                for row in new:
-                    if row.time >= each.mark.at_ms:
-                        self._enter(each, quote, _frame_of(row), now_ms=now_ms, fetched_at=fetched_at)
+                self._look(each, rows, now_ms)
                 return
         # What is younger than the last frame comes by the stream, in its order; what is older than each break was kept.
         begin = min((one.after.at_ms for one in due), default=0)
@@ -212,6 +208,20 @@ class BybitTrades(TradeStream[Symbol]):
         for row in new:
             if begin <= row.time <= end and each.remember(row.exec_id):
                 self._record(symbol, quote, _frame_of(row), fetched_at)
+
+    def _look(self, each: Symbol, rows: Sequence[Recent], now_ms: int) -> None:
+        """It was quiet, or its connection is another one, and the answer reaches back: what stands behind a trade that
+        is known, and is not known itself, was missed."""
+        each.why = ""
+        quote, fetched_at, upto = self._quote_of(each.symbol) or "", iso(now_ms), each.mark
+        behind = False
+        for row in rows:
+            if row.exec_id in each.seen:
+                behind = True
+            elif upto is not None and row.time >= upto.at_ms:
+                self._enter(each, quote, _frame_of(row), now_ms=now_ms, fetched_at=fetched_at)
+            elif behind and each.remember(row.exec_id):
+                self._record(each.symbol, quote, _frame_of(row), fetched_at)
 
     def hopeless(self, ask: Ask, why: str, *, now_ms: int) -> None:
         if symbol := self._asked.pop(ask.key, ""):

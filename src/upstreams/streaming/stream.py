@@ -153,6 +153,8 @@ class Batch:
     """Of a stream that has slots: how many have no record, by why."""
     slot_ms: int = 0
     """Of a stream that has slots: the last one that is done with it."""
+    apart: Sequence[str] = ()
+    """Of bars: in words, those whose first trade does not follow on the last one of the bar before."""
 
 
 class Stream(Protocol):
@@ -226,10 +228,10 @@ class Stream(Protocol):
 
 @runtime_checkable
 class Joining(Protocol):
-    """A stream that wants to know when its topics come again: what was quiet may have missed something."""
+    """A stream that wants to know when its topics come again, or by another connection: something may be missing."""
 
     def joined(self, topics: Sequence[str], *, now_ms: int) -> None:
-        """All of these are subscribed to, where nothing carried them before."""
+        """All of these are subscribed to, where nothing or another connection carried them before."""
 
 
 @runtime_checkable

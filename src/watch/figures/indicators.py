@@ -10,7 +10,7 @@ import math
 from collections import deque
 from typing import Any
 
-from cryptoproxy.watch.figures.windows import ANY, EVERY, FEWEST, NAN, Edges
+from cryptoproxy.watch.figures.windows import ANY, EVERY, FEWEST, NAN, Edges, Samples
 
 MINUTE_MS = 60_000
 
@@ -21,9 +21,12 @@ class Rsi:
     __slots__ = ("_bars", "_down", "_last", "_seen", "_up", "normal")
     due = EVERY
 
-    def edges(self, low: float, high: float) -> Edges:
+    def edges(self, low: float, high: float, value: float) -> Edges:
         """It sees every sample anyway."""
         return ANY
+
+    def catch_up(self, samples: Samples) -> None:
+        """None waits."""
 
     def __init__(self, bars: int) -> None:
         self._bars = bars
@@ -68,9 +71,12 @@ class Crossing:
     __slots__ = ("_exponential", "_fast", "_last", "_means", "_slow", "normal")
     due = EVERY
 
-    def edges(self, low: float, high: float) -> Edges:
+    def edges(self, low: float, high: float, value: float) -> Edges:
         """It sees every sample anyway."""
         return ANY
+
+    def catch_up(self, samples: Samples) -> None:
+        """None waits."""
 
     def __init__(self, fast: int, slow: int, exponential: bool = False) -> None:
         self._fast, self._slow, self._exponential = fast, slow, exponential
@@ -116,9 +122,12 @@ class Volatility:
         self._last, self._variance, self._seen, self.due = NAN, 0.0, 0, 0
         self.normal = NAN
 
-    def edges(self, low: float, high: float) -> Edges:
+    def edges(self, low: float, high: float, value: float) -> Edges:
         """Between two minutes it says nothing."""
         return ANY
+
+    def catch_up(self, samples: Samples) -> None:
+        """Nor looks at any."""
 
     def take(self, at: int, value: float) -> float:
         """The score without its sign; NaN between two minutes, and until there were enough."""
@@ -162,9 +171,12 @@ class LevelShift:
         self._up = self._down = 0.0
         self.normal = NAN
 
-    def edges(self, low: float, high: float) -> Edges:
+    def edges(self, low: float, high: float, value: float) -> Edges:
         """Between two minutes it says nothing."""
         return ANY
+
+    def catch_up(self, samples: Samples) -> None:
+        """Nor looks at any."""
 
     def take(self, at: int, value: float) -> float:
         """The larger of both sums; NaN between two minutes, and until there were enough."""

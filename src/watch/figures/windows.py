@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right, insort
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 NAN = math.nan
@@ -28,6 +28,7 @@ _SHORTEST_STEP_MS = 1_000
 EVERY, NEVER = -math.inf, math.inf
 """A gauge that must see every sample; one that needs none."""
 Edges = tuple[float, float]
+Samples = Sequence[tuple[int, float]]
 ANY: Edges = (-math.inf, math.inf)
 NONE: Edges = (math.inf, -math.inf)
 
@@ -35,8 +36,9 @@ NONE: Edges = (math.inf, -math.inf)
 class Gauge(Protocol):
     """One figure of a series.
 
-    It need not see every sample: before ``due``, and while the value is strictly between ``edges``, it would change
-    nothing for whoever looks at it. So a trade costs a comparison, however many figures there are.
+    It need not see every sample at once: before ``due``, and while the value is strictly between ``edges``, nothing
+    changes for whoever looks at it. Such samples may wait, and are given all together. So a record costs a comparison,
+    however many figures there are.
     """
 
     normal: float
@@ -44,13 +46,20 @@ class Gauge(Protocol):
 
     @property
     def due(self) -> float:
-        """From this time on (ms) it must have the next sample."""
+        """From this time on (ms) it must have the next sample at once. Looked at after ``edges``."""
 
     def take(self, at: int, value: float) -> float:
         """The figure with this sample; samples come in the order of their times."""
 
-    def edges(self, low: float, high: float) -> Edges:
-        """Values strictly between these give figures strictly between ``low`` and ``high``, until it is due."""
+    def catch_up(self, samples: Samples) -> None:
+        """Those that have waited: it knows what it would know had it taken each when it came."""
+
+    def edges(self, low: float, high: float, value: float) -> Edges:
+        """Until it is due, values strictly between these give figures strictly between ``low`` and ``high``.
+
+        Args:
+            value: the last one. Edges that hold for longer are narrower, and of no use if it is not between them.
+        """
 
     def dump(self) -> list[Any]:
         """All that it knows, as plain lists and numbers."""
@@ -59,9 +68,12 @@ class Gauge(Protocol):
         """The reverse, into a new one."""
 
 
-def _inside(one: float, other: float) -> Edges:
+def _sorted(one: float, other: float) -> Edges:
+    return _inside(one, other) if one < other else _inside(other, one)
+
+
+def _inside(low: float, high: float) -> Edges:
     """A hair narrower, since edges are reckoned in another way than figures."""
-    low, high = (one, other) if one < other else (other, one)
     return (
         low if low == -math.inf else low + abs(low) * 1e-9,
         high if high == math.inf else high - abs(high) * 1e-9,
@@ -77,13 +89,16 @@ class Last:
     def __init__(self) -> None:
         self.normal = NAN
 
-    def edges(self, low: float, high: float) -> Edges:
+    def edges(self, low: float, high: float, value: float) -> Edges:
         """The same."""
         return low, high
 
     def take(self, at: int, value: float) -> float:
         """As it is."""
         return value
+
+    def catch_up(self, samples: Samples) -> None:
+        """Nothing is known."""
 
     def dump(self) -> list[Any]:
         """Nothing is known."""
@@ -96,52 +111,85 @@ class Last:
 class Change:
     """Percent since the begin of the window: 5.0 is five percent more."""
 
-    __slots__ = ("_from", "_past", "_step", "_window", "due", "normal")
+    __slots__ = ("_from", "_next", "_step", "_times", "_values", "_window", "due", "normal")
 
     def __init__(self, window_ms: int) -> None:
         self._window = window_ms
         self._step = max(_SHORTEST_STEP_MS, window_ms // STEPS)
-        self._past: deque[tuple[int, float]] = deque()
+        self._times: deque[int] = deque()
+        self._values: deque[float] = deque()
+        self._next: float = 0
+        """From this time on the next sample is kept."""
         self.due: float = 0
         self._from = NAN
         self.normal = NAN
 
     def take(self, at: int, value: float) -> float:
         """Percent."""
-        if at >= self.due:
-            self._step_on(at, value)
+        if at >= self._next:
+            self._times.append(at)
+            self._values.append(value)
+            self._next = at + self._step
+            self._look_back()
         return (value / self._from - 1.0) * 100.0
 
-    def edges(self, low: float, high: float) -> Edges:
-        """In values."""
-        begin = self._from
-        return ANY if math.isnan(begin) else _inside(begin * (1.0 + low / 100.0), begin * (1.0 + high / 100.0))
+    def catch_up(self, samples: Samples) -> None:
+        """One of each step is kept."""
+        following, step = self._next, self._step
+        if samples[-1][0] < following:
+            return
+        for at, value in samples:
+            if at >= following:
+                self._times.append(at)
+                self._values.append(value)
+                following = at + step
+        self._next = following
+        self._look_back()
 
-    def _step_on(self, at: int, value: float) -> None:
-        past, begin = self._past, at - self._window
-        past.append((at, value))
-        while len(past) > 1 and past[1][0] <= begin:
-            past.popleft()
-        then, found = past[0]
-        self._from = found if begin - self._window * _HOLE <= then <= begin and found else NAN
-        self.due = at + self._step
+    def edges(self, low: float, high: float, value: float) -> Edges:
+        """For as long as the window is: what it will look back to until then, it has now."""
+        times, values, begin = self._times, self._values, self._from
+        if not times:
+            self.due = 0
+            return ANY
+        self.due = times[-1] + self._window
+        if begin != begin:  # noqa: PLR0124 - NaN; it may know one as soon as there is a sample of the begin
+            unfilled = times[0] > times[-1] - self._window
+            self.due = min(self.due, (times[0] if unfilled or len(times) == 1 else times[1]) + self._window)
+        least, most = min(values), max(values)
+        if least > 0:
+            below, above = 1.0 + low / 100.0, 1.0 + high / 100.0
+            edges = _inside((most if below > 0 else least) * below, (least if above > 0 else most) * above)
+            if edges[0] < value < edges[1]:
+                return edges
+        # Too narrow, or of both signs: then from step to step.
+        self.due = min(self.due, self._next)
+        return ANY if begin != begin else _sorted(begin * (1.0 + low / 100.0), begin * (1.0 + high / 100.0))  # noqa: PLR0124
+
+    def _look_back(self) -> None:
+        """From the last sample that was kept."""
+        times, begin = self._times, self._times[-1] - self._window
+        while len(times) > 1 and times[1] <= begin:
+            times.popleft()
+            self._values.popleft()
+        found = self._values[0]
+        self._from = found if begin - self._window * _HOLE <= times[0] <= begin and found else NAN
 
     def dump(self) -> list[Any]:
         """Times and values of the window."""
-        return [self.due, None if math.isnan(self._from) else self._from, *map(list, zip(*self._past, strict=True))]
+        return [self._next, None if math.isnan(self._from) else self._from, list(self._times), list(self._values)]
 
     def load(self, known: list[Any]) -> None:
         """The reverse."""
-        self.due, begin, *past = known
+        self._next, begin, times, values = known
         self._from = NAN if begin is None else begin
-        self._past = deque(zip(*past, strict=True))
+        self._times, self._values = deque(times), deque(values)
 
 
 class TimesMean:
     """How many times the mean of the window before it."""
 
     __slots__ = ("_buckets", "_mean", "_step", "_window", "normal")
-    due = EVERY
 
     def __init__(self, window_ms: int) -> None:
         self._window = window_ms
@@ -161,17 +209,30 @@ class TimesMean:
         last[2] += 1
         return times
 
-    def edges(self, low: float, high: float) -> Edges:
-        """It sees every sample anyway."""
-        return ANY
+    def catch_up(self, samples: Samples) -> None:
+        """All of one step."""
+        last = self._buckets[-1]
+        for _, value in samples:
+            last[1] += value
+        last[2] += len(samples)
+
+    @property
+    def due(self) -> float:
+        """Within a step the mean is the same."""
+        return self._buckets[-1][0] + self._step if self._buckets else EVERY
+
+    def edges(self, low: float, high: float, value: float) -> Edges:
+        """In values; a mean is above 0."""
+        mean = self._mean
+        return ANY if mean != mean else _inside(low * mean, high * mean)  # noqa: PLR0124 - NaN
 
     def _step_on(self, at: int) -> None:
         buckets = self._buckets
         while buckets and buckets[0][0] < at - self._window:
             buckets.popleft()
-        count = sum(each[2] for each in buckets)
+        count = sum([each[2] for each in buckets])
         whole = bool(buckets) and buckets[0][0] <= at - self._window // 2
-        mean = sum(each[1] for each in buckets) / count if count else 0.0
+        mean = sum([each[1] for each in buckets]) / count if count else 0.0
         self.normal = self._mean = mean if whole and mean > 0 else NAN
         buckets.append([at, 0.0, 0])
 
@@ -223,17 +284,20 @@ class _Ordered:
 class Percentile:
     """Where a figure stands among those of the window: 99 is above ninety-nine of a hundred."""
 
-    __slots__ = ("_inner", "_past", "normal")
+    __slots__ = ("_blind", "_inner", "_past", "normal")
 
     def __init__(self, inner: Gauge, window_ms: int) -> None:
         self._inner = inner
         self._past = _Ordered(window_ms)
+        self._blind = False
+        """The inner one does not know, and will not before it is due."""
         self.normal = NAN
 
     def take(self, at: int, value: float) -> float:
         """0 to 100."""
         figure = self._inner.take(at, value)
-        if figure != figure:  # noqa: PLR0124 - NaN
+        self._blind = figure != figure  # noqa: PLR0124 - NaN
+        if self._blind:
             return NAN
         past = self._past
         count = len(past.sorted)
@@ -243,21 +307,25 @@ class Percentile:
             self.normal = past.sorted[len(past.sorted) // 2]
         return rank
 
+    def catch_up(self, samples: Samples) -> None:
+        """None of them is one of the window's."""
+        self._inner.catch_up(samples)
+
     @property
     def due(self) -> float:
         """Of either."""
-        return min(self._inner.due, self._past.due)
+        return self._inner.due if self._blind else min(self._inner.due, self._past.due)
 
-    def edges(self, low: float, high: float) -> Edges:
+    def edges(self, low: float, high: float, value: float) -> Edges:
         """The figures of the window at these ranks."""
         past, count = self._past.sorted, len(self._past.sorted)
         if not self._past.whole:
-            return ANY
+            return self._inner.edges(-math.inf, math.inf, value)
         lowest = past[max(0, math.floor(low * count / 100.0))] if -1e9 < low < 100.0 else low
         highest = past[min(count, math.ceil(high * count / 100.0)) - 1] if 0.0 < high < 1e9 else high
         if lowest >= highest:
             return NONE
-        return self._inner.edges(*_inside(lowest, highest))
+        return self._inner.edges(*_inside(lowest, highest), value)
 
     def dump(self) -> list[Any]:
         """Both."""
@@ -273,17 +341,19 @@ class RobustScore:
     """How far from the window's median, in units of its median absolute deviation (times 1.4826: of a normal
     distribution that is one sigma). A few shocks in the window move neither."""
 
-    __slots__ = ("_inner", "_past", "_spread", "normal")
+    __slots__ = ("_blind", "_inner", "_past", "_spread", "normal")
 
     def __init__(self, inner: Gauge, window_ms: int) -> None:
         self._inner = inner
         self._past = _Ordered(window_ms)
+        self._blind = False
         self.normal = self._spread = NAN
 
     def take(self, at: int, value: float) -> float:
         """The score, with its sign dropped."""
         figure = self._inner.take(at, value)
-        if figure != figure:  # noqa: PLR0124 - NaN
+        self._blind = figure != figure  # noqa: PLR0124 - NaN
+        if self._blind:
             return NAN
         score = abs(figure - self.normal) / self._spread
         if at >= self._past.due:
@@ -292,19 +362,23 @@ class RobustScore:
                 self.normal, self._spread = median_and_spread(self._past.sorted)
         return score
 
+    def catch_up(self, samples: Samples) -> None:
+        """None of them is one of the window's."""
+        self._inner.catch_up(samples)
+
     @property
     def due(self) -> float:
         """Of either."""
-        return min(self._inner.due, self._past.due)
+        return self._inner.due if self._blind else min(self._inner.due, self._past.due)
 
-    def edges(self, low: float, high: float) -> Edges:
+    def edges(self, low: float, high: float, value: float) -> Edges:
         """To both sides of the median."""
         if math.isnan(self._spread):
-            return ANY
+            return self._inner.edges(-math.inf, math.inf, value)
         if low >= 0.0:
             return NONE
         away = high * self._spread
-        return self._inner.edges(*_inside(self.normal - away, self.normal + away))
+        return self._inner.edges(*_inside(self.normal - away, self.normal + away), value)
 
     def dump(self) -> list[Any]:
         """Both."""
@@ -321,8 +395,11 @@ class RobustScore:
 def median_and_spread(ordered: list[float]) -> tuple[float, float]:
     """The median, and 1.4826 times the median absolute deviation; NaN for that where more than half are the same."""
     middle = _middle(ordered)
-    spread = 1.4826 * _middle(sorted(abs(each - middle) for each in ordered))
-    return middle, spread or NAN
+    # Away from the middle to both sides they are in order already, and two runs are what `sorted` merges fast.
+    half = bisect_right(ordered, middle)
+    away = [middle - each for each in reversed(ordered[:half])] + [each - middle for each in ordered[half:]]
+    away.sort()
+    return middle, 1.4826 * _middle(away) or NAN
 
 
 def _middle(ordered: list[float]) -> float:

@@ -125,6 +125,7 @@ class Share:
             if name.startswith("asset:"):
                 self.judge.load(name.removeprefix("asset:"), _unpack(value))
         self.judge.silent = True
+        self.judge.begin(self._now_ms())
         count = self._go_through(inputs, begin, consumer, going_on)
         if not going_on():
             raise TransientError(f"share {self.number} is another process's by now")

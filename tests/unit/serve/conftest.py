@@ -20,7 +20,9 @@ from cryptoproxy.datasets import Candle, Ticker, from_iso
 from cryptoproxy.queries.questions.candles import Bar
 from cryptoproxy.queries.scope import AssetRef, Scope
 from cryptoproxy.sandbox.app import Sandbox
+from cryptoproxy.sandbox.upstream import StandInLimits
 from cryptoproxy.serve.door import Door
+from cryptoproxy.serve.houses import binance, bybit
 from cryptoproxy.serve.houses.binance import BinanceHouse
 from cryptoproxy.serve.houses.bybit import BybitHouse
 from cryptoproxy.serve.houses.coingecko import CoinGeckoHouse
@@ -28,10 +30,17 @@ from cryptoproxy.serve.houses.house import Means
 from cryptoproxy.serve.houses.own import Own
 from cryptoproxy.serve.road.bars import Bars
 from cryptoproxy.serve.road.newest import Newest
+from cryptoproxy.serve.road.open_bars import OpenBars
 from cryptoproxy.serve.server import Server
+from cryptoproxy.serve.streams.sockets import Sockets
+from cryptoproxy.serve.streams.station import Station
+from cryptoproxy.serve.teams.gate import Gate
+from cryptoproxy.serve.teams.meter import Meter, PathNames
+from cryptoproxy.serve.teams.usage import Told
 from cryptoproxy.serve.upstream.seam import Fetched
 from cryptoproxy.serve.views.memory import FromMemory
 from cryptoproxy.serve.views.working import BrokerView, Working
+from cryptoproxy.serve.wiring import forms
 from cryptoproxy.upstreams import upstreams_of
 from cryptoproxy.upstreams.base import Call, Response
 
@@ -118,10 +127,16 @@ class Road:
     through: Upstreams | None = None
     url: str = ""
     door: Door | None = None
+    meter: Meter | None = None
+    usage: Told = field(default_factory=lambda: Told(StandingClock()))
+    station: Any = None
+    metrics: Any = None
     _stop: threading.Event = field(default_factory=threading.Event)
 
     @classmethod
-    def made(cls, sandbox: Sandbox, clock: StandingClock, *, through: bool = False, **texts: str) -> Self:
+    def made(
+        cls, sandbox: Sandbox, clock: StandingClock, *, through: bool = False, gate: Gate | None = None, **texts: str
+    ) -> Self:
         named = {
             "COINGECKO_BASE_URL": sandbox.base_url("coingecko"),
             "BINANCE_BASE_URL": sandbox.base_url("binance"),
@@ -131,23 +146,34 @@ class Road:
             **texts,
         }
         road = cls(sandbox, clock, Settings.from_texts(named), through=Upstreams(sandbox) if through else None)
+        road.usage = Told(clock)
         threads = ThreadPoolExecutor(4)
         means = Means(newest=road.newest, clock=clock, threads=threads, askers=threads, through=road.through)
-        bars = Bars([lambda: road.bars], clock)  # type: ignore[list-item, return-value]
+        metrics = ServeMetrics(CollectorRegistry())
+        open_bars = OpenBars(clock)
+        bars = Bars([lambda: road.bars], clock, open_bars)  # type: ignore[list-item, return-value]
+        rows = {"binance": binance.by_symbol, "bybit": bybit.by_symbol}
+        road.metrics = metrics
+        road.station = Station(road.settings.kafka, road.newest, open_bars, rows=rows, metrics=metrics, clock=clock)
+        road.meter = Meter(metrics, door="d00r")
         told = BrokerView(road.state, {"ticker": 0, "candle": 70_000})
-        live = FromMemory(road.newest, clock, Working(road.settings, road.newest, clock, brokers=lambda: told))
+        memory = FromMemory(road.newest, clock, Working(road.settings, road.newest, clock, brokers=lambda: told))
         road.door = Door(
             coingecko=CoinGeckoHouse(means),
-            binance=BinanceHouse(means, bars),
-            bybit=BybitHouse(means, bars),
-            own=Own(_no_queries, live=live, clock=clock, threads=threads, openapi=dict),
-            metrics=ServeMetrics(CollectorRegistry()),
+            binance=BinanceHouse(means, bars, road.station.live),
+            bybit=BybitHouse(means, bars, road.station.live),
+            own=Own(_no_queries, live=memory, clock=clock, threads=threads, openapi=dict, usage=road.usage.rows),
+            sockets=Sockets(road.station),
+            metrics=metrics,
             limit_ms=means.limit_ms,
+            gate=gate,
+            meter=road.meter,
+            names=PathNames(forms(road.settings)),
         )
         return road
 
     def start(self) -> None:
-        server = Server("127.0.0.1", [(0, self.door)])
+        server = Server("127.0.0.1", [(0, self.door)], arrive=self.station.arrive)
         self.url = f"http://127.0.0.1:{server.ports[0]}"
         self._thread = threading.Thread(target=server.run, args=(Loop("door", self._stop),))
         self._thread.start()
@@ -228,7 +254,8 @@ def _no_queries() -> Any:
 def standing() -> Iterator[tuple[Sandbox, StandingClock]]:
     """One sandbox for all: nobody moves its clock."""
     clock = StandingClock()
-    with Sandbox(coins=60, clock=clock) as sandbox:
+    endless = StandInLimits(binance_weight_per_minute=None)  # its minute never ends
+    with Sandbox(coins=60, clock=clock, limits=endless) as sandbox:
         yield sandbox, clock
 
 

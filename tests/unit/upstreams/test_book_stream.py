@@ -294,6 +294,21 @@ def test_a_book_of_bybit_is_subscribed_to_anew_after_a_hole() -> None:
     assert stream.renew(now_ms=BEGIN_MS + 5400) == {}
 
 
+def test_while_one_connection_follows_on_another_no_slot_is_missed() -> None:
+    """The new one's snapshot comes behind what the old one has told, or in the midst of it."""
+    stream = bybit()
+    stream.begin(Left(), now_ms=BEGIN_MS)
+    levels: Any = {"bids": [["100", "2"]], "asks": [["101", "3"]]}
+    feed(stream, 200, bybit_frame("snapshot", 10, 100, **levels))
+    feed(stream, 1200, bybit_frame("delta", 11, 1100), bybit_frame("delta", 12, 1150))
+    feed(stream, 1300, bybit_frame("snapshot", 11, 1100, **levels), bybit_frame("delta", 12, 1150))
+    feed(stream, 1400, bybit_frame("snapshot", 12, 1150, **levels), bybit_frame("delta", 13, 1350))
+    feed(stream, 2200, bybit_frame("delta", 13, 1350), bybit_frame("delta", 14, 2100), bybit_frame("delta", 14, 2100))
+    batch = stream.collect(now_ms=BEGIN_MS + 2300)
+    assert (slots(batch), batch.missed, batch.gaps) == ([1, 2], {}, [])
+    assert stream.renew(now_ms=BEGIN_MS + 2300) == {}
+
+
 def test_a_frame_of_tomorrow_moves_no_slot() -> None:
     fed = Fed().started()
     fed.frame(1100, 11, 11, late=5)

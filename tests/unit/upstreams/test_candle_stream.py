@@ -30,11 +30,18 @@ def binance(left: Left | None = None, *, now_ms: int = NOON) -> BinanceCandleStr
     return made
 
 
-def kline(begin_ms: int, *, closed: bool = True, event_ms: int | None = None) -> bytes:
+def kline(
+    begin_ms: int,
+    *,
+    closed: bool = True,
+    event_ms: int | None = None,
+    ids: tuple[int, int] = (100, 200),
+    trades: int = 100,
+) -> bytes:
     # The payload of Binance's documentation, with other times.
     k = {
-        "t": begin_ms, "T": begin_ms + 59_999, "s": "BTCUSDT", "i": "1m", "f": 100, "L": 200, "o": "0.0010", "c": "0.0020",
-        "h": "0.0025", "l": "0.0010", "v": "1000", "n": 100, "x": closed, "q": "1.0000", "V": "500", "Q": "0.500", "B": "0",
+        "t": begin_ms, "T": begin_ms + 59_999, "s": "BTCUSDT", "i": "1m", "f": ids[0], "L": ids[1], "o": "0.0010", "c": "0.0020",
+        "h": "0.0025", "l": "0.0010", "v": "1000", "n": trades, "x": closed, "q": "1.0000", "V": "500", "Q": "0.500", "B": "0",
     }  # fmt: skip
     data = {"e": "kline", "E": event_ms or begin_ms + 60_005, "s": "BTCUSDT", "k": k}
     return json.dumps({"stream": "btcusdt@kline_1m", "data": data}).encode()
@@ -154,3 +161,26 @@ def test_an_event_time_that_is_none_spoils_no_bar() -> None:
     hear(stream, kline(NOON, event_ms=(NOON + 60_005) * 1_000), now_ms=NOON + 60_010)  # microseconds
     (record,) = stream.collect(now_ms=NOON + 60_010).records
     assert (record.timestamp, record.fetched_at) == (iso(NOON), iso(NOON + 60_010))
+
+
+def test_the_first_trade_of_a_bar_follows_on_the_last_one_of_the_bar_before() -> None:
+    stream = binance()
+    at = [NOON + minute * 60_000 for minute in range(6)]
+    hear(stream, kline(at[0], ids=(100, 200)), kline(at[1], ids=(201, 300)), now_ms=at[2])
+    hear(stream, kline(at[2], ids=(-1, -1), trades=0), kline(at[3], ids=(301, 310)), now_ms=at[4])
+    batch = stream.collect(now_ms=at[4])
+    assert len(batch.records) == 4
+    assert not batch.apart
+    hear(stream, kline(at[4], ids=(315, 320)), kline(at[4], ids=(315, 320)), now_ms=at[5])
+    (words,) = stream.collect(now_ms=at[5]).apart
+    assert "begins with trade 315, where 311 comes next" in words
+
+
+def test_nothing_is_said_of_trades_where_a_bar_came_late_or_not_by_its_frame() -> None:
+    stream = binance()
+    at = [NOON + minute * 60_000 for minute in range(5)]
+    hear(stream, kline(at[0], ids=(100, 200)), kline(at[2], ids=(301, 400)), now_ms=at[3])
+    hear(stream, kline(at[1], ids=(201, 300)), kline(at[3], ids=(401, 500)), now_ms=at[4])
+    batch = stream.collect(now_ms=at[4])
+    assert len(batch.records) == 4
+    assert not batch.apart

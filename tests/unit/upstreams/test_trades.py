@@ -385,6 +385,17 @@ class TestBybit:
         assert not batch.gaps
         assert not stream.asks(now_ms=NOW + 60_000)
 
+    def test_what_was_on_its_way_when_another_connection_followed_is_there(self) -> None:
+        stream = bybit()
+        self.hear(stream, frame_of("a", "b"), frame_of("d", "e", at_ms=NOW - 4_997))
+        stream.joined(stream.topics, now_ms=NOW)
+        self.hear(stream, frame_of("f", at_ms=NOW - 4_995))
+        answer(stream, recent("-", "a", "b", "c", "d", "e", "f", at_ms=NOW - 5_001), now_ms=NOW + 2_000)
+        batch = stream.collect(now_ms=NOW + 2_000)
+        assert [record.trade_id for record in batch.records] == ["a", "b", "d", "e", "f", "c"]  # type: ignore[attr-defined]
+        assert not batch.gaps
+        assert not stream.asks(now_ms=NOW + 60_000)
+
     def test_what_was_missed_by_a_quiet_symbol_beyond_the_page_is_a_gap(self) -> None:
         stream = bybit()
         self.hear(stream, frame_of("a", "b"))

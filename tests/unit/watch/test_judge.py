@@ -215,6 +215,14 @@ def walk(seed: int, count: int) -> list[Any]:
     return records
 
 
+def test_a_record_far_in_the_future_does_not_silence_its_asset():
+    judge = Judge(rules_of("{above: 100}"))
+    judge.begin(BEGIN_MS)
+    assert feed(judge, ticker(101, 10.1), ticker(101, 60 * 24 * 365)) == []
+    assert judge.passed_over == 2
+    assert minutes(feed(judge, ticker(101, 10))) == [("open", 10)]
+
+
 def told(found: list[Alert]) -> list[tuple[str, str]]:
     return [(ALERT.id_of(each), each.state) for each in found]
 
@@ -234,7 +242,7 @@ def look_always(row: Any) -> None:
     row.due, row.low, row.high = EVERY, -math.inf, math.inf
 
 
-def look_at_each(probe: Any) -> None:
+def look_at_each(probe: Any, value: float) -> None:
     probe.due, probe.low, probe.high = EVERY, -math.inf, math.inf
 
 

@@ -28,6 +28,10 @@ class StreamNote(msgspec.Struct):
     """Our clock, when the last of these was acknowledged."""
     marks: dict[str, Mark] = {}
     """By symbol."""
+    connected: bool = False
+    """Whether all topics of its venue came when this was told."""
+    frame_ms: int = 0
+    """Our clock, when its last data came; 0 before any."""
 
 
 _told = msgspec.json.Decoder(StreamNote)
@@ -58,7 +62,7 @@ class Marks:
         with self._lock:
             self._batches.clear()
             self._of.clear()
-            self._told = told
+            self._told = StreamNote(told.told_ms, told.marks)
 
     def open(self) -> None:
         """A batch is about to be kept."""
@@ -96,10 +100,13 @@ class Marks:
             if marks:
                 self._told = StreamNote(self._now_ms(), {**self._told.marks, **marks})
 
-    def state(self) -> bytes:
-        """For another machine; empty before the first mark."""
+    def state(self, *, connected: bool = False, frame_ms: int = 0) -> bytes:
+        """For another machine, and for whoever asks how it goes; empty while there is nothing to tell."""
         with self._lock:
-            return msgspec.json.encode(self._told) if self._told.marks else b""
+            told = self._told
+        if not told.marks and not frame_ms:
+            return b""
+        return msgspec.json.encode(StreamNote(told.told_ms, told.marks, connected, frame_ms))
 
 
 def told_in(value: bytes | None) -> StreamNote:

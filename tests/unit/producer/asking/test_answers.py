@@ -40,6 +40,13 @@ class Bench:
         return [((each.key or b"").decode(), each.value) for each in self.producer.sent]
 
 
+def test_an_answer_says_how_often_it_is_asked_for() -> None:
+    bench = Bench()
+    bench.answers.put("binance", [told(b"1", ms=1)], every_ms=600_000)
+    assert bench.answers.send()
+    assert bench.producer.sent[0].headers == [("fetched_at", b"1"), ("every_ms", b"600000")]
+
+
 def test_the_newest_of_each_call_is_sent_at_most_each_ten_seconds() -> None:
     bench = Bench()
     bench.answers.put("binance", [told(b"1", ms=1), told(b"b", symbols='["B","A"]')])

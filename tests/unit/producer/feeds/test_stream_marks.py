@@ -62,3 +62,11 @@ def test_a_gap_without_its_second_record_is_open() -> None:
     other = replace(opened, asset_id="ETHUSDT")
     book = replace(opened, kind="book", asset_id="BNBUSDT")
     assert open_gaps(TRADES, [mended, opened, other, book]) == [other]
+
+
+def test_whether_it_is_connected_is_told_before_the_first_mark_and_never_inherited() -> None:
+    marks = Marks(lambda: 1)
+    assert marks.state(connected=True) == b""
+    assert told_in(marks.state(connected=True, frame_ms=5)) == StreamNote(connected=True, frame_ms=5)
+    marks.begin(StreamNote(1, {"BTC": Mark("1-1", 1)}, connected=True, frame_ms=9))
+    assert told_in(marks.state()) == StreamNote(1, {"BTC": Mark("1-1", 1)})
