@@ -12,7 +12,7 @@ import requests
 from websockets.exceptions import ConnectionClosed
 
 from cryptoproxy.datasets import BOOK, CANDLE, TRADE, Trade
-from cryptoproxy.serve.streams.held import Held, Missed, Record, read, written
+from cryptoproxy.serve.streams.held import BESIDE_BYTES, Held, Missed, Record, read, written
 from cryptoproxy.serve.streams.wire import POLICY
 from tests.conftest import wait_until
 from tests.unit.serve.conftest import NOW_MS, Road
@@ -153,7 +153,7 @@ def test_who_does_not_read_events_is_cut_and_holds_up_nobody(door: Road) -> None
 
 class TestHeld:
     def test_so_many_bytes_are_held(self) -> None:
-        held = Held(most_bytes=30)
+        held = Held(most_bytes=3 * (10 + BESIDE_BYTES))
         for offset in range(5):
             assert held.put(("trade", 0), Record(offset, "binance", "X", b"0123456789"))
         assert list(held.since(("trade", 0), 1)) == [
