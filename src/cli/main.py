@@ -25,6 +25,7 @@ COMMANDS = {
     "run": ("services.run", "run"),
     "serve": ("services.serve", "serve"),
     "page": ("services.page", "page"),
+    "teams": ("services.teams", "teams"),
     "history": ("upkeep.history", "history"),
     "crawl": ("upkeep.crawl", "crawl"),
     "watch": ("services.watch", "watch"),

@@ -159,6 +159,14 @@ class ServeMetrics:
 
         self.requests = counter("serve_requests", "Questions that were answered", "upstream", "way", "status")
         self.followed = counter("serve_records_followed", "Records read from the topics", "topic")
+        self.team_requests = counter("serve_team_requests", "Questions that were admitted", "team", "path")
+        self.team_refused = counter(
+            "serve_team_refused", "Questions refused since they were more than the team may ask", "team", "path"
+        )
+        self.calls_made = counter("serve_upstream_calls_made", "Calls of an upstream made for them", "team", "path")
+        self.calls_saved = counter(
+            "serve_upstream_calls_saved", "Answers without a call that the team would have made", "team", "path"
+        )
         self.strange = counter("serve_records_strange", "Records on the topics that are none", "topic")
         self.told = counter("serve_stream_frames", "Frames that listeners were sent", "venue")
         self.cut = counter("serve_stream_cuts", "Listeners that were cut: they did not read", "venue", "why")

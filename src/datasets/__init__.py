@@ -28,6 +28,7 @@ from cryptoproxy.datasets.contracts.market import MARKET, Market
 from cryptoproxy.datasets.contracts.prediction import PREDICTION, Prediction
 from cryptoproxy.datasets.contracts.ticker import TICKER, Ticker
 from cryptoproxy.datasets.contracts.trade import TRADE, Trade
+from cryptoproxy.datasets.contracts.usage import USAGE, Usage
 from cryptoproxy.datasets.dataset import SCHEMA_VERSION_HEADER, Dataset, Part, Period
 from cryptoproxy.datasets.feed import Feed
 from cryptoproxy.datasets.letters import LETTER_HEADERS, NOWHERE, letter, opened, size_of
@@ -35,7 +36,7 @@ from cryptoproxy.datasets.names import index_name, key, key_of
 from cryptoproxy.datasets.times import from_iso, iso, slot_of
 
 DATASETS: Mapping[str, Dataset[Any]] = {
-    each.name: each for each in (TICKER, CANDLE, MARKET, ASSET, TRADE, BOOK, GAP, ALERT, PREDICTION)
+    each.name: each for each in (TICKER, CANDLE, MARKET, ASSET, TRADE, BOOK, GAP, ALERT, PREDICTION, USAGE)
 }
 """The one table, by name."""
 
@@ -77,6 +78,7 @@ __all__ = [
     "SCHEMA_VERSION_HEADER",
     "TICKER",
     "TRADE",
+    "USAGE",
     "Alert",
     "Asset",
     "Book",
@@ -90,6 +92,7 @@ __all__ = [
     "Prediction",
     "Ticker",
     "Trade",
+    "Usage",
     "called",
     "decode",
     "document_id",

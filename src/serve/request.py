@@ -33,6 +33,11 @@ class Request:
     """Binance's ``X-MBX-TIME-UNIT``."""
     arrow: bool = False
     """By ``Accept``."""
+    place: tuple[str, tuple[tuple[str, str], ...], bool] = field(init=False)
+    """What tells it apart in a cache, whatever the order of its parameters."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "place", (self.path, tuple(sorted(self.params.items())), self.microseconds))
 
     def below(self, prefix: str) -> str | None:
         """The path behind ``prefix/``; None where it begins otherwise."""
@@ -43,11 +48,6 @@ class Request:
     def at(self, path: str) -> Request:
         """The same question at another path."""
         return replace(self, path=path)
-
-    @property
-    def place(self) -> tuple[str, tuple[tuple[str, str], ...], bool]:
-        """What tells it apart in a cache, whatever the order of its parameters."""
-        return self.path, tuple(sorted(self.params.items())), self.microseconds
 
 
 def read(raw_path: bytes, query: bytes, headers: Mapping[bytes, bytes]) -> Request:

@@ -11,6 +11,7 @@ import logging
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, cast
 
 import uvicorn
@@ -96,6 +97,7 @@ class Server:
     """
     Args:
         apps: a port, 0 is a free one, and the ASGI application there.
+        cert_file, key_file: with them all ports speak TLS.
         most: connections at once, of each port.
         arrive: given the loop when it runs, and None when it ends.
 
@@ -110,9 +112,12 @@ class Server:
         *,
         most: int = BoundedProtocol.most,
         arrive: Callable[[asyncio.AbstractEventLoop | None], None] = lambda _: None,
+        cert_file: Path | None = None,
+        key_file: Path | None = None,
     ) -> None:
         self._protocol = type("Bounded", (BoundedProtocol,), {"most": most})
         self._arrive = arrive
+        self._cert_file, self._key_file = cert_file, key_file
         # It warns of each upgrade and of each piece of garbage that somebody sends, which may be many.
         logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
         self._listening = [(_opened(host, port), app) for port, app in apps]
@@ -158,6 +163,8 @@ class Server:
             proxy_headers=False,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=5,
+            ssl_certfile=self._cert_file,
+            ssl_keyfile=self._key_file,
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import secrets
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,7 @@ from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.metrics import ServeMetrics
 from cryptoproxy.common.service import Service
 from cryptoproxy.common.settings import Settings
-from cryptoproxy.datasets import CANDLE, TICKER
+from cryptoproxy.datasets import CANDLE, TICKER, USAGE
 from cryptoproxy.queries import Queries
 from cryptoproxy.queries.backend import Backend
 from cryptoproxy.queries.elastic.engine import Elastic
@@ -29,7 +30,7 @@ from cryptoproxy.serve.houses.bybit import by_symbol as bybit_rows
 from cryptoproxy.serve.houses.coingecko import CoinGeckoHouse
 from cryptoproxy.serve.houses.house import Means
 from cryptoproxy.serve.houses.openapi import document
-from cryptoproxy.serve.houses.own import Own
+from cryptoproxy.serve.houses.own import QUESTIONS, Own
 from cryptoproxy.serve.road.bars import Bars
 from cryptoproxy.serve.road.follow import Follower, answers_into, both, tickers_into
 from cryptoproxy.serve.road.newest import Newest
@@ -37,9 +38,13 @@ from cryptoproxy.serve.road.open_bars import OpenBars
 from cryptoproxy.serve.server import Server
 from cryptoproxy.serve.streams.sockets import Sockets
 from cryptoproxy.serve.streams.station import Station
+from cryptoproxy.serve.teams.gate import Gate
+from cryptoproxy.serve.teams.meter import Meter, PathNames
+from cryptoproxy.serve.teams.usage import HELD_MS, Teller, Told
 from cryptoproxy.serve.upstream.through import through_of
 from cryptoproxy.serve.views.memory import FromMemory
 from cryptoproxy.serve.views.working import Working
+from cryptoproxy.upstreams import asked_of
 
 log = logging.getLogger(__name__)
 
@@ -83,12 +88,17 @@ class DoorProcess:
         kafka = settings.kafka
         rows = {BinanceHouse.upstream: binance_rows, BybitHouse.upstream: bybit_rows}
         station = Station(kafka, self.newest, open_bars, rows=rows, metrics=metrics, clock=clock)
+        teams = settings.teams
+        gate = Gate(teams.file, requests=teams.requests, streams=teams.streams)
+        meter = Meter(metrics, door=secrets.token_hex(4))
+        told = Told(clock)
         own = Own(
             _once(lambda: Queries.of(settings.elasticsearch, client())),
             live=FromMemory(self.newest, clock, Working(settings, self.newest, clock)),
             clock=clock,
             threads=threads,
             openapi=_once(lambda: document(version("cryptoproxy"))),
+            usage=told.rows if teams.usage else None,
         )
         door = Door(
             coingecko=CoinGeckoHouse(means),
@@ -98,6 +108,9 @@ class DoorProcess:
             sockets=Sockets(station),
             metrics=metrics,
             limit_ms=limit_ms,
+            gate=gate,
+            meter=meter,
+            names=PathNames(forms(settings)),
         )  # fmt: skip
         alone = {
             "coingecko": serve.coingecko_port,
@@ -105,7 +118,10 @@ class DoorProcess:
             "bybit": serve.bybit_port,
         }
         apps = [(serve.port, door), *((port, door.at(name)) for name, port in alone.items() if port is not None)]
-        self.server = Server(serve.host, apps, most=serve.connections, arrive=station.arrive)
+        self.server = Server(
+            serve.host, apps, most=serve.connections, arrive=station.arrive, cert_file=serve.cert_file,
+            key_file=serve.key_file,
+        )  # fmt: skip
         follow = partial(Follower, kafka, health=self.service.health, metrics=metrics, clock=clock)
         since_ms = int(serve.lookback * 1000)
         tickers = both(tickers_into(self.newest), station.take)
@@ -122,16 +138,30 @@ class DoorProcess:
             followers.append(
                 follow([kafka.live_topic], take, what="live", since_ms=LIVE_BACK_MS, most=MOST_BACK, needed=False)
             )
+        if teams.usage:
+            topic = kafka.topic_of(USAGE)
+            followers.append(follow([topic], told.take, what="usage", since_ms=HELD_MS, needed=False))
+            self.service.add("telling of usage", Teller(kafka, meter, clock).run)
         for each in followers:
             self.service.add(each.what, each.run)
+        if not gate.is_open:
+            self.service.add("teams", gate.run)
         self.service.add("door", self.server.run)
         host = f"[{serve.host}]" if ":" in serve.host else serve.host
-        self.url = f"http://{host}:{self.server.ports[0]}"
+        self.url = f"http{'s' if serve.cert_file else ''}://{host}:{self.server.ports[0]}"
         log.info("the door is at %s: /coingecko/api/v3/, /binance/api/v3/, /bybit/v5/, /v1/", self.url)
 
     def run(self) -> int:
         """Until a stop signal; the exit code. Call it in the main thread."""
         return self.service.run()
+
+
+def forms(settings: Settings) -> dict[str, list[str]]:
+    """The paths that questions are counted by, below each house's own."""
+    below = {"coingecko": "", "binance": "api/v3/", "bybit": "v5/"}
+    asked = asked_of(settings.upstreams)
+    forms = {name: [path.removeprefix(base) for path in asked[name].paths] for name, base in below.items()}
+    return forms | {"own": [f"v1/{name}" for name in (*QUESTIONS, "usage")]}
 
 
 def _once(make: Callable[[], T]) -> Callable[[], T]:

@@ -12,10 +12,10 @@ from typing import Any
 import click
 
 from cryptoproxy.common.clock import SystemClock
-from cryptoproxy.common.service import Service
+from cryptoproxy.common.service import Health, Service
 from cryptoproxy.common.settings import Settings, kinds
 from cryptoproxy.common.start import load_settings, start
-from cryptoproxy.datasets import ALERT, DATASETS, iso
+from cryptoproxy.datasets import ALERT, DATASETS, USAGE, iso
 from cryptoproxy.datasets.times import DAY_MS, Span, from_person
 from cryptoproxy.errors import OperatorError
 
@@ -32,22 +32,24 @@ def watch(context: click.Context) -> None:
 
 
 def process(settings: Settings) -> Service:
-    """What judges and tells, and beside it what puts alerts into the lake."""
+    """What judges and tells, and beside it what puts into the lake what no poller keeps: alerts, and usage."""
     from cryptoproxy.common.clients import kafka as kafka_client
     from cryptoproxy.lake.archiver import Archiver
     from cryptoproxy.lake.store import Store
     from cryptoproxy.watch.wiring import service
 
     made = service(settings)
-    archiver = Archiver(
-        kafka=settings.kafka,
-        dataset=ALERT,
-        store=Store(settings.s3),
-        connect=partial(kafka_client.consumer, settings.kafka, client_id="cryptoproxy-archive"),
-        seconds=settings.s3.object_seconds,
-        health=made.health,
-    )
-    made.add("archive", archiver.run)
+    for dataset in (ALERT, USAGE):
+        archiver = Archiver(
+            kafka=settings.kafka,
+            dataset=dataset,
+            store=Store(settings.s3),
+            connect=partial(kafka_client.consumer, settings.kafka, client_id="cryptoproxy-archive"),
+            seconds=settings.s3.object_seconds,
+            # Without a door there may be no topic of usage: watch is whole all the same.
+            health=made.health if dataset is ALERT else Health(),
+        )
+        made.add("archive" if dataset is ALERT else f"archive of {dataset.name}s", archiver.run)
     return made
 
 

@@ -16,6 +16,7 @@ from cryptoproxy.common.settings.models import Models
 from cryptoproxy.common.settings.page import Page
 from cryptoproxy.common.settings.secret import Secret
 from cryptoproxy.common.settings.serve import Serve
+from cryptoproxy.common.settings.teams import Teams
 from cryptoproxy.common.settings.watch import Watch
 from cryptoproxy.datasets import DATASETS, TICKER, Dataset, Part, Period, index_name
 
@@ -630,6 +631,7 @@ class Sections:
     indexer: Indexer
     serve: Serve
     page: Page
+    teams: Teams
     watch: Watch
     models: Models
     service: Service
@@ -646,6 +648,7 @@ SECTIONS: dict[str, type] = {
     "indexer": Indexer,
     "serve": Serve,
     "page": Page,
+    "teams": Teams,
     "watch": Watch,
     "models": Models,
     "service": Service,

@@ -144,6 +144,7 @@ acl User:crypto_reader --group crypto_reader --resource-pattern-type prefixed --
 acl User:crypto_door --topic $ANSWERS --operation Read --operation Describe
 acl User:crypto_door --topic $LIVE --operation Read --operation Describe
 acl User:crypto_door --topic $TOPIC.state --operation Read --operation Describe
+acl User:crypto_door --topic $USAGE --operation Write --operation Describe
 
 # cryptoproxy watch
 {watched}
@@ -152,6 +153,7 @@ acl User:crypto_watch --topic $TOPIC.watch --operation Read --operation Write --
 acl User:crypto_watch --topic $TOPIC.state --operation Read --operation Describe
 acl User:crypto_watch --group $TOPIC.watch --operation Read
 acl User:crypto_watch --group $ALERT.archive --operation Read
+acl User:crypto_watch --group $USAGE.archive --operation Read
 acl User:crypto_watch --transactional-id $TOPIC.watch- --resource-pattern-type prefixed --operation Write \\
   --operation Describe
 

@@ -140,7 +140,7 @@ class BinanceHouse(House):
         whole = Request("depth", {"symbol": symbol, "limit": str(MOST_LEVELS)})
         if not _shows(book, limit) and (self.asks(whole) or live.may_load(symbol)):
             with suppress(CryptoProxyError):
-                snapshot = await self.fetched(whole)
+                snapshot, _ = await self.fetched(whole)
                 if snapshot.status == 200 and not _shows(book, limit):
                     book.load(snapshot.body, MOST_LEVELS)
         if not _shows(book, limit) or book.ladder is None:

@@ -127,7 +127,7 @@ class House(ABC):
         if means.through is None:
             return self.refusal(404, f"{request.path} is not carried here{f': {why}' if why else ''}")
         try:
-            fetched = await self.fetched(request)
+            fetched, first = await self.fetched(request)
         except NotFetchedError as error:
             if error.unknown:
                 return self.refusal(404, str(error))
@@ -143,6 +143,7 @@ class House(ABC):
             asked_ms=asked_ms,
             every_ms=round(fetched.fresh * 1000) or None,
             detail="stale-upstream" if fetched.stale else "",
+            made=first and fetched.made,
         )
         return Reply(fetched.body, fetched.status, told, more=more)
 
@@ -150,8 +151,8 @@ class House(ABC):
         """Whether just this is being asked now."""
         return request.place in self._under_way
 
-    async def fetched(self, request: Request) -> Fetched:
-        """Identical questions at once are one.
+    async def fetched(self, request: Request) -> tuple[Fetched, bool]:
+        """Identical questions at once are one; and whether this was the first of them.
 
         Raises:
             NotFetchedError: see there.
@@ -160,6 +161,7 @@ class House(ABC):
         if through is None:
             raise NotFetchedError("nothing is read through here", unknown=True)
         under_way = self._under_way.get(request.place)
+        first = under_way is None
         if under_way is None:
             if len(self._under_way) >= MOST_WAITING:
                 raise NotFetchedError(f"{MOST_WAITING} other questions wait already", limited=True, retry_after=5.0)
@@ -168,7 +170,7 @@ class House(ABC):
             )
             self._under_way[request.place] = under_way
             under_way.add_done_callback(lambda _: self._under_way.pop(request.place, None))
-        return await asyncio.shield(under_way)
+        return await asyncio.shield(under_way), first
 
     def as_polled(self, request: Request, params: Mapping[str, str]) -> Reply | None:
         """The newest answer to just this call, as it came; None where there is none."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -18,6 +18,7 @@ from typing import Any
 
 from cryptoproxy.common.clock import Clock
 from cryptoproxy.datasets import iso
+from cryptoproxy.datasets.times import from_person
 from cryptoproxy.queries import Answer, NothingFound, Queries, TooMany
 from cryptoproxy.queries.elastic.search import NoIndexError
 from cryptoproxy.queries.output import text
@@ -28,6 +29,7 @@ from cryptoproxy.serve.views.memory import FromMemory
 
 MOST_ROWS = 10_000
 _DEFAULT_ROWS = 1_000
+_CSV = b"text/csv; charset=utf-8"
 _WHICH = ("symbols", "base", "assets", "quote", "source", "since", "until", "top")
 
 
@@ -102,9 +104,16 @@ QUESTIONS: Mapping[str, Question] = {
 }
 
 
+USAGE_TAKES = ("since", "team", "format")
+USAGE_COLUMNS = ("team", "path", "requests", "refused", "made", "saved")
+Rows = Callable[[int, str | None], Sequence[Mapping[str, Any]]]
+"""Usage since a moment, of one team or of all."""
+
+
 class Own:
     """
     Args:
+        usage: what was asked of all doors; None where it is not counted.
         queries: made in the first thread that needs it.
         live: what answers without the index.
         openapi: the document; made when it is first asked for.
@@ -118,8 +127,10 @@ class Own:
         clock: Clock,
         threads: Executor,
         openapi: Callable[[], Mapping[str, Any]],
+        usage: Rows | None = None,
     ) -> None:
         self._queries, self._live, self._clock, self._threads, self._openapi = queries, live, clock, threads, openapi
+        self._usage = usage
 
     async def answer(self, request: Request) -> Reply:
         path = request.path
@@ -128,6 +139,8 @@ class Own:
         name = path.removeprefix("v1/")
         form = request.params.get("format") or ("arrow" if request.arrow else "json")
         form = "csv" if name.endswith(".csv") else form
+        if name.removesuffix(".csv") == "usage" and self._usage is not None:
+            return self._used(self._usage, request.params, form == "csv")
         question = QUESTIONS.get(name.removesuffix(".csv"))
         if not path.startswith("v1/") or question is None:
             there = ", ".join(f"/v1/{each}" for each in QUESTIONS)
@@ -145,6 +158,25 @@ class Own:
     def refusal(self, status: int, words: str, *, retry_after: float | None = None) -> Reply:
         more = () if retry_after is None else ((b"retry-after", b"%d" % max(1, round(retry_after))),)
         return json_reply({"error": words}, status=status, more=more)
+
+    def _used(self, usage: Rows, params: Mapping[str, str], as_csv: bool) -> Reply:
+        """Of the last hour without ``since``; from memory, so nobody waits."""
+        if strange := [each for each in params if each not in USAGE_TAKES]:
+            return self.refusal(400, f"there is no parameter {strange[0]}; there are {', '.join(USAGE_TAKES)}")
+        if params.get("format", "json") not in ("json", "csv"):
+            return self.refusal(400, f"format={params['format']} is none of json, csv")
+        now_ms = self._clock.now_ms()
+        try:
+            since_ms = from_person(params.get("since", "1h"), now_ms=now_ms)
+        except ValueError as error:
+            return self.refusal(400, str(error))
+        rows = usage(since_ms, params.get("team"))
+        if as_csv:
+            lines = [",".join(USAGE_COLUMNS), *(",".join(str(row[each]) for each in USAGE_COLUMNS) for row in rows)]
+            reply = json_reply("\r\n".join([*lines, ""]).encode())
+            reply.content_type = _CSV
+            return reply
+        return json_reply({"question": "usage", "since": iso(since_ms), "until": iso(now_ms), "rows": rows})
 
     def _answered(self, question: Question, asked: Mapping[str, Any], limit: int, form: str) -> Reply:
         """Blocks.
@@ -185,7 +217,7 @@ def _json(answer: Answer[Any]) -> tuple[bytes, bytes]:
 def _csv(answer: Answer[Any]) -> tuple[bytes, bytes]:
     written: list[str] = []
     text.write_csv(answer, written.append)
-    return "".join(written).encode(), b"text/csv; charset=utf-8"
+    return "".join(written).encode(), _CSV
 
 
 def _arrow(answer: Answer[Any]) -> tuple[bytes, bytes]:

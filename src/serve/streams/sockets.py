@@ -51,10 +51,10 @@ class Sockets:
             request = read(path, scope["query_string"], dict(scope["headers"]))
             go = self._found(wire, request)
         except (BadRequestError, RefusedTopicsError, ValueError) as error:
-            await _refused(send, refuse(404 if isinstance(error, RefusedTopicsError) else 400, str(error)))
+            await refused(send, refuse(404 if isinstance(error, RefusedTopicsError) else 400, str(error)))
             return
         if go is None:
-            await _refused(send, refuse(404, f"there is no stream at /{request.path} here"))
+            await refused(send, refuse(404, f"there is no stream at /{request.path} here"))
             return
         await send({"type": "websocket.accept"})
         await go(receive)
@@ -99,7 +99,7 @@ class Sockets:
         return lambda receive: self._listen(listener, receive)
 
     async def _listen(self, listener: BinanceListener | BybitListener, receive: Receive) -> None:
-        """An answer stands before what it brings, but for Bybit's: there data comes first, as its clients know it."""
+        """An answer stands before what it brings."""
         hub = self._station.hub
         hub.enter(listener)
         pace = _Pace()
@@ -139,7 +139,8 @@ class _Pace:
         return self._count <= MOST_MESSAGES
 
 
-async def _refused(send: Send, reply: Reply) -> None:
+async def refused(send: Send, reply: Reply) -> None:
+    """Refuses a handshake."""
     status = reply.status if reply.status >= 400 else 404  # Bybit says errors as 200, of which there is no handshake
     headers = [(b"content-type", reply.content_type), *CORS, *reply.more]
     await send({"type": "websocket.http.response.start", "status": status, "headers": headers})

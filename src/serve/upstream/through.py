@@ -85,7 +85,8 @@ class Through:
         if kept is not None and self._age(kept) < _fresh(line, kept):
             return self._fetched(kept, line)
         try:
-            return self._fetched(self._asked_once(question, line), line)
+            replied, mine = self._asked_once(question, line)
+            return self._fetched(replied, line, made=mine)
         except NotFetchedError as error:
             if kept is not None and kept.status == 200 and self._age(kept) < self._longest(line):
                 return self._fetched(kept, line, stale=str(error))
@@ -94,8 +95,8 @@ class Through:
     def close(self) -> None:
         self._client.close()
 
-    def _asked_once(self, question: Question, line: Path) -> Replied:
-        """Who comes first asks; the others have its answer, or its refusal."""
+    def _asked_once(self, question: Question, line: Path) -> tuple[Replied, bool]:
+        """Who comes first asks; the others have its answer, or its refusal. And whether this was the first."""
         with self._lock:
             failed = self._failed.get(question)
             if failed is not None and self._clock.monotonic() < failed.until:
@@ -115,7 +116,7 @@ class Through:
             finally:
                 with self._lock:
                     del self._under_way[question]
-        return future.result()
+        return future.result(), mine
 
     def _ask(self, question: Question) -> Replied:
         try:
@@ -145,9 +146,15 @@ class Through:
     def _longest(self, line: Path) -> float:
         return STALE_TIMES * line.fresh if line.fresh > self._stale else self._stale
 
-    def _fetched(self, replied: Replied, line: Path, *, stale: str = "") -> Fetched:
+    def _fetched(self, replied: Replied, line: Path, *, stale: str = "", made: bool = False) -> Fetched:
         return Fetched(
-            replied.status, replied.headers, replied.body, self._age(replied), fresh=_fresh(line, replied), stale=stale
+            replied.status,
+            replied.headers,
+            replied.body,
+            self._age(replied),
+            fresh=_fresh(line, replied),
+            stale=stale,
+            made=made,
         )
 
 

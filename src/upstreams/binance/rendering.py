@@ -67,7 +67,7 @@ def bad_value(name: str) -> Body:
 
 def error(status: int, words: str) -> Body:
     """Of our own refusals: with 404 not -1121, of which clients make a wrong symbol."""
-    code = {400: -1100, 404: -1020, 405: -1020, 429: -1003, 503: -1001}.get(status, -1000)
+    code = {400: -1100, 401: -2015, 404: -1020, 405: -1020, 429: -1003, 503: -1001}.get(status, -1000)
     return {"code": code, "msg": words}
 
 

@@ -13,8 +13,8 @@ from cryptoproxy.upstreams.bybit.symbols import Category
 Body = Mapping[str, Any]
 
 OK, PARAMETER_ERROR = 0, 10001
-_TOO_MANY, _AWAY = 10006, 10016
-_CODES = {429: _TOO_MANY, 503: _AWAY, 502: _AWAY, 504: _AWAY}
+_NO_KEY, _TOO_MANY, _AWAY = 10003, 10006, 10016
+_CODES = {401: _NO_KEY, 429: _TOO_MANY, 503: _AWAY, 502: _AWAY, 504: _AWAY}
 
 
 def kline(candle: Candle, market: Category) -> list[str]:

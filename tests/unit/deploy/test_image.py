@@ -139,6 +139,9 @@ def test_its_environment_is_settings_that_fit_together() -> None:
     assert set(instructions(FINAL_STAGE, "EXPOSE")[0].split()) == {
         str(settings.poller.port),
         str(settings.indexer.port),
+        str(settings.serve.health_port),
+        str(settings.watch.port),
+        str(settings.serve.port),
     }
 
 

@@ -189,6 +189,7 @@ class Elasticsearch:
             "ELASTIC_PASSWORD": "admin-secret",
             "KIBANA_PASSWORD": "kibana-secret",
             "INDEXER_PASSWORD": "indexer-secret",
+            "DOOR_PASSWORD": "door-secret",
             "TOOLS_PASSWORD": "tools-secret",
             "ROLES": str(ROOT / "docs" / "security"),
         }

@@ -20,6 +20,7 @@ from cryptoproxy.datasets import Candle, Ticker, from_iso
 from cryptoproxy.queries.questions.candles import Bar
 from cryptoproxy.queries.scope import AssetRef, Scope
 from cryptoproxy.sandbox.app import Sandbox
+from cryptoproxy.sandbox.upstream import StandInLimits
 from cryptoproxy.serve.door import Door
 from cryptoproxy.serve.houses import binance, bybit
 from cryptoproxy.serve.houses.binance import BinanceHouse
@@ -33,9 +34,13 @@ from cryptoproxy.serve.road.open_bars import OpenBars
 from cryptoproxy.serve.server import Server
 from cryptoproxy.serve.streams.sockets import Sockets
 from cryptoproxy.serve.streams.station import Station
+from cryptoproxy.serve.teams.gate import Gate
+from cryptoproxy.serve.teams.meter import Meter, PathNames
+from cryptoproxy.serve.teams.usage import Told
 from cryptoproxy.serve.upstream.seam import Fetched
 from cryptoproxy.serve.views.memory import FromMemory
 from cryptoproxy.serve.views.working import BrokerView, Working
+from cryptoproxy.serve.wiring import forms
 from cryptoproxy.upstreams import upstreams_of
 from cryptoproxy.upstreams.base import Call, Response
 
@@ -122,6 +127,8 @@ class Road:
     through: Upstreams | None = None
     url: str = ""
     door: Door | None = None
+    meter: Meter | None = None
+    usage: Told = field(default_factory=lambda: Told(StandingClock()))
     most: int = 1000
     station: Any = None
     metrics: Any = None
@@ -129,7 +136,14 @@ class Road:
 
     @classmethod
     def made(
-        cls, sandbox: Sandbox, clock: StandingClock, *, through: bool = False, most: int = 1000, **texts: str
+        cls,
+        sandbox: Sandbox,
+        clock: StandingClock,
+        *,
+        through: bool = False,
+        gate: Gate | None = None,
+        most: int = 1000,
+        **texts: str,
     ) -> Self:
         named = {
             "COINGECKO_BASE_URL": sandbox.base_url("coingecko"),
@@ -139,9 +153,8 @@ class Road:
             "BINANCE_SYMBOLS": "*",
             **texts,
         }
-        road = cls(
-            sandbox, clock, Settings.from_texts(named), through=Upstreams(sandbox) if through else None, most=most
-        )
+        road = cls(sandbox, clock, Settings.from_texts(named), through=Upstreams(sandbox) if through else None)
+        road.usage, road.most = Told(clock), most
         threads = ThreadPoolExecutor(4)
         means = Means(newest=road.newest, clock=clock, threads=threads, askers=threads, through=road.through)
         metrics = ServeMetrics(CollectorRegistry())
@@ -150,16 +163,20 @@ class Road:
         rows = {"binance": binance.by_symbol, "bybit": bybit.by_symbol}
         road.metrics = metrics
         road.station = Station(road.settings.kafka, road.newest, open_bars, rows=rows, metrics=metrics, clock=clock)
+        road.meter = Meter(metrics, door="d00r")
         told = BrokerView(road.state, {"ticker": 0, "candle": 70_000})
         memory = FromMemory(road.newest, clock, Working(road.settings, road.newest, clock, brokers=lambda: told))
         road.door = Door(
             coingecko=CoinGeckoHouse(means),
             binance=BinanceHouse(means, bars, road.station.live),
             bybit=BybitHouse(means, bars, road.station.live),
-            own=Own(_no_queries, live=memory, clock=clock, threads=threads, openapi=dict),
+            own=Own(_no_queries, live=memory, clock=clock, threads=threads, openapi=dict, usage=road.usage.rows),
             sockets=Sockets(road.station),
             metrics=metrics,
             limit_ms=means.limit_ms,
+            gate=gate,
+            meter=road.meter,
+            names=PathNames(forms(road.settings)),
         )
         return road
 
@@ -245,7 +262,8 @@ def _no_queries() -> Any:
 def standing() -> Iterator[tuple[Sandbox, StandingClock]]:
     """One sandbox for all: nobody moves its clock."""
     clock = StandingClock()
-    with Sandbox(coins=60, clock=clock) as sandbox:
+    endless = StandInLimits(binance_weight_per_minute=None)  # its minute never ends
+    with Sandbox(coins=60, clock=clock, limits=endless) as sandbox:
         yield sandbox, clock
 
 

@@ -31,7 +31,7 @@ def test_each_parameter_is_one_of_the_question(name: str):
 
 def test_all_of_it_is_described():
     found = document("1.0")
-    assert set(found["paths"]) == {f"/v1/{each}" for each in QUESTIONS}
+    assert set(found["paths"]) == {f"/v1/{each}" for each in (*QUESTIONS, "usage")}
     for name, question in QUESTIONS.items():
         parameters = found["paths"][f"/v1/{name}"]["get"]["parameters"]
         assert {each["name"] for each in parameters} == {*question.takes, "limit", "format"}
