@@ -19,7 +19,7 @@ from cryptoproxy.serve.reply import CORS, Reply
 from cryptoproxy.serve.request import BadRequestError, Request, read
 from cryptoproxy.serve.streams.binance import BinanceListener, RefusedTopicsError
 from cryptoproxy.serve.streams.bybit import PUBLIC, BybitListener, market_of
-from cryptoproxy.serve.streams.outs import HANG_UP, EventsOut, Receive, Send, SocketOut
+from cryptoproxy.serve.streams.outs import HANG_UP, EventsOut, Receive, Send, SocketOut, until_gone
 from cryptoproxy.serve.streams.station import Station
 from cryptoproxy.serve.streams.wire import POLICY, WIRE, Wire, framed
 from cryptoproxy.upstreams.binance.tickers import NAME
@@ -76,6 +76,7 @@ class Sockets:
         try:
             if await out.run(receive):
                 scope["extensions"][HANG_UP]()
+                await until_gone(receive)  # or uvicorn says in the log that the answer has no end
         finally:
             self._station.ours.leave(reader)
 

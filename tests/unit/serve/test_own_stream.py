@@ -134,7 +134,7 @@ def test_who_says_something_is_told_that_nothing_is_asked_for_here(door: Road) -
         assert cut.value.rcvd.code == POLICY
 
 
-def test_who_does_not_read_events_is_cut_and_holds_up_nobody(door: Road) -> None:
+def test_who_does_not_read_events_is_cut_and_holds_up_nobody(door: Road, caplog: pytest.LogCaptureFixture) -> None:
     where = urlsplit(door.url)
     slow = socket.create_connection((where.hostname, where.port))
     slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -149,6 +149,7 @@ def test_who_does_not_read_events_is_cut_and_holds_up_nobody(door: Road) -> None
             assert [client.heard()["id"] for _ in range(500)][-1] == f"trade.0:{offset}"
             assert offset < 200_000, "it ought to be cut by now"
         heard_by(door, 1)
+    assert not [each for each in caplog.records if each.name.startswith("uvicorn")]
 
 
 class TestHeld:
