@@ -219,7 +219,7 @@ class TimesMean:
     @property
     def due(self) -> float:
         """Within a step the mean is the same."""
-        return self._buckets[-1][0] + self._step if self._buckets else EVERY
+        return self._buckets[-1][0] + self._step if self._buckets else 0
 
     def edges(self, low: float, high: float, value: float) -> Edges:
         """In values; a mean is above 0."""
