@@ -47,7 +47,8 @@ _ANSWER = {
     "properties": {"rows": {"type": "array", "items": {"type": "object"}}},
 }
 
-_FORMAT = {"name": "format", "in": "query", "schema": {"enum": ["json", "csv"]}, "example": "json"}
+_FORMAT: dict[str, Any] = {"name": "format", "in": "query", "schema": {"enum": ["json", "csv"]}, "example": "json"}
+_FORMATS = {**_FORMAT, "schema": {"enum": ["json", "csv", "arrow"]}}
 _ERROR = {"application/json": {"schema": {"type": "object", "required": ["error"]}}}
 
 
@@ -71,7 +72,7 @@ def _operation(name: str, question: Question) -> dict[str, Any]:
             "name": "limit", "in": "query", "description": "Most rows.",
             "schema": {"type": "integer", "minimum": 1, "maximum": MOST_ROWS}, "example": 100,
         },
-        {"name": "format", "in": "query", "schema": {"enum": ["json", "csv", "arrow"]}, "example": "json"},
+        _FORMATS,
     ]  # fmt: skip
     return {
         "operationId": name,

@@ -29,6 +29,7 @@ from cryptoproxy.serve.views.memory import FromMemory
 
 MOST_ROWS = 10_000
 _DEFAULT_ROWS = 1_000
+_CSV = b"text/csv; charset=utf-8"
 _WHICH = ("symbols", "base", "assets", "quote", "source", "since", "until", "top")
 
 
@@ -216,7 +217,7 @@ def _json(answer: Answer[Any]) -> tuple[bytes, bytes]:
 def _csv(answer: Answer[Any]) -> tuple[bytes, bytes]:
     written: list[str] = []
     text.write_csv(answer, written.append)
-    return "".join(written).encode(), b"text/csv; charset=utf-8"
+    return "".join(written).encode(), _CSV
 
 
 def _arrow(answer: Answer[Any]) -> tuple[bytes, bytes]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from cryptoproxy.sandbox import Rule, StreamRule
 from tests.books import require_true
 from tests.conftest import wait_until
 from tests.faults.conftest import Report
-from tests.faults.rig import Engines
+from tests.faults.rig import Engines, Rig
 from tests.faults.streaming.trial import COINS, Step, Trial, timed, trial
 
 pytestmark = pytest.mark.long
@@ -71,14 +71,10 @@ BINANCE = {
 BYBIT = faults("orderbook.200.BTCUSDT", "/v5/public/")
 
 
-def made(source: str) -> Any:
-    def make(rig: Any) -> Trial:
-        texts = {"BINANCE_STREAM_SYMBOLS": ",".join(SYMBOLS), "BYBIT_STREAM_SYMBOLS": ",".join(SYMBOLS)}
-        texts |= {"BOOK_INTERVAL": f"{STEP_MS / 1000:g}", "KAFKA_TOPICS": f"book={rig.name}.books,gap={rig.name}.gaps"}
-        rig.texts |= texts
-        return Trial(rig, f"{source}.book", BOOK, **texts)
-
-    return make
+def made(source: str) -> Callable[[Rig], Trial]:
+    symbols = ",".join(SYMBOLS)
+    texts = {"BINANCE_STREAM_SYMBOLS": symbols, "BYBIT_STREAM_SYMBOLS": symbols, "BOOK_INTERVAL": f"{STEP_MS / 1000:g}"}
+    return lambda rig: Trial(rig, f"{source}.book", BOOK, **texts)
 
 
 @pytest.fixture(scope="module")

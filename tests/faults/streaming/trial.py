@@ -80,9 +80,9 @@ class Trial(World):
         return self.on_topic(self.dataset, self.part)
 
     def ids_in_lake(self) -> set[str]:
-        """Each object is read once."""
+        """Each object is read once. What is being written has another name, which goes."""
         for key in self._store.keys(f"{self._store.settings.prefix}/v1/{self.dataset.name}/"):
-            if key not in self._stored:
+            if key not in self._stored and key.endswith(".jsonl.gz"):
                 lines = lines_of(key, self._store.get(key))
                 self._stored[key] = frozenset(self.dataset.id_of(self.dataset.codec.decode(line)) for line in lines)
         return set().union(*self._stored.values())

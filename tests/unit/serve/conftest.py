@@ -20,6 +20,7 @@ from cryptoproxy.datasets import Candle, Ticker, from_iso
 from cryptoproxy.queries.questions.candles import Bar
 from cryptoproxy.queries.scope import AssetRef, Scope
 from cryptoproxy.sandbox.app import Sandbox
+from cryptoproxy.sandbox.upstream import StandInLimits
 from cryptoproxy.serve.door import Door
 from cryptoproxy.serve.houses import binance, bybit
 from cryptoproxy.serve.houses.binance import BinanceHouse
@@ -154,9 +155,9 @@ class Road:
         rows = {"binance": binance.by_symbol, "bybit": bybit.by_symbol}
         road.metrics = metrics
         road.station = Station(road.settings.kafka, road.newest, open_bars, rows=rows, metrics=metrics, clock=clock)
+        road.meter = Meter(metrics, door="d00r")
         told = BrokerView(road.state, {"ticker": 0, "candle": 70_000})
         memory = FromMemory(road.newest, clock, Working(road.settings, road.newest, clock, brokers=lambda: told))
-        road.meter = Meter(metrics, door="d00r")
         road.door = Door(
             coingecko=CoinGeckoHouse(means),
             binance=BinanceHouse(means, bars, road.station.live),
@@ -253,7 +254,8 @@ def _no_queries() -> Any:
 def standing() -> Iterator[tuple[Sandbox, StandingClock]]:
     """One sandbox for all: nobody moves its clock."""
     clock = StandingClock()
-    with Sandbox(coins=60, clock=clock) as sandbox:
+    endless = StandInLimits(binance_weight_per_minute=None)  # its minute never ends
+    with Sandbox(coins=60, clock=clock, limits=endless) as sandbox:
         yield sandbox, clock
 
 
