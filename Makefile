@@ -45,6 +45,15 @@ demo: $(RUNTIME) ## The whole road on throwaway engines (SECONDS=60 ends by itse
 run: $(RUNTIME) ## Live data: engines, set-up, poller and indexer with the settings of .env (Ctrl-C ends it)
 	$(BIN)/cryptoproxy run
 
+$(VENV)/.page: $(RUNTIME) requirements-page.txt
+	@echo "adding what the page needs, from requirements-page.txt (a minute, once)"
+	@$(PIP) --require-hashes -r requirements-page.txt | $(TELL)
+	@touch $@
+
+.PHONY: page
+page: $(VENV)/.page ## The page for people, over the door that runs: prices, charts, alerts, is it working (docs/page.md)
+	$(BIN)/cryptoproxy page
+
 .PHONY: test
 test: $(STAMP) ## All tests but the long cases of the fault suite, on real engines
 	$(BIN)/python -m pytest tests/unit tests/integration tests/faults -m "not long" $(WORKERS) $(ARGS)
@@ -124,7 +133,7 @@ lock: $(STAMP) ## Pin all dependencies anew from pyproject.toml
 	  --no-emit-index-url --no-header pyproject.toml -o requirements.txt
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-header --group dev --all-extras pyproject.toml -c requirements.txt -o requirements-dev.txt
-	for extra in indicators lake serve watch; do \
+	for extra in indicators lake page serve watch; do \
 	  $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-header --extra $$extra pyproject.toml -c requirements-dev.txt -o requirements-$$extra.txt; \
 	done

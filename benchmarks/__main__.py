@@ -1,7 +1,7 @@
 """`python -m benchmarks [names] [--records N] [--rounds N] …`: runs them, prints a table, compares, stores.
 
-Without names all that belong to `make bench`; `settings`, `bulks` and `compression` only by name, as they measure
-choices and not the program.
+Without names all that belong to `make bench`; only by name: `settings`, `bulks` and `compression`, as they measure
+choices and not the program; `streamers`, which gets other clients from their registry; `stream-memory`, which is long.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from benchmarks import (
     cheap,
     compression,
     delay,
+    history,
     indexing,
     latency,
     memory,
@@ -34,6 +35,8 @@ from benchmarks import (
     results,
     scaling,
     settings,
+    stream_memory,
+    streamers,
     streaming,
     watching,
 )
@@ -51,13 +54,16 @@ BENCHMARKS: Mapping[str, Callable[[Context], Report]] = {
     "polling": polling.benchmark,
     "memory": memory.benchmark,
     "streaming": streaming.benchmark,
+    "streamers": streamers.benchmark,
+    "stream-memory": stream_memory.benchmark,
     "scaling": scaling.benchmark,
     "watch": watching.benchmark,
+    "history": history.benchmark,
     "settings": settings.benchmark,
     "bulks": bulks.benchmark,
     "compression": compression.benchmark,
 }
-BY_NAME_ONLY = ("settings", "bulks", "compression")
+BY_NAME_ONLY = ("streamers", "stream-memory", "history", "settings", "bulks", "compression")
 FAILURES = (
     BenchmarkError,
     CryptoProxyError,
@@ -108,7 +114,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--records", type=int, default=300_000, help="in a round (300000)")
     parser.add_argument("--rounds", type=int, default=5, help="quiet ones wanted (5)")
     parser.add_argument("--spare", type=int, default=3, help="more that may be tried instead of disturbed ones (3)")
-    parser.add_argument("--memory-records", type=int, default=2_000_000, help="of the memory benchmark (2000000)")
+    parser.add_argument("--memory-records", type=int, default=2_000_000, help="of the memory benchmarks (2000000)")
     parser.add_argument("--results", type=Path, default=results.LAST, help="the stored result to compare with")
     parser.add_argument("--store", action="store_true", help="as the one to compare with, and for docs/performance.md")
     parser.add_argument("--json", type=Path, help="write this result there")

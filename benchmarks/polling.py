@@ -33,7 +33,7 @@ from cryptoproxy.producer.feeds.fetch import Fetcher
 from cryptoproxy.producer.feeds.poll import PollOnce
 from cryptoproxy.producer.outbox import Entry, Outbox
 from cryptoproxy.sandbox.app import Sandbox
-from cryptoproxy.upstreams.base import Answer, Call, Priority, Source
+from cryptoproxy.upstreams.base import Call, Priority, Response, Source
 from cryptoproxy.upstreams.binance.tickers import Binance
 from cryptoproxy.upstreams.bybit.tickers import Bybit
 from cryptoproxy.upstreams.coingecko.tickers import CoinGecko
@@ -101,10 +101,10 @@ def benchmark(context: Context) -> Report:
     return report
 
 
-def _answers(source: Source) -> list[Answer]:
+def _answers(source: Source) -> list[Response]:
     """Without their ``Date``, which the poller would compare with its clock when they are used again later."""
     fetcher = Fetcher()
-    return [Answer(200, {}, fetcher.get(call, timeout=60).body) for call in source.calls()]
+    return [Response(200, {}, fetcher.get(call, timeout=60).body) for call in source.calls()]
 
 
 def _read_rate(source: Source, bodies: Sequence[bytes]) -> tuple[float, int]:
@@ -127,7 +127,7 @@ def _load_symbols(source: Source) -> None:
     source.symbol_list.load(bodies)
 
 
-def _polls(engines: Engines, source: Source, answers: Sequence[Answer]) -> tuple[list[float], list[float]]:
+def _polls(engines: Engines, source: Source, answers: Sequence[Response]) -> tuple[list[float], list[float]]:
     """Seconds of each poll, through all parts and bare."""
     place = engines.place()
     place.make_topics()
@@ -146,7 +146,7 @@ def _polls(engines: Engines, source: Source, answers: Sequence[Answer]) -> tuple
 
 @contextmanager
 def _parts(
-    place: Place, folder: Path, source: Source, answers: Sequence[Answer]
+    place: Place, folder: Path, source: Source, answers: Sequence[Response]
 ) -> Iterator[dict[str, Callable[[int], float]]]:
     """The two ways, each a function of the slot that returns seconds."""
     settings, clock = place.settings, SystemClock()
@@ -158,7 +158,7 @@ def _parts(
         for call, answer in zip(source.calls(), answers, strict=True)
     }
 
-    def get(call: Call, *, timeout: float) -> Answer:
+    def get(call: Call, *, timeout: float) -> Response:
         return numbered[call.url + str(sorted(call.params.items()))]
 
     budget: Any = Budgetless()

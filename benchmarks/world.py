@@ -204,6 +204,8 @@ class Child:
     module: str
     texts: Mapping[str, str]
     arguments: Sequence[str] = ()
+    command: Sequence[str] = ()
+    """Of a program that others wrote, in its own environment; ``module`` is then its name alone."""
     started: float = field(init=False)
     """By ``time.monotonic``."""
     process: subprocess.Popen[bytes] = field(init=False)
@@ -214,8 +216,8 @@ class Child:
         paths = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
         self.started = time.monotonic()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", self.module, *self.arguments],
-            env=child_environment(self.texts) | {"PYTHONPATH": paths},
+            list(self.command) or [sys.executable, "-m", self.module, *self.arguments],
+            env=child_environment(self.texts) | ({} if self.command else {"PYTHONPATH": paths}),
             cwd="/",  # no .env of somebody's installation
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

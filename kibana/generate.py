@@ -21,6 +21,7 @@ from kibana.definitions import (
     pipeline,
     shared,
     trades,
+    usage,
     volatility,
 )
 
@@ -50,6 +51,7 @@ def everything(*, alias: str = str(TICKER.alias), source: str = shared.DEFAULT_S
             market_wide.dashboard().saved_object(),
             volatility.dashboard(source).saved_object(),
             alerts.dashboard().saved_object(),
+            usage.dashboard().saved_object(),
             pipeline.dashboard().saved_object(),
         ]
     )

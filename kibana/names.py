@@ -15,6 +15,7 @@ MARKET_WIDE = "crypto-market-wide"
 TRADES = "crypto-trades-flow"
 BOOKS = "crypto-books-depth"
 ALERTS = "crypto-alerts-found"
+USAGE = "crypto-usage-asked"
 
 
 def data_view(dataset: Dataset[Any] = TICKER) -> str:

@@ -20,7 +20,7 @@ import msgspec
 
 from cryptoproxy.datasets import DATASETS
 from cryptoproxy.datasets.times import Span
-from cryptoproxy.upstreams.base import Answer
+from cryptoproxy.upstreams.base import Response
 from cryptoproxy.upstreams.binance.candles import BinanceCandles
 from cryptoproxy.upstreams.bybit.candles import BybitCandles
 from cryptoproxy.upstreams.coingecko.access import Access
@@ -160,7 +160,7 @@ def check(path: Path) -> tuple[int, list[str]]:
     if isinstance(found, list) and isinstance(history, BybitCandles):  # the list alone was kept
         body = b'{"retCode":0,"result":{"list":' + body + b"}}"
     start = Start(0, symbol="BTC", name="Bitcoin") if symbol == "bitcoin" else Start(0)
-    page = history.page(symbol, start, EVER, Answer(200, {}, body), now_ms=NOW_MS)
+    page = history.page(symbol, start, EVER, Response(200, {}, body), now_ms=NOW_MS)
     codec = DATASETS[history.feed.dataset].codec
     faults = [f"{path.name}: {row}" for row in page.rejected]
     if len(expected) != len(page.records):

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Starts the whole stack in containers: Kafka, Elasticsearch, Kibana, an S3 API, set-up, poller and indexer.
+# Starts the whole stack in containers: Kafka, Elasticsearch, Kibana, an S3 API, set-up, poller, indexer, door and watch.
 # At the first start it makes random passwords in docker/.env, readable by you alone. Needs Compose 2.24 or newer.
 # All that is given goes to `docker compose up`: scripts/start_services.sh --no-build
 set -euo pipefail
@@ -27,7 +27,7 @@ fi
   umask 077
   [[ -e "$secrets" ]] ||
     echo "# Made by scripts/start_services.sh. The volumes know these passwords: keep them together." >"$secrets"
-  for name in ELASTIC_PASSWORD KIBANA_PASSWORD INDEXER_PASSWORD TOOLS_PASSWORD KIBANA_KEY S3_ACCESS_KEY S3_SECRET_KEY; do
+  for name in ELASTIC_PASSWORD KIBANA_PASSWORD INDEXER_PASSWORD DOOR_PASSWORD TOOLS_PASSWORD ASK_TOKEN KIBANA_KEY S3_ACCESS_KEY S3_SECRET_KEY; do
     [[ "$(<"$secrets")" == *"$name="* ]] || echo "$name=$(random)" >>"$secrets"
   done
   chmod 600 -- "$secrets" # whatever file was here before
@@ -45,6 +45,8 @@ Kafka           localhost:9092
 S3              http://localhost:9000
 poller          http://localhost:8000/readyz
 indexer         http://localhost:8001/readyz
-Follow it:      docker compose -f docker/docker-compose.yml logs -f poller indexer
+door            http://localhost:8080/coingecko/api/v3/ping   (health: 8002)
+watch           http://localhost:8003/readyz
+Follow it:      docker compose -f docker/docker-compose.yml logs -f poller indexer serve watch
 Does it work?   docker compose -f docker/docker-compose.yml run --rm tools status
 END

@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request
 from websockets.sync.server import Server, ServerConnection, serve
 
-from cryptoproxy.upstreams.base import Answer, Call
+from cryptoproxy.upstreams.base import Call, Response
 
 
 class Exchange:
@@ -82,17 +82,17 @@ class Exchange:
                 each.socket.close()
             self._connections.clear()
 
-    def ask(self, call: Call, end_ms: int, wait: object) -> Answer:
+    def ask(self, call: Call, end_ms: int, wait: object) -> Response:
         """What :meth:`PollOnce.ask` does."""
         self.asked.append(call)
         if call.url.endswith("/time"):
-            return Answer(200, {}, json.dumps({"serverTime": self.now_ms()}).encode())
+            return Response(200, {}, json.dumps({"serverTime": self.now_ms()}).encode())
         if call.url.endswith("/exchangeInfo"):
             pairs = [{"symbol": symbol, "quoteAsset": "USDT"} for symbol in self.trades or ("BTCUSDT",)]
-            return Answer(200, {}, json.dumps({"symbols": pairs}).encode())
+            return Response(200, {}, json.dumps({"symbols": pairs}).encode())
         begin = int(call.params["fromId"])
         rows = [row for row in self.trades.get(call.params["symbol"], []) if row["a"] >= begin]
-        return Answer(200, {}, json.dumps(rows[: int(call.params["limit"])]).encode())
+        return Response(200, {}, json.dumps(rows[: int(call.params["limit"])]).encode())
 
     def _greet(self, connection: ServerConnection, request: Request) -> Any:
         parts = urlsplit(request.path)

@@ -26,7 +26,7 @@ from cryptoproxy.lake.objects import file_object
 from cryptoproxy.lake.parquet import Columns
 from cryptoproxy.lake.raw import WHOLE
 from cryptoproxy.lake.store import Store
-from cryptoproxy.lake.table import File, Place, Table
+from cryptoproxy.lake.table import File, Table, TablePlace
 from cryptoproxy.queries import Queries
 from cryptoproxy.queries.lake.engine import Lake
 
@@ -40,7 +40,9 @@ def timed_on_lake(folder: Path, year: Year, since: str, tell: Callable[[str], No
         store = Store(settings.s3)
         store.make_bucket()
         began = time.monotonic()
-        written = sum(_put(store, day, batch) for day, batch in days(year))
+        table = Table(store, TICKER)  # one: a new one reads the log of all days before
+        there = {file.begin_ms: file.size for file in table.files()}
+        written = sum(there.get(day) or _put(store, table, day, made()) for day, made in days(year))
         took = time.monotonic() - began
         tell(f"the lake has {year.documents:,} records, {written / 1e6:,.0f} MB; written in {took:.0f} s")
         lake = Lake(store)
@@ -56,14 +58,14 @@ def timed_on_lake(folder: Path, year: Year, since: str, tell: Callable[[str], No
         client.close()
 
 
-def _put(store: Store, day_ms: int, batch: Any) -> int:
+def _put(store: Store, table: Table, day_ms: int, batch: Any) -> int:
     """A day's file, and the commit that makes it count; its bytes."""
     body, stats = Columns(TICKER).file([batch])
     key = file_object(store.settings.prefix, TICKER.name, SOURCE, day_ms, hashlib.sha256(body).hexdigest(), part=WHOLE)
     store.put(key, body)
     span = Span(day_ms, day_ms + DAY_MS)
     file = File(key, SOURCE, day_ms, span.end_ms - 1, batch.num_rows, len(body), stats)
-    Table(store, TICKER).replace(Place(SOURCE, WHOLE.name, span), [file], [], made_of=1, now_ms=day_ms)
+    table.replace(TablePlace(SOURCE, WHOLE.name, span), [file], [], made_of=1, now_ms=day_ms)
     return len(body)
 
 

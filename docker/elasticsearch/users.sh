@@ -1,5 +1,5 @@
 #!/bin/bash
-# Gives Kibana its password, and makes the users of the indexer and of the tools with the roles of docs/security: the
+# Gives Kibana its password, and makes the users of the indexer, the door and the tools with the roles of docs/security: the
 # least rights that work. May be run again.
 # Runs in Elasticsearch's own image, as the superuser, before anything that logs in.
 set -euo pipefail
@@ -24,6 +24,7 @@ for role in crypto_indexer crypto_reader crypto_retention; do
   send PUT "/_security/role/$role" "$(<"$roles/$role.json")"
 done
 send PUT /_security/user/cryptoproxy-indexer "{\"password\": \"$INDEXER_PASSWORD\", \"roles\": [\"crypto_indexer\"]}"
+send PUT /_security/user/cryptoproxy-door "{\"password\": \"$DOOR_PASSWORD\", \"roles\": [\"crypto_reader\"]}"
 send PUT /_security/user/cryptoproxy-tools \
   "{\"password\": \"$TOOLS_PASSWORD\", \"roles\": [\"crypto_reader\", \"crypto_indexer\", \"crypto_retention\"]}"
-echo "users: kibana_system, cryptoproxy-indexer and cryptoproxy-tools may log in"
+echo "users: kibana_system, cryptoproxy-indexer, cryptoproxy-door and cryptoproxy-tools may log in"

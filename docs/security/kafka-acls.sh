@@ -5,7 +5,7 @@
 #   sh docs/security/kafka-acls.sh --bootstrap-server kafka-1.example:9093 --command-config admin.properties
 #
 # TOPIC, GROUP, ANSWERS and LIVE are KAFKA_TOPIC, KAFKA_CONSUMER_GROUP_ID,
-# KAFKA_ANSWERS_TOPIC and KAFKA_LIVE_TOPIC, CANDLE, MARKET, ASSET, TRADE, BOOK, GAP, ALERT, STATS of KAFKA_TOPICS, where those are set otherwise.
+# KAFKA_ANSWERS_TOPIC and KAFKA_LIVE_TOPIC, CANDLE, MARKET, ASSET, TRADE, BOOK, GAP, ALERT, PREDICTION, USAGE, STATS of KAFKA_TOPICS, where those are set otherwise.
 set -eu
 ANSWERS=${ANSWERS:-crypto.answers}
 LIVE=${LIVE:-crypto.live}
@@ -18,6 +18,8 @@ TRADE=${TRADE:-crypto.trades.raw}
 BOOK=${BOOK:-crypto.books}
 GAP=${GAP:-crypto.gaps}
 ALERT=${ALERT:-crypto.alerts}
+PREDICTION=${PREDICTION:-crypto.predictions}
+USAGE=${USAGE:-crypto.usage}
 STATS=${STATS:-crypto.stats}
 kafka="$*"
 
@@ -37,6 +39,8 @@ acl User:crypto_setup --topic $TRADE --resource-pattern-type prefixed --operatio
 acl User:crypto_setup --topic $BOOK --resource-pattern-type prefixed --operation Create --operation Describe --operation DescribeConfigs --operation AlterConfigs
 acl User:crypto_setup --topic $GAP --resource-pattern-type prefixed --operation Create --operation Describe --operation DescribeConfigs --operation AlterConfigs
 acl User:crypto_setup --topic $ALERT --resource-pattern-type prefixed --operation Create --operation Describe --operation DescribeConfigs --operation AlterConfigs
+acl User:crypto_setup --topic $PREDICTION --resource-pattern-type prefixed --operation Create --operation Describe --operation DescribeConfigs --operation AlterConfigs
+acl User:crypto_setup --topic $USAGE --resource-pattern-type prefixed --operation Create --operation Describe --operation DescribeConfigs --operation AlterConfigs
 acl User:crypto_setup --topic $STATS --resource-pattern-type prefixed --operation Create --operation Describe --operation DescribeConfigs --operation AlterConfigs
 
 # cryptoproxy produce; a stream goes on where the topic ends
@@ -48,6 +52,8 @@ acl User:crypto_poller --topic $TRADE --operation Read --operation Write --opera
 acl User:crypto_poller --topic $BOOK --operation Read --operation Write --operation Describe
 acl User:crypto_poller --topic $GAP --operation Read --operation Write --operation Describe
 acl User:crypto_poller --topic $ALERT --operation Read --operation Write --operation Describe
+acl User:crypto_poller --topic $PREDICTION --operation Read --operation Write --operation Describe
+acl User:crypto_poller --topic $USAGE --operation Read --operation Write --operation Describe
 acl User:crypto_poller --topic $STATS --operation Read --operation Write --operation Describe
 acl User:crypto_poller --topic $ANSWERS --operation Write --operation Describe
 acl User:crypto_poller --topic $LIVE --operation Write --operation Describe
@@ -65,6 +71,8 @@ acl User:crypto_indexer --topic $TRADE --operation Read --operation Describe
 acl User:crypto_indexer --topic $BOOK --operation Read --operation Describe
 acl User:crypto_indexer --topic $GAP --operation Read --operation Describe
 acl User:crypto_indexer --topic $ALERT --operation Read --operation Describe
+acl User:crypto_indexer --topic $PREDICTION --operation Read --operation Describe
+acl User:crypto_indexer --topic $USAGE --operation Read --operation Describe
 acl User:crypto_indexer --topic $STATS --operation Read --operation Describe
 acl User:crypto_indexer --topic $TOPIC.dlq --operation Write --operation Describe
 acl User:crypto_indexer --topic $TOPIC.state --operation Read --operation Describe
@@ -80,6 +88,8 @@ acl User:crypto_reader --topic $TRADE --operation Read --operation Describe
 acl User:crypto_reader --topic $BOOK --operation Read --operation Describe
 acl User:crypto_reader --topic $GAP --operation Read --operation Describe
 acl User:crypto_reader --topic $ALERT --operation Read --operation Describe
+acl User:crypto_reader --topic $PREDICTION --operation Read --operation Describe
+acl User:crypto_reader --topic $USAGE --operation Read --operation Describe
 acl User:crypto_reader --topic $STATS --operation Read --operation Describe
 acl User:crypto_reader --topic $ANSWERS --operation Read --operation Describe
 acl User:crypto_reader --topic $LIVE --operation Read --operation Describe
@@ -94,10 +104,13 @@ acl User:crypto_door --topic $TRADE --operation Read --operation Describe
 acl User:crypto_door --topic $BOOK --operation Read --operation Describe
 acl User:crypto_door --topic $GAP --operation Read --operation Describe
 acl User:crypto_door --topic $ALERT --operation Read --operation Describe
+acl User:crypto_door --topic $PREDICTION --operation Read --operation Describe
+acl User:crypto_door --topic $USAGE --operation Read --operation Describe
 acl User:crypto_door --topic $STATS --operation Read --operation Describe
 acl User:crypto_door --topic $ANSWERS --operation Read --operation Describe
 acl User:crypto_door --topic $LIVE --operation Read --operation Describe
 acl User:crypto_door --topic $TOPIC.state --operation Read --operation Describe
+acl User:crypto_door --topic $USAGE --operation Write --operation Describe
 
 # cryptoproxy watch
 acl User:crypto_watch --topic $TOPIC --operation Read --operation Describe
@@ -108,6 +121,8 @@ acl User:crypto_watch --topic $TRADE --operation Read --operation Describe
 acl User:crypto_watch --topic $BOOK --operation Read --operation Describe
 acl User:crypto_watch --topic $GAP --operation Read --operation Describe
 acl User:crypto_watch --topic $ALERT --operation Read --operation Describe
+acl User:crypto_watch --topic $PREDICTION --operation Read --operation Describe
+acl User:crypto_watch --topic $USAGE --operation Read --operation Describe
 acl User:crypto_watch --topic $STATS --operation Read --operation Describe
 acl User:crypto_watch --topic $ALERT --operation Write --operation Describe
 acl User:crypto_watch --topic $STATS --operation Write --operation Describe
@@ -117,8 +132,14 @@ acl User:crypto_watch --topic $TOPIC.state --operation Read --operation Describe
 acl User:crypto_watch --group $TOPIC.watch --operation Read
 acl User:crypto_watch --group $ALERT.archive --operation Read
 acl User:crypto_watch --group $CANDLE.1m.archive --operation Read
+acl User:crypto_watch --group $USAGE.archive --operation Read
 acl User:crypto_watch --transactional-id $TOPIC.watch- --resource-pattern-type prefixed --operation Write \
   --operation Describe
+
+# cryptoproxy models predict
+acl User:crypto_models --topic $CANDLE. --resource-pattern-type prefixed --operation Read --operation Describe
+acl User:crypto_models --topic $PREDICTION --operation Read --operation Write --operation Describe
+acl User:crypto_models --group $PREDICTION.archive --operation Read
 
 # a person: cryptoproxy status, reconcile, dead-letters, consume --accept-poison
 acl User:crypto_operator --topic $TOPIC --operation Read --operation Describe
@@ -129,6 +150,8 @@ acl User:crypto_operator --topic $TRADE --operation Read --operation Describe
 acl User:crypto_operator --topic $BOOK --operation Read --operation Describe
 acl User:crypto_operator --topic $GAP --operation Read --operation Describe
 acl User:crypto_operator --topic $ALERT --operation Read --operation Describe
+acl User:crypto_operator --topic $PREDICTION --operation Read --operation Describe
+acl User:crypto_operator --topic $USAGE --operation Read --operation Describe
 acl User:crypto_operator --topic $STATS --operation Read --operation Describe
 acl User:crypto_operator --topic $TOPIC.dlq --operation Read --operation Describe
 acl User:crypto_operator --topic $TOPIC.state --operation Read --operation Write --operation Describe

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from promote import decide
 from rows import arguments, as_forest, read
 from sklearn.ensemble import IsolationForest
 
@@ -18,7 +19,7 @@ from cryptoproxy.common.settings.home import ENV_FILE
 from cryptoproxy.common.start import load_settings
 from cryptoproxy.datasets.times import DAY_MS, Span
 from cryptoproxy.lake.store import Store
-from cryptoproxy.models.registry import Registry
+from cryptoproxy.models.registry import About, Registry
 from cryptoproxy.models.trees import Forest, anomaly, expected_depth
 
 NAME = "anomaly"
@@ -65,11 +66,15 @@ def main(words: list[str] | None = None) -> None:
         metrics={"share_held_out": found, "share": given.share},
         settings={"samples": float(samples), "threshold": threshold}, now_ms=now_ms,
     )  # fmt: skip
-    better = found <= 2 * given.share
-    why = f"{found:.4%} of {int(held.sum())} held-out bars are strange, {given.share:.4%} were asked for"
-    if better:
-        registry.promote(about.name, about.version, why=why, now_ms=now_ms)
-    print(f"{about.name} {about.version}: {'promoted' if better else 'kept, not promoted'} ({why})")
+    if given.keep:
+        print(f"{about.name} {about.version}: kept; promote.py decides")
+    else:
+        print(decide(registry, about.name, verdict, now_ms=now_ms))
+
+
+def verdict(about: About) -> tuple[bool, str]:
+    found, wanted = about.metrics["share_held_out"], about.metrics["share"]
+    return found <= 2 * wanted, f"{found:.4%} of the held-out bars are strange, {wanted:.4%} were asked for"
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import json
 import math
 
 import numpy as np
+from promote import decide
 from rows import Rows, arguments, as_forest, read
 from sklearn.ensemble import GradientBoostingClassifier
 
@@ -24,14 +25,12 @@ from cryptoproxy.common.settings.home import ENV_FILE
 from cryptoproxy.common.start import load_settings
 from cryptoproxy.datasets.times import DAY_MS, Span
 from cryptoproxy.lake.store import Store
-from cryptoproxy.models.registry import Registry
+from cryptoproxy.models.features import FEATURES as KNOWN
+from cryptoproxy.models.registry import About, Registry
 from cryptoproxy.models.trees import Forest, probability
 
 NAME = "direction"
-FEATURES = [
-    "return_1", "return_2", "return_3", "return_6", "return_12", "return_24", "volatility_24", "volume_24", "range",
-    "rsi", "macd", "bollinger", "hour", "weekday",
-]  # fmt: skip
+FEATURES = list(KNOWN)
 LEAST_ROWS = 200
 
 
@@ -104,21 +103,25 @@ def main(words: list[str] | None = None) -> None:
         model = registry.load(f"{NAME}-{given.part}", live, features=FEATURES)
         beside["live"] = judged(probability(model.forest, rows.x[held]), rows, held, given.fee)
     metrics = mine | {f"walk_forward_{name}": float(np.mean([each[name] for each in walked])) for name in mine}
+    metrics |= {f"{name}_{what}": each[what] for name, each in beside.items() for what in ("loss", "accuracy")}
     about = registry.add(
         f"{NAME}-{given.part}", forest, features=FEATURES, begin_ms=span.begin_ms, end_ms=int(edges[-2] - DAY_MS),
         rows=int(known.sum()), metrics=metrics, now_ms=now_ms,
     )  # fmt: skip
-    worst = {name: each["loss"] for name, each in beside.items() if name != "same_as_yesterday"}
-    # One fold alone may be luck: over all that it walked it must have beaten "no change", too.
-    better = all(mine["loss"] < loss for loss in worst.values()) and metrics["walk_forward_loss"] < math.log(2)
-    why = f"loss {mine['loss']:.5f} on held-out rows, " + ", ".join(
-        f"{name} {loss:.5f}" for name, loss in worst.items()
-    )
-    why += f"; {metrics['walk_forward_loss']:.5f} over all folds"
-    if better:
-        registry.promote(about.name, about.version, why=why, now_ms=now_ms)
     print(json.dumps({"held_out": {"this": mine} | beside, "walk_forward": walked, "rows": int(held.sum())}, indent=2))
-    print(f"{about.name} {about.version}: {'promoted' if better else 'kept, not promoted'} ({why})")
+    if given.keep:
+        print(f"{about.name} {about.version}: kept; promote.py decides")
+    else:
+        print(decide(registry, about.name, verdict, now_ms=now_ms))
+
+
+def verdict(about: About) -> tuple[bool, str]:
+    """See above. One fold alone may be luck: over all that it walked it must have beaten "no change", too."""
+    said = about.metrics
+    beside = {name: said[f"{name}_loss"] for name in ("no_change", "live") if f"{name}_loss" in said}
+    better = all(said["loss"] < loss for loss in beside.values()) and said["walk_forward_loss"] < math.log(2)
+    others = ", ".join(f"{name} {loss:.5f}" for name, loss in beside.items())
+    return better, f"loss {said['loss']:.5f} on held-out rows, {others}; {said['walk_forward_loss']:.5f} over all folds"
 
 
 if __name__ == "__main__":

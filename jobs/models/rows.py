@@ -87,4 +87,5 @@ def arguments(says: str) -> argparse.ArgumentParser:
     parser.add_argument("--part", default="1h", help="of which bars: features-1h (1h)")
     parser.add_argument("--from", dest="begin", type=day, required=True, help="first day, UTC: 2026-07-03, 365d (ago)")
     parser.add_argument("--to", dest="end", type=day, required=True, help="end, not included")
+    parser.add_argument("--keep", action="store_true", help="leave it to promote.py whether it is made live")
     return parser

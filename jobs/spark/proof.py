@@ -25,11 +25,12 @@ from rich.table import Table
 
 from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.settings import Settings
-from cryptoproxy.datasets import iso
+from cryptoproxy.datasets import TICKER, iso
 from cryptoproxy.datasets.times import DAY_MS, HOUR_MS
 from cryptoproxy.engines.ports import Ports
 from cryptoproxy.engines.stack import Memory, Stack
 from cryptoproxy.lake.store import Store
+from cryptoproxy.lake.table import Table as Compacted
 from cryptoproxy.models.registry import Registry
 from cryptoproxy.models.trees import anomaly as how_strange
 from cryptoproxy.models.trees import probability
@@ -217,8 +218,12 @@ def prove(jobs: Jobs, found: Found, filled: Filled, checks: list[Check]) -> None
     check("days as `query average --interval 1d`", same(spark, ours), len(ours))
     hours = found.candles("1h", BEGIN, BEGIN + WHOLE_DAYS * DAY_MS, "coingecko")
     check("hours of whole days as `query candles`", same(found.bars("windows-ticker-1h"), hours), len(hours))
+    files = Compacted(Store(jobs.settings.s3), TICKER).files()
+    check("compacted side by side: every id in the table", sum(file.rows for file in files), filled.lake)
     jobs.run("spark/aggregates.py", "--from", first, "--to", last, "--length", "1h")
-    check("the same again: nothing is doubled", same(found.bars("windows-ticker-1h"), hours), len(hours))
+    check(
+        "the same again, of files alone: nothing is doubled", same(found.bars("windows-ticker-1h"), hours), len(hours)
+    )
 
     bars_from = iso(BEGIN - BARS * DAY_MS)[:10]
     answer = found.queries.indicators(interval="1h", source="binance", since=bars_from, until=first)

@@ -63,6 +63,7 @@ def links(here: str) -> str:
         names.MARKET_WIDE: "Market-wide",
         names.VOLATILITY: "Volatility",
         names.ALERTS: "Alerts",
+        names.USAGE: "Usage",
         names.PIPELINE: "Pipeline",
     }
     return " · ".join(f"**{title}**" if name == here else f"[{title}](#/view/{name})" for name, title in titles.items())

@@ -24,6 +24,8 @@ COMMANDS = {
     "consume": ("services.run", "consume"),
     "run": ("services.run", "run"),
     "serve": ("services.serve", "serve"),
+    "page": ("services.page", "page"),
+    "teams": ("services.teams", "teams"),
     "history": ("upkeep.history", "history"),
     "crawl": ("upkeep.crawl", "crawl"),
     "watch": ("services.watch", "watch"),
@@ -37,6 +39,8 @@ COMMANDS = {
     "reconcile": ("upkeep.backfill", "reconcile"),
     "retention": ("upkeep.backfill", "retention"),
     "quality": ("reading.quality", "quality"),
+    "models": ("services.models", "models"),
+    "report": ("reading.report", "report"),
     "kibana": ("upkeep.kibana", "kibana"),
     "demo": ("demo.command", "demo"),
 }

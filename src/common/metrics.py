@@ -64,6 +64,9 @@ class PollerMetrics:
         )
         self.gaps_opened = counter("gaps_opened", "Gaps that were found", "source", "why")
         self.gaps_mended = counter("gaps_mended", "Gaps that were mended since", "source")
+        self.candles_apart = counter(
+            "candles_apart", "Streamed bars whose first trade does not follow on the last of the bar before", "source"
+        )
         # --- the budget
         self.calls = counter("upstream_calls", "Requests sent to an upstream, each attempt", "upstream", "status")
         self.cost = counter("upstream_cost", "What they cost, in the upstream's unit", "upstream")
@@ -120,6 +123,7 @@ class IndexerMetrics:
         self.consumed = counter("records_consumed", "Records read from its topics")
         self.indexed = counter("documents_indexed", "Documents written")
         self.duplicates = counter("duplicates", "Records that were there already")
+        self.corrections = counter("corrections", "Records that were there already with other values, which stay")
         self.dead_letters = counter("dead_letters", "Records sent to the dead-letter topic", "reason")
         self.bulk_seconds = Histogram(
             "cryptoproxy_bulk_seconds", "Duration of a bulk request", ("dataset",), registry=registry, buckets=_SECONDS
@@ -155,7 +159,20 @@ class ServeMetrics:
 
         self.requests = counter("serve_requests", "Questions that were answered", "upstream", "way", "status")
         self.followed = counter("serve_records_followed", "Records read from the topics", "topic")
+        self.team_requests = counter("serve_team_requests", "Questions that were admitted", "team", "path")
+        self.team_refused = counter(
+            "serve_team_refused", "Questions refused since they were more than the team may ask", "team", "path"
+        )
+        self.calls_made = counter("serve_upstream_calls_made", "Calls of an upstream made for them", "team", "path")
+        self.calls_saved = counter(
+            "serve_upstream_calls_saved", "Answers without a call that the team would have made", "team", "path"
+        )
         self.strange = counter("serve_records_strange", "Records on the topics that are none", "topic")
+        self.told = counter("serve_stream_frames", "Frames that listeners were sent", "venue")
+        self.cut = counter("serve_stream_cuts", "Listeners that were cut: they did not read", "venue", "why")
+        self.listeners = Gauge(
+            "cryptoproxy_serve_stream_listeners", "Who listens to a stream now", ("venue",), registry=registry
+        )
         self.behind = Gauge(
             "cryptoproxy_serve_records_behind",
             "Records that were on the topics at the start and are not read yet",
@@ -171,6 +188,7 @@ class DatasetMetrics:
         self.consumed = each.consumed.labels(dataset)
         self.indexed = each.indexed.labels(dataset)
         self.duplicates = each.duplicates.labels(dataset)
+        self.corrections = each.corrections.labels(dataset)
         self.dead_letters = _Labelled(each.dead_letters, dataset)
         self.bulk_seconds = each.bulk_seconds.labels(dataset)
         self.bulk_retries = _Labelled(each.bulk_retries, dataset)

@@ -44,7 +44,7 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Destination:
     """Where the records of one topic belong."""
 
     dataset: Dataset[Any]
@@ -54,13 +54,13 @@ class Place:
     """What one of its indices holds."""
 
 
-def place_of(elastic: Elasticsearch, dataset: Dataset[Any], part: str = "") -> Place:
+def place_of(elastic: Elasticsearch, dataset: Dataset[Any], part: str = "") -> Destination:
     """Of one part of a dataset that is indexed."""
     found = dataset.parts[part]
-    return Place(dataset, found, elastic.alias_of(dataset), elastic.period_of(dataset, found))
+    return Destination(dataset, found, elastic.alias_of(dataset), elastic.period_of(dataset, found))
 
 
-def read(consumed: Mapping[Any, Sequence[Any]], place: Place, *, now_ms: int) -> Batch:
+def read(consumed: Mapping[Any, Sequence[Any]], place: Destination, *, now_ms: int) -> Batch:
     """Decodes what a consumer's ``poll`` gave of one topic. The bytes go on as they are; decoding only validates."""
     batch = Batch()
     lines, records, indices, newest = batch.lines, batch.records, batch.indices, batch.newest
@@ -113,7 +113,7 @@ def _check_version(headers: Sequence[tuple[str, bytes | None]], version: int) ->
             raise PoisonError("schema_version", f"{SCHEMA_VERSION_HEADER} is {value!r}; this indexer knows {version}")
 
 
-def _refuse(part: str, place: Place) -> None:
+def _refuse(part: str, place: Destination) -> None:
     """Taken, it would stand in another index than its copy on its own topic."""
     called = place.dataset.called
     raise PoisonError("contract", f"a {called(part)} stands on the topic of {called(place.part.name)}")

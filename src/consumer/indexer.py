@@ -27,7 +27,7 @@ from cryptoproxy.common.metrics import DatasetMetrics
 from cryptoproxy.common.retry import Backoff
 from cryptoproxy.common.service import Health, Loop
 from cryptoproxy.common.settings.catalogue import Kafka
-from cryptoproxy.consumer.batch import Place, read
+from cryptoproxy.consumer.batch import Destination, read
 from cryptoproxy.consumer.member import RebalanceListener, join_once_more
 from cryptoproxy.consumer.pipeline import Pipeline
 from cryptoproxy.consumer.positions import Positions
@@ -67,7 +67,7 @@ MISSING_SECONDS = 600.0
 class Lane:
     """What reads one topic: where its records belong, and what of them is under way."""
 
-    place: Place
+    place: Destination
     pipeline: Pipeline
 
 

@@ -21,6 +21,7 @@ from cryptoproxy.common.settings.catalogue import Kafka
 from cryptoproxy.consumer.batch import place_of
 from cryptoproxy.consumer.index.alias_look import AliasLook, Watched
 from cryptoproxy.consumer.index.bulk import BulkSender
+from cryptoproxy.consumer.index.corrections import Corrections
 from cryptoproxy.consumer.index.delivery import Delivery
 from cryptoproxy.consumer.index.indices import Indices
 from cryptoproxy.consumer.indexer import LOOK_SECONDS, Indexer, Lane
@@ -44,7 +45,15 @@ def replaying(settings: Settings, dataset: Dataset[Any], clock: Clock) -> Delive
     return _delivery(settings, indices, Health(), metrics, clock)
 
 
-def _delivery(settings: Settings, indices: Indices, health: Health, metrics: DatasetMetrics, clock: Clock) -> Delivery:
+def _delivery(
+    settings: Settings,
+    indices: Indices,
+    health: Health,
+    metrics: DatasetMetrics,
+    clock: Clock,
+    *,
+    corrections: Corrections | None = None,
+) -> Delivery:
     indexer = settings.indexer
     sender = BulkSender(
         settings.elasticsearch,
@@ -53,7 +62,15 @@ def _delivery(settings: Settings, indices: Indices, health: Health, metrics: Dat
         ),
         compress=indexer.bulk_compress,
     )
-    return Delivery(sender, indices, health, metrics, max_bytes=indexer.bulk_bytes, now_ms=clock.now_ms)
+    return Delivery(
+        sender,
+        indices,
+        health,
+        metrics,
+        max_bytes=indexer.bulk_bytes,
+        now_ms=clock.now_ms,
+        corrections=corrections,
+    )
 
 
 def replay_dead_letters(settings: Settings, letters: Iterable[Letter]) -> Replayed:
@@ -114,6 +131,8 @@ def _indexer(
         announced=Announced(state(), settings.elasticsearch, dataset, now_ms=clock.now_ms),
     )
 
+    corrections = Corrections(dataset, metrics) if dataset.corrected else None
+
     def lane(topic: str, part: str) -> Lane:
         of_lane = health.of(dataset.called(part))
         return Lane(
@@ -121,7 +140,7 @@ def _indexer(
             Pipeline(
                 in_flight=settings.indexer.bulk_in_flight,
                 spelled="" if dataset is TICKER else f"{dataset.called(part)}:",
-                delivery=_delivery(settings, indices, of_lane, metrics, clock),
+                delivery=_delivery(settings, indices, of_lane, metrics, clock, corrections=corrections),
                 dead_letters=DeadLetterQueue(
                     kafka,
                     of_lane,

@@ -6,7 +6,7 @@ The bytes on the topic are the bytes in the index (``_source``) and a line in th
 |---|---|
 | ``dataset`` | what a dataset is; the table of them is here, ``DATASETS`` |
 | ``feed`` | what is polled, kept, sent and stored as one, and how it is spelled |
-| ``contracts`` | one each: ``ticker`` ``candle`` ``market`` ``asset`` ``trade`` ``book`` ``gap`` ``alert`` ``stats`` |
+| ``contracts`` | a module each: ``ticker`` ``candle`` ``market`` ``asset`` ``trade`` ``book`` ``gap`` and so on |
 | ``fields`` | what a contract says of a field beside its type; the columns made from it |
 | ``codec`` | record to bytes, bytes to record; what breaks a contract and how it is said |
 | ``names`` | key, index |
@@ -25,9 +25,11 @@ from cryptoproxy.datasets.contracts.book import BOOK, Book
 from cryptoproxy.datasets.contracts.candle import CANDLE, Candle
 from cryptoproxy.datasets.contracts.gap import GAP, Gap
 from cryptoproxy.datasets.contracts.market import MARKET, Market
+from cryptoproxy.datasets.contracts.prediction import PREDICTION, Prediction
 from cryptoproxy.datasets.contracts.stats import STATS, Stats
 from cryptoproxy.datasets.contracts.ticker import TICKER, Ticker
 from cryptoproxy.datasets.contracts.trade import TRADE, Trade
+from cryptoproxy.datasets.contracts.usage import USAGE, Usage
 from cryptoproxy.datasets.dataset import SCHEMA_VERSION_HEADER, Dataset, Part, Period
 from cryptoproxy.datasets.feed import Feed
 from cryptoproxy.datasets.letters import LETTER_HEADERS, NOWHERE, letter, opened, size_of
@@ -35,7 +37,7 @@ from cryptoproxy.datasets.names import index_name, key, key_of
 from cryptoproxy.datasets.times import from_iso, iso, slot_of
 
 DATASETS: Mapping[str, Dataset[Any]] = {
-    each.name: each for each in (TICKER, CANDLE, MARKET, ASSET, TRADE, BOOK, GAP, ALERT, STATS)
+    each.name: each for each in (TICKER, CANDLE, MARKET, ASSET, TRADE, BOOK, GAP, ALERT, PREDICTION, USAGE, STATS)
 }
 """The one table, by name."""
 
@@ -71,12 +73,14 @@ __all__ = [
     "MAX_AHEAD_MS",
     "MAX_RECORD_BYTES",
     "NOWHERE",
+    "PREDICTION",
     "RECORD_HEADERS",
     "SCHEMA_VERSION",
     "SCHEMA_VERSION_HEADER",
     "STATS",
     "TICKER",
     "TRADE",
+    "USAGE",
     "Alert",
     "Asset",
     "Book",
@@ -87,9 +91,11 @@ __all__ = [
     "Market",
     "Part",
     "Period",
+    "Prediction",
     "Stats",
     "Ticker",
     "Trade",
+    "Usage",
     "called",
     "decode",
     "document_id",

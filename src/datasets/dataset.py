@@ -99,6 +99,8 @@ class Dataset(Generic[R]):
     version: int = 1
     compacted: bool = False
     """The newest record of a key counts, and replaces the one before it."""
+    corrected: bool = False
+    """An upstream may tell a record anew with other values. The first copy stays; the indexer says what differs."""
     order: Sequence[str] = ("symbol", "timestamp", "asset_id", "quote")
     """How the rows of a file of the lake are sorted."""
     old_names: Mapping[str, str] = field(default_factory=dict)

@@ -25,7 +25,7 @@ from cryptoproxy.lake.objects import RAW, days_in, file_object, folder, period_f
 from cryptoproxy.lake.parquet import BATCH_ROWS, Columns, Row
 from cryptoproxy.lake.raw import WHOLE, RawForm
 from cryptoproxy.lake.store import MissingObjectError, Store
-from cryptoproxy.lake.table import ConflictError, File, Place, Table
+from cryptoproxy.lake.table import ConflictError, File, Table, TablePlace
 from cryptoproxy.lake.whole import WholeLake
 
 log = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ TRIES = 3
 class Compacted:
     """What became of one source's day, month or year."""
 
-    place: Place
+    place: TablePlace
     files: list[File] = field(default_factory=list)
     """Of that period; none where nothing is there."""
     raw_objects: int = 0
@@ -94,7 +94,7 @@ class Compaction:
             OperatorError: it is not over.
             TransientError, OperatorError: the lake cannot be read or written.
         """
-        place = Place(source, self._part.name, self._part.file_span(at_ms))
+        place = TablePlace(source, self._part.name, self._part.file_span(at_ms))
         if not unfinished and not self.over(place.span):
             raise OperatorError(
                 f"{self._part.file_of(iso(at_ms))} is not over yet (five minutes after midnight UTC it is)",
@@ -109,7 +109,7 @@ class Compaction:
                 log.info("%s: another run compacts it too; looks again", place)
         raise AssertionError("the last try returns or raises")
 
-    def _attempt(self, place: Place, delete_raw: bool) -> Compacted:
+    def _attempt(self, place: TablePlace, delete_raw: bool) -> Compacted:
         before = self._table.files(place.source, place.span, place.part)
         raw = raw_keys(self._store, self._dataset, self._part, place)
         made_of = made_of_objects(raw)
@@ -201,7 +201,7 @@ class Compaction:
                 self._store.delete(key)
                 result.removed += 1
 
-    def _failure(self, place: Place, absent: list[str]) -> OperatorError:
+    def _failure(self, place: TablePlace, absent: list[str]) -> OperatorError:
         return OperatorError(
             f"the new files of {place} lack {len(absent)} records that they should have, for "
             f"example {absent[0]}; nothing was replaced or removed",
@@ -219,7 +219,7 @@ class Compaction:
         return folder(self._store.settings.prefix, self._dataset.name, RAW, source, part=self._part.name)
 
 
-def raw_keys(store: Store, dataset: Dataset[Any], part: Part, place: Place) -> list[str]:
+def raw_keys(store: Store, dataset: Dataset[Any], part: Part, place: TablePlace) -> list[str]:
     """The raw objects of a period."""
     base = period_folders(store.settings.prefix, dataset.name, part, place.source, place.span.begin_ms)
     return [key for key in store.keys(base) if slots_of(key) is not None]

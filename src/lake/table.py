@@ -58,7 +58,7 @@ class File:
         return self.begin_ms < span.end_ms and span.begin_ms <= self.last_ms
 
 
-class Place(NamedTuple):
+class TablePlace(NamedTuple):
     """What is replaced as one."""
 
     source: str
@@ -73,7 +73,7 @@ class Place(NamedTuple):
 
 
 class _Change(NamedTuple):
-    place: Place
+    place: TablePlace
     new: frozenset[File]
     old: frozenset[File]
     made_of: int
@@ -101,7 +101,7 @@ class Table:
             if source in (None, each.source) and part in (None, each.part) and (span is None or each.touches(span))
         ]
 
-    def made_of(self, place: Place) -> int | None:
+    def made_of(self, place: TablePlace) -> int | None:
         """What was said of it with the last :meth:`replace`."""
 
         def ask() -> int | None:
@@ -110,7 +110,9 @@ class Table:
 
         return self._ask(ask)
 
-    def replace(self, place: Place, new: Collection[File], old: Collection[File], *, made_of: int, now_ms: int) -> None:
+    def replace(
+        self, place: TablePlace, new: Collection[File], old: Collection[File], *, made_of: int, now_ms: int
+    ) -> None:
         """``new`` instead of ``old`` as what there is of ``place``, in one commit. What stands in both stays.
 
         Raises:

@@ -39,6 +39,8 @@ class About(msgspec.Struct, kw_only=True, frozen=True):
     """On rows that it was not made of."""
     settings: dict[str, float] = {}
     """What must be known to ask it: an anomaly model's ``samples`` and ``threshold``."""
+    beside: str = ""
+    """The version that was live then, and that it was held against."""
 
 
 class _Live(msgspec.Struct):
@@ -58,6 +60,7 @@ class Registry:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._all = "/".join(filter(None, (store.settings.prefix, "models")))
 
     def add(
         self,
@@ -85,11 +88,16 @@ class Registry:
             rows=rows,
             metrics=metrics,
             settings=settings or {},
+            beside=self.live(name) or "",
         )
         where = self._folder(name, about.version)
         self._store.put(f"{where}/model.npz", body)
         self._store.put(f"{where}/about.json", msgspec.json.encode(about))
         return about
+
+    def names(self) -> list[str]:
+        """Of all models that there is anything of."""
+        return sorted(filter(_NAME.fullmatch, self._store.folders(f"{self._all}/")))
 
     def versions(self, name: str) -> list[About]:
         """The oldest first."""
@@ -178,7 +186,7 @@ class Registry:
             raise OperatorError(
                 f"{version!r} is no version of a model", remedy="They are like 20261128T030000Z-0123456789ab"
             )
-        return "/".join(filter(None, (self._store.settings.prefix, "models", _named(name), version)))
+        return "/".join(filter(None, (self._all, _named(name), version)))
 
 
 def _named(name: str) -> str:

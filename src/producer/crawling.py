@@ -29,7 +29,7 @@ from cryptoproxy.producer.outbox.files import OutboxInUseError
 from cryptoproxy.producer.planning import budgets_of, grids_of
 from cryptoproxy.producer.tables import TableFile
 from cryptoproxy.upstreams import histories_of, pollings_of, upstreams_of, wanted_of
-from cryptoproxy.upstreams.base import Answer, Call, Source
+from cryptoproxy.upstreams.base import Call, Response, Source
 from cryptoproxy.upstreams.history import History
 
 log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ AskerOf = Callable[[Source], AbstractContextManager[PollOnce]]
 
 
 @dataclass
-class Found:
+class CrawlResult:
     """What a run has written into ``folder``, a line each, and whether that is all that was asked for."""
 
     folder: Path
@@ -84,7 +84,7 @@ class Crawl:
                 )
             self._pasts.append((past, since, named))
 
-    def run(self, folder: Path) -> Found:
+    def run(self, folder: Path) -> CrawlResult:
         """All files are in ``folder`` when it appears; what could not be had is said, and not there.
 
         Raises:
@@ -92,7 +92,7 @@ class Crawl:
             OperatorError: a folder cannot be used, or nothing at all could be had.
         """
         with self._askers() as asker_of, _appearing(folder) as new:
-            found = Found(new)
+            found = CrawlResult(new)
             for source in self._sources:
                 with self._said(source.feed, found):
                     self._poll(source, asker_of, found)
@@ -132,7 +132,7 @@ class Crawl:
                 yield lambda source: asker_of(self._settings, source, budgets, self._clock)
 
     @contextmanager
-    def _said(self, feed: Feed, found: Found) -> Iterator[None]:
+    def _said(self, feed: Feed, found: CrawlResult) -> Iterator[None]:
         """What one feed lacks costs no other."""
         try:
             yield
@@ -140,7 +140,7 @@ class Crawl:
             log.error("%s: not had: %s", feed.name, error)  # noqa: TRY400 - a person's line, not a trace
             found.whole = False
 
-    def _poll(self, source: Source, asker_of: AskerOf, found: Found) -> None:
+    def _poll(self, source: Source, asker_of: AskerOf, found: CrawlResult) -> None:
         feed, dataset = source.feed, DATASETS[source.feed.dataset]
         quotes = kept_quotes(self._settings.poller.outbox_dir / "symbols", source)
         grid = grids_of(self._upstreams, {name: each.interval for name, each in self._pollings.items()})[feed.name]
@@ -162,7 +162,7 @@ class Crawl:
             (60.0 * cost / limit.amount for limit in limits if limit.window == "minute"), default=0.0
         )
 
-    def _walk(self, past: History, since: str, symbols: Sequence[str], asker_of: AskerOf, found: Found) -> None:
+    def _walk(self, past: History, since: str, symbols: Sequence[str], asker_of: AskerOf, found: CrawlResult) -> None:
         now_ms, source = self._clock.now_ms(), cast("Source", past)
         run = Run("", past.feed.name, from_person(since, now_ms=now_ms), past.last_ms(now_ms) + 1, now_ms)
         begun, quotes = self._clock.monotonic(), kept_quotes(self._settings.poller.outbox_dir / "symbols", source)
@@ -200,7 +200,7 @@ class Crawl:
                 log.warning("history of %s: %s: %s", walk.history.feed.name, walk.symbol, error)
                 time.sleep(max(backoff.next(), min(asker.ban_ends_in(), CALL_SECONDS)))
 
-    def _asked(self, asker: PollOnce, call: Call) -> tuple[Answer, int]:
+    def _asked(self, asker: PollOnce, call: Call) -> tuple[Response, int]:
         while True:
             try:
                 end_ms = self._clock.now_ms() + round(CALL_SECONDS * 1000)

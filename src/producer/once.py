@@ -26,7 +26,7 @@ from cryptoproxy.errors import CryptoProxyError, OperatorError, TransientError
 from cryptoproxy.producer.budget import Budget
 from cryptoproxy.producer.feeds.fetch import Fetcher
 from cryptoproxy.producer.feeds.poll import Polled, PollOnce, Wait
-from cryptoproxy.producer.feeds.slots import Grid, time_of
+from cryptoproxy.producer.feeds.slots import PollGrid, time_of
 from cryptoproxy.producer.feeds.symbols import kept_quotes, load
 from cryptoproxy.producer.outbox.files import OutboxInUseError, lock
 from cryptoproxy.producer.outbox.outbox import Outbox
@@ -34,7 +34,7 @@ from cryptoproxy.producer.planning import budgets_of, fitting_intervals, grids_o
 from cryptoproxy.producer.statistics import RejectedLog, counted
 from cryptoproxy.producer.wiring import Poller
 from cryptoproxy.upstreams import pollings_of, sources_of
-from cryptoproxy.upstreams.base import Answer, Call, Source
+from cryptoproxy.upstreams.base import Call, Response, Source
 
 log = logging.getLogger(__name__)
 
@@ -250,12 +250,12 @@ def budget_folder(settings: Settings, *, remedy: str) -> Iterator[Path]:
 
 
 def poll_now(
-    source: Source, asker: PollOnce, grid: Grid, clock: Clock, wait: Wait, *, seconds: float | None = None
+    source: Source, asker: PollOnce, grid: PollGrid, clock: Clock, wait: Wait, *, seconds: float | None = None
 ) -> Polled:
     """The poll of the slot under way; here it may take longer than the slot lasts."""
     end_ms = clock.now_ms() + round((SLOT_SECONDS if seconds is None else seconds) * 1000)
 
-    def ask(call: Call) -> Answer:
+    def ask(call: Call) -> Response:
         return asker.ask(call, end_ms, wait)
 
     if source.symbol_list is not None:

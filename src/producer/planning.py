@@ -11,7 +11,7 @@ from cryptoproxy.common.clock import Clock
 from cryptoproxy.common.metrics import PollerMetrics
 from cryptoproxy.common.settings.catalogue import Upstreams
 from cryptoproxy.producer.budget import Budget, Intervals, demand_of, fit
-from cryptoproxy.producer.feeds.slots import Grid
+from cryptoproxy.producer.feeds.slots import PollGrid
 from cryptoproxy.producer.gauges import Capacity
 from cryptoproxy.producer.statistics import Quota
 from cryptoproxy.upstreams import pollings_of, upstreams_of
@@ -72,10 +72,10 @@ def intervals_of(settings: Upstreams, sources: Sequence[Source], budgets: Mappin
     return intervals
 
 
-def grids_of(settings: Upstreams, intervals: Mapping[str, float]) -> dict[str, Grid]:
+def grids_of(settings: Upstreams, intervals: Mapping[str, float]) -> dict[str, PollGrid]:
     """The slots of each feed, by its name; none of them is settled yet."""
     return {
-        name: Grid(round(intervals[name] * 1000), None, round(polling.offset * 1000))
+        name: PollGrid(round(intervals[name] * 1000), None, round(polling.offset * 1000))
         for name, polling in pollings_of(settings).items()
     }
 

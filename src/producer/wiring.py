@@ -32,7 +32,7 @@ from cryptoproxy.producer.feeds.fetch import Fetcher
 from cryptoproxy.producer.feeds.history import HistoryLoop
 from cryptoproxy.producer.feeds.poll import PollOnce, Wait
 from cryptoproxy.producer.feeds.runs import RunsTopic
-from cryptoproxy.producer.feeds.slots import Grid
+from cryptoproxy.producer.feeds.slots import PollGrid
 from cryptoproxy.producer.feeds.source_loop import QUIET_BELOW_MS, SourceLoop
 from cryptoproxy.producer.feeds.stream.left import left_of
 from cryptoproxy.producer.feeds.stream.live import LiveFrames
@@ -47,7 +47,7 @@ from cryptoproxy.producer.outbox.outbox import DRAINS, rooms
 from cryptoproxy.producer.planning import budgets_of, capacity_of, grids_of, intervals_of, quotas_of
 from cryptoproxy.producer.statistics import Statistics, Timings
 from cryptoproxy.upstreams import asked_of, histories_of, sources_of, streams_of, wanted_of
-from cryptoproxy.upstreams.asked import Asked
+from cryptoproxy.upstreams.asked import Askable
 from cryptoproxy.upstreams.base import Source
 from cryptoproxy.upstreams.streaming.stream import Stream
 
@@ -118,7 +118,7 @@ class Poller:
         self.live = LiveFrames(kafka, metrics=metrics, clock=clock) if kafka.live_symbols and self.streams else None
         self.rooms = self._rooms()
         for room in self.rooms:
-            self.handover.states.update({stream_key(name): marks.state for name, marks in room.marks.items()})
+            self.handover.states.update({stream_key(name): state for name, state in room.states().items()})
         self._leaving, self._state_told = threading.Event(), threading.Event()
         if self.lease is not None:
             self.lease.on_acquired(self.handover.take_over)
@@ -272,7 +272,7 @@ class Poller:
         for room in self.rooms:
             room.published(entry)
 
-    def _door(self, asked: Mapping[str, Asked], lease: Lease) -> Door:
+    def _door(self, asked: Mapping[str, Askable], lease: Lease) -> Door:
         """Told on the state topic as long as this poller is active."""
         desk = Desk(
             asked,
@@ -297,7 +297,11 @@ class Poller:
             may_poll=self.may_poll,
             before_poll=partial(self._prepare, source, fetcher),
             kept=self._kept,
-            answered=partial(self.answers.put, source.upstream) if self.answers is not None else lambda _: None,
+            answered=(
+                partial(self.answers.put, source.upstream, every_ms=self.grid(name).interval_ms)
+                if self.answers is not None
+                else lambda _: None
+            ),
             quotas=partial(quotas_of, self.budgets[source.upstream]),
             statistics=self.statistics[name],
             health=self.service.health,
@@ -334,7 +338,7 @@ class Poller:
         if not self._quiet(entry.feed.name):
             self._urgent.set()  # else a successor might poll this slot once more, since it lasts for a while
 
-    def grid(self, feed: str) -> Grid:
+    def grid(self, feed: str) -> PollGrid:
         """The slots of the feed of that name."""
         return self._grids[feed]
 

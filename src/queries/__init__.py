@@ -16,6 +16,6 @@
 
 from cryptoproxy.queries.answer import Answer, NothingFound, TooMany
 from cryptoproxy.queries.api import Queries
-from cryptoproxy.queries.scope import Asset
+from cryptoproxy.queries.scope import AssetRef
 
-__all__ = ["Answer", "Asset", "NothingFound", "Queries", "TooMany"]
+__all__ = ["Answer", "AssetRef", "NothingFound", "Queries", "TooMany"]

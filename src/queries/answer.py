@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 from cryptoproxy.datasets.times import Span
 from cryptoproxy.errors import CryptoProxyError, OperatorError
 from cryptoproxy.queries.periods import ends, words_of, written
-from cryptoproxy.queries.scope import MAX_BUCKETS, Asset, Seen
+from cryptoproxy.queries.scope import MAX_BUCKETS, AssetRef, Seen
 
 R = TypeVar("R")
 
@@ -56,7 +56,7 @@ class Cell(Generic[R]):
     in_table: bool = True
 
 
-def asset_columns(of: Callable[[R], Asset]) -> tuple[Cell[R], ...]:
+def asset_columns(of: Callable[[R], AssetRef]) -> tuple[Cell[R], ...]:
     """The symbol that a person looks for, and the three that tell assets apart."""
     return (
         Cell("symbol", "symbol", Look.TEXT, lambda row: of(row).symbol),

@@ -13,11 +13,11 @@ from typing import Any
 from cryptoproxy.datasets import CANDLE, DATASETS, GAP, MARKET, called
 from cryptoproxy.queries import gaps, notes, periods
 from cryptoproxy.queries.answer import Answer, Covers, NothingFound
-from cryptoproxy.queries.asking import Asked, Asking, Names, Words, names_in, sources_in
+from cryptoproxy.queries.asking import Asking, Names, Resolved, Words, names_in, sources_in
 from cryptoproxy.queries.backend import Progress
 from cryptoproxy.queries.fields import WINDOWS
-from cryptoproxy.queries.gaps import Told
-from cryptoproxy.queries.notes import Watch
+from cryptoproxy.queries.gaps import GapStory
+from cryptoproxy.queries.notes import Noting
 from cryptoproxy.queries.questions import (
     average,
     candles,
@@ -143,7 +143,7 @@ class Queries(Asking):
             lambda watch: indicators.rows(asked.engine, request, watch),
         )  # fmt: skip
 
-    def _candles(self, interval: str, top: int | None, which: dict[str, Any]) -> tuple[Asked, Candles]:
+    def _candles(self, interval: str, top: int | None, which: dict[str, Any]) -> tuple[Resolved, Candles]:
         every = periods.interval(interval)
         asked = self.asked(top=top, dataset=CANDLE, **{"since": "30d", "source": ALL, **which})
         request = Candles(asked.scope, every)
@@ -172,7 +172,7 @@ class Queries(Asking):
         request = Steps(name, asked.scope, every, of.DATASET, measures)
         words = Words(name, of.title(request), f"has no {of.DATASET.name}", step_ms=every.ms, tells_silence=False)
 
-        def rows(watch: Watch) -> Iterator[Step]:
+        def rows(watch: Noting) -> Iterator[Step]:
             found = steps.rows(asked.engine, request, watch)
             return depth.noted(found, request, watch) if of is depth else found
 
@@ -249,7 +249,7 @@ class Queries(Asking):
             engine=engine.name,
         )
 
-    def gaps(self, *, since: str = "7d", until: str | None = None, source: Names = ALL) -> Answer[Told]:
+    def gaps(self, *, since: str = "7d", until: str | None = None, source: Names = ALL) -> Answer[GapStory]:
         """What streams lacked, and whether it was mended; of Elasticsearch."""
         span = periods.period(since, until, now_ms=self.clock.now_ms())
         sources = sources_in(source)

@@ -14,17 +14,17 @@ from cryptoproxy.datasets import CANDLE, DATASETS, TICKER, Dataset
 from cryptoproxy.datasets.times import Span
 from cryptoproxy.queries import notes, periods
 from cryptoproxy.queries.answer import Answer, Cell, Covers, NothingFound
-from cryptoproxy.queries.backend import Backend, Found, Told, choose, most_traded
+from cryptoproxy.queries.backend import Backend, Findings, FoundAsset, choose, most_traded
 from cryptoproxy.queries.elastic.engine import Elastic
 from cryptoproxy.queries.elastic.search import Search
-from cryptoproxy.queries.notes import Watch
+from cryptoproxy.queries.notes import Noting
 from cryptoproxy.queries.scope import ALL, DEFAULT_SOURCE, Scope
 
 Names = str | Sequence[str]
 R = TypeVar("R")
 
 
-class Asked(NamedTuple):
+class Resolved(NamedTuple):
     """Of whom, which records, and what is to be said of the choice. In the order of :meth:`Asking.answer`."""
 
     scope: Scope
@@ -33,7 +33,7 @@ class Asked(NamedTuple):
 
 
 class Words(NamedTuple):
-    """Of a question; ``lacks`` and what follows are those of :class:`~queries.notes.Watch`."""
+    """Of a question; ``lacks`` and what follows are those of :class:`~queries.notes.Noting`."""
 
     question: str
     title: str
@@ -106,7 +106,7 @@ class Asking:
         until: str | None = None,
         top: int | None = None,
         dataset: Dataset[Any] = TICKER,
-    ) -> Asked:
+    ) -> Resolved:
         if top is not None and top < 1:
             raise ValueError("top must be at least 1")
         made = Scope(
@@ -121,7 +121,7 @@ class Asking:
             made = replace(made, symbols=(*made.symbols, *_traded_as(engine, coins, made)), coins=coins)
         if top:
             made = replace(made, chosen=tuple(most_traded(_found(engine, made), top)))
-        return Asked(made, engine, said)
+        return Resolved(made, engine, said)
 
     def engine_for(self, sources: Sequence[str], period: Span, dataset: Dataset[Any]) -> tuple[Backend, list[str]]:
         if self._engine == "es" or self._lake is None:
@@ -133,19 +133,19 @@ class Asking:
 
     def by_asset(
         self,
-        asked: Asked,
+        asked: Resolved,
         request: Any,
         words: Words,
         columns: tuple[Cell[R], ...],
-        ask: Callable[[Any], Iterator[Told[R]]],
+        ask: Callable[[Any], Iterator[Findings[R]]],
         *,
-        noted: Callable[[Watch, R], None] | None = None,
+        noted: Callable[[Noting, R], None] | None = None,
     ) -> Answer[R]:
         """Rows as they come; of the most traded assets, in their order."""
         chosen = asked.scope.chosen
 
-        def rows(watch: Watch) -> Iterator[R]:
-            told: Iterable[Told[R]] = ask(request)
+        def rows(watch: Noting) -> Iterator[R]:
+            told: Iterable[Findings[R]] = ask(request)
             if chosen:
                 place = {asset.identity: number for number, asset in enumerate(chosen)}
                 told = sorted(told, key=lambda each: place[each.asset.identity])
@@ -160,15 +160,15 @@ class Asking:
 
     def answer(
         self,
-        asked: Asked,
+        asked: Resolved,
         request: Any,
         words: Words,
         columns: tuple[Cell[R], ...],
-        rows: Callable[[Watch], Iterator[R]],
+        rows: Callable[[Noting], Iterator[R]],
     ) -> Answer[R]:
         scope, engine, said = asked
         covers = Covers(scope.period)
-        watch = Watch(scope, words.lacks, covers, words.field, words.by_samples, words.whole_period, words.step_ms)
+        watch = Noting(scope, words.lacks, covers, words.field, words.by_samples, words.whole_period, words.step_ms)
 
         def noting() -> Iterator[R]:
             yield from rows(watch)
@@ -200,7 +200,7 @@ def _traded_as(engine: Backend, coins: tuple[str, ...], scope: Scope) -> tuple[s
     return tuple(sorted(found)) or coins
 
 
-def _found(engine: Backend, scope: Scope) -> list[Found]:
+def _found(engine: Backend, scope: Scope) -> list[FoundAsset]:
     found = engine.found(scope)
     if not found:
         notes.raise_why(engine, scope)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 from cryptoproxy.datasets import TICKER, Dataset
 from cryptoproxy.datasets.times import Span
 from cryptoproxy.queries.periods import written
-from cryptoproxy.queries.scope import MAX_BUCKETS, Asset, Scope, Seen
+from cryptoproxy.queries.scope import MAX_BUCKETS, AssetRef, Scope, Seen
 
 if TYPE_CHECKING:
     from cryptoproxy.queries.periods import Interval
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from cryptoproxy.queries.questions.moves import Moves, MovesRow
     from cryptoproxy.queries.questions.percentiles import Percentiles, PercentilesRow
     from cryptoproxy.queries.questions.sentiment import Sentiment, SentimentRow
-    from cryptoproxy.queries.questions.slots import Grid, Polled
+    from cryptoproxy.queries.questions.slots import Polled, SlotGrid
     from cryptoproxy.queries.questions.steps import Step, Steps
     from cryptoproxy.queries.questions.volatility import Volatility, VolatilityRow
     from cryptoproxy.queries.series import Series
@@ -34,24 +34,24 @@ Progress = Callable[[int, int], None]
 """Called with how much is done, and of how much."""
 
 
-class Found(NamedTuple):
+class FoundAsset(NamedTuple):
     """``volume`` is the mean of ``volume_24h``, in the asset's quote; 0 where its source sends none."""
 
-    asset: Asset
+    asset: AssetRef
     records: int
     volume: float
     seen: Seen
 
 
-def most_traded(found: Sequence[Found], count: int) -> list[Asset]:
+def most_traded(found: Sequence[FoundAsset], count: int) -> list[AssetRef]:
     """The ``count`` of the largest volume, the largest first."""
     return [each.asset for each in sorted(found, key=lambda each: -each.volume)[:count]]
 
 
-class Told(NamedTuple, Generic[R]):
+class Findings(NamedTuple, Generic[R]):
     """What an engine has of one asset; no rows where it has records, but no value."""
 
-    asset: Asset
+    asset: AssetRef
     rows: Sequence[R]
     seen: Seen | None
 
@@ -82,7 +82,7 @@ class Backend(Protocol):
     def place(self, dataset: Dataset[Any] = TICKER) -> str:
         """What is read, as a person names it."""
 
-    def found(self, scope: Scope, *, limit: int = MAX_BUCKETS) -> list[Found]:
+    def found(self, scope: Scope, *, limit: int = MAX_BUCKETS) -> list[FoundAsset]:
         """All assets that the scope has records of.
 
         Raises:
@@ -99,17 +99,17 @@ class Backend(Protocol):
     def days(self, dataset: Dataset[Any], source: str, period: Span) -> set[int]:
         """The begins of the days of a period that have any record of a source."""
 
-    def percentiles(self, request: Percentiles) -> Iterator[Told[PercentilesRow]]: ...
+    def percentiles(self, request: Percentiles) -> Iterator[Findings[PercentilesRow]]: ...
 
-    def average(self, request: Average) -> Iterator[Told[AverageRow]]: ...
+    def average(self, request: Average) -> Iterator[Findings[AverageRow]]: ...
 
-    def moves(self, request: Moves) -> Iterator[Told[MovesRow]]: ...
+    def moves(self, request: Moves) -> Iterator[Findings[MovesRow]]: ...
 
-    def latest(self, request: Latest) -> Iterator[Told[LatestRow]]: ...
+    def latest(self, request: Latest) -> Iterator[Findings[LatestRow]]: ...
 
-    def volatility(self, request: Volatility, progress: Progress | None) -> Iterator[Told[VolatilityRow]]: ...
+    def volatility(self, request: Volatility, progress: Progress | None) -> Iterator[Findings[VolatilityRow]]: ...
 
-    def steps(self, request: Steps) -> Iterator[Told[Step]]:
+    def steps(self, request: Steps) -> Iterator[Findings[Step]]:
         """Figures of another dataset's records, step by step; nothing where it was never set up."""
 
     def sentiment(self, request: Sentiment) -> Iterator[SentimentRow]:
@@ -130,16 +130,16 @@ class Backend(Protocol):
     def polled(self, series: Series, period: Span) -> Sequence[Polled]:
         """The newest slots within a period, newest first."""
 
-    def slots(self, series: Series, period: Span, grid: Grid) -> Iterator[Slots]:
+    def slots(self, series: Series, period: Span, grid: SlotGrid) -> Iterator[Slots]:
         """Every slot of a period, stretch by stretch."""
 
-    def intervals(self, scope: Scope) -> Mapping[Asset, Mapping[str, int]]:
+    def intervals(self, scope: Scope) -> Mapping[AssetRef, Mapping[str, int]]:
         """Of each asset that has candles: how many of each interval."""
 
-    def bars(self, scope: Scope, stored: str) -> Iterator[tuple[Asset, Bar]]:
+    def bars(self, scope: Scope, stored: str) -> Iterator[tuple[AssetRef, Bar]]:
         """Stored candles of one interval: all of an asset in the order of time, then those of the next."""
 
-    def sampled(self, scope: Scope, every: Interval) -> Iterator[tuple[Asset, Bar]]:
+    def sampled(self, scope: Scope, every: Interval) -> Iterator[tuple[AssetRef, Bar]]:
         """The same, made of the prices of tickers: first, highest, lowest, last of each step."""
 
 

@@ -16,7 +16,7 @@ from cryptoproxy.queries.scope import Json
 PAGE = 5_000
 
 
-class Told(NamedTuple):
+class GapStory(NamedTuple):
     """A gap, and its second record if there is one."""
 
     opened: Gap
@@ -53,16 +53,16 @@ def records(search: Search, period: Span, sources: Collection[str] = ()) -> Iter
         after = hits[-1]["sort"]
 
 
-def told(gaps: Iterable[Gap]) -> list[Told]:
+def told(gaps: Iterable[Gap]) -> list[GapStory]:
     """Each gap once. A second record alone tells of one as well: its first may be on the way."""
     found: dict[tuple[str, ...], dict[str, Gap]] = {}
     for gap in gaps:
         name = (gap.timestamp, gap.source, gap.asset_id, gap.quote, gap.kind)
         found.setdefault(name, {})[gap.state] = gap
-    return [Told(each.get("open") or each["mended"], each.get("mended")) for _, each in sorted(found.items())]
+    return [GapStory(each.get("open") or each["mended"], each.get("mended")) for _, each in sorted(found.items())]
 
 
-def columns() -> tuple[Cell[Told], ...]:
+def columns() -> tuple[Cell[GapStory], ...]:
     """What is shown of each."""
     return (
         Cell("source", "source", Look.TEXT, lambda row: row.opened.source),

@@ -1,4 +1,4 @@
-"""What must be said beside the rows of an answer, gathered while they go by (:class:`Watch`); and why there are none
+"""What must be said beside the rows of an answer, gathered while they go by (:class:`Noting`); and why there are none
 (:func:`raise_why`).
 """
 
@@ -15,7 +15,7 @@ from cryptoproxy.queries.answer import Covers, NothingFound
 from cryptoproxy.queries.backend import Backend, Facts
 from cryptoproxy.queries.fields import SENDERS
 from cryptoproxy.queries.periods import ends, words_of, written
-from cryptoproxy.queries.scope import Asset, Scope, Seen
+from cryptoproxy.queries.scope import AssetRef, Scope, Seen
 
 _LISTED = 5
 _SUGGESTED = 10
@@ -25,7 +25,7 @@ _WHOLE = 0.95
 
 
 @dataclass(slots=True)
-class Watch:
+class Noting:
     """``lacks`` is what is said of an asset without a row: ``sends no change_7d``."""
 
     scope: Scope
@@ -41,12 +41,12 @@ class Watch:
     """What the answer is made of, where only whole ones count."""
     _assets: dict[tuple[str, str], set[tuple[str, str]]] = dataclasses.field(default_factory=dict)
     """By source and symbol: asset and quote."""
-    _without: dict[str, set[Asset]] = dataclasses.field(default_factory=dict)
+    _without: dict[str, set[AssetRef]] = dataclasses.field(default_factory=dict)
     _with: set[str] = dataclasses.field(default_factory=set)
-    _seen: dict[Asset, Seen] = dataclasses.field(default_factory=dict)
-    untold: set[Asset] = dataclasses.field(default_factory=set)
+    _seen: dict[AssetRef, Seen] = dataclasses.field(default_factory=dict)
+    untold: set[AssetRef] = dataclasses.field(default_factory=set)
     """Assets with a mean over samples, as a record does not tell its interval."""
-    unbounded: set[Asset] = dataclasses.field(default_factory=set)
+    unbounded: set[AssetRef] = dataclasses.field(default_factory=set)
     """Assets with a value that does not fit into a double."""
     more: list[str] = dataclasses.field(default_factory=list)
     """What a question has to say of its own."""
@@ -59,7 +59,7 @@ class Watch:
     def saw_rows(self) -> bool:
         return bool(self._with)
 
-    def see(self, asset: Asset, seen: Seen | None = None, *, has_value: bool = True) -> None:
+    def see(self, asset: AssetRef, seen: Seen | None = None, *, has_value: bool = True) -> None:
         if has_value:
             self._with.add(asset.source)
             self._assets.setdefault((asset.source, asset.symbol), set()).add((asset.asset_id, asset.quote))
@@ -110,7 +110,7 @@ class Watch:
             yield f"no record of {', '.join(silent)} that fits in the period{self._pairs()}"
 
     def _absent(self) -> Iterator[str]:
-        seen = [Asset(source, asset, quote, symbol) for (source, symbol), them in self._assets.items()
+        seen = [AssetRef(source, asset, quote, symbol) for (source, symbol), them in self._assets.items()
                 for asset, quote in them]  # fmt: skip
         seen += [each for assets in self._without.values() for each in assets]
         for what, wanted, has in (

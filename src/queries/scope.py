@@ -23,7 +23,7 @@ MAX_BUCKETS = 10_000
 """Held at once, and rows of an answer that is not read row by row."""
 
 
-class Asset(NamedTuple):
+class AssetRef(NamedTuple):
     """What prices belong to. ``symbol`` is what it was called in the newest record; it tells nothing apart."""
 
     source: str
@@ -45,7 +45,7 @@ class Scope:
     symbols: tuple[str, ...] = ()
     assets: tuple[str, ...] = ()
     quotes: tuple[str, ...] = ()
-    chosen: tuple[Asset, ...] = field(default=(), repr=False)
+    chosen: tuple[AssetRef, ...] = field(default=(), repr=False)
     coins: tuple[str, ...] = ()
     interval: str = ""
     """Of candles: the stored one."""
@@ -148,14 +148,14 @@ SYMBOL: Mapping[str, Json] = {
 """What the asset was called last."""
 
 
-def asset_of(bucket: Mapping[str, Any]) -> Asset:
+def asset_of(bucket: Mapping[str, Any]) -> AssetRef:
     """Of a bucket of :func:`by_asset`."""
     key = bucket["key"]
     symbols = bucket["symbol"]["buckets"]
-    return Asset(key["source"], key["asset_id"], key["quote"], symbols[0]["key"] if symbols else key["asset_id"])
+    return AssetRef(key["source"], key["asset_id"], key["quote"], symbols[0]["key"] if symbols else key["asset_id"])
 
 
-def _either(assets: Collection[Asset]) -> Json:
+def _either(assets: Collection[AssetRef]) -> Json:
     """Exactly these assets: one clause per source and quote."""
     groups: dict[tuple[str, str], list[str]] = {}
     for each in assets:

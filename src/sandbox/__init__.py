@@ -15,23 +15,23 @@ upstream   ─► the seam, and how much upstreams allow ◄─ coingecko, binan
 
 from cryptoproxy.sandbox.app import Sandbox
 from cryptoproxy.sandbox.faults import Rule
-from cryptoproxy.sandbox.ledger import Entry, Ledger
+from cryptoproxy.sandbox.ledger import CallLog, Entry
 from cryptoproxy.sandbox.proxy import FaultProxy
 from cryptoproxy.sandbox.script import Script
 from cryptoproxy.sandbox.streams.faults import StreamRule
 from cryptoproxy.sandbox.streams.ledger import StreamLedger
 from cryptoproxy.sandbox.turns import RuleError
-from cryptoproxy.sandbox.upstream import Limits
+from cryptoproxy.sandbox.upstream import StandInLimits
 
 __all__ = [
+    "CallLog",
     "Entry",
     "FaultProxy",
-    "Ledger",
-    "Limits",
     "Rule",
     "RuleError",
     "Sandbox",
     "Script",
+    "StandInLimits",
     "StreamLedger",
     "StreamRule",
 ]

@@ -14,7 +14,7 @@ from cryptoproxy.sandbox.app import UPSTREAMS, Sandbox
 from cryptoproxy.sandbox.replay import by_upstream
 from cryptoproxy.sandbox.script import read_rules
 from cryptoproxy.sandbox.streams.capture import load as load_captures
-from cryptoproxy.sandbox.upstream import Limits
+from cryptoproxy.sandbox.upstream import StandInLimits
 
 PRO = "coingecko-pro"
 
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             captures=captures,
             tls=tls,
             keys={plan: key for plan, key in (("demo", options.demo_key), ("pro", options.pro_key)) if key},
-            limits=Limits(
+            limits=StandInLimits(
                 coingecko_calls_per_minute=options.calls_per_minute,
                 binance_ping_s=options.ping,
                 binance_life_s=options.stream_life,

@@ -16,17 +16,17 @@ from cryptoproxy.sandbox.bybit.api import Bybit
 from cryptoproxy.sandbox.coingecko.api import CoinGecko
 from cryptoproxy.sandbox.control import PREFIX, Control
 from cryptoproxy.sandbox.faults import Rule
-from cryptoproxy.sandbox.ledger import Ledger
+from cryptoproxy.sandbox.ledger import CallLog
 from cryptoproxy.sandbox.replay import Replay, load
 from cryptoproxy.sandbox.script import Script, add_rules
 from cryptoproxy.sandbox.server import FaultServer
 from cryptoproxy.sandbox.streams.capture import Capture
 from cryptoproxy.sandbox.streams.faults import StreamRule
 from cryptoproxy.sandbox.streams.talk import Streams, Talk
-from cryptoproxy.sandbox.upstream import JSON_TYPE, Limits, Setup, Streaming, Upstream, dump
-from cryptoproxy.sandbox.wire import Answer, Request
+from cryptoproxy.sandbox.upstream import JSON_TYPE, Setup, StandInLimits, Streaming, Upstream, dump
+from cryptoproxy.sandbox.wire import Request, Response
 from cryptoproxy.sandbox.world.coins import make_coins
-from cryptoproxy.sandbox.world.market import Market
+from cryptoproxy.sandbox.world.market import SeededMarket
 
 UPSTREAMS: Mapping[str, Callable[[Setup], Upstream]] = {
     "coingecko": CoinGecko,
@@ -73,7 +73,7 @@ class Sandbox(FaultServer):
         cycle: bool = False,
         captures: Mapping[str, Capture] | None = None,
         keys: Mapping[str, str] | None = None,
-        limits: Limits | None = None,
+        limits: StandInLimits | None = None,
         clock: Clock | None = None,
         ledger_file: Path | str | None = None,
         keep_bodies: bool = True,
@@ -82,13 +82,13 @@ class Sandbox(FaultServer):
         script: Script | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        self.ledger: Ledger = Ledger(ledger_file, keep_bodies=keep_bodies, limit=ledger_limit)
+        self.ledger: CallLog = CallLog(ledger_file, keep_bodies=keep_bodies, limit=ledger_limit)
         super().__init__(
             script or Script(), host=host, port=port, compress=compress, ledger=self.ledger, clock=clock, tls=tls
         )
         captures = captures or {}
-        market = Market(make_coins(coins, seed), seed, busy=busy)
-        setup = Setup(market, self.clock, limits or Limits(), keys or {}, captures=captures)
+        market = SeededMarket(make_coins(coins, seed), seed, busy=busy)
+        setup = Setup(market, self.clock, limits or StandInLimits(), keys or {}, captures=captures)
         self.streams = Streams(self.clock, captures=captures)
         self._upstreams = {name: make(setup) for name, make in UPSTREAMS.items()}
         self._replays = {name: self._replay(name, paths, cycle=cycle) for name, paths in (replay or {}).items()}
@@ -119,11 +119,11 @@ class Sandbox(FaultServer):
     def asked(self, request: Request) -> str | None:
         return None if request.path.startswith(PREFIX) else request.path.split("/")[1]
 
-    def refusal(self, request: Request, status: int) -> Answer:
+    def refusal(self, request: Request, status: int) -> Response:
         upstream = self._upstreams.get(self.asked(request) or "")
         return _nowhere(request) if upstream is None else upstream.error(status)
 
-    def answer(self, request: Request) -> Answer:
+    def answer(self, request: Request) -> Response:
         name = self.asked(request)
         if name is None:
             return self._control.answer(request)
@@ -154,13 +154,13 @@ class Sandbox(FaultServer):
 class _Peer:
     """The same for every connection, of which nothing is kept."""
 
-    answer: Callable[[Request], Answer]
+    answer: Callable[[Request], Response]
 
     def abort(self) -> None: ...
 
     def close(self) -> None: ...
 
 
-def _nowhere(request: Request) -> Answer:
+def _nowhere(request: Request) -> Response:
     text = f"{request.method} {request.path}: there are GET /{', GET /'.join(UPSTREAMS)} and {PREFIX}"
-    return Answer(404, (("Content-Type", JSON_TYPE),), dump({"error": text}))
+    return Response(404, (("Content-Type", JSON_TYPE),), dump({"error": text}))

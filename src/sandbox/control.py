@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from cryptoproxy.sandbox.ledger import Ledger, show
+from cryptoproxy.sandbox.ledger import CallLog, show
 from cryptoproxy.sandbox.script import Script, add_rules, read_rules, show_count
 from cryptoproxy.sandbox.streams.talk import Streams
 from cryptoproxy.sandbox.turns import RuleError
 from cryptoproxy.sandbox.upstream import JSON_TYPE, Refusal, dump
-from cryptoproxy.sandbox.wire import Answer, Request
+from cryptoproxy.sandbox.wire import Request, Response
 
 PREFIX = "/_sandbox/"
 DEFAULT_ENTRIES = 100
@@ -30,7 +30,7 @@ class Control:
     """
 
     def __init__(
-        self, script: Script, ledger: Ledger, streams: Streams, upstreams: Callable[[], Mapping[str, str]]
+        self, script: Script, ledger: CallLog, streams: Streams, upstreams: Callable[[], Mapping[str, str]]
     ) -> None:
         self._script = script
         self._ledger = ledger
@@ -45,13 +45,13 @@ class Control:
             ("GET", "streams"): self._told,
         }
 
-    def answer(self, request: Request) -> Answer:
+    def answer(self, request: Request) -> Response:
         route = self._routes.get((request.method, request.path.removeprefix(PREFIX)), self._unknown)
         try:
             status, body = 200, route(request)
         except Refusal as refusal:
             status, body = refusal.status, refusal.body
-        return Answer(status, (("Content-Type", JSON_TYPE),), dump(body))
+        return Response(status, (("Content-Type", JSON_TYPE),), dump(body))
 
     def _unknown(self, request: Request) -> object:
         known = ", ".join(f"{method} {PREFIX}{name}" for method, name in self._routes)

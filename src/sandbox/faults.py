@@ -15,7 +15,7 @@ from email.utils import parsedate_to_datetime
 
 from cryptoproxy.sandbox.rewrites import REWRITES
 from cryptoproxy.sandbox.turns import RuleError, Turns, at_least, check_pattern
-from cryptoproxy.sandbox.wire import Answer, Request, http_date
+from cryptoproxy.sandbox.wire import Request, Response, http_date
 
 _PER_SECOND = dict.fromkeys(("startTime", "endTime", "start", "end"), 1000) | {"from": 1, "to": 1}
 """Query parameters that bound a range, and how many of their units are a second."""
@@ -121,7 +121,7 @@ def asked_otherwise(request: Request, rule: Rule) -> Request:
     return replace(request, target=target)
 
 
-def changed(answer: Answer, rule: Rule, *, now_ms: int) -> Answer:
+def changed(answer: Response, rule: Rule, *, now_ms: int) -> Response:
     """The answer as the rule wants it: body first, then headers, ``headers`` last of all."""
     if rule.body is not None or rule.replace is not None or rule.rewrite is not None:
         answer = _with_body(answer, _rewritten(_decoded(answer), rule))
@@ -151,7 +151,7 @@ def _rewritten(body: bytes, rule: Rule) -> bytes:
     return body
 
 
-def _decoded(answer: Answer) -> bytes:
+def _decoded(answer: Response) -> bytes:
     coding = (answer.header("content-encoding") or "").lower()
     if coding == "gzip":
         return gzip.decompress(answer.body)
@@ -160,11 +160,11 @@ def _decoded(answer: Answer) -> bytes:
     return answer.body
 
 
-def _with_body(answer: Answer, body: bytes) -> Answer:
+def _with_body(answer: Response, body: bytes) -> Response:
     return replace(answer.with_headers({"Content-Encoding": None, "Content-Length": None}), body=body)
 
 
-def _date_ms(answer: Answer, now_ms: int) -> int:
+def _date_ms(answer: Response, now_ms: int) -> int:
     date = answer.header("date")
     return now_ms if date is None else int(parsedate_to_datetime(date).timestamp() * 1000)
 

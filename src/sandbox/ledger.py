@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from cryptoproxy.sandbox.wire import Answer, Request
+from cryptoproxy.sandbox.wire import Request, Response
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Entry:
     body: bytes | None
 
 
-class Ledger:
+class CallLog:
     """In memory, and in a file of JSON lines where one is named.
 
     Args:
@@ -70,7 +70,14 @@ class Ledger:
         self._file = -1 if file is None else os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
 
     def add(
-        self, at_ms: int, upstream: str, request: Request, answer: Answer | None, *, fault: str = "", whole: bool = True
+        self,
+        at_ms: int,
+        upstream: str,
+        request: Request,
+        answer: Response | None,
+        *,
+        fault: str = "",
+        whole: bool = True,
     ) -> None:
         body = b"" if answer is None else answer.body
         digest = hashlib.sha256(body).hexdigest()

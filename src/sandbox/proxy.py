@@ -18,10 +18,10 @@ from contextlib import suppress
 from urllib.parse import urlsplit
 
 from cryptoproxy.common.clock import Clock
-from cryptoproxy.sandbox.ledger import Ledger
+from cryptoproxy.sandbox.ledger import CallLog
 from cryptoproxy.sandbox.script import Script
 from cryptoproxy.sandbox.server import FaultServer
-from cryptoproxy.sandbox.wire import Answer, Request, http_date
+from cryptoproxy.sandbox.wire import Request, Response, http_date
 
 HOP_BY_HOP = frozenset(
     {"connection", "keep-alive", "proxy-connection", "content-length", "transfer-encoding", "expect"}
@@ -47,7 +47,7 @@ class FaultProxy(FaultServer):
         host: str = "127.0.0.1",
         port: int = 0,
         delay: float = 0.0,
-        ledger: Ledger | None = None,
+        ledger: CallLog | None = None,
         tls: ssl.SSLContext | None = None,
         timeout: float = 120.0,
         clock: Clock | None = None,
@@ -66,8 +66,8 @@ class FaultProxy(FaultServer):
             return _Target(http.client.HTTPSConnection(host, port, timeout=self._timeout, context=self._tls))
         return _Target(http.client.HTTPConnection(host, port, timeout=self._timeout))
 
-    def refusal(self, request: Request, status: int) -> Answer:
-        return Answer(status, (("Date", http_date(self.clock.now_ms())),))
+    def refusal(self, request: Request, status: int) -> Response:
+        return Response(status, (("Date", http_date(self.clock.now_ms())),))
 
     def asked(self, request: Request) -> str:
         return "proxy"
@@ -80,7 +80,7 @@ class _Target:
         self._connection = connection
         self._aborted = False
 
-    def answer(self, request: Request) -> Answer | None:
+    def answer(self, request: Request) -> Response | None:
         connection = self._connection
         if self._aborted:
             return None
@@ -95,7 +95,7 @@ class _Target:
             return None
         if response.will_close:
             connection.close()
-        return Answer(response.status, tuple(response.headers.items()), body)
+        return Response(response.status, tuple(response.headers.items()), body)
 
     def abort(self) -> None:
         self._aborted = True

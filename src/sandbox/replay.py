@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from cryptoproxy.sandbox.upstream import Upstream
-from cryptoproxy.sandbox.wire import FRAMING, Answer, Request
+from cryptoproxy.sandbox.wire import FRAMING, Request, Response
 
 NOT_REPLAYED = FRAMING | {"date", "content-encoding", "set-cookie"}
 SUFFIXES = (".json", ".txt", ".html", ".body")
@@ -49,7 +49,7 @@ class Replay:
         for recording in recordings:
             self._queues.setdefault((recording.path, recording.category), []).append(recording)
 
-    def answer(self, request: Request, upstream: Upstream) -> Answer | None:
+    def answer(self, request: Request, upstream: Upstream) -> Response | None:
         """None where nothing was recorded for this endpoint: then the live market answers."""
         keys = (request.path, request.params.get("category", "")), (request.path, "")
         key = next((key for key in keys if key in self._queues), None)
@@ -60,7 +60,7 @@ class Replay:
             queue = self._queues[key]
             self._next[key] = (at + 1) % len(queue) if self._cycle else min(at + 1, len(queue) - 1)
         found = queue[at]
-        usual = Answer(found.status, upstream.headers(), found.body, chunked=True)
+        usual = Response(found.status, upstream.headers(), found.body, chunked=True)
         if found.headers is None:
             return usual
         date = usual.header("date") or ""

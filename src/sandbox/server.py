@@ -22,9 +22,9 @@ from typing import Protocol, Self
 
 from cryptoproxy.common.clock import Clock, SystemClock
 from cryptoproxy.sandbox.faults import Rule, asked_otherwise, changed
-from cryptoproxy.sandbox.ledger import Ledger
+from cryptoproxy.sandbox.ledger import CallLog
 from cryptoproxy.sandbox.script import Script
-from cryptoproxy.sandbox.wire import Answer, BadRequestError, Frame, Request, frame, read_request
+from cryptoproxy.sandbox.wire import BadRequestError, Frame, Request, Response, frame, read_request
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ TLS_HANDSHAKE = b"\x16"
 class Peer(Protocol):
     """What stands behind one client connection."""
 
-    def answer(self, request: Request) -> Answer | None:
+    def answer(self, request: Request) -> Response | None:
         """None: close the connection without an answer."""
 
     def abort(self) -> None:
@@ -66,7 +66,7 @@ class FaultServer(ABC):
         port: int = 0,
         compress: bool = False,
         delay: float = 0.0,
-        ledger: Ledger | None = None,
+        ledger: CallLog | None = None,
         clock: Clock | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
@@ -85,7 +85,7 @@ class FaultServer(ABC):
         """For a new connection."""
 
     @abstractmethod
-    def refusal(self, request: Request, status: int) -> Answer:
+    def refusal(self, request: Request, status: int) -> Response:
         """What this side's own error of that status looks like."""
 
     def talk(self, request: Request, sock: socket.socket, stopping: threading.Event) -> None:
@@ -205,7 +205,7 @@ class _Connection(socketserver.BaseRequestHandler):
                     return
         except BadRequestError as error:
             with suppress(ConnectionError):
-                self._send(frame(Answer(400, body=str(error).encode()), Request("GET", "/"), close=True).whole)
+                self._send(frame(Response(400, body=str(error).encode()), Request("GET", "/"), close=True).whole)
         except (ConnectionError, ssl.SSLError):  # the other side went away, or stop() shut the socket
             return
 
@@ -252,7 +252,7 @@ class _Connection(socketserver.BaseRequestHandler):
         self._transmit(frame(self._compressed(request, answer), request, close=not request.keep_alive), effects)
         return request.keep_alive if whole else self._hang_up(effects)
 
-    def _answered(self, request: Request, rule: Rule | None) -> Answer | None:
+    def _answered(self, request: Request, rule: Rule | None) -> Response | None:
         if rule is None:
             return self.peer.answer(request)
         if rule.refuse:
@@ -274,11 +274,11 @@ class _Connection(socketserver.BaseRequestHandler):
         delay = rule.delay + self.owner.delay
         return not (stopping.wait(delay) if delay else stopping.is_set())
 
-    def _compressed(self, request: Request, answer: Answer) -> Answer:
+    def _compressed(self, request: Request, answer: Response) -> Response:
         wanted = self.owner.compress and "gzip" in (request.header("accept-encoding") or "")
         if not wanted or not answer.body or answer.header("content-encoding"):
             return answer
-        packed = Answer(answer.status, answer.headers, gzip.compress(answer.body, 1, mtime=0), answer.chunked)
+        packed = Response(answer.status, answer.headers, gzip.compress(answer.body, 1, mtime=0), answer.chunked)
         return packed.with_headers({"Content-Encoding": "gzip"})
 
     def _transmit(self, framed: Frame, rule: Rule) -> None:

@@ -17,8 +17,8 @@ from cryptoproxy.common.clock import Clock
 from cryptoproxy.sandbox.rewrites import HTML
 from cryptoproxy.sandbox.streams.capture import Capture
 from cryptoproxy.sandbox.streams.session import Chosen, Session
-from cryptoproxy.sandbox.wire import Answer, Header, Request
-from cryptoproxy.sandbox.world.market import Market
+from cryptoproxy.sandbox.wire import Header, Request, Response
+from cryptoproxy.sandbox.world.market import SeededMarket
 
 P = ParamSpec("P")
 
@@ -27,7 +27,7 @@ JSON_TYPE = "application/json; charset=utf-8"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class StandInLimits:
     """None switches a limit off. The defaults are the documented ones, except CoinGecko's, which is off."""
 
     coingecko_calls_per_minute: int | None = None
@@ -81,9 +81,9 @@ class Hidden:
 class Setup:
     """What every upstream is built from."""
 
-    market: Market
+    market: SeededMarket
     clock: Clock
-    limits: Limits = field(default_factory=Limits)
+    limits: StandInLimits = field(default_factory=StandInLimits)
     keys: Mapping[str, str] = field(default_factory=dict)
     """API keys by plan (``demo``, ``pro``) where they are checked."""
     hidden: Hidden = field(default_factory=Hidden)
@@ -106,9 +106,9 @@ class Upstream(Protocol):
     def marks(self) -> Mapping[bytes, str]:
         """A piece of a body that tells the path which it answers, where that is not ``polled``."""
 
-    def answer(self, request: Request) -> Answer: ...
+    def answer(self, request: Request) -> Response: ...
 
-    def error(self, status: int) -> Answer:
+    def error(self, status: int) -> Response:
         """What this API says with that status."""
 
     def headers(self) -> tuple[Header, ...]:
@@ -119,7 +119,7 @@ class Upstream(Protocol):
 class Streaming(Upstream, Protocol):
     """One that also speaks over WebSockets."""
 
-    def handshake(self, request: Request) -> Answer:
+    def handshake(self, request: Request) -> Response:
         """101 where :meth:`session` may follow, else a refusal."""
 
     def session(self, request: Request, chosen: Chosen) -> Session: ...
@@ -190,7 +190,7 @@ class Rows:
         return known[1]
 
 
-def before_the_api(status: int, date: Header, *, pages: bool, more: tuple[Header, ...] = ()) -> Answer | None:
+def before_the_api(status: int, date: Header, *, pages: bool, more: tuple[Header, ...] = ()) -> Response | None:
     """What answers with this status before the API is reached, None where it is the API itself.
 
     A web application firewall: with 202 a challenge for browsers, empty for others, with 405 a captcha. Else a
@@ -199,8 +199,8 @@ def before_the_api(status: int, date: Header, *, pages: bool, more: tuple[Header
     html = ("Content-Type", "text/html")
     if status in (202, 405):
         action, body = ("challenge", b"") if status == 202 else ("captcha", CAPTCHA)
-        return Answer(status, (date, html, ("x-amzn-waf-action", action)), body)
-    return Answer(status, (date, html, *more), HTML) if pages else None
+        return Response(status, (date, html, ("x-amzn-waf-action", action)), body)
+    return Response(status, (date, html, *more), HTML) if pages else None
 
 
 def dump(value: object) -> bytes:

@@ -60,7 +60,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """One answer; ``body`` is as it goes out, that is, compressed where ``Content-Encoding`` says so."""
 
     status: int
@@ -72,7 +72,7 @@ class Answer:
     def header(self, name: str) -> str | None:
         return find_header(self.headers, name)
 
-    def with_headers(self, changes: Mapping[str, str | None]) -> Answer:
+    def with_headers(self, changes: Mapping[str, str | None]) -> Response:
         """Headers set in their place or added, or removed where the value is None."""
         left = {name.lower(): (name, value) for name, value in changes.items()}
         headers = [left.pop(header[0].lower(), header) for header in self.headers]
@@ -126,7 +126,7 @@ def read_request(stream: io.BufferedReader, go_on: Callable[[], None]) -> Reques
     return Request(method, target, headers, _read_body(stream, headers), keep_alive)
 
 
-def frame(answer: Answer, request: Request, *, close: bool) -> Frame:
+def frame(answer: Response, request: Request, *, close: bool) -> Frame:
     """The bytes of ``answer`` to ``request``. A HEAD, 204 or 304 has no body but keeps the length it was given."""
     bodiless = request.method == "HEAD" or answer.status in (204, 304) or answer.status < 200
     headers = [(name, value) for name, value in answer.headers if name.lower() not in FRAMING]

@@ -7,6 +7,8 @@
 | ``road`` | what is known from the road: the newest of everything in memory, closed bars |
 | ``upstream`` | what is not: asked upstream by the active poller |
 | ``request``, ``reply`` | a question as it came; an answer and how old it is |
+| ``teams`` | who may ask, how much, and what it has saved them |
+| ``sending`` | an answer onto its connection |
 | ``server``, ``wiring`` | uvicorn; the process, built from settings |
 
 How an upstream's answer is written stands beside how it is read, in ``cryptoproxy.upstreams``.

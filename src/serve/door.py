@@ -7,15 +7,19 @@
 | ``/bybit/v5/…`` | Bybit's |
 | ``/v1/…`` | our own words |
 
+WebSockets, and ``/v1/stream``, are of ``streams``.
+
 With and without a slash at the end, and never a redirect. ``at`` serves one upstream without its prefix, for a port of
 its own.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol, TypeAlias
+from functools import lru_cache, partial
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from cryptoproxy.common.log import Limited
 from cryptoproxy.common.metrics import ServeMetrics
@@ -27,6 +31,13 @@ from cryptoproxy.serve.houses.house import ROAD, House, RefusedError
 from cryptoproxy.serve.houses.own import Own
 from cryptoproxy.serve.reply import CORS, Reply, json_reply, sent, takes_gzip
 from cryptoproxy.serve.request import BadRequestError, Request, read
+from cryptoproxy.serve.sending import give
+from cryptoproxy.serve.streams.outs import HANG_UP
+from cryptoproxy.serve.streams.sockets import EVENTS_AT, Sockets, refused
+from cryptoproxy.serve.streams.wire import POLICY, WIRE
+from cryptoproxy.serve.teams.gate import REFUSED_SECONDS, Gate, NotAdmittedError
+from cryptoproxy.serve.teams.meter import STREAMS, Meter, PathNames
+from cryptoproxy.serve.teams.tokens import carried
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +52,12 @@ _PREFLIGHT = (
     (b"access-control-max-age", b"86400"),
     (b"content-length", b"0"),
 )
+REVOKED = "the token of this stream was revoked"
 PLACES = "there are /coingecko/api/v3/, /binance/api/v3/, /bybit/v5/ and /v1/"
+
+
+_MOST_KNOWN, _SHORT = 2048, 512
+"""So many questions are kept as they were read, of at most so many bytes each."""
 
 
 class Speaks(Protocol):
@@ -52,10 +68,23 @@ class Speaks(Protocol):
     def refusal(self, status: int, words: str, *, retry_after: float | None = None) -> Reply: ...
 
 
+class _Question(NamedTuple):
+    """A request as far as it follows from its bytes."""
+
+    house: Speaks
+    upstream: str
+    within: bool
+    """Below the upstream's base; else beside it."""
+    path: str
+    """By which it is counted."""
+    request: Request | BadRequestError
+
+
 class Door:
     """See above.
 
     Args:
+        gate, meter, names: who may ask, and what is counted of it under which names; without them everybody may.
         limit_ms: what is older is refused, unless a client says how old it takes.
         only: the one upstream that is served, without its prefix.
     """
@@ -67,62 +96,147 @@ class Door:
         binance: BinanceHouse,
         bybit: BybitHouse,
         own: Own,
+        sockets: Sockets,
         metrics: ServeMetrics,
         limit_ms: int,
+        gate: Gate | None = None,
+        meter: Meter | None = None,
+        names: PathNames | None = None,
         only: str = "",
     ) -> None:
+        self._gate = gate or Gate()
+        self._meter = meter or Meter(metrics, door="door")
+        self._names = names or PathNames({})
+        self._known = lru_cache(maxsize=_MOST_KNOWN)(self._question)
         self._coingecko, self._binance, self._bybit, self._own = coingecko, binance, bybit, own
+        self._sockets = sockets
         self._metrics = metrics
         self._limit_ms = limit_ms
         self._only = only
         self._now_ms = coingecko.means.clock.now_ms
         self._told = Limited(log)
+        self._counters: dict[tuple[str, str, int], Any] = {}
 
     def at(self, upstream: str) -> Door:
         """The same, of one upstream alone."""
         return Door(
             coingecko=self._coingecko, binance=self._binance, bybit=self._bybit, own=self._own,
-            metrics=self._metrics, limit_ms=self._limit_ms, only=upstream,
+            sockets=self._sockets, metrics=self._metrics, limit_ms=self._limit_ms, gate=self._gate,
+            meter=self._meter, names=self._names, only=upstream,
         )  # fmt: skip
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["method"] == "OPTIONS":
+        is_socket = scope["type"] == "websocket"
+        if not is_socket and scope["method"] == "OPTIONS":
             await send({"type": "http.response.start", "status": 204, "headers": list(_PREFLIGHT)})
             await send({"type": "http.response.body"})
             return
         headers: Mapping[bytes, bytes] = dict(scope["headers"])
-        reply, house = await self._reply(scope, headers)
-        status, out, body = sent(
+        token, raw_path = carried(scope.get("raw_path") or scope["path"].encode(), scope["query_string"], headers)
+        if self._only:
+            raw_path = b"/%s%s" % (self._only.encode(), raw_path)
+        if is_socket or (raw_path.rstrip(b"/") == EVENTS_AT and scope["method"] == "GET"):
+            await self._stream(scope, raw_path, token, receive, send)
+            return
+        asked = self._asked(raw_path, scope["query_string"], headers)
+        reply = await self._reply(asked, token, scope["method"])
+        out = sent(
             reply,
             now_ms=self._now_ms(),
             packed=takes_gzip(headers.get(b"accept-encoding", b"")),
             known_tags=headers.get(b"if-none-match"),
         )
-        self._metrics.requests.labels(house, reply.told.way if reply.told else "door", str(status)).inc()
-        await send({"type": "http.response.start", "status": status, "headers": out})
-        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+        self._count(asked.upstream, reply.told.way if reply.told else "door", out.status)
+        await give(send, out, body=scope["method"] != "HEAD")
 
-    async def _reply(self, scope: Scope, headers: Mapping[bytes, bytes]) -> tuple[Reply, str]:
-        raw_path = scope.get("raw_path") or scope["path"].encode()
-        if self._only:
-            raw_path = b"/%s%s" % (self._only.encode(), raw_path)
-        house, inner, name = self._house(raw_path)
+    async def _stream(self, scope: Scope, raw_path: bytes, token: str, receive: Receive, send: Send) -> None:
+        """A WebSocket, or events, for as long as its token counts."""
+        is_socket = scope["type"] == "websocket"
+        house, _, name = self._house(raw_path)
+        path = f"{name}/{STREAMS}"
         try:
-            request = read(raw_path, scope["query_string"], headers)
-            if scope["method"] not in ("GET", "HEAD"):
-                return house.refusal(405, "only GET is answered here"), name
-            reply = await (self._beside(house, request) if inner is None else self._within(house, request, inner))
-            return self._fresh(reply, request, house), name
+            admitted = self._gate.admit_stream(token)
+        except NotAdmittedError as error:
+            reply = await self._not_admitted(error, house, path)
+            if is_socket:
+                await receive()  # websocket.connect
+                await refused(send, reply)
+            else:
+                await give(send, sent(reply, now_ms=self._now_ms(), packed=False, known_tags=None))
+            return
+        self._meter.asked(admitted.team, path)
+        extensions, loop = scope["extensions"], asyncio.get_running_loop()
+        cut = partial(extensions[WIRE].cut, POLICY, REVOKED) if is_socket else extensions[HANG_UP]
+        admitted.when_revoked(lambda: loop.call_soon_threadsafe(cut))
+        try:
+            if is_socket:
+                await self._sockets.talk(scope, raw_path, receive, send, house.refusal)
+            else:
+                await self._sockets.events(scope, raw_path, receive, send, self._own.refusal)
+        finally:
+            admitted.close()
+
+    def _asked(self, raw_path: bytes, query: bytes, headers: Mapping[bytes, bytes]) -> _Question:
+        """What is asked again and again is read once."""
+        means = headers.get(b"x-max-age", b""), headers.get(b"x-mbx-time-unit", b"")
+        is_short = len(raw_path) + len(query) + len(means[0]) + len(means[1]) < _SHORT
+        return (self._known if is_short else self._question)(raw_path, query, *means)
+
+    def _question(self, raw_path: bytes, query: bytes, max_age: bytes, unit: bytes) -> _Question:
+        house, inner, name = self._house(raw_path)
+        below = b"" if inner is None else raw_path.lstrip(b"/")[inner:].strip(b"/")
+        path = self._names.of(name, below.decode("latin-1"))
+        request: Request | BadRequestError
+        try:
+            request = read(raw_path, query, {b"x-max-age": max_age, b"x-mbx-time-unit": unit})
         except BadRequestError as error:
-            return house.refusal(400, f"{error}."), name
+            request = error
+        else:
+            if inner is not None:
+                request = request.at(request.path[inner:].strip("/"))
+        return _Question(house, name, inner is not None, path, request)
+
+    async def _reply(self, asked: _Question, token: str, method: str) -> Reply:
+        house = asked.house
+        try:
+            team = self._gate.admit(token)
+        except NotAdmittedError as error:
+            return await self._not_admitted(error, house, asked.path)
+        reply = await self._answer(asked, method)
+        told = reply.told
+        served = told is not None and reply.status == 200 and house is not self._own
+        self._meter.asked(team, asked.path, made=told is not None and told.made, saved=served)
+        return reply
+
+    async def _not_admitted(self, error: NotAdmittedError, house: Speaks, path: str) -> Reply:
+        if error.team:
+            self._meter.refused(error.team, path)
+        await asyncio.sleep(REFUSED_SECONDS)
+        return house.refusal(error.status, error.words, retry_after=error.retry_after)
+
+    async def _answer(self, asked: _Question, method: str) -> Reply:
+        house, name, request = asked.house, asked.upstream, asked.request
+        try:
+            if isinstance(request, BadRequestError):
+                return house.refusal(400, f"{request}.")
+            if method not in ("GET", "HEAD"):
+                return house.refusal(405, "only GET is answered here")
+            reply = await (self._within(house, request) if asked.within else self._beside(house, request))
+            return self._fresh(reply, request, house)
         except RefusedError as refused:
-            return json_reply(refused.body, status=refused.status), name
+            return json_reply(refused.body, status=refused.status)
         except CryptoProxyError as error:
             self._told.warning(name, f"a question to {name} was not answered: {error}")
-            return house.refusal(503, "this cannot be answered now", retry_after=5), name
+            return house.refusal(503, "this cannot be answered now", retry_after=5)
         except Exception:
             log.exception("a question to %s failed in a way that nobody foresaw", name)
-            return house.refusal(500, "this was not understood here"), name
+            return house.refusal(500, "this was not understood here")
+
+    def _count(self, upstream: str, way: str, status: int) -> None:
+        place = upstream, way, status
+        if (counter := self._counters.get(place)) is None:
+            counter = self._counters[place] = self._metrics.requests.labels(upstream, way, str(status))
+        counter.inc()
 
     def _house(self, raw_path: bytes) -> tuple[Speaks, int | None, str]:
         """Who answers, and what stands before its path; None where the path is beside it."""
@@ -136,9 +250,8 @@ class Door:
                 return house, None, house.upstream
         return self._own, 0, "own"
 
-    async def _within(self, house: Speaks, request: Request, inner: int) -> Reply:
+    async def _within(self, house: Speaks, below: Request) -> Reply:
         """What is not polled any more stays on the topic for ever: it is read through like all that the road lacks."""
-        below = request.at(request.path[inner:].strip("/"))
         reply = await house.answer(below)
         if isinstance(house, House) and house.means.through is not None and self._is_old(reply):
             anew = await house.read_through(below)

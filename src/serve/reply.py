@@ -19,6 +19,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from email.utils import formatdate
+from typing import NamedTuple
 
 import msgspec
 
@@ -35,6 +36,7 @@ CORS: tuple[Header, ...] = (
     ),
 )
 NAME = "cryptoproxy"
+_CONTROLS = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _NO_GZIP = re.compile(rb"gzip\s*;\s*q=0(\.0*)?\s*(,|\Z)")
 PACK_FROM = 1_000
 """Shorter bodies are sent as they are: a packet holds them anyway."""
@@ -54,10 +56,27 @@ class Told:
     """How often it is asked."""
     detail: str = ""
     """A word for ``Cache-Status``: ``stale-upstream``, ``open-bar-left-out``."""
+    made: bool = False
+    """Whether the upstream was called for just this question."""
 
     def too_old(self, now_ms: int, limit_ms: int) -> bool:
         """Also of what is polled seldom it is known after three polls that were not."""
         return now_ms - self.asked_ms > max(limit_ms, 3 * (self.every_ms or 0))
+
+
+class Out(NamedTuple):
+    """An answer as it goes out. ``lines``: its headers as they stand on the wire."""
+
+    status: int
+    headers: list[Header]
+    lines: bytes
+    body: bytes
+
+    @classmethod
+    def of(cls, status: int, headers: list[Header], body: bytes) -> Out:
+        """A header that could end its line, which an upstream's might, is left out."""
+        clean = [each for each in headers if not _CONTROLS.search(each[1])]
+        return cls(status, clean, b"".join([b"%s: %s\r\n" % each for each in clean]), body)
 
 
 @dataclass(slots=True)
@@ -72,6 +91,8 @@ class Reply:
     _packed: bytes | None = field(default=None, repr=False)
     _tag: bytes = field(default=b"", repr=False)
     _head: tuple[int, list[Header]] = field(default=(-1, []), repr=False)
+    _outs: dict[bool, Out] = field(default_factory=dict, repr=False)
+    """As it goes out packed, or not, in the second of its head."""
 
     @property
     def packed(self) -> bytes:
@@ -92,6 +113,7 @@ class Reply:
         second = now_ms // 1000
         if self._head[0] != second:
             self._head = (second, self._made_head(now_ms))
+            self._outs.clear()
         return self._head[1]
 
     def _made_head(self, now_ms: int) -> list[Header]:
@@ -130,14 +152,17 @@ def takes_gzip(accepted: bytes) -> bool:
     return b"gzip" in accepted and not _NO_GZIP.search(accepted)
 
 
-def sent(reply: Reply, *, now_ms: int, packed: bool, known_tags: bytes | None) -> tuple[int, list[Header], bytes]:
-    """Status, headers and body as they go out.
+def sent(reply: Reply, *, now_ms: int, packed: bool, known_tags: bytes | None) -> Out:
+    """Status, headers and body as they go out; to all who ask within a second the same.
 
     Args:
         packed: whether the client takes gzip.
         known_tags: its ``If-None-Match``.
     """
-    headers = list(reply.head(now_ms))
+    head = reply.head(now_ms)
+    if known_tags is None and (made := reply._outs.get(packed)) is not None:
+        return made
+    headers, asked = list(head), packed
     packed = packed and len(reply.body) >= PACK_FROM
     body = reply.packed if packed else reply.body
     if packed:
@@ -146,9 +171,11 @@ def sent(reply: Reply, *, now_ms: int, packed: bool, known_tags: bytes | None) -
         tag = b'"%s%s"' % (reply.tag, b"-gz" if packed else b"")
         headers.append((b"etag", tag))
         if known_tags is not None and _knows(known_tags, tag):
-            return 304, [each for each in headers if each[0] not in (b"content-encoding", b"content-type")], b""
+            left = [each for each in headers if each[0] not in (b"content-encoding", b"content-type")]
+            return Out.of(304, left, b"")
     headers.append((b"content-length", b"%d" % len(body)))
-    return reply.status, headers, body
+    out = reply._outs[asked] = Out.of(reply.status, headers, body)
+    return out
 
 
 def _knows(known: bytes, tag: bytes) -> bool:

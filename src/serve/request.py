@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
 _KEYS = re.compile(r"(?i)x[_-]cg[_-](demo|pro)[_-]api[_-]key|api[_-]?key|signature|token")
 MOST_PARAMETERS = 50
+ARROW = b"application/vnd.apache.arrow.stream"
 TRUE = ("true", "True", "1")
 
 
@@ -30,6 +31,13 @@ class Request:
     max_age_s: float | None = None
     microseconds: bool = False
     """Binance's ``X-MBX-TIME-UNIT``."""
+    arrow: bool = False
+    """By ``Accept``."""
+    place: tuple[str, tuple[tuple[str, str], ...], bool] = field(init=False)
+    """What tells it apart in a cache, whatever the order of its parameters."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "place", (self.path, tuple(sorted(self.params.items())), self.microseconds))
 
     def below(self, prefix: str) -> str | None:
         """The path behind ``prefix/``; None where it begins otherwise."""
@@ -39,12 +47,7 @@ class Request:
 
     def at(self, path: str) -> Request:
         """The same question at another path."""
-        return Request(path, self.params, self.max_age_s, self.microseconds)
-
-    @property
-    def place(self) -> tuple[str, tuple[tuple[str, str], ...], bool]:
-        """What tells it apart in a cache, whatever the order of its parameters."""
-        return self.path, tuple(sorted(self.params.items())), self.microseconds
+        return replace(self, path=path)
 
 
 def read(raw_path: bytes, query: bytes, headers: Mapping[bytes, bytes]) -> Request:
@@ -72,7 +75,13 @@ def read(raw_path: bytes, query: bytes, headers: Mapping[bytes, bytes]) -> Reque
         params,
         _seconds(told) if told else None,
         headers.get(b"x-mbx-time-unit", b"").upper() == b"MICROSECOND",
+        ARROW in headers.get(b"accept", b""),
     )
+
+
+def query_without_keys(query: str) -> str:
+    """As it is written, but for them."""
+    return "&".join(each for each in query.split("&") if not _KEYS.fullmatch(each.partition("=")[0]))
 
 
 def _text(raw: bytes, what: str) -> str:

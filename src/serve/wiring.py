@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import secrets
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -16,29 +17,44 @@ from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.metrics import ServeMetrics
 from cryptoproxy.common.service import Service
 from cryptoproxy.common.settings import Settings
-from cryptoproxy.datasets import CANDLE, TICKER
+from cryptoproxy.datasets import CANDLE, TICKER, USAGE
 from cryptoproxy.queries import Queries
 from cryptoproxy.queries.backend import Backend
 from cryptoproxy.queries.elastic.engine import Elastic
 from cryptoproxy.queries.elastic.search import Search
 from cryptoproxy.serve.door import Door
 from cryptoproxy.serve.houses.binance import BinanceHouse
+from cryptoproxy.serve.houses.binance import by_symbol as binance_rows
 from cryptoproxy.serve.houses.bybit import BybitHouse
+from cryptoproxy.serve.houses.bybit import by_symbol as bybit_rows
 from cryptoproxy.serve.houses.coingecko import CoinGeckoHouse
 from cryptoproxy.serve.houses.house import Means
 from cryptoproxy.serve.houses.openapi import document
-from cryptoproxy.serve.houses.own import Own
+from cryptoproxy.serve.houses.own import QUESTIONS, Own
 from cryptoproxy.serve.road.bars import Bars
-from cryptoproxy.serve.road.follow import Follower, answers_into, tickers_into
+from cryptoproxy.serve.road.follow import Follower, answers_into, both, tickers_into
 from cryptoproxy.serve.road.newest import Newest
+from cryptoproxy.serve.road.open_bars import OpenBars
 from cryptoproxy.serve.server import Server
+from cryptoproxy.serve.streams.sockets import Sockets
+from cryptoproxy.serve.streams.station import Station
+from cryptoproxy.serve.teams.gate import Gate
+from cryptoproxy.serve.teams.meter import Meter, PathNames
+from cryptoproxy.serve.teams.usage import HELD_MS, Teller, Told
 from cryptoproxy.serve.upstream.through import through_of
+from cryptoproxy.serve.views.memory import FromMemory
+from cryptoproxy.serve.views.working import Working
+from cryptoproxy.upstreams import asked_of
 
 log = logging.getLogger(__name__)
 
 THREADS = 16
 """Questions that wait for Elasticsearch and the lake at once, and for an upstream; more of them stand in a row."""
 _SEARCH_SECONDS = 30.0
+MOST_BACK = 20_000
+"""Records of a partition of what is streamed that are read back at the start: who comes back is told of them."""
+LIVE_BACK_MS = 90_000
+"""Of what is live: the last snapshots of books are in it."""
 
 T = TypeVar("T")
 
@@ -67,20 +83,34 @@ class DoorProcess:
         ]
         if find_spec("duckdb") is not None:
             engines.append(_once(lambda: _lake(settings)))
-        bars = Bars(engines, clock)
+        open_bars = OpenBars(clock)
+        bars = Bars(engines, clock, open_bars)
+        kafka = settings.kafka
+        rows = {BinanceHouse.upstream: binance_rows, BybitHouse.upstream: bybit_rows}
+        station = Station(kafka, self.newest, open_bars, rows=rows, metrics=metrics, clock=clock)
+        teams = settings.teams
+        gate = Gate(teams.file, requests=teams.requests, streams=teams.streams)
+        meter = Meter(metrics, door=secrets.token_hex(4))
+        told = Told(clock)
         own = Own(
             _once(lambda: Queries.of(settings.elasticsearch, client())),
+            live=FromMemory(self.newest, clock, Working(settings, self.newest, clock)),
             clock=clock,
             threads=threads,
             openapi=_once(lambda: document(version("cryptoproxy"))),
+            usage=told.rows if teams.usage else None,
         )
         door = Door(
             coingecko=CoinGeckoHouse(means),
-            binance=BinanceHouse(means, bars),
-            bybit=BybitHouse(means, bars),
+            binance=BinanceHouse(means, bars, station.live),
+            bybit=BybitHouse(means, bars, station.live),
             own=own,
+            sockets=Sockets(station),
             metrics=metrics,
             limit_ms=limit_ms,
+            gate=gate,
+            meter=meter,
+            names=PathNames(forms(settings)),
         )  # fmt: skip
         alone = {
             "coingecko": serve.coingecko_port,
@@ -88,24 +118,50 @@ class DoorProcess:
             "bybit": serve.bybit_port,
         }
         apps = [(serve.port, door), *((port, door.at(name)) for name, port in alone.items() if port is not None)]
-        self.server = Server(serve.host, apps)
-        kafka = settings.kafka
+        self.server = Server(
+            serve.host, apps, most=serve.connections, arrive=station.arrive, cert_file=serve.cert_file,
+            key_file=serve.key_file,
+        )  # fmt: skip
         follow = partial(Follower, kafka, health=self.service.health, metrics=metrics, clock=clock)
         since_ms = int(serve.lookback * 1000)
-        followers = [follow(kafka.topic, tickers_into(self.newest), what="tickers", since_ms=since_ms)]
+        tickers = both(tickers_into(self.newest), station.take)
+        followers = [follow([kafka.topic], tickers, what="tickers", since_ms=since_ms)]
         if kafka.keeps_answers:
-            take = answers_into(self.newest)
-            followers.append(follow(kafka.answers_topic, take, what="answers", since_ms=None, needed=False))
+            take = both(answers_into(self.newest), station.look)
+            followers.append(follow([kafka.answers_topic], take, what="answers", since_ms=None, needed=False))
+        streamed = [each for each in station.ours.topics if each != kafka.topic]
+        followers.append(
+            follow(streamed, station.take, what="streams", since_ms=since_ms, most=MOST_BACK, needed=False)
+        )
+        if kafka.live_symbols:
+            take = station.take_live
+            followers.append(
+                follow([kafka.live_topic], take, what="live", since_ms=LIVE_BACK_MS, most=MOST_BACK, needed=False)
+            )
+        if teams.usage:
+            topic = kafka.topic_of(USAGE)
+            followers.append(follow([topic], told.take, what="usage", since_ms=HELD_MS, needed=False))
+            self.service.add("telling of usage", Teller(kafka, meter, clock).run)
         for each in followers:
             self.service.add(each.what, each.run)
+        if not gate.is_open:
+            self.service.add("teams", gate.run)
         self.service.add("door", self.server.run)
         host = f"[{serve.host}]" if ":" in serve.host else serve.host
-        self.url = f"http://{host}:{self.server.ports[0]}"
+        self.url = f"http{'s' if serve.cert_file else ''}://{host}:{self.server.ports[0]}"
         log.info("the door is at %s: /coingecko/api/v3/, /binance/api/v3/, /bybit/v5/, /v1/", self.url)
 
     def run(self) -> int:
         """Until a stop signal; the exit code. Call it in the main thread."""
         return self.service.run()
+
+
+def forms(settings: Settings) -> dict[str, list[str]]:
+    """The paths that questions are counted by, below each house's own."""
+    below = {"coingecko": "", "binance": "api/v3/", "bybit": "v5/"}
+    asked = asked_of(settings.upstreams)
+    forms = {name: [path.removeprefix(base) for path in asked[name].paths] for name, base in below.items()}
+    return forms | {"own": [f"v1/{name}" for name in (*QUESTIONS, "usage")]}
 
 
 def _once(make: Callable[[], T]) -> Callable[[], T]:

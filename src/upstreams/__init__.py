@@ -36,7 +36,7 @@ from cryptoproxy.datasets import Feed
 from cryptoproxy.datasets.times import from_person
 from cryptoproxy.errors import SettingsError
 from cryptoproxy.upstreams import binance, bybit, coingecko
-from cryptoproxy.upstreams.asked import Asked
+from cryptoproxy.upstreams.asked import Askable
 from cryptoproxy.upstreams.base import Polling, Source, Upstream
 from cryptoproxy.upstreams.history import History
 from cryptoproxy.upstreams.streaming.stream import Stream
@@ -119,7 +119,7 @@ def histories_of(settings: Upstreams) -> dict[str, Callable[[], History]]:
     }
 
 
-def asked_of(settings: Upstreams) -> dict[str, Asked]:
+def asked_of(settings: Upstreams) -> dict[str, Askable]:
     """What others may ask each upstream through the poller, by its name."""
     every = upstreams_of(settings)
     return {name: upstream.asked for name, upstream in every.items() if upstream.asked is not None}
@@ -150,5 +150,10 @@ def wanted_of(settings: Upstreams, *, told_by: str = "HISTORY") -> list[tuple[st
 
 
 def nearest_first(name: str, there: Collection[str]) -> str:
-    """All names that there are, for a person who has typed another one."""
-    return ", ".join(get_close_matches(name, there, n=len(there), cutoff=0.0))
+    """All names that there are, for a person who has typed another one; parts of a dataset as ``candle-1m|5m``."""
+    parts: dict[tuple[str, str], list[str]] = {}
+    for each in get_close_matches(name, there, n=len(there), cutoff=0.0):
+        feed, way, stream = each.partition("@")
+        part = Feed.parse(feed).part
+        parts.setdefault((feed.removesuffix(part), way + stream), []).append(part)
+    return ", ".join(f"{stem}{'|'.join(found)}{way}" for (stem, way), found in parts.items())

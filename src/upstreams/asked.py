@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from cryptoproxy.common.asking import NotAllowedError, Question
 from cryptoproxy.datasets import Feed
-from cryptoproxy.upstreams.base import Answer, Call
+from cryptoproxy.upstreams.base import Call, Response
 
 MAX_KEY = 16 * 1024
 """Of a question: beyond it upstreams answer 414 themselves."""
@@ -33,13 +33,28 @@ class Path:
     """In the upstream's unit, by the parameters."""
     dear: bool = False
     """Large, or asked for by everybody at a start: worth a place on a disk."""
+    takes: str = ""
+    """The parameters that the upstream reads, with blanks between. With any other the answer is the same: it makes no
+    question of its own."""
+
+    def unread(self, question: Question) -> list[str]:
+        """Parameters that the upstream does not read."""
+        known = self.takes.split()
+        return [name for name, _ in question.params if name not in known]
+
+    def read(self, question: Question) -> Question:
+        """The question without them."""
+        unread = self.unread(question)
+        if not unread:
+            return question
+        return question._replace(params=tuple(each for each in question.params if each[0] not in unread))
 
     def cost_of(self, params: Mapping[str, str]) -> int:
         return self.cost if isinstance(self.cost, int) else self.cost(params)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class Askable:
     """Of one upstream.
 
     Args:
@@ -54,7 +69,7 @@ class Asked:
     paths: Mapping[str, Path]
     check: Callable[..., None]
     headers: Callable[[], Mapping[str, str]] = dict
-    used: Callable[[Answer], int | None] = field(default=lambda _: None)
+    used: Callable[[Response], int | None] = field(default=lambda _: None)
 
     @property
     def feed(self) -> Feed:

@@ -17,7 +17,7 @@ from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.upstreams.answers.quotes import Quotes
 
 if TYPE_CHECKING:
-    from cryptoproxy.upstreams.asked import Asked
+    from cryptoproxy.upstreams.asked import Askable
     from cryptoproxy.upstreams.history import History
     from cryptoproxy.upstreams.streaming.stream import Stream
 
@@ -34,7 +34,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """What came back. Header names are lower case; ``body`` is decompressed."""
 
     status: int
@@ -157,7 +157,7 @@ class Source(Protocol):
             TransientError: what this poll asks for is not known yet.
         """
 
-    def check(self, answer: Answer, *, now_ms: int) -> None:
+    def check(self, answer: Response, *, now_ms: int) -> None:
         """Returns if the answer is the one asked for.
 
         Raises:
@@ -170,7 +170,7 @@ class Source(Protocol):
     def expected(self) -> int:
         """How many records a poll will have, roughly, while none was made yet."""
 
-    def used(self, answer: Answer) -> int | None:
+    def used(self, answer: Response) -> int | None:
         """What the upstream says we have used of its budget in its window, where it says so."""
 
     def read(self, bodies: Sequence[bytes], *, slot_ms: int, fetched_at_ms: int) -> Poll:
@@ -281,5 +281,5 @@ class Upstream:
     """What makes the past of a feed, where it has one. It may have one and not be polled."""
     streams: Mapping[Feed, Callable[[], Stream]] = field(default_factory=dict)
     """What makes the stream of a feed, where it has one."""
-    asked: Asked | None = None
+    asked: Askable | None = None
     """What others may ask it through the poller."""

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from cryptoproxy.datasets import Feed
 from cryptoproxy.datasets.times import Span
-from cryptoproxy.upstreams.base import Answer, Call, Rejected, SymbolList
+from cryptoproxy.upstreams.base import Call, Rejected, Response, SymbolList
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +79,13 @@ class History(Protocol):
     def page_ms(self, now_ms: int) -> int:
         """So long a span fits into one page, for a guess at the number of calls."""
 
-    def used(self, answer: Answer) -> int | None:
+    def used(self, answer: Response) -> int | None:
         """As :meth:`Source.used`."""
 
     def start_call(self, symbol: str) -> Call:
         """Asks for what :meth:`start` reads."""
 
-    def start(self, symbol: str, answer: Answer) -> Start:
+    def start(self, symbol: str, answer: Response) -> Start:
         """Raises:
         TransientError: not what the upstream speaks.
         """
@@ -93,10 +93,10 @@ class History(Protocol):
     def call(self, symbol: str, span: Span, *, now_ms: int) -> Call:
         """Asks for what begins in ``span``, or the first of it."""
 
-    def check(self, answer: Answer, *, now_ms: int) -> None:
+    def check(self, answer: Response, *, now_ms: int) -> None:
         """As :meth:`Source.check`."""
 
-    def page(self, symbol: str, start: Start, span: Span, answer: Answer, *, now_ms: int) -> Page:
+    def page(self, symbol: str, start: Start, span: Span, answer: Response, *, now_ms: int) -> Page:
         """The records in the answer to :meth:`call`.
 
         Args:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,13 @@ from kafka import TopicPartition
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.common.settings.catalogue import S3
-from cryptoproxy.datasets import from_iso
+from cryptoproxy.datasets import TICKER, Dataset, from_iso
 from cryptoproxy.datasets.times import Span
 from cryptoproxy.lake.form import refuse
 from cryptoproxy.lake.objects import lines_of
 from cryptoproxy.lake.store import Store
 from cryptoproxy.lake.whole import whole_lake
+from tests.faults.reading import TICKERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,33 @@ def on_topic(settings: Settings, topic: str | None = None) -> list[Found]:
         consumer.close()
 
 
+class Topic:
+    """The records of a topic, read on from where the last look ended.
+
+    Args:
+        decode: of a message's value.
+    """
+
+    def __init__(self, settings: Settings, name: str, decode: Callable[[bytes], Any]) -> None:
+        self._consumer: Any = kafka_client.consumer(settings.kafka, group_id=None)
+        self._partitions = [TopicPartition(name, each) for each in sorted(self._consumer.partitions_for_topic(name))]
+        self._decode = decode
+        self._records: list[Any] = []
+        self._consumer.assign(self._partitions)
+        self._consumer.seek_to_beginning(*self._partitions)
+
+    def read(self) -> list[Any]:
+        """All that were there when the call began."""
+        ends = self._consumer.end_offsets(self._partitions)
+        while any(self._consumer.position(each) < ends[each] for each in self._partitions):
+            for found in self._consumer.poll(timeout_ms=500, max_records=10_000).values():
+                self._records += [self._decode(each.value) for each in found]
+        return self._records
+
+    def close(self) -> None:
+        self._consumer.close()
+
+
 class Remembering(Store):
     """Reads each object once: their names are those of their content, and a world is judged many times."""
 
@@ -63,19 +90,22 @@ class Remembering(Store):
         return self._known[key]
 
 
-def in_lake(settings: Settings, store: Store | None = None) -> dict[str, list[bytes]]:
+def in_lake(settings: Settings, store: Store | None = None, dataset: Dataset[Any] = TICKER) -> dict[str, list[bytes]]:
     """The lines of each raw object, by its key."""
     store = store or Store(settings.s3)
-    return {key: list(lines_of(key, store.get(key))) for key in store.keys(f"{settings.s3.prefix}/v1/ticker/raw/")}
+    there = f"{settings.s3.prefix}/v1/{dataset.name}/raw/"
+    return {key: list(lines_of(key, store.get(key))) for key in store.keys(there)}
 
 
-def by_readers_rule(settings: Settings, slots: Iterable[int], store: Store | None = None) -> dict[str, bytes]:
+def by_readers_rule(
+    settings: Settings, slots: Iterable[int], store: Store | None = None, dataset: Dataset[Any] = TICKER
+) -> dict[str, bytes]:
     """Each id once, as the lake's own reader gives it, from the hours of ``slots``."""
     slots = list(slots)
     if not slots:
         return {}
     store = store or Store(settings.s3)
-    lake = whole_lake(store)
+    lake = whole_lake(store, dataset)
     return {
         each.id: each.line
         for source in lake.sources()
@@ -89,11 +119,11 @@ def waiting(outbox: Path) -> dict[str, list[str]]:
 
 
 def kept_slots(outbox: Path) -> set[tuple[str, int]]:
-    """(source, slot) of each poll that lies in an outbox, whole, and of the last one that was kept there."""
+    """(feed, slot) of each poll that lies in an outbox, whole, and of the last one that was kept there."""
     kept: set[tuple[str, int]] = set()
     for path in [*(outbox / "kafka").glob("*.jsonl"), *(outbox / "s3").glob("*.jsonl")]:
         feed, slot, _, _, _ = path.name.split("-", 1)[1].rsplit("-", 4)
-        if feed.endswith(".ticker"):
+        if ".candle" not in feed:
             kept.add((feed.removesuffix(".ticker"), int(slot)))
     for path in (outbox / "slots").glob("*"):
         if text := path.read_text().strip():
@@ -101,21 +131,17 @@ def kept_slots(outbox: Path) -> set[tuple[str, int]]:
     return kept
 
 
-def slots_of(values: Iterable[bytes]) -> dict[tuple[str, int], dict[str, dict[str, Any]]]:
+def slots_of(
+    values: Iterable[bytes], name: Callable[[dict[str, Any]], str] | None = None
+) -> dict[tuple[str, int], dict[str, dict[str, Any]]]:
     """Records by (source, slot), then by id."""
+    name = name or identity
     slots: dict[tuple[str, int], dict[str, dict[str, Any]]] = defaultdict(dict)
     for value in values:
         record = json.loads(value)
-        slots[record["source"], from_iso(record["timestamp"])][identity(record)] = record
+        slots[record["source"], from_iso(record["timestamp"])][name(record)] = record
     return slots
 
 
-def identity(record: dict[str, Any]) -> str:
-    """The document id, as docs/data-contract.md has it."""
-    return f"{record['source']}:{record['asset_id']}:{record['quote']}:{milliseconds(record['timestamp'])}"
-
-
-def milliseconds(text: str) -> int:
-    """Of any ISO 8601 time."""
-    moment = datetime.fromisoformat(text)
-    return round(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() * 1000)
+identity = TICKERS.identity
+"""The document id of a ticker."""

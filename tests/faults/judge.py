@@ -24,7 +24,8 @@ from typing import Any
 
 from cryptoproxy.sandbox.ledger import Entry
 from tests.faults import reading
-from tests.faults.evidence import Found, identity, milliseconds, slots_of
+from tests.faults.evidence import Found, slots_of
+from tests.faults.reading import TICKERS, Kind, milliseconds
 
 SLACK_MS = 15_000
 """How long after it was served an answer may have arrived: the sandbox's delays, a busy machine."""
@@ -57,6 +58,7 @@ class Case:
     two_holders: bool = False
     """Two processes may have polled the same slot."""
     dead_letters: Sequence[bytes] = ()
+    kind: Kind = TICKERS
 
 
 @dataclass
@@ -90,11 +92,18 @@ def judge(case: Case) -> Verdict:
     if case.kept is not None and not case.two_holders and case.kept != verdict.polls:
         verdict.lost += abs(case.kept - verdict.polls)
         verdict.faults.append(f"the pollers kept {case.kept} polls, {verdict.polls} are on the topic")
-    for slot in sorted(case.witnessed - slots):
+    for slot in sorted(_of_kind(case.witnessed, case.kind) - slots):
         verdict.lost += 1
         verdict.faults.append(f"{slot} was kept on disk, and is not on the topic")
     verdict.faults += [f"left behind: {name}" for name in case.left_behind]
     return verdict
+
+
+def _of_kind(witnessed: set[Slot], kind: Kind) -> set[Slot]:
+    """By source, those whose feed is of this dataset."""
+    if not kind.suffix:
+        return {slot for slot in witnessed if "." not in slot[0]}
+    return {(feed.removesuffix(kind.suffix), at) for feed, at in witnessed if feed.endswith(kind.suffix)}
 
 
 def _topic(case: Case, verdict: Verdict) -> dict[str, list[bytes]]:
@@ -102,7 +111,7 @@ def _topic(case: Case, verdict: Verdict) -> dict[str, list[bytes]]:
     copies: dict[str, list[bytes]] = defaultdict(list)
     for found in [*case.topic, *(Found(b"", letter, ()) for letter in case.dead_letters)]:
         record = json.loads(found.value)
-        name = identity(record)
+        name = case.kind.identity(record)
         if found.key and found.key.decode() != name.rpartition(":")[0]:
             verdict.faults.append(f"key {found.key!r} of {name}")
         if found.key and dict(found.headers).get("schema-version") != b"1":
@@ -134,7 +143,7 @@ def _same_everywhere(case: Case, copies: Mapping[str, list[bytes]], verdict: Ver
     for name, document in (case.documents or {}).items():
         if name in copies and document not in [json.loads(value) for value in copies[name]]:
             verdict.faults.append(f"{name} has other values in the index")
-    raw = Counter(identity(json.loads(line)) for lines in case.objects.values() for line in lines)
+    raw = Counter(case.kind.identity(json.loads(line)) for lines in case.objects.values() for line in lines)
     for name, count in raw.items():
         if count > len(copies.get(name, ())) and not case.killed_ms:
             verdict.doubled += 1
@@ -143,13 +152,13 @@ def _same_everywhere(case: Case, copies: Mapping[str, list[bytes]], verdict: Ver
 
 def _values(case: Case, copies: Mapping[str, list[bytes]], verdict: Verdict) -> set[tuple[Slot, int]]:
     """Each poll, and the number of the (last) answer that it was made of."""
-    answers = _answers(case.served)
+    answers = _answers(case)
     quotes = _quotes(case.served)
     matched: set[tuple[Slot, int]] = set()
     used: set[int] = set()
-    for fetched_ms, (source, slot_ms), records in _polls(copies):
+    for fetched_ms, (source, slot_ms), records in _polls(copies, case.kind):
         time = next(iter(records.values()))["timestamp"]
-        like = list(_answers_like(source, records, answers.get(source, []), quotes, fetched_ms))
+        like = list(_answers_like(case.kind, source, records, answers.get(source, []), quotes, fetched_ms))
         # Two answers of the same moment may be equal: then each poll has one of them.
         chosen = next((each for each in like if not used.intersection(each)), like[0] if like else None)
         if chosen is None:
@@ -159,12 +168,12 @@ def _values(case: Case, copies: Mapping[str, list[bytes]], verdict: Verdict) -> 
         matched |= {((source, slot_ms), number) for number in chosen or (-1,)}
         if slot_ms > fetched_ms:
             verdict.faults.append(f"{source} {time} was fetched before its slot")
-        if any(each["fetch_delay_ms"] != fetched_ms - slot_ms for each in records.values()):
+        if any(each.get("fetch_delay_ms", fetched_ms - slot_ms) != fetched_ms - slot_ms for each in records.values()):
             verdict.faults.append(f"{source} {time}: fetch_delay_ms is not what the times say")
     return matched
 
 
-def _polls(copies: Mapping[str, list[bytes]]) -> list[tuple[int, Slot, dict[str, dict[str, Any]]]]:
+def _polls(copies: Mapping[str, list[bytes]], kind: Kind) -> list[tuple[int, Slot, dict[str, dict[str, Any]]]]:
     """All polls, oldest first; where a slot was polled twice, the two apart, told by when they were fetched."""
     by_fetch: dict[tuple[int, str], list[bytes]] = defaultdict(list)
     for values in copies.values():
@@ -174,25 +183,18 @@ def _polls(copies: Mapping[str, list[bytes]]) -> list[tuple[int, Slot, dict[str,
     return [
         (fetched_ms, slot, records)
         for (fetched_ms, _), values in sorted(by_fetch.items())
-        for slot, records in slots_of(values).items()
+        for slot, records in slots_of(values, kind.identity).items()
     ]
 
 
-def _answers(served: Sequence[Entry]) -> dict[str, list[Entry]]:
+def _answers(case: Case) -> dict[str, list[Entry]]:
     """By source, the answers that a poll could be made of, oldest first."""
     answers: dict[str, list[Entry]] = defaultdict(list)
-    for entry in served:
-        source = source_of(entry)
-        if source and entry.status == 200 and entry.body is not None and reading.is_poll(source, entry.body):
+    for entry in case.served:
+        source = case.kind.source_of(entry)
+        if source and entry.status == 200 and entry.body is not None and case.kind.is_poll(source, entry.body):
             answers[source].append(entry)
     return answers
-
-
-def source_of(entry: Entry) -> str | None:
-    """Which source's poll was asked for."""
-    if any(part in entry.target for part in reading.LISTS):
-        return None
-    return next((source for source, part in reading.QUERIES.items() if part in entry.target), None)
 
 
 def _quotes(served: Sequence[Entry]) -> dict[str, dict[str, str]]:
@@ -207,6 +209,7 @@ def _quotes(served: Sequence[Entry]) -> dict[str, dict[str, str]]:
 
 
 def _answers_like(
+    kind: Kind,
     source: str,
     records: Mapping[str, Mapping[str, Any]],
     answers: Sequence[Entry],
@@ -214,7 +217,7 @@ def _answers_like(
     fetched_ms: int,
 ) -> Iterator[list[int]]:
     """The answers before ``fetched_ms`` that have these values, newest first; of several pages the newest of each."""
-    told = {record["asset_id"]: record for record in records.values()}
+    told = {kind.name(record): record for record in records.values()}
     near = [entry for entry in answers if fetched_ms - SLACK_MS <= entry.at_ms <= fetched_ms]
     upstream = source.partition("-")[0]
     for last in range(len(near), 0, -1):
@@ -222,7 +225,7 @@ def _answers_like(
         chosen = sorted(pages.values(), key=lambda entry: entry.target)
         alone = [near[last - 1]]
         for entries in (alone, chosen) if len(chosen) > 1 else (alone,):
-            wanted = reading.expected(source, [entry.body or b"" for entry in entries], quotes[upstream])
+            wanted = kind.expected(source, [entry.body or b"" for entry in entries], quotes[upstream])
             if wanted.keys() == told.keys() and all(_equal(wanted[name], told[name]) for name in wanted):
                 yield [entry.seq for entry in entries]
 
@@ -243,14 +246,15 @@ def _moment(value: Any) -> int | None:
 
 def _served_and_kept(case: Case, matched: set[tuple[Slot, int]], verdict: Verdict) -> None:
     used = {number for _, number in matched}
-    for source, answers in _answers(case.served).items():
-        unused = [entry for entry in answers if entry.whole and entry.seq not in used]
-        excused = {
-            max((entry.seq for entry in answers if entry.at_ms <= killed_ms), default=0) for killed_ms in case.killed_ms
-        }
-        unused = [entry for entry in unused if entry.seq not in excused]
+    for source, answers in _answers(case).items():
         calls = len({entry.target for entry in answers})  # of one poll
-        if len(unused) > case.missed.get(source, 0) * calls:
+        excused = {
+            entry.seq
+            for killed_ms in case.killed_ms
+            for entry in [each for each in answers if each.at_ms <= killed_ms][-calls:]
+        }
+        unused = [entry for entry in answers if entry.whole and entry.seq not in used | excused]
+        if len(unused) > case.missed.get(source + case.kind.suffix, 0) * calls:
             verdict.lost += 1
             verdict.faults += [
                 f"answer {entry.seq} of {source} ({entry.fault or 'no fault'}) was served whole and is nowhere"

@@ -129,9 +129,13 @@ class PollerProcess:
             counts[source] += int(missed)
         return counts
 
-    def kept(self) -> int:
-        """How many polls, as it counts them, or has counted them at its end."""
-        return self.polls() if self.running else sum({source: int(n) for source, n, _ in self._statistics()}.values())
+    def kept(self, suffix: str = "") -> int:
+        """How many polls of tickers, or of feeds with this end, as it counts them, or has counted them at its end."""
+        found = [(labels["source"], int(value)) for labels, value in self.samples("polls")] if self.running else []
+        counted = dict(found or [(source, int(polls)) for source, polls, _ in self._statistics()])
+        return sum(
+            polls for feed, polls in counted.items() if feed.partition(".")[1:] == ("." if suffix else "", suffix[1:])
+        )
 
     def _statistics(self) -> list[tuple[str, str, str]]:
         return _STATISTICS.findall(self.log)

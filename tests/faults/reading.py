@@ -7,8 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
+
+from cryptoproxy.datasets import TICKER, Dataset
+from cryptoproxy.sandbox.ledger import Entry
 
 Fields = dict[str, Any]
 Expected = dict[str, Fields]
@@ -47,15 +52,6 @@ def expected(source: str, bodies: Sequence[bytes], quotes: Mapping[str, str]) ->
     if not found:
         raise NoPollError("no record in it")
     return found
-
-
-def is_poll(source: str, body: bytes) -> bool:
-    """Whether this body can become records (of which quote does not matter)."""
-    try:
-        expected(source, [body], {})
-    except NoPollError:
-        return False
-    return True
 
 
 def quotes_in(body: bytes) -> dict[str, str]:
@@ -164,6 +160,55 @@ _READERS: dict[str, Callable[[Any, Any, Mapping[str, str]], Fields | None]] = {
     "binance": _ticker,
     **{f"bybit-{market}": _contract(market) for market in ("linear", "inverse", "spot")},
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What the judge knows of the polls of one dataset."""
+
+    dataset: Dataset[Any]
+    source_of: Callable[[Entry], str | None]
+    """Which source's poll asked for it; None for what was no call of such a poll."""
+    expected: Callable[[str, Sequence[bytes], Mapping[str, str]], Expected]
+    """The records of one poll, by :attr:`name`. Raises NoPollError."""
+    name: Callable[[Mapping[str, Any]], str]
+    """Of a record within its poll."""
+    serial: Callable[[Mapping[str, Any]], str] = lambda record: ""
+    """What stands before the slot in an id."""
+
+    @property
+    def suffix(self) -> str:
+        """Behind a source in the name of its feed."""
+        return "" if self.dataset is TICKER else f".{self.dataset.name}"
+
+    def identity(self, record: Mapping[str, Any]) -> str:
+        """What tells a record from all others, as docs/data-contract.md has it."""
+        slot_ms = milliseconds(record["timestamp"])
+        return f"{record['source']}:{record['asset_id']}:{record['quote']}:{self.serial(record)}{slot_ms}"
+
+    def is_poll(self, source: str, body: bytes) -> bool:
+        """Whether this body can become records (of which quote does not matter)."""
+        try:
+            self.expected(source, [body], {})
+        except NoPollError:
+            return False
+        return True
+
+
+def source_of(entry: Entry) -> str | None:
+    """Of tickers."""
+    if any(part in entry.target for part in LISTS):
+        return None
+    return next((source for source, part in QUERIES.items() if part in entry.target), None)
+
+
+TICKERS = Kind(TICKER, source_of, expected, name=lambda record: str(record["asset_id"]))
+
+
+def milliseconds(text: str) -> int:
+    """Of any ISO 8601 time."""
+    moment = datetime.fromisoformat(text)
+    return round(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() * 1000)
 
 
 def _number(text: Any) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 import uuid
 from collections import Counter
@@ -18,11 +19,12 @@ from cryptoproxy.datasets import TICKER, Dataset
 from cryptoproxy.engines.kafka import Kafka
 from cryptoproxy.engines.s3 import S3
 from cryptoproxy.lake.store import Store
-from cryptoproxy.sandbox import FaultProxy, Limits, Sandbox
+from cryptoproxy.sandbox import FaultProxy, Sandbox, StandInLimits
 from tests.conftest import wait_until
 from tests.faults import evidence
 from tests.faults.judge import Case, Verdict, judge
 from tests.faults.process import PollerProcess
+from tests.faults.reading import TICKERS, Kind
 
 COINS = 10
 INTERVAL = 1.0
@@ -44,7 +46,7 @@ class Rig:
     def __init__(self, engines: Engines, folder: Path, **texts: str) -> None:
         self.engines = engines
         self.folder = folder
-        self.sandbox = Sandbox(coins=50, limits=Limits(binance_weight_per_minute=None))
+        self.sandbox = Sandbox(coins=50, limits=StandInLimits(binance_weight_per_minute=None))
         self.s3 = FaultProxy(engines.s3.endpoint)
         self.name = f"f{uuid.uuid4().hex[:10]}"
         self.pollers: list[PollerProcess] = []
@@ -153,27 +155,35 @@ class Rig:
         documents: Mapping[str, Mapping[str, object]] | None = None,
         two_holders: bool = False,
         taken: Sequence[evidence.Found] = (),
+        kind: Kind = TICKERS,
     ) -> Verdict:
         """Settles, asks the judge, and lets the upstream come back. ``taken`` was on the topic before the case itself
         took it off there."""
         self.settle()
         settings = self.settings
-        found = [*taken, *evidence.on_topic(settings)]
-        slots = {slot for _, slot in evidence.slots_of(each.value for each in found)}
+        found = [*taken, *evidence.on_topic(settings, settings.kafka.topic_of(kind.dataset))]
+        slots = {slot for _, slot in evidence.slots_of((each.value for each in found), kind.identity)}
+        objects = evidence.in_lake(settings, self._lake, kind.dataset)
+        if kind.dataset.compacted:  # its readers are given the newest of each; the lake has all
+            lake = {kind.identity(json.loads(line)): line for lines in objects.values() for line in lines}
+        else:
+            lake = evidence.by_readers_rule(settings, slots, self._lake, kind.dataset)
+        letters = evidence.on_topic(settings, settings.kafka.dead_letter_topic) if kind is TICKERS else []
         verdict = judge(
             Case(
                 served=self.sandbox.ledger.entries(),
                 topic=found,
-                lake=evidence.by_readers_rule(settings, slots, self._lake),
-                objects=evidence.in_lake(settings, self._lake),
+                lake=lake,
+                objects=objects,
                 witnessed=self.witnessed,
-                kept=None if self.killed_ms else sum(poller.kept() for poller in self.pollers),
+                kept=None if self.killed_ms else sum(poller.kept(kind.suffix) for poller in self.pollers),
                 missed=sum((poller.missed() for poller in self.pollers), Counter()),
                 killed_ms=self.killed_ms,
                 left_behind=self.left(),
                 documents=documents,
                 two_holders=two_holders,
-                dead_letters=[each.value for each in evidence.on_topic(settings, settings.kafka.dead_letter_topic)],
+                dead_letters=[each.value for each in letters],
+                kind=kind,
             )
         )
         self.sandbox.resume()

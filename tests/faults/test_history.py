@@ -6,6 +6,8 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -19,6 +21,7 @@ from tests.conftest import wait_until
 from tests.faults import evidence
 from tests.faults.conftest import Report
 from tests.faults.launch import HISTORY_POINTS
+from tests.faults.reading import milliseconds
 from tests.faults.rig import Rig
 
 ALONE = {"TEST_ALONE": "1"}
@@ -26,10 +29,10 @@ SYMBOLS = ("BTCUSDT", "ETHUSDT")
 DAYS = 250
 
 
-def wants_history(rig: Rig) -> set[str]:
+def wants_history(rig: Rig, days: int = DAYS) -> set[str]:
     """The settings for it; the ids that it is to bring."""
     now_ms = rig.sandbox.clock.now_ms()
-    begin_ms, end_ms = now_ms // DAY_MS * DAY_MS - DAYS * DAY_MS, now_ms // DAY_MS * DAY_MS
+    begin_ms, end_ms = now_ms // DAY_MS * DAY_MS - days * DAY_MS, now_ms // DAY_MS * DAY_MS
     rig.texts |= {
         "KAFKA_PRODUCER_BATCH_INTERVAL": "0.5",
         "KAFKA_TOPICS": f"candle={rig.name}.ohlcv",
@@ -53,26 +56,33 @@ def ids_of(rig: Rig, symbol: str, begin_ms: int, end_ms: int) -> Iterable[str]:
         begin_ms = rows[-1][0] + 1
 
 
-def wait_ended(rig: Rig) -> None:
-    """All is walked and delivered."""
-
-    def ended() -> bool:
-        file = rig.outbox / "history" / "runs.json"
-        return file.exists() and all("ended_ms" in run for run in json.loads(file.read_bytes()))
-
-    wait_until(ended, what="the end of the history run")
-    wait_until(lambda: not any(names for _, names in history_waiting(rig)), what="its pages delivered")
+def runs(outbox: Path) -> list[dict[str, Any]]:
+    """As they stand on disk."""
+    file = outbox / "history" / "runs.json"
+    return list(json.loads(file.read_bytes())) if file.exists() else []
 
 
-def history_waiting(rig: Rig) -> list[tuple[str, list[str]]]:
-    return [
-        (folder, [name for name in names if "candle" in name]) for folder, names in evidence.waiting(rig.outbox).items()
-    ]
+def rows(outbox: Path) -> int:
+    """So many records have the runs brought."""
+    return sum(walk.get("rows", 0) for run in runs(outbox) for walk in run["walks"].values())
+
+
+def wait_ended(outbox: Path, count: int = 1) -> None:
+    """So many runs are walked and delivered."""
+    wait_until(lambda: sum("ended_ms" in run for run in runs(outbox)) >= count, what="the end of the history run")
+    wait_delivered(outbox)
+
+
+def wait_delivered(outbox: Path) -> None:
+    def waits() -> bool:
+        return any("candle" in name for names in evidence.waiting(outbox).values() for name in names)
+
+    wait_until(lambda: not waits(), what="its pages delivered")
 
 
 def identity(line: bytes) -> str:
     record = json.loads(line)
-    begin_ms = evidence.milliseconds(record["timestamp"])
+    begin_ms = milliseconds(record["timestamp"])
     return f"{record['source']}:{record['asset_id']}:{record['quote']}:{record['interval']}-{begin_ms}"
 
 
@@ -103,7 +113,7 @@ def test_killed_at_each_step_of_a_history_run_one_after_the_other(rig: Rig, repo
     began = time.monotonic()
     last = rig.start("last", test=ALONE)
     last.wait_polls(1)
-    wait_ended(rig)
+    wait_ended(rig.outbox)
     require_all(rig, wanted)
     report(rig.judge().require(), time.monotonic() - began)
 
@@ -117,6 +127,6 @@ def test_pages_gone_wrong_in_the_middle_of_a_history_run(rig: Rig, report: Repor
     began = time.monotonic()
     poller = rig.start(test=ALONE)
     poller.wait_polls(1)
-    wait_ended(rig)
+    wait_ended(rig.outbox)
     require_all(rig, wanted)
     report(rig.judge().require(), time.monotonic() - began)

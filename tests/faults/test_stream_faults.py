@@ -73,7 +73,7 @@ class World:
             "BINANCE_STREAM_SYMBOLS": ",".join(SYMBOLS),
             "BYBIT_STREAM_SYMBOLS": ",".join(SYMBOLS),
             "STREAM_BATCH_SECONDS": "0.2",
-            "KAFKA_TOPICS": f"trade={rig.name}.trades,gap={rig.name}.gaps,candle={rig.name}.ohlcv",
+            "KAFKA_TOPICS": f"trade={rig.name}.trades,gap={rig.name}.gaps,candle={rig.name}.ohlcv,book={rig.name}.books",
         }
         rig.make_topics(GAP, *datasets)
 

@@ -7,7 +7,7 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -27,11 +27,16 @@ SYMBOLS = ("BTCUSDT", "ETHUSDT", "BNBUSDT")
 
 
 class Flow:
-    """Trades of all symbols, some hundred a second, until it is stopped."""
+    """Trades of all symbols, some hundred a second, until it is stopped.
 
-    def __init__(self, exchange: Exchange, *, seed: int = 1) -> None:
+    Args:
+        most: trades of a turn, of which there are 50 a second.
+    """
+
+    def __init__(self, exchange: Exchange, *, seed: int = 1, most: int = 12) -> None:
         self._exchange = exchange
         self._random = random.Random(seed)
+        self._most = most
         self._stop = threading.Event()
         self.hidden = False
         """Whether no frame tells of what is traded now."""
@@ -41,7 +46,7 @@ class Flow:
     def _run(self) -> None:
         while not self._stop.wait(0.02):
             symbol = self._random.choice(SYMBOLS)
-            self._exchange.trade(symbol, self._random.randint(1, 12), silently=self.hidden)
+            self._exchange.trade(symbol, self._random.randint(1, self._most), silently=self.hidden)
 
     def stop(self) -> None:
         self._stop.set()
@@ -67,6 +72,7 @@ class World:
         self.rig = rig
         self.exchange = Exchange()
         self.flow: Flow | None = None
+        self._topic: evidence.Topic | None = None
         http = self.exchange.url.replace("ws://", "http://")
         rig.texts |= {
             "SOURCES": "binance.trade",
@@ -83,16 +89,18 @@ class World:
         poller.wait_ready()
         wait_until(lambda: self.exchange.connections == 1, what="one connection")
 
-    def begin(self, seed: int = 1) -> None:
+    def begin(self, seed: int = 1, *, most: int = 12) -> None:
         """The flow, after a first trade of each symbol: what is behind that must not be lost."""
         for symbol in SYMBOLS:
             self.exchange.trade(symbol)
-        self.flow = Flow(self.exchange, seed=seed)
+        self.flow = Flow(self.exchange, seed=seed, most=most)
 
     def on_topic(self) -> list[str]:
-        settings = self.rig.settings
-        found = evidence.on_topic(settings, settings.kafka.topic_of(TRADE))
-        return [TRADE.id_of(TRADE.codec.decode(each.value)) for each in found]
+        if self._topic is None:
+            settings = self.rig.settings
+            decode: Callable[[bytes], str] = lambda value: TRADE.id_of(TRADE.codec.decode(value))  # noqa: E731
+            self._topic = evidence.Topic(settings, settings.kafka.topic_of(TRADE), decode)
+        return self._topic.read()
 
     def in_lake(self) -> set[str]:
         store = Store(self.rig.settings.s3)
@@ -109,6 +117,11 @@ class World:
             for symbol, rows in self.exchange.trades.items()
             for row in rows
         }
+
+    def close(self) -> None:
+        self.exchange.close()
+        if self._topic is not None:
+            self._topic.close()
 
     def judge(self) -> Found:
         """All that was traded is there, and no gap is left open."""
@@ -130,7 +143,7 @@ class World:
 def world(rig: Rig) -> Iterator[World]:
     made = World(rig)
     yield made
-    made.exchange.close()
+    made.close()
 
 
 def test_cut_connections_holes_and_trades_told_twice(

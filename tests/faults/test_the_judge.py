@@ -11,6 +11,7 @@ import pytest
 from cryptoproxy.datasets import iso
 from cryptoproxy.sandbox.ledger import Entry
 from tests.faults.evidence import Found, identity
+from tests.faults.figures import FIGURES
 from tests.faults.judge import Case, Verdict, judge
 
 NOON = 1_795_262_400_000
@@ -170,3 +171,46 @@ def test_of_a_killed_poller_only_the_answer_that_was_under_way_may_be_missing(ca
     judge(replace(killed, served=[*case.served, served(POLLS)])).require()
     older = [replace(served(0), seq=0, at_ms=NOON - 995), *case.served]
     assert judge(replace(killed, served=older)).lost, "an older one was kept for certain"
+
+
+def figures() -> Case:
+    """A poll of two figures by two calls, all as it should be."""
+    trending = {"coins": [{"item": {"id": "bitcoin", "name": "Bitcoin"}}]}
+    exchange = [
+        {"id": "gdax", "name": "GDAX", "trade_volume_24h_btc": 5.5, "trust_score": None, "trust_score_rank": None}
+    ]
+    bodies = {"/search/trending": trending, "/exchanges?page=1": exchange}
+    entries = [
+        Entry(number, NOON + number, "coingecko", "GET", target, 200, "", True, 9, "", json.dumps(body).encode())
+        for number, (target, body) in enumerate(bodies.items(), start=1)
+    ]
+    times = {"source": "coingecko", "timestamp": iso(NOON), "fetched_at": iso(NOON + 10)}
+    told = [
+        {"asset_id": "bitcoin", "name": "Bitcoin", "quote": "-", "metric": "trending-rank", "value": 1},
+        {"asset_id": "exchange-gdax", "name": "GDAX", "quote": "BTC", "metric": "volume-24h", "value": 5.5},
+    ]
+    values = [json.dumps(times | each).encode() for each in told]
+    return Case(
+        served=entries,
+        topic=[message(value) for value in values],
+        lake={FIGURES.identity(json.loads(value)): value for value in values},
+        objects={"object": values},
+        kept=1,
+        kind=FIGURES,
+    )
+
+
+def test_of_another_dataset_it_knows_the_ids_and_the_answers() -> None:
+    case = figures()
+    assert judge(case).require().records == 2
+    assert judge(replace(case, topic=case.topic[:1])).lost == 2, "the record, and the answer"
+    assert judge(replace(case, served=case.served[:1])).foreign == 2
+    wrong = [message(each.value.replace(b"5.5", b"5.6")) for each in case.topic]
+    assert judge(replace(case, topic=wrong)).foreign == 2
+
+
+def test_what_was_kept_of_one_dataset_is_not_asked_for_of_another(case: Case) -> None:
+    of_both = {("coingecko", NOON), ("coingecko.market", NOON)}
+    judge(replace(case, witnessed=of_both)).require()
+    judge(replace(figures(), witnessed=of_both)).require()
+    assert judge(replace(figures(), witnessed={("coingecko.market", NOON + 1)})).lost == 1

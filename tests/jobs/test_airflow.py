@@ -14,18 +14,20 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.settings.environment import child_environment
-from cryptoproxy.datasets import CANDLE, TICKER, iso
-from cryptoproxy.datasets.times import DAY_MS, MINUTE_MS
+from cryptoproxy.datasets import CANDLE, TICKER, from_iso, iso
+from cryptoproxy.datasets.times import DAY_MS, HOUR_MS, MINUTE_MS
 from cryptoproxy.engines.stack import Endpoints
 from cryptoproxy.lake import objects
 from cryptoproxy.lake.store import Store
 from cryptoproxy.sandbox import Sandbox
 from tests.integration.backfill.conftest import record
 from tests.integration.conftest import World, endpoints, make_world, remove_indices
+from tests.unit.models.test_predictions import walk
 
 __all__ = ["endpoints"]
 ROOT = Path(__file__).parents[2]
@@ -34,9 +36,11 @@ AIRFLOW = ROOT / ".venv-airflow" / "bin" / "airflow"
 SPARK = ROOT / ".venv-spark" / "bin" / "python"
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
 WANTED = {
-    "crypto_etl_dag", "reporting_dag", "crypto_alert_dag", *(f"crypto_symbol_{symbol}" for symbol in SYMBOLS)
+    "crypto_etl_dag", "ml_pipeline_dag", "reporting_dag", "crypto_alert_dag", *(f"crypto_symbol_{symbol}" for symbol in SYMBOLS)
 }  # fmt: skip
 EVERY = 10 * MINUTE_MS
+MODEL_DAYS = 60
+"""A sixth of them, less what the features need before them, is what the first model of the walk is made of."""
 
 
 @dataclass
@@ -111,8 +115,13 @@ def airflow(world: World, hook: tuple[str, list[str]], tmp_path_factory: pytest.
         "CRYPTOPROXY_JOBS": str(ROOT / "jobs"),
         "CRYPTOPROXY_REPORTS": str(home / "reports"),
         "CRYPTOPROXY_SYMBOLS": ",".join(SYMBOLS),
+        "CRYPTOPROXY_POSITIONS": str(home / "positions.yaml"),
+        "CRYPTOPROXY_MODEL_DAYS": str(MODEL_DAYS),
         "CRYPTOPROXY_TASK_RETRIES": "0",
     }
+    (home / "positions.yaml").write_text(
+        "positions:\n  binance:BTCUSDT: 0.5\n  binance:ETHUSDT: {amount: 3, paid: 2}\n"
+    )
     now_ms = SystemClock().now_ms()
     begin = now_ms - now_ms % DAY_MS - DAY_MS
     store = Store(world.settings.s3)
@@ -154,12 +163,52 @@ def test_the_night_makes_a_table_of_the_day_and_says_how_good_it_is(airflow: Air
     assert airflow.posted == []
 
 
-def test_the_morning_s_files_are_there(airflow: Airflow) -> None:
+def test_the_morning_s_files_are_there_and_the_channel_is_told_where(airflow: Airflow) -> None:
     airflow.tested("reporting_dag")
     folder = airflow.reports / "daily" / airflow.yesterday
     assert {each.name for each in folder.iterdir()} == {
-        "averages.json", "moves.json", "volatility.json", "sentiment.json", "dead-letters.txt"
+        "averages.json", "moves.json", "volatility.json", "sentiment.json", "dead-letters.txt", "report.html", "report.pdf"
     }  # fmt: skip
+    page = (folder / "report.html").read_text()
+    for words in ("2 assets", "in 2 positions", '<td>binance</td><td class="n">288</td>'):
+        assert words in page
+    (said,) = airflow.posted
+    assert said.startswith(f"reporting_dag.report: {airflow.yesterday}: 2 assets, 0 alerts, portfolio ")
+    assert str(folder / "report.pdf") in said
+    airflow.posted.clear()
+
+
+def test_models_are_made_judged_and_told_of(airflow: Airflow, world: World) -> None:
+    store, end_ms = Store(world.settings.s3), from_iso(f"{airflow.yesterday}T00:00:00.000Z")
+    begin_ms = end_ms - (MODEL_DAYS - 1) * DAY_MS
+    for pair in SYMBOLS:
+        bars = [
+            CANDLE.codec.encode(
+                msgspec.structs.replace(
+                    each, asset_id=pair, symbol=pair, timestamp=iso(begin_ms + at * HOUR_MS),
+                    fetched_at=iso(begin_ms + (at + 1) * HOUR_MS + 3_000),
+                )
+            ) + b"\n"
+            for at, each in enumerate(walk((MODEL_DAYS - 1) * 24))
+        ]  # fmt: skip
+        for day in range(MODEL_DAYS - 1):
+            made = objects.pack(
+                world.settings.s3.prefix, CANDLE.name, "binance", begin_ms + day * DAY_MS,
+                bars[day * 24 : (day + 1) * 24], part="1h",
+            )  # fmt: skip
+            store.put(made.key, made.body)
+    airflow.tested("ml_pipeline_dag")
+    told = airflow.report(f"models/{airflow.yesterday}.json")
+    assert isinstance(told, dict)
+    assert set(told) == {"direction-1h", "anomaly-1h"}
+    for name in told:
+        (version,) = told[name]["versions"]
+        assert told[name]["live"] in (None, version["version"])
+    assert {"loss", "no_change_loss", "same_as_yesterday_loss", "walk_forward_loss"} <= set(
+        told["direction-1h"]["versions"][0]["metrics"]
+    )
+    assert (airflow.reports / "models" / airflow.yesterday / "report.pdf").exists()
+    assert airflow.posted == []
 
 
 def test_a_symbol_s_past_is_filled_up_and_its_indicators_are_told(airflow: Airflow, world: World) -> None:

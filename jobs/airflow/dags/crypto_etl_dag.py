@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from airflow.sdk import DAG, chain
-from steps import TODAY, YESTERDAY, command, days_ago, job, schedule
+from steps import TODAY, YESTERDAY, command, days_ago, fails_with_any, job, schedule
 
 FEEDS = [each for each in os.environ.get("CRYPTOPROXY_HISTORY", "").split(",") if each]
 """Feeds whose past is looked at again: ``binance.candle-1m,binance.candle-1h``."""
@@ -33,3 +33,4 @@ with DAG("crypto_etl_dag", **schedule("0 2 * * *"), doc_md=__doc__) as dag:
     chain(check, *([history] if history else []), compact)
     compact >> reconcile >> quality
     chain(compact, days, hours, quality)
+    fails_with_any(dag)

@@ -1,9 +1,9 @@
-"""Each morning: what the day before was like, in files."""
+"""Each morning: what the day before was like, in files; and a report of it for people, told of where it lies."""
 
 from __future__ import annotations
 
 from airflow.sdk import DAG
-from steps import TODAY, YESTERDAY, command, days_ago, schedule
+from steps import TODAY, YESTERDAY, command, days_ago, report, schedule
 
 SPAN = f"--source all --since {YESTERDAY} --until {TODAY}"
 
@@ -16,3 +16,4 @@ with DAG("reporting_dag", **schedule("0 8 * * *"), doc_md=__doc__) as dag:
     ):
         command(name, f"query {words} --json", to=f"daily/{YESTERDAY}/{name}.json")
     command("dead_letters", "dead-letters list -n 200", to=f"daily/{YESTERDAY}/dead-letters.txt")
+    report(f"daily/{YESTERDAY}", told=True)

@@ -3,7 +3,7 @@ told of when it fails. Nothing is read or computed in Airflow itself.
 
 The environment says where things are: ``CRYPTOPROXY`` (the program), ``CRYPTOPROXY_SPARK`` (the Python of the Spark
 environment, or `spark-submit …`), ``CRYPTOPROXY_JOBS`` (the folder of the jobs), ``CRYPTOPROXY_REPORTS`` (where files
-go), and the program's own settings.
+go), ``CRYPTOPROXY_POSITIONS`` (what is held), and the program's own settings.
 """
 
 from __future__ import annotations
@@ -24,8 +24,11 @@ PROGRAM = os.environ.get("CRYPTOPROXY", "cryptoproxy")
 SPARK = os.environ.get("CRYPTOPROXY_SPARK", "python3")
 JOBS = os.environ.get("CRYPTOPROXY_JOBS", str(HERE.parents[1]))
 REPORTS = os.environ.get("CRYPTOPROXY_REPORTS", "/var/lib/cryptoproxy/reports")
+POSITIONS = os.environ.get("CRYPTOPROXY_POSITIONS", "")
+"""A YAML file of what is held; without, the report has no portfolio."""
 CHANNEL = "cryptoproxy_alerts"
-"""The connection with the address that failures are posted to: a webhook of Discord, Slack or anything else."""
+"""The connection with the address that failures, and where the report lies, are posted to: a webhook of Discord, Slack
+or anything else."""
 
 TODAY = "{{ dag_run.run_after | ds }}"
 YESTERDAY = "{{ macros.ds_add(dag_run.run_after | ds, -1) }}"
@@ -36,9 +39,19 @@ def days_ago(count: int) -> str:
 
 
 def tell(context: Any) -> None:
-    """Posts what failed, if somebody has made the connection; a failure to tell fails nothing."""
+    """Posts what failed."""
     task = context["ti"]
-    words = f"{task.dag_id}.{task.task_id} failed ({context['dag_run'].run_id})"
+    post(f"{task.dag_id}.{task.task_id} failed ({context['dag_run'].run_id})")
+
+
+def tell_last_line(context: Any) -> None:
+    """Posts what a task has said last, which is where its file lies."""
+    task = context["ti"]
+    post(f"{task.dag_id}.{task.task_id}: {task.xcom_pull(task_ids=task.task_id)}")
+
+
+def post(words: str) -> None:
+    """To the channel, if somebody has made the connection; a failure to tell fails nothing."""
     try:
         url = Connection.get(CHANNEL).get_uri()
     except Exception:  # noqa: BLE001 - none was made: each version of Airflow says so in its own way
@@ -79,6 +92,22 @@ def job(task_id: str, words: str, *, of: str = "spark", to: str | None = None, *
     """``aggregates --from …``: a file of the jobs' folder with its arguments."""
     name, _, rest = words.partition(" ")
     return _task(task_id, f"{SPARK} {shlex.quote(f'{JOBS}/{of}/{name}.py')} {rest}", to, more)
+
+
+def report(folder: str, *, told: bool = False) -> BashOperator:
+    """The day before for people, as HTML and PDF into that folder below the reports; ``told``: to the channel, too."""
+    quality = f'--quality "{REPORTS}/quality/{YESTERDAY}.json"'
+    positions = f"--positions {shlex.quote(POSITIONS)}" if POSITIONS else ""
+    words = f'report --date {YESTERDAY} --to "{REPORTS}/{folder}" {quality} {positions}'
+    return command("report", words, **({"on_success_callback": tell_last_line} if told else {}))
+
+
+def fails_with_any(dag: Any) -> None:
+    """A run's end is that of its last tasks. Where those come whatever failed, this fails with any other."""
+    tasks = list(dag.tasks)
+    tasks >> BashOperator(
+        task_id="none_failed", bash_command="exit 1", trigger_rule="one_failed", retries=0, on_failure_callback=None
+    )
 
 
 def _task(task_id: str, line: str, to: str | None, more: dict[str, Any]) -> BashOperator:

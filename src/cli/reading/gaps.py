@@ -16,7 +16,7 @@ from cryptoproxy.common.start import load_settings
 from cryptoproxy.datasets import GAP
 from cryptoproxy.datasets.times import Span, from_person
 from cryptoproxy.queries.elastic.search import Search
-from cryptoproxy.queries.gaps import Told, records, told
+from cryptoproxy.queries.gaps import GapStory, records, told
 
 
 @click.command()
@@ -50,7 +50,7 @@ def gaps(env_file: Path, *, since: str, until: str, source: str, only_open: bool
     click.echo(f"{len(found)} gaps from {period}; {left} of them not mended", err=True)
 
 
-def _table(found: list[Told]) -> Table:
+def _table(found: list[GapStory]) -> Table:
     table = Table("source", "asset", "what", "from", "to", "lacked", "why", "mended", box=None)
     for opened, mended in found:
         lacked = "?" if opened.records is None else str(opened.records)

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import shutil
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ import requests
 from kafka import TopicPartition
 from kafka import errors as kafka_errors
 
+from cryptoproxy.cli.services import streamed
 from cryptoproxy.common import topics
 from cryptoproxy.common.clients import elastic, outcome, s3
 from cryptoproxy.common.clients import kafka as kafka_client
@@ -34,12 +36,13 @@ from cryptoproxy.common.start import are_set, home, load_settings, stand_ins
 from cryptoproxy.datasets import DATASETS, TICKER, Dataset, Feed, iso
 from cryptoproxy.engines.stack import EngineStatus, Stack
 from cryptoproxy.errors import CryptoProxyError, OperatorError
+from cryptoproxy.producer.feeds.stream.marks import StreamNote
 from cryptoproxy.producer.gauges import hours_in_words
 from cryptoproxy.producer.handover import read_all, slot_key
 from cryptoproxy.producer.lease.note import Note, decode
 from cryptoproxy.producer.outbox.outbox import DRAINS
 from cryptoproxy.producer.planning import fitting_intervals
-from cryptoproxy.upstreams import sources_of
+from cryptoproxy.upstreams import sources_of, streams_of
 
 SECONDS = 10.0
 """Longest wait for one answer."""
@@ -70,6 +73,8 @@ class OnKafka:
     indexers: int
     others: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     """Of the other datasets that are set up: how many indexers read it, and their lag."""
+    streams: Mapping[str, StreamNote] = field(default_factory=dict)
+    """What the active poller told last, by feed."""
 
     def holder(self) -> Note | None:
         """Whoever polls, if it lives: a note outlives a poller that was killed."""
@@ -100,11 +105,15 @@ def parts(settings: Settings, embedded: list[str], *, somebody_set: bool, now_ms
     intervals = planned_intervals(settings.upstreams)
     tickers = {name: each for name, each in intervals.items() if Feed.parse(name).dataset == TICKER.name}
     urls = health_urls(settings)
-    with ThreadPoolExecutor(5, "status") as pool:
+    streams = [stream.feed.name for stream in streams_of(settings.upstreams)]
+    with ThreadPoolExecutor(6, "status") as pool:
         asked = pool.submit(on_kafka, settings.kafka)
         arrived = pool.submit(_elasticsearch, settings.elasticsearch, tickers)
         stored = pool.submit(_s3, settings.s3)
         health = {name: pool.submit(ask_health, url) for name, url in urls.items()}
+        lacking = (
+            pool.submit(streamed.open_gaps, settings.elasticsearch, now_ms=now_ms, seconds=SECONDS) if streams else None
+        )
         waiting = pool.submit(_outbox, urls["poller"], settings.poller.outbox_dir)
         engines = _embedded(settings, embedded)
 
@@ -122,6 +131,8 @@ def parts(settings: Settings, embedded: list[str], *, somebody_set: bool, now_ms
                 ]
             yield part
         yield poller_part(seen, health["poller"].result(), intervals, now_ms=now_ms)
+        if lacking is not None:
+            yield streams_part(seen, lacking, streams, now_ms=now_ms)
         yield outbox_part(waiting.result(), running_here=health["poller"].result() is not None)
         yield indexer_part(seen, health["indexer"].result(), newest, tickers, now_ms=now_ms)
 
@@ -175,10 +186,10 @@ def on_kafka(kafka: Kafka) -> OnKafka:
         lags = {each.name: _lag(kafka, each) for each in datasets}
     except kafka_errors.KafkaError as error:
         raise kafka_client.meaning(error, kafka) from error
-    begin = slot_key("")
+    begin, states = slot_key(""), read_all(kafka, timeout=SECONDS)
     slots = {
         key.removeprefix(begin): int(value)
-        for key, value in read_all(kafka, timeout=SECONDS).items()
+        for key, value in states.items()
         if key.startswith(begin) and value.isdigit()
     }
     return OnKafka(
@@ -188,6 +199,7 @@ def on_kafka(kafka: Kafka) -> OnKafka:
         lag=lags.pop(TICKER.name),
         indexers=len(members.get(kafka.group_id, ())),
         others={name: (len(members.get(kafka.group_of(DATASETS[name]), ())), lag) for name, lag in lags.items()},
+        streams=streamed.found(states),
     )
 
 
@@ -305,6 +317,24 @@ def poller_part(
     return part
 
 
+def streams_part(kafka: OnKafka | None, lacking: Future[Counter[str]], feeds: Sequence[str], *, now_ms: int) -> Part:
+    """Of each stream whether it is connected, when its last data came, how far it is published, and what lacks."""
+    part = Part("streams")
+    if kafka is None:
+        part.faults.append("how they go cannot be told without Kafka")
+        return part
+    if kafka.holder() is None:
+        part.faults.append("nobody streams")
+    gaps: Counter[str] | None = None
+    try:
+        gaps = lacking.result()
+    except CryptoProxyError as error:
+        part.faults.append(f"gaps cannot be told: {error}")
+    for fault, words in streamed.said(feeds, kafka.streams, gaps, now_ms=now_ms):
+        (part.faults if fault else part.words).append(words)
+    return part
+
+
 def indexer_part(
     kafka: OnKafka | None,
     health: Mapping[str, str] | None,
@@ -351,7 +381,7 @@ def _second(milliseconds: int) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class OutboxBacklog:
     """Polls in this machine's outbox by drain, the oldest one's age, and hours until it is full; None: not known."""
 
     folder: Path
@@ -360,7 +390,7 @@ class Waiting:
     hours: float | None = None
 
 
-def _outbox(url: str, folder: Path) -> Waiting | None:
+def _outbox(url: str, folder: Path) -> OutboxBacklog | None:
     """By the poller's own metrics; of one that does not run, by its folder; None if there is none here."""
     from prometheus_client.parser import text_string_to_metric_families
 
@@ -377,10 +407,10 @@ def _outbox(url: str, folder: Path) -> Waiting | None:
     if by_name["outbox_polls"]:
         polls = {drain: int(count) for drain, count in by_name["outbox_polls"].items()}
         oldest = max(by_name["outbox_oldest_seconds"].values(), default=None)
-        return Waiting(folder, polls, oldest, by_name["outbox_hours"].get(""))
+        return OutboxBacklog(folder, polls, oldest, by_name["outbox_hours"].get(""))
     if not folder.is_dir():
         return None
-    return Waiting(folder, waiting_in(folder))
+    return OutboxBacklog(folder, waiting_in(folder))
 
 
 def waiting_in(outbox: Path) -> dict[str, int]:
@@ -395,7 +425,7 @@ def in_words(polls: Mapping[str, int]) -> str:
     return ", ".join(f"{count} poll{'' if count == 1 else 's'} for {names[drain]}" for drain, count in polls.items())
 
 
-def outbox_part(waiting: Waiting | None, *, running_here: bool) -> Part:
+def outbox_part(waiting: OutboxBacklog | None, *, running_here: bool) -> Part:
     """What is on this machine's disk alone."""
     part = Part("outbox")
     if waiting is None or not (running_here or any(waiting.polls.values())):

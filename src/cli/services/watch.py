@@ -11,10 +11,10 @@ from typing import Any
 import click
 
 from cryptoproxy.common.clock import SystemClock
-from cryptoproxy.common.service import Service
+from cryptoproxy.common.service import Health, Service
 from cryptoproxy.common.settings import Settings, kinds
 from cryptoproxy.common.start import load_settings, start
-from cryptoproxy.datasets import ALERT, CANDLE, DATASETS, iso
+from cryptoproxy.datasets import ALERT, CANDLE, DATASETS, USAGE, Dataset, iso
 from cryptoproxy.datasets.times import DAY_MS, Span, from_person
 
 DERIVED = b'"origin":"derived"'
@@ -30,7 +30,7 @@ def watch(context: click.Context) -> None:
 
 
 def process(settings: Settings) -> Service:
-    """What judges and tells, and beside it what puts alerts into the lake."""
+    """What judges and tells, and beside it what puts into the lake what no poller keeps: alerts, and usage."""
     from cryptoproxy.common.clients import kafka as kafka_client
     from cryptoproxy.lake.archiver import Archiver
     from cryptoproxy.lake.store import Store
@@ -38,9 +38,10 @@ def process(settings: Settings) -> Service:
     from cryptoproxy.watch.wiring import service
 
     made = service(settings)
-    for dataset, part, mark in ((ALERT, "", b""), (CANDLE, "1m", DERIVED)):
-        if dataset is CANDLE and read(settings.watch.rules).bars is None:
-            continue
+    wanted: list[tuple[Dataset[Any], str, bytes]] = [(ALERT, "", b""), (USAGE, "", b"")]
+    if read(settings.watch.rules).bars is not None:
+        wanted.append((CANDLE, "1m", DERIVED))
+    for dataset, part, mark in wanted:
         archiver = Archiver(
             kafka=settings.kafka,
             dataset=dataset,
@@ -49,9 +50,10 @@ def process(settings: Settings) -> Service:
             store=Store(settings.s3),
             connect=partial(kafka_client.consumer, settings.kafka, client_id="cryptoproxy-archive"),
             seconds=settings.s3.object_seconds,
-            health=made.health,
+            # Without a door there may be no topic of usage: watch is whole all the same.
+            health=Health() if dataset is USAGE else made.health,
         )
-        made.add(f"archive of {dataset.called(part)}s", archiver.run)
+        made.add("archive" if dataset is ALERT else f"archive of {dataset.called(part)}s", archiver.run)
     return made
 
 

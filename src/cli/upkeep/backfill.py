@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import click
+from msgspec import to_builtins
 from rich.console import Console
 
 from cryptoproxy.cli.datasets import dataset_option, indexed
+from cryptoproxy.cli.upkeep import lacking
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.service import process
 from cryptoproxy.common.settings import Settings, kinds
@@ -204,7 +206,8 @@ def reconcile(
 
     Times are UTC: 2026-11-01, 2026-11-01T10:00:00Z, today, yesterday, 12h or 7d ago; --to is not included.
     Exit code 1 where they differ, with the replay command that mends it; 3 if one of the sides cannot be read. What is
-    away for a while is waited for.
+    away for a while is waited for. Gaps of streams and histories in this time are told as well: neither side has what
+    they lack.
     """
     from cryptoproxy.consumer.backfill import report, wiring
 
@@ -220,13 +223,17 @@ def reconcile(
             settings, dataset, span, sources=sources or None, quick=quick, console=Console(stderr=True)
         )
         mend = report.mending(outcome, command=command, dataset=dataset.name)
+        gaps = lacking.gaps_of(settings.elasticsearch, dataset, span, sources)
         if as_json:
-            click.echo(json.dumps(report.as_json(outcome, mend=mend, dataset=dataset.name), indent=2))
+            found = report.as_json(outcome, mend=mend, dataset=dataset.name)
+            click.echo(json.dumps(found | {"gaps": [to_builtins(gap) for gap in gaps]}, indent=2))
             return outcome.agrees
         # Into a file or a mail as wide as it is: a terminal's width is not known there, and nothing must be cut.
         Console(width=None if sys.stdout.isatty() else WIDE).print(report.table(outcome, dataset.name))
         for line in report.words(outcome, mend=mend, left_out_from_ms=left_out):
             click.echo(line)
+        if gaps:
+            click.echo(lacking.in_words(gaps, span))
         return outcome.agrees
 
     try:

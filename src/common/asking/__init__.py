@@ -7,6 +7,7 @@
 """
 
 from cryptoproxy.common.asking.words import (
+    EVERY_MS,
     FETCHED_AT,
     AskError,
     NoBudgetError,
@@ -18,6 +19,7 @@ from cryptoproxy.common.asking.words import (
 )
 
 __all__ = [
+    "EVERY_MS",
     "FETCHED_AT",
     "AskError",
     "NoBudgetError",

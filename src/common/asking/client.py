@@ -20,7 +20,7 @@ from cryptoproxy.common.asking.words import (
     HEADERS,
     READ_THROUGH,
     STATUS,
-    Asked,
+    AskBody,
     NoPollerError,
     NotAllowedError,
     Question,
@@ -112,7 +112,7 @@ class DoorClient:
         self._http.clear()
 
     def _ask(self, where: Where, question: Question, priority: str, seconds: float) -> Replied:
-        asked = Asked(question.upstream, question.path, dict(question.params), priority, seconds)
+        asked = AskBody(question.upstream, question.path, dict(question.params), priority, seconds)
         headers = {"Content-Type": "application/json"}
         if token := self._token.get():
             headers["Authorization"] = f"Bearer {token}"

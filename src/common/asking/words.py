@@ -20,6 +20,8 @@ HISTORY, READ_THROUGH = "history", "read-through"
 STATUS, FETCHED, HEADERS = "X-Upstream-Status", "X-Fetched-At", "X-Upstream-Headers"
 FETCHED_AT = "fetched_at"
 """Of the headers of a record on the topic of answers: when it had come, epoch ms."""
+EVERY_MS = "every_ms"
+"""Beside it: how far apart the polls are that ask for it."""
 
 _KEYS = frozenset(
     {"x_cg_demo_api_key", "x_cg_pro_api_key", "apikey", "api_key", "signature", "timestamp", "recvwindow"}
@@ -110,7 +112,7 @@ class Where(msgspec.Struct, frozen=True):
     epoch: int
 
 
-class Asked(msgspec.Struct, frozen=True, omit_defaults=True):
+class AskBody(msgspec.Struct, frozen=True, omit_defaults=True):
     """The body of a POST to the door."""
 
     upstream: str

@@ -12,8 +12,11 @@ from cryptoproxy.common.settings.asking import Asking
 from cryptoproxy.common.settings.books import Books
 from cryptoproxy.common.settings.live import Live
 from cryptoproxy.common.settings.loading import secret, setting
+from cryptoproxy.common.settings.models import Models
+from cryptoproxy.common.settings.page import Page
 from cryptoproxy.common.settings.secret import Secret
 from cryptoproxy.common.settings.serve import Serve
+from cryptoproxy.common.settings.teams import Teams
 from cryptoproxy.common.settings.watch import Watch
 from cryptoproxy.datasets import DATASETS, TICKER, Dataset, Part, Period, index_name
 
@@ -627,7 +630,10 @@ class Sections:
     asking: Asking
     indexer: Indexer
     serve: Serve
+    page: Page
+    teams: Teams
     watch: Watch
+    models: Models
     service: Service
     engines: Engines
 
@@ -641,7 +647,10 @@ SECTIONS: dict[str, type] = {
     "asking": Asking,
     "indexer": Indexer,
     "serve": Serve,
+    "page": Page,
+    "teams": Teams,
     "watch": Watch,
+    "models": Models,
     "service": Service,
     "engines": Engines,
 }

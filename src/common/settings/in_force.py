@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from cryptoproxy.common.settings import asking, serve
+from cryptoproxy.common.settings import asking, page, serve
 from cryptoproxy.common.settings.catalogue import S3, SECTIONS, Elasticsearch, Kafka, Sections, Upstreams
 from cryptoproxy.common.settings.loading import load_section, read_environment
 from cryptoproxy.common.settings.secret import host_of, in_the_clear, is_loopback
@@ -92,7 +92,8 @@ def _lines(settings: Sections) -> list[str]:
         if file is not None and not file.is_file():
             faults.append(f"{name}={str(file)!r} is not a file")
     faults.extend(asking.faults(settings.asking, plaintext=settings.service.allow_plaintext_passwords))
-    faults.extend(serve.faults(settings.serve))
+    faults.extend(page.faults(settings.page))
+    faults.extend(serve.faults(settings.serve, settings.teams, plaintext=settings.service.allow_plaintext_passwords))
     if not settings.service.allow_plaintext_passwords:
         faults.extend(_secrets_in_the_clear(kafka, elastic, s3, upstreams))
     return faults

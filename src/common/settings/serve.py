@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from cryptoproxy.common.settings import kinds
 from cryptoproxy.common.settings.loading import setting
 from cryptoproxy.common.settings.secret import is_loopback
+from cryptoproxy.common.settings.teams import Teams
 
 _port = kinds.whole(0, 65_535)
 
@@ -20,7 +22,7 @@ class Serve:
         "SERVE_HOST",
         kinds.text(),
         "127.0.0.1",
-        "Address that the door listens on. Another than loopback needs SERVE_ANYBODY.",
+        "Address that the door listens on. Another than loopback needs TEAMS_FILE or SERVE_ANYBODY.",
         example="10.0.0.5",
     )
     port: int = setting(
@@ -45,7 +47,21 @@ class Serve:
         "SERVE_ANYBODY",
         kinds.boolean(),
         "false",
-        "Allows SERVE_HOST to be one that others can reach: whoever can may ask, there are no tokens.",
+        "Allows SERVE_HOST to be one that others can reach without TEAMS_FILE: whoever can may ask.",
+    )
+    cert_file: Path | None = setting(
+        "SERVE_CERTFILE", kinds.path(), "", "Certificate of the door, PEM: all its ports speak TLS then.",
+        example="/etc/ssl/door.pem",
+    )  # fmt: skip
+    key_file: Path | None = setting(
+        "SERVE_KEYFILE", kinds.path(), "", "Key of that certificate, PEM.", example="/etc/ssl/door.key"
+    )
+    connections: int = setting(
+        "SERVE_CONNECTIONS",
+        kinds.whole(1, 1_000_000),
+        "4096",
+        "Connections that may be open at once, streams among them, of each port and process; one more gets 503. Each "
+        "takes a file descriptor (`ulimit -n`).",
     )
     max_age: float = setting(
         "SERVE_MAX_AGE",
@@ -62,13 +78,28 @@ class Serve:
     )
 
 
-def faults(serve: Serve) -> Iterator[str]:
-    """What contradicts itself, as the other settings' contradictions are told."""
-    if not is_loopback(serve.host) and not serve.anybody:
-        yield (
-            f"SERVE_HOST={serve.host} can be reached by others, and anybody there may ask; set SERVE_ANYBODY=true if "
-            "that is meant"
-        )
+def faults(serve: Serve, teams: Teams, *, plaintext: bool) -> Iterator[str]:
+    """What contradicts itself, as the other settings' contradictions are told.
+
+    Args:
+        plaintext: whether secrets may go over an unencrypted connection to another host.
+    """
+    if bool(serve.cert_file) != bool(serve.key_file):
+        yield "SERVE_CERTFILE and SERVE_KEYFILE belong together; set both or neither"
+    for name, file in (("SERVE_CERTFILE", serve.cert_file), ("SERVE_KEYFILE", serve.key_file)):
+        if file is not None and not file.is_file():
+            yield f"{name}={str(file)!r} is not a file"
+    if not is_loopback(serve.host):
+        if teams.file is None and not serve.anybody:
+            yield (
+                f"SERVE_HOST={serve.host} can be reached by others, and anybody there may ask; set TEAMS_FILE, or "
+                "SERVE_ANYBODY=true if that is meant"
+            )
+        if teams.file is not None and serve.cert_file is None and not plaintext:
+            yield (
+                f"the teams' tokens would come unencrypted to SERVE_HOST={serve.host}; set SERVE_CERTFILE and "
+                "SERVE_KEYFILE, or ALLOW_PLAINTEXT_PASSWORDS=true"
+            )
     named = [each for each in (serve.port, serve.coingecko_port, serve.binance_port, serve.bybit_port) if each]
     if len(set(named)) < len(named):
         yield "SERVE_PORT, SERVE_COINGECKO_PORT, SERVE_BINANCE_PORT and SERVE_BYBIT_PORT must differ"

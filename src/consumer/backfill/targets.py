@@ -17,7 +17,7 @@ from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clients.sender import discard
 from cryptoproxy.common.retry import Patience
 from cryptoproxy.common.settings.catalogue import Kafka
-from cryptoproxy.consumer.batch import Place, read
+from cryptoproxy.consumer.batch import Destination, read
 from cryptoproxy.consumer.index.delivery import Delivery
 from cryptoproxy.datasets import TICKER, Dataset
 from cryptoproxy.errors import OperatorError, PoisonError, TransientError
@@ -74,7 +74,7 @@ class IndexTarget:
         self,
         delivery: Delivery,
         dataset: Dataset[Any],
-        place: Callable[[Dataset[Any], str], Place],
+        place: Callable[[Dataset[Any], str], Destination],
         *,
         now_ms: Callable[[], int],
     ) -> None:

@@ -6,6 +6,7 @@ grows to a minute, the process is not ready, and says why.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -14,14 +15,18 @@ from typing import Any
 
 from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.clients.outcome import Outcome, blamed_field, error_of, outcome_of
+from cryptoproxy.common.log import Limited
 from cryptoproxy.common.metrics import DatasetMetrics
 from cryptoproxy.common.retry import Backoff
 from cryptoproxy.common.service import Health
 from cryptoproxy.consumer.batch import Batch, DeadLetter
 from cryptoproxy.consumer.index.bulk import BulkSender, Item
+from cryptoproxy.consumer.index.corrections import Corrections
 from cryptoproxy.consumer.index.indices import Indices
 from cryptoproxy.datasets import MAX_AHEAD_MS, iso
 from cryptoproxy.errors import CryptoProxyError, OperatorError, SizeError, TransientError
+
+log = logging.getLogger(__name__)
 
 PART = "elasticsearch"
 SOON_SECONDS = 5.0
@@ -41,7 +46,11 @@ class Delivered:
 
 
 class Delivery:
-    """Thread-safe; used by as many threads as bulk requests may be under way."""
+    """Thread-safe; used by as many threads as bulk requests may be under way.
+
+    Args:
+        corrections: looks at what is there already, where that may differ.
+    """
 
     def __init__(
         self,
@@ -53,8 +62,11 @@ class Delivery:
         max_bytes: int,
         now_ms: Callable[[], int],
         backoff: Callable[[], Backoff] = Backoff,
+        corrections: Corrections | None = None,
     ) -> None:
         self._max_bytes = max_bytes
+        self._corrections = corrections
+        self._often = Limited(log, seconds=60)
         self._now_ms = now_ms
         self._backoff = backoff
         self._sender = sender
@@ -172,6 +184,7 @@ class Delivery:
         self, batch: Batch, part: list[int], items: Sequence[Item], result: Delivered
     ) -> tuple[list[int], CryptoProxyError | None]:
         again: list[int] = []
+        known: list[int] = []
         poison: list[tuple[int, Item]] = []
         trouble: CryptoProxyError | None = None
         for at, item in zip(part, items, strict=True):
@@ -180,7 +193,7 @@ class Delivery:
                 continue
             outcome = outcome_of(item.status, item.error_type)
             if outcome is Outcome.DUPLICATE:
-                result.duplicates += 1
+                known.append(at)
             elif outcome is Outcome.POISON:
                 poison.append((at, item))
             else:
@@ -188,6 +201,9 @@ class Delivery:
                 trouble = _worse(trouble, batch, at, item)
                 if item.status == 404:
                     self._indices.forget(batch.indices[at])
+        result.duplicates += len(known)
+        if known and self._corrections is not None:
+            self._look(self._corrections, batch, known)
         if poison:
             try:
                 self._only_while_the_mapping_is_ours(batch, poison)
@@ -197,6 +213,16 @@ class Delivery:
                 result.refused.append(batch.indices[at])
                 result.dead.append(DeadLetter(batch.records[at], item.error_type, _said(item)))
         return again, trouble
+
+    def _look(self, corrections: Corrections, batch: Batch, known: Sequence[int]) -> None:
+        """Holds nothing up: these records are at their end."""
+        try:
+            with self._sender.translated():
+                corrections.look(self._sender.client(), batch, known)
+        except (TransientError, OperatorError) as error:
+            self._often.warning(
+                "unseen", f"whether {len(known)} known records came with other values is not seen: {error}"
+            )
 
     def _only_while_the_mapping_is_ours(self, batch: Batch, poison: Sequence[tuple[int, Item]]) -> None:
         """Elasticsearch refused documents as unreadable: with another mapping that would be the index's fault."""

@@ -65,7 +65,7 @@ class Fuse:
         self._last = self._with_batch
 
 
-class Place(NamedTuple):
+class PoisonBound(NamedTuple):
     """Up to where poison may go: of which topic's partition, and to which offset."""
 
     dataset: Dataset[Any]
@@ -74,7 +74,7 @@ class Place(NamedTuple):
     offset: int
 
 
-def parse_place(text: str) -> Place:
+def parse_place(text: str) -> PoisonBound:
     """``"candle-1m:0:1234"`` → its topic, partition and offset; ``"0:1234"`` of tickers.
 
     Raises:
@@ -84,10 +84,10 @@ def parse_place(text: str) -> Place:
     if found is None:
         raise ValueError(f"{text!r} is neither DATASET:PARTITION:OFFSET, like candle-1m:0:1234, nor 0:1234 of tickers")
     dataset, part = called(found[1]) if found[1] else (TICKER, "")
-    return Place(dataset, part, int(found[2]), int(found[3]))
+    return PoisonBound(dataset, part, int(found[2]), int(found[3]))
 
 
-def accept(kafka: Kafka, places: Iterable[Place], *, now_ms: int) -> list[str]:
+def accept(kafka: Kafka, places: Iterable[PoisonBound], *, now_ms: int) -> list[str]:
     """Writes the word for each place; a line about each. A later word for a partition replaces it.
 
     Raises:

@@ -14,7 +14,7 @@ from kafka import errors as kafka_errors
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clients.unpacking import UnreadRecord
 from cryptoproxy.common.settings.catalogue import Kafka
-from cryptoproxy.consumer.batch import Place, read
+from cryptoproxy.consumer.batch import Destination, read
 from cryptoproxy.consumer.index.delivery import Delivery
 from cryptoproxy.datasets import DATASETS, NOWHERE, TICKER, Dataset, opened
 from cryptoproxy.datasets.letters import UNKNOWN_SIZE
@@ -178,7 +178,7 @@ def replay(
     letters: Iterable[Letter],
     *,
     delivery: Callable[[Dataset[Any]], Delivery],
-    place: Callable[[Dataset[Any], str], Place],
+    place: Callable[[Dataset[Any], str], Destination],
     now_ms: int,
     abandon: threading.Event | None = None,
 ) -> Replayed:

@@ -102,6 +102,7 @@ CANDLE = Dataset(
     check=check,
     topic="crypto.ohlcv",
     alias="crypto-candles",
+    corrected=True,
     parts={name: _part(name) for name in (*STEPS, "1mo")},
     part=lambda record: record.interval,
     example=Candle(

@@ -22,6 +22,12 @@ def roles(datasets: Mapping[str, Dataset[Any]]) -> dict[str, dict[str, Any]]:
         for some, word in ((kept, "create_doc"), (replaced, "index"))
         if some
     ]
+    # What is told anew is held against what is there.
+    may_read = [
+        {"names": _names(some), "privileges": ["read"]}
+        for some in ([each for each in indexed if each.corrected],)
+        if some
+    ]
     return {
         "crypto_setup": {
             "cluster": ["monitor", "manage_index_templates"],
@@ -29,7 +35,7 @@ def roles(datasets: Mapping[str, Dataset[Any]]) -> dict[str, dict[str, Any]]:
                 {"names": every, "privileges": ["view_index_metadata", "create_index", "indices:admin/mapping/put"]}
             ],
         },
-        "crypto_indexer": {"cluster": ["monitor"], "indices": may_write},
+        "crypto_indexer": {"cluster": ["monitor"], "indices": [*may_write, *may_read]},
         "crypto_reader": {
             "cluster": [],
             "indices": [{"names": every, "privileges": ["view_index_metadata", "read"]}],
@@ -138,6 +144,7 @@ acl User:crypto_reader --group crypto_reader --resource-pattern-type prefixed --
 acl User:crypto_door --topic $ANSWERS --operation Read --operation Describe
 acl User:crypto_door --topic $LIVE --operation Read --operation Describe
 acl User:crypto_door --topic $TOPIC.state --operation Read --operation Describe
+acl User:crypto_door --topic $USAGE --operation Write --operation Describe
 
 # cryptoproxy watch
 {watched}
@@ -149,8 +156,14 @@ acl User:crypto_watch --topic $TOPIC.state --operation Read --operation Describe
 acl User:crypto_watch --group $TOPIC.watch --operation Read
 acl User:crypto_watch --group $ALERT.archive --operation Read
 acl User:crypto_watch --group $CANDLE.1m.archive --operation Read
+acl User:crypto_watch --group $USAGE.archive --operation Read
 acl User:crypto_watch --transactional-id $TOPIC.watch- --resource-pattern-type prefixed --operation Write \\
   --operation Describe
+
+# cryptoproxy models predict
+acl User:crypto_models --topic $CANDLE. --resource-pattern-type prefixed --operation Read --operation Describe
+acl User:crypto_models --topic $PREDICTION --operation Read --operation Write --operation Describe
+acl User:crypto_models --group $PREDICTION.archive --operation Read
 
 # a person: cryptoproxy status, reconcile, dead-letters, consume --accept-poison
 {looked}

@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 
 from kafka import errors as kafka_errors
 
-from cryptoproxy.common.asking import FETCHED_AT
+from cryptoproxy.common.asking import EVERY_MS, FETCHED_AT
 from cryptoproxy.common.clock import Clock
 from cryptoproxy.common.metrics import PollerMetrics
 from cryptoproxy.common.settings.catalogue import Kafka
 from cryptoproxy.producer.aside import Aside
-from cryptoproxy.producer.feeds.poll import Told
-from cryptoproxy.upstreams.asked import Asked
+from cryptoproxy.producer.feeds.poll import CallAnswer
+from cryptoproxy.upstreams.asked import Askable
 
 EVERY_SECONDS = 10.0
 """For one call; what a faster poll is told in between is not sent."""
@@ -32,6 +32,7 @@ MAX_CALLS = 10_000
 class _Waiting(NamedTuple):
     body: bytes
     fetched_at_ms: int
+    every_ms: int
 
 
 class Answers(Aside):
@@ -45,7 +46,7 @@ class Answers(Aside):
     def __init__(
         self,
         kafka: Kafka,
-        asked: Mapping[str, Asked],
+        asked: Mapping[str, Askable],
         *,
         metrics: PollerMetrics,
         clock: Clock,
@@ -72,8 +73,12 @@ class Answers(Aside):
         self._sent: dict[str, float] = {}
         """When each was taken last, in monotonic seconds."""
 
-    def put(self, upstream: str, answers: Sequence[Told]) -> None:
-        """Keeps the newest for :meth:`run`; never waits and never raises."""
+    def put(self, upstream: str, answers: Sequence[CallAnswer], *, every_ms: int = 0) -> None:
+        """Keeps the newest for :meth:`run`; never waits and never raises.
+
+        Args:
+            every_ms: between two polls, for who reads one answer alone and has to know whether it is late; 0: unknown.
+        """
         asked = self._asked.get(upstream)
         if asked is None:
             return
@@ -84,7 +89,7 @@ class Answers(Aside):
                 size = sum(len(other.body) for other in self._waiting.values())
                 fits = len(each.body) <= MAX_BYTES and size + len(each.body) <= MAX_WAITING_BYTES
                 if fits and (len(self._sent) < MAX_CALLS or key in self._sent):
-                    self._waiting[key] = _Waiting(each.body, each.fetched_at_ms)
+                    self._waiting[key] = _Waiting(each.body, each.fetched_at_ms, every_ms)
                     continue
             self._lost("dropped", 1, f"one of {len(each.body)} bytes has no room")
 
@@ -111,4 +116,6 @@ class Answers(Aside):
 
     def _send(self, producer: Any, key: str, each: _Waiting) -> Any:
         headers = [(FETCHED_AT, str(each.fetched_at_ms).encode())]
+        if each.every_ms:
+            headers.append((EVERY_MS, str(each.every_ms).encode()))
         return producer.send(self._topic, key=key.encode(), value=each.body, headers=headers)

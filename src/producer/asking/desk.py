@@ -33,8 +33,8 @@ from cryptoproxy.producer.budget import Budget
 from cryptoproxy.producer.feeds.fetch import Fetcher
 from cryptoproxy.producer.feeds.poll import PollOnce, SlotMissedError, Wait
 from cryptoproxy.upstreams.answers.refusals import UNREADABLE, not_spoken
-from cryptoproxy.upstreams.asked import Asked
-from cryptoproxy.upstreams.base import Answer, Call, Priority, RefusedError, Source
+from cryptoproxy.upstreams.asked import Askable
+from cryptoproxy.upstreams.base import Call, Priority, RefusedError, Response, Source
 
 PRIORITIES = {HISTORY: Priority.HISTORY, READ_THROUGH: Priority.READ_THROUGH}
 AT_ONCE = 4
@@ -59,7 +59,7 @@ class Desk:
 
     def __init__(
         self,
-        asked: Mapping[str, Asked],
+        asked: Mapping[str, Askable],
         budgets: Mapping[str, Budget],
         *,
         may_poll: Callable[[], bool],
@@ -141,7 +141,7 @@ class Desk:
         for question in [question for question, until in self._ended.items() if until <= now]:
             del self._ended[question], self._under_way[question]
 
-    def _answered(self, asked: Asked, question: Question, rank: Priority, seconds: float) -> Replied:
+    def _answered(self, asked: Askable, question: Question, rank: Priority, seconds: float) -> Replied:
         """Raises:
         AskError: there is no answer.
         """
@@ -213,11 +213,11 @@ class Desk:
 class Reader(PollOnce):
     """Asks what others want to know: what the upstream refuses about the question is their answer."""
 
-    def ask(self, call: Call, end_ms: int, wait: Wait) -> Answer:
+    def ask(self, call: Call, end_ms: int, wait: Wait) -> Response:
         self._trouble = None  # of another question
         return super().ask(call, end_ms, wait)
 
-    def _checked(self, call: Call, timeout: float, span: float) -> Answer:
+    def _checked(self, call: Call, timeout: float, span: float) -> Response:
         answer = super()._checked(call, timeout, span)
         if answer.status == 200:
             try:
@@ -227,8 +227,8 @@ class Reader(PollOnce):
         return answer
 
     def _refused_for_good(
-        self, call: Call, answer: Answer, error: OperatorError, *, span: float, told: float
-    ) -> Answer:
+        self, call: Call, answer: Response, error: OperatorError, *, span: float, told: float
+    ) -> Response:
         if 300 <= answer.status < 400:
             raise TransientError(str(error)) from error
         body = answer.body

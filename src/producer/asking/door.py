@@ -24,7 +24,7 @@ from cryptoproxy.common.asking.words import (
     HEADERS,
     MAX_QUESTION_BYTES,
     STATUS,
-    Asked,
+    AskBody,
     Refused,
     Where,
 )
@@ -40,7 +40,7 @@ IDLE_SECONDS = 60.0
 """Of a connection on which nothing is asked, or comes to an end."""
 TURN_SECONDS = 1.0
 
-_asked = msgspec.json.Decoder(Asked)
+_asked = msgspec.json.Decoder(AskBody)
 Ask = Callable[..., Replied]
 """As :meth:`Desk.ask`."""
 

@@ -20,7 +20,7 @@ from cryptoproxy.producer.budget import Budget
 from cryptoproxy.producer.budget.budget import UNLIMITED
 from cryptoproxy.producer.feeds.poll import PollOnce
 from cryptoproxy.upstreams import asked_of
-from cryptoproxy.upstreams.base import Answer, BannedError, Call, Source
+from cryptoproxy.upstreams.base import BannedError, Call, Response, Source
 
 CALL_SECONDS = 120.0
 """So long one call waits at the door for its budget."""
@@ -46,7 +46,7 @@ class Elsewhere:
         far = _FarBudget()
         asked = self._asked[source.upstream]
 
-        def get(call: Call, *, timeout: float) -> Answer:
+        def get(call: Call, *, timeout: float) -> Response:
             begun = time.monotonic()
             try:
                 replied = self._client.ask(asked.question(call), priority=HISTORY, seconds=timeout)
@@ -55,7 +55,7 @@ class Elsewhere:
                 raise BannedError(str(error), retry_after=error.retry_after or 1.0) from error
             except NotAllowedError as error:
                 raise OperatorError(str(error), remedy="Let both have the same version and ASK_TOKEN") from error
-            return Answer(replied.status, replied.headers, replied.body, time.monotonic() - begun)
+            return Response(replied.status, replied.headers, replied.body, time.monotonic() - begun)
 
         yield PollOnce(
             source,

@@ -10,7 +10,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +31,22 @@ PART = "s3"
 GRACE_MS = 2_000
 """After a window's last slot has ended, its poll may still be on its way to the disk."""
 
+MOST_RECORDS = 200_000
+"""Of the entries that share an object: of more the first ones are stored before its time is over, so that neither
+memory nor the outbox holds a minute of a stream at its fastest."""
+
 FAREWELL_SECONDS = 3.0
 _FAILURES = (TransientError, OperatorError, OSError)
+
+
+@dataclass(slots=True)
+class _Group:
+    """Entries of one object, in the order of keeping."""
+
+    entries: list[Entry] = field(default_factory=list)
+    records: int = 0
+    full: bool = False
+    """The next entry is not in it any more."""
 
 
 @dataclass(eq=False)
@@ -98,18 +112,27 @@ class Archiver:
         for group in self._groups():
             if not go_on():
                 break
-            if self._closed(group[0]):
-                self._archive(group)
+            if group.full or self._closed(group.entries[0]):
+                self._archive(group.entries)
                 done += 1
         return done
 
-    def _groups(self) -> list[list[Entry]]:
-        """What waits, by what shares an object; the group that was begun first comes first."""
-        groups: dict[Any, list[Entry]] = {}
+    def _groups(self) -> list[_Group]:
+        """What waits, by what shares an object; the group that was begun first comes first. After a crash they are the
+        same: those that were stored have left from the front."""
+        groups: list[_Group] = []
+        filling: dict[Any, _Group] = {}
         for entry in self.outbox.oldest(S3):
             shared = (entry.feed, entry.begin_ms // self.object_ms) if self._is_shared(entry) else entry
-            groups.setdefault(shared, []).append(entry)
-        return list(groups.values())
+            group = filling.get(shared)
+            if group is None or group.records + entry.records > MOST_RECORDS:
+                if group is not None:
+                    group.full = True
+                filling[shared] = group = _Group()
+                groups.append(group)
+            group.entries.append(entry)
+            group.records += entry.records
+        return groups
 
     def _is_shared(self, entry: Entry) -> bool:
         """Whether its object holds all polls of some time, since they come so fast."""

@@ -27,14 +27,14 @@ from urllib3.util import parse_url
 from cryptoproxy.common.clients import outside
 from cryptoproxy.common.clients.outside import Address
 from cryptoproxy.errors import OperatorError, TransientError
-from cryptoproxy.upstreams.base import Answer
+from cryptoproxy.upstreams.base import Response
 
 LINGER_SECONDS = 30.0
 """For so long a connection or an answer may still come that nobody waits for any more."""
 MAX_INTERIM = 100
 """Answers before the answer; more are no HTTP."""
 
-Read = Callable[[urllib3.BaseHTTPResponse, float], Answer]
+Read = Callable[[urllib3.BaseHTTPResponse, float], Response]
 """Makes an answer of a response, and of when it was asked for (monotonic seconds)."""
 
 _FAILURES = (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError)
@@ -95,7 +95,7 @@ class Line:
     def leads_to(self, url: str) -> bool:
         return urlsplit(url)[:2] == self._origin
 
-    def ask(self, url: str, headers: Mapping[str, str], read: Read, *, limit: float) -> Future[Answer]:
+    def ask(self, url: str, headers: Mapping[str, str], read: Read, *, limit: float) -> Future[Response]:
         """One GET; the answer as ``read`` makes it of the response, or a TransientError or OperatorError.
 
         Args:
@@ -147,7 +147,7 @@ class Line:
         self._connection.connect()
         self.seconds_to_connect = time.monotonic() - begun
 
-    def _get(self, url: str, headers: Mapping[str, str], read: Read) -> Answer:
+    def _get(self, url: str, headers: Mapping[str, str], read: Read) -> Response:
         forwarded = self._proxy is not None and not url.startswith("https://")
         if forwarded and self._proxy is not None and self._proxy.authorization:
             headers = {**headers, "Proxy-Authorization": self._proxy.authorization}

@@ -16,7 +16,7 @@ import urllib3
 from cryptoproxy.common.clients.outside import Address
 from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.producer.feeds.connections import LINGER_SECONDS, Line
-from cryptoproxy.upstreams.base import Answer, Call
+from cryptoproxy.upstreams.base import Call, Response
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ class Fetcher:
         self._lines: list[Line] = []
         self._doubtful: set[Address] = set()
         """Addresses that took a connection and then gave no answer."""
-        self._refusal: Answer | None = None
+        self._refusal: Response | None = None
         """One that came too late for the call that it refuses."""
         self._failure = ""
         """Why the last connection could not be made, where nobody has been told yet."""
@@ -71,7 +71,7 @@ class Fetcher:
         if not self._lines_to(url):
             self._begin(url)
 
-    def get(self, call: Call, *, timeout: float) -> Answer:
+    def get(self, call: Call, *, timeout: float) -> Response:
         """The whole answer, whatever its status. Redirects are not followed: they would carry the key elsewhere.
 
         Where the call before was refused too late to be told, this one is not sent, and has that answer: a ban may
@@ -91,7 +91,7 @@ class Fetcher:
             refusal, self._refusal = self._refusal, None
             assert refusal is not None  # noqa: S101 - that is why there is no line
             return refusal
-        refusals: list[Answer] = []
+        refusals: list[Response] = []
         answer = line.ask(
             url,
             {**_HEADERS, **call.headers},
@@ -186,8 +186,8 @@ def _address(call: Call) -> str:
 
 
 def _read(
-    response: urllib3.BaseHTTPResponse, host: str, begun: float, seconds: float, refusals: list[Answer]
-) -> Answer:
+    response: urllib3.BaseHTTPResponse, host: str, begun: float, seconds: float, refusals: list[Response]
+) -> Response:
     """
     Args:
         refusals: holds a refusal by its head alone as soon as that is there.
@@ -197,9 +197,9 @@ def _read(
     if response.status == HTTPStatus.OK:
         body = _unpacked(_body(response, begun + seconds, host), encoding, host)
     else:
-        refusals.append(Answer(response.status, headers, b""))
+        refusals.append(Response(response.status, headers, b""))
         body = _words_of_a_refusal(response, encoding, begun + seconds)
-    return Answer(response.status, headers, body, time.monotonic() - begun)
+    return Response(response.status, headers, body, time.monotonic() - begun)
 
 
 def _words_of_a_refusal(response: urllib3.BaseHTTPResponse, encoding: str, deadline: float) -> bytes:
@@ -265,7 +265,7 @@ def _check_size(size: int, host: str) -> None:
         raise TransientError(f"{host} sent more than {MAX_BODY_BYTES} bytes")
 
 
-def check_clock(answer: Answer, *, now_ms: int) -> None:
+def check_clock(answer: Response, *, now_ms: int) -> None:
     """Compares our clock with the upstream's ``Date``, which may be as old as the answer took: one that drips for a
     minute is no clock that is off.
 

@@ -30,7 +30,7 @@ from cryptoproxy.producer.feeds.runs import Run
 from cryptoproxy.producer.feeds.symbols import KeptQuotes, load
 from cryptoproxy.producer.feeds.walk import Cursor, Walk
 from cryptoproxy.producer.outbox import Outbox
-from cryptoproxy.upstreams.base import Answer, Call, Priority, RefusedError, Rejected, Source, SymbolList
+from cryptoproxy.upstreams.base import Call, Priority, RefusedError, Rejected, Response, Source, SymbolList
 from cryptoproxy.upstreams.history import History
 
 log = logging.getLogger(__name__)
@@ -207,7 +207,7 @@ class HistoryLoop:
             raise TransientError(f"{history.upstream}'s list of symbols cannot be had")
         kept.save()
 
-    def _asked(self, asker: PollOnce, call: Call, loop: Loop) -> tuple[Answer, int]:
+    def _asked(self, asker: PollOnce, call: Call, loop: Loop) -> tuple[Response, int]:
         """Raises:
         SlotMissedError: the process stops, or does not poll any more.
         """

@@ -22,7 +22,6 @@ from cryptoproxy.producer.feeds.refused import Refused
 from cryptoproxy.producer.outbox import Entry, Outbox
 from cryptoproxy.upstreams.answers.refusals import retry_after
 from cryptoproxy.upstreams.base import (
-    Answer,
     BannedError,
     Call,
     IncompleteError,
@@ -30,6 +29,7 @@ from cryptoproxy.upstreams.base import (
     Priority,
     RefusedError,
     Rejected,
+    Response,
     Source,
 )  # fmt: skip
 
@@ -46,7 +46,7 @@ Wait = Callable[[float], bool]
 """Waits so many seconds; True, and at once, when the process stops."""
 
 
-class Told(NamedTuple):
+class CallAnswer(NamedTuple):
     """What the upstream said to one call of a poll."""
 
     call: Call
@@ -66,7 +66,7 @@ class Polled(NamedTuple):
     """From its start to its last answer."""
     arrived: float
     """When that was, in monotonic seconds."""
-    answers: Sequence[Told]
+    answers: Sequence[CallAnswer]
     """As they came."""
 
     @property
@@ -112,7 +112,7 @@ class PollOnce:
     source: Source
     _: KW_ONLY
     budget: Budget
-    get: Callable[..., Answer]
+    get: Callable[..., Response]
     clock: Clock
     metrics: PollerMetrics
     timeout: float
@@ -144,7 +144,7 @@ class PollOnce:
         """
         begun = self.clock.monotonic()
         end = _End(end_ms, self.clock, span=(end_ms - slot_ms) / 1000)
-        answers: dict[int, Told] = {}
+        answers: dict[int, CallAnswer] = {}
         backoff = Backoff(first=0.2, cap=min(RETRY_CAP_SECONDS, (end_ms - slot_ms) / 4000))
         self._sent = 0
         retrying = tenacity.Retrying(
@@ -179,14 +179,16 @@ class PollOnce:
             [answers[number] for number in sorted(answers)],
         )
 
-    def _whole(self, answers: dict[int, Told], slot_ms: int, turn: int, end: _End, wait: Wait) -> tuple[Poll, float]:
+    def _whole(
+        self, answers: dict[int, CallAnswer], slot_ms: int, turn: int, end: _End, wait: Wait
+    ) -> tuple[Poll, float]:
         """One try: the calls that have no answer yet, then all answers read together."""
         calls = self.source.calls(turn)
         for call in calls:
             self._refused.require_not(call)  # before any of them: a poll is all its calls
         for number, call in enumerate(calls):
             if number not in answers:
-                answers[number] = Told(call, self._ask(call, end, wait).body, self.clock.now_ms())
+                answers[number] = CallAnswer(call, self._ask(call, end, wait).body, self.clock.now_ms())
         arrived, fetched_at_ms = self.clock.monotonic(), self.clock.now_ms()
         bodies = [answers[number].body for number in sorted(answers)]
         try:
@@ -199,7 +201,7 @@ class PollOnce:
             answers.clear()  # not what the upstream speaks: all of it again
             raise
 
-    def _pause(self, answers: dict[int, Told], turn: int, end: _End) -> float:
+    def _pause(self, answers: dict[int, CallAnswer], turn: int, end: _End) -> float:
         """Seconds at least to the next try, so that the tries that the budget has for this slot reach to its end, each
         twice as far from the one before: 6, 13 and 30 s for three in a minute."""
         calls = self.source.calls(turn)
@@ -218,7 +220,7 @@ class PollOnce:
             "failed", f"{self.source.feed.name}: {self._trouble}; tried again in {state.upcoming_sleep:.1f} s"
         )
 
-    def ask(self, call: Call, end_ms: int, wait: Wait) -> Answer:
+    def ask(self, call: Call, end_ms: int, wait: Wait) -> Response:
         """One attempt at one call, counted before it is sent.
 
         Raises:
@@ -232,7 +234,7 @@ class PollOnce:
         """Seconds for which nothing may be sent to this upstream; 0 without a ban."""
         return self.budget.ban_ends_in()
 
-    def _ask(self, call: Call, end: _End, wait: Wait) -> Answer:
+    def _ask(self, call: Call, end: _End, wait: Wait) -> Response:
         while (seconds := self.budget.take(call.cost, priority=self._priority)) > 0:
             if seconds >= end.left():
                 raise self._not_granted(seconds)
@@ -248,7 +250,7 @@ class PollOnce:
             raise SlotMissedError("late", f"{self.source.upstream} answered {-end.left():.1f} s after the slot's end")
         return answer
 
-    def _checked(self, call: Call, timeout: float, span: float) -> Answer:
+    def _checked(self, call: Call, timeout: float, span: float) -> Response:
         """Sends it, and tells the budget what the answer says of that."""
         self._sent += call.cost
         answer = self._answer(call, timeout)
@@ -276,8 +278,8 @@ class PollOnce:
         return answer
 
     def _refused_for_good(
-        self, call: Call, answer: Answer, error: OperatorError, *, span: float, told: float
-    ) -> Answer:
+        self, call: Call, answer: Response, error: OperatorError, *, span: float, told: float
+    ) -> Response:
         """Raises ``error``: it is not asked again for a while."""
         self._refused.add(call, error, span=span, told=told)
         raise error
@@ -292,7 +294,7 @@ class PollOnce:
             return SlotMissedError("failed", f"{self._trouble}; {later}", retry_after=seconds)
         return SlotMissedError("budget", f"{upstream} has no budget left; {later}", retry_after=seconds)
 
-    def _answer(self, call: Call, timeout: float) -> Answer:
+    def _answer(self, call: Call, timeout: float) -> Response:
         self.calls += 1
         status = "none"
         try:

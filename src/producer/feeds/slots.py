@@ -25,7 +25,7 @@ class Due(NamedTuple):
     behind_ms: int = 0
 
 
-class Grid:
+class PollGrid:
     """Decides; something else triggers. Tell it what became of each :class:`Due`.
 
     A slot that was kept is never due again, whatever the clock does: polled again it would give other bytes for the

@@ -15,8 +15,8 @@ from cryptoproxy.common.metrics import PollerMetrics
 from cryptoproxy.common.service import Health, Loop
 from cryptoproxy.errors import CryptoProxyError, OperatorError
 from cryptoproxy.producer.feeds.fetch import ClockError
-from cryptoproxy.producer.feeds.poll import Polled, PollOnce, SlotMissedError, Told, Wait
-from cryptoproxy.producer.feeds.slots import Due, Grid, Misses, time_of
+from cryptoproxy.producer.feeds.poll import CallAnswer, Polled, PollOnce, SlotMissedError, Wait
+from cryptoproxy.producer.feeds.slots import Due, Misses, PollGrid, time_of
 from cryptoproxy.producer.outbox import Entry, Outbox, OutboxFullError
 from cryptoproxy.producer.statistics import Quota, RejectedLog, Statistics
 
@@ -50,12 +50,12 @@ class SourceLoop:
     name: str
     _: KW_ONLY
     poll: PollOnce
-    grid: Grid
+    grid: PollGrid
     outbox: Outbox
     may_poll: Callable[[], bool]
     before_poll: Callable[[Wait], None]
     kept: Callable[[Entry, float, int], None]
-    answered: Callable[[Sequence[Told]], None]
+    answered: Callable[[Sequence[CallAnswer]], None]
     quotas: Callable[[], Mapping[str, Quota]]
     statistics: Statistics
     health: Health

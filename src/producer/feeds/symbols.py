@@ -22,7 +22,7 @@ from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.producer.feeds.poll import PollOnce, Wait
 from cryptoproxy.producer.statistics import RejectedLog
 from cryptoproxy.upstreams.answers.quotes import UNKNOWN, Quotes
-from cryptoproxy.upstreams.base import Answer, Call, RephrasedError, Source, SymbolList
+from cryptoproxy.upstreams.base import Call, RephrasedError, Response, Source, SymbolList
 
 log = logging.getLogger(__name__)
 
@@ -100,14 +100,14 @@ class SymbolLists:
             each.save()
 
     def _load(self, name: str, loop: Loop) -> bool:
-        def ask(call: Call) -> Answer:
+        def ask(call: Call) -> Response:
             loop.turn()
             return self._ask[name].ask(call, self._clock.now_ms() + _ATTEMPT_MS, loop.wait)
 
         return load(name, self._lists[name], ask)
 
 
-def load(name: str, symbols: SymbolList, ask: Callable[[Call], Answer]) -> bool:
+def load(name: str, symbols: SymbolList, ask: Callable[[Call], Response]) -> bool:
     """Asks for the whole list of ``name``; False, and said, if it could not be had. A list that is refused will not
     come: what waits for it is settled then as well."""
     quotes = symbols.quotes
@@ -134,7 +134,7 @@ def load(name: str, symbols: SymbolList, ask: Callable[[Call], Answer]) -> bool:
     return loaded
 
 
-def _load(symbols: SymbolList, ask: Callable[[Call], Answer]) -> int:
+def _load(symbols: SymbolList, ask: Callable[[Call], Response]) -> int:
     bodies: list[bytes] = []
     call = symbols.next_call(None)
     while call is not None:

@@ -16,13 +16,13 @@ from cryptoproxy.datasets import iso
 from cryptoproxy.datasets.times import Span
 from cryptoproxy.errors import TransientError
 from cryptoproxy.upstreams.answers.bars import same
-from cryptoproxy.upstreams.base import Answer, Call, Rejected
+from cryptoproxy.upstreams.base import Call, Rejected, Response
 from cryptoproxy.upstreams.history import History, Page, Start
 
 MOST_HOLES = 50
 """So many are kept by begin and end; of more only the number."""
 
-Ask = Callable[[Call], tuple[Answer, int]]
+Ask = Callable[[Call], tuple[Response, int]]
 """Sends one call, when the budget has room for it; the answer and when it had come. Raises what the upstream's refusal
 means."""
 

@@ -19,7 +19,7 @@ from cryptoproxy.producer.lease.membership import Connection, Membership
 from cryptoproxy.producer.lease.note import Note
 from cryptoproxy.producer.lease.tenure import Event, Pauses, Stage, Standing, Tenure, elapsed
 from cryptoproxy.producer.lease.timing import Timing
-from cryptoproxy.producer.lease.waiting import BEGINNING, Waiting, holder
+from cryptoproxy.producer.lease.waiting import BEGINNING, Candidacy, holder
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ class Lease:
         self._tenure = tenure = Tenure(uuid.uuid4().hex, now_ms=self._clock.now_ms())
         self._pauses = Pauses(timing.pause, seconds)
         self._pauses_told = 0
-        self._waiting = Waiting(tenure, timing, seconds)
+        self._waiting = Candidacy(tenure, timing, seconds)
         note = Note(process=tenure.process, name=identity, term=0, since=0)
         self._holding = Holding(note, tenure, self._pauses, timing, seconds)
         self._hooks = Hooks()

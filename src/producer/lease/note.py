@@ -42,7 +42,7 @@ def decode(text: str | None) -> Note | None:
         return Note(process=text, name="a poller of another version", term=0, since=0)
 
 
-class Watch:
+class NoteWatch:
     """How long the note has been the same while Kafka answered.
 
     Only time that was looked at counts: while Kafka is away a living holder cannot write either, so its silence says

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from cryptoproxy.datasets.times import iso
 from cryptoproxy.errors import CryptoProxyError, OperatorError
 from cryptoproxy.producer.lease.membership import Membership
-from cryptoproxy.producer.lease.note import Note, Watch
+from cryptoproxy.producer.lease.note import Note, NoteWatch
 from cryptoproxy.producer.lease.tenure import Stage, Tenure
 from cryptoproxy.producer.lease.timing import Timing
 
@@ -19,9 +19,9 @@ SAY_OFTEN, SAY_SELDOM = 5.0, 60.0
 """Seconds between two log lines about a Kafka that does not answer."""
 
 
-class Waiting:
+class Candidacy:
     def __init__(self, tenure: Tenure, timing: Timing, seconds: Callable[[], float]) -> None:
-        self.watch = Watch(gap=2 * timing.confirm)
+        self.watch = NoteWatch(gap=2 * timing.confirm)
         self._tenure = tenure
         self._timing = timing
         self._seconds = seconds
@@ -81,7 +81,7 @@ def holder(note: Note) -> str:
     return f"{note.name} polls since {iso(note.since)}"
 
 
-def _why(stage: Stage, watch: Watch, trouble: CryptoProxyError | None) -> str:
+def _why(stage: Stage, watch: NoteWatch, trouble: CryptoProxyError | None) -> str:
     """Of a process that has not got the lease."""
     if isinstance(trouble, OperatorError):
         return str(trouble)

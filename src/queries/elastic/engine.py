@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from cryptoproxy.datasets import CANDLE, MARKET, TICKER, Dataset
 from cryptoproxy.datasets.times import DAY_MS, Span
 from cryptoproxy.queries.answer import TooMany
-from cryptoproxy.queries.backend import Facts, Found, Progress, Told
+from cryptoproxy.queries.backend import Facts, Findings, FoundAsset, Progress
 from cryptoproxy.queries.elastic.facts import facts_body, facts_of
 from cryptoproxy.queries.elastic.search import Bucket, NoIndexError, Search, assets_body, pairs_body, portions
 from cryptoproxy.queries.periods import Interval
@@ -33,10 +33,10 @@ from cryptoproxy.queries.questions.market import MarketFigures, MarketRow
 from cryptoproxy.queries.questions.moves import Moves, MovesRow
 from cryptoproxy.queries.questions.percentiles import Percentiles, PercentilesRow
 from cryptoproxy.queries.questions.sentiment import Sentiment, SentimentRow
-from cryptoproxy.queries.questions.slots import Grid, Polled
+from cryptoproxy.queries.questions.slots import Polled, SlotGrid
 from cryptoproxy.queries.questions.steps import Step, Steps
 from cryptoproxy.queries.questions.volatility import Returns, Volatility, VolatilityRow
-from cryptoproxy.queries.scope import MAX_BUCKETS, Asset, Json, Scope, asset_of, finite, seen_of
+from cryptoproxy.queries.scope import MAX_BUCKETS, AssetRef, Json, Scope, asset_of, finite, seen_of
 from cryptoproxy.queries.series import Series, series_of, sources_body
 
 R = TypeVar("R")
@@ -59,13 +59,13 @@ class Elastic:
     def place(self, dataset: Dataset[Any] = TICKER) -> str:
         return self._of(dataset).index
 
-    def found(self, scope: Scope, *, limit: int = MAX_BUCKETS) -> list[Found]:
-        found: list[Found] = []
+    def found(self, scope: Scope, *, limit: int = MAX_BUCKETS) -> list[FoundAsset]:
+        found: list[FoundAsset] = []
         for bucket in self.search.pages(lambda after: assets_body(scope, after)):
             volume = bucket["volume"]["value"]
             # A sum that does not fit into a double is the largest there is.
             ranked = 0.0 if volume is None else finite(volume) or float(volume)
-            found.append(Found(asset_of(bucket), bucket["doc_count"], ranked, seen_of(bucket)))
+            found.append(FoundAsset(asset_of(bucket), bucket["doc_count"], ranked, seen_of(bucket)))
             if len(found) > limit:
                 raise TooMany(f"{scope} has more than {limit} assets; name a --source, a --quote or --symbols")
         return found
@@ -102,18 +102,18 @@ class Elastic:
 
     # ---- a row, or rows, per asset
 
-    def percentiles(self, request: Percentiles) -> Iterator[Told[PercentilesRow]]:
+    def percentiles(self, request: Percentiles) -> Iterator[Findings[PercentilesRow]]:
         return self._paged(lambda after: percentiles.body(request, after), percentiles.row)
 
-    def moves(self, request: Moves) -> Iterator[Told[MovesRow]]:
+    def moves(self, request: Moves) -> Iterator[Findings[MovesRow]]:
         return self._paged(lambda after: moves.body(request, after), lambda bucket: moves.row(request, bucket))
 
-    def latest(self, request: Latest) -> Iterator[Told[LatestRow]]:
+    def latest(self, request: Latest) -> Iterator[Findings[LatestRow]]:
         for bucket in self.search.pages(lambda after: latest.body(request, after)):
             row = latest.row(request, bucket)
-            yield Told(row.asset, [row], row.seen)
+            yield Findings(row.asset, [row], row.seen)
 
-    def average(self, request: Average) -> Iterator[Told[AverageRow]]:
+    def average(self, request: Average) -> Iterator[Findings[AverageRow]]:
         if request.every is None:
             yield from self._paged(lambda after: average.body(request, after), average.row)
             return
@@ -121,22 +121,22 @@ class Elastic:
         for portion, period in self._portions(request.scope, every):
             answer = self.search(average.steps_body(request, every, portion, period))
             for bucket in _in_order(portion, answer["aggregations"]["rows"]["buckets"]):
-                yield Told(asset_of(bucket), list(average.steps(bucket)), seen_of(bucket))
+                yield Findings(asset_of(bucket), list(average.steps(bucket)), seen_of(bucket))
 
     def _paged(
         self, body_after: Callable[[Bucket | None], Json], row_of: Callable[[Bucket], R | None]
-    ) -> Iterator[Told[R]]:
+    ) -> Iterator[Findings[R]]:
         for bucket in self.search.pages(body_after):
             row = row_of(bucket)
-            yield Told(asset_of(bucket), [] if row is None else [row], seen_of(bucket))
+            yield Findings(asset_of(bucket), [] if row is None else [row], seen_of(bucket))
 
-    def _portions(self, scope: Scope, every: Interval) -> Iterator[tuple[tuple[Asset, ...], Span]]:
+    def _portions(self, scope: Scope, every: Interval) -> Iterator[tuple[tuple[AssetRef, ...], Span]]:
         assets = scope.chosen or [each.asset for each in self.found(scope)]
         for portion in portions(assets, scope.period, every):
             for period in portion.periods:
                 yield portion.assets, period
 
-    def volatility(self, request: Volatility, progress: Progress | None) -> Iterator[Told[VolatilityRow]]:
+    def volatility(self, request: Volatility, progress: Progress | None) -> Iterator[Findings[VolatilityRow]]:
         assets = request.scope.chosen or [each.asset for each in self.found(request.scope)]
         whole = list(portions(assets, request.whole_windows, request.window))
         for done, portion in enumerate(whole, start=1):
@@ -149,11 +149,11 @@ class Elastic:
                         returns[asset.identity].add(begin_ms, price)
             for asset in portion.assets:
                 row = returns[asset.identity].row(asset)
-                yield Told(asset, [] if row is None else [row], None if row is None else row.seen)
+                yield Findings(asset, [] if row is None else [row], None if row is None else row.seen)
             if progress:
                 progress(done, len(whole))
 
-    def steps(self, request: Steps) -> Iterator[Told[Step]]:
+    def steps(self, request: Steps) -> Iterator[Findings[Step]]:
         search, scope = self._of(request.dataset), request.scope
         try:
             pages = search.pages(lambda after: steps.assets_body(scope, after))
@@ -193,7 +193,7 @@ class Elastic:
     def polled(self, series: Series, period: Span) -> Sequence[Polled]:
         return freshness.polled_of(self._of(series.dataset)(freshness.grid_body(series, period)))
 
-    def slots(self, series: Series, period: Span, grid: Grid) -> Iterator[Slots]:
+    def slots(self, series: Series, period: Span, grid: SlotGrid) -> Iterator[Slots]:
         for stretch in freshness.stretches(period, grid):
             yield from self._whole(series, stretch)
 
@@ -209,19 +209,19 @@ class Elastic:
 
     # ---- bars
 
-    def intervals(self, scope: Scope) -> Mapping[Asset, Mapping[str, int]]:
+    def intervals(self, scope: Scope) -> Mapping[AssetRef, Mapping[str, int]]:
         try:
             return self._intervals(scope)
         except NoIndexError:
             return {}  # no candles have ever been set up here
 
-    def _intervals(self, scope: Scope) -> Mapping[Asset, Mapping[str, int]]:
+    def _intervals(self, scope: Scope) -> Mapping[AssetRef, Mapping[str, int]]:
         return {
             asset_of(bucket): {each["key"]: each["doc_count"] for each in bucket["intervals_there"]["buckets"]}
             for bucket in self._bars.pages(lambda after: candles.intervals_body(scope, after))
         }
 
-    def bars(self, scope: Scope, stored: str) -> Iterator[tuple[Asset, Bar]]:
+    def bars(self, scope: Scope, stored: str) -> Iterator[tuple[AssetRef, Bar]]:
         for asset in scope.chosen:
             own = replace(scope, chosen=(asset,), interval=stored)
             after: Sequence[Any] | None = None
@@ -232,13 +232,13 @@ class Elastic:
                     break
                 after = hits[-1]["sort"]
 
-    def sampled(self, scope: Scope, every: Interval) -> Iterator[tuple[Asset, Bar]]:
+    def sampled(self, scope: Scope, every: Interval) -> Iterator[tuple[AssetRef, Bar]]:
         for portion, period in self._portions(scope, every):
             answer = self.search(candles.sampled_body(replace(scope, chosen=portion, period=period), every))
             for bucket in _in_order(portion, answer["aggregations"]["rows"]["buckets"]):
                 yield from ((asset_of(bucket), each) for each in candles.sampled(bucket))
 
 
-def _in_order(assets: Sequence[Asset], buckets: Sequence[Bucket]) -> list[Bucket]:
+def _in_order(assets: Sequence[AssetRef], buckets: Sequence[Bucket]) -> list[Bucket]:
     places = {asset.identity: place for place, asset in enumerate(assets)}
     return sorted(buckets, key=lambda each: places[asset_of(each).identity])

@@ -16,9 +16,9 @@ from cryptoproxy.common.clients.outcome import failure, meaning
 from cryptoproxy.datasets.times import Span
 from cryptoproxy.errors import OperatorError
 from cryptoproxy.queries.answer import TooMany
-from cryptoproxy.queries.backend import Found
+from cryptoproxy.queries.backend import FoundAsset
 from cryptoproxy.queries.periods import Interval
-from cryptoproxy.queries.scope import MAX_BUCKETS, Asset, Json, Scope, asset_of, by_asset, finite, seen_of
+from cryptoproxy.queries.scope import MAX_BUCKETS, AssetRef, Json, Scope, asset_of, by_asset, finite, seen_of
 
 Bucket = Mapping[str, Any]
 
@@ -101,18 +101,18 @@ def assets_body(scope: Scope, after: Mapping[str, Any] | None = None) -> Json:
     }
 
 
-def find(search: Search, scope: Scope) -> list[Found]:
+def find(search: Search, scope: Scope) -> list[FoundAsset]:
     """All assets that the scope has records of.
 
     Raises:
         TooMany: more than can be held.
     """
-    found: list[Found] = []
+    found: list[FoundAsset] = []
     for bucket in search.pages(lambda after: assets_body(scope, after)):
         volume = bucket["volume"]["value"]
         # A sum that does not fit into a double is the largest there is.
         ranked = 0.0 if volume is None else finite(volume) or float(volume)
-        found.append(Found(asset_of(bucket), bucket["doc_count"], ranked, seen_of(bucket)))
+        found.append(FoundAsset(asset_of(bucket), bucket["doc_count"], ranked, seen_of(bucket)))
         if len(found) > MAX_BUCKETS:
             raise TooMany(f"{scope} has more than {MAX_BUCKETS} assets; name a --source, a --quote or --symbols")
     return found
@@ -136,11 +136,11 @@ def pairs_body(scope: Scope, coins: Sequence[str]) -> Json:
 class Portion(NamedTuple):
     """Assets that are asked for together, and the parts of the period to ask for one after the other."""
 
-    assets: tuple[Asset, ...]
+    assets: tuple[AssetRef, ...]
     periods: tuple[Span, ...]
 
 
-def portions(assets: Sequence[Asset], period: Span, every: Interval) -> Iterator[Portion]:
+def portions(assets: Sequence[AssetRef], period: Span, every: Interval) -> Iterator[Portion]:
     """A question by steps of time, cut between steps so that no answer has more than 10,000 of them.
 
     Assets come first, as Elasticsearch then reads only the records of those that are asked for: pages of one large

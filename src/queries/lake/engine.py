@@ -13,7 +13,7 @@ from cryptoproxy.datasets import CANDLE, MARKET, TICKER, Dataset
 from cryptoproxy.datasets.times import DAY_MS, Span
 from cryptoproxy.lake.store import Store
 from cryptoproxy.queries.answer import TooMany
-from cryptoproxy.queries.backend import Facts, Found, Progress, Told
+from cryptoproxy.queries.backend import Facts, Findings, FoundAsset, Progress
 from cryptoproxy.queries.lake.duck import Duck
 from cryptoproxy.queries.lake.holdings import ALWAYS, Holdings
 from cryptoproxy.queries.lake.sql import (
@@ -41,10 +41,10 @@ from cryptoproxy.queries.questions.market import MarketFigures, MarketRow
 from cryptoproxy.queries.questions.moves import Beyond, Moves, MovesRow
 from cryptoproxy.queries.questions.percentiles import Percentiles, PercentilesRow
 from cryptoproxy.queries.questions.sentiment import FIELD, Sentiment, SentimentRow
-from cryptoproxy.queries.questions.slots import Grid, Polled, Slot
+from cryptoproxy.queries.questions.slots import Polled, Slot, SlotGrid
 from cryptoproxy.queries.questions.steps import Step, Steps
 from cryptoproxy.queries.questions.volatility import Returns, Volatility, VolatilityRow
-from cryptoproxy.queries.scope import MAX_BUCKETS, Asset, Scope, finite
+from cryptoproxy.queries.scope import MAX_BUCKETS, AssetRef, Scope, finite
 from cryptoproxy.queries.series import Series, apart
 
 
@@ -83,9 +83,9 @@ class Lake:
 
     # ---- which assets there are
 
-    def found(self, scope: Scope, *, limit: int = MAX_BUCKETS) -> list[Found]:
+    def found(self, scope: Scope, *, limit: int = MAX_BUCKETS) -> list[FoundAsset]:
         rows = self._ask(f"{HEAD}, {SEEN}, avg(volume_24h)", scope, f"GROUP BY {ASSET} ORDER BY {ASSET}")
-        found = [Found(asset_of(each), each[HEADS], each[-1] or 0.0, seen_of(each[HEADS:])) for each in rows]
+        found = [FoundAsset(asset_of(each), each[HEADS], each[-1] or 0.0, seen_of(each[HEADS:])) for each in rows]
         if len(found) > limit:
             raise TooMany(f"{scope} has more than {limit} assets; name a --source, a --quote or --symbols")
         return found
@@ -112,7 +112,7 @@ class Lake:
 
     # ---- a row, or rows, per asset
 
-    def percentiles(self, request: Percentiles) -> Iterator[Told[PercentilesRow]]:
+    def percentiles(self, request: Percentiles) -> Iterator[Findings[PercentilesRow]]:
         field = request.field
         ranks = ", ".join(f"{Decimal(repr(each)).scaleb(-2):f}" for each in request.percents)
         values = f"count({field}), min({field}), max({field}), quantile_cont({field}, [{ranks}])"
@@ -120,12 +120,12 @@ class Lake:
             asset, seen = asset_of(each), seen_of(each[HEADS:])
             count, lowest, highest, found = each[HEADS + SEENS :]
             if not count:
-                yield Told(asset, [], None)
+                yield Findings(asset, [], None)
                 continue
             by_percent = dict(zip(request.percents, map(finite, found), strict=True))
-            yield Told(asset, [PercentilesRow(asset, count, lowest, highest, by_percent, seen)], seen)
+            yield Findings(asset, [PercentilesRow(asset, count, lowest, highest, by_percent, seen)], seen)
 
-    def average(self, request: Average) -> Iterator[Told[AverageRow]]:
+    def average(self, request: Average) -> Iterator[Findings[AverageRow]]:
         field, every = request.field, request.every
         values = (
             f"count({field}), avg({field}), min({field}), max({field}), "
@@ -143,9 +143,9 @@ class Lake:
                     begin_ms = each[-1] if every else seen.first_ms
                     average = finite(weighted if over_time else mean)
                     made.append(AverageRow(asset, begin_ms, count, average, lowest, highest, over_time, seen))
-            yield Told(asset, made, together(seens))
+            yield Findings(asset, made, together(seens))
 
-    def moves(self, request: Moves) -> Iterator[Told[MovesRow]]:
+    def moves(self, request: Moves) -> Iterator[Findings[MovesRow]]:
         fields = moves.fields(request)
         counts = [" OR ".join(f"{name} IS NOT NULL" for name, _ in fields)]
         for each in request.thresholds:
@@ -160,21 +160,21 @@ class Lake:
             samples, *beyond = row[HEADS + SEENS :]
             pairs = (Beyond(*beyond[at : at + 2]) for at in range(0, len(beyond), 2))
             made = MovesRow(asset, samples, dict(zip(request.thresholds, pairs, strict=True)), seen)
-            yield Told(asset, [made] if samples else [], seen)
+            yield Findings(asset, [made] if samples else [], seen)
 
-    def latest(self, request: Latest) -> Iterator[Told[LatestRow]]:
+    def latest(self, request: Latest) -> Iterator[Findings[LatestRow]]:
         shown = ", ".join(f"{name} := {name}" for name in latest.SHOWN if name != "timestamp")
         what = f"{HEAD}, epoch_ms(max(timestamp)), arg_max(struct_pack({shown}), timestamp)"
         for each in self._ask(what, request.scope, f"GROUP BY {ASSET} ORDER BY {ASSET}"):
             row = latest.made(request, asset_of(each), each[HEADS], each[HEADS + 1])
-            yield Told(row.asset, [row], row.seen)
+            yield Findings(row.asset, [row], row.seen)
 
     def _by_asset(self, values: str, scope: Scope, every: Interval | None = None) -> Iterator[tuple[Any, ...]]:
         step = f", {begin_of(every)} AS begin" if every else ""
         keys = f"{ASSET}{', begin' if every else ''}"
         return self._ask(f"{HEAD}, {SEEN}, {values}{step}", scope, f"GROUP BY {keys} ORDER BY {keys}")
 
-    def steps(self, request: Steps) -> Iterator[Told[Step]]:
+    def steps(self, request: Steps) -> Iterator[Findings[Step]]:
         every, scope, dataset = request.every, request.scope, request.dataset
         if not self.sources(dataset):
             return
@@ -191,9 +191,9 @@ class Lake:
                 Step(asset, each[-1], each[HEADS], tuple(map(finite, each[HEADS + SEENS : -1])), one)
                 for each, one in zip(of_asset, seens, strict=True)
             ]
-            yield Told(asset, made, together(seens))
+            yield Findings(asset, made, together(seens))
 
-    def volatility(self, request: Volatility, progress: Progress | None) -> Iterator[Told[VolatilityRow]]:
+    def volatility(self, request: Volatility, progress: Progress | None) -> Iterator[Findings[VolatilityRow]]:
         scope = replace(request.scope, period=request.whole_windows)
         what = f"{HEAD}, {begin_of(request.window)} AS begin, arg_max(price, timestamp)"
         rows = self._ask(what, scope, f"GROUP BY {ASSET}, begin ORDER BY {ASSET}, begin")
@@ -202,7 +202,7 @@ class Lake:
             asset = asset_of(of_asset[-1])
             *_, begins, prices = zip(*of_asset, strict=True)
             row = Returns(request.window.ms, begins, prices).row(asset)
-            yield Told(asset, [] if row is None else [row], None if row is None else row.seen)
+            yield Findings(asset, [] if row is None else [row], None if row is None else row.seen)
 
     # ---- by source
 
@@ -267,7 +267,7 @@ class Lake:
         found = self._of(series, _slots(series), period, rest)
         return [Polled(at, interval_or_none(every), count) for at, every, count in found]
 
-    def slots(self, series: Series, period: Span, grid: Grid) -> Iterator[Slots]:
+    def slots(self, series: Series, period: Span, grid: SlotGrid) -> Iterator[Slots]:
         found = list(self._of(series, _slots(series), period, "GROUP BY timestamp ORDER BY timestamp"))
         slots = tuple(Slot(at, interval_or_none(every)) for at, every, _ in found)
         # The lake is read with each id once.
@@ -278,8 +278,8 @@ class Lake:
 
     # ---- bars
 
-    def intervals(self, scope: Scope) -> Mapping[Asset, Mapping[str, int]]:
-        found: dict[Asset, dict[str, int]] = {}
+    def intervals(self, scope: Scope) -> Mapping[AssetRef, Mapping[str, int]]:
+        found: dict[AssetRef, dict[str, int]] = {}
         keys = f"{ASSET}, interval"
         rows = self._ask(f"{HEAD}, interval, count(*)", scope, f"GROUP BY {keys} ORDER BY {keys}", dataset=CANDLE)
         for of_asset in groupby(rows, key=itemgetter(0, 1, 2)):
@@ -287,7 +287,7 @@ class Lake:
             found[asset_of(counts[-1])] = {each[HEADS]: each[HEADS + 1] for each in counts}
         return found
 
-    def bars(self, scope: Scope, stored: str) -> Iterator[tuple[Asset, Bar]]:
+    def bars(self, scope: Scope, stored: str) -> Iterator[tuple[AssetRef, Bar]]:
         named = {asset.identity: asset for asset in scope.chosen}
         what = f"{ASSET}, epoch_ms(timestamp), {', '.join(Bar._fields[1:])}"
         own = replace(scope, interval=stored)
@@ -297,7 +297,7 @@ class Lake:
             bar = Bar(begin_ms, open_, high, low, close, base, quote, trades, taker_base, taker_quote)
             yield named[tuple(identity)], bar
 
-    def sampled(self, scope: Scope, every: Interval) -> Iterator[tuple[Asset, Bar]]:
+    def sampled(self, scope: Scope, every: Interval) -> Iterator[tuple[AssetRef, Bar]]:
         named = {asset.identity: asset for asset in scope.chosen}
         what = (
             f"{ASSET}, {begin_of(every)} AS begin, "

@@ -17,7 +17,7 @@ from cryptoproxy.lake.compact import made_of_objects, raw_keys
 from cryptoproxy.lake.form import refuse
 from cryptoproxy.lake.objects import RAW, days_in, folder
 from cryptoproxy.lake.store import Store
-from cryptoproxy.lake.table import Place, Table
+from cryptoproxy.lake.table import Table, TablePlace
 from cryptoproxy.lake.whole import whole_lake
 
 ALWAYS = Span(0, 253_402_300_799_000)
@@ -32,7 +32,7 @@ class Loose(NamedTuple):
 
 
 @dataclass(slots=True)
-class Plan:
+class ReadPlan:
     """``files`` are keys."""
 
     files: list[str] = field(default_factory=list)
@@ -66,8 +66,8 @@ class Holdings:
                 found |= {hour_ms - hour_ms % DAY_MS for hour_ms in hours}
         return {day_ms for day_ms in found if not span.cut(day_ms, DAY_MS).empty}
 
-    def of(self, dataset: Dataset[Any], sources: list[str], span: Span) -> Plan:
-        found = Plan()
+    def of(self, dataset: Dataset[Any], sources: list[str], span: Span) -> ReadPlan:
+        found = ReadPlan()
         for part in self._parts(dataset):
             # What begins before it may reach into it, but never from another period.
             around = Span(part.file_span(span.begin_ms).begin_ms, span.end_ms)
@@ -77,7 +77,7 @@ class Holdings:
                 raw = {part.file_span(day_ms) for day_ms in self._raw(dataset, part, source, around)}
                 loose = {
                     each for each in raw
-                    if each not in compacted or not self._holds(dataset, part, Place(source, part.name, each))
+                    if each not in compacted or not self._holds(dataset, part, TablePlace(source, part.name, each))
                 }  # fmt: skip
                 found.files += [
                     file.key for file in files
@@ -111,7 +111,7 @@ class Holdings:
         base = folder(self._store.settings.prefix, dataset.name, RAW, source, part=part.name)
         return {day_ms for _, day_ms in days_in(self._store.folders(base), span)}
 
-    def _holds(self, dataset: Dataset[Any], part: Part, place: Place) -> bool:
+    def _holds(self, dataset: Dataset[Any], part: Part, place: TablePlace) -> bool:
         """Whether the period's files were made of the very objects that are there."""
         raw = raw_keys(self._store, dataset, part, place)
         return self._table(dataset).made_of(place) == made_of_objects(raw)

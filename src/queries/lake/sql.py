@@ -9,7 +9,7 @@ from typing import Any
 from cryptoproxy.datasets.contracts.ticker import LONGEST_INTERVAL_MS, SHORTEST_INTERVAL_MS
 from cryptoproxy.queries.periods import Interval
 from cryptoproxy.queries.questions.steps import Measure
-from cryptoproxy.queries.scope import Asset, Scope, Seen
+from cryptoproxy.queries.scope import AssetRef, Scope, Seen
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ASSET = "source, asset_id, quote"
@@ -77,9 +77,9 @@ def begin_of(every: Interval) -> str:
     return f"epoch_ms(date_trunc('{unit}', make_timestamp(epoch_us(timestamp))))"
 
 
-def asset_of(row: Sequence[Any]) -> Asset:
+def asset_of(row: Sequence[Any]) -> AssetRef:
     source, asset_id, quote, symbol = row[:HEADS]
-    return Asset(source, asset_id, quote, symbol)
+    return AssetRef(source, asset_id, quote, symbol)
 
 
 def seen_of(found: Sequence[Any]) -> Seen:

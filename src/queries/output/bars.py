@@ -30,7 +30,7 @@ from cryptoproxy.queries.output.marks import (
 from cryptoproxy.queries.periods import Interval
 from cryptoproxy.queries.questions.candles import Bar, CandlesRow
 from cryptoproxy.queries.questions.indicators import Indicator, Indicators, IndicatorsRow
-from cryptoproxy.queries.scope import Asset
+from cryptoproxy.queries.scope import AssetRef
 
 Draw = Callable[[Axes], None]
 _MOST = 250
@@ -50,7 +50,7 @@ def indicators(answer: Answer[IndicatorsRow], rows: Sequence[IndicatorsRow]) -> 
 
 def _chart(answer: Answer[Any], rows: Sequence[Any], every: Interval, words: str, which: Sequence[Indicator]) -> Chart:
     """Of the first asset: a picture shows one."""
-    assets: list[Asset] = list(dict.fromkeys(row.asset for row in rows))
+    assets: list[AssetRef] = list(dict.fromkeys(row.asset for row in rows))
     asset = assets[0]
     own = [row for row in rows if row.asset == asset and drawable(*row.bar[1:5])]
     if not own:
@@ -160,7 +160,7 @@ def _over(axes: Axes, rows: Sequence[IndicatorsRow], which: Indicator, every: In
     axes.plot(times, middle, color=LINES[5], linewidth=0.8, linestyle="--")
 
 
-def _volume(axes: Axes, bars: Sequence[Bar], every: Interval, asset: Asset) -> None:
+def _volume(axes: Axes, bars: Sequence[Bar], every: Interval, asset: AssetRef) -> None:
     quoted = bars[0].quote_volume is not None
     volumes = [(bar.quote_volume if quoted else bar.base_volume) or 0.0 for bar in bars]
     colours = [BLUE if bar.close >= bar.open else ORANGE for bar in bars]

@@ -34,13 +34,13 @@ from cryptoproxy.queries.questions.market import MarketFigures
 from cryptoproxy.queries.questions.moves import Moves
 from cryptoproxy.queries.questions.percentiles import Percentiles
 from cryptoproxy.queries.questions.sentiment import Sentiment
-from cryptoproxy.queries.questions.slots import Grid
+from cryptoproxy.queries.questions.slots import SlotGrid
 from cryptoproxy.queries.questions.steps import Steps
 from cryptoproxy.queries.questions.volatility import Volatility
-from cryptoproxy.queries.scope import DEFAULT_SOURCE, Asset, Json, Scope
+from cryptoproxy.queries.scope import DEFAULT_SOURCE, AssetRef, Json, Scope
 from cryptoproxy.queries.series import Series, sources_body
 
-_NOBODY = Asset("", "", "", "")
+_NOBODY = AssetRef("", "", "", "")
 
 
 def console_text(aliases: Mapping[str, str], request: Any) -> str:
@@ -139,7 +139,7 @@ def _freshness(request: Freshness) -> Iterator[tuple[str, Json]]:
         "its newest slots, for its interval",
         freshness.grid_body(source, Span(end - freshness.LOOK_BACK_MS[0], end)),
     )
-    grid = Grid(request.interval.ms if request.interval else 60_000, "told", assets=50, records=50)
+    grid = SlotGrid(request.interval.ms if request.interval else 60_000, "told", assets=50, records=50)
     yield (
         "slots that are there, and what is there twice",
         freshness.slots_body(source, freshness.stretches(request.period, grid)[0]),

@@ -24,7 +24,7 @@ from cryptoproxy.queries.output.marks import (
 )
 from cryptoproxy.queries.questions.steps import Step
 from cryptoproxy.queries.questions.trades import pressure, vwap
-from cryptoproxy.queries.scope import Asset
+from cryptoproxy.queries.scope import AssetRef
 
 _SHORT = FuncFormatter(lambda value, _: short(value))
 _SIZE = FuncFormatter(lambda value, _: short(abs(value)))
@@ -100,7 +100,7 @@ def depth(answer: Answer[Step], rows: Sequence[Step]) -> Chart:
     return _chart(answer, rows, asset, answer.title, foot=foot, draw=draw, below=[Panel(draw_imbalance, 0.35)])
 
 
-def _of_first(rows: Sequence[Step], fits: Callable[[Step], bool]) -> tuple[list[Step], Asset]:
+def _of_first(rows: Sequence[Step], fits: Callable[[Step], bool]) -> tuple[list[Step], AssetRef]:
     asset = rows[0].asset
     if not (own := [row for row in rows if row.asset == asset and fits(row)]):
         raise NothingFound(f"{asset.symbol} has no value that can be drawn")
@@ -123,7 +123,7 @@ def _both(axes: Axes, rows: Sequence[Step], times: Sequence[Any], up: tuple[int,
 def _chart(
     answer: Answer[Step],
     rows: Sequence[Step],
-    asset: Asset,
+    asset: AssetRef,
     words: str,
     *,
     foot: str,

@@ -16,7 +16,7 @@ from cryptoproxy.errors import visible
 from cryptoproxy.queries.answer import Answer
 from cryptoproxy.queries.fields import FIELDS
 from cryptoproxy.queries.periods import written
-from cryptoproxy.queries.scope import Asset
+from cryptoproxy.queries.scope import AssetRef
 
 BLUE, ORANGE, GREY, DARK = "#2f6db3", "#d9662b", "#9aa5b1", "#1f2d3d"
 # Okabe and Ito's colours, which people with any colour vision tell apart, and two more.
@@ -52,7 +52,7 @@ def shade(colour: str, strength: float) -> tuple[float, float, float]:
     return red, green, blue
 
 
-def name(asset: Asset, among: Sequence[Asset]) -> str:
+def name(asset: AssetRef, among: Sequence[AssetRef]) -> str:
     """The symbol, with what tells it from others of that symbol."""
     same = [each for each in among if each.symbol == asset.symbol and each.identity != asset.identity]
     parts = [asset.symbol]
@@ -68,13 +68,13 @@ def name(asset: Asset, among: Sequence[Asset]) -> str:
     return f" {text}" if text.startswith("_") else text  # matplotlib leaves such out of a legend
 
 
-def names(axes: Axes, assets: Sequence[Asset]) -> None:
+def names(axes: Axes, assets: Sequence[AssetRef]) -> None:
     axes.set_yticks(range(len(assets)), [name(asset, assets) for asset in assets])
     axes.set_ylim(-0.7, len(assets) - 0.3)
     axes.grid(visible=False, axis="y")
 
 
-def where_of(answer: Answer[Any], assets: Sequence[Asset]) -> str:
+def where_of(answer: Answer[Any], assets: Sequence[AssetRef]) -> str:
     """Source and quote, of the assets that are drawn."""
     sources = ", ".join(dict.fromkeys(each.source for each in assets)) or answer.where
     quotes = list(dict.fromkeys(each.quote for each in assets))
@@ -83,7 +83,7 @@ def where_of(answer: Answer[Any], assets: Sequence[Asset]) -> str:
     return f"{quoted}, the {len(chosen)} most traded" if chosen else quoted
 
 
-def label(field: str, assets: Sequence[Asset]) -> str:
+def label(field: str, assets: Sequence[AssetRef]) -> str:
     """The field with its unit, by name where all assets share the quote."""
     quotes = {asset.quote for asset in assets}
     words = {

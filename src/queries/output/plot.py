@@ -26,7 +26,7 @@ SUFFIXES = (".png", ".svg")
 INCH = 0.26
 """Height of a bar."""
 
-_STYLE: Any = {
+STYLE: Any = {
     "font.family": "DejaVu Sans",  # comes with matplotlib, so that a picture looks the same everywhere
     "font.size": 9,
     "text.parse_math": False,  # a symbol is $WIF, not a formula
@@ -82,7 +82,7 @@ def plot(answer: Answer[Any], file: Path) -> None:
     chart = _DRAWN[answer.question](answer, rows)
     if chart.lines > chart.most:
         raise TooManyLines(chart.lines, chart.most)
-    with mpl.rc_context(_STYLE), warnings.catch_warnings():
+    with mpl.rc_context(STYLE), warnings.catch_warnings():
         # Chinese and the like in a symbol: an empty box, and the asset's id beside it.
         warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing from font", category=UserWarning)
         figure = Figure(figsize=(9, chart.height or max(2.8, 1.7 + INCH * chart.lines)), dpi=150, layout="constrained")

@@ -14,12 +14,12 @@ from typing import Any
 from cryptoproxy.datasets.times import Span
 from cryptoproxy.queries.answer import Cell, Look, asset_columns, data_columns
 from cryptoproxy.queries.fields import described, known
-from cryptoproxy.queries.notes import Watch
+from cryptoproxy.queries.notes import Noting
 from cryptoproxy.queries.periods import Interval
 from cryptoproxy.queries.scope import (
     MAX_BUCKETS,
     SEEN,
-    Asset,
+    AssetRef,
     Json,
     Scope,
     Seen,
@@ -51,7 +51,7 @@ class AverageRow:
     is over.
     """
 
-    asset: Asset
+    asset: AssetRef
     begin_ms: int
     count: int
     average: float | None
@@ -71,7 +71,7 @@ def row(bucket: Mapping[str, Any]) -> AverageRow | None:
     return _row(asset_of(bucket), seen_of(bucket).first_ms, bucket)
 
 
-def steps_body(request: Average, every: Interval, assets: tuple[Asset, ...], period: Span) -> Json:
+def steps_body(request: Average, every: Interval, assets: tuple[AssetRef, ...], period: Span) -> Json:
     """Steps of some assets and a part of the period."""
     scope = replace(request.scope, chosen=assets, period=period)
     histogram = {"date_histogram": {**every.histogram(), "min_doc_count": 1}, "aggs": {**SEEN, **_value(request)}}
@@ -87,7 +87,7 @@ def steps(bucket: Mapping[str, Any]) -> Iterator[AverageRow]:
             yield row
 
 
-def noted(watch: Watch, row: AverageRow) -> None:
+def noted(watch: Noting, row: AverageRow) -> None:
     """What is to be said of a row."""
     if not row.over_time:
         watch.untold.add(row.asset)
@@ -134,7 +134,7 @@ def _body(scope: Scope, aggregations: Mapping[str, Json], *, size: int, after: M
     }
 
 
-def _row(asset: Asset, begin_ms: int, bucket: Mapping[str, Any]) -> AverageRow | None:
+def _row(asset: AssetRef, begin_ms: int, bucket: Mapping[str, Any]) -> AverageRow | None:
     value = bucket["value"]
     if not value["count"]:
         return None

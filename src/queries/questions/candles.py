@@ -20,9 +20,9 @@ from cryptoproxy.datasets.contracts.candle import STEPS
 from cryptoproxy.datasets.times import DAY_MS, Span
 from cryptoproxy.queries.answer import Cell, Look, asset_columns
 from cryptoproxy.queries.backend import Backend
-from cryptoproxy.queries.notes import Watch, listed
+from cryptoproxy.queries.notes import Noting, listed
 from cryptoproxy.queries.periods import Interval
-from cryptoproxy.queries.scope import MAX_BUCKETS, Asset, Json, Scope, Seen, by_asset
+from cryptoproxy.queries.scope import MAX_BUCKETS, AssetRef, Json, Scope, Seen, by_asset
 
 PAGE = 10_000
 """Bars that one search gives."""
@@ -60,7 +60,7 @@ class Candles:
 class CandlesRow:
     """``made_of``: ``1h candles`` as they are stored, ``1m candles`` put together, or ``ticker samples``."""
 
-    asset: Asset
+    asset: AssetRef
     bar: Bar
     made_of: str
 
@@ -108,7 +108,7 @@ def _sum(values: Sequence[float | None]) -> Any:
     return sum(known) if all(isinstance(each, int) for each in known) else math.fsum(known)
 
 
-def rows(engine: Backend, request: Candles, watch: Watch) -> Iterator[CandlesRow]:
+def rows(engine: Backend, request: Candles, watch: Noting) -> Iterator[CandlesRow]:
     """Bar by bar of one asset, then of the next."""
     scope, every = replace(request.scope, period=request.whole), request.every
     there = engine.intervals(scope)
@@ -136,7 +136,7 @@ def rows(engine: Backend, request: Candles, watch: Watch) -> Iterator[CandlesRow
 
 
 def _told(
-    asset: Asset, bars: Iterable[Bar | None], made_of: str, request: Candles, watch: Watch
+    asset: AssetRef, bars: Iterable[Bar | None], made_of: str, request: Candles, watch: Noting
 ) -> Iterator[CandlesRow]:
     """The rows of one asset; what is known when they have gone by is told to ``watch``."""
     first = last = None

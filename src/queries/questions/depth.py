@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from cryptoproxy.datasets import BOOK
 from cryptoproxy.datasets.contracts.book import BANDS
 from cryptoproxy.queries.answer import Cell, Look, asset_columns
-from cryptoproxy.queries.notes import Watch
+from cryptoproxy.queries.notes import Noting
 from cryptoproxy.queries.questions.steps import Measure, Step, Steps
 
 DATASET = BOOK
@@ -35,7 +35,7 @@ def measures(within: int) -> tuple[Measure, ...]:
     )
 
 
-def noted(rows: Iterable[Step], request: Steps, watch: Watch) -> Iterator[Step]:
+def noted(rows: Iterable[Step], request: Steps, watch: Noting) -> Iterator[Step]:
     """Says of how many slots the depth is not known."""
     slots = lacking = 0
     for row in rows:

@@ -19,7 +19,16 @@ from cryptoproxy.queries.answer import Cell, Covers, Look, NothingFound
 from cryptoproxy.queries.backend import Backend
 from cryptoproxy.queries.notes import stored_there
 from cryptoproxy.queries.periods import Interval, written
-from cryptoproxy.queries.questions.slots import ENOUGH, GRACE_MS, Grid, Polled, Slot, gaps, most_common, with_intervals
+from cryptoproxy.queries.questions.slots import (
+    ENOUGH,
+    GRACE_MS,
+    Polled,
+    Slot,
+    SlotGrid,
+    gaps,
+    most_common,
+    with_intervals,
+)
 from cryptoproxy.queries.scope import MAX_BUCKETS, Json, Seen
 from cryptoproxy.queries.series import SEVERAL, Series
 
@@ -142,7 +151,7 @@ def _interval_of(bucket: Mapping[str, Any]) -> int | None:
     return int(value) if value is not None and SHORTEST_INTERVAL_MS <= value <= LONGEST_INTERVAL_MS else None
 
 
-def grid_of(polled: Sequence[Polled], told: Interval | None, *, end_ms: int) -> tuple[Grid, bool]:
+def grid_of(polled: Sequence[Polled], told: Interval | None, *, end_ms: int) -> tuple[SlotGrid, bool]:
     """The grid, and whether the sample was large enough to be sure of it."""
     slots = [each.at_ms for each in polled]
     records = max((each.records for each in polled), default=1)
@@ -150,14 +159,14 @@ def grid_of(polled: Sequence[Polled], told: Interval | None, *, end_ms: int) -> 
     whole = [each.records for each in polled if each.at_ms <= end_ms - GRACE_MS]
     assets = next(iter(whole or [each.records for each in polled]), 0)
     if told is not None:
-        return Grid(told.ms, "told", assets, records), True
+        return SlotGrid(told.ms, "told", assets, records), True
     if polled and polled[0].interval_ms is not None:
-        return Grid(polled[0].interval_ms, "recorded", assets, records), True
+        return SlotGrid(polled[0].interval_ms, "recorded", assets, records), True
     common = most_common(Counter(later - earlier for later, earlier in pairwise(slots)))
-    return Grid(common, "inferred", assets, records), len(slots) >= ENOUGH
+    return SlotGrid(common, "inferred", assets, records), len(slots) >= ENOUGH
 
 
-def stretches(period: Span, grid: Grid) -> Sequence[Span]:
+def stretches(period: Span, grid: SlotGrid) -> Sequence[Span]:
     """The period in parts that one search each can look at."""
     slots = max(1, min(MAX_BUCKETS, MAX_RECORDS // grid.records))
     step = slots * (grid.interval_ms or period.length_ms)
@@ -283,8 +292,8 @@ def _of(engine: Backend, request: Freshness, series: Series, notes: list[str]) -
     )
 
 
-def _grid(engine: Backend, request: Freshness, series: Series, newest_ms: int) -> Grid:
-    found: Grid | None = None
+def _grid(engine: Backend, request: Freshness, series: Series, newest_ms: int) -> SlotGrid:
+    found: SlotGrid | None = None
     told = request.interval or (Interval.of_ms(series.step_ms) if series.step_ms else None)
     for look_back in LOOK_BACK_MS:
         polled = engine.polled(series, Span(newest_ms - look_back, newest_ms + 1))

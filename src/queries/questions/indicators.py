@@ -15,11 +15,11 @@ from typing import Any
 from cryptoproxy.errors import OperatorError
 from cryptoproxy.queries.answer import Cell, Look, asset_columns
 from cryptoproxy.queries.backend import Backend
-from cryptoproxy.queries.notes import Watch
+from cryptoproxy.queries.notes import Noting
 from cryptoproxy.queries.periods import Interval
 from cryptoproxy.queries.questions import candles
 from cryptoproxy.queries.questions.candles import Bar, Candles
-from cryptoproxy.queries.scope import Asset, Scope
+from cryptoproxy.queries.scope import AssetRef, Scope
 
 DEFAULT = "sma:20,ema:12,macd,rsi:14,bollinger:20"
 _MOST = 10_000
@@ -110,7 +110,7 @@ class Indicators:
 class IndicatorsRow:
     """``values`` by column; None while an indicator warms up."""
 
-    asset: Asset
+    asset: AssetRef
     bar: Bar
     made_of: str
     values: Mapping[str, float | None]
@@ -130,7 +130,7 @@ def talib() -> Any:
     return found
 
 
-def rows(engine: Backend, request: Indicators, watch: Watch) -> Iterator[IndicatorsRow]:
+def rows(engine: Backend, request: Indicators, watch: Noting) -> Iterator[IndicatorsRow]:
     """Bar by bar of one asset, then of the next. One asset's bars are held."""
     library = talib()
     for asset, group in groupby(candles.rows(engine, request.of, watch), key=lambda row: row.asset):

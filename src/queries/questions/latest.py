@@ -8,7 +8,7 @@ from typing import Any
 
 from cryptoproxy.datasets import from_iso
 from cryptoproxy.queries.answer import Cell, Look, asset_columns
-from cryptoproxy.queries.scope import Asset, Json, Scope, Seen, asset_of, by_asset, finite
+from cryptoproxy.queries.scope import AssetRef, Json, Scope, Seen, asset_of, by_asset, finite
 
 PAGE = 1_000
 SHOWN = (
@@ -25,7 +25,7 @@ class Latest:
 class LatestRow:
     """``change_24h`` in percent, also where the source sends a fraction; None where it sends neither."""
 
-    asset: Asset
+    asset: AssetRef
     name: str
     price: float
     change_24h: float | None
@@ -56,7 +56,7 @@ def row(request: Latest, bucket: Mapping[str, Any]) -> LatestRow:
     return made(request, asset_of(bucket), from_iso(record["timestamp"]), record)
 
 
-def made(request: Latest, asset: Asset, slot_ms: int, record: Mapping[str, Any]) -> LatestRow:
+def made(request: Latest, asset: AssetRef, slot_ms: int, record: Mapping[str, Any]) -> LatestRow:
     """Of an asset's newest record, with the fields of :data:`SHOWN` that it has."""
     change = record.get("change_24h")
     if change is None and (fraction := record.get("price_24h_pcnt")) is not None:

@@ -15,7 +15,7 @@ from typing import Any
 from cryptoproxy.queries.answer import Cell, Look, asset_columns, data_columns
 from cryptoproxy.queries.fields import WINDOWS
 from cryptoproxy.queries.periods import decimal
-from cryptoproxy.queries.scope import Asset, Json, Scope, Seen, asset_of, by_asset, seen_of
+from cryptoproxy.queries.scope import AssetRef, Json, Scope, Seen, asset_of, by_asset, seen_of
 
 DEFAULT_THRESHOLDS = (1.0, 5.0, 10.0)
 MAX_THRESHOLDS = 10
@@ -54,7 +54,7 @@ class Beyond:
 class MovesRow:
     """``samples`` have a change over this window; ``beyond`` is by threshold."""
 
-    asset: Asset
+    asset: AssetRef
     samples: int
     beyond: Mapping[float, Beyond]
     seen: Seen

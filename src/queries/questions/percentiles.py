@@ -12,9 +12,9 @@ from typing import Any
 
 from cryptoproxy.queries.answer import Cell, Look, asset_columns, data_columns
 from cryptoproxy.queries.fields import described, known
-from cryptoproxy.queries.notes import Watch
+from cryptoproxy.queries.notes import Noting
 from cryptoproxy.queries.periods import decimal
-from cryptoproxy.queries.scope import Asset, Json, Scope, Seen, asset_of, by_asset, finite, seen_of
+from cryptoproxy.queries.scope import AssetRef, Json, Scope, Seen, asset_of, by_asset, finite, seen_of
 
 DEFAULT_PERCENTS = (1.0, 5.0, 25.0, 50.0, 75.0, 95.0, 99.0)
 COMPRESSION = 1000
@@ -40,7 +40,7 @@ class Percentiles:
 class PercentilesRow:
     """``values`` by percent, in the field's unit; None where an estimate does not fit into a double."""
 
-    asset: Asset
+    asset: AssetRef
     count: int
     lowest: float
     highest: float
@@ -77,7 +77,7 @@ def row(bucket: Mapping[str, Any]) -> PercentilesRow | None:
     return PercentilesRow(asset_of(bucket), ends["count"], ends["min"], ends["max"], values, seen_of(bucket))
 
 
-def noted(watch: Watch, row: PercentilesRow) -> None:
+def noted(watch: Noting, row: PercentilesRow) -> None:
     """What is to be said of a row."""
     if None in row.values.values():
         watch.unbounded.add(row.asset)

@@ -24,7 +24,7 @@ GRACE_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True)
-class Grid:
+class SlotGrid:
     """Of a source's newest slots: the interval now, where it is from, and how many records a slot has."""
 
     interval_ms: int | None
@@ -50,7 +50,7 @@ class Polled(NamedTuple):
     records: int
 
 
-def with_intervals(slots: Sequence[Slot], grid: Grid) -> list[tuple[int, int]]:
+def with_intervals(slots: Sequence[Slot], grid: SlotGrid) -> list[tuple[int, int]]:
     """(slot, interval) of each slot. ``grid`` has an interval.
 
     A person's interval holds for all, and slots become those of it. Else a slot has what its records tell, or the most

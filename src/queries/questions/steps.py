@@ -12,10 +12,21 @@ from typing import Any, Literal, NamedTuple
 from cryptoproxy.datasets import Dataset
 from cryptoproxy.datasets.times import Span
 from cryptoproxy.queries.answer import NothingFound
-from cryptoproxy.queries.backend import Backend, Told
-from cryptoproxy.queries.notes import Watch
+from cryptoproxy.queries.backend import Backend, Findings
+from cryptoproxy.queries.notes import Noting
 from cryptoproxy.queries.periods import Interval, words_of
-from cryptoproxy.queries.scope import MAX_BUCKETS, SEEN, Asset, Json, Scope, Seen, asset_of, by_asset, finite, seen_of
+from cryptoproxy.queries.scope import (
+    MAX_BUCKETS,
+    SEEN,
+    AssetRef,
+    Json,
+    Scope,
+    Seen,
+    asset_of,
+    by_asset,
+    finite,
+    seen_of,
+)
 
 ASSETS_PAGE = 1_000
 
@@ -44,14 +55,14 @@ class Step(NamedTuple):
     """One asset's figures, in the order of the measures. A sum of nothing is 0, all else of nothing None; so is what
     does not fit into a double."""
 
-    asset: Asset
+    asset: AssetRef
     begin_ms: int
     records: int
     values: tuple[float | None, ...]
     seen: Seen
 
 
-def rows(engine: Backend, request: Steps, watch: Watch) -> Iterator[Step]:
+def rows(engine: Backend, request: Steps, watch: Noting) -> Iterator[Step]:
     """Step by step of one asset, then of the next.
 
     Raises:
@@ -91,14 +102,14 @@ def _measured(measure: Measure) -> Json:
     return {"filter": {"term": {"side": measure.side}}, "aggs": {"value": found}}
 
 
-def told(bucket: Mapping[str, Any], measures: Sequence[Measure]) -> Told[Step]:
+def told(bucket: Mapping[str, Any], measures: Sequence[Measure]) -> Findings[Step]:
     """Of one asset."""
     asset = asset_of(bucket)
     made = [
         Step(asset, each["key"], each["doc_count"], _values(each, measures), seen_of(each))
         for each in bucket["steps"]["buckets"]
     ]
-    return Told(asset, made, seen_of(bucket))
+    return Findings(asset, made, seen_of(bucket))
 
 
 def _values(bucket: Mapping[str, Any], measures: Sequence[Measure]) -> tuple[float | None, ...]:

@@ -15,10 +15,10 @@ from typing import Any
 
 from cryptoproxy.datasets.times import Span
 from cryptoproxy.queries.answer import Cell, Look, NothingFound, asset_columns, data_columns
-from cryptoproxy.queries.backend import Backend, Found, Progress
-from cryptoproxy.queries.notes import Watch
+from cryptoproxy.queries.backend import Backend, FoundAsset, Progress
+from cryptoproxy.queries.notes import Noting
 from cryptoproxy.queries.periods import Interval, interval, written
-from cryptoproxy.queries.scope import MAX_BUCKETS, Asset, Json, Scope, Seen, asset_of, by_asset
+from cryptoproxy.queries.scope import MAX_BUCKETS, AssetRef, Json, Scope, Seen, asset_of, by_asset
 
 _WINDOWS = ("1d", "12h", "6h", "4h", "1h", "30m", "15m", "5m", "1m", "30s", "10s")
 """That are suggested."""
@@ -60,7 +60,7 @@ class VolatilityRow:
     begin and the last one's end.
     """
 
-    asset: Asset
+    asset: AssetRef
     returns: int
     deviation: float | None
     lowest: float | None
@@ -87,7 +87,7 @@ class Returns:
         self._begins.append(begin_ms)
         self._prices.append(price)
 
-    def row(self, asset: Asset) -> VolatilityRow | None:
+    def row(self, asset: AssetRef) -> VolatilityRow | None:
         """None with fewer than two returns, which have no deviation."""
         import numpy as np  # it takes a moment to load
 
@@ -118,7 +118,7 @@ def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def body(request: Volatility, assets: Sequence[Asset], period: Span) -> Json:
+def body(request: Volatility, assets: Sequence[AssetRef], period: Span) -> Json:
     """The last price of each window, for some assets and a part of the period."""
     scope = replace(request.scope, period=period, chosen=tuple(assets))
     windows: dict[str, Json] = {
@@ -146,7 +146,7 @@ def body(request: Volatility, assets: Sequence[Asset], period: Span) -> Json:
     }
 
 
-def prices(bucket: Mapping[str, Any]) -> tuple[Asset, list[tuple[int, float]]]:
+def prices(bucket: Mapping[str, Any]) -> tuple[AssetRef, list[tuple[int, float]]]:
     """(window's begin, last price) of one asset, in the order of time."""
     return asset_of(bucket), [
         (each["key"], each["last"]["hits"]["hits"][0]["fields"]["price"][0]) for each in bucket["windows"]["buckets"]
@@ -173,7 +173,7 @@ def title(request: Volatility) -> str:
 
 
 def most_volatile(
-    engine: Backend, request: Volatility, watch: Watch, progress: Progress | None
+    engine: Backend, request: Volatility, watch: Noting, progress: Progress | None
 ) -> Iterator[VolatilityRow]:
     """The largest standard deviation first.
 
@@ -197,7 +197,7 @@ def most_volatile(
         raise NothingFound(too_young(request, found))
 
 
-def too_young(request: Volatility, found: Sequence[Found]) -> str:
+def too_young(request: Volatility, found: Sequence[FoundAsset]) -> str:
     """Why these assets have no two returns, and the longest window with which they have."""
     first = min(each.seen.first_ms for each in found)
     last = max(each.seen.last_ms for each in found)

@@ -21,8 +21,8 @@ from cryptoproxy.sandbox.binance.trades import agg_trades, trades
 from cryptoproxy.sandbox.streams.capture import SILENT
 from cryptoproxy.sandbox.streams.feed import Feed
 from cryptoproxy.sandbox.streams.session import Chosen, Habits
-from cryptoproxy.sandbox.upstream import Limits, Minute, Refusal, Setup, Sliding, before_the_api, dump
-from cryptoproxy.sandbox.wire import Answer, Header, Request, http_date
+from cryptoproxy.sandbox.upstream import Minute, Refusal, Setup, Sliding, StandInLimits, before_the_api, dump
+from cryptoproxy.sandbox.wire import Header, Request, Response, http_date
 from cryptoproxy.sandbox.world.pairs import Pair, Tapes
 from cryptoproxy.sandbox.world.tape import Tape
 
@@ -53,7 +53,7 @@ class Spent:
 class Weight:
     """The request weight of one IP: counted per minute, 429 above the limit, 418 for those who go on."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: StandInLimits) -> None:
         self._limits = limits
         self._minute = Minute()
         self._lock = threading.Lock()
@@ -117,10 +117,10 @@ class Binance:
             "/api/v3/time": lambda _request, now_ms: {"serverTime": now_ms},
         }
 
-    def answer(self, request: Request) -> Answer:
+    def answer(self, request: Request) -> Response:
         route = self._routes.get(request.path)
         if route is None:
-            return Answer(404, (*self.headers()[:1], ("Content-Type", "text/html")), b"<h2>404 Not found</h2>")
+            return Response(404, (*self.headers()[:1], ("Content-Type", "text/html")), b"<h2>404 Not found</h2>")
         now_ms = self._clock.now_ms()
         spent = self._weight.spend(now_ms, _cost(request))
         if spent.status != 200:
@@ -129,15 +129,15 @@ class Binance:
             status, body = 200, route(request, now_ms)
         except Refusal as refusal:
             status, body = refusal.status, refusal.body
-        return Answer(status, (*self.headers(), *_used(spent.used)), dump(body), chunked=True)
+        return Response(status, (*self.headers(), *_used(spent.used)), dump(body), chunked=True)
 
-    def handshake(self, request: Request) -> Answer:
+    def handshake(self, request: Request) -> Response:
         if not is_stream(request.path):
-            return Answer(404, self.headers()[:1], b"")
+            return Response(404, self.headers()[:1], b"")
         allowed = self._limits.binance_connects_per_5m
         if allowed is not None and self._connects.use(self._clock.now_ms()) > allowed:
             return self.error(429)
-        return Answer(101)
+        return Response(101)
 
     def session(self, request: Request, chosen: Chosen) -> BinanceSession:
         limits = self._limits
@@ -151,14 +151,14 @@ class Binance:
             request, self._feed, chosen, habits=habits, most=limits.binance_topics, hidden=self._hidden
         )
 
-    def error(self, status: int) -> Answer:
+    def error(self, status: int) -> Response:
         if early := before_the_api(status, self.headers()[0], pages=status in (403, 502, 503, 504)):
             return early
         now_ms, used = self._clock.now_ms(), self._limits.binance_weight_per_minute or 0
         if status in (418, 429):
             wait_s = self._limits.binance_ban_s if status == 418 else 60
             return self._refused(Spent(status, used, wait_s, now_ms + wait_s * 1000))
-        return Answer(status, (*self.headers(), *_used(0)), dump(INTERNAL))
+        return Response(status, (*self.headers(), *_used(0)), dump(INTERNAL))
 
     def headers(self) -> tuple[Header, ...]:
         return (
@@ -174,7 +174,7 @@ class Binance:
             ("X-Cache", "Miss from cloudfront"),
         )
 
-    def _refused(self, spent: Spent) -> Answer:
+    def _refused(self, spent: Spent) -> Response:
         limit = self._limits.binance_weight_per_minute
         text = (
             f"Way too much request weight used; IP banned until {spent.banned_until_ms}. "
@@ -184,7 +184,7 @@ class Binance:
             "Please use the websocket for live updates to avoid polling the API."
         )
         headers = (*self.headers(), *_used(spent.used), ("Retry-After", str(spent.wait_s)))
-        return Answer(spent.status, headers, dump({"code": -1003, "msg": text}))
+        return Response(spent.status, headers, dump({"code": -1003, "msg": text}))
 
     def _ticker(self, request: Request, now_ms: int) -> object:
         pairs = self._asked(request)

@@ -8,7 +8,7 @@ from cryptoproxy.sandbox.binance.trades import eight
 from cryptoproxy.sandbox.upstream import dump
 from cryptoproxy.sandbox.wire import Request
 from cryptoproxy.sandbox.world.book import Book, Level, change_id
-from cryptoproxy.sandbox.world.market import Market
+from cryptoproxy.sandbox.world.market import SeededMarket
 from cryptoproxy.sandbox.world.pairs import Pair
 from cryptoproxy.sandbox.world.tape import Tape
 
@@ -19,7 +19,7 @@ IDS = 7
 """Numbers that each tenth of a second takes."""
 
 
-def make_book(market: Market, pair: Pair, tape: Tape) -> Book:
+def make_book(market: SeededMarket, pair: Pair, tape: Tape) -> Book:
     """Its best prices are those of the ticker."""
 
     def at(second: int) -> tuple[int, int]:

@@ -15,7 +15,7 @@ from cryptoproxy.sandbox.streams.frame import Frame
 from cryptoproxy.sandbox.upstream import dump
 from cryptoproxy.sandbox.world.book import Book
 from cryptoproxy.sandbox.world.counts import first_trade
-from cryptoproxy.sandbox.world.intervals import BINANCE, Grid
+from cryptoproxy.sandbox.world.intervals import BINANCE, BarGrid
 from cryptoproxy.sandbox.world.noise import mix
 from cryptoproxy.sandbox.world.pairs import Pair
 from cryptoproxy.sandbox.world.tape import Tape
@@ -195,7 +195,7 @@ def _line(traded: Traded, event: str, number: str, more: str) -> str:
     return head + '"T":%d,"m":%s,"M":true}'
 
 
-def _closing(grid: Grid, second: int) -> list[int]:
+def _closing(grid: BarGrid, second: int) -> list[int]:
     """Openings of the bars that may be told as closed in this second."""
     if grid.seconds == 1:
         return [second - 1]
@@ -203,7 +203,7 @@ def _closing(grid: Grid, second: int) -> list[int]:
     return [grid.floor(current - 1)] if second - current <= LATE_MS // 1000 else []
 
 
-def _late_ms(key: int, grid: Grid, opened: int) -> int:
+def _late_ms(key: int, grid: BarGrid, opened: int) -> int:
     """After its end; of a second's bar within the next second."""
     word = mix(key + 3, opened)
     most = 300 if grid.seconds == 1 or word % 10 else LATE_MS

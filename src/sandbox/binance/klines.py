@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from cryptoproxy.sandbox.binance import params
 from cryptoproxy.sandbox.wire import Request
-from cryptoproxy.sandbox.world.intervals import Grid
+from cryptoproxy.sandbox.world.intervals import BarGrid
 from cryptoproxy.sandbox.world.pages import Row, newest, oldest
 from cryptoproxy.sandbox.world.tape import Tape
 
@@ -14,7 +14,7 @@ DEFAULT, MOST = 500, 1000
 _FAR_MS = 10**14
 
 
-def klines(request: Request, tape: Tape, grid: Grid, now_ms: int) -> bytes:
+def klines(request: Request, tape: Tape, grid: BarGrid, now_ms: int) -> bytes:
     """Without a beginning the newest up to the end, with one the oldest from there."""
     if request.params.get("timeZone", "0") not in ("0", "00:00", "+00:00", "-00:00"):
         raise params.refusal(-1130, "Data sent for parameter 'timeZone' is not valid.")
@@ -26,7 +26,7 @@ def klines(request: Request, tape: Tape, grid: Grid, now_ms: int) -> bytes:
     return render(rows, tape, grid, params.per_ms(request))
 
 
-def render(rows: Iterable[Row], tape: Tape, grid: Grid, per_ms: int = 1) -> bytes:
+def render(rows: Iterable[Row], tape: Tape, grid: BarGrid, per_ms: int = 1) -> bytes:
     """Twelve columns; prices and volumes are text with eight decimals."""
     sizes, unit = tape.sizes, 1000 * per_ms
     price, size, worth = 10**sizes.price_decimals, 10**sizes.size_decimals, 10**tape.quote_decimals

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cryptoproxy.sandbox.world.intervals import DAY
-from cryptoproxy.sandbox.world.market import Beat, Market
+from cryptoproxy.sandbox.world.market import Beat, SeededMarket
 from cryptoproxy.sandbox.world.pairs import MONEY, Pair, listable, make_pair, tradable
 
 QUOTES: tuple[tuple[str, int, float, float], ...] = (
@@ -36,7 +36,7 @@ TEST_SYMBOL = ("123456", "123", "456")
 """A real symbol of theirs that breaks those who read quotes off the end."""
 
 
-def trading_pairs(market: Market) -> list[Pair]:
+def trading_pairs(market: SeededMarket) -> list[Pair]:
     """All pairs in the order of the list; halted ones are those with ``delisted``."""
     pairs = list(_pairs(market))
     symbol, base, quote = TEST_SYMBOL
@@ -46,7 +46,7 @@ def trading_pairs(market: Market) -> list[Pair]:
     return [*pairs, test]
 
 
-def _pairs(market: Market) -> Iterator[Pair]:
+def _pairs(market: SeededMarket) -> Iterator[Pair]:
     assets = tradable(market)
     place = 0
     for quote, wanted, _, share in QUOTES:
@@ -76,14 +76,14 @@ def _pairs(market: Market) -> Iterator[Pair]:
             place += 1
 
 
-def _listed(market: Market, symbol: str, coin: int, against: int | None) -> int:
+def _listed(market: SeededMarket, symbol: str, coin: int, against: int | None) -> int:
     """The big ones early, the others at some hour of the years since; not before there is a price of both."""
     born = max(market.born(coin), 0 if against is None else market.born(against))
     hours = int(market.unit(f"{symbol}/listed") * 2800 * 24) if coin >= ALWAYS_TRADED else coin * 24 * 45
     return max(born, BEGIN + hours * 3600)
 
 
-def _halted(market: Market, symbol: str, quote: str, coin: int, listed: int) -> int | None:
+def _halted(market: SeededMarket, symbol: str, quote: str, coin: int, listed: int) -> int | None:
     """When it was halted; None for those that trade."""
     trading = next(share for name, _, share, _ in QUOTES if name == quote)
     if (trading and coin < ALWAYS_TRADED) or listed > LAST_HALT - 60 * DAY:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from cryptoproxy.sandbox.upstream import Refusal
 from cryptoproxy.sandbox.wire import Request
-from cryptoproxy.sandbox.world.intervals import BINANCE, Grid
+from cryptoproxy.sandbox.world.intervals import BINANCE, BarGrid
 from cryptoproxy.sandbox.world.pairs import Pair
 
 NUMBER = "^[0-9]{1,20}$"
@@ -30,7 +30,7 @@ def symbol(request: Request, listed: Mapping[str, Pair]) -> Pair:
     return listed[name]
 
 
-def interval(request: Request) -> Grid:
+def interval(request: Request) -> BarGrid:
     name = request.params.get("interval", "")
     if not name:
         raise refusal(-1102, "Mandatory parameter 'interval' was not sent, was empty/null, or malformed.")

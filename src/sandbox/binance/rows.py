@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from cryptoproxy.sandbox.upstream import Rows
 from cryptoproxy.sandbox.world.intervals import DAY
-from cryptoproxy.sandbox.world.market import Market
+from cryptoproxy.sandbox.world.market import SeededMarket
 from cryptoproxy.sandbox.world.pairs import Pair, Tapes, price_at
 
 DAY_MS = DAY * 1000
@@ -15,7 +15,7 @@ DAY_MS = DAY * 1000
 class Tickers:
     """The row of each pair; that of a halted one stays as it was."""
 
-    def __init__(self, market: Market, pairs: Sequence[Pair], tapes: Tapes) -> None:
+    def __init__(self, market: SeededMarket, pairs: Sequence[Pair], tapes: Tapes) -> None:
         self._market = market
         self._pairs = pairs
         self._tapes = tapes
@@ -35,13 +35,13 @@ class Tickers:
         return self._rows.row(pair.place, updated_ms, _trading, self._market, self._tapes, pair, updated_ms)
 
 
-def best(market: Market, pair: Pair, last: float, second: int) -> tuple[float, float]:
+def best(market: SeededMarket, pair: Pair, last: float, second: int) -> tuple[float, float]:
     """The best bid and ask of that second."""
     bid = max(pair.tick, last - pair.tick * (market.draw(pair.place, second) < 0.5))
     return bid, bid + pair.tick
 
 
-def _trading(market: Market, tapes: Tapes, pair: Pair, updated_ms: int) -> bytes:
+def _trading(market: SeededMarket, tapes: Tapes, pair: Pair, updated_ms: int) -> bytes:
     second = updated_ms // 1000
     quote = tapes.quote(pair, second)
     last, opened = quote.last, quote.open
@@ -64,7 +64,7 @@ def _trading(market: Market, tapes: Tapes, pair: Pair, updated_ms: int) -> bytes
     ).encode()
 
 
-def _halted(market: Market, pair: Pair, closed_ms: int) -> bytes:
+def _halted(market: SeededMarket, pair: Pair, closed_ms: int) -> bytes:
     """All zero but the price of long ago; prices have two decimals where the quote is worth little."""
     p = 2 if pair.quote == "BIDR" else 8
     price, size = f"{0:.{p}f}", f"{0:.8f}"

@@ -18,7 +18,7 @@ from cryptoproxy.sandbox.streams.capture import SILENT
 from cryptoproxy.sandbox.streams.feed import Feed
 from cryptoproxy.sandbox.streams.session import Chosen, Habits
 from cryptoproxy.sandbox.upstream import JSON_TYPE, Refusal, Rows, Setup, Sliding, before_the_api, dump
-from cryptoproxy.sandbox.wire import Answer, Header, Request, http_date
+from cryptoproxy.sandbox.wire import Header, Request, Response, http_date
 from cryptoproxy.sandbox.world.intervals import BYBIT
 from cryptoproxy.sandbox.world.pairs import Tapes
 
@@ -65,28 +65,28 @@ class Bybit:
             "/v5/market/time": self._time,
         }
 
-    def answer(self, request: Request) -> Answer:
+    def answer(self, request: Request) -> Response:
         now_ms = self._clock.now_ms()
         if self._too_frequent(now_ms):
             return self.error(403)
         route = self._routes.get(request.path)
         if route is None:
-            return Answer(404, (*self.headers()[:1], ("Content-Type", "text/plain")), b"404 page not found")
+            return Response(404, (*self.headers()[:1], ("Content-Type", "text/plain")), b"404 page not found")
         try:
             self._count_visit(now_ms)
             body = route(request, now_ms)
         except Refusal as refusal:
             more = self._limit_headers(now_ms) if refusal.body["retCode"] == TOO_MANY_VISITS else ()
             return self._refused(refusal, more)
-        return Answer(200, self.headers(), body)
+        return Response(200, self.headers(), body)
 
-    def handshake(self, request: Request) -> Answer:
+    def handshake(self, request: Request) -> Response:
         if category(request.path) is None:
-            return Answer(404, self.headers()[:1], b"404 page not found")
+            return Response(404, self.headers()[:1], b"404 page not found")
         allowed = self._limits.bybit_connects_per_5m
         if allowed is not None and self._connects.use(self._clock.now_ms()) > allowed:
             return self.error(403)
-        return Answer(101)
+        return Response(101)
 
     def session(self, request: Request, chosen: Chosen) -> BybitSession:
         product = category(request.path) or ""
@@ -94,11 +94,11 @@ class Bybit:
         find, ack_ms = partial(self._feed, product), self._limits.bybit_ack_ms
         return BybitSession(product, find, chosen, habits=habits, ack_ms=ack_ms, hidden=self._hidden)
 
-    def error(self, status: int) -> Answer:
+    def error(self, status: int) -> Response:
         if early := before_the_api(status, self.headers()[0], pages=status >= 500):
             return early
         if status == 403:
-            return Answer(403, (*self.headers()[:1], ("Content-Type", "text/plain")), TOO_FREQUENT)
+            return Response(403, (*self.headers()[:1], ("Content-Type", "text/plain")), TOO_FREQUENT)
         if status == 429:
             return self._refused(_refusal(10429, "System level frequency protection", 429))
         return self._refused(_refusal(10001, "Request parameter error", status))
@@ -218,9 +218,9 @@ class Bybit:
         key = instrument.category, instrument.symbol
         return self._rows.row(key, updated_ms, ticker, self._market, self._tapes, instrument, updated_ms, now_ms)
 
-    def _refused(self, refusal: Refusal, more: tuple[Header, ...] = ()) -> Answer:
+    def _refused(self, refusal: Refusal, more: tuple[Header, ...] = ()) -> Response:
         body = dump({**refusal.body, "result": {}, "retExtInfo": {}, "time": self._clock.now_ms()})
-        return Answer(refusal.status, (*self.headers(), *more), body)
+        return Response(refusal.status, (*self.headers(), *more), body)
 
 
 def _limit(request: Request, default: int, most: int) -> int:

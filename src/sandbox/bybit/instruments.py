@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from urllib import parse
 
-from cryptoproxy.sandbox.world.market import Market
+from cryptoproxy.sandbox.world.market import SeededMarket
 from cryptoproxy.sandbox.world.pairs import Pair, listable, make_pair, sensible, stable, tradable
 
 CATEGORIES = ("linear", "inverse", "spot")
@@ -42,7 +42,7 @@ class Instrument:
         return self.pair.symbol
 
 
-def list_instruments(market: Market, now_ms: int) -> dict[str, list[Instrument]]:
+def list_instruments(market: SeededMarket, now_ms: int) -> dict[str, list[Instrument]]:
     """Per category, by symbol. The dated futures are those of the next two quarters."""
     lister = _Lister(market)
     found = [*lister.perpetuals(), *lister.inverse(), *lister.spot()]
@@ -63,7 +63,7 @@ def next_quarters(now_ms: int, count: int) -> list[datetime]:
 
 
 class _Lister:
-    def __init__(self, market: Market) -> None:
+    def __init__(self, market: SeededMarket) -> None:
         self._market = market
         self._assets = tradable(market)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from cryptoproxy.sandbox.upstream import dump
-from cryptoproxy.sandbox.world.intervals import Grid
+from cryptoproxy.sandbox.world.intervals import BarGrid
 from cryptoproxy.sandbox.world.pages import Row, newest, oldest
 from cryptoproxy.sandbox.world.tape import Tape
 
@@ -17,7 +17,7 @@ DEFAULT, MOST = 200, 1000
 _FAR_MS = 10**14
 
 
-def page(tape: Tape, grid: Grid, start_ms: int | None, end_ms: int | None, *, limit: int, now_ms: int) -> list[Row]:
+def page(tape: Tape, grid: BarGrid, start_ms: int | None, end_ms: int | None, *, limit: int, now_ms: int) -> list[Row]:
     """Newest first; both bounds inclusive."""
     first = 0 if start_ms is None else grid.floor(min(start_ms, _FAR_MS) // 1000)
     last = min(_FAR_MS if end_ms is None else end_ms, _FAR_MS) // 1000

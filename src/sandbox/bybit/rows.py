@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cryptoproxy.sandbox.bybit.instruments import Instrument
-from cryptoproxy.sandbox.world.market import Market
+from cryptoproxy.sandbox.world.market import SeededMarket
 from cryptoproxy.sandbox.world.pairs import Pair, Quote, Tapes, price_at
 
 HOUR = 3600
@@ -12,7 +12,7 @@ OPEN_DAYS = 1.3
 """Open interest in days of volume."""
 
 
-def ticker(market: Market, tapes: Tapes, instrument: Instrument, updated_ms: int, now_ms: int) -> dict[str, str]:
+def ticker(market: SeededMarket, tapes: Tapes, instrument: Instrument, updated_ms: int, now_ms: int) -> dict[str, str]:
     """One row at one moment."""
     second = updated_ms // 1000
     quote = tapes.quote(instrument.pair, second)
@@ -33,12 +33,12 @@ def volumes(instrument: Instrument, quote: Quote) -> tuple[float, float]:
     return pair[::-1] if instrument.category == "inverse" else pair
 
 
-def funding_rate(market: Market, instrument: Instrument, now_ms: int) -> float:
+def funding_rate(market: SeededMarket, instrument: Instrument, now_ms: int) -> float:
     """Of the current funding period."""
     return round((market.draw(instrument.pair.coin, next_funding_ms(instrument, now_ms)) - 0.4) * 0.0004, 8)
 
 
-def _contract(market: Market, instrument: Instrument, quote: Quote, second: int, now_ms: int) -> dict[str, str]:
+def _contract(market: SeededMarket, instrument: Instrument, quote: Quote, second: int, now_ms: int) -> dict[str, str]:
     pair, dated = instrument.pair, instrument.delivery_ms > 0
     last = fixed(pair, quote.last)
     volume, turnover = volumes(instrument, quote)
@@ -81,7 +81,7 @@ def _contract(market: Market, instrument: Instrument, quote: Quote, second: int,
     }
 
 
-def _spot(market: Market, pair: Pair, quote: Quote, second: int) -> dict[str, str]:
+def _spot(market: SeededMarket, pair: Pair, quote: Quote, second: int) -> dict[str, str]:
     bid, ask, sizes = _book(market, pair, quote, second)
     p = pair.price_decimals
     usd = market.price(pair.coin, second)
@@ -102,7 +102,7 @@ def _spot(market: Market, pair: Pair, quote: Quote, second: int) -> dict[str, st
     }
 
 
-def _book(market: Market, pair: Pair, quote: Quote, second: int) -> tuple[float, float, tuple[str, str]]:
+def _book(market: SeededMarket, pair: Pair, quote: Quote, second: int) -> tuple[float, float, tuple[str, str]]:
     """Best bid, best ask, and the sizes of ask and bid."""
     bid = max(pair.tick, quote.last - pair.tick * (market.draw(pair.coin, second + 1) < 0.5))
     ask_size, bid_size = (market.draw(pair.coin, second + n) * quote.volume / 2000 for n in (2, 3))

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from cryptoproxy.sandbox.bybit.instruments import Instrument
 from cryptoproxy.sandbox.bybit.kline import units
 from cryptoproxy.sandbox.world.book import Book, Level, change_id
-from cryptoproxy.sandbox.world.market import Market
+from cryptoproxy.sandbox.world.market import SeededMarket
 from cryptoproxy.sandbox.world.noise import mix
 from cryptoproxy.sandbox.world.tape import Tape
 from cryptoproxy.sandbox.world.trades import Aggregate, between, newest
@@ -31,7 +31,7 @@ def recent(
     return [_trade(instrument, tape, *row) for row in single[: -limit - 1 : -1]]
 
 
-def make_book(market: Market, instrument: Instrument, tape: Tape) -> Book:
+def make_book(market: SeededMarket, instrument: Instrument, tape: Tape) -> Book:
     """Its best prices are those of the ticker."""
     pair = instrument.pair
 

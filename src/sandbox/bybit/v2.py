@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from cryptoproxy.sandbox.bybit.instruments import Instrument
 from cryptoproxy.sandbox.bybit.rows import HOUR, OPEN_DAYS, fixed, funding_rate, next_funding_ms, plain, volumes
 from cryptoproxy.sandbox.upstream import dump
-from cryptoproxy.sandbox.world.market import Market
+from cryptoproxy.sandbox.world.market import SeededMarket
 from cryptoproxy.sandbox.world.pairs import Tapes, price_at
 
 
-def tickers(market: Market, tapes: Tapes, listed: Sequence[Instrument], wanted: str | None, now_ms: int) -> bytes:
+def tickers(market: SeededMarket, tapes: Tapes, listed: Sequence[Instrument], wanted: str | None, now_ms: int) -> bytes:
     """Perpetuals of both kinds in an array named ``result``; ``wanted`` None: all of them."""
     rows = [_ticker(market, tapes, item, now_ms) for item in listed if wanted in (None, item.symbol)]
     head: dict[str, object] = {"ret_code": 0, "ret_msg": "OK", "result": rows, "ext_code": "", "ext_info": ""}
@@ -30,7 +30,7 @@ def symbols(listed: Sequence[Instrument], now_ms: int) -> bytes:
     return dump(head | {"time_now": f"{now_ms / 1000:.6f}"})
 
 
-def _ticker(market: Market, tapes: Tapes, instrument: Instrument, now_ms: int) -> dict[str, object]:
+def _ticker(market: SeededMarket, tapes: Tapes, instrument: Instrument, now_ms: int) -> dict[str, object]:
     """A perpetual at one moment."""
     pair, second = instrument.pair, instrument.pair.beat.last(now_ms) // 1000
     quote = tapes.quote(pair, second)

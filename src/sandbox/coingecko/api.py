@@ -18,7 +18,7 @@ from cryptoproxy.sandbox.coingecko.refusals import RATE_LIMITED, check_key, know
 from cryptoproxy.sandbox.coingecko.rows import Markets
 from cryptoproxy.sandbox.coingecko.simple import Simple
 from cryptoproxy.sandbox.upstream import JSON_TYPE, Minute, Refusal, Setup, before_the_api, dump
-from cryptoproxy.sandbox.wire import Answer, Header, Request, http_date
+from cryptoproxy.sandbox.wire import Header, Request, Response, http_date
 
 BASE = "/api/v3"
 MARKETS, PING = f"{BASE}/coins/markets", f"{BASE}/ping"
@@ -50,7 +50,7 @@ class CoinGecko:
         simple, overview = Simple(market), Overview(market, categories)
         charts = Charts(market, limited=host == "public")
         self._calls = Minute()
-        self._cache: dict[str, tuple[int, Answer]] = {}
+        self._cache: dict[str, tuple[int, Response]] = {}
         one = r"/coins/([^/]+)"
         routes: dict[str, Callable[..., object]] = {
             "/ping": lambda _params, _now_ms: {"gecko_says": "(V3) To the Moon!"},
@@ -68,7 +68,7 @@ class CoinGecko:
         }
         self._routes = [(re.compile(f"{BASE}{path}/?"), route) for path, route in routes.items()]
 
-    def answer(self, request: Request) -> Answer:
+    def answer(self, request: Request) -> Response:
         now_ms = self._clock.now_ms()
         try:
             check_key(request, self._keys, self._host, now_ms)
@@ -80,7 +80,7 @@ class CoinGecko:
         except Refusal as refusal:
             return self._failed(refusal.status, refusal.body)
 
-    def error(self, status: int) -> Answer:
+    def error(self, status: int) -> Response:
         pages, server = status in (403, 502, 503, 504), ("Server", "cloudflare")
         return before_the_api(status, self.headers()[0], pages=pages, more=(server,)) or self._failed(
             status, known_error(status, self._clock.now_ms())
@@ -95,7 +95,7 @@ class CoinGecko:
             ("Server", "cloudflare"),
         )
 
-    def _routed(self, request: Request, now_ms: int) -> Answer:
+    def _routed(self, request: Request, now_ms: int) -> Response:
         if re.fullmatch(f"{BASE}/exchanges/?", request.path):
             return self._cached(request, now_ms, partial(self._exchanges, request))
         for path, route in self._routes:
@@ -104,14 +104,14 @@ class CoinGecko:
                 return self._cached(request, now_ms, partial(self._made, make))
         raise Refusal(404, {"error": "Incorrect path. Please check https://www.coingecko.com/api/"})
 
-    def _made(self, make: Callable[[], object]) -> Answer:
+    def _made(self, make: Callable[[], object]) -> Response:
         return self._good(make())
 
-    def _exchanges(self, request: Request) -> Answer:
+    def _exchanges(self, request: Request) -> Response:
         rows, more = exchanges(request.params, f"https://{request.header('host') or 'api.coingecko.com'}{request.path}")
         return self._good(rows, more)
 
-    def _cached(self, request: Request, now_ms: int, make: Callable[[], Answer]) -> Answer:
+    def _cached(self, request: Request, now_ms: int, make: Callable[[], Response]) -> Response:
         """The answer, or that of a moment ago: every query string has its own place in the cache."""
         made_ms, answer = self._cache.get(request.target, (0, None))
         age_s = (now_ms - made_ms) // 1000
@@ -123,15 +123,15 @@ class CoinGecko:
         changes = {"Date": http_date(now_ms), "CF-Cache-Status": "HIT", "Age": str(age_s)}
         return answer.with_headers(changes)
 
-    def _good(self, value: object, more: tuple[Header, ...] = ()) -> Answer:
+    def _good(self, value: object, more: tuple[Header, ...] = ()) -> Response:
         body = dump(value)
         etag = hashlib.md5(body, usedforsecurity=False).hexdigest()
         usual = (("Cache-Control", CACHE_CONTROL), ("ETag", f'W/"{etag}"'), ("CF-Cache-Status", "MISS"))
-        return Answer(200, (*self.headers(), *more, *usual), body, chunked=True)
+        return Response(200, (*self.headers(), *more, *usual), body, chunked=True)
 
-    def _failed(self, status: int, body: object) -> Answer:
+    def _failed(self, status: int, body: object) -> Response:
         headers = (*self.headers(), ("Cache-Control", "no-cache"))
         if status == RATE_LIMITED:  # comes from the content delivery network: fewer headers
             date, server = headers[0], ("Server", "cloudflare")
             headers = (date, ("Content-Type", "application/json"), server)
-        return Answer(status, headers, dump(body), chunked=True)
+        return Response(status, headers, dump(body), chunked=True)

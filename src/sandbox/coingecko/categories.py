@@ -8,7 +8,7 @@ from cryptoproxy.sandbox.coingecko.numbers import IMAGES, stamp
 from cryptoproxy.sandbox.upstream import Refusal
 from cryptoproxy.sandbox.world.coins import STABLE
 from cryptoproxy.sandbox.world.intervals import DAY
-from cryptoproxy.sandbox.world.market import Market
+from cryptoproxy.sandbox.world.market import SeededMarket
 
 NAMES: Mapping[str, str] = {
     "smart-contract-platform": "Smart Contract Platform",
@@ -34,7 +34,7 @@ UPDATED_EVERY_MS = 300_000
 class Categories:
     """The same for the same seed."""
 
-    def __init__(self, market: Market) -> None:
+    def __init__(self, market: SeededMarket) -> None:
         self._market = market
         self.members = {name: tuple(i for i in range(len(market.coins)) if self._belongs(i, name)) for name in NAMES}
 

@@ -11,8 +11,8 @@ from cryptoproxy.sandbox.coingecko.currencies import Currency
 from cryptoproxy.sandbox.coingecko.numbers import money
 from cryptoproxy.sandbox.coingecko.refusals import coin_of, missing, too_far_back
 from cryptoproxy.sandbox.upstream import Refusal
-from cryptoproxy.sandbox.world.intervals import DAY, Grid
-from cryptoproxy.sandbox.world.market import Market
+from cryptoproxy.sandbox.world.intervals import DAY, BarGrid
+from cryptoproxy.sandbox.world.market import SeededMarket
 
 Params = Mapping[str, str]
 
@@ -25,7 +25,7 @@ FIVE_MINUTES, HOUR = 300, 3600
 class Charts:
     """Of one host. ``limited``: the last 365 days are all there is."""
 
-    def __init__(self, market: Market, *, limited: bool) -> None:
+    def __init__(self, market: SeededMarket, *, limited: bool) -> None:
         self._market, self._limited = market, limited
 
     def ohlc(self, coin: str, params: Params, now_ms: int) -> object:
@@ -34,7 +34,7 @@ class Charts:
             raise Refusal(500, {"status": 500, "error": "Internal Server Error"})
         i, currency = coin_of(self._market, coin), currencies.asked(self._market, params)
         days = self._days(params, now_ms, OHLC_DAYS)
-        grid = Grid(1800 if days <= 2 else 4 * HOUR if days <= 30 else 4 * DAY)
+        grid = BarGrid(1800 if days <= 2 else 4 * HOUR if days <= 30 else 4 * DAY)
         now = now_ms // 1000
         path, current = self._market.path(i, currency.against), grid.floor(now)
         since = max(now - days * DAY, self._market.born(i))
@@ -44,7 +44,7 @@ class Charts:
             [end * 1000, *(_money(value * currency.factor) for value in prices)]
             for end, *prices in zip(*(column.tolist() for column in columns), strict=True)
         ]
-        done, last = path.bars(Grid(60), current, now - 60), path.price(now)
+        done, last = path.bars(BarGrid(60), current, now - 60), path.price(now)
         opened = path.price(current)
         extremes = np.concatenate((done.high, done.low, [opened, last]))
         open_bar = (opened, float(extremes.max()), float(extremes.min()), last)

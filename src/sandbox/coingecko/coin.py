@@ -12,7 +12,7 @@ from cryptoproxy.sandbox.coingecko.refusals import coin_of
 from cryptoproxy.sandbox.coingecko.simple import moved_by, platforms_of
 from cryptoproxy.sandbox.world.coins import Coin
 from cryptoproxy.sandbox.world.intervals import DAY
-from cryptoproxy.sandbox.world.market import Market
+from cryptoproxy.sandbox.world.market import SeededMarket
 
 Params = Mapping[str, str]
 
@@ -23,7 +23,7 @@ CHANGES: Mapping[str, int] = {
 
 
 class Details:
-    def __init__(self, market: Market, categories: Categories) -> None:
+    def __init__(self, market: SeededMarket, categories: Categories) -> None:
         self._market, self._categories = market, categories
 
     def coin(self, name: str, params: Params, now_ms: int) -> object:

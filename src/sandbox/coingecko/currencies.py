@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cryptoproxy.sandbox.upstream import Refusal
-from cryptoproxy.sandbox.world.market import Market
+from cryptoproxy.sandbox.world.market import SeededMarket
 
 RATES: Mapping[str, float] = {
     "btc": 1.2998e-05, "eth": 0.00067045, "ltc": 0.014814, "bch": 0.0038477, "bnb": 0.0018473, "eos": 1.3818,
@@ -36,19 +36,19 @@ class Currency:
     factor: float
     against: int | None
 
-    def rate(self, market: Market, second: int) -> float:
+    def rate(self, market: SeededMarket, second: int) -> float:
         """Units for one USD."""
         return self.factor if self.against is None else self.factor / market.price(self.against, second)
 
 
-def find(market: Market, name: str) -> Currency | None:
+def find(market: SeededMarket, name: str) -> Currency | None:
     coin, units = COINS.get(name, ("", 0.0))
     if coin in market.index:
         return Currency(name, units, market.index[coin])
     return Currency(name, RATES[name], None) if name in RATES else None
 
 
-def asked(market: Market, params: Mapping[str, str]) -> Currency:
+def asked(market: SeededMarket, params: Mapping[str, str]) -> Currency:
     """The ``vs_currency`` of a query.
 
     Raises:

@@ -14,7 +14,7 @@ from cryptoproxy.sandbox.coingecko.numbers import IMAGES
 from cryptoproxy.sandbox.coingecko.rows import MAX_PER_PAGE, count
 from cryptoproxy.sandbox.wire import Header
 from cryptoproxy.sandbox.world.intervals import DAY
-from cryptoproxy.sandbox.world.market import Market
+from cryptoproxy.sandbox.world.market import SeededMarket
 
 Params = Mapping[str, str]
 
@@ -33,7 +33,7 @@ KNOWN = (
 
 
 class Overview:
-    def __init__(self, market: Market, categories: Categories) -> None:
+    def __init__(self, market: SeededMarket, categories: Categories) -> None:
         self._market, self._categories = market, categories
         self._total = lru_cache(maxsize=2)(self._make_total)
         self._trending = lru_cache(maxsize=2)(self._make_trending)
@@ -174,7 +174,7 @@ def _exchange(n: int) -> dict[str, object]:
     }
 
 
-def _nft(market: Market, n: int, second: int) -> dict[str, object]:
+def _nft(market: SeededMarket, n: int, second: int) -> dict[str, object]:
     floor, moved = 0.5 + 20 * market.draw(n, second // DAY), 20 * (market.draw(n, second // EVERY) - 0.5)
     sold, number = 200 * market.draw(n + 100, second // EVERY), 3000 + n
     return {

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from cryptoproxy.sandbox.coingecko.numbers import stamp
 from cryptoproxy.sandbox.upstream import Refusal
 from cryptoproxy.sandbox.wire import Request
-from cryptoproxy.sandbox.world.market import Market
+from cryptoproxy.sandbox.world.market import SeededMarket
 
 RATE_LIMITED = 429
 DEMO_HEADER, PRO_HEADER = "x-cg-demo-api-key", "x-cg-pro-api-key"
@@ -81,7 +81,7 @@ def missing(name: str) -> Refusal:
     return Refusal(422, {"error": f"Missing parameter {name}"})
 
 
-def coin_of(market: Market, name: str) -> int:
+def coin_of(market: SeededMarket, name: str) -> int:
     """The index of a coin by its id."""
     if name not in market.index:
         raise Refusal(404, {"error": "coin not found"})

@@ -12,7 +12,7 @@ from cryptoproxy.sandbox.coingecko.numbers import IMAGES, TRUE, change, money, s
 from cryptoproxy.sandbox.upstream import Rows
 from cryptoproxy.sandbox.world.coins import Coin
 from cryptoproxy.sandbox.world.intervals import DAY
-from cryptoproxy.sandbox.world.market import Market
+from cryptoproxy.sandbox.world.market import SeededMarket
 
 PERIODS: Mapping[str, int] = {
     "14d": 14 * DAY, "1h": 3600, "1y": 365 * DAY, "200d": 200 * DAY, "24h": DAY, "30d": 30 * DAY, "7d": 7 * DAY
@@ -39,7 +39,7 @@ class Columns:
 class Markets:
     """The coins in any order, each with its row."""
 
-    def __init__(self, market: Market, categories: Categories) -> None:
+    def __init__(self, market: SeededMarket, categories: Categories) -> None:
         self._market, self._categories = market, categories
         self._rows = Rows()
 

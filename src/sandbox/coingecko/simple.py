@@ -10,7 +10,7 @@ from cryptoproxy.sandbox.coingecko.numbers import TRUE, money
 from cryptoproxy.sandbox.coingecko.refusals import missing
 from cryptoproxy.sandbox.coingecko.rows import exact, precision
 from cryptoproxy.sandbox.world.intervals import DAY
-from cryptoproxy.sandbox.world.market import Market
+from cryptoproxy.sandbox.world.market import SeededMarket
 
 Params = Mapping[str, str]
 
@@ -20,7 +20,7 @@ OWN_CHAIN = 15
 
 
 class Simple:
-    def __init__(self, market: Market) -> None:
+    def __init__(self, market: SeededMarket) -> None:
         self._market = market
 
     def names(self, params: Params, now_ms: int) -> object:
@@ -64,7 +64,7 @@ class Simple:
         return row | last
 
 
-def platforms_of(market: Market, i: int) -> dict[str, str]:
+def platforms_of(market: SeededMarket, i: int) -> dict[str, str]:
     """Chain and contract; empty for a chain's own coin."""
     if i < OWN_CHAIN:
         return {}
@@ -73,7 +73,7 @@ def platforms_of(market: Market, i: int) -> dict[str, str]:
     return {chain: f"0x{number * 0x9E3779B97F4A7C15F39CC0605CEDC835 % 16**40:040x}"}
 
 
-def moved_by(market: Market, i: int, currency: Currency, second: int, period: int) -> float:
+def moved_by(market: SeededMarket, i: int, currency: Currency, second: int, period: int) -> float:
     """In percent, in that currency."""
     now, before = (market.price(i, at) * currency.rate(market, at) for at in (second, second - period))
     return round((now / before - 1) * 100, 5)

@@ -65,6 +65,11 @@ class Breaking:
     def __init__(self) -> None:
         self._held: list[_Held] = []
 
+    @property
+    def holds(self) -> bool:
+        """Whether a frame waits for later ones."""
+        return bool(self._held)
+
     def through(self, due: Due, rule: StreamRule | None, now_ms: int) -> Iterator[Out]:
         if rule is not None and (rule.late is not None or rule.behind is not None):
             self._held.append(_Held(due, now_ms + round((rule.late or 0) * 1000), rule.behind or 0))

@@ -20,7 +20,7 @@ EVENTS = 10_000
 
 
 @dataclass(slots=True)
-class Told:
+class TopicRuns:
     """What a connection was told of one topic."""
 
     frames: int = 0
@@ -50,7 +50,7 @@ class Connection:
     """Why it ended, empty while it lives: ``client``, ``cut``, ``life`` …"""
     heard: int = 0
     """Messages that the client sent, pings and pongs too."""
-    topics: dict[str, Told] = field(default_factory=dict)
+    topics: dict[str, TopicRuns] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ class StreamLedger:
         """Only the connection's own thread calls this."""
         told = connection.topics.get(topic)
         if told is None:
-            told = connection.topics[topic] = Told()
+            told = connection.topics[topic] = TopicRuns()
         told.add(frame)
 
     def event(self, connection: Connection, kind: str, text: str, now_ms: int) -> None:

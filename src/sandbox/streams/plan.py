@@ -17,7 +17,7 @@ class Due(NamedTuple):
     frame: Frame
 
 
-class Plan:
+class DuePlan:
     """What is due from one moment to the next. Of a feed that was added in between, only what is younger."""
 
     def __init__(self, now_ms: int) -> None:

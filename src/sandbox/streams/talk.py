@@ -21,7 +21,7 @@ from cryptoproxy.sandbox.streams.faults import Sending, StreamRule
 from cryptoproxy.sandbox.streams.frame import NO_NUMBER, text
 from cryptoproxy.sandbox.streams.ledger import KeptBack, StreamLedger
 from cryptoproxy.sandbox.streams.line import EndedError, Line
-from cryptoproxy.sandbox.streams.plan import Due, Plan
+from cryptoproxy.sandbox.streams.plan import Due, DuePlan
 from cryptoproxy.sandbox.streams.session import Chosen, Reply, Session
 from cryptoproxy.sandbox.wire import Request
 
@@ -87,7 +87,7 @@ class Talk:
         now_ms = self._clock.now_ms()
         self._opened = self._heard = self._pinged = self._clock.monotonic()
         capture = self._streams.captures.get(self._upstream)
-        self._plan = Plan(now_ms) if capture is None else CapturePlan(capture)
+        self._plan = DuePlan(now_ms) if capture is None else CapturePlan(capture)
         self._entry = self._streams.ledger.opened(self._upstream, self._request.target, now_ms)
         try:
             self._session = self._make(self._chosen)
@@ -205,7 +205,7 @@ class Talk:
 
     def _put(self, due: Due, now_ms: int) -> None:
         streams, topic, frame = self._streams, due.topic, due.frame
-        if streams.script.empty and streams.holes.empty:  # tens of thousands a second
+        if streams.script.empty and streams.holes.empty and not self._breaking.holds:  # tens of thousands a second
             streams.holes.reach(self._upstream, topic, frame)
             streams.ledger.sent(self._entry, topic, frame)
             self._line.write(text(self._session.wrapped(topic, frame.data)))

@@ -48,7 +48,7 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Candles:
+class CandleArrays:
     """Bars as an exchange has them; prices in ticks, ``start`` in seconds."""
 
     start: Ints
@@ -74,7 +74,7 @@ class Candles:
         return list(zip(*[column.tolist() for column in columns], strict=True))
 
 
-NOTHING = Candles(*(np.zeros(0, dtype=np.int64),) * 11)
+NOTHING = CandleArrays(*(np.zeros(0, dtype=np.int64),) * 11)
 
 
 def split(family: Shapes, whole: Nodes, counts: Counts, parts: Nodes, least: int) -> Counts:

@@ -15,7 +15,7 @@ MONDAY = 4 * DAY
 
 
 @dataclass(frozen=True, slots=True)
-class Grid:
+class BarGrid:
     """One interval; ``seconds`` 0 is the month."""
 
     seconds: int
@@ -52,15 +52,16 @@ class Grid:
         return found[(found >= first) & (found <= last)]
 
 
-MONTH, WEEK = Grid(0), Grid(7 * DAY, MONDAY)
-BINANCE: Mapping[str, Grid] = {
-    "1s": Grid(1), "1m": Grid(60), "3m": Grid(180), "5m": Grid(300), "15m": Grid(900), "30m": Grid(1800),
-    "1h": Grid(3600), "2h": Grid(7200), "4h": Grid(14_400), "6h": Grid(21_600), "8h": Grid(28_800),
-    "12h": Grid(43_200), "1d": Grid(DAY), "3d": Grid(3 * DAY), "1w": WEEK, "1M": MONTH,
+MONTH, WEEK = BarGrid(0), BarGrid(7 * DAY, MONDAY)
+BINANCE: Mapping[str, BarGrid] = {
+    "1s": BarGrid(1), "1m": BarGrid(60), "3m": BarGrid(180), "5m": BarGrid(300), "15m": BarGrid(900),
+    "30m": BarGrid(1800),
+    "1h": BarGrid(3600), "2h": BarGrid(7200), "4h": BarGrid(14_400), "6h": BarGrid(21_600), "8h": BarGrid(28_800),
+    "12h": BarGrid(43_200), "1d": BarGrid(DAY), "3d": BarGrid(3 * DAY), "1w": WEEK, "1M": MONTH,
 }  # fmt: skip
-BYBIT: Mapping[str, Grid] = {
-    **{str(minutes): Grid(60 * minutes) for minutes in (1, 3, 5, 15, 30, 60, 120, 240, 360, 720)},
-    "D": Grid(DAY), "W": WEEK, "M": MONTH,
+BYBIT: Mapping[str, BarGrid] = {
+    **{str(minutes): BarGrid(60 * minutes) for minutes in (1, 3, 5, 15, 30, 60, 120, 240, 360, 720)},
+    "D": BarGrid(DAY), "W": WEEK, "M": MONTH,
 }  # fmt: skip
 
 

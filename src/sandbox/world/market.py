@@ -45,7 +45,7 @@ class Beat:
         return now_ms - (now_ms - self.phase_ms) % self.period_ms
 
 
-class Market:
+class SeededMarket:
     """Prices, volumes and their past. Times are whole seconds since 1970. ``busy`` times as many trades as usual."""
 
     def __init__(self, coins: Sequence[Coin], seed: int, *, busy: float = 1.0) -> None:

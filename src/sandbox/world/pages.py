@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cryptoproxy.sandbox.world.intervals import Grid
+from cryptoproxy.sandbox.world.intervals import BarGrid
 from cryptoproxy.sandbox.world.tape import Tape
 
 Row = tuple[int, ...]
 """As ``Candles.rows`` gives it."""
 
 
-def oldest(tape: Tape, grid: Grid, first: int, last: int, *, limit: int, now: int) -> Sequence[Row]:
+def oldest(tape: Tape, grid: BarGrid, first: int, last: int, *, limit: int, now: int) -> Sequence[Row]:
     """The first so many bars that open in [first, last], seconds, and have begun."""
     start, end = _bounds(tape, grid, first, last, now)
     rows: list[Row] = []
@@ -22,7 +22,7 @@ def oldest(tape: Tape, grid: Grid, first: int, last: int, *, limit: int, now: in
     return rows[:limit]
 
 
-def newest(tape: Tape, grid: Grid, first: int, last: int, *, limit: int, now: int) -> Sequence[Row]:
+def newest(tape: Tape, grid: BarGrid, first: int, last: int, *, limit: int, now: int) -> Sequence[Row]:
     """The last so many, oldest first all the same."""
     start, end = _bounds(tape, grid, first, last, now)
     rows: list[Row] = []
@@ -33,6 +33,6 @@ def newest(tape: Tape, grid: Grid, first: int, last: int, *, limit: int, now: in
     return rows[-limit:]
 
 
-def _bounds(tape: Tape, grid: Grid, first: int, last: int, now: int) -> tuple[int, int]:
+def _bounds(tape: Tape, grid: BarGrid, first: int, last: int, now: int) -> tuple[int, int]:
     end = now if tape.delisted is None else min(now, tape.delisted)
     return max(first, grid.floor(tape.listed)), min(last, end - 1)

@@ -9,7 +9,7 @@ from functools import cache
 
 from cryptoproxy.sandbox.world.coins import STABLE, Coin
 from cryptoproxy.sandbox.world.intervals import DAY
-from cryptoproxy.sandbox.world.market import Beat, Market
+from cryptoproxy.sandbox.world.market import Beat, SeededMarket
 from cryptoproxy.sandbox.world.noise import key_of
 from cryptoproxy.sandbox.world.tape import Sizes, Tape
 
@@ -75,12 +75,12 @@ class Quote:
     """The number of the first trade to come."""
 
 
-def listable(market: Market, coin: int, quote: str, against: int | None) -> bool:
+def listable(market: SeededMarket, coin: int, quote: str, against: int | None) -> bool:
     """Whether it is sensible and has a price that can be written."""
     return sensible(market, coin, against) and first_price(market, coin, quote, against) >= LEAST_PRICE
 
 
-def sensible(market: Market, coin: int, against: int | None) -> bool:
+def sensible(market: SeededMarket, coin: int, against: int | None) -> bool:
     """Whether anyone would list this: no wrapped coins, no dollars in bitcoin, no bitcoin in a smaller coin."""
     coins = market.coins
     if coins[coin].follows is not None or coin == against:
@@ -92,7 +92,7 @@ def stable(coin: Coin) -> bool:
     return coin.day_volatility < STABLE
 
 
-def tradable(market: Market) -> dict[str, int]:
+def tradable(market: SeededMarket) -> dict[str, int]:
     """The coin behind each ticker symbol: of a repeated one, the first."""
     found: dict[str, int] = {}
     for i, coin in enumerate(market.coins):
@@ -102,7 +102,7 @@ def tradable(market: Market) -> dict[str, int]:
     return found
 
 
-def price_at(market: Market, pair: Pair, second: int) -> float:
+def price_at(market: SeededMarket, pair: Pair, second: int) -> float:
     """Not rounded."""
     return market.path(pair.coin, pair.against).price(second) / _scale(pair)
 
@@ -110,7 +110,7 @@ def price_at(market: Market, pair: Pair, second: int) -> float:
 class Tapes:
     """What is traded of the pairs of one exchange."""
 
-    def __init__(self, market: Market, exchange: str) -> None:
+    def __init__(self, market: SeededMarket, exchange: str) -> None:
         self._market, self._exchange = market, exchange
         self.of = cache(self._make)
 
@@ -154,13 +154,13 @@ def _scale(pair: Pair) -> float:
     return (MONEY[pair.quote] if pair.against is None else 1.0) / pair.factor
 
 
-def first_price(market: Market, coin: int, quote: str, against: int | None) -> float:
+def first_price(market: SeededMarket, coin: int, quote: str, against: int | None) -> float:
     """Where the noise is zero."""
     return market.coins[coin].price / (MONEY[quote] if against is None else market.coins[against].price)
 
 
 def make_pair(
-    market: Market,
+    market: SeededMarket,
     symbol: str,
     assets: tuple[str, str],
     coin: int,

@@ -14,7 +14,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from cryptoproxy.sandbox.world.intervals import DAY, Grid, group
+from cryptoproxy.sandbox.world.intervals import DAY, BarGrid, group
 from cryptoproxy.sandbox.world.noise import Floats, Ints, mix, mixes
 from cryptoproxy.sandbox.world.shapes import COUNT, MOST_WICK, PARTS, Shapes
 
@@ -47,7 +47,7 @@ class Nodes:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Bars:
+class PathBars:
     """Candles: ``start`` in seconds, prices not rounded."""
 
     start: Ints
@@ -105,11 +105,11 @@ class Path:
         start = (minutes.start[:, None] + np.arange(60)).ravel()
         return _parts(self.seconds, minutes, start, np.zeros_like(start))
 
-    def bars(self, grid: Grid, first: int, last: int) -> Bars:
+    def bars(self, grid: BarGrid, first: int, last: int) -> PathBars:
         """Those that open in [first, last], seconds; no shorter than a minute."""
         opens = grid.opens(first, last)
         if not len(opens):
-            return Bars(opens, *(np.zeros(0) for _ in range(4)))
+            return PathBars(opens, *(np.zeros(0) for _ in range(4)))
         end = grid.end(int(opens[-1]))
         nodes = self.hour_nodes(np.arange(int(opens[0]) // HOUR, -(-end // HOUR)))
         if grid.level < HOUR:
@@ -117,7 +117,7 @@ class Path:
             nodes = nodes.where((nodes.start >= opens[0]) & (nodes.start < end))
         _, at, until = group(nodes.start, opens)
         high, low = np.maximum.reduceat(nodes.high, at), np.minimum.reduceat(nodes.low, at)
-        return Bars(opens, nodes.open[at], high, low, nodes.close[until - 1])
+        return PathBars(opens, nodes.open[at], high, low, nodes.close[until - 1])
 
     def extremes(self, second: int) -> tuple[float, float]:
         """High and low of the whole hours of the day before, and of now and a day ago."""

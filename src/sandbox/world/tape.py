@@ -16,8 +16,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from cryptoproxy.sandbox.world.counts import NOTHING, TRADES_PER_SECOND, UNITS, Candles, Counts, first_trade, split
-from cryptoproxy.sandbox.world.intervals import Grid, group
+from cryptoproxy.sandbox.world.counts import NOTHING, TRADES_PER_SECOND, UNITS, CandleArrays, Counts, first_trade, split
+from cryptoproxy.sandbox.world.intervals import BarGrid, group
 from cryptoproxy.sandbox.world.noise import Floats, Ints, draw, noises
 from cryptoproxy.sandbox.world.path import HOUR, Nodes, Path
 from cryptoproxy.sandbox.world.shapes import PARTS
@@ -88,7 +88,7 @@ class Tape:
         """Whether it is traded at that second."""
         return len(self._alive(second // HOUR, second // HOUR + 1)) == 1
 
-    def candles(self, grid: Grid, first: int, last: int, now: int) -> Candles:
+    def candles(self, grid: BarGrid, first: int, last: int, now: int) -> CandleArrays:
         """Bars that open in [first, last] and have begun before ``now``; one that has not ended is as far as it is."""
         last = min(last, now - 1, (self.delisted or now) - 1)
         first = max(first, grid.floor(self.listed))
@@ -104,16 +104,16 @@ class Tape:
             parts.append(self._span(int(opens[-1]), now))
         return self._grouped(_joined(parts), opens)
 
-    def window(self, start: int, end: int) -> Candles:
+    def window(self, start: int, end: int) -> CandleArrays:
         """All between two seconds as one bar; empty where nothing is traded."""
         return self._grouped(self._span(start, end), np.array([start], dtype=np.int64))
 
-    def seconds(self, minute: int) -> Candles:
+    def seconds(self, minute: int) -> CandleArrays:
         """The sixty seconds of a minute, counted since 1970; empty where nothing is traded."""
         nodes, counts = self._seconds_of(minute)
         return self._grouped((nodes, counts), nodes.start)
 
-    def minutes(self, hour: int) -> Candles:
+    def minutes(self, hour: int) -> CandleArrays:
         """The sixty minutes of an hour."""
         nodes, counts = self._minutes_of(hour)
         return self._grouped((nodes, counts), nodes.start)
@@ -140,7 +140,7 @@ class Tape:
             low, high = (middle, high) if self.next_number(middle * HOUR) <= number else (low, middle - 1)
         return low
 
-    def _grouped(self, found: tuple[Nodes, Counts], opens: Ints) -> Candles:
+    def _grouped(self, found: tuple[Nodes, Counts], opens: Ints) -> CandleArrays:
         nodes, counts = found
         there, at, until = group(nodes.start, opens)
         if not len(there):
@@ -150,7 +150,7 @@ class Tape:
         opened, highest, lowest, closed = (self._ticks(price) for price in prices)
         whole = counts.volume, counts.bought, counts.quote, counts.quote_bought, counts.aggregates
         volume, bought, quote, quote_bought, aggregates = (np.add.reduceat(column, at) for column in whole)
-        return Candles(
+        return CandleArrays(
             start=opens[there],
             open=opened,
             high=highest,

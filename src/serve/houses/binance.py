@@ -5,7 +5,8 @@
 | ``ping``, ``time`` | the door |
 | ``ticker/price`` | tickers |
 | ``ticker/24hr``, ``ticker/bookTicker`` | the polls' answers: rows as they came |
-| ``klines`` | the index or the lake, where they hold all bars that are asked for |
+| ``klines`` | the index or the lake, where they hold all bars that are asked for; of live symbols the open one |
+| ``depth`` | the local book of symbols that are live, as far as it is known |
 | all others | read through |
 """
 
@@ -15,10 +16,12 @@ import asyncio
 import logging
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, ClassVar
 
 import msgspec
 
+from cryptoproxy.common.asking import Question
 from cryptoproxy.datasets.times import moment_of
 from cryptoproxy.errors import CryptoProxyError
 from cryptoproxy.serve.houses.house import INDEX, LAKE, ROAD, House, Means, RefusedError, named
@@ -26,8 +29,12 @@ from cryptoproxy.serve.reply import Reply, Told, json_reply
 from cryptoproxy.serve.request import Request
 from cryptoproxy.serve.road.bars import Bars, Found, Wanted
 from cryptoproxy.serve.road.newest import Kept
-from cryptoproxy.upstreams.binance import rendering
+from cryptoproxy.serve.streams.live import Live
+from cryptoproxy.upstreams.binance import frames, rendering
+from cryptoproxy.upstreams.binance.books import BinanceBook
+from cryptoproxy.upstreams.binance.books import topic as depth_topic
 from cryptoproxy.upstreams.binance.candles import PAGE, BinanceCandles
+from cryptoproxy.upstreams.binance.paths import PATHS
 from cryptoproxy.upstreams.binance.tickers import NAME
 
 log = logging.getLogger(__name__)
@@ -35,6 +42,7 @@ log = logging.getLogger(__name__)
 TICKER = "ticker/24hr"
 _INTERVALS = {theirs: ours for ours, theirs in BinanceCandles.intervals.items()}
 _DEFAULT_LIMIT = 500
+DEFAULT_LEVELS, MOST_LEVELS = 100, 5000
 _NUMBER, _SYMBOL = r"^[0-9]{1,20}$", r"^[\w\-.]{1,20}$"
 _SYMBOLS = re.compile(r'\[("[\w\-.]{1,50}"(,"[\w\-.]{1,50}")*)?\]')
 _MICROSECONDS = 100_000_000_000_000
@@ -52,6 +60,13 @@ STARTS: Mapping[str, Mapping[str, Any]] = {
 """What clients ask for at their start, beside spot: no futures are here, so their lists are empty."""
 
 
+def _shows(book: BinanceBook, limit: int) -> bool:
+    """Whether so many levels of either side are known, or all that there are."""
+    if not book.proven or book.ladder is None:
+        return False
+    return all(side.known_to is None or len(side) >= limit for side in (book.ladder.bids, book.ladder.asks))
+
+
 class _Named(msgspec.Struct):
     symbol: str
 
@@ -64,9 +79,10 @@ class BinanceHouse(House):
     upstream: ClassVar = NAME
     base: ClassVar = "api/v3/"
 
-    def __init__(self, means: Means, bars: Bars | None = None) -> None:
+    def __init__(self, means: Means, bars: Bars | None = None, live: Live | None = None) -> None:
         super().__init__(means)
         self._bars = bars
+        self._live = live
 
     def error(self, status: int, words: str) -> object:
         return rendering.error(status, words)
@@ -81,16 +97,23 @@ class BinanceHouse(House):
             return await self._klines(request)
         found: Reply | None = None
         if not request.microseconds:
-            if path == "ticker/price":
+            if path == "depth":
+                found = await self._depth(request)
+            elif path == "ticker/price":
                 found = self._price(request)
             elif path in (TICKER, "ticker/bookTicker"):
                 found = self._tickers(request)
         return found or await self.read_through(request)
 
     async def read_through(self, request: Request, why: str = "") -> Reply:
-        """Never in microseconds: what is asked upstream is told apart by its parameters alone."""
+        """Never in microseconds: what is asked upstream is told apart by its parameters alone. What Binance does not
+        know is refused, as it refuses it: else each unknown parameter would be a question of its own."""
         if request.microseconds:
             raise RefusedError(400, rendering.error(400, "X-MBX-TIME-UNIT counts for klines and time alone here."))
+        question = Question.of(NAME, f"{self.base}{request.path}", request.params)
+        if (line := PATHS.get(question.path)) is not None and (unread := line.unread(question)):
+            sent = len(question.params)
+            raise RefusedError(400, rendering.too_many(sent - len(unread), sent))
         return await super().read_through(request, why)
 
     def start(self, path: str) -> Reply | None:
@@ -99,6 +122,32 @@ class BinanceHouse(House):
             return None
         clock = {"serverTime": self.means.clock.now_ms()} if path.endswith("exchangeInfo") else {}
         return json_reply({**body, **clock})
+
+    # --- books
+
+    async def _depth(self, request: Request) -> Reply | None:
+        """From the book that the streams keep, so that a client's changes join on to it. It begins with a snapshot, for
+        which the first who asks for it asks."""
+        symbol = _text(request.params, "symbol", _SYMBOL)
+        limit = _number(request.params, "limit")
+        if symbol is None or limit == 0 or set(request.params) - {"symbol", "limit"}:
+            return None
+        limit = min(DEFAULT_LEVELS if limit is None else limit, MOST_LEVELS)
+        live = self._live
+        book = live.books.get(symbol) if live is not None else None
+        if live is None or book is None or not live.is_new(NAME, depth_topic(symbol)):
+            return None
+        whole = Request("depth", {"symbol": symbol, "limit": str(MOST_LEVELS)})
+        if not _shows(book, limit) and (self.asks(whole) or live.may_load(symbol)):
+            with suppress(CryptoProxyError):
+                snapshot, _ = await self.fetched(whole)
+                if snapshot.status == 200 and not _shows(book, limit):
+                    book.load(snapshot.body, MOST_LEVELS)
+        if not _shows(book, limit) or book.ladder is None:
+            return None
+        body = frames.depth(book.update_id, book.ladder.bids.first(limit), book.ladder.asks.first(limit))
+        at_ms = live.heard[NAME, depth_topic(symbol)]
+        return json_reply(body, told=Told(way=ROAD, upstream=NAME, asked_ms=at_ms, as_of_ms=book.updated_ms))
 
     # --- tickers
 
@@ -158,17 +207,17 @@ class BinanceHouse(House):
         """Of named pairs in the order of the answer; None where not all of them are polled."""
         if asked is None:
             whole = next((each for each in kept if not each.params), None)
-            return (None, []) if whole is None else (list(_by_symbol(whole).values()), [whole])
+            return (None, []) if whole is None else (list(by_symbol(whole).values()), [whole])
         found: dict[str, tuple[bytes, Kept]] = {}
         for each in kept:
-            rows = _by_symbol(each)
+            rows = by_symbol(each)
             for name in asked:
                 if name in rows:
                     found.setdefault(name, (rows[name], each))
         if len(found) < len(asked):
             self._refuse_unknown(asked)
             return None, []
-        order = {name: place for place, name in enumerate(_by_symbol(kept[0]))}
+        order = {name: place for place, name in enumerate(by_symbol(kept[0]))}
         names = sorted(asked, key=lambda name: order.get(name, len(order)))
         return [found[name][0] for name in names], [found[name][1] for name in names]
 
@@ -181,7 +230,7 @@ class BinanceHouse(House):
         RefusedError: the whole market is polled, and one of these is not in it.
         """
         whole = self._whole_market
-        if whole is not None and self.is_new(whole) and any(name not in _by_symbol(whole) for name in asked):
+        if whole is not None and self.is_new(whole) and any(name not in by_symbol(whole) for name in asked):
             raise RefusedError(400, rendering.INVALID_SYMBOL)
 
     # --- bars
@@ -242,7 +291,7 @@ class BinanceHouse(House):
         )
 
 
-def _by_symbol(kept: Kept) -> Mapping[str, bytes]:
+def by_symbol(kept: Kept) -> Mapping[str, bytes]:
     """Each row as it came; the answer about one pair is no array."""
     if "rows" not in kept.made:
         body = kept.body.strip()

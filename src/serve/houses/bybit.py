@@ -4,7 +4,8 @@
 |---|---|
 | ``market/time`` | the door |
 | ``market/tickers`` | the polls' answers: rows as they came |
-| ``market/kline`` | the index or the lake, where they hold all bars that are asked for |
+| ``market/kline`` | the index or the lake, where they hold all bars that are asked for; of live symbols the open one |
+| ``market/orderbook`` | the book of symbols that are live, as many levels as are streamed |
 | all others | read through |
 """
 
@@ -21,14 +22,15 @@ import msgspec
 from cryptoproxy.datasets import slot_of
 from cryptoproxy.datasets.times import moment_of
 from cryptoproxy.errors import CryptoProxyError
-from cryptoproxy.serve.houses.house import INDEX, LAKE, House, Means, RefusedError, named
+from cryptoproxy.serve.houses.house import INDEX, LAKE, ROAD, House, Means, RefusedError, named
 from cryptoproxy.serve.reply import Reply, Told, json_reply
 from cryptoproxy.serve.request import Request
 from cryptoproxy.serve.road.bars import Bars, Wanted
 from cryptoproxy.serve.road.newest import Kept
+from cryptoproxy.serve.streams.live import Live
 from cryptoproxy.upstreams.bybit import rendering
 from cryptoproxy.upstreams.bybit.candles import PAGE, BybitCandles
-from cryptoproxy.upstreams.bybit.symbols import Market
+from cryptoproxy.upstreams.bybit.symbols import Category
 from cryptoproxy.upstreams.bybit.tickers import UPSTREAM
 
 log = logging.getLogger(__name__)
@@ -61,9 +63,10 @@ class BybitHouse(House):
     upstream: ClassVar = UPSTREAM
     base: ClassVar = "v5/"
 
-    def __init__(self, means: Means, bars: Bars | None = None) -> None:
+    def __init__(self, means: Means, bars: Bars | None = None, live: Live | None = None) -> None:
         super().__init__(means)
         self._bars = bars
+        self._live = live
 
     def error(self, status: int, words: str) -> object:
         return rendering.error(status, words, now_ms=self.means.clock.now_ms())
@@ -87,6 +90,8 @@ class BybitHouse(House):
             return json_reply(rendering.enveloped(result, now_ms=now_ms))
         if request.path == TICKERS:
             found = self._tickers(request)
+        elif request.path == "market/orderbook":
+            found = self._orderbook(request.params)
         elif request.path == "market/kline":
             return await self._kline(request)
         elif request.path == INSTRUMENTS and request.params.get("category") == "option" and not self.means.through:
@@ -104,7 +109,7 @@ class BybitHouse(House):
         for kept in self.newest.answers(UPSTREAM, TICKERS):
             if kept.params.get("category") != category:
                 continue
-            rows = _by_symbol(kept)
+            rows = by_symbol(kept)
             whole = "symbol" not in kept.params
             if symbol and symbol not in rows:
                 if whole and self.is_new(kept):
@@ -122,6 +127,25 @@ class BybitHouse(House):
                 return self.shelf.get(request.place, kept.asked_ms, made)
         return None
 
+    def _orderbook(self, params: Mapping[str, str]) -> Reply | None:
+        category, symbol, limit = (params.get(name, "") for name in ("category", "symbol", "limit"))
+        venue = f"{UPSTREAM}-{category}"
+        levels, book = self._live.shown.get((venue, symbol), (0, None)) if self._live is not None else (0, None)
+        wanted = limit or ("1" if category == Category.SPOT else "25")
+        if self._live is None or book is None or not book.whole or not wanted.isdecimal() or len(wanted) > 4:
+            return None
+        topic = f"orderbook.{levels}.{symbol}"
+        if not 1 <= int(wanted) <= levels or not self._live.is_new(venue, topic):
+            return None
+        told = Told(
+            way=ROAD,
+            upstream=UPSTREAM,
+            asked_ms=self._live.heard[venue, topic],
+            as_of_ms=book.cts or book.ts,
+        )
+        result = book.result(symbol, int(wanted))
+        return json_reply(rendering.enveloped(result, now_ms=self.means.clock.now_ms()), told=told)
+
     async def _kline(self, request: Request) -> Reply:
         wanted, market = self._wanted(request.params)
         if self._bars is None:
@@ -138,7 +162,7 @@ class BybitHouse(House):
         if not found.candles and not found.whole:
             return self.refusal(404, f"of {wanted.asset_id} there are no such bars here")
         names = [("symbol", wanted.asset_id), ("category", market.value)]
-        if market is Market.SPOT:
+        if market is Category.SPOT:
             names.reverse()
         rows = [rendering.kline(each, market) for each in reversed(found.candles)]
         now_ms = self.means.clock.now_ms()
@@ -151,9 +175,9 @@ class BybitHouse(House):
         )
         return json_reply(rendering.enveloped({**dict(names), "list": rows}, now_ms=now_ms), told=told)
 
-    def _wanted(self, params: Mapping[str, str]) -> tuple[Wanted, Market]:
+    def _wanted(self, params: Mapping[str, str]) -> tuple[Wanted, Category]:
         """``start`` is moved to the begin of the bar that it lies in: Bybit gives that one, too."""
-        market = Market(self._category(params, "linear"))
+        market = Category(self._category(params, "linear"))
         if not params.get("symbol"):
             raise self._refused("params error: Symbol Invalid")
         if (interval := _INTERVALS.get(params.get("interval", ""))) is None:
@@ -177,7 +201,7 @@ class BybitHouse(House):
 
     def _category(self, params: Mapping[str, str], default: str = "") -> str:
         category = params.get("category", default)
-        if category not in set(Market):
+        if category not in set(Category):
             raise self._refused("Illegal category" if category else "params error: Category is invalid")
         return category
 
@@ -191,7 +215,7 @@ class BybitHouse(House):
         return RefusedError(200, rendering.error(400, words, now_ms=self.means.clock.now_ms()))
 
 
-def _by_symbol(kept: Kept) -> Mapping[str, bytes]:
+def by_symbol(kept: Kept) -> Mapping[str, bytes]:
     """Each row as it came, by symbol."""
     if "rows" not in kept.made:
         envelope = _opened.decode(kept.body)

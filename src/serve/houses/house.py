@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
@@ -15,7 +16,7 @@ import msgspec
 
 from cryptoproxy.common.clock import Clock
 from cryptoproxy.serve.reply import Header, Reply, Told, json_reply
-from cryptoproxy.serve.request import Request
+from cryptoproxy.serve.request import Request, query_without_keys
 from cryptoproxy.serve.road.newest import Kept, Newest
 from cryptoproxy.serve.upstream.seam import Asks, Fetched, NotFetchedError
 
@@ -23,8 +24,9 @@ ROAD, INDEX, LAKE, THROUGH = "road", "index", "lake", "through"
 MOST_WAITING = 200
 """Questions of one upstream that are read through at once: those behind them would be asked long after whoever wanted
 to know has gone."""
-_PASSED_ON = ("link", "per-page", "total", "retry-after")
+_PASSED_ON = ("per-page", "total", "retry-after")
 """Headers of an upstream that say something of its answer's body."""
+_LINK = re.compile(r"<[^>?]*\?([^>]*)>")
 
 
 class Shelf:
@@ -125,7 +127,7 @@ class House(ABC):
         if means.through is None:
             return self.refusal(404, f"{request.path} is not carried here{f': {why}' if why else ''}")
         try:
-            fetched = await self._fetched(means.through, request)
+            fetched, first = await self.fetched(request)
         except NotFetchedError as error:
             if error.unknown:
                 return self.refusal(404, str(error))
@@ -133,18 +135,33 @@ class House(ABC):
         asked_ms = means.clock.now_ms() - round(fetched.age * 1000)
         more = [(name.encode(), fetched.headers[name].encode("latin-1", "replace"))
                 for name in _PASSED_ON if name in fetched.headers]  # fmt: skip
+        if link := linked(fetched.headers.get("link", "")):
+            more.append((b"link", link.encode("latin-1", "replace")))
         told = Told(
             way=THROUGH,
             upstream=self.upstream,
             asked_ms=asked_ms,
             every_ms=round(fetched.fresh * 1000) or None,
             detail="stale-upstream" if fetched.stale else "",
+            made=first and fetched.made,
         )
         return Reply(fetched.body, fetched.status, told, more=more)
 
-    async def _fetched(self, through: Asks, request: Request) -> Fetched:
-        """Identical questions at once are one."""
+    def asks(self, request: Request) -> bool:
+        """Whether just this is being asked now."""
+        return request.place in self._under_way
+
+    async def fetched(self, request: Request) -> tuple[Fetched, bool]:
+        """Identical questions at once are one; and whether this was the first of them.
+
+        Raises:
+            NotFetchedError: see there.
+        """
+        through = self.means.through
+        if through is None:
+            raise NotFetchedError("nothing is read through here", unknown=True)
         under_way = self._under_way.get(request.place)
+        first = under_way is None
         if under_way is None:
             if len(self._under_way) >= MOST_WAITING:
                 raise NotFetchedError(f"{MOST_WAITING} other questions wait already", limited=True, retry_after=5.0)
@@ -153,7 +170,7 @@ class House(ABC):
             )
             self._under_way[request.place] = under_way
             under_way.add_done_callback(lambda _: self._under_way.pop(request.place, None))
-        return await asyncio.shield(under_way)
+        return await asyncio.shield(under_way), first
 
     def as_polled(self, request: Request, params: Mapping[str, str]) -> Reply | None:
         """The newest answer to just this call, as it came; None where there is none."""
@@ -172,6 +189,12 @@ class House(ABC):
         return Told(
             way=ROAD, upstream=self.upstream, asked_ms=oldest.asked_ms, as_of_ms=as_of_ms, every_ms=oldest.every_ms
         )
+
+
+def linked(header: str) -> str:
+    """An upstream's ``Link`` to other pages of an answer, which lead past the door: what is left of each is its query,
+    which stands for the same path here, whatever prefix a client asks by. Keys are taken out."""
+    return _LINK.sub(lambda found: f"<?{query_without_keys(found[1])}>", header) if "?" in header else ""
 
 
 def named(rows: Iterable[bytes], decoder: msgspec.json.Decoder[Any]) -> dict[str, bytes]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from cryptoproxy.serve.houses.own import MOST_ROWS, QUESTIONS, Question
+from cryptoproxy.serve.houses.own import MOST_ROWS, QUESTIONS, USAGE_COLUMNS, Question
+from cryptoproxy.serve.request import ARROW
 
 _SAYS: Mapping[str, tuple[str, Any]] = {
     "symbols": ("Only these symbols, with commas between them.", "BTC,ETH"),
@@ -24,6 +25,10 @@ _SAYS: Mapping[str, tuple[str, Any]] = {
     "dominance": ("Symbols of coins whose share is told.", "btc,eth"),
     "dataset": ("Only these.", "ticker,candle-1m"),
     "names": ("Which indicators.", "sma:20,rsi"),
+    "within": ("Basis points of mid: 10, 50 or 100.", 50),
+    "points": ("Most bars.", 400),
+    "search": ("A part of symbol, name or id.", "bit"),
+    "sort": ("By which field; downwards with - before it.", "-volume_24h"),
 }
 _ANSWER = {
     "type": "object",
@@ -31,9 +36,14 @@ _ANSWER = {
     "properties": {"rows": {"type": "array", "items": {"type": "object"}}},
 }
 
+_FORMAT: dict[str, Any] = {"name": "format", "in": "query", "schema": {"enum": ["json", "csv"]}, "example": "json"}
+_FORMATS = {**_FORMAT, "schema": {"enum": ["json", "csv", "arrow"]}}
+_ERROR = {"application/json": {"schema": {"type": "object", "required": ["error"]}}}
+
 
 def document(version: str) -> dict[str, Any]:
     """The whole of it."""
+    paths = {f"/v1/{name}": {"get": _operation(name, question)} for name, question in QUESTIONS.items()}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -41,7 +51,7 @@ def document(version: str) -> dict[str, Any]:
             "version": version,
             "description": "What the road has carried, asked in our own words.",
         },
-        "paths": {f"/v1/{name}": {"get": _operation(name, question)} for name, question in QUESTIONS.items()},
+        "paths": paths | {"/v1/usage": {"get": _usage()}},
     }
 
 
@@ -51,9 +61,8 @@ def _operation(name: str, question: Question) -> dict[str, Any]:
             "name": "limit", "in": "query", "description": "Most rows.",
             "schema": {"type": "integer", "minimum": 1, "maximum": MOST_ROWS}, "example": 100,
         },
-        {"name": "format", "in": "query", "schema": {"enum": ["json", "csv"]}, "example": "json"},
+        _FORMATS,
     ]  # fmt: skip
-    error = {"application/json": {"schema": {"type": "object", "required": ["error"]}}}
     return {
         "operationId": name,
         "summary": question.says,
@@ -64,16 +73,49 @@ def _operation(name: str, question: Question) -> dict[str, Any]:
                 "content": {
                     "application/json": {"schema": _ANSWER},
                     "text/csv": {"schema": {"type": "string"}},
+                    ARROW.decode(): {"schema": {"type": "string", "contentEncoding": "binary"}},
                 },
             },
-            "400": {"description": "A wrong parameter, or a question that is too large.", "content": error},
-            "404": {"description": "No record answers it.", "content": error},
-            "503": {"description": "What would answer is away.", "content": error},
+            "406": {"description": "Arrow cannot be written here.", "content": _ERROR},
+            "400": {"description": "A wrong parameter, or a question that is too large.", "content": _ERROR},
+            "404": {"description": "No record answers it.", "content": _ERROR},
+            "503": {"description": "What would answer is away.", "content": _ERROR},
         },
     }
 
 
+def _usage() -> dict[str, Any]:
+    count = {"type": "integer", "minimum": 0}
+    row = {"team": {"type": "string"}, "path": {"type": "string"}, **dict.fromkeys(USAGE_COLUMNS[2:], count)}
+    answer = {
+        "type": "object",
+        "required": ["question", "since", "until", "rows"],
+        "properties": {
+            "rows": {"type": "array", "items": {"type": "object", "required": list(row), "properties": row}}
+        },
+    }
+    return {
+        "operationId": "usage",
+        "summary": "Who asked the doors for what, and how many calls of the upstreams that saved.",
+        "parameters": [
+            _parameter("since", str),
+            {
+                "name": "team", "in": "query", "description": "Only this one.", "schema": {"type": "string"},
+                "example": "research",
+            },
+            _FORMAT,
+        ],
+        "responses": {
+            "200": {
+                "description": "Sums by team and path, up to the last full minute; of a day at most.",
+                "content": {"application/json": {"schema": answer}, "text/csv": {"schema": {"type": "string"}}},
+            },
+            "400": {"description": "A wrong parameter.", "content": _ERROR},
+        },
+    }  # fmt: skip
+
+
 def _parameter(name: str, read: Callable[[str], Any]) -> dict[str, Any]:
     says, example = _SAYS[name]
-    kind = "integer" if name == "top" else "string"
+    kind = "integer" if isinstance(example, int) else "string"
     return {"name": name, "in": "query", "description": says, "schema": {"type": kind}, "example": example}

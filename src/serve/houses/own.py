@@ -1,7 +1,8 @@
-"""Our own words, below ``/v1``: the questions of `cryptoproxy query`, as JSON and as CSV.
+"""Our own words, below ``/v1``: the questions of `cryptoproxy query`, as JSON, CSV and Arrow.
 
 Each takes the parameters of its command (``symbols``, ``source``, ``since`` …) and ``limit``; ``format=csv`` or a path
-that ends in ``.csv`` gives CSV, which a spreadsheet's IMPORTDATA takes. A question whose answer is larger than its
+that ends in ``.csv`` gives CSV, which a spreadsheet's IMPORTDATA takes, ``format=arrow`` or the header ``Accept`` an
+Arrow stream. A question whose answer is larger than its
 limit is refused, and told how to ask for less.
 """
 
@@ -9,23 +10,27 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 from cryptoproxy.common.clock import Clock
 from cryptoproxy.datasets import iso
+from cryptoproxy.datasets.times import from_person
 from cryptoproxy.queries import Answer, NothingFound, Queries, TooMany
 from cryptoproxy.queries.elastic.search import NoIndexError
 from cryptoproxy.queries.output import text
-from cryptoproxy.serve.reply import Reply, Told, json_reply
-from cryptoproxy.serve.request import Request
+from cryptoproxy.serve.reply import JSON, Reply, Told, json_reply
+from cryptoproxy.serve.request import ARROW, Request
+from cryptoproxy.serve.views import chart, flowing, prices
+from cryptoproxy.serve.views.memory import FromMemory
 
 MOST_ROWS = 10_000
 _DEFAULT_ROWS = 1_000
-_WHICH = ("symbols", "base", "assets", "quote", "source", "since", "until", "top")
 _CSV = b"text/csv; charset=utf-8"
+_WHICH = ("symbols", "base", "assets", "quote", "source", "since", "until", "top")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,8 @@ class Question:
     says: str
     ask: Callable[..., Answer[Any]]
     takes: Mapping[str, Callable[[str], Any]]
+    live: bool = False
+    """Asked of what this door has in memory, :class:`FromMemory`, and not of :class:`Queries`."""
 
 
 def _whole(raw: str) -> int:
@@ -54,6 +61,7 @@ _TEXTS: Mapping[str, Callable[[str], Any]] = {name: _whole if name == "top" else
 _NO_TOP = {name: read for name, read in _TEXTS.items() if name != "top"}
 _STEP: Mapping[str, Callable[[str], Any]] = {"interval": str}
 _TIME: Mapping[str, Callable[[str], Any]] = {"source": str, "since": str, "until": str}
+_PAIR: Mapping[str, Callable[[str], Any]] = {"assets": str, "source": str, "quote": str, "since": str}
 
 QUESTIONS: Mapping[str, Question] = {
     "latest": Question("The newest record of each asset.", Queries.latest, _TEXTS),
@@ -75,13 +83,39 @@ QUESTIONS: Mapping[str, Question] = {
     ),
     "freshness": Question("Age, missing slots, duplicates.", Queries.freshness, {"dataset": str, **_STEP, **_TIME}),
     "gaps": Question("What streams lacked, and whether it was mended.", Queries.gaps, _TIME),
+    "trades": Question("Volume, VWAP and pressure of each step.", Queries.trades, {**_STEP, **_TEXTS}),
+    "spread": Question("Best ask less best bid, by step.", Queries.spread, {**_STEP, **_TEXTS}),
+    "depth": Question("What stands near mid, by step.", Queries.depth, {"within": _whole, **_STEP, **_TEXTS}),
+    "chart": Question(
+        "Bars for a picture: as many as it has room for.",
+        chart.chart,
+        {**_PAIR, "until": str, "points": _whole, "names": str},
+    ),
+    "book": Question("The newest order book of a pair.", flowing.book, _PAIR),
+    "tape": Question("The newest trades.", flowing.tape, {**_PAIR, "until": str, "top": _whole}),
+    "alerts": Question("What watch has found.", flowing.alerts, {"since": str, "until": str, "top": _whole}),
+    "prices": Question(
+        "The newest price of everything, from memory.",
+        prices.prices,
+        {"source": str, "quote": str, "assets": str, "search": str, "sort": str, "top": _whole},
+        live=True,
+    ),
+    "working": Question("Is it working? Ages, lag, budgets.", lambda live: live.working.answer(), {}, live=True),
 }
+
+
+USAGE_TAKES = ("since", "team", "format")
+USAGE_COLUMNS = ("team", "path", "requests", "refused", "made", "saved")
+Rows = Callable[[int, str | None], Sequence[Mapping[str, Any]]]
+"""Usage since a moment, of one team or of all."""
 
 
 class Own:
     """
     Args:
+        usage: what was asked of all doors; None where it is not counted.
         queries: made in the first thread that needs it.
+        live: what answers without the index.
         openapi: the document; made when it is first asked for.
     """
 
@@ -89,18 +123,24 @@ class Own:
         self,
         queries: Callable[[], Queries],
         *,
+        live: FromMemory,
         clock: Clock,
         threads: Executor,
         openapi: Callable[[], Mapping[str, Any]],
+        usage: Rows | None = None,
     ) -> None:
-        self._queries, self._clock, self._threads, self._openapi = queries, clock, threads, openapi
+        self._queries, self._live, self._clock, self._threads, self._openapi = queries, live, clock, threads, openapi
+        self._usage = usage
 
     async def answer(self, request: Request) -> Reply:
         path = request.path
         if path == "v1/openapi.json":
             return json_reply(self._openapi())
         name = path.removeprefix("v1/")
-        as_csv = name.endswith(".csv") or request.params.get("format") == "csv"
+        form = request.params.get("format") or ("arrow" if request.arrow else "json")
+        form = "csv" if name.endswith(".csv") else form
+        if name.removesuffix(".csv") == "usage" and self._usage is not None:
+            return self._used(self._usage, request.params, form == "csv")
         question = QUESTIONS.get(name.removesuffix(".csv"))
         if not path.startswith("v1/") or question is None:
             there = ", ".join(f"/v1/{each}" for each in QUESTIONS)
@@ -109,22 +149,43 @@ class Own:
             asked, limit = _read(question, request.params)
         except ValueError as error:
             return self.refusal(400, str(error))
+        if form == "arrow" and find_spec("pyarrow") is None:
+            return self.refusal(406, "Arrow cannot be written here: pyarrow is not installed; there are json and csv")
         return await asyncio.get_running_loop().run_in_executor(
-            self._threads, self._answered, question, asked, limit, as_csv
+            self._threads, self._answered, question, asked, limit, form
         )
 
     def refusal(self, status: int, words: str, *, retry_after: float | None = None) -> Reply:
         more = () if retry_after is None else ((b"retry-after", b"%d" % max(1, round(retry_after))),)
         return json_reply({"error": words}, status=status, more=more)
 
-    def _answered(self, question: Question, asked: Mapping[str, Any], limit: int, as_csv: bool) -> Reply:
+    def _used(self, usage: Rows, params: Mapping[str, str], as_csv: bool) -> Reply:
+        """Of the last hour without ``since``; from memory, so nobody waits."""
+        if strange := [each for each in params if each not in USAGE_TAKES]:
+            return self.refusal(400, f"there is no parameter {strange[0]}; there are {', '.join(USAGE_TAKES)}")
+        if params.get("format", "json") not in ("json", "csv"):
+            return self.refusal(400, f"format={params['format']} is none of json, csv")
+        now_ms = self._clock.now_ms()
+        try:
+            since_ms = from_person(params.get("since", "1h"), now_ms=now_ms)
+        except ValueError as error:
+            return self.refusal(400, str(error))
+        rows = usage(since_ms, params.get("team"))
+        if as_csv:
+            lines = [",".join(USAGE_COLUMNS), *(",".join(str(row[each]) for each in USAGE_COLUMNS) for row in rows)]
+            reply = json_reply("\r\n".join([*lines, ""]).encode())
+            reply.content_type = _CSV
+            return reply
+        return json_reply({"question": "usage", "since": iso(since_ms), "until": iso(now_ms), "rows": rows})
+
+    def _answered(self, question: Question, asked: Mapping[str, Any], limit: int, form: str) -> Reply:
         """Blocks.
 
         Raises:
             TransientError, OperatorError: neither Elasticsearch nor the lake can answer.
         """
         try:
-            answer = question.ask(self._queries(), **asked)
+            answer = question.ask(self._live if question.live else self._queries(), **asked)
             rows = answer.held(limit)
         except (ValueError, KeyError) as error:
             return self.refusal(400, str(error))
@@ -135,23 +196,40 @@ class Own:
             )
         except (NothingFound, NoIndexError) as nothing:
             return self.refusal(404, str(nothing))
-        written: list[str] = []
-        if as_csv:
-            text.write_csv(answer, written.append)
-        else:
-            text.write_json(answer, written.append)
+        body, content_type = _WRITTEN[form](answer)
         newest = answer.covers.last_ms
         told = Told(
-            way="lake" if answer.engine == "lake" else "index",
+            way={"es": "index"}.get(answer.engine, answer.engine),
             upstream="v1",
             asked_ms=self._clock.now_ms() if newest is None else newest,
             as_of_ms=newest,
         )
         more = [(b"x-rows", b"%d" % len(rows)), (b"x-data-until", iso(newest).encode() if newest else b"-")]
-        reply = Reply("".join(written).encode(), told=told, more=more)
-        if as_csv:
-            reply.content_type = _CSV
-        return reply
+        return Reply(body, told=told, content_type=content_type, more=[*more, (b"vary", b"accept")])
+
+
+def _json(answer: Answer[Any]) -> tuple[bytes, bytes]:
+    written: list[str] = []
+    text.write_json(answer, written.append)
+    return "".join(written).encode(), JSON
+
+
+def _csv(answer: Answer[Any]) -> tuple[bytes, bytes]:
+    written: list[str] = []
+    text.write_csv(answer, written.append)
+    return "".join(written).encode(), _CSV
+
+
+def _arrow(answer: Answer[Any]) -> tuple[bytes, bytes]:
+    import pyarrow as pa
+
+    table, written = answer.to_arrow(), pa.BufferOutputStream()
+    with pa.ipc.new_stream(written, table.schema) as stream:
+        stream.write_table(table)
+    return written.getvalue().to_pybytes(), ARROW
+
+
+_WRITTEN: Mapping[str, Callable[[Answer[Any]], tuple[bytes, bytes]]] = {"json": _json, "csv": _csv, "arrow": _arrow}
 
 
 def _read(question: Question, params: Mapping[str, str]) -> tuple[dict[str, Any], int]:
@@ -162,8 +240,8 @@ def _read(question: Question, params: Mapping[str, str]) -> tuple[dict[str, Any]
     limit = _DEFAULT_ROWS
     for name, raw in params.items():
         if name == "format":
-            if raw not in ("json", "csv"):
-                raise ValueError(f"format={raw} is none of json, csv")
+            if raw not in _WRITTEN:
+                raise ValueError(f"format={raw} is none of {', '.join(_WRITTEN)}")
         elif name == "limit":
             if not 1 <= (limit := _whole(raw)) <= MOST_ROWS:
                 raise ValueError(f"limit must be between 1 and {MOST_ROWS}")

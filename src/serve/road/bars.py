@@ -18,7 +18,8 @@ from cryptoproxy.datasets.times import DAY_MS, Span
 from cryptoproxy.errors import CryptoProxyError, TransientError
 from cryptoproxy.queries.backend import Backend
 from cryptoproxy.queries.questions.candles import Bar
-from cryptoproxy.queries.scope import Asset, Scope
+from cryptoproxy.queries.scope import AssetRef, Scope
+from cryptoproxy.serve.road.open_bars import OpenBars
 
 _MONTH_MS = 31 * DAY_MS
 _WIDER = 4
@@ -58,11 +59,13 @@ class Bars:
     """
     Args:
         engines: Elasticsearch, and the lake where there is one: asked if the first does not hold all.
+        newest: what has closed a moment ago, and the open bar.
     """
 
-    def __init__(self, engines: Sequence[Callable[[], Backend]], clock: Clock) -> None:
+    def __init__(self, engines: Sequence[Callable[[], Backend]], clock: Clock, newest: OpenBars | None = None) -> None:
         self._engines = engines
         self._clock = clock
+        self._newest = newest or OpenBars(clock)
 
     def find(self, wanted: Wanted) -> Found:
         """The most that one of the engines holds. Blocks. A series that is not here gives none.
@@ -108,10 +111,23 @@ class Bars:
                         break
         bars = bars[: wanted.limit] if wanted.oldest else bars[-wanted.limit :]
         candles = [_candle(wanted, asset, bar) for asset, bar in bars]
+        behind = self._behind(wanted, candles, end_ms)
+        if behind:
+            candles = [*candles, *behind]
+            candles = candles[: wanted.limit] if wanted.oldest else candles[-wanted.limit :]
+            return Found(candles, self._is_whole(wanted, candles, end_ms), engine.name, False)
         is_open = self._reaches_open(wanted, candles, end_ms, now_ms)
         return Found(candles, not is_open and self._is_whole(wanted, candles, end_ms), engine.name, is_open)
 
-    def _within(self, engine: Backend, wanted: Wanted, span: Span) -> list[tuple[Asset, Bar]]:
+    def _behind(self, wanted: Wanted, candles: Sequence[Candle], end_ms: int) -> Sequence[Candle]:
+        """What follows on the last of these, up to the open bar, where that is known and asked for."""
+        if not candles or (wanted.oldest and len(candles) == wanted.limit):
+            return ()
+        begin_ms = end_of(candles[-1].timestamp, wanted.interval)
+        found = self._newest.after((wanted.source, wanted.asset_id, wanted.interval), iso(begin_ms))
+        return [each for each in found if from_iso(each.timestamp) <= end_ms]
+
+    def _within(self, engine: Backend, wanted: Wanted, span: Span) -> list[tuple[AssetRef, Bar]]:
         scope = Scope(span, (wanted.source,), assets=(wanted.asset_id,), interval=wanted.interval)
         asset = next(iter(engine.intervals(scope)), None)
         if asset is None:
@@ -142,7 +158,7 @@ class Bars:
         return last or ends[-1] > end_ms
 
 
-def _candle(wanted: Wanted, asset: Asset, bar: Bar) -> Candle:
+def _candle(wanted: Wanted, asset: AssetRef, bar: Bar) -> Candle:
     """As it was on the topic, but for the moment when it was fetched, which no bar of an answer tells."""
     begin = iso(bar.begin_ms)
     return Candle(

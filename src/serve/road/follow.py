@@ -7,14 +7,14 @@ has it answers, with its age, until that is too old.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
 from kafka import TopicPartition
 from kafka import errors as kafka_errors
 
-from cryptoproxy.common.asking.words import FETCHED_AT, Question
+from cryptoproxy.common.asking.words import EVERY_MS, FETCHED_AT, Question
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clock import Clock
 from cryptoproxy.common.log import Limited
@@ -38,38 +38,44 @@ Take = Callable[[Iterable[Any]], int]
 
 
 class Follower:
-    """Follows one topic.
+    """Follows topics; of several those that are there, with others when they come.
 
     Args:
         what: in words, for people.
         since_ms: how far back it begins; None: at the beginning, as of a compacted topic.
-        needed: whether the process is not ready while the topic is missing.
+        most: so many records of a partition it reads back at most.
+        needed: whether the process is not ready while there is no topic.
         connect: makes a consumer without a group.
     """
 
     def __init__(
         self,
         kafka: Kafka,
-        topic: str,
+        topics: Sequence[str],
         take: Take,
         *,
         what: str,
         since_ms: int | None,
+        most: int | None = None,
         health: Health,
         metrics: ServeMetrics,
         clock: Clock,
         needed: bool = True,
         connect: Callable[[], Any] | None = None,
     ) -> None:
-        self._kafka, self._topic, self._take_all, self.what = kafka, topic, take, what
-        self._since_ms, self._needed = since_ms, needed
+        self._kafka, self._topics, self._take_all, self.what = kafka, topics, take, what
+        self._since_ms, self._most, self._needed = since_ms, most, needed
         self._health, self._clock = health, clock
-        self._followed, self._strange = metrics.followed.labels(topic), metrics.strange.labels(topic)
-        self._behind = metrics.behind.labels(topic)
+        self._metrics = metrics
+        self._behind = metrics.behind.labels(topics[0] if len(topics) == 1 else what)
         self._connect = connect or (lambda: kafka_client.consumer(kafka, group_id=None))
         self._told = Limited(log)
         self._whole = False
-        health.hold(what, f"topic {topic} is not read yet", expected=True)
+        health.hold(what, f"{self._name} is not read yet", expected=True)
+
+    @property
+    def _name(self) -> str:
+        return f"topic {self._topics[0]}" if len(self._topics) == 1 else f"any topic of {self.what}"
 
     def run(self, loop: Loop) -> None:
         """Until the process stops."""
@@ -102,10 +108,10 @@ class Follower:
         self._begin(consumer, partitions, ends)
         looked = self._clock.monotonic()
         while loop.running:
-            for records in consumer.poll(timeout_ms=POLL_MS).values():
-                self._followed.inc(len(records))
+            for partition, records in consumer.poll(timeout_ms=POLL_MS).items():
+                self._metrics.followed.labels(partition.topic).inc(len(records))
                 if strange := self._take_all(records):
-                    self._strange.inc(strange)
+                    self._metrics.strange.labels(partition.topic).inc(strange)
             if not self._whole:
                 behind = sum(max(0, end - (consumer.position(each) or 0)) for each, end in ends.items())
                 self._behind.set(behind)
@@ -124,13 +130,31 @@ class Follower:
         since = consumer.offsets_for_times(dict.fromkeys(partitions, self._clock.now_ms() - self._since_ms))
         for each in partitions:
             begin = since.get(each)
-            consumer.seek(each, ends[each] if begin is None else begin.offset)
+            offset = ends[each] if begin is None else begin.offset
+            consumer.seek(each, offset if self._most is None else max(offset, ends[each] - self._most))
 
     def _partitions(self, consumer: Any) -> list[TopicPartition]:
-        numbers = consumer.partitions_for_topic(self._topic)
-        if not numbers:
-            raise OperatorError(f"topic {self._topic} is missing", remedy="Run `cryptoproxy setup`")
-        return [TopicPartition(self._topic, each) for each in sorted(numbers)]
+        known = consumer.topics() if len(self._topics) > 1 else self._topics  # asks for no topic that is not there
+        found = [
+            TopicPartition(topic, number)
+            for topic in self._topics
+            if topic in known
+            for number in sorted(consumer.partitions_for_topic(topic) or ())
+        ]
+        if not found:
+            raise OperatorError(f"{self._name} is missing", remedy="Run `cryptoproxy setup`")
+        return found
+
+
+def both(first: Take, second: Take) -> Take:
+    """One after the other; what is strange is counted by the first."""
+
+    def take(records: Iterable[Any]) -> int:
+        strange = first(records)
+        second(records)
+        return strange
+
+    return take
 
 
 def tickers_into(newest: Newest) -> Take:
@@ -165,7 +189,8 @@ def answers_into(newest: Newest) -> Take:
         for record in records:
             try:
                 question = Question.from_key(record.key.decode())
-                asked_ms = int(dict(record.headers)[FETCHED_AT])
+                headers = dict(record.headers)
+                asked_ms, every_ms = int(headers[FETCHED_AT]), int(headers.get(EVERY_MS, 0))
                 body = bytes(record.value)
                 msgspec.json.decode(body, type=msgspec.Raw)  # the one before it is worth more than half a one
             except (
@@ -177,7 +202,9 @@ def answers_into(newest: Newest) -> Take:
             ):  # somebody else wrote it, or it is no JSON
                 strange += 1
                 continue
-            newest.take_answer(question.upstream, question.path, dict(question.params), body, asked_ms)
+            newest.take_answer(
+                question.upstream, question.path, dict(question.params), body, asked_ms, every_ms=every_ms or None
+            )
         return strange
 
     return take

@@ -75,9 +75,19 @@ class Newest:
             source.newest_ms = slot_ms
             source.every_ms = ticker.interval_ms
 
-    def take_answer(self, upstream: str, path: str, params: Mapping[str, str], body: bytes, asked_ms: int) -> None:
+    def take_answer(
+        self,
+        upstream: str,
+        path: str,
+        params: Mapping[str, str],
+        body: bytes,
+        asked_ms: int,
+        *,
+        every_ms: int | None = None,
+    ) -> None:
         """Args:
         path: of the call, with or without the upstream's base.
+        every_ms: as far as its poller has said so; it counts while no two answers tell it.
         """
         short = _BASE.sub("", urlsplit(path).path, count=1)
         calls = self._answers.setdefault((upstream, short), {})
@@ -86,7 +96,7 @@ class Newest:
         if before is not None and before.asked_ms > asked_ms:
             return
         apart = None if before is None else (asked_ms - before.asked_ms) or before.apart_ms
-        every = min((each for each in (apart, before and before.apart_ms) if each), default=None)
+        every = min((each for each in (apart, before and before.apart_ms) if each), default=every_ms)
         calls[place] = Kept(upstream, short, dict(params), body, asked_ms, apart, every)
 
     # --- read by the door

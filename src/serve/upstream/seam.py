@@ -19,6 +19,8 @@ class Fetched(NamedTuple):
     """For so long it counts as new."""
     stale: str = ""
     """Why there is no newer one although there should be."""
+    made: bool = True
+    """Whether this question had the upstream called; else the answer was there, or came by who asked the same."""
 
 
 class NotFetchedError(TransientError):

@@ -21,7 +21,7 @@ from cryptoproxy.errors import CryptoProxyError
 from cryptoproxy.serve.upstream.cache import Cache
 from cryptoproxy.serve.upstream.seam import Fetched, NotFetchedError
 from cryptoproxy.upstreams import asked_of
-from cryptoproxy.upstreams.asked import Asked, Path
+from cryptoproxy.upstreams.asked import Askable, Path
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ class Through:
     def __init__(
         self,
         client: DoorClient,
-        asked: Mapping[str, Asked],
+        asked: Mapping[str, Askable],
         *,
         cache: Cache,
         clock: Clock,
@@ -79,12 +79,14 @@ class Through:
             line = self._asked[upstream].path_of(question)
         except (KeyError, NotAllowedError) as error:
             raise NotFetchedError(f"{upstream} is not asked for {path[:200]} here", unknown=True) from error
+        question = line.read(question)
         since_ms = self._clock.now_ms() - round(line.fresh * 1000)
         kept = self._cache.get(question, dear=line.dear, since_ms=since_ms)
         if kept is not None and self._age(kept) < _fresh(line, kept):
             return self._fetched(kept, line)
         try:
-            return self._fetched(self._asked_once(question, line), line)
+            replied, mine = self._asked_once(question, line)
+            return self._fetched(replied, line, made=mine)
         except NotFetchedError as error:
             if kept is not None and kept.status == 200 and self._age(kept) < self._longest(line):
                 return self._fetched(kept, line, stale=str(error))
@@ -93,8 +95,8 @@ class Through:
     def close(self) -> None:
         self._client.close()
 
-    def _asked_once(self, question: Question, line: Path) -> Replied:
-        """Who comes first asks; the others have its answer, or its refusal."""
+    def _asked_once(self, question: Question, line: Path) -> tuple[Replied, bool]:
+        """Who comes first asks; the others have its answer, or its refusal. And whether this was the first."""
         with self._lock:
             failed = self._failed.get(question)
             if failed is not None and self._clock.monotonic() < failed.until:
@@ -114,7 +116,7 @@ class Through:
             finally:
                 with self._lock:
                     del self._under_way[question]
-        return future.result()
+        return future.result(), mine
 
     def _ask(self, question: Question) -> Replied:
         try:
@@ -144,9 +146,15 @@ class Through:
     def _longest(self, line: Path) -> float:
         return STALE_TIMES * line.fresh if line.fresh > self._stale else self._stale
 
-    def _fetched(self, replied: Replied, line: Path, *, stale: str = "") -> Fetched:
+    def _fetched(self, replied: Replied, line: Path, *, stale: str = "", made: bool = False) -> Fetched:
         return Fetched(
-            replied.status, replied.headers, replied.body, self._age(replied), fresh=_fresh(line, replied), stale=stale
+            replied.status,
+            replied.headers,
+            replied.body,
+            self._age(replied),
+            fresh=_fresh(line, replied),
+            stale=stale,
+            made=made,
         )
 
 

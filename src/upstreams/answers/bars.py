@@ -88,7 +88,7 @@ class BarReader(Generic[B]):
         return self._bar(*values) if values and values[0] is not None else None  # type: ignore[arg-type]
 
 
-class Bars:
+class BarGathering:
     """Collects the candles of one answer, or of several of one moment.
 
     The reasons a row is rejected for, each a metric label, beside those of :class:`gathering.Gathering` (``bad_row``,

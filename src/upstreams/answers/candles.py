@@ -15,10 +15,10 @@ from cryptoproxy.datasets import CANDLE, Candle, Feed, from_iso, iso, slot_of
 from cryptoproxy.datasets.contracts.candle import STEPS, end_of
 from cryptoproxy.datasets.times import DAY_MS, Span
 from cryptoproxy.errors import SettingsError, TransientError
-from cryptoproxy.upstreams.answers.bars import CLOSED_AFTER_MS, Bars, same
+from cryptoproxy.upstreams.answers.bars import CLOSED_AFTER_MS, BarGathering, same
 from cryptoproxy.upstreams.answers.gathering import Doubt, usable_id
 from cryptoproxy.upstreams.answers.quotes import Quotes
-from cryptoproxy.upstreams.base import Answer, Call, IncompleteError, Poll, Polling, SymbolList
+from cryptoproxy.upstreams.base import Call, IncompleteError, Poll, Polling, Response, SymbolList
 from cryptoproxy.upstreams.history import Page, Start
 
 SHORTEST_MONTH_MS = 28 * DAY_MS
@@ -107,10 +107,10 @@ class Candles(ABC):
     def start_call(self, symbol: str) -> Call: ...
 
     @abstractmethod
-    def start(self, symbol: str, answer: Answer) -> Start: ...
+    def start(self, symbol: str, answer: Response) -> Start: ...
 
     @abstractmethod
-    def _take(self, body: bytes, symbol: str, name: str, bars: Bars) -> list[int]:
+    def _take(self, body: bytes, symbol: str, name: str, bars: BarGathering) -> list[int]:
         """Reads a body into ``bars``; the begin of each bar in it that has one.
 
         Raises:
@@ -122,10 +122,10 @@ class Candles(ABC):
         """Whether the upstream says that it does not know the symbol."""
 
     @abstractmethod
-    def _refused(self, answer: Answer, *, now_ms: int) -> None:
+    def _refused(self, answer: Response, *, now_ms: int) -> None:
         """As :meth:`Source.check`, of any answer but that."""
 
-    def used(self, answer: Answer) -> int | None:
+    def used(self, answer: Response) -> int | None:
         return None
 
     # --- live
@@ -135,7 +135,7 @@ class Candles(ABC):
         self._live = True
         return [self._newest(symbol) for symbol in self.symbols]
 
-    def check(self, answer: Answer, *, now_ms: int) -> None:
+    def check(self, answer: Response, *, now_ms: int) -> None:
         """An unknown symbol is that symbol's matter: it is told where the poll is read.
 
         Raises:
@@ -156,7 +156,7 @@ class Candles(ABC):
             TransientError: a body is not what the upstream speaks, or no symbol has one.
         """
         close_ms = slot_ms - self.delay_ms
-        gathered = Bars(self.feed.source, self.interval, time_ms=fetched_at_ms, fetched_at_ms=fetched_at_ms)
+        gathered = BarGathering(self.feed.source, self.interval, time_ms=fetched_at_ms, fetched_at_ms=fetched_at_ms)
         called = self._called(bodies[: self.before])
         records: list[Any] = []
         lacking: list[int] = []
@@ -192,7 +192,7 @@ class Candles(ABC):
             return None
         return newest
 
-    def _compare(self, newest: Candle, gathered: Bars) -> None:
+    def _compare(self, newest: Candle, gathered: BarGathering) -> None:
         """The bar before comes once more with each answer. One that the upstream has corrected meanwhile stays as it
         was kept; that it differs is counted and said."""
         before = self._kept.get(newest.asset_id)
@@ -207,7 +207,7 @@ class Candles(ABC):
         """What people call the symbols, where they have another name: told by the calls ``before``."""
         return {}
 
-    def quote_of(self, symbol: str, bars: Bars | None = None) -> str | None:
+    def quote_of(self, symbol: str, bars: BarGathering | None = None) -> str | None:
         """None while nothing tells it, which ``bars`` then count."""
         told = self._quotes if isinstance(self._quotes, str) else self._quotes.of(symbol)
         if told is None and bars is not None:
@@ -229,8 +229,10 @@ class Candles(ABC):
     def spelled(self, symbol: str) -> str:
         return symbol.upper()
 
-    def page(self, symbol: str, start: Start, span: Span, answer: Answer, *, now_ms: int) -> Page:
-        bars = Bars(self.feed.source, self.interval, time_ms=time_of(answer, now_ms=now_ms), fetched_at_ms=now_ms)
+    def page(self, symbol: str, start: Start, span: Span, answer: Response, *, now_ms: int) -> Page:
+        bars = BarGathering(
+            self.feed.source, self.interval, time_ms=time_of(answer, now_ms=now_ms), fetched_at_ms=now_ms
+        )
         begins = [] if self._is_unknown(answer.body) else self._take(answer.body, symbol, start.symbol or symbol, bars)
         if any(row.reason == "no_quote" for row in bars.rejected):
             raise TransientError(f"{self.feed.name}: {bars.rejected[0].detail}")
@@ -254,7 +256,7 @@ class Candles(ABC):
         return begins[-1] + 1
 
 
-def time_of(answer: Answer, *, now_ms: int) -> int:
+def time_of(answer: Response, *, now_ms: int) -> int:
     """What the upstream's clock showed at most when it answered, which is at most our own time: its ``Date`` is cut to
     whole seconds."""
     try:

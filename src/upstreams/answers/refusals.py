@@ -24,7 +24,7 @@ import msgspec
 
 from cryptoproxy.common.retry import seconds_told
 from cryptoproxy.errors import OperatorError, TransientError
-from cryptoproxy.upstreams.base import Answer, BannedError, RefusedError
+from cryptoproxy.upstreams.base import BannedError, RefusedError, Response
 
 MAX_WORDS = 300
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -67,7 +67,7 @@ def words(body: bytes, *secrets: str) -> str:
     return text if len(text) <= MAX_WORDS else f"{text[:MAX_WORDS]}…"
 
 
-def require_spoken(upstream: str, answer: Answer, *, now_ms: int) -> None:
+def require_spoken(upstream: str, answer: Response, *, now_ms: int) -> None:
     """Returns for a 200 that is no firewall's page and tells no ban; what it holds is looked at where it is read.
 
     Raises:
@@ -85,7 +85,7 @@ def may_be_error(body: bytes) -> bool:
     return len(body) < _LONGEST_ERROR and body.lstrip()[:1] == b"{"
 
 
-def leave_alone(upstream: str, answer: Answer, *, now_ms: int, said: str) -> None:
+def leave_alone(upstream: str, answer: Response, *, now_ms: int, said: str) -> None:
     """Returns for an answer by which the upstream does not ask to be left alone.
 
     Args:
@@ -106,7 +106,7 @@ def leave_alone(upstream: str, answer: Answer, *, now_ms: int, said: str) -> Non
         too_many(f"{upstream} answered 429: {said or 'no words'}", told=asked)
 
 
-def obey_ban(upstream: str, answer: Answer, *, now_ms: int, said: str) -> None:
+def obey_ban(upstream: str, answer: Response, *, now_ms: int, said: str) -> None:
     """Returns where no ban is told. To be asked before all else that an answer may mean.
 
     Raises:
@@ -130,11 +130,11 @@ def too_many(message: str, *, told: float | None) -> NoReturn:
     raise BannedError(message, retry_after=BLOCKED_SECONDS, least=BLOCKED_SECONDS)
 
 
-def _tells_ban(answer: Answer, now_ms: int) -> float | None:
+def _tells_ban(answer: Response, now_ms: int) -> float | None:
     return ban_told(answer.body[:_HEAD] if answer.status == 200 else answer.body, now_ms=now_ms)
 
 
-def _is_gate(answer: Answer) -> bool:
+def _is_gate(answer: Response) -> bool:
     """A firewall's answer in place of the API's: it challenges a browser, or blocks."""
     status = answer.status
     if status == 403 or 200 < status < 300 or any(mark in answer.headers for mark in _GATE_MARKS):
@@ -147,7 +147,7 @@ def _is_gate(answer: Answer) -> bool:
     return status == 200 and page and answer.body.lstrip()[:1] not in (b"{", b"[")
 
 
-def refuse_by_status(upstream: str, answer: Answer, *, now_ms: int, said: str, remedy: str) -> NoReturn:
+def refuse_by_status(upstream: str, answer: Response, *, now_ms: int, said: str, remedy: str) -> NoReturn:
     """Raises what any status but 200 means by itself.
 
     Args:
@@ -172,7 +172,7 @@ def refuse_by_status(upstream: str, answer: Answer, *, now_ms: int, said: str, r
     raise TransientError(message, retry_after=retry_after(answer.headers, now_ms=now_ms))
 
 
-def _address(answer: Answer) -> str:
+def _address(answer: Response) -> str:
     """Where a redirect leads to, without the question: what is asked for is ours, and not the point."""
     return words(answer.headers.get("location", "").partition("?")[0].encode())
 

@@ -8,7 +8,7 @@ from cryptoproxy.common.settings.catalogue import Upstreams
 from cryptoproxy.datasets import Feed
 from cryptoproxy.upstreams.answers.candles import histories, pollings
 from cryptoproxy.upstreams.answers.gathering import unless_all
-from cryptoproxy.upstreams.asked import Asked
+from cryptoproxy.upstreams.asked import Askable
 from cryptoproxy.upstreams.base import Limit, Limits, Polling, Upstream, in_force
 from cryptoproxy.upstreams.binance import refusals
 from cryptoproxy.upstreams.binance.candles import BinanceCandles, whole_list
@@ -50,7 +50,7 @@ def upstream(settings: Upstreams) -> Upstream:
         },
         histories=histories(NAME, BinanceCandles, bars),
         streams=streams(settings),
-        asked=Asked(
+        asked=Askable(
             upstream=NAME,
             base_url=settings.binance_base_url.rstrip("/"),
             paths=PATHS,

@@ -20,11 +20,11 @@ import msgspec
 
 from cryptoproxy.datasets.contracts.book import LEVELS
 from cryptoproxy.upstreams.answers.refusals import UNREADABLE, not_spoken
-from cryptoproxy.upstreams.base import Answer, Call, Rejected, SymbolList
+from cryptoproxy.upstreams.base import Call, Rejected, Response, SymbolList
 from cryptoproxy.upstreams.binance import refusals
 from cryptoproxy.upstreams.binance.tickers import NAME, used_weight
 from cryptoproxy.upstreams.streaming.book_stream import BookStream
-from cryptoproxy.upstreams.streaming.books import DOUBTS, Change, Levels, LocalBook
+from cryptoproxy.upstreams.streaming.books import DOUBTS, BookChange, Levels, LocalBook
 from cryptoproxy.upstreams.streaming.ladder import Ladder
 from cryptoproxy.upstreams.streaming.stream import Ask, Venue
 
@@ -72,7 +72,7 @@ def snapshot_call(base_url: str, symbol: str, levels: int) -> Call:
     return Call(f"{base_url.rstrip('/')}/api/v3/depth", {"symbol": symbol, "limit": str(levels)}, cost=WEIGHTS[levels])
 
 
-def change_of(data: bytes | msgspec.Raw) -> Change:
+def change_of(data: bytes | msgspec.Raw) -> BookChange:
     """The data of a frame of a stream of depth.
 
     Raises:
@@ -82,7 +82,7 @@ def change_of(data: bytes | msgspec.Raw) -> Change:
         found = _depth.decode(data)
     except UNREADABLE as error:
         raise not_spoken(NAME, bytes(data), error) from error
-    return Change(found.s, found.b, found.a, found.U, found.u, found.E)
+    return BookChange(found.s, found.b, found.a, found.U, found.u, found.E)
 
 
 class BinanceBook(LocalBook):
@@ -90,7 +90,7 @@ class BinanceBook(LocalBook):
 
     def __init__(self) -> None:
         super().__init__()
-        self._kept: deque[Change] = deque(maxlen=MOST_KEPT)
+        self._kept: deque[BookChange] = deque(maxlen=MOST_KEPT)
         """The newest frames that are in no book, without a hole between them."""
 
     @property
@@ -108,10 +108,10 @@ class BinanceBook(LocalBook):
         sides = (self.ladder.bids, self.ladder.asks) if self.ladder else ()
         return any(side.known_to is not None and len(side) < SHORT for side in sides)
 
-    def joins(self, change: Change) -> bool:
+    def joins(self, change: BookChange) -> bool:
         return self._may_go_on and change.first == self.update_id + 1
 
-    def take(self, change: Change) -> None:
+    def take(self, change: BookChange) -> None:
         if self.ladder is None or not self._may_go_on:
             self._keep(change)
         elif change.last > self.update_id:
@@ -124,7 +124,7 @@ class BinanceBook(LocalBook):
             self.why = ""
             self._apply(self.ladder, change)
 
-    def _keep(self, change: Change) -> None:
+    def _keep(self, change: BookChange) -> None:
         if self._kept:
             end = self._kept[-1].last
             if change.last <= end:
@@ -184,7 +184,7 @@ class BinanceBooks(BookStream[BinanceBook]):
     def _new_book(self) -> BinanceBook:
         return BinanceBook()
 
-    def _change(self, body: bytes | msgspec.Raw) -> Change:
+    def _change(self, body: bytes | msgspec.Raw) -> BookChange:
         return change_of(body)
 
     def asks(self, *, now_ms: int) -> Sequence[Ask]:
@@ -198,13 +198,13 @@ class BinanceBooks(BookStream[BinanceBook]):
             for symbol, kept in wanted[:MOST_ASKS]
         ]
 
-    def check(self, answer: Answer, *, now_ms: int) -> None:
+    def check(self, answer: Response, *, now_ms: int) -> None:
         refusals.check(answer, now_ms=now_ms)
 
-    def used(self, answer: Answer) -> int | None:
+    def used(self, answer: Response) -> int | None:
         return used_weight(answer)
 
-    def answered(self, ask: Ask, answer: Answer, *, now_ms: int) -> None:
+    def answered(self, ask: Ask, answer: Response, *, now_ms: int) -> None:
         symbol, levels = ask.key, int(ask.call.params["limit"])
         if (kept := self._kept.get(symbol)) is None or not kept.wanted_ms:
             return

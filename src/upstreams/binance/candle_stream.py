@@ -8,6 +8,8 @@
 | ``trades`` | ``n``; 0 in a bar without any, which is pushed as well |
 | ``taker_base_volume``, ``taker_quote_volume`` | ``V``, ``Q`` |
 
+``f`` and ``L`` are the ids of its first and last trade, -1 without any: ``L`` + 1 is the next bar's ``f``.
+
 The closing frame comes up to 2 s after the end. Its event time ``E`` lies in the next bar.
 """
 
@@ -35,6 +37,8 @@ class _Kline(msgspec.Struct, gc=False):
     q: Number = None
     V: Number = None
     Q: Number = None
+    f: int | None = None
+    L: int | None = None
 
 
 class _Data(msgspec.Struct, gc=False):
@@ -52,8 +56,13 @@ class BinanceCandleStream(CandleStream):
         return f"{symbol.lower()}@kline_{BinanceCandles.intervals[self.feed.part]}"
 
     def _closed(self, body: bytes | msgspec.Raw) -> Sequence[Closed]:
-        data = _data.decode(body)
-        k = data.k
-        if not k.x:
-            return ()
-        return (Closed(Bar(k.t, k.o, k.h, k.l, k.c), data.E, k.v, k.q, k.n, k.V, k.Q),)
+        bar, closed = bar_of(body)
+        return (bar,) if closed else ()
+
+
+def bar_of(body: bytes | msgspec.Raw) -> tuple[Closed, bool]:
+    """The bar of a frame, and whether it is closed; raises what decoding raises."""
+    data = _data.decode(body)
+    k = data.k
+    ids = (None, None) if k.f is None or k.L is None or min(k.f, k.L) < 0 else (k.f, k.L)
+    return Closed(Bar(k.t, k.o, k.h, k.l, k.c), data.E, k.v, k.q, k.n, k.V, k.Q, *ids), k.x

@@ -20,11 +20,11 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from cryptoproxy.datasets.times import Span
-from cryptoproxy.upstreams.answers.bars import Bar, BarReader, Bars
+from cryptoproxy.upstreams.answers.bars import Bar, BarGathering, BarReader
 from cryptoproxy.upstreams.answers.candles import Candles
 from cryptoproxy.upstreams.answers.quotes import Quotes
 from cryptoproxy.upstreams.answers.values import Number, Whole
-from cryptoproxy.upstreams.base import Answer, Call
+from cryptoproxy.upstreams.base import Call, Response
 from cryptoproxy.upstreams.binance import refusals
 from cryptoproxy.upstreams.binance.symbols import BinanceSymbols, NamedPairs, quote_of
 from cryptoproxy.upstreams.binance.tickers import BASE_URL, NAME, used_weight
@@ -90,7 +90,7 @@ class BinanceCandles(Candles):
     def _klines(self, symbol: str, **bounds: str) -> Call:
         return Call(self._url, {"symbol": symbol, "interval": self.intervals[self.interval], **bounds}, cost=WEIGHT)
 
-    def _take(self, body: bytes, symbol: str, name: str, bars: Bars) -> list[int]:
+    def _take(self, body: bytes, symbol: str, name: str, bars: BarGathering) -> list[int]:
         rows, rejected = _reader.read(body)
         bars.rejected += rejected
         if (quote := self.quote_of(symbol, bars)) is None:
@@ -109,10 +109,10 @@ class BinanceCandles(Candles):
     def _is_unknown(self, body: bytes) -> bool:
         return _unknown.match(body) is not None
 
-    def _refused(self, answer: Answer, *, now_ms: int) -> None:
+    def _refused(self, answer: Response, *, now_ms: int) -> None:
         refusals.check(answer, now_ms=now_ms)
 
-    def used(self, answer: Answer) -> int | None:
+    def used(self, answer: Response) -> int | None:
         return used_weight(answer)
 
     def page_ms(self, now_ms: int) -> int:
@@ -122,6 +122,6 @@ class BinanceCandles(Candles):
         """The earliest bar there is."""
         return self._klines(symbol, startTime="0", limit="1")
 
-    def start(self, symbol: str, answer: Answer) -> Start:
+    def start(self, symbol: str, answer: Response) -> Start:
         rows = [] if self._is_unknown(answer.body) else _reader.read(answer.body)[0]
         return Start(rows[0].stamp_ms if rows else None)

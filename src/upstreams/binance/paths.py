@@ -12,6 +12,7 @@ from cryptoproxy.upstreams.binance.candles import WEIGHT as BARS
 from cryptoproxy.upstreams.binance.symbols import WEIGHT as LIST
 from cryptoproxy.upstreams.binance.tickers import weight
 
+_BARS = "symbol interval startTime endTime timeZone limit"
 _LEVELS = ((100, 5), (500, 25), (1000, 50))
 _MOST_LEVELS = 250
 _WINDOW, _MOST_WINDOW = 4, 200
@@ -45,17 +46,21 @@ PATHS: Mapping[str, Path] = {
     for name, path in {
         "ping": Path(fresh=1),
         "time": Path(fresh=0),
-        "exchangeInfo": Path(fresh=600, cost=LIST, dear=True),
-        "depth": Path(fresh=1, cost=_levels),
-        "trades": Path(fresh=1, cost=25),
-        "aggTrades": Path(fresh=1, cost=4),
-        "klines": Path(fresh=2, cost=BARS),
-        "uiKlines": Path(fresh=2, cost=BARS),
-        "avgPrice": Path(fresh=2, cost=2),
-        "ticker": Path(fresh=2, cost=_windows),
-        "ticker/24hr": Path(fresh=1, cost=lambda params: weight(_named(params))),
-        "ticker/tradingDay": Path(fresh=2, cost=_windows),
-        "ticker/price": Path(fresh=1, cost=_one_or_all),
-        "ticker/bookTicker": Path(fresh=1, cost=_one_or_all),
+        "exchangeInfo": Path(
+            fresh=600, cost=LIST, dear=True, takes="symbol symbols permissions showPermissionSets symbolStatus"
+        ),
+        "depth": Path(fresh=1, cost=_levels, takes="symbol limit symbolStatus"),
+        "trades": Path(fresh=1, cost=25, takes="symbol limit"),
+        "aggTrades": Path(fresh=1, cost=4, takes="symbol fromId startTime endTime limit"),
+        "klines": Path(fresh=2, cost=BARS, takes=_BARS),
+        "uiKlines": Path(fresh=2, cost=BARS, takes=_BARS),
+        "avgPrice": Path(fresh=2, cost=2, takes="symbol"),
+        "ticker": Path(fresh=2, cost=_windows, takes="symbol symbols windowSize type symbolStatus"),
+        "ticker/24hr": Path(
+            fresh=1, cost=lambda params: weight(_named(params)), takes="symbol symbols type symbolStatus"
+        ),
+        "ticker/tradingDay": Path(fresh=2, cost=_windows, takes="symbol symbols timeZone type symbolStatus"),
+        "ticker/price": Path(fresh=1, cost=_one_or_all, takes="symbol symbols symbolStatus"),
+        "ticker/bookTicker": Path(fresh=1, cost=_one_or_all, takes="symbol symbols symbolStatus"),
     }.items()
 }

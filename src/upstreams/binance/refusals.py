@@ -25,7 +25,7 @@ from cryptoproxy.upstreams.answers.refusals import (
     too_many,
     words,
 )
-from cryptoproxy.upstreams.base import Answer
+from cryptoproxy.upstreams.base import Response
 
 _INVALID_SYMBOL = -1121
 _TOO_MANY = frozenset({-1003, -1015, -1034})
@@ -45,7 +45,7 @@ class _Error(msgspec.Struct):
 _error = msgspec.json.Decoder(_Error, strict=False)  # a code may be told as text
 
 
-def check(answer: Answer, *, now_ms: int) -> None:
+def check(answer: Response, *, now_ms: int) -> None:
     """Returns for a 200 that is no error; see :class:`Source` for what is raised else."""
     status = answer.status
     if status == 200:

@@ -56,13 +56,18 @@ def empty(name: str) -> Body:
     return {"code": -1105, "msg": f"Parameter '{name}' was empty."}
 
 
+def too_many(read: int, sent: int) -> Body:
+    """Of parameters that it does not know."""
+    return {"code": -1101, "msg": f"Too many parameters; expected '{read}' and received '{sent}'."}
+
+
 def bad_value(name: str) -> Body:
     return {"code": -1130, "msg": f"Data sent for parameter '{name}' is not valid."}
 
 
 def error(status: int, words: str) -> Body:
     """Of our own refusals: with 404 not -1121, of which clients make a wrong symbol."""
-    code = {400: -1100, 404: -1020, 405: -1020, 429: -1003, 503: -1001}.get(status, -1000)
+    code = {400: -1100, 401: -2015, 404: -1020, 405: -1020, 429: -1003, 503: -1001}.get(status, -1000)
     return {"code": code, "msg": words}
 
 

@@ -23,7 +23,7 @@ from cryptoproxy.errors import SettingsError
 from cryptoproxy.upstreams.answers.gathering import Gathering, usable_id
 from cryptoproxy.upstreams.answers.refusals import UNREADABLE, words
 from cryptoproxy.upstreams.answers.values import Number, Whole, iso_of_ms
-from cryptoproxy.upstreams.base import Answer, Rejected
+from cryptoproxy.upstreams.base import Rejected, Response
 from cryptoproxy.upstreams.binance import refusals
 from cryptoproxy.upstreams.binance.symbols import BinanceSymbols
 from cryptoproxy.upstreams.binance.tickers import NAME, used_weight
@@ -133,13 +133,13 @@ class BinanceTickerStream:
     def asks(self, *, now_ms: int) -> Sequence[Ask]:
         return ()
 
-    def check(self, answer: Answer, *, now_ms: int) -> None:
+    def check(self, answer: Response, *, now_ms: int) -> None:
         refusals.check(answer, now_ms=now_ms)
 
-    def used(self, answer: Answer) -> int | None:
+    def used(self, answer: Response) -> int | None:
         return used_weight(answer)
 
-    def answered(self, ask: Ask, answer: Answer, *, now_ms: int) -> None:
+    def answered(self, ask: Ask, answer: Response, *, now_ms: int) -> None:
         """Nothing is asked for."""
 
     def hopeless(self, ask: Ask, why: str, *, now_ms: int) -> None:

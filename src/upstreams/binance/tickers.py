@@ -17,7 +17,7 @@ from cryptoproxy.upstreams.answers.gathering import Doubt, Gathering, usable_id
 from cryptoproxy.upstreams.answers.quotes import Quotes
 from cryptoproxy.upstreams.answers.rows import RowReader
 from cryptoproxy.upstreams.answers.values import Number, Whole, iso_of_ms
-from cryptoproxy.upstreams.base import Answer, Call, Poll, RephrasedError
+from cryptoproxy.upstreams.base import Call, Poll, RephrasedError, Response
 from cryptoproxy.upstreams.binance import refusals
 from cryptoproxy.upstreams.binance.symbols import BinanceSymbols, NamedPairs, quote_of, symbols_parameter
 
@@ -87,7 +87,7 @@ class Binance:
         named = self._names.to_ask()
         return (Call(self._url, params=symbols_parameter(named), cost=weight(len(named))),)
 
-    def check(self, answer: Answer, *, now_ms: int) -> None:
+    def check(self, answer: Response, *, now_ms: int) -> None:
         if answer.status == 400 and self._names.wanted and _wrong_name.search(answer.body):
             self._names.refused = True
             raise RephrasedError("binance does not know all of BINANCE_SYMBOLS; its whole market tells which")
@@ -97,7 +97,7 @@ class Binance:
     def expected(self) -> int:
         return len(self._wanted) or _MARKET_SIZE
 
-    def used(self, answer: Answer) -> int | None:
+    def used(self, answer: Response) -> int | None:
         return used_weight(answer)
 
     def read(self, bodies: Sequence[bytes], *, slot_ms: int, fetched_at_ms: int) -> Poll:
@@ -163,7 +163,7 @@ def weight(named: int) -> int:
     return next((cost for most, cost in _WEIGHTS if named <= most), _MARKET_WEIGHT)
 
 
-def used_weight(answer: Answer) -> int | None:
+def used_weight(answer: Response) -> int | None:
     """The weight used in this minute by everybody behind our address."""
     for header in ("x-mbx-used-weight-1m", "x-mbx-used-weight"):
         if _digits.fullmatch(value := answer.headers.get(header, "")):

@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 
 from cryptoproxy.upstreams.answers.refusals import UNREADABLE, not_spoken, words
-from cryptoproxy.upstreams.base import Answer, Call, Rejected
+from cryptoproxy.upstreams.base import Call, Rejected, Response
 from cryptoproxy.upstreams.binance.tickers import NAME
 from cryptoproxy.upstreams.streaming.stream import Ack, Heard, Heartbeat
 
@@ -106,7 +106,7 @@ class BinanceVenue:
     def time_call(self) -> Call:
         return Call(self._time_url)
 
-    def time_in(self, answer: Answer) -> int:
+    def time_in(self, answer: Response) -> int:
         try:
             return _time.decode(answer.body).server_time
         except UNREADABLE as error:

@@ -8,19 +8,19 @@ from cryptoproxy.common.settings.catalogue import Upstreams
 from cryptoproxy.datasets import Feed
 from cryptoproxy.upstreams.answers.candles import histories, pollings
 from cryptoproxy.upstreams.answers.gathering import unless_all
-from cryptoproxy.upstreams.asked import Asked
+from cryptoproxy.upstreams.asked import Askable
 from cryptoproxy.upstreams.base import Limit, Limits, Polling, Upstream, in_force
 from cryptoproxy.upstreams.bybit import refusals
 from cryptoproxy.upstreams.bybit.candles import BybitCandles, whole_list
 from cryptoproxy.upstreams.bybit.paths import PATHS
 from cryptoproxy.upstreams.bybit.streams import streams
-from cryptoproxy.upstreams.bybit.symbols import Market, NamedSymbols
+from cryptoproxy.upstreams.bybit.symbols import Category, NamedSymbols
 from cryptoproxy.upstreams.bybit.tickers import UPSTREAM, Bybit
 
 
 def upstream(settings: Upstreams) -> Upstream:
     symbols = unless_all(settings.bybit_symbols)
-    markets = {f"{UPSTREAM}-{market}": market for market in Market}
+    markets = {f"{UPSTREAM}-{market}": market for market in Category}
     names = NamedSymbols(symbols, [market for name, market in markets.items() if name in settings.sources])
     make = partial(Bybit, base_url=settings.bybit_base_url, symbols=symbols, names=names, api=settings.bybit_api)
     bars = {
@@ -55,5 +55,7 @@ def upstream(settings: Upstreams) -> Upstream:
             for feed, past in histories(name, BybitCandles, make_bars).items()
         },
         streams=streams(settings),
-        asked=Asked(upstream=UPSTREAM, base_url=settings.bybit_base_url.rstrip("/"), paths=PATHS, check=refusals.check),
+        asked=Askable(
+            upstream=UPSTREAM, base_url=settings.bybit_base_url.rstrip("/"), paths=PATHS, check=refusals.check
+        ),
     )

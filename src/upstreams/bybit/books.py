@@ -8,6 +8,9 @@
 | ``data.b``, ``data.a`` | prices with their new sizes; 0 takes a price out |
 | ``cts``, else ``ts`` | time of the change, of the frame |
 
+While one connection follows on another both tell the same numbers, and the new one's snapshot may be older than what
+the old one has told: one that is not ahead of a proven book changes nothing.
+
 The best ``<levels>`` of a side are shown, always: what moves out of them is taken out by a delta, what moves in is
 told. A new snapshot comes to whoever subscribes anew. Of level 1 each frame is a snapshot, and without a change the
 last is repeated after 3 s, with its number. Sizes are in base units, of inverse contracts in USD.
@@ -20,12 +23,12 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from cryptoproxy.upstreams.answers.refusals import UNREADABLE, not_spoken
-from cryptoproxy.upstreams.base import Answer, SymbolList
+from cryptoproxy.upstreams.base import Response, SymbolList
 from cryptoproxy.upstreams.bybit import refusals
-from cryptoproxy.upstreams.bybit.symbols import Market
+from cryptoproxy.upstreams.bybit.symbols import Category
 from cryptoproxy.upstreams.bybit.tickers import UPSTREAM
 from cryptoproxy.upstreams.streaming.book_stream import BookStream
-from cryptoproxy.upstreams.streaming.books import Change, Levels, LocalBook
+from cryptoproxy.upstreams.streaming.books import BookChange, Levels, LocalBook
 from cryptoproxy.upstreams.streaming.ladder import Ladder
 from cryptoproxy.upstreams.streaming.stream import Ask, Venue
 
@@ -62,7 +65,7 @@ def topic(symbol: str, levels: int) -> str:
     return f"orderbook.{levels}.{symbol}"
 
 
-def change_of(frame: bytes | msgspec.Raw) -> Change:
+def change_of(frame: bytes | msgspec.Raw) -> BookChange:
     """A frame of such a topic.
 
     Raises:
@@ -74,7 +77,7 @@ def change_of(frame: bytes | msgspec.Raw) -> Change:
     except (*UNREADABLE, ValueError, IndexError) as error:
         raise not_spoken(UPSTREAM, bytes(frame), error) from error
     data = found.data
-    return Change(
+    return BookChange(
         data.s,
         data.b,
         data.a,
@@ -99,10 +102,12 @@ class BybitBook(LocalBook):
         """A new subscription brings one by itself."""
         return self.why not in ("", "new", "cut")
 
-    def joins(self, change: Change) -> bool:
+    def joins(self, change: BookChange) -> bool:
         return self._may_go_on and change.last == self.update_id + 1 and change.sequence >= self._sequence
 
-    def take(self, change: Change) -> None:
+    def take(self, change: BookChange) -> None:
+        if change.whole and self.proven and self._is_known(change):
+            return
         if change.whole:
             self._sequence = change.sequence
             self._replace(Ladder(change.bids, change.asks, most=change.most, moves=True), change.last, change.time_ms)
@@ -111,6 +116,10 @@ class BybitBook(LocalBook):
             self._apply(self.ladder, change)
         elif self._may_go_on and (change.last > self.update_id or change.sequence > self._sequence):
             self.lose("hole")
+
+    def _is_known(self, change: BookChange) -> bool:
+        place = change.sequence, change.last
+        return change.last != FRESH and change.sequence > 0 and place <= (self._sequence, self.update_id)
 
 
 class BybitBooks(BookStream[BybitBook]):
@@ -122,7 +131,7 @@ class BybitBooks(BookStream[BybitBook]):
 
     def __init__(
         self,
-        market: Market,
+        market: Category,
         *,
         venue: Venue,
         symbols: Sequence[str],
@@ -136,13 +145,13 @@ class BybitBooks(BookStream[BybitBook]):
             topic_of=lambda symbol: topic(symbol, levels),
             symbol_list=symbol_list,
             interval_ms=interval_ms,
-            sized_in_quote=market is Market.INVERSE,
+            sized_in_quote=market is Category.INVERSE,
         )
 
     def _new_book(self) -> BybitBook:
         return BybitBook()
 
-    def _change(self, body: bytes | msgspec.Raw) -> Change:
+    def _change(self, body: bytes | msgspec.Raw) -> BookChange:
         return change_of(body)
 
     def renew(self, *, now_ms: int) -> Mapping[str, Sequence[bytes]]:
@@ -166,9 +175,9 @@ class BybitBooks(BookStream[BybitBook]):
     def asks(self, *, now_ms: int) -> Sequence[Ask]:
         return ()
 
-    def check(self, answer: Answer, *, now_ms: int) -> None:
+    def check(self, answer: Response, *, now_ms: int) -> None:
         refusals.check(answer, now_ms=now_ms)
 
-    def answered(self, ask: Ask, answer: Answer, *, now_ms: int) -> None: ...
+    def answered(self, ask: Ask, answer: Response, *, now_ms: int) -> None: ...
 
     def hopeless(self, ask: Ask, why: str, *, now_ms: int) -> None: ...

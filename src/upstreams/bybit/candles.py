@@ -19,15 +19,15 @@ from typing import ClassVar
 
 from cryptoproxy.datasets.times import DAY_MS, Span
 from cryptoproxy.errors import TransientError
-from cryptoproxy.upstreams.answers.bars import Bar, BarReader, Bars
+from cryptoproxy.upstreams.answers.bars import Bar, BarGathering, BarReader
 from cryptoproxy.upstreams.answers.candles import Candles
 from cryptoproxy.upstreams.answers.quotes import Quotes
 from cryptoproxy.upstreams.answers.refusals import UNREADABLE, not_spoken
 from cryptoproxy.upstreams.answers.rows import members, value_of
 from cryptoproxy.upstreams.answers.values import Number
-from cryptoproxy.upstreams.base import Answer, Call
+from cryptoproxy.upstreams.base import Call, Response
 from cryptoproxy.upstreams.bybit import refusals
-from cryptoproxy.upstreams.bybit.symbols import QUOTE_OF, Api, BybitSymbols, Market
+from cryptoproxy.upstreams.bybit.symbols import QUOTE_OF, Api, BybitSymbols, Category
 from cryptoproxy.upstreams.bybit.tickers import BASE_URL, UPSTREAM
 from cryptoproxy.upstreams.history import Start
 
@@ -43,7 +43,7 @@ class Kline(Bar, array_like=True, gc=False):
 _reader = BarReader(UPSTREAM, Kline)
 
 
-def whole_list(base_url: str, market: Market) -> BybitSymbols:
+def whole_list(base_url: str, market: Category) -> BybitSymbols:
     """Of one market; bars of every interval can share one."""
     return BybitSymbols(base_url.rstrip("/"), market, Api.V5, Quotes(QUOTE_OF[market]))
 
@@ -61,14 +61,14 @@ class BybitCandles(Candles):
 
     def __init__(
         self,
-        market: Market | str,
+        market: Category | str,
         interval: str,
         *,
         base_url: str = BASE_URL,
         symbols: Sequence[str] = (),
         symbol_list: BybitSymbols | None = None,
     ) -> None:
-        self._market = Market(market)
+        self._market = Category(market)
         symbol_list = symbol_list or whole_list(base_url, self._market)
         super().__init__(
             source=f"{UPSTREAM}-{self._market}",
@@ -91,7 +91,7 @@ class BybitCandles(Candles):
         asked = {"category": self._market.value, "symbol": symbol, "interval": self.intervals[interval]}
         return Call(self._url, asked | bounds)
 
-    def _take(self, body: bytes, symbol: str, name: str, bars: Bars) -> list[int]:
+    def _take(self, body: bytes, symbol: str, name: str, bars: BarGathering) -> list[int]:
         rows, rejected = _reader.read(self._list(body, symbol))
         bars.rejected += rejected
         if (quote := self.quote_of(symbol, bars)) is None:
@@ -100,7 +100,7 @@ class BybitCandles(Candles):
             candle = bars.candle(symbol, name, quote, row, row.stamp_ms)
             if candle is not None:
                 in_base, in_quote = row.volume, row.turnover
-                if self._market is Market.INVERSE:  # contracts of 1 USD, settled in the coin
+                if self._market is Category.INVERSE:  # contracts of 1 USD, settled in the coin
                     in_base, in_quote = in_quote, in_base
                 candle.base_volume, candle.quote_volume = in_base, in_quote
                 bars.records.append(candle)
@@ -125,7 +125,7 @@ class BybitCandles(Candles):
     def _is_unknown(self, body: bytes) -> bool:
         return _unknown.search(body[:300]) is not None
 
-    def _refused(self, answer: Answer, *, now_ms: int) -> None:
+    def _refused(self, answer: Response, *, now_ms: int) -> None:
         refusals.check(answer, now_ms=now_ms)
 
     def page_ms(self, now_ms: int) -> int:
@@ -139,6 +139,6 @@ class BybitCandles(Candles):
         """All months in which it was traded: a page holds eighty years of them."""
         return self._kline(symbol, "1mo", limit=str(PAGE))
 
-    def start(self, symbol: str, answer: Answer) -> Start:
+    def start(self, symbol: str, answer: Response) -> Start:
         rows = [] if self._is_unknown(answer.body) else _reader.read(self._list(answer.body, symbol))[0]
         return Start(min((row.stamp_ms for row in rows), default=None), within_ms=31 * DAY_MS)

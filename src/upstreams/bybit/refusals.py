@@ -28,7 +28,7 @@ from cryptoproxy.upstreams.answers.refusals import (
     retry_after,
     words,
 )
-from cryptoproxy.upstreams.base import Answer, BannedError, RefusedError
+from cryptoproxy.upstreams.base import BannedError, RefusedError, Response
 
 BAN_SECONDS = 600.0
 VISIT_SECONDS = 1.0
@@ -76,7 +76,7 @@ class _Head(msgspec.Struct, rename={"code": "retCode", "said": "retMsg"}):
 _head = msgspec.json.Decoder(_Head, strict=False)  # a code may be told as text
 
 
-def check(answer: Answer, *, now_ms: int) -> None:
+def check(answer: Response, *, now_ms: int) -> None:
     """Returns for a 200 whose code is 0; see :class:`Source` for what else is raised."""
     status = answer.status
     if status == 403:
@@ -95,7 +95,7 @@ def check(answer: Answer, *, now_ms: int) -> None:
         refuse_by_status("bybit", answer, now_ms=now_ms, said=words(answer.body), remedy=_ADDRESS_REMEDY)
 
 
-def _refuse_code(code: int, said: str, answer: Answer, *, now_ms: int) -> None:
+def _refuse_code(code: int, said: str, answer: Response, *, now_ms: int) -> None:
     """Raises what the code means; returns where the HTTP status says more."""
     leave_alone("bybit", answer, now_ms=now_ms, said=said)
     what = _BAN_CODES.get(code) or _TOO_MANY_CODES.get(code) or _PASSING_CODES.get(code)

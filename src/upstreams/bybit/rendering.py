@@ -8,19 +8,19 @@ from typing import Any
 
 from cryptoproxy.datasets import Candle, from_iso
 from cryptoproxy.upstreams.answers.spelling import plain
-from cryptoproxy.upstreams.bybit.symbols import Market
+from cryptoproxy.upstreams.bybit.symbols import Category
 
 Body = Mapping[str, Any]
 
 OK, PARAMETER_ERROR = 0, 10001
-_TOO_MANY, _AWAY = 10006, 10016
-_CODES = {429: _TOO_MANY, 503: _AWAY, 502: _AWAY, 504: _AWAY}
+_NO_KEY, _TOO_MANY, _AWAY = 10003, 10006, 10016
+_CODES = {401: _NO_KEY, 429: _TOO_MANY, 503: _AWAY, 502: _AWAY, 504: _AWAY}
 
 
-def kline(candle: Candle, market: Market) -> list[str]:
+def kline(candle: Candle, market: Category) -> list[str]:
     """A row of ``kline``: volume and turnover are base and quote, but the other way round for inverse contracts."""
     volumes = [_plain(candle.base_volume), _plain(candle.quote_volume)]
-    if market is Market.INVERSE:
+    if market is Category.INVERSE:
         volumes.reverse()
     prices = (candle.open, candle.high, candle.low, candle.close)
     return [str(from_iso(candle.timestamp)), *map(plain, prices), *volumes]

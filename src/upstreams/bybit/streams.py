@@ -11,7 +11,7 @@ from cryptoproxy.upstreams.answers.gathering import unless_all
 from cryptoproxy.upstreams.bybit.books import BybitBooks
 from cryptoproxy.upstreams.bybit.candle_stream import BybitCandleStream
 from cryptoproxy.upstreams.bybit.candles import BybitCandles, whole_list
-from cryptoproxy.upstreams.bybit.symbols import Market
+from cryptoproxy.upstreams.bybit.symbols import Category
 from cryptoproxy.upstreams.bybit.trades import BybitTrades
 from cryptoproxy.upstreams.bybit.venue import BybitVenue
 from cryptoproxy.upstreams.streaming.stream import Stream
@@ -19,10 +19,10 @@ from cryptoproxy.upstreams.streaming.stream import Stream
 
 def streams(settings: Upstreams) -> Mapping[Feed, Callable[[], Stream]]:
     """What makes each of them."""
-    return {feed: make for market in Market for feed, make in _of(market, settings).items()}
+    return {feed: make for market in Category for feed, make in _of(market, settings).items()}
 
 
-def _of(market: Market, settings: Upstreams) -> Mapping[Feed, Callable[[], Stream]]:
+def _of(market: Category, settings: Upstreams) -> Mapping[Feed, Callable[[], Stream]]:
     base_url = settings.bybit_base_url
     venue = BybitVenue(market, ws_url=settings.bybit_ws_url, base_url=base_url)
     symbol_list = whole_list(base_url, market)

@@ -27,7 +27,7 @@ MAX_PAGES = 50
 """Far above what Bybit lists: a cursor that never ends is a fault."""
 
 
-class Market(enum.StrEnum):
+class Category(enum.StrEnum):
     LINEAR = "linear"
     INVERSE = "inverse"
     SPOT = "spot"
@@ -62,7 +62,7 @@ def inverse_quote(symbol: str) -> str:
     return "USD" if _inverse.match(symbol) else UNKNOWN
 
 
-QUOTE_OF = {Market.LINEAR: linear_quote, Market.INVERSE: inverse_quote, Market.SPOT: spot_quote}
+QUOTE_OF = {Category.LINEAR: linear_quote, Category.INVERSE: inverse_quote, Category.SPOT: spot_quote}
 
 
 class NamedSymbols:
@@ -99,14 +99,14 @@ _v2_reader = RowReader("bybit", _V2Pair)
 class BybitSymbols(SymbolList):
     """One market's. Spot knows no pages."""
 
-    def __init__(self, base_url: str, market: Market, api: Api, quotes: Quotes) -> None:
+    def __init__(self, base_url: str, market: Category, api: Api, quotes: Quotes) -> None:
         super().__init__("bybit", quotes)
         self._v2 = api is Api.V2
         self._pages = 0
         if self._v2:
             self._first = Call(f"{base_url}/v2/public/symbols")
         else:
-            paging = {} if market is Market.SPOT else {"limit": PAGE}
+            paging = {} if market is Category.SPOT else {"limit": PAGE}
             self._first = Call(f"{base_url}/v5/market/instruments-info", params={"category": market.value, **paging})
 
     def next_call(self, previous: bytes | None) -> Call | None:

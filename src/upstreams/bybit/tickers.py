@@ -22,14 +22,14 @@ from cryptoproxy.errors import SettingsError, TransientError
 from cryptoproxy.upstreams.answers.gathering import Doubt, Gathering, usable_id
 from cryptoproxy.upstreams.answers.quotes import Quotes
 from cryptoproxy.upstreams.answers.values import difference, percent
-from cryptoproxy.upstreams.base import Answer, Call, Poll
+from cryptoproxy.upstreams.base import Call, Poll, Response
 from cryptoproxy.upstreams.bybit import refusals
 from cryptoproxy.upstreams.bybit.shapes import Row, Tickers, moment_text, open_tickers
-from cryptoproxy.upstreams.bybit.symbols import QUOTE_OF, Api, BybitSymbols, Market, NamedSymbols
+from cryptoproxy.upstreams.bybit.symbols import QUOTE_OF, Api, BybitSymbols, Category, NamedSymbols
 
 UPSTREAM = "bybit"
 BASE_URL = "https://api.bybit.com"
-_MARKET_SIZES = {Market.LINEAR: 700, Market.INVERSE: 60, Market.SPOT: 700}
+_MARKET_SIZES = {Category.LINEAR: 700, Category.INVERSE: 60, Category.SPOT: 700}
 
 
 class Bybit:
@@ -49,16 +49,16 @@ class Bybit:
 
     def __init__(
         self,
-        market: Market | str,
+        market: Category | str,
         *,
         base_url: str = BASE_URL,
         symbols: Sequence[str] = (),
         names: NamedSymbols | None = None,
         api: Api | str = Api.V5,
     ) -> None:
-        self._market, self._api = Market(market), Api(api)
+        self._market, self._api = Category(market), Api(api)
         faults = [f"BYBIT_SYMBOLS holds {symbol!r}, which is no symbol" for symbol in symbols if not usable_id(symbol)]
-        if self._market is Market.SPOT and self._api is Api.V2:
+        if self._market is Category.SPOT and self._api is Api.V2:
             faults.append("bybit-spot is not in Bybit's old API v2")
         if faults:
             raise SettingsError(faults)
@@ -79,14 +79,14 @@ class Bybit:
     def calls(self, turn: int | None = None) -> Sequence[Call]:
         return self._calls
 
-    def check(self, answer: Answer, *, now_ms: int) -> None:
+    def check(self, answer: Response, *, now_ms: int) -> None:
         refusals.check(answer, now_ms=now_ms)
 
     @property
     def expected(self) -> int:
         return len(self._wanted) or _MARKET_SIZES[self._market]
 
-    def used(self, answer: Answer) -> int | None:
+    def used(self, answer: Response) -> int | None:
         return None  # its limit headers count per account, and nobody is logged in
 
     def read(self, bodies: Sequence[bytes], *, slot_ms: int, fetched_at_ms: int) -> Poll:
@@ -124,7 +124,7 @@ class Bybit:
 
     def _fill(self, record: Ticker, row: Row) -> None:
         in_quote, in_base = row.turnover_24h, row.volume_24h
-        if self._market is Market.INVERSE:  # contracts of 1 USD, settled in the coin
+        if self._market is Category.INVERSE:  # contracts of 1 USD, settled in the coin
             in_quote, in_base = in_base, in_quote
         record.volume_24h = in_quote
         record.high_24h = row.high_price_24h
@@ -149,5 +149,5 @@ class Bybit:
         record.delivery_time = moment_text(row.delivery_time)
 
 
-def _market_in_v2(symbol: str) -> Market:
-    return Market.LINEAR if symbol.endswith(("USDT", "USDC", "PERP")) else Market.INVERSE
+def _market_in_v2(symbol: str) -> Category:
+    return Category.LINEAR if symbol.endswith(("USDT", "USDC", "PERP")) else Category.INVERSE

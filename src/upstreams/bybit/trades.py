@@ -26,10 +26,10 @@ from cryptoproxy.datasets import TRADE, Feed, Gap, Trade, from_iso, iso
 from cryptoproxy.datasets.times import moment_of
 from cryptoproxy.upstreams.answers.refusals import UNREADABLE, not_spoken
 from cryptoproxy.upstreams.answers.values import Number, product
-from cryptoproxy.upstreams.base import Answer, Call
+from cryptoproxy.upstreams.base import Call, Response
 from cryptoproxy.upstreams.bybit import refusals
 from cryptoproxy.upstreams.bybit.breaks import Break, Recent, Symbol
-from cryptoproxy.upstreams.bybit.symbols import BybitSymbols, Market
+from cryptoproxy.upstreams.bybit.symbols import BybitSymbols, Category
 from cryptoproxy.upstreams.bybit.tickers import UPSTREAM
 from cryptoproxy.upstreams.bybit.venue import BybitVenue
 from cryptoproxy.upstreams.streaming.gaps import HANDOVER, HOLE, RECONNECT, GapRecords, Recorded
@@ -74,12 +74,12 @@ class BybitTrades(TradeStream[Symbol]):
     """``bybit-linear.trade`` and those of the other markets."""
 
     def __init__(
-        self, market: Market, *, venue: BybitVenue, base_url: str, symbols: Sequence[str], symbol_list: BybitSymbols
+        self, market: Category, *, venue: BybitVenue, base_url: str, symbols: Sequence[str], symbol_list: BybitSymbols
     ) -> None:
         topics = {symbol.upper(): f"publicTrade.{symbol.upper()}" for symbol in symbols}
         super().__init__(Feed(f"{UPSTREAM}-{market}", TRADE.name), venue, topics, symbol_list)
         self._market = market
-        self._page = SPOT_PAGE if market is Market.SPOT else PAGE
+        self._page = SPOT_PAGE if market is Category.SPOT else PAGE
         self._url = f"{base_url.rstrip('/')}/v5/market/recent-trade"
         self._asked: dict[str, str] = {}
 
@@ -147,7 +147,7 @@ class BybitTrades(TradeStream[Symbol]):
         if not price or not volume or price < 0 or volume < 0 or side not in ("buy", "sell"):
             self._reject("no_price", symbol, f"price {price}, volume {volume}, side {row.S!r}")
             return
-        inverse = self._market is Market.INVERSE  # contracts of 1 USD, settled in the coin
+        inverse = self._market is Category.INVERSE  # contracts of 1 USD, settled in the coin
         self._records.append(
             Trade(
                 source=self.feed.source,
@@ -178,13 +178,13 @@ class BybitTrades(TradeStream[Symbol]):
     def _recent(self, symbol: str) -> Call:
         return Call(self._url, {"category": self._market.value, "symbol": symbol, "limit": str(self._page)})
 
-    def check(self, answer: Answer, *, now_ms: int) -> None:
+    def check(self, answer: Response, *, now_ms: int) -> None:
         refusals.check(answer, now_ms=now_ms)
 
-    def used(self, answer: Answer) -> int | None:
+    def used(self, answer: Response) -> int | None:
         return None
 
-    def answered(self, ask: Ask, answer: Answer, *, now_ms: int) -> None:
+    def answered(self, ask: Ask, answer: Response, *, now_ms: int) -> None:
         symbol = self._asked.pop(ask.key, "")
         if not symbol:
             return
@@ -200,11 +200,7 @@ class BybitTrades(TradeStream[Symbol]):
         if 0 < each.look_ms <= now_ms:
             each.look_ms = 0
             if len(new) < len(rows) and not each.breaks and each.mark is not None:
-                # It was quiet, and the answer reaches back: all of it follows on what is known.
-                each.why = ""
-                for row in new:
-                    if row.time >= each.mark.at_ms:
-                        self._enter(each, quote, _frame_of(row), now_ms=now_ms, fetched_at=fetched_at)
+                self._look(each, rows, now_ms)
                 return
         # What is younger than the last frame comes by the stream, in its order; what is older than each break was kept.
         begin = min((one.after.at_ms for one in due), default=0)
@@ -212,6 +208,20 @@ class BybitTrades(TradeStream[Symbol]):
         for row in new:
             if begin <= row.time <= end and each.remember(row.exec_id):
                 self._record(symbol, quote, _frame_of(row), fetched_at)
+
+    def _look(self, each: Symbol, rows: Sequence[Recent], now_ms: int) -> None:
+        """It was quiet, or its connection is another one, and the answer reaches back: what stands behind a trade that
+        is known, and is not known itself, was missed."""
+        each.why = ""
+        quote, fetched_at, upto = self._quote_of(each.symbol) or "", iso(now_ms), each.mark
+        behind = False
+        for row in rows:
+            if row.exec_id in each.seen:
+                behind = True
+            elif upto is not None and row.time >= upto.at_ms:
+                self._enter(each, quote, _frame_of(row), now_ms=now_ms, fetched_at=fetched_at)
+            elif behind and each.remember(row.exec_id):
+                self._record(each.symbol, quote, _frame_of(row), fetched_at)
 
     def hopeless(self, ask: Ask, why: str, *, now_ms: int) -> None:
         if symbol := self._asked.pop(ask.key, ""):

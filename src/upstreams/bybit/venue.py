@@ -18,8 +18,8 @@ from collections.abc import Sequence
 import msgspec
 
 from cryptoproxy.upstreams.answers.refusals import UNREADABLE, not_spoken, words
-from cryptoproxy.upstreams.base import Answer, Call, Rejected
-from cryptoproxy.upstreams.bybit.symbols import Market
+from cryptoproxy.upstreams.base import Call, Rejected, Response
+from cryptoproxy.upstreams.bybit.symbols import Category
 from cryptoproxy.upstreams.bybit.tickers import UPSTREAM
 from cryptoproxy.upstreams.streaming.stream import Ack, Heard, Heartbeat
 
@@ -61,11 +61,11 @@ class BybitVenue:
     frame_seconds = 0.1
     heartbeat: Heartbeat | None = Heartbeat(20.0, b'{"op":"ping"}')
 
-    def __init__(self, market: Market, *, ws_url: str = WS_URL, base_url: str) -> None:
+    def __init__(self, market: Category, *, ws_url: str = WS_URL, base_url: str) -> None:
         self.name = f"{UPSTREAM}-{market}"
         self.market = market
         self.url = f"{ws_url.rstrip('/')}/v5/public/{market}"
-        self.topics_of_a_frame = 10 if market is Market.SPOT else 300
+        self.topics_of_a_frame = 10 if market is Category.SPOT else 300
         self._time_url = f"{base_url.rstrip('/')}/v5/market/time"
 
     def subscribe(self, topics: Sequence[str], *, number: int) -> bytes:
@@ -100,7 +100,7 @@ class BybitVenue:
     def time_call(self) -> Call:
         return Call(self._time_url)
 
-    def time_in(self, answer: Answer) -> int:
+    def time_in(self, answer: Response) -> int:
         try:
             told = _time.decode(answer.body)
         except UNREADABLE as error:

@@ -8,7 +8,7 @@ from cryptoproxy.common.settings.catalogue import Upstreams
 from cryptoproxy.datasets import Feed
 from cryptoproxy.datasets.times import DAY_MS
 from cryptoproxy.upstreams.answers.candles import histories, pollings
-from cryptoproxy.upstreams.asked import Asked
+from cryptoproxy.upstreams.asked import Askable
 from cryptoproxy.upstreams.base import Polling, Upstream
 from cryptoproxy.upstreams.coingecko.access import Access
 from cryptoproxy.upstreams.coingecko.assets import CoinGeckoAssets, slots_of
@@ -62,5 +62,5 @@ def upstream(settings: Upstreams) -> Upstream:
             Feed(NAME): partial(CoinGeckoCharts, coins=coins, ids=ids),
             **histories(NAME, CoinGeckoCandles, bars),
         },
-        asked=Asked(upstream=NAME, base_url=access.base_url, paths=PATHS, check=access.check, headers=access.headers),
+        asked=Askable(upstream=NAME, base_url=access.base_url, paths=PATHS, check=access.check, headers=access.headers),
     )

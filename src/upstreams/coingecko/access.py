@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass
 
-from cryptoproxy.upstreams.base import Answer, Call
+from cryptoproxy.upstreams.base import Call, Response
 from cryptoproxy.upstreams.coingecko import refusals
 from cryptoproxy.upstreams.coingecko.plans import BASE_URLS, Plan, key_header
 
@@ -37,7 +37,7 @@ class Access:
         """With the key. Raises as :meth:`call`."""
         return key_header(self.plan, self._key())
 
-    def check(self, answer: Answer, *, now_ms: int) -> None:
+    def check(self, answer: Response, *, now_ms: int) -> None:
         """As :meth:`Source.check`."""
         secret = self._key() or ""
         refusals.check(answer, now_ms=now_ms, secret=secret, plan=self.plan, base_url=self.base_url)

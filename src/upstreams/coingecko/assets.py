@@ -20,7 +20,7 @@ from cryptoproxy.upstreams.answers.quotes import Quotes
 from cryptoproxy.upstreams.answers.refusals import UNREADABLE, not_spoken
 from cryptoproxy.upstreams.answers.rows import RowReader
 from cryptoproxy.upstreams.answers.values import Number, Rank, iso_of_text
-from cryptoproxy.upstreams.base import Answer, Call, Poll, Rejected, SymbolList
+from cryptoproxy.upstreams.base import Call, Poll, Rejected, Response, SymbolList
 from cryptoproxy.upstreams.coingecko.access import Access
 from cryptoproxy.upstreams.coingecko.coins import is_unknown
 from cryptoproxy.upstreams.coingecko.tickers import NAME, CoinGecko, MarketRow
@@ -122,7 +122,7 @@ class CoinGeckoAssets:
         self._asked = coins[turn % self.slots :: self.slots]
         return [self._call(each) for each in self._asked]
 
-    def check(self, answer: Answer, *, now_ms: int) -> None:
+    def check(self, answer: Response, *, now_ms: int) -> None:
         if not is_unknown(answer.body):
             self._access.check(answer, now_ms=now_ms)
 
@@ -130,7 +130,7 @@ class CoinGeckoAssets:
     def expected(self) -> int:
         return -(-self._count // self.slots)
 
-    def used(self, answer: Answer) -> int | None:
+    def used(self, answer: Response) -> int | None:
         return None
 
     def read(self, bodies: Sequence[bytes], *, slot_ms: int, fetched_at_ms: int) -> Poll:

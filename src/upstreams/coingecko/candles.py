@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from cryptoproxy.datasets.times import DAY_MS, MINUTE_MS, Span
-from cryptoproxy.upstreams.answers.bars import Bar, BarReader, Bars
+from cryptoproxy.upstreams.answers.bars import Bar, BarGathering, BarReader
 from cryptoproxy.upstreams.answers.candles import Candles
-from cryptoproxy.upstreams.base import Answer, Call
+from cryptoproxy.upstreams.base import Call, Response
 from cryptoproxy.upstreams.coingecko.coins import Coins, names_in
 from cryptoproxy.upstreams.coingecko.plans import Plan
 from cryptoproxy.upstreams.coingecko.tickers import NAME, chunks
@@ -62,7 +62,7 @@ class CoinGeckoCandles(Candles):
             days = _MAX
         return self._coins.call(f"{symbol}/ohlc", days=days, precision="full")
 
-    def _take(self, body: bytes, symbol: str, name: str, bars: Bars) -> list[int]:
+    def _take(self, body: bytes, symbol: str, name: str, bars: BarGathering) -> list[int]:
         rows, rejected = _reader.read(body)
         bars.rejected += rejected
         newest = max((row.stamp_ms for row in rows), default=0)
@@ -79,7 +79,7 @@ class CoinGeckoCandles(Candles):
     def _is_unknown(self, body: bytes) -> bool:
         return not self._coins.knows(body)
 
-    def _refused(self, answer: Answer, *, now_ms: int) -> None:
+    def _refused(self, answer: Response, *, now_ms: int) -> None:
         self._coins.check(answer, now_ms=now_ms)
 
     @property
@@ -100,11 +100,11 @@ class CoinGeckoCandles(Candles):
         (call,) = self._coins.names_calls([symbol])
         return call
 
-    def start(self, symbol: str, answer: Answer) -> Start:
+    def start(self, symbol: str, answer: Response) -> Start:
         return started(symbol, answer)
 
 
-def started(symbol: str, answer: Answer) -> Start:
+def started(symbol: str, answer: Response) -> Start:
     """What a coin is called; a begin is not told."""
     found = names_in([answer.body]).get(symbol)
     return Start(None) if found is None else Start(0, symbol=found[0], name=found[1])

@@ -20,7 +20,7 @@ from cryptoproxy.errors import TransientError
 from cryptoproxy.upstreams.answers.candles import time_of
 from cryptoproxy.upstreams.answers.refusals import UNREADABLE, not_spoken
 from cryptoproxy.upstreams.answers.values import Number
-from cryptoproxy.upstreams.base import Answer, Call, Rejected, SymbolList
+from cryptoproxy.upstreams.base import Call, Rejected, Response, SymbolList
 from cryptoproxy.upstreams.coingecko.candles import started
 from cryptoproxy.upstreams.coingecko.coins import Coins
 from cryptoproxy.upstreams.coingecko.plans import Plan
@@ -71,7 +71,7 @@ class CoinGeckoCharts:
     def next_ms(self, begin_ms: int) -> int:
         return begin_ms + DAY_MS
 
-    def used(self, answer: Answer) -> int | None:
+    def used(self, answer: Response) -> int | None:
         return None
 
     def page_ms(self, now_ms: int) -> int:
@@ -81,7 +81,7 @@ class CoinGeckoCharts:
         (call,) = self._coins.names_calls([symbol])
         return call
 
-    def start(self, symbol: str, answer: Answer) -> Start:
+    def start(self, symbol: str, answer: Response) -> Start:
         return started(symbol, answer)
 
     def call(self, symbol: str, span: Span, *, now_ms: int) -> Call:
@@ -90,11 +90,11 @@ class CoinGeckoCharts:
             days = min(days, REACH_DAYS)
         return self._coins.call(f"{symbol}/market_chart", days=str(days), interval="daily", precision="full")
 
-    def check(self, answer: Answer, *, now_ms: int) -> None:
+    def check(self, answer: Response, *, now_ms: int) -> None:
         if self._coins.knows(answer.body):
             self._coins.check(answer, now_ms=now_ms)
 
-    def page(self, symbol: str, start: Start, span: Span, answer: Answer, *, now_ms: int) -> Page:
+    def page(self, symbol: str, start: Start, span: Span, answer: Response, *, now_ms: int) -> Page:
         if not self._coins.knows(answer.body):
             return Page([], covered_ms=span.end_ms)
         try:

@@ -19,7 +19,7 @@ from cryptoproxy.upstreams.answers.gathering import usable_id
 from cryptoproxy.upstreams.answers.refusals import UNREADABLE, not_spoken
 from cryptoproxy.upstreams.answers.rows import RowReader
 from cryptoproxy.upstreams.answers.values import Number, iso_of_ms, ms_of_seconds
-from cryptoproxy.upstreams.base import Answer, Call, Poll, Rejected, SymbolList
+from cryptoproxy.upstreams.base import Call, Poll, Rejected, Response, SymbolList
 from cryptoproxy.upstreams.coingecko.access import Access
 from cryptoproxy.upstreams.coingecko.tickers import NAME, PAGE
 
@@ -99,10 +99,10 @@ class CoinGeckoMarket:
             self._access.call("exchanges", per_page=str(PAGE), page="1"),
         ]
 
-    def check(self, answer: Answer, *, now_ms: int) -> None:
+    def check(self, answer: Response, *, now_ms: int) -> None:
         self._access.check(answer, now_ms=now_ms)
 
-    def used(self, answer: Answer) -> int | None:
+    def used(self, answer: Response) -> int | None:
         return None
 
     def read(self, bodies: Sequence[bytes], *, slot_ms: int, fetched_at_ms: int) -> Poll:

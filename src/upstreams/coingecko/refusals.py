@@ -33,7 +33,7 @@ from cryptoproxy.upstreams.answers.refusals import (
     too_many,
     words,
 )
-from cryptoproxy.upstreams.base import Answer
+from cryptoproxy.upstreams.base import Response
 from cryptoproxy.upstreams.coingecko.plans import BASE_URLS, Plan
 
 _KEY_CODES = {
@@ -47,7 +47,7 @@ _KEY_REMEDY = "Set COINGECKO_API_KEY to a valid key and COINGECKO_PLAN to its pl
 _OTHER_REMEDY = "Look at COINGECKO_BASE_URL, COINGECKO_QUOTE, COINGECKO_IDS and COINGECKO_CATEGORY"
 
 
-def check(answer: Answer, *, now_ms: int, secret: str, plan: Plan, base_url: str) -> None:
+def check(answer: Response, *, now_ms: int, secret: str, plan: Plan, base_url: str) -> None:
     """Returns for a 200 that is no error; see :class:`Source` for what is raised else.
 
     Args:

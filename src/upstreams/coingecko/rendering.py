@@ -63,6 +63,6 @@ def missing(name: str) -> Body:
 
 def error(status: int, words: str) -> Body:
     """Of our own refusals: those that clients wait upon have a code, others are words alone."""
-    if status in (429, 503):
+    if status in (401, 429, 503):
         return {"status": {"error_code": status, "error_message": words}}
     return {"error": words}

@@ -18,7 +18,7 @@ from cryptoproxy.errors import SettingsError, TransientError
 from cryptoproxy.upstreams.answers.gathering import Doubt, Gathering, usable_id
 from cryptoproxy.upstreams.answers.rows import RowReader
 from cryptoproxy.upstreams.answers.values import Number, Rank, iso_of_text
-from cryptoproxy.upstreams.base import Answer, Call, IncompleteError, Poll, SymbolList
+from cryptoproxy.upstreams.base import Call, IncompleteError, Poll, Response, SymbolList
 from cryptoproxy.upstreams.coingecko.access import Access
 from cryptoproxy.upstreams.coingecko.plans import Plan
 
@@ -107,14 +107,14 @@ class CoinGecko:
     def calls(self, turn: int | None = None) -> Sequence[Call]:
         return [self._access.call("coins/markets", **question) for question in self._questions]
 
-    def check(self, answer: Answer, *, now_ms: int) -> None:
+    def check(self, answer: Response, *, now_ms: int) -> None:
         self._access.check(answer, now_ms=now_ms)
 
     @property
     def expected(self) -> int:
         return len(self._ids) or self._top_n
 
-    def used(self, answer: Answer) -> int | None:
+    def used(self, answer: Response) -> int | None:
         return None  # CoinGecko tells it only on its account page
 
     def read(self, bodies: Sequence[bytes], *, slot_ms: int, fetched_at_ms: int) -> Poll:

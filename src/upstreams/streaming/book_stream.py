@@ -20,8 +20,8 @@ from cryptoproxy.datasets.dataset import AnyRecord
 from cryptoproxy.errors import SettingsError, TransientError
 from cryptoproxy.upstreams.answers.gathering import usable_id
 from cryptoproxy.upstreams.answers.quotes import UNKNOWN
-from cryptoproxy.upstreams.base import Answer, Rejected, SymbolList
-from cryptoproxy.upstreams.streaming.books import Asset, Change, LocalBook, record
+from cryptoproxy.upstreams.base import Rejected, Response, SymbolList
+from cryptoproxy.upstreams.streaming.books import BookChange, BookOwner, LocalBook, record
 from cryptoproxy.upstreams.streaming.stream import Batch, Left, Mark, Venue
 
 B = TypeVar("B", bound=LocalBook)
@@ -96,14 +96,14 @@ class BookStream(ABC, Generic[B]):
     def _new_book(self) -> B: ...
 
     @abstractmethod
-    def _change(self, body: bytes | msgspec.Raw) -> Change:
+    def _change(self, body: bytes | msgspec.Raw) -> BookChange:
         """A frame's data.
 
         Raises:
             TransientError: it is none.
         """
 
-    def used(self, answer: Answer) -> int | None:
+    def used(self, answer: Response) -> int | None:
         return None
 
     # --- what comes
@@ -153,7 +153,7 @@ class BookStream(ABC, Generic[B]):
                     continue
                 self._enter(symbol, kept, change, now_ms)
 
-    def _enter(self, symbol: str, kept: Kept[B], change: Change, now_ms: int) -> None:
+    def _enter(self, symbol: str, kept: Kept[B], change: BookChange, now_ms: int) -> None:
         upto_ms = change.time_ms or now_ms
         if upto_ms > now_ms + SKEW_MS:
             upto_ms = now_ms
@@ -169,7 +169,7 @@ class BookStream(ABC, Generic[B]):
         if kept.next_ms > upto_ms:
             return
         quote = self.symbol_list.quotes.of(symbol)
-        asset = Asset(self.feed.source, symbol, quote or UNKNOWN, self._sized_in_quote)
+        asset = BookOwner(self.feed.source, symbol, quote or UNKNOWN, self._sized_in_quote)
         while quote and kept.next_ms <= upto_ms:
             found = record(
                 kept.book,
@@ -196,7 +196,7 @@ class BookStream(ABC, Generic[B]):
         kept.next_ms += count * self.interval_ms
         self._missed[why] += count
 
-    def _gap(self, asset: Asset, kept: Kept[B], now_ms: int) -> Gap:
+    def _gap(self, asset: BookOwner, kept: Kept[B], now_ms: int) -> Gap:
         return Gap(
             source=asset.source,
             asset_id=asset.asset_id,

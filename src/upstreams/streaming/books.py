@@ -43,7 +43,7 @@ Levels = list[tuple[Price, Size]]
 _EXACT = Context(prec=60)
 
 
-class Change(NamedTuple):
+class BookChange(NamedTuple):
     """One frame of a book, whichever upstream's."""
 
     symbol: str
@@ -63,7 +63,7 @@ class Change(NamedTuple):
     """So many levels a side it shows at most."""
 
 
-class Asset(NamedTuple):
+class BookOwner(NamedTuple):
     """Whose book it is."""
 
     source: str
@@ -103,11 +103,11 @@ class LocalBook(ABC):
         """Whether one must be asked for."""
 
     @abstractmethod
-    def joins(self, change: Change) -> bool:
+    def joins(self, change: BookChange) -> bool:
         """Whether this frame comes next: then the book has stood as it is from its last change until this one."""
 
     @abstractmethod
-    def take(self, change: Change) -> None:
+    def take(self, change: BookChange) -> None:
         """The next frame."""
 
     def lose(self, why: str) -> None:
@@ -122,14 +122,14 @@ class LocalBook(ABC):
             return
         self.ladder, self.update_id, self.updated_ms, self.why = ladder, update_id, time_ms, ""
 
-    def _apply(self, ladder: Ladder, change: Change) -> None:
+    def _apply(self, ladder: Ladder, change: BookChange) -> None:
         ladder.change(change.bids, change.asks)
         self.update_id, self.updated_ms = change.last, change.time_ms or self.updated_ms
         if ladder.crossed:
             self.lose("crossed")
 
 
-def record(book: LocalBook, asset: Asset, *, slot_ms: int, fetched_at_ms: int, interval_ms: int) -> Book | None:
+def record(book: LocalBook, asset: BookOwner, *, slot_ms: int, fetched_at_ms: int, interval_ms: int) -> Book | None:
     """The book as it stands, as the record of a slot; None where a side has no level.
 
     Prices are compared and halved in decimal, so that a level that lies just on the edge of a band is in it.
@@ -176,12 +176,12 @@ def record(book: LocalBook, asset: Asset, *, slot_ms: int, fetched_at_ms: int, i
     )
 
 
-def _worth(levels: Sequence[Level] | None, asset: Asset) -> float | None:
+def _worth(levels: Sequence[Level] | None, asset: BookOwner) -> float | None:
     """In quote."""
     if levels is None:
         return None
     return math.fsum(size if asset.sized_in_quote else price * size for price, size in levels)
 
 
-def _in_base(levels: list[Level], asset: Asset) -> list[Level]:
+def _in_base(levels: list[Level], asset: BookOwner) -> list[Level]:
     return [(price, size / price) for price, size in levels] if asset.sized_in_quote else levels

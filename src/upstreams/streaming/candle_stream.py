@@ -16,9 +16,9 @@ import msgspec
 
 from cryptoproxy.datasets import Candle, Feed, Gap, from_iso, iso, slot_of
 from cryptoproxy.datasets.times import DAY_MS, Span
-from cryptoproxy.upstreams.answers.bars import CLOSED_AFTER_MS, Bar, Bars
+from cryptoproxy.upstreams.answers.bars import CLOSED_AFTER_MS, Bar, BarGathering
 from cryptoproxy.upstreams.answers.candles import Candles
-from cryptoproxy.upstreams.base import Answer, Call, Rejected, SymbolList
+from cryptoproxy.upstreams.base import Call, Rejected, Response, SymbolList
 from cryptoproxy.upstreams.history import Start
 from cryptoproxy.upstreams.streaming.gaps import MOST_TRIES, RETRY_MS, GapRecords
 from cryptoproxy.upstreams.streaming.stream import Ask, Batch, Left, Mark, Venue
@@ -35,6 +35,10 @@ class Closed(NamedTuple):
     trades: int | None = None
     taker_base_volume: float | None = None
     taker_quote_volume: float | None = None
+    first_id: int | None = None
+    """Of its first trade, where the upstream tells it,"""
+    last_id: int | None = None
+    """and of its last."""
 
 
 @dataclass(slots=True, eq=False)
@@ -50,6 +54,8 @@ class _Symbol:
     """Not asked for earlier."""
     tries: int = 0
     gaps: GapRecords | None = None
+    follows: tuple[int, int] | None = None
+    """The begin of the bar behind the last frame, and the id of its first trade."""
 
 
 class CandleStream(ABC):
@@ -72,6 +78,7 @@ class CandleStream(ABC):
         self._records: list[Candle] = []
         self._rejected: list[Rejected] = []
         self._gaps: list[Gap] = []
+        self._apart: list[str] = []
 
     # --- what an upstream's module tells
 
@@ -98,6 +105,7 @@ class CandleStream(ABC):
 
     def begin(self, left: Left, *, now_ms: int) -> None:
         self._records, self._rejected, self._gaps, self._asked = [], [], [], {}
+        self._apart = []
         self._of = {symbol: _Symbol() for symbol in self._candles.symbols}
         there: dict[str, set[int]] = {symbol: set() for symbol in self._of}
         for record in left.records:
@@ -143,7 +151,9 @@ class CandleStream(ABC):
     def _enter(self, symbol: str, closed: Closed, now_ms: int) -> None:
         fetched_ms = max(now_ms, closed.event_ms) if closed.event_ms <= now_ms + DAY_MS else now_ms
         # The frame says that it is closed: nothing has to be waited for.
-        bars = Bars(self.feed.source, self.feed.part, time_ms=fetched_ms + CLOSED_AFTER_MS, fetched_at_ms=fetched_ms)
+        bars = BarGathering(
+            self.feed.source, self.feed.part, time_ms=fetched_ms + CLOSED_AFTER_MS, fetched_at_ms=fetched_ms
+        )
         quote = self._candles.quote_of(symbol, bars)
         candle = bars.candle(symbol, symbol, quote, closed.bar, closed.bar.stamp_ms) if quote is not None else None
         self._rejected += bars.rejected
@@ -154,6 +164,23 @@ class CandleStream(ABC):
         candle.taker_base_volume, candle.taker_quote_volume = closed.taker_base_volume, closed.taker_quote_volume
         if self._follow(self._of[symbol], closed.bar.stamp_ms):
             self._records.append(candle)
+            self._check_trades(symbol, self._of[symbol], closed)
+
+    def _check_trades(self, symbol: str, each: _Symbol, closed: Closed) -> None:
+        """Ids of trades have no hole between two bars either. Of a bar without trades there are none."""
+        begin_ms = closed.bar.stamp_ms
+        next_ms = self._candles.next_ms(begin_ms)
+        if each.follows is not None and begin_ms < each.follows[0]:
+            return  # it came late: the one behind it was there
+        wanted = each.follows[1] if each.follows is not None and each.follows[0] == begin_ms else None
+        if closed.first_id is None or closed.last_id is None:
+            each.follows = None if closed.trades or wanted is None else (next_ms, wanted)
+            return
+        each.follows = next_ms, closed.last_id + 1
+        if wanted is not None and closed.first_id != wanted:
+            self._apart.append(
+                f"{symbol}: the bar of {iso(begin_ms)} begins with trade {closed.first_id}, where {wanted} comes next"
+            )
 
     def _follow(self, each: _Symbol, begin_ms: int) -> bool:
         """Whether this bar is new; what it passes over lacks."""
@@ -190,13 +217,13 @@ class CandleStream(ABC):
     def _call(self, symbol: str, span: Span, now_ms: int) -> Call:
         return self._candles.call(symbol, span, now_ms=now_ms)
 
-    def check(self, answer: Answer, *, now_ms: int) -> None:
+    def check(self, answer: Response, *, now_ms: int) -> None:
         self._candles.check(answer, now_ms=now_ms)
 
-    def used(self, answer: Answer) -> int | None:
+    def used(self, answer: Response) -> int | None:
         return self._candles.used(answer)
 
-    def answered(self, ask: Ask, answer: Answer, *, now_ms: int) -> None:
+    def answered(self, ask: Ask, answer: Response, *, now_ms: int) -> None:
         symbol, span = self._asked.pop(ask.key, ("", Span(0, 0)))
         each = self._of.get(symbol)
         if each is None:
@@ -243,6 +270,7 @@ class CandleStream(ABC):
         records, self._records = self._records, []
         rejected, self._rejected = self._rejected, []
         gaps, self._gaps = self._gaps, []
+        apart, self._apart = self._apart, []
         marks: dict[str, Mark] = {}
         for symbol, each in self._of.items():
             # The successor asks again for what lacks now.
@@ -250,7 +278,7 @@ class CandleStream(ABC):
             if whole_ms and whole_ms > each.whole_ms:
                 each.whole_ms = whole_ms
                 marks[symbol] = Mark(iso(whole_ms), whole_ms)
-        return Batch(records, gaps, marks, rejected)
+        return Batch(records, gaps, marks, rejected, apart=apart)
 
     def _before(self, begin_ms: int) -> int:
         """The bar before the one that begins there."""

@@ -18,7 +18,7 @@ import msgspec
 
 from cryptoproxy.datasets import Feed, Gap
 from cryptoproxy.datasets.dataset import AnyRecord
-from cryptoproxy.upstreams.base import Answer, Call, Rejected, SymbolList
+from cryptoproxy.upstreams.base import Call, Rejected, Response, SymbolList
 
 
 class Heartbeat(NamedTuple):
@@ -103,7 +103,7 @@ class Venue(Protocol):
     def time_call(self) -> Call:
         """Asks for the upstream's time."""
 
-    def time_in(self, answer: Answer) -> int:
+    def time_in(self, answer: Response) -> int:
         """The milliseconds in its answer.
 
         Raises:
@@ -153,6 +153,8 @@ class Batch:
     """Of a stream that has slots: how many have no record, by why."""
     slot_ms: int = 0
     """Of a stream that has slots: the last one that is done with it."""
+    apart: Sequence[str] = ()
+    """Of bars: in words, those whose first trade does not follow on the last one of the bar before."""
 
 
 class Stream(Protocol):
@@ -204,13 +206,13 @@ class Stream(Protocol):
     def asks(self, *, now_ms: int) -> Sequence[Ask]:
         """The calls that are wanted now, the most urgent first; each again until it was answered."""
 
-    def check(self, answer: Answer, *, now_ms: int) -> None:
+    def check(self, answer: Response, *, now_ms: int) -> None:
         """As :meth:`Source.check`."""
 
-    def used(self, answer: Answer) -> int | None:
+    def used(self, answer: Response) -> int | None:
         """As :meth:`Source.used`."""
 
-    def answered(self, ask: Ask, answer: Answer, *, now_ms: int) -> None:
+    def answered(self, ask: Ask, answer: Response, *, now_ms: int) -> None:
         """The answer to a call of :meth:`asks`.
 
         Raises:
@@ -226,10 +228,10 @@ class Stream(Protocol):
 
 @runtime_checkable
 class Joining(Protocol):
-    """A stream that wants to know when its topics come again: what was quiet may have missed something."""
+    """A stream that wants to know when its topics come again, or by another connection: something may be missing."""
 
     def joined(self, topics: Sequence[str], *, now_ms: int) -> None:
-        """All of these are subscribed to, where nothing carried them before."""
+        """All of these are subscribed to, where nothing or another connection carried them before."""
 
 
 @runtime_checkable

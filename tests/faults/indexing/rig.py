@@ -5,6 +5,7 @@ The road of a record is short (feeder → topic → indexer → index) or whole 
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,15 +22,16 @@ from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.consumer.index import template
-from cryptoproxy.datasets import Period, index_name, iso
+from cryptoproxy.datasets import TICKER, Dataset, Period, index_name, iso
 from cryptoproxy.sandbox import FaultProxy
-from cryptoproxy.sandbox.ledger import Ledger
+from cryptoproxy.sandbox.ledger import CallLog
 from tests.conftest import wait_until
 from tests.faults import evidence
 from tests.faults.indexing.feeder import Feeder
 from tests.faults.indexing.judging import IndexCase, judge_index
 from tests.faults.indexing.process import IndexerProcess
 from tests.faults.judge import Verdict
+from tests.faults.reading import Kind
 from tests.faults.rig import Engines, Rig
 
 _PAGE = 5000
@@ -97,13 +99,13 @@ class IndexerRig(Rig):
         super().set_up()
         self.set_up_index()
 
-    def set_up_index(self) -> list[str]:
-        return list(template.set_up(self.es, self.direct.elasticsearch, now=iso(SystemClock().now_ms())))
+    def set_up_index(self, dataset: Dataset[Any] = TICKER) -> list[str]:
+        return list(template.set_up(self.es, self.direct.elasticsearch, dataset, now=iso(SystemClock().now_ms())))
 
     @contextmanager
     def proxied(self) -> Iterator[FaultProxy]:
         """For indexers started from here on, a scripted proxy stands before Elasticsearch."""
-        with FaultProxy(self._elasticsearch_url, ledger=Ledger()) as proxy:
+        with FaultProxy(self._elasticsearch_url, ledger=CallLog()) as proxy:
             self.texts["ES_URL_ENDPOINT"] = proxy.url
             yield proxy
             for indexer in self.indexers:
@@ -119,9 +121,10 @@ class IndexerRig(Rig):
 
     # --- how far it is
 
-    def lag(self) -> int:
+    def lag(self, dataset: Dataset[Any] = TICKER, part: str = "") -> int:
         """Records of the topic that the group has not committed, by Kafka's own account."""
-        group = self.texts["KAFKA_CONSUMER_GROUP_ID"]
+        kafka = self.settings.kafka
+        group, topic = kafka.group_of(dataset), kafka.topic_of(dataset, part)
         admin: Any = kafka_client.admin(self.settings.kafka)  # a new one: it keeps the coordinator that it once found
         try:
             committed = {each: at.offset for each, at in admin.list_group_offsets({group: None})[group].items()}
@@ -129,20 +132,20 @@ class IndexerRig(Rig):
             admin.close()
         consumer: Any = kafka_client.consumer(self.settings.kafka, group_id=None)
         try:
-            partitions = [TopicPartition(self.topic, each) for each in consumer.partitions_for_topic(self.topic)]
+            partitions = [TopicPartition(topic, each) for each in consumer.partitions_for_topic(topic)]
             begins, ends = consumer.beginning_offsets(partitions), consumer.end_offsets(partitions)
         finally:
             consumer.close()
         return sum(ends[each] - max(begins[each], committed.get(each, 0)) for each in partitions)
 
-    def wait_committed(self, *, seconds: float = 180) -> None:
+    def wait_committed(self, dataset: Dataset[Any] = TICKER, part: str = "", *, seconds: float = 180) -> None:
         """Until nothing on the topic is uncommitted."""
 
         seen: list[int | str] = []
 
         def done() -> bool:
             try:
-                seen[:] = [self.lag()]
+                seen[:] = [self.lag(dataset, part)]
             except kafka_errors.KafkaError as error:  # a broker is coming back
                 seen[:] = [repr(error)]
             return seen == [0]
@@ -177,16 +180,18 @@ class IndexerRig(Rig):
 
     # --- the judge
 
-    def documents(self) -> list[tuple[str, dict[str, Any]]]:
+    def documents(self, dataset: Dataset[Any] = TICKER) -> list[tuple[str, dict[str, Any]]]:
         """All of them, through the alias."""
-        self._refresh()
+        alias = self.direct.elasticsearch.alias_of(dataset)
+        self.es.indices.refresh(index=alias, ignore_unavailable=True)
         found: list[tuple[str, dict[str, Any]]] = []
         after: list[Any] | None = None
         while True:
             page = self.es.search(
-                index=self.alias,
+                index=alias,
+                ignore_unavailable=True,  # a case may have deleted it
                 size=_PAGE,
-                sort=[{"timestamp": "asc"}, {"asset_id": "asc"}, {"source": "asc"}],
+                sort=[{name: "asc"} for name in ("source", *dataset.order)],
                 search_after=after,
             )["hits"]["hits"]
             if not page:
@@ -206,6 +211,22 @@ class IndexerRig(Rig):
         doubled = len(case.documents) - len(dict(case.documents))
         assert (doubled, case.lag, list(case.letters)) == (0, 0, [])
         return verdict.require()
+
+    def judged_as(self, kind: Kind) -> Verdict:
+        """The same of what pollers have polled for another dataset. Of a compacted one, a document is the newest copy."""
+        self.settle()
+        self.wait_committed(kind.dataset)
+        found = self.documents(kind.dataset)
+        assert len(dict(found)) == len(found)
+        if not kind.dataset.compacted:
+            return self.judge(documents=dict(found), kind=kind).require()
+        newest: dict[str, dict[str, Any]] = {}
+        for message in evidence.on_topic(self.settings, self.settings.kafka.topic_of(kind.dataset)):
+            record = json.loads(message.value)
+            if record["fetched_at"] >= newest.get(message.key.decode(), record)["fetched_at"]:
+                newest[message.key.decode()] = record
+        assert dict(found) == newest
+        return self.judge(kind=kind).require()
 
     def _case(self, fed: dict[str, bytes]) -> IndexCase:
         settings = self.settings
@@ -244,8 +265,7 @@ class IndexerRig(Rig):
 
     def _remove_indices(self) -> None:
         es = self.es.options(ignore_status=404)
-        for name in es.indices.get(
-            index=f"{self.alias},{self.alias}-*", ignore_unavailable=True, expand_wildcards="all"
-        ):
-            es.indices.delete(index=name)
-        es.indices.delete_index_template(name=self.alias)
+        for alias in (self.alias, *(self.direct.elasticsearch.aliases or {}).values()):
+            for name in es.indices.get(index=f"{alias},{alias}-*", ignore_unavailable=True, expand_wildcards="all"):
+                es.indices.delete(index=name)
+            es.indices.delete_index_template(name=alias)

@@ -11,7 +11,7 @@ from cryptoproxy.datasets import TICKER, Period, index_name, iso
 from cryptoproxy.datasets.documents.mapping import properties
 from cryptoproxy.sandbox import FaultProxy
 from cryptoproxy.sandbox.server import Peer
-from cryptoproxy.sandbox.wire import Answer, Request
+from cryptoproxy.sandbox.wire import Request, Response
 from tests.faults.conftest import Report
 from tests.faults.indexing.rig import IndexerRig
 
@@ -33,10 +33,10 @@ class _Guard:
         self._inner = inner
         self.abort, self.close = inner.abort, inner.close
 
-    def answer(self, request: Request) -> Answer | None:
+    def answer(self, request: Request) -> Response | None:
         right = base64.b64encode(f"indexer:{self._owner.password}".encode()).decode()
         if request.header("authorization") != f"Basic {right}":
-            return Answer(401, (("Content-Type", "application/json"), ("X-Elastic-Product", "Elasticsearch")),
+            return Response(401, (("Content-Type", "application/json"), ("X-Elastic-Product", "Elasticsearch")),
                           json.dumps(REFUSAL).encode())  # fmt: skip
         return self._inner.answer(request)
 

@@ -1,4 +1,4 @@
-"""The fenced blocks of docs/consuming.md, by name: ```` ```python duckdb ````."""
+"""The fenced blocks of docs/consuming.md and docs/lake.md, by name: ```` ```python duckdb ````."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-PAGE = Path(__file__).resolve().parents[3] / "docs" / "consuming.md"
+_DOCS = Path(__file__).resolve().parents[3] / "docs"
+PAGES = (_DOCS / "consuming.md", _DOCS / "lake.md")
 _BLOCK = re.compile(r"^```(?P<language>\w*)(?: (?P<name>[\w-]+))?\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -19,7 +20,8 @@ class Snippet(NamedTuple):
 def snippets(page: str | None = None) -> dict[str, Snippet]:
     """All of them; one without a name would be one that no test runs."""
     found: dict[str, Snippet] = {}
-    for block in _BLOCK.finditer(PAGE.read_text(encoding="utf-8") if page is None else page):
+    text = "\n".join(each.read_text(encoding="utf-8") for each in PAGES) if page is None else page
+    for block in _BLOCK.finditer(text):
         language, name = block["language"], block["name"]
         assert name, f"a block without a name: {block['code'][:80]}"
         assert name not in found, f"two blocks are called {name}"

@@ -36,7 +36,7 @@ S3 = ("localhost:9000", "ACCESS_KEY", "SECRET_KEY", "crypto/v1/")
 def test_every_snippet_of_the_page_is_run_here() -> None:
     run = {
         "kafka-python", "confluent-kafka", "console-consumer", "duckdb", "polars", "pandas", "spark", "es-newest", "es-average",
-        "es-python", "trades-and-books", "live",
+        "es-python", "trades-and-books", "live", "travel",
     }  # fmt: skip
     assert set(snippets()) == run
     for name, snippet in snippets().items():
@@ -148,6 +148,12 @@ def test_pandas_and_pyarrow_read_the_table(filled: Filled) -> None:
     }
     assert str(found["frame"]["timestamp"].dt.tz) == "UTC"
     assert found["polls"] == len(filled.records)
+
+
+def test_an_older_version_of_the_table_is_read(filled: Filled) -> None:
+    found = run(filled, "travel", *S3)
+    assert [version for version, *_ in found["history"]] == [1, 0]
+    assert found["rows"] == [0, len(filled.records)], "the first version is the empty table"
 
 
 def curl(filled: Filled, name: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:

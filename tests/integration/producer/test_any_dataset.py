@@ -29,7 +29,7 @@ from cryptoproxy.lake.objects import lines_of
 from cryptoproxy.lake.store import Store
 from cryptoproxy.producer.once import Once
 from cryptoproxy.producer.wiring import Poller
-from cryptoproxy.upstreams.base import Answer, Call, Limit, Limits, Poll, Polling, SymbolList, Upstream
+from cryptoproxy.upstreams.base import Call, Limit, Limits, Poll, Polling, Response, SymbolList, Upstream
 from tests.conftest import wait_until
 from tests.faults import evidence
 from tests.integration.conftest import World, remove_indices
@@ -92,9 +92,9 @@ class Almanac:
     def calls(self, turn: int | None = None) -> Sequence[Call]:
         return (Call(self._url),)
 
-    def check(self, answer: Answer, *, now_ms: int) -> None: ...
+    def check(self, answer: Response, *, now_ms: int) -> None: ...
 
-    def used(self, answer: Answer) -> int | None:
+    def used(self, answer: Response) -> int | None:
         return None
 
     def read(self, bodies: Sequence[bytes], *, slot_ms: int, fetched_at_ms: int) -> Poll:

@@ -26,6 +26,7 @@ from tests.conftest import wait_until
 from tests.faults import evidence
 from tests.faults.indexing.process import IndexerProcess
 from tests.faults.process import ROOT, PollerProcess
+from tests.faults.reading import milliseconds
 from tests.integration.conftest import World
 
 FEED = "binance.candle-1h"
@@ -96,7 +97,7 @@ def there(sandbox: Sandbox, span: Span, symbol: str, interval: str = "1h") -> di
 
 def identity(line: bytes) -> str:
     record = json.loads(line)
-    begin_ms = evidence.milliseconds(record["timestamp"])
+    begin_ms = milliseconds(record["timestamp"])
     return f"{record['source']}:{record['asset_id']}:{record['quote']}:{record['interval']}-{begin_ms}"
 
 

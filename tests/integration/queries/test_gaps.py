@@ -9,8 +9,11 @@ from click.testing import CliRunner
 from msgspec.structs import replace
 
 from cryptoproxy.cli.main import cli
+from cryptoproxy.cli.services import streamed
+from cryptoproxy.cli.upkeep import lacking
 from cryptoproxy.common.clients import elastic
-from cryptoproxy.datasets import GAP, Gap
+from cryptoproxy.datasets import BOOK, GAP, TRADE, Gap, from_iso
+from cryptoproxy.datasets.times import Span
 from cryptoproxy.engines.stack import Endpoints
 from tests.integration.conftest import make_world, remove_indices
 
@@ -53,6 +56,13 @@ def test_gaps_that_touch_a_time_with_their_mending(endpoints: Endpoints, tmp_pat
         assert "ETHUSDT" in asked(*since, "--open")
         assert "BTCUSDT" not in asked(*since, "--open")
         assert "ETHUSDT" not in asked(*since, "--source", "bybit-linear")
+
+        # What reconcile and status say of them.
+        day = Span(from_iso("2026-11-20T00:00:00.000Z"), from_iso("2026-11-21T00:00:00.000Z"))
+        assert [gap.asset_id for gap in lacking.gaps_of(settings, TRADE, day, ())] == ["ETHUSDT"]
+        assert lacking.gaps_of(settings, TRADE, day, ("bybit-linear",)) == []
+        assert lacking.gaps_of(settings, BOOK, day, ()) == []
+        assert streamed.open_gaps(settings, now_ms=day.end_ms, seconds=180) == {"binance.trade": 1}
     finally:
         client.close()
         remove_indices(settings)

@@ -1,7 +1,11 @@
-"""What ccxt.pro understands of a Binance and a Bybit at the given addresses. Prints JSON."""
+"""What ccxt.pro understands of a Binance and a Bybit at the given addresses. Prints JSON.
+
+``TRADES`` is the kind of Binance's trades that is watched.
+"""
 
 import asyncio
 import json
+import os
 import sys
 
 import ccxt.pro
@@ -13,6 +17,7 @@ def binance():
     exchange = ccxt.pro.binance({"options": {"fetchMarkets": {"types": ["spot"]}, "fetchMargins": False}})
     exchange.urls["api"] |= {"public": f"{binance_http}/api/v3", "v1": f"{binance_http}/api/v1"}
     exchange.urls["api"]["ws"]["spot"] = f"{binance_ws}/ws"
+    exchange.options["watchTrades"]["name"] = os.environ.get("TRADES", "trade")
     return exchange
 
 

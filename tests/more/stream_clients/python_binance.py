@@ -1,13 +1,18 @@
-"""What python-binance's sockets understand of a Binance at the given address. Prints JSON."""
+"""What python-binance's sockets understand of a Binance at the given address. Prints JSON.
+
+``TRADES`` is the kind of trades that is listened to beside others.
+"""
 
 import asyncio
 import json
+import os
 import sys
 
 from binance import AsyncClient, BinanceSocketManager, DepthCacheManager
 
 http, ws = sys.argv[1:]
 AsyncClient.API_URL = f"{http}/api"
+TRADES = os.environ.get("TRADES", "trade")
 BinanceSocketManager.STREAM_URL = f"{ws}/"
 
 
@@ -22,7 +27,7 @@ async def main():
     trades, bars, both, ticker, minis, book = await asyncio.gather(
         receive(sockets.aggtrade_socket("BTCUSDT"), 50),
         receive(sockets.kline_socket("ETHUSDT", interval="1m"), 2),
-        receive(sockets.multiplex_socket(["btcusdt@trade", "ethusdt@depth5@100ms"]), 120),
+        receive(sockets.multiplex_socket([f"btcusdt@{TRADES}", "ethusdt@depth5@100ms"]), 120),
         receive(sockets.symbol_ticker_socket("BTCUSDT"), 1),
         receive(sockets.miniticker_socket(), 1),
         receive(DepthCacheManager(client, "ETHUSDT", refresh_interval=0), 20),

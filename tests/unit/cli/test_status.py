@@ -98,10 +98,10 @@ def test_what_is_wrong_with_the_indexer(part: status.Part, said: str) -> None:
 
 
 def test_what_waits_in_the_outbox_of_a_poller_that_runs(tmp_path: Path) -> None:
-    waiting = status.Waiting(tmp_path, {"kafka": 0, "s3": 1}, oldest=40.0, hours=13_981.0)
+    waiting = status.OutboxBacklog(tmp_path, {"kafka": 0, "s3": 1}, oldest=40.0, hours=13_981.0)
     part = status.outbox_part(waiting, running_here=True)
     assert (part.faults, part.words) == ([], [f"0 polls for Kafka, 1 poll for S3; room for 583 days; in {tmp_path}"])
-    late = status.outbox_part(status.Waiting(tmp_path, {"s3": 30}, oldest=1_800.0), running_here=True)
+    late = status.outbox_part(status.OutboxBacklog(tmp_path, {"s3": 30}, oldest=1_800.0), running_here=True)
     assert late.faults == ["the oldest of them waits for 30 minutes"]
 
 
@@ -109,11 +109,11 @@ def test_polls_in_an_outbox_that_nobody_empties_are_a_fault(tmp_path: Path) -> N
     for name in ("kafka/1", "kafka/2", "s3/1"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    waiting = status.Waiting(tmp_path, status.waiting_in(tmp_path))
+    waiting = status.OutboxBacklog(tmp_path, status.waiting_in(tmp_path))
     part = status.outbox_part(waiting, running_here=False)
     assert part.faults == ["no poller runs here to deliver them (cryptoproxy produce)"]
     assert part.words[0].startswith("2 polls for Kafka, 1 poll for S3")
-    for nothing in (None, status.Waiting(tmp_path, {"kafka": 0, "s3": 0})):
+    for nothing in (None, status.OutboxBacklog(tmp_path, {"kafka": 0, "s3": 0})):
         part = status.outbox_part(nothing, running_here=False)
         assert (part.faults, part.words) == ([], ["none on this machine; it is where the poller is"])
 

@@ -18,6 +18,7 @@ from cryptoproxy.common.service import Health
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.consumer.batch import Batch, DeadLetter, place_of, read
 from cryptoproxy.consumer.index.bulk import BulkSender, Item
+from cryptoproxy.consumer.index.corrections import Corrections
 from cryptoproxy.consumer.index.delivery import Delivered, Delivery
 from cryptoproxy.consumer.index.indices import Indices
 from cryptoproxy.datasets import TICKER, Ticker, encode, iso
@@ -153,6 +154,7 @@ def delivery_of(
     max_bytes: int = 1_000_000,
     measures: DatasetMetrics | None = None,
     now_ms: Callable[[], int] = lambda: NOW_MS,
+    corrections: Corrections | None = None,
 ) -> Delivery:
     return Delivery(
         sender,
@@ -162,6 +164,7 @@ def delivery_of(
         max_bytes=max_bytes,
         now_ms=now_ms,
         backoff=at_once,
+        corrections=corrections,
     )
 
 

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from cryptoproxy.common.settings import Settings
-from cryptoproxy.consumer.batch import Place, place_of, read
+from cryptoproxy.consumer.batch import Destination, place_of, read
 from cryptoproxy.datasets import CANDLE, TICKER, Part, from_iso, iso, key
 from tests.unit.consumer.support import NOW_MS, SLOT_MS, batch_of, consumed, good, partition, value
 
@@ -110,7 +110,7 @@ def test_records_of_several_partitions_keep_their_own_offsets() -> None:
 # --- other datasets
 
 
-def candles(part: str) -> Place:
+def candles(part: str) -> Destination:
     return place_of(Settings.from_texts({}).elasticsearch, CANDLE, part)
 
 

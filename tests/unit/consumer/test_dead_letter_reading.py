@@ -10,7 +10,7 @@ import pytest
 
 from cryptoproxy.common.clients.unpacking import UnreadRecord
 from cryptoproxy.common.settings import Settings
-from cryptoproxy.consumer.batch import DeadLetter, Place, place_of
+from cryptoproxy.consumer.batch import DeadLetter, Destination, place_of
 from cryptoproxy.consumer.index.delivery import Delivery
 from cryptoproxy.consumer.letters.dead_letters import content_of
 from cryptoproxy.consumer.letters.reader import Letter, Replayed, find, letter_of, parse_place, replay
@@ -52,7 +52,7 @@ def always(delivery: Delivery) -> Callable[[Dataset[Any]], Delivery]:
     return lambda _: delivery
 
 
-def places(dataset: Dataset[Any], part: str) -> Place:
+def places(dataset: Dataset[Any], part: str) -> Destination:
     return place_of(Settings.from_texts({}).elasticsearch, dataset, part)
 
 

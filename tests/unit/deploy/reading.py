@@ -60,6 +60,8 @@ def parse_command(words: list[str]) -> str:
     command: click.Command = cli
     while isinstance(command, click.Group):
         rest = [*context._protected_args, *context.args]  # what the group leaves for its command
+        if not rest and command.invoke_without_command:
+            break
         name, found, rest = command.resolve_command(context, rest)
         assert name is not None
         assert found is not None

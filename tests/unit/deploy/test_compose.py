@@ -13,6 +13,7 @@ import pytest
 
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.engines import artefacts
+from cryptoproxy.watch.rulebook.reading import read
 from tests.unit.deploy.reading import COMPOSE, DECLARED, NAMES, ROOT, interpolated, load, load_yaml, parse_command
 from tests.unit.deploy.reading import variables as variables_in
 
@@ -59,6 +60,8 @@ def test_what_each_service_runs() -> None:
         "dashboards": "kibana install",
         "poller": "produce",
         "indexer": "consume",
+        "serve": "serve",
+        "watch": "watch",
     }
 
 
@@ -73,12 +76,38 @@ def test_no_port_is_published_twice() -> None:
     assert len(ports) == len(set(ports))
 
 
-@pytest.mark.parametrize(("name", "port"), [("poller", "8000"), ("indexer", "8001")])
+@pytest.mark.parametrize(
+    ("name", "port"), [("poller", "8000"), ("indexer", "8001"), ("serve", "8002"), ("watch", "8003")]
+)
 def test_health_ports_are_the_settings_and_open_to_probes_of_the_network(name: str, port: str) -> None:
     settings = settings_of(name)
-    own = settings.poller.port if name == "poller" else settings.indexer.port
-    assert published(OURS[name]) == [("127.0.0.1", port, str(own))]
+    own = {
+        "poller": settings.poller.port,
+        "indexer": settings.indexer.port,
+        "serve": settings.serve.health_port,
+        "watch": settings.watch.port,
+    }[name]
+    assert ("127.0.0.1", port, str(own)) in published(OURS[name])
+    assert len(published(OURS[name])) == (2 if name == "serve" else 1)
     assert settings.service.host == "0.0.0.0"
+
+
+def test_the_door_listens_where_it_is_published_and_asks_the_poller_where_that_is_asked() -> None:
+    serve, poller = settings_of("serve"), settings_of("poller")
+    assert ("127.0.0.1", "8080", str(serve.serve.port)) in published(OURS["serve"])
+    assert serve.serve.host == "0.0.0.0"
+    address = urlsplit(str(poller.asking.url))
+    assert (address.hostname, address.port) == ("poller", poller.asking.port)
+    assert poller.asking.host == "0.0.0.0"
+    assert OURS["serve"]["environment"]["ASK_TOKEN"] == OURS["poller"]["environment"]["ASK_TOKEN"]
+    assert f"door:{serve.asking.folder.parent}" in OURS["serve"]["volumes"]
+
+
+def test_the_rules_of_watch_are_rules() -> None:
+    (mount,) = OURS["watch"]["volumes"]
+    source, inside, mode = mount.split(":")
+    assert (str(settings_of("watch").watch.rules), mode) == (inside, "ro")
+    assert set(read(COMPOSE.parent / source).rules) == {"no-news", "btc-moves"}
 
 
 def test_addresses_are_those_of_the_services() -> None:
@@ -103,9 +132,10 @@ def test_both_sides_of_each_login_have_the_same_secret() -> None:
     assert OURS["setup"]["environment"]["ES_PASSWORD"] == SERVICES["elasticsearch"]["environment"]["ELASTIC_PASSWORD"]
     users = SERVICES["users"]["environment"]
     assert OURS["indexer"]["environment"]["ES_PASSWORD"] == users["INDEXER_PASSWORD"]
+    assert OURS["serve"]["environment"]["ES_PASSWORD"] == users["DOOR_PASSWORD"]
     assert SERVICES["kibana"]["environment"]["ELASTICSEARCH_PASSWORD"] == users["KIBANA_PASSWORD"]
     s3 = SERVICES["s3"]["environment"]
-    for name in ("setup", "poller", "tools"):
+    for name in ("setup", "poller", "serve", "watch", "tools"):
         environment = OURS[name]["environment"]
         assert environment["AWS_S3_ACCESS_KEY"] == s3["S3PROXY_IDENTITY"]
         assert environment["AWS_S3_SECRET_KEY"] == s3["S3PROXY_CREDENTIAL"]
@@ -114,7 +144,9 @@ def test_both_sides_of_each_login_have_the_same_secret() -> None:
 def test_the_processes_have_the_least_rights() -> None:
     assert OURS["indexer"]["environment"]["ES_USER"] == "cryptoproxy-indexer"
     assert "AWS_S3_SECRET_KEY" not in OURS["indexer"]["environment"]
+    assert OURS["serve"]["environment"]["ES_USER"] == "cryptoproxy-door"
     assert "ES_PASSWORD" not in OURS["poller"]["environment"]
+    assert "ES_PASSWORD" not in OURS["watch"]["environment"]
 
 
 def test_tools_have_a_user_of_their_own_and_leave_what_they_write_on_the_host() -> None:
@@ -139,7 +171,7 @@ def test_one_service_builds_the_image_that_all_of_ours_run() -> None:
 
 
 def test_no_password_has_a_default() -> None:
-    secret = re.compile(r"PASSWORD|SECRET|ACCESS_KEY|IDENTITY|CREDENTIAL|ENCRYPTIONKEY|KIBANA_KEY")
+    secret = re.compile(r"PASSWORD|SECRET|TOKEN|ACCESS_KEY|IDENTITY|CREDENTIAL|ENCRYPTIONKEY|KIBANA_KEY")
     for service in RAW["services"].values():
         for name, value in service.get("environment", {}).items():
             if secret.search(name) and name != "ALLOW_PLAINTEXT_PASSWORDS":
@@ -150,7 +182,7 @@ def test_no_password_has_a_default() -> None:
 def test_what_stays_up_is_watched_and_starts_again() -> None:
     for name in STAYING:
         assert SERVICES[name]["restart"] == "unless-stopped", name
-        if name not in {"poller", "indexer"}:  # the image's own check
+        if name not in {"poller", "indexer", "serve", "watch"}:  # the image's own check
             assert SERVICES[name]["healthcheck"]["test"], name
 
 
@@ -170,7 +202,8 @@ def test_each_waits_for_what_it_needs() -> None:
         assert condition == ("service_completed_successfully" if other in ONE_SHOTS else "service_healthy")
     assert {other for name, other in waits if name == "setup"} == {"kafka", "elasticsearch", "s3"}
     assert {other for name, other in waits if name == "indexer"} == {"setup", "users"}
-    assert {other for name, other in waits if name == "poller"} == {"setup"}
+    assert {other for name, other in waits if name in ("poller", "watch")} == {"setup"}
+    assert {other for name, other in waits if name == "serve"} == {"setup", "users"}
     assert {other for name, other in waits if name == "dashboards"} == {"kibana", "setup"}
 
 

@@ -82,7 +82,7 @@ def test_the_installed_wheel_runs_anywhere(installed: Path, tmp_path: Path) -> N
 
 def test_the_installed_wheel_finds_its_dashboards_and_its_template(installed: Path, tmp_path: Path) -> None:
     lines = [
-        "from cryptoproxy import kibana_client; from cryptoproxy.datasets import TICKER, mapping",
+        "from cryptoproxy import kibana_client; from cryptoproxy.datasets import TICKER; from cryptoproxy.datasets.documents import mapping",
         f"assert kibana_client.__file__.startswith({str(installed)!r}), kibana_client.__file__",
         "from cryptoproxy.kibana_client.bundle import definitions_file, read",
         "print(len(read(definitions_file()).objects), len(mapping.properties(TICKER)))",
@@ -139,6 +139,9 @@ def test_its_environment_is_settings_that_fit_together() -> None:
     assert set(instructions(FINAL_STAGE, "EXPOSE")[0].split()) == {
         str(settings.poller.port),
         str(settings.indexer.port),
+        str(settings.serve.health_port),
+        str(settings.watch.port),
+        str(settings.serve.port),
     }
 
 

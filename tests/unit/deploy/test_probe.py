@@ -16,6 +16,7 @@ from cryptoproxy.common.service.http import HealthServer
 from tests.unit.deploy.reading import NAMES, ROOT
 
 PROBE = ROOT / "docker" / "probe.py"
+PORTS = [f"PYTHON_{each}_SERVER_PORT" for each in ("PRODUCER", "CONSUMER", "SERVE", "WATCH")]
 
 
 class Process:
@@ -31,7 +32,7 @@ class Process:
 
     def probe(self, variable: str, *words: str) -> tuple[int, str]:
         # The other port is one on which nothing can listen.
-        ports = dict.fromkeys(("PYTHON_PRODUCER_SERVER_PORT", "PYTHON_CONSUMER_SERVER_PORT"), "1")
+        ports = dict.fromkeys(PORTS, "1")
         environ = os.environ | ports | {variable: str(urlsplit(self.server.url).port)}
         done = subprocess.run(
             [sys.executable, "-S", PROBE, *words], env=environ, capture_output=True, text=True, check=False, timeout=60

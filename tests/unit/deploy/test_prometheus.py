@@ -106,10 +106,15 @@ def test_every_alarm_has_its_severity_its_words_and_its_place_in_the_docs() -> N
 def test_what_is_scraped_is_the_stack_of_the_compose_file() -> None:
     services = load_yaml(COMPOSE)["services"]
     jobs = {each["job_name"]: each["static_configs"][0]["targets"] for each in SCRAPED["scrape_configs"]}
-    assert jobs == {"cryptoproxy-poller": ["poller:8000"], "cryptoproxy-indexer": ["indexer:8001"]}
+    assert jobs == {
+        "cryptoproxy-poller": ["poller:8000"],
+        "cryptoproxy-indexer": ["indexer:8001"],
+        "cryptoproxy-door": ["serve:8002"],
+        "cryptoproxy-watch": ["watch:8003"],
+    }
     for (target,) in jobs.values():
         name, _, port = target.partition(":")
-        assert services[name]["ports"] == [f"127.0.0.1:{port}:{port}"]
+        assert services[name]["ports"][-1] == f"127.0.0.1:{port}:{port}"
     (folder,) = {
         volume.split(":")[1] for volume in services["prometheus"]["volumes"] if volume.startswith("./prometheus")
     }

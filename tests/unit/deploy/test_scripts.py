@@ -189,6 +189,7 @@ class Elasticsearch:
             "ELASTIC_PASSWORD": "admin-secret",
             "KIBANA_PASSWORD": "kibana-secret",
             "INDEXER_PASSWORD": "indexer-secret",
+            "DOOR_PASSWORD": "door-secret",
             "TOOLS_PASSWORD": "tools-secret",
             "ROLES": str(ROOT / "docs" / "security"),
         }
@@ -219,10 +220,11 @@ def test_users_get_their_passwords_and_the_indexer_the_least_rights(elasticsearc
     for name in tools["roles"]:  # type: ignore[attr-defined]
         documented = json.loads((ROOT / "docs" / "security" / f"{name}.json").read_text(encoding="utf-8"))
         assert bodies[f"/_security/role/{name}"] == documented
-    once, newest = bodies["/_security/role/crypto_indexer"]["indices"]  # type: ignore[misc]
+    once, newest, compared = bodies["/_security/role/crypto_indexer"]["indices"]  # type: ignore[misc]
     assert set(once["privileges"]) == {"create_doc", "auto_configure", "view_index_metadata"}
     assert newest["names"] == ["crypto-assets", "crypto-assets-*"], "of these alone a document may be replaced"
     assert set(newest["privileges"]) == {"index", "auto_configure", "view_index_metadata"}
+    assert (compared["names"][0], compared["privileges"]) == ("crypto-candles", ["read"])
 
 
 def test_a_refusal_ends_it() -> None:

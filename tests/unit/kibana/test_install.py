@@ -52,7 +52,7 @@ def test_the_report_leads_to_each_dashboard(run: Installer) -> None:
     addresses = dict(run().dashboards)
 
     assert addresses["Crypto prices: Market"] == f"{run.kibana.url}/app/dashboards#/view/crypto-prices-market"
-    assert len(addresses) == 8
+    assert len(addresses) == 9
 
 
 def test_a_starting_kibana_is_waited_for(run: Installer) -> None:

@@ -19,7 +19,7 @@ from cryptoproxy.lake.files import FileForm
 from cryptoproxy.lake.objects import file_object, is_as_named
 from cryptoproxy.lake.raw import WHOLE
 from cryptoproxy.lake.store import Store
-from cryptoproxy.lake.table import Place, Table
+from cryptoproxy.lake.table import Table, TablePlace
 from tests.unit.lake.conftest import Bucket, refusal
 from tests.unit.lake.lakes import DAY, NOW_MS, WHOLE_DAY, compact, fill, read
 
@@ -45,7 +45,7 @@ def replace(store: Store, bucket: Bucket, table: pa.Table | bytes) -> str:
     low, high = ({"source": old.source, "timestamp": iso(at)} for at in (old.begin_ms, old.last_ms))
     told = json.dumps({"numRecords": old.rows, "minValues": low, "maxValues": high})
     new = dataclasses.replace(old, key=key, size=len(body), stats=told)
-    there.replace(Place("coingecko", "", WHOLE_DAY), [new], [old], made_of=0, now_ms=NOW_MS)
+    there.replace(TablePlace("coingecko", "", WHOLE_DAY), [new], [old], made_of=0, now_ms=NOW_MS)
     return key
 
 

@@ -14,7 +14,7 @@ from cryptoproxy.common.service import Loop
 from cryptoproxy.datasets import Feed, Ticker, iso
 from cryptoproxy.errors import TransientError
 from cryptoproxy.producer.outbox import Entry, Outbox
-from cryptoproxy.upstreams.base import Answer, Call, Poll, Priority, Rejected, SymbolList
+from cryptoproxy.upstreams.base import Call, Poll, Priority, Rejected, Response, SymbolList
 from tests.unit.producer.budget.hand_clock import HandClock
 
 NOON_MS = 1_795_262_400_000
@@ -122,7 +122,7 @@ class FakeUpstream:
         self.asked: list[tuple[str, float]] = []
         """Address and timeout of each request."""
 
-    def get(self, call: Call, *, timeout: float) -> Answer:
+    def get(self, call: Call, *, timeout: float) -> Response:
         self.asked.append((call.url, timeout))
         self.clock.turn(min(self.seconds, timeout))
         if self.seconds > timeout:
@@ -132,7 +132,7 @@ class FakeUpstream:
             step = step()
         if isinstance(step, Exception):
             raise step
-        return step if isinstance(step, Answer) else Answer(200, {}, step)
+        return step if isinstance(step, Response) else Response(200, {}, step)
 
 
 class FakeSource:
@@ -151,11 +151,11 @@ class FakeSource:
     def calls(self, turn: int | None = None) -> Sequence[Call]:
         return [Call(f"page-{number}") for number in range(self.pages)]
 
-    def check(self, answer: Answer, *, now_ms: int) -> None:
+    def check(self, answer: Response, *, now_ms: int) -> None:
         if answer.status in self.refusals:
             raise self.refusals[answer.status]
 
-    def used(self, answer: Answer) -> int | None:
+    def used(self, answer: Response) -> int | None:
         return int(answer.headers["used"]) if "used" in answer.headers else None
 
     def read(self, bodies: Sequence[bytes], *, slot_ms: int, fetched_at_ms: int) -> Poll:

@@ -10,23 +10,23 @@ import pytest
 from cryptoproxy.datasets.times import Span
 from cryptoproxy.queries import notes
 from cryptoproxy.queries.answer import Covers, Look
-from cryptoproxy.queries.backend import Found
+from cryptoproxy.queries.backend import FoundAsset
 from cryptoproxy.queries.elastic.facts import facts_of
 from cryptoproxy.queries.elastic.search import portions
 from cryptoproxy.queries.fields import FIELDS, SENDERS
-from cryptoproxy.queries.notes import Watch
+from cryptoproxy.queries.notes import Noting
 from cryptoproxy.queries.output.text import number, shown
 from cryptoproxy.queries.periods import Interval, interval
 from cryptoproxy.queries.questions import average, latest, moves, percentiles, volatility
 from cryptoproxy.queries.questions.moves import Moves
 from cryptoproxy.queries.questions.percentiles import Percentiles
 from cryptoproxy.queries.questions.volatility import Returns, Volatility
-from cryptoproxy.queries.scope import Asset, Scope, Seen
+from cryptoproxy.queries.scope import AssetRef, Scope, Seen
 
 MINUTE = 60_000
 HOUR = 60 * MINUTE
 SCOPE = Scope(Span(0, 24 * HOUR), symbols=("BTC",))
-BTC = Asset("coingecko", "bitcoin", "USD", "BTC")
+BTC = AssetRef("coingecko", "bitcoin", "USD", "BTC")
 
 
 def test_rows_are_told_apart_by_source_asset_and_quote() -> None:
@@ -45,7 +45,7 @@ def test_every_question_is_asked_of_one_source_unless_told() -> None:
 
 
 def test_chosen_assets_are_asked_for_exactly() -> None:
-    both = (BTC, Asset("binance", "BTCUSDT", "USDT", "BTCUSDT"))
+    both = (BTC, AssetRef("binance", "BTCUSDT", "USDT", "BTCUSDT"))
     (either, _) = Scope(SCOPE.period, chosen=both).query()["bool"]["filter"]
     assert [each["bool"]["filter"] for each in either["bool"]["should"]] == [
         [{"term": {"source": "coingecko"}}, {"term": {"quote": "USD"}}, {"terms": {"asset_id": ["bitcoin"]}}],
@@ -161,8 +161,8 @@ def test_a_scope_explains_the_first_condition_that_nothing_meets() -> None:
     assert "no quote EUR at coingecko (there are: USD …)" in why(9, Scope(day, quotes=("EUR",)))
 
 
-def watched(scope: Scope, lacks: str = "sends no change_7d", field: str | None = "change_7d", **more: Any) -> Watch:
-    return Watch(scope, lacks, Covers(scope.period), field, **more)
+def watched(scope: Scope, lacks: str = "sends no change_7d", field: str | None = "change_7d", **more: Any) -> Noting:
+    return Noting(scope, lacks, Covers(scope.period), field, **more)
 
 
 def test_what_a_reader_must_know_is_gathered_by_the_way() -> None:
@@ -170,8 +170,8 @@ def test_what_a_reader_must_know_is_gathered_by_the_way() -> None:
         Scope(SCOPE.period, sources=("coingecko", "binance"), symbols=("BTC", "XRP"), assets=("bitcoin", "x"))
     )
     watch.see(BTC)
-    watch.see(Asset("coingecko", "bitcoin-copy", "USD", "BTC"))
-    watch.see(Asset("binance", "BTCUSDT", "USDT", "BTCUSDT"), has_value=False)
+    watch.see(AssetRef("coingecko", "bitcoin-copy", "USD", "BTC"))
+    watch.see(AssetRef("binance", "BTCUSDT", "USDT", "BTCUSDT"), has_value=False)
     assert list(watch.notes()) == [
         "BTC is 2 assets at coingecko, shown apart: bitcoin in USD, bitcoin-copy in USD; --assets chooses",
         "binance sends no change_7d; coingecko does",
@@ -191,7 +191,7 @@ def test_every_field_that_not_all_send_has_its_senders() -> None:
     assert SENDERS.keys() == FIELDS.keys() - everybody - {"price_change_24h"}
 
 
-def day_of(*seen: Seen, asset: Asset = BTC, **more: Any) -> list[str]:
+def day_of(*seen: Seen, asset: AssetRef = BTC, **more: Any) -> list[str]:
     """What is said of records of a day that was asked for."""
     watch = watched(Scope(Span(0, 24 * HOUR)), **more)
     for place, each in enumerate(seen):
@@ -325,7 +325,7 @@ def test_returns_that_fit_into_no_double_are_empty() -> None:
 
 def test_a_new_installation_is_told_since_when_there_are_records_and_what_to_try() -> None:
     request = Volatility(Scope(Span(0, 24 * HOUR)), interval("1h"))
-    found = Found(BTC, 13, 1.0, Seen(10 * HOUR, 10 * HOUR + 12 * MINUTE))
+    found = FoundAsset(BTC, 13, 1.0, Seen(10 * HOUR, 10 * HOUR + 12 * MINUTE))
     words = volatility.too_young(request, [found])
     assert "records of 1970-01-01 10:00 to 1970-01-01 10:12" in words
     assert words.endswith("try --window 1m")

@@ -16,15 +16,15 @@ import talib
 from cryptoproxy.datasets.times import DAY_MS, HOUR_MS, MINUTE_MS, Span
 from cryptoproxy.errors import OperatorError
 from cryptoproxy.queries.answer import Covers
-from cryptoproxy.queries.backend import Found
-from cryptoproxy.queries.notes import Watch
+from cryptoproxy.queries.backend import FoundAsset
+from cryptoproxy.queries.notes import Noting
 from cryptoproxy.queries.periods import interval
 from cryptoproxy.queries.questions import candles, indicators
 from cryptoproxy.queries.questions.candles import Bar, Candles
 from cryptoproxy.queries.questions.indicators import Indicators, indicator
-from cryptoproxy.queries.scope import Asset, Scope, Seen
+from cryptoproxy.queries.scope import AssetRef, Scope, Seen
 
-BTC = Asset("binance", "BTCUSDT", "USDT", "BTCUSDT")
+BTC = AssetRef("binance", "BTCUSDT", "USDT", "BTCUSDT")
 RECORDED = Path(__file__).parents[2] / "fixtures" / "recorded" / "binance" / "klines_BTCUSDT_1h_2020-06-25.json"
 HOURS = [
     Bar(row[0], *map(float, row[1:6]), float(row[7]), row[8], float(row[9]), float(row[10]))
@@ -43,24 +43,24 @@ class Held:
     def __init__(self, bars: Mapping[str, list[Bar]], sampled: list[Bar] | None = None) -> None:
         self._bars, self._sampled = bars, sampled or []
 
-    def intervals(self, scope: Scope) -> Mapping[Asset, Mapping[str, int]]:
+    def intervals(self, scope: Scope) -> Mapping[AssetRef, Mapping[str, int]]:
         counts = {name: sum(bar.begin_ms in scope.period for bar in bars) for name, bars in self._bars.items()}
         return {BTC: counts} if counts else {}
 
-    def bars(self, scope: Scope, stored: str) -> Iterator[tuple[Asset, Bar]]:
+    def bars(self, scope: Scope, stored: str) -> Iterator[tuple[AssetRef, Bar]]:
         return ((BTC, bar) for bar in self._bars[stored] if bar.begin_ms in scope.period)
 
-    def found(self, scope: Scope) -> list[Found]:
-        return [Found(BTC, 9, 1.0, Seen(0, 1))] if self._sampled else []
+    def found(self, scope: Scope) -> list[FoundAsset]:
+        return [FoundAsset(BTC, 9, 1.0, Seen(0, 1))] if self._sampled else []
 
-    def sampled(self, scope: Scope, every: Any) -> Iterator[tuple[Asset, Bar]]:
+    def sampled(self, scope: Scope, every: Any) -> Iterator[tuple[AssetRef, Bar]]:
         return ((BTC, bar) for bar in self._sampled)
 
 
 def asked(held: Held, every: str, period: Span = WHOLE) -> tuple[list[Any], list[str]]:
     """Rows, and what is said beside them."""
     scope = Scope(period, ())
-    watch = Watch(scope, "has no whole bar", Covers(period))
+    watch = Noting(scope, "has no whole bar", Covers(period))
     rows = list(candles.rows(held, Candles(scope, interval(every)), watch))  # type: ignore[arg-type]
     return rows, list(watch.notes())
 
@@ -150,7 +150,7 @@ def computed(which: str) -> list[Any]:
     scope = Scope(WHOLE, ())
     request = Indicators(Candles(scope, interval("1h")), tuple(map(indicator, which.split(","))))
     held: Any = Held({"1h": HOURS})
-    return list(indicators.rows(held, request, Watch(scope, "", Covers(WHOLE))))
+    return list(indicators.rows(held, request, Noting(scope, "", Covers(WHOLE))))
 
 
 def test_values_are_those_of_talib_and_none_while_it_warms_up() -> None:

@@ -21,7 +21,7 @@ def slots_answer(*there: int, records: int = 1, interval: int | None = None) -> 
     return {"aggregations": {"rows": {"buckets": buckets}}}
 
 
-def grid_of(*there: int, **more: Any) -> tuple[slots.Grid, bool]:
+def grid_of(*there: int, **more: Any) -> tuple[slots.SlotGrid, bool]:
     return freshness.grid_of(freshness.polled_of(slots_answer(*there, **more)), None, end_ms=10 * HOUR)
 
 
@@ -76,7 +76,7 @@ def test_after_a_change_of_the_interval_each_part_is_held_against_its_own(told: 
         begin + number * every for begin, every in ((0, first), (middle, second)) for number in (5, 6, 20)
     )
     found = polled((0, middle, first), (middle, end, second), told=told, without=without)
-    grid = slots.Grid(second, "recorded" if told else "inferred", 50, 50)
+    grid = slots.SlotGrid(second, "recorded" if told else "inferred", 50, 50)
     known = slots.with_intervals(found, grid)
     missing, expected = slots.gaps(known, Span(0, end), first_ms=0, interval_ms=second)
     assert missing == 6
@@ -87,12 +87,12 @@ def test_an_outage_is_counted_whatever_the_interval_is_known_from() -> None:
     hole = frozenset(range(2 * HOUR, 4 * HOUR, MINUTE))
     for told in (True, False):
         found = polled((0, 6 * HOUR, MINUTE), told=told, without=hole)
-        known = slots.with_intervals(found, slots.Grid(MINUTE, "inferred", 1, 1))
+        known = slots.with_intervals(found, slots.SlotGrid(MINUTE, "inferred", 1, 1))
         assert slots.gaps(known, Span(0, 6 * HOUR), first_ms=0, interval_ms=MINUTE) == (120, 360)
 
 
 def test_what_a_person_tells_holds_for_all() -> None:
-    known = slots.with_intervals(polled((0, HOUR, MINUTE)), slots.Grid(5 * MINUTE, "told", 1, 1))
+    known = slots.with_intervals(polled((0, HOUR, MINUTE)), slots.SlotGrid(5 * MINUTE, "told", 1, 1))
     assert known == [(at, 5 * MINUTE) for at in range(0, HOUR, 5 * MINUTE)]
 
 
@@ -107,6 +107,6 @@ def test_nothing_is_expected_before_the_first_record_or_in_the_last_minute() -> 
 
 def test_a_stretch_is_short_where_polls_are_large() -> None:
     day = Span(0, 86_400_000)
-    small = freshness.stretches(day, slots.Grid(60_000, "recorded", assets=50, records=50))
-    large = freshness.stretches(day, slots.Grid(60_000, "recorded", assets=50, records=2_500))
+    small = freshness.stretches(day, slots.SlotGrid(60_000, "recorded", assets=50, records=50))
+    large = freshness.stretches(day, slots.SlotGrid(60_000, "recorded", assets=50, records=2_500))
     assert (len(small), len(large)) == (2, 72)

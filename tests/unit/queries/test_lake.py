@@ -19,7 +19,7 @@ from cryptoproxy.errors import OperatorError, PoisonError
 from cryptoproxy.lake.store import Store
 from cryptoproxy.queries import Answer, NothingFound, Queries
 from cryptoproxy.queries.lake.engine import Lake
-from cryptoproxy.queries.lake.holdings import Loose, Plan
+from cryptoproxy.queries.lake.holdings import Loose, ReadPlan
 
 BEGIN = 1_793_491_200_000  # 2026-11-01
 YEAR = Year(BEGIN, BEGIN + 2 * DAY_MS, coins=3)
@@ -44,8 +44,8 @@ class InMemory:
         slots = (slot for slot, _ in self._slots(source))
         return {slot - slot % DAY_MS for slot in slots if not span.cut(slot - slot % DAY_MS, DAY_MS).empty}
 
-    def of(self, dataset: Any, sources: list[str], span: Span) -> Plan:
-        return Plan([], [Loose(source, "", span) for source in sources])
+    def of(self, dataset: Any, sources: list[str], span: Span) -> ReadPlan:
+        return ReadPlan([], [Loose(source, "", span) for source in sources])
 
     def lines(self, dataset: Any, loose: Loose) -> Iterator[bytes]:
         return (line for slot, line in self._slots(loose.source) if slot in loose.span)

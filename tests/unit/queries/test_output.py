@@ -38,7 +38,7 @@ from cryptoproxy.queries.questions.moves import Beyond, Moves, MovesRow
 from cryptoproxy.queries.questions.percentiles import Percentiles, PercentilesRow
 from cryptoproxy.queries.questions.sentiment import Sentiment, SentimentRow
 from cryptoproxy.queries.questions.volatility import Volatility, VolatilityRow
-from cryptoproxy.queries.scope import Asset, Scope, Seen
+from cryptoproxy.queries.scope import AssetRef, Scope, Seen
 from cryptoproxy.queries.series import Series
 
 MINUTE = 60_000
@@ -54,8 +54,8 @@ ODD = (
 HUGE = 1.7e308
 
 
-def asset(symbol: str, number: int = 0) -> Asset:
-    return Asset("coingecko", f"coin-{number}", "USD", symbol)
+def asset(symbol: str, number: int = 0) -> AssetRef:
+    return AssetRef("coingecko", f"coin-{number}", "USD", symbol)
 
 
 def answered(question: str, module: Any, request: Any, rows: Sequence[Any]) -> Answer[Any]:
@@ -67,41 +67,41 @@ def answered(question: str, module: Any, request: Any, rows: Sequence[Any]) -> A
     )
 
 
-def of_percentiles(assets: Sequence[Asset], scale: float = 1.0) -> Answer[Any]:
+def of_percentiles(assets: Sequence[AssetRef], scale: float = 1.0) -> Answer[Any]:
     rows = [
         PercentilesRow(each, 9, -2 * scale, 2 * scale, {5.0: -scale, 50.0: 0.0, 95.0: scale}, MONTH) for each in assets
     ]
     return answered("percentiles", percentiles, Percentiles(SCOPE, "price", (5.0, 50.0, 95.0)), rows)
 
 
-def of_average(assets: Sequence[Asset], scale: float = 1.0, mean: float | None = 1.0) -> Answer[Any]:
+def of_average(assets: Sequence[AssetRef], scale: float = 1.0, mean: float | None = 1.0) -> Answer[Any]:
     rows = [AverageRow(each, 0, 9, mean, scale, 2 * scale if scale < 1e300 else scale, True, MONTH) for each in assets]
     return answered("average", average, Average(SCOPE), rows)
 
 
-def of_steps(assets: Sequence[Asset]) -> Answer[Any]:
+def of_steps(assets: Sequence[AssetRef]) -> Answer[Any]:
     rows = [
         AverageRow(each, number * 24 * HOUR, 9, 2.0, 1.0, 3.0, True, MONTH) for each in assets for number in range(3)
     ]
     return answered("average", average, Average(SCOPE, every=interval("1d")), rows)
 
 
-def of_moves(assets: Sequence[Asset]) -> Answer[Any]:
+def of_moves(assets: Sequence[AssetRef]) -> Answer[Any]:
     rows = [MovesRow(each, 9, {1.1: Beyond(4, 2)}, MONTH) for each in assets]
     return answered("moves", moves, Moves(SCOPE, thresholds=(1.1,)), rows)
 
 
-def of_volatility(assets: Sequence[Asset], deviation: float | None = 1.0) -> Answer[Any]:
+def of_volatility(assets: Sequence[AssetRef], deviation: float | None = 1.0) -> Answer[Any]:
     rows = [VolatilityRow(each, 9, deviation, -3.0, 3.0, 3.0, HOUR, 0, MONTH) for each in assets]
     return answered("volatility", volatility, Volatility(SCOPE), rows)
 
 
-def of_latest(assets: Sequence[Asset], change: float | None = 1.0) -> Answer[Any]:
+def of_latest(assets: Sequence[AssetRef], change: float | None = 1.0) -> Answer[Any]:
     rows = [LatestRow(each, each.symbol, 1.0, change, None, 1.0, HOUR, MINUTE) for each in assets]
     return answered("latest", latest, Latest(SCOPE), rows)
 
 
-ANSWERS: dict[str, Callable[[Sequence[Asset]], Answer[Any]]] = {
+ANSWERS: dict[str, Callable[[Sequence[AssetRef]], Answer[Any]]] = {
     "percentiles": of_percentiles,
     "average": of_average,
     "steps": of_steps,
@@ -166,7 +166,7 @@ def test_what_no_axis_can_hold_is_left_out_of_a_picture(tmp_path: Path) -> None:
             plot(answer, tmp_path / "y.png")
 
 
-def of_indicators(assets: Sequence[Asset], bars: int = 40, scale: float = 1.0) -> Answer[Any]:
+def of_indicators(assets: Sequence[AssetRef], bars: int = 40, scale: float = 1.0) -> Answer[Any]:
     which = tuple(map(indicator, ("sma:3", "ema:4", "macd", "rsi:5", "bollinger:6")))
     request = Indicators(Candles(SCOPE, interval("1h")), which)
     names = [name for each in which for name in each.columns]

@@ -6,12 +6,12 @@ import time
 
 import pytest
 
-from cryptoproxy.sandbox import Limits, Sandbox
+from cryptoproxy.sandbox import Sandbox, StandInLimits
 from cryptoproxy.sandbox.binance.api import Binance
 from cryptoproxy.sandbox.upstream import Setup
 from cryptoproxy.sandbox.wire import Request
 from cryptoproxy.sandbox.world.coins import make_coins
-from cryptoproxy.sandbox.world.market import Market
+from cryptoproxy.sandbox.world.market import SeededMarket
 
 TICKER = "/api/v3/ticker/24hr"
 INFO = "/api/v3/exchangeInfo"
@@ -116,7 +116,7 @@ def test_weight_is_counted_per_minute_of_the_clock(http, sandbox, clock):
 
 
 def test_over_the_limit_then_banned_then_free_again(http, clock, recorded):
-    limits = Limits(binance_weight_per_minute=1200, binance_calls_until_ban=2, binance_ban_s=120)
+    limits = StandInLimits(binance_weight_per_minute=1200, binance_calls_until_ban=2, binance_ban_s=120)
     with Sandbox(coins=10, clock=clock, limits=limits) as box:
         assert [ask(http, box).status_code for _ in range(17)] == [200] * 15 + [429] * 2
         clock.turn(60)
@@ -138,7 +138,7 @@ def test_over_the_limit_then_banned_then_free_again(http, clock, recorded):
 
 
 def test_the_body_over_the_limit_is_the_recorded_one(http, clock, recorded):
-    with Sandbox(coins=10, clock=clock, limits=Limits(binance_weight_per_minute=1200)) as box:
+    with Sandbox(coins=10, clock=clock, limits=StandInLimits(binance_weight_per_minute=1200)) as box:
         for _ in range(16):
             answer = ask(http, box)
     assert answer.status_code == 429
@@ -189,7 +189,7 @@ def test_ping_and_time(http, sandbox, clock):
 
 
 def test_a_whole_market_each_second_costs_less_than_a_quarter_of_a_core(clock):
-    binance = Binance(Setup(Market(make_coins(1000, 1), 1), clock))
+    binance = Binance(Setup(SeededMarket(make_coins(1000, 1), 1), clock))
     request = Request("GET", TICKER)
     binance.answer(request)
     start = time.process_time()

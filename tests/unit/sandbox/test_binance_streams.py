@@ -12,7 +12,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from cryptoproxy.sandbox import Limits, Sandbox
+from cryptoproxy.sandbox import Sandbox, StandInLimits
 
 MINUTE_MS = 60_000
 PATIENCE = 60
@@ -182,7 +182,7 @@ def test_pings_come_and_a_day_is_the_end(sandbox, clock):
 
 
 def test_too_many_connections_are_refused(clock):
-    with Sandbox(coins=10, clock=clock, limits=Limits(binance_connects_per_5m=2)) as box:
+    with Sandbox(coins=10, clock=clock, limits=StandInLimits(binance_connects_per_5m=2)) as box:
         for _ in range(2):
             with listen(box, "/ws"):
                 pass

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from cryptoproxy.sandbox import Limits, Rule, Sandbox
+from cryptoproxy.sandbox import Rule, Sandbox, StandInLimits
 from cryptoproxy.sandbox.bybit.instruments import next_quarters
 
 TICKERS = "/v5/market/tickers"
@@ -171,7 +171,7 @@ def test_an_error_body_is_the_recorded_one(http, sandbox, clock, recorded_json):
 
 
 def test_too_many_visits_answer_as_recorded(http, clock, recorded):
-    with Sandbox(coins=10, clock=clock, limits=Limits(bybit_visits_per_second=1)) as box:
+    with Sandbox(coins=10, clock=clock, limits=StandInLimits(bybit_visits_per_second=1)) as box:
         assert ask(http, box, category="spot").json()["retCode"] == 0
         answer = ask(http, box, category="spot")
         assert answer.status_code == 200
@@ -182,7 +182,7 @@ def test_too_many_visits_answer_as_recorded(http, clock, recorded):
 
 
 def test_too_frequent_access_is_forbidden_for_ten_minutes(http, clock):
-    with Sandbox(coins=10, clock=clock, limits=Limits(bybit_calls_per_5s=3)) as box:
+    with Sandbox(coins=10, clock=clock, limits=StandInLimits(bybit_calls_per_5s=3)) as box:
         assert [ask(http, box, "/v5/market/time").status_code for _ in range(4)] == [200, 200, 200, 403]
         assert "access too frequent" in ask(http, box, "/v5/market/time").text
         clock.turn(599)

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import pytest
 
-from cryptoproxy.sandbox import Limits, Sandbox
+from cryptoproxy.sandbox import Sandbox, StandInLimits
 from cryptoproxy.sandbox.coingecko.rows import change, money
 
 ALL_CHANGES = "1h,24h,7d,14d,30d,200d,1y"
@@ -210,7 +210,7 @@ def test_ping(http, sandbox, recorded_json):
 
 
 def test_the_rate_limit_answers_as_recorded_and_ends_with_the_minute(http, clock, recorded, recorded_json):
-    with Sandbox(coins=10, clock=clock, limits=Limits(coingecko_calls_per_minute=2)) as box:
+    with Sandbox(coins=10, clock=clock, limits=StandInLimits(coingecko_calls_per_minute=2)) as box:
         assert [ask(http, box).status_code for _ in range(3)] == [200, 200, 429]
         answer = ask(http, box)
         assert answer.content == recorded("coingecko/error_429_rate_limit.json")
@@ -223,7 +223,7 @@ def test_the_rate_limit_answers_as_recorded_and_ends_with_the_minute(http, clock
 
 
 def test_a_cached_answer_has_an_age(http, clock):
-    with Sandbox(coins=10, clock=clock, limits=Limits(coingecko_cache_s=30)) as box:
+    with Sandbox(coins=10, clock=clock, limits=StandInLimits(coingecko_cache_s=30)) as box:
         first = ask(http, box)
         clock.turn(7)
         again, other = ask(http, box), ask(http, box, page=1)

@@ -9,7 +9,7 @@ import pytest
 
 from cryptoproxy.sandbox import Rule, Sandbox
 from cryptoproxy.sandbox.world.coins import make_coins
-from cryptoproxy.sandbox.world.market import Market
+from cryptoproxy.sandbox.world.market import SeededMarket
 
 DAY = 86_400
 HALF_HOUR, FOUR_HOURS, FOUR_DAYS = 1800, 4 * 3600, 4 * DAY
@@ -118,7 +118,7 @@ def test_free_plans_reach_back_a_year_as_recorded(http, sandbox, clock, recorded
 
 
 def test_there_is_nothing_from_before_a_coins_birth(http, market):
-    world = Market(make_coins(1000, 1), 1)
+    world = SeededMarket(make_coins(1000, 1), 1)
     young = next(i for i, coin in enumerate(world.coins) if coin.age_days < 300)
     for path in ("ohlc", "market_chart"):
         answer = ask(http, market, f"{world.coins[young].id}/{path}", days=365).json()

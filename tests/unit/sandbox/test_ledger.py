@@ -3,17 +3,17 @@ from __future__ import annotations
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
 
-from cryptoproxy.sandbox import Ledger, Rule, Sandbox
+from cryptoproxy.sandbox import CallLog, Rule, Sandbox
 from cryptoproxy.sandbox.ledger import read
-from cryptoproxy.sandbox.wire import Answer, Request
+from cryptoproxy.sandbox.wire import Request, Response
 
 
-def serve(ledger: Ledger, body: bytes | None = b"{}", target: str = "/x", **more) -> None:
-    ledger.add(7, "binance", Request("GET", target), None if body is None else Answer(200, (), body), **more)
+def serve(ledger: CallLog, body: bytes | None = b"{}", target: str = "/x", **more) -> None:
+    ledger.add(7, "binance", Request("GET", target), None if body is None else Response(200, (), body), **more)
 
 
 def test_an_entry_tells_what_was_served():
-    ledger = Ledger()
+    ledger = CallLog()
     serve(ledger, b"abc", "/x?y=1")
     serve(ledger, None, fault="refuse", whole=False)
     first, second = ledger.entries()
@@ -24,7 +24,7 @@ def test_an_entry_tells_what_was_served():
 
 
 def test_entries_are_read_on_from_a_number():
-    ledger = Ledger()
+    ledger = CallLog()
     for _ in range(5):
         serve(ledger)
     assert [entry.seq for entry in ledger.entries(2)] == [3, 4, 5]
@@ -32,7 +32,7 @@ def test_entries_are_read_on_from_a_number():
 
 
 def test_memory_is_bounded_by_entries():
-    ledger = Ledger(limit=3)
+    ledger = CallLog(limit=3)
     for _ in range(5):
         serve(ledger)
     assert [entry.seq for entry in ledger.entries()] == [3, 4, 5]
@@ -40,7 +40,7 @@ def test_memory_is_bounded_by_entries():
 
 
 def test_memory_is_bounded_by_bytes_of_bodies():
-    ledger = Ledger(body_limit=25, limit=4)
+    ledger = CallLog(body_limit=25, limit=4)
     for _ in range(6):
         serve(ledger, b"x" * 10)
     assert [entry.body for entry in ledger.entries()] == [None, None, b"x" * 10, b"x" * 10]
@@ -48,7 +48,7 @@ def test_memory_is_bounded_by_bytes_of_bodies():
 
 
 def test_bodies_are_not_kept_when_told_so(tmp_path):
-    ledger = Ledger(tmp_path / "l.jsonl", keep_bodies=False)
+    ledger = CallLog(tmp_path / "l.jsonl", keep_bodies=False)
     serve(ledger, b"abc")
     ledger.close()
     for entry in (*ledger.entries(), *read(tmp_path / "l.jsonl")):
@@ -57,7 +57,7 @@ def test_bodies_are_not_kept_when_told_so(tmp_path):
 
 def test_the_file_holds_the_same_and_is_appended_to(tmp_path):
     file = tmp_path / "l.jsonl"
-    first, second = Ledger(file), Ledger(file)
+    first, second = CallLog(file), CallLog(file)
     serve(first, "naïve €\r\n\u2028".encode())
     serve(first, b"\xff\x00 garbage")
     serve(second, None)
@@ -69,7 +69,7 @@ def test_the_file_holds_the_same_and_is_appended_to(tmp_path):
 
 def test_a_line_that_was_not_finished_is_left_out(tmp_path):
     file = tmp_path / "l.jsonl"
-    ledger = Ledger(file)
+    ledger = CallLog(file)
     serve(ledger)
     ledger.close()
     file.write_bytes(file.read_bytes() + b'{"seq":2,"at')
@@ -77,14 +77,14 @@ def test_a_line_that_was_not_finished_is_left_out(tmp_path):
 
 
 def test_numbers_are_without_gaps_under_many_threads():
-    ledger = Ledger()
+    ledger = CallLog()
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: serve(ledger), range(500)))
     assert [entry.seq for entry in ledger.entries()] == list(range(1, 501))
 
 
 def test_waiting_ends_when_enough_was_served():
-    ledger = Ledger()
+    ledger = CallLog()
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(ledger.wait, 2, timeout=180)
         serve(ledger)

@@ -4,13 +4,13 @@ import statistics
 
 from cryptoproxy.sandbox.world.coins import make_coins, real_coins
 from cryptoproxy.sandbox.world.intervals import DAY
-from cryptoproxy.sandbox.world.market import Beat, Market
+from cryptoproxy.sandbox.world.market import Beat, SeededMarket
 
 NOW = 1_795_253_400
 
 
-def make(seed: int = 1, count: int = 300) -> Market:
-    return Market(make_coins(count, seed), seed)
+def make(seed: int = 1, count: int = 300) -> SeededMarket:
+    return SeededMarket(make_coins(count, seed), seed)
 
 
 def test_two_markets_of_one_seed_agree_however_often_they_were_asked():

@@ -18,7 +18,7 @@ import pytest
 import requests
 import trustme
 
-from cryptoproxy.sandbox import FaultProxy, Ledger, Rule, Script
+from cryptoproxy.sandbox import CallLog, FaultProxy, Rule, Script
 
 KEYS = {
     "aws_access_key_id": "key",
@@ -123,7 +123,7 @@ def target() -> Iterator[Target]:
 
 @pytest.fixture
 def proxy(target) -> Iterator[FaultProxy]:
-    with FaultProxy(target.url, ledger=Ledger(keep_bodies=False)) as running:
+    with FaultProxy(target.url, ledger=CallLog(keep_bodies=False)) as running:
         yield running
 
 

@@ -93,6 +93,19 @@ def test_frames_come_twice_or_out_of_order(flow, rule, changed):
         assert numbers(heard(ws, len(wanted))) == wanted
 
 
+def test_a_frame_that_waits_for_later_ones_comes_although_its_rule_has_gone(sandbox, clock):
+    sandbox.add(StreamRule(topic="aggTrade", times=1, behind=200))
+    with listen(sandbox) as ws:
+        began = clock.now_ms()
+        clock.turn(0.6)
+        assert sandbox.streams.script.wait_fired(timeout=PATIENCE)
+        sandbox.streams.script.clear()
+        clock.turn(4)
+        all_numbers = [row["a"] for row in rest(sandbox, began)]
+        assert len(all_numbers) > 300
+        assert numbers(heard(ws, len(all_numbers))) == [*all_numbers[1:201], all_numbers[0], *all_numbers[201:]]
+
+
 def test_a_frame_comes_late(flow, clock):
     with flow(nth=2, late=4.0) as (ws, all_numbers):
         assert numbers(heard(ws, len(all_numbers) - 1)) == all_numbers[:1] + all_numbers[2:]

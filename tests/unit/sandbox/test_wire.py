@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from cryptoproxy.sandbox.wire import Answer, BadRequestError, Request, frame, read_request
+from cryptoproxy.sandbox.wire import BadRequestError, Request, Response, frame, read_request
 
 
 def read(*chunks: bytes) -> tuple[Request | None, list[str]]:
@@ -69,21 +69,21 @@ def test_a_closed_connection_is_no_request():
 
 
 def test_frames():
-    answer = Answer(200, (("A", "b"), ("Connection", "close"), ("Content-Length", "99")), b"xyz")
+    answer = Response(200, (("A", "b"), ("Connection", "close"), ("Content-Length", "99")), b"xyz")
     assert frame(answer, Request("GET", "/"), close=False).whole == (
         b"HTTP/1.1 200 OK\r\nA: b\r\nContent-Length: 3\r\nConnection: keep-alive\r\n\r\nxyz"
     )
-    chunked = frame(Answer(200, (), b"xyz", chunked=True), Request("GET", "/"), close=True)
+    chunked = frame(Response(200, (), b"xyz", chunked=True), Request("GET", "/"), close=True)
     assert (chunked.body, chunked.tail) == (b"xyz", b"\r\n0\r\n\r\n")
     assert chunked.head.endswith(b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n3\r\n")
     assert frame(answer, Request("HEAD", "/"), close=False).whole.endswith(
         b"Content-Length: 99\r\nConnection: keep-alive\r\n\r\n"
     )
-    assert frame(Answer(204), Request("GET", "/"), close=False).whole == (
+    assert frame(Response(204), Request("GET", "/"), close=False).whole == (
         b"HTTP/1.1 204 No Content\r\nConnection: keep-alive\r\n\r\n"
     )
 
 
 def test_headers_are_changed_in_their_place():
-    answer = Answer(200, (("A", "1"), ("B", "2"), ("C", "3"))).with_headers({"b": "9", "c": None, "D": "4"})
+    answer = Response(200, (("A", "1"), ("B", "2"), ("C", "3"))).with_headers({"b": "9", "c": None, "D": "4"})
     assert answer.headers == (("A", "1"), ("b", "9"), ("D", "4"))

@@ -13,16 +13,16 @@ from cryptoproxy.sandbox.binance.pairs import BEGIN, DOWN, LAST_HALT, trading_pa
 from cryptoproxy.sandbox.bybit.instruments import list_instruments
 from cryptoproxy.sandbox.world.book import Book
 from cryptoproxy.sandbox.world.coins import make_coins
-from cryptoproxy.sandbox.world.intervals import BINANCE, BYBIT, DAY, Grid
-from cryptoproxy.sandbox.world.market import QUIET_EVERY, QUIET_FROM, Market
+from cryptoproxy.sandbox.world.intervals import BINANCE, BYBIT, DAY, BarGrid
+from cryptoproxy.sandbox.world.market import QUIET_EVERY, QUIET_FROM, SeededMarket
 from cryptoproxy.sandbox.world.pages import newest, oldest
 from cryptoproxy.sandbox.world.pairs import Tapes
-from cryptoproxy.sandbox.world.tape import Candles, Tape
+from cryptoproxy.sandbox.world.tape import CandleArrays, Tape
 from cryptoproxy.sandbox.world.trades import between, from_number
 from cryptoproxy.sandbox.world.trades import newest as newest_trades
 
 NOW = 1_795_253_400
-MARKET = Market(make_coins(150, 1), 1)
+MARKET = SeededMarket(make_coins(150, 1), 1)
 PAIRS = {pair.symbol: pair for pair in trading_pairs(MARKET) if pair.delisted is None}
 TAPES = Tapes(MARKET, "binance")
 SUMS = ("volume", "bought", "quote", "quote_bought", "aggregates", "trades")
@@ -44,7 +44,7 @@ def quiet() -> Tape:
     )
 
 
-def one(candles: Candles) -> dict[str, int]:
+def one(candles: CandleArrays) -> dict[str, int]:
     """The bar that these put together are."""
     ends = {"open": candles.open[0], "close": candles.close[-1], "high": candles.high.max(), "low": candles.low.min()}
     return {name: int(value) for name, value in ends.items()} | {
@@ -83,7 +83,7 @@ def test_every_bar_is_plausible(symbol, second, name):
 def test_a_minute_is_exactly_its_trades(symbol, second):
     tape = tape_of(symbol)
     minute = max(second, tape.listed + DAY) // 60 * 60
-    bar = tape.candles(Grid(60), minute, minute, NOW)
+    bar = tape.candles(BarGrid(60), minute, minute, NOW)
     trades = list(between(tape, minute * 1000, minute * 1000 + 60_000))
     assert len(trades) == bar.aggregates[0]
     if trades:
@@ -116,7 +116,7 @@ def test_trades_are_found_by_number_by_time_and_from_the_end():
 def test_a_price_is_the_same_alone_and_in_a_page():
     for symbol in ("BTCUSDT", "ETHBTC", *list(PAIRS)[::40]):
         path = MARKET.path(PAIRS[symbol].coin, PAIRS[symbol].against)
-        bars = path.bars(Grid(60), NOW - 7200, NOW - 60)
+        bars = path.bars(BarGrid(60), NOW - 7200, NOW - 60)
         assert [path.price(int(second)) for second in bars.start] == bars.open.tolist()
         assert [path.price(int(second) + 60) for second in bars.start] == bars.close.tolist()
 
@@ -125,7 +125,7 @@ def test_a_tickers_day_is_the_bars_of_that_day():
     for symbol in ("BTCUSDT", *list(PAIRS)[::50]):
         tape, pair = tape_of(symbol), PAIRS[symbol]
         quote = TAPES.quote(pair, NOW + 17)
-        bars = one(tape.candles(Grid(60), NOW - DAY, NOW + 17, NOW + 17))
+        bars = one(tape.candles(BarGrid(60), NOW - DAY, NOW + 17, NOW + 17))
         tick, size, worth = 10**pair.price_decimals, 10**pair.size_decimals, 10**tape.quote_decimals
         assert (quote.last, quote.open) == (bars["close"] / tick, bars["open"] / tick)
         assert (quote.high, quote.low) == (bars["high"] / tick, bars["low"] / tick)
@@ -135,7 +135,7 @@ def test_a_tickers_day_is_the_bars_of_that_day():
 
 def test_closed_bars_are_the_same_at_any_later_time_and_in_another_sandbox():
     pair = PAIRS["BTCUSDT"]
-    other = Tapes(Market(make_coins(150, 1), 1), "binance").of(pair)
+    other = Tapes(SeededMarket(make_coins(150, 1), 1), "binance").of(pair)
     for grid in BINANCE.values():
         bars = [
             tape.candles(grid, NOW - 90 * grid.typical, NOW, now)
@@ -149,31 +149,31 @@ def test_closed_bars_are_the_same_at_any_later_time_and_in_another_sandbox():
 
 def test_the_open_bar_grows_into_the_closed_one():
     tape, hour = tape_of("BTCUSDT"), NOW // 3600 * 3600
-    seen = [tape.candles(Grid(3600), hour, hour, hour + passed) for passed in (1, 59, 61, 1800, 3599, 3600, 9000)]
+    seen = [tape.candles(BarGrid(3600), hour, hour, hour + passed) for passed in (1, 59, 61, 1800, 3599, 3600, 9000)]
     volumes = [int(bar.volume[0]) for bar in seen]
     assert volumes == sorted(volumes)
     assert len(set(volumes)) == 6
     assert volumes[-1] == volumes[-2]
     assert len({int(bar.open[0]) for bar in seen}) == 1
-    assert len(tape.candles(Grid(3600), hour, hour, hour).start) == 0, "nothing has happened yet"
+    assert len(tape.candles(BarGrid(3600), hour, hour, hour).start) == 0, "nothing has happened yet"
 
 
 def test_while_the_exchange_is_down_there_are_no_bars_and_numbers_go_on():
     tape = tape_of("BTCUSDT")
     for start, end in DOWN:
-        bars = tape.candles(Grid(3600), start - 7200, end + 3600, NOW)
+        bars = tape.candles(BarGrid(3600), start - 7200, end + 3600, NOW)
         assert bars.start.tolist() == [start - 7200, start - 3600, end, end + 3600]
         assert bars.number[2] == bars.number[1] + bars.aggregates[1]
-        minutes = tape.candles(Grid(60), start - 60, end, NOW)
+        minutes = tape.candles(BarGrid(60), start - 60, end, NOW)
         assert minutes.start.tolist() == [start - 60, end]
-        day = tape.candles(Grid(DAY), start // DAY * DAY, start, NOW)
-        assert one(day) == one(tape.candles(Grid(3600), start // DAY * DAY, start // DAY * DAY + DAY - 1, NOW))
-        assert len(oldest(tape, Grid(60), start - 600, NOW, limit=1000, now=NOW)) == 1000
-        assert len(newest(tape, Grid(60), 0, end + 599, limit=1000, now=NOW)) == 1000
+        day = tape.candles(BarGrid(DAY), start // DAY * DAY, start, NOW)
+        assert one(day) == one(tape.candles(BarGrid(3600), start // DAY * DAY, start // DAY * DAY + DAY - 1, NOW))
+        assert len(oldest(tape, BarGrid(60), start - 600, NOW, limit=1000, now=NOW)) == 1000
+        assert len(newest(tape, BarGrid(60), 0, end + 599, limit=1000, now=NOW)) == 1000
 
 
 def test_a_quiet_pair_has_empty_bars_at_the_last_price():
-    bars = quiet().candles(Grid(60), NOW - DAY, NOW - 1, NOW)
+    bars = quiet().candles(BarGrid(60), NOW - DAY, NOW - 1, NOW)
     assert np.array_equal(np.diff(bars.start), np.full(1439, 60))
     empty = np.flatnonzero(bars.aggregates == 0)
     assert 100 < len(empty) < 500
@@ -184,16 +184,16 @@ def test_a_quiet_pair_has_empty_bars_at_the_last_price():
 def test_nothing_is_traded_before_the_listing_or_after_a_halt():
     for pair in trading_pairs(MARKET)[::20]:
         tape = TAPES.of(pair)
-        first = oldest(tape, Grid(3600), 0, NOW, limit=1, now=NOW)
+        first = oldest(tape, BarGrid(3600), 0, NOW, limit=1, now=NOW)
         assert [row[0] for row in first] == [tape.listed]
-        last = newest(tape, Grid(3600), 0, NOW, limit=1, now=NOW)[0][0]
+        last = newest(tape, BarGrid(3600), 0, NOW, limit=1, now=NOW)[0][0]
         assert last == (NOW // 3600 * 3600 if tape.delisted is None else tape.delisted - 3600)
 
 
 def test_all_exchanges_see_the_same_ups_and_downs():
     contracts = {i.symbol: i for i in list_instruments(MARKET, NOW * 1000)["linear"]}
-    binance = tape_of("BTCUSDT").candles(Grid(300), NOW - DAY, NOW - 1, NOW)
-    bybit = Tapes(MARKET, "bybit").of(contracts["BTCUSDT"].pair).candles(Grid(300), NOW - DAY, NOW - 1, NOW)
+    binance = tape_of("BTCUSDT").candles(BarGrid(300), NOW - DAY, NOW - 1, NOW)
+    bybit = Tapes(MARKET, "bybit").of(contracts["BTCUSDT"].pair).candles(BarGrid(300), NOW - DAY, NOW - 1, NOW)
     assert np.abs(binance.close / bybit.close - 1).max() < 0.005
     assert np.corrcoef(np.diff(binance.close), np.diff(bybit.close))[0, 1] > 0.95
     assert binance.volume.tolist() != bybit.volume.tolist()

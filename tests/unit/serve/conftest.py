@@ -18,9 +18,11 @@ from cryptoproxy.common.service import Loop
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.datasets import Candle, Ticker, from_iso
 from cryptoproxy.queries.questions.candles import Bar
-from cryptoproxy.queries.scope import Asset, Scope
+from cryptoproxy.queries.scope import AssetRef, Scope
 from cryptoproxy.sandbox.app import Sandbox
+from cryptoproxy.sandbox.upstream import StandInLimits
 from cryptoproxy.serve.door import Door
+from cryptoproxy.serve.houses import binance, bybit
 from cryptoproxy.serve.houses.binance import BinanceHouse
 from cryptoproxy.serve.houses.bybit import BybitHouse
 from cryptoproxy.serve.houses.coingecko import CoinGeckoHouse
@@ -28,10 +30,19 @@ from cryptoproxy.serve.houses.house import Means
 from cryptoproxy.serve.houses.own import Own
 from cryptoproxy.serve.road.bars import Bars
 from cryptoproxy.serve.road.newest import Newest
+from cryptoproxy.serve.road.open_bars import OpenBars
 from cryptoproxy.serve.server import Server
+from cryptoproxy.serve.streams.sockets import Sockets
+from cryptoproxy.serve.streams.station import Station
+from cryptoproxy.serve.teams.gate import Gate
+from cryptoproxy.serve.teams.meter import Meter, PathNames
+from cryptoproxy.serve.teams.usage import Told
 from cryptoproxy.serve.upstream.seam import Fetched
+from cryptoproxy.serve.views.memory import FromMemory
+from cryptoproxy.serve.views.working import BrokerView, Working
+from cryptoproxy.serve.wiring import forms
 from cryptoproxy.upstreams import upstreams_of
-from cryptoproxy.upstreams.base import Answer, Call
+from cryptoproxy.upstreams.base import Call, Response
 
 NOW_MS = from_iso("2026-11-20T10:00:30.000Z")
 POLLED = "coingecko,binance,bybit-linear,bybit-inverse,bybit-spot"
@@ -63,11 +74,11 @@ class HeldBars:
             key = each.source, each.asset_id, each.interval
             self.candles.setdefault(key, {})[from_iso(each.timestamp)] = each
 
-    def intervals(self, scope: Scope) -> Mapping[Asset, Mapping[str, int]]:
+    def intervals(self, scope: Scope) -> Mapping[AssetRef, Mapping[str, int]]:
         found = self._found(scope, scope.assets[0], scope.interval)
         return {_asset(found[0]): {scope.interval: len(found)}} if found else {}
 
-    def bars(self, scope: Scope, stored: str) -> Iterator[tuple[Asset, Bar]]:
+    def bars(self, scope: Scope, stored: str) -> Iterator[tuple[AssetRef, Bar]]:
         for each in self._found(scope, scope.chosen[0].asset_id, stored):
             yield (
                 scope.chosen[0],
@@ -82,8 +93,8 @@ class HeldBars:
         return [held[each] for each in sorted(held) if each in scope.period]
 
 
-def _asset(candle: Candle) -> Asset:
-    return Asset(candle.source, candle.asset_id, candle.quote, candle.symbol)
+def _asset(candle: Candle) -> AssetRef:
+    return AssetRef(candle.source, candle.asset_id, candle.quote, candle.symbol)
 
 
 class Upstreams:
@@ -111,13 +122,21 @@ class Road:
     settings: Settings
     newest: Newest = field(default_factory=Newest)
     bars: HeldBars = field(default_factory=HeldBars)
+    state: dict[str, bytes] = field(default_factory=dict)
+    """What stands on the state topic."""
     through: Upstreams | None = None
     url: str = ""
     door: Door | None = None
+    meter: Meter | None = None
+    usage: Told = field(default_factory=lambda: Told(StandingClock()))
+    station: Any = None
+    metrics: Any = None
     _stop: threading.Event = field(default_factory=threading.Event)
 
     @classmethod
-    def made(cls, sandbox: Sandbox, clock: StandingClock, *, through: bool = False, **texts: str) -> Self:
+    def made(
+        cls, sandbox: Sandbox, clock: StandingClock, *, through: bool = False, gate: Gate | None = None, **texts: str
+    ) -> Self:
         named = {
             "COINGECKO_BASE_URL": sandbox.base_url("coingecko"),
             "BINANCE_BASE_URL": sandbox.base_url("binance"),
@@ -127,21 +146,34 @@ class Road:
             **texts,
         }
         road = cls(sandbox, clock, Settings.from_texts(named), through=Upstreams(sandbox) if through else None)
+        road.usage = Told(clock)
         threads = ThreadPoolExecutor(4)
         means = Means(newest=road.newest, clock=clock, threads=threads, askers=threads, through=road.through)
-        bars = Bars([lambda: road.bars], clock)  # type: ignore[list-item, return-value]
+        metrics = ServeMetrics(CollectorRegistry())
+        open_bars = OpenBars(clock)
+        bars = Bars([lambda: road.bars], clock, open_bars)  # type: ignore[list-item, return-value]
+        rows = {"binance": binance.by_symbol, "bybit": bybit.by_symbol}
+        road.metrics = metrics
+        road.station = Station(road.settings.kafka, road.newest, open_bars, rows=rows, metrics=metrics, clock=clock)
+        road.meter = Meter(metrics, door="d00r")
+        told = BrokerView(road.state, {"ticker": 0, "candle": 70_000})
+        memory = FromMemory(road.newest, clock, Working(road.settings, road.newest, clock, brokers=lambda: told))
         road.door = Door(
             coingecko=CoinGeckoHouse(means),
-            binance=BinanceHouse(means, bars),
-            bybit=BybitHouse(means, bars),
-            own=Own(_no_queries, clock=clock, threads=threads, openapi=dict),
-            metrics=ServeMetrics(CollectorRegistry()),
+            binance=BinanceHouse(means, bars, road.station.live),
+            bybit=BybitHouse(means, bars, road.station.live),
+            own=Own(_no_queries, live=memory, clock=clock, threads=threads, openapi=dict, usage=road.usage.rows),
+            sockets=Sockets(road.station),
+            metrics=metrics,
             limit_ms=means.limit_ms,
+            gate=gate,
+            meter=road.meter,
+            names=PathNames(forms(road.settings)),
         )
         return road
 
     def start(self) -> None:
-        server = Server("127.0.0.1", [(0, self.door)])
+        server = Server("127.0.0.1", [(0, self.door)], arrive=self.station.arrive)
         self.url = f"http://127.0.0.1:{server.ports[0]}"
         self._thread = threading.Thread(target=server.run, args=(Loop("door", self._stop),))
         self._thread.start()
@@ -201,9 +233,9 @@ class Road:
             bodies.append(self._ask(call).body)
         symbol_list.load(bodies)
 
-    def _ask(self, call: Call) -> Answer:
+    def _ask(self, call: Call) -> Response:
         found = requests.get(call.url, params=dict(call.params), headers=dict(call.headers), timeout=30)
-        return Answer(found.status_code, {k.lower(): v for k, v in found.headers.items()}, found.content)
+        return Response(found.status_code, {k.lower(): v for k, v in found.headers.items()}, found.content)
 
     # --- asked
 
@@ -222,7 +254,8 @@ def _no_queries() -> Any:
 def standing() -> Iterator[tuple[Sandbox, StandingClock]]:
     """One sandbox for all: nobody moves its clock."""
     clock = StandingClock()
-    with Sandbox(coins=60, clock=clock) as sandbox:
+    endless = StandInLimits(binance_weight_per_minute=None)  # its minute never ends
+    with Sandbox(coins=60, clock=clock, limits=endless) as sandbox:
         yield sandbox, clock
 
 

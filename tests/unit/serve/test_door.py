@@ -11,7 +11,7 @@ import pytest
 
 from cryptoproxy.datasets.times import DAY_MS, HOUR_MS
 from cryptoproxy.errors import TransientError
-from cryptoproxy.serve.houses.house import Shelf
+from cryptoproxy.serve.houses.house import Shelf, linked
 from cryptoproxy.serve.reply import Reply, takes_gzip
 from cryptoproxy.serve.upstream.seam import NotFetchedError
 from tests.conftest import wait_until
@@ -534,3 +534,37 @@ def test_bars_of_another_length_are_not_those_that_are_polled(road: Make):
 )
 def test_who_does_not_take_gzip_gets_none(accepted: str, packed: bool):
     assert takes_gzip(accepted.encode()) == packed
+
+
+def test_what_an_upstream_does_not_know_makes_no_question_of_its_own(road: Make):
+    """CoinGecko and Bybit pass it over, Binance refuses it."""
+    found = road(through=True, polled=False)
+    for path in (
+        "/binance/api/v3/ping?x=1",
+        "/binance/api/v3/exchangeInfo?x=1",
+        "/binance/api/v3/depth?symbol=BTCUSDT&y=2",
+    ):
+        answer = found.get(path)
+        if "ping" not in path:
+            assert (answer.status_code, answer.json()["code"]) == (400, -1101)
+    assert found.get("/binance/api/v3/depth?symbol=BTCUSDT&y=2").json()["msg"] == (
+        "Too many parameters; expected '1' and received '2'."
+    )
+    assert found.through is not None
+    assert found.through.asked == []
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ("", ""),
+        ('<https://api.coingecko.com/api/v3/exchanges>; rel="last"', ""),
+        (
+            '<https://api.coingecko.com/api/v3/exchanges?page=2&x_cg_demo_api_key=CG-1>; rel="next", '
+            '<https://api.coingecko.com/api/v3/exchanges?page=9>; rel="last"',
+            '<?page=2>; rel="next", <?page=9>; rel="last"',
+        ),
+    ],
+)
+def test_links_to_other_pages_do_not_lead_past_the_door(theirs: str, ours: str):
+    assert linked(theirs) == ours

@@ -53,6 +53,16 @@ def test_an_answer_is_found_by_its_call():
     assert (kept.body, kept.asked_ms, kept.every_ms, kept.params) == (b"[3]", 3000, 2000, params)
 
 
+def test_one_answer_alone_tells_how_often_it_is_polled():
+    """As after a restart, when nothing else does: what is polled each ten minutes is not late after five."""
+    newest = Newest()
+    headers = [("fetched_at", b"1000"), ("every_ms", b"600000")]
+    assert answers_into(newest)([Record(b"coingecko/global", b"{}", headers)]) == 0
+    kept = newest.answer("coingecko", "global", {})
+    assert kept is not None
+    assert kept.every_ms == 600_000
+
+
 def test_an_outage_makes_of_a_poll_none_that_is_seldom():
     newest = Newest()
     for at in (0, 60_000, 120_000, 10_000_000):

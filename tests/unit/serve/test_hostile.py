@@ -113,11 +113,14 @@ def test_only_questions_are_answered(road: Make, method: str):
 def test_a_websocket_is_refused_and_no_log_is_flooded(road: Make, caplog: pytest.LogCaptureFixture):
     found = road(polled=False)
     upgrade = (
-        b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: eA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        b"Sec-WebSocket-Version: 13\r\n\r\n"
     )
     answer = said(found, b"GET /binance/ws/btcusdt@trade HTTP/1.1\r\nHost: d\r\n" + upgrade)
     assert answer.startswith(b"HTTP/1.1 404 ")
     assert b'"code":-1020' in answer
+    no_key = upgrade.replace(b"Key: dGhlIHNhbXBsZSBub25jZQ==", b"Key: eA==")
+    assert said(found, b"GET /binance/ws HTTP/1.1\r\nHost: d\r\n" + no_key).startswith(b"HTTP/1.1 400 ")
     said(found, b"\x16\x03\x01 no words\r\n\r\n")
     assert not [each for each in caplog.records if each.name.startswith("uvicorn")]
 

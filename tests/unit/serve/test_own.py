@@ -7,15 +7,17 @@ import inspect
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
+import pyarrow
 import pytest
 
 from cryptoproxy.datasets.times import Span
 from cryptoproxy.queries import Answer, Queries
-from cryptoproxy.queries.answer import Covers
+from cryptoproxy.queries.answer import Cell, Covers, Look
 from cryptoproxy.serve.houses import own
 from cryptoproxy.serve.houses.openapi import document
 from cryptoproxy.serve.houses.own import QUESTIONS, _read
-from cryptoproxy.serve.request import Request
+from cryptoproxy.serve.reply import Reply
+from cryptoproxy.serve.request import Request, read
 from tests.unit.serve.conftest import NOW_MS, StandingClock
 
 
@@ -29,7 +31,7 @@ def test_each_parameter_is_one_of_the_question(name: str):
 
 def test_all_of_it_is_described():
     found = document("1.0")
-    assert set(found["paths"]) == {f"/v1/{each}" for each in QUESTIONS}
+    assert set(found["paths"]) == {f"/v1/{each}" for each in (*QUESTIONS, "usage")}
     for name, question in QUESTIONS.items():
         parameters = found["paths"][f"/v1/{name}"]["get"]["parameters"]
         assert {each["name"] for each in parameters} == {*question.takes, "limit", "format"}
@@ -60,8 +62,39 @@ def test_an_answer_is_as_old_as_its_newest_record(monkeypatch: pytest.MonkeyPatc
     answer: Answer[Any] = Answer("latest", "t", "w", columns=(), rows=iter(()), covers=covers)
     monkeypatch.setitem(cast("Any", own.QUESTIONS), "latest", own.Question("", lambda _: answer, {}))
     asked = own.Own(
-        cast("Any", lambda: None), clock=StandingClock(), threads=ThreadPoolExecutor(1), openapi=dict
+        cast("Any", lambda: None), live=cast("Any", None), clock=StandingClock(), threads=ThreadPoolExecutor(1), openapi=dict
     )  # fmt: skip
     reply = asyncio.run(asked.answer(Request("v1/latest")))
     assert reply.told is not None
     assert NOW_MS - reply.told.asked_ms == (old_ms or 0)
+
+
+def answered(monkeypatch: pytest.MonkeyPatch, **asked: Any) -> Reply:
+    cells = (Cell("price", "Price", Look.NUMBER, lambda row: row),)
+    covers = Covers(Span(NOW_MS - 1000, NOW_MS))
+    answer: Answer[Any] = Answer("latest", "t", "w", columns=cells, rows=iter((1.5, 2.5)), covers=covers)
+    question = own.Question("", lambda *_, **__: answer, {})
+    monkeypatch.setattr(own, "QUESTIONS", {"latest": question})
+    with ThreadPoolExecutor(1) as threads:
+        asks = own.Own(
+            lambda: cast(Any, None), live=cast(Any, None), clock=StandingClock(), threads=threads, openapi=dict
+        )
+        return asyncio.run(asks.answer(Request("v1/latest", **asked)))
+
+
+@pytest.mark.parametrize("asked", [{"params": {"format": "arrow"}}, {"arrow": True}])
+def test_an_answer_may_be_a_table_of_arrow(monkeypatch: pytest.MonkeyPatch, asked: dict[str, Any]):
+    reply = answered(monkeypatch, **asked)
+    assert reply.content_type == b"application/vnd.apache.arrow.stream"
+    assert pyarrow.ipc.open_stream(reply.body).read_all().to_pydict() == {"price": [1.5, 2.5]}
+
+
+def test_arrow_is_refused_where_it_cannot_be_written(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(own, "find_spec", lambda _: None)
+    assert answered(monkeypatch, arrow=True).status == 406
+    assert answered(monkeypatch).status == 200
+
+
+def test_arrow_is_chosen_by_what_a_client_accepts():
+    assert read(b"/v1/latest", b"", {b"accept": b"application/vnd.apache.arrow.stream, */*"}).arrow
+    assert not read(b"/v1/latest", b"", {b"accept": b"*/*"}).at("latest").arrow

@@ -42,7 +42,7 @@ def test_a_door_before_kafka_and_elasticsearch_is_up_and_not_ready(tmp_path: Pat
         assert requests.get(f"{health}/livez", timeout=60).status_code == 200
         readiness = requests.get(f"{health}/readyz", timeout=60)
         assert readiness.status_code == 503
-        assert set(readiness.json()["reasons"]) == {"tickers", "answers"}
+        assert set(readiness.json()["reasons"]) == {"tickers", "answers", "streams", "usage"}
         wait_until(lambda: _answers(f"{door}/coingecko/api/v3/ping"), what="an open door")
         assert requests.get(f"{door}/binance/api/v3/ticker/price", timeout=60).status_code == 404
         bars = requests.get(f"{door}/binance/api/v3/klines?symbol=BTCUSDT&interval=1h", timeout=60)

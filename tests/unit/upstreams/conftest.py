@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cryptoproxy.upstreams.base import Answer, IncompleteError, Poll, Source
+from cryptoproxy.upstreams.base import IncompleteError, Poll, Response, Source
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "sources"
 
@@ -24,12 +24,12 @@ def recorded() -> Callable[[str], bytes]:
 
 
 @pytest.fixture
-def answer(recorded: Callable[[str], bytes]) -> Callable[..., Answer]:
+def answer(recorded: Callable[[str], bytes]) -> Callable[..., Response]:
     """An answer with a recorded body (by name) or any other (as bytes)."""
 
-    def make(status: int, body: str | bytes = b"", **headers: str) -> Answer:
+    def make(status: int, body: str | bytes = b"", **headers: str) -> Response:
         lower = {name.lower().replace("_", "-"): value for name, value in headers.items()}
-        return Answer(status, lower, recorded(body) if isinstance(body, str) else body)
+        return Response(status, lower, recorded(body) if isinstance(body, str) else body)
 
     return make
 

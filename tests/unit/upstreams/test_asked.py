@@ -54,6 +54,7 @@ def test_every_call_of_ours_may_be_asked_by_others_and_comes_out_as_it_was(more:
         again = asked[name].call(question)
         assert (again.url, dict(again.params), again.cost) == (call.url, dict(call.params), call.cost)
         assert Question.from_key(question.key) == question
+        assert asked[name].path_of(question).unread(question) == []
 
 
 @pytest.mark.parametrize(
@@ -110,3 +111,12 @@ def test_what_a_firewall_takes_for_an_attack_never_reaches_it(path: str, params:
     with pytest.raises(NotAllowedError):
         asked.path_of(Question.of("binance", path, params))
     asked.path_of(Question.of("binance", "api/v3/ticker/24hr", {"symbols": '["BTCUSDT","币安人生USDT"]'}))
+
+
+def test_what_an_upstream_does_not_read_makes_no_question_of_its_own():
+    asked = asked_of(Settings.from_texts({}).upstreams)
+    question = Question.of("coingecko", "coins/markets", {"vs_currency": "usd", "page": "2", "busting": "7"})
+    line = asked["coingecko"].path_of(question)
+    assert line.unread(question) == ["busting"]
+    assert line.read(question) == Question.of("coingecko", "coins/markets", {"vs_currency": "usd", "page": "2"})
+    assert line.read(line.read(question)) == line.read(question)

@@ -10,7 +10,7 @@ import pytest
 
 from cryptoproxy.datasets import Ticker
 from cryptoproxy.errors import OperatorError, SettingsError, TransientError
-from cryptoproxy.upstreams.base import Answer, RephrasedError
+from cryptoproxy.upstreams.base import RephrasedError, Response
 from cryptoproxy.upstreams.binance.tickers import Binance
 
 
@@ -148,7 +148,7 @@ def test_a_symbol_that_no_exchange_can_have_is_refused(symbol):
     ],
 )
 def test_the_used_weight_is_what_binance_says(headers, used):
-    assert Binance().used(Answer(200, headers, b"[]")) == used
+    assert Binance().used(Response(200, headers, b"[]")) == used
 
 
 def test_the_list_of_pairs_tells_quotes_that_no_suffix_can(read, recorded, reasons):
@@ -182,7 +182,7 @@ def test_what_is_no_list_of_pairs_changes_nothing(garbage):
         Binance().symbol_list.load([garbage])
 
 
-UNKNOWN_PAIR = Answer(400, {}, b'{"code":-1121,"msg":"Invalid symbol."}')
+UNKNOWN_PAIR = Response(400, {}, b'{"code":-1121,"msg":"Invalid symbol."}')
 
 
 def test_a_pair_that_binance_does_not_know_costs_that_pair_alone(read, reasons):
@@ -227,7 +227,7 @@ def test_when_binance_knows_none_of_the_pairs_it_is_for_a_person_and_nothing_is_
 
 def test_another_refusal_is_binances_own_words():
     with pytest.raises(OperatorError, match="Illegal parameter"):
-        Binance().check(Answer(400, {}, b'{"code":-1104,"msg":"Illegal parameter"}'), now_ms=0)
+        Binance().check(Response(400, {}, b'{"code":-1104,"msg":"Illegal parameter"}'), now_ms=0)
 
 
 def test_a_market_of_which_every_pair_is_halted_is_no_success(read):

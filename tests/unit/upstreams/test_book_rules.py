@@ -15,12 +15,12 @@ from cryptoproxy.datasets.contracts.book import BANDS, LEVELS
 from cryptoproxy.upstreams.binance.books import BinanceBook
 from cryptoproxy.upstreams.bybit.books import BybitBook
 from cryptoproxy.upstreams.streaming import books
-from cryptoproxy.upstreams.streaming.books import Asset, Change, LocalBook
+from cryptoproxy.upstreams.streaming.books import BookChange, BookOwner, LocalBook
 from cryptoproxy.upstreams.streaming.ladder import Side
 
 Sizes = dict[int, int]
 NOW_MS = 1_795_168_800_000
-ASSET = Asset("binance", "X", "USDT")
+ASSET = BookOwner("binance", "X", "USDT")
 
 
 class Market:
@@ -111,10 +111,10 @@ class Spot:
 
     def __init__(self, depth: int, levels: int) -> None:
         self.market, self.levels = Market(depth), levels
-        self.frames: list[Change] = []
+        self.frames: list[BookChange] = []
         self.answers: list[bytes] = []
 
-    def frame(self, changes: Sequence[tuple[bool, int, int]]) -> Change:
+    def frame(self, changes: Sequence[tuple[bool, int, int]]) -> BookChange:
         bids, asks, first = dict(self.market.bids), dict(self.market.asks), self.market.number + 1
         for each in changes:
             self.market.change(*each)
@@ -122,7 +122,7 @@ class Spot:
             [(float(p), float(now.get(p, 0))) for p in {*was, *now}]
             for was, now in ((bids, self.market.bids), (asks, self.market.asks))
         ]
-        self.frames.append(Change("X", *told, first, self.market.number, NOW_MS))
+        self.frames.append(BookChange("X", *told, first, self.market.number, NOW_MS))
         return self.frames[-1]
 
     def snapshot(self) -> bytes:
@@ -182,7 +182,7 @@ class Linear:
 
     def __init__(self, depth: int, most: int) -> None:
         self.market, self.most, self.u, self.sequence = Market(depth), most, 100, 100
-        self.deltas: list[Change] = []
+        self.deltas: list[BookChange] = []
         self.was: dict[int, tuple[Sizes, Sizes]] = {}
 
     def _shown(self) -> tuple[Sizes, Sizes]:
@@ -191,11 +191,11 @@ class Linear:
             shown(self.market.asks, bid=False, most=self.most),
         )
 
-    def _numbered(self, bids: object, asks: object, *, whole: bool) -> Change:
+    def _numbered(self, bids: object, asks: object, *, whole: bool) -> BookChange:
         self.was[self.u] = (dict(self.market.bids), dict(self.market.asks))
-        return Change("X", bids, asks, self.u, self.u, NOW_MS, self.sequence, whole, self.most)  # type: ignore[arg-type]
+        return BookChange("X", bids, asks, self.u, self.u, NOW_MS, self.sequence, whole, self.most)  # type: ignore[arg-type]
 
-    def delta(self, changes: Sequence[tuple[bool, int, int]]) -> Change:
+    def delta(self, changes: Sequence[tuple[bool, int, int]]) -> BookChange:
         before = self._shown()
         for each in changes:
             self.market.change(*each)
@@ -204,7 +204,7 @@ class Linear:
         self.deltas.append(self._numbered(*told, whole=False))
         return self.deltas[-1]
 
-    def snapshot(self, *, fresh: bool = False) -> Change:
+    def snapshot(self, *, fresh: bool = False) -> BookChange:
         if fresh:
             self.u, self.sequence = 1, self.sequence + 7
         return self._numbered(*([*map(_floats, side.items())] for side in self._shown()), whole=True)

@@ -10,12 +10,12 @@ import pytest
 
 from cryptoproxy.datasets import BOOK, GAP, Book, iso
 from cryptoproxy.errors import SettingsError, TransientError
-from cryptoproxy.upstreams.base import Answer
+from cryptoproxy.upstreams.base import Response
 from cryptoproxy.upstreams.binance.books import PROBE, BinanceBooks
 from cryptoproxy.upstreams.binance.candles import whole_list as binance_list
 from cryptoproxy.upstreams.bybit.books import BybitBooks
 from cryptoproxy.upstreams.bybit.candles import whole_list as bybit_list
-from cryptoproxy.upstreams.bybit.symbols import Market
+from cryptoproxy.upstreams.bybit.symbols import Category
 from cryptoproxy.upstreams.streaming.book_stream import SILENT_MS, BookStream
 from cryptoproxy.upstreams.streaming.stream import Batch, Left, Mark
 
@@ -34,7 +34,7 @@ def binance(*symbols: str) -> BinanceBooks:
     )
 
 
-def bybit(market: Market = Market.LINEAR) -> BybitBooks:
+def bybit(market: Category = Category.LINEAR) -> BybitBooks:
     return BybitBooks(
         market,
         venue=SimpleNamespace(name=f"bybit-{market}", upstream="bybit"),  # type: ignore[arg-type]
@@ -61,7 +61,7 @@ class Fed:
         """Asked and answered."""
         (ask,) = self.stream.asks(now_ms=BEGIN_MS + at)
         body = {"lastUpdateId": last, "bids": [["100", "2"]], "asks": [["101", "3"]]}
-        self.stream.answered(ask, Answer(200, {}, msgspec.json.encode(body)), now_ms=BEGIN_MS + at)
+        self.stream.answered(ask, Response(200, {}, msgspec.json.encode(body)), now_ms=BEGIN_MS + at)
 
     def started(self) -> Fed:
         self.frame(100, 10, 10)
@@ -215,7 +215,7 @@ def test_a_body_that_is_no_book_is_said() -> None:
     fed.frame(100, 10, 10)
     (ask,) = fed.stream.asks(now_ms=BEGIN_MS + 200)
     with pytest.raises(TransientError):
-        fed.stream.answered(ask, Answer(200, {}, b"<html>"), now_ms=BEGIN_MS + 200)
+        fed.stream.answered(ask, Response(200, {}, b"<html>"), now_ms=BEGIN_MS + 200)
     assert fed.stream.asks(now_ms=BEGIN_MS + 300) == [], "not at once"
 
 
@@ -292,6 +292,21 @@ def test_a_book_of_bybit_is_subscribed_to_anew_after_a_hole() -> None:
     assert [(gap.why, gap.records) for gap in batch.gaps] == [("hole", 3)]
     assert [record.update_id for record in batch.records] == [20]  # type: ignore[attr-defined]
     assert stream.renew(now_ms=BEGIN_MS + 5400) == {}
+
+
+def test_while_one_connection_follows_on_another_no_slot_is_missed() -> None:
+    """The new one's snapshot comes behind what the old one has told, or in the midst of it."""
+    stream = bybit()
+    stream.begin(Left(), now_ms=BEGIN_MS)
+    levels: Any = {"bids": [["100", "2"]], "asks": [["101", "3"]]}
+    feed(stream, 200, bybit_frame("snapshot", 10, 100, **levels))
+    feed(stream, 1200, bybit_frame("delta", 11, 1100), bybit_frame("delta", 12, 1150))
+    feed(stream, 1300, bybit_frame("snapshot", 11, 1100, **levels), bybit_frame("delta", 12, 1150))
+    feed(stream, 1400, bybit_frame("snapshot", 12, 1150, **levels), bybit_frame("delta", 13, 1350))
+    feed(stream, 2200, bybit_frame("delta", 13, 1350), bybit_frame("delta", 14, 2100), bybit_frame("delta", 14, 2100))
+    batch = stream.collect(now_ms=BEGIN_MS + 2300)
+    assert (slots(batch), batch.missed, batch.gaps) == ([1, 2], {}, [])
+    assert stream.renew(now_ms=BEGIN_MS + 2300) == {}
 
 
 def test_a_frame_of_tomorrow_moves_no_slot() -> None:

@@ -17,18 +17,18 @@ from cryptoproxy.upstreams.binance.books import BinanceBook
 from cryptoproxy.upstreams.bybit import books as bybit
 from cryptoproxy.upstreams.bybit.books import BybitBook
 from cryptoproxy.upstreams.streaming import books
-from cryptoproxy.upstreams.streaming.books import Asset, LocalBook
+from cryptoproxy.upstreams.streaming.books import BookOwner, LocalBook
 
 RECORDED = Path(__file__).parents[2] / "fixtures" / "recorded"
 SLOT_MS = 1_795_168_800_000
-BTC = Asset("binance", "BTCUSDT", "USDT")
+BTC = BookOwner("binance", "BTCUSDT", "USDT")
 
 
 def frames(name: str) -> list[Any]:
     return [json.loads(line) for line in (RECORDED / f"{name}.jsonl").read_text().splitlines()]
 
 
-def taken(book: LocalBook, asset: Asset = BTC) -> Book | None:
+def taken(book: LocalBook, asset: BookOwner = BTC) -> Book | None:
     """Its record, where it is proven, which the contract takes."""
     if not book.proven:
         return None
@@ -78,7 +78,7 @@ def test_frames_of_bybit_arrive_field_by_field() -> None:
     book.take(bybit.change_of(json.dumps(snapshot).encode()))
     assert best(book) == (28555.20, 28555.30)
     book.take(bybit.change_of(json.dumps(delta).encode()))
-    record = taken(book, Asset("bybit-linear", "BTCPERP", "USDC"))
+    record = taken(book, BookOwner("bybit-linear", "BTCPERP", "USDC"))
     assert record is not None
     assert (record.bids, record.asks) == ([(28555.20, 0.677)], [(28555.30, 0.029)])
     assert (record.update_id, record.last_updated) == (20683569, "2023-04-05T05:50:21.651Z")
@@ -335,11 +335,11 @@ def test_a_frame_that_comes_next_says_that_nothing_has_happened_until_then() -> 
 
 def test_sizes_of_inverse_contracts_are_told_in_base() -> None:
     book = subscribed(10)
-    record = taken(book, Asset("bybit-inverse", "BTCUSD", "USD", sized_in_quote=True))
+    record = taken(book, BookOwner("bybit-inverse", "BTCUSD", "USD", sized_in_quote=True))
     assert record is not None
     assert (record.bids, record.asks) == ([(9.0, 1 / 9)], [(11.0, 1 / 11)])
     book.take(book_frame("delta", 11, bids=[(10.995, 100), (9, 0)], asks=[(11.005, 50), (11, 0)]))
-    record = taken(book, Asset("bybit-inverse", "BTCUSD", "USD", sized_in_quote=True))
+    record = taken(book, BookOwner("bybit-inverse", "BTCUSD", "USD", sized_in_quote=True))
     assert record is not None
     assert (record.bid_depth_10bps, record.ask_depth_10bps) == (100.0, 50.0)
 

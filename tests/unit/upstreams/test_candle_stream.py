@@ -9,13 +9,13 @@ import pytest
 
 from cryptoproxy.datasets import CANDLE, Candle, iso
 from cryptoproxy.datasets.times import MINUTE_MS
-from cryptoproxy.upstreams.base import Answer
+from cryptoproxy.upstreams.base import Response
 from cryptoproxy.upstreams.binance.candle_stream import BinanceCandleStream
 from cryptoproxy.upstreams.binance.candles import BinanceCandles
 from cryptoproxy.upstreams.binance.venue import BinanceVenue
 from cryptoproxy.upstreams.bybit.candle_stream import BybitCandleStream
 from cryptoproxy.upstreams.bybit.candles import BybitCandles
-from cryptoproxy.upstreams.bybit.symbols import Market
+from cryptoproxy.upstreams.bybit.symbols import Category
 from cryptoproxy.upstreams.bybit.venue import BybitVenue
 from cryptoproxy.upstreams.streaming import gaps
 from cryptoproxy.upstreams.streaming.stream import Left, Mark
@@ -30,11 +30,18 @@ def binance(left: Left | None = None, *, now_ms: int = NOON) -> BinanceCandleStr
     return made
 
 
-def kline(begin_ms: int, *, closed: bool = True, event_ms: int | None = None) -> bytes:
+def kline(
+    begin_ms: int,
+    *,
+    closed: bool = True,
+    event_ms: int | None = None,
+    ids: tuple[int, int] = (100, 200),
+    trades: int = 100,
+) -> bytes:
     # The payload of Binance's documentation, with other times.
     k = {
-        "t": begin_ms, "T": begin_ms + 59_999, "s": "BTCUSDT", "i": "1m", "f": 100, "L": 200, "o": "0.0010", "c": "0.0020",
-        "h": "0.0025", "l": "0.0010", "v": "1000", "n": 100, "x": closed, "q": "1.0000", "V": "500", "Q": "0.500", "B": "0",
+        "t": begin_ms, "T": begin_ms + 59_999, "s": "BTCUSDT", "i": "1m", "f": ids[0], "L": ids[1], "o": "0.0010", "c": "0.0020",
+        "h": "0.0025", "l": "0.0010", "v": "1000", "n": trades, "x": closed, "q": "1.0000", "V": "500", "Q": "0.500", "B": "0",
     }  # fmt: skip
     data = {"e": "kline", "E": event_ms or begin_ms + 60_005, "s": "BTCUSDT", "k": k}
     return json.dumps({"stream": "btcusdt@kline_1m", "data": data}).encode()
@@ -85,7 +92,7 @@ def test_a_bar_that_has_not_come_3_s_after_its_end_is_asked_for() -> None:
     assert not stream.asks(now_ms=end + 2_999)
     (ask,) = stream.asks(now_ms=end + 3_000)
     assert (ask.call.params["startTime"], ask.call.params["endTime"]) == (str(NOON), str(end - 1))
-    stream.answered(ask, Answer(200, {}, json.dumps([row(NOON)]).encode()), now_ms=end + 3_100)
+    stream.answered(ask, Response(200, {}, json.dumps([row(NOON)]).encode()), now_ms=end + 3_100)
     hear(stream, kline(NOON), now_ms=end + 4_000)  # and yet
     batch = stream.collect(now_ms=end + 4_000)
     assert [record.timestamp for record in batch.records] == [iso(NOON)]
@@ -101,7 +108,7 @@ def test_what_frames_pass_over_is_asked_for_at_once_and_the_mark_waits_for_it() 
     assert batch.marks == {"BTCUSDT": Mark(iso(NOON), NOON)}
     (ask,) = stream.asks(now_ms=later)
     rows = [row(NOON + MINUTE_MS), row(NOON + 2 * MINUTE_MS)]
-    stream.answered(ask, Answer(200, {}, json.dumps(rows).encode()), now_ms=later)
+    stream.answered(ask, Response(200, {}, json.dumps(rows).encode()), now_ms=later)
     assert stream.collect(now_ms=later).marks["BTCUSDT"].at_ms == NOON + 3 * MINUTE_MS
 
 
@@ -112,7 +119,7 @@ def test_a_bar_that_the_upstream_does_not_have_is_a_gap() -> None:
     for _ in range(gaps.MOST_TRIES):
         now_ms += 50_000
         ask = stream.asks(now_ms=now_ms)[0]
-        stream.answered(ask, Answer(200, {}, json.dumps([row(NOON + MINUTE_MS)]).encode()), now_ms=now_ms)
+        stream.answered(ask, Response(200, {}, json.dumps([row(NOON + MINUTE_MS)]).encode()), now_ms=now_ms)
         hear(stream, *(kline(at) for at in range(NOON + MINUTE_MS, now_ms - MINUTE_MS, MINUTE_MS)), now_ms=now_ms)
     (gap,) = stream.collect(now_ms=now_ms).gaps
     assert (gap.kind, gap.timestamp, gap.until, gap.records) == ("candle-1m", iso(NOON), iso(NOON + MINUTE_MS), 1)
@@ -124,7 +131,7 @@ def test_a_successor_asks_for_what_came_while_nobody_streamed() -> None:
     (ask,) = stream.asks(now_ms=NOON + 5 * MINUTE_MS + 3_000)
     assert ask.call.params["startTime"] == str(NOON + MINUTE_MS)
     rows = [row(NOON + number * MINUTE_MS) for number in range(1, 5)]
-    stream.answered(ask, Answer(200, {}, json.dumps(rows).encode()), now_ms=NOON + 5 * MINUTE_MS + 10_000)
+    stream.answered(ask, Response(200, {}, json.dumps(rows).encode()), now_ms=NOON + 5 * MINUTE_MS + 10_000)
     assert opens(stream, now_ms=NOON) == [iso(NOON + number * MINUTE_MS) for number in range(1, 5)]
 
 
@@ -132,7 +139,7 @@ def test_a_successor_asks_for_what_came_while_nobody_streamed() -> None:
     ("market", "symbol", "volumes"), [("linear", "BTCUSDT", (2.0, 8.0)), ("inverse", "BTCUSD", (8.0, 2.0))]
 )
 def test_bybits_confirmed_bars(market: str, symbol: str, volumes: tuple[float, float]) -> None:
-    kind = Market(market)
+    kind = Category(market)
     stream = BybitCandleStream(BybitVenue(kind, base_url=URL), BybitCandles(kind, "5m", base_url=URL, symbols=[symbol]))
     stream.begin(Left(), now_ms=NOON)
     data = {
@@ -154,3 +161,26 @@ def test_an_event_time_that_is_none_spoils_no_bar() -> None:
     hear(stream, kline(NOON, event_ms=(NOON + 60_005) * 1_000), now_ms=NOON + 60_010)  # microseconds
     (record,) = stream.collect(now_ms=NOON + 60_010).records
     assert (record.timestamp, record.fetched_at) == (iso(NOON), iso(NOON + 60_010))
+
+
+def test_the_first_trade_of_a_bar_follows_on_the_last_one_of_the_bar_before() -> None:
+    stream = binance()
+    at = [NOON + minute * 60_000 for minute in range(6)]
+    hear(stream, kline(at[0], ids=(100, 200)), kline(at[1], ids=(201, 300)), now_ms=at[2])
+    hear(stream, kline(at[2], ids=(-1, -1), trades=0), kline(at[3], ids=(301, 310)), now_ms=at[4])
+    batch = stream.collect(now_ms=at[4])
+    assert len(batch.records) == 4
+    assert not batch.apart
+    hear(stream, kline(at[4], ids=(315, 320)), kline(at[4], ids=(315, 320)), now_ms=at[5])
+    (words,) = stream.collect(now_ms=at[5]).apart
+    assert "begins with trade 315, where 311 comes next" in words
+
+
+def test_nothing_is_said_of_trades_where_a_bar_came_late_or_not_by_its_frame() -> None:
+    stream = binance()
+    at = [NOON + minute * 60_000 for minute in range(5)]
+    hear(stream, kline(at[0], ids=(100, 200)), kline(at[2], ids=(301, 400)), now_ms=at[3])
+    hear(stream, kline(at[1], ids=(201, 300)), kline(at[3], ids=(401, 500)), now_ms=at[4])
+    batch = stream.collect(now_ms=at[4])
+    assert len(batch.records) == 4
+    assert not batch.apart

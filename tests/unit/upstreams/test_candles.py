@@ -13,7 +13,7 @@ from cryptoproxy.datasets import CANDLE, TICKER, Candle, Ticker, from_iso, iso
 from cryptoproxy.datasets.times import DAY_MS, HOUR_MS, MINUTE_MS, Span
 from cryptoproxy.errors import SettingsError, TransientError
 from cryptoproxy.upstreams.answers.candles import Candles
-from cryptoproxy.upstreams.base import Answer, Call, IncompleteError
+from cryptoproxy.upstreams.base import Call, IncompleteError, Response
 from cryptoproxy.upstreams.binance.candles import BinanceCandles
 from cryptoproxy.upstreams.bybit.candles import BybitCandles
 from cryptoproxy.upstreams.coingecko.access import Access
@@ -33,7 +33,7 @@ def recorded(name: str) -> bytes:
 
 
 def page(of: Any, symbol: str, body: bytes, span: Span, *, start: Start = START, now_ms: int = NOW_MS) -> Page:
-    return of.page(symbol, start, span, Answer(200, {}, body), now_ms=now_ms)
+    return of.page(symbol, start, span, Response(200, {}, body), now_ms=now_ms)
 
 
 def span(begin: str, end: str) -> Span:
@@ -349,7 +349,7 @@ def test_a_page_of_another_time_market_or_symbol_cannot_be():
 def test_what_the_upstreams_clock_says_is_not_over_is_no_record():
     bar = body(kline(SLOT_MS - MINUTE_MS))
     for date, records in (("10:00:01", 0), ("10:00:03", 1)):
-        answer = Answer(200, {"date": f"Fri, 20 Nov 2026 {date} GMT"}, bar)
+        answer = Response(200, {"date": f"Fri, 20 Nov 2026 {date} GMT"}, bar)
         found = MINUTES.page("BTCUSDT", START, SPAN, answer, now_ms=SLOT_MS + 20_000)
         assert (len(found.records), len(found.begins)) == (records, 1)
 
@@ -361,18 +361,18 @@ def test_where_the_walk_begins():
         "startTime": "0",
         "limit": "1",
     }
-    assert MINUTES.start("BTCUSDT", Answer(200, {}, body(kline(1503014400000)))) == Start(1503014400000)
-    assert MINUTES.start("X", Answer(200, {}, b"[]")) == Start(None)
-    assert MINUTES.start("X", Answer(400, {}, recorded("binance/error_-1121"))) == Start(None)
+    assert MINUTES.start("BTCUSDT", Response(200, {}, body(kline(1503014400000)))) == Start(1503014400000)
+    assert MINUTES.start("X", Response(200, {}, b"[]")) == Start(None)
+    assert MINUTES.start("X", Response(400, {}, recorded("binance/error_-1121"))) == Start(None)
     bybit = BybitCandles("inverse", "1m")
     assert bybit.start_call("BTCUSD").params["interval"] == "M"
-    first = bybit.start("BTCUSD", Answer(200, {}, recorded("bybit/candles/v5_kline_inverse_BTCUSD_60_documentation")))
+    first = bybit.start("BTCUSD", Response(200, {}, recorded("bybit/candles/v5_kline_inverse_BTCUSD_60_documentation")))
     assert first == Start(1670601600000, within_ms=31 * DAY_MS), "the begin of its first month"
-    assert bybit.start("X", Answer(200, {}, recorded("bybit/error_10001"))).begin_ms is None
+    assert bybit.start("X", Response(200, {}, recorded("bybit/error_10001"))).begin_ms is None
     coins = CoinGeckoCharts(coins=Coins(Access()))
     names = recorded("coingecko/markets_2022-01-29")
-    assert coins.start("bitcoin", Answer(200, {}, names)) == Start(0, symbol="BTC", name="Bitcoin")
-    assert coins.start("x", Answer(200, {}, names)) == Start(None)
+    assert coins.start("bitcoin", Response(200, {}, names)) == Start(0, symbol="BTC", name="Bitcoin")
+    assert coins.start("x", Response(200, {}, names)) == Start(None)
 
 
 def test_the_last_bar_that_may_be_asked_for_is_over():
@@ -438,23 +438,23 @@ def test_a_symbol_without_its_bar_is_asked_for_once_more_and_then_absent():
 def test_a_symbol_that_the_upstream_does_not_know_costs_that_symbol_alone():
     source = BinanceCandles("1m", symbols=["BTCUSDT", "GONEUSDT"])
     unknown = recorded("binance/error_-1121")
-    source.check(Answer(400, {}, unknown), now_ms=NOW_MS)
+    source.check(Response(400, {}, unknown), now_ms=NOW_MS)
     records, rejected = live(source, body(kline(SLOT_MS - MINUTE_MS)), unknown)
     assert (len(records), rejected) == (1, [("absent", "GONEUSDT")])
     with pytest.raises(TransientError, match="not a single record"):
         live(source, unknown, unknown)
     bybit = BybitCandles("spot", "1m", symbols=["GONEUSDT"])
-    bybit.check(Answer(200, {}, recorded("bybit/error_10001")), now_ms=NOW_MS)
+    bybit.check(Response(200, {}, recorded("bybit/error_10001")), now_ms=NOW_MS)
 
 
 def test_an_answer_from_before_its_time_by_the_upstreams_clock_is_asked_for_again():
     source = BinanceCandles("1m", symbols=["BTCUSDT"])
-    early = Answer(200, {"date": "Fri, 20 Nov 2026 10:00:01 GMT"}, b"[]")
+    early = Response(200, {"date": "Fri, 20 Nov 2026 10:00:01 GMT"}, b"[]")
     source.check(early, now_ms=SLOT_MS + 3_100)  # of the past: a page tells itself which bars are over
     source.calls()
     with pytest.raises(TransientError, match="may still change"):
         source.check(early, now_ms=SLOT_MS + 3_100)
-    source.check(Answer(200, {"date": "Fri, 20 Nov 2026 10:00:03 GMT"}, b"[]"), now_ms=SLOT_MS + 3_100)
+    source.check(Response(200, {"date": "Fri, 20 Nov 2026 10:00:03 GMT"}, b"[]"), now_ms=SLOT_MS + 3_100)
 
 
 @pytest.mark.parametrize("interval", ["3d", "1w", "1mo"])
@@ -484,7 +484,7 @@ def test_coingecko_is_asked_late_and_says_what_its_coins_are_called_first():
 
 def test_a_coin_that_coingecko_does_not_know():
     source = CoinGeckoCandles("4h", coins=Coins(Access()), ids=["nocoin"])
-    unknown = Answer(404, {}, b'{"error":"coin not found"}')
+    unknown = Response(404, {}, b'{"error":"coin not found"}')
     source.check(unknown, now_ms=NOW_MS)
     found = source.page("nocoin", START, SPAN, unknown, now_ms=NOW_MS)
     assert (found.records, found.covered_ms) == ([], SPAN.end_ms)

@@ -15,7 +15,7 @@ from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.producer.feeds.symbols import kept_quotes
 from cryptoproxy.producer.planning import fitting_intervals
 from cryptoproxy.upstreams import pollings_of, sources_of, upstreams_of
-from cryptoproxy.upstreams.base import Answer, Poll
+from cryptoproxy.upstreams.base import Poll, Response
 from cryptoproxy.upstreams.coingecko.access import Access
 from cryptoproxy.upstreams.coingecko.assets import CoinGeckoAssets, slots_of
 from cryptoproxy.upstreams.coingecko.tickers import CoinGecko
@@ -106,9 +106,9 @@ def test_a_coin_that_is_gone_and_one_without_a_usable_id_cost_no_other() -> None
     poll = of.read([UNKNOWN, coin(id="a:b"), coin()], slot_ms=SLOT, fetched_at_ms=FETCHED)
     assert [record.asset_id for record in poll.records] == ["bitcoin"]
     assert [(row.reason, row.asset_id) for row in poll.rejected] == [("absent", "gone"), ("bad_id", "a:b")]
-    of.check(Answer(404, {}, UNKNOWN), now_ms=FETCHED)
+    of.check(Response(404, {}, UNKNOWN), now_ms=FETCHED)
     with pytest.raises(OperatorError):
-        of.check(Answer(404, {}, b'{"error":"Incorrect path"}'), now_ms=FETCHED)
+        of.check(Response(404, {}, b'{"error":"Incorrect path"}'), now_ms=FETCHED)
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b"<html>", b'{"id":3}', b'{"id":"bitcoin"'])

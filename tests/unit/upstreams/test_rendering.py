@@ -14,12 +14,12 @@ from cryptoproxy.datasets import Candle, iso
 from cryptoproxy.datasets.contracts.candle import STEPS, end_of
 from cryptoproxy.datasets.times import DAY_MS, Span
 from cryptoproxy.upstreams.answers.spelling import eight, plain
-from cryptoproxy.upstreams.base import Answer
+from cryptoproxy.upstreams.base import Response
 from cryptoproxy.upstreams.binance import rendering as binance
 from cryptoproxy.upstreams.binance.candles import BinanceCandles
 from cryptoproxy.upstreams.bybit import rendering as bybit
 from cryptoproxy.upstreams.bybit.candles import BybitCandles
-from cryptoproxy.upstreams.bybit.symbols import Market
+from cryptoproxy.upstreams.bybit.symbols import Category
 from cryptoproxy.upstreams.coingecko import rendering as coingecko
 from cryptoproxy.upstreams.history import Start
 
@@ -61,9 +61,9 @@ def test_a_kline_of_binance_is_read_back(candle: Candle, trades: int, base: floa
     assert read_back(BinanceCandles(candle.interval), candle, body) == candle
 
 
-@given(st.sampled_from(list(Market)), st.data())
-def test_a_bar_of_bybit_is_read_back(market: Market, data: st.DataObject):
-    symbol = "BTCUSD" if market is Market.INVERSE else "BTCUSDT"
+@given(st.sampled_from(list(Category)), st.data())
+def test_a_bar_of_bybit_is_read_back(market: Category, data: st.DataObject):
+    symbol = "BTCUSD" if market is Category.INVERSE else "BTCUSDT"
     candle = data.draw(candles(f"bybit-{market}", symbol, ["1m", "1h", "4h", "1d"]))
     result = {"category": market, "symbol": symbol, "list": [bybit.kline(candle, market)]}
     body = json.dumps(bybit.enveloped(result, now_ms=LATE_MS)).encode()
@@ -72,7 +72,7 @@ def test_a_bar_of_bybit_is_read_back(market: Market, data: st.DataObject):
 
 def read_back(of: BinanceCandles | BybitCandles, candle: Candle, body: bytes) -> Candle:
     begin = Span(0, LATE_MS)
-    page = of.page(candle.asset_id, Start(0), begin, Answer(200, {}, body), now_ms=LATE_MS)
+    page = of.page(candle.asset_id, Start(0), begin, Response(200, {}, body), now_ms=LATE_MS)
     assert page.rejected == []
     (found,) = page.records
     return found
@@ -91,7 +91,7 @@ def test_recorded_klines_come_out_of_their_own_records(name: str, symbol: str, i
     """Field by field. Exception: the last column, which Binance says to ignore, was something in old answers."""
     body = (RECORDED / f"{name}.json").read_bytes()
     page = BinanceCandles(interval).page(
-        symbol, Start(0), Span(0, LATE_MS), Answer(200, {}, body), now_ms=LATE_MS
+        symbol, Start(0), Span(0, LATE_MS), Response(200, {}, body), now_ms=LATE_MS
     )  # fmt: skip
     rows = [binance.kline(each) for each in page.records]
     assert [row[:11] for row in rows] == [row[:11] for row in json.loads(body)]

@@ -15,12 +15,12 @@ import pytest
 
 from cryptoproxy.datasets import TRADE, Trade
 from cryptoproxy.errors import TransientError
-from cryptoproxy.upstreams.base import Answer
+from cryptoproxy.upstreams.base import Response
 from cryptoproxy.upstreams.binance.candles import whole_list as binance_list
 from cryptoproxy.upstreams.binance.trades import BinanceTrades
 from cryptoproxy.upstreams.binance.venue import BinanceVenue
 from cryptoproxy.upstreams.bybit.candles import whole_list as bybit_list
-from cryptoproxy.upstreams.bybit.symbols import Market
+from cryptoproxy.upstreams.bybit.symbols import Category
 from cryptoproxy.upstreams.bybit.trades import BybitTrades
 from cryptoproxy.upstreams.bybit.venue import BybitVenue
 from cryptoproxy.upstreams.streaming import chain, gaps
@@ -50,7 +50,7 @@ def binance(*symbols: str, left: Left | None = None) -> BinanceTrades:
     return made
 
 
-def bybit(market: Market = Market.LINEAR, symbol: str = "BTCUSDT", left: Left | None = None) -> BybitTrades:
+def bybit(market: Category = Category.LINEAR, symbol: str = "BTCUSDT", left: Left | None = None) -> BybitTrades:
     made = BybitTrades(
         market,
         venue=BybitVenue(market, base_url=URL),
@@ -72,7 +72,7 @@ def tell(stream: BinanceTrades, rows: Sequence[dict[str, Any]], symbol: str = "B
 
 def answer(stream: BinanceTrades | BybitTrades, body: object, *, now_ms: int) -> None:
     (ask,) = stream.asks(now_ms=now_ms)
-    stream.answered(ask, Answer(200, {}, json.dumps(body).encode()), now_ms=now_ms)
+    stream.answered(ask, Response(200, {}, json.dumps(body).encode()), now_ms=now_ms)
 
 
 def numbers(batch: Batch) -> list[int]:
@@ -201,7 +201,7 @@ class TestBinance:
             first = int(asks[0].call.params["fromId"])
             asked.append(first)
             body = rows_of(*range(first, 16))
-            stream.answered(asks[0], Answer(200, {}, json.dumps(body).encode()), now_ms=NOW + 60_000)
+            stream.answered(asks[0], Response(200, {}, json.dumps(body).encode()), now_ms=NOW + 60_000)
         assert sorted(asked) == [4, 9, 13]
         batch = stream.collect(now_ms=NOW + 60_000)
         assert sorted(numbers(batch)) == [4, 5, 9, 10, 11, 13, 14, 15]
@@ -216,7 +216,7 @@ class TestBinance:
         assert not stream.asks(now_ms=NOW + 1_000)
         (ask,) = stream.asks(now_ms=NOW + 2_000)
         assert ask.call.params["fromId"] == "3"
-        stream.answered(ask, Answer(200, {}, json.dumps(rows_of(3, 4)).encode()), now_ms=NOW + 2_000)
+        stream.answered(ask, Response(200, {}, json.dumps(rows_of(3, 4)).encode()), now_ms=NOW + 2_000)
         assert numbers(stream.collect(now_ms=NOW)) == [1, 2, 3, 4]
         assert not stream.asks(now_ms=NOW + 60_000)
         stream.joined(stream.topics, now_ms=NOW)
@@ -312,7 +312,7 @@ class TestBybit:
         stream.take(stream.venue.hear(frames).data, now_ms=NOW)
 
     def test_a_frame_becomes_records(self) -> None:
-        stream = bybit(Market.INVERSE, "BTCUSD")
+        stream = bybit(Category.INVERSE, "BTCUSD")
         self.hear(
             stream,
             b'{"topic":"publicTrade.BTCUSD","type":"snapshot","ts":1680673823566,"data":[{"T":1680673823564,"s":"BTCUSD",'
@@ -385,6 +385,17 @@ class TestBybit:
         assert not batch.gaps
         assert not stream.asks(now_ms=NOW + 60_000)
 
+    def test_what_was_on_its_way_when_another_connection_followed_is_there(self) -> None:
+        stream = bybit()
+        self.hear(stream, frame_of("a", "b"), frame_of("d", "e", at_ms=NOW - 4_997))
+        stream.joined(stream.topics, now_ms=NOW)
+        self.hear(stream, frame_of("f", at_ms=NOW - 4_995))
+        answer(stream, recent("-", "a", "b", "c", "d", "e", "f", at_ms=NOW - 5_001), now_ms=NOW + 2_000)
+        batch = stream.collect(now_ms=NOW + 2_000)
+        assert [record.trade_id for record in batch.records] == ["a", "b", "d", "e", "f", "c"]  # type: ignore[attr-defined]
+        assert not batch.gaps
+        assert not stream.asks(now_ms=NOW + 60_000)
+
     def test_what_was_missed_by_a_quiet_symbol_beyond_the_page_is_a_gap(self) -> None:
         stream = bybit()
         self.hear(stream, frame_of("a", "b"))
@@ -399,7 +410,7 @@ class TestBybit:
         self.hear(stream, frame_of("a", "b"), frame_of("c")[:90], frame_of("d", at_ms=NOW - 4_000))
         (ask,) = stream.asks(now_ms=NOW + 1_000)
         body = json.dumps(recent("a", "b", "c", "d", at_ms=NOW - 5_000)).encode()
-        stream.answered(ask, Answer(200, {}, body), now_ms=NOW + 1_000)
+        stream.answered(ask, Response(200, {}, body), now_ms=NOW + 1_000)
         batch = stream.collect(now_ms=NOW)
         assert [record.trade_id for record in batch.records] == ["a", "b", "d", "c"]  # type: ignore[attr-defined]
         assert [row.reason for row in batch.rejected] == ["bad_row"]
@@ -441,7 +452,7 @@ class TestBybit:
         )
         (ask,) = stream.asks(now_ms=NOW + 1_000)
         assert ask.call.params == {"category": "linear", "symbol": "BTCUSDT", "limit": "1000"}
-        stream.answered(ask, Answer(200, {}, body), now_ms=NOW + 1_000)
+        stream.answered(ask, Response(200, {}, body), now_ms=NOW + 1_000)
         _, record = stream.collect(now_ms=NOW).records
         assert isinstance(record, Trade)
         assert (record.trade_id, record.price, record.base_volume, record.quote_volume, record.side) == (
@@ -449,7 +460,7 @@ class TestBybit:
         )  # fmt: skip
 
     def test_one_bad_topic_is_named_and_pongs_say_nothing(self) -> None:
-        heard = BybitVenue(Market.LINEAR, base_url=URL).hear(
+        heard = BybitVenue(Category.LINEAR, base_url=URL).hear(
             [
                 b'{"success":true,"ret_msg":"","conn_id":"0-0","req_id":"1","op":"subscribe"}',
                 b'{"success":true,"ret_msg":"pong","conn_id":"0-0","req_id":"","op":"ping"}',

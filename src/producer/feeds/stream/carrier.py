@@ -212,10 +212,10 @@ class Carrier:
                 self._joined(strand.topics)
 
     def _follow(self, strand: Strand, following: Link) -> None:
-        """The next connection is the one from now on."""
+        """The next connection is the one from now on. Streams look whether the last one took something with it that was
+        still on its way."""
         strand.link, strand.next = following, None
-        if strand.suspected:
-            strand.suspected = strand.joined = False
+        strand.suspected = strand.joined = False
 
     def _shall_be_replaced(self, strand: Strand, link: Link, now: float) -> bool:
         if link.ends or now - link.opened > self.venue.life_seconds:

@@ -132,6 +132,9 @@ class Keeper:
         self.metrics.last_poll.labels(self.name).set(slot_ms / 1000)
         for why, slots in batch.missed.items():
             self.metrics.slots_missed.labels(self.name, why).inc(slots)
+        for words in batch.apart:
+            self.metrics.candles_apart.labels(self.name).inc()
+            log.warning("%s: %s", self.name, words)
         for gap in batch.gaps:
             if gap.state == "open":
                 self.metrics.gaps_opened.labels(self.name, gap.why).inc()

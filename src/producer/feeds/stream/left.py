@@ -18,7 +18,7 @@ from cryptoproxy.common.settings.catalogue import Kafka
 from cryptoproxy.datasets import DATASETS, GAP, Feed, Gap
 from cryptoproxy.datasets.dataset import AnyRecord, Dataset
 from cryptoproxy.errors import PoisonError
-from cryptoproxy.producer.feeds.stream.marks import Told
+from cryptoproxy.producer.feeds.stream.marks import StreamNote
 from cryptoproxy.producer.outbox import Outbox
 from cryptoproxy.producer.outbox.outbox import KAFKA
 from cryptoproxy.upstreams.streaming.stream import Left
@@ -34,7 +34,9 @@ MOST_BYTES = 64 * 1024 * 1024
 """Of what waits in the outbox, the newest."""
 
 
-def left_of(feed: Feed, told: Told, kafka: Kafka, outbox: Outbox, *, now_ms: int, wants_tail: bool = True) -> Left:
+def left_of(
+    feed: Feed, told: StreamNote, kafka: Kafka, outbox: Outbox, *, now_ms: int, wants_tail: bool = True
+) -> Left:
     """All of it.
 
     Args:

@@ -7,26 +7,32 @@ It promises nothing. No stream waits for it: where Kafka does not keep up, frame
 | key | ``binance:BTCUSDT`` |
 | value | the frame, of Binance without what wraps it |
 | headers | ``topic`` (``btcusdt@depth@100ms``), ``received-at`` (ms, by the upstream's clock) |
+
+Bybit shows a book once, when it is subscribed to, and its changes from then on. Who comes later finds it here as well:
+behind a change, each :data:`WHOLE_MS`, stands a snapshot with the number of that change.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
 from cryptoproxy.common.clock import Clock
 from cryptoproxy.common.metrics import PollerMetrics
 from cryptoproxy.common.settings.catalogue import Kafka
+from cryptoproxy.errors import TransientError
 from cryptoproxy.producer.aside import Aside
+from cryptoproxy.upstreams.bybit.shown import ShownBook, frame_of
 from cryptoproxy.upstreams.streaming.live import symbol_of
 from cryptoproxy.upstreams.streaming.stream import Heard
 
 MOST_WAITING = 2_000
 """Frames; of more the oldest go, which are worth the least."""
 MOST_AT_ONCE = 500
+WHOLE_MS = 20_000
 
 
 class _Frame(NamedTuple):
@@ -59,6 +65,9 @@ class LiveFrames(Aside):
         self._symbols = frozenset(symbol.upper() for symbol in kafka.live_symbols or ())
         self._lock = threading.Lock()
         self._waiting: deque[_Frame] = deque()
+        self._books: dict[str, ShownBook] = {}
+        """Of Bybit, by key and topic; of the thread that sends."""
+        self._whole_ms: dict[str, int] = {}
 
     def put(self, source: str, heard: Heard, now_ms: int) -> None:
         """Never waits and never raises."""
@@ -80,7 +89,26 @@ class LiveFrames(Aside):
             taken = [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_AT_ONCE))]
         if not taken:
             return True
-        return not any(self._send_all([partial(self._send, each=each) for each in taken]))
+        sent = [each for frame in taken for each in (frame, *self._whole(frame))]
+        return not any(self._send_all([partial(self._send, each=each) for each in sent]))
+
+    def _whole(self, frame: _Frame) -> Iterator[_Frame]:
+        """The book as it is after this change, where it is due."""
+        if not frame.topic.startswith("orderbook."):
+            return
+        place = f"{frame.key} {frame.topic}"
+        book = self._books.setdefault(place, ShownBook())
+        try:
+            told = frame_of(frame.body)
+        except TransientError:
+            return  # whose stream it is counts it
+        book.take(told)
+        if told.whole:
+            self._whole_ms[place] = frame.at_ms
+        elif book.whole and frame.at_ms - self._whole_ms.get(place, 0) >= WHOLE_MS:
+            self._whole_ms[place] = frame.at_ms
+            _, levels, symbol = frame.topic.split(".", 2)
+            yield frame._replace(body=book.snapshot(symbol, int(levels)))
 
     def _send(self, producer: Any, each: _Frame) -> Any:
         headers = [("topic", each.topic.encode()), ("received-at", str(each.at_ms).encode())]

@@ -21,16 +21,20 @@ MOST_WAITING = 10_000
 for gone."""
 
 
-class Told(msgspec.Struct):
+class StreamNote(msgspec.Struct):
     """What stands on the state topic for one stream."""
 
     told_ms: int = 0
     """Our clock, when the last of these was acknowledged."""
     marks: dict[str, Mark] = {}
     """By symbol."""
+    connected: bool = False
+    """Whether all topics of its venue came when this was told."""
+    frame_ms: int = 0
+    """Our clock, when its last data came; 0 before any."""
 
 
-_told = msgspec.json.Decoder(Told)
+_told = msgspec.json.Decoder(StreamNote)
 
 
 @dataclass(eq=False)
@@ -51,14 +55,14 @@ class Marks:
         self._lock = threading.Lock()
         self._batches: deque[_Kept] = deque()
         self._of: dict[Entry, _Kept] = {}
-        self._told = Told()
+        self._told = StreamNote()
 
-    def begin(self, told: Told) -> None:
+    def begin(self, told: StreamNote) -> None:
         """What the holder before has told counts until more is known."""
         with self._lock:
             self._batches.clear()
             self._of.clear()
-            self._told = told
+            self._told = StreamNote(told.told_ms, told.marks)
 
     def open(self) -> None:
         """A batch is about to be kept."""
@@ -94,17 +98,20 @@ class Marks:
         while self._batches and self._batches[0].whole and not self._batches[0].waiting:
             marks = self._batches.popleft().marks
             if marks:
-                self._told = Told(self._now_ms(), {**self._told.marks, **marks})
+                self._told = StreamNote(self._now_ms(), {**self._told.marks, **marks})
 
-    def state(self) -> bytes:
-        """For another machine; empty before the first mark."""
+    def state(self, *, connected: bool = False, frame_ms: int = 0) -> bytes:
+        """For another machine, and for whoever asks how it goes; empty while there is nothing to tell."""
         with self._lock:
-            return msgspec.json.encode(self._told) if self._told.marks else b""
+            told = self._told
+        if not told.marks and not frame_ms:
+            return b""
+        return msgspec.json.encode(StreamNote(told.told_ms, told.marks, connected, frame_ms))
 
 
-def told_in(value: bytes | None) -> Told:
+def told_in(value: bytes | None) -> StreamNote:
     """What a state says; nothing where there is none, or another version wrote it."""
     try:
-        return _told.decode(value) if value else Told()
+        return _told.decode(value) if value else StreamNote()
     except msgspec.DecodeError:
-        return Told()
+        return StreamNote()

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
+from functools import partial
 
 from cryptoproxy.common.clock import Clock
 from cryptoproxy.common.log import Limited
@@ -16,7 +17,7 @@ from cryptoproxy.errors import CryptoProxyError
 from cryptoproxy.producer.feeds.poll import PollOnce
 from cryptoproxy.producer.feeds.stream.carrier import Carrier
 from cryptoproxy.producer.feeds.stream.keeping import Keeper
-from cryptoproxy.producer.feeds.stream.marks import Marks, Told
+from cryptoproxy.producer.feeds.stream.marks import Marks, StreamNote
 from cryptoproxy.producer.feeds.stream.mending import Mender
 from cryptoproxy.producer.outbox import Entry, Outbox
 from cryptoproxy.upstreams.streaming.stream import Heard, Joining, Left, Renewing, Stream, Venue
@@ -49,8 +50,8 @@ class Room:
     streams: Sequence[Stream]
     _: KW_ONLY
     ask: Mapping[str, PollOnce]
-    told: Callable[[str], Told]
-    left: Callable[[Stream, Told], Left]
+    told: Callable[[str], StreamNote]
+    left: Callable[[Stream, StreamNote], Left]
     may_poll: Callable[[], bool]
     outbox: Outbox
     health: Health
@@ -72,6 +73,8 @@ class Room:
         """The keeper has found that another process streams; the carrier does not know it yet."""
         self._renewing = [stream for stream in self.streams if isinstance(stream, Renewing)]
         self._often = Limited(log, seconds=60, clock=self.clock.monotonic)
+        self._frames_ms: dict[str, int] = {}
+        """Our clock, when the last data of each feed came."""
         self._of: dict[str, list[Stream]] = {}
         for stream in self.streams:
             for topic in stream.topics:
@@ -115,6 +118,13 @@ class Room:
             (f"keep {name}", self.keep),
         )
 
+    def states(self) -> Mapping[str, Callable[[], bytes]]:
+        """By feed, what gives its line on the state topic."""
+        return {name: partial(self._line_of, name) for name in self.marks}
+
+    def _line_of(self, feed: str) -> bytes:
+        return self.marks[feed].state(connected=self.carrier.connected, frame_ms=self._frames_ms.get(feed, 0))
+
     def published(self, entry: Entry) -> None:
         """Each record of ``entry`` is acknowledged by Kafka."""
         for marks in self.marks.values():
@@ -131,6 +141,7 @@ class Room:
 
     def _begin(self, loop: Loop) -> None:
         self._begun = False
+        self._frames_ms = {}
         self.health.hold(self._part, "takes over from the holder before", expected=True)
         until = self.clock.monotonic() + CLOCK_SECONDS
         while self.mender.offset_ms is None and self.clock.monotonic() < until and not loop.wait(0.05):
@@ -162,6 +173,7 @@ class Room:
             self.metrics.stream_frames.labels(self.venue.name).inc(len(bodies))
             for stream in self._of.get(topic, ()):
                 taken.setdefault(stream.feed.name, {})[topic] = bodies
+        self._frames_ms |= dict.fromkeys(taken, self.clock.now_ms())
         with self._lock:
             for stream in self.streams:
                 if data := taken.get(stream.feed.name):

@@ -12,7 +12,7 @@ from cryptoproxy.common.asking import Question
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.producer.asking import answers as of_answers
 from cryptoproxy.producer.asking.answers import Answers
-from cryptoproxy.producer.feeds.poll import Told
+from cryptoproxy.producer.feeds.poll import CallAnswer
 from cryptoproxy.upstreams import asked_of
 from cryptoproxy.upstreams.base import Call
 from tests.unit.producer.budget.hand_clock import HandClock
@@ -24,8 +24,8 @@ ASKED = asked_of(SETTINGS.upstreams)
 
 def told(
     body: bytes, *, ms: int = 5, url: str = "http://localhost:1/binance/api/v3/ticker/24hr", **params: str
-) -> Told:
-    return Told(Call(url, params, {"x-key": "secret"}), body, ms)
+) -> CallAnswer:
+    return CallAnswer(Call(url, params, {"x-key": "secret"}), body, ms)
 
 
 class Bench:
@@ -38,6 +38,13 @@ class Bench:
 
     def sent(self) -> list[tuple[str, bytes]]:
         return [((each.key or b"").decode(), each.value) for each in self.producer.sent]
+
+
+def test_an_answer_says_how_often_it_is_asked_for() -> None:
+    bench = Bench()
+    bench.answers.put("binance", [told(b"1", ms=1)], every_ms=600_000)
+    assert bench.answers.send()
+    assert bench.producer.sent[0].headers == [("fetched_at", b"1"), ("every_ms", b"600000")]
 
 
 def test_the_newest_of_each_call_is_sent_at_most_each_ten_seconds() -> None:

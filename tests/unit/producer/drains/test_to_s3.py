@@ -14,6 +14,7 @@ from cryptoproxy.common.settings import Settings
 from cryptoproxy.datasets import CANDLE, Feed, encode, from_iso, iso
 from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.lake.objects import lines_of
+from cryptoproxy.producer.drains import to_s3
 from cryptoproxy.producer.drains.to_s3 import GRACE_MS, Archiver
 from cryptoproxy.producer.outbox import Entry, Outbox, files
 from tests.unit.producer.budget.hand_clock import HandClock
@@ -123,6 +124,26 @@ def test_a_minute_is_closed_only_when_its_last_poll_can_be_on_disk(bench: Bench)
     assert bench.drain() == 0
     bench.at(60 + GRACE_MS / 1000)
     assert bench.drain() == 1
+
+
+def test_of_very_many_records_the_first_are_stored_before_their_minute_is_over(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(to_s3, "MOST_RECORDS", 3)
+    for seconds in range(5):
+        bench.keep(seconds)
+    bench.at(5)
+    assert bench.drain() == 1
+    assert bench.waiting() == [3, 4]
+    for seconds in range(5, 7):
+        bench.keep(seconds)
+    bench.restart()
+    assert bench.drain() == 1
+    assert bench.waiting() == [6]
+    bench.at(63)
+    assert bench.drain() == 1
+    assert len(bench.store.objects) == 3
+    assert len(set(bench.store.lines())) == 7
 
 
 def test_at_an_interval_of_a_minute_or_more_each_poll_is_an_object_at_once(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any, cast
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.service import Health, Loop
 from cryptoproxy.producer.feeds.poll import PollOnce
-from cryptoproxy.producer.feeds.stream.marks import Told
+from cryptoproxy.producer.feeds.stream.marks import StreamNote
 from cryptoproxy.producer.feeds.stream.room import Room
 from cryptoproxy.producer.outbox import Entry, Outbox
 from cryptoproxy.producer.outbox.outbox import KAFKA
@@ -36,7 +36,7 @@ class Streaming:
             stream.venue,
             [stream],
             ask={stream.feed.name: cast("PollOnce", ask)},
-            told=lambda feed: Told(),
+            told=lambda feed: StreamNote(),
             left=lambda stream, told: left or Left(),
             may_poll=lambda: self.active,
             outbox=self.outbox,

@@ -12,13 +12,13 @@ import requests
 
 from cryptoproxy.datasets import BOOK, GAP, Gap, from_iso
 from cryptoproxy.sandbox import Rule, Sandbox, StreamRule
-from cryptoproxy.upstreams.base import Answer, Call
+from cryptoproxy.upstreams.base import Call, Response
 from cryptoproxy.upstreams.binance.books import BinanceBooks
 from cryptoproxy.upstreams.binance.candles import whole_list as binance_list
 from cryptoproxy.upstreams.binance.venue import BinanceVenue
 from cryptoproxy.upstreams.bybit.books import BybitBooks
 from cryptoproxy.upstreams.bybit.candles import whole_list as bybit_list
-from cryptoproxy.upstreams.bybit.symbols import Market
+from cryptoproxy.upstreams.bybit.symbols import Category
 from cryptoproxy.upstreams.bybit.venue import BybitVenue
 from cryptoproxy.upstreams.streaming.book_stream import BookStream
 from tests.books import require_true
@@ -32,9 +32,9 @@ COINS = 20
 class Asking:
     """What :meth:`PollOnce.ask` does, without a budget."""
 
-    def ask(self, call: Call, end_ms: int, wait: object) -> Answer:
+    def ask(self, call: Call, end_ms: int, wait: object) -> Response:
         found = requests.get(call.url, params=dict(call.params), timeout=30)
-        return Answer(found.status_code, {key.lower(): value for key, value in found.headers.items()}, found.content)
+        return Response(found.status_code, {key.lower(): value for key, value in found.headers.items()}, found.content)
 
 
 @pytest.fixture
@@ -59,11 +59,11 @@ def start(box: Sandbox, tmp_path: Path) -> Iterator[Callable[[str], Streaming]]:
                 interval_ms=STEP_MS,
             )
         else:
-            market, base = Market(source.removeprefix("bybit-")), box.base_url("bybit")
+            market, base = Category(source.removeprefix("bybit-")), box.base_url("bybit")
             stream = BybitBooks(
                 market,
                 venue=BybitVenue(market, ws_url=box.stream_url("bybit"), base_url=base),
-                symbols=["BTCUSDT", "ETHUSDT"] if market is not Market.INVERSE else ["BTCUSD"],
+                symbols=["BTCUSDT", "ETHUSDT"] if market is not Category.INVERSE else ["BTCUSD"],
                 symbol_list=bybit_list(base, market),
                 levels=200,
                 interval_ms=STEP_MS,

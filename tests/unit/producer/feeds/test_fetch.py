@@ -29,7 +29,7 @@ from cryptoproxy.common.clients.outside import Address, in_turn
 from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.producer.feeds import fetch
 from cryptoproxy.producer.feeds.fetch import Fetcher, check_clock
-from cryptoproxy.upstreams.base import Answer, Call
+from cryptoproxy.upstreams.base import Call, Response
 from tests.conftest import wait_until
 
 BODY = json.dumps([{"id": "bitcoin", "n": number} for number in range(200)]).encode()
@@ -879,8 +879,8 @@ def test_a_small_body_that_unpacks_to_a_huge_one_is_refused_before_it_fills_the_
 NOW_MS = 1_795_168_800_000  # Fri, 20 Nov 2026 10:00:00 GMT
 
 
-def dated(date: str | None, *, seconds: float = 0.2, **headers: str) -> Answer:
-    return Answer(200, headers if date is None else {"date": date, **headers}, b"", seconds)
+def dated(date: str | None, *, seconds: float = 0.2, **headers: str) -> Response:
+    return Response(200, headers if date is None else {"date": date, **headers}, b"", seconds)
 
 
 @pytest.mark.parametrize("offset_ms", [0, 29_000, -29_000, 400])

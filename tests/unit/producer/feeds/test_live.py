@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -70,3 +71,21 @@ def test_what_is_refused_is_counted_and_not_sent_again() -> None:
     assert not bench.live.send()
     assert bench.live.send()
     assert bench.metrics.value("live_frames_total", outcome="failed") == 1
+
+
+def test_who_comes_late_finds_a_book_of_bybit_as_it_is() -> None:
+    def frame(u: int, kind: str = "delta", bids: str = "[]") -> bytes:
+        data = f'{{"s":"BTCUSDT","b":{bids},"a":[["11.50","2"]],"u":{u},"seq":{u}}}'
+        return f'{{"topic":"orderbook.50.BTCUSDT","type":"{kind}","ts":7,"data":{data},"cts":5}}'.encode()
+
+    bench = Bench()
+    frames = [frame(1, "snapshot", '[["10.50","1"]]'), frame(2), frame(3, bids='[["10.50","0"],["10.20","3"]]'), b"{"]
+    for number, body in enumerate(frames):
+        at_ms = 1000 + number * live.WHOLE_MS // 2
+        bench.live.put("bybit-linear", Heard({"orderbook.50.BTCUSDT": [body]}), at_ms)
+        assert bench.live.send()
+    assert [each.value for each in bench.producer.sent if each.value in frames] == frames
+    [whole] = [json.loads(each.value) for each in bench.producer.sent if each.value not in frames]
+    assert (whole["type"], whole["topic"], whole["data"]["u"]) == ("snapshot", "orderbook.50.BTCUSDT", 3)
+    assert (whole["data"]["b"], whole["data"]["a"]) == ([["10.20", "3"]], [["11.50", "2"]])
+    assert bench.producer.sent[-2].value == json.dumps(whole, separators=(",", ":")).encode(), "behind its change"

@@ -21,7 +21,16 @@ from cryptoproxy.producer.feeds.poll import Polled, PollOnce, SlotMissedError
 from cryptoproxy.producer.outbox import Entry, Outbox
 from cryptoproxy.producer.outbox.entry import NO_SLOT
 from cryptoproxy.upstreams import upstreams_of
-from cryptoproxy.upstreams.base import Answer, BannedError, Call, IncompleteError, Poll, Priority, RefusedError, Source
+from cryptoproxy.upstreams.base import (
+    BannedError,
+    Call,
+    IncompleteError,
+    Poll,
+    Priority,
+    RefusedError,
+    Response,
+    Source,
+)
 from cryptoproxy.upstreams.binance.tickers import Binance
 from cryptoproxy.upstreams.bybit.tickers import Bybit
 from cryptoproxy.upstreams.coingecko.tickers import CoinGecko
@@ -231,7 +240,7 @@ def test_where_attempts_that_failed_have_used_the_budget_up_their_cause_is_told(
 
 def test_retry_after_within_the_slot_is_obeyed_and_the_slot_saved() -> None:
     source = FakeSource(refusals={429: RefusedError("429", retry_after=20)})
-    asked = Asked(Answer(429, {}, b""), PAGE, source=source)
+    asked = Asked(Response(429, {}, b""), PAGE, source=source)
     assert asked.poll().records == 2
     assert asked.budget.bans == [(20, "429")]
     assert asked.budget.least == 60
@@ -241,7 +250,7 @@ def test_retry_after_within_the_slot_is_obeyed_and_the_slot_saved() -> None:
 
 def test_retry_after_beyond_the_slot_misses_it_and_holds_for_the_next_ones() -> None:
     source = FakeSource(refusals={429: RefusedError("429", retry_after=90)})
-    asked = Asked(Answer(429, {}, b""), PAGE, source=source)
+    asked = Asked(Response(429, {}, b""), PAGE, source=source)
     error = asked.missed()
     assert error.reason == "banned"
     assert "coingecko asked us to wait (429); the next call is granted in 90 s" in str(error)
@@ -251,14 +260,14 @@ def test_retry_after_beyond_the_slot_misses_it_and_holds_for_the_next_ones() -> 
 
 def test_a_busy_server_that_names_a_time_is_waited_for_and_is_no_refusal() -> None:
     source = FakeSource(refusals={503: TransientError("503", retry_after=7)})
-    asked = Asked(Answer(503, {}, b""), PAGE, source=source)
+    asked = Asked(Response(503, {}, b""), PAGE, source=source)
     assert asked.poll().records == 2
     assert (asked.budget.bans, asked.budget.least) == ([(7, "503")], 0)
 
 
 def test_a_ban_ends_the_poll_at_once() -> None:
     source = FakeSource(refusals={418: BannedError("418", retry_after=120)})
-    asked = Asked(Answer(418, {}, b""), PAGE, source=source)
+    asked = Asked(Response(418, {}, b""), PAGE, source=source)
     error = asked.missed()
     assert error.reason == "banned"
     assert "asked us to wait (418)" in str(error)
@@ -317,7 +326,7 @@ def test_garbage_to_the_end_of_the_slot_is_a_missed_slot() -> None:
 
 def test_an_operators_fault_is_not_tried_again() -> None:
     source = FakeSource(refusals={401: OperatorError("wrong key", remedy="Set it")})
-    asked = Asked(Answer(401, {}, b""), PAGE, source=source)
+    asked = Asked(Response(401, {}, b""), PAGE, source=source)
     with pytest.raises(OperatorError, match="wrong key"):
         asked.poll()
     assert len(asked.upstream.asked) == 1
@@ -328,13 +337,13 @@ def test_a_date_that_is_too_far_from_our_clock_is_told_and_nothing_kept(off: flo
     from cryptoproxy.sandbox.wire import http_date
 
     asked = Asked()
-    asked.upstream.steps = [Answer(200, {"date": http_date(asked.slot_ms, off)}, PAGE)]
+    asked.upstream.steps = [Response(200, {"date": http_date(asked.slot_ms, off)}, PAGE)]
     with pytest.raises(ClockError, match="31 s behind" if off > 0 else "31 s ahead of"):
         asked.poll()
 
 
 def test_what_the_upstream_says_is_used_goes_to_the_budget() -> None:
-    asked = Asked(Answer(200, {"used": "4711"}, PAGE))
+    asked = Asked(Response(200, {"used": "4711"}, PAGE))
     asked.poll()
     assert asked.budget.reports == [4711]
 
@@ -372,19 +381,19 @@ def test_records_tell_the_interval_they_were_polled_at_and_none_where_none_is_pl
 
 
 REFUSALS = [
-    (Binance(), Answer(429, {}, b'{"code":-1003,"msg":"Too many requests."}')),
-    (Binance(), Answer(202, {"x-amzn-waf-action": "challenge"}, b"")),
-    (CoinGecko(), Answer(429, {"retry-after": "0"}, b"Throttled")),
-    (CoinGecko(), Answer(429, {"retry-after": "1"}, b"Throttled")),
-    (Bybit("linear"), Answer(200, {}, b'{"retCode":10006,"retMsg":"Too many visits!"}')),
-    (Bybit("linear"), Answer(405, {"content-type": "text/html"}, b"<html><title>Human Verification</title>")),
+    (Binance(), Response(429, {}, b'{"code":-1003,"msg":"Too many requests."}')),
+    (Binance(), Response(202, {"x-amzn-waf-action": "challenge"}, b"")),
+    (CoinGecko(), Response(429, {"retry-after": "0"}, b"Throttled")),
+    (CoinGecko(), Response(429, {"retry-after": "1"}, b"Throttled")),
+    (Bybit("linear"), Response(200, {}, b'{"retCode":10006,"retMsg":"Too many visits!"}')),
+    (Bybit("linear"), Response(405, {"content-type": "text/html"}, b"<html><title>Human Verification</title>")),
 ]
 
 
 @pytest.mark.parametrize("interval", [5, 60, 300])
 @pytest.mark.parametrize(("source", "refusal"), REFUSALS)
 def test_an_upstream_that_refuses_for_hours_is_asked_less_and_less_and_never_more_often_than_one_that_serves(
-    source: Source, refusal: Answer, interval: int, tmp_path: Path
+    source: Source, refusal: Response, interval: int, tmp_path: Path
 ) -> None:
     clock = HandClock()
     loop, begun = HandLoop(clock), clock.monotonic()
@@ -392,7 +401,7 @@ def test_an_upstream_that_refuses_for_hours_is_asked_less_and_less_and_never_mor
     budget = Budget(upstream.limits, tmp_path, clock=clock, boot="boot")
     asked: list[float] = []
 
-    def get(call: Call, *, timeout: float) -> Answer:
+    def get(call: Call, *, timeout: float) -> Response:
         asked.append(clock.monotonic() - begun)
         return refusal
 

@@ -10,7 +10,7 @@ from cryptoproxy.errors import CryptoProxyError, OperatorError
 from cryptoproxy.producer.budget import Budget
 from cryptoproxy.producer.feeds.poll import PollOnce
 from cryptoproxy.producer.feeds.refused import LONGEST_SECONDS
-from cryptoproxy.upstreams.base import Answer, Call, Limits, Source
+from cryptoproxy.upstreams.base import Call, Limits, Response, Source
 from cryptoproxy.upstreams.binance.tickers import Binance
 from cryptoproxy.upstreams.bybit.tickers import Bybit
 from cryptoproxy.upstreams.coingecko.tickers import CoinGecko
@@ -23,7 +23,7 @@ WRONG_KEY = OperatorError("wrong key", remedy="Set it")
 class Slots:
     """Slot after slot of one source; ``answer`` is what its upstream says until something else is put there."""
 
-    def __init__(self, source: Source, answer: Answer, budget: FakeBudget | Budget | None = None) -> None:
+    def __init__(self, source: Source, answer: Response, budget: FakeBudget | Budget | None = None) -> None:
         self.clock = HandClock()
         self.upstream = FakeUpstream(clock=self.clock, seconds=0.01)
         self.upstream.get = self._get  # type: ignore[method-assign]
@@ -39,7 +39,7 @@ class Slots:
         )
         self._wait = HandLoop(self.clock).wait
 
-    def _get(self, call: Call, *, timeout: float) -> Answer:
+    def _get(self, call: Call, *, timeout: float) -> Response:
         self.asked.append(call)
         return self.answer
 
@@ -62,7 +62,7 @@ def refusing(status: int = 401) -> FakeSource:
 
 @pytest.mark.parametrize(("seconds", "most"), [(1, 15), (60, 9), (300, 20)])
 def test_it_is_asked_less_and_less_often_and_each_slot_tells_why(seconds: float, most: int) -> None:
-    slots = Slots(refusing(), Answer(401, {}, b""))
+    slots = Slots(refusing(), Response(401, {}, b""))
     told = {slots.poll(seconds) for _ in range(round(3600 / seconds))}
     assert told == {"wrong key. Set it"}
     assert 2 <= len(slots.asked) <= most
@@ -70,7 +70,7 @@ def test_it_is_asked_less_and_less_often_and_each_slot_tells_why(seconds: float,
 
 
 def test_the_waits_double_slot_by_slot() -> None:
-    slots = Slots(refusing(), Answer(401, {}, b""))
+    slots = Slots(refusing(), Response(401, {}, b""))
     asked = []
     for _ in range(16):
         slots.poll()
@@ -79,16 +79,16 @@ def test_the_waits_double_slot_by_slot() -> None:
 
 
 def test_it_is_over_by_itself_within_a_quarter_of_an_hour_and_the_next_one_begins_anew() -> None:
-    slots = Slots(refusing(), Answer(401, {}, b""))
+    slots = Slots(refusing(), Response(401, {}, b""))
     for _ in range(7200):
         slots.poll()
-    slots.answer = Answer(200, {}, b"bitcoin:3")
+    slots.answer = Response(200, {}, b"bitcoin:3")
     missed = 0
     while slots.poll():
         missed += 1
     assert missed <= LONGEST_SECONDS
     assert slots.poll() == ""
-    slots.answer = Answer(401, {}, b"")
+    slots.answer = Response(401, {}, b"")
     asked = len(slots.asked)
     assert [bool(slots.poll()) for _ in range(3)] == [True] * 3
     assert len(slots.asked) == asked + 2, "one slot is left out after the first refusal"
@@ -96,7 +96,7 @@ def test_it_is_over_by_itself_within_a_quarter_of_an_hour_and_the_next_one_begin
 
 def test_what_a_person_has_changed_is_asked_at_once() -> None:
     source = refusing()
-    slots = Slots(source, Answer(401, {}, b""))
+    slots = Slots(source, Response(401, {}, b""))
     source.calls = lambda turn=None: [Call("page", headers={"key": "old"})]  # type: ignore[method-assign]
     for _ in range(7):
         slots.poll()
@@ -104,17 +104,17 @@ def test_what_a_person_has_changed_is_asked_at_once() -> None:
     assert slots.poll()
     assert len(slots.asked) == asked
     source.calls = lambda turn=None: [Call("page", headers={"key": "new"})]  # type: ignore[method-assign]
-    slots.answer = Answer(200, {}, b"bitcoin:3")
+    slots.answer = Response(200, {}, b"bitcoin:3")
     assert slots.poll() == ""
 
 
 def test_of_a_poll_of_which_a_later_page_is_refused_no_page_is_asked() -> None:
     source = FakeSource(pages=2, refusals={400: WRONG_KEY})
-    slots = Slots(source, Answer(200, {}, b"bitcoin:3"))
+    slots = Slots(source, Response(200, {}, b"bitcoin:3"))
 
-    def get(call: Call, *, timeout: float) -> Answer:
+    def get(call: Call, *, timeout: float) -> Response:
         slots.asked.append(call)
-        return slots.answer if call.url == "page-0" else Answer(400, {}, b"")
+        return slots.answer if call.url == "page-0" else Response(400, {}, b"")
 
     slots.once.get = get
     assert [slots.poll(), slots.poll()] == ["wrong key. Set it"] * 2
@@ -123,7 +123,7 @@ def test_of_a_poll_of_which_a_later_page_is_refused_no_page_is_asked() -> None:
 
 def test_how_long_it_asks_for_is_obeyed_by_all_of_that_upstream(tmp_path: Path) -> None:
     limits = Limits(upstream="coingecko", unit="calls", interval_setting="POLL_INTERVAL")
-    slots = Slots(refusing(), Answer(401, {"retry-after": "600s"}, b""))
+    slots = Slots(refusing(), Response(401, {"retry-after": "600s"}, b""))
     budget = slots.once.budget = Budget(limits, tmp_path, clock=slots.clock)
     assert slots.poll() == "wrong key. Set it"
     assert budget.ban_ends_in() == pytest.approx(600, abs=2)
@@ -131,34 +131,34 @@ def test_how_long_it_asks_for_is_obeyed_by_all_of_that_upstream(tmp_path: Path) 
     for _ in range(598):
         assert slots.poll() == "wrong key. Set it", "it is one outage, and told in one way"
     assert len(slots.asked) == 1
-    slots.answer = Answer(200, {}, b"bitcoin:3")
+    slots.answer = Response(200, {}, b"bitcoin:3")
     assert "" in {slots.poll() for _ in range(5)}
 
 
 def test_a_list_of_symbols_is_left_alone_as_well_and_polls_go_on() -> None:
-    slots = Slots(refusing(404), Answer(404, {}, b""))
+    slots = Slots(refusing(404), Response(404, {}, b""))
     for _ in range(10):
         with pytest.raises(OperatorError, match="wrong key"):
             slots.once.ask(Call("list"), slots.clock.now_ms() + 60_000, slots._wait)
         slots.clock.turn(10)
     assert len(slots.asked) == 2
-    slots.answer = Answer(200, {}, b"bitcoin:3")
+    slots.answer = Response(200, {}, b"bitcoin:3")
     assert slots.poll() == ""
 
 
 BYBIT = b'{"retCode":%d,"retMsg":"no","result":{}}'
 COINGECKO = b'{"status":{"error_code":%d,"error_message":"no"}}'
 REFUSALS = [
-    *[(source, Answer(status, {}, b'{"error":"no"}')) for status in (302, 400, 401, 404, 407, 410, 422, 451)
+    *[(source, Response(status, {}, b'{"error":"no"}')) for status in (302, 400, 401, 404, 407, 410, 422, 451)
       for source in (CoinGecko, Binance, lambda: Bybit("linear"))],
-    *[(CoinGecko, Answer(status, {}, COINGECKO % code)) for status in (400, 401, 403) for code in (10002, 10005, 10010)],
-    (Binance, Answer(400, {}, b'{"code":-1104,"msg":"no"}')),
-    *[(lambda: Bybit("spot"), Answer(200, {}, BYBIT % code)) for code in (10001, 10003, 10017, 10024, 99)],
+    *[(CoinGecko, Response(status, {}, COINGECKO % code)) for status in (400, 401, 403) for code in (10002, 10005, 10010)],
+    (Binance, Response(400, {}, b'{"code":-1104,"msg":"no"}')),
+    *[(lambda: Bybit("spot"), Response(200, {}, BYBIT % code)) for code in (10001, 10003, 10017, 10024, 99)],
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("make", "answer"), REFUSALS)
-def test_every_upstreams_refusal_for_a_person_is_of_that_kind(make: object, answer: Answer) -> None:
+def test_every_upstreams_refusal_for_a_person_is_of_that_kind(make: object, answer: Response) -> None:
     slots = Slots(make(), answer)  # type: ignore[operator]
     told = [slots.poll() for _ in range(60)]
     assert told[0]

@@ -18,8 +18,8 @@ from cryptoproxy.datasets import Feed, encode
 from cryptoproxy.errors import OperatorError, PoisonError, TransientError
 from cryptoproxy.producer.feeds.fetch import ClockError
 from cryptoproxy.producer.feeds.lines import Lines
-from cryptoproxy.producer.feeds.poll import Polled, SlotMissedError, Told, Wait
-from cryptoproxy.producer.feeds.slots import Grid
+from cryptoproxy.producer.feeds.poll import CallAnswer, Polled, SlotMissedError, Wait
+from cryptoproxy.producer.feeds.slots import PollGrid
 from cryptoproxy.producer.feeds.source_loop import STANDBY_SECONDS, SourceLoop
 from cryptoproxy.producer.outbox import Entry, OutboxFullError
 from cryptoproxy.producer.statistics import Quota, Statistics
@@ -39,7 +39,7 @@ class FakePoll:
         self.slots: list[int] = []
         self.calls = 0
         self.rejected: list[Rejected] = []
-        self.answers = [Told(Call("page-0"), b"x" * 1_000, 1)]
+        self.answers = [CallAnswer(Call("page-0"), b"x" * 1_000, 1)]
 
     def poll(self, slot_ms: int, end_ms: int, wait: Wait, *, turn: int, interval_ms: int) -> Polled:
         assert interval_ms == end_ms - slot_ms
@@ -98,12 +98,12 @@ class Bench:
         self.active = True
         self.prepared = 0
         self.kept: list[tuple[int, float, int]] = []
-        self.answered: list[Told] = []
+        self.answered: list[CallAnswer] = []
         self.quotas: Mapping[str, Quota] = {}
         self.loop = SourceLoop(
             "coingecko",
             poll=self.poll,  # type: ignore[arg-type]
-            grid=Grid(interval_ms, last),
+            grid=PollGrid(interval_ms, last),
             outbox=self.outbox,  # type: ignore[arg-type]
             may_poll=lambda: self.active,
             before_poll=self._prepare,
@@ -153,7 +153,7 @@ def test_in_real_time_there_is_no_drift_either() -> None:
     bench = Bench()
     bench.poll.clock = bench.loop.clock = clock
     bench.poll.job = lambda slot_ms: time.sleep(0.03)
-    bench.loop.grid = Grid(100, None)
+    bench.loop.grid = PollGrid(100, None)
     delays: list[int] = []
     bench.loop.kept = lambda entry, arrived, size: delays.append(clock.now_ms() - entry.slot_ms)
     stop = threading.Event()

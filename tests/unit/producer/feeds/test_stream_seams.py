@@ -22,12 +22,12 @@ from cryptoproxy.errors import TransientError
 from cryptoproxy.producer.feeds.poll import PollOnce
 from cryptoproxy.producer.feeds.stream import carrier, left, mending, websocket
 from cryptoproxy.producer.feeds.stream.keeping import Keeper
-from cryptoproxy.producer.feeds.stream.marks import Marks, Told, told_in
+from cryptoproxy.producer.feeds.stream.marks import Marks, StreamNote, told_in
 from cryptoproxy.producer.feeds.stream.mending import Mender
 from cryptoproxy.producer.feeds.stream.websocket import RefusedHandshakeError
 from cryptoproxy.producer.outbox import Entry, Outbox
 from cryptoproxy.producer.outbox.outbox import KAFKA
-from cryptoproxy.upstreams.base import Answer, Call
+from cryptoproxy.upstreams.base import Call, Response
 from cryptoproxy.upstreams.binance.candles import whole_list
 from cryptoproxy.upstreams.binance.trades import BinanceTrades
 from cryptoproxy.upstreams.binance.venue import BinanceVenue
@@ -61,8 +61,8 @@ def tell(stream: BinanceTrades, symbol: str, *numbers: int) -> None:
     stream.take({f"{symbol.lower()}@aggTrade": bodies}, now_ms=TRADE_MS + 1_000)
 
 
-def answer(body: object) -> Answer:
-    return Answer(200, {}, json.dumps(body).encode())
+def answer(body: object) -> Response:
+    return Response(200, {}, json.dumps(body).encode())
 
 
 def keeper_of(stream: BinanceTrades, outbox: Outbox) -> Keeper:
@@ -130,7 +130,7 @@ def test_gaps_that_wait_in_our_own_outbox_are_open_too(tmp_path: Path, monkeypat
     monkeypatch.setattr(left, "_read", lambda kafka, topic, begin_ms: iter(()))
 
     def found() -> list[str]:
-        return [gap.state for gap in left.left_of(stream.feed, Told(), topics, outbox, now_ms=TRADE_MS).gaps]
+        return [gap.state for gap in left.left_of(stream.feed, StreamNote(), topics, outbox, now_ms=TRADE_MS).gaps]
 
     assert keeper.keep(opened, slot_ms=TRADE_MS)
     assert found() == ["open"]
@@ -226,11 +226,11 @@ def test_a_handshake_that_drips_has_an_end(monkeypatch: pytest.MonkeyPatch) -> N
 class Asked:
     """What :class:`PollOnce` is to the mender."""
 
-    def __init__(self, told: Callable[[Call], Answer]) -> None:
+    def __init__(self, told: Callable[[Call], Response]) -> None:
         self.ask = lambda call, end_ms, wait: told(call)
 
 
-def mender_of(stream: BinanceTrades, told: Callable[[Call], Answer], clock: HandClock) -> Mender:
+def mender_of(stream: BinanceTrades, told: Callable[[Call], Response], clock: HandClock) -> Mender:
     ask = {stream.feed.name: cast("PollOnce", Asked(told))}
     return Mender(stream.venue, [stream], ask=ask, lock=threading.Lock(), active=lambda: True, clock=clock)
 
@@ -240,7 +240,7 @@ def test_an_answer_that_cannot_be_read_holds_up_no_other_symbol() -> None:
     for symbol in stream.symbols:
         tell(stream, symbol, 1, 3)
 
-    def told(call: Call) -> Answer:
+    def told(call: Call) -> Response:
         if call.url.endswith("/time"):
             return answer({"serverTime": clock.now_ms()})
         return answer({"code": 0} if call.params["symbol"] == "BTCUSDT" else rows(2))
@@ -256,7 +256,7 @@ def test_a_time_that_was_not_to_be_had_is_asked_for_again_soon() -> None:
     stream, clock = trades(), HandClock(wall_ms=TRADE_MS)
     answers = [TransientError("away"), answer({"serverTime": TRADE_MS + 30_000})]
 
-    def told(call: Call) -> Answer:
+    def told(call: Call) -> Response:
         found = answers.pop(0)
         if isinstance(found, TransientError):
             raise found

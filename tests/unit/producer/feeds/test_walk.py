@@ -13,7 +13,7 @@ from cryptoproxy.datasets.times import DAY_MS, HOUR_MS, MINUTE_MS, Span
 from cryptoproxy.errors import TransientError
 from cryptoproxy.producer.feeds.walk import Cursor, Walk
 from cryptoproxy.sandbox.rewrites import REWRITES
-from cryptoproxy.upstreams.base import Answer, Call
+from cryptoproxy.upstreams.base import Call, Response
 from cryptoproxy.upstreams.binance.candles import BinanceCandles
 from cryptoproxy.upstreams.bybit.candles import BybitCandles
 from cryptoproxy.upstreams.coingecko.access import Access
@@ -35,11 +35,11 @@ class Exchange:
     odd: dict[int, Callable[[bytes], bytes]] = field(default_factory=dict)
     """What becomes of the answer to the call of that number."""
 
-    def ask(self, call: Call) -> tuple[Answer, int]:
+    def ask(self, call: Call) -> tuple[Response, int]:
         body = self.answer(call.params)
         body = self.odd.get(len(self.calls), lambda each: each)(body)
         self.calls.append(call)
-        return Answer(200, {}, body), NOW
+        return Response(200, {}, body), NOW
 
     def answer(self, params) -> bytes:
         raise NotImplementedError

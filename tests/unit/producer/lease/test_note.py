@@ -6,17 +6,17 @@ from dataclasses import replace
 
 import pytest
 
-from cryptoproxy.producer.lease.note import Note, Watch, decode
+from cryptoproxy.producer.lease.note import Note, NoteWatch, decode
 
 NOTE = Note(process="x", name="host:1", term=3, since=1_763_632_800_000, beat=5)
 SILENCE = 6.0
 
 
-def watch() -> Watch:
-    return Watch(gap=4.0)
+def watch() -> NoteWatch:
+    return NoteWatch(gap=4.0)
 
 
-def free(watch: Watch, process: str = "me") -> bool:
+def free(watch: NoteWatch, process: str = "me") -> bool:
     return watch.free(process, silence=SILENCE)
 
 

@@ -1,0 +1,172 @@
+"""The model at work: each bar that is over, from its topic, and what the live version says of the next one.
+
+Nothing is kept between two starts: the bars that are needed are read again from the topic, and what was said of the
+last bar is said once more, under the same id. So any number of processes may run; readers have each id once.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+from kafka import TopicPartition
+from kafka import errors as kafka_errors
+
+from cryptoproxy.common.clients import kafka as kafka_client
+from cryptoproxy.common.clients.sender import Sender
+from cryptoproxy.common.retry import Backoff
+from cryptoproxy.common.service import Health, Loop
+from cryptoproxy.common.settings.catalogue import Kafka
+from cryptoproxy.datasets import CANDLE, PREDICTION, Prediction, key
+from cryptoproxy.errors import CryptoProxyError, OperatorError, PoisonError
+from cryptoproxy.models.features import ENOUGH_BARS
+from cryptoproxy.models.registry import Model, Registry
+from cryptoproxy.models.scoring import Scorer, fits
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 60.0
+"""Another version may have been made live: it is looked for so often."""
+SAY_SECONDS = 5.0
+"""So long what is due waits for more at most."""
+
+
+class Predictor:
+    """A loop for one model.
+
+    Args:
+        name: of the model: ``direction-1h``.
+        connect: makes a consumer.
+        sender: has producers.
+    """
+
+    def __init__(
+        self,
+        *,
+        kafka: Kafka,
+        registry: Registry,
+        name: str,
+        scorer: Scorer,
+        interval: str,
+        connect: Callable[..., Any],
+        sender: Sender,
+        now_ms: Callable[[], int],
+        health: Health,
+    ) -> None:
+        self._kafka, self._registry, self._name, self._scorer = kafka, registry, name, scorer
+        self._topic = kafka.topic_of(CANDLE, interval)
+        self._connect, self._sender, self._now_ms, self._health = connect, sender, now_ms, health
+        self._consumer: Any = None
+        self._model: Model | None = None
+        self._looked = 0.0
+        self._said = time.monotonic()
+        self._due: set[str] = set()
+        """Assets whose newest bar nothing was said of yet."""
+
+    def run(self, loop: Loop) -> None:
+        """Until a stop."""
+        backoff = Backoff()
+        while loop.running:
+            try:
+                self._turn()
+            except kafka_errors.KafkaError as error:
+                failed: CryptoProxyError = kafka_client.meaning(error, self._kafka)
+            except CryptoProxyError as error:
+                failed = error
+            else:
+                backoff.reset()
+                self._health.release("predictions")
+                continue
+            self._health.hold("predictions", str(failed))
+            loop.wait(backoff.next())
+        self._close()
+        self._sender.close()
+
+    def _turn(self) -> None:
+        """
+        Raises:
+            CryptoProxyError, kafka.errors.KafkaError: what is due stays so.
+        """
+        if self._consumer is None:
+            self._begin()
+        try:
+            polled = self._consumer.poll(timeout_ms=500)
+        except kafka_errors.KafkaError:
+            self._close()
+            raise
+        for records in polled.values():
+            for each in records:
+                with suppress(PoisonError):  # a dead letter of the indexer
+                    if (name := self._scorer.see(CANDLE.codec.decode(each.value))) is not None:
+                        self._due.add(name)
+        # All that is there was read, or a history brings more and more of it, which shall hold nothing up.
+        if not polled or time.monotonic() - self._said >= SAY_SECONDS:
+            self._said = time.monotonic()
+            if self._due or self._model is None:
+                self._say()
+
+    def _begin(self) -> None:
+        self._consumer = self._connect(group_id=None)
+        partitions = [
+            TopicPartition(self._topic, each) for each in self._consumer.partitions_for_topic(self._topic) or ()
+        ]
+        if not partitions:
+            self._close()
+            raise OperatorError(f"topic {self._topic} is missing", remedy="Run `cryptoproxy setup`")
+        self._consumer.assign(partitions)
+        since_ms = self._now_ms() - ENOUGH_BARS * self._scorer.step_ms
+        for partition, found in self._consumer.offsets_for_times(dict.fromkeys(partitions, since_ms)).items():
+            if found is None:
+                self._consumer.seek_to_end(partition)
+            else:
+                self._consumer.seek(partition, found.offset)
+
+    def _say(self) -> None:
+        model, now_ms = self._live(), self._now_ms()
+        made = {name: self._scorer.predict(name, model, now_ms) for name in sorted(self._due)}
+        said = [each for each in made.values() if each is not None]
+        failures = self._sender.send_all([partial(self._send, each) for each in said])
+        if failed := next((each for each in failures if each is not None), None):
+            raise failed
+        self._due.clear()
+        if said:
+            log.info("%s %s said what it makes of %d assets", self._name, model.about.version, len(said))
+
+    def _send(self, prediction: Prediction, producer: Any) -> Any:
+        return producer.send(
+            self._kafka.topic_of(PREDICTION),
+            key=key(prediction).encode(),
+            value=PREDICTION.codec.encode(prediction),
+            headers=PREDICTION.headers,
+        )
+
+    def _live(self) -> Model:
+        """Raises:
+        OperatorError: no version is live, or it cannot be used.
+        """
+        if self._model is not None and time.monotonic() - self._looked < LOOK_SECONDS:
+            return self._model
+        version = self._registry.live(self._name)
+        self._looked = time.monotonic()
+        if version is None:
+            raise OperatorError(f"no version of {self._name} is live", remedy="Train one (docs/models.md)")
+        if self._model is None or self._model.about.version != version:
+            model = self._registry.load(self._name, version)
+            if not fits(model):
+                raise OperatorError(
+                    f"{self._name} {version} wants features that are not known here: {', '.join(model.about.features)}",
+                    remedy="Train one of this release",
+                )
+            self._model = model
+            log.info("%s %s is at work", self._name, version)
+        return self._model
+
+    def _close(self) -> None:
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            with suppress(kafka_errors.KafkaError):
+                consumer.close(autocommit=False, timeout_ms=2_000)
