@@ -142,9 +142,16 @@ class Past:
         self._clock = Stopped()
         self._box = Sandbox(coins=COINS, clock=cast("Any", self._clock))
         self._box.start()
+        self._known: dict[tuple[str, int, int], dict[str, int]] = {}
 
     def trades(self, symbol: str, begin_ms: int, end_ms: int) -> dict[str, int]:
         """Time of each by its id, in [begin, end)."""
+        span = symbol, begin_ms, end_ms
+        if span not in self._known:
+            self._known[span] = self._trades(*span)
+        return self._known[span]
+
+    def _trades(self, symbol: str, begin_ms: int, end_ms: int) -> dict[str, int]:
         found: dict[str, int] = {}
         self._clock.ms = end_ms
         while self._clock.ms > begin_ms:
