@@ -37,7 +37,7 @@ from cryptoproxy.datasets.names import index_name, key, key_of
 from cryptoproxy.datasets.times import from_iso, iso, slot_of
 
 DATASETS: Mapping[str, Dataset[Any]] = {
-    each.name: each for each in (TICKER, CANDLE, MARKET, ASSET, TRADE, BOOK, GAP, ALERT, PREDICTION, USAGE, STATS)
+    each.name: each for each in (TICKER, CANDLE, MARKET, ASSET, TRADE, BOOK, GAP, ALERT, PREDICTION, STATS, USAGE)
 }
 """The one table, by name."""
 

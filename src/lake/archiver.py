@@ -16,8 +16,7 @@ from typing import Any
 from kafka import OffsetAndMetadata, TopicPartition
 from kafka import errors as kafka_errors
 
-from cryptoproxy.common.clients import kafka as kafka_client
-from cryptoproxy.common.retry import Backoff
+from cryptoproxy.common.clients.turns import take_turns
 from cryptoproxy.common.service import Health
 from cryptoproxy.common.service.process import Loop
 from cryptoproxy.common.settings.catalogue import Kafka
@@ -72,21 +71,14 @@ class Archiver:
 
     def run(self, loop: Loop) -> None:
         """Until a stop; what is not stored then is read again."""
-        backoff, part = Backoff(), f"archive of {self._dataset.called(self._part)}s"
-        while loop.running:
-            try:
-                self._turn()
-            except kafka_errors.KafkaError as error:
-                failed: CryptoProxyError = kafka_client.meaning(error, self._kafka)
-            except CryptoProxyError as error:
-                failed = error
-            else:
-                backoff.reset()
-                self._health.release(part)
-                continue
-            self._health.hold(part, str(failed))
-            self._close()  # what was read comes again
-            loop.wait(backoff.next())
+        take_turns(
+            loop,
+            self._turn,
+            part=f"archive of {self._dataset.called(self._part)}s",
+            health=self._health,
+            kafka=self._kafka,
+            failed=self._close,  # what was read comes again
+        )
         with suppress(CryptoProxyError, kafka_errors.KafkaError):
             if self._consumer is not None:
                 self._store_all()

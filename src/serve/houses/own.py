@@ -174,7 +174,7 @@ class Own:
         if as_csv:
             lines = [",".join(USAGE_COLUMNS), *(",".join(str(row[each]) for each in USAGE_COLUMNS) for row in rows)]
             reply = json_reply("\r\n".join([*lines, ""]).encode())
-            reply.content_type = _CSV
+            reply.content_type = b"text/csv; charset=utf-8"
             return reply
         return json_reply({"question": "usage", "since": iso(since_ms), "until": iso(now_ms), "rows": rows})
 
