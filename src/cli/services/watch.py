@@ -15,7 +15,7 @@ from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.service import Health, Service
 from cryptoproxy.common.settings import Settings, kinds
 from cryptoproxy.common.start import load_settings, start
-from cryptoproxy.datasets import ALERT, CANDLE, DATASETS, USAGE, iso
+from cryptoproxy.datasets import ALERT, CANDLE, DATASETS, USAGE, Dataset, iso
 from cryptoproxy.datasets.times import DAY_MS, Span, from_person
 
 DERIVED = b'"origin":"derived"'
@@ -39,9 +39,10 @@ def process(settings: Settings) -> Service:
     from cryptoproxy.watch.wiring import service
 
     made = service(settings)
-    for dataset, part, mark in ((ALERT, "", b""), (USAGE, "", b""), (CANDLE, "1m", DERIVED)):
-        if dataset is CANDLE and read(settings.watch.rules).bars is None:
-            continue
+    wanted: list[tuple[Dataset[Any], str, bytes]] = [(ALERT, "", b""), (USAGE, "", b"")]
+    if read(settings.watch.rules).bars is not None:
+        wanted.append((CANDLE, "1m", DERIVED))
+    for dataset, part, mark in wanted:
         archiver = Archiver(
             kafka=settings.kafka,
             dataset=dataset,
@@ -53,7 +54,7 @@ def process(settings: Settings) -> Service:
             # Without a door there may be no topic of usage: watch is whole all the same.
             health=Health() if dataset is USAGE else made.health,
         )
-        made.add(f"archive of {dataset.called(part)}s", archiver.run)
+        made.add("archive" if dataset is ALERT else f"archive of {dataset.called(part)}s", archiver.run)
     return made
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from cryptoproxy.serve.houses.own import MOST_ROWS, QUESTIONS, USAGE_COLUMNS, Question
 from cryptoproxy.serve.request import ARROW
+from cryptoproxy.serve.views.prices import SORTS
 
 _SAYS: Mapping[str, tuple[str, Any]] = {
     "symbols": ("Only these symbols, with commas between them.", "BTC,ETH"),
@@ -37,6 +38,7 @@ _FORMS: Mapping[str, str] = {
     "since": rf"^({_SPAN}|\d{{4}}-\d{{2}}-\d{{2}}(T\d{{2}}:\d{{2}}(:\d{{2}})?Z)?)$",
     "interval": rf"^{_SPAN}$",
     "percents": rf"^{_NUMBER}(,{_NUMBER})*$",
+    "sort": rf"^-?({'|'.join(SORTS)})$",
     "names": r"^[a-z]{1,10}(:\d{1,3})*(,[a-z]{1,10}(:\d{1,3})*)*$",
 }
 """How a parameter is written; all others are words with commas between them."""
