@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import trustme
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from benchmarks.context import Context
 from benchmarks.cost import peak_rss_mb, sum_cpu
@@ -170,9 +170,16 @@ class _Ends:
         brokers = place.texts["KAFKA_BROKERS_HOST_PORT"]
         self._consumer = Consumer({"bootstrap.servers": brokers, "group.id": f"{topic}-ends"})
         self._partitions = [TopicPartition(topic, each) for each in range(PARTITIONS)]
+        self._last = 0
 
     def sum(self) -> int:
-        return sum(self._consumer.get_watermark_offsets(each, timeout=10)[1] for each in self._partitions)
+        """As it was last, where a partition has no leader yet."""
+        try:
+            self._last = sum(self._consumer.get_watermark_offsets(each, timeout=10)[1] for each in self._partitions)
+        except KafkaException as error:
+            if not error.args[0].retriable():
+                raise
+        return self._last
 
     def close(self) -> None:
         self._consumer.close()

@@ -56,6 +56,7 @@ def sentence(symbol: str, condition: Condition, leaf: Leaf | None, *, opens: boo
         else "?",
         "level": f"{shown(leaf.level if leaf else math.nan)}{unit}",
         "normal": shown(leaf.normal if leaf else math.nan),
+        "why": leaf.why if leaf else "",
         "threshold": shown(condition.threshold),
         "threshold_span": span(condition.threshold * 1000),
         "clear": shown(condition.clear),

@@ -13,7 +13,7 @@ from cryptoproxy.sandbox import Rule, StreamRule
 from tests.conftest import wait_until
 from tests.faults.conftest import Report
 from tests.faults.rig import Engines, Rig
-from tests.faults.streaming.trial import Step, Trial, timed, trial
+from tests.faults.streaming.trial import Step, Trial, trial
 from tests.faults.test_stream_faults import CLOSING, SYMBOLS
 
 pytestmark = pytest.mark.long
@@ -69,9 +69,8 @@ def said(bar: Candle) -> object:
 def judged(world: Trial, report: Report, steps: list[Step]) -> None:
     """Every bar since the case began is there, says what REST says, and no other."""
     with world.watched():
-        before = world.newest()
-        world.suffer(steps)
-        seconds = timed()
+        before = world.judged or world.newest()
+        seconds = world.suffer(steps)
         upto = world.get("binance", "/api/v3/time")["serverTime"] // 1000 * 1000 - 1000
         truth: dict[str, object] = {}
         for symbol in SYMBOLS:
@@ -93,6 +92,7 @@ def judged(world: Trial, report: Report, steps: list[Step]) -> None:
         }
         assert foreign <= truth.keys()
         world.wait_for_lake(set(truth))
+        world.judged = dict.fromkeys(SYMBOLS, upto)
     report(world.found(set(truth), said), back)
 
 

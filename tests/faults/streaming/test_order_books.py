@@ -14,7 +14,7 @@ from tests.books import require_true
 from tests.conftest import wait_until
 from tests.faults.conftest import Report
 from tests.faults.rig import Engines, Rig
-from tests.faults.streaming.trial import COINS, Step, Trial, timed, trial
+from tests.faults.streaming.trial import COINS, Step, Trial, trial
 
 pytestmark = pytest.mark.long
 
@@ -96,9 +96,8 @@ def said(book: Book) -> object:
 def judged(world: Trial, report: Report, whys: set[str], steps: list[Step]) -> None:
     """Every slot since the case began has its book, or lies in one gap, which says how many it holds."""
     with world.watched():
-        begin = world.newest()
-        world.suffer(steps)
-        seconds, ended = timed(), world.newest()
+        begin = world.judged or world.newest()
+        seconds, ended = world.suffer(steps), world.newest()
         until = {symbol: ended[symbol] + MORE * STEP_MS for symbol in SYMBOLS}
         wait_until(
             lambda: all(world.newest()[each] >= until[each] for each in SYMBOLS), what="new slots of each symbol"
@@ -114,6 +113,7 @@ def judged(world: Trial, report: Report, whys: set[str], steps: list[Step]) -> N
         wait_until(lambda: not unexplained(world, ours.values(), begin, upto), what="slots or gaps")
         assert {gap.why for gap in gaps_since(world, begin)} <= whys
         world.wait_for_lake(set(ours))
+        world.judged = upto
     report(world.found(set(ours), said), back)
 
 

@@ -14,7 +14,7 @@ from cryptoproxy.sandbox import Rule, StreamRule
 from tests.conftest import wait_until
 from tests.faults.conftest import Report
 from tests.faults.rig import Engines
-from tests.faults.streaming.trial import Past, Step, Trial, timed, trial
+from tests.faults.streaming.trial import Past, Step, Trial, trial
 from tests.faults.test_stream_faults import SYMBOLS
 
 pytestmark = pytest.mark.long
@@ -135,9 +135,8 @@ def kept_back(world: Trial) -> set[tuple[str, int, int]]:
 def test_trades_of_binance(fault: str, binance: Trial, report: Report) -> None:
     world = binance
     with world.watched():
-        before = last_numbers(world)
-        world.suffer(BINANCE[fault])
-        seconds = timed()
+        before = world.judged or last_numbers(world)
+        seconds = world.suffer(BINANCE[fault])
         upto = newest_numbers(world)
         truth = {
             f"binance:{symbol}:USDT:{each}"
@@ -154,6 +153,7 @@ def test_trades_of_binance(fault: str, binance: Trial, report: Report) -> None:
             if before[each.asset_id] < number_of(each) <= upto[each.asset_id]
         } - truth
         assert not foreign
+        world.judged = upto
     report(world.found(truth, said), back)
 
 
@@ -185,10 +185,10 @@ def traded_in(gap: Gap, past: Past) -> dict[str, int]:
 def test_trades_of_bybit(fault: str, bybit: Trial, past: Past, report: Report) -> None:
     world = bybit
     with world.watched():
-        begin_ms, gaps_before = time.time_ns() // 1_000_000, {gap.timestamp for gap in world.open_gaps()}
-        wait_until(lambda: min(world.newest().values()) > begin_ms)
-        world.suffer(BYBIT[fault])
-        seconds, end_ms = timed(), time.time_ns() // 1_000_000
+        gaps_before = {gap.timestamp for gap in world.open_gaps()}
+        begin_ms = world.judged.get("all") or min(world.newest().values())
+        seconds = world.suffer(BYBIT[fault])
+        world.judged["all"] = end_ms = time.time_ns() // 1_000_000
         wait_until(lambda: min(world.newest().values()) > end_ms, what="newer trades of each symbol")
         truth = {
             name: (symbol, at_ms) for symbol in SYMBOLS for name, at_ms in past.trades(symbol, begin_ms, end_ms).items()

@@ -46,6 +46,8 @@ class Trial(World):
         rig.sandbox.streams.backlog = BACKLOG
         self._store = evidence.Remembering(rig.settings.s3)
         self._stored: dict[str, frozenset[str]] = {}
+        self.judged: dict[str, int] = {}
+        """Up to where each symbol was judged by the case before: the next one goes on there."""
 
     def begin(self, *, quiet: float = 2.0, behind: float = 0.0) -> None:
         """Args:
@@ -87,10 +89,14 @@ class Trial(World):
                 self._stored[key] = frozenset(self.dataset.id_of(self.dataset.codec.decode(line)) for line in lines)
         return set().union(*self._stored.values())
 
-    def suffer(self, steps: Sequence[Step]) -> None:
-        """One after the other, each carried out before the next; at the end of it nothing is broken any more."""
+    def suffer(self, steps: Sequence[Step]) -> Callable[[], float]:
+        """One after the other, each carried out before the next, until newer records of each symbol are there. Gives the
+        seconds since the last one."""
         for rules in steps:
             self.carry_out(rules)
+        seconds, fired_ms = timed(), time.time_ns() // 1_000_000
+        wait_until(lambda: min(self.newest().values()) > fired_ms, what="newer records of each symbol")
+        return seconds
 
     def newest(self) -> dict[str, int]:
         """The time of the last record of each symbol."""
