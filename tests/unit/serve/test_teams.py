@@ -339,6 +339,16 @@ def test_the_file_is_plain_to_read(file: Path):
     assert set(found["teams"]["research"]["tokens"][0]) == {"id", "sha256", "made"}
 
 
+def test_a_limit_of_no_question_is_refused_and_leaves_the_teams_as_they_are(file: Path):
+    token = token_of(file, "research", requests=600)
+    gate = Gate(file)
+    file.write_text(file.read_text().replace("600", "0"))
+    gate.look()
+    assert gate.admit(token) == "research"
+    with pytest.raises(OperatorError, match="limit below 1"):
+        Gate(file)
+
+
 def test_who_accepts_arrow_gets_it_and_nobody_else(road: Make):
     mine = road()
     for accept, kind in [("application/json", "application/json"), (ARROW.decode(), ARROW.decode())] * 2:
