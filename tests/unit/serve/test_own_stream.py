@@ -152,6 +152,21 @@ def test_who_does_not_read_events_is_cut_and_holds_up_nobody(door: Road, caplog:
     assert not [each for each in caplog.records if each.name.startswith("uvicorn")]
 
 
+def test_who_comes_back_for_more_than_may_wait_gets_it_in_parts(door: Road) -> None:
+    for offset in range(0, 4000, 500):
+        door.station.take(of(door, TRADE, *(trade(n) for n in range(500)), since=offset))
+    place, ids = "trade.0:0", []
+    while place != "trade.0:4000":
+        with Events(door, "?dataset=trade", **{"Last-Event-ID": place}) as events:
+            part = [next_id["id"] for _, next_id in zip(range(4000 - len(ids)), events, strict=False)]
+        assert part, "nothing is told to who comes back"
+        ids += part
+        place = ids[-1]
+    assert ids == [f"trade.0:{offset + 1}" for offset in range(4000)]
+    assert door.metrics.cut.labels("v1", "slow")._value.get() > 0
+    heard_by(door, 0)
+
+
 class TestHeld:
     def test_so_many_bytes_are_held(self) -> None:
         held = Held(most_bytes=3 * (10 + BESIDE_BYTES))
