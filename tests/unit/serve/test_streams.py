@@ -11,6 +11,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from cryptoproxy.datasets import BOOK, CANDLE, TICKER, TRADE
+from cryptoproxy.serve.streams import wire as wire_module
 from cryptoproxy.serve.streams.wire import POLICY
 from tests.conftest import wait_until
 from tests.unit.serve.conftest import NOW_MS, Road
@@ -22,6 +23,9 @@ DIFF = {
     "e": "depthUpdate", "E": NOW_MS, "s": "BTCUSDT", "U": 11, "u": 15,
     "b": [["63125.50000000", "1.00000000"]], "a": [["63126.00000000", "0.00000000"]],
 }  # fmt: skip
+
+MANY_LEVELS = f"orderbook.{'9' * 5000}.BTCUSDT"
+"""More digits than are read as a number."""
 
 
 def depth(u: int, kind: str = "delta", **sides: list[list[str]]) -> dict[str, object]:
@@ -258,6 +262,7 @@ class TestBybit:
                 {"op": "subscribe", "args": ["orderbook.50.BTCUSDT"]},
                 "error:handler not found,topic:orderbook.50.BTCUSDT",
             ),
+            ({"op": "subscribe", "args": [MANY_LEVELS]}, f"error:handler not found,topic:{MANY_LEVELS}"),
             ({"op": "subscribe", "args": ["liquidation.BTCUSDT"]}, "error:handler not found,topic:liquidation.BTCUSDT"),
             ({"op": "subscribe", "args": [f"kline.1.{n}" for n in range(11)]}, "args size >10"),
             ({"op": "subscribe", "args": []}, "Params Error"),
@@ -392,6 +397,29 @@ class TestConnections:
             slow.settimeout(60)
             wait_until(lambda: _ended(slow), what="an end behind what was sent")
             assert client.ask(method="LIST_SUBSCRIPTIONS", id=1)["result"] == ["btcusdt@aggTrade"]
+
+    def test_who_neither_reads_nor_answers_pings_is_hung_up_on(
+        self, door: Road, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(wire_module, "CUT_SECONDS", 0.01)
+        where = urlsplit(door.url)
+        slow = socket.create_connection((where.hostname, where.port))
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        slow.sendall(
+            b"GET /binance/ws/btcusdt@aggTrade HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        )
+        with slow:
+            assert slow.recv(12) == b"HTTP/1.1 101"
+            there = door.metrics.listeners.labels("binance")._value
+            wait_until(lambda: there.get() == 1, what="a listener")
+            (listener,) = door.station.hub._all
+            number = 1
+            while not listener.wire.waiting:
+                door.station.take(of(door, TRADE, *(trade(number := number + 1) for _ in range(500))))
+                assert number < 200_000, "something ought to wait by now"
+            listener.wire.loop.call_soon_threadsafe(listener.wire.keepalive_timeout)
+            wait_until(lambda: there.get() == 0, what="an end, though what waits is not taken")
 
     def test_a_listener_is_counted_while_it_is_there(self, door: Road) -> None:
         def there() -> float:
