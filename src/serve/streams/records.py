@@ -88,9 +88,10 @@ class Records:
             self._last.pop((source, topic), None)
             return
         new: list[Trade] = []
+        oldest_ms = self._clock.now_ms() - _LATE_MS  # history may be the first that comes
         for trade in read.records():
             at_ms = moment_of(trade.timestamp)
-            if at_ms >= self._last.get((source, topic), 0):
+            if at_ms >= self._last.get((source, topic), oldest_ms):
                 self._last[source, topic] = at_ms
                 new.append(trade)
         if source == NAME:

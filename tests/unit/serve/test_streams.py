@@ -68,6 +68,13 @@ class TestBinance:
             door.station.take(of(door, TRADE, trade(4)))
             assert client.ask(method="LIST_SUBSCRIPTIONS", id=9) == {"result": [], "id": 9}
 
+    def test_history_is_not_told_as_new_to_who_has_just_come(self, door: Road) -> None:
+        with Client(door, "/binance/ws/btcusdt@aggTrade") as client:
+            client.ask(method="LIST_SUBSCRIPTIONS", id=1)
+            door.station.take(of(door, TRADE, trade(-3_600_000), trade(-3_599_000)))
+            door.station.take(of(door, TRADE, trade(2)))
+            assert client.heard()["T"] == NOW_MS + 2
+
     def test_what_was_mended_is_behind_what_was_told(self, door: Road) -> None:
         with Client(door, "/binance/ws/btcusdt@aggTrade") as client:
             door.station.take(of(door, TRADE, trade(5), trade(2), trade(6)))

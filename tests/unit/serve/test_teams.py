@@ -291,6 +291,8 @@ def test_usage_is_told_by_the_door(road: Make):
     assert (told["rows"][0]["saved"], from_iso(told["until"])) == (1, NOW_MS)
     assert mine.get("/v1/usage.csv").text.splitlines()[1] == "research,binance/klines,1,0,0,1"
     assert mine.get("/v1/usage?team=nobody").json()["rows"] == []
+    told = mine.get("/v1/usage?since=7d").json()
+    assert from_iso(told["since"]) == NOW_MS - HELD_MS, "no more is said than is held"
     for wrong in ("since=soon", "colour=red", "format=xml"):
         assert mine.get(f"/v1/usage?{wrong}").status_code == 400
 
