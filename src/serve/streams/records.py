@@ -68,14 +68,17 @@ class Records:
                 continue
             self.seen.add((source, name, asset))
             found_of = _Read(dataset, values)
-            if dataset is TRADE:
-                self._trades(source, asset, found_of)
-            elif dataset is CANDLE:
-                self._bars_of(source, asset, part, found_of)
-            elif source == NAME and dataset is BOOK:
-                self._books(asset, found_of)
-            elif source == NAME:
-                self._minis(asset, found_of, minis)
+            try:
+                if dataset is TRADE:
+                    self._trades(source, asset, found_of)
+                elif dataset is CANDLE:
+                    self._bars_of(source, asset, part, found_of)
+                elif source == NAME and dataset is BOOK:
+                    self._books(asset, found_of)
+                elif source == NAME:
+                    self._minis(asset, found_of, minis)
+            except (ValueError, TypeError, KeyError):  # somebody else's id, of which no frame can be made
+                strange += 1
             strange += found_of.strange
         if minis:
             for topic in ALL_MINI:

@@ -68,6 +68,14 @@ class TestBinance:
             door.station.take(of(door, TRADE, trade(4)))
             assert client.ask(method="LIST_SUBSCRIPTIONS", id=9) == {"result": [], "id": 9}
 
+    def test_a_trade_of_which_no_frame_can_be_made_holds_up_no_other(self, door: Road) -> None:
+        door.station.take(of(door, TRADE, trade(1, symbol="ETHUSDT")))
+        with Client(door, "/binance/stream?streams=btcusdt@aggTrade/ethusdt@aggTrade") as client:
+            client.ask(method="LIST_SUBSCRIPTIONS", id=1)
+            strange = door.station.take(of(door, TRADE, trade(2, trade_id="other"), trade(3, symbol="ETHUSDT")))
+            assert strange == 1
+            assert client.heard()["stream"] == "ethusdt@aggTrade"
+
     def test_history_is_not_told_as_new_to_who_has_just_come(self, door: Road) -> None:
         with Client(door, "/binance/ws/btcusdt@aggTrade") as client:
             client.ask(method="LIST_SUBSCRIPTIONS", id=1)
