@@ -51,7 +51,8 @@ class EventsOut:
         self._over = asyncio.Event()
 
     def record(self, name: str, text: bytes, place: str) -> bool:
-        """A record has no line break in it: it is one line of the lake."""
+        """Ours have no line break in them, as lines of the lake. In JSON of others it is a blank, here an end."""
+        text = b" ".join(text.splitlines())
         event = b"id: %s\nevent: %s\ndata: %s\n\n" % (place.encode(), name.encode(), text)
         self._waiting.append(event)
         self._size += len(event)

@@ -101,6 +101,15 @@ def test_what_is_not_held_any_more_is_told_as_missed(door: Road) -> None:
         assert told["id"] == "trade.0:101"
 
 
+def test_what_came_before_the_first_that_is_held_is_told_as_missed(door: Road) -> None:
+    with Client(door, "/v1/stream?dataset=trade&last_id=trade.0:40") as client:
+        heard_by(door)
+        door.station.take(of(door, TRADE, trade(1), trade(2), since=42))
+        missed, first, second = (client.heard() for _ in range(3))
+        assert (missed["dataset"], missed["record"]["from"], missed["record"]["until"]) == ("missed", 40, 42)
+        assert [first["id"], second["id"]] == ["trade.0:43", "trade.0:44"]
+
+
 def test_what_is_read_again_is_told_once(door: Road) -> None:
     with Client(door, "/v1/stream?dataset=trade") as client:
         heard_by(door)
@@ -165,6 +174,14 @@ def test_who_comes_back_for_more_than_may_wait_gets_it_in_parts(door: Road) -> N
     assert ids == [f"trade.0:{offset + 1}" for offset in range(4000)]
     assert door.metrics.cut.labels("v1", "slow")._value.get() > 0
     heard_by(door, 0)
+
+
+def test_a_record_of_others_ends_no_event(door: Road) -> None:
+    with Events(door, "?dataset=trade") as events:
+        (record,) = of(door, TRADE, trade(1), since=7)
+        door.station.take([record._replace(value=b'{"a":1,\n\nid: 9,\r"b":2}')])
+        door.station.take(of(door, TRADE, trade(2), since=8))
+        assert [events.next()["id"], events.next()["id"]] == ["trade.0:8", "trade.0:9"]
 
 
 class TestHeld:
