@@ -83,12 +83,12 @@ def from_person(text: str, *, now_ms: int | None = None) -> int:
             return now_ms - now_ms % unit - int(found[1]) * unit
     try:
         parsed = datetime.fromisoformat(text)
-    except ValueError as error:
+        parsed = parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+    except (ValueError, OverflowError) as error:  # by its offset it may be before the first year
         words = ", nor today, yesterday, 12h or 7d (ago)" if now_ms is not None else ""
         raise ValueError(
             f"{text!r} is neither a date like 2026-11-01 nor a time like 2026-11-01T10:00:00Z{words}"
         ) from error
-    parsed = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
     return round((parsed - _EPOCH) / timedelta(milliseconds=1))
 
 

@@ -75,7 +75,7 @@ class PageClient:
             raise NotToldError("away", f"The door at {self.url} is away.") from error
         except (requests.RequestException, ValueError) as error:
             raise NotToldError("away", f"What answers at {self.url} is no door: {error}") from error
-        if answer.status_code != 200 or "rows" not in body:
+        if answer.status_code != 200 or not isinstance(body, dict) or "rows" not in body:
             words = str(body.get("error", f"HTTP {answer.status_code}")) if isinstance(body, dict) else "no answer"
             raise NotToldError(_WHY.get(answer.status_code, "refused"), words)
         return DoorAnswer(

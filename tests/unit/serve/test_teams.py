@@ -293,7 +293,7 @@ def test_usage_is_told_by_the_door(road: Make):
     assert mine.get("/v1/usage?team=nobody").json()["rows"] == []
     told = mine.get("/v1/usage?since=7d").json()
     assert from_iso(told["since"]) == NOW_MS - HELD_MS, "no more is said than is held"
-    for wrong in ("since=soon", "colour=red", "format=xml"):
+    for wrong in ("since=soon", "since=0001-01-01T00:00:00%2B05:00", "colour=red", "format=xml"):
         assert mine.get(f"/v1/usage?{wrong}").status_code == 400
 
 
