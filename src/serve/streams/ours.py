@@ -65,6 +65,10 @@ class Reader:
         self._places[place] = record.offset + 1
         return self._out.record(place[0], record.value, held.written(self._places))
 
+    def pass_by(self, place: Place, record: Record) -> None:
+        """It is not for this one: who comes back is not to be told that it was missed."""
+        self._places[place] = record.offset + 1
+
     def miss(self, missed: Missed) -> bool:
         self._places[missed.place] = missed.until
         (dataset, partition), since, until, why = missed
@@ -154,6 +158,7 @@ class Ours:
 
     def _hear(self, reader: Reader, place: Place, record: Record) -> bool:
         if not reader.chosen.takes(place[0], record):
+            reader.pass_by(place, record)
             return True
         self._metrics.told.labels(OURS).inc()
         return reader.hear(place, record)

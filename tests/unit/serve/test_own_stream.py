@@ -110,6 +110,14 @@ def test_what_came_before_the_first_that_is_held_is_told_as_missed(door: Road) -
         assert [first["id"], second["id"]] == ["trade.0:43", "trade.0:44"]
 
 
+def test_what_a_filter_leaves_out_is_in_the_ids(door: Road) -> None:
+    with Client(door, "/v1/stream?dataset=trade,book&asset=BTCUSDT") as client:
+        heard_by(door)
+        door.station.take(of(door, TRADE, trade(1, symbol="ETHUSDT"), since=100))
+        door.station.take(of(door, BOOK, book(NOW_MS), since=7))
+        assert client.heard()["id"] == "trade.0:101,book.0:8"
+
+
 def test_what_is_read_again_is_told_once(door: Road) -> None:
     with Client(door, "/v1/stream?dataset=trade") as client:
         heard_by(door)
