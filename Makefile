@@ -59,7 +59,7 @@ test: $(STAMP) ## All tests but the long cases of the fault suite, on real engin
 	$(BIN)/python -m pytest tests/unit tests/integration tests/faults -m "not long" $(WORKERS) $(ARGS)
 
 # Programs that others wrote, as Debian packages; installed without their recommendations.
-DEBIAN := prometheus prometheus-alertmanager
+DEBIAN := prometheus prometheus-alertmanager chromium
 
 .PHONY: debian
 debian:
@@ -68,7 +68,7 @@ debian:
 	  DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $(DEBIAN) >/dev/null; }
 
 .PHONY: test-more
-test-more: $(STAMP) debian ## Tests with programs that others wrote (installs Debian packages: prometheus …)
+test-more: $(STAMP) debian ## Tests with programs that others wrote (installs Debian packages: prometheus, chromium …)
 	$(BIN)/python -m pytest tests/more $(ARGS)
 
 .PHONY: unit

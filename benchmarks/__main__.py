@@ -26,9 +26,11 @@ from benchmarks import (
     cheap,
     compression,
     delay,
+    door,
     history,
     indexing,
     latency,
+    listening,
     memory,
     page,
     polling,
@@ -58,12 +60,14 @@ BENCHMARKS: Mapping[str, Callable[[Context], Report]] = {
     "stream-memory": stream_memory.benchmark,
     "scaling": scaling.benchmark,
     "watch": watching.benchmark,
+    "listening": listening.benchmark,
+    "door": door.benchmark,
     "history": history.benchmark,
     "settings": settings.benchmark,
     "bulks": bulks.benchmark,
     "compression": compression.benchmark,
 }
-BY_NAME_ONLY = ("streamers", "stream-memory", "history", "settings", "bulks", "compression")
+BY_NAME_ONLY = ("door", "streamers", "stream-memory", "history", "settings", "bulks", "compression")
 FAILURES = (
     BenchmarkError,
     CryptoProxyError,

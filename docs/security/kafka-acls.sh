@@ -5,7 +5,7 @@
 #   sh docs/security/kafka-acls.sh --bootstrap-server kafka-1.example:9093 --command-config admin.properties
 #
 # TOPIC, GROUP, ANSWERS and LIVE are KAFKA_TOPIC, KAFKA_CONSUMER_GROUP_ID,
-# KAFKA_ANSWERS_TOPIC and KAFKA_LIVE_TOPIC, CANDLE, MARKET, ASSET, TRADE, BOOK, GAP, ALERT, PREDICTION, USAGE of KAFKA_TOPICS, where those are set otherwise.
+# KAFKA_ANSWERS_TOPIC and KAFKA_LIVE_TOPIC, CANDLE, MARKET, ASSET, TRADE, BOOK, GAP, ALERT, PREDICTION, STATS, USAGE of KAFKA_TOPICS, where those are set otherwise.
 set -eu
 ANSWERS=${ANSWERS:-crypto.answers}
 LIVE=${LIVE:-crypto.live}
@@ -19,6 +19,7 @@ BOOK=${BOOK:-crypto.books}
 GAP=${GAP:-crypto.gaps}
 ALERT=${ALERT:-crypto.alerts}
 PREDICTION=${PREDICTION:-crypto.predictions}
+STATS=${STATS:-crypto.stats}
 USAGE=${USAGE:-crypto.usage}
 kafka="$*"
 
@@ -39,6 +40,7 @@ acl User:crypto_setup --topic $BOOK --resource-pattern-type prefixed --operation
 acl User:crypto_setup --topic $GAP --resource-pattern-type prefixed --operation Create --operation Describe --operation DescribeConfigs --operation AlterConfigs
 acl User:crypto_setup --topic $ALERT --resource-pattern-type prefixed --operation Create --operation Describe --operation DescribeConfigs --operation AlterConfigs
 acl User:crypto_setup --topic $PREDICTION --resource-pattern-type prefixed --operation Create --operation Describe --operation DescribeConfigs --operation AlterConfigs
+acl User:crypto_setup --topic $STATS --resource-pattern-type prefixed --operation Create --operation Describe --operation DescribeConfigs --operation AlterConfigs
 acl User:crypto_setup --topic $USAGE --resource-pattern-type prefixed --operation Create --operation Describe --operation DescribeConfigs --operation AlterConfigs
 
 # cryptoproxy produce; a stream goes on where the topic ends
@@ -51,6 +53,7 @@ acl User:crypto_poller --topic $BOOK --operation Read --operation Write --operat
 acl User:crypto_poller --topic $GAP --operation Read --operation Write --operation Describe
 acl User:crypto_poller --topic $ALERT --operation Read --operation Write --operation Describe
 acl User:crypto_poller --topic $PREDICTION --operation Read --operation Write --operation Describe
+acl User:crypto_poller --topic $STATS --operation Read --operation Write --operation Describe
 acl User:crypto_poller --topic $USAGE --operation Read --operation Write --operation Describe
 acl User:crypto_poller --topic $ANSWERS --operation Write --operation Describe
 acl User:crypto_poller --topic $LIVE --operation Write --operation Describe
@@ -69,6 +72,7 @@ acl User:crypto_indexer --topic $BOOK --operation Read --operation Describe
 acl User:crypto_indexer --topic $GAP --operation Read --operation Describe
 acl User:crypto_indexer --topic $ALERT --operation Read --operation Describe
 acl User:crypto_indexer --topic $PREDICTION --operation Read --operation Describe
+acl User:crypto_indexer --topic $STATS --operation Read --operation Describe
 acl User:crypto_indexer --topic $USAGE --operation Read --operation Describe
 acl User:crypto_indexer --topic $TOPIC.dlq --operation Write --operation Describe
 acl User:crypto_indexer --topic $TOPIC.state --operation Read --operation Describe
@@ -85,6 +89,7 @@ acl User:crypto_reader --topic $BOOK --operation Read --operation Describe
 acl User:crypto_reader --topic $GAP --operation Read --operation Describe
 acl User:crypto_reader --topic $ALERT --operation Read --operation Describe
 acl User:crypto_reader --topic $PREDICTION --operation Read --operation Describe
+acl User:crypto_reader --topic $STATS --operation Read --operation Describe
 acl User:crypto_reader --topic $USAGE --operation Read --operation Describe
 acl User:crypto_reader --topic $ANSWERS --operation Read --operation Describe
 acl User:crypto_reader --topic $LIVE --operation Read --operation Describe
@@ -100,11 +105,15 @@ acl User:crypto_door --topic $BOOK --operation Read --operation Describe
 acl User:crypto_door --topic $GAP --operation Read --operation Describe
 acl User:crypto_door --topic $ALERT --operation Read --operation Describe
 acl User:crypto_door --topic $PREDICTION --operation Read --operation Describe
+acl User:crypto_door --topic $STATS --operation Read --operation Describe
 acl User:crypto_door --topic $USAGE --operation Read --operation Describe
 acl User:crypto_door --topic $ANSWERS --operation Read --operation Describe
 acl User:crypto_door --topic $LIVE --operation Read --operation Describe
 acl User:crypto_door --topic $TOPIC.state --operation Read --operation Describe
 acl User:crypto_door --topic $USAGE --operation Write --operation Describe
+# How far the indexers are behind, for /v1/working; without it the door says that it cannot tell
+acl User:crypto_door --group $GROUP --operation Describe
+acl User:crypto_door --group $GROUP. --resource-pattern-type prefixed --operation Describe
 
 # cryptoproxy watch
 acl User:crypto_watch --topic $TOPIC --operation Read --operation Describe
@@ -116,13 +125,17 @@ acl User:crypto_watch --topic $BOOK --operation Read --operation Describe
 acl User:crypto_watch --topic $GAP --operation Read --operation Describe
 acl User:crypto_watch --topic $ALERT --operation Read --operation Describe
 acl User:crypto_watch --topic $PREDICTION --operation Read --operation Describe
+acl User:crypto_watch --topic $STATS --operation Read --operation Describe
 acl User:crypto_watch --topic $USAGE --operation Read --operation Describe
 acl User:crypto_watch --topic $ALERT --operation Write --operation Describe
+acl User:crypto_watch --topic $STATS --operation Write --operation Describe
+acl User:crypto_watch --topic $CANDLE.1m --operation Write --operation Describe
 acl User:crypto_watch --topic $TOPIC.watch --operation Read --operation Write --operation Describe
 acl User:crypto_watch --topic $TOPIC.state --operation Read --operation Describe
 acl User:crypto_watch --group $TOPIC.watch --operation Read
 acl User:crypto_watch --group $ALERT.archive --operation Read
 acl User:crypto_watch --group $USAGE.archive --operation Read
+acl User:crypto_watch --group $CANDLE.1m.archive --operation Read
 acl User:crypto_watch --transactional-id $TOPIC.watch- --resource-pattern-type prefixed --operation Write \
   --operation Describe
 
@@ -141,6 +154,7 @@ acl User:crypto_operator --topic $BOOK --operation Read --operation Describe
 acl User:crypto_operator --topic $GAP --operation Read --operation Describe
 acl User:crypto_operator --topic $ALERT --operation Read --operation Describe
 acl User:crypto_operator --topic $PREDICTION --operation Read --operation Describe
+acl User:crypto_operator --topic $STATS --operation Read --operation Describe
 acl User:crypto_operator --topic $USAGE --operation Read --operation Describe
 acl User:crypto_operator --topic $TOPIC.dlq --operation Read --operation Describe
 acl User:crypto_operator --topic $TOPIC.state --operation Read --operation Write --operation Describe

@@ -26,6 +26,7 @@ from cryptoproxy.datasets.contracts.candle import CANDLE, Candle
 from cryptoproxy.datasets.contracts.gap import GAP, Gap
 from cryptoproxy.datasets.contracts.market import MARKET, Market
 from cryptoproxy.datasets.contracts.prediction import PREDICTION, Prediction
+from cryptoproxy.datasets.contracts.stats import STATS, Stats
 from cryptoproxy.datasets.contracts.ticker import TICKER, Ticker
 from cryptoproxy.datasets.contracts.trade import TRADE, Trade
 from cryptoproxy.datasets.contracts.usage import USAGE, Usage
@@ -36,7 +37,7 @@ from cryptoproxy.datasets.names import index_name, key, key_of
 from cryptoproxy.datasets.times import from_iso, iso, slot_of
 
 DATASETS: Mapping[str, Dataset[Any]] = {
-    each.name: each for each in (TICKER, CANDLE, MARKET, ASSET, TRADE, BOOK, GAP, ALERT, PREDICTION, USAGE)
+    each.name: each for each in (TICKER, CANDLE, MARKET, ASSET, TRADE, BOOK, GAP, ALERT, PREDICTION, STATS, USAGE)
 }
 """The one table, by name."""
 
@@ -76,6 +77,7 @@ __all__ = [
     "RECORD_HEADERS",
     "SCHEMA_VERSION",
     "SCHEMA_VERSION_HEADER",
+    "STATS",
     "TICKER",
     "TRADE",
     "USAGE",
@@ -90,6 +92,7 @@ __all__ = [
     "Part",
     "Period",
     "Prediction",
+    "Stats",
     "Ticker",
     "Trade",
     "Usage",

@@ -1,4 +1,5 @@
-"""Topic → lake, of what no poller keeps: alerts. A consumer of its own puts them into objects as the poller would.
+"""Topic → lake, of what no poller keeps: alerts, derived bars. A consumer of its own puts them into objects as
+the poller would.
 
 An offset is committed when all before it is stored. What is stored and not committed, since the process was killed, is
 stored once more by who goes on, perhaps in another object: readers have each id once.
@@ -15,8 +16,7 @@ from typing import Any
 from kafka import OffsetAndMetadata, TopicPartition
 from kafka import errors as kafka_errors
 
-from cryptoproxy.common.clients import kafka as kafka_client
-from cryptoproxy.common.retry import Backoff
+from cryptoproxy.common.clients.turns import take_turns
 from cryptoproxy.common.service import Health
 from cryptoproxy.common.service.process import Loop
 from cryptoproxy.common.settings.catalogue import Kafka
@@ -36,6 +36,8 @@ class Archiver:
     """A loop for one dataset of one part. Any number of processes share its topic.
 
     Args:
+        part: of the dataset.
+        mark: what is kept has this in its bytes; the poller keeps the rest.
         connect: makes a consumer with the group that it is given.
         seconds: that records wait for others of their hour: what one object holds.
     """
@@ -45,12 +47,16 @@ class Archiver:
         *,
         kafka: Kafka,
         dataset: Dataset[Any],
+        part: str = "",
+        mark: bytes = b"",
         store: Store,
         connect: Callable[..., Any],
         seconds: float,
         health: Health,
     ) -> None:
-        self._topic = kafka.topic_of(dataset)
+        self._topic = kafka.topic_of(dataset, part)
+        self._part = part
+        self._mark = mark
         self._kafka = kafka
         self._dataset = dataset
         self._store = store
@@ -65,21 +71,14 @@ class Archiver:
 
     def run(self, loop: Loop) -> None:
         """Until a stop; what is not stored then is read again."""
-        backoff, part = Backoff(), f"archive of {self._dataset.name}s"
-        while loop.running:
-            try:
-                self._turn()
-            except kafka_errors.KafkaError as error:
-                failed: CryptoProxyError = kafka_client.meaning(error, self._kafka)
-            except CryptoProxyError as error:
-                failed = error
-            else:
-                backoff.reset()
-                self._health.release(part)
-                continue
-            self._health.hold(part, str(failed))
-            self._close()  # what was read comes again
-            loop.wait(backoff.next())
+        take_turns(
+            loop,
+            self._turn,
+            part=f"archive of {self._dataset.called(self._part)}s",
+            health=self._health,
+            kafka=self._kafka,
+            failed=self._close,  # what was read comes again
+        )
         with suppress(CryptoProxyError, kafka_errors.KafkaError):
             if self._consumer is not None:
                 self._store_all()
@@ -100,6 +99,8 @@ class Archiver:
             self._store_all()
 
     def _keep(self, value: bytes | None) -> None:
+        if self._mark not in (value or b""):
+            return
         try:
             record = self._dataset.codec.decode(value)
         except PoisonError:
@@ -117,6 +118,7 @@ class Archiver:
                 source,
                 ordered[0][0],
                 (line + b"\n" for _, line in ordered),
+                part=self._part,
             )
             self._store.put(made.key, made.body)
             log.info("stored %d %ss as %s", made.records, self._dataset.name, made.key)

@@ -16,13 +16,12 @@ from typing import Any
 from kafka import TopicPartition
 from kafka import errors as kafka_errors
 
-from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clients.sender import Sender
-from cryptoproxy.common.retry import Backoff
+from cryptoproxy.common.clients.turns import take_turns
 from cryptoproxy.common.service import Health, Loop
 from cryptoproxy.common.settings.catalogue import Kafka
 from cryptoproxy.datasets import CANDLE, PREDICTION, Prediction, key
-from cryptoproxy.errors import CryptoProxyError, OperatorError, PoisonError
+from cryptoproxy.errors import OperatorError, PoisonError
 from cryptoproxy.models.features import ENOUGH_BARS
 from cryptoproxy.models.registry import Model, Registry
 from cryptoproxy.models.scoring import Scorer, fits
@@ -69,20 +68,7 @@ class Predictor:
 
     def run(self, loop: Loop) -> None:
         """Until a stop."""
-        backoff = Backoff()
-        while loop.running:
-            try:
-                self._turn()
-            except kafka_errors.KafkaError as error:
-                failed: CryptoProxyError = kafka_client.meaning(error, self._kafka)
-            except CryptoProxyError as error:
-                failed = error
-            else:
-                backoff.reset()
-                self._health.release("predictions")
-                continue
-            self._health.hold("predictions", str(failed))
-            loop.wait(backoff.next())
+        take_turns(loop, self._turn, part="predictions", health=self._health, kafka=self._kafka, failed=lambda: None)
         self._close()
         self._sender.close()
 

@@ -23,10 +23,9 @@ ICON = (
 )
 
 st.set_page_config(page_title="cryptoproxy", page_icon=ICON, layout="wide")
-st.navigation(
-    [
-        st.Page(show, title=title, icon=icon, url_path=path, default=path == "prices")
-        for show, title, icon, path in PAGES
-    ],
-    position="top",
-).run()
+pages = {
+    path: st.Page(show, title=title, icon=icon, url_path=path, default=path == "prices")
+    for show, title, icon, path in PAGES
+}
+st.session_state[prices.ASSET_PAGE] = pages["asset"]
+st.navigation(list(pages.values()), position="top").run()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Literal
 
 import requests
@@ -47,11 +48,13 @@ class PageClient:
     Args:
         url: of the door, without a path.
         token: of a team, where the door wants one.
+        ca_file: what signed its certificate, where that is not one of the usual.
     """
 
-    def __init__(self, url: str, token: str = "") -> None:
+    def __init__(self, url: str, token: str = "", *, ca_file: Path | None = None) -> None:
         self.url = url.rstrip("/")
         self._http = requests.Session()
+        self._http.verify = True if ca_file is None else str(ca_file)
         self._http.trust_env = False  # the door is ours: no proxy, no login of ~/.netrc
         self._http.headers.update(_OLD | ({"Authorization": f"Bearer {token}"} if token else {}))
 

@@ -37,5 +37,5 @@ def age_of(answer: DoorAnswer, more: str = "", *, old: float = OLD_SECONDS) -> N
     mark = ":material/warning: " if answer.age is not None and answer.age > old else ""
     where = _FROM.get(answer.source.partition("/")[0], answer.source)
     st.caption(f"{mark}{words.clock(answer.newest)}, {said}; from {where}{f'; {more}' if more else ''}")
-    for note in answer.notes[:3]:
+    for note in [each for each in answer.notes if "--" not in each][:3]:  # what names an option is for the command line
         st.caption(f":material/info: {note}")

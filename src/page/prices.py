@@ -20,6 +20,8 @@ SORTS = {
 MOST = 100
 WITH_LINES = 50
 """Rows that have a line: each is a series that Elasticsearch adds up."""
+ASSET_PAGE = "page of an asset"
+"""Where a session keeps it, so that a row leads there."""
 _ANY = "any"
 
 
@@ -68,7 +70,7 @@ def _table(search: str, source: str, quote: str, sort: str) -> None:
         st.caption(f"The first {MOST}; search for others.")
     if picked := chosen["selection"]["rows"]:
         row = found.rows[picked[0]]
-        st.switch_page("asset", query_params={"asset": key_of(row)})
+        st.switch_page(st.session_state[ASSET_PAGE], query_params={"asset": key_of(row)})
 
 
 def key_of(row: Mapping[str, Any]) -> str:

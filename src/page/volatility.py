@@ -9,14 +9,20 @@ from cryptoproxy.page import charts, words
 from cryptoproxy.page.asking import sources, told
 from cryptoproxy.page.look import age_of
 
-WINDOWS = {"15 min": ("15m", "1d"), "1 h": ("1h", "7d"), "4 h": ("4h", "30d"), "1 day": ("1d", "1y")}
+WINDOWS = {
+    "15 min": ("15m", "1d", 900),
+    "1 h": ("1h", "7d", 3_600),
+    "4 h": ("4h", "30d", 14_400),
+    "1 day": ("1d", "1y", 86_400),
+}
+"""Window, since when, and the window's seconds."""
 
 
 def show() -> None:
     left, right = st.columns([1, 2])
     source = left.selectbox("Source", sources() or ["coingecko"], key="volatility_source")
     name = right.segmented_control("Returns over", list(WINDOWS), default="1 h", required=True, key="window")
-    window, since = WINDOWS[name or "1 h"]
+    window, since, seconds = WINDOWS[name or "1 h"]
     st.subheader("Who moves most", divider="gray")
     found = told("volatility", calm=True, source=source, window=window, since=since, top=25,
                  lacking="Three whole windows are needed.")  # fmt: skip
@@ -34,7 +40,7 @@ def show() -> None:
             }
         )
         st.dataframe(table, hide_index=True)
-        age_of(found)
+        age_of(found, old=2 * seconds)
     st.subheader("How many rise, how many fall", divider="gray")
     found = told("sentiment", calm=True, source=source, interval=window, since=since)
     if found is not None:

@@ -60,6 +60,11 @@ def corrected(body: bytes) -> bytes:
     return _with_rows(body, _corrected)
 
 
+def crash(body: bytes) -> bytes:
+    """The price of the first coin is a tenth lower; of CoinGecko's markets."""
+    return _with_rows(body, lambda rows: [{**rows[0], "current_price": rows[0]["current_price"] * 0.9}, *rows[1:]])
+
+
 def crossed(body: bytes) -> bytes:
     """A book whose best bid is above its best ask: Binance's, or Bybit's with what is around it."""
     found: Any = json.loads(body)
@@ -72,7 +77,7 @@ def crossed(body: bytes) -> bytes:
 
 
 REWRITES: Mapping[str, Callable[[bytes], bytes]] = {
-    f.__name__: f for f in (garbage, half, empty, html, hole, no_rows, twice, out_of_order, corrected, crossed)
+    f.__name__: f for f in (garbage, half, empty, html, hole, no_rows, twice, out_of_order, corrected, crash, crossed)
 }
 """By name, so that the control endpoint can ask for them."""
 

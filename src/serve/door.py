@@ -30,7 +30,7 @@ from cryptoproxy.serve.houses.coingecko import CoinGeckoHouse
 from cryptoproxy.serve.houses.house import ROAD, House, RefusedError
 from cryptoproxy.serve.houses.own import Own
 from cryptoproxy.serve.reply import CORS, Reply, json_reply, sent, takes_gzip
-from cryptoproxy.serve.request import BadRequestError, Request, read
+from cryptoproxy.serve.request import ARROW, BadRequestError, Request, read
 from cryptoproxy.serve.sending import give
 from cryptoproxy.serve.streams.outs import HANG_UP
 from cryptoproxy.serve.streams.sockets import EVENTS_AT, Sockets, refused
@@ -45,6 +45,7 @@ Scope: TypeAlias = dict[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Any]]
 Send: TypeAlias = Callable[[Any], Awaitable[None]]
 
+_ALLOW = (b"allow", b"GET, HEAD, OPTIONS")
 _PREFLIGHT = (
     *CORS,
     (b"access-control-allow-methods", b"GET, HEAD, OPTIONS"),
@@ -178,17 +179,21 @@ class Door:
 
     def _asked(self, raw_path: bytes, query: bytes, headers: Mapping[bytes, bytes]) -> _Question:
         """What is asked again and again is read once."""
-        means = headers.get(b"x-max-age", b""), headers.get(b"x-mbx-time-unit", b"")
-        is_short = len(raw_path) + len(query) + len(means[0]) + len(means[1]) < _SHORT
+        means = (
+            headers.get(b"x-max-age", b""),
+            headers.get(b"x-mbx-time-unit", b""),
+            ARROW if ARROW in headers.get(b"accept", b"") else b"",
+        )
+        is_short = len(raw_path) + len(query) + sum(map(len, means)) < _SHORT
         return (self._known if is_short else self._question)(raw_path, query, *means)
 
-    def _question(self, raw_path: bytes, query: bytes, max_age: bytes, unit: bytes) -> _Question:
+    def _question(self, raw_path: bytes, query: bytes, max_age: bytes, unit: bytes, accept: bytes) -> _Question:
         house, inner, name = self._house(raw_path)
         below = b"" if inner is None else raw_path.lstrip(b"/")[inner:].strip(b"/")
         path = self._names.of(name, below.decode("latin-1"))
         request: Request | BadRequestError
         try:
-            request = read(raw_path, query, {b"x-max-age": max_age, b"x-mbx-time-unit": unit})
+            request = read(raw_path, query, {b"x-max-age": max_age, b"x-mbx-time-unit": unit, b"accept": accept})
         except BadRequestError as error:
             request = error
         else:
@@ -220,7 +225,9 @@ class Door:
             if isinstance(request, BadRequestError):
                 return house.refusal(400, f"{request}.")
             if method not in ("GET", "HEAD"):
-                return house.refusal(405, "only GET is answered here")
+                reply = house.refusal(405, "only GET is answered here")
+                reply.more = (*reply.more, _ALLOW)
+                return reply
             reply = await (self._within(house, request) if asked.within else self._beside(house, request))
             return self._fresh(reply, request, house)
         except RefusedError as refused:

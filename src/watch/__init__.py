@@ -5,7 +5,10 @@
 | ``rulebook`` | the file of rules: what may be asked, and each mistake with its line |
 | ``figures`` | figures of a series: change, mean, rank, scores; RSI, averages, volatility, level |
 | ``cases`` | one rule for one asset: whether it holds, since when |
+| ``assets`` | what is known of an asset |
 | ``judge`` | records in, alerts out |
+| ``gaps`` | what lacks of an asset |
+| ``minutes`` | bars of a minute and stats, made of tickers |
 | ``words`` | an alert in a sentence |
 | ``sharing`` | who has which assets, and what outlives a process |
 | ``engine`` | the loop that judges |

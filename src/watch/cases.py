@@ -22,7 +22,8 @@ class Leaf:
     """A condition, and whether it holds now."""
 
     __slots__ = (
-        "absolute", "case", "clear", "condition", "figure", "holds", "known", "level", "normal", "sign", "threshold"
+        "absolute", "case", "clear", "condition", "figure", "holds", "known", "level", "normal", "sign", "threshold",
+        "why",
     )  # fmt: skip
 
     def __init__(self, condition: Condition, case: Case) -> None:
@@ -36,6 +37,7 @@ class Leaf:
         self.known = not condition.of_kind.crossing
         """It has been seen not to hold, where that is asked for."""
         self.figure = self.level = self.normal = NAN
+        self.why = ""
 
     def take(self, figure: float) -> bool:
         """Whether it changed with this figure, which is no NaN."""
@@ -99,6 +101,7 @@ class Probe:
         touched = []
         for leaf in self.leaves:
             leaf.figure, leaf.level, leaf.normal = figure, level, self.gauge.normal
+            leaf.why = getattr(self.gauge, "why", "")
             if leaf.take(figure):
                 touched.append(leaf.case)
         self.value = level
@@ -127,10 +130,13 @@ class Row:
     def bound(self) -> None:
         """Anew, after a probe has changed."""
         due, low, high = NEVER, -_EVER, _EVER
-        for probe in self.probes:
-            due = min(due, probe.due)
-            low = max(low, probe.low)
-            high = min(high, probe.high)
+        for probe in self.probes:  # without calls: it is asked at each look
+            if probe.due < due:  # noqa: PLR1730
+                due = probe.due
+            if probe.low > low:  # noqa: PLR1730
+                low = probe.low
+            if probe.high < high:  # noqa: PLR1730
+                high = probe.high
         self.due, self.low, self.high = due, low, high
 
     def catch_up(self) -> None:

@@ -21,7 +21,7 @@ from cryptoproxy.common.service import Health
 from cryptoproxy.common.service.process import Loop
 from cryptoproxy.common.settings.catalogue import Kafka
 from cryptoproxy.errors import CryptoProxyError, SettingsError
-from cryptoproxy.watch.judge import Followed
+from cryptoproxy.watch.assets import Followed
 from cryptoproxy.watch.rulebook.reading import read
 from cryptoproxy.watch.rulebook.rules import Rules
 from cryptoproxy.watch.sharing.share import Inputs, Places, Share, begin_of
@@ -47,6 +47,7 @@ class Engine:
         path: the file of rules, looked at each second.
         make: a new share, not brought back yet, by its number, with these rules.
         connect: makes a consumer without a group.
+        prepare: asked before other rules are in force; with an error they are not.
         now_ms: a clock that does not step.
     """
 
@@ -59,6 +60,7 @@ class Engine:
         shares: Shares,
         make: Callable[[int, Rules], Share],
         connect: Callable[..., Any],
+        prepare: Callable[[Rules], None],
         health: Health,
         metrics: WatchMetrics,
         now_ms: Callable[[], int],
@@ -69,6 +71,7 @@ class Engine:
         self._shares = shares
         self._make = make
         self._connect = connect
+        self._prepare = prepare
         self._health = health
         self._metrics = metrics
         self._now_ms = now_ms
@@ -274,6 +277,12 @@ class Engine:
             self._seen = stamp
             faults = f"{len(error.faults)} mistake(s), the first: {error.faults[0]}"
             self._health.hold("rules", f"the rules before it stay in force: {faults} (cryptoproxy watch check)")
+            return
+        try:
+            self._prepare(rules)
+        except CryptoProxyError as error:  # the file is looked at again
+            self._health.hold("rules", f"the rules before it stay in force: {error}")
+            self._looked_at += AGAIN_SECONDS
             return
         if self._consumer is None:
             self._consumer = self._connect()

@@ -9,81 +9,31 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
-from cryptoproxy.datasets import DATASETS, MAX_AHEAD_MS, from_iso, iso
+from cryptoproxy.datasets import DATASETS, MAX_AHEAD_MS, Candle, Stats, from_iso, iso
 from cryptoproxy.datasets.contracts.alert import WATCH, Alert, in_key
-from cryptoproxy.datasets.contracts.candle import STEPS as INTERVALS
-from cryptoproxy.datasets.times import DAY_MS, MINUTE_MS
 from cryptoproxy.watch import words
+from cryptoproxy.watch.assets import LATE_MS, Asset, Echo, Followed
 from cryptoproxy.watch.cases import MOST, Apart, Case, Leaf, Probe, Row
 from cryptoproxy.watch.figures.windows import EVERY
+from cryptoproxy.watch.gaps import FoundGap, Gaps
+from cryptoproxy.watch.minutes import Minutes
 from cryptoproxy.watch.rulebook.conditions import gauge
 from cryptoproxy.watch.rulebook.rules import Rules, Series
-
-LATE_MS = 10 * MINUTE_MS
-"""A record that was fetched so long after its time, and its bar's end, is of the past."""
-_SEVERAL = ("trade",)
-"""Of these there may be several in one millisecond."""
 
 
 def slim(called: str, fields: Iterable[str]) -> msgspec.json.Decoder[Any]:
     """Decodes of a record what rules need, and no more, which is a sixth of the cost."""
+    if called == "gap":
+        return msgspec.json.Decoder(FoundGap)
     numbers = [(name, float | None, None) for name in sorted(fields)]
     struct = msgspec.defstruct(
         f"slim {called}", [("timestamp", str), ("fetched_at", str), ("symbol", str | None, None), *numbers], gc=False
     )
     return msgspec.json.Decoder(struct)
-
-
-class Echo(NamedTuple):
-    """A field that another source is held against."""
-
-    field: str
-    place: tuple[str, str, str]
-    """Source, asset and series."""
-    newest: list[Any]
-    """Time and value; the time is 0 while there is none."""
-
-
-class Followed:
-    """One kind of record of one asset."""
-
-    __slots__ = (
-        "aparts", "asset", "at", "called", "echoes", "is_stale", "late", "least_stale", "least_step", "rows", "stale", "step",
-    )  # fmt: skip
-
-    def __init__(self, called: str, asset: Asset) -> None:
-        self.called = called
-        self.asset = asset
-        self.at = 0
-        name, _, part = called.partition("-")
-        self.step = INTERVALS.get(part, 31 * DAY_MS) if name == "candle" else 0
-        """A bar's time is its begin; it is there at its end."""
-        self.late = LATE_MS + self.step
-        self.least_step = 0 if name in _SEVERAL else 1
-        self.rows: list[Row] = []
-        self.aparts: list[Apart] = []
-        self.stale: list[Leaf] = []
-        self.least_stale = 0
-        self.is_stale = False
-        self.echoes: list[Echo] = []
-
-
-class Asset:
-    """All of one key."""
-
-    __slots__ = ("cases", "followed", "key", "rank", "symbol", "waiting")
-
-    def __init__(self, key: str, symbol: str) -> None:
-        self.key = key
-        self.symbol = symbol
-        self.rank: float | None = None
-        self.cases: list[Case] = []
-        self.followed: dict[str, Followed] = {}
-        self.waiting: set[Case] = set()
 
 
 class Judge:
@@ -104,6 +54,8 @@ class Judge:
         self.silent = False
         """Nothing is found: what happens was told before."""
         self.found: list[Alert] = []
+        self.derived: list[Candle | Stats] = []
+        """Bars and stats, as ``found``."""
         self.told: dict[str, dict[str, Any] | None] = {}
         self.passed_over = 0
         """Records that were late, there twice, or of the past."""
@@ -112,9 +64,7 @@ class Judge:
         self._now = 0
         self._latest_ms: float = math.inf
         """What is later than this is a mistake of some clock."""
-        by_called: dict[str, set[str]] = {}
-        for series in rules.series():
-            by_called.setdefault(series.called, set()).add(series.field)
+        by_called = rules.asked()
         if any(rule.assets.top for rule in rules.rules.values()) and "ticker" in by_called:
             by_called["ticker"].add("market_cap_rank")
         self.decoders = {called: slim(called, fields) for called, fields in by_called.items()}
@@ -127,7 +77,10 @@ class Judge:
             return known.followed[called]
         rules = [rule for rule in self.rules.rules.values() if rule.assets.hold(key)]
         echoes = self._echoes(called, key)
-        if not echoes and not any(each.of.called == called for rule in rules for each in rule.conditions):
+        bars, stats = self.rules.derives(key) if called == "ticker" else (False, False)
+        if not (echoes or bars or stats) and not any(
+            each.of.called == called for rule in rules for each in rule.conditions
+        ):
             return None
         asset = known
         if asset is None:
@@ -135,9 +88,23 @@ class Judge:
             asset.cases = [Case(rule, key.split(":")[1]) for rule in rules]
         followed = asset.followed[called] = Followed(called, asset)
         followed.echoes = echoes
+        if bars or stats:
+            followed.minutes = Minutes(key, asset.symbol, bars=bars, stats=stats)
+        self._fill(followed)
+        followed.has_more = bool(
+            followed.aparts or echoes or followed.minutes or followed.gaps or (self._ranked and called == "ticker")
+        )
+        return followed
+
+    def _fill(self, followed: Followed) -> None:
+        """With what each of its cases looks at."""
+        asset, called = followed.asset, followed.called
         by_field: dict[str, dict[Any, list[Leaf]]] = {}
         for leaf in (leaf for case in asset.cases for leaf in case.leaves if leaf.condition.of.called == called):
-            if leaf.condition.stale_ms:
+            if leaf.condition.kind == "gap":
+                followed.gaps = followed.gaps or Gaps(LATE_MS)
+                followed.gaps.leaves.append(leaf)
+            elif leaf.condition.stale_ms:
                 followed.stale.append(leaf)
                 followed.least_stale = min(each.condition.stale_ms for each in followed.stale)
             else:
@@ -147,7 +114,7 @@ class Judge:
             for spec, leaves in specs.items():
                 probe = Probe(spec, gauge(spec), leaves)
                 if spec[0] == "apart":
-                    place = spec[1], key.split(":")[1], f"{called}.{field}"
+                    place = spec[1], asset.key.split(":")[1], f"{called}.{field}"
                     followed.aparts.append(Apart(field, probe, self._newest(place)))
                 else:
                     probes.append(probe)
@@ -155,7 +122,6 @@ class Judge:
             for row in ([each for each in probes if each.due != EVERY], [each for each in probes if each.due == EVERY]):
                 if row:
                     followed.rows.append(Row(field, row))
-        return followed
 
     def _newest(self, place: tuple[str, str, str]) -> list[Any]:
         return self._latest.setdefault(place, [0, 0.0])
@@ -202,18 +168,30 @@ class Judge:
                         row.catch_up()
             elif crossed := row.look(at, value):
                 touched = {*(touched or ()), *crossed}
-        for apart in followed.aparts:
-            value = getattr(record, apart.field)
-            if value is not None and (crossed := apart.look(at, value)):
-                touched = {*(touched or ()), *crossed}
-        for field, _, newest in followed.echoes:
-            if (value := getattr(record, field)) is not None:
-                newest[:] = at, value
-        if self._ranked and followed.called == "ticker":
-            asset.rank = record.market_cap_rank
+        if followed.has_more and (crossed := self._more(followed, at, record)):
+            touched = {*(touched or ()), *crossed}
         if touched or asset.waiting:
             for case in sorted({*(touched or ()), *asset.waiting}, key=_by_name):
                 self._decide(asset, case, at)
+
+    def _more(self, followed: Followed, at: int, record: Any) -> list[Case]:
+        """All but rows. The cases of which a leaf has changed."""
+        touched: list[Case] = []
+        if followed.gaps is not None:
+            return followed.gaps.look(at, record)
+        for apart in followed.aparts:
+            if (value := getattr(record, apart.field)) is not None:
+                touched += apart.look(at, value)
+        for field, _, newest in followed.echoes:
+            if (value := getattr(record, field)) is not None:
+                newest[:] = at, value
+        if followed.minutes is not None and (price := record.price) is not None and price > 0:
+            made = followed.minutes.take(at, price, record.fetched_at)
+            if made and not self.silent:
+                self.derived += made
+        if self._ranked and followed.called == "ticker":
+            followed.asset.rank = record.market_cap_rank
+        return touched
 
     def _refresh(self, followed: Followed, before: int, at: int) -> set[Case]:
         """There is something new: what was stale is not any more; and what was, though nobody has seen it, is told."""
@@ -283,7 +261,7 @@ class Judge:
     def begin(self, now_ms: int) -> None:
         """The time that what is found from now on was found at. What is further ahead of it than anywhere else is
         taken is passed over: else it would make all that comes until then late."""
-        self._now, self._latest_ms = now_ms, now_ms + MAX_AHEAD_MS
+        self._now, self._latest_ms = now_ms, math.inf if self._past else now_ms + MAX_AHEAD_MS
 
     def take_found(self) -> tuple[list[Alert], dict[str, dict[str, Any] | None]]:
         """What was found since the last call, to be sent as one."""
@@ -300,7 +278,12 @@ class Judge:
             "symbol": asset.symbol,
             "rank": asset.rank,
             "followed": {
-                called: [each.at, {f"{field} {probe.spec}": probe.gauge.dump() for field, probe in probes_of(each)}]
+                called: [
+                    each.at,
+                    {f"{field} {probe.spec}": probe.gauge.dump() for field, probe in probes_of(each)},
+                    each.minutes and each.minutes.dump(),
+                    each.gaps and each.gaps.dump(),
+                ]
                 for called, each in asset.followed.items()
             },
             "cases": {f"{case.rule.name} {case.rule.mark}": case.dump() for case in asset.cases},
@@ -309,13 +292,16 @@ class Judge:
 
     def load(self, key: str, known: dict[str, Any]) -> None:
         """The reverse; what the rules do not ask for any more is forgotten."""
-        for called, (at, gauges) in known["followed"].items():
+        for called, (at, gauges, *more) in known["followed"].items():
             followed = self.follow(called, key, known["symbol"])
             if followed is None:
                 continue
             followed.at = at
+            for mine, found in zip((followed.minutes, followed.gaps), more, strict=False):
+                if mine is not None and found is not None:
+                    mine.load(found)
             for field, probe in probes_of(followed):
-                if (found := gauges.get(f"{field} {probe.spec}")) is not None and found:
+                if found := gauges.get(f"{field} {probe.spec}"):
                     probe.gauge.load(found)
         asset = self.assets.get(key)
         if asset is None:
@@ -329,13 +315,7 @@ class Judge:
         for source, asset_id, series, at, value in known["latest"]:
             self._newest((source, asset_id, series))[:] = at, value
         for followed in asset.followed.values():
-            for row in followed.rows:
-                for probe in row.probes:
-                    probe.bound()
-                row.bound()
-            for apart in followed.aparts:
-                apart.probe.bound()
-            followed.is_stale = any(leaf.holds for leaf in followed.stale)
+            followed.bound()
 
     def believe(self, truths: dict[str, dict[str, Any]]) -> None:
         """What was told of each case, by key of the ledger. What is open by a rule that is gone, or means another thing
@@ -390,8 +370,10 @@ def _echoes_of(asset: Asset) -> Iterator[Echo]:
 
 def topics_asked(rules: Rules) -> list[tuple[str, str]]:
     """Dataset and part of every record that the rules need, in the table's order."""
-    asked = {(series.dataset, series.part) for series in rules.series()}
-    return [(name, part) for name, dataset in DATASETS.items() for part in dataset.parts if (name, part) in asked]
+    asked = rules.asked()
+    return [
+        (name, part) for name, dataset in DATASETS.items() for part in dataset.parts if dataset.called(part) in asked
+    ]
 
 
 def series_of(text: str) -> Series:

@@ -11,7 +11,10 @@ from cryptoproxy.common.clients.fetching import fetch_without_waiting_for_others
 from cryptoproxy.common.metrics import WatchMetrics
 from cryptoproxy.common.service import Service
 from cryptoproxy.common.settings import Settings
+from cryptoproxy.lake.store import Store
+from cryptoproxy.models.registry import Registry
 from cryptoproxy.watch.engine import Engine
+from cryptoproxy.watch.rulebook.forests import bring
 from cryptoproxy.watch.rulebook.reading import read
 from cryptoproxy.watch.rulebook.rules import Rules
 from cryptoproxy.watch.sharing.ledger import Ledger
@@ -36,9 +39,15 @@ def service(settings: Settings) -> Service:
 
     Raises:
         SettingsError: the file of rules has mistakes.
+        CryptoProxyError: a model that they ask cannot be had.
     """
     kafka, watch = settings.kafka, settings.watch
     rules = read(watch.rules)
+
+    def prepare(read_rules: Rules) -> None:
+        bring(read_rules, lambda: Registry(Store(settings.s3)))
+
+    prepare(rules)
     process = Service("watch", host=settings.service.host, port=watch.port, watchdog_seconds=settings.service.watchdog)
     metrics = WatchMetrics(process.registry)
     clock = SteadyClock()
@@ -66,7 +75,7 @@ def service(settings: Settings) -> Service:
 
     engine = Engine(
         kafka=kafka, path=watch.rules, rules=rules, shares=shares, make=make, connect=reader, health=process.health,
-        metrics=metrics, now_ms=clock.now_ms,
+        metrics=metrics, now_ms=clock.now_ms, prepare=prepare,
     )  # fmt: skip
     teller = Teller(
         kafka=kafka, shares=shares, make_ledger=ledger, connect=reader, rules=lambda: engine.rules,

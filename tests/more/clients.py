@@ -17,7 +17,7 @@ SEEN: list[str] = []
 HOUR = 3_600_000
 
 
-def note(response: requests.Response, *_: Any, **__: Any) -> None:
+def note(response: Any, *_: Any, **__: Any) -> None:
     SEEN.append(response.headers.get("X-Data-Source", ""))
 
 
@@ -55,6 +55,38 @@ def coingecko(url: str, now: int) -> dict[str, Callable[[], Any]]:
         "coin": lambda: cg.get_coin_by_id("bitcoin", localization="false"),
         "no such coin": lambda: cg.get_coin_by_id("no-such-coin"),
         "ohlc": lambda: cg.get_coin_ohlc_by_id("bitcoin", vs_currency="usd", days=7),
+    }
+
+
+def official(url: str, now: int) -> dict[str, Callable[[], Any]]:
+    """CoinGecko's own SDK, which asks by httpx."""
+    import httpx
+    from coingecko_sdk import Coingecko
+
+    def noting(client: Any, *args: Any, _send: Any = httpx.Client.send, **kwargs: Any) -> Any:
+        response = _send(client, *args, **kwargs)
+        note(response)
+        return response
+
+    httpx.Client.send = noting  # type: ignore[method-assign]
+    cg = Coingecko(base_url=url, demo_api_key="any", environment="demo", max_retries=0)
+    return {
+        "ping": lambda: cg.ping.get().to_dict(),
+        "price": lambda: str(
+            cg.simple.price.get(ids="bitcoin,ethereum", vs_currencies="usd", include_last_updated_at=True)
+        ),
+        "markets": lambda: [each.to_dict() for each in cg.coins.markets.get(vs_currency="usd", per_page=20)],
+        "markets by ids": lambda: [
+            each.to_dict()
+            for each in cg.coins.markets.get(
+                vs_currency="usd", ids="bitcoin,ethereum", price_change_percentage="1h,24h,7d"
+            )
+        ],
+        "global": lambda: cg.global_.get().to_dict(),
+        "trending": lambda: cg.search.trending.get().to_dict(),
+        "list": lambda: [each.to_dict() for each in cg.coins.list.get()],
+        "ohlc": lambda: cg.coins.ohlc.get("bitcoin", vs_currency="usd", days="7"),
+        "no such coin": lambda: cg.coins.get_id("no-such-coin").to_dict(),
     }
 
 
@@ -149,6 +181,7 @@ def main() -> None:
     gecko, binance, bybit, now = *sys.argv[1:4], int(sys.argv[4])
     every = {
         "pycoingecko": coingecko(gecko, now),
+        "coingecko_sdk": official(gecko, now),
         "ccxt binance": of_ccxt("binance", binance, now),
         "ccxt bybit": of_ccxt("bybit", bybit, now),
         "python-binance": python_binance(binance, now),

@@ -33,7 +33,7 @@ def demo(context: click.Context, seconds: int | None, interval: int, coins: int,
         counter = Counter(stage.settings)
         try:
             _watch(console, stage, counter, seconds)
-            tallies = _settle(stage, counter)
+            tallies, alerts = _settle(stage, counter), counter.alerts()
         finally:
             counter.close()
     click.echo()
@@ -42,6 +42,8 @@ def demo(context: click.Context, seconds: int | None, interval: int, coins: int,
             f"{each.dataset}s: fetched {each.fetched}; on the topic {each.topic}, in Elasticsearch {each.documents}, "
             f"in the lake {each.lake}, with {each.ids} different ids"
         )
+    for words in alerts:
+        click.echo(f"alert: {words}")
     agree = all(each.agrees for each in tallies)
     if agree:
         click.secho("Nothing lost, nothing stored twice.", fg="green")
@@ -62,7 +64,7 @@ def _watch(console: Console, stage: Stage, counter: Counter, seconds: int | None
         poller, indexer = stage.settings.poller.port, stage.settings.indexer.port
         return Moment(
             time.monotonic() - begun, metrics_of(poller), metrics_of(indexer),
-            counter.tallies(_fetched(stage)), counter.objects(), counter.top(),
+            counter.tallies(_fetched(stage)), counter.objects(), counter.top(), counter.alerts(),
         )  # fmt: skip
 
     try:

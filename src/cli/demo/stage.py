@@ -1,4 +1,4 @@
-"""Engines, sandbox, poller and indexer of a demo, started and ended together. If all went well, nothing is left."""
+"""Engines, sandbox and processes of a demo, started and ended together. If all went well, nothing is left."""
 
 from __future__ import annotations
 
@@ -20,10 +20,24 @@ from cryptoproxy.engines.stack import Memory, Stack
 from cryptoproxy.errors import OperatorError
 from cryptoproxy.producer.feeds.runs import RunsFile
 from cryptoproxy.sandbox.app import Sandbox
+from cryptoproxy.sandbox.faults import Rule
 
 STOP_SECONDS = 15.0
+SHOCK_AT = 4
+"""The poll from which on the first coin is a tenth cheaper."""
+RULES = """\
+rules:
+  falls:
+    assets: [coingecko]
+    when: {{falls: 8%, within: {window}s}}
+    severity: critical
+stats: all
+"""
 CANDLES = "binance.candle-1h"
 CANDLE_SYMBOLS = ("BTCUSDT", "ETHUSDT")
+
+
+_COMMANDS = {"watch": ("cryptoproxy.cli.main", "watch")}
 
 
 def has_door() -> bool:
@@ -79,7 +93,10 @@ class Stage:
         endpoints = self._stack.up()
         self._sandbox.start()
         self._say(f"sandbox upstream answers at {self._sandbox.url}")
-        producer_port, consumer_port, serve_port, door_port = free_ports(4)
+        self._sandbox.add(Rule(path=r"/coins/markets.*[?&]page=1(&|$)", first=SHOCK_AT, rewrite="crash"))
+        producer_port, consumer_port, watch_port, serve_port, door_port = free_ports(5)
+        rules = self.folder / "watch.yaml"
+        rules.write_text(RULES.format(window=2 * self._interval))
         texts = {
             "KAFKA_BROKERS_HOST_PORT": endpoints.kafka,
             "ES_URL_ENDPOINT": endpoints.elasticsearch,
@@ -97,6 +114,8 @@ class Stage:
             "OUTBOX_DIR": str(self.folder / "outbox"),
             "PYTHON_PRODUCER_SERVER_PORT": str(producer_port),
             "PYTHON_CONSUMER_SERVER_PORT": str(consumer_port),
+            "PYTHON_WATCH_SERVER_PORT": str(watch_port),
+            "WATCH_RULES": str(rules),
             "PYTHON_SERVE_SERVER_PORT": str(serve_port),
             "SERVE_PORT": str(door_port),
             "READ_THROUGH_DIR": str(self.folder / "read-through"),
@@ -104,7 +123,7 @@ class Stage:
         write_private(self.env_file, "".join(f"{name}={text}\n" for name, text in texts.items()))
         self.settings = Settings.from_texts(texts)
         self._run_setup(texts)
-        for name in ("consumer", "producer", *(["serve"] if has_door() else [])):
+        for name in ("watch", "consumer", "producer", *(["serve"] if has_door() else [])):
             self._processes[name] = self._spawn(name, texts)
         if has_door():
             address = f"http://127.0.0.1:{door_port}/coingecko/api/v3"
@@ -126,7 +145,8 @@ class Stage:
     def _spawn(self, name: str, texts: Mapping[str, str]) -> subprocess.Popen[bytes]:
         with self.log_file(name).open("wb") as output:
             return subprocess.Popen(
-                [sys.executable, "-m", f"cryptoproxy.{name}"], env=child_environment(texts), cwd=self.folder,
+                [sys.executable, "-m", *_COMMANDS.get(name, (f"cryptoproxy.{name}",))],
+                env=child_environment(texts), cwd=self.folder,
                 stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
 

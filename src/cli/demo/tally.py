@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.settings import Settings
-from cryptoproxy.datasets import CANDLE, TICKER, Dataset
+from cryptoproxy.datasets import ALERT, CANDLE, TICKER, Dataset
 from cryptoproxy.lake.objects import RAW, folder, lines_of
 from cryptoproxy.lake.store import Store
 
@@ -96,6 +96,14 @@ class Counter:
             query={"term": {"source": "coingecko"}},
         )
         return [hit["_source"] for hit in answer["hits"]["hits"]]
+
+    def alerts(self, size: int = 2) -> list[str]:
+        """The newest, each in a sentence, as Elasticsearch answers."""
+        answer = self._elastic.search(
+            index=self._settings.elasticsearch.alias_of(ALERT), size=size, sort=[{"timestamp": "desc"}]
+        )
+        found = [hit["_source"] for hit in answer["hits"]["hits"]]
+        return [f"{each['timestamp'][11:19]} {each['severity']}: {each['words']}" for each in found]
 
     def close(self) -> None:
         self._elastic.close()

@@ -24,6 +24,8 @@ class Moment:
     tallies: Sequence[Tally]
     objects: int
     top: list[dict[str, Any]]
+    alerts: Sequence[str]
+    """The newest first."""
 
     @property
     def lag(self) -> int:
@@ -37,7 +39,8 @@ def plain(moment: Moment) -> str:
         f"in the lake {each.lake}"
         for each in moment.tallies
     )
-    return f"{moment.elapsed:5.0f} s  {counts}; {counted(moment.objects, 'object')}, lag {moment.lag}"
+    line = f"{moment.elapsed:5.0f} s  {counts}; {counted(moment.objects, 'object')}, lag {moment.lag}"
+    return "\n".join([line, *(f"         alert  {each}" for each in moment.alerts[:1])])
 
 
 def counted(number: int, what: str) -> str:
@@ -52,9 +55,10 @@ def picture(
     end = "Ctrl-C ends it" if left is None else f"ends in {left:.0f} s"
     title = Text(f"cryptoproxy demo, {moment.elapsed:.0f} s, {end}", style="bold")
     further = _further(settings, env_file)
-    lines_besides = 1 + 1 + len(STAGES) + 1 + 2 + 1 + len(further) + 1
+    alerts = [Text(f"alert  {each}", style="red", no_wrap=True, overflow="ellipsis") for each in moment.alerts]
+    lines_besides = 1 + 1 + len(STAGES) + 1 + 2 + 1 + len(alerts) + len(further) + 1
     coins = max(1, min(len(moment.top), height - lines_besides))
-    return Group(title, _stages(moment), "", _prices(moment, coins), "", *further)
+    return Group(title, _stages(moment), "", _prices(moment, coins), *alerts, "", *further)
 
 
 STAGES = ("fetched", "on the topic", "indexed", "in the lake")

@@ -21,5 +21,7 @@ def page(env_file: Path) -> None:
     from cryptoproxy.page.client import PageClient
     from cryptoproxy.page.start import run
 
-    door = settings.page.door or f"http://127.0.0.1:{settings.serve.port}"
-    run(PageClient(door, settings.page.token.get()), host=settings.page.host, port=settings.page.port)
+    page = settings.page
+    ours = f"{'https' if settings.serve.cert_file else 'http'}://127.0.0.1:{settings.serve.port}"
+    client = PageClient(page.door or ours, page.token.get(), ca_file=page.ca_file)
+    run(client, host=page.host, port=page.port)

@@ -87,7 +87,9 @@ def sandbox(context: click.Context) -> None:
 @click.command()
 @click.pass_context
 def run(context: click.Context) -> None:
-    """Live data on this machine: engines, set-up, poller and indexer. Ctrl-C ends the two; the engines stay up.
+    """Live data on this machine: engines, set-up, poller and indexer, and watch where its file of rules is there.
+
+    Ctrl-C ends these; the engines stay up.
 
     Exit code: 0 after Ctrl-C or SIGTERM; else that of the process that ended by itself, and never 0.
     """
@@ -100,10 +102,13 @@ def run(context: click.Context) -> None:
     settings = load_settings(env_file)  # now with the engines' addresses
     click.echo("set-up: topics, index and bucket, as `cryptoproxy setup` makes them")
     set_up(settings, wait=60, say=_only_news)
-    click.echo("poller and indexer begin; `cryptoproxy status` in another terminal tells whether it works")
+    watched = settings.watch.rules.exists()
+    names = "poller, indexer and watch" if watched else "poller and indexer"
+    click.echo(f"{names} begin; `cryptoproxy status` in another terminal tells whether it works")
     command = [sys.executable, "-m", "cryptoproxy.cli.main", "--env-file", str(env_file)]
     code = supervise(
-        {"indexer": [*command, "consume"], "poller": [*command, "produce"]},
+        {"indexer": [*command, "consume"], "poller": [*command, "produce"]}
+        | ({"watch": [*command, "watch"]} if watched else {}),
         os.environ | {"PYTHONUNBUFFERED": "1", VARIABLE: str(home().folder)},
     )
     if any((left := waiting_in(settings.poller.outbox_dir)).values()):

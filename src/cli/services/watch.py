@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +15,16 @@ from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.service import Health, Service
 from cryptoproxy.common.settings import Settings, kinds
 from cryptoproxy.common.start import load_settings, start
-from cryptoproxy.datasets import ALERT, DATASETS, USAGE, iso
+from cryptoproxy.datasets import ALERT, CANDLE, DATASETS, USAGE, Dataset, iso
 from cryptoproxy.datasets.times import DAY_MS, Span, from_person
-from cryptoproxy.errors import OperatorError
+
+DERIVED = b'"origin":"derived"'
 
 
 @click.group(invoke_without_command=True)
 @click.pass_context
 def watch(context: click.Context) -> None:
     """Hold the rules of WATCH_RULES against the topics, write alerts, tell people (docs/watch.md)."""
-    if find_spec("yaml") is None:
-        raise OperatorError("what watch needs is not installed", remedy="pip install 'cryptoproxy[watch]'")
     if context.invoked_subcommand is None:
         settings = start(context.obj)
         sys.exit(process(settings).run())
@@ -36,20 +35,26 @@ def process(settings: Settings) -> Service:
     from cryptoproxy.common.clients import kafka as kafka_client
     from cryptoproxy.lake.archiver import Archiver
     from cryptoproxy.lake.store import Store
+    from cryptoproxy.watch.rulebook.reading import read
     from cryptoproxy.watch.wiring import service
 
     made = service(settings)
-    for dataset in (ALERT, USAGE):
+    wanted: list[tuple[Dataset[Any], str, bytes]] = [(ALERT, "", b""), (USAGE, "", b"")]
+    if read(settings.watch.rules).bars is not None:
+        wanted.append((CANDLE, "1m", DERIVED))
+    for dataset, part, mark in wanted:
         archiver = Archiver(
             kafka=settings.kafka,
             dataset=dataset,
+            part=part,
+            mark=mark,
             store=Store(settings.s3),
             connect=partial(kafka_client.consumer, settings.kafka, client_id="cryptoproxy-archive"),
             seconds=settings.s3.object_seconds,
             # Without a door there may be no topic of usage: watch is whole all the same.
-            health=made.health if dataset is ALERT else Health(),
+            health=Health() if dataset is USAGE else made.health,
         )
-        made.add("archive" if dataset is ALERT else f"archive of {dataset.name}s", archiver.run)
+        made.add("archive" if dataset is ALERT else f"archive of {dataset.called(part)}s", archiver.run)
     return made
 
 
@@ -148,18 +153,21 @@ def test(env_file: Path, *, since: int, until: int, only: str | None, picture: P
     from cryptoproxy.lake.form import refuse
     from cryptoproxy.lake.store import Store
     from cryptoproxy.lake.whole import whole_lake
+    from cryptoproxy.models.registry import Registry
     from cryptoproxy.watch.judge import topics_asked
+    from cryptoproxy.watch.rulebook.forests import bring
     from cryptoproxy.watch.rulebook.reading import read
     from cryptoproxy.watch.rulebook.rules import Rules
     from cryptoproxy.watch.trial import Past, plot, trial
 
     settings = load_settings(env_file)
-    rules = read(settings.watch.rules)
+    rules = replace(read(settings.watch.rules), stats=None, bars=None)  # what they say is all that is asked
     if only is not None:
         if only not in rules.rules:
             raise click.BadParameter(f"there is no rule {only!r}; there are {', '.join(rules.rules)}")
         rules = Rules(rules={only: rules.rules[only]}, channels=rules.channels)
     store, span = Store(settings.s3), Span(since, until)
+    bring(rules, lambda: Registry(store))
 
     def stream(called: str, form: Any, source: str) -> Iterator[Past]:
         return (Past(each.slot_ms, called, each.line) for each in form.records(source, span, refuse))

@@ -630,8 +630,8 @@ class Sections:
     asking: Asking
     indexer: Indexer
     serve: Serve
-    page: Page
     teams: Teams
+    page: Page
     watch: Watch
     models: Models
     service: Service
@@ -647,8 +647,8 @@ SECTIONS: dict[str, type] = {
     "asking": Asking,
     "indexer": Indexer,
     "serve": Serve,
-    "page": Page,
     "teams": Teams,
+    "page": Page,
     "watch": Watch,
     "models": Models,
     "service": Service,

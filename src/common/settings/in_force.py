@@ -92,7 +92,7 @@ def _lines(settings: Sections) -> list[str]:
         if file is not None and not file.is_file():
             faults.append(f"{name}={str(file)!r} is not a file")
     faults.extend(asking.faults(settings.asking, plaintext=settings.service.allow_plaintext_passwords))
-    faults.extend(page.faults(settings.page))
+    faults.extend(page.faults(settings.page, plaintext=settings.service.allow_plaintext_passwords))
     faults.extend(serve.faults(settings.serve, settings.teams, plaintext=settings.service.allow_plaintext_passwords))
     if not settings.service.allow_plaintext_passwords:
         faults.extend(_secrets_in_the_clear(kafka, elastic, s3, upstreams))

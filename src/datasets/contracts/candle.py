@@ -62,6 +62,10 @@ class Candle(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     trades: Annotated[int | None, number(Unit.COUNT)] = None
     taker_base_volume: Annotated[float | None, number(Unit.BASE, "Of takers who bought.")] = None
     taker_quote_volume: Annotated[float | None, number(Unit.QUOTE, "Of takers who bought.")] = None
+    origin: Annotated[
+        Literal["derived"] | None,
+        Meta(description="`derived`: made of tickers, where the upstream has no such bars; else absent."),
+    ] = None
 
 
 _LONG = 2**63

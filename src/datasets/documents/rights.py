@@ -145,15 +145,21 @@ acl User:crypto_door --topic $ANSWERS --operation Read --operation Describe
 acl User:crypto_door --topic $LIVE --operation Read --operation Describe
 acl User:crypto_door --topic $TOPIC.state --operation Read --operation Describe
 acl User:crypto_door --topic $USAGE --operation Write --operation Describe
+# How far the indexers are behind, for /v1/working; without it the door says that it cannot tell
+acl User:crypto_door --group $GROUP --operation Describe
+acl User:crypto_door --group $GROUP. --resource-pattern-type prefixed --operation Describe
 
 # cryptoproxy watch
 {watched}
 acl User:crypto_watch --topic $ALERT --operation Write --operation Describe
+acl User:crypto_watch --topic $STATS --operation Write --operation Describe
+acl User:crypto_watch --topic $CANDLE.1m --operation Write --operation Describe
 acl User:crypto_watch --topic $TOPIC.watch --operation Read --operation Write --operation Describe
 acl User:crypto_watch --topic $TOPIC.state --operation Read --operation Describe
 acl User:crypto_watch --group $TOPIC.watch --operation Read
 acl User:crypto_watch --group $ALERT.archive --operation Read
 acl User:crypto_watch --group $USAGE.archive --operation Read
+acl User:crypto_watch --group $CANDLE.1m.archive --operation Read
 acl User:crypto_watch --transactional-id $TOPIC.watch- --resource-pattern-type prefixed --operation Write \\
   --operation Describe
 

@@ -26,7 +26,7 @@ from cryptoproxy.sandbox.wire import Header, Request, Response, http_date
 from cryptoproxy.sandbox.world.pairs import Pair, Tapes
 from cryptoproxy.sandbox.world.tape import Tape
 
-TICKER = "/api/v3/ticker/24hr"
+TICKER, PRICE = "/api/v3/ticker/24hr", "/api/v3/ticker/price"
 INFO = "/api/v3/exchangeInfo"
 KLINES, AGG_TRADES, TRADES = "/api/v3/klines", "/api/v3/aggTrades", "/api/v3/trades"
 DEPTH = "/api/v3/depth"
@@ -108,6 +108,7 @@ class Binance:
         self._feed = cache(self._make_feed)
         self._routes: dict[str, Callable[[Request, int], object]] = {
             TICKER: self._ticker,
+            PRICE: self._price,
             INFO: self._info,
             KLINES: self._klines,
             AGG_TRADES: self._agg_trades,
@@ -193,6 +194,12 @@ class Binance:
         rows = [self._tickers.row(pair, now_ms) for pair in pairs]
         return rows[0] if "symbol" in request.params else b"[" + b",".join(rows) + b"]"
 
+    def _price(self, request: Request, now_ms: int) -> object:
+        pairs = self._asked(request)
+        rows = [json.loads(self._tickers.row(pair, now_ms)) for pair in (self._pairs if pairs is None else pairs)]
+        prices = [{"symbol": row["symbol"], "price": row["lastPrice"]} for row in rows]
+        return dump(prices[0] if "symbol" in request.params else prices)
+
     def _info(self, request: Request, now_ms: int) -> object:
         pairs = self._asked(request)
         head = {"timezone": "UTC", "serverTime": now_ms, "rateLimits": self._rate_limits(), "exchangeFilters": []}
@@ -266,6 +273,8 @@ def _cost(request: Request) -> int:
         return 20
     if request.path == DEPTH:
         return weight(request)
+    if request.path == PRICE:
+        return 2 if "symbol" in request.params else 4
     if request.path != TICKER:
         return {KLINES: 2, AGG_TRADES: 4, TRADES: 25}.get(request.path, 1)
     if "symbol" in request.params:

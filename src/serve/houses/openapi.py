@@ -7,6 +7,7 @@ from typing import Any
 
 from cryptoproxy.serve.houses.own import MOST_ROWS, QUESTIONS, USAGE_COLUMNS, Question
 from cryptoproxy.serve.request import ARROW
+from cryptoproxy.serve.views.prices import SORTS
 
 _SAYS: Mapping[str, tuple[str, Any]] = {
     "symbols": ("Only these symbols, with commas between them.", "BTC,ETH"),
@@ -30,6 +31,18 @@ _SAYS: Mapping[str, tuple[str, Any]] = {
     "search": ("A part of symbol, name or id.", "bit"),
     "sort": ("By which field; downwards with - before it.", "-volume_24h"),
 }
+_WORD = r"[A-Za-z0-9._-]{1,64}"
+_NUMBER = r"\d{1,9}(\.\d{1,6})?"
+_SPAN = r"[1-9]\d{0,4}(s|m|h|d|w|mo)"
+_FORMS: Mapping[str, str] = {
+    "since": rf"^({_SPAN}|\d{{4}}-\d{{2}}-\d{{2}}(T\d{{2}}:\d{{2}}(:\d{{2}})?Z)?)$",
+    "interval": rf"^{_SPAN}$",
+    "percents": rf"^{_NUMBER}(,{_NUMBER})*$",
+    "sort": rf"^-?({'|'.join(SORTS)})$",
+    "names": r"^[a-z]{1,10}(:\d{1,3})*(,[a-z]{1,10}(:\d{1,3})*)*$",
+}
+"""How a parameter is written; all others are words with commas between them."""
+_AS = {"until": "since", "window": "interval", "thresholds": "percents"}
 _ANSWER = {
     "type": "object",
     "required": ["question", "title", "source", "engine", "period", "rows", "data", "notes"],
@@ -117,5 +130,8 @@ def _usage() -> dict[str, Any]:
 
 def _parameter(name: str, read: Callable[[str], Any]) -> dict[str, Any]:
     says, example = _SAYS[name]
-    kind = "integer" if isinstance(example, int) else "string"
-    return {"name": name, "in": "query", "description": says, "schema": {"type": kind}, "example": example}
+    if isinstance(example, int):
+        schema: dict[str, Any] = {"type": "integer", "minimum": 1}
+    else:
+        schema = {"type": "string", "pattern": _FORMS.get(_AS.get(name, name), rf"^{_WORD}(,{_WORD})*$")}
+    return {"name": name, "in": "query", "description": says, "schema": schema, "example": example}

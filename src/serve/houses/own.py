@@ -174,7 +174,7 @@ class Own:
         if as_csv:
             lines = [",".join(USAGE_COLUMNS), *(",".join(str(row[each]) for each in USAGE_COLUMNS) for row in rows)]
             reply = json_reply("\r\n".join([*lines, ""]).encode())
-            reply.content_type = _CSV
+            reply.content_type = b"text/csv; charset=utf-8"
             return reply
         return json_reply({"question": "usage", "since": iso(since_ms), "until": iso(now_ms), "rows": rows})
 
@@ -191,9 +191,8 @@ class Own:
             return self.refusal(400, str(error))
         except TooMany:
             less = ", ".join(each for each in ("symbols", "top", "interval", "since") if each in question.takes)
-            return self.refusal(
-                400, f"the answer has more than {limit} rows: ask for less by {less}, or for up to {MOST_ROWS} by limit"
-            )
+            how = f"for less by {less}, or " if less else ""
+            return self.refusal(400, f"the answer has more than {limit} rows: ask {how}for up to {MOST_ROWS} by limit")
         except (NothingFound, NoIndexError) as nothing:
             return self.refusal(404, str(nothing))
         body, content_type = _WRITTEN[form](answer)

@@ -71,6 +71,8 @@ class Follower:
         self._connect = connect or (lambda: kafka_client.consumer(kafka, group_id=None))
         self._told = Limited(log)
         self._whole = False
+        self._read: dict[TopicPartition, int] = {}
+        """The next offset of each partition that was read: after a break it goes on there, and tells nothing twice."""
         health.hold(what, f"{self._name} is not read yet", expected=True)
 
     @property
@@ -109,6 +111,7 @@ class Follower:
         looked = self._clock.monotonic()
         while loop.running:
             for partition, records in consumer.poll(timeout_ms=POLL_MS).items():
+                self._read[partition] = records[-1].offset + 1
                 self._metrics.followed.labels(partition.topic).inc(len(records))
                 if strange := self._take_all(records):
                     self._metrics.strange.labels(partition.topic).inc(strange)
@@ -124,14 +127,19 @@ class Follower:
                     return
 
     def _begin(self, consumer: Any, partitions: list[TopicPartition], ends: dict[TopicPartition, int]) -> None:
-        if self._since_ms is None:
-            consumer.seek_to_beginning(*partitions)
-            return
-        since = consumer.offsets_for_times(dict.fromkeys(partitions, self._clock.now_ms() - self._since_ms))
+        first = consumer.beginning_offsets(partitions)
+        since = None
+        if self._since_ms is not None:
+            since = consumer.offsets_for_times(dict.fromkeys(partitions, self._clock.now_ms() - self._since_ms))
         for each in partitions:
-            begin = since.get(each)
-            offset = ends[each] if begin is None else begin.offset
-            consumer.seek(each, offset if self._most is None else max(offset, ends[each] - self._most))
+            if each in self._read and self._read[each] <= ends[each]:  # else the topic was made anew
+                offset = max(self._read[each], first[each])
+            elif since is None:
+                offset = first[each]
+            else:
+                offset = ends[each] if (found := since.get(each)) is None else found.offset
+                offset = offset if self._most is None else max(offset, ends[each] - self._most)
+            consumer.seek(each, offset)
 
     def _partitions(self, consumer: Any) -> list[TopicPartition]:
         known = consumer.topics() if len(self._topics) > 1 else self._topics  # asks for no topic that is not there

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 HELD_BYTES = 4 * 1024 * 1024
-"""Of each partition."""
+"""Of each partition, with what a record takes beside its bytes."""
+BESIDE_BYTES = 250
 _PLACE = re.compile(r"([a-z]+(?:-[a-z0-9]+)?)\.(\d{1,5}):(\d{1,18})")
 
 Place = tuple[str, int]
@@ -63,9 +64,9 @@ class Held:
             self._of[place] = found = _Partition(record.offset)  # the topic was made anew
         found.records.append(record)
         found.next = record.offset + 1
-        found.size += len(record.value)
+        found.size += len(record.value) + BESIDE_BYTES
         while found.size > self._most:
-            found.size -= len(found.records.popleft().value)
+            found.size -= len(found.records.popleft().value) + BESIDE_BYTES
         return True
 
     def ends(self, datasets: Collection[str]) -> dict[Place, int]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
@@ -136,5 +137,7 @@ class Ferry:
             loop.call_soon_threadsafe(turn)
         except RuntimeError:  # it has just ended
             return 0
-        done.wait(seconds)
+        deadline = time.monotonic() + seconds
+        while not done.wait(0.5) and self._loop is not None and time.monotonic() < deadline:
+            pass
         return found[0]

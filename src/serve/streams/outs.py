@@ -66,7 +66,7 @@ class EventsOut:
     async def run(self, receive: Receive) -> bool:
         """Until the client has gone; True where it was cut."""
         await self._send({"type": "http.response.start", "status": 200, "headers": list(_HEAD)})
-        tasks = [asyncio.create_task(each) for each in (self._tell(), _until_gone(receive), self._over.wait())]
+        tasks = [asyncio.create_task(each) for each in (self._tell(), until_gone(receive), self._over.wait())]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -86,6 +86,7 @@ class EventsOut:
             await self._send({"type": "http.response.body", "body": told, "more_body": True})
 
 
-async def _until_gone(receive: Receive) -> None:
+async def until_gone(receive: Receive) -> None:
+    """Until the connection has ended."""
     while (await receive())["type"] != "http.disconnect":
         pass

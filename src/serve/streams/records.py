@@ -29,7 +29,7 @@ from cryptoproxy.upstreams.bybit.tickers import UPSTREAM
 
 _MARKETS: Mapping[str, Category] = {f"{UPSTREAM}-{market}": market for market in Category}
 _LATE_MS = 60_000
-"""A bar that ended three of its own lengths and so long ago is of the past."""
+"""What is older is of the past; of bars, what ended three of their own lengths and so long ago."""
 _MONTH_MS = 31 * 86_400_000
 
 
@@ -122,6 +122,8 @@ class Records:
             return
         book: Book
         for book in read.records():
+            if self._is_past(book.fetched_at):
+                continue
             self._hub.tell(NAME, topics[0], binance.book_ticker(book))
             for name, count in PARTIAL.items():
                 if self._hub.wants(NAME, f"{symbol}@{name}"):
@@ -134,10 +136,14 @@ class Records:
             return
         ticker: Ticker
         for ticker in read.records():
-            if (frame := binance.mini_ticker(ticker)) is not None:
+            if not self._is_past(ticker.fetched_at) and (frame := binance.mini_ticker(ticker)) is not None:
                 self._hub.tell(NAME, topic, frame)
                 if everybody:
                     minis.append(frame)
+
+    def _is_past(self, fetched_at: str) -> bool:
+        """What a door reads back at its start is no news."""
+        return self._clock.now_ms() - moment_of(fetched_at) > _LATE_MS
 
 
 class _Read:

@@ -19,7 +19,7 @@ from cryptoproxy.serve.reply import CORS, Reply
 from cryptoproxy.serve.request import BadRequestError, Request, read
 from cryptoproxy.serve.streams.binance import BinanceListener, RefusedTopicsError
 from cryptoproxy.serve.streams.bybit import PUBLIC, BybitListener, market_of
-from cryptoproxy.serve.streams.outs import HANG_UP, EventsOut, Receive, Send, SocketOut
+from cryptoproxy.serve.streams.outs import HANG_UP, EventsOut, Receive, Send, SocketOut, until_gone
 from cryptoproxy.serve.streams.station import Station
 from cryptoproxy.serve.streams.wire import POLICY, WIRE, Wire, framed
 from cryptoproxy.upstreams.binance.tickers import NAME
@@ -76,6 +76,7 @@ class Sockets:
         try:
             if await out.run(receive):
                 scope["extensions"][HANG_UP]()
+                await until_gone(receive)  # or uvicorn says in the log that the answer has no end
         finally:
             self._station.ours.leave(reader)
 
@@ -99,7 +100,7 @@ class Sockets:
         return lambda receive: self._listen(listener, receive)
 
     async def _listen(self, listener: BinanceListener | BybitListener, receive: Receive) -> None:
-        """An answer stands before what it brings, but for Bybit's: there data comes first, as its clients know it."""
+        """An answer stands before what it brings."""
         hub = self._station.hub
         hub.enter(listener)
         pace = _Pace()

@@ -20,6 +20,7 @@ from cryptoproxy.common import topics
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clock import Clock
 from cryptoproxy.common.settings import Settings
+from cryptoproxy.common.settings.catalogue import Kafka
 from cryptoproxy.datasets import from_iso
 from cryptoproxy.datasets.times import Span
 from cryptoproxy.errors import CryptoProxyError
@@ -44,10 +45,12 @@ Brokers = Callable[[], "BrokerView"]
 
 
 class BrokerView(NamedTuple):
-    """What the brokers know. ``state``: the newest value by key; ``lags``: records not committed, by dataset."""
+    """What the brokers know. ``state``: the newest value by key; ``lags``: records not committed, by dataset;
+    ``untold``: why these are not known."""
 
     state: Mapping[str, bytes]
     lags: Mapping[str, int]
+    untold: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,8 @@ class Working:
             yield WorkingLine("brokers", "Kafka", "away", str(looked))
             return
         yield from polled(looked.state, now_ms)
+        if looked.untold:
+            yield WorkingLine("indexer", "lag", "", f"it cannot be told: {looked.untold}")
         for dataset, lag in looked.lags.items():
             state, words = ("late", f"{lag:,} records behind") if lag > BEHIND else ("ok", f"lag {lag:,} records")
             yield WorkingLine("indexer", dataset, state, words, count=lag, unit="records")
@@ -169,7 +174,7 @@ def budget(upstream: str, unit: str, allowed: Mapping[str, int], state: bytes, n
 
 def seen(settings: Settings) -> BrokerView:
     """Raises:
-    CryptoProxyError: the brokers are away, or do not tell.
+    CryptoProxyError: the brokers are away, or the state topic is not there.
     """
     kafka = settings.kafka
     try:
@@ -181,31 +186,35 @@ def seen(settings: Settings) -> BrokerView:
                     state.pop(key, None)
                 else:
                     state[key] = record.value
-        with (
-            closing(kafka_client.consumer(kafka, group_id=None)) as reader,
-            closing(kafka_client.admin(kafka)) as admin,
-        ):
-            known = reader.topics()
-            groups = {each.name: kafka.group_of(each) for each in topics.there(known, kafka) if each.alias}
-            committed = admin.list_group_offsets(dict.fromkeys(groups.values()))
-            lags = {}
-            for dataset in topics.there(known, kafka):
-                if dataset.name not in groups:
-                    continue
-                partitions = [
-                    TopicPartition(topic, each)
-                    for topic in kafka.topics_of(dataset)
-                    for each in reader.partitions_for_topic(topic) or ()
-                ]
-                begins, ends = reader.beginning_offsets(partitions), reader.end_offsets(partitions)
-                offsets = committed[groups[dataset.name]]
-                lags[dataset.name] = sum(
-                    ends[each] - max(begins[each], offsets[each].offset if each in offsets else 0)
-                    for each in partitions
-                )
     except kafka_errors.KafkaError as error:
         raise kafka_client.meaning(error, kafka) from error
-    return BrokerView(state, lags)
+    try:
+        return BrokerView(state, _lags(kafka))
+    except kafka_errors.KafkaError as error:  # a door needs no right to look at the indexers' groups
+        return BrokerView(state, {}, str(kafka_client.meaning(error, kafka)))
+
+
+def _lags(kafka: Kafka) -> dict[str, int]:
+    """Of each dataset that is set up and indexed: records that the indexers have not committed."""
+    with (
+        closing(kafka_client.consumer(kafka, group_id=None)) as reader,
+        closing(kafka_client.admin(kafka)) as admin,
+    ):
+        datasets = [each for each in topics.there(reader.topics(), kafka) if each.alias]
+        committed = admin.list_group_offsets(dict.fromkeys(map(kafka.group_of, datasets)))
+        lags = {}
+        for dataset in datasets:
+            partitions = [
+                TopicPartition(topic, each)
+                for topic in kafka.topics_of(dataset)
+                for each in reader.partitions_for_topic(topic) or ()
+            ]
+            begins, ends = reader.beginning_offsets(partitions), reader.end_offsets(partitions)
+            offsets = committed[kafka.group_of(dataset)]
+            lags[dataset.name] = sum(
+                ends[each] - max(begins[each], offsets[each].offset if each in offsets else 0) for each in partitions
+            )
+    return lags
 
 
 def columns() -> tuple[Cell[WorkingLine], ...]:

@@ -70,7 +70,8 @@ class ShownBook:
         """Whether this has changed it: not what is known, nor what does not join on."""
         data = frame.data
         if frame.whole:
-            if self.whole and data.u == self.update_id:
+            known = data.u != FRESH and (data.seq, data.u) <= (self.sequence, self.update_id)
+            if self.whole and known:  # of a connection that follows on this one
                 return False
             self._bids, self._asks, self.whole = dict(data.b), dict(data.a), True
         elif not self.whole or data.u <= self.update_id:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from cryptoproxy.watch.figures import indicators, windows
+from cryptoproxy.watch.figures import indicators, learned, windows
 
 Form = Literal["number", "percent", "times", "bps", "sigma", "span", "bars", "word"]
 """How a value is written: 5, 5%, 3x, 50bps, 6, 1h, 14, up."""
@@ -55,6 +55,8 @@ class Kind:
     """Counts only when it was seen not to hold before."""
     words: Sequence[str] = ()
     """Where the main value is a word: which there are."""
+    of: str = ""
+    """What it looks at, where that is none of the rule's choice: ``gap.records``."""
 
 
 WITHIN = Option(form="span")
@@ -138,6 +140,11 @@ KINDS: Mapping[str, Kind] = {
         says="no record for so long", main="span", unit="s",
         sentence="{symbol} has no new {of} for {threshold_span}", over="{symbol} has new {of} again",
     ),
+    "gap": Kind(
+        says="records of a stream or a history lack over so long a time, and are not mended", main="span", unit="s",
+        options={"in": Option(form="word", optional=True)}, of="gap.records",
+        sentence="{symbol} lacks {value} s: {why}", over="{symbol} lacks nothing any more of what was told",
+    ),
     "apart": Kind(
         says="so far from the same asset at another source, in basis points", main="bps", unit="bps",
         options={"from": Option(form="word")}, gauge=lambda options: ("apart", options["from"]),
@@ -166,6 +173,21 @@ KINDS: Mapping[str, Kind] = {
         sentence="{symbol} {of} has left its level of {normal}: a drift of {value} sigma; at {level}",
         over="{symbol} {of} keeps its level again, at {level}",
     ),
+    "half-space-score": Kind(
+        says="the price's last minutes are strange, by half-space trees that learn each asset online: near 1 where "
+        "hardly any of the `samples` before were like them", main="number", unit="score",
+        options={"samples": Option(form="bars", default=500)},
+        gauge=lambda options: ("half-spaces", options["samples"]),
+        sentence="{symbol} {of} is odd: a score of {value}, where {normal} is usual: {why}; at {level}",
+        over="{symbol} {of} is as usual again, with a score of {value}, at {level}",
+    ),
+    "forest-score": Kind(
+        says="the price's last minutes are strange, by an isolation forest of the registry of models", main="number",
+        unit="score", options={"model": Option(form="word"), "version": Option(form="word", default="live")},
+        gauge=lambda options: ("isolation", options["model"], options["version"]),
+        sentence="{symbol} {of} is odd: a score of {value}, where {normal} is usual: {why}; at {level}",
+        over="{symbol} {of} is as usual again, with a score of {value}, at {level}",
+    ),
 }  # fmt: skip
 
 
@@ -180,6 +202,8 @@ _MADE: Mapping[str, Callable[..., windows.Gauge]] = {
     "crossing": indicators.Crossing,
     "volatility": indicators.Volatility,
     "level": indicators.LevelShift,
+    "half-spaces": learned.HalfSpaces,
+    "isolation": learned.Isolation,
 }
 
 

@@ -19,6 +19,8 @@ from cryptoproxy.watch.rulebook.rules import Assets, Channel, Condition, Hours, 
 SEVERITIES = ("info", "warning", "critical")
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 WAYS = ("discord", "slack", "webhook", "apprise")
+_WITHOUT_BARS = ("coingecko",)
+"""Sources that give no bars of a minute."""
 _RULE = ("of", "assets", "when", "hold", "cool-down", "severity", "hours", "days", "tell")
 _UNITS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _NUMBER = r"[+-]?\d+(?:_?\d+)*(?:\.\d+)?(?:[eE][+-]?\d+)?"
@@ -84,8 +86,8 @@ class _Reader:
         if root is None:
             self.faults.append(f"{self._name}: it is empty; there must be `rules:`")
             return Rules()
-        parts = {item.key: item for item in self._items(root, "the file", ("rules", "channels"))}
-        if "rules" not in parts:
+        parts = {item.key: item for item in self._items(root, "the file", ("rules", "channels", "stats", "bars"))}
+        if not parts.keys() & {"rules", "stats", "bars"}:
             self._fault(root, "there are no `rules:`")
         channels: dict[str, Channel] = {}
         for item in self._items(parts["channels"].node, "channels") if "channels" in parts else ():
@@ -93,7 +95,23 @@ class _Reader:
         rules: dict[str, Rule] = {}
         for item in self._items(parts["rules"].node, "rules") if "rules" in parts else ():
             rules |= self._tried(self._rule, item, channels)
-        return Rules(rules=rules, channels=channels)
+        made = {name: self._derived(name, parts[name].node) for name in ("stats", "bars") if name in parts}
+        return Rules(rules=rules, channels=channels, **made)
+
+    def _derived(self, name: str, node: yaml.Node) -> Assets | None:
+        try:
+            assets = self._assets(node, name)
+        except _Wrong:
+            return None
+        if assets.top is not None:
+            self._fault(node, f"{name}: of `top` there are none: say `all`, or a list")
+        if name == "bars":
+            for pattern in assets.patterns:
+                if pattern.partition(":")[0] not in _WITHOUT_BARS:
+                    self._fault(
+                        node, f"{name}: say [{', '.join(_WITHOUT_BARS)}]; {pattern} has bars of its own, or may have"
+                    )
+        return assets
 
     def _tried(self, read_one: Any, item: Item, *more: Any) -> dict[str, Any]:
         try:
@@ -152,6 +170,9 @@ class _Reader:
         self._refuse_unknown(items.values(), f"{where}, {name}", (name, "of", "clear", *kind.options))
         if "of" in items:
             of = self._series(items["of"].node, where)
+        if kind.of:
+            dataset, field = kind.of.split(".")
+            of = Series(dataset, "", field)
         if kind.closed_bars and of.dataset != "candle":
             self._fault(node, f"{where}: {name} is of closed bars: say `of: candle-1h.close` or another interval")
         options: dict[str, Any] = {}
@@ -199,8 +220,11 @@ class _Reader:
         except ValueError as error:
             raise self._wrong(node, f"{where}: of: {error}") from error
         numbers = [each.name for each in dataset.columns if each.kind in ("double", "long") and not each.many]
-        if dataset.name in ("alert", "market", "gap"):
-            raise self._wrong(node, f"{where}: of: rules look at numbers of assets over time, and {name} has none")
+        if dataset.name in ("alert", "market", "gap", "stats"):
+            words = "; of gaps there is the condition `gap: 30s`" if dataset.name == "gap" else ""
+            raise self._wrong(
+                node, f"{where}: of: rules look at numbers of assets over time, and {name} has none{words}"
+            )
         if field not in numbers:
             raise self._wrong(node, f"{where}: of: {name} has no number {field!r}; {_there_are(field, numbers)}")
         return Series(dataset.name, part, field)

@@ -10,8 +10,11 @@ from typing import Any, Literal
 
 from cryptoproxy.datasets.contracts.alert import Severity
 from cryptoproxy.datasets.contracts.candle import STEPS
-from cryptoproxy.datasets.times import MINUTE_MS
+from cryptoproxy.datasets.times import DAY_MS, MINUTE_MS
 from cryptoproxy.watch.rulebook.conditions import KINDS, Kind, Spec, longest_window
+
+_LEARNED_MINUTES = 60
+"""That a row of features needs before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,7 @@ class Condition:
         """How much of the past it needs before it can tell anything."""
         bars: int = max(self.options.get("bars", 0), self.options.get("slow", 0))
         step = STEPS.get(self.of.part, 0) if self.of.dataset == "candle" else 0
-        minutes: int = self.options.get("samples", 0)
+        minutes: int = self.options.get("samples", _LEARNED_MINUTES if "model" in self.options else 0)
         return max(longest_window(self.spec), 2 * bars * step, minutes * MINUTE_MS)
 
     @property
@@ -153,6 +156,32 @@ class Rules:
 
     rules: Mapping[str, Rule] = field(default_factory=dict)
     channels: Mapping[str, Channel] = field(default_factory=dict)
+    stats: Assets | None = None
+    """Of whose tickers stats are made."""
+    bars: Assets | None = None
+    """Of whose tickers bars of a minute are made."""
+
+    def derives(self, key: str) -> tuple[bool, bool]:
+        """Whether bars, and whether stats, are made of the tickers with this key."""
+        return (
+            self.bars is not None and self.bars.hold(key),
+            self.stats is not None and self.stats.hold(key),
+        )
+
+    @property
+    def back_ms(self) -> int:
+        """How much of the past all of it needs."""
+        conditions = [each.back_ms for rule in self.rules.values() for each in rule.conditions]
+        return max([*conditions, DAY_MS * (self.stats is not None)], default=0)
+
+    def asked(self) -> dict[str, set[str]]:
+        """The numbers that are needed, by dataset and part as they are spelled."""
+        found: dict[str, set[str]] = {}
+        for series in self.series():
+            found.setdefault(series.called, set()).add(series.field)
+        if self.stats or self.bars:
+            found.setdefault("ticker", set()).add("price")
+        return found
 
     def series(self) -> set[Series]:
         """All that is looked at."""

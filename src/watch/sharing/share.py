@@ -20,9 +20,10 @@ from kafka import errors as kafka_errors
 
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.settings.catalogue import Kafka
-from cryptoproxy.datasets import ALERT, DATASETS, key
+from cryptoproxy.datasets import ALERT, CANDLE, DATASETS, STATS, Candle, Dataset, key
 from cryptoproxy.errors import TransientError
-from cryptoproxy.watch.judge import Followed, Judge, topics_asked
+from cryptoproxy.watch.assets import Followed
+from cryptoproxy.watch.judge import Judge, topics_asked
 from cryptoproxy.watch.rulebook.rules import Rules
 from cryptoproxy.watch.sharing.ledger import Ledger, Sent
 from cryptoproxy.watch.sharing.shares import share_of
@@ -147,10 +148,7 @@ class Share:
         windows and nothing is alerted on."""
         ends = consumer.end_offsets(inputs.partitions) if inputs.partitions else {}
         new = [each for each in inputs.partitions if each not in told]
-        back = max(
-            (each.back_ms for rule in self.judge.rules.rules.values() for each in rule.conditions),
-            default=0,
-        )
+        back = self.judge.rules.back_ms
         since = consumer.offsets_for_times({each: self._now_ms() - back for each in new}) if new and back else {}
         places = {
             each: begin_of(each, told, ends) if each in new or told[each] > ends[each] else told[each]
@@ -206,7 +204,7 @@ class Share:
 
     @property
     def has_found(self) -> bool:
-        return bool(self.judge.found or self.judge.told)
+        return bool(self.judge.found or self.judge.told or self.judge.derived)
 
     @property
     def keeps_soon(self) -> bool:
@@ -233,16 +231,23 @@ class Share:
 
     def _commit(self, changes: Mapping[str, bytes]) -> int:
         found, told = self.judge.take_found()
-        topic = self._kafka.topic_of(ALERT)
+        derived, self.judge.derived = self.judge.derived, []
         self._ledger.commit(
             {
                 **changes,
                 **{name: None if truth is None else _pack(truth) for name, truth in told.items()},
                 "told": _packed(self.places),
             },
-            [Sent(topic, key(each).encode(), ALERT.codec.encode(each), ALERT.headers) for each in found],
+            [
+                *(self._sent(ALERT, each) for each in found),
+                *(self._sent(CANDLE if isinstance(each, Candle) else STATS, each) for each in derived),
+            ],
         )
         return len(found)
+
+    def _sent(self, dataset: Dataset[Any], record: Any) -> Sent:
+        topic = self._kafka.topic_of(dataset, dataset.part(record))
+        return Sent(topic, key(record).encode(), dataset.codec.encode(record), dataset.headers)
 
     def renew(self, rules: Rules, inputs: Inputs, ends: Places) -> None:
         """Other rules from now on. What is known of the past serves those that ask for the same."""
@@ -256,7 +261,7 @@ class Share:
             for case in asset.cases
             if (truth := case.truth()) is not None
         }
-        self.judge.found, self.judge.told = old.found, old.told
+        self.judge.found, self.judge.told, self.judge.derived = old.found, old.told, old.derived
         self.judge.believe(truths)
         self.places = {each: self.places.get(each, ends.get(each, 0)) for each in inputs.partitions}
         self._keep_all = True

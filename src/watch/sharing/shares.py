@@ -17,8 +17,7 @@ from kafka import errors as kafka_errors
 from kafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from kafka.structs import MemberState
 
-from cryptoproxy.common.clients import kafka as kafka_client
-from cryptoproxy.common.retry import Backoff
+from cryptoproxy.common.clients.turns import take_turns
 from cryptoproxy.common.service import Health
 from cryptoproxy.common.service.process import Loop
 from cryptoproxy.common.settings.catalogue import Kafka
@@ -53,21 +52,7 @@ class Shares:
 
     def run(self, loop: Loop) -> None:
         """Until a stop; then it leaves, so that others take over at once."""
-        backoff = Backoff(cap=5.0)
-        while loop.running:
-            try:
-                self._turn()
-            except kafka_errors.KafkaError as error:
-                meant = kafka_client.meaning(error, self._kafka)
-            except OperatorError as error:
-                meant = error
-            else:
-                backoff.reset()
-                self._health.release("group")
-                continue
-            self._health.hold("group", str(meant))
-            self._close()
-            loop.wait(backoff.next())
+        take_turns(loop, self._turn, part="group", health=self._health, kafka=self._kafka, failed=self._close, cap=5.0)
         self.mine = frozenset()
         self._close()
 

@@ -114,8 +114,10 @@ def _retry_after(answer: requests.Response) -> float | None:
 
 
 def _by_apprise(address: str, message: Message) -> Outcome:
-    import apprise  # takes half a second, and most have no such channel
-
+    try:
+        import apprise  # takes half a second, and most have no such channel
+    except ImportError:
+        return Outcome("gone", "Apprise is not installed: pip install 'cryptoproxy[watch]'")
     logging.getLogger("apprise").setLevel(logging.CRITICAL)  # it would tell addresses
     sender = apprise.Apprise()
     if not sender.add(address):

@@ -6,20 +6,20 @@ import logging
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import msgspec
 from kafka import TopicPartition
 from kafka import errors as kafka_errors
 
-from cryptoproxy.common.clients import kafka as kafka_client
+from cryptoproxy.common.clients.turns import take_turns
 from cryptoproxy.common.metrics import WatchMetrics
-from cryptoproxy.common.retry import Backoff
 from cryptoproxy.common.service import Health
 from cryptoproxy.common.service.process import Loop
 from cryptoproxy.common.settings.catalogue import Kafka
 from cryptoproxy.datasets import ALERT
-from cryptoproxy.errors import CryptoProxyError, OperatorError, PoisonError
+from cryptoproxy.errors import OperatorError, PoisonError
 from cryptoproxy.watch.rulebook.rules import Channel, Rules
 from cryptoproxy.watch.sharing.ledger import Ledger
 from cryptoproxy.watch.sharing.share import Places
@@ -79,29 +79,22 @@ class Teller:
 
     def run(self, loop: Loop) -> None:
         """Until a stop."""
-        backoff = Backoff(cap=10.0)
-        while loop.running:
-            if not self._shares.count or self._shares.count not in self._shares.mine:
-                self._close()
-                self._health.release("telling")
-                loop.wait(0.2)
-                continue
-            try:
-                self._turn(loop)
-            except kafka_errors.KafkaError as error:
-                failed: CryptoProxyError = kafka_client.meaning(error, self._kafka)
-            except CryptoProxyError as error:
-                failed = error
-            else:
-                backoff.reset()
-                self._health.release("telling")
-                continue
-            self._health.hold("telling", str(failed))
-            self._close()
-            loop.wait(backoff.next())
+        take_turns(
+            loop,
+            partial(self._turn, loop),
+            part="telling",
+            health=self._health,
+            kafka=self._kafka,
+            failed=self._close,
+            cap=10.0,
+        )
         self._close()
 
     def _turn(self, loop: Loop) -> None:
+        if not self._shares.count or self._shares.count not in self._shares.mine:
+            self._close()
+            loop.wait(0.2)
+            return
         if self._ledger is None:
             self._open()
         channels = dict(self._rules().channels)

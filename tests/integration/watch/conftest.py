@@ -15,7 +15,7 @@ from cryptoproxy.cli.services.watch import process
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.service import Service
-from cryptoproxy.datasets import ALERT, TICKER, Alert, iso, key
+from cryptoproxy.datasets import ALERT, TICKER, Alert, Dataset, iso, key
 from tests.conftest import wait_until
 from tests.integration.conftest import World
 from tests.unit.watch.stand_in import StandIn
@@ -84,17 +84,20 @@ class Watching:
             future.get(60)
 
     def alerts(self) -> list[Alert]:
-        """All that are on their topic, committed ones only."""
+        """All that are on their topic."""
+        return sorted(self.read(ALERT), key=lambda each: (each.timestamp, each.rule, each.asset, each.state))
+
+    def read(self, dataset: Dataset[Any], part: str = "") -> list[Any]:
+        """All that are on a topic, committed ones only."""
         kafka = self.world.settings.kafka
         reader = kafka_client.consumer(kafka, group_id=None)
         try:
-            found = [
-                ALERT.codec.decode(each.value)
-                for each in kafka_client.read_to_end(reader, kafka.topic_of(ALERT), seconds=60)
+            return [
+                dataset.codec.decode(each.value)
+                for each in kafka_client.read_to_end(reader, kafka.topic_of(dataset, part), seconds=60)
             ]
         finally:
             reader.close()
-        return sorted(found, key=lambda each: (each.timestamp, each.rule, each.asset, each.state))
 
     def wait_alerts(self, count: int, also: Callable[[list[Alert]], bool] = lambda _: True) -> list[Alert]:
         """As soon as there are so many."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cryptoproxy.datasets import ALERT, iso
+from cryptoproxy.datasets import ALERT, CANDLE, STATS, iso
 from cryptoproxy.datasets.times import Span
 from cryptoproxy.lake.form import refuse
 from cryptoproxy.lake.store import Store
@@ -110,3 +110,38 @@ def test_other_rules_need_no_restart_and_mistakes_change_nothing(watching: Watch
     assert [(each.rule, each.state) for each in found] == [("high", "open"), ("high", "resolved"), ("low", "open")]
     wait_until(lambda: stand_in.posts, what="the new rule is told of")
     assert [post.ids for post in stand_in.posts] == [[ALERT.id_of(found[2])]]
+
+
+DERIVES = """
+rules: {}
+stats: all
+bars: [coingecko]
+"""
+
+
+def test_bars_and_stats_are_on_their_topics_once_across_a_restart_and_bars_in_the_lake(watching: Watching) -> None:
+    settings = watching.world.settings
+    watching.world.set_up(CANDLE, STATS)
+    watching.say(DERIVES)
+    begin = watching.now_ms - 30 * MINUTE_MS
+    watching.start()
+    watching.send(*(ticker(100.0 + i, begin + i * MINUTE_MS // 2, source="coingecko") for i in range(5)))
+    wait_until(lambda: len(watching.read(CANDLE, "1m")) == 2, what="two bars")
+    watching.stop()
+
+    watching.start()
+    watching.send(*(ticker(100.0 + i, begin + i * MINUTE_MS // 2, source="coingecko") for i in range(4, 9)))
+    bars = wait_until(lambda: found if len(found := watching.read(CANDLE, "1m")) == 4 else None, what="four bars")
+    assert [(each.timestamp, each.open, each.close) for each in bars] == [
+        (iso(begin + i * MINUTE_MS), 100.0 + 2 * i, 101.0 + 2 * i) for i in range(4)
+    ]
+    stats = watching.read(STATS)
+    assert [each.price for each in stats] == [100.0, 102.0, 104.0, 106.0, 108.0]
+    assert stats[-1].change_1m is not None
+    lake = whole_lake(Store(settings.s3), CANDLE, "1m")
+    span = Span(begin, watching.now_ms)
+    stored = wait_until(
+        lambda: lines if len(lines := [each.line for each in lake.records("coingecko", span, refuse)]) == 4 else None,
+        what="all are in the lake",
+    )
+    assert [CANDLE.codec.decode(each) for each in stored] == bars

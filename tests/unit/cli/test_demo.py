@@ -28,7 +28,7 @@ def coin(number: int, change: float = 1.5) -> dict[str, Any]:
 def moment(*, polls: float = 1, objects: int = 1, top: int = 10, change: float = 1.5) -> Moment:
     poller = {"cryptoproxy_polls_total": polls}
     tallies = [Tally(name, count, count, count, count, count) for name, count in (("ticker", 50), ("candle", 336))]
-    return Moment(75.0, poller, {}, tallies, objects, [coin(each, change) for each in range(1, top + 1)])
+    return Moment(75.0, poller, {}, tallies, objects, [coin(each, change) for each in range(1, top + 1)], [])
 
 
 def drawn(now: Moment, *, width: int = 80, height: int = 24) -> list[str]:

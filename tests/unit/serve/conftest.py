@@ -129,13 +129,21 @@ class Road:
     door: Door | None = None
     meter: Meter | None = None
     usage: Told = field(default_factory=lambda: Told(StandingClock()))
+    most: int = 1000
     station: Any = None
     metrics: Any = None
     _stop: threading.Event = field(default_factory=threading.Event)
 
     @classmethod
     def made(
-        cls, sandbox: Sandbox, clock: StandingClock, *, through: bool = False, gate: Gate | None = None, **texts: str
+        cls,
+        sandbox: Sandbox,
+        clock: StandingClock,
+        *,
+        through: bool = False,
+        gate: Gate | None = None,
+        most: int = 1000,
+        **texts: str,
     ) -> Self:
         named = {
             "COINGECKO_BASE_URL": sandbox.base_url("coingecko"),
@@ -145,7 +153,9 @@ class Road:
             "BINANCE_SYMBOLS": "*",
             **texts,
         }
-        road = cls(sandbox, clock, Settings.from_texts(named), through=Upstreams(sandbox) if through else None)
+        road = cls(
+            sandbox, clock, Settings.from_texts(named), through=Upstreams(sandbox) if through else None, most=most
+        )
         road.usage = Told(clock)
         threads = ThreadPoolExecutor(4)
         means = Means(newest=road.newest, clock=clock, threads=threads, askers=threads, through=road.through)
@@ -173,7 +183,7 @@ class Road:
         return road
 
     def start(self) -> None:
-        server = Server("127.0.0.1", [(0, self.door)], arrive=self.station.arrive)
+        server = Server("127.0.0.1", [(0, self.door)], most=self.most, arrive=self.station.arrive)
         self.url = f"http://127.0.0.1:{server.ports[0]}"
         self._thread = threading.Thread(target=server.run, args=(Loop("door", self._stop),))
         self._thread.start()

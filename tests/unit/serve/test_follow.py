@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import threading
+from types import SimpleNamespace
+from typing import Any, NamedTuple
 
 import msgspec
+from kafka import TopicPartition
+from prometheus_client import CollectorRegistry
 
 from cryptoproxy.common.asking import Question
+from cryptoproxy.common.metrics import ServeMetrics
+from cryptoproxy.common.service import Health, Loop
+from cryptoproxy.common.settings import Settings
 from cryptoproxy.datasets import TICKER, key
-from cryptoproxy.serve.road.follow import answers_into, tickers_into
+from cryptoproxy.serve.road.follow import Follower, answers_into, tickers_into
 from cryptoproxy.serve.road.newest import Newest
+from tests.unit.serve.conftest import StandingClock
 
 TEN = msgspec.structs.replace(TICKER.example, name='a "timestamp":"2099-01-01T00:00:00.000Z" in a name')
 NEWER = msgspec.structs.replace(TEN, timestamp="2026-11-20T10:01:00.000Z", price=2.0)
@@ -102,3 +110,86 @@ def test_what_is_no_answer_is_counted():
     ]
     assert answers_into(newest)(strange) == len(strange)
     assert newest.answers("binance", "x") == []
+
+
+class Consumer:
+    """As much of Kafka's as a follower needs: partitions by topic, each with the numbers of its records."""
+
+    def __init__(self, records: dict[TopicPartition, range], loop: Loop, stop: threading.Event) -> None:
+        self._records, self._stop = records, stop
+        self.at: dict[TopicPartition, int] = {}
+
+    def topics(self) -> set[str]:
+        return {each.topic for each in self._records}
+
+    def partitions_for_topic(self, topic: str) -> set[int]:
+        return {each.partition for each in self._records if each.topic == topic}
+
+    def assign(self, partitions: list[TopicPartition]) -> None:
+        assert set(partitions) == set(self._records)
+
+    def end_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+        return {each: self._records[each].stop for each in partitions}
+
+    def beginning_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+        return {each: self._records[each].start for each in partitions}
+
+    def offsets_for_times(self, times: dict[TopicPartition, int]) -> dict[TopicPartition, Any]:
+        return {each: SimpleNamespace(offset=self._records[each].start) for each in times}
+
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        self.at[partition] = offset
+
+    def position(self, partition: TopicPartition) -> int:
+        return self.at[partition]
+
+    def poll(self, timeout_ms: int) -> dict[TopicPartition, list[Any]]:
+        found = {}
+        for each, numbers in self._records.items():
+            if self.at[each] < numbers.stop:
+                found[each] = [SimpleNamespace(offset=number) for number in range(self.at[each], numbers.stop)]
+                self.at[each] = numbers.stop
+        if not found:
+            self._stop.set()
+        return found
+
+    def close(self, **_: Any) -> None: ...
+
+
+def followed(*turns: dict[TopicPartition, range], **how: Any) -> list[list[int]]:
+    """What is taken by one follower that connects so many times."""
+    taken: list[list[int]] = []
+    follower: Follower | None = None
+    for records in turns:
+        stop = threading.Event()
+        loop = Loop("streams", stop)
+        consumer = Consumer(records, loop, stop)
+        if follower is None:
+            follower = Follower(
+                Settings.from_texts({}).kafka, ["a", "b"], lambda found: taken[-1].extend(each.offset for each in found) or 0,
+                what="streams", since_ms=1000, health=Health(), metrics=ServeMetrics(CollectorRegistry()),
+                clock=StandingClock(), **how,
+            )  # fmt: skip
+        follower._connect = lambda consumer=consumer: consumer
+        taken.append([])
+        follower.run(loop)
+    return taken
+
+
+A, B = TopicPartition("a", 0), TopicPartition("b", 0)
+
+
+def test_after_a_break_it_goes_on_where_it_was_and_takes_nothing_twice():
+    assert followed({A: range(5, 10)}, {A: range(5, 12)}, {A: range(15, 17)}) == [
+        [5, 6, 7, 8, 9],
+        [10, 11],
+        [15, 16],  # what was between them is not kept any more
+    ]
+
+
+def test_a_topic_that_is_made_anew_and_one_that_comes_later_are_read_from_their_begin():
+    assert followed({A: range(50, 52)}, {A: range(3), B: range(2)}) == [[50, 51], [0, 1, 2, 0, 1]]
+
+
+def test_so_many_records_are_read_back_at_most():
+    assert followed({A: range(100)}, most=3) == [[97, 98, 99]]

@@ -5,11 +5,16 @@ from __future__ import annotations
 import logging
 import socket
 from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from urllib.parse import urlsplit
 
 import pytest
+from websockets.exceptions import InvalidStatus
 
+from cryptoproxy.serve import server
+from tests.conftest import wait_until
 from tests.unit.serve.conftest import Road
+from tests.unit.serve.streaming import Client
 
 Make = Callable[..., Road]
 
@@ -153,3 +158,43 @@ def test_keys_go_nowhere(road: Make, caplog: pytest.LogCaptureFixture):
     )
     assert seen == [{}]
     assert not [each for each in caplog.records if "CG-" in each.getMessage() and each.name != "urllib3.connectionpool"]
+
+
+def test_one_connection_more_than_there_may_be_is_told_so(road: Make):
+    found = road(polled=False, most=2)
+    where = urlsplit(found.url)
+    with ExitStack() as stack:
+        for _ in range(2):
+            held = stack.enter_context(socket.create_connection((where.hostname, where.port), timeout=60))
+            held.sendall(b"GET /binance/api/v3/ping HTTP/1.1\r\nHost: d\r\n\r\n")
+            assert held.recv(12) == b"HTTP/1.1 200"
+        assert said(found, b"").startswith(b"HTTP/1.1 503 ")
+    wait_until(lambda: found.get("/binance/api/v3/ping").status_code == 200, what="a place that is free again")
+
+
+def test_who_connects_and_asks_nothing_is_hung_up_on(road: Make, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(server, "HEAD_SECONDS", 0.01)
+    where = urlsplit(road(polled=False).url)
+    for begin in (b"", b"GET /binance/api/v3/ping HTTP/1.1\r\nHost:"):
+        with socket.create_connection((where.hostname, where.port), timeout=60) as wire:
+            wire.sendall(begin)
+            with suppress(ConnectionResetError):
+                assert wire.recv(1) == b""
+
+
+def test_a_symbol_of_a_stream_may_be_anything_and_is_none(road: Make):
+    found = road(polled=False)
+    for name in (
+        "btc%2Fusdt@aggTrade",
+        "btc%0d%0aX: 1@aggTrade",
+        "..@aggTrade",
+        "%00@aggTrade",
+        "x" * 5_000 + "@ticker",
+    ):
+        with pytest.raises(InvalidStatus) as refused, Client(found, f"/binance/ws/{name}"):
+            pass
+        assert refused.value.response.status_code in (400, 404)
+        assert "X" not in refused.value.response.headers
+    with Client(found, "/binance/ws") as client:
+        for name in ("a/b@aggTrade", "a\r\nb@aggTrade", "\0@aggTrade", "\ud800@aggTrade", "@", "@@", "a@kline_"):
+            assert client.ask(method="SUBSCRIBE", params=[name], id=1)["error"]["code"] in (2, 3)

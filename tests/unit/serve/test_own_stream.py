@@ -12,7 +12,7 @@ import requests
 from websockets.exceptions import ConnectionClosed
 
 from cryptoproxy.datasets import BOOK, CANDLE, TRADE, Trade
-from cryptoproxy.serve.streams.held import Held, Missed, Record, read, written
+from cryptoproxy.serve.streams.held import BESIDE_BYTES, Held, Missed, Record, read, written
 from cryptoproxy.serve.streams.wire import POLICY
 from tests.conftest import wait_until
 from tests.unit.serve.conftest import NOW_MS, Road
@@ -134,7 +134,7 @@ def test_who_says_something_is_told_that_nothing_is_asked_for_here(door: Road) -
         assert cut.value.rcvd.code == POLICY
 
 
-def test_who_does_not_read_events_is_cut_and_holds_up_nobody(door: Road) -> None:
+def test_who_does_not_read_events_is_cut_and_holds_up_nobody(door: Road, caplog: pytest.LogCaptureFixture) -> None:
     where = urlsplit(door.url)
     slow = socket.create_connection((where.hostname, where.port))
     slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -149,11 +149,12 @@ def test_who_does_not_read_events_is_cut_and_holds_up_nobody(door: Road) -> None
             assert [client.heard()["id"] for _ in range(500)][-1] == f"trade.0:{offset}"
             assert offset < 200_000, "it ought to be cut by now"
         heard_by(door, 1)
+    assert not [each for each in caplog.records if each.name.startswith("uvicorn")]
 
 
 class TestHeld:
     def test_so_many_bytes_are_held(self) -> None:
-        held = Held(most_bytes=30)
+        held = Held(most_bytes=3 * (10 + BESIDE_BYTES))
         for offset in range(5):
             assert held.put(("trade", 0), Record(offset, "binance", "X", b"0123456789"))
         assert list(held.since(("trade", 0), 1)) == [

@@ -141,3 +141,11 @@ def test_a_bar_of_which_parts_are_missing_tells_how_much_is_there():
     assert share == 0.75
     assert (bar.open, bar.high, bar.low, bar.close) == (1.0, 3.0, 0.5, 2.0)
     assert (bar.base_volume, bar.quote_volume, bar.trades) == (9.0, None, 12)
+
+
+def test_a_lag_that_may_not_be_looked_at_is_said_to_be_unknown():
+    view = BrokerView({"door": b"{}"}, {}, "no right to describe the group")
+    working = Working(Settings.from_texts({}), Newest(), StandingClock(), brokers=lambda: view)
+    (line,) = working.answer()
+    assert (line.kind, line.state) == ("indexer", "")
+    assert "no right" in line.words

@@ -43,7 +43,7 @@ def test_new_rules_are_in_force_everywhere_or_nowhere_and_are_not_forgotten(tmp_
     engine = Engine(
         kafka=Settings.from_texts({}).kafka, path=path, rules=before, shares=cast("Any", None),
         make=cast("Any", None), connect=lambda **_: away, health=Health(),
-        metrics=WatchMetrics(CollectorRegistry()), now_ms=lambda: 0,
+        metrics=WatchMetrics(CollectorRegistry()), now_ms=lambda: 0, prepare=lambda _: None,
     )  # fmt: skip
     renewed: list[Any] = []
     engine._live[0] = cast("Any", SimpleNamespace(renew=lambda rules, *_: renewed.append(rules)))
