@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import trustme
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from benchmarks.context import Context
 from benchmarks.cost import peak_rss_mb, sum_cpu
@@ -40,6 +40,7 @@ OTHERS: dict[str, tuple[str, tuple[str, ...], bool]] = {
 """By name: its package, what runs it, and whether it speaks only TLS."""
 SLOW = 20_000
 """Trades for who takes a thousand a second."""
+NO_LEADER = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.UNKNOWN_TOPIC_OR_PART)
 BEGIN_SHARE = 0.05
 STILL_SECONDS = 10.0
 """Without a new message for so long it is at its end; what lacks then was lost on its way."""
@@ -99,7 +100,12 @@ def _fastest(measure: Callable[[int, float], Measured]) -> Measured:
     """At the highest rate at which next to nothing is lost, or at the lowest one whatever is."""
     best: Measured | None = None
     for rate in RATES:
-        found = measure(rate * RATE_SECONDS, rate)
+        try:
+            found = measure(rate * RATE_SECONDS, rate)
+        except BenchmarkError:  # so few came that there is nothing to measure
+            if best is None:
+                raise
+            break
         if best is not None and found.lost > FEW:
             break
         best = found
@@ -183,7 +189,7 @@ class _Ends:
         try:
             self._last = sum(self._consumer.get_watermark_offsets(each, timeout=10)[1] for each in self._partitions)
         except KafkaException as error:
-            if not error.args[0].retriable():
+            if error.args[0].code() not in NO_LEADER:
                 raise
         return self._last
 
