@@ -67,7 +67,7 @@ BENCHMARKS: Mapping[str, Callable[[Context], Report]] = {
     "bulks": bulks.benchmark,
     "compression": compression.benchmark,
 }
-BY_NAME_ONLY = ("streamers", "stream-memory", "history", "settings", "bulks", "compression")
+BY_NAME_ONLY = ("door", "streamers", "stream-memory", "history", "settings", "bulks", "compression")
 FAILURES = (
     BenchmarkError,
     CryptoProxyError,

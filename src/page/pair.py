@@ -95,7 +95,7 @@ def _tape(source: str, asset_id: str, quote: str) -> None:
         }
     )
     colours = {"buy": f"color: {charts.UP}", "sell": f"color: {charts.DOWN}"}
-    st.dataframe(table.style.map(colours.get, subset=["side"]), hide_index=True, height=560)
+    st.dataframe(table.style.map(colours.get, subset=["side"]), hide_index=True, height=min(38 + 35 * len(table), 560))
     age_of(found)
 
 

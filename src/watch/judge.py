@@ -261,7 +261,7 @@ class Judge:
     def begin(self, now_ms: int) -> None:
         """The time that what is found from now on was found at. What is further ahead of it than anywhere else is
         taken is passed over: else it would make all that comes until then late."""
-        self._now, self._latest_ms = now_ms, now_ms + MAX_AHEAD_MS
+        self._now, self._latest_ms = now_ms, math.inf if self._past else now_ms + MAX_AHEAD_MS
 
     def take_found(self) -> tuple[list[Alert], dict[str, dict[str, Any] | None]]:
         """What was found since the last call, to be sent as one."""

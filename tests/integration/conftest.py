@@ -48,7 +48,7 @@ class World:
             admin.close()
         client = elastic.client(settings.elasticsearch)
         try:
-            for dataset in datasets:
+            for dataset in (each for each in datasets if each.alias is not None):
                 list(template.set_up(client, settings.elasticsearch, dataset, now=iso(SystemClock().now_ms())))
         finally:
             client.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.service import Health, Service
 from cryptoproxy.common.settings import Settings, kinds
 from cryptoproxy.common.start import load_settings, start
-from cryptoproxy.datasets import ALERT, CANDLE, DATASETS, USAGE, iso
+from cryptoproxy.datasets import ALERT, CANDLE, DATASETS, USAGE, Dataset, iso
 from cryptoproxy.datasets.times import DAY_MS, Span, from_person
 
 DERIVED = b'"origin":"derived"'
@@ -38,9 +39,10 @@ def process(settings: Settings) -> Service:
     from cryptoproxy.watch.wiring import service
 
     made = service(settings)
-    for dataset, part, mark in ((ALERT, "", b""), (USAGE, "", b""), (CANDLE, "1m", DERIVED)):
-        if dataset is CANDLE and read(settings.watch.rules).bars is None:
-            continue
+    wanted: list[tuple[Dataset[Any], str, bytes]] = [(ALERT, "", b""), (USAGE, "", b"")]
+    if read(settings.watch.rules).bars is not None:
+        wanted.append((CANDLE, "1m", DERIVED))
+    for dataset, part, mark in wanted:
         archiver = Archiver(
             kafka=settings.kafka,
             dataset=dataset,
@@ -52,7 +54,7 @@ def process(settings: Settings) -> Service:
             # Without a door there may be no topic of usage: watch is whole all the same.
             health=Health() if dataset is USAGE else made.health,
         )
-        made.add(f"archive of {dataset.called(part)}s", archiver.run)
+        made.add("archive" if dataset is ALERT else f"archive of {dataset.called(part)}s", archiver.run)
     return made
 
 
@@ -159,7 +161,7 @@ def test(env_file: Path, *, since: int, until: int, only: str | None, picture: P
     from cryptoproxy.watch.trial import Past, plot, trial
 
     settings = load_settings(env_file)
-    rules = read(settings.watch.rules)
+    rules = replace(read(settings.watch.rules), stats=None, bars=None)  # what they say is all that is asked
     if only is not None:
         if only not in rules.rules:
             raise click.BadParameter(f"there is no rule {only!r}; there are {', '.join(rules.rules)}")

@@ -7,6 +7,7 @@ from typing import Any
 
 from cryptoproxy.serve.houses.own import MOST_ROWS, QUESTIONS, USAGE_COLUMNS, Question
 from cryptoproxy.serve.request import ARROW
+from cryptoproxy.serve.views.prices import SORTS
 
 _SAYS: Mapping[str, tuple[str, Any]] = {
     "symbols": ("Only these symbols, with commas between them.", "BTC,ETH"),
@@ -37,6 +38,7 @@ _FORMS: Mapping[str, str] = {
     "since": rf"^({_SPAN}|\d{{4}}-\d{{2}}-\d{{2}}(T\d{{2}}:\d{{2}}(:\d{{2}})?Z)?)$",
     "interval": rf"^{_SPAN}$",
     "percents": rf"^{_NUMBER}(,{_NUMBER})*$",
+    "sort": rf"^-?({'|'.join(SORTS)})$",
     "names": r"^[a-z]{1,10}(:\d{1,3})*(,[a-z]{1,10}(:\d{1,3})*)*$",
 }
 """How a parameter is written; all others are words with commas between them."""
@@ -129,7 +131,7 @@ def _usage() -> dict[str, Any]:
 def _parameter(name: str, read: Callable[[str], Any]) -> dict[str, Any]:
     says, example = _SAYS[name]
     if isinstance(example, int):
-        schema: dict[str, Any] = {"type": "integer", "minimum": 1, "maximum": MOST_ROWS}
+        schema: dict[str, Any] = {"type": "integer", "minimum": 1}
     else:
         schema = {"type": "string", "pattern": _FORMS.get(_AS.get(name, name), rf"^{_WORD}(,{_WORD})*$")}
     return {"name": name, "in": "query", "description": says, "schema": schema, "example": example}

@@ -191,9 +191,8 @@ class Own:
             return self.refusal(400, str(error))
         except TooMany:
             less = ", ".join(each for each in ("symbols", "top", "interval", "since") if each in question.takes)
-            return self.refusal(
-                400, f"the answer has more than {limit} rows: ask for less by {less}, or for up to {MOST_ROWS} by limit"
-            )
+            how = f"for less by {less}, or " if less else ""
+            return self.refusal(400, f"the answer has more than {limit} rows: ask {how}for up to {MOST_ROWS} by limit")
         except (NothingFound, NoIndexError) as nothing:
             return self.refusal(404, str(nothing))
         body, content_type = _WRITTEN[form](answer)

@@ -212,8 +212,10 @@ class TimesMean:
     def catch_up(self, samples: Samples) -> None:
         """All of one step."""
         last = self._buckets[-1]
+        total = last[1]
         for _, value in samples:
-            last[1] += value
+            total += value
+        last[1] = total
         last[2] += len(samples)
 
     @property
@@ -394,12 +396,23 @@ class RobustScore:
 
 def median_and_spread(ordered: list[float]) -> tuple[float, float]:
     """The median, and 1.4826 times the median absolute deviation; NaN for that where more than half are the same."""
-    middle = _middle(ordered)
-    # Away from the middle to both sides they are in order already, and two runs are what `sorted` merges fast.
-    half = bisect_right(ordered, middle)
-    away = [middle - each for each in reversed(ordered[:half])] + [each - middle for each in ordered[half:]]
-    away.sort()
-    return middle, 1.4826 * _middle(away) or NAN
+    middle, half = _middle(ordered), len(ordered) // 2
+    spread = _nearest(ordered, middle, half + 1)
+    if len(ordered) % 2 == 0:
+        spread = (_nearest(ordered, middle, half) + spread) / 2
+    return middle, 1.4826 * spread or NAN
+
+
+def _nearest(ordered: list[float], middle: float, count: int) -> float:
+    """How far from the middle the `count` are that are nearest to it: they stand side by side."""
+    low, high = 0, len(ordered) - count
+    while low < high:
+        begin = (low + high) // 2
+        if middle - ordered[begin] > ordered[begin + count] - middle:
+            low = begin + 1
+        else:
+            high = begin
+    return max(middle - ordered[low], ordered[low + count - 1] - middle)
 
 
 def _middle(ordered: list[float]) -> float:

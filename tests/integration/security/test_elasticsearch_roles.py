@@ -155,6 +155,15 @@ def test_the_indexer_cannot_read_what_it_has_written(clients: Callable[[str], El
         clients("crypto_indexer").get(index=THIS_MONTH, id=a_document)
 
 
+def test_of_candles_alone_the_indexer_sees_what_is_there(
+    clients: Callable[[str], Elasticsearch], a_document: str
+) -> None:
+    """To say what an upstream has corrected."""
+    asked = [{"_index": "crypto-candles-hours-2011.01.01", "_id": "door:1"}, {"_index": THIS_MONTH, "_id": a_document}]
+    told = clients("crypto_indexer").mget(docs=asked)["docs"]
+    assert [each["error"]["type"] for each in told] == ["index_not_found_exception", "security_exception"]
+
+
 def test_retention_removes_indices_and_cannot_write_or_remove_single_documents(
     doors: Doors, clients: Callable[[str], Elasticsearch], a_document: str
 ) -> None:

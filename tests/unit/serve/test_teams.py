@@ -23,6 +23,7 @@ from cryptoproxy.datasets import USAGE, from_iso
 from cryptoproxy.errors import OperatorError, SettingsError
 from cryptoproxy.serve import door as door_module
 from cryptoproxy.serve.door import Door
+from cryptoproxy.serve.request import ARROW
 from cryptoproxy.serve.server import Server
 from cryptoproxy.serve.teams import tokens
 from cryptoproxy.serve.teams.gate import Bucket, Gate, NotAdmittedError
@@ -336,3 +337,10 @@ def test_the_file_is_plain_to_read(file: Path):
     found = json.loads(file.read_text())
     assert found["teams"]["research"]["requests"] == 600
     assert set(found["teams"]["research"]["tokens"][0]) == {"id", "sha256", "made"}
+
+
+def test_who_accepts_arrow_gets_it_and_nobody_else(road: Make):
+    mine = road()
+    for accept, kind in [("application/json", "application/json"), (ARROW.decode(), ARROW.decode())] * 2:
+        answer = mine.get("/v1/prices?top=3", headers={"Accept": accept})
+        assert (answer.status_code, answer.headers["Content-Type"].partition(";")[0]) == (200, kind), answer.text
