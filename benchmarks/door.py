@@ -7,6 +7,7 @@ connections of wrk, no ETag; the other server rests meanwhile.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import socket
@@ -40,6 +41,7 @@ ASKED_AGAIN = 200
 """Records whose way from Kafka's acknowledgement to the door's answer is timed."""
 _REQUESTS = re.compile(r"(\d+) requests in ([\d.]+)(ms|s|m)")
 NGINX = """
+{user}
 worker_processes 1;
 daemon off;
 pid {folder}/pid;
@@ -240,7 +242,9 @@ def _nginx(folder: Path, upstream: str) -> Iterator[tuple[str, int]]:
     """Its address, and its worker's pid."""
     port = free_port()
     file = folder / "nginx.conf"
-    file.write_text(NGINX.format(folder=folder, port=port, upstream=upstream))
+    # Started by root its worker would be another user, to whom the folder is closed.
+    user = "user root;" if os.geteuid() == 0 else ""
+    file.write_text(NGINX.format(user=user, folder=folder, port=port, upstream=upstream))
     process = subprocess.Popen(["nginx", "-e", str(folder / "errors"), "-c", str(file)])
     try:
 

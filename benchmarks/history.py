@@ -79,7 +79,8 @@ def _place(context: Context, folder: Path, url: str) -> Place:
         SOURCES="coingecko,binance",
         BINANCE_SYMBOLS="*",
         BINANCE_CANDLE_SYMBOLS=",".join(SYMBOLS),
-        KAFKA_PRODUCER_BATCH_INTERVAL="10",
+        COINGECKO_INTERVAL="10",
+        BINANCE_INTERVAL="10",  # each second they would leave history a tenth of the budget
         COINGECKO_BASE_URL=f"{url}/coingecko/api/v3",
         COINGECKO_CALLS_PER_MINUTE="0",
         BINANCE_BASE_URL=f"{url}/binance",

@@ -51,7 +51,9 @@ def sentence(symbol: str, condition: Condition, leaf: Leaf | None, *, opens: boo
     parts = {
         "symbol": symbol,
         "of": str(condition.of),
-        "value": shown(abs(figure) if opens and kind.negative else round(figure, 2) if kind.unit else figure)
+        "value": shown(
+            abs(figure) if opens and kind.negative else round(figure, 2) + 0.0 if kind.unit else figure
+        )  # no -0
         if math.isfinite(figure)
         else "?",
         "level": f"{shown(leaf.level if leaf else math.nan)}{unit}",

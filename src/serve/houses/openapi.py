@@ -131,7 +131,7 @@ def _usage() -> dict[str, Any]:
 def _parameter(name: str, read: Callable[[str], Any]) -> dict[str, Any]:
     says, example = _SAYS[name]
     if isinstance(example, int):
-        schema: dict[str, Any] = {"type": "integer", "minimum": 1, "maximum": MOST_ROWS}
+        schema: dict[str, Any] = {"type": "integer", "minimum": 1}
     else:
         schema = {"type": "string", "pattern": _FORMS.get(_AS.get(name, name), rf"^{_WORD}(,{_WORD})*$")}
     return {"name": name, "in": "query", "description": says, "schema": schema, "example": example}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import re
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -149,8 +148,3 @@ def carried(raw_path: bytes, query: bytes, headers: Mapping[bytes, bytes]) -> tu
             if each in params:
                 return params[each], raw_path
     return "", raw_path
-
-
-def masked(text: str) -> str:
-    """A path or an address without the token in it, for logs."""
-    return re.sub(r"/t/[^/?#\s]+", "/t/********", text)

@@ -185,7 +185,6 @@ def traded_in(gap: Gap, past: Past) -> dict[str, int]:
 def test_trades_of_bybit(fault: str, bybit: Trial, past: Past, report: Report) -> None:
     world = bybit
     with world.watched():
-        gaps_before = {gap.timestamp for gap in world.open_gaps()}
         begin_ms = world.judged.get("all") or min(world.newest().values())
         seconds = world.suffer(BYBIT[fault])
         world.judged["all"] = end_ms = time.time_ns() // 1_000_000
@@ -202,8 +201,7 @@ def test_trades_of_bybit(fault: str, bybit: Trial, past: Past, report: Report) -
             ours, gaps = there(), world.open_gaps()
             lost = [truth[name] for name in truth.keys() - ours]
             outside = [each for each in lost if not any(is_in(gap, *each) for gap in gaps)]
-            new = [gap for gap in gaps if gap.timestamp not in gaps_before]
-            return [*outside, *(gap for gap in new if not traded_in(gap, past).keys() - ours)]
+            return [*outside, *(gap for gap in gaps if not traded_in(gap, past).keys() - ours)]
 
         try:
             wait_until(lambda: not unaccounted(), what="what lacks lies in gaps, and gaps hold what lacks")

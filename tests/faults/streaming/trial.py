@@ -15,7 +15,7 @@ import requests
 from cryptoproxy.datasets import Dataset
 from cryptoproxy.datasets.times import moment_of
 from cryptoproxy.lake.objects import lines_of
-from cryptoproxy.sandbox import Rule, Sandbox, StreamRule
+from cryptoproxy.sandbox import Rule, Sandbox, StandInLimits, StreamRule
 from tests.books import Stopped
 from tests.conftest import wait_until
 from tests.faults import evidence
@@ -140,11 +140,18 @@ class Past:
 
     def __init__(self) -> None:
         self._clock = Stopped()
-        self._box = Sandbox(coins=COINS, clock=cast("Any", self._clock))
+        self._box = Sandbox(coins=COINS, clock=cast("Any", self._clock), limits=StandInLimits(bybit_calls_per_5s=None))
         self._box.start()
+        self._known: dict[tuple[str, int, int], dict[str, int]] = {}
 
     def trades(self, symbol: str, begin_ms: int, end_ms: int) -> dict[str, int]:
         """Time of each by its id, in [begin, end)."""
+        span = symbol, begin_ms, end_ms
+        if span not in self._known:
+            self._known[span] = self._trades(*span)
+        return self._known[span]
+
+    def _trades(self, symbol: str, begin_ms: int, end_ms: int) -> dict[str, int]:
         found: dict[str, int] = {}
         self._clock.ms = end_ms
         while self._clock.ms > begin_ms:
