@@ -24,6 +24,7 @@ from cryptoproxy.queries.elastic.search import NoIndexError
 from cryptoproxy.queries.output import text
 from cryptoproxy.serve.reply import JSON, Reply, Told, json_reply
 from cryptoproxy.serve.request import ARROW, Request
+from cryptoproxy.serve.teams.usage import HELD_MS
 from cryptoproxy.serve.views import chart, flowing, prices
 from cryptoproxy.serve.views.memory import FromMemory
 
@@ -160,14 +161,14 @@ class Own:
         return json_reply({"error": words}, status=status, more=more)
 
     def _used(self, usage: Rows, params: Mapping[str, str], as_csv: bool) -> Reply:
-        """Of the last hour without ``since``; from memory, so nobody waits."""
+        """Of the last hour without ``since``, no further back than is held; from memory, so nobody waits."""
         if strange := [each for each in params if each not in USAGE_TAKES]:
             return self.refusal(400, f"there is no parameter {strange[0]}; there are {', '.join(USAGE_TAKES)}")
         if params.get("format", "json") not in ("json", "csv"):
             return self.refusal(400, f"format={params['format']} is none of json, csv")
         now_ms = self._clock.now_ms()
         try:
-            since_ms = from_person(params.get("since", "1h"), now_ms=now_ms)
+            since_ms = max(from_person(params.get("since", "1h"), now_ms=now_ms), now_ms - HELD_MS)
         except ValueError as error:
             return self.refusal(400, str(error))
         rows = usage(since_ms, params.get("team"))

@@ -30,6 +30,8 @@ PUBLIC = "v5/public/"
 MOST_ARGS, MOST_TEXT, MOST_TOPICS = 10, 21_000, 2_000
 """Topics of one request on spot; characters of a request's topics; topics of a connection."""
 DEPTHS = (1, 50, 200, 1000)
+_DEPTHS = frozenset(map(str, DEPTHS))
+"""As they are spelled: no other spelling of them would ever be told anything."""
 _INTERVALS = {theirs: ours for ours, theirs in BybitCandles.intervals.items()}
 
 
@@ -45,7 +47,7 @@ def kind_of(topic: str) -> Kind | None:
     if name in ("kline", "orderbook"):
         what, _, symbol = rest.partition(".")
         if name == "orderbook":
-            return Kind("live", symbol) if what.isdecimal() and int(what) in DEPTHS and symbol else None
+            return Kind("live", symbol) if what in _DEPTHS and symbol else None
         return Kind(f"candle-{_INTERVALS[what]}", symbol) if what in _INTERVALS and symbol else None
     named = {"publicTrade": "trade", "tickers": "answers"}
     return Kind(named[name], rest) if name in named and rest else None

@@ -53,6 +53,10 @@ class Held:
         self._most = most_bytes
         self._of: dict[Place, _Partition] = {}
 
+    def __contains__(self, place: Place) -> bool:
+        """Whether anything has come of this partition."""
+        return place in self._of
+
     def put(self, place: Place, record: Record) -> bool:
         """The next of a partition; False if it was here before."""
         found = self._of.get(place)

@@ -137,10 +137,20 @@ class Ours:
             source, _, rest = each.key.decode("utf-8", "replace").partition(":")
             place = self._names[each.topic], each.partition
             record = Record(each.offset, source, rest.rpartition(":")[0], each.value)
+            is_first = place not in self._held
             if self._held.put(place, record) and (readers := self._readers.get(place[0])):
+                if is_first:
+                    self._tell_older(readers, place, record.offset)
                 for slow in [reader for reader in readers if not self._hear(reader, place, record)]:
                     self._cut(slow)
         return 0
+
+    def _tell_older(self, readers: Collection[Reader], place: Place, first: int) -> None:
+        """Who came with an id of a partition of which nothing was held hears now what was before its first record."""
+        for reader in list(readers):
+            since = reader.chosen.since.get(place, first)
+            if since < first and not reader.miss(Missed(place, since, first, "older than what is held here")):
+                self._cut(reader)
 
     def _hear(self, reader: Reader, place: Place, record: Record) -> bool:
         if not reader.chosen.takes(place[0], record):

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from cryptoproxy.serve.reply import CORS
-from cryptoproxy.serve.streams.wire import MOST_WAITING, PING_SECONDS, Wire, framed
+from cryptoproxy.serve.streams.wire import CUT_SECONDS, MOST_WAITING, PING_SECONDS, Wire, framed
 
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
@@ -51,7 +51,8 @@ class EventsOut:
         self._over = asyncio.Event()
 
     def record(self, name: str, text: bytes, place: str) -> bool:
-        """A record has no line break in it: it is one line of the lake."""
+        """Ours have no line break in them, as lines of the lake. In JSON of others it is a blank, here an end."""
+        text = b" ".join(text.splitlines())
         event = b"id: %s\nevent: %s\ndata: %s\n\n" % (place.encode(), name.encode(), text)
         self._waiting.append(event)
         self._size += len(event)
@@ -59,13 +60,20 @@ class EventsOut:
         return self._size <= MOST_WAITING
 
     def cut(self, code: int, reason: str) -> None:
-        """It has not read: so there is nobody to say it to."""
+        """It has not read: so there is nobody to say it to. What waits it may still get, if it has only just come."""
         self._over.set()
-        self._waiting.clear()
 
     async def run(self, receive: Receive) -> bool:
-        """Until the client has gone; True where it was cut."""
+        """Until the client has gone; True where it was cut.
+
+        Who comes back for more than may wait gets so much, and the end: it comes again, from there on.
+        """
         await self._send({"type": "http.response.start", "status": 200, "headers": list(_HEAD)})
+        if self._over.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._end(), CUT_SECONDS)
+                return False
+            return True
         tasks = [asyncio.create_task(each) for each in (self._tell(), until_gone(receive), self._over.wait())]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -74,6 +82,10 @@ class EventsOut:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
         return self._over.is_set()
+
+    async def _end(self) -> None:
+        for told, more in ((b"".join(self._waiting), True), (b"", False)):
+            await self._send({"type": "http.response.body", "body": told, "more_body": more})
 
     async def _tell(self) -> None:
         while True:

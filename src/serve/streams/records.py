@@ -68,14 +68,17 @@ class Records:
                 continue
             self.seen.add((source, name, asset))
             found_of = _Read(dataset, values)
-            if dataset is TRADE:
-                self._trades(source, asset, found_of)
-            elif dataset is CANDLE:
-                self._bars_of(source, asset, part, found_of)
-            elif source == NAME and dataset is BOOK:
-                self._books(asset, found_of)
-            elif source == NAME:
-                self._minis(asset, found_of, minis)
+            try:
+                if dataset is TRADE:
+                    self._trades(source, asset, found_of)
+                elif dataset is CANDLE:
+                    self._bars_of(source, asset, part, found_of)
+                elif source == NAME and dataset is BOOK:
+                    self._books(asset, found_of)
+                elif source == NAME:
+                    self._minis(asset, found_of, minis)
+            except (ValueError, TypeError, KeyError):  # somebody else's id, of which no frame can be made
+                strange += 1
             strange += found_of.strange
         if minis:
             for topic in ALL_MINI:
@@ -88,9 +91,10 @@ class Records:
             self._last.pop((source, topic), None)
             return
         new: list[Trade] = []
+        oldest_ms = self._clock.now_ms() - _LATE_MS  # history may be the first that comes
         for trade in read.records():
             at_ms = moment_of(trade.timestamp)
-            if at_ms >= self._last.get((source, topic), 0):
+            if at_ms >= self._last.get((source, topic), oldest_ms):
                 self._last[source, topic] = at_ms
                 new.append(trade)
         if source == NAME:

@@ -84,9 +84,10 @@ class Station:
                 self._answered[key] = kept.asked_ms
                 venue = NAME if upstream == NAME else f"{UPSTREAM}-{kept.params.get('category')}"
                 wanted = [name for name in self.hub.wanted(venue) if self._kind(venue, name) == "answers"]
-                for name in wanted:
-                    if (text := self._ticker(venue, name, kept)) is not None:
-                        self.hub.tell(venue, name, text)
+                with suppress(msgspec.DecodeError):  # no rows: those of others are told all the same
+                    for name in wanted:
+                        if (text := self._ticker(venue, name, kept)) is not None:
+                            self.hub.tell(venue, name, text)
         return 0
 
     def _ticker(self, venue: str, name: str, kept: Kept) -> bytes | None:

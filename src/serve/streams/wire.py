@@ -45,6 +45,12 @@ class Wire(WebSocketsSansIOProtocol):
         if message["type"] == "websocket.http.response.body":
             self.handshake_complete = True
 
+    def keepalive_timeout(self) -> None:
+        """What waits is flushed first, which who reads nothing could hold up for ever."""
+        super().keepalive_timeout()
+        if self.close_timer is None:
+            self.close_timer = self.loop.call_later(CUT_SECONDS, self.transport.abort)
+
     @property
     def is_open(self) -> bool:
         return self.handshake_complete and not (self.close_sent or self.disconnected or self.transport.is_closing())

@@ -7,7 +7,6 @@ index, or from what somebody else had asked: by itself the team would have calle
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
 
 from cryptoproxy.common.metrics import ServeMetrics
 from cryptoproxy.datasets import iso
@@ -30,9 +29,9 @@ class PathNames:
         self._forms = {
             upstream: [form.split("/") for form in each if "{}" in form] for upstream, each in self._whole.items()
         }
-        self.of = lru_cache(maxsize=4096)(self._of)
 
-    def _of(self, upstream: str, path: str) -> str:
+    def of(self, upstream: str, path: str) -> str:
+        """Not remembered: who is not admitted yet says the path, and it may be long."""
         if path in self._whole.get(upstream, ()):
             return f"{upstream}/{path}"
         parts = path.split("/")

@@ -73,7 +73,7 @@ def load(path: Path) -> Teams:
     except msgspec.DecodeError as error:
         raise OperatorError(f"TEAMS_FILE={path} is no file of teams: {error}", remedy="See docs/teams.md") from error
     for name, team in found.teams.items():
-        if not TEAM.match(name) or (team.requests or 1) < 1 or (team.streams or 0) < 0:
+        if not TEAM.match(name) or (team.requests is not None and team.requests < 1) or (team.streams or 0) < 0:
             raise OperatorError(
                 f"TEAMS_FILE={path}: {name!r} is not 1 to 32 of a-z, 0-9 and '-', or has a limit below 1",
                 remedy="See docs/teams.md",

@@ -101,6 +101,15 @@ def test_what_is_not_held_any_more_is_told_as_missed(door: Road) -> None:
         assert told["id"] == "trade.0:101"
 
 
+def test_what_came_before_the_first_that_is_held_is_told_as_missed(door: Road) -> None:
+    with Client(door, "/v1/stream?dataset=trade&last_id=trade.0:40") as client:
+        heard_by(door)
+        door.station.take(of(door, TRADE, trade(1), trade(2), since=42))
+        missed, first, second = (client.heard() for _ in range(3))
+        assert (missed["dataset"], missed["record"]["from"], missed["record"]["until"]) == ("missed", 40, 42)
+        assert [first["id"], second["id"]] == ["trade.0:43", "trade.0:44"]
+
+
 def test_what_is_read_again_is_told_once(door: Road) -> None:
     with Client(door, "/v1/stream?dataset=trade") as client:
         heard_by(door)
@@ -150,6 +159,29 @@ def test_who_does_not_read_events_is_cut_and_holds_up_nobody(door: Road, caplog:
             assert offset < 200_000, "it ought to be cut by now"
         heard_by(door, 1)
     assert not [each for each in caplog.records if each.name.startswith("uvicorn")]
+
+
+def test_who_comes_back_for_more_than_may_wait_gets_it_in_parts(door: Road) -> None:
+    for offset in range(0, 4000, 500):
+        door.station.take(of(door, TRADE, *(trade(n) for n in range(500)), since=offset))
+    place, ids = "trade.0:0", []
+    while place != "trade.0:4000":
+        with Events(door, "?dataset=trade", **{"Last-Event-ID": place}) as events:
+            part = [next_id["id"] for _, next_id in zip(range(4000 - len(ids)), events, strict=False)]
+        assert part, "nothing is told to who comes back"
+        ids += part
+        place = ids[-1]
+    assert ids == [f"trade.0:{offset + 1}" for offset in range(4000)]
+    assert door.metrics.cut.labels("v1", "slow")._value.get() > 0
+    heard_by(door, 0)
+
+
+def test_a_record_of_others_ends_no_event(door: Road) -> None:
+    with Events(door, "?dataset=trade") as events:
+        (record,) = of(door, TRADE, trade(1), since=7)
+        door.station.take([record._replace(value=b'{"a":1,\n\nid: 9,\r"b":2}')])
+        door.station.take(of(door, TRADE, trade(2), since=8))
+        assert [events.next()["id"], events.next()["id"]] == ["trade.0:8", "trade.0:9"]
 
 
 class TestHeld:

@@ -11,6 +11,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from cryptoproxy.datasets import BOOK, CANDLE, TICKER, TRADE
+from cryptoproxy.serve.streams import wire as wire_module
 from cryptoproxy.serve.streams.wire import POLICY
 from tests.conftest import wait_until
 from tests.unit.serve.conftest import NOW_MS, Road
@@ -22,6 +23,9 @@ DIFF = {
     "e": "depthUpdate", "E": NOW_MS, "s": "BTCUSDT", "U": 11, "u": 15,
     "b": [["63125.50000000", "1.00000000"]], "a": [["63126.00000000", "0.00000000"]],
 }  # fmt: skip
+
+MANY_LEVELS = f"orderbook.{'9' * 5000}.BTCUSDT"
+"""More digits than are read as a number."""
 
 
 def depth(u: int, kind: str = "delta", **sides: list[list[str]]) -> dict[str, object]:
@@ -63,6 +67,21 @@ class TestBinance:
             client.ask(method="UNSUBSCRIBE", params=["btcusdt@aggTrade"], id=8)
             door.station.take(of(door, TRADE, trade(4)))
             assert client.ask(method="LIST_SUBSCRIPTIONS", id=9) == {"result": [], "id": 9}
+
+    def test_a_trade_of_which_no_frame_can_be_made_holds_up_no_other(self, door: Road) -> None:
+        door.station.take(of(door, TRADE, trade(1, symbol="ETHUSDT")))
+        with Client(door, "/binance/stream?streams=btcusdt@aggTrade/ethusdt@aggTrade") as client:
+            client.ask(method="LIST_SUBSCRIPTIONS", id=1)
+            strange = door.station.take(of(door, TRADE, trade(2, trade_id="other"), trade(3, symbol="ETHUSDT")))
+            assert strange == 1
+            assert client.heard()["stream"] == "ethusdt@aggTrade"
+
+    def test_history_is_not_told_as_new_to_who_has_just_come(self, door: Road) -> None:
+        with Client(door, "/binance/ws/btcusdt@aggTrade") as client:
+            client.ask(method="LIST_SUBSCRIPTIONS", id=1)
+            door.station.take(of(door, TRADE, trade(-3_600_000), trade(-3_599_000)))
+            door.station.take(of(door, TRADE, trade(2)))
+            assert client.heard()["T"] == NOW_MS + 2
 
     def test_what_was_mended_is_behind_what_was_told(self, door: Road) -> None:
         with Client(door, "/binance/ws/btcusdt@aggTrade") as client:
@@ -258,6 +277,7 @@ class TestBybit:
                 {"op": "subscribe", "args": ["orderbook.50.BTCUSDT"]},
                 "error:handler not found,topic:orderbook.50.BTCUSDT",
             ),
+            ({"op": "subscribe", "args": [MANY_LEVELS]}, f"error:handler not found,topic:{MANY_LEVELS}"),
             ({"op": "subscribe", "args": ["liquidation.BTCUSDT"]}, "error:handler not found,topic:liquidation.BTCUSDT"),
             ({"op": "subscribe", "args": [f"kline.1.{n}" for n in range(11)]}, "args size >10"),
             ({"op": "subscribe", "args": []}, "Params Error"),
@@ -392,6 +412,29 @@ class TestConnections:
             slow.settimeout(60)
             wait_until(lambda: _ended(slow), what="an end behind what was sent")
             assert client.ask(method="LIST_SUBSCRIPTIONS", id=1)["result"] == ["btcusdt@aggTrade"]
+
+    def test_who_neither_reads_nor_answers_pings_is_hung_up_on(
+        self, door: Road, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(wire_module, "CUT_SECONDS", 0.01)
+        where = urlsplit(door.url)
+        slow = socket.create_connection((where.hostname, where.port))
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        slow.sendall(
+            b"GET /binance/ws/btcusdt@aggTrade HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        )
+        with slow:
+            assert slow.recv(12) == b"HTTP/1.1 101"
+            there = door.metrics.listeners.labels("binance")._value
+            wait_until(lambda: there.get() == 1, what="a listener")
+            (listener,) = door.station.hub._all
+            number = 1
+            while not listener.wire.waiting:
+                door.station.take(of(door, TRADE, *(trade(number := number + 1) for _ in range(500))))
+                assert number < 200_000, "something ought to wait by now"
+            listener.wire.loop.call_soon_threadsafe(listener.wire.keepalive_timeout)
+            wait_until(lambda: there.get() == 0, what="an end, though what waits is not taken")
 
     def test_a_listener_is_counted_while_it_is_there(self, door: Road) -> None:
         def there() -> float:

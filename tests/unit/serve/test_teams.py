@@ -291,6 +291,8 @@ def test_usage_is_told_by_the_door(road: Make):
     assert (told["rows"][0]["saved"], from_iso(told["until"])) == (1, NOW_MS)
     assert mine.get("/v1/usage.csv").text.splitlines()[1] == "research,binance/klines,1,0,0,1"
     assert mine.get("/v1/usage?team=nobody").json()["rows"] == []
+    told = mine.get("/v1/usage?since=7d").json()
+    assert from_iso(told["since"]) == NOW_MS - HELD_MS, "no more is said than is held"
     for wrong in ("since=soon", "colour=red", "format=xml"):
         assert mine.get(f"/v1/usage?{wrong}").status_code == 400
 
@@ -337,6 +339,16 @@ def test_the_file_is_plain_to_read(file: Path):
     found = json.loads(file.read_text())
     assert found["teams"]["research"]["requests"] == 600
     assert set(found["teams"]["research"]["tokens"][0]) == {"id", "sha256", "made"}
+
+
+def test_a_limit_of_no_question_is_refused_and_leaves_the_teams_as_they_are(file: Path):
+    token = token_of(file, "research", requests=600)
+    gate = Gate(file)
+    file.write_text(file.read_text().replace("600", "0"))
+    gate.look()
+    assert gate.admit(token) == "research"
+    with pytest.raises(OperatorError, match="limit below 1"):
+        Gate(file)
 
 
 def test_who_accepts_arrow_gets_it_and_nobody_else(road: Make):
