@@ -77,7 +77,7 @@ def bar(begin_ms: int) -> bytes:
     )
 
 
-def test_a_reader_that_has_begun_by_half_is_not_gone_on_with():
+def test_a_reader_that_has_begun_by_half_is_not_gone_on_with() -> None:
     half, whole = Reader([bar(NOW - HOUR_MS)], begins=False), Reader([bar(NOW - HOUR_MS)])
     scorer = Scorer()
     made = predictor([half, whole], scorer)
@@ -88,7 +88,7 @@ def test_a_reader_that_has_begun_by_half_is_not_gone_on_with():
     assert scorer.seen == [iso(NOW - HOUR_MS)]
 
 
-def test_a_bar_far_in_the_future_is_passed_over():
+def test_a_bar_far_in_the_future_is_passed_over() -> None:
     scorer = Scorer()
     predictor([Reader([bar(NOW + 400 * DAY_MS), bar(NOW - HOUR_MS)])], scorer)._turn()
     assert scorer.seen == [iso(NOW - HOUR_MS)]
