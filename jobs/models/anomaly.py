@@ -1,4 +1,5 @@
-"""Which bars are strange? An isolation forest over the features of all assets, for `watch`.
+"""Which bars are strange? An isolation forest over the features of all assets. (Rules of `watch` ask forests of two
+features of a minute: docs/watch.md.)
 
 Nobody tells which bars were strange, so it is judged by what it would do: on the last fifth of the span, of which it
 knows nothing, it may call at most twice as many strange as it was set to (``--share``). Else it is kept and not made

@@ -23,6 +23,7 @@ from sklearn.ensemble import GradientBoostingClassifier
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.settings.home import ENV_FILE
 from cryptoproxy.common.start import load_settings
+from cryptoproxy.datasets.contracts.candle import STEPS
 from cryptoproxy.datasets.times import DAY_MS, Span
 from cryptoproxy.lake.store import Store
 from cryptoproxy.models.features import FEATURES as KNOWN
@@ -31,6 +32,7 @@ from cryptoproxy.models.trees import Forest, probability
 
 NAME = "direction"
 FEATURES = list(KNOWN)
+KEY = ("source", "asset_id", "quote")
 LEAST_ROWS = 200
 
 
@@ -58,7 +60,8 @@ def judged(chance: np.ndarray, rows: Rows, which: np.ndarray, fee: float) -> dic
     up = moved > 0
     sure = np.clip(chance, 1e-6, 1 - 1e-6)
     side = np.where(chance > 0.5, 1.0, -1.0)
-    assets = rows.column("asset_id")[which]
+    # The same asset at another source is another series.
+    assets = np.array([":".join(each) for each in zip(*(rows.column(name)[which] for name in KEY), strict=True)])
     gained = side * moved
     for asset in np.unique(assets):
         mine = assets == asset
@@ -82,11 +85,12 @@ def main(words: list[str] | None = None) -> None:
     edges = [span.begin_ms + span.length_ms * fold // given.folds // DAY_MS * DAY_MS for fold in range(given.folds)]
     edges.append(span.end_ms)
     up = rows.column("next_return") > 0
+    apart = max(DAY_MS, STEPS[given.part])
 
     walked = []
     for fold in range(1, given.folds):
         # A row's answer is the bar after it: what begins within a bar of the fold is left out of its training.
-        known, asked = rows.at_ms < edges[fold] - DAY_MS, rows.within(edges[fold], edges[fold + 1])
+        known, asked = rows.at_ms < edges[fold] - apart, rows.within(edges[fold], edges[fold + 1])
         if known.sum() < LEAST_ROWS or not asked.any():
             raise SystemExit(
                 f"fold {fold} of {given.folds} has {known.sum()} rows before it: take more days or fewer folds"
@@ -105,7 +109,7 @@ def main(words: list[str] | None = None) -> None:
     metrics = mine | {f"walk_forward_{name}": float(np.mean([each[name] for each in walked])) for name in mine}
     metrics |= {f"{name}_{what}": each[what] for name, each in beside.items() for what in ("loss", "accuracy")}
     about = registry.add(
-        f"{NAME}-{given.part}", forest, features=FEATURES, begin_ms=span.begin_ms, end_ms=int(edges[-2] - DAY_MS),
+        f"{NAME}-{given.part}", forest, features=FEATURES, begin_ms=span.begin_ms, end_ms=int(edges[-2] - apart),
         rows=int(known.sum()), metrics=metrics, now_ms=now_ms,
     )  # fmt: skip
     print(json.dumps({"held_out": {"this": mine} | beside, "walk_forward": walked, "rows": int(held.sum())}, indent=2))

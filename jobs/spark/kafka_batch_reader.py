@@ -8,7 +8,7 @@ import json
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - as everybody calls it
 from session import arguments, kafka, place, session, settings
-from tables import decoded
+from tables import ID, decoded
 
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.settings import Settings
@@ -66,10 +66,9 @@ def main(words: list[str] | None = None) -> None:
     topic = found.kafka.topic_of(dataset, part)
     spark = session(f"kafka-batch-reader {topic}", found)
     there = read(spark, found, topic, options(given, topic)).cache()
-    # On the topic an id may be there twice.
-    rows = decoded(there, dataset)
-    keys = ["source", "asset_id", "quote", "timestamp", *(["interval"] if "interval" in rows.columns else [])]
-    once = rows.dropDuplicates(keys).cache()
+    # On the topic an id may be there twice; of two trades the times may be the same. What is kept by its newest
+    # record alone has one id at all times.
+    once = decoded(there, dataset, ids=True).dropDuplicates([ID.name, "timestamp"]).drop(ID.name).cache()
     where = given.out or place(found, f"topic-{dataset.called(part)}")
     once.write.mode("overwrite").parquet(where)
     stretch = there.agg(F.count("*"), F.min("timestamp"), F.max("timestamp")).first()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from urllib.parse import urlsplit
 
@@ -88,7 +89,10 @@ def kafka(found: Settings) -> dict[str, str]:
         options |= {"ssl.truststore.type": "PEM", "ssl.truststore.location": str(given.ssl_cafile)}
     if given.sasl_username:
         module = "plain.PlainLoginModule" if given.sasl_mechanism == "PLAIN" else "scram.ScramLoginModule"
-        words = f'username="{given.sasl_username}" password="{given.sasl_password.get()}"'
+        name, password = (
+            re.sub(r'(["\\])', r"\\\1", each) for each in (given.sasl_username, given.sasl_password.get())
+        )
+        words = f'username="{name}" password="{password}"'
         options |= {
             "sasl.mechanism": given.sasl_mechanism,
             "sasl.jaas.config": f"org.apache.kafka.common.security.{module} required {words};",

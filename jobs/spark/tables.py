@@ -28,6 +28,7 @@ from cryptoproxy.lake.store import Store
 from cryptoproxy.queries.lake.holdings import Holdings, Loose
 from cryptoproxy.queries.lake.sql import moment
 
+ID = pa.field("id", pa.string())
 MONTH_MS = 30 * DAY_MS
 """Of longer bars, of which a day is a few."""
 
@@ -72,23 +73,28 @@ def _reader(settings: Settings, name: str) -> Any:
     return read
 
 
-def decoded(values: DataFrame, dataset: Dataset[Any]) -> DataFrame:
-    """Records of the column ``value`` as it is on a topic. What breaks the contract is left out: the indexer has made
-    a dead letter of it."""
+def decoded(values: DataFrame, dataset: Dataset[Any], *, ids: bool = False) -> DataFrame:
+    """Records of the column ``value`` as it is on a topic; ``ids``: with a last column ``id``. What breaks the contract
+    is left out: the indexer has made a dead letter of it."""
     name = dataset.called(next(iter(dataset.parts)))
 
     def decode(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        columns = Columns(called(name)[0])
+        known = called(name)[0]
+        columns = Columns(known)
         for batch in batches:
-            rows = []
+            rows, names = [], []
             for value in batch.column("value").to_pylist():
                 try:
                     rows.append(columns.row(value or b""))
                 except PoisonError:
                     continue
-            yield columns.batch(rows)
+                if ids:
+                    names.append(known.id_of(known.codec.decode(value)))
+            made = columns.batch(rows)
+            yield pa.record_batch([*made, pa.array(names, pa.string())], made.schema.append(ID)) if ids else made
 
-    return values.select("value").mapInArrow(decode, schema_of(dataset))
+    schema = schema_of(dataset)
+    return values.select("value").mapInArrow(decode, schema.add(ID.name, "string") if ids else schema)
 
 
 def write_days(rows: DataFrame, settings: Settings, name: str, *, begin: str = "begin") -> str:

@@ -77,17 +77,18 @@ class Predictor:
         Raises:
             CryptoProxyError, kafka.errors.KafkaError: what is due stays so.
         """
-        if self._consumer is None:
-            self._begin()
         try:
+            if self._consumer is None:
+                self._begin()
             polled = self._consumer.poll(timeout_ms=500)
         except kafka_errors.KafkaError:
-            self._close()
+            self._close()  # also one that has begun by half: it would read nothing, or from elsewhere
             raise
         for records in polled.values():
             for each in records:
-                with suppress(PoisonError):  # a dead letter of the indexer
-                    if (name := self._scorer.see(CANDLE.codec.decode(each.value))) is not None:
+                # A dead letter of the indexer; a bar far in the future would make all others of its asset too old.
+                with suppress(PoisonError):
+                    if (name := self._scorer.see(CANDLE.codec.decode(each.value, now_ms=self._now_ms()))) is not None:
                         self._due.add(name)
         # All that is there was read, or a history brings more and more of it, which shall hold nothing up.
         if not polled or time.monotonic() - self._said >= SAY_SECONDS:

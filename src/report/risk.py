@@ -55,13 +55,16 @@ def risk(values: Values) -> Risk:
         share: max(0.0, -float(np.quantile(returns, 1 - share))) if len(returns) >= least else None
         for share, least in LEAST.items()
     }
-    beyond = returns[returns <= -at_risk[0.95]] if at_risk[0.95] is not None else returns[:0]
+    shortfall = None
+    if at_risk[0.95] is not None:  # where no day lost anything, none lies beyond
+        beyond = returns[returns <= -at_risk[0.95]]
+        shortfall = max(0.0, -float(np.mean(beyond))) if len(beyond) else 0.0
     peak, trough, depth = drawdown(values)
     return Risk(
         returns=len(returns),
         volatility=float(np.std(returns, ddof=1)) * math.sqrt(YEAR_DAYS) if len(returns) > 1 else None,
         at_risk=at_risk,
-        shortfall=max(0.0, -float(np.mean(beyond))) if len(beyond) else None,
+        shortfall=shortfall,
         drawdown=depth,
         peak=peak,
         trough=trough,

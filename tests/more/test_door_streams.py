@@ -4,17 +4,21 @@ sandbox's REST says. The road is laid by processes."""
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import requests
 
+from cryptoproxy.upstreams.binance.books import BinanceBook, change_of
 from tests.integration.conftest import endpoints, make_world
 from tests.integration.serve.streamed import Streamed, streamed
 from tests.more.test_stream_clients import SECONDS, run, sorted_book
 
 __all__ = ["endpoints"]
+
+COUNT = 40
 
 
 @pytest.fixture(scope="module")
@@ -76,3 +80,58 @@ def test_ccxt_pro(road: Streamed) -> None:
         [_, opened, high, low, close, volume] = each["bars"][-1]
         assert low <= min(opened, close) <= max(opened, close) <= high
         assert volume > 0
+
+
+def heard(socket: Any) -> Any:
+    return json.loads(socket.recv(timeout=120))
+
+
+def test_trades_are_whole(road: Streamed) -> None:
+    with road.ws("/binance/ws/btcusdt@aggTrade") as socket:
+        told = [heard(socket) for _ in range(COUNT)]
+    numbers = [each["a"] for each in told]
+    assert numbers == list(range(numbers[0], numbers[0] + COUNT))
+    params = {"symbol": "BTCUSDT", "fromId": str(numbers[0]), "limit": str(COUNT)}
+    theirs = requests.get(f"{road.sandbox.base_url('binance')}/api/v3/aggTrades", params=params, timeout=60).json()
+    assert [{name: each[name] for name in theirs[0]} for each in told] == theirs
+
+
+def test_a_book_joins_on_to_its_snapshot(road: Streamed) -> None:
+    """By Binance's own rule, as the poller keeps it."""
+    book = BinanceBook()
+    with road.ws("/binance/ws/btcusdt@depth@100ms") as socket:
+        book.take(change_of(socket.recv(timeout=120).encode()))
+        answer = requests.get(f"{road.door}/binance/api/v3/depth?symbol=BTCUSDT&limit=1000", timeout=60)
+        assert answer.headers["X-Data-Source"] == "road/binance"
+        for _ in range(COUNT):
+            book.take(change_of(socket.recv(timeout=120).encode()))
+        assert book.load(answer.content, 1000)
+        for _ in range(COUNT):
+            book.take(change_of(socket.recv(timeout=120).encode()))
+    assert book.proven
+
+
+def test_open_bars_and_books_come_as_they_were_told(road: Streamed) -> None:
+    with road.ws("/binance/ws/btcusdt@kline_1m") as socket:
+        told = [heard(socket)["k"] for _ in range(3)]
+    assert {each["s"] for each in told} == {"BTCUSDT"}
+    assert all(each["L"] > 0 for each in told), "as it came"
+    with road.ws("/bybit/v5/public/linear") as socket:
+        socket.send(json.dumps({"op": "subscribe", "args": ["orderbook.50.BTCUSDT"]}))
+        said = [heard(socket) for _ in range(12)]
+    told = [each for each in said if "topic" in each]
+    assert told[0]["type"] == "snapshot"
+    assert {each["type"] for each in told[1:]} <= {"delta", "snapshot"}
+    updates = [each["data"]["u"] for each in told]
+    assert updates == list(range(updates[0], updates[0] + len(updates)))
+
+
+def test_who_comes_back_hears_what_came_meanwhile(road: Streamed) -> None:
+    """What came while nobody listened comes first, and nothing twice."""
+    address = "/v1/stream?dataset=trade&source=binance&asset=BTCUSDT"
+    with road.ws(address) as socket:
+        first = [heard(socket) for _ in range(5)]
+    with road.ws(f"{address}&last_id={first[-1]['id']}") as socket:
+        second = [heard(socket) for _ in range(COUNT)]
+    numbers = [int(each["record"]["trade_id"].partition("-")[0]) for each in (*first, *second)]
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))

@@ -113,5 +113,7 @@ def fails_with_any(dag: Any) -> None:
 def _task(task_id: str, line: str, to: str | None, more: dict[str, Any]) -> BashOperator:
     if to is not None:
         file = f'"{REPORTS}/{to}"'
-        line = f'mkdir -p "$(dirname {file})" && {line} > {file}.new && mv {file}.new {file} && echo {file}'
+        # What was said is kept also where it is bad news: a report wants it on just such a day.
+        keep = f"if [ -s {file}.new ]; then mv {file}.new {file}; fi"
+        line = f'mkdir -p "$(dirname {file})"; code=0; {line} > {file}.new || code=$?; {keep}; echo {file}; exit $code'
     return BashOperator(task_id=task_id, bash_command=f"set -e; {line}", append_env=True, **more)

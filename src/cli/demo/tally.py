@@ -103,7 +103,8 @@ class Counter:
             index=self._settings.elasticsearch.alias_of(ALERT), size=size, sort=[{"timestamp": "desc"}]
         )
         found = [hit["_source"] for hit in answer["hits"]["hits"]]
-        return [f"{each['timestamp'][11:19]} {each['severity']}: {each['words']}" for each in found]
+        said = [(each["severity"] if each["state"] == "open" else "over", each) for each in found]
+        return [f"{each['timestamp'][11:19]} {state}: {each['words']}" for state, each in said]
 
     def close(self) -> None:
         self._elastic.close()

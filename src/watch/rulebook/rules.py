@@ -172,7 +172,9 @@ class Rules:
     def back_ms(self) -> int:
         """How much of the past all of it needs."""
         conditions = [each.back_ms for rule in self.rules.values() for each in rule.conditions]
-        return max([*conditions, DAY_MS * (self.stats is not None)], default=0)
+        # Of bars the minute under way: else the first one would be of a part of it.
+        derived = [DAY_MS * (self.stats is not None), MINUTE_MS * (self.bars is not None)]
+        return max([*conditions, *derived])
 
     def asked(self) -> dict[str, set[str]]:
         """The numbers that are needed, by dataset and part as they are spelled."""

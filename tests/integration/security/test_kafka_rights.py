@@ -81,7 +81,7 @@ MAY = {
     },
     "crypto_indexer": {"write dead letters", "read topic", "read state", "the indexers' group"},
     "crypto_reader": {"read topic", "read answers", "a reader's own group"},
-    "crypto_door": {"read topic", "read answers", "read state"},
+    "crypto_door": {"read topic", "read answers", "read state", "the indexers' group"},  # to tell their lag
     "crypto_operator": {
         *("write state", "read topic", "read state", "read dead letters"),
         *("the indexers' group", "the lease's group"),  # to look at: it may not join or commit

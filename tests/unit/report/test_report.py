@@ -75,6 +75,11 @@ def test_value_at_risk_is_the_loss_that_so_many_days_do_not_exceed():
     assert found.shortfall == pytest.approx(0.048), "the mean of the five worst"
 
 
+def test_where_no_day_lost_anything_the_loss_is_nothing_and_not_unknown():
+    found = risk(np.cumprod(np.full(40, 1.01)))
+    assert (found.at_risk[0.95], found.shortfall) == (0.0, 0.0)
+
+
 def test_a_day_that_is_not_known_makes_no_return_and_no_fall():
     values = np.array([100.0, np.nan, 50.0, 55.0])
     assert np.isfinite(returns_of(values)).tolist() == [False, False, True]

@@ -80,3 +80,8 @@ def test_only_of_sources_without_bars_some_are_made(monkeypatch: pytest.MonkeyPa
         with pytest.raises(SettingsError, match=r"watch.yaml:2: bars: "):
             parse(f"rules: {{}}\nbars: {text}")
     assert parse("rules: {}\nbars: [coingecko:bitcoin]").derives("coingecko:bitcoin:USD") == (True, False)
+
+
+def test_the_first_bar_is_of_a_whole_minute_since_the_one_under_way_is_gone_through_silently():
+    assert parse("rules: {}\nbars: [binance]").back_ms >= MINUTE_MS
+    assert parse("rules: {}\nstats: all").back_ms == 24 * 60 * MINUTE_MS
