@@ -151,9 +151,12 @@ def wanted_of(settings: Upstreams, *, told_by: str = "HISTORY") -> list[tuple[st
 
 def nearest_first(name: str, there: Collection[str]) -> str:
     """All names that there are, for a person who has typed another one; parts of a dataset as ``candle-1m|5m``."""
-    parts: dict[tuple[str, str], list[str]] = {}
+    order = {each: at for at, each in enumerate(there)}
+    parts: dict[tuple[str, str], dict[int, str]] = {}
     for each in get_close_matches(name, there, n=len(there), cutoff=0.0):
         feed, way, stream = each.partition("@")
         part = Feed.parse(feed).part
-        parts.setdefault((feed.removesuffix(part), way + stream), []).append(part)
-    return ", ".join(f"{stem}{'|'.join(found)}{way}" for (stem, way), found in parts.items())
+        parts.setdefault((feed.removesuffix(part), way + stream), {})[order[each]] = part
+    return ", ".join(
+        f"{stem}{'|'.join(found[at] for at in sorted(found))}{way}" for (stem, way), found in parts.items()
+    )

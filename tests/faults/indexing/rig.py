@@ -187,13 +187,18 @@ class IndexerRig(Rig):
         found: list[tuple[str, dict[str, Any]]] = []
         after: list[Any] | None = None
         while True:
-            page = self.es.search(
-                index=alias,
-                ignore_unavailable=True,  # a case may have deleted it
-                size=_PAGE,
-                sort=[{name: "asc"} for name in ("source", *dataset.order)],
-                search_after=after,
-            )["hits"]["hits"]
+            try:
+                page = self.es.search(
+                    index=alias,
+                    ignore_unavailable=True,  # a case may have deleted it
+                    size=_PAGE,
+                    sort=[{name: "asc"} for name in ("source", *dataset.order)],
+                    search_after=after,
+                )["hits"]["hits"]
+            except ApiError as error:
+                if error.status_code == 503 and after is None:
+                    return []
+                raise
             if not page:
                 return found
             found += [(hit["_id"], hit["_source"]) for hit in page]

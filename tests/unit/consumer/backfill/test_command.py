@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from cryptoproxy.cli.upkeep import backfill
+from cryptoproxy.cli.upkeep import backfill, lacking
 from cryptoproxy.common.start import load_settings
 from cryptoproxy.consumer.backfill import wiring
 from cryptoproxy.consumer.backfill.reconcile import Difference, Reconciled, Some, UnknownSourceError
@@ -18,6 +18,7 @@ from tests.unit.consumer.backfill.lake import TEN
 def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
     monkeypatch.setattr(backfill, "start", load_settings)  # logging stays as pytest has it
     monkeypatch.setattr(wiring, "set_up_datasets", lambda settings: [TICKER])
+    monkeypatch.setattr(lacking, "gaps_of", lambda *_: [])
     monkeypatch.chdir(tmp_path)
     return CliRunner()
 
