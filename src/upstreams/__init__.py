@@ -32,7 +32,7 @@ from collections.abc import Callable, Collection, Mapping
 from difflib import get_close_matches
 
 from cryptoproxy.common.settings.catalogue import Upstreams
-from cryptoproxy.datasets import Feed
+from cryptoproxy.datasets import CANDLE, Feed
 from cryptoproxy.datasets.times import from_person
 from cryptoproxy.errors import SettingsError
 from cryptoproxy.upstreams import binance, bybit, coingecko
@@ -151,12 +151,13 @@ def wanted_of(settings: Upstreams, *, told_by: str = "HISTORY") -> list[tuple[st
 
 def nearest_first(name: str, there: Collection[str]) -> str:
     """All names that there are, for a person who has typed another one; parts of a dataset as ``candle-1m|5m``."""
-    order = {each: at for at, each in enumerate(there)}
-    parts: dict[tuple[str, str], dict[int, str]] = {}
+    parts: dict[tuple[str, str], list[str]] = {}
     for each in get_close_matches(name, there, n=len(there), cutoff=0.0):
         feed, way, stream = each.partition("@")
         part = Feed.parse(feed).part
-        parts.setdefault((feed.removesuffix(part), way + stream), {})[order[each]] = part
+        parts.setdefault((feed.removesuffix(part), way + stream), []).append(part)
+    order = list(CANDLE.parts)  # nothing else has several
     return ", ".join(
-        f"{stem}{'|'.join(found[at] for at in sorted(found))}{way}" for (stem, way), found in parts.items()
+        f"{stem}{'|'.join(sorted(found, key=order.index) if len(found) > 1 else found)}{way}"
+        for (stem, way), found in parts.items()
     )

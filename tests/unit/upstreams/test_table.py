@@ -83,7 +83,11 @@ def test_the_sources_come_in_the_order_of_the_setting_and_what_is_not_polled_may
 
 @pytest.mark.parametrize(
     ("name", "first"),
-    [("binance.candel-1m", r"binance\.candle-1s\|1m\|"), ("coingecko.tickers", "coingecko"), ("bybit-spot.x", "bybit-spot")],
+    [
+        ("binance.candel-1m", r"binance\.candle-1s\|1m\|"),
+        ("coingecko.tickers", "coingecko"),
+        ("bybit-spot.x", "bybit-spot"),
+    ],
 )
 def test_a_feed_that_is_none_lists_those_that_are_the_nearest_first(name: str, first: str):
     with pytest.raises(SettingsError, match=f"SOURCES knows no {name}; there are {first}.*bybit-inverse"):
