@@ -117,6 +117,7 @@ def watched(folder: Path, channel: str, targets: dict[str, str]) -> Iterator[str
     config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
     config["rule_files"] = [str(write(folder / "rules.yml", rules))]
     config["alerting"]["alertmanagers"][0]["static_configs"][0]["targets"] = [f"127.0.0.1:{alert_port}"]
+    config["scrape_configs"] = [job for job in config["scrape_configs"] if job["job_name"] in targets]
     for job in config["scrape_configs"]:
         job["static_configs"] = [{"targets": [urlsplit(targets[job["job_name"]]).netloc]}]
     alerting = load("alertmanager.yml")

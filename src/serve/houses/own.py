@@ -239,6 +239,8 @@ def _read(question: Question, params: Mapping[str, str]) -> tuple[dict[str, Any]
     asked: dict[str, Any] = {}
     limit = _DEFAULT_ROWS
     for name, raw in params.items():
+        if not raw:
+            raise ValueError(f"{name} is empty: leave it out, or say which")
         if name == "format":
             if raw not in _WRITTEN:
                 raise ValueError(f"format={raw} is none of {', '.join(_WRITTEN)}")
