@@ -44,6 +44,7 @@ def test_all_of_it_is_described():
     ("params", "words"),
     [
         ({"colour": "red"}, "no parameter colour"),
+        ({"symbols": ""}, "symbols is empty"),
         ({"top": "many"}, "no whole number"),
         ({"limit": "0"}, "between 1 and 10000"),
         ({"limit": "10001"}, "between 1 and 10000"),
