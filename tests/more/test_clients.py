@@ -30,7 +30,7 @@ REQUIREMENTS = HERE / "clients.txt"
 HOUR = NOW_MS - NOW_MS % HOUR_MS
 LEAST_FROM_THE_ROAD = 0.8
 """Of the calls that are compared; what is read through proves nothing and is counted apart."""
-LEAST_FROM_ITS_FIRST_MINUTES = 0.7
+LEAST_FROM_ITS_FIRST_MINUTES = 0.65
 """What is polled each ten minutes is not there yet."""
 
 
