@@ -2,8 +2,8 @@
 own that has playwright and nothing of ours.
 
 Arguments: the page's address, a folder for pictures, and JSON of what to open: a list of ``{"name", "path", "until",
-"scheme", "wide", "click", "table", "metrics", "charts"}``, where ``until`` is a text to wait for, ``click`` a row of the first table, and
-``table`` says that there is one to be read, ``metrics`` and ``charts`` how many there must be.
+"scheme", "wide", "click", "tables", "metrics", "charts"}``, where ``until`` is a text to wait for, ``click`` a row of the first table, and
+``tables``, ``metrics`` and ``charts`` how many there must be, tables with cells to be read.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from playwright.sync_api import Page, sync_playwright
 CHROMIUM = "/usr/bin/chromium"
 PATIENCE_MS = 180_000
 METRIC = '[data-testid="stMetricValue"]'
+TABLE = 'canvas:has([role=gridcell]), [data-testid="stTable"]'
+"""One whose cells are readable, which they are a moment after they are drawn."""
 CHART = '[data-testid="stVegaLiteChart"] :is(canvas, svg.marks)'
 COUNTED = "([selector, count]) => document.querySelectorAll(selector).length >= count"
 RUNS = '[data-testid="stApp"][data-test-script-state="notRunning"]'
@@ -64,10 +66,9 @@ def main(url: str, folder: str, asked: str) -> None:
                 page.mouse.click(box["x"] + 16, box["y"] + 38 + 35 * look["click"] + 17)
             page.wait_for_function("until => document.body.innerText.includes(until)", arg=look["until"])
             page.wait_for_selector(RUNS)
-            for selector, count in ((METRIC, look.get("metrics", 0)), (CHART, look.get("charts", 0))):
-                page.wait_for_function(COUNTED, arg=[selector, count])  # what draws them is loaded behind the text
-            if look.get("table"):  # its cells are made readable a moment after they are drawn
-                page.wait_for_selector("canvas [role=gridcell]", state="attached")
+            for name, selector in (("metrics", METRIC), ("charts", CHART), ("tables", TABLE)):
+                # What draws them is loaded behind the text.
+                page.wait_for_function(COUNTED, arg=[selector, look.get(name, 0)])
             found[look["name"]] = told(page)
             page.screenshot(path=Path(folder) / f"{look['name']}.png")
             context.close()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from cryptoproxy.sandbox import Sandbox
 from tests.conftest import wait_until
 from tests.integration.conftest import World, endpoints, world
 from tests.integration.serve.processes import ADDRESS, found_at, running, said
+from tests.more.conftest import python_of
 from tests.unit.serve.conftest import NOW_MS, POLLED, Road, StandingClock
 
 __all__ = ["endpoints", "world"]
@@ -37,14 +37,7 @@ LEAST_FROM_ITS_FIRST_MINUTES = 0.65
 @pytest.fixture(scope="session")
 def python() -> Path:
     """Of the clients' environment, made anew when its requirements change."""
-    folder = Path(sys.prefix) / ".clients"
-    stamp = folder / "requirements.txt"
-    if not stamp.is_file() or stamp.read_text() != REQUIREMENTS.read_text():
-        uv = Path(sys.prefix) / "bin" / "uv"
-        subprocess.run([uv, "venv", "-q", "--clear", "--python", sys.executable, folder], check=True)
-        subprocess.run([uv, "pip", "install", "-q", "--python", folder / "bin/python", "-r", REQUIREMENTS], check=True)
-        stamp.write_text(REQUIREMENTS.read_text())
-    return folder / "bin/python"
+    return python_of(REQUIREMENTS)
 
 
 def test_every_client_gets_at_the_door_what_its_upstream_answers(python: Path) -> None:

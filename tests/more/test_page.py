@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from tests.conftest import wait_until
 from tests.integration.conftest import World, endpoints, world
 from tests.integration.queries.filled import index_records
 from tests.integration.serve.processes import ADDRESS, found_at, running, said
+from tests.more.conftest import python_of
 from tests.unit.serve.conftest import StandingClock
 
 __all__ = ["endpoints", "world"]
@@ -38,14 +38,7 @@ BTC = "binance:BTCUSDT:USDT"
 @pytest.fixture(scope="session")
 def browser() -> Path:
     """Python of the browser's environment, made anew when its requirements change."""
-    folder = Path(sys.prefix) / ".browser"
-    stamp = folder / "requirements.txt"
-    if not stamp.is_file() or stamp.read_text() != REQUIREMENTS.read_text():
-        uv = Path(sys.prefix) / "bin" / "uv"
-        subprocess.run([uv, "venv", "-q", "--clear", "--python", sys.executable, folder], check=True)
-        subprocess.run([uv, "pip", "install", "-q", "--python", folder / "bin/python", "-r", REQUIREMENTS], check=True)
-        stamp.write_text(REQUIREMENTS.read_text())
-    return folder / "bin/python"
+    return python_of(REQUIREMENTS)
 
 
 def test_each_page_opens_and_tells_what_the_door_tells(browser: Path, world: World, tmp_path: Path) -> None:
@@ -122,10 +115,10 @@ def flowing(world: World, now_ms: int) -> None:
 
 def opened(browser: Path, url: str, folder: Path) -> dict[str, Any]:
     looks = [
-        {"name": "prices", "path": "", "until": "Choose a row", "table": True, "metrics": 4},
+        {"name": "prices", "path": "", "until": "Choose a row", "tables": 1, "metrics": 4},
         {"name": "clicked", "path": "", "until": "24 h high", "click": 0, "metrics": 4},
         {"name": "asset", "path": f"asset?asset={BTC}", "until": "How often it moved more", "metrics": 4, "charts": 1},
-        {"name": "market", "path": "market", "until": "Losers", "metrics": 4, "charts": 3},
+        {"name": "market", "path": "market", "until": "Losers", "metrics": 4, "charts": 3, "tables": 2},
         {"name": "volatility", "path": "volatility", "until": "How many rise"},
         {"name": "pair", "path": "pair", "until": "takers, by the minute", "metrics": 3, "charts": 2},
         {"name": "alerts", "path": "alerts", "until": "All of them"},

@@ -283,8 +283,8 @@ class _Ordered:
         self.sorted = sorted(value for _, value in self.times)
 
 
-class Percentile:
-    """Where a figure stands among those of the window: 99 is above ninety-nine of a hundred."""
+class _AmongItsPast:
+    """What the figures of another gauge are held against: those of a window."""
 
     __slots__ = ("_blind", "_inner", "_past", "normal")
 
@@ -294,6 +294,30 @@ class Percentile:
         self._blind = False
         """The inner one does not know, and will not before it is due."""
         self.normal = NAN
+
+    def catch_up(self, samples: Samples) -> None:
+        """None of them is one of the window's."""
+        self._inner.catch_up(samples)
+
+    @property
+    def due(self) -> float:
+        """Of either."""
+        return self._inner.due if self._blind else min(self._inner.due, self._past.due)
+
+    def dump(self) -> list[Any]:
+        """Both."""
+        return [self._inner.dump(), self._past.dump()]
+
+    def load(self, known: list[Any]) -> None:
+        """The reverse."""
+        self._inner.load(known[0])
+        self._past.load(known[1])
+
+
+class Percentile(_AmongItsPast):
+    """Where a figure stands among those of the window: 99 is above ninety-nine of a hundred."""
+
+    __slots__ = ()
 
     def take(self, at: int, value: float) -> float:
         """0 to 100."""
@@ -309,15 +333,6 @@ class Percentile:
             self.normal = past.sorted[len(past.sorted) // 2]
         return rank
 
-    def catch_up(self, samples: Samples) -> None:
-        """None of them is one of the window's."""
-        self._inner.catch_up(samples)
-
-    @property
-    def due(self) -> float:
-        """Of either."""
-        return self._inner.due if self._blind else min(self._inner.due, self._past.due)
-
     def edges(self, low: float, high: float, value: float) -> Edges:
         """The figures of the window at these ranks."""
         past, count = self._past.sorted, len(self._past.sorted)
@@ -329,27 +344,16 @@ class Percentile:
             return NONE
         return self._inner.edges(*_inside(lowest, highest), value)
 
-    def dump(self) -> list[Any]:
-        """Both."""
-        return [self._inner.dump(), self._past.dump()]
 
-    def load(self, known: list[Any]) -> None:
-        """The reverse."""
-        self._inner.load(known[0])
-        self._past.load(known[1])
-
-
-class RobustScore:
+class RobustScore(_AmongItsPast):
     """How far from the window's median, in units of its median absolute deviation (times 1.4826: of a normal
     distribution that is one sigma). A few shocks in the window move neither."""
 
-    __slots__ = ("_blind", "_inner", "_past", "_spread", "normal")
+    __slots__ = ("_spread",)
 
     def __init__(self, inner: Gauge, window_ms: int) -> None:
-        self._inner = inner
-        self._past = _Ordered(window_ms)
-        self._blind = False
-        self.normal = self._spread = NAN
+        super().__init__(inner, window_ms)
+        self._spread = NAN
 
     def take(self, at: int, value: float) -> float:
         """The score, with its sign dropped."""
@@ -364,15 +368,6 @@ class RobustScore:
                 self.normal, self._spread = median_and_spread(self._past.sorted)
         return score
 
-    def catch_up(self, samples: Samples) -> None:
-        """None of them is one of the window's."""
-        self._inner.catch_up(samples)
-
-    @property
-    def due(self) -> float:
-        """Of either."""
-        return self._inner.due if self._blind else min(self._inner.due, self._past.due)
-
     def edges(self, low: float, high: float, value: float) -> Edges:
         """To both sides of the median."""
         if math.isnan(self._spread):
@@ -382,14 +377,9 @@ class RobustScore:
         away = high * self._spread
         return self._inner.edges(*_inside(self.normal - away, self.normal + away), value)
 
-    def dump(self) -> list[Any]:
-        """Both."""
-        return [self._inner.dump(), self._past.dump()]
-
     def load(self, known: list[Any]) -> None:
         """The reverse."""
-        self._inner.load(known[0])
-        self._past.load(known[1])
+        super().load(known)
         if self._past.whole:
             self.normal, self._spread = median_and_spread(self._past.sorted)
 
