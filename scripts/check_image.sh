@@ -28,6 +28,7 @@ release="${base##*-}" # bookworm, whose Python is 3.11 too
 
 if ! buildah "${storage[@]}" inspect --type image "$base" >/dev/null 2>&1; then
   echo "making a base in place of $base (a minute, once)"
+  # shellcheck disable=SC2016 # apt's own variables
   mirror="$(apt-get indextargets --format '$(REPO_URI) $(CODENAME)' 'Created-By: Packages' | awk -v of="$release" '$2 == of {print $1; exit}')"
   rm -rf "$store/base"
   debootstrap --variant=minbase --include=ca-certificates,python3,python3-pip,python3-venv "$release" "$store/base" \

@@ -119,6 +119,7 @@ def watched(folder: Path, channel: str, targets: dict[str, str]) -> Iterator[str
     config["alerting"]["alertmanagers"][0]["static_configs"][0]["targets"] = [f"127.0.0.1:{alert_port}"]
     config["scrape_configs"] = [job for job in config["scrape_configs"] if job["job_name"] in targets]
     for job in config["scrape_configs"]:
+        job.pop("dns_sd_configs", None)
         job["static_configs"] = [{"targets": [urlsplit(targets[job["job_name"]]).netloc]}]
     alerting = load("alertmanager.yml")
     alerting["route"] |= {"group_wait": "1s", "group_interval": "1s"}
