@@ -4,6 +4,7 @@ DuckDB and `query` over the same days. Ends with a table, and with 1 if anything
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import re
 import shlex
@@ -27,6 +28,7 @@ from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.datasets import TICKER, iso
 from cryptoproxy.datasets.times import DAY_MS, HOUR_MS
+from cryptoproxy.engines import artefacts
 from cryptoproxy.engines.ports import Ports
 from cryptoproxy.engines.stack import Memory, Stack
 from cryptoproxy.lake.store import Store
@@ -36,6 +38,7 @@ from cryptoproxy.models.trees import anomaly as how_strange
 from cryptoproxy.models.trees import probability
 from cryptoproxy.queries import Queries
 from cryptoproxy.queries.lake.engine import Lake
+from tests.integration.consuming.snippets import adapted
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT / "jobs" / "models"))
@@ -92,7 +95,7 @@ class Jobs:
     def __init__(self, texts: dict[str, str], folder: Path) -> None:
         os.environ |= texts | {"CRYPTOPROXY_HOME": str(folder), "SPARK_LOCAL_DIRS": str(folder)}
         os.chdir(folder)
-        self._folder = folder
+        self.folder = folder
         self.settings = Settings.from_texts(texts)
         self.seconds: dict[str, float] = {}
 
@@ -107,7 +110,7 @@ class Jobs:
 
     def killed(self, when: Callable[[], bool], job: str, *words: str) -> None:
         """Started, and SIGKILL for it and its JVM as soon as that is true."""
-        with (self._folder / "killed.log").open("w") as log:
+        with (self.folder / "killed.log").open("w") as log:
             process = subprocess.Popen(
                 [sys.executable, str(ROOT / "jobs" / job), *words], stdout=log, stderr=log, start_new_session=True
             )
@@ -122,6 +125,36 @@ class Jobs:
                     os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
         print(f"{job}: killed", flush=True)
+
+
+def by_delta_s_reader(settings: Settings, folder: Path, since: str) -> dict[Any, Any]:
+    """What docs/consuming.md's own lines for Spark find in the lake's table, in a process of their own: (asset, day) →
+    records and mean price."""
+    s3, file = settings.s3, folder / "delta.json"
+    changes = {
+        "http://localhost:9000": str(s3.endpoint_url),
+        "ACCESS_KEY": s3.access_key.get(),
+        "SECRET_KEY": s3.secret_key.get(),
+        "2026-11-01": since,
+    }
+    found = (
+        f"days = lake.where(F.col('timestamp') >= '{since}').groupBy('asset_id', F.to_date('timestamp').alias('day'))\n"
+        "rows = days.agg(F.count('*').alias('records'), F.avg('price').alias('mean')).collect()\n"
+        "import json\n"
+        f"json.dump([[r.asset_id, str(r.day), r.records, r.mean] for r in rows], open({str(file)!r}, 'w'))\n"
+    )
+    jars = [
+        jar for name in ("spark", "delta")
+        for jar in artefacts.fetch(artefacts.bundle(name), artefacts.user_cache(), say=print)
+    ]  # fmt: skip
+    words = f"--master local[2] --jars {','.join(map(str, jars))} pyspark-shell"
+    done = subprocess.run(
+        [sys.executable, "-c", adapted("spark", changes) + found],
+        env=os.environ | {"PYSPARK_SUBMIT_ARGS": words}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise SystemExit(f"docs/consuming.md's lines for Spark failed\n{done.stderr[-4000:]}")
+    return {(asset, day): (records, round(mean, 9)) for asset, day, records, mean in json.loads(file.read_text())}
 
 
 class Found:
@@ -235,6 +268,9 @@ def prove(jobs: Jobs, found: Found, filled: Filled, checks: list[Check]) -> None
     check("hours of whole days as `query candles`", same(found.bars("windows-ticker-1h"), hours), len(hours))
     files = Compacted(Store(jobs.settings.s3), TICKER).files()
     check("compacted side by side: every id in the table", sum(file.rows for file in files), filled.lake)
+    days = {(row["asset_id"], iso(_ms(row["begin"]))[:10]): (row["records"], round(row["mean"], 9)) for row in rows}
+    others = by_delta_s_reader(jobs.settings, jobs.folder, first)
+    check("the table by Delta's own reader for Spark, as consuming.md has it", same(others, days), len(days))
     held = told["spark/reconcile.py"].hours.values()
     check(
         "reconciled side by side: every id of the lake is a document", sum(hour.documents for hour in held), filled.lake
