@@ -49,6 +49,7 @@ mounts=()
 [[ ! -e /etc/pip.conf ]] || mounts+=(--volume /etc/pip.conf:/etc/pip.conf:ro)
 buildah "${storage[@]}" bud --quiet --isolation chroot --format docker --pull-never "${mounts[@]}" \
   --tag cryptoproxy:check --file "$root/docker/Dockerfile" "$root"
+buildah "${storage[@]}" rmi --prune >/dev/null # what an earlier build has left
 
 cd "$root"
 # No systemd, no daemon, no bridge: what is left of a container without them is what is to be tested.
