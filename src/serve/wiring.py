@@ -90,7 +90,7 @@ class DoorProcess:
         station = Station(kafka, self.newest, open_bars, rows=rows, metrics=metrics, clock=clock)
         teams = settings.teams
         gate = Gate(teams.file, requests=teams.requests, streams=teams.streams)
-        meter = Meter(metrics, door=secrets.token_hex(4))
+        meter = Meter(metrics, door=partial(secrets.token_hex, 4))
         told = Told(clock)
         own = Own(
             _once(lambda: Queries.of(settings.elasticsearch, client())),
@@ -122,7 +122,9 @@ class DoorProcess:
             serve.host, apps, most=serve.connections, arrive=station.arrive, cert_file=serve.cert_file,
             key_file=serve.key_file,
         )  # fmt: skip
-        follow = partial(Follower, kafka, health=self.service.health, metrics=metrics, clock=clock)
+        follow = partial(
+            Follower, kafka, health=self.service.health, metrics=metrics, clock=clock, lose=station.lose
+        )  # fmt: skip
         since_ms = int(serve.lookback * 1000)
         tickers = both(tickers_into(self.newest), station.take)
         followers = [follow([kafka.topic], tickers, what="tickers", since_ms=since_ms)]

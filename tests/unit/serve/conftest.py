@@ -165,7 +165,7 @@ class Road:
         rows = {"binance": binance.by_symbol, "bybit": bybit.by_symbol}
         road.metrics = metrics
         road.station = Station(road.settings.kafka, road.newest, open_bars, rows=rows, metrics=metrics, clock=clock)
-        road.meter = Meter(metrics, door="d00r")
+        road.meter = Meter(metrics, door=lambda: "d00r")
         told = BrokerView(road.state, {"ticker": 0, "candle": 70_000})
         memory = FromMemory(road.newest, clock, Working(road.settings, road.newest, clock, brokers=lambda: told))
         road.door = Door(

@@ -266,7 +266,7 @@ class Sent:
 def test_usage_of_all_doors_is_added_up_and_what_is_sent_again_counts_once():
     clock = StandingClock()
     held = Told(clock)
-    doors = [Meter(ServeMetrics(CollectorRegistry()), door=each) for each in ("a", "b")]
+    doors = [Meter(ServeMetrics(CollectorRegistry()), door=iter([each]).__next__) for each in ("a", "b")]
     for meter in doors:
         for _ in range(3):
             meter.asked("research", "binance/klines", saved=True)
@@ -282,9 +282,43 @@ def test_usage_of_all_doors_is_added_up_and_what_is_sent_again_counts_once():
     assert held.rows(0) == []
 
 
+def test_a_clock_that_is_set_back_tells_no_id_twice():
+    names = iter("abc")
+    meter = Meter(ServeMetrics(CollectorRegistry()), door=lambda: next(names))
+    held = Told(StandingClock())
+    ids = []
+    for at_ms in (NOW_MS, NOW_MS + 60_000, NOW_MS, NOW_MS + 60_000):
+        meter.asked("research", "binance/klines")
+        (usage,) = meter.since_last(at_ms, at_ms)
+        ids.append(USAGE.id_of(usage))
+        assert held.take([Sent(USAGE.codec.encode(usage))] * 2) == 0
+    assert len(set(ids)) == 4
+    assert held.rows(NOW_MS - STEP_MS)[0]["requests"] == 4
+
+
+def test_minutes_that_come_late_and_in_any_order_count_once():
+    held = Told(StandingClock())
+    meter = Meter(ServeMetrics(CollectorRegistry()), door=lambda: "a")
+    lines = []
+    for minute in range(-1500, 0):
+        meter.asked("research", "binance/klines")
+        lines += [USAGE.codec.encode(each) for each in meter.since_last(NOW_MS + minute * 60_000, NOW_MS)]
+    held.take([Sent(each) for each in [*lines[::2], *reversed(lines), *lines]])
+    assert held.rows(NOW_MS - HELD_MS)[0]["requests"] in range(1440, 1446), "each minute of the day once"
+    assert len(held._seen) == 1
+
+
+def test_no_cache_between_may_keep_what_a_token_was_needed_for(road: Make, file: Path):
+    token = token_of(file, "research")
+    path = "/coingecko/api/v3/coins/markets?vs_currency=usd&per_page=20"
+    own = road(gate=Gate(file)).get(path, headers={"x-team-token": token})
+    assert (own.status_code, own.headers["cache-control"].split(",")[0]) == (200, "private")
+    assert road().get(path).headers["cache-control"].split(",")[0] == "public"
+
+
 def test_usage_is_told_by_the_door(road: Make):
     mine = road(polled=False)
-    meter = Meter(ServeMetrics(CollectorRegistry()), door="a")
+    meter = Meter(ServeMetrics(CollectorRegistry()), door=lambda: "a")
     meter.asked("research", "binance/klines", saved=True)
     assert mine.usage.take([Sent(USAGE.codec.encode(each)) for each in meter.since_last(NOW_MS, NOW_MS)]) == 0
     told = mine.get("/v1/usage?since=1h").json()

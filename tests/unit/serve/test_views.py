@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
@@ -116,6 +117,24 @@ def test_brokers_that_are_away_are_a_line_and_are_not_asked_by_each_who_looks():
     for _ in range(3):
         assert [(each.kind, each.state) for each in working.answer()] == [("brokers", "away")]
     assert len(asked) == 1
+
+
+def test_a_slow_broker_holds_up_the_one_who_asks_it_and_no_other():
+    asked, answered = threading.Event(), threading.Event()
+
+    def slow() -> BrokerView:
+        asked.set()
+        assert answered.wait(60)
+        return BrokerView({}, {"ticker": 0})
+
+    working = Working(Settings.from_texts({}), Newest(), StandingClock(), brokers=slow)
+    first = threading.Thread(target=lambda: list(working.answer()))
+    first.start()
+    assert asked.wait(60)
+    assert "has not answered yet" in next(each.words for each in working.answer())
+    answered.set()
+    first.join()
+    assert [each.kind for each in working.answer()] == ["poller", "indexer"]
 
 
 @pytest.mark.parametrize(
