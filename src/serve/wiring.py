@@ -89,7 +89,7 @@ class DoorProcess:
         rows = {BinanceHouse.upstream: binance_rows, BybitHouse.upstream: bybit_rows}
         station = Station(kafka, self.newest, open_bars, rows=rows, metrics=metrics, clock=clock)
         teams = settings.teams
-        gate = Gate(teams.file, requests=teams.requests, streams=teams.streams)
+        gate = Gate(teams.file, requests=teams.requests, streams=teams.streams, shared=teams.shared)
         meter = Meter(metrics, door=partial(secrets.token_hex, 4))
         told = Told(clock)
         own = Own(
