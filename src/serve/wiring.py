@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -55,6 +56,9 @@ MOST_BACK = 20_000
 """Records of a partition of what is streamed that are read back at the start: who comes back is told of them."""
 LIVE_BACK_MS = 90_000
 """Of what is live: the last snapshots of books are in it."""
+SWITCH_SECONDS = 0.0005
+"""Of the interpreter, between threads that want to run: with its 5 ms an answer waits so long for each time that a
+follower reads what has come, and a record at each of its hand-overs while questions are answered."""
 
 T = TypeVar("T")
 
@@ -155,6 +159,7 @@ class DoorProcess:
 
     def run(self) -> int:
         """Until a stop signal; the exit code. Call it in the main thread."""
+        sys.setswitchinterval(SWITCH_SECONDS)
         return self.service.run()
 
 

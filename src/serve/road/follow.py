@@ -28,6 +28,8 @@ from cryptoproxy.serve.road.newest import Newest
 log = logging.getLogger(__name__)
 
 POLL_MS = 200
+AT_ONCE = 2_000
+"""Records of one portion: each is a turn of the loop, and as many hand-overs between threads as a portion of ten."""
 AGAIN_SECONDS = 2.0
 LOOK_SECONDS = 60.0
 """Between two looks for new partitions."""
@@ -72,7 +74,7 @@ class Follower:
         self._health, self._clock = health, clock
         self._metrics, self._lose = metrics, lose
         self._behind = metrics.behind.labels(topics[0] if len(topics) == 1 else what)
-        self._connect = connect or (lambda: kafka_client.consumer(kafka, group_id=None))
+        self._connect = connect or (lambda: kafka_client.consumer(kafka, group_id=None, max_poll_records=AT_ONCE))
         self._told = Limited(log)
         self._whole = False
         self._read: dict[TopicPartition, int] = {}
