@@ -22,6 +22,8 @@ class Post:
     repeat: bool
     status: int
     """0: the answer was lost."""
+    way: tuple[str, str] = ("", "")
+    """Path, and what stood in the header `Authorization`."""
 
 
 @dataclass
@@ -60,11 +62,14 @@ class StandIn:
         payload, rows = _opened(handler.headers["Content-Type"], body)
         embed = payload.get("embeds", [{}])[0]
         ids = rows or re.findall(r"watch:\S+-(?:open|resolved)", json.dumps(embed.get("footer", "")))
+        way = (handler.path, handler.headers.get("Authorization", ""))
         title = embed.get("title", "") + payload.get("content", "")
         with self._lock:
             told = self.script.pop(0) if self.script else 204
             status, answer = told if isinstance(told, tuple) else (told, {})
-            self.posts.append(Post(payload, [each.rstrip('"}') for each in ids], "perhaps once more" in title, status))
+            self.posts.append(
+                Post(payload, [each.rstrip('"}') for each in ids], "perhaps once more" in title, status, way)
+            )
         if not status:
             handler.close_connection = True
             return
