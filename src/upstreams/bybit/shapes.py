@@ -139,6 +139,20 @@ def open_tickers(body: bytes) -> Tickers:
     return replace(opened, rows=rows, rejected=rejected)
 
 
+def result_of(body: bytes) -> dict[str, bytes]:
+    """The members of a v5 answer's ``result``, each as it was written; one of them is ``list``, the rows.
+
+    Raises:
+        TransientError: no such envelope.
+    """
+    try:
+        result = members(members(body)["result"])
+        result["list"]
+    except (*UNREADABLE, ValueError, KeyError) as error:
+        raise not_spoken("bybit", body, error) from error
+    return result
+
+
 def _open_slowly(body: bytes) -> Tickers:
     if body.lstrip()[:1] == b"[":
         return _v2(body, None)

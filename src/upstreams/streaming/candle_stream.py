@@ -18,6 +18,7 @@ from cryptoproxy.datasets import Candle, Feed, Gap, from_iso, iso, slot_of
 from cryptoproxy.datasets.times import DAY_MS, Span
 from cryptoproxy.upstreams.answers.bars import CLOSED_AFTER_MS, Bar, BarGathering
 from cryptoproxy.upstreams.answers.candles import Candles
+from cryptoproxy.upstreams.answers.refusals import UNREADABLE
 from cryptoproxy.upstreams.base import Call, Rejected, Response, SymbolList
 from cryptoproxy.upstreams.history import Start
 from cryptoproxy.upstreams.streaming.gaps import MOST_TRIES, RETRY_MS, GapRecords
@@ -142,7 +143,7 @@ class CandleStream(ABC):
             for body in bodies:
                 try:
                     closed = self._closed(body)
-                except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                except UNREADABLE as error:
                     self._rejected.append(Rejected("bad_row", symbol, f"{error}: {bytes(body)[:200]!r}"))
                     continue
                 for each in closed:
