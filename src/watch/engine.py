@@ -10,7 +10,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from kafka import TopicPartition
 from kafka import errors as kafka_errors
 
@@ -20,6 +19,7 @@ from cryptoproxy.common.retry import Backoff
 from cryptoproxy.common.service import Health
 from cryptoproxy.common.service.process import Loop
 from cryptoproxy.common.settings.catalogue import Kafka
+from cryptoproxy.datasets.codec import UNREADABLE
 from cryptoproxy.errors import CryptoProxyError, SettingsError
 from cryptoproxy.watch.assets import Followed
 from cryptoproxy.watch.rulebook.reading import read
@@ -201,7 +201,7 @@ class Engine:
             if found is _UNMET:
                 try:
                     found = met[record.key] = self._meet(topic, record)
-                except (msgspec.DecodeError, ValueError, TypeError):
+                except (*UNREADABLE, ValueError, TypeError):
                     bad += 1
                     continue
             if found is None:
@@ -211,7 +211,7 @@ class Engine:
                 continue
             try:
                 share.judge.take(followed, decode(record.value))
-            except (msgspec.DecodeError, ValueError, TypeError):
+            except (*UNREADABLE, ValueError, TypeError):
                 bad += 1
         after = records[-1].offset + 1
         for share in self._live.values():

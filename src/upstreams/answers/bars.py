@@ -11,10 +11,10 @@ import msgspec
 from msgspec import Meta
 
 from cryptoproxy.datasets import Candle, iso
-from cryptoproxy.datasets.codec import EARLIEST_MS
+from cryptoproxy.datasets.codec import EARLIEST_MS, UNREADABLE
 from cryptoproxy.datasets.contracts.candle import end_of
 from cryptoproxy.datasets.times import DAY_MS
-from cryptoproxy.upstreams.answers.refusals import UNREADABLE, not_spoken, words
+from cryptoproxy.upstreams.answers.refusals import not_spoken, words
 from cryptoproxy.upstreams.answers.rows import pieces
 from cryptoproxy.upstreams.answers.values import Number
 from cryptoproxy.upstreams.base import Rejected

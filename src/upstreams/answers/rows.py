@@ -14,7 +14,8 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from cryptoproxy.upstreams.answers.refusals import UNREADABLE, not_spoken, words
+from cryptoproxy.datasets.codec import UNREADABLE
+from cryptoproxy.upstreams.answers.refusals import not_spoken, words
 from cryptoproxy.upstreams.base import Rejected
 
 Row = TypeVar("Row", bound=msgspec.Struct)

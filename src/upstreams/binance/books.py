@@ -18,8 +18,9 @@ from collections.abc import Sequence
 
 import msgspec
 
+from cryptoproxy.datasets.codec import UNREADABLE
 from cryptoproxy.datasets.contracts.book import LEVELS
-from cryptoproxy.upstreams.answers.refusals import UNREADABLE, not_spoken
+from cryptoproxy.upstreams.answers.refusals import not_spoken
 from cryptoproxy.upstreams.base import Call, Rejected, Response, SymbolList
 from cryptoproxy.upstreams.binance import refusals
 from cryptoproxy.upstreams.binance.tickers import NAME, used_weight

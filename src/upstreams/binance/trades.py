@@ -19,8 +19,9 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from cryptoproxy.datasets import TRADE, Feed, Gap, Trade, from_iso, iso
+from cryptoproxy.datasets.codec import UNREADABLE
 from cryptoproxy.datasets.times import moment_of
-from cryptoproxy.upstreams.answers.refusals import UNREADABLE, not_spoken
+from cryptoproxy.upstreams.answers.refusals import not_spoken
 from cryptoproxy.upstreams.answers.rows import RowReader
 from cryptoproxy.upstreams.answers.values import Number, product
 from cryptoproxy.upstreams.base import Call, Response

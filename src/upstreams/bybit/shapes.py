@@ -20,8 +20,9 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 from msgspec import Meta
 
+from cryptoproxy.datasets.codec import UNREADABLE
 from cryptoproxy.errors import TransientError
-from cryptoproxy.upstreams.answers.refusals import UNREADABLE, not_spoken
+from cryptoproxy.upstreams.answers.refusals import not_spoken
 from cryptoproxy.upstreams.answers.rows import RowReader, members, rows_apart, value_of
 from cryptoproxy.upstreams.answers.values import Number, iso_of_ms, ms_of_seconds
 from cryptoproxy.upstreams.base import Rejected

@@ -23,9 +23,10 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from cryptoproxy.datasets import TRADE, Feed, Gap, Trade, from_iso, iso
+from cryptoproxy.datasets.codec import UNREADABLE
 from cryptoproxy.datasets.times import moment_of
 from cryptoproxy.errors import TransientError
-from cryptoproxy.upstreams.answers.refusals import UNREADABLE, not_spoken
+from cryptoproxy.upstreams.answers.refusals import not_spoken
 from cryptoproxy.upstreams.answers.rows import RowReader, members
 from cryptoproxy.upstreams.answers.values import Number, product
 from cryptoproxy.upstreams.base import Call, Response

@@ -11,11 +11,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cryptoproxy.datasets import Feed, Ticker, iso
+from cryptoproxy.datasets.codec import UNREADABLE
 from cryptoproxy.datasets.times import DAY_MS, MINUTE_MS, Span
 from cryptoproxy.errors import TransientError
 from cryptoproxy.upstreams.answers.bars import BarReader, Stamped
 from cryptoproxy.upstreams.answers.candles import time_of
-from cryptoproxy.upstreams.answers.refusals import UNREADABLE, not_spoken
+from cryptoproxy.upstreams.answers.refusals import not_spoken
 from cryptoproxy.upstreams.answers.rows import members
 from cryptoproxy.upstreams.answers.values import Number
 from cryptoproxy.upstreams.base import Call, Rejected, Response, SymbolList

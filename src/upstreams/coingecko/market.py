@@ -13,10 +13,11 @@ from typing import Any
 import msgspec
 
 from cryptoproxy.datasets import Feed, iso
+from cryptoproxy.datasets.codec import UNREADABLE
 from cryptoproxy.datasets.contracts.market import MARKET, METRIC, Market
 from cryptoproxy.errors import TransientError
 from cryptoproxy.upstreams.answers.gathering import usable_id
-from cryptoproxy.upstreams.answers.refusals import UNREADABLE, not_spoken
+from cryptoproxy.upstreams.answers.refusals import not_spoken
 from cryptoproxy.upstreams.answers.rows import RowReader, members, read_each_field
 from cryptoproxy.upstreams.answers.values import Number, iso_of_ms, ms_of_seconds
 from cryptoproxy.upstreams.base import Call, Poll, Rejected, Response, SymbolList

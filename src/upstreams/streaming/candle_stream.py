@@ -15,10 +15,10 @@ from typing import NamedTuple
 import msgspec
 
 from cryptoproxy.datasets import Candle, Feed, Gap, from_iso, iso, slot_of
+from cryptoproxy.datasets.codec import UNREADABLE
 from cryptoproxy.datasets.times import DAY_MS, Span
 from cryptoproxy.upstreams.answers.bars import CLOSED_AFTER_MS, Bar, BarGathering
 from cryptoproxy.upstreams.answers.candles import Candles
-from cryptoproxy.upstreams.answers.refusals import UNREADABLE
 from cryptoproxy.upstreams.base import Call, Rejected, Response, SymbolList
 from cryptoproxy.upstreams.history import Start
 from cryptoproxy.upstreams.streaming.gaps import MOST_TRIES, RETRY_MS, GapRecords

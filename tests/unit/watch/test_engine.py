@@ -7,13 +7,16 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from kafka import TopicPartition
 from kafka import errors as kafka_errors
 from prometheus_client import CollectorRegistry
 
 from cryptoproxy.common.metrics import WatchMetrics
 from cryptoproxy.common.service import Health
 from cryptoproxy.common.settings import Settings
+from cryptoproxy.datasets import TICKER, key
 from cryptoproxy.watch.engine import Engine
+from cryptoproxy.watch.judge import Judge
 from cryptoproxy.watch.rulebook.reading import read
 
 RULE = "rules:\n  r:\n    when: {above: %d}\n"
@@ -55,3 +58,28 @@ def test_new_rules_are_in_force_everywhere_or_nowhere_and_are_not_forgotten(tmp_
     engine._look_at_rules()
     assert renewed == [engine.rules]
     assert engine.rules == read(path) != before
+
+
+@pytest.mark.parametrize("value", [b"[" * 3000 + b"]" * 3000, b'{"more":' + b"[" * 3000, b"\xff", b"", None])
+def test_what_is_no_record_is_counted_and_ends_nothing(tmp_path: Path, value: bytes | None):
+    path = tmp_path / "watch.yaml"
+    path.write_text(RULE % 1)
+    rules = read(path)
+    metrics, judge = WatchMetrics(CollectorRegistry()), Judge(rules)
+    engine = Engine(
+        kafka=Settings.from_texts({}).kafka, path=path, rules=rules, shares=cast("Any", SimpleNamespace(count=1)),
+        make=cast("Any", None), connect=cast("Any", None), health=Health(), metrics=metrics,
+        now_ms=lambda: 0, prepare=lambda _: None,
+    )  # fmt: skip
+    place, good = TopicPartition("crypto-data", 0), TICKER.codec.encode(TICKER.example)
+    share = SimpleNamespace(
+        judge=judge, places={place: 0}, judged=lambda _: None,
+        follow=lambda called, record: judge.follow(called, record.key.decode(), None),
+    )  # fmt: skip
+    engine._live[0] = cast("Any", share)
+    engine._inputs = cast("Any", SimpleNamespace(called={place.topic: "ticker"}))
+    engine._decode = {place.topic: judge.decoders["ticker"].decode}
+    named = key(TICKER.example).encode()
+    engine._take(place, [SimpleNamespace(key=named, value=each, offset=at) for at, each in enumerate((value, good))])
+    assert (share.places[place], len(judge.found)) == (2, 1)
+    assert metrics.unreadable._value.get() == 1
