@@ -49,3 +49,8 @@ def age(seconds: float | None) -> str:
 def clock(at: datetime | None) -> str:
     """``2026-11-20 10:00:00 UTC``."""
     return NONE if at is None else f"{at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def plain(text: str) -> str:
+    """Of others' words and names: no Markdown."""
+    return "".join(f"\\{each}" if each in "\\`*_{}[]()#+!|<>$:~" else each for each in text)

@@ -26,6 +26,9 @@ LONGEST_WAIT = 3600.0
 """Who asks to be left alone for longer, or for ever, is tried again after so many seconds."""
 _JSON = {"Content-Type": "application/json"}
 
+# Else requests, and Apprise by it, would send what ~/.netrc has for a host, or for any, beside the message.
+os.environ["NETRC"] = os.devnull
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -74,6 +77,8 @@ def address_of(place: str) -> str | None:
 def _post(address: str, **request: Any) -> Outcome:
     try:
         answer = requests.post(address, timeout=TIMEOUT, allow_redirects=False, verify=authorities(), **request)
+    except requests.exceptions.SSLError:
+        return Outcome("gone", "its certificate is not trusted here (REQUESTS_CA_BUNDLE)")
     except requests.ConnectTimeout:
         return Outcome("later", "no connection in time")
     except requests.ConnectionError as error:
@@ -106,7 +111,7 @@ def _retry_after(answer: requests.Response) -> float | None:
     try:
         told = answer.json().get("retry_after")
         if isinstance(told, int | float) and told >= 0:
-            return min(float(told), LONGEST_WAIT)
+            return float(min(told, LONGEST_WAIT))
     except (ValueError, AttributeError):
         pass
     header = seconds_told(answer.headers.get("Retry-After", ""))

@@ -22,6 +22,8 @@ class Post:
     repeat: bool
     status: int
     """0: the answer was lost."""
+    login: str | None = None
+    """The header ``Authorization``."""
 
 
 @dataclass
@@ -64,7 +66,9 @@ class StandIn:
         with self._lock:
             told = self.script.pop(0) if self.script else 204
             status, answer = told if isinstance(told, tuple) else (told, {})
-            self.posts.append(Post(payload, [each.rstrip('"}') for each in ids], "perhaps once more" in title, status))
+            login = handler.headers["Authorization"]
+            ids = [each.rstrip('"}') for each in ids]
+            self.posts.append(Post(payload, ids, "perhaps once more" in title, status, login))
         if not status:
             handler.close_connection = True
             return
