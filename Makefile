@@ -11,8 +11,10 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --progress-bar o
 # pip is either silent for minutes or says four lines a package: this is a line for each tenth. Its errors come as ever.
 TELL = awk '/^Collecting/ {if (++n % 10 == 0) {print "  " n " packages, now " $$2; fflush()}} \
   /^Installing collected/ {print "  all fetched, now installed"; fflush()}'
-# Most tests wait for an engine, not for a processor. Each worker has engines of its own (about 4 GB of memory).
-WORKERS := -n 2 --dist loadfile
+# Most tests wait for an engine, not for a processor: three at once, on two cores. Each has engines of its own (about 4 GB
+# of memory), so on a small machine two.
+ROOM_FOR := $(shell awk '/^MemAvailable/ {n = ($$2 > 14e6) ? 3 : 2} END {print n ? n : 2}' /proc/meminfo 2>/dev/null || echo 2)
+WORKERS := -n $(ROOM_FOR) --dist loadfile
 
 .PHONY: help
 help: ## Show this list
