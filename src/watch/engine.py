@@ -17,6 +17,7 @@ from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.metrics import WatchMetrics
 from cryptoproxy.common.retry import Backoff
 from cryptoproxy.common.service import Health
+from cryptoproxy.common.service.health import tell_slow_clock
 from cryptoproxy.common.service.process import Loop
 from cryptoproxy.common.settings.catalogue import Kafka
 from cryptoproxy.datasets.codec import UNREADABLE
@@ -123,12 +124,20 @@ class Engine:
         for partition, records in polled.items():
             self._take(partition, records)
             count += len(records)
+        if count:
+            self._look_at_clock()
         if count < POLL_RECORDS and time.monotonic() - self._asked_at >= LOOK_SECONDS:
             self._asked_at = time.monotonic()
             if self._all_is_read():
                 for share in self._live.values():
                     share.judge.sweep(now_ms)
         self._send(at_once=count < POLL_RECORDS)
+
+    def _look_at_clock(self) -> None:
+        ahead = 0
+        for share in self._live.values():
+            ahead, share.judge.ahead = ahead + share.judge.ahead, 0
+        tell_slow_clock(self._health, ahead, self._now_ms())
 
     # --- shares
     def _tend_shares(self) -> None:

@@ -56,7 +56,7 @@ def read(path: Path) -> Rules:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError([f"the file of rules {path} cannot be read: {error}"]) from error
+        raise SettingsError([f"the file of rules {path} (WATCH_RULES) cannot be read: {error}"]) from error
     return parse(text, path.name)
 
 

@@ -88,7 +88,13 @@ def test_a_reader_that_has_begun_by_half_is_not_gone_on_with() -> None:
     assert scorer.seen == [iso(NOW - HOUR_MS)]
 
 
-def test_a_bar_far_in_the_future_is_passed_over() -> None:
+def test_a_bar_far_in_the_future_is_passed_over_and_told() -> None:
     scorer = Scorer()
-    predictor([Reader([bar(NOW + 400 * DAY_MS), bar(NOW - HOUR_MS)])], scorer)._turn()
+    reader = Reader([bar(NOW + 400 * DAY_MS), bar(NOW - HOUR_MS)])
+    made = predictor([reader], scorer)
+    made._turn()
     assert scorer.seen == [iso(NOW - HOUR_MS)]
+    assert "ahead of this machine's clock" in made._health.reasons()["clock"], "it may be that clock which is wrong"
+    reader.values = [bar(NOW)]
+    made._turn()
+    assert not made._health.reasons()
