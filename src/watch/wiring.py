@@ -6,6 +6,7 @@ import time
 from functools import partial
 from typing import Any
 
+from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clients.fetching import fetch_without_waiting_for_others
 from cryptoproxy.common.metrics import WatchMetrics
@@ -20,7 +21,11 @@ from cryptoproxy.watch.rulebook.rules import Rules
 from cryptoproxy.watch.sharing.ledger import Ledger
 from cryptoproxy.watch.sharing.share import Share
 from cryptoproxy.watch.sharing.shares import Shares
+from cryptoproxy.watch.telling.picture import Pictures
 from cryptoproxy.watch.telling.teller import Teller
+
+PICTURE_SECONDS = 2.0
+"""For each answer of Elasticsearch that a picture needs."""
 
 
 class SteadyClock:
@@ -73,6 +78,9 @@ def service(settings: Settings) -> Service:
             )
         )
 
+    pictures = Pictures(
+        settings.elasticsearch, partial(elastic.client, settings.elasticsearch, connections=1, timeout=PICTURE_SECONDS)
+    )
     engine = Engine(
         kafka=kafka, path=watch.rules, rules=rules, shares=shares, make=make, connect=reader, health=process.health,
         metrics=metrics, now_ms=clock.now_ms, prepare=prepare,
@@ -80,6 +88,7 @@ def service(settings: Settings) -> Service:
     teller = Teller(
         kafka=kafka, shares=shares, make_ledger=ledger, connect=reader, rules=lambda: engine.rules,
         now_ms=clock.now_ms, health=process.health, metrics=metrics, link=watch.link,
+        picture=pictures.of if watch.pictures else lambda _: None,
     )  # fmt: skip
     process.add("shares", shares.run)
     process.add("rules", engine.run)

@@ -33,3 +33,10 @@ class Watch:
         "Address that messages link to: the dashboard Alerts of your Kibana, or a page.",
         example="https://kibana.example/app/dashboards",
     )
+    pictures: bool = setting(
+        "WATCH_PICTURES",
+        kinds.boolean(),
+        "true",
+        "Whether Discord and channels of Apprise get the price of the last hours as a picture; Elasticsearch is asked "
+        "for it, and without its answer a message goes without.",
+    )

@@ -15,11 +15,11 @@ from cryptoproxy.datasets import DATASETS, called
 from cryptoproxy.datasets.contracts.alert import RULE, RULE_PATTERN
 from cryptoproxy.errors import SettingsError
 from cryptoproxy.watch.rulebook.conditions import KINDS, Form, Kind, Option
-from cryptoproxy.watch.rulebook.rules import Assets, Channel, Condition, Hours, Rule, Rules, Series
+from cryptoproxy.watch.rulebook.rules import DISCORD, Assets, Channel, Condition, Hours, Rule, Rules, Series
 
 SEVERITIES = ("info", "warning", "critical")
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-WAYS = ("discord", "slack", "webhook", "apprise")
+WAYS = ("discord", "discord-bot", "slack", "webhook", "apprise")
 _WITHOUT_BARS = ("coingecko",)
 """Sources that give no bars of a minute."""
 _RULE = ("of", "assets", "when", "hold", "cool-down", "severity", "hours", "days", "tell")
@@ -271,7 +271,7 @@ class _Reader:
     # --- channels
     def _channel(self, item: Item) -> Channel:
         where = f"channel {item.key}"
-        has = {each.key: each for each in self._items(item.node, where, (*WAYS, "template", "rows"))}
+        has = {each.key: each for each in self._items(item.node, where, (*WAYS, "to", "api", "template", "rows"))}
         ways = [way for way in WAYS if way in has]
         if len(ways) != 1:
             raise self._wrong(item.line, f"{where}: it must have exactly one of {', '.join(WAYS)}")
@@ -287,8 +287,22 @@ class _Reader:
             self._fault(has["template"].line, f"{where}: only a webhook has a template")
         if ways[0] == "webhook" and template is None:
             self._fault(item.line, f"{where}: a webhook needs a `template:`, like '{{\"text\": {{words}}}}'")
+        to = self._text(has["to"].node, where, "to") if "to" in has else None
+        if (ways[0] == "discord-bot") != (to is not None and to.isdecimal()):
+            self._fault(item.line, f"{where}: a discord-bot needs `to:`, the number of a channel; nothing else has one")
+        api = self._text(has["api"].node, where, "api") if "api" in has else DISCORD
+        if not re.fullmatch(r"https?://[^\s?#]+[^\s?#/]", api):
+            self._fault(has["api"].line, f"{where}: api must be an address like {DISCORD}")
         rows = int(self._value(has["rows"].node, where, "rows", "bars", least=1)) if "rows" in has else 20
-        return Channel(name=item.key, way=ways[0], place=place, template=template, digest=rows)  # type: ignore[arg-type]
+        return Channel(
+            name=item.key,
+            way=ways[0],  # type: ignore[arg-type]
+            place=place,
+            to=to,
+            api=api,
+            template=template,
+            digest=rows,
+        )
 
     # --- what all of it is made of
     def _items(self, node: yaml.Node, where: str, allowed: Collection[str] = ()) -> Iterator[Item]:

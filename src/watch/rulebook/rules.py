@@ -13,6 +13,7 @@ from cryptoproxy.datasets.contracts.candle import STEPS
 from cryptoproxy.datasets.times import DAY_MS, MINUTE_MS
 from cryptoproxy.watch.rulebook.conditions import KINDS, Kind, Spec, longest_window
 
+DISCORD = "https://discord.com/api/v10"
 _LEARNED_MINUTES = 60
 """That a row of features needs before it."""
 
@@ -141,9 +142,13 @@ class Channel:
     """Somewhere people are told."""
 
     name: str
-    way: Literal["discord", "slack", "webhook", "apprise"]
+    way: Literal["discord", "discord-bot", "slack", "webhook", "apprise"]
     place: str
-    """Where its address is: ``env:NAME`` or ``file:/path``; the address itself is a secret."""
+    """Where its address is, or the bot's token: ``env:NAME`` or ``file:/path``; it is a secret."""
+    to: str | None = None
+    """Of a bot: the number of the channel that it writes to."""
+    api: str = DISCORD
+    """Of a bot: where Discord is asked."""
     template: str | None = None
     """Of a webhook: its body; ``{words}`` and the other fields are put in as JSON texts."""
     digest: int = 20

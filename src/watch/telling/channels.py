@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -18,13 +19,16 @@ import requests
 from cryptoproxy.common.clients.outside import authorities
 from cryptoproxy.common.retry import seconds_told
 from cryptoproxy.watch.rulebook.rules import Channel
-from cryptoproxy.watch.telling.messages import Message, discord, filled, slack
+from cryptoproxy.watch.telling.messages import PICTURE, Message, discord, filled, slack
 
 TIMEOUT = (5.0, 20.0)
 """Seconds to connect, and to answer."""
 LONGEST_WAIT = 3600.0
 """Who asks to be left alone for longer, or for ever, is tried again after so many seconds."""
 _JSON = {"Content-Type": "application/json"}
+_TOKEN = re.compile(r"[A-Za-z0-9_.\-]{1,200}")
+SHOW_PICTURES = ("discord", "discord-bot", "apprise")
+"""Ways by which a picture can go; Slack's and plain webhooks take text alone."""
 
 # Else requests, and Apprise by it, would send what ~/.netrc has for a host, or for any, beside the message.
 os.environ["NETRC"] = os.devnull
@@ -51,16 +55,27 @@ def send(channel: Channel, message: Message, *, plain: bool = False) -> Outcome:
         return Outcome("gone", f"there is nothing at {channel.place}")
     if channel.way == "apprise":
         return _by_apprise(address, message)
+    if channel.way == "discord-bot":
+        if not _TOKEN.fullmatch(address):
+            return Outcome("gone", f"what stands at {channel.place} is no token of a bot")
+        place = f"{channel.api}/channels/{channel.to}/messages"
+        return _to_discord(place, message, plain=plain, headers={"Authorization": f"Bot {address}"})
     if not address.startswith(("http://", "https://")):
-        return Outcome("gone", f"what stands at {channel.place} is no http:// or https:// address")
-    if channel.way == "discord":
-        payload, files = discord(message, plain=plain)
-        if files:
-            parts = {f"files[{i}]": (name, content) for i, (name, content) in enumerate(files.items())}
-            return _post(address, data={"payload_json": json.dumps(payload)}, files=parts)
-        return _post(address, data=json.dumps(payload).encode(), headers=_JSON)
-    body = json.dumps(slack(message)) if channel.way == "slack" else filled(channel.template or "", message)
-    return _post(address, data=body.encode(), headers=_JSON)
+        outcome = Outcome("gone", f"what stands at {channel.place} is no http:// or https:// address")
+    elif channel.way == "discord":
+        outcome = _to_discord(address, message, plain=plain, headers={})
+    else:
+        body = json.dumps(slack(message)) if channel.way == "slack" else filled(channel.template or "", message)
+        outcome = _post(address, data=body.encode(), headers=_JSON)
+    return outcome
+
+
+def _to_discord(address: str, message: Message, *, plain: bool, headers: dict[str, str]) -> Outcome:
+    payload, files = discord(message, plain=plain)
+    if files:
+        parts = {f"files[{i}]": (name, content) for i, (name, content) in enumerate(files.items())}
+        return _post(address, data={"payload_json": json.dumps(payload)}, files=parts, headers=headers)
+    return _post(address, data=json.dumps(payload).encode(), headers=_JSON | headers)
 
 
 def address_of(place: str) -> str | None:
@@ -77,11 +92,11 @@ def address_of(place: str) -> str | None:
 def _post(address: str, **request: Any) -> Outcome:
     try:
         answer = requests.post(address, timeout=TIMEOUT, allow_redirects=False, verify=authorities(), **request)
-    except requests.exceptions.SSLError:
-        return Outcome("gone", "its certificate is not trusted here (REQUESTS_CA_BUNDLE)")
     except requests.ConnectTimeout:
         return Outcome("later", "no connection in time")
     except requests.ConnectionError as error:
+        if "CERTIFICATE_VERIFY_FAILED" in repr(error):
+            return Outcome("gone", "its certificate is not trusted here (docs/security.md)")
         # Refused, or no such name: nothing was sent. Cut in the middle: who knows.
         refused = "NewConnectionError" in repr(error) or "NameResolutionError" in repr(error)
         return Outcome("later", "no connection") if refused else Outcome("unknown", "the connection was cut")
@@ -127,4 +142,11 @@ def _by_apprise(address: str, message: Message) -> Outcome:
     sender = apprise.Apprise()
     if not sender.add(address):
         return Outcome("gone", "Apprise does not know such an address")
-    return Outcome("taken") if sender.notify(title=message.title, body=message.body) else Outcome("later", "it failed")
+    shown = None
+    if message.picture is not None:
+        from apprise.attachment.memory import AttachMemory
+
+        shown = apprise.AppriseAttachment()
+        shown.add(AttachMemory(content=message.picture, name=PICTURE, mimetype="image/png"))
+    taken = sender.notify(title=message.title, body=message.body, attach=shown)
+    return Outcome("taken") if taken else Outcome("later", "it failed")

@@ -24,7 +24,7 @@ from cryptoproxy.datasets import Alert, from_iso
 from cryptoproxy.errors import CryptoProxyError, TransientError
 from cryptoproxy.watch.rulebook.rules import Channel, Rules
 from cryptoproxy.watch.sharing.share import Places
-from cryptoproxy.watch.telling.channels import Outcome
+from cryptoproxy.watch.telling.channels import SHOW_PICTURES, Outcome
 from cryptoproxy.watch.telling.messages import Message
 from cryptoproxy.watch.telling.silences import silenced
 
@@ -54,7 +54,8 @@ class Desk:
     Args:
         note: writes ``done`` and ``trying`` of this channel; raises CryptoProxyError, also where another process tells
             by now.
-        send: one try; the second argument says whether as plain as it gets.
+        send: one try; the last argument says whether as plain as it gets.
+        picture: of an alert, for channels that show one.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Desk:
         health: Health,
         metrics: WatchMetrics,
         link: str | None = None,
+        picture: Callable[[Alert], bytes | None] = lambda _: None,
     ) -> None:
         self.channel = channel
         self.done = dict(done)
@@ -84,6 +86,7 @@ class Desk:
         self._health = health
         self._metrics = metrics
         self._link = link
+        self._picture = picture
         self._part = f"channel {channel.name}"
         self._queue: deque[Waiting] = deque()
         self._guard = threading.Lock()
@@ -192,9 +195,12 @@ class Desk:
     def _try(self, alerts: list[Alert], *, repeat: bool) -> bool:
         """Until it is taken, or will never be; False where it is not known by the end of this process."""
         backoff, plain, name = Backoff(), False, self.channel.name
+        picture = self._picture(alerts[0]) if len(alerts) == 1 and self.channel.way in SHOW_PICTURES else None
         while not self._stop.is_set():
             late = self._now_ms() - min(from_iso(each.fetched_at) for each in alerts) > LATE_MS
-            message = Message(alerts=alerts, rows=self.channel.digest, repeat=repeat, late=late, link=self._link)
+            message = Message(
+                alerts=alerts, rows=self.channel.digest, repeat=repeat, late=late, link=self._link, picture=picture
+            )
             outcome = self._sent(message, plain=plain)
             self._metrics.tries.labels(name, outcome.kind).inc()
             if outcome.kind == "taken":

@@ -23,6 +23,8 @@ REPEAT = "(perhaps once more) "
 
 LATE = "(late) "
 
+PICTURE = "price.png"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
@@ -34,6 +36,8 @@ class Message:
     late: bool = False
     """It was found a while ago: the channel, or Kafka, was away."""
     link: str | None = None
+    picture: bytes | None = None
+    """A PNG, for channels that show one."""
 
     @property
     def title(self) -> str:
@@ -63,7 +67,8 @@ class Message:
 
 
 def discord(message: Message, *, plain: bool = False) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """The JSON of a webhook, and files by name: of several alerts the whole table, since a message has no room for it.
+    """The JSON of a message, and files by name: the whole table of several alerts, since a message has no room for it,
+    and the picture of one.
 
     Args:
         plain: text alone, for when the other was refused.
@@ -83,7 +88,11 @@ def discord(message: Message, *, plain: bool = False) -> tuple[dict[str, Any], d
     }
     if message.link:
         embed["url"] = message.link
-    return {"embeds": [embed], **nobody}, ({"alerts.csv": table(message.alerts)} if several else {})
+    files = {"alerts.csv": table(message.alerts)} if several else {}
+    if message.picture is not None:
+        files[PICTURE] = message.picture
+        embed["image"] = {"url": f"attachment://{PICTURE}"}
+    return {"embeds": [embed], **nobody}, files
 
 
 def slack(message: Message) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from cryptoproxy.common.metrics import WatchMetrics
 from cryptoproxy.common.service import Health
 from cryptoproxy.common.service.process import Loop
 from cryptoproxy.common.settings.catalogue import Kafka
-from cryptoproxy.datasets import ALERT
+from cryptoproxy.datasets import ALERT, Alert
 from cryptoproxy.errors import OperatorError, PoisonError
 from cryptoproxy.watch.rulebook.rules import Channel, Rules
 from cryptoproxy.watch.sharing.ledger import Ledger
@@ -43,6 +43,7 @@ class Teller:
         make_ledger: of a partition.
         connect: makes a consumer without a group.
         rules: those in force.
+        picture: of an alert, None without one.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Teller:
         health: Health,
         metrics: WatchMetrics,
         link: str | None,
+        picture: Callable[[Alert], bytes | None],
     ) -> None:
         self._kafka = kafka
         self._shares = shares
@@ -67,6 +69,7 @@ class Teller:
         self._health = health
         self._metrics = metrics
         self._link = link
+        self._picture = picture
         self._lock = threading.Lock()
         """The ledger is one, the desks are several."""
         self._ledger: Ledger | None = None
@@ -173,6 +176,7 @@ class Teller:
             channel, done=begin, trying=trying, note=self._note,
             send=lambda where, message, plain: send(where, message, plain=plain), silences=lambda: self._silent,
             rules=self._rules, now_ms=self._now_ms, health=self._health, metrics=self._metrics, link=self._link,
+            picture=self._picture,
         )  # fmt: skip
 
     def _note(self, name: str, done: Places, trying: Places | None) -> None:

@@ -12,10 +12,17 @@ from xml.etree import ElementTree as Xml
 
 import pytest
 from click.testing import CliRunner, Result
+from msgspec.structs import replace
 
 from cryptoproxy.cli.main import cli
+from cryptoproxy.common.clients import elastic
+from cryptoproxy.common.settings import Settings
+from cryptoproxy.datasets import ALERT, iso
 from cryptoproxy.engines.ports import free_ports
-from tests.integration.queries.filled import SLOTS, Filled
+from cryptoproxy.engines.stack import Endpoints
+from cryptoproxy.queries import Queries
+from cryptoproxy.watch.telling.picture import Pictures
+from tests.integration.queries.filled import HOUR, SLOTS, Filled, Stopped
 
 DOCS = Path(__file__).parents[3] / "docs" / "queries.md"
 
@@ -209,3 +216,17 @@ def test_an_empty_index_is_said(env_file: Path, filled: Filled) -> None:
             assert f"{empty} is empty" in str(query(env_file, line).exception), line
     finally:
         filled.client.indices.delete(index=empty)
+
+
+def test_an_alert_s_picture_shows_the_price_that_is_in_the_index(filled: Filled, endpoints: Endpoints):
+    settings = Settings.from_texts({"ES_URL_ENDPOINT": endpoints.elasticsearch, "ES_INDEX": filled.alias}).elasticsearch
+    pictures = Pictures(settings, lambda: elastic.client(settings, timeout=30.0))
+    (first, *_) = Queries(filled.client, index=filled.alias, clock=Stopped(filled.end_ms)).latest(symbols="BTC")
+    moment = iso(filled.end_ms - HOUR)
+    asset = ":".join((first.asset.source, first.asset.asset_id, first.asset.quote))
+    alert = replace(ALERT.example, asset=asset, timestamp=moment, since=moment)
+    picture = pictures.of(alert)
+    assert picture is not None
+    assert picture.startswith(b"\x89PNG")
+    assert pictures.of(replace(alert, asset="coingecko:nothing:USD")) is None
+    assert pictures.of(replace(alert, asset="-")) is None

@@ -22,8 +22,8 @@ class Post:
     repeat: bool
     status: int
     """0: the answer was lost."""
-    login: str | None = None
-    """The header ``Authorization``."""
+    way: tuple[str, str] = ("", "")
+    """Path, and what stood in the header `Authorization`."""
 
 
 @dataclass
@@ -62,13 +62,14 @@ class StandIn:
         payload, rows = _opened(handler.headers["Content-Type"], body)
         embed = payload.get("embeds", [{}])[0]
         ids = rows or re.findall(r"watch:\S+-(?:open|resolved)", json.dumps(embed.get("footer", "")))
+        way = (handler.path, handler.headers.get("Authorization", ""))
         title = embed.get("title", "") + payload.get("content", "")
         with self._lock:
             told = self.script.pop(0) if self.script else 204
             status, answer = told if isinstance(told, tuple) else (told, {})
-            login = handler.headers["Authorization"]
-            ids = [each.rstrip('"}') for each in ids]
-            self.posts.append(Post(payload, ids, "perhaps once more" in title, status, login))
+            self.posts.append(
+                Post(payload, [each.rstrip('"}') for each in ids], "perhaps once more" in title, status, way)
+            )
         if not status:
             handler.close_connection = True
             return

@@ -106,7 +106,7 @@ def test_the_night_belongs_to_the_day_it_began_on():
         (rule("when: {percentile-above: 100, within: 7d}"), ":3", "between 0 and 100"),
         ("rules:\n  Bad Name:\n    when: {above: 5}", ":2", "a rule's name is 1 to 32"),
         ("channels:\n  c: {webhook: 'env:X'}\nrules: {}", ":2", "a webhook needs a `template:`"),
-        ("channels:\n  c: {discord: 'env:X', slack: 'env:Y'}\nrules: {}", ":2", "exactly one of discord, slack"),
+        ("channels:\n  c: {discord: 'env:X', slack: 'env:Y'}\nrules: {}", ":2", "exactly one of discord, discord-bot, slack"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_named_with_its_line_and_what_is_allowed(text: str, line: str, words: str):

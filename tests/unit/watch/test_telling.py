@@ -15,15 +15,18 @@ import pytest
 from kafka import TopicPartition
 from prometheus_client import CollectorRegistry
 
+from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.metrics import WatchMetrics
 from cryptoproxy.common.service import Health
+from cryptoproxy.common.settings import Settings
 from cryptoproxy.datasets import ALERT, Alert, from_iso, iso
-from cryptoproxy.errors import OperatorError
+from cryptoproxy.errors import OperatorError, SettingsError
 from cryptoproxy.watch.rulebook.reading import parse
 from cryptoproxy.watch.rulebook.rules import Channel
 from cryptoproxy.watch.telling import channels, desk, teller
 from cryptoproxy.watch.telling.desk import Desk, Waiting
 from cryptoproxy.watch.telling.messages import Message, discord, filled, slack, table
+from cryptoproxy.watch.telling.picture import Pictures, drawn
 from cryptoproxy.watch.telling.silences import silenced
 from tests.conftest import wait_until
 from tests.unit.watch.stand_in import StandIn
@@ -93,6 +96,30 @@ def test_a_template_is_filled_with_json_texts():
     assert json.loads(body)["n"] == 1
 
 
+def test_one_alert_shows_its_price_where_there_is_a_picture():
+    points = [(from_iso(EXAMPLE.since) + i * 300_000, 60_000.0 + i) for i in range(-72, 1)]
+    picture = drawn(EXAMPLE, points)
+    assert picture.startswith(b"\x89PNG")
+    assert picture == drawn(EXAMPLE, points)
+    payload, files = discord(Message(alerts=[EXAMPLE], picture=picture))
+    assert payload["embeds"][0]["image"] == {"url": "attachment://price.png"}
+    assert files == {"price.png": picture}
+
+
+def test_without_elasticsearch_there_is_no_picture_and_nobody_asks_again_at_once(caplog: pytest.LogCaptureFixture):
+    settings, asked = Settings.from_texts({"ES_URL_ENDPOINT": "http://127.0.0.1:1"}).elasticsearch, []
+
+    def connect() -> Any:
+        asked.append(1)
+        return elastic.client(settings, timeout=2.0)
+
+    pictures = Pictures(settings, connect)
+    with caplog.at_level(logging.INFO):
+        assert [pictures.of(EXAMPLE), pictures.of(EXAMPLE)] == [None, None]
+    assert len(asked) == 1
+    assert "messages go without a picture" in caplog.text
+
+
 # --- answers
 @pytest.mark.parametrize(
     ("answer", "kind", "wait"),
@@ -113,6 +140,33 @@ def test_what_an_answer_means(stand_in: StandIn, answer: Any, kind: str, wait: f
     outcome = channels.send(RULES.channels["ops"], Message(alerts=[EXAMPLE]))
     assert (outcome.kind, outcome.wait) == (kind, wait)
     assert "secret" not in outcome.words
+
+
+def test_a_bot_writes_to_a_channel_and_shows_its_token_to_nobody_else(
+    stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+):
+    api = stand_in.address.partition("/webhooks")[0]
+    rules = parse(
+        f"channels: {{ops: {{discord-bot: 'env:BOT', to: '42', api: '{api}'}}}}\nrules: {{r: {{when: {{above: 1}}}}}}"
+    )
+    stand_in.script = [(429, {"retry_after": 0.4, "global": False}), 403]
+    monkeypatch.setenv("BOT", "very.secret-token")
+    message = Message(alerts=[EXAMPLE], picture=b"\x89PNG")
+    told = [channels.send(rules.channels["ops"], message) for _ in range(3)]
+    assert [(each.kind, each.wait) for each in told] == [("later", 0.4), ("gone", None), ("taken", None)]
+    assert {post.way for post in stand_in.posts} == {("/api/channels/42/messages", "Bot very.secret-token")}
+    assert stand_in.posts[-1].ids == [ALERT.id_of(EXAMPLE)]
+    monkeypatch.setenv("BOT", "two words")
+    assert channels.send(rules.channels["ops"], message).kind == "gone"
+    assert len(stand_in.posts) == 3
+
+
+@pytest.mark.parametrize(
+    "wrong", ["{discord-bot: 'env:B'}", "{discord: 'env:B', to: '4'}", "{discord-bot: 'env:B', to: general}"]
+)
+def test_a_bot_needs_a_channel_and_nothing_else_has_one(wrong: str):
+    with pytest.raises(SettingsError, match="yaml:1: channel ops: a discord-bot needs `to:`"):
+        parse(f"channels: {{ops: {wrong}}}\nrules: {{r: {{when: {{above: 1}}}}}}")
 
 
 def test_a_place_without_anything_is_a_person_s_to_mend(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
@@ -153,7 +207,7 @@ def test_what_netrc_has_for_everybody_is_no_channel_s(
     (tmp_path / "address").write_text(address)
     sent = channels.send(Channel(name="x", way=way, place=f"file:{tmp_path / 'address'}"), Message(alerts=[EXAMPLE]))
     assert sent.kind == "taken"
-    assert stand_in.posts[0].login is None
+    assert stand_in.posts[0].way[1] == ""
 
 
 def test_no_cell_of_the_table_is_a_formula():
@@ -324,7 +378,7 @@ def test_what_was_tried_before_the_topic_was_made_again_holds_up_nothing(
     none: Any = None
     told = teller.Teller(
         kafka=none, shares=none, make_ledger=none, connect=none, rules=lambda: RULES, now_ms=lambda: 0, health=Health(),
-        metrics=WatchMetrics(CollectorRegistry()), link=None,
+        metrics=WatchMetrics(CollectorRegistry()), link=None, picture=lambda _: None,
     )  # fmt: skip
     monkeypatch.setattr(told, "_consumer", Short())
     monkeypatch.setattr(told, "_note", lambda *_: None)
