@@ -35,6 +35,9 @@ MAX_DEPTH = 500
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding raises of bytes that are not the JSON asked for: what is nested too deeply is a kind of its own."""
 
+ODD_NOTE = (ValueError, KeyError, TypeError, OverflowError, RecursionError)
+"""What reading a small note by ``json`` raises that another version, or anybody, may have written."""
+
 _MAX_NUMBER = 1000
 """Characters of a number, as Elasticsearch reads them."""
 
