@@ -20,8 +20,9 @@ from cryptoproxy.common.clients.sender import Sender
 from cryptoproxy.common.clients.turns import take_turns
 from cryptoproxy.common.metrics import ModelsMetrics
 from cryptoproxy.common.service import Health, Loop
+from cryptoproxy.common.service.health import tell_slow_clock
 from cryptoproxy.common.settings.catalogue import Kafka
-from cryptoproxy.datasets import CANDLE, PREDICTION, Prediction, from_iso, key
+from cryptoproxy.datasets import CANDLE, MAX_AHEAD_MS, PREDICTION, Prediction, from_iso, key
 from cryptoproxy.errors import OperatorError, PoisonError
 from cryptoproxy.models.features import ENOUGH_BARS
 from cryptoproxy.models.registry import Model, Registry
@@ -88,13 +89,18 @@ class Predictor:
         except kafka_errors.KafkaError:
             self._close()  # also one that has begun by half: it would read nothing, or from elsewhere
             raise
+        ahead, now_ms = 0, self._now_ms()
         for records in polled.values():
             self._metrics.bars.inc(len(records))
             for each in records:
-                # A dead letter of the indexer; a bar far in the future would make all others of its asset too old.
-                with suppress(PoisonError):
-                    if (name := self._scorer.see(CANDLE.codec.decode(each.value, now_ms=self._now_ms()))) is not None:
+                with suppress(PoisonError):  # a dead letter of the indexer
+                    bar = CANDLE.codec.decode(each.value)
+                    if from_iso(bar.timestamp) > now_ms + MAX_AHEAD_MS:  # all others of its asset would be too old
+                        ahead += 1
+                    elif (name := self._scorer.see(bar)) is not None:
                         self._due.add(name)
+        if polled:
+            tell_slow_clock(self._health, ahead, now_ms)
         # All that is there was read, or a history brings more and more of it, which shall hold nothing up.
         if not polled or time.monotonic() - self._said >= SAY_SECONDS:
             self._said = time.monotonic()

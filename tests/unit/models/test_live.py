@@ -106,7 +106,13 @@ def test_a_topic_that_has_got_partitions_is_begun_anew() -> None:
     assert scorer.seen == [iso(NOW - 2 * HOUR_MS), iso(NOW - HOUR_MS)]
 
 
-def test_a_bar_far_in_the_future_is_passed_over() -> None:
+def test_a_bar_far_in_the_future_is_passed_over_and_told() -> None:
     scorer = Scorer()
-    predictor([Reader([bar(NOW + 400 * DAY_MS), bar(NOW - HOUR_MS)])], scorer)._turn()
+    reader = Reader([bar(NOW + 400 * DAY_MS), bar(NOW - HOUR_MS)])
+    made = predictor([reader], scorer)
+    made._turn()
     assert scorer.seen == [iso(NOW - HOUR_MS)]
+    assert "ahead of this machine's clock" in made._health.reasons()["clock"], "it may be that clock which is wrong"
+    reader.values = [bar(NOW)]
+    made._turn()
+    assert not made._health.reasons()
