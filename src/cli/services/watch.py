@@ -12,11 +12,13 @@ from typing import Any
 import click
 
 from cryptoproxy.common.clock import SystemClock
+from cryptoproxy.common.retry import Patience
 from cryptoproxy.common.service import Health, Service
 from cryptoproxy.common.settings import Settings, kinds
 from cryptoproxy.common.start import load_settings, start
 from cryptoproxy.datasets import ALERT, CANDLE, DATASETS, USAGE, Dataset, iso
 from cryptoproxy.datasets.times import DAY_MS, Span, from_person
+from cryptoproxy.errors import visible
 
 DERIVED = b'"origin":"derived"'
 
@@ -150,7 +152,7 @@ def _moment(context: click.Context, param: click.Parameter, value: str | None) -
 @click.pass_obj
 def test(env_file: Path, *, since: int, until: int, only: str | None, picture: Path | None, show: int) -> None:
     """Run the rules over what is in the lake; say what they would have said, and how often. Nobody is told."""
-    from cryptoproxy.lake.form import refuse
+    from cryptoproxy.lake.form import Fault
     from cryptoproxy.lake.store import Store
     from cryptoproxy.lake.whole import whole_lake
     from cryptoproxy.models.registry import Registry
@@ -166,11 +168,13 @@ def test(env_file: Path, *, since: int, until: int, only: str | None, picture: P
         if only not in rules.rules:
             raise click.BadParameter(f"there is no rule {only!r}; there are {', '.join(rules.rules)}")
         rules = Rules(rules={only: rules.rules[only]}, channels=rules.channels)
-    store, span = Store(settings.s3), Span(since, until)
+    store, span = Store(settings.s3, patiently=Patience("S3")), Span(since, until)
     bring(rules, lambda: Registry(store))
 
+    faults: list[Fault] = []
+
     def stream(called: str, form: Any, source: str) -> Iterator[Past]:
-        return (Past(each.slot_ms, called, each.line) for each in form.records(source, span, refuse))
+        return (Past(each.slot_ms, called, each.line) for each in form.records(source, span, faults.append))
 
     streams = []
     for name, part in topics_asked(rules):
@@ -181,6 +185,8 @@ def test(env_file: Path, *, since: int, until: int, only: str | None, picture: P
         click.echo(f"{alert.timestamp}  {alert.state:8}  {alert.rule:20}  {alert.words}")
     days = max(1.0, span.length_ms / DAY_MS)
     click.echo(f"{tried.records:,} records, {days:.0f} days")
+    if faults:
+        click.echo(f"{len(faults)} objects or lines of the lake cannot be used, the first: {visible(str(faults[0]))}")
     for name, spoken in tried.rules.items():
         lasted = f", each for {spoken.open_ms / spoken.ended / 60_000:.0f} min" if spoken.ended else ""
         click.echo(f"{name}: {spoken.opened} times, {spoken.opened / days:.1f} a day{lasted}")
