@@ -82,14 +82,15 @@ def list_(env_file: Path) -> None:
 
     kafka = load_settings(env_file).kafka
     for alert in (found := open_ones(kafka)):
-        click.echo(f"{alert.since}  {alert.severity:8}  {alert.rule:20}  {alert.asset:28}  {alert.words}")
+        line = f"{alert.since}  {alert.severity:8}  {alert.rule:20}  {alert.asset:28}  {alert.words}"
+        click.echo(visible(line))  # anybody may write to the topic
     silences = Silences(kafka, lambda: kafka_client.consumer(kafka, group_id=None), SystemClock().now_ms)
     try:
         silent = silences.read()
     finally:
         silences.close()
     for what, until in sorted(silent.items()):
-        click.echo(f"silenced until {iso(until)}: {what}")
+        click.echo(f"silenced until {iso(until)}: {visible(what)}")
     click.echo(f"{len(found)} open, {len(silent)} silenced")
 
 
@@ -182,7 +183,7 @@ def test(env_file: Path, *, since: int, until: int, only: str | None, picture: P
         streams += [stream(DATASETS[name].called(part), form, source) for source in form.sources()]
     tried = trial(rules, streams)
     for alert in tried.alerts[-show:] if show else ():
-        click.echo(f"{alert.timestamp}  {alert.state:8}  {alert.rule:20}  {alert.words}")
+        click.echo(visible(f"{alert.timestamp}  {alert.state:8}  {alert.rule:20}  {alert.words}"))
     days = max(1.0, span.length_ms / DAY_MS)
     click.echo(f"{tried.records:,} records, {days:.0f} days")
     if faults:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 
@@ -50,13 +51,15 @@ def test_a_damaged_line_of_the_lake_is_said_and_ends_no_trial(tmp_path: Path, mo
 
         def records(self, source: str, span: Any, report: Callable[[Fault], None]) -> Iterator[Stored]:
             report(Fault("a/key", 3, "not_json", "cut\nshort"))
-            yield Stored("id", from_iso(TICKER.example.timestamp), TICKER.codec.encode(TICKER.example), "a/key", 4)
+            record = msgspec.structs.replace(TICKER.example, symbol="B\x1b[31m")
+            yield Stored("id", from_iso(record.timestamp), TICKER.codec.encode(record), "a/key", 4)
 
     monkeypatch.setattr("cryptoproxy.lake.whole.whole_lake", lambda *_: Damaged())
     (tmp_path / "rules.yaml").write_text("rules: {r: {when: {above: 1}}}")
     (tmp_path / ".env").write_text(f"AWS_S3_BUCKET=a-lake\nWATCH_RULES={tmp_path / 'rules.yaml'}\n")
     done = CliRunner().invoke(watch, ["test"], obj=tmp_path / ".env")
     assert "1 records, " in done.output
+    assert "\x1b" not in done.output
     assert (
         "1 objects or lines of the lake cannot be used, the first: a/key line 3: not_json: cut\\nshort" in done.output
     )
