@@ -40,6 +40,7 @@ COMMANDS = {
     "retention": ("upkeep.backfill", "retention"),
     "quality": ("reading.quality", "quality"),
     "models": ("services.models", "models"),
+    "brokers": ("services.brokers", "brokers"),
     "report": ("reading.report", "report"),
     "kibana": ("upkeep.kibana", "kibana"),
     "demo": ("demo.command", "demo"),

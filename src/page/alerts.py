@@ -6,9 +6,8 @@ import pandas as pd
 import streamlit as st
 
 from cryptoproxy.page import words
-from cryptoproxy.page.asking import LIVE_SECONDS, told
-from cryptoproxy.page.client import Row
-from cryptoproxy.page.look import age_of
+from cryptoproxy.page.asking import LIVE_SECONDS, Row, told
+from cryptoproxy.page.words import age_of
 
 SPANS = {"1 day": "1d", "7 days": "7d", "30 days": "30d"}
 SEVERITIES = ("critical", "warning", "info")

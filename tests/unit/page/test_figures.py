@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cryptoproxy.page import charts, words
 from cryptoproxy.page.alerts import open_of
-from cryptoproxy.page.heat import tiles
+from cryptoproxy.page.charts import tiles
 from cryptoproxy.page.market import shares
 from cryptoproxy.page.pair import ladder
 from cryptoproxy.page.prices import framed, key_of
