@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from cryptoproxy.cli.datasets import dataset_option
+from cryptoproxy.cli.tables import print_table
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.common.start import load_settings, start
 from cryptoproxy.consumer.letters import reader
@@ -53,7 +53,7 @@ def list_letters(env_file: Path, count: int, datasets: list[Dataset[Any]]) -> No
     table = Table("record", "set aside", "reason", "error", box=None)
     for row in newest:
         table.add_row(*map(escape, row))
-    Console().print(table)
+    print_table(table)
     click.echo(f"{total} dead letters", err=True)
 
 

@@ -7,14 +7,15 @@ from pathlib import Path
 
 import click
 import msgspec
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from cryptoproxy.cli.tables import print_table
 from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.start import load_settings
 from cryptoproxy.datasets import GAP
 from cryptoproxy.datasets.times import Span, from_person
+from cryptoproxy.errors import visible
 from cryptoproxy.queries.elastic.search import Search
 from cryptoproxy.queries.gaps import GapStory, records, told
 
@@ -45,7 +46,7 @@ def gaps(env_file: Path, *, since: str, until: str, source: str, only_open: bool
             click.echo(msgspec.json.encode({"open": each.opened, "mended": each.mended}).decode())
         return
     if shown:
-        Console().print(_table(shown))
+        print_table(_table(shown))
     left = sum(1 for each in found if not each.mended)
     click.echo(f"{len(found)} gaps from {period}; {left} of them not mended", err=True)
 
@@ -56,5 +57,5 @@ def _table(found: list[GapStory]) -> Table:
         lacked = "?" if opened.records is None else str(opened.records)
         end = mended.fetched_at if mended else "no"
         row = (opened.source, opened.asset_id, opened.kind, opened.timestamp, opened.until, lacked, opened.why, end)
-        table.add_row(*map(escape, row))
+        table.add_row(*(escape(visible(each)) for each in row))
     return table

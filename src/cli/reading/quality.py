@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import sys
 import threading
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
 from cryptoproxy.cli.datasets import dataset_option
-from cryptoproxy.cli.upkeep.backfill import WIDE, Unproved
+from cryptoproxy.cli.tables import print_table
+from cryptoproxy.cli.upkeep.backfill import Unproved
 from cryptoproxy.cli.upkeep.lake import day_of
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.retry import Patience
@@ -89,7 +88,7 @@ def quality(
     if as_json:
         click.echo(json.dumps(report.as_json(rows, index, span), indent=2))
     else:
-        Console(width=None if sys.stdout.isatty() else WIDE).print(report.table(rows, span))
+        print_table(report.table(rows, span))
         for line in report.words(rows, index, span):
             click.echo(line)
     bad = [row for row in rows if row.unreadable or (bound is not None and (row.missing_share or 0) * 100 > bound)]

@@ -13,6 +13,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
+from cryptoproxy.cli.tables import print_table
 from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.start import load_settings
 from cryptoproxy.datasets.contracts.book import BANDS
@@ -33,8 +34,6 @@ TIMEOUT = 300.0
 """Seconds for one search: years of records take their time."""
 DRAWN = 20
 """Assets in a picture of more than it can show, if nobody says how many."""
-WIDE = 200
-"""Characters of a table that goes into a file or a pipe."""
 
 RANKED = ("percentiles", "average", "moves", "volatility", "latest")
 """Questions whose picture has a line or bar per asset, so that the first ones can be chosen."""
@@ -384,10 +383,7 @@ def _print(answer: Answer[Any], *, as_json: bool, as_csv: bool, plot: Path | Non
         text.write_csv(answer, write)
     elif plot is None:
         rows = answer.held()
-        console = Console()
-        if not console.is_terminal:
-            console = Console(width=WIDE)
-        console.print(text.table(answer, rows))
+        print_table(text.table(answer, rows))
 
 
 @contextmanager

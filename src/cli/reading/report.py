@@ -10,6 +10,7 @@ from cryptoproxy.cli.reading.query import _asking as asking
 from cryptoproxy.cli.upkeep.lake import day_of
 from cryptoproxy.common import files
 from cryptoproxy.common.clock import SystemClock
+from cryptoproxy.common.retry import Patience
 from cryptoproxy.common.start import load_settings
 from cryptoproxy.datasets.times import DAY_MS, Span, written
 from cryptoproxy.errors import OperatorError
@@ -65,7 +66,14 @@ def report(
     settings = load_settings(env_file)
     with asking(env_file, engine) as queries:
         found = gather(
-            queries, Store(settings.s3), span, source=source, top=top, positions=holds, back=back, quality=quality
+            queries,
+            Store(settings.s3, patiently=Patience("S3")),
+            span,
+            source=source,
+            top=top,
+            positions=holds,
+            back=back,
+            quality=quality,
         )
     name, made = title(found), drawn(found)
     try:

@@ -10,10 +10,10 @@ from typing import Any
 
 import click
 import msgspec
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from cryptoproxy.cli.tables import print_table
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.service import Service
 from cryptoproxy.common.settings import Settings
@@ -52,7 +52,7 @@ def list_(env_file: Path, *, as_json: bool) -> None:
             span = f"{each.begin[:10]} to {each.end[:10]}"
             row = (name, each.version, "live" if each.version == live else "", span, f"{each.rows:,}", said)
             table.add_row(*map(escape, row))
-    Console(width=None if sys.stdout.isatty() else 200).print(table)
+    print_table(table)
 
 
 @models.command()

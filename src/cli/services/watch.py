@@ -12,12 +12,14 @@ from typing import Any
 import click
 
 from cryptoproxy.common.clock import SystemClock
+from cryptoproxy.common.retry import Patience
 from cryptoproxy.common.service import Health, Service
 from cryptoproxy.common.service.process import Loop
 from cryptoproxy.common.settings import Settings, kinds
 from cryptoproxy.common.start import load_settings, start
 from cryptoproxy.datasets import ALERT, CANDLE, DATASETS, USAGE, Dataset, iso
 from cryptoproxy.datasets.times import DAY_MS, Span, from_person
+from cryptoproxy.errors import visible
 
 DERIVED = b'"origin":"derived"'
 
@@ -84,14 +86,15 @@ def list_(env_file: Path) -> None:
 
     kafka = load_settings(env_file).kafka
     for alert in (found := open_ones(kafka)):
-        click.echo(f"{alert.since}  {alert.severity:8}  {alert.rule:20}  {alert.asset:28}  {alert.words}")
+        line = f"{alert.since}  {alert.severity:8}  {alert.rule:20}  {alert.asset:28}  {alert.words}"
+        click.echo(visible(line))  # anybody may write to the topic
     silences = Silences(kafka, lambda: kafka_client.consumer(kafka, group_id=None), SystemClock().now_ms)
     try:
         silent = silences.read()
     finally:
         silences.close()
     for what, until in sorted(silent.items()):
-        click.echo(f"silenced until {iso(until)}: {what}")
+        click.echo(f"silenced until {iso(until)}: {visible(what)}")
     click.echo(f"{len(found)} open, {len(silent)} silenced")
 
 
@@ -154,7 +157,7 @@ def _moment(context: click.Context, param: click.Parameter, value: str | None) -
 @click.pass_obj
 def test(env_file: Path, *, since: int, until: int, only: str | None, picture: Path | None, show: int) -> None:
     """Run the rules over what is in the lake; say what they would have said, and how often. Nobody is told."""
-    from cryptoproxy.lake.form import refuse
+    from cryptoproxy.lake.form import Fault
     from cryptoproxy.lake.store import Store
     from cryptoproxy.lake.whole import whole_lake
     from cryptoproxy.models.registry import Registry
@@ -170,11 +173,13 @@ def test(env_file: Path, *, since: int, until: int, only: str | None, picture: P
         if only not in rules.rules:
             raise click.BadParameter(f"there is no rule {only!r}; there are {', '.join(rules.rules)}")
         rules = Rules(rules={only: rules.rules[only]}, channels=rules.channels)
-    store, span = Store(settings.s3), Span(since, until)
+    store, span = Store(settings.s3, patiently=Patience("S3")), Span(since, until)
     bring(rules, lambda: Registry(store))
 
+    faults: list[Fault] = []
+
     def stream(called: str, form: Any, source: str) -> Iterator[Past]:
-        return (Past(each.slot_ms, called, each.line) for each in form.records(source, span, refuse))
+        return (Past(each.slot_ms, called, each.line) for each in form.records(source, span, faults.append))
 
     streams = []
     for name, part in topics_asked(rules):
@@ -182,9 +187,11 @@ def test(env_file: Path, *, since: int, until: int, only: str | None, picture: P
         streams += [stream(DATASETS[name].called(part), form, source) for source in form.sources()]
     tried = trial(rules, streams)
     for alert in tried.alerts[-show:] if show else ():
-        click.echo(f"{alert.timestamp}  {alert.state:8}  {alert.rule:20}  {alert.words}")
+        click.echo(visible(f"{alert.timestamp}  {alert.state:8}  {alert.rule:20}  {alert.words}"))
     days = max(1.0, span.length_ms / DAY_MS)
     click.echo(f"{tried.records:,} records, {days:.0f} days")
+    if faults:
+        click.echo(f"{len(faults)} objects or lines of the lake cannot be used, the first: {visible(str(faults[0]))}")
     for name, spoken in tried.rules.items():
         lasted = f", each for {spoken.open_ms / spoken.ended / 60_000:.0f} min" if spoken.ended else ""
         click.echo(f"{name}: {spoken.opened} times, {spoken.opened / days:.1f} a day{lasted}")

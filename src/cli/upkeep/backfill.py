@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from msgspec import to_builtins
 from rich.console import Console
 
 from cryptoproxy.cli.datasets import dataset_option, indexed
+from cryptoproxy.cli.tables import print_table
 from cryptoproxy.cli.upkeep import lacking
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.service import process
@@ -24,7 +24,6 @@ from cryptoproxy.datasets import DATASETS, TICKER, Dataset
 from cryptoproxy.datasets.times import Span, from_person
 from cryptoproxy.errors import CryptoProxyError
 
-WIDE = 500
 UNPROVED = 3
 """Exit code where lake, Elasticsearch or dead letters could not be read, so that nothing is said of a difference."""
 
@@ -228,8 +227,7 @@ def reconcile(
             found = report.as_json(outcome, mend=mend, dataset=dataset.name)
             click.echo(json.dumps(found | {"gaps": [to_builtins(gap) for gap in gaps]}, indent=2))
             return outcome.agrees
-        # Into a file or a mail as wide as it is: a terminal's width is not known there, and nothing must be cut.
-        Console(width=None if sys.stdout.isatty() else WIDE).print(report.table(outcome, dataset.name))
+        print_table(report.table(outcome, dataset.name))
         for line in report.words(outcome, mend=mend, left_out_from_ms=left_out):
             click.echo(line)
         if gaps:

@@ -15,7 +15,7 @@ from cryptoproxy.common.retry import Patience
 from cryptoproxy.common.start import load_settings, start
 from cryptoproxy.datasets import DATASETS, TICKER, Dataset, Feed, Part, iso
 from cryptoproxy.datasets.times import DAY_MS, Span, from_person, written
-from cryptoproxy.errors import PoisonError
+from cryptoproxy.errors import PoisonError, visible
 from cryptoproxy.lake.objects import RAW, folder, lines_of, slots_of
 from cryptoproxy.lake.store import Store
 
@@ -202,7 +202,7 @@ def _tell(done: Compacted, what: str, bucket: str) -> None:
         files = ", ".join(f"s3://{bucket}/{file.key}" for file in done.files)
         click.echo(f"{what}: {done.records} records, {done.raw_objects} raw objects, {files} {state}{removed}")
     for fault in done.faults[:20]:
-        click.echo(f"  cannot be read: {str(fault)[:1000]}", err=True)
+        click.echo(f"  cannot be read: {visible(str(fault)[:1000])}", err=True)
     if len(done.faults) > 20:
         click.echo(f"  and {len(done.faults) - 20} more", err=True)
 

@@ -6,10 +6,14 @@ import json
 import math
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from cryptoproxy.cli.reading.report import report
+from cryptoproxy.common.retry import Patience
 from cryptoproxy.datasets import ALERT
 from cryptoproxy.datasets.times import DAY_MS, HOUR_MS, Span
 from cryptoproxy.errors import OperatorError
@@ -203,3 +207,17 @@ def test_no_words_of_others_end_a_page(words: str):
     sections = [Section("Alerts", [words], Rows(("what",), [(words,)]))]
     assert html.page("Report", sections)
     assert pdf.pages("Report", sections)
+
+
+def test_an_s3_that_is_away_for_a_moment_ends_no_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    stores: list[Any] = []
+
+    def gather(_: Any, store: Any, *args: Any, **named: Any) -> Gathered:
+        stores.append(store)
+        return gathered()
+
+    monkeypatch.setattr("cryptoproxy.report.gather.gather", gather)
+    (tmp_path / ".env").write_text("AWS_S3_BUCKET=a-lake\n")
+    done = CliRunner().invoke(report, ["--date", "2026-01-01", "--to", str(tmp_path)], obj=tmp_path / ".env")
+    assert done.exit_code == 0, done.output
+    assert isinstance(stores[0].patiently, Patience)
