@@ -4,13 +4,12 @@
 |---|---|
 | ``prices`` | live prices: searched, in order |
 | ``asset`` | one asset: candles, indicators, others beside it, how it usually moves |
-| ``market`` | the whole market: cap, dominance, heat map, gainers and losers |
-| ``volatility`` | who moves most; how many rise and fall |
+| ``market`` | the whole market: cap, dominance, heat map, gainers and losers; who moves most, how many rise and fall |
 | ``pair`` | order book and trades |
 | ``alerts`` | what watch has found |
 | ``working`` | is it working? |
 | ``app``, ``start`` | which pages there are; Streamlit |
-| ``client``, ``asking`` | the door over HTTP; questions remembered, and why there is no answer |
-| ``look`` | what pages show alike |
-| ``charts``, ``heat``, ``words`` | figures, tiles of the heat map, numbers and times as people read them; pure |
+| ``asking`` | the door over HTTP; questions remembered, and why there is no answer |
+| ``words`` | numbers and times as people read them; what pages show alike |
+| ``charts`` | figures, and tiles of the heat map; pure |
 """

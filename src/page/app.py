@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import streamlit as st
 
-from cryptoproxy.page import alerts, asset, market, pair, prices, volatility, working
+from cryptoproxy.page import alerts, asset, market, pair, prices, working
 
 PAGES = (
     (prices.show, "Prices", ":material/list:", "prices"),
     (asset.show, "Asset", ":material/candlestick_chart:", "asset"),
     (market.show, "Market", ":material/public:", "market"),
-    (volatility.show, "Volatility", ":material/show_chart:", "volatility"),
+    (market.volatility, "Volatility", ":material/show_chart:", "volatility"),
     (pair.show, "Book and trades", ":material/swap_vert:", "pair"),
     (alerts.show, "Alerts", ":material/notifications:", "alerts"),
     (working.show, "Is it working?", ":material/monitor_heart:", "working"),

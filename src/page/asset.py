@@ -9,8 +9,8 @@ import streamlit as st
 
 from cryptoproxy.page import charts, words
 from cryptoproxy.page.asking import CALM_SECONDS, LIVE_SECONDS, rows, sources, told
-from cryptoproxy.page.look import age_of, figures
 from cryptoproxy.page.prices import key_of
+from cryptoproxy.page.words import age_of, figures
 
 RANGES = {"1 h": "1h", "6 h": "6h", "1 day": "1d", "7 days": "7d", "30 days": "30d", "1 year": "1y"}
 INDICATORS = {

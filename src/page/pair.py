@@ -6,9 +6,8 @@ import pandas as pd
 import streamlit as st
 
 from cryptoproxy.page import charts, words
-from cryptoproxy.page.asking import LIVE_SECONDS, rows, told
-from cryptoproxy.page.client import Row
-from cryptoproxy.page.look import age_of, figures
+from cryptoproxy.page.asking import LIVE_SECONDS, Row, rows, told
+from cryptoproxy.page.words import age_of, figures
 
 _BOOKS = "Books come by `SOURCES=binance.book` and `BINANCE_STREAM_SYMBOLS=…`."
 _TRADES = "Trades come by `SOURCES=binance.trade` and `BINANCE_STREAM_SYMBOLS=…`."

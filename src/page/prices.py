@@ -9,9 +9,8 @@ import pandas as pd
 import streamlit as st
 
 from cryptoproxy.page import words
-from cryptoproxy.page.asking import LIVE_SECONDS, rows, sources, told
-from cryptoproxy.page.client import Row
-from cryptoproxy.page.look import age_of, coloured, figures
+from cryptoproxy.page.asking import LIVE_SECONDS, Row, rows, sources, told
+from cryptoproxy.page.words import age_of, coloured, figures
 
 SORTS = {
     "largest": "market_cap_rank", "most traded": "-volume_24h", "gainers": "-change_24h", "losers": "change_24h",

@@ -8,7 +8,6 @@ from typing import Any
 from streamlit.web import bootstrap
 
 from cryptoproxy.page import asking
-from cryptoproxy.page.client import PageClient
 
 APP = Path(__file__).with_name("app.py")
 
@@ -33,7 +32,7 @@ def flags(host: str, port: int) -> dict[str, Any]:
     }
 
 
-def run(door: PageClient, *, host: str, port: int) -> None:
+def run(door: asking.PageClient, *, host: str, port: int) -> None:
     """Until a stop signal. Call it in the main thread."""
     asking.use(door)
     options = flags(host, port)

@@ -1,4 +1,6 @@
-"""Is it working? How old each source is, what is behind, what budgets are used; below it how whole the past is."""
+"""Is it working? How old each source is, what is behind, what budgets are used; below it how whole the past is,
+and who has asked the doors.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +8,8 @@ import pandas as pd
 import streamlit as st
 
 from cryptoproxy.page import words
-from cryptoproxy.page.asking import LIVE_SECONDS, told
-from cryptoproxy.page.client import Row
-from cryptoproxy.page.look import age_of
+from cryptoproxy.page.asking import LIVE_SECONDS, Row, told
+from cryptoproxy.page.words import age_of, figures
 
 _MARKS = {
     "ok": ":green[:material/check_circle:]",
@@ -28,6 +29,8 @@ def show() -> None:
     _whole()
     st.subheader("Gaps of streams and histories", divider="gray")
     _gaps()
+    st.subheader("Who asked, and what that saved", divider="gray")
+    _meter()
 
 
 @st.fragment(run_every=LIVE_SECONDS)
@@ -61,7 +64,7 @@ def verdict(rows: list[Row]) -> None:
 
 
 def _line(row: Row) -> None:
-    st.markdown(f"{_MARKS[row['state']]} {row['name']}: {row['words']}")
+    st.markdown(f"{_MARKS[row['state']]} {words.plain(row['name'])}: {words.plain(row['words'])}")
     if row["kind"] == "budget" and row["limit"]:
         st.progress(min(1.0, row["count"] / row["limit"]))
 
@@ -109,3 +112,18 @@ def _gaps() -> None:
         }
     )
     st.dataframe(table.iloc[::-1], hide_index=True)
+
+
+def _meter() -> None:
+    found = told("usage", calm=True, since="24h", lacking="The doors count nothing: `SERVE_USAGE=off`.")
+    if found is None:
+        return
+    if not found.rows:
+        st.info("Nothing has been asked within a day; a minute is told when it is over.", icon=":material/inbox:")
+        return
+    counts = ("requests", "saved", "made", "refused")
+    total = {each: sum(row[each] for row in found.rows) for each in counts}
+    labels = ("questions of a day", "calls saved", "calls made", "refused")
+    figures((label, words.large(total[each]), None) for label, each in zip(labels, counts, strict=True))
+    table = pd.DataFrame([{each: row[each] for each in ("team", "path", *counts)} for row in found.rows])
+    st.dataframe(table, hide_index=True)

@@ -10,6 +10,7 @@
 | ``periods`` | times as a person writes them |
 | ``fields`` | units of the number fields; who sends them; which hold a change over which window |
 | ``answer`` | typed rows, how each value is shown, the time that they cover; as pandas and Polars |
+| ``gaps`` ``usage`` | of Elasticsearch alone: what streams lacked; who asked the doors |
 | ``notes`` | what must be said beside the rows; why there are none |
 | ``output`` | table, JSON, CSV, plot, console text |
 """

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from cryptoproxy.datasets import CANDLE, DATASETS, GAP, MARKET, called
-from cryptoproxy.queries import gaps, notes, periods
+from cryptoproxy.datasets import CANDLE, DATASETS, GAP, MARKET, USAGE, called
+from cryptoproxy.queries import gaps, notes, periods, usage
 from cryptoproxy.queries.answer import Answer, Covers, NothingFound
 from cryptoproxy.queries.asking import Asking, Names, Resolved, Words, names_in, sources_in
 from cryptoproxy.queries.backend import Progress
@@ -46,6 +46,7 @@ from cryptoproxy.queries.questions.sentiment import Sentiment, SentimentRow
 from cryptoproxy.queries.questions.steps import Measure, Step, Steps
 from cryptoproxy.queries.questions.volatility import Volatility, VolatilityRow
 from cryptoproxy.queries.scope import ALL, Scope
+from cryptoproxy.queries.usage import UsageRow
 
 
 class Queries(Asking):
@@ -260,6 +261,19 @@ class Queries(Asking):
             columns=gaps.columns(),
             rows=iter(gaps.told(gaps.records(self.searches[GAP.name], span, sources))),
             covers=Covers(span),
+        )
+
+    def usage(self, *, since: str = "1d", until: str | None = None, team: str = "") -> Answer[UsageRow]:
+        """Who asked the doors for what, and how many calls of the upstreams that saved; of Elasticsearch."""
+        span = periods.period(since, until, now_ms=self.clock.now_ms())
+        covers = Covers(span)
+        return Answer(
+            question="usage",
+            title="Who asked the doors, and what that saved",
+            where=team or "all teams",
+            columns=usage.columns(),
+            rows=usage.rows(self.searches[USAGE.name], span, team, covers),
+            covers=covers,
         )
 
     def freshness(

@@ -106,7 +106,7 @@ class Door:
         only: str = "",
     ) -> None:
         self._gate = gate or Gate()
-        self._meter = meter or Meter(metrics, door="door")
+        self._meter = meter or Meter(metrics, door=lambda: "door")
         self._names = names or PathNames({})
         self._known = lru_cache(maxsize=_MOST_KNOWN)(self._question)
         self._coingecko, self._binance, self._bybit, self._own = coingecko, binance, bybit, own
@@ -146,6 +146,7 @@ class Door:
             now_ms=self._now_ms(),
             packed=takes_gzip(headers.get(b"accept-encoding", b"")),
             known_tags=headers.get(b"if-none-match"),
+            private=not self._gate.is_open,
         )
         self._count(asked.upstream, reply.told.way if reply.told else "door", out.status)
         await give(send, out, body=scope["method"] != "HEAD")

@@ -5,7 +5,7 @@
 | ``Age`` | seconds since the upstream was asked |
 | ``Last-Modified`` | that moment |
 | ``ETag`` | strong, of the bytes sent: the packed body has one of its own |
-| ``Cache-Control`` | ``max-age`` until the next poll is due |
+| ``Cache-Control`` | ``max-age`` until the next poll is due; ``private`` where a token was asked for |
 | ``Cache-Status`` | RFC 9211: ``hit`` from the road, ``fwd=miss`` read through; ``ttl`` below 0: a poll is late |
 | ``X-Data-As-Of`` | the upstream's own time of the newest value, where it tells one |
 | ``X-Data-Source`` | ``road/binance``, ``index/binance``, ``lake/binance``, ``through/binance``, ``door`` |
@@ -108,15 +108,15 @@ class Reply:
             self._tag = hashlib.blake2b(self.body, digest_size=12).hexdigest().encode()
         return self._tag
 
-    def head(self, now_ms: int) -> list[Header]:
+    def head(self, now_ms: int, *, private: bool) -> list[Header]:
         """All headers but those of the encoding; made once a second."""
         second = now_ms // 1000
         if self._head[0] != second:
-            self._head = (second, self._made_head(now_ms))
+            self._head = (second, self._made_head(now_ms, b"private" if private else b"public"))
             self._outs.clear()
         return self._head[1]
 
-    def _made_head(self, now_ms: int) -> list[Header]:
+    def _made_head(self, now_ms: int, whose: bytes) -> list[Header]:
         headers = [(b"content-type", self.content_type), (b"vary", b"accept-encoding"), *CORS, *self.more]
         told = self.told
         if told is None:
@@ -132,7 +132,7 @@ class Reply:
         headers += [
             (b"age", b"%d" % (age_ms // 1000)),
             (b"last-modified", formatdate(told.asked_ms / 1000, usegmt=True).encode()),
-            (b"cache-control", b"public, max-age=%d" % max(0, left or 0)),
+            (b"cache-control", b"%s, max-age=%d" % (whose, max(0, left or 0))),
             (b"cache-status", said.encode()),
             (b"x-data-source", f"{told.way}/{told.upstream}".encode()),
         ]
@@ -152,14 +152,15 @@ def takes_gzip(accepted: bytes) -> bool:
     return b"gzip" in accepted and not _NO_GZIP.search(accepted)
 
 
-def sent(reply: Reply, *, now_ms: int, packed: bool, known_tags: bytes | None) -> Out:
+def sent(reply: Reply, *, now_ms: int, packed: bool, known_tags: bytes | None, private: bool = False) -> Out:
     """Status, headers and body as they go out; to all who ask within a second the same.
 
     Args:
         packed: whether the client takes gzip.
         known_tags: its ``If-None-Match``.
+        private: no cache between may give it to another, who may have no token. Of one process always the same.
     """
-    head = reply.head(now_ms)
+    head = reply.head(now_ms, private=private)
     if known_tags is None and (made := reply._outs.get(packed)) is not None:
         return made
     headers, asked = list(head), packed

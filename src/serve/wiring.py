@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +18,7 @@ from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.metrics import ServeMetrics
 from cryptoproxy.common.service import Service
 from cryptoproxy.common.settings import Settings
-from cryptoproxy.datasets import CANDLE, TICKER, USAGE
+from cryptoproxy.datasets import CANDLE, STATS, TICKER, USAGE
 from cryptoproxy.queries import Queries
 from cryptoproxy.queries.backend import Backend
 from cryptoproxy.queries.elastic.engine import Elastic
@@ -43,6 +44,7 @@ from cryptoproxy.serve.teams.meter import Meter, PathNames
 from cryptoproxy.serve.teams.usage import HELD_MS, Teller, Told
 from cryptoproxy.serve.upstream.through import through_of
 from cryptoproxy.serve.views.memory import FromMemory
+from cryptoproxy.serve.views.stats import NewestStats
 from cryptoproxy.serve.views.working import Working
 from cryptoproxy.upstreams import asked_of
 
@@ -55,6 +57,9 @@ MOST_BACK = 20_000
 """Records of a partition of what is streamed that are read back at the start: who comes back is told of them."""
 LIVE_BACK_MS = 90_000
 """Of what is live: the last snapshots of books are in it."""
+SWITCH_SECONDS = 0.0005
+"""Of the interpreter, between threads that want to run: with its 5 ms an answer waits so long for each time that a
+follower reads what has come, and a record at each of its hand-overs while questions are answered."""
 
 T = TypeVar("T")
 
@@ -89,12 +94,12 @@ class DoorProcess:
         rows = {BinanceHouse.upstream: binance_rows, BybitHouse.upstream: bybit_rows}
         station = Station(kafka, self.newest, open_bars, rows=rows, metrics=metrics, clock=clock)
         teams = settings.teams
-        gate = Gate(teams.file, requests=teams.requests, streams=teams.streams)
-        meter = Meter(metrics, door=secrets.token_hex(4))
-        told = Told(clock)
+        gate = Gate(teams.file, requests=teams.requests, streams=teams.streams, shared=teams.shared)
+        meter = Meter(metrics, door=partial(secrets.token_hex, 4))
+        told, standing = Told(clock), NewestStats(kafka.topic_of(STATS))
         own = Own(
             _once(lambda: Queries.of(settings.elasticsearch, client())),
-            live=FromMemory(self.newest, clock, Working(settings, self.newest, clock)),
+            live=FromMemory(self.newest, clock, Working(settings, self.newest, clock), standing),
             clock=clock,
             threads=threads,
             openapi=_once(lambda: document(version("cryptoproxy"))),
@@ -122,25 +127,25 @@ class DoorProcess:
             serve.host, apps, most=serve.connections, arrive=station.arrive, cert_file=serve.cert_file,
             key_file=serve.key_file,
         )  # fmt: skip
-        follow = partial(Follower, kafka, health=self.service.health, metrics=metrics, clock=clock)
+        follow = partial(
+            Follower, kafka, health=self.service.health, metrics=metrics, clock=clock, lose=station.lose
+        )  # fmt: skip
         since_ms = int(serve.lookback * 1000)
-        tickers = both(tickers_into(self.newest), station.take)
-        followers = [follow([kafka.topic], tickers, what="tickers", since_ms=since_ms)]
+        take = both(tickers_into(self.newest), station.take)
+        followers = [follow([kafka.topic], take, what="tickers", since_ms=since_ms)]
         if kafka.keeps_answers:
             take = both(answers_into(self.newest), station.look)
             followers.append(follow([kafka.answers_topic], take, what="answers", since_ms=None, needed=False))
+        take = both(station.take, standing.take)
         streamed = [each for each in station.ours.topics if each != kafka.topic]
-        followers.append(
-            follow(streamed, station.take, what="streams", since_ms=since_ms, most=MOST_BACK, needed=False)
-        )
+        followers.append(follow(streamed, take, what="streams", since_ms=since_ms, most=MOST_BACK, needed=False))
         if kafka.live_symbols:
             take = station.take_live
             followers.append(
                 follow([kafka.live_topic], take, what="live", since_ms=LIVE_BACK_MS, most=MOST_BACK, needed=False)
             )
         if teams.usage:
-            topic = kafka.topic_of(USAGE)
-            followers.append(follow([topic], told.take, what="usage", since_ms=HELD_MS, needed=False))
+            followers.append(follow([kafka.topic_of(USAGE)], told.take, what="usage", since_ms=HELD_MS, needed=False))
             self.service.add("telling of usage", Teller(kafka, meter, clock).run)
         for each in followers:
             self.service.add(each.what, each.run)
@@ -153,6 +158,7 @@ class DoorProcess:
 
     def run(self) -> int:
         """Until a stop signal; the exit code. Call it in the main thread."""
+        sys.setswitchinterval(SWITCH_SECONDS)
         return self.service.run()
 
 

@@ -53,7 +53,7 @@ class Unanswered(click.ClickException):
 
 @click.group(
     short_help="Ask for percentiles, averages, moves, volatility, latest, freshness, candles, indicators, trades, "
-    "spread, depth, sentiment, market."
+    "spread, depth, sentiment, market, usage."
 )
 def query() -> None:
     """Ask Elasticsearch or the lake, and get a table, JSON, CSV or a picture.
@@ -314,6 +314,20 @@ def freshness(env_file: Path, /, **rest: Any) -> None:
     """Is the data fresh and whole? Age, missing slots and duplicates of each dataset and source."""
     which, output = _split(rest)
     _run(env_file, output, lambda queries: queries.freshness(**which))
+
+
+@query.command()
+@click.option("--team", default="", metavar="NAME", help="Only this one.")
+@click.option("--since", metavar="TIME", default="1d", show_default=True,
+              help="Begin: a span before the end (12h, 7d, 1mo), a date or a time, UTC.")  # fmt: skip
+@click.option("--until", metavar="TIME", help="End of the period; now without.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def usage(env_file: Path, /, as_csv: bool, as_json: bool, **rest: Any) -> None:
+    """Who asks the doors for what, and how many calls of the upstreams does that save? Of Elasticsearch."""
+    output = {"as_json": as_json, "as_csv": as_csv, "plot": None, "explain": False, "engine": "es"}
+    _run(env_file, output, lambda queries: queries.usage(**rest))
 
 
 def _split(rest: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -18,7 +18,7 @@ def page(env_file: Path) -> None:
     if find_spec("streamlit") is None:
         raise OperatorError("the page needs its packages", remedy="pip install -r requirements-page.txt")
     settings = load_settings(env_file)
-    from cryptoproxy.page.client import PageClient
+    from cryptoproxy.page.asking import PageClient
     from cryptoproxy.page.start import run
 
     page = settings.page

@@ -89,6 +89,8 @@ def faults(serve: Serve, teams: Teams, *, plaintext: bool) -> Iterator[str]:
     for name, file in (("SERVE_CERTFILE", serve.cert_file), ("SERVE_KEYFILE", serve.key_file)):
         if file is not None and not file.is_file():
             yield f"{name}={str(file)!r} is not a file"
+    if teams.limits == "shared" and teams.file is None:
+        yield "LIMITS=shared counts what teams ask, and there are none; set TEAMS_FILE"
     if not is_loopback(serve.host):
         if teams.file is None and not serve.anybody:
             yield (

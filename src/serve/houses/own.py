@@ -25,7 +25,7 @@ from cryptoproxy.queries.output import text
 from cryptoproxy.serve.reply import JSON, Reply, Told, json_reply
 from cryptoproxy.serve.request import ARROW, Request
 from cryptoproxy.serve.teams.usage import HELD_MS
-from cryptoproxy.serve.views import chart, flowing, prices
+from cryptoproxy.serve.views import chart, flowing, prices, stats
 from cryptoproxy.serve.views.memory import FromMemory
 
 MOST_ROWS = 10_000
@@ -99,6 +99,12 @@ QUESTIONS: Mapping[str, Question] = {
         "The newest price of everything, from memory.",
         prices.prices,
         {"source": str, "quote": str, "assets": str, "search": str, "sort": str, "top": _whole},
+        live=True,
+    ),
+    "stats": Question(
+        "How each asset stands: changes and volatility, as watch tells them each minute.",
+        stats.stats,
+        {"source": str, "quote": str, "assets": str, "top": _whole},
         live=True,
     ),
     "working": Question("Is it working? Ages, lag, budgets.", lambda live: live.working.answer(), {}, live=True),

@@ -28,6 +28,8 @@ from cryptoproxy.serve.road.newest import Newest
 log = logging.getLogger(__name__)
 
 POLL_MS = 200
+AT_ONCE = 2_000
+"""Records of one portion: each is a turn of the loop, and as many hand-overs between threads as a portion of ten."""
 AGAIN_SECONDS = 2.0
 LOOK_SECONDS = 60.0
 """Between two looks for new partitions."""
@@ -35,6 +37,8 @@ _STAMP = b'"timestamp":"'
 
 Take = Callable[[Iterable[Any]], int]
 """Takes a portion of records of one partition; how many of them are none."""
+Lose = Callable[[str, int, int, int], None]
+"""Told of offsets that a topic had lost before they were read: topic, partition, the first of them, the next after."""
 
 
 class Follower:
@@ -45,6 +49,7 @@ class Follower:
         since_ms: how far back it begins; None: at the beginning, as of a compacted topic.
         most: so many records of a partition it reads back at most.
         needed: whether the process is not ready while there is no topic.
+        lose: told of records that were gone before they could be read.
         connect: makes a consumer without a group.
     """
 
@@ -61,14 +66,15 @@ class Follower:
         metrics: ServeMetrics,
         clock: Clock,
         needed: bool = True,
+        lose: Lose = lambda *_: None,
         connect: Callable[[], Any] | None = None,
     ) -> None:
         self._kafka, self._topics, self._take_all, self.what = kafka, topics, take, what
         self._since_ms, self._most, self._needed = since_ms, most, needed
         self._health, self._clock = health, clock
-        self._metrics = metrics
+        self._metrics, self._lose = metrics, lose
         self._behind = metrics.behind.labels(topics[0] if len(topics) == 1 else what)
-        self._connect = connect or (lambda: kafka_client.consumer(kafka, group_id=None))
+        self._connect = connect or (lambda: kafka_client.consumer(kafka, group_id=None, max_poll_records=AT_ONCE))
         self._told = Limited(log)
         self._whole = False
         self._read: dict[TopicPartition, int] = {}
@@ -111,6 +117,8 @@ class Follower:
         looked = self._clock.monotonic()
         while loop.running:
             for partition, records in consumer.poll(timeout_ms=POLL_MS).items():
+                if (before := self._read.get(partition)) is not None and records[0].offset > before:
+                    self._jumped(consumer, partition, before)
                 self._read[partition] = records[-1].offset + 1
                 self._metrics.followed.labels(partition.topic).inc(len(records))
                 if strange := self._take_all(records):
@@ -125,6 +133,13 @@ class Follower:
                 looked = self._clock.monotonic()
                 if self._partitions(consumer) != partitions:
                     return
+
+    def _jumped(self, consumer: Any, partition: TopicPartition, since: int) -> None:
+        """Offsets without a record: the ends of transactions, what was compacted away; or what the topic has forgotten
+        meanwhile, which alone is lost."""
+        begin = consumer.beginning_offsets([partition])[partition]
+        if begin > since:
+            self._lose(partition.topic, partition.partition, since, begin)
 
     def _begin(self, consumer: Any, partitions: list[TopicPartition], ends: dict[TopicPartition, int]) -> None:
         first = consumer.beginning_offsets(partitions)

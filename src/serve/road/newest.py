@@ -43,6 +43,7 @@ class _Source:
     """By asset and quote."""
     by_asset: dict[str, Ticker] = field(default_factory=dict)
     """The last that came, in whatever quote: a pair has but one."""
+    newest: str = ""
     newest_ms: int = 0
     every_ms: int | None = None
     version: int = 0
@@ -70,9 +71,9 @@ class Newest:
             return
         source.tickers[key] = source.by_asset[ticker.asset_id] = ticker
         source.version += 1
-        slot_ms = from_iso(ticker.timestamp)
-        if slot_ms >= source.newest_ms:
-            source.newest_ms = slot_ms
+        if ticker.timestamp >= source.newest:
+            if ticker.timestamp != source.newest:  # of a poll of thousands it is read once
+                source.newest, source.newest_ms = ticker.timestamp, from_iso(ticker.timestamp)
             source.every_ms = ticker.interval_ms
 
     def take_answer(

@@ -1,4 +1,5 @@
-"""The last records of each topic's partition, for those who come back: as many bytes as there is room for.
+"""The last records of each topic's partition, for those who come back: as many bytes as there is room for, of each and
+of all together.
 
 An **id** tells how far somebody has read: ``trade.0:812,trade.1:77``, the next offset of each partition of what was
 asked for. Who comes back with it gets what is held from there on, and is told what is not held any more.
@@ -14,6 +15,8 @@ from typing import NamedTuple
 
 HELD_BYTES = 4 * 1024 * 1024
 """Of each partition, with what a record takes beside its bytes."""
+ALL_HELD_BYTES = 48 * 1024 * 1024
+"""Of all partitions together; beyond it the largest gives way."""
 BESIDE_BYTES = 250
 _PLACE = re.compile(r"([a-z]+(?:-[a-z0-9]+)?)\.(\d{1,5}):(\d{1,18})")
 
@@ -31,7 +34,7 @@ class Record(NamedTuple):
 
 
 class Missed(NamedTuple):
-    """Offsets that somebody asked for and cannot have: all before ``until``, which is the first that follows."""
+    """Offsets that somebody wants and cannot have: all before ``until``, which is the first that follows."""
 
     place: Place
     since: int
@@ -42,16 +45,19 @@ class Missed(NamedTuple):
 @dataclass(slots=True)
 class _Partition:
     next: int
-    records: deque[Record] = field(default_factory=deque)
+    records: deque[Record | Missed] = field(default_factory=deque)
+    """``Missed`` stands where the topic had lost records before this door read them."""
     size: int = 0
 
 
 class Held:
     """Of the door's loop."""
 
-    def __init__(self, most_bytes: int = HELD_BYTES) -> None:
-        self._most = most_bytes
+    def __init__(self, most_bytes: int = HELD_BYTES, most_of_all: int = ALL_HELD_BYTES) -> None:
+        self._most, self._most_of_all = most_bytes, most_of_all
         self._of: dict[Place, _Partition] = {}
+        self.size = 0
+        """Of all that is held."""
 
     def __contains__(self, place: Place) -> bool:
         """Whether anything has come of this partition."""
@@ -65,13 +71,34 @@ class Held:
         if record.offset < found.next:
             if record.offset:  # read again, after the follower has connected anew
                 return False
+            self.size -= found.size
             self._of[place] = found = _Partition(record.offset)  # the topic was made anew
-        found.records.append(record)
-        found.next = record.offset + 1
-        found.size += len(record.value) + BESIDE_BYTES
-        while found.size > self._most:
-            found.size -= len(found.records.popleft().value) + BESIDE_BYTES
+        self._hold(found, record, record.offset + 1)
         return True
+
+    def lose(self, missed: Missed) -> bool:
+        """The topic has lost the next records of a partition; False where nobody has read so far."""
+        found = self._of.get(missed.place)
+        if found is None or missed.until <= found.next:
+            return False
+        self._hold(found, missed, missed.until)
+        return True
+
+    def _hold(self, of: _Partition, what: Record | Missed, following: int) -> None:
+        of.records.append(what)
+        of.next = following
+        self._grow(of, _size(what))
+        while of.size > self._most:
+            self._drop_first(of)
+        while self.size > self._most_of_all:
+            self._drop_first(max(self._of.values(), key=lambda each: each.size))
+
+    def _drop_first(self, of: _Partition) -> None:
+        self._grow(of, -_size(of.records.popleft()))
+
+    def _grow(self, of: _Partition, by: int) -> None:
+        of.size += by
+        self.size += by
 
     def ends(self, datasets: Collection[str]) -> dict[Place, int]:
         """The next offset of each partition of these."""
@@ -85,10 +112,23 @@ class Held:
         if offset > found.next:
             yield Missed(place, found.next, found.next, "this offset is not there yet: the topic was made anew")
             return
-        first = found.records[0].offset if found.records else found.next
+        first = _begin(found.records[0]) if found.records else found.next
         if offset < first:
             yield Missed(place, offset, first, "older than what is held here")
-        yield from (each for each in found.records if each.offset >= offset)
+        for each in found.records:
+            if isinstance(each, Missed):
+                if each.until > offset:
+                    yield each._replace(since=max(each.since, offset))
+            elif each.offset >= offset:
+                yield each
+
+
+def _size(what: Record | Missed) -> int:
+    return BESIDE_BYTES + (len(what.value) if isinstance(what, Record) else 0)
+
+
+def _begin(what: Record | Missed) -> int:
+    return what.offset if isinstance(what, Record) else what.since
 
 
 def written(places: Mapping[Place, int]) -> str:

@@ -7,7 +7,7 @@
 | ``last_id`` | goes on there; server-sent events: the header ``Last-Event-ID`` as well |
 
 Each message has the record as it was on the topic, the dataset, and the id to come back with. ``missed`` says which
-offsets could not be told: they are older than what this door holds.
+offsets could not be told: they are older than what this door holds, or the topic had lost them before it read them.
 """
 
 from __future__ import annotations
@@ -147,6 +147,15 @@ class Ours:
                     self._tell_older(readers, place, record.offset)
                 for slow in [reader for reader in readers if not self._hear(reader, place, record)]:
                     self._cut(slow)
+        return 0
+
+    def lose(self, topic: str, partition: int, since: int, until: int) -> int:
+        """The topic has lost these offsets before they were read."""
+        place = self._names.get(topic, ""), partition
+        missed = Missed(place, since, until, "the topic had lost them before this door read them")
+        if self._held.lose(missed):
+            for slow in [each for each in self._readers.get(missed.place[0], ()) if not each.miss(missed)]:
+                self._cut(slow)
         return 0
 
     def _tell_older(self, readers: Collection[Reader], place: Place, first: int) -> None:

@@ -60,6 +60,10 @@ class Station:
         """Of one partition of a topic of records; how many are none."""
         return self.ferry.over(self._take, records)
 
+    def lose(self, topic: str, partition: int, since: int, until: int) -> None:
+        """Offsets that a topic has lost before they were read."""
+        self.ferry.over(lambda _: self.ours.lose(topic, partition, since, until), ())
+
     def take_live(self, records: Iterable[Any]) -> int:
         """Of the topic of what is live."""
         return self.ferry.over(self.live.take, records)

@@ -1,7 +1,7 @@
 """The one place where a request, or the handshake of a stream, is admitted: whose token it carries, and how much that
 team may ask. Without a file of teams everybody is, as one team and without limits.
 
-Limits hold in this process: two doors allow twice as much.
+Limits hold in this process, two doors allow twice as much; or, with a folder that they share, among all of a machine.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from cryptoproxy.common.log import Limited
 from cryptoproxy.common.service import Loop
 from cryptoproxy.errors import OperatorError
 from cryptoproxy.serve.teams import tokens
+from cryptoproxy.serve.teams.limits import Bucket, Places
+from cryptoproxy.serve.teams.shared import SharedBucket, SharedFile
 
 log = logging.getLogger(__name__)
 
@@ -24,9 +26,7 @@ ANYBODY = "anybody"
 """The team of all where there are no teams."""
 LOOK_SECONDS = 1.0
 """Between two looks at the file: for so long a revoked token may still count."""
-LEAST_AT_ONCE = 10
-AT_ONCE = 6
-"""Of the questions a minute the share that may come at once, so that a page of charts is no flood."""
+_NO_END = 1 << 62
 REFUSED_SECONDS = 0.5
 """A refusal is told after this: who asks too much has each of its connections busy with waiting, not our processor."""
 
@@ -39,34 +39,13 @@ class NotAdmittedError(Exception):
         self.status, self.words, self.team, self.retry_after = status, words, team, retry_after
 
 
-class Bucket:
-    """So many a minute, evenly; a share of them at once."""
-
-    __slots__ = ("_ahead", "_every", "_full")
-
-    def __init__(self, per_minute: int) -> None:
-        self._every = 60 / per_minute
-        self._ahead = self._every * max(LEAST_AT_ONCE, per_minute / AT_ONCE)
-        self._full = 0.0
-        """When all that was taken would have come evenly."""
-
-    def take(self, now: float) -> float:
-        """Takes one and gives 0, or gives the seconds until there is one."""
-        after = max(self._full, now) + self._every
-        if (wait := after - self._ahead - now) > 1e-6:
-            return wait
-        self._full = after
-        return 0.0
-
-
 @dataclass(slots=True)
 class _Team:
     name: str
     requests: int
     streams: int
     bucket: Bucket
-    open: int = 0
-    """Streams."""
+    places: Places
 
 
 class Stream:
@@ -100,7 +79,7 @@ class Stream:
         """Makes room for another one. Closing twice is closing once."""
         if not self._closed:
             self._closed = True
-            self._team.open -= 1
+            self._team.places.give_back()
             self._gate.forget(self)
 
 
@@ -109,9 +88,10 @@ class Gate:
     Args:
         file: of teams; None: everybody is admitted.
         requests, streams: a team's limits where the file says no others.
+        shared: the folder in which all doors of this machine count together.
 
     Raises:
-        OperatorError: the file cannot be read.
+        OperatorError: the file cannot be read, or nothing can be written into the folder.
     """
 
     def __init__(
@@ -120,16 +100,18 @@ class Gate:
         *,
         requests: int = 6000,
         streams: int = 50,
+        shared: Path | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._file, self._requests, self._streams = file, requests, streams
+        self._shared, self._files = shared, dict[str, SharedFile]()
         self._monotonic = monotonic
         self._told = Limited(log, seconds=300)
         self._teams: dict[str, _Team] = {}
         self._by_digest: dict[str, _Team] = {}
         self._open: set[Stream] = set()
         self._seen: tuple[int, int, int] | None = None
-        self._anybody = _Team(ANYBODY, 1, 0, Bucket(1))
+        self._anybody = _Team(ANYBODY, 1, _NO_END, Bucket(1), Places())
         if file is not None:
             self._seen = _stamp(file)
             self._enter(tokens.load(file))
@@ -164,10 +146,11 @@ class Gate:
             NotAdmittedError: see :meth:`admit`.
         """
         if self._file is None:
+            self._anybody.places.take(_NO_END)
             return self._opened("", self._anybody)
         digest = tokens.digest(token)
         team = self._team(digest)
-        if team.open >= team.streams:
+        if not team.places.take(team.streams):
             raise NotAdmittedError(
                 429,
                 f"Too many streams; team {team.name} may have {team.streams} at once here",
@@ -177,7 +160,6 @@ class Gate:
         return self._opened(digest, team)
 
     def _opened(self, digest: str, team: _Team) -> Stream:
-        team.open += 1
         made = Stream(self, digest, team)
         self._open.add(made)
         return made
@@ -225,13 +207,25 @@ class Gate:
             streams = self._streams if each.streams is None else each.streams
             team = self._teams.get(name)
             if team is None:
-                team = _Team(name, requests, streams, Bucket(requests))
+                team = _Team(name, requests, streams, self._bucket(name, requests), self._places(name))
             if team.requests != requests:
-                team.requests, team.bucket = requests, Bucket(requests)
+                team.requests, team.bucket = requests, self._bucket(name, requests)
             team.streams = streams
             teams[name] = team
             by_digest |= {token.sha256: team for token in each.tokens}
         self._teams, self._by_digest = teams, by_digest
+
+    def _bucket(self, name: str, requests: int) -> Bucket:
+        return Bucket(requests) if self._shared is None else SharedBucket(requests, self._file_of(self._shared, name))
+
+    def _places(self, name: str) -> Places:
+        return Places() if self._shared is None else self._file_of(self._shared, name).places
+
+    def _file_of(self, folder: Path, name: str) -> SharedFile:
+        """Kept for as long as the process: to close it would give back the places of its streams."""
+        if (found := self._files.get(name)) is None:
+            found = self._files[name] = SharedFile(folder, name)
+        return found
 
 
 def _stamp(file: Path) -> tuple[int, int, int] | None:

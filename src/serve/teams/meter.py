@@ -6,7 +6,7 @@ index, or from what somebody else had asked: by itself the team would have calle
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from cryptoproxy.common.metrics import ServeMetrics
 from cryptoproxy.datasets import iso
@@ -59,13 +59,14 @@ class _Counts:
 class Meter:
     """
     Args:
-        door: by which the records of this process are told apart from those of another.
+        door: makes the name by which the records of this process are told apart from those of another.
     """
 
-    def __init__(self, metrics: ServeMetrics, *, door: str) -> None:
-        self._metrics = metrics
+    def __init__(self, metrics: ServeMetrics, *, door: Callable[[], str]) -> None:
+        self._metrics, self._new_name = metrics, door
+        self._last_ms = -1
         self._counts: dict[tuple[str, str], _Counts] = {}
-        self._door = door
+        self._door = door()
         self._told: dict[tuple[str, str], tuple[int, ...]] = {}
 
     def asked(self, team: str, path: str, *, made: bool = False, saved: bool = False) -> None:
@@ -88,11 +89,16 @@ class Meter:
         return counts
 
     def since_last(self, begin_ms: int, now_ms: int) -> list[Usage]:
-        """Records of what was counted since the last time.
+        """Records of what was counted since the last time. After a clock was set back the door has another name: an id
+        that is told twice counts once.
 
         Args:
-            begin_ms: of the minute that they are of; never the same twice.
+            begin_ms: in the minute that they are of.
         """
+        begin_ms -= begin_ms % MINUTE_MS
+        if begin_ms <= self._last_ms:
+            self._door = self._new_name()
+        self._last_ms = begin_ms
         records = []
         for place, counts in list(self._counts.items()):
             now, before = tuple(counts.numbers), self._told.get(place, (0, 0, 0, 0))
@@ -109,7 +115,7 @@ class Meter:
                     team=team,
                     path=path,
                     door=self._door,
-                    timestamp=iso(begin_ms - begin_ms % MINUTE_MS),
+                    timestamp=iso(begin_ms),
                     fetched_at=iso(now_ms),
                     requests=requests,
                     refused=refused,

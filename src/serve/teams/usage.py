@@ -27,10 +27,14 @@ ACK_SECONDS = 5.0
 """Short: a stop waits for it."""
 MOST_WAITING = 50_000
 """Records that wait for the topic; beyond them the oldest are lost."""
+_BEHIND_MS = 100
+"""Into the next minute: a clock that is set back by less than that tells no minute twice."""
 HELD_MS = DAY_MS
 """How far back ``/v1/usage`` reaches."""
 STEP_MS = 5 * MINUTE_MS
 """What is added up there: minutes of a day would be many."""
+_MINUTES = (HELD_MS + 2 * STEP_MS) // MINUTE_MS
+_ALL_MINUTES = (1 << _MINUTES) - 1
 
 
 class Teller:
@@ -54,15 +58,15 @@ class Teller:
     def run(self, loop: Loop) -> None:
         """Each minute, until the process stops, and then once more."""
         while loop.running:
-            begin = self._clock.now_ms() // MINUTE_MS * MINUTE_MS
-            if not loop.wait((begin + MINUTE_MS - self._clock.now_ms()) / 1000):
-                self.tell(begin)
+            now_ms = self._clock.now_ms()
+            if not loop.wait((MINUTE_MS - now_ms % MINUTE_MS + _BEHIND_MS) / 1000):
+                self.tell(now_ms)
         self.tell(self._clock.now_ms())
         self._sender.discard()
 
-    def tell(self, begin_ms: int) -> None:
-        """What was counted up to now, of the minute of ``begin_ms``, and what waits."""
-        self._waiting += self._meter.since_last(begin_ms, self._clock.now_ms())
+    def tell(self, at_ms: int) -> None:
+        """What was counted up to now, as of the minute of ``at_ms``, and what waits."""
+        self._waiting += self._meter.since_last(at_ms, self._clock.now_ms())
         del self._waiting[: max(0, len(self._waiting) - MOST_WAITING)]
         if not self._waiting:
             return
@@ -88,8 +92,9 @@ class Told:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._steps: dict[int, dict[tuple[str, str], list[int]]] = {}
-        self._seen: dict[int, set[str]] = {}
-        """Ids by step: what is sent again counts once."""
+        self._seen: dict[tuple[str, str, str], tuple[int, int]] = {}
+        """By door, team and path: its last minute, and a bit for each minute up to it that has been told (the lowest is
+        its own). What is sent again counts once."""
 
     def take(self, records: Iterable[Any]) -> int:
         """As a follower gives them; how many of them are none."""
@@ -100,22 +105,32 @@ class Told:
             except PoisonError:
                 strange += 1
                 continue
-            step = from_iso(usage.timestamp) // STEP_MS * STEP_MS
-            seen, name = self._seen.setdefault(step, set()), USAGE.id_of(usage)
-            if name in seen:
+            at_ms = from_iso(usage.timestamp)
+            step = at_ms // STEP_MS * STEP_MS
+            if not self._is_new((usage.door, usage.team, usage.path), at_ms // MINUTE_MS):
                 continue
-            seen.add(name)
             counts = self._steps.setdefault(step, {}).setdefault((usage.team, usage.path), [0, 0, 0, 0])
             for number, count in enumerate((usage.requests, usage.refused, usage.made, usage.saved)):
                 counts[number] += count
         self._forget()
         return strange
 
+    def _is_new(self, whose: tuple[str, str, str], minute: int) -> bool:
+        last, told = self._seen.get(whose, (minute, 0))
+        if minute > last:
+            last, told = minute, (told << min(minute - last, _MINUTES)) & _ALL_MINUTES
+        bit = 1 << min(last - minute, _MINUTES)
+        if told & bit:
+            return False
+        self._seen[whose] = last, told | bit
+        return True
+
     def _forget(self) -> None:
         oldest = self._clock.now_ms() - HELD_MS - STEP_MS
         for step in [each for each in self._steps if each < oldest]:
             del self._steps[step]
-            del self._seen[step]
+            for whose in [each for each, (last, _) in self._seen.items() if last * MINUTE_MS < oldest]:
+                del self._seen[whose]
 
     def rows(self, since_ms: int, team: str | None = None) -> list[dict[str, Any]]:
         """Sums since the begin of the step of ``since_ms``, who asked most first."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cryptoproxy.common.clock import Clock
 from cryptoproxy.serve.road.newest import Newest
+from cryptoproxy.serve.views.stats import NewestStats
 from cryptoproxy.serve.views.working import Working
 
 
@@ -16,3 +17,4 @@ class FromMemory:
     newest: Newest
     clock: Clock
     working: Working
+    stats: NewestStats = field(default_factory=NewestStats)

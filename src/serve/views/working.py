@@ -22,8 +22,9 @@ from cryptoproxy.common.clock import Clock
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.common.settings.catalogue import Kafka
 from cryptoproxy.datasets import from_iso
+from cryptoproxy.datasets.codec import UNREADABLE
 from cryptoproxy.datasets.times import Span
-from cryptoproxy.errors import CryptoProxyError
+from cryptoproxy.errors import CryptoProxyError, TransientError
 from cryptoproxy.queries import Answer
 from cryptoproxy.queries.answer import Cell, Covers, Look
 from cryptoproxy.serve.houses.house import ROAD
@@ -108,16 +109,21 @@ class Working:
                 yield from budget(limits.upstream, limits.unit, allowed, state_of, now_ms)
 
     def _looked(self) -> BrokerView | CryptoProxyError:
-        """One look for all who ask at once."""
-        with self._lock:
-            now = self._clock.monotonic()
-            if self._known is None or now - self._known[0] > LOOK_SECONDS:
-                try:
-                    found: BrokerView | CryptoProxyError = self._brokers()
-                except CryptoProxyError as error:
-                    found = error
-                self._known = self._clock.monotonic(), found
-            return self._known[1]
+        """One look for all who ask at once. While it takes, others get what was known before: threads that wait for a
+        slow broker would hold up every other question."""
+        known = self._known
+        if known is not None and self._clock.monotonic() - known[0] <= LOOK_SECONDS:
+            return known[1]
+        if not self._lock.acquire(blocking=False):
+            return TransientError("it has been asked, and has not answered yet") if known is None else known[1]
+        try:
+            found: BrokerView | CryptoProxyError = self._brokers()
+        except CryptoProxyError as error:
+            found = error
+        finally:
+            self._lock.release()
+        self._known = self._clock.monotonic(), found
+        return found
 
 
 def aged(kind: str, name: str, at_ms: int, every_ms: int | None, now_ms: int) -> WorkingLine:
@@ -142,7 +148,7 @@ def polled(state: Mapping[str, bytes], now_ms: int) -> Iterator[WorkingLine]:
         elif kind == "stream":
             try:
                 told = msgspec.json.decode(value, type=dict[str, Any]).get("told_ms")
-            except msgspec.DecodeError:
+            except UNREADABLE:
                 continue
             if isinstance(told, int):
                 age_ms = max(0, now_ms - told)
@@ -154,7 +160,7 @@ def budget(upstream: str, unit: str, allowed: Mapping[str, int], state: bytes, n
     """What is used of each of an upstream's windows, by the poller's own count."""
     try:
         counts = msgspec.json.decode(state, type=dict[str, Any])["counts"]
-    except (msgspec.DecodeError, KeyError):
+    except (*UNREADABLE, KeyError):
         return
     for window, limit in allowed.items():
         if window == MONTH:

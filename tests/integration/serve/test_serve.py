@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
+from contextlib import closing, suppress
 from pathlib import Path
 
 import requests
 
-from cryptoproxy.datasets import CANDLE, TICKER
+from cryptoproxy.common.clients import elastic
+from cryptoproxy.datasets import CANDLE, TICKER, USAGE
 from cryptoproxy.datasets.times import HOUR_MS
+from cryptoproxy.queries import NothingFound, Queries
+from cryptoproxy.queries.usage import UsageRow
 from cryptoproxy.sandbox import Sandbox
 from tests.conftest import wait_until
 from tests.integration.conftest import World
@@ -33,64 +37,84 @@ def test_a_door_over_the_road_answers_as_the_upstream_does(world: World, tmp_pat
             "PYTHON_SERVE_SERVER_PORT": "0",
             "READ_THROUGH_DIR": str(tmp_path / "read-through"),
         }
-        world.set_up(TICKER, CANDLE)
-        with running("consume", world, tmp_path), running("produce", world, tmp_path), running("serve", world, tmp_path) as log:  # fmt: skip
-            door, health = said(log, ADDRESS), said(log, HEALTH)
-            wait_until(
-                lambda: requests.get(f"{health}/readyz", timeout=60).status_code == 200, what="a door that is whole"
-            )
+        world.set_up(TICKER, CANDLE, USAGE)
+        with running("consume", world, tmp_path), running("produce", world, tmp_path):
+            with running("serve", world, tmp_path) as log:
+                door, health = said(log, ADDRESS), said(log, HEALTH)
+                wait_until(
+                    lambda: requests.get(f"{health}/readyz", timeout=60).status_code == 200, what="a door that is whole"
+                )
 
-            prices = f"{door}/coingecko/api/v3/simple/price?ids=bitcoin&vs_currencies=usd"
-            found = wait_until(lambda: found_at(prices, "road/coingecko"), what="a price")
-            assert set(found.json()) == {"bitcoin"}
-            pair = wait_until(
-                lambda: found_at(f"{door}/binance/api/v3/ticker/price?symbol=BTCUSDT", "road/binance"), what="a pair"
-            )
-            assert set(pair.json()) == {"symbol", "price"}
+                prices = f"{door}/coingecko/api/v3/simple/price?ids=bitcoin&vs_currencies=usd"
+                found = wait_until(lambda: found_at(prices, "road/coingecko"), what="a price")
+                assert set(found.json()) == {"bitcoin"}
+                pair = wait_until(
+                    lambda: found_at(f"{door}/binance/api/v3/ticker/price?symbol=BTCUSDT", "road/binance"),
+                    what="a pair",
+                )
+                assert set(pair.json()) == {"symbol", "price"}
 
-            pages = f"{door}/coingecko/api/v3/coins/markets?vs_currency=usd&per_page=10"
-            page = wait_until(lambda: found_at(pages, "road/coingecko"), what="rows of a poll").json()
-            assert len(page) == 10
-            assert page[0]["image"].startswith("https://")
-            books = f"{door}/binance/api/v3/ticker/bookTicker?symbol=BTCUSDT"
-            book = wait_until(lambda: found_at(books, "road/binance"), what="a row of a poll")
-            assert set(book.json()) == {"symbol", "bidPrice", "bidQty", "askPrice", "askQty"}
-            listed = wait_until(lambda: found_at(f"{door}/coingecko/api/v3/coins/list"), what="an active poller")
-            assert listed.headers["X-Data-Source"] == "through/coingecko"
-            assert listed.json() == requests.get(f"{sandbox.base_url('coingecko')}/coins/list", timeout=60).json()
-            assert requests.get(f"{door}/coingecko/api/v3/key", timeout=60).status_code == 404
+                pages = f"{door}/coingecko/api/v3/coins/markets?vs_currency=usd&per_page=10"
+                page = wait_until(lambda: found_at(pages, "road/coingecko"), what="rows of a poll").json()
+                assert len(page) == 10
+                assert page[0]["image"].startswith("https://")
+                books = f"{door}/binance/api/v3/ticker/bookTicker?symbol=BTCUSDT"
+                book = wait_until(lambda: found_at(books, "road/binance"), what="a row of a poll")
+                assert set(book.json()) == {"symbol", "bidPrice", "bidQty", "askPrice", "askQty"}
+                listed = wait_until(lambda: found_at(f"{door}/coingecko/api/v3/coins/list"), what="an active poller")
+                assert listed.headers["X-Data-Source"] == "through/coingecko"
+                assert listed.json() == requests.get(f"{sandbox.base_url('coingecko')}/coins/list", timeout=60).json()
+                assert requests.get(f"{door}/coingecko/api/v3/key", timeout=60).status_code == 404
 
-            now_ms = int(requests.get(f"{door}/binance/api/v3/time", timeout=60).json()["serverTime"])
-            params = {
-                "symbol": "BTCUSDT", "interval": "1h", "limit": "12",
-                "startTime": str(now_ms - now_ms % HOUR_MS - 20 * HOUR_MS),
-            }  # fmt: skip
-            theirs = requests.get(f"{sandbox.base_url('binance')}/api/v3/klines", params=params, timeout=60).json()
+                now_ms = int(requests.get(f"{door}/binance/api/v3/time", timeout=60).json()["serverTime"])
+                params = {
+                    "symbol": "BTCUSDT", "interval": "1h", "limit": "12",
+                    "startTime": str(now_ms - now_ms % HOUR_MS - 20 * HOUR_MS),
+                }  # fmt: skip
+                theirs = requests.get(f"{sandbox.base_url('binance')}/api/v3/klines", params=params, timeout=60).json()
 
-            def klines() -> requests.Response | None:
-                ours = requests.get(f"{door}/binance/api/v3/klines", params=params, timeout=60)
-                from_index = ours.headers["X-Data-Source"] == "index/binance"
-                return ours if from_index and "detail" not in ours.headers["Cache-Status"] else None
+                def klines() -> requests.Response | None:
+                    ours = requests.get(f"{door}/binance/api/v3/klines", params=params, timeout=60)
+                    from_index = ours.headers["X-Data-Source"] == "index/binance"
+                    return ours if from_index and "detail" not in ours.headers["Cache-Status"] else None
 
-            ours = wait_until(klines, what="all bars in the index")
-            assert ours.json() == theirs
+                ours = wait_until(klines, what="all bars in the index")
+                assert ours.json() == theirs
 
-            latest = wait_until(lambda: found_at(f"{door}/v1/latest?top=5"), what="records in the index").json()
-            assert len(latest["rows"]) == 5
-            table = requests.get(f"{door}/v1/candles.csv?symbols=BTCUSDT&source=binance&since=12h", timeout=60)
-            assert len(list(csv.DictReader(io.StringIO(table.text)))) >= 10
-            assert table.headers["Content-Type"].startswith("text/csv")
-            for path, status, words in [
-                ("candles?source=binance&since=2d&limit=3", 400, "ask for less by"),
-                ("latest?symbols=NOTHING", 404, "NOTHING"),
-                ("candles?interval=soon", 400, "soon"),
-                ("latest?colour=red", 400, "no parameter colour"),
-                ("gaps", 404, "no index"),
-                ("nothing", 404, "/v1/openapi.json"),
-            ]:
-                refused = requests.get(f"{door}/v1/{path}", timeout=60)
-                assert (refused.status_code, words in refused.json()["error"]) == (status, True), refused.text
-            document = requests.get(f"{door}/v1/openapi.json", timeout=60).json()
-            assert "/v1/candles" in document["paths"]
-            metrics = requests.get(f"{health}/metrics", timeout=60).text
-            assert 'cryptoproxy_serve_requests_total{status="200",upstream="binance",way="index"}' in metrics
+                def latest() -> bool:
+                    """A poll comes into the index in more than one piece."""
+                    found = found_at(f"{door}/v1/latest?top=5")
+                    return found is not None and len(found.json()["rows"]) == 5
+
+                wait_until(latest, what="records in the index")
+                table = requests.get(f"{door}/v1/candles.csv?symbols=BTCUSDT&source=binance&since=12h", timeout=60)
+                assert len(list(csv.DictReader(io.StringIO(table.text)))) >= 10
+                assert table.headers["Content-Type"].startswith("text/csv")
+                for path, status, words in [
+                    ("candles?source=binance&since=2d&limit=3", 400, "ask for less by"),
+                    ("latest?symbols=NOTHING", 404, "NOTHING"),
+                    ("candles?interval=soon", 400, "soon"),
+                    ("latest?colour=red", 400, "no parameter colour"),
+                    ("gaps", 404, "no index"),
+                    ("nothing", 404, "/v1/openapi.json"),
+                ]:
+                    refused = requests.get(f"{door}/v1/{path}", timeout=60)
+                    assert (refused.status_code, words in refused.json()["error"]) == (status, True), refused.text
+                document = requests.get(f"{door}/v1/openapi.json", timeout=60).json()
+                assert "/v1/candles" in document["paths"]
+                metrics = requests.get(f"{health}/metrics", timeout=60).text
+                assert 'cryptoproxy_serve_requests_total{status="200",upstream="binance",way="index"}' in metrics
+
+            # The door has told of its last minute at its end, and the indexer takes it as any other record.
+            asked = {"coingecko/simple/price", "coingecko/coins/list"}
+
+            def used() -> dict[str, UsageRow] | None:
+                with suppress(NothingFound):
+                    found = {row.path: row for row in Queries.of(world.settings.elasticsearch, client).usage()}
+                    return found if asked <= set(found) else None
+                return None
+
+            with closing(elastic.client(world.settings.elasticsearch)) as client:
+                rows = wait_until(used, what="usage in the index")
+            assert rows["coingecko/simple/price"].saved >= 1
+            assert rows["coingecko/coins/list"].made >= 1

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from cryptoproxy.engines.ports import free_ports
 from cryptoproxy.page import asking, words
-from cryptoproxy.page.client import NotToldError, PageClient
+from cryptoproxy.page.asking import NotToldError, PageClient
 from cryptoproxy.sandbox.app import Sandbox
 from tests.unit.serve.conftest import Road, StandingClock, standing
 
@@ -32,7 +32,8 @@ def shown(page: str, door: str) -> AppTest:
     def script(page: str) -> None:
         from importlib import import_module
 
-        import_module(f"cryptoproxy.page.{page}").show()
+        module = import_module(f"cryptoproxy.page.{'market' if page == 'volatility' else page}")
+        (module.volatility if page == "volatility" else module.show)()
 
     asking.use(PageClient(door))
     return AppTest.from_function(script, args=(page,), default_timeout=180).run()

@@ -39,6 +39,7 @@ from cryptoproxy.serve.teams.meter import Meter, PathNames
 from cryptoproxy.serve.teams.usage import Told
 from cryptoproxy.serve.upstream.seam import Fetched
 from cryptoproxy.serve.views.memory import FromMemory
+from cryptoproxy.serve.views.stats import NewestStats
 from cryptoproxy.serve.views.working import BrokerView, Working
 from cryptoproxy.serve.wiring import forms
 from cryptoproxy.upstreams import upstreams_of
@@ -129,6 +130,7 @@ class Road:
     door: Door | None = None
     meter: Meter | None = None
     usage: Told = field(default_factory=lambda: Told(StandingClock()))
+    standing: NewestStats = field(default_factory=NewestStats)
     most: int = 1000
     station: Any = None
     metrics: Any = None
@@ -165,9 +167,10 @@ class Road:
         rows = {"binance": binance.by_symbol, "bybit": bybit.by_symbol}
         road.metrics = metrics
         road.station = Station(road.settings.kafka, road.newest, open_bars, rows=rows, metrics=metrics, clock=clock)
-        road.meter = Meter(metrics, door="d00r")
+        road.meter = Meter(metrics, door=lambda: "d00r")
         told = BrokerView(road.state, {"ticker": 0, "candle": 70_000})
-        memory = FromMemory(road.newest, clock, Working(road.settings, road.newest, clock, brokers=lambda: told))
+        working = Working(road.settings, road.newest, clock, brokers=lambda: told)
+        memory = FromMemory(road.newest, clock, working, road.standing)
         road.door = Door(
             coingecko=CoinGeckoHouse(means),
             binance=BinanceHouse(means, bars, road.station.live),

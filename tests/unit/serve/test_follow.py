@@ -187,6 +187,33 @@ def test_after_a_break_it_goes_on_where_it_was_and_takes_nothing_twice():
     ]
 
 
+def test_what_a_topic_lost_meanwhile_is_told_and_the_end_of_a_transaction_is_none():
+    lost: list[Any] = []
+    followed({A: range(5, 10)}, {A: range(15, 17)}, lose=lambda *what: lost.append(what))
+    assert lost == [("a", 0, 10, 15)]
+    lost.clear()
+
+    class Marked(Consumer):
+        """One offset of each three is a transaction's end."""
+
+        def poll(self, timeout_ms: int) -> dict[TopicPartition, list[Any]]:
+            found = super().poll(timeout_ms)
+            return {at: [each for each in records if each.offset % 3] for at, records in found.items()}
+
+    stop = threading.Event()
+    follower = Follower(
+        Settings.from_texts({}).kafka, ["a"], lambda found: len(list(found)) * 0, what="streams", since_ms=1000,
+        health=Health(), metrics=ServeMetrics(CollectorRegistry()), clock=StandingClock(),
+        lose=lambda *what: lost.append(what),
+    )  # fmt: skip
+    for end in (6, 12):
+        loop = Loop("streams", stop)
+        follower._connect = lambda end=end, loop=loop: Marked({A: range(end)}, loop, stop)
+        stop.clear()
+        follower.run(loop)
+    assert lost == []
+
+
 def test_a_topic_that_is_made_anew_and_one_that_comes_later_are_read_from_their_begin():
     assert followed({A: range(50, 52)}, {A: range(3), B: range(2)}) == [[50, 51], [0, 1, 2, 0, 1]]
 

@@ -111,6 +111,23 @@ def test_what_came_before_the_first_that_is_held_is_told_as_missed(door: Road) -
         assert [first["id"], second["id"]] == ["trade.0:43", "trade.0:44"]
 
 
+def test_what_the_topic_had_lost_is_told_as_missed_at_once_and_to_who_comes_back(door: Road) -> None:
+    topic = door.settings.kafka.topic_of(TRADE)
+    with Client(door, "/v1/stream?dataset=trade") as client:
+        heard_by(door)
+        door.station.take(of(door, TRADE, trade(1), since=100))
+        door.station.lose(topic, 0, 101, 120)
+        door.station.take(of(door, TRADE, trade(2), since=120))
+        told = [client.heard() for _ in range(3)]
+        assert [(each["dataset"], each["id"]) for each in told] == [
+            ("trade", "trade.0:101"), ("missed", "trade.0:120"), ("trade", "trade.0:121"),
+        ]  # fmt: skip
+    with Client(door, "/v1/stream?dataset=trade&last_id=trade.0:110") as client:
+        missed, trade_again = client.heard(), client.heard()
+        assert (missed["record"]["from"], missed["record"]["until"]) == (110, 120)
+        assert trade_again["id"] == "trade.0:121"
+
+
 def test_what_a_filter_leaves_out_is_in_the_ids(door: Road) -> None:
     with Client(door, "/v1/stream?dataset=trade,book&asset=BTCUSDT") as client:
         heard_by(door)
@@ -204,6 +221,16 @@ class TestHeld:
         ]
         assert list(held.since(("trade", 0), 5)) == []
         assert list(held.since(("book", 0), 5)) == []
+
+    def test_all_partitions_together_have_a_bound_and_the_largest_gives_way(self) -> None:
+        one = 10 + BESIDE_BYTES
+        held = Held(most_bytes=4 * one, most_of_all=5 * one)
+        for partition, count in ((0, 4), (1, 1), (2, 2)):
+            for offset in range(count):
+                held.put(("trade", partition), Record(offset, "binance", "X", b"0123456789"))
+        assert held.size == 5 * one
+        kept = [sum(isinstance(each, Record) for each in held.since(("trade", number), 0)) for number in range(3)]
+        assert kept == [2, 1, 2]
 
     def test_a_topic_that_is_made_anew_begins_again(self) -> None:
         held = Held()

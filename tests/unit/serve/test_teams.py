@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -26,7 +28,8 @@ from cryptoproxy.serve.door import Door
 from cryptoproxy.serve.request import ARROW
 from cryptoproxy.serve.server import Server
 from cryptoproxy.serve.teams import tokens
-from cryptoproxy.serve.teams.gate import Bucket, Gate, NotAdmittedError
+from cryptoproxy.serve.teams.gate import Gate, NotAdmittedError
+from cryptoproxy.serve.teams.limits import Bucket
 from cryptoproxy.serve.teams.meter import Meter, PathNames
 from cryptoproxy.serve.teams.usage import HELD_MS, STEP_MS, Told
 from tests.unit.serve.conftest import NOW_MS, Road, StandingClock
@@ -266,7 +269,7 @@ class Sent:
 def test_usage_of_all_doors_is_added_up_and_what_is_sent_again_counts_once():
     clock = StandingClock()
     held = Told(clock)
-    doors = [Meter(ServeMetrics(CollectorRegistry()), door=each) for each in ("a", "b")]
+    doors = [Meter(ServeMetrics(CollectorRegistry()), door=iter([each]).__next__) for each in ("a", "b")]
     for meter in doors:
         for _ in range(3):
             meter.asked("research", "binance/klines", saved=True)
@@ -282,9 +285,103 @@ def test_usage_of_all_doors_is_added_up_and_what_is_sent_again_counts_once():
     assert held.rows(0) == []
 
 
+def test_a_clock_that_is_set_back_tells_no_id_twice():
+    names = iter("abc")
+    meter = Meter(ServeMetrics(CollectorRegistry()), door=lambda: next(names))
+    held = Told(StandingClock())
+    ids = []
+    for at_ms in (NOW_MS, NOW_MS + 60_000, NOW_MS, NOW_MS + 60_000):
+        meter.asked("research", "binance/klines")
+        (usage,) = meter.since_last(at_ms, at_ms)
+        ids.append(USAGE.id_of(usage))
+        assert held.take([Sent(USAGE.codec.encode(usage))] * 2) == 0
+    assert len(set(ids)) == 4
+    assert held.rows(NOW_MS - STEP_MS)[0]["requests"] == 4
+
+
+def test_minutes_that_come_late_and_in_any_order_count_once():
+    held = Told(StandingClock())
+    meter = Meter(ServeMetrics(CollectorRegistry()), door=lambda: "a")
+    lines = []
+    for minute in range(-1500, 0):
+        meter.asked("research", "binance/klines")
+        lines += [USAGE.codec.encode(each) for each in meter.since_last(NOW_MS + minute * 60_000, NOW_MS)]
+    held.take([Sent(each) for each in [*lines[::2], *reversed(lines), *lines]])
+    assert held.rows(NOW_MS - HELD_MS)[0]["requests"] in range(1440, 1446), "each minute of the day once"
+    assert len(held._seen) == 1
+
+
+OTHER_DOOR = """
+import sys
+from pathlib import Path
+from cryptoproxy.serve.teams.gate import Gate, NotAdmittedError
+
+def count(ask):
+    try:
+        while True:
+            ask()
+            yield 1
+    except NotAdmittedError:
+        pass
+
+file, token = Path(sys.argv[1]), sys.argv[2]
+gate = Gate(file, shared=file.with_name("limits"), monotonic=lambda: 1000.0)
+streams = []
+print(sum(count(lambda: gate.admit(token))), sum(count(lambda: streams.append(gate.admit_stream(token)))), flush=True)
+sys.stdin.read()
+"""
+
+
+def test_doors_of_one_machine_share_a_teams_limits(file: Path):
+    token = token_of(file, "a", requests=60, streams=3)
+    gate = Gate(file, shared=file.with_name("limits"), monotonic=lambda: 1000.0)
+    for _ in range(4):
+        gate.admit(token)
+    stream = gate.admit_stream(token)
+    with subprocess.Popen(
+        [sys.executable, "-c", OTHER_DOOR, str(file), token], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline().split() == ["6", "2"], (
+            "ten at once, of which four are gone; three, of which one is"
+        )
+        with pytest.raises(NotAdmittedError, match="Too many requests"):
+            gate.admit(token)
+        with pytest.raises(NotAdmittedError, match="Too many streams"):
+            gate.admit_stream(token)
+        stream.close()
+        gate.admit_stream(token)
+        other.kill()
+    assert len([gate.admit_stream(token) for _ in range(2)]) == 2, "a killed door has no streams"
+
+
+def test_after_a_restart_of_the_machine_nobody_waits_for_its_old_clock(file: Path):
+    token = token_of(file, "a", requests=60)
+    for now in (1_000_000.0, 5.0):
+        gate = Gate(file, shared=file.with_name("limits"), monotonic=lambda now=now: now)  # type: ignore[misc]
+        assert [gate.admit(token) for _ in range(10)] == ["a"] * 10
+
+
+def test_what_doors_share_needs_teams_and_a_folder(file: Path):
+    with pytest.raises(SettingsError, match="TEAMS_FILE"):
+        Settings.from_texts({"LIMITS": "shared"})
+    assert Settings.from_texts({"LIMITS": "shared", "TEAMS_FILE": "t.json"}).teams.shared == Path("t.json.limits")
+    token_of(file, "a")
+    with pytest.raises(OperatorError, match="LIMITS=process"):
+        Gate(file, shared=file)
+
+
+def test_no_cache_between_may_keep_what_a_token_was_needed_for(road: Make, file: Path):
+    token = token_of(file, "research")
+    path = "/coingecko/api/v3/coins/markets?vs_currency=usd&per_page=20"
+    own = road(gate=Gate(file)).get(path, headers={"x-team-token": token})
+    assert (own.status_code, own.headers["cache-control"].split(",")[0]) == (200, "private")
+    assert road().get(path).headers["cache-control"].split(",")[0] == "public"
+
+
 def test_usage_is_told_by_the_door(road: Make):
     mine = road(polled=False)
-    meter = Meter(ServeMetrics(CollectorRegistry()), door="a")
+    meter = Meter(ServeMetrics(CollectorRegistry()), door=lambda: "a")
     meter.asked("research", "binance/klines", saved=True)
     assert mine.usage.take([Sent(USAGE.codec.encode(each)) for each in meter.since_last(NOW_MS, NOW_MS)]) == 0
     told = mine.get("/v1/usage?since=1h").json()

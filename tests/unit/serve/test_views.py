@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from cryptoproxy.common.settings import Settings
+from cryptoproxy.datasets import STATS, iso, key
 from cryptoproxy.datasets.times import DAY_MS, HOUR_MS, MINUTE_MS, Span
 from cryptoproxy.errors import TransientError
 from cryptoproxy.queries import periods
@@ -116,6 +120,41 @@ def test_brokers_that_are_away_are_a_line_and_are_not_asked_by_each_who_looks():
     for _ in range(3):
         assert [(each.kind, each.state) for each in working.answer()] == [("brokers", "away")]
     assert len(asked) == 1
+
+
+def test_stats_are_the_newest_of_each_asset_and_who_moves_most_comes_first(road: Road):
+    def told(asset_id: str, **more: Any) -> Any:
+        stats = replace(STATS.example, asset_id=asset_id, **more)
+        return SimpleNamespace(topic=STATS.topic, key=key(stats).encode(), value=STATS.codec.encode(stats))
+
+    calm = told("calm", volatility_24h=1.0, volatility_1h=None)
+    old, new = (told("wild", fetched_at=iso(NOW_MS + number), price=1.0 + number) for number in range(2))
+    assert road.get("/v1/stats").status_code == 404
+    broken = SimpleNamespace(topic=STATS.topic, key=b"x", value=b"{}")
+    other = SimpleNamespace(topic="crypto.trades", key=b"x", value=b"{}")
+    assert road.standing.take([calm, new, old, broken, other]) == 1
+    assert [(row["asset_id"], row["price"]) for row in rows(road, "stats")] == [("wild", 2.0), ("calm", 69123.12)]
+    assert [row["asset_id"] for row in rows(road, "stats?assets=calm&top=1")] == ["calm"]
+    road.standing.take([SimpleNamespace(topic=STATS.topic, key=new.key, value=None)])
+    assert [row["asset_id"] for row in rows(road, "stats")] == ["calm"]
+
+
+def test_a_slow_broker_holds_up_the_one_who_asks_it_and_no_other():
+    asked, answered = threading.Event(), threading.Event()
+
+    def slow() -> BrokerView:
+        asked.set()
+        assert answered.wait(60)
+        return BrokerView({}, {"ticker": 0})
+
+    working = Working(Settings.from_texts({}), Newest(), StandingClock(), brokers=slow)
+    first = threading.Thread(target=lambda: list(working.answer()))
+    first.start()
+    assert asked.wait(60)
+    assert "has not answered yet" in next(each.words for each in working.answer())
+    answered.set()
+    first.join()
+    assert [each.kind for each in working.answer()] == ["poller", "indexer"]
 
 
 @pytest.mark.parametrize(
