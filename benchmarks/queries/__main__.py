@@ -6,6 +6,7 @@ python -m benchmarks.queries --days 30 --sorted       # with index sorting, to c
 python -m benchmarks.queries --days 30 --via raw      # from the lake's raw objects, by replay
 python -m benchmarks.queries --days 365 --via parquet # from its daily Parquet, by replay
 python -m benchmarks.queries --days 365 --engine lake # asked of the lake, by DuckDB
+python -m benchmarks.queries --days 14 --engine both  # the answers of both, held against each other
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.queries import measure
+from benchmarks.queries.both import compared
 from benchmarks.queries.lake import replayed
 from benchmarks.queries.lake_engine import timed_on_lake
 from benchmarks.queries.load import SORTED, Loaded, client_for, load, prepare, server, settings_for
@@ -50,10 +52,10 @@ DASHBOARD_SECONDS = 2.0
 @click.option(
     "--engine",
     "asked_engine",
-    type=click.Choice(["es", "lake"]),
+    type=click.Choice(["es", "lake", "both"]),
     default="es",
     show_default=True,
-    help="What is asked.",
+    help="What is asked; both: whether their answers are the same.",
 )
 @click.option("--folder", type=click.Path(path_type=Path), help="Keep the data here, and use what is here already.")
 @click.option("--each-panel", is_flag=True, help="Each panel by itself as well.")
@@ -96,6 +98,11 @@ def main(
                 loaded = replayed(
                     client, settings.alias, year, engine, place, parquet=via == "parquet", console=console
                 )
+            if asked_engine == "both":
+                for found in compared(client, settings.alias, place, year, f"{days}d", console):
+                    print(f"{found.name}: rows {found.rows}, {found.cells} cells, differ {found.differ}", flush=True)
+                client.close()
+                return
             assert engine.pid is not None
             timings = []
             asked = [measure.questions(client, settings.alias, engine.pid, end_ms=end, since="7d")]
