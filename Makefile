@@ -129,6 +129,10 @@ spark: $(SPARK)/.installed ## The Spark jobs on throwaway engines, held against 
 airflow: $(AIRFLOW)/.installed $(SPARK)/.installed ## Each Airflow DAG once on throwaway engines (docs/airflow.md)
 	$(BIN)/python -m pytest tests/jobs $(ARGS)
 
+.PHONY: image
+image: $(STAMP) ## Build docker/Dockerfile without Docker, and run poller and indexer in it (as root, on Debian)
+	scripts/check_image.sh $(ARGS)
+
 .PHONY: lock
 lock: $(STAMP) ## Pin all dependencies anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \

@@ -1,8 +1,8 @@
 """For a container's health check: exit code 0 while the process in it is alive. Needs nothing but Python.
 
 `/livez`, not `/readyz`: what is paused for a named reason, or stands by, must not be started anew. Poller, indexer,
-door and watch share one image and never one container, so whichever port answers is its own. ``probe.py /readyz`` asks
-another page.
+door and the others share one image and never one container, so whichever port answers is its own. ``probe.py
+/readyz`` asks another page.
 """
 
 import os
@@ -15,6 +15,8 @@ PORTS = {
     "PYTHON_CONSUMER_SERVER_PORT": "8001",
     "PYTHON_SERVE_SERVER_PORT": "8002",
     "PYTHON_WATCH_SERVER_PORT": "8003",
+    "PYTHON_MODELS_SERVER_PORT": "8004",
+    "PYTHON_BROKERS_SERVER_PORT": "8005",
 }
 SECONDS = 4.0
 

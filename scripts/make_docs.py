@@ -12,7 +12,8 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
 
 from cryptoproxy.common import grafana
-from cryptoproxy.common.metrics import HeldUp, IndexerMetrics, PollerMetrics, ServeMetrics, WatchMetrics
+from cryptoproxy.common.clients import brokers
+from cryptoproxy.common.metrics import HeldUp, IndexerMetrics, ModelsMetrics, PollerMetrics, ServeMetrics, WatchMetrics
 from cryptoproxy.common.settings.document import env_example, markdown
 from cryptoproxy.datasets import DATASETS
 from cryptoproxy.datasets.documents import asyncapi, rights
@@ -20,7 +21,10 @@ from cryptoproxy.datasets.documents.page import page
 from cryptoproxy.datasets.documents.schema import json_schema
 
 ROOT = Path(__file__).resolve().parent.parent
-KINDS = (("Poller", PollerMetrics), ("Indexer", IndexerMetrics), ("Door", ServeMetrics), ("Watch", WatchMetrics))
+KINDS = (
+    ("Poller", PollerMetrics), ("Indexer", IndexerMetrics), ("Door", ServeMetrics), ("Watch", WatchMetrics),
+    ("Models", ModelsMetrics),
+)  # fmt: skip
 
 
 def generated() -> dict[str, str]:
@@ -29,9 +33,7 @@ def generated() -> dict[str, str]:
         "docs/settings.md": markdown(),
         ".env.example": env_example(),
         "docs/metrics.md": metrics(),
-        "docker/grafana/cryptoproxy.json": grafana.dashboard(
-            "cryptoproxy", {name: families(each) for name, each in KINDS}
-        ),
+        "docker/grafana/cryptoproxy.json": grafana.dashboard("cryptoproxy", all_families()),
         "docs/datasets.md": page(DATASETS),
         "docs/asyncapi.yaml": yaml.safe_dump(
             asyncapi.document(DATASETS), sort_keys=False, allow_unicode=True, width=110
@@ -53,24 +55,44 @@ METRICS = """\
 
 Made by `make docs` from `src/common/metrics.py`; do not edit.
 
-`/metrics` of the poller (port 8000), of the indexer (port 8001), of a door (port 8002) and of watch (port 8003), in
-Prometheus' text format, besides what its client says of the process itself. [operations.md](operations.md#alarms) says
-which of them the alarms look at. [`docker/grafana/cryptoproxy.json`](../docker/grafana/cryptoproxy.json) is a Grafana
-dashboard made of them: a panel for each. It was imported nowhere: there is no Grafana where the tests run.
+`/metrics` of the poller (port 8000), of the indexer (port 8001), of a door (port 8002), of watch (port 8003) and of
+`models predict` (port 8004), in Prometheus' text format, besides what its client says of the process itself. Kafka's
+own figures come from `cryptoproxy brokers` (port 8005), Airflow's by [statsd_exporter](airflow.md#its-own-figures).
+[operations.md](operations.md#alarms) says which of them the alarms look at.
+[`docker/grafana/cryptoproxy.json`](../docker/grafana/cryptoproxy.json) is a Grafana dashboard made of them: a panel for
+each. It was imported nowhere: there is no Grafana where the tests run.
 """
 
 
 def metrics() -> str:
     """Every metric of all processes by its name on `/metrics`."""
     parts = [METRICS]
-    for title, kind in KINDS:
+    for title, found in all_families().items():
         parts.append(f"## {title}\n\n| name | type | labels | what it says |\n|---|---|---|---|")
-        parts.extend(_metric(family, labels) for family, labels in families(kind))
+        parts.extend(_metric(family, labels) for family, labels in found)
         parts.append("")
     (held_up,) = HeldUp(lambda: {"part": ""}).collect()
     parts.append("## Both\n\n| name | type | labels | what it says |\n|---|---|---|---|")
     parts.append(_metric(held_up, tuple(held_up.samples[0].labels)))
     return "\n".join(parts) + "\n"
+
+
+def all_families() -> dict[str, list[grafana.Family]]:
+    """By who tells them: our processes, and what is watched around them."""
+    return {name: families(kind) for name, kind in KINDS} | {"Kafka": brokers.families(), "Airflow": airflow()}
+
+
+def airflow() -> list[grafana.Family]:
+    """What statsd_exporter makes of what Airflow sends, each once."""
+    mappings = yaml.safe_load((ROOT / "docker" / "prometheus" / "statsd.yml").read_text(encoding="utf-8"))["mappings"]
+    told = {each["name"]: each for each in mappings if each.get("action") != "drop"}
+    return [
+        (
+            Metric(name.removesuffix("_total"), each["help"], each.get("match_metric_type", "histogram")),
+            tuple(each.get("labels", ())),
+        )
+        for name, each in told.items()
+    ]
 
 
 def families(kind: type[PollerMetrics | IndexerMetrics]) -> list[grafana.Family]:

@@ -144,6 +144,11 @@ acl User:crypto_models --topic $CANDLE. --resource-pattern-type prefixed --opera
 acl User:crypto_models --topic $PREDICTION --operation Read --operation Write --operation Describe
 acl User:crypto_models --group $PREDICTION.archive --operation Read
 
+# cryptoproxy brokers: looks at all that there is, and reads nothing
+acl User:crypto_brokers --topic '*' --operation Describe
+acl User:crypto_brokers --group '*' --operation Describe
+acl User:crypto_brokers --cluster --operation Describe
+
 # a person: cryptoproxy status, reconcile, dead-letters, consume --accept-poison
 acl User:crypto_operator --topic $TOPIC --operation Read --operation Describe
 acl User:crypto_operator --topic $CANDLE. --resource-pattern-type prefixed --operation Read --operation Describe

@@ -1,6 +1,7 @@
-"""What the batch jobs cost: CPU, time and memory by ``local[1]`` and ``local[2]``, over more and more days of tickers.
+"""What the batch jobs cost: CPU, time and memory by ``local[1]`` and ``local[2]``, over more and more days of tickers,
+or of bars of a minute.
 
-Over a lake of its own on the embedded S3, compacted. CPU is that of the job and of all that it starts, the JVM among
+Over a lake of its own on the embedded S3. CPU is that of the job and of all that it starts, the JVM among
 it, looked at five times a second: it says what a busy machine's clock cannot.
 """
 
@@ -15,6 +16,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import psutil
 from fill import BEGIN, archive
 from proof import ROOT, engines
@@ -23,8 +25,8 @@ from rich.table import Table
 
 from benchmarks.queries.synthetic import Year
 from cryptoproxy.common.settings import Settings
-from cryptoproxy.datasets import TICKER, iso
-from cryptoproxy.datasets.times import DAY_MS
+from cryptoproxy.datasets import CANDLE, TICKER, Candle, iso
+from cryptoproxy.datasets.times import DAY_MS, HOUR_MS, MINUTE_MS
 from cryptoproxy.lake.compact import Compaction
 from cryptoproxy.lake.store import Store
 
@@ -39,21 +41,55 @@ class Cost(NamedTuple):
     """Bytes, all of its processes at their highest moment."""
 
 
-def fill(settings: Settings, days: int, coins: int) -> int:
-    """Each day is compacted; how many records there are."""
+def fill_tickers(settings: Settings, days: int, coins: int) -> int:
+    """Raw objects of an hour; how many records there are."""
     store = Store(settings.s3)
-    store.make_bucket()
     year = Year(BEGIN, BEGIN + days * DAY_MS, coins=coins)
-    compaction = Compaction(store, now_ms=lambda: year.end_ms + DAY_MS)
     polls: list[tuple[int, list[tuple[str, bytes]]]] = []
     for slot, poll in year.polls():
         polls.append((slot, poll))
         if len(polls) == 60:
             archive(store, TICKER, "coingecko", polls[0][0], [line for _, each in polls for _, line in each])
             polls.clear()
-    for day in range(days):
-        compaction.period("coingecko", BEGIN + day * DAY_MS, delete_raw=True)
     return year.documents
+
+
+def fill_bars(settings: Settings, days: int, coins: int) -> int:
+    """Bars of a minute of as many pairs, compacted; how many there are."""
+    store = Store(settings.s3)
+    compaction = Compaction(store, CANDLE, CANDLE.parts["1m"], now_ms=lambda: BEGIN + (days + 1) * DAY_MS)
+    dice = np.random.default_rng(7)
+    price = np.full(coins, 100.0)
+    for day in range(days):
+        for hour in range(24):
+            at_ms, lines = BEGIN + day * DAY_MS + hour * HOUR_MS, []
+            for minute in range(60):
+                begin = iso(at_ms + minute * MINUTE_MS)
+                before, price = price, price * np.exp(dice.normal(0, 0.0008, coins))
+                fetched = iso(at_ms + (minute + 1) * MINUTE_MS + 3_000)
+                lines += [
+                    CANDLE.codec.encode(
+                        Candle(
+                            source="binance",
+                            asset_id=f"P{coin}USDT",
+                            symbol=f"P{coin}USDT",
+                            quote="USDT",
+                            interval="1m",
+                            timestamp=begin,
+                            fetched_at=fetched,
+                            open=open_,
+                            high=max(open_, close),
+                            low=min(open_, close),
+                            close=close,
+                            base_volume=1.0 + minute,
+                            quote_volume=(1.0 + minute) * close,
+                        )
+                    )
+                    for coin, (open_, close) in enumerate(zip(before.tolist(), price.tolist(), strict=True))
+                ]
+            archive(store, CANDLE, "binance", at_ms, lines, part="1m")
+        compaction.period("binance", BEGIN + day * DAY_MS, delete_raw=True)
+    return days * 1440 * coins
 
 
 def measured(words: list[str], environ: dict[str, str]) -> Cost:
@@ -82,32 +118,60 @@ def measured(words: list[str], environ: dict[str, str]) -> Cost:
     return Cost(sum(cpu.values()), time.monotonic() - began, memory)
 
 
+class Costs:
+    """A row for each run."""
+
+    def __init__(self, environ: dict[str, str], a_day: int) -> None:
+        self._environ, self._a_day = environ, a_day
+        self.table = Table("job", "days", "records", "master", "CPU s", "s", "MB", "µs a record", box=None)
+
+    def of(self, job: str, first: int, end: int, master: str, *more: str) -> None:
+        """``job`` over the days from ``first`` to before ``end``."""
+        span = ("--from", iso(BEGIN + first * DAY_MS)[:10], "--to", iso(BEGIN + end * DAY_MS)[:10])
+        words = [sys.executable, str(ROOT / "jobs" / "spark" / f"{job}.py"), *span, *more]
+        cost = measured(words, self._environ | {"SPARK_MASTER": master})
+        count = (end - first) * self._a_day
+        row = (
+            job, str(end - first), f"{count:,}", master, f"{cost.cpu:.1f}", f"{cost.wall:.0f}",
+            f"{cost.memory / 1e6:.0f}", f"{cost.cpu / count * 1e6:.1f}",
+        )  # fmt: skip
+        print(" ".join(row), flush=True)
+        self.table.add_row(*row)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--days", default="7,28", help="how many, each its own run (7,28)")
     parser.add_argument("--coins", type=int, default=50, help="records a minute (50: 26 million a year)")
     parser.add_argument("--masters", default="local[1];local[2]")
+    parser.add_argument(
+        "--of",
+        choices=("tickers", "bars"),
+        default="tickers",
+        help="compaction and windows, or indicators and features",
+    )
     given = parser.parse_args()
-    spans = [int(each) for each in given.days.split(",")]
-    table = Table("job", "days", "records", "master", "CPU s", "s", "MB", "µs a record", box=None)
+    spans, masters = [int(each) for each in given.days.split(",")], given.masters.split(";")
+    days = max(spans)
     with tempfile.TemporaryDirectory(prefix="cryptoproxy-cost-") as temporary, engines(Path(temporary)) as texts:
-        began = time.process_time()
-        records = fill(Settings.from_texts(texts), max(spans), given.coins)
+        settings, began = Settings.from_texts(texts), time.process_time()
+        Store(settings.s3).make_bucket()
+        records = (fill_tickers if given.of == "tickers" else fill_bars)(settings, days, given.coins)
         print(f"filled: {records:,} records, {time.process_time() - began:.0f} s of CPU", flush=True)
         home = {"CRYPTOPROXY_HOME": temporary, "SPARK_LOCAL_DIRS": temporary}
-        for days in spans:
-            for master in given.masters.split(";"):
-                words = ["spark/aggregates.py", "--from", iso(BEGIN)[:10], "--to", iso(BEGIN + days * DAY_MS)[:10]]
-                command = [sys.executable, str(ROOT / "jobs" / words[0]), *words[1:], "--length", "1h"]
-                cost = measured(command, {**os.environ, **texts, **home, "SPARK_MASTER": master})
-                count = records * days // max(spans)
-                row = (
-                    words[0], str(days), f"{count:,}", master, f"{cost.cpu:.1f}", f"{cost.wall:.0f}",
-                    f"{cost.memory / 1e6:.0f}", f"{cost.cpu / count * 1e6:.1f}",
-                )  # fmt: skip
-                print(" ".join(row), flush=True)
-                table.add_row(*row)
-    Console(width=120).print(table)
+        costs = Costs({**os.environ, **texts, **home}, records // days)
+        if given.of == "tickers":  # what is compacted cannot be compacted again: each master has its share of the days
+            for number, master in enumerate(masters):
+                first, end = (at * days // len(masters) for at in (number, number + 1))
+                costs.of("compact", first, end, master, "--delete-raw")
+        for each in spans:
+            for master in masters:
+                if given.of == "tickers":
+                    costs.of("aggregates", 0, each, master, "--length", "1h")
+                else:
+                    costs.of("indicators", 0, each, master, "--dataset", "candle-1m")
+                    costs.of("features", 0, each, master, "--dataset", "candle-1m")
+    Console(width=120).print(costs.table)
 
 
 if __name__ == "__main__":

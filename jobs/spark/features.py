@@ -7,11 +7,11 @@ from typing import Any
 import pandas as pd
 from pyspark.sql import functions as F  # noqa: N812 - as everybody calls it
 from session import arguments, session, settings, span_of
-from tables import records, write_days
+from tables import around, records, within, write_days
 from windows import KEY
 
 from cryptoproxy.datasets.contracts.candle import STEPS
-from cryptoproxy.models.features import FEATURES, NEXT
+from cryptoproxy.models.features import ENOUGH_BARS, FEATURES, NEXT
 from cryptoproxy.models.features import features as ours
 from cryptoproxy.queries.questions.candles import Bar
 from cryptoproxy.queries.questions.indicators import talib
@@ -45,7 +45,9 @@ def main(words: list[str] | None = None) -> None:
         raise SystemExit("features are of candles of one length: --dataset candle-1h")
     name = f"features-{part}"
     spark = session(name, found)
-    rows = features(records(spark, found, dataset, part, span), STEPS[part]).cache()
+    # The bars before the first day, as the model at work has them, and the one after the last day for its answer.
+    read = around(span, before=ENOUGH_BARS, step_ms=STEPS[part], after=1)
+    rows = within(features(records(spark, found, dataset, part, read), STEPS[part]), span).cache()
     where = write_days(rows, found, name)
     whole = rows.dropna(subset=[*FEATURES]).count()
     print(f"{name} {span}: {rows.count()} bars, {whole} of them with every feature, in {where}")

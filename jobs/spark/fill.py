@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import io
+from contextlib import closing
 from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
+from rich.console import Console
 
 from benchmarks.queries.synthetic import Year
 from cryptoproxy.common import topics
+from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.settings import Settings
+from cryptoproxy.consumer.backfill import wiring
+from cryptoproxy.consumer.index import template
 from cryptoproxy.datasets import CANDLE, TICKER, Candle, Dataset, iso
-from cryptoproxy.datasets.times import DAY_MS, HOUR_MS
+from cryptoproxy.datasets.times import DAY_MS, HOUR_MS, Span
 from cryptoproxy.lake.compact import Compaction
 from cryptoproxy.lake.objects import pack
 from cryptoproxy.lake.store import Store
@@ -37,6 +43,8 @@ class Filled(NamedTuple):
 def fill(settings: Settings) -> Filled:
     store = Store(settings.s3)
     store.make_bucket()
+    with closing(kafka_client.admin(settings.kafka)) as admin:
+        list(topics.set_up(admin, settings.kafka, (TICKER,)))
     year = Year(BEGIN, BEGIN + DAYS * DAY_MS, coins=COINS)
     polls = list(year.polls())
     for at in range(0, len(polls), 60):
@@ -50,12 +58,25 @@ def fill(settings: Settings) -> Filled:
         TICKER.codec.decode(polls[0][1][0][1]), asset_id="late", symbol="LATE", timestamp=iso(BEGIN + 3 * HOUR_MS)
     )
     archive(store, TICKER, "coingecko", BEGIN + 3 * HOUR_MS, [TICKER.codec.encode(late)])
+    index(settings)
     bars = hourly()
     for day in range(BARS):
         some = [CANDLE.codec.encode(each) for each in bars[day * 24 * len(PAIRS) : (day + 1) * 24 * len(PAIRS)]]
         archive(store, CANDLE, "binance", BEGIN - (BARS - day) * DAY_MS, some, part="1h")
     day = [each for slot, poll in polls for each in poll if slot >= year.end_ms - DAY_MS]
     return Filled(len(polls) * COINS + 1, len(bars), publish(settings, day), len(day))
+
+
+def index(settings: Settings) -> None:
+    """What the lake has of tickers, by `replay`."""
+    with closing(elastic.client(settings.elasticsearch)) as client:
+        list(template.set_up(client, settings.elasticsearch, TICKER, now=iso(BEGIN)))
+    span = Span(BEGIN, BEGIN + DAYS * DAY_MS)
+    silent = Console(file=io.StringIO())
+    wiring.replay(
+        settings, TICKER, span, sources=None, topic=None, rate=None, resume=False,
+        progress_dir=wiring.progress_folder(settings), console=silent,
+    )  # fmt: skip
 
 
 def archive(
@@ -89,11 +110,6 @@ def hourly() -> list[Candle]:
 
 def publish(settings: Settings, records: list[tuple[str, bytes]]) -> int:
     """All of them (id, line), each tenth twice, and something that is no record; how many messages that makes."""
-    admin = kafka_client.admin(settings.kafka)
-    try:
-        list(topics.set_up(admin, settings.kafka, (TICKER,)))
-    finally:
-        admin.close()
     producer = kafka_client.producer(settings.kafka)
     try:
         sent = [("nobody:", b"no record"), *records, *records[::10]]

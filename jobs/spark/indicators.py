@@ -6,12 +6,15 @@ from typing import Any
 
 import pandas as pd
 from session import arguments, session, settings, span_of
-from tables import records, write_days
+from tables import around, records, within, write_days
 from windows import KEY
 
+from cryptoproxy.datasets.contracts.candle import STEPS
+from cryptoproxy.datasets.times import DAY_MS
 from cryptoproxy.queries.questions import indicators as ours
 from cryptoproxy.queries.questions.candles import Bar
 
+MONTH_MS = 31 * DAY_MS
 BAR = ("open", "high", "low", "close", "base_volume", "quote_volume")
 
 
@@ -41,8 +44,10 @@ def main(words: list[str] | None = None) -> None:
         raise SystemExit("indicators are of candles: --dataset candle-1h")
     name = f"indicators-{part}"
     spark = session(name, found)
-    rows = indicators(records(spark, found, dataset, part, span), given.which)
-    rows = rows.withColumnRenamed("timestamp", "begin").cache()
+    before = max(ours.indicator(each).back for each in given.which.split(","))
+    read = around(span, before=before, step_ms=STEPS.get(part, MONTH_MS))
+    rows = indicators(records(spark, found, dataset, part, read), given.which)
+    rows = within(rows.withColumnRenamed("timestamp", "begin"), span).cache()
     where = write_days(rows, found, name)
     print(f"{name} {span}: {rows.count()} bars of {rows.select(*KEY).distinct().count()} assets in {where}")
     spark.stop()

@@ -4,6 +4,7 @@ DuckDB and `query` over the same days. Ends with a table, and with 1 if anything
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import re
 import shlex
@@ -27,6 +28,7 @@ from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.datasets import TICKER, iso
 from cryptoproxy.datasets.times import DAY_MS, HOUR_MS
+from cryptoproxy.engines import artefacts
 from cryptoproxy.engines.ports import Ports
 from cryptoproxy.engines.stack import Memory, Stack
 from cryptoproxy.lake.store import Store
@@ -36,6 +38,7 @@ from cryptoproxy.models.trees import anomaly as how_strange
 from cryptoproxy.models.trees import probability
 from cryptoproxy.queries import Queries
 from cryptoproxy.queries.lake.engine import Lake
+from tests.integration.consuming.snippets import adapted
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT / "jobs" / "models"))
@@ -60,13 +63,13 @@ class Check(NamedTuple):
 
 
 @contextmanager
-def engines(folder: Path) -> Iterator[dict[str, str]]:
-    """Kafka and S3; the texts of their settings."""
+def engines(folder: Path, *, search: bool = False) -> Iterator[dict[str, str]]:
+    """Kafka and S3, and Elasticsearch if anything is to be looked for; the texts of their settings."""
     stack = Stack(
         folder / "engines", ports=Ports.free(), memory=Memory(kafka_mb=384, elasticsearch_mb=512, s3_mb=256),
         die_with_parent=True, say=print,
     )  # fmt: skip
-    started = (stack.kafka, stack.s3)
+    started = (stack.kafka, stack.s3, *([stack.elasticsearch] if search else []))
     try:
         for each in started:
             each.start()
@@ -75,6 +78,7 @@ def engines(folder: Path) -> Iterator[dict[str, str]]:
         at = stack.endpoints
         yield {
             "KAFKA_BROKERS_HOST_PORT": at.kafka,
+            "ES_URL_ENDPOINT": at.elasticsearch,
             "AWS_S3_ENDPOINT_URL": at.s3,
             "AWS_S3_ACCESS_KEY": at.s3_access_key,
             "AWS_S3_SECRET_KEY": at.s3_secret_key,
@@ -91,20 +95,22 @@ class Jobs:
     def __init__(self, texts: dict[str, str], folder: Path) -> None:
         os.environ |= texts | {"CRYPTOPROXY_HOME": str(folder), "SPARK_LOCAL_DIRS": str(folder)}
         os.chdir(folder)
-        self._folder = folder
+        self.folder = folder
         self.settings = Settings.from_texts(texts)
         self.seconds: dict[str, float] = {}
 
-    def run(self, job: str, *words: str) -> None:
+    def run(self, job: str, *words: str) -> Any:
+        """What its ``main`` gives back."""
         began = time.monotonic()
-        importlib.import_module(Path(job).stem).main(list(words))
+        told = importlib.import_module(Path(job).stem).main(list(words))
         name = " ".join((job, *words))
         self.seconds[name] = time.monotonic() - began
         print(f"  {self.seconds[name]:.0f} s: {name}", flush=True)
+        return told
 
     def killed(self, when: Callable[[], bool], job: str, *words: str) -> None:
         """Started, and SIGKILL for it and its JVM as soon as that is true."""
-        with (self._folder / "killed.log").open("w") as log:
+        with (self.folder / "killed.log").open("w") as log:
             process = subprocess.Popen(
                 [sys.executable, str(ROOT / "jobs" / job), *words], stdout=log, stderr=log, start_new_session=True
             )
@@ -119,6 +125,36 @@ class Jobs:
                     os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
         print(f"{job}: killed", flush=True)
+
+
+def by_delta_s_reader(settings: Settings, folder: Path, since: str) -> dict[Any, Any]:
+    """What docs/consuming.md's own lines for Spark find in the lake's table, in a process of their own: (asset, day) →
+    records and mean price."""
+    s3, file = settings.s3, folder / "delta.json"
+    changes = {
+        "http://localhost:9000": str(s3.endpoint_url),
+        "ACCESS_KEY": s3.access_key.get(),
+        "SECRET_KEY": s3.secret_key.get(),
+        "2026-11-01": since,
+    }
+    found = (
+        f"days = lake.where(F.col('timestamp') >= '{since}').groupBy('asset_id', F.to_date('timestamp').alias('day'))\n"
+        "rows = days.agg(F.count('*').alias('records'), F.avg('price').alias('mean')).collect()\n"
+        "import json\n"
+        f"json.dump([[r.asset_id, str(r.day), r.records, r.mean] for r in rows], open({str(file)!r}, 'w'))\n"
+    )
+    jars = [
+        jar for name in ("spark", "delta")
+        for jar in artefacts.fetch(artefacts.bundle(name), artefacts.user_cache(), say=print)
+    ]  # fmt: skip
+    words = f"--master local[2] --jars {','.join(map(str, jars))} pyspark-shell"
+    done = subprocess.run(
+        [sys.executable, "-c", adapted("spark", changes) + found],
+        env=os.environ | {"PYSPARK_SUBMIT_ARGS": words}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise SystemExit(f"docs/consuming.md's lines for Spark failed\n{done.stderr[-4000:]}")
+    return {(asset, day): (records, round(mean, 9)) for asset, day, records, mean in json.loads(file.read_text())}
 
 
 class Found:
@@ -159,6 +195,17 @@ class Found:
             raise SystemExit(f"{name}: {len(rows) - len(found)} windows are there twice")
         return found
 
+    def values(self, name: str) -> dict[Any, list[float]]:
+        """(asset, begin) → all its numbers, NaN where one is not known."""
+        return {
+            (row["asset_id"], _ms(row["begin"])): [
+                np.nan if value is None else value
+                for value in row.values()
+                if value is None or isinstance(value, float)
+            ]
+            for row in self.rows(name)
+        }
+
     def candles(self, interval: str, since_ms: int, until_ms: int, source: str) -> dict[Any, Any]:
         answer = self.queries.candles(interval, source=source, since=iso(since_ms), until=iso(until_ms))
         return {
@@ -171,7 +218,7 @@ def main() -> int:
     checks: list[Check] = []
     with tempfile.TemporaryDirectory(prefix="cryptoproxy-spark-") as temporary:
         folder = Path(temporary)
-        with engines(folder) as texts:
+        with engines(folder, search=True) as texts:
             settings = Settings.from_texts(texts)
             filled = fill(settings)
             print(
@@ -193,12 +240,13 @@ def documented() -> list[list[str]]:
 
 
 def prove(jobs: Jobs, found: Found, filled: Filled, checks: list[Check]) -> None:
+    told: dict[str, Any] = {}
     for job, *words in documented():
         if job.startswith("spark/spark_streaming"):
             # The first windows are there; that this batch is done has most likely not been written down yet.
             slowly = [word for word in words if word != "--until-idle"] + ["--most", "3000", "--every", "0 seconds"]
             jobs.killed(lambda: bool(found.keys(f"{STREAM}/windows")), job, *slowly)
-        jobs.run(job, *words)
+        told[job] = jobs.run(job, *words)
 
     def check(what: str, spark: object, ours: object) -> None:
         checks.append(Check(what, spark, ours))
@@ -220,6 +268,13 @@ def prove(jobs: Jobs, found: Found, filled: Filled, checks: list[Check]) -> None
     check("hours of whole days as `query candles`", same(found.bars("windows-ticker-1h"), hours), len(hours))
     files = Compacted(Store(jobs.settings.s3), TICKER).files()
     check("compacted side by side: every id in the table", sum(file.rows for file in files), filled.lake)
+    days = {(row["asset_id"], iso(_ms(row["begin"]))[:10]): (row["records"], round(row["mean"], 9)) for row in rows}
+    others = by_delta_s_reader(jobs.settings, jobs.folder, first)
+    check("the table by Delta's own reader for Spark, as consuming.md has it", same(others, days), len(days))
+    held = told["spark/reconcile.py"].hours.values()
+    check(
+        "reconciled side by side: every id of the lake is a document", sum(hour.documents for hour in held), filled.lake
+    )
     jobs.run("spark/aggregates.py", "--from", first, "--to", last, "--length", "1h")
     check(
         "the same again, of files alone: nothing is doubled", same(found.bars("windows-ticker-1h"), hours), len(hours)
@@ -241,6 +296,12 @@ def prove(jobs: Jobs, found: Found, filled: Filled, checks: list[Check]) -> None
         sum(1 for row in rows if row["next_return"] is not None),
         sum(1 for asset, at in closes if (asset, at + HOUR_MS) in closes),
     )
+
+    later = iso(BEGIN - 3 * DAY_MS)[:10]
+    for job in ("features", "indicators"):
+        whole = found.values(f"{job}-1h")
+        jobs.run(f"spark/{job}.py", "--from", later, "--to", first, "--dataset", "candle-1h")
+        check(f"{job} of the last days alone, as of all of them", alike(found.values(f"{job}-1h"), whole), len(whole))
 
     check("records of the topic, each once", len(found.rows("topic-ticker")), filled.on_topic)
     day = found.candles("1h", BEGIN + WHOLE_DAYS * DAY_MS, BEGIN + DAYS * DAY_MS, "coingecko")
@@ -275,6 +336,13 @@ def said_alike() -> int:
 def same(spark: dict[Any, Any], ours: dict[Any, Any]) -> int:
     """How many are the same in both; one that only Spark has makes it wrong."""
     return sum(1 for key, value in spark.items() if ours.get(key) == value) - len(spark.keys() - ours.keys())
+
+
+def alike(some: dict[Any, list[float]], whole: dict[Any, list[float]]) -> int:
+    """How many rows of ``whole`` say the same to a millionth."""
+    return sum(
+        1 for key, row in whole.items() if np.allclose(some.get(key, []), row, rtol=1e-6, atol=1e-9, equal_nan=True)
+    )
 
 
 def report(checks: list[Check], jobs: Jobs) -> None:

@@ -10,6 +10,7 @@ import argparse
 import os
 import re
 import sys
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from pyspark.sql import SparkSession
@@ -32,7 +33,8 @@ def settings() -> Settings:
     return load_settings(ENV_FILE)
 
 
-def session(name: str, found: Settings) -> SparkSession:
+def session(name: str, found: Settings, more: Mapping[str, str] | None = None) -> SparkSession:
+    """``more``: options of this job alone."""
     builder = SparkSession.builder.appName(name)
     options = {
         "spark.sql.session.timeZone": "UTC",
@@ -40,6 +42,7 @@ def session(name: str, found: Settings) -> SparkSession:
         # A day that is computed again replaces itself, and no other.
         "spark.sql.sources.partitionOverwriteMode": "dynamic",
         **_s3(found),
+        **(more or {}),
     }
     if SUBMITTED not in os.environ:
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # else whatever `python3` is

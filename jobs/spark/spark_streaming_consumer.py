@@ -3,6 +3,11 @@
 A batch of Spark's writes a folder named by its number; killed in the middle, the same batch is made again from the
 same offsets and replaces its folder, so in the table a window is there once. On a topic (``--to-topic``) it may be told
 twice then, with the same key: readers drop the second, as they do on every topic here.
+
+Spark's watermark is of the partition that is furthest. So a batch takes all that is there, of each partition: how
+far apart they are at its end is how far apart records are sent, and that the poller keeps within some polls. Bounded
+batches (``--most``) take of each partition in proportion to what it holds: beside one that holds a day, the older
+records of one that holds a week would come too late and be dropped.
 """
 
 from __future__ import annotations
@@ -17,7 +22,7 @@ from windows import KEY, windows
 
 from cryptoproxy.common.settings import Settings
 
-COUNT = "records"
+STATE_ON_DISK = "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
 
 
 def main(words: list[str] | None = None) -> None:
@@ -25,19 +30,23 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument("--late", default="10 minutes", help="how late a record may come and still count (10 minutes)")
     parser.add_argument("--to-topic", help="also there, as JSON, keyed source:asset_id:quote:begin")
     parser.add_argument("--every", default="10 seconds", help="how often a batch is made (10 seconds)")
-    parser.add_argument("--most", type=int, default=500_000, help="messages of a batch at most")
+    parser.add_argument(
+        "--most", type=int, help="messages of a batch at most: only where all partitions hold the same stretch of time"
+    )
     parser.add_argument("--until-idle", action="store_true", help="end when all that is on the topic now was read")
     given = parser.parse_args(words)
     found, (dataset, part) = settings(), given.dataset
     topic = found.kafka.topic_of(dataset, part)
     name = stream_name(dataset.called(part), given.length.text)
-    spark = session(name, found)
+    # What is not over lies on disk: a first batch may be all of a topic.
+    spark = session(name, found, {"spark.sql.streaming.stateStore.providerClass": STATE_ON_DISK})
+    bounds = {} if given.most is None else {"maxOffsetsPerTrigger": str(given.most)}
     messages = (
         spark.readStream.format("kafka")
         .options(**kafka(found))
         .option("subscribe", topic)
         .option("startingOffsets", "earliest")
-        .option("maxOffsetsPerTrigger", given.most)
+        .options(**bounds)
         # What retention took before it was read is gone; that is no reason to stop.
         .option("failOnDataLoss", "false")
         .load()

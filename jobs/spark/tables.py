@@ -56,8 +56,7 @@ def records(spark: SparkSession, settings: Settings, dataset: Dataset[Any], part
         spans = spark.createDataFrame(days, ["source", "part", "begin_ms", "end_ms"])
         read = _reader(settings, dataset.called(next(iter(dataset.parts))))
         found = found.unionByName(spans.repartition(len(days)).mapInArrow(read, schema))
-    begin, end = F.lit(moment(span.begin_ms)), F.lit(moment(span.end_ms))
-    return found.where((F.col("timestamp") >= begin) & (F.col("timestamp") < end))
+    return within(found, span, begin="timestamp")
 
 
 def _reader(settings: Settings, name: str) -> Any:
@@ -95,6 +94,17 @@ def decoded(values: DataFrame, dataset: Dataset[Any], *, ids: bool = False) -> D
 
     schema = schema_of(dataset)
     return values.select("value").mapInArrow(decode, schema.add(ID.name, "string") if ids else schema)
+
+
+def around(span: Span, *, before: int, step_ms: int, after: int = 0) -> Span:
+    """``span`` with so many bars before it and after it: what a bar's values need, and what is not written."""
+    return Span(max(0, span.begin_ms - before * step_ms), span.end_ms + after * step_ms)
+
+
+def within(rows: DataFrame, span: Span, *, begin: str = "begin") -> DataFrame:
+    """Those that begin in ``span``."""
+    at = F.col(begin)
+    return rows.where((at >= F.lit(moment(span.begin_ms))) & (at < F.lit(moment(span.end_ms))))
 
 
 def write_days(rows: DataFrame, settings: Settings, name: str, *, begin: str = "begin") -> str:

@@ -10,8 +10,8 @@ from typing import Any
 import click
 
 from cryptoproxy.common.settings.home import ENV_FILE, VARIABLE
-from cryptoproxy.common.start import are_set, home, stand_ins
-from cryptoproxy.errors import CryptoProxyError
+from cryptoproxy.common.start import SETTINGS_EXIT_CODE, are_set, home, stand_ins
+from cryptoproxy.errors import CryptoProxyError, SettingsError
 
 # name: module of this package, and the command in it. Imported when it is wanted: an indexer needs no plots.
 COMMANDS = {
@@ -40,6 +40,7 @@ COMMANDS = {
     "retention": ("upkeep.backfill", "retention"),
     "quality": ("reading.quality", "quality"),
     "models": ("services.models", "models"),
+    "brokers": ("services.brokers", "brokers"),
     "report": ("reading.report", "report"),
     "kibana": ("upkeep.kibana", "kibana"),
     "demo": ("demo.command", "demo"),
@@ -102,7 +103,7 @@ def main() -> None:
     except CryptoProxyError as error:
         click.echo(f"cryptoproxy: {error}", err=True)
         _show_notes(error)
-        sys.exit(1)
+        sys.exit(SETTINGS_EXIT_CODE if isinstance(error, SettingsError) else 1)
 
 
 def _show_notes(error: Exception) -> None:

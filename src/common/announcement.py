@@ -13,6 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from cryptoproxy.datasets import from_iso, iso
+from cryptoproxy.datasets.codec import UNREADABLE
 from cryptoproxy.datasets.times import DAY_MS, Span
 
 VALID_MS = 7 * DAY_MS
@@ -63,5 +64,5 @@ def read(key: str, value: bytes) -> Announcement | None:
         said = msgspec.json.decode(value, type=dict[str, str])
         span = Span(from_iso(said["from"]), from_iso(said["to"]))
         return Announcement(said["dataset"], said["part"], span, from_iso(said["time"]))
-    except (msgspec.DecodeError, ValueError, KeyError):
+    except (*UNREADABLE, ValueError, KeyError):
         return None

@@ -231,3 +231,26 @@ class WatchMetrics:
         self.waiting = Gauge(
             "cryptoproxy_watch_waiting", "Alerts that wait for a channel", ["channel"], registry=registry
         )
+
+
+class ModelsMetrics:
+    """What `/metrics` of the process that asks a model says."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.bars = Counter("cryptoproxy_model_bars", "Bars read from their topic", registry=registry)
+        self.predictions = Counter(
+            "cryptoproxy_model_predictions",
+            "Bars that were over: said, or unsaid since it was too late or a feature was not known",
+            ("outcome",),
+            registry=registry,
+        )
+        self.last = Gauge(
+            "cryptoproxy_model_last_prediction_timestamp_seconds",
+            "Begin of the newest bar that something was said of; 0 before the first",
+            registry=registry,
+        )
+        self.learned = Gauge(
+            "cryptoproxy_model_records_end_timestamp_seconds",
+            "End of the records that the version at work was made of; 0 while there is none",
+            registry=registry,
+        )

@@ -13,6 +13,7 @@ from cryptoproxy.common.settings.catalogue import SOURCE_NAMES
 from cryptoproxy.consumer.batch import Batch
 from cryptoproxy.consumer.index.delivery import Delivered
 from cryptoproxy.datasets import from_iso
+from cryptoproxy.datasets.codec import UNREADABLE
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +54,7 @@ class Progress:
         try:
             for source, timestamp in msgspec.json.decode(note, type=dict[str, str]).items():
                 self._written(source, timestamp)
-        except (msgspec.DecodeError, ValueError):
+        except (*UNREADABLE, ValueError):
             return
 
     def _written(self, source: str, timestamp: str) -> None:

@@ -32,6 +32,12 @@ MAX_AHEAD_MS = 10 * 60 * 1000
 MAX_DEPTH = 500
 """Levels of an unknown field's value. Readers give up at very different depths, some by ending."""
 
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding raises of bytes that are not the JSON asked for: what is nested too deeply is a kind of its own."""
+
+ODD_NOTE = (ValueError, KeyError, TypeError, OverflowError, RecursionError)
+"""What reading a small note by ``json`` raises that another version, or anybody, may have written."""
+
 _MAX_NUMBER = 1000
 """Characters of a number, as Elasticsearch reads them."""
 
@@ -48,7 +54,8 @@ class Codec(Generic[R]):
 
     Args:
         record: its Struct.
-        check: what the Struct's types do not tell; raises PoisonError, or ValueError where :func:`_blame` finds why.
+        check: what the Struct's types do not tell; raises PoisonError, or ValueError where
+            :func:`check_columns` finds why.
     """
 
     def __init__(self, record: type[R], check: Callable[[R], None]) -> None:
@@ -119,7 +126,7 @@ class Codec(Generic[R]):
         try:
             self._check_record(record)
         except ValueError:
-            _blame(record)
+            check_columns(record)
             raise
 
 
@@ -127,7 +134,7 @@ def check_plainly(record: AnyRecord) -> None:
     """What every contract asks for, column by column; for records that come by the hundred, not by the million."""
     check_identity(record.source, record.asset_id, record.quote)
     check_moment(record.timestamp)
-    _blame(record)
+    check_columns(record)
 
 
 def check_moment(timestamp: str) -> None:
@@ -141,8 +148,12 @@ def check_moment(timestamp: str) -> None:
         raise PoisonError("contract", f"timestamp {timestamp!r} is before 2009")
 
 
-def _blame(record: Any) -> None:
-    """Finds the column whose value is not what it says, though JSON and Struct allow it: a time, a number of bits."""
+def check_columns(record: Any) -> None:
+    """That each column is what it says where JSON and Struct allow more: a time, a number of bits.
+
+    Raises:
+        PoisonError: which one is not.
+    """
     for column in columns(record.__class__):
         found = getattr(record, column.name)
         if found is None:
@@ -250,7 +261,7 @@ def _with_value(message: str, value: bytes) -> str:
         return f"{message}: {cut(value)}"
     try:
         found = msgspec.json.decode(value)[field.group(1)]
-    except (msgspec.DecodeError, UnicodeDecodeError, KeyError, TypeError):
+    except (*UNREADABLE, KeyError, TypeError):
         # A number out of range cannot be decoded at all: show the record's bytes instead.
         found = value
     return f"{message}: {cut(found)}"

@@ -46,6 +46,7 @@ LOG4J = "2.24.3"  # the one that Kafka's own log4j-core has; without a binding t
 ELASTICSEARCH = "8.19.21"
 S3PROXY = "4.1.0"
 SPARK = "4.2.0"  # what its jobs need beside pyspark: Kafka's source, S3
+DELTA = "4.4.0"  # Delta's own reader for that Spark: no job needs it, other people have it
 
 WITH_DEPENDENCIES = {"kafka": [f"org.apache.kafka:kafka_2.13:{KAFKA}"]}
 SINGLE_FILES = {
@@ -62,8 +63,15 @@ SINGLE_FILES = {
         "software.amazon.awssdk:bundle:jar:2.35.4",
         "software.amazon.s3.analyticsaccelerator:analyticsaccelerator-s3:jar:1.3.1",
     ],
+    "delta": [
+        f"io.delta:delta-spark_{SPARK.rpartition('.')[0]}_2.13:jar:{DELTA}",
+        *(
+            f"io.delta:delta-{each}:jar:{DELTA}"
+            for each in ("storage", "kernel-api", "kernel-defaults", "kernel-unitycatalog")
+        ),
+    ],
 }
-VERSIONS = {"kafka": KAFKA, "elasticsearch": ELASTICSEARCH, "s3": S3PROXY, "spark": SPARK}
+VERSIONS = {"kafka": KAFKA, "elasticsearch": ELASTICSEARCH, "s3": S3PROXY, "spark": SPARK, "delta": DELTA}
 
 log = logging.getLogger(__name__)
 

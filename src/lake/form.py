@@ -14,6 +14,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
+from cryptoproxy.datasets.codec import UNREADABLE
 from cryptoproxy.datasets.times import Span
 from cryptoproxy.errors import PoisonError
 
@@ -43,7 +44,7 @@ class Stored(NamedTuple):
     def _fetched_at(self) -> str:
         try:
             return _fetched.decode(self.line).fetched_at
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             raise PoisonError("contract", f"{self.key} line {self.number}: {error}") from error
 
 

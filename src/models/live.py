@@ -18,9 +18,11 @@ from kafka import errors as kafka_errors
 
 from cryptoproxy.common.clients.sender import Sender
 from cryptoproxy.common.clients.turns import take_turns
+from cryptoproxy.common.metrics import ModelsMetrics
 from cryptoproxy.common.service import Health, Loop
+from cryptoproxy.common.service.health import tell_slow_clock
 from cryptoproxy.common.settings.catalogue import Kafka
-from cryptoproxy.datasets import CANDLE, PREDICTION, Prediction, key
+from cryptoproxy.datasets import CANDLE, MAX_AHEAD_MS, PREDICTION, Prediction, from_iso, key
 from cryptoproxy.errors import OperatorError, PoisonError
 from cryptoproxy.models.features import ENOUGH_BARS
 from cryptoproxy.models.registry import Model, Registry
@@ -55,11 +57,14 @@ class Predictor:
         sender: Sender,
         now_ms: Callable[[], int],
         health: Health,
+        metrics: ModelsMetrics,
     ) -> None:
         self._kafka, self._registry, self._name, self._scorer = kafka, registry, name, scorer
         self._topic = kafka.topic_of(CANDLE, interval)
         self._connect, self._sender, self._now_ms, self._health = connect, sender, now_ms, health
+        self._metrics = metrics
         self._consumer: Any = None
+        self._partitions: set[int] = set()
         self._model: Model | None = None
         self._looked = 0.0
         self._said = time.monotonic()
@@ -78,18 +83,24 @@ class Predictor:
             CryptoProxyError, kafka.errors.KafkaError: what is due stays so.
         """
         try:
-            if self._consumer is None:
+            if self._consumer is None or self._consumer.partitions_for_topic(self._topic) != self._partitions:
                 self._begin()
             polled = self._consumer.poll(timeout_ms=500)
         except kafka_errors.KafkaError:
             self._close()  # also one that has begun by half: it would read nothing, or from elsewhere
             raise
+        ahead, now_ms = 0, self._now_ms()
         for records in polled.values():
+            self._metrics.bars.inc(len(records))
             for each in records:
-                # A dead letter of the indexer; a bar far in the future would make all others of its asset too old.
-                with suppress(PoisonError):
-                    if (name := self._scorer.see(CANDLE.codec.decode(each.value, now_ms=self._now_ms()))) is not None:
+                with suppress(PoisonError):  # a dead letter of the indexer
+                    bar = CANDLE.codec.decode(each.value)
+                    if from_iso(bar.timestamp) > now_ms + MAX_AHEAD_MS:  # all others of its asset would be too old
+                        ahead += 1
+                    elif (name := self._scorer.see(bar)) is not None:
                         self._due.add(name)
+        if polled:
+            tell_slow_clock(self._health, ahead, now_ms)
         # All that is there was read, or a history brings more and more of it, which shall hold nothing up.
         if not polled or time.monotonic() - self._said >= SAY_SECONDS:
             self._said = time.monotonic()
@@ -97,10 +108,11 @@ class Predictor:
                 self._say()
 
     def _begin(self) -> None:
+        """Also where the topic has got partitions: what is read again is known."""
+        self._close()
         self._consumer = self._connect(group_id=None)
-        partitions = [
-            TopicPartition(self._topic, each) for each in self._consumer.partitions_for_topic(self._topic) or ()
-        ]
+        self._partitions = set(self._consumer.partitions_for_topic(self._topic) or ())
+        partitions = [TopicPartition(self._topic, each) for each in sorted(self._partitions)]
         if not partitions:
             self._close()
             raise OperatorError(f"topic {self._topic} is missing", remedy="Run `cryptoproxy setup`")
@@ -120,7 +132,10 @@ class Predictor:
         if failed := next((each for each in failures if each is not None), None):
             raise failed
         self._due.clear()
+        self._metrics.predictions.labels("said").inc(len(said))
+        self._metrics.predictions.labels("unsaid").inc(len(made) - len(said))
         if said:
+            self._metrics.last.set(max(from_iso(each.timestamp) for each in said) / 1000)
             log.info("%s %s said what it makes of %d assets", self._name, model.about.version, len(said))
 
     def _send(self, prediction: Prediction, producer: Any) -> Any:
@@ -149,6 +164,7 @@ class Predictor:
                     remedy="Train one of this release",
                 )
             self._model = model
+            self._metrics.learned.set(from_iso(model.about.end) / 1000)
             log.info("%s %s is at work", self._name, version)
         return self._model
 

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import msgspec
 
 from cryptoproxy.datasets import iso
+from cryptoproxy.datasets.codec import UNREADABLE
 from cryptoproxy.errors import OperatorError
 from cryptoproxy.lake.store import MissingObjectError, Store
 from cryptoproxy.models.trees import Forest, from_bytes
@@ -118,7 +119,7 @@ class Registry:
         key = f"{self._folder(name, version)}/about.json"
         try:
             return msgspec.json.decode(self._store.get(key), type=About)
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             raise OperatorError(
                 f"{key} cannot be read: {error}", remedy="Roll back to the version before it"
             ) from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
+from cryptoproxy.page import words
 from cryptoproxy.page.asking import LIVE_SECONDS, Row, told
 from cryptoproxy.page.words import age_of
 
@@ -33,7 +34,9 @@ def _list(since: str, severities: tuple[str, ...]) -> None:
     if not still:
         st.success("Nothing is open.", icon=":material/check_circle:")
     for row in still[:SHOWN_OPEN]:
-        st.markdown(f"{_BADGES[row['severity']]} **{row['rule']}** {_plain(row['words'])} — since {row['since'][:16]}Z")
+        st.markdown(
+            f"{_BADGES[row['severity']]} **{row['rule']}** {words.plain(row['words'])} — since {row['since'][:16]}Z"
+        )
     if len(still) > SHOWN_OPEN:
         st.caption(f"and {len(still) - SHOWN_OPEN} more, below")
     st.subheader("All of them", divider="gray")
@@ -58,8 +61,3 @@ def open_of(alerts: list[Row]) -> list[Row]:
         newest.setdefault((row["rule"], row["asset"]), row)
     still = [row for row in newest.values() if row["state"] == "open"]
     return sorted(still, key=lambda row: SEVERITIES.index(row["severity"]))
-
-
-def _plain(text: str) -> str:
-    """Of an upstream's names: no Markdown."""
-    return "".join(f"\\{each}" if each in "\\`*_{}[]()#+!|<>$:~" else each for each in text)

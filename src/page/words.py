@@ -59,6 +59,11 @@ def clock(at: datetime | None) -> str:
     return NONE if at is None else f"{at:%Y-%m-%d %H:%M:%S} UTC"
 
 
+def plain(text: str) -> str:
+    """Of others' words and names: no Markdown."""
+    return "".join(f"\\{each}" if each in "\\`*_{}[]()#+!|<>$:~" else each for each in text)
+
+
 # ---- on a page
 
 OLD_SECONDS = 300

@@ -64,7 +64,7 @@ def verdict(rows: list[Row]) -> None:
 
 
 def _line(row: Row) -> None:
-    st.markdown(f"{_MARKS[row['state']]} {row['name']}: {row['words']}")
+    st.markdown(f"{_MARKS[row['state']]} {words.plain(row['name'])}: {words.plain(row['words'])}")
     if row["kind"] == "budget" and row["limit"]:
         st.progress(min(1.0, row["count"] / row["limit"]))
 

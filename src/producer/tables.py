@@ -12,6 +12,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cryptoproxy.common.cells import cell
 from cryptoproxy.datasets import Dataset
 from cryptoproxy.datasets.dataset import AnyRecord
 from cryptoproxy.lake.parquet import LINE, Columns
@@ -70,7 +71,7 @@ class _Csv:
     def write(self, records: Sequence[AnyRecord]) -> None:
         for record in records:
             values = ((column, getattr(record, column.name)) for column in self._columns)
-            self._writer.writerow(_text(value) if column.many or column.kind == "kept" else value
+            self._writer.writerow(cell(_text(value) if column.many or column.kind == "kept" else value)
                                   for column, value in values)  # fmt: skip
 
     def close(self) -> None:

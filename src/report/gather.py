@@ -3,16 +3,17 @@ about from the lake; quality as `cryptoproxy quality --json` has told it."""
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 
 from cryptoproxy.datasets import ALERT, CANDLE, PREDICTION, Alert, Dataset, Prediction, iso, key
+from cryptoproxy.datasets.codec import UNREADABLE
 from cryptoproxy.datasets.contracts.candle import STEPS
 from cryptoproxy.datasets.times import DAY_MS, Span, from_iso
 from cryptoproxy.lake.form import ignore
@@ -27,6 +28,36 @@ from cryptoproxy.report.holdings import Closes, Portfolio, portfolio
 from cryptoproxy.report.positions import Position
 
 HOURS = 24
+
+
+class FeedLine(msgspec.Struct):
+    """What is shown of a feed of `cryptoproxy quality --json`."""
+
+    feed: str
+    records: int
+    missing: int | None
+    expected: int | None
+    missing_share: float | None
+    duplicates: int
+    violations: dict[str, int]
+    unreadable: int
+
+
+class IndexLine(msgspec.Struct):
+    """Records of the lake beside documents of the index."""
+
+    dataset: str
+    source: str
+    records: int
+    documents: int
+
+
+class QualityFile(msgspec.Struct):
+    """The file."""
+
+    feeds: list[FeedLine]
+    index: list[IndexLine]
+    date: str = ""
 
 
 class Stat(NamedTuple):
@@ -52,7 +83,7 @@ class Gathered:
     stats: list[Stat]
     notes: list[str]
     portfolio: Portfolio | None
-    quality: dict[str, Any] | None
+    quality: QualityFile | None
     alerts: list[Alert]
     judged: list[Judged]
     live: list[About] = field(default_factory=list)
@@ -156,14 +187,12 @@ def _judged(store: Store, day: Span) -> list[Judged]:
     return judged(predictions, closes)
 
 
-def _quality(file: Path | None, notes: list[str]) -> dict[str, Any] | None:
+def _quality(file: Path | None, notes: list[str]) -> QualityFile | None:
     """A report without it is better than none."""
     if file is None:
         return None
     try:
-        found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        found["feeds"], found["index"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return msgspec.json.decode(file.read_bytes(), type=QualityFile)
+    except (OSError, *UNREADABLE) as error:
         notes.append(f"quality: {file} is not what `cryptoproxy quality --json` prints ({error})")
         return None
-    return found

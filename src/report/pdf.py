@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import textwrap
+import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -52,7 +53,9 @@ class _Paper:
         high = size * _LINE / POINTS
         self.room(high)
         self._left -= high
-        self.pages[-1].text(MARGIN / WIDTH, (MARGIN + self._left) / HEIGHT, words, fontsize=size, va="bottom", **look)
+        self.pages[-1].text(
+            MARGIN / WIDTH, (MARGIN + self._left) / HEIGHT, words, fontsize=size, va="bottom", parse_math=False, **look
+        )
 
     def picture(self, figure: Figure) -> None:
         canvas = FigureCanvasAgg(figure)
@@ -85,7 +88,9 @@ def pages(title: str, sections: Sequence[Section]) -> bytes:
             paper.space(0.1)
             paper.picture(figure)
     body = io.BytesIO()
-    with PdfPages(body, metadata={"Title": title, "CreationDate": None}) as pdf:
+    with PdfPages(body, metadata={"Title": title, "CreationDate": None}) as pdf, warnings.catch_warnings():
+        # Chinese and the like in others' words: an empty box; the HTML page has them.
+        warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing from font", category=UserWarning)
         for page in paper.pages:
             pdf.savefig(page)
     return body.getvalue()

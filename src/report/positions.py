@@ -7,7 +7,7 @@ positions:
 
 from __future__ import annotations
 
-import math
+import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -49,7 +49,7 @@ def parse(text: str) -> list[Position]:
         raise ValueError("to read it PyYAML is needed: pip install 'cryptoproxy[watch]'") from error
     try:
         root = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         raise ValueError(f"this is not YAML: {error}") from error
     held = root.get("positions") if isinstance(root, dict) else None
     if not isinstance(held, dict) or not held:
@@ -71,6 +71,7 @@ def _position(name: str, value: Any) -> Position:
 
 
 def _number(name: str, what: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
+    # A whole number may have more digits than a double reaches, or than can be shown.
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= sys.float_info.max:
         raise ValueError(f"{name}: {what} must be a number above 0, not {value!r}")
     return float(value)

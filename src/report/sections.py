@@ -159,22 +159,22 @@ def _predictions(found: Gathered) -> Section:
 def _quality(found: Gathered) -> Section:
     if found.quality is None:
         return Section("Quality", ["Not told: `cryptoproxy quality --json` says it, and --quality names its file."])
-    feeds, index = found.quality["feeds"], found.quality["index"]
+    feeds, index = found.quality.feeds, found.quality.index
     rows = [
         (
-            each["feed"], f"{each['records']:,}", _whole(each["missing"]), _whole(each["expected"]),
-            _share(each["missing_share"], sign=False), f"{each['duplicates']:,}",
-            f"{sum(each['violations'].values()):,}", f"{each['unreadable']:,}",
+            visible(each.feed), f"{each.records:,}", _whole(each.missing), _whole(each.expected),
+            _share(each.missing_share, sign=False), f"{each.duplicates:,}",
+            f"{sum(each.violations.values()):,}", f"{each.unreadable:,}",
         )
         for each in feeds
     ]  # fmt: skip
-    apart = [each for each in index if each["records"] != each["documents"]]
+    apart = [each for each in index if each.records != each.documents]
     words = [
-        f"{each['dataset']} of {each['source']}: {each['records']:,} records, {each['documents']:,} documents."
+        f"{visible(each.dataset)} of {visible(each.source)}: {each.records:,} records, {each.documents:,} documents."
         for each in apart
     ] or ["The index has as many documents as the lake has records."]
-    if (date := found.quality.get("date")) and iso(found.day.begin_ms)[:10] != str(date)[:10]:
-        words.insert(0, f"Of {date}, which is another day.")
+    if (date := found.quality.date) and iso(found.day.begin_ms)[:10] != date[:10]:
+        words.insert(0, f"Of {visible(date)}, which is another day.")
     head = ("feed", "records", "missing", "of", "share", "duplicates", "dead letters", "unreadable")
     return Section("Quality", words, Rows(head, rows))
 

@@ -10,7 +10,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from kafka import TopicPartition
 from kafka import errors as kafka_errors
 
@@ -18,8 +17,10 @@ from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.metrics import WatchMetrics
 from cryptoproxy.common.retry import Backoff
 from cryptoproxy.common.service import Health
+from cryptoproxy.common.service.health import tell_slow_clock
 from cryptoproxy.common.service.process import Loop
 from cryptoproxy.common.settings.catalogue import Kafka
+from cryptoproxy.datasets.codec import UNREADABLE
 from cryptoproxy.errors import CryptoProxyError, SettingsError
 from cryptoproxy.watch.assets import Followed
 from cryptoproxy.watch.rulebook.reading import read
@@ -123,12 +124,20 @@ class Engine:
         for partition, records in polled.items():
             self._take(partition, records)
             count += len(records)
+        if count:
+            self._look_at_clock()
         if count < POLL_RECORDS and time.monotonic() - self._asked_at >= LOOK_SECONDS:
             self._asked_at = time.monotonic()
             if self._all_is_read():
                 for share in self._live.values():
                     share.judge.sweep(now_ms)
         self._send(at_once=count < POLL_RECORDS)
+
+    def _look_at_clock(self) -> None:
+        ahead = 0
+        for share in self._live.values():
+            ahead, share.judge.ahead = ahead + share.judge.ahead, 0
+        tell_slow_clock(self._health, ahead, self._now_ms())
 
     # --- shares
     def _tend_shares(self) -> None:
@@ -201,7 +210,7 @@ class Engine:
             if found is _UNMET:
                 try:
                     found = met[record.key] = self._meet(topic, record)
-                except (msgspec.DecodeError, ValueError, TypeError):
+                except (*UNREADABLE, ValueError, TypeError):
                     bad += 1
                     continue
             if found is None:
@@ -211,7 +220,7 @@ class Engine:
                 continue
             try:
                 share.judge.take(followed, decode(record.value))
-            except (msgspec.DecodeError, ValueError, TypeError):
+            except (*UNREADABLE, ValueError, TypeError):
                 bad += 1
         after = records[-1].offset + 1
         for share in self._live.values():

@@ -58,7 +58,9 @@ class Judge:
         """Bars and stats, as ``found``."""
         self.told: dict[str, dict[str, Any] | None] = {}
         self.passed_over = 0
-        """Records that were late, there twice, or of the past."""
+        """Records that were late, there twice, of the past, or not there yet."""
+        self.ahead = 0
+        """Of these, so many were too far ahead of the clock since somebody has looked."""
         self._latest: dict[tuple[str, str, str], list[Any]] = {}
         """By place of an echo."""
         self._now = 0
@@ -149,6 +151,7 @@ class Judge:
             self._past or at - MAX_AHEAD_MS <= from_iso(record.fetched_at) <= at + followed.late
         ):
             self.passed_over += 1
+            self.ahead += at > self._latest_ms
             return
         followed.at = at
         asset = followed.asset

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -39,8 +40,8 @@ class SteadyClock:
         return self._wall + int((time.monotonic() - self._begun) * 1000)
 
 
-def service(settings: Settings) -> Service:
-    """The process, ready to run.
+def service(settings: Settings) -> tuple[Service, Callable[[], Rules]]:
+    """The process, ready to run, and the rules in force.
 
     Raises:
         SettingsError: the file of rules has mistakes.
@@ -93,4 +94,4 @@ def service(settings: Settings) -> Service:
     process.add("shares", shares.run)
     process.add("rules", engine.run)
     process.add("telling", teller.run)
-    return process
+    return process, lambda: engine.rules

@@ -12,10 +12,12 @@ from pathlib import Path
 
 import psutil
 import pytest
+import yaml
 
 from cryptoproxy.engines.ports import free_ports
 from tests.conftest import wait_until
 from tests.jobs.test_airflow import AIRFLOW, DAGS
+from tests.statsd import MAPPING, exporter
 
 EACH_MINUTE = """
 from airflow.sdk import DAG
@@ -28,8 +30,19 @@ PATIENCE = 900.0
 """Four processes begin, each with some thousand modules, before the first minute counts."""
 
 
+KINDS = {"counter": "", "gauge": "", "histogram": "_count"}
+
+
+def told() -> set[tuple[str, str]]:
+    """Each metric that the mapping knows, and its kind."""
+    mappings = yaml.safe_load(MAPPING.read_text(encoding="utf-8"))["mappings"]
+    return {
+        (each["name"], each.get("match_metric_type", "histogram")) for each in mappings if each.get("action") != "drop"
+    }
+
+
 @contextmanager
-def standalone(home: Path) -> Iterator[subprocess.Popen[bytes]]:
+def standalone(home: Path, statsd_port: int) -> Iterator[subprocess.Popen[bytes]]:
     """What it says is in `standalone.log`. Ended hard if a test has not ended it."""
     port, of_triggerer, of_tasks = free_ports(3)
     environ = os.environ | {
@@ -45,6 +58,9 @@ def standalone(home: Path) -> Iterator[subprocess.Popen[bytes]]:
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__PARALLELISM": "2",
+        "AIRFLOW__METRICS__STATSD_ON": "True",
+        "AIRFLOW__METRICS__STATSD_HOST": "127.0.0.1",
+        "AIRFLOW__METRICS__STATSD_PORT": str(statsd_port),
         "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(of_triggerer),
         "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(of_tasks),
         "CRYPTOPROXY": f"{sys.executable} -m cryptoproxy.cli.main",
@@ -80,10 +96,18 @@ def test_the_scheduler_starts_what_is_due_and_ends_with_all_its_children(tmp_pat
     (tmp_path / "dags").mkdir()
     (tmp_path / "dags" / "each_minute.py").write_text(EACH_MINUTE)
     file, log = tmp_path / "reports" / "version.txt", tmp_path / "standalone.log"
-    with standalone(tmp_path) as started:
+    with exporter() as statsd, standalone(tmp_path, statsd.port) as started:
         wait_until(lambda: file.exists() or started.poll() is not None, seconds=PATIENCE, what="a scheduled run")
         assert started.poll() is None, log.read_text()[-6000:]
         assert file.read_text().strip()
+        wanted = [name if name.endswith("_total") else f"{name}{KINDS[kind]}" for name, kind in told()]
+        wait_until(lambda: all(f"\n{name}" in statsd.metrics() for name in wanted), what=f"all of {wanted} are told")
+        for words in (
+            'airflow_dagrun_seconds_count{dag="each_minute",state="success"}',
+            'airflow_task_seconds_count{dag="each_minute",task="version"}',
+            'airflow_tasks_finished_total{dag="each_minute",state="success",task="version"}',
+        ):
+            assert words in statsd.metrics()
         assert len(of_session(started.pid)) > 3
         started.send_signal(signal.SIGINT)
         wait_until(lambda: started.poll() is not None, seconds=PATIENCE, what="its end")

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from socket import AF_INET, SOCK_DGRAM, socket
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,10 +18,14 @@ import pytest
 import requests
 import yaml
 
+from cryptoproxy.cli.services.brokers import process
+from cryptoproxy.common.settings import Settings
 from cryptoproxy.engines.ports import free_ports
 from cryptoproxy.sandbox import Rule
 from tests.conftest import wait_until
 from tests.faults.indexing.rig import IndexerRig
+from tests.faults.rig import Engines
+from tests.statsd import exporter
 
 ROOT = Path(__file__).parents[2]
 STACK = ROOT / "docker" / "prometheus"
@@ -119,6 +124,7 @@ def watched(folder: Path, channel: str, targets: dict[str, str]) -> Iterator[str
     config["alerting"]["alertmanagers"][0]["static_configs"][0]["targets"] = [f"127.0.0.1:{alert_port}"]
     config["scrape_configs"] = [job for job in config["scrape_configs"] if job["job_name"] in targets]
     for job in config["scrape_configs"]:
+        job.pop("dns_sd_configs", None)
         job["static_configs"] = [{"targets": [urlsplit(targets[job["job_name"]]).netloc]}]
     alerting = load("alertmanager.yml")
     alerting["route"] |= {"group_wait": "1s", "group_interval": "1s"}
@@ -144,6 +150,36 @@ def watched(folder: Path, channel: str, targets: dict[str, str]) -> Iterator[str
             )
         )
         yield f"http://127.0.0.1:{port}"
+
+
+def test_how_kafka_is_and_what_airflow_says_is_scraped(engines: Engines, tmp_path: Path) -> None:
+    texts = {"KAFKA_BROKERS_HOST_PORT": engines.kafka.endpoint, "PYTHON_BROKERS_SERVER_PORT": "0"}
+    brokers = process(Settings.from_texts(texts))
+    thread = threading.Thread(target=brokers.run)
+    thread.start()
+    try:
+        with exporter() as statsd, webhook() as (channel, told):
+            targets = {"cryptoproxy-brokers": brokers.url, "airflow": statsd.url}
+            with watched(tmp_path, channel, targets) as prometheus, socket(AF_INET, SOCK_DGRAM) as airflow:
+                # As Airflow 3.3 sends it.
+                airflow.sendto(b"airflow.dagrun.duration.failed.crypto_etl_dag:61000|ms", ("127.0.0.1", statsd.port))
+                wanted = {"alertname": "CryptoproxyAirflowFailed", "dag": "crypto_etl_dag"}
+                wait_until(
+                    lambda: [each for each in told if wanted.items() <= each["labels"].items()], what="it is told"
+                )
+                disk = asked(prometheus, "min(cryptoproxy_kafka_disk_free_bytes / cryptoproxy_kafka_disk_bytes)")
+                assert 0 < float(disk[0]["value"][1]) < 1
+                assert asked(prometheus, "sum(airflow_dagrun_seconds_sum)")[0]["value"][1] == "61"
+                up = asked(prometheus, "up")
+                assert {each["metric"]["job"]: each["value"][1] for each in up} == dict.fromkeys(targets, "1")
+    finally:
+        brokers.stop()
+        thread.join()
+
+
+def asked(prometheus: str, query: str) -> list[dict[str, Any]]:
+    answer = requests.get(f"{prometheus}/api/v1/query", params={"query": query}, timeout=180).json()
+    return answer["data"]["result"]  # type: ignore[no-any-return]
 
 
 @pytest.fixture
@@ -173,7 +209,7 @@ def test_an_outage_that_is_older_than_the_processes_reaches_the_channel(outage: 
             )
         summary = next(each for each in told if each["labels"]["alertname"] == "CryptoproxyPollsStale")
         assert summary["annotations"]["summary"].startswith("coingecko was last polled "), summary
-        up = requests.get(f"{prometheus}/api/v1/query", params={"query": "up"}, timeout=180).json()["data"]["result"]
+        up = asked(prometheus, "up")
         assert {each["metric"]["job"]: each["value"][1] for each in up} == dict.fromkeys(targets, "1")
         outage.sandbox.script.clear()
         wait_until(

@@ -86,6 +86,7 @@ def process(settings: Settings, *, now_ms: Callable[[], int] | None = None) -> S
     """What asks the model, and beside it what puts predictions into the lake."""
     from cryptoproxy.common.clients import kafka as kafka_client
     from cryptoproxy.common.clients.sender import Sender
+    from cryptoproxy.common.metrics import ModelsMetrics
     from cryptoproxy.lake.archiver import Archiver
     from cryptoproxy.lake.store import Store
     from cryptoproxy.models.live import Predictor
@@ -105,6 +106,7 @@ def process(settings: Settings, *, now_ms: Callable[[], int] | None = None) -> S
         sender=Sender(partial(kafka_client.producer, kafka, client_id="cryptoproxy-models"), ack_seconds=30),
         now_ms=now_ms or SystemClock().now_ms,
         health=made.health,
+        metrics=ModelsMetrics(made.registry),
     )
     archiver = Archiver(
         kafka=kafka,

@@ -13,6 +13,7 @@ import click
 
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.service import Health, Service
+from cryptoproxy.common.service.process import Loop
 from cryptoproxy.common.settings import Settings, kinds
 from cryptoproxy.common.start import load_settings, start
 from cryptoproxy.datasets import ALERT, CANDLE, DATASETS, USAGE, Dataset, iso
@@ -35,13 +36,10 @@ def process(settings: Settings) -> Service:
     from cryptoproxy.common.clients import kafka as kafka_client
     from cryptoproxy.lake.archiver import Archiver
     from cryptoproxy.lake.store import Store
-    from cryptoproxy.watch.rulebook.reading import read
     from cryptoproxy.watch.wiring import service
 
-    made = service(settings)
-    wanted: list[tuple[Dataset[Any], str, bytes]] = [(ALERT, "", b""), (USAGE, "", b"")]
-    if read(settings.watch.rules).bars is not None:
-        wanted.append((CANDLE, "1m", DERIVED))
+    made, rules = service(settings)
+    wanted: list[tuple[Dataset[Any], str, bytes]] = [(ALERT, "", b""), (USAGE, "", b""), (CANDLE, "1m", DERIVED)]
     for dataset, part, mark in wanted:
         archiver = Archiver(
             kafka=settings.kafka,
@@ -54,7 +52,13 @@ def process(settings: Settings) -> Service:
             # Without a door there may be no topic of usage: watch is whole all the same.
             health=Health() if dataset is USAGE else made.health,
         )
-        made.add("archive" if dataset is ALERT else f"archive of {dataset.called(part)}s", archiver.run)
+
+        def run(loop: Loop, dataset: Dataset[Any] = dataset, archiver: Archiver = archiver) -> None:
+            while dataset is CANDLE and rules().bars is None and loop.running:
+                loop.wait(1.0)  # `bars:` may come with another file of rules
+            archiver.run(loop)
+
+        made.add("archive" if dataset is ALERT else f"archive of {dataset.called(part)}s", run)
     return made
 
 

@@ -33,6 +33,7 @@ from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clients import outside
 from cryptoproxy.common.settings.asking import Asking
 from cryptoproxy.common.settings.catalogue import Kafka
+from cryptoproxy.datasets.codec import UNREADABLE
 from cryptoproxy.errors import CryptoProxyError
 
 LOOK_SECONDS = 5.0
@@ -141,7 +142,7 @@ class DoorClient:
                 raise NoPollerError(f"{urlsplit(where.url).netloc} is no poller of ours") from error
         try:
             refused = _refused.decode(answer.data)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             refused = Refused("", f"the poller's door answered {answer.status}")
         if answer.status == 401:
             raise NotAllowedError(f"{refused.message}. Set ASK_TOKEN to the poller's")
@@ -182,7 +183,7 @@ class DoorClient:
     def _enter(self, value: bytes) -> None:
         try:
             where = _where.decode(value)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             return  # of another version
         self._last = where
         if self._where is None or where.epoch >= self._where.epoch:

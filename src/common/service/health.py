@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from cryptoproxy.datasets import MAX_AHEAD_MS, iso
 from cryptoproxy.errors import visible
 
 log = logging.getLogger(__name__)
@@ -88,3 +89,22 @@ class HealthOf(Health):
     def reasons(self) -> dict[str, str]:
         begin = self._begin
         return {part[len(begin) :]: why for part, why in self._health.reasons().items() if part.startswith(begin)}
+
+
+def tell_slow_clock(health: Health | HealthOf, ahead: int, now_ms: int) -> None:
+    """What is far ahead of a clock is passed over, be it of the future or the clock slow: else nothing would come of
+    any record, and nothing be said of that.
+
+    Args:
+        ahead: so many of the records that came last.
+        now_ms: what the clock says.
+    """
+    if ahead:
+        health.hold(
+            "clock",
+            f"{ahead} records are more than {MAX_AHEAD_MS // 60_000} minutes ahead of this machine's clock, "
+            f"{iso(now_ms)}: nothing comes of them. Set the clock (NTP) and start this anew; if it is right, the "
+            "poller's is wrong",
+        )
+    else:
+        health.release("clock")

@@ -10,6 +10,7 @@ from typing import Any
 from cryptoproxy.common.settings import kinds
 from cryptoproxy.common.settings.asking import Asking
 from cryptoproxy.common.settings.books import Books
+from cryptoproxy.common.settings.brokers import Brokers
 from cryptoproxy.common.settings.live import Live
 from cryptoproxy.common.settings.loading import secret, setting
 from cryptoproxy.common.settings.models import Models
@@ -634,6 +635,7 @@ class Sections:
     page: Page
     watch: Watch
     models: Models
+    brokers: Brokers
     service: Service
     engines: Engines
 
@@ -651,6 +653,7 @@ SECTIONS: dict[str, type] = {
     "page": Page,
     "watch": Watch,
     "models": Models,
+    "brokers": Brokers,
     "service": Service,
     "engines": Engines,
 }

@@ -26,6 +26,7 @@ from cryptoproxy.common.settings.catalogue import Kafka
 from cryptoproxy.consumer.letters.state_topic import SECONDS, StateTopic
 from cryptoproxy.consumer.positions import topic_id_of
 from cryptoproxy.datasets import TICKER, Dataset, called, iso
+from cryptoproxy.datasets.codec import ODD_NOTE
 from cryptoproxy.errors import OperatorError
 
 log = logging.getLogger(__name__)
@@ -139,7 +140,7 @@ class Acceptances:
                 said = json.loads(value)
                 if str(said["topic_id"]) == topic_id:
                     accepted[int(partition)] = int(said["offset"])
-            except (ValueError, KeyError, TypeError):
+            except ODD_NOTE:
                 log.warning("unreadable acceptance %r of %s", value, key)
         return accepted
 

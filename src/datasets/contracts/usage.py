@@ -12,10 +12,10 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from cryptoproxy.datasets.codec import check_moment, cut
+from cryptoproxy.datasets.codec import check_columns, check_moment, cut
 from cryptoproxy.datasets.dataset import Dataset
 from cryptoproxy.datasets.fields import Source, Time, Unit, number, text
-from cryptoproxy.datasets.times import MINUTE_MS, from_iso, moment_of
+from cryptoproxy.datasets.times import MINUTE_MS, from_iso
 from cryptoproxy.errors import PoisonError
 
 DOOR = "door"
@@ -62,7 +62,7 @@ def check(record: Usage) -> None:
     check_moment(record.timestamp)
     if from_iso(record.timestamp) % MINUTE_MS:
         raise PoisonError("contract", f"timestamp {record.timestamp} is not the begin of a minute")
-    moment_of(record.fetched_at)
+    check_columns(record)
     if min(record.requests, record.refused, record.made, record.saved) < 0:
         raise PoisonError("contract", "a count is below 0")
 

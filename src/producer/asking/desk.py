@@ -28,11 +28,12 @@ from cryptoproxy.common.asking import (
 from cryptoproxy.common.asking.words import HISTORY, READ_THROUGH
 from cryptoproxy.common.clock import Clock
 from cryptoproxy.common.metrics import PollerMetrics
+from cryptoproxy.datasets.codec import UNREADABLE
 from cryptoproxy.errors import CryptoProxyError, OperatorError, TransientError
 from cryptoproxy.producer.budget import Budget
 from cryptoproxy.producer.feeds.fetch import Fetcher
 from cryptoproxy.producer.feeds.poll import PollOnce, SlotMissedError, Wait
-from cryptoproxy.upstreams.answers.refusals import UNREADABLE, not_spoken
+from cryptoproxy.upstreams.answers.refusals import not_spoken
 from cryptoproxy.upstreams.asked import Askable
 from cryptoproxy.upstreams.base import Call, Priority, RefusedError, Response, Source
 

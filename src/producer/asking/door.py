@@ -30,6 +30,7 @@ from cryptoproxy.common.asking.words import (
 )
 from cryptoproxy.common.service import Loop
 from cryptoproxy.common.settings.asking import Asking
+from cryptoproxy.datasets.codec import UNREADABLE
 from cryptoproxy.errors import OperatorError
 
 log = logging.getLogger(__name__)
@@ -105,7 +106,7 @@ class Door:
             raise _TokenError("whoever asks here must show the poller's ASK_TOKEN")
         try:
             asked = _asked.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             raise NotAllowedError(f"this is no question: {error}") from error
         if not self._places.acquire(blocking=False):
             raise NoBudgetError(f"{AT_ONCE} questions are under way", retry_after=1.0)

@@ -9,6 +9,7 @@ from typing import Annotated
 import msgspec
 from msgspec.structs import replace
 
+from cryptoproxy.datasets.codec import UNREADABLE
 from cryptoproxy.producer.budget import windows as rolling
 from cryptoproxy.producer.budget.windows import WINDOWS, RollingWindow, even_share, month_of
 from cryptoproxy.upstreams.base import Limits
@@ -187,7 +188,7 @@ def decode(content: bytes, *, upstream: str) -> BudgetState:
     """
     try:
         state = _decoder.decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise DamagedStateError(f"it is no state: {error}") from error
     if state.upstream != upstream:
         raise DamagedStateError(f"it is the state of {state.upstream!r}")

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from cryptoproxy.datasets import iso
-from cryptoproxy.datasets.times import Span
+from cryptoproxy.datasets.times import DAY_MS, Span
 from cryptoproxy.errors import TransientError
 from cryptoproxy.upstreams.answers.bars import same
 from cryptoproxy.upstreams.base import Call, Rejected, Response
@@ -94,6 +94,10 @@ class Walk:
             cursor.done = cursor.failed = True
             cursor.why = f"{self.history.upstream} has nothing of it"
             return
+        if start.begin_ms > now_ms + DAY_MS:
+            raise TransientError(
+                f"{self.history.feed.name}: the first of {self.symbol} cannot begin at {start.begin_ms}"
+            )
         cursor.symbol, cursor.name = start.symbol, start.name
         reach_ms = self.history.reach_ms(now_ms)
         cursor.listed = start.begin_ms > 0 and start.begin_ms + start.within_ms < self.span.begin_ms

@@ -10,6 +10,8 @@ from typing import Any
 from kafka.coordinator.assignors.abstract import AbstractPartitionAssignor
 from kafka.protocol.consumer.metadata import ConsumerProtocolAssignment, ConsumerProtocolSubscription
 
+from cryptoproxy.datasets.codec import ODD_NOTE
+
 VERSION = 0
 PARTITION = 0
 
@@ -43,7 +45,7 @@ def decode(data: bytes | None) -> Claim | None:
             waiting_since=int(content["waiting_since"]),
             term=None if term is None else int(term),
         )
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (*ODD_NOTE, AttributeError):
         return None
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 
+from cryptoproxy.datasets.codec import ODD_NOTE
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
@@ -38,7 +40,7 @@ def decode(text: str | None) -> Note | None:
             beat=int(content["beat"]),
             released=bool(content["released"]),
         )
-    except (ValueError, TypeError, KeyError):
+    except ODD_NOTE:
         return Note(process=text, name="a poller of another version", term=0, since=0)
 
 

@@ -18,6 +18,7 @@ from rich.console import Group, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
+from cryptoproxy.common.cells import cell
 from cryptoproxy.datasets import iso
 from cryptoproxy.errors import visible
 from cryptoproxy.queries.answer import DATA_COLUMNS, Answer, Cell, Look
@@ -64,7 +65,7 @@ def write_csv(answer: Answer[R], write: Write) -> None:
         if header:
             writer.writerow(names)
             header = False
-        writer.writerow(cells.values())
+        writer.writerow(map(cell, cells.values()))
         write(lines.getvalue())
 
 

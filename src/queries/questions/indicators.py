@@ -62,6 +62,16 @@ class Indicator:
         return tuple(f"{own}_{each}" if each else own for each in self.function.gives)
 
     @property
+    def back(self) -> int:
+        """Bars before one after which its value does not change by a billionth any more, however many came earlier.
+
+        An average of n bars needs n; one that forgets by 1/n a bar, as RSI does and EMA and MACD do twice as fast,
+        knows exp(-22) of what was 22 n bars before.
+        """
+        longest = max(self.numbers)
+        return longest if self.name in ("sma", "bollinger") else 22 * longest
+
+    @property
     def heads(self) -> tuple[str, ...]:
         """``SMA 20``; of several values the others by their own words: ``signal``."""
         return tuple(each or str(self) for each in self.function.gives)

@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from cryptoproxy.datasets import Ticker
+from cryptoproxy.datasets.codec import UNREADABLE
 from cryptoproxy.datasets.times import moment_of
 from cryptoproxy.serve.houses.house import ROAD, House, RefusedError
 from cryptoproxy.serve.houses.markets import Lacking, chosen
@@ -57,7 +58,7 @@ class CoinGeckoHouse(House):
                 found = self._exchanges(request)
         except Lacking as lacking:
             why = str(lacking)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             why = f"what was polled cannot be read: {error}"
         if found is not None:
             return found

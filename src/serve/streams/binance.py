@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from cryptoproxy.datasets.codec import UNREADABLE
 from cryptoproxy.serve.streams.hub import Hub
 from cryptoproxy.serve.streams.wire import Wire
 from cryptoproxy.upstreams.binance.candles import BinanceCandles
@@ -155,7 +156,7 @@ class BinanceListener:
 def _decoded(text: str) -> Any:
     try:
         return msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         raise _Refused(3, "Invalid JSON: expected value at line 1 column 1") from None
 
 

@@ -19,6 +19,7 @@ from typing import Any
 
 import msgspec
 
+from cryptoproxy.datasets.codec import UNREADABLE
 from cryptoproxy.serve.streams.binance import Kind
 from cryptoproxy.serve.streams.hub import Hub
 from cryptoproxy.serve.streams.wire import Wire
@@ -76,7 +77,7 @@ class BybitListener:
         """A message of the client: the answer, and the topics that it has now for the first time."""
         try:
             asked: Any = msgspec.json.decode(text)
-        except (msgspec.DecodeError, RecursionError):
+        except UNREADABLE:
             asked = None
         if not isinstance(asked, dict):
             return self._reply(asked, "", "Request parsing error", success=False), ()

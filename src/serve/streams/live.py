@@ -11,12 +11,12 @@ from typing import Any
 
 from cryptoproxy.common.clock import Clock
 from cryptoproxy.datasets import Candle, from_iso, iso
+from cryptoproxy.datasets.codec import UNREADABLE
 from cryptoproxy.errors import TransientError
 from cryptoproxy.serve.road.open_bars import OpenBars
 from cryptoproxy.serve.streams.binance import DIFFS
 from cryptoproxy.serve.streams.bybit import DEPTHS
 from cryptoproxy.serve.streams.hub import Hub
-from cryptoproxy.upstreams.answers.refusals import UNREADABLE
 from cryptoproxy.upstreams.binance import candle_stream as of_binance
 from cryptoproxy.upstreams.binance.books import BinanceBook, change_of
 from cryptoproxy.upstreams.binance.candles import BinanceCandles

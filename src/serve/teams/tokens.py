@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from cryptoproxy.common import files
+from cryptoproxy.datasets.codec import UNREADABLE
 from cryptoproxy.datasets.contracts.usage import TEAM
 from cryptoproxy.errors import OperatorError
 
@@ -70,7 +71,7 @@ def load(path: Path) -> Teams:
         ) from error
     except OSError as error:
         raise OperatorError(f"TEAMS_FILE={path} cannot be read: {error}", remedy="Make it readable") from error
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise OperatorError(f"TEAMS_FILE={path} is no file of teams: {error}", remedy="See docs/teams.md") from error
     for name, team in found.teams.items():
         if not TEAM.match(name) or (team.requests is not None and team.requests < 1) or (team.streams or 0) < 0:

@@ -22,6 +22,7 @@ from cryptoproxy.common.clock import Clock
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.common.settings.catalogue import Kafka
 from cryptoproxy.datasets import from_iso
+from cryptoproxy.datasets.codec import UNREADABLE
 from cryptoproxy.datasets.times import Span
 from cryptoproxy.errors import CryptoProxyError, TransientError
 from cryptoproxy.queries import Answer
@@ -147,7 +148,7 @@ def polled(state: Mapping[str, bytes], now_ms: int) -> Iterator[WorkingLine]:
         elif kind == "stream":
             try:
                 told = msgspec.json.decode(value, type=dict[str, Any]).get("told_ms")
-            except msgspec.DecodeError:
+            except UNREADABLE:
                 continue
             if isinstance(told, int):
                 age_ms = max(0, now_ms - told)
@@ -159,7 +160,7 @@ def budget(upstream: str, unit: str, allowed: Mapping[str, int], state: bytes, n
     """What is used of each of an upstream's windows, by the poller's own count."""
     try:
         counts = msgspec.json.decode(state, type=dict[str, Any])["counts"]
-    except (msgspec.DecodeError, KeyError):
+    except (*UNREADABLE, KeyError):
         return
     for window, limit in allowed.items():
         if window == MONTH:

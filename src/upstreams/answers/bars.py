@@ -11,10 +11,10 @@ import msgspec
 from msgspec import Meta
 
 from cryptoproxy.datasets import Candle, iso
-from cryptoproxy.datasets.codec import EARLIEST_MS
+from cryptoproxy.datasets.codec import EARLIEST_MS, UNREADABLE
 from cryptoproxy.datasets.contracts.candle import end_of
 from cryptoproxy.datasets.times import DAY_MS
-from cryptoproxy.upstreams.answers.refusals import UNREADABLE, not_spoken, words
+from cryptoproxy.upstreams.answers.refusals import not_spoken, words
 from cryptoproxy.upstreams.answers.rows import pieces
 from cryptoproxy.upstreams.answers.values import Number
 from cryptoproxy.upstreams.base import Rejected
@@ -23,22 +23,27 @@ CLOSED_AFTER_MS = 3_000
 """So long after its end, by the upstream's time, a bar may still change: what was fetched earlier is no record."""
 
 
-class Bar(msgspec.Struct, array_like=True, gc=False):
-    """What every upstream's row begins with."""
+class Stamped(msgspec.Struct, array_like=True, gc=False):
+    """A row that is an array and begins with a time."""
 
     stamp_ms: Annotated[int, Meta(ge=0, le=2**63 - 1)]
+
+
+class Bar(Stamped, array_like=True, gc=False):
+    """What every upstream's bar begins with."""
+
     open: Number = None
     high: Number = None
     low: Number = None
     close: Number = None
 
 
-B = TypeVar("B", bound=Bar)
+B = TypeVar("B", bound=Stamped)
 _items = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 class BarReader(Generic[B]):
-    """Reads arrays of one kind of bar: all at once in C, or one by one if one of them is odd. A field that cannot be
+    """Reads arrays of one kind of row: all at once in C, or one by one if one of them is odd. A field that cannot be
     read is None; a bar without a stamp is rejected alone."""
 
     def __init__(self, upstream: str, bar: type[B]) -> None:

@@ -20,15 +20,11 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import NoReturn
 
-import msgspec
-
 from cryptoproxy.common.retry import seconds_told
 from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.upstreams.base import BannedError, RefusedError, Response
 
 MAX_WORDS = 300
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What decoding raises of bytes that are not the JSON asked for."""
 
 SHORTEST_BAN = 120.0
 BLOCKED_SECONDS = 60.0

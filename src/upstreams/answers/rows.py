@@ -14,13 +14,16 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from cryptoproxy.upstreams.answers.refusals import UNREADABLE, not_spoken, words
+from cryptoproxy.datasets.codec import UNREADABLE
+from cryptoproxy.upstreams.answers.refusals import not_spoken, words
 from cryptoproxy.upstreams.base import Rejected
 
 Row = TypeVar("Row", bound=msgspec.Struct)
 
 _BLANK_OR_MARK = b"\xef\xbb\xbf \t\r\n"
 _TEXT = rb'"[^"\\]*(?:\\.[^"\\]*)*"'
+_DEEPEST = 5
+"""Levels to look for what can be read beside what cannot."""
 _token = re.compile(_TEXT + rb"|[\[\]{},]", re.DOTALL)
 _member = re.compile(rb"\s*(" + _TEXT + rb")\s*:(.*)", re.DOTALL)
 
@@ -183,6 +186,32 @@ def rows_apart(body: bytes, *names: str) -> tuple[bytes, bytes] | None:
     if begin is None or end < begin.end() or not body.rstrip().endswith(b"}"):
         return None
     return body[: begin.end()] + body[end:], body[begin.end() - 1 : end + 1]
+
+
+def read_each_field(upstream: str, body: bytes, kind: type[Row]) -> Row:
+    """An object of this kind, of whose members each that is no JSON is None: it costs no other.
+
+    Raises:
+        TransientError: another shape, or one without an end.
+    """
+    try:
+        try:
+            return msgspec.json.decode(body, type=kind, strict=False)
+        except UNREADABLE:
+            return msgspec.convert(_readable(body.strip(_BLANK_OR_MARK), _DEEPEST), kind, strict=False)
+    except (*UNREADABLE, ValueError) as error:
+        raise not_spoken(upstream, body, error) from error
+
+
+def _readable(raw: bytes, levels: int) -> object:
+    try:
+        return _anything.decode(raw)
+    except UNREADABLE:
+        if not levels or raw[:1] not in (b"{", b"["):
+            return None
+    if raw[:1] == b"[":
+        return [_readable(each.strip(), levels - 1) for each in pieces(raw, b"[")]
+    return {name: _readable(value, levels - 1) for name, value in members(raw).items()}
 
 
 def value_of(raw: bytes | None) -> object:

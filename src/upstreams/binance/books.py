@@ -18,8 +18,9 @@ from collections.abc import Sequence
 
 import msgspec
 
+from cryptoproxy.datasets.codec import UNREADABLE
 from cryptoproxy.datasets.contracts.book import LEVELS
-from cryptoproxy.upstreams.answers.refusals import UNREADABLE, not_spoken
+from cryptoproxy.upstreams.answers.refusals import not_spoken
 from cryptoproxy.upstreams.base import Call, Rejected, Response, SymbolList
 from cryptoproxy.upstreams.binance import refusals
 from cryptoproxy.upstreams.binance.tickers import NAME, used_weight
@@ -37,6 +38,8 @@ RETRY_MS, LONGEST_RETRY_MS = 500, 60_000
 """After a snapshot that is not proven; twice as long with each in a row."""
 MOST_KEPT = 200
 """Frames without a snapshot to put them on, 20 s of them. Of more the oldest are let go: the snapshot will be newer."""
+ANEW_MS = 10_000
+"""A frame so much later whose numbers are lower: those before it were wrong, or are counted anew."""
 SHORT = 2 * LEVELS
 """Levels of a side below which a new snapshot is asked for, while the book goes on."""
 
@@ -82,6 +85,8 @@ def change_of(data: bytes | msgspec.Raw) -> BookChange:
         found = _depth.decode(data)
     except UNREADABLE as error:
         raise not_spoken(NAME, bytes(data), error) from error
+    if found.u < found.U:
+        raise not_spoken(NAME, bytes(data), "its first change comes behind its last")
     return BookChange(found.s, found.b, found.a, found.U, found.u, found.E)
 
 
@@ -123,13 +128,17 @@ class BinanceBook(LocalBook):
                 self._keep(change)
             self.why = ""
             self._apply(self.ladder, change)
+        elif _begins_anew(change, self.updated_ms):
+            self.lose("hole")
+            self._keep(change)
 
     def _keep(self, change: BookChange) -> None:
         if self._kept:
-            end = self._kept[-1].last
-            if change.last <= end:
+            newest = self._kept[-1]
+            known = change.last <= newest.last
+            if known and not _begins_anew(change, newest.time_ms):
                 return
-            if change.first > end + 1:
+            if known or change.first > newest.last + 1:
                 self._kept.clear()
         self._kept.append(change)
 
@@ -159,6 +168,10 @@ class BinanceBook(LocalBook):
             if not self.why:
                 self.take(change)
         return self.proven
+
+
+def _begins_anew(change: BookChange, before_ms: int | None) -> bool:
+    return None not in (change.time_ms, before_ms) and change.time_ms > before_ms + ANEW_MS  # type: ignore[operator]
 
 
 class BinanceBooks(BookStream[BinanceBook]):

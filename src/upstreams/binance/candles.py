@@ -123,5 +123,5 @@ class BinanceCandles(Candles):
         return self._klines(symbol, startTime="0", limit="1")
 
     def start(self, symbol: str, answer: Response) -> Start:
-        rows = [] if self._is_unknown(answer.body) else _reader.read(answer.body)[0]
-        return Start(rows[0].stamp_ms if rows else None)
+        rows, rejected = ([], []) if self._is_unknown(answer.body) else _reader.read(answer.body)
+        return Start(rows[0].stamp_ms if rows else 0 if rejected else None)

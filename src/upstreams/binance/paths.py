@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from cryptoproxy.datasets.codec import UNREADABLE
 from cryptoproxy.upstreams import asked
 from cryptoproxy.upstreams.asked import Path
 from cryptoproxy.upstreams.binance.candles import WEIGHT as BARS
@@ -24,7 +25,7 @@ def _named(params: Mapping[str, str]) -> int:
         return 1
     try:
         return len(msgspec.json.decode(params.get("symbols", "[]"), type=list[str]))
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return 0
 
 

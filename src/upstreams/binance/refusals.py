@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import msgspec
 
+from cryptoproxy.datasets.codec import UNREADABLE
 from cryptoproxy.errors import TransientError
 from cryptoproxy.upstreams.answers.refusals import (
-    UNREADABLE,
     leave_alone,
     may_be_error,
     refuse_by_status,

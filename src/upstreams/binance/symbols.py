@@ -11,9 +11,10 @@ from functools import lru_cache
 
 import msgspec
 
+from cryptoproxy.datasets.codec import UNREADABLE
 from cryptoproxy.errors import OperatorError
 from cryptoproxy.upstreams.answers.quotes import COINS, NATIONAL, STABLE, Quotes, by_suffix
-from cryptoproxy.upstreams.answers.refusals import UNREADABLE, not_spoken
+from cryptoproxy.upstreams.answers.refusals import not_spoken
 from cryptoproxy.upstreams.answers.rows import RowReader, members, rows_apart
 from cryptoproxy.upstreams.base import Call, Rejected, SymbolList
 

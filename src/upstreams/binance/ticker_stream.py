@@ -19,9 +19,10 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from cryptoproxy.datasets import Feed, Ticker, from_iso, slot_of
+from cryptoproxy.datasets.codec import UNREADABLE
 from cryptoproxy.errors import SettingsError
 from cryptoproxy.upstreams.answers.gathering import Gathering, usable_id
-from cryptoproxy.upstreams.answers.refusals import UNREADABLE, words
+from cryptoproxy.upstreams.answers.refusals import words
 from cryptoproxy.upstreams.answers.values import Number, Whole, iso_of_ms
 from cryptoproxy.upstreams.base import Rejected, Response
 from cryptoproxy.upstreams.binance import refusals

@@ -19,8 +19,10 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from cryptoproxy.datasets import TRADE, Feed, Gap, Trade, from_iso, iso
+from cryptoproxy.datasets.codec import UNREADABLE
 from cryptoproxy.datasets.times import moment_of
-from cryptoproxy.upstreams.answers.refusals import UNREADABLE, not_spoken
+from cryptoproxy.upstreams.answers.refusals import not_spoken
+from cryptoproxy.upstreams.answers.rows import RowReader
 from cryptoproxy.upstreams.answers.values import Number, product
 from cryptoproxy.upstreams.base import Call, Response
 from cryptoproxy.upstreams.binance import refusals
@@ -53,7 +55,7 @@ class AggTrade(msgspec.Struct, gc=False):
 
 _rows = msgspec.json.Decoder(list[AggTrade], strict=False)
 _row = msgspec.json.Decoder(AggTrade, strict=False)
-_items = msgspec.json.Decoder(list[msgspec.Raw])
+_reader = RowReader(NAME, AggTrade)
 
 
 class _Symbol(Known):
@@ -132,9 +134,8 @@ class BinanceTrades(TradeStream[_Symbol]):
         fetched_at = iso(now_ms)
         for row in rows:
             if self._is_time(symbol, row.T, now_ms) and chain.take(row.a, row.f, row.T, now_ms):
-                if now_ms < row.T:  # its clock is not measured to the millisecond
-                    now_ms, fetched_at = row.T, iso(row.T)
-                self._record(symbol, quote, row, fetched_at)
+                # Its clock is not measured to the millisecond.
+                self._record(symbol, quote, row, fetched_at if now_ms >= row.T else iso(row.T))
 
     def _record(self, symbol: str, quote: str, row: AggTrade, fetched_at: str) -> None:
         price, volume = row.p, row.q
@@ -217,16 +218,11 @@ class BinanceTrades(TradeStream[_Symbol]):
 
     def _page_of(self, body: bytes, symbol: str) -> list[AggTrade]:
         """Its rows. One that is odd lacks, and holds up none of the others."""
-        try:
-            return _rows.decode(body)
-        except UNREADABLE as error:
-            why = error
-        try:
-            rows = self._read(_items.decode(body), symbol)
-        except UNREADABLE:
-            rows = []
-        if not rows:
-            raise not_spoken(NAME, body, why) from why
+        rows, rejected = _reader.read(body)
+        if rejected and not rows:
+            raise not_spoken(NAME, body, rejected[0].detail)
+        for row in rejected:
+            self._reject(row.reason, symbol, row.detail)
         return rows
 
     def hopeless(self, ask: Ask, why: str, *, now_ms: int) -> None:

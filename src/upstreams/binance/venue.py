@@ -18,7 +18,8 @@ from typing import Any
 
 import msgspec
 
-from cryptoproxy.upstreams.answers.refusals import UNREADABLE, not_spoken, words
+from cryptoproxy.datasets.codec import UNREADABLE
+from cryptoproxy.upstreams.answers.refusals import not_spoken, words
 from cryptoproxy.upstreams.base import Call, Rejected, Response
 from cryptoproxy.upstreams.binance.tickers import NAME
 from cryptoproxy.upstreams.streaming.stream import Ack, Heard, Heartbeat

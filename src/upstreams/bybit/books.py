@@ -22,7 +22,8 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from cryptoproxy.upstreams.answers.refusals import UNREADABLE, not_spoken
+from cryptoproxy.datasets.codec import UNREADABLE
+from cryptoproxy.upstreams.answers.refusals import not_spoken
 from cryptoproxy.upstreams.base import Response, SymbolList
 from cryptoproxy.upstreams.bybit import refusals
 from cryptoproxy.upstreams.bybit.symbols import Category

@@ -22,11 +22,11 @@ from cryptoproxy.errors import TransientError
 from cryptoproxy.upstreams.answers.bars import Bar, BarGathering, BarReader
 from cryptoproxy.upstreams.answers.candles import Candles
 from cryptoproxy.upstreams.answers.quotes import Quotes
-from cryptoproxy.upstreams.answers.refusals import UNREADABLE, not_spoken
-from cryptoproxy.upstreams.answers.rows import members, value_of
+from cryptoproxy.upstreams.answers.rows import value_of
 from cryptoproxy.upstreams.answers.values import Number
 from cryptoproxy.upstreams.base import Call, Response
 from cryptoproxy.upstreams.bybit import refusals
+from cryptoproxy.upstreams.bybit.shapes import result_of
 from cryptoproxy.upstreams.bybit.symbols import QUOTE_OF, Api, BybitSymbols, Category
 from cryptoproxy.upstreams.bybit.tickers import BASE_URL, UPSTREAM
 from cryptoproxy.upstreams.history import Start
@@ -112,15 +112,11 @@ class BybitCandles(Candles):
         Raises:
             TransientError: no such envelope, or of another market or symbol.
         """
-        try:
-            result = members(members(body)["result"])
-            rows = result["list"]
-        except (*UNREADABLE, ValueError, KeyError) as error:
-            raise not_spoken(UPSTREAM, body, error) from error
+        result = result_of(body)
         for name, asked in (("category", self._market.value), ("symbol", symbol)):
             if (told := value_of(result.get(name))) not in (None, asked):
                 raise TransientError(f"bybit answered with bars of the {name} {told!r}, not {asked}")
-        return rows
+        return result["list"]
 
     def _is_unknown(self, body: bytes) -> bool:
         return _unknown.search(body[:300]) is not None
@@ -140,5 +136,8 @@ class BybitCandles(Candles):
         return self._kline(symbol, "1mo", limit=str(PAGE))
 
     def start(self, symbol: str, answer: Response) -> Start:
-        rows = [] if self._is_unknown(answer.body) else _reader.read(self._list(answer.body, symbol))[0]
-        return Start(min((row.stamp_ms for row in rows), default=None), within_ms=31 * DAY_MS)
+        if self._is_unknown(answer.body):
+            return Start(None)
+        rows, rejected = _reader.read(self._list(answer.body, symbol))
+        begin_ms = None if not rows and not rejected else min((row.stamp_ms for row in rows), default=0)
+        return Start(begin_ms, within_ms=31 * DAY_MS)

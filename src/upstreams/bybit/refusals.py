@@ -17,10 +17,10 @@ from __future__ import annotations
 
 import msgspec
 
+from cryptoproxy.datasets.codec import UNREADABLE
 from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.upstreams.answers.refusals import (
     BLOCKED_SECONDS,
-    UNREADABLE,
     ban_told,
     leave_alone,
     refuse_by_status,

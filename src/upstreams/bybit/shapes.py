@@ -20,8 +20,9 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 from msgspec import Meta
 
+from cryptoproxy.datasets.codec import UNREADABLE
 from cryptoproxy.errors import TransientError
-from cryptoproxy.upstreams.answers.refusals import UNREADABLE, not_spoken
+from cryptoproxy.upstreams.answers.refusals import not_spoken
 from cryptoproxy.upstreams.answers.rows import RowReader, members, rows_apart, value_of
 from cryptoproxy.upstreams.answers.values import Number, iso_of_ms, ms_of_seconds
 from cryptoproxy.upstreams.base import Rejected
@@ -137,6 +138,20 @@ def open_tickers(body: bytes) -> Tickers:
     opened = _open_slowly(apart[0])
     rows, rejected = (_v2_reader if opened.v2 else _v5_reader).read(apart[1])
     return replace(opened, rows=rows, rejected=rejected)
+
+
+def result_of(body: bytes) -> dict[str, bytes]:
+    """The members of a v5 answer's ``result``, each as it was written; one of them is ``list``, the rows.
+
+    Raises:
+        TransientError: no such envelope.
+    """
+    try:
+        result = members(members(body)["result"])
+        result["list"]
+    except (*UNREADABLE, ValueError, KeyError) as error:
+        raise not_spoken("bybit", body, error) from error
+    return result
 
 
 def _open_slowly(body: bytes) -> Tickers:

@@ -12,7 +12,8 @@ from typing import Any
 
 import msgspec
 
-from cryptoproxy.upstreams.answers.refusals import UNREADABLE, not_spoken
+from cryptoproxy.datasets.codec import UNREADABLE
+from cryptoproxy.upstreams.answers.refusals import not_spoken
 from cryptoproxy.upstreams.bybit.tickers import UPSTREAM
 
 Texts = dict[str, str]

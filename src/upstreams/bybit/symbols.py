@@ -12,9 +12,10 @@ from functools import lru_cache
 
 import msgspec
 
+from cryptoproxy.datasets.codec import UNREADABLE
 from cryptoproxy.errors import TransientError
 from cryptoproxy.upstreams.answers.quotes import COINS, NATIONAL, STABLE, UNKNOWN, Quotes, by_suffix
-from cryptoproxy.upstreams.answers.refusals import UNREADABLE, not_spoken
+from cryptoproxy.upstreams.answers.refusals import not_spoken
 from cryptoproxy.upstreams.answers.rows import RowReader, members, rows_apart, value_of
 from cryptoproxy.upstreams.base import Call, Rejected, SymbolList
 

@@ -23,12 +23,16 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from cryptoproxy.datasets import TRADE, Feed, Gap, Trade, from_iso, iso
+from cryptoproxy.datasets.codec import UNREADABLE
 from cryptoproxy.datasets.times import moment_of
-from cryptoproxy.upstreams.answers.refusals import UNREADABLE, not_spoken
+from cryptoproxy.errors import TransientError
+from cryptoproxy.upstreams.answers.refusals import not_spoken
+from cryptoproxy.upstreams.answers.rows import RowReader, members
 from cryptoproxy.upstreams.answers.values import Number, product
 from cryptoproxy.upstreams.base import Call, Response
 from cryptoproxy.upstreams.bybit import refusals
 from cryptoproxy.upstreams.bybit.breaks import Break, Recent, Symbol
+from cryptoproxy.upstreams.bybit.shapes import result_of
 from cryptoproxy.upstreams.bybit.symbols import BybitSymbols, Category
 from cryptoproxy.upstreams.bybit.tickers import UPSTREAM
 from cryptoproxy.upstreams.bybit.venue import BybitVenue
@@ -54,16 +58,9 @@ class _Frame(msgspec.Struct, gc=False):
     data: list[_Row]
 
 
-class _List(msgspec.Struct, rename={"rows": "list"}, gc=False):
-    rows: list[Recent]
-
-
-class _Answer(msgspec.Struct, gc=False):
-    result: _List
-
-
 _frame = msgspec.json.Decoder(_Frame, strict=False)
-_answer = msgspec.json.Decoder(_Answer, strict=False)
+_rows = RowReader(UPSTREAM, _Row)
+_recent = RowReader(UPSTREAM, Recent)
 
 
 def _frame_of(row: Recent) -> _Row:
@@ -126,14 +123,26 @@ class BybitTrades(TradeStream[Symbol]):
             if each is None or (quote := self._quote_of(each.symbol)) is None:
                 continue
             for body in bodies:
-                try:
-                    rows = _frame.decode(body).data
-                except UNREADABLE as error:
-                    self._unread(each.symbol, error, body)
-                    each.why = each.why or HOLE
-                    continue
+                rows, whole = self._rows_of(body, each.symbol)
                 for row in rows:
                     self._enter(each, quote, row, now_ms=now_ms, fetched_at=fetched_at)
+                if not whole:
+                    each.why = each.why or HOLE
+
+    def _rows_of(self, body: bytes | msgspec.Raw, symbol: str) -> tuple[list[_Row], bool]:
+        """A frame's rows that can be read, and whether these are all."""
+        try:
+            return _frame.decode(body).data, True
+        except UNREADABLE:
+            pass
+        try:
+            rows, rejected = _rows.read(members(body)["data"])
+        except (*UNREADABLE, ValueError, KeyError, TransientError) as error:
+            self._unread(symbol, error, body)
+            return [], False
+        for row in rejected:
+            self._reject(row.reason, symbol, row.detail)
+        return rows, not rejected
 
     def _enter(self, each: Symbol, quote: str, row: _Row, *, now_ms: int, fetched_at: str) -> None:
         if row.i in each.seen or not self._is_time(each.symbol, row.T, now_ms):
@@ -188,10 +197,12 @@ class BybitTrades(TradeStream[Symbol]):
         symbol = self._asked.pop(ask.key, "")
         if not symbol:
             return
-        try:
-            rows = sorted(_answer.decode(answer.body).result.rows, key=lambda row: row.time)
-        except UNREADABLE as error:
-            raise not_spoken(UPSTREAM, answer.body, error) from error
+        rows, rejected = _recent.read(result_of(answer.body)["list"])
+        if rejected and not rows:
+            raise not_spoken(UPSTREAM, answer.body, rejected[0].detail)
+        for odd in rejected:
+            self._reject(odd.reason, symbol, odd.detail)
+        rows.sort(key=lambda row: row.time)
         each, quote, fetched_at = self._of[symbol], self._quote_of(symbol) or "", iso(now_ms)
         new = [row for row in rows if row.exec_id not in each.seen]
         due = [one for one in each.breaks if one.due_ms <= now_ms]

@@ -17,7 +17,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from cryptoproxy.upstreams.answers.refusals import UNREADABLE, not_spoken, words
+from cryptoproxy.datasets.codec import UNREADABLE
+from cryptoproxy.upstreams.answers.refusals import not_spoken, words
 from cryptoproxy.upstreams.base import Call, Rejected, Response
 from cryptoproxy.upstreams.bybit.symbols import Category
 from cryptoproxy.upstreams.bybit.tickers import UPSTREAM

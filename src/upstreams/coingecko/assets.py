@@ -17,8 +17,7 @@ from cryptoproxy.datasets.contracts.asset import NO_QUOTE
 from cryptoproxy.errors import TransientError
 from cryptoproxy.upstreams.answers.gathering import usable_id
 from cryptoproxy.upstreams.answers.quotes import Quotes
-from cryptoproxy.upstreams.answers.refusals import UNREADABLE, not_spoken
-from cryptoproxy.upstreams.answers.rows import RowReader
+from cryptoproxy.upstreams.answers.rows import RowReader, read_each_field
 from cryptoproxy.upstreams.answers.values import Number, Rank, iso_of_text
 from cryptoproxy.upstreams.base import Call, Poll, Rejected, Response, SymbolList
 from cryptoproxy.upstreams.coingecko.access import Access
@@ -63,7 +62,6 @@ class _Coin(msgspec.Struct, gc=False):
     last_updated: Any = None
 
 
-_coin = msgspec.json.Decoder(_Coin, strict=False)
 _rows = RowReader(NAME, MarketRow)
 
 
@@ -143,10 +141,7 @@ class CoinGeckoAssets:
             if is_unknown(body):
                 rejected.append(Rejected("absent", asked, "coingecko knows no such coin"))
                 continue
-            try:
-                found = _coin.decode(body)
-            except UNREADABLE as error:
-                raise not_spoken(NAME, body, error) from error
+            found = read_each_field(NAME, body, _Coin)
             if usable_id(found.id):
                 records.append(_record(found, iso(slot_ms), iso(fetched_at_ms)))
             else:

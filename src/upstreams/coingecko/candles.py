@@ -15,7 +15,7 @@ from cryptoproxy.datasets.times import DAY_MS, MINUTE_MS, Span
 from cryptoproxy.upstreams.answers.bars import Bar, BarGathering, BarReader
 from cryptoproxy.upstreams.answers.candles import Candles
 from cryptoproxy.upstreams.base import Call, Response
-from cryptoproxy.upstreams.coingecko.coins import Coins, names_in
+from cryptoproxy.upstreams.coingecko.coins import Coins, names_in, started
 from cryptoproxy.upstreams.coingecko.plans import Plan
 from cryptoproxy.upstreams.coingecko.tickers import NAME, chunks
 from cryptoproxy.upstreams.history import Start
@@ -102,9 +102,3 @@ class CoinGeckoCandles(Candles):
 
     def start(self, symbol: str, answer: Response) -> Start:
         return started(symbol, answer)
-
-
-def started(symbol: str, answer: Response) -> Start:
-    """What a coin is called; a begin is not told."""
-    found = names_in([answer.body]).get(symbol)
-    return Start(None) if found is None else Start(0, symbol=found[0], name=found[1])

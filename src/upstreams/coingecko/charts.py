@@ -8,21 +8,19 @@ gives. A point of midnight has the id that a live poll of that slot has.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated
-
-import msgspec
-from msgspec import Meta
+from collections.abc import Sequence
 
 from cryptoproxy.datasets import Feed, Ticker, iso
+from cryptoproxy.datasets.codec import UNREADABLE
 from cryptoproxy.datasets.times import DAY_MS, MINUTE_MS, Span
 from cryptoproxy.errors import TransientError
+from cryptoproxy.upstreams.answers.bars import BarReader, Stamped
 from cryptoproxy.upstreams.answers.candles import time_of
-from cryptoproxy.upstreams.answers.refusals import UNREADABLE, not_spoken
+from cryptoproxy.upstreams.answers.refusals import not_spoken
+from cryptoproxy.upstreams.answers.rows import members
 from cryptoproxy.upstreams.answers.values import Number
 from cryptoproxy.upstreams.base import Call, Rejected, Response, SymbolList
-from cryptoproxy.upstreams.coingecko.candles import started
-from cryptoproxy.upstreams.coingecko.coins import Coins
+from cryptoproxy.upstreams.coingecko.coins import Coins, started
 from cryptoproxy.upstreams.coingecko.plans import Plan
 from cryptoproxy.upstreams.coingecko.tickers import NAME
 from cryptoproxy.upstreams.history import Page, Start
@@ -33,18 +31,11 @@ REACH_DAYS = 365
 """Of plans that do not pay."""
 
 
-class _Point(msgspec.Struct, array_like=True, gc=False):
-    stamp_ms: Annotated[int, Meta(ge=0, le=2**63 - 1)]
+class _Point(Stamped, array_like=True, gc=False):
     value: Number = None
 
 
-class _Chart(msgspec.Struct, gc=False):
-    prices: list[_Point]
-    market_caps: list[_Point] = []
-    total_volumes: list[_Point] = []
-
-
-_chart = msgspec.json.Decoder(_Chart, strict=False)
+_points = BarReader(NAME, _Point)
 
 
 class CoinGeckoCharts:
@@ -98,14 +89,17 @@ class CoinGeckoCharts:
         if not self._coins.knows(answer.body):
             return Page([], covered_ms=span.end_ms)
         try:
-            chart = _chart.decode(answer.body)
-        except UNREADABLE as error:
+            chart = members(answer.body)
+            prices, rejected = _points.read(chart["prices"])
+        except (*UNREADABLE, ValueError, KeyError) as error:
             raise not_spoken(NAME, answer.body, error) from error
         settled_ms = time_of(answer, now_ms=now_ms) - SETTLED_AFTER_MS
-        caps, volumes = _by_stamp(chart.market_caps), _by_stamp(chart.total_volumes)
+        caps, volumes = (
+            {point.stamp_ms: point.value for point in _points.read(chart.get(name, b"[]"))[0]}
+            for name in ("market_caps", "total_volumes")
+        )
         records: dict[int, Ticker] = {}
-        rejected: list[Rejected] = []
-        for point in chart.prices:
+        for point in prices:
             stamp = point.stamp_ms
             if stamp % DAY_MS or stamp not in span or stamp > settled_ms:
                 continue
@@ -117,16 +111,13 @@ class CoinGeckoCharts:
                 records[stamp] = self._ticker(symbol, start, point.value, stamp, now_ms)
                 records[stamp].market_cap = caps.get(stamp) or None
                 records[stamp].volume_24h = volumes.get(stamp)
-        if (
-            chart.prices
-            and not records
-            and not rejected
-            and all(each.stamp_ms < span.begin_ms for each in chart.prices)
-        ):
+        if rejected and not prices:
+            raise not_spoken(NAME, answer.body, rejected[0].detail)
+        if prices and not records and not rejected and all(each.stamp_ms < span.begin_ms for each in prices):
             raise TransientError(
                 f"not what coingecko speaks: a chart of {symbol} that ends before {iso(span.begin_ms)}"
             )
-        begins = sorted(each.stamp_ms for each in chart.prices if each.stamp_ms in span and each.stamp_ms % DAY_MS == 0)
+        begins = sorted(each.stamp_ms for each in prices if each.stamp_ms in span and each.stamp_ms % DAY_MS == 0)
         return Page([records[stamp] for stamp in sorted(records)], rejected, begins, span.end_ms)
 
     def _ticker(self, symbol: str, start: Start, price: float, stamp: int, now_ms: int) -> Ticker:
@@ -142,7 +133,3 @@ class CoinGeckoCharts:
             fetch_delay_ms=now_ms - stamp,
             interval_ms=DAY_MS,  # the next point is a day later: nobody misses what was never to be had
         )
-
-
-def _by_stamp(points: Sequence[_Point]) -> Mapping[int, float | None]:
-    return {point.stamp_ms: point.value for point in points}

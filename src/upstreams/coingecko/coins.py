@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from cryptoproxy.upstreams.answers.rows import RowReader
-from cryptoproxy.upstreams.base import Call
+from cryptoproxy.upstreams.base import Call, Response
 from cryptoproxy.upstreams.coingecko.access import Access
 from cryptoproxy.upstreams.coingecko.tickers import NAME, PAGE, MarketRow, chunks
+from cryptoproxy.upstreams.history import Start
 
 _UNKNOWN = (b"coin not found", b"could not find coin")
 _LONGEST_WORD = 300
@@ -46,8 +47,19 @@ def is_unknown(body: bytes) -> bool:
     return body.lstrip()[:1] == b"{" and len(body) < _LONGEST_WORD and any(each in body.lower() for each in _UNKNOWN)
 
 
+def started(symbol: str, answer: Response) -> Start:
+    """What a coin is called; a begin is not told. One whose row cannot be read is there, and keeps its id as a name."""
+    rows, rejected = _reader.read(answer.body)
+    found = _names(rows).get(symbol)
+    if found is None:
+        return Start(0 if rejected else None)
+    return Start(0, symbol=found[0], name=found[1])
+
+
 def names_in(bodies: Iterable[bytes]) -> Mapping[str, tuple[str, str]]:
     """Symbol and name by id."""
-    return {
-        row.id: ((row.symbol or row.id).upper(), row.name or row.id) for body in bodies for row in _reader.read(body)[0]
-    }
+    return _names(row for body in bodies for row in _reader.read(body)[0])
+
+
+def _names(rows: Iterable[MarketRow]) -> dict[str, tuple[str, str]]:
+    return {row.id: ((row.symbol or row.id).upper(), row.name or row.id) for row in rows}

@@ -13,11 +13,12 @@ from typing import Any
 import msgspec
 
 from cryptoproxy.datasets import Feed, iso
+from cryptoproxy.datasets.codec import UNREADABLE
 from cryptoproxy.datasets.contracts.market import MARKET, METRIC, Market
 from cryptoproxy.errors import TransientError
 from cryptoproxy.upstreams.answers.gathering import usable_id
-from cryptoproxy.upstreams.answers.refusals import UNREADABLE, not_spoken
-from cryptoproxy.upstreams.answers.rows import RowReader
+from cryptoproxy.upstreams.answers.refusals import not_spoken
+from cryptoproxy.upstreams.answers.rows import RowReader, members, read_each_field
 from cryptoproxy.upstreams.answers.values import Number, iso_of_ms, ms_of_seconds
 from cryptoproxy.upstreams.base import Call, Poll, Rejected, Response, SymbolList
 from cryptoproxy.upstreams.coingecko.access import Access
@@ -31,9 +32,9 @@ _NO_QUOTE = "-"
 class _Global(msgspec.Struct, gc=False):
     """Each figure is read by itself: one that is none costs no other."""
 
-    total_market_cap: dict[str, Any] = {}
-    total_volume: dict[str, Any] = {}
-    market_cap_percentage: dict[str, Any] = {}
+    total_market_cap: Any = None
+    total_volume: Any = None
+    market_cap_percentage: Any = None
     market_cap_change_percentage_24h_usd: Any = None
     volume_change_percentage_24h_usd: Any = None
     active_cryptocurrencies: Any = None
@@ -51,10 +52,6 @@ class _Coin(msgspec.Struct, gc=False):
     score: Number = None
 
 
-class _Trending(msgspec.Struct, gc=False):
-    coins: msgspec.Raw
-
-
 class _Trend(msgspec.Struct, gc=False):
     item: _Coin
 
@@ -67,8 +64,6 @@ class _Exchange(msgspec.Struct, gc=False):
     trust_score_rank: Number = None
 
 
-_overview = msgspec.json.Decoder(_Overview, strict=False)
-_trending = msgspec.json.Decoder(_Trending, strict=False)
 _trends = RowReader(NAME, _Trend)
 _exchanges = RowReader(NAME, _Exchange)
 
@@ -144,18 +139,19 @@ class CoinGeckoMarket:
         return Poll(_each_once(records, rejected), rejected)
 
     def _global(self, body: bytes, rejected: list[Rejected]) -> tuple[str | None, Iterator[Figure]]:
-        try:
-            found = _overview.decode(body).data
-        except UNREADABLE as error:
-            raise not_spoken(NAME, body, error) from error
+        found = read_each_field(NAME, body, _Overview).data
         updated = iso_of_ms(ms_of_seconds(found.updated_at))
         return updated, self._figures(found)
 
     def _figures(self, found: _Global) -> Iterator[Figure]:
+        caps, volumes, shares = (
+            told if isinstance(told, dict) else {}
+            for told in (found.total_market_cap, found.total_volume, found.market_cap_percentage)
+        )
         for quote in self._quotes:
-            yield "global", None, quote.upper(), "total-market-cap", found.total_market_cap.get(quote)
-            yield "global", None, quote.upper(), "total-volume", found.total_volume.get(quote)
-        for symbol, share in found.market_cap_percentage.items():
+            yield "global", None, quote.upper(), "total-market-cap", caps.get(quote)
+            yield "global", None, quote.upper(), "total-volume", volumes.get(quote)
+        for symbol, share in shares.items():
             yield "global", None, _NO_QUOTE, f"dominance-{symbol.lower()}", share
         for metric, value in (
             ("market-cap-change-24h", found.market_cap_change_percentage_24h_usd),
@@ -167,8 +163,8 @@ class CoinGeckoMarket:
 
     def _trending(self, body: bytes, rejected: list[Rejected]) -> tuple[None, Iterator[Figure]]:
         try:
-            rows, odd = _trends.read(bytes(_trending.decode(body).coins))
-        except UNREADABLE as error:
+            rows, odd = _trends.read(members(body)["coins"])
+        except (*UNREADABLE, ValueError, KeyError) as error:
             raise not_spoken(NAME, body, error) from error
         rejected += odd
         return None, (

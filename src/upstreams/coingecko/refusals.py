@@ -21,9 +21,9 @@ from typing import Any
 
 import msgspec
 
+from cryptoproxy.datasets.codec import UNREADABLE
 from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.upstreams.answers.refusals import (
-    UNREADABLE,
     leave_alone,
     may_be_error,
     obey_ban,

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import msgspec
 
 from cryptoproxy.datasets import Candle, Feed, Gap, from_iso, iso, slot_of
+from cryptoproxy.datasets.codec import UNREADABLE
 from cryptoproxy.datasets.times import DAY_MS, Span
 from cryptoproxy.upstreams.answers.bars import CLOSED_AFTER_MS, Bar, BarGathering
 from cryptoproxy.upstreams.answers.candles import Candles
@@ -142,7 +143,7 @@ class CandleStream(ABC):
             for body in bodies:
                 try:
                     closed = self._closed(body)
-                except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                except UNREADABLE as error:
                     self._rejected.append(Rejected("bad_row", symbol, f"{error}: {bytes(body)[:200]!r}"))
                     continue
                 for each in closed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Collection, Iterator, Mapping
 from difflib import get_close_matches
@@ -55,7 +56,7 @@ def read(path: Path) -> Rules:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError([f"the file of rules {path} cannot be read: {error}"]) from error
+        raise SettingsError([f"the file of rules {path} (WATCH_RULES) cannot be read: {error}"]) from error
     return parse(text, path.name)
 
 
@@ -331,7 +332,11 @@ class _Reader:
         if found is None:
             raise self._wrong(node, f"{where}: {key}: {text!r} is not {like}")
         value = float(found[1].replace("_", "")) * (_UNITS[found[2]] if form == "span" else 1)
-        if (form == "bars" and not least <= value <= 1000) or (form not in ("bars", "number") and value <= 0):
+        if (
+            not math.isfinite(value)
+            or (form == "bars" and not least <= value <= 1000)
+            or (form not in ("bars", "number") and value <= 0)
+        ):
             raise self._wrong(node, f"{where}: {key}: {text} is out of range; it must be {like}")
         if form == "span" and value > 31 * _UNITS["d"]:
             raise self._wrong(node, f"{where}: {key}: {text} is more than 31 days")

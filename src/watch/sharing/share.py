@@ -21,6 +21,7 @@ from kafka import errors as kafka_errors
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.settings.catalogue import Kafka
 from cryptoproxy.datasets import ALERT, CANDLE, DATASETS, STATS, Candle, Dataset, key
+from cryptoproxy.datasets.codec import UNREADABLE
 from cryptoproxy.errors import TransientError
 from cryptoproxy.watch.assets import Followed
 from cryptoproxy.watch.judge import Judge, topics_asked
@@ -194,7 +195,7 @@ class Share:
                 met[place] = self.follow(called, record) if record.key and self.is_ours(record.key) else None
             if (followed := met[place]) is not None:
                 self.judge.take(followed, self.judge.decoders[called].decode(record.value))
-        except (msgspec.DecodeError, ValueError, TypeError):  # what is no record is a dead letter elsewhere
+        except (*UNREADABLE, ValueError, TypeError):  # what is no record is a dead letter elsewhere
             return
 
     # --- going on

@@ -30,6 +30,9 @@ _TOKEN = re.compile(r"[A-Za-z0-9_.\-]{1,200}")
 SHOW_PICTURES = ("discord", "discord-bot", "apprise")
 """Ways by which a picture can go; Slack's and plain webhooks take text alone."""
 
+# Else requests, and Apprise by it, would send what ~/.netrc has for a host, or for any, beside the message.
+os.environ["NETRC"] = os.devnull
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -92,6 +95,8 @@ def _post(address: str, **request: Any) -> Outcome:
     except requests.ConnectTimeout:
         return Outcome("later", "no connection in time")
     except requests.ConnectionError as error:
+        if "CERTIFICATE_VERIFY_FAILED" in repr(error):
+            return Outcome("gone", "its certificate is not trusted here (docs/security.md)")
         # Refused, or no such name: nothing was sent. Cut in the middle: who knows.
         refused = "NewConnectionError" in repr(error) or "NameResolutionError" in repr(error)
         return Outcome("later", "no connection") if refused else Outcome("unknown", "the connection was cut")
@@ -121,7 +126,7 @@ def _retry_after(answer: requests.Response) -> float | None:
     try:
         told = answer.json().get("retry_after")
         if isinstance(told, int | float) and told >= 0:
-            return min(float(told), LONGEST_WAIT)
+            return float(min(told, LONGEST_WAIT))
     except (ValueError, AttributeError):
         pass
     header = seconds_told(answer.headers.get("Retry-After", ""))

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cryptoproxy.common.cells import cell
 from cryptoproxy.datasets import ALERT, Alert, from_iso
 
 _COLOURS = {"info": 0x3B82F6, "warning": 0xF59E0B, "critical": 0xDC2626}
@@ -119,8 +120,8 @@ def table(alerts: Sequence[Alert]) -> bytes:
     rows.writerow(("id", "state", "severity", "rule", "asset", "moment", "value", "unit", "words"))
     for each in alerts:
         rows.writerow(
-            (ALERT.id_of(each), each.state, each.severity, each.rule, each.asset, each.timestamp, each.value, each.unit,
-             each.words)
+            map(cell, (ALERT.id_of(each), each.state, each.severity, each.rule, each.asset, each.timestamp, each.value,
+                       each.unit, each.words))
         )  # fmt: skip
     return written.getvalue().encode()
 

@@ -16,6 +16,7 @@ from kafka import errors as kafka_errors
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.settings.catalogue import Kafka
 from cryptoproxy.datasets import Alert
+from cryptoproxy.datasets.codec import ODD_NOTE
 
 PREFIX = "watch-silence:"
 LOOK_SECONDS = 2.0
@@ -65,7 +66,7 @@ class Silences:
         what = key.removeprefix(PREFIX)
         try:
             self._until[what] = int(json.loads(value or b"{}")["until"])
-        except (ValueError, KeyError, TypeError):
+        except ODD_NOTE:
             self._until.pop(what, None)
 
     def close(self) -> None:

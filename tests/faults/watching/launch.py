@@ -12,7 +12,7 @@ from cryptoproxy.watch.wiring import service
 
 def main() -> int:
     shares.SESSION_MS = 6_000
-    return service(start()).run()
+    return service(start())[0].run()
 
 
 if __name__ == "__main__":

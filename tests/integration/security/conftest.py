@@ -38,6 +38,7 @@ KAFKA_USERS = (
     "crypto_reader",
     "crypto_door",
     "crypto_operator",
+    "crypto_brokers",
 )
 MECHANISMS = ("SCRAM-SHA-512", "SCRAM-SHA-256", secure.PLAIN)
 

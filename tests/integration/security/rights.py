@@ -18,6 +18,7 @@ _RESOURCES = {
     "--topic": ResourceType.TOPIC,
     "--group": ResourceType.GROUP,
     "--transactional-id": ResourceType.TRANSACTIONAL_ID,
+    "--cluster": ResourceType.CLUSTER,
 }
 
 
@@ -38,7 +39,7 @@ def acls(topic: str, group: str, folder: Path) -> list[ACL]:
 
 
 def _acls(call: str) -> list[ACL]:
-    words = [word for word in shlex.split(call) if word != "--add"]
+    words = [word for word in shlex.split(call.replace("--cluster", "--cluster kafka-cluster")) if word != "--add"]
     options = list(zip(words[::2], words[1::2], strict=True))
     named = dict(options)
     assert named["--bootstrap-server"] == "kafka-1:9093"

@@ -12,6 +12,7 @@ from kafka import errors as kafka_errors
 
 from cryptoproxy.cli.services import status
 from cryptoproxy.common.checks import check_kafka
+from cryptoproxy.common.clients import brokers
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.settings.catalogue import Kafka
 from cryptoproxy.consumer.letters.reader import read_letters
@@ -87,6 +88,7 @@ MAY = {
         *("the indexers' group", "the lease's group"),  # to look at: it may not join or commit
     },
     "crypto_setup": set[str](),
+    "crypto_brokers": {"the indexers' group", "the lease's group", "a reader's own group"},  # to look at
 }
 
 
@@ -105,6 +107,15 @@ def _does(kafka: Kafka, act: Act) -> bool:
             return False
         raise
     return True
+
+
+def test_the_one_that_looks_at_the_brokers_sees_all_that_there_is(doors: Doors) -> None:
+    kafka = doors.settings("crypto_brokers").kafka
+    with closing(kafka_client.admin(kafka)) as admin:
+        found = brokers.read(admin)
+    assert {topic for topic, _ in found["kafka_records"]} >= {kafka.topic, kafka.state_topic}
+    assert {topic for _, topic in found["kafka_log_bytes"]} >= {kafka.topic, kafka.state_topic}
+    assert all(found["kafka_disk_bytes"].values())
 
 
 def test_the_check_says_what_a_user_is_good_for(doors: Doors) -> None:

@@ -122,9 +122,13 @@ bars: [coingecko]
 def test_bars_and_stats_are_on_their_topics_once_across_a_restart_and_bars_in_the_lake(watching: Watching) -> None:
     settings = watching.world.settings
     watching.world.set_up(CANDLE, STATS)
-    watching.say(DERIVES)
+    watching.say("rules: {}")
     begin = watching.now_ms - 30 * MINUTE_MS
-    watching.start()
+    process = watching.start()
+    watching.say("rules: {}\nbars: 5")
+    wait_until(process.health.reasons, what="a mistake in the file is told")
+    watching.say(DERIVES)  # while it runs, and its bars are in the lake all the same
+    wait_until(lambda: not process.health.reasons(), what="the new rules are in force")
     watching.send(*(ticker(100.0 + i, begin + i * MINUTE_MS // 2, source="coingecko") for i in range(5)))
     wait_until(lambda: len(watching.read(CANDLE, "1m")) == 2, what="two bars")
     watching.stop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -26,6 +27,25 @@ def test_its_example_comes_back_from_its_bytes(dataset: Dataset[Any]) -> None:
 def test_an_id_is_the_key_and_a_serial_without_a_colon(dataset: Dataset[Any]) -> None:
     name = dataset.id_of(dataset.example)
     assert name == key(dataset.example) if dataset.compacted else name.rpartition(":")[0] == key(dataset.example)
+
+
+@EACH
+def test_a_wrong_value_beside_one_that_is_nested_too_deeply_is_no_record(dataset: Dataset[Any]) -> None:
+    """Who wants to name the value cannot read it either."""
+    line = dataset.codec.encode(dataset.example)
+    deep = line[:-1] + b',"more":' + b"[" * 3000 + b"]" * 3000 + b"}"
+    for value in (deep, re.sub(rb'"source":"[^"]*"', b'"source":5', deep)):
+        with pytest.raises(PoisonError):
+            dataset.codec.decode(value)
+
+
+@EACH
+def test_a_count_fits_into_index_and_lake(dataset: Dataset[Any]) -> None:
+    fields = json.loads(dataset.codec.encode(dataset.example))
+    for column in dataset.columns:
+        if column.kind == "long" and not column.many:
+            with pytest.raises(PoisonError):
+                dataset.codec.decode(json.dumps({**fields, column.name: 2 ** (column.bits - 1)}).encode())
 
 
 @EACH

@@ -62,6 +62,8 @@ def test_what_each_service_runs() -> None:
         "indexer": "consume",
         "serve": "serve",
         "watch": "watch",
+        "models": "models predict",
+        "brokers": "brokers",
     }
 
 
@@ -77,7 +79,15 @@ def test_no_port_is_published_twice() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "port"), [("poller", "8000"), ("indexer", "8001"), ("serve", "8002"), ("watch", "8003")]
+    ("name", "port"),
+    [
+        ("poller", "8000"),
+        ("indexer", "8001"),
+        ("serve", "8002"),
+        ("watch", "8003"),
+        ("models", "8004"),
+        ("brokers", "8005"),
+    ],
 )
 def test_health_ports_are_the_settings_and_open_to_probes_of_the_network(name: str, port: str) -> None:
     settings = settings_of(name)
@@ -86,6 +96,8 @@ def test_health_ports_are_the_settings_and_open_to_probes_of_the_network(name: s
         "indexer": settings.indexer.port,
         "serve": settings.serve.health_port,
         "watch": settings.watch.port,
+        "models": settings.models.port,
+        "brokers": settings.brokers.port,
     }[name]
     assert ("127.0.0.1", port, str(own)) in published(OURS[name])
     assert len(published(OURS[name])) == (2 if name == "serve" else 1)
@@ -135,7 +147,7 @@ def test_both_sides_of_each_login_have_the_same_secret() -> None:
     assert OURS["serve"]["environment"]["ES_PASSWORD"] == users["DOOR_PASSWORD"]
     assert SERVICES["kibana"]["environment"]["ELASTICSEARCH_PASSWORD"] == users["KIBANA_PASSWORD"]
     s3 = SERVICES["s3"]["environment"]
-    for name in ("setup", "poller", "serve", "watch", "tools"):
+    for name in ("setup", "poller", "serve", "watch", "models", "tools"):
         environment = OURS[name]["environment"]
         assert environment["AWS_S3_ACCESS_KEY"] == s3["S3PROXY_IDENTITY"]
         assert environment["AWS_S3_SECRET_KEY"] == s3["S3PROXY_CREDENTIAL"]
@@ -182,7 +194,7 @@ def test_no_password_has_a_default() -> None:
 def test_what_stays_up_is_watched_and_starts_again() -> None:
     for name in STAYING:
         assert SERVICES[name]["restart"] == "unless-stopped", name
-        if name not in {"poller", "indexer", "serve", "watch"}:  # the image's own check
+        if name not in RUNNING:  # the image's own check
             assert SERVICES[name]["healthcheck"]["test"], name
 
 
@@ -202,7 +214,7 @@ def test_each_waits_for_what_it_needs() -> None:
         assert condition == ("service_completed_successfully" if other in ONE_SHOTS else "service_healthy")
     assert {other for name, other in waits if name == "setup"} == {"kafka", "elasticsearch", "s3"}
     assert {other for name, other in waits if name == "indexer"} == {"setup", "users"}
-    assert {other for name, other in waits if name in ("poller", "watch")} == {"setup"}
+    assert {other for name, other in waits if name in ("poller", "watch", "models")} == {"setup"}
     assert {other for name, other in waits if name == "serve"} == {"setup", "users"}
     assert {other for name, other in waits if name == "dashboards"} == {"kibana", "setup"}
 

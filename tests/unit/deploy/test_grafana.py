@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import promql_parser
-from prometheus_client import CollectorRegistry
 
-from cryptoproxy.common.metrics import IndexerMetrics, PollerMetrics, ServeMetrics, WatchMetrics
+from tests.unit.test_generated_files import make_docs
 
 FILE = Path(__file__).parents[3] / "docker" / "grafana" / "cryptoproxy.json"
 
@@ -23,13 +22,12 @@ def test_each_metric_has_a_panel_whose_expression_is_promql() -> None:
     asked = [target["expr"] for panel in panels() for target in panel.get("targets", [])]
     for expression in asked:
         promql_parser.parse(expression.replace("$__rate_interval", "5m"))
-    registry = CollectorRegistry()
-    PollerMetrics(registry)
-    IndexerMetrics(registry)
-    ServeMetrics(registry)
-    WatchMetrics(registry)
-    there = {family.name for family in registry.collect()}
-    named = {re.sub(r"_(total|bucket)\Z", "", name) for each in asked for name in re.findall(r"cryptoproxy_\w+", each)}
+    there = {family.name for found in make_docs().all_families().values() for family, _ in found}
+    named = {
+        re.sub(r"_(total|bucket)\Z", "", name)
+        for each in asked
+        for name in re.findall(r"(?:cryptoproxy|airflow)_\w+", each)
+    }
     assert named == there
     assert len(asked) == len(there) > 30
 

@@ -141,6 +141,8 @@ def test_its_environment_is_settings_that_fit_together() -> None:
         str(settings.indexer.port),
         str(settings.serve.health_port),
         str(settings.watch.port),
+        str(settings.models.port),
+        str(settings.brokers.port),
         str(settings.serve.port),
     }
 

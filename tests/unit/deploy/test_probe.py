@@ -16,7 +16,7 @@ from cryptoproxy.common.service.http import HealthServer
 from tests.unit.deploy.reading import NAMES, ROOT
 
 PROBE = ROOT / "docker" / "probe.py"
-PORTS = [f"PYTHON_{each}_SERVER_PORT" for each in ("PRODUCER", "CONSUMER", "SERVE", "WATCH")]
+PORTS = [f"PYTHON_{each}_SERVER_PORT" for each in ("PRODUCER", "CONSUMER", "SERVE", "WATCH", "MODELS", "BROKERS")]
 
 
 class Process:

@@ -14,6 +14,7 @@ from cryptoproxy.common.metrics import HeldUp, IndexerMetrics, PollerMetrics
 from cryptoproxy.consumer import pipeline
 from cryptoproxy.producer.lease import lease
 from tests.unit.deploy.reading import COMPOSE, ROOT, load_yaml
+from tests.unit.test_generated_files import make_docs
 
 FOLDER = ROOT / "docker" / "prometheus"
 RULES: list[dict[str, Any]] = [rule for group in load_yaml(FOLDER / "rules.yml")["groups"] for rule in group["rules"]]
@@ -27,16 +28,23 @@ def metrics() -> dict[str, Metric]:
     PollerMetrics(registry)
     IndexerMetrics(registry)
     families: dict[str, Metric] = {}
-    for family in registry.collect():
-        families[f"{family.name}_total" if family.type == "counter" else family.name] = family
+    for family in [*registry.collect(), *(family for family, _ in around())]:
+        families[family.name + {"counter": "_total", "histogram": "_count"}.get(family.type, "")] = family
     return families
+
+
+def around() -> list[tuple[Metric, tuple[str, ...]]]:
+    """What is told of Kafka and Airflow, with its labels."""
+    found = make_docs().all_families()
+    return [*found["Kafka"], *found["Airflow"]]
 
 
 def labels() -> dict[str, tuple[str, ...]]:
     """Label names by metric, of those that our two classes declare."""
     registry = CollectorRegistry()
     declared = [*vars(PollerMetrics(registry)).values(), *vars(IndexerMetrics(registry)).values()]
-    return {each._name: each._labelnames for each in declared} | {"cryptoproxy_held_up": ("part",)}
+    ours = {each._name: each._labelnames for each in declared} | {"cryptoproxy_held_up": ("part",)}
+    return ours | {family.name: labels for family, labels in around()} | {"airflow_dagrun_seconds": ("dag", "state")}
 
 
 def selectors(node: Any) -> list[Any]:
@@ -62,8 +70,8 @@ def test_a_rule_parses_and_names_metrics_and_labels_that_are_there(rule: dict[st
             assert own == {"job"}
             continue
         assert selector.name in metrics()
-        assert own <= {*by_name[selector.name.removesuffix("_total")], "job", "instance"}
-    mentioned = set(re.findall(r"cryptoproxy_\w+", rule["expr"]))
+        assert own <= {*by_name[re.sub(r"_(total|count)\Z", "", selector.name)], "job", "instance"}
+    mentioned = set(re.findall(r"(?:cryptoproxy|airflow)_\w+", rule["expr"]))
     assert mentioned == {selector.name for selector in used} - {"up"}
 
 
@@ -103,14 +111,23 @@ def test_every_alarm_has_its_severity_its_words_and_its_place_in_the_docs() -> N
     assert set(re.findall(r"`(Cryptoproxy\w+)`", OPERATIONS)) == set(names)
 
 
+def targets(job: dict[str, Any]) -> list[str]:
+    """Those of a job, also where a name may have no container behind it."""
+    by_name = [f"{name}:{each['port']}" for each in job.get("dns_sd_configs", ()) for name in each["names"]]
+    return by_name or job["static_configs"][0]["targets"]  # type: ignore[no-any-return]
+
+
 def test_what_is_scraped_is_the_stack_of_the_compose_file() -> None:
     services = load_yaml(COMPOSE)["services"]
-    jobs = {each["job_name"]: each["static_configs"][0]["targets"] for each in SCRAPED["scrape_configs"]}
+    jobs = {each["job_name"]: targets(each) for each in SCRAPED["scrape_configs"]}
     assert jobs == {
         "cryptoproxy-poller": ["poller:8000"],
         "cryptoproxy-indexer": ["indexer:8001"],
         "cryptoproxy-door": ["serve:8002"],
         "cryptoproxy-watch": ["watch:8003"],
+        "cryptoproxy-models": ["models:8004"],
+        "cryptoproxy-brokers": ["brokers:8005"],
+        "airflow": ["statsd:9102"],
     }
     for (target,) in jobs.values():
         name, _, port = target.partition(":")

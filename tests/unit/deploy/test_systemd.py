@@ -41,10 +41,18 @@ def environment(name: str) -> dict[str, str]:
 
 
 def test_there_is_one_for_each_process() -> None:
-    assert set(UNITS) == {"cryptoproxy-poller", "cryptoproxy-indexer"}
+    assert set(UNITS) == {f"cryptoproxy-{each}" for each in ("poller", "indexer", "models", "brokers")}
 
 
-@pytest.mark.parametrize(("name", "command"), [("cryptoproxy-poller", "produce"), ("cryptoproxy-indexer", "consume")])
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        ("cryptoproxy-poller", "produce"),
+        ("cryptoproxy-indexer", "consume"),
+        ("cryptoproxy-models", "models predict"),
+        ("cryptoproxy-brokers", "brokers"),
+    ],
+)
 def test_a_unit_runs_its_command_with_settings_that_fit(name: str, command: str) -> None:
     assert set(directives(name)) == SECTIONS
     service = directives(name)["Service"]
@@ -57,7 +65,8 @@ def test_a_unit_runs_its_command_with_settings_that_fit(name: str, command: str)
         if key[:6] != "PYTHON" or "SERVER" in key
     }
     settings = load(ours)
-    assert (settings.poller.port, settings.indexer.port) == (8000, 8001)
+    ports = settings.poller.port, settings.indexer.port, settings.models.port, settings.brokers.port
+    assert ports == (8000, 8001, 8004, 8005)
 
 
 def test_the_outbox_is_in_the_folder_that_stays() -> None:

@@ -8,7 +8,9 @@ import msgspec
 import pytest
 from kafka import TopicPartition
 from kafka import errors as kafka_errors
+from prometheus_client import CollectorRegistry
 
+from cryptoproxy.common.metrics import ModelsMetrics
 from cryptoproxy.common.service import Health
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.datasets import CANDLE, iso
@@ -23,9 +25,10 @@ class Reader:
 
     def __init__(self, values: list[bytes], *, begins: bool = True) -> None:
         self.values, self.begins, self.closed = values, begins, False
+        self.partitions = {0}
 
     def partitions_for_topic(self, topic: str) -> set[int]:
-        return {0}
+        return set(self.partitions)
 
     def assign(self, partitions: list[TopicPartition]) -> None: ...
 
@@ -63,7 +66,8 @@ def predictor(readers: list[Reader], scorer: Scorer) -> Predictor:
     left = iter(readers)
     made = Predictor(
         kafka=Settings.from_texts({}).kafka, registry=None, name="direction-1h", scorer=scorer, interval="1h",  # type: ignore[arg-type]
-        connect=lambda **_: next(left), sender=None, now_ms=lambda: NOW, health=Health(),  # type: ignore[arg-type]
+        connect=lambda **_: next(left), sender=None, now_ms=lambda: NOW, health=Health(),
+        metrics=ModelsMetrics(CollectorRegistry()),  # type: ignore[arg-type]
     )  # fmt: skip
     made._model = object()  # type: ignore[assignment]
     return made
@@ -88,7 +92,27 @@ def test_a_reader_that_has_begun_by_half_is_not_gone_on_with() -> None:
     assert scorer.seen == [iso(NOW - HOUR_MS)]
 
 
-def test_a_bar_far_in_the_future_is_passed_over() -> None:
+def test_a_topic_that_has_got_partitions_is_begun_anew() -> None:
+    first, second = Reader([bar(NOW - 2 * HOUR_MS)]), Reader([bar(NOW - HOUR_MS)])
+    second.partitions = {0, 1}
     scorer = Scorer()
-    predictor([Reader([bar(NOW + 400 * DAY_MS), bar(NOW - HOUR_MS)])], scorer)._turn()
+    made = predictor([first, second], scorer)
+    made._turn()
+    first.partitions = {0, 1}
+    for _ in range(2):
+        made._turn()
+    assert first.closed
+    assert not second.closed
+    assert scorer.seen == [iso(NOW - 2 * HOUR_MS), iso(NOW - HOUR_MS)]
+
+
+def test_a_bar_far_in_the_future_is_passed_over_and_told() -> None:
+    scorer = Scorer()
+    reader = Reader([bar(NOW + 400 * DAY_MS), bar(NOW - HOUR_MS)])
+    made = predictor([reader], scorer)
+    made._turn()
     assert scorer.seen == [iso(NOW - HOUR_MS)]
+    assert "ahead of this machine's clock" in made._health.reasons()["clock"], "it may be that clock which is wrong"
+    reader.values = [bar(NOW)]
+    made._turn()
+    assert not made._health.reasons()

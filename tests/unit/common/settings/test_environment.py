@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cryptoproxy.common.settings.catalogue import SECTIONS
-from cryptoproxy.common.settings.environment import CALLED_ELSEWHERE, warnings_for
+from cryptoproxy.common.settings.environment import CALLED_ELSEWHERE, SPELLINGS, warnings_for
 from cryptoproxy.common.settings.loading import declared_in
 
 DECLARED = [declared for section in SECTIONS.values() for _, declared in declared_in(section)]
@@ -71,6 +71,15 @@ def test_a_slip_in_the_environment_is_told_where_it_can_be_nobody_else_s() -> No
         "OUTBOX_DIRR",
         "coingecko_top_n",
     ]
+
+
+def test_a_slip_in_a_name_of_any_room_is_told() -> None:
+    """But for a few that begin like other programs' own."""
+    slips = [f"{name}S" for name in SPELLINGS if f"{name}S" not in SPELLINGS]
+    silent = set(slips) - {line.split()[0] for line in warnings_for(slips)}
+    assert {name.partition("_")[0] for name in silent} <= {
+        "ALLOW", "HEALTH", "HISTORYS", "HTTP", "LOG", "READ", "SOURCESS", "STATISTICS", "WATCHDOG"
+    }  # fmt: skip
 
 
 def test_other_programs_names_are_left_alone() -> None:
