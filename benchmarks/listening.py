@@ -12,6 +12,7 @@ import requests
 from benchmarks.context import Context
 from benchmarks.cost import cpu_seconds, peak_rss_mb
 from benchmarks.figures import Report, at_most
+from benchmarks.quiet import words
 from benchmarks.world import BenchmarkError, Child, Engines, free_port, wait_until
 from cryptoproxy.common import topics
 from cryptoproxy.common.clients import kafka as kafka_client
@@ -21,10 +22,11 @@ LISTENERS, A_SECOND, SECONDS = 2_000, 5, 20
 
 
 def benchmark(context: Context) -> Report:
-    report = Report("listening", facts={"listeners": LISTENERS, "messages a second, each": A_SECOND})
     found = context.quiet.rounds(
         partial(_told, context.engines), wanted=min(3, context.rounds), spare=context.spare, what="listeners"
     )
+    facts: dict[str, object] = {"listeners": LISTENERS, "messages a second, each": A_SECOND}
+    report = Report("listening", disturbed=words(found), facts=facts)
     middle, late, share, cost, memory = zip(*(each.value for each in found), strict=True)
     report.add("from before Kafka to the listener, half of the messages", middle, "ms")
     report.add("99 of 100", late, "ms", at_most(250))
