@@ -21,6 +21,7 @@ from cryptoproxy.datasets import CANDLE, TICKER, from_iso, iso
 from cryptoproxy.datasets.times import DAY_MS, MINUTE_MS
 from cryptoproxy.lake.objects import lines_of
 from cryptoproxy.lake.store import Store
+from cryptoproxy.sandbox.binance.pairs import DOWN
 
 SYMBOLS = tuple(f"{base}USDT" for base in ("BTC", "ETH", "XRP", "BNB", "SOL", "TRX", "DOGE", "ADA", "HYPE", "BCH"))
 """Of the sandbox's pairs, listed for years."""
@@ -31,9 +32,9 @@ WINDOW = 0.2
 
 def benchmark(context: Context) -> Report:
     minutes = context.count // len(SYMBOLS)
-    count = minutes * len(SYMBOLS)
     end_ms = int(time.time() * 1000) // DAY_MS * DAY_MS
     begin_ms = end_ms - minutes * MINUTE_MS
+    count = (minutes - _minutes_down(begin_ms, end_ms)) * len(SYMBOLS)
     report = Report("history", facts={"records": count, "symbols": len(SYMBOLS)})
     with TemporaryDirectory() as folder, Child("cryptoproxy.sandbox", {}, ("--no-bodies",)) as sandbox:
         place = _place(context, Path(folder), sandbox.wait_line("http://"))
@@ -74,6 +75,12 @@ def benchmark(context: Context) -> Report:
         lines, ids = _in_lake(place, begin_ms, minutes)
         report.add("ids of the lake too many or too few", abs(ids - count), target=at_most(0), note=f"{lines} lines")
     return report
+
+
+def _minutes_down(begin_ms: int, end_ms: int) -> int:
+    """In which the exchange was down, so that there are no bars."""
+    down = (min(end * 1000, end_ms) - max(begin * 1000, begin_ms) for begin, end in DOWN)
+    return sum(max(0, each) for each in down) // MINUTE_MS
 
 
 def _place(context: Context, folder: Path, url: str) -> Place:
