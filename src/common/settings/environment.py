@@ -36,7 +36,7 @@ _PREFIXES = (
     *("KAFKA_", "ES_", "AWS_S3_", "COINGECKO_", "BINANCE_", "BYBIT_", "CRYPTO_"),
     *("OUTBOX_", "BULK_", "ENGINES_", "LAKE_", "WATCH_", "SERVE_", "PAGE_", "ASK_", "TEAM_", "TEAMS_", "MODELS_"),
     *("READ_THROUGH_", "STREAM_", "BOOK_", "LIVE_"),
-    *(f"PYTHON_{each}_" for each in ("PRODUCER", "CONSUMER", "SERVE", "WATCH", "MODELS")),
+    *(f"PYTHON_{each}_" for each in ("PRODUCER", "CONSUMER", "SERVE", "WATCH", "MODELS", "BROKERS")),
 )
 _ENOUGH = 5
 """Letters of a begin by which the rest of a name can be told: ES_URL, SOURCE."""

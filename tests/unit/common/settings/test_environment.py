@@ -78,7 +78,7 @@ def test_a_slip_in_a_name_of_any_room_is_told() -> None:
     slips = [f"{name}S" for name in SPELLINGS if f"{name}S" not in SPELLINGS]
     silent = set(slips) - {line.split()[0] for line in warnings_for(slips)}
     assert {name.partition("_")[0] for name in silent} <= {
-        "ALLOW", "HEALTH", "HISTORYS", "HTTP", "LOG", "READ", "SOURCESS", "STATISTICS", "WATCHDOG"
+        "ALLOW", "HEALTH", "HISTORYS", "HTTP", "LIMITSS", "LOG", "READ", "SOURCESS", "STATISTICS", "WATCHDOG"
     }  # fmt: skip
 
 
