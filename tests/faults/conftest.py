@@ -5,6 +5,8 @@ What each case does, and which fault is where: README.md beside this file.
 
 from __future__ import annotations
 
+import os
+import random
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -83,6 +85,13 @@ def say(request: pytest.FixtureRequest) -> Say:
         request.node.user_properties.append((_LINE, line))
 
     return note
+
+
+def seeded(say: Say, what: str) -> random.Random:
+    """Chance that a person can have again: its seed is said at the end of the run."""
+    seed = int(os.environ.get("KILL_SEED", random.SystemRandom().randrange(2**32)))
+    say(f"{what}, the same again with KILL_SEED={seed}")
+    return random.Random(seed)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

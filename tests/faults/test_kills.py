@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import random
 import time
 
 import pytest
 
 from tests.conftest import wait_until
-from tests.faults.conftest import Report, Say
+from tests.faults.conftest import Report, Say, seeded
 from tests.faults.launch import POINTS
 from tests.faults.rig import Rig
 
@@ -43,9 +41,7 @@ def test_a_kill_at_this_step_loses_nothing_that_was_kept(rig: Rig, report: Repor
 
 def kill_at_random(rig: Rig, times: int, say: Say) -> float:
     """Kills and restarts, each at a moment of its own; the seconds from the last start to the next fresh poll."""
-    seed = int(os.environ.get("KILL_SEED", random.SystemRandom().randrange(2**32)))
-    say(f"{times} kills at random, the same again with KILL_SEED={seed}")
-    moments = random.Random(seed)
+    moments = seeded(say, f"{times} kills at random")
     for number in range(times):
         poller = rig.start(f"poller-{number}", test=ALONE)
         poller.wait_said("poller started")

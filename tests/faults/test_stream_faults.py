@@ -3,7 +3,6 @@ the ledger says; of Bybit each lost trade lies in a gap."""
 
 from __future__ import annotations
 
-import random
 import signal
 import threading
 import time
@@ -21,7 +20,7 @@ from cryptoproxy.lake.store import Store
 from cryptoproxy.sandbox import Rule, StreamRule
 from tests.conftest import wait_until
 from tests.faults import evidence
-from tests.faults.conftest import Report, Say
+from tests.faults.conftest import Report, Say, seeded
 from tests.faults.process import PollerProcess
 from tests.faults.rig import Rig
 
@@ -223,12 +222,13 @@ class Recent(threading.Thread):
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("number", range(10))
 @pytest.mark.parametrize("machines", [1, 2])
-def test_each_trade_of_bybit_that_is_lost_lies_in_a_gap(rig: Rig, machines: int, report: Report, say: Say) -> None:
+def test_each_trade_of_bybit_that_is_lost_lies_in_a_gap(
+    rig: Rig, machines: int, number: int, report: Report, say: Say
+) -> None:
     """What the outbox of another machine brings later may lie in a gap as well: there the gap cannot know of it."""
-    seed = random.SystemRandom().randrange(10_000)
-    say(f"streams of Bybit: kills at random with seed {seed}")
-    chance = random.Random(seed)
+    chance = seeded(say, f"streams of Bybit, {machines} machines, kills at random, run {number}")
     world = World(rig, "bybit-linear.trade", TRADE)
     watch = Recent(world)
     poller = world.start("poller-0", OUTBOX_DIR=str(rig.folder / "outbox-0"))

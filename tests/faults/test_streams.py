@@ -18,7 +18,7 @@ from cryptoproxy.lake.store import Store
 from tests.conftest import wait_until
 from tests.exchange import Exchange
 from tests.faults import evidence
-from tests.faults.conftest import Report, Say
+from tests.faults.conftest import Report, Say, seeded
 from tests.faults.process import PollerProcess
 from tests.faults.rig import Rig
 
@@ -201,12 +201,11 @@ def test_a_clock_that_is_1_3_s_behind_the_exchange(world: World, report: Report)
     report(found, None)
 
 
-def kills(world: World, seed: int, count: int) -> None:
+def kills(world: World, chance: random.Random, count: int) -> None:
     """SIGKILL at random moments; the next process begins with the outbox of the last one, or with none."""
-    chance = random.Random(seed)
     poller = world.rig.start("poller-0", test=ALONE)
     world.wait_streaming(poller)
-    world.begin(seed)
+    world.begin(chance.randrange(10_000))
     for number in range(1, count + 1):
         pause = chance.uniform(0.05, 1.5)
         threading.Event().wait(pause)
@@ -221,8 +220,6 @@ def kills(world: World, seed: int, count: int) -> None:
 
 @pytest.mark.long
 def test_the_holder_is_killed_20_times_at_random(world: World, report: Report, say: Say) -> None:
-    seed = random.SystemRandom().randrange(10_000)
-    say(f"streams: kills at random with seed {seed}")
-    kills(world, seed, 20)
+    kills(world, seeded(say, "streams, 20 kills at random"), 20)
     began = time.monotonic()
     report(world.judge(), time.monotonic() - began)

@@ -10,6 +10,7 @@ To be looked at again with each newer one.
 
 from __future__ import annotations
 
+import errno
 import ssl
 import time
 from collections.abc import Callable, Sequence
@@ -29,6 +30,7 @@ TLS_SECONDS = 3.0
 
 # What a broker that is killed in the middle of a handshake looks like.
 _HANGING_UP = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
+_NONE_LEFT = (errno.EMFILE, errno.ENFILE)
 _PASSWORD = "sasl_plain_password"  # noqa: S105 - the option's name
 
 LOGIN_ERRORS = (
@@ -58,7 +60,8 @@ def made(client: Callable[..., Any], *topics: str, **options: Any) -> Any:
     """What the constructor makes; what it had begun is closed if it raises.
 
     Raises:
-        kafka.errors.KafkaError: the brokers' refusal itself, where the client only says that time was up.
+        kafka.errors.KafkaError: the brokers' refusal itself, where the client only says that time was up; also where
+            the process has no file descriptor left for a client: one may come free.
     """
     begun: list[Any] = []
     brokers = tuple(options["bootstrap_servers"])
@@ -76,8 +79,10 @@ def made(client: Callable[..., Any], *topics: str, **options: Any) -> Any:
         if (refused := refusal(brokers)) is not None:
             raise refused from error
         raise
-    except Exception:
+    except Exception as error:
         _close(begun)
+        if isinstance(error, OSError) and error.errno in _NONE_LEFT:
+            raise kafka_errors.KafkaConnectionError(f"no client can be made: {error.strerror}") from error
         raise
 
 

@@ -63,16 +63,20 @@ class Held:
         """Whether anything has come of this partition."""
         return place in self._of
 
+    def is_anew(self, place: Place, offset: int) -> bool:
+        """Whether a record with this offset can be only of a topic that was made anew."""
+        return offset == 0 < self._of[place].next
+
     def put(self, place: Place, record: Record) -> bool:
         """The next of a partition; False if it was here before."""
         found = self._of.get(place)
         if found is None:
             found = self._of[place] = _Partition(record.offset)
-        if record.offset < found.next:
-            if record.offset:  # read again, after the follower has connected anew
-                return False
+        if self.is_anew(place, record.offset):
             self.size -= found.size
-            self._of[place] = found = _Partition(record.offset)  # the topic was made anew
+            self._of[place] = found = _Partition(record.offset)
+        elif record.offset < found.next:  # read again, after the follower has connected anew
+            return False
         self._hold(found, record, record.offset + 1)
         return True
 

@@ -61,6 +61,14 @@ class Reader:
         self.chosen, self._out = chosen, out
         self._places = places
 
+    def has(self, place: Place, offset: int) -> bool:
+        """Whether it has heard that: who comes back to a door that is still reading hears nothing twice."""
+        return offset < self._places.get(place, 0)
+
+    def begin_anew(self, place: Place) -> None:
+        """The topic was made anew, and its offsets with it."""
+        self._places.pop(place, None)
+
     def hear(self, place: Place, record: Record) -> bool:
         self._places[place] = record.offset + 1
         return self._out.record(place[0], record.value, held.written(self._places))
@@ -141,8 +149,12 @@ class Ours:
             source, _, rest = each.key.decode("utf-8", "replace").partition(":")
             place = self._names[each.topic], each.partition
             record = Record(each.offset, source, rest.rpartition(":")[0], each.value)
+            readers = self._readers.get(place[0], set())
             is_first = place not in self._held
-            if self._held.put(place, record) and (readers := self._readers.get(place[0])):
+            if not is_first and self._held.is_anew(place, record.offset):
+                for reader in readers:
+                    reader.begin_anew(place)
+            if self._held.put(place, record):
                 if is_first:
                     self._tell_older(readers, place, record.offset)
                 for slow in [reader for reader in readers if not self._hear(reader, place, record)]:
@@ -166,6 +178,8 @@ class Ours:
                 self._cut(reader)
 
     def _hear(self, reader: Reader, place: Place, record: Record) -> bool:
+        if reader.has(place, record.offset):
+            return True
         if not reader.chosen.takes(place[0], record):
             reader.pass_by(place, record)
             return True

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
-import random
 import resource
 import signal
 import time
@@ -13,15 +11,9 @@ import pytest
 
 from cryptoproxy.sandbox import Rule
 from tests.conftest import wait_until
-from tests.faults.conftest import Report, Say
+from tests.faults.conftest import Report, Say, seeded
 from tests.faults.indexing.process import ENDLESS_SESSION, QUICK_SESSION, IndexerProcess
 from tests.faults.indexing.rig import IndexerRig
-
-
-def seeded(say: Say, what: str) -> random.Random:
-    seed = int(os.environ.get("KILL_SEED", random.SystemRandom().randrange(2**32)))
-    say(f"{what}, the same again with KILL_SEED={seed}")
-    return random.Random(seed)
 
 
 @pytest.mark.parametrize("times", [10, pytest.param(50, marks=pytest.mark.long)])

@@ -111,6 +111,16 @@ def test_what_came_before_the_first_that_is_held_is_told_as_missed(door: Road) -
         assert [first["id"], second["id"]] == ["trade.0:43", "trade.0:44"]
 
 
+def test_who_comes_back_to_a_door_that_is_still_reading_hears_nothing_twice(door: Road) -> None:
+    with Client(door, "/v1/stream?dataset=trade&last_id=trade.0:102") as client:
+        heard_by(door)
+        door.station.take(of(door, TRADE, trade(1), trade(2), since=100))  # back to before what the client has
+        door.station.take(of(door, TRADE, trade(3), trade(4), since=102))
+        assert [client.heard()["id"] for _ in range(2)] == ["trade.0:103", "trade.0:104"]
+        door.station.take(of(door, TRADE, trade(5), since=0))
+        assert client.heard()["id"] == "trade.0:1", "a topic that was made anew is told from its begin"
+
+
 def test_what_the_topic_had_lost_is_told_as_missed_at_once_and_to_who_comes_back(door: Road) -> None:
     topic = door.settings.kafka.topic_of(TRADE)
     with Client(door, "/v1/stream?dataset=trade") as client:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import threading
 from collections.abc import Callable
@@ -326,3 +327,12 @@ def test_a_topic_that_is_not_read_in_time_is_transient(monkeypatch: pytest.Monke
     monkeypatch.setattr(client, "time", SimpleNamespace(monotonic=lambda: next(now)))
     with pytest.raises(TransientError, match="topic is not read to its end within 15 s"):
         list(client.read_to_end(Log(b"a", b"b", b"c"), "topic", seconds=15))
+
+
+def test_a_process_without_a_file_descriptor_waits_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_left(**_: Any) -> Any:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(beginning, "KafkaNetClient", none_left)
+    with pytest.raises(kafka_errors.KafkaConnectionError, match="Too many open files"):
+        beginning.made(lambda **options: options["kafka_client"](), bootstrap_servers=["127.0.0.1:1"])
