@@ -47,7 +47,7 @@ def list_(env_file: Path) -> None:
         click.echo(f"{name}: {requests} questions a minute, {streams} streams at once")
         for each in team.tokens:
             click.echo(f"  {each.id}  made {each.made}")
-    click.echo(f"{len(found.teams)} teams")
+    click.echo(f"{len(found.teams)} team{'' if len(found.teams) == 1 else 's'}")
 
 
 @teams.command()

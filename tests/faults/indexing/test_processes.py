@@ -172,7 +172,7 @@ def test_file_descriptors_are_used_up(rig: IndexerRig, report: Report) -> None:
             resource.prlimit(indexer.pid, resource.RLIMIT_NOFILE, (3, hard))
             proxy.pause()
             proxy.resume()
-            indexer.wait_said("not ready: elasticsearch")
+            indexer.wait_said("not ready: ticker elasticsearch")
             before = rig.count()
             assert indexer.running
             resource.prlimit(indexer.pid, resource.RLIMIT_NOFILE, (soft, hard))

@@ -41,7 +41,7 @@ def environment(name: str) -> dict[str, str]:
 
 
 def test_there_is_one_for_each_process() -> None:
-    assert set(UNITS) == {f"cryptoproxy-{each}" for each in ("poller", "indexer", "models", "brokers")}
+    assert set(UNITS) == {f"cryptoproxy-{each}" for each in ("poller", "indexer", "serve", "watch", "models", "brokers")}
 
 
 @pytest.mark.parametrize(
@@ -49,6 +49,8 @@ def test_there_is_one_for_each_process() -> None:
     [
         ("cryptoproxy-poller", "produce"),
         ("cryptoproxy-indexer", "consume"),
+        ("cryptoproxy-serve", "serve"),
+        ("cryptoproxy-watch", "watch"),
         ("cryptoproxy-models", "models predict"),
         ("cryptoproxy-brokers", "brokers"),
     ],
@@ -65,8 +67,9 @@ def test_a_unit_runs_its_command_with_settings_that_fit(name: str, command: str)
         if key[:6] != "PYTHON" or "SERVER" in key
     }
     settings = load(ours)
-    ports = settings.poller.port, settings.indexer.port, settings.models.port, settings.brokers.port
-    assert ports == (8000, 8001, 8004, 8005)
+    rooms = (settings.poller, settings.indexer, settings.watch, settings.models, settings.brokers)
+    assert [each.port for each in rooms] == [8000, 8001, 8003, 8004, 8005]
+    assert settings.serve.health_port == 8002
 
 
 def test_the_outbox_is_in_the_folder_that_stays() -> None:
