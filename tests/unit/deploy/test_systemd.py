@@ -41,7 +41,9 @@ def environment(name: str) -> dict[str, str]:
 
 
 def test_there_is_one_for_each_process() -> None:
-    assert set(UNITS) == {f"cryptoproxy-{each}" for each in ("poller", "indexer", "serve", "watch", "models", "brokers")}
+    assert set(UNITS) == {
+        f"cryptoproxy-{each}" for each in ("poller", "indexer", "serve", "watch", "models", "brokers")
+    }
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,9 @@ def left_of(
     """
     dataset = DATASETS[feed.dataset]
     begin_ms = told.told_ms - BEFORE_MS if told.marks else now_ms - UNTOLD_MS
+    # The outbox before the topics: what leaves it meanwhile is found there, and what is found twice does no harm.
+    gaps_waiting = [*_of_source(feed, GAP, _waiting(Feed(feed.source, GAP.name), outbox))]
+    waiting = [*_of_source(feed, dataset, _waiting(feed, outbox))] if wants_tail else []
     records: list[AnyRecord] = []
     try:
         if wants_tail:
@@ -57,9 +60,9 @@ def left_of(
         told_gaps = [*_of_source(feed, GAP, _read(kafka, kafka.topic_of(GAP), 0))]
     except kafka_errors.KafkaError as error:
         raise kafka_client.meaning(error, kafka) from error
-    gaps = open_gaps(feed, [*told_gaps, *_of_source(feed, GAP, _waiting(Feed(feed.source, GAP.name), outbox))])
+    gaps = open_gaps(feed, [*told_gaps, *gaps_waiting])
     if wants_tail:
-        records += _of_source(feed, dataset, _waiting(feed, outbox))
+        records += waiting
         log.info(
             "%s goes on from %d symbols; %d records since then, %d gaps open",
             feed.name, len(told.marks), len(records), len(gaps),

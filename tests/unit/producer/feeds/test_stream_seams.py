@@ -126,17 +126,50 @@ def test_gaps_that_wait_in_our_own_outbox_are_open_too(tmp_path: Path, monkeypat
     stream, outbox = trades(), Outbox(tmp_path, max_bytes=1 << 24)
     keeper = keeper_of(stream, outbox)
     opened, mended = mended_batches(stream)
-    topics = cast("Kafka", SimpleNamespace(topic_of=lambda dataset, part="": dataset.topic))
-    monkeypatch.setattr(left, "_read", lambda kafka, topic, begin_ms: iter(()))
 
     def found() -> list[str]:
-        return [gap.state for gap in left.left_of(stream.feed, StreamNote(), topics, outbox, now_ms=TRADE_MS).gaps]
+        return [gap.state for gap in left_of(stream, outbox, monkeypatch, lambda: None).gaps]
 
     assert keeper.keep(opened, slot_ms=TRADE_MS)
     assert found() == ["open"]
     assert keeper.keep(mended, slot_ms=TRADE_MS)
     assert found() == []
     outbox.close()
+
+
+def test_what_leaves_the_outbox_while_the_topics_are_read_is_known_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The drain delivers what a killed process has left while its successor looks how far that one was."""
+    stream, outbox = trades(), Outbox(tmp_path, max_bytes=1 << 24)
+    keeper = keeper_of(stream, outbox)
+    for batch in mended_batches(stream):
+        assert keeper.keep(batch, slot_ms=TRADE_MS)
+    kept = {record.trade_id for record in left_of(stream, outbox, monkeypatch, lambda: None).records}
+
+    def delivered() -> None:
+        for entry in outbox.oldest(KAFKA):
+            outbox.done(KAFKA, entry)
+
+    found = left_of(stream, outbox, monkeypatch, delivered)
+    assert kept
+    assert {record.trade_id for record in found.records} == kept
+    assert not outbox.oldest(KAFKA)
+    outbox.close()
+
+
+def left_of(
+    stream: BinanceTrades, outbox: Outbox, monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[], None]
+) -> Any:
+    """With topics of which nothing is found, and what happens while they are read."""
+
+    def read(kafka: Kafka, topic: str, begin_ms: int) -> Any:
+        meanwhile()
+        return iter(())
+
+    topics = cast("Kafka", SimpleNamespace(topic_of=lambda dataset, part="": dataset.topic))
+    monkeypatch.setattr(left, "_read", read)
+    return left.left_of(stream.feed, StreamNote(), topics, outbox, now_ms=TRADE_MS)
 
 
 def test_the_keeper_alone_notices_that_the_lease_was_away(exchange: Exchange, start: Callable[..., Streaming]) -> None:  # noqa: F811
