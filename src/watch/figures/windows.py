@@ -1,4 +1,4 @@
-"""What is known of a series from a window of its past: change, mean, rank among earlier changes, robust score.
+"""What is known of a series from a window of its past: change and mean.
 
 A gauge takes each sample (ms, value) and gives its figure; NaN while it cannot tell: the window is not filled yet, or
 there is a hole where it looks back to. A window keeps at most `STEPS` samples, so that a week costs what an hour does,
@@ -8,7 +8,6 @@ and looks back to one that is at most a step older than the window is long.
 from __future__ import annotations
 
 import math
-from bisect import bisect_right, insort
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
@@ -16,13 +15,11 @@ from typing import Any, Protocol
 NAN = math.nan
 STEPS = 60
 """Of a window from which one sample is looked up."""
-SAMPLES = 120
-"""Of a window whose samples are put in order."""
 FEWEST = 20
 """Samples without which nothing is normal."""
 _HOLE = 0.1
 """Of the window: what lies further back than that is no sample of its begin."""
-_SHORTEST_STEP_MS = 1_000
+SHORTEST_STEP_MS = 1_000
 
 
 EVERY, NEVER = -math.inf, math.inf
@@ -69,10 +66,10 @@ class Gauge(Protocol):
 
 
 def _sorted(one: float, other: float) -> Edges:
-    return _inside(one, other) if one < other else _inside(other, one)
+    return inside(one, other) if one < other else inside(other, one)
 
 
-def _inside(low: float, high: float) -> Edges:
+def inside(low: float, high: float) -> Edges:
     """A hair narrower, since edges are reckoned in another way than figures."""
     return (
         low if low == -math.inf else low + abs(low) * 1e-9,
@@ -115,7 +112,7 @@ class Change:
 
     def __init__(self, window_ms: int) -> None:
         self._window = window_ms
-        self._step = max(_SHORTEST_STEP_MS, window_ms // STEPS)
+        self._step = max(SHORTEST_STEP_MS, window_ms // STEPS)
         self._times: deque[int] = deque()
         self._values: deque[float] = deque()
         self._next: float = 0
@@ -159,7 +156,7 @@ class Change:
         least, most = min(values), max(values)
         if least > 0:
             below, above = 1.0 + low / 100.0, 1.0 + high / 100.0
-            edges = _inside((most if below > 0 else least) * below, (least if above > 0 else most) * above)
+            edges = inside((most if below > 0 else least) * below, (least if above > 0 else most) * above)
             if edges[0] < value < edges[1]:
                 return edges
         # Too narrow, or of both signs: then from step to step.
@@ -193,7 +190,7 @@ class TimesMean:
 
     def __init__(self, window_ms: int) -> None:
         self._window = window_ms
-        self._step = max(_SHORTEST_STEP_MS, window_ms // STEPS)
+        self._step = max(SHORTEST_STEP_MS, window_ms // STEPS)
         self._buckets: deque[list[float]] = deque()
         """Begin, sum, count; the last is being filled."""
         self.normal = self._mean = NAN
@@ -226,7 +223,7 @@ class TimesMean:
     def edges(self, low: float, high: float, value: float) -> Edges:
         """In values; a mean is above 0."""
         mean = self._mean
-        return ANY if mean != mean else _inside(low * mean, high * mean)  # noqa: PLR0124 - NaN
+        return ANY if mean != mean else inside(low * mean, high * mean)  # noqa: PLR0124 - NaN
 
     def _step_on(self, at: int) -> None:
         buckets = self._buckets
@@ -247,167 +244,6 @@ class TimesMean:
         mean, buckets = known
         self.normal = self._mean = NAN if mean is None else mean
         self._buckets = deque(map(list, buckets))
-
-
-class _Ordered:
-    """The samples of a window, a few of them, in the order of their values."""
-
-    __slots__ = ("due", "sorted", "step", "times", "window")
-
-    def __init__(self, window_ms: int) -> None:
-        self.window = window_ms
-        self.step = max(_SHORTEST_STEP_MS, window_ms // SAMPLES)
-        self.times: deque[tuple[int, float]] = deque()
-        self.sorted: list[float] = []
-        self.due = 0
-
-    def add(self, at: int, value: float) -> None:
-        self.due = at + self.step
-        while self.times and self.times[0][0] < at - self.window:
-            _, old = self.times.popleft()
-            del self.sorted[bisect_right(self.sorted, old) - 1]
-        self.times.append((at, value))
-        insort(self.sorted, value)
-
-    @property
-    def whole(self) -> bool:
-        """Whether there are enough of them to say what is normal."""
-        return len(self.sorted) >= FEWEST
-
-    def dump(self) -> list[Any]:
-        return [self.due, *map(list, zip(*self.times, strict=True))]
-
-    def load(self, known: list[Any]) -> None:
-        self.due, *past = known
-        self.times = deque(zip(*past, strict=True))
-        self.sorted = sorted(value for _, value in self.times)
-
-
-class _AmongItsPast:
-    """What the figures of another gauge are held against: those of a window."""
-
-    __slots__ = ("_blind", "_inner", "_past", "normal")
-
-    def __init__(self, inner: Gauge, window_ms: int) -> None:
-        self._inner = inner
-        self._past = _Ordered(window_ms)
-        self._blind = False
-        """The inner one does not know, and will not before it is due."""
-        self.normal = NAN
-
-    def catch_up(self, samples: Samples) -> None:
-        """None of them is one of the window's."""
-        self._inner.catch_up(samples)
-
-    @property
-    def due(self) -> float:
-        """Of either."""
-        return self._inner.due if self._blind else min(self._inner.due, self._past.due)
-
-    def dump(self) -> list[Any]:
-        """Both."""
-        return [self._inner.dump(), self._past.dump()]
-
-    def load(self, known: list[Any]) -> None:
-        """The reverse."""
-        self._inner.load(known[0])
-        self._past.load(known[1])
-
-
-class Percentile(_AmongItsPast):
-    """Where a figure stands among those of the window: 99 is above ninety-nine of a hundred."""
-
-    __slots__ = ()
-
-    def take(self, at: int, value: float) -> float:
-        """0 to 100."""
-        figure = self._inner.take(at, value)
-        self._blind = figure != figure  # noqa: PLR0124 - NaN
-        if self._blind:
-            return NAN
-        past = self._past
-        count = len(past.sorted)
-        rank = 100.0 * bisect_right(past.sorted, figure) / count if past.whole else NAN
-        if at >= past.due:
-            past.add(at, figure)
-            self.normal = past.sorted[len(past.sorted) // 2]
-        return rank
-
-    def edges(self, low: float, high: float, value: float) -> Edges:
-        """The figures of the window at these ranks."""
-        past, count = self._past.sorted, len(self._past.sorted)
-        if not self._past.whole:
-            return self._inner.edges(-math.inf, math.inf, value)
-        lowest = past[max(0, math.floor(low * count / 100.0))] if -1e9 < low < 100.0 else low
-        highest = past[min(count, math.ceil(high * count / 100.0)) - 1] if 0.0 < high < 1e9 else high
-        if lowest >= highest:
-            return NONE
-        return self._inner.edges(*_inside(lowest, highest), value)
-
-
-class RobustScore(_AmongItsPast):
-    """How far from the window's median, in units of its median absolute deviation (times 1.4826: of a normal
-    distribution that is one sigma). A few shocks in the window move neither."""
-
-    __slots__ = ("_spread",)
-
-    def __init__(self, inner: Gauge, window_ms: int) -> None:
-        super().__init__(inner, window_ms)
-        self._spread = NAN
-
-    def take(self, at: int, value: float) -> float:
-        """The score, with its sign dropped."""
-        figure = self._inner.take(at, value)
-        self._blind = figure != figure  # noqa: PLR0124 - NaN
-        if self._blind:
-            return NAN
-        score = abs(figure - self.normal) / self._spread
-        if at >= self._past.due:
-            self._past.add(at, figure)
-            if self._past.whole:
-                self.normal, self._spread = median_and_spread(self._past.sorted)
-        return score
-
-    def edges(self, low: float, high: float, value: float) -> Edges:
-        """To both sides of the median."""
-        if math.isnan(self._spread):
-            return self._inner.edges(-math.inf, math.inf, value)
-        if low >= 0.0:
-            return NONE
-        away = high * self._spread
-        return self._inner.edges(*_inside(self.normal - away, self.normal + away), value)
-
-    def load(self, known: list[Any]) -> None:
-        """The reverse."""
-        super().load(known)
-        if self._past.whole:
-            self.normal, self._spread = median_and_spread(self._past.sorted)
-
-
-def median_and_spread(ordered: list[float]) -> tuple[float, float]:
-    """The median, and 1.4826 times the median absolute deviation; NaN for that where more than half are the same."""
-    middle, half = _middle(ordered), len(ordered) // 2
-    spread = _nearest(ordered, middle, half + 1)
-    if len(ordered) % 2 == 0:
-        spread = (_nearest(ordered, middle, half) + spread) / 2
-    return middle, 1.4826 * spread or NAN
-
-
-def _nearest(ordered: list[float], middle: float, count: int) -> float:
-    """How far from the middle the `count` are that are nearest to it: they stand side by side."""
-    low, high = 0, len(ordered) - count
-    while low < high:
-        begin = (low + high) // 2
-        if middle - ordered[begin] > ordered[begin + count] - middle:
-            low = begin + 1
-        else:
-            high = begin
-    return max(middle - ordered[low], ordered[low + count - 1] - middle)
-
-
-def _middle(ordered: list[float]) -> float:
-    half = len(ordered) // 2
-    return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
 
 
 def figures(gauge: Gauge, samples: Iterable[tuple[int, float]]) -> list[float]:

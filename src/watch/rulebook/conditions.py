@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from cryptoproxy.watch.figures import indicators, learned, windows
+from cryptoproxy.watch.figures import indicators, learned, ranks, windows
 
 Form = Literal["number", "percent", "times", "bps", "sigma", "span", "bars", "word"]
 """How a value is written: 5, 5%, 3x, 50bps, 6, 1h, 14, up."""
@@ -196,8 +196,8 @@ _MADE: Mapping[str, Callable[..., windows.Gauge]] = {
     "apart": lambda _: windows.Last(),  # reckoned by who knows the other source
     "change": windows.Change,
     "times-mean": windows.TimesMean,
-    "percentile": lambda inner, window: windows.Percentile(gauge(inner), window),
-    "robust": lambda inner, window: windows.RobustScore(gauge(inner), window),
+    "percentile": lambda inner, window: ranks.Percentile(gauge(inner), window),
+    "robust": lambda inner, window: ranks.RobustScore(gauge(inner), window),
     "rsi": indicators.Rsi,
     "crossing": indicators.Crossing,
     "volatility": indicators.Volatility,
