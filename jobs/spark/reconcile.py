@@ -10,6 +10,7 @@ from collections.abc import Callable
 from rich.console import Console
 from session import arguments, session, settings, span_of
 
+from cryptoproxy.cli.upkeep.backfill import UNPROVED
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.consumer.backfill import report, wiring
 from cryptoproxy.consumer.backfill.reconcile import Reconciled
@@ -42,6 +43,8 @@ def main(words: list[str] | None = None) -> Reconciled:
     found, span, (dataset, part) = settings(), span_of(given), given.dataset
     name = dataset.called(part)
     days = list(span.parts(DAY_MS))
+    if not days:
+        sys.exit("there is no day between --from and --to")
     spark = session(f"reconcile-{dataset.name}", found)
     work = on_a_worker(found, name, quick=given.quick)
     done = spark.sparkContext.parallelize(days, len(days)).map(work).collect()
@@ -55,7 +58,7 @@ def main(words: list[str] | None = None) -> Reconciled:
     for line in report.words(whole, mend=mend, left_out_from_ms=None):
         print(line)
     if not whole.agrees:
-        sys.exit(1)
+        sys.exit(UNPROVED if whole.faults else 1)
     return whole
 
 

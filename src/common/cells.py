@@ -9,5 +9,5 @@ _BEGINS_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def cell(value: Any) -> Any:
-    """As it is, but a text that would be a formula has an apostrophe before it."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_BEGINS_FORMULA) else value
+    """As it is, but a text that would be a formula has an apostrophe before it. A sign alone is none."""
+    return f"'{value}" if isinstance(value, str) and len(value) > 1 and value.startswith(_BEGINS_FORMULA) else value

@@ -83,7 +83,7 @@ class Predictor:
             CryptoProxyError, kafka.errors.KafkaError: what is due stays so.
         """
         try:
-            if self._consumer is None or self._consumer.partitions_for_topic(self._topic) != self._partitions:
+            if self._consumer is None or self._has_other_partitions():
                 self._begin()
             polled = self._consumer.poll(timeout_ms=500)
         except kafka_errors.KafkaError:
@@ -100,12 +100,16 @@ class Predictor:
                     elif (name := self._scorer.see(bar)) is not None:
                         self._due.add(name)
         if polled:
-            tell_slow_clock(self._health, ahead, now_ms)
+            tell_slow_clock(self._health, ahead, sum(map(len, polled.values())), now_ms)
         # All that is there was read, or a history brings more and more of it, which shall hold nothing up.
         if not polled or time.monotonic() - self._said >= SAY_SECONDS:
             self._said = time.monotonic()
             if self._due or self._model is None:
                 self._say()
+
+    def _has_other_partitions(self) -> bool:
+        """False also where the client knows of none for a moment."""
+        return bool(now := self._consumer.partitions_for_topic(self._topic)) and now != self._partitions
 
     def _begin(self) -> None:
         """Also where the topic has got partitions: what is read again is known."""

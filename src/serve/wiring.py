@@ -128,7 +128,8 @@ class DoorProcess:
             key_file=serve.key_file,
         )  # fmt: skip
         follow = partial(
-            Follower, kafka, health=self.service.health, metrics=metrics, clock=clock, lose=station.lose
+            Follower, kafka, health=self.service.health, metrics=metrics, clock=clock, lose=station.lose,
+            begun=station.begun,
         )  # fmt: skip
         since_ms = int(serve.lookback * 1000)
         take = both(tickers_into(self.newest), station.take)

@@ -125,7 +125,7 @@ class Engine:
             self._take(partition, records)
             count += len(records)
         if count:
-            self._look_at_clock()
+            self._look_at_clock(count)
         if count < POLL_RECORDS and time.monotonic() - self._asked_at >= LOOK_SECONDS:
             self._asked_at = time.monotonic()
             if self._all_is_read():
@@ -133,11 +133,11 @@ class Engine:
                     share.judge.sweep(now_ms)
         self._send(at_once=count < POLL_RECORDS)
 
-    def _look_at_clock(self) -> None:
+    def _look_at_clock(self, records: int) -> None:
         ahead = 0
         for share in self._live.values():
             ahead, share.judge.ahead = ahead + share.judge.ahead, 0
-        tell_slow_clock(self._health, ahead, self._now_ms())
+        tell_slow_clock(self._health, ahead, records, self._now_ms())
 
     # --- shares
     def _tend_shares(self) -> None:

@@ -17,8 +17,6 @@ from cryptoproxy.watch.words import number
 
 CHANGES = {"change_1m": MINUTE_MS, "change_5m": 5 * MINUTE_MS, "change_1h": HOUR_MS, "change_24h": DAY_MS}
 VOLATILITIES = {"volatility_1h": HOUR_MS, "volatility_24h": DAY_MS}
-BACK_MS = DAY_MS
-"""How much of the past it needs before it can tell everything."""
 _BUCKETS = 60
 _FROM = 3 * MINUTE_MS
 """A return over more than that is none of a minute."""

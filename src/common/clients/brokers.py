@@ -6,9 +6,11 @@ All topics and groups that this user may describe, not only ours.
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from kafka import TopicPartition
@@ -18,8 +20,12 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from cryptoproxy.common.clients.turns import take_turns
+from cryptoproxy.common.log import Limited
 from cryptoproxy.common.service import Health, Loop
 from cryptoproxy.common.settings.catalogue import Kafka
+
+log = logging.getLogger(__name__)
+_told = Limited(log, seconds=300)
 
 SECONDS = 15.0
 """Between two looks: what Prometheus asks for as often is no older."""
@@ -100,23 +106,25 @@ def read(admin: Any) -> Values:
     partitions = {
         TopicPartition(topic["name"], each["partition_index"]): each for topic in topics for each in topic["partitions"]
     }
+    led = [at for at, each in partitions.items() if each["leader_id"] >= 0]  # of the others nobody knows an offset
     begins, ends = (
         {
             at: found.offset
-            for at, found in admin.list_partition_offsets(dict.fromkeys(partitions, which)).items()
+            for at, found in admin.list_partition_offsets(dict.fromkeys(led, which)).items()
         }
-        if partitions else {}
+        if led else {}
         for which in (OffsetSpec.EARLIEST, OffsetSpec.LATEST)
     )  # fmt: skip
     lags: Counter[Labels] = Counter()
-    for group in [each["group_id"] for each in admin.list_groups()]:
-        for at, committed in admin.list_group_offsets({group: None})[group].items():
+    for group in [each["group_id"] for each in _tried("groups", admin.list_groups, ())]:
+        offsets = _tried(f"group {group}", partial(admin.list_group_offsets, {group: None}), {group: {}})
+        for at, committed in offsets[group].items():
             if at in ends and committed.offset >= 0:
                 lags[group, at.topic] += max(0, ends[at] - max(begins[at], committed.offset))
     sizes: Counter[Labels] = Counter()
     disk: dict[Labels, float] = {}
     free: dict[Labels, float] = {}
-    for each in admin.describe_log_dirs():
+    for each in _tried("log folders", admin.describe_log_dirs, ()):
         broker = str(each["broker"])
         for folder in each["log_dirs"]:
             place = broker, folder["log_dir"]
@@ -131,14 +139,22 @@ def read(admin: Any) -> Values:
             _labels(at): len(each["replica_nodes"]) - len(each["isr_nodes"]) for at, each in partitions.items()
         },
         "kafka_partitions_led": {
-            (str(broker),): count
-            for broker, count in Counter(each["leader_id"] for each in partitions.values()).items()
+            (str(broker),): count for broker, count in Counter(partitions[at]["leader_id"] for at in led).items()
         },
         "kafka_group_lag_records": lags,
         "kafka_log_bytes": sizes,
         "kafka_disk_bytes": disk,
         "kafka_disk_free_bytes": free,
     }
+
+
+def _tried(what: str, ask: Callable[[], Any], without: Any) -> Any:
+    """One broker or group that does not answer hides no figure of the others."""
+    try:
+        return ask()
+    except kafka_errors.KafkaError as error:
+        _told.warning(what, f"{what} of Kafka cannot be asked for: {error}")
+        return without
 
 
 def _labels(at: TopicPartition) -> Labels:

@@ -91,15 +91,16 @@ class HealthOf(Health):
         return {part[len(begin) :]: why for part, why in self._health.reasons().items() if part.startswith(begin)}
 
 
-def tell_slow_clock(health: Health | HealthOf, ahead: int, now_ms: int) -> None:
+def tell_slow_clock(health: Health | HealthOf, ahead: int, records: int, now_ms: int) -> None:
     """What is far ahead of a clock is passed over, be it of the future or the clock slow: else nothing would come of
     any record, and nothing be said of that.
 
     Args:
-        ahead: so many of the records that came last.
+        ahead: so many of the records that came last. One among many that are good says nothing of the clock.
+        records: all that came with them.
         now_ms: what the clock says.
     """
-    if ahead:
+    if ahead and 2 * ahead >= records:
         health.hold(
             "clock",
             f"{ahead} records are more than {MAX_AHEAD_MS // 60_000} minutes ahead of this machine's clock, "

@@ -20,8 +20,6 @@ from cryptoproxy.errors import PoisonError
 
 WATCH = "watch"
 """The source of every alert."""
-NOBODY = "-"
-"""The asset of an alert that is of none."""
 RULE_PATTERN = r"^[a-z0-9][a-z0-9-]{0,31}$"
 RULE = re.compile(RULE_PATTERN.replace("$", r"\Z"))
 _IN_KEY_PATTERN = r"^[^:/\s]{1,400}$"

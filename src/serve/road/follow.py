@@ -37,6 +37,7 @@ _STAMP = b'"timestamp":"'
 
 Take = Callable[[Iterable[Any]], int]
 """Takes a portion of records of one partition; how many of them are none."""
+Begun = Callable[[str, int, int], None]
 Lose = Callable[[str, int, int, int], None]
 """Told of offsets that a topic had lost before they were read: topic, partition, the first of them, the next after."""
 
@@ -50,6 +51,7 @@ class Follower:
         most: so many records of a partition it reads back at most.
         needed: whether the process is not ready while there is no topic.
         lose: told of records that were gone before they could be read.
+        begun: told of each partition where it ends when it begins to be read.
         connect: makes a consumer without a group.
     """
 
@@ -67,12 +69,13 @@ class Follower:
         clock: Clock,
         needed: bool = True,
         lose: Lose = lambda *_: None,
+        begun: Begun = lambda *_: None,
         connect: Callable[[], Any] | None = None,
     ) -> None:
         self._kafka, self._topics, self._take_all, self.what = kafka, topics, take, what
         self._since_ms, self._most, self._needed = since_ms, most, needed
         self._health, self._clock = health, clock
-        self._metrics, self._lose = metrics, lose
+        self._metrics, self._lose, self._begun = metrics, lose, begun
         self._behind = metrics.behind.labels(topics[0] if len(topics) == 1 else what)
         self._connect = connect or (lambda: kafka_client.consumer(kafka, group_id=None, max_poll_records=AT_ONCE))
         self._told = Limited(log)
@@ -118,7 +121,7 @@ class Follower:
         while loop.running:
             for partition, records in consumer.poll(timeout_ms=POLL_MS).items():
                 if (before := self._read.get(partition)) is not None and records[0].offset > before:
-                    self._jumped(consumer, partition, before)
+                    self._jumped(consumer, partition, before, records[0].offset)
                 self._read[partition] = records[-1].offset + 1
                 self._metrics.followed.labels(partition.topic).inc(len(records))
                 if strange := self._take_all(records):
@@ -134,12 +137,12 @@ class Follower:
                 if self._partitions(consumer) != partitions:
                     return
 
-    def _jumped(self, consumer: Any, partition: TopicPartition, since: int) -> None:
+    def _jumped(self, consumer: Any, partition: TopicPartition, since: int, until: int) -> None:
         """Offsets without a record: the ends of transactions, what was compacted away; or what the topic has forgotten
         meanwhile, which alone is lost."""
         begin = consumer.beginning_offsets([partition])[partition]
         if begin > since:
-            self._lose(partition.topic, partition.partition, since, begin)
+            self._lose(partition.topic, partition.partition, since, min(begin, until))  # it may have gone on forgetting
 
     def _begin(self, consumer: Any, partitions: list[TopicPartition], ends: dict[TopicPartition, int]) -> None:
         first = consumer.beginning_offsets(partitions)
@@ -155,6 +158,7 @@ class Follower:
                 offset = ends[each] if (found := since.get(each)) is None else found.offset
                 offset = offset if self._most is None else max(offset, ends[each] - self._most)
             consumer.seek(each, offset)
+            self._begun(each.topic, each.partition, ends[each])
 
     def _partitions(self, consumer: Any) -> list[TopicPartition]:
         known = consumer.topics() if len(self._topics) > 1 else self._topics  # asks for no topic that is not there

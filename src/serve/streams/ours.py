@@ -100,6 +100,8 @@ class Ours:
         self._held = Held()
         self._readers: dict[str, set[Reader]] = {}
         """By dataset."""
+        self._ends: dict[Place, int] = {}
+        """Where partitions ended when this door began to read them."""
 
     @property
     def topics(self) -> list[str]:
@@ -130,6 +132,7 @@ class Ours:
             self._readers.setdefault(dataset, set()).add(reader)
         self._metrics.listeners.labels(OURS).inc()
         for place, offset in _of(chosen.since, chosen.datasets).items():
+            self._tell_anew(reader, place)
             for each in self._held.since(place, offset):
                 heard = reader.miss(each) if isinstance(each, Missed) else self._hear(reader, place, each)
                 if not heard:
@@ -169,6 +172,23 @@ class Ours:
             for slow in [each for each in self._readers.get(missed.place[0], ()) if not each.miss(missed)]:
                 self._cut(slow)
         return 0
+
+    def begun(self, topic: str, partition: int, end: int) -> int:
+        """This door begins to read a partition whose next offset is ``end``."""
+        place = self._names.get(topic, ""), partition
+        self._ends[place] = end
+        for reader in list(self._readers.get(place[0], ())):
+            self._tell_anew(reader, place)
+        return 0
+
+    def _tell_anew(self, reader: Reader, place: Place) -> None:
+        """An id beyond the end of what there is, of which nothing has come yet, is of a topic that is no more."""
+        end = self._ends.get(place)
+        if place in self._held or end is None or not reader.has(place, end):
+            return
+        reader.begin_anew(place)
+        if not reader.miss(Missed(place, 0, 0, "this offset is not there yet: the topic was made anew")):
+            self._cut(reader)
 
     def _tell_older(self, readers: Collection[Reader], place: Place, first: int) -> None:
         """Who came with an id of a partition of which nothing was held hears now what was before its first record."""

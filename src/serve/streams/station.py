@@ -64,6 +64,10 @@ class Station:
         """Offsets that a topic has lost before they were read."""
         self.ferry.over(lambda _: self.ours.lose(topic, partition, since, until), ())
 
+    def begun(self, topic: str, partition: int, end: int) -> None:
+        """A partition that begins to be read, and its next offset then."""
+        self.ferry.over(lambda _: self.ours.begun(topic, partition, end), ())
+
     def take_live(self, records: Iterable[Any]) -> int:
         """Of the topic of what is live."""
         return self.ferry.over(self.live.take, records)

@@ -184,11 +184,11 @@ class Gate:
             return
         try:
             found = tokens.load(self._file)
+            self._enter(found)
         except OperatorError as error:
             self._told.warning("file", f"the teams stay as they are: {error}")
             return
         self._seen = stamp
-        self._enter(found)
         for each in self._open.copy():
             each.look()
         log.info("%s: %d teams, %d tokens", self._file, len(found.teams), len(self._by_digest))
@@ -202,6 +202,9 @@ class Gate:
         """What a team has asked, and its open streams, stay counted where its limits stay the same."""
         teams: dict[str, _Team] = {}
         by_digest: dict[str, _Team] = {}
+        if self._shared is not None:
+            for name in found.teams:  # what cannot be made changes nothing
+                self._file_of(self._shared, name)
         for name, each in found.teams.items():
             requests = self._requests if each.requests is None else each.requests
             streams = self._streams if each.streams is None else each.streams

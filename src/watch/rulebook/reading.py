@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from cryptoproxy.datasets import DATASETS, called
+from cryptoproxy.datasets import called
 from cryptoproxy.datasets.contracts.alert import RULE, RULE_PATTERN
 from cryptoproxy.errors import SettingsError
 from cryptoproxy.watch.rulebook.conditions import KINDS, Form, Kind, Option
@@ -163,9 +163,12 @@ class _Reader:
         kinds = [key for key in items if key in KINDS]
         if len(kinds) != 1:
             odd = next((key for key in items if key not in KINDS), "")
-            what = f"there are two conditions, {' and '.join(kinds)}: put them below `all:` or `any:`" if kinds else (
-                f"there is no condition {odd!r}; {_there_are(odd, [*KINDS, 'all', 'any'])}"
-            )  # fmt: skip
+            if kinds:
+                what = f"there are two conditions, {' and '.join(kinds)}: put them below `all:` or `any:`"
+            elif odd in ("all", "any"):
+                what = f"`{odd}:` stands alone right below `when:`, and not in another one"
+            else:
+                what = f"there is no condition {odd!r}; {_there_are(odd, [*KINDS, 'all', 'any'])}"
             raise self._wrong(node, f"{where}: {what}")
         name, kind = kinds[0], KINDS[kinds[0]]
         self._refuse_unknown(items.values(), f"{where}, {name}", (name, "of", "clear", *kind.options))
@@ -234,7 +237,7 @@ class _Reader:
         if isinstance(node, yaml.ScalarNode):
             if node.value == "all":
                 return Assets()
-            if found := re.fullmatch(r"top (\d{1,5})", node.value):
+            if found := re.fullmatch(r"top ([1-9]\d{0,4})", node.value):
                 return Assets(top=int(found[1]))
         if not isinstance(node, yaml.SequenceNode):
             raise self._wrong(
@@ -250,7 +253,7 @@ class _Reader:
         hours = Hours()
         if "hours" in has:
             text = self._text(has["hours"], where, "hours")
-            found = re.fullmatch(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-4]):([0-5]\d)", text)
+            found = re.fullmatch(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]|24(?=:00)):([0-5]\d)", text)
             if not found:
                 raise self._wrong(has["hours"], f"{where}: hours: {text!r} is not like 08:00-20:00 (UTC)")
             begin, end = (int(found[i]) * 60 + int(found[i + 1]) for i in (1, 3))
@@ -258,9 +261,13 @@ class _Reader:
         if "days" in has:
             days: set[int] = set()
             node = has["days"]
-            listed = self._list(node, where, "days") if isinstance(node, yaml.SequenceNode) else [(node.value, node)]
+            listed = (
+                self._list(node, where, "days")
+                if isinstance(node, yaml.SequenceNode)
+                else [(self._text(node, where, "days"), node)]
+            )
             for text, each in listed:
-                first, _, last = str(text).partition("-")
+                first, _, last = text.partition("-")
                 if first not in DAYS or (last or first) not in DAYS:
                     raise self._wrong(each, f"{where}: days: {text!r} is not like mon or mon-fri")
                 begin, end = DAYS.index(first), DAYS.index(last or first)
@@ -337,6 +344,7 @@ class _Reader:
             or (form == "bars" and not least <= value <= 1000)
             or (form not in ("bars", "number") and value <= 0)
         ):
+            like = like.replace("from 2", f"from {least}")
             raise self._wrong(node, f"{where}: {key}: {text} is out of range; it must be {like}")
         if form == "span" and value > 31 * _UNITS["d"]:
             raise self._wrong(node, f"{where}: {key}: {text} is more than 31 days")
@@ -377,8 +385,3 @@ def _there_are(wrong: str, names: Collection[str]) -> str:
     close = get_close_matches(wrong, names, n=1)
     listed = f"there are {', '.join(names)}" if names else "there are none"
     return f"did you mean {close[0]}? {listed}" if close else listed
-
-
-def datasets_of(rules: Rules) -> set[tuple[str, str]]:
-    """Dataset and part of all that is looked at."""
-    return {(each.dataset, each.part) for each in rules.series() if each.dataset in DATASETS}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import logging
+import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -46,9 +47,17 @@ class Pictures:
         self._settings = settings
         self._connect = connect
         self._rest_until = 0.0
+        self._lock = threading.Lock()
+        self._last: tuple[Alert, bytes | None] | None = None
 
     def of(self, alert: Alert) -> bytes | None:
         """A PNG; None where there is nothing to draw, or Elasticsearch does not answer at once."""
+        with self._lock:  # several channels tell the same, and drawing changes what all of matplotlib shares
+            if self._last is None or self._last[0] is not alert:
+                self._last = alert, self._made(alert)
+            return self._last[1]
+
+    def _made(self, alert: Alert) -> bytes | None:
         if alert.asset.count(":") != 2 or time.monotonic() < self._rest_until:
             return None
         try:

@@ -144,7 +144,8 @@ def test_both_sides_of_each_login_have_the_same_secret() -> None:
     assert OURS["setup"]["environment"]["ES_PASSWORD"] == SERVICES["elasticsearch"]["environment"]["ELASTIC_PASSWORD"]
     users = SERVICES["users"]["environment"]
     assert OURS["indexer"]["environment"]["ES_PASSWORD"] == users["INDEXER_PASSWORD"]
-    assert OURS["serve"]["environment"]["ES_PASSWORD"] == users["DOOR_PASSWORD"]
+    for reader in ("serve", "watch"):
+        assert OURS[reader]["environment"]["ES_PASSWORD"] == users["DOOR_PASSWORD"]
     assert SERVICES["kibana"]["environment"]["ELASTICSEARCH_PASSWORD"] == users["KIBANA_PASSWORD"]
     s3 = SERVICES["s3"]["environment"]
     for name in ("setup", "poller", "serve", "watch", "models", "tools"):
@@ -156,9 +157,9 @@ def test_both_sides_of_each_login_have_the_same_secret() -> None:
 def test_the_processes_have_the_least_rights() -> None:
     assert OURS["indexer"]["environment"]["ES_USER"] == "cryptoproxy-indexer"
     assert "AWS_S3_SECRET_KEY" not in OURS["indexer"]["environment"]
-    assert OURS["serve"]["environment"]["ES_USER"] == "cryptoproxy-door"
+    for reader in ("serve", "watch"):  # watch reads prices, for pictures
+        assert OURS[reader]["environment"]["ES_USER"] == "cryptoproxy-door"
     assert "ES_PASSWORD" not in OURS["poller"]["environment"]
-    assert "ES_PASSWORD" not in OURS["watch"]["environment"]
 
 
 def test_tools_have_a_user_of_their_own_and_leave_what_they_write_on_the_host() -> None:

@@ -121,6 +121,18 @@ def test_who_comes_back_to_a_door_that_is_still_reading_hears_nothing_twice(door
         assert client.heard()["id"] == "trade.0:1", "a topic that was made anew is told from its begin"
 
 
+def test_an_id_of_a_topic_that_is_no_more_is_told_by_a_door_that_has_read_nothing_of_the_new_one(door: Road) -> None:
+    topic = door.settings.kafka.topic_of(TRADE)
+    with Client(door, "/v1/stream?dataset=trade&last_id=trade.0:812") as client:
+        heard_by(door)
+        door.station.begun(topic, 0, 5)
+        door.station.take(of(door, TRADE, trade(1), trade(2), since=0))
+        told = [client.heard() for _ in range(3)]
+        assert [(each["dataset"], each["id"]) for each in told] == [
+            ("missed", "trade.0:0"), ("trade", "trade.0:1"), ("trade", "trade.0:2"),
+        ]  # fmt: skip
+
+
 def test_what_the_topic_had_lost_is_told_as_missed_at_once_and_to_who_comes_back(door: Road) -> None:
     topic = door.settings.kafka.topic_of(TRADE)
     with Client(door, "/v1/stream?dataset=trade") as client:

@@ -235,6 +235,15 @@ def test_the_end_of_the_market_is_believed_when_it_comes_twice_and_is_said(top_n
         assert [(row.reason, row.asset_id) for row in poll.rejected] == [("short", each) for each in pages]
 
 
+def test_a_category_that_has_fewer_coins_is_whole_when_it_comes_twice():
+    source = CoinGecko(top_n=250, category="layer-2")
+    body = page(*numbered(0, 36))
+    with pytest.raises(IncompleteError, match="page 1 has 36 of 250 coins"):
+        poll_of(source, body)
+    poll = poll_of(source, body)
+    assert (len(poll.records), poll.rejected) == (36, [])
+
+
 def test_an_end_of_the_market_that_was_none_is_doubted_again():
     source = CoinGecko(top_n=250)
     for whole in (False, True, False, True):

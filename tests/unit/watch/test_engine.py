@@ -88,10 +88,10 @@ def test_a_clock_that_is_slow_is_said(tmp_path: Path):
         judge.begin(now_ms)
         record = SimpleNamespace(key=key(TICKER.example).encode(), value=TICKER.codec.encode(TICKER.example), offset=0)
         engine._take(place, cast("Any", [record]))
-        engine._look_at_clock()
+        engine._look_at_clock(1)
         assert ("clock" in engine._health.reasons()) is slow
         assert bool(judge.found) is not slow
-        engine._look_at_clock()
+        engine._look_at_clock(1)
         assert not engine._health.reasons()
 
 
