@@ -18,7 +18,8 @@ import requests
 from cryptoproxy.common.settings.environment import child_environment
 from cryptoproxy.engines.ports import free_ports
 from cryptoproxy.serve.teams import tokens
-from cryptoproxy.serve.teams.gate import AT_ONCE, REFUSED_SECONDS
+from cryptoproxy.serve.teams.gate import REFUSED_SECONDS
+from cryptoproxy.serve.teams.limits import AT_ONCE
 from tests.conftest import wait_until
 
 CONNECTIONS, ALLOWED = 24, 600
