@@ -35,6 +35,7 @@ from cryptoproxy.serve.houses.own import QUESTIONS, Own
 from cryptoproxy.serve.road.bars import Bars
 from cryptoproxy.serve.road.follow import Follower, answers_into, both, tickers_into
 from cryptoproxy.serve.road.newest import Newest
+from cryptoproxy.serve.road.newest_stats import NewestStats
 from cryptoproxy.serve.road.open_bars import OpenBars
 from cryptoproxy.serve.server import Server
 from cryptoproxy.serve.streams.sockets import Sockets
@@ -44,7 +45,6 @@ from cryptoproxy.serve.teams.meter import Meter, PathNames
 from cryptoproxy.serve.teams.usage import HELD_MS, Teller, Told
 from cryptoproxy.serve.upstream.through import through_of
 from cryptoproxy.serve.views.memory import FromMemory
-from cryptoproxy.serve.views.stats import NewestStats
 from cryptoproxy.serve.views.working import Working
 from cryptoproxy.upstreams import asked_of
 

@@ -2,6 +2,6 @@
 
 | module | tells |
 |---|---|
-| ``newest``, ``follow`` | the newest of everything in memory; the topics into it |
+| ``newest``, ``newest_stats``, ``follow`` | the newest of everything in memory; the topics into it |
 | ``bars`` | closed bars from Elasticsearch and the lake |
 """

@@ -6,6 +6,6 @@
 | ``chart`` | bars for a picture, as many as it has room for |
 | ``flowing`` | the newest book, trades, alerts |
 | ``stats`` | how each asset stands, as watch tells it |
-| ``memory`` | what answers without the index |
+| ``memory`` | what answers without the index, and its answer |
 | ``working`` | ages, lag, budgets: is it working? |
 """

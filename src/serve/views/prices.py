@@ -6,13 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from cryptoproxy.datasets import Ticker, from_iso
-from cryptoproxy.datasets.times import Span
 from cryptoproxy.queries import Answer, NothingFound
-from cryptoproxy.queries.answer import Cell, Covers, Look
+from cryptoproxy.queries.answer import Cell, Look
 from cryptoproxy.queries.asking import names_in, sources_in
-from cryptoproxy.queries.scope import ALL, Seen, finite
-from cryptoproxy.serve.houses.house import ROAD
-from cryptoproxy.serve.views.memory import FromMemory
+from cryptoproxy.queries.scope import ALL, finite
+from cryptoproxy.serve.views.memory import FromMemory, answered
 
 SORTS = ("market_cap_rank", "market_cap", "volume_24h", "change_1h", "change_24h", "change_7d", "price", "symbol")
 
@@ -46,18 +44,14 @@ def prices(
     there.sort(key=lambda each: value(each, field), reverse=downwards)
     there += [each for each in found if value(each, field) is None]
     now_ms = live.clock.now_ms()
-    slots = [from_iso(each.timestamp) for each in there]
-    covers = Covers(Span(min(slots, default=now_ms), now_ms + 1))
-    if slots:
-        covers.see(Seen(min(slots), max(slots)))
-    return Answer(
-        question="prices",
-        title="The newest price of each asset",
-        where=", ".join(sources) or "all sources",
+    return answered(
+        "prices",
+        "The newest price of each asset",
+        sources=sources,
         columns=columns(now_ms),
+        of=there,
         rows=_rows(there[:top], bool(sources)),
-        covers=covers,
-        engine=ROAD,
+        now_ms=now_ms,
     )
 
 

@@ -2,55 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
-
-from cryptoproxy.datasets import STATS, Stats, from_iso
-from cryptoproxy.datasets.times import Span
-from cryptoproxy.errors import PoisonError
+from cryptoproxy.datasets import Stats, from_iso
 from cryptoproxy.queries import Answer, NothingFound
-from cryptoproxy.queries.answer import Cell, Covers, Look
+from cryptoproxy.queries.answer import Cell, Look
 from cryptoproxy.queries.asking import names_in, sources_in
-from cryptoproxy.queries.scope import ALL, Seen
-from cryptoproxy.serve.houses.house import ROAD
-
-if TYPE_CHECKING:
-    from cryptoproxy.serve.views.memory import FromMemory
-
-
-class NewestStats:
-    """A thread follows topics and writes; questions read. What watch does not tell any more is not in what is read back
-    at the next start.
-
-    Args:
-        topic: of them; records of others are passed over.
-    """
-
-    def __init__(self, topic: str = STATS.topic) -> None:
-        self._topic = topic
-        self._of: dict[bytes, Stats] = {}
-
-    def take(self, records: Iterable[Any]) -> int:
-        """As a follower gives them; how many of them are none."""
-        strange = 0
-        for record in records:
-            if record.topic != self._topic:
-                continue
-            if record.value is None:
-                self._of.pop(record.key, None)
-                continue
-            try:
-                told = STATS.codec.decode(record.value)
-            except PoisonError:
-                strange += 1
-                continue
-            before = self._of.get(record.key)
-            if before is None or before.fetched_at <= told.fetched_at:
-                self._of[record.key] = told
-        return strange
-
-    def all(self) -> list[Stats]:
-        return list(self._of.values())
+from cryptoproxy.queries.scope import ALL
+from cryptoproxy.serve.views.memory import FromMemory, answered
 
 
 def stats(
@@ -76,17 +33,14 @@ def stats(
     if not found:
         raise NothingFound("watch has told of none of these: `cryptoproxy watch` makes the dataset stats")
     found.sort(key=lambda each: (-(each.volatility_24h or each.volatility_1h or 0.0), each.symbol))
-    times = [from_iso(each.timestamp) for each in found]
-    covers = Covers(Span(min(times), live.clock.now_ms() + 1))
-    covers.see(Seen(min(times), max(times)))
-    return Answer(
-        question="stats",
-        title="How each asset stands",
-        where=", ".join(sources) or "all sources",
+    return answered(
+        "stats",
+        "How each asset stands",
+        sources=sources,
         columns=columns(),
+        of=found,
         rows=iter(found[:top]),
-        covers=covers,
-        engine=ROAD,
+        now_ms=live.clock.now_ms(),
     )
 
 

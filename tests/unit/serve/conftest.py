@@ -30,6 +30,7 @@ from cryptoproxy.serve.houses.house import Means
 from cryptoproxy.serve.houses.own import Own
 from cryptoproxy.serve.road.bars import Bars
 from cryptoproxy.serve.road.newest import Newest
+from cryptoproxy.serve.road.newest_stats import NewestStats
 from cryptoproxy.serve.road.open_bars import OpenBars
 from cryptoproxy.serve.server import Server
 from cryptoproxy.serve.streams.sockets import Sockets
@@ -39,7 +40,6 @@ from cryptoproxy.serve.teams.meter import Meter, PathNames
 from cryptoproxy.serve.teams.usage import Told
 from cryptoproxy.serve.upstream.seam import Fetched
 from cryptoproxy.serve.views.memory import FromMemory
-from cryptoproxy.serve.views.stats import NewestStats
 from cryptoproxy.serve.views.working import BrokerView, Working
 from cryptoproxy.serve.wiring import forms
 from cryptoproxy.upstreams import upstreams_of
