@@ -183,9 +183,9 @@ def of_indicators(assets: Sequence[AssetRef], bars: int = 40, scale: float = 1.0
     return answer
 
 
-@pytest.mark.parametrize("bars", [40, 300])  # as candles, and as a line with its range
-def test_candles_are_drawn_with_their_indicators_below(tmp_path: Path, bars: int) -> None:
-    for symbol in ("BTC", *ODD):
+@pytest.mark.parametrize(("bars", "symbols"), [(40, ("BTC", *ODD)), (300, ("BTC", "$WIF"))], ids=["candles", "a line"])
+def test_candles_are_drawn_with_their_indicators_below(tmp_path: Path, bars: int, symbols: tuple[str, ...]) -> None:
+    for symbol in symbols:
         plot(of_indicators([asset(symbol)], bars), tmp_path / "x.svg")
         words = " ".join(texts(tmp_path / "x.svg"))
         assert {"price,", "volume,", "RSI", "MACD", "Bollinger", "UTC:", "coingecko,"} <= set(words.split())
