@@ -58,8 +58,8 @@ class Quiet:
     """Measures rounds until enough of them were quiet, or as many as allowed.
 
     Args:
-        ours: CPU seconds so far of this process, of children that have ended, and of the engines: what else was used
-            during a round is somebody else's.
+        ours: CPU seconds so far of this process and of all that it has started, whether it has ended or not: what
+            else was used during a round is somebody else's.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class Quiet:
         return self.best
 
     def watch(self, measure: Callable[[], T]) -> Round[T]:
-        """One round. What ``measure`` starts as a child, it ends as well."""
+        """One round."""
         before = self._pace()
         (used, capacity), ours = self._busy(), self._ours()
         value = measure()

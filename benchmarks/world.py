@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
 import requests
 from confluent_kafka import Producer
 from elasticsearch import Elasticsearch
@@ -60,10 +60,15 @@ class Engines:
         return Tree.of(self.stack.elasticsearch.pid).cpu_seconds()
 
     def ours(self) -> float:
-        """CPU seconds so far of this process, its children that have ended, and all engines."""
-        ended = resource.getrusage(resource.RUSAGE_CHILDREN)
-        engines = sum(Tree.of(engine.pid).cpu_seconds() for engine in self.stack.engines)
-        return engines + time.process_time() + ended.ru_utime + ended.ru_stime
+        """CPU seconds so far of this process and of all that it has started: the engines, programs that still run
+        (a door and its nginx go on from round to round), and what has ended."""
+        me = psutil.Process()
+        total = 0.0
+        for each in (me, *me.children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):
+                times = each.cpu_times()
+                total += times.user + times.system + times.children_user + times.children_system
+        return total
 
     def place(self, **texts: str) -> Place:
         """Names of its own for one round."""
