@@ -34,6 +34,7 @@ from cryptoproxy.serve.houses.openapi import document
 from cryptoproxy.serve.houses.own import QUESTIONS, Own
 from cryptoproxy.serve.road.bars import Bars
 from cryptoproxy.serve.road.follow import Follower, answers_into, both, tickers_into
+from cryptoproxy.serve.road.midnights import Midnights
 from cryptoproxy.serve.road.newest import Newest
 from cryptoproxy.serve.road.newest_stats import NewestStats
 from cryptoproxy.serve.road.open_bars import OpenBars
@@ -106,7 +107,7 @@ class DoorProcess:
             usage=told.rows if teams.usage else None,
         )
         door = Door(
-            coingecko=CoinGeckoHouse(means),
+            coingecko=CoinGeckoHouse(means, Midnights(lambda: Search(client(), index))),
             binance=BinanceHouse(means, bars, station.live),
             bybit=BybitHouse(means, bars, station.live),
             own=own,

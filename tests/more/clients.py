@@ -15,6 +15,7 @@ import requests
 
 SEEN: list[str] = []
 HOUR = 3_600_000
+DAY = 24 * HOUR
 
 
 def note(response: Any, *_: Any, **__: Any) -> None:
@@ -55,6 +56,10 @@ def coingecko(url: str, now: int) -> dict[str, Callable[[], Any]]:
         "coin": lambda: cg.get_coin_by_id("bitcoin", localization="false"),
         "no such coin": lambda: cg.get_coin_by_id("no-such-coin"),
         "ohlc": lambda: cg.get_coin_ohlc_by_id("bitcoin", vs_currency="usd", days=7),
+        "chart": lambda: cg.get_coin_market_chart_by_id("bitcoin", vs_currency="usd", days=2),
+        "chart of past days": lambda: cg.get_coin_market_chart_range_by_id(
+            "bitcoin", vs_currency="usd", from_timestamp=(now - 120 * DAY) // 1000, to_timestamp=(now - 2 * DAY) // 1000
+        ),
     }
 
 
@@ -117,7 +122,12 @@ def of_ccxt(kind: str, url: str, now: int) -> dict[str, Callable[[], Any]]:
         "bars until": lambda: exchange.fetch_ohlcv(
             symbol, "1h", since=hour - 30 * HOUR, limit=20, params={"until": hour - 15 * HOUR}
         ),
+        "bars by pages": lambda: exchange.fetch_ohlcv(
+            symbol, "1h", since=hour - 30 * HOUR, params={"paginate": True, "until": hour - 1}
+        ),
         "newest bars": lambda: exchange.fetch_ohlcv(symbol, "1h", limit=5),
+        "trades": lambda: exchange.fetch_trades(symbol, limit=50),
+        "book": lambda: exchange.fetch_order_book(symbol, limit=50),
         "no such symbol": lambda: exchange.fetch_ticker("NO/SUCH"),
         "no such interval": lambda: exchange.fetch_ohlcv(symbol, "7m"),
     }
@@ -139,6 +149,8 @@ def python_binance(url: str, now: int) -> dict[str, Callable[[], Any]]:
         ),
         "klines before": lambda: client.get_klines(symbol="BTCUSDT", interval="1h", endTime=hour - 1, limit=7),
         "historical klines": lambda: client.get_historical_klines("BTCUSDT", "1h", hour - 20 * HOUR, hour - 10 * HOUR),
+        "trades": lambda: client.get_aggregate_trades(symbol="BTCUSDT", limit=50),
+        "book": lambda: client.get_order_book(symbol="BTCUSDT", limit=50),
         "symbol info": lambda: client.get_symbol_info("BTCUSDT"),
         "no such symbol": lambda: client.get_ticker(symbol="NOTHING"),
         "wrong interval": lambda: client.get_klines(symbol="BTCUSDT", interval="1x"),
@@ -162,6 +174,8 @@ def of_pybit(url: str, now: int) -> dict[str, Callable[[], Any]]:
         "kline between": lambda: session.get_kline(
             category="linear", symbol="BTCUSDT", interval=60, start=hour - 20 * HOUR, end=hour - 11 * HOUR
         ),
+        "trades": lambda: session.get_public_trade_history(category="linear", symbol="BTCUSDT", limit=50),
+        "book": lambda: session.get_orderbook(category="linear", symbol="BTCUSDT", limit=50),
         "instruments": lambda: session.get_instruments_info(category="spot", symbol="BTCUSDT"),
         "no such symbol": lambda: session.get_tickers(category="linear", symbol="NOTHING"),
         "wrong interval": lambda: session.get_kline(category="linear", symbol="BTCUSDT", interval=7),

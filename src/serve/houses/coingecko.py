@@ -6,11 +6,13 @@
 | ``simple/price`` | tickers |
 | ``coins/markets`` | the polls' answers: rows chosen, columns that were not asked for left out |
 | ``coins/{id}/ohlc``, ``global``, ``search/trending``, ``exchanges`` | the polls' answers |
+| ``coins/{id}/market_chart/range``, of days that are over | the index, where it has the chart's own points |
 | all others | read through |
 """
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -19,15 +21,20 @@ import msgspec
 
 from cryptoproxy.datasets import Ticker
 from cryptoproxy.datasets.codec import UNREADABLE
-from cryptoproxy.datasets.times import moment_of
-from cryptoproxy.serve.houses.house import ROAD, House, RefusedError
+from cryptoproxy.datasets.times import DAY_MS, moment_of
+from cryptoproxy.errors import CryptoProxyError
+from cryptoproxy.serve.houses.house import INDEX, ROAD, House, Means, RefusedError
 from cryptoproxy.serve.houses.markets import Lacking, chosen
 from cryptoproxy.serve.reply import Reply, Told, json_reply
 from cryptoproxy.serve.request import Request, flag, listed
+from cryptoproxy.serve.road.midnights import Midnights
 from cryptoproxy.upstreams.coingecko import rendering
 from cryptoproxy.upstreams.coingecko.tickers import NAME
 
-_OHLC = re.compile(r"coins/([^/]+)/ohlc")
+_OHLC, _RANGE = re.compile(r"coins/([^/]+)/ohlc"), re.compile(r"coins/([^/]+)/market_chart/range")
+_SECOND = re.compile(r"\d{1,11}", re.ASCII)
+_HOURLY_DAYS, MOST_DAYS = 90, 5_000
+"""Up to so many days a chart is of hours, unless days are asked for; and so many points an answer from here has."""
 _FLAGS = ("market_cap", "24hr_vol", "24hr_change")
 _bars = msgspec.json.Decoder(list[list[float]])
 
@@ -35,6 +42,10 @@ _bars = msgspec.json.Decoder(list[list[float]])
 class CoinGeckoHouse(House):
     upstream: ClassVar = NAME
     base: ClassVar = ""
+
+    def __init__(self, means: Means, midnights: Midnights | None = None) -> None:
+        super().__init__(means)
+        self._midnights = midnights
 
     def error(self, status: int, words: str) -> object:
         return rendering.error(status, words)
@@ -56,6 +67,8 @@ class CoinGeckoHouse(House):
                 found = self.as_polled(request, {})
             elif path == "exchanges":
                 found = self._exchanges(request)
+            elif chart := _RANGE.fullmatch(path):
+                found = await self._days(request, chart[1])
         except Lacking as lacking:
             why = str(lacking)
         except UNREADABLE as error:
@@ -136,6 +149,34 @@ class CoinGeckoHouse(House):
             return json_reply(rows, told=self.told([kept]))
 
         return self.shelf.get(request.place, kept.asked_ms, made)
+
+    async def _days(self, request: Request, coin: str) -> Reply | None:
+        """A chart that ends before today: its points are midnights alone, and settled."""
+        params = request.params
+        _check(request.path, params)
+        if not (_SECOND.fullmatch(params["from"]) and _SECOND.fullmatch(params["to"])):
+            raise Lacking("moments in seconds are looked for here")
+        begin_ms, end_ms = int(params["from"]) * 1000, int(params["to"]) * 1000
+        if params.get("interval", "daily" if end_ms - begin_ms > _HOURLY_DAYS * DAY_MS else "") != "daily":
+            raise Lacking("the points of its hours are not polled")
+        if params.get("precision", rendering.FULL) != rendering.FULL:
+            raise Lacking("the points of charts are kept in full")
+        now_ms = self.means.clock.now_ms()
+        if end_ms >= now_ms - now_ms % DAY_MS:
+            raise Lacking("a chart up to today ends with a point of now, which is not polled")
+        stamps = range(-(-begin_ms // DAY_MS) * DAY_MS, end_ms + 1, DAY_MS)
+        if self._midnights is None or not 0 < len(stamps) <= MOST_DAYS:
+            raise Lacking("there are no such days here")
+        find, quote = self._midnights.find, params["vs_currency"].upper()
+        loop = asyncio.get_running_loop()
+        try:
+            points = await loop.run_in_executor(self.means.threads, find, NAME, coin, quote, stamps)
+        except CryptoProxyError as error:
+            raise Lacking("what holds charts does not answer") from error
+        if len(points) < len(stamps):
+            raise Lacking(f"of {len(stamps)} days the index has {len(points)} as the chart tells them")
+        told = Told(way=INDEX, upstream=NAME, asked_ms=now_ms, as_of_ms=stamps[-1])
+        return json_reply(rendering.chart(points), told=told)
 
     def _exchanges(self, request: Request) -> Reply | None:
         """The first page, as long as it gets, was polled: shorter first pages are its begin."""

@@ -56,6 +56,19 @@ def last_updated_at(ticker: Ticker) -> int | None:
     return None if ticker.last_updated is None else moment_of(ticker.last_updated) // 1000
 
 
+def chart(points: Iterable[tuple[int, float, float, float]]) -> Body:
+    """What ``market_chart`` tells.
+
+    Args:
+        points: ms, price, market cap, volume of 24 h.
+    """
+    lists: dict[str, list[tuple[int, float]]] = {"prices": [], "market_caps": [], "total_volumes": []}
+    for stamp_ms, *values in points:
+        for each, value in zip(lists.values(), values, strict=True):
+            each.append((stamp_ms, value))
+    return lists
+
+
 def missing(name: str) -> Body:
     """With 422."""
     return {"error": f"Missing parameter {name}"}

@@ -9,10 +9,11 @@ import pytest
 from msgspec.structs import replace
 
 from cryptoproxy.common.clients import elastic
-from cryptoproxy.datasets import ALERT, BOOK, CANDLE, TICKER, TRADE, Candle, iso
-from cryptoproxy.datasets.times import HOUR_MS, MINUTE_MS
+from cryptoproxy.datasets import ALERT, BOOK, CANDLE, TICKER, TRADE, Candle, Ticker, iso
+from cryptoproxy.datasets.times import DAY_MS, HOUR_MS, MINUTE_MS
 from cryptoproxy.engines.stack import Endpoints
 from cryptoproxy.queries import NothingFound, Queries
+from cryptoproxy.serve.road.midnights import Midnights
 from cryptoproxy.serve.views import chart, flowing
 from tests.integration.conftest import make_world, remove_indices
 from tests.integration.queries.filled import Stopped, index_records
@@ -20,6 +21,7 @@ from tests.integration.queries.filled import Stopped, index_records
 END_MS = 1_795_824_000_000 - 1_795_824_000_000 % HOUR_MS
 MISSING = 130
 """The minute before the end that has no bar."""
+DAYS = range(END_MS - END_MS % DAY_MS - 5 * DAY_MS, END_MS - END_MS % DAY_MS - DAY_MS, DAY_MS)
 
 
 def minute(number: int) -> Candle:
@@ -32,6 +34,14 @@ def minute(number: int) -> Candle:
     )  # fmt: skip
 
 
+def midnights() -> Iterator[Ticker]:
+    """The second is of a poll, which tells a time of its own; of the third a chart told no market cap."""
+    for stamp, cap in zip(DAYS, (2e12, 2e12, None, 2e12), strict=True):
+        polled = {"interval_ms": MINUTE_MS, "last_updated": iso(stamp - 900)} if stamp == DAYS[1] else {}
+        point = {"interval_ms": DAY_MS, "last_updated": None, "market_cap": cap, "volume_24h": 0.1 + 0.2}
+        yield replace(TICKER.example, timestamp=iso(stamp), fetched_at=iso(END_MS), **point | polled)
+
+
 @pytest.fixture(scope="module")
 def queries(endpoints: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Queries]:
     world = make_world(endpoints, tmp_path_factory.mktemp("views"))
@@ -39,6 +49,7 @@ def queries(endpoints: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> I
     settings = world.settings.elasticsearch
     client = elastic.client(settings)
     index_records(client, settings, CANDLE, [minute(number) for number in range(1, 301) if number != MISSING])
+    index_records(client, settings, TICKER, midnights())
     moments = [iso(END_MS - number * 1000) for number in range(1, 6)]
     for dataset in (BOOK, TRADE, ALERT):
         times = [{"timestamp": each, "fetched_at": iso(END_MS)} for each in moments]
@@ -70,6 +81,12 @@ def test_a_picture_has_no_more_bars_than_it_has_room_for(queries: Queries):
         assert 5 <= len(answer.held()) <= min(points, 299) + 1
         assert answer.covers.last_ms == END_MS
     assert ["of 1 bars parts are missing" in each for each in chart_notes(queries, which)] == [True]
+
+
+def test_points_of_a_chart_are_those_that_a_chart_told(queries: Queries):
+    one = TICKER.example
+    found = Midnights(lambda: queries.searches[TICKER.name]).find(one.source, one.asset_id, one.quote, [*DAYS, END_MS])
+    assert found == [(stamp, one.price, 2e12, 0.1 + 0.2) for stamp in (DAYS[0], DAYS[3])]
 
 
 def chart_notes(queries: Queries, which: dict[str, str]) -> list[str]:

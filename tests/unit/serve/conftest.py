@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+import msgspec
 import pytest
 import requests
 from prometheus_client import CollectorRegistry
@@ -16,9 +17,9 @@ from prometheus_client import CollectorRegistry
 from cryptoproxy.common.metrics import ServeMetrics
 from cryptoproxy.common.service import Loop
 from cryptoproxy.common.settings import Settings
-from cryptoproxy.datasets import Candle, Ticker, from_iso
+from cryptoproxy.datasets import CANDLE, Candle, Ticker, from_iso
 from cryptoproxy.queries.questions.candles import Bar
-from cryptoproxy.queries.scope import AssetRef, Scope
+from cryptoproxy.queries.scope import AssetRef, Json, Scope
 from cryptoproxy.sandbox.app import Sandbox
 from cryptoproxy.sandbox.upstream import StandInLimits
 from cryptoproxy.serve.door import Door
@@ -29,6 +30,7 @@ from cryptoproxy.serve.houses.coingecko import CoinGeckoHouse
 from cryptoproxy.serve.houses.house import Means
 from cryptoproxy.serve.houses.own import Own
 from cryptoproxy.serve.road.bars import Bars
+from cryptoproxy.serve.road.midnights import Midnights
 from cryptoproxy.serve.road.newest import Newest
 from cryptoproxy.serve.road.newest_stats import NewestStats
 from cryptoproxy.serve.road.open_bars import OpenBars
@@ -94,6 +96,31 @@ class HeldBars:
         return [held[each] for each in sorted(held) if each in scope.period]
 
 
+class HeldMidnights:
+    """As much of the index as charts need: the tickers that it holds."""
+
+    def __init__(self) -> None:
+        self.tickers: dict[tuple[str, str, int], Ticker] = {}
+
+    def hold(self, tickers: list[Ticker]) -> None:
+        """The first of an id stays, as in the index."""
+        for each in tickers:
+            self.tickers.setdefault((each.asset_id, each.quote, from_iso(each.timestamp)), each)
+
+    def __call__(self, body: Json) -> Json:
+        """Of a search: all filters are equal to a value, or to one of some."""
+        wanted = {
+            name: value for each in body["query"]["bool"]["filter"] for name, value in (*each.values(),)[0].items()
+        }
+        rows = (msgspec.to_builtins(self.tickers[each]) for each in sorted(self.tickers))
+        kept = (
+            row for row in rows
+            if all(row[name] in (value if isinstance(value, list) else [value]) for name, value in wanted.items())
+        )  # fmt: skip
+        hits = [{"_source": {name: row[name] for name in body["_source"] if name in row}} for row in kept]
+        return {"hits": {"hits": hits[: body["size"]]}}
+
+
 def _asset(candle: Candle) -> AssetRef:
     return AssetRef(candle.source, candle.asset_id, candle.quote, candle.symbol)
 
@@ -123,6 +150,7 @@ class Road:
     settings: Settings
     newest: Newest = field(default_factory=Newest)
     bars: HeldBars = field(default_factory=HeldBars)
+    charts: HeldMidnights = field(default_factory=HeldMidnights)
     state: dict[str, bytes] = field(default_factory=dict)
     """What stands on the state topic."""
     through: Upstreams | None = None
@@ -172,7 +200,7 @@ class Road:
         working = Working(road.settings, road.newest, clock, brokers=lambda: told)
         memory = FromMemory(road.newest, clock, working, road.standing)
         road.door = Door(
-            coingecko=CoinGeckoHouse(means),
+            coingecko=CoinGeckoHouse(means, Midnights(lambda: road.charts)),  # type: ignore[arg-type, return-value]
             binance=BinanceHouse(means, bars, road.station.live),
             bybit=BybitHouse(means, bars, road.station.live),
             own=Own(_no_queries, live=memory, clock=clock, threads=threads, openapi=dict, usage=road.usage.rows),
@@ -237,7 +265,8 @@ class Road:
                         span = Span(begin, end)
                         answer = self._ask(history.call(symbol, span, now_ms=self.clock.ms))
                         page = history.page(symbol, start, span, answer, now_ms=self.clock.ms)
-                        self.bars.hold(list(page.records))
+                        held: Any = self.bars if there.dataset == CANDLE.name else self.charts
+                        held.hold(list(page.records))
                         begin = page.covered_ms
 
     def _load(self, symbol_list: Any) -> None:

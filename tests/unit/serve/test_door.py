@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import msgspec
 import pytest
 
+from cryptoproxy.datasets import iso
 from cryptoproxy.datasets.times import DAY_MS, HOUR_MS
 from cryptoproxy.errors import TransientError
 from cryptoproxy.serve.houses.house import Shelf, linked
@@ -19,6 +20,7 @@ from tests.unit.serve.conftest import NOW_MS, Road
 
 Make = Callable[..., Road]
 HOUR = NOW_MS - NOW_MS % HOUR_MS
+TODAY = NOW_MS - NOW_MS % DAY_MS
 
 SAME = [
     ("coingecko", "ping", {}),
@@ -53,6 +55,7 @@ def polled(standing) -> Road:  # type: ignore[no-untyped-def]
     road.walk("binance.candle-1h", "BTCUSDT", HOUR - 40 * HOUR_MS)
     road.walk("bybit-linear.candle-1h", "BTCUSDT", HOUR - 40 * HOUR_MS)
     road.walk("bybit-inverse.candle-1h", "BTCUSD", HOUR - 40 * HOUR_MS)
+    road.walk("coingecko", "bitcoin", TODAY - 200 * DAY_MS)
     road.start()
     yield road
     road.stop()
@@ -155,6 +158,58 @@ def test_closed_bars_are_bybits(polled: Road, category: str, symbol: str, bounds
     params = {"category": category, "symbol": symbol, "interval": "60", **bounds}
     ours = polled.get("/bybit/v5/market/kline", params=params)
     assert ours.json() == polled.theirs("bybit", "v5/market/kline", params=params).json()
+
+
+def chart_of(begin_ms: int, end_ms: int, **more: str) -> dict[str, str]:
+    return {"vs_currency": "usd", "from": str(begin_ms // 1000), "to": str(end_ms // 1000), **more}
+
+
+CHART = "coins/bitcoin/market_chart/range"
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        chart_of(TODAY - 150 * DAY_MS, TODAY - 20 * DAY_MS),
+        chart_of(TODAY - 120 * DAY_MS - 1000, TODAY - 1000, precision="full"),
+        chart_of(TODAY - 9 * DAY_MS, TODAY - 2 * DAY_MS + HOUR_MS, interval="daily", vs_currency="USD"),
+    ],
+)
+def test_a_chart_of_past_days_is_coingeckos(polled: Road, asked: dict[str, str]):
+    ours = polled.get(f"/coingecko/api/v3/{CHART}", params=asked)
+    assert ours.json() == polled.theirs("coingecko", CHART, params=asked).json()
+    assert len(ours.json()["prices"]) > 1
+    assert ours.headers["X-Data-Source"] == "index/coingecko"
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (chart_of(TODAY - 150 * DAY_MS, NOW_MS), "ends with a point of now"),
+        (chart_of(TODAY - 20 * DAY_MS, TODAY - 10 * DAY_MS), "points of its hours"),
+        (chart_of(TODAY - 20 * DAY_MS, TODAY - 10 * DAY_MS, interval="hourly"), "points of its hours"),
+        (chart_of(TODAY - 150 * DAY_MS, TODAY - DAY_MS, precision="2"), "kept in full"),
+        (chart_of(TODAY - 201 * DAY_MS, TODAY - DAY_MS), "of 201 days the index has 200"),
+        (chart_of(TODAY - 150 * DAY_MS, TODAY - DAY_MS, vs_currency="eur"), "of 150 days the index has 0"),
+        (chart_of(TODAY - 3 * DAY_MS + 1000, TODAY - 3 * DAY_MS + 2000, interval="daily"), "no such days"),
+        ({"vs_currency": "usd", "from": "2026-01-01", "to": "2026-09-01"}, "moments in seconds"),
+    ],
+)
+def test_no_point_of_a_chart_is_made_up(polled: Road, asked: dict[str, str], words: str):
+    answer = polled.get(f"/coingecko/api/v3/{CHART}", params=asked)
+    assert answer.status_code == 404
+    assert words in answer.json()["error"]
+
+
+def test_a_poll_of_midnight_is_no_point_of_a_chart(road: Make):
+    found = road(through=True)
+    asked = chart_of(TODAY - 5 * DAY_MS, TODAY - DAY_MS, interval="daily")
+    price = found.newest.ticker("coingecko", "bitcoin", "USD")
+    found.charts.hold([msgspec.structs.replace(price, timestamp=iso(TODAY - 3 * DAY_MS))])
+    found.walk("coingecko", "bitcoin", TODAY - 5 * DAY_MS)
+    answer = found.get(f"/coingecko/api/v3/{CHART}", params=asked)
+    assert answer.headers["X-Data-Source"] == "through/coingecko"
+    assert answer.json() == found.theirs("coingecko", CHART, params=asked).json()
 
 
 @pytest.mark.parametrize(
