@@ -1,7 +1,8 @@
 """`python -m benchmarks [names] [--records N] [--rounds N] …`: runs them, prints a table, compares, stores.
 
 Without names all that belong to `make bench`; only by name: `settings`, `bulks` and `compression`, as they measure
-choices and not the program; `streamers`, which gets other clients from their registry; `stream-memory`, which is long.
+choices and not the program; `streamers`, which gets other clients from their registry; `stream-memory`, which is long;
+`door`, `admission` and `switching`, which need Debian's nginx, wrk and chromium.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import (
+    admission,
     bulks,
     cheap,
     compression,
@@ -40,6 +42,7 @@ from benchmarks import (
     stream_memory,
     streamers,
     streaming,
+    switching,
     watching,
 )
 from benchmarks.context import Context
@@ -62,12 +65,24 @@ BENCHMARKS: Mapping[str, Callable[[Context], Report]] = {
     "watch": watching.benchmark,
     "listening": listening.benchmark,
     "door": door.benchmark,
+    "admission": admission.benchmark,
+    "switching": switching.benchmark,
     "history": history.benchmark,
     "settings": settings.benchmark,
     "bulks": bulks.benchmark,
     "compression": compression.benchmark,
 }
-BY_NAME_ONLY = ("door", "streamers", "stream-memory", "history", "settings", "bulks", "compression")
+BY_NAME_ONLY = (
+    "door",
+    "admission",
+    "switching",
+    "streamers",
+    "stream-memory",
+    "history",
+    "settings",
+    "bulks",
+    "compression",
+)
 FAILURES = (
     BenchmarkError,
     CryptoProxyError,

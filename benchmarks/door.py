@@ -90,16 +90,16 @@ def benchmark(context: Context) -> Report:
     for name in ("nginx", "wrk"):
         if shutil.which(name) is None:
             raise BenchmarkError(f"{name} is not installed: apt-get install nginx wrk")
-    with TemporaryDirectory(prefix="door-") as folder, _sandbox() as upstream:
-        place = _place(context, upstream, Path(folder))
+    with TemporaryDirectory(prefix="door-") as folder, sandbox() as upstream:
+        place = market_place(context, upstream, Path(folder))
         with poller(place):
-            with _door(place) as (started, _):
+            with door_of(place) as (started, _):
                 pass  # reads the code from the disk: the next start is the one that counts
-            with _door(place) as (started, door), _nginx(Path(folder), upstream) as (front, worker):
-                url = door.wait_line("the door is at").partition("the door is at ")[2].split(": ")[0]
+            with door_of(place) as (started, door), _nginx(Path(folder), upstream) as (front, worker):
+                url = address_of(door)
                 for path in (MARKETS, PRICE):
-                    _warm(url + path)
-                    _warm(front + path)
+                    warm(url + path)
+                    warm(front + path)
 
                 def one_round() -> Round:
                     return _round(url, door.pid, front, worker)
@@ -138,16 +138,17 @@ def _report(rounds: list[Round], disturbed: str) -> Report:
 def _round(url: str, door: int, front: str, worker: int) -> Round:
     ours, theirs, p99 = {}, {}, {}
     for path in (MARKETS, PRICE):
-        theirs[path] = _load(front + path, worker)
-        ours[path] = _load(url + path, door)
+        theirs[path] = load(front + path, worker)
+        ours[path] = load(url + path, door)
         p99[path] = percentile(paced(url + path, ours[path].rate / 2, HALF_SECONDS), 99)
     return Round(ours, theirs, p99)
 
 
-def _load(url: str, pid: int) -> Load:
+def load(url: str, pid: int, *headers: str) -> Load:
+    """wrk's, for :data:`SECONDS`. ``pid``: of the server."""
     before = cpu_seconds(pid)
     done = subprocess.run(
-        ["wrk", "-t1", "-c32", f"-d{SECONDS}s", "-H", "Accept-Encoding: gzip", url],
+        ["wrk", "-t1", "-c32", f"-d{SECONDS}s", *(f"-H{each}" for each in ("Accept-Encoding: gzip", *headers)), url],
         capture_output=True,
         text=True,
         check=True,
@@ -194,7 +195,8 @@ def _record(price: float) -> Ticker:
     )  # fmt: skip
 
 
-def _place(context: Context, upstream: str, folder: Path) -> Place:
+def market_place(context: Context, upstream: str, folder: Path, **texts: str) -> Place:
+    """Polled from a sandbox, and served: the whole Binance market each second, unless ``texts`` say otherwise."""
     place = context.engines.place(
         SOURCES="coingecko,binance",
         COINGECKO_BASE_URL=f"{upstream}/coingecko/api/v3",
@@ -208,7 +210,7 @@ def _place(context: Context, upstream: str, folder: Path) -> Place:
         READ_THROUGH_DIR=str(folder / "read-through"),
         SERVE_PORT="0",
         PYTHON_SERVE_SERVER_PORT="0",
-    )
+    ).with_texts(**texts)
     place.texts |= {"KAFKA_TOPICS": f"usage={place.texts['KAFKA_TOPIC']}-usage"}
     place.texts |= {"KAFKA_ANSWERS_TOPIC": f"{place.texts['KAFKA_TOPIC']}-answers"}
     admin = kafka_client.admin(place.settings.kafka)
@@ -218,7 +220,7 @@ def _place(context: Context, upstream: str, folder: Path) -> Place:
 
 
 @contextmanager
-def _sandbox() -> Iterator[str]:
+def sandbox() -> Iterator[str]:
     with Child(
         "cryptoproxy.cli.main", {}, ("sandbox", "--coins", "300", "--no-bodies", "--ledger-limit", "100")
     ) as child:
@@ -226,7 +228,7 @@ def _sandbox() -> Iterator[str]:
 
 
 @contextmanager
-def _door(place: Place) -> Iterator[tuple[float, Child]]:
+def door_of(place: Place) -> Iterator[tuple[float, Child]]:
     """Seconds until it was ready."""
     with Child("cryptoproxy.cli.main", place.texts, ("serve",)) as child:
         health = child.url
@@ -235,6 +237,10 @@ def _door(place: Place) -> Iterator[tuple[float, Child]]:
             what="a door that is ready",
         )  # fmt: skip
         yield time.monotonic() - child.started, child
+
+
+def address_of(door: Child) -> str:
+    return door.wait_line("the door is at").partition("the door is at ")[2].split(": ")[0]
 
 
 @contextmanager
@@ -258,9 +264,9 @@ def _nginx(folder: Path, upstream: str) -> Iterator[tuple[str, int]]:
         process.wait(20)
 
 
-def _warm(url: str) -> None:
+def warm(url: str, **headers: str) -> None:
     """Until it is there at all: a poll may still be under way."""
-    headers = {"Accept-Encoding": "gzip"}
+    headers = {"Accept-Encoding": "gzip"} | headers
     wait_until(
         lambda: requests.get(url, headers=headers, timeout=10).status_code == 200, seconds=120, what=url, every=0.2
     )

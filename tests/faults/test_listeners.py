@@ -7,7 +7,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -32,6 +32,8 @@ from tests.faults.rig import Rig
 SLOW = 500
 MOST_GROWTH_MB = 250
 """Of the door's memory, with so many that do not read; each may let 512 KiB wait, of the same bytes."""
+LEVELS = 1_500
+"""Of a frame of 50 KB: what waits cuts who does not read long before the pong is missed that it does not send."""
 
 
 class Door(PollerProcess):
@@ -71,6 +73,39 @@ class Trades:
     def __exit__(self, *_: object) -> None:
         self._over.set()
         self._thread.join()
+
+
+class Books:
+    """Large frames of one book on the live topic, as a poller tells them."""
+
+    TOPIC = "btcusdt@depth"
+
+    def __init__(self, rig: Rig) -> None:
+        self._topic = rig.settings.kafka.live_topic
+        self._producer = kafka_client.producer(rig.settings.kafka)
+        self._number = 0
+
+    def tell(self) -> None:
+        self._number += 1
+        now = SystemClock().now_ms()
+        bids, asks = ([[f"{at + level / 100:.8f}", "1.00000000"] for level in range(LEVELS)] for at in (50_000, 60_000))
+        frame = {
+            "e": "depthUpdate",
+            "E": now,
+            "s": "BTCUSDT",
+            "U": self._number,
+            "u": self._number,
+            "b": bids,
+            "a": asks,
+        }
+        headers = [("received-at", str(now).encode()), ("topic", self.TOPIC.encode())]
+        told = self._producer.send(
+            self._topic, key=b"binance:BTCUSDT", value=json.dumps(frame).encode(), headers=headers
+        )
+        told.get(180)
+
+    def close(self) -> None:
+        self._producer.close()
 
 
 class Reader:
@@ -132,6 +167,7 @@ class Heard:
 def doors(rig: Rig, tmp_path: Path) -> Iterator[Any]:
     """Makes doors at one port, one after the other."""
     rig.texts |= {"KAFKA_TOPICS": f"trade={rig.name}.trades", "KAFKA_ANSWERS_TOPIC": "off"}
+    rig.texts |= {"LIVE_SYMBOLS": "BTCUSDT", "KAFKA_LIVE_TOPIC": f"{rig.name}.live"}
     rig.make_topics(TRADE)
     [port] = free_ports(1)
     texts = {"SERVE_PORT": str(port), "PYTHON_SERVE_SERVER_PORT": "0", "READ_THROUGH": "off"}
@@ -177,23 +213,29 @@ def test_who_comes_back_hears_each_trade_once_whatever_went_away(
 def test_five_hundred_who_do_not_read_cost_others_nothing(rig: Rig, doors: Any, report: Report) -> None:
     door = doors()
     where = urlsplit(doors.url)
-    with ExitStack() as stack, Trades(rig, pause=0) as trades:
-        wait_until(lambda: trades.acknowledged > 0, what="a trade")
-        wait_until(lambda: _is_carried(doors.url), what="trades that are carried")
+    with ExitStack() as stack, closing(Books(rig)) as books, Trades(rig, pause=0) as trades:
+        books.tell()
+        wait_until(lambda: _is_carried(doors.url), what="a book that is carried")
         for _ in range(SLOW):
             slow = stack.enter_context(socket.create_connection((where.hostname, where.port)))
             slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             slow.sendall(
-                b"GET /binance/ws/btcusdt@aggTrade HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-                b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+                f"GET /binance/ws/{books.TOPIC} HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
             )
         wait_until(lambda: _listeners(door) == SLOW, what="all of them")
         memory = psutil.Process(door.pid)
         before_mb = memory.memory_info().rss / 1e6
         with Reader(doors.url) as reader:
-            # What waits cuts them, or, where trades come too seldom for that, the pong that they do not send.
-            wait_until(lambda: _listeners(door) == 0, seconds=600, what="all are cut")
+
+            def all_are_cut() -> bool:
+                for _ in range(5):
+                    books.tell()
+                return door.metric("serve_stream_cuts", venue="binance", why="slow") == SLOW
+
+            wait_until(all_are_cut, seconds=600, what="all are cut for what waits for them")
             grown_mb = memory.memory_info().rss / 1e6 - before_mb
+            wait_until(lambda: _listeners(door) == 0, what="all are gone")
             cut_at = trades.acknowledged
             wait_until(lambda: reader.numbers and reader.numbers[-1] >= cut_at, what="the newest trade")
         assert reader.missed == []
@@ -203,7 +245,7 @@ def test_five_hundred_who_do_not_read_cost_others_nothing(rig: Rig, doors: Any, 
 
 
 def _is_carried(url: str) -> bool:
-    with suppress(InvalidHandshake), connect(f"{url}/binance/ws/btcusdt@aggTrade", compression=None):
+    with suppress(InvalidHandshake), connect(f"{url}/binance/ws/{Books.TOPIC}", compression=None):
         return True
     return False
 
