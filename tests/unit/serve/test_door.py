@@ -131,6 +131,16 @@ def test_closed_klines_are_binances(polled: Road, bounds: dict[str, str]):
     assert "detail" not in ours.headers["Cache-Status"]
 
 
+def test_the_earliest_bar_is_the_upstreams_and_not_the_first_that_is_here(road: Make):
+    """So python-binance asks where a history begins."""
+    found = road(through=True)
+    found.walk("binance.candle-1h", "BTCUSDT", HOUR - 4 * HOUR_MS)
+    params = {"symbol": "BTCUSDT", "interval": "1h", "startTime": "0", "limit": "1"}
+    ours = found.get("/binance/api/v3/klines", params=params)
+    assert ours.json() == found.theirs("binance", "api/v3/klines", params=params).json()
+    assert ours.headers["X-Data-Source"] == "through/binance"
+
+
 def test_klines_in_microseconds(polled: Road):
     params = {"symbol": "BTCUSDT", "interval": "1h", "startTime": str(HOUR - 30 * HOUR_MS), "limit": "3"}
     headers = {"X-MBX-TIME-UNIT": "MICROSECOND"}

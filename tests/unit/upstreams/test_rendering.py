@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cryptoproxy.datasets import Candle, iso
+from cryptoproxy.datasets import Candle, from_iso, iso
 from cryptoproxy.datasets.contracts.candle import STEPS, end_of
 from cryptoproxy.datasets.times import DAY_MS, Span
 from cryptoproxy.upstreams.answers.spelling import eight, plain
@@ -21,6 +21,9 @@ from cryptoproxy.upstreams.bybit import rendering as bybit
 from cryptoproxy.upstreams.bybit.candles import BybitCandles
 from cryptoproxy.upstreams.bybit.symbols import Category
 from cryptoproxy.upstreams.coingecko import rendering as coingecko
+from cryptoproxy.upstreams.coingecko.access import Access
+from cryptoproxy.upstreams.coingecko.charts import CoinGeckoCharts
+from cryptoproxy.upstreams.coingecko.coins import Coins
 from cryptoproxy.upstreams.history import Start
 
 RECORDED = Path(__file__).parents[2] / "fixtures" / "recorded"
@@ -95,6 +98,17 @@ def test_recorded_klines_come_out_of_their_own_records(name: str, symbol: str, i
     )  # fmt: skip
     rows = [binance.kline(each) for each in page.records]
     assert [row[:11] for row in rows] == [row[:11] for row in json.loads(body)]
+
+
+def test_the_midnights_of_a_recorded_chart_come_out_of_their_own_records():
+    """All but the last point, which is of now and no record."""
+    body = (RECORDED / "coingecko/market_chart_bitcoin_daily_2021-05-15.json").read_bytes()
+    charts = CoinGeckoCharts(coins=Coins(Access()))
+    page = charts.page("bitcoin", Start(0), Span(0, LATE_MS), Response(200, {}, body), now_ms=LATE_MS)
+    points = [(from_iso(each.timestamp), each.price, each.market_cap, each.volume_24h) for each in page.records]
+    assert coingecko.chart(points) == {
+        name: [tuple(point) for point in told[:-1]] for name, told in json.loads(body).items()
+    }
 
 
 @given(st.decimals(min_value=0, max_value=10**6, places=8, allow_nan=False))
