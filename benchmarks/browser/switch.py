@@ -21,32 +21,33 @@ DRAWN = "made of 1m candles"
 WATCH = """
 ([name, calm]) => new Promise((resolve, reject) => {
   const app = document.querySelector('[data-testid=stApp]')
-  const strip = () => {
-    const canvas = document.querySelector('[data-testid=stVegaLiteChart] canvas')
-    if (!canvas || !canvas.width) return ''
-    const at = canvas.getContext('2d'), lines = [0.2, 0.35, 0.5, 0.65, 0.9]
-    return lines.map(y => at.getImageData(0, Math.floor(canvas.height * y), canvas.width, 1).data.join('')).join('|')
-  }
+  const drawing = '[data-testid=stVegaLiteChart]'
   addEventListener('keydown', function pressed(event) {
     if (event.key !== 'Enter') return
     removeEventListener('keydown', pressed, true)
     const began = performance.now()
-    let last = strip(), chart = 0, page = 0
+    let chart = 0, page = 0
+    const isOfChart = ({target}) => (target.closest || (() => null)).call(target, drawing)
+    const draws = new MutationObserver(all => {
+      if (all.some(isOfChart)) requestAnimationFrame(() => { chart = performance.now() - began })
+    })
+    draws.observe(document.body, {subtree: true, childList: true, attributes: true})
     const look = setInterval(() => {
-      const now = performance.now(), drawn = strip()
+      const now = performance.now() - began
       const head = document.querySelector('[data-testid=stMetricLabel]')
       const here = head && head.innerText.startsWith(name)
-      if (drawn && drawn !== last) { last = drawn; chart = now - began }
-      if (here && !page && app.dataset.testScriptState === 'notRunning') page = now - began
-      if (here && chart && page && now - began > Math.max(chart, page) + calm) {
-        clearInterval(look)
-        resolve({chart, page: Math.max(chart, page)})
-      }
-      if (now - began > 60000) { clearInterval(look); reject(Error(`${name} is not drawn: ${chart}, ${page}`)) }
+      if (here && !page && app.dataset.testScriptState === 'notRunning') page = now
+      const done = here && chart && page && now > Math.max(chart, page) + calm
+      if (!done && now < 60000) return
+      clearInterval(look)
+      draws.disconnect()
+      if (done) resolve({chart, page: Math.max(chart, page)})
+      else reject(Error(`${name} is not drawn: ${chart}, ${page}`))
     }, 20)
   }, true)
 })
 """
+"""A chart is drawn as elements, so its last change, and the frame after it, tell when it stands."""
 
 
 def main(url: str, span: str, picture: str, *assets: str) -> None:

@@ -132,6 +132,21 @@ def test_ccxt_pro(told: Told) -> None:
         [_, opened, high, low, close, volume] = each["bars"][-1]
         assert low <= min(opened, close) <= max(opened, close) <= high
         assert volume > 0
+    minute = {name: each["at"] // 60_000 * 60_000 for name, each in found.items()}
+    bars = {
+        "binance": rest(
+            told.sandbox, "binance", "/api/v3/klines", symbol="BTCUSDT", interval="1m",
+            startTime=minute["binance"] - 60_000, endTime=minute["binance"],
+        ),
+        "bybit": rest(
+            told.sandbox, "bybit", "/v5/market/kline", category="linear", symbol="BTCUSDT", interval="1",
+            start=minute["bybit"] - 60_000, end=minute["bybit"],
+        )["result"]["list"],
+    }  # fmt: skip
+    for name, around in bars.items():
+        assert len(around) == 2
+        lows, highs = ([float(bar[column]) for bar in around] for column in (3, 2))
+        assert min(lows) <= found[name]["last"] <= max(highs), "as the minute of the ticker has it, or the one before"
 
 
 def test_cryptofeed_over_tls(tmp_path: Path) -> None:

@@ -46,6 +46,7 @@ async def watched(exchange, symbol):
         "trades": found,
         "bars": bars,
         "last": ticker["last"],
+        "at": ticker["timestamp"],
         "bids": book["bids"][:20],
         "asks": book["asks"][:20],
     }
