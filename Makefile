@@ -64,7 +64,7 @@ test: $(STAMP) ## All tests but the long cases of the fault suite, on real engin
 	$(BIN)/python -m pytest $(LONGEST_FIRST) -m "not long" $(WORKERS) $(ARGS)
 
 # Programs that others wrote, as Debian packages; installed without their recommendations.
-DEBIAN := prometheus prometheus-alertmanager chromium
+DEBIAN := prometheus prometheus-alertmanager chromium postgresql
 
 .PHONY: debian
 debian:

@@ -1,5 +1,5 @@
-"""Which bars are strange? An isolation forest over the features of all assets. (Rules of `watch` ask forests of two
-features of a minute: docs/watch.md.)
+"""Which bars are strange? An isolation forest over the features of all assets. (The one that rules of `watch` ask is of
+minutes: minutes.py.)
 
 Nobody tells which bars were strange, so it is judged by what it would do: on the last fifth of the span, of which it
 knows nothing, it may call at most twice as many strange as it was set to (``--share``). Else it is kept and not made
@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from promote import decide
+from choice import decide
 from rows import arguments, as_forest, read
 from sklearn.ensemble import IsolationForest
 

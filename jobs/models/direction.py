@@ -16,7 +16,7 @@ import json
 import math
 
 import numpy as np
-from promote import decide
+from choice import decide
 from rows import Rows, arguments, as_forest, read
 from sklearn.ensemble import GradientBoostingClassifier
 

@@ -78,13 +78,14 @@ def as_forest(trees: Any, values: Any, *, base: float = 0.0, scale: float = 1.0,
     return joined(made, base=base, scale=scale)
 
 
-def arguments(says: str) -> argparse.ArgumentParser:
+def arguments(says: str, *, part: bool = True) -> argparse.ArgumentParser:
     def day(text: str) -> int:
         found = from_person(text, now_ms=SystemClock().now_ms())
         return found - found % DAY_MS
 
     parser = argparse.ArgumentParser(description=says)
-    parser.add_argument("--part", default="1h", help="of which bars: features-1h (1h)")
+    if part:
+        parser.add_argument("--part", default="1h", help="of which bars: features-1h (1h)")
     parser.add_argument("--from", dest="begin", type=day, required=True, help="first day, UTC: 2026-07-03, 365d (ago)")
     parser.add_argument("--to", dest="end", type=day, required=True, help="end, not included")
     parser.add_argument("--keep", action="store_true", help="leave it to promote.py whether it is made live")

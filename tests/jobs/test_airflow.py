@@ -19,12 +19,16 @@ import pytest
 
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.settings.environment import child_environment
-from cryptoproxy.datasets import CANDLE, TICKER, from_iso, iso
+from cryptoproxy.datasets import CANDLE, TICKER, iso
 from cryptoproxy.datasets.times import DAY_MS, HOUR_MS, MINUTE_MS
 from cryptoproxy.engines.stack import Endpoints
 from cryptoproxy.lake import objects
 from cryptoproxy.lake.store import Store
+from cryptoproxy.models.registry import Registry
 from cryptoproxy.sandbox import Sandbox
+from cryptoproxy.watch.figures.learned import FORESTS
+from cryptoproxy.watch.rulebook.forests import bring
+from cryptoproxy.watch.rulebook.reading import parse
 from tests.integration.backfill.conftest import record
 from tests.integration.conftest import World, endpoints, make_world, remove_indices
 from tests.unit.models.test_predictions import walk
@@ -41,6 +45,7 @@ WANTED = {
 EVERY = 10 * MINUTE_MS
 MODEL_DAYS = 60
 """A sixth of them, less what the features need before them, is what the first model of the walk is made of."""
+MINUTE_DAYS = 3
 
 
 @dataclass
@@ -117,6 +122,7 @@ def airflow(world: World, hook: tuple[str, list[str]], tmp_path_factory: pytest.
         "CRYPTOPROXY_SYMBOLS": ",".join(SYMBOLS),
         "CRYPTOPROXY_POSITIONS": str(home / "positions.yaml"),
         "CRYPTOPROXY_MODEL_DAYS": str(MODEL_DAYS),
+        "CRYPTOPROXY_MINUTE_DAYS": str(MINUTE_DAYS),
         "CRYPTOPROXY_TASK_RETRIES": "0",
     }
     (home / "positions.yaml").write_text(
@@ -178,35 +184,45 @@ def test_the_morning_s_files_are_there_and_the_channel_is_told_where(airflow: Ai
     airflow.posted.clear()
 
 
-def test_models_are_made_judged_and_told_of(airflow: Airflow, world: World) -> None:
-    store, end_ms = Store(world.settings.s3), from_iso(f"{airflow.yesterday}T00:00:00.000Z")
-    begin_ms = end_ms - (MODEL_DAYS - 1) * DAY_MS
+def bars(world: World, part: str, step_ms: int, days: int) -> None:
+    """Of each symbol, up to the end of yesterday: an object a day."""
+    store, now_ms = Store(world.settings.s3), SystemClock().now_ms()
+    begin_ms, a_day = now_ms - now_ms % DAY_MS - days * DAY_MS, DAY_MS // step_ms
     for pair in SYMBOLS:
-        bars = [
+        lines = [
             CANDLE.codec.encode(
                 msgspec.structs.replace(
-                    each, asset_id=pair, symbol=pair, timestamp=iso(begin_ms + at * HOUR_MS),
-                    fetched_at=iso(begin_ms + (at + 1) * HOUR_MS + 3_000),
+                    each, asset_id=pair, symbol=pair, interval=part, timestamp=iso(begin_ms + at * step_ms),
+                    fetched_at=iso(begin_ms + (at + 1) * step_ms + 3_000),
                 )
             ) + b"\n"
-            for at, each in enumerate(walk((MODEL_DAYS - 1) * 24))
+            for at, each in enumerate(walk(days * a_day))
         ]  # fmt: skip
-        for day in range(MODEL_DAYS - 1):
+        for day in range(days):
             made = objects.pack(
                 world.settings.s3.prefix, CANDLE.name, "binance", begin_ms + day * DAY_MS,
-                bars[day * 24 : (day + 1) * 24], part="1h",
+                lines[day * a_day : (day + 1) * a_day], part=part,
             )  # fmt: skip
             store.put(made.key, made.body)
+
+
+def test_models_are_made_judged_and_told_of(airflow: Airflow, world: World) -> None:
+    bars(world, "1h", HOUR_MS, MODEL_DAYS)
+    bars(world, "1m", MINUTE_MS, MINUTE_DAYS)
     airflow.tested("ml_pipeline_dag")
     told = airflow.report(f"models/{airflow.yesterday}.json")
     assert isinstance(told, dict)
-    assert set(told) == {"direction-1h", "anomaly-1h"}
+    assert set(told) == {"direction-1h", "anomaly-1h", "minutes"}
     for name in told:
         (version,) = told[name]["versions"]
         assert told[name]["live"] in (None, version["version"])
     assert {"loss", "no_change_loss", "same_as_yesterday_loss", "walk_forward_loss"} <= set(
         told["direction-1h"]["versions"][0]["metrics"]
     )
+    (made,) = told["minutes"]["versions"]
+    rule = f"rules: {{r: {{when: {{forest-score: 0.7, model: minutes, version: {made['version']}}}}}}}"
+    bring(parse(rule), lambda: Registry(Store(world.settings.s3)))
+    assert 0.5 < FORESTS["minutes", made["version"]].score([1.0, 1.0]) <= 1.0
     assert (airflow.reports / "models" / airflow.yesterday / "report.pdf").exists()
     assert airflow.posted == []
 

@@ -36,7 +36,7 @@ S3 = ("localhost:9000", "ACCESS_KEY", "SECRET_KEY", "crypto/v1/")
 def test_every_snippet_of_the_page_is_run_here() -> None:
     run = {
         "kafka-python", "confluent-kafka", "console-consumer", "duckdb", "polars", "pandas", "spark", "es-newest", "es-average",
-        "es-python", "trades-and-books", "live", "travel",
+        "es-python", "trades-and-books", "live", "travel", "catalog",
     }  # fmt: skip
     assert set(snippets()) == run
     for name, snippet in snippets().items():

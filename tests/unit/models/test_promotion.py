@@ -1,4 +1,4 @@
-"""What `jobs/models/promote.py` makes live: only what is better than what is live now."""
+"""What `jobs/models/choice.py` makes live: only what is better than what is live now."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ NAME = "direction-1h"
 
 
 @pytest.fixture
-def promote() -> Any:
-    file = Path(__file__).parents[3] / "jobs" / "models" / "promote.py"
-    spec = importlib.util.spec_from_file_location("promote", file)
+def choice() -> Any:
+    file = Path(__file__).parents[3] / "jobs" / "models" / "choice.py"
+    spec = importlib.util.spec_from_file_location("choice", file)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -38,26 +38,26 @@ def better_than_half(about: About) -> tuple[bool, str]:
     return about.metrics["loss"] < 0.5, f"loss {about.metrics['loss']}"
 
 
-def test_the_newest_is_made_live_if_it_is_better_and_only_once(store: Store, promote: Any) -> None:
+def test_the_newest_is_made_live_if_it_is_better_and_only_once(store: Store, choice: Any) -> None:
     registry = Registry(store)
     with pytest.raises(SystemExit, match="train one first"):
-        promote.decide(registry, NAME, better_than_half, now_ms=NOW)
+        choice.decide(registry, NAME, better_than_half, now_ms=NOW)
     worse = add(registry, 1.0, 0.7, NOW)
-    assert "kept, not promoted (loss 0.7)" in promote.decide(registry, NAME, better_than_half, now_ms=NOW)
+    assert "kept, not promoted (loss 0.7)" in choice.decide(registry, NAME, better_than_half, now_ms=NOW)
     assert registry.live(NAME) is None
     good = add(registry, 2.0, 0.4, NOW + 60_000)
-    assert "promoted (loss 0.4)" in promote.decide(registry, NAME, better_than_half, now_ms=NOW + 60_000)
+    assert "promoted (loss 0.4)" in choice.decide(registry, NAME, better_than_half, now_ms=NOW + 60_000)
     assert registry.live(NAME) == good.version != worse.version
-    assert "live already" in promote.decide(registry, NAME, better_than_half, now_ms=NOW + 60_000)
+    assert "live already" in choice.decide(registry, NAME, better_than_half, now_ms=NOW + 60_000)
     assert registry.names() == [NAME]
 
 
-def test_what_was_held_against_another_version_than_is_live_now_is_kept(store: Store, promote: Any) -> None:
+def test_what_was_held_against_another_version_than_is_live_now_is_kept(store: Store, choice: Any) -> None:
     registry = Registry(store)
     first = add(registry, 1.0, 0.4, NOW)
     second = add(registry, 2.0, 0.3, NOW + 60_000)
     registry.promote(NAME, first.version, why="by hand", now_ms=NOW + 120_000)
     assert second.beside == ""
-    said = promote.decide(registry, NAME, better_than_half, now_ms=NOW + 180_000)
+    said = choice.decide(registry, NAME, better_than_half, now_ms=NOW + 180_000)
     assert f"held against none, and {first.version} is live now" in said
     assert registry.live(NAME) == first.version
