@@ -1,7 +1,8 @@
 """`python -m benchmarks [names] [--records N] [--rounds N] …`: runs them, prints a table, compares, stores.
 
 Without names all that belong to `make bench`; only by name: `settings`, `bulks` and `compression`, as they measure
-choices and not the program; `streamers`, which gets other clients from their registry; `stream-memory`, which is long.
+choices and not the program; `streamers`, which gets other clients from their registry; `stream-memory` and
+`watch-state`, which are long.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ from benchmarks import (
     stream_memory,
     streamers,
     streaming,
+    watch_state,
     watching,
 )
 from benchmarks.context import Context
@@ -60,6 +62,7 @@ BENCHMARKS: Mapping[str, Callable[[Context], Report]] = {
     "stream-memory": stream_memory.benchmark,
     "scaling": scaling.benchmark,
     "watch": watching.benchmark,
+    "watch-state": watch_state.benchmark,
     "listening": listening.benchmark,
     "door": door.benchmark,
     "history": history.benchmark,
@@ -67,7 +70,7 @@ BENCHMARKS: Mapping[str, Callable[[Context], Report]] = {
     "bulks": bulks.benchmark,
     "compression": compression.benchmark,
 }
-BY_NAME_ONLY = ("door", "streamers", "stream-memory", "history", "settings", "bulks", "compression")
+BY_NAME_ONLY = ("door", "streamers", "stream-memory", "watch-state", "history", "settings", "bulks", "compression")
 FAILURES = (
     BenchmarkError,
     CryptoProxyError,
