@@ -184,7 +184,8 @@ class _Reader:
             elif odd in ("all", "any"):
                 what = f"`{odd}:` stands alone right below `when:`, and not in another one"
             else:
-                what = f"there is no condition {odd!r}".removesuffix(" ''") + f"; {_there_are(odd, [*KINDS, 'all', 'any'])}"
+                named = f"there is no condition {odd!r}" if items else "there is no condition"
+                what = f"{named}; {_there_are(odd, [*KINDS, 'all', 'any'])}"
             raise self._wrong(node, f"{where}: {what}")
         name, kind = kinds[0], KINDS[kinds[0]]
         self._refuse_unknown(items.values(), f"{where}, {name}", (name, "of", "clear", *kind.options))
