@@ -1,8 +1,8 @@
 """`python -m benchmarks [names] [--records N] [--rounds N] …`: runs them, prints a table, compares, stores.
 
 Without names all that belong to `make bench`; only by name: `settings`, `bulks` and `compression`, as they measure
-choices and not the program; `streamers`, which gets other clients from their registry; `stream-memory`, which is long;
-`door`, `admission` and `switching`, which need Debian's nginx, wrk and chromium.
+choices and not the program; `streamers`, which gets other clients from their registry; `stream-memory` and
+`watch-state`, which are long; `door`, `admission` and `switching`, which need Debian's nginx, wrk and chromium.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ from benchmarks import (
     streamers,
     streaming,
     switching,
+    watch_state,
     watching,
 )
 from benchmarks.context import Context
@@ -63,6 +64,7 @@ BENCHMARKS: Mapping[str, Callable[[Context], Report]] = {
     "stream-memory": stream_memory.benchmark,
     "scaling": scaling.benchmark,
     "watch": watching.benchmark,
+    "watch-state": watch_state.benchmark,
     "listening": listening.benchmark,
     "door": door.benchmark,
     "admission": admission.benchmark,
@@ -78,6 +80,7 @@ BY_NAME_ONLY = (
     "switching",
     "streamers",
     "stream-memory",
+    "watch-state",
     "history",
     "settings",
     "bulks",

@@ -7,6 +7,7 @@ Most records change nothing, and cost the comparisons of a row, however many rul
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -94,6 +95,15 @@ class Probe:
             self.low, self.high = self.gauge.edges(self._lowest, self._highest, value)
             self.due = self.gauge.due
 
+    def catch_up(self, times: array[int], values: array[float]) -> None:
+        """Of those that wait what it has not had."""
+        seen = self.seen
+        if not seen:
+            if times:
+                self.gauge.catch_up(times, values)
+        elif seen < len(times):
+            self.gauge.catch_up(times[seen:], values[seen:])
+
     def crossed(self, figure: float, level: float) -> list[Case]:
         """The cases of which a leaf has changed."""
         if not (figure >= self._highest or figure <= self._lowest):  # so that NaN is none
@@ -117,14 +127,16 @@ class Row:
     """All probes of one field of one asset. Between ``low`` and ``high``, and before ``due``, none of them changes, so
     that a sample may wait for when one of them wants it."""
 
-    __slots__ = ("due", "field", "high", "keeps", "low", "probes", "waiting")
+    __slots__ = ("due", "field", "high", "keeps", "low", "probes", "times", "values")
 
     def __init__(self, field: str, probes: Sequence[Probe]) -> None:
         self.field = field
         self.probes = probes
         self.keeps = any(probe.gauge.due < NEVER for probe in probes)
         """Whether there is any that wants samples later."""
-        self.waiting: list[tuple[int, float]] = []
+        self.times: array[int] = array("q")
+        self.values: array[float] = array("d")
+        """Those that wait."""
         self.bound()
 
     def bound(self) -> None:
@@ -141,34 +153,34 @@ class Row:
 
     def catch_up(self) -> None:
         """Nothing waits any more."""
-        if waiting := self.waiting:
+        times, values = self.times, self.values
+        if times:
             for probe in self.probes:
-                if missed := waiting[probe.seen :]:
-                    probe.gauge.catch_up(missed)
+                probe.catch_up(times, values)
                 probe.seen = 0
-            waiting.clear()
+            del times[:], values[:]
 
     def look(self, at: int, value: float) -> list[Case]:
         """The cases of which a leaf has changed with this sample."""
         touched: list[Case] = []
-        waiting, behind = self.waiting, False
+        times, values, behind = self.times, self.values, False
         for probe in self.probes:
             if at < probe.due and probe.low < value < probe.high:
                 behind = True
                 continue
-            if missed := waiting[probe.seen :]:
-                probe.gauge.catch_up(missed)
-            probe.seen = len(waiting) + 1
+            probe.catch_up(times, values)
+            probe.seen = len(times) + 1
             if crossed := probe.crossed(probe.take(at, value), value):
                 touched += crossed
             else:
                 probe.reckon(value)
         if behind and self.keeps:
-            waiting.append((at, value))
-            if len(waiting) >= MOST:
+            times.append(at)
+            values.append(value)
+            if len(times) >= MOST:
                 self.catch_up()
         else:
-            waiting.clear()
+            del times[:], values[:]
             for probe in self.probes:
                 probe.seen = 0
         self.bound()

@@ -165,9 +165,9 @@ class Judge:
                 continue
             if row.low < value < row.high and at < row.due:
                 if row.keeps:  # in line: most records come by here
-                    waiting = row.waiting
-                    waiting.append((at, value))
-                    if len(waiting) >= MOST:
+                    row.times.append(at)
+                    row.values.append(value)
+                    if len(row.times) >= MOST:
                         row.catch_up()
             elif crossed := row.look(at, value):
                 touched = {*(touched or ()), *crossed}

@@ -7,10 +7,11 @@ most, so that a stream of trades and a poll a minute mean the same.
 from __future__ import annotations
 
 import math
+from array import array
 from collections import deque
 from typing import Any
 
-from cryptoproxy.watch.figures.windows import ANY, EVERY, FEWEST, NAN, Edges, Samples
+from cryptoproxy.watch.figures.windows import ANY, EVERY, FEWEST, NAN, Edges
 
 MINUTE_MS = 60_000
 
@@ -25,7 +26,7 @@ class Rsi:
         """It sees every sample anyway."""
         return ANY
 
-    def catch_up(self, samples: Samples) -> None:
+    def catch_up(self, times: array[int], values: array[float]) -> None:
         """None waits."""
 
     def __init__(self, bars: int) -> None:
@@ -75,7 +76,7 @@ class Crossing:
         """It sees every sample anyway."""
         return ANY
 
-    def catch_up(self, samples: Samples) -> None:
+    def catch_up(self, times: array[int], values: array[float]) -> None:
         """None waits."""
 
     def __init__(self, fast: int, slow: int, exponential: bool = False) -> None:
@@ -126,7 +127,7 @@ class Volatility:
         """Between two minutes it says nothing."""
         return ANY
 
-    def catch_up(self, samples: Samples) -> None:
+    def catch_up(self, times: array[int], values: array[float]) -> None:
         """Nor looks at any."""
 
     def take(self, at: int, value: float) -> float:
@@ -175,7 +176,7 @@ class LevelShift:
         """Between two minutes it says nothing."""
         return ANY
 
-    def catch_up(self, samples: Samples) -> None:
+    def catch_up(self, times: array[int], values: array[float]) -> None:
         """Nor looks at any."""
 
     def take(self, at: int, value: float) -> float:

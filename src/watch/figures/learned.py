@@ -15,7 +15,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from cryptoproxy.datasets.times import MINUTE_MS
-from cryptoproxy.watch.figures.windows import ANY, NAN, Edges, Samples
+from cryptoproxy.watch.figures.windows import ANY, NAN, Edges
 
 FEATURES = ("move_1", "move_5")
 """The move of the last minute and of the last five, in what is usual for such a span: x sigmas as x / (x + 8)."""
@@ -104,7 +104,7 @@ class _Learned:
         """Between two minutes it says nothing."""
         return ANY
 
-    def catch_up(self, samples: Samples) -> None:
+    def catch_up(self, times: array[int], values: array[float]) -> None:
         """Nor looks at any."""
 
     def take(self, at: int, value: float) -> float:

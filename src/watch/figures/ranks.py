@@ -6,11 +6,11 @@ A window keeps at most `SAMPLES` figures, in the order of their values; fewer th
 from __future__ import annotations
 
 import math
-from bisect import bisect_right, insort
-from collections import deque
+from array import array
+from bisect import bisect_left, bisect_right, insort
 from typing import Any
 
-from cryptoproxy.watch.figures.windows import FEWEST, NAN, NONE, SHORTEST_STEP_MS, Edges, Gauge, Samples, inside
+from cryptoproxy.watch.figures.windows import FEWEST, NAN, NONE, SHORTEST_STEP_MS, Edges, Gauge, inside
 
 SAMPLES = 120
 """Of a window whose samples are put in order."""
@@ -19,22 +19,26 @@ SAMPLES = 120
 class _Ordered:
     """The samples of a window, a few of them, in the order of their values."""
 
-    __slots__ = ("due", "sorted", "step", "times", "window")
+    __slots__ = ("due", "figures", "sorted", "step", "times", "window")
 
     def __init__(self, window_ms: int) -> None:
         self.window = window_ms
         self.step = max(SHORTEST_STEP_MS, window_ms // SAMPLES)
-        self.times: deque[tuple[int, float]] = deque()
-        self.sorted: list[float] = []
+        self.times: array[int] = array("q")
+        self.figures: array[float] = array("d")
+        self.sorted: array[float] = array("d")
         self.due = 0
 
     def add(self, at: int, value: float) -> None:
         self.due = at + self.step
-        while self.times and self.times[0][0] < at - self.window:
-            _, old = self.times.popleft()
-            del self.sorted[bisect_right(self.sorted, old) - 1]
-        self.times.append((at, value))
-        insort(self.sorted, value)
+        times, figures, ordered = self.times, self.figures, self.sorted
+        if gone := bisect_left(times, at - self.window):
+            for old in figures[:gone]:
+                del ordered[bisect_right(ordered, old) - 1]
+            del times[:gone], figures[:gone]
+        times.append(at)
+        figures.append(value)
+        insort(ordered, value)
 
     @property
     def whole(self) -> bool:
@@ -42,12 +46,13 @@ class _Ordered:
         return len(self.sorted) >= FEWEST
 
     def dump(self) -> list[Any]:
-        return [self.due, *map(list, zip(*self.times, strict=True))]
+        return [self.due, self.times.tolist(), self.figures.tolist()] if self.times else [self.due]
 
     def load(self, known: list[Any]) -> None:
         self.due, *past = known
-        self.times = deque(zip(*past, strict=True))
-        self.sorted = sorted(value for _, value in self.times)
+        times, figures = past or ((), ())
+        self.times, self.figures = array("q", times), array("d", figures)
+        self.sorted = array("d", sorted(figures))
 
 
 class _AmongItsPast:
@@ -62,9 +67,9 @@ class _AmongItsPast:
         """The inner one does not know, and will not before it is due."""
         self.normal = NAN
 
-    def catch_up(self, samples: Samples) -> None:
+    def catch_up(self, times: array[int], values: array[float]) -> None:
         """None of them is one of the window's."""
-        self._inner.catch_up(samples)
+        self._inner.catch_up(times, values)
 
     @property
     def due(self) -> float:
@@ -151,7 +156,7 @@ class RobustScore(_AmongItsPast):
             self.normal, self._spread = median_and_spread(self._past.sorted)
 
 
-def median_and_spread(ordered: list[float]) -> tuple[float, float]:
+def median_and_spread(ordered: array[float]) -> tuple[float, float]:
     """The median, and 1.4826 times the median absolute deviation; NaN for that where more than half are the same."""
     middle, half = _middle(ordered), len(ordered) // 2
     spread = _nearest(ordered, middle, half + 1)
@@ -160,7 +165,7 @@ def median_and_spread(ordered: list[float]) -> tuple[float, float]:
     return middle, 1.4826 * spread or NAN
 
 
-def _nearest(ordered: list[float], middle: float, count: int) -> float:
+def _nearest(ordered: array[float], middle: float, count: int) -> float:
     """How far from the middle the `count` are that are nearest to it: they stand side by side."""
     low, high = 0, len(ordered) - count
     while low < high:
@@ -172,6 +177,6 @@ def _nearest(ordered: list[float], middle: float, count: int) -> float:
     return max(middle - ordered[low], ordered[low + count - 1] - middle)
 
 
-def _middle(ordered: list[float]) -> float:
+def _middle(ordered: array[float]) -> float:
     half = len(ordered) // 2
     return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2

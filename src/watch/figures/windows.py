@@ -2,14 +2,16 @@
 
 A gauge takes each sample (ms, value) and gives its figure; NaN while it cannot tell: the window is not filled yet, or
 there is a hole where it looks back to. A window keeps at most `STEPS` samples, so that a week costs what an hour does,
-and looks back to one that is at most a step older than the window is long.
+and looks back to one that is at most a step older than the window is long. Samples lie side by side, as times and
+values: what is known of 500 assets is megabytes, and what lies in a row is had sooner than an object for each number.
 """
 
 from __future__ import annotations
 
 import math
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 NAN = math.nan
@@ -25,7 +27,6 @@ SHORTEST_STEP_MS = 1_000
 EVERY, NEVER = -math.inf, math.inf
 """A gauge that must see every sample; one that needs none."""
 Edges = tuple[float, float]
-Samples = Sequence[tuple[int, float]]
 ANY: Edges = (-math.inf, math.inf)
 NONE: Edges = (math.inf, -math.inf)
 
@@ -48,8 +49,8 @@ class Gauge(Protocol):
     def take(self, at: int, value: float) -> float:
         """The figure with this sample; samples come in the order of their times."""
 
-    def catch_up(self, samples: Samples) -> None:
-        """Those that have waited: it knows what it would know had it taken each when it came."""
+    def catch_up(self, times: array[int], values: array[float]) -> None:
+        """Those that have waited: it knows what it would know had it taken each when it came. They are not kept."""
 
     def edges(self, low: float, high: float, value: float) -> Edges:
         """Until it is due, values strictly between these give figures strictly between ``low`` and ``high``.
@@ -94,7 +95,7 @@ class Last:
         """As it is."""
         return value
 
-    def catch_up(self, samples: Samples) -> None:
+    def catch_up(self, times: array[int], values: array[float]) -> None:
         """Nothing is known."""
 
     def dump(self) -> list[Any]:
@@ -108,13 +109,19 @@ class Last:
 class Change:
     """Percent since the begin of the window: 5.0 is five percent more."""
 
-    __slots__ = ("_from", "_next", "_step", "_times", "_values", "_window", "due", "normal")
+    __slots__ = (
+        "_first", "_from", "_least", "_most", "_next", "_step", "_times", "_values", "_window", "due", "normal",
+    )  # fmt: skip
 
     def __init__(self, window_ms: int) -> None:
         self._window = window_ms
         self._step = max(SHORTEST_STEP_MS, window_ms // STEPS)
-        self._times: deque[int] = deque()
-        self._values: deque[float] = deque()
+        self._times: array[int] = array("q")
+        self._values: array[float] = array("d")
+        self._first = 0
+        """The begin of the window is there; what is before it is of no use any more."""
+        self._least, self._most = math.inf, -math.inf
+        """No value of the window is beyond these; there may be none of them by now."""
         self._next: float = 0
         """From this time on the next sample is kept."""
         self.due: float = 0
@@ -126,99 +133,116 @@ class Change:
         if at >= self._next:
             self._times.append(at)
             self._values.append(value)
+            self._least, self._most = min(self._least, value), max(self._most, value)
             self._next = at + self._step
             self._look_back()
         return (value / self._from - 1.0) * 100.0
 
-    def catch_up(self, samples: Samples) -> None:
+    def catch_up(self, times: array[int], values: array[float]) -> None:
         """One of each step is kept."""
         following, step = self._next, self._step
-        if samples[-1][0] < following:
+        if times[-1] < following:
             return
-        for at, value in samples:
+        keep_time, keep_value = self._times.append, self._values.append
+        for at, value in zip(times, values, strict=True):
             if at >= following:
-                self._times.append(at)
-                self._values.append(value)
+                keep_time(at)
+                keep_value(value)
                 following = at + step
         self._next = following
+        least, most = min(values), max(values)
+        self._least, self._most = min(self._least, least), max(self._most, most)
         self._look_back()
 
     def edges(self, low: float, high: float, value: float) -> Edges:
         """For as long as the window is: what it will look back to until then, it has now."""
-        times, values, begin = self._times, self._values, self._from
+        times, first, begin = self._times, self._first, self._from
         if not times:
             self.due = 0
             return ANY
         self.due = times[-1] + self._window
         if begin != begin:  # noqa: PLR0124 - NaN; it may know one as soon as there is a sample of the begin
-            unfilled = times[0] > times[-1] - self._window
-            self.due = min(self.due, (times[0] if unfilled or len(times) == 1 else times[1]) + self._window)
-        least, most = min(values), max(values)
-        if least > 0:
-            below, above = 1.0 + low / 100.0, 1.0 + high / 100.0
-            edges = inside((most if below > 0 else least) * below, (least if above > 0 else most) * above)
-            if edges[0] < value < edges[1]:
-                return edges
+            unfilled = times[first] > times[-1] - self._window
+            second = first if unfilled or len(times) == first + 1 else first + 1
+            self.due = min(self.due, times[second] + self._window)
+        edges = self._wide_edges(low, high)
+        if not edges[0] < value < edges[1]:
+            window = self._values[first:]
+            self._least, self._most = min(window), max(window)
+            edges = self._wide_edges(low, high)
+        if edges[0] < value < edges[1]:
+            return edges
         # Too narrow, or of both signs: then from step to step.
         self.due = min(self.due, self._next)
         return ANY if begin != begin else _sorted(begin * (1.0 + low / 100.0), begin * (1.0 + high / 100.0))  # noqa: PLR0124
 
+    def _wide_edges(self, low: float, high: float) -> Edges:
+        """Whichever value of the window is its begin."""
+        least, most = self._least, self._most
+        if not least > 0:
+            return NONE
+        below, above = 1.0 + low / 100.0, 1.0 + high / 100.0
+        return inside((most if below > 0 else least) * below, (least if above > 0 else most) * above)
+
     def _look_back(self) -> None:
         """From the last sample that was kept."""
-        times, begin = self._times, self._times[-1] - self._window
-        while len(times) > 1 and times[1] <= begin:
-            times.popleft()
-            self._values.popleft()
-        found = self._values[0]
-        self._from = found if begin - self._window * _HOLE <= times[0] <= begin and found else NAN
+        times, values = self._times, self._values
+        begin = times[-1] - self._window
+        first = max(self._first, bisect_right(times, begin, self._first) - 1)
+        if first >= STEPS:
+            del times[:first], values[:first]
+            first = 0
+        self._first = first
+        found = values[first]
+        self._from = found if begin - self._window * _HOLE <= times[first] <= begin and found else NAN
 
     def dump(self) -> list[Any]:
         """Times and values of the window."""
-        return [self._next, None if math.isnan(self._from) else self._from, list(self._times), list(self._values)]
+        kept = self._times[self._first :].tolist(), self._values[self._first :].tolist()
+        return [self._next, None if math.isnan(self._from) else self._from, *kept]
 
     def load(self, known: list[Any]) -> None:
         """The reverse."""
         self._next, begin, times, values = known
         self._from = NAN if begin is None else begin
-        self._times, self._values = deque(times), deque(values)
+        self._times, self._values, self._first = array("q", times), array("d", values), 0
+        self._least, self._most = min(values, default=math.inf), max(values, default=-math.inf)
 
 
 class TimesMean:
     """How many times the mean of the window before it."""
 
-    __slots__ = ("_buckets", "_mean", "_step", "_window", "normal")
+    __slots__ = ("_begins", "_counts", "_mean", "_step", "_sums", "_window", "normal")
 
     def __init__(self, window_ms: int) -> None:
         self._window = window_ms
         self._step = max(SHORTEST_STEP_MS, window_ms // STEPS)
-        self._buckets: deque[list[float]] = deque()
-        """Begin, sum, count; the last is being filled."""
+        self._begins: array[int] = array("q")
+        """Of each step; the last one is being filled."""
+        self._sums: array[float] = array("d")
+        self._counts: array[int] = array("q")
         self.normal = self._mean = NAN
 
     def take(self, at: int, value: float) -> float:
         """Times; the sample itself is not in the mean."""
-        times = value / self._mean
-        if not self._buckets or at >= self._buckets[-1][0] + self._step:
+        if not self._begins or at >= self._begins[-1] + self._step:
             self._step_on(at)
-            times = value / self._mean
-        last = self._buckets[-1]
-        last[1] += value
-        last[2] += 1
-        return times
+        self._sums[-1] += value
+        self._counts[-1] += 1
+        return value / self._mean
 
-    def catch_up(self, samples: Samples) -> None:
+    def catch_up(self, times: array[int], values: array[float]) -> None:
         """All of one step."""
-        last = self._buckets[-1]
-        total = last[1]
-        for _, value in samples:
+        total = self._sums[-1]
+        for value in values:
             total += value
-        last[1] = total
-        last[2] += len(samples)
+        self._sums[-1] = total
+        self._counts[-1] += len(values)
 
     @property
     def due(self) -> float:
         """Within a step the mean is the same."""
-        return self._buckets[-1][0] + self._step if self._buckets else 0
+        return self._begins[-1] + self._step if self._begins else 0
 
     def edges(self, low: float, high: float, value: float) -> Edges:
         """In values; a mean is above 0."""
@@ -226,24 +250,28 @@ class TimesMean:
         return ANY if mean != mean else inside(low * mean, high * mean)  # noqa: PLR0124 - NaN
 
     def _step_on(self, at: int) -> None:
-        buckets = self._buckets
-        while buckets and buckets[0][0] < at - self._window:
-            buckets.popleft()
-        count = sum([each[2] for each in buckets])
-        whole = bool(buckets) and buckets[0][0] <= at - self._window // 2
-        mean = sum([each[1] for each in buckets]) / count if count else 0.0
+        begins, sums, counts = self._begins, self._sums, self._counts
+        if gone := bisect_left(begins, at - self._window):
+            del begins[:gone], sums[:gone], counts[:gone]
+        count = sum(counts)
+        whole = bool(begins) and begins[0] <= at - self._window // 2
+        mean = sum(sums) / count if count else 0.0
         self.normal = self._mean = mean if whole and mean > 0 else NAN
-        buckets.append([at, 0.0, 0])
+        begins.append(at)
+        sums.append(0.0)
+        counts.append(0)
 
     def dump(self) -> list[Any]:
         """Sums by step."""
-        return [None if math.isnan(self._mean) else self._mean, list(self._buckets)]
+        steps = [list(each) for each in zip(self._begins, self._sums, self._counts, strict=True)]
+        return [None if math.isnan(self._mean) else self._mean, steps]
 
     def load(self, known: list[Any]) -> None:
         """The reverse."""
-        mean, buckets = known
+        mean, steps = known
         self.normal = self._mean = NAN if mean is None else mean
-        self._buckets = deque(map(list, buckets))
+        begins, sums, counts = zip(*steps, strict=True) if steps else ((), (), ())
+        self._begins, self._sums, self._counts = array("q", begins), array("d", sums), array("q", counts)
 
 
 def figures(gauge: Gauge, samples: Iterable[tuple[int, float]]) -> list[float]:

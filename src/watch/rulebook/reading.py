@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -72,7 +73,9 @@ def parse(text: str, name: str = "watch.yaml") -> Rules:
     except (yaml.YAMLError, RecursionError) as error:
         raise SettingsError([f"{name}: this is not YAML: {error}"]) from error
     reader = _Reader(name)
-    rules = reader.file(root)
+    rules = Rules()
+    with suppress(_Wrong):
+        rules = reader.file(root)
     if reader.faults:
         raise SettingsError(reader.faults)
     return rules
@@ -91,13 +94,19 @@ class _Reader:
         if not parts.keys() & {"rules", "stats", "bars"}:
             self._fault(root, "there are no `rules:`")
         channels: dict[str, Channel] = {}
-        for item in self._items(parts["channels"].node, "channels") if "channels" in parts else ():
+        for item in self._section(parts, "channels"):
             channels |= self._tried(self._channel, item)
         rules: dict[str, Rule] = {}
-        for item in self._items(parts["rules"].node, "rules") if "rules" in parts else ():
+        for item in self._section(parts, "rules"):
             rules |= self._tried(self._rule, item, channels)
         made = {name: self._derived(name, parts[name].node) for name in ("stats", "bars") if name in parts}
         return Rules(rules=rules, channels=channels, **made)
+
+    def _section(self, parts: Mapping[str, Item], name: str) -> list[Item]:
+        try:
+            return list(self._items(parts[name].node, name)) if name in parts else []
+        except _Wrong:
+            return []
 
     def _derived(self, name: str, node: yaml.Node) -> Assets | None:
         try:
@@ -151,15 +160,22 @@ class _Reader:
         )
 
     def _when(self, node: yaml.Node, where: str, of: Series) -> tuple[Any, list[Condition]]:
-        items = list(self._items(node, f"{where}, when"))
-        if len(items) == 1 and items[0].key in ("all", "any"):
-            if not isinstance(items[0].node, yaml.SequenceNode) or len(items[0].node.value) < 2:
-                raise self._wrong(items[0].line, f"{where}: `{items[0].key}` has a list of two conditions or more")
-            return items[0].key, [self._condition(each, where, of) for each in items[0].node.value]
-        return "all", [self._condition(node, where, of)]
+        items = self._said(node, where)
+        if items.keys() in ({"all"}, {"any"}):
+            [(join, item)] = items.items()
+            if not isinstance(item.node, yaml.SequenceNode) or len(item.node.value) < 2:
+                raise self._wrong(item.line, f"{where}: `{join}` has a list of two conditions or more")
+            return join, [self._condition(each, self._said(each, where), where, of) for each in item.node.value]
+        return "all", [self._condition(node, items, where, of)]
 
-    def _condition(self, node: yaml.Node, where: str, of: Series) -> Condition:
-        items = {item.key: item for item in self._items(node, f"{where}, when")}
+    def _said(self, node: yaml.Node, where: str) -> Mapping[str, Item]:
+        """The words of a condition, or of `all` or `any`."""
+        if not isinstance(node, yaml.MappingNode):
+            raise self._wrong(node, f"{where}, when: a condition is like {{falls: 5%, within: 1h}}; several are a "
+                              "list below `all:` or `any:`")  # fmt: skip
+        return {item.key: item for item in self._items(node, f"{where}, when")}
+
+    def _condition(self, node: yaml.Node, items: Mapping[str, Item], where: str, of: Series) -> Condition:
         kinds = [key for key in items if key in KINDS]
         if len(kinds) != 1:
             odd = next((key for key in items if key not in KINDS), "")
@@ -168,7 +184,8 @@ class _Reader:
             elif odd in ("all", "any"):
                 what = f"`{odd}:` stands alone right below `when:`, and not in another one"
             else:
-                what = f"there is no condition {odd!r}; {_there_are(odd, [*KINDS, 'all', 'any'])}"
+                named = f"there is no condition {odd!r}" if items else "there is no condition"
+                what = f"{named}; {_there_are(odd, [*KINDS, 'all', 'any'])}"
             raise self._wrong(node, f"{where}: {what}")
         name, kind = kinds[0], KINDS[kinds[0]]
         self._refuse_unknown(items.values(), f"{where}, {name}", (name, "of", "clear", *kind.options))
@@ -314,8 +331,7 @@ class _Reader:
     # --- what all of it is made of
     def _items(self, node: yaml.Node, where: str, allowed: Collection[str] = ()) -> Iterator[Item]:
         if not isinstance(node, yaml.MappingNode):
-            self._fault(node, f"{where}: here stand names with values, like `{next(iter(allowed), 'name')}: …`")
-            return
+            raise self._wrong(node, f"{where}: here stand names with values, like `{next(iter(allowed), 'name')}: …`")
         items: dict[str, Item] = {}
         for key, value in node.value:
             name = key.value if isinstance(key, yaml.ScalarNode) else "?"
