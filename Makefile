@@ -14,7 +14,10 @@ TELL = awk '/^Collecting/ {if (++n % 10 == 0) {print "  " n " packages, now " $$
 # Most tests wait for an engine, not for a processor: three at once, on two cores. Each has engines of its own (about 4 GB
 # of memory), so on a small machine two.
 ROOM_FOR := $(shell awk '/^MemAvailable/ {n = ($$2 > 14e6) ? 3 : 2} END {print n ? n : 2}' /proc/meminfo 2>/dev/null || echo 2)
-WORKERS := -n $(ROOM_FOR) --dist loadfile
+WORKERS := -n $(ROOM_FOR) --no-loadscope-reorder
+
+# So that no worker is left with minutes of work when the others have none.
+LONGEST_FIRST := tests/faults tests/integration tests/unit
 
 .PHONY: help
 help: ## Show this list
@@ -58,7 +61,7 @@ page: $(VENV)/.page ## The page for people, over the door that runs: prices, cha
 
 .PHONY: test
 test: $(STAMP) ## All tests but the long cases of the fault suite, on real engines
-	$(BIN)/python -m pytest tests/unit tests/integration tests/faults -m "not long" $(WORKERS) $(ARGS)
+	$(BIN)/python -m pytest $(LONGEST_FIRST) -m "not long" $(WORKERS) $(ARGS)
 
 # Programs that others wrote, as Debian packages; installed without their recommendations.
 DEBIAN := prometheus prometheus-alertmanager chromium

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadFileScheduling
 
 from cryptoproxy.common.service import process
 
@@ -36,6 +37,23 @@ def wait_until(condition: Callable[[], T], *, seconds: float = PATIENCE, what: s
         if time.monotonic() > deadline:
             pytest.fail(f"{what or condition} did not come true within {seconds:g} s; last value: {value!r}")
         time.sleep(0.05)
+
+
+WITH_ENGINES_OF_THEIR_OWN = ("tests/integration/security/",)
+"""Folders whose tests share engines that take a minute to start: one worker has all of them."""
+
+
+class ByEngines(LoadFileScheduling):
+    """A worker has the tests of a file, or of a folder above."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        own = (folder for folder in WITH_ENGINES_OF_THEIR_OWN if nodeid.startswith(folder))
+        return next(own, super()._split_scope(nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByEngines:
+    return ByEngines(config, log)
 
 
 @pytest.fixture(autouse=True)

@@ -100,7 +100,9 @@ def main(
                 )
             if asked_engine == "both":
                 for found in compared(client, settings.alias, place, year, f"{days}d", console):
-                    print(f"{found.name}: rows {found.rows}, {found.cells} cells, differ {found.differ}", flush=True)
+                    took = " / ".join(f"{each:.1f} s" for each in found.seconds)
+                    told = f"rows {found.rows}, {found.cells} cells, differ {found.differ}"
+                    print(f"{found.name}: {took}, {told}", flush=True)
                 client.close()
                 return
             assert engine.pid is not None

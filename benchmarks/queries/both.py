@@ -1,8 +1,9 @@
-"""Each question asked of both engines over the same synthetic records: what differs, by column."""
+"""Each question asked of both engines over the same synthetic records: what differs by column, and what each takes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,11 @@ SAME = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """``differ``: of columns that are not the same, the largest relative difference; infinite where it is no number."""
+    """``differ``: of columns that are not the same, the largest relative difference; infinite where it is no number.
+    ``seconds``, like ``rows``: of Elasticsearch, of the lake; nothing of this question was cached before."""
 
     name: str
+    seconds: tuple[float, float]
     rows: tuple[int, int]
     cells: int
     differ: dict[str, float]
@@ -37,15 +40,21 @@ def compared(client: Client, alias: str, folder: Path, year: Year, since: str, c
         elastic = Queries(client, index=alias, clock=clock, request_cache=False)
         duck = Queries(client, index=alias, lake=lake, engine="lake", clock=clock)
         for name, ask in asked_of(since).items():
-            yield _compared(f"{name}, {since}", _cells(ask(elastic)), _cells(ask(duck)))
+            yield _compared(f"{name}, {since}", _asked(ask, elastic), _asked(ask, duck))
         lake.close()
 
 
-def _cells(answer: Answer[Any]) -> list[dict[str, Any]]:
-    return [answer.cells(row) for row in answer]
+Asked = tuple[float, list[dict[str, Any]]]
 
 
-def _compared(name: str, one: list[dict[str, Any]], other: list[dict[str, Any]]) -> Compared:
+def _asked(ask: Callable[[Queries], Answer[Any]], queries: Queries) -> Asked:
+    began = time.monotonic()
+    answer = ask(queries)
+    return time.monotonic() - began, [answer.cells(row) for row in answer]
+
+
+def _compared(name: str, elastic: Asked, lake: Asked) -> Compared:
+    (one_seconds, one), (other_seconds, other) = elastic, lake
     differ: dict[str, float] = {}
     cells = 0
     for left, right in zip(one, other, strict=False):
@@ -54,7 +63,7 @@ def _compared(name: str, one: list[dict[str, Any]], other: list[dict[str, Any]])
             far = _apart(left.get(column), right.get(column))
             if far > SAME:
                 differ[column] = max(far, differ.get(column, 0.0))
-    return Compared(name, (len(one), len(other)), cells, differ)
+    return Compared(name, (one_seconds, other_seconds), (len(one), len(other)), cells, differ)
 
 
 def _apart(one: Any, other: Any) -> float:

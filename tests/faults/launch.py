@@ -3,7 +3,7 @@
 | environment | does |
 |---|---|
 | ``TEST_CLOCK`` | file with seconds that the wall clock is off; read again each time, so that it can be stepped |
-| ``TEST_PATCH`` | JSON: dotted names of constants to their values |
+| ``TEST_PATCH`` | JSON: dotted names of constants, of modules or classes, to their values |
 | ``TEST_ALONE`` | no lease: a killed poller is followed at once |
 | ``TEST_ONCE`` | `--once` |
 | ``TEST_DIE`` | ``point:n``: SIGKILL at the n-th time that this point is reached, see :data:`POINTS` |
@@ -12,9 +12,9 @@
 from __future__ import annotations
 
 import functools
-import importlib
 import json
 import os
+import pkgutil
 import signal
 import sys
 from collections.abc import Callable
@@ -35,8 +35,8 @@ class SteppedClock(SystemClock):
 
 def patch(values: dict[str, Any]) -> None:
     for dotted, value in values.items():
-        module, _, name = dotted.rpartition(".")
-        owner = importlib.import_module(module)
+        place, _, name = dotted.rpartition(".")
+        owner = pkgutil.resolve_name(place)
         if not hasattr(owner, name):
             raise AttributeError(dotted)
         setattr(owner, name, value)
@@ -145,9 +145,7 @@ HISTORY_POINTS: dict[str, tuple[Wrap, str, str]] = {
 
 def arm(point: str, times: int) -> None:
     wrap, where, name = (POINTS | HISTORY_POINTS)[point]
-    module, _, attribute = where.partition(":")
-    owner = importlib.import_module(module)
-    wrap(getattr(owner, attribute) if attribute else owner, name, Countdown(times))
+    wrap(pkgutil.resolve_name(where), name, Countdown(times))
 
 
 def main() -> int:

@@ -175,7 +175,7 @@ class Doors:
         return words
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
     """Up, set up by the set-up's own users, for all tests here."""
     folder = tmp_path_factory.mktemp("doors")
