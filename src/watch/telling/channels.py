@@ -86,7 +86,7 @@ def address_of(place: str) -> str | None:
         return os.environ.get(name, "").strip() or None
     try:
         return Path(name).read_text(encoding="utf-8").strip() or None
-    except (OSError, UnicodeDecodeError):
+    except (OSError, ValueError):  # not there, no UTF-8, a name that no file can have
         return None
 
 
