@@ -11,7 +11,7 @@ from array import array
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from cryptoproxy.watch.figures.windows import EVERY, NAN, NEVER, NONE, Gauge
+from cryptoproxy.watch.figures.windows import EVERY, NAN, NEVER, NONE, PLACES, Gauge
 from cryptoproxy.watch.rulebook.rules import Condition, Rule
 
 _EVER = math.inf
@@ -207,7 +207,7 @@ class Apart:
         if not other or abs(at - then) > APART_MS:
             return []
         self.probe.gauge.normal = other
-        return self.probe.crossed(abs(value / other - 1.0) * 10_000.0, value)
+        return self.probe.crossed(round(abs(value / other - 1.0) * 10_000.0, PLACES), value)
 
 
 class Case:

@@ -22,9 +22,13 @@ from kafka.net.connection import KafkaConnection
 from kafka.net.inet import KafkaNetSocket
 from kafka.net.transport import KafkaSSLTransport, KafkaTCPTransport
 
+from cryptoproxy.common.clients import outside
 from cryptoproxy.common.settings.secret import Secret, host_of, is_loopback
 from cryptoproxy.errors import OperatorError
 
+TRY_SECONDS = 1.0
+"""An address that takes no connection for so long, as a broken IPv6 does, leaves the rest of the time to the next one:
+kafka-python gives the first all of it."""
 TLS_SECONDS = 3.0
 """How long a broker may take for a handshake. One that is frozen takes the connection and then says nothing."""
 
@@ -168,20 +172,32 @@ def _refuse_in_the_clear(connection: Any) -> None:
         )
 
 
-_connect = KafkaNetSocket.sock_connect
+_lookup, _connect = KafkaNetSocket.dns_lookup, KafkaNetSocket.sock_connect
 
 
-async def _connected(self: Any, net: Any, sock: Any, *args: Any, **options: Any) -> Any:
+def _looked_up(self: Any, *args: Any, **options: Any) -> list[Any]:
+    found = outside.in_turn(_lookup(self, *args, **options))
+    self.addresses_left = len(found)
+    return found
+
+
+async def _connected(self: Any, net: Any, sock: Any, address: Any, timeout_at: float | None = None) -> Any:
+    self.addresses_left -= 1
+    ends = time.monotonic() + TRY_SECONDS
+    is_short = self.addresses_left > 0 and (timeout_at is None or ends < timeout_at)
     try:
-        return await _connect(self, net, sock, *args, **options)
-    except Exception:
+        return await _connect(self, net, sock, address, timeout_at=ends if is_short else timeout_at)
+    except Exception as error:
         sock.close()
         _remember(net, None)  # away, which is another thing
+        if is_short and isinstance(error, kafka_errors.KafkaTimeoutError):
+            raise kafka_errors.KafkaConnectionError("one of its addresses takes no connection") from error
         raise
 
 
 for _transport in (KafkaTCPTransport, KafkaSSLTransport):
     _transport._sock_recv = _last_words_first(_transport._sock_recv)
 KafkaSSLTransport.handshake = _handshake
+KafkaNetSocket.dns_lookup = _looked_up
 KafkaNetSocket.sock_connect = _connected
 KafkaConnection._sasl_authenticate = _authenticated

@@ -169,7 +169,10 @@ def create_connection(
 ) -> socket.socket:
     """urllib3's own, but the addresses are tried side by side, and ``timeout`` is for all of them."""
     host, port = address
-    found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
+    try:
+        found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
+    except UnicodeError as error:  # a label of no or too many letters, which no client foresees
+        raise socket.gaierror(socket.EAI_NONAME, f"{host} cannot be a name") from error
     seconds = float(timeout) if isinstance(timeout, int | float) else LONGEST_SECONDS
     sock = first_to_connect(in_turn(found), seconds, source_address)
     sock.settimeout(timeout if isinstance(timeout, int | float) else None)

@@ -213,6 +213,11 @@ def _words_of_a_refusal(response: urllib3.BaseHTTPResponse, encoding: str, deadl
             body += chunk
     except (urllib3.exceptions.HTTPError, OSError) as error:
         log.debug("a refusal with status %d is cut: %s", response.status, error)
+    return unpacked_loosely(body, encoding)
+
+
+def unpacked_loosely(body: bytes, encoding: str) -> bytes:
+    """What can be had of the words of a refusal, however they are packed or cut."""
     if encoding.lower() in ("", "identity"):
         return body
     for bits in (16 + zlib.MAX_WBITS, zlib.MAX_WBITS, -zlib.MAX_WBITS):  # gzip, zlib, and what some call deflate

@@ -2,6 +2,9 @@
 
 It is ready when it has read what was there at its start. After that it stays ready, also while Kafka is away: what it
 has it answers, with its age, until that is too old.
+
+What is far ahead of this machine's clock is passed over, as the indexer does not take it either: one such record would
+make all that come after it old.
 """
 
 from __future__ import annotations
@@ -20,8 +23,9 @@ from cryptoproxy.common.clock import Clock
 from cryptoproxy.common.log import Limited
 from cryptoproxy.common.metrics import ServeMetrics
 from cryptoproxy.common.service import Health, Loop
+from cryptoproxy.common.service.health import tell_slow_clock
 from cryptoproxy.common.settings.catalogue import Kafka
-from cryptoproxy.datasets import TICKER
+from cryptoproxy.datasets import MAX_AHEAD_MS, TICKER, iso
 from cryptoproxy.errors import CryptoProxyError, OperatorError, PoisonError
 from cryptoproxy.serve.road.newest import Newest
 
@@ -124,7 +128,7 @@ class Follower:
                     self._jumped(consumer, partition, before, records[0].offset)
                 self._read[partition] = records[-1].offset + 1
                 self._metrics.followed.labels(partition.topic).inc(len(records))
-                if strange := self._take_all(records):
+                if strange := self._take_all(self._without_the_future(records)):
                     self._metrics.strange.labels(partition.topic).inc(strange)
             if not self._whole:
                 behind = sum(max(0, end - (consumer.position(each) or 0)) for each, end in ends.items())
@@ -136,6 +140,14 @@ class Follower:
                 looked = self._clock.monotonic()
                 if self._partitions(consumer) != partitions:
                     return
+
+    def _without_the_future(self, records: list[Any]) -> list[Any]:
+        now_ms = self._clock.now_ms()
+        latest = now_ms + MAX_AHEAD_MS
+        stamp = iso(latest).encode()
+        found = [each for each in records if not _is_ahead(each, latest, stamp)]
+        tell_slow_clock(self._health.of(self.what), len(records) - len(found), len(records), now_ms)
+        return found
 
     def _jumped(self, consumer: Any, partition: TopicPartition, since: int, until: int) -> None:
         """Offsets without a record: the ends of transactions, what was compacted away; or what the topic has forgotten
@@ -171,6 +183,17 @@ class Follower:
         if not found:
             raise OperatorError(f"{self._name} is missing", remedy="Run `cryptoproxy setup`")
         return found
+
+
+def _is_ahead(record: Any, latest_ms: int, latest: bytes) -> bool:
+    """Of a record by its own time, of an answer by when it was fetched."""
+    if record.value is None:
+        return False
+    if (at := record.value.find(_STAMP)) >= 0:
+        at += len(_STAMP)
+        return bool(record.value[at : at + 24] > latest)
+    fetched = next((value for name, value in record.headers if name == FETCHED_AT), b"")
+    return bool(fetched.isdigit() and int(fetched[:20]) > latest_ms)
 
 
 def both(first: Take, second: Take) -> Take:

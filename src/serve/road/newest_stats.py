@@ -36,7 +36,7 @@ class NewestStats:
                 strange += 1
                 continue
             before = self._of.get(record.key)
-            if before is None or before.fetched_at <= told.fetched_at:
+            if before is None or (before.timestamp, before.fetched_at) <= (told.timestamp, told.fetched_at):
                 self._of[record.key] = told
         return strange
 

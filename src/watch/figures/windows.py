@@ -22,6 +22,8 @@ FEWEST = 20
 _HOLE = 0.1
 """Of the window: what lies further back than that is no sample of its begin."""
 SHORTEST_STEP_MS = 1_000
+PLACES = 9
+"""Of what is reckoned from two numbers: from 1.76 to 2.1032 it is 19.5 %, where doubles say a hair less."""
 
 
 EVERY, NEVER = -math.inf, math.inf
@@ -136,7 +138,7 @@ class Change:
             self._least, self._most = min(self._least, value), max(self._most, value)
             self._next = at + self._step
             self._look_back()
-        return (value / self._from - 1.0) * 100.0
+        return round((value / self._from - 1.0) * 100.0, PLACES)
 
     def catch_up(self, times: array[int], values: array[float]) -> None:
         """One of each step is kept."""
@@ -229,7 +231,7 @@ class TimesMean:
             self._step_on(at)
         self._sums[-1] += value
         self._counts[-1] += 1
-        return value / self._mean
+        return round(value / self._mean, PLACES)
 
     def catch_up(self, times: array[int], values: array[float]) -> None:
         """All of one step."""

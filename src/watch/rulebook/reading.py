@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from cryptoproxy.datasets import called
+from cryptoproxy.common.settings.catalogue import SOURCE_NAMES
+from cryptoproxy.datasets import DATASETS, called
 from cryptoproxy.datasets.contracts.alert import RULE, RULE_PATTERN
 from cryptoproxy.errors import SettingsError
 from cryptoproxy.watch.rulebook.conditions import KINDS, Form, Kind, Option
@@ -227,7 +228,15 @@ class _Reader:
 
     def _option(self, node: yaml.Node, where: str, key: str, option: Option) -> Any:
         if option.form == "word":
-            return self._one_of(node, where, key, option.words) if option.words else self._text(node, where, key)
+            word: str = self._one_of(node, where, key, option.words) if option.words else self._text(node, where, key)
+            if key == "from":
+                self._refuse_slip(node, where, word)
+            elif key == "in" and word not in DATASETS:
+                try:
+                    called(word)
+                except ValueError as error:
+                    raise self._wrong(node, f"{where}: in: {error}") from error
+            return word
         value = self._value(node, where, key, option.form)
         return int(value) if option.form in ("span", "bars") else value
 
@@ -264,7 +273,15 @@ class _Reader:
         for pattern, each in patterns:
             if pattern.count(":") > 2 or not re.fullmatch(r"[^/\s]+", pattern):
                 self._fault(each, f"{where}: {pattern!r} is not SOURCE, SOURCE:ASSET or SOURCE:ASSET:QUOTE; * is any")
+            self._refuse_slip(each, where, pattern.partition(":")[0])
         return Assets(patterns=tuple(pattern for pattern, _ in patterns))
+
+    def _refuse_slip(self, node: yaml.Node, where: str, source: str) -> None:
+        """Others may write to the topics, too; what is nearly one of ours is a slip of the pen, and no rule would ever
+        hold."""
+        close = get_close_matches(source, SOURCE_NAMES, n=1, cutoff=0.8)
+        if close and source not in SOURCE_NAMES and "*" not in source:
+            self._fault(node, f"{where}: there is no source {source!r}; did you mean {close[0]}?")
 
     def _hours(self, has: Mapping[str, yaml.Node], where: str) -> Hours:
         hours = Hours()

@@ -16,8 +16,9 @@ from typing import Any, Literal
 
 import requests
 
-from cryptoproxy.common.clients.outside import authorities
+from cryptoproxy.common.clients.outside import authorities, proxy_for
 from cryptoproxy.common.retry import seconds_told
+from cryptoproxy.errors import OperatorError
 from cryptoproxy.watch.rulebook.rules import Channel
 from cryptoproxy.watch.telling.messages import PICTURE, Message, discord, filled, slack
 
@@ -85,24 +86,26 @@ def address_of(place: str) -> str | None:
         return os.environ.get(name, "").strip() or None
     try:
         return Path(name).read_text(encoding="utf-8").strip() or None
-    except (OSError, UnicodeDecodeError):
+    except (OSError, ValueError):  # not there, no UTF-8, a name that no file can have
         return None
 
 
 def _post(address: str, **request: Any) -> Outcome:
     try:
+        proxy_for(address)  # or why it is none
         answer = requests.post(address, timeout=TIMEOUT, allow_redirects=False, verify=authorities(), **request)
-    except requests.ConnectTimeout:
-        return Outcome("later", "no connection in time")
     except requests.ConnectionError as error:
         if "CERTIFICATE_VERIFY_FAILED" in repr(error):
             return Outcome("gone", "its certificate is not trusted here (docs/security.md)")
-        # Refused, or no such name: nothing was sent. Cut in the middle: who knows.
-        refused = "NewConnectionError" in repr(error) or "NameResolutionError" in repr(error)
+        # Refused, no such name, nobody there: nothing was sent. Cut in the middle: who knows.
+        unmade = ("NewConnectionError", "NameResolutionError", "ConnectTimeoutError")
+        refused = any(each in repr(error) for each in unmade)
         return Outcome("later", "no connection") if refused else Outcome("unknown", "the connection was cut")
     except requests.Timeout:
         return Outcome("unknown", "no answer in time")
-    except requests.RequestException as error:  # its text holds the address
+    except OperatorError as error:  # of our own environment
+        return Outcome("gone", str(error))
+    except (requests.RequestException, ValueError) as error:  # its text holds the address
         return Outcome("gone", f"the address cannot be asked ({type(error).__name__})")
     return meaning(answer)
 

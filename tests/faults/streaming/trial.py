@@ -53,10 +53,15 @@ class Trial(World):
         """Args:
         behind: seconds by which the poller's clock is behind the exchange's.
         """
-        patch = {"QUIET_SECONDS": quiet, "QUIET_FACTOR": 1, "BAN_SECONDS": 2.0}
+        patch = {
+            f"{CARRIER}.QUIET_SECONDS": quiet,
+            f"{CARRIER}.QUIET_FACTOR": 1,
+            f"{CARRIER}.BAN_SECONDS": 2.0,
+            "cryptoproxy.upstreams.answers.refusals.BLOCKED_SECONDS": 2.0,
+        }
         test = {
             "TEST_ALONE": "1",
-            "TEST_PATCH": json.dumps({f"{CARRIER}.{name}": each for name, each in patch.items()}),
+            "TEST_PATCH": json.dumps(patch),
         }
         if behind:
             file = self.rig.folder / "clock"

@@ -147,11 +147,14 @@ class Consumer:
         found = {}
         for each, numbers in self._records.items():
             if self.at[each] < numbers.stop:
-                found[each] = [SimpleNamespace(offset=number) for number in range(self.at[each], numbers.stop)]
+                found[each] = [self.record(number) for number in range(self.at[each], numbers.stop)]
                 self.at[each] = numbers.stop
         if not found:
             self._stop.set()
         return found
+
+    def record(self, number: int) -> Any:
+        return SimpleNamespace(offset=number, value=None, headers=[])
 
     def close(self, **_: Any) -> None: ...
 
@@ -220,3 +223,26 @@ def test_a_topic_that_is_made_anew_and_one_that_comes_later_are_read_from_their_
 
 def test_so_many_records_are_read_back_at_most():
     assert followed({A: range(100)}, most=3) == [[97, 98, 99]]
+
+
+def test_what_is_far_ahead_of_the_clock_takes_no_place_and_a_clock_that_is_slow_is_said():
+    """Else each asset of that source would be gone, and each answer to that call old, until somebody starts it anew."""
+    ahead = msgspec.structs.replace(TEN, timestamp="2099-01-01T00:00:00.000Z", fetched_at="2099-01-01T00:00:01.000Z")
+    answer = SimpleNamespace(offset=0, value=b"[]", headers=[("fetched_at", b"4070908800000")])
+    records = [SimpleNamespace(offset=0, value=TICKER.codec.encode(each), headers=[]) for each in (TEN, ahead)]
+    for given, taken, is_slow in (
+        ([*records, records[0]], [records[0], records[0]], False),
+        ([records[1]], [], True),
+        ([answer], [], True),
+    ):
+        health, found = Health(), list[Any]()
+        stop = threading.Event()
+        loop = Loop("tickers", stop)
+        consumer = Consumer({A: range(len(given))}, loop, stop)
+        consumer.record = given.__getitem__  # type: ignore[method-assign]
+        Follower(
+            Settings.from_texts({}).kafka, ["a"], lambda each: found.extend(each) or 0, what="tickers", since_ms=1000,  # noqa: B023
+            health=health, metrics=ServeMetrics(CollectorRegistry()), clock=StandingClock(), connect=lambda: consumer,  # noqa: B023
+        ).run(loop)  # fmt: skip
+        assert found == taken
+        assert ("tickers clock" in health.reasons()) == is_slow

@@ -117,6 +117,16 @@ def test_averages_that_cross_count_only_when_they_were_seen_on_the_other_side():
     assert "crossed that of 4 up" in found.words
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "threshold"),
+    [(1.7612, 2.1063952, "19.6"), (82.72, 85.28432, "3.1"), (64.938, 72.795498, "12.1")],
+)
+def test_a_threshold_is_decimal(before: float, after: float, threshold: str):
+    judge = Judge(rules_of(f"{{rises: {threshold}%, within: 1h}}"))
+    records = [ticker(before, minute) for minute in range(61)]
+    assert [each.state for each in feed(judge, *records, ticker(after, 61))] == ["open"]
+
+
 def test_two_sources_that_are_apart():
     judge = Judge(rules_of("{apart: 50bps, from: bybit-spot}", "assets: [binance]"))
     here = [ticker(100.0 + i * 0.3, i) for i in range(3)]

@@ -179,6 +179,27 @@ def test_a_place_without_anything_is_a_person_s_to_mend(monkeypatch: pytest.Monk
     assert "token" not in outcome.words
 
 
+@pytest.mark.parametrize(
+    "address",
+    ["https://[bad/secret", "https://me:secret@[::1/x", f"https://{'a' * 70}.invalid/secret", "https://a:99999/secret"],
+)
+def test_what_cannot_be_an_address_holds_up_one_channel_and_is_not_shown(address: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HOOK", address)
+    outcome = channels.send(RULES.channels["ops"], Message(alerts=[EXAMPLE]))
+    assert outcome.kind in ("gone", "later")
+    assert "secret" not in outcome.words
+
+
+@pytest.mark.parametrize("proxy", ["http://me:se[cret@127.0.0.1:1", "http://me:se/cret@127.0.0.1:1"])
+def test_a_proxy_that_is_none_is_said_without_its_password(proxy: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HOOK", "https://hooks.invalid/secret")
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    outcome = channels.send(RULES.channels["ops"], Message(alerts=[EXAMPLE]))
+    assert outcome.kind == "gone"
+    assert "HTTPS_PROXY" in outcome.words
+    assert "cret" not in outcome.words
+
+
 def test_nobody_there_is_no_message_sent(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("HOOK", "http://127.0.0.1:1/secret")
     outcome = channels.send(RULES.channels["ops"], Message(alerts=[EXAMPLE]))

@@ -11,6 +11,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
+from functools import partial
 
 from cryptoproxy.common.log import Limited
 from cryptoproxy.common.retry import Backoff
@@ -18,7 +20,8 @@ from cryptoproxy.common.service import Loop
 from cryptoproxy.errors import CryptoProxyError, TransientError
 from cryptoproxy.producer.feeds.stream.link import Link
 from cryptoproxy.producer.feeds.stream.websocket import RefusedHandshakeError, WebSocket
-from cryptoproxy.upstreams.answers.refusals import ban_told, retry_after
+from cryptoproxy.upstreams.answers.refusals import leave_alone, retry_after, words
+from cryptoproxy.upstreams.base import RefusedError, Response
 from cryptoproxy.upstreams.streaming.stream import Heard, Venue
 
 log = logging.getLogger(__name__)
@@ -32,7 +35,9 @@ QUIET_SECONDS = 30.0
 QUIET_FACTOR = 10
 """Without data for so long, or so many times its longest pause of late, a connection is suspected and replaced."""
 BAN_SECONDS = 120.0
-"""A handshake that is refused by 403, 418 or 429 is not tried again before, whatever it does not say."""
+"""Who refuses a handshake by a ban, a limit or a firewall's gate is left alone for so long at least, and twice as long
+each further time in a row."""
+LONGEST_UNASKED_SECONDS = 3600.0
 _FADES = 0.999
 
 
@@ -90,7 +95,7 @@ class Carrier:
         state: Callable[[str], None],
         monotonic: Callable[[], float],
         renewals: Callable[[], Mapping[str, Sequence[bytes]]] = dict,
-        connect: Callable[[str], WebSocket] = WebSocket,
+        connect: Callable[[str], WebSocket] | None = None,
     ) -> None:
         self.venue = venue
         most = venue.most_topics
@@ -105,10 +110,14 @@ class Carrier:
         self._state = state
         self._monotonic = monotonic
         self._renewals = renewals
-        self._connect = connect
+        self._connect = connect or partial(WebSocket, doubtful=set())
         self._attempts: deque[float] = deque()
         self._often = Limited(log, seconds=60, clock=monotonic)
         self._why: str | None = None
+        self._alone_until = 0.0
+        """The upstream wants to be left alone, whichever strand it has told so."""
+        self._refusals = 0
+        """In a row."""
         self.connected = False
         """Whether each topic is subscribed to."""
 
@@ -207,6 +216,7 @@ class Carrier:
         if strand.link is not None and strand.link.subscribed_at is not None:
             if now - strand.link.subscribed_at > SEAM_SECONDS:
                 strand.backoff.reset()
+                self._refusals = 0
             if not strand.joined:
                 strand.joined = True
                 self._joined(strand.topics)
@@ -244,7 +254,7 @@ class Carrier:
 
     def _make(self, strand: Strand, now: float) -> None:
         """Begins the next connection, unless one is being made, or it is too early for another attempt."""
-        if strand.making is not None or strand.next is not None or now < strand.not_before:
+        if strand.making is not None or strand.next is not None or now < max(strand.not_before, self._alone_until):
             return
         most, seconds = self.venue.attempts
         while self._attempts and now - self._attempts[0] > seconds:
@@ -271,10 +281,9 @@ class Carrier:
         try:
             socket = making.result()
         except RefusedHandshakeError as error:
-            told = _wait_told(error)
-            wait = max(told, BAN_SECONDS) if error.status in (403, 418, 429) else strand.backoff.next()
+            wait = self._refused_for(error.answer, strand)
+            self._tell(f"{error}: {words(error.answer.body) or 'no words'}; tried again in {wait:.0f} s")
             strand.not_before = now + wait
-            self._tell(f"{error}: {error.body[:200].decode(errors='replace')}; tried again in {wait:.0f} s")
             return
         except CryptoProxyError as error:
             strand.not_before = now + strand.backoff.next()
@@ -288,6 +297,18 @@ class Carrier:
                 strand.suspected = True
                 self._cut(strand.topics, "quiet")
             strand.next = link
+
+    def _refused_for(self, answer: Response, strand: Strand) -> float:
+        """Seconds for which it is not tried again: by this strand, or by all where it wants to be left alone."""
+        seconds, alone = wait_told(self.venue.name, answer)
+        if not alone:
+            return max(seconds, strand.backoff.next())
+        now = self._monotonic()
+        if now >= self._alone_until:  # those that were asked at once are one refusal
+            seconds = max(seconds, min(BAN_SECONDS * 2 ** min(self._refusals, 16), LONGEST_UNASKED_SECONDS))
+            self._refusals += 1
+        self._alone_until = max(self._alone_until, now + seconds)
+        return self._alone_until - now
 
     def _tell(self, why: str) -> None:
         if why != self._why:
@@ -307,12 +328,16 @@ def _wait(sockets: Sequence[WebSocket]) -> None:
     poll.poll(LOOK_SECONDS * 1000)
 
 
-def _wait_told(error: RefusedHandshakeError) -> float:
-    """Seconds for which the upstream asks to be left alone. Bybit tells in every answer when its limit is reset: here
-    only who asks for a wait is heard."""
+def wait_told(upstream: str, answer: Response) -> tuple[float, bool]:
+    """Seconds for which a refused handshake is not to be tried again, and whether the upstream wants to be left alone
+    altogether. Bybit tells in every answer when its limit is reset: here only who asks for a wait is heard."""
     now_ms = time.time_ns() // 1_000_000
-    asks = {"retry-after": error.headers.get("retry-after", "")}
-    return max(retry_after(asks, now_ms=now_ms) or 0.0, ban_told(error.body, now_ms=now_ms) or 0.0)
+    heard = {name: value for name, value in answer.headers.items() if not name.startswith("x-bapi-")}
+    try:
+        leave_alone(upstream, replace(answer, headers=heard), now_ms=now_ms, said="")
+    except RefusedError as error:
+        return error.retry_after, True
+    return retry_after(heard, now_ms=now_ms) or 0.0, False
 
 
 def _close(made: Future[WebSocket]) -> None:

@@ -6,41 +6,51 @@ cut out here, which takes a sixth of the time.
 
 from __future__ import annotations
 
+import http.client
+import io
 import logging
+import re
 import socket
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Callable
 from contextlib import suppress
 
 from websockets.client import ClientProtocol
-from websockets.exceptions import InvalidHandshake, InvalidMessage, InvalidStatus
+from websockets.exceptions import InvalidHandshake, InvalidMessage
 from websockets.frames import Close, Frame, Opcode
 from websockets.protocol import State
 from websockets.uri import parse_uri
 
+from cryptoproxy.common.clients.outside import Address
 from cryptoproxy.errors import TransientError
-from cryptoproxy.producer.feeds.connections import Line
+from cryptoproxy.producer.feeds.connections import MAX_INTERIM, Line
+from cryptoproxy.producer.feeds.fetch import unpacked_loosely
+from cryptoproxy.upstreams.base import Response
 
 HANDSHAKE_SECONDS = 10.0
 SEND_SECONDS = 5.0
+REFUSAL_SECONDS = 2.0
+"""For the words of a refusal; its head counts without them."""
 MAX_FRAME = 16 * 1024 * 1024
+_MAX_HEAD = 64 * 1024
 _CHUNK = 256 * 1024
 _WHOLE = (0x81, 0x82)
 """The first byte of a text or binary frame that is not in pieces."""
+_HEAD = re.compile(rb"(?s:.*?)\r?\n\r?\n")
+_STATUS = re.compile(rb"HTTP/1\.\d (\d{3})\b")
+_SHORTEST = len(b"HTTP/1.1 101\n")
 _quiet = logging.getLogger(f"{__name__}.protocol")
 _quiet.setLevel(logging.WARNING)  # it says each opening and closing
 _HTTP = {"ws": "http", "wss": "https"}
 
 
 class RefusedHandshakeError(TransientError):
-    """The upstream answered the attempt with an HTTP status."""
+    """The upstream gave the attempt another answer than a WebSocket."""
 
-    def __init__(self, message: str, *, status: int, headers: Mapping[str, str], body: bytes) -> None:
+    def __init__(self, message: str, answer: Response) -> None:
         super().__init__(message)
-        self.status = status
-        self.headers = headers
-        self.body = body
+        self.answer = answer
 
 
 class WebSocket:
@@ -48,6 +58,7 @@ class WebSocket:
 
     Args:
         url: ``ws://`` or ``wss://``.
+        doubtful: addresses that took a connection and then said nothing. They are tried last; kept true here.
 
     Raises:
         RefusedHandshakeError: the upstream said no.
@@ -55,13 +66,15 @@ class WebSocket:
         OperatorError: the environment's proxy or authorities cannot be used.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, doubtful: set[Address] | None = None) -> None:
         scheme, _, rest = url.partition("://")
         self.host = rest.partition("/")[0]
-        line = Line(f"{_HTTP.get(scheme, scheme)}://{rest}", ())
+        doubtful = set() if doubtful is None else doubtful
+        line = Line(f"{_HTTP.get(scheme, scheme)}://{rest}", doubtful)
         try:
             line.task.result(HANDSHAKE_SECONDS)
         except TimeoutError as error:
+            doubtful |= {line.address} if line.address else set()
             line.cut()
             raise TransientError(f"{self.host} was not reached within {HANDSHAKE_SECONDS:.0f} s") from error
         self._socket = line.detach()
@@ -74,9 +87,12 @@ class WebSocket:
         """Whether the last look found any bytes, pings among them."""
         try:
             self._shake_hands()
-        except BaseException:
+        except BaseException as error:
+            if line.address and not isinstance(error, RefusedHandshakeError):
+                doubtful.add(line.address)
             self.close()
             raise
+        doubtful -= {line.address} if line.address else set()
 
     def fileno(self) -> int:
         return self._socket.fileno()
@@ -87,27 +103,21 @@ class WebSocket:
         try:
             protocol.send_request(protocol.connect())
             self._flush()
-            head = b""
-            while b"\r\n\r\n" not in head:
-                more = self._more(deadline)
-                if not more:
-                    raise TransientError(f"{self.host} closed the connection before its handshake was done")
-                head += more
+            head, rest = self._head(b"", deadline)
+            for _ in range(MAX_INTERIM):  # what it says before its answer (103 Early Hints) is passed over
+                status = int(_STATUS.match(head)[1])  # type: ignore[index]
+                if not 100 <= status < 200 or status == http.HTTPStatus.SWITCHING_PROTOCOLS:
+                    break
+                head, rest = self._head(rest, deadline)
+            if status != http.HTTPStatus.SWITCHING_PROTOCOLS:
+                raise RefusedHandshakeError(
+                    f"{self.host} answered the handshake with {status}", self._refusal(status, head + rest)
+                )
             # Frames may come in the same bytes: they are not the library's.
-            head, _, rest = head.partition(b"\r\n\r\n")
-            protocol.receive_data(head + b"\r\n\r\n")
-            if protocol.state is State.OPEN:
-                self._rest = rest
-            else:
-                self._read_refusal(rest, deadline)
+            protocol.receive_data(head)
+            self._rest = rest
             if protocol.handshake_exc is not None:
                 raise protocol.handshake_exc
-        except InvalidStatus as error:
-            answer = error.response
-            headers = {name.lower(): value for name, value in answer.headers.raw_items()}
-            body = bytes(answer.body or b"")
-            message = f"{self.host} answered the handshake with {answer.status_code}"
-            raise RefusedHandshakeError(message, status=answer.status_code, headers=headers, body=body) from error
         except (InvalidHandshake, InvalidMessage, OSError, ssl.SSLError) as error:
             raise TransientError(f"{self.host}: no WebSocket: {type(error).__name__}: {error}") from error
         self._socket.settimeout(0)
@@ -120,16 +130,36 @@ class WebSocket:
         self._socket.settimeout(left)
         return self._socket.recv(_CHUNK)
 
-    def _read_refusal(self, more: bytes, deadline: float) -> None:
-        protocol = self._protocol
-        while protocol.handshake_exc is None:
-            if more:
-                protocol.receive_data(more)
-            else:
-                protocol.receive_eof()
+    def _head(self, data: bytes, deadline: float) -> tuple[bytes, bytes]:
+        """The head of an answer, to its empty line, and what has come behind it."""
+        while (found := _HEAD.match(data)) is None:
+            if len(data) > _MAX_HEAD or (len(data) > _SHORTEST and not _STATUS.match(data)):
                 break
-            if protocol.handshake_exc is None:
-                more = self._more(deadline)
+            more = self._more(deadline)
+            if not more:
+                raise TransientError(f"{self.host} closed the connection before its handshake was done")
+            data += more
+        if found is None or not _STATUS.match(data):
+            raise TransientError(f"{self.host} does not speak HTTP")
+        return found[0], data[found.end() :]
+
+    def _refusal(self, status: int, begun: bytes) -> Response:
+        """A ban is a ban however its words are cut, packed or dripped.
+
+        Args:
+            begun: what has come of the answer.
+        """
+        deadline = time.monotonic() + REFUSAL_SECONDS
+        answer = http.client.HTTPResponse(_Given(begun, lambda: self._more(deadline)))  # type: ignore[arg-type]
+        headers: dict[str, str] = {}
+        body = b""
+        with suppress(http.client.HTTPException, TransientError, OSError, ValueError):
+            answer.begin()
+            for name, value in answer.getheaders():
+                headers[name.lower()] = f"{headers[name.lower()]}, {value}" if name.lower() in headers else value
+            while len(body) < _CHUNK and (piece := answer.read1(_CHUNK)):
+                body += piece
+        return Response(status, headers, unpacked_loosely(body, headers.get("content-encoding", "")))
 
     # --- reading
 
@@ -240,3 +270,23 @@ class WebSocket:
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
+
+
+class _Given(io.RawIOBase):
+    """A socket for the library of HTTP: bytes that are there, then those that ``more`` gives."""
+
+    def __init__(self, begun: bytes, more: Callable[[], bytes]) -> None:
+        self._data = begun
+        self._more = more
+
+    def makefile(self, mode: str) -> io.BufferedReader:
+        return io.BufferedReader(self)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        data = self._data or self._more()
+        size = min(len(buffer), len(data))
+        buffer[:size], self._data = data[:size], data[size:]
+        return size

@@ -8,6 +8,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+import pytest
+
+from cryptoproxy.common.clients.outside import Address
+
 
 @contextmanager
 def silent() -> Iterator[int]:
@@ -46,3 +50,22 @@ def refusing() -> int:
     """A port that nobody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])
+
+
+@pytest.fixture
+def hole() -> Iterator[Address]:
+    """An address that swallows what is sent to it, as a broken IPv6 does: its queue is full."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
+        fill = [socket.socket() for _ in range(4)]
+        for each in fill:
+            each.setblocking(False)
+            with suppress(BlockingIOError):
+                each.connect(listener.getsockname())
+        yield listener.getsockname()
+        for each in fill:
+            each.close()
+
+
+def resolves_to(monkeypatch: pytest.MonkeyPatch, *addresses: Address) -> None:
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", address) for address in addresses]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import socket
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -17,11 +18,12 @@ from kafka import errors as kafka_errors
 
 from cryptoproxy.common.clients import beginning
 from cryptoproxy.common.clients import kafka as client
+from cryptoproxy.common.clients.outside import Address
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.common.settings.catalogue import Kafka
 from cryptoproxy.common.settings.secret import Secret
 from cryptoproxy.errors import OperatorError, TransientError
-from tests.unit.common.clients.servers import refusing, silent
+from tests.unit.common.clients.servers import hole, refusing, resolves_to, silent  # noqa: F401 - a fixture
 
 MAKERS: list[Callable[[Kafka], Any]] = [
     client.producer,
@@ -336,3 +338,17 @@ def test_a_process_without_a_file_descriptor_waits_for_one(monkeypatch: pytest.M
     monkeypatch.setattr(beginning, "KafkaNetClient", none_left)
     with pytest.raises(kafka_errors.KafkaConnectionError, match="Too many open files"):
         beginning.made(lambda **options: options["kafka_client"](), bootstrap_servers=["127.0.0.1:1"])
+
+
+def test_an_address_that_swallows_everything_is_passed_by(
+    hole: Address,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(beginning, "TRY_SECONDS", 0.1)
+    monkeypatch.setattr(client, "BOOTSTRAP_TIMEOUT_MS", 1_000)
+    with socket.create_server(("127.0.0.1", 0)) as broker:
+        resolves_to(monkeypatch, hole, broker.getsockname())
+        with pytest.raises(kafka_errors.KafkaError):  # it says nothing
+            client.admin(kafka(1))
+        broker.setblocking(False)
+        broker.accept()[0].close()  # and was asked

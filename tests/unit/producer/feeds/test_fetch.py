@@ -31,6 +31,7 @@ from cryptoproxy.producer.feeds import fetch
 from cryptoproxy.producer.feeds.fetch import Fetcher, check_clock
 from cryptoproxy.upstreams.base import Call, Response
 from tests.conftest import wait_until
+from tests.unit.common.clients.servers import hole, resolves_to  # noqa: F401 - a fixture
 
 BODY = json.dumps([{"id": "bitcoin", "n": number} for number in range(200)]).encode()
 SHORT = 0.4
@@ -604,27 +605,11 @@ def test_each_host_has_connections_of_its_own(fetcher: Fetcher, server: Server) 
 # --- several addresses
 
 
-@pytest.fixture
-def hole() -> Iterator[Address]:
-    """An address that swallows what is sent to it, as a broken IPv6 does: its queue is full."""
-    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
-        fill = [socket.socket() for _ in range(4)]
-        for each in fill:
-            each.setblocking(False)
-            with suppress(BlockingIOError):
-                each.connect(listener.getsockname())
-        yield listener.getsockname()
-        for each in fill:
-            each.close()
-
-
-def resolves_to(monkeypatch: pytest.MonkeyPatch, *addresses: Address) -> None:
-    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", address) for address in addresses]
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: found)
-
-
 def test_an_address_that_swallows_everything_is_passed_by(
-    fetcher: Fetcher, server: Server, hole: Address, monkeypatch: pytest.MonkeyPatch
+    fetcher: Fetcher,
+    server: Server,
+    hole: Address,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     resolves_to(monkeypatch, hole, hole, server.address)
     for _ in range(2):
@@ -633,7 +618,9 @@ def test_an_address_that_swallows_everything_is_passed_by(
 
 
 def test_the_other_clients_that_speak_http_pass_it_by_too(
-    server: Server, hole: Address, monkeypatch: pytest.MonkeyPatch
+    server: Server,
+    hole: Address,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     resolves_to(monkeypatch, hole, server.address)
     url = "http://dual.example:9"

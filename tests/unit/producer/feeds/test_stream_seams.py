@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from email.utils import formatdate
 from pathlib import Path
@@ -231,8 +231,82 @@ def test_a_refused_handshake_is_waited_for_as_long_as_it_says(
     refused: Callable[[float], tuple[dict[str, str], bytes]], least: float, most: float
 ) -> None:
     headers, body = refused(time())
-    error = RefusedHandshakeError("no", status=403, headers=headers, body=body)
-    assert least <= carrier._wait_told(error) <= most
+    seconds, _ = carrier.wait_told("binance", Response(400, headers, body))
+    assert least <= seconds <= most
+
+
+ODD_REFUSALS: Mapping[str, tuple[bytes, float]] = {
+    "packed in chunks": (b"HTTP/1.1 418 I\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nno\r\n0\r\n\r\n", 120),
+    "cut in its words": (b"HTTP/1.1 429 Too\r\nRetry-After: 700\r\nContent-Length: 100\r\n\r\nhel", 700),
+    "long": (b"HTTP/1.1 418 I\r\nRetry-After: 900\r\n\r\n" + b"x" * 3_000_000, 900),
+    "of HTTP/1.0": (b"HTTP/1.0 418 I\r\nRetry-After: 300\r\n\r\n", 300),
+    "without a word": (b"HTTP/1.1 429\r\nRetry-After: 300\r\nContent-Length: 0\r\n\r\n", 300),
+    "with bare line ends": (b"HTTP/1.1 418 I\nRetry-After: 300\n\n", 300),
+    "with two waits": (b"HTTP/1.1 429 I\r\nRetry-After: 3\r\nRetry-After: 300\r\nContent-Length: 0\r\n\r\n", 300),
+    "behind hints": (b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 429 I\r\nRetry-After: 300\r\n\r\n", 300),
+    "a ban by another status": (b"HTTP/1.1 400 Bad\r\n\r\nIP banned until 4000000000000", 3 * 24 * 3600),
+    "a firewall's challenge": (b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n", 60),
+    "a firewall's page": (b"HTTP/1.1 403 No\r\nContent-Type: text/html\r\n\r\n<html><title>Gate</title></html>", 60),
+}
+
+
+def answering(server: socket.socket, answer: bytes) -> None:
+    peer, _ = server.accept()
+    with peer, suppress(OSError):
+        peer.recv(64 * 1024)
+        peer.sendall(answer)
+
+
+@pytest.mark.parametrize("name", ODD_REFUSALS)
+def test_a_refusal_is_one_however_it_is_told(name: str) -> None:
+    answer, seconds = ODD_REFUSALS[name]
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=answering, args=(server, answer))
+        thread.start()
+        with pytest.raises(RefusedHandshakeError) as refused:
+            websocket.WebSocket(f"ws://127.0.0.1:{server.getsockname()[1]}/")
+        thread.join()
+    assert carrier.wait_told("binance", refused.value.answer) == (seconds, True)
+
+
+def test_what_speaks_no_http_is_no_refusal() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=answering, args=(server, b"SSH-2.0-OpenSSH_9.2\r\n\r\n"))
+        thread.start()
+        with pytest.raises(TransientError, match="does not speak HTTP"):
+            websocket.WebSocket(f"ws://127.0.0.1:{server.getsockname()[1]}/")
+        thread.join()
+
+
+def test_who_bans_one_connection_is_left_alone_by_all_and_longer_each_time() -> None:
+    clock, asked = HandClock(wall_ms=TRADE_MS), list[float]()
+
+    def refuse(url: str) -> websocket.WebSocket:
+        asked.append(clock.monotonic())
+        raise RefusedHandshakeError("no", Response(429, {}, b""))
+
+    venue = SimpleNamespace(name="binance", url="ws://none", most_topics=1, attempts=(300, 300.0))
+    made = carrier.Carrier(
+        cast("Any", venue), ["a", "b"], active=lambda: True, begin=lambda loop: None, paused=lambda: False,
+        heard=lambda heard: None, cut=lambda topics, why: None, joined=lambda topics: None,
+        refused=lambda topic, why: None, state=lambda why: None, monotonic=clock.monotonic, connect=refuse,
+    )  # fmt: skip
+    begin = clock.monotonic()
+    while clock.monotonic() < begin + 900:
+        made.turn()
+        wait_until(lambda: all(each.making is None or each.making.done() for each in made.strands))
+        made.turn()
+        clock.turn(10)
+    assert sorted({round(each - begin) for each in asked}) == [0, 120, 360, 840]
+
+
+def test_an_address_that_takes_connections_and_says_nothing_is_tried_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(websocket, "HANDSHAKE_SECONDS", 0.3)
+    doubtful: set[tuple[str, int]] = set()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        with pytest.raises(TransientError):
+            websocket.WebSocket(f"ws://127.0.0.1:{server.getsockname()[1]}/", doubtful=doubtful)
+        assert doubtful == {server.getsockname()}
 
 
 def test_a_handshake_that_drips_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -242,6 +316,7 @@ def test_a_handshake_that_drips_has_an_end(monkeypatch: pytest.MonkeyPatch) -> N
     def drip(server: socket.socket) -> None:
         peer, _ = server.accept()
         with peer, suppress(OSError):
+            peer.sendall(b"HTTP/1.1 101 Switching Protocols\r\nX: ")
             while not over.wait(0.02):
                 peer.sendall(b"H")
 
