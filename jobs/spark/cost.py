@@ -1,8 +1,9 @@
 """What the batch jobs cost: CPU, time and memory by ``local[1]`` and ``local[2]``, over more and more days of tickers,
-or of bars of a minute.
+or of bars of a minute; ``--of years``: of windows alone, over a table of 26 million tickers a year.
 
-Over a lake of its own on the embedded S3. CPU is that of the job and of all that it starts, the JVM among
-it, looked at five times a second: it says what a busy machine's clock cannot.
+Over a lake of its own on the embedded S3; ``--folder`` keeps the one of years, so that it is filled once and measured
+in pieces. CPU is that of the job and of all that it starts, the JVM among it, looked at five times a second: it says
+what a busy machine's clock cannot.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from proof import ROOT, engines
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.queries.lake_engine import written
 from benchmarks.queries.synthetic import Year
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.datasets import CANDLE, TICKER, Candle, iso
@@ -121,13 +123,13 @@ def measured(words: list[str], environ: dict[str, str]) -> Cost:
 class Costs:
     """A row for each run."""
 
-    def __init__(self, environ: dict[str, str], a_day: int) -> None:
-        self._environ, self._a_day = environ, a_day
+    def __init__(self, environ: dict[str, str], a_day: int, begin_ms: int = BEGIN) -> None:
+        self._environ, self._a_day, self._begin_ms = environ, a_day, begin_ms
         self.table = Table("job", "days", "records", "master", "CPU s", "s", "MB", "µs a record", box=None)
 
     def of(self, job: str, first: int, end: int, master: str, *more: str) -> None:
         """``job`` over the days from ``first`` to before ``end``."""
-        span = ("--from", iso(BEGIN + first * DAY_MS)[:10], "--to", iso(BEGIN + end * DAY_MS)[:10])
+        span = ("--from", iso(self._begin_ms + first * DAY_MS)[:10], "--to", iso(self._begin_ms + end * DAY_MS)[:10])
         words = [sys.executable, str(ROOT / "jobs" / "spark" / f"{job}.py"), *span, *more]
         cost = measured(words, self._environ | {"SPARK_MASTER": master})
         count = (end - first) * self._a_day
@@ -146,27 +148,59 @@ def main() -> None:
     parser.add_argument("--masters", default="local[1];local[2]")
     parser.add_argument(
         "--of",
-        choices=("tickers", "bars"),
+        choices=("tickers", "bars", "years"),
         default="tickers",
-        help="compaction and windows, or indicators and features",
+        help="compaction and windows, indicators and features, or windows of a table",
     )
+    parser.add_argument("--folder", type=Path, help="of the table of years, which stays there")
+    parser.add_argument("--fill", action="store_true", help="fill it, and measure nothing")
     given = parser.parse_args()
     spans, masters = [int(each) for each in given.days.split(",")], given.masters.split(";")
+    with tempfile.TemporaryDirectory(prefix="cryptoproxy-cost-") as temporary:
+        if given.of == "years":
+            of_years(given.folder or Path(temporary), given.coins, spans, masters, fill=given.fill)
+        else:
+            of_days(Path(temporary), given.of, given.coins, spans, masters)
+
+
+def of_years(folder: Path, coins: int, spans: list[int], masters: list[str], *, fill: bool) -> None:
+    """Windows of a table as compaction leaves it, up to ``BEGIN``."""
     days = max(spans)
-    with tempfile.TemporaryDirectory(prefix="cryptoproxy-cost-") as temporary, engines(Path(temporary)) as texts:
+    begin_ms = BEGIN - days * DAY_MS
+    with written(folder, Year(begin_ms, BEGIN, coins=coins), print) as store:
+        s3 = store.settings
+        texts = {
+            "AWS_S3_ENDPOINT_URL": str(s3.endpoint_url),
+            "AWS_S3_ACCESS_KEY": s3.access_key.get(),
+            "AWS_S3_SECRET_KEY": s3.secret_key.get(),
+            "AWS_S3_BUCKET": s3.bucket,
+            "AWS_S3_FILENAME_PREFIX": s3.prefix,
+            "CRYPTOPROXY_HOME": str(folder),
+            "SPARK_LOCAL_DIRS": str(folder),
+        }
+        costs = Costs({**os.environ, **texts}, 1440 * coins, begin_ms)
+        for each in () if fill else spans:
+            for master in masters:
+                costs.of("aggregates", 0, each, master, "--length", "1h")
+    Console(width=120).print(costs.table)
+
+
+def of_days(folder: Path, of: str, coins: int, spans: list[int], masters: list[str]) -> None:
+    days = max(spans)
+    with engines(folder) as texts:
         settings, began = Settings.from_texts(texts), time.process_time()
         Store(settings.s3).make_bucket()
-        records = (fill_tickers if given.of == "tickers" else fill_bars)(settings, days, given.coins)
+        records = (fill_tickers if of == "tickers" else fill_bars)(settings, days, coins)
         print(f"filled: {records:,} records, {time.process_time() - began:.0f} s of CPU", flush=True)
-        home = {"CRYPTOPROXY_HOME": temporary, "SPARK_LOCAL_DIRS": temporary}
+        home = {"CRYPTOPROXY_HOME": str(folder), "SPARK_LOCAL_DIRS": str(folder)}
         costs = Costs({**os.environ, **texts, **home}, records // days)
-        if given.of == "tickers":  # what is compacted cannot be compacted again: each master has its share of the days
+        if of == "tickers":  # what is compacted cannot be compacted again: each master has its share of the days
             for number, master in enumerate(masters):
                 first, end = (at * days // len(masters) for at in (number, number + 1))
                 costs.of("compact", first, end, master, "--delete-raw")
         for each in spans:
             for master in masters:
-                if given.of == "tickers":
+                if of == "tickers":
                     costs.of("aggregates", 0, each, master, "--length", "1h")
                 else:
                     costs.of("indicators", 0, each, master, "--dataset", "candle-1m")

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow.parquet as pq
+import uneven
 from fill import BARS, BEGIN, COINS, DAYS, PAIRS, Filled, fill
 from rich.console import Console
 from rich.table import Table
@@ -38,6 +39,10 @@ from cryptoproxy.models.trees import anomaly as how_strange
 from cryptoproxy.models.trees import probability
 from cryptoproxy.queries import Queries
 from cryptoproxy.queries.lake.engine import Lake
+from cryptoproxy.watch.figures.learned import FEATURES as OF_A_MINUTE
+from cryptoproxy.watch.figures.learned import FORESTS
+from cryptoproxy.watch.rulebook.forests import bring
+from cryptoproxy.watch.rulebook.reading import parse
 from tests.integration.consuming.snippets import adapted
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,6 +50,7 @@ sys.path.append(str(ROOT / "jobs" / "models"))
 
 import anomaly  # noqa: E402
 import direction  # noqa: E402
+import minutes  # noqa: E402
 
 STREAM = "stream-ticker-1h"
 PATIENCE = 1800.0
@@ -311,12 +317,33 @@ def prove(jobs: Jobs, found: Found, filled: Filled, checks: list[Check]) -> None
     both = hours | closed
     check("batch and stream as one", same(found.bars("merged-ticker-1h"), both), len(both))
 
+    unevenly(jobs, found, check)
     registry = Registry(Store(jobs.settings.s3))
     for module in (direction, anomaly):
         (about,) = registry.versions(f"{module.NAME}-1h")
         check(f"{about.name}: loaded again by version, checksum and features",
               registry.load(about.name, about.version, features=module.FEATURES).about.rows, about.rows)  # fmt: skip
     check("models: numpy says what scikit-learn says", said_alike(), 4000)
+    check("minutes: watch loads it, and says what numpy says", said_by_watch(registry), 1000)
+
+
+def unevenly(jobs: Jobs, found: Found, check: Callable[[str, object, object], None]) -> None:
+    """The stream over very uneven partitions: killed, gone on with, and then with more on the topic."""
+    begin, middle, end = (BEGIN + hours * HOUR_MS for hours in (0, 72, 78))
+    words = ("--dataset", "candle-1m", "--length", "1h", "--late", "10 minutes")
+    windows, job = "stream-candle-1m-1h/windows", "spark/spark_streaming_consumer.py"
+    bars = uneven.stretch(begin, middle)
+    uneven.set_up(jobs.settings)
+    uneven.publish(jobs.settings, bars)
+    jobs.killed(lambda: bool(found.keys(windows)), job, *words, "--every", "0 seconds")
+    jobs.run(job, *words, "--until-idle")
+    ours = uneven.over(bars)
+    check("stream of uneven partitions, killed: each window once", same(found.bars(windows), ours), len(ours))
+    more = uneven.stretch(middle, end)
+    uneven.publish(jobs.settings, more)
+    jobs.run(job, *words, "--until-idle")
+    ours = uneven.over([*bars, *more])
+    check("the same after six hours more: each window once", same(found.bars(windows), ours), len(ours))
 
 
 def said_alike() -> int:
@@ -331,6 +358,19 @@ def said_alike() -> int:
         int(np.isclose(mine, theirs, rtol=1e-9).sum())
         for mine, theirs in ((chance, classifier.predict_proba(x)[:, 1]), (strange, -isolation.score_samples(x)))
     )
+
+
+def said_by_watch(registry: Registry) -> int:
+    """Of how many rows, by a rule that names the version."""
+    (about,) = registry.versions(minutes.NAME)
+    bring(
+        parse(f"rules: {{r: {{when: {{forest-score: 0.7, model: minutes, version: {about.version}}}}}}}"),
+        lambda: registry,
+    )
+    asked, model = FORESTS[minutes.NAME, about.version], registry.load(minutes.NAME, about.version)
+    x = np.random.default_rng(5).random((1000, len(OF_A_MINUTE)), dtype=np.float32)
+    theirs = how_strange(model.forest, x, int(about.settings["samples"]))
+    return int(np.isclose([asked.score(row) for row in x.tolist()], theirs, rtol=1e-9).sum())
 
 
 def same(spark: dict[Any, Any], ours: dict[Any, Any]) -> int:

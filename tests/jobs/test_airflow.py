@@ -158,6 +158,12 @@ def test_every_dag_is_imported_without_an_error(airflow: Airflow) -> None:
     assert set(re.findall(r'"dag_id":\s*"(\w+)"', listed)) == WANTED
 
 
+def test_the_channel_s_connection_is_added_as_the_page_says(airflow: Airflow) -> None:
+    page = (ROOT / "docs" / "airflow.md").read_text(encoding="utf-8")
+    (line,) = re.findall(r"^\$ airflow (connections add .+)$", page, re.MULTILINE)
+    assert "added" in airflow.run(*line.split())
+
+
 def test_the_night_makes_a_table_of_the_day_and_says_how_good_it_is(airflow: Airflow, world: World) -> None:
     airflow.tested("crypto_etl_dag")
     keys = list(Store(world.settings.s3).keys(f"{world.settings.s3.prefix}/"))

@@ -68,9 +68,11 @@ def standalone(home: Path, statsd_port: int) -> Iterator[subprocess.Popen[bytes]
         "CRYPTOPROXY_REPORTS": str(home / "reports"),
     }
     with (home / "standalone.log").open("wb") as log:
+        # A shell without job control has what it starts in the background ignore SIGINT, and that is inherited.
         started = subprocess.Popen(
-            [AIRFLOW, "standalone"], env=environ, cwd=home, stdout=log, stderr=log, start_new_session=True
-        )
+            ["env", "--default-signal=INT", AIRFLOW, "standalone"],
+            env=environ, cwd=home, stdout=log, stderr=log, start_new_session=True,
+        )  # fmt: skip
     try:
         yield started
     finally:

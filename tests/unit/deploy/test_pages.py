@@ -12,6 +12,8 @@ import pytest
 from tests.unit.deploy.reading import COMPOSE, KUBERNETES, NAMES, ROOT, load_yaml, parse_command
 
 PAGES = [ROOT / "docs" / "operations.md", ROOT / "docs" / "installation.md", KUBERNETES / "README.md"]
+OTHERS = [ROOT / "docs" / f"{name}.md" for name in ("lake", "quality", "models", "airflow", "spark", "many-machines")]
+"""Pages whose commands alone are looked at."""
 EXAMPLES = {
     "PARTITION:OFFSET": "0:17",
     "YESTERDAY": "2026-11-01",
@@ -37,7 +39,8 @@ def typed(words: str) -> list[str]:
 
 def commands() -> list[str]:
     """Commands of ours that stand there whole: without an ellipsis or a choice."""
-    spans = {re.sub(r"^(\.venv/bin/)", "", line) for page in PAGES for line in code(page)}
+    spans = {re.sub(r"^(\.venv/bin/)", "", line) for page in [*PAGES, *OTHERS] for line in code(page)}
+    spans = {span.removeprefix("$ ") for span in spans}
     ours = {span for span in spans if span.startswith("cryptoproxy ") and not re.search(r"[…|\[]", span)}
     inside = re.compile(r"docker compose -f docker/docker-compose.yml run --rm tools (.*)")
     return sorted(ours | {f"cryptoproxy {found[1]}" for span in spans if (found := inside.fullmatch(span))})
