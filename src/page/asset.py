@@ -45,7 +45,8 @@ def _chosen() -> str | None:
     left, right = st.columns([1, 2])
     begin = asked.partition(":")[0]
     source = left.selectbox("Source", there, index=there.index(begin) if begin in there else 0, key="of_source")
-    options = [key_of(row) for row in rows("prices", source=source, sort="-volume_24h", top=1000, limit=1000)]
+    named = rows("prices", calm=True, source=source, sort="-volume_24h", top=1000, limit=1000)
+    options = [key_of(row) for row in named]
     if asked.startswith(f"{source}:") and asked not in options:
         options.insert(0, asked)
     if not options:
@@ -97,7 +98,8 @@ def _chart(source: str, asset_id: str, quote: str, since: str, names: str) -> No
 
 
 def _compare(source: str, asset_id: str, quote: str, since: str) -> None:
-    options = [row["asset_id"] for row in rows("prices", source=source, quote=quote, sort="-volume_24h", top=200)]
+    named = rows("prices", calm=True, source=source, quote=quote, sort="-volume_24h", top=200)
+    options = [row["asset_id"] for row in named]
     others = st.multiselect("With", [each for each in options if each != asset_id], max_selections=5, key="others")
     if not others:
         return
