@@ -141,6 +141,7 @@ class Poller:
             may_poll=self.may_poll,
             clock=clock,
             folder=poller.outbox_dir / "symbols",
+            heard={stream.feed.name: stream.symbols for stream in self.streams},
         )
         self.publisher = Publisher(
             kafka,

@@ -97,6 +97,8 @@ class SymbolList(ABC):
         self.quotes = quotes
         self.rejected: Sequence[Rejected] = ()
         """The rows of the last list that could not be read."""
+        self.listed: frozenset[str] = frozenset()
+        """The symbols of the last list."""
         self._upstream = upstream
 
     @abstractmethod
@@ -127,6 +129,7 @@ class SymbolList(ABC):
         if not known:
             raise TransientError(f"{self._upstream}'s list of symbols is empty")
         self.rejected = rejected
+        self.listed = frozenset(listed)
         return known
 
 

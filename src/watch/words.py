@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from cryptoproxy.datasets import DATASETS
@@ -12,6 +13,10 @@ if TYPE_CHECKING:
     from cryptoproxy.watch.cases import Leaf
 
 _UNITS = ((86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s"))
+
+
+SMALLEST = 1e-12
+"""From here on a number is written out: nobody reads a price as 1.2345e-07."""
 
 
 def span(milliseconds: float) -> str:
@@ -31,7 +36,10 @@ def shown(value: float) -> str:
         return "?"
     if abs(value) >= 1_000_000:
         return f"{value:,.0f}"
-    return f"{value:.6g}" if abs(value) < 100_000 else f"{value:.1f}".removesuffix(".0")
+    if abs(value) >= 100_000:
+        return f"{value:.1f}".removesuffix(".0")
+    text = f"{value:.6g}"
+    return f"{Decimal(text):f}" if abs(value) >= SMALLEST else text
 
 
 def unit_of(series: Series, key: str) -> str | None:

@@ -64,6 +64,10 @@ def tail(
         consumer = kafka_client.consumer(kafka, group_id=None, auto_offset_reset=begin)
         try:
             names = {topic: ""} if topic else _topics(kafka, datasets, consumer)
+            if not consumer.topics() & names.keys():  # else it would wait for it, without a word
+                raise OperatorError(
+                    f"there is no topic {', '.join(names)}", remedy="Mend --topic, or run `cryptoproxy setup`"
+                )
             if folder is not None:
                 files = partial(PartitionFiles, folder, most=file_lines, seconds=file_seconds)
                 _write(consumer, count, names, files, whole=from_beginning)
@@ -114,8 +118,6 @@ def _write(
         for topic in names
         for number in sorted(consumer.partitions_for_topic(topic) or ())
     ]
-    if not places:
-        raise OperatorError(f"there is no topic {', '.join(names)}", remedy="Run `cryptoproxy setup`")
     consumer.assign(places)
     files = {place: of(place.topic, place.partition) for place in places}
     for place, each in files.items():

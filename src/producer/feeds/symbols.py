@@ -43,6 +43,8 @@ class SymbolLists:
         ask: per feed, what asks its upstream within its budget.
         may_poll: whether this process is the active poller right now.
         folder: where the quotes that are known are kept.
+        heard: by feed, the symbols of which a stream hears: of one that is not traded any more some upstreams say
+            nothing at all, for ever.
     """
 
     def __init__(
@@ -53,7 +55,9 @@ class SymbolLists:
         may_poll: Callable[[], bool],
         clock: Clock,
         folder: Path,
+        heard: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
+        self._heard = heard or {}
         of = {source.feed.name: source.symbol_list for source in sources if source.symbol_list is not None}
         self._loaded_for = {
             name: next(first for first, other in of.items() if other is symbols) for name, symbols in of.items()
@@ -104,7 +108,16 @@ class SymbolLists:
             loop.turn()
             return self._ask[name].ask(call, self._clock.now_ms() + _ATTEMPT_MS, loop.wait)
 
-        return load(name, self._lists[name], ask)
+        symbols = self._lists[name]
+        if loaded := load(name, symbols, ask):
+            known = symbols.listed.union(row.asset_id for row in symbols.rejected)
+            for feed in (feed for feed, first in self._loaded_for.items() if first == name):
+                if absent := [each for each in self._heard.get(feed, ()) if each not in known]:
+                    log.warning(
+                        "%s: its exchange does not list %s: misspelled, or delisted; nothing of it comes",
+                        feed, ", ".join(absent[:_SAID]),
+                    )  # fmt: skip
+        return loaded
 
 
 def load(name: str, symbols: SymbolList, ask: Callable[[Call], Response]) -> bool:

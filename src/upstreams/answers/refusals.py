@@ -40,6 +40,7 @@ _UNIX_BEGIN = 1e9
 """Nobody asks to wait for thirty years: from here on a number is a Unix time."""
 _BANNED_UNTIL = re.compile(
     r"banned\s+until(?:\D{0,20}?(?:(?P<number>\d{10,19})|(?P<date>\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?))(?!\d)"
+    r"(\.\d+)? ?(?P<zone>[+-]\d\d:?\d\d(?!\d))?"
     r"|\W{0,20}(?P<http>[a-z]{3}, \d\d? [a-z]{3} \d{4} \d\d:\d\d:\d\d))?",
     re.ASCII | re.IGNORECASE,
 )
@@ -214,14 +215,16 @@ def ban_told(body: bytes, *, now_ms: int) -> float | None:
         elif found["http"]:
             ends.append(now_ms + round((_told(f"{found['http']} GMT", now_ms) or 0) * 1000))
         else:
-            moment = _moment(found["date"] or "")
+            date = found["date"] or ""
+            moment = _moment(date + (found["zone"] or "")) or _moment(date)
             ends.append(round(moment.timestamp() * 1000) if moment else 0)
     return max((wait_until(end, now_ms=now_ms) for end in ends), default=None)
 
 
 def _moment(text: str) -> datetime | None:
     try:
-        return datetime.fromisoformat(text).replace(tzinfo=UTC)
+        moment = datetime.fromisoformat(text)
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     except ValueError:
         return None
 

@@ -72,6 +72,7 @@ class BinanceTickerStream:
         self.venue = venue
         self.symbol_list = symbol_list
         self._interval_ms = interval_ms
+        self.symbols = names
         self._symbol_of = {f"{symbol.lower()}@ticker": symbol for symbol in names}
         self.topics = tuple(self._symbol_of)
         self._begun = False

@@ -93,6 +93,10 @@ class CandleStream(ABC):
     # --- what comes
 
     @property
+    def symbols(self) -> Sequence[str]:
+        return self._candles.symbols
+
+    @property
     def symbol_list(self) -> SymbolList | None:
         return self._candles.symbol_list
 

@@ -180,6 +180,10 @@ class Stream(Protocol):
         """As :attr:`Source.symbol_list`."""
 
     @property
+    def symbols(self) -> Sequence[str]:
+        """As its exchange's list spells them."""
+
+    @property
     def topics(self) -> Sequence[str]:
         """What to subscribe to. Two streams of one venue may share one."""
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from cryptoproxy.common.cells import cell
 from cryptoproxy.datasets import ALERT, Alert, from_iso
+from cryptoproxy.watch.words import shown
 
 _COLOURS = {"info": 0x3B82F6, "warning": 0xF59E0B, "critical": 0xDC2626}
 _OVER = 0x16A34A
@@ -56,9 +57,9 @@ class Message:
         """All the rest, as lines."""
         if len(self.alerts) == 1:
             return _told(self.alerts[0])
-        shown = sorted(self.alerts, key=lambda each: (_ORDER.index(each.severity), each.state != "open"))[: self.rows]
-        left = len(self.alerts) - len(shown)
-        lines = [_row(each) for each in shown] + ([f"… and {left} more"] if left else [])
+        first = sorted(self.alerts, key=lambda each: (_ORDER.index(each.severity), each.state != "open"))[: self.rows]
+        left = len(self.alerts) - len(first)
+        lines = [_row(each) for each in first] + ([f"… and {left} more"] if left else [])
         return "\n".join(lines)
 
     @property
@@ -145,7 +146,7 @@ def _told(alert: Alert) -> str:
 
 
 def _row(alert: Alert) -> str:
-    value = "" if alert.value is None else f"{alert.value:.6g} {alert.unit or ''}".strip()
+    value = "" if alert.value is None else f"{shown(alert.value)} {alert.unit or ''}".strip()
     state = alert.severity if alert.state == "open" else "over"
     return f"{alert.timestamp[11:19]} {state:8} {alert.symbol or alert.asset:12} {value:>14}  {alert.rule}"
 

@@ -102,3 +102,9 @@ def test_letters_of_anybody_are_listed_and_shown() -> None:
     bare = CliRunner().invoke(cli, ["--env-file", NOTHING, "dead-letters", "show", "0:59"])
     assert "its 99 bytes are not in the letter" in bare.output
     assert "value " not in bare.output
+
+
+def test_a_topic_that_is_not_there_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    done = run(monkeypatch, Consumer(), "--topic", "crypot-data")
+    assert isinstance(done.exception, CryptoProxyError)
+    assert "there is no topic crypot-data" in str(done.exception)

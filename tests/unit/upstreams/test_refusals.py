@@ -129,7 +129,13 @@ def test_a_web_firewalls_gate_is_left_alone_for_a_minute(source, answer):
 @pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 451, 500, 503])
 @pytest.mark.parametrize(
     ("until", "seconds"),
-    [("Wed, 10 Aug 2022 00:21:40 GMT", 600), ("further notice", 120), ("tomorrow", 120), ("", 120)],
+    [
+        ("Wed, 10 Aug 2022 00:21:40 GMT", 600),
+        ("2022-08-09T19:21:40.000-05:00", 600),
+        ("further notice", 120),
+        ("tomorrow", 120),
+        ("", 120),
+    ],
 )
 def test_a_ban_whose_end_is_told_in_words_or_not_at_all_is_a_ban(source, answer, status, until, seconds):
     body = b'{"error":"IP banned until %s."}' % until.encode()

@@ -28,6 +28,7 @@ from cryptoproxy.watch.telling.desk import Desk, Waiting
 from cryptoproxy.watch.telling.messages import Message, discord, filled, slack, table
 from cryptoproxy.watch.telling.picture import Pictures, drawn
 from cryptoproxy.watch.telling.silences import silenced
+from cryptoproxy.watch.words import shown
 from tests.conftest import wait_until
 from tests.unit.watch.stand_in import StandIn
 
@@ -77,6 +78,21 @@ def test_many_are_one_message_with_a_table_and_all_of_them_in_a_file():
     assert "… and 180 more" in embed["description"]
     assert len(embed["description"]) < 4096
     assert files["alerts.csv"].count(b"\r\n") == 201
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (1.2345e-7, "0.00000012345"),
+        (-0.0000032, "-0.0000032"),
+        (9e-13, "9e-13"),
+        (0.0104, "0.0104"),
+        (1234567.8, "1,234,568"),
+    ],
+)
+def test_small_numbers_are_written_out(value: float, text: str):
+    assert shown(value) == text
+    assert text in Message(alerts=[msgspec.structs.replace(EXAMPLE, value=value), EXAMPLE]).body
 
 
 def test_what_may_be_there_already_and_what_is_late_say_so():

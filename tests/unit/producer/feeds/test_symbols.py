@@ -27,6 +27,7 @@ class FakeList:
         self.loaded: list[list[bytes]] = []
         self.quotes = Quotes(quote_of)
         self.rejected: list[Rejected] = []
+        self.listed: frozenset[str] = frozenset()
         self._asked = 0
 
     def next_call(self, previous: bytes | None) -> Call | None:
@@ -37,7 +38,8 @@ class FakeList:
         if self.refuses:
             raise self.refuses
         self.loaded.append(list(bodies))
-        self.quotes.learn({symbol: "USD" for body in bodies for symbol in body.decode().split()})
+        self.listed = frozenset(symbol for body in bodies for symbol in body.decode().split())
+        self.quotes.learn(dict.fromkeys(self.listed, "USD"))
         return len(bodies)
 
 
@@ -269,3 +271,13 @@ def test_a_symbol_whose_row_in_the_list_cannot_be_read_goes_on_waiting() -> None
     assert (len(bench.upstream.asked), symbols.quotes.of("DOTUSD")) == (1, None)
     bench.run(60)
     assert symbols.quotes.of("DOTUSD") == "USD"
+
+
+def test_what_a_stream_hears_of_and_its_exchange_does_not_list_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    symbols = FakeList()
+    symbols.rejected = [Rejected("bad_row", "ODDUSDT", "half an emoji")]
+    bench = Bench(symbols, b"BTCUSD")
+    bench.lists._heard = {"coingecko": ["BTCUSD", "NOPEUSD", "ODDUSDT"], "another": ["GONEUSD"]}
+    bench.run(2)
+    assert "coingecko: its exchange does not list NOPEUSD: misspelled, or delisted" in caplog.text
+    assert "GONEUSD" not in caplog.text
