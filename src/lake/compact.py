@@ -21,7 +21,7 @@ from cryptoproxy.datasets.times import Span
 from cryptoproxy.errors import OperatorError
 from cryptoproxy.lake.files import FileForm
 from cryptoproxy.lake.form import Fault, lacking
-from cryptoproxy.lake.objects import RAW, days_in, file_object, folder, period_folders, slots_of
+from cryptoproxy.lake.objects import days_in, file_object, period_folders, raw_folder, slots_of
 from cryptoproxy.lake.parquet import BATCH_ROWS, Columns, Row
 from cryptoproxy.lake.raw import WHOLE, RawForm
 from cryptoproxy.lake.store import MissingObjectError, Store
@@ -80,7 +80,8 @@ class Compaction:
 
     def uncompacted(self, source: str) -> list[Span]:
         """The periods that have raw objects, the oldest first."""
-        days = days_in(self._store.folders(self._folder(source)), EVER)
+        raw = raw_folder(self._store.settings.prefix, self._dataset.name, self._part, source)
+        days = days_in(self._store.folders(raw), EVER)
         return sorted({self._part.file_span(day_ms) for _, day_ms in days})
 
     def period(self, source: str, at_ms: int, *, delete_raw: bool = False, unfinished: bool = False) -> Compacted:
@@ -214,9 +215,6 @@ class Compaction:
 
     def _files(self, only: Collection[File] | None) -> FileForm:
         return FileForm(self._store, self._dataset, self._part, only=only)
-
-    def _folder(self, source: str) -> str:
-        return folder(self._store.settings.prefix, self._dataset.name, RAW, source, part=self._part.name)
 
 
 def raw_keys(store: Store, dataset: Dataset[Any], part: Part, place: TablePlace) -> list[str]:

@@ -48,9 +48,14 @@ def folder(
     return "".join(f"{part}/" for part in parts if part)
 
 
+def raw_folder(prefix: str, dataset: str, part: Part, source: str | None = None) -> str:
+    """Where the raw objects of a part lie, or those of one source in it; ends with a slash."""
+    return folder(prefix, dataset, RAW, source, part=part.name)
+
+
 def period_folders(prefix: str, dataset: str, part: Part, source: str, at_ms: int) -> str:
     """What the names of all raw objects begin with that may hold something of the file of that moment."""
-    return f"{folder(prefix, dataset, RAW, source, part=part.name)}dt={part.file_of(iso(at_ms))}"
+    return f"{raw_folder(prefix, dataset, part, source)}dt={part.file_of(iso(at_ms))}"
 
 
 def sources_in(folders: Iterable[str]) -> list[str]:

@@ -16,7 +16,7 @@ from cryptoproxy.datasets import TICKER, Dataset, Part, from_iso
 from cryptoproxy.datasets.times import HOUR_MS, Span
 from cryptoproxy.errors import PoisonError
 from cryptoproxy.lake.form import Fault, Stored, ignore
-from cryptoproxy.lake.objects import RAW, days_in, folder, lines_of, period_folders, slots_of, sources_in
+from cryptoproxy.lake.objects import days_in, lines_of, period_folders, raw_folder, slots_of, sources_in
 from cryptoproxy.lake.store import MissingObjectError, Store
 
 WHOLE = Part()
@@ -103,7 +103,7 @@ class RawForm:
         yield from _take_before(copies, span.end_ms)
 
     def _folder(self, source: str | None = None) -> str:
-        return folder(self._store.settings.prefix, self._dataset.name, RAW, source, part=self._part.name)
+        return raw_folder(self._store.settings.prefix, self._dataset.name, self._part, source)
 
     def _period(self, source: str, at_ms: int) -> str:
         return period_folders(self._store.settings.prefix, self._dataset.name, self._part, source, at_ms)

@@ -221,7 +221,7 @@ def read_all(kafka: Kafka, *, timeout: float, connect: Callable[[], Any] | None 
             for record in kafka_client.read_to_end(consumer, kafka.state_topic, seconds=left):
                 _enter(latest, record.key, record.value)
         finally:
-            consumer.close(autocommit=False, timeout_ms=1000)
+            kafka_client.close(consumer)
     except kafka_errors.KafkaError as error:
         raise kafka_client.meaning(error, kafka) from error
     return latest

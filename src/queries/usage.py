@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 from cryptoproxy.datasets import iso
 from cryptoproxy.datasets.times import Span
@@ -26,7 +26,7 @@ class UsageRow(NamedTuple):
     saved: int
 
 
-def body(period: Span, team: str, after: Json | None = None) -> Json:
+def body(period: Span, team: str, after: Mapping[str, Any] | None = None) -> Json:
     """Sums by team and path, a page of them."""
     filters: list[Json] = [{"range": {"timestamp": {"gte": iso(period.begin_ms), "lt": iso(period.end_ms)}}}]
     if team:
@@ -38,7 +38,7 @@ def body(period: Span, team: str, after: Json | None = None) -> Json:
         "size": 0,
         "track_total_hits": False,
         "query": {"bool": {"filter": filters}},
-        "aggs": {"who": {"composite": by | ({"after": after} if after else {}), "aggs": sums | ends}},
+        "aggs": {"rows": {"composite": by | ({"after": after} if after else {}), "aggs": sums | ends}},
     }
 
 
@@ -50,15 +50,10 @@ def rows(search: Search, period: Span, team: str, covers: Covers) -> Iterator[Us
         TransientError, OperatorError: as :class:`Search`.
     """
     found: list[UsageRow] = []
-    after: Json | None = None
-    while True:
-        page = search(body(period, team, after))["aggregations"]["who"]
-        for each in page["buckets"]:
-            counts = (int(each[name]["value"]) for name in _COUNTS)
-            found.append(UsageRow(each["key"]["team"], each["key"]["path"], *counts))
-            covers.see(Seen(int(each["first"]["value"]), int(each["last"]["value"])))
-        if (after := page.get("after_key")) is None:
-            break
+    for each in search.pages(lambda after: body(period, team, after)):
+        counts = (int(each[name]["value"]) for name in _COUNTS)
+        found.append(UsageRow(each["key"]["team"], each["key"]["path"], *counts))
+        covers.see(Seen(int(each["first"]["value"]), int(each["last"]["value"])))
     if not found:
         raise NothingFound(f"no usage{f' of {team}' if team else ''} since {iso(period.begin_ms)[:16]}Z")
     yield from sorted(found, key=lambda row: (-row.requests, row.team, row.path))

@@ -193,7 +193,7 @@ class Engine:
         judge = next(iter(self._live.values())).judge
         self._decode = {topic: judge.decoders[called].decode for topic, called in inputs.called.items()}
         self._met = {topic: {} for topic in inputs.called}
-        ends = self._consumer.end_offsets(inputs.partitions) if inputs.partitions else {}
+        ends = inputs.ends(self._consumer)
         self._consumer.assign(inputs.partitions)
         for partition in inputs.partitions:
             for share in self._live.values():
@@ -296,7 +296,7 @@ class Engine:
         if self._consumer is None:
             self._consumer = self._connect()
         inputs = Inputs(self._kafka, rules, self._consumer)
-        ends = self._consumer.end_offsets(inputs.partitions) if inputs.partitions else {}
+        ends = inputs.ends(self._consumer)
         # Nothing fails from here on: all shares have the same rules.
         self.rules, self._seen = rules, stamp
         for share in self._live.values():

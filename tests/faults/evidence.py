@@ -14,13 +14,13 @@ from kafka import TopicPartition
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.common.settings.catalogue import S3
-from cryptoproxy.datasets import TICKER, Dataset, from_iso
+from cryptoproxy.datasets import GAP, TICKER, Dataset, Gap, from_iso
 from cryptoproxy.datasets.times import Span
 from cryptoproxy.lake.form import refuse
 from cryptoproxy.lake.objects import lines_of
 from cryptoproxy.lake.store import Store
 from cryptoproxy.lake.whole import whole_lake
-from tests.faults.reading import TICKERS
+from tests.faults.reading import TICKERS, milliseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +88,18 @@ class Remembering(Store):
         if key not in self._known:
             self._known[key] = super().get(key)
         return self._known[key]
+
+
+def gaps_told(settings: Settings) -> list[Gap]:
+    """What the topic of gaps says."""
+    return [GAP.codec.decode(each.value) for each in on_topic(settings, settings.kafka.topic_of(GAP))]
+
+
+def identity_of_bar(line: bytes) -> str:
+    """The id of a candle, from its line alone."""
+    record = json.loads(line)
+    begin_ms = milliseconds(record["timestamp"])
+    return f"{record['source']}:{record['asset_id']}:{record['quote']}:{record['interval']}-{begin_ms}"
 
 
 def in_lake(settings: Settings, store: Store | None = None, dataset: Dataset[Any] = TICKER) -> dict[str, list[bytes]]:

@@ -58,8 +58,7 @@ class World:
         return [BOOK.codec.decode(each.value) for each in evidence.on_topic(settings, settings.kafka.topic_of(BOOK))]
 
     def gaps(self) -> list[Gap]:
-        settings = self.rig.settings
-        return [GAP.codec.decode(each.value) for each in evidence.on_topic(settings, settings.kafka.topic_of(GAP))]
+        return evidence.gaps_told(self.rig.settings)
 
     def wait_for(self, count: int) -> None:
         """So many slots of each symbol are on the topic."""

@@ -21,7 +21,6 @@ from tests.conftest import wait_until
 from tests.faults import evidence
 from tests.faults.conftest import Report
 from tests.faults.launch import HISTORY_POINTS
-from tests.faults.reading import milliseconds
 from tests.faults.rig import Rig
 
 ALONE = {"TEST_ALONE": "1"}
@@ -80,26 +79,20 @@ def wait_delivered(outbox: Path) -> None:
     wait_until(lambda: not waits(), what="its pages delivered")
 
 
-def identity(line: bytes) -> str:
-    record = json.loads(line)
-    begin_ms = milliseconds(record["timestamp"])
-    return f"{record['source']}:{record['asset_id']}:{record['quote']}:{record['interval']}-{begin_ms}"
-
-
 def require_all(rig: Rig, wanted: set[str]) -> None:
     """Up to the day's begin each bar is there, in topic and lake, and each id has one value."""
     topic = rig.settings.kafka.topic_of(CANDLE, "1h")
-    found = {identity(each.value): each.value for each in evidence.on_topic(rig.settings, topic)}
+    found = {evidence.identity_of_bar(each.value): each.value for each in evidence.on_topic(rig.settings, topic)}
     assert wanted <= found.keys()
     store = Store(rig.settings.s3)
     keys = [key for key in store.keys(f"{rig.settings.s3.prefix}/v1/") if "candle" in key]
     lines = [line for key in keys for line in lines_of(key, store.get(key))]
-    assert found.keys() == {identity(line) for line in lines}
+    assert found.keys() == {evidence.identity_of_bar(line) for line in lines}
     values: dict[str, set[str]] = {}
     for line in lines:
         record = json.loads(line)
         del record["fetched_at"]
-        values.setdefault(identity(line), set()).add(json.dumps(record))
+        values.setdefault(evidence.identity_of_bar(line), set()).add(json.dumps(record))
     assert {len(each) for each in values.values()} == {1}
 
 

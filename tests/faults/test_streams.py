@@ -108,8 +108,7 @@ class World:
         return {TRADE.id_of(TRADE.codec.decode(line)) for key in keys for line in lines_of(key, store.get(key))}
 
     def gaps(self) -> list[Gap]:
-        settings = self.rig.settings
-        return [GAP.codec.decode(each.value) for each in evidence.on_topic(settings, settings.kafka.topic_of(GAP))]
+        return evidence.gaps_told(self.rig.settings)
 
     def truth(self) -> set[str]:
         return {

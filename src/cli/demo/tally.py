@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import requests
-from kafka import TopicPartition
 from prometheus_client.parser import text_string_to_metric_families
 
 from cryptoproxy.common.clients import elastic
@@ -61,11 +60,7 @@ class Counter:
         return Tally(dataset.name, fetched, topic, documents, self._lines[dataset.name], len(self._ids[dataset.name]))
 
     def _topic(self, dataset: Dataset[Any]) -> int:
-        partitions = [
-            TopicPartition(topic, each)
-            for topic in self._settings.kafka.topics_of(dataset)
-            for each in self._consumer.partitions_for_topic(topic) or ()
-        ]
+        partitions = kafka_client.partitions_of(self._consumer, *self._settings.kafka.topics_of(dataset))
         return sum(self._consumer.end_offsets(partitions).values())
 
     def _documents(self, dataset: Dataset[Any]) -> int:

@@ -13,7 +13,7 @@ import click
 from cryptoproxy.cli.datasets import dataset_option
 from cryptoproxy.cli.tables import print_table
 from cryptoproxy.cli.upkeep.backfill import Unproved
-from cryptoproxy.cli.upkeep.lake import day_of
+from cryptoproxy.cli.values import day_of
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.retry import Patience
 from cryptoproxy.common.start import start

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from cryptoproxy.cli.reading.query import _asking as asking
-from cryptoproxy.cli.upkeep.lake import day_of
+from cryptoproxy.cli.values import day_of
 from cryptoproxy.common import files
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.retry import Patience

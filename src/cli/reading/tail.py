@@ -14,21 +14,14 @@ from kafka import errors as kafka_errors
 
 from cryptoproxy.cli.datasets import dataset_option
 from cryptoproxy.cli.reading.topic_files import PartitionFiles
+from cryptoproxy.cli.values import seconds
 from cryptoproxy.common import topics
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clients.unpacking import UnreadRecord
-from cryptoproxy.common.settings import kinds
 from cryptoproxy.common.settings.catalogue import Kafka
 from cryptoproxy.common.start import load_settings
 from cryptoproxy.datasets import TICKER, Dataset
 from cryptoproxy.errors import OperatorError, visible
-
-
-def _seconds(context: click.Context, param: click.Parameter, value: str) -> float:
-    try:
-        return kinds.duration().parse(value)
-    except ValueError as error:
-        raise click.BadParameter(f"{value!r} {error}") from error
 
 
 @click.command()
@@ -42,7 +35,7 @@ def _seconds(context: click.Context, param: click.Parameter, value: str) -> floa
     help="Write files of lines there instead; a later start goes on after the last one.",
 )  # fmt: skip
 @click.option("--file-lines", default=100_000, show_default=True, type=click.IntRange(min=1), help="Most of a file.")
-@click.option("--file-seconds", default="60s", show_default=True, callback=_seconds, help="Longest of a file.")
+@click.option("--file-seconds", default="60s", show_default=True, callback=seconds, help="Longest of a file.")
 @click.pass_obj
 def tail(
     env_file: Path,

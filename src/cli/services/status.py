@@ -206,17 +206,8 @@ def on_kafka(kafka: Kafka) -> OnKafka:
 def _lag(kafka: Kafka, dataset: Dataset[Any]) -> int:
     """Records that the indexers have not committed."""
     with closing(kafka_client.consumer(kafka, group_id=kafka.group_of(dataset))) as reader:
-        partitions = [
-            TopicPartition(topic, each)
-            for topic in kafka.topics_of(dataset)
-            for each in reader.partitions_for_topic(topic) or ()
-        ]
-        begins, ends = reader.beginning_offsets(partitions), reader.end_offsets(partitions)
-        committed = {each: reader.committed(each) for each in partitions}
-    return sum(
-        ends[each] - max(begins[each], begins[each] if committed[each] is None else committed[each])
-        for each in partitions
-    )
+        partitions = kafka_client.partitions_of(reader, *kafka.topics_of(dataset))
+        return kafka_client.unread(reader, partitions, {each: reader.committed(each) for each in partitions})
 
 
 def _elasticsearch(settings: Elasticsearch, sources: Mapping[str, float]) -> dict[str, int]:

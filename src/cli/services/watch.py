@@ -11,14 +11,15 @@ from typing import Any
 
 import click
 
+from cryptoproxy.cli.values import moment, seconds
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.retry import Patience
 from cryptoproxy.common.service import Health, Service
 from cryptoproxy.common.service.process import Loop
-from cryptoproxy.common.settings import Settings, kinds
+from cryptoproxy.common.settings import Settings
 from cryptoproxy.common.start import load_settings, start
 from cryptoproxy.datasets import ALERT, CANDLE, DATASETS, USAGE, Dataset, iso
-from cryptoproxy.datasets.times import DAY_MS, Span, from_person
+from cryptoproxy.datasets.times import DAY_MS, Span
 from cryptoproxy.errors import visible
 
 DERIVED = b'"origin":"derived"'
@@ -99,10 +100,7 @@ def list_(env_file: Path) -> None:
 
 
 def _span(context: click.Context, param: click.Parameter, value: str) -> float:
-    try:
-        return 0.0 if value == "0" else kinds.duration().parse(value)
-    except ValueError as fault:
-        raise click.BadParameter(f"{value!r} {fault}") from fault
+    return 0.0 if value == "0" else seconds(context, param, value)
 
 
 @watch.command()
@@ -140,11 +138,7 @@ def test_channel(env_file: Path, name: str) -> None:
 
 
 def _moment(context: click.Context, param: click.Parameter, value: str | None) -> int:
-    now_ms = SystemClock().now_ms()
-    try:
-        return now_ms if value is None else from_person(value, now_ms=now_ms)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from error
+    return SystemClock().now_ms() if value is None else moment(context, param, value)
 
 
 @watch.command(name="test")

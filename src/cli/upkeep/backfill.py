@@ -15,33 +15,18 @@ from rich.console import Console
 from cryptoproxy.cli.datasets import dataset_option, indexed
 from cryptoproxy.cli.tables import print_table
 from cryptoproxy.cli.upkeep import lacking
+from cryptoproxy.cli.values import moment, seconds
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.service import process
-from cryptoproxy.common.settings import Settings, kinds
+from cryptoproxy.common.settings import Settings
 from cryptoproxy.common.settings.home import ENV_FILE
 from cryptoproxy.common.start import start
 from cryptoproxy.datasets import DATASETS, TICKER, Dataset
-from cryptoproxy.datasets.times import Span, from_person
+from cryptoproxy.datasets.times import Span
 from cryptoproxy.errors import CryptoProxyError
 
 UNPROVED = 3
 """Exit code where lake, Elasticsearch or dead letters could not be read, so that nothing is said of a difference."""
-
-
-def _moment(context: click.Context, param: click.Parameter, value: str | None) -> int | None:
-    if value is None:
-        return None
-    try:
-        return from_person(value, now_ms=SystemClock().now_ms())
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from error
-
-
-def _seconds(context: click.Context, param: click.Parameter, value: str) -> float:
-    try:
-        return kinds.duration().parse(value)
-    except ValueError as error:
-        raise click.BadParameter(f"{value!r} {error}") from error
 
 
 class Unproved(click.ClickException):
@@ -53,14 +38,14 @@ class Unproved(click.ClickException):
 _from = click.option(
     "--from",
     "begin",
-    callback=_moment,
+    callback=moment,
     metavar="TIME",
     help="First slot: a date, a time (UTC), or `yesterday`.",
 )
 _to = click.option(
     "--to",
     "end",
-    callback=_moment,
+    callback=moment,
     metavar="TIME",
     help="End, not included: a date, a time (UTC), or `today`.",
 )
@@ -173,7 +158,7 @@ def replay(
 @_to
 @_source
 @click.option(
-    "--grace", callback=_seconds, metavar="SPAN", default="5m", show_default=True,
+    "--grace", callback=seconds, metavar="SPAN", default="5m", show_default=True,
     help="Leave out slots younger than this: they may still be on their way.",
 )  # fmt: skip
 @click.option(
@@ -244,7 +229,7 @@ def reconcile(
 @click.command()
 @dataset_option("all that are set up")
 @click.option(
-    "--keep", callback=_seconds, metavar="SPAN", required=True, help="How long to keep documents, for example 731d."
+    "--keep", callback=seconds, metavar="SPAN", required=True, help="How long to keep documents, for example 731d."
 )
 @click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
 @click.pass_obj

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cryptoproxy.common.settings import kinds
+from cryptoproxy.cli.values import seconds
 from cryptoproxy.common.start import start
 from cryptoproxy.errors import CryptoProxyError
 
@@ -23,13 +23,6 @@ log = logging.getLogger(__name__)
 FORMATS = ("csv", "json", "parquet")
 
 
-def _seconds(context: click.Context, param: click.Parameter, value: str | None) -> float | None:
-    try:
-        return None if value is None else kinds.duration().parse(value)
-    except ValueError as error:
-        raise click.BadParameter(f"{value!r} {error}") from error
-
-
 @click.command()
 @click.argument("feeds", nargs=-1, metavar="[FEED]...")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="csv", show_default=True)
@@ -37,7 +30,7 @@ def _seconds(context: click.Context, param: click.Parameter, value: str | None) 
     "--out", type=click.Path(path_type=Path, file_okay=False), default=Path("crawl"), show_default=True,
     help="Where the folders of the runs are made.",
 )  # fmt: skip
-@click.option("--every", callback=_seconds, metavar="60m", help="Run again and again; without, once.")
+@click.option("--every", callback=seconds, metavar="60m", help="Run again and again; without, once.")
 @click.option(
     "--history", "pasts", multiple=True, metavar="FEED=SINCE",
     help="The past of a feed as well, as HISTORY spells it: binance.candle-1d=365d. May be repeated.",

@@ -14,10 +14,11 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from cryptoproxy.cli.values import moment
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.common.start import start
-from cryptoproxy.datasets.times import DAY_MS, Span, from_person
+from cryptoproxy.datasets.times import DAY_MS, Span
 from cryptoproxy.producer.feeds.report import estimate, is_whole, now_at, share_done, summary
 from cryptoproxy.producer.feeds.runs import Run, RunsTopic, new_id
 from cryptoproxy.upstreams import histories_of, nearest_first, upstreams_of
@@ -32,19 +33,12 @@ LOOK_SECONDS = 1.0
 LINE_SECONDS = 10.0
 
 
-def _moment(context: click.Context, param: click.Parameter, value: str | None) -> int | None:
-    try:
-        return None if value is None else from_person(value, now_ms=SystemClock().now_ms())
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from error
-
-
 @click.command()
 @click.argument("feed", required=False)
 @click.option("--symbols", metavar="A,B", help="These; without, those of the feed's own setting.")
 @click.option("--quote", metavar="USDT", help="All that the exchange lists with this quote, instead of --symbols.")
-@click.option("--from", "begin", callback=_moment, metavar="TIME", help="Begin: a date, a time (UTC), or `90d` (ago).")
-@click.option("--to", "end", callback=_moment, metavar="TIME", help="End, not included; without, now.")
+@click.option("--from", "begin", callback=moment, metavar="TIME", help="Begin: a date, a time (UTC), or `90d` (ago).")
+@click.option("--to", "end", callback=moment, metavar="TIME", help="End, not included; without, now.")
 @click.option("--days", type=click.IntRange(min=1), help="So many days up to now, instead of --from.")
 @click.option("--dry-run", is_flag=True, help="Say how many calls and records it will be at most; ask nothing.")
 @click.option("--stop", is_flag=True, help="End the runs of FEED that are under way; without FEED all of them.")

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cryptoproxy.cli.datasets import dataset_option
+from cryptoproxy.cli.values import day_of, moment
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.retry import Patience
 from cryptoproxy.common.start import load_settings, start
 from cryptoproxy.datasets import DATASETS, TICKER, Dataset, Feed, Part, iso
-from cryptoproxy.datasets.times import DAY_MS, Span, from_person, written
+from cryptoproxy.datasets.times import DAY_MS, Span, written
 from cryptoproxy.errors import PoisonError, visible
 from cryptoproxy.lake.objects import RAW, folder, lines_of, slots_of
 from cryptoproxy.lake.store import Store
@@ -26,26 +27,6 @@ if TYPE_CHECKING:
 @click.group()
 def lake() -> None:
     """Look into the lake on S3; put what is over into a table."""
-
-
-def day_of(context: click.Context, param: click.Parameter, value: str | tuple[str, ...] | None) -> Any:
-    """The begin of a day, or of each of several."""
-    if value is None or isinstance(value, tuple):
-        return None if value is None else [day_of(context, param, each) for each in value]
-    try:
-        day_ms = from_person(value, now_ms=SystemClock().now_ms())
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from error
-    if day_ms % DAY_MS:
-        raise click.BadParameter(f"{value!r} is not a date like 2026-11-01")
-    return day_ms
-
-
-def _moment(context: click.Context, param: click.Parameter, value: str) -> int:
-    try:
-        return from_person(value, now_ms=SystemClock().now_ms())
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from error
 
 
 @lake.command()
@@ -235,7 +216,7 @@ def _expire(store: Store, datasets: Iterable[Dataset[Any]], days: int) -> None:
 @lake.command()
 @dataset_option("all that have a topic", parts=True)
 @click.option(
-    "--since", callback=_moment, metavar="TIME", required=True,
+    "--since", callback=moment, metavar="TIME", required=True,
     help="What was put onto the topic from then on: a date, a time (UTC), or 12h or 7d (ago).",
 )  # fmt: skip
 @click.pass_obj

@@ -191,5 +191,4 @@ class DoorClient:
 
     def _close_consumer(self) -> None:
         consumer, self._consumer = self._consumer, None
-        if consumer is not None:
-            consumer.close(autocommit=False, timeout_ms=1000)
+        kafka_client.close(consumer)

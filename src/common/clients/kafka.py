@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -133,6 +133,25 @@ def admin(kafka: Kafka) -> KafkaAdminClient:
     return made(KafkaAdminClient, **connection(kafka), request_timeout_ms=15_000)
 
 
+def partitions_of(consumer: Any, *topics: str) -> list[TopicPartition]:
+    """All of these topics; none of one that is missing."""
+    return [
+        TopicPartition(topic, each) for topic in topics for each in sorted(consumer.partitions_for_topic(topic) or ())
+    ]
+
+
+def unread(consumer: Any, partitions: Sequence[TopicPartition], committed: Mapping[TopicPartition, int | None]) -> int:
+    """Records that a group has not committed: of all that are there, where it has committed nothing."""
+    begins, ends = consumer.beginning_offsets(partitions), consumer.end_offsets(partitions)
+    return sum(ends[each] - max(begins[each], committed.get(each) or 0) for each in partitions)
+
+
+def close(consumer: Any | None) -> None:
+    """Of a consumer without a group; nothing is committed."""
+    if consumer is not None:
+        consumer.close(autocommit=False, timeout_ms=1000)
+
+
 def read_to_end(consumer: Any, topic: str, *, seconds: float, renewed: bool = False) -> Iterator[Any]:
     """The records of ``topic`` from its beginning, or from where the last call with this consumer ended, to the end
     that it has now.
@@ -148,7 +167,7 @@ def read_to_end(consumer: Any, topic: str, *, seconds: float, renewed: bool = Fa
     """
     partitions = sorted(consumer.assignment())
     if not partitions:
-        partitions = [TopicPartition(topic, each) for each in sorted(consumer.partitions_for_topic(topic) or ())]
+        partitions = partitions_of(consumer, topic)
         if not partitions:
             raise OperatorError(f"topic {topic} is missing", remedy="Run `cryptoproxy setup`")
         consumer.assign(partitions)
@@ -157,11 +176,11 @@ def read_to_end(consumer: Any, topic: str, *, seconds: float, renewed: bool = Fa
     def left_ms() -> int:
         return max(1, int((deadline - time.monotonic()) * 1000))
 
-    def unread(end: int, partition: TopicPartition) -> int:
+    def behind(end: int, partition: TopicPartition) -> int:
         return end - (consumer.position(partition, timeout_ms=left_ms()) or 0)
 
     ends = consumer.end_offsets(partitions, timeout_ms=left_ms())
-    while any(unread(end, each) > 0 for each, end in ends.items()):
+    while any(behind(end, each) > 0 for each, end in ends.items()):
         if time.monotonic() > deadline:
             raise TransientError(f"topic {topic} is not read to its end within {seconds:.0f} s")
         if polled := consumer.poll(timeout_ms=min(left_ms(), 500)):
@@ -170,7 +189,7 @@ def read_to_end(consumer: Any, topic: str, *, seconds: float, renewed: bool = Fa
             if renewed:  # after the records, with which whoever asked for them may have taken long
                 deadline = time.monotonic() + seconds
     for partition, end in ends.items():
-        if unread(end, partition) < 0:  # what came meanwhile is the next call's
+        if behind(end, partition) < 0:  # what came meanwhile is the next call's
             consumer.seek(partition, end)
 
 
@@ -187,7 +206,7 @@ def reading_since(kafka: Kafka, topic: str, since_ms: int, *, seconds: float) ->
     """
     made = consumer(kafka, group_id=None)
     try:
-        partitions = [TopicPartition(topic, each) for each in sorted(made.partitions_for_topic(topic) or ())]
+        partitions = partitions_of(made, topic)
         if not partitions:
             raise OperatorError(f"topic {topic} is missing", remedy="Run `cryptoproxy setup`")
         made.assign(partitions)
@@ -200,7 +219,7 @@ def reading_since(kafka: Kafka, topic: str, since_ms: int, *, seconds: float) ->
                     made.seek(partition, found.offset)
         yield read_to_end(made, topic, seconds=seconds, renewed=True)
     finally:
-        made.close(autocommit=False, timeout_ms=1000)
+        close(made)
 
 
 def meaning(error: kafka_errors.KafkaError, kafka: Kafka) -> CryptoProxyError:

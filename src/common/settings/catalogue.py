@@ -9,16 +9,12 @@ from typing import Any
 
 from cryptoproxy.common.settings import kinds
 from cryptoproxy.common.settings.asking import Asking
-from cryptoproxy.common.settings.books import Books
-from cryptoproxy.common.settings.brokers import Brokers
-from cryptoproxy.common.settings.live import Live
 from cryptoproxy.common.settings.loading import secret, setting
-from cryptoproxy.common.settings.models import Models
 from cryptoproxy.common.settings.page import Page
+from cryptoproxy.common.settings.rooms import Brokers, Live, Models, Watch
 from cryptoproxy.common.settings.secret import Secret
-from cryptoproxy.common.settings.serve import Serve
-from cryptoproxy.common.settings.teams import Teams
-from cryptoproxy.common.settings.watch import Watch
+from cryptoproxy.common.settings.serve import Serve, Teams
+from cryptoproxy.common.settings.streams import Books
 from cryptoproxy.datasets import DATASETS, TICKER, Dataset, Part, Period, index_name
 
 SOURCE_NAMES = ("coingecko", "binance", "bybit-linear", "bybit-inverse", "bybit-spot")

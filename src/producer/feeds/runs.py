@@ -199,8 +199,7 @@ class RunsTopic:
 
     def _close_consumer(self) -> None:
         consumer, self._consumer = self._consumer, None
-        if consumer is not None:
-            consumer.close(autocommit=False, timeout_ms=1000)
+        kafka_client.close(consumer)
 
 
 def _decoded(decoder: msgspec.json.Decoder[Any], value: bytes, *, packed: bool = False) -> Any:

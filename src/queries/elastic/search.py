@@ -148,8 +148,6 @@ def portions(assets: Sequence[AssetRef], period: Span, every: Interval) -> Itera
     """
     steps = period.length_ms // every.ms + 2  # it may begin and end within a step
     together = max(1, MAX_BUCKETS // steps)
-    longest = (MAX_BUCKETS - 2) * every.ms
-    # Steps of the calendar are long: 10,000 weeks are not cut.
-    periods = (period,) if steps <= MAX_BUCKETS or not every.fixed else tuple(period.parts(longest))
+    periods = (period,) if steps <= MAX_BUCKETS else tuple(every.parts(period, MAX_BUCKETS - 2))
     for begin in range(0, len(assets), together):
         yield Portion(tuple(assets[begin : begin + together]), periods)

@@ -55,8 +55,7 @@ class SentimentRow:
 
 def stretches(request: Sentiment) -> Iterator[Span]:
     """The period in parts that one search each can look at, cut between steps."""
-    period, every = request.scope.period, request.every
-    return period.parts(every.ms * _STEPS) if every.fixed else iter((period,))
+    return request.every.parts(request.scope.period, _STEPS)
 
 
 def body(request: Sentiment, period: Span) -> Json:

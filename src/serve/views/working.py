@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import msgspec
-from kafka import TopicPartition
 from kafka import errors as kafka_errors
 
 from cryptoproxy.common import topics
@@ -210,16 +209,9 @@ def _lags(kafka: Kafka) -> dict[str, int]:
         committed = admin.list_group_offsets(dict.fromkeys(map(kafka.group_of, datasets)))
         lags = {}
         for dataset in datasets:
-            partitions = [
-                TopicPartition(topic, each)
-                for topic in kafka.topics_of(dataset)
-                for each in reader.partitions_for_topic(topic) or ()
-            ]
-            begins, ends = reader.beginning_offsets(partitions), reader.end_offsets(partitions)
-            offsets = committed[kafka.group_of(dataset)]
-            lags[dataset.name] = sum(
-                ends[each] - max(begins[each], offsets[each].offset if each in offsets else 0) for each in partitions
-            )
+            offsets = {each: found.offset for each, found in committed[kafka.group_of(dataset)].items()}
+            partitions = kafka_client.partitions_of(reader, *kafka.topics_of(dataset))
+            lags[dataset.name] = kafka_client.unread(reader, partitions, offsets)
     return lags
 
 

@@ -29,7 +29,7 @@ from cryptoproxy.upstreams.binance import refusals
 from cryptoproxy.upstreams.binance.symbols import BinanceSymbols
 from cryptoproxy.upstreams.binance.tickers import NAME, used_weight
 from cryptoproxy.upstreams.binance.venue import BinanceVenue
-from cryptoproxy.upstreams.streaming.stream import Ask, Batch, Left, Mark
+from cryptoproxy.upstreams.streaming.stream import Ask, Batch, Gathered, Left, Mark
 
 
 class _Ticker(msgspec.Struct, gc=False):
@@ -50,7 +50,7 @@ class _Ticker(msgspec.Struct, gc=False):
 _ticker = msgspec.json.Decoder(_Ticker, strict=False)
 
 
-class BinanceTickerStream:
+class BinanceTickerStream(Gathered[Ticker]):
     """``binance.ticker@stream``.
 
     Args:
@@ -69,26 +69,19 @@ class BinanceTickerStream:
         names = tuple(dict.fromkeys(each.upper() for each in symbols))
         if faults := [f"{NAME} has no symbol {each!r}" for each in names if not usable_id(each)]:
             raise SettingsError(faults)
+        super().__init__({f"{symbol.lower()}@ticker": symbol for symbol in names})
         self.venue = venue
         self.symbol_list = symbol_list
         self._interval_ms = interval_ms
         self.symbols = names
-        self._symbol_of = {f"{symbol.lower()}@ticker": symbol for symbol in names}
-        self.topics = tuple(self._symbol_of)
         self._begun = False
         self._slots: dict[str, int] = {}
         """The last slot of each symbol that has a record."""
         self._told: dict[str, int] = {}
-        self._records: list[Ticker] = []
-        self._rejected: list[Rejected] = []
 
     @property
     def ready(self) -> bool:
         return self._begun
-
-    @property
-    def waiting(self) -> int:
-        return len(self._records)
 
     def begin(self, left: Left, *, now_ms: int) -> None:
         self._records, self._rejected = [], []
@@ -98,9 +91,6 @@ class BinanceTickerStream:
             self._slots[record.asset_id] = max(slot_ms, self._slots.get(record.asset_id, 0))
         self._told = dict(self._slots)
         self._begun = True
-
-    def refused(self, topic: str, why: str) -> None:
-        self._rejected.append(Rejected("refused", self._symbol_of.get(topic, ""), f"{topic}: {why}"))
 
     def cut(self, topics: Sequence[str], *, now_ms: int) -> None:
         """What is missed cannot be had later."""

@@ -69,8 +69,7 @@ class CoinGeckoCharts:
         return now_ms
 
     def start_call(self, symbol: str) -> Call:
-        (call,) = self._coins.names_calls([symbol])
-        return call
+        return self._coins.names_calls([symbol])[0]
 
     def start(self, symbol: str, answer: Response) -> Start:
         return started(symbol, answer)

@@ -22,7 +22,7 @@ from cryptoproxy.upstreams.answers.gathering import usable_id
 from cryptoproxy.upstreams.answers.quotes import UNKNOWN
 from cryptoproxy.upstreams.base import Rejected, Response, SymbolList
 from cryptoproxy.upstreams.streaming.books import BookChange, BookOwner, LocalBook, record
-from cryptoproxy.upstreams.streaming.stream import Batch, Left, Mark, Venue
+from cryptoproxy.upstreams.streaming.stream import Batch, Gathered, Left, Mark, Venue
 
 B = TypeVar("B", bound=LocalBook)
 SILENT_MS = 10_000
@@ -54,7 +54,7 @@ class Kept(Generic[B]):
         self.tries = 0
 
 
-class BookStream(ABC, Generic[B]):
+class BookStream(Gathered[AnyRecord], ABC, Generic[B]):
     """What is common to all; an upstream's own module tells its topics, its frames and how a snapshot is got.
 
     Args:
@@ -82,13 +82,10 @@ class BookStream(ABC, Generic[B]):
         self.symbol_list = symbol_list
         self.interval_ms = interval_ms
         self._sized_in_quote = sized_in_quote
-        self._symbol_of = {topic_of(symbol): symbol for symbol in self.symbols}
-        self.topics = tuple(self._symbol_of)
+        super().__init__({topic_of(symbol): symbol for symbol in self.symbols})
         self._kept: dict[str, Kept[B]] = {}
-        self._records: list[AnyRecord] = []
         self._gaps: list[Gap] = []
         self._missed: Counter[str] = Counter()
-        self._rejected: list[Rejected] = []
 
     # --- what an upstream tells
 
@@ -112,10 +109,6 @@ class BookStream(ABC, Generic[B]):
     def ready(self) -> bool:
         return bool(self._kept)
 
-    @property
-    def waiting(self) -> int:
-        return len(self._records)
-
     def begin(self, left: Left, *, now_ms: int) -> None:
         """What the holder before has told of last is where the first gap begins."""
         self._records, self._gaps, self._rejected, self._missed = [], [], [], Counter()
@@ -129,9 +122,6 @@ class BookStream(ABC, Generic[B]):
             kept = self._kept[symbol] = Kept(self._new_book(), next_ms, last.get(symbol, 0))
             if kept.last_ms:
                 kept.missed, kept.why = max(0, (next_ms - kept.last_ms) // self.interval_ms - 1), "handover"
-
-    def refused(self, topic: str, why: str) -> None:
-        self._rejected.append(Rejected("refused", self._symbol_of.get(topic, ""), f"{topic}: {why}"))
 
     def cut(self, topics: Sequence[str], *, now_ms: int) -> None:
         for symbol in filter(None, map(self._symbol_of.get, topics)):

@@ -22,7 +22,7 @@ from cryptoproxy.upstreams.answers.candles import Candles
 from cryptoproxy.upstreams.base import Call, Rejected, Response, SymbolList
 from cryptoproxy.upstreams.history import Start
 from cryptoproxy.upstreams.streaming.gaps import MOST_TRIES, RETRY_MS, GapRecords
-from cryptoproxy.upstreams.streaming.stream import Ask, Batch, Left, Mark, Venue
+from cryptoproxy.upstreams.streaming.stream import Ask, Batch, Gathered, Left, Mark, Venue
 
 
 class Closed(NamedTuple):
@@ -59,7 +59,7 @@ class _Symbol:
     """The begin of the bar behind the last frame, and the id of its first trade."""
 
 
-class CandleStream(ABC):
+class CandleStream(Gathered[Candle], ABC):
     """``binance.candle-1m@stream``.
 
     Args:
@@ -71,13 +71,10 @@ class CandleStream(ABC):
         self.upstream = candles.upstream
         self.feed: Feed = candles.feed
         self._candles = candles
-        self._symbol_of = {self._topic(symbol): symbol for symbol in candles.symbols}
-        self.topics = tuple(self._symbol_of)
+        super().__init__({self._topic(symbol): symbol for symbol in candles.symbols})
         self._of: dict[str, _Symbol] = {}
         self._keys = count(1)
         self._asked: dict[str, tuple[str, Span]] = {}
-        self._records: list[Candle] = []
-        self._rejected: list[Rejected] = []
         self._gaps: list[Gap] = []
         self._apart: list[str] = []
 
@@ -104,10 +101,6 @@ class CandleStream(ABC):
     def ready(self) -> bool:
         return bool(self._of)
 
-    @property
-    def waiting(self) -> int:
-        return len(self._records)
-
     def begin(self, left: Left, *, now_ms: int) -> None:
         self._records, self._rejected, self._gaps, self._asked = [], [], [], {}
         self._apart = []
@@ -131,9 +124,6 @@ class CandleStream(ABC):
         """The begin of the bar that is open; 0 where bars do not begin at multiples of their length."""
         step = self._candles.step_ms
         return slot_of(now_ms, step) if self.feed.part not in ("1w", "1mo", "3d") else 0
-
-    def refused(self, topic: str, why: str) -> None:
-        self._rejected.append(Rejected("refused", self._symbol_of.get(topic, ""), f"{topic}: {why}"))
 
     def cut(self, topics: Sequence[str], *, now_ms: int) -> None:
         """Nothing to do: what does not come in time is asked for."""

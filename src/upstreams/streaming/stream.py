@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
@@ -228,6 +228,28 @@ class Stream(Protocol):
 
     def collect(self, *, now_ms: int) -> Batch:
         """What has gathered since the last time."""
+
+
+R = TypeVar("R", bound=AnyRecord)
+
+
+class Gathered(Generic[R]):
+    """What every stream has: the symbol of each topic, and what waits to be collected."""
+
+    def __init__(self, symbol_of: Mapping[str, str]) -> None:
+        self._symbol_of = dict(symbol_of)
+        self.topics = tuple(self._symbol_of)
+        self._records: list[R] = []
+        self._rejected: list[Rejected] = []
+
+    @property
+    def waiting(self) -> int:
+        """As :attr:`Stream.waiting`."""
+        return len(self._records)
+
+    def refused(self, topic: str, why: str) -> None:
+        """As :meth:`Stream.refused`."""
+        self._rejected.append(Rejected("refused", self._symbol_of.get(topic, ""), f"{topic}: {why}"[:300]))
 
 
 @runtime_checkable

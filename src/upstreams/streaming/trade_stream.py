@@ -19,7 +19,7 @@ from cryptoproxy.errors import SettingsError
 from cryptoproxy.upstreams.answers.gathering import usable_id
 from cryptoproxy.upstreams.base import Rejected, SymbolList
 from cryptoproxy.upstreams.streaming.gaps import GapRecords
-from cryptoproxy.upstreams.streaming.stream import Batch, Mark, Venue
+from cryptoproxy.upstreams.streaming.stream import Batch, Gathered, Mark, Venue
 
 LOOK_MS = 2_000
 """A symbol without a trade for so long after its topic has come again is asked for what it may have missed."""
@@ -47,7 +47,7 @@ class Known(ABC):
 K = TypeVar("K", bound=Known)
 
 
-class TradeStream(ABC, Generic[K]):
+class TradeStream(Gathered[Trade], ABC, Generic[K]):
     """One market.
 
     Args:
@@ -60,30 +60,20 @@ class TradeStream(ABC, Generic[K]):
     def __init__(self, feed: Feed, venue: Venue, topics: Mapping[str, str], symbol_list: SymbolList) -> None:
         if faults := [f"{feed.name} has no symbol {each!r}" for each in topics if not usable_id(each)]:
             raise SettingsError(faults)
+        super().__init__({topic: symbol for symbol, topic in topics.items()})
         self.feed = feed
         self.venue = venue
         self.upstream = venue.upstream
         self.symbol_list = symbol_list
         self.symbols = tuple(topics)
-        self.topics = tuple(topics.values())
-        self._symbol_of = {topic: symbol for symbol, topic in topics.items()}
         self._of: dict[str, K] = {}
         """Empty before :meth:`Stream.begin`."""
         self._keys = count(1)
-        self._records: list[Trade] = []
-        self._rejected: list[Rejected] = []
 
     @property
     def ready(self) -> bool:
         """What lacks is in the list of what is asked for from the moment it is found."""
         return bool(self._of)
-
-    @property
-    def waiting(self) -> int:
-        return len(self._records)
-
-    def refused(self, topic: str, why: str) -> None:
-        self._reject("refused", self._symbol_of.get(topic, ""), f"{topic}: {why}")
 
     def joined(self, topics: Sequence[str], *, now_ms: int) -> None:
         for each in self._known(topics):

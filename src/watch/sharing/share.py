@@ -61,6 +61,11 @@ class Inputs:
             self.called[topic] = DATASETS[name].called(part)
             self.partitions += [TopicPartition(topic, each) for each in sorted(found)]
 
+    def ends(self, consumer: Any) -> Places:
+        """How far each partition goes."""
+        ends: Places = consumer.end_offsets(self.partitions) if self.partitions else {}
+        return ends
+
 
 class Share:
     """Not thread-safe: one thread brings it back, then another goes on with it."""
@@ -147,7 +152,7 @@ class Share:
     ) -> tuple[Places, Places, list[TopicPartition]]:
         """Where to judge on, where to begin to go through, and which partitions are new: of these the past fills the
         windows and nothing is alerted on."""
-        ends = consumer.end_offsets(inputs.partitions) if inputs.partitions else {}
+        ends = inputs.ends(consumer)
         new = [each for each in inputs.partitions if each not in told]
         back = self.judge.rules.back_ms
         since = consumer.offsets_for_times({each: self._now_ms() - back for each in new}) if new and back else {}

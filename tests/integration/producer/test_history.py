@@ -26,7 +26,6 @@ from tests.conftest import wait_until
 from tests.faults import evidence
 from tests.faults.indexing.process import IndexerProcess
 from tests.faults.process import ROOT, PollerProcess
-from tests.faults.reading import milliseconds
 from tests.integration.conftest import World
 
 FEED = "binance.candle-1h"
@@ -95,12 +94,6 @@ def there(sandbox: Sandbox, span: Span, symbol: str, interval: str = "1h") -> di
         at = rows[-1][0] + 1
 
 
-def identity(line: bytes) -> str:
-    record = json.loads(line)
-    begin_ms = milliseconds(record["timestamp"])
-    return f"{record['source']}:{record['asset_id']}:{record['quote']}:{record['interval']}-{begin_ms}"
-
-
 def on_topic(world: World, part: str = "1h") -> list[bytes]:
     return [each.value for each in evidence.on_topic(world.settings, world.settings.kafka.topic_of(CANDLE, part))]
 
@@ -131,15 +124,17 @@ def test_what_the_upstream_has_is_on_topic_and_lake_once_per_id_however_often_it
     wanted = {key: row for symbol in SYMBOLS for key, row in there(upstream, span, symbol).items()}
     said = walked(candles, tmp_path, FEED, *told(span))
     assert f"{len(wanted)} records of 2 symbols" in said
-    records = {identity(line): json.loads(line) for line in on_topic(candles)}
-    assert records.keys() == wanted.keys() == {identity(line) for line in in_lake(candles)}
+    records = {evidence.identity_of_bar(line): json.loads(line) for line in on_topic(candles)}
+    assert records.keys() == wanted.keys() == {evidence.identity_of_bar(line) for line in in_lake(candles)}
     for key, row in wanted.items():
         assert [records[key][name] for name in ("open", "high", "low", "close", "base_volume")] == [
             float(text) for text in row[1:6]
         ]
     walked(candles, tmp_path, FEED, *told(span))
     assert (
-        {identity(line) for line in on_topic(candles)} == wanted.keys() == {identity(line) for line in in_lake(candles)}
+        {evidence.identity_of_bar(line) for line in on_topic(candles)}
+        == wanted.keys()
+        == {evidence.identity_of_bar(line) for line in in_lake(candles)}
     )
 
 
@@ -158,7 +153,11 @@ def test_the_active_poller_does_it_and_misses_no_slot(candles: World, upstream: 
         poller.kill()
         poller.close()
     wanted = {key for symbol in SYMBOLS for key in there(upstream, span, symbol)}
-    assert {identity(line) for line in on_topic(candles)} == wanted == {identity(line) for line in in_lake(candles)}
+    assert (
+        {evidence.identity_of_bar(line) for line in on_topic(candles)}
+        == wanted
+        == {evidence.identity_of_bar(line) for line in in_lake(candles)}
+    )
 
 
 def test_killed_in_the_middle_it_goes_on_from_its_cursor(candles: World, upstream: Sandbox, tmp_path: Path) -> None:
@@ -182,7 +181,11 @@ def test_killed_in_the_middle_it_goes_on_from_its_cursor(candles: World, upstrea
             second.kill()
             second.close()
     wanted = {key for symbol in SYMBOLS for key in there(upstream, span, symbol)}
-    assert {identity(line) for line in on_topic(candles)} == wanted == {identity(line) for line in in_lake(candles)}
+    assert (
+        {evidence.identity_of_bar(line) for line in on_topic(candles)}
+        == wanted
+        == {evidence.identity_of_bar(line) for line in in_lake(candles)}
+    )
     again = [call for call in asked(upstream)[before:] if "startTime=0&" in call]
     assert len(again) == 1, "it did not begin anew: only the second symbol's begin was still to be asked for"
 
@@ -210,7 +213,11 @@ def test_the_poller_on_another_machine_goes_on_from_the_cursor_of_the_topic(
         for each in (first, second):
             each.close()
     wanted = {key for symbol in SYMBOLS for key in there(upstream, span, symbol)}
-    assert {identity(line) for line in on_topic(candles)} == wanted == {identity(line) for line in in_lake(candles)}
+    assert (
+        {evidence.identity_of_bar(line) for line in on_topic(candles)}
+        == wanted
+        == {evidence.identity_of_bar(line) for line in in_lake(candles)}
+    )
     begun_anew = [call for call in asked(upstream)[before:] if "startTime=0&" in call]
     assert len(begun_anew) <= 1, "of the first symbol it knew how far it was"
 
@@ -253,7 +260,7 @@ def test_walked_again_and_beside_live_candles_the_index_stays_as_it_is(
     assert {each: after[each] for each in before} == before, "the first copy stays"
     assert all(each["timestamp"] >= iso(end_ms) for each in (after[new] for new in after.keys() - rows.keys()))
     assert float(after[key]["base_volume"]) == float(row[5]) != 7777
-    told_again = [json.loads(line) for line in on_topic(candles, "1m") if identity(line) == key]
+    told_again = [json.loads(line) for line in on_topic(candles, "1m") if evidence.identity_of_bar(line) == key]
     assert {each["base_volume"] for each in told_again} == {float(row[5]), 7777.0}, "the topic has both"
 
 
@@ -291,7 +298,7 @@ def test_refused_in_the_middle_it_waits_and_others_are_polled_on(
         poller.kill()
         poller.close()
     wanted = {key for symbol in SYMBOLS for key in there(upstream, span, symbol)}
-    assert {identity(line) for line in on_topic(candles)} == wanted
+    assert {evidence.identity_of_bar(line) for line in on_topic(candles)} == wanted
 
 
 def test_an_answer_cut_short_is_a_hole_of_ours_and_one_that_is_there_twice_is_told(
@@ -306,7 +313,7 @@ def test_an_answer_cut_short_is_a_hole_of_ours_and_one_that_is_there_twice_is_to
     upstream.script.add(Rule(path=KLINES, nth=2, rewrite=without))
     said = walked(candles, tmp_path, FEED, *told(span))
     wanted = {key for symbol in SYMBOLS for key in there(upstream, span, symbol)}
-    assert {identity(line) for line in on_topic(candles)} == wanted
+    assert {evidence.identity_of_bar(line) for line in on_topic(candles)} == wanted
     assert "not there, asked twice" not in said
     upstream.script.add(Rule(path=KLINES, rewrite=without))
     said = walked(candles, tmp_path, FEED, *told(span))

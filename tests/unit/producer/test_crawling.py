@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +23,6 @@ from cryptoproxy.sandbox import Rule, Sandbox
 COINS = 5
 HISTORY = "binance.candle-1h=2d"
 Make = Callable[..., Crawl]
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(coins=20) as made:
-        yield made
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -24,12 +24,6 @@ from cryptoproxy.sandbox import Rule, Sandbox
 from cryptoproxy.upstreams import sources_of
 
 COINS = 5
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(coins=20) as made:
-        yield made
 
 
 @pytest.fixture

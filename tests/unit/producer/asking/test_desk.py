@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -31,12 +31,6 @@ from tests.conftest import wait_until
 from tests.unit.producer.fakes import Metrics
 
 KLINES = Question.of("binance", "api/v3/klines", {"symbol": "BTCUSDT", "interval": "1h", "limit": "3"})
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(coins=20) as made:
-        yield made
 
 
 class Bench:
