@@ -51,11 +51,6 @@ def announced(feed: str, dataset: str, part: str, span: Span, *, now_ms: int) ->
     return Word(f"{_KEY}{feed}".encode(), msgspec.json.encode(said))
 
 
-def taken_back(feed: str) -> Word:
-    """That nothing more of it comes."""
-    return Word(f"{_KEY}{feed}".encode(), None)
-
-
 def read(key: str, value: bytes) -> Announcement | None:
     """None for another word of the state topic, or for one that cannot be read."""
     if not key.startswith(_KEY):

@@ -8,7 +8,7 @@ from typing import Any
 import elasticsearch
 import pytest
 
-from cryptoproxy.common.announcement import VALID_MS, Word, announced, taken_back
+from cryptoproxy.common.announcement import VALID_MS, Word, announced
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.consumer.index import indices as module
 from cryptoproxy.consumer.index.indices import CHECK_SECONDS, HOUR_MS, Indices
@@ -182,7 +182,7 @@ def test_all_indices_of_an_announced_span_are_made_at_once(clock: Clock, monkeyp
         (announced("x.ticker", "ticker", "", SPAN, now_ms=NOW_MS), YEARS[:2]),
         (announced("x.candle-9m", "candle", "9m", SPAN, now_ms=NOW_MS), YEARS[:2]),
         (Word(b"history:binance.candle-1d", b"no JSON"), YEARS[:2]),
-        (taken_back("binance.candle-1d"), YEARS[:2]),
+        (Word(b"history:binance.candle-1d", None), YEARS[:2]),
     ],
     ids=["another part", "beyond the span", "too old", "another dataset", "no such part", "unreadable", "taken back"],
 )
