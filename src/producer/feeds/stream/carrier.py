@@ -53,8 +53,6 @@ class Strand:
         self.not_before = 0.0
         self.joined = False
         """Whether it was told that its topics come."""
-        self.suspected = False
-        """Whether its link was quiet when the next one was made: what it has not told may never come."""
         self.longest = 0.0
         """Its longest pause between data of late, in seconds."""
 
@@ -184,7 +182,7 @@ class Carrier:
             if strand.making is not None:
                 strand.making.add_done_callback(_close)
                 strand.making = None
-            strand.joined = strand.suspected = False
+            strand.joined = False
             if had:
                 # An outbox that is full again and again shall not use up the attempts.
                 strand.not_before = self._monotonic() + strand.backoff.next()
@@ -225,7 +223,7 @@ class Carrier:
         """The next connection is the one from now on. Streams look whether the last one took something with it that was
         still on its way."""
         strand.link, strand.next = following, None
-        strand.suspected = strand.joined = False
+        strand.joined = False
 
     def _shall_be_replaced(self, strand: Strand, link: Link, now: float) -> bool:
         if link.ends or now - link.opened > self.venue.life_seconds:
@@ -294,7 +292,6 @@ class Carrier:
             strand.link = link
         else:
             if _is_quiet(strand, strand.link, now):  # half-open, maybe: the next one's data need not follow on its last
-                strand.suspected = True
                 self._cut(strand.topics, "quiet")
             strand.next = link
 
