@@ -276,10 +276,12 @@ class Case:
 
     def dump(self) -> list[Any]:
         """What a replay goes on from."""
-        return [self.count, [[leaf.holds, leaf.known] for leaf in self.leaves]]
+        return [self.count, [[leaf.holds, leaf.known, leaf.figure, leaf.level, leaf.normal] for leaf in self.leaves]]
 
     def load(self, known: list[Any]) -> None:
         """The reverse."""
         self.count, leaves = known
-        for leaf, (holds, seen) in zip(self.leaves, leaves, strict=True):
+        for leaf, (holds, seen, *told) in zip(self.leaves, leaves, strict=True):
             leaf.holds, leaf.known = holds, seen
+            if told:  # an older version kept none, and after it an alert may lack its figure
+                leaf.figure, leaf.level, leaf.normal = told

@@ -41,6 +41,11 @@ class _Ordered:
         insort(ordered, value)
 
     @property
+    def middle(self) -> float:
+        """The upper one of two; NaN of none."""
+        return self.sorted[len(self.sorted) // 2] if self.sorted else NAN
+
+    @property
     def whole(self) -> bool:
         """Whether there are enough of them to say what is normal."""
         return len(self.sorted) >= FEWEST
@@ -102,7 +107,7 @@ class Percentile(_AmongItsPast):
         rank = 100.0 * bisect_right(past.sorted, figure) / count if past.whole else NAN
         if at >= past.due:
             past.add(at, figure)
-            self.normal = past.sorted[len(past.sorted) // 2]
+            self.normal = past.middle
         return rank
 
     def edges(self, low: float, high: float, value: float) -> Edges:
@@ -115,6 +120,11 @@ class Percentile(_AmongItsPast):
         if lowest >= highest:
             return NONE
         return self._inner.edges(*inside(lowest, highest), value)
+
+    def load(self, known: list[Any]) -> None:
+        """The reverse."""
+        super().load(known)
+        self.normal = self._past.middle
 
 
 class RobustScore(_AmongItsPast):
@@ -136,9 +146,13 @@ class RobustScore(_AmongItsPast):
         score = abs(figure - self.normal) / self._spread
         if at >= self._past.due:
             self._past.add(at, figure)
-            if self._past.whole:
-                self.normal, self._spread = median_and_spread(self._past.sorted)
+            self._reckon()
         return score
+
+    def _reckon(self) -> None:
+        """After a hole the window has too few again, and what was normal before it is so no more."""
+        whole = self._past.whole
+        self.normal, self._spread = median_and_spread(self._past.sorted) if whole else (NAN, NAN)
 
     def edges(self, low: float, high: float, value: float) -> Edges:
         """To both sides of the median."""
@@ -152,8 +166,7 @@ class RobustScore(_AmongItsPast):
     def load(self, known: list[Any]) -> None:
         """The reverse."""
         super().load(known)
-        if self._past.whole:
-            self.normal, self._spread = median_and_spread(self._past.sorted)
+        self._reckon()
 
 
 def median_and_spread(ordered: array[float]) -> tuple[float, float]:
