@@ -257,9 +257,9 @@ def test_each_trade_of_bybit_that_is_lost_lies_in_a_gap(
     }
     gaps = [(gap.asset_id, moment_of(gap.timestamp), moment_of(gap.until)) for gap in world.open_gaps()]
     outside = [each for each in lost.values() if not any(g[0] == each[0] and g[1] <= each[1] <= g[2] for g in gaps)]
-    assert not outside
+    assert not outside, (sorted(outside), sorted(gaps), world.on_topic(GAP))
     empty = [g for g in gaps if not any(g[0] == each[0] and g[1] <= each[1] <= g[2] for each in lost.values())]
-    assert machines > 1 or not empty
+    assert machines > 1 or not empty, (empty, sorted(lost.values()), world.on_topic(GAP))
     assert world.in_lake(TRADE) >= {TRADE.id_of(each) for each in trades}
     report(Found(len(there), 0, 0, len(trades) - len(there)), None)
 

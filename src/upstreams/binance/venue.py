@@ -22,7 +22,7 @@ from cryptoproxy.datasets.codec import UNREADABLE
 from cryptoproxy.upstreams.answers.refusals import not_spoken, words
 from cryptoproxy.upstreams.base import Call, Rejected, Response
 from cryptoproxy.upstreams.binance.tickers import NAME
-from cryptoproxy.upstreams.streaming.stream import Ack, Heard, Heartbeat
+from cryptoproxy.upstreams.streaming.stream import BAD_FRAME, Ack, Heard, Heartbeat
 
 WS_URL = "wss://stream.binance.com:9443"
 MOST_TOPICS = 1024
@@ -83,7 +83,7 @@ class BinanceVenue:
                 try:
                     found.append(_frame.decode(frame))
                 except UNREADABLE as error:
-                    rejected.append(Rejected("bad_frame", "", f"{error}: {words(frame)}"))
+                    rejected.append(Rejected(BAD_FRAME, "", f"{error}: {words(frame)}"))
         data: dict[str, list[bytes | msgspec.Raw]] = {}
         acks: list[Ack] = []
         ends = False
@@ -101,7 +101,7 @@ class BinanceVenue:
             elif each.result is None:
                 acks.append(Ack(_number(each.id)))
             else:
-                rejected.append(Rejected("bad_frame", "", f"neither data nor an answer: {each}"[:300]))
+                rejected.append(Rejected("strange_frame", "", f"neither data nor an answer: {each}"[:300]))
         return Heard(data, acks, ends, rejected)
 
     def time_call(self) -> Call:

@@ -22,7 +22,7 @@ from cryptoproxy.upstreams.answers.refusals import not_spoken, words
 from cryptoproxy.upstreams.base import Call, Rejected, Response
 from cryptoproxy.upstreams.bybit.symbols import Category
 from cryptoproxy.upstreams.bybit.tickers import UPSTREAM
-from cryptoproxy.upstreams.streaming.stream import Ack, Heard, Heartbeat
+from cryptoproxy.upstreams.streaming.stream import BAD_FRAME, Ack, Heard, Heartbeat
 
 WS_URL = "wss://stream.bybit.com"
 MOST_TOPICS = 1_000
@@ -85,7 +85,7 @@ class BybitVenue:
                 if topic := _topic.search(raw):
                     data.setdefault(topic[1].decode(), []).append(raw)
                 else:
-                    rejected.append(Rejected("bad_frame", "", f"{error}: {words(raw)}"))
+                    rejected.append(Rejected(BAD_FRAME, "", f"{error}: {words(raw)}"))
                 continue
             if frame.topic:
                 data.setdefault(frame.topic, []).append(raw)
@@ -95,7 +95,7 @@ class BybitVenue:
                 why = "" if frame.success else frame.ret_msg or "refused"
                 acks.append(Ack(number, why, bad[1] if bad and why else ""))
             elif frame.op not in ("ping", "pong", "unsubscribe"):
-                rejected.append(Rejected("bad_frame", "", f"neither data nor an answer: {words(raw)}"))
+                rejected.append(Rejected("strange_frame", "", f"neither data nor an answer: {words(raw)}"))
         return Heard(data, acks, rejected=rejected)
 
     def time_call(self) -> Call:

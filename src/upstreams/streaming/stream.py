@@ -39,6 +39,10 @@ class Ack(NamedTuple):
     """The one that was refused, where that is told: then none of the frame's topics was taken."""
 
 
+BAD_FRAME = "bad_frame"
+"""Why a frame is rejected that cannot be read at all: it may have been data of any topic."""
+
+
 class Heard(NamedTuple):
     """What some frames mean."""
 

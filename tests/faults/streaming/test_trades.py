@@ -73,6 +73,7 @@ BYBIT: dict[str, list[Step]] = {
     "duplicates": [[StreamRule(topic="publicTrade", twice=True, times=50)]],
     "out of order": [[StreamRule(topic="publicTrade", behind=3, times=10)]],
     "garbage": [[StreamRule(topic="publicTrade", rewrite="garbage", times=2)]],
+    "frames that name nothing": [[StreamRule(topic="publicTrade", body="}{", times=5)]],
     "a slow line, and then cut by the upstream": [[StreamRule(topic="publicTrade", drip=600, times=1)]],
     "a subscription refused": [
         [CUT, StreamRule(topic="ETHUSDT", refuse=True, times=1)],
