@@ -22,7 +22,7 @@ from tests.faults import evidence, test_history
 from tests.faults.conftest import Report
 from tests.faults.indexing.rig import IndexerRig
 from tests.faults.judge import Verdict
-from tests.faults.test_history import SYMBOLS, identity, require_all, rows, runs, wait_delivered, wait_ended
+from tests.faults.test_history import SYMBOLS, require_all, rows, runs, wait_delivered, wait_ended
 from tests.faults.test_pollers import start, wait_standing_by
 
 ALONE = {"TEST_ALONE": "1"}
@@ -55,7 +55,7 @@ def wants_history(rig: IndexerRig, days: int = test_history.DAYS) -> set[str]:
 def judged(rig: IndexerRig, wanted: set[str], *, two_holders: bool = False) -> Found:
     """Each bar is on the topic, in the lake and in the index; no id is in the index twice. Live polls are judged as ever."""
     require_all(rig, wanted)
-    on_topic = [identity(each.value) for each in evidence.on_topic(rig.settings, topic(rig))]
+    on_topic = [evidence.identity_of_bar(each.value) for each in evidence.on_topic(rig.settings, topic(rig))]
     rig.wait_committed(CANDLE, "1h")
     documents = [name for name, _ in rig.documents(CANDLE)]
     assert set(documents) == set(on_topic)
@@ -166,14 +166,14 @@ def corrected(rig: IndexerRig, first: dict[str, dict[str, Any]]) -> dict[str, tu
     """By id, a bar as it came first and as it came later, where these differ."""
     differing: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {}
     for each in evidence.on_topic(rig.settings, topic(rig)):
-        now, was = json.loads(each.value), first[identity(each.value)]
+        now, was = json.loads(each.value), first[evidence.identity_of_bar(each.value)]
         if {**now, "fetched_at": ""} != {**was, "fetched_at": ""}:
-            differing[identity(each.value)] = was, now
+            differing[evidence.identity_of_bar(each.value)] = was, now
     return differing
 
 
 def found(rig: IndexerRig, wanted: set[str]) -> Found:
-    ids = [identity(each.value) for each in evidence.on_topic(rig.settings, topic(rig))]
+    ids = [evidence.identity_of_bar(each.value) for each in evidence.on_topic(rig.settings, topic(rig))]
     documents = [name for name, _ in rig.documents(CANDLE)]
     assert wanted <= set(ids) == set(documents)
     return Found(

@@ -217,7 +217,7 @@ def test_a_suspended_engine_runs_and_does_not_answer(stack: Stack) -> None:
     finally:
         stack.s3.resume()
     assert (status.running, status.answering) == (True, False)
-    assert until(lambda: stack.s3.probe() is None, 20)
+    assert until(lambda: stack.s3.probe() is None, PATIENCE)
 
 
 def test_a_second_stack_beside_the_first_ends_with_its_killed_parent(stack: Stack, tmp_path: Path) -> None:
@@ -239,6 +239,6 @@ def test_a_second_stack_beside_the_first_ends_with_its_killed_parent(stack: Stac
         finally:
             parent.kill()
     assert len(records) == 3
-    assert until(lambda: not any(process.members(record) for record in records), 30)
+    assert until(lambda: not any(process.members(record) for record in records), PATIENCE)
     assert all(status.answering for status in stack.status())
     second.remove()

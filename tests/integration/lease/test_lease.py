@@ -13,6 +13,7 @@ from pathlib import Path
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 
 from cryptoproxy.engines.process import until
+from tests.conftest import PATIENCE
 from tests.integration.lease.conftest import Broker
 from tests.integration.lease.poller import SLOT
 from tests.integration.lease.pollers import Pollers, slot_now
@@ -98,14 +99,14 @@ def test_while_kafka_stands_still_the_holder_polls_on_and_keeps_its_lease(broker
     begun = slot_now()
     broker.kafka.suspend()
     try:
-        assert until(lambda: pollers.all["holder"].state["unconfirmed"] == 1, 10)
+        assert until(lambda: pollers.all["holder"].state["unconfirmed"] == 1, PATIENCE)
         # Longer than the session timeout: when it goes on, the broker puts everybody out of the group.
         assert until(lambda: begun + slots(1.25 * SESSION_TIMEOUT) in {slot for slot, _ in pollers.polls()}, 15)
         assert longest_gap(pollers, begun, slot_now() - 2) <= 2
         assert "Kafka does not answer" in pollers.all["other"].state["reason"]
     finally:
         broker.kafka.resume()
-    assert until(lambda: pollers.all["holder"].state == {"reason": None, "active": 1, "unconfirmed": 0}, 20)
+    assert until(lambda: pollers.all["holder"].state == {"reason": None, "active": 1, "unconfirmed": 0}, PATIENCE)
     pollers.wait_standing_by("other", behind="holder")
     pollers.wait_polls("holder", 10)
     assert pollers.pollers_since(begun) == {"holder"}
@@ -121,7 +122,7 @@ def test_without_kafka_the_holder_polls_on_and_nobody_else_begins(broker: Broker
     begun = slot_now()
     broker.kafka.kill()
     pollers.start("fresh")
-    assert until(lambda: pollers.all["holder"].state["unconfirmed"] == 1, 10)
+    assert until(lambda: pollers.all["holder"].state["unconfirmed"] == 1, PATIENCE)
     pollers.wait_polls("holder", 10)
 
     # A pause now: it cannot confirm its lease, so it does not poll until Kafka is back.
@@ -130,7 +131,7 @@ def test_without_kafka_the_holder_polls_on_and_nobody_else_begins(broker: Broker
     time.sleep(SESSION_TIMEOUT)
     resumed = slot_now()
     pollers.all["holder"].signal(signal.SIGCONT)
-    assert until(lambda: "stood still" in (pollers.all["holder"].state["reason"] or ""), 5)
+    assert until(lambda: "stood still" in (pollers.all["holder"].state["reason"] or ""), PATIENCE)
     assert pollers.all["holder"].state["active"] == 0
     assert "waiting for Kafka (" in pollers.all["fresh"].state["reason"]
     assert "Kafka does not answer" in pollers.all["other"].state["reason"]
@@ -184,9 +185,9 @@ def test_a_rebalance_because_the_topic_has_changed_is_seen_through(broker: Broke
         for partitions in (2, 3, 4):
             joined = pollers.all["holder"].log.count(JOINED)
             admin.create_partitions({group: partitions})
-            assert until(lambda joined=joined: pollers.all["holder"].log.count(JOINED) > joined, 30)
+            assert until(lambda joined=joined: pollers.all["holder"].log.count(JOINED) > joined, PATIENCE)
             last = beat()
-            assert until(lambda last=last: beat() >= last + 2, 20), "the holder confirms its lease no more"
+            assert until(lambda last=last: beat() >= last + 2, PATIENCE), "the holder confirms its lease no more"
     finally:
         reader.close()
         admin.close()

@@ -19,6 +19,7 @@ from cryptoproxy.engines.ports import HOST, free_ports
 from cryptoproxy.engines.process import Command, locked, until
 from cryptoproxy.engines.stack import status_of
 from cryptoproxy.errors import OperatorError
+from tests.conftest import PATIENCE
 
 SERVER = """
 import http.server, sys
@@ -156,7 +157,7 @@ def test_a_killed_one_starts_again_and_a_suspended_one_goes_on(make: Make) -> No
     bring_up((engine,))
     engine.suspend()
     engine.resume()
-    assert until(lambda: status_of(engine).answering, 20)
+    assert until(lambda: status_of(engine).answering, PATIENCE)
     engine.kill()
     with pytest.raises(OperatorError, match="does not run"):
         engine.suspend()

@@ -16,6 +16,7 @@ import pytest
 
 from cryptoproxy.engines import process
 from cryptoproxy.engines.process import Command, Server, until
+from tests.conftest import PATIENCE
 
 SLEEPS = "import time; print('up', flush=True); time.sleep(600)"
 DEAF = "import signal, time; signal.signal(15, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"
@@ -39,7 +40,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
         record = process.start(command, log, die_with_parent=die_with_parent)
         record.facts["mark"] = MARK
         started.append(record)
-        assert until(lambda: "up" in log.read_text(), 20), log.read_text()
+        assert until(lambda: "up" in log.read_text(), PATIENCE), log.read_text()
         return record
 
     yield start
@@ -73,7 +74,7 @@ def test_a_cut_or_foreign_pid_file_is_no_server(tmp_path: Path, content: str) ->
 
 def test_stopping_ends_the_children_too(start: Start) -> None:
     record = start(WITH_CHILD)
-    assert until(lambda: len(process.members(record)) == 2, 20)
+    assert until(lambda: len(process.members(record)) == 2, PATIENCE)
     family = process.members(record)
     process.stop(record, 0.2)
     assert [process.born(pid) for pid in family] == [None, None]
@@ -81,9 +82,9 @@ def test_stopping_ends_the_children_too(start: Start) -> None:
 
 def test_what_its_dead_first_process_left_is_still_ours(start: Start) -> None:
     record = start(WITH_CHILD)
-    assert until(lambda: len(process.members(record)) == 2, 20)
+    assert until(lambda: len(process.members(record)) == 2, PATIENCE)
     os.kill(record.pid, signal.SIGKILL)
-    assert until(lambda: len(process.members(record)) == 1, 20)
+    assert until(lambda: len(process.members(record)) == 1, PATIENCE)
     process.stop(record, 20)
     assert process.members(record) == []
 
@@ -97,7 +98,7 @@ def test_one_that_does_not_listen_is_ended_by_force(start: Start) -> None:
 def test_a_suspended_one_can_be_stopped_in_order(start: Start) -> None:
     record = start(SLEEPS)
     process.signal_all(record, signal.SIGSTOP)
-    assert until(lambda: psutil.Process(record.pid).status() == psutil.STATUS_STOPPED, 20)
+    assert until(lambda: psutil.Process(record.pid).status() == psutil.STATUS_STOPPED, PATIENCE)
     process.stop(record, 20)
     assert process.exit_code(record.pid) == -signal.SIGTERM
 
@@ -122,9 +123,9 @@ def test_it_dies_with_its_parent_even_if_that_is_killed(tmp_path: Path) -> None:
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     with subprocess.Popen([sys.executable, "-c", parent_code], cwd=tmp_path, env=environ) as parent:
         try:
-            assert until(lambda: process.read(tmp_path / "pid") is not None, 20)
+            assert until(lambda: process.read(tmp_path / "pid") is not None, PATIENCE)
             record = process.read(tmp_path / "pid")
         finally:
             parent.kill()
     assert record is not None
-    assert until(lambda: process.members(record) == [], 20)
+    assert until(lambda: process.members(record) == [], PATIENCE)

@@ -13,6 +13,7 @@ from cryptoproxy.engines.process import until
 from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.producer.lease.membership import Connection
 from cryptoproxy.producer.lease.tenure import Standing
+from tests.conftest import PATIENCE
 
 SETTLED = Standing(member_id="m", generation=1, settled=True, chosen=False)
 
@@ -146,4 +147,4 @@ def test_an_opening_that_hangs_is_not_waited_for_for_ever() -> None:
     assert rig.tend(62.0)
     assert rig.connection.membership is second
     gate.set()
-    assert until(lambda: rig.opened == 2, 10)
+    assert until(lambda: rig.opened == 2, PATIENCE)

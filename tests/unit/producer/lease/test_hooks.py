@@ -10,6 +10,7 @@ from cryptoproxy.common.retry import Backoff
 from cryptoproxy.engines.process import until
 from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.producer.lease.hooks import Hooks
+from tests.conftest import PATIENCE
 
 
 def hooks() -> Hooks:
@@ -20,10 +21,10 @@ def test_all_have_run_before_it_is_prepared() -> None:
     one, seen, gate = hooks(), list[str](), threading.Event()
     one.acquired += [lambda: seen.append("first"), lambda: assert_(gate.wait(180)), lambda: seen.append("last")]
     assert not one.prepared(1, 0.0)
-    assert until(lambda: seen == ["first"], 10)
+    assert until(lambda: seen == ["first"], PATIENCE)
     assert not one.prepared(1, 0.0)
     gate.set()
-    assert until(lambda: one.prepared(1, 0.0), 10)
+    assert until(lambda: one.prepared(1, 0.0), PATIENCE)
     assert seen == ["first", "last"]
 
 
@@ -37,12 +38,12 @@ def test_what_may_pass_is_tried_again_and_said(error: Exception) -> None:
             raise error
 
     one.acquired.append(fail_twice)
-    assert until(lambda: one.prepared(1, 0.0) or one.trouble is not None, 10)
+    assert until(lambda: one.prepared(1, 0.0) or one.trouble is not None, PATIENCE)
     assert one.trouble is error
     assert not one.prepared(1, 0.4), "0.5 s are waited for first"
     assert len(tries) == 1
-    assert until(lambda: one.prepared(1, 0.5) or len(tries) == 2, 10)
-    assert until(lambda: one.prepared(1, 2.0), 10)
+    assert until(lambda: one.prepared(1, 0.5) or len(tries) == 2, PATIENCE)
+    assert until(lambda: one.prepared(1, 2.0), PATIENCE)
     assert one.trouble is None
 
 
@@ -57,11 +58,11 @@ def test_a_new_term_prepares_anew_after_the_loss_was_dealt_with() -> None:
     one, seen, gate = hooks(), list[str](), threading.Event()
     one.acquired.append(lambda: seen.append("acquired"))
     one.lost += [lambda: assert_(gate.wait(180)), lambda: seen.append("lost")]
-    assert until(lambda: one.prepared(1, 0.0), 10)
+    assert until(lambda: one.prepared(1, 0.0), PATIENCE)
     losing = one.lose()
     assert not one.prepared(2, 0.0)
     gate.set()
-    assert until(lambda: one.prepared(2, 0.0), 10)
+    assert until(lambda: one.prepared(2, 0.0), PATIENCE)
     assert losing.done()
     assert seen == ["acquired", "lost", "acquired"]
 

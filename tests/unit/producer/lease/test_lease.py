@@ -19,6 +19,7 @@ from cryptoproxy.engines.process import until
 from cryptoproxy.errors import TransientError
 from cryptoproxy.producer.lease import Lease
 from cryptoproxy.producer.lease.note import Note
+from tests.conftest import PATIENCE
 from tests.unit.producer.lease.fake_kafka import FakeKafka
 
 KAFKA = Kafka(**load_section(Kafka, {"KAFKA_TOPIC": "crypto-data"}, []))
@@ -53,13 +54,13 @@ class Process:
 
     def joined(self) -> Process:
         """A client is in the group, and waits."""
-        assert until(self.lease.turn, 10)
+        assert until(self.lease.turn, PATIENCE)
         return self
 
     def active(self) -> Process:
         self.joined()
         self.kafka.member.settle(chosen=True)
-        assert until(lambda: self.lease.turn() and self.lease.may_poll(), 10)
+        assert until(lambda: self.lease.turn() and self.lease.may_poll(), PATIENCE)
         return self
 
     def metric(self, name: str) -> float | None:
@@ -88,7 +89,7 @@ def test_a_fresh_process_without_kafka_waits_and_says_so(
 ) -> None:
     kafka.up = False
     process.lease.turn()
-    assert until(lambda: process.lease.turn() or "Unable to bootstrap" in (process.reason or ""), 10)
+    assert until(lambda: process.lease.turn() or "Unable to bootstrap" in (process.reason or ""), PATIENCE)
     with caplog.at_level(logging.WARNING):
         for _ in range(60):
             process.turn(0.5)
@@ -101,7 +102,7 @@ def test_a_fresh_process_without_kafka_waits_and_says_so(
 def test_it_begins_when_kafka_is_there(kafka: FakeKafka, process: Process) -> None:
     kafka.up = False
     process.lease.turn()
-    assert until(lambda: process.lease.turn() or "Unable to bootstrap" in (process.reason or ""), 10)
+    assert until(lambda: process.lease.turn() or "Unable to bootstrap" in (process.reason or ""), PATIENCE)
     kafka.up = True
     process.turn(10)
     assert process.active().lease.may_poll()
@@ -109,7 +110,7 @@ def test_it_begins_when_kafka_is_there(kafka: FakeKafka, process: Process) -> No
 
 def test_a_missing_topic_is_said_with_its_remedy(kafka: FakeKafka, process: Process) -> None:
     kafka.topic = False
-    assert until(lambda: process.lease.turn() or "Run `cryptoproxy setup`" in (process.reason or ""), 10)
+    assert until(lambda: process.lease.turn() or "Run `cryptoproxy setup`" in (process.reason or ""), PATIENCE)
     assert "crypto-data.lease" in (process.reason or "")
     kafka.topic = True
     process.turn(10)
@@ -148,11 +149,11 @@ def test_it_does_not_poll_before_it_could_prepare(kafka: FakeKafka, process: Pro
     process.lease.on_acquired(read_budgets)
     process.joined()
     kafka.member.settle(chosen=True)
-    assert until(lambda: process.lease.turn() and "state topic" in (process.reason or ""), 10)
+    assert until(lambda: process.lease.turn() and "state topic" in (process.reason or ""), PATIENCE)
     assert not process.lease.may_poll()
     away.set()
     process.turn(1)
-    assert until(lambda: process.lease.turn() and process.lease.may_poll(), 10)
+    assert until(lambda: process.lease.turn() and process.lease.may_poll(), PATIENCE)
 
 
 def test_it_takes_over_at_once_from_one_that_has_stopped(kafka: FakeKafka, process: Process) -> None:
@@ -229,7 +230,7 @@ def test_a_holder_whose_kafka_is_away_goes_on_and_says_so(
             kafka.member.settle(chosen=True, generation=2)
         return process.metric("poller_lease_unconfirmed") == 0
 
-    assert until(goes_on, 10)
+    assert until(goes_on, PATIENCE)
     assert process.lease.may_poll()
     assert process.calls == ["acquired, may poll: False"]
 
@@ -248,7 +249,7 @@ def test_a_holder_stops_at_once_when_another_was_chosen(kafka: FakeKafka, proces
     process.lease.turn()
     assert not process.lease.may_poll()
     assert process.metric("poller_active") == 0
-    assert until(lambda: process.calls[-1] == "lost, may poll: False", 10)
+    assert until(lambda: process.calls[-1] == "lost, may poll: False", PATIENCE)
 
 
 def test_put_out_of_the_group_a_holder_stops_if_another_has_taken_the_lease(kafka: FakeKafka, process: Process) -> None:
@@ -259,7 +260,7 @@ def test_put_out_of_the_group_a_holder_stops_if_another_has_taken_the_lease(kafk
     process.lease.turn()
     assert not process.lease.may_poll()
     assert kafka.note == OTHER, "it does not write over another's note"
-    assert until(lambda: process.calls[-1] == "lost, may poll: False", 10)
+    assert until(lambda: process.calls[-1] == "lost, may poll: False", PATIENCE)
 
 
 def test_put_out_of_the_group_a_holder_goes_on_as_long_as_nobody_has_taken_the_lease(
@@ -286,7 +287,7 @@ def test_in_the_group_again_a_holder_stops_if_another_had_the_lease_meanwhile(
     kafka.write(replace(OTHER, released=True))
     process.lease.turn()
     assert not process.lease.may_poll()
-    assert until(lambda: process.lease.turn() and process.lease.may_poll(), 10)
+    assert until(lambda: process.lease.turn() and process.lease.may_poll(), PATIENCE)
     assert process.calls == ["acquired, may poll: False", "lost, may poll: False", "acquired, may poll: False"]
 
 
@@ -356,8 +357,8 @@ def test_a_refusal_throws_the_client_away_and_the_holder_goes_on(kafka: FakeKafk
     process.turn(1)
     assert process.lease.may_poll()
     kafka.error = None
-    assert until(lambda: bool(process.turn(0.5) or kafka.member is not refused), 10)
-    assert until(lambda: refused.closed, 10)
+    assert until(lambda: bool(process.turn(0.5) or kafka.member is not refused), PATIENCE)
+    assert until(lambda: refused.closed, PATIENCE)
     kafka.member.settle(chosen=True, member_id="new", generation=3)
     process.turn(3)
     assert process.lease.may_poll()
@@ -378,8 +379,8 @@ def test_a_client_that_hangs_is_replaced(kafka: FakeKafka, process: Process) -> 
     hung = kafka.member
     hung.rebalance()
     process.turn(62)
-    assert until(lambda: bool(process.turn(0.5) or kafka.member is not hung), 10)
-    assert until(lambda: hung.closed, 10)
+    assert until(lambda: bool(process.turn(0.5) or kafka.member is not hung), PATIENCE)
+    assert until(lambda: hung.closed, PATIENCE)
     assert process.lease.may_poll()
 
 

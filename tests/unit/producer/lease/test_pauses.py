@@ -9,6 +9,7 @@ import pytest
 
 from cryptoproxy.engines.process import until
 from cryptoproxy.producer.lease.tenure import Pauses, elapsed
+from tests.conftest import PATIENCE
 
 
 class Hand:
@@ -50,7 +51,7 @@ def test_someone_looks_while_all_others_wait() -> None:
 
     pauses = Pauses(6.0, clock)
     with pauses.watched():
-        assert until(lambda: looks.count("lease-pauses") >= 2, 10)
+        assert until(lambda: looks.count("lease-pauses") >= 2, PATIENCE)
     assert not [thread for thread in threading.enumerate() if thread.name == "lease-pauses"]
 
 
