@@ -63,6 +63,8 @@ class Symbol(Known):
         self.mark: Mark | None = None
         self.why = ""
         """Of a break before the next trade; empty where there is none."""
+        self.late = False
+        """Something broke since the newest trades were asked for: their answer may be older, and tells nothing of that."""
         self.breaks: list[Break] = []
         self.over: list[Break] = []
         """Those that are decided, and not told yet."""
@@ -70,6 +72,11 @@ class Symbol(Known):
     @property
     def last(self) -> Mark | None:
         return self.mark
+
+    def broke(self, why: str) -> None:
+        """Something may lack before the next trade."""
+        self.why = self.why or why
+        self.late = True
 
     def remember(self, trade_id: str) -> bool:
         """Whether it is new."""

@@ -108,13 +108,13 @@ class BybitTrades(TradeStream[Symbol]):
 
     def cut(self, topics: Sequence[str], *, now_ms: int) -> None:
         for each in self._known(topics):
-            each.why = each.why or RECONNECT
+            each.broke(RECONNECT)
 
     def refused(self, topic: str, why: str) -> None:
         """If it is given again, nothing else would tell that something lacks."""
         super().refused(topic, why)
         for each in self._known([topic]):
-            each.why = each.why or RECONNECT
+            each.broke(RECONNECT)
 
     def take(self, data: Mapping[str, Sequence[bytes | msgspec.Raw]], *, now_ms: int) -> None:
         fetched_at = iso(now_ms)
@@ -127,7 +127,7 @@ class BybitTrades(TradeStream[Symbol]):
                 for row in rows:
                     self._enter(each, quote, row, now_ms=now_ms, fetched_at=fetched_at)
                 if not whole:
-                    each.why = each.why or HOLE
+                    each.broke(HOLE)
 
     def _rows_of(self, body: bytes | msgspec.Raw, symbol: str) -> tuple[list[_Row], bool]:
         """A frame's rows that can be read, and whether these are all."""
@@ -182,6 +182,8 @@ class BybitTrades(TradeStream[Symbol]):
         due = [symbol for symbol, each in self._of.items() if each.wants(now_ms) and self._quote_of(symbol) is not None]
         keys = {symbol: key for key, symbol in self._asked.items()}
         self._asked = {keys.get(symbol) or f"{symbol} {next(self._keys)}": symbol for symbol in due}
+        for symbol in due:
+            self._of[symbol].late = False
         return [Ask(key, self._recent(symbol)) for key, symbol in self._asked.items()]
 
     def _recent(self, symbol: str) -> Call:
@@ -209,9 +211,10 @@ class BybitTrades(TradeStream[Symbol]):
         for one in due:
             each.weigh(one, rows, new, now_ms)
         if 0 < each.look_ms <= now_ms:
-            each.look_ms = 0
+            each.look_ms = now_ms if each.late else 0
             if len(new) < len(rows) and not each.breaks and each.mark is not None:
-                self._look(each, rows, now_ms)
+                if not each.late:
+                    self._look(each, rows, now_ms)
                 return
         # What is younger than the last frame comes by the stream, in its order; what is older than each break was kept.
         begin = min((one.after.at_ms for one in due), default=0)

@@ -415,6 +415,21 @@ class TestBybit:
         assert [record.trade_id for record in batch.records] == ["a", "b", "d", "c"]  # type: ignore[attr-defined]
         assert [row.reason for row in batch.rejected] == ["bad_row"]
 
+    def test_what_broke_after_the_newest_trades_were_asked_for_is_not_in_their_answer(self) -> None:
+        stream = bybit()
+        self.hear(stream, frame_of("a", "b"))
+        stream.joined(stream.topics, now_ms=NOW)
+        (ask,) = stream.asks(now_ms=NOW + 2_000)
+        self.hear(stream, frame_of("c")[:90])
+        body = json.dumps(recent("a", "b", at_ms=NOW - 5_000)).encode()
+        stream.answered(ask, Response(200, {}, body), now_ms=NOW + 2_000)
+        self.hear(stream, frame_of("d", at_ms=NOW - 4_000))
+        assert [gap.after_id for gap in stream.collect(now_ms=NOW).gaps] == ["b"]
+        answer(stream, recent("a", "b", "c", "d", at_ms=NOW - 5_000), now_ms=NOW + 60_000)
+        batch = stream.collect(now_ms=NOW)
+        assert [record.trade_id for record in batch.records] == ["c"]  # type: ignore[attr-defined]
+        assert [gap.state for gap in batch.gaps] == ["mended"]
+
     def test_a_topic_that_was_refused_and_comes_again_is_a_break(self) -> None:
         stream = bybit()
         self.hear(stream, frame_of("a", "b"))
