@@ -64,7 +64,7 @@ class Symbol(Known):
         self.why = ""
         """Of a break before the next trade; empty where there is none."""
         self.late = False
-        """Something broke since the newest trades were asked for: their answer may be older, and tells nothing of that."""
+        """Something broke since the newest trades were asked for: their answer may be older than that."""
         self.breaks: list[Break] = []
         self.over: list[Break] = []
         """Those that are decided, and not told yet."""

@@ -116,6 +116,10 @@ class BybitTrades(TradeStream[Symbol]):
         for each in self._known([topic]):
             each.broke(RECONNECT)
 
+    def unread(self) -> None:
+        for each in self._of.values():
+            each.broke(HOLE)
+
     def take(self, data: Mapping[str, Sequence[bytes | msgspec.Raw]], *, now_ms: int) -> None:
         fetched_at = iso(now_ms)
         for topic, bodies in data.items():

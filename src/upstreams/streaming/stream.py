@@ -265,6 +265,14 @@ class Joining(Protocol):
 
 
 @runtime_checkable
+class Unproved(Protocol):
+    """A stream whose ids do not show that something lacks."""
+
+    def unread(self) -> None:
+        """A frame came that nobody can read, and that names no topic: it may have been one of its own."""
+
+
+@runtime_checkable
 class Renewing(Protocol):
     """A stream that begins anew with a new subscription, where its upstream tells no other beginning."""
 

@@ -415,6 +415,13 @@ class TestBybit:
         assert [record.trade_id for record in batch.records] == ["a", "b", "d", "c"]  # type: ignore[attr-defined]
         assert [row.reason for row in batch.rejected] == ["bad_row"]
 
+    def test_a_frame_that_nobody_can_read_is_a_break_of_each_symbol(self) -> None:
+        stream = bybit()
+        self.hear(stream, frame_of("a", "b"))
+        stream.unread()
+        self.hear(stream, frame_of("d", at_ms=NOW - 4_000))
+        assert [(gap.why, gap.after_id) for gap in stream.collect(now_ms=NOW).gaps] == [("hole", "b")]
+
     def test_what_broke_after_the_newest_trades_were_asked_for_is_not_in_their_answer(self) -> None:
         stream = bybit()
         self.hear(stream, frame_of("a", "b"))

@@ -22,7 +22,7 @@ from cryptoproxy.producer.feeds.stream.link import Link
 from cryptoproxy.producer.feeds.stream.websocket import RefusedHandshakeError, WebSocket
 from cryptoproxy.upstreams.answers.refusals import leave_alone, retry_after, words
 from cryptoproxy.upstreams.base import RefusedError, Response
-from cryptoproxy.upstreams.streaming.stream import BAD_FRAME, Heard, Venue
+from cryptoproxy.upstreams.streaming.stream import Heard, Venue
 
 log = logging.getLogger(__name__)
 
@@ -165,13 +165,8 @@ class Carrier:
             heard = link.receive(now)
             if heard.data and link is strand.link:
                 strand.longest = max(strand.longest * _FADES, link.pause)
-            unread = any(each.reason == BAD_FRAME for each in heard.rejected)
-            if unread:  # nobody knows of which topic it was, nor where between the others that came with it
-                self._cut(strand.topics, "unread")
             if heard.data or heard.rejected:
                 self._heard(heard)
-            if unread:
-                self._cut(strand.topics, "unread")
         self.connected = all(each.link is not None and each.link.subscribed_at is not None for each in self.strands)
         if self.connected:
             self._tell("")

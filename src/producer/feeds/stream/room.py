@@ -20,7 +20,7 @@ from cryptoproxy.producer.feeds.stream.keeping import Keeper
 from cryptoproxy.producer.feeds.stream.marks import Marks, StreamNote
 from cryptoproxy.producer.feeds.stream.mending import Mender
 from cryptoproxy.producer.outbox import Entry, Outbox
-from cryptoproxy.upstreams.streaming.stream import Heard, Joining, Left, Renewing, Stream, Venue
+from cryptoproxy.upstreams.streaming.stream import BAD_FRAME, Heard, Joining, Left, Renewing, Stream, Unproved, Venue
 
 log = logging.getLogger(__name__)
 
@@ -174,10 +174,15 @@ class Room:
             for stream in self._of.get(topic, ()):
                 taken.setdefault(stream.feed.name, {})[topic] = bodies
         self._frames_ms |= dict.fromkeys(taken, self.clock.now_ms())
+        unread = any(row.reason == BAD_FRAME for row in heard.rejected)
         with self._lock:
             for stream in self.streams:
+                if unread and isinstance(stream, Unproved):  # it lay somewhere among those that came with it
+                    stream.unread()
                 if data := taken.get(stream.feed.name):
                     stream.take(data, now_ms=now_ms)  # type: ignore[arg-type]
+                if unread and isinstance(stream, Unproved):
+                    stream.unread()
         self._hold_back()
         for listen in self.listeners:
             listen(heard, now_ms)
