@@ -15,7 +15,7 @@ from cryptoproxy.cli.reading.dead_letters import dead_letters
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.engines.kafka import Kafka
 from cryptoproxy.sandbox import Rule
-from tests.conftest import wait_until
+from tests.conftest import PATIENCE, wait_until
 from tests.faults import evidence
 from tests.faults.conftest import Report
 from tests.faults.process import PollerProcess
@@ -223,10 +223,9 @@ def test_kafka_is_gone_for_longer_than_the_delivery_timeout_and_the_client_hangs
     poller = rig.start(test={"TEST_PATCH": json.dumps(patch)})
     poller.wait_polls(2)
     kafka.suspend()
-    time.sleep(1.25 * delivery_timeout)  # the fault is a duration
+    wait_until(lambda: poller.metric("producer_replaced") >= 1, what="batches that expire", seconds=2 * PATIENCE)
     kafka.resume()
     seconds = wait_published(poller)
-    assert poller.metric("producer_replaced") >= 1
     poller.wait_polls(2)
     poller.wait_ready()
     report(rig.judge().require(), seconds)
