@@ -15,8 +15,6 @@ TELL = awk '/^Collecting/ {if (++n % 10 == 0) {print "  " n " packages, now " $$
 # of memory), so on a small machine two.
 ROOM_FOR := $(shell awk '/^MemAvailable/ {n = ($$2 > 14e6) ? 3 : 2} END {print n ? n : 2}' /proc/meminfo 2>/dev/null || echo 2)
 WORKERS := -n $(ROOM_FOR) --no-loadscope-reorder
-# And one that needs no engines (tests/conftest.py).
-WITH_UNIT_TESTS := -n $(shell expr $(ROOM_FOR) + 1) --no-loadscope-reorder
 
 # So that no worker is left with minutes of work when the others have none.
 LONGEST_FIRST := tests/faults tests/integration tests/unit
@@ -63,7 +61,7 @@ page: $(VENV)/.page ## The page for people, over the door that runs: prices, cha
 
 .PHONY: test
 test: $(STAMP) ## All tests but the long cases of the fault suite, on real engines
-	$(BIN)/python -m pytest $(LONGEST_FIRST) -m "not long" $(WITH_UNIT_TESTS) $(ARGS)
+	$(BIN)/python -m pytest $(LONGEST_FIRST) -m "not long" $(WORKERS) $(ARGS)
 
 # Programs that others wrote, as Debian packages; installed without their recommendations.
 DEBIAN := prometheus prometheus-alertmanager chromium postgresql

@@ -41,40 +41,14 @@ def wait_until(condition: Callable[[], T], *, seconds: float = PATIENCE, what: s
 
 WITH_ENGINES_OF_THEIR_OWN = ("tests/integration/security/",)
 """Folders whose tests share engines that take a minute to start: one worker has all of them."""
-WITHOUT_ENGINES = "tests/unit/"
 
 
 class ByEngines(LoadFileScheduling):
-    """A worker has the tests of a file, or of a folder above. Who waits for an engine leaves the cores to others: so beside
-    the workers that have engines one has none, and ends when nothing is left for it."""
-
-    def __init__(self, config: pytest.Config, log: Any) -> None:
-        super().__init__(config, log)
-        self._without_engines: Any = None
-
-    def schedule(self) -> None:
-        if self._without_engines is None and len(self.nodes) > 1:
-            kinds = {nodeid.startswith(WITHOUT_ENGINES) for nodeid in self.registered_collections[self.nodes[0]]}
-            self._without_engines = self.nodes[-1] if len(kinds) > 1 else None
-        super().schedule()
+    """A worker has the tests of a file, or of a folder above."""
 
     def _split_scope(self, nodeid: str) -> str:
         own = (folder for folder in WITH_ENGINES_OF_THEIR_OWN if nodeid.startswith(folder))
         return next(own, super()._split_scope(nodeid))
-
-    def _assign_work_unit(self, node: Any) -> None:
-        if node is self._without_engines and (mine := self._left_without_engines()):
-            self.workqueue.move_to_end(mine, last=False)
-        super()._assign_work_unit(node)
-
-    def _reschedule(self, node: Any) -> None:
-        if node is not self._without_engines or self._left_without_engines():
-            super()._reschedule(node)
-        elif not node.shutting_down:
-            node.shutdown()
-
-    def _left_without_engines(self) -> str | None:
-        return next((scope for scope in self.workqueue if scope.startswith(WITHOUT_ENGINES)), None)
 
 
 @pytest.hookimpl(optionalhook=True)
