@@ -29,8 +29,6 @@ from benchmarks.figures import Report, at_least, at_most, percentile
 from benchmarks.paced import paced
 from benchmarks.quiet import words
 from benchmarks.world import BenchmarkError, Child, Place, free_port, poller, wait_until
-from cryptoproxy.common import topics
-from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.datasets import TICKER, USAGE, Ticker, iso, key
 
 MARKETS = "/coingecko/api/v3/coins/markets?vs_currency=usd&per_page=250&page=1"
@@ -213,9 +211,7 @@ def market_place(context: Context, upstream: str, folder: Path, **texts: str) ->
     ).with_texts(**texts)
     place.texts |= {"KAFKA_TOPICS": f"usage={place.texts['KAFKA_TOPIC']}-usage"}
     place.texts |= {"KAFKA_ANSWERS_TOPIC": f"{place.texts['KAFKA_TOPIC']}-answers"}
-    admin = kafka_client.admin(place.settings.kafka)
-    list(topics.set_up(admin, place.settings.kafka, (TICKER, USAGE)))
-    admin.close()
+    place.make_topics(TICKER, USAGE)
     return place
 
 

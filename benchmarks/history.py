@@ -14,9 +14,6 @@ from benchmarks.context import Context
 from benchmarks.cost import cpu_seconds, peak_rss_mb, rss_mb
 from benchmarks.figures import Report, at_most, median
 from benchmarks.world import BenchmarkError, Child, Place, indexer, poller, wait_until
-from cryptoproxy.common import topics
-from cryptoproxy.common.clients import kafka as kafka_client
-from cryptoproxy.consumer.index import template
 from cryptoproxy.datasets import CANDLE, TICKER, from_iso, iso
 from cryptoproxy.datasets.times import DAY_MS, MINUTE_MS
 from cryptoproxy.lake.objects import lines_of
@@ -97,16 +94,8 @@ def _place(context: Context, folder: Path, url: str) -> Place:
     )
     name = place.settings.kafka.topic
     place = place.with_texts(KAFKA_TOPICS=f"candle={name}.ohlcv", ES_INDICES=f"candle={name}-candles")
-    settings = place.settings
-    admin = kafka_client.admin(settings.kafka)
-    try:
-        list(topics.set_up(admin, settings.kafka, (TICKER, CANDLE)))
-    finally:
-        admin.close()
-    with place.elasticsearch() as client:
-        for dataset in (TICKER, CANDLE):
-            list(template.set_up(client, settings.elasticsearch, dataset, now=iso(int(time.time() * 1000))))
-    Store(settings.s3).make_bucket()
+    place.make(TICKER, CANDLE)
+    Store(place.settings.s3).make_bucket()
     return place
 
 

@@ -14,9 +14,8 @@ from benchmarks.cost import cpu_seconds, peak_rss_mb
 from benchmarks.figures import Report, at_most
 from benchmarks.quiet import words
 from benchmarks.world import BenchmarkError, Child, Engines, free_port, wait_until
-from cryptoproxy.common import topics
 from cryptoproxy.common.clients import kafka as kafka_client
-from cryptoproxy.datasets import TRADE, iso, key
+from cryptoproxy.datasets import TICKER, TRADE, iso, key
 
 LISTENERS, A_SECOND, SECONDS = 2_000, 5, 20
 
@@ -41,13 +40,8 @@ def _told(engines: Engines) -> tuple[float, float, float, float, float]:
     place = engines.place(SERVE_PORT=str(port), PYTHON_SERVE_SERVER_PORT="0", READ_THROUGH="off")
     name = place.settings.kafka.topic
     place = place.with_texts(KAFKA_TOPICS=f"trade={name}.trades", KAFKA_ANSWERS_TOPIC="off")
-    place.make_topics()
+    place.make_topics(TICKER, TRADE)
     kafka = place.settings.kafka
-    admin = kafka_client.admin(kafka)
-    try:
-        list(topics.set_up(admin, kafka, (TRADE,)))
-    finally:
-        admin.close()
     producer = kafka_client.producer(kafka)
 
     def tell(number: int) -> None:

@@ -19,12 +19,10 @@ from benchmarks.cost import cpu_seconds, peak_rss_mb
 from benchmarks.exchange import PAGE, SYMBOLS
 from benchmarks.figures import Report, at_least, at_most, median, percentile
 from benchmarks.world import PARTITIONS, Child, Engines, Place, free_port, poller, wait_until
-from cryptoproxy.common import topics
-from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.metrics import PollerMetrics
 from cryptoproxy.common.service import Health, Loop
-from cryptoproxy.datasets import GAP, TRADE
+from cryptoproxy.datasets import GAP, TICKER, TRADE
 from cryptoproxy.datasets.times import moment_of
 from cryptoproxy.lake.store import Store
 from cryptoproxy.producer.feeds.poll import PollOnce
@@ -158,12 +156,7 @@ def place_for(engines: Engines, port: int, **texts: str) -> Place:
     name = place.settings.kafka.topic
     topic_names = f"trade={name}.trades,gap={name}.gaps"
     place = place.with_texts(KAFKA_TOPICS=topic_names, OUTBOX_DIR=str(engines.folder / f"outbox-{name}"), **texts)
-    place.make_topics()
-    admin = kafka_client.admin(place.settings.kafka)
-    try:
-        list(topics.set_up(admin, place.settings.kafka, (TRADE, GAP)))
-    finally:
-        admin.close()
+    place.make_topics(TICKER, TRADE, GAP)
     Store(place.settings.s3).make_bucket()
     return place
 

@@ -29,9 +29,6 @@ from benchmarks.context import Context
 from benchmarks.figures import Report, at_most
 from benchmarks.quiet import words
 from benchmarks.world import ROOT, BenchmarkError, Child, Place, free_port, wait_until
-from cryptoproxy.common import topics
-from cryptoproxy.common.clients import kafka as kafka_client
-from cryptoproxy.consumer.index import template
 from cryptoproxy.datasets import CANDLE, TICKER, Candle, Dataset, Ticker, iso, key
 from cryptoproxy.datasets.times import DAY_MS, MINUTE_MS
 
@@ -111,15 +108,7 @@ def _place(context: Context) -> Place:
     place = place.with_texts(
         KAFKA_TOPICS=f"candle={name}.ohlcv", ES_INDICES=f"candle={name}-candles", KAFKA_ANSWERS_TOPIC="off"
     )
-    settings = place.settings
-    admin = kafka_client.admin(settings.kafka)
-    try:
-        list(topics.set_up(admin, settings.kafka, (TICKER, CANDLE)))
-    finally:
-        admin.close()
-    with place.elasticsearch() as client:
-        for dataset in (TICKER, CANDLE):
-            list(template.set_up(client, settings.elasticsearch, dataset, now=iso(int(time.time() * 1000))))
+    place.make(TICKER, CANDLE)
     return place
 
 

@@ -10,7 +10,6 @@ from kafka import TopicPartition
 
 from benchmarks.context import Context
 from benchmarks.world import Child, Place
-from cryptoproxy.common import topics
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.datasets import ALERT, TICKER
 from cryptoproxy.watch.sharing.ledger import Ledger
@@ -53,9 +52,7 @@ def place_for(context: Context, **texts: str) -> Place:
     place = context.engines.place(**texts)
     kafka = place.settings.kafka
     place = place.with_texts(KAFKA_TOPICS=f"alert={kafka.topic}.alerts", PYTHON_WATCH_SERVER_PORT="0")
-    admin = kafka_client.admin(kafka)
-    list(topics.set_up(admin, place.settings.kafka, (TICKER, ALERT)))
-    admin.close()
+    place.make_topics(TICKER, ALERT)
     return place
 
 

@@ -28,7 +28,7 @@ from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.common.settings.environment import child_environment
 from cryptoproxy.consumer.index import template
-from cryptoproxy.datasets import iso
+from cryptoproxy.datasets import TICKER, Dataset, iso
 from cryptoproxy.engines.ports import Ports, free_ports
 from cryptoproxy.engines.stack import Memory, Stack
 
@@ -111,12 +111,21 @@ class Place:
         name = f"b{uuid.uuid4().hex[:8]}"
         return self.with_texts(ES_INDEX=f"{name}-prices", KAFKA_CONSUMER_GROUP_ID=f"{name}-indexer")
 
-    def make_topics(self) -> None:
+    def make_topics(self, *datasets: Dataset[Any]) -> None:
+        """Of tickers where none are named."""
         admin = kafka_client.admin(self.settings.kafka)
         try:
-            list(topics.set_up(admin, self.settings.kafka))
+            list(topics.set_up(admin, self.settings.kafka, datasets or (TICKER,)))
         finally:
             admin.close()
+
+    def make(self, *datasets: Dataset[Any]) -> None:
+        """Their topics, and their indices of now."""
+        self.make_topics(*datasets)
+        with self.elasticsearch() as client:
+            for dataset in datasets:
+                now = iso(int(time.time() * 1000))
+                list(template.set_up(client, self.settings.elasticsearch, dataset, now=now))
 
     def make_index(self, begin_ms: int = BEGIN_MS) -> None:
         """Template, the index of the benchmark's records, alias."""
