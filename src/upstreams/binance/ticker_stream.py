@@ -73,7 +73,6 @@ class BinanceTickerStream(Gathered[Ticker]):
         self.venue = venue
         self.symbol_list = symbol_list
         self._interval_ms = interval_ms
-        self.symbols = names
         self._begun = False
         self._slots: dict[str, int] = {}
         """The last slot of each symbol that has a record."""

@@ -76,13 +76,13 @@ class BookStream(Gathered[AnyRecord], ABC, Generic[B]):
     ) -> None:
         self.venue, self.upstream = venue, venue.upstream
         self.feed = Feed(venue.name, BOOK.name)
-        self.symbols = tuple(dict.fromkeys(each.upper() for each in symbols))
-        if faults := [f"{self.feed.name} has no symbol {each!r}" for each in self.symbols if not usable_id(each)]:
+        names = dict.fromkeys(each.upper() for each in symbols)
+        if faults := [f"{self.feed.name} has no symbol {each!r}" for each in names if not usable_id(each)]:
             raise SettingsError(faults)
         self.symbol_list = symbol_list
         self.interval_ms = interval_ms
         self._sized_in_quote = sized_in_quote
-        super().__init__({topic_of(symbol): symbol for symbol in self.symbols})
+        super().__init__({topic_of(symbol): symbol for symbol in names})
         self._kept: dict[str, Kept[B]] = {}
         self._gaps: list[Gap] = []
         self._missed: Counter[str] = Counter()

@@ -90,10 +90,6 @@ class CandleStream(Gathered[Candle], ABC):
     # --- what comes
 
     @property
-    def symbols(self) -> Sequence[str]:
-        return self._candles.symbols
-
-    @property
     def symbol_list(self) -> SymbolList | None:
         return self._candles.symbol_list
 
@@ -104,7 +100,7 @@ class CandleStream(Gathered[Candle], ABC):
     def begin(self, left: Left, *, now_ms: int) -> None:
         self._records, self._rejected, self._gaps, self._asked = [], [], [], {}
         self._apart = []
-        self._of = {symbol: _Symbol() for symbol in self._candles.symbols}
+        self._of = {symbol: _Symbol() for symbol in self.symbols}
         there: dict[str, set[int]] = {symbol: set() for symbol in self._of}
         for record in left.records:
             if record.asset_id in there:

@@ -238,11 +238,12 @@ R = TypeVar("R", bound=AnyRecord)
 
 
 class Gathered(Generic[R]):
-    """What every stream has: the symbol of each topic, and what waits to be collected."""
+    """What every stream has: its symbols, the topic of each, and what waits to be collected."""
 
     def __init__(self, symbol_of: Mapping[str, str]) -> None:
         self._symbol_of = dict(symbol_of)
         self.topics = tuple(self._symbol_of)
+        self.symbols = tuple(self._symbol_of.values())
         self._records: list[R] = []
         self._rejected: list[Rejected] = []
 

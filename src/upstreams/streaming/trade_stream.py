@@ -65,7 +65,6 @@ class TradeStream(Gathered[Trade], ABC, Generic[K]):
         self.venue = venue
         self.upstream = venue.upstream
         self.symbol_list = symbol_list
-        self.symbols = tuple(topics)
         self._of: dict[str, K] = {}
         """Empty before :meth:`Stream.begin`."""
         self._keys = count(1)

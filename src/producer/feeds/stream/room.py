@@ -175,14 +175,15 @@ class Room:
                 taken.setdefault(stream.feed.name, {})[topic] = bodies
         self._frames_ms |= dict.fromkeys(taken, self.clock.now_ms())
         unread = any(row.reason == BAD_FRAME for row in heard.rejected)
+        doubtful = [stream for stream in self.streams if unread and isinstance(stream, Unproved)]
         with self._lock:
+            for stream in doubtful:  # the frame lay somewhere among those that came with it
+                stream.unread()
             for stream in self.streams:
-                if unread and isinstance(stream, Unproved):  # it lay somewhere among those that came with it
-                    stream.unread()
                 if data := taken.get(stream.feed.name):
                     stream.take(data, now_ms=now_ms)  # type: ignore[arg-type]
-                if unread and isinstance(stream, Unproved):
-                    stream.unread()
+            for stream in doubtful:
+                stream.unread()
         self._hold_back()
         for listen in self.listeners:
             listen(heard, now_ms)
