@@ -221,6 +221,15 @@ class Recent(threading.Thread):
         self._ended.set()
         self.join()
 
+    def within(self, trades: Sequence[Trade]) -> dict[str, tuple[str, int]]:
+        """What was found between the first and the last of these, symbol by symbol."""
+        spans = {name: [moment_of(each.timestamp) for each in trades if each.asset_id == name] for name in SYMBOLS}
+        return {
+            name: (symbol, at_ms)
+            for name, (symbol, at_ms) in self.found.items()
+            if min(spans[symbol]) < at_ms < max(spans[symbol])
+        }
+
 
 @pytest.mark.long
 @pytest.mark.parametrize("number", range(10))
@@ -249,12 +258,7 @@ def test_each_trade_of_bybit_that_is_lost_lies_in_a_gap(
 
     trades = world.on_topic(TRADE)
     there = {each.trade_id for each in trades}
-    spans = {symbol: [moment_of(each.timestamp) for each in trades if each.asset_id == symbol] for symbol in SYMBOLS}
-    lost = {
-        name: (symbol, at_ms)
-        for name, (symbol, at_ms) in watch.found.items()
-        if name not in there and min(spans[symbol]) < at_ms < max(spans[symbol])
-    }
+    lost = {name: found for name, found in watch.within(trades).items() if name not in there}
     gaps = [(gap.asset_id, moment_of(gap.timestamp), moment_of(gap.until)) for gap in world.open_gaps()]
     outside = [each for each in lost.values() if not any(g[0] == each[0] and g[1] <= each[1] <= g[2] for g in gaps)]
     assert not outside, (sorted(outside), sorted(gaps), world.on_topic(GAP))
@@ -281,9 +285,7 @@ def test_bybit_s_connections_are_replaced_before_they_end(rig: Rig, report: Repo
     drain(world)
     trades = world.on_topic(TRADE)
     there = {each.trade_id for each in trades}
-    spans = {symbol: [moment_of(each.timestamp) for each in trades if each.asset_id == symbol] for symbol in SYMBOLS}
-    wanted = {name for name, (symbol, at_ms) in watch.found.items() if min(spans[symbol]) < at_ms < max(spans[symbol])}
-    assert wanted <= there
+    assert watch.within(trades).keys() <= there
     assert not world.on_topic(GAP)
     assert world.in_lake(TRADE) >= {TRADE.id_of(each) for each in trades}
     report(Found(len(there), 0, 0, len(trades) - len(there)), None)
