@@ -111,4 +111,4 @@ def _name(record: Mapping[str, Any]) -> str:
 
 
 FIGURES = Kind(MARKET, _market_of, _market, name=_name, serial=lambda record: f"{record['metric']}-")
-ASSETS = Kind(ASSET, _asset_of, _asset, name=lambda record: str(record["asset_id"]))
+ASSETS = Kind(ASSET, _asset_of, _asset, name=lambda record: str(record["asset_id"]), alone=True)

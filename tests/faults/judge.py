@@ -10,7 +10,8 @@ is used here.
    line of the lake is on the topic.
 3. Each poll on the topic is a served answer, whole, value by value: none foreign, none half.
 4. Each whole answer that a poll could be made of is on the topic, but for those that the poller itself counts as
-   missed, and the one that was under way when it was killed.
+   missed, and those of the one that was under way when it was killed, or (but never all of its pages) when the upstream
+   went away before the judge was asked.
 5. Each poll that was seen in an outbox after a kill is on the topic and in the lake, and nothing is left behind.
 """
 
@@ -247,13 +248,18 @@ def _moment(value: Any) -> int | None:
 def _served_and_kept(case: Case, matched: set[tuple[Slot, int]], verdict: Verdict) -> None:
     used = {number for _, number in matched}
     for source, answers in _answers(case).items():
-        calls = len({entry.target for entry in answers})  # of one poll
+        pages = [""] if case.kind.alone else list(dict.fromkeys(entry.target for entry in answers))  # of one poll
+        calls = len(pages)
         excused = {
             entry.seq
             for killed_ms in case.killed_ms
             for entry in [each for each in answers if each.at_ms <= killed_ms][-calls:]
         }
         unused = [entry for entry in answers if entry.whole and entry.seq not in used | excused]
+        last = max((entry.at_ms for entry in answers if entry.seq in used), default=0)
+        begun = [entry for entry in unused if entry.at_ms > last]
+        if [entry.target for entry in begun] == pages[: len(begun)] and len(begun) < calls:
+            unused = [entry for entry in unused if entry not in begun]
         if len(unused) > case.missed.get(source + case.kind.suffix, 0) * calls:
             verdict.lost += 1
             verdict.faults += [

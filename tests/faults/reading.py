@@ -175,6 +175,8 @@ class Kind:
     """Of a record within its poll."""
     serial: Callable[[Mapping[str, Any]], str] = lambda record: ""
     """What stands before the slot in an id."""
+    alone: bool = False
+    """Each answer is a poll of its own, whatever it was asked for."""
 
     @property
     def suffix(self) -> str:

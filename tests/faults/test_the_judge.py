@@ -13,6 +13,7 @@ from cryptoproxy.sandbox.ledger import Entry
 from tests.faults.evidence import Found, identity
 from tests.faults.figures import FIGURES
 from tests.faults.judge import Case, Verdict, judge
+from tests.faults.reading import TICKERS
 
 NOON = 1_795_262_400_000
 POLLS = 3
@@ -198,6 +199,24 @@ def figures() -> Case:
         kept=1,
         kind=FIGURES,
     )
+
+
+def test_of_a_poll_of_pages_some_may_be_missing_when_the_upstream_goes_away_in_the_middle(case: Case) -> None:
+    def pages(number: int) -> list[Entry]:
+        """Of that slot's poll, a coin each."""
+        entry = served(number)
+        return [
+            replace(entry, seq=2 * number + page, target=f"/coins/markets?page={page}", body=json.dumps([row]).encode())
+            for page, row in enumerate(json.loads(entry.body or b""))
+        ]
+
+    whole = replace(case, served=[page for number in range(POLLS) for page in pages(number)])
+    judge(whole).require()
+    judge(replace(whole, served=[*whole.served, pages(POLLS)[0]])).require()
+    assert judge(replace(whole, served=[*whole.served, *pages(POLLS)])).lost
+    between = replace(pages(0)[0], seq=99, at_ms=NOON + 500)
+    assert judge(replace(whole, served=[*whole.served, between])).lost
+    assert judge(replace(whole, served=[*whole.served, pages(POLLS)[0]], kind=replace(TICKERS, alone=True))).faults
 
 
 def test_of_another_dataset_it_knows_the_ids_and_the_answers() -> None:
