@@ -17,7 +17,7 @@ from cryptoproxy.errors import CryptoProxyError, SettingsError
 COMMANDS = {
     "up": ("services.engines", "up"),
     "down": ("services.engines", "down"),
-    "status": ("services.status", "status"),
+    "status": ("status.command", "status"),
     "setup": ("upkeep.setup", "setup"),
     "check": ("upkeep.setup", "check"),
     "produce": ("services.run", "produce"),

@@ -24,7 +24,7 @@ from typing import Any
 from kafka import errors as kafka_errors
 
 from cryptoproxy.common.settings.catalogue import Kafka
-from cryptoproxy.common.settings.rooms import KEPT_SECONDS
+from cryptoproxy.common.settings.sections.kafka import KEPT_SECONDS
 from cryptoproxy.datasets import ALERT, DATASETS, TICKER, Dataset
 from cryptoproxy.errors import OperatorError, together
 

@@ -6,6 +6,7 @@ offset is committed.
 | ``indexer`` | the loop of a dataset: consume → begin → commit; joining and leaving |
 | ``member`` | the indexer as a member of its group: consumer, name, rebalance |
 | ``positions`` | where reading begins, what was missed, and the lag |
+| ``lanes`` | the pipelines of a dataset's topics, together |
 | ``pipeline`` | what of a topic is under way: decode → index → dead-letter → finished |
 | ``window`` | the batches of it, their offsets, and the threads in which they wait |
 | ``progress`` | what is counted and said of them when they are finished |

@@ -11,10 +11,8 @@ them waits for long behind another one's flood.
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from kafka import OffsetAndMetadata
 from kafka import errors as kafka_errors
@@ -27,17 +25,15 @@ from cryptoproxy.common.metrics import DatasetMetrics
 from cryptoproxy.common.retry import Backoff
 from cryptoproxy.common.service import Health, Loop
 from cryptoproxy.common.settings.catalogue import Kafka
-from cryptoproxy.consumer.batch import Destination, read
+from cryptoproxy.consumer.batch import read
+from cryptoproxy.consumer.lanes import Lane, Lanes, by_topic
 from cryptoproxy.consumer.member import RebalanceListener, join_once_more
-from cryptoproxy.consumer.pipeline import Pipeline
 from cryptoproxy.consumer.positions import Positions
 from cryptoproxy.consumer.progress import Progress
 from cryptoproxy.datasets import Dataset
 from cryptoproxy.errors import OperatorError
 
 log = logging.getLogger(__name__)
-
-V = TypeVar("V")
 
 COMMIT_SECONDS = 1.0
 UNHEARD_SECONDS = 90.0
@@ -61,14 +57,6 @@ PART_GROUP = "consumer group"
 PART_MISSING = "missing records"
 MISSING_SECONDS = 600.0
 """For so long after the last one it is said that records were missing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Lane:
-    """What reads one topic: where its records belong, and what of them is under way."""
-
-    place: Destination
-    pipeline: Pipeline
 
 
 class Indexer:
@@ -97,8 +85,7 @@ class Indexer:
     ) -> None:
         self._kafka = kafka
         self._dataset = dataset
-        self._lanes = lanes
-        self._pipelines = [lane.pipeline for lane in lanes.values()]
+        self._lanes = Lanes(lanes)
         self._progress = progress
         self._set_up = set_up
         self._connect = connect
@@ -129,7 +116,7 @@ class Indexer:
         while self._set_up is not None and loop.running and not self._set_up():
             loop.wait(LOOK_SECONDS)
         if loop.running:
-            self._pipelines[0].verify()
+            self._lanes.pipelines[0].verify()
         backoff = Backoff(cap=10.0)
         while loop.running:
             try:
@@ -154,7 +141,7 @@ class Indexer:
                     self._leave()  # and join anew, with secrets as they are by then
                 loop.wait(backoff.next())
         self._leave()
-        for pipeline in self._pipelines:
+        for pipeline in self._lanes.pipelines:
             pipeline.stop()
 
     def _turn(self) -> bool:
@@ -172,7 +159,7 @@ class Indexer:
         if consumed:  # even held up: a rebalance within this very poll assigns partitions that are not paused
             self._looked_at = self._clock.monotonic()
             self._positions.read(consumed)
-            for topic, records in _by_topic(consumed).items():
+            for topic, records in by_topic(consumed).items():
                 lane = self._lanes[topic]
                 lane.pipeline.begin(read(records, lane.place, now_ms=self._clock.now_ms()))
             self._metrics.consumed.inc(sum(map(len, consumed.values())))
@@ -192,25 +179,25 @@ class Indexer:
                 pipeline.read_topic(self._positions.topic_id(topic))
             consumed: Mapping[Any, Sequence[Any]] = self._consumer.poll(timeout_ms=timeout_ms)
         except kafka_errors.NoOffsetForPartitionError as error:
-            self._offer(self._positions.begin(error))
+            self._lanes.offer(self._positions.begin(error))
         except kafka_errors.OffsetOutOfRangeError as error:
             self._finish_soon()
             shorter = self._positions.go_on_from_earliest(error)
-            self._keep_only(self._consumer.assignment() - set(shorter))
+            self._lanes.keep_only(self._consumer.assignment() - set(shorter))
         except kafka_errors.LogTruncationError as error:
             self._finish_soon()
             shorter = self._positions.go_on_after_truncation(error)
-            self._keep_only(self._consumer.assignment() - set(shorter))
+            self._lanes.keep_only(self._consumer.assignment() - set(shorter))
         else:
             return consumed
         return {}
 
     def _finish_soon(self) -> None:
         """Before offsets of what is under way lose their meaning: its records may stand nowhere else any more."""
-        self._finish(FINISH_SECONDS)
-        finished = self._take_finished()
+        self._lanes.finish(FINISH_SECONDS)
+        finished = self._lanes.take_finished()
         self._positions.finished(finished)
-        self._offer(finished)
+        self._lanes.offer(finished)
 
     def _pause(self, full: set[str]) -> None:
         if full:
@@ -221,32 +208,7 @@ class Indexer:
         self._paused = full
         self._metrics.paused.set(any(self._lanes[topic].pipeline.troubled for topic in full))
 
-    # --- the pipelines together
-
-    def _finish(self, seconds: float) -> None:
-        deadline = time.monotonic() + seconds
-        for pipeline in self._pipelines:
-            pipeline.finish(0.0)
-        while (left := deadline - time.monotonic()) > 0 and (
-            unfinished := [each for each in self._pipelines if each.unfinished]
-        ):
-            for pipeline in unfinished:
-                pipeline.finish(min(left, 0.2) / len(unfinished))
-
-    def _take_finished(self) -> dict[Any, int]:
-        return {each: offset for pipeline in self._pipelines for each, offset in pipeline.take_finished().items()}
-
-    def _offer(self, offsets: Mapping[Any, int]) -> None:
-        for topic, of_topic in _by_topic(offsets).items():
-            self._lanes[topic].pipeline.offer(of_topic)
-
-    def _put_back(self, offsets: Mapping[Any, int]) -> None:
-        for topic, of_topic in _by_topic(offsets).items():
-            self._lanes[topic].pipeline.put_back(of_topic)
-
-    def _keep_only(self, owned: Any) -> None:
-        for pipeline in self._pipelines:
-            pipeline.keep_only(owned)
+    # --- how it goes
 
     def _say_missing(self) -> None:
         if missing := self._positions.missing():
@@ -296,11 +258,11 @@ class Indexer:
             return
         self._committed_at = self._clock.monotonic()
         if self._committing and self._committed_at - self._began_to_commit > UNHEARD_SECONDS:
-            self._put_back(self._committing)
+            self._lanes.put_back(self._committing)
             self._committing = {}
-        self._offer(self._positions.passed_over())
+        self._lanes.offer(self._positions.passed_over())
         if not self._committing:  # one at a time, so that an older one never comes after a newer one
-            self._commit(self._take_finished())
+            self._commit(self._lanes.take_finished())
         self._progress.report(self._positions.lag())
 
     def _commit(self, offsets: Mapping[Any, int]) -> None:
@@ -312,7 +274,7 @@ class Indexer:
             self._consumer.commit_async(self._with_note(offsets), callback=self._committed)
         except kafka_errors.KafkaError:
             self._committing = {}
-            self._put_back(offsets)
+            self._lanes.put_back(offsets)
             raise
 
     def _committed(self, offsets: Mapping[Any, Any], response: Any) -> None:
@@ -324,7 +286,7 @@ class Indexer:
             return
         said = f"offsets not committed, offered again: {type(response).__name__}: {response}"
         self._limited.warning(type(response).__name__, said)
-        self._put_back({partition: each.offset for partition, each in offsets.items()})
+        self._lanes.put_back({partition: each.offset for partition, each in offsets.items()})
         if not isinstance(response, (kafka_errors.CommitFailedError, kafka_errors.RebalanceInProgressError)):
             self._health.hold(PART_COMMIT, str(kafka_client.meaning(response, self._kafka)))
 
@@ -359,8 +321,8 @@ class Indexer:
         """Partitions may go to others: finish what is under way within :data:`FINISH_SECONDS`, and commit."""
         if self._leaving:
             return  # done already
-        self._finish(FINISH_SECONDS)
-        offsets = self._take_finished()
+        self._lanes.finish(FINISH_SECONDS)
+        offsets = self._lanes.take_finished()
         if offsets:
             self._positions.finished(offsets)
             try:
@@ -368,7 +330,7 @@ class Indexer:
                 self._metrics.commits.labels("done").inc()
             except kafka_errors.KafkaError as error:
                 self._metrics.commits.labels("failed").inc()
-                self._put_back(offsets)
+                self._lanes.put_back(offsets)
                 log.warning("offsets not committed before a rebalance: %s: %s", type(error).__name__, error)
 
     def _go_on_with(self, assigned: Any) -> None:
@@ -380,7 +342,7 @@ class Indexer:
 
     def _let_go(self, owned: Any) -> None:
         """What is not among ``owned`` is read again by whoever owns it now."""
-        self._keep_only(owned)
+        self._lanes.keep_only(owned)
         self._positions.keep_only(owned)
 
     def _leave(self) -> None:
@@ -388,8 +350,8 @@ class Indexer:
         if self._consumer is None:
             return
         consumer, self._consumer, self._leaving = self._consumer, None, True
-        self._finish(LEAVE_SECONDS)
-        offsets = self._take_finished()
+        self._lanes.finish(LEAVE_SECONDS)
+        offsets = self._lanes.take_finished()
         try:
             if offsets:
                 consumer.commit(self._with_note(offsets), timeout_ms=LEAVE_COMMIT_MS)
@@ -403,10 +365,3 @@ class Indexer:
         except kafka_errors.KafkaError as error:
             log.warning("left the group without saying so: %s: %s", type(error).__name__, error)
         self._let_go(())
-
-
-def _by_topic(by_partition: Mapping[Any, V]) -> dict[str, dict[Any, V]]:
-    found: dict[str, dict[Any, V]] = {}
-    for partition, value in by_partition.items():
-        found.setdefault(partition.topic, {})[partition] = value
-    return found

@@ -24,7 +24,8 @@ from cryptoproxy.consumer.index.bulk import BulkSender
 from cryptoproxy.consumer.index.corrections import Corrections
 from cryptoproxy.consumer.index.delivery import Delivery
 from cryptoproxy.consumer.index.indices import Indices
-from cryptoproxy.consumer.indexer import LOOK_SECONDS, Indexer, Lane
+from cryptoproxy.consumer.indexer import LOOK_SECONDS, Indexer
+from cryptoproxy.consumer.lanes import Lane
 from cryptoproxy.consumer.letters.dead_letters import DeadLetterQueue
 from cryptoproxy.consumer.letters.fuse import Acceptances
 from cryptoproxy.consumer.letters.reader import Letter, Replayed, replay

@@ -18,12 +18,12 @@ from cryptoproxy.datasets import CANDLE, DATASETS, Feed
 from cryptoproxy.datasets.times import Span, from_person
 from cryptoproxy.errors import CryptoProxyError, OperatorError, TransientError
 from cryptoproxy.producer.asking.elsewhere import Elsewhere
-from cryptoproxy.producer.feeds.agenda import MOST_TRIES
+from cryptoproxy.producer.feeds.history.agenda import MOST_TRIES
+from cryptoproxy.producer.feeds.history.report import is_whole, summary
+from cryptoproxy.producer.feeds.history.runs import Run
+from cryptoproxy.producer.feeds.history.walk import Cursor, Walk
 from cryptoproxy.producer.feeds.poll import PollOnce, SlotMissedError
-from cryptoproxy.producer.feeds.report import is_whole, summary
-from cryptoproxy.producer.feeds.runs import Run
 from cryptoproxy.producer.feeds.symbols import kept_quotes, load
-from cryptoproxy.producer.feeds.walk import Cursor, Walk
 from cryptoproxy.producer.once import asker_of, budget_folder, poll_now, sleep, whole
 from cryptoproxy.producer.outbox.files import OutboxInUseError
 from cryptoproxy.producer.planning import budgets_of, grids_of

@@ -27,11 +27,11 @@ from cryptoproxy.producer.asking.door import Door
 from cryptoproxy.producer.compaction import DailyCompaction
 from cryptoproxy.producer.drains.to_kafka import Publisher, connect, refusal
 from cryptoproxy.producer.drains.to_s3 import Archiver
-from cryptoproxy.producer.feeds.agenda import Agenda
 from cryptoproxy.producer.feeds.fetch import Fetcher
-from cryptoproxy.producer.feeds.history import HistoryLoop
+from cryptoproxy.producer.feeds.history.agenda import Agenda
+from cryptoproxy.producer.feeds.history.loop import HistoryLoop
+from cryptoproxy.producer.feeds.history.runs import RunsTopic
 from cryptoproxy.producer.feeds.poll import PollOnce, Wait
-from cryptoproxy.producer.feeds.runs import RunsTopic
 from cryptoproxy.producer.feeds.slots import PollGrid
 from cryptoproxy.producer.feeds.source_loop import QUIET_BELOW_MS, SourceLoop
 from cryptoproxy.producer.feeds.stream.left import left_of

@@ -22,7 +22,7 @@
 | ``streaming`` | the seam of streams, and what proves that nothing lacks in one |
 | ``answers`` | what was answered, into typed rows and records |
 
-To add an upstream: its folder, its line in :data:`UPSTREAMS`, and its settings in ``common/settings/catalogue.py``.
+To add an upstream: its folder, its line in :data:`UPSTREAMS`, and its settings in ``settings/sections/upstreams.py``.
 To add a dataset of one: its module, and its line among the upstream's feeds.
 """
 

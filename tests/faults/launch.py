@@ -133,12 +133,12 @@ POINTS: dict[str, tuple[Wrap, str, str]] = {
 
 
 HISTORY_POINTS: dict[str, tuple[Wrap, str, str]] = {
-    "history-asked": (after, "cryptoproxy.producer.feeds.history:HistoryLoop", "_asked"),
-    "history-walked": (after, "cryptoproxy.producer.feeds.walk:Walk", "step"),
-    "history-kept": (after, "cryptoproxy.producer.feeds.history:HistoryLoop", "_keep"),
-    "history-saved": (after, "cryptoproxy.producer.feeds.runs:RunsFile", "save"),
-    "history-announced": (after, "cryptoproxy.producer.feeds.agenda:Agenda", "announce"),
-    "history-told": (after, "cryptoproxy.producer.feeds.runs:RunsTopic", "tell"),
+    "history-asked": (after, "cryptoproxy.producer.feeds.history.loop:HistoryLoop", "_asked"),
+    "history-walked": (after, "cryptoproxy.producer.feeds.history.walk:Walk", "step"),
+    "history-kept": (after, "cryptoproxy.producer.feeds.history.loop:HistoryLoop", "_keep"),
+    "history-saved": (after, "cryptoproxy.producer.feeds.history.runs:RunsFile", "save"),
+    "history-announced": (after, "cryptoproxy.producer.feeds.history.agenda:Agenda", "announce"),
+    "history-told": (after, "cryptoproxy.producer.feeds.history.runs:RunsTopic", "tell"),
 }
 """The steps of a page of history, before it goes the way of a poll."""
 

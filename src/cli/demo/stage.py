@@ -18,7 +18,7 @@ from cryptoproxy.common.settings.environment import child_environment
 from cryptoproxy.engines.ports import Ports, free_ports
 from cryptoproxy.engines.stack import Memory, Stack
 from cryptoproxy.errors import OperatorError
-from cryptoproxy.producer.feeds.runs import RunsFile
+from cryptoproxy.producer.feeds.history.runs import RunsFile
 from cryptoproxy.sandbox.app import Sandbox
 from cryptoproxy.sandbox.faults import Rule
 

@@ -1,11 +1,10 @@
-"""`cryptoproxy query …`: what readers ask of Elasticsearch or the lake, as a table, JSON, CSV or a picture."""
+"""`cryptoproxy query …`: what readers ask of Elasticsearch or the lake, a command for each question."""
 
 from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,41 +12,17 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from cryptoproxy.cli.tables import print_table
-from cryptoproxy.common.clients import elastic
-from cryptoproxy.common.start import load_settings
+from cryptoproxy.cli.reading.asking import run
 from cryptoproxy.datasets.contracts.book import BANDS
-from cryptoproxy.errors import OperatorError, TransientError, visible
-from cryptoproxy.queries import Answer, NothingFound, Queries, TooMany
+from cryptoproxy.queries import Queries
 from cryptoproxy.queries.fields import FIELDS, WINDOWS
-from cryptoproxy.queries.output import console as kibana_console
-from cryptoproxy.queries.output import text
 from cryptoproxy.queries.questions.depth import DEFAULT as DEFAULT_BAND
 from cryptoproxy.queries.questions.indicators import DEFAULT as INDICATORS
 from cryptoproxy.queries.questions.market import DEFAULT_COINS as MARKET_COINS
 from cryptoproxy.queries.questions.percentiles import COMPRESSION, DEFAULT_PERCENTS
 from cryptoproxy.queries.scope import ALL, DEFAULT_SOURCE
 
-UNANSWERED = 3
-"""Exit code where Elasticsearch, or the lake, could not or would not answer."""
-TIMEOUT = 300.0
-"""Seconds for one search: years of records take their time."""
-DRAWN = 20
-"""Assets in a picture of more than it can show, if nobody says how many."""
-
-RANKED = ("percentiles", "average", "moves", "volatility", "latest")
-"""Questions whose picture has a line or bar per asset, so that the first ones can be chosen."""
-
 Command = Callable[..., None]
-Ask = Callable[..., Answer[Any]]
-"""Takes the :class:`Queries`, and ``top=`` for only so many assets."""
-
-
-class Unanswered(click.ClickException):
-    exit_code = UNANSWERED
-
-    def show(self, file: Any = None) -> None:
-        click.echo(f"cryptoproxy: {self.format_message()}", file=file, err=True)
 
 
 @click.group(
@@ -135,11 +110,10 @@ def percentiles(
     env_file: Path, /, field: str, by: str, percents: tuple[float, ...], compression: int, **rest: Any
 ) -> None:
     """In what range does a value lie? Percentiles over all samples of a period."""
-    which, output = _split(rest)
-    _run(
+    run(
         env_file,
-        output,
-        lambda queries, **top: queries.percentiles(field, percents=percents, compression=compression, **which | top),
+        rest,
+        lambda queries, **which: queries.percentiles(field, percents=percents, compression=compression, **which),
     )
 
 
@@ -153,8 +127,7 @@ def percentiles(
 @click.pass_obj
 def average(env_file: Path, /, field: str, interval: str | None, by: str, **rest: Any) -> None:
     """What does it cost on average? Mean over time, lowest and highest."""
-    which, output = _split(rest)
-    _run(env_file, output, lambda queries, **top: queries.average(field, interval=interval, **which | top))
+    run(env_file, rest, lambda queries, **which: queries.average(field, interval=interval, **which))
 
 
 @query.command()
@@ -168,8 +141,7 @@ def average(env_file: Path, /, field: str, interval: str | None, by: str, **rest
 @click.pass_obj
 def moves(env_file: Path, /, thresholds: tuple[float, ...], window: str, by: str, **rest: Any) -> None:
     """How often does it move? The share of samples whose change is ±x % or more."""
-    which, output = _split(rest)
-    _run(env_file, output, lambda queries, **top: queries.moves(window, thresholds=thresholds, **which | top))
+    run(env_file, rest, lambda queries, **which: queries.moves(window, thresholds=thresholds, **which))
 
 
 @query.command()
@@ -179,18 +151,14 @@ def moves(env_file: Path, /, thresholds: tuple[float, ...], window: str, by: str
 @click.pass_obj
 def volatility(env_file: Path, /, window: str, **rest: Any) -> None:
     """Which vary most? Returns of the last price from one window to the next."""
-    which, output = _split(rest)
-    top = which.pop("top") or 20
+    rest["top"] = rest["top"] or 20
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task("volatility", total=None)
-        _run(
+        run(
             env_file,
-            output,
-            lambda queries, top=top: queries.volatility(
-                window,
-                top=top,
-                progress=lambda done, whole: bar.update(task, completed=done, total=whole),
-                **which,
+            rest,
+            lambda queries, **which: queries.volatility(
+                window, progress=lambda done, whole: bar.update(task, completed=done, total=whole), **which
             ),
         )
 
@@ -201,8 +169,7 @@ def volatility(env_file: Path, /, window: str, **rest: Any) -> None:
 @click.pass_obj
 def latest(env_file: Path, /, **rest: Any) -> None:
     """Where does each asset stand? Its newest record."""
-    which, output = _split(rest)
-    _run(env_file, output, lambda queries, **top: queries.latest(**which | top))
+    run(env_file, rest, Queries.latest)
 
 
 _interval = click.option(
@@ -217,8 +184,7 @@ _interval = click.option(
 @click.pass_obj
 def candles(env_file: Path, /, interval: str, **rest: Any) -> None:
     """What did it open, reach and close at? Bars of any length, put together of what is stored."""
-    which, output = _split(rest)
-    _run(env_file, output, lambda queries, **top: queries.candles(interval, **which | top))
+    run(env_file, rest, lambda queries, **which: queries.candles(interval, **which))
 
 
 @query.command()
@@ -230,8 +196,7 @@ def candles(env_file: Path, /, interval: str, **rest: Any) -> None:
 @click.pass_obj
 def indicators(env_file: Path, /, names: str, interval: str, **rest: Any) -> None:
     """What do averages, bands, RSI and MACD say? TA-Lib's values over candles."""
-    which, output = _split(rest)
-    _run(env_file, output, lambda queries, **top: queries.indicators(names, interval=interval, **which | top))
+    run(env_file, rest, lambda queries, **which: queries.indicators(names, interval=interval, **which))
 
 
 @query.command()
@@ -241,8 +206,7 @@ def indicators(env_file: Path, /, names: str, interval: str, **rest: Any) -> Non
 @click.pass_obj
 def trades(env_file: Path, /, interval: str, **rest: Any) -> None:
     """What was traded, and who pressed? Volume, VWAP, bought and sold of each step."""
-    which, output = _split(rest)
-    _run(env_file, output, lambda queries, **top: queries.trades(interval, **which | top))
+    run(env_file, rest, lambda queries, **which: queries.trades(interval, **which))
 
 
 @query.command()
@@ -252,8 +216,7 @@ def trades(env_file: Path, /, interval: str, **rest: Any) -> None:
 @click.pass_obj
 def spread(env_file: Path, /, interval: str, **rest: Any) -> None:
     """What does it cost to trade at once? Best ask less best bid, of order books."""
-    which, output = _split(rest)
-    _run(env_file, output, lambda queries, **top: queries.spread(interval, **which | top))
+    run(env_file, rest, lambda queries, **which: queries.spread(interval, **which))
 
 
 @query.command()
@@ -265,8 +228,7 @@ def spread(env_file: Path, /, interval: str, **rest: Any) -> None:
 @click.pass_obj
 def depth(env_file: Path, /, within: str, interval: str, **rest: Any) -> None:
     """How much stands in the book near its price? Bids, asks and imbalance of each step."""
-    which, output = _split(rest)
-    _run(env_file, output, lambda queries, **top: queries.depth(interval, within=int(within), **which | top))
+    run(env_file, rest, lambda queries, **which: queries.depth(interval, within=int(within), **which))
 
 
 @query.command()
@@ -276,8 +238,7 @@ def depth(env_file: Path, /, within: str, interval: str, **rest: Any) -> None:
 @click.pass_obj
 def sentiment(env_file: Path, /, interval: str, **rest: Any) -> None:
     """How many rise, how many fall? Gainers, losers and the mean change over time."""
-    which, output = _split(rest)
-    _run(env_file, output, lambda queries, **top: queries.sentiment(interval=interval, **which | top))
+    run(env_file, rest, lambda queries, **which: queries.sentiment(interval=interval, **which))
 
 
 @query.command()
@@ -294,8 +255,7 @@ def sentiment(env_file: Path, /, interval: str, **rest: Any) -> None:
 @click.pass_obj
 def market(env_file: Path, /, **rest: Any) -> None:
     """How large is the whole market? Its cap, its volume and who dominates it, over time."""
-    which, output = _split(rest)
-    _run(env_file, output, lambda queries: queries.market(**which))
+    run(env_file, rest, Queries.market)
 
 
 @query.command()
@@ -311,8 +271,7 @@ def market(env_file: Path, /, **rest: Any) -> None:
 @click.pass_obj
 def freshness(env_file: Path, /, **rest: Any) -> None:
     """Is the data fresh and whole? Age, missing slots and duplicates of each dataset and source."""
-    which, output = _split(rest)
-    _run(env_file, output, lambda queries: queries.freshness(**which))
+    run(env_file, rest, Queries.freshness)
 
 
 @query.command()
@@ -326,84 +285,4 @@ def freshness(env_file: Path, /, **rest: Any) -> None:
 def usage(env_file: Path, /, as_csv: bool, as_json: bool, **rest: Any) -> None:
     """Who asks the doors for what, and how many calls of the upstreams does that save? Of Elasticsearch."""
     output = {"as_json": as_json, "as_csv": as_csv, "plot": None, "explain": False, "engine": "es"}
-    _run(env_file, output, lambda queries: queries.usage(**rest))
-
-
-def _split(rest: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The options of :func:`_which`, and those of :func:`_output`."""
-    output = {name: rest.pop(name) for name in ("as_json", "as_csv", "plot", "explain", "engine")}
-    return rest, output
-
-
-def _run(env_file: Path, output: dict[str, Any], ask: Ask) -> None:
-    if output["as_json"] + output["as_csv"] + output["explain"] > 1:
-        raise click.UsageError("--json, --csv and --explain exclude each other")
-    engine = output.pop("engine")
-    if output["explain"] and engine != "es":
-        raise click.UsageError("--explain prints searches of Elasticsearch, so it goes with --engine es alone")
-    with _asking(env_file, engine) as queries:
-        try:
-            answer = ask(queries)
-        except ValueError as error:  # a word that is none
-            raise click.UsageError(str(error)) from error
-        if output["explain"]:
-            click.echo(kibana_console.console_text(queries.aliases, answer.asked))
-            return
-        if output["plot"] is not None:
-            _draw(queries, answer, ask, output["plot"])
-        _print(answer, **output)
-        for note in answer.notes:
-            click.echo(f"note: {visible(note)}", err=True)
-
-
-def _draw(queries: Queries, answer: Answer[Any], ask: Ask, file: Path) -> None:
-    """Of more assets than a picture can show, the first ones."""
-    from cryptoproxy.queries.output.plot import LEAST, TooManyLines, plot  # it takes a second to load
-
-    try:
-        plot(answer, file)
-    except TooMany as error:
-        if answer.question not in RANKED:  # sources have no rank
-            raise
-        most = error.most if isinstance(error, TooManyLines) else LEAST
-        top = most if answer.asked.scope.chosen else min(DRAWN, most)
-        plot(ask(queries, top=top), file)
-        which = "most volatile" if answer.question == "volatility" else "most traded"
-        answer.notes.append(
-            f"only the {top} {which} are drawn; --symbols, --assets or --top (up to {most}) choose others"
-        )
-    click.echo(f"drawn into {file}", err=True)
-
-
-def _print(answer: Answer[Any], *, as_json: bool, as_csv: bool, plot: Path | None, explain: bool) -> None:
-    write = sys.stdout.write
-    if as_json:
-        text.write_json(answer, write)
-    elif as_csv:
-        text.write_csv(answer, write)
-    elif plot is None:
-        rows = answer.held()
-        print_table(text.table(answer, rows))
-
-
-@contextmanager
-def _asking(env_file: Path, engine: str) -> Iterator[Queries]:
-    """The engines, and their errors as exit codes."""
-    settings = load_settings(env_file)
-    place = settings.elasticsearch.url if engine == "es" else settings.s3.endpoint_url or settings.s3.bucket
-    with ExitStack() as opened:
-        try:
-            client = opened.enter_context(closing(elastic.client(settings.elasticsearch, timeout=TIMEOUT)))
-            lake = None
-            if engine != "es":
-                from cryptoproxy.lake.store import Store
-                from cryptoproxy.queries.lake.engine import Lake  # DuckDB is not everybody's
-
-                lake = opened.enter_context(closing(Lake(Store(settings.s3))))
-            yield Queries.of(settings.elasticsearch, client, lake=lake, engine=engine)
-        except NothingFound as error:  # it may name symbols as an upstream sent them
-            raise NothingFound(visible(str(error))) from error
-        except TransientError as error:
-            raise Unanswered(f"{error} ({place})") from error
-        except OperatorError as error:
-            raise Unanswered(str(error)) from error
+    run(env_file, rest | output, Queries.usage)

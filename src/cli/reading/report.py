@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cryptoproxy.cli.reading.query import _asking as asking
+from cryptoproxy.cli.reading.asking import asking
 from cryptoproxy.cli.values import day_of
 from cryptoproxy.common import files
 from cryptoproxy.common.clock import SystemClock

@@ -1,1 +1,1 @@
-"""Commands that run something, and the one that tells whether it works."""
+"""Commands that run something."""

@@ -77,7 +77,7 @@ def up(env_file: Path) -> None:
 @click.pass_obj
 def down(env_file: Path) -> None:
     """Stop what `up` started. Data stays."""
-    from cryptoproxy.cli.services.status import ask_health, health_urls  # clients that `up` can begin without
+    from cryptoproxy.cli.status.processes import ask_health, health_urls  # clients that `up` can begin without
 
     settings = load_settings(env_file)
     # The ports that it was started with, whatever is set by now.

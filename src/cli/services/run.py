@@ -94,7 +94,7 @@ def run(context: click.Context) -> None:
     Exit code: 0 after Ctrl-C or SIGTERM; else that of the process that ended by itself, and never 0.
     """
     from cryptoproxy.cli.services.engines import bring_up
-    from cryptoproxy.cli.services.status import in_words, waiting_in
+    from cryptoproxy.cli.status.outbox import in_words, waiting_in
     from cryptoproxy.cli.upkeep.setup import set_up
 
     env_file: Path = context.obj

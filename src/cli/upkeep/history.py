@@ -19,8 +19,8 @@ from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.common.start import start
 from cryptoproxy.datasets.times import DAY_MS, Span
-from cryptoproxy.producer.feeds.report import estimate, is_whole, now_at, share_done, summary
-from cryptoproxy.producer.feeds.runs import Run, RunsTopic, new_id
+from cryptoproxy.producer.feeds.history.report import estimate, is_whole, now_at, share_done, summary
+from cryptoproxy.producer.feeds.history.runs import Run, RunsTopic, new_id
 from cryptoproxy.upstreams import histories_of, nearest_first, upstreams_of
 from cryptoproxy.upstreams.base import Source
 from cryptoproxy.upstreams.history import History
@@ -170,7 +170,7 @@ def _followed(topic: RunsTopic, run: Run, display: Display) -> Run | None:
 
 
 def _by_itself(settings: Settings, run: Run, console: Console) -> Run | None:
-    from cryptoproxy.producer.feeds.history_alone import HistoryAlone
+    from cryptoproxy.producer.feeds.history.alone import HistoryAlone
 
     with Display(run.feed, console) as display:
         return HistoryAlone(settings, run, show=display.show).run()

@@ -31,8 +31,7 @@ from cryptoproxy.common.asking.words import (
 )
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clients import outside
-from cryptoproxy.common.settings.asking import Asking
-from cryptoproxy.common.settings.catalogue import Kafka
+from cryptoproxy.common.settings.catalogue import Asking, Kafka
 from cryptoproxy.datasets.codec import UNREADABLE
 from cryptoproxy.errors import CryptoProxyError
 

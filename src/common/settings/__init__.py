@@ -2,7 +2,8 @@
 
 | module | tells |
 |---|---|
-| ``catalogue`` | the settings: name, type, default, help |
+| ``sections`` | the settings: name, type, default, help |
+| ``catalogue`` | all sections of them |
 | ``kinds`` | how a text becomes a value, and what is said when it cannot |
 | ``loading`` | environment, files and defaults, in which order; faults collected |
 | ``in_force`` | all of them together, checked, and against each other |

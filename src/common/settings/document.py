@@ -1,4 +1,4 @@
-"""``docs/settings.md`` and ``.env.example``, made from the catalogue (``make docs``)."""
+"""``docs/settings.md`` and ``.env.example``, made of the sections (``make docs``)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cryptoproxy.common.settings.loading import Declared, declared_in
 _INTRODUCTION = """\
 # Settings
 
-Made by `make docs` from `src/common/settings/catalogue.py`; do not edit.
+Made by `make docs` from `src/common/settings/sections`; do not edit.
 
 Read from the environment, over the file `.env` (`--env-file` names another). An empty value means the default.
 A secret `NAME` may come from a file instead: `NAME_FILE=/run/secrets/name`; it is read again after a refusal, so a

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from cryptoproxy.common.settings import asking, page, serve
 from cryptoproxy.common.settings.catalogue import S3, SECTIONS, Elasticsearch, Kafka, Sections, Upstreams
 from cryptoproxy.common.settings.loading import load_section, read_environment
 from cryptoproxy.common.settings.secret import host_of, in_the_clear, is_loopback
+from cryptoproxy.common.settings.sections import asking, page, serve
 from cryptoproxy.datasets import DATASETS, TICKER
 from cryptoproxy.errors import SettingsError
 

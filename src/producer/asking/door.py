@@ -29,7 +29,7 @@ from cryptoproxy.common.asking.words import (
     Where,
 )
 from cryptoproxy.common.service import Loop
-from cryptoproxy.common.settings.asking import Asking
+from cryptoproxy.common.settings.catalogue import Asking
 from cryptoproxy.datasets.codec import UNREADABLE
 from cryptoproxy.errors import OperatorError
 

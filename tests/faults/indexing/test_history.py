@@ -15,7 +15,7 @@ from cryptoproxy.datasets.times import Span
 from cryptoproxy.lake.form import refuse
 from cryptoproxy.lake.store import Store
 from cryptoproxy.lake.whole import whole_lake
-from cryptoproxy.producer.feeds.runs import Run, RunsTopic, new_id
+from cryptoproxy.producer.feeds.history.runs import Run, RunsTopic, new_id
 from cryptoproxy.sandbox.faults import Rule
 from tests.conftest import wait_until
 from tests.faults import evidence, test_history

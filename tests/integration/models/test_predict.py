@@ -150,7 +150,7 @@ def test_a_day_s_report_has_prices_risk_and_how_its_predictions_came(
     positions = tmp_path / "positions.yaml"
     positions.write_text("positions:\n  binance:BTCUSDT: 0.5\n  binance:ETHUSDT: {amount: 10, paid: 90}\n")
     monkeypatch.setattr(report_command, "load_settings", lambda _: world.settings)
-    monkeypatch.setattr("cryptoproxy.cli.reading.query.load_settings", lambda _: world.settings)
+    monkeypatch.setattr("cryptoproxy.cli.reading.asking.load_settings", lambda _: world.settings)
     words = f"--date yesterday --to {tmp_path / 'out'} --positions {positions} --engine lake"
     done = CliRunner().invoke(report_command.report, words.split(), obj=tmp_path, catch_exceptions=False)
     assert done.exit_code == 0, done.output

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from msgspec.structs import replace
 
 from cryptoproxy.cli.main import cli
-from cryptoproxy.cli.services import streamed
+from cryptoproxy.cli.status import streamed
 from cryptoproxy.cli.upkeep import lacking
 from cryptoproxy.common.clients import elastic
 from cryptoproxy.datasets import BOOK, GAP, TRADE, Gap, from_iso

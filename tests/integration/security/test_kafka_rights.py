@@ -10,7 +10,7 @@ import pytest
 from kafka import TopicPartition
 from kafka import errors as kafka_errors
 
-from cryptoproxy.cli.services import status
+from cryptoproxy.cli.status import engines
 from cryptoproxy.common.checks import check_kafka
 from cryptoproxy.common.clients import brokers
 from cryptoproxy.common.clients import kafka as kafka_client
@@ -128,7 +128,7 @@ def test_the_check_says_what_a_user_is_good_for(doors: Doors) -> None:
 
 def test_the_operator_may_see_all_that_status_tells_and_join_no_group(doors: Doors) -> None:
     kafka = doors.settings("crypto_operator").kafka
-    seen = status.on_kafka(kafka)
+    seen = engines.on_kafka(kafka)
     assert (seen.holder(), seen.indexers, seen.lag >= 0) == (None, 0, True)
     for group in (kafka.group_id, kafka.lease_topic):
         consumer: Any = kafka_client.consumer(kafka, kafka.topic, group_id=group)

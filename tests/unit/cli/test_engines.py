@@ -8,8 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 from cryptoproxy.cli.main import cli
-from cryptoproxy.cli.services import status
 from cryptoproxy.cli.services.engines import stack_of, write_connection
+from cryptoproxy.cli.status import processes
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.engines.ports import Ports
 from cryptoproxy.engines.stack import Endpoints, Remembered, Stack
@@ -49,7 +49,7 @@ def test_in_a_new_folder_0_is_a_free_one(tmp_path: Path) -> None:
 def test_down_says_who_still_runs_on_what_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(Stack, "down", lambda self: ["kafka", "s3"])
-    monkeypatch.setattr(status, "ask_health", lambda url: {} if url.endswith(":8000") else None)
+    monkeypatch.setattr(processes, "ask_health", lambda url: {} if url.endswith(":8000") else None)
     lines = CliRunner().invoke(cli, ["down"]).output.splitlines()
     assert lines[0] == "stopped kafka, s3"
     assert lines[1].startswith("The poller at http://127.0.0.1:8000 still runs and waits for them")

@@ -12,8 +12,8 @@ from rich.console import Console
 from cryptoproxy.cli.main import cli
 from cryptoproxy.cli.upkeep.history import Display
 from cryptoproxy.datasets import from_iso
-from cryptoproxy.producer.feeds.runs import Run
-from cryptoproxy.producer.feeds.walk import Cursor
+from cryptoproxy.producer.feeds.history.runs import Run
+from cryptoproxy.producer.feeds.history.walk import Cursor
 
 BEGIN, END = from_iso("2026-01-01T00:00:00.000Z"), from_iso("2026-01-11T00:00:00.000Z")
 

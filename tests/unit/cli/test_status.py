@@ -13,7 +13,8 @@ import pytest
 from click.testing import CliRunner
 
 from cryptoproxy.cli.main import cli
-from cryptoproxy.cli.services import status
+from cryptoproxy.cli.status import engines, outbox, processes
+from cryptoproxy.cli.status.part import Part
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.engines.ports import free_ports
 from cryptoproxy.producer.lease.note import Note
@@ -30,17 +31,17 @@ def kafka(
     age_s: int | None = 20,
     lag: int = 0,
     indexers: int = 1,
-) -> status.OnKafka:
+) -> engines.OnKafka:
     slots = {} if age_s is None else {"coingecko": NOW - age_s * 1000}
-    return status.OnKafka(note=note, alive=alive, slots=slots, lag=lag, indexers=indexers)
+    return engines.OnKafka(note=note, alive=alive, slots=slots, lag=lag, indexers=indexers)
 
 
-def poller(on_kafka: status.OnKafka | None, health: dict[str, str] | None = None) -> status.Part:
-    return status.poller_part(on_kafka, health, {"coingecko": 60.0}, now_ms=NOW)
+def poller(on_kafka: engines.OnKafka | None, health: dict[str, str] | None = None) -> Part:
+    return processes.poller_part(on_kafka, health, {"coingecko": 60.0}, now_ms=NOW)
 
 
-def indexer(on_kafka: status.OnKafka | None, newest: dict[str, int] | None, **health: str) -> status.Part:
-    return status.indexer_part(on_kafka, health, newest, {"coingecko": 60.0}, now_ms=NOW)
+def indexer(on_kafka: engines.OnKafka | None, newest: dict[str, int] | None, **health: str) -> Part:
+    return processes.indexer_part(on_kafka, health, newest, {"coingecko": 60.0}, now_ms=NOW)
 
 
 def test_who_polls_and_when_it_did_last() -> None:
@@ -63,7 +64,7 @@ def test_who_polls_and_when_it_did_last() -> None:
     ],
 )
 def test_what_is_wrong_with_the_poller(
-    on_kafka: status.OnKafka | None, health: dict[str, str] | None, said: str
+    on_kafka: engines.OnKafka | None, health: dict[str, str] | None, said: str
 ) -> None:
     assert any(said in fault for fault in poller(on_kafka, health).faults)
 
@@ -93,15 +94,15 @@ def test_what_the_indexer_has_to_do_and_how_fresh_it_is() -> None:
         (indexer(kafka(), {"coingecko": NOW}, elasticsearch="answers 429"), "elasticsearch: answers 429"),
     ],
 )
-def test_what_is_wrong_with_the_indexer(part: status.Part, said: str) -> None:
+def test_what_is_wrong_with_the_indexer(part: Part, said: str) -> None:
     assert any(said in fault for fault in part.faults)
 
 
 def test_what_waits_in_the_outbox_of_a_poller_that_runs(tmp_path: Path) -> None:
-    waiting = status.OutboxBacklog(tmp_path, {"kafka": 0, "s3": 1}, oldest=40.0, hours=13_981.0)
-    part = status.outbox_part(waiting, running_here=True)
+    waiting = outbox.OutboxBacklog(tmp_path, {"kafka": 0, "s3": 1}, oldest=40.0, hours=13_981.0)
+    part = outbox.outbox_part(waiting, running_here=True)
     assert (part.faults, part.words) == ([], [f"0 polls for Kafka, 1 poll for S3; room for 583 days; in {tmp_path}"])
-    late = status.outbox_part(status.OutboxBacklog(tmp_path, {"s3": 30}, oldest=1_800.0), running_here=True)
+    late = outbox.outbox_part(outbox.OutboxBacklog(tmp_path, {"s3": 30}, oldest=1_800.0), running_here=True)
     assert late.faults == ["the oldest of them waits for 30 minutes"]
 
 
@@ -109,12 +110,12 @@ def test_polls_in_an_outbox_that_nobody_empties_are_a_fault(tmp_path: Path) -> N
     for name in ("kafka/1", "kafka/2", "s3/1"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    waiting = status.OutboxBacklog(tmp_path, status.waiting_in(tmp_path))
-    part = status.outbox_part(waiting, running_here=False)
+    waiting = outbox.OutboxBacklog(tmp_path, outbox.waiting_in(tmp_path))
+    part = outbox.outbox_part(waiting, running_here=False)
     assert part.faults == ["no poller runs here to deliver them (cryptoproxy produce)"]
     assert part.words[0].startswith("2 polls for Kafka, 1 poll for S3")
-    for nothing in (None, status.OutboxBacklog(tmp_path, {"kafka": 0, "s3": 0})):
-        part = status.outbox_part(nothing, running_here=False)
+    for nothing in (None, outbox.OutboxBacklog(tmp_path, {"kafka": 0, "s3": 0})):
+        part = outbox.outbox_part(nothing, running_here=False)
         assert (part.faults, part.words) == ([], ["none on this machine; it is where the poller is"])
 
 
@@ -122,7 +123,7 @@ def test_intervals_are_those_that_the_poller_plans() -> None:
     upstreams = Settings.from_texts(
         {"SOURCES": "binance,coingecko", "COINGECKO_PLAN": "demo", "COINGECKO_API_KEY": "x"}
     ).upstreams
-    assert status.planned_intervals(upstreams) == {"binance": 1.0, "coingecko": 288.0}
+    assert processes.planned_intervals(upstreams) == {"binance": 1.0, "coingecko": 288.0}
 
 
 class Health(BaseHTTPRequestHandler):
@@ -158,7 +159,7 @@ def test_only_our_own_processes_are_listened_to(
     port: int, monkeypatch: pytest.MonkeyPatch, body: str, heard: dict[str, str] | None
 ) -> None:
     monkeypatch.setattr(Health, "body", body.encode())
-    assert status.ask_health(f"http://127.0.0.1:{port}") == heard
+    assert processes.ask_health(f"http://127.0.0.1:{port}") == heard
 
 
 def test_where_nothing_runs_it_says_so_for_each_part_with_code_1(

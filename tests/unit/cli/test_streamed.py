@@ -6,7 +6,7 @@ from concurrent.futures import Future
 
 import msgspec
 
-from cryptoproxy.cli.services import status, streamed
+from cryptoproxy.cli.status import engines, processes, streamed
 from cryptoproxy.errors import TransientError
 from cryptoproxy.producer.feeds.stream.marks import StreamNote
 from cryptoproxy.producer.lease.note import Note
@@ -57,8 +57,8 @@ def test_the_part_says_what_cannot_be_told() -> None:
     failed.set_exception(TransientError("Elasticsearch does not answer"))
     note = Note(process="p", name="host-1:42", term=3, since=NOW)
     told = {"binance.trade": StreamNote(NOW, MARKS, connected=True, frame_ms=NOW)}
-    kafka = status.OnKafka(note=note, alive=(), slots={}, lag=0, indexers=1, streams=told)
-    part = status.streams_part(kafka, failed, ["binance.trade"], now_ms=NOW)  # type: ignore[arg-type]
+    kafka = engines.OnKafka(note=note, alive=(), slots={}, lag=0, indexers=1, streams=told)
+    part = processes.streams_part(kafka, failed, ["binance.trade"], now_ms=NOW)  # type: ignore[arg-type]
     assert part.faults == ["nobody streams", "gaps cannot be told: Elasticsearch does not answer"]
     assert len(part.words) == 1
-    assert status.streams_part(None, failed, [], now_ms=NOW).faults  # type: ignore[arg-type]
+    assert processes.streams_part(None, failed, [], now_ms=NOW).faults  # type: ignore[arg-type]

@@ -19,7 +19,8 @@ from cryptoproxy.common.service import Health, Loop
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.consumer import indexer as module
 from cryptoproxy.consumer.batch import place_of
-from cryptoproxy.consumer.indexer import PART, PART_COMMIT, PART_GROUP, Indexer, Lane
+from cryptoproxy.consumer.indexer import PART, PART_COMMIT, PART_GROUP, Indexer
+from cryptoproxy.consumer.lanes import Lane
 from cryptoproxy.consumer.member import instance_id
 from cryptoproxy.consumer.pipeline import Pipeline
 from cryptoproxy.consumer.progress import Progress

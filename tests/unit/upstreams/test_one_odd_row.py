@@ -10,7 +10,7 @@ import pytest
 
 from cryptoproxy.datasets.times import DAY_MS, MINUTE_MS, Span
 from cryptoproxy.errors import TransientError
-from cryptoproxy.producer.feeds.walk import Cursor, Walk
+from cryptoproxy.producer.feeds.history.walk import Cursor, Walk
 from cryptoproxy.upstreams.base import Response
 from cryptoproxy.upstreams.binance.candles import BinanceCandles
 from cryptoproxy.upstreams.binance.trades import PAGE

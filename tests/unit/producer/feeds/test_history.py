@@ -16,9 +16,9 @@ from cryptoproxy.datasets import CANDLE, TICKER, Feed
 from cryptoproxy.datasets.times import DAY_MS
 from cryptoproxy.errors import TransientError
 from cryptoproxy.producer.budget import Budget
-from cryptoproxy.producer.feeds.agenda import MOST_TRIES, SAY_SECONDS, Agenda
-from cryptoproxy.producer.feeds.history import HistoryLoop
-from cryptoproxy.producer.feeds.runs import Run
+from cryptoproxy.producer.feeds.history.agenda import MOST_TRIES, SAY_SECONDS, Agenda
+from cryptoproxy.producer.feeds.history.loop import HistoryLoop
+from cryptoproxy.producer.feeds.history.runs import Run
 from cryptoproxy.producer.outbox import Outbox
 from cryptoproxy.producer.outbox.outbox import DRAINS
 from cryptoproxy.sandbox import Sandbox

@@ -11,9 +11,9 @@ from cryptoproxy.common.settings import Settings
 from cryptoproxy.datasets import from_iso
 from cryptoproxy.datasets.times import DAY_MS, HOUR_MS, Span
 from cryptoproxy.errors import OperatorError, SettingsError
-from cryptoproxy.producer.feeds.report import estimate, is_whole, share_done, summary
-from cryptoproxy.producer.feeds.runs import KEPT_ENDED, Run, RunsFile, merged
-from cryptoproxy.producer.feeds.walk import Cursor
+from cryptoproxy.producer.feeds.history.report import estimate, is_whole, share_done, summary
+from cryptoproxy.producer.feeds.history.runs import KEPT_ENDED, Run, RunsFile, merged
+from cryptoproxy.producer.feeds.history.walk import Cursor
 from cryptoproxy.upstreams import histories_of, upstreams_of, wanted_of
 from cryptoproxy.upstreams.binance.candles import BinanceCandles
 from cryptoproxy.upstreams.bybit.candles import BybitCandles

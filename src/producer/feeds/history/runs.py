@@ -22,7 +22,7 @@ from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clients.sender import Sender
 from cryptoproxy.common.settings.catalogue import Kafka
 from cryptoproxy.errors import CryptoProxyError, OperatorError
-from cryptoproxy.producer.feeds.walk import Cursor
+from cryptoproxy.producer.feeds.history.walk import Cursor
 from cryptoproxy.producer.handover import ACK_SECONDS, READ_SECONDS
 
 log = logging.getLogger(__name__)

@@ -16,8 +16,8 @@ from cryptoproxy.common.retry import Backoff
 from cryptoproxy.datasets import Feed
 from cryptoproxy.datasets.times import DAY_MS, HOUR_MS, MINUTE_MS, Span, from_person
 from cryptoproxy.errors import CryptoProxyError, TransientError
-from cryptoproxy.producer.feeds.report import now_at, share_done
-from cryptoproxy.producer.feeds.runs import Run, RunsFile, RunsTopic, merged
+from cryptoproxy.producer.feeds.history.report import now_at, share_done
+from cryptoproxy.producer.feeds.history.runs import Run, RunsFile, RunsTopic, merged
 
 log = logging.getLogger(__name__)
 

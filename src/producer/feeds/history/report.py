@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from cryptoproxy.datasets.times import MINUTE_MS, Span, written
-from cryptoproxy.producer.feeds.runs import Run
-from cryptoproxy.producer.feeds.walk import Cursor
+from cryptoproxy.producer.feeds.history.runs import Run
+from cryptoproxy.producer.feeds.history.walk import Cursor
 from cryptoproxy.upstreams.base import MONTH, Limits
 from cryptoproxy.upstreams.history import History
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from cryptoproxy.common.service import Loop
 from cryptoproxy.common.settings import Settings
-from cryptoproxy.producer.feeds.runs import Run
+from cryptoproxy.producer.feeds.history.runs import Run
 from cryptoproxy.producer.wiring import Poller
 
 log = logging.getLogger(__name__)

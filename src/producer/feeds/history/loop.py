@@ -22,13 +22,13 @@ from cryptoproxy.common.service import Loop
 from cryptoproxy.datasets.times import Span
 from cryptoproxy.errors import CryptoProxyError, OperatorError, TransientError
 from cryptoproxy.producer.budget import Budget
-from cryptoproxy.producer.feeds.agenda import LOOK_SECONDS, Agenda
 from cryptoproxy.producer.feeds.fetch import Fetcher
+from cryptoproxy.producer.feeds.history.agenda import LOOK_SECONDS, Agenda
+from cryptoproxy.producer.feeds.history.runs import Run
+from cryptoproxy.producer.feeds.history.walk import Cursor, Walk
 from cryptoproxy.producer.feeds.lines import lines_of
 from cryptoproxy.producer.feeds.poll import PollOnce, SlotMissedError, Wait
-from cryptoproxy.producer.feeds.runs import Run
 from cryptoproxy.producer.feeds.symbols import KeptQuotes, load
-from cryptoproxy.producer.feeds.walk import Cursor, Walk
 from cryptoproxy.producer.outbox import Outbox
 from cryptoproxy.upstreams.base import Call, Priority, RefusedError, Rejected, Response, Source, SymbolList
 from cryptoproxy.upstreams.history import History
