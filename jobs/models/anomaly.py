@@ -20,7 +20,7 @@ from cryptoproxy.common.settings.home import ENV_FILE
 from cryptoproxy.common.start import load_settings
 from cryptoproxy.datasets.times import DAY_MS, Span
 from cryptoproxy.lake.store import Store
-from cryptoproxy.models.registry import About, Registry
+from cryptoproxy.models.registry import Registry
 from cryptoproxy.models.trees import Forest, anomaly, expected_depth
 
 NAME = "anomaly"
@@ -70,12 +70,7 @@ def main(words: list[str] | None = None) -> None:
     if given.keep:
         print(f"{about.name} {about.version}: kept; promote.py decides")
     else:
-        print(decide(registry, about.name, verdict, now_ms=now_ms))
-
-
-def verdict(about: About) -> tuple[bool, str]:
-    found, wanted = about.metrics["share_held_out"], about.metrics["share"]
-    return found <= 2 * wanted, f"{found:.4%} of the held-out bars are strange, {wanted:.4%} were asked for"
+        print(decide(registry, about.name, now_ms=now_ms))
 
 
 if __name__ == "__main__":

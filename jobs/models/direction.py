@@ -27,7 +27,7 @@ from cryptoproxy.datasets.contracts.candle import STEPS
 from cryptoproxy.datasets.times import DAY_MS, Span
 from cryptoproxy.lake.store import Store
 from cryptoproxy.models.features import FEATURES as KNOWN
-from cryptoproxy.models.registry import About, Registry
+from cryptoproxy.models.registry import Registry
 from cryptoproxy.models.trees import Forest, probability
 
 NAME = "direction"
@@ -116,16 +116,7 @@ def main(words: list[str] | None = None) -> None:
     if given.keep:
         print(f"{about.name} {about.version}: kept; promote.py decides")
     else:
-        print(decide(registry, about.name, verdict, now_ms=now_ms))
-
-
-def verdict(about: About) -> tuple[bool, str]:
-    """See above. One fold alone may be luck: over all that it walked it must have beaten "no change", too."""
-    said = about.metrics
-    beside = {name: said[f"{name}_loss"] for name in ("no_change", "live") if f"{name}_loss" in said}
-    better = all(said["loss"] < loss for loss in beside.values()) and said["walk_forward_loss"] < math.log(2)
-    others = ", ".join(f"{name} {loss:.5f}" for name, loss in beside.items())
-    return better, f"loss {said['loss']:.5f} on held-out rows, {others}; {said['walk_forward_loss']:.5f} over all folds"
+        print(decide(registry, about.name, now_ms=now_ms))
 
 
 if __name__ == "__main__":

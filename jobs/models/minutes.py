@@ -24,7 +24,7 @@ from cryptoproxy.common.settings.home import ENV_FILE
 from cryptoproxy.common.start import load_settings
 from cryptoproxy.datasets.times import DAY_MS, HOUR_MS, Span
 from cryptoproxy.lake.store import Store
-from cryptoproxy.models.registry import About, Registry
+from cryptoproxy.models.registry import Registry
 from cryptoproxy.models.trees import Forest, anomaly
 from cryptoproxy.queries import periods
 from cryptoproxy.queries.answer import Covers
@@ -114,21 +114,8 @@ def main(words: list[str] | None = None) -> None:
     if given.keep:
         print(f"{NAME} {about.version}: kept; promote.py decides")
     else:
-        print(decide(registry, NAME, verdict, now_ms=now_ms))
+        print(decide(registry, NAME, now_ms=now_ms))
     print(f"in a rule: forest-score: {threshold:.3f}, model: {NAME}")
-
-
-def verdict(about: About) -> tuple[bool, str]:
-    """See above."""
-    said = about.metrics
-    most = 2 * said["share"]
-    mine = (said["jumps_found"], -said["share_held_out"])
-    words = f"{mine[0]:.0%} of the jumps found, {said['share_held_out']:.3%} of held-out minutes strange"
-    if said["share_held_out"] > most or "live_jumps_found" not in said:
-        return said["share_held_out"] <= most, f"{words}, {said['share']:.3%} were asked for"
-    live = (said["live_jumps_found"], -said["live_share_held_out"])
-    better = said["live_share_held_out"] > most or mine > live
-    return better, f"{words}; by what is live {live[0]:.0%} and {said['live_share_held_out']:.3%}"
 
 
 if __name__ == "__main__":

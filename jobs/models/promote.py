@@ -7,10 +7,7 @@ from __future__ import annotations
 
 import argparse
 
-import anomaly
-import direction
-import minutes
-from choice import Verdict, decide
+from choice import decide
 
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.settings.home import ENV_FILE
@@ -18,18 +15,13 @@ from cryptoproxy.common.start import load_settings
 from cryptoproxy.lake.store import Store
 from cryptoproxy.models.registry import Registry
 
-VERDICTS: dict[str, Verdict] = {each.NAME: each.verdict for each in (direction, anomaly, minutes)}
-
 
 def main(words: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Makes the newest version of a model live, if it is better.")
     parser.add_argument("name", help="of a model: direction-1h, anomaly-1h, minutes")
     given = parser.parse_args(words)
-    kind = given.name.partition("-")[0]
-    if kind not in VERDICTS:
-        raise SystemExit(f"there is no model {given.name!r}; there are direction-1h, anomaly-1h, minutes")
     registry = Registry(Store(load_settings(ENV_FILE).s3))
-    print(decide(registry, given.name, VERDICTS[kind], now_ms=SystemClock().now_ms()))
+    print(decide(registry, given.name, now_ms=SystemClock().now_ms()))
 
 
 if __name__ == "__main__":

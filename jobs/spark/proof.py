@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow.parquet as pq
+import submitted
 import uneven
 from fill import BARS, BEGIN, COINS, DAYS, PAIRS, Filled, fill
 from rich.console import Console
@@ -286,6 +287,8 @@ def prove(jobs: Jobs, found: Found, filled: Filled, checks: list[Check]) -> None
         "the same again, of files alone: nothing is doubled", same(found.bars("windows-ticker-1h"), hours), len(hours)
     )
 
+    on_a_cluster(jobs, found, check)
+
     bars_from = iso(BEGIN - BARS * DAY_MS)[:10]
     answer = found.queries.indicators(interval="1h", source="binance", since=bars_from, until=first)
     ours = {(row.asset.asset_id, row.bar.begin_ms): dict(row.values) for row in answer}
@@ -318,13 +321,17 @@ def prove(jobs: Jobs, found: Found, filled: Filled, checks: list[Check]) -> None
     check("batch and stream as one", same(found.bars("merged-ticker-1h"), both), len(both))
 
     unevenly(jobs, found, check)
-    registry = Registry(Store(jobs.settings.s3))
-    for module in (direction, anomaly):
-        (about,) = registry.versions(f"{module.NAME}-1h")
-        check(f"{about.name}: loaded again by version, checksum and features",
-              registry.load(about.name, about.version, features=module.FEATURES).about.rows, about.rows)  # fmt: skip
-    check("models: numpy says what scikit-learn says", said_alike(), 4000)
-    check("minutes: watch loads it, and says what numpy says", said_by_watch(registry), 1000)
+    of_models(Registry(Store(jobs.settings.s3)), check)
+
+
+def on_a_cluster(jobs: Jobs, found: Found, check: Callable[[str, object, object], None]) -> None:
+    """Two of the days that are there are computed again."""
+    name = "windows-ticker-1d"
+    alone, files = found.values(name), set(found.keys(name))
+    submitted.submit(jobs.folder)
+    anew = {key.rpartition("/")[0] for key in set(found.keys(name)) - files}
+    check("submitted to a cluster, as spark.md has it: the same days", alike(found.values(name), alone), len(alone))
+    check("the same: days that it wrote anew", len(anew), 2)
 
 
 def unevenly(jobs: Jobs, found: Found, check: Callable[[str, object, object], None]) -> None:
@@ -344,6 +351,15 @@ def unevenly(jobs: Jobs, found: Found, check: Callable[[str, object, object], No
     jobs.run(job, *words, "--until-idle")
     ours = uneven.over([*bars, *more])
     check("the same after six hours more: each window once", same(found.bars(windows), ours), len(ours))
+
+
+def of_models(registry: Registry, check: Callable[[str, object, object], None]) -> None:
+    for module in (direction, anomaly):
+        (about,) = registry.versions(f"{module.NAME}-1h")
+        check(f"{about.name}: loaded again by version, checksum and features",
+              registry.load(about.name, about.version, features=module.FEATURES).about.rows, about.rows)  # fmt: skip
+    check("models: numpy says what scikit-learn says", said_alike(), 4000)
+    check("minutes: watch loads it, and says what numpy says", said_by_watch(registry), 1000)
 
 
 def said_alike() -> int:
