@@ -32,8 +32,8 @@ from cryptoproxy.producer.outbox import Outbox
 from cryptoproxy.producer.outbox.outbox import DRAINS
 from cryptoproxy.upstreams.base import Call, Response
 from cryptoproxy.upstreams.binance.candles import whole_list
-from cryptoproxy.upstreams.binance.trades import WEIGHT, BinanceTrades
-from cryptoproxy.upstreams.binance.venue import BinanceVenue
+from cryptoproxy.upstreams.binance.streams.trades import WEIGHT, BinanceTrades
+from cryptoproxy.upstreams.binance.streams.venue import BinanceVenue
 from cryptoproxy.upstreams.streaming.stream import Left
 
 RATE = 2_000

@@ -21,7 +21,6 @@ from cryptoproxy.queries.notes import Noting
 from cryptoproxy.queries.questions import (
     average,
     candles,
-    depth,
     freshness,
     indicators,
     latest,
@@ -29,13 +28,12 @@ from cryptoproxy.queries.questions import (
     moves,
     percentiles,
     sentiment,
-    spread,
-    steps,
-    trades,
     volatility,
-)  # fmt: skip
+)
 from cryptoproxy.queries.questions.average import Average, AverageRow
 from cryptoproxy.queries.questions.candles import Candles, CandlesRow
+from cryptoproxy.queries.questions.flow import depth, spread, steps, trades
+from cryptoproxy.queries.questions.flow.steps import Measure, Step, Steps
 from cryptoproxy.queries.questions.freshness import Freshness, FreshnessRow
 from cryptoproxy.queries.questions.indicators import Indicators, IndicatorsRow
 from cryptoproxy.queries.questions.latest import Latest, LatestRow
@@ -43,7 +41,6 @@ from cryptoproxy.queries.questions.market import MarketFigures, MarketRow
 from cryptoproxy.queries.questions.moves import Moves, MovesRow
 from cryptoproxy.queries.questions.percentiles import DEFAULT_PERCENTS, Percentiles, PercentilesRow
 from cryptoproxy.queries.questions.sentiment import Sentiment, SentimentRow
-from cryptoproxy.queries.questions.steps import Measure, Step, Steps
 from cryptoproxy.queries.questions.volatility import Volatility, VolatilityRow
 from cryptoproxy.queries.scope import ALL, Scope
 from cryptoproxy.queries.usage import UsageRow

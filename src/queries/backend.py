@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cryptoproxy.queries.periods import Interval
     from cryptoproxy.queries.questions.average import Average, AverageRow
     from cryptoproxy.queries.questions.candles import Bar
+    from cryptoproxy.queries.questions.flow.steps import Step, Steps
     from cryptoproxy.queries.questions.freshness import Slots
     from cryptoproxy.queries.questions.latest import Latest, LatestRow
     from cryptoproxy.queries.questions.market import MarketFigures, MarketRow
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from cryptoproxy.queries.questions.percentiles import Percentiles, PercentilesRow
     from cryptoproxy.queries.questions.sentiment import Sentiment, SentimentRow
     from cryptoproxy.queries.questions.slots import Polled, SlotGrid
-    from cryptoproxy.queries.questions.steps import Step, Steps
     from cryptoproxy.queries.questions.volatility import Volatility, VolatilityRow
     from cryptoproxy.queries.series import Series
 

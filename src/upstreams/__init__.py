@@ -8,8 +8,7 @@
 | ``market``, ``assets`` | CoinGecko's figures of the whole market; what each of its coins is |
 | ``charts`` | CoinGecko's prices at midnight, as tickers of the past |
 | ``symbols`` | an exchange's symbols: its list, which tells their quotes, and what one tells by itself |
-| ``streams`` | its streams, a line for each feed; ``venue``: where they lead to, and what a frame is |
-| ``trades``, ``candle_stream``, ``ticker_stream`` | what frames hold, and which calls mend (Bybit's ``breaks``) |
+| ``streams`` | a room: its streams, a line for each feed; where they lead to, what frames hold, which calls mend |
 | ``refusals`` | what it means when it refuses |
 | ``paths`` | what others may ask it for through the poller, its cost, and how long an answer is new |
 | ``plans``, ``coins`` | CoinGecko's plans: address, key, limits; its calls about single coins |

@@ -22,7 +22,7 @@ from cryptoproxy.watch.figures.windows import EVERY
 from cryptoproxy.watch.gaps import FoundGap, Gaps
 from cryptoproxy.watch.minutes import Minutes
 from cryptoproxy.watch.rulebook.conditions import gauge
-from cryptoproxy.watch.rulebook.rules import Rules, Series
+from cryptoproxy.watch.rulebook.rules import Rules
 
 
 def slim(called: str, fields: Iterable[str]) -> msgspec.json.Decoder[Any]:
@@ -377,10 +377,3 @@ def topics_asked(rules: Rules) -> list[tuple[str, str]]:
     return [
         (name, part) for name, dataset in DATASETS.items() for part in dataset.parts if dataset.called(part) in asked
     ]
-
-
-def series_of(text: str) -> Series:
-    """``candle-1m.close``."""
-    called, _, field = text.rpartition(".")
-    name, _, part = called.partition("-")
-    return Series(name, part, field)

@@ -273,7 +273,7 @@ def test_bybit_s_connections_are_replaced_before_they_end(rig: Rig, report: Repo
     """Ids are not contiguous there: that nothing is lost at the seam is seen by REST alone, and no gap may be told."""
     world = World(rig, "bybit-linear.trade", TRADE)
     watch = Recent(world)
-    patch = {"cryptoproxy.upstreams.bybit.venue.BybitVenue.life_seconds": 3.0}
+    patch = {"cryptoproxy.upstreams.bybit.streams.venue.BybitVenue.life_seconds": 3.0}
     poller = rig.start(test=ALONE | {"TEST_PATCH": json.dumps(patch)})
     ledger = rig.sandbox.streams.ledger
     wait_until(lambda: len({each.asset_id for each in world.on_topic(TRADE)}) == len(SYMBOLS))

@@ -20,7 +20,7 @@ import requests
 import trustme
 
 from cryptoproxy.sandbox import Sandbox
-from cryptoproxy.upstreams.binance.books import BinanceBook, change_of
+from cryptoproxy.upstreams.binance.streams.books import BinanceBook, change_of
 from tests.integration.conftest import endpoints, make_world
 from tests.integration.serve.streamed import Streamed, streamed
 

@@ -45,23 +45,27 @@ def run(env_file: Path, options: dict[str, Any], ask: Ask) -> None:
     Args:
         options: of the command, those of :data:`OUTPUT` among them.
     """
-    output = {name: options.pop(name) for name in OUTPUT}
-    if output["as_json"] + output["as_csv"] + output["explain"] > 1:
+    as_json, as_csv, plot, explain, engine = (options.pop(name) for name in OUTPUT)
+    if as_json + as_csv + explain > 1:
         raise click.UsageError("--json, --csv and --explain exclude each other")
-    engine = output.pop("engine")
-    if output["explain"] and engine != "es":
+    if explain and engine != "es":
         raise click.UsageError("--explain prints searches of Elasticsearch, so it goes with --engine es alone")
     with asking(env_file, engine) as queries:
         try:
             answer = ask(queries, **options)
         except ValueError as error:  # a word that is none
             raise click.UsageError(str(error)) from error
-        if output["explain"]:
+        if explain:
             click.echo(console.console_text(queries.aliases, answer.asked))
             return
-        if output["plot"] is not None:
-            _draw(queries, answer, ask, options, output["plot"])
-        _print(answer, **output)
+        if plot is not None:
+            _draw(queries, answer, ask, options, plot)
+        if as_json:
+            text.write_json(answer, sys.stdout.write)
+        elif as_csv:
+            text.write_csv(answer, sys.stdout.write)
+        elif plot is None:
+            print_table(text.table(answer, answer.held()))
         for note in answer.notes:
             click.echo(f"note: {visible(note)}", err=True)
 
@@ -83,17 +87,6 @@ def _draw(queries: Queries, answer: Answer[Any], ask: Ask, options: dict[str, An
             f"only the {top} {which} are drawn; --symbols, --assets or --top (up to {most}) choose others"
         )
     click.echo(f"drawn into {file}", err=True)
-
-
-def _print(answer: Answer[Any], *, as_json: bool, as_csv: bool, plot: Path | None, explain: bool) -> None:
-    write = sys.stdout.write
-    if as_json:
-        text.write_json(answer, write)
-    elif as_csv:
-        text.write_csv(answer, write)
-    elif plot is None:
-        rows = answer.held()
-        print_table(text.table(answer, rows))
 
 
 @contextmanager

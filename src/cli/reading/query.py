@@ -16,7 +16,7 @@ from cryptoproxy.cli.reading.asking import run
 from cryptoproxy.datasets.contracts.book import BANDS
 from cryptoproxy.queries import Queries
 from cryptoproxy.queries.fields import FIELDS, WINDOWS
-from cryptoproxy.queries.questions.depth import DEFAULT as DEFAULT_BAND
+from cryptoproxy.queries.questions.flow.depth import DEFAULT as DEFAULT_BAND
 from cryptoproxy.queries.questions.indicators import DEFAULT as INDICATORS
 from cryptoproxy.queries.questions.market import DEFAULT_COINS as MARKET_COINS
 from cryptoproxy.queries.questions.percentiles import COMPRESSION, DEFAULT_PERCENTS

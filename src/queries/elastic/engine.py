@@ -22,11 +22,12 @@ from cryptoproxy.queries.questions import (
     moves,
     percentiles,
     sentiment,
-    steps,
     volatility,
 )
 from cryptoproxy.queries.questions.average import Average, AverageRow
 from cryptoproxy.queries.questions.candles import Bar
+from cryptoproxy.queries.questions.flow import steps
+from cryptoproxy.queries.questions.flow.steps import Step, Steps
 from cryptoproxy.queries.questions.freshness import Slots
 from cryptoproxy.queries.questions.latest import Latest, LatestRow
 from cryptoproxy.queries.questions.market import MarketFigures, MarketRow
@@ -34,7 +35,6 @@ from cryptoproxy.queries.questions.moves import Moves, MovesRow
 from cryptoproxy.queries.questions.percentiles import Percentiles, PercentilesRow
 from cryptoproxy.queries.questions.sentiment import Sentiment, SentimentRow
 from cryptoproxy.queries.questions.slots import Polled, SlotGrid
-from cryptoproxy.queries.questions.steps import Step, Steps
 from cryptoproxy.queries.questions.volatility import Returns, Volatility, VolatilityRow
 from cryptoproxy.queries.scope import MAX_BUCKETS, AssetRef, Json, Scope, asset_of, finite, seen_of
 from cryptoproxy.queries.series import Series, series_of, sources_body

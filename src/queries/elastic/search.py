@@ -15,10 +15,8 @@ from elasticsearch import Elasticsearch
 from cryptoproxy.common.clients.outcome import failure, meaning
 from cryptoproxy.datasets.times import Span
 from cryptoproxy.errors import OperatorError
-from cryptoproxy.queries.answer import TooMany
-from cryptoproxy.queries.backend import FoundAsset
 from cryptoproxy.queries.periods import Interval
-from cryptoproxy.queries.scope import MAX_BUCKETS, AssetRef, Json, Scope, asset_of, by_asset, finite, seen_of
+from cryptoproxy.queries.scope import MAX_BUCKETS, AssetRef, Json, Scope, by_asset
 
 Bucket = Mapping[str, Any]
 
@@ -99,23 +97,6 @@ def assets_body(scope: Scope, after: Mapping[str, Any] | None = None) -> Json:
         "query": scope.query(),
         "aggs": by_asset(volume, size=ASSETS_PAGE, after=after),
     }
-
-
-def find(search: Search, scope: Scope) -> list[FoundAsset]:
-    """All assets that the scope has records of.
-
-    Raises:
-        TooMany: more than can be held.
-    """
-    found: list[FoundAsset] = []
-    for bucket in search.pages(lambda after: assets_body(scope, after)):
-        volume = bucket["volume"]["value"]
-        # A sum that does not fit into a double is the largest there is.
-        ranked = 0.0 if volume is None else finite(volume) or float(volume)
-        found.append(FoundAsset(asset_of(bucket), bucket["doc_count"], ranked, seen_of(bucket)))
-        if len(found) > MAX_BUCKETS:
-            raise TooMany(f"{scope} has more than {MAX_BUCKETS} assets; name a --source, a --quote or --symbols")
-    return found
 
 
 def pairs_body(scope: Scope, coins: Sequence[str]) -> Json:

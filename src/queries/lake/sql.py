@@ -8,7 +8,7 @@ from typing import Any
 
 from cryptoproxy.datasets.contracts.ticker import LONGEST_INTERVAL_MS, SHORTEST_INTERVAL_MS
 from cryptoproxy.queries.periods import Interval
-from cryptoproxy.queries.questions.steps import Measure
+from cryptoproxy.queries.questions.flow.steps import Measure
 from cryptoproxy.queries.scope import AssetRef, Scope, Seen
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

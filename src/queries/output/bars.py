@@ -13,7 +13,7 @@ from matplotlib.dates import date2num
 from matplotlib.ticker import FuncFormatter
 
 from cryptoproxy.queries.answer import Answer, NothingFound
-from cryptoproxy.queries.output.charts import Chart, Panel
+from cryptoproxy.queries.output.chart import Chart, Panel
 from cryptoproxy.queries.output.marks import (
     BLUE,
     DARK,

@@ -22,11 +22,12 @@ from cryptoproxy.queries.questions import (
     moves,
     percentiles,
     sentiment,
-    steps,
     volatility,
 )
 from cryptoproxy.queries.questions.average import Average
 from cryptoproxy.queries.questions.candles import Candles
+from cryptoproxy.queries.questions.flow import steps
+from cryptoproxy.queries.questions.flow.steps import Steps
 from cryptoproxy.queries.questions.freshness import Freshness
 from cryptoproxy.queries.questions.indicators import Indicators
 from cryptoproxy.queries.questions.latest import Latest
@@ -35,7 +36,6 @@ from cryptoproxy.queries.questions.moves import Moves
 from cryptoproxy.queries.questions.percentiles import Percentiles
 from cryptoproxy.queries.questions.sentiment import Sentiment
 from cryptoproxy.queries.questions.slots import SlotGrid
-from cryptoproxy.queries.questions.steps import Steps
 from cryptoproxy.queries.questions.volatility import Volatility
 from cryptoproxy.queries.scope import DEFAULT_SOURCE, AssetRef, Json, Scope
 from cryptoproxy.queries.series import Series, sources_body

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
 from cryptoproxy.queries.answer import Answer, NothingFound
-from cryptoproxy.queries.output.charts import Chart, Panel
+from cryptoproxy.queries.output.chart import Chart, Panel
 from cryptoproxy.queries.output.marks import (
     BLUE,
     DARK,
@@ -22,8 +22,8 @@ from cryptoproxy.queries.output.marks import (
     short,
     time_axis,
 )
-from cryptoproxy.queries.questions.steps import Step
-from cryptoproxy.queries.questions.trades import pressure, vwap
+from cryptoproxy.queries.questions.flow.steps import Step
+from cryptoproxy.queries.questions.flow.trades import pressure, vwap
 from cryptoproxy.queries.scope import AssetRef
 
 _SHORT = FuncFormatter(lambda value, _: short(value))

@@ -16,8 +16,8 @@ from matplotlib.figure import Figure
 
 from cryptoproxy.errors import OperatorError
 from cryptoproxy.queries.answer import Answer, NothingFound, TooMany
-from cryptoproxy.queries.output import bars, charts, flow
-from cryptoproxy.queries.output.charts import Chart
+from cryptoproxy.queries.output import bars, flow, ranked, sources
+from cryptoproxy.queries.output.chart import Chart
 from cryptoproxy.queries.output.marks import LINES
 
 LEAST = len(LINES)
@@ -44,19 +44,19 @@ STYLE: Any = {
 }
 
 _DRAWN: Mapping[str, Callable[[Answer[Any], Sequence[Any]], Chart]] = {
-    "percentiles": charts.percentiles,
-    "average": charts.average,
-    "moves": charts.moves,
-    "volatility": charts.volatility,
-    "latest": charts.latest,
-    "freshness": charts.freshness,
+    "percentiles": ranked.percentiles,
+    "average": ranked.average,
+    "moves": ranked.moves,
+    "volatility": ranked.volatility,
+    "latest": ranked.latest,
+    "freshness": sources.freshness,
     "candles": bars.candles,
     "indicators": bars.indicators,
     "trades": flow.trades,
     "spread": flow.spread,
     "depth": flow.depth,
-    "sentiment": charts.sentiment,
-    "market": charts.market,
+    "sentiment": sources.sentiment,
+    "market": sources.market,
 }
 
 

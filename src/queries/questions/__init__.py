@@ -5,6 +5,7 @@
 | ``percentiles`` ``average`` ``moves`` ``volatility`` | in what range, what on average, how often it moves, how much |
 | ``latest`` ``freshness`` | where does each asset stand; is the data fresh and whole |
 | ``candles`` ``indicators`` | bars of any length; what TA-Lib makes of them |
-| ``sentiment`` | how many assets rose and fell, over time |
+| ``sentiment`` ``market`` | how many assets rose and fell, how large the market is, over time |
+| ``flow`` | a room: trades, spread and depth of books by steps of time |
 | ``slots`` | which slots of a source should be there: for ``freshness`` |
 """

@@ -30,11 +30,12 @@ from cryptoproxy.serve.request import Request
 from cryptoproxy.serve.road.bars import Bars, Found, Wanted
 from cryptoproxy.serve.road.newest import Kept
 from cryptoproxy.serve.streams.live import Live
-from cryptoproxy.upstreams.binance import frames, rendering
-from cryptoproxy.upstreams.binance.books import BinanceBook
-from cryptoproxy.upstreams.binance.books import topic as depth_topic
+from cryptoproxy.upstreams.binance import rendering
 from cryptoproxy.upstreams.binance.candles import PAGE, BinanceCandles
 from cryptoproxy.upstreams.binance.paths import PATHS
+from cryptoproxy.upstreams.binance.streams import frames
+from cryptoproxy.upstreams.binance.streams.books import BinanceBook
+from cryptoproxy.upstreams.binance.streams.books import topic as depth_topic
 from cryptoproxy.upstreams.binance.tickers import NAME
 
 log = logging.getLogger(__name__)

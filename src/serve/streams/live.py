@@ -17,13 +17,13 @@ from cryptoproxy.serve.road.open_bars import OpenBars
 from cryptoproxy.serve.streams.binance import DIFFS
 from cryptoproxy.serve.streams.bybit import DEPTHS
 from cryptoproxy.serve.streams.hub import Hub
-from cryptoproxy.upstreams.binance import candle_stream as of_binance
-from cryptoproxy.upstreams.binance.books import BinanceBook, change_of
 from cryptoproxy.upstreams.binance.candles import BinanceCandles
+from cryptoproxy.upstreams.binance.streams import candles as of_binance
+from cryptoproxy.upstreams.binance.streams.books import BinanceBook, change_of
 from cryptoproxy.upstreams.binance.tickers import NAME
-from cryptoproxy.upstreams.bybit import candle_stream as of_bybit
 from cryptoproxy.upstreams.bybit.candles import BybitCandles
-from cryptoproxy.upstreams.bybit.shown import ShownBook, frame_of
+from cryptoproxy.upstreams.bybit.streams import candles as of_bybit
+from cryptoproxy.upstreams.bybit.streams.shown import ShownBook, frame_of
 from cryptoproxy.upstreams.bybit.symbols import Category
 from cryptoproxy.upstreams.bybit.tickers import UPSTREAM
 from cryptoproxy.upstreams.streaming.candle_stream import Closed

@@ -19,11 +19,11 @@ from cryptoproxy.serve.road.open_bars import OpenBars
 from cryptoproxy.serve.streams.binance import ALL_MINI, PARTIAL
 from cryptoproxy.serve.streams.hub import Hub
 from cryptoproxy.serve.streams.live import Live
-from cryptoproxy.upstreams.binance import frames as binance
 from cryptoproxy.upstreams.binance.candles import BinanceCandles
+from cryptoproxy.upstreams.binance.streams import frames as binance
 from cryptoproxy.upstreams.binance.tickers import NAME
-from cryptoproxy.upstreams.bybit import frames as bybit
 from cryptoproxy.upstreams.bybit.candles import BybitCandles
+from cryptoproxy.upstreams.bybit.streams import frames as bybit
 from cryptoproxy.upstreams.bybit.symbols import Category
 from cryptoproxy.upstreams.bybit.tickers import UPSTREAM
 

@@ -20,9 +20,9 @@ from cryptoproxy.serve.streams.live import Live
 from cryptoproxy.serve.streams.ours import Ours
 from cryptoproxy.serve.streams.records import Records
 from cryptoproxy.serve.streams.wire import framed
-from cryptoproxy.upstreams.binance import frames as of_binance
+from cryptoproxy.upstreams.binance.streams import frames as of_binance
 from cryptoproxy.upstreams.binance.tickers import NAME
-from cryptoproxy.upstreams.bybit import frames as of_bybit
+from cryptoproxy.upstreams.bybit.streams import frames as of_bybit
 from cryptoproxy.upstreams.bybit.tickers import UPSTREAM
 
 TICKERS_24HR, TICKERS = "ticker/24hr", "market/tickers"

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from cryptoproxy.datasets import BOOK
 from cryptoproxy.datasets.contracts.book import BANDS, LEVELS
-from cryptoproxy.upstreams.binance.books import BinanceBook
-from cryptoproxy.upstreams.bybit.books import BybitBook
+from cryptoproxy.upstreams.binance.streams.books import BinanceBook
+from cryptoproxy.upstreams.bybit.streams.books import BybitBook
 from cryptoproxy.upstreams.streaming import books
 from cryptoproxy.upstreams.streaming.books import BookChange, BookOwner, LocalBook
 from cryptoproxy.upstreams.streaming.ladder import Side

@@ -11,10 +11,10 @@ import pytest
 from cryptoproxy.datasets import BOOK, GAP, Book, iso
 from cryptoproxy.errors import SettingsError, TransientError
 from cryptoproxy.upstreams.base import Response
-from cryptoproxy.upstreams.binance.books import PROBE, BinanceBooks
 from cryptoproxy.upstreams.binance.candles import whole_list as binance_list
-from cryptoproxy.upstreams.bybit.books import BybitBooks
+from cryptoproxy.upstreams.binance.streams.books import PROBE, BinanceBooks
 from cryptoproxy.upstreams.bybit.candles import whole_list as bybit_list
+from cryptoproxy.upstreams.bybit.streams.books import BybitBooks
 from cryptoproxy.upstreams.bybit.symbols import Category
 from cryptoproxy.upstreams.streaming.book_stream import SILENT_MS, BookStream
 from cryptoproxy.upstreams.streaming.stream import Batch, Left, Mark

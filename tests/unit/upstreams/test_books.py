@@ -12,10 +12,10 @@ import pytest
 
 from cryptoproxy.datasets import BOOK, Book
 from cryptoproxy.errors import TransientError
-from cryptoproxy.upstreams.binance import books as binance
-from cryptoproxy.upstreams.binance.books import BinanceBook
-from cryptoproxy.upstreams.bybit import books as bybit
-from cryptoproxy.upstreams.bybit.books import BybitBook
+from cryptoproxy.upstreams.binance.streams import books as binance
+from cryptoproxy.upstreams.binance.streams.books import BinanceBook
+from cryptoproxy.upstreams.bybit.streams import books as bybit
+from cryptoproxy.upstreams.bybit.streams.books import BybitBook
 from cryptoproxy.upstreams.streaming import books
 from cryptoproxy.upstreams.streaming.books import BookOwner, LocalBook
 

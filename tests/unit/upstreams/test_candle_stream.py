@@ -10,13 +10,13 @@ import pytest
 from cryptoproxy.datasets import CANDLE, Candle, iso
 from cryptoproxy.datasets.times import MINUTE_MS
 from cryptoproxy.upstreams.base import Response
-from cryptoproxy.upstreams.binance.candle_stream import BinanceCandleStream
 from cryptoproxy.upstreams.binance.candles import BinanceCandles
-from cryptoproxy.upstreams.binance.venue import BinanceVenue
-from cryptoproxy.upstreams.bybit.candle_stream import BybitCandleStream
+from cryptoproxy.upstreams.binance.streams.candles import BinanceCandleStream
+from cryptoproxy.upstreams.binance.streams.venue import BinanceVenue
 from cryptoproxy.upstreams.bybit.candles import BybitCandles
+from cryptoproxy.upstreams.bybit.streams.candles import BybitCandleStream
+from cryptoproxy.upstreams.bybit.streams.venue import BybitVenue
 from cryptoproxy.upstreams.bybit.symbols import Category
-from cryptoproxy.upstreams.bybit.venue import BybitVenue
 from cryptoproxy.upstreams.streaming import gaps
 from cryptoproxy.upstreams.streaming.stream import Left, Mark
 

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cryptoproxy.datasets import TRADE, Candle, Trade, iso
-from cryptoproxy.upstreams.binance import frames as binance
-from cryptoproxy.upstreams.binance.candle_stream import bar_of
-from cryptoproxy.upstreams.bybit import frames as bybit
-from cryptoproxy.upstreams.bybit.candle_stream import bars_of
-from cryptoproxy.upstreams.bybit.shown import ShownBook, frame_of
+from cryptoproxy.upstreams.binance.streams import frames as binance
+from cryptoproxy.upstreams.binance.streams.candles import bar_of
+from cryptoproxy.upstreams.bybit.streams import frames as bybit
+from cryptoproxy.upstreams.bybit.streams.candles import bars_of
+from cryptoproxy.upstreams.bybit.streams.shown import ShownBook, frame_of
 from cryptoproxy.upstreams.bybit.symbols import Category
 from tests.unit.upstreams.test_rendering import candles
 from tests.unit.upstreams.test_trades import NOW

@@ -13,11 +13,11 @@ from cryptoproxy.errors import TransientError
 from cryptoproxy.producer.feeds.history.walk import Cursor, Walk
 from cryptoproxy.upstreams.base import Response
 from cryptoproxy.upstreams.binance.candles import BinanceCandles
-from cryptoproxy.upstreams.binance.trades import PAGE
-from cryptoproxy.upstreams.bybit.candle_stream import BybitCandleStream
+from cryptoproxy.upstreams.binance.streams.trades import PAGE
 from cryptoproxy.upstreams.bybit.candles import BybitCandles
+from cryptoproxy.upstreams.bybit.streams.candles import BybitCandleStream
+from cryptoproxy.upstreams.bybit.streams.venue import BybitVenue
 from cryptoproxy.upstreams.bybit.symbols import Category
-from cryptoproxy.upstreams.bybit.venue import BybitVenue
 from cryptoproxy.upstreams.coingecko.access import Access
 from cryptoproxy.upstreams.coingecko.assets import CoinGeckoAssets
 from cryptoproxy.upstreams.coingecko.charts import CoinGeckoCharts

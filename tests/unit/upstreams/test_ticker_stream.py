@@ -11,8 +11,8 @@ from cryptoproxy.datasets import TICKER, Feed, Ticker, iso
 from cryptoproxy.errors import SettingsError
 from cryptoproxy.upstreams import pollings_of, streams_of
 from cryptoproxy.upstreams.binance.candles import whole_list
-from cryptoproxy.upstreams.binance.ticker_stream import BinanceTickerStream
-from cryptoproxy.upstreams.binance.venue import BinanceVenue
+from cryptoproxy.upstreams.binance.streams.tickers import BinanceTickerStream
+from cryptoproxy.upstreams.binance.streams.venue import BinanceVenue
 from cryptoproxy.upstreams.streaming.stream import Left, Mark
 
 URL = "http://exchange.example"

@@ -17,12 +17,12 @@ from cryptoproxy.datasets import TRADE, Trade
 from cryptoproxy.errors import TransientError
 from cryptoproxy.upstreams.base import Response
 from cryptoproxy.upstreams.binance.candles import whole_list as binance_list
-from cryptoproxy.upstreams.binance.trades import BinanceTrades
-from cryptoproxy.upstreams.binance.venue import BinanceVenue
+from cryptoproxy.upstreams.binance.streams.trades import BinanceTrades
+from cryptoproxy.upstreams.binance.streams.venue import BinanceVenue
 from cryptoproxy.upstreams.bybit.candles import whole_list as bybit_list
+from cryptoproxy.upstreams.bybit.streams.trades import BybitTrades
+from cryptoproxy.upstreams.bybit.streams.venue import BybitVenue
 from cryptoproxy.upstreams.bybit.symbols import Category
-from cryptoproxy.upstreams.bybit.trades import BybitTrades
-from cryptoproxy.upstreams.bybit.venue import BybitVenue
 from cryptoproxy.upstreams.streaming import chain, gaps
 from cryptoproxy.upstreams.streaming.stream import Ack, Batch, Left, Mark
 

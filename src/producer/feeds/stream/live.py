@@ -25,7 +25,7 @@ from cryptoproxy.common.metrics import PollerMetrics
 from cryptoproxy.common.settings.catalogue import Kafka
 from cryptoproxy.errors import TransientError
 from cryptoproxy.producer.aside import Aside
-from cryptoproxy.upstreams.bybit.shown import ShownBook, frame_of
+from cryptoproxy.upstreams.bybit.streams.shown import ShownBook, frame_of
 from cryptoproxy.upstreams.streaming.live import symbol_of
 from cryptoproxy.upstreams.streaming.stream import Heard
 

@@ -13,13 +13,13 @@ import requests
 from cryptoproxy.datasets import BOOK, GAP, Gap, from_iso
 from cryptoproxy.sandbox import Rule, Sandbox, StreamRule
 from cryptoproxy.upstreams.base import Call, Response
-from cryptoproxy.upstreams.binance.books import BinanceBooks
 from cryptoproxy.upstreams.binance.candles import whole_list as binance_list
-from cryptoproxy.upstreams.binance.venue import BinanceVenue
-from cryptoproxy.upstreams.bybit.books import BybitBooks
+from cryptoproxy.upstreams.binance.streams.books import BinanceBooks
+from cryptoproxy.upstreams.binance.streams.venue import BinanceVenue
 from cryptoproxy.upstreams.bybit.candles import whole_list as bybit_list
+from cryptoproxy.upstreams.bybit.streams.books import BybitBooks
+from cryptoproxy.upstreams.bybit.streams.venue import BybitVenue
 from cryptoproxy.upstreams.bybit.symbols import Category
-from cryptoproxy.upstreams.bybit.venue import BybitVenue
 from cryptoproxy.upstreams.streaming.book_stream import BookStream
 from tests.books import require_true
 from tests.conftest import wait_until

@@ -14,8 +14,8 @@ from cryptoproxy.producer.feeds.stream.marks import told_in
 from cryptoproxy.producer.outbox import Entry
 from cryptoproxy.producer.outbox.outbox import DRAINS, KAFKA
 from cryptoproxy.upstreams.binance.candles import whole_list
-from cryptoproxy.upstreams.binance.trades import BinanceTrades
-from cryptoproxy.upstreams.binance.venue import BinanceVenue
+from cryptoproxy.upstreams.binance.streams.trades import BinanceTrades
+from cryptoproxy.upstreams.binance.streams.venue import BinanceVenue
 from cryptoproxy.upstreams.streaming import gaps
 from cryptoproxy.upstreams.streaming.stream import Left
 from tests.conftest import wait_until

@@ -29,8 +29,8 @@ from cryptoproxy.producer.outbox import Entry, Outbox, Piece
 from cryptoproxy.producer.outbox.outbox import KAFKA
 from cryptoproxy.upstreams.base import Call, Response
 from cryptoproxy.upstreams.binance.candles import whole_list
-from cryptoproxy.upstreams.binance.trades import BinanceTrades
-from cryptoproxy.upstreams.binance.venue import BinanceVenue
+from cryptoproxy.upstreams.binance.streams.trades import BinanceTrades
+from cryptoproxy.upstreams.binance.streams.venue import BinanceVenue
 from cryptoproxy.upstreams.streaming.stream import Batch, Left
 from tests.conftest import wait_until
 from tests.exchange import Exchange

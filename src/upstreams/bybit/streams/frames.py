@@ -1,4 +1,4 @@
-"""Bybit's frames of streams made of what we have, the inverse of ``trades`` and ``candle_stream``.
+"""Bybit's frames of streams made of what we have, the inverse of ``trades`` and ``candles``.
 
 ``ts`` and a bar's ``timestamp``, when Bybit had something to say, are the moment at which it had come here. What a
 record does not have (``L``, ``RPI`` of a trade; ``cs``) is left out.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from cryptoproxy.datasets import BOOK
 from cryptoproxy.queries.answer import Cell, Look, asset_columns, data_columns
-from cryptoproxy.queries.questions.steps import Measure, Step, Steps
+from cryptoproxy.queries.questions.flow.steps import Measure, Step, Steps
 
 MEASURES = (
     Measure("avg", "spread_bps"),

@@ -11,7 +11,7 @@ from cryptoproxy.datasets import BOOK
 from cryptoproxy.datasets.contracts.book import BANDS
 from cryptoproxy.queries.answer import Cell, Look, asset_columns
 from cryptoproxy.queries.notes import Noting
-from cryptoproxy.queries.questions.steps import Measure, Step, Steps
+from cryptoproxy.queries.questions.flow.steps import Measure, Step, Steps
 
 DATASET = BOOK
 DEFAULT = BANDS[0]

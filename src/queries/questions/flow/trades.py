@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from cryptoproxy.datasets import TRADE
 from cryptoproxy.queries.answer import Cell, Look, asset_columns
-from cryptoproxy.queries.questions.steps import Measure, Step, Steps
+from cryptoproxy.queries.questions.flow.steps import Measure, Step, Steps
 
 MEASURES = (
     Measure("sum", "base_volume"),

@@ -26,9 +26,9 @@ from cryptoproxy.upstreams.answers.rows import RowReader
 from cryptoproxy.upstreams.answers.values import Number, product
 from cryptoproxy.upstreams.base import Call, Response
 from cryptoproxy.upstreams.binance import refusals
+from cryptoproxy.upstreams.binance.streams.venue import BinanceVenue
 from cryptoproxy.upstreams.binance.symbols import BinanceSymbols
 from cryptoproxy.upstreams.binance.tickers import NAME, used_weight
-from cryptoproxy.upstreams.binance.venue import BinanceVenue
 from cryptoproxy.upstreams.streaming.chain import Chain, Hole, is_ours, numbers
 from cryptoproxy.upstreams.streaming.gaps import HANDOVER, MOST_TRIES, RECONNECT, GapRecords, Recorded
 from cryptoproxy.upstreams.streaming.stream import Ask, Left, Mark

@@ -31,11 +31,11 @@ from cryptoproxy.upstreams.answers.rows import RowReader, members
 from cryptoproxy.upstreams.answers.values import Number, product
 from cryptoproxy.upstreams.base import Call, Response
 from cryptoproxy.upstreams.bybit import refusals
-from cryptoproxy.upstreams.bybit.breaks import Break, Recent, Symbol
 from cryptoproxy.upstreams.bybit.shapes import result_of
+from cryptoproxy.upstreams.bybit.streams.breaks import Break, Recent, Symbol
+from cryptoproxy.upstreams.bybit.streams.venue import BybitVenue
 from cryptoproxy.upstreams.bybit.symbols import BybitSymbols, Category
 from cryptoproxy.upstreams.bybit.tickers import UPSTREAM
-from cryptoproxy.upstreams.bybit.venue import BybitVenue
 from cryptoproxy.upstreams.streaming.gaps import HANDOVER, HOLE, RECONNECT, GapRecords, Recorded
 from cryptoproxy.upstreams.streaming.stream import Ask, Left, Mark
 from cryptoproxy.upstreams.streaming.trade_stream import TradeStream

@@ -1,4 +1,4 @@
-"""Binance's frames of streams made of what we have, the inverse of ``trades``, ``candle_stream`` and ``books``.
+"""Binance's frames of streams made of what we have, the inverse of ``trades``, ``candles`` and ``books``.
 
 ``E``, when Binance had something to say, is the moment at which it had come here: the only one that we know. A column
 that a record does not have (``f`` and ``L`` of a bar) is null, which Binance never writes.

@@ -26,9 +26,9 @@ from cryptoproxy.upstreams.answers.refusals import words
 from cryptoproxy.upstreams.answers.values import Number, Whole, iso_of_ms
 from cryptoproxy.upstreams.base import Rejected, Response
 from cryptoproxy.upstreams.binance import refusals
+from cryptoproxy.upstreams.binance.streams.venue import BinanceVenue
 from cryptoproxy.upstreams.binance.symbols import BinanceSymbols
 from cryptoproxy.upstreams.binance.tickers import NAME, used_weight
-from cryptoproxy.upstreams.binance.venue import BinanceVenue
 from cryptoproxy.upstreams.streaming.stream import Ask, Batch, Gathered, Left, Mark
 
 

@@ -16,8 +16,8 @@ import msgspec
 from cryptoproxy.upstreams.answers.bars import Bar
 from cryptoproxy.upstreams.answers.values import Number
 from cryptoproxy.upstreams.bybit.candles import BybitCandles
+from cryptoproxy.upstreams.bybit.streams.venue import BybitVenue
 from cryptoproxy.upstreams.bybit.symbols import Category
-from cryptoproxy.upstreams.bybit.venue import BybitVenue
 from cryptoproxy.upstreams.streaming.candle_stream import CandleStream, Closed
 
 

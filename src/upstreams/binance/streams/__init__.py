@@ -1,4 +1,11 @@
-"""The streams of Binance, a line for each feed."""
+"""The streams of Binance, a line for each feed.
+
+| module | tells |
+|---|---|
+| ``venue`` | where the streams lead to, and what a frame is |
+| ``trades``, ``candles``, ``tickers``, ``books`` | what frames hold, and which calls mend |
+| ``frames`` | frames made of what we have |
+"""
 
 from __future__ import annotations
 
@@ -8,13 +15,13 @@ from cryptoproxy.common.settings.catalogue import Upstreams
 from cryptoproxy.datasets import BOOK, CANDLE, TRADE, Feed
 from cryptoproxy.errors import SettingsError
 from cryptoproxy.upstreams.answers.gathering import unless_all
-from cryptoproxy.upstreams.binance.books import BinanceBooks
-from cryptoproxy.upstreams.binance.candle_stream import BinanceCandleStream
 from cryptoproxy.upstreams.binance.candles import BinanceCandles, whole_list
-from cryptoproxy.upstreams.binance.ticker_stream import BinanceTickerStream
+from cryptoproxy.upstreams.binance.streams.books import BinanceBooks
+from cryptoproxy.upstreams.binance.streams.candles import BinanceCandleStream
+from cryptoproxy.upstreams.binance.streams.tickers import BinanceTickerStream
+from cryptoproxy.upstreams.binance.streams.trades import BinanceTrades
+from cryptoproxy.upstreams.binance.streams.venue import BinanceVenue
 from cryptoproxy.upstreams.binance.tickers import NAME
-from cryptoproxy.upstreams.binance.trades import BinanceTrades
-from cryptoproxy.upstreams.binance.venue import BinanceVenue
 from cryptoproxy.upstreams.streaming.stream import Stream
 
 

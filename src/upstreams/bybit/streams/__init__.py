@@ -1,4 +1,13 @@
-"""The streams of Bybit, those of each market."""
+"""The streams of Bybit, those of each market.
+
+| module | tells |
+|---|---|
+| ``venue`` | where the streams lead to, and what a frame is |
+| ``trades``, ``candles``, ``books`` | what frames hold, and which calls mend |
+| ``breaks`` | what may lack of a symbol whose ids tell nothing of what lies between them |
+| ``shown`` | a book as it is shown, in the very texts that came |
+| ``frames`` | frames made of what we have |
+"""
 
 from __future__ import annotations
 
@@ -8,12 +17,12 @@ from cryptoproxy.common.settings.catalogue import Upstreams
 from cryptoproxy.datasets import BOOK, CANDLE, TRADE, Feed
 from cryptoproxy.errors import SettingsError
 from cryptoproxy.upstreams.answers.gathering import unless_all
-from cryptoproxy.upstreams.bybit.books import BybitBooks
-from cryptoproxy.upstreams.bybit.candle_stream import BybitCandleStream
 from cryptoproxy.upstreams.bybit.candles import BybitCandles, whole_list
+from cryptoproxy.upstreams.bybit.streams.books import BybitBooks
+from cryptoproxy.upstreams.bybit.streams.candles import BybitCandleStream
+from cryptoproxy.upstreams.bybit.streams.trades import BybitTrades
+from cryptoproxy.upstreams.bybit.streams.venue import BybitVenue
 from cryptoproxy.upstreams.bybit.symbols import Category
-from cryptoproxy.upstreams.bybit.trades import BybitTrades
-from cryptoproxy.upstreams.bybit.venue import BybitVenue
 from cryptoproxy.upstreams.streaming.stream import Stream
 
 
