@@ -17,10 +17,11 @@ from cryptoproxy.common.retry import Patience
 from cryptoproxy.common.service import Health, Service
 from cryptoproxy.common.service.process import Loop
 from cryptoproxy.common.settings import Settings
+from cryptoproxy.common.settings.catalogue import SOURCE_NAMES
 from cryptoproxy.common.start import load_settings, start
 from cryptoproxy.datasets import ALERT, CANDLE, DATASETS, USAGE, Dataset, iso
 from cryptoproxy.datasets.times import DAY_MS, Span
-from cryptoproxy.errors import visible
+from cryptoproxy.errors import SettingsError, visible
 
 DERIVED = b'"origin":"derived"'
 
@@ -114,9 +115,27 @@ def silence(env_file: Path, what: str, seconds: float) -> None:
     """
     from cryptoproxy.watch.telling.silences import silence as silence_it
 
+    settings = load_settings(env_file)
+    if seconds:
+        _known(what, settings.watch.rules)
     until = SystemClock().now_ms() + int(seconds * 1000)
-    silence_it(load_settings(env_file).kafka, what, until)
+    silence_it(settings.kafka, what, until)
     click.echo(f"{what} is silenced until {iso(until)}" if seconds else f"{what} is told of again")
+
+
+def _known(what: str, file: Path) -> None:
+    """Whoever mistypes a rule's name must not believe that it is silent. Without a file that can be read, as on another
+    machine, or while somebody changes it, any word may be one."""
+    from cryptoproxy.watch.rulebook.reading import read
+
+    if ":" in what or "*" in what or what in SOURCE_NAMES:
+        return
+    try:
+        rules = read(file).rules
+    except SettingsError:
+        return
+    if what not in rules:
+        raise click.BadParameter(f"there is no rule {what!r}, and no source; there are {', '.join(rules)}")
 
 
 @watch.command(name="test-channel")
