@@ -17,6 +17,7 @@ import pytest
 from cryptoproxy.engines.kafka import Kafka
 from tests.engines import Shared
 from tests.faults import table
+from tests.faults.past import Past
 from tests.faults.rig import Engines, Rig
 
 # What a case notes travels with its report, so that it arrives from another worker, too.
@@ -50,6 +51,13 @@ def rig(engines: Engines, tmp_path: Path) -> Iterator[Rig]:
     with Rig(engines, tmp_path) as made:
         made.set_up()
         yield made
+
+
+@pytest.fixture(scope="module")
+def past() -> Iterator[Past]:
+    made = Past()
+    yield made
+    made.stop()
 
 
 Report = Callable[[table.Judged, float | None], None]

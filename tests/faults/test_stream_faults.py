@@ -22,6 +22,7 @@ from cryptoproxy.sandbox import Rule, StreamRule
 from tests.conftest import wait_until
 from tests.faults import evidence
 from tests.faults.conftest import Report, Say, seeded
+from tests.faults.past import Past
 from tests.faults.process import PollerProcess
 from tests.faults.rig import Rig
 
@@ -199,48 +200,25 @@ def test_what_nobody_has_is_a_gap_and_nothing_else_is(binance: World, report: Re
     report(judged(binance), None)
 
 
-class Recent(threading.Thread):
-    """All trades of Bybit's linear market while it runs, as REST tells them."""
-
-    def __init__(self, world: World) -> None:
-        super().__init__(daemon=True)
-        self._world = world
-        self._ended = threading.Event()
-        self.found: dict[str, tuple[str, int]] = {}
-        """By id: symbol and time."""
-        self.start()
-
-    def run(self) -> None:
-        while not self._ended.wait(0.5):
-            for symbol in SYMBOLS:
-                path = "/v5/market/recent-trade"
-                rows = self._world.get("bybit", path, category="linear", symbol=symbol, limit=1000)["result"]["list"]
-                self.found |= {row["execId"]: (symbol, int(row["time"])) for row in rows}
-
-    def stop(self) -> None:
-        self._ended.set()
-        self.join()
-
-    def within(self, trades: Sequence[Trade]) -> dict[str, tuple[str, int]]:
-        """What was found between the first and the last of these, symbol by symbol."""
-        spans = {name: [moment_of(each.timestamp) for each in trades if each.asset_id == name] for name in SYMBOLS}
-        return {
-            name: (symbol, at_ms)
-            for name, (symbol, at_ms) in self.found.items()
-            if min(spans[symbol]) < at_ms < max(spans[symbol])
-        }
+def within(trades: Sequence[Trade], past: Past) -> dict[str, tuple[str, int]]:
+    """Symbol and time, by id, of what Bybit has traded between the first and the last of these, symbol by symbol."""
+    found: dict[str, tuple[str, int]] = {}
+    for symbol in SYMBOLS:
+        times = [moment_of(each.timestamp) for each in trades if each.asset_id == symbol]
+        traded = past.trades(symbol, min(times) + 1, max(times))
+        found |= {name: (symbol, at_ms) for name, at_ms in traded.items()}
+    return found
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("number", range(10))
 @pytest.mark.parametrize("machines", [1, 2])
 def test_each_trade_of_bybit_that_is_lost_lies_in_a_gap(
-    rig: Rig, machines: int, number: int, report: Report, say: Say
+    rig: Rig, machines: int, number: int, past: Past, report: Report, say: Say
 ) -> None:
     """What the outbox of another machine brings later may lie in a gap as well: there the gap cannot know of it."""
     chance = seeded(say, f"streams of Bybit, {machines} machines, kills at random, run {number}")
     world = World(rig, "bybit-linear.trade", TRADE)
-    watch = Recent(world)
     poller = world.start("poller-0", OUTBOX_DIR=str(rig.folder / "outbox-0"))
     wait_until(lambda: len({each.asset_id for each in world.on_topic(TRADE)}) == len(SYMBOLS))
     world.carry_out([StreamRule(topic="publicTrade", cut=9, times=1)])
@@ -253,12 +231,11 @@ def test_each_trade_of_bybit_that_is_lost_lies_in_a_gap(
     before = len(world.on_topic(TRADE))
     wait_until(lambda: len(world.on_topic(TRADE)) > before + 100)
     poller.terminate()
-    watch.stop()
     drain(world)
 
     trades = world.on_topic(TRADE)
     there = {each.trade_id for each in trades}
-    lost = {name: found for name, found in watch.within(trades).items() if name not in there}
+    lost = {name: found for name, found in within(trades, past).items() if name not in there}
     gaps = [(gap.asset_id, moment_of(gap.timestamp), moment_of(gap.until)) for gap in world.open_gaps()]
     outside = [each for each in lost.values() if not any(g[0] == each[0] and g[1] <= each[1] <= g[2] for g in gaps)]
     assert not outside, (sorted(outside), sorted(gaps), world.on_topic(GAP))
@@ -269,10 +246,9 @@ def test_each_trade_of_bybit_that_is_lost_lies_in_a_gap(
 
 
 @pytest.mark.long
-def test_bybit_s_connections_are_replaced_before_they_end(rig: Rig, report: Report) -> None:
+def test_bybit_s_connections_are_replaced_before_they_end(rig: Rig, past: Past, report: Report) -> None:
     """Ids are not contiguous there: that nothing is lost at the seam is seen by REST alone, and no gap may be told."""
     world = World(rig, "bybit-linear.trade", TRADE)
-    watch = Recent(world)
     patch = {"cryptoproxy.upstreams.bybit.streams.venue.BybitVenue.life_seconds": 3.0}
     poller = rig.start(test=ALONE | {"TEST_PATCH": json.dumps(patch)})
     ledger = rig.sandbox.streams.ledger
@@ -281,11 +257,10 @@ def test_bybit_s_connections_are_replaced_before_they_end(rig: Rig, report: Repo
     after = len(world.on_topic(TRADE))
     wait_until(lambda: len(world.on_topic(TRADE)) > after + 100)
     poller.terminate()
-    watch.stop()
     drain(world)
     trades = world.on_topic(TRADE)
     there = {each.trade_id for each in trades}
-    assert watch.within(trades).keys() <= there
+    assert within(trades, past).keys() <= there
     assert not world.on_topic(GAP)
     assert world.in_lake(TRADE) >= {TRADE.id_of(each) for each in trades}
     report(Found(len(there), 0, 0, len(trades) - len(there)), None)

@@ -13,8 +13,9 @@ from cryptoproxy.sandbox import Rule, StreamRule
 from tests.books import require_true
 from tests.conftest import wait_until
 from tests.faults.conftest import Report
+from tests.faults.past import COINS
 from tests.faults.rig import Engines, Rig
-from tests.faults.streaming.trial import COINS, Step, Trial, trial
+from tests.faults.streaming.trial import Step, Trial, trial
 
 pytestmark = pytest.mark.long
 

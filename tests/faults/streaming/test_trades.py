@@ -13,8 +13,9 @@ from cryptoproxy.datasets.times import moment_of
 from cryptoproxy.sandbox import Rule, StreamRule
 from tests.conftest import wait_until
 from tests.faults.conftest import Report
+from tests.faults.past import Past
 from tests.faults.rig import Engines
-from tests.faults.streaming.trial import Past, Step, Trial, trial
+from tests.faults.streaming.trial import Step, Trial, trial
 from tests.faults.test_stream_faults import SYMBOLS
 
 pytestmark = pytest.mark.long
@@ -165,13 +166,6 @@ def test_trades_of_binance(fault: str, binance: Trial, report: Report) -> None:
 def bybit(engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
     with trial(engines, tmp_path_factory.mktemp("bybit"), lambda rig: Trial(rig, "bybit-linear.trade", TRADE)) as made:
         yield made
-
-
-@pytest.fixture(scope="module")
-def past() -> Iterator[Past]:
-    made = Past()
-    yield made
-    made.stop()
 
 
 def is_in(gap: Gap, symbol: str, at_ms: int) -> bool:
