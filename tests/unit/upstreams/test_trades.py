@@ -437,6 +437,26 @@ class TestBybit:
         assert [record.trade_id for record in batch.records] == ["c"]  # type: ignore[attr-defined]
         assert [gap.state for gap in batch.gaps] == ["mended"]
 
+    @pytest.mark.parametrize(("early", "due"), [("bcde", "def"), ("bcdef", "xyz")])
+    def test_newest_trades_that_were_asked_for_before_the_break_prove_what_they_bring(
+        self, early: str, due: str
+    ) -> None:
+        """A little later, when its own answer comes, they do not reach back to what was there before any more."""
+        stream = bybit(left=Left(marks={"BTCUSDT": Mark("b", NOW - 5_000)}))
+        stream.joined(stream.topics, now_ms=NOW)
+        (ask,) = stream.asks(now_ms=NOW + 2_000)
+        self.hear(stream, frame_of("f", at_ms=NOW - 4_000))
+        body = json.dumps(recent(*early, at_ms=NOW - 5_000)).encode()
+        stream.answered(ask, Response(200, {}, body), now_ms=NOW)
+        first = stream.collect(now_ms=NOW)
+        assert sorted(record.trade_id for record in first.records) == ["c", "d", "e", "f"]  # type: ignore[attr-defined]
+        if asks := stream.asks(now_ms=NOW + 60_000):
+            body = json.dumps(recent(*due, at_ms=NOW - 4_500)).encode()
+            stream.answered(asks[0], Response(200, {}, body), now_ms=NOW + 60_000)
+        gaps = [*first.gaps, *stream.collect(now_ms=NOW + 60_000).gaps]
+        assert {(gap.asset_id, gap.state) for gap in gaps} <= {("BTCUSDT", "open"), ("BTCUSDT", "mended")}
+        assert sum(gap.state == "open" for gap in gaps) == sum(gap.state == "mended" for gap in gaps)
+
     def test_a_topic_that_was_refused_and_comes_again_is_a_break(self) -> None:
         stream = bybit()
         self.hear(stream, frame_of("a", "b"))

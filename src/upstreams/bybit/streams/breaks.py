@@ -114,8 +114,15 @@ class Symbol(Known):
         """
         ids = {row.exec_id for row in rows}
         one.brought += sum(1 for row in new if one.after.at_ms <= row.time <= one.first.at_ms)
-        if one.first.id in ids and not ids.isdisjoint(one.before):
-            self._decide(one)
+        if not ids.isdisjoint(one.before):
+            if one.first.id in ids:
+                self._decide(one)
+                return
+            # Older than the break; what it brings stands behind what was there. So the next answer, which reaches back
+            # less far, need only reach to that.
+            behind = [row.exec_id for row in rows if row.time <= one.first.at_ms]
+            one.before = {*one.before, *behind[-MOST_BEFORE:]}
+        if one.due_ms > now_ms:  # it was asked for something else, and may know less than the stream
             return
         one.tries += 1
         one.due_ms = now_ms + RETRY_MS * 2**one.tries

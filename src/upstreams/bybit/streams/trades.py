@@ -211,17 +211,17 @@ class BybitTrades(TradeStream[Symbol]):
         rows.sort(key=lambda row: row.time)
         each, quote, fetched_at = self._of[symbol], self._quote_of(symbol) or "", iso(now_ms)
         new = [row for row in rows if row.exec_id not in each.seen]
-        due = [one for one in each.breaks if one.due_ms <= now_ms]
-        for one in due:
+        breaks = list(each.breaks)
+        for one in breaks:
             each.weigh(one, rows, new, now_ms)
         if 0 < each.look_ms <= now_ms:
             each.look_ms = now_ms if each.late else 0
-            if len(new) < len(rows) and not each.breaks and each.mark is not None:
+            if len(new) < len(rows) and not breaks and each.mark is not None:
                 if not each.late:
                     self._look(each, rows, now_ms)
                 return
         # What is younger than the last frame comes by the stream, in its order; what is older than each break was kept.
-        begin = min((one.after.at_ms for one in due), default=0)
+        begin = min((one.after.at_ms for one in breaks), default=0)
         end = each.mark.at_ms if each.mark else 0
         for row in new:
             if begin <= row.time <= end and each.remember(row.exec_id):
