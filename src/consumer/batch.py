@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from cryptoproxy.common.clients.unpacking import UnreadRecord
+from cryptoproxy.common.clients.kafka_python.unpacking import UnreadRecord
 from cryptoproxy.common.settings.catalogue import Elasticsearch
 from cryptoproxy.datasets import MAX_AHEAD_MS, SCHEMA_VERSION_HEADER, Dataset, Part, Period, from_iso, index_name, iso
 from cryptoproxy.errors import PoisonError

@@ -14,7 +14,7 @@ from typing import Any
 from kafka.consumer.subscription_state import AsyncConsumerRebalanceListener
 
 from cryptoproxy.common.clients import kafka as kafka_client
-from cryptoproxy.common.clients.fetching import fetch_without_waiting_for_others
+from cryptoproxy.common.clients.kafka_python.fetching import fetch_without_waiting_for_others
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.datasets import Dataset
 

@@ -16,7 +16,7 @@ from typing import Any
 from kafka import TopicPartition
 from kafka import errors as kafka_errors
 
-from cryptoproxy.common.clients.sender import Sender
+from cryptoproxy.common.clients.kafka_python.sender import Sender
 from cryptoproxy.common.clients.turns import take_turns
 from cryptoproxy.common.metrics import ModelsMetrics
 from cryptoproxy.common.service import Health, Loop

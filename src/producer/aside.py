@@ -12,7 +12,7 @@ from kafka import errors as kafka_errors
 from prometheus_client import Counter
 
 from cryptoproxy.common.clients import kafka as kafka_client
-from cryptoproxy.common.clients.sender import Sender
+from cryptoproxy.common.clients.kafka_python.sender import Sender
 from cryptoproxy.common.clock import Clock
 from cryptoproxy.common.log import Limited
 from cryptoproxy.common.retry import Backoff

@@ -19,7 +19,7 @@ from typing import Any
 from kafka import errors as kafka_errors
 
 from cryptoproxy.common.clients import kafka as kafka_client
-from cryptoproxy.common.clients.sender import Sender
+from cryptoproxy.common.clients.kafka_python.sender import Sender
 from cryptoproxy.common.log import Limited
 from cryptoproxy.common.retry import Backoff
 from cryptoproxy.common.service import Loop

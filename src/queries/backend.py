@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from cryptoproxy.queries.questions.average import Average, AverageRow
     from cryptoproxy.queries.questions.candles import Bar
     from cryptoproxy.queries.questions.flow.steps import Step, Steps
-    from cryptoproxy.queries.questions.freshness import Slots
+    from cryptoproxy.queries.questions.freshness.bodies import Slots
+    from cryptoproxy.queries.questions.freshness.slots import Polled, SlotGrid
     from cryptoproxy.queries.questions.latest import Latest, LatestRow
     from cryptoproxy.queries.questions.market import MarketFigures, MarketRow
     from cryptoproxy.queries.questions.moves import Moves, MovesRow
     from cryptoproxy.queries.questions.percentiles import Percentiles, PercentilesRow
     from cryptoproxy.queries.questions.sentiment import Sentiment, SentimentRow
-    from cryptoproxy.queries.questions.slots import Polled, SlotGrid
     from cryptoproxy.queries.questions.volatility import Volatility, VolatilityRow
     from cryptoproxy.queries.series import Series
 

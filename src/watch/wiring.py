@@ -9,7 +9,7 @@ from typing import Any
 
 from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.clients import kafka as kafka_client
-from cryptoproxy.common.clients.fetching import fetch_without_waiting_for_others
+from cryptoproxy.common.clients.kafka_python.fetching import fetch_without_waiting_for_others
 from cryptoproxy.common.metrics import WatchMetrics
 from cryptoproxy.common.service import Service
 from cryptoproxy.common.settings import Settings

@@ -17,7 +17,7 @@ from cryptoproxy.cli.reading.topic_files import PartitionFiles
 from cryptoproxy.cli.values import seconds
 from cryptoproxy.common import topics
 from cryptoproxy.common.clients import kafka as kafka_client
-from cryptoproxy.common.clients.unpacking import UnreadRecord
+from cryptoproxy.common.clients.kafka_python.unpacking import UnreadRecord
 from cryptoproxy.common.settings.catalogue import Kafka
 from cryptoproxy.common.start import load_settings
 from cryptoproxy.datasets import TICKER, Dataset

@@ -85,7 +85,7 @@ def predict(env_file: Path) -> None:
 def process(settings: Settings, *, now_ms: Callable[[], int] | None = None) -> Service:
     """What asks the model, and beside it what puts predictions into the lake."""
     from cryptoproxy.common.clients import kafka as kafka_client
-    from cryptoproxy.common.clients.sender import Sender
+    from cryptoproxy.common.clients.kafka_python.sender import Sender
     from cryptoproxy.common.metrics import ModelsMetrics
     from cryptoproxy.lake.archiver import Archiver
     from cryptoproxy.lake.store import Store

@@ -14,8 +14,8 @@ from kafka import errors as kafka_errors
 
 from cryptoproxy.common import topics
 from cryptoproxy.common.clients import kafka as kafka_client
-from cryptoproxy.common.clients.beginning import LOGIN_ERRORS
-from cryptoproxy.common.clients.sender import discard
+from cryptoproxy.common.clients.kafka_python.beginning import LOGIN_ERRORS
+from cryptoproxy.common.clients.kafka_python.sender import discard
 from cryptoproxy.common.settings.catalogue import Kafka
 from cryptoproxy.datasets import TICKER, Dataset
 from cryptoproxy.errors import CryptoProxyError, OperatorError, TransientError

@@ -11,9 +11,9 @@ from typing import Any
 from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
 from kafka import errors as kafka_errors
 
-from cryptoproxy.common.clients.beginning import LOGIN_ERRORS, SecretError, TlsRefusedError, made, refusal
-from cryptoproxy.common.clients.partitioner import KeyPartitioner
-from cryptoproxy.common.clients.unpacking import KafkaConsumer
+from cryptoproxy.common.clients.kafka_python.beginning import LOGIN_ERRORS, SecretError, TlsRefusedError, made, refusal
+from cryptoproxy.common.clients.kafka_python.partitioner import KeyPartitioner
+from cryptoproxy.common.clients.kafka_python.unpacking import KafkaConsumer
 from cryptoproxy.common.settings.catalogue import Kafka
 from cryptoproxy.errors import CryptoProxyError, OperatorError, TransientError
 

@@ -46,6 +46,11 @@ def whole(minimum: int, maximum: int) -> Kind[int]:
     return Kind(f"whole number, {minimum} to {maximum}", parse)
 
 
+def port() -> Kind[int]:
+    """0 is a free one."""
+    return whole(0, 65_535)
+
+
 def seconds(minimum: float, maximum: float) -> Kind[float]:
     def parse(raw: str) -> float:
         if not re.fullmatch(r"\d+(\.\d+)?", raw):

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from kafka import errors as kafka_errors
 
 from cryptoproxy.common.clients import kafka as kafka_client
-from cryptoproxy.common.clients.sender import discard
+from cryptoproxy.common.clients.kafka_python.sender import discard
 from cryptoproxy.common.retry import Patience
 from cryptoproxy.common.settings.catalogue import Kafka
 from cryptoproxy.consumer.batch import Destination, read

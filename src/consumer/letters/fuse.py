@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from kafka import errors as kafka_errors
 
 from cryptoproxy.common.clients import kafka as kafka_client
-from cryptoproxy.common.clients.sender import discard
+from cryptoproxy.common.clients.kafka_python.sender import discard
 from cryptoproxy.common.settings.catalogue import Kafka
 from cryptoproxy.consumer.letters.state_topic import SECONDS, StateTopic
 from cryptoproxy.consumer.positions import topic_id_of

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from kafka import errors as kafka_errors
 
 from cryptoproxy.common.clients import kafka as kafka_client
-from cryptoproxy.common.clients.unpacking import UnreadRecord
+from cryptoproxy.common.clients.kafka_python.unpacking import UnreadRecord
 from cryptoproxy.common.settings.catalogue import Kafka
 from cryptoproxy.consumer.batch import Destination, read
 from cryptoproxy.consumer.index.delivery import Delivery

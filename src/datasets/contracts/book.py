@@ -1,8 +1,8 @@
 """``book``: the best levels of one order book at a slot, and what follows from the whole of it as far as it is known.
 
-Kept of a local book that is proven to be the upstream's (``upstreams/books.py``). A slot at which it was not has no
-record: an old book is never told as a new one. A depth that reaches beyond what is known of a side is absent, never
-smaller.
+Kept of a local book that is proven to be the upstream's (``upstreams/streaming/books.py``). A slot at which it was not
+has no record: an old book is never told as a new one. A depth that reaches beyond what is known of a side is absent,
+never smaller.
 """
 
 from __future__ import annotations

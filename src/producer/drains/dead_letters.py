@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from kafka import errors as kafka_errors
 
 from cryptoproxy.common.clients import kafka as kafka_client
-from cryptoproxy.common.clients.sender import Sender
+from cryptoproxy.common.clients.kafka_python.sender import Sender
 from cryptoproxy.common.log import Limited
 from cryptoproxy.common.metrics import PollerMetrics
 from cryptoproxy.common.settings.catalogue import Kafka

@@ -16,7 +16,6 @@ from cryptoproxy.queries.periods import Interval
 from cryptoproxy.queries.questions import (
     average,
     candles,
-    freshness,
     latest,
     market,
     moves,
@@ -28,13 +27,14 @@ from cryptoproxy.queries.questions.average import Average, AverageRow
 from cryptoproxy.queries.questions.candles import Bar
 from cryptoproxy.queries.questions.flow import steps
 from cryptoproxy.queries.questions.flow.steps import Step, Steps
-from cryptoproxy.queries.questions.freshness import Slots
+from cryptoproxy.queries.questions.freshness import bodies
+from cryptoproxy.queries.questions.freshness.bodies import Slots
+from cryptoproxy.queries.questions.freshness.slots import Polled, SlotGrid
 from cryptoproxy.queries.questions.latest import Latest, LatestRow
 from cryptoproxy.queries.questions.market import MarketFigures, MarketRow
 from cryptoproxy.queries.questions.moves import Moves, MovesRow
 from cryptoproxy.queries.questions.percentiles import Percentiles, PercentilesRow
 from cryptoproxy.queries.questions.sentiment import Sentiment, SentimentRow
-from cryptoproxy.queries.questions.slots import Polled, SlotGrid
 from cryptoproxy.queries.questions.volatility import Returns, Volatility, VolatilityRow
 from cryptoproxy.queries.scope import MAX_BUCKETS, AssetRef, Json, Scope, asset_of, finite, seen_of
 from cryptoproxy.queries.series import Series, series_of, sources_body
@@ -180,7 +180,7 @@ class Elastic:
     def ends(self, series: Series, before_ms: int) -> tuple[int, int] | None:
         search = self._of(series.dataset)
         newest, first = (
-            freshness.end_of(search(freshness.end_body(series, before_ms=before_ms, newest=newest)))
+            bodies.end_of(search(bodies.end_body(series, before_ms=before_ms, newest=newest)))
             for newest in (True, False)
         )
         return None if first is None or newest is None else (first, newest)
@@ -191,15 +191,15 @@ class Elastic:
         return int(answer["hits"]["total"]["value"])
 
     def polled(self, series: Series, period: Span) -> Sequence[Polled]:
-        return freshness.polled_of(self._of(series.dataset)(freshness.grid_body(series, period)))
+        return bodies.polled_of(self._of(series.dataset)(bodies.grid_body(series, period)))
 
     def slots(self, series: Series, period: Span, grid: SlotGrid) -> Iterator[Slots]:
-        for stretch in freshness.stretches(period, grid):
+        for stretch in bodies.stretches(period, grid):
             yield from self._whole(series, stretch)
 
     def _whole(self, series: Series, stretch: Span) -> Iterator[Slots]:
         """A stretch, halved as long as it has more slots than one answer holds."""
-        part = freshness.slots_of(self._of(series.dataset)(freshness.slots_body(series, stretch)))
+        part = bodies.slots_of(self._of(series.dataset)(bodies.slots_body(series, stretch)))
         if part.whole:
             yield part
             return

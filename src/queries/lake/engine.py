@@ -36,13 +36,13 @@ from cryptoproxy.queries.questions import latest, moves
 from cryptoproxy.queries.questions.average import Average, AverageRow
 from cryptoproxy.queries.questions.candles import Bar
 from cryptoproxy.queries.questions.flow.steps import Step, Steps
-from cryptoproxy.queries.questions.freshness import SAMPLE, Slots
+from cryptoproxy.queries.questions.freshness.bodies import SAMPLE, Slots
+from cryptoproxy.queries.questions.freshness.slots import Polled, Slot, SlotGrid
 from cryptoproxy.queries.questions.latest import Latest, LatestRow
 from cryptoproxy.queries.questions.market import MarketFigures, MarketRow
 from cryptoproxy.queries.questions.moves import Beyond, Moves, MovesRow
 from cryptoproxy.queries.questions.percentiles import Percentiles, PercentilesRow
 from cryptoproxy.queries.questions.sentiment import FIELD, Sentiment, SentimentRow
-from cryptoproxy.queries.questions.slots import Polled, Slot, SlotGrid
 from cryptoproxy.queries.questions.volatility import Returns, Volatility, VolatilityRow
 from cryptoproxy.queries.scope import MAX_BUCKETS, AssetRef, Scope, finite
 from cryptoproxy.queries.series import Series, apart

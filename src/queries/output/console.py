@@ -28,14 +28,14 @@ from cryptoproxy.queries.questions.average import Average
 from cryptoproxy.queries.questions.candles import Candles
 from cryptoproxy.queries.questions.flow import steps
 from cryptoproxy.queries.questions.flow.steps import Steps
-from cryptoproxy.queries.questions.freshness import Freshness
+from cryptoproxy.queries.questions.freshness import Freshness, bodies
+from cryptoproxy.queries.questions.freshness.slots import SlotGrid
 from cryptoproxy.queries.questions.indicators import Indicators
 from cryptoproxy.queries.questions.latest import Latest
 from cryptoproxy.queries.questions.market import MarketFigures
 from cryptoproxy.queries.questions.moves import Moves
 from cryptoproxy.queries.questions.percentiles import Percentiles
 from cryptoproxy.queries.questions.sentiment import Sentiment
-from cryptoproxy.queries.questions.slots import SlotGrid
 from cryptoproxy.queries.questions.volatility import Volatility
 from cryptoproxy.queries.scope import DEFAULT_SOURCE, AssetRef, Json, Scope
 from cryptoproxy.queries.series import Series, sources_body
@@ -133,14 +133,14 @@ def _freshness(request: Freshness) -> Iterator[tuple[str, Json]]:
     source = Series(dataset, request.sources[0] if request.sources else DEFAULT_SOURCE, part or "")
     end = request.period.end_ms
     yield "which sources there are", sources_body(dataset)
-    yield "a source's newest record", freshness.end_body(source, before_ms=end, newest=True)
-    yield "its first record", freshness.end_body(source, before_ms=end, newest=False)
+    yield "a source's newest record", bodies.end_body(source, before_ms=end, newest=True)
+    yield "its first record", bodies.end_body(source, before_ms=end, newest=False)
     yield (
         "its newest slots, for its interval",
-        freshness.grid_body(source, Span(end - freshness.LOOK_BACK_MS[0], end)),
+        bodies.grid_body(source, Span(end - freshness.LOOK_BACK_MS[0], end)),
     )
     grid = SlotGrid(request.interval.ms if request.interval else 60_000, "told", assets=50, records=50)
     yield (
         "slots that are there, and what is there twice",
-        freshness.slots_body(source, freshness.stretches(request.period, grid)[0]),
+        bodies.slots_body(source, bodies.stretches(request.period, grid)[0]),
     )

@@ -7,5 +7,4 @@
 | ``candles`` ``indicators`` | bars of any length; what TA-Lib makes of them |
 | ``sentiment`` ``market`` | how many assets rose and fell, how large the market is, over time |
 | ``flow`` | a room: trades, spread and depth of books by steps of time |
-| ``slots`` | which slots of a source should be there: for ``freshness`` |
 """

@@ -14,7 +14,7 @@ from kafka import TopicPartition
 from kafka import errors as kafka_errors
 
 from cryptoproxy.common.clients import kafka as kafka_client
-from cryptoproxy.common.clients.sender import discard
+from cryptoproxy.common.clients.kafka_python.sender import discard
 from cryptoproxy.common.settings.catalogue import Kafka
 from cryptoproxy.errors import CryptoProxyError
 

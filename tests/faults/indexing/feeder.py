@@ -15,7 +15,7 @@ from typing import Any
 from kafka import errors as kafka_errors
 
 from cryptoproxy.common.clients import kafka as kafka_client
-from cryptoproxy.common.clients.sender import discard
+from cryptoproxy.common.clients.kafka_python.sender import discard
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.datasets import SCHEMA_VERSION_HEADER, Ticker, document_id, encode, key
 from tests.integration.consumer import records

@@ -7,7 +7,7 @@ import secrets
 from kafka import TopicPartition
 
 from cryptoproxy.common.clients import kafka as kafka_client
-from cryptoproxy.common.clients.fetching import fetch_without_waiting_for_others
+from cryptoproxy.common.clients.kafka_python.fetching import fetch_without_waiting_for_others
 from cryptoproxy.consumer.member import know_the_topic_before_joining
 from tests.conftest import wait_until
 from tests.integration.consumer.conftest import Bench

@@ -13,7 +13,7 @@ from kafka import errors as kafka_errors
 
 from cryptoproxy.cli.main import cli
 from cryptoproxy.common.clients import kafka as kafka_client
-from cryptoproxy.common.clients.unpacking import UnreadRecord
+from cryptoproxy.common.clients.kafka_python.unpacking import UnreadRecord
 from cryptoproxy.consumer.letters import reader
 from cryptoproxy.consumer.letters.reader import Letter, Original
 from cryptoproxy.errors import CryptoProxyError, visible

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cryptoproxy.common.clients.unpacking import UnreadRecord
+from cryptoproxy.common.clients.kafka_python.unpacking import UnreadRecord
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.consumer.batch import DeadLetter, Destination, place_of
 from cryptoproxy.consumer.index.delivery import Delivery

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from kafka import errors as kafka_errors
 
-from cryptoproxy.common.clients.unpacking import UnreadRecord
+from cryptoproxy.common.clients.kafka_python.unpacking import UnreadRecord
 from cryptoproxy.common.service import Health
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.consumer.batch import DeadLetter

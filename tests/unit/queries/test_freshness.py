@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cryptoproxy.datasets.times import Span
-from cryptoproxy.queries.questions import freshness, slots
+from cryptoproxy.queries.questions.freshness import bodies, slots
 
 MINUTE = 60_000
 HOUR = 60 * MINUTE
@@ -22,7 +22,7 @@ def slots_answer(*there: int, records: int = 1, interval: int | None = None) -> 
 
 
 def grid_of(*there: int, **more: Any) -> tuple[slots.SlotGrid, bool]:
-    return freshness.grid_of(freshness.polled_of(slots_answer(*there, **more)), None, end_ms=10 * HOUR)
+    return bodies.grid_of(bodies.polled_of(slots_answer(*there, **more)), None, end_ms=10 * HOUR)
 
 
 @pytest.mark.parametrize("interval", [-5, 0, 1, 10**15])
@@ -51,7 +51,7 @@ def test_assets_are_those_of_the_newest_slot_that_is_over() -> None:
     answer = slots_answer(0, MINUTE, 2 * MINUTE, 3 * MINUTE)
     for bucket, count in zip(answer["aggregations"]["rows"]["buckets"], (7, 20, 50, 50), strict=True):
         bucket["doc_count"] = count
-    grid, _ = freshness.grid_of(freshness.polled_of(answer), None, end_ms=3 * MINUTE + 5_000)
+    grid, _ = bodies.grid_of(bodies.polled_of(answer), None, end_ms=3 * MINUTE + 5_000)
     assert (grid.assets, grid.records) == (20, 50)
 
 
@@ -107,6 +107,6 @@ def test_nothing_is_expected_before_the_first_record_or_in_the_last_minute() -> 
 
 def test_a_stretch_is_short_where_polls_are_large() -> None:
     day = Span(0, 86_400_000)
-    small = freshness.stretches(day, slots.SlotGrid(60_000, "recorded", assets=50, records=50))
-    large = freshness.stretches(day, slots.SlotGrid(60_000, "recorded", assets=50, records=2_500))
+    small = bodies.stretches(day, slots.SlotGrid(60_000, "recorded", assets=50, records=50))
+    large = bodies.stretches(day, slots.SlotGrid(60_000, "recorded", assets=50, records=2_500))
     assert (len(small), len(large)) == (2, 72)

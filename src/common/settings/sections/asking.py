@@ -22,7 +22,7 @@ class Asking:
         "Address that the active poller is asked at by our other processes. Another than loopback needs ASK_TOKEN.",
         example="10.0.0.5",
     )
-    port: int = setting("ASK_PORT", kinds.whole(0, 65_535), "0", "Its port. 0: a free one, told on the state topic.")
+    port: int = setting("ASK_PORT", kinds.port(), "0", "Its port. 0: a free one, told on the state topic.")
     url: str | None = setting(
         "ASK_URL",
         kinds.url(),

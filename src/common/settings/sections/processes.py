@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cryptoproxy.common.settings import kinds
 from cryptoproxy.common.settings.loading import setting
 from cryptoproxy.datasets.contracts.candle import STEPS
 
-_port = kinds.whole(0, 65_535)
+
+def _health_port(name: str, default: str) -> Any:
+    return setting(name, kinds.port(), default, "Port of `/livez`, `/readyz` and `/metrics`. 0: a free one.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Poller:
     """The producing process."""
 
-    port: int = setting(
-        "PYTHON_PRODUCER_SERVER_PORT",
-        _port,
-        "8000",
-        "Port of `/livez`, `/readyz` and `/metrics`. 0: a free one.",
-    )
+    port: int = _health_port("PYTHON_PRODUCER_SERVER_PORT", "8000")
     outbox_dir: Path = setting(
         "OUTBOX_DIR",
         kinds.path(),
@@ -57,12 +55,7 @@ class Poller:
 class Indexer:
     """The indexing process."""
 
-    port: int = setting(
-        "PYTHON_CONSUMER_SERVER_PORT",
-        _port,
-        "8001",
-        "Port of `/livez`, `/readyz` and `/metrics`. 0: a free one.",
-    )
+    port: int = _health_port("PYTHON_CONSUMER_SERVER_PORT", "8001")
     bulk_records: int = setting(
         "BULK_MAX_RECORDS", kinds.whole(1, 100_000), "5000", "Most records in one bulk request."
     )
@@ -87,12 +80,7 @@ class Indexer:
 class Brokers:
     """The process that tells Prometheus how Kafka itself is."""
 
-    port: int = setting(
-        "PYTHON_BROKERS_SERVER_PORT",
-        _port,
-        "8005",
-        "Port of `/livez`, `/readyz` and `/metrics`. 0: a free one.",
-    )
+    port: int = _health_port("PYTHON_BROKERS_SERVER_PORT", "8005")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,12 +97,7 @@ class Models:
         "direction-1h",
         "Name of the model in the registry; what of it is live speaks (docs/models.md).",
     )
-    port: int = setting(
-        "PYTHON_MODELS_SERVER_PORT",
-        _port,
-        "8004",
-        "Port of `/livez`, `/readyz` and `/metrics`. 0: a free one.",
-    )
+    port: int = _health_port("PYTHON_MODELS_SERVER_PORT", "8004")
 
     @property
     def interval(self) -> str:
@@ -133,12 +116,7 @@ class Watch:
         "File of rules and channels (docs/watch.md); looked at each second, so a change needs no restart.",
         example="/etc/cryptoproxy/watch.yaml",
     )
-    port: int = setting(
-        "PYTHON_WATCH_SERVER_PORT",
-        _port,
-        "8003",
-        "Port of `/livez`, `/readyz` and `/metrics`. 0: a free one.",
-    )
+    port: int = _health_port("PYTHON_WATCH_SERVER_PORT", "8003")
     link: str | None = setting(
         "WATCH_LINK",
         kinds.url(),
@@ -198,16 +176,16 @@ class Engines:
     folder: Path = setting("ENGINES_DIR", kinds.path(), ".run/engines", "Data, logs and pid files.")
     kafka_port: int | None = setting(
         "ENGINES_KAFKA_PORT",
-        _port,
+        kinds.port(),
         "",
         "Port of Kafka. 0: a free one. Without: the last one, at first 9092.",
         example="9092",
     )
     elasticsearch_port: int | None = setting(
-        "ENGINES_ES_PORT", _port, "", "Port of Elasticsearch, likewise; at first 9200.", example="9200"
+        "ENGINES_ES_PORT", kinds.port(), "", "Port of Elasticsearch, likewise; at first 9200.", example="9200"
     )
     s3_port: int | None = setting(
-        "ENGINES_S3_PORT", _port, "", "Port of the S3 API, likewise; at first 9000.", example="9000"
+        "ENGINES_S3_PORT", kinds.port(), "", "Port of the S3 API, likewise; at first 9000.", example="9000"
     )
     kafka_heap_mb: int = setting("ENGINES_KAFKA_HEAP_MB", kinds.whole(128, 512), "512", "Heap of Kafka, MB.")
     elasticsearch_heap_mb: int = setting(

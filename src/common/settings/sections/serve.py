@@ -10,8 +10,6 @@ from cryptoproxy.common.settings import kinds
 from cryptoproxy.common.settings.loading import setting
 from cryptoproxy.common.settings.secret import is_loopback
 
-_port = kinds.whole(0, 65_535)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Teams:
@@ -72,21 +70,21 @@ class Serve:
     )
     port: int = setting(
         "SERVE_PORT",
-        _port,
+        kinds.port(),
         "8080",
         "Its port: `/coingecko/api/v3/`, `/binance/api/v3/`, `/bybit/v5/`, `/v1/`. Several doors may share it.",
     )
     coingecko_port: int | None = setting(
-        "SERVE_COINGECKO_PORT", _port, "", "Port of CoinGecko's paths alone, without a prefix.", example="8081"
+        "SERVE_COINGECKO_PORT", kinds.port(), "", "Port of CoinGecko's paths alone, without a prefix.", example="8081"
     )
     binance_port: int | None = setting(
-        "SERVE_BINANCE_PORT", _port, "", "Port of Binance's paths alone, without a prefix.", example="8082"
+        "SERVE_BINANCE_PORT", kinds.port(), "", "Port of Binance's paths alone, without a prefix.", example="8082"
     )
     bybit_port: int | None = setting(
-        "SERVE_BYBIT_PORT", _port, "", "Port of Bybit's paths alone, without a prefix.", example="8083"
+        "SERVE_BYBIT_PORT", kinds.port(), "", "Port of Bybit's paths alone, without a prefix.", example="8083"
     )
     health_port: int = setting(
-        "PYTHON_SERVE_SERVER_PORT", _port, "8002", "Port of `/livez`, `/readyz` and `/metrics`. 0: a free one."
+        "PYTHON_SERVE_SERVER_PORT", kinds.port(), "8002", "Port of `/livez`, `/readyz` and `/metrics`. 0: a free one."
     )
     anybody: bool = setting(
         "SERVE_ANYBODY",

@@ -19,7 +19,7 @@ from kafka import errors as kafka_errors
 
 from cryptoproxy.common import files
 from cryptoproxy.common.clients import kafka as kafka_client
-from cryptoproxy.common.clients.sender import Sender
+from cryptoproxy.common.clients.kafka_python.sender import Sender
 from cryptoproxy.common.settings.catalogue import Kafka
 from cryptoproxy.errors import CryptoProxyError, OperatorError
 from cryptoproxy.producer.feeds.history.walk import Cursor

@@ -16,8 +16,8 @@ import pytest
 from kafka import TopicPartition
 from kafka import errors as kafka_errors
 
-from cryptoproxy.common.clients import beginning
 from cryptoproxy.common.clients import kafka as client
+from cryptoproxy.common.clients.kafka_python import beginning
 from cryptoproxy.common.clients.outside import Address
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.common.settings.catalogue import Kafka

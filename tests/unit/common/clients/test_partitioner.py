@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kafka.partitioner.default import DefaultPartitioner
 
-from cryptoproxy.common.clients.partitioner import KeyPartitioner
+from cryptoproxy.common.clients.kafka_python.partitioner import KeyPartitioner
 
 
 class Cluster:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from kafka import errors as kafka_errors
 
-from cryptoproxy.common.clients.sender import Sender
+from cryptoproxy.common.clients.kafka_python.sender import Sender
 
 HANGS = kafka_errors.KafkaTimeoutError("no answer")
 TOO_LARGE = kafka_errors.MessageSizeTooLargeError()

@@ -22,8 +22,8 @@ from kafka.record.default_records import DefaultRecordBase
 from kafka.record.memory_records import MemoryRecords, MemoryRecordsBuilder
 from kafka.record.util import calc_crc32c
 
-from cryptoproxy.common.clients import compression, unpacking
-from cryptoproxy.common.clients.unpacking import KafkaConsumer, PartitionRecords, UnreadRecord
+from cryptoproxy.common.clients.kafka_python import compression, unpacking
+from cryptoproxy.common.clients.kafka_python.unpacking import KafkaConsumer, PartitionRecords, UnreadRecord
 
 PARTITION = TopicPartition("crypto-data", 2)
 NONE, GZIP, SNAPPY, LZ4, ZSTD = CODECS = range(5)

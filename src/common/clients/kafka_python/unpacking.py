@@ -22,7 +22,7 @@ from kafka.record.default_records import DefaultRecordBatch
 from kafka.record.memory_records import MemoryRecords
 from kafka.record.util import decode_varint
 
-from cryptoproxy.common.clients.compression import NOT_UNPACKED, TooLargeError, unpacked
+from cryptoproxy.common.clients.kafka_python.compression import NOT_UNPACKED, TooLargeError, unpacked
 
 LARGE_BYTES = 8 * 1024 * 1024
 """A `poll` takes no further batch after one of this size, however many records it asked for: ours have 256 KiB."""

@@ -1,45 +1,31 @@
 """Is the data fresh and whole: for each source of each dataset the age of its newest record, missing slots, duplicates.
 
-``slots`` works out which slots should be there. Two records of one source, asset, quote and slot are a duplicate:
-the indexer's ids allow none, so another writer, or an index added to the alias, has made it. All exact.
+``slots`` works out which slots should be there, ``bodies`` finds those that are. Two records of one source, asset,
+quote and slot are a duplicate: the indexer's ids allow none, so another writer, or an index added to the alias, has
+made it. All exact.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 from cryptoproxy.datasets import DATASETS, TICKER, Dataset
-from cryptoproxy.datasets.contracts.ticker import LONGEST_INTERVAL_MS, SHORTEST_INTERVAL_MS
 from cryptoproxy.datasets.times import DAY_MS, Span
 from cryptoproxy.queries.answer import Cell, Covers, Look, NothingFound
 from cryptoproxy.queries.backend import Backend
 from cryptoproxy.queries.notes import stored_there
 from cryptoproxy.queries.periods import Interval, written
-from cryptoproxy.queries.questions.slots import (
-    ENOUGH,
-    GRACE_MS,
-    Polled,
-    Slot,
-    SlotGrid,
-    gaps,
-    most_common,
-    with_intervals,
-)
-from cryptoproxy.queries.scope import MAX_BUCKETS, Json, Seen
-from cryptoproxy.queries.series import SEVERAL, Series
+from cryptoproxy.queries.questions.freshness import bodies
+from cryptoproxy.queries.questions.freshness.slots import Slot, SlotGrid, gaps, with_intervals
+from cryptoproxy.queries.scope import Seen
+from cryptoproxy.queries.series import Series
 
-SAMPLE = 1_000
-"""Slots that an interval is read from where the period has too few."""
 LOOK_BACK_MS = (3_600_000, DAY_MS, 32 * DAY_MS, 400 * DAY_MS)
 LATE_MS = 20 * 60_000
 """A bar is expected so long after its end, or its length if that is shorter: CoinGecko makes its answers anew each
 quarter of an hour."""
-MAX_RECORDS = 50_000
-"""Looked at by one search: each is a bucket in Elasticsearch's memory for a while."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +48,6 @@ class Freshness:
         return not self.datasets or any(
             dataset is series.dataset and part in (None, series.part) for dataset, part in self.datasets
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Slots:
-    """What one search found of a stretch: its slots, how many records, how many of them are a second copy."""
-
-    slots: tuple[Slot, ...]
-    """In the order of time."""
-    records: int
-    duplicates: int
-    whole: bool
-    """False: there were more slots than one answer holds; ask for a shorter stretch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,114 +77,6 @@ class FreshnessRow:
         if self.missing is None or self.expected is None:
             return None
         return self.missing / self.expected if self.expected else 0.0
-
-
-# ---- what is asked
-
-
-def end_body(series: Series, *, before_ms: int, newest: bool) -> Json:
-    """The newest or the first record of a source."""
-    return {
-        "size": 1,
-        "track_total_hits": False,
-        "query": series.query(None, before_ms),
-        "sort": [{"timestamp": "desc" if newest else "asc"}],
-        "_source": False,
-    }
-
-
-def end_of(answer: Mapping[str, Any]) -> int | None:
-    """Its slot."""
-    hits = answer["hits"]["hits"]
-    return int(hits[0]["sort"][0]) if hits else None
-
-
-_INTERVAL: Mapping[str, Json] = {"interval": {"max": {"field": "interval_ms"}}}
-
-
-def grid_body(series: Series, period: Span) -> Json:
-    """The newest slots of a source, how many records each has, and the interval that they tell."""
-    newest_first = [{"timestamp": {"terms": {"field": "timestamp", "order": "desc"}}}]
-    return {
-        "size": 0,
-        "track_total_hits": False,
-        "query": series.query(period.begin_ms, period.end_ms),
-        "aggs": {"rows": {"composite": {"size": SAMPLE, "sources": newest_first}, "aggs": _INTERVAL}},
-    }
-
-
-def polled_of(answer: Mapping[str, Any]) -> list[Polled]:
-    """The newest first."""
-    buckets = answer["aggregations"]["rows"]["buckets"]
-    return [Polled(each["key"]["timestamp"], _interval_of(each), each["doc_count"]) for each in buckets]
-
-
-def _interval_of(bucket: Mapping[str, Any]) -> int | None:
-    """What the records of a slot tell; None for what is no interval."""
-    value = bucket["interval"]["value"]
-    return int(value) if value is not None and SHORTEST_INTERVAL_MS <= value <= LONGEST_INTERVAL_MS else None
-
-
-def grid_of(polled: Sequence[Polled], told: Interval | None, *, end_ms: int) -> tuple[SlotGrid, bool]:
-    """The grid, and whether the sample was large enough to be sure of it."""
-    slots = [each.at_ms for each in polled]
-    records = max((each.records for each in polled), default=1)
-    # Of a slot that is not over, records may still be on their way.
-    whole = [each.records for each in polled if each.at_ms <= end_ms - GRACE_MS]
-    assets = next(iter(whole or [each.records for each in polled]), 0)
-    if told is not None:
-        return SlotGrid(told.ms, "told", assets, records), True
-    if polled and polled[0].interval_ms is not None:
-        return SlotGrid(polled[0].interval_ms, "recorded", assets, records), True
-    common = most_common(Counter(later - earlier for later, earlier in pairwise(slots)))
-    return SlotGrid(common, "inferred", assets, records), len(slots) >= ENOUGH
-
-
-def stretches(period: Span, grid: SlotGrid) -> Sequence[Span]:
-    """The period in parts that one search each can look at."""
-    slots = max(1, min(MAX_BUCKETS, MAX_RECORDS // grid.records))
-    step = slots * (grid.interval_ms or period.length_ms)
-    return list(period.parts(step))
-
-
-def slots_body(series: Series, period: Span) -> Json:
-    """Each slot of a stretch with its interval, and of each asset only the slots that are there twice."""
-    twice: Json = {"twice": {"terms": {"field": "timestamp", "size": MAX_BUCKETS, "min_doc_count": 2}}}
-    if series.has(SEVERAL):
-        twice = {"several": {"terms": {"field": SEVERAL, "size": 1_000, "min_doc_count": 2}, "aggs": twice}}
-    assets = {"assets": {"terms": {"field": "asset_id", "size": MAX_BUCKETS, "min_doc_count": 2}, "aggs": twice}}
-    return {
-        "size": 0,
-        "track_total_hits": False,
-        "query": series.query(period.begin_ms, period.end_ms),
-        "aggs": {
-            "slots": {"terms": {"field": "timestamp", "size": MAX_BUCKETS}, "aggs": _INTERVAL},
-            "quotes": {"terms": {"field": "quote", "size": 1_000}, "aggs": assets},
-        },
-    }
-
-
-def slots_of(answer: Mapping[str, Any]) -> Slots:
-    found = answer["aggregations"]
-    duplicates = sum(
-        slot["doc_count"] - 1
-        for quote in found["quotes"]["buckets"]
-        for asset in quote["assets"]["buckets"]
-        for slot in _twice(asset)
-    )
-    buckets = found["slots"]["buckets"]
-    slots = (Slot(each["key"], _interval_of(each)) for each in buckets)
-    return Slots(
-        tuple(sorted(slots)),
-        sum(each["doc_count"] for each in buckets),
-        duplicates,
-        whole=not found["slots"]["sum_other_doc_count"],
-    )
-
-
-def _twice(asset: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    for each in asset["several"]["buckets"] if "several" in asset else [asset]:
-        yield from each["twice"]["buckets"]
 
 
 # ---- asked: source by source
@@ -297,7 +163,7 @@ def _grid(engine: Backend, request: Freshness, series: Series, newest_ms: int) -
     told = request.interval or (Interval.of_ms(series.step_ms) if series.step_ms else None)
     for look_back in LOOK_BACK_MS:
         polled = engine.polled(series, Span(newest_ms - look_back, newest_ms + 1))
-        found, sure = grid_of(polled, told, end_ms=request.period.end_ms)
+        found, sure = bodies.grid_of(polled, told, end_ms=request.period.end_ms)
         if sure:
             break
     assert found is not None  # noqa: S101 - there is a look-back
