@@ -84,6 +84,8 @@ def from_person(text: str, *, now_ms: int | None = None) -> int:
     try:
         parsed = datetime.fromisoformat(text)
         parsed = parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+        if not 1 < parsed.year < 9999:  # whoever adds a step to it shall have a year to write, too
+            raise OverflowError
     except (ValueError, OverflowError) as error:  # by its offset it may be before the first year
         words = ", nor today, yesterday, 12h or 7d (ago)" if now_ms is not None else ""
         raise ValueError(
