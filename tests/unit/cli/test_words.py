@@ -19,6 +19,8 @@ from cryptoproxy.cli.main import cli
         ("watch test --show -1", "-1 is not in the range x>=0"),
         ("gaps --since 2026-11-02 --until 2026-11-01", "--until must be later than --since"),
         ("gaps --source bianance", "there is no source bianance; there are coingecko, binance"),
+        ("history binance.candle-1d --days 99999999999", "99999999999 is not in the range"),
+        ("history binance.candle-1x --stop", "There is no history of binance.candle-1x; there is of binance.candle-1"),
         ("query average --until 9999-12-31T23:59:59.9999Z --explain", "is neither a span like"),
         ("reconcile --from 2026-11-01 --to 9999-12-31", "is neither a date like 2026-11-01"),
     ],
