@@ -90,15 +90,19 @@ def from_person(text: str, *, now_ms: int | None = None) -> int:
         if found := re.fullmatch(r"(\d{1,5})([mhd])", {"today": "0d", "yesterday": "1d"}.get(text, text), re.ASCII):
             unit = {"m": MINUTE_MS, "h": HOUR_MS, "d": DAY_MS}[found[2]]
             return now_ms - now_ms % unit - int(found[1]) * unit
-    try:
-        found = datetime.fromisoformat(text)
-        parsed = found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):  # by its offset it may be before the first year
-        parsed = datetime.max
-    if not 1 < parsed.year < 9999:  # whoever adds a step to it shall have a year to write, too
+    parsed = _parsed(text)
+    if parsed is None or not 1 < parsed.year < 9999:  # whoever adds a step to it shall have a year to write, too
         words = ", nor today, yesterday, 12h or 7d (ago)" if now_ms is not None else ""
         raise ValueError(f"{text!r} is neither a date like 2026-11-01 nor a time like 2026-11-01T10:00:00Z{words}")
     return round((parsed - _EPOCH) / timedelta(milliseconds=1))
+
+
+def _parsed(text: str) -> datetime | None:
+    try:
+        parsed = datetime.fromisoformat(text)
+        return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):  # by its offset it may be before the first year
+        return None
 
 
 def written(ms: int) -> str:
