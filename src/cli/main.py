@@ -90,7 +90,8 @@ def cli(context: click.Context, env_file: Path) -> None:
 
 
 def main() -> None:
-    """Entry point. Errors made on purpose are one clear line; all others keep their trace."""
+    """Entry point. Errors made on purpose are one clear line, and so is a file that cannot be used; all others keep
+    their trace."""
     try:
         # So called, click returns the code that a command exits with; most return None.
         sys.exit(cli.main(standalone_mode=False))
@@ -104,6 +105,11 @@ def main() -> None:
         click.echo(f"cryptoproxy: {error}", err=True)
         _show_notes(error)
         sys.exit(SETTINGS_EXIT_CODE if isinstance(error, SettingsError) else 1)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        click.echo(f"cryptoproxy: {error.filename} cannot be used: {error.strerror}", err=True)
+        sys.exit(1)
 
 
 def _show_notes(error: Exception) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -38,3 +39,10 @@ def day_of(context: click.Context, param: click.Parameter, value: str | tuple[st
     if day_ms % DAY_MS:
         raise click.BadParameter(f"{value!r} is not a date like 2026-11-01")
     return day_ms
+
+
+def picture(context: click.Context, param: click.Parameter, value: Path | None) -> Path | None:
+    """A file that can be drawn into, known before the work begins."""
+    if value is not None and value.suffix.lower() not in (".png", ".svg"):
+        raise click.BadParameter(f"{value} must end in .png or .svg")
+    return value

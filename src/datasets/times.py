@@ -13,6 +13,8 @@ MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_END_MS = 253_370_764_800_000
+"""The begin of the last year that can be written."""
 _SECONDS = {f":{second:02d}.": second * 1000 for second in range(60)}
 _MILLISECONDS = {f"{ms:03d}Z": ms for ms in range(1000)}
 _NOT_A_TIME = "{!r} is not a UTC time like 2026-11-20T10:00:00.000Z"
@@ -64,6 +66,13 @@ def _minute_text(minute: int) -> str:
     return moment.replace(tzinfo=None).isoformat(timespec="minutes")  # strftime's %Y is not padded
 
 
+def noted(text: bytes) -> int | None:
+    """A time as our notes on topics have it, in digits alone; None where they hold no time of a year that is ours to
+    write. Anybody may write to a topic."""
+    ms = int(text) if text.isdigit() and len(text) < 16 else 0
+    return ms if 0 < ms < _END_MS else None
+
+
 def from_person(text: str, *, now_ms: int | None = None) -> int:
     """A date or a time as a person writes it: ``2026-11-01``, ``2026-11-01T10:00:00Z``. UTC, unless it names another
     offset.
@@ -81,15 +90,19 @@ def from_person(text: str, *, now_ms: int | None = None) -> int:
         if found := re.fullmatch(r"(\d{1,5})([mhd])", {"today": "0d", "yesterday": "1d"}.get(text, text), re.ASCII):
             unit = {"m": MINUTE_MS, "h": HOUR_MS, "d": DAY_MS}[found[2]]
             return now_ms - now_ms % unit - int(found[1]) * unit
+    parsed = _parsed(text)
+    if parsed is None or not 1 < parsed.year < 9999:  # whoever adds a step to it shall have a year to write, too
+        words = ", nor today, yesterday, 12h or 7d (ago)" if now_ms is not None else ""
+        raise ValueError(f"{text!r} is neither a date like 2026-11-01 nor a time like 2026-11-01T10:00:00Z{words}")
+    return round((parsed - _EPOCH) / timedelta(milliseconds=1))
+
+
+def _parsed(text: str) -> datetime | None:
     try:
         parsed = datetime.fromisoformat(text)
-        parsed = parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
-    except (ValueError, OverflowError) as error:  # by its offset it may be before the first year
-        words = ", nor today, yesterday, 12h or 7d (ago)" if now_ms is not None else ""
-        raise ValueError(
-            f"{text!r} is neither a date like 2026-11-01 nor a time like 2026-11-01T10:00:00Z{words}"
-        ) from error
-    return round((parsed - _EPOCH) / timedelta(milliseconds=1))
+        return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):  # by its offset it may be before the first year
+        return None
 
 
 def written(ms: int) -> str:

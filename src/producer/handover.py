@@ -25,6 +25,7 @@ from cryptoproxy.common.retry import Backoff
 from cryptoproxy.common.service import Loop
 from cryptoproxy.common.settings.catalogue import Kafka
 from cryptoproxy.datasets import iso
+from cryptoproxy.datasets.times import noted
 from cryptoproxy.errors import OperatorError
 from cryptoproxy.producer.budget import Budget
 from cryptoproxy.producer.outbox import Outbox
@@ -90,10 +91,9 @@ class Handover:
             if value := state.get(budget_key(upstream)):
                 budget.merge(value)
         for source in self._sources:
-            value = state.get(slot_key(source), b"")
-            if value.isdigit():
-                self._advance(source, int(value))
-                log.info("%s was polled last for %s", source, iso(int(value)))
+            if slot_ms := noted(state.get(slot_key(source), b"")):
+                self._advance(source, slot_ms)
+                log.info("%s was polled last for %s", source, iso(slot_ms))
 
     def _advance(self, source: str, slot_ms: int) -> None:
         try:

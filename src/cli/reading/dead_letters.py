@@ -40,7 +40,7 @@ def dead_letters() -> None:
 
 
 @dead_letters.command("list")
-@click.option("-n", "--count", default=50, show_default=True, help="The newest so many.")
+@click.option("-n", "--count", type=click.IntRange(min=1), default=50, show_default=True, help="The newest so many.")
 @dataset_option("all of them")
 @click.pass_obj
 def list_letters(env_file: Path, count: int, datasets: list[Dataset[Any]]) -> None:

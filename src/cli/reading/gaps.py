@@ -12,6 +12,7 @@ from rich.table import Table
 
 from cryptoproxy.cli.tables import print_table
 from cryptoproxy.common.clients import elastic
+from cryptoproxy.common.settings.catalogue import SOURCE_NAMES
 from cryptoproxy.common.start import load_settings
 from cryptoproxy.datasets import GAP
 from cryptoproxy.datasets.times import Span, from_person
@@ -24,7 +25,7 @@ from cryptoproxy.queries.gaps import GapStory, records, told
 @click.option(
     "--since", default="7d", show_default=True, metavar="TIME", help="A span (12h, 7d), a date or a time, UTC."
 )
-@click.option("--until", default="now", metavar="TIME", help="Now without.")
+@click.option("--until", default="now", metavar="TIME", help="Likewise; now without.")
 @click.option("--source", default="", metavar="LIST", help="Only these (binance,bybit-linear).")
 @click.option("--open", "only_open", is_flag=True, help="Only those that were not mended.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one gap a line.")
@@ -37,7 +38,11 @@ def gaps(env_file: Path, *, since: str, until: str, source: str, only_open: bool
         period = Span(from_person(since, now_ms=now_ms), from_person(until, now_ms=now_ms))
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
+    if period.empty:
+        raise click.UsageError("--until must be later than --since")
     sources = tuple(filter(None, map(str.strip, source.split(","))))
+    if unknown := sorted(set(sources) - set(SOURCE_NAMES)):  # of a slip, too, there are no gaps
+        raise click.BadParameter(f"there is no source {', '.join(unknown)}; there are {', '.join(SOURCE_NAMES)}")
     search = Search(elastic.client(settings.elasticsearch), settings.elasticsearch.alias_of(GAP))
     found = told(records(search, period, sources))
     shown = [each for each in found if not (only_open and each.mended)]

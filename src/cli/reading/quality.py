@@ -31,7 +31,7 @@ from cryptoproxy.lake.form import Fault
 @click.option("--source", "sources", multiple=True, help="Only this source. May be repeated.")
 @click.option(
     "--missing-at-most", "bound", type=click.FloatRange(0, 100), metavar="PERCENT",
-    help="Exit code 1 where more than that is missing of a feed.",
+    help="Exit code 1 where more than that is missing of a feed, or nothing is there at all.",
 )  # fmt: skip
 @click.option(
     "--metrics", "file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
@@ -91,5 +91,9 @@ def quality(
         print_table(report.table(rows, span))
         for line in report.words(rows, index, span):
             click.echo(line)
+    known = {row.source for row in rows}
+    silent = [each for each in sources if each not in known] or ([] if rows else ["any source"])
+    if silent:  # so no share is missing, of a slip as of an outage of two days
+        click.echo(f"nothing of {', '.join(silent)} is in the lake, of that day or the day before", err=True)
     bad = [row for row in rows if row.unreadable or (bound is not None and (row.missing_share or 0) * 100 > bound)]
-    context.exit(1 if bad else 0)
+    context.exit(1 if bad or (silent and bound is not None) else 0)

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from cryptoproxy.cli.reading.asking import run
+from cryptoproxy.cli.values import picture
 from cryptoproxy.datasets.contracts.book import BANDS
 from cryptoproxy.queries import Queries
 from cryptoproxy.queries.fields import FIELDS, WINDOWS
@@ -46,18 +47,12 @@ def _numbers(context: click.Context, param: click.Parameter, value: str) -> tupl
     return numbers
 
 
-def _picture(context: click.Context, param: click.Parameter, value: Path | None) -> Path | None:
-    if value is not None and value.suffix.lower() not in (".png", ".svg"):
-        raise click.BadParameter(f"{value} must end in .png or .svg")
-    return value
-
-
 def _output(command: Command) -> Command:
     for option in (
         click.option("--engine", type=click.Choice(["es", "lake", "auto"]), default="es", show_default=True,
                      help="Ask Elasticsearch or the lake; `auto`: the lake where Elasticsearch lacks days of it."),
         click.option("--explain", is_flag=True, help="Only print the searches, ready for Kibana's console."),
-        click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), callback=_picture,
+        click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), callback=picture,
                      metavar="FILE", help="Draw it into a .png or .svg file."),
         click.option("--csv", "as_csv", is_flag=True, help="Print CSV."),
         click.option("--json", "as_json", is_flag=True, help="Print JSON."),

@@ -113,8 +113,15 @@ def _write(
     ]
     consumer.assign(places)
     files = {place: of(place.topic, place.partition) for place in places}
+    ends = consumer.end_offsets(places)
     for place, each in files.items():
         if (offset := each.next_offset()) is not None:
+            if offset > ends[place]:  # what it has now would be read with each start, and then some of it never
+                raise OperatorError(
+                    f"the folder has records of {place.topic} up to {place.partition}:{offset - 1}, and the topic has "
+                    f"none beyond {ends[place] - 1}: it was made anew",
+                    remedy="Name another --to-folder",
+                )
             consumer.seek(place, offset)
         elif whole:
             consumer.seek_to_beginning(place)

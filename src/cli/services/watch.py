@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from cryptoproxy.cli.values import moment, seconds
+from cryptoproxy.cli.values import moment, picture, seconds
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.retry import Patience
 from cryptoproxy.common.service import Health, Service
@@ -165,10 +165,12 @@ def _moment(context: click.Context, param: click.Parameter, value: str | None) -
               help="A date, a time (UTC), or 12h or 30d (ago).")  # fmt: skip
 @click.option("--until", callback=_moment, metavar="TIME", help="Likewise; now without.")
 @click.option("--rule", "only", help="Only this rule.")
-@click.option("--plot", "picture", type=click.Path(path_type=Path, dir_okay=False), help="Draw it to this PNG file.")
-@click.option("--show", default=20, show_default=True, metavar="N", help="So many of the newest alerts.")
+@click.option("--plot", "file", type=click.Path(path_type=Path, dir_okay=False), callback=picture, metavar="FILE",
+              help="Draw it into a .png or .svg file.")  # fmt: skip
+@click.option("--show", type=click.IntRange(min=0), default=20, show_default=True, metavar="N",
+              help="So many of the newest alerts.")  # fmt: skip
 @click.pass_obj
-def test(env_file: Path, *, since: int, until: int, only: str | None, picture: Path | None, show: int) -> None:
+def test(env_file: Path, *, since: int, until: int, only: str | None, file: Path | None, show: int) -> None:
     """Run the rules over what is in the lake; say what they would have said, and how often. Nobody is told."""
     from cryptoproxy.lake.form import Fault
     from cryptoproxy.lake.store import Store
@@ -180,6 +182,8 @@ def test(env_file: Path, *, since: int, until: int, only: str | None, picture: P
     from cryptoproxy.watch.rulebook.rules import Rules
     from cryptoproxy.watch.trial import Past, plot, trial
 
+    if since >= until:
+        raise click.UsageError("--until must be later than --since")
     settings = load_settings(env_file)
     rules = replace(read(settings.watch.rules), stats=None, bars=None)  # what they say is all that is asked
     if only is not None:
@@ -208,6 +212,6 @@ def test(env_file: Path, *, since: int, until: int, only: str | None, picture: P
     for name, spoken in tried.rules.items():
         lasted = f", each for {spoken.open_ms / spoken.ended / 60_000:.0f} min" if spoken.ended else ""
         click.echo(f"{name}: {spoken.opened} times, {spoken.opened / days:.1f} a day{lasted}")
-    if picture is not None:
-        plot(tried, since, until, picture)
-        click.echo(f"drawn to {picture}")
+    if file is not None:
+        plot(tried, since, until, file)
+        click.echo(f"drawn to {file}")

@@ -20,6 +20,7 @@ from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.common.settings.catalogue import S3, Elasticsearch, Kafka
 from cryptoproxy.datasets import DATASETS, TICKER, Dataset
+from cryptoproxy.datasets.times import noted
 from cryptoproxy.engines.stack import EngineStatus, Stack
 from cryptoproxy.errors import OperatorError
 from cryptoproxy.producer.feeds.stream.marks import StreamNote
@@ -88,9 +89,9 @@ def on_kafka(kafka: Kafka) -> OnKafka:
         raise kafka_client.meaning(error, kafka) from error
     begin, states = slot_key(""), read_all(kafka, timeout=SECONDS)
     slots = {
-        key.removeprefix(begin): int(value)
+        key.removeprefix(begin): slot_ms
         for key, value in states.items()
-        if key.startswith(begin) and value.isdigit()
+        if key.startswith(begin) and (slot_ms := noted(value))
     }
     return OnKafka(
         note=None if stored is None else decode(stored.metadata),

@@ -39,7 +39,7 @@ LINE_SECONDS = 10.0
 @click.option("--quote", metavar="USDT", help="All that the exchange lists with this quote, instead of --symbols.")
 @click.option("--from", "begin", callback=moment, metavar="TIME", help="Begin: a date, a time (UTC), or `90d` (ago).")
 @click.option("--to", "end", callback=moment, metavar="TIME", help="End, not included; without, now.")
-@click.option("--days", type=click.IntRange(min=1), help="So many days up to now, instead of --from.")
+@click.option("--days", type=click.IntRange(1, 36500), help="So many days up to now, instead of --from.")
 @click.option("--dry-run", is_flag=True, help="Say how many calls and records it will be at most; ask nothing.")
 @click.option("--stop", is_flag=True, help="End the runs of FEED that are under way; without FEED all of them.")
 @click.pass_obj
@@ -62,9 +62,11 @@ def history(
     """
     settings = start(env_file)
     if stop:
+        if feed is not None:
+            _known(settings, feed)
         _stop(settings, feed)
         return
-    past = _history_of(settings, feed)
+    past = _known(settings, feed)()
     now_ms = SystemClock().now_ms()
     if (begin is None) == (days is None):
         raise click.UsageError("Give --from or --days.")
@@ -83,12 +85,13 @@ def history(
     sys.exit(_run(settings, run))
 
 
-def _history_of(settings: Settings, feed: str | None) -> History:
+def _known(settings: Settings, feed: str | None) -> Callable[[], History]:
+    """What makes the history of ``feed``."""
     every = histories_of(settings.upstreams)
     if feed not in every:
         there = nearest_first(feed, every) if feed else ", ".join(every)
         raise click.UsageError(f"There is no history of {feed or 'nothing'}; there is of {there}.")
-    return every[feed]()
+    return every[feed]
 
 
 def _dry_run(

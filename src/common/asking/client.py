@@ -38,7 +38,7 @@ from cryptoproxy.errors import CryptoProxyError
 LOOK_SECONDS = 5.0
 """For reading the state topic."""
 AGAIN_SECONDS = 1.0
-"""Between two looks: while there is no poller, each question would read the topic."""
+"""From the end of a look to the next: while there is no poller, each question would read the topic."""
 CONNECT_SECONDS = 2.0
 MARGIN_SECONDS = 2.0
 """The door ends a question by itself; it is waited for so much longer."""
@@ -158,8 +158,10 @@ class DoorClient:
         with self._lock:
             now = self._monotonic()
             if (self._where is None or self._where == instead_of) and now - self._looked >= AGAIN_SECONDS:
-                self._looked = now
-                self._look()
+                try:
+                    self._look()
+                finally:
+                    self._looked = self._monotonic()  # so who has waited for this look takes none of its own
                 if self._where == instead_of:
                     self._where = self._last
             if self._where is None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import ClassVar
@@ -39,6 +40,7 @@ TICKERS, INSTRUMENTS = "market/tickers", "market/instruments-info"
 _INTERVALS = {theirs: ours for ours, theirs in BybitCandles.intervals.items()}
 _DEFAULT_LIMIT = 200
 _FAR_MS = 10**14
+_WHOLE = re.compile(r"\d{1,99}", re.ASCII)
 
 
 class _Symbol(msgspec.Struct):
@@ -183,7 +185,7 @@ class BybitHouse(House):
         if (interval := _INTERVALS.get(params.get("interval", ""))) is None:
             raise self._refused("Invalid period!")
         limit = params.get("limit", str(_DEFAULT_LIMIT))
-        if not limit.isdigit() or not 1 <= int(limit) <= PAGE:
+        if not _WHOLE.fullmatch(limit) or not 1 <= int(limit) <= PAGE:
             raise self._refused("params error: Illegal limit")
         start, end = self._moment(params, "start"), self._moment(params, "end")
         wanted = Wanted(
@@ -207,7 +209,7 @@ class BybitHouse(House):
 
     def _moment(self, params: Mapping[str, str], name: str) -> int | None:
         text = params.get(name)
-        if text is not None and not text.isdigit():
+        if text is not None and not _WHOLE.fullmatch(text):
             raise self._refused("Request parameter error.")
         return None if text is None else min(int(text), _FAR_MS)
 

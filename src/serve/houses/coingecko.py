@@ -32,6 +32,7 @@ from cryptoproxy.upstreams.coingecko import rendering
 from cryptoproxy.upstreams.coingecko.tickers import NAME
 
 _OHLC, _RANGE = re.compile(r"coins/([^/]+)/ohlc"), re.compile(r"coins/([^/]+)/market_chart/range")
+_COUNT = re.compile(r"\d{1,9}", re.ASCII)
 _SECOND = re.compile(r"\d{1,11}", re.ASCII)
 _HOURLY_DAYS, MOST_DAYS = 90, 5_000
 """Up to so many days a chart is of hours, unless days are asked for; and so many points an answer from here has."""
@@ -182,7 +183,9 @@ class CoinGeckoHouse(House):
         """The first page, as long as it gets, was polled: shorter first pages are its begin."""
         size, page = (request.params.get(name, default) for name, default in (("per_page", "100"), ("page", "1")))
         kept = self.newest.answer(NAME, "exchanges", {"per_page": "250", "page": "1"})
-        if kept is None or not size.isdigit() or not page.isdigit() or int(page) != 1 or not 1 <= int(size) <= 250:
+        if kept is None or not (_COUNT.fullmatch(size) and _COUNT.fullmatch(page)):
+            return None
+        if int(page) != 1 or not 1 <= int(size) <= 250:
             return None
 
         def made() -> Reply:

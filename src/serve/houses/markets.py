@@ -6,6 +6,7 @@ where these answers hold it: the columns that it did not ask for are left out, i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from cryptoproxy.serve.road.newest import Kept
 from cryptoproxy.upstreams.coingecko import rendering
 
 MOST_PER_PAGE = 250
+_COUNT = re.compile(r"\d{1,9}", re.ASCII)
 _CHANGES = ("1h", "14d", "1y", "200d", "24h", "30d", "7d")
 _WITH_REHYPOTHECATED = "market_cap_rank_with_rehypothecated"
 _rows = msgspec.json.Decoder(list[dict[str, Any]])
@@ -128,4 +130,4 @@ def _shown(row: Row, changes: Sequence[str], params: Mapping[str, str], precisio
 
 def _count(text: str | None, default: int) -> int:
     """A number from 1; anything else is as if it were not there."""
-    return int(text) if text is not None and text.isdigit() and 1 <= int(text) < 10**9 else default
+    return int(text) if text is not None and _COUNT.fullmatch(text) and int(text) else default

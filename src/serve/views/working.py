@@ -22,7 +22,7 @@ from cryptoproxy.common.settings import Settings
 from cryptoproxy.common.settings.catalogue import Kafka
 from cryptoproxy.datasets import from_iso
 from cryptoproxy.datasets.codec import UNREADABLE
-from cryptoproxy.datasets.times import Span
+from cryptoproxy.datasets.times import Span, noted
 from cryptoproxy.errors import CryptoProxyError, TransientError
 from cryptoproxy.queries import Answer
 from cryptoproxy.queries.answer import Cell, Covers, Look
@@ -142,8 +142,8 @@ def polled(state: Mapping[str, bytes], now_ms: int) -> Iterator[WorkingLine]:
         yield WorkingLine("poller", "poller", "away", "none has told that it polls (cryptoproxy produce)")
     for key, value in sorted(state.items()):
         kind, _, name = key.partition(":")
-        if kind == "slot" and value.isdigit():
-            yield aged("poll", name, int(value), None, now_ms)
+        if kind == "slot" and (slot_ms := noted(value)):
+            yield aged("poll", name, slot_ms, None, now_ms)
         elif kind == "stream":
             try:
                 told = msgspec.json.decode(value, type=dict[str, Any]).get("told_ms")

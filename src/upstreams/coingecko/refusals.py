@@ -109,4 +109,6 @@ def _layers(found: Any) -> Iterator[dict[str, Any]]:
 
 
 def _is_code(value: object) -> bool:
-    return (isinstance(value, int) and not isinstance(value, bool)) or (isinstance(value, str) and value.isdecimal())
+    return (isinstance(value, int) and not isinstance(value, bool)) or (
+        isinstance(value, str) and value.isdecimal() and len(value) < 10
+    )

@@ -6,6 +6,7 @@ trades (it was, in 2018 and 2021), so what is new is told by both numbers.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -13,6 +14,8 @@ from cryptoproxy.datasets import Gap, from_iso
 from cryptoproxy.upstreams.streaming import gaps
 from cryptoproxy.upstreams.streaming.gaps import Recorded
 from cryptoproxy.upstreams.streaming.stream import Mark
+
+_OURS = re.compile(r"\d{1,19}-\d{1,19}", re.ASCII)
 
 ANEW_MS = 60_000
 """A trade so much later than the last one whose id is lower: the upstream counts anew."""
@@ -168,8 +171,7 @@ def numbers(trade_id: str) -> tuple[int, int]:
 
 def is_ours(trade_id: str | None) -> bool:
     """Whether it is like ``a-f``; a topic may hold what others wrote."""
-    number, _, second = (trade_id or "").partition("-")
-    return number.isdecimal() and second.isdecimal()
+    return _OURS.fullmatch(trade_id or "") is not None
 
 
 def _of(gap: Gap, now_ms: int) -> Hole | None:

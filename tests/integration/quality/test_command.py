@@ -65,6 +65,10 @@ def test_what_is_wrong_with_a_day_is_told(bench: Bench, tmp_path: Path, monkeypa
     assert asked(bench, f"--date {date} --source coingecko --missing-at-most 3").exit_code == 0
     assert asked(bench, f"--date {date} --source coingecko --missing-at-most 2").exit_code == 1
 
+    # Of a slip, and of a source that was away for two days, no share is missing.
+    slip = asked(bench, f"--date {date} --source coingeko --missing-at-most 2")
+    assert (slip.exit_code, "nothing of coingeko is in the lake" in slip.stderr) == (1, True)
+
     # A dead letter counts on the day on which it was set aside.
     bench.producer.send(bench.settings.kafka.topic, key=b"bybit-spot:BTCUSDT:USDT", value=b"no record").get(180)
     with bench.indexer():

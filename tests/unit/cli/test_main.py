@@ -42,6 +42,27 @@ def test_an_error_made_on_purpose_is_one_line_and_1(
     assert capsys.readouterr().err == "cryptoproxy: the broker is away\n"
 
 
+def test_a_file_that_cannot_be_used_is_one_line_and_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    @click.command()
+    def tried() -> None:
+        (tmp_path / "nowhere" / "alerts.png").write_bytes(b"")
+
+    assert code_of(tried, monkeypatch) == 1
+    where = tmp_path / "nowhere" / "alerts.png"
+    assert capsys.readouterr().err == f"cryptoproxy: {where} cannot be used: No such file or directory\n"
+
+
+def test_an_error_of_the_system_that_names_no_file_keeps_its_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+    @click.command()
+    def tried() -> None:
+        raise OSError("no thread can be started")
+
+    with pytest.raises(OSError, match="no thread"):
+        code_of(tried, monkeypatch)
+
+
 def test_a_command_that_ends_well_is_0(monkeypatch: pytest.MonkeyPatch) -> None:
     @click.command()
     def tried() -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from kafka import TopicPartition
 from kafka import errors as kafka_errors
 
 from cryptoproxy.cli.main import cli
@@ -16,7 +18,7 @@ from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clients.kafka_python.unpacking import UnreadRecord
 from cryptoproxy.consumer.letters import reader
 from cryptoproxy.consumer.letters.reader import Letter, Original
-from cryptoproxy.errors import CryptoProxyError, visible
+from cryptoproxy.errors import CryptoProxyError, OperatorError, visible
 from tests.unit.consumer.support import consumed, partition
 
 NOTHING = os.devnull
@@ -66,6 +68,28 @@ def test_trouble_with_kafka_is_a_line_and_no_traceback(monkeypatch: pytest.Monke
     done = run(monkeypatch, consumer)
     assert isinstance(done.exception, CryptoProxyError)
     assert consumer.closed
+
+
+def test_files_of_a_topic_that_was_made_anew_are_not_gone_on_from(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The place behind them is none: all that is there would be read with each start, and what comes later never."""
+
+    class Shorter(Consumer):
+        def partitions_for_topic(self, topic: str) -> set[int]:
+            return {0}
+
+        def assign(self, places: list[TopicPartition]) -> None:
+            self.places = places
+
+        def end_offsets(self, places: list[TopicPartition]) -> dict[TopicPartition, int]:
+            return dict.fromkeys(places, 40)
+
+    (folder := tmp_path / "crypto-data" / "0").mkdir(parents=True)
+    (folder / f"{0:020}-{99:020}.jsonl").touch()
+    done = run(monkeypatch, Shorter(), "--to-folder", str(tmp_path))
+    assert isinstance(done.exception, OperatorError)
+    assert "records of crypto-data up to 0:99, and the topic has none beyond 39" in str(done.exception)
 
 
 def test_what_is_json_stays_the_same_json() -> None:

@@ -57,6 +57,15 @@ def test_budgets_and_last_slots_are_taken_over(bench: Bench) -> None:
     assert bench.outbox.last_slot("binance") is None
 
 
+@pytest.mark.parametrize("odd", [b"9" * 5000, b"9" * 15, b"-1", b"\xc2\xb2", b"", b"soon"], ids=lambda each: each[:9])
+def test_a_slot_that_is_none_is_none(bench: Bench, odd: bytes) -> None:
+    """Anybody may write to a topic, and what stands there would end each poller that takes over."""
+    bench.state = {slot_key("coingecko"): odd, slot_key("binance"): b"60000"}
+    bench.handover.take_over()
+    assert bench.outbox.last_slot("coingecko") is None
+    assert bench.outbox.last_slot("binance") == 60_000
+
+
 def test_a_later_slot_of_ones_own_stays(bench: Bench) -> None:
     keep_poll(bench.outbox, 120_000, "coingecko", b"{}\n")
     bench.state = {slot_key("coingecko"): b"60000"}

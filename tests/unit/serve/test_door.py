@@ -633,3 +633,22 @@ def test_what_an_upstream_does_not_know_makes_no_question_of_its_own(road: Make)
 )
 def test_links_to_other_pages_do_not_lead_past_the_door(theirs: str, ours: str):
     assert linked(theirs) == ours
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, "%C2%B2", "%EF%BC%91", "-1", "1e9"], ids=lambda each: each[:9])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/bybit/v5/market/kline?category=linear&symbol=BTCUSDT&interval=1&start=",
+        "/bybit/v5/market/kline?category=linear&symbol=BTCUSDT&interval=1&limit=",
+        "/bybit/v5/market/orderbook?category=linear&symbol=BTCUSDT&limit=",
+        "/binance/api/v3/klines?symbol=BTCUSDT&interval=1m&limit=",
+        "/coingecko/api/v3/coins/markets?vs_currency=usd&page=",
+        "/coingecko/api/v3/exchanges?per_page=",
+        "/v1/latest?top=",
+    ],
+)
+def test_what_is_no_number_is_no_fault_of_ours(polled: Road, path: str, number: str):
+    answer = polled.get(f"{path}{number}")
+    assert answer.status_code != 500
+    assert "was not understood" not in answer.text

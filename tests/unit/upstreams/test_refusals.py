@@ -221,6 +221,12 @@ def test_a_code_outside_the_status_is_found_and_blames_plan_or_address_whichever
     assert blamed.remedy.endswith(address)
 
 
+@pytest.mark.parametrize("number", ["9" * 5000, "²", "-1"], ids=lambda each: each[:9])
+def test_a_code_that_is_no_number_leaves_the_words(answer, number):
+    body = f'{{"error_code":"{number}","status":{{"error_message":"API Key."}}}}'.encode()
+    assert "API Key." in str(refusal(CoinGecko(), answer(400, body), OperatorError))
+
+
 def test_coingecko_401_in_the_nested_form(answer):
     error = refusal(CoinGecko(), answer(401, "coingecko_error_10012"), OperatorError)
     assert "exceeds the allowed time range" in str(error)

@@ -11,9 +11,10 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import pytest
 
-from cryptoproxy.datasets import TRADE, Trade
+from cryptoproxy.datasets import GAP, TRADE, Trade
 from cryptoproxy.errors import TransientError
 from cryptoproxy.upstreams.base import Response
 from cryptoproxy.upstreams.binance.candles import whole_list as binance_list
@@ -514,3 +515,21 @@ class TestBybit:
         assert heard.acks == [Ack(1), Ack(2, why, "liquidation.BTCUSDT")]
         assert not heard.data
         assert not heard.rejected
+
+
+LONG = "9" * 5000
+
+
+@pytest.mark.parametrize("odd", [f"{LONG}-1", f"1-{LONG}", "²-1", "1-1-1", "-", ""], ids=lambda each: each[:9])
+def test_a_mark_or_a_gap_whose_ids_are_no_numbers_of_ours_ends_no_stream(odd: str) -> None:
+    """Anybody may write to the topics that a stream goes on from."""
+    theirs = msgspec.structs.replace(GAP.example, source="binance", asset_id="BTCUSDT", after_id=odd, before_id="9-9")
+    stream = binance(left=Left(marks={"BTCUSDT": Mark(odd, NOW)}, gaps=[theirs]))
+    tell(stream, rows_of(1, 2))
+    assert numbers(stream.collect(now_ms=NOW)) == [1, 2]
+
+
+@pytest.mark.parametrize("odd", [LONG, "²", "-1"], ids=lambda each: each[:9])
+def test_an_answer_whose_number_is_none_acknowledges_nothing(odd: str) -> None:
+    heard = bybit().venue.hear([json.dumps({"op": "subscribe", "success": True, "req_id": odd}).encode()])
+    assert [each.number for each in heard.acks] == [0]

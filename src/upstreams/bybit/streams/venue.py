@@ -90,7 +90,7 @@ class BybitVenue:
             if frame.topic:
                 data.setdefault(frame.topic, []).append(raw)
             elif frame.op == "subscribe":
-                number = int(frame.req_id) if frame.req_id.isdecimal() else 0
+                number = int(frame.req_id) if frame.req_id.isdecimal() and len(frame.req_id) < 20 else 0
                 bad = _bad_topic.search(frame.ret_msg)
                 why = "" if frame.success else frame.ret_msg or "refused"
                 acks.append(Ack(number, why, bad[1] if bad and why else ""))
@@ -107,4 +107,4 @@ class BybitVenue:
         except UNREADABLE as error:
             raise not_spoken(UPSTREAM, answer.body, error) from error
         nanos = told.result.nanos
-        return int(nanos) // 1_000_000 if nanos.isdecimal() else told.time
+        return int(nanos) // 1_000_000 if nanos.isdecimal() and len(nanos) < 20 else told.time
