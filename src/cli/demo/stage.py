@@ -126,8 +126,13 @@ class Stage:
         for name in ("watch", "consumer", "producer", *(["serve"] if has_door() else [])):
             self._processes[name] = self._spawn(name, texts)
         if has_door():
-            address = f"http://127.0.0.1:{door_port}/coingecko/api/v3"
-            self._say("the door answers as CoinGecko does, from the road; in another terminal:")
+            door = f"http://127.0.0.1:{door_port}"
+            places = ", ".join(
+                f"{door}/{each}" for each in ("coingecko/api/v3/", "binance/api/v3/", "bybit/v5/", "v1/")
+            )
+            self._say(f"the door answers as its upstreams do, from the road: {places}")
+            address = f"{door}/coingecko/api/v3"
+            self._say("in another terminal, the second where pycoingecko is installed:")
             self._say(f"  curl -s '{address}/simple/price?ids=bitcoin&vs_currencies=usd'")
             client = f"c = CoinGeckoAPI(); c.api_base_url = '{address}/'; print(c.get_price('bitcoin', 'usd'))"
             self._say(f'  python -c "from pycoingecko import CoinGeckoAPI; {client}"')
