@@ -160,6 +160,8 @@ class BinanceHouse(House):
         book = live.books.get(symbol) if live is not None else None
         if live is None or book is None or not live.is_new(NAME, depth_topic(symbol)):
             return None
+        if not _shows(book, limit) and (slot := self._slot_depth(request)) is not None:
+            return slot  # rather than have a snapshot asked for
         whole = Request("depth", {"symbol": symbol, "limit": str(MOST_LEVELS)})
         if not _shows(book, limit) and (self.asks(whole) or live.may_load(symbol)):
             with suppress(CryptoProxyError):

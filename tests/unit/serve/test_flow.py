@@ -10,7 +10,7 @@ import pytest
 from cryptoproxy.datasets import BOOK, TRADE, from_iso, iso
 from cryptoproxy.serve.road import flow as module
 from tests.unit.serve.conftest import NOW_MS, Road
-from tests.unit.serve.streaming import book, of, told_trades, trade
+from tests.unit.serve.streaming import book, of, told_books, told_trades, trade
 
 Make = Callable[..., Road]
 TRADES, DEPTH = "/binance/api/v3/aggTrades?symbol=BTCUSDT", "/binance/api/v3/depth?symbol=BTCUSDT"
@@ -116,6 +116,16 @@ class TestBooks:
         whole = msgspec.structs.replace(book(NOW_MS), bids_known_to=None, asks_known_to=None)
         door.station.take(of(door, BOOK, whole))
         assert len(door.get(f"{DEPTH}&limit=5").json()["bids"]) == 2
+
+    def test_the_few_levels_of_a_slot_have_no_snapshot_of_a_live_book_asked_for(self, road: Make) -> None:
+        door = road(polled=False, through=True)
+        door.station.take_live(told_books(door))
+        door.station.take(of(door, BOOK, book(NOW_MS)))
+        assert len(door.get(f"{DEPTH}&limit=2").json()["bids"]) == 2
+        assert door.through is not None
+        assert door.through.asked == []
+        assert len(door.get(f"{DEPTH}&limit=50").json()["bids"]) == 50
+        assert door.through.asked == ["binance/api/v3/depth"]
 
 
 class TestUsedWeight:
