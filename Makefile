@@ -42,8 +42,13 @@ $(STAMP): $(RUNTIME)
 .PHONY: install
 install: $(STAMP) ## Install everything into .venv
 
+$(VENV)/.serve: $(RUNTIME) requirements-serve.txt
+	@echo "adding the door's packages, from requirements-serve.txt (once)"
+	@$(PIP) --quiet --require-hashes -r requirements-serve.txt
+	@touch $@
+
 .PHONY: demo
-demo: $(RUNTIME) ## The whole road on throwaway engines (SECONDS=60 ends by itself with a verdict)
+demo: $(VENV)/.serve ## The whole road on throwaway engines (SECONDS=60 ends by itself with a verdict)
 	$(BIN)/cryptoproxy demo $(if $(SECONDS),--seconds $(SECONDS))
 
 .PHONY: run

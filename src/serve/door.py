@@ -147,6 +147,7 @@ class Door:
             packed=takes_gzip(headers.get(b"accept-encoding", b"")),
             known_tags=headers.get(b"if-none-match"),
             private=not self._gate.is_open,
+            counted=self._binance.used_weight if asked.upstream == self._binance.upstream else tuple,
         )
         self._count(asked.upstream, reply.told.way if reply.told else "door", out.status)
         await give(send, out, body=scope["method"] != "HEAD")

@@ -16,7 +16,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from typing import NamedTuple
@@ -26,13 +26,15 @@ import msgspec
 from cryptoproxy.datasets import iso
 
 Header = tuple[bytes, bytes]
+Counted = Callable[[], Sequence[Header]]
 
 JSON = b"application/json; charset=utf-8"
 CORS: tuple[Header, ...] = (
     (b"access-control-allow-origin", b"*"),
     (
         b"access-control-expose-headers",
-        b"link, per-page, total, age, etag, last-modified, retry-after, cache-status, x-data-as-of, x-data-source",
+        b"link, per-page, total, age, etag, last-modified, retry-after, cache-status, x-data-as-of, x-data-source, "
+        b"x-mbx-used-weight-1m",
     ),
 )
 NAME = "cryptoproxy"
@@ -108,11 +110,12 @@ class Reply:
             self._tag = hashlib.blake2b(self.body, digest_size=12).hexdigest().encode()
         return self._tag
 
-    def head(self, now_ms: int, *, private: bool) -> list[Header]:
+    def head(self, now_ms: int, *, private: bool, counted: Counted = tuple) -> list[Header]:
         """All headers but those of the encoding; made once a second."""
         second = now_ms // 1000
         if self._head[0] != second:
-            self._head = (second, self._made_head(now_ms, b"private" if private else b"public"))
+            head = self._made_head(now_ms, b"private" if private else b"public")
+            self._head = (second, [*head, *counted()])
             self._outs.clear()
         return self._head[1]
 
@@ -152,15 +155,24 @@ def takes_gzip(accepted: bytes) -> bool:
     return b"gzip" in accepted and not _NO_GZIP.search(accepted)
 
 
-def sent(reply: Reply, *, now_ms: int, packed: bool, known_tags: bytes | None, private: bool = False) -> Out:
+def sent(
+    reply: Reply,
+    *,
+    now_ms: int,
+    packed: bool,
+    known_tags: bytes | None,
+    private: bool = False,
+    counted: Counted = tuple,
+) -> Out:
     """Status, headers and body as they go out; to all who ask within a second the same.
 
     Args:
         packed: whether the client takes gzip.
         known_tags: its ``If-None-Match``.
         private: no cache between may give it to another, who may have no token. Of one process always the same.
+        counted: headers that say what was used of an upstream, as they are when the head is made.
     """
-    head = reply.head(now_ms, private=private)
+    head = reply.head(now_ms, private=private, counted=counted)
     if known_tags is None and (made := reply._outs.get(packed)) is not None:
         return made
     headers, asked = list(head), packed

@@ -108,7 +108,7 @@ class DoorProcess:
         )
         door = Door(
             coingecko=CoinGeckoHouse(means, Midnights(lambda: Search(client(), index))),
-            binance=BinanceHouse(means, bars, station.live),
+            binance=BinanceHouse(means, bars, station.live, station.flow),
             bybit=BybitHouse(means, bars, station.live),
             own=own,
             sockets=Sockets(station),

@@ -6,11 +6,14 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+import requests
 
 from cryptoproxy.common.files import write_private
 from cryptoproxy.common.settings import Settings
@@ -23,6 +26,8 @@ from cryptoproxy.sandbox.app import Sandbox
 from cryptoproxy.sandbox.faults import Rule
 
 STOP_SECONDS = 15.0
+DOOR_SECONDS = 60.0
+"""Until the door has a price."""
 SHOCK_AT = 4
 """The poll from which on the first coin is a tenth cheaper."""
 RULES = """\
@@ -43,6 +48,15 @@ _COMMANDS = {"watch": ("cryptoproxy.cli.main", "watch")}
 def has_door() -> bool:
     """Whether the packages of the door are there: they are an extra."""
     return all(find_spec(each) is not None for each in ("uvicorn", "uvloop", "httptools"))
+
+
+def _answers(url: str) -> bool:
+    try:
+        with requests.Session() as session:
+            session.trust_env = False  # this machine's own: no proxy, no login of ~/.netrc
+            return session.get(url, timeout=5).status_code == 200
+    except requests.RequestException:
+        return False
 
 
 class Stage:
@@ -109,6 +123,7 @@ class Stage:
             "KAFKA_PRODUCER_BATCH_INTERVAL": str(self._interval),
             "AWS_S3_OBJECT_SECONDS": str(self._interval),  # one object per poll, to see them come
             "BINANCE_BASE_URL": self._sandbox.base_url("binance"),
+            "BYBIT_BASE_URL": self._sandbox.base_url("bybit"),
             "BINANCE_CANDLE_SYMBOLS": ",".join(CANDLE_SYMBOLS),
             "HISTORY": f"{CANDLES}=7d",
             "OUTBOX_DIR": str(self.folder / "outbox"),
@@ -126,11 +141,22 @@ class Stage:
         for name in ("watch", "consumer", "producer", *(["serve"] if has_door() else [])):
             self._processes[name] = self._spawn(name, texts)
         if has_door():
-            address = f"http://127.0.0.1:{door_port}/coingecko/api/v3"
-            self._say("the door answers as CoinGecko does, from the road; in another terminal:")
-            self._say(f"  curl -s '{address}/simple/price?ids=bitcoin&vs_currencies=usd'")
-            client = f"c = CoinGeckoAPI(); c.api_base_url = '{address}/'; print(c.get_price('bitcoin', 'usd'))"
-            self._say(f'  python -c "from pycoingecko import CoinGeckoAPI; {client}"')
+            self._tell_door(f"http://127.0.0.1:{door_port}")
+
+    def _tell_door(self, door: str) -> None:
+        """Once it answers: what is told is there to be pasted."""
+        address = f"{door}/coingecko/api/v3"
+        price = f"{address}/simple/price?ids=bitcoin&vs_currencies=usd"
+        deadline = time.monotonic() + DOOR_SECONDS
+        while not _answers(price) and time.monotonic() < deadline:
+            self.check_processes()
+            time.sleep(0.2)
+        places = ", ".join(f"{door}/{each}" for each in ("coingecko/api/v3/", "binance/api/v3/", "bybit/v5/", "v1/"))
+        self._say(f"the door answers as its upstreams do, from the road: {places}")
+        self._say("in another terminal, the second where pycoingecko is installed:")
+        self._say(f"  curl -s '{price}'")
+        client = f"c = CoinGeckoAPI(); c.api_base_url = '{address}/'; print(c.get_price('bitcoin', 'usd'))"
+        self._say(f'  python -c "from pycoingecko import CoinGeckoAPI; {client}"')
 
     def _run_setup(self, texts: Mapping[str, str]) -> None:
         done = subprocess.run(

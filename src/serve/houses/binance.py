@@ -6,7 +6,8 @@
 | ``ticker/price`` | tickers |
 | ``ticker/24hr``, ``ticker/bookTicker`` | the polls' answers: rows as they came |
 | ``klines`` | the index or the lake, where they hold all bars that are asked for; of live symbols the open one |
-| ``depth`` | the local book of symbols that are live, as far as it is known |
+| ``depth`` | the local book of symbols that are live, as far as it is known; else the last book of a slot, 20 levels |
+| ``aggTrades`` | the newest trades of the topic, where none of them is missing |
 | all others | read through |
 """
 
@@ -14,7 +15,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, ClassVar
@@ -22,14 +22,18 @@ from typing import Any, ClassVar
 import msgspec
 
 from cryptoproxy.common.asking import Question
-from cryptoproxy.datasets.times import moment_of
+from cryptoproxy.datasets.contracts.book import LEVELS
+from cryptoproxy.datasets.times import MINUTE_MS, moment_of
 from cryptoproxy.errors import CryptoProxyError
+from cryptoproxy.serve.houses.binance_asked import SYMBOL, moment_ms, number_of, symbols_of, text_of, trades_of
 from cryptoproxy.serve.houses.house import INDEX, LAKE, ROAD, House, Means, RefusedError, named
-from cryptoproxy.serve.reply import Reply, Told, json_reply
+from cryptoproxy.serve.reply import Header, Reply, Told, json_reply
 from cryptoproxy.serve.request import Request
 from cryptoproxy.serve.road.bars import Bars, Found, Wanted
+from cryptoproxy.serve.road.flow import Flow
 from cryptoproxy.serve.road.newest import Kept
 from cryptoproxy.serve.streams.live import Live
+from cryptoproxy.serve.upstream.seam import Fetched
 from cryptoproxy.upstreams.binance import rendering
 from cryptoproxy.upstreams.binance.candles import PAGE, BinanceCandles
 from cryptoproxy.upstreams.binance.paths import PATHS
@@ -44,10 +48,7 @@ TICKER = "ticker/24hr"
 _INTERVALS = {theirs: ours for ours, theirs in BinanceCandles.intervals.items()}
 _DEFAULT_LIMIT = 500
 DEFAULT_LEVELS, MOST_LEVELS = 100, 5000
-_NUMBER, _SYMBOL = r"^[0-9]{1,20}$", r"^[\w\-.]{1,20}$"
-_SYMBOLS = re.compile(r'\[("[\w\-.]{1,50}"(,"[\w\-.]{1,50}")*)?\]')
-_MICROSECONDS = 100_000_000_000_000
-"""A time as large as this is none in milliseconds."""
+_TRADES = ("symbol", "fromId", "startTime", "endTime", "limit")
 _BOOK = ("symbol", "bidPrice", "bidQty", "askPrice", "askQty")
 _MINI = (
     "symbol", "openPrice", "highPrice", "lowPrice", "lastPrice", "volume", "quoteVolume", "openTime", "closeTime",
@@ -80,10 +81,15 @@ class BinanceHouse(House):
     upstream: ClassVar = NAME
     base: ClassVar = "api/v3/"
 
-    def __init__(self, means: Means, bars: Bars | None = None, live: Live | None = None) -> None:
+    def __init__(
+        self, means: Means, bars: Bars | None = None, live: Live | None = None, flow: Flow | None = None
+    ) -> None:
         super().__init__(means)
         self._bars = bars
         self._live = live
+        self._flow = flow
+        self._used = (0, 0)
+        """A minute, and the weight of the calls that were made in it."""
 
     def error(self, status: int, words: str) -> object:
         return rendering.error(status, words)
@@ -99,7 +105,9 @@ class BinanceHouse(House):
         found: Reply | None = None
         if not request.microseconds:
             if path == "depth":
-                found = await self._depth(request)
+                found = await self._depth(request) or self._slot_depth(request)
+            elif path == "aggTrades":
+                found = self._trades(request)
             elif path == "ticker/price":
                 found = self._price(request)
             elif path in (TICKER, "ticker/bookTicker"):
@@ -117,6 +125,21 @@ class BinanceHouse(House):
             raise RefusedError(400, rendering.too_many(sent - len(unread), sent))
         return await super().read_through(request, why)
 
+    async def fetched(self, request: Request) -> tuple[Fetched, bool]:
+        fetched, first = await super().fetched(request)
+        if first and fetched.made and (line := PATHS.get(f"{self.base}{request.path}")) is not None:
+            minute = self.means.clock.now_ms() // MINUTE_MS
+            self._used = minute, self._weight(minute) + line.cost_of(request.params)
+        return fetched, first
+
+    def used_weight(self) -> Sequence[Header]:
+        """As Binance tells it, for clients that slow down by it: what this door has had it asked in this minute. What
+        comes from the road weighs nothing."""
+        return ((b"x-mbx-used-weight-1m", b"%d" % self._weight(self.means.clock.now_ms() // MINUTE_MS)),)
+
+    def _weight(self, minute: int) -> int:
+        return self._used[1] if self._used[0] == minute else 0
+
     def start(self, path: str) -> Reply | None:
         """Of a path beside ``api/v3``."""
         if (body := STARTS.get(path)) is None:
@@ -124,13 +147,13 @@ class BinanceHouse(House):
         clock = {"serverTime": self.means.clock.now_ms()} if path.endswith("exchangeInfo") else {}
         return json_reply({**body, **clock})
 
-    # --- books
+    # --- trades and books
 
     async def _depth(self, request: Request) -> Reply | None:
         """From the book that the streams keep, so that a client's changes join on to it. It begins with a snapshot, for
         which the first who asks for it asks."""
-        symbol = _text(request.params, "symbol", _SYMBOL)
-        limit = _number(request.params, "limit")
+        symbol = text_of(request.params, "symbol", SYMBOL)
+        limit = number_of(request.params, "limit")
         if symbol is None or limit == 0 or set(request.params) - {"symbol", "limit"}:
             return None
         limit = min(DEFAULT_LEVELS if limit is None else limit, MOST_LEVELS)
@@ -138,6 +161,8 @@ class BinanceHouse(House):
         book = live.books.get(symbol) if live is not None else None
         if live is None or book is None or not live.is_new(NAME, depth_topic(symbol)):
             return None
+        if not _shows(book, limit) and (slot := self._slot_depth(request)) is not None:
+            return slot  # rather than have a snapshot asked for
         whole = Request("depth", {"symbol": symbol, "limit": str(MOST_LEVELS)})
         if not _shows(book, limit) and (self.asks(whole) or live.may_load(symbol)):
             with suppress(CryptoProxyError):
@@ -146,14 +171,47 @@ class BinanceHouse(House):
                     book.load(snapshot.body, MOST_LEVELS)
         if not _shows(book, limit) or book.ladder is None:
             return None
-        body = frames.depth(book.update_id, book.ladder.bids.first(limit), book.ladder.asks.first(limit))
+        body = rendering.depth(book.update_id, book.ladder.bids.first(limit), book.ladder.asks.first(limit))
         at_ms = live.heard[NAME, depth_topic(symbol)]
         return json_reply(body, told=Told(way=ROAD, upstream=NAME, asked_ms=at_ms, as_of_ms=book.updated_ms))
+
+    def _slot_depth(self, request: Request) -> Reply | None:
+        """Of the last slot, where its record has as many levels as are asked for, or all that there are."""
+        if self._flow is None or set(request.params) - {"symbol", "limit"}:
+            return None
+        limit = number_of(request.params, "limit") or DEFAULT_LEVELS
+        book = self._flow.book(request.params.get("symbol", "")) if limit <= LEVELS else None
+        if book is None or book.update_id is None:
+            return None
+        for side, known_to in ((book.bids, book.bids_known_to), (book.asks, book.asks_known_to)):
+            if len(side) < limit and known_to is not None:
+                return None
+        told = Told(
+            way=ROAD, upstream=NAME, asked_ms=moment_of(book.fetched_at),
+            as_of_ms=moment_of(book.last_updated or book.timestamp), every_ms=book.interval_ms,
+        )  # fmt: skip
+        return json_reply(rendering.depth(book.update_id, book.bids[:limit], book.asks[:limit]), told=told)
+
+    def _trades(self, request: Request) -> Reply | None:
+        symbol = text_of(request.params, "symbol", SYMBOL)
+        if self._flow is None or symbol is None or set(request.params) - set(_TRADES):
+            return None
+        run = self._flow.trades(symbol)
+        if (found := trades_of(request.params, run)) is None:
+            return None
+        told = Told(
+            way=ROAD, upstream=NAME, asked_ms=moment_of(run[-1].fetched_at), as_of_ms=moment_of(run[-1].timestamp)
+        )
+
+        def made() -> Reply:
+            return json_reply([rendering.agg_trade(each) for each in found], told=told)
+
+        return self.shelf.get(request.place, self._flow.taken[symbol], made)
 
     # --- tickers
 
     def _price(self, request: Request) -> Reply | None:
-        asked = _asked(request.params)
+        asked = symbols_of(request.params)
         if "symbolStatus" in request.params:
             return None
         if asked is None:
@@ -185,7 +243,7 @@ class BinanceHouse(House):
     def _tickers(self, request: Request) -> Reply | None:
         """Rows as they came, of the newest answers that hold them."""
         params = request.params
-        asked = _asked(params)
+        asked = symbols_of(params)
         kind = params.get("type", "FULL").upper()
         if kind not in ("FULL", "MINI"):
             raise RefusedError(400, rendering.bad_value("type"))
@@ -270,17 +328,17 @@ class BinanceHouse(House):
         RefusedError: as Binance does.
         """
         params = request.params
-        symbol = _text(params, "symbol", _SYMBOL)
+        symbol = text_of(params, "symbol", SYMBOL)
         if symbol is None:
             raise RefusedError(400, rendering.missing("symbol"))
         if not params.get("interval"):
             raise RefusedError(400, rendering.missing("interval"))
         if params["interval"] not in _INTERVALS:
             raise RefusedError(400, rendering.INVALID_INTERVAL)
-        limit = _number(params, "limit")
+        limit = number_of(params, "limit")
         if limit == 0:
             raise RefusedError(400, rendering.bad_value("limit"))
-        start, end = _moment_ms(params, "startTime"), _moment_ms(params, "endTime")
+        start, end = moment_ms(params, "startTime"), moment_ms(params, "endTime")
         return Wanted(
             source=NAME,
             asset_id=symbol,
@@ -305,43 +363,3 @@ def by_symbol(kept: Kept) -> Mapping[str, bytes]:
 def _cut(row: bytes, columns: Sequence[str]) -> bytes:
     values = msgspec.json.decode(row, type=dict[str, msgspec.Raw])
     return msgspec.json.encode({name: values[name] for name in columns if name in values})
-
-
-def _asked(params: Mapping[str, str]) -> list[str] | None:
-    """The pairs by name; None for all.
-
-    Raises:
-        RefusedError: as Binance does.
-    """
-    if "symbol" not in params and "symbols" not in params:
-        return None
-    if "symbol" in params and "symbols" in params:
-        raise RefusedError(400, rendering.BOTH_GIVEN)
-    if "symbol" in params:
-        symbol = _text(params, "symbol", _SYMBOL)
-        return [symbol or ""]
-    if not _SYMBOLS.fullmatch(params["symbols"]):
-        raise RefusedError(400, rendering.illegal("symbols", _SYMBOLS.pattern))
-    names: list[str] = msgspec.json.decode(params["symbols"])
-    if not names:
-        raise RefusedError(400, rendering.INVALID_SYMBOL)
-    return list(dict.fromkeys(names))
-
-
-def _text(params: Mapping[str, str], name: str, legal: str) -> str | None:
-    text = params.get(name)
-    if text == "":
-        raise RefusedError(400, rendering.empty(name))
-    if text is not None and not re.match(legal, text):
-        raise RefusedError(400, rendering.illegal(name, legal))
-    return text
-
-
-def _number(params: Mapping[str, str], name: str) -> int | None:
-    text = _text(params, name, _NUMBER)
-    return None if text is None else int(text)
-
-
-def _moment_ms(params: Mapping[str, str], name: str) -> int | None:
-    asked = _number(params, name)
-    return asked // 1000 if asked is not None and asked >= _MICROSECONDS else asked

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from cryptoproxy.serve.houses.own import MOST_ROWS, QUESTIONS, USAGE_COLUMNS, Question
+from cryptoproxy.serve.houses.own import MOST_PAGED, MOST_ROWS, QUESTIONS, USAGE_COLUMNS, Question
 from cryptoproxy.serve.request import ARROW
 from cryptoproxy.serve.views.prices import SORTS
 
@@ -73,6 +73,10 @@ def _operation(name: str, question: Question) -> dict[str, Any]:
         {
             "name": "limit", "in": "query", "description": "Most rows.",
             "schema": {"type": "integer", "minimum": 1, "maximum": MOST_ROWS}, "example": 100,
+        },
+        {
+            "name": "page", "in": "query", "description": "So many rows at a time: the first, or a later one.",
+            "schema": {"type": "integer", "minimum": 1, "maximum": MOST_PAGED // MOST_ROWS}, "example": 1,
         },
         _FORMATS,
     ]  # fmt: skip

@@ -3,7 +3,7 @@
 Each takes the parameters of its command (``symbols``, ``source``, ``since`` …) and ``limit``; ``format=csv`` or a path
 that ends in ``.csv`` gives CSV, which a spreadsheet's IMPORTDATA takes, ``format=arrow`` or the header ``Accept`` an
 Arrow stream. A question whose answer is larger than its
-limit is refused, and told how to ask for less.
+limit is refused, and told how to ask for less; with ``page`` it comes so many rows at a time, and ``Link`` leads on.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any
+from itertools import islice
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
 
 from cryptoproxy.common.clock import Clock
 from cryptoproxy.datasets import iso
@@ -28,7 +30,7 @@ from cryptoproxy.serve.teams.usage import HELD_MS
 from cryptoproxy.serve.views import chart, flowing, prices, stats
 from cryptoproxy.serve.views.memory import FromMemory
 
-MOST_ROWS = 10_000
+MOST_ROWS, MOST_PAGED = 10_000, 100_000
 _DEFAULT_ROWS = 1_000
 _CSV = b"text/csv; charset=utf-8"
 _WHICH = ("symbols", "base", "assets", "quote", "source", "since", "until", "top")
@@ -43,6 +45,16 @@ class Question:
     takes: Mapping[str, Callable[[str], Any]]
     live: bool = False
     """Asked of what this door has in memory, :class:`FromMemory`, and not of :class:`Queries`."""
+
+
+class _Asked(NamedTuple):
+    """What is asked of a question: its own parameters, and which rows; ``page`` 0: all, if they are not too many."""
+
+    named: Mapping[str, Any]
+    limit: int
+    page: int
+    following: str
+    """The query of the next page."""
 
 
 def _whole(raw: str) -> int:
@@ -153,14 +165,12 @@ class Own:
             there = ", ".join(f"/v1/{each}" for each in QUESTIONS)
             return self.refusal(404, f"there is no /{path}; there are {there} and /v1/openapi.json")
         try:
-            asked, limit = _read(question, request.params)
+            asked = _read(question, request.params)
         except ValueError as error:
             return self.refusal(400, str(error))
         if form == "arrow" and find_spec("pyarrow") is None:
             return self.refusal(406, "Arrow cannot be written here: pyarrow is not installed; there are json and csv")
-        return await asyncio.get_running_loop().run_in_executor(
-            self._threads, self._answered, question, asked, limit, form
-        )
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._answered, question, asked, form)
 
     def refusal(self, status: int, words: str, *, retry_after: float | None = None) -> Reply:
         more = () if retry_after is None else ((b"retry-after", b"%d" % max(1, round(retry_after))),)
@@ -185,21 +195,25 @@ class Own:
             return reply
         return json_reply({"question": "usage", "since": iso(since_ms), "until": iso(now_ms), "rows": rows})
 
-    def _answered(self, question: Question, asked: Mapping[str, Any], limit: int, form: str) -> Reply:
+    def _answered(self, question: Question, asked: _Asked, form: str) -> Reply:
         """Blocks.
 
         Raises:
             TransientError, OperatorError: neither Elasticsearch nor the lake can answer.
         """
         try:
-            answer = question.ask(self._live if question.live else self._queries(), **asked)
-            rows = answer.held(limit)
+            answer = question.ask(self._live if question.live else self._queries(), **asked.named)
+            more = _paged(answer, asked) if asked.page else False
+            rows = answer.held(asked.limit)
         except (ValueError, KeyError) as error:
             return self.refusal(400, str(error))
         except TooMany:
             less = ", ".join(each for each in ("symbols", "top", "interval", "since") if each in question.takes)
             how = f"for less by {less}, or " if less else ""
-            return self.refusal(400, f"the answer has more than {limit} rows: ask {how}for up to {MOST_ROWS} by limit")
+            bound = f"the answer has more than {asked.limit} rows"
+            return self.refusal(
+                400, f"{bound}: ask {how}for up to {MOST_ROWS} by limit, or for page=1 and those behind it"
+            )
         except (NothingFound, NoIndexError) as nothing:
             return self.refusal(404, str(nothing))
         body, content_type = _WRITTEN[form](answer)
@@ -210,8 +224,18 @@ class Own:
             asked_ms=self._clock.now_ms() if newest is None else newest,
             as_of_ms=newest,
         )
-        more = [(b"x-rows", b"%d" % len(rows)), (b"x-data-until", iso(newest).encode() if newest else b"-")]
-        return Reply(body, told=told, content_type=content_type, more=[*more, (b"vary", b"accept")])
+        head = [(b"x-rows", b"%d" % len(rows)), (b"x-data-until", iso(newest).encode() if newest else b"-")]
+        if more:
+            head.append((b"link", f'<?{asked.following}>; rel="next"'.encode()))
+        return Reply(body, told=told, content_type=content_type, more=[*head, (b"vary", b"accept")])
+
+
+def _paged(answer: Answer[Any], asked: _Asked) -> bool:
+    """Leaves the rows of one page, and tells whether there are more behind it."""
+    begin = (asked.page - 1) * asked.limit
+    found = list(islice(answer.rows, begin, begin + asked.limit + 1))
+    answer.rows = iter(found[: asked.limit])
+    return len(found) > asked.limit
 
 
 def _json(answer: Answer[Any]) -> tuple[bytes, bytes]:
@@ -238,12 +262,12 @@ def _arrow(answer: Answer[Any]) -> tuple[bytes, bytes]:
 _WRITTEN: Mapping[str, Callable[[Answer[Any]], tuple[bytes, bytes]]] = {"json": _json, "csv": _csv, "arrow": _arrow}
 
 
-def _read(question: Question, params: Mapping[str, str]) -> tuple[dict[str, Any], int]:
+def _read(question: Question, params: Mapping[str, str]) -> _Asked:
     """Raises:
     ValueError: a parameter that it does not take, or with what it is not.
     """
     asked: dict[str, Any] = {}
-    limit = _DEFAULT_ROWS
+    limit, page = _DEFAULT_ROWS, 0
     for name, raw in params.items():
         if not raw:
             raise ValueError(f"{name} is empty: leave it out, or say which")
@@ -253,10 +277,15 @@ def _read(question: Question, params: Mapping[str, str]) -> tuple[dict[str, Any]
         elif name == "limit":
             if not 1 <= (limit := _whole(raw)) <= MOST_ROWS:
                 raise ValueError(f"limit must be between 1 and {MOST_ROWS}")
+        elif name == "page":
+            if (page := _whole(raw)) < 1:
+                raise ValueError("the first page is 1")
         elif name not in question.takes:
             raise ValueError(
-                f"there is no parameter {name}; there are {', '.join((*question.takes, 'limit', 'format'))}"
+                f"there is no parameter {name}; there are {', '.join((*question.takes, 'limit', 'page', 'format'))}"
             )
         else:
             asked[name] = question.takes[name](raw)
-    return asked, limit
+    if page * limit > MOST_PAGED:
+        raise ValueError(f"pages reach to {MOST_PAGED} rows: ask for a shorter time by since and until")
+    return _Asked(asked, limit, page, urlencode({**params, "page": page + 1}))

@@ -15,6 +15,7 @@ from cryptoproxy.datasets import BOOK, CANDLE, TICKER, TRADE, Book, Candle, Data
 from cryptoproxy.datasets.contracts.candle import STEPS, end_of
 from cryptoproxy.datasets.times import moment_of
 from cryptoproxy.errors import PoisonError
+from cryptoproxy.serve.road.flow import Flow
 from cryptoproxy.serve.road.open_bars import OpenBars
 from cryptoproxy.serve.streams.binance import ALL_MINI, PARTIAL
 from cryptoproxy.serve.streams.hub import Hub
@@ -36,8 +37,8 @@ _MONTH_MS = 31 * 86_400_000
 class Records:
     """Of the door's loop, but for what is read."""
 
-    def __init__(self, hub: Hub, live: Live, bars: OpenBars, kafka: Kafka, clock: Clock) -> None:
-        self._hub, self._live, self._bars, self._clock = hub, live, bars, clock
+    def __init__(self, hub: Hub, live: Live, bars: OpenBars, kafka: Kafka, clock: Clock, *, flow: Flow) -> None:
+        self._hub, self._live, self._bars, self._flow, self._clock = hub, live, bars, flow, clock
         self._of = {
             topic: (dataset, part)
             for dataset in (TRADE, CANDLE, BOOK, TICKER)
@@ -86,6 +87,8 @@ class Records:
         return strange
 
     def _trades(self, source: str, asset: str, read: _Read) -> None:
+        if source == NAME:
+            self._flow.take_trades(asset, read.values)
         topic = f"{asset.lower()}@aggTrade" if source == NAME else f"publicTrade.{asset}"
         if not self._hub.wants(source, topic):
             self._last.pop((source, topic), None)
@@ -120,6 +123,7 @@ class Records:
                 self._hub.tell(source, topic, frame)
 
     def _books(self, asset: str, read: _Read) -> None:
+        self._flow.take_book(asset, read.values[-1])
         symbol = asset.lower()
         topics = [f"{symbol}@{each}" for each in ("bookTicker", *PARTIAL)]
         if not any(self._hub.wants(NAME, each) for each in topics):
@@ -154,12 +158,12 @@ class _Read:
     """Records of one asset, read when somebody wants them."""
 
     def __init__(self, dataset: Dataset[Any], values: Sequence[bytes]) -> None:
-        self._dataset, self._values = dataset, values
+        self._dataset, self.values = dataset, values
         self.strange = 0
 
     def records(self) -> list[Any]:
         found = []
-        for value in self._values:
+        for value in self.values:
             try:
                 found.append(self._dataset.codec.decode(value))
             except PoisonError:

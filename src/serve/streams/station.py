@@ -12,6 +12,7 @@ import msgspec
 from cryptoproxy.common.clock import Clock
 from cryptoproxy.common.metrics import ServeMetrics
 from cryptoproxy.common.settings.catalogue import Kafka
+from cryptoproxy.serve.road.flow import Flow
 from cryptoproxy.serve.road.newest import Kept, Newest
 from cryptoproxy.serve.road.open_bars import OpenBars
 from cryptoproxy.serve.streams import binance, bybit
@@ -50,8 +51,9 @@ class Station:
         self.ferry = Ferry()
         self.hub = Hub(metrics)
         self.live = Live(self.hub, bars, clock)
+        self.flow = Flow(clock)
         self.ours = Ours(kafka, metrics)
-        self._records = Records(self.hub, self.live, bars, kafka, clock)
+        self._records = Records(self.hub, self.live, bars, kafka, clock, flow=self.flow)
         self._answered: dict[str, int] = {}
 
     # --- what comes: called by threads that follow topics

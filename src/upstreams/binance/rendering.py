@@ -1,13 +1,16 @@
-"""Binance's answers made of what we have: bars, prices, refusals. The inverse of ``candles``, beside it on purpose."""
+"""Binance's answers made of what we have: bars, prices, trades, books, refusals. The inverse of ``candles``, ``trades``
+and ``books``, beside them on purpose."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cryptoproxy.datasets import Candle, from_iso
+from cryptoproxy.datasets import Candle, Trade, from_iso
 from cryptoproxy.datasets.contracts.candle import end_of
+from cryptoproxy.datasets.times import moment_of
 from cryptoproxy.upstreams.answers.spelling import eight
+from cryptoproxy.upstreams.streaming.ladder import Level
 
 Body = Mapping[str, Any]
 
@@ -42,6 +45,29 @@ def kline(candle: Candle, *, per_ms: int = 1) -> list[Any]:
 def price(symbol: str, value: float) -> Body:
     """A row of ``ticker/price``."""
     return {"symbol": symbol, "price": eight(value)}
+
+
+def agg_trade(trade: Trade) -> Body:
+    """A row of ``aggTrades``. ``M``, which Binance itself says to ignore, is always true."""
+    number, first = map(int, trade.trade_id.split("-"))
+    return {
+        "a": number,
+        "p": eight(trade.price),
+        "q": eight(trade.base_volume),
+        "f": first,
+        "l": first + (trade.trades or 1) - 1,
+        "T": moment_of(trade.timestamp),
+        "m": trade.side == "sell",
+        "M": True,
+    }
+
+
+def depth(update_id: int, bids: Sequence[Level], asks: Sequence[Level]) -> Body:
+    """``depth``, and the frames of ``<symbol>@depth<levels>``."""
+    sides = {
+        name: [[eight(price), eight(size)] for price, size in side] for name, side in (("bids", bids), ("asks", asks))
+    }
+    return {"lastUpdateId": update_id, **sides}
 
 
 def illegal(name: str, legal: str) -> Body:

@@ -46,6 +46,7 @@ from cryptoproxy.serve.views.working import BrokerView, Working
 from cryptoproxy.serve.wiring import forms
 from cryptoproxy.upstreams import upstreams_of
 from cryptoproxy.upstreams.base import Call, Response
+from tests.conftest import PATIENCE
 
 NOW_MS = from_iso("2026-11-20T10:00:30.000Z")
 POLLED = "coingecko,binance,bybit-linear,bybit-inverse,bybit-spot"
@@ -136,8 +137,8 @@ class Upstreams:
 
     def get(self, upstream: str, path: str, params: Mapping[str, str]) -> Fetched:
         self.asked.append(f"{upstream}/{path}")
-        self.gate.wait(60)
-        answer = requests.get(f"{self._sandbox.base_url(upstream)}/{path}", params=dict(params), timeout=30)
+        self.gate.wait(PATIENCE)
+        answer = requests.get(f"{self._sandbox.base_url(upstream)}/{path}", params=dict(params), timeout=PATIENCE)
         return Fetched(answer.status_code, {k.lower(): v for k, v in answer.headers.items()}, answer.content, 0.0)
 
 
@@ -201,7 +202,7 @@ class Road:
         memory = FromMemory(road.newest, clock, working, road.standing)
         road.door = Door(
             coingecko=CoinGeckoHouse(means, Midnights(lambda: road.charts)),  # type: ignore[arg-type, return-value]
-            binance=BinanceHouse(means, bars, road.station.live),
+            binance=BinanceHouse(means, bars, road.station.live, road.station.flow),
             bybit=BybitHouse(means, bars, road.station.live),
             own=Own(_no_queries, live=memory, clock=clock, threads=threads, openapi=dict, usage=road.usage.rows),
             sockets=Sockets(road.station),
@@ -276,16 +277,16 @@ class Road:
         symbol_list.load(bodies)
 
     def _ask(self, call: Call) -> Response:
-        found = requests.get(call.url, params=dict(call.params), headers=dict(call.headers), timeout=30)
+        found = requests.get(call.url, params=dict(call.params), headers=dict(call.headers), timeout=PATIENCE)
         return Response(found.status_code, {k.lower(): v for k, v in found.headers.items()}, found.content)
 
     # --- asked
 
     def get(self, path: str, **more: Any) -> requests.Response:
-        return requests.get(f"{self.url}{path}", timeout=30, **more)
+        return requests.get(f"{self.url}{path}", timeout=PATIENCE, **more)
 
     def theirs(self, upstream: str, path: str, **more: Any) -> requests.Response:
-        return requests.get(f"{self.sandbox.base_url(upstream)}/{path}", timeout=30, **more)
+        return requests.get(f"{self.sandbox.base_url(upstream)}/{path}", timeout=PATIENCE, **more)
 
 
 def _no_queries() -> Any:

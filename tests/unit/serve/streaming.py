@@ -11,6 +11,10 @@ import msgspec
 from websockets.sync.client import ClientConnection, connect
 
 from cryptoproxy.datasets import BOOK, CANDLE, TRADE, Dataset, Trade, iso, key
+from cryptoproxy.upstreams.binance.candles import whole_list
+from cryptoproxy.upstreams.binance.trades import BinanceTrades
+from cryptoproxy.upstreams.binance.venue import BinanceVenue
+from cryptoproxy.upstreams.streaming.stream import Left
 from tests.unit.serve.conftest import NOW_MS, Road
 
 PATIENCE = 60
@@ -47,6 +51,34 @@ def trade(number: int, *, source: str = "binance", symbol: str = "BTCUSDT", **mo
         "timestamp": iso(NOW_MS + number), "fetched_at": iso(NOW_MS + number + 7),
     }  # fmt: skip
     return msgspec.structs.replace(TRADE.example, **{**named, **more})
+
+
+def told_trades(road: Road, symbol: str = "BTCUSDT", **asked: Any) -> list[OnTopic]:
+    """The sandbox's newest trades, as the poller reads them."""
+    url = road.sandbox.base_url("binance")
+    stream = BinanceTrades(
+        venue=BinanceVenue(base_url=url), base_url=url, symbols=[symbol], symbol_list=whole_list(url)
+    )
+    stream.begin(Left(), now_ms=road.clock.ms)
+    rows = road.theirs("binance", "api/v3/aggTrades", params={"symbol": symbol, "limit": 1000, **asked}).json()
+    stream.take({f"{symbol.lower()}@aggTrade": list(map(msgspec.json.encode, rows))}, now_ms=road.clock.ms)
+    return of(road, TRADE, *stream.collect(now_ms=road.clock.ms).records)
+
+
+def told_books(road: Road, symbol: str = "BTCUSDT") -> list[OnTopic]:
+    """What the live topic has of the sandbox's books: a change of Binance's that is none, after which its snapshot can be
+    asked for, and the snapshot with which Bybit's stream begins."""
+    last = road.theirs("binance", "api/v3/depth", params={"symbol": symbol, "limit": 5}).json()["lastUpdateId"]
+    change = {"e": "depthUpdate", "E": NOW_MS, "s": symbol, "U": last - 4, "u": last, "b": [], "a": []}
+    topic = f"orderbook.200.{symbol}"
+    with connect(f"{road.sandbox.stream_url('bybit')}/v5/public/linear", compression=None) as socket:
+        socket.send(json.dumps({"op": "subscribe", "args": [topic]}))
+        said = (str(socket.recv(timeout=PATIENCE)) for _ in itertools.count())
+        frame = next(each.encode() for each in said if '"snapshot"' in each)
+    return [
+        *live("binance", symbol, f"{symbol.lower()}@depth@100ms", change),
+        *live("bybit-linear", symbol, topic, frame),
+    ]
 
 
 def candle(begin_ms: int, *, source: str = "binance", interval: str = "1m", step_ms: int = 60_000, **more: Any) -> Any:

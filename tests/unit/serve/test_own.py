@@ -34,7 +34,7 @@ def test_all_of_it_is_described():
     assert set(found["paths"]) == {f"/v1/{each}" for each in (*QUESTIONS, "usage")}
     for name, question in QUESTIONS.items():
         parameters = found["paths"][f"/v1/{name}"]["get"]["parameters"]
-        assert {each["name"] for each in parameters} == {*question.takes, "limit", "format"}
+        assert {each["name"] for each in parameters} == {*question.takes, "limit", "page", "format"}
         for each in parameters:
             if each["name"] in question.takes:
                 question.takes[each["name"]](str(each["example"]))
@@ -49,6 +49,8 @@ def test_all_of_it_is_described():
         ({"limit": "0"}, "between 1 and 10000"),
         ({"limit": "10001"}, "between 1 and 10000"),
         ({"format": "xml"}, "none of json, csv"),
+        ({"page": "0"}, "the first page is 1"),
+        ({"page": "11", "limit": "10000"}, "pages reach to 100000 rows"),
     ],
 )
 def test_a_wrong_word_is_named(params: dict[str, str], words: str):
@@ -81,6 +83,16 @@ def answered(monkeypatch: pytest.MonkeyPatch, **asked: Any) -> Reply:
             lambda: cast(Any, None), live=cast(Any, None), clock=StandingClock(), threads=threads, openapi=dict
         )
         return asyncio.run(asks.answer(Request("v1/latest", **asked)))
+
+
+def test_a_large_answer_comes_in_pages(monkeypatch: pytest.MonkeyPatch):
+    params = {"limit": "1", "format": "csv"}
+    refused = answered(monkeypatch, params=params)
+    assert (refused.status, b"page=1" in refused.body) == (400, True)
+    first, last, beyond = (answered(monkeypatch, params={**params, "page": each}) for each in ("1", "2", "3"))
+    assert [each.body.split() for each in (first, last, beyond)] == [[b"price", b"1.5"], [b"price", b"2.5"], []]
+    assert dict(first.more)[b"link"] == b'<?limit=1&format=csv&page=2>; rel="next"'
+    assert b"link" not in dict(last.more)
 
 
 @pytest.mark.parametrize("asked", [{"params": {"format": "arrow"}}, {"arrow": True}])

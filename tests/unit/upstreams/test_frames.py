@@ -42,6 +42,7 @@ def trades(draw: st.DrawFn) -> Trade:
 
 @given(trades())
 def test_an_aggregate_trade_of_binance_is_read_back(trade: Trade) -> None:
+    """As a frame, and as the row of ``aggTrades`` that is in it: both are read by the same columns."""
     stream = reading_binance()
     stream.take({"btcusdt@aggTrade": [binance.agg_trade(trade)]}, now_ms=NOW)
     [read] = stream.collect(now_ms=NOW).records

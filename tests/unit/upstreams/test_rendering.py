@@ -16,6 +16,7 @@ from cryptoproxy.datasets.times import DAY_MS, Span
 from cryptoproxy.upstreams.answers.spelling import eight, plain
 from cryptoproxy.upstreams.base import Response
 from cryptoproxy.upstreams.binance import rendering as binance
+from cryptoproxy.upstreams.binance.books import BinanceBook, change_of
 from cryptoproxy.upstreams.binance.candles import BinanceCandles
 from cryptoproxy.upstreams.bybit import rendering as bybit
 from cryptoproxy.upstreams.bybit.candles import BybitCandles
@@ -25,6 +26,8 @@ from cryptoproxy.upstreams.coingecko.access import Access
 from cryptoproxy.upstreams.coingecko.charts import CoinGeckoCharts
 from cryptoproxy.upstreams.coingecko.coins import Coins
 from cryptoproxy.upstreams.history import Start
+from tests.unit.upstreams.test_trades import NOW
+from tests.unit.upstreams.test_trades import binance as reading_binance
 
 RECORDED = Path(__file__).parents[2] / "fixtures" / "recorded"
 LATE_MS = 1_900_000_000_000
@@ -81,6 +84,13 @@ def read_back(of: BinanceCandles | BybitCandles, candle: Candle, body: bytes) ->
     return found
 
 
+def levels(least: int, most: int) -> st.SearchStrategy[list[tuple[float, float]]]:
+    """Of one side of a book, rising: prices within, of eight decimals, and sizes."""
+    pairs = st.tuples(st.integers(least, most), st.integers(1, 10**12))
+    found = st.lists(pairs, min_size=1, max_size=20, unique_by=lambda pair: pair[0]).map(sorted)
+    return found.map(lambda each: [(price / 10**8, size / 10**8) for price, size in each])
+
+
 @pytest.mark.parametrize(
     ("name", "symbol", "interval"),
     [
@@ -98,6 +108,31 @@ def test_recorded_klines_come_out_of_their_own_records(name: str, symbol: str, i
     )  # fmt: skip
     rows = [binance.kline(each) for each in page.records]
     assert [row[:11] for row in rows] == [row[:11] for row in json.loads(body)]
+
+
+def test_recorded_trades_come_out_of_their_own_records():
+    body = (RECORDED / "binance/history/aggTrades_2021-10-22.json").read_bytes()
+    stream = reading_binance()
+    stream.take({"btcusdt@aggTrade": list(map(msgspec.json.encode, json.loads(body)))}, now_ms=NOW)
+    assert [binance.agg_trade(each) for each in stream.collect(now_ms=NOW).records] == json.loads(body)
+
+
+@given(levels(1, 10**12), levels(10**12 + 1, 10**14))
+def test_a_book_of_binance_is_read_back(bids: list[tuple[float, float]], asks: list[tuple[float, float]]):
+    bids.reverse()
+    book = BinanceBook()
+    book.take(change_of(msgspec.json.encode({"s": "X", "U": 7, "u": 7, "b": [], "a": [], "E": 5})))
+    book.load(msgspec.json.encode(binance.depth(7, bids, asks)), 100)
+    assert book.ladder is not None
+    read = [list(side.first(20)) for side in (book.ladder.bids, book.ladder.asks)]
+    assert (book.update_id, read) == (7, [bids, asks])
+
+
+def test_a_recorded_book_comes_out_of_what_was_read():
+    body = (RECORDED / "binance/history/depth_2021-10-22.json").read_bytes()
+    told = json.loads(body)
+    sides = ([(float(price), float(size)) for price, size in told[name]] for name in ("bids", "asks"))
+    assert binance.depth(told["lastUpdateId"], *sides) == told
 
 
 def test_the_midnights_of_a_recorded_chart_come_out_of_their_own_records():

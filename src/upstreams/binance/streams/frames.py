@@ -6,7 +6,7 @@ that a record does not have (``f`` and ``L`` of a bar) is null, which Binance ne
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import msgspec
 
@@ -15,8 +15,8 @@ from cryptoproxy.datasets.contracts.book import Book
 from cryptoproxy.datasets.contracts.candle import end_of
 from cryptoproxy.datasets.times import moment_of
 from cryptoproxy.upstreams.answers.spelling import eight
+from cryptoproxy.upstreams.binance import rendering
 from cryptoproxy.upstreams.binance.candles import BinanceCandles
-from cryptoproxy.upstreams.streaming.ladder import Level
 
 _encode = msgspec.json.Encoder().encode
 _TICKER: Mapping[str, str] = {
@@ -31,22 +31,8 @@ _row = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 def agg_trade(trade: Trade) -> bytes:
     """``<symbol>@aggTrade``."""
-    number, first = map(int, trade.trade_id.split("-"))
-    return _encode(
-        {
-            "e": "aggTrade",
-            "E": moment_of(trade.fetched_at),
-            "s": trade.asset_id,
-            "a": number,
-            "p": eight(trade.price),
-            "q": eight(trade.base_volume),
-            "f": first,
-            "l": first + (trade.trades or 1) - 1,
-            "T": moment_of(trade.timestamp),
-            "m": trade.side == "sell",
-            "M": True,
-        }
-    )
+    told = {"e": "aggTrade", "E": moment_of(trade.fetched_at), "s": trade.asset_id}
+    return _encode({**told, **rendering.agg_trade(trade)})
 
 
 def kline(candle: Candle) -> bytes:
@@ -101,15 +87,7 @@ def book_ticker(book: Book) -> bytes:
 
 def partial_depth(book: Book, levels: int) -> bytes:
     """``<symbol>@depth<levels>``."""
-    return _encode(depth(book.update_id or 0, book.bids[:levels], book.asks[:levels]))
-
-
-def depth(update_id: int, bids: Sequence[Level], asks: Sequence[Level]) -> Mapping[str, object]:
-    """An answer of ``/api/v3/depth``."""
-    sides = {
-        name: [[eight(price), eight(size)] for price, size in side] for name, side in (("bids", bids), ("asks", asks))
-    }
-    return {"lastUpdateId": update_id, **sides}
+    return _encode(rendering.depth(book.update_id or 0, book.bids[:levels], book.asks[:levels]))
 
 
 def _eight(value: float | None) -> str | None:
