@@ -17,7 +17,7 @@ import os
 import pkgutil
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -105,11 +105,11 @@ def one_link(owner: Any, name: str, due: Countdown) -> None:
     """Dies when the n-th poll has one of its two names."""
     original = getattr(owner, name)
 
-    def wrapped(path: Path, *folders: Path) -> None:
+    def wrapped(paths: Iterable[Path], *folders: Path) -> None:
         if due():
-            original(path, folders[0])
+            original(paths, folders[0])
             die()
-        original(path, *folders)
+        original(paths, *folders)
 
     setattr(owner, name, wrapped)
 
@@ -121,7 +121,7 @@ POINTS: dict[str, tuple[Wrap, str, str]] = {
     "marked": (after, "cryptoproxy.producer.outbox.files:Mark", "advance"),
     "one-link": (one_link, "cryptoproxy.producer.outbox.files", "link"),
     "linked": (after, "cryptoproxy.producer.outbox.files", "link"),
-    "kept": (after, "cryptoproxy.producer.outbox.outbox:Outbox", "keep"),
+    "kept": (after, "cryptoproxy.producer.outbox.outbox:Outbox", "keep_all"),
     "sent": (after, "cryptoproxy.producer.drains.to_kafka:Publisher", "_send_waiting"),
     "acknowledged": (before, "cryptoproxy.producer.drains.to_kafka:Publisher", "_leave"),
     "before-put": (before, "cryptoproxy.lake.store:Store", "put"),

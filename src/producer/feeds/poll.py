@@ -19,7 +19,7 @@ from cryptoproxy.producer.budget import Budget, priority_of
 from cryptoproxy.producer.feeds.fetch import check_clock
 from cryptoproxy.producer.feeds.lines import Lines, lines_of
 from cryptoproxy.producer.feeds.refused import Refused
-from cryptoproxy.producer.outbox import Entry, Outbox
+from cryptoproxy.producer.outbox import Entry, Outbox, Piece
 from cryptoproxy.upstreams.answers.refusals import retry_after
 from cryptoproxy.upstreams.base import (
     BannedError,
@@ -83,12 +83,17 @@ class Polled(NamedTuple):
         return sum(len(part.content) for part in self.parts)
 
     def keep(self, outbox: Outbox, *, before_drains: Callable[[Entry], None] = lambda _: None) -> None:
-        """Keeps it: the slot counts as polled with its last entry, so that a crash in between leaves it to be polled
-        once more. ``before_drains`` is told of that one. Raises as :meth:`Outbox.keep`."""
+        """Keeps it, all or nothing; the slot counts as polled with its last entry, of which ``before_drains`` is told.
+        Raises as :meth:`Outbox.keep_all`."""
         *others, last = self.parts or [Lines(self.slot_ms, b"", 0)]
-        for part in others:
-            outbox.keep(self.feed, part.content, begin_ms=part.begin_ms)
-        outbox.keep(self.feed, last.content, begin_ms=last.begin_ms, slot_ms=self.slot_ms, before_drains=before_drains)
+        pieces = [Piece(self.feed, part.content, part.begin_ms) for part in others]
+        pieces.append(Piece(self.feed, last.content, last.begin_ms, self.slot_ms))
+
+        def entered(entry: Entry) -> None:
+            if entry.slot_ms == self.slot_ms:
+                before_drains(entry)
+
+        outbox.keep_all(pieces, before_drains=entered)
 
 
 class SlotMissedError(TransientError):

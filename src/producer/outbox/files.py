@@ -4,8 +4,11 @@ What returns is on the disk, not only in memory."""
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
+import shutil
 import threading
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -13,7 +16,15 @@ from typing import IO
 from cryptoproxy.common.files import sync_folder, write
 from cryptoproxy.errors import OperatorError
 
-__all__ = ["Mark", "OutboxInUseError", "link", "lock", "marked", "on_disk", "sync_folder", "write"]
+__all__ = [
+    "Mark", "OutboxInUseError", "left_in", "link", "lock", "marked", "on_disk", "remove", "sync_folder", "write",
+    "write_all",
+]  # fmt: skip
+
+log = logging.getLogger(__name__)
+
+_PART, _TOGETHER = ".part", ".together"
+"""Folders of what is written as one: until all of it is there, and from then on."""
 
 BLOCK_BYTES = 4096
 """What a disk gives at once. Thousands of small files fill it by these, not by their bytes."""
@@ -52,11 +63,62 @@ def on_disk(size: int) -> int:
     return max(1, -(-size // BLOCK_BYTES)) * BLOCK_BYTES
 
 
-def link(path: Path, *folders: Path) -> None:
-    """``path`` under the same name in each of ``folders`` as well, and the names on disk."""
+def write_all(folder: Path, contents: Mapping[str, bytes]) -> list[Path]:
+    """All of these new files on disk, or none. One alone is whole if its content is what its name says; several are in
+    a folder of their own in ``folder``, which has its name as soon as they are whole.
+
+    Raises:
+        OSError: as :func:`write`; nothing of them remains.
+    """
+    first, *others = contents
+    if not others:
+        write(folder / first, contents[first])
+        return [folder / first]
+    part, whole = folder / f"{first}{_PART}", folder / f"{first}{_TOGETHER}"
+    try:
+        part.mkdir()
+        for name, content in contents.items():
+            write(part / name, content)
+        sync_folder(part)
+        part.rename(whole)
+        sync_folder(folder)
+    except OSError:
+        for each in (part, whole):
+            shutil.rmtree(each, ignore_errors=True)
+        raise
+    return [whole / name for name in contents]
+
+
+def left_in(folder: Path) -> Iterator[list[Path]]:
+    """What :func:`write_all` wrote there, together; what it did not write to the end is removed, but for a file, whose
+    reader knows by its content."""
+    for path in folder.iterdir():
+        if path.suffix == _PART:
+            log.warning("removed %s, half-written when the process ended", path)
+            shutil.rmtree(path)
+        elif path.suffix == _TOGETHER:
+            yield sorted(path.iterdir())
+            with suppress(FileNotFoundError):
+                path.rmdir()
+        else:
+            yield [path]
+
+
+def remove(paths: Iterable[Path], folder: Path) -> None:
+    """These, that :func:`write_all` wrote in ``folder``."""
+    for path in paths:
+        path.unlink(missing_ok=True)
+        if path.parent != folder:
+            with suppress(OSError):  # others are still in it
+                path.parent.rmdir()
+
+
+def link(paths: Iterable[Path], *folders: Path) -> None:
+    """Each of ``paths`` under the same name in each of ``folders`` as well, and the names on disk."""
     for folder in folders:
-        with suppress(FileExistsError):  # kept before with the same content: its name says so
-            os.link(path, folder / path.name)
+        for path in paths:
+            with suppress(FileExistsError):  # kept before with the same content: its name says so
+                os.link(path, folder / path.name)
         sync_folder(folder)
 
 

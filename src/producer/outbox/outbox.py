@@ -11,9 +11,10 @@ from __future__ import annotations
 import errno
 import logging
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.datasets import Feed
@@ -51,7 +52,25 @@ def _named(path: Path, entry: Entry) -> Path:
     return path if path.name == entry.name else path.rename(path.with_name(entry.name))
 
 
+def _on_disk(sizes: Sequence[int]) -> int:
+    return sum(map(files.on_disk, sizes or (0,)))
+
+
 def _nobody(feed: str, drain: str) -> None: ...
+
+
+class Piece(NamedTuple):
+    """What becomes an entry."""
+
+    feed: Feed
+    content: bytes
+    """The records' bytes, each with its newline; all of ``feed``, and in one span of its part's ``file``
+    (:meth:`cryptoproxy.datasets.Part.file_of`)."""
+    begin_ms: int
+    """The earliest time among them."""
+    slot_ms: int = NO_SLOT
+    """Of a poll, the slot that is done with it: it is never polled again. A poll that has several entries gives it to
+    its last one."""
 
 
 class Outbox:
@@ -113,39 +132,43 @@ class Outbox:
         slot_ms: int = NO_SLOT,
         before_drains: Callable[[Entry], None] | None = None,
     ) -> Entry:
-        """Records on disk, for each drain that has room. Returns only when they would survive a power failure.
+        """:meth:`keep_all` of one piece."""
+        return self.keep_all([Piece(feed, content, begin_ms, slot_ms)], before_drains=before_drains)[0]
+
+    def keep_all(self, pieces: Sequence[Piece], *, before_drains: Callable[[Entry], None] | None = None) -> list[Entry]:
+        """All of these on disk or none, for each drain that has room, an entry each. Returns only when they would
+        survive a power failure.
 
         Args:
-            content: the records' bytes, each with its newline; all of ``feed``, and in one span of its part's
-                ``file`` (:meth:`cryptoproxy.datasets.Part.file_of`).
-            begin_ms: the earliest time among them.
-            slot_ms: of a poll, the slot that is done with it: it is never polled again. A poll that has several
-                entries gives it to its last one.
-            before_drains: told of the entry when it is safe, before a drain can see it.
+            before_drains: told of each entry when all are safe, before a drain can see one.
 
         Raises:
             OutboxFullError: the folder's bound is reached.
             OSError: the disk refuses; nothing of it is kept.
         """
-        self.require_room(len(content))
-        drains = self._with_room(len(content))
-        entry = Entry.of(feed, content, kept_ms=self._stamp(), begin_ms=begin_ms, slot_ms=slot_ms)
-        path = self._writing / entry.name
-        files.write(path, content)
-        # From here a crash loses nothing: the next start finds the whole file and goes on below.
+        sizes = [len(piece.content) for piece in pieces]
+        self.require_room(*sizes)
+        drains = self._with_room(*sizes)
+        entries = [Entry.of(*piece[:2], kept_ms=self._stamp(), begin_ms=piece[2], slot_ms=piece[3]) for piece in pieces]
+        paths = files.write_all(
+            self._writing, {entry.name: piece.content for entry, piece in zip(entries, pieces, strict=True)}
+        )
+        # From here a crash loses nothing: the next start finds the whole files and goes on below.
         try:
-            if slot_ms != NO_SLOT:
-                self._mark(feed.name).advance(slot_ms)
-            if before_drains is not None:
-                before_drains(entry)
-            self._publish(path, entry, len(content), drains)
+            for entry in entries:
+                if entry.slot_ms != NO_SLOT:
+                    self._mark(entry.feed.name).advance(entry.slot_ms)
+                if before_drains is not None:
+                    before_drains(entry)
+            self._publish(dict(zip(paths, entries, strict=True)), sizes, drains)
         except OSError:
-            self._undo(path, entry)
+            self._undo(paths)
             raise
         self._without = [drain for drain in DRAINS if drain not in drains]
         for drain in self._without:
-            self._passed_over(feed.name, drain)
-        return entry
+            for entry in entries:
+                self._passed_over(entry.feed.name, drain)
+        return entries
 
     def _stamp(self) -> int:
         """The time of day, but later than of all that was kept before: a clock that is set back reverses nothing."""
@@ -153,14 +176,14 @@ class Outbox:
             self._kept_ms = max(self._now_ms(), self._kept_ms + 1)
             return self._kept_ms
 
-    def require_room(self, size: int = 0) -> None:
+    def require_room(self, *sizes: int) -> None:
         """Asked before a poll, so that no call is spent on what could not be kept.
 
         Raises:
             OutboxFullError: with what to do.
         """
         used = self.bytes_used()
-        if used + files.on_disk(size) > self.max_bytes or not self._with_room(size):
+        if used + _on_disk(sizes) > self.max_bytes or not self._with_room(*sizes):
             raise OutboxFullError(
                 f"the outbox {self.folder} is full ({used} of {self.stops_at} bytes), polling stops; nothing kept is "
                 "lost. It goes on when Kafka or S3 takes what waits; or raise OUTBOX_MAX_SIZE"
@@ -171,10 +194,11 @@ class Outbox:
         """So many bytes stop polling while neither drain takes anything."""
         return max(self.rooms.values())
 
-    def _with_room(self, size: int = 0) -> tuple[str, ...]:
-        """The drains that a poll of ``size`` bytes is kept for."""
+    def _with_room(self, *sizes: int) -> tuple[str, ...]:
+        """The drains that files of so many bytes are kept for."""
+        room = _on_disk(sizes)
         with self._changed:
-            return tuple(each for each in DRAINS if self._waiting[each].bytes + files.on_disk(size) <= self.rooms[each])
+            return tuple(each for each in DRAINS if self._waiting[each].bytes + room <= self.rooms[each])
 
     def passes_over(self) -> dict[str, str]:
         """The drain that the last poll was kept without, and why, in words."""
@@ -200,19 +224,22 @@ class Outbox:
         """Another machine has kept up to ``slot_ms``: it shall not be polled again here."""
         self._mark(feed).advance(slot_ms)
 
-    def _publish(self, path: Path, entry: Entry, size: int, drains: tuple[str, ...] = DRAINS) -> None:
-        files.link(path, *(self._drains[drain] for drain in drains))
-        path.unlink()
+    def _publish(self, entries: Mapping[Path, Entry], sizes: Sequence[int], drains: tuple[str, ...] = DRAINS) -> None:
+        files.link(entries, *(self._drains[drain] for drain in drains))
+        files.remove(entries, self._writing)
         with self._changed:
-            for drain in drains:
-                self._count(drain, entry, size)
+            for entry, size in zip(entries.values(), sizes, strict=True):
+                for drain in drains:
+                    self._count(drain, entry, size)
             self._changed.notify_all()
 
-    def _undo(self, path: Path, entry: Entry) -> None:
+    def _undo(self, paths: Sequence[Path]) -> None:
         """What the caller takes for missed shall not be delivered after the next start."""
-        for each in (*(folder / entry.name for folder in self._drains.values()), path):
+        for each in (folder / path.name for path in paths for folder in self._drains.values()):
             with suppress(OSError):
                 each.unlink(missing_ok=True)
+        with suppress(OSError):
+            files.remove(paths, self._writing)
 
     # --- drain
 
@@ -293,7 +320,23 @@ class Outbox:
                     self._count(drain, entry, _named(path, entry).stat().st_size)
                 else:
                     self._set_aside(path, "its name is not one of ours")
-        for path in self._writing.iterdir():
+        for paths in files.left_in(self._writing):
+            self._take_over(paths)
+        self._inherited = frozenset(entry for each in self._waiting.values() for entry in each.oldest(None))
+        self._kept_ms = max((entry.kept_ms for entry in self._inherited), default=0)
+        for feed, slot_ms in {entry.feed: entry.slot_ms for entry in sorted(self._inherited) if entry.slot_ms}.items():
+            self.advance_last_slot(feed.name, slot_ms)
+        if any(map(len, self._waiting.values())):
+            log.info(
+                "the outbox holds %d polls for Kafka and %d for S3 from an earlier run",
+                len(self._waiting[KAFKA]), len(self._waiting[S3]),
+            )  # fmt: skip
+
+    def _take_over(self, paths: Sequence[Path]) -> None:
+        """What was kept together; what never was is removed, and what is damaged set aside."""
+        whole: dict[Path, Entry] = {}
+        sizes: list[int] = []
+        for path in paths:
             entry = Entry.parse(path.name)
             try:
                 content = path.read_bytes()
@@ -307,17 +350,11 @@ class Outbox:
                 log.warning("removed %s, half-written when the process ended", path)
                 path.unlink()
                 continue
-            self._publish(_named(path, entry), entry, len(content))
+            whole[_named(path, entry)] = entry
+            sizes.append(len(content))
             log.info("took over %s, written when the process ended", entry.name)
-        self._inherited = frozenset(entry for each in self._waiting.values() for entry in each.oldest(None))
-        self._kept_ms = max((entry.kept_ms for entry in self._inherited), default=0)
-        for feed, slot_ms in {entry.feed: entry.slot_ms for entry in sorted(self._inherited) if entry.slot_ms}.items():
-            self.advance_last_slot(feed.name, slot_ms)
-        if any(map(len, self._waiting.values())):
-            log.info(
-                "the outbox holds %d polls for Kafka and %d for S3 from an earlier run",
-                len(self._waiting[KAFKA]), len(self._waiting[S3]),
-            )  # fmt: skip
+        if whole:
+            self._publish(whole, sizes)
 
     def _mark(self, feed: str) -> files.Mark:
         with self._changed:

@@ -1,4 +1,5 @@
-"""A process that "polls" while it has the lease: a line per slot in a file that all share, its own state in another.
+"""A process that "polls" while it has the lease: a line per slot in a file that all share, one in another for each slot
+in which it may not any more, its own state in a third.
 
 Usage: poller.py BROKER TOPIC FOLDER NAME
 """
@@ -45,11 +46,16 @@ def main(broker: str, topic: str, folder: Path, name: str) -> None:
     thread = threading.Thread(target=lease.run, args=(Loop("lease", stop),), daemon=True)
     thread.start()
     polls = os.open(folder / "polls", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    refused = os.open(folder / f"{name}.refused", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     state = folder / f"{name}.json"
+    polling = False
     while not stop.is_set() and thread.is_alive():
         slot = time.monotonic() // SLOT  # the same clock in all processes of a machine
         if lease.may_poll():
             os.write(polls, f"{int(slot)} {name}\n".encode())
+            polling = True
+        elif polling:
+            os.write(refused, f"{int(slot)}\n".encode())
         new = state.with_suffix(".new")
         new.write_text(
             json.dumps(

@@ -42,6 +42,11 @@ class Poller:
     def log(self) -> str:
         return (self._folder / f"{self.name}.log").read_text()
 
+    @property
+    def refused(self) -> list[int]:
+        """The slots, after its first poll, in which it had no lease."""
+        return [int(slot) for slot in (self._folder / f"{self.name}.refused").read_text().split()]
+
     def signal(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
 
@@ -49,12 +54,10 @@ class Poller:
         self._process.kill()
         self._process.wait()
 
-    def terminate(self) -> float:
-        """Asks it to stop; the seconds that it took."""
-        began = time.monotonic()
+    def terminate(self) -> None:
+        """Asks it to stop, and waits for that."""
         self._process.terminate()
         self._process.wait(timeout=180)
-        return time.monotonic() - began
 
     def close(self) -> None:
         if self._process.poll() is None:

@@ -7,7 +7,6 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable
-from itertools import pairwise
 from pathlib import Path
 
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
@@ -31,12 +30,6 @@ def assert_none_doubled(pollers: Pollers, *, since: int = 0) -> None:
     assert not [slot for slot in doubled if slot >= since]
 
 
-def longest_gap(pollers: Pollers, since: int, until_: int) -> int:
-    """Slots in a row that nobody polled."""
-    polled = sorted({since, until_} | {slot for slot, _ in pollers.polls() if since <= slot <= until_})
-    return max(later - earlier - 1 for earlier, later in pairwise(polled))
-
-
 def test_a_newcomer_does_not_take_over_and_a_stop_lets_it_in_at_once(pollers: Pollers) -> None:
     pollers.start("first")
     pollers.wait_active()
@@ -45,10 +38,11 @@ def test_a_newcomer_does_not_take_over_and_a_stop_lets_it_in_at_once(pollers: Po
     pollers.wait_standing_by("newcomer", behind="first")
     pollers.wait_polls("first", 10)
     assert pollers.pollers_since(begun) == {"first"}
-    assert longest_gap(pollers, begun, slot_now() - 2) <= 2, "polling went on through the rebalance"
+    assert not pollers.all["first"].refused, "polling went on through the rebalance"
     assert pollers.all["first"].state == {"reason": None, "active": 1, "unconfirmed": 0}
 
-    assert pollers.all["first"].terminate() < 3
+    pollers.all["first"].terminate()
+    assert "another one may begin" in pollers.all["first"].log, "it need not be noticed that it is gone"
     pollers.wait_active("newcomer")
     assert_none_doubled(pollers)
 
@@ -101,8 +95,8 @@ def test_while_kafka_stands_still_the_holder_polls_on_and_keeps_its_lease(broker
     try:
         assert until(lambda: pollers.all["holder"].state["unconfirmed"] == 1, PATIENCE)
         # Longer than the session timeout: when it goes on, the broker puts everybody out of the group.
-        assert until(lambda: begun + slots(1.25 * SESSION_TIMEOUT) in {slot for slot, _ in pollers.polls()}, 15)
-        assert longest_gap(pollers, begun, slot_now() - 2) <= 2
+        assert until(lambda: pollers.polls()[-1][0] >= begun + slots(1.25 * SESSION_TIMEOUT), PATIENCE)
+        assert not pollers.all["holder"].refused
         assert "Kafka does not answer" in pollers.all["other"].state["reason"]
     finally:
         broker.kafka.resume()
@@ -110,7 +104,6 @@ def test_while_kafka_stands_still_the_holder_polls_on_and_keeps_its_lease(broker
     pollers.wait_standing_by("other", behind="holder")
     pollers.wait_polls("holder", 10)
     assert pollers.pollers_since(begun) == {"holder"}
-    print(f"longest gap {longest_gap(pollers, begun, slot_now() - 2) * SLOT:.1f} s")
 
 
 def test_without_kafka_the_holder_polls_on_and_nobody_else_begins(broker: Broker, pollers: Pollers) -> None:
@@ -128,7 +121,7 @@ def test_without_kafka_the_holder_polls_on_and_nobody_else_begins(broker: Broker
     # A pause now: it cannot confirm its lease, so it does not poll until Kafka is back.
     stopped = slot_now()
     pollers.all["holder"].signal(signal.SIGSTOP)
-    time.sleep(SESSION_TIMEOUT)
+    assert until(lambda: slot_now() >= stopped + slots(SESSION_TIMEOUT), PATIENCE)  # the fault is a duration
     resumed = slot_now()
     pollers.all["holder"].signal(signal.SIGCONT)
     assert until(lambda: "stood still" in (pollers.all["holder"].state["reason"] or ""), PATIENCE)
@@ -200,7 +193,7 @@ def test_a_missing_topic_is_said_and_waited_for(
 ) -> None:
     with Pollers(tmp_path, broker.kafka.endpoint, "not-set-up") as pollers:
         early = pollers.start("early")
-        assert until(lambda: "Run `cryptoproxy setup`" in (early.state["reason"] or ""), 15)
+        assert until(lambda: "Run `cryptoproxy setup`" in (early.state["reason"] or ""), PATIENCE)
         assert not pollers.polls()
         make_topic("not-set-up.lease")
         pollers.wait_active("early")

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
 
 from cryptoproxy.common.metrics import PollerMetrics
 from cryptoproxy.datasets import GAP, Feed
-from cryptoproxy.producer.feeds.lines import Lines, lines_of
+from cryptoproxy.datasets.dataset import AnyRecord
+from cryptoproxy.producer.feeds.lines import lines_of
 from cryptoproxy.producer.feeds.stream.marks import Marks
-from cryptoproxy.producer.outbox import Entry, Outbox, OutboxFullError
+from cryptoproxy.producer.outbox import Entry, Outbox, OutboxFullError, Piece
 from cryptoproxy.producer.outbox.entry import NO_SLOT
 from cryptoproxy.producer.statistics import RejectedLog
 from cryptoproxy.upstreams.streaming.gaps import HANDOVER, HOLE, RECONNECT
@@ -53,8 +54,8 @@ class Keeper:
         """A batch that the outbox has not taken whole."""
         self.why = ""
         """Why not."""
-        self._pieces: deque[tuple[Feed, Lines]] = deque()
-        """What of it is left, encoded."""
+        self._left: deque[list[Piece]] = deque()
+        """What of it is left, encoded; each of these is kept whole or not at all."""
         self.metrics.begin(self.name, self.outbox.last_slot(self.name))
         for why in (HOLE, RECONNECT, HANDOVER):
             self.metrics.gaps_opened.labels(self.name, why)
@@ -64,7 +65,7 @@ class Keeper:
     def forget(self) -> None:
         """Another process goes on from what is published: what is held here, it asks for."""
         self.held, self.why = None, ""
-        self._pieces.clear()
+        self._left.clear()
 
     def keep(self, batch: Batch, *, slot_ms: int) -> bool:
         """Keeps it, or goes on with what is held. False if the outbox does not take all of it now.
@@ -75,11 +76,11 @@ class Keeper:
         if self.held is None:
             self.held = batch
             self.marks.open()
-            self._cut_up(batch)
+            self._left.extend(self._cut_up(batch, slot_ms))
         try:
-            while self._pieces:
-                self._keep(*self._pieces[0], slot_ms)
-                self._pieces.popleft()
+            while self._left:
+                self._keep(self._left[0])
+                self._left.popleft()
         except OutboxFullError as error:
             self.why = str(error)
             return False
@@ -91,36 +92,42 @@ class Keeper:
         self.held, self.why = None, ""
         return True
 
-    def _cut_up(self, batch: Batch) -> None:
-        """Into what becomes an entry each: none is so large that an outbox with some room does not take it."""
+    def _cut_up(self, batch: Batch, slot_ms: int) -> list[list[Piece]]:
+        """Into what is kept at once: none is so large that an outbox with some room does not take it."""
         gap_feed = Feed(self.feed.source, GAP.name)
         most = max(1, min(MOST_RECORDS, self.outbox.stops_at // SHARE // BYTES_PER_RECORD))
         rejected = [*batch.rejected]
-        # In this order a kill in between leaves a gap open that is none, and never one that nobody knows of.
-        opened = [gap for gap in batch.gaps if gap.state == "open"]
-        mended = [gap for gap in batch.gaps if gap.state != "open"]
-        for feed, records in ((gap_feed, opened), (self.feed, batch.records), (gap_feed, mended)):
-            for at in range(0, len(records), most):
-                parts, refused = lines_of(feed, records[at : at + most])
-                self._pieces += [(feed, lines) for lines in parts]
-                rejected += refused
+
+        def pieces(feed: Feed, records: Sequence[AnyRecord], slot_ms: int = NO_SLOT) -> list[Piece]:
+            parts, refused = lines_of(feed, records)
+            rejected.extend(refused)
+            return [Piece(feed, part.content, part.begin_ms, slot_ms) for part in parts]
+
+        together = [
+            pieces(self.feed, batch.records[at : at + most], slot_ms) for at in range(0, len(batch.records), most)
+        ] or [[]]
+        # A gap is open no later than what lies after it is there, and mended at the moment when the last of what it
+        # lacked is: whoever goes on after a kill could not find out, where the upstream tells only what is newest.
+        together[0][:0] = pieces(gap_feed, [gap for gap in batch.gaps if gap.state == "open"])
+        together[-1] += pieces(gap_feed, [gap for gap in batch.gaps if gap.state != "open"])
         for row in rejected:
             self.metrics.rows_rejected.labels(self.name, row.reason).inc()
         self._rejected_log.say(rejected)
+        return [each for each in together if each]
 
-    def _keep(self, feed: Feed, lines: Lines, slot_ms: int) -> None:
+    def _keep(self, pieces: Sequence[Piece]) -> None:
         arrived = self.monotonic()
         known: list[Entry] = []
 
         def entered(entry: Entry) -> None:
+            size = len(pieces[len(known)].content)
             known.append(entry)
             self.marks.entered(entry)
-            if feed is self.feed:
-                self.kept(entry, arrived, len(lines.content))
+            if entry.feed == self.feed:
+                self.kept(entry, arrived, size)
 
-        slot_ms = slot_ms if feed is self.feed else NO_SLOT
         try:
-            self.outbox.keep(feed, lines.content, begin_ms=lines.begin_ms, slot_ms=slot_ms, before_drains=entered)
+            self.outbox.keep_all(pieces, before_drains=entered)
         except OSError:
             for entry in known:  # it was taken back, and comes again under another name
                 self.marks.published(entry)

@@ -454,15 +454,6 @@ def test_a_poll_of_two_days_is_two_entries_and_its_slot_is_done_with_the_last_on
         assert outbox.last_slot("binance.candle-1m") == polled.slot_ms
 
 
-def test_a_crash_between_the_entries_of_a_poll_leaves_its_slot_to_be_polled_once_more(tmp_path: Path) -> None:
-    polled = Asked(b"", source=Bars()).poll()
-    with closing(Outbox(tmp_path, max_bytes=1 << 20)) as outbox:
-        outbox.keep(polled.feed, polled.parts[0].content, begin_ms=polled.parts[0].begin_ms)
-    with closing(Outbox(tmp_path, max_bytes=1 << 20)) as again:
-        assert again.count("kafka") == 1
-        assert again.last_slot("binance.candle-1m") is None
-
-
 def test_a_poll_without_a_record_is_kept_for_its_slot(tmp_path: Path) -> None:
     polled = Polled(Feed("coingecko"), SLOT_MS, [], [], 0.1, 1.0, 2)
     with closing(Outbox(tmp_path, max_bytes=1 << 20)) as outbox:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from cryptoproxy.producer.feeds.lines import Lines
 from cryptoproxy.producer.feeds.poll import CallAnswer, Polled, SlotMissedError, Wait
 from cryptoproxy.producer.feeds.slots import PollGrid
 from cryptoproxy.producer.feeds.source_loop import STANDBY_SECONDS, SourceLoop
-from cryptoproxy.producer.outbox import Entry, OutboxFullError
+from cryptoproxy.producer.outbox import Entry, OutboxFullError, Piece
 from cryptoproxy.producer.statistics import Quota, Statistics
 from cryptoproxy.upstreams.base import Call, Rejected
 from tests.unit.producer.budget.hand_clock import HandClock
@@ -71,16 +71,13 @@ class FakeOutbox:
         if isinstance(self.failure, OutboxFullError):
             raise self.failure
 
-    def keep(
-        self, feed: Feed, content: bytes, *, begin_ms: int, slot_ms: int, before_drains: Callable[[Entry], None]
-    ) -> Entry:
+    def keep_all(self, pieces: Sequence[Piece], *, before_drains: Callable[[Entry], None]) -> None:
         if self.failure is not None:
             raise self.failure
-        entry = kept_entry(slot_ms, feed.source, content)
-        self.slots.append(slot_ms)
-        self.last = slot_ms
-        before_drains(entry)
-        return entry
+        for piece in pieces:
+            self.slots.append(piece.slot_ms)
+            self.last = piece.slot_ms
+            before_drains(kept_entry(piece.slot_ms, piece.feed.source, piece.content))
 
 
 class Bench:

@@ -253,14 +253,14 @@ def test_a_disk_that_refuses_in_the_middle_of_a_batch_loses_and_doubles_nothing(
     exchange: Exchange, start: Callable[..., Trades], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     streaming = start(max_bytes=8 << 20)  # pieces of a thousand records
-    keep, refusals = streaming.outbox.keep, [False, True, True, False, True]
+    keep, refusals = streaming.outbox.keep_all, [False, True, True, False, True]
 
-    def refusing(*args: Any, **options: Any) -> Entry:
+    def refusing(*args: Any, **options: Any) -> list[Entry]:
         if refusals and refusals.pop(0):
             raise OSError(28, "No space left on device")
         return keep(*args, **options)
 
-    monkeypatch.setattr(streaming.outbox, "keep", refusing)
+    monkeypatch.setattr(streaming.outbox, "keep_all", refusing)
     exchange.trade("BTCUSDT", 3_000)
     wait_until(lambda: not refusals)
     wait_until(lambda: exchange.connections)

@@ -17,7 +17,7 @@ from typing import Any, cast
 import pytest
 
 from cryptoproxy.common.settings.catalogue import Kafka
-from cryptoproxy.datasets import GAP, Feed
+from cryptoproxy.datasets import GAP
 from cryptoproxy.errors import TransientError
 from cryptoproxy.producer.feeds.poll import PollOnce
 from cryptoproxy.producer.feeds.stream import carrier, left, mending, websocket
@@ -25,7 +25,7 @@ from cryptoproxy.producer.feeds.stream.keeping import Keeper
 from cryptoproxy.producer.feeds.stream.marks import Marks, StreamNote, told_in
 from cryptoproxy.producer.feeds.stream.mending import Mender
 from cryptoproxy.producer.feeds.stream.websocket import RefusedHandshakeError
-from cryptoproxy.producer.outbox import Entry, Outbox
+from cryptoproxy.producer.outbox import Entry, Outbox, Piece
 from cryptoproxy.producer.outbox.outbox import KAFKA
 from cryptoproxy.upstreams.base import Call, Response
 from cryptoproxy.upstreams.binance.candles import whole_list
@@ -86,18 +86,24 @@ def test_a_gap_is_not_said_to_be_mended_before_what_mends_it_is_kept(
 ) -> None:
     stream, outbox = trades(), Outbox(tmp_path, max_bytes=1 << 24)
     keeper = keeper_of(stream, outbox)
-    kept: list[tuple[str, list[str]]] = []
-    keep = outbox.keep
+    kept: list[list[tuple[str, list[str]]]] = []
+    keep_all = outbox.keep_all
 
-    def noting(feed: Feed, content: bytes, **options: Any) -> Entry:
-        states = [GAP.codec.decode(line).state for line in content.splitlines()] if feed.dataset == "gap" else []
-        kept.append((feed.dataset, states))
-        return keep(feed, content, **options)
+    def noting(pieces: Sequence[Piece], **options: Any) -> list[Entry]:
+        kept.append(
+            [
+                (each.feed.dataset, [GAP.codec.decode(line).state for line in each.content.splitlines()])
+                if each.feed.dataset == "gap"
+                else (each.feed.dataset, [])
+                for each in pieces
+            ]
+        )
+        return keep_all(pieces, **options)
 
-    monkeypatch.setattr(outbox, "keep", noting)
+    monkeypatch.setattr(outbox, "keep_all", noting)
     for batch in mended_batches(stream):
         assert keeper.keep(batch, slot_ms=TRADE_MS)
-    assert kept == [("gap", ["open"]), ("trade", []), ("trade", []), ("gap", ["mended"])]
+    assert kept == [[("gap", ["open"]), ("trade", [])], [("trade", []), ("gap", ["mended"])]]
     outbox.close()
 
 

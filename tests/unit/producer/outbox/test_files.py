@@ -16,8 +16,8 @@ def test_a_link_that_is_there_already_is_the_same_file(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
     files.write(tmp_path / "file", b"content")
-    files.link(tmp_path / "file", tmp_path / "a")
-    files.link(tmp_path / "file", tmp_path / "a", tmp_path / "b")
+    files.link([tmp_path / "file"], tmp_path / "a")
+    files.link([tmp_path / "file"], tmp_path / "a", tmp_path / "b")
     assert (tmp_path / "b" / "file").samefile(tmp_path / "a" / "file")
 
 

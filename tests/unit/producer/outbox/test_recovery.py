@@ -5,12 +5,16 @@ from __future__ import annotations
 import errno
 import logging
 import os
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from cryptoproxy.datasets import GAP, TRADE, Feed
 from cryptoproxy.errors import OperatorError
-from cryptoproxy.producer.outbox import Entry, Outbox, files
+from cryptoproxy.producer.outbox import Entry, Outbox, OutboxFullError, Piece, files
 from cryptoproxy.producer.outbox.entry import content_hash
 from cryptoproxy.producer.outbox.outbox import KAFKA, S3
 from tests.unit.producer.fakes import keep_poll, kept_entry
@@ -69,6 +73,82 @@ def test_a_half_written_file_is_removed(
     assert outbox.last_slot("coingecko") is None
     assert writing(folder) == []
     assert "half-written" in caplog.text
+
+
+def limited(patch: pytest.MonkeyPatch, steps: int, error: BaseException, *, times: int | None = None) -> list[str]:
+    """After so many steps on the disk the next ones raise ``error``; which were taken."""
+    taken: list[str] = []
+    raised: list[str] = []
+    places = (
+        (files, "write"),
+        (files, "sync_folder"),
+        (os, "link"),
+        (Path, "mkdir"),
+        (Path, "rename"),
+        (Path, "unlink"),
+    )
+    for place, name in places:
+        original = getattr(place, name)
+
+        def step(*args: Any, name: str = name, original: Callable[..., Any] = original, **options: Any) -> Any:
+            if len(taken) >= steps and (times is None or len(raised) < times):
+                raised.append(name)
+                raise error
+            taken.append(name)
+            return original(*args, **options)
+
+        patch.setattr(place, name, step)
+    return taken
+
+
+TRADES = Feed("binance", TRADE.name)
+BATCH = [Piece(Feed("binance", GAP.name), content(0), SLOT_MS), Piece(TRADES, content(1), SLOT_MS, SLOT_MS + MINUTE)]
+
+
+class TestTogether:
+    def test_all_of_it_is_there_in_its_order(self, folder: Path, open_outbox: Open) -> None:
+        outbox, told = open_outbox(), list[Entry]()
+        kept = outbox.keep_all(BATCH, before_drains=told.append)
+        assert [entry.feed for entry in kept] == [piece.feed for piece in BATCH]
+        assert outbox.oldest(KAFKA) == outbox.oldest(S3) == kept == told
+        assert [outbox.read(KAFKA, entry) for entry in kept] == [content(0), content(1)]
+        assert outbox.last_slot(TRADES.name) == SLOT_MS + MINUTE
+        assert outbox.bytes_used() == 2 * 4096
+        assert writing(folder) == []
+
+    @pytest.mark.parametrize("steps", range(18))
+    def test_a_process_that_ends_after_any_step_leaves_all_of_it_or_nothing(
+        self, folder: Path, open_outbox: Open, monkeypatch: pytest.MonkeyPatch, steps: int
+    ) -> None:
+        outbox = open_outbox()
+        with monkeypatch.context() as patch:
+            taken = limited(patch, steps, Killed())
+            with suppress(Killed):
+                outbox.keep_all(BATCH)
+        again = open_outbox()
+        waiting = [[entry.feed for entry in again.oldest(drain)] for drain in (KAFKA, S3)]
+        assert waiting == [[piece.feed for piece in BATCH] if "rename" in taken else []] * 2
+        assert again.bytes_used() == len(waiting[0]) * 4096
+        assert writing(folder) == []
+
+    @pytest.mark.parametrize("steps", range(12))
+    def test_a_disk_that_refuses_a_step_leaves_nothing_of_it(
+        self, folder: Path, open_outbox: Open, monkeypatch: pytest.MonkeyPatch, steps: int
+    ) -> None:
+        outbox = open_outbox()
+        with monkeypatch.context() as patch:
+            limited(patch, steps, OSError(errno.ENOSPC, "No space left on device"), times=1)
+            with pytest.raises(OSError, match="No space"):
+                outbox.keep_all(BATCH)
+        assert outbox.oldest(KAFKA) == outbox.oldest(S3) == []
+        assert [*writing(folder), *(folder / "kafka").iterdir(), *(folder / "s3").iterdir()] == []
+        assert outbox.keep_all(BATCH) == outbox.oldest(KAFKA)
+
+    def test_without_room_for_all_nothing_of_it_is_kept(self, folder: Path, open_outbox: Open) -> None:
+        outbox = open_outbox(2 * 4096 - 1)
+        with pytest.raises(OutboxFullError):
+            outbox.keep_all(BATCH)
+        assert outbox.oldest(KAFKA) == writing(folder) == []
 
 
 def test_a_strange_file_in_writing_is_removed_and_one_among_the_polls_set_aside(
