@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow.parquet as pq
 import submitted
+import ticks
 import uneven
 from fill import BARS, BEGIN, COINS, DAYS, PAIRS, Filled, fill
 from rich.console import Console
@@ -321,6 +322,7 @@ def prove(jobs: Jobs, found: Found, filled: Filled, checks: list[Check]) -> None
     check("batch and stream as one", same(found.bars("merged-ticker-1h"), both), len(both))
 
     unevenly(jobs, found, check)
+    of_trades(jobs, found, check)
     of_models(Registry(Store(jobs.settings.s3)), check)
 
 
@@ -351,6 +353,21 @@ def unevenly(jobs: Jobs, found: Found, check: Callable[[str, object, object], No
     jobs.run(job, *words, "--until-idle")
     ours = uneven.over([*bars, *more])
     check("the same after six hours more: each window once", same(found.bars(windows), ours), len(ours))
+
+
+def of_trades(jobs: Jobs, found: Found, check: Callable[[str, object, object], None]) -> None:
+    trades = ticks.made()
+    ticks.publish(jobs.settings, trades)
+    jobs.run("spark/spark_streaming_consumer.py", "--dataset", "trade", "--length", "1h", "--until-idle")
+    rows = found.rows("stream-trade-1h/windows")
+    said: dict[Any, Any] = {
+        (row["asset_id"], _ms(row["begin"])): (
+            row["open"], row["high"], row["low"], row["close"], row["records"], round(row["quote_volume"], 6)
+        )
+        for row in rows
+    }  # fmt: skip
+    ours = ticks.over(trades)
+    check("stream of trades, three of a moment: each window once", same(said, ours) - len(rows) + len(said), len(ours))
 
 
 def of_models(registry: Registry, check: Callable[[str, object, object], None]) -> None:

@@ -18,7 +18,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - as everybody calls it
 from session import arguments, kafka, place, session, settings
 from tables import decoded
-from windows import KEY, windows
+from windows import KEY, shape_of, windows
 
 from cryptoproxy.common.settings import Settings
 
@@ -52,7 +52,7 @@ def main(words: list[str] | None = None) -> None:
         .load()
     )
     records = decoded(messages, dataset).withWatermark("timestamp", given.late)
-    once = records.dropDuplicatesWithinWatermark([*KEY, "timestamp"])
+    once = records.dropDuplicatesWithinWatermark([*KEY, *shape_of(dataset).serial])
     writer = (
         windows(once, dataset, given.length)
         .writeStream.outputMode("append")

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - as everybody calls it
 
-from cryptoproxy.datasets import CANDLE, TICKER, Dataset
+from cryptoproxy.datasets import CANDLE, TICKER, TRADE, Dataset
 from cryptoproxy.queries.periods import Interval
 
 KEY = ("source", "asset_id", "quote")
@@ -24,12 +24,32 @@ class Shape(NamedTuple):
     close: str
     base: str | None = None
     quote: str | None = None
+    serial: tuple[str, ...] = ("timestamp",)
+    """What is an id with the key."""
+    tie: str | None = None
+    """Of two records of one moment the one that is less came first."""
 
 
 SHAPES = {
     TICKER.name: Shape("price", "price", "price", "price"),
     CANDLE.name: Shape("open", "high", "low", "close", "base_volume", "quote_volume"),
-}
+    TRADE.name: Shape(
+        "price", "price", "price", "price", "base_volume", "quote_volume", serial=("timestamp", "trade_id"),
+        # Bybit's sequence, Binance's aggregate id.
+        tie="coalesce(sequence, try_cast(split(trade_id, '-')[0] as bigint))",
+    ),
+}  # fmt: skip
+
+
+def shape_of(dataset: Dataset[Any]) -> Shape:
+    """
+    Raises:
+        SystemExit: no windows are made of that dataset.
+    """
+    shape = SHAPES.get(dataset.name)
+    if shape is None:
+        raise SystemExit(f"windows are made of {', '.join(SHAPES)}, not of {dataset.name}")
+    return shape
 
 
 def windows(records: DataFrame, dataset: Dataset[Any], length: Interval) -> DataFrame:
@@ -41,16 +61,15 @@ def windows(records: DataFrame, dataset: Dataset[Any], length: Interval) -> Data
     Raises:
         SystemExit: no windows are made of that dataset.
     """
-    shape = SHAPES.get(dataset.name)
-    if shape is None:
-        raise SystemExit(f"windows are made of {', '.join(SHAPES)}, not of {dataset.name}")
+    shape = shape_of(dataset)
+    order = F.col("timestamp") if shape.tie is None else F.struct("timestamp", F.expr(shape.tie))
     grouped = records.groupBy(*KEY, F.window("timestamp", f"{length.ms} milliseconds").alias("window")).agg(
         F.max_by("symbol", "timestamp").alias("symbol"),
         F.count("*").alias("records"),
-        F.min_by(shape.open, "timestamp").alias("open"),
+        F.min_by(shape.open, order).alias("open"),
         F.max(shape.high).alias("high"),
         F.min(shape.low).alias("low"),
-        F.max_by(shape.close, "timestamp").alias("close"),
+        F.max_by(shape.close, order).alias("close"),
         F.avg(shape.close).alias("mean"),
         _sum(shape.base).alias("base_volume"),
         _sum(shape.quote).alias("quote_volume"),

@@ -1,0 +1,73 @@
+"""Trades on their topic, for the stream: several of one moment, whose order only their ids tell; each tenth twice."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import Any
+
+import numpy as np
+from fill import BEGIN
+
+from cryptoproxy.common import topics
+from cryptoproxy.common.clients import kafka as kafka_client
+from cryptoproxy.common.settings import Settings
+from cryptoproxy.datasets import TRADE, Trade, from_iso, iso, key
+from cryptoproxy.datasets.times import HOUR_MS, MINUTE_MS
+
+PAIRS = ("BTCUSDT", "ETHUSDT")
+COUNT = 3_000
+STEP_MS = 8_000
+"""Between moments; each has three trades of each pair."""
+
+
+def made() -> list[Trade]:
+    """In the order of their ids; the first one's has a digit less than the last one's."""
+    dice, found = np.random.default_rng(11), []
+    for number in range(COUNT):
+        at = BEGIN + number // 3 * STEP_MS
+        for pair in PAIRS:
+            price, volume = float(100 + dice.normal()), float(1 + dice.random())
+            found.append(
+                Trade(
+                    source="binance", asset_id=pair, symbol=pair, quote="USDT", trade_id=f"{99_000 + number}-{number}",
+                    price=price, base_volume=volume, quote_volume=price * volume, side="buy", timestamp=iso(at),
+                    fetched_at=iso(at + 100), trades=1,
+                )
+            )  # fmt: skip
+    return found
+
+
+def publish(settings: Settings, trades: list[Trade]) -> None:
+    with closing(kafka_client.admin(settings.kafka)) as admin:
+        list(topics.set_up(admin, settings.kafka, (TRADE,)))
+    producer = kafka_client.producer(settings.kafka)
+    try:
+        sent = [
+            producer.send(
+                settings.kafka.topic_of(TRADE), key=key(each).encode(), value=TRADE.codec.encode(each),
+                headers=TRADE.headers,
+            )
+            for number, each in enumerate(trades)
+            for _ in range(2 if number % 10 == 0 else 1)
+        ]  # fmt: skip
+        for each in sent:
+            each.get(180)
+    finally:
+        producer.close()
+
+
+def over(trades: list[Trade], late_ms: int = 10 * MINUTE_MS) -> dict[Any, Any]:
+    """(asset, begin) → open, high, low, close, records, quote volume of each hour that is over for the stream."""
+    until_ms = max(from_iso(each.timestamp) for each in trades) - late_ms
+    hours: dict[Any, list[Trade]] = {}
+    for each in trades:
+        begin = from_iso(each.timestamp) // HOUR_MS * HOUR_MS
+        if begin + HOUR_MS <= until_ms:
+            hours.setdefault((each.asset_id, begin), []).append(each)
+    return {
+        hour: (
+            some[0].price, max(each.price for each in some), min(each.price for each in some), some[-1].price,
+            len(some), round(sum(each.quote_volume for each in some), 6),
+        )
+        for hour, some in hours.items()
+    }  # fmt: skip
