@@ -37,7 +37,6 @@ from cryptoproxy.serve.upstream.seam import Fetched
 from cryptoproxy.upstreams.binance import rendering
 from cryptoproxy.upstreams.binance.candles import PAGE, BinanceCandles
 from cryptoproxy.upstreams.binance.paths import PATHS
-from cryptoproxy.upstreams.binance.streams import frames
 from cryptoproxy.upstreams.binance.streams.books import BinanceBook
 from cryptoproxy.upstreams.binance.streams.books import topic as depth_topic
 from cryptoproxy.upstreams.binance.tickers import NAME

@@ -11,7 +11,7 @@ from cryptoproxy.datasets import Trade
 from cryptoproxy.datasets.times import moment_of
 from cryptoproxy.serve.houses.house import RefusedError
 from cryptoproxy.upstreams.binance import rendering
-from cryptoproxy.upstreams.binance.trades import PAGE
+from cryptoproxy.upstreams.binance.streams.trades import PAGE
 from cryptoproxy.upstreams.streaming.chain import numbers
 
 DEFAULT_TRADES = 500

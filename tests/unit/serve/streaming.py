@@ -12,8 +12,8 @@ from websockets.sync.client import ClientConnection, connect
 
 from cryptoproxy.datasets import BOOK, CANDLE, TRADE, Dataset, Trade, iso, key
 from cryptoproxy.upstreams.binance.candles import whole_list
-from cryptoproxy.upstreams.binance.trades import BinanceTrades
-from cryptoproxy.upstreams.binance.venue import BinanceVenue
+from cryptoproxy.upstreams.binance.streams.trades import BinanceTrades
+from cryptoproxy.upstreams.binance.streams.venue import BinanceVenue
 from cryptoproxy.upstreams.streaming.stream import Left
 from tests.unit.serve.conftest import NOW_MS, Road
 

@@ -16,8 +16,8 @@ from cryptoproxy.datasets.times import DAY_MS, Span
 from cryptoproxy.upstreams.answers.spelling import eight, plain
 from cryptoproxy.upstreams.base import Response
 from cryptoproxy.upstreams.binance import rendering as binance
-from cryptoproxy.upstreams.binance.books import BinanceBook, change_of
 from cryptoproxy.upstreams.binance.candles import BinanceCandles
+from cryptoproxy.upstreams.binance.streams.books import BinanceBook, change_of
 from cryptoproxy.upstreams.bybit import rendering as bybit
 from cryptoproxy.upstreams.bybit.candles import BybitCandles
 from cryptoproxy.upstreams.bybit.symbols import Category
