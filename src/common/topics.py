@@ -26,7 +26,7 @@ from kafka import errors as kafka_errors
 from cryptoproxy.common.settings.catalogue import Kafka
 from cryptoproxy.common.settings.sections.kafka import KEPT_SECONDS
 from cryptoproxy.datasets import ALERT, DATASETS, TICKER, Dataset
-from cryptoproxy.errors import OperatorError, together
+from cryptoproxy.errors import OperatorError, TransientError, together
 
 SETTLED_SECONDS = 10.0
 _ASK_AGAIN_SECONDS = 0.5
@@ -104,7 +104,7 @@ def set_up(admin: Any, kafka: Kafka, datasets: Collection[Dataset[Any]] = (TICKE
     before, faults = [name for name in plans if name not in made], []
     good = {}
     if before:
-        if unseen := [name for name in before if name not in found]:
+        if unseen := [name for name in before if name not in found or not found[name]["partitions"]]:
             found |= {topic["name"]: topic for topic in admin.describe_topics(unseen)}
         in_force = _in_force(admin, before)
         for name in before:
@@ -253,8 +253,10 @@ def _kept(milliseconds: int) -> str:
 def _refuse_less(name: str, topic: Mapping[str, Any], plan: Mapping[str, Any]) -> None:
     """Raises:
     OperatorError: of partitions or of copies there are fewer than wanted.
+    TransientError: somebody else is making it, and the broker that answers knows no partition of it yet.
     """
-    partitions = topic["partitions"]
+    if not (partitions := topic["partitions"]):
+        raise TransientError(f"topic {name} is being made by somebody else: its partitions are not known yet")
     copies = min(len(partition["replica_nodes"]) for partition in partitions)
     if copies < plan["replication_factor"]:
         raise OperatorError(

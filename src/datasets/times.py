@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from typing import Annotated
+
+from msgspec import Meta
 
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
@@ -15,6 +18,8 @@ DAY_MS = 24 * HOUR_MS
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _END_MS = 253_370_764_800_000
 """The begin of the last year that can be written."""
+Noted = Annotated[int, Meta(ge=0, lt=_END_MS)]
+"""A time in a note that anybody may have written: one of another year is refused with the note."""
 _SECONDS = {f":{second:02d}.": second * 1000 for second in range(60)}
 _MILLISECONDS = {f"{ms:03d}Z": ms for ms in range(1000)}
 _NOT_A_TIME = "{!r} is not a UTC time like 2026-11-20T10:00:00.000Z"

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from elasticsearch import Elasticsearch, NotFoundError
+from elasticsearch import BadRequestError, Elasticsearch, NotFoundError
 
 from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.settings.catalogue import Elasticsearch as ElasticsearchSettings
@@ -69,11 +69,15 @@ def set_up(
         client.indices.put_index_template(name=alias, **_arguments(wanted))
         yield f"index template {alias}: {'updated for new indices' if changed else 'there already'}"
     first = settings.first_index(dataset, now)
-    if client.indices.exists(index=first):
-        yield f"index {first}: there already"
-    else:
-        client.indices.create(index=first, wait_for_active_shards="0")  # that is waited for, and explained, below
-        yield f"index {first}: made"
+    made = False
+    if not client.indices.exists(index=first):
+        try:
+            client.indices.create(index=first, wait_for_active_shards="0")  # that is waited for, and explained, below
+            made = True
+        except BadRequestError as error:
+            if error.error != "resource_already_exists_exception":  # another set-up, or an indexer, was faster
+                raise
+    yield f"index {first}: {'made' if made else 'there already'}"
     homeless = None
     try:
         elastic.require_a_place(client, first, patience=patience)

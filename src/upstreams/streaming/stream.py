@@ -18,6 +18,7 @@ import msgspec
 
 from cryptoproxy.datasets import Feed, Gap
 from cryptoproxy.datasets.dataset import AnyRecord
+from cryptoproxy.datasets.times import Noted
 from cryptoproxy.upstreams.base import Call, Rejected, Response, SymbolList
 
 
@@ -120,7 +121,7 @@ class Mark(msgspec.Struct, array_like=True, frozen=True):
 
     id: str
     """As its dataset names a record: its serial, or what of it proves the order."""
-    at_ms: int
+    at_ms: Noted
     """The record's time."""
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from cryptoproxy.consumer.letters.fuse import Acceptances
 from cryptoproxy.errors import OperatorError
+from cryptoproxy.producer.feeds.stream.marks import StreamNote, told_in
 from cryptoproxy.producer.lease import claims, note
 from cryptoproxy.serve.teams import tokens
 from cryptoproxy.watch.telling.silences import PREFIX, Silences
@@ -29,8 +30,16 @@ def test_it_is_passed_over(value: bytes, tmp_path: Path) -> None:
     accepted: Any = Acceptances.__new__(Acceptances)
     accepted._topic, accepted._state = "t", SimpleNamespace(read=lambda: {"accept-poison:t:0": value})
     assert accepted.read("t") == {}
+    assert told_in(value).marks == {}
     assert claims.decode(value) is None
     assert (read := note.decode(value.decode(errors="replace"))) is None or read.term == 0
     (tmp_path / "teams.json").write_bytes(value)
     with pytest.raises(OperatorError, match="is no file of teams"):
         tokens.load(tmp_path / "teams.json")
+
+
+@pytest.mark.parametrize("at_ms", [10**15, 10**25, -1, 1.5])
+@pytest.mark.parametrize("form", ['{"marks":{"BTCUSDT":["2-20",%s]}}', '{"told_ms":%s}', '{"frame_ms":%s}'])
+def test_a_time_of_no_year_in_a_streams_note_ends_no_stream(form: str, at_ms: float) -> None:
+    """A gap that begins there could not be written, by any holder after this one."""
+    assert told_in((form % at_ms).encode()) == StreamNote()

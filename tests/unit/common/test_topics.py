@@ -11,7 +11,7 @@ from kafka import errors as kafka_errors
 from cryptoproxy.common import topics
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.datasets import CANDLE, DATASETS, TICKER
-from cryptoproxy.errors import OperatorError
+from cryptoproxy.errors import OperatorError, TransientError
 
 KAFKA = Settings.from_texts(
     {"KAFKA_TOPIC": "t", "KAFKA_ANSWERS_TOPIC": "t.answers", "KAFKA_TOPIC_RETENTION": "1d"}
@@ -137,6 +137,29 @@ def test_a_topic_that_somebody_else_has_just_made_is_looked_at() -> None:
     said = set_up(admin)
     assert said[0] == "topic t: there already with 3 partition(s)"
     assert said[2] == "topic t.lease: made with 1 partition(s)"
+
+
+@pytest.mark.parametrize("looks", [1, 2])
+def test_a_topic_that_somebody_else_is_making_is_waited_for(looks: int) -> None:
+    """The broker that answers may know its name before its partitions."""
+
+    class Making(Admin):
+        left = 0
+
+        def describe_topics(self, names: list[str] | None = None) -> list[dict[str, Any]]:
+            found = super().describe_topics(names)
+            if self.left:
+                self.left -= 1
+                found[0]["partitions"] = []
+            return found
+
+    admin = Making()
+    set_up(admin)
+    admin.left = looks
+    if looks == 2:
+        with pytest.raises(TransientError, match="is being made by somebody else"):
+            set_up(admin)
+    assert all("there already" in each for each in set_up(admin))
 
 
 def test_settings_of_a_topic_that_is_there_are_mended() -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from cryptoproxy.datasets.codec import UNREADABLE
+from cryptoproxy.datasets.times import Noted
 from cryptoproxy.producer.outbox import Entry
 from cryptoproxy.upstreams.streaming.stream import Mark
 
@@ -25,13 +26,13 @@ for gone."""
 class StreamNote(msgspec.Struct):
     """What stands on the state topic for one stream."""
 
-    told_ms: int = 0
+    told_ms: Noted = 0
     """Our clock, when the last of these was acknowledged."""
     marks: dict[str, Mark] = {}
     """By symbol."""
     connected: bool = False
     """Whether all topics of its venue came when this was told."""
-    frame_ms: int = 0
+    frame_ms: Noted = 0
     """Our clock, when its last data came; 0 before any."""
 
 
