@@ -79,7 +79,7 @@ debian:
 
 .PHONY: test-more
 test-more: $(STAMP) debian ## Tests with programs that others wrote (installs Debian packages: prometheus, chromium …)
-	$(BIN)/python -m pytest tests/more $(ARGS)
+	$(BIN)/python -m pytest tests/more -m "not long" $(ARGS)
 
 .PHONY: unit
 unit: $(STAMP) ## Only the tests that need no engines
@@ -89,6 +89,7 @@ unit: $(STAMP) ## Only the tests that need no engines
 faults: $(STAMP) ## The fault suite and every other long test; writes docs/faults.md
 	$(BIN)/python -m pytest tests/faults --write-table $(WORKERS) $(ARGS)
 	$(BIN)/python -m pytest tests/integration -m long $(WORKERS) $(ARGS)
+	$(BIN)/python -m pytest tests/more -m long $(ARGS)
 
 .PHONY: bench
 bench: $(STAMP) ## Benchmarks on real engines, some 20 minutes (ARGS="indexing latency --rounds 3" for single ones)

@@ -142,7 +142,7 @@ def rest(python: Path, s3: S3, folder: Path) -> Iterator[dict[str, str]]:
         started.wait()
 
 
-@pytest.mark.parametrize("kind", ["postgresql", "rest", "glue"])
+@pytest.mark.parametrize("kind", ["postgresql", pytest.param("rest", marks=pytest.mark.long), "glue"])
 def test_a_catalog_has_the_files_that_count_and_is_told_of_those_that_replace_them(
     endpoints: Any, tmp_path: Path, kind: str
 ) -> None:
