@@ -156,9 +156,11 @@ def stopped(world: World, poller: PollerProcess) -> None:
 
 
 def drain(world: World) -> None:
-    """A process for each outbox, to which nothing new comes, delivers what is left."""
+    """A process for each outbox, to which nothing new comes, delivers what is left. It can ask for nothing either: what it
+    mends while the judge reads one topic after the other would be there on one and not yet on the other."""
     for outbox in sorted(world.rig.outboxes()):
-        nowhere = {"BINANCE_WS_URL": "ws://127.0.0.1:9", "BYBIT_WS_URL": "ws://127.0.0.1:9"}
+        nowhere = {f"{name}_WS_URL": "ws://127.0.0.1:9" for name in ("BINANCE", "BYBIT")}
+        nowhere |= {f"{name}_BASE_URL": "http://127.0.0.1:9" for name in ("BINANCE", "BYBIT")}
         world.rig.start(f"drain-{outbox.name}", test=ALONE, OUTBOX_DIR=str(outbox), **nowhere)
     wait_until(lambda: not world.rig.left(), what="empty outboxes")
 

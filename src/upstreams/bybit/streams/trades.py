@@ -248,7 +248,8 @@ class BybitTrades(TradeStream[Symbol]):
 
     def _gaps_of(self, each: Symbol, records: GapRecords, now_ms: int) -> list[Gap]:
         found: list[Gap] = []
-        for one in [*each.breaks, *(one for one in each.over if one.lost)]:
+        # One that is mended already is told as well, where records came: they may be kept in several steps.
+        for one in [*each.breaks, *(one for one in each.over if one.lost or one.brought)]:
             if one.record is None:
                 gap = records.opened(after=one.after, before=one.first, why=one.why, records=None, now_ms=now_ms)
                 one.record = Recorded(gap)
