@@ -345,7 +345,10 @@ class TestBybit:
         answer(stream, recent("a", "b", "c", "d", "e", at_ms=NOW - 5_000), now_ms=NOW + 1_000)
         batch = stream.collect(now_ms=NOW + 1_000)
         assert [record.trade_id for record in batch.records] == ["a", "b", "e", "f", "c", "d"]  # type: ignore[attr-defined]
-        assert [(gap.state, gap.after_id, gap.records) for gap in batch.gaps] == [("open", "b", None), ("mended", "b", 2)]
+        assert [(gap.state, gap.after_id, gap.records) for gap in batch.gaps] == [
+            ("open", "b", None),
+            ("mended", "b", 2),
+        ]
         assert not stream.asks(now_ms=NOW + 60_000)
 
     def test_what_does_not_reach_back_is_a_gap_for_good(self) -> None:
