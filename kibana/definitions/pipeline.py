@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from cryptoproxy.datasets import GAP
 from kibana import names
 from kibana.builders.charts import heatmap, table, xy
-from kibana.builders.columns import distinct, largest, median, over_time, percentile, records
+from kibana.builders.columns import distinct, largest, median, over_time, percentile, records, top
 from kibana.builders.controls import Control
 from kibana.builders.dashboard import Dashboard, Row
 from kibana.builders.panels import Panel, note, question, saved_search
@@ -92,6 +93,26 @@ FETCH_DELAY = question(
 )
 
 
+def _gaps() -> Panel:
+    newest = largest("until", "Newest ends")
+    return question(
+        "gaps",
+        "What do streams lack?",
+        table(
+            rows=[shared.sources(), top("kind", 10, "Of")],
+            metrics=[
+                records("Gaps", where="state: open"),
+                records("of which mended", where="state: mended"),
+                newest,
+            ],
+            sort_by=newest,
+        ),
+        help_text="Holes, cuts and handovers of streams and histories. As many mended as there are: nothing lacks. "
+        "`cryptoproxy gaps --open` lists the others.",
+        dataset=GAP,
+    )
+
+
 def _fetch_delay_by_source() -> Panel:
     worst = largest("fetch_delay_ms", "Longest", shared.MILLISECONDS)
     return question(
@@ -142,6 +163,7 @@ def dashboard() -> Dashboard:
             Row(10, [_freshness()]),
             Row(12, [MISSING_DATA]),
             Row(12, [RECORDS_PER_MINUTE, ASSETS]),
+            Row(10, [_gaps()]),
             Row(12, [FETCH_DELAY, _fetch_delay_by_source()], widths=[28, 20]),
             Row(10, [MISSING_FIELDS]),
             Row(18, [saved_search("newest-records", "Which records came last?", names.NEWEST_RECORDS)]),

@@ -295,9 +295,20 @@ class Queries(Asking):
             title=freshness.title(request),
             where=", ".join(request.sources) or "all sources",
             columns=freshness.columns(request),
-            rows=freshness.rows(engine, request, covers, said),
+            rows=self._with_gaps(freshness.rows(engine, request, covers, said), request, said),
             covers=covers,
             notes=said,
             asked=request,
             engine=engine.name,
         )
+
+    def _with_gaps(self, rows: Iterator[FreshnessRow], request: Freshness, said: list[str]) -> Iterator[FreshnessRow]:
+        """And what streams and histories know that they lack, whether or not it has slots; of Elasticsearch."""
+        shown: set[tuple[str, str]] = set()
+        for row in rows:
+            shown.add((row.source, row.series.dataset.called(row.series.part)))
+            yield row
+        if shown and GAP.name in self.searches:
+            found = gaps.not_mended(self.searches[GAP.name], request.period, {source for source, _ in shown})
+            if lacking := [gap for gap in found if (gap.source, gap.kind) in shown]:
+                said.append(f"{gaps.counted(lacking)}: cryptoproxy gaps --open lists them")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ import msgspec
 from cryptoproxy.datasets import Gap, from_iso, iso
 from cryptoproxy.datasets.times import Span
 from cryptoproxy.queries.answer import Cell, Look
-from cryptoproxy.queries.elastic.search import Search
+from cryptoproxy.queries.elastic.search import NoIndexError, Search
 from cryptoproxy.queries.scope import Json
 
 PAGE = 5_000
@@ -60,6 +61,20 @@ def told(gaps: Iterable[Gap]) -> list[GapStory]:
         name = (gap.timestamp, gap.source, gap.asset_id, gap.quote, gap.kind)
         found.setdefault(name, {})[gap.state] = gap
     return [GapStory(each.get("open") or each["mended"], each.get("mended")) for _, each in sorted(found.items())]
+
+
+def not_mended(search: Search, period: Span, sources: Collection[str] = ()) -> list[Gap]:
+    """Of those that touch the time; none where gaps are not set up. Raises as :class:`Search`."""
+    try:
+        return [each.opened for each in told(records(search, period, sources)) if each.mended is None]
+    except NoIndexError:
+        return []
+
+
+def counted(gaps: Collection[Gap]) -> str:
+    """How many, by source, in words."""
+    which = ", ".join(f"{source} {count}" for source, count in Counter(gap.source for gap in gaps).items())
+    return f"{len(gaps)} gaps of this time are not mended ({which})"
 
 
 def columns() -> tuple[Cell[GapStory], ...]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from click.testing import CliRunner
 from msgspec.structs import replace
@@ -12,7 +15,7 @@ from cryptoproxy.cli.main import cli
 from cryptoproxy.cli.status import streamed
 from cryptoproxy.cli.upkeep import lacking
 from cryptoproxy.common.clients import elastic
-from cryptoproxy.datasets import BOOK, GAP, TRADE, Gap, from_iso
+from cryptoproxy.datasets import BOOK, GAP, TRADE, Dataset, from_iso
 from cryptoproxy.datasets.times import Span
 from cryptoproxy.engines.stack import Endpoints
 from tests.integration.conftest import make_world, remove_indices
@@ -25,16 +28,17 @@ BEFORE = replace(OPENED, timestamp="2026-11-18T00:00:00.000Z", until="2026-11-18
 
 def test_gaps_that_touch_a_time_with_their_mending(endpoints: Endpoints, tmp_path: Path) -> None:
     world = make_world(endpoints, tmp_path)
-    world.set_up(GAP)
+    world.set_up(GAP, TRADE)
     settings = world.settings.elasticsearch
     client = elastic.client(settings)
 
-    def put(gap: Gap) -> None:
-        index = settings.index_of(GAP, GAP.parts[""], gap.timestamp)
-        client.index(index=index, id=GAP.id_of(gap), document=json.loads(GAP.codec.encode(gap)), refresh=True)
+    def put(record: Any, dataset: Dataset[Any] = GAP) -> None:
+        index = settings.index_of(dataset, dataset.parts[""], record.timestamp)
+        document = json.loads(dataset.codec.encode(record))
+        client.index(index=index, id=dataset.id_of(record), document=document, refresh=True)
 
-    def asked(*arguments: str) -> str:
-        result = CliRunner().invoke(cli, ["--env-file", str(file), "gaps", *arguments])
+    def asked(*arguments: str, command: Sequence[str] = ("gaps",)) -> str:
+        result = CliRunner().invoke(cli, ["--env-file", str(file), *command, *arguments])
         assert result.exit_code == 0, result.output
         return result.output
 
@@ -57,7 +61,14 @@ def test_gaps_that_touch_a_time_with_their_mending(endpoints: Endpoints, tmp_pat
         assert "BTCUSDT" not in asked(*since, "--open")
         assert "ETHUSDT" not in asked(*since, "--source", "bybit-linear")
 
-        # What reconcile and status say of them.
+        # What freshness, reconcile and status say of them.
+        fresh = partial(asked, *since, "--dataset", "trade", command=("query", "freshness"))
+        put(replace(TRADE.example, source="bybit-linear", timestamp="2026-11-20T10:02:32.000Z"), TRADE)
+        assert "not mended" not in fresh()
+        put(replace(TRADE.example, source="binance", timestamp="2026-11-20T10:02:32.000Z"), TRADE)
+        assert "1 gaps of this time are not mended (binance 1): cryptoproxy gaps --open lists them" in " ".join(
+            fresh().split()
+        )
         day = Span(from_iso("2026-11-20T00:00:00.000Z"), from_iso("2026-11-21T00:00:00.000Z"))
         assert [gap.asset_id for gap in lacking.gaps_of(settings, TRADE, day, ())] == ["ETHUSDT"]
         assert lacking.gaps_of(settings, TRADE, day, ("bybit-linear",)) == []

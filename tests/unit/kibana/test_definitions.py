@@ -63,11 +63,18 @@ VIEWS = {str(dataset.alias): mapped(mapping.properties(dataset)) for dataset in 
 FIELDS = VIEWS["crypto-prices"]
 
 
-def fields_of(one: Json) -> dict[str, str]:
-    """Of the one data view that an object or a panel reads."""
-    read = {reference["id"] for reference in one["references"] if reference["type"] == "index-pattern"}
-    (view,) = read or {one["id"]} & VIEWS.keys() or {"crypto-prices"}
-    return VIEWS[view]
+def views_of(one: Json, part: str = "") -> set[str]:
+    """The data views that an object reads, or its panel or control of that name."""
+    read = {
+        reference["id"]
+        for reference in one["references"]
+        if reference["type"] == "index-pattern" and reference["name"].startswith(f"{part}:" if part else "")
+    }
+    return read or {one["id"]} & VIEWS.keys() or {"crypto-prices"}
+
+
+def fields_of(one: Json, part: str = "") -> dict[str, str]:
+    return {name: kind for view in views_of(one, part) for name, kind in VIEWS[view].items()}
 
 
 def panels_of(dashboard: Json) -> list[Json]:
@@ -244,7 +251,7 @@ def test_controls_choose_among_keywords(dashboard: Json) -> None:
     assert sorted(control["order"] for control in controls.values()) == list(range(len(controls)))
     for name, control in controls.items():
         assert control["explicitInput"]["id"] == name
-        assert fields_of(dashboard)[control["explicitInput"]["fieldName"]] == "keyword"
+        assert fields_of(dashboard, f"controlGroup_{name}")[control["explicitInput"]["fieldName"]] == "keyword"
         assert f"controlGroup_{name}:optionsListDataView" in names
 
 
@@ -317,9 +324,9 @@ def test_a_chart_computes_from_fields_of_a_fitting_type(dashboard: Json, panel: 
         elif operation == "filters":
             assert "sourceField" not in column
         else:
-            assert fields_of(dashboard)[column["sourceField"]] in TAKES[operation]
+            assert fields_of(dashboard, panel["panelIndex"])[column["sourceField"]] in TAKES[operation]
         if operation == "last_value":
-            assert fields_of(dashboard)[column["params"]["sortField"]] == "date"
+            assert fields_of(dashboard, panel["panelIndex"])[column["params"]["sortField"]] == "date"
 
 
 @pytest.mark.parametrize("one", OBJECTS, ids=lambda one: one["id"])
@@ -380,7 +387,7 @@ def test_nothing_mixes_sources_and_no_average_of_prices_mixes_quotes(dashboard: 
     """BTCUSDT is another thing at each source, and every source sends change_24h. Also where no source is chosen."""
     by = grouped(panel)
     of_none = {"crypto-alerts": {"rule", "severity"}, "crypto-usage": {"team", "path"}}  # what is of no one source
-    (view,) = (name for name, fields in VIEWS.items() if fields is fields_of(dashboard))
+    (view,) = views_of(dashboard, panel["panelIndex"])
     assert by & of_none.get(view, {"source"}) or not by
     mixing = {"average", "median", "percentile", "standard_deviation"}
     of_prices = {
@@ -395,7 +402,7 @@ def test_a_group_of_several_fields_is_as_lens_stores_it(dashboard: Json, panel: 
         if column["operationType"] == "terms":
             several = column["params"].get("secondaryFields", [])
             assert column["params"]["parentFormat"]["id"] == ("multi_terms" if several else "terms")
-            assert all(fields_of(dashboard)[field] == "keyword" for field in several)
+            assert all(fields_of(dashboard, panel["panelIndex"])[field] == "keyword" for field in several)
 
 
 WHOLE = {"long", "integer"}
@@ -406,7 +413,7 @@ def formats_of_numbers() -> Iterator[tuple[str, str, Json]]:
     for field, shown in json.loads(OBJECTS[0]["attributes"]["fieldFormatMap"]).items():
         yield "data view", field, shown
     for dashboard, panel in (one.values for one in LENS):
-        if fields_of(dashboard) is not FIELDS:
+        if views_of(dashboard, panel["panelIndex"]) != {"crypto-prices"}:
             continue
         for column in layer_of(panel)["columns"].values():
             if "format" in column["params"]:
