@@ -20,8 +20,8 @@ from cryptoproxy import upstreams
 from cryptoproxy.cli.reading import tail
 from cryptoproxy.cli.upkeep import backfill
 from cryptoproxy.common.clients import elastic
-from cryptoproxy.common.settings import catalogue
 from cryptoproxy.common.settings.catalogue import Upstreams
+from cryptoproxy.common.settings.sections import upstreams as section
 from cryptoproxy.datasets import DATASETS, Dataset, Feed, Part, Period, from_iso, iso
 from cryptoproxy.datasets.codec import check_identity, check_moment
 from cryptoproxy.datasets.fields import AssetId, Quote, Source, Time
@@ -147,7 +147,7 @@ def almanac(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
     monkeypatch.setitem(DATASETS, WEATHER.name, WEATHER)  # type: ignore[arg-type]
     monkeypatch.setattr(upstreams, "UPSTREAMS", (*upstreams.UPSTREAMS, upstream))
-    monkeypatch.setattr(catalogue, "SOURCE_NAMES", (*catalogue.SOURCE_NAMES, "almanac"))
+    monkeypatch.setattr(section, "SOURCE_NAMES", (*section.SOURCE_NAMES, "almanac"))
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield url
