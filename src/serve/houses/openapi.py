@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from cryptoproxy.serve.houses.own import MOST_PAGED, MOST_ROWS, QUESTIONS, USAGE_COLUMNS, Question
+from cryptoproxy.serve.houses.own import MOST_PAGES, MOST_ROWS, QUESTIONS, USAGE_COLUMNS, Question
 from cryptoproxy.serve.request import ARROW
 from cryptoproxy.serve.views.prices import SORTS
 
@@ -76,7 +76,7 @@ def _operation(name: str, question: Question) -> dict[str, Any]:
         },
         {
             "name": "page", "in": "query", "description": "So many rows at a time: the first, or a later one.",
-            "schema": {"type": "integer", "minimum": 1, "maximum": MOST_PAGED // MOST_ROWS}, "example": 1,
+            "schema": {"type": "integer", "minimum": 1, "maximum": MOST_PAGES}, "example": 1,
         },
         _FORMATS,
     ]  # fmt: skip

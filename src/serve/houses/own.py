@@ -30,7 +30,7 @@ from cryptoproxy.serve.teams.usage import HELD_MS
 from cryptoproxy.serve.views import chart, flowing, prices, stats
 from cryptoproxy.serve.views.memory import FromMemory
 
-MOST_ROWS, MOST_PAGED = 10_000, 100_000
+MOST_ROWS, MOST_PAGES = 10_000, 10
 _DEFAULT_ROWS = 1_000
 _CSV = b"text/csv; charset=utf-8"
 _WHICH = ("symbols", "base", "assets", "quote", "source", "since", "until", "top")
@@ -278,14 +278,15 @@ def _read(question: Question, params: Mapping[str, str]) -> _Asked:
             if not 1 <= (limit := _whole(raw)) <= MOST_ROWS:
                 raise ValueError(f"limit must be between 1 and {MOST_ROWS}")
         elif name == "page":
-            if (page := _whole(raw)) < 1:
-                raise ValueError("the first page is 1")
+            if not 1 <= (page := _whole(raw)) <= MOST_PAGES:
+                raise ValueError(
+                    f"page must be between 1 and {MOST_PAGES}, of limit={MOST_ROWS} rows at most: ask for a shorter time "
+                    "by since and until, or for larger pages"
+                )
         elif name not in question.takes:
             raise ValueError(
                 f"there is no parameter {name}; there are {', '.join((*question.takes, 'limit', 'page', 'format'))}"
             )
         else:
             asked[name] = question.takes[name](raw)
-    if page * limit > MOST_PAGED:
-        raise ValueError(f"pages reach to {MOST_PAGED} rows: ask for a shorter time by since and until")
     return _Asked(asked, limit, page, urlencode({**params, "page": page + 1}))

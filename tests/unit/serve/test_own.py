@@ -49,8 +49,8 @@ def test_all_of_it_is_described():
         ({"limit": "0"}, "between 1 and 10000"),
         ({"limit": "10001"}, "between 1 and 10000"),
         ({"format": "xml"}, "none of json, csv"),
-        ({"page": "0"}, "the first page is 1"),
-        ({"page": "11", "limit": "10000"}, "pages reach to 100000 rows"),
+        ({"page": "0"}, "page must be between 1 and 10"),
+        ({"page": "11"}, "of limit=10000 rows at most"),
     ],
 )
 def test_a_wrong_word_is_named(params: dict[str, str], words: str):
