@@ -280,8 +280,8 @@ def _read(question: Question, params: Mapping[str, str]) -> _Asked:
         elif name == "page":
             if not 1 <= (page := _whole(raw)) <= MOST_PAGES:
                 raise ValueError(
-                    f"page must be between 1 and {MOST_PAGES}, of limit={MOST_ROWS} rows at most: ask for a shorter time "
-                    "by since and until, or for larger pages"
+                    f"page must be between 1 and {MOST_PAGES}, of limit={MOST_ROWS} rows at most: ask for larger pages, "
+                    "or for a shorter time by since and until"
                 )
         elif name not in question.takes:
             raise ValueError(
