@@ -280,7 +280,7 @@ def _read(question: Question, params: Mapping[str, str]) -> _Asked:
         elif name == "page":
             if not 1 <= (page := _whole(raw)) <= MOST_PAGES:
                 raise ValueError(
-                    f"page must be between 1 and {MOST_PAGES}, of limit={MOST_ROWS} rows at most: ask for larger pages, "
+                    f"page must be between 1 and {MOST_PAGES}, of limit={MOST_ROWS} rows at most: ask for larger ones, "
                     "or for a shorter time by since and until"
                 )
         elif name not in question.takes:
