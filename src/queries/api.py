@@ -290,12 +290,13 @@ class Queries(Asking):
         request = Freshness(span, sources_in(source), every, named)
         engine, said = self.engine_for(request.sources, span, request.first)
         covers = Covers(span)
+        rows = freshness.rows(engine, request, covers, said)
         return Answer(
             question="freshness",
             title=freshness.title(request),
             where=", ".join(request.sources) or "all sources",
             columns=freshness.columns(request),
-            rows=self._with_gaps(freshness.rows(engine, request, covers, said), request, said),
+            rows=self._with_gaps(rows, request, said) if engine.name == "es" else rows,
             covers=covers,
             notes=said,
             asked=request,
@@ -303,7 +304,7 @@ class Queries(Asking):
         )
 
     def _with_gaps(self, rows: Iterator[FreshnessRow], request: Freshness, said: list[str]) -> Iterator[FreshnessRow]:
-        """And what streams and histories know that they lack, whether or not it has slots; of Elasticsearch."""
+        """And what streams and histories know that they lack, whether or not it has slots."""
         shown: set[tuple[str, str]] = set()
         for row in rows:
             shown.add((row.source, row.series.dataset.called(row.series.part)))
