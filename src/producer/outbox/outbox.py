@@ -149,10 +149,18 @@ class Outbox:
         sizes = [len(piece.content) for piece in pieces]
         self.require_room(*sizes)
         drains = self._with_room(*sizes)
-        entries = [Entry.of(*piece[:2], kept_ms=self._stamp(), begin_ms=piece[2], slot_ms=piece[3]) for piece in pieces]
-        paths = files.write_all(
-            self._writing, {entry.name: piece.content for entry, piece in zip(entries, pieces, strict=True)}
-        )
+        contents = {
+            Entry.of(
+                piece.feed,
+                piece.content,
+                kept_ms=self._stamp(),
+                begin_ms=piece.begin_ms,
+                slot_ms=piece.slot_ms,
+            ): piece.content
+            for piece in pieces
+        }
+        entries = list(contents)
+        paths = files.write_all(self._writing, {entry.name: content for entry, content in contents.items()})
         # From here a crash loses nothing: the next start finds the whole files and goes on below.
         try:
             for entry in entries:
