@@ -119,7 +119,7 @@ class Probe:
         return touched
 
 
-MOST = 64
+MOST = 256
 """Samples that wait in a row at the most."""
 
 

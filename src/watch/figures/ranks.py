@@ -11,12 +11,10 @@ from bisect import bisect_left, bisect_right, insort
 from operator import sub
 from typing import Any
 
-from cryptoproxy.watch.figures.windows import ANY, FEWEST, NAN, NONE, SHORTEST_STEP_MS, Edges, Gauge, inside
+from cryptoproxy.watch.figures.windows import AHEAD, ANY, FEWEST, NAN, NONE, SHORTEST_STEP_MS, Edges, Gauge, inside
 
 SAMPLES = 120
 """Of a window whose samples are put in order."""
-AHEAD = 8
-"""For so many of its steps it is tried to say what will change nothing."""
 
 
 class _Ordered:

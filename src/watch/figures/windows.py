@@ -12,7 +12,7 @@ import math
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable
-from operator import truediv
+from operator import sub, truediv
 from typing import Any, Protocol
 
 NAN = math.nan
@@ -22,6 +22,8 @@ FEWEST = 20
 """Samples without which nothing is normal."""
 _HOLE = 0.1
 """Of the window: what lies further back than that is no sample of its begin."""
+AHEAD = 8
+"""For so many steps it is tried to say what will change nothing."""
 SHORTEST_STEP_MS = 1_000
 PLACES = 9
 """Of what is reckoned from two numbers: from 1.76 to 2.1032 it is 19.5 %, where doubles say a hair less."""
@@ -155,17 +157,21 @@ class Change:
         """One of each step is kept."""
         if times[-1] < self._next:
             return
-        step, at = self._step, 0
-        keep_time, keep_value = self._times.append, self._values.append
-        place, count = bisect_left(times, self._next), len(times)
-        while place < count:
-            at = times[place]
-            keep_time(at)
-            keep_value(values[place])
-            place += 1
-            if place < count and times[place] < at + step:
-                place = bisect_left(times, at + step, place)
-        self._next = at + step
+        step, place, count = self._step, bisect_left(times, self._next), len(times)
+        if (
+            times[-1] - times[place] >= step * (count - place - 1)
+            and min(map(sub, times[place + 1 :], times[place:]), default=step) >= step
+        ):
+            self._times.extend(times[place:])
+            self._values.extend(values[place:])
+        else:
+            keep_time, keep_value = self._times.append, self._values.append
+            while place < count:
+                at = times[place]
+                keep_time(at)
+                keep_value(values[place])
+                place = bisect_left(times, at + step, place + 1)
+        self._next = self._times[-1] + step
         self._look_back()
 
     def edges(self, low: float, high: float, value: float) -> Edges:
