@@ -11,7 +11,18 @@ from bisect import bisect_left, bisect_right, insort
 from operator import sub
 from typing import Any
 
-from cryptoproxy.watch.figures.windows import AHEAD, ANY, FEWEST, NAN, NONE, SHORTEST_STEP_MS, Edges, Gauge, inside
+from cryptoproxy.watch.figures.windows import (
+    AHEAD,
+    ANY,
+    FEWEST,
+    NAN,
+    NONE,
+    SHORTEST_STEP_MS,
+    Change,
+    Edges,
+    Last,
+    inside,
+)
 
 SAMPLES = 120
 """Of a window whose samples are put in order."""
@@ -66,7 +77,7 @@ class _AmongItsPast:
 
     __slots__ = ("_blind", "_inner", "_past", "due", "normal")
 
-    def __init__(self, inner: Gauge, window_ms: int) -> None:
+    def __init__(self, inner: Last | Change, window_ms: int) -> None:
         self._inner = inner
         self._past = _Ordered(window_ms)
         self._blind = False
@@ -88,20 +99,15 @@ class _AmongItsPast:
 
     def catch_up(self, times: array[int], values: array[float]) -> None:
         """Now and then one becomes one of the window's."""
-        inner, past, begin, count, added = self._inner, self._past, 0, len(times), False
-        while (place := bisect_left(times, inner.due if self._blind else past.due, begin)) < count:
-            if place > begin:
-                inner.catch_up(times[begin:place], values[begin:place])
-            figure = inner.take(times[place], values[place])
-            self._blind = figure != figure  # noqa: PLR0124 - NaN
-            if self._blind:
-                inner.edges(*ANY, values[place])  # tells until when
-            else:
+        inner, past, count, added = self._inner, self._past, len(times), False
+        place = bisect_left(times, inner.due if self._blind else past.due)
+        inner.catch_up(times, values)
+        while place < count:
+            figure = inner.figure_of(times[place], values[place])
+            if figure == figure:  # noqa: PLR0124 - NaN
                 past.add(times[place], figure)
-                added = True
-            begin = place + 1
-        if begin < count:
-            inner.catch_up(times[begin:], values[begin:])
+                self._blind, added = False, True
+            place = bisect_left(times, past.due, place + 1)
         if added:
             self._reckon()
 
@@ -184,7 +190,7 @@ class RobustScore(_AmongItsPast):
 
     __slots__ = ("_spread",)
 
-    def __init__(self, inner: Gauge, window_ms: int) -> None:
+    def __init__(self, inner: Last | Change, window_ms: int) -> None:
         super().__init__(inner, window_ms)
         self._spread = NAN
 

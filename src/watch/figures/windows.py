@@ -113,6 +113,8 @@ class Last:
         """As it is."""
         return value
 
+    figure_of = take
+
     def catch_up(self, times: array[int], values: array[float]) -> None:
         """Nothing is known."""
 
@@ -201,15 +203,22 @@ class Change:
         self.due = min(self.due, self._next)
         return _sorted(begin * below, begin * above)
 
+    def figure_of(self, at: int, value: float) -> float:
+        """The figure with one of the samples of the last :meth:`catch_up`, when it came."""
+        times = self._times
+        begin = times[bisect_right(times, at) - 1] - self._window
+        first = bisect_right(times, begin) - 1
+        found = self._values[first] if begin - self._window * _HOLE <= times[first] <= begin else NAN
+        return round((value / found - 1.0) * 100.0, PLACES) if found else NAN
+
     def _look_back(self) -> None:
         """From the last sample that was kept."""
         times, values = self._times, self._values
+        if self._first >= STEPS:
+            del times[: self._first], values[: self._first]
+            self._first = 0
         begin = times[-1] - self._window
-        first = max(self._first, bisect_right(times, begin, self._first) - 1)
-        if first >= STEPS:
-            del times[:first], values[:first]
-            first = 0
-        self._first = first
+        first = self._first = max(self._first, bisect_right(times, begin, self._first) - 1)
         found = values[first]
         self._from = found if begin - self._window * _HOLE <= times[first] <= begin and found else NAN
 
