@@ -19,7 +19,11 @@ _COLOURS = {"info": 0x3B82F6, "warning": 0xF59E0B, "critical": 0xDC2626}
 _OVER = 0x16A34A
 _SIGNS = {"info": "🔵", "warning": "🟠", "critical": "🔴"}
 _ORDER = ("critical", "warning", "info")
-_FIELDS = re.compile(r"\{(words|title|rule|asset|symbol|state|severity|value|moment|count|ids|link|kibana)\}")
+_NAMES = (
+    "words", "title", "rule", "asset", "symbol", "state", "severity", "value", "moment", "count", "ids", "link",
+    "kibana",
+)  # fmt: skip
+_FIELDS = re.compile(rf"\{{({'|'.join(_NAMES)})\}}")
 REPEAT = "(perhaps once more) "
 """Before what may have been taken already, by someone whose answer was lost."""
 
@@ -131,6 +135,18 @@ def filled(template: str, message: Message) -> str:
         "link": message.places.get("Page", ""), "kibana": message.places.get("Kibana", ""),
     }  # fmt: skip
     return _FIELDS.sub(lambda found: json.dumps(values[found[1]], ensure_ascii=False), template)
+
+
+def unfit(template: str) -> str:
+    """Why it cannot be a webhook's body; empty where it can."""
+    try:
+        json.loads(filled(template, Message(alerts=[ALERT.example])))
+    except ValueError as error:
+        return (
+            f"filled with an alert the template is no JSON: {error}. A {{name}} stands without quotes, and is one of "
+            f"{', '.join(_NAMES)}"
+        )
+    return ""
 
 
 def table(alerts: Sequence[Alert]) -> bytes:
