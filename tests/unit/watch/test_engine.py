@@ -153,6 +153,6 @@ def test_nobody_takes_a_share_by_a_clock_that_is_slow(tmp_path: Path, sent: tupl
     brokers = Sent(*(now_ms + minutes * 60_000 for minutes in sent))
     assert share._is_slow(Inputs(share._kafka, share.judge.rules, brokers), brokers) is slow
     if slow:
-        with pytest.raises(OperatorError, match="clock, .*, is slow"):
+        with pytest.raises(OperatorError, match="clock, 1970-01-01T16:40"):
             share.bring_back(lambda: brokers, lambda: True)
         assert asked == [1], "the machine's clock may have been set meanwhile"
