@@ -41,10 +41,11 @@ from cryptoproxy.models.trees import anomaly as how_strange
 from cryptoproxy.models.trees import probability
 from cryptoproxy.queries import Queries
 from cryptoproxy.queries.lake.engine import Lake
+from cryptoproxy.watch.figures.gauge import figures
 from cryptoproxy.watch.figures.learned import FEATURES as OF_A_MINUTE
 from cryptoproxy.watch.figures.learned import FORESTS
 from cryptoproxy.watch.figures.ranks import SAMPLES, RobustScore
-from cryptoproxy.watch.figures.windows import Change, figures
+from cryptoproxy.watch.figures.windows import Change
 from cryptoproxy.watch.rulebook.forests import bring
 from cryptoproxy.watch.rulebook.reading import parse
 from tests.integration.consuming.snippets import adapted

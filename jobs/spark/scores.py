@@ -13,8 +13,9 @@ from pyspark.sql.types import DoubleType, StringType, StructField, StructType
 from windows import KEY
 
 from cryptoproxy.queries.periods import Interval
+from cryptoproxy.watch.figures.gauge import figures
 from cryptoproxy.watch.figures.ranks import SAMPLES, RobustScore
-from cryptoproxy.watch.figures.windows import Change, figures
+from cryptoproxy.watch.figures.windows import Change
 
 SCORE, STATE = "robust_score", "state"
 
