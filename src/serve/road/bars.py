@@ -7,7 +7,9 @@ there, none of them open.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -68,6 +70,8 @@ class Bars:
         self._engines = engines
         self._clock = clock
         self._newest = newest or OpenBars(clock)
+        self._one = threading.Lock()
+        """The lake's connection is one thread's at a time: another's question would take the rows away from it."""
 
     def find(self, wanted: Wanted, *, wholly: bool = False) -> Found:
         """The most that one of the engines holds. Blocks. A series that is not here gives none.
@@ -85,7 +89,9 @@ class Bars:
             return Found([], False, "es", False)
         for engine in self._engines:
             try:
-                found = self._find(engine(), wanted, wider=not wholly)
+                backend = engine()
+                with self._one if backend.name == "lake" else nullcontext():
+                    found = self._find(backend, wanted, wider=not wholly)
             except CryptoProxyError as error:
                 failed = failed or error
                 continue
