@@ -6,12 +6,12 @@ from contextlib import closing
 from typing import Any
 
 import numpy as np
-from fill import BEGIN
+from fill import BEGIN, send
 
 from cryptoproxy.common import topics
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.settings import Settings
-from cryptoproxy.datasets import TRADE, Trade, from_iso, iso, key
+from cryptoproxy.datasets import TRADE, Trade, from_iso, iso
 from cryptoproxy.datasets.times import HOUR_MS, MINUTE_MS
 
 PAIRS = ("BTCUSDT", "ETHUSDT")
@@ -40,20 +40,7 @@ def made() -> list[Trade]:
 def publish(settings: Settings, trades: list[Trade]) -> None:
     with closing(kafka_client.admin(settings.kafka)) as admin:
         list(topics.set_up(admin, settings.kafka, (TRADE,)))
-    producer = kafka_client.producer(settings.kafka)
-    try:
-        sent = [
-            producer.send(
-                settings.kafka.topic_of(TRADE), key=key(each).encode(), value=TRADE.codec.encode(each),
-                headers=TRADE.headers,
-            )
-            for number, each in enumerate(trades)
-            for _ in range(2 if number % 10 == 0 else 1)
-        ]  # fmt: skip
-        for each in sent:
-            each.get(180)
-    finally:
-        producer.close()
+    send(settings, TRADE, "", trades)
 
 
 def over(trades: list[Trade], late_ms: int = 10 * MINUTE_MS) -> dict[Any, Any]:

@@ -168,8 +168,8 @@ def test_the_night_makes_a_table_of_the_day_and_says_how_good_it_is(airflow: Air
     airflow.tested("crypto_etl_dag")
     keys = list(Store(world.settings.s3).keys(f"{world.settings.s3.prefix}/"))
     assert any("/ticker/table/binance/" in key for key in keys)
-    for length in ("1d", "1h"):
-        assert any(f"/spark/windows-ticker-{length}/day={airflow.yesterday}/" in key for key in keys)
+    for name in ("windows-ticker-1d", "windows-ticker-1h", "view-ticker-1d", "view-ticker-1h"):
+        assert any(f"/spark/{name}/day={airflow.yesterday}/" in key for key in keys)
     (feed,) = airflow.report(f"quality/{airflow.yesterday}.json")["feeds"]
     assert (feed["feed"], feed["records"], feed["missing"]) == ("binance", 288, 0)
     assert airflow.posted == []
@@ -225,6 +225,7 @@ def test_models_are_made_judged_and_told_of(airflow: Airflow, world: World) -> N
     assert {"loss", "no_change_loss", "same_as_yesterday_loss", "walk_forward_loss"} <= set(
         told["direction-1h"]["versions"][0]["metrics"]
     )
+    assert set(told["direction-1h"]["versions"][0]["assets"]) == {f"binance:{symbol}:USDT" for symbol in SYMBOLS}
     (made,) = told["minutes"]["versions"]
     rule = f"rules: {{r: {{when: {{forest-score: 0.7, model: minutes, version: {made['version']}}}}}}}"
     bring(parse(rule), lambda: Registry(Store(world.settings.s3)))

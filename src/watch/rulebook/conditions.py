@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from cryptoproxy.watch.figures import indicators, learned, ranks, windows
+from cryptoproxy.watch.figures.gauge import Gauge
 
 Form = Literal["number", "percent", "times", "bps", "sigma", "span", "bars", "word"]
 """How a value is written: 5, 5%, 3x, 50bps, 6, 1h, 14, up."""
@@ -191,13 +192,13 @@ KINDS: Mapping[str, Kind] = {
 }  # fmt: skip
 
 
-_MADE: Mapping[str, Callable[..., windows.Gauge]] = {
+_MADE: Mapping[str, Callable[..., Gauge]] = {
     "last": windows.Last,
     "apart": lambda _: windows.Last(),  # reckoned by who knows the other source
     "change": windows.Change,
     "times-mean": windows.TimesMean,
-    "percentile": lambda inner, window: ranks.Percentile(gauge(inner), window),
-    "robust": lambda inner, window: ranks.RobustScore(gauge(inner), window),
+    "percentile": lambda inner, window: ranks.Percentile(_inner(inner), window),
+    "robust": lambda inner, window: ranks.RobustScore(_inner(inner), window),
     "rsi": indicators.Rsi,
     "crossing": indicators.Crossing,
     "volatility": indicators.Volatility,
@@ -207,9 +208,13 @@ _MADE: Mapping[str, Callable[..., windows.Gauge]] = {
 }
 
 
-def gauge(spec: Spec) -> windows.Gauge:
+def gauge(spec: Spec) -> Gauge:
     """A new one, that knows nothing yet."""
     return _MADE[spec[0]](*spec[1:])
+
+
+def _inner(spec: Spec) -> windows.Last | windows.Change:
+    return windows.Change(spec[1]) if spec[0] == "change" else windows.Last()
 
 
 def longest_window(spec: Spec) -> int:
