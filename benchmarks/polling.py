@@ -55,6 +55,9 @@ class Budgetless:
     def reported(self, used: int) -> None:
         return
 
+    def answered(self) -> None:
+        return
+
     def ban(self, seconds: float, why: str) -> None:
         return
 

@@ -119,7 +119,7 @@ class Probe:
         return touched
 
 
-MOST = 64
+MOST = 256
 """Samples that wait in a row at the most."""
 
 
@@ -127,7 +127,7 @@ class Row:
     """All probes of one field of one asset. Between ``low`` and ``high``, and before ``due``, none of them changes, so
     that a sample may wait for when one of them wants it."""
 
-    __slots__ = ("due", "field", "high", "keeps", "low", "probes", "times", "values")
+    __slots__ = ("due", "field", "high", "keep_time", "keep_value", "keeps", "low", "probes", "times", "values")
 
     def __init__(self, field: str, probes: Sequence[Probe]) -> None:
         self.field = field
@@ -137,6 +137,7 @@ class Row:
         self.times: array[int] = array("q")
         self.values: array[float] = array("d")
         """Those that wait."""
+        self.keep_time, self.keep_value = self.times.append, self.values.append
         self.bound()
 
     def bound(self) -> None:
@@ -194,16 +195,16 @@ class Apart:
         other: time (0 where there is none yet) and value of that, kept up by who sees it.
     """
 
-    __slots__ = ("_other", "field", "probe")
+    __slots__ = ("field", "other", "probe")
 
     def __init__(self, field: str, probe: Probe, other: list[Any]) -> None:
         self.field = field
         self.probe = probe
-        self._other = other
+        self.other = other
 
     def look(self, at: int, value: float) -> list[Case]:
         """The cases of which a leaf has changed with this sample."""
-        then, other = self._other
+        then, other = self.other
         if not other or abs(at - then) > APART_MS:
             return []
         self.probe.gauge.normal = other

@@ -63,6 +63,8 @@ class Judge:
         """Of these, so many were too far ahead of the clock since somebody has looked."""
         self._latest: dict[tuple[str, str, str], list[Any]] = {}
         """By place of an echo."""
+        self._timestamp = self._fetched = ("", 0)
+        """Of the last record, as text and ms."""
         self._now = 0
         self._latest_ms: float = math.inf
         """What is later than this is a mistake of some clock."""
@@ -139,16 +141,19 @@ class Judge:
         places = [(field, (source, asset_id, f"{called}.{field}")) for field in sorted(fields)]
         return [Echo(field, place, self._newest(place)) for field, place in places]
 
-    def take(self, followed: Followed, record: Any) -> None:
+    def take(self, followed: Followed, record: Any) -> None:  # noqa: PLR0912 - in line: each record comes by here
         """One record, decoded by :attr:`decoders`.
 
         Raises:
             ValueError: its times are none.
         """
-        at = from_iso(record.timestamp)
-        before = followed.at
+        if (text := record.timestamp) != self._timestamp[0]:  # records of a poll lie side by side
+            self._timestamp = text, from_iso(text)
+        if (text := record.fetched_at) != self._fetched[0]:
+            self._fetched = text, from_iso(text)
+        at, before = self._timestamp[1], followed.at
         if not before + followed.least_step <= at <= self._latest_ms or not (
-            self._past or at - MAX_AHEAD_MS <= from_iso(record.fetched_at) <= at + followed.late
+            self._past or at - MAX_AHEAD_MS <= self._fetched[1] <= at + followed.late
         ):
             self.passed_over += 1
             self.ahead += at > self._latest_ms
@@ -165,8 +170,8 @@ class Judge:
                 continue
             if row.low < value < row.high and at < row.due:
                 if row.keeps:  # in line: most records come by here
-                    row.times.append(at)
-                    row.values.append(value)
+                    row.keep_time(at)
+                    row.keep_value(value)
                     if len(row.times) >= MOST:
                         row.catch_up()
             elif crossed := row.look(at, value):
@@ -183,7 +188,7 @@ class Judge:
         if followed.gaps is not None:
             return followed.gaps.look(at, record)
         for apart in followed.aparts:
-            if (value := getattr(record, apart.field)) is not None:
+            if apart.other[0] and (value := getattr(record, apart.field)) is not None:
                 touched += apart.look(at, value)
         for field, _, newest in followed.echoes:
             if (value := getattr(record, field)) is not None:

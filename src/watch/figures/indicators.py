@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import math
 from array import array
+from bisect import bisect_left
 from collections import deque
 from typing import Any
 
-from cryptoproxy.watch.figures.windows import ANY, EVERY, FEWEST, NAN, Edges
+from cryptoproxy.watch.figures.windows import AHEAD, ANY, EVERY, FEWEST, NAN, Edges, band, inside
 
 MINUTE_MS = 60_000
+MOST_SIGMAS = 6.0
+"""A shock counts for no more, or it would hide the next one."""
 
 
 class Rsi:
@@ -113,28 +116,58 @@ class Crossing:
         self._means = known[1]
 
 
-class Volatility:
+class EachMinute:
+    """Looks at the first sample of each minute alone; says nothing between two."""
+
+    __slots__ = ("_next", "due")
+
+    def __init__(self) -> None:
+        self._next: float = 0
+        self.due: float = 0
+
+    def take(self, at: int, value: float) -> float:
+        """The figure; NaN between two minutes."""
+        raise NotImplementedError
+
+    def catch_up(self, times: array[int], values: array[float]) -> None:
+        """The first ones of their minutes."""
+        place = bisect_left(times, self._next)
+        while place < len(times):
+            self.take(times[place], values[place])
+            place = bisect_left(times, self._next, place + 1)
+
+
+class Volatility(EachMinute):
     """The last return in units of what returns usually are, an exponential mean of their squares."""
 
-    __slots__ = ("_last", "_seen", "_variance", "_weight", "due", "normal")
+    __slots__ = ("_last", "_seen", "_variance", "_weight", "normal")
 
     def __init__(self, samples: int) -> None:
+        super().__init__()
         self._weight = 2 / (samples + 1)
-        self._last, self._variance, self._seen, self.due = NAN, 0.0, 0, 0
+        self._last, self._variance, self._seen = NAN, 0.0, 0
         self.normal = NAN
 
     def edges(self, low: float, high: float, value: float) -> Edges:
-        """Between two minutes it says nothing."""
+        """A band that is narrow even for what returns may usually be a few minutes on; or until the next minute."""
+        if (missing := FEWEST - self._seen) > 0:
+            self.due = self._next + missing * MINUTE_MS
+            return ANY
+        if self._variance and low < 0 < high < math.inf:
+            variance = self._variance * (1 - max(self._weight, 1 / self._seen)) ** AHEAD
+            most = math.exp(min(high * math.sqrt(variance), 100.0))
+            edges = band(min(self._last, value), max(self._last, value), 1 / most, most)
+            if edges[0] < value < edges[1]:
+                self.due = self._next + AHEAD * MINUTE_MS
+                return edges
+        self.due = self._next
         return ANY
-
-    def catch_up(self, times: array[int], values: array[float]) -> None:
-        """Nor looks at any."""
 
     def take(self, at: int, value: float) -> float:
         """The score without its sign; NaN between two minutes, and until there were enough."""
-        if at < self.due or value <= 0:
+        if at < self._next or value <= 0:
             return NAN
-        self.due = at - at % MINUTE_MS + MINUTE_MS
+        self._next = at - at % MINUTE_MS + MINUTE_MS
         moved, self._last = math.log(value / self._last) if self._last == self._last else NAN, value
         if moved != moved:  # noqa: PLR0124
             return NAN
@@ -143,65 +176,81 @@ class Volatility:
             sigma = math.sqrt(self._variance)
             self.normal, score = sigma * 100.0, abs(moved) / sigma
         self._seen += 1
-        # A shock counts as six sigma at most, or it would hide the next one.
-        square = moved * moved if self._seen <= FEWEST else min(moved * moved, 36.0 * self._variance or moved * moved)
+        square = (
+            moved * moved
+            if self._seen <= FEWEST
+            else min(moved * moved, MOST_SIGMAS**2 * self._variance or moved * moved)
+        )
         self._variance += (square - self._variance) * max(self._weight, 1 / self._seen)
         return score
 
     def dump(self) -> list[Any]:
         """Its numbers."""
-        return [None if math.isnan(self._last) else self._last, self._variance, self._seen, self.due]
+        return [None if math.isnan(self._last) else self._last, self._variance, self._seen, self._next]
 
     def load(self, known: list[Any]) -> None:
         """The reverse."""
-        last, self._variance, self._seen, self.due = known
+        last, self._variance, self._seen, self._next = known
         self._last = NAN if last is None else last
 
 
-class LevelShift:
+class LevelShift(EachMinute):
     """CUSUM: how far the values have drifted from their level, in sigma, all small steps to one side added up.
 
     Level and sigma are exponential means over `samples`; half a sigma to either side counts as no drift.
     """
 
-    __slots__ = ("_down", "_level", "_seen", "_up", "_variance", "_weight", "due", "normal")
+    __slots__ = ("_down", "_level", "_seen", "_up", "_variance", "_weight", "normal")
 
     def __init__(self, samples: int) -> None:
+        super().__init__()
         self._weight = 2 / (samples + 1)
-        self._level, self._variance, self._seen, self.due = 0.0, 0.0, 0, 0
+        self._level, self._variance, self._seen = 0.0, 0.0, 0
         self._up = self._down = 0.0
         self.normal = NAN
 
     def edges(self, low: float, high: float, value: float) -> Edges:
-        """Between two minutes it says nothing."""
+        """So near to its level that what is added up in a few minutes is not enough; or until the next minute."""
+        if (missing := FEWEST - self._seen) > 0:
+            self.due = self._next + missing * MINUTE_MS
+            return ANY
+        if low < 0 < high:
+            self.due = self._next + AHEAD * MINUTE_MS
+            sigmas = (high - max(self._up, self._down)) / AHEAD * (1 - 1e-9) + 0.5
+            if sigmas > MOST_SIGMAS:
+                return ANY
+            weight = max(self._weight, 1 / self._seen)
+            room = sigmas * math.sqrt(self._variance * (1 - weight) ** AHEAD) - abs(value - self._level)
+            if room > 0:
+                return inside(min(value, self._level) - room / 2, max(value, self._level) + room / 2)
+        self.due = self._next
         return ANY
-
-    def catch_up(self, times: array[int], values: array[float]) -> None:
-        """Nor looks at any."""
 
     def take(self, at: int, value: float) -> float:
         """The larger of both sums; NaN between two minutes, and until there were enough."""
-        if at < self.due:
+        if at < self._next:
             return NAN
-        self.due = at - at % MINUTE_MS + MINUTE_MS
+        self._next = at - at % MINUTE_MS + MINUTE_MS
         away = value - self._level if self._seen else 0.0
         drift = NAN
         if self._seen >= FEWEST and self._variance:
             sigmas = away / math.sqrt(self._variance)
-            self._up = max(0.0, self._up + min(sigmas, 6.0) - 0.5)
-            self._down = max(0.0, self._down + min(-sigmas, 6.0) - 0.5)
+            self._up = max(0.0, self._up + min(sigmas, MOST_SIGMAS) - 0.5)
+            self._down = max(0.0, self._down + min(-sigmas, MOST_SIGMAS) - 0.5)
             self.normal, drift = self._level, max(self._up, self._down)
         self._seen += 1
         weight = max(self._weight, 1 / self._seen)
         self._level = self._level + away * weight if self._seen > 1 else value
-        square = away * away if self._seen <= FEWEST else min(away * away, 36.0 * self._variance or away * away)
+        square = (
+            away * away if self._seen <= FEWEST else min(away * away, MOST_SIGMAS**2 * self._variance or away * away)
+        )
         self._variance += (square - self._variance) * weight
         return drift
 
     def dump(self) -> list[Any]:
         """Its numbers."""
-        return [self._level, self._variance, self._seen, self.due, self._up, self._down]
+        return [self._level, self._variance, self._seen, self._next, self._up, self._down]
 
     def load(self, known: list[Any]) -> None:
         """The reverse."""
-        self._level, self._variance, self._seen, self.due, self._up, self._down = known
+        self._level, self._variance, self._seen, self._next, self._up, self._down = known

@@ -8,9 +8,21 @@ from __future__ import annotations
 import math
 from array import array
 from bisect import bisect_left, bisect_right, insort
+from operator import sub
 from typing import Any
 
-from cryptoproxy.watch.figures.windows import FEWEST, NAN, NONE, SHORTEST_STEP_MS, Edges, Gauge, inside
+from cryptoproxy.watch.figures.windows import (
+    AHEAD,
+    ANY,
+    FEWEST,
+    NAN,
+    NONE,
+    SHORTEST_STEP_MS,
+    Change,
+    Edges,
+    Last,
+    inside,
+)
 
 SAMPLES = 120
 """Of a window whose samples are put in order."""
@@ -27,7 +39,7 @@ class _Ordered:
         self.times: array[int] = array("q")
         self.figures: array[float] = array("d")
         self.sorted: array[float] = array("d")
-        self.due = 0
+        self.due: float = 0
 
     def add(self, at: int, value: float) -> None:
         self.due = at + self.step
@@ -63,23 +75,75 @@ class _Ordered:
 class _AmongItsPast:
     """What the figures of another gauge are held against: those of a window."""
 
-    __slots__ = ("_blind", "_inner", "_past", "normal")
+    __slots__ = ("_blind", "_inner", "_past", "due", "normal")
 
-    def __init__(self, inner: Gauge, window_ms: int) -> None:
+    def __init__(self, inner: Last | Change, window_ms: int) -> None:
         self._inner = inner
         self._past = _Ordered(window_ms)
         self._blind = False
         """The inner one does not know, and will not before it is due."""
+        self.due: float = 0
         self.normal = NAN
 
-    def catch_up(self, times: array[int], values: array[float]) -> None:
-        """None of them is one of the window's."""
-        self._inner.catch_up(times, values)
+    def take(self, at: int, value: float) -> float:
+        """Where the figure stands among those that are known before it; NaN while there are too few."""
+        figure = self._inner.take(at, value)
+        self._blind = figure != figure  # noqa: PLR0124 - NaN
+        if self._blind:
+            return NAN
+        place = self._place(figure)
+        if at >= self._past.due:
+            self._past.add(at, figure)
+            self._reckon()
+        return place
 
-    @property
-    def due(self) -> float:
-        """Of either."""
-        return self._inner.due if self._blind else min(self._inner.due, self._past.due)
+    def catch_up(self, times: array[int], values: array[float]) -> None:
+        """Now and then one becomes one of the window's."""
+        inner, past, count, added = self._inner, self._past, len(times), False
+        place = bisect_left(times, inner.due if self._blind else past.due)
+        inner.catch_up(times, values)
+        while place < count:
+            figure = inner.figure_of(times[place], values[place])
+            if figure == figure:  # noqa: PLR0124 - NaN
+                past.add(times[place], figure)
+                self._blind, added = False, True
+            place = bisect_left(times, past.due, place + 1)
+        if added:
+            self._reckon()
+
+    def edges(self, low: float, high: float, value: float) -> Edges:
+        """Whatever comes among the window's within the next few steps; where that is too narrow, until the next."""
+        inner, past = self._inner, self._past
+        missing = FEWEST - len(past.sorted)
+        if self._blind or missing > 0:
+            inner.edges(*ANY, value)
+            first = inner.due if self._blind else past.due
+            self.due = first + max(0, missing - 1) * past.step
+            return ANY
+        edges = NONE
+        for more in (AHEAD, 0):
+            until = past.due + more * past.step
+            gone = bisect_left(past.times, until - past.window) if more else 0
+            lowest, highest = self._bounds(low, high, more, gone)
+            if lowest < highest:
+                edges = inner.edges(*inside(lowest, highest), value)
+                self.due = min(inner.due, until)
+                if edges[0] < value < edges[1]:
+                    break
+        return edges
+
+    def _place(self, figure: float) -> float:
+        """Where it stands; NaN where that is not known."""
+        raise NotImplementedError
+
+    def _bounds(self, low: float, high: float, more: int, gone: int) -> Edges:
+        """Figures strictly between these stand strictly between `low` and `high`, also while up to `more` come among
+        the window's and up to `gone` of its oldest leave it."""
+        raise NotImplementedError
+
+    def _reckon(self) -> None:
+        """The window has changed."""
+        raise NotImplementedError
 
     def dump(self) -> list[Any]:
         """Both."""
@@ -89,6 +153,7 @@ class _AmongItsPast:
         """The reverse."""
         self._inner.load(known[0])
         self._past.load(known[1])
+        self._reckon()
 
 
 class Percentile(_AmongItsPast):
@@ -96,77 +161,62 @@ class Percentile(_AmongItsPast):
 
     __slots__ = ()
 
-    def take(self, at: int, value: float) -> float:
+    def _place(self, figure: float) -> float:
         """0 to 100."""
-        figure = self._inner.take(at, value)
-        self._blind = figure != figure  # noqa: PLR0124 - NaN
-        if self._blind:
-            return NAN
         past = self._past
-        count = len(past.sorted)
-        rank = 100.0 * bisect_right(past.sorted, figure) / count if past.whole else NAN
-        if at >= past.due:
-            past.add(at, figure)
-            self.normal = past.middle
-        return rank
+        return 100.0 * bisect_right(past.sorted, figure) / len(past.sorted) if past.whole else NAN
 
-    def edges(self, low: float, high: float, value: float) -> Edges:
-        """The figures of the window at these ranks."""
-        past, count = self._past.sorted, len(self._past.sorted)
-        if not self._past.whole:
-            return self._inner.edges(-math.inf, math.inf, value)
-        lowest = past[max(0, math.floor(low * count / 100.0))] if -1e9 < low < 100.0 else low
-        highest = past[min(count, math.ceil(high * count / 100.0)) - 1] if 0.0 < high < 1e9 else high
-        if lowest >= highest:
-            return NONE
-        return self._inner.edges(*inside(lowest, highest), value)
+    def _bounds(self, low: float, high: float, more: int, gone: int) -> Edges:
+        """Those of the window at these ranks, of what stays in it."""
+        past = self._past
+        stays = sorted(past.figures[gone:]) if gone else past.sorted
+        count = len(past.sorted) + more
+        lowest, highest = low, high
+        if low > -1e9:
+            place = max(0, math.floor(low * count / 100.0 + 1e-9))
+            lowest = stays[place] if place < len(stays) else math.inf
+        if high < 1e9:
+            place = len(stays) - 1 - math.floor((100.0 - high) * count / 100.0 + 1e-9)
+            highest = (stays[place] if place < len(stays) else math.inf) if place >= 0 else -math.inf
+        return lowest, highest
 
-    def load(self, known: list[Any]) -> None:
-        """The reverse."""
-        super().load(known)
+    def _reckon(self) -> None:
         self.normal = self._past.middle
 
 
 class RobustScore(_AmongItsPast):
     """How far from the window's median, in units of its median absolute deviation (times 1.4826: of a normal
-    distribution that is one sigma). A few shocks in the window move neither."""
+    distribution that is one sigma), with its sign dropped. A few shocks in the window move neither."""
 
     __slots__ = ("_spread",)
 
-    def __init__(self, inner: Gauge, window_ms: int) -> None:
+    def __init__(self, inner: Last | Change, window_ms: int) -> None:
         super().__init__(inner, window_ms)
         self._spread = NAN
 
-    def take(self, at: int, value: float) -> float:
-        """The score, with its sign dropped."""
-        figure = self._inner.take(at, value)
-        self._blind = figure != figure  # noqa: PLR0124 - NaN
-        if self._blind:
-            return NAN
-        score = abs(figure - self.normal) / self._spread
-        if at >= self._past.due:
-            self._past.add(at, figure)
-            self._reckon()
-        return score
+    def _place(self, figure: float) -> float:
+        return abs(figure - self.normal) / self._spread
 
     def _reckon(self) -> None:
         """After a hole the window has too few again, and what was normal before it is so no more."""
         whole = self._past.whole
         self.normal, self._spread = median_and_spread(self._past.sorted) if whole else (NAN, NAN)
 
-    def edges(self, low: float, high: float, value: float) -> Edges:
-        """To both sides of the median."""
-        if math.isnan(self._spread):
-            return self._inner.edges(-math.inf, math.inf, value)
+    def _bounds(self, low: float, high: float, more: int, gone: int) -> Edges:
+        """To both sides of the median, wherever that may be by then, and as near as the deviation may be."""
         if low >= 0.0:
             return NONE
-        away = high * self._spread
-        return self._inner.edges(*inside(self.normal - away, self.normal + away), value)
-
-    def load(self, known: list[Any]) -> None:
-        """The reverse."""
-        super().load(known)
-        self._reckon()
+        if not more:
+            away = high * self._spread
+            return ANY if away != away else (self.normal - away, self.normal + away)  # noqa: PLR0124 - NaN
+        ordered = self._past.sorted
+        stay = len(ordered) - more - gone
+        if self._spread != self._spread or stay < FEWEST // 2:
+            return NONE
+        # So many of them are within the deviation to both sides of the median, and it moves past so few.
+        away = high * 1.4826 * min(map(sub, ordered[stay // 2 - 1 :], ordered)) / 2
+        place = (stay - 1) // 2
+        return ordered[-1 - place] - away, ordered[place] + away
 
 
 def median_and_spread(ordered: array[float]) -> tuple[float, float]:

@@ -12,6 +12,7 @@ import math
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable
+from operator import sub, truediv
 from typing import Any, Protocol
 
 NAN = math.nan
@@ -21,6 +22,8 @@ FEWEST = 20
 """Samples without which nothing is normal."""
 _HOLE = 0.1
 """Of the window: what lies further back than that is no sample of its begin."""
+AHEAD = 8
+"""For so many steps it is tried to say what will change nothing."""
 SHORTEST_STEP_MS = 1_000
 PLACES = 9
 """Of what is reckoned from two numbers: from 1.76 to 2.1032 it is 19.5 %, where doubles say a hair less."""
@@ -55,7 +58,8 @@ class Gauge(Protocol):
         """Those that have waited: it knows what it would know had it taken each when it came. They are not kept."""
 
     def edges(self, low: float, high: float, value: float) -> Edges:
-        """Until it is due, values strictly between these give figures strictly between ``low`` and ``high``.
+        """Until it is due, values strictly between these give figures strictly between ``low`` and ``high``, as long as
+        no other values come.
 
         Args:
             value: the last one. Edges that hold for longer are narrower, and of no use if it is not between them.
@@ -80,6 +84,18 @@ def inside(low: float, high: float) -> Edges:
     )
 
 
+def band(least: float, most: float, low: float, high: float) -> Edges:
+    """Edges that hold for good: two values between them, or one and something from `least` to `most`, have a ratio
+    strictly between `low` and `high`. Of no use (NONE) where the value would soon be beyond them."""
+    ratio = min(high, 1.0 / low if low > 0 else math.inf)
+    if not (least > 0 and ratio > 1.0):
+        return NONE
+    spare = ratio * least / most
+    if spare * spare < ratio:  # less than half of the way
+        return NONE
+    return inside(least / math.sqrt(spare), most * math.sqrt(spare))
+
+
 class Last:
     """The value itself."""
 
@@ -97,6 +113,8 @@ class Last:
         """As it is."""
         return value
 
+    figure_of = take
+
     def catch_up(self, times: array[int], values: array[float]) -> None:
         """Nothing is known."""
 
@@ -112,7 +130,7 @@ class Change:
     """Percent since the begin of the window: 5.0 is five percent more."""
 
     __slots__ = (
-        "_first", "_from", "_least", "_most", "_next", "_step", "_times", "_values", "_window", "due", "normal",
+        "_first", "_from", "_next", "_step", "_times", "_values", "_window", "due", "normal",
     )  # fmt: skip
 
     def __init__(self, window_ms: int) -> None:
@@ -122,8 +140,6 @@ class Change:
         self._values: array[float] = array("d")
         self._first = 0
         """The begin of the window is there; what is before it is of no use any more."""
-        self._least, self._most = math.inf, -math.inf
-        """No value of the window is beyond these; there may be none of them by now."""
         self._next: float = 0
         """From this time on the next sample is kept."""
         self.due: float = 0
@@ -135,66 +151,74 @@ class Change:
         if at >= self._next:
             self._times.append(at)
             self._values.append(value)
-            self._least, self._most = min(self._least, value), max(self._most, value)
             self._next = at + self._step
             self._look_back()
         return round((value / self._from - 1.0) * 100.0, PLACES)
 
     def catch_up(self, times: array[int], values: array[float]) -> None:
         """One of each step is kept."""
-        following, step = self._next, self._step
-        if times[-1] < following:
+        if times[-1] < self._next:
             return
-        keep_time, keep_value = self._times.append, self._values.append
-        for at, value in zip(times, values, strict=True):
-            if at >= following:
+        step, place, count = self._step, bisect_left(times, self._next), len(times)
+        if (
+            times[-1] - times[place] >= step * (count - place - 1)
+            and min(map(sub, times[place + 1 :], times[place:]), default=step) >= step
+        ):
+            self._times.extend(times[place:])
+            self._values.extend(values[place:])
+        else:
+            keep_time, keep_value = self._times.append, self._values.append
+            while place < count:
+                at = times[place]
                 keep_time(at)
-                keep_value(value)
-                following = at + step
-        self._next = following
-        least, most = min(values), max(values)
-        self._least, self._most = min(self._least, least), max(self._most, most)
+                keep_value(values[place])
+                place = bisect_left(times, at + step, place + 1)
+        self._next = self._times[-1] + step
         self._look_back()
 
     def edges(self, low: float, high: float, value: float) -> Edges:
-        """For as long as the window is: what it will look back to until then, it has now."""
+        """For good, or for as long as the window is: what it will look back to until then, it has now."""
         times, first, begin = self._times, self._first, self._from
         if not times:
             self.due = 0
             return ANY
-        self.due = times[-1] + self._window
-        if begin != begin:  # noqa: PLR0124 - NaN; it may know one as soon as there is a sample of the begin
+        if begin != begin:  # noqa: PLR0124 - NaN, until there is a sample of the begin
             unfilled = times[first] > times[-1] - self._window
             second = first if unfilled or len(times) == first + 1 else first + 1
-            self.due = min(self.due, times[second] + self._window)
-        edges = self._wide_edges(low, high)
-        if not edges[0] < value < edges[1]:
-            window = self._values[first:]
-            self._least, self._most = min(window), max(window)
-            edges = self._wide_edges(low, high)
+            self.due = times[second] + self._window
+            return ANY
+        window = self._values[first:]
+        least, most = min(window), max(window)
+        below, above = 1.0 + low / 100.0, 1.0 + high / 100.0
+        edges = band(min(least, value), max(most, value), below, above)
         if edges[0] < value < edges[1]:
+            self.due = NEVER
             return edges
+        self.due = times[-1] + self._window
+        if least > 0:
+            edges = inside((most if below > 0 else least) * below, (least if above > 0 else most) * above)
+            if edges[0] < value < edges[1]:
+                return edges
         # Too narrow, or of both signs: then from step to step.
         self.due = min(self.due, self._next)
-        return ANY if begin != begin else _sorted(begin * (1.0 + low / 100.0), begin * (1.0 + high / 100.0))  # noqa: PLR0124
+        return _sorted(begin * below, begin * above)
 
-    def _wide_edges(self, low: float, high: float) -> Edges:
-        """Whichever value of the window is its begin."""
-        least, most = self._least, self._most
-        if not least > 0:
-            return NONE
-        below, above = 1.0 + low / 100.0, 1.0 + high / 100.0
-        return inside((most if below > 0 else least) * below, (least if above > 0 else most) * above)
+    def figure_of(self, at: int, value: float) -> float:
+        """The figure with one of the samples of the last :meth:`catch_up`, when it came."""
+        times = self._times
+        begin = times[bisect_right(times, at) - 1] - self._window
+        first = bisect_right(times, begin) - 1
+        found = self._values[first] if begin - self._window * _HOLE <= times[first] <= begin else NAN
+        return round((value / found - 1.0) * 100.0, PLACES) if found else NAN
 
     def _look_back(self) -> None:
         """From the last sample that was kept."""
         times, values = self._times, self._values
+        if self._first >= STEPS:
+            del times[: self._first], values[: self._first]
+            self._first = 0
         begin = times[-1] - self._window
-        first = max(self._first, bisect_right(times, begin, self._first) - 1)
-        if first >= STEPS:
-            del times[:first], values[:first]
-            first = 0
-        self._first = first
+        first = self._first = max(self._first, bisect_right(times, begin, self._first) - 1)
         found = values[first]
         self._from = found if begin - self._window * _HOLE <= times[first] <= begin and found else NAN
 
@@ -208,13 +232,12 @@ class Change:
         self._next, begin, times, values = known
         self._from = NAN if begin is None else begin
         self._times, self._values, self._first = array("q", times), array("d", values), 0
-        self._least, self._most = min(values, default=math.inf), max(values, default=-math.inf)
 
 
 class TimesMean:
     """How many times the mean of the window before it."""
 
-    __slots__ = ("_begins", "_counts", "_mean", "_step", "_sums", "_window", "normal")
+    __slots__ = ("_begins", "_counts", "_mean", "_step", "_sums", "_window", "due", "normal")
 
     def __init__(self, window_ms: int) -> None:
         self._window = window_ms
@@ -223,45 +246,63 @@ class TimesMean:
         """Of each step; the last one is being filled."""
         self._sums: array[float] = array("d")
         self._counts: array[int] = array("q")
+        self.due: float = 0
         self.normal = self._mean = NAN
 
     def take(self, at: int, value: float) -> float:
         """Times; the sample itself is not in the mean."""
         if not self._begins or at >= self._begins[-1] + self._step:
             self._step_on(at)
+            self._look_back()
         self._sums[-1] += value
         self._counts[-1] += 1
         return round(value / self._mean, PLACES)
 
     def catch_up(self, times: array[int], values: array[float]) -> None:
-        """All of one step."""
-        total = self._sums[-1]
-        for value in values:
-            total += value
-        self._sums[-1] = total
-        self._counts[-1] += len(values)
-
-    @property
-    def due(self) -> float:
-        """Within a step the mean is the same."""
-        return self._begins[-1] + self._step if self._begins else 0
+        """Step by step."""
+        begins, place, count = self._begins, 0, len(times)
+        stepped = False
+        while place < count:
+            if not begins or times[place] >= begins[-1] + self._step:
+                self._step_on(times[place])
+                stepped = True
+            end = bisect_left(times, begins[-1] + self._step, place)
+            total = self._sums[-1]
+            for value in values[place:end]:
+                total += value
+            self._sums[-1] = total
+            self._counts[-1] += end - place
+            place = end
+        if stepped:
+            self._look_back()
 
     def edges(self, low: float, high: float, value: float) -> Edges:
-        """In values; a mean is above 0."""
-        mean = self._mean
+        """For good, or within a step; a mean is above 0."""
+        if not self._begins:
+            self.due = 0
+            return ANY
+        means = [*map(truediv, self._sums, self._counts), value]
+        edges = band(min(means), max(means), low, high)
+        if edges[0] < value < edges[1]:
+            self.due = NEVER
+            return edges
+        mean, self.due = self._mean, self._begins[-1] + self._step
         return ANY if mean != mean else inside(low * mean, high * mean)  # noqa: PLR0124 - NaN
 
     def _step_on(self, at: int) -> None:
+        self._begins.append(at)
+        self._sums.append(0.0)
+        self._counts.append(0)
+
+    def _look_back(self) -> None:
+        """From the begin of the last step."""
         begins, sums, counts = self._begins, self._sums, self._counts
-        if gone := bisect_left(begins, at - self._window):
+        if gone := bisect_left(begins, begins[-1] - self._window):
             del begins[:gone], sums[:gone], counts[:gone]
-        count = sum(counts)
-        whole = bool(begins) and begins[0] <= at - self._window // 2
-        mean = sum(sums) / count if count else 0.0
+        count = sum(counts) - counts[-1]
+        whole = begins[0] <= begins[-1] - self._window // 2
+        mean = sum(sums[:-1]) / count if count else 0.0
         self.normal = self._mean = mean if whole and mean > 0 else NAN
-        begins.append(at)
-        sums.append(0.0)
-        counts.append(0)
 
     def dump(self) -> list[Any]:
         """Sums by step."""

@@ -196,8 +196,8 @@ _MADE: Mapping[str, Callable[..., windows.Gauge]] = {
     "apart": lambda _: windows.Last(),  # reckoned by who knows the other source
     "change": windows.Change,
     "times-mean": windows.TimesMean,
-    "percentile": lambda inner, window: ranks.Percentile(gauge(inner), window),
-    "robust": lambda inner, window: ranks.RobustScore(gauge(inner), window),
+    "percentile": lambda inner, window: ranks.Percentile(_inner(inner), window),
+    "robust": lambda inner, window: ranks.RobustScore(_inner(inner), window),
     "rsi": indicators.Rsi,
     "crossing": indicators.Crossing,
     "volatility": indicators.Volatility,
@@ -210,6 +210,10 @@ _MADE: Mapping[str, Callable[..., windows.Gauge]] = {
 def gauge(spec: Spec) -> windows.Gauge:
     """A new one, that knows nothing yet."""
     return _MADE[spec[0]](*spec[1:])
+
+
+def _inner(spec: Spec) -> windows.Last | windows.Change:
+    return windows.Change(spec[1]) if spec[0] == "change" else windows.Last()
 
 
 def longest_window(spec: Spec) -> int:

@@ -212,6 +212,13 @@ rules:
   shift: {when: {level-shift: 5, samples: 60}}
   held: {hold: 3, cool-down: 7m, when: {any: [{above: 102}, {below: 98}]}}
   gone: {when: {stale: 2m}}
+  falls-far: {when: {falls: 6%, within: 1h}}
+  moves-far: {when: {moves: 5%, within: 5m, clear: 4%}}
+  mean-far: {when: {times-mean: 1.06x, within: 1h}}
+  high-far: {when: {percentile-above: 99.5, within: 30m}}
+  odd-far: {when: {robust-score: 7, change: 5m, within: 1h}}
+  wild-far: {when: {volatility-score: 6}}
+  shift-far: {when: {level-shift: 14, samples: 30}}
 """
 
 
