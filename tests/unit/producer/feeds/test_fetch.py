@@ -344,6 +344,7 @@ def test_of_a_refusal_s_words_what_came_is_kept(fetcher: Fetcher, server: Server
     for data in (
         answer(said, status="503 Away", length=999),
         answer(gzip.compress(said), "Content-Encoding: deflate", status="503 Away"),
+        answer(said, "Content-Encoding: gzip", status="503 Away"),
     ):
         server.serve = sends(data)
         assert fetcher.get(Call(server.url), timeout=180).body == said
