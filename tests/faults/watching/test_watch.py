@@ -52,16 +52,6 @@ def test_kills_at_random_of_two_processes(rig: WatchRig, report: Report) -> None
     report(rig.judge().require(repeats=3), seconds)
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("seed", range(1, 21))
-def test_kills_at_random_while_discord_refuses_and_loses_answers(rig: WatchRig, report: Report, seed: int) -> None:
-    chance = random.Random(seed)
-    rig.stand_in.script = [chance.choice([204, 204, (429, {"retry_after": 0.2}), 503, 0]) for _ in range(40)]
-    lost = rig.stand_in.script.count(0)
-    seconds = killed_at_random(rig, 4, chance)
-    report(rig.judge().require(repeats=4 + lost), seconds)
-
-
 def test_the_broker_is_killed_and_comes_back(rig: WatchRig, kafka: Kafka, report: Report) -> None:
     rig.start()
     rig.wait_judging()
@@ -197,3 +187,13 @@ def test_bars_and_stats_over_kills_at_random(kafka: Kafka, tmp_path: Path, repor
         verdict = rig.judge().require(repeats=4)
         assert rig.must.derived
         report(verdict, seconds)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(1, 21))
+def test_kills_at_random_while_discord_refuses_and_loses_answers(rig: WatchRig, report: Report, seed: int) -> None:
+    chance = random.Random(seed)
+    rig.stand_in.script = [chance.choice([204, 204, (429, {"retry_after": 0.2}), 503, 0]) for _ in range(40)]
+    lost = rig.stand_in.script.count(0)
+    seconds = killed_at_random(rig, 4, chance)
+    report(rig.judge().require(repeats=4 + lost), seconds)
