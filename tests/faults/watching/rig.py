@@ -157,7 +157,7 @@ class WatchRig:
                 order.shuffle(mine)
             for at, price in mine:
                 self.must.take(asset, at, price, derives=self.derives)
-                sent.append(_ticker(asset, at, price, fetched=at + 250))
+                sent.append(ticker(asset, at, price, fetched=at + 250))
         self._send(sent)
 
     def feed_past(self, chance: random.Random) -> None:
@@ -167,7 +167,7 @@ class WatchRig:
         minutes = sorted(chance.sample(range(11, 3 * DAY_MINUTES), 30), reverse=True)
         fetched = self.minute * MINUTE_MS + 500
         self._send(
-            _ticker(asset, (self.minute - each) * MINUTE_MS, chance.choice((HIGH, LOW)), fetched=fetched)
+            ticker(asset, (self.minute - each) * MINUTE_MS, chance.choice((HIGH, LOW)), fetched=fetched)
             for each in minutes
             for asset in assets
         )
@@ -230,7 +230,8 @@ class WatchRig:
         ]
 
 
-def _ticker(asset: str, at: int, price: float, *, fetched: int) -> Any:
+def ticker(asset: str, at: int, price: float, *, fetched: int) -> Any:
+    """As `fetched` a poller has got it. Times in ms."""
     source, asset_id, quote = asset.split(":")
     return msgspec.structs.replace(
         TICKER.example, source=source, asset_id=asset_id, symbol=asset_id, quote=quote, price=price, timestamp=iso(at),
