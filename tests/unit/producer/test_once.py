@@ -18,6 +18,7 @@ from cryptoproxy.datasets import iso
 from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.producer import once
 from cryptoproxy.producer.feeds.fetch import Fetcher
+from cryptoproxy.producer.feeds.stream import websocket
 from cryptoproxy.producer.once import Once
 from cryptoproxy.producer.wiring import Poller
 from cryptoproxy.sandbox import Rule, Sandbox
@@ -414,8 +415,10 @@ def test_a_check_names_what_is_wrong_with_address_or_key(texts: dict[str, str], 
 
 
 def test_a_check_of_a_stream_makes_its_connection_and_asks_for_the_time(
-    texts: dict[str, str], sandbox: Sandbox
+    texts: dict[str, str], sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(websocket, "HANDSHAKE_SECONDS", 180.0)
+    monkeypatch.setattr(once, "CHECK_SECONDS", 180.0)
     texts |= {"SOURCES": "binance.trade", "BINANCE_STREAM_SYMBOLS": "BTCUSDT"}
     texts["BINANCE_WS_URL"] = sandbox.base_url("binance").replace("http", "ws", 1)
     (stream,) = streams_of(Settings.from_texts(texts).upstreams)
