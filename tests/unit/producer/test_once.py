@@ -77,7 +77,8 @@ def run_once(texts: dict[str, str]) -> Callable[..., int]:
         poller.publisher.run = delivers(poller, "kafka") if kafka else idles  # type: ignore[method-assign]
         poller.archiver.run = delivers(poller, "s3") if s3 else idles  # type: ignore[method-assign]
         change(poller)
-        return Once(poller, deliver_seconds=0.5, lease_seconds=lease_seconds).run()
+        seconds = 180.0 if kafka and s3 else 0.5
+        return Once(poller, deliver_seconds=seconds, lease_seconds=lease_seconds).run()
 
     return run
 
