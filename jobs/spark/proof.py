@@ -29,7 +29,7 @@ from rich.table import Table
 
 from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.settings import Settings
-from cryptoproxy.datasets import TICKER, iso
+from cryptoproxy.datasets import TICKER, TRADE, iso
 from cryptoproxy.datasets.times import DAY_MS, HOUR_MS
 from cryptoproxy.engines import artefacts
 from cryptoproxy.engines.ports import Ports
@@ -383,8 +383,9 @@ def unevenly(jobs: Jobs, found: Found, check: Callable[[str, object, object], No
 def of_trades(jobs: Jobs, found: Found, check: Callable[[str, object, object], None]) -> None:
     trades = ticks.made()
     ticks.publish(jobs.settings, trades)
-    jobs.run("spark/spark_streaming_consumer.py", "--dataset", "trade", "--length", "1h", "--until-idle")
-    rows = found.rows("stream-trade-1h/windows")
+    job, words = "spark/spark_streaming_consumer.py", ("--dataset", "trade", "--length", "1m", "--until-idle")
+    jobs.run(job, *words, "--to-topic", ticks.WINDOWS)
+    rows = found.rows("stream-trade-1m/windows")
     said: dict[Any, Any] = {
         (row["asset_id"], _ms(row["begin"])): (
             row["open"], row["high"], row["low"], row["close"], row["records"], round(row["quote_volume"], 6)
@@ -393,6 +394,16 @@ def of_trades(jobs: Jobs, found: Found, check: Callable[[str, object, object], N
     }  # fmt: skip
     ours = ticks.over(trades)
     check("stream of trades, three of a moment: each window once", same(said, ours) - len(rows) + len(said), len(ours))
+    on_topic = [json.loads(value) for some in ticks.messages(jobs.settings, ticks.WINDOWS).values() for value in some]
+    told = {(each["asset_id"], each["begin"][:19]): each.get("robust_score") for each in on_topic}
+    there = {(row["asset_id"], row["begin"].isoformat()[:19]): row["robust_score"] for row in rows}
+    check("the same windows on their topic, with their scores", same(told, there), len(there))
+    messages = ticks.messages(jobs.settings, jobs.settings.kafka.topic_of(TRADE))
+    begins = {partition: len(some) // 2 for partition, some in messages.items()}
+    offsets = ",".join(f"{partition}:{begin}" for partition, begin in begins.items())
+    jobs.run("spark/kafka_batch_reader.py", "--dataset", "trade", "--from-offsets", offsets)
+    later = {value for partition, some in messages.items() for value in some[begins[partition] :]}
+    check("trades from offsets on, each once", len(found.rows("topic-trade")), len(later))
 
 
 def of_models(registry: Registry, check: Callable[[str, object, object], None]) -> None:

@@ -16,7 +16,7 @@ from cryptoproxy.common.retry import Backoff
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.datasets import CANDLE, DATASETS, Feed
 from cryptoproxy.datasets.times import Span, from_person
-from cryptoproxy.errors import CryptoProxyError, OperatorError, TransientError
+from cryptoproxy.errors import CryptoProxyError, OperatorError, SettingsError, TransientError
 from cryptoproxy.producer.asking.elsewhere import Elsewhere
 from cryptoproxy.producer.feeds.history.agenda import MOST_TRIES
 from cryptoproxy.producer.feeds.history.report import is_whole, summary
@@ -58,7 +58,7 @@ class Crawl:
         form: of the files: ``csv``, ``json``, ``parquet``.
 
     Raises:
-        SettingsError: there is no such feed, or no past of it; a symbol that nobody can have.
+        SettingsError: there is no such feed, or no past of it, or it comes by stream; a symbol that nobody can have.
         OperatorError: whose past is not told.
     """
 
@@ -73,6 +73,8 @@ class Crawl:
         self._clock = SystemClock()
         self._folder_is_ours = True
         self._pollings = pollings_of(self._upstreams, told_by="crawl")
+        if streamed := [name for name in feeds if name not in self._pollings]:
+            raise SettingsError([f"crawl asks once, and {', '.join(streamed)} comes by stream alone"])
         self._sources = [(each.at_once or each.make)() for each in self._pollings.values()]
         self._pasts: list[tuple[History, str, list[str]]] = []
         for name, since in wanted_of(self._upstreams, told_by="crawl --history"):

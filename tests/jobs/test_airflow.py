@@ -19,7 +19,7 @@ import pytest
 
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.settings.environment import child_environment
-from cryptoproxy.datasets import CANDLE, TICKER, iso
+from cryptoproxy.datasets import ALERT, CANDLE, TICKER, iso
 from cryptoproxy.datasets.times import DAY_MS, HOUR_MS, MINUTE_MS
 from cryptoproxy.engines.stack import Endpoints
 from cryptoproxy.lake import objects
@@ -75,7 +75,7 @@ class Airflow:
 @pytest.fixture(scope="module")
 def world(endpoints: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     made = make_world(endpoints, tmp_path_factory.mktemp("world"))
-    made.set_up(TICKER, CANDLE)
+    made.set_up(TICKER, CANDLE, ALERT)
     yield made
     remove_indices(made.settings.elasticsearch)
 
@@ -124,6 +124,7 @@ def airflow(world: World, hook: tuple[str, list[str]], tmp_path_factory: pytest.
         "CRYPTOPROXY_MODEL_DAYS": str(MODEL_DAYS),
         "CRYPTOPROXY_MINUTE_DAYS": str(MINUTE_DAYS),
         "CRYPTOPROXY_TASK_RETRIES": "0",
+        "CRYPTOPROXY_WATCH": "1",
     }
     (home / "positions.yaml").write_text(
         "positions:\n  binance:BTCUSDT: 0.5\n  binance:ETHUSDT: {amount: 3, paid: 2}\n"
@@ -247,4 +248,5 @@ def test_what_is_not_alive_is_told_to_the_channel(airflow: Airflow) -> None:
     """Nobody polls here."""
     airflow.run("dags", "test", "crypto_alert_dag", code=1)
     assert [each for each in airflow.posted if each.startswith("crypto_alert_dag.status failed")]
+    assert (airflow.reports / "alerts" / "open.txt").read_text() == "0 open, 0 silenced\n"
     shutil.rmtree(airflow.reports)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 import time
 from datetime import UTC, datetime
@@ -55,6 +56,9 @@ def crawl(
     """
     from cryptoproxy.producer.crawling import Crawl
 
+    # As Ctrl-C: what is half written is taken away.
+    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    click.get_current_context().call_on_close(lambda: signal.signal(signal.SIGTERM, before))
     named = [each.strip() for each in symbols.split(",") if each.strip()] if symbols else []
     crawling = Crawl(start(env_file), feeds, pasts, named, form=form)
     begun = time.monotonic()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -130,6 +131,21 @@ def test_wrong_words_are_refused_before_anything_is_asked(make: Make) -> None:
         make(pasts=("binance.candle-1h",))
     with pytest.raises(OperatorError, match="--symbols"):
         make(pasts=("coingecko=2d",))
+    with pytest.raises(SettingsError, match=r"binance\.trade comes by stream alone"):
+        make("coingecko", "binance.trade")
+
+
+def test_a_run_that_is_terminated_leaves_nothing(
+    texts: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, text in (texts | {"CRYPTOPROXY_HOME": str(tmp_path)}).items():
+        monkeypatch.setenv(name, text)
+    monkeypatch.setattr(Crawl, "_poll", lambda *_: signal.raise_signal(signal.SIGTERM))
+    before = signal.getsignal(signal.SIGTERM)
+    done = CliRunner().invoke(cli, ["crawl", "coingecko", "--out", str(tmp_path / "out")])
+    assert signal.getsignal(signal.SIGTERM) == before
+    assert done.exit_code == 128 + signal.SIGTERM
+    assert not list((tmp_path / "out").iterdir())
 
 
 def test_the_command_names_the_folder_by_its_time(
