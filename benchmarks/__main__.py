@@ -1,8 +1,8 @@
 """`python -m benchmarks [names] [--records N] [--rounds N] …`: runs them, prints a table, compares, stores.
 
 Without names all that belong to `make bench`; only by name: `settings`, `bulks` and `compression`, as they measure
-choices and not the program; `streamers`, which gets other clients from their registry; `stream-memory` and
-`watch-state`, which are long; `door`, `admission` and `switching`, which need Debian's nginx, wrk and chromium.
+choices and not the program; `streamers` and `watchers`, which get other programs from their registry; `stream-memory`
+and `watch-state`, which are long; `door`, `admission` and `switching`, which need Debian's nginx, wrk and chromium.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ from benchmarks import (
     streaming,
     switching,
     watch_state,
+    watchers,
     watching,
 )
 from benchmarks.context import Context
@@ -65,6 +66,7 @@ BENCHMARKS: Mapping[str, Callable[[Context], Report]] = {
     "scaling": scaling.benchmark,
     "watch": watching.benchmark,
     "watch-state": watch_state.benchmark,
+    "watchers": watchers.benchmark,
     "listening": listening.benchmark,
     "door": door.benchmark,
     "admission": admission.benchmark,
@@ -81,6 +83,7 @@ BY_NAME_ONLY = (
     "streamers",
     "stream-memory",
     "watch-state",
+    "watchers",
     "history",
     "settings",
     "bulks",

@@ -66,7 +66,9 @@ def benchmark(context: Context) -> Report:
     report = Report("streamers", facts={"trades": context.count})
     with tempfile.TemporaryDirectory(prefix="streamers-") as folder, Sandbox(coins=60) as rest:
         packages = {each[0] for each in OTHERS.values()}
-        pythons = {each: _environment(Path(folder) / each.partition("=")[0], each) for each in packages}
+        pythons = {
+            each: environment(Path(folder) / each.partition("=")[0], each, "aiokafka==0.14.0") for each in packages
+        }
         pem = _certificates(Path(folder))
         asked = rest.base_url("binance")
         others = {name: partial(_other, context.engines, pythons[OTHERS[name][0]], name, asked, pem) for name in OTHERS}
@@ -197,19 +199,11 @@ class _Ends:
         self._consumer.close()
 
 
-def _environment(folder: Path, package: str) -> Path:
-    """Its python."""
+def environment(folder: Path, *packages: str) -> Path:
+    """Its python; librdkafka's client is there as well, as we have it."""
     python = folder / "bin" / "python"
     _uv("venv", "--python", sys.executable, str(folder))
-    _uv(
-        "pip",
-        "install",
-        "--python",
-        str(python),
-        package,
-        f"confluent-kafka=={version('confluent-kafka')}",
-        "aiokafka==0.14.0",
-    )
+    _uv("pip", "install", "--python", str(python), f"confluent-kafka=={version('confluent-kafka')}", *packages)
     return python
 
 

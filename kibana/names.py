@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cryptoproxy.datasets import TICKER, Dataset
+from cryptoproxy.watch.telling.links import DASHBOARD
 
 NEWEST_RECORDS = "crypto-prices-newest-records"
 MARKET = "crypto-prices-market"
@@ -14,7 +15,7 @@ CANDLES = "crypto-candles-bars"
 MARKET_WIDE = "crypto-market-wide"
 TRADES = "crypto-trades-flow"
 BOOKS = "crypto-books-depth"
-ALERTS = "crypto-alerts-found"
+ALERTS = DASHBOARD
 USAGE = "crypto-usage-asked"
 
 

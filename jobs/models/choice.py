@@ -6,7 +6,7 @@ Read without what models are trained with: it needs nothing but the figures that
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from cryptoproxy.models.registry import About, Registry
 
@@ -41,12 +41,25 @@ def decide(registry: Registry, name: str, *, now_ms: int) -> str:
 
 
 def of_direction(about: About) -> tuple[bool, str]:
-    """One fold alone may be luck: over all that it walked it must have beaten "no change", too."""
-    said = about.metrics
+    """As soon as one asset has better trees than it had: a version has the live ones of all others."""
+    new = [asset for asset, own in about.assets.items() if own.asked and not own.since]
+    kept = sum(1 for own in about.assets.values() if own.since)
+    silent = len(about.assets) - len(new) - kept
+    return bool(
+        new
+    ), f"better for {len(new)} of {len(about.assets)} assets; {kept} keep what is live, {silent} have none"
+
+
+def better(said: Mapping[str, float]) -> tuple[bool, str]:
+    """Of one asset's trees. One fold alone may be luck: over all that was walked they must beat "no change", too."""
     beside = {name: said[f"{name}_loss"] for name in ("no_change", "live") if f"{name}_loss" in said}
-    better = all(said["loss"] < loss for loss in beside.values()) and said["walk_forward_loss"] < math.log(2)
+    is_better = all(said["loss"] < loss for loss in beside.values()) and said["walk_forward_loss"] < math.log(2)
     others = ", ".join(f"{name} {loss:.5f}" for name, loss in beside.items())
-    return better, f"loss {said['loss']:.5f} on held-out rows, {others}; {said['walk_forward_loss']:.5f} over all folds"
+    words = f"loss {said['loss']:.5f} on held-out rows, {others}; {said['walk_forward_loss']:.5f} over all folds"
+    return (
+        is_better,
+        f"{'better' if is_better else 'no better'}: {words}; {said['return_after_fees']:+.5%} a bar after fees",
+    )
 
 
 def of_anomaly(about: About) -> tuple[bool, str]:

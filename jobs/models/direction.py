@@ -1,10 +1,11 @@
-"""Does the next bar close higher? Gradient-boosted trees over the features of all assets, judged before they are taken.
+"""Does an asset's next bar close higher? Gradient-boosted trees of each asset, judged before they are taken.
 
-**Walk-forward.** The span is cut into folds by time. A model that was made of all folds before is asked of the next,
-of which it knows nothing; the last fold is held out for the choice. Beside it stand two that know nothing: "no change"
-says 50 % each time, "same as yesterday" that the last bar's direction comes again. A version is made live only if its
-loss on the held-out fold is below that of "no change" and of what is live now, on the same rows, and its mean loss over
-all folds below that of "no change" too.
+**Walk-forward.** The span is cut into folds by time. What was made of all folds before is asked of the next, of which
+it knows nothing; the last fold is held out for the choice. Beside it stand two that know nothing: "no change" says 50 %
+each time, "same as yesterday" that the last bar's direction comes again. An asset's trees are taken only if their loss
+on the held-out fold is below that of "no change" and of what is live now, on the same rows, and their mean loss over
+all folds below that of "no change" too. A version is all assets' trees: of who has no better ones now, those that are
+live are in it again; of who has none, nothing is said at work.
 
 ``return_after_fees`` is the mean return of a bar for who follows it, with ``--fee`` paid at each change of side: a
 figure to be warned by, and no claim of profit.
@@ -12,11 +13,12 @@ figure to be warned by, and no claim of profit.
 
 from __future__ import annotations
 
-import json
 import math
+from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
-from choice import decide
+from choice import better, decide
 from rows import Rows, arguments, as_forest, read
 from sklearn.ensemble import GradientBoostingClassifier
 
@@ -27,13 +29,14 @@ from cryptoproxy.datasets.contracts.candle import STEPS
 from cryptoproxy.datasets.times import DAY_MS, Span
 from cryptoproxy.lake.store import Store
 from cryptoproxy.models.features import FEATURES as KNOWN
-from cryptoproxy.models.registry import Registry
-from cryptoproxy.models.trees import Forest, probability
+from cryptoproxy.models.registry import Model, OfAsset, Registry
+from cryptoproxy.models.trees import Forest, probability, together
 
 NAME = "direction"
 FEATURES = list(KNOWN)
 KEY = ("source", "asset_id", "quote")
-LEAST_ROWS = 200
+LEAST_ROWS = 150
+Figures = dict[str, float]
 
 
 def classifier(x: np.ndarray, up: np.ndarray) -> GradientBoostingClassifier:
@@ -54,65 +57,99 @@ def forest_of(model: GradientBoostingClassifier) -> Forest:
     )
 
 
-def judged(chance: np.ndarray, rows: Rows, which: np.ndarray, fee: float) -> dict[str, float]:
-    """Of what was said of these rows, how much was so."""
-    moved = rows.column("next_return")[which]
+def judged(chance: np.ndarray, moved: np.ndarray, fee: float) -> Figures:
+    """Of what was said of these bars of one asset, how much was so."""
     up = moved > 0
     sure = np.clip(chance, 1e-6, 1 - 1e-6)
     side = np.where(chance > 0.5, 1.0, -1.0)
-    # The same asset at another source is another series.
-    assets = np.array([":".join(each) for each in zip(*(rows.column(name)[which] for name in KEY), strict=True)])
-    gained = side * moved
-    for asset in np.unique(assets):
-        mine = assets == asset
-        turns = np.diff(side[mine], prepend=0.0) != 0
-        gained[mine] -= turns * fee
+    turns = np.diff(side, prepend=0.0) != 0
     return {
         "loss": float(-np.mean(np.where(up, np.log(sure), np.log(1 - sure)))),
         "accuracy": float(np.mean((chance > 0.5) == up)),
-        "return_after_fees": float(np.mean(gained)),
+        "return_after_fees": float(np.mean(side * moved - turns * fee)),
     }
 
 
+class Made(NamedTuple):
+    forest: Forest
+    rows: int
+    metrics: Figures
+
+
+def walked(rows: Rows, edges: list[int], apart_ms: int, fee: float, live: Forest | None) -> Made | None:
+    """What was made of all folds but the last, judged; None where one of them is too small, or all went one way.
+
+    Args:
+        rows: of one asset.
+        apart_ms: a row's answer is the bar after it, so what begins so shortly before a fold is not known there.
+    """
+    moved, each = rows.column("next_return"), []
+    up = moved > 0
+    for begin_ms, end_ms in pairwise(edges[1:]):
+        known, held = rows.at_ms < begin_ms - apart_ms, rows.within(begin_ms, end_ms)
+        if known.sum() < LEAST_ROWS or not held.any() or up[known].all() or not up[known].any():
+            return None
+        forest = forest_of(classifier(rows.x[known], up[known]))
+        each.append(judged(probability(forest, rows.x[held]), moved[held], fee))
+    beside = {
+        "no_change": np.full(held.sum(), 0.5),
+        "same_as_yesterday": (rows.column("return_1")[held] > 0) * 0.02 + 0.49,
+    }
+    if live is not None:
+        beside["live"] = probability(live, rows.x[held])
+    metrics = each[-1] | {f"walk_forward_{name}": float(np.mean([fold[name] for fold in each])) for name in each[-1]}
+    for name, chance in beside.items():
+        metrics |= {f"{name}_{what}": value for what, value in judged(chance, moved[held], fee).items()}
+    return Made(forest, int(known.sum()), metrics)
+
+
+def version(made: dict[str, Made], live: Model | None) -> tuple[Forest, dict[str, OfAsset]]:
+    """All assets' trees, and which are whose: what was made now where it is better, else what is live, if there is."""
+    forests, assets, first = [], {}, 0
+    for asset, own in made.items():
+        is_better, before = better(own.metrics)[0], live.of(asset) if live is not None else None
+        forest, since = own.forest, ""
+        if not is_better and live is not None and before is not None:
+            forest, since = before, (live.about.assets[asset].since if live.about.assets else "") or live.about.version
+        assets[asset] = OfAsset(
+            first=first, count=len(forest.roots), asked=is_better or bool(since), since=since, metrics=own.metrics
+        )
+        forests.append(forest)
+        first += len(forest.roots)
+    return together(forests), assets
+
+
 def main(words: list[str] | None = None) -> None:
-    parser = arguments("Trains, judges and keeps a model of the next bar's direction.")
+    parser = arguments("Trains, judges and keeps models of each asset's next bar's direction.")
     parser.add_argument("--folds", type=int, default=6, help="pieces of the span; the last is held out (6)")
     parser.add_argument("--fee", type=float, default=0.001, help="paid at each change of side, a fraction (0.001)")
     given = parser.parse_args(words)
     store, span = Store(load_settings(ENV_FILE).s3), Span(given.begin, given.end)
-    registry, now_ms = Registry(store), SystemClock().now_ms()
+    registry, now_ms, name = Registry(store), SystemClock().now_ms(), f"{NAME}-{given.part}"
     rows = read(store, given.part, span, FEATURES, ("next_return",))
     edges = [span.begin_ms + span.length_ms * fold // given.folds // DAY_MS * DAY_MS for fold in range(given.folds)]
     edges.append(span.end_ms)
-    up = rows.column("next_return") > 0
-    apart = max(DAY_MS, STEPS[given.part])
+    apart_ms = max(DAY_MS, STEPS[given.part])
+    live = registry.load(name, newest, features=FEATURES) if (newest := registry.live(name)) else None
 
-    walked = []
-    for fold in range(1, given.folds):
-        # A row's answer is the bar after it: what begins within a bar of the fold is left out of its training.
-        known, asked = rows.at_ms < edges[fold] - apart, rows.within(edges[fold], edges[fold + 1])
-        if known.sum() < LEAST_ROWS or not asked.any():
-            raise SystemExit(
-                f"fold {fold} of {given.folds} has {known.sum()} rows before it: take more days or fewer folds"
-            )
-        forest = forest_of(classifier(rows.x[known], up[known]))
-        walked.append(judged(probability(forest, rows.x[asked]), rows, asked, given.fee))
-    held, mine = asked, walked[-1]
-    last = (rows.column("return_1")[held] > 0) * 0.02 + 0.49
-    beside = {
-        "no_change": judged(np.full(held.sum(), 0.5), rows, held, given.fee),
-        "same_as_yesterday": judged(last, rows, held, given.fee),
-    }
-    if live := registry.live(f"{NAME}-{given.part}"):
-        model = registry.load(f"{NAME}-{given.part}", live, features=FEATURES)
-        beside["live"] = judged(probability(model.forest, rows.x[held]), rows, held, given.fee)
-    metrics = mine | {f"walk_forward_{name}": float(np.mean([each[name] for each in walked])) for name in mine}
-    metrics |= {f"{name}_{what}": each[what] for name, each in beside.items() for what in ("loss", "accuracy")}
+    made: dict[str, Made] = {}
+    keys = np.array([":".join(each) for each in zip(*(rows.column(column) for column in KEY), strict=True)])
+    for asset in np.unique(keys).tolist():
+        own = walked(rows.of(keys == asset), edges, apart_ms, given.fee, live.of(asset) if live else None)
+        if own is None:
+            print(f"  {asset}: a fold has fewer than {LEAST_ROWS} rows before it, none of its own, or all go one way")
+        else:
+            made[asset] = own
+            print(f"  {asset}: {better(own.metrics)[1]}")
+    if not made:
+        raise SystemExit("no asset has rows enough: take more days or fewer folds")
+    forest, assets = version(made, live)
+    told = sorted(set.intersection(*(set(own.metrics) for own in made.values())))
     about = registry.add(
-        f"{NAME}-{given.part}", forest, features=FEATURES, begin_ms=span.begin_ms, end_ms=int(edges[-2] - apart),
-        rows=int(known.sum()), metrics=metrics, now_ms=now_ms,
+        name, forest, features=FEATURES, begin_ms=span.begin_ms, end_ms=int(edges[-2] - apart_ms),
+        rows=sum(own.rows for own in made.values()), assets=assets, now_ms=now_ms,
+        metrics={each: float(np.mean([own.metrics[each] for own in made.values()])) for each in told},
     )  # fmt: skip
-    print(json.dumps({"held_out": {"this": mine} | beside, "walk_forward": walked, "rows": int(held.sum())}, indent=2))
     if given.keep:
         print(f"{about.name} {about.version}: kept; promote.py decides")
     else:

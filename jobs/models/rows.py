@@ -26,6 +26,10 @@ class Rows(NamedTuple):
     def column(self, name: str) -> np.ndarray:
         return self.table.column(name).to_numpy()
 
+    def of(self, which: np.ndarray) -> Rows:
+        """Those of them alone."""
+        return Rows(self.table.filter(pa.array(which)), self.at_ms[which], self.x[which])
+
     def within(self, begin_ms: int, end_ms: int) -> np.ndarray:
         """Which of them."""
         return (self.at_ms >= begin_ms) & (self.at_ms < end_ms)

@@ -1,5 +1,5 @@
 """What the batch jobs cost: CPU, time and memory by ``local[1]`` and ``local[2]``, over more and more days of tickers,
-or of bars of a minute; ``--of years``: of windows alone, over a table of 26 million tickers a year.
+or of bars of a minute; ``--of years``: of windows and of their view, over a table of 26 million tickers a year.
 
 Over a lake of its own on the embedded S3; ``--folder`` keeps the one of years, so that it is filled once and measured
 in pieces. CPU is that of the job and of all that it starts, the JVM among it, looked at five times a second: it says
@@ -130,6 +130,8 @@ class Costs:
     def of(self, job: str, first: int, end: int, master: str, *more: str) -> None:
         """``job`` over the days from ``first`` to before ``end``."""
         span = ("--from", iso(self._begin_ms + first * DAY_MS)[:10], "--to", iso(self._begin_ms + end * DAY_MS)[:10])
+        if job == "merge":  # of all that there is
+            span = ()
         words = [sys.executable, str(ROOT / "jobs" / "spark" / f"{job}.py"), *span, *more]
         cost = measured(words, self._environ | {"SPARK_MASTER": master})
         count = (end - first) * self._a_day
@@ -150,7 +152,7 @@ def main() -> None:
         "--of",
         choices=("tickers", "bars", "years"),
         default="tickers",
-        help="compaction and windows, indicators and features, or windows of a table",
+        help="compaction and windows, indicators and features, or windows of a table and their view",
     )
     parser.add_argument("--folder", type=Path, help="of the table of years, which stays there")
     parser.add_argument("--fill", action="store_true", help="fill it, and measure nothing")
@@ -182,6 +184,8 @@ def of_years(folder: Path, coins: int, spans: list[int], masters: list[str], *, 
         for each in () if fill else spans:
             for master in masters:
                 costs.of("aggregates", 0, each, master, "--length", "1h")
+        for master in () if fill else masters:
+            costs.of("merge", 0, days, master, "--length", "1h")
     Console(width=120).print(costs.table)
 
 

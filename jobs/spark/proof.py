@@ -29,7 +29,7 @@ from rich.table import Table
 
 from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.settings import Settings
-from cryptoproxy.datasets import TICKER, iso
+from cryptoproxy.datasets import TICKER, TRADE, iso
 from cryptoproxy.datasets.times import DAY_MS, HOUR_MS
 from cryptoproxy.engines import artefacts
 from cryptoproxy.engines.ports import Ports
@@ -41,8 +41,11 @@ from cryptoproxy.models.trees import anomaly as how_strange
 from cryptoproxy.models.trees import probability
 from cryptoproxy.queries import Queries
 from cryptoproxy.queries.lake.engine import Lake
+from cryptoproxy.watch.figures.gauge import figures
 from cryptoproxy.watch.figures.learned import FEATURES as OF_A_MINUTE
 from cryptoproxy.watch.figures.learned import FORESTS
+from cryptoproxy.watch.figures.ranks import SAMPLES, RobustScore
+from cryptoproxy.watch.figures.windows import Change
 from cryptoproxy.watch.rulebook.forests import bring
 from cryptoproxy.watch.rulebook.reading import parse
 from tests.integration.consuming.snippets import adapted
@@ -203,6 +206,14 @@ class Found:
             raise SystemExit(f"{name}: {len(rows) - len(found)} windows are there twice")
         return found
 
+    def scores(self, name: str) -> dict[Any, float]:
+        """(asset, begin) → how strange, of those of which that is known."""
+        return {
+            (row["asset_id"], _ms(row["begin"])): row["robust_score"]
+            for row in self.rows(name)
+            if row["robust_score"] is not None
+        }
+
     def values(self, name: str) -> dict[Any, list[float]]:
         """(asset, begin) → all its numbers, NaN where one is not known."""
         return {
@@ -319,11 +330,23 @@ def prove(jobs: Jobs, found: Found, filled: Filled, checks: list[Check]) -> None
     check("stream, killed in the middle: each window that is over, once",
           same(found.bars(f"{STREAM}/windows"), closed), len(closed))  # fmt: skip
     both = hours | closed
-    check("batch and stream as one", same(found.bars("merged-ticker-1h"), both), len(both))
+    check("batch and stream as one", same(found.bars("view-ticker-1h"), both), len(both))
+    ours = scores(both)
+    check("the same: scores as watch's own figure says", same(found.scores("view-ticker-1h"), ours), len(ours))
 
     unevenly(jobs, found, check)
     of_trades(jobs, found, check)
     of_models(Registry(Store(jobs.settings.s3)), check)
+
+
+def scores(hours: dict[Any, Any]) -> dict[Any, float]:
+    """Of all windows of an hour at once: (asset, begin) → open, high, low, close."""
+    found: dict[Any, float] = {}
+    for asset in {asset for asset, _ in hours}:
+        closes = [(at, bar[3]) for (own, at), bar in sorted(hours.items()) if own == asset]
+        told = figures(RobustScore(Change(HOUR_MS), SAMPLES * HOUR_MS), closes)
+        found |= {(asset, at): score for (at, _), score in zip(closes, told, strict=True) if score == score}  # noqa: PLR0124
+    return found
 
 
 def on_a_cluster(jobs: Jobs, found: Found, check: Callable[[str, object, object], None]) -> None:
@@ -353,13 +376,16 @@ def unevenly(jobs: Jobs, found: Found, check: Callable[[str, object, object], No
     jobs.run(job, *words, "--until-idle")
     ours = uneven.over([*bars, *more])
     check("the same after six hours more: each window once", same(found.bars(windows), ours), len(ours))
+    ours = scores(ours)
+    check("the same: scores as if nobody had been killed", same(found.scores(windows), ours), len(ours))
 
 
 def of_trades(jobs: Jobs, found: Found, check: Callable[[str, object, object], None]) -> None:
     trades = ticks.made()
     ticks.publish(jobs.settings, trades)
-    jobs.run("spark/spark_streaming_consumer.py", "--dataset", "trade", "--length", "1h", "--until-idle")
-    rows = found.rows("stream-trade-1h/windows")
+    job, words = "spark/spark_streaming_consumer.py", ("--dataset", "trade", "--length", "1m", "--until-idle")
+    jobs.run(job, *words, "--to-topic", ticks.WINDOWS)
+    rows = found.rows("stream-trade-1m/windows")
     said: dict[Any, Any] = {
         (row["asset_id"], _ms(row["begin"])): (
             row["open"], row["high"], row["low"], row["close"], row["records"], round(row["quote_volume"], 6)
@@ -368,6 +394,16 @@ def of_trades(jobs: Jobs, found: Found, check: Callable[[str, object, object], N
     }  # fmt: skip
     ours = ticks.over(trades)
     check("stream of trades, three of a moment: each window once", same(said, ours) - len(rows) + len(said), len(ours))
+    on_topic = [json.loads(value) for some in ticks.messages(jobs.settings, ticks.WINDOWS).values() for value in some]
+    told = {(each["asset_id"], each["begin"][:19]): each.get("robust_score") for each in on_topic}
+    there = {(row["asset_id"], row["begin"].isoformat()[:19]): row["robust_score"] for row in rows}
+    check("the same windows on their topic, with their scores", same(told, there), len(there))
+    messages = ticks.messages(jobs.settings, jobs.settings.kafka.topic_of(TRADE))
+    begins = {partition: len(some) // 2 for partition, some in messages.items()}
+    offsets = ",".join(f"{partition}:{begin}" for partition, begin in begins.items())
+    jobs.run("spark/kafka_batch_reader.py", "--dataset", "trade", "--from-offsets", offsets)
+    later = {value for partition, some in messages.items() for value in some[begins[partition] :]}
+    check("trades from offsets on, each once", len(found.rows("topic-trade")), len(later))
 
 
 def of_models(registry: Registry, check: Callable[[str, object, object], None]) -> None:
@@ -375,6 +411,9 @@ def of_models(registry: Registry, check: Callable[[str, object, object], None]) 
         (about,) = registry.versions(f"{module.NAME}-1h")
         check(f"{about.name}: loaded again by version, checksum and features",
               registry.load(about.name, about.version, features=module.FEATURES).about.rows, about.rows)  # fmt: skip
+    (about,) = registry.versions("direction-1h")
+    check("direction-1h: trees of each asset, as many as were made of it",
+          sorted(own.count for own in about.assets.values()), [60] * len(PAIRS))  # fmt: skip
     check("models: numpy says what scikit-learn says", said_alike(), 4000)
     check("minutes: watch loads it, and says what numpy says", said_by_watch(registry), 1000)
 

@@ -8,6 +8,9 @@ Spark's watermark is of the partition that is furthest. So a batch takes all tha
 far apart they are at its end is how far apart records are sent, and that the poller keeps within some polls. Bounded
 batches (``--most``) take of each partition in proportion to what it holds: beside one that holds a day, the older
 records of one that holds a week would come too late and be dropped.
+
+What the scores of windows remember lies in the checkpoint, a folder for each batch that had windows: a batch that is
+made again begins from the one before it, as it did first.
 """
 
 from __future__ import annotations
@@ -16,8 +19,9 @@ import argparse
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - as everybody calls it
+from scores import STATE, scored, states_of
 from session import arguments, kafka, place, session, settings
-from tables import decoded
+from tables import decoded, folders, remove
 from windows import KEY, shape_of, windows
 
 from cryptoproxy.common.settings import Settings
@@ -72,14 +76,27 @@ def keep(rows: DataFrame, number: int, found: Settings, name: str, given: argpar
     rows = rows.persist()
     count = rows.count()
     if count:
-        # A checkpoint that is thrown away begins at batch 0 again: throw the windows away with it.
-        rows.coalesce(1).write.mode("overwrite").parquet(place(found, f"{name}/windows/batch={number:08d}"))
-        if given.to_topic:
-            key = F.concat_ws(":", *KEY, F.unix_millis("begin").cast("string"))
-            values = rows.select(key.alias("key"), F.to_json(F.struct("*")).alias("value"))
-            values.write.format("kafka").options(**kafka(found)).option("topic", given.to_topic).save()
+        write(rows, f"batch={number:08d}", found, name, given)
     print(f"{name}: batch {number}, {count} windows", flush=True)
     rows.unpersist()
+
+
+def write(rows: DataFrame, batch: str, found: Settings, name: str, given: argparse.Namespace) -> None:
+    remembered = f"{name}/checkpoint/scores"
+    before = [each for each in folders(found, remembered) if each < batch]
+    states = rows.sparkSession.read.parquet(place(found, f"{remembered}/{before[-1]}")) if before else None
+    told = scored(rows, given.length, states).persist()
+    closed = told.drop(STATE)
+    # A checkpoint that is thrown away begins at batch 0 again: throw the windows away with it.
+    closed.coalesce(1).write.mode("overwrite").parquet(place(found, f"{name}/windows/{batch}"))
+    if given.to_topic:
+        key = F.concat_ws(":", *KEY, F.unix_millis("begin").cast("string"))
+        values = closed.select(key.alias("key"), F.to_json(F.struct("*")).alias("value"))
+        values.write.format("kafka").options(**kafka(found)).option("topic", given.to_topic).save()
+    states_of(told, states).coalesce(1).write.mode("overwrite").parquet(place(found, f"{remembered}/{batch}"))
+    for old in before[:-1]:
+        remove(found, f"{remembered}/{old}")
+    told.unpersist()
 
 
 if __name__ == "__main__":

@@ -115,6 +115,21 @@ def write_days(rows: DataFrame, settings: Settings, name: str, *, begin: str = "
     return where
 
 
+def folders(settings: Settings, name: str) -> list[str]:
+    """Names of what lies right below one of the jobs' own tables, in order."""
+    return sorted(Store(settings.s3).folders(_prefix(settings, name)))
+
+
+def remove(settings: Settings, name: str) -> None:
+    store = Store(settings.s3)
+    for key in list(store.keys(_prefix(settings, name))):
+        store.delete(key)
+
+
+def _prefix(settings: Settings, name: str) -> str:
+    return f"{place(settings, name)}/".removeprefix(f"s3a://{settings.s3.bucket}/")
+
+
 def read_days(spark: SparkSession, settings: Settings, name: str, span: Span | None = None) -> DataFrame:
     """What :func:`write_days` has written, without the column of the folders."""
     found = spark.read.option("basePath", place(settings, name)).parquet(place(settings, name))

@@ -6,15 +6,16 @@ from contextlib import closing
 from typing import Any
 
 import numpy as np
-from fill import BEGIN
+from fill import BEGIN, send
 
 from cryptoproxy.common import topics
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.settings import Settings
-from cryptoproxy.datasets import TRADE, Trade, from_iso, iso, key
-from cryptoproxy.datasets.times import HOUR_MS, MINUTE_MS
+from cryptoproxy.datasets import TRADE, Trade, from_iso, iso
+from cryptoproxy.datasets.times import MINUTE_MS
 
 PAIRS = ("BTCUSDT", "ETHUSDT")
+WINDOWS = "windows.trade"
 COUNT = 3_000
 STEP_MS = 8_000
 """Between moments; each has three trades of each pair."""
@@ -38,36 +39,37 @@ def made() -> list[Trade]:
 
 
 def publish(settings: Settings, trades: list[Trade]) -> None:
+    """Its topic, and the one that windows go to."""
     with closing(kafka_client.admin(settings.kafka)) as admin:
         list(topics.set_up(admin, settings.kafka, (TRADE,)))
-    producer = kafka_client.producer(settings.kafka)
+        admin.create_topics({WINDOWS: {"num_partitions": 2, "replication_factor": 1}}, wait_for_metadata=True)
+    send(settings, TRADE, "", trades)
+
+
+def messages(settings: Settings, topic: str) -> dict[int, list[bytes]]:
+    """By partition, in the order of their offsets from 0 on."""
+    reader = kafka_client.consumer(settings.kafka, group_id=None)
     try:
-        sent = [
-            producer.send(
-                settings.kafka.topic_of(TRADE), key=key(each).encode(), value=TRADE.codec.encode(each),
-                headers=TRADE.headers,
-            )
-            for number, each in enumerate(trades)
-            for _ in range(2 if number % 10 == 0 else 1)
-        ]  # fmt: skip
-        for each in sent:
-            each.get(180)
+        found: dict[int, list[bytes]] = {partition: [] for partition in reader.partitions_for_topic(topic)}
+        for each in kafka_client.read_to_end(reader, topic, seconds=180):
+            found[each.partition].append(each.value)
+        return found
     finally:
-        producer.close()
+        reader.close()
 
 
 def over(trades: list[Trade], late_ms: int = 10 * MINUTE_MS) -> dict[Any, Any]:
-    """(asset, begin) → open, high, low, close, records, quote volume of each hour that is over for the stream."""
+    """(asset, begin) → open, high, low, close, records, quote volume of each minute that is over for the stream."""
     until_ms = max(from_iso(each.timestamp) for each in trades) - late_ms
-    hours: dict[Any, list[Trade]] = {}
+    minutes: dict[Any, list[Trade]] = {}
     for each in trades:
-        begin = from_iso(each.timestamp) // HOUR_MS * HOUR_MS
-        if begin + HOUR_MS <= until_ms:
-            hours.setdefault((each.asset_id, begin), []).append(each)
+        begin = from_iso(each.timestamp) // MINUTE_MS * MINUTE_MS
+        if begin + MINUTE_MS <= until_ms:
+            minutes.setdefault((each.asset_id, begin), []).append(each)
     return {
-        hour: (
+        minute: (
             some[0].price, max(each.price for each in some), min(each.price for each in some), some[-1].price,
             len(some), round(sum(each.quote_volume for each in some), 6),
         )
-        for hour, some in hours.items()
+        for minute, some in minutes.items()
     }  # fmt: skip

@@ -9,11 +9,12 @@ from contextlib import closing
 from typing import Any
 
 import numpy as np
+from fill import send
 
 from cryptoproxy.common import topics
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.settings import Settings
-from cryptoproxy.datasets import CANDLE, Candle, from_iso, iso, key
+from cryptoproxy.datasets import CANDLE, Candle, from_iso, iso
 from cryptoproxy.datasets.times import HOUR_MS, MINUTE_MS
 
 PART = "1m"
@@ -51,21 +52,7 @@ def set_up(settings: Settings) -> None:
 
 def publish(settings: Settings, bars: list[Candle]) -> None:
     """In the order of the pairs, so that one partition is far ahead of the next; each tenth twice."""
-    partitions = {pair: number for number, pair in enumerate([*HOURS, "ONCE"])}
-    producer = kafka_client.producer(settings.kafka)
-    try:
-        sent = [
-            producer.send(
-                settings.kafka.topic_of(CANDLE, PART), key=key(bar).encode(), value=CANDLE.codec.encode(bar),
-                headers=CANDLE.headers, partition=partitions[bar.asset_id],
-            )
-            for number, bar in enumerate(bars)
-            for _ in range(2 if number % 10 == 0 else 1)
-        ]  # fmt: skip
-        for each in sent:
-            each.get(180)
-    finally:
-        producer.close()
+    send(settings, CANDLE, PART, bars, {pair: number for number, pair in enumerate([*HOURS, "ONCE"])})
 
 
 def over(bars: list[Candle]) -> dict[Any, Any]:

@@ -24,6 +24,19 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _VERSION = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{12}")
 
 
+class OfAsset(msgspec.Struct, kw_only=True, frozen=True):
+    """Which trees of a version are an asset's."""
+
+    first: int
+    count: int
+    asked: bool
+    """At work. What is not better than knowing nothing is kept to be looked at, and never asked."""
+    since: str = ""
+    """The version that made them, where they were kept from an older one."""
+    metrics: dict[str, float]
+    """Of what was made now, also where older trees were kept."""
+
+
 class About(msgspec.Struct, kw_only=True, frozen=True):
     """What a version was made of, and how good it was found."""
 
@@ -42,6 +55,8 @@ class About(msgspec.Struct, kw_only=True, frozen=True):
     """What must be known to ask it: an anomaly model's ``samples`` and ``threshold``."""
     beside: str = ""
     """The version that was live then, and that it was held against."""
+    assets: dict[str, OfAsset] = {}
+    """By key (source:asset_id:quote), of a model that has trees for each asset; without, all trees are for all."""
 
 
 class _Live(msgspec.Struct):
@@ -54,6 +69,13 @@ class _Live(msgspec.Struct):
 class Model(NamedTuple):
     about: About
     forest: Forest
+
+    def of(self, asset: str) -> Forest | None:
+        """What is asked about an asset; None if nothing is."""
+        if not self.about.assets:
+            return self.forest
+        own = self.about.assets.get(asset)
+        return self.forest.part(own.first, own.count) if own is not None and own.asked else None
 
 
 class Registry:
@@ -74,6 +96,7 @@ class Registry:
         rows: int,
         metrics: dict[str, float],
         settings: dict[str, float] | None = None,
+        assets: dict[str, OfAsset] | None = None,
         now_ms: int,
     ) -> About:
         """A new version, which is not live yet."""
@@ -90,6 +113,7 @@ class Registry:
             metrics=metrics,
             settings=settings or {},
             beside=self.live(name) or "",
+            assets=assets or {},
         )
         where = self._folder(name, about.version)
         self._store.put(f"{where}/model.npz", body)
@@ -144,7 +168,12 @@ class Registry:
                 f"{name} {version} wants {', '.join(about.features)}, not {', '.join(features)}",
                 remedy="Load a version of these features, or train one",
             )
-        return Model(about, from_bytes(body, len(about.features)))
+        forest = from_bytes(body, len(about.features))
+        if any(not 0 <= own.first < own.first + own.count <= len(forest.roots) for own in about.assets.values()):
+            raise OperatorError(
+                f"{name} {version} has other trees than it tells of", remedy="Roll back to the version before it"
+            )
+        return Model(about, forest)
 
     def live(self, name: str) -> str | None:
         """The version that was promoted, or rolled back to, last."""

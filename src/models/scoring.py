@@ -55,11 +55,12 @@ class Scorer:
         return name
 
     def predict(self, name: str, model: Model, now_ms: int) -> Prediction | None:
-        """Of the bar that follows the newest one; None where a feature is not known, or it is too late for that."""
-        asset = self._assets[name]
+        """Of the bar that follows the newest one; None where a feature is not known, the model has nothing for that
+        asset, or it is too late."""
+        asset, forest = self._assets[name], model.of(name)
         bars = [asset.bars[each] for each in sorted(asset.bars)]
         begin_ms = bars[-1].begin_ms + self.step_ms
-        if now_ms - begin_ms > LATE_MS:
+        if forest is None or now_ms - begin_ms > LATE_MS:
             return None
         known = features(bars, self.step_ms, self._library)
         row = np.array([[known[each][-1] for each in model.about.features]], dtype=np.float32)
@@ -76,7 +77,7 @@ class Scorer:
             fetched_at=iso(now_ms),
             model=model.about.name,
             version=model.about.version,
-            chance=float(probability(model.forest, row)[0]),
+            chance=float(probability(forest, row)[0]),
             close=bars[-1].close,
         )
 

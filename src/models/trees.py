@@ -59,6 +59,14 @@ class Forest:
             at[inner] = np.where(goes_left, self.left[node], self.right[node])
         raise OperatorError("the model has a tree without an end", remedy="Roll back to the version before it")
 
+    def part(self, first: int, count: int) -> Forest:
+        """So many of its trees by themselves; all of them stand in the order of their roots."""
+        end = first + count
+        low, high = int(self.roots[first]), int(self.roots[end]) if end < len(self.roots) else len(self.feature)
+        arrays: dict[str, Any] = {name: getattr(self, name)[low:high] for name in ARRAYS[1:]}
+        arrays |= {name: arrays[name] - low for name in ("left", "right")}
+        return Forest(roots=self.roots[first:end] - low, **arrays, base=self.base, scale=self.scale)
+
     def to_bytes(self) -> bytes:
         body = io.BytesIO()
         arrays: dict[str, Any] = {name: getattr(self, name) for name in ARRAYS}
@@ -106,6 +114,21 @@ def joined(trees: Sequence[dict[str, Any]], *, base: float = 0.0, scale: float =
         for name in ARRAYS[1:]
     }
     return Forest(roots=starts.astype(np.int32), **arrays, base=base, scale=scale)
+
+
+def together(forests: Sequence[Forest]) -> Forest:
+    """Several as one, in this order; :meth:`Forest.part` gives each again. Base and scale go into the leaves."""
+    starts = np.cumsum([0, *(len(each.feature) for each in forests[:-1])])
+    shifted: dict[str, list[Any]] = {name: [] for name in ARRAYS}
+    for each, start in zip(forests, starts, strict=True):
+        for name in ARRAYS:
+            shifted[name].append(getattr(each, name) + (start if name in ("roots", "left", "right") else 0))
+        shifted["value"][-1] = each.value * each.scale + each.base / len(each.roots)
+    arrays: dict[str, Any] = {
+        name: np.concatenate(some).astype(np.int32 if name in INTEGERS or name == "roots" else np.float64)
+        for name, some in shifted.items()
+    }
+    return Forest(**arrays)
 
 
 def probability(forest: Forest, rows: Rows) -> Values:

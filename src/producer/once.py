@@ -1,7 +1,7 @@
 """`cryptoproxy produce --once` and `--dry-run`: one poll of each source, for cron and for a look.
 
 Both say what was no record and why, and end with 1 if something that was asked for is not there: a source, an asset
-that the settings name, a page.
+that the settings name, a page. A stream has no polls: it is named and left out.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from typing import cast
 
 from prometheus_client import CollectorRegistry
 
@@ -27,6 +28,7 @@ from cryptoproxy.producer.budget import Budget
 from cryptoproxy.producer.feeds.fetch import Fetcher
 from cryptoproxy.producer.feeds.poll import Polled, PollOnce, Wait
 from cryptoproxy.producer.feeds.slots import PollGrid, time_of
+from cryptoproxy.producer.feeds.stream.websocket import WebSocket
 from cryptoproxy.producer.feeds.symbols import kept_quotes, load
 from cryptoproxy.producer.outbox.files import OutboxInUseError, lock
 from cryptoproxy.producer.outbox.outbox import Outbox
@@ -35,6 +37,7 @@ from cryptoproxy.producer.statistics import RejectedLog, counted
 from cryptoproxy.producer.wiring import Poller
 from cryptoproxy.upstreams import pollings_of, sources_of
 from cryptoproxy.upstreams.base import Call, Response, Source
+from cryptoproxy.upstreams.streaming.stream import Stream
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +87,7 @@ class Once:
         return code or (1 if self._failed else 0)
 
     def _poll_and_deliver(self, loop: Loop) -> None:
+        self._failed |= not _has_polls(self._poller.settings)
         for source in self._poller.sources if self._may_poll(loop) else ():
             try:
                 self._poll(source, loop)
@@ -143,7 +147,7 @@ def dry_run(settings: Settings) -> int:
     clock = SystemClock()
     upstreams = settings.upstreams
     sources = sources_of(upstreams)
-    code = 0
+    code = 0 if _has_polls(settings) else 1
     with budget_folder(
         settings,
         remedy="What that poller polls is on the topic (`cryptoproxy tail`); to ask the upstream beside it set "
@@ -166,6 +170,15 @@ def dry_run(settings: Settings) -> int:
                 log.error("%s: not polled: %s", source.feed.name, error)  # noqa: TRY400
                 code = 1
     return code
+
+
+def _has_polls(settings: Settings) -> bool:
+    """Names what of SOURCES has none; whether anything has."""
+    polled = pollings_of(settings.upstreams)
+    for name in settings.upstreams.sources:
+        if name not in polled:
+            log.warning("%s: a stream, which has no polls: `cryptoproxy produce` keeps it", name)
+    return bool(polled)
 
 
 def check_upstream(settings: Settings, source: Source) -> str:
@@ -197,6 +210,31 @@ def check_upstream(settings: Settings, source: Source) -> str:
         poll = source.read([answer.body], slot_ms=slot_ms, fetched_at_ms=clock.now_ms())
         found = f" with {len(poll.records)} records"
     return f"{source.feed.name} was answered{found} in {answer.seconds:.2f} s; left of the budget: {left or 'no limit'}"
+
+
+def check_stream(settings: Settings, stream: Stream) -> str:
+    """What a connection to the venue of ``stream`` proves, and a question for its time, in a line. Nothing is
+    subscribed to.
+
+    The question counts in the budget of OUTBOX_DIR, and is not sent beside a poller of that folder.
+
+    Raises:
+        CryptoProxyError: what failed, and what to do.
+    """
+    clock, venue = SystemClock(), stream.venue
+    began = clock.monotonic()
+    WebSocket(venue.url).close()
+    proven = f"{venue.name} took a stream's connection in {clock.monotonic() - began:.2f} s"
+    with ExitStack() as stack:
+        try:
+            folder = stack.enter_context(budget_folder(settings, remedy=""))
+        except OutboxInUseError:
+            return proven
+        budgets = budgets_of(settings.upstreams, folder, clock=clock)
+        asker = stack.enter_context(asker_of(settings, cast("Source", stream), budgets, clock))
+        answer = asker.ask(venue.time_call(), clock.now_ms() + round(CHECK_SECONDS * 1000), sleep)
+        venue.time_in(answer)
+    return f"{proven}, and what mends it answered in {answer.seconds:.2f} s"
 
 
 def _polled_last(settings: Settings, upstream: str, error: OutboxInUseError, now_ms: int) -> str:

@@ -13,6 +13,8 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from typing import TypeVar
 
+from elasticsearch import Elasticsearch
+
 from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.metrics import ServeMetrics
@@ -31,7 +33,7 @@ from cryptoproxy.serve.houses.bybit import by_symbol as bybit_rows
 from cryptoproxy.serve.houses.coingecko import CoinGeckoHouse
 from cryptoproxy.serve.houses.house import Means
 from cryptoproxy.serve.houses.openapi import document
-from cryptoproxy.serve.houses.own import QUESTIONS, Own
+from cryptoproxy.serve.houses.own import ENGINES, QUESTIONS, Own
 from cryptoproxy.serve.road.bars import Bars
 from cryptoproxy.serve.road.follow import Follower, answers_into, both, tickers_into
 from cryptoproxy.serve.road.midnights import Midnights
@@ -99,7 +101,7 @@ class DoorProcess:
         meter = Meter(metrics, door=partial(secrets.token_hex, 4))
         told, standing = Told(clock), NewestStats(kafka.topic_of(STATS))
         own = Own(
-            _once(lambda: Queries.of(settings.elasticsearch, client())),
+            _queries(settings, client),
             live=FromMemory(self.newest, clock, Working(settings, self.newest, clock), standing),
             clock=clock,
             threads=threads,
@@ -184,6 +186,18 @@ def _once(make: Callable[[], T]) -> Callable[[], T]:
             return made[0]
 
     return get
+
+
+def _queries(settings: Settings, client: Callable[[], Elasticsearch]) -> Callable[[str], Queries]:
+    """By engine; the lake is opened by who asks for it first."""
+    lake = _once(lambda: _lake(settings))
+
+    def of(engine: str) -> Queries:
+        second = None if engine == ENGINES[0] else lake()
+        return Queries.of(settings.elasticsearch, client(), lake=second, engine=engine)
+
+    made = {each: _once(partial(of, each)) for each in ENGINES}
+    return lambda engine: made[engine]()
 
 
 def _lake(settings: Settings) -> Backend:

@@ -11,7 +11,7 @@ from array import array
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from cryptoproxy.watch.figures.windows import EVERY, NAN, NEVER, NONE, PLACES, Gauge
+from cryptoproxy.watch.figures.gauge import EVERY, NAN, NEVER, NONE, PLACES, Gauge
 from cryptoproxy.watch.rulebook.rules import Condition, Rule
 
 _EVER = math.inf

@@ -18,7 +18,7 @@ from cryptoproxy.datasets.contracts.alert import WATCH, Alert, in_key
 from cryptoproxy.watch import words
 from cryptoproxy.watch.assets import LATE_MS, Asset, Echo, Followed
 from cryptoproxy.watch.cases import MOST, Apart, Case, Leaf, Probe, Row
-from cryptoproxy.watch.figures.windows import EVERY
+from cryptoproxy.watch.figures.gauge import EVERY
 from cryptoproxy.watch.gaps import FoundGap, Gaps
 from cryptoproxy.watch.minutes import Minutes
 from cryptoproxy.watch.rulebook.conditions import gauge

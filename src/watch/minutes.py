@@ -12,7 +12,8 @@ from typing import Any
 
 from cryptoproxy.datasets import Candle, Stats, from_iso, iso
 from cryptoproxy.datasets.times import DAY_MS, HOUR_MS, MINUTE_MS
-from cryptoproxy.watch.figures.windows import NAN, Change
+from cryptoproxy.watch.figures.gauge import NAN
+from cryptoproxy.watch.figures.windows import Change
 from cryptoproxy.watch.words import number
 
 CHANGES = {"change_1m": MINUTE_MS, "change_5m": 5 * MINUTE_MS, "change_1h": HOUR_MS, "change_24h": DAY_MS}

@@ -22,6 +22,7 @@ from cryptoproxy.watch.rulebook.rules import Rules
 from cryptoproxy.watch.sharing.ledger import Ledger
 from cryptoproxy.watch.sharing.share import Share
 from cryptoproxy.watch.sharing.shares import Shares
+from cryptoproxy.watch.telling.links import Links
 from cryptoproxy.watch.telling.picture import Pictures
 from cryptoproxy.watch.telling.teller import Teller
 
@@ -88,7 +89,7 @@ def service(settings: Settings) -> tuple[Service, Callable[[], Rules]]:
     )  # fmt: skip
     teller = Teller(
         kafka=kafka, shares=shares, make_ledger=ledger, connect=reader, rules=lambda: engine.rules,
-        now_ms=clock.now_ms, health=process.health, metrics=metrics, link=watch.link,
+        now_ms=clock.now_ms, health=process.health, metrics=metrics, links=Links(watch.page, watch.kibana),
         picture=pictures.of if watch.pictures else lambda _: None,
     )  # fmt: skip
     process.add("shares", shares.run)

@@ -19,7 +19,7 @@ import pytest
 
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.settings.environment import child_environment
-from cryptoproxy.datasets import CANDLE, TICKER, iso
+from cryptoproxy.datasets import ALERT, CANDLE, TICKER, iso
 from cryptoproxy.datasets.times import DAY_MS, HOUR_MS, MINUTE_MS
 from cryptoproxy.engines.stack import Endpoints
 from cryptoproxy.lake import objects
@@ -75,7 +75,7 @@ class Airflow:
 @pytest.fixture(scope="module")
 def world(endpoints: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     made = make_world(endpoints, tmp_path_factory.mktemp("world"))
-    made.set_up(TICKER, CANDLE)
+    made.set_up(TICKER, CANDLE, ALERT)
     yield made
     remove_indices(made.settings.elasticsearch)
 
@@ -124,6 +124,7 @@ def airflow(world: World, hook: tuple[str, list[str]], tmp_path_factory: pytest.
         "CRYPTOPROXY_MODEL_DAYS": str(MODEL_DAYS),
         "CRYPTOPROXY_MINUTE_DAYS": str(MINUTE_DAYS),
         "CRYPTOPROXY_TASK_RETRIES": "0",
+        "CRYPTOPROXY_WATCH": "1",
     }
     (home / "positions.yaml").write_text(
         "positions:\n  binance:BTCUSDT: 0.5\n  binance:ETHUSDT: {amount: 3, paid: 2}\n"
@@ -168,8 +169,8 @@ def test_the_night_makes_a_table_of_the_day_and_says_how_good_it_is(airflow: Air
     airflow.tested("crypto_etl_dag")
     keys = list(Store(world.settings.s3).keys(f"{world.settings.s3.prefix}/"))
     assert any("/ticker/table/binance/" in key for key in keys)
-    for length in ("1d", "1h"):
-        assert any(f"/spark/windows-ticker-{length}/day={airflow.yesterday}/" in key for key in keys)
+    for name in ("windows-ticker-1d", "windows-ticker-1h", "view-ticker-1d", "view-ticker-1h"):
+        assert any(f"/spark/{name}/day={airflow.yesterday}/" in key for key in keys)
     (feed,) = airflow.report(f"quality/{airflow.yesterday}.json")["feeds"]
     assert (feed["feed"], feed["records"], feed["missing"]) == ("binance", 288, 0)
     assert airflow.posted == []
@@ -225,6 +226,7 @@ def test_models_are_made_judged_and_told_of(airflow: Airflow, world: World) -> N
     assert {"loss", "no_change_loss", "same_as_yesterday_loss", "walk_forward_loss"} <= set(
         told["direction-1h"]["versions"][0]["metrics"]
     )
+    assert set(told["direction-1h"]["versions"][0]["assets"]) == {f"binance:{symbol}:USDT" for symbol in SYMBOLS}
     (made,) = told["minutes"]["versions"]
     rule = f"rules: {{r: {{when: {{forest-score: 0.7, model: minutes, version: {made['version']}}}}}}}"
     bring(parse(rule), lambda: Registry(Store(world.settings.s3)))
@@ -246,4 +248,5 @@ def test_what_is_not_alive_is_told_to_the_channel(airflow: Airflow) -> None:
     """Nobody polls here."""
     airflow.run("dags", "test", "crypto_alert_dag", code=1)
     assert [each for each in airflow.posted if each.startswith("crypto_alert_dag.status failed")]
+    assert (airflow.reports / "alerts" / "open.txt").read_text() == "0 open, 0 silenced\n"
     shutil.rmtree(airflow.reports)

@@ -1,4 +1,5 @@
-"""Each night: what the day before lacks is fetched, the day becomes a table, and it is said how good it is.
+"""Each night: what the day before lacks is fetched, the day becomes a table, the windows of it and their view are made
+anew, and it is said how good it is.
 
 The poller and the indexer are services and never run in here.
 """
@@ -21,8 +22,12 @@ with DAG("crypto_etl_dag", **schedule("0 2 * * *"), doc_md=__doc__) as dag:
     ]
     compact = command("compact", "lake compact --days 2")
     reconcile = command("reconcile", f"reconcile --from {YESTERDAY} --to {TODAY}")
-    days = job("aggregates_1d", f"aggregates --from {YESTERDAY} --to {TODAY} --length 1d")
-    hours = job("aggregates_1h", f"aggregates --from {YESTERDAY} --to {TODAY} --length 1h")
+    windows = {
+        length: job(f"aggregates_{length}", f"aggregates --from {YESTERDAY} --to {TODAY} --length {length}")
+        for length in ("1d", "1h")
+    }
+    # What readers ask: the batch up to its last day, and the stream after it where one runs.
+    views = {length: job(f"view_{length}", f"merge --length {length}") for length in windows}
     # Also of a day that is not as it should be: then more than ever.
     quality = command(
         "quality",
@@ -32,5 +37,5 @@ with DAG("crypto_etl_dag", **schedule("0 2 * * *"), doc_md=__doc__) as dag:
     )
     chain(check, *([history] if history else []), compact)
     compact >> reconcile >> quality
-    chain(compact, days, hours, quality)
+    chain(compact, *windows.values(), *views.values(), quality)
     fails_with_any(dag)

@@ -61,6 +61,8 @@ def picture(
     return Group(title, _stages(moment), "", _prices(moment, coins), *alerts, "", *further)
 
 
+COIN_WIDTH = 42
+"""Of 80: so no name makes a price narrower."""
 STAGES = ("fetched", "on the topic", "indexed", "in the lake")
 
 
@@ -100,9 +102,11 @@ def _prices(moment: Moment, coins: int) -> Table:
         change = row.get("change_24h")
         rounded = None if change is None else round(change, 2) + 0.0  # without the sign of a zero
         style = "" if rounded is None else "green" if rounded >= 0 else "red"
+        coin = Text.assemble(row["symbol"], "  ", (row["name"], "dim"))
+        coin.truncate(COIN_WIDTH, overflow="ellipsis")
         table.add_row(
             str(rank),
-            f"{row['symbol']}  [dim]{row['name']}[/dim]",
+            coin,
             f"{row['price']:,.2f}" if row["price"] >= 1 else f"{row['price']:.6g}",
             Text("-" if rounded is None else f"{rounded:+.2f} %", style=style),
             f"{row.get('market_cap', 0) / 1e9:,.1f}",

@@ -145,13 +145,15 @@ def test_channel(env_file: Path, name: str) -> None:
     """Send an example to one channel of the file of rules, and say what came of it."""
     from cryptoproxy.watch.rulebook.reading import read
     from cryptoproxy.watch.telling.channels import send
+    from cryptoproxy.watch.telling.links import Links
     from cryptoproxy.watch.telling.messages import Message
 
     settings = load_settings(env_file)
     channels = read(settings.watch.rules).channels
     if name not in channels:
         raise click.BadParameter(f"there is no channel {name!r}; there are {', '.join(channels) or 'none'}")
-    outcome = send(channels[name], Message(alerts=[ALERT.example], link=settings.watch.link))
+    links = Links(settings.watch.page, settings.watch.kibana)
+    outcome = send(channels[name], Message(alerts=[ALERT.example], links=links))
     click.echo(f"{name}: {outcome.kind}{f', {outcome.words}' if outcome.words else ''}")
     sys.exit(0 if outcome.kind == "taken" else 1)
 

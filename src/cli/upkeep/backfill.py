@@ -212,8 +212,9 @@ def reconcile(
             found = report.as_json(outcome, mend=mend, dataset=dataset.name)
             click.echo(json.dumps(found | {"gaps": [to_builtins(gap) for gap in gaps]}, indent=2))
             return outcome.agrees
-        print_table(report.table(outcome, dataset.name))
-        for line in report.words(outcome, mend=mend, left_out_from_ms=left_out):
+        if outcome.hours:
+            print_table(report.table(outcome, dataset.name))
+        for line in report.words(outcome, mend=mend, left_out_from_ms=left_out, dataset=dataset.name):
             click.echo(line)
         if gaps:
             click.echo(lacking.in_words(gaps, span))

@@ -28,8 +28,8 @@ from cryptoproxy.consumer.index import template
 from cryptoproxy.datasets import DATASETS, TICKER, Dataset, iso
 from cryptoproxy.errors import CryptoProxyError, OperatorError, TransientError, together
 from cryptoproxy.lake.store import Store
-from cryptoproxy.producer.once import check_upstream
-from cryptoproxy.upstreams import sources_of
+from cryptoproxy.producer.once import check_stream, check_upstream
+from cryptoproxy.upstreams import sources_of, streams_of
 
 DEFAULTS = "defaults"
 
@@ -164,7 +164,7 @@ def check(
     context: click.Context, env_file: Path, everything: bool, upstreams: bool, datasets: list[Dataset[Any]]
 ) -> None:
     """Print what is set and from where, secrets masked; try each connection by a real write, read and delete, and each
-    upstream by one call within its budget."""
+    upstream by one call within its budget, of streams also by a connection."""
     settings = load_settings(env_file)
     _show(settings, env_file, everything)
     click.echo()
@@ -176,6 +176,11 @@ def check(
         *(
             _tried(source.upstream, partial(check_upstream, settings, source))
             for source in {source.upstream: source for source in sources_of(settings.upstreams)}.values()
+            if upstreams
+        ),
+        *(
+            _tried(stream.venue.name, partial(check_stream, settings, stream))
+            for stream in {stream.venue.name: stream for stream in streams_of(settings.upstreams)}.values()
             if upstreams
         ),
     ]

@@ -21,6 +21,7 @@ from cryptoproxy.common.asking.words import (
     READ_THROUGH,
     STATUS,
     AskBody,
+    NoBudgetError,
     NoPollerError,
     NotAllowedError,
     Question,
@@ -38,11 +39,13 @@ from cryptoproxy.errors import CryptoProxyError
 LOOK_SECONDS = 5.0
 """For reading the state topic."""
 AGAIN_SECONDS = 1.0
-"""From the end of a look to the next: while there is no poller, each question would read the topic."""
+"""Nobody is active: that is remembered for so long, from the end of a look on. Then one question tries again, and the
+others are refused without waiting for it, however long it takes."""
 CONNECT_SECONDS = 2.0
 MARGIN_SECONDS = 2.0
 """The door ends a question by itself; it is waited for so much longer."""
 MOST_CONNECTIONS = 8
+NOBODY = "no poller is active that could be asked"
 
 _headers = msgspec.json.Decoder(dict[str, str])
 _refused = msgspec.json.Decoder(Refused)
@@ -73,6 +76,9 @@ class DoorClient:
         """The last word, whatever its epoch: terms begin anew with a new cluster."""
         self._looked = float("-inf")
         self._lock = threading.Lock()
+        self._nobody = False
+        """What the last question found, and nobody has told since."""
+        self._trial = threading.Lock()
         tls: dict[str, Any] = {}
         if asking.ca_file is not None:
             tls["ssl_context"] = outside.tls(asking.ca_file)
@@ -88,6 +94,28 @@ class DoorClient:
             NoBudgetError, UpstreamFailedError, NoPollerError, NotAllowedError: there is none.
             CryptoProxyError: Kafka does not tell who is active.
         """
+        if not self._nobody:
+            return self._tried(question, priority, seconds)
+        if self._monotonic() - self._looked < AGAIN_SECONDS or not self._trial.acquire(blocking=False):
+            raise NoPollerError(NOBODY)
+        try:
+            return self._tried(question, priority, seconds)
+        finally:
+            self._trial.release()
+
+    def _tried(self, question: Question, priority: str, seconds: float) -> Replied:
+        try:
+            replied = self._of_one_of_two(question, priority, seconds)
+        except (NoBudgetError, UpstreamFailedError, NotAllowedError):
+            self._nobody = False
+            raise
+        except CryptoProxyError:
+            self._nobody = True
+            raise
+        self._nobody = False
+        return replied
+
+    def _of_one_of_two(self, question: Question, priority: str, seconds: float) -> Replied:
         end = self._monotonic() + seconds
         where = self._found()
         while True:
@@ -165,7 +193,7 @@ class DoorClient:
                 if self._where == instead_of:
                     self._where = self._last
             if self._where is None:
-                raise NoPollerError("no poller is active that could be asked")
+                raise NoPollerError(NOBODY)
             return self._where
 
     def _look(self) -> None:
@@ -186,6 +214,8 @@ class DoorClient:
             where = _where.decode(value)
         except UNREADABLE:
             return  # of another version
+        if where != self._last:
+            self._nobody = False
         self._last = where
         if self._where is None or where.epoch >= self._where.epoch:
             self._where = where

@@ -130,11 +130,12 @@ def meaning(error: elasticsearch.ApiError | elastic_transport.TransportError, *,
 
 
 def _type_and_reason(body: object) -> tuple[str, str]:
-    """Of the body of a refusal; a proxy's page has no type."""
+    """Of the body of a refusal, with the index that it is about; a proxy's page has no type."""
     if isinstance(body, dict):
         error = body.get("error")
         if isinstance(error, dict):
-            return str(error.get("type", "")), str(error.get("reason", ""))
+            reason, index = str(error.get("reason", "")), str(error.get("index", ""))
+            return str(error.get("type", "")), reason if index in reason else f"{reason} ({index})"
         if error is not None:
             return "", str(error)
     return "", str(body)[:200] if body else ""

@@ -107,11 +107,13 @@ def as_json(result: Reconciled, *, mend: Sequence[str], dataset: str = "ticker")
     }
 
 
-def words(result: Reconciled, *, mend: Sequence[str], left_out_from_ms: int | None) -> list[str]:
-    """What is said below the table."""
+def words(
+    result: Reconciled, *, mend: Sequence[str], left_out_from_ms: int | None, dataset: str = "ticker"
+) -> list[str]:
+    """What is said below the table, or in its place where it would have no row."""
     said = []
     if not result.hours:
-        said.append("Neither the lake nor the index has anything of this range.")
+        said.append(f"{dataset}, {result.span}: neither the lake nor the index has anything.")
     if result.quick:
         said.append("Hours whose counts agree were not looked at id by id (--quick), so this is no proof.")
     if left_out_from_ms is not None:

@@ -225,7 +225,7 @@ def unpacked_loosely(body: bytes, encoding: str) -> bytes:
             return zlib.decompressobj(wbits=bits).decompress(body, _CHUNK)
         except zlib.error:
             continue
-    return b""
+    return body if body.isascii() else b""  # not packed at all, whatever its head says
 
 
 def _body(response: urllib3.BaseHTTPResponse, deadline: float, host: str) -> bytes:

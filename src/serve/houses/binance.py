@@ -13,8 +13,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, ClassVar
@@ -40,8 +38,6 @@ from cryptoproxy.upstreams.binance.paths import PATHS
 from cryptoproxy.upstreams.binance.streams.books import BinanceBook
 from cryptoproxy.upstreams.binance.streams.books import topic as depth_topic
 from cryptoproxy.upstreams.binance.tickers import NAME
-
-log = logging.getLogger(__name__)
 
 TICKER = "ticker/24hr"
 _INTERVALS = {theirs: ours for ours, theirs in BinanceCandles.intervals.items()}
@@ -297,15 +293,10 @@ class BinanceHouse(House):
         wanted = self._wanted(request)
         if self._bars is None or request.params.get("timeZone", "0") not in ("0", "00:00", "+00:00", "-00:00"):
             return await self.read_through(request)
-        try:
-            found = await asyncio.get_running_loop().run_in_executor(self.means.threads, self._bars.find, wanted)
-        except CryptoProxyError as error:
-            log.debug("bars are not found: %s", error)
-            if self.means.through is not None and not request.microseconds:
-                return await self.read_through(request)
-            return self.refusal(503, "what holds bars does not answer", retry_after=5)
-        if not found.whole and self.means.through is not None and not request.microseconds:
-            return await self.read_through(request)
+        through = self.means.through is not None and not request.microseconds
+        found = await self.bars(self._bars, wanted, request, through=through)
+        if isinstance(found, Reply):
+            return found
         if not found.candles and not found.whole:
             self._refuse_unknown([wanted.asset_id])
             return self.refusal(404, f"of {wanted.asset_id} there are no bars of {request.params['interval']} here")

@@ -11,8 +11,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -22,7 +20,6 @@ import msgspec
 
 from cryptoproxy.datasets import slot_of
 from cryptoproxy.datasets.times import moment_of
-from cryptoproxy.errors import CryptoProxyError
 from cryptoproxy.serve.houses.house import INDEX, LAKE, ROAD, House, Means, RefusedError, named
 from cryptoproxy.serve.reply import Reply, Told, json_reply
 from cryptoproxy.serve.request import Request
@@ -33,8 +30,6 @@ from cryptoproxy.upstreams.bybit import rendering
 from cryptoproxy.upstreams.bybit.candles import PAGE, BybitCandles
 from cryptoproxy.upstreams.bybit.symbols import Category
 from cryptoproxy.upstreams.bybit.tickers import UPSTREAM
-
-log = logging.getLogger(__name__)
 
 TICKERS, INSTRUMENTS = "market/tickers", "market/instruments-info"
 _INTERVALS = {theirs: ours for ours, theirs in BybitCandles.intervals.items()}
@@ -152,15 +147,9 @@ class BybitHouse(House):
         wanted, market = self._wanted(request.params)
         if self._bars is None:
             return await self.read_through(request)
-        try:
-            found = await asyncio.get_running_loop().run_in_executor(self.means.threads, self._bars.find, wanted)
-        except CryptoProxyError as error:
-            log.debug("bars are not found: %s", error)
-            if self.means.through is not None:
-                return await self.read_through(request)
-            return self.refusal(503, "what holds bars does not answer", retry_after=5)
-        if not found.whole and self.means.through is not None:
-            return await self.read_through(request)
+        found = await self.bars(self._bars, wanted, request, through=self.means.through is not None)
+        if isinstance(found, Reply):
+            return found
         if not found.candles and not found.whole:
             return self.refusal(404, f"of {wanted.asset_id} there are no such bars here")
         names = [("symbol", wanted.asset_id), ("category", market.value)]

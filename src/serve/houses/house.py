@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from abc import ABC, abstractmethod
 from collections import OrderedDict
@@ -10,15 +11,20 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import msgspec
 
 from cryptoproxy.common.clock import Clock
+from cryptoproxy.errors import CryptoProxyError
 from cryptoproxy.serve.reply import Header, Reply, Told, json_reply
 from cryptoproxy.serve.request import Request, query_without_keys
+from cryptoproxy.serve.road.bars import Bars, Found, Wanted
 from cryptoproxy.serve.road.newest import Kept, Newest
 from cryptoproxy.serve.upstream.seam import Asks, Fetched, NotFetchedError
+
+log = logging.getLogger(__name__)
 
 ROAD, INDEX, LAKE, THROUGH = "road", "index", "lake", "through"
 MOST_WAITING = 200
@@ -146,6 +152,23 @@ class House(ABC):
             made=first and fetched.made,
         )
         return Reply(fetched.body, fetched.status, told, more=more)
+
+    async def bars(self, bars: Bars, wanted: Wanted, request: Request, *, through: bool) -> Found | Reply:
+        """As the road holds them, or read through where a bar is missing. If that cannot be, and the open one alone is,
+        the closed ones are given; without reading through, whatever is held.
+        """
+        find = partial(asyncio.get_running_loop().run_in_executor, self.means.threads)
+        try:
+            found = await find(partial(bars.find, wanted, wholly=through))
+        except CryptoProxyError as error:
+            log.debug("bars are not found: %s", error)
+            if through:
+                return await self.read_through(request)
+            return self.refusal(503, "what holds bars does not answer", retry_after=5)
+        if found.whole or not through:
+            return found
+        reply = await self.read_through(request)
+        return found if reply.told is None and found.open_bar and found.candles else reply
 
     def asks(self, request: Request) -> bool:
         """Whether just this is being asked now."""

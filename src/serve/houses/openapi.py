@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from cryptoproxy.serve.houses.own import MOST_PAGES, MOST_ROWS, QUESTIONS, USAGE_COLUMNS, Question
+from cryptoproxy.serve.houses.own import ENGINES, MOST_PAGES, MOST_ROWS, QUESTIONS, USAGE_COLUMNS, Question
 from cryptoproxy.serve.request import ARROW
 from cryptoproxy.serve.views.prices import SORTS
 
@@ -51,6 +51,10 @@ _ANSWER = {
 
 _FORMAT: dict[str, Any] = {"name": "format", "in": "query", "schema": {"enum": ["json", "csv"]}, "example": "json"}
 _FORMATS = {**_FORMAT, "schema": {"enum": ["json", "csv", "arrow"]}}
+_ENGINE: dict[str, Any] = {
+    "name": "engine", "in": "query", "description": "Elasticsearch, the lake, or the one that holds all of the time.",
+    "schema": {"enum": list(ENGINES)}, "example": ENGINES[0],
+}  # fmt: skip
 _ERROR = {"application/json": {"schema": {"type": "object", "required": ["error"]}}}
 
 
@@ -79,6 +83,7 @@ def _operation(name: str, question: Question) -> dict[str, Any]:
             "schema": {"type": "integer", "minimum": 1, "maximum": MOST_PAGES}, "example": 1,
         },
         _FORMATS,
+        *([_ENGINE] if question.of_lake else []),
     ]  # fmt: skip
     return {
         "operationId": name,

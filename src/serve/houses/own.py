@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import islice
@@ -32,6 +32,7 @@ from cryptoproxy.serve.views.memory import FromMemory
 
 MOST_ROWS, MOST_PAGES = 10_000, 10
 _DEFAULT_ROWS = 1_000
+ENGINES = ("es", "auto", "lake")
 _CSV = b"text/csv; charset=utf-8"
 _WHICH = ("symbols", "base", "assets", "quote", "source", "since", "until", "top")
 
@@ -45,12 +46,15 @@ class Question:
     takes: Mapping[str, Callable[[str], Any]]
     live: bool = False
     """Asked of what this door has in memory, :class:`FromMemory`, and not of :class:`Queries`."""
+    of_lake: bool = False
+    """The lake can answer it as well, by ``engine``."""
 
 
 class _Asked(NamedTuple):
     """What is asked of a question: its own parameters, and which rows; ``page`` 0: all, if they are not too many."""
 
     named: Mapping[str, Any]
+    engine: str
     limit: int
     page: int
     following: str
@@ -61,6 +65,14 @@ def _whole(raw: str) -> int:
     if not re.fullmatch(r"\d{1,9}", raw, re.ASCII):
         raise ValueError(f"{raw!r} is no whole number")
     return int(raw)
+
+
+def _engine(raw: str) -> str:
+    if raw not in ENGINES:
+        raise ValueError(f"engine={raw} is none of {', '.join(ENGINES)}")
+    if raw != ENGINES[0] and find_spec("duckdb") is None:
+        raise ValueError("the lake cannot be asked here, as duckdb is not installed: leave engine out")
+    return raw
 
 
 def _numbers(raw: str) -> tuple[float, ...]:
@@ -77,28 +89,41 @@ _TIME: Mapping[str, Callable[[str], Any]] = {"source": str, "since": str, "until
 _PAIR: Mapping[str, Callable[[str], Any]] = {"assets": str, "source": str, "quote": str, "since": str}
 
 QUESTIONS: Mapping[str, Question] = {
-    "latest": Question("The newest record of each asset.", Queries.latest, _TEXTS),
-    "candles": Question("Closed bars of any length.", Queries.candles, {**_STEP, **_TEXTS}),
+    "latest": Question("The newest record of each asset.", Queries.latest, _TEXTS, of_lake=True),
+    "candles": Question("Closed bars of any length.", Queries.candles, {**_STEP, **_TEXTS}, of_lake=True),
     "percentiles": Question(
-        "Percentiles over all samples.", Queries.percentiles, {"field": str, "percents": _numbers, **_TEXTS}
+        "Percentiles over all samples.",
+        Queries.percentiles,
+        {"field": str, "percents": _numbers, **_TEXTS},
+        of_lake=True,
     ),
-    "average": Question("Means weighed by time.", Queries.average, {"field": str, **_STEP, **_TEXTS}),
+    "average": Question("Means weighed by time.", Queries.average, {"field": str, **_STEP, **_TEXTS}, of_lake=True),
     "moves": Question(
-        "How often a change was larger.", Queries.moves, {"window": str, "thresholds": _numbers, **_TEXTS}
+        "How often a change was larger.",
+        Queries.moves,
+        {"window": str, "thresholds": _numbers, **_TEXTS},
+        of_lake=True,
     ),
-    "volatility": Question("Who moves most.", Queries.volatility, {"window": str, **_TEXTS}),
-    "indicators": Question("Averages, bands, RSI, MACD.", Queries.indicators, {"names": str, **_STEP, **_TEXTS}),
-    "sentiment": Question("How many rise, how many fall.", Queries.sentiment, {**_STEP, **_NO_TOP}),
+    "volatility": Question("Who moves most.", Queries.volatility, {"window": str, **_TEXTS}, of_lake=True),
+    "indicators": Question(
+        "Averages, bands, RSI, MACD.", Queries.indicators, {"names": str, **_STEP, **_TEXTS}, of_lake=True
+    ),
+    "sentiment": Question("How many rise, how many fall.", Queries.sentiment, {**_STEP, **_NO_TOP}, of_lake=True),
     "market": Question(
         "Cap, volume and dominance of the whole market.",
         Queries.market,
         {"dominance": str, "quote": str, **_STEP, **_TIME},
+        of_lake=True,
     ),
-    "freshness": Question("Age, missing slots, duplicates.", Queries.freshness, {"dataset": str, **_STEP, **_TIME}),
+    "freshness": Question(
+        "Age, missing slots, duplicates.", Queries.freshness, {"dataset": str, **_STEP, **_TIME}, of_lake=True
+    ),
     "gaps": Question("What streams lacked, and whether it was mended.", Queries.gaps, _TIME),
-    "trades": Question("Volume, VWAP and pressure of each step.", Queries.trades, {**_STEP, **_TEXTS}),
-    "spread": Question("Best ask less best bid, by step.", Queries.spread, {**_STEP, **_TEXTS}),
-    "depth": Question("What stands near mid, by step.", Queries.depth, {"within": _whole, **_STEP, **_TEXTS}),
+    "trades": Question("Volume, VWAP and pressure of each step.", Queries.trades, {**_STEP, **_TEXTS}, of_lake=True),
+    "spread": Question("Best ask less best bid, by step.", Queries.spread, {**_STEP, **_TEXTS}, of_lake=True),
+    "depth": Question(
+        "What stands near mid, by step.", Queries.depth, {"within": _whole, **_STEP, **_TEXTS}, of_lake=True
+    ),
     "chart": Question(
         "Bars for a picture: as many as it has room for.",
         chart.chart,
@@ -133,14 +158,14 @@ class Own:
     """
     Args:
         usage: what was asked of all doors; None where it is not counted.
-        queries: made in the first thread that needs it.
+        queries: of an engine; made in the first thread that needs it.
         live: what answers without the index.
         openapi: the document; made when it is first asked for.
     """
 
     def __init__(
         self,
-        queries: Callable[[], Queries],
+        queries: Callable[[str], Queries],
         *,
         live: FromMemory,
         clock: Clock,
@@ -150,6 +175,8 @@ class Own:
     ) -> None:
         self._queries, self._live, self._clock, self._threads, self._openapi = queries, live, clock, threads, openapi
         self._usage = usage
+        self._alone = ThreadPoolExecutor(1, thread_name_prefix="lake")
+        """The lake's connection is one question's at a time; who waits for it takes no thread from the index."""
 
     async def answer(self, request: Request) -> Reply:
         path = request.path
@@ -170,7 +197,8 @@ class Own:
             return self.refusal(400, str(error))
         if form == "arrow" and find_spec("pyarrow") is None:
             return self.refusal(406, "Arrow cannot be written here: pyarrow is not installed; there are json and csv")
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._answered, question, asked, form)
+        threads = self._threads if asked.engine == "es" else self._alone
+        return await asyncio.get_running_loop().run_in_executor(threads, self._answered, question, asked, form)
 
     def refusal(self, status: int, words: str, *, retry_after: float | None = None) -> Reply:
         more = () if retry_after is None else ((b"retry-after", b"%d" % max(1, round(retry_after))),)
@@ -202,7 +230,7 @@ class Own:
             TransientError, OperatorError: neither Elasticsearch nor the lake can answer.
         """
         try:
-            answer = question.ask(self._live if question.live else self._queries(), **asked.named)
+            answer = question.ask(self._live if question.live else self._queries(asked.engine), **asked.named)
             more = _paged(answer, asked) if asked.page else False
             rows = answer.held(asked.limit)
         except (ValueError, KeyError) as error:
@@ -267,13 +295,15 @@ def _read(question: Question, params: Mapping[str, str]) -> _Asked:
     ValueError: a parameter that it does not take, or with what it is not.
     """
     asked: dict[str, Any] = {}
-    limit, page = _DEFAULT_ROWS, 0
+    engine, limit, page = ENGINES[0], _DEFAULT_ROWS, 0
     for name, raw in params.items():
         if not raw:
             raise ValueError(f"{name} is empty: leave it out, or say which")
         if name == "format":
             if raw not in _WRITTEN:
                 raise ValueError(f"format={raw} is none of {', '.join(_WRITTEN)}")
+        elif name == "engine" and question.of_lake:
+            engine = _engine(raw)
         elif name == "limit":
             if not 1 <= (limit := _whole(raw)) <= MOST_ROWS:
                 raise ValueError(f"limit must be between 1 and {MOST_ROWS}")
@@ -284,9 +314,8 @@ def _read(question: Question, params: Mapping[str, str]) -> _Asked:
                     "or for a shorter time by since and until"
                 )
         elif name not in question.takes:
-            raise ValueError(
-                f"there is no parameter {name}; there are {', '.join((*question.takes, 'limit', 'page', 'format'))}"
-            )
+            there = (*question.takes, *(["engine"] if question.of_lake else []), "limit", "page", "format")
+            raise ValueError(f"there is no parameter {name}; there are {', '.join(there)}")
         else:
             asked[name] = question.takes[name](raw)
-    return _Asked(asked, limit, page, urlencode({**params, "page": page + 1}))
+    return _Asked(asked, engine, limit, page, urlencode({**params, "page": page + 1}))

@@ -7,7 +7,9 @@ there, none of them open.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -22,6 +24,8 @@ from cryptoproxy.queries.scope import AssetRef, Scope
 from cryptoproxy.serve.road.open_bars import OpenBars
 
 _MONTH_MS = 31 * DAY_MS
+_FIRST_MS = from_iso("2010-01-01T00:00:00.000Z")
+"""No upstream is as old: from before on nothing is whole here."""
 _WIDER = 4
 """A stretch in which bars are missing is looked through so many times as wide, twice."""
 
@@ -52,7 +56,7 @@ class Found:
     whole: bool
     engine: str
     open_bar: bool
-    """What was asked for reaches into the bar that is not closed."""
+    """What was asked for reaches into the bar that is not closed; but for that one it is whole."""
 
 
 class Bars:
@@ -66,18 +70,28 @@ class Bars:
         self._engines = engines
         self._clock = clock
         self._newest = newest or OpenBars(clock)
+        self._one = threading.Lock()
+        """The lake's connection is one thread's at a time: another's question would take the rows away from it."""
 
-    def find(self, wanted: Wanted) -> Found:
+    def find(self, wanted: Wanted, *, wholly: bool = False) -> Found:
         """The most that one of the engines holds. Blocks. A series that is not here gives none.
+
+        Args:
+            wholly: whoever asks has no use for an answer with holes: what cannot be whole is not looked for. A client
+                that asks where a history begins has no engine read all of it.
 
         Raises:
             TransientError, OperatorError: none of them can answer.
         """
         best: Found | None = None
         failed: CryptoProxyError | None = None
+        if wholly and wanted.oldest and (wanted.start_ms or 0) < _FIRST_MS:
+            return Found([], False, "es", False)
         for engine in self._engines:
             try:
-                found = self._find(engine(), wanted)
+                backend = engine()
+                with self._one if backend.name == "lake" else nullcontext():
+                    found = self._find(backend, wanted, wider=not wholly)
             except CryptoProxyError as error:
                 failed = failed or error
                 continue
@@ -89,7 +103,7 @@ class Bars:
             raise failed or TransientError("there is nothing to ask for bars")
         return best
 
-    def _find(self, engine: Backend, wanted: Wanted) -> Found:
+    def _find(self, engine: Backend, wanted: Wanted, *, wider: bool) -> Found:
         now_ms, step = self._clock.now_ms(), wanted.step_ms
         end_ms = now_ms if wanted.end_ms is None else min(wanted.end_ms, now_ms)
         start_ms = wanted.start_ms or 0
@@ -98,14 +112,14 @@ class Bars:
         if wanted.oldest:
             window = Span(start_ms, min(end_ms, start_ms + wanted.limit * step) + 1)
         else:
-            window = Span(max(start_ms, end_ms - wanted.limit * step), end_ms + 1)
+            window = Span(max(start_ms, end_ms - (wanted.limit + 1) * step), end_ms + 1)  # the open one is not there
         bars = self._within(engine, wanted, window)
-        if len(bars) < wanted.limit and window.length_ms < end_ms - start_ms:
+        if wider and len(bars) < wanted.limit and window.length_ms < end_ms - start_ms:
             if wanted.oldest:
                 bars = self._within(engine, wanted, Span(start_ms, end_ms + 1))
             else:
-                for wider in (_WIDER, _WIDER**2):
-                    window = Span(max(start_ms, end_ms - wider * wanted.limit * step), end_ms + 1)
+                for times in (_WIDER, _WIDER**2):
+                    window = Span(max(start_ms, end_ms - times * wanted.limit * step), end_ms + 1)
                     bars = self._within(engine, wanted, window)
                     if len(bars) >= wanted.limit:
                         break
@@ -136,11 +150,13 @@ class Bars:
         return list(islice(bars, wanted.limit) if wanted.oldest else bars)
 
     def _reaches_open(self, wanted: Wanted, candles: Sequence[Candle], end_ms: int, now_ms: int) -> bool:
-        """Whether the open bar is among those asked for."""
+        """Whether the open bar is among those asked for, and the only one that is missing."""
         if wanted.oldest and len(candles) == wanted.limit:
             return False
         last = end_of(candles[-1].timestamp, wanted.interval) if candles else end_ms
-        return last <= end_ms and last <= now_ms < last + wanted.step_ms
+        if not last <= end_ms or not last <= now_ms < last + wanted.step_ms:
+            return False
+        return not candles or self._is_whole(wanted, candles, last - 1)
 
     def _is_whole(self, wanted: Wanted, candles: Sequence[Candle], end_ms: int) -> bool:
         """Whether no bar can be missing: neither between these, nor before or behind them."""

@@ -230,11 +230,9 @@ def _moment(text: str) -> datetime | None:
 
 
 def ms_of_unix(digits: str) -> int:
-    """A Unix time of these years in s, ms, µs or ns, which its length tells, in ms."""
-    number = int(digits)
-    while number >= 10**14:
-        number //= 1000
-    return number if number >= 10**11 else number * 1000
+    """A Unix time of these years in s, ms, µs or ns, in ms. In each its seconds are the first ten digits, so that one
+    that was cut behind them still tells its second."""
+    return int(digits[:13].ljust(13, "0"))
 
 
 def wait_until(moment_ms: int, *, now_ms: int) -> float:

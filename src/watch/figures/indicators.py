@@ -12,7 +12,7 @@ from bisect import bisect_left
 from collections import deque
 from typing import Any
 
-from cryptoproxy.watch.figures.windows import AHEAD, ANY, EVERY, FEWEST, NAN, Edges, band, inside
+from cryptoproxy.watch.figures.gauge import AHEAD, ANY, EVERY, FEWEST, NAN, Edges, band, inside
 
 MINUTE_MS = 60_000
 MOST_SIGMAS = 6.0

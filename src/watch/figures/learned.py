@@ -15,7 +15,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from cryptoproxy.datasets.times import MINUTE_MS
-from cryptoproxy.watch.figures.windows import ANY, NAN, Edges
+from cryptoproxy.watch.figures.gauge import ANY, NAN, Edges
 
 FEATURES = ("move_1", "move_5")
 """The move of the last minute and of the last five, in what is usual for such a span: x sigmas as x / (x + 8)."""

@@ -11,18 +11,8 @@ from bisect import bisect_left, bisect_right, insort
 from operator import sub
 from typing import Any
 
-from cryptoproxy.watch.figures.windows import (
-    AHEAD,
-    ANY,
-    FEWEST,
-    NAN,
-    NONE,
-    SHORTEST_STEP_MS,
-    Change,
-    Edges,
-    Last,
-    inside,
-)
+from cryptoproxy.watch.figures.gauge import AHEAD, ANY, FEWEST, NAN, NONE, SHORTEST_STEP_MS, Edges, inside
+from cryptoproxy.watch.figures.windows import Change, Last
 
 SAMPLES = 120
 """Of a window whose samples are put in order."""

@@ -1,9 +1,8 @@
 """What is known of a series from a window of its past: change and mean.
 
-A gauge takes each sample (ms, value) and gives its figure; NaN while it cannot tell: the window is not filled yet, or
-there is a hole where it looks back to. A window keeps at most `STEPS` samples, so that a week costs what an hour does,
-and looks back to one that is at most a step older than the window is long. Samples lie side by side, as times and
-values: what is known of 500 assets is megabytes, and what lies in a row is had sooner than an object for each number.
+A window keeps at most `STEPS` samples, so that a week costs what an hour does, and looks back to one that is at most a
+step older than the window is long. Samples lie side by side, as times and values: what is known of 500 assets is
+megabytes, and what lies in a row is had sooner than an object for each number.
 """
 
 from __future__ import annotations
@@ -11,89 +10,15 @@ from __future__ import annotations
 import math
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable
 from operator import sub, truediv
-from typing import Any, Protocol
+from typing import Any
 
-NAN = math.nan
+from cryptoproxy.watch.figures.gauge import ANY, NAN, NEVER, PLACES, SHORTEST_STEP_MS, Edges, band, inside
+
 STEPS = 60
 """Of a window from which one sample is looked up."""
-FEWEST = 20
-"""Samples without which nothing is normal."""
 _HOLE = 0.1
 """Of the window: what lies further back than that is no sample of its begin."""
-AHEAD = 8
-"""For so many steps it is tried to say what will change nothing."""
-SHORTEST_STEP_MS = 1_000
-PLACES = 9
-"""Of what is reckoned from two numbers: from 1.76 to 2.1032 it is 19.5 %, where doubles say a hair less."""
-
-
-EVERY, NEVER = -math.inf, math.inf
-"""A gauge that must see every sample; one that needs none."""
-Edges = tuple[float, float]
-ANY: Edges = (-math.inf, math.inf)
-NONE: Edges = (math.inf, -math.inf)
-
-
-class Gauge(Protocol):
-    """One figure of a series.
-
-    It need not see every sample at once: before ``due``, and while the value is strictly between ``edges``, nothing
-    changes for whoever looks at it. Such samples may wait, and are given all together. So a record costs a comparison,
-    however many figures there are.
-    """
-
-    normal: float
-    """What the figure is held against, where it knows; else NaN."""
-
-    @property
-    def due(self) -> float:
-        """From this time on (ms) it must have the next sample at once. Looked at after ``edges``."""
-
-    def take(self, at: int, value: float) -> float:
-        """The figure with this sample; samples come in the order of their times."""
-
-    def catch_up(self, times: array[int], values: array[float]) -> None:
-        """Those that have waited: it knows what it would know had it taken each when it came. They are not kept."""
-
-    def edges(self, low: float, high: float, value: float) -> Edges:
-        """Until it is due, values strictly between these give figures strictly between ``low`` and ``high``, as long as
-        no other values come.
-
-        Args:
-            value: the last one. Edges that hold for longer are narrower, and of no use if it is not between them.
-        """
-
-    def dump(self) -> list[Any]:
-        """All that it knows, as plain lists and numbers."""
-
-    def load(self, known: list[Any]) -> None:
-        """The reverse, into a new one."""
-
-
-def _sorted(one: float, other: float) -> Edges:
-    return inside(one, other) if one < other else inside(other, one)
-
-
-def inside(low: float, high: float) -> Edges:
-    """A hair narrower, since edges are reckoned in another way than figures."""
-    return (
-        low if low == -math.inf else low + abs(low) * 1e-9,
-        high if high == math.inf else high - abs(high) * 1e-9,
-    )
-
-
-def band(least: float, most: float, low: float, high: float) -> Edges:
-    """Edges that hold for good: two values between them, or one and something from `least` to `most`, have a ratio
-    strictly between `low` and `high`. Of no use (NONE) where the value would soon be beyond them."""
-    ratio = min(high, 1.0 / low if low > 0 else math.inf)
-    if not (least > 0 and ratio > 1.0):
-        return NONE
-    spare = ratio * least / most
-    if spare * spare < ratio:  # less than half of the way
-        return NONE
-    return inside(least / math.sqrt(spare), most * math.sqrt(spare))
 
 
 class Last:
@@ -317,7 +242,5 @@ class TimesMean:
         self._begins, self._sums, self._counts = array("q", begins), array("d", sums), array("q", counts)
 
 
-def figures(gauge: Gauge, samples: Iterable[tuple[int, float]]) -> list[float]:
-    """Of all samples, for trials."""
-    take: Callable[[int, float], float] = gauge.take
-    return [take(at, value) for at, value in samples]
+def _sorted(one: float, other: float) -> Edges:
+    return inside(one, other) if one < other else inside(other, one)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from cryptoproxy.watch.figures import indicators, learned, ranks, windows
+from cryptoproxy.watch.figures.gauge import Gauge
 
 Form = Literal["number", "percent", "times", "bps", "sigma", "span", "bars", "word"]
 """How a value is written: 5, 5%, 3x, 50bps, 6, 1h, 14, up."""
@@ -191,7 +192,7 @@ KINDS: Mapping[str, Kind] = {
 }  # fmt: skip
 
 
-_MADE: Mapping[str, Callable[..., windows.Gauge]] = {
+_MADE: Mapping[str, Callable[..., Gauge]] = {
     "last": windows.Last,
     "apart": lambda _: windows.Last(),  # reckoned by who knows the other source
     "change": windows.Change,
@@ -207,7 +208,7 @@ _MADE: Mapping[str, Callable[..., windows.Gauge]] = {
 }
 
 
-def gauge(spec: Spec) -> windows.Gauge:
+def gauge(spec: Spec) -> Gauge:
     """A new one, that knows nothing yet."""
     return _MADE[spec[0]](*spec[1:])
 

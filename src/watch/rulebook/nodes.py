@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any, NamedTuple
 
@@ -45,7 +45,8 @@ class Nodes:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self.faults: list[str] = []
+        self.faults: list[tuple[int, str]] = []
+        """Line, and what is wrong there."""
 
     def _items(self, node: yaml.Node, where: str, allowed: Collection[str] = ()) -> Iterator[Item]:
         if not isinstance(node, yaml.MappingNode):
@@ -100,9 +101,17 @@ class Nodes:
             raise self._wrong(node, f"{where}: {key}: here stands a list like [one, two]")
         return [(self._text(each, where, key), each) for each in node.value]
 
+    def _or(self, otherwise: Any, read: Callable[..., Any], *given: Any, **more: Any) -> Any:
+        """What ``read`` gives. Where that is wrong, which is noted by then, ``otherwise``: so what is beside it is
+        read, too, and a person has all mistakes at once."""
+        try:
+            return read(*given, **more)
+        except Wrong:
+            return otherwise
+
     def _fault(self, at: yaml.Node | int, words: str) -> None:
         line = at if isinstance(at, int) else at.start_mark.line + 1
-        self.faults.append(f"{self._name}:{line}: {words}")
+        self.faults.append((line, f"{self._name}:{line}: {words}"))
 
     def _wrong(self, at: yaml.Node | int, words: str) -> Wrong:
         self._fault(at, words)

@@ -14,6 +14,9 @@ from cryptoproxy.watch.rulebook.conditions import KINDS, Kind, Option
 from cryptoproxy.watch.rulebook.nodes import FORMS, Item, Nodes, there_are
 from cryptoproxy.watch.rulebook.rules import Condition, Series
 
+FITS_ALL = Series("candle", "1h", "close")
+"""In the place of a number that is wrong: every condition may be of it, so that none is blamed."""
+
 
 class When(Nodes):
     """Reads what stands behind `when:` and `of:`."""
@@ -24,8 +27,12 @@ class When(Nodes):
             [(join, item)] = items.items()
             if not isinstance(item.node, yaml.SequenceNode) or len(item.node.value) < 2:
                 raise self._wrong(item.line, f"{where}: `{join}` has a list of two conditions or more")
-            return join, [self._condition(each, self._said(each, where), where, of) for each in item.node.value]
+            read = [self._or(None, self._listed, each, where, of) for each in item.node.value]
+            return join, [each for each in read if each is not None]
         return "all", [self._condition(node, items, where, of)]
+
+    def _listed(self, node: yaml.Node, where: str, of: Series) -> Condition:
+        return self._condition(node, self._said(node, where), where, of)
 
     def _said(self, node: yaml.Node, where: str) -> Mapping[str, Item]:
         """The words of a condition, or of `all` or `any`."""
@@ -49,7 +56,7 @@ class When(Nodes):
         name, kind = kinds[0], KINDS[kinds[0]]
         self._refuse_unknown(items.values(), f"{where}, {name}", (name, "of", "clear", *kind.options))
         if "of" in items:
-            of = self._series(items["of"].node, where)
+            of = self._or(FITS_ALL, self._series, items["of"].node, where)
         if kind.of:
             dataset, field = kind.of.split(".")
             of = Series(dataset, "", field)
@@ -57,25 +64,27 @@ class When(Nodes):
             self._fault(node, f"{where}: {name} is of closed bars: say `of: candle-1h.close` or another interval")
         options: dict[str, Any] = {}
         for key, option in kind.options.items():
+            options[key] = option.default
             if key in items:
-                options[key] = self._option(items[key].node, where, key, option)
+                options[key] = self._or(option.default, self._option, items[key].node, where, key, option)
             elif option.default is None and not option.optional:
-                raise self._wrong(node, f"{where}: {name} needs `{key}:`, {form_of(option)}")
-            else:
-                options[key] = option.default
+                self._fault(node, f"{where}: {name} needs `{key}:`, {form_of(option)}")
         return self._finished(name, kind, items=items, where=where, of=of, options=options)
 
     def _finished(
         self, name: str, kind: Kind, *, items: Mapping[str, Item], where: str, of: Series, options: dict[str, Any]
     ) -> Condition:
-        if options.get("fast", 0) >= options.get("slow", 1_000_000):
+        if (options.get("fast") or 0) >= (options.get("slow") or 1_000_000):
             self._fault(items[name].line, f"{where}: fast must be fewer bars than slow")
         if kind.words:
             options["direction"] = self._one_of(items[name].node, where, name, kind.words)
             return Condition(kind=name, of=of, threshold=0.0, clear=0.0, options=options)
         sign = -1.0 if kind.negative else 1.0
+        clear = (
+            self._or(None, self._value, items["clear"].node, where, "clear", kind.main) if "clear" in items else None
+        )
         threshold = sign * self._value(items[name].node, where, name, kind.main)
-        clear = sign * self._value(items["clear"].node, where, "clear", kind.main) if "clear" in items else threshold
+        clear = threshold if clear is None else sign * clear
         if kind.main == "span":
             threshold, clear = threshold / 1000, threshold / 1000
         if (clear > threshold) if kind.above else (clear < threshold):

@@ -2,6 +2,7 @@
 
 | module | tells |
 |---|---|
+| ``links`` | where a message leads to |
 | ``messages`` | alerts as a message of each way |
 | ``channels`` | a message sent, and what the other side's answer means |
 | ``silences`` | what nobody wants to hear of for a while |

@@ -151,5 +151,5 @@ def _by_apprise(address: str, message: Message) -> Outcome:
 
         shown = apprise.AppriseAttachment()
         shown.add(AttachMemory(content=message.picture, name=PICTURE, mimetype="image/png"))
-    taken = sender.notify(title=message.title, body=message.body, attach=shown)
+    taken = sender.notify(title=message.title, body=message.text, attach=shown)
     return Outcome("taken") if taken else Outcome("later", "it failed")

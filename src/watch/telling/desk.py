@@ -25,6 +25,7 @@ from cryptoproxy.errors import CryptoProxyError, TransientError
 from cryptoproxy.watch.rulebook.rules import Channel, Rules
 from cryptoproxy.watch.sharing.share import Places
 from cryptoproxy.watch.telling.channels import SHOW_PICTURES, Outcome
+from cryptoproxy.watch.telling.links import NOWHERE, Links
 from cryptoproxy.watch.telling.messages import Message
 from cryptoproxy.watch.telling.silences import silenced
 
@@ -71,7 +72,7 @@ class Desk:
         now_ms: Callable[[], int],
         health: Health,
         metrics: WatchMetrics,
-        link: str | None = None,
+        links: Links = NOWHERE,
         picture: Callable[[Alert], bytes | None] = lambda _: None,
     ) -> None:
         self.channel = channel
@@ -85,7 +86,7 @@ class Desk:
         self._now_ms = now_ms
         self._health = health
         self._metrics = metrics
-        self._link = link
+        self._links = links
         self._picture = picture
         self._part = f"channel {channel.name}"
         self._queue: deque[Waiting] = deque()
@@ -199,7 +200,7 @@ class Desk:
         while not self._stop.is_set():
             late = self._now_ms() - min(from_iso(each.fetched_at) for each in alerts) > LATE_MS
             message = Message(
-                alerts=alerts, rows=self.channel.digest, repeat=repeat, late=late, link=self._link, picture=picture
+                alerts=alerts, rows=self.channel.digest, repeat=repeat, late=late, links=self._links, picture=picture
             )
             outcome = self._sent(message, plain=plain)
             self._metrics.tries.labels(name, outcome.kind).inc()

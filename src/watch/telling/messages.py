@@ -12,13 +12,18 @@ from typing import Any
 
 from cryptoproxy.common.cells import cell
 from cryptoproxy.datasets import ALERT, Alert, from_iso
+from cryptoproxy.watch.telling.links import NOWHERE, Links
 from cryptoproxy.watch.words import shown
 
 _COLOURS = {"info": 0x3B82F6, "warning": 0xF59E0B, "critical": 0xDC2626}
 _OVER = 0x16A34A
 _SIGNS = {"info": "🔵", "warning": "🟠", "critical": "🔴"}
 _ORDER = ("critical", "warning", "info")
-_FIELDS = re.compile(r"\{(words|title|rule|asset|symbol|state|severity|value|moment|count|ids|link)\}")
+_NAMES = (
+    "words", "title", "rule", "asset", "symbol", "state", "severity", "value", "moment", "count", "ids", "link",
+    "kibana",
+)  # fmt: skip
+_FIELDS = re.compile(rf"\{{({'|'.join(_NAMES)})\}}")
 REPEAT = "(perhaps once more) "
 """Before what may have been taken already, by someone whose answer was lost."""
 
@@ -36,7 +41,7 @@ class Message:
     repeat: bool = False
     late: bool = False
     """It was found a while ago: the channel, or Kafka, was away."""
-    link: str | None = None
+    links: Links = NOWHERE
     picture: bytes | None = None
     """A PNG, for channels that show one."""
 
@@ -66,6 +71,17 @@ class Message:
     def ids(self) -> list[str]:
         return [ALERT.id_of(each) for each in self.alerts]
 
+    @property
+    def places(self) -> dict[str, str]:
+        """Where it leads to, by what that is called."""
+        found = {"Page": self.links.to_page(self.alerts), "Kibana": self.links.to_kibana(self.alerts)}
+        return {name: place for name, place in found.items() if place is not None}
+
+    @property
+    def text(self) -> str:
+        """The body, and where it leads to, where there are no signs for that."""
+        return "\n".join([self.body, *(f"{name}: {place}" for name, place in self.places.items())])
+
 
 def discord(message: Message, *, plain: bool = False) -> tuple[dict[str, Any], dict[str, bytes]]:
     """The JSON of a message, and files by name: the whole table of several alerts, since a message has no room for it,
@@ -77,18 +93,24 @@ def discord(message: Message, *, plain: bool = False) -> tuple[dict[str, Any], d
     nobody: dict[str, Any] = {"allowed_mentions": {"parse": []}}
     if plain:
         return {"content": f"{message.title}\n{message.body}"[:1900], **nobody}, {}
+    places = message.places
     first, several = message.alerts[0], len(message.alerts) > 1
     over = all(each.state == "resolved" for each in message.alerts)
     worst = min((each.severity for each in message.alerts), key=_ORDER.index)
     embed: dict[str, Any] = {
         "title": message.title[:250],
-        "description": (f"```\n{message.body[:3900]}\n```" if several else message.body[:4000]),
+        "description": "\n".join(
+            [
+                f"```\n{message.body[:3600]}\n```" if several else message.body[:2500],
+                *([" · ".join(f"[{name}]({place})" for name, place in places.items())] if places else []),
+            ]
+        ),
         "color": _OVER if over else _COLOURS[worst],
         "timestamp": max(each.timestamp for each in message.alerts),
         "footer": {"text": (f"{len(message.alerts)} alerts" if several else ALERT.id_of(first))[:2000]},
     }
-    if message.link:
-        embed["url"] = message.link
+    if places:
+        embed["url"] = next(iter(places.values()))
     files = {"alerts.csv": table(message.alerts)} if several else {}
     if message.picture is not None:
         files[PICTURE] = message.picture
@@ -99,8 +121,8 @@ def discord(message: Message, *, plain: bool = False) -> tuple[dict[str, Any], d
 def slack(message: Message) -> dict[str, Any]:
     """The JSON of an incoming webhook."""
     body = f"```{message.body[:3500]}```" if len(message.alerts) > 1 else message.body
-    link = f"\n<{message.link}|more>" if message.link else ""
-    return {"text": f"*{_escaped(message.title)}*\n{_escaped(body)}{link}"}
+    places = " · ".join(f"<{place}|{name}>" for name, place in message.places.items())
+    return {"text": "\n".join([f"*{_escaped(message.title)}*", _escaped(body), *([places] if places else [])])}
 
 
 def filled(template: str, message: Message) -> str:
@@ -109,9 +131,22 @@ def filled(template: str, message: Message) -> str:
     values: dict[str, Any] = {
         "words": f"{message.title}\n{message.body}", "title": message.title, "rule": first.rule, "asset": first.asset,
         "symbol": first.symbol or "", "state": first.state, "severity": first.severity, "value": first.value,
-        "moment": first.timestamp, "count": len(message.alerts), "ids": message.ids, "link": message.link or "",
+        "moment": first.timestamp, "count": len(message.alerts), "ids": message.ids,
+        "link": message.places.get("Page", ""), "kibana": message.places.get("Kibana", ""),
     }  # fmt: skip
     return _FIELDS.sub(lambda found: json.dumps(values[found[1]], ensure_ascii=False), template)
+
+
+def unfit(template: str) -> str:
+    """Why it cannot be a webhook's body; empty where it can."""
+    try:
+        json.loads(filled(template, Message(alerts=[ALERT.example])))
+    except ValueError as error:
+        return (
+            f"filled with an alert the template is no JSON: {error}. A {{name}} stands without quotes, and is one of "
+            f"{', '.join(_NAMES)}"
+        )
+    return ""
 
 
 def table(alerts: Sequence[Alert]) -> bytes:

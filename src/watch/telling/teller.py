@@ -26,6 +26,7 @@ from cryptoproxy.watch.sharing.share import Places
 from cryptoproxy.watch.sharing.shares import Shares
 from cryptoproxy.watch.telling.channels import send
 from cryptoproxy.watch.telling.desk import Desk, Waiting
+from cryptoproxy.watch.telling.links import Links
 from cryptoproxy.watch.telling.silences import Silences
 
 log = logging.getLogger(__name__)
@@ -57,7 +58,7 @@ class Teller:
         now_ms: Callable[[], int],
         health: Health,
         metrics: WatchMetrics,
-        link: str | None,
+        links: Links,
         picture: Callable[[Alert], bytes | None],
     ) -> None:
         self._kafka = kafka
@@ -68,7 +69,7 @@ class Teller:
         self._now_ms = now_ms
         self._health = health
         self._metrics = metrics
-        self._link = link
+        self._links = links
         self._picture = picture
         self._lock = threading.Lock()
         """The ledger is one, the desks are several."""
@@ -175,7 +176,7 @@ class Teller:
         return Desk(
             channel, done=begin, trying=trying, note=self._note,
             send=lambda where, message, plain: send(where, message, plain=plain), silences=lambda: self._silent,
-            rules=self._rules, now_ms=self._now_ms, health=self._health, metrics=self._metrics, link=self._link,
+            rules=self._rules, now_ms=self._now_ms, health=self._health, metrics=self._metrics, links=self._links,
             picture=self._picture,
         )  # fmt: skip
 

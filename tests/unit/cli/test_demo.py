@@ -60,6 +60,14 @@ def test_on_a_tall_terminal_all_ten_coins_are_there() -> None:
     assert sum("COIN" in line for line in drawn(moment(), height=40)) == 10
 
 
+def test_a_long_name_gives_way_and_brackets_are_no_markup() -> None:
+    now = moment()
+    now.top[0] |= {"name": "[/dim] a staked and wrapped coin on a bridge of some other chain"}
+    (line,) = (each for each in drawn(now) if "[/dim] a staked" in each)
+    assert "67,163.50" in line
+    assert "1,300.0" in line
+
+
 def test_one_is_one_and_zero_has_no_sign() -> None:
     text = "\n".join(drawn(moment(change=-0.001)))
     assert "by 1 poll, 0 slots missed" in text

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +11,10 @@ import pytest
 from kafka import errors as kafka_errors
 
 from cryptoproxy.common.asking import NoPollerError, Question
-from cryptoproxy.common.asking.client import LOOK_SECONDS, DoorClient
+from cryptoproxy.common.asking.client import AGAIN_SECONDS, LOOK_SECONDS, DoorClient
 from cryptoproxy.common.start import load_settings
 from cryptoproxy.errors import CryptoProxyError
+from tests.conftest import PATIENCE
 
 
 def test_while_kafka_is_away_those_who_waited_for_one_look_take_none_of_their_own() -> None:
@@ -35,5 +38,37 @@ def test_while_kafka_is_away_those_who_waited_for_one_look_take_none_of_their_ow
     now[0] += LOOK_SECONDS
     with pytest.raises(CryptoProxyError, match="nobody answers"):
         client.ask(question)
+    assert len(looks) == 2
+    client.close()
+
+
+def test_while_nobody_is_active_one_question_looks_and_no_other_waits_for_it() -> None:
+    """Else a hundred clients have all threads of a door wait for the look, whose turn comes last waits for many."""
+    now, looks = [0.0], []
+    begun, go = threading.Event(), threading.Event()
+    go.set()
+
+    def connect() -> Any:
+        looks.append(now[0])
+        begun.set()
+        assert go.wait(PATIENCE)
+        raise kafka_errors.KafkaTimeoutError("nobody answers")
+
+    settings = load_settings(Path("/dev/null"))
+    client = DoorClient(settings.kafka, settings.asking, connect=connect, monotonic=lambda: now[0])
+    question = Question.of("coingecko", "simple/price", {})
+    with pytest.raises(CryptoProxyError, match="nobody answers"):
+        client.ask(question)
+    now[0] += AGAIN_SECONDS
+    begun.clear(), go.clear()
+    with ThreadPoolExecutor(1) as pool:
+        looking = pool.submit(client.ask, question)
+        assert begun.wait(PATIENCE)
+        for _ in range(100):
+            with pytest.raises(NoPollerError):
+                client.ask(question)
+        go.set()
+        with pytest.raises(CryptoProxyError, match="nobody answers"):
+            looking.result()
     assert len(looks) == 2
     client.close()

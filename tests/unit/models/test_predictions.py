@@ -13,9 +13,9 @@ from cryptoproxy.datasets.times import HOUR_MS, MINUTE_MS
 from cryptoproxy.errors import PoisonError
 from cryptoproxy.models.features import ENOUGH_BARS, FEATURES, NEXT, features
 from cryptoproxy.models.judging import NO_CHANGE_LOSS, judged
-from cryptoproxy.models.registry import About, Model
+from cryptoproxy.models.registry import About, Model, OfAsset
 from cryptoproxy.models.scoring import LATE_MS, Scorer
-from cryptoproxy.models.trees import joined
+from cryptoproxy.models.trees import joined, together
 from cryptoproxy.queries.questions.candles import Bar
 from cryptoproxy.queries.questions.indicators import talib
 
@@ -111,6 +111,24 @@ def test_nothing_is_said_where_a_feature_is_not_known():
     for each in walk(20):
         scorer.see(each)
     assert scorer.predict(BTC, model(0), BEGIN + 20 * HOUR_MS) is None
+
+
+def test_each_asset_is_told_by_its_own_trees_and_one_without_any_of_nothing():
+    scorer, last, eth = Scorer("1h", talib()), BEGIN + 60 * HOUR_MS, "binance:ETHUSDT:USDT"
+    for each in walk(60):
+        scorer.see(each)
+        scorer.see(msgspec.structs.replace(each, asset_id="ETHUSDT"))
+        scorer.see(msgspec.structs.replace(each, asset_id="SOLUSDT"))
+    about = msgspec.structs.replace(
+        model(0).about,
+        assets={
+            BTC: OfAsset(first=0, count=1, asked=True, metrics={}),
+            eth: OfAsset(first=1, count=1, asked=True, metrics={}),
+        },
+    )
+    both = Model(about, together([model(0.4).forest, model(-0.4).forest]))
+    said = [scorer.predict(name, both, last) for name in (BTC, eth, "binance:SOLUSDT:USDT")]
+    assert [each and round(each.chance, 3) for each in said] == [0.599, 0.401, None]
 
 
 def prediction(hour: int, chance: float, late_ms: int = 5_000) -> Prediction:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cryptoproxy.lake.store import Store
-from cryptoproxy.models.registry import About, Registry
+from cryptoproxy.models.registry import About, OfAsset, Registry
 from tests.unit.lake.conftest import bucket, make_store, store
 from tests.unit.models.test_registry import FEATURES, NOW, forest
 
@@ -98,7 +98,7 @@ def test_a_model_of_minutes_is_better_by_jumps_then_by_false_alarms(
     assert words in why
 
 
-LOSSES = {"loss": 0.69, "no_change_loss": 0.6931, "walk_forward_loss": 0.6925}
+LOSSES = {"loss": 0.69, "no_change_loss": 0.6931, "walk_forward_loss": 0.6925, "return_after_fees": -0.0004}
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,33 @@ LOSSES = {"loss": 0.69, "no_change_loss": 0.6931, "walk_forward_loss": 0.6925}
         (LOSSES | {"live_loss": 0.69}, False),
     ],
 )
-def test_a_model_of_direction_must_beat_no_change_and_what_is_live(
-    store: Store, choice: Any, metrics: Mapping[str, float], better: bool
+def test_an_asset_s_trees_must_beat_no_change_and_what_is_live(
+    choice: Any, metrics: Mapping[str, float], better: bool
 ) -> None:
-    assert choice.of_direction(kept(Registry(store), "direction-1h", metrics))[0] is better
+    found, words = choice.better(metrics)
+    assert found is better
+    assert words.endswith("-0.04000% a bar after fees")
+
+
+def test_a_version_is_made_live_if_it_is_better_for_one_asset(store: Store, choice: Any) -> None:
+    registry = Registry(store)
+
+    def made(at_ms: int, **asked: tuple[bool, str]) -> About:
+        assets = {
+            asset: OfAsset(first=0, count=2, asked=at_work, since=since, metrics=LOSSES)
+            for asset, (at_work, since) in asked.items()
+        }
+        return registry.add(
+            "direction-1h", forest(), features=FEATURES, begin_ms=0, end_ms=1, rows=1, metrics={}, assets=assets,
+            now_ms=at_ms,
+        )  # fmt: skip
+
+    made(NOW, btc=(False, ""))
+    said = choice.decide(registry, "direction-1h", now_ms=NOW)
+    assert said.endswith("kept, not promoted (better for 0 of 1 assets; 0 keep what is live, 1 have none)")
+    first = made(NOW + 60_000, btc=(True, ""), eth=(False, ""))
+    assert "promoted (better for 1 of 2 assets" in choice.decide(registry, "direction-1h", now_ms=NOW + 60_000)
+    made(NOW + 120_000, btc=(True, first.version), eth=(False, ""))
+    said = choice.decide(registry, "direction-1h", now_ms=NOW + 120_000)
+    assert said.endswith("kept, not promoted (better for 0 of 2 assets; 1 keep what is live, 1 have none)")
+    assert registry.live("direction-1h") == first.version

@@ -7,8 +7,8 @@ import pytest
 
 from cryptoproxy.errors import OperatorError
 from cryptoproxy.lake.store import MissingObjectError, Store
-from cryptoproxy.models.registry import About, Registry
-from cryptoproxy.models.trees import Forest, anomaly, expected_depth, from_bytes, joined, probability
+from cryptoproxy.models.registry import About, OfAsset, Registry
+from cryptoproxy.models.trees import Forest, anomaly, expected_depth, from_bytes, joined, probability, together
 from tests.unit.lake.conftest import Bucket, bucket, make_store, store
 
 __all__ = ["bucket", "make_store", "store"]
@@ -63,6 +63,36 @@ def test_what_is_no_model_is_refused_and_nothing_of_it_is_run(body: bytes) -> No
 def test_a_model_of_other_rows_is_refused() -> None:
     with pytest.raises(OperatorError, match="do not fit"):
         from_bytes(forest().to_bytes(), 1)
+
+
+def test_forests_of_several_assets_are_one_and_each_is_had_again_as_it_was(store: Store) -> None:
+    own = {"a:1:x": forest(), "a:2:x": forest(3.0), "a:3:x": forest(4.0)}
+    parts = {
+        asset: OfAsset(first=2 * number, count=2, asked=number != 1, metrics={}) for number, asset in enumerate(own)
+    }
+    registry = Registry(store)
+    about = registry.add(
+        "direction", together(list(own.values())), features=FEATURES, begin_ms=0, end_ms=1, rows=3, metrics={},
+        assets=parts, now_ms=NOW,
+    )  # fmt: skip
+    model = registry.load("direction", about.version)
+    for asset in ("a:1:x", "a:3:x"):
+        said = model.of(asset)
+        assert said is not None
+        assert said.total(rows()).tolist() == own[asset].total(rows()).tolist()
+    # One that is no better than knowing nothing is not asked, and neither is what nobody has trees of.
+    assert model.of("a:2:x") is model.of("a:4:x") is None
+    assert together([model.forest.part(2, 2)]).total(rows()).tolist() == own["a:2:x"].total(rows()).tolist()
+
+
+def test_a_version_that_tells_of_trees_that_it_has_not_is_refused(store: Store) -> None:
+    registry = Registry(store)
+    about = registry.add(
+        "direction", forest(), features=FEATURES, begin_ms=0, end_ms=1, rows=3, metrics={},
+        assets={"a:1:x": OfAsset(first=1, count=2, asked=True, metrics={})}, now_ms=NOW,
+    )  # fmt: skip
+    with pytest.raises(OperatorError, match="other trees than it tells of"):
+        registry.load("direction", about.version)
 
 
 def added(registry: Registry, leaf: float = 1.0, now_ms: int = NOW) -> About:

@@ -21,7 +21,7 @@ from cryptoproxy.producer.feeds.fetch import Fetcher
 from cryptoproxy.producer.once import Once
 from cryptoproxy.producer.wiring import Poller
 from cryptoproxy.sandbox import Rule, Sandbox
-from cryptoproxy.upstreams import sources_of
+from cryptoproxy.upstreams import sources_of, streams_of
 
 COINS = 5
 
@@ -411,6 +411,30 @@ def test_a_check_names_what_is_wrong_with_address_or_key(texts: dict[str, str], 
         check(texts)
     with pytest.raises(TransientError, match=r"no-such-host\.invalid"):
         check(texts | {"COINGECKO_BASE_URL": "https://no-such-host.invalid/api/v3"})
+
+
+def test_a_check_of_a_stream_makes_its_connection_and_asks_for_the_time(
+    texts: dict[str, str], sandbox: Sandbox
+) -> None:
+    texts |= {"SOURCES": "binance.trade", "BINANCE_STREAM_SYMBOLS": "BTCUSDT"}
+    texts["BINANCE_WS_URL"] = sandbox.base_url("binance").replace("http", "ws", 1)
+    (stream,) = streams_of(Settings.from_texts(texts).upstreams)
+    assert "and what mends it answered" in once.check_stream(Settings.from_texts(texts), stream)
+    texts["BINANCE_WS_URL"] = "ws://no-such-host.invalid"
+    (stream,) = streams_of(Settings.from_texts(texts).upstreams)
+    with pytest.raises(TransientError, match=r"no-such-host\.invalid"):
+        once.check_stream(Settings.from_texts(texts), stream)
+
+
+@pytest.mark.parametrize(("sources", "code"), [("binance.trade", 1), ("coingecko,binance.trade", 0)])
+def test_a_stream_has_no_polls_and_that_is_said(
+    texts: dict[str, str], run_once: Callable[..., int], caplog: pytest.LogCaptureFixture, sources: str, code: int
+) -> None:
+    texts |= {"SOURCES": sources, "BINANCE_STREAM_SYMBOLS": "BTCUSDT"}
+    for attempt in (lambda: once.dry_run(Settings.from_texts(texts)), run_once):
+        caplog.clear()
+        assert attempt() == code
+        assert "binance.trade: a stream, which has no polls" in caplog.text
 
 
 def test_a_dry_run_says_on_standard_error_what_is_absent_and_is_1(

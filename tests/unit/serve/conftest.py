@@ -289,7 +289,7 @@ class Road:
         return requests.get(f"{self.sandbox.base_url(upstream)}/{path}", timeout=PATIENCE, **more)
 
 
-def _no_queries() -> Any:
+def _no_queries(_: str) -> Any:
     raise AssertionError("nothing is asked of Elasticsearch here")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,6 +13,7 @@ import pytest
 from cryptoproxy.datasets import iso
 from cryptoproxy.datasets.times import DAY_MS, HOUR_MS
 from cryptoproxy.errors import TransientError
+from cryptoproxy.queries.scope import Scope
 from cryptoproxy.serve.houses.house import Shelf, linked
 from cryptoproxy.serve.reply import Reply, takes_gzip
 from cryptoproxy.serve.upstream.seam import NotFetchedError
@@ -131,10 +133,19 @@ def test_closed_klines_are_binances(polled: Road, bounds: dict[str, str]):
     assert "detail" not in ours.headers["Cache-Status"]
 
 
+class Unasked:
+    """Bars where looking for them would be in vain, and long."""
+
+    name = "es"
+
+    def intervals(self, scope: object) -> object:
+        raise AssertionError(scope)
+
+
 def test_the_earliest_bar_is_the_upstreams_and_not_the_first_that_is_here(road: Make):
     """So python-binance asks where a history begins."""
     found = road(through=True)
-    found.walk("binance.candle-1h", "BTCUSDT", HOUR - 4 * HOUR_MS)
+    found.bars = Unasked()
     params = {"symbol": "BTCUSDT", "interval": "1h", "startTime": "0", "limit": "1"}
     ours = found.get("/binance/api/v3/klines", params=params)
     assert ours.json() == found.theirs("binance", "api/v3/klines", params=params).json()
@@ -447,6 +458,43 @@ def test_bars_are_read_through_or_refused_while_the_index_is_away(road: Make, th
         assert answer.status_code == (200 if through else 503)
         assert through or (body in answer.json() and answer.headers["Retry-After"])
     assert found.get("/binance/api/v3/ticker/price?symbol=BTCUSDT").status_code == 200
+
+
+def test_the_lake_is_asked_by_one_at_a_time(road: Make):
+    found = road()
+    found.walk("binance.candle-1h", "BTCUSDT", HOUR - 8 * HOUR_MS)
+    asked, alone = found.bars.intervals, threading.Lock()
+
+    def one(scope: Scope) -> object:
+        assert alone.acquire(blocking=False)
+        try:
+            time.sleep(0)
+            return asked(scope)
+        finally:
+            alone.release()
+
+    found.bars.name, found.bars.intervals = "lake", one
+    path = f"/binance/api/v3/klines?symbol=BTCUSDT&interval=1h&startTime={HOUR - 6 * HOUR_MS}&limit="
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(found.get, [f"{path}{n % 4 + 1}" for n in range(40)]))
+    assert {(each.status_code, each.headers["X-Data-Source"]) for each in answers} == {(200, "lake/binance")}
+
+
+@pytest.mark.parametrize("limited", [True, False])
+def test_closed_bars_are_given_while_the_open_one_cannot_be_asked_for(road: Make, limited: bool):
+    def refuse(*_: object) -> None:
+        raise NotFetchedError("not now", limited=limited)
+
+    found = road(through=True)
+    found.walk("binance.candle-1h", "BTCUSDT", HOUR - 8 * HOUR_MS)
+    found.through.get = refuse
+    path = "/binance/api/v3/klines?symbol=BTCUSDT&interval=1h"
+    ours = found.get(f"{path}&limit=6")
+    assert len(ours.json()) == 6
+    assert ours.json()[-1][0] == HOUR - HOUR_MS
+    assert "detail=open-bar-left-out" in ours.headers["Cache-Status"]
+    for more in (f"&limit=6&endTime={HOUR - 4 * HOUR_MS}", "&limit=9", "&startTime=0&limit=1"):
+        assert found.get(path + more).status_code == (429 if limited else 503), "more than the open one is missing"
 
 
 @pytest.mark.parametrize(

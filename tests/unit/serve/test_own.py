@@ -34,7 +34,8 @@ def test_all_of_it_is_described():
     assert set(found["paths"]) == {f"/v1/{each}" for each in (*QUESTIONS, "usage")}
     for name, question in QUESTIONS.items():
         parameters = found["paths"][f"/v1/{name}"]["get"]["parameters"]
-        assert {each["name"] for each in parameters} == {*question.takes, "limit", "page", "format"}
+        engine = {"engine"} if question.of_lake else set()
+        assert {each["name"] for each in parameters} == {*question.takes, "limit", "page", "format"} | engine
         for each in parameters:
             if each["name"] in question.takes:
                 question.takes[each["name"]](str(each["example"]))
@@ -49,6 +50,7 @@ def test_all_of_it_is_described():
         ({"limit": "0"}, "between 1 and 10000"),
         ({"limit": "10001"}, "between 1 and 10000"),
         ({"format": "xml"}, "none of json, csv"),
+        ({"engine": "postgres"}, "none of es, auto, lake"),
         ({"page": "0"}, "page must be between 1 and 10"),
         ({"page": "11"}, "of limit=10000 rows at most"),
     ],
@@ -65,22 +67,26 @@ def test_an_answer_is_as_old_as_its_newest_record(monkeypatch: pytest.MonkeyPatc
     answer: Answer[Any] = Answer("latest", "t", "w", columns=(), rows=iter(()), covers=covers)
     monkeypatch.setitem(cast("Any", own.QUESTIONS), "latest", own.Question("", lambda _: answer, {}))
     asked = own.Own(
-        cast("Any", lambda: None), live=cast("Any", None), clock=StandingClock(), threads=ThreadPoolExecutor(1), openapi=dict
+        cast("Any", lambda _: None), live=cast("Any", None), clock=StandingClock(), threads=ThreadPoolExecutor(1), openapi=dict
     )  # fmt: skip
     reply = asyncio.run(asked.answer(Request("v1/latest")))
     assert reply.told is not None
     assert NOW_MS - reply.told.asked_ms == (old_ms or 0)
 
 
-def answered(monkeypatch: pytest.MonkeyPatch, **asked: Any) -> Reply:
+def answered(monkeypatch: pytest.MonkeyPatch, engines: Any = None, **asked: Any) -> Reply:
     cells = (Cell("price", "Price", Look.NUMBER, lambda row: row),)
     covers = Covers(Span(NOW_MS - 1000, NOW_MS))
     answer: Answer[Any] = Answer("latest", "t", "w", columns=cells, rows=iter((1.5, 2.5)), covers=covers)
-    question = own.Question("", lambda *_, **__: answer, {})
+    question = own.Question("", lambda *_, **__: answer, {}, of_lake=True)
     monkeypatch.setattr(own, "QUESTIONS", {"latest": question})
     with ThreadPoolExecutor(1) as threads:
         asks = own.Own(
-            lambda: cast(Any, None), live=cast(Any, None), clock=StandingClock(), threads=threads, openapi=dict
+            engines or (lambda _: cast(Any, None)),
+            live=cast(Any, None),
+            clock=StandingClock(),
+            threads=threads,
+            openapi=dict,
         )
         return asyncio.run(asks.answer(Request("v1/latest", **asked)))
 
@@ -100,6 +106,16 @@ def test_an_answer_may_be_a_table_of_arrow(monkeypatch: pytest.MonkeyPatch, aske
     reply = answered(monkeypatch, **asked)
     assert reply.content_type == b"application/vnd.apache.arrow.stream"
     assert pyarrow.ipc.open_stream(reply.body).read_all().to_pydict() == {"price": [1.5, 2.5]}
+
+
+def test_the_lake_is_asked_where_that_is_said(monkeypatch: pytest.MonkeyPatch):
+    asked: list[str] = []
+    for engine in ({}, {"engine": "es"}, {"engine": "auto"}, {"engine": "lake"}):
+        assert answered(monkeypatch, asked.append, params=engine).status == 200
+    assert asked == ["es", "es", "auto", "lake"]
+    monkeypatch.setattr(own, "find_spec", lambda _: None)
+    refused = answered(monkeypatch, asked.append, params={"engine": "lake"})
+    assert (refused.status, b"duckdb" in refused.body) == (400, True)
 
 
 def test_arrow_is_refused_where_it_cannot_be_written(monkeypatch: pytest.MonkeyPatch):

@@ -98,6 +98,15 @@ def test_a_ban_is_a_ban_whatever_the_status_and_unit_that_tell_it(source, answer
 
 
 @ALL
+@pytest.mark.parametrize("unit", ["", "000", "000000", "000000000"])
+def test_the_end_of_a_ban_is_told_as_long_as_its_seconds_are_whole(source, answer, unit):
+    whole = "1660090900" + unit
+    for digits in range(4, len(whole) + 1):
+        error = refusal(source, answer(418, b'{"msg":"IP banned until ' + whole[:digits].encode()), BannedError)
+        assert error.retry_after == (600 if digits >= 10 else 120)
+
+
+@ALL
 def test_beside_the_end_of_a_ban_a_longer_header_counts(source, answer):
     body = b'{"code":-1003,"msg":"IP banned until 1660090900000."}'
     assert refusal(source, answer(418, body, retry_after="900"), BannedError).retry_after == 900

@@ -11,7 +11,7 @@ import pytest
 
 from cryptoproxy.datasets import ALERT, CANDLE, TICKER, Alert, from_iso, iso, key
 from cryptoproxy.watch.cases import Row
-from cryptoproxy.watch.figures.windows import EVERY
+from cryptoproxy.watch.figures.gauge import EVERY
 from cryptoproxy.watch.judge import Judge
 from cryptoproxy.watch.rulebook.reading import parse
 

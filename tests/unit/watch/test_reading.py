@@ -135,6 +135,29 @@ def test_all_mistakes_are_named_at_once():
     assert [each.split(" ")[0] for each in found] == ["watch.yaml:3:", "watch.yaml:5:"]
 
 
+def test_all_mistakes_of_one_rule_are_named_in_the_order_of_their_lines():
+    found = faults(
+        rule("of: ticker.prise\nassets: [binace]\nwhen: {falls: 5 percent, within: 1hour, clear: x}\ntell: [op]\n"
+             "severity: bad\nhold: 0\ncool-down: soon\nhours: 8-20\ndays: monday")
+        + "channels:\n  c: {slack: 'secret'}\n"
+    )  # fmt: skip
+    places = [int(each.split(":")[1]) for each in found]
+    assert places == [3, 4, 5, 5, 5, 6, 7, 8, 9, 10, 11, 13]
+    assert "rule r: within: '1hour' is not a time span" in "\n".join(found)
+
+
+def test_of_several_conditions_each_is_read():
+    found = faults(rule("when: {any: [{abov: 1}, {belo: 2, x: 1}, {above: 3}]}"))
+    assert [each.split("; did you mean ")[1].split("?")[0] for each in found] == ["above", "below"]
+
+
+@pytest.mark.parametrize("template", ['{"a": {zzz}}', '{"a": "{words}"}', "{title}, {link}"])
+def test_a_template_that_gives_no_json_is_refused(template: str):
+    (fault,) = faults(f"channels:\n  c: {{webhook: 'env:X', template: '{template}'}}\nrules: {{}}")
+    assert fault.startswith("watch.yaml:2: channel c: filled with an alert the template is no JSON")
+    assert "stands without quotes, and is one of words, title" in fault
+
+
 def test_an_address_that_stands_in_the_file_is_refused_and_not_shown():
     (fault,) = faults("channels:\n  c: {discord: 'https://discord.example/api/webhooks/1/secret'}\nrules: {}")
     assert "say env:NAME or file:" in fault

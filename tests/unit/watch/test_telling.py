@@ -6,9 +6,11 @@ import csv
 import io
 import json
 import logging
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 import msgspec
 import pytest
@@ -25,6 +27,7 @@ from cryptoproxy.watch.rulebook.reading import parse
 from cryptoproxy.watch.rulebook.rules import Channel
 from cryptoproxy.watch.telling import channels, desk, teller
 from cryptoproxy.watch.telling.desk import Desk, Waiting
+from cryptoproxy.watch.telling.links import NOWHERE, Links
 from cryptoproxy.watch.telling.messages import Message, discord, filled, slack, table
 from cryptoproxy.watch.telling.picture import Pictures, drawn
 from cryptoproxy.watch.telling.silences import silenced
@@ -56,12 +59,56 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
 
 # --- messages
 def test_one_alert_is_a_sentence_with_its_id():
-    payload, files = discord(Message(alerts=[EXAMPLE], link="https://kibana.example"))
+    payload, files = discord(Message(alerts=[EXAMPLE]))
     (embed,) = payload["embeds"]
     assert embed["title"] == "🟠 btc-falls: BTCUSDT"
     assert embed["description"].splitlines()[0] == EXAMPLE.words
     assert embed["footer"]["text"] == ALERT.id_of(EXAMPLE)
-    assert (embed["url"], payload["allowed_mentions"], files) == ("https://kibana.example", {"parse": []}, {})
+    assert ("url" in embed, payload["allowed_mentions"], files) == (False, {"parse": []}, {})
+
+
+LINKS = Links("https://page.example", "https://kibana.example/s/team")
+
+
+def test_one_alert_leads_to_its_asset_on_the_page_and_in_kibana_at_its_time():
+    message = Message(alerts=[EXAMPLE], links=LINKS)
+    page, kibana = message.places.values()
+    assert page == "https://page.example/asset?asset=binance:BTCUSDT:USDT"
+    begin, _, state = kibana.partition("?")
+    assert begin == "https://kibana.example/s/team/app/dashboards#/view/crypto-alerts-found"
+    assert parse_qs(state) == {
+        "_g": ["(time:(from:'2026-11-20T09:00:00.000Z',to:'2026-11-20T11:00:00.000Z'))"],
+        "_a": ["(query:(language:kuery,query:'asset: \"binance:BTCUSDT:USDT\"'))"],
+    }
+    (embed,) = discord(message)[0]["embeds"]
+    assert embed["url"] == page
+    assert embed["description"].endswith(f"\n[Page]({page}) · [Kibana]({kibana})")
+    assert slack(message)["text"].endswith(f"\n<{page}|Page> · <{kibana}|Kibana>")
+    assert message.text.endswith(f"\nPage: {page}\nKibana: {kibana}")
+    assert json.loads(filled("[{link}, {kibana}]", message)) == [page, kibana]
+
+
+def test_several_lead_to_all_alerts_of_their_time_and_where_there_is_one_place_that_is_it():
+    message = Message(alerts=[alert(0), alert(7200)], links=LINKS)
+    page, kibana = message.places.values()
+    assert page == "https://page.example/alerts"
+    (times,) = parse_qs(kibana.partition("?")[2])["_g"]
+    assert (times.count("T09:00:00"), times.count("T13:00:00"), "_a=" in kibana) == (1, 1, False)
+    (embed,) = discord(Message(alerts=[EXAMPLE], links=Links(kibana="http://k")))[0]["embeds"]
+    assert embed["url"].startswith("http://k/app/dashboards#/view/")
+    assert "Page" not in embed["description"]
+
+
+@pytest.mark.parametrize("name", ["it's", 'a"b', "a\\", "a!", "a)b(c", "a|b>c", "ü&x=1"])
+def test_no_asset_ends_an_address_too_early(name: str):
+    odd = msgspec.structs.replace(EXAMPLE, asset=f"binance:{name}:USDT")
+    page, kibana = Message(alerts=[odd], links=LINKS).places.values()
+    assert not set("()<>|'\"! ") & set(page + kibana)
+    assert parse_qs(page.partition("?")[2]) == {"asset": [odd.asset]}
+    said = parse_qs(kibana.partition("?")[2])["_a"][0]
+    inner = said.removeprefix("(query:(language:kuery,query:'").removesuffix("'))")
+    text = re.sub("!(.)", r"\1", inner)
+    assert re.sub(r"\\(.)", r"\1", text) == f'asset: "{odd.asset}"'
 
 
 def test_its_end_says_how_long_it_was():
@@ -415,7 +462,7 @@ def test_what_was_tried_before_the_topic_was_made_again_holds_up_nothing(
     none: Any = None
     told = teller.Teller(
         kafka=none, shares=none, make_ledger=none, connect=none, rules=lambda: RULES, now_ms=lambda: 0, health=Health(),
-        metrics=WatchMetrics(CollectorRegistry()), link=None, picture=lambda _: None,
+        metrics=WatchMetrics(CollectorRegistry()), links=NOWHERE, picture=lambda _: None,
     )  # fmt: skip
     monkeypatch.setattr(told, "_consumer", Short())
     monkeypatch.setattr(told, "_note", lambda *_: None)

@@ -117,12 +117,19 @@ class Watch:
         example="/etc/cryptoproxy/watch.yaml",
     )
     port: int = _health_port("PYTHON_WATCH_SERVER_PORT", "8003")
-    link: str | None = setting(
-        "WATCH_LINK",
+    page: str | None = setting(
+        "WATCH_PAGE",
         kinds.url(),
         "",
-        "Address that messages link to: the dashboard Alerts of your Kibana, or a page.",
-        example="https://kibana.example/app/dashboards",
+        "Where people find `cryptoproxy page`: messages lead to the asset there.",
+        example="https://page.example",
+    )
+    kibana: str | None = setting(
+        "WATCH_KIBANA",
+        kinds.url(),
+        "",
+        "Where people find Kibana, with its space: messages lead to its dashboard Alerts, at their time.",
+        example="https://kibana.example/s/team",
     )
     pictures: bool = setting(
         "WATCH_PICTURES",

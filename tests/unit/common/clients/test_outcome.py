@@ -10,7 +10,7 @@ import pytest
 from elastic_transport import ApiResponseMeta, HttpHeaders, NodeConfig, ObjectApiResponse
 from elasticsearch import ApiError
 
-from cryptoproxy.common.clients.outcome import OUTCOMES, Outcome, blamed_field, error_of, outcome_of
+from cryptoproxy.common.clients.outcome import OUTCOMES, Outcome, blamed_field, error_of, meaning, outcome_of
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.consumer.index.bulk import BulkSender, Item
 from cryptoproxy.errors import CryptoProxyError, OperatorError, SizeError, TransientError
@@ -170,3 +170,10 @@ def test_item_400_alone_is_never_poison() -> None:
 def test_what_needs_a_person_is_told_by_its_remedy_alone() -> None:
     assert "" not in OUTCOMES.values()
     assert Outcome.OPERATOR not in OUTCOMES.values()
+
+
+def test_a_refusal_names_the_index_that_it_is_about() -> None:
+    meta = ApiResponseMeta(400, "1.1", HttpHeaders({}), 0.1, NodeConfig("http", "localhost", 9200))
+    for reason in ("closed", "closed: i-2026.01.01"):
+        error = {"type": "index_closed_exception", "reason": reason, "index": "i-2026.01.01"}
+        assert str(meaning(ApiError("refused", meta, {"error": error}))).count("i-2026.01.01") == 1

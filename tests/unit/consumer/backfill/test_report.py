@@ -79,6 +79,11 @@ def test_what_cannot_be_read_in_the_lake_is_no_agreement() -> None:
     assert report.as_json(result, mend=[])["unreadable_in_lake"] == ["key: damaged_object: cut"]
 
 
+def test_a_range_of_which_there_is_nothing_is_one_line_that_says_of_what() -> None:
+    (said,) = report.words(Reconciled(SPAN, {}), mend=[], left_out_from_ms=None, dataset="usage")
+    assert said == f"usage, {SPAN}: neither the lake nor the index has anything."
+
+
 def test_words_say_what_was_left_out_and_what_has_no_id() -> None:
     dead = DeadIds()
     dead.undecodable["data", 1] = 3
