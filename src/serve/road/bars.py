@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 
 from cryptoproxy.common.clock import Clock
@@ -59,6 +60,40 @@ class Found:
     """What was asked for reaches into the bar that is not closed; but for that one it is whole."""
 
 
+class _Engine:
+    """One that is asked for bars. Thread-safe."""
+
+    def __init__(self, make: Callable[[], Backend]) -> None:
+        self._make = make
+        self._one = threading.Lock()
+        """The lake's connection is one thread's at a time: another's question would take the rows away from it."""
+        self._away = False
+        self._trial = threading.Lock()
+
+    def ask(self, find: Callable[[Backend], Found]) -> Found:
+        """While it does not answer one question tries, and the others do not wait for that: frozen it would have all
+        threads of the door for half a minute each.
+
+        Raises:
+            TransientError, OperatorError: it cannot answer.
+        """
+        tries = self._away
+        if tries and not self._trial.acquire(blocking=False):
+            raise TransientError("what holds bars does not answer")
+        try:
+            backend = self._make()
+            with self._one if backend.name == "lake" else nullcontext():
+                found = find(backend)
+        except TransientError:
+            self._away = True
+            raise
+        finally:
+            if tries:
+                self._trial.release()
+        self._away = False
+        return found
+
+
 class Bars:
     """
     Args:
@@ -67,11 +102,9 @@ class Bars:
     """
 
     def __init__(self, engines: Sequence[Callable[[], Backend]], clock: Clock, newest: OpenBars | None = None) -> None:
-        self._engines = engines
+        self._engines = [_Engine(each) for each in engines]
         self._clock = clock
         self._newest = newest or OpenBars(clock)
-        self._one = threading.Lock()
-        """The lake's connection is one thread's at a time: another's question would take the rows away from it."""
 
     def find(self, wanted: Wanted, *, wholly: bool = False) -> Found:
         """The most that one of the engines holds. Blocks. A series that is not here gives none.
@@ -89,9 +122,7 @@ class Bars:
             return Found([], False, "es", False)
         for engine in self._engines:
             try:
-                backend = engine()
-                with self._one if backend.name == "lake" else nullcontext():
-                    found = self._find(backend, wanted, wider=not wholly)
+                found = engine.ask(partial(self._find, wanted=wanted, wider=not wholly))
             except CryptoProxyError as error:
                 failed = failed or error
                 continue

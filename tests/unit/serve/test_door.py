@@ -17,8 +17,8 @@ from cryptoproxy.queries.scope import Scope
 from cryptoproxy.serve.houses.house import Shelf, linked
 from cryptoproxy.serve.reply import Reply, takes_gzip
 from cryptoproxy.serve.upstream.seam import NotFetchedError
-from tests.conftest import wait_until
-from tests.unit.serve.conftest import NOW_MS, Road
+from tests.conftest import PATIENCE, wait_until
+from tests.unit.serve.conftest import NOW_MS, HeldBars, Road
 
 Make = Callable[..., Road]
 HOUR = NOW_MS - NOW_MS % HOUR_MS
@@ -458,6 +458,32 @@ def test_bars_are_read_through_or_refused_while_the_index_is_away(road: Make, th
         assert answer.status_code == (200 if through else 503)
         assert through or (body in answer.json() and answer.headers["Retry-After"])
     assert found.get("/binance/api/v3/ticker/price?symbol=BTCUSDT").status_code == 200
+
+
+def test_who_asks_for_bars_does_not_wait_for_an_index_that_is_frozen(road: Make):
+    begun, go, asked = threading.Event(), threading.Event(), []
+
+    class Frozen(Away):
+        def intervals(self, scope: object) -> object:
+            asked.append(scope)
+            if len(asked) > 1:  # the first question has found that it is away
+                begun.set()
+                assert go.wait(PATIENCE)
+            return super().intervals(scope)
+
+    found = road()
+    found.bars = Frozen()
+    path = "/binance/api/v3/klines?symbol=BTCUSDT&interval=1h&limit=3"
+    assert found.get(path).status_code == 503
+    with ThreadPoolExecutor(1) as pool:
+        waits = pool.submit(found.get, path)
+        assert begun.wait(PATIENCE)
+        assert [found.get(path).status_code for _ in range(20)] == [503] * 20
+        go.set()
+        assert waits.result().status_code == 503
+    assert len(asked) == 2
+    found.bars = HeldBars()
+    assert found.get(path).status_code == 404, "it answers again"
 
 
 def test_the_lake_is_asked_by_one_at_a_time(road: Make):
