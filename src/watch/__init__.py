@@ -14,5 +14,6 @@
 | ``engine`` | the loop that judges |
 | ``telling`` | people told: channels, messages, silences |
 | ``trial`` | what rules would have said of the past, by the lake |
+| ``clock`` | what time it is for watch |
 | ``wiring`` | all of it built from settings |
 """

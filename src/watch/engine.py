@@ -50,6 +50,7 @@ class Engine:
         connect: makes a consumer without a group.
         prepare: asked before other rules are in force; with an error they are not.
         now_ms: a clock that does not step.
+        catch_up: asked where records are far ahead of that clock; it may be right afterwards.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Engine:
         health: Health,
         metrics: WatchMetrics,
         now_ms: Callable[[], int],
+        catch_up: Callable[[], None],
     ) -> None:
         self._kafka = kafka
         self._path = path
@@ -76,6 +78,7 @@ class Engine:
         self._health = health
         self._metrics = metrics
         self._now_ms = now_ms
+        self._catch_up = catch_up
         self._live: dict[int, Share] = {}
         self._coming: dict[int, _Coming] = {}
         self._consumer: Any = None
@@ -138,6 +141,8 @@ class Engine:
         for share in self._live.values():
             ahead, share.judge.ahead = ahead + share.judge.ahead, 0
         tell_slow_clock(self._health, ahead, records, self._now_ms())
+        if ahead:
+            self._catch_up()
 
     # --- shares
     def _tend_shares(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -15,6 +14,7 @@ from cryptoproxy.common.service import Service
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.lake.store import Store
 from cryptoproxy.models.registry import Registry
+from cryptoproxy.watch.clock import SteadyClock
 from cryptoproxy.watch.engine import Engine
 from cryptoproxy.watch.rulebook.forests import bring
 from cryptoproxy.watch.rulebook.reading import read
@@ -28,17 +28,6 @@ from cryptoproxy.watch.telling.teller import Teller
 
 PICTURE_SECONDS = 2.0
 """For each answer of Elasticsearch that a picture needs."""
-
-
-class SteadyClock:
-    """The wall clock as it was at the start, and what has passed since: setting the clock makes nothing stale."""
-
-    def __init__(self) -> None:
-        self._wall, self._begun = time.time_ns() // 1_000_000, time.monotonic()
-
-    def now_ms(self) -> int:
-        """Milliseconds since 1970."""
-        return self._wall + int((time.monotonic() - self._begun) * 1000)
 
 
 def service(settings: Settings) -> tuple[Service, Callable[[], Rules]]:
@@ -71,7 +60,10 @@ def service(settings: Settings) -> tuple[Service, Callable[[], Rules]]:
         )
 
     def make(number: int, in_force: Rules) -> Share:
-        return Share(kafka, number, count=shares.count, ledger=ledger(number), rules=in_force, now_ms=clock.now_ms)
+        return Share(
+            kafka, number, count=shares.count, ledger=ledger(number), rules=in_force, now_ms=clock.now_ms,
+            catch_up=clock.catch_up,
+        )  # fmt: skip
 
     def reader(**options: Any) -> Any:
         return fetch_without_waiting_for_others(
@@ -85,7 +77,7 @@ def service(settings: Settings) -> tuple[Service, Callable[[], Rules]]:
     )
     engine = Engine(
         kafka=kafka, path=watch.rules, rules=rules, shares=shares, make=make, connect=reader, health=process.health,
-        metrics=metrics, now_ms=clock.now_ms, prepare=prepare,
+        metrics=metrics, now_ms=clock.now_ms, catch_up=clock.catch_up, prepare=prepare,
     )  # fmt: skip
     teller = Teller(
         kafka=kafka, shares=shares, make_ledger=ledger, connect=reader, rules=lambda: engine.rules,

@@ -192,3 +192,20 @@ class PollerProcess:
         assert self._process.stderr is not None
         for line in self._process.stderr:
             self._lines.append(line)
+
+
+class Offset:
+    """What a process's clock is off, in seconds; the launchers read it from ``TEST_CLOCK``."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self.set(0)
+
+    def set(self, seconds: float) -> None:
+        new = self._file.with_suffix(".new")
+        new.write_text(str(seconds))
+        new.replace(self._file)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {"TEST_CLOCK": os.fspath(self._file), "TEST_ALONE": "1"}

@@ -2,32 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
 from tests.faults.conftest import Report
+from tests.faults.process import Offset
 from tests.faults.rig import Rig
 
 HOUR = 3600.0
-
-
-class Offset:
-    """What the poller's clock is off, in seconds."""
-
-    def __init__(self, file: Path) -> None:
-        self._file = file
-        self.set(0)
-
-    def set(self, seconds: float) -> None:
-        new = self._file.with_suffix(".new")
-        new.write_text(str(seconds))
-        new.replace(self._file)
-
-    @property
-    def environment(self) -> dict[str, str]:
-        return {"TEST_CLOCK": os.fspath(self._file), "TEST_ALONE": "1"}
 
 
 @pytest.fixture

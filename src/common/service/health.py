@@ -104,8 +104,7 @@ def tell_slow_clock(health: Health | HealthOf, ahead: int, records: int, now_ms:
         health.hold(
             "clock",
             f"{ahead} records are more than {MAX_AHEAD_MS // 60_000} minutes ahead of this machine's clock, "
-            f"{iso(now_ms)}: nothing comes of them. Set the clock (NTP) and start this anew; if it is right, the "
-            "poller's is wrong",
+            f"{iso(now_ms)}: nothing comes of them. Set the clock (NTP); if it is right, the poller's is wrong",
         )
     else:
         health.release("clock")

@@ -20,9 +20,10 @@ from kafka import errors as kafka_errors
 
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.settings.catalogue import Kafka
-from cryptoproxy.datasets import ALERT, CANDLE, DATASETS, STATS, Candle, Dataset, key
+from cryptoproxy.datasets import ALERT, CANDLE, DATASETS, MAX_AHEAD_MS, STATS, Candle, Dataset, iso, key
 from cryptoproxy.datasets.codec import UNREADABLE
-from cryptoproxy.errors import TransientError
+from cryptoproxy.datasets.times import MINUTE_MS
+from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.watch.assets import Followed
 from cryptoproxy.watch.judge import Judge, topics_asked
 from cryptoproxy.watch.rulebook.rules import Rules
@@ -68,10 +69,23 @@ class Inputs:
 
 
 class Share:
-    """Not thread-safe: one thread brings it back, then another goes on with it."""
+    """Not thread-safe: one thread brings it back, then another goes on with it.
+
+    Args:
+        now_ms: a clock that does not step.
+        catch_up: asked where records are far ahead of that clock; it may be right afterwards.
+    """
 
     def __init__(
-        self, kafka: Kafka, number: int, *, count: int, ledger: Ledger, rules: Rules, now_ms: Callable[[], int]
+        self,
+        kafka: Kafka,
+        number: int,
+        *,
+        count: int,
+        ledger: Ledger,
+        rules: Rules,
+        now_ms: Callable[[], int],
+        catch_up: Callable[[], None],
     ) -> None:
         self.number = number
         self.judge = Judge(rules)
@@ -81,6 +95,7 @@ class Share:
         self._count = count
         self._ledger = ledger
         self._now_ms = now_ms
+        self._catch_up = catch_up
         self._kept_at = time.monotonic()
         self._since_kept = 0
         self._keep_all = False
@@ -126,6 +141,14 @@ class Share:
 
     def _bring_back(self, known: Mapping[str, bytes], consumer: Any, going_on: Callable[[], bool]) -> None:
         inputs = Inputs(self._kafka, self.judge.rules, consumer)
+        if self._is_slow(inputs, consumer):
+            self._catch_up()
+            if self._is_slow(inputs, consumer):
+                raise OperatorError(
+                    f"this machine's clock, {iso(self._now_ms())}, is slow: the newest records are more than "
+                    f"{MAX_AHEAD_MS // MINUTE_MS} minutes ahead of it, and would be passed over",
+                    remedy="Set it (NTP); what has come meanwhile is judged then",
+                )
         told, kept = _places(known.get("told")), _places(known.get("kept"))
         self.places, begin, new = self._from_where(inputs, told, kept, consumer)
         for name, value in known.items():
@@ -146,6 +169,16 @@ class Share:
             "share %d is back after %.1f s: %d assets, %d records gone through",
             self.number, time.monotonic() - self.begun, len(self.judge.assets), count,
         )  # fmt: skip
+
+    def _is_slow(self, inputs: Inputs, consumer: Any) -> bool:
+        """Whether most of what is as new as our clock says was sent at a time that it has not come to by far."""
+        now_ms = self._now_ms()
+
+        def since(moment: int) -> int:
+            found = consumer.offsets_for_times(dict.fromkeys(inputs.partitions, moment)) if inputs.partitions else {}
+            return sum(each is not None for each in found.values())
+
+        return bool(ahead := since(now_ms + MAX_AHEAD_MS)) and 2 * ahead >= since(now_ms - MAX_AHEAD_MS)
 
     def _from_where(
         self, inputs: Inputs, told: Places, kept: Places, consumer: Any

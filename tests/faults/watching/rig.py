@@ -1,10 +1,12 @@
-"""A world of watch: rules, processes, a stand-in for Discord, and a feeder that knows which alerts must come of it."""
+"""A world of watch: rules, processes, a stand-in for Discord, a feeder, and the judge of what has come of it."""
 
 from __future__ import annotations
 
+import random
 import time
 import uuid
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -15,24 +17,18 @@ import msgspec
 from cryptoproxy.common import topics
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.settings import Settings
-from cryptoproxy.datasets import ALERT, TICKER, iso, key
+from cryptoproxy.datasets import ALERT, CANDLE, STATS, TICKER, Candle, Stats, from_iso, iso, key
 from tests.conftest import wait_until
 from tests.faults import evidence
-from tests.faults.process import PollerProcess
+from tests.faults.process import Offset, PollerProcess
 from tests.faults.watching import launch
+from tests.faults.watching.must import DERIVES, HIGH, LOW, MINUTE_MS, RULES, Must
 from tests.unit.watch.stand_in import StandIn
 
-MINUTE_MS = 60_000
-ASSETS = [f"A{number}USDT" for number in range(40)]
-RULES = """
-channels:
-  ops: {discord: "file:HOOK"}
-rules:
-  high: {when: {above: 100}, tell: [ops]}
-  falls: {when: {falls: 2%, within: 2m}, tell: [ops]}
-"""
-HIGH, LOW = 101.0, 98.0
-"""From one to the other is a fall of three percent."""
+ASSETS = [f"binance:A{number}USDT:USDT" for number in range(40)]
+OTHERS = [f"coingecko:coin-{number}:USD" for number in range(10)]
+"""Of a source without bars."""
+DAY_MINUTES = 24 * 60
 
 
 class WatchProcess(PollerProcess):
@@ -54,11 +50,13 @@ class Verdict:
     unmarked: int
     repeats: int
     """Messages that were marked."""
+    wrong: int
+    """Bars and stats that say another thing than they must."""
 
     def require(self, *, repeats: int) -> Self:
         """Nothing is wrong, and no more messages than this were repeated."""
-        wrong = (self.lost, self.doubled, self.foreign, self.untold, self.unmarked)
-        assert not any(wrong), self
+        faults = (self.lost, self.doubled, self.foreign, self.untold, self.unmarked, self.wrong)
+        assert not any(faults), self
         assert self.repeats <= repeats, self
         return self
 
@@ -69,27 +67,31 @@ class WatchRig:
 
     brokers: str
     folder: Path
+    derives: bool = False
+    """Whether bars and stats are made, and judged."""
     stand_in: StandIn = field(default_factory=StandIn)
     processes: list[WatchProcess] = field(default_factory=list)
-    expected: set[str] = field(default_factory=set)
+    must: Must = field(default_factory=Must)
 
     def __enter__(self) -> Self:
         name = f"w{uuid.uuid4().hex[:10]}"
         (self.folder / "hook").write_text(self.stand_in.address)
-        (self.folder / "watch.yaml").write_text(RULES.replace("HOOK", str(self.folder / "hook")))
+        self.rules = RULES.replace("HOOK", str(self.folder / "hook")) + (DERIVES if self.derives else "")
+        self.say(self.rules)
+        self.clock = Offset(self.folder / "offset")
         self.texts = {
             "KAFKA_BROKERS_HOST_PORT": self.brokers,
             "KAFKA_TOPIC": name,
-            "KAFKA_TOPICS": f"alert={name}.alerts",
+            "KAFKA_TOPICS": f"alert={name}.alerts,candle={name}.ohlcv,stats={name}.stats",
             "WATCH_RULES": str(self.folder / "watch.yaml"),
             "PYTHON_WATCH_SERVER_PORT": "0",
             "OUTBOX_DIR": str(self.folder / "outbox"),
         }
         admin = kafka_client.admin(self.settings.kafka)
-        list(topics.set_up(admin, self.settings.kafka, (TICKER, ALERT)))
+        list(topics.set_up(admin, self.settings.kafka, (TICKER, ALERT, *((CANDLE, STATS) if self.derives else ()))))
         admin.close()
         self.producer = kafka_client.producer(self.settings.kafka)
-        self.minute = (time.time_ns() // 1_000_000 - 8 * 60 * MINUTE_MS) // MINUTE_MS
+        self.minute = time.time_ns() // 1_000_000 // MINUTE_MS - 60
         self._price = 0.0
         return self
 
@@ -107,62 +109,131 @@ class WatchRig:
     def settings(self) -> Settings:
         return Settings.from_texts(self.texts)
 
+    # --- processes
     def start(self) -> WatchProcess:
         """One more process; it may still be on its way."""
-        made = WatchProcess(f"watch-{len(self.processes)}", self.folder, self.texts, {})
+        made = WatchProcess(f"watch-{len(self.processes)}", self.folder, self.texts, self.clock.environment)
         self.processes.append(made)
         return made
+
+    @property
+    def live(self) -> list[WatchProcess]:
+        return [each for each in self.processes if each.running]
 
     def wait_judging(self) -> None:
         """Until those that run have all shares between them."""
         shares = self.settings.kafka.partitions
 
         def judged() -> bool:
-            live = [each for each in self.processes if each.running]
+            live = self.live
             return sum(each.metric("watch_shares") for each in live) == shares and not any(
                 each.reasons() for each in live
             )
 
         wait_until(judged, what="those that run judge all shares")
 
-    def feed(self, rounds: int) -> None:
-        """So many minutes of all assets, each record twice; notes what must come of them."""
-        topic, futures = self.settings.kafka.topic_of(TICKER), []
+    def say(self, rules: str) -> None:
+        """The file of rules from now on."""
+        (self.folder / "watch.yaml").write_text(rules)
+
+    # --- records
+    def feed(self, rounds: int, *, within: Sequence[int] = (0,), order: random.Random | None = None) -> None:
+        """So many minutes of all assets, each record twice; what must come of them is noted.
+
+        Args:
+            within: when in each minute there is a price, in ms.
+            order: chance by which records are late: of each asset they come in another order.
+        """
+        times: list[tuple[int, float]] = []
         for _ in range(rounds):
-            before, self._price = self._price, LOW if self._price == HIGH else HIGH
             self.minute += 1
-            at = self.minute * MINUTE_MS
-            for asset in ASSETS:
-                record: Any = msgspec.structs.replace(
-                    TICKER.example, source="binance", asset_id=asset, symbol=asset, quote="USDT", price=self._price,
-                    timestamp=iso(at), fetched_at=iso(at + 250),
-                )  # fmt: skip
-                value = TICKER.codec.encode(record)
-                futures += [self.producer.send(topic, key=key(record).encode(), value=value) for _ in range(2)]
-                if self._price == HIGH or before:
-                    state = "open" if self._price == HIGH else "resolved"
-                    self.expected.add(f"watch:high:binance.{asset}.USDT:{at}-{state}")
-        for future in futures:
+            for offset in within:
+                self._price = LOW if self._price == HIGH else HIGH
+                times.append((self.minute * MINUTE_MS + offset, self._price))
+        sent = []
+        for asset in [*ASSETS, *(OTHERS if self.derives else ())]:
+            mine = [each for each in times for _ in range(2)]
+            if order is not None:
+                order.shuffle(mine)
+            for at, price in mine:
+                self.must.take(asset, at, price, derives=self.derives)
+                sent.append(ticker(asset, at, price, fetched=at + 250))
+        self._send(sent)
+
+    def feed_past(self, chance: random.Random) -> None:
+        """A history that is walked again now, of what is known and of what was never seen: prices of three days, up to
+        eleven minutes ago. Nothing may come of it."""
+        assets = [*chance.sample(ASSETS, 10), *(f"binance:B{number}USDT:USDT" for number in range(10))]
+        minutes = sorted(chance.sample(range(11, 3 * DAY_MINUTES), 30), reverse=True)
+        fetched = self.minute * MINUTE_MS + 500
+        self._send(
+            ticker(asset, (self.minute - each) * MINUTE_MS, chance.choice((HIGH, LOW)), fetched=fetched)
+            for each in minutes
+            for asset in assets
+        )
+
+    def _send(self, records: Iterable[Any]) -> None:
+        topic = self.settings.kafka.topic_of(TICKER)
+        for future in [
+            self.producer.send(topic, key=key(each).encode(), value=TICKER.codec.encode(each)) for each in records
+        ]:
             future.get(180)
 
+    # --- the judge
     def judge(self) -> Verdict:
         """Waits until all that must be there is there and told, and looks at what else is."""
-        wait_until(lambda: self.expected <= set(self._on_topic()), what="all alerts are on their topic")
-        wait_until(lambda: self.expected <= self.stand_in.taken().keys(), what="all of them are told")
-        found, told = self._on_topic(), self.stand_in.taken()
+        alerts, derived = self.must.alerts, self.must.derived
+        wait_until(lambda: alerts <= self._alerts().keys(), what="all alerts are on their topic")
+        wait_until(lambda: derived.keys() <= {name for name, _ in self._derived()}, what="all bars and stats are there")
+        wait_until(lambda: alerts <= self.stand_in.taken().keys(), what="all of them are told")
+        found, told, made = self._alerts(), self.stand_in.taken(), self._derived()
         taken = [post for post in self.stand_in.posts if post.status in (0, 204)]
         marked = Counter(each for post in taken if post.repeat for each in post.ids)
+        all_of_it = found + Counter(name for name, _ in made)
         return Verdict(
-            records=len(found),
-            lost=len(self.expected - found.keys()),
-            doubled=sum(count - 1 for count in found.values()),
+            records=len(all_of_it),
+            lost=len((alerts | derived.keys()) - all_of_it.keys()),
+            doubled=sum(count - 1 for count in all_of_it.values()),
             again=sum(marked.values()),
-            foreign=len([each for each in found.keys() - self.expected if not each.startswith("watch:falls:")]),
+            foreign=len(all_of_it.keys() - alerts - derived.keys()),
             untold=len(found.keys() - told.keys()),
             unmarked=sum(1 for each, count in told.items() if count > 1 + marked[each]),
             repeats=sum(post.repeat for post in taken),
+            wrong=sum(1 for name, values in made if name in derived and values != derived[name]),
         )
 
-    def _on_topic(self) -> Counter[str]:
+    def _alerts(self) -> Counter[str]:
         values = [each.value for each in evidence.on_topic(self.settings, self.settings.kafka.topic_of(ALERT))]
         return Counter(ALERT.id_of(ALERT.codec.decode(each)) for each in values)
+
+    def _derived(self) -> list[tuple[str, tuple[float, ...]]]:
+        """As :class:`Must` has them."""
+        if not self.derives:
+            return []
+        kafka = self.settings.kafka
+        bars: list[Candle] = [
+            CANDLE.codec.decode(each.value) for each in evidence.on_topic(self.settings, kafka.topic_of(CANDLE, "1m"))
+        ]
+        stats: list[Stats] = [
+            STATS.codec.decode(each.value) for each in evidence.on_topic(self.settings, kafka.topic_of(STATS))
+        ]
+        assert all(each.origin == "derived" for each in bars)
+        return [
+            *((CANDLE.id_of(each), (each.open, each.high, each.low, each.close)) for each in bars),
+            *(
+                (
+                    f"{key(each)}:{from_iso(each.timestamp)}",
+                    (each.price,) if each.change_1m is None else (each.price, each.change_1m),
+                )
+                for each in stats
+            ),
+        ]
+
+
+def ticker(asset: str, at: int, price: float, *, fetched: int) -> Any:
+    """As `fetched` a poller has got it. Times in ms."""
+    source, asset_id, quote = asset.split(":")
+    return msgspec.structs.replace(
+        TICKER.example, source=source, asset_id=asset_id, symbol=asset_id, quote=quote, price=price, timestamp=iso(at),
+        fetched_at=iso(fetched),
+    )  # fmt: skip

@@ -18,6 +18,7 @@ from cryptoproxy.datasets import iso
 from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.producer import once
 from cryptoproxy.producer.feeds.fetch import Fetcher
+from cryptoproxy.producer.feeds.stream import websocket
 from cryptoproxy.producer.once import Once
 from cryptoproxy.producer.wiring import Poller
 from cryptoproxy.sandbox import Rule, Sandbox
@@ -76,7 +77,8 @@ def run_once(texts: dict[str, str]) -> Callable[..., int]:
         poller.publisher.run = delivers(poller, "kafka") if kafka else idles  # type: ignore[method-assign]
         poller.archiver.run = delivers(poller, "s3") if s3 else idles  # type: ignore[method-assign]
         change(poller)
-        return Once(poller, deliver_seconds=0.5, lease_seconds=lease_seconds).run()
+        seconds = 180.0 if kafka and s3 else 0.5
+        return Once(poller, deliver_seconds=seconds, lease_seconds=lease_seconds).run()
 
     return run
 
@@ -414,8 +416,10 @@ def test_a_check_names_what_is_wrong_with_address_or_key(texts: dict[str, str], 
 
 
 def test_a_check_of_a_stream_makes_its_connection_and_asks_for_the_time(
-    texts: dict[str, str], sandbox: Sandbox
+    texts: dict[str, str], sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(websocket, "HANDSHAKE_SECONDS", 180.0)
+    monkeypatch.setattr(once, "CHECK_SECONDS", 180.0)
     texts |= {"SOURCES": "binance.trade", "BINANCE_STREAM_SYMBOLS": "BTCUSDT"}
     texts["BINANCE_WS_URL"] = sandbox.base_url("binance").replace("http", "ws", 1)
     (stream,) = streams_of(Settings.from_texts(texts).upstreams)

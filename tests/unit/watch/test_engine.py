@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -15,9 +16,12 @@ from cryptoproxy.common.metrics import WatchMetrics
 from cryptoproxy.common.service import Health
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.datasets import TICKER, from_iso, key
+from cryptoproxy.errors import OperatorError
+from cryptoproxy.watch.clock import SteadyClock
 from cryptoproxy.watch.engine import Engine
 from cryptoproxy.watch.judge import Judge
 from cryptoproxy.watch.rulebook.reading import read
+from cryptoproxy.watch.sharing.share import Inputs, Share
 
 RULE = "rules:\n  r:\n    when: {above: %d}\n"
 
@@ -46,7 +50,7 @@ def test_new_rules_are_in_force_everywhere_or_nowhere_and_are_not_forgotten(tmp_
     engine = Engine(
         kafka=Settings.from_texts({}).kafka, path=path, rules=before, shares=cast("Any", None),
         make=cast("Any", None), connect=lambda **_: away, health=Health(),
-        metrics=WatchMetrics(CollectorRegistry()), now_ms=lambda: 0, prepare=lambda _: None,
+        metrics=WatchMetrics(CollectorRegistry()), now_ms=lambda: 0, catch_up=lambda: None, prepare=lambda _: None,
     )  # fmt: skip
     renewed: list[Any] = []
     engine._live[0] = cast("Any", SimpleNamespace(renew=lambda rules, *_: renewed.append(rules)))
@@ -69,7 +73,7 @@ def judging(folder: Path, *, now_ms: int) -> tuple[Engine, Judge, TopicPartition
     engine = Engine(
         kafka=Settings.from_texts({}).kafka, path=path, rules=rules, shares=cast("Any", SimpleNamespace(count=1)),
         make=cast("Any", None), connect=cast("Any", None), health=Health(), metrics=WatchMetrics(CollectorRegistry()),
-        now_ms=lambda: now_ms, prepare=lambda _: None,
+        now_ms=lambda: now_ms, catch_up=lambda: None, prepare=lambda _: None,
     )  # fmt: skip
     share = SimpleNamespace(
         judge=judge, places={place: 0}, judged=lambda _: None,
@@ -103,3 +107,52 @@ def test_what_is_no_record_is_counted_and_ends_nothing(tmp_path: Path, value: by
     engine._take(place, [SimpleNamespace(key=named, value=each, offset=at) for at, each in enumerate((value, good))])
     assert (engine._live[0].places[place], len(judge.found)) == (2, 1)
     assert engine._metrics.unreadable._value.get() == 1
+
+
+def test_a_clock_that_was_slow_at_the_start_is_right_once_the_machine_s_is(monkeypatch: pytest.MonkeyPatch):
+    machine = 1_000_000
+    monkeypatch.setattr(time, "time_ns", lambda: machine * 1_000_000)
+    monkeypatch.setattr(time, "monotonic", lambda: 7.0)
+    steady = SteadyClock()
+    machine += 3_600_000
+    assert steady.now_ms() == 1_000_000, "a step of the machine's clock is none of it"
+    steady.catch_up()
+    assert steady.now_ms() == machine
+    machine -= 3_600_000
+    steady.catch_up()
+    assert steady.now_ms() == machine + 3_600_000, "it never goes back"
+
+
+class Sent:
+    """A consumer that knows of each partition the time at which its newest record was sent."""
+
+    def __init__(self, *times: int) -> None:
+        self.times = times
+
+    def partitions_for_topic(self, topic: str) -> set[int]:
+        return set(range(len(self.times)))
+
+    def offsets_for_times(self, moments: dict[TopicPartition, int]) -> dict[TopicPartition, Any]:
+        return {each: 7 if self.times[each.partition] >= moment else None for each, moment in moments.items()}
+
+    def close(self, **_: Any) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("sent", "slow"),
+    [((60, 60, 60), True), ((60, -5), True), ((60, 0, 0), False), ((9, 9), False), ((-60, -60), False), ((), False)],
+)
+def test_nobody_takes_a_share_by_a_clock_that_is_slow(tmp_path: Path, sent: tuple[int, ...], slow: bool):
+    now_ms, asked = 1_000 * 60_000, []
+    path = tmp_path / "watch.yaml"
+    path.write_text(RULE % 1)
+    share = Share(
+        Settings.from_texts({}).kafka, 0, count=1, ledger=cast("Any", SimpleNamespace(open=dict)), rules=read(path),
+        now_ms=lambda: now_ms, catch_up=lambda: asked.append(1),
+    )  # fmt: skip
+    brokers = Sent(*(now_ms + minutes * 60_000 for minutes in sent))
+    assert share._is_slow(Inputs(share._kafka, share.judge.rules, brokers), brokers) is slow
+    if slow:
+        with pytest.raises(OperatorError, match="clock, 1970-01-01T16:40"):
+            share.bring_back(lambda: brokers, lambda: True)
+        assert asked == [1], "the machine's clock may have been set meanwhile"
