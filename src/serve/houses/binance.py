@@ -15,13 +15,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import msgspec
 
 from cryptoproxy.common.asking import Question
+from cryptoproxy.datasets import slot_of
 from cryptoproxy.datasets.contracts.book import LEVELS
-from cryptoproxy.datasets.times import MINUTE_MS, moment_of
+from cryptoproxy.datasets.times import DAY_MS, MINUTE_MS, moment_of
 from cryptoproxy.errors import CryptoProxyError
 from cryptoproxy.serve.houses.binance_asked import SYMBOL, moment_ms, number_of, symbols_of, text_of, trades_of
 from cryptoproxy.serve.houses.house import INDEX, LAKE, ROAD, House, Means, RefusedError, named
@@ -294,13 +296,21 @@ class BinanceHouse(House):
         if self._bars is None or request.params.get("timeZone", "0") not in ("0", "00:00", "+00:00", "-00:00"):
             return await self.read_through(request)
         through = self.means.through is not None and not request.microseconds
-        found = await self.bars(self._bars, wanted, request, through=through)
+        found = await self.bars(self._bars, wanted, self._up_to_now(request, wanted), through=through)
         if isinstance(found, Reply):
             return found
         if not found.candles and not found.whole:
             self._refuse_unknown([wanted.asset_id])
             return self.refusal(404, f"of {wanted.asset_id} there are no bars of {request.params['interval']} here")
         return self._rendered(found, 1000 if request.microseconds else 1)
+
+    def _up_to_now(self, request: Request, wanted: Wanted) -> Request:
+        """From a moment on and up to now is what comes without an end: else each client that asks at its start where a
+        history begins, with its clock's milliseconds for an end, has a call made of its own."""
+        open_ms = slot_of(self.means.clock.now_ms(), wanted.step_ms)
+        if not wanted.oldest or wanted.end_ms is None or wanted.step_ms > DAY_MS or wanted.end_ms < open_ms:
+            return request
+        return replace(request, params={name: each for name, each in request.params.items() if name != "endTime"})
 
     def _rendered(self, found: Found, per_ms: int) -> Reply:
         rows = [rendering.kline(each, per_ms=per_ms) for each in found.candles]

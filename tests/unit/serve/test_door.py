@@ -146,7 +146,12 @@ def test_the_earliest_bar_is_the_upstreams_and_not_the_first_that_is_here(road: 
     """So python-binance asks where a history begins."""
     found = road(through=True)
     found.bars = Unasked()
+    asked, get = [], found.through.get
+    found.through.get = lambda *question: asked.append(question) or get(*question)
     params = {"symbol": "BTCUSDT", "interval": "1h", "startTime": "0", "limit": "1"}
+    for end_ms in (NOW_MS, NOW_MS - 5):
+        found.get("/binance/api/v3/klines", params={**params, "endTime": str(end_ms)})
+    assert asked == [("binance", "api/v3/klines", params)] * 2, "by clocks of two clients it is one question"
     ours = found.get("/binance/api/v3/klines", params=params)
     assert ours.json() == found.theirs("binance", "api/v3/klines", params=params).json()
     assert ours.headers["X-Data-Source"] == "through/binance"
