@@ -57,6 +57,7 @@ def service(settings: Settings) -> tuple[Service, Callable[[], Rules]]:
             lambda name: kafka_client.producer(
                 kafka, client_id=f"cryptoproxy-{name}", transactional_id=name, delivery_timeout_ms=15_000
             ),
+            clock.stamp_ms,
         )
 
     def make(number: int, in_force: Rules) -> Share:

@@ -242,6 +242,11 @@ def meaning(error: kafka_errors.KafkaError, kafka: Kafka) -> CryptoProxyError:
             f"Kafka at {brokers} refuses: {words(error)}",
             remedy="Check the settings of topic and brokers (cryptoproxy check)",
         )
+    if isinstance(error, kafka_errors.InvalidTimestampError) or "InvalidTimestampError" in str(error):
+        return OperatorError(
+            f"Kafka at {brokers} refuses what this machine's clock says: {words(error)}",
+            remedy="Set it, or the brokers' (NTP)",
+        )
     if isinstance(error, kafka_errors.UnknownTopicOrPartitionError):
         return OperatorError(f"a topic is missing at {brokers}: {words(error)}", remedy="Run `cryptoproxy setup`")
     return TransientError(f"Kafka at {brokers}: {words(error)}")

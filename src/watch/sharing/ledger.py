@@ -36,13 +36,17 @@ class Ledger:
 
     Args:
         connect: makes a producer with the transactional id that it is given.
+        stamp_ms: the time that what is written bears; without, the machine's. Brokers refuse what is an hour ahead.
     """
 
-    def __init__(self, kafka: Kafka, partition: int, connect: Callable[[str], Any]) -> None:
+    def __init__(
+        self, kafka: Kafka, partition: int, connect: Callable[[str], Any], stamp_ms: Callable[[], int] | None = None
+    ) -> None:
         self._kafka = kafka
         self._partition = partition
         self._id = f"{kafka.watch_topic}-{partition}"
         self._connect = connect
+        self._stamp_ms: Callable[[], int | None] = stamp_ms or (lambda: None)
         self._producer: Any = None
 
     def open(self) -> dict[str, bytes]:
@@ -85,15 +89,16 @@ class Ledger:
         Raises:
             CryptoProxyError: Kafka refuses (another process has this partition by now), or is away.
         """
-        producer, topic = self._producer, self._kafka.watch_topic
+        producer, topic, at = self._producer, self._kafka.watch_topic, self._stamp_ms()
         try:
             producer.begin_transaction()
             futures = [
-                producer.send(topic, key=key.encode(), value=value, partition=self._partition)
+                producer.send(topic, key=key.encode(), value=value, partition=self._partition, timestamp_ms=at)
                 for key, value in changes.items()
             ]
             futures += [
-                producer.send(each.topic, key=each.key, value=each.value, headers=each.headers) for each in sent
+                producer.send(each.topic, key=each.key, value=each.value, headers=each.headers, timestamp_ms=at)
+                for each in sent
             ]
             # The client's own `commit_transaction` waits for ever.
             result = producer._transaction_manager.begin_commit()

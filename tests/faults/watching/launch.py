@@ -13,10 +13,6 @@ import sys
 import time
 from pathlib import Path
 
-from cryptoproxy.common.start import start
-from cryptoproxy.watch.sharing import shares
-from cryptoproxy.watch.wiring import service
-
 
 def step_with(file: Path) -> None:
     """What asks for the time of day is told another; what measures a time is not."""
@@ -30,7 +26,11 @@ def step_with(file: Path) -> None:
 
 
 def main() -> int:
-    step_with(Path(os.environ["TEST_CLOCK"]))
+    step_with(Path(os.environ["TEST_CLOCK"]))  # before the clients are imported: they keep what they find then
+    from cryptoproxy.common.start import start
+    from cryptoproxy.watch.sharing import shares
+    from cryptoproxy.watch.wiring import service
+
     shares.SESSION_MS = 6_000
     return service(start())[0].run()
 

@@ -180,12 +180,17 @@ class WatchRig:
             future.get(180)
 
     # --- the judge
-    def judge(self) -> Verdict:
-        """Waits until all that must be there is there and told, and looks at what else is."""
+    def wait_told(self) -> None:
+        """Until all that must be there is there and told."""
         alerts, derived = self.must.alerts, self.must.derived
         wait_until(lambda: alerts <= self._alerts().keys(), what="all alerts are on their topic")
         wait_until(lambda: derived.keys() <= {name for name, _ in self._derived()}, what="all bars and stats are there")
         wait_until(lambda: alerts <= self.stand_in.taken().keys(), what="all of them are told")
+
+    def judge(self) -> Verdict:
+        """Waits for all of it, and looks at what else is there."""
+        alerts, derived = self.must.alerts, self.must.derived
+        self.wait_told()
         found, told, made = self._alerts(), self.stand_in.taken(), self._derived()
         taken = [post for post in self.stand_in.posts if post.status in (0, 204)]
         marked = Counter(each for post in taken if post.repeat for each in post.ids)

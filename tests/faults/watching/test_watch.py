@@ -151,6 +151,7 @@ def test_the_clock_steps_and_is_set_right_again(rig: WatchRig, report: Report, s
     rig.feed(3)
     rig.clock.set(step)
     rig.feed(3)
+    rig.wait_told()  # as if nothing were
     rig.live[0].kill()
     rig.start()
     rig.feed(3)

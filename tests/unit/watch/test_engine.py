@@ -116,11 +116,13 @@ def test_a_clock_that_was_slow_at_the_start_is_right_once_the_machine_s_is(monke
     steady = SteadyClock()
     machine += 3_600_000
     assert steady.now_ms() == 1_000_000, "a step of the machine's clock is none of it"
+    assert steady.stamp_ms() == 1_000_000, "brokers would refuse the other"
     steady.catch_up()
     assert steady.now_ms() == machine
     machine -= 3_600_000
     steady.catch_up()
     assert steady.now_ms() == machine + 3_600_000, "it never goes back"
+    assert steady.stamp_ms() == machine
 
 
 class Sent:

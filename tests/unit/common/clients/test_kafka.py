@@ -132,6 +132,8 @@ def test_the_way_in_is_what_the_settings_say(protocol: str, tmp_path: Path) -> N
         (beginning.TlsRefusedError("unknown CA"), OperatorError, "KAFKA_SSL_CAFILE"),
         (beginning.SecretError("X_FILE=/x is empty"), OperatorError, "X_FILE=/x is empty"),
         (kafka_errors.InvalidReplicationFactorError(), OperatorError, "refuses"),
+        (kafka_errors.InvalidTimestampError(), OperatorError, "Set it, or the brokers' (NTP)"),
+        (kafka_errors.KafkaError("in an error state: [Error 32] InvalidTimestampError"), OperatorError, "(NTP)"),
         (kafka_errors.UnsupportedSaslMechanismError("no"), OperatorError, "refuses"),
         (kafka_errors.UnknownTopicOrPartitionError("t"), OperatorError, "cryptoproxy setup"),
     ],
