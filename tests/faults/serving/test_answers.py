@@ -253,14 +253,14 @@ def test_whatever_is_away_what_can_be_answered_is(rig: IndexerRig, doors: Doors,
                         latest = 503 if without_index else 200
                         wait_until(
                             lambda latest=latest: get("/v1/latest").status_code == latest, what=f"{latest}, {away}"
-                        )  # type: ignore[misc]
+                        )
                         book = f"/binance/api/v3/depth?symbol=BTCUSDT&limit={limit}"
                         if without_poller or without_upstream:
                             refused = get(book)
                             assert (refused.status_code, refused.json()["code"]) in [(503, -1001), (429, -1003)], away
                             assert refused.headers["Retry-After"]
                         elif not without_kafka:  # without it, whoever was active may still be
-                            wait_until(lambda book=book: get(book).status_code == 200, what=f"a book, {away}")  # type: ignore[misc]
+                            wait_until(lambda book=book: get(book).status_code == 200, what=f"a book, {away}")
                         assert requests.get(f"{door.url}/livez", timeout=180).status_code == 200
             if without_poller:
                 since = time.monotonic()
