@@ -194,7 +194,7 @@ def test_whatever_is_away_what_can_be_answered_is(rig: IndexerRig, doors: Doors,
     """Prices come from memory and say their age, bars from the index or the lake; all else is refused in a client's own
     words and with the time to come back at."""
     name = rig.name
-    rig.texts |= {"KAFKA_TOPICS": f"candle={name}.bars", "ES_INDICES": f"candle={name}-bars", "SERVE_MAX_AGE": "3600"}
+    rig.texts |= {"KAFKA_TOPICS": f"candle={name}.bars", "ES_INDICES": f"candle={name}-bars", "SERVE_MAX_AGE": "1h"}
     rig.texts |= {"SOURCES": "coingecko,binance", "BINANCE_SYMBOLS": "BTCUSDT", "BINANCE_CANDLE_SYMBOLS": "BTCUSDT"}
     rig.texts |= {"HISTORY": "binance.candle-1h=2d"}
     rig.make_topics(CANDLE)
