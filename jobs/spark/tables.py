@@ -8,7 +8,6 @@ workers, so that every id is there once.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from typing import Any
 
 import pyarrow as pa
@@ -23,7 +22,7 @@ from cryptoproxy.datasets import Dataset, Period, called
 from cryptoproxy.datasets.times import DAY_MS, Span, written
 from cryptoproxy.errors import PoisonError
 from cryptoproxy.lake.objects import part_of
-from cryptoproxy.lake.parquet import BATCH_ROWS, Columns
+from cryptoproxy.lake.parquet import Columns
 from cryptoproxy.lake.store import Store
 from cryptoproxy.queries.lake.holdings import Holdings, Loose
 from cryptoproxy.queries.lake.sql import moment
@@ -66,8 +65,7 @@ def _reader(settings: Settings, name: str) -> Any:
         for batch in batches:
             for row in batch.to_pylist():
                 lines = holdings.lines(dataset, Loose(row["source"], row["part"], Span(row["begin_ms"], row["end_ms"])))
-                while some := list(islice(lines, BATCH_ROWS)):
-                    yield columns.batch([columns.row(line) for line in some])
+                yield from columns.batches(lines)
 
     return read
 

@@ -73,8 +73,13 @@ class Part:
         return Span(begin, begin_of(begin + _LONGEST[self.file], self.file))
 
     def steps(self, span: Span) -> Iterator[Span]:
-        """``span`` in pieces that fit into memory: an hour where a file holds a day, ten days where it holds a year."""
-        return span.parts(_STEPS[self.file])
+        """``span`` in pieces that fit into memory, each within one file's: an hour where a file holds a day, ten days
+        where it holds a year."""
+        at_ms = span.begin_ms
+        while at_ms < span.end_ms:
+            within = Span(at_ms, min(span.end_ms, self.file_span(at_ms).end_ms))
+            yield from within.parts(_STEPS[self.file])
+            at_ms = within.end_ms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,20 +9,20 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import pyarrow as pa
 
 from cryptoproxy.datasets import TICKER, Dataset, Part, iso
-from cryptoproxy.datasets.dataset import EVER
 from cryptoproxy.datasets.times import Span
 from cryptoproxy.errors import OperatorError
 from cryptoproxy.lake.files import FileForm
 from cryptoproxy.lake.form import Fault, lacking
-from cryptoproxy.lake.objects import days_in, file_object, period_folders, raw_folder, slots_of
-from cryptoproxy.lake.parquet import BATCH_ROWS, Columns, Row
+from cryptoproxy.lake.objects import file_object
+from cryptoproxy.lake.parquet import Columns
 from cryptoproxy.lake.raw import WHOLE, RawForm
 from cryptoproxy.lake.store import MissingObjectError, Store
 from cryptoproxy.lake.table import ConflictError, File, Table, TablePlace
@@ -68,6 +68,7 @@ class Compaction:
         self._part = part
         self._columns = Columns(dataset)
         self._table = Table(store, dataset)
+        self._raw = RawForm(store, dataset, part)
         self._now_ms = now_ms
 
     def sources(self) -> list[str]:
@@ -80,9 +81,7 @@ class Compaction:
 
     def uncompacted(self, source: str) -> list[Span]:
         """The periods that have raw objects, the oldest first."""
-        raw = raw_folder(self._store.settings.prefix, self._dataset.name, self._part, source)
-        days = days_in(self._store.folders(raw), EVER)
-        return sorted({self._part.file_span(day_ms) for _, day_ms in days})
+        return sorted({self._part.file_span(day_ms) for day_ms in self._raw.days(source)})
 
     def period(self, source: str, at_ms: int, *, delete_raw: bool = False, unfinished: bool = False) -> Compacted:
         """The period of one source that has this moment. A second run merges what came since, and else changes nothing.
@@ -112,7 +111,7 @@ class Compaction:
 
     def _attempt(self, place: TablePlace, delete_raw: bool) -> Compacted:
         before = self._table.files(place.source, place.span, place.part)
-        raw = raw_keys(self._store, self._dataset, self._part, place)
+        raw = self._raw.keys(place.source, place.span)
         made_of = made_of_objects(raw)
         result = Compacted(place, before, len(raw))
         if not before and not raw:
@@ -141,34 +140,18 @@ class Compaction:
         place = result.place
         log.info("compacting %s: %d raw objects", place, result.raw_objects)
         files: list[File] = []
-        batches: list[pa.RecordBatch] = []
-        rows: list[Row] = []
-        slots: list[int] = []
         faults: list[Fault] = []
-
-        def end() -> None:
-            nonlocal batches, slots
-            batches.append(self._columns.batch(rows))
-            rows.clear()
-            files.append(self._put(place.source, batches, min(slots), max(slots)))
-            batches, slots = [], []
-
-        for stored in self._whole.records(place.source, place.span, faults.append):
-            slots.append(stored.slot_ms)
-            rows.append(self._columns.row(stored.line))
-            if len(rows) == BATCH_ROWS:
-                batches.append(self._columns.batch(rows))
-                rows.clear()
-            if len(slots) == FILE_ROWS:
-                end()
-        if slots:
-            end()
+        lines = (each.line for each in self._whole.records(place.source, place.span, faults.append))
+        while batches := list(self._columns.batches(islice(lines, FILE_ROWS))):
+            files.append(self._put(place.source, batches))
         made = {file.key for file in files}
         result.faults = [fault for fault in faults if fault.key not in made]
         return files
 
-    def _put(self, source: str, batches: list[pa.RecordBatch], begin_ms: int, last_ms: int) -> File:
+    def _put(self, source: str, batches: Sequence[pa.RecordBatch]) -> File:
+        """Rows, the oldest slot first, as a file."""
         body, stats = self._columns.file(batches)
+        begin_ms, last_ms = (each["timestamp"][at].value // 1000 for each, at in ((batches[0], 0), (batches[-1], -1)))
         digest = hashlib.sha256(body).hexdigest()
         key = file_object(self._store.settings.prefix, self._dataset.name, source, begin_ms, digest, part=self._part)
         self._store.put(key, body)
@@ -211,16 +194,10 @@ class Compaction:
 
     @property
     def _whole(self) -> WholeLake:
-        return WholeLake(self._files(None), RawForm(self._store, self._dataset, self._part), self._part)
+        return WholeLake(self._files(None), self._raw, self._part)
 
     def _files(self, only: Collection[File] | None) -> FileForm:
         return FileForm(self._store, self._dataset, self._part, only=only)
-
-
-def raw_keys(store: Store, dataset: Dataset[Any], part: Part, place: TablePlace) -> list[str]:
-    """The raw objects of a period."""
-    base = period_folders(store.settings.prefix, dataset.name, part, place.source, place.span.begin_ms)
-    return [key for key in store.keys(base) if slots_of(key) is not None]
 
 
 def made_of_objects(raw: list[str]) -> int:

@@ -86,11 +86,10 @@ class FileForm:
         """The rows of a step, the oldest slot first."""
         slots = table.column("timestamp").cast(pa.int64())
         first, end = (pc.sum(pc.less(slots, at * 1000)).as_py() or 0 for at in (step.begin_ms, step.end_ms))
-        for at in range(first, end, _AT_ONCE):
-            rows = table.slice(at, min(_AT_ONCE, end - at))
+        for rows in table.slice(first, end - first).to_batches(max_chunksize=_AT_ONCE):
             numbers = rows.column(_ROW).to_pylist()
-            for number, (identity, slot_ms, line) in zip(numbers, self._columns.lines(rows), strict=True):
-                yield Stored(identity, slot_ms, line, key, number)
+            for number, told in zip(numbers, self._columns.lines(rows), strict=True):
+                yield Stored(*told, key, number)
 
     def _fetched(self, key: str, report: Callable[[Fault], None]) -> pa.Table | None:
         body = self._store.get(key)

@@ -12,18 +12,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import NamedTuple, Protocol
 
-import msgspec
-
-from cryptoproxy.datasets.codec import UNREADABLE
 from cryptoproxy.datasets.times import Span
 from cryptoproxy.errors import PoisonError
-
-
-class _Fetched(msgspec.Struct):
-    fetched_at: str
-
-
-_fetched = msgspec.json.Decoder(_Fetched)
 
 
 class Stored(NamedTuple):
@@ -31,21 +21,13 @@ class Stored(NamedTuple):
 
     id: str
     slot_ms: int
+    fetched_at: str
+    """Of two copies the one that was fetched first is the better."""
     line: bytes
     key: str
     """Of its object."""
     number: int
     """Of its line or row in the object, from 1."""
-
-    def fetched_before(self, other: Stored) -> bool:
-        """Whether it is the better copy of the two."""
-        return self.line != other.line and self._fetched_at() < other._fetched_at()
-
-    def _fetched_at(self) -> str:
-        try:
-            return _fetched.decode(self.line).fetched_at
-        except UNREADABLE as error:
-            raise PoisonError("contract", f"{self.key} line {self.number}: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +86,7 @@ def lacking(new: Form, old: Form, source: str, span: Span, report: Callable[[Fau
         found += (
             each.id
             for each, is_new in slot
-            if not is_new and ((has := kept.get(each.id)) is None or each.fetched_before(has))
+            if not is_new and ((has := kept.get(each.id)) is None or each.fetched_at < has.fetched_at)
         )
     return found
 

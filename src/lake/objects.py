@@ -22,7 +22,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from cryptoproxy.datasets import Part, from_iso, iso
-from cryptoproxy.datasets.times import DAY_MS, HOUR_MS, Span
+from cryptoproxy.datasets.times import HOUR_MS, Span, slot_of
 from cryptoproxy.errors import PoisonError
 
 RAW, TABLE = "raw", "table"
@@ -30,7 +30,7 @@ RAW, TABLE = "raw", "table"
 
 _RAW_KEY = re.compile(
     r"(?:(?P<prefix>.+)/)?v1/[a-z]+/raw/(?:[a-z0-9]+/)?source=(?P<source>[^/]+)/dt=(?P<day>\d{4}-\d{2}-\d{2})/hour=(?P<hour>\d{2})/"
-    r"(?P=source)-(?P<date>\d{8})T(?P=hour)(?P<minute>\d{2})(?P<second>\d{2})Z-(?:(?P<last>\d{8}T\d{6})Z-)?(?P<hash>[0-9a-f]{12})\.jsonl\.gz\Z"
+    r"(?P=source)-(?P<first>\d{8}T\d{6})Z-(?:(?P<last>\d{8}T\d{6})Z-)?(?P<hash>[0-9a-f]{12})\.jsonl\.gz\Z"
 )
 _FILE_KEY = re.compile(
     r"(?:.+/)?v1/[a-z]+/table/(?:(?P<part>[a-z0-9]+)/)?(?P<source>[^/]+)/(?P=source)-\d{0,8}-(?P<hash>[0-9a-f]{12})\.parquet\Z"
@@ -48,28 +48,10 @@ def folder(
     return "".join(f"{part}/" for part in parts if part)
 
 
-def raw_folder(prefix: str, dataset: str, part: Part, source: str | None = None) -> str:
-    """Where the raw objects of a part lie, or those of one source in it; ends with a slash."""
-    return folder(prefix, dataset, RAW, source, part=part.name)
-
-
-def period_folders(prefix: str, dataset: str, part: Part, source: str, at_ms: int) -> str:
-    """What the names of all raw objects begin with that may hold something of the file of that moment."""
-    return f"{raw_folder(prefix, dataset, part, source)}dt={part.file_of(iso(at_ms))}"
-
-
-def sources_in(folders: Iterable[str]) -> list[str]:
-    """The sources among the folders of a form."""
-    return [name.removeprefix("source=") for name in folders if name.startswith("source=")]
-
-
-def days_in(folders: Iterable[str], span: Span) -> Iterator[tuple[str, int]]:
-    """(folder, begin) of the days of ``span`` among the folders of a source."""
-    for name in folders:
-        found = _DAY.match(name)
-        begin_ms = found and _moment(found[1])
-        if begin_ms is not None and not span.cut(begin_ms, DAY_MS).empty:
-            yield name, begin_ms
+def day_of(name: str) -> int | None:
+    """The begin of the day that a folder of a source is of; None for one that somebody else made."""
+    found = _DAY.match(name)
+    return found and _moment(f"{found[1].replace('-', '')}T000000")
 
 
 def raw_object(
@@ -105,15 +87,13 @@ def part_of(file: str) -> str:
 def slots_of(key: str) -> Span | None:
     """The slots that an object may hold, from its first on, by its key; None for a key that is not an object's."""
     found = _RAW_KEY.match(key)
-    if found is None or found["day"].replace("-", "") != found["date"]:
+    first = found and _moment(found["first"])
+    if not found or first is None or iso(first)[:13] != f"{found['day']}T{found['hour']}":
         return None
-    first = _moment(found["day"], f"{found['hour']}:{found['minute']}:{found['second']}")
-    if first is None:
-        return None
-    if not (last := found["last"]):
-        return Span(first, first - first % HOUR_MS + HOUR_MS)
-    end = _moment(f"{last[:4]}-{last[4:6]}-{last[6:8]}", f"{last[9:11]}:{last[11:13]}:{last[13:]}")
-    return None if end is None else Span(first, end + 1000)
+    if not found["last"]:
+        return Span(first, slot_of(first, HOUR_MS) + HOUR_MS)
+    last = _moment(found["last"])
+    return None if last is None else Span(first, last + 1000)
 
 
 def is_as_named(key: str, content_hash: str) -> bool:
@@ -122,11 +102,13 @@ def is_as_named(key: str, content_hash: str) -> bool:
     return found is None or content_hash.startswith(found["hash"])
 
 
-def _moment(day: str, time: str = "00:00:00") -> int | None:
+def _moment(text: str) -> int | None:
+    """``20261120T100000``; None for a moment that does not exist."""
+    day, time = (f"{text[:4]}-{text[4:6]}-{text[6:8]}", f"{text[9:11]}:{text[11:13]}:{text[13:]}")
     try:
         return from_iso(f"{day}T{time}.000Z")
     except ValueError:
-        return None  # a folder or an object that somebody else made
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -64,8 +65,18 @@ class Columns:
         arrays = [pa.array(column, field.type) for column, field in zip(columns, self.schema, strict=True)]
         return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
 
-    def lines(self, table: pa.Table) -> Iterator[tuple[str, int, bytes]]:
-        """(id, slot, line) of each row. A column that an older file does not have is null."""
+    def batches(self, lines: Iterable[bytes]) -> Iterator[pa.RecordBatch]:
+        """Lines as columns, a piece at a time.
+
+        Raises:
+            PoisonError: a line breaks the contract.
+        """
+        rows = map(self.row, lines)
+        while some := list(islice(rows, BATCH_ROWS)):
+            yield self.batch(some)
+
+    def lines(self, table: pa.Table | pa.RecordBatch) -> Iterator[tuple[str, int, str, bytes]]:
+        """(id, slot, fetched_at, line) of each row. A column that an older file does not have is null."""
         there = [column for column in self._columns if column.name in table.schema.names]
         values = [_plain(column, table.column(column.name)) for column in there]
         names = [column.name for column in there]
@@ -74,23 +85,23 @@ class Columns:
         for row, slot, line in zip(zip(*values, strict=True), slots, kept, strict=True):
             record = self._dataset.record(**dict(zip(names, row, strict=True)))
             made = self._dataset.codec.encode(record) if line is None else line.encode()
-            yield self._dataset.id_of(record), slot // 1000, made
+            yield self._dataset.id_of(record), slot // 1000, record.fetched_at, made
 
     def file(self, batches: Sequence[pa.RecordBatch]) -> tuple[bytes, str]:
         """Rows, in any order, as one Parquet file, and what the table's log says of it. The same rows give the same."""
         table = pa.Table.from_batches(batches, self.schema).sort_by(self.order)
         body = io.BytesIO()
-        with pq.ParquetWriter(
+        pq.write_table(
+            table,
             body,
-            self.schema,
+            row_group_size=GROUP_ROWS,
             compression="zstd",
             compression_level=9,
             # A price's column has few equal values; a dictionary would be tried and thrown away in each group.
             use_dictionary=[field.name for field in self.schema if field.type == pa.string()],
             sorting_columns=pq.SortingColumn.from_ordering(self.schema, self.order),
             write_page_index=True,
-        ) as writer:
-            writer.write_table(table, row_group_size=GROUP_ROWS)
+        )
         return body.getvalue(), _stats(table)
 
 
@@ -98,7 +109,9 @@ def _stats(table: pa.Table) -> str:
     """Of each column: deltalake takes a column of which nothing is said for one without values."""
     low: dict[str, Any] = {}
     high: dict[str, Any] = {}
+    nulls: dict[str, int] = {}
     for name, column in zip(table.schema.names, table.columns, strict=True):
+        nulls[name] = column.null_count
         if pa.types.is_list(column.type) or column.null_count == len(column):
             continue
         found = pc.min_max(column.cast(pa.int64()) if column.type == MOMENT else column).as_py()
@@ -109,7 +122,6 @@ def _stats(table: pa.Table) -> str:
             high[name] = found["max"] if len(found["max"]) <= SAID else found["max"][:SAID] + "\U0010ffff"
         else:
             low[name], high[name] = found["min"], found["max"]
-    nulls = {name: column.null_count for name, column in zip(table.schema.names, table.columns, strict=True)}
     return json.dumps({"numRecords": table.num_rows, "minValues": low, "maxValues": high, "nullCount": nulls})
 
 

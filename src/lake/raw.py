@@ -8,15 +8,16 @@ slot, and none beyond the file of its first: so what may hold a slot is found am
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import lru_cache
 from typing import Any
 
-from cryptoproxy.datasets import TICKER, Dataset, Part, from_iso
-from cryptoproxy.datasets.times import HOUR_MS, Span
+from cryptoproxy.datasets import TICKER, Dataset, Part, from_iso, iso
+from cryptoproxy.datasets.dataset import EVER
+from cryptoproxy.datasets.times import DAY_MS, HOUR_MS, Span, slot_of
 from cryptoproxy.errors import PoisonError
 from cryptoproxy.lake.form import Fault, Stored, ignore
-from cryptoproxy.lake.objects import days_in, lines_of, period_folders, raw_folder, slots_of, sources_in
+from cryptoproxy.lake.objects import RAW, day_of, folder, lines_of, slots_of
 from cryptoproxy.lake.store import MissingObjectError, Store
 
 WHOLE = Part()
@@ -44,72 +45,69 @@ class RawForm:
         """Of ids that :meth:`records` has seen before: two pollers at once, a page of history asked twice."""
 
     def sources(self) -> list[str]:
-        return sources_in(self._store.folders(self._folder()))
+        folders = self._store.folders(self._folder())
+        return [name.removeprefix("source=") for name in folders if name.startswith("source=")]
+
+    def days(self, source: str, span: Span = EVER) -> set[int]:
+        """The begins of the days of ``span`` that have objects, told by the folders alone."""
+        days = map(day_of, self._store.folders(self._folder(source)))
+        return {day_ms for day_ms in days if day_ms is not None and not span.cut(day_ms, DAY_MS).empty}
 
     def keys(self, source: str, span: Span) -> list[str]:
         """The objects that may hold anything of ``span``, which is within one file's; the oldest first."""
-        if self._only is not None:
-            there: Iterable[str] = sorted(self._only)
-        else:
-            there = self._store.keys(self._period(source, span.begin_ms))
-        found = []
-        for key in there:
-            holds = slots_of(key)
-            if holds is not None and holds.begin_ms >= span.end_ms:
-                break
-            if holds is not None and span.begin_ms < holds.end_ms:
-                found.append(key)
-        return found
+        return [key for key, _ in self._objects(source, span)]
 
     def hours(self, source: str, span: Span) -> list[int]:
         begin = self._part.file_span(span.begin_ms).begin_ms
-        days = days_in(self._store.folders(self._folder(source)), Span(begin, span.end_ms))
         found: set[int] = set()
-        for period in {self._part.file_span(day_ms) for _, day_ms in days}:
-            for key in self._store.keys(self._period(source, period.begin_ms)):
-                holds = slots_of(key)
-                if holds is None or not span.touches(holds):
-                    continue
-                if holds.end_ms <= holds.begin_ms - holds.begin_ms % HOUR_MS + HOUR_MS:
-                    found.add(holds.begin_ms)
-                else:  # a page of history, of days with one bar each
-                    found |= {holds.begin_ms, *(stored.slot_ms for _, stored in self._lines(key, holds, ignore))}
-        hours = {slot_ms - slot_ms % HOUR_MS for slot_ms in found}
+        for period in {self._part.file_span(day_ms) for day_ms in self.days(source, Span(begin, span.end_ms))}:
+            for key, holds in self._objects(source, span.cut(period.begin_ms, period.length_ms)):
+                found.add(holds.begin_ms)
+                if holds.end_ms > slot_of(holds.begin_ms, HOUR_MS) + HOUR_MS:
+                    # A page of history, of days with one bar each.
+                    found |= {stored.slot_ms for stored in self._lines(key, holds, ignore)}
+        hours = {slot_of(slot_ms, HOUR_MS) for slot_ms in found}
         return sorted(hour_ms for hour_ms in hours if not span.cut(hour_ms).empty)
 
     def records(self, source: str, span: Span, report: Callable[[Fault], None]) -> Iterator[Stored]:
         for step in self._part.steps(span):
-            begin_ms = step.begin_ms
-            while begin_ms < step.end_ms:
-                period = self._part.file_span(begin_ms)
-                end_ms = min(step.end_ms, period.end_ms)
-                yield from self._within(source, Span(begin_ms, end_ms), period, report)
-                begin_ms = end_ms
+            yield from self._within(source, step, report)
 
-    def _within(self, source: str, span: Span, period: Span, report: Callable[[Fault], None]) -> Iterator[Stored]:
-        copies: dict[tuple[int, str], tuple[str, Stored]] = {}
+    def _within(self, source: str, step: Span, report: Callable[[Fault], None]) -> Iterator[Stored]:
+        copies: dict[tuple[int, str], Stored] = {}
         """By slot and id: a compacted dataset has an id at many slots."""
-        for key in self.keys(source, span):
-            holds = slots_of(key) or span
+        for key, holds in self._objects(source, step):
             yield from _take_before(copies, holds.begin_ms)
-            for fetched_at, stored in self._lines(key, Span(holds.begin_ms, min(holds.end_ms, period.end_ms)), report):
-                if stored.slot_ms not in span:
+            for stored in self._lines(key, holds, report):
+                if stored.slot_ms not in step:
                     continue
                 place = stored.slot_ms, stored.id
-                kept = copies.get(place)
-                self.copies += kept is not None
-                if kept is None or fetched_at < kept[0]:
-                    copies[place] = (fetched_at, stored)
-        yield from _take_before(copies, span.end_ms)
+                kept = copies.setdefault(place, stored)
+                self.copies += kept is not stored
+                if stored.fetched_at < kept.fetched_at:
+                    copies[place] = stored
+        yield from _take_before(copies, step.end_ms)
+
+    def _objects(self, source: str, span: Span) -> list[tuple[str, Span]]:
+        """(key, slots that it may hold) of what may hold anything of ``span``; all is listed before any is read."""
+        period = self._part.file_of(iso(span.begin_ms))
+        end_ms = self._part.file_span(span.begin_ms).end_ms
+        there = self._store.keys(f"{self._folder(source)}dt={period}") if self._only is None else sorted(self._only)
+        found = []
+        for key in there:
+            if (holds := slots_of(key)) is None:
+                continue
+            if holds.begin_ms >= span.end_ms:
+                break
+            if span.begin_ms < holds.end_ms:
+                found.append((key, Span(holds.begin_ms, min(holds.end_ms, end_ms))))
+        return found
 
     def _folder(self, source: str | None = None) -> str:
-        return raw_folder(self._store.settings.prefix, self._dataset.name, self._part, source)
+        return folder(self._store.settings.prefix, self._dataset.name, RAW, source, part=self._part.name)
 
-    def _period(self, source: str, at_ms: int) -> str:
-        return period_folders(self._store.settings.prefix, self._dataset.name, self._part, source, at_ms)
-
-    def _lines(self, key: str, holds: Span, report: Callable[[Fault], None]) -> Iterator[tuple[str, Stored]]:
-        """(fetched_at, record) of each line that is a record; ``holds`` are the slots that the object may hold."""
+    def _lines(self, key: str, holds: Span, report: Callable[[Fault], None]) -> Iterator[Stored]:
+        """The lines that are records; ``holds`` are the slots that the object may hold."""
         try:
             body = self._long(key) if holds.length_ms > HOUR_MS else self._store.get(key)
         except MissingObjectError:
@@ -132,12 +130,10 @@ class RawForm:
                 said = f"its slot {record.timestamp} is not among those of this object"
                 report(Fault(key, number, "misplaced", said, line))
                 continue
-            yield record.fetched_at, Stored(self._dataset.id_of(record), slot_ms, line, key, number)
+            yield Stored(self._dataset.id_of(record), slot_ms, record.fetched_at, line, key, number)
 
 
-def _take_before(copies: dict[tuple[int, str], tuple[str, Stored]], end_ms: int) -> list[Stored]:
+def _take_before(copies: dict[tuple[int, str], Stored], end_ms: int) -> list[Stored]:
     """Takes out what no further object can hold a copy of, the oldest first."""
-    found = [stored for _, stored in copies.values() if stored.slot_ms < end_ms]
-    for stored in found:
-        del copies[stored.slot_ms, stored.id]
-    return sorted(found, key=lambda stored: stored.slot_ms)
+    found = sorted(place for place in copies if place[0] < end_ms)
+    return [copies.pop(place) for place in found]

@@ -72,14 +72,6 @@ class TablePlace(NamedTuple):
         return (file.source, file.part) == (self.source, self.part) and file.begin_ms in self.span
 
 
-class _Change(NamedTuple):
-    place: TablePlace
-    new: frozenset[File]
-    old: frozenset[File]
-    made_of: int
-    now_ms: int
-
-
 class Table:
     """The files that count. Each question is asked of the newest version.
 
@@ -118,8 +110,7 @@ class Table:
         Raises:
             ConflictError: it is not ``old`` any more that is there. Nothing was changed.
         """
-        change = _Change(place, frozenset(new), frozenset(old), made_of, now_ms)
-        self._ask(lambda: self._commit(change))
+        self._ask(lambda: self._commit(place, set(new), set(old), made_of, now_ms))
 
     def expire(self, keep_hours: int = KEEP_HOURS) -> int:
         """Removes the files that have not counted for so long, and those that a killed run has left; how many."""
@@ -139,18 +130,15 @@ class Table:
         if self._opened is not None:
             self._opened.update_incremental()
         elif self._store.holds(f"{self.root}_delta_log/"):
-            self._opened = self._open()
+            address, options = self._store.delta(self.root)
+            self._opened = _deltalake().DeltaTable(address, storage_options=options)
         return self._opened
-
-    def _open(self) -> DeltaTable:
-        address, options = self._store.delta(self.root)
-        return _deltalake().DeltaTable(address, storage_options=options)  # type: ignore[no-any-return]
 
     def _made(self) -> DeltaTable:
         """A new table; two may make it at once."""
         address, options = self._store.delta(self.root)
-        _deltalake().DeltaTable.create(address, Columns(self._dataset).schema, mode="ignore", storage_options=options)
-        self._opened = self._open()
+        schema = Columns(self._dataset).schema
+        self._opened = _deltalake().DeltaTable.create(address, schema, mode="ignore", storage_options=options)
         return self._opened
 
     def _files(self, table: DeltaTable | None) -> list[File]:
@@ -169,26 +157,25 @@ class Table:
             found.append(File(self.root + path, source, _ms(begin), _ms(last), rows, size))
         return sorted(found, key=lambda file: (file.begin_ms, file.key))
 
-    def _commit(self, change: _Change) -> None:
+    def _commit(self, place: TablePlace, new: set[File], old: set[File], made_of: int, now_ms: int) -> None:
         delta = _deltalake()
         table = self._newest() or self._made()
-        there = set(filter(change.place.has, self._files(table)))
-        if there == change.new and table.transaction_version(str(change.place)) == change.made_of:
+        there = set(filter(place.has, self._files(table)))
+        if there == new and table.transaction_version(str(place)) == made_of:
             return  # also where the answer to an earlier try was lost
         conflict = ConflictError(
-            f"another run has replaced {change.place} in {self.root} meanwhile", remedy="Run it again, one at a time"
+            f"another run has replaced {place} in {self.root} meanwhile", remedy="Run it again, one at a time"
         )
-        if there != change.old:
+        if there != old:
             raise conflict
         self._widen(table)
-        make, now_ms = delta.transaction, change.now_ms
-        adds, removes = change.new - there, there - change.new
+        make = delta.transaction
         actions = [
-            *(make.AddAction(self._path(each), each.size, {}, now_ms, True, each.stats) for each in adds),
-            *(make.RemoveAction(self._path(each), True, now_ms, each.size) for each in removes),
+            *(make.AddAction(self._path(each), each.size, {}, now_ms, True, each.stats) for each in new - there),
+            *(make.RemoveAction(self._path(each), True, now_ms, each.size) for each in there - new),
         ]
         # Two first compactions of a period remove nothing that could clash; that both name it does.
-        mark = make.Transaction(str(change.place), change.made_of, now_ms)
+        mark = make.Transaction(str(place), made_of, now_ms)
         try:
             table.create_write_transaction(
                 actions, "append", table.schema(), commit_properties=make.CommitProperties(app_transactions=[mark])

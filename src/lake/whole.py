@@ -14,7 +14,7 @@ import heapq
 from collections.abc import Callable, Iterator
 from itertools import groupby
 from operator import attrgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cryptoproxy.datasets import TICKER, Dataset, Part
 from cryptoproxy.datasets.times import Span
@@ -22,6 +22,9 @@ from cryptoproxy.lake.form import Fault, Form, Stored
 from cryptoproxy.lake.objects import RAW, folder
 from cryptoproxy.lake.raw import WHOLE, RawForm
 from cryptoproxy.lake.store import MissingObjectError, Store
+
+if TYPE_CHECKING:
+    from cryptoproxy.lake.table import Table
 
 TRIES = 100
 """So often something may vanish between being listed and being read before that is said. While a compaction removes a
@@ -78,7 +81,7 @@ class WholeLake:
     def _each_once(self, group: Iterator[Stored]) -> Iterator[Stored]:
         kept: dict[str, Stored] = {}
         for each in group:
-            if each.fetched_before(kept.setdefault(each.id, each)):
+            if each.fetched_at < kept.setdefault(each.id, each).fetched_at:
                 kept[each.id] = each
         return iter(kept.values())
 
@@ -114,11 +117,14 @@ def whole_lake(store: Store, dataset: Dataset[Any] = TICKER, part: str | None = 
     if len(parts) == 1:
         return next(iter(parts.values()))
     table = Table(store, dataset)
+    return AllParts(lambda: [parts[part.name] for part in held_parts(store, dataset, table)])
 
-    def there() -> list[Form]:
-        # In this order: what a compaction moves meanwhile is seen in one of them.
-        raw = set(store.folders(folder(store.settings.prefix, dataset.name, RAW)))
-        held = raw | {file.part for file in table.files()}
-        return [form for name, form in parts.items() if name in held]
 
-    return AllParts(there)
+def held_parts(store: Store, dataset: Dataset[Any], table: Table) -> list[Part]:
+    """The parts that anything is there of; the one part of a dataset without any."""
+    if len(dataset.parts) == 1:
+        return list(dataset.parts.values())
+    # In this order: what a compaction moves meanwhile is seen in one of them.
+    raw = set(store.folders(folder(store.settings.prefix, dataset.name, RAW)))
+    held = raw | {file.part for file in table.files()}
+    return [part for name, part in dataset.parts.items() if name in held]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import pandas as pd
 import streamlit as st
 
@@ -35,7 +37,8 @@ def _list(since: str, severities: tuple[str, ...]) -> None:
         st.success("Nothing is open.", icon=":material/check_circle:")
     for row in still[:SHOWN_OPEN]:
         st.markdown(
-            f"{_BADGES[row['severity']]} **{row['rule']}** {words.plain(row['words'])} — since {row['since'][:16]}Z"
+            f"{_BADGES[row['severity']]} **{row['rule']}** {words.plain(row['words'])} — since {row['since'][:16]}Z, "
+            f"[its asset](asset?asset={quote(row['asset'], safe='')})"
         )
     if len(still) > SHOWN_OPEN:
         st.caption(f"and {len(still) - SHOWN_OPEN} more, below")

@@ -15,7 +15,7 @@ from cryptoproxy.common.settings.catalogue import S3
 from cryptoproxy.datasets import Dataset
 from cryptoproxy.datasets.times import Span
 from cryptoproxy.errors import OperatorError, PoisonError, TransientError
-from cryptoproxy.lake.parquet import BATCH_ROWS, Columns
+from cryptoproxy.lake.parquet import Columns
 from cryptoproxy.lake.store import Store
 from cryptoproxy.queries.lake.holdings import Holdings, Loose
 
@@ -81,12 +81,12 @@ class Duck:
     def _loose(self, dataset: Dataset[Any], loose: Sequence[Loose]) -> Any:
         import pyarrow as pa
 
-        columns, batches = Columns(dataset), []
+        columns = Columns(dataset)
+        batches: list[Any] = []
         for each in loose:
             try:
                 lines = self.holdings.lines(dataset, each)
-                while some := list(itertools.islice(lines, BATCH_ROWS)):
-                    batches.append(columns.batch([columns.row(line) for line in some]))
+                batches += columns.batches(lines)
             except PoisonError as error:
                 raise OperatorError(
                     f"what the lake has of {each.source} cannot be read as a whole: {error}",

@@ -217,21 +217,21 @@ class IndexerRig(Rig):
         assert (doubled, case.lag, list(case.letters)) == (0, 0, [])
         return verdict.require()
 
-    def judged_as(self, kind: Kind) -> Verdict:
+    def judged_as(self, kind: Kind, *, two_holders: bool = False) -> Verdict:
         """The same of what pollers have polled for another dataset. Of a compacted one, a document is the newest copy."""
         self.settle()
         self.wait_committed(kind.dataset)
         found = self.documents(kind.dataset)
         assert len(dict(found)) == len(found)
         if not kind.dataset.compacted:
-            return self.judge(documents=dict(found), kind=kind).require()
+            return self.judge(documents=dict(found), two_holders=two_holders, kind=kind).require()
         newest: dict[str, dict[str, Any]] = {}
         for message in evidence.on_topic(self.settings, self.settings.kafka.topic_of(kind.dataset)):
             record = json.loads(message.value)
             if record["fetched_at"] >= newest.get(message.key.decode(), record)["fetched_at"]:
                 newest[message.key.decode()] = record
         assert dict(found) == newest
-        return self.judge(kind=kind).require()
+        return self.judge(two_holders=two_holders, kind=kind).require()
 
     def _case(self, fed: dict[str, bytes]) -> IndexCase:
         settings = self.settings

@@ -11,12 +11,15 @@ import pytest
 
 from cryptoproxy.datasets import ASSET, MARKET, TICKER, Dataset, Period, index_name, iso
 from cryptoproxy.engines.kafka import Kafka
+from cryptoproxy.sandbox.faults import Rule
 from tests.conftest import wait_until
 from tests.faults import evidence
 from tests.faults.conftest import Report
 from tests.faults.figures import ASSETS, FIGURES
 from tests.faults.indexing.rig import IndexerRig
 from tests.faults.judge import Verdict
+from tests.faults.test_pollers import wait_active, wait_standing_by
+from tests.faults.test_upstream import GATE_SECONDS
 
 OFTEN = {
     "cryptoproxy.upstreams.coingecko.EVERY_SECONDS": 2.0,
@@ -53,9 +56,14 @@ def figures(rig: IndexerRig) -> IndexerRig:
     return rig
 
 
-def judged(rig: IndexerRig) -> Sum:
+def judged(rig: IndexerRig, *, two_holders: bool = False) -> Sum:
     """By the one judge, each dataset."""
-    return Sum([rig.judged(), rig.judged_as(FIGURES), rig.judged_as(ASSETS)])
+    return Sum(
+        [
+            rig.judged(two_holders=two_holders),
+            *(rig.judged_as(kind, two_holders=two_holders) for kind in (FIGURES, ASSETS)),
+        ]
+    )
 
 
 def wait_all(rig: IndexerRig, more: int = 1) -> float:
@@ -101,6 +109,56 @@ def test_kafka_is_away_and_their_polls_wait_on_disk(
     wait_until(lambda: not evidence.waiting(poller.outbox)["kafka"], what="nothing waits for Kafka")
     wait_all(figures)
     seconds = time.monotonic() - began
+    report(judged(figures), seconds)
+
+
+@pytest.mark.long
+def test_another_machine_goes_on_with_their_polls(figures: IndexerRig, report: Report) -> None:
+    figures.start_indexer()
+    often = {"TEST_PATCH": json.dumps(OFTEN)}
+    first, second = (
+        figures.start(name, test=often, OUTBOX_DIR=str(figures.folder / f"outbox-{name}"))
+        for name in ("first", "second")
+    )
+    active, _ = wait_active([first, second])
+    (other,) = {first, second} - {active}
+    wait_standing_by(other)
+    figures.kill(active)
+    began = time.monotonic()
+    for feed in FEEDS:
+        wait_until(lambda feed=feed: other.polls(feed) > 0, what=f"the successor's poll of {feed}")  # type: ignore[misc]
+    seconds = time.monotonic() - began
+    # What the first one has kept and not delivered, it delivers itself when it is back.
+    again = figures.start(active.name, test=often, OUTBOX_DIR=str(active.outbox))
+    wait_standing_by(again)
+    report(judged(figures, two_holders=True), seconds)
+
+
+WRONG: dict[str, dict[str, Any]] = {
+    "429": {"path": "/search/trending", "status": 429, "retry_after": 3},
+    "ban": {"path": "/search/trending", "status": 403, "retry_after": 3},
+    "half": {"path": "/global", "rewrite": "half"},
+    "hole": {"path": "/exchanges", "rewrite": "hole"},
+    "twice": {"path": "/exchanges", "rewrite": "twice"},
+    "out_of_order": {"path": "/exchanges", "rewrite": "out_of_order"},
+}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("wrong", WRONG)
+def test_gone_wrong_in_the_middle_of_a_poll_and_tickers_miss_no_slot(
+    figures: IndexerRig, report: Report, wrong: str
+) -> None:
+    """Tickers have slots of fifteen seconds: what the upstream wants to be left alone for has room in one."""
+    figures.texts["KAFKA_PRODUCER_BATCH_INTERVAL"] = "15"
+    figures.start_indexer()
+    figures.sandbox.script.add(Rule(first=3, every=2, times=2, **WRONG[wrong]))
+    poller = figures.start(test={"TEST_ALONE": "1", "TEST_PATCH": json.dumps(OFTEN | GATE_SECONDS)})
+    assert figures.sandbox.script.wait_fired(2, timeout=180)
+    began = time.monotonic()
+    wait_all(figures)
+    seconds = time.monotonic() - began
+    assert poller.missed()["coingecko"] == 0, "it cost polls of tickers"
     report(judged(figures), seconds)
 
 

@@ -45,7 +45,7 @@ def test_its_levels_are_kept_and_not_searched() -> None:
 
 def test_a_row_of_the_lake_gives_the_line_back() -> None:
     columns, line = Columns(BOOK), BOOK.codec.encode(BOOK.example)
-    ((_, _, made),) = columns.lines(_table(columns, line))
+    ((*_, made),) = columns.lines(_table(columns, line))
     assert made == line
 
 

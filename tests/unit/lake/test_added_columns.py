@@ -68,7 +68,7 @@ def test_a_file_without_an_added_column_is_read_on(store: Store) -> None:
     fill(store, hours=(3,))
     lines = [line for line in read(store)[0].values() if b"market_cap" not in line]
     table = pa.Table.from_batches([columns.batch([columns.row(line) for line in lines])])
-    found = [line for _, _, line in columns.lines(table.drop_columns(["market_cap"]))]
+    found = [line for *_, line in columns.lines(table.drop_columns(["market_cap"]))]
     assert found == lines
 
 

@@ -24,7 +24,7 @@ def there_and_back(*written: bytes) -> list[bytes]:
     table = pa.Table.from_batches([batch([row(each) for each in written])])
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink)
-    return [each for _, _, each in lines(pq.read_table(pa.BufferReader(sink.getvalue())))]
+    return [each for *_, each in lines(pq.read_table(pa.BufferReader(sink.getvalue())))]
 
 
 @settings(deadline=None, max_examples=40)
@@ -73,7 +73,7 @@ def test_our_own_spelling_is_not_kept_twice() -> None:
 
 def test_the_id_is_that_of_the_record() -> None:
     record = Ticker(**EXAMPLE)
-    ((identity, _, _),) = lines(batch([row(encode(record))]))
+    ((identity, *_),) = lines(batch([row(encode(record))]))
     assert identity == document_id(record)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from cryptoproxy.lake.form import Fault
+from cryptoproxy.lake.objects import slots_of
 from cryptoproxy.lake.raw import RawForm
 from cryptoproxy.lake.store import MissingObjectError, Store
 from cryptoproxy.lake.whole import whole_lake
@@ -68,7 +69,7 @@ def test_damage_is_told_once_although_it_is_read_twice(
 
 def test_what_is_always_missing_is_said(store: Store, bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
     key = put(store, record("bitcoin", 0))
-    monkeypatch.setattr(RawForm, "keys", lambda *_: [key])
+    monkeypatch.setattr(RawForm, "_objects", lambda *_: [(key, slots_of(key))])
     del bucket.objects[key]
     with pytest.raises(MissingObjectError, match=key):
         read(store)

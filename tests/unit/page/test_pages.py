@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from urllib.parse import parse_qsl
 
+import msgspec
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from cryptoproxy.datasets import ALERT
 from cryptoproxy.engines.ports import free_ports
 from cryptoproxy.page import asking, words
 from cryptoproxy.page.asking import NotToldError, PageClient
+from cryptoproxy.page.prices import key_of
 from cryptoproxy.sandbox.app import Sandbox
+from cryptoproxy.watch.telling.links import Links
 from tests.unit.serve.conftest import Road, StandingClock, standing
 
 __all__ = ["standing"]
@@ -28,7 +34,7 @@ def road(standing: tuple[Sandbox, StandingClock]) -> Iterator[Road]:
     made.stop()
 
 
-def shown(page: str, door: str) -> AppTest:
+def shown(page: str, door: str, query: Mapping[str, str] = MappingProxyType({})) -> AppTest:
     def script(page: str) -> None:
         from importlib import import_module
 
@@ -36,7 +42,10 @@ def shown(page: str, door: str) -> AppTest:
         (module.volatility if page == "volatility" else module.show)()
 
     asking.use(PageClient(door))
-    return AppTest.from_function(script, args=(page,), default_timeout=180).run()
+    made = AppTest.from_function(script, args=(page,), default_timeout=180)
+    for name, value in query.items():
+        made.query_params[name] = value
+    return made.run()
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -53,6 +62,18 @@ def test_a_page_says_what_to_do_where_the_door_is_away(page: str):
     assert not found.exception
     said = " ".join(each.value for each in (*found.error, *found.info, *found.warning))
     assert "cryptoproxy serve" in said or "No order books" in said
+
+
+def test_where_a_message_of_watch_leads_to_is_there(road: Road):
+    row = road.get("/v1/prices?source=coingecko&sort=market_cap_rank&top=100").json()["rows"][-1]
+    asset = key_of(row)
+    place = Links("http://page").to_page([msgspec.structs.replace(ALERT.example, asset=asset)]) or ""
+    path, _, query = place.removeprefix("http://page/").partition("?")
+    assert path in PAGES
+    assert "alerts" in PAGES
+    found = shown(path, road.url, dict(parse_qsl(query)))
+    assert found.selectbox(key="asset_coingecko").value == asset
+    assert found.metric[0].value == words.price(row["price"])
 
 
 def test_prices_are_the_doors(road: Road):

@@ -20,7 +20,7 @@ def stored(dataset: Dataset[Any], at_ms: int, **fields: Any) -> Stored:
     if dataset is CANDLE:
         fields |= {"fetched_at": iso(at_ms + 40 * DAY_MS)}
     record = msgspec.structs.replace(dataset.example, timestamp=iso(at_ms), **fields)
-    return Stored(dataset.id_of(record), at_ms, dataset.codec.encode(record), "object", 1)
+    return Stored(dataset.id_of(record), at_ms, record.fetched_at, dataset.codec.encode(record), "object", 1)
 
 
 def of(day: Day) -> Quality:

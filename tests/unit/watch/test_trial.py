@@ -52,7 +52,7 @@ def test_a_damaged_line_of_the_lake_is_said_and_ends_no_trial(tmp_path: Path, mo
         def records(self, source: str, span: Any, report: Callable[[Fault], None]) -> Iterator[Stored]:
             report(Fault("a/key", 3, "not_json", "cut\nshort"))
             record = msgspec.structs.replace(TICKER.example, symbol="B\x1b[31m")
-            yield Stored("id", from_iso(record.timestamp), TICKER.codec.encode(record), "a/key", 4)
+            yield Stored("id", from_iso(record.timestamp), record.fetched_at, TICKER.codec.encode(record), "a/key", 4)
 
     monkeypatch.setattr("cryptoproxy.lake.whole.whole_lake", lambda *_: Damaged())
     (tmp_path / "rules.yaml").write_text("rules: {r: {when: {above: 1}}}")

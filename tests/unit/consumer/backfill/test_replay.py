@@ -165,7 +165,7 @@ class DamagedAfterTheFirstHour:
         assert self.replay is not None
         number = self._hours.index(span.begin_ms)
         if number == 0:
-            yield Stored("an:id:USD:1", span.begin_ms, b"{}", "key", 1)
+            yield Stored("an:id:USD:1", span.begin_ms, "", b"{}", "key", 1)
             return
         if number == 1:
             under_way = self.replay._under_way

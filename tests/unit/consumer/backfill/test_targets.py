@@ -23,7 +23,7 @@ def stored(*assets: str) -> list[Stored]:
     found = []
     for number, asset in enumerate(assets, start=1):
         made = record(asset)
-        found.append(Stored(document_id(made), TEN, encode(made), "object", number))
+        found.append(Stored(document_id(made), TEN, made.fetched_at, encode(made), "object", number))
     return found
 
 
