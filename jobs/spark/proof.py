@@ -105,6 +105,8 @@ class Jobs:
 
     def __init__(self, texts: dict[str, str], folder: Path) -> None:
         os.environ |= texts | {"CRYPTOPROXY_HOME": str(folder), "SPARK_LOCAL_DIRS": str(folder)}
+        # One JVM for all of them: what a session leaves in it adds up.
+        os.environ.setdefault("SPARK_DRIVER_MEMORY", "2g")
         os.chdir(folder)
         self.folder = folder
         self.settings = Settings.from_texts(texts)
