@@ -22,6 +22,7 @@ from tests.faults import evidence
 from tests.faults.conftest import Report
 from tests.faults.launch import HISTORY_POINTS
 from tests.faults.rig import Rig
+from tests.faults.test_upstream import GATE_SECONDS, WAITS, Fault, silence_after_fault
 
 ALONE = {"TEST_ALONE": "1"}
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
@@ -142,3 +143,30 @@ def test_pages_gone_wrong_in_the_middle_of_a_history_run(rig: Rig, report: Repor
     assert [count.fired for count in rig.sandbox.script.counts()] == [times]
     require_all(rig, wanted)
     report(rig.judge().require(), time.monotonic() - began)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("status", [429, 418])
+def test_refused_in_the_middle_of_a_history_run_live_polls_of_the_same_upstream_miss_no_slot(
+    rig: Rig, report: Report, status: int
+) -> None:
+    wanted = wants_history(rig)
+    rig.texts |= {"SOURCES": "binance", "BINANCE_INTERVAL": "15"}  # a slot has room for what it wants to be left alone
+    refusal = Fault(
+        "refused",
+        Rule(path="/klines", first=3, every=4, times=2, status=status, retry_after=3),
+        (WAITS,),
+        source="binance",
+    )
+    rig.sandbox.script.add(refusal.rule)
+    poller = rig.start(test=ALONE | {"TEST_PATCH": json.dumps(GATE_SECONDS)})
+    poller.wait_polls(1)
+    assert rig.sandbox.script.wait_fired(2, timeout=180)
+    began = time.monotonic()
+    wait_ended(rig.outbox)
+    seconds = time.monotonic() - began
+    poller.wait_polls(1)
+    assert poller.missed()["binance"] == 0, "it cost live polls"
+    require_all(rig, wanted)
+    report(rig.judge().require(), seconds)
+    assert silence_after_fault(rig, refusal) >= 2_900

@@ -134,6 +134,25 @@ def test_another_machine_goes_on_with_their_polls(figures: IndexerRig, report: R
     report(judged(figures, two_holders=True), seconds)
 
 
+@pytest.mark.long
+def test_a_full_outbox_stops_their_polls_aloud_and_drops_nothing(figures: IndexerRig, report: Report) -> None:
+    figures.start_indexer()
+    figures.s3.pause()
+    # Below 1 MiB a drain that is away may have all of it: above, polls would go on for Kafka alone.
+    poller = figures.start(test=ALONE, OUTBOX_MAX_SIZE="768KiB")
+    poller.wait_reason("is full", "polling stops")
+    for feed in FEEDS:
+        wait_until(
+            lambda feed=feed: poller.metric("slots_missed", source=feed, reason="outbox_full"),  # type: ignore[misc]
+            what=f"a slot of {feed} missed by the full outbox",
+        )
+    began = time.monotonic()
+    figures.s3.resume()
+    wait_all(figures)
+    seconds = time.monotonic() - began
+    report(judged(figures), seconds)
+
+
 WRONG: dict[str, dict[str, Any]] = {
     "429": {"path": "/search/trending", "status": 429, "retry_after": 3},
     "ban": {"path": "/search/trending", "status": 403, "retry_after": 3},
