@@ -4,6 +4,7 @@ the others nothing. Spark's watermark is of the partition that is furthest, so t
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
@@ -45,9 +46,17 @@ def _bars(pair: str, begin_ms: int, end_ms: int) -> Iterator[Candle]:
 
 def set_up(settings: Settings) -> None:
     """The topic, with more partitions than one of bars has by itself."""
+    topic, end = settings.kafka.topic_of(CANDLE, PART), time.monotonic() + 180
     with closing(kafka_client.admin(settings.kafka)) as admin:
         list(topics.set_up(admin, settings.kafka, (CANDLE,)))
-        admin.create_partitions({settings.kafka.topic_of(CANDLE, PART): PARTITIONS})
+        admin.create_partitions({topic: PARTITIONS})
+    while True:  # a broker may not tell of them at once
+        with closing(kafka_client.consumer(settings.kafka, group_id=None)) as reader:
+            if len(reader.partitions_for_topic(topic)) == PARTITIONS:
+                return
+        if time.monotonic() > end:
+            raise SystemExit(f"{topic} has no {PARTITIONS} partitions")
+        time.sleep(0.1)
 
 
 def publish(settings: Settings, bars: list[Candle]) -> None:

@@ -154,5 +154,6 @@ def _now(source: str) -> None:
     }
     columns |= {each.replace("_", " "): [words.percent(row[each]) for row in found.rows] for each in changes}
     columns |= {each.replace("_", " "): [words.percent(row[each]).lstrip("+") for row in found.rows] for each in moves}
+    columns["RSI 14 of minutes"] = ["" if row["rsi_14"] is None else f"{row['rsi_14']:.0f}" for row in found.rows]
     st.dataframe(pd.DataFrame(columns), hide_index=True)
     age_of(found)

@@ -13,6 +13,7 @@ from typing import Any
 from cryptoproxy.datasets import Candle, Stats, from_iso, iso
 from cryptoproxy.datasets.times import DAY_MS, HOUR_MS, MINUTE_MS
 from cryptoproxy.watch.figures.gauge import NAN
+from cryptoproxy.watch.figures.indicators import Average, Rsi
 from cryptoproxy.watch.figures.windows import Change
 from cryptoproxy.watch.words import number
 
@@ -61,7 +62,7 @@ class Minutes:
         stats: whether stats are.
     """
 
-    __slots__ = ("_bar", "_changes", "_key", "_last", "_moves", "bars", "stats", "symbol")
+    __slots__ = ("_bar", "_changes", "_indicators", "_key", "_last", "_moves", "bars", "stats", "symbol")
 
     def __init__(self, key: str, symbol: str, *, bars: bool, stats: bool) -> None:
         self._key = key
@@ -73,6 +74,7 @@ class Minutes:
         """The last price of the minute before it."""
         self._changes = {name: Change(window) for name, window in CHANGES.items()} if stats else {}
         self._moves = {name: Moves(window) for name, window in VOLATILITIES.items()} if stats else {}
+        self._indicators = _indicators() if stats else {}
 
     def take(self, at: int, price: float, fetched_at: str) -> list[Candle | Stats]:
         """What has come to its end with this ticker; tickers come in the order of their times."""
@@ -108,6 +110,9 @@ class Minutes:
         if last is not None and at - last[0] <= _FROM:
             square = math.log(price / last[1]) ** 2
             figures |= {name: each.take(at, square) for name, each in self._moves.items()}
+        else:  # minutes lack: they would be taken for one
+            self._indicators = _indicators()
+        figures |= {name: each.take(at, price) for name, each in self._indicators.items()}
         return Stats(
             source=source, asset_id=asset_id, symbol=self.symbol, quote=quote, timestamp=iso(at), fetched_at=fetched_at,
             price=price, **{name: number(value) for name, value in figures.items()},
@@ -116,14 +121,23 @@ class Minutes:
     # --- across a restart
     def dump(self) -> list[Any]:
         """All that it knows."""
-        figures: dict[str, Any] = {**self._changes, **self._moves}
+        figures: dict[str, Any] = {**self._changes, **self._moves, **self._indicators}
         return [self._bar, self._last, {name: each.dump() for name, each in figures.items()}]
 
     def load(self, known: list[Any]) -> None:
         """The reverse."""
         self._bar, last, figures = known
         self._last = tuple(last) if last else None
-        mine: dict[str, Any] = {**self._changes, **self._moves}
+        mine: dict[str, Any] = {**self._changes, **self._moves, **self._indicators}
         for name, each in mine.items():
             if name in figures:
                 each.load(figures[name])
+
+
+def _indicators() -> dict[str, Average | Rsi]:
+    return {
+        "sma_20": Average(20),
+        "ema_12": Average(12, exponential=True),
+        "ema_26": Average(26, exponential=True),
+        "rsi_14": Rsi(14),
+    }

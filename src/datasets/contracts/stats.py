@@ -1,4 +1,4 @@
-"""``stats``: how one asset stands at one source: its last price, how that has changed, how much it moves.
+"""``stats``: how one asset stands at one source: its last price, how that has changed, how much it moves, indicators.
 
 ``compacted``: the newest record of an asset replaces the one before it. It follows from the tickers alone, so it is
 neither indexed nor in the lake. Watch makes it, one for each asset and minute.
@@ -20,6 +20,8 @@ _CHANGE = number(Unit.PERCENT, "Percent; absent until there is a price of so lon
 _MOVES = number(
     Unit.PERCENT, "The root of the sum of the squares of the minutes' log returns; not annualised. Percent."
 )
+_MEAN = number(Unit.QUOTE, "Mean of the minutes' prices, as `query indicators` has it; absent until there are enough.")
+_RSI = number(Unit.PERCENT, "Wilder's, of the minutes' prices, 0 to 100; absent until there are enough.")
 
 
 class Stats(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
@@ -38,11 +40,15 @@ class Stats(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     change_24h: Annotated[float | None, _CHANGE] = None
     volatility_1h: Annotated[float | None, _MOVES] = None
     volatility_24h: Annotated[float | None, _MOVES] = None
+    sma_20: Annotated[float | None, _MEAN] = None
+    ema_12: Annotated[float | None, _MEAN] = None
+    ema_26: Annotated[float | None, _MEAN] = None
+    rsi_14: Annotated[float | None, _RSI] = None
 
 
 STATS = Dataset(
     name="stats",
-    says="how one asset stands: last price, changes, volatility; the newest counts",
+    says="how one asset stands: last price, changes, volatility, indicators; the newest counts",
     record=Stats,
     serial=lambda record: from_iso(record.timestamp),
     check=check_plainly,
@@ -64,5 +70,9 @@ STATS = Dataset(
         change_24h=-1.2345,
         volatility_1h=0.38,
         volatility_24h=2.11,
+        sma_20=69098.4,
+        ema_12=69110.93,
+        ema_26=69087.71,
+        rsi_14=57.3,
     ),
 )

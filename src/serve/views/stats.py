@@ -1,4 +1,6 @@
-"""``/v1/stats``: how each asset stands, as watch tells it each minute: last price, changes, volatility; from memory."""
+"""``/v1/stats``: how each asset stands, as watch tells it each minute: last price, changes, volatility, indicators; all
+from memory.
+"""
 
 from __future__ import annotations
 
@@ -56,5 +58,7 @@ def columns() -> tuple[Cell[Stats], ...]:
         field("price", "price, in quote", Look.PRICE),
         *(field(f"change_{each}", f"{each} change, %") for each in ("1m", "5m", "1h", "24h")),
         *(field(f"volatility_{each}", f"{each} volatility, %") for each in ("1h", "24h")),
+        *(field(each, each.upper().replace("_", " "), Look.PRICE) for each in ("sma_20", "ema_12", "ema_26")),
+        field("rsi_14", "RSI 14"),
         Cell("timestamp", "up to (UTC)", Look.TIME, lambda row: from_iso(row.timestamp)),
     )

@@ -65,6 +65,39 @@ class Rsi:
         self._last = NAN if last is None else last
 
 
+class Average:
+    """The mean of the last samples; exponential: one that forgets by 2 / (count + 1), and begins with the plain mean of
+    the first `count`, as TA-Lib's do."""
+
+    __slots__ = ("_count", "_exponential", "_last", "_mean")
+
+    def __init__(self, count: int, exponential: bool = False) -> None:
+        self._count = count
+        self._exponential = exponential
+        self._last: deque[float] = deque(maxlen=count)
+        self._mean = NAN
+
+    def take(self, at: int, value: float) -> float:
+        """NaN for the first samples, one less than `count`."""
+        if self._exponential and self._mean == self._mean:
+            self._mean += (value - self._mean) * 2 / (self._count + 1)
+            return self._mean
+        self._last.append(value)
+        if len(self._last) == self._count:
+            self._mean = math.fsum(self._last) / self._count
+        return self._mean
+
+    def dump(self) -> list[Any]:
+        """The last samples, and the mean."""
+        return [list(self._last), None if math.isnan(self._mean) else self._mean]
+
+    def load(self, known: list[Any]) -> None:
+        """The reverse."""
+        last, mean = known
+        self._last.extend(last)
+        self._mean = NAN if mean is None else mean
+
+
 class Crossing:
     """By how many percent the fast moving average is above the slow one; below is negative.
 

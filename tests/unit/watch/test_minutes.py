@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import random
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
+import talib
 
 from cryptoproxy.datasets import CANDLE, STATS, Candle, Stats, iso
 from cryptoproxy.errors import SettingsError
@@ -53,6 +56,21 @@ def test_stats_know_changes_once_there_is_a_price_of_then_and_how_much_it_moves(
         assert found == pytest.approx(100 * (1.001**count - 1), rel=0.03)
     assert last.volatility_1h == pytest.approx(100 * math.log(1.001) * math.sqrt(60), rel=0.02)
     assert last.volatility_24h == pytest.approx(100 * math.log(1.001) * math.sqrt(1440), rel=0.02)
+
+
+def test_indicators_are_ta_lib_s_of_the_minutes_and_begin_anew_after_a_hole():
+    chance = random.Random(3)
+    prices = [100 + chance.gauss(0, 1) for _ in range(60)]
+    _, stats = made_of(Judge(parse(BOTH)), *(ticker(price, minute) for minute, price in enumerate(prices)))
+    of = np.array(prices)
+    wanted = {"sma_20": talib.SMA(of, 20), "ema_12": talib.EMA(of, 12), "ema_26": talib.EMA(of, 26)}
+    wanted["rsi_14"] = talib.RSI(of, 14)
+    for name, told in wanted.items():
+        ours = [math.nan if (found := getattr(each, name)) is None else found for each in stats]
+        np.testing.assert_allclose(ours, told, rtol=1e-6, err_msg=name)
+    _, after = made_of(judge := Judge(parse(BOTH)), *(ticker(100, minute) for minute in range(30)), ticker(100, 34))
+    assert (after[-2].sma_20, after[-1].sma_20, after[-1].rsi_14) == (100, None, None)
+    assert made_of(judge, *(ticker(101, minute) for minute in range(35, 54)))[1][-1].sma_20 == pytest.approx(100.95)
 
 
 def test_a_restart_within_a_minute_changes_no_bar_and_no_stats():
