@@ -33,6 +33,7 @@ def asked(world: World, upstream: Sandbox, tmp_path: Path) -> World:
     world.texts |= {
         "SOURCES": "binance",
         "BINANCE_SYMBOLS": "BTCUSDT,ETHUSDT",
+        "BINANCE_INTERVAL": "3",  # so long has an answer time: a busy machine may need more than a second
         "BYBIT_BASE_URL": upstream.base_url("bybit"),
         "READ_THROUGH_DIR": str(tmp_path / "read-through"),
     }
