@@ -50,7 +50,8 @@ Asked = tuple[float, list[dict[str, Any]]]
 def _asked(ask: Callable[[Queries], Answer[Any]], queries: Queries) -> Asked:
     began = time.monotonic()
     answer = ask(queries)
-    return time.monotonic() - began, [answer.cells(row) for row in answer]
+    rows = [answer.cells(row) for row in answer]  # asked for as they are read
+    return time.monotonic() - began, rows
 
 
 def _compared(name: str, elastic: Asked, lake: Asked) -> Compared:
