@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,17 @@ from cryptoproxy.common.start import load_settings
 from cryptoproxy.errors import CryptoProxyError
 from tests.conftest import PATIENCE
 
+PRICE = Question.of("coingecko", "simple/price", {})
+
+
+def refused_once(connect: Callable[[], Any], now: list[float]) -> DoorClient:
+    """Whose first question found nobody."""
+    settings = load_settings(Path("/dev/null"))
+    client = DoorClient(settings.kafka, settings.asking, connect=connect, monotonic=lambda: now[0])
+    with pytest.raises(CryptoProxyError, match="nobody answers"):
+        client.ask(PRICE)
+    return client
+
 
 def test_while_kafka_is_away_those_who_waited_for_one_look_take_none_of_their_own() -> None:
     """Else each of a hundred would wait five seconds longer than the one before."""
@@ -26,18 +38,14 @@ def test_while_kafka_is_away_those_who_waited_for_one_look_take_none_of_their_ow
         now[0] += LOOK_SECONDS
         raise kafka_errors.KafkaTimeoutError("nobody answers")
 
-    settings = load_settings(Path("/dev/null"))
-    client = DoorClient(settings.kafka, settings.asking, connect=connect, monotonic=lambda: now[0])
-    question = Question.of("coingecko", "simple/price", {})
-    with pytest.raises(CryptoProxyError, match="nobody answers"):
-        client.ask(question)
+    client = refused_once(connect, now)
     for _ in range(100):
         with pytest.raises(NoPollerError):
-            client.ask(question)
+            client.ask(PRICE)
     assert looks == [0.0]
     now[0] += LOOK_SECONDS
     with pytest.raises(CryptoProxyError, match="nobody answers"):
-        client.ask(question)
+        client.ask(PRICE)
     assert len(looks) == 2
     client.close()
 
@@ -54,19 +62,15 @@ def test_while_nobody_is_active_one_question_looks_and_no_other_waits_for_it() -
         assert go.wait(PATIENCE)
         raise kafka_errors.KafkaTimeoutError("nobody answers")
 
-    settings = load_settings(Path("/dev/null"))
-    client = DoorClient(settings.kafka, settings.asking, connect=connect, monotonic=lambda: now[0])
-    question = Question.of("coingecko", "simple/price", {})
-    with pytest.raises(CryptoProxyError, match="nobody answers"):
-        client.ask(question)
+    client = refused_once(connect, now)
     now[0] += AGAIN_SECONDS
     begun.clear(), go.clear()
     with ThreadPoolExecutor(1) as pool:
-        looking = pool.submit(client.ask, question)
+        looking = pool.submit(client.ask, PRICE)
         assert begun.wait(PATIENCE)
         for _ in range(100):
             with pytest.raises(NoPollerError):
-                client.ask(question)
+                client.ask(PRICE)
         go.set()
         with pytest.raises(CryptoProxyError, match="nobody answers"):
             looking.result()
