@@ -1,6 +1,6 @@
 """Holds every recorded coin (CoinGecko's `/coins/{id}`) below a folder against the record that is made of it.
 
-    python scripts/check_recorded_assets.py FOLDER
+    python scripts/check_recorded_assets.py FOLDER      (``check_road_datasets.py`` sends them down the whole road)
 
 What is expected is worked out here alone, from plain JSON whose numbers stay text. Each record also goes through its
 bytes and back. Exits 1 on any difference.
@@ -14,11 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
-from check_recorded_bars import told
-from check_recorded_market import FETCHED_AT_MS, SLOT_MS, iso
+from check_recorded_bars import Reading, told
+from check_recorded_market import DELAY_MS, FIRST_SLOT_MS, INTERVAL_MS, iso
 
-from cryptoproxy.datasets import ASSET
 from cryptoproxy.upstreams.coingecko.access import Access
 from cryptoproxy.upstreams.coingecko.assets import CoinGeckoAssets
 from cryptoproxy.upstreams.coingecko.tickers import CoinGecko
@@ -28,7 +26,7 @@ def said(found: list[str | None]) -> list[str]:
     return [each for each in found if each]
 
 
-def expected_of(coin: dict[str, Any]) -> dict[str, Any]:
+def expected_of(coin: dict[str, Any], slot_ms: int) -> dict[str, Any]:
     links, supply, repositories = coin["links"], coin.get("market_data", {}), coin["links"]["repos_url"]
     contracts = {chain: address for chain, address in coin["platforms"].items() if chain and address}
     numbers = ((name, supply.get(name)) for name in ("circulating_supply", "total_supply", "max_supply"))
@@ -38,8 +36,8 @@ def expected_of(coin: dict[str, Any]) -> dict[str, Any]:
         "symbol": coin["symbol"].upper(),
         "name": coin["name"],
         "quote": "-",
-        "timestamp": iso(SLOT_MS),
-        "fetched_at": iso(FETCHED_AT_MS),
+        "timestamp": iso(slot_ms),
+        "fetched_at": iso(slot_ms + DELAY_MS),
         "last_updated": coin["last_updated"],
         "categories": said(coin["categories"]),
         "platforms": list(contracts),
@@ -51,7 +49,7 @@ def expected_of(coin: dict[str, Any]) -> dict[str, Any]:
         "homepages": said(links["homepage"]),
         "explorers": said(links["blockchain_site"]),
         "repositories": said([each for host in repositories.values() for each in host]),
-        "whitepaper": links["whitepaper"],
+        "whitepaper": links.get("whitepaper"),
         "subreddit": links["subreddit_url"],
         "twitter": links["twitter_screen_name"],
         "image": coin["image"]["large"],
@@ -59,20 +57,13 @@ def expected_of(coin: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value}
 
 
-def check(path: Path, coin: dict[str, Any]) -> tuple[int, list[str]]:
+def reading(path: Path, coin: dict[str, Any], slot_ms: int) -> Reading:
     source = CoinGeckoAssets(Access(), tickers=CoinGecko(), ids=(coin["id"],))
-    poll = source.read([path.read_bytes()], slot_ms=SLOT_MS, fetched_at_ms=FETCHED_AT_MS)
-    (record,) = poll.records
-    line, wanted = ASSET.codec.encode(record), expected_of(coin)  # type: ignore[arg-type]
-    given = msgspec.json.decode(line)
-    faults = [
-        f"{path.name} {name}: expected {wanted.get(name)!r}, found {given.get(name)!r}"
-        for name in sorted(wanted.keys() | given.keys())
-        if wanted.get(name) != given.get(name)
-    ]
-    if ASSET.codec.decode(line) != record:
-        faults.append(f"{path.name}: differs after a way through its bytes")
-    return 1, faults
+    poll = source.read([path.read_bytes()], slot_ms=slot_ms, fetched_at_ms=slot_ms + DELAY_MS)
+    faults = [f"{path.name}: {row}" for row in poll.rejected]
+    if len(poll.records) != 1:
+        faults.append(f"{path.name}: {len(poll.records)} records")
+    return Reading(path.name, source.feed, list(poll.records), [expected_of(coin, slot_ms)], faults)
 
 
 def coins(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
@@ -85,11 +76,12 @@ def coins(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
             yield path, found
 
 
-def main(folder: Path) -> int:
-    return told((f"{path.name:60} coin", *check(path, coin)) for path, coin in coins(folder))
+def readings(folder: Path) -> Iterator[Reading]:
+    for number, (path, coin) in enumerate(coins(folder)):
+        yield reading(path, coin, FIRST_SLOT_MS + number * INTERVAL_MS)
 
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit(__doc__)
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(told(readings(Path(sys.argv[1]))))

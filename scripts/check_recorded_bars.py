@@ -1,6 +1,6 @@
 """Holds every recorded kline, OHLC and chart answer below a folder against the records that are made of it.
 
-    python scripts/check_recorded_bars.py FOLDER
+    python scripts/check_recorded_bars.py FOLDER      (``check_road_datasets.py`` sends them down the whole road)
 
 What is expected is worked out here alone, from plain JSON whose numbers stay text. Each record also goes through its
 bytes and back. Files of products that are not carried are named and left out. Exits 1 on any difference.
@@ -14,11 +14,11 @@ import sys
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
-from cryptoproxy.datasets import DATASETS
+from cryptoproxy.datasets import DATASETS, Feed
 from cryptoproxy.datasets.times import Span
 from cryptoproxy.upstreams.base import Response
 from cryptoproxy.upstreams.binance.candles import BinanceCandles
@@ -43,6 +43,18 @@ QUOTES = ("USDT", "USD", "BTC")
 
 Row = list[str]
 Expected = dict[str, Any]
+
+
+class Reading(NamedTuple):
+    """What our own reader makes of one answer, and what it is to make of it."""
+
+    name: str
+    feed: Feed
+    records: list[Any]
+    expected: list[Expected]
+    """Of each record its fields."""
+    faults: list[str]
+    """What can be seen without looking at a record."""
 
 
 def iso(ms: int) -> str:
@@ -153,7 +165,7 @@ def paths(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def check(path: Path) -> tuple[int, list[str]]:
+def reading(path: Path) -> Reading:
     body = path.read_bytes()
     found = json.loads(body, parse_float=str, parse_int=str)
     history, symbol, expected = next(make for mark, make in KINDS if mark in path.name)(path, found)
@@ -161,39 +173,45 @@ def check(path: Path) -> tuple[int, list[str]]:
         body = b'{"retCode":0,"result":{"list":' + body + b"}}"
     start = Start(0, symbol="BTC", name="Bitcoin") if symbol == "bitcoin" else Start(0)
     page = history.page(symbol, start, EVER, Response(200, {}, body), now_ms=NOW_MS)
-    codec = DATASETS[history.feed.dataset].codec
     faults = [f"{path.name}: {row}" for row in page.rejected]
     if len(expected) != len(page.records):
         faults.append(f"{path.name}: {len(expected)} expected, {len(page.records)} records")
-    for wanted, record in zip(expected, page.records, strict=False):
-        line = codec.encode(record)
-        for name, value in {**wanted, **msgspec.json.decode(line)}.items():
-            if wanted.get(name) != value or type(wanted.get(name)) is not type(value):
-                faults.append(f"{path.name} {record.timestamp} {name}: expected {wanted.get(name)!r}, found {value!r}")
-        if codec.decode(line) != record:
-            faults.append(f"{path.name} {record.timestamp}: differs after a way through its bytes")
-    return len(page.records), faults
+    return Reading(path.name, history.feed, list(page.records), expected, faults)
 
 
-def told(checked: Iterable[tuple[str, int, list[str]]]) -> int:
+def readings(folder: Path) -> Iterator[Reading]:
+    return map(reading, paths(folder))
+
+
+def differing(name: str, wanted: Expected, given: Expected) -> Iterator[str]:
+    """A line for each field that is not as it should be, in value or in type."""
+    for field in sorted(wanted.keys() | given.keys()):
+        right, found = wanted.get(field), given.get(field)
+        if right != found or type(right) is not type(found):
+            yield f"{name} {field}: expected {right!r}, found {found!r}"
+
+
+def told(all_readings: Iterable[Reading]) -> int:
     """Says what was found: of each answer a line, its records, all that differs. The exit code."""
     faults: list[str] = []
     total = 0
-    for name, records, differing in checked:
-        print(f"{name} records {records:5}")
-        total += records
-        faults += differing
+    for name, feed, records, expected, seen in all_readings:
+        print(f"{name:60} {feed.whole_name:24} records {len(records):5}")
+        total += len(records)
+        faults += seen
+        codec = DATASETS[feed.dataset].codec
+        for wanted, record in zip(expected, records, strict=False):
+            line = codec.encode(record)
+            faults += differing(f"{name} {record.timestamp}", wanted, msgspec.json.decode(line))
+            if codec.decode(line) != record:
+                faults.append(f"{name} {record.timestamp}: differs after a way through its bytes")
     print(f"all: {total} records; differences: {len(faults)}")
     for fault in faults[:50]:
         print(fault, file=sys.stderr)
     return 1 if faults or not total else 0
 
 
-def main(folder: Path) -> int:
-    return told((f"{path.name:60}", *check(path)) for path in paths(folder))
-
-
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit(__doc__)
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(told(readings(Path(sys.argv[1]))))

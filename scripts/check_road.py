@@ -17,11 +17,12 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
 from check_recorded import Case, Expected, cases, load
+from elasticsearch.helpers import scan
 from kafka import TopicPartition
 
 from cryptoproxy.common import topics
@@ -33,8 +34,8 @@ from cryptoproxy.common.settings.loading import read_environment
 from cryptoproxy.common.start import connection_file
 from cryptoproxy.consumer.index import template
 from cryptoproxy.consumer.wiring import service
-from cryptoproxy.datasets import iso
-from cryptoproxy.lake.objects import lines_of
+from cryptoproxy.datasets import TICKER, Dataset, iso
+from cryptoproxy.lake.objects import RAW, folder, lines_of
 from cryptoproxy.lake.store import Store
 from cryptoproxy.producer.once import once
 from cryptoproxy.sandbox.app import Sandbox
@@ -46,15 +47,15 @@ INDEXED_SECONDS = 60.0
 OURS = {"timestamp", "fetched_at", "fetch_delay_ms", "interval_ms"}
 
 
-def own_world() -> dict[str, str]:
-    """The settings in force, in a corner of their own."""
+def own_world(outbox: Path) -> dict[str, str]:
+    """The settings in force, in a corner of their own. Every slot is kept in ``outbox``, so it must be new."""
     name = f"road-{uuid.uuid4().hex[:8]}"
     return read_environment(None, connection_file()) | {
         "KAFKA_TOPIC": name,
         "KAFKA_CONSUMER_GROUP_ID": name,
         "ES_INDEX": name,
         "AWS_S3_FILENAME_PREFIX": name,
-        "OUTBOX_DIR": tempfile.mkdtemp(),  # every slot is kept there, so it must be new
+        "OUTBOX_DIR": str(outbox),
         "PYTHON_PRODUCER_SERVER_PORT": "0",
         "PYTHON_CONSUMER_SERVER_PORT": "0",
         "COINGECKO_CALLS_PER_MINUTE": "0",
@@ -96,21 +97,24 @@ def replayed(case: Case, folder: Path) -> list[Path]:
     return [case.path]
 
 
-def set_up(settings: Settings) -> None:
+def set_up(settings: Settings, datasets: Collection[Dataset[Any]] = (TICKER,)) -> None:
     admin = kafka_client.admin(settings.kafka)
-    list(topics.set_up(admin, settings.kafka))
+    list(topics.set_up(admin, settings.kafka, datasets))
     admin.close()
     client = elastic.client(settings.elasticsearch)
-    list(template.set_up(client, settings.elasticsearch, now=iso(SystemClock().now_ms())))
+    for dataset in datasets:
+        list(template.set_up(client, settings.elasticsearch, dataset, now=iso(SystemClock().now_ms())))
     client.close()
     Store(settings.s3).make_bucket()
 
 
-def on_the_topic(settings: Settings) -> list[bytes]:
-    """Every value, read to the end."""
+def on_the_topic(settings: Settings, dataset: Dataset[Any] = TICKER) -> list[bytes]:
+    """Every value of its topics, read to the end."""
     consumer: Any = kafka_client.consumer(settings.kafka, group_id=None)
     partitions = [
-        TopicPartition(settings.kafka.topic, each) for each in consumer.partitions_for_topic(settings.kafka.topic)
+        TopicPartition(topic, each)
+        for topic in settings.kafka.topics_of(dataset)
+        for each in consumer.partitions_for_topic(topic)
     ]
     consumer.assign(partitions)
     ends = consumer.end_offsets(partitions)
@@ -123,35 +127,23 @@ def on_the_topic(settings: Settings) -> list[bytes]:
     return values
 
 
-def in_the_lake(settings: Settings) -> list[bytes]:
+def in_the_lake(settings: Settings, dataset: Dataset[Any] = TICKER) -> list[bytes]:
     store = Store(settings.s3)
-    return [
-        line for key in store.keys(f"{settings.s3.prefix}/v1/ticker/raw/") for line in lines_of(key, store.get(key))
-    ]
+    keys = store.keys(folder(settings.s3.prefix, dataset.name, RAW))
+    return [line for key in keys for line in lines_of(key, store.get(key))]
 
 
-def in_the_index(settings: Settings, count: int) -> dict[str, dict[str, Any]]:
+def in_the_index(settings: Settings, count: int, dataset: Dataset[Any] = TICKER) -> dict[str, dict[str, Any]]:
     """Every document by its id, when ``count`` of them are there."""
     client = elastic.client(settings.elasticsearch)
-    alias = settings.elasticsearch.alias
+    alias = settings.elasticsearch.alias_of(dataset)
     deadline = time.monotonic() + INDEXED_SECONDS
     while client.count(index=alias)["count"] < count and time.monotonic() < deadline:
         time.sleep(0.2)
         client.indices.refresh(index=alias)
-    documents: dict[str, dict[str, Any]] = {}
-    after: list[Any] | None = None
-    while True:
-        page = client.search(
-            index=alias,
-            size=1000,
-            sort=[{"timestamp": "asc"}, {"source": "asc"}, {"asset_id": "asc"}],
-            search_after=after,
-        )["hits"]["hits"]
-        if not page:
-            client.close()
-            return documents
-        documents |= {hit["_id"]: hit["_source"] for hit in page}
-        after = page[-1]["sort"]
+    documents = {hit["_id"]: hit["_source"] for hit in scan(client, index=alias, size=1000)}
+    client.close()
+    return documents
 
 
 def differences(case: Case, slot: str, documents: list[dict[str, Any]]) -> Iterator[str]:
@@ -174,9 +166,9 @@ def differences(case: Case, slot: str, documents: list[dict[str, Any]]) -> Itera
                 yield f"{case.path.name} {asset_id} {name}: expected {right!r}, found {wrong!r}"
 
 
-def main(folder: Path) -> int:
+def main(recorded: Path, outbox: Path) -> int:
     logging.disable(logging.INFO)
-    world = own_world()
+    world = own_world(outbox)
     base = Settings.from_texts(world)
     set_up(base)
     indexer = service(base)
@@ -185,9 +177,9 @@ def main(folder: Path) -> int:
     slots: list[tuple[Case, str, int]] = []
     last = ""
     faults: list[str] = []
-    for case in cases(folder, Counter()):
+    for case in cases(recorded, Counter()):
         upstream = case.path.parent.name
-        with Sandbox(replay={upstream: replayed(case, Path(world["OUTBOX_DIR"]))}) as sandbox:
+        with Sandbox(replay={upstream: replayed(case, outbox)}) as sandbox:
             settings = settings_for(case, sandbox, world)
             before = len(slots)
             while iso(SystemClock().now_ms())[:19] <= last[:19]:
@@ -231,4 +223,5 @@ def main(folder: Path) -> int:
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit(__doc__)
-    sys.exit(main(Path(sys.argv[1])))
+    with tempfile.TemporaryDirectory() as own:
+        sys.exit(main(Path(sys.argv[1]), Path(own)))
