@@ -10,8 +10,9 @@ is used here.
    line of the lake is on the topic.
 3. Each poll on the topic is a served answer, whole, value by value: none foreign, none half.
 4. Each whole answer that a poll could be made of is on the topic, but for those that the poller itself counts as
-   missed, and those of the one that was under way when it was killed, or (but never all of its pages) when the upstream
-   went away before the judge was asked.
+   missed, those of the one that was under way when it was killed, or (but never all of its pages) when the upstream
+   went away before the judge was asked, and those beside an answer of the same try that is no such page: then all of
+   them are asked for again.
 5. Each poll that was seen in an outbox after a kill is on the topic and in the lake, and nothing is left behind.
 """
 
@@ -255,6 +256,7 @@ def _served_and_kept(case: Case, matched: set[tuple[Slot, int]], verdict: Verdic
             for killed_ms in case.killed_ms
             for entry in [each for each in answers if each.at_ms <= killed_ms][-calls:]
         }
+        excused |= _beside_what_is_none(case, source)
         unused = [entry for entry in answers if entry.whole and entry.seq not in used | excused]
         last = max((entry.at_ms for entry in answers if entry.seq in used), default=0)
         begun = [entry for entry in unused if entry.at_ms > last]
@@ -266,3 +268,15 @@ def _served_and_kept(case: Case, matched: set[tuple[Slot, int]], verdict: Verdic
                 f"answer {entry.seq} of {source} ({entry.fault or 'no fault'}) was served whole and is nowhere"
                 for entry in unused[:5]
             ]
+
+
+def _beside_what_is_none(case: Case, source: str) -> set[int]:
+    """The other answers of a try (a page each, one after the other) with a rewritten one that no poll can be made of."""
+    asked = [entry for entry in case.served if entry.status == 200 and case.kind.source_of(entry) == source]
+    pages = list(dict.fromkeys(entry.target for entry in asked))
+    found: set[int] = set()
+    for at, entry in enumerate(asked if not case.kind.alone else ()):
+        if entry.fault and not case.kind.is_poll(source, entry.body or b""):
+            first = at - pages.index(entry.target)
+            found |= {each.seq for each in asked[max(first, 0) : first + len(pages)]}
+    return found

@@ -228,6 +228,16 @@ def test_of_another_dataset_it_knows_the_ids_and_the_answers() -> None:
     assert judge(replace(case, topic=wrong)).foreign == 2
 
 
+def test_what_was_asked_beside_half_an_answer_is_asked_again() -> None:
+    case = figures()
+    first, second = (replace(each, seq=each.seq - 2, at_ms=each.at_ms - 2) for each in case.served)
+    assert judge(replace(case, served=[first, second, *case.served])).lost
+    for tried in ([replace(first, fault="half", body=b"{"), second], [first, replace(second, fault="half", body=b"{")]):
+        judge(replace(case, served=[*tried, *case.served])).require()
+        before = replace(first, seq=-3, at_ms=first.at_ms - 3)
+        assert judge(replace(case, served=[before, *tried, *case.served])).lost, "an answer of another try"
+
+
 def test_what_was_kept_of_one_dataset_is_not_asked_for_of_another(case: Case) -> None:
     of_both = {("coingecko", NOON), ("coingecko.market", NOON)}
     judge(replace(case, witnessed=of_both)).require()
