@@ -19,6 +19,7 @@ from cryptoproxy.datasets import DATASETS
 from cryptoproxy.datasets.documents import asyncapi, rights
 from cryptoproxy.datasets.documents.page import page
 from cryptoproxy.datasets.documents.schema import json_schema
+from cryptoproxy.quality.report import QualityMetrics
 
 ROOT = Path(__file__).resolve().parent.parent
 KINDS = (
@@ -57,7 +58,8 @@ Made by `make docs` from `src/common/metrics.py`; do not edit.
 
 `/metrics` of the poller (port 8000), of the indexer (port 8001), of a door (port 8002), of watch (port 8003) and of
 `models predict` (port 8004), in Prometheus' text format, besides what its client says of the process itself. Kafka's
-own figures come from `cryptoproxy brokers` (port 8005), Airflow's by [statsd_exporter](airflow.md#its-own-figures).
+own figures come from `cryptoproxy brokers` (port 8005), Airflow's by [statsd_exporter](airflow.md#its-own-figures), a
+day's quality from [`cryptoproxy quality --metrics`](quality.md#as-metrics).
 [operations.md](operations.md#alarms) says which of them the alarms look at.
 [`docker/grafana/cryptoproxy.json`](../docker/grafana/cryptoproxy.json) is a Grafana dashboard made of them: a panel for
 each. It was imported nowhere: there is no Grafana where the tests run.
@@ -79,7 +81,8 @@ def metrics() -> str:
 
 def all_families() -> dict[str, list[grafana.Family]]:
     """By who tells them: our processes, and what is watched around them."""
-    return {name: families(kind) for name, kind in KINDS} | {"Kafka": brokers.families(), "Airflow": airflow()}
+    ours = {name: families(kind) for name, kind in (*KINDS, ("Quality", QualityMetrics))}
+    return ours | {"Kafka": brokers.families(), "Airflow": airflow()}
 
 
 def airflow() -> list[grafana.Family]:
@@ -95,7 +98,7 @@ def airflow() -> list[grafana.Family]:
     ]
 
 
-def families(kind: type[PollerMetrics | IndexerMetrics]) -> list[grafana.Family]:
+def families(kind: type[PollerMetrics | IndexerMetrics | QualityMetrics]) -> list[grafana.Family]:
     """A process's metrics with their labels, in the order of the table."""
     registry = CollectorRegistry()
     declared = {each._name: each._labelnames for each in vars(kind(registry)).values() if hasattr(each, "_labelnames")}

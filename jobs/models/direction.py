@@ -70,6 +70,11 @@ def judged(chance: np.ndarray, moved: np.ndarray, fee: float) -> Figures:
     }
 
 
+def cut(span: Span, folds: int) -> list[int]:
+    """Where folds begin, at midnight, and where the last one ends."""
+    return [*(span.begin_ms + span.length_ms * fold // folds // DAY_MS * DAY_MS for fold in range(folds)), span.end_ms]
+
+
 class Made(NamedTuple):
     forest: Forest
     rows: int
@@ -127,8 +132,7 @@ def main(words: list[str] | None = None) -> None:
     store, span = Store(load_settings(ENV_FILE).s3), Span(given.begin, given.end)
     registry, now_ms, name = Registry(store), SystemClock().now_ms(), f"{NAME}-{given.part}"
     rows = read(store, given.part, span, FEATURES, ("next_return",))
-    edges = [span.begin_ms + span.length_ms * fold // given.folds // DAY_MS * DAY_MS for fold in range(given.folds)]
-    edges.append(span.end_ms)
+    edges = cut(span, given.folds)
     apart_ms = max(DAY_MS, STEPS[given.part])
     live = registry.load(name, newest, features=FEATURES) if (newest := registry.live(name)) else None
 

@@ -1,9 +1,11 @@
-"""What the batch jobs cost: CPU, time and memory by ``local[1]`` and ``local[2]``, over more and more days of tickers,
-or of bars of a minute; ``--of years``: of windows and of their view, over a table of 26 million tickers a year.
+"""What the batch jobs cost: CPU, time and memory by ``local[1]`` and ``local[2]``. ``--of years``: windows and their
+view, over a table of 26 million tickers a year; ``bars``: indicators and features of bars of a minute; ``upkeep``:
+compaction and reconcile of raw objects, beside the commands that do it in one process.
 
-Over a lake of its own on the embedded S3; ``--folder`` keeps the one of years, so that it is filled once and measured
-in pieces. CPU is that of the job and of all that it starts, the JVM among it, looked at five times a second: it says
-what a busy machine's clock cannot.
+Over a lake of its own on the embedded S3; ``--folder`` keeps it, so that it is filled once and measured in pieces, or
+when the machine is quiet (of ``upkeep`` once: what is compacted is compacted). CPU is that of the job and of all that
+it starts, the JVM among it, looked at five times a second: it says what a busy machine's clock cannot. The engines' own
+is not in it, and on two cores they take of the same.
 """
 
 from __future__ import annotations
@@ -14,24 +16,31 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 import psutil
-from fill import BEGIN, archive
-from proof import ROOT, engines
+from fill import BEGIN, archive, index
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.queries.lake import s3_store
 from benchmarks.queries.lake_engine import written
+from benchmarks.queries.load import server
 from benchmarks.queries.synthetic import Year
+from benchmarks.quiet import fixed_work
 from cryptoproxy.common.settings import Settings
+from cryptoproxy.common.settings.sections.s3 import S3
 from cryptoproxy.datasets import CANDLE, TICKER, Candle, iso
 from cryptoproxy.datasets.times import DAY_MS, HOUR_MS, MINUTE_MS
 from cryptoproxy.lake.compact import Compaction
 from cryptoproxy.lake.store import Store
 
+ROOT = Path(__file__).resolve().parents[2]
 LOOK_SECONDS = 0.2
 
 
@@ -43,22 +52,20 @@ class Cost(NamedTuple):
     """Bytes, all of its processes at their highest moment."""
 
 
-def fill_tickers(settings: Settings, days: int, coins: int) -> int:
-    """Raw objects of an hour; how many records there are."""
-    store = Store(settings.s3)
-    year = Year(BEGIN, BEGIN + days * DAY_MS, coins=coins)
-    polls: list[tuple[int, list[tuple[str, bytes]]]] = []
-    for slot, poll in year.polls():
-        polls.append((slot, poll))
-        if len(polls) == 60:
-            archive(store, TICKER, "coingecko", polls[0][0], [line for _, each in polls for _, line in each])
-            polls.clear()
-    return year.documents
+def fill_lakes(settings: Sequence[Settings], days: int, coins: int) -> None:
+    """The same raw objects of an hour in each of these lakes, and their documents in the index that they share."""
+    stores = [Store(each.s3) for each in settings]
+    for hour, polls in groupby(
+        Year(BEGIN, BEGIN + days * DAY_MS, coins=coins).polls(), key=lambda poll: poll[0] // HOUR_MS
+    ):
+        lines = [line for _, poll in polls for _, line in poll]
+        for store in stores:
+            archive(store, TICKER, "coingecko", hour * HOUR_MS, lines)
+    index(settings[0], days)
 
 
-def fill_bars(settings: Settings, days: int, coins: int) -> int:
-    """Bars of a minute of as many pairs, compacted; how many there are."""
-    store = Store(settings.s3)
+def fill_bars(store: Store, days: int, coins: int) -> None:
+    """Bars of a minute of as many pairs, compacted."""
     compaction = Compaction(store, CANDLE, CANDLE.parts["1m"], now_ms=lambda: BEGIN + (days + 1) * DAY_MS)
     dice = np.random.default_rng(7)
     price = np.full(coins, 100.0)
@@ -91,7 +98,6 @@ def fill_bars(settings: Settings, days: int, coins: int) -> int:
                 ]
             archive(store, CANDLE, "binance", at_ms, lines, part="1m")
         compaction.period("binance", BEGIN + day * DAY_MS, delete_raw=True)
-    return days * 1440 * coins
 
 
 def measured(words: list[str], environ: dict[str, str]) -> Cost:
@@ -125,44 +131,80 @@ class Costs:
 
     def __init__(self, environ: dict[str, str], a_day: int, begin_ms: int = BEGIN) -> None:
         self._environ, self._a_day, self._begin_ms = environ, a_day, begin_ms
-        self.table = Table("job", "days", "records", "master", "CPU s", "s", "MB", "µs a record", box=None)
+        self._table = Table("what", "days", "records", "master", "CPU s", "s", "MB", "µs a record", box=None)
 
-    def of(self, job: str, first: int, end: int, master: str, *more: str) -> None:
-        """``job`` over the days from ``first`` to before ``end``."""
-        span = ("--from", iso(self._begin_ms + first * DAY_MS)[:10], "--to", iso(self._begin_ms + end * DAY_MS)[:10])
-        if job == "merge":  # of all that there is
-            span = ()
+    def __enter__(self) -> Self:
+        self._say_speed()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._say_speed()
+        Console(width=120).print(self._table)
+
+    def of(self, job: str, days: int, master: str, *more: str, lake: str | None = None) -> None:
+        """``job`` over the first ``days``."""
+        span = [] if job == "merge" else self.span(days)  # of all that there is
         words = [sys.executable, str(ROOT / "jobs" / "spark" / f"{job}.py"), *span, *more]
-        cost = measured(words, self._environ | {"SPARK_MASTER": master})
-        count = (end - first) * self._a_day
+        self._row(words, {"SPARK_MASTER": master, **_named(lake)}, job, days)
+
+    def command(self, words: str, days: int, lake: str, *more: str) -> None:
+        """``cryptoproxy words``, in its one process."""
+        self._row([sys.executable, "-m", "cryptoproxy.cli.main", *words.split(), *more], _named(lake), words, days)
+
+    def dates(self, days: int) -> list[str]:
+        return [word for each in range(days) for word in ("--date", self._day(each))]
+
+    def span(self, days: int) -> list[str]:
+        return ["--from", self._day(0), "--to", self._day(days)]
+
+    def _day(self, number: int) -> str:
+        return iso(self._begin_ms + number * DAY_MS)[:10]
+
+    def _row(self, words: list[str], more: dict[str, str], what: str, days: int) -> None:
+        cost = measured(words, self._environ | more)
+        count = days * self._a_day
         row = (
-            job, str(end - first), f"{count:,}", master, f"{cost.cpu:.1f}", f"{cost.wall:.0f}",
+            what, str(days), f"{count:,}", more.get("SPARK_MASTER", ""), f"{cost.cpu:.1f}", f"{cost.wall:.1f}",
             f"{cost.memory / 1e6:.0f}", f"{cost.cpu / count * 1e6:.1f}",
         )  # fmt: skip
         print(" ".join(row), flush=True)
-        self.table.add_row(*row)
+        self._table.add_row(*row)
+
+    @staticmethod
+    def _say_speed() -> None:
+        print(f"fixed work (speed of this machine): {min(fixed_work() for _ in range(5)):.4f} s", flush=True)
+
+
+def _named(lake: str | None) -> dict[str, str]:
+    return {} if lake is None else {"AWS_S3_FILENAME_PREFIX": lake}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--days", default="7,28", help="how many, each its own run (7,28)")
+    parser.add_argument("--of", choices=("years", "bars", "upkeep"), default="years")
+    parser.add_argument("--days", default="7,28", help="how many, each its own run; of upkeep the most (7,28)")
     parser.add_argument("--coins", type=int, default=50, help="records a minute (50: 26 million a year)")
     parser.add_argument("--masters", default="local[1];local[2]")
-    parser.add_argument(
-        "--of",
-        choices=("tickers", "bars", "years"),
-        default="tickers",
-        help="compaction and windows, indicators and features, or windows of a table and their view",
-    )
-    parser.add_argument("--folder", type=Path, help="of the table of years, which stays there")
+    parser.add_argument("--folder", type=Path, help="what is filled stays there")
     parser.add_argument("--fill", action="store_true", help="fill it, and measure nothing")
     given = parser.parse_args()
     spans, masters = [int(each) for each in given.days.split(",")], given.masters.split(";")
+    kinds = {"years": of_years, "bars": of_bars, "upkeep": of_upkeep}
     with tempfile.TemporaryDirectory(prefix="cryptoproxy-cost-") as temporary:
-        if given.of == "years":
-            of_years(given.folder or Path(temporary), given.coins, spans, masters, fill=given.fill)
-        else:
-            of_days(Path(temporary), given.of, given.coins, spans, masters)
+        kinds[given.of](given.folder or Path(temporary), given.coins, spans, masters, fill=given.fill)
+
+
+def environ(folder: Path, s3: S3, more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Of a job over that lake."""
+    return {
+        **os.environ,
+        "AWS_S3_ENDPOINT_URL": str(s3.endpoint_url),
+        "AWS_S3_ACCESS_KEY": s3.access_key.get(),
+        "AWS_S3_SECRET_KEY": s3.secret_key.get(),
+        "CRYPTOPROXY_HOME": str(folder),
+        "SPARK_LOCAL_DIRS": str(folder),
+        **(more or {}),
+    }
 
 
 def of_years(folder: Path, coins: int, spans: list[int], masters: list[str], *, fill: bool) -> None:
@@ -170,46 +212,49 @@ def of_years(folder: Path, coins: int, spans: list[int], masters: list[str], *, 
     days = max(spans)
     begin_ms = BEGIN - days * DAY_MS
     with written(folder, Year(begin_ms, BEGIN, coins=coins), print) as store:
-        s3 = store.settings
-        texts = {
-            "AWS_S3_ENDPOINT_URL": str(s3.endpoint_url),
-            "AWS_S3_ACCESS_KEY": s3.access_key.get(),
-            "AWS_S3_SECRET_KEY": s3.secret_key.get(),
-            "AWS_S3_BUCKET": s3.bucket,
-            "AWS_S3_FILENAME_PREFIX": s3.prefix,
-            "CRYPTOPROXY_HOME": str(folder),
-            "SPARK_LOCAL_DIRS": str(folder),
-        }
-        costs = Costs({**os.environ, **texts}, 1440 * coins, begin_ms)
-        for each in () if fill else spans:
+        if fill:
+            return
+        with Costs(environ(folder, store.settings), 1440 * coins, begin_ms) as costs:
+            for each in spans:
+                for master in masters:
+                    costs.of("aggregates", each, master, "--length", "1h")
             for master in masters:
-                costs.of("aggregates", 0, each, master, "--length", "1h")
-        for master in () if fill else masters:
-            costs.of("merge", 0, days, master, "--length", "1h")
-    Console(width=120).print(costs.table)
+                costs.of("merge", days, master, "--length", "1h")
 
 
-def of_days(folder: Path, of: str, coins: int, spans: list[int], masters: list[str]) -> None:
-    days = max(spans)
-    with engines(folder) as texts:
-        settings, began = Settings.from_texts(texts), time.process_time()
-        Store(settings.s3).make_bucket()
-        records = (fill_tickers if of == "tickers" else fill_bars)(settings, days, coins)
-        print(f"filled: {records:,} records, {time.process_time() - began:.0f} s of CPU", flush=True)
-        home = {"CRYPTOPROXY_HOME": str(folder), "SPARK_LOCAL_DIRS": str(folder)}
-        costs = Costs({**os.environ, **texts, **home}, records // days)
-        if of == "tickers":  # what is compacted cannot be compacted again: each master has its share of the days
-            for number, master in enumerate(masters):
-                first, end = (at * days // len(masters) for at in (number, number + 1))
-                costs.of("compact", first, end, master, "--delete-raw")
-        for each in spans:
-            for master in masters:
-                if of == "tickers":
-                    costs.of("aggregates", 0, each, master, "--length", "1h")
-                else:
-                    costs.of("indicators", 0, each, master, "--dataset", "candle-1m")
-                    costs.of("features", 0, each, master, "--dataset", "candle-1m")
-    Console(width=120).print(costs.table)
+def of_bars(folder: Path, coins: int, spans: list[int], masters: list[str], *, fill: bool) -> None:
+    with s3_store(folder) as settings:
+        store = Store(settings.s3)
+        store.make_bucket()
+        if not store.holds(settings.s3.prefix):
+            fill_bars(store, max(spans), coins)
+        if fill:
+            return
+        with Costs(environ(folder, settings.s3), 1440 * coins) as costs:
+            for each in spans:
+                for master in masters:
+                    costs.of("indicators", each, master, "--dataset", "candle-1m")
+                    costs.of("features", each, master, "--dataset", "candle-1m")
+
+
+def of_upkeep(folder: Path, coins: int, spans: list[int], masters: list[str], *, fill: bool) -> None:
+    """A lake for the commands, and one for each master, so that each compacts the same objects."""
+    days, lakes = max(spans), ["commands", *(f"spark{number}" for number in range(len(masters)))]
+    with server(folder / "search") as search:
+        texts = {"ES_URL_ENDPOINT": search.endpoint, "OUTBOX_DIR": str(folder / "outbox")}
+        with s3_store(folder, texts) as settings:
+            store = Store(settings.s3)
+            store.make_bucket()
+            if not store.holds(lakes[-1]):
+                fill_lakes([replace(settings, s3=replace(settings.s3, prefix=lake)) for lake in lakes], days, coins)
+            if fill:
+                return
+            with Costs(environ(folder, settings.s3, texts), 1440 * coins) as costs:
+                costs.command("lake compact --dataset ticker --delete-raw", days, lakes[0], *costs.dates(days))
+                costs.command("reconcile --dataset ticker", days, lakes[0], *costs.span(days))
+                for master, lake in zip(masters, lakes[1:], strict=True):
+                    costs.of("compact", days, master, "--delete-raw", lake=lake)
+                    costs.of("reconcile", days, master, lake=lake)
 
 
 if __name__ == "__main__":

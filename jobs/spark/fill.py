@@ -68,11 +68,11 @@ def fill(settings: Settings) -> Filled:
     return Filled(len(polls) * COINS + 1, len(bars), publish(settings, day), len(day))
 
 
-def index(settings: Settings) -> None:
+def index(settings: Settings, days: int = DAYS) -> None:
     """What the lake has of tickers, by `replay`."""
     with closing(elastic.client(settings.elasticsearch)) as client:
         list(template.set_up(client, settings.elasticsearch, TICKER, now=iso(BEGIN)))
-    span = Span(BEGIN, BEGIN + DAYS * DAY_MS)
+    span = Span(BEGIN, BEGIN + days * DAY_MS)
     silent = Console(file=io.StringIO())
     wiring.replay(
         settings, TICKER, span, sources=None, topic=None, rate=None, resume=False,

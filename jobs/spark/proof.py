@@ -380,6 +380,9 @@ def unevenly(jobs: Jobs, found: Found, check: Callable[[str, object, object], No
     check("the same after six hours more: each window once", same(found.bars(windows), ours), len(ours))
     ours = scores(ours)
     check("the same: scores as if nobody had been killed", same(found.scores(windows), ours), len(ours))
+    jobs.run(job, "--dataset", "candle-1m", "--length", "1d", "--until-idle")
+    ours = uneven.over([*bars, *more], DAY_MS)
+    check("the same in days: each that is over, once", same(found.bars("stream-candle-1m-1d/windows"), ours), len(ours))
 
 
 def of_trades(jobs: Jobs, found: Found, check: Callable[[str, object, object], None]) -> None:

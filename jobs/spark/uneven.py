@@ -64,15 +64,15 @@ def publish(settings: Settings, bars: list[Candle]) -> None:
     send(settings, CANDLE, PART, bars, {pair: number for number, pair in enumerate([*HOURS, "ONCE"])})
 
 
-def over(bars: list[Candle]) -> dict[Any, Any]:
-    """(asset, begin) → open, high, low, close of each hour of which no more is to be expected."""
+def over(bars: list[Candle], length_ms: int = HOUR_MS) -> dict[Any, Any]:
+    """(asset, begin) → open, high, low, close of each window of which no more is to be expected."""
     until_ms = max(from_iso(bar.timestamp) for bar in bars) - LATE_MS
-    hours: dict[Any, list[Candle]] = {}
+    windows: dict[Any, list[Candle]] = {}
     for bar in bars:
-        begin = from_iso(bar.timestamp) // HOUR_MS * HOUR_MS
-        if begin + HOUR_MS <= until_ms:
-            hours.setdefault((bar.asset_id, begin), []).append(bar)
+        begin = from_iso(bar.timestamp) // length_ms * length_ms
+        if begin + length_ms <= until_ms:
+            windows.setdefault((bar.asset_id, begin), []).append(bar)
     return {
-        hour: (some[0].open, max(bar.high for bar in some), min(bar.low for bar in some), some[-1].close)
-        for hour, some in hours.items()
+        window: (some[0].open, max(bar.high for bar in some), min(bar.low for bar in some), some[-1].close)
+        for window, some in windows.items()
     }

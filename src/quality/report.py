@@ -75,33 +75,40 @@ def as_json(rows: Sequence[Quality], index: Sequence[Indexed], span: Span) -> di
     }
 
 
+class QualityMetrics:
+    """Of one day, by feed."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        def gauge(name: str, what: str, *labels: str) -> Gauge:
+            return Gauge(f"cryptoproxy_quality_{name}", what, labels, registry=registry)
+
+        self.day = gauge("day_timestamp_seconds", "The day that was looked at")
+        self.records = gauge("records", "Records of the day in the lake", "feed")
+        self.expected = gauge("expected", "Slots or bars that should be there", "feed")
+        self.missing = gauge("missing", "Of these, that are not", "feed")
+        self.gaps = gauge("gaps", "Stretches of missing ones", "feed")
+        self.longest = gauge("longest_gap_seconds", "The longest of these", "feed")
+        self.duplicates = gauge("duplicates", "Second copies of an id among the raw objects", "feed")
+        self.unreadable = gauge("unreadable", "Objects and lines of the lake that cannot be used", "feed")
+        self.age = gauge("age_seconds", "Age of the newest record at the day's end", "feed")
+        self.violations = gauge("violations", "Dead letters that were set aside on the day", "feed", "reason")
+
+
 def write_metrics(rows: Sequence[Quality], span: Span, file: Path) -> None:
     """Replaces ``file`` as a whole, so nobody reads half of it."""
     registry = CollectorRegistry()
-
-    def gauge(name: str, what: str, *labels: str) -> Gauge:
-        return Gauge(f"cryptoproxy_quality_{name}", what, labels, registry=registry)
-
-    gauge("day_timestamp_seconds", "The day that was looked at").set(span.begin_ms / 1000)
-    records = gauge("records", "Records of the day in the lake", "feed")
-    expected = gauge("expected", "Slots or bars that should be there", "feed")
-    missing = gauge("missing", "Of these, that are not", "feed")
-    gaps = gauge("gaps", "Stretches of missing ones", "feed")
-    longest = gauge("longest_gap_seconds", "The longest of these", "feed")
-    duplicates = gauge("duplicates", "Second copies of an id among the raw objects", "feed")
-    unreadable = gauge("unreadable", "Objects and lines of the lake that cannot be used", "feed")
-    age = gauge("age_seconds", "Age of the newest record at the day's end", "feed")
-    broken = gauge("violations", "Dead letters that were set aside on the day", "feed", "reason")
+    told = QualityMetrics(registry)
+    told.day.set(span.begin_ms / 1000)
     for row in rows:
         for family, value in (
-            (records, row.records), (expected, row.expected), (missing, row.missing), (gaps, row.gaps),
-            (longest, _seconds(row.longest_gap_ms)), (duplicates, row.duplicates), (unreadable, row.unreadable),
-            (age, _seconds(row.age_ms)),
+            (told.records, row.records), (told.expected, row.expected), (told.missing, row.missing),
+            (told.gaps, row.gaps), (told.longest, _seconds(row.longest_gap_ms)), (told.duplicates, row.duplicates),
+            (told.unreadable, row.unreadable), (told.age, _seconds(row.age_ms)),
         ):  # fmt: skip
             if value is not None:
                 family.labels(row.feed).set(value)
         for reason, count in row.violations.items():
-            broken.labels(row.feed, reason).set(count)
+            told.violations.labels(row.feed, reason).set(count)
     write_to_textfile(str(file), registry)
 
 

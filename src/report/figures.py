@@ -33,7 +33,8 @@ def changes(stats: Sequence[Stat]) -> Figure:
     axes.grid(visible=False, axis="y")
     axes.axvline(0, color=DARK, linewidth=0.8)
     axes.xaxis.set_major_formatter(SHARE)
-    axes.set_xlabel("from the day's open to its close")
+    of = f", of the {MOST} that moved most" if len(stats) > MOST else ""
+    axes.set_xlabel(f"from the day's open to its close{of}")
     return figure
 
 

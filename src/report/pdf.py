@@ -41,10 +41,11 @@ class _Paper:
         foot = f"{self._title}, page {len(self.pages)}"
         self.pages[-1].text(MARGIN / WIDTH, MARGIN / 2 / HEIGHT, foot, fontsize=7, color="#666666")
 
-    def room(self, inches: float) -> None:
-        """A new page, if this one has not so much left."""
-        if inches > self._left:
+    def room(self, inches: float) -> bool:
+        """A new page, if this one has not so much left; whether it is one."""
+        if new := inches > self._left:
             self._new()
+        return new
 
     def space(self, inches: float) -> None:
         self._left -= inches
@@ -99,9 +100,12 @@ def pages(title: str, sections: Sequence[Section]) -> bytes:
 def _table(paper: _Paper, table: Rows) -> None:
     lines = list(_lines(table))
     size = min(8.0, (WIDTH - 2 * MARGIN) * POINTS / (max(map(len, lines)) * _MONO))
-    paper.line(lines[0], size, family="DejaVu Sans Mono", fontweight="bold")
+    look = {"family": "DejaVu Sans Mono"}
+    paper.line(lines[0], size, fontweight="bold", **look)
     for line in lines[1:]:
-        paper.line(line, size, family="DejaVu Sans Mono")
+        if paper.room(size * _LINE / POINTS):
+            paper.line(lines[0], size, fontweight="bold", **look)
+        paper.line(line, size, **look)
 
 
 def _lines(table: Rows) -> Iterator[str]:

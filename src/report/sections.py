@@ -74,7 +74,10 @@ def _market(stats: Sequence[Stat]) -> Section:
         )
         for each in stats[:ROWS]
     ]  # fmt: skip
-    words = [f"{len(stats)} assets: {rose} closed higher than they opened, {len(stats) - rose} did not."]
+    words = [
+        f"{len(stats)} assets: {rose} closed higher than they opened, {len(stats) - rose} did not. "
+        "What moved most comes first."
+    ]
     head = ("asset", "source", "open", "high", "low", "close", "change", "volatility", "quote volume", "hours")
     return Section("The day", words + _left(len(stats)), Rows(head, rows, 2), [figures.changes(stats)])
 

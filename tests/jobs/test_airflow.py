@@ -5,18 +5,22 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
+from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.settings.environment import child_environment
 from cryptoproxy.datasets import ALERT, CANDLE, TICKER, iso
@@ -31,6 +35,7 @@ from cryptoproxy.watch.rulebook.forests import bring
 from cryptoproxy.watch.rulebook.reading import parse
 from tests.integration.backfill.conftest import record
 from tests.integration.conftest import World, endpoints, make_world, remove_indices
+from tests.jobs.smtp import mail_server
 from tests.unit.models.test_predictions import walk
 
 __all__ = ["endpoints"]
@@ -55,6 +60,7 @@ class Airflow:
     environ: dict[str, str]
     reports: Path
     posted: list[str]
+    mailed: list[EmailMessage]
     yesterday: str
 
     def run(self, *words: str, code: int = 0) -> str:
@@ -101,12 +107,23 @@ def hook() -> Iterator[tuple[str, list[str]]]:
 
 
 @pytest.fixture(scope="module")
-def airflow(world: World, hook: tuple[str, list[str]], tmp_path_factory: pytest.TempPathFactory) -> Airflow:
+def mails() -> Iterator[tuple[int, list[EmailMessage]]]:
+    with mail_server() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def airflow(
+    world: World,
+    hook: tuple[str, list[str]],
+    mails: tuple[int, list[EmailMessage]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Airflow:
     for program in (AIRFLOW, SPARK):
         assert program.exists(), f"{program} is missing: make airflow"
     home = tmp_path_factory.mktemp("airflow")
     texts = world.texts | {"SOURCES": "binance", "BINANCE_SYMBOLS": ",".join(SYMBOLS)}
-    url, posted = hook
+    (url, posted), (mail_port, mailed) = hook, mails
     environ = child_environment(texts, dict(os.environ)) | {
         "PYTHONPATH": str(ROOT),
         "AIRFLOW_HOME": str(home),
@@ -114,6 +131,8 @@ def airflow(world: World, hook: tuple[str, list[str]], tmp_path_factory: pytest.
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__PARALLELISM": "2",
         "AIRFLOW_CONN_CRYPTOPROXY_ALERTS": url,
+        "AIRFLOW_CONN_CRYPTOPROXY_MAIL": f"smtp://127.0.0.1:{mail_port}/?from=reports%40example.org",
+        "CRYPTOPROXY_MAIL_TO": "team@example.org,desk@example.org",
         "CRYPTOPROXY": f"{sys.executable} -m cryptoproxy.cli.main",
         "CRYPTOPROXY_HOME": str(home),
         "CRYPTOPROXY_SPARK": str(SPARK),
@@ -142,13 +161,18 @@ def airflow(world: World, hook: tuple[str, list[str]], tmp_path_factory: pytest.
         )  # fmt: skip
         made = objects.make(world.settings.s3.prefix, "ticker", "binance", slot_ms, lines)
         store.put(made.key, made.body)
-    found = Airflow(environ, home / "reports", posted, iso(begin)[:10])
-    subprocess.run(
-        [sys.executable, "-m", "cryptoproxy.cli.main", "replay", "--from", found.yesterday, "--to", iso(begin + DAY_MS)[:10]],
-        env=environ, check=True, capture_output=True,
-    )  # fmt: skip
+    found = Airflow(environ, home / "reports", posted, mailed, iso(begin)[:10])
+    replay(found)
     found.run("db", "migrate")
     return found
+
+
+def replay(airflow: Airflow) -> None:
+    """Yesterday, from the lake into the index."""
+    subprocess.run(
+        [sys.executable, "-m", "cryptoproxy.cli.main", "replay", "--from", airflow.yesterday, "--to", "today"],
+        env=airflow.environ, check=True, capture_output=True,
+    )  # fmt: skip
 
 
 def test_every_dag_is_imported_without_an_error(airflow: Airflow) -> None:
@@ -159,10 +183,27 @@ def test_every_dag_is_imported_without_an_error(airflow: Airflow) -> None:
     assert set(re.findall(r'"dag_id":\s*"(\w+)"', listed)) == WANTED
 
 
-def test_the_channel_s_connection_is_added_as_the_page_says(airflow: Airflow) -> None:
+def test_the_connections_are_added_as_the_page_says(airflow: Airflow) -> None:
     page = (ROOT / "docs" / "airflow.md").read_text(encoding="utf-8")
-    (line,) = re.findall(r"^\$ airflow (connections add .+)$", page, re.MULTILINE)
-    assert "added" in airflow.run(*line.split())
+    lines = re.findall(r"^\$ airflow (connections add .+)$", page, re.MULTILINE)
+    assert [line.split()[2] for line in lines] == ["cryptoproxy_alerts", "cryptoproxy_mail"]
+    for line in lines:
+        assert "added" in airflow.run(*shlex.split(line))
+
+
+def test_of_days_whose_index_lacks_something_no_windows_are_made(airflow: Airflow, world: World) -> None:
+    with closing(elastic.client(world.settings.elasticsearch)) as client:
+        (one, *_) = client.search(index=world.settings.elasticsearch.alias, size=1)["hits"]["hits"]
+        client.delete(index=one["_index"], id=one["_id"], refresh=True)
+    airflow.run("dags", "test", "crypto_etl_dag", code=1)
+    store = Store(world.settings.s3)
+    assert not store.holds(f"{world.settings.s3.prefix}/spark/")
+    assert store.holds(f"{world.settings.s3.prefix}/v1/ticker/table/")
+    (feed,) = airflow.report(f"quality/{airflow.yesterday}.json")["feeds"]
+    assert (feed["feed"], feed["records"]) == ("binance", 288)
+    assert [words.split(" failed")[0] for words in airflow.posted] == ["crypto_etl_dag.reconcile"]
+    airflow.posted.clear()
+    replay(airflow)
 
 
 def test_the_night_makes_a_table_of_the_day_and_says_how_good_it_is(airflow: Airflow, world: World) -> None:
@@ -189,6 +230,14 @@ def test_the_morning_s_files_are_there_and_the_channel_is_told_where(airflow: Ai
     assert said.startswith(f"reporting_dag.report: {airflow.yesterday}: 2 assets, 0 alerts, portfolio ")
     assert str(folder / "report.pdf") in said
     airflow.posted.clear()
+    (mail,) = airflow.mailed
+    assert (mail["From"], mail["To"]) == ("reports@example.org", "team@example.org,desk@example.org")
+    assert mail["Subject"] == f"Report of {airflow.yesterday}"
+    body = mail.get_body(("plain",))
+    assert isinstance(body, EmailMessage)
+    assert "2 assets, 0 alerts, portfolio " in body.get_content()
+    attached = {each.get_filename(): each.get_payload(decode=True) for each in mail.iter_attachments()}
+    assert attached == {name: (folder / name).read_bytes() for name in ("report.html", "report.pdf")}
 
 
 def bars(world: World, part: str, step_ms: int, days: int) -> None:

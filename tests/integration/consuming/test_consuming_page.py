@@ -36,14 +36,14 @@ S3 = ("localhost:9000", "ACCESS_KEY", "SECRET_KEY", "crypto/v1/")
 def test_every_snippet_of_the_page_is_run_here() -> None:
     run = {
         "kafka-python", "confluent-kafka", "console-consumer", "duckdb", "polars", "pandas", "spark", "es-newest", "es-average",
-        "es-python", "trades-and-books", "live", "travel", "catalog",
+        "es-python", "trades-and-books", "live", "travel", "catalog", "upkeep",
     }  # fmt: skip
     assert set(snippets()) == run
     for name, snippet in snippets().items():
         if snippet.language == "python":
             ast.parse(snippet.code, filename=name)
         else:
-            assert snippet.language == "bash", name
+            assert snippet.language in ("bash", "console"), name
 
 
 class EnoughError(Exception):

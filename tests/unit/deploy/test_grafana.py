@@ -22,14 +22,27 @@ def test_each_metric_has_a_panel_whose_expression_is_promql() -> None:
     asked = [target["expr"] for panel in panels() for target in panel.get("targets", [])]
     for expression in asked:
         promql_parser.parse(expression.replace("$__rate_interval", "5m"))
-    there = {family.name for found in make_docs().all_families().values() for family, _ in found}
+    families = [family for found in make_docs().all_families().values() for family in found]
+    there = {family.name for family, _ in families}
     named = {
-        re.sub(r"_(total|bucket)\Z", "", name)
+        re.sub(r"_(total|bucket|count)\Z", "", name)
         for each in asked
         for name in re.findall(r"(?:cryptoproxy|airflow)_\w+", each)
     }
     assert named == there
-    assert len(asked) == len(there) > 30
+    ended = [family.name for family, labels in families if family.type == "histogram" and "state" in labels]
+    assert ended == ["airflow_dagrun_seconds"]
+    assert len(asked) == len(there) + len(ended) > 30
+
+
+def test_what_airflow_does_once_a_day_is_seen_for_a_day() -> None:
+    by_title = {panel["title"]: panel["targets"][0]["expr"] for panel in panels() if "targets" in panel}
+    assert by_title["airflow_dagrun_seconds: how many in a day"] == (
+        "sum by (dag, state) (increase(airflow_dagrun_seconds_count[1d]))"
+    )
+    calendar = [each for each in by_title.values() if re.search(r"airflow_(dagrun|tasks?)_", each)]
+    assert len(calendar) == 5
+    assert all("[1d]" in each for each in calendar)
 
 
 def test_no_two_panels_lie_on_each_other() -> None:

@@ -176,6 +176,15 @@ def test_the_pdf_has_the_same_on_pages_and_is_the_same_when_it_is_made_again():
     assert made == pdf.pages(title(found), drawn(found))
 
 
+def test_a_table_that_goes_on_has_its_head_on_each_page():
+    paper = pdf._Paper("t")
+    pdf._table(paper, Rows(("asset", "price"), [(f"coin-{number}", "1.5") for number in range(200)]))
+    pages = [[text.get_text().split()[0] for text in page.texts[1:]] for page in paper.pages]
+    assert len(pages) > 2
+    assert {page[0] for page in pages} == {"asset"}
+    assert [row for page in pages for row in page[1:]] == [f"coin-{number}" for number in range(200)]
+
+
 @pytest.mark.parametrize(
     "content",
     [
