@@ -199,8 +199,10 @@ def why(scope: Scope, facts: Facts, *, place: str, engine: str) -> str:
     elif not facts.assets:
         said = unknown("asset", scope.assets, scope, facts.there["assets"])
         said += f" that is called {', '.join(scope.symbols)}" if scope.symbols else ""
-    else:
+    elif scope.quotes:
         said = unknown("quote", scope.quotes, scope, facts.there["quotes"])
+    else:
+        said = f"no row can be made of the {facts.assets} records of {scope}"
     return f"{said} in {period}"
 
 

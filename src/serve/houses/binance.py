@@ -13,7 +13,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -70,7 +70,18 @@ class _Named(msgspec.Struct):
     symbol: str
 
 
+class _Last(_Named, rename="camel"):
+    last_price: str
+    count: int = 0
+
+    @property
+    def body(self) -> Mapping[str, str]:
+        """A row of ``ticker/price``."""
+        return {"symbol": self.symbol, "price": self.last_price}
+
+
 _rows = msgspec.json.Decoder(list[msgspec.Raw])
+_last = msgspec.json.Decoder(_Last)
 _one = msgspec.json.Decoder(_Named)
 
 
@@ -208,34 +219,45 @@ class BinanceHouse(House):
     # --- tickers
 
     def _price(self, request: Request) -> Reply | None:
-        asked = symbols_of(request.params)
-        if "symbolStatus" in request.params:
+        """Of tickers. A pair that has none, mostly since it is halted, has the price of the last answer."""
+        asked, whole = symbols_of(request.params), self._whole_market
+        if "symbolStatus" in request.params or (asked is None and whole is None):
             return None
         if asked is None:
-            tickers = self.newest.tickers(NAME)
-            if not tickers or not self._whole_market:
-                return None
+            tickers = {each.asset_id: each for each in self.newest.tickers(NAME)}
+            names: Collection[str] = dict.fromkeys([*(by_symbol(whole) if whole else ()), *tickers])
             version: object = self.newest.version(NAME)
         else:
-            found = [self.newest.ticker(NAME, each) for each in asked]
-            tickers = [each for each in found if each is not None]
-            if len(tickers) < len(found):
-                self._refuse_unknown(asked)
-                return None
-            version = tuple(each.fetched_at for each in tickers)
+            found = ((each, self.newest.ticker(NAME, each)) for each in asked)
+            tickers = {name: ticker for name, ticker in found if ticker is not None}
+            names, version = _in_order(asked, whole), tuple(each.fetched_at for each in tickers.values())
+        lacking = [each for each in names if each not in tickers] if len(tickers) < len(names) else []
+        rows = last_prices(whole) if lacking and whole is not None else {}
+        if any(each not in rows for each in lacking):
+            self._refuse_unknown(names)
+            return None
+        of_rows_ms = whole.asked_ms if rows and whole is not None else None
 
         def made() -> Reply:
-            rows = [rendering.price(each.asset_id, each.price) for each in tickers]
+            body = [
+                rendering.price(name, tickers[name].price) if name in tickers else rows[name].body for name in names
+            ]
+            asked_ms = [moment_of(each.fetched_at) for each in tickers.values()]
+            # That no poll since has told a ticker of it says that a pair is halted still.
+            if of_rows_ms is not None and (not asked_ms or any(rows[each].count for each in lacking)):
+                asked_ms.append(of_rows_ms)
             told = Told(
                 way=ROAD,
                 upstream=NAME,
-                asked_ms=min(moment_of(each.fetched_at) for each in tickers),
-                as_of_ms=max((moment_of(each.last_updated) for each in tickers if each.last_updated), default=None),
+                asked_ms=min(asked_ms),
+                as_of_ms=max(
+                    (moment_of(each.last_updated) for each in tickers.values() if each.last_updated), default=None
+                ),
                 every_ms=self.newest.every_ms(NAME),
             )
-            return json_reply(rows[0] if "symbol" in request.params else rows, told=told)
+            return json_reply(body[0] if "symbol" in request.params else body, told=told)
 
-        return self.shelf.get(request.place, version, made)
+        return self.shelf.get(request.place, (version, of_rows_ms), made)
 
     def _tickers(self, request: Request) -> Reply | None:
         """Rows as they came, of the newest answers that hold them."""
@@ -273,15 +295,14 @@ class BinanceHouse(House):
         if len(found) < len(asked):
             self._refuse_unknown(asked)
             return None, []
-        order = {name: place for place, name in enumerate(by_symbol(kept[0]))}
-        names = sorted(asked, key=lambda name: order.get(name, len(order)))
+        names = _in_order(asked, kept[0])
         return [found[name][0] for name in names], [found[name][1] for name in names]
 
     @property
     def _whole_market(self) -> Kept | None:
         return self.newest.answer(NAME, TICKER, {})
 
-    def _refuse_unknown(self, asked: Sequence[str]) -> None:
+    def _refuse_unknown(self, asked: Collection[str]) -> None:
         """Raises:
         RefusedError: the whole market is polled, and one of these is not in it.
         """
@@ -358,6 +379,25 @@ def by_symbol(kept: Kept) -> Mapping[str, bytes]:
         kept.made["rows"] = named(rows, _one)
     rows_by: Mapping[str, bytes] = kept.made["rows"]
     return rows_by
+
+
+def _in_order(asked: Sequence[str], kept: Kept | None) -> Sequence[str]:
+    """As an answer has them, which is the upstream's order whatever is asked for."""
+    if kept is None or len(asked) < 2:
+        return asked
+    order = {name: place for place, name in enumerate(by_symbol(kept))}
+    return sorted(asked, key=lambda name: order.get(name, len(order)))
+
+
+def last_prices(kept: Kept) -> Mapping[str, _Last]:
+    """Of all pairs of an answer, read once."""
+    if "last" not in kept.made:
+        kept.made["last"] = last = {}
+        for name, row in by_symbol(kept).items():
+            with suppress(msgspec.ValidationError):
+                last[name] = _last.decode(row)
+    found: Mapping[str, _Last] = kept.made["last"]
+    return found
 
 
 def _cut(row: bytes, columns: Sequence[str]) -> bytes:

@@ -151,7 +151,11 @@ class House(ABC):
             detail="stale-upstream" if fetched.stale else "",
             made=first and fetched.made,
         )
-        return Reply(fetched.body, fetched.status, told, more=more)
+        reply = Reply(fetched.body, fetched.status, told, more=more)
+        if fetched.status != 200 and not _is_json(fetched.body):  # a page for people, which no client reads
+            reply = self.refusal(fetched.status, f"{self.upstream} answers {fetched.status} to {request.path}")
+            reply.told = told
+        return reply
 
     async def bars(self, bars: Bars, wanted: Wanted, request: Request, *, through: bool) -> Found | Reply:
         """As the road holds them, or read through where a bar is missing. If that cannot be, and the open one alone is,
@@ -212,6 +216,14 @@ class House(ABC):
         return Told(
             way=ROAD, upstream=self.upstream, asked_ms=oldest.asked_ms, as_of_ms=as_of_ms, every_ms=oldest.every_ms
         )
+
+
+def _is_json(body: bytes) -> bool:
+    try:
+        msgspec.json.decode(body, type=msgspec.Raw)
+    except msgspec.DecodeError:
+        return False
+    return True
 
 
 def linked(header: str) -> str:

@@ -159,6 +159,7 @@ def test_a_scope_explains_the_first_condition_that_nothing_meets() -> None:
     day = SCOPE.period
     assert "no asset Bitcoin at coingecko (near it: bitcoin)" in why(9, Scope(day, assets=("Bitcoin",)), assets=0)
     assert "no quote EUR at coingecko (there are: USD …)" in why(9, Scope(day, quotes=("EUR",)))
+    assert why(9).startswith("no row can be made of the 9 records of coingecko in 1970-01-01")
 
 
 def watched(scope: Scope, lacks: str = "sends no change_7d", field: str | None = "change_7d", **more: Any) -> Noting:

@@ -16,7 +16,7 @@ from cryptoproxy.errors import TransientError
 from cryptoproxy.queries.scope import Scope
 from cryptoproxy.serve.houses.house import Shelf, linked
 from cryptoproxy.serve.reply import Reply, takes_gzip
-from cryptoproxy.serve.upstream.seam import NotFetchedError
+from cryptoproxy.serve.upstream.seam import Fetched, NotFetchedError
 from tests.conftest import PATIENCE, wait_until
 from tests.unit.serve.conftest import NOW_MS, HeldBars, Road
 
@@ -285,13 +285,14 @@ def test_a_price_is_told_with_eight_decimals(polled: Road):
     ours = polled.get("/binance/api/v3/ticker/price", params={"symbol": "BTCUSDT"}).json()
     row = polled.theirs("binance", "api/v3/ticker/24hr", params={"symbol": "BTCUSDT"}).json()
     assert ours == {"symbol": "BTCUSDT", "price": row["lastPrice"]}
-    every = polled.get("/binance/api/v3/ticker/price").json()
-    there = {
-        each["symbol"]: each["lastPrice"]
-        for each in polled.theirs("binance", "api/v3/ticker/24hr").json()
-        if each["count"]
-    }
-    assert {each["symbol"]: each["price"] for each in every} == there
+
+
+@pytest.mark.parametrize("params", [{}, {"symbols": '["BTCUSDT","XMRBTC","ETHBTC"]'}, {"symbol": "XMRBTC"}])
+def test_pairs_that_are_halted_have_their_price_as_well(polled: Road, params: dict[str, str]):
+    """No record tells of them, and a list without them is not the upstream's."""
+    ours = polled.get("/binance/api/v3/ticker/price", params=params)
+    assert ours.json() == polled.theirs("binance", "api/v3/ticker/price", params=params).json()
+    assert ours.headers["X-Data-Source"] == "road/binance"
 
 
 def test_the_book_ticker_is_a_part_of_the_tickers_row(polled: Road):
@@ -565,6 +566,26 @@ def test_a_stale_answer_that_was_read_through_is_marked(road: Make):
     assert answer.headers["Cache-Status"] == "cryptoproxy; fwd=miss; ttl=-70; detail=stale-upstream"
     assert (answer.headers["Age"], answer.headers["Cache-Control"]) == ("100", "public, max-age=0")
     assert found.get("/coingecko/api/v3/coins/list?max_age=60").status_code == 503
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "shape"),
+    [
+        ("/binance/api/v3/avgPrice?symbol=BTCUSDT", 404, {"code", "msg"}),
+        ("/coingecko/api/v3/exchange_rates", 404, {"error"}),
+        (
+            "/bybit/v5/market/funding/history?category=linear",
+            200,
+            {"retCode", "retMsg", "result", "retExtInfo", "time"},
+        ),
+    ],
+)
+def test_a_page_for_people_is_said_in_the_upstreams_shape(road: Make, path: str, status: int, shape: set[str]):
+    """Binance and Bybit say of a path that they do not know what no client reads."""
+    found = road(through=True)
+    found.through.get = lambda *_: Fetched(404, {"content-type": "text/html"}, b"<h2>404 Not found</h2>", 0.0)
+    answer = found.get(path)
+    assert (answer.status_code, set(answer.json())) == (status, shape)
 
 
 def test_what_is_not_polled_any_more_is_read_through(road: Make):
