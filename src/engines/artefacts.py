@@ -31,7 +31,7 @@ from typing import Any
 import requests
 
 from cryptoproxy.common.clients.outside import proxy_for
-from cryptoproxy.engines.process import Say, locked, say_nothing
+from cryptoproxy.engines.machine.process import Say, locked, say_nothing
 from cryptoproxy.errors import OperatorError
 
 LOCK_FILE = Path(__file__).with_name("artefacts.json")

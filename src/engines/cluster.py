@@ -11,12 +11,12 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any, Self
 
-from cryptoproxy.engines import user
 from cryptoproxy.engines.elasticsearch import Elasticsearch, probe_health
 from cryptoproxy.engines.engine import Engine, Options
 from cryptoproxy.engines.kafka import Kafka, new_cluster_id
+from cryptoproxy.engines.machine import user
+from cryptoproxy.engines.machine.process import Say, say_nothing
 from cryptoproxy.engines.ports import HOST, free_ports
-from cryptoproxy.engines.process import Say, say_nothing
 
 REPLICATED: Mapping[str, str] = {
     f"{topic}.{what}": value

@@ -13,11 +13,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from cryptoproxy.engines import java, user
 from cryptoproxy.engines.engine import Engine, Options, Probe
-from cryptoproxy.engines.java import java_environ
+from cryptoproxy.engines.machine import java, user
+from cryptoproxy.engines.machine.java import java_environ
+from cryptoproxy.engines.machine.process import Command, User
 from cryptoproxy.engines.ports import HOST, get
-from cryptoproxy.engines.process import Command, User
 from cryptoproxy.engines.unpack import install
 from cryptoproxy.errors import OperatorError
 

@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from cryptoproxy.common.files import write_private
-from cryptoproxy.engines import artefacts, ports, process
-from cryptoproxy.engines.process import Command, Say, Server, say_nothing, until
+from cryptoproxy.engines import artefacts, ports
+from cryptoproxy.engines.machine import process
+from cryptoproxy.engines.machine.process import Command, Say, Server, say_nothing, until
 from cryptoproxy.errors import OperatorError
 
 LOG_LINES = 15

@@ -14,11 +14,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from cryptoproxy.engines import java
 from cryptoproxy.engines.engine import Engine, Options, Probe
-from cryptoproxy.engines.java import as_properties, java_environ
+from cryptoproxy.engines.machine import java
+from cryptoproxy.engines.machine.java import as_properties, java_environ
+from cryptoproxy.engines.machine.process import Command
 from cryptoproxy.engines.ports import HOST
-from cryptoproxy.engines.process import Command
 from cryptoproxy.errors import OperatorError
 
 FORMAT_SECONDS = 120

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from cryptoproxy.common.files import write_private
-from cryptoproxy.engines import java
 from cryptoproxy.engines.cluster import Cluster, bring_up
 from cryptoproxy.engines.elasticsearch import Elasticsearch
 from cryptoproxy.engines.engine import Engine, Options
 from cryptoproxy.engines.kafka import Kafka
+from cryptoproxy.engines.machine import java
+from cryptoproxy.engines.machine.process import Say, locked, say_nothing
 from cryptoproxy.engines.ports import Ports
-from cryptoproxy.engines.process import Say, locked, say_nothing
 from cryptoproxy.engines.s3 import S3
 from cryptoproxy.errors import OperatorError
 

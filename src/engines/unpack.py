@@ -9,7 +9,7 @@ import zipfile
 import zlib
 from pathlib import Path
 
-from cryptoproxy.engines.process import Say, locked, say_nothing
+from cryptoproxy.engines.machine.process import Say, locked, say_nothing
 from cryptoproxy.errors import OperatorError
 
 PARTIAL = ".unpacking-"

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from cryptoproxy.datasets import Ticker, document_id, encode, from_iso
-from cryptoproxy.engines import artefacts, java
+from cryptoproxy.engines import artefacts
+from cryptoproxy.engines.machine import java
 from tests.integration.consuming.conftest import Filled
 from tests.integration.consuming.snippets import adapted, snippets
 

@@ -19,9 +19,9 @@ from elasticsearch import Elasticsearch
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka.admin import NewTopic
 
-from cryptoproxy.engines import process
+from cryptoproxy.engines.machine import process
+from cryptoproxy.engines.machine.process import Server, until
 from cryptoproxy.engines.ports import Ports
-from cryptoproxy.engines.process import Server, until
 from cryptoproxy.engines.stack import Endpoints, Memory, Stack
 from cryptoproxy.errors import OperatorError
 from tests.conftest import PATIENCE

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from cryptoproxy.engines.process import until
+from cryptoproxy.engines.machine.process import until
 from tests.integration.lease import poller
 
 ROOT = Path(__file__).parents[3]

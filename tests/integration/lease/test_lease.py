@@ -11,7 +11,7 @@ from pathlib import Path
 
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 
-from cryptoproxy.engines.process import until
+from cryptoproxy.engines.machine.process import until
 from tests.conftest import PATIENCE
 from tests.integration.lease.conftest import Broker
 from tests.integration.lease.poller import SLOT

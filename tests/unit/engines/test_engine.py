@@ -15,8 +15,8 @@ from cryptoproxy.engines import engine as engine_module
 from cryptoproxy.engines import ports
 from cryptoproxy.engines.cluster import bring_up, take_down
 from cryptoproxy.engines.engine import Engine, Options
+from cryptoproxy.engines.machine.process import Command, locked, until
 from cryptoproxy.engines.ports import HOST, free_ports
-from cryptoproxy.engines.process import Command, locked, until
 from cryptoproxy.engines.stack import status_of
 from cryptoproxy.errors import OperatorError
 from tests.conftest import PATIENCE

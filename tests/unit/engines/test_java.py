@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cryptoproxy.engines import java
+from cryptoproxy.engines.machine import java
 from cryptoproxy.errors import OperatorError
 
 

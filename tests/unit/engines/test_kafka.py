@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from cryptoproxy.engines.engine import Options
-from cryptoproxy.engines.java import as_properties
 from cryptoproxy.engines.kafka import Kafka, is_formatted, new_cluster_id
+from cryptoproxy.engines.machine.java import as_properties
 from cryptoproxy.errors import OperatorError
 
 

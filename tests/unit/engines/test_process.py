@@ -14,8 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cryptoproxy.engines import process
-from cryptoproxy.engines.process import Command, Server, until
+from cryptoproxy.engines.machine import process
+from cryptoproxy.engines.machine.process import Command, Server, until
 from tests.conftest import PATIENCE
 
 SLEEPS = "import time; print('up', flush=True); time.sleep(600)"
@@ -115,7 +115,7 @@ def test_it_outlives_the_thread_that_started_it(start: Start) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="only this kernel can do it")
 def test_it_dies_with_its_parent_even_if_that_is_killed(tmp_path: Path) -> None:
     parent_code = (
-        "import os, sys, time; from pathlib import Path; from cryptoproxy.engines import process; "
+        "import os, sys, time; from pathlib import Path; from cryptoproxy.engines.machine import process; "
         f"record = process.start(process.Command([sys.executable, '-c', {SLEEPS!r}], os.environ, Path('.')), "
         "Path('log'), die_with_parent=True); "
         "process.write(Path('pid'), record); time.sleep(600)"

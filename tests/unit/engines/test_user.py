@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cryptoproxy.engines import user
-from cryptoproxy.engines.process import User
+from cryptoproxy.engines.machine import user
+from cryptoproxy.engines.machine.process import User
 from cryptoproxy.errors import OperatorError
 
 STRANGER = User(uid=os.getuid() + 12345, gid=os.getgid() + 12345, name="stranger")

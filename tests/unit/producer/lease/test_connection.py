@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cryptoproxy.common.retry import Backoff
-from cryptoproxy.engines.process import until
+from cryptoproxy.engines.machine.process import until
 from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.producer.lease.membership import Connection
 from cryptoproxy.producer.lease.tenure import Standing

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from cryptoproxy.common.retry import Backoff
-from cryptoproxy.engines.process import until
+from cryptoproxy.engines.machine.process import until
 from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.producer.lease.hooks import Hooks
 from tests.conftest import PATIENCE

@@ -15,7 +15,7 @@ from cryptoproxy.common.metrics import PollerMetrics
 from cryptoproxy.common.service import Health, Loop
 from cryptoproxy.common.settings.catalogue import Kafka
 from cryptoproxy.common.settings.loading import load_section
-from cryptoproxy.engines.process import until
+from cryptoproxy.engines.machine.process import until
 from cryptoproxy.errors import TransientError
 from cryptoproxy.producer.lease import Lease
 from cryptoproxy.producer.lease.note import Note

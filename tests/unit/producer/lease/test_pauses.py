@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from cryptoproxy.engines.process import until
+from cryptoproxy.engines.machine.process import until
 from cryptoproxy.producer.lease.tenure import Pauses, elapsed
 from tests.conftest import PATIENCE
 

@@ -15,7 +15,7 @@ import stat
 import tempfile
 from pathlib import Path
 
-from cryptoproxy.engines.process import Say, User
+from cryptoproxy.engines.machine.process import Say, User
 from cryptoproxy.errors import OperatorError
 
 INSTALLATIONS = Path("/var/cache/cryptoproxy")

@@ -24,7 +24,7 @@ from typing import Any
 
 import psutil
 
-from cryptoproxy.engines import launch
+from cryptoproxy.engines.machine import launch
 from cryptoproxy.errors import OperatorError
 
 Say = Callable[[str], None]
