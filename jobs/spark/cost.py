@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from contextlib import closing
 from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -25,14 +25,16 @@ from typing import NamedTuple, Self
 import numpy as np
 import psutil
 from fill import BEGIN, archive, index
+from proof import ROOT, engines
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.queries.lake import s3_store
 from benchmarks.queries.lake_engine import written
-from benchmarks.queries.load import server
 from benchmarks.queries.synthetic import Year
 from benchmarks.quiet import fixed_work
+from cryptoproxy.common import topics
+from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.common.settings.sections.s3 import S3
 from cryptoproxy.datasets import CANDLE, TICKER, Candle, iso
@@ -40,7 +42,6 @@ from cryptoproxy.datasets.times import DAY_MS, HOUR_MS, MINUTE_MS
 from cryptoproxy.lake.compact import Compaction
 from cryptoproxy.lake.store import Store
 
-ROOT = Path(__file__).resolve().parents[2]
 LOOK_SECONDS = 0.2
 
 
@@ -54,6 +55,8 @@ class Cost(NamedTuple):
 
 def fill_lakes(settings: Sequence[Settings], days: int, coins: int) -> None:
     """The same raw objects of an hour in each of these lakes, and their documents in the index that they share."""
+    with closing(kafka_client.admin(settings[0].kafka)) as admin:
+        list(topics.set_up(admin, settings[0].kafka, (TICKER,)))
     stores = [Store(each.s3) for each in settings]
     for hour, polls in groupby(
         Year(BEGIN, BEGIN + days * DAY_MS, coins=coins).polls(), key=lambda poll: poll[0] // HOUR_MS
@@ -194,16 +197,15 @@ def main() -> None:
         kinds[given.of](given.folder or Path(temporary), given.coins, spans, masters, fill=given.fill)
 
 
-def environ(folder: Path, s3: S3, more: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Of a job over that lake."""
+def environ(folder: Path, texts: Mapping[str, str]) -> dict[str, str]:
+    return {**os.environ, **texts, "CRYPTOPROXY_HOME": str(folder), "SPARK_LOCAL_DIRS": str(folder)}
+
+
+def texts_of(s3: S3) -> dict[str, str]:
     return {
-        **os.environ,
         "AWS_S3_ENDPOINT_URL": str(s3.endpoint_url),
         "AWS_S3_ACCESS_KEY": s3.access_key.get(),
         "AWS_S3_SECRET_KEY": s3.secret_key.get(),
-        "CRYPTOPROXY_HOME": str(folder),
-        "SPARK_LOCAL_DIRS": str(folder),
-        **(more or {}),
     }
 
 
@@ -214,7 +216,7 @@ def of_years(folder: Path, coins: int, spans: list[int], masters: list[str], *, 
     with written(folder, Year(begin_ms, BEGIN, coins=coins), print) as store:
         if fill:
             return
-        with Costs(environ(folder, store.settings), 1440 * coins, begin_ms) as costs:
+        with Costs(environ(folder, texts_of(store.settings)), 1440 * coins, begin_ms) as costs:
             for each in spans:
                 for master in masters:
                     costs.of("aggregates", each, master, "--length", "1h")
@@ -230,7 +232,7 @@ def of_bars(folder: Path, coins: int, spans: list[int], masters: list[str], *, f
             fill_bars(store, max(spans), coins)
         if fill:
             return
-        with Costs(environ(folder, settings.s3), 1440 * coins) as costs:
+        with Costs(environ(folder, texts_of(settings.s3)), 1440 * coins) as costs:
             for each in spans:
                 for master in masters:
                     costs.of("indicators", each, master, "--dataset", "candle-1m")
@@ -238,23 +240,23 @@ def of_bars(folder: Path, coins: int, spans: list[int], masters: list[str], *, f
 
 
 def of_upkeep(folder: Path, coins: int, spans: list[int], masters: list[str], *, fill: bool) -> None:
-    """A lake for the commands, and one for each master, so that each compacts the same objects."""
+    """A lake for the commands, and one for each master, so that each compacts the same objects. Reconcile asks index
+    and dead letters, too."""
     days, lakes = max(spans), ["commands", *(f"spark{number}" for number in range(len(masters)))]
-    with server(folder / "search") as search:
-        texts = {"ES_URL_ENDPOINT": search.endpoint, "OUTBOX_DIR": str(folder / "outbox")}
-        with s3_store(folder, texts) as settings:
-            store = Store(settings.s3)
-            store.make_bucket()
-            if not store.holds(lakes[-1]):
-                fill_lakes([replace(settings, s3=replace(settings.s3, prefix=lake)) for lake in lakes], days, coins)
-            if fill:
-                return
-            with Costs(environ(folder, settings.s3, texts), 1440 * coins) as costs:
-                costs.command("lake compact --dataset ticker --delete-raw", days, lakes[0], *costs.dates(days))
-                costs.command("reconcile --dataset ticker", days, lakes[0], *costs.span(days))
-                for master, lake in zip(masters, lakes[1:], strict=True):
-                    costs.of("compact", days, master, "--delete-raw", lake=lake)
-                    costs.of("reconcile", days, master, lake=lake)
+    with engines(folder) as texts:
+        settings = [Settings.from_texts({**texts, **_named(lake)}) for lake in lakes]
+        store = Store(settings[0].s3)
+        store.make_bucket()
+        if not store.holds(lakes[-1]):
+            fill_lakes(settings, days, coins)
+        if fill:
+            return
+        with Costs(environ(folder, texts), 1440 * coins) as costs:
+            costs.command("lake compact --dataset ticker --delete-raw", days, lakes[0], *costs.dates(days))
+            costs.command("reconcile --dataset ticker", days, lakes[0], *costs.span(days))
+            for master, lake in zip(masters, lakes[1:], strict=True):
+                costs.of("compact", days, master, "--delete-raw", lake=lake)
+                costs.of("reconcile", days, master, lake=lake)
 
 
 if __name__ == "__main__":

@@ -74,19 +74,14 @@ class Check(NamedTuple):
 
 
 @contextmanager
-def engines(folder: Path, *, search: bool = False) -> Iterator[dict[str, str]]:
-    """Kafka and S3, and Elasticsearch if anything is to be looked for; the texts of their settings."""
+def engines(folder: Path) -> Iterator[dict[str, str]]:
+    """Kafka, Elasticsearch and S3, whose data stays in ``folder``; the texts of their settings."""
     stack = Stack(
-        folder / "engines", ports=Ports.free(), memory=Memory(kafka_mb=384, elasticsearch_mb=512, s3_mb=256),
-        die_with_parent=True, say=print,
+        folder / "engines", ports=Ports(0, 0, 0, 0, 0),
+        memory=Memory(kafka_mb=384, elasticsearch_mb=512, s3_mb=256), die_with_parent=True, say=print,
     )  # fmt: skip
-    started = (stack.kafka, stack.s3, *([stack.elasticsearch] if search else []))
+    at = stack.up()
     try:
-        for each in started:
-            each.start()
-        for each in started:
-            each.wait_ready()
-        at = stack.endpoints
         yield {
             "KAFKA_BROKERS_HOST_PORT": at.kafka,
             "ES_URL_ENDPOINT": at.elasticsearch,
@@ -96,8 +91,7 @@ def engines(folder: Path, *, search: bool = False) -> Iterator[dict[str, str]]:
             "OUTBOX_DIR": str(folder / "outbox"),
         }
     finally:
-        for each in started:
-            each.stop()
+        stack.down()
 
 
 class Jobs:
@@ -239,7 +233,7 @@ def main() -> int:
     checks: list[Check] = []
     with tempfile.TemporaryDirectory(prefix="cryptoproxy-spark-") as temporary:
         folder = Path(temporary)
-        with engines(folder, search=True) as texts:
+        with engines(folder) as texts:
             settings = Settings.from_texts(texts)
             filled = fill(settings)
             print(

@@ -231,7 +231,7 @@ def test_the_morning_s_files_are_there_and_the_channel_is_told_where(airflow: Ai
     assert str(folder / "report.pdf") in said
     airflow.posted.clear()
     (mail,) = airflow.mailed
-    assert (mail["From"], mail["To"]) == ("reports@example.org", "team@example.org,desk@example.org")
+    assert (mail["From"], mail["To"]) == ("reports@example.org", "team@example.org, desk@example.org")
     assert mail["Subject"] == f"Report of {airflow.yesterday}"
     body = mail.get_body(("plain",))
     assert isinstance(body, EmailMessage)
