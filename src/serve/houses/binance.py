@@ -21,7 +21,8 @@ from typing import Any, ClassVar
 import msgspec
 
 from cryptoproxy.common.asking import Question
-from cryptoproxy.datasets import slot_of
+from cryptoproxy.datasets import BOOK, TRADE, slot_of
+from cryptoproxy.datasets import TICKER as TICKERS
 from cryptoproxy.datasets.contracts.book import LEVELS
 from cryptoproxy.datasets.times import DAY_MS, MINUTE_MS, moment_of
 from cryptoproxy.errors import CryptoProxyError
@@ -167,7 +168,7 @@ class BinanceHouse(House):
         limit = min(DEFAULT_LEVELS if limit is None else limit, MOST_LEVELS)
         live = self._live
         book = live.books.get(symbol) if live is not None else None
-        if live is None or book is None or not live.is_new(NAME, depth_topic(symbol)):
+        if live is None or book is None or not live.is_new(NAME, depth_topic(symbol), self.means.limit_ms(BOOK.name)):
             return None
         if not _shows(book, limit) and (slot := self._slot_depth(request)) is not None:
             return slot  # rather than have a snapshot asked for
@@ -181,7 +182,9 @@ class BinanceHouse(House):
             return None
         body = rendering.depth(book.update_id, book.ladder.bids.first(limit), book.ladder.asks.first(limit))
         at_ms = live.heard[NAME, depth_topic(symbol)]
-        return json_reply(body, told=Told(way=ROAD, upstream=NAME, asked_ms=at_ms, as_of_ms=book.updated_ms))
+        return json_reply(
+            body, told=Told(way=ROAD, upstream=NAME, dataset=BOOK.name, asked_ms=at_ms, as_of_ms=book.updated_ms)
+        )
 
     def _slot_depth(self, request: Request) -> Reply | None:
         """Of the last slot, where its record has as many levels as are asked for, or all that there are."""
@@ -195,7 +198,7 @@ class BinanceHouse(House):
             if len(side) < limit and known_to is not None:
                 return None
         told = Told(
-            way=ROAD, upstream=NAME, asked_ms=moment_of(book.fetched_at),
+            way=ROAD, upstream=NAME, dataset=BOOK.name, asked_ms=moment_of(book.fetched_at),
             as_of_ms=moment_of(book.last_updated or book.timestamp), every_ms=book.interval_ms,
         )  # fmt: skip
         return json_reply(rendering.depth(book.update_id, book.bids[:limit], book.asks[:limit]), told=told)
@@ -208,7 +211,11 @@ class BinanceHouse(House):
         if (found := trades_of(request.params, run)) is None:
             return None
         told = Told(
-            way=ROAD, upstream=NAME, asked_ms=moment_of(run[-1].fetched_at), as_of_ms=moment_of(run[-1].timestamp)
+            way=ROAD,
+            upstream=NAME,
+            dataset=TRADE.name,
+            asked_ms=moment_of(run[-1].fetched_at),
+            as_of_ms=moment_of(run[-1].timestamp),
         )
 
         def made() -> Reply:
@@ -249,6 +256,7 @@ class BinanceHouse(House):
             told = Told(
                 way=ROAD,
                 upstream=NAME,
+                dataset=TICKERS.name,
                 asked_ms=min(asked_ms),
                 as_of_ms=max(
                     (moment_of(each.last_updated) for each in tickers.values() if each.last_updated), default=None
