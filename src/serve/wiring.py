@@ -27,7 +27,7 @@ from cryptoproxy.queries.elastic.engine import Elastic
 from cryptoproxy.queries.elastic.search import Search
 from cryptoproxy.serve.door import Door
 from cryptoproxy.serve.houses.binance import BinanceHouse
-from cryptoproxy.serve.houses.binance import by_symbol as binance_rows
+from cryptoproxy.serve.houses.binance_rows import by_symbol as binance_rows
 from cryptoproxy.serve.houses.bybit import BybitHouse
 from cryptoproxy.serve.houses.bybit import by_symbol as bybit_rows
 from cryptoproxy.serve.houses.coingecko import CoinGeckoHouse

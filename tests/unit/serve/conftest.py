@@ -24,7 +24,7 @@ from cryptoproxy.queries.scope import AssetRef, Scope
 from cryptoproxy.sandbox.app import Sandbox
 from cryptoproxy.sandbox.upstream import StandInLimits
 from cryptoproxy.serve.door import Door
-from cryptoproxy.serve.houses import binance, bybit
+from cryptoproxy.serve.houses import binance_rows, bybit
 from cryptoproxy.serve.houses.binance import BinanceHouse
 from cryptoproxy.serve.houses.bybit import BybitHouse
 from cryptoproxy.serve.houses.coingecko import CoinGeckoHouse
@@ -191,7 +191,7 @@ class Road:
         open_bars = OpenBars(clock)
         engines = [Engine(lambda: road.past)]  # type: ignore[arg-type, return-value]
         bars = Bars(engines, clock, open_bars)
-        rows = {"binance": binance.by_symbol, "bybit": bybit.by_symbol}
+        rows = {"binance": binance_rows.by_symbol, "bybit": bybit.by_symbol}
         road.metrics = metrics
         road.station = Station(road.settings.kafka, road.newest, open_bars, rows=rows, metrics=metrics, clock=clock)
         road.meter = Meter(metrics, door=lambda: "d00r")
