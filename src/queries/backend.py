@@ -73,6 +73,15 @@ class Facts:
     """``symbols``, ``assets``, ``quotes`` of the source in the period."""
 
 
+class Midnight(NamedTuple):
+    """A point of a chart of days; ``volume`` is that of the 24 h before."""
+
+    stamp_ms: int
+    price: float
+    market_cap: float
+    volume: float
+
+
 class Backend(Protocol):
     """Every method raises TransientError or OperatorError while it cannot or may not answer."""
 
@@ -132,6 +141,10 @@ class Backend(Protocol):
 
     def slots(self, series: Series, period: Span, grid: SlotGrid) -> Iterator[Slots]:
         """Every slot of a period, stretch by stretch."""
+
+    def midnights(self, scope: Scope, stamps: Sequence[int]) -> list[Midnight]:
+        """Tickers of these slots that a chart of days told: they have no time of their own, which a poll of midnight
+        has, and all three numbers. In the order of time, at most 10,000."""
 
     def intervals(self, scope: Scope) -> Mapping[AssetRef, Mapping[str, int]]:
         """Of each asset that has candles: how many of each interval."""

@@ -86,7 +86,6 @@ class Door:
 
     Args:
         gate, meter, names: who may ask, and what is counted of it under which names; without them everybody may.
-        limit_ms: what is older is refused, unless a client says how old it takes.
         only: the one upstream that is served, without its prefix.
     """
 
@@ -99,7 +98,6 @@ class Door:
         own: Own,
         sockets: Sockets,
         metrics: ServeMetrics,
-        limit_ms: int,
         gate: Gate | None = None,
         meter: Meter | None = None,
         names: PathNames | None = None,
@@ -112,7 +110,7 @@ class Door:
         self._coingecko, self._binance, self._bybit, self._own = coingecko, binance, bybit, own
         self._sockets = sockets
         self._metrics = metrics
-        self._limit_ms = limit_ms
+        self._limit_ms = coingecko.means.limit_ms
         self._only = only
         self._now_ms = coingecko.means.clock.now_ms
         self._told = Limited(log)
@@ -122,7 +120,7 @@ class Door:
         """The same, of one upstream alone."""
         return Door(
             coingecko=self._coingecko, binance=self._binance, bybit=self._bybit, own=self._own,
-            sockets=self._sockets, metrics=self._metrics, limit_ms=self._limit_ms, gate=self._gate,
+            sockets=self._sockets, metrics=self._metrics, gate=self._gate,
             meter=self._meter, names=self._names, only=upstream,
         )  # fmt: skip
 

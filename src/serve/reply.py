@@ -38,7 +38,7 @@ CORS: tuple[Header, ...] = (
     ),
 )
 NAME = "cryptoproxy"
-_CONTROLS = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_CONTROLS = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 _NO_GZIP = re.compile(rb"gzip\s*;\s*q=0(\.0*)?\s*(,|\Z)")
 PACK_FROM = 1_000
 """Shorter bodies are sent as they are: a packet holds them anyway."""
@@ -51,6 +51,8 @@ class Told:
     way: str
     """``road``, ``index``, ``lake``, ``through``."""
     upstream: str
+    dataset: str = ""
+    """Of what the road tells: how old it may be is set by that."""
     asked_ms: int
     """When the upstream was asked; of many values the oldest."""
     as_of_ms: int | None = None
@@ -61,9 +63,9 @@ class Told:
     made: bool = False
     """Whether the upstream was called for just this question."""
 
-    def too_old(self, now_ms: int, limit_ms: int) -> bool:
+    def too_old(self, now_ms: int, limit_ms: Callable[[str], int]) -> bool:
         """Also of what is polled seldom it is known after three polls that were not."""
-        return now_ms - self.asked_ms > max(limit_ms, 3 * (self.every_ms or 0))
+        return now_ms - self.asked_ms > max(limit_ms(self.dataset), 3 * (self.every_ms or 0))
 
 
 class Out(NamedTuple):

@@ -27,7 +27,7 @@ from cryptoproxy.queries.elastic.engine import Elastic
 from cryptoproxy.queries.elastic.search import Search
 from cryptoproxy.serve.door import Door
 from cryptoproxy.serve.houses.binance import BinanceHouse
-from cryptoproxy.serve.houses.binance import by_symbol as binance_rows
+from cryptoproxy.serve.houses.binance_rows import by_symbol as binance_rows
 from cryptoproxy.serve.houses.bybit import BybitHouse
 from cryptoproxy.serve.houses.bybit import by_symbol as bybit_rows
 from cryptoproxy.serve.houses.coingecko import CoinGeckoHouse
@@ -35,6 +35,7 @@ from cryptoproxy.serve.houses.house import Means
 from cryptoproxy.serve.houses.openapi import document
 from cryptoproxy.serve.houses.own import ENGINES, QUESTIONS, Own
 from cryptoproxy.serve.road.bars import Bars
+from cryptoproxy.serve.road.engine import Engine
 from cryptoproxy.serve.road.follow import Follower, answers_into, both, tickers_into
 from cryptoproxy.serve.road.midnights import Midnights
 from cryptoproxy.serve.road.newest import Newest
@@ -79,18 +80,19 @@ class DoorProcess:
         metrics = ServeMetrics(self.service.registry)
         self.newest = Newest()
         threads, askers = (ThreadPoolExecutor(THREADS, thread_name_prefix=each) for each in ("index", "ask"))
-        limit_ms = int(serve.max_age * 1000)
         means = Means(
             newest=self.newest, clock=clock, threads=threads, askers=askers,
-            through=through_of(settings, clock), limit_ms=limit_ms,
+            through=through_of(settings, clock), limit_ms=serve.limit_ms,
         )  # fmt: skip
         index, candles = (settings.elasticsearch.alias_of(each) for each in (TICKER, CANDLE))
         client = _once(lambda: elastic.client(settings.elasticsearch, connections=THREADS, timeout=_SEARCH_SECONDS))
-        engines: list[Callable[[], Backend]] = [
-            _once(lambda: Elastic({TICKER.name: Search(client(), index), CANDLE.name: Search(client(), candles)}))
+        engines = [
+            Engine(
+                _once(lambda: Elastic({TICKER.name: Search(client(), index), CANDLE.name: Search(client(), candles)}))
+            )
         ]
         if find_spec("duckdb") is not None:
-            engines.append(_once(lambda: _lake(settings)))
+            engines.append(Engine(_once(lambda: _lake(settings))))
         open_bars = OpenBars(clock)
         bars = Bars(engines, clock, open_bars)
         kafka = settings.kafka
@@ -109,13 +111,12 @@ class DoorProcess:
             usage=told.rows if teams.usage else None,
         )
         door = Door(
-            coingecko=CoinGeckoHouse(means, Midnights(lambda: Search(client(), index))),
+            coingecko=CoinGeckoHouse(means, Midnights(engines)),
             binance=BinanceHouse(means, bars, station.live, station.flow),
             bybit=BybitHouse(means, bars, station.live),
             own=own,
             sockets=Sockets(station),
             metrics=metrics,
-            limit_ms=limit_ms,
             gate=gate,
             meter=meter,
             names=PathNames(forms(settings)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +29,9 @@ _PLAIN_EVERY = 5.0
 @click.pass_context
 def demo(context: click.Context, seconds: int | None, interval: int, coins: int, folder: Path) -> None:
     """The whole road on throwaway engines: a stand-in upstream, poller, Kafka, S3, indexer, Elasticsearch."""
+    # As Ctrl-C: what it has started is ended by it, and by nobody else.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    context.call_on_close(lambda: signal.signal(signal.SIGTERM, before))
     console = Console()
     with Stage(folder.absolute(), interval=interval, coins=coins, say=click.echo) as stage:
         counter = Counter(stage.settings)

@@ -178,15 +178,15 @@ def names(
     return Kind(label, parse, ",".join)
 
 
-def mapping(of: Callable[[], Sequence[str]], each: Kind[str]) -> Kind[Mapping[str, str]]:
+def mapping(of: Callable[[], Sequence[str]], each: Kind[T]) -> Kind[Mapping[str, T]]:
     """``name=value,name=value``, each value of the kind ``each``; all that is wrong is said at once.
 
     Args:
         of: the names that there are, when it is read.
     """
 
-    def parse(raw: str) -> Mapping[str, str]:
-        found: dict[str, str] = {}
+    def parse(raw: str) -> Mapping[str, T]:
+        found: dict[str, T] = {}
         faults: list[str] = []
         for item in raw.split(","):
             name, equals, value = (part.strip() for part in item.partition("="))
@@ -205,7 +205,10 @@ def mapping(of: Callable[[], Sequence[str]], each: Kind[str]) -> Kind[Mapping[st
             raise ValueError("; ".join(faults))
         return found
 
-    return Kind(f"list of dataset={each.label}", parse, lambda value: ",".join(map("=".join, value.items())))
+    def show(value: Mapping[str, T]) -> str:
+        return ",".join(f"{name}={each.show(one)}" for name, one in value.items())
+
+    return Kind(f"list of dataset={each.label}", parse, show)
 
 
 def host_ports() -> Kind[tuple[str, ...]]:

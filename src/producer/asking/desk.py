@@ -33,7 +33,7 @@ from cryptoproxy.errors import CryptoProxyError, OperatorError, TransientError
 from cryptoproxy.producer.budget import Budget
 from cryptoproxy.producer.feeds.fetch import Fetcher
 from cryptoproxy.producer.feeds.poll import PollOnce, SlotMissedError, Wait
-from cryptoproxy.upstreams.answers.refusals import not_spoken
+from cryptoproxy.upstreams.answers.refusals import is_page, not_spoken
 from cryptoproxy.upstreams.asked import Askable
 from cryptoproxy.upstreams.base import Call, Priority, RefusedError, Response, Source
 
@@ -217,6 +217,13 @@ class Reader(PollOnce):
     def ask(self, call: Call, end_ms: int, wait: Wait) -> Response:
         self._trouble = None  # of another question
         return super().ask(call, end_ms, wait)
+
+    def _answer(self, call: Call, timeout: float) -> Response:
+        """Live polls that are answered with a page take it for a gate, and rest. One path's page is not theirs."""
+        answer = super()._answer(call, timeout)
+        if is_page(answer, now_ms=self.clock.now_ms()):
+            raise not_spoken(self.source.upstream, answer.body)
+        return answer
 
     def _checked(self, call: Call, timeout: float, span: float) -> Response:
         answer = super()._checked(call, timeout, span)

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from cryptoproxy.datasets import CANDLE, MARKET, TICKER, Dataset
+from cryptoproxy.datasets import CANDLE, MARKET, TICKER, Dataset, from_iso, iso
 from cryptoproxy.datasets.times import DAY_MS, Span
 from cryptoproxy.queries.answer import TooMany
-from cryptoproxy.queries.backend import Facts, Findings, FoundAsset, Progress
+from cryptoproxy.queries.backend import Facts, Findings, FoundAsset, Midnight, Progress
 from cryptoproxy.queries.elastic.facts import facts_body, facts_of
 from cryptoproxy.queries.elastic.search import Bucket, NoIndexError, Search, assets_body, pairs_body, portions
 from cryptoproxy.queries.periods import Interval
@@ -208,6 +208,30 @@ class Elastic:
         yield from self._whole(series, Span(middle, stretch.end_ms))
 
     # ---- bars
+
+    def midnights(self, scope: Scope, stamps: Sequence[int]) -> list[Midnight]:
+        fields = ("price", "market_cap", "volume_24h")
+        told = [{"exists": {"field": each}} for each in fields]
+        answer = self.search(
+            {
+                "query": {
+                    "bool": {
+                        "filter": [
+                            scope.query(),
+                            {"terms": {"timestamp": [iso(each) for each in stamps]}},
+                            {"term": {"interval_ms": DAY_MS}},
+                            *told,
+                        ],
+                        "must_not": {"exists": {"field": "last_updated"}},
+                    }
+                },
+                "size": len(stamps),
+                "sort": ["timestamp"],
+                "_source": ["timestamp", *fields],
+            }
+        )
+        rows = (each["_source"] for each in answer["hits"]["hits"])
+        return [Midnight(from_iso(row["timestamp"]), *(float(row[each]) for each in fields)) for row in rows]
 
     def intervals(self, scope: Scope) -> Mapping[AssetRef, Mapping[str, int]]:
         try:

@@ -13,7 +13,7 @@ from cryptoproxy.datasets import CANDLE, MARKET, TICKER, Dataset
 from cryptoproxy.datasets.times import DAY_MS, Span
 from cryptoproxy.lake.store import Store
 from cryptoproxy.queries.answer import TooMany
-from cryptoproxy.queries.backend import Facts, Findings, FoundAsset, Progress
+from cryptoproxy.queries.backend import Facts, Findings, FoundAsset, Midnight, Progress
 from cryptoproxy.queries.lake.duck import Duck
 from cryptoproxy.queries.lake.holdings import ALWAYS, Holdings
 from cryptoproxy.queries.lake.sql import (
@@ -277,6 +277,21 @@ class Lake:
         return self._ask(what, Scope(period, (series.source,), interval=series.part), rest, dataset=series.dataset)
 
     # ---- bars
+
+    def midnights(self, scope: Scope, stamps: Sequence[int]) -> list[Midnight]:
+        days = self.days(TICKER, scope.sources[0], scope.period)
+        if not days.issuperset(stamps):
+            return []  # so nothing is read of a lake that does not hold all of them
+        conditions, parameters = where(
+            scope,
+            [
+                f"interval_ms = {DAY_MS}", "last_updated IS NULL", "market_cap IS NOT NULL", "volume_24h IS NOT NULL",
+                f"epoch_ms(timestamp) IN ({', '.join(map(str, stamps))})",
+            ],
+        )  # fmt: skip
+        what = "epoch_ms(timestamp), price, market_cap, volume_24h"
+        sql = f"SELECT {what} FROM {self._table(scope)} {conditions} ORDER BY timestamp"
+        return [Midnight(*row) for row in self.duck.ask(sql, parameters)]
 
     def intervals(self, scope: Scope) -> Mapping[AssetRef, Mapping[str, int]]:
         found: dict[AssetRef, dict[str, int]] = {}

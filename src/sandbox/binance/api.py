@@ -6,7 +6,7 @@ import json
 import re
 import threading
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 
@@ -26,12 +26,19 @@ from cryptoproxy.sandbox.wire import Header, Request, Response, http_date
 from cryptoproxy.sandbox.world.pairs import Pair, Tapes
 from cryptoproxy.sandbox.world.tape import Tape
 
-TICKER, PRICE = "/api/v3/ticker/24hr", "/api/v3/ticker/price"
+TICKER, PRICE, BOOK = (f"/api/v3/ticker/{each}" for each in ("24hr", "price", "bookTicker"))
 INFO = "/api/v3/exchangeInfo"
-KLINES, AGG_TRADES, TRADES = "/api/v3/klines", "/api/v3/aggTrades", "/api/v3/trades"
+KLINES, UI_KLINES = "/api/v3/klines", "/api/v3/uiKlines"
+AGG_TRADES, TRADES = "/api/v3/aggTrades", "/api/v3/trades"
 DEPTH = "/api/v3/depth"
 JSON_TYPE = "application/json;charset=UTF-8"
 SYMBOLS = re.compile(r'^\[("[\w\-.]{1,50}"(,"[\w\-.]{1,50}")*)?\]$')
+
+BOOK_COLUMNS = ("symbol", "bidPrice", "bidQty", "askPrice", "askQty")
+MINI_COLUMNS = (
+    "symbol", "openPrice", "highPrice", "lowPrice", "lastPrice", "volume", "quoteVolume", "openTime", "closeTime",
+    "firstId", "lastId", "count",
+)  # fmt: skip
 
 INVALID_SYMBOL = {"code": -1121, "msg": "Invalid symbol."}
 BOTH_GIVEN = {"code": -1128, "msg": "Combination of optional parameters invalid."}
@@ -109,8 +116,10 @@ class Binance:
         self._routes: dict[str, Callable[[Request, int], object]] = {
             TICKER: self._ticker,
             PRICE: self._price,
+            BOOK: lambda request, now_ms: self._columns(request, now_ms, BOOK_COLUMNS),
             INFO: self._info,
             KLINES: self._klines,
+            UI_KLINES: self._klines,
             AGG_TRADES: self._agg_trades,
             TRADES: lambda request, now_ms: trades(request, self._tape(request), now_ms),
             DEPTH: self._depth,
@@ -188,6 +197,8 @@ class Binance:
         return Response(spent.status, headers, dump({"code": -1003, "msg": text}))
 
     def _ticker(self, request: Request, now_ms: int) -> object:
+        if request.params.get("type") == "MINI":
+            return self._columns(request, now_ms, MINI_COLUMNS)
         pairs = self._asked(request)
         if pairs is None:
             return self._tickers.all(now_ms)
@@ -195,10 +206,18 @@ class Binance:
         return rows[0] if "symbol" in request.params else b"[" + b",".join(rows) + b"]"
 
     def _price(self, request: Request, now_ms: int) -> object:
-        pairs = self._asked(request)
-        rows = [json.loads(self._tickers.row(pair, now_ms)) for pair in (self._pairs if pairs is None else pairs)]
-        prices = [{"symbol": row["symbol"], "price": row["lastPrice"]} for row in rows]
+        prices = [{"symbol": row["symbol"], "price": row["lastPrice"]} for row in self._rows(request, now_ms)]
         return dump(prices[0] if "symbol" in request.params else prices)
+
+    def _columns(self, request: Request, now_ms: int, names: Sequence[str]) -> object:
+        """Some of each ticker."""
+        rows = [{name: row[name] for name in names} for row in self._rows(request, now_ms)]
+        return dump(rows[0] if "symbol" in request.params else rows)
+
+    def _rows(self, request: Request, now_ms: int) -> Iterator[dict[str, object]]:
+        pairs = self._asked(request)
+        for pair in self._pairs if pairs is None else pairs:
+            yield json.loads(self._tickers.row(pair, now_ms))
 
     def _info(self, request: Request, now_ms: int) -> object:
         pairs = self._asked(request)
@@ -273,10 +292,10 @@ def _cost(request: Request) -> int:
         return 20
     if request.path == DEPTH:
         return weight(request)
-    if request.path == PRICE:
+    if request.path in (PRICE, BOOK):
         return 2 if "symbol" in request.params else 4
     if request.path != TICKER:
-        return {KLINES: 2, AGG_TRADES: 4, TRADES: 25}.get(request.path, 1)
+        return {KLINES: 2, UI_KLINES: 2, AGG_TRADES: 4, TRADES: 25}.get(request.path, 1)
     if "symbol" in request.params:
         return 2
     asked = request.params["symbols"].count(",") + 1 if "symbols" in request.params else 1000

@@ -13,7 +13,8 @@ from functools import partial
 from cryptoproxy.sandbox.coingecko.categories import Categories
 from cryptoproxy.sandbox.coingecko.charts import Charts
 from cryptoproxy.sandbox.coingecko.coin import Details
-from cryptoproxy.sandbox.coingecko.overview import Overview, exchanges
+from cryptoproxy.sandbox.coingecko.currencies import RATES
+from cryptoproxy.sandbox.coingecko.overview import Overview, exchanges, names_of_exchanges
 from cryptoproxy.sandbox.coingecko.refusals import RATE_LIMITED, check_key, known_error
 from cryptoproxy.sandbox.coingecko.rows import Markets
 from cryptoproxy.sandbox.coingecko.simple import Simple
@@ -59,6 +60,8 @@ class CoinGecko:
             "/coins/categories": categories.rows,
             "/coins/categories/list": categories.names,
             "/simple/price": simple.prices,
+            "/simple/supported_vs_currencies": lambda _params, _now_ms: list(RATES),
+            "/exchanges/list": lambda _params, _now_ms: names_of_exchanges(),
             "/global": overview.total,
             "/search/trending": overview.trending,
             one: Details(market, categories).coin,

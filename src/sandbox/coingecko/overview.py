@@ -154,6 +154,11 @@ def exchanges(params: Params, address: str) -> tuple[list[dict[str, object]], tu
     return rows, ((("Link", link),) if link else ()) + (("Per-Page", str(size)), ("Total", str(EXCHANGES)))
 
 
+def names_of_exchanges() -> list[dict[str, object]]:
+    """All of them."""
+    return [{name: row[name] for name in ("id", "name")} for row in map(_exchange, range(EXCHANGES))]
+
+
 def _exchange(n: int) -> dict[str, object]:
     random = Random(n)
     year, country = random.choice((None, *range(2013, 2025))), random.choice((None, "Seychelles", "Lithuania", "Japan"))

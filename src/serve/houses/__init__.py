@@ -3,7 +3,8 @@
 | module | tells |
 |---|---|
 | ``coingecko``, ``binance``, ``bybit`` | a house each: what of its paths is answered from what |
-| ``markets`` | rows of ``coins/markets`` for any parameters |
+| ``markets``, ``binance_rows`` | rows of ``coins/markets`` for any parameters; of Binance's tickers |
+| ``binance_asked`` | Binance's parameters, read and refused |
 | ``own``, ``openapi`` | the paths below ``/v1``, and their description |
 | ``house`` | what houses share: replies that are kept, reading through |
 """

@@ -18,15 +18,15 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, ClassVar
 
-import msgspec
-
 from cryptoproxy.common.asking import Question
-from cryptoproxy.datasets import slot_of
+from cryptoproxy.datasets import BOOK, TRADE, slot_of
+from cryptoproxy.datasets import TICKER as TICKERS
 from cryptoproxy.datasets.contracts.book import LEVELS
 from cryptoproxy.datasets.times import DAY_MS, MINUTE_MS, moment_of
 from cryptoproxy.errors import CryptoProxyError
 from cryptoproxy.serve.houses.binance_asked import SYMBOL, moment_ms, number_of, symbols_of, text_of, trades_of
-from cryptoproxy.serve.houses.house import INDEX, LAKE, ROAD, House, Means, RefusedError, named
+from cryptoproxy.serve.houses.binance_rows import by_symbol, cut, in_order, last_prices
+from cryptoproxy.serve.houses.house import INDEX, LAKE, ROAD, House, Means, RefusedError
 from cryptoproxy.serve.reply import Header, Reply, Told, json_reply
 from cryptoproxy.serve.request import Request
 from cryptoproxy.serve.road.bars import Bars, Found, Wanted
@@ -64,25 +64,6 @@ def _shows(book: BinanceBook, limit: int) -> bool:
     if not book.proven or book.ladder is None:
         return False
     return all(side.known_to is None or len(side) >= limit for side in (book.ladder.bids, book.ladder.asks))
-
-
-class _Named(msgspec.Struct):
-    symbol: str
-
-
-class _Last(_Named, rename="camel"):
-    last_price: str
-    count: int = 0
-
-    @property
-    def body(self) -> Mapping[str, str]:
-        """A row of ``ticker/price``."""
-        return {"symbol": self.symbol, "price": self.last_price}
-
-
-_rows = msgspec.json.Decoder(list[msgspec.Raw])
-_last = msgspec.json.Decoder(_Last)
-_one = msgspec.json.Decoder(_Named)
 
 
 class BinanceHouse(House):
@@ -167,7 +148,7 @@ class BinanceHouse(House):
         limit = min(DEFAULT_LEVELS if limit is None else limit, MOST_LEVELS)
         live = self._live
         book = live.books.get(symbol) if live is not None else None
-        if live is None or book is None or not live.is_new(NAME, depth_topic(symbol)):
+        if live is None or book is None or not live.is_new(NAME, depth_topic(symbol), self.means.limit_ms(BOOK.name)):
             return None
         if not _shows(book, limit) and (slot := self._slot_depth(request)) is not None:
             return slot  # rather than have a snapshot asked for
@@ -181,7 +162,9 @@ class BinanceHouse(House):
             return None
         body = rendering.depth(book.update_id, book.ladder.bids.first(limit), book.ladder.asks.first(limit))
         at_ms = live.heard[NAME, depth_topic(symbol)]
-        return json_reply(body, told=Told(way=ROAD, upstream=NAME, asked_ms=at_ms, as_of_ms=book.updated_ms))
+        return json_reply(
+            body, told=Told(way=ROAD, upstream=NAME, dataset=BOOK.name, asked_ms=at_ms, as_of_ms=book.updated_ms)
+        )
 
     def _slot_depth(self, request: Request) -> Reply | None:
         """Of the last slot, where its record has as many levels as are asked for, or all that there are."""
@@ -195,7 +178,7 @@ class BinanceHouse(House):
             if len(side) < limit and known_to is not None:
                 return None
         told = Told(
-            way=ROAD, upstream=NAME, asked_ms=moment_of(book.fetched_at),
+            way=ROAD, upstream=NAME, dataset=BOOK.name, asked_ms=moment_of(book.fetched_at),
             as_of_ms=moment_of(book.last_updated or book.timestamp), every_ms=book.interval_ms,
         )  # fmt: skip
         return json_reply(rendering.depth(book.update_id, book.bids[:limit], book.asks[:limit]), told=told)
@@ -208,7 +191,11 @@ class BinanceHouse(House):
         if (found := trades_of(request.params, run)) is None:
             return None
         told = Told(
-            way=ROAD, upstream=NAME, asked_ms=moment_of(run[-1].fetched_at), as_of_ms=moment_of(run[-1].timestamp)
+            way=ROAD,
+            upstream=NAME,
+            dataset=TRADE.name,
+            asked_ms=moment_of(run[-1].fetched_at),
+            as_of_ms=moment_of(run[-1].timestamp),
         )
 
         def made() -> Reply:
@@ -230,7 +217,7 @@ class BinanceHouse(House):
         else:
             found = ((each, self.newest.ticker(NAME, each)) for each in asked)
             tickers = {name: ticker for name, ticker in found if ticker is not None}
-            names, version = _in_order(asked, whole), tuple(each.fetched_at for each in tickers.values())
+            names, version = in_order(asked, whole), tuple(each.fetched_at for each in tickers.values())
         lacking = [each for each in names if each not in tickers] if len(tickers) < len(names) else []
         rows = last_prices(whole) if lacking and whole is not None else {}
         if any(each not in rows for each in lacking):
@@ -249,6 +236,7 @@ class BinanceHouse(House):
             told = Told(
                 way=ROAD,
                 upstream=NAME,
+                dataset=TICKERS.name,
                 asked_ms=min(asked_ms),
                 as_of_ms=max(
                     (moment_of(each.last_updated) for each in tickers.values() if each.last_updated), default=None
@@ -275,7 +263,7 @@ class BinanceHouse(House):
         columns = _BOOK if request.path != TICKER else _MINI if kind == "MINI" else ()
 
         def made() -> Reply:
-            shown = [_cut(each, columns) for each in rows] if columns else rows
+            shown = [cut(each, columns) for each in rows] if columns else rows
             body = shown[0] if "symbol" in params else b"[" + b",".join(shown) + b"]"
             return json_reply(body, told=self.told(of))
 
@@ -295,7 +283,7 @@ class BinanceHouse(House):
         if len(found) < len(asked):
             self._refuse_unknown(asked)
             return None, []
-        names = _in_order(asked, kept[0])
+        names = in_order(asked, kept[0])
         return [found[name][0] for name in names], [found[name][1] for name in names]
 
     @property
@@ -369,37 +357,3 @@ class BinanceHouse(House):
             limit=min(PAGE, _DEFAULT_LIMIT if limit is None else limit),
             oldest=start is not None,
         )
-
-
-def by_symbol(kept: Kept) -> Mapping[str, bytes]:
-    """Each row as it came; the answer about one pair is no array."""
-    if "rows" not in kept.made:
-        body = kept.body.strip()
-        rows = [bytes(each) for each in _rows.decode(body if body[:1] == b"[" else b"[" + body + b"]")]
-        kept.made["rows"] = named(rows, _one)
-    rows_by: Mapping[str, bytes] = kept.made["rows"]
-    return rows_by
-
-
-def _in_order(asked: Sequence[str], kept: Kept | None) -> Sequence[str]:
-    """As an answer has them, which is the upstream's order whatever is asked for."""
-    if kept is None or len(asked) < 2:
-        return asked
-    order = {name: place for place, name in enumerate(by_symbol(kept))}
-    return sorted(asked, key=lambda name: order.get(name, len(order)))
-
-
-def last_prices(kept: Kept) -> Mapping[str, _Last]:
-    """Of all pairs of an answer, read once."""
-    if "last" not in kept.made:
-        kept.made["last"] = last = {}
-        for name, row in by_symbol(kept).items():
-            with suppress(msgspec.ValidationError):
-                last[name] = _last.decode(row)
-    found: Mapping[str, _Last] = kept.made["last"]
-    return found
-
-
-def _cut(row: bytes, columns: Sequence[str]) -> bytes:
-    values = msgspec.json.decode(row, type=dict[str, msgspec.Raw])
-    return msgspec.json.encode({name: values[name] for name in columns if name in values})

@@ -18,7 +18,7 @@ from typing import ClassVar
 
 import msgspec
 
-from cryptoproxy.datasets import slot_of
+from cryptoproxy.datasets import BOOK, slot_of
 from cryptoproxy.datasets.times import moment_of
 from cryptoproxy.serve.houses.house import INDEX, LAKE, ROAD, House, Means, RefusedError, named
 from cryptoproxy.serve.reply import Reply, Told, json_reply
@@ -132,11 +132,12 @@ class BybitHouse(House):
         if self._live is None or book is None or not book.whole or not wanted.isdecimal() or len(wanted) > 4:
             return None
         topic = f"orderbook.{levels}.{symbol}"
-        if not 1 <= int(wanted) <= levels or not self._live.is_new(venue, topic):
+        if not 1 <= int(wanted) <= levels or not self._live.is_new(venue, topic, self.means.limit_ms(BOOK.name)):
             return None
         told = Told(
             way=ROAD,
             upstream=UPSTREAM,
+            dataset=BOOK.name,
             asked_ms=self._live.heard[venue, topic],
             as_of_ms=book.cts or book.ts,
         )

@@ -6,7 +6,7 @@
 | ``simple/price`` | tickers |
 | ``coins/markets`` | the polls' answers: rows chosen, columns that were not asked for left out |
 | ``coins/{id}/ohlc``, ``global``, ``search/trending``, ``exchanges`` | the polls' answers |
-| ``coins/{id}/market_chart/range``, of days that are over | the index, where it has the chart's own points |
+| ``coins/{id}/market_chart/range``, past days | the index or the lake, where it has the chart's own points |
 | all others | read through |
 """
 
@@ -19,11 +19,11 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from cryptoproxy.datasets import Ticker
+from cryptoproxy.datasets import CANDLE, MARKET, TICKER, Ticker
 from cryptoproxy.datasets.codec import UNREADABLE
 from cryptoproxy.datasets.times import DAY_MS, moment_of
 from cryptoproxy.errors import CryptoProxyError
-from cryptoproxy.serve.houses.house import INDEX, ROAD, House, Means, RefusedError
+from cryptoproxy.serve.houses.house import INDEX, LAKE, ROAD, House, Means, RefusedError
 from cryptoproxy.serve.houses.markets import Lacking, chosen
 from cryptoproxy.serve.reply import Reply, Told, json_reply
 from cryptoproxy.serve.request import Request, flag, listed
@@ -65,7 +65,7 @@ class CoinGeckoHouse(House):
             elif ohlc := _OHLC.fullmatch(path):
                 found = self._ohlc(request, ohlc[1])
             elif path in ("global", "search/trending"):
-                found = self.as_polled(request, {})
+                found = self.as_polled(request, {}, MARKET.name)
             elif path == "exchanges":
                 found = self._exchanges(request)
             elif chart := _RANGE.fullmatch(path):
@@ -147,7 +147,7 @@ class CoinGeckoHouse(House):
                 [int(stamp), *(rendering.rounded(price, precision) for price in prices)]
                 for stamp, *prices in _bars.decode(kept.body)
             ]
-            return json_reply(rows, told=self.told([kept]))
+            return json_reply(rows, told=self.told([kept], dataset=CANDLE.name))
 
         return self.shelf.get(request.place, kept.asked_ms, made)
 
@@ -171,12 +171,12 @@ class CoinGeckoHouse(House):
         find, quote = self._midnights.find, params["vs_currency"].upper()
         loop = asyncio.get_running_loop()
         try:
-            points = await loop.run_in_executor(self.means.threads, find, NAME, coin, quote, stamps)
+            points, engine = await loop.run_in_executor(self.means.threads, find, NAME, coin, quote, stamps)
         except CryptoProxyError as error:
             raise Lacking("what holds charts does not answer") from error
         if len(points) < len(stamps):
-            raise Lacking(f"of {len(stamps)} days the index has {len(points)} as the chart tells them")
-        told = Told(way=INDEX, upstream=NAME, asked_ms=now_ms, as_of_ms=stamps[-1])
+            raise Lacking(f"of {len(stamps)} days the road has {len(points)} as the chart tells them")
+        told = Told(way=INDEX if engine == "es" else LAKE, upstream=NAME, asked_ms=now_ms, as_of_ms=stamps[-1])
         return json_reply(rendering.chart(points), told=told)
 
     def _exchanges(self, request: Request) -> Reply | None:
@@ -190,7 +190,7 @@ class CoinGeckoHouse(House):
 
         def made() -> Reply:
             rows = msgspec.json.decode(kept.body, type=list[msgspec.Raw])[: int(size)]
-            return json_reply(b"[" + b",".join(map(bytes, rows)) + b"]", told=self.told([kept]))
+            return json_reply(b"[" + b",".join(map(bytes, rows)) + b"]", told=self.told([kept], dataset=MARKET.name))
 
         return self.shelf.get(request.place, kept.asked_ms, made)
 
@@ -199,6 +199,7 @@ def _told(tickers: Sequence[Ticker], every_ms: int | None) -> Told:
     return Told(
         way=ROAD,
         upstream=NAME,
+        dataset=TICKER.name,
         asked_ms=min(moment_of(each.fetched_at) for each in tickers),
         as_of_ms=_newest([each.last_updated for each in tickers if each.last_updated]),
         every_ms=every_ms,

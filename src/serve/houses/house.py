@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from cryptoproxy.common.clock import Clock
+from cryptoproxy.datasets import TICKER
 from cryptoproxy.errors import CryptoProxyError
 from cryptoproxy.serve.reply import Header, Reply, Told, json_reply
 from cryptoproxy.serve.request import Request, query_without_keys
@@ -87,9 +88,9 @@ class Means:
     clock: Clock
     threads: Executor
     askers: Executor
+    limit_ms: Callable[[str], int]
+    """What of a dataset is older is refused, where it is polled that often."""
     through: Asks | None = None
-    limit_ms: int = 300_000
-    """What is older is refused, where it is polled that often."""
 
 
 class House(ABC):
@@ -199,23 +200,26 @@ class House(ABC):
             under_way.add_done_callback(lambda _: self._under_way.pop(request.place, None))
         return await asyncio.shield(under_way), first
 
-    def as_polled(self, request: Request, params: Mapping[str, str]) -> Reply | None:
+    def as_polled(self, request: Request, params: Mapping[str, str], dataset: str) -> Reply | None:
         """The newest answer to just this call, as it came; None where there is none."""
         kept = self.newest.answer(self.upstream, request.path, params)
         if kept is None:
             return None
-        return self.shelf.get(request.place, kept.asked_ms, lambda: Reply(kept.body, told=self.told([kept])))
+        return self.shelf.get(
+            request.place, kept.asked_ms, lambda: Reply(kept.body, told=self.told([kept], dataset=dataset))
+        )
 
     def is_new(self, kept: Kept) -> bool:
         """Whether it says what is there now; what is not polled any more stays on the topic."""
         return not self.told([kept]).too_old(self.means.clock.now_ms(), self.means.limit_ms)
 
-    def told(self, of: Sequence[Kept], as_of_ms: int | None = None) -> Told:
+    def told(self, of: Sequence[Kept], as_of_ms: int | None = None, *, dataset: str = TICKER.name) -> Told:
         """Of answers that are put together: as old as the oldest."""
         oldest = min(of, key=lambda each: each.asked_ms)
         return Told(
-            way=ROAD, upstream=self.upstream, asked_ms=oldest.asked_ms, as_of_ms=as_of_ms, every_ms=oldest.every_ms
-        )
+            way=ROAD, upstream=self.upstream, dataset=dataset, asked_ms=oldest.asked_ms, as_of_ms=as_of_ms,
+            every_ms=oldest.every_ms,
+        )  # fmt: skip
 
 
 def _is_json(body: bytes) -> bool:

@@ -3,5 +3,5 @@
 | module | tells |
 |---|---|
 | ``newest``, ``newest_stats``, ``follow`` | the newest of everything in memory; the topics into it |
-| ``bars`` | closed bars from Elasticsearch and the lake |
+| ``bars``, ``midnights``, ``engine`` | closed bars and points of charts, from Elasticsearch and the lake |
 """

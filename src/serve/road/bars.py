@@ -7,9 +7,7 @@ there, none of them open.
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -18,10 +16,10 @@ from cryptoproxy.common.clock import Clock
 from cryptoproxy.datasets import Candle, from_iso, iso
 from cryptoproxy.datasets.contracts.candle import STEPS, end_of
 from cryptoproxy.datasets.times import DAY_MS, Span
-from cryptoproxy.errors import CryptoProxyError, TransientError
 from cryptoproxy.queries.backend import Backend
 from cryptoproxy.queries.questions.candles import Bar
 from cryptoproxy.queries.scope import AssetRef, Scope
+from cryptoproxy.serve.road.engine import Engine, best_of
 from cryptoproxy.serve.road.open_bars import OpenBars
 
 _MONTH_MS = 31 * DAY_MS
@@ -60,40 +58,6 @@ class Found:
     """What was asked for reaches into the bar that is not closed; but for that one it is whole."""
 
 
-class _Engine:
-    """One that is asked for bars. Thread-safe."""
-
-    def __init__(self, make: Callable[[], Backend]) -> None:
-        self._make = make
-        self._one = threading.Lock()
-        """The lake's connection is one thread's at a time: another's question would take the rows away from it."""
-        self._away = False
-        self._trial = threading.Lock()
-
-    def ask(self, find: Callable[[Backend], Found]) -> Found:
-        """While it does not answer one question tries, and the others do not wait for that: frozen it would have all
-        threads of the door for half a minute each.
-
-        Raises:
-            TransientError, OperatorError: it cannot answer.
-        """
-        tries = self._away
-        if tries and not self._trial.acquire(blocking=False):
-            raise TransientError("what holds bars does not answer")
-        try:
-            backend = self._make()
-            with self._one if backend.name == "lake" else nullcontext():
-                found = find(backend)
-        except TransientError:
-            self._away = True
-            raise
-        finally:
-            if tries:
-                self._trial.release()
-        self._away = False
-        return found
-
-
 class Bars:
     """
     Args:
@@ -101,8 +65,8 @@ class Bars:
         newest: what has closed a moment ago, and the open bar.
     """
 
-    def __init__(self, engines: Sequence[Callable[[], Backend]], clock: Clock, newest: OpenBars | None = None) -> None:
-        self._engines = [_Engine(each) for each in engines]
+    def __init__(self, engines: Sequence[Engine], clock: Clock, newest: OpenBars | None = None) -> None:
+        self._engines = engines
         self._clock = clock
         self._newest = newest or OpenBars(clock)
 
@@ -116,23 +80,14 @@ class Bars:
         Raises:
             TransientError, OperatorError: none of them can answer.
         """
-        best: Found | None = None
-        failed: CryptoProxyError | None = None
         if wholly and wanted.oldest and (wanted.start_ms or 0) < _FIRST_MS:
             return Found([], False, "es", False)
-        for engine in self._engines:
-            try:
-                found = engine.ask(partial(self._find, wanted=wanted, wider=not wholly))
-            except CryptoProxyError as error:
-                failed = failed or error
-                continue
-            if best is None or len(found.candles) > len(best.candles):
-                best = found
-            if best.whole or best.open_bar:
-                break
-        if best is None:
-            raise failed or TransientError("there is nothing to ask for bars")
-        return best
+        return best_of(
+            self._engines,
+            partial(self._find, wanted=wanted, wider=not wholly),
+            size=lambda found: len(found.candles),
+            enough=lambda found: found.whole or found.open_bar,
+        )
 
     def _find(self, engine: Backend, wanted: Wanted, *, wider: bool) -> Found:
         now_ms, step = self._clock.now_ms(), wanted.step_ms

@@ -14,7 +14,6 @@ from itertools import pairwise
 
 from cryptoproxy.common.clock import Clock
 from cryptoproxy.datasets import BOOK, TRADE, Book, Trade, iso
-from cryptoproxy.datasets.times import moment_of
 from cryptoproxy.errors import PoisonError
 from cryptoproxy.upstreams.streaming.chain import is_ours, numbers
 
@@ -22,8 +21,6 @@ KEPT, ALL_KEPT = 1_000, 50_000
 """Trades of a pair, as many as Binance tells at once; and of all pairs, each of which has its share of them."""
 READ = 8
 """Pairs whose trades stay read until new ones come."""
-NEW_MS = 10_000
-"""What was told longer ago is not the newest: nobody knows what has happened since."""
 _PAST_MS = 15 * 60 * 1000
 """History comes on the same topic. What lacked and was brought later is younger than this, or is not missed here."""
 _STAMP = b'"timestamp":"'
@@ -56,9 +53,8 @@ class Flow:
         self._books[asset] = value
 
     def trades(self, asset: str) -> Sequence[Trade]:
-        """The newest, oldest first, none missing between two of them; none where the last is not new."""
-        run = self._read(asset, self.taken.get(asset, 0))
-        return run if run and self._is_new(run[-1].fetched_at) else ()
+        """The newest, oldest first, none missing between two of them."""
+        return self._read(asset, self.taken.get(asset, 0))
 
     def _run(self, asset: str, taken: int) -> Sequence[Trade]:
         del taken  # with it an answer of before stays true
@@ -73,12 +69,8 @@ class Flow:
         return [by_number[each] for each in order[holes[-1] if holes else 0 :]]
 
     def book(self, asset: str) -> Book | None:
-        """The last; None where it is not new."""
+        """The last."""
         try:
-            book = BOOK.codec.decode(self._books[asset])
+            return BOOK.codec.decode(self._books[asset])
         except (KeyError, PoisonError):
             return None
-        return book if self._is_new(book.fetched_at) else None
-
-    def _is_new(self, fetched_at: str) -> bool:
-        return self._clock.now_ms() - moment_of(fetched_at) <= NEW_MS

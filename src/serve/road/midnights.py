@@ -1,63 +1,41 @@
-"""Points of CoinGecko's charts of days, which the index has as tickers where `cryptoproxy history` has read them.
+"""Points of CoinGecko's charts of days, which the index, and of older ones the lake, has as tickers where
+`cryptoproxy history` has read them.
 
-A live poll of midnight has the id of the chart's own point, and the first of both stays in the index. It is no point:
-its price is of the poll, some seconds later. So a span that has one is not whole.
+A live poll of midnight has the id of the chart's own point, and the first of both stays. It is no point: its price is
+of the poll, some seconds later. So a span that has one is not whole.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
-from cryptoproxy.datasets import from_iso, iso
-from cryptoproxy.datasets.times import DAY_MS
-from cryptoproxy.queries.elastic.search import Search
-
-_FIELDS = ("timestamp", "price", "market_cap", "volume_24h", "interval_ms", "last_updated")
-
-
-class Point(NamedTuple):
-    """``volume`` is that of the 24 h before."""
-
-    stamp_ms: int
-    price: float
-    market_cap: float
-    volume: float
+from cryptoproxy.datasets.times import Span
+from cryptoproxy.queries.backend import Backend, Midnight
+from cryptoproxy.queries.scope import Scope
+from cryptoproxy.serve.road.engine import Engine, best_of
 
 
 class Midnights:
     """
     Args:
-        search: of the tickers.
+        engines: Elasticsearch, and the lake where there is one: asked if the first does not hold all.
     """
 
-    def __init__(self, search: Callable[[], Search]) -> None:
-        self._search = search
+    def __init__(self, engines: Sequence[Engine]) -> None:
+        self._engines = engines
 
-    def find(self, source: str, asset_id: str, quote: str, stamps: Sequence[int]) -> list[Point]:
-        """Those of these midnights that are points of a chart, in the order of time; at most 10,000. Blocks.
+    def find(self, source: str, asset_id: str, quote: str, stamps: Sequence[int]) -> tuple[list[Midnight], str]:
+        """Those of these midnights, in the order of time, that are points of a chart: the most that one engine holds,
+        and its name. Blocks.
 
         Raises:
-            TransientError, OperatorError: Elasticsearch cannot answer.
+            TransientError, OperatorError: none of them can answer.
         """
-        filters = [
-            *(
-                {"term": {name: value}}
-                for name, value in (("source", source), ("asset_id", asset_id), ("quote", quote))
-            ),
-            {"terms": {"timestamp": [iso(each) for each in stamps]}},
-        ]
-        answer = self._search()(
-            {
-                "query": {"bool": {"filter": filters}},
-                "size": len(stamps),
-                "sort": ["timestamp"],
-                "_source": list(_FIELDS),
-            }
+        scope = Scope(Span(stamps[0], stamps[-1] + 1), (source,), assets=(asset_id,), quotes=(quote,))
+
+        def found(backend: Backend) -> tuple[list[Midnight], str]:
+            return backend.midnights(scope, stamps), backend.name
+
+        return best_of(
+            self._engines, found, size=lambda held: len(held[0]), enough=lambda held: len(held[0]) == len(stamps)
         )
-        rows = ([hit["_source"].get(each) for each in _FIELDS] for hit in answer["hits"]["hits"])
-        return [
-            Point(from_iso(stamp), price, cap, volume)
-            for stamp, price, cap, volume, interval_ms, updated in rows
-            if interval_ms == DAY_MS and updated is None and cap is not None and volume is not None
-        ]

@@ -31,7 +31,6 @@ from cryptoproxy.upstreams.streaming.candle_stream import Closed
 _OF_BINANCE = {theirs: ours for ours, theirs in BinanceCandles.intervals.items()}
 _OF_BYBIT = {theirs: ours for ours, theirs in BybitCandles.intervals.items()}
 LOAD_SECONDS = 30.0
-NEW_MS = 10_000
 RECEIVED, TOPIC = "received-at", "topic"
 """Headers."""
 
@@ -82,9 +81,9 @@ class Live:
                 self._bar(topic, _candle(venue, symbol, interval, bar), body, closed=closed)
         self.heard[venue, topic] = at_ms
 
-    def is_new(self, venue: str, topic: str) -> bool:
+    def is_new(self, venue: str, topic: str, within_ms: int) -> bool:
         """Whether it was heard a moment ago: what is older is no book to trade by."""
-        return self._clock.now_ms() - self.heard.get((venue, topic), 0) <= NEW_MS
+        return self._clock.now_ms() - self.heard.get((venue, topic), 0) <= within_ms
 
     # --- bars
 

@@ -144,6 +144,19 @@ def _is_gate(answer: Response) -> bool:
     return status == 200 and page and answer.body.lstrip()[:1] not in (b"{", b"[")
 
 
+def is_page(answer: Response, *, now_ms: int) -> bool:
+    """A 200 with a page for people, by which nobody asks to be left alone: no firewall's mark or challenge, no ban, no
+    time to come back at. Of a path that is asked for seldom it says nothing of the others."""
+    marked = any(mark in answer.headers for mark in _GATE_MARKS) or _challenge.search(answer.body) is not None
+    return (
+        answer.status == 200
+        and answer.body.lstrip()[:1] not in (b"{", b"[")
+        and not marked
+        and _tells_ban(answer, now_ms) is None
+        and retry_after(answer.headers, now_ms=now_ms) is None
+    )
+
+
 def refuse_by_status(upstream: str, answer: Response, *, now_ms: int, said: str, remedy: str) -> NoReturn:
     """Raises what any status but 200 means by itself.
 

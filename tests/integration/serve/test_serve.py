@@ -7,11 +7,13 @@ import io
 from contextlib import closing, suppress
 from pathlib import Path
 
+import pytest
 import requests
 
 from cryptoproxy.common.clients import elastic
-from cryptoproxy.datasets import CANDLE, TICKER, USAGE
-from cryptoproxy.datasets.times import HOUR_MS
+from cryptoproxy.common.clock import SystemClock
+from cryptoproxy.datasets import CANDLE, TICKER, USAGE, iso
+from cryptoproxy.datasets.times import DAY_MS, HOUR_MS
 from cryptoproxy.queries import NothingFound, Queries
 from cryptoproxy.queries.usage import UsageRow
 from cryptoproxy.sandbox import Sandbox
@@ -118,3 +120,61 @@ def test_a_door_over_the_road_answers_as_the_upstream_does(world: World, tmp_pat
                 rows = wait_until(used, what="usage in the index")
             assert rows["coingecko/simple/price"].saved >= 1
             assert rows["coingecko/coins/list"].made >= 1
+
+
+@pytest.mark.timeout(600)
+def test_what_is_older_than_the_index_comes_from_the_lake(world: World, tmp_path: Path) -> None:
+    """Bars of both exchanges and a chart, of days that the index had and has given up."""
+    with Sandbox(coins=60) as sandbox:
+        world.texts |= {
+            **{f"{name.upper()}_BASE_URL": sandbox.base_url(name) for name in ("coingecko", "binance", "bybit")},
+            "SOURCES": "coingecko",
+            "COINGECKO_IDS": "bitcoin",
+            "COINGECKO_CALLS_PER_MINUTE": "0",
+            "BINANCE_CANDLE_SYMBOLS": "BTCUSDT",
+            "BYBIT_CANDLE_SYMBOLS": "BTCUSDT",
+            "HISTORY": "binance.candle-1h=4d,bybit-linear.candle-1h=4d,coingecko=10d",
+            "KAFKA_PRODUCER_BATCH_INTERVAL": "5",
+            "AWS_S3_OBJECT_SECONDS": "5",
+            "READ_THROUGH": "off",
+            "SERVE_PORT": "0",
+            "PYTHON_SERVE_SERVER_PORT": "0",
+        }
+        world.set_up(TICKER, CANDLE)
+        with running("consume", world, tmp_path), running("produce", world, tmp_path), running("serve", world, tmp_path) as log:  # fmt: skip
+            door = said(log, ADDRESS)
+            today = SystemClock().now_ms() // DAY_MS * DAY_MS
+            begin, end = today - 3 * DAY_MS, today - 2 * DAY_MS - 1
+            chart = f"from={(today - 8 * DAY_MS) // 1000}&to={(today - 3 * DAY_MS) // 1000}"
+            asked = {
+                "binance": f"api/v3/klines?symbol=BTCUSDT&interval=1h&startTime={begin}&endTime={end}",
+                "bybit": f"v5/market/kline?category=linear&symbol=BTCUSDT&interval=60&start={begin}&end={end}",
+                "coingecko": f"coins/bitcoin/market_chart/range?vs_currency=usd&interval=daily&{chart}",
+            }
+            theirs = {
+                name: requests.get(f"{sandbox.base_url(name)}/{path}", timeout=60).json()
+                for name, path in asked.items()
+            }
+
+            def told(name: str, way: str) -> bool:
+                base = "coingecko/api/v3" if name == "coingecko" else name
+                ours = requests.get(f"{door}/{base}/{asked[name]}", timeout=60)
+                if ours.headers.get("X-Data-Source") != f"{way}/{name}":
+                    return False
+                bodies = [ours.json(), theirs[name]]
+                for each in bodies:
+                    if name == "bybit":
+                        each.pop("time", None)  # of the envelope
+                return bodies[0] == bodies[1]
+
+            for name in asked:
+                wait_until(lambda name=name: told(name, "index"), what=f"all of {name} in the index")
+            settings = world.settings.elasticsearch
+            with closing(elastic.client(settings)) as client:
+                for dataset in (TICKER, CANDLE):
+                    old = {"range": {"timestamp": {"lt": iso(today - DAY_MS)}}}
+                    hits = client.search(index=settings.alias_of(dataset), query=old, size=10_000, source=False)["hits"]
+                    gone = [{"delete": {"_index": each["_index"], "_id": each["_id"]}} for each in hits["hits"]]
+                    assert not client.bulk(operations=gone, refresh=True)["errors"]
+            for name in asked:
+                wait_until(lambda name=name: told(name, "lake"), what=f"all of {name} in the lake")

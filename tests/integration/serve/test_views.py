@@ -13,6 +13,8 @@ from cryptoproxy.datasets import ALERT, BOOK, CANDLE, TICKER, TRADE, Candle, Tic
 from cryptoproxy.datasets.times import DAY_MS, HOUR_MS, MINUTE_MS
 from cryptoproxy.engines.stack import Endpoints
 from cryptoproxy.queries import NothingFound, Queries
+from cryptoproxy.queries.elastic.engine import Elastic
+from cryptoproxy.serve.road.engine import Engine
 from cryptoproxy.serve.road.midnights import Midnights
 from cryptoproxy.serve.views import chart, flowing
 from tests.integration.conftest import make_world, remove_indices
@@ -85,8 +87,9 @@ def test_a_picture_has_no_more_bars_than_it_has_room_for(queries: Queries):
 
 def test_points_of_a_chart_are_those_that_a_chart_told(queries: Queries):
     one = TICKER.example
-    found = Midnights(lambda: queries.searches[TICKER.name]).find(one.source, one.asset_id, one.quote, [*DAYS, END_MS])
-    assert found == [(stamp, one.price, 2e12, 0.1 + 0.2) for stamp in (DAYS[0], DAYS[3])]
+    index = Midnights([Engine(lambda: Elastic(queries.searches))])
+    found = index.find(one.source, one.asset_id, one.quote, [*DAYS, END_MS])
+    assert found == ([(stamp, one.price, 2e12, 0.1 + 0.2) for stamp in (DAYS[0], DAYS[3])], "es")
 
 
 def chart_notes(queries: Queries, which: dict[str, str]) -> list[str]:

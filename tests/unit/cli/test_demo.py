@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import io
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from rich.console import Console
 
+from cryptoproxy.cli.demo import command as commands
+from cryptoproxy.cli.demo.command import demo
 from cryptoproxy.cli.demo.stage import Stage
 from cryptoproxy.cli.demo.tally import Tally
 from cryptoproxy.cli.demo.view import Moment, picture, plain
@@ -83,3 +89,28 @@ def test_a_folder_with_something_else_in_it_is_not_emptied(tmp_path: Path) -> No
     with pytest.raises(OperatorError, match="holds something else than a demo"):
         Stage(tmp_path, interval=5, coins=1, say=print).__enter__()
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+
+def test_who_ends_it_by_sigterm_leaves_nothing_running(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended: list[bool] = []
+    killed: list[int] = []
+
+    @contextmanager
+    def stage(*_: object, **__: object) -> Iterator[Stage]:
+        try:
+            yield Stage.__new__(Stage)
+        finally:
+            ended.append(True)
+
+    monkeypatch.setattr(commands, "Stage", stage)
+    monkeypatch.setattr(Stage, "settings", SETTINGS, raising=False)
+    monkeypatch.setattr(commands, "Counter", lambda _: io.StringIO())
+    monkeypatch.setattr(commands, "_watch", lambda *_: signal.raise_signal(signal.SIGTERM))
+    outer = signal.signal(signal.SIGTERM, lambda number, _: killed.append(number))
+    try:
+        CliRunner().invoke(demo, [])
+        assert (ended, killed) == ([True], [])
+        signal.raise_signal(signal.SIGTERM)
+        assert killed, "it is as it was"
+    finally:
+        signal.signal(signal.SIGTERM, outer)

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from cryptoproxy.datasets import TICKER
 from cryptoproxy.datasets.times import Span
-from cryptoproxy.queries.questions.freshness import bodies, slots
+from cryptoproxy.queries.questions.freshness import Freshness, _of, bodies, slots
+from cryptoproxy.queries.series import Series
 
 MINUTE = 60_000
 HOUR = 60 * MINUTE
@@ -110,3 +112,25 @@ def test_a_stretch_is_short_where_polls_are_large() -> None:
     small = bodies.stretches(day, slots.SlotGrid(60_000, "recorded", assets=50, records=50))
     large = bodies.stretches(day, slots.SlotGrid(60_000, "recorded", assets=50, records=2_500))
     assert (len(small), len(large)) == (2, 72)
+
+
+@pytest.mark.parametrize(("first", "newest"), [(9 * HOUR, 9 * HOUR + 6 * MINUTE), (HOUR, 2 * HOUR), (0, 30 * HOUR)])
+def test_no_stretch_is_looked_through_in_which_no_record_can_be(first: int, newest: int) -> None:
+    """Six minutes of a whole market that is polled each second are not a day of stretches of half a minute."""
+    period = Span(5 * HOUR, 29 * HOUR)
+    looked: list[Span] = []
+
+    class Held:
+        def ends(self, series: Series, before_ms: int) -> tuple[int, int]:
+            return first, min(newest, before_ms - 1)
+
+        def polled(self, series: Series, span: Span) -> list[slots.Polled]:
+            return [slots.Polled(at, 1_000, 2_500) for at in range(newest, newest - 200_000, -1_000)]
+
+        def slots(self, series: Series, span: Span, grid: slots.SlotGrid) -> list[bodies.Slots]:
+            looked.append(span)
+            return []
+
+    _of(Held(), Freshness(period), Series(TICKER, "binance"), [])  # type: ignore[arg-type]
+    inside = Span(max(first, period.begin_ms), min(newest + 1, period.end_ms))
+    assert looked == ([] if inside.empty else [inside])

@@ -197,3 +197,21 @@ def test_a_whole_market_each_second_costs_less_than_a_quarter_of_a_core(clock):
         clock.turn(1)
         binance.answer(request)
     assert (time.process_time() - start) / 10 < 0.25
+
+
+def test_parts_of_tickers_are_those_of_the_rows(http, sandbox):
+    url = f"{sandbox.base_url('binance')}/api/v3/ticker"
+    rows = {each["symbol"]: each for each in http.get(f"{url}/24hr").json()}
+    for path, names in (
+        ("bookTicker", ["symbol", "bidPrice", "bidQty", "askPrice", "askQty"]),
+        ("24hr?type=MINI", ["symbol", "openPrice", "highPrice", "lowPrice", "lastPrice", "volume", "quoteVolume",
+                            "openTime", "closeTime", "firstId", "lastId", "count"]),
+    ):  # fmt: skip
+        parts = http.get(f"{url}/{path}").json()
+        assert len(parts) == len(rows)
+        for each in parts:
+            assert list(each) == names
+        one = http.get(f"{url}/{path}", params={"symbol": "BTCUSDT"}).json()
+        assert list(one) == names
+    bars = sandbox.base_url("binance") + "/api/v3/{}?symbol=BTCUSDT&interval=1h&limit=3&endTime=1790000000000"
+    assert http.get(bars.format("uiKlines")).json() == http.get(bars.format("klines")).json()

@@ -228,3 +228,11 @@ def test_missing_ids_answer_as_recorded(http, sandbox, recorded):
 
 def test_a_path_that_is_none_is_told(http, sandbox):
     assert ask(http, sandbox, "nonesuch").status_code == 404
+
+
+def test_names_of_exchanges_and_currencies_are_lists(http, sandbox):
+    rows = ask(http, sandbox, "exchanges", per_page=250).json()
+    names = ask(http, sandbox, "exchanges/list").json()
+    assert names[: len(rows)] == [{"id": each["id"], "name": each["name"]} for each in rows]
+    total = ask(http, sandbox, "global").json()["data"]["total_market_cap"]
+    assert ask(http, sandbox, "simple/supported_vs_currencies").json() == list(total)

@@ -4,12 +4,11 @@ the topics would bring it. Bars are held in memory here; with Elasticsearch they
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-import msgspec
 import pytest
 import requests
 from prometheus_client import CollectorRegistry
@@ -17,19 +16,22 @@ from prometheus_client import CollectorRegistry
 from cryptoproxy.common.metrics import ServeMetrics
 from cryptoproxy.common.service import Loop
 from cryptoproxy.common.settings import Settings
-from cryptoproxy.datasets import CANDLE, Candle, Ticker, from_iso
+from cryptoproxy.datasets import Candle, Ticker, from_iso
+from cryptoproxy.datasets.times import DAY_MS
+from cryptoproxy.queries.backend import Midnight
 from cryptoproxy.queries.questions.candles import Bar
-from cryptoproxy.queries.scope import AssetRef, Json, Scope
+from cryptoproxy.queries.scope import AssetRef, Scope
 from cryptoproxy.sandbox.app import Sandbox
 from cryptoproxy.sandbox.upstream import StandInLimits
 from cryptoproxy.serve.door import Door
-from cryptoproxy.serve.houses import binance, bybit
+from cryptoproxy.serve.houses import binance_rows, bybit
 from cryptoproxy.serve.houses.binance import BinanceHouse
 from cryptoproxy.serve.houses.bybit import BybitHouse
 from cryptoproxy.serve.houses.coingecko import CoinGeckoHouse
 from cryptoproxy.serve.houses.house import Means
 from cryptoproxy.serve.houses.own import Own
 from cryptoproxy.serve.road.bars import Bars
+from cryptoproxy.serve.road.engine import Engine
 from cryptoproxy.serve.road.midnights import Midnights
 from cryptoproxy.serve.road.newest import Newest
 from cryptoproxy.serve.road.newest_stats import NewestStats
@@ -65,18 +67,32 @@ class StandingClock:
         return self.ms / 1000
 
 
-class HeldBars:
-    """As much of a backend as bars need."""
+class HeldPast:
+    """As much of a backend as bars and charts need."""
 
     name = "es"
 
     def __init__(self) -> None:
         self.candles: dict[tuple[str, str, str], dict[int, Candle]] = {}
+        self.tickers: dict[tuple[str, str, int], Ticker] = {}
 
-    def hold(self, candles: list[Candle]) -> None:
-        for each in candles:
+    def hold(self, records: list[Any]) -> None:
+        """Of tickers the first of an id stays, as in the index."""
+        for each in records:
+            if isinstance(each, Ticker):
+                self.tickers.setdefault((each.asset_id, each.quote, from_iso(each.timestamp)), each)
+                continue
             key = each.source, each.asset_id, each.interval
             self.candles.setdefault(key, {})[from_iso(each.timestamp)] = each
+
+    def midnights(self, scope: Scope, stamps: Sequence[int]) -> list[Midnight]:
+        held = ((stamp, self.tickers.get((scope.assets[0], scope.quotes[0], stamp))) for stamp in stamps)
+        return [
+            Midnight(stamp, each.price, each.market_cap, each.volume_24h)
+            for stamp, each in held
+            if each is not None and each.interval_ms == DAY_MS and each.last_updated is None
+            and each.market_cap is not None and each.volume_24h is not None
+        ]  # fmt: skip
 
     def intervals(self, scope: Scope) -> Mapping[AssetRef, Mapping[str, int]]:
         found = self._found(scope, scope.assets[0], scope.interval)
@@ -95,31 +111,6 @@ class HeldBars:
     def _found(self, scope: Scope, asset_id: str, interval: str) -> list[Candle]:
         held = self.candles.get((scope.sources[0], asset_id, interval), {})
         return [held[each] for each in sorted(held) if each in scope.period]
-
-
-class HeldMidnights:
-    """As much of the index as charts need: the tickers that it holds."""
-
-    def __init__(self) -> None:
-        self.tickers: dict[tuple[str, str, int], Ticker] = {}
-
-    def hold(self, tickers: list[Ticker]) -> None:
-        """The first of an id stays, as in the index."""
-        for each in tickers:
-            self.tickers.setdefault((each.asset_id, each.quote, from_iso(each.timestamp)), each)
-
-    def __call__(self, body: Json) -> Json:
-        """Of a search: all filters are equal to a value, or to one of some."""
-        wanted = {
-            name: value for each in body["query"]["bool"]["filter"] for name, value in (*each.values(),)[0].items()
-        }
-        rows = (msgspec.to_builtins(self.tickers[each]) for each in sorted(self.tickers))
-        kept = (
-            row for row in rows
-            if all(row[name] in (value if isinstance(value, list) else [value]) for name, value in wanted.items())
-        )  # fmt: skip
-        hits = [{"_source": {name: row[name] for name in body["_source"] if name in row}} for row in kept]
-        return {"hits": {"hits": hits[: body["size"]]}}
 
 
 def _asset(candle: Candle) -> AssetRef:
@@ -150,8 +141,7 @@ class Road:
     clock: StandingClock
     settings: Settings
     newest: Newest = field(default_factory=Newest)
-    bars: HeldBars = field(default_factory=HeldBars)
-    charts: HeldMidnights = field(default_factory=HeldMidnights)
+    past: HeldPast = field(default_factory=HeldPast)
     state: dict[str, bytes] = field(default_factory=dict)
     """What stands on the state topic."""
     through: Upstreams | None = None
@@ -189,11 +179,19 @@ class Road:
         )
         road.usage = Told(clock)
         threads = ThreadPoolExecutor(4)
-        means = Means(newest=road.newest, clock=clock, threads=threads, askers=threads, through=road.through)
+        means = Means(
+            newest=road.newest,
+            clock=clock,
+            threads=threads,
+            askers=threads,
+            through=road.through,
+            limit_ms=road.settings.serve.limit_ms,
+        )
         metrics = ServeMetrics(CollectorRegistry())
         open_bars = OpenBars(clock)
-        bars = Bars([lambda: road.bars], clock, open_bars)  # type: ignore[list-item, return-value]
-        rows = {"binance": binance.by_symbol, "bybit": bybit.by_symbol}
+        engines = [Engine(lambda: road.past)]  # type: ignore[arg-type, return-value]
+        bars = Bars(engines, clock, open_bars)
+        rows = {"binance": binance_rows.by_symbol, "bybit": bybit.by_symbol}
         road.metrics = metrics
         road.station = Station(road.settings.kafka, road.newest, open_bars, rows=rows, metrics=metrics, clock=clock)
         road.meter = Meter(metrics, door=lambda: "d00r")
@@ -201,13 +199,12 @@ class Road:
         working = Working(road.settings, road.newest, clock, brokers=lambda: told)
         memory = FromMemory(road.newest, clock, working, road.standing)
         road.door = Door(
-            coingecko=CoinGeckoHouse(means, Midnights(lambda: road.charts)),  # type: ignore[arg-type, return-value]
+            coingecko=CoinGeckoHouse(means, Midnights(engines)),
             binance=BinanceHouse(means, bars, road.station.live, road.station.flow),
             bybit=BybitHouse(means, bars, road.station.live),
             own=Own(_no_queries, live=memory, clock=clock, threads=threads, openapi=dict, usage=road.usage.rows),
             sockets=Sockets(road.station),
             metrics=metrics,
-            limit_ms=means.limit_ms,
             gate=gate,
             meter=road.meter,
             names=PathNames(forms(road.settings)),
@@ -266,8 +263,7 @@ class Road:
                         span = Span(begin, end)
                         answer = self._ask(history.call(symbol, span, now_ms=self.clock.ms))
                         page = history.page(symbol, start, span, answer, now_ms=self.clock.ms)
-                        held: Any = self.bars if there.dataset == CANDLE.name else self.charts
-                        held.hold(list(page.records))
+                        self.past.hold(list(page.records))
                         begin = page.covered_ms
 
     def _load(self, symbol_list: Any) -> None:
@@ -297,7 +293,7 @@ def _no_queries(_: str) -> Any:
 def standing() -> Iterator[tuple[Sandbox, StandingClock]]:
     """One sandbox for all: nobody moves its clock."""
     clock = StandingClock()
-    endless = StandInLimits(binance_weight_per_minute=None)  # its minute never ends
+    endless = StandInLimits(binance_weight_per_minute=None, bybit_calls_per_5s=None)  # its minute never ends
     with Sandbox(coins=60, clock=clock, limits=endless) as sandbox:
         yield sandbox, clock
 

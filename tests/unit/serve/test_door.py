@@ -18,7 +18,7 @@ from cryptoproxy.serve.houses.house import Shelf, linked
 from cryptoproxy.serve.reply import Reply, takes_gzip
 from cryptoproxy.serve.upstream.seam import Fetched, NotFetchedError
 from tests.conftest import PATIENCE, wait_until
-from tests.unit.serve.conftest import NOW_MS, HeldBars, Road
+from tests.unit.serve.conftest import NOW_MS, HeldPast, Road
 
 Make = Callable[..., Road]
 HOUR = NOW_MS - NOW_MS % HOUR_MS
@@ -36,6 +36,11 @@ SAME = [
     ("binance", "api/v3/ticker/24hr", {}),
     ("binance", "api/v3/ticker/24hr", {"symbol": "BTCUSDT"}),
     ("binance", "api/v3/ticker/24hr", {"symbols": '["ETHUSDT","BTCUSDT"]'}),
+    ("binance", "api/v3/ticker/24hr", {"type": "MINI"}),
+    ("binance", "api/v3/ticker/24hr", {"type": "MINI", "symbol": "BTCUSDT"}),
+    ("binance", "api/v3/ticker/bookTicker", {}),
+    ("binance", "api/v3/ticker/bookTicker", {"symbols": '["ETHUSDT","BTCUSDT"]'}),
+    ("binance", "api/v3/ticker/bookTicker", {"symbol": "BTCUSDT"}),
     ("binance", "api/v3/ticker/24hr", {"symbol": "NOTHING"}),
     ("binance", "api/v3/ticker/24hr", {"symbol": "BTCUSDT", "symbols": '["BTCUSDT"]'}),
     ("bybit", "v5/market/time", {}),
@@ -145,7 +150,7 @@ class Unasked:
 def test_the_earliest_bar_is_the_upstreams_and_not_the_first_that_is_here(road: Make):
     """So python-binance asks where a history begins."""
     found = road(through=True)
-    found.bars = Unasked()
+    found.past = Unasked()
     asked, get = [], found.through.get
     found.through.get = lambda *question: asked.append(question) or get(*question)
     params = {"symbol": "BTCUSDT", "interval": "1h", "startTime": "0", "limit": "1"}
@@ -215,8 +220,8 @@ def test_a_chart_of_past_days_is_coingeckos(polled: Road, asked: dict[str, str])
         (chart_of(TODAY - 20 * DAY_MS, TODAY - 10 * DAY_MS), "points of its hours"),
         (chart_of(TODAY - 20 * DAY_MS, TODAY - 10 * DAY_MS, interval="hourly"), "points of its hours"),
         (chart_of(TODAY - 150 * DAY_MS, TODAY - DAY_MS, precision="2"), "kept in full"),
-        (chart_of(TODAY - 201 * DAY_MS, TODAY - DAY_MS), "of 201 days the index has 200"),
-        (chart_of(TODAY - 150 * DAY_MS, TODAY - DAY_MS, vs_currency="eur"), "of 150 days the index has 0"),
+        (chart_of(TODAY - 201 * DAY_MS, TODAY - DAY_MS), "of 201 days the road has 200"),
+        (chart_of(TODAY - 150 * DAY_MS, TODAY - DAY_MS, vs_currency="eur"), "of 150 days the road has 0"),
         (chart_of(TODAY - 3 * DAY_MS + 1000, TODAY - 3 * DAY_MS + 2000, interval="daily"), "no such days"),
         ({"vs_currency": "usd", "from": "2026-01-01", "to": "2026-09-01"}, "moments in seconds"),
     ],
@@ -231,7 +236,7 @@ def test_a_poll_of_midnight_is_no_point_of_a_chart(road: Make):
     found = road(through=True)
     asked = chart_of(TODAY - 5 * DAY_MS, TODAY - DAY_MS, interval="daily")
     price = found.newest.ticker("coingecko", "bitcoin", "USD")
-    found.charts.hold([msgspec.structs.replace(price, timestamp=iso(TODAY - 3 * DAY_MS))])
+    found.past.hold([msgspec.structs.replace(price, timestamp=iso(TODAY - 3 * DAY_MS))])
     found.walk("coingecko", "bitcoin", TODAY - 5 * DAY_MS)
     answer = found.get(f"/coingecko/api/v3/{CHART}", params=asked)
     assert answer.headers["X-Data-Source"] == "through/coingecko"
@@ -455,7 +460,7 @@ class Away:
 @pytest.mark.parametrize("through", [True, False])
 def test_bars_are_read_through_or_refused_while_the_index_is_away(road: Make, through: bool):
     found = road(through=through)
-    found.bars = Away()
+    found.past = Away()
     for path, body in [
         ("/binance/api/v3/klines?symbol=BTCUSDT&interval=1h&limit=3", "code"),
         ("/bybit/v5/market/kline?category=linear&symbol=BTCUSDT&interval=60", "retCode"),
@@ -478,7 +483,7 @@ def test_who_asks_for_bars_does_not_wait_for_an_index_that_is_frozen(road: Make)
             return super().intervals(scope)
 
     found = road()
-    found.bars = Frozen()
+    found.past = Frozen()
     path = "/binance/api/v3/klines?symbol=BTCUSDT&interval=1h&limit=3"
     assert found.get(path).status_code == 503
     with ThreadPoolExecutor(1) as pool:
@@ -488,14 +493,14 @@ def test_who_asks_for_bars_does_not_wait_for_an_index_that_is_frozen(road: Make)
         go.set()
         assert waits.result().status_code == 503
     assert len(asked) == 2
-    found.bars = HeldBars()
+    found.past = HeldPast()
     assert found.get(path).status_code == 404, "it answers again"
 
 
 def test_the_lake_is_asked_by_one_at_a_time(road: Make):
     found = road()
     found.walk("binance.candle-1h", "BTCUSDT", HOUR - 8 * HOUR_MS)
-    asked, alone = found.bars.intervals, threading.Lock()
+    asked, alone = found.past.intervals, threading.Lock()
 
     def one(scope: Scope) -> object:
         assert alone.acquire(blocking=False)
@@ -505,7 +510,7 @@ def test_the_lake_is_asked_by_one_at_a_time(road: Make):
         finally:
             alone.release()
 
-    found.bars.name, found.bars.intervals = "lake", one
+    found.past.name, found.past.intervals = "lake", one
     path = f"/binance/api/v3/klines?symbol=BTCUSDT&interval=1h&startTime={HOUR - 6 * HOUR_MS}&limit="
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(found.get, [f"{path}{n % 4 + 1}" for n in range(40)]))
@@ -612,6 +617,27 @@ def test_what_is_not_polled_any_more_is_read_through(road: Make):
         assert found.get(f"{path}&max_age=100000").headers["X-Data-Source"].startswith("road/")
 
 
+def test_how_old_an_answer_may_be_is_set_by_dataset(road: Make):
+    found = road(SERVE_MAX_AGE="2m", SERVE_MAX_AGES="market=20m,candle=1h", COINGECKO_CANDLE_IDS="bitcoin")
+    for feed in ("coingecko.market", "coingecko.candle-30m"):
+        found.keep(feed)
+    paths = {
+        "ticker": "coins/markets?vs_currency=usd&per_page=5",
+        "market": "global",
+        "candle": "coins/bitcoin/ohlc?vs_currency=usd&days=1",
+    }
+
+    def refused() -> set[str]:
+        answers = {name: found.get(f"/coingecko/api/v3/{path}") for name, path in paths.items()}
+        assert {each.status_code for each in answers.values()} <= {200, 503}
+        return {name for name, each in answers.items() if each.status_code == 503}
+
+    assert refused() == set()
+    for minutes, old in ((3, {"ticker"}), (18, {"ticker", "market"}), (40, set(paths))):
+        found.clock.ms += minutes * 60_000
+        assert refused() == old
+
+
 def test_a_pair_that_an_old_answer_lacks_may_be_there_by_now(road: Make):
     found = road(through=True)
     assert found.get("/binance/api/v3/ticker/price?symbol=NEWUSDT").status_code == 400
@@ -673,7 +699,7 @@ def test_microseconds_are_never_answered_in_milliseconds(road: Make):
     zoned = found.get("/binance/api/v3/klines?symbol=BTCUSDT&interval=1d&timeZone=8", headers=asked)
     assert (zoned.status_code, zoned.json()["code"]) == (400, -1100)
     assert found.get("/binance/api/v3/depth?symbol=BTCUSDT", headers=asked).status_code == 400
-    found.bars = Away()
+    found.past = Away()
     assert found.get("/binance/api/v3/klines?symbol=BTCUSDT&interval=1h", headers=asked).status_code == 503
     assert found.through.asked == []
 

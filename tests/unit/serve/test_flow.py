@@ -60,6 +60,13 @@ class TestTrades:
         door.clock.ms += 8_000
         assert door.get(f"{TRADES}&limit=5").headers["X-Data-Source"] == "through/binance"
 
+    def test_how_old_they_may_be_is_set(self, road: Make) -> None:
+        door = road(polled=False, SERVE_MAX_AGES="trade=1m")
+        door.station.take(of(door, TRADE, trade(1)))
+        for seconds, status in ((30, 200), (40, 503)):
+            door.clock.ms += seconds * 1000
+            assert door.get(f"{TRADES}&limit=1").status_code == status
+
     def test_what_is_missing_is_missed_until_it_is_brought(self, road: Make) -> None:
         door = road(polled=False)
         door.station.take(of(door, TRADE, trade(1), trade(2), trade(4), trade(5)))
@@ -106,7 +113,7 @@ class TestBooks:
         for asked in ("&limit=21", "", "&limit=0", "&limit=5&x=1"):
             assert door.get(DEPTH + asked).status_code in (400, 404)
         door.clock.ms += 60_000
-        assert door.get(f"{DEPTH}&limit=5").status_code == 404, "it is old"
+        assert door.get(f"{DEPTH}&limit=5").status_code == 503, "it is old"
 
     def test_fewer_levels_are_a_whole_book_only_where_there_are_no_more(self, road: Make) -> None:
         door = road(polled=False)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
+import re
 import socket
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import pytest
 from websockets.exceptions import InvalidStatus
 
 from cryptoproxy.serve import server
+from cryptoproxy.serve.upstream.seam import Fetched
 from tests.conftest import wait_until
 from tests.unit.serve.conftest import Road
 from tests.unit.serve.streaming import Client
@@ -19,13 +21,14 @@ from tests.unit.serve.streaming import Client
 Make = Callable[..., Road]
 
 
-def said(road: Road, sent: bytes) -> bytes:
-    """The raw answer to raw bytes."""
+def said(road: Road, sent: bytes, *, more: bool = False) -> bytes:
+    """The raw answer to raw bytes; with ``more`` the client is still there, for an answer that is waited for."""
     where = urlsplit(road.url)
     with socket.create_connection((where.hostname, where.port), timeout=60) as wire:
         try:
             wire.sendall(sent)
-            wire.shutdown(socket.SHUT_WR)
+            if not more:
+                wire.shutdown(socket.SHUT_WR)
         except OSError:
             pass  # it has hung up already, with or without a word
         received = b""
@@ -64,6 +67,44 @@ def test_tricks_are_refused_in_the_upstreams_shape(road: Make, path: str):
     assert b"set-cookie" not in head.lower()
     assert b"access-control-allow-origin: *" in head.lower()
     assert body.startswith(b"{")
+
+
+LINES = {
+    "crlf": "%0d%0aSet-Cookie:%20a=b",
+    "lf": "%0aSet-Cookie:%20a=b",
+    "crlf that is left over of wider letters": "%E5%98%8D%E5%98%8ASet-Cookie:%20a=b",
+    "lines of unicode": "%C2%85Set-Cookie:%20a=b%E2%80%A8Set-Cookie:%20a=b",
+    "a header's own": "%22%3B%20Set-Cookie:%20a=b%3E,%20%3C",
+}
+
+
+ANYWHERE = [
+    "/coingecko/api/v3/exchanges?per_page=1&page=",
+    "/coingecko/api/v3/coins/markets?vs_currency=usd&ids=",
+    "/coingecko/api/v3/coins/list?x=",
+    "/binance/api/v3/ticker/price?symbol=",
+    "/bybit/v5/market/tickers?category=",
+    "/v1/prices?limit=1&page=1&quote=USD&search=",
+    "/v1/prices?search=",
+    "/coingecko/api/v3/ping?max_age=",
+    "/binance/api/v3/ping?token=",
+    "/t/",
+]
+
+
+@pytest.mark.parametrize("value", LINES.values(), ids=list(LINES))
+def test_no_parameter_becomes_a_header(road: Make, value: str):
+    """What is asked comes back in ``Link``, and in the words of a refusal; an upstream may give it back as well."""
+    found = road(through=True)
+    echo = unquote(value)
+    link = f"<https://up/?page={echo}>; rel=next"
+    found.through.get = lambda *_: Fetched(200, {"link": link, "total": echo}, b"[]", 0.0)
+    for path in ANYWHERE:
+        asked = f"GET {path}{value} HTTP/1.1\r\nHost: door\r\nConnection: close\r\n\r\n"
+        head = said(found, asked.encode(), more=True).partition(b"\r\n\r\n")[0]
+        names = [line.partition(b":")[0].lower() for line in re.split(rb"[\r\n\x85]+", head)[1:]]
+        assert b"date" in names
+        assert b"set-cookie" not in names, path
 
 
 @pytest.mark.parametrize(

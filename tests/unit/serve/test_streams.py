@@ -342,7 +342,7 @@ class TestByRest:
     def test_the_last_row_of_klines_is_the_open_bar(self, door: Road) -> None:
         door.clock.ms = MINUTE + 30_000
         bars = [candle(MINUTE - n * 60_000) for n in range(5, 1, -1)]
-        door.bars.hold(bars)
+        door.past.hold(bars)
         last = candle(MINUTE - 60_000, close=69130.0)
         door.station.take(of(door, CANDLE, last, part="1m"))
         k = {"t": MINUTE, "x": False, "n": 9, **dict.fromkeys("ohlcvqVQ", "2.5")}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,6 +55,12 @@ class Teams:
         if self.file is None or self.limits == "process":
             return None
         return self.file.with_name(f"{self.file.name}.limits")
+
+
+FLOWING = {"trade": 10.0, "book": 10.0}
+"""What comes all the time, where it flows at all: if it was told longer ago, nobody knows what has happened since."""
+AGED = ("ticker", "candle", "market", *FLOWING)
+"""Datasets whose newest the door answers from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,12 +119,25 @@ class Serve:
         "What is older is refused with 503, unless it is polled that seldom (then after three polls). A client may "
         "say otherwise by `max_age` in seconds, in the query or as header `X-Max-Age`.",
     )
+    max_ages: Mapping[str, float] | None = setting(
+        "SERVE_MAX_AGES",
+        kinds.mapping(lambda: AGED, kinds.duration()),
+        "",
+        "The same of single datasets, where it is not SERVE_MAX_AGE, or 10 s of `trade` and `book`: of "
+        "`ticker`, `candle`, `market`, `trade`, `book`.",
+        example="ticker=30s,market=1h",
+    )
     lookback: float = setting(
         "SERVE_LOOKBACK",
         kinds.duration(),
         "10m",
         "How far back a door reads the tickers at its start: at least two polls of the slowest source.",
     )
+
+    def limit_ms(self, dataset: str) -> int:
+        """What of a dataset is older is no answer of now."""
+        limit = {**FLOWING, **(self.max_ages or {})}.get(dataset, self.max_age)
+        return round(limit * 1000)
 
 
 def faults(serve: Serve, teams: Teams, *, plaintext: bool) -> Iterator[str]:

@@ -128,7 +128,9 @@ def _of(engine: Backend, request: Freshness, series: Series, notes: list[str]) -
     grid = _grid(engine, request, series, newest)
     slots: list[Slot] = []
     records = duplicates = 0
-    for part in engine.slots(series, request.period, grid):
+    # Of a day at a second's interval it is looked for in stretches of seconds: not where no record can be.
+    there = Span(max(first, request.period.begin_ms), min(newest + 1, request.period.end_ms))
+    for part in () if there.empty else engine.slots(series, there, grid):
         records += part.records
         duplicates += part.duplicates
         slots += part.slots

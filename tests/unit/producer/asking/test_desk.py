@@ -172,6 +172,21 @@ def test_a_refusal_holds_for_all_and_live_polls_are_first_after_it(
 
 
 @pytest.mark.parametrize(
+    ("page", "rests"),
+    [(b"<html><title>Soon</title></html>", False), (b"<html><title>Just a moment...</title></html>", True)],
+    ids=["a page", "a challenge"],
+)
+def test_a_page_on_one_path_is_no_gate_before_all_of_them(
+    bench: Callable[..., Bench], sandbox: Sandbox, page: bytes, rests: bool
+) -> None:
+    made = bench()
+    sandbox.script.add(Rule(path="/binance/", nth=1, rewrite=lambda _: page))
+    with pytest.raises((UpstreamFailedError, NoBudgetError)):
+        made.ask()
+    assert (made.budgets["binance"].ban_ends_in() > 0) == rests
+
+
+@pytest.mark.parametrize(
     "rule",
     [{"status": 503}, {"delay": 30}, {"rewrite": lambda body: body[:50]}, {"status": 302}, {"lose_answer": True}],
     ids=["503", "late", "cut", "302", "no answer"],
