@@ -16,7 +16,7 @@ from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.errors import CryptoProxyError
 from cryptoproxy.producer.crawling import Crawl
 from cryptoproxy.sandbox import Sandbox
-from cryptoproxy.sandbox.faults import Rule
+from cryptoproxy.sandbox.rules.request import Rule
 from cryptoproxy.serve.upstream.seam import Fetched, NotFetchedError
 from cryptoproxy.serve.upstream.through import Through, through_of
 from tests.conftest import wait_until

@@ -22,7 +22,7 @@ from cryptoproxy.producer.feeds.history.runs import Run
 from cryptoproxy.producer.outbox import Outbox
 from cryptoproxy.producer.outbox.outbox import DRAINS
 from cryptoproxy.sandbox import Sandbox
-from cryptoproxy.sandbox.faults import Rule
+from cryptoproxy.sandbox.rules.request import Rule
 from cryptoproxy.upstreams import histories_of, upstreams_of
 from tests.conftest import PATIENCE
 from tests.unit.producer.budget.hand_clock import HandClock
