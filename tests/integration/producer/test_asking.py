@@ -14,7 +14,7 @@ from cryptoproxy.common.asking import NoBudgetError, Question
 from cryptoproxy.common.asking.client import DoorClient
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.errors import CryptoProxyError
-from cryptoproxy.producer.crawling import Crawl
+from cryptoproxy.producer.alone.crawling import Crawl
 from cryptoproxy.sandbox import Sandbox
 from cryptoproxy.sandbox.rules.request import Rule
 from cryptoproxy.serve.upstream.seam import Fetched, NotFetchedError
