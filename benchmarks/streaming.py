@@ -29,7 +29,7 @@ from cryptoproxy.producer.feeds.poll import PollOnce
 from cryptoproxy.producer.feeds.stream.marks import StreamNote
 from cryptoproxy.producer.feeds.stream.room import Room
 from cryptoproxy.producer.outbox import Outbox
-from cryptoproxy.producer.outbox.outbox import DRAINS
+from cryptoproxy.producer.outbox.waiting import DRAINS
 from cryptoproxy.upstreams.base import Call, Response
 from cryptoproxy.upstreams.binance.candles import whole_list
 from cryptoproxy.upstreams.binance.streams.trades import WEIGHT, BinanceTrades

@@ -37,7 +37,7 @@ from cryptoproxy.consumer.wiring import service
 from cryptoproxy.datasets import TICKER, Dataset, iso
 from cryptoproxy.lake.objects import RAW, folder, lines_of
 from cryptoproxy.lake.store import Store
-from cryptoproxy.producer.once import once
+from cryptoproxy.producer.alone.once import once
 from cryptoproxy.sandbox.app import Sandbox
 from cryptoproxy.upstreams.binance.tickers import Binance
 from cryptoproxy.upstreams.bybit.tickers import Bybit

@@ -13,7 +13,8 @@ from cryptoproxy.common.log import Limited
 from cryptoproxy.common.metrics import PollerMetrics
 from cryptoproxy.common.service import Health, Loop
 from cryptoproxy.producer.outbox.files import on_disk
-from cryptoproxy.producer.outbox.outbox import DRAINS, Outbox
+from cryptoproxy.producer.outbox.outbox import Outbox
+from cryptoproxy.producer.outbox.waiting import DRAINS
 
 BYTES_PER_RECORD = 480
 

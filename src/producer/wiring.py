@@ -43,7 +43,7 @@ from cryptoproxy.producer.gauges import Gauges
 from cryptoproxy.producer.handover import Handover, StatePublisher, stream_key
 from cryptoproxy.producer.lease import Lease
 from cryptoproxy.producer.outbox import Entry, Outbox
-from cryptoproxy.producer.outbox.outbox import DRAINS, rooms
+from cryptoproxy.producer.outbox.waiting import DRAINS, rooms
 from cryptoproxy.producer.planning import budgets_of, capacity_of, grids_of, intervals_of, quotas_of
 from cryptoproxy.producer.statistics import Statistics, Timings
 from cryptoproxy.upstreams import asked_of, histories_of, sources_of, streams_of, wanted_of

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from cryptoproxy.sandbox.app import UPSTREAMS, Sandbox
 from cryptoproxy.sandbox.replay import by_upstream
-from cryptoproxy.sandbox.script import read_rules
+from cryptoproxy.sandbox.rules.script import read_rules
 from cryptoproxy.sandbox.streams.capture import load as load_captures
 from cryptoproxy.sandbox.upstream import StandInLimits
 

@@ -15,13 +15,13 @@ from cryptoproxy.sandbox.binance.api import Binance
 from cryptoproxy.sandbox.bybit.api import Bybit
 from cryptoproxy.sandbox.coingecko.api import CoinGecko
 from cryptoproxy.sandbox.control import PREFIX, Control
-from cryptoproxy.sandbox.faults import Rule
 from cryptoproxy.sandbox.ledger import CallLog
 from cryptoproxy.sandbox.replay import Replay, load
-from cryptoproxy.sandbox.script import Script, add_rules
+from cryptoproxy.sandbox.rules.frame import StreamRule
+from cryptoproxy.sandbox.rules.request import Rule
+from cryptoproxy.sandbox.rules.script import Script, add_rules
 from cryptoproxy.sandbox.server import FaultServer
 from cryptoproxy.sandbox.streams.capture import Capture
-from cryptoproxy.sandbox.streams.faults import StreamRule
 from cryptoproxy.sandbox.streams.talk import Streams, Talk
 from cryptoproxy.sandbox.upstream import JSON_TYPE, Setup, StandInLimits, Streaming, Upstream, dump
 from cryptoproxy.sandbox.wire import Request, Response

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from cryptoproxy.sandbox.ledger import CallLog, show
-from cryptoproxy.sandbox.script import Script, add_rules, read_rules, show_count
+from cryptoproxy.sandbox.rules.script import Script, add_rules, read_rules, show_count
+from cryptoproxy.sandbox.rules.turns import RuleError
 from cryptoproxy.sandbox.streams.talk import Streams
-from cryptoproxy.sandbox.turns import RuleError
 from cryptoproxy.sandbox.upstream import JSON_TYPE, Refusal, dump
 from cryptoproxy.sandbox.wire import Request, Response
 
@@ -21,8 +21,8 @@ class Control:
     ====== ==================== =====================================================================================
     GET    /_sandbox/health      upstreams with their base addresses, number of answers so far
     GET    /_sandbox/faults      rules with counts
-    POST   /_sandbox/faults      one rule or a list of them, appended; fields are those of ``faults.Rule``, or of
-                                 ``streams.faults.StreamRule`` where there is a ``topic``
+    POST   /_sandbox/faults      one rule or a list of them, appended; fields are those of ``Rule``, or of
+                                 ``StreamRule`` where there is a ``topic``
     DELETE /_sandbox/faults      removes all, or those of ``?name=``
     GET    /_sandbox/ledger      ``since=`` number, ``limit=`` (100), ``body=1`` for the bodies
     GET    /_sandbox/streams     connections with what each was told, by topic; what was kept back; events ``since=``

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from cryptoproxy.common.clock import Clock
 from cryptoproxy.sandbox.ledger import CallLog
-from cryptoproxy.sandbox.script import Script
+from cryptoproxy.sandbox.rules.script import Script
 from cryptoproxy.sandbox.server import FaultServer
 from cryptoproxy.sandbox.wire import Request, Response, http_date
 

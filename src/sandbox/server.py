@@ -21,9 +21,9 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from cryptoproxy.common.clock import Clock, SystemClock
-from cryptoproxy.sandbox.faults import Rule, asked_otherwise, changed
 from cryptoproxy.sandbox.ledger import CallLog
-from cryptoproxy.sandbox.script import Script
+from cryptoproxy.sandbox.rules.request import Rule, asked_otherwise, changed
+from cryptoproxy.sandbox.rules.script import Script
 from cryptoproxy.sandbox.wire import BadRequestError, Frame, Request, Response, frame, read_request
 
 log = logging.getLogger(__name__)

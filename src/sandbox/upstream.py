@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import ParamSpec, Protocol, runtime_checkable
 
 from cryptoproxy.common.clock import Clock
-from cryptoproxy.sandbox.rewrites import HTML
+from cryptoproxy.sandbox.rules.rewrites import HTML
 from cryptoproxy.sandbox.streams.capture import Capture
 from cryptoproxy.sandbox.streams.session import Chosen, Session
 from cryptoproxy.sandbox.wire import Header, Request, Response

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from cryptoproxy.watch.figures.gauge import EVERY, NAN, NEVER, NONE, PLACES, Gauge
@@ -269,7 +269,7 @@ class Case:
             return None
         return {"mark": self.rule.mark, "open": self.open, "since": self.since, "last_open": self.last_open}
 
-    def believe(self, truth: dict[str, Any] | None) -> None:
+    def believe(self, truth: Mapping[str, Any] | None) -> None:
         """The reverse: what was told counts, whatever a replay has come to."""
         self.open = bool(truth and truth["open"])
         self.since = truth["since"] if truth else 0

@@ -21,7 +21,7 @@ from cryptoproxy.common.service.health import tell_slow_clock
 from cryptoproxy.common.service.process import Loop
 from cryptoproxy.common.settings.catalogue import Kafka
 from cryptoproxy.datasets.codec import UNREADABLE
-from cryptoproxy.errors import CryptoProxyError, SettingsError
+from cryptoproxy.errors import CryptoProxyError, SettingsError, TransientError
 from cryptoproxy.watch.assets import Followed
 from cryptoproxy.watch.rulebook.reading import read
 from cryptoproxy.watch.rulebook.rules import Rules
@@ -350,12 +350,19 @@ class _Coming:
         try:
             self.share.bring_back(self._connect, lambda: not self._unwanted.is_set())
         except CryptoProxyError as error:
-            self.again_at = time.monotonic() + self.backoff.next()
-            self.error = error
-            self.share.close()
+            self._failed(error)
+            return
+        except Exception as error:  # half of a share is none: it would find nothing, and nobody would know
+            log.exception("share %d did not come back, in a way that nobody foresaw", self.share.number)
+            self._failed(TransientError(f"{type(error).__name__}: {error}"))
             return
         if self._unwanted.is_set():
             self.share.close()
+
+    def _failed(self, error: CryptoProxyError) -> None:
+        self.again_at = time.monotonic() + self.backoff.next()
+        self.error = error
+        self.share.close()
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:

@@ -8,7 +8,7 @@ such record would make all that comes after it late.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -298,7 +298,7 @@ class Judge:
             "latest": [[*echo.place, *echo.newest] for echo in _echoes_of(asset)],
         }
 
-    def load(self, key: str, known: dict[str, Any]) -> None:
+    def load(self, key: str, known: Mapping[str, Any]) -> None:
         """The reverse; what the rules do not ask for any more is forgotten."""
         for called, (at, gauges, *more) in known["followed"].items():
             followed = self.follow(called, key, known["symbol"])
@@ -325,7 +325,7 @@ class Judge:
         for followed in asset.followed.values():
             followed.bound()
 
-    def believe(self, truths: dict[str, dict[str, Any]]) -> None:
+    def believe(self, truths: Mapping[str, Mapping[str, Any]]) -> None:
         """What was told of each case, by key of the ledger. What is open by a rule that is gone, or means another thing
         by now, ends: that is found."""
         known = {
@@ -344,7 +344,7 @@ class Judge:
             if found is None or found[1].rule.mark != truth["mark"]:
                 self._forget(key, truth, None if found is None else found[0])
 
-    def _forget(self, ledger_key: str, truth: dict[str, Any], asset: Asset | None) -> None:
+    def _forget(self, ledger_key: str, truth: Mapping[str, Any], asset: Asset | None) -> None:
         _, name, key = ledger_key.split(":", 2)
         self.told.setdefault(ledger_key, None)
         if not truth["open"]:

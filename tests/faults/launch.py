@@ -149,7 +149,7 @@ def arm(point: str, times: int) -> None:
 
 
 def main() -> int:
-    from cryptoproxy.producer import once
+    from cryptoproxy.producer.alone import once
     from cryptoproxy.producer.wiring import Poller
 
     patch(json.loads(os.environ.get("TEST_PATCH", "{}")))

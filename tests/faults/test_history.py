@@ -16,7 +16,7 @@ from cryptoproxy.datasets import CANDLE
 from cryptoproxy.datasets.times import DAY_MS, HOUR_MS, from_iso, written
 from cryptoproxy.lake.objects import lines_of
 from cryptoproxy.lake.store import Store
-from cryptoproxy.sandbox.faults import Rule
+from cryptoproxy.sandbox.rules.request import Rule
 from tests.conftest import wait_until
 from tests.faults import evidence
 from tests.faults.conftest import Report

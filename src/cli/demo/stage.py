@@ -23,7 +23,7 @@ from cryptoproxy.engines.stack import Memory, Stack
 from cryptoproxy.errors import OperatorError
 from cryptoproxy.producer.feeds.history.runs import RunsFile
 from cryptoproxy.sandbox.app import Sandbox
-from cryptoproxy.sandbox.faults import Rule
+from cryptoproxy.sandbox.rules.request import Rule
 
 STOP_SECONDS = 15.0
 DOOR_SECONDS = 60.0

@@ -34,7 +34,7 @@ def produce(env_file: Path, once: bool, dry_run: bool) -> None:
     if not (dry_run or home().known or settings.poller.outbox_dir.exists()):
         log.warning(NEW_HERE, home().folder)
     if once or dry_run:
-        from cryptoproxy.producer import once as single
+        from cryptoproxy.producer.alone import once as single
 
         sys.exit(single.dry_run(settings) if dry_run else single.once(settings))
     from cryptoproxy.producer.compaction import command

@@ -11,7 +11,7 @@ import requests
 from cryptoproxy.cli.status.part import Part
 from cryptoproxy.cli.status.processes import get
 from cryptoproxy.producer.gauges import hours_in_words
-from cryptoproxy.producer.outbox.outbox import DRAINS
+from cryptoproxy.producer.outbox.waiting import DRAINS
 
 STUCK_SECONDS = 600.0
 """Polls that wait for a drain so long are a fault, as the alarm has it."""

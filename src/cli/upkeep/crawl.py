@@ -17,7 +17,7 @@ from cryptoproxy.common.start import start
 from cryptoproxy.errors import CryptoProxyError
 
 if TYPE_CHECKING:
-    from cryptoproxy.producer.crawling import Crawl
+    from cryptoproxy.producer.alone.crawling import Crawl
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ def crawl(
     Elasticsearch. It asks within the budget of OUTBOX_DIR; beside a poller of that folder the active poller asks for
     it. Exit code: 0 if all that was asked for is there, 1 if not.
     """
-    from cryptoproxy.producer.crawling import Crawl
+    from cryptoproxy.producer.alone.crawling import Crawl
 
     # As Ctrl-C: what is half written is taken away.
     before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))

@@ -28,7 +28,7 @@ from cryptoproxy.consumer.index import template
 from cryptoproxy.datasets import DATASETS, TICKER, Dataset, iso
 from cryptoproxy.errors import CryptoProxyError, OperatorError, TransientError, together
 from cryptoproxy.lake.store import Store
-from cryptoproxy.producer.once import check_stream, check_upstream
+from cryptoproxy.producer.alone.checks import check_stream, check_upstream
 from cryptoproxy.upstreams import sources_of, streams_of
 
 DEFAULTS = "defaults"

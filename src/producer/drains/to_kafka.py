@@ -27,7 +27,8 @@ from cryptoproxy.errors import CryptoProxyError, OperatorError, PoisonError
 from cryptoproxy.producer.drains.dead_letters import Address, DeadLetters
 from cryptoproxy.producer.drains.in_flight import Flight, InFlight
 from cryptoproxy.producer.outbox.entry import NO_SLOT, Entry, Lane
-from cryptoproxy.producer.outbox.outbox import KAFKA, Outbox
+from cryptoproxy.producer.outbox.outbox import Outbox
+from cryptoproxy.producer.outbox.waiting import KAFKA
 
 log = logging.getLogger(__name__)
 

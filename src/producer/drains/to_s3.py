@@ -23,7 +23,8 @@ from cryptoproxy.lake import objects
 from cryptoproxy.lake.store import Store
 from cryptoproxy.producer.outbox import files
 from cryptoproxy.producer.outbox.entry import NO_SLOT, Entry
-from cryptoproxy.producer.outbox.outbox import S3, Outbox
+from cryptoproxy.producer.outbox.outbox import Outbox
+from cryptoproxy.producer.outbox.waiting import S3
 
 log = logging.getLogger(__name__)
 

@@ -11,9 +11,10 @@
 
 | module | tells |
 |---|---|
-| ``entry`` | a kept poll: its name and bytes; those that wait, in order |
+| ``entry`` | a kept poll: its name and bytes |
 | ``files`` | the one place that writes: temporary file, fsync, link, fsync, unlink |
-| ``outbox`` | keep, drain, bounds, recovery |
+| ``waiting`` | what waits for each drain, in order; bounds |
+| ``outbox`` | keep, drain, recovery |
 """
 
 from cryptoproxy.producer.outbox.entry import Entry

@@ -1,15 +1,10 @@
 """A kept entry: its name tells when it was kept, of which feed, its slot, where its records begin, their number and
-content; sorted by name is in the order of keeping. And the entries that wait for one drain.
-"""
+content; sorted by name is in the order of keeping."""
 
 from __future__ import annotations
 
-import bisect
 import hashlib
-import heapq
 import re
-from collections.abc import Collection
-from itertools import islice
 from typing import NamedTuple
 
 from cryptoproxy.datasets import DATASETS, Feed
@@ -84,44 +79,3 @@ def content_hash(content: bytes) -> str:
 
 Lane = tuple[str, str]
 """Dataset and part: what goes to one topic."""
-
-
-class Backlog:
-    """Sorted, so that taking the oldest and finding one stay cheap however many there are; by lane, so that one whose
-    topic takes nothing hides no other behind it."""
-
-    def __init__(self) -> None:
-        self._lanes: dict[Lane, list[Entry]] = {}
-        self._sizes: dict[Entry, int] = {}
-        self.bytes = 0
-
-    def __len__(self) -> int:
-        return len(self._sizes)
-
-    def __contains__(self, entry: Entry) -> bool:
-        return entry in self._sizes
-
-    def oldest(self, limit: int | None, *, without: Collection[Lane] = ()) -> list[Entry]:
-        lanes = [entries[:limit] for lane, entries in self._lanes.items() if lane not in without]
-        return lanes[0] if len(lanes) == 1 else list(islice(heapq.merge(*lanes), limit))
-
-    def add(self, entry: Entry, size: int) -> None:
-        if entry in self._sizes:
-            return
-        self._sizes[entry] = size
-        self.bytes += size
-        entries = self._lanes.setdefault(entry.lane, [])
-        if not entries or entry > entries[-1]:
-            entries.append(entry)
-        else:
-            bisect.insort(entries, entry)
-
-    def remove(self, entry: Entry) -> int:
-        """The room that it took; 0 if it did not wait."""
-        if entry not in self._sizes:
-            return 0
-        entries = self._lanes[entry.lane]
-        del entries[bisect.bisect_left(entries, entry)]
-        size = self._sizes.pop(entry)
-        self.bytes -= size
-        return size

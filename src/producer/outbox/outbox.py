@@ -1,10 +1,4 @@
-"""Keep, drain, bounds, recovery.
-
-The folder has one bound, and each drain one of its own below it. While only S3 is away, its polls fill its own room and
-no more; from then on polls are kept for Kafka alone, and the other way round. Not polling would leave the same hole in
-the lake, and one on the topic besides. Polling stops when neither has room, or the folder is full: what is left of it
-then lets polls through to the drain that comes back first.
-"""
+"""Keep, drain, recovery; what waits is counted in ``waiting``."""
 
 from __future__ import annotations
 
@@ -20,16 +14,12 @@ from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.datasets import Feed
 from cryptoproxy.errors import CryptoProxyError, OperatorError
 from cryptoproxy.producer.outbox import files
-from cryptoproxy.producer.outbox.entry import NO_SLOT, Backlog, Entry, Lane
+from cryptoproxy.producer.outbox.entry import NO_SLOT, Entry, Lane
+from cryptoproxy.producer.outbox.waiting import DRAINS, KAFKA, S3, Waiting, blocks
 
 log = logging.getLogger(__name__)
 
-KAFKA = "kafka"
-S3 = "s3"
-DRAINS = (KAFKA, S3)
 _SLOTS = "slots"
-UNDIVIDED_BELOW = 1 << 20
-"""A folder for a few polls has no room to be divided."""
 
 _LACKS = {KAFKA: "the topic lacks them (cryptoproxy replay brings them into the index)", S3: "the lake lacks them"}
 _CLOCK = SystemClock()
@@ -41,19 +31,9 @@ class OutboxFullError(CryptoProxyError):
     """No room: nothing may be polled until a drain has made some. What was accepted stays."""
 
 
-def rooms(max_bytes: int, *, kafka: int | None = None, s3: int | None = None) -> dict[str, int]:
-    """The bound of each drain: as set, or else an eighth of the folder is left to the other one."""
-    most = max_bytes if max_bytes < UNDIVIDED_BELOW else max_bytes - max_bytes // 8
-    return {KAFKA: most if kafka is None else kafka, S3: most if s3 is None else s3}
-
-
 def _named(path: Path, entry: Entry) -> Path:
     """``path`` under the name that ``entry`` has today: that of an earlier version is another one."""
     return path if path.name == entry.name else path.rename(path.with_name(entry.name))
-
-
-def _on_disk(sizes: Sequence[int]) -> int:
-    return sum(map(files.on_disk, sizes or (0,)))
 
 
 def _nobody(feed: str, drain: str) -> None: ...
@@ -94,7 +74,7 @@ class Outbox:
     ) -> None:
         self.folder = folder
         self.max_bytes = max_bytes
-        self.rooms = {drain: min(max_bytes, (rooms or {}).get(drain, max_bytes)) for drain in DRAINS}
+        self._waiting = Waiting(max_bytes, rooms)
         self._passed_over = passed_over
         self._now_ms = now_ms
         self._kept_ms = 0
@@ -104,9 +84,7 @@ class Outbox:
         self._damaged = folder / "damaged"
         self._slots = folder / _SLOTS
         self._drains = {drain: folder / drain for drain in DRAINS}
-        self._changed = threading.Condition()
-        self._waiting = {drain: Backlog() for drain in DRAINS}
-        self._used = 0
+        self._lock = threading.Lock()
         self._inherited: frozenset[Entry] = frozenset()
         self._marks: dict[str, files.Mark] = {}
         with self._disk("be made"):
@@ -148,7 +126,7 @@ class Outbox:
         """
         sizes = [len(piece.content) for piece in pieces]
         self.require_room(*sizes)
-        drains = self._with_room(*sizes)
+        drains = self._waiting.with_room(*sizes)
         contents = {
             Entry.of(
                 piece.feed,
@@ -180,7 +158,7 @@ class Outbox:
 
     def _stamp(self) -> int:
         """The time of day, but later than of all that was kept before: a clock that is set back reverses nothing."""
-        with self._changed:
+        with self._lock:
             self._kept_ms = max(self._now_ms(), self._kept_ms + 1)
             return self._kept_ms
 
@@ -191,7 +169,7 @@ class Outbox:
             OutboxFullError: with what to do.
         """
         used = self.bytes_used()
-        if used + _on_disk(sizes) > self.max_bytes or not self._with_room(*sizes):
+        if used + blocks(sizes) > self.max_bytes or not self._waiting.with_room(*sizes):
             raise OutboxFullError(
                 f"the outbox {self.folder} is full ({used} of {self.stops_at} bytes), polling stops; nothing kept is "
                 "lost. It goes on when Kafka or S3 takes what waits; or raise OUTBOX_MAX_SIZE"
@@ -200,19 +178,14 @@ class Outbox:
     @property
     def stops_at(self) -> int:
         """So many bytes stop polling while neither drain takes anything."""
-        return max(self.rooms.values())
-
-    def _with_room(self, *sizes: int) -> tuple[str, ...]:
-        """The drains that files of so many bytes are kept for."""
-        room = _on_disk(sizes)
-        with self._changed:
-            return tuple(each for each in DRAINS if self._waiting[each].bytes + room <= self.rooms[each])
+        return max(self._waiting.rooms.values())
 
     def passes_over(self) -> dict[str, str]:
         """The drain that the last poll was kept without, and why, in words."""
+        rooms = self._waiting.rooms
         return {
             drain: (
-                f"its room in the outbox {self.folder} is full ({self.bytes_waiting(drain)} of {self.rooms[drain]} "
+                f"its room in the outbox {self.folder} is full ({self.bytes_waiting(drain)} of {rooms[drain]} "
                 f"bytes): polls are kept without it, so {_LACKS[drain]}; what waits already is kept. It goes on when "
                 f"{drain} takes some; or raise OUTBOX_{drain.upper()}_MAX_SIZE"
             )
@@ -235,11 +208,7 @@ class Outbox:
     def _publish(self, entries: Mapping[Path, Entry], sizes: Sequence[int], drains: tuple[str, ...] = DRAINS) -> None:
         files.link(entries, *(self._drains[drain] for drain in drains))
         files.remove(entries, self._writing)
-        with self._changed:
-            for entry, size in zip(entries.values(), sizes, strict=True):
-                for drain in drains:
-                    self._count(drain, entry, size)
-            self._changed.notify_all()
+        self._waiting.add(drains, zip(entries.values(), sizes, strict=True))
 
     def _undo(self, paths: Sequence[Path]) -> None:
         """What the caller takes for missed shall not be delivered after the next start."""
@@ -257,18 +226,15 @@ class Outbox:
 
     def oldest(self, drain: str, limit: int | None = None, *, without: Collection[Lane] = ()) -> list[Entry]:
         """What ``drain`` has not delivered yet, in the order of keeping, but for what is ``without``."""
-        with self._changed:
-            return self._waiting[drain].oldest(limit, without=without)
+        return self._waiting.oldest(drain, limit, without=without)
 
     def count(self, drain: str) -> int:
         """How many polls wait for ``drain``."""
-        with self._changed:
-            return len(self._waiting[drain])
+        return self._waiting.count(drain)
 
     def wait(self, drain: str, seconds: float, *, without: Collection[Lane] = ()) -> None:
         """Returns when something waits for ``drain`` but for what is ``without``, or after ``seconds``."""
-        with self._changed:
-            self._changed.wait_for(lambda: bool(self._waiting[drain].oldest(1, without=without)), timeout=seconds)
+        self._waiting.wait(drain, seconds, without=without)
 
     def read(self, drain: str, entry: Entry) -> bytes | None:
         """The content of ``entry``; None if it is damaged, and then it is set aside.
@@ -289,7 +255,7 @@ class Outbox:
                     return content
                 fault = "its content is not what its name says"
             self._set_aside(folder / entry.name, fault)
-        self._forget(drain, entry)
+        self._waiting.remove(drain, entry)
         return None
 
     def done(self, drain: str, entry: Entry) -> None:
@@ -300,18 +266,16 @@ class Outbox:
         """
         with self._disk("be written"):
             (self._drains[drain] / entry.name).unlink(missing_ok=True)
-        self._forget(drain, entry)
+        self._waiting.remove(drain, entry)
 
     # --- bounds
 
     def bytes_used(self) -> int:
         """Bytes on disk, in whole blocks; a poll that waits for both drains is stored once."""
-        with self._changed:
-            return self._used
+        return self._waiting.used()
 
     def bytes_waiting(self, drain: str) -> int:
-        with self._changed:
-            return self._waiting[drain].bytes
+        return self._waiting.bytes(drain)
 
     def close(self) -> None:
         for mark in self._marks.values():
@@ -325,20 +289,19 @@ class Outbox:
         for drain, folder in self._drains.items():
             for path in sorted(folder.iterdir()):
                 if entry := Entry.parse(path.name):
-                    self._count(drain, entry, _named(path, entry).stat().st_size)
+                    self._waiting.add([drain], [(entry, _named(path, entry).stat().st_size)])
                 else:
                     self._set_aside(path, "its name is not one of ours")
         for paths in files.left_in(self._writing):
             self._take_over(paths)
-        self._inherited = frozenset(entry for each in self._waiting.values() for entry in each.oldest(None))
+        self._inherited = frozenset(entry for each in DRAINS for entry in self._waiting.oldest(each, None))
         self._kept_ms = max((entry.kept_ms for entry in self._inherited), default=0)
         for feed, slot_ms in {entry.feed: entry.slot_ms for entry in sorted(self._inherited) if entry.slot_ms}.items():
             self.advance_last_slot(feed.name, slot_ms)
-        if any(map(len, self._waiting.values())):
+        if self._inherited:
             log.info(
-                "the outbox holds %d polls for Kafka and %d for S3 from an earlier run",
-                len(self._waiting[KAFKA]), len(self._waiting[S3]),
-            )  # fmt: skip
+                "the outbox holds %d polls for Kafka and %d for S3 from an earlier run", *map(self.count, (KAFKA, S3))
+            )
 
     def _take_over(self, paths: Sequence[Path]) -> None:
         """What was kept together; what never was is removed, and what is damaged set aside."""
@@ -365,7 +328,7 @@ class Outbox:
             self._publish(whole, sizes)
 
     def _mark(self, feed: str) -> files.Mark:
-        with self._changed:
+        with self._lock:
             if feed not in self._marks:
                 self._marks[feed] = files.Mark(self._slots / feed)
             return self._marks[feed]
@@ -378,18 +341,6 @@ class Outbox:
             log.error("%s is lost (%s); the rest is delivered", path, fault)  # noqa: TRY400
         else:
             log.error("%s is damaged (%s); set aside as %s, the rest is delivered", path, fault, target)
-
-    def _forget(self, drain: str, entry: Entry) -> None:
-        with self._changed:
-            room = self._waiting[drain].remove(entry)
-            if not any(entry in each for each in self._waiting.values()):
-                self._used -= room
-            self._changed.notify_all()
-
-    def _count(self, drain: str, entry: Entry, size: int) -> None:
-        if not any(entry in each for each in self._waiting.values()):
-            self._used += files.on_disk(size)
-        self._waiting[drain].add(entry, files.on_disk(size))
 
     @contextmanager
     def _disk(self, what: str) -> Iterator[None]:

@@ -4,7 +4,7 @@ frame   ─► one message and its bytes
 feed    ─► what one topic tells: a function of time, so that all who listen hear the same, and REST says the same
 session ─► the seam for an upstream: what it is told, what it answers, which feeds a connection has
 plan    ─► the frames of a connection's feeds, in order of time ◄─ capture: recorded ones instead
-faults  ─► StreamRule: which frames go wrong, and how; breaking: carried out, what becomes of a frame
+breaking ─► a rule for frames carried out: what becomes of one
 ledger  ─► what was sent to whom, and what was kept back
 line    ─► the bytes of one connection ◄─ talk: what it hears and is told, tick by tick
 """

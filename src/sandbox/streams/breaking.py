@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from cryptoproxy.sandbox.streams.faults import StreamRule, rewritten
+from cryptoproxy.sandbox.rules.frame import StreamRule, rewritten
 from cryptoproxy.sandbox.streams.frame import NO_NUMBER, Frame
 from cryptoproxy.sandbox.streams.plan import Due
 

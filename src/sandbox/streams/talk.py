@@ -14,10 +14,10 @@ from websockets.frames import Frame as Message
 from websockets.frames import Opcode
 
 from cryptoproxy.common.clock import Clock
-from cryptoproxy.sandbox.script import StreamScript
+from cryptoproxy.sandbox.rules.frame import Sending, StreamRule
+from cryptoproxy.sandbox.rules.script import StreamScript
 from cryptoproxy.sandbox.streams.breaking import Breaking, Holes, Out
 from cryptoproxy.sandbox.streams.capture import Capture, CapturePlan
-from cryptoproxy.sandbox.streams.faults import Sending, StreamRule
 from cryptoproxy.sandbox.streams.frame import NO_NUMBER, text
 from cryptoproxy.sandbox.streams.ledger import KeptBack, StreamLedger
 from cryptoproxy.sandbox.streams.line import EndedError, Line

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypedDict, TypeVar
 
 import msgspec
 from kafka import TopicPartition
@@ -21,7 +21,7 @@ from kafka import errors as kafka_errors
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.settings.catalogue import Kafka
 from cryptoproxy.datasets import ALERT, CANDLE, DATASETS, MAX_AHEAD_MS, STATS, Candle, Dataset, iso, key
-from cryptoproxy.datasets.codec import UNREADABLE
+from cryptoproxy.datasets.codec import ODD_NOTE, UNREADABLE
 from cryptoproxy.datasets.times import MINUTE_MS
 from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.watch.assets import Followed
@@ -38,7 +38,7 @@ KEEP_RECORDS = 300_000
 REPLAY_SECONDS = 60.0
 """For an answer of the brokers while these are gone through."""
 Places = dict[TopicPartition, int]
-_pack, _unpack = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder().decode
+T = TypeVar("T")
 
 
 class Inputs:
@@ -149,11 +149,11 @@ class Share:
                     f"{MAX_AHEAD_MS // MINUTE_MS} minutes ahead of it, and would be passed over",
                     remedy="Set it (NTP); what has come meanwhile is judged then",
                 )
-        told, kept = _places(known.get("told")), _places(known.get("kept"))
+        places = self._read(known, "told", _decode_places) | self._read(known, "kept", _decode_places)
+        told, kept = _places(places.get("told", ())), _places(places.get("kept", ()))
         self.places, begin, new = self._from_where(inputs, told, kept, consumer)
-        for name, value in known.items():
-            if name.startswith("asset:"):
-                self.judge.load(name.removeprefix("asset:"), _unpack(value))
+        for name, found in self._read(known, "asset:", _decode_asset).items():
+            self._load(name.removeprefix("asset:"), found)
         self.judge.silent = True
         self.judge.begin(self._now_ms())
         count = self._go_through(inputs, begin, consumer, going_on)
@@ -161,7 +161,8 @@ class Share:
             raise TransientError(f"share {self.number} is another process's by now")
         self.judge.silent = False
         self.judge.begin(self._now_ms())
-        self.judge.believe({name: _unpack(value) for name, value in known.items() if name.startswith("case:")})
+        truths = self._read(known, "case:", _decode_truth)
+        self.judge.believe({name: each for name, each in truths.items() if name.count(":") == 4})
         self._since_kept = count
         if new:
             self.keep()
@@ -169,6 +170,26 @@ class Share:
             "share %d is back after %.1f s: %d assets, %d records gone through",
             self.number, time.monotonic() - self.begun, len(self.judge.assets), count,
         )  # fmt: skip
+
+    def _read(self, known: Mapping[str, bytes], begin: str, decode: Callable[[bytes], T]) -> dict[str, T]:
+        """What the ledger says under names that begin so. What another program or version has written is passed over:
+        one entry of it shall not keep a share from coming back."""
+        found: dict[str, T] = {}
+        for name, value in known.items():
+            if name.startswith(begin):
+                try:
+                    found[name] = decode(value)
+                except UNREADABLE as error:
+                    log.warning("share %d: %s cannot be read and is passed over: %s", self.number, name, error)
+        return found
+
+    def _load(self, key: str, known: _Asset) -> None:
+        """An asset whose figures are another version's is followed anew."""
+        try:
+            self.judge.load(key, known)
+        except (*ODD_NOTE, AttributeError, IndexError) as error:
+            self.judge.assets.pop(key, None)
+            log.warning("share %d: what was known of %s cannot be read and is passed over: %r", self.number, key, error)
 
     def _is_slow(self, inputs: Inputs, consumer: Any) -> bool:
         """Whether most of what is as new as our clock says was sent at a time that it has not come to by far."""
@@ -326,9 +347,34 @@ class _Identity(msgspec.Struct, gc=False):
 _identity = msgspec.json.Decoder(_Identity)
 
 
+class _Asset(TypedDict):
+    """As :meth:`Judge.dump` gives it."""
+
+    symbol: str
+    rank: float | None
+    followed: dict[str, list[Any]]
+    cases: dict[str, list[Any]]
+    latest: list[list[Any]]
+
+
+class _Truth(TypedDict):
+    """What was told of a case."""
+
+    mark: str
+    open: bool
+    since: int
+    last_open: int | None
+
+
+_pack = msgspec.msgpack.Encoder().encode
+_decode_asset = msgspec.msgpack.Decoder(_Asset).decode
+_decode_truth = msgspec.msgpack.Decoder(_Truth).decode
+_decode_places = msgspec.msgpack.Decoder(list[tuple[str, int, int]]).decode
+
+
 def _packed(places: Places) -> bytes:
     return _pack([[each.topic, each.partition, offset] for each, offset in places.items()])
 
 
-def _places(value: bytes | None) -> Places:
-    return {} if value is None else {TopicPartition(topic, number): offset for topic, number, offset in _unpack(value)}
+def _places(told: Iterable[tuple[str, int, int]]) -> Places:
+    return {TopicPartition(topic, number): offset for topic, number, offset in told}

@@ -19,6 +19,7 @@ from cryptoproxy.common.service import Health
 from cryptoproxy.common.service.process import Loop
 from cryptoproxy.common.settings.catalogue import Kafka
 from cryptoproxy.datasets import ALERT, Alert
+from cryptoproxy.datasets.codec import UNREADABLE
 from cryptoproxy.errors import OperatorError, PoisonError
 from cryptoproxy.watch.rulebook.rules import Channel, Rules
 from cryptoproxy.watch.sharing.ledger import Ledger
@@ -35,7 +36,9 @@ FRESH_MS = 3_600_000
 """The first channels there ever were are told what was found within so long; one that comes later, what comes then."""
 TOO_MANY = 50_000
 """With so many waiting for one channel no more are read."""
-_pack, _unpack = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder().decode
+Packed = list[tuple[str, int, int]]
+_pack = msgspec.msgpack.Encoder().encode
+_unpack = msgspec.msgpack.Decoder(tuple[Packed, Packed | None]).decode
 
 
 class Teller:
@@ -161,17 +164,23 @@ class Teller:
         partitions = sorted(self._consumer.assignment())
         ends = self._consumer.end_offsets(partitions)
         stored = self._known.get(f"channel:{channel.name}")
+        noted = None
         if stored is not None:
-            done, trying = (None if each is None else _places(each) for each in _unpack(stored))
-            begin = {each: min((done or {}).get(each, 0), ends[each]) for each in partitions}
+            try:
+                noted = _unpack(stored)
+            except UNREADABLE as error:  # another's: what is new is told, perhaps once more
+                log.warning("how far channel %s was told cannot be read: %s", channel.name, error)
+        if noted is not None:
+            done, trying = _places(noted[0]), None if noted[1] is None else _places(noted[1])
+            begin = {each: min(done.get(each, 0), ends[each]) for each in partitions}
             # A topic that was made again may never reach so far, and the channel would wait for that.
             trying = trying and {each: min(offset, ends.get(each, 0)) for each, offset in trying.items()}
-        elif any(each.startswith("channel:") for each in self._known):
+        elif stored is None and any(each.startswith("channel:") for each in self._known):
             begin, trying = ends, None
         else:
             since = self._consumer.offsets_for_times(dict.fromkeys(partitions, self._now_ms() - FRESH_MS))
             begin, trying = {each: since[each].offset if since.get(each) else ends[each] for each in partitions}, None
-        if stored is None:
+        if noted is None:
             self._note(channel.name, begin, None)
         return Desk(
             channel, done=begin, trying=trying, note=self._note,
@@ -206,9 +215,9 @@ class Teller:
                 consumer.close(timeout_ms=1_000)
 
 
-def _packed(places: Places) -> list[list[Any]]:
-    return [[each.topic, each.partition, offset] for each, offset in places.items()]
+def _packed(places: Places) -> Packed:
+    return [(each.topic, each.partition, offset) for each, offset in places.items()]
 
 
-def _places(packed: list[list[Any]]) -> Places:
+def _places(packed: Packed) -> Places:
     return {TopicPartition(topic, number): offset for topic, number, offset in packed}

@@ -11,7 +11,7 @@ import pytest
 
 from cryptoproxy.datasets import ASSET, MARKET, TICKER, Dataset, Period, index_name, iso
 from cryptoproxy.engines.kafka import Kafka
-from cryptoproxy.sandbox.faults import Rule
+from cryptoproxy.sandbox.rules.request import Rule
 from tests.conftest import wait_until
 from tests.faults import evidence
 from tests.faults.conftest import Report

@@ -16,7 +16,7 @@ from cryptoproxy.lake.form import refuse
 from cryptoproxy.lake.store import Store
 from cryptoproxy.lake.whole import whole_lake
 from cryptoproxy.producer.feeds.history.runs import Run, RunsTopic, new_id
-from cryptoproxy.sandbox.faults import Rule
+from cryptoproxy.sandbox.rules.request import Rule
 from tests.conftest import wait_until
 from tests.faults import evidence, test_history
 from tests.faults.conftest import Report

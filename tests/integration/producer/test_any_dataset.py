@@ -27,7 +27,7 @@ from cryptoproxy.datasets.codec import check_identity, check_moment
 from cryptoproxy.datasets.fields import AssetId, Quote, Source, Time
 from cryptoproxy.lake.objects import lines_of
 from cryptoproxy.lake.store import Store
-from cryptoproxy.producer.once import Once
+from cryptoproxy.producer.alone.once import Once
 from cryptoproxy.producer.wiring import Poller
 from cryptoproxy.upstreams.base import Call, Limit, Limits, Poll, Polling, Response, SymbolList, Upstream
 from tests.conftest import wait_until

@@ -14,10 +14,10 @@ from cryptoproxy.common.asking import NoBudgetError, Question
 from cryptoproxy.common.asking.client import DoorClient
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.errors import CryptoProxyError
+from cryptoproxy.producer.alone.crawling import Crawl
 from cryptoproxy.producer.asking.desk import AT_ONCE
-from cryptoproxy.producer.crawling import Crawl
 from cryptoproxy.sandbox import Sandbox
-from cryptoproxy.sandbox.faults import Rule
+from cryptoproxy.sandbox.rules.request import Rule
 from cryptoproxy.serve.upstream.seam import Fetched, NotFetchedError
 from cryptoproxy.serve.upstream.through import Through, through_of
 from tests.conftest import wait_until

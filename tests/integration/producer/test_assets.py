@@ -22,7 +22,7 @@ from cryptoproxy.lake.compact import Compaction
 from cryptoproxy.lake.form import refuse
 from cryptoproxy.lake.store import Store
 from cryptoproxy.lake.whole import whole_lake
-from cryptoproxy.producer.once import Once
+from cryptoproxy.producer.alone.once import Once
 from cryptoproxy.producer.wiring import Poller
 from cryptoproxy.sandbox import Sandbox
 from tests.conftest import wait_until

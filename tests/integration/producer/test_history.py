@@ -21,7 +21,7 @@ from cryptoproxy.datasets.times import DAY_MS, HOUR_MS, MINUTE_MS, Span, written
 from cryptoproxy.lake.objects import lines_of
 from cryptoproxy.lake.store import Store
 from cryptoproxy.sandbox import Sandbox
-from cryptoproxy.sandbox.faults import Rule
+from cryptoproxy.sandbox.rules.request import Rule
 from tests.conftest import wait_until
 from tests.faults import evidence
 from tests.faults.indexing.process import IndexerProcess

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from cryptoproxy.cli.main import cli
 from cryptoproxy.cli.services import run
 from cryptoproxy.common.start import load_settings
-from cryptoproxy.producer import once
+from cryptoproxy.producer.alone import once
 
 ROOT = Path(__file__).resolve().parents[3]
 STAYS = (

@@ -17,7 +17,7 @@ from cryptoproxy.cli.main import cli
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.datasets import CANDLE, TICKER
 from cryptoproxy.errors import OperatorError, SettingsError
-from cryptoproxy.producer.crawling import Crawl
+from cryptoproxy.producer.alone.crawling import Crawl
 from cryptoproxy.producer.outbox.files import OutboxInUseError, lock
 from cryptoproxy.sandbox import Rule, Sandbox
 

@@ -16,10 +16,10 @@ from cryptoproxy.common.service import Loop
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.datasets import iso
 from cryptoproxy.errors import OperatorError, TransientError
-from cryptoproxy.producer import once
+from cryptoproxy.producer.alone import asking, checks, once
+from cryptoproxy.producer.alone.once import Once
 from cryptoproxy.producer.feeds.fetch import Fetcher
 from cryptoproxy.producer.feeds.stream import websocket
-from cryptoproxy.producer.once import Once
 from cryptoproxy.producer.wiring import Poller
 from cryptoproxy.sandbox import Rule, Sandbox
 from cryptoproxy.upstreams import sources_of, streams_of
@@ -107,7 +107,7 @@ def test_a_slot_that_was_polled_already_is_0_and_asks_nothing(
 def test_a_poll_that_failed_is_1(
     run_once: Callable[..., int], sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(once, "SLOT_SECONDS", 0.3)
+    monkeypatch.setattr(asking, "SLOT_SECONDS", 0.3)
     sandbox.script.add(Rule(status=503))
     assert run_once() == 1
     assert "coingecko: not polled: coingecko answered 503" in caplog.text
@@ -303,7 +303,7 @@ def test_a_dry_run_of_which_a_source_failed_is_1_and_prints_the_others(
     texts: dict[str, str], sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     texts["SOURCES"] = "coingecko,binance"
-    monkeypatch.setattr(once, "SLOT_SECONDS", 0.3)
+    monkeypatch.setattr(asking, "SLOT_SECONDS", 0.3)
     sandbox.script.add(Rule(path="/coingecko/", status=500))
     out = Output()
     monkeypatch.setattr(sys, "stdout", out)
@@ -350,7 +350,7 @@ def test_beside_a_poller_of_the_same_folder_a_dry_run_is_refused_and_leaves_its_
 def test_a_dry_run_without_an_upstream_says_each_attempt_and_its_cause(
     texts: dict[str, str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(once, "SLOT_SECONDS", 2.0)
+    monkeypatch.setattr(asking, "SLOT_SECONDS", 2.0)
     texts |= {"COINGECKO_CALLS_PER_MINUTE": "5", "COINGECKO_BASE_URL": "https://no-such-host.invalid/api/v3"}
     assert once.dry_run(Settings.from_texts(texts)) == 1
     attempt, end = (text for text in caplog.messages if text.startswith("coingecko: "))
@@ -362,7 +362,7 @@ def test_a_dry_run_without_an_upstream_says_each_attempt_and_its_cause(
 def check(texts: dict[str, str]) -> str:
     settings = Settings.from_texts(texts)
     (source,) = sources_of(settings.upstreams)
-    return once.check_upstream(settings, source)
+    return checks.check_upstream(settings, source)
 
 
 @pytest.mark.parametrize("name", ["coingecko", "binance", "bybit-linear"])
@@ -384,12 +384,12 @@ def test_a_check_beside_a_running_poller_sends_nothing_and_tells_what_that_one_p
     slot_ms = SystemClock().now_ms() // 60_000 * 60_000
     try:
         with pytest.raises(TransientError, match=r"bybit-spot never, bybit-linear never\..*`cryptoproxy status`"):
-            once.check_upstream(settings, source)
+            checks.check_upstream(settings, source)
         poller.outbox.advance_last_slot("bybit-spot", slot_ms)
         with pytest.raises(TransientError, match=f"bybit-spot for {iso(slot_ms)}, bybit-linear never"):
-            once.check_upstream(settings, source)
+            checks.check_upstream(settings, source)
         poller.outbox.advance_last_slot("bybit-linear", slot_ms)
-        said = once.check_upstream(settings, source)
+        said = checks.check_upstream(settings, source)
         assert f"not asked beside a poller, which answers for it (process {os.getpid()})" in said
         assert f"polled last: bybit-spot for {iso(slot_ms)}, bybit-linear for {iso(slot_ms)}" in said
     finally:
@@ -419,15 +419,15 @@ def test_a_check_of_a_stream_makes_its_connection_and_asks_for_the_time(
     texts: dict[str, str], sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(websocket, "HANDSHAKE_SECONDS", 180.0)
-    monkeypatch.setattr(once, "CHECK_SECONDS", 180.0)
+    monkeypatch.setattr(checks, "CHECK_SECONDS", 180.0)
     texts |= {"SOURCES": "binance.trade", "BINANCE_STREAM_SYMBOLS": "BTCUSDT"}
     texts["BINANCE_WS_URL"] = sandbox.base_url("binance").replace("http", "ws", 1)
     (stream,) = streams_of(Settings.from_texts(texts).upstreams)
-    assert "and what mends it answered" in once.check_stream(Settings.from_texts(texts), stream)
+    assert "and what mends it answered" in checks.check_stream(Settings.from_texts(texts), stream)
     texts["BINANCE_WS_URL"] = "ws://no-such-host.invalid"
     (stream,) = streams_of(Settings.from_texts(texts).upstreams)
     with pytest.raises(TransientError, match=r"no-such-host\.invalid"):
-        once.check_stream(Settings.from_texts(texts), stream)
+        checks.check_stream(Settings.from_texts(texts), stream)
 
 
 @pytest.mark.parametrize(("sources", "code"), [("binance.trade", 1), ("coingecko,binance.trade", 0)])

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from cryptoproxy.sandbox import Rule, RuleError, Script
-from cryptoproxy.sandbox.script import read_rules, show_count
+from cryptoproxy.sandbox.rules.script import read_rules, show_count
 from cryptoproxy.sandbox.wire import Request
 
 

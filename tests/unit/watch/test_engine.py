@@ -7,18 +7,20 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import msgspec
 import pytest
 from kafka import TopicPartition
 from kafka import errors as kafka_errors
 from prometheus_client import CollectorRegistry
 
 from cryptoproxy.common.metrics import WatchMetrics
+from cryptoproxy.common.retry import Backoff
 from cryptoproxy.common.service import Health
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.datasets import TICKER, from_iso, key
 from cryptoproxy.errors import OperatorError
 from cryptoproxy.watch.clock import SteadyClock
-from cryptoproxy.watch.engine import Engine
+from cryptoproxy.watch.engine import Engine, _Coming
 from cryptoproxy.watch.judge import Judge
 from cryptoproxy.watch.rulebook.reading import read
 from cryptoproxy.watch.sharing.share import Inputs, Share
@@ -158,3 +160,44 @@ def test_nobody_takes_a_share_by_a_clock_that_is_slow(tmp_path: Path, sent: tupl
         with pytest.raises(OperatorError, match="clock, 1970-01-01T16:40"):
             share.bring_back(lambda: brokers, lambda: True)
         assert asked == [1], "the machine's clock may have been set meanwhile"
+
+
+def share_of(path: Path, known: dict[str, bytes]) -> Share:
+    path.write_text(RULE % 1)
+    return Share(
+        Settings.from_texts({}).kafka, 0, count=1, ledger=cast("Any", SimpleNamespace(open=lambda: known, discard=list)),
+        rules=read(path), now_ms=lambda: 1_000 * 60_000, catch_up=lambda: None,
+    )  # fmt: skip
+
+
+def test_what_another_has_written_into_the_ledger_is_passed_over(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    pack, whole, other = msgspec.msgpack.encode, "binance:BTCUSDT:USDT", "binance:ETHUSDT:USDT"
+    first = share_of(tmp_path / "watch.yaml", {})
+    first.judge.follow("ticker", whole, "BTC")
+    good = first.judge.dump(first.judge.assets[whole])
+    told = {"mark": next(iter(first.judge.rules.rules.values())).mark, "open": True, "since": 7, "last_open": 7}
+    odd = [b"", b"\xc1", pack(1), pack([]), pack({}), pack({"mark": 1}), pack({**good, "followed": {"ticker": [1, 2]}})]
+    known = {f"asset:binance:ODD{at}:USDT": value for at, value in enumerate(odd)}
+    known |= {f"case:r:binance:ODD{at}:USDT": value for at, value in enumerate(odd)}
+    known |= {"asset:odd": pack(good), "case:odd": pack(told), "kept": b"\xc1", "told": pack(["crypto-data"])}
+    known |= {f"asset:{whole}": pack(good), f"asset:{other}": pack(good), f"case:r:{whole}": pack(told)}
+    share = share_of(tmp_path / "watch.yaml", known)
+    share.bring_back(Sent, lambda: True)
+    assert share.judge.assets.keys() == {whole, other}
+    assert [case.open for asset in share.judge.assets.values() for case in asset.cases] == [True, False]
+    assert not share.judge.silent
+    said = {record.getMessage().partition(" cannot be read")[0].split()[-1] for record in caplog.records}
+    assert {"told", "kept", "odd", "case:r:binance:ODD1:USDT", "asset:binance:ODD0:USDT"} <= said
+
+
+def test_a_share_that_did_not_come_back_judges_nothing(caplog: pytest.LogCaptureFixture):
+    def bring_back(*_: Any) -> None:
+        raise ZeroDivisionError("of nobody's making")
+
+    closed: list[bool] = []
+    share = SimpleNamespace(number=3, bring_back=bring_back, close=lambda: closed.append(True))
+    coming = _Coming(cast("Any", share), cast("Any", None), Backoff(cap=10.0), 0.0)
+    coming.thread.join()
+    assert "ZeroDivisionError: of nobody's making" in str(coming.error)
+    assert closed == [True]
+    assert "did not come back" in caplog.text

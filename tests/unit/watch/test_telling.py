@@ -9,6 +9,7 @@ import logging
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -474,3 +475,32 @@ def test_what_was_tried_before_the_topic_was_made_again_holds_up_nothing(
     ops.put(Waiting(TOPIC, 1, alert(0)))
     wait_until(lambda: stand_in.posts, what="the new one is told")
     ops.stop(10)
+
+
+@pytest.mark.parametrize(
+    "stored", [b"", b"\xc1", teller._pack(7), teller._pack([[], 7]), teller._pack([[[1, 2]], None])]
+)
+def test_where_it_cannot_be_read_how_far_a_channel_was_told_what_is_new_is_told(
+    stored: bytes, monkeypatch: pytest.MonkeyPatch
+):
+    class Reader:
+        def assignment(self) -> set[Any]:
+            return {TOPIC}
+
+        def end_offsets(self, partitions: list[Any]) -> dict[Any, int]:
+            return dict.fromkeys(partitions, 9)
+
+        def offsets_for_times(self, moments: dict[Any, int]) -> dict[Any, Any]:
+            return dict.fromkeys(moments, SimpleNamespace(offset=5))
+
+    none: Any = None
+    told = teller.Teller(
+        kafka=none, shares=none, make_ledger=none, connect=none, rules=lambda: RULES, now_ms=lambda: 0, health=Health(),
+        metrics=WatchMetrics(CollectorRegistry()), links=NOWHERE, picture=lambda _: None,
+    )  # fmt: skip
+    noted: list[Any] = []
+    monkeypatch.setattr(told, "_consumer", Reader())
+    monkeypatch.setattr(told, "_note", lambda *those: noted.append(those))
+    told._known |= {"channel:ops": stored, "channel:other": teller._pack([[], None])}
+    assert told._desk(RULES.channels["ops"]).done == {TOPIC: 5}
+    assert noted == [("ops", {TOPIC: 5}, None)]

@@ -20,7 +20,7 @@ from cryptoproxy.datasets.dataset import AnyRecord, Dataset
 from cryptoproxy.errors import PoisonError
 from cryptoproxy.producer.feeds.stream.marks import StreamNote
 from cryptoproxy.producer.outbox import Outbox
-from cryptoproxy.producer.outbox.outbox import KAFKA
+from cryptoproxy.producer.outbox.waiting import KAFKA
 from cryptoproxy.upstreams.streaming.stream import Left
 
 log = logging.getLogger(__name__)

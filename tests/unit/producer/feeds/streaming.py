@@ -12,7 +12,7 @@ from cryptoproxy.producer.feeds.poll import PollOnce
 from cryptoproxy.producer.feeds.stream.marks import StreamNote
 from cryptoproxy.producer.feeds.stream.room import Room
 from cryptoproxy.producer.outbox import Entry, Outbox
-from cryptoproxy.producer.outbox.outbox import KAFKA
+from cryptoproxy.producer.outbox.waiting import KAFKA
 from cryptoproxy.upstreams.streaming.stream import Left, Stream
 from tests.unit.producer.fakes import Metrics
 

@@ -20,9 +20,9 @@ from cryptoproxy.producer.feeds.history.agenda import MOST_TRIES, SAY_SECONDS, A
 from cryptoproxy.producer.feeds.history.loop import HistoryLoop
 from cryptoproxy.producer.feeds.history.runs import Run
 from cryptoproxy.producer.outbox import Outbox
-from cryptoproxy.producer.outbox.outbox import DRAINS
+from cryptoproxy.producer.outbox.waiting import DRAINS
 from cryptoproxy.sandbox import Sandbox
-from cryptoproxy.sandbox.faults import Rule
+from cryptoproxy.sandbox.rules.request import Rule
 from cryptoproxy.upstreams import histories_of, upstreams_of
 from tests.conftest import PATIENCE
 from tests.unit.producer.budget.hand_clock import HandClock

@@ -12,7 +12,7 @@ import pytest
 from cryptoproxy.datasets import GAP, TRADE, Gap, Trade
 from cryptoproxy.producer.feeds.stream.marks import told_in
 from cryptoproxy.producer.outbox import Entry
-from cryptoproxy.producer.outbox.outbox import DRAINS, KAFKA
+from cryptoproxy.producer.outbox.waiting import DRAINS, KAFKA
 from cryptoproxy.upstreams.binance.candles import whole_list
 from cryptoproxy.upstreams.binance.streams.trades import BinanceTrades
 from cryptoproxy.upstreams.binance.streams.venue import BinanceVenue

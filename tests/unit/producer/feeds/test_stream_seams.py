@@ -26,7 +26,7 @@ from cryptoproxy.producer.feeds.stream.marks import Marks, StreamNote, told_in
 from cryptoproxy.producer.feeds.stream.mending import Mender
 from cryptoproxy.producer.feeds.stream.websocket import RefusedHandshakeError
 from cryptoproxy.producer.outbox import Entry, Outbox, Piece
-from cryptoproxy.producer.outbox.outbox import KAFKA
+from cryptoproxy.producer.outbox.waiting import KAFKA
 from cryptoproxy.upstreams.base import Call, Response
 from cryptoproxy.upstreams.binance.candles import whole_list
 from cryptoproxy.upstreams.binance.streams.trades import BinanceTrades

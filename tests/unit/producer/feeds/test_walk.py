@@ -12,7 +12,7 @@ from cryptoproxy.datasets import CANDLE, Candle, from_iso
 from cryptoproxy.datasets.times import DAY_MS, HOUR_MS, MINUTE_MS, Span
 from cryptoproxy.errors import TransientError
 from cryptoproxy.producer.feeds.history.walk import Cursor, Walk
-from cryptoproxy.sandbox.rewrites import REWRITES
+from cryptoproxy.sandbox.rules.rewrites import REWRITES
 from cryptoproxy.upstreams.base import Call, Response
 from cryptoproxy.upstreams.binance.candles import BinanceCandles
 from cryptoproxy.upstreams.bybit.candles import BybitCandles

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from cryptoproxy.producer.outbox import Entry, Outbox, files
-from cryptoproxy.producer.outbox.outbox import KAFKA, S3
+from cryptoproxy.producer.outbox.waiting import KAFKA, S3
 from tests.unit.producer.outbox import writer
 
 KILLS = 50

@@ -9,8 +9,7 @@ import pytest
 
 from cryptoproxy.datasets import Feed
 from cryptoproxy.producer.outbox import Entry, Outbox
-from cryptoproxy.producer.outbox.entry import Backlog
-from cryptoproxy.producer.outbox.outbox import KAFKA, S3
+from cryptoproxy.producer.outbox.waiting import KAFKA, S3, Backlog
 from tests.unit.producer.fakes import keep_poll
 from tests.unit.producer.outbox.conftest import SLOT_MS, content
 
@@ -63,7 +62,7 @@ def test_an_outbox_drains_with_as_few_looks_with_many_polls(tmp_path: Path) -> N
     def comparisons(count: int) -> int:
         outbox = Outbox(tmp_path / str(count), max_bytes=2**40)
         for number in range(count):
-            outbox._count(KAFKA, entry(number), 400)  # without their files, which are not looked at here
+            outbox._waiting.add([KAFKA], [(entry(number), 400)])  # without their files, which are not looked at here
         assert outbox.count(KAFKA) == count
         assert outbox.bytes_waiting(KAFKA) == outbox.bytes_used() == count * 4096
         Counted.compared = 0

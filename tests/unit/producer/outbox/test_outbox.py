@@ -17,7 +17,7 @@ import pytest
 from cryptoproxy.datasets import Feed
 from cryptoproxy.errors import OperatorError
 from cryptoproxy.producer.outbox import Entry, Outbox, OutboxFullError, files
-from cryptoproxy.producer.outbox.outbox import DRAINS, KAFKA, S3, rooms
+from cryptoproxy.producer.outbox.waiting import DRAINS, KAFKA, S3, rooms
 from tests.unit.producer.fakes import keep_poll
 from tests.unit.producer.outbox.conftest import SLOT_MS, Open, content
 

@@ -16,7 +16,7 @@ from cryptoproxy.datasets import GAP, TRADE, Feed
 from cryptoproxy.errors import OperatorError
 from cryptoproxy.producer.outbox import Entry, Outbox, OutboxFullError, Piece, files
 from cryptoproxy.producer.outbox.entry import content_hash
-from cryptoproxy.producer.outbox.outbox import KAFKA, S3
+from cryptoproxy.producer.outbox.waiting import KAFKA, S3
 from tests.unit.producer.fakes import keep_poll, kept_entry
 from tests.unit.producer.outbox.conftest import GIB, SLOT_MS, Open, content
 

@@ -17,6 +17,8 @@ from cryptoproxy.common.settings import Settings
 from cryptoproxy.datasets import CANDLE, DATASETS, Feed
 from cryptoproxy.datasets.times import Span, from_person
 from cryptoproxy.errors import CryptoProxyError, OperatorError, SettingsError, TransientError
+from cryptoproxy.producer.alone.asking import asker_of, budget_folder, poll_now, sleep, whole
+from cryptoproxy.producer.alone.tables import TableFile
 from cryptoproxy.producer.asking.elsewhere import Elsewhere
 from cryptoproxy.producer.feeds.history.agenda import MOST_TRIES
 from cryptoproxy.producer.feeds.history.report import is_whole, summary
@@ -24,10 +26,8 @@ from cryptoproxy.producer.feeds.history.runs import Run
 from cryptoproxy.producer.feeds.history.walk import Cursor, Walk
 from cryptoproxy.producer.feeds.poll import PollOnce, SlotMissedError
 from cryptoproxy.producer.feeds.symbols import kept_quotes, load
-from cryptoproxy.producer.once import asker_of, budget_folder, poll_now, sleep, whole
 from cryptoproxy.producer.outbox.files import OutboxInUseError
 from cryptoproxy.producer.planning import budgets_of, grids_of
-from cryptoproxy.producer.tables import TableFile
 from cryptoproxy.upstreams import histories_of, pollings_of, upstreams_of, wanted_of
 from cryptoproxy.upstreams.base import Call, Response, Source
 from cryptoproxy.upstreams.history import History

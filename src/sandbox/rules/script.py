@@ -19,9 +19,9 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from cryptoproxy.sandbox.faults import Rule
-from cryptoproxy.sandbox.streams.faults import StreamRule
-from cryptoproxy.sandbox.turns import RuleError, Turns
+from cryptoproxy.sandbox.rules.frame import StreamRule
+from cryptoproxy.sandbox.rules.request import Rule
+from cryptoproxy.sandbox.rules.turns import RuleError, Turns
 
 R = TypeVar("R", bound=Turns)
 _TYPES = {

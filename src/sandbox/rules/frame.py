@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from cryptoproxy.sandbox.rewrites import crossed
-from cryptoproxy.sandbox.turns import RuleError, Turns, at_least, check_pattern
+from cryptoproxy.sandbox.rules.rewrites import crossed
+from cryptoproxy.sandbox.rules.turns import RuleError, Turns, at_least, check_pattern
 
 SUBSCRIBING = ("refuse", "ignore")
 # fmt: off

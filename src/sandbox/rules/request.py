@@ -1,4 +1,4 @@
-"""The one scripted HTTP fault module: a :class:`Rule` says which requests go wrong, and how. Pure; ``script`` counts.
+"""Rules for HTTP: a :class:`Rule` says which requests go wrong, and how. Pure; ``script`` counts.
 
 Rule(path="/_bulk", nth=3, status=429)
 Rule(method="PUT", every=2, lose_answer=True)
@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 
-from cryptoproxy.sandbox.rewrites import REWRITES
-from cryptoproxy.sandbox.turns import RuleError, Turns, at_least, check_pattern
+from cryptoproxy.sandbox.rules.rewrites import REWRITES
+from cryptoproxy.sandbox.rules.turns import RuleError, Turns, at_least, check_pattern
 from cryptoproxy.sandbox.wire import Request, Response, http_date
 
 _PER_SECOND = dict.fromkeys(("startTime", "endTime", "start", "end"), 1000) | {"from": 1, "to": 1}
