@@ -243,7 +243,7 @@ def of_upkeep(folder: Path, coins: int, spans: list[int], masters: list[str], *,
     """A lake for the commands, and one for each master, so that each compacts the same objects. Reconcile asks index
     and dead letters, too."""
     days, lakes = max(spans), ["commands", *(f"spark{number}" for number in range(len(masters)))]
-    with engines(folder) as texts:
+    with engines(folder, kept=True) as texts:
         settings = [Settings.from_texts({**texts, **_named(lake)}) for lake in lakes]
         store = Store(settings[0].s3)
         store.make_bucket()

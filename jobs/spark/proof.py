@@ -74,8 +74,8 @@ class Check(NamedTuple):
 
 
 @contextmanager
-def engines(folder: Path) -> Iterator[dict[str, str]]:
-    """Kafka, Elasticsearch and S3, whose data stays in ``folder``; the texts of their settings."""
+def engines(folder: Path, *, kept: bool = False) -> Iterator[dict[str, str]]:
+    """Kafka, Elasticsearch and S3; the texts of their settings. ``kept``: their data stays in ``folder``."""
     stack = Stack(
         folder / "engines", ports=Ports(0, 0, 0, 0, 0),
         memory=Memory(kafka_mb=384, elasticsearch_mb=512, s3_mb=256), die_with_parent=True, say=print,
@@ -91,7 +91,7 @@ def engines(folder: Path) -> Iterator[dict[str, str]]:
             "OUTBOX_DIR": str(folder / "outbox"),
         }
     finally:
-        stack.down()
+        (stack.down if kept else stack.remove)()
 
 
 class Jobs:
