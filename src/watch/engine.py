@@ -25,7 +25,8 @@ from cryptoproxy.errors import CryptoProxyError, SettingsError, TransientError
 from cryptoproxy.watch.assets import Followed
 from cryptoproxy.watch.rulebook.reading import read
 from cryptoproxy.watch.rulebook.rules import Rules
-from cryptoproxy.watch.sharing.share import Inputs, Places, Share, begin_of
+from cryptoproxy.watch.sharing.places import Inputs, Places, begin_of
+from cryptoproxy.watch.sharing.share import Share
 from cryptoproxy.watch.sharing.shares import Shares, share_of
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypedDict, TypeVar
 
 import msgspec
@@ -20,14 +20,15 @@ from kafka import errors as kafka_errors
 
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.settings.catalogue import Kafka
-from cryptoproxy.datasets import ALERT, CANDLE, DATASETS, MAX_AHEAD_MS, STATS, Candle, Dataset, iso, key
+from cryptoproxy.datasets import ALERT, CANDLE, MAX_AHEAD_MS, STATS, Candle, Dataset, iso, key
 from cryptoproxy.datasets.codec import ODD_NOTE, UNREADABLE
 from cryptoproxy.datasets.times import MINUTE_MS
 from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.watch.assets import Followed
-from cryptoproxy.watch.judge import Judge, topics_asked
+from cryptoproxy.watch.judge import Judge
 from cryptoproxy.watch.rulebook.rules import Rules
 from cryptoproxy.watch.sharing.ledger import Ledger, Sent
+from cryptoproxy.watch.sharing.places import Inputs, Listed, Places, begin_of, listed, placed
 from cryptoproxy.watch.sharing.shares import share_of
 
 log = logging.getLogger(__name__)
@@ -37,35 +38,7 @@ KEEP_RECORDS = 300_000
 """What is known is kept again after so long, or so many records: as many must be gone through after a kill."""
 REPLAY_SECONDS = 60.0
 """For an answer of the brokers while these are gone through."""
-Places = dict[TopicPartition, int]
 T = TypeVar("T")
-
-
-class Inputs:
-    """The topics that the rules need.
-
-    Raises:
-        kafka.errors.KafkaError: the brokers do not tell their partitions.
-    """
-
-    def __init__(self, kafka: Kafka, rules: Rules, consumer: Any) -> None:
-        self.called: dict[str, str] = {}
-        """By topic: the dataset and part."""
-        self.partitions: list[TopicPartition] = []
-        self.missing: list[str] = []
-        for name, part in topics_asked(rules):
-            topic = kafka.topic_of(DATASETS[name], part)
-            found = consumer.partitions_for_topic(topic)
-            if not found:
-                self.missing.append(topic)
-                continue
-            self.called[topic] = DATASETS[name].called(part)
-            self.partitions += [TopicPartition(topic, each) for each in sorted(found)]
-
-    def ends(self, consumer: Any) -> Places:
-        """How far each partition goes."""
-        ends: Places = consumer.end_offsets(self.partitions) if self.partitions else {}
-        return ends
 
 
 class Share:
@@ -150,7 +123,7 @@ class Share:
                     remedy="Set it (NTP); what has come meanwhile is judged then",
                 )
         places = self._read(known, "told", _decode_places) | self._read(known, "kept", _decode_places)
-        told, kept = _places(places.get("told", ())), _places(places.get("kept", ()))
+        told, kept = placed(places.get("told", ())), placed(places.get("kept", ()))
         self.places, begin, new = self._from_where(inputs, told, kept, consumer)
         for name, found in self._read(known, "asset:", _decode_asset).items():
             self._load(name.removeprefix("asset:"), found)
@@ -284,7 +257,7 @@ class Share:
         """The same, and what is known of each asset that has changed."""
         chosen = self.judge.assets.values() if self._keep_all else self.judge.dirty
         changes = {f"asset:{each.key}": _pack(self.judge.dump(each)) for each in chosen}
-        sent = self._commit({**changes, "kept": _packed(self.places)})
+        sent = self._commit({**changes, "kept": _pack(listed(self.places))})
         self.judge.dirty.clear()
         self._since_kept, self._kept_at, self._keep_all = 0, time.monotonic(), False
         return sent
@@ -296,7 +269,7 @@ class Share:
             {
                 **changes,
                 **{name: None if truth is None else _pack(truth) for name, truth in told.items()},
-                "told": _packed(self.places),
+                "told": _pack(listed(self.places)),
             },
             [
                 *(self._sent(ALERT, each) for each in found),
@@ -331,12 +304,6 @@ class Share:
         self._ledger.discard()
 
 
-def begin_of(partition: TopicPartition, known: Places, ends: Places) -> int:
-    """Where to judge from, of a partition that was not known, or is shorter than it was: of a topic that is new to the
-    rules at its end; of one that has got more partitions, or was made again, at its begin."""
-    return 0 if any(each.topic == partition.topic for each in known) else ends[partition]
-
-
 class _Identity(msgspec.Struct, gc=False):
     source: str
     asset_id: str
@@ -369,12 +336,4 @@ class _Truth(TypedDict):
 _pack = msgspec.msgpack.Encoder().encode
 _decode_asset = msgspec.msgpack.Decoder(_Asset).decode
 _decode_truth = msgspec.msgpack.Decoder(_Truth).decode
-_decode_places = msgspec.msgpack.Decoder(list[tuple[str, int, int]]).decode
-
-
-def _packed(places: Places) -> bytes:
-    return _pack([[each.topic, each.partition, offset] for each, offset in places.items()])
-
-
-def _places(told: Iterable[tuple[str, int, int]]) -> Places:
-    return {TopicPartition(topic, number): offset for topic, number, offset in told}
+_decode_places = msgspec.msgpack.Decoder(Listed).decode

@@ -23,7 +23,7 @@ from cryptoproxy.common.service import Health
 from cryptoproxy.datasets import Alert, from_iso
 from cryptoproxy.errors import CryptoProxyError, TransientError
 from cryptoproxy.watch.rulebook.rules import Channel, Rules
-from cryptoproxy.watch.sharing.share import Places
+from cryptoproxy.watch.sharing.places import Places
 from cryptoproxy.watch.telling.channels import SHOW_PICTURES, Outcome
 from cryptoproxy.watch.telling.links import NOWHERE, Links
 from cryptoproxy.watch.telling.messages import Message

@@ -23,7 +23,7 @@ from cryptoproxy.datasets.codec import UNREADABLE
 from cryptoproxy.errors import OperatorError, PoisonError
 from cryptoproxy.watch.rulebook.rules import Channel, Rules
 from cryptoproxy.watch.sharing.ledger import Ledger
-from cryptoproxy.watch.sharing.share import Places
+from cryptoproxy.watch.sharing.places import Listed, Places, listed, placed
 from cryptoproxy.watch.sharing.shares import Shares
 from cryptoproxy.watch.telling.channels import send
 from cryptoproxy.watch.telling.desk import Desk, Waiting
@@ -36,9 +36,8 @@ FRESH_MS = 3_600_000
 """The first channels there ever were are told what was found within so long; one that comes later, what comes then."""
 TOO_MANY = 50_000
 """With so many waiting for one channel no more are read."""
-Packed = list[tuple[str, int, int]]
 _pack = msgspec.msgpack.Encoder().encode
-_unpack = msgspec.msgpack.Decoder(tuple[Packed, Packed | None]).decode
+_unpack = msgspec.msgpack.Decoder(tuple[Listed, Listed | None]).decode
 
 
 class Teller:
@@ -171,7 +170,7 @@ class Teller:
             except UNREADABLE as error:  # another's: what is new is told, perhaps once more
                 log.warning("how far channel %s was told cannot be read: %s", channel.name, error)
         if noted is not None:
-            done, trying = _places(noted[0]), None if noted[1] is None else _places(noted[1])
+            done, trying = placed(noted[0]), None if noted[1] is None else placed(noted[1])
             begin = {each: min(done.get(each, 0), ends[each]) for each in partitions}
             # A topic that was made again may never reach so far, and the channel would wait for that.
             trying = trying and {each: min(offset, ends.get(each, 0)) for each, offset in trying.items()}
@@ -190,7 +189,7 @@ class Teller:
         )  # fmt: skip
 
     def _note(self, name: str, done: Places, trying: Places | None) -> None:
-        value = _pack([_packed(done), None if trying is None else _packed(trying)])
+        value = _pack([listed(done), None if trying is None else listed(trying)])
         with self._lock:
             if self._ledger is None:
                 raise OperatorError("another process tells people by now", remedy="It goes on there")
@@ -213,11 +212,3 @@ class Teller:
         with suppress(kafka_errors.KafkaError):
             if consumer is not None:
                 consumer.close(timeout_ms=1_000)
-
-
-def _packed(places: Places) -> Packed:
-    return [(each.topic, each.partition, offset) for each, offset in places.items()]
-
-
-def _places(packed: Packed) -> Places:
-    return {TopicPartition(topic, number): offset for topic, number, offset in packed}

@@ -23,7 +23,8 @@ from cryptoproxy.watch.clock import SteadyClock
 from cryptoproxy.watch.engine import Engine, _Coming
 from cryptoproxy.watch.judge import Judge
 from cryptoproxy.watch.rulebook.reading import read
-from cryptoproxy.watch.sharing.share import Inputs, Share
+from cryptoproxy.watch.sharing.places import Inputs
+from cryptoproxy.watch.sharing.share import Share
 
 RULE = "rules:\n  r:\n    when: {above: %d}\n"
 

@@ -4,6 +4,7 @@ import threading
 import time
 
 from cryptoproxy.common.service import Loop
+from tests.conftest import wait_until
 
 
 def test_a_stop_ends_a_wait_at_once() -> None:
@@ -44,10 +45,7 @@ def test_a_long_wait_turns_all_the_time() -> None:
     thread.start()
     try:
         loop._turned -= 100
-        deadline = time.monotonic() + 10
-        while loop.seconds_since_turn > 50 and time.monotonic() < deadline:
-            stop.wait(0.01)
-        assert loop.seconds_since_turn < 50
+        wait_until(lambda: loop.seconds_since_turn < 50, what="a turn")
     finally:
         stop.set()
         thread.join(180)

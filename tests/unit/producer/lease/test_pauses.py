@@ -56,4 +56,5 @@ def test_someone_looks_while_all_others_wait() -> None:
 
 
 def test_the_clock_goes_on_while_the_machine_sleeps() -> None:
-    assert abs(elapsed() - time.clock_gettime(time.CLOCK_BOOTTIME)) < 1
+    before = time.clock_gettime(time.CLOCK_BOOTTIME)
+    assert before <= elapsed() <= time.clock_gettime(time.CLOCK_BOOTTIME)

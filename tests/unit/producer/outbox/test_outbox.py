@@ -18,6 +18,7 @@ from cryptoproxy.datasets import Feed
 from cryptoproxy.errors import OperatorError
 from cryptoproxy.producer.outbox import Entry, Outbox, OutboxFullError, files
 from cryptoproxy.producer.outbox.waiting import DRAINS, KAFKA, S3, rooms
+from tests.conftest import PATIENCE
 from tests.unit.producer.fakes import keep_poll
 from tests.unit.producer.outbox.conftest import SLOT_MS, Open, content
 
@@ -480,7 +481,7 @@ def test_threads_keep_and_drain_at_once_and_nothing_is_lost(outbox: Outbox, capl
             keep(outbox, number, source)
 
     def drainer(drain: str) -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE
         while len(taken[drain]) < 2 * count and time.monotonic() < deadline:
             outbox.wait(drain, 0.1)
             for entry in outbox.oldest(drain, 5):
