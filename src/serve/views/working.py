@@ -44,6 +44,24 @@ _WINDOWS_MS = {"minute": 60_000, "5s": 5_000}
 Brokers = Callable[[], "BrokerView"]
 
 
+class _Ban(msgspec.Struct):
+    until_ms: int = 0
+    why: str = ""
+
+
+class _Counts(msgspec.Struct):
+    windows: dict[str, list[tuple[int, int]]] = {}
+    """Of each call its time and its cost."""
+    months: dict[str, int] = {}
+    ban: _Ban | None = None
+
+
+class _Used(msgspec.Struct):
+    """What the poller tells of a budget."""
+
+    counts: _Counts
+
+
 class BrokerView(NamedTuple):
     """What the brokers know. ``state``: the newest value by key; ``lags``: records not committed, by dataset;
     ``untold``: why these are not known."""
@@ -158,22 +176,21 @@ def polled(state: Mapping[str, bytes], now_ms: int) -> Iterator[WorkingLine]:
 def budget(upstream: str, unit: str, allowed: Mapping[str, int], state: bytes, now_ms: int) -> Iterator[WorkingLine]:
     """What is used of each of an upstream's windows, by the poller's own count."""
     try:
-        counts = msgspec.json.decode(state, type=dict[str, Any])["counts"]
-    except (*UNREADABLE, KeyError):
+        counts = msgspec.json.decode(state, type=_Used).counts
+    except UNREADABLE:
         return
     for window, limit in allowed.items():
         if window == MONTH:
-            used = max(counts.get("months", {}).values(), default=0)
+            used = max(counts.months.values(), default=0)
         else:
             since = now_ms - _WINDOWS_MS.get(window, 60_000)
-            used = sum(cost for at, cost in counts.get("windows", {}).get(window, ()) if at > since)
+            used = sum(cost for at, cost in counts.windows.get(window, ()) if at > since)
         words = f"{used:,} of {limit:,} {unit} per {window}"
         yield WorkingLine(
             "budget", upstream, "late" if used >= limit else "ok", words, count=used, limit=limit, unit=unit
         )
-    ban = counts.get("ban") or {}
-    if (until_ms := ban.get("until_ms", 0)) > now_ms:
-        words = f"it is not asked for {(until_ms - now_ms) / 1000:.0f} s more: {ban.get('why', '')}"
+    if (ban := counts.ban) and ban.until_ms > now_ms:
+        words = f"it is not asked for {(ban.until_ms - now_ms) / 1000:.0f} s more: {ban.why}"
         yield WorkingLine("budget", upstream, "away", words)
 
 

@@ -99,7 +99,8 @@ def test_the_state_topic_tells_of_polls_streams_and_budgets():
     )
     told = list(budget("binance", "weight", {"minute": 100, "month": 0}, counts % (NOW_MS - 90_000, NOW_MS - 1000, NOW_MS + 9000), NOW_MS))  # fmt: skip
     assert [(each.count, each.state) for each in told] == [(100, "late"), (7, "late"), (None, "away")]
-    assert list(budget("binance", "weight", {"minute": 1}, b"garbage", NOW_MS)) == []
+    for odd in (b"garbage", b'{"counts":[]}', b'{"counts":null}', b'{"counts":{"ban":{"until_ms":"soon"}}}'):
+        assert list(budget("binance", "weight", {"minute": 1}, odd, NOW_MS)) == []
 
 
 def test_age_is_judged_by_the_interval_where_there_is_one():
