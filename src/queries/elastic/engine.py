@@ -207,8 +207,6 @@ class Elastic:
         yield from self._whole(series, Span(stretch.begin_ms, middle))
         yield from self._whole(series, Span(middle, stretch.end_ms))
 
-    # ---- bars
-
     def midnights(self, scope: Scope, stamps: Sequence[int]) -> list[Midnight]:
         fields = ("price", "market_cap", "volume_24h")
         told = [{"exists": {"field": each}} for each in fields]
@@ -232,6 +230,8 @@ class Elastic:
         )
         rows = (each["_source"] for each in answer["hits"]["hits"])
         return [Midnight(from_iso(row["timestamp"]), *(float(row[each]) for each in fields)) for row in rows]
+
+    # ---- bars
 
     def intervals(self, scope: Scope) -> Mapping[AssetRef, Mapping[str, int]]:
         try:

@@ -276,8 +276,6 @@ class Lake:
     def _of(self, series: Series, what: str, period: Span, rest: str = "") -> Iterator[tuple[Any, ...]]:
         return self._ask(what, Scope(period, (series.source,), interval=series.part), rest, dataset=series.dataset)
 
-    # ---- bars
-
     def midnights(self, scope: Scope, stamps: Sequence[int]) -> list[Midnight]:
         days = self.days(TICKER, scope.sources[0], scope.period)
         if not days.issuperset(stamps):
@@ -292,6 +290,8 @@ class Lake:
         what = "epoch_ms(timestamp), price, market_cap, volume_24h"
         sql = f"SELECT {what} FROM {self._table(scope)} {conditions} ORDER BY timestamp"
         return [Midnight(*row) for row in self.duck.ask(sql, parameters)]
+
+    # ---- bars
 
     def intervals(self, scope: Scope) -> Mapping[AssetRef, Mapping[str, int]]:
         found: dict[AssetRef, dict[str, int]] = {}

@@ -447,6 +447,15 @@ def test_nobody_is_left_alone_for_ever(stand_in: StandIn):
     assert channels.send(RULES.channels["ops"], Message(alerts=[EXAMPLE])).wait == channels.LONGEST_WAIT
 
 
+def alone() -> teller.Teller:
+    """Without Kafka: what of it a test needs, the test puts in."""
+    none: Any = None
+    return teller.Teller(
+        kafka=none, shares=none, make_ledger=none, connect=none, rules=lambda: RULES, now_ms=lambda: 0, health=Health(),
+        metrics=WatchMetrics(CollectorRegistry()), links=NOWHERE, picture=lambda _: None,
+    )  # fmt: skip
+
+
 def test_what_was_tried_before_the_topic_was_made_again_holds_up_nothing(
     stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
 ):
@@ -460,11 +469,7 @@ def test_what_was_tried_before_the_topic_was_made_again_holds_up_nothing(
             return dict.fromkeys(partitions, 1)
 
     monkeypatch.setattr(desk, "GATHER_SECONDS", 0.0)
-    none: Any = None
-    told = teller.Teller(
-        kafka=none, shares=none, make_ledger=none, connect=none, rules=lambda: RULES, now_ms=lambda: 0, health=Health(),
-        metrics=WatchMetrics(CollectorRegistry()), links=NOWHERE, picture=lambda _: None,
-    )  # fmt: skip
+    told = alone()
     monkeypatch.setattr(told, "_consumer", Short())
     monkeypatch.setattr(told, "_note", lambda *_: None)
     places = [[[TOPIC.topic, TOPIC.partition, offset]] for offset in (90, 95)]
@@ -493,11 +498,7 @@ def test_where_it_cannot_be_read_how_far_a_channel_was_told_what_is_new_is_told(
         def offsets_for_times(self, moments: dict[Any, int]) -> dict[Any, Any]:
             return dict.fromkeys(moments, SimpleNamespace(offset=5))
 
-    none: Any = None
-    told = teller.Teller(
-        kafka=none, shares=none, make_ledger=none, connect=none, rules=lambda: RULES, now_ms=lambda: 0, health=Health(),
-        metrics=WatchMetrics(CollectorRegistry()), links=NOWHERE, picture=lambda _: None,
-    )  # fmt: skip
+    told = alone()
     noted: list[Any] = []
     monkeypatch.setattr(told, "_consumer", Reader())
     monkeypatch.setattr(told, "_note", lambda *those: noted.append(those))
