@@ -13,7 +13,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -210,20 +210,24 @@ class BinanceHouse(House):
         asked, whole = symbols_of(request.params), self._whole_market
         if "symbolStatus" in request.params or (asked is None and whole is None):
             return None
+        polled_ms = whole.asked_ms if whole is not None else None
         if asked is None:
+            version: Hashable = self.newest.version(NAME), polled_ms
+            if (held := self.shelf.held(request.place, version)) is not None:
+                return held  # before thousands of tickers are gathered
             tickers = {each.asset_id: each for each in self.newest.tickers(NAME)}
             names: Collection[str] = dict.fromkeys([*(by_symbol(whole) if whole else ()), *tickers])
-            version: object = self.newest.version(NAME)
         else:
             found = ((each, self.newest.ticker(NAME, each)) for each in asked)
             tickers = {name: ticker for name, ticker in found if ticker is not None}
-            names, version = in_order(asked, whole), tuple(each.fetched_at for each in tickers.values())
+            names = in_order(asked, whole)
+            version = tuple(each.fetched_at for each in tickers.values()), polled_ms
         lacking = [each for each in names if each not in tickers] if len(tickers) < len(names) else []
         rows = last_prices(whole) if lacking and whole is not None else {}
         if any(each not in rows for each in lacking):
             self._refuse_unknown(names)
             return None
-        of_rows_ms = whole.asked_ms if rows and whole is not None else None
+        of_rows_ms = polled_ms if rows else None
 
         def made() -> Reply:
             body = [
@@ -245,7 +249,7 @@ class BinanceHouse(House):
             )
             return json_reply(body[0] if "symbol" in request.params else body, told=told)
 
-        return self.shelf.get(request.place, (version, of_rows_ms), made)
+        return self.shelf.get(request.place, version, made)
 
     def _tickers(self, request: Request) -> Reply | None:
         """Rows as they came, of the newest answers that hold them."""

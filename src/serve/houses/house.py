@@ -48,14 +48,19 @@ class Shelf:
         self._held = 0
         self._replies: OrderedDict[Hashable, tuple[object, Reply]] = OrderedDict()
 
-    def get(self, place: Hashable, version: object, make: Callable[[], Reply]) -> Reply:
+    def held(self, place: Hashable, version: object) -> Reply | None:
         known = self._replies.get(place)
-        if known is not None and known[0] == version:
-            self._replies.move_to_end(place)
-            return known[1]
+        if known is None or known[0] != version:
+            return None
+        self._replies.move_to_end(place)
+        return known[1]
+
+    def get(self, place: Hashable, version: object, make: Callable[[], Reply]) -> Reply:
+        if (held := self.held(place, version)) is not None:
+            return held
         reply = make()
-        if known is not None:
-            self._held -= _size(place, known[1])
+        if (before := self._replies.get(place)) is not None:
+            self._held -= _size(place, before[1])
         self._replies[place] = version, reply
         self._replies.move_to_end(place)
         self._held += _size(place, reply)

@@ -300,6 +300,17 @@ def test_pairs_that_are_halted_have_their_price_as_well(polled: Road, params: di
     assert ours.headers["X-Data-Source"] == "road/binance"
 
 
+def test_the_whole_markets_prices_are_gathered_once_for_each_change(polled: Road, monkeypatch: pytest.MonkeyPatch):
+    gathered: list[str] = []
+    tickers = polled.newest.tickers
+    monkeypatch.setattr(polled.newest, "tickers", lambda source: gathered.append(source) or tickers(source))
+    for changes in (1, 2):
+        polled.poll("binance")
+        first, second = (polled.get("/binance/api/v3/ticker/price").json() for _ in range(2))
+        assert first == second == polled.theirs("binance", "api/v3/ticker/price").json()
+        assert gathered == ["binance"] * changes
+
+
 def test_the_book_ticker_is_a_part_of_the_tickers_row(polled: Road):
     ours = polled.get("/binance/api/v3/ticker/bookTicker", params={"symbol": "ETHUSDT"}).json()
     row = polled.theirs("binance", "api/v3/ticker/24hr", params={"symbol": "ETHUSDT"}).json()
