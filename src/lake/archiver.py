@@ -32,7 +32,7 @@ MOST = 20_000
 """Records in memory; then they are stored at once."""
 
 
-class Archiver:
+class TopicArchiver:
     """A loop for one dataset of one part. Any number of processes share its topic.
 
     Args:

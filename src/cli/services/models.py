@@ -87,7 +87,7 @@ def process(settings: Settings, *, now_ms: Callable[[], int] | None = None) -> S
     from cryptoproxy.common.clients import kafka as kafka_client
     from cryptoproxy.common.clients.kafka_python.sender import Sender
     from cryptoproxy.common.metrics import ModelsMetrics
-    from cryptoproxy.lake.archiver import Archiver
+    from cryptoproxy.lake.archiver import TopicArchiver
     from cryptoproxy.lake.store import Store
     from cryptoproxy.models.live import Predictor
     from cryptoproxy.models.registry import Registry
@@ -108,7 +108,7 @@ def process(settings: Settings, *, now_ms: Callable[[], int] | None = None) -> S
         health=made.health,
         metrics=ModelsMetrics(made.registry),
     )
-    archiver = Archiver(
+    archiver = TopicArchiver(
         kafka=kafka,
         dataset=PREDICTION,
         store=store,

@@ -38,14 +38,14 @@ def watch(context: click.Context) -> None:
 def process(settings: Settings) -> Service:
     """What judges and tells, and beside it what puts into the lake what no poller keeps: alerts, and usage."""
     from cryptoproxy.common.clients import kafka as kafka_client
-    from cryptoproxy.lake.archiver import Archiver
+    from cryptoproxy.lake.archiver import TopicArchiver
     from cryptoproxy.lake.store import Store
     from cryptoproxy.watch.wiring import service
 
     made, rules = service(settings)
     wanted: list[tuple[Dataset[Any], str, bytes]] = [(ALERT, "", b""), (USAGE, "", b""), (CANDLE, "1m", DERIVED)]
     for dataset, part, mark in wanted:
-        archiver = Archiver(
+        archiver = TopicArchiver(
             kafka=settings.kafka,
             dataset=dataset,
             part=part,
@@ -57,7 +57,7 @@ def process(settings: Settings) -> Service:
             health=Health() if dataset is USAGE else made.health,
         )
 
-        def run(loop: Loop, dataset: Dataset[Any] = dataset, archiver: Archiver = archiver) -> None:
+        def run(loop: Loop, dataset: Dataset[Any] = dataset, archiver: TopicArchiver = archiver) -> None:
             while dataset is CANDLE and rules().bars is None and loop.running:
                 loop.wait(1.0)  # `bars:` may come with another file of rules
             archiver.run(loop)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
@@ -131,6 +131,18 @@ def admin(kafka: Kafka) -> KafkaAdminClient:
         kafka.errors.KafkaTimeoutError: no broker was found within five seconds.
     """
     return made(KafkaAdminClient, **connection(kafka), request_timeout_ms=15_000)
+
+
+def topic_error(kafka: Kafka, topic: str) -> kafka_errors.KafkaError | None:
+    """Why ``topic`` cannot be written to. A producer looks for a missing one for ten seconds, then says only that time
+    was up.
+
+    Raises:
+        kafka.errors.KafkaError: no broker answers.
+    """
+    with closing(admin(kafka)) as asked:
+        (found,) = asked.describe_topics([topic])
+    return kafka_errors.for_code(found["error_code"])(topic) if found["error_code"] else None
 
 
 def partitions_of(consumer: Any, *topics: str) -> list[TopicPartition]:

@@ -231,15 +231,9 @@ def topic_producer(kafka: Kafka, topic: str, *, one_by_one: bool = False) -> Any
         OperatorError: it is not.
         kafka.errors.KafkaError: no broker answers.
     """
-    admin = kafka_client.admin(kafka)
-    try:
-        # Asked first: a producer looks for a missing topic for ten seconds, then says only that time was up.
-        (found,) = admin.describe_topics([topic])
-    finally:
-        admin.close()
-    if found["error_code"]:
-        error = kafka_errors.for_code(found["error_code"])
-        if error is kafka_errors.UnknownTopicOrPartitionError:
-            raise OperatorError(f"topic {topic} is missing", remedy="Make it first, or mend --topic")
-        raise kafka_client.meaning(error(topic), kafka)
+    error = kafka_client.topic_error(kafka, topic)
+    if isinstance(error, kafka_errors.UnknownTopicOrPartitionError):
+        raise OperatorError(f"topic {topic} is missing", remedy="Make it first, or mend --topic")
+    if error is not None:
+        raise kafka_client.meaning(error, kafka)
     return kafka_client.producer(kafka, client_id="cryptoproxy-replay", one_by_one=one_by_one)

@@ -266,17 +266,10 @@ def connect(kafka: Kafka, *, one_by_one: bool = False) -> Any:
 
 
 def refusal(kafka: Kafka, topic: str) -> CryptoProxyError | None:
-    """Why ``topic`` cannot be written to. A producer looks for a missing one for ten seconds, then says only that time
-    was up.
+    """Why ``topic`` cannot be written to, in words.
 
     Raises:
         kafka.errors.KafkaError: no broker answers.
     """
-    admin = kafka_client.admin(kafka)
-    try:
-        (found,) = admin.describe_topics([topic])
-    finally:
-        admin.close()
-    if not found["error_code"]:
-        return None
-    return kafka_client.meaning(kafka_errors.for_code(found["error_code"])(topic), kafka)
+    error = kafka_client.topic_error(kafka, topic)
+    return None if error is None else kafka_client.meaning(error, kafka)
