@@ -27,12 +27,14 @@ from cryptoproxy.datasets import ALERT, CANDLE, TICKER, iso
 from cryptoproxy.datasets.times import DAY_MS, HOUR_MS, MINUTE_MS
 from cryptoproxy.engines.stack import Endpoints
 from cryptoproxy.lake import objects
+from cryptoproxy.lake.compact import GRACE_MS
 from cryptoproxy.lake.store import Store
 from cryptoproxy.models.registry import Registry
 from cryptoproxy.sandbox import Sandbox
 from cryptoproxy.watch.figures.learned import FORESTS
 from cryptoproxy.watch.rulebook.forests import bring
 from cryptoproxy.watch.rulebook.reading import parse
+from tests.conftest import wait_until
 from tests.integration.backfill.conftest import record
 from tests.integration.conftest import World, endpoints, make_world, remove_indices
 from tests.jobs.smtp import mail_server
@@ -51,6 +53,8 @@ EVERY = 10 * MINUTE_MS
 MODEL_DAYS = 60
 """A sixth of them, less what the features need before them, is what the first model of the walk is made of."""
 MINUTE_DAYS = 3
+MADE_WITHIN_MS = 10 * MINUTE_MS
+"""Before midnight: the day that the first DAGs look at is still yesterday for the last."""
 
 
 @dataclass
@@ -148,7 +152,10 @@ def airflow(
     (home / "positions.yaml").write_text(
         "positions:\n  binance:BTCUSDT: 0.5\n  binance:ETHUSDT: {amount: 3, paid: 2}\n"
     )
-    now_ms = SystemClock().now_ms()
+    clock = SystemClock()
+    closed = range(GRACE_MS, DAY_MS - MADE_WITHIN_MS)
+    wait_until(lambda: clock.now_ms() % DAY_MS in closed, seconds=900, what="yesterday is over, and stays yesterday")
+    now_ms = clock.now_ms()
     begin = now_ms - now_ms % DAY_MS - DAY_MS
     store = Store(world.settings.s3)
     for slot_ms in range(begin, begin + DAY_MS, EVERY):
