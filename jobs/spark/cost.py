@@ -38,7 +38,7 @@ from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.common.settings.sections.s3 import S3
 from cryptoproxy.datasets import CANDLE, TICKER, Candle, iso
-from cryptoproxy.datasets.times import DAY_MS, HOUR_MS, MINUTE_MS
+from cryptoproxy.datasets.times import DAY_MS, HOUR_MS, MINUTE_MS, Span
 from cryptoproxy.lake.compact import Compaction
 from cryptoproxy.lake.store import Store
 
@@ -53,18 +53,17 @@ class Cost(NamedTuple):
     """Bytes, all of its processes at their highest moment."""
 
 
-def fill_lakes(settings: Sequence[Settings], days: int, coins: int) -> None:
+def fill_lakes(settings: Sequence[Settings], span: Span, coins: int) -> None:
     """The same raw objects of an hour in each of these lakes, and their documents in the index that they share."""
     with closing(kafka_client.admin(settings[0].kafka)) as admin:
         list(topics.set_up(admin, settings[0].kafka, (TICKER,)))
     stores = [Store(each.s3) for each in settings]
-    for hour, polls in groupby(
-        Year(BEGIN, BEGIN + days * DAY_MS, coins=coins).polls(), key=lambda poll: poll[0] // HOUR_MS
-    ):
+    year = Year(span.begin_ms, span.end_ms, coins=coins)
+    for hour, polls in groupby(year.polls(), key=lambda poll: poll[0] // HOUR_MS):
         lines = [line for _, poll in polls for _, line in poll]
         for store in stores:
             archive(store, TICKER, "coingecko", hour * HOUR_MS, lines)
-    index(settings[0], days)
+    index(settings[0], span)
 
 
 def fill_bars(store: Store, days: int, coins: int) -> None:
@@ -243,15 +242,16 @@ def of_upkeep(folder: Path, coins: int, spans: list[int], masters: list[str], *,
     """A lake for the commands, and one for each master, so that each compacts the same objects. Reconcile asks index
     and dead letters, too."""
     days, lakes = max(spans), ["commands", *(f"spark{number}" for number in range(len(masters)))]
+    begin_ms = BEGIN - days * DAY_MS
     with engines(folder, kept=True) as texts:
         settings = [Settings.from_texts({**texts, **_named(lake)}) for lake in lakes]
         store = Store(settings[0].s3)
         store.make_bucket()
         if not store.holds(lakes[-1]):
-            fill_lakes(settings, days, coins)
+            fill_lakes(settings, Span(begin_ms, BEGIN), coins)
         if fill:
             return
-        with Costs(environ(folder, texts), 1440 * coins) as costs:
+        with Costs(environ(folder, texts), 1440 * coins, begin_ms) as costs:
             costs.command("lake compact --dataset ticker --delete-raw", days, lakes[0], *costs.dates(days))
             costs.command("reconcile --dataset ticker", days, lakes[0], *costs.span(days))
             for master, lake in zip(masters, lakes[1:], strict=True):

@@ -59,7 +59,7 @@ def fill(settings: Settings) -> Filled:
         TICKER.codec.decode(polls[0][1][0][1]), asset_id="late", symbol="LATE", timestamp=iso(BEGIN + 3 * HOUR_MS)
     )
     archive(store, TICKER, "coingecko", BEGIN + 3 * HOUR_MS, [TICKER.codec.encode(late)])
-    index(settings)
+    index(settings, Span(BEGIN, BEGIN + DAYS * DAY_MS))
     bars = hourly()
     for day in range(BARS):
         some = [CANDLE.codec.encode(each) for each in bars[day * 24 * len(PAIRS) : (day + 1) * 24 * len(PAIRS)]]
@@ -68,11 +68,10 @@ def fill(settings: Settings) -> Filled:
     return Filled(len(polls) * COINS + 1, len(bars), publish(settings, day), len(day))
 
 
-def index(settings: Settings, days: int = DAYS) -> None:
+def index(settings: Settings, span: Span) -> None:
     """What the lake has of tickers, by `replay`."""
     with closing(elastic.client(settings.elasticsearch)) as client:
-        list(template.set_up(client, settings.elasticsearch, TICKER, now=iso(BEGIN)))
-    span = Span(BEGIN, BEGIN + days * DAY_MS)
+        list(template.set_up(client, settings.elasticsearch, TICKER, now=iso(span.begin_ms)))
     silent = Console(file=io.StringIO())
     wiring.replay(
         settings, TICKER, span, sources=None, topic=None, rate=None, resume=False,
