@@ -83,6 +83,8 @@ class Table:
         self._dataset = dataset
         self.root = folder(store.settings.prefix, dataset.name, TABLE)
         self._opened: DeltaTable | None = None
+        self._told: tuple[DeltaTable, int, list[File]] | None = None
+        """Of a version what its log tells: a year is read hour by hour, and years are thousands of files."""
 
     def files(self, source: str | None = None, span: Span | None = None, part: str | None = None) -> list[File]:
         """Those of a source and of a part, or all; those with a slot in ``span``, or of all times; the oldest first."""
@@ -144,6 +146,12 @@ class Table:
     def _files(self, table: DeltaTable | None) -> list[File]:
         if table is None:
             return []
+        version = table.version()
+        if self._told is None or self._told[:2] != (table, version):
+            self._told = table, version, self._read(table)
+        return self._told[2]
+
+    def _read(self, table: DeltaTable) -> list[File]:
         told = pa.table(table.get_add_actions(flatten=True))
         wanted = ("path", "min.source", "min.timestamp", "max.timestamp", "num_records", "size_bytes")
         found = []

@@ -10,6 +10,7 @@ from itertools import pairwise
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from deltalake import DeltaTable
 
 from cryptoproxy.datasets import TICKER, iso
 from cryptoproxy.datasets.times import HOUR_MS, Span
@@ -155,3 +156,26 @@ def test_a_large_day_is_cut_by_time_into_files(store: Store, monkeypatch: pytest
         found, _ = read(store, Span(DAY + hour * HOUR_MS, DAY + (hour + 1) * HOUR_MS))
         assert len(found) == (15 if hour == 7 else 0)
     assert not compact(store).written
+
+
+def test_the_log_of_a_table_is_told_once_for_each_version(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is asked for at each hour of what is read, and years of it are thousands of files."""
+    told: list[int] = []
+    get_add_actions = DeltaTable.get_add_actions
+    monkeypatch.setattr(
+        DeltaTable,
+        "get_add_actions",
+        lambda table, **how: told.append(table.version()) or get_add_actions(table, **how),
+    )
+    fill(store, hours=(0,))
+    compact(store)
+    reader = Table(store, TICKER)
+    told.clear()
+    first, again = reader.files(), reader.files()
+    assert first == again
+    assert len(told) == 1
+    fill(store, hours=(7,))
+    compact(store)
+    told.clear()
+    assert reader.files() != first
+    assert len(told) == 1
