@@ -72,7 +72,7 @@ class World:
         books, gaps = self.books(), self.gaps()
         once = {BOOK.id_of(book): book for book in books}
         require_true(sorted(once.values(), key=lambda book: book.timestamp), COINS)
-        assert {gap.why for gap in gaps} <= set(expected)  # what is mended between two slots is none
+        assert not [gap for gap in gaps if gap.why not in expected]  # what is mended between two slots is none
         assert {(gap.kind, gap.state) for gap in gaps} <= {("book", "open")}
         for symbol in SYMBOLS:
             told = {from_iso(book.timestamp) for book in once.values() if book.asset_id == symbol}
@@ -119,7 +119,8 @@ def test_a_stall_of_14_s_tells_nothing_old_as_new(rig: Rig, report: Report) -> N
     poller.wait_ready()
     world.wait_for(110)
     began = time.monotonic()
-    report(world.judge("silent"), time.monotonic() - began)
+    # In 14 s prices move beyond what the snapshot before has shown; until the next one a side may be used up.
+    report(world.judge("silent", "empty"), time.monotonic() - began)
 
 
 def test_the_holder_is_killed_and_the_time_until_the_next_one_is_a_gap(rig: Rig, report: Report) -> None:
