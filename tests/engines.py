@@ -6,20 +6,28 @@ them, and leave them running and whole.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import pytest
 from kafka import errors as kafka_errors
 
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.settings import Settings
+from cryptoproxy.engines import ports as engine_ports
 from cryptoproxy.engines.elasticsearch import Elasticsearch
 from cryptoproxy.engines.kafka import Kafka
 from cryptoproxy.engines.ports import HOST, Ports, free_ports
 from cryptoproxy.engines.s3 import S3
 from cryptoproxy.engines.stack import Endpoints, Memory, Stack
 from tests.conftest import wait_until
+
+# Workers start their engines at once, and what one has chosen and not opened yet looks free to the others.
+if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+    engine_ports.RANGE = engine_ports.RANGE[
+        int(worker.removeprefix("gw")) :: int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+    ]
 
 _DISK = "cluster.routing.allocation.disk"
 _ELASTICSEARCH = {
@@ -58,8 +66,8 @@ class Shared:
 
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
-    ports = Ports.free()
-    behind_wire, wired = free_ports(2)
+    *engines, behind_wire, wired = free_ports(len(fields(Ports)) + 2)
+    ports = Ports(*engines)
     direct = f"PLAINTEXT://{HOST}:{ports.kafka}"
     stack = Stack(
         tmp_path_factory.mktemp("engines"),
