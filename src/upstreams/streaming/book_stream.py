@@ -47,10 +47,8 @@ class Kept(Generic[B]):
         """Slots since then."""
         self.why = ""
         """Of the first of them."""
-        self.wanted_for = ""
-        """What a snapshot is wanted for: a ``book``, or a ``look`` whether anything has happened; or none is."""
         self.wanted_ms = 0
-        """Since when."""
+        """Since when a snapshot is wanted; 0 while none is."""
         self.due_ms = 0
         """None is asked for earlier."""
         self.tries = 0

@@ -210,19 +210,6 @@ def test_a_snapshot_that_is_no_use_is_asked_for_again_later_and_later() -> None:
     assert fed.collect(at).rejected[0].reason == "refused"
 
 
-def test_looks_at_a_silent_stream_delay_no_snapshot_that_is_wanted_when_it_goes_on() -> None:
-    fed = Fed().started()
-    fed.collect(SILENT_MS + 2500)
-    at = SILENT_MS + 2600
-    for _ in range(5):
-        while not fed.stream.asks(now_ms=BEGIN_MS + at):
-            at += 100
-        fed.snapshot(at, 400)  # there is more than was heard of
-    fed.frame(at + 100, 300, 400)
-    (ask,) = fed.stream.asks(now_ms=BEGIN_MS + at + 200)
-    assert ask.call.params["limit"] == "1000"
-
-
 def test_a_body_that_is_no_book_is_said() -> None:
     fed = Fed()
     fed.frame(100, 10, 10)

@@ -201,17 +201,14 @@ class BinanceBooks(BookStream[BinanceBook]):
         return change_of(body)
 
     def asks(self, *, now_ms: int) -> Sequence[Ask]:
-        """A few at a time. Whether anything has happened is told by a small one; how often that was of no use delays
-        none that is for another reason."""
+        """A few at a time. Whether anything has happened is told by a small one."""
         for kept in self._kept.values():
-            wanted_for = ("look" if kept.book.why == "silent" else "book") if kept.book.wants_snapshot else ""
-            if wanted_for != kept.wanted_for:
-                kept.wanted_for, kept.wanted_ms, kept.tries, kept.due_ms = wanted_for, now_ms, 0, 0
-        due = [(symbol, kept) for symbol, kept in self._kept.items() if kept.wanted_for and kept.due_ms <= now_ms]
-        due.sort(key=lambda each: (each[1].tries, each[1].wanted_ms))
+            kept.wanted_ms = (kept.wanted_ms or now_ms) if kept.book.wants_snapshot else 0
+        wanted = [(symbol, kept) for symbol, kept in self._kept.items() if kept.wanted_ms and kept.due_ms <= now_ms]
+        wanted.sort(key=lambda each: (each[1].tries, each[1].wanted_ms))
         return [
-            Ask(symbol, snapshot_call(self._base_url, symbol, PROBE if kept.wanted_for == "look" else self._levels))
-            for symbol, kept in due[:MOST_ASKS]
+            Ask(symbol, snapshot_call(self._base_url, symbol, PROBE if kept.book.why == "silent" else self._levels))
+            for symbol, kept in wanted[:MOST_ASKS]
         ]
 
     def check(self, answer: Response, *, now_ms: int) -> None:
@@ -222,7 +219,7 @@ class BinanceBooks(BookStream[BinanceBook]):
 
     def answered(self, ask: Ask, answer: Response, *, now_ms: int) -> None:
         symbol, levels = ask.key, int(ask.call.params["limit"])
-        if (kept := self._kept.get(symbol)) is None or not kept.wanted_for:
+        if (kept := self._kept.get(symbol)) is None or not kept.wanted_ms:
             return
         silent = kept.book.why == "silent"
         if levels < self._levels and not silent:
@@ -232,7 +229,7 @@ class BinanceBooks(BookStream[BinanceBook]):
         if kept.book.load(answer.body, levels):
             if silent:
                 self._tell(symbol, kept, kept.wanted_ms, now_ms)
-            kept.wanted_for, kept.tries, kept.due_ms = "", 0, 0
+            kept.tries = kept.due_ms = kept.wanted_ms = 0
 
     def hopeless(self, ask: Ask, why: str, *, now_ms: int) -> None:
         self._rejected.append(Rejected("refused", ask.key, f"its book cannot be asked for: {why}"))
