@@ -20,7 +20,7 @@ from cryptoproxy.datasets.times import from_iso, moment_of
 from cryptoproxy.errors import PoisonError
 
 LEVELS = 20
-"""Of each side, at most."""
+"""Of each side; all of them where it has fewer."""
 BANDS = (10, 50, 100)
 """Basis points from mid that depth is told of."""
 

@@ -21,7 +21,7 @@ from cryptoproxy.errors import SettingsError, TransientError
 from cryptoproxy.upstreams.answers.gathering import usable_id
 from cryptoproxy.upstreams.answers.quotes import UNKNOWN
 from cryptoproxy.upstreams.base import Rejected, Response, SymbolList
-from cryptoproxy.upstreams.streaming.books import BookChange, BookOwner, LocalBook, record
+from cryptoproxy.upstreams.streaming.books import BookChange, BookOwner, LocalBook, lacks, record
 from cryptoproxy.upstreams.streaming.stream import Batch, Gathered, Left, Mark, Venue
 
 B = TypeVar("B", bound=LocalBook)
@@ -29,8 +29,8 @@ SILENT_MS = 10_000
 """Without a frame for so long a stream is suspected: an asset that is traded has another book by then."""
 SKEW_MS = 5_000
 """By so much a frame may be ahead of what we take for the upstream's time; what is more is no time of a frame."""
-EMPTY, NO_QUOTE, AHEAD = "empty", "no_quote", "ahead"
-"""Why a slot of a proven book has no record: a side has no level; its quote is not told yet; the snapshot is newer."""
+NO_QUOTE, AHEAD = "no_quote", "ahead"
+"""Why a slot of a proven book has no record, beside what it ``lacks``: no quote is told yet; the snapshot is newer."""
 
 
 class Kept(Generic[B]):
@@ -49,6 +49,8 @@ class Kept(Generic[B]):
         """Of the first of them."""
         self.wanted_ms = 0
         """Since when a snapshot is wanted; 0 while none is."""
+        self.looks = False
+        """Whether it is to tell only if anything has happened."""
         self.due_ms = 0
         """None is asked for earlier."""
         self.tries = 0
@@ -176,7 +178,7 @@ class BookStream(Gathered[AnyRecord], ABC, Generic[B]):
             kept.last_ms, kept.missed = kept.next_ms, 0
             kept.next_ms += self.interval_ms
         if kept.next_ms <= upto_ms:
-            self._miss(kept, upto_ms, EMPTY if quote else NO_QUOTE)
+            self._miss(kept, upto_ms, lacks(kept.book) if quote else NO_QUOTE)
 
     def _miss(self, kept: Kept[B], upto_ms: int, why: str) -> None:
         """The slots up to this moment have no record."""

@@ -129,13 +129,22 @@ class LocalBook(ABC):
             self.lose("crossed")
 
 
+def lacks(book: LocalBook) -> str:
+    """Why it cannot be a record as it stands: ``empty`` (a side has no level), ``beyond`` (of a side fewer of the best
+    levels are known than a record has, and there may be more); else nothing."""
+    sides = (book.ladder.bids, book.ladder.asks) if book.ladder else ()
+    if any(side.runs_out(LEVELS) for side in sides):
+        return "beyond"
+    return "" if sides and all(sides) else "empty"
+
+
 def record(book: LocalBook, asset: BookOwner, *, slot_ms: int, fetched_at_ms: int, interval_ms: int) -> Book | None:
-    """The book as it stands, as the record of a slot; None where a side has no level.
+    """The book as it stands, as the record of a slot; None where something :func:`lacks`.
 
     Prices are compared and halved in decimal, so that a level that lies just on the edge of a band is in it.
     """
     ladder = book.ladder
-    if ladder is None or not ladder.bids or not ladder.asks:
+    if ladder is None or lacks(book):
         return None
     bids, asks = ladder.bids.first(LEVELS), ladder.asks.first(LEVELS)
     bid, ask = (Decimal(repr(side[0][0])) for side in (bids, asks))

@@ -67,6 +67,10 @@ class Side:
         """The first price; None where the side is empty."""
         return self._sign * self._keys[0] if self._keys else None
 
+    def runs_out(self, count: int) -> bool:
+        """Whether fewer of its best levels are known, and there may be more: prices have moved beyond what is known."""
+        return self._full and not self._moves and len(self) < count
+
     @property
     def known_to(self) -> float | None:
         """The last price up to which every level is known; None where the whole side is."""

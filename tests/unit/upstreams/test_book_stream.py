@@ -57,10 +57,10 @@ class Fed:
         data = {"s": "BTCUSDT", "U": first, "u": last, "b": bids, "a": asks, "E": BEGIN_MS + at}
         self.stream.take({TOPIC: [msgspec.json.encode(data)]}, now_ms=BEGIN_MS + at + late)
 
-    def snapshot(self, at: int, last: int) -> None:
+    def snapshot(self, at: int, last: int, bids: Any = (("100", "2"),)) -> None:
         """Asked and answered."""
         (ask,) = self.stream.asks(now_ms=BEGIN_MS + at)
-        body = {"lastUpdateId": last, "bids": [["100", "2"]], "asks": [["101", "3"]]}
+        body = {"lastUpdateId": last, "bids": bids, "asks": [["101", "3"]]}
         self.stream.answered(ask, Response(200, {}, msgspec.json.encode(body)), now_ms=BEGIN_MS + at)
 
     def started(self) -> Fed:
@@ -158,6 +158,50 @@ def test_a_snapshot_that_is_ahead_of_the_stream_tells_nothing_of_the_slots_befor
     assert slots(fed.collect(3200)) == [3]
 
 
+def test_a_snapshot_that_has_what_was_lost_tells_nothing_of_the_slots_in_which_it_happened() -> None:
+    """It joins on to the next frame, but when the changes between were made nobody has heard."""
+    fed = Fed()
+    fed.frame(900, 10, 10)
+    fed.snapshot(1050, 12)
+    fed.frame(2100, 13, 13)
+    assert fed.collect(2200).missed == {"ahead": 2}
+    fed.frame(3100, 14, 14)
+    assert slots(fed.collect(3200)) == [3]
+
+
+def test_of_a_stream_that_is_silent_since_its_snapshot_no_slot_before_that_is_told() -> None:
+    fed = Fed()
+    fed.frame(900, 10, 10)
+    fed.snapshot(5000, 12)
+    fed.collect(SILENT_MS + 2500)
+    fed.snapshot(SILENT_MS + 2900, 12)
+    assert slots(fed.collect(SILENT_MS + 3000)) == []
+    fed.frame(SILENT_MS + 3100, 13, 13)
+    fed.frame(SILENT_MS + 4100, 14, 14)
+    assert slots(fed.collect(SILENT_MS + 4200)) == [14]
+
+
+def test_a_book_whose_prices_have_moved_beyond_what_is_known_has_no_slots_until_there_is_a_newer_snapshot() -> None:
+    """Changes come late and many at once, so that no snapshot comes in time."""
+    fed = Fed()
+    prices = [f"{100 - n / 100:.2f}" for n in range(1000)]  # as many as are asked for: there may be more
+    bids, gone = ([[price, size] for price in prices] for size in ("2", "0"))
+    fed.frame(100, 10, 10)
+    fed.snapshot(150, 10, bids)
+    fed.frame(1050, 11, 11, bids=gone[:960])
+    assert fed.stream.asks(now_ms=BEGIN_MS + 1100) == []
+    fed.frame(2050, 12, 12, bids=gone[960:961])
+    fed.frame(3050, 13, 13, bids=gone[961:981])
+    fed.frame(4050, 14, 14)
+    batch = fed.collect(4100)
+    assert slots(batch) == [1, 2, 3]
+    assert batch.missed == {"beyond": 1}, "19 are left, and what comes behind them nobody has told"
+    fed.snapshot(4200, 14, bids)
+    fed.frame(5050, 15, 15)
+    batch = fed.collect(5100)
+    assert (slots(batch), [gap.why for gap in batch.gaps]) == ([5], ["beyond"])
+
+
 def test_a_crossed_book_is_asked_for_anew() -> None:
     fed = Fed().started()
     fed.frame(1100, 11, 11, bids=[("101", "1")])
@@ -208,6 +252,19 @@ def test_a_snapshot_that_is_no_use_is_asked_for_again_later_and_later() -> None:
     fed.stream.hopeless(fed.stream.asks(now_ms=BEGIN_MS + at)[0], "-1121", now_ms=BEGIN_MS + at)
     assert fed.stream.asks(now_ms=BEGIN_MS + at + 59_000) == []
     assert fed.collect(at).rejected[0].reason == "refused"
+
+
+def test_looks_at_a_silent_stream_delay_no_snapshot_that_is_wanted_when_it_goes_on() -> None:
+    fed = Fed().started()
+    fed.collect(SILENT_MS + 2500)
+    at = SILENT_MS + 2600
+    for _ in range(5):
+        while not fed.stream.asks(now_ms=BEGIN_MS + at):
+            at += 100
+        fed.snapshot(at, 400)  # there is more than was heard of
+    fed.frame(at + 100, 300, 400)
+    (ask,) = fed.stream.asks(now_ms=BEGIN_MS + at + 200)
+    assert ask.call.params["limit"] == "1000"
 
 
 def test_a_body_that_is_no_book_is_said() -> None:

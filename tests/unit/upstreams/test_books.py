@@ -235,25 +235,41 @@ def test_a_change_that_crosses_throws_the_book_away() -> None:
 
 
 def test_levels_beyond_the_snapshot_are_not_known_whatever_is_told_of_them() -> None:
-    bids, asks = [(1000 - n, 1) for n in range(100)], [(1001 + n, 1) for n in range(100)]
+    bids, asks = [(2100 - n, 1) for n in range(100)], [(2101 + n, 1) for n in range(100)]
     book = BinanceBook()
     book.take(depth(10, 10))
     book.load(snapshot(10, bids, asks), 100)
-    book.take(depth(11, 11, bids=[(900, 5)], asks=[(1000.5, 5)]))
+    book.take(depth(11, 11, bids=[(2000, 5)], asks=[(2100.5, 5)]))
     record = taken(book)
     assert record is not None
-    assert (record.bids_known_to, record.asks_known_to) == (901.0, 1100.0)
-    assert record.bid_depth_100bps == sum(1000 - n for n in range(10)), "990.2475 is the edge"
+    assert (record.bids_known_to, record.asks_known_to) == (2001.0, 2200.0)
+    assert record.bid_depth_100bps == sum(2100 - n for n in range(21)), "2079.2475 is the edge"
     # Prices fall until the known bids end.
-    book.take(depth(12, 12, bids=[(1000 - n, 0) for n in range(95)], asks=[(906, 1)]))
+    book.take(depth(12, 12, bids=[(2100 - n, 0) for n in range(80)], asks=[(2021, 1)]))
     record = taken(book)
     assert record is not None
-    assert (len(record.bids), record.bid_depth_10bps) == (5, 905.0)
-    assert record.bid_depth_50bps is None, "900.9725 is the edge, and 901 the last that is known"
+    assert (len(record.bids), record.bid_depth_10bps) == (20, 2020.0 + 2019.0)
+    assert record.bid_depth_100bps is None, "2000.295 is the edge, and 2001 the last that is known"
     assert book.wants_snapshot, "nearly used up: a new one is asked for, and meanwhile it goes on"
-    book.take(depth(13, 14))
-    book.load(snapshot(13, [(905 - n, 1) for n in range(100)], [(906, 1)]), 100)
-    assert (book.proven, book.update_id, book.wants_snapshot) == (True, 14, False)
+    book.take(depth(13, 13, bids=[(2001, 0)]))
+    assert (taken(book), books.lacks(book)) == (None, "beyond"), "there may be a twentieth bid that nobody has told"
+    book.take(depth(14, 15))
+    book.load(snapshot(14, [(2020 - n, 1) for n in range(100)], [(2021, 1)]), 100)
+    assert (book.proven, book.update_id, book.wants_snapshot, books.lacks(book)) == (True, 15, False, "")
+
+
+def test_an_answer_that_came_too_late_leaves_a_book_that_goes_on_as_it_is() -> None:
+    """It was asked for while few levels were left; then more came, and the frames after it are not kept any more."""
+    bids = [(2100 - n, 1) for n in range(100)]
+    book = BinanceBook()
+    book.take(depth(10, 10))
+    book.load(snapshot(10, bids, [(2101, 1)]), 100)
+    book.take(depth(11, 11, bids=[(2100 - n, 0) for n in range(61)]))
+    book.take(depth(12, 12))
+    book.take(depth(13, 13, bids=[(2100, 1), (2099, 1)]))
+    book.take(depth(14, 14))
+    assert not book.load(snapshot(12, bids, [(2101, 1)]), 100)
+    assert (book.proven, book.update_id) == (True, 14)
 
 
 # --- Bybit

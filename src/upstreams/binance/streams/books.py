@@ -96,7 +96,9 @@ class BinanceBook(LocalBook):
     def __init__(self) -> None:
         super().__init__()
         self._kept: deque[BookChange] = deque(maxlen=MOST_KEPT)
-        """The newest frames that are in no book, without a hole between them."""
+        """The newest frames that the next snapshot is put under, without a hole between them."""
+        self.ahead = False
+        """Whether the snapshot is newer than every frame that has come: since when the book stands so is not known."""
 
     @property
     def wants_snapshot(self) -> bool:
@@ -111,12 +113,13 @@ class BinanceBook(LocalBook):
     def _is_short(self) -> bool:
         """Whether prices have moved so far that little is left of what the snapshot showed of a side."""
         sides = (self.ladder.bids, self.ladder.asks) if self.ladder else ()
-        return any(side.known_to is not None and len(side) < SHORT for side in sides)
+        return any(side.runs_out(SHORT) for side in sides)
 
     def joins(self, change: BookChange) -> bool:
-        return self._may_go_on and change.first == self.update_id + 1
+        return self._may_go_on and not self.ahead and change.first == self.update_id + 1
 
     def take(self, change: BookChange) -> None:
+        self.ahead = self.ahead and change.last < self.update_id
         if self.ladder is None or not self._may_go_on:
             self._keep(change)
         elif change.last > self.update_id:
@@ -126,6 +129,8 @@ class BinanceBook(LocalBook):
                 return
             if self._is_short:
                 self._keep(change)
+            else:
+                self._kept.clear()
             self.why = ""
             self._apply(self.ladder, change)
         elif _begins_anew(change, self.updated_ms):
@@ -163,6 +168,7 @@ class BinanceBook(LocalBook):
         if (not kept and not self.proven) or last < (kept[0].first if kept else self.update_id + 1) - 1:
             return False
         self._kept.clear()
+        self.ahead = (self.proven and self.ahead) or last > (kept[-1].last if kept else self.update_id)
         self._replace(Ladder(found.bids, found.asks, most=levels, moves=False), last, None)
         for change in kept:
             if not self.why:
@@ -201,13 +207,17 @@ class BinanceBooks(BookStream[BinanceBook]):
         return change_of(body)
 
     def asks(self, *, now_ms: int) -> Sequence[Ask]:
-        """A few at a time. Whether anything has happened is told by a small one."""
+        """A few at a time. Whether anything has happened is told by a small one; how often that was of no use delays
+        none that is wanted when the stream goes on.
+        """
         for kept in self._kept.values():
+            if kept.looks != (kept.book.why == "silent"):
+                kept.looks, kept.tries, kept.due_ms = not kept.looks, 0, 0
             kept.wanted_ms = (kept.wanted_ms or now_ms) if kept.book.wants_snapshot else 0
         wanted = [(symbol, kept) for symbol, kept in self._kept.items() if kept.wanted_ms and kept.due_ms <= now_ms]
         wanted.sort(key=lambda each: (each[1].tries, each[1].wanted_ms))
         return [
-            Ask(symbol, snapshot_call(self._base_url, symbol, PROBE if kept.book.why == "silent" else self._levels))
+            Ask(symbol, snapshot_call(self._base_url, symbol, PROBE if kept.looks else self._levels))
             for symbol, kept in wanted[:MOST_ASKS]
         ]
 
@@ -227,7 +237,7 @@ class BinanceBooks(BookStream[BinanceBook]):
         kept.tries += 1
         kept.due_ms = now_ms + min(RETRY_MS * 2**kept.tries, LONGEST_RETRY_MS)
         if kept.book.load(answer.body, levels):
-            if silent:
+            if silent and not kept.book.ahead:
                 self._tell(symbol, kept, kept.wanted_ms, now_ms)
             kept.tries = kept.due_ms = kept.wanted_ms = 0
 
