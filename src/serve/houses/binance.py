@@ -154,10 +154,14 @@ class BinanceHouse(House):
             return slot  # rather than have a snapshot asked for
         whole = Request("depth", {"symbol": symbol, "limit": str(MOST_LEVELS)})
         if not _shows(book, limit) and (self.asks(whole) or live.may_load(symbol)):
-            with suppress(CryptoProxyError):
-                snapshot, _ = await self.fetched(whole)
-                if snapshot.status == 200 and not _shows(book, limit):
-                    book.load(snapshot.body, MOST_LEVELS)
+            book.awaits = True
+            try:
+                with suppress(CryptoProxyError):
+                    snapshot, _ = await self.fetched(whole)
+                    if snapshot.status == 200 and not _shows(book, limit):
+                        book.load(snapshot.body, MOST_LEVELS)
+            finally:
+                book.awaits = False
         if not _shows(book, limit) or book.ladder is None:
             return None
         body = rendering.depth(book.update_id, book.ladder.bids.first(limit), book.ladder.asks.first(limit))

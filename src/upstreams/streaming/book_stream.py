@@ -29,8 +29,41 @@ SILENT_MS = 10_000
 """Without a frame for so long a stream is suspected: an asset that is traded has another book by then."""
 SKEW_MS = 5_000
 """By so much a frame may be ahead of what we take for the upstream's time; what is more is no time of a frame."""
-NO_QUOTE, AHEAD = "no_quote", "ahead"
-"""Why a slot of a proven book has no record, beside what it ``lacks``: no quote is told yet; the snapshot is newer."""
+NO_QUOTE, ANEW, CLOCK = "no_quote", "anew", "clock"
+"""Why a slot of a proven book has no record, beside what it ``lacks``: no quote is told yet; the whole book was told
+anew, and when what is new in it happened is not known; the frame after it has no time, or none that can be."""
+RETRY_MS, LONGEST_RETRY_MS = 1_000, 60_000
+"""After a try; twice as long with each in a row."""
+ROW_MS = 10_000
+
+
+class Wish:
+    """What is asked of the upstream until it is there. A try counts whether it has helped or not: what is lost again at
+    once is not asked for again at once. One that comes :data:`ROW_MS` after it might have begins a new row."""
+
+    def __init__(self) -> None:
+        self.since_ms = 0
+        """Since when it is wanted; 0 while it is not."""
+        self.tries = 0
+        """In a row."""
+        self._next_ms = 0
+        self._row_ms = 0
+        """A try after this time begins a new row."""
+
+    def due(self, now_ms: int, *, wanted: bool) -> bool:
+        """Whether to ask now."""
+        self.since_ms = (self.since_ms or now_ms) if wanted else 0
+        self._next_ms = min(self._next_ms, now_ms + LONGEST_RETRY_MS)  # the clock may have been put back
+        return wanted and self._next_ms <= now_ms
+
+    def tried(self, now_ms: int) -> None:
+        self.tries = 1 if now_ms > self._row_ms else self.tries + 1
+        wait_ms = min(RETRY_MS * 2 ** (self.tries - 1), LONGEST_RETRY_MS)
+        self._next_ms, self._row_ms = now_ms + wait_ms, now_ms + wait_ms + ROW_MS
+
+    def put_off(self, now_ms: int) -> None:
+        """The upstream refuses it."""
+        self._next_ms = now_ms + LONGEST_RETRY_MS
 
 
 class Kept(Generic[B]):
@@ -47,13 +80,9 @@ class Kept(Generic[B]):
         """Slots since then."""
         self.why = ""
         """Of the first of them."""
-        self.wanted_ms = 0
-        """Since when a snapshot is wanted; 0 while none is."""
-        self.looks = False
-        """Whether it is to tell only if anything has happened."""
-        self.due_ms = 0
-        """None is asked for earlier."""
-        self.tries = 0
+        self.snapshot = Wish()
+        self.look = Wish()
+        """For what tells whether anything has happened, of a book that is silent."""
 
 
 class BookStream(Gathered[AnyRecord], ABC, Generic[B]):
@@ -146,15 +175,18 @@ class BookStream(Gathered[AnyRecord], ABC, Generic[B]):
                 self._enter(symbol, kept, change, now_ms)
 
     def _enter(self, symbol: str, kept: Kept[B], change: BookChange, now_ms: int) -> None:
-        upto_ms = change.time_ms or now_ms
-        if upto_ms > now_ms + SKEW_MS:
-            upto_ms = now_ms
-        if kept.book.joins(change):
+        book, joins = kept.book, kept.book.joins(change)
+        earliest_ms = (book.updated_ms or 0) if joins else 0
+        if change.time_ms is not None and not earliest_ms <= change.time_ms <= now_ms + SKEW_MS:
+            change = change._replace(time_ms=None)
+        upto_ms = now_ms if change.time_ms is None else change.time_ms
+        if joins and change.time_ms is not None:
             self._tell(symbol, kept, upto_ms, now_ms)
-        before = kept.book.why
-        kept.book.take(change)
-        if kept.next_ms <= upto_ms:
-            self._miss(kept, upto_ms, before or kept.book.why or AHEAD)
+        why, ladder, number = book.why, book.ladder, book.update_id
+        book.take(change)
+        known = not (why or book.why) and book.ladder is ladder and book.update_id == number
+        if kept.next_ms <= upto_ms and not known:
+            self._miss(kept, upto_ms, why or book.why or (CLOCK if change.time_ms is None else ANEW))
 
     def _tell(self, symbol: str, kept: Kept[B], upto_ms: int, now_ms: int) -> None:
         """The slots up to this moment, at which the book stood as it is."""

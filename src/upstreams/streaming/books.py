@@ -61,6 +61,8 @@ class BookChange(NamedTuple):
     """A snapshot: it replaces what was there."""
     most: int = 0
     """So many levels a side it shows at most."""
+    told_ms: int | None = None
+    """When the upstream told it, where that is told beside the time of the change."""
 
 
 class BookOwner(NamedTuple):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import requests
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from cryptoproxy.datasets import BOOK, CANDLE, TICKER, TRADE
@@ -28,8 +30,8 @@ MANY_LEVELS = f"orderbook.{'9' * 5000}.BTCUSDT"
 """More digits than are read as a number."""
 
 
-def depth(u: int, kind: str = "delta", **sides: list[list[str]]) -> dict[str, object]:
-    data = {"s": "BTCUSDT", "b": sides.get("b", []), "a": sides.get("a", []), "u": u, "seq": u * 10}
+def depth(u: int, kind: str = "delta", *, seq: int = 0, **sides: list[list[str]]) -> dict[str, object]:
+    data = {"s": "BTCUSDT", "b": sides.get("b", []), "a": sides.get("a", []), "u": u, "seq": seq or u * 10}
     return {"topic": "orderbook.50.BTCUSDT", "type": kind, "ts": NOW_MS, "data": data, "cts": NOW_MS - 3}
 
 
@@ -266,8 +268,11 @@ class TestBybit:
             assert client.heard()["data"]["u"] == 5
             frames(depth(7, b=[["10.40", "1"]]), depth(8), depth(9, "snapshot", b=[["10.30", "1"]], a=[["11.00", "3"]]))
             assert client.heard()["data"]["u"] == 9
-            frames(depth(9, "snapshot", b=[["10.30", "1"]], a=[["11.00", "3"]]), depth(10))
+            frames(depth(9, "snapshot", b=[["10.30", "1"]], a=[["11.00", "3"]]), depth(10), depth(10))
             assert client.heard()["data"]["u"] == 10, "a snapshot that says nothing new is not told"
+            for number, seq in ((3, 101), (11, 99)):
+                frames(depth(number, seq=seq), depth(11), depth(10, "snapshot", b=[["10.20", "1"]], a=[["11.00", "3"]]))
+                assert client.heard()["data"]["b"] == [["10.20", "1"]], "numbered anew: a hole"
 
     @pytest.mark.parametrize(
         ("question", "words"),
@@ -324,6 +329,34 @@ class TestByRest:
         made.clock.ms += 60_000
         old = made.get("/binance/api/v3/depth?symbol=BTCUSDT&limit=20")
         assert old.headers["X-Data-Source"] == "through/binance"
+
+    def test_changes_that_come_while_more_levels_are_asked_for_are_in_the_answer(self, road: Make) -> None:
+        made = road(through=True, polled=False)
+        few = requests.get(
+            f"{made.sandbox.base_url('binance')}/api/v3/depth?symbol=BTCUSDT&limit=100", timeout=PATIENCE
+        )
+        last = few.json()["lastUpdateId"]
+
+        def told(first: int, until: int) -> None:
+            frame = {**DIFF, "b": [], "a": [], "U": first, "u": until}
+            made.station.take_live(live("binance", "BTCUSDT", "btcusdt@depth@100ms", frame))
+
+        told(last - 4, last)
+        book = made.station.live.books["BTCUSDT"]
+        assert book.load(few.content, 100)
+        assert made.through is not None
+        ask = made.through.get
+
+        def asked(*question: Any) -> Any:
+            answer = ask(*question)
+            told(last + 1, last + 3)
+            told(last + 4, last + 5)
+            return answer
+
+        made.through.get = asked  # type: ignore[method-assign]
+        answer = made.get("/binance/api/v3/depth?symbol=BTCUSDT&limit=200")
+        assert (answer.headers["X-Data-Source"], answer.json()["lastUpdateId"]) == ("road/binance", last + 5)
+        assert not book.awaits
 
     def test_a_book_that_is_not_live_is_not_carried(self, door: Road) -> None:
         assert door.get("/binance/api/v3/depth?symbol=BTCUSDT").status_code == 404

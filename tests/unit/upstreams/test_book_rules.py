@@ -3,20 +3,26 @@ is proven is the market's at that change, as far as it says that it is known."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from typing import Any
 
 import msgspec
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from cryptoproxy.datasets import BOOK
+from cryptoproxy.datasets import BOOK, Book, from_iso
 from cryptoproxy.datasets.contracts.book import BANDS, LEVELS
+from cryptoproxy.upstreams.base import Response
 from cryptoproxy.upstreams.binance.streams.books import BinanceBook
 from cryptoproxy.upstreams.bybit.streams.books import BybitBook
 from cryptoproxy.upstreams.streaming import books
+from cryptoproxy.upstreams.streaming.book_stream import BookStream
 from cryptoproxy.upstreams.streaming.books import BookChange, BookOwner, LocalBook
 from cryptoproxy.upstreams.streaming.ladder import Side
+from cryptoproxy.upstreams.streaming.stream import Left
+from tests.unit.upstreams.test_book_stream import binance, bybit
 
 Sizes = dict[int, int]
 NOW_MS = 1_795_168_800_000
@@ -237,6 +243,133 @@ def test_a_proven_book_of_bybit_is_the_markets(depth: int, most: int, steps: lis
     assert book.proven
     assert book.update_id == linear.u
     require_true(book, linear.market.bids, linear.market.asks)
+
+
+# --- slots
+
+
+WHAT = ["deliver", "deliver", "first", "first", "lose", "ask", "ask", "answer", "answer", "cut", "begin"]
+TIMED = st.tuples(
+    st.sampled_from([130, 130, 130, 400, 400, 1050, 12_100]),
+    st.one_of(st.tuples(st.just("change"), CHANGES), st.tuples(st.sampled_from(WHAT), st.none())),
+)
+"""After so many ms. Lists without a least size would be mostly of five."""
+
+
+class Wire:
+    """A stream of one symbol, its market, and what is on the way between them."""
+
+    def __init__(self, stream: BookStream[Any], topic: str) -> None:
+        self.stream, self.topic = stream, topic
+        self.now_ms = NOW_MS + 37  # never a slot
+        self.was: list[tuple[int, Sizes, Sizes]] = []
+        self.frames: deque[bytes] = deque()
+        self.answers: deque[tuple[Any, bytes]] = deque()
+        stream.begin(Left(), now_ms=self.now_ms)
+
+    def remember(self, market: Market) -> None:
+        self.was.append((self.now_ms, dict(market.bids), dict(market.asks)))
+
+    def step(self, what: str) -> None:
+        if what == "deliver":
+            self.stream.take({self.topic: list(self.frames)}, now_ms=self.now_ms)
+            self.frames.clear()
+        elif what == "first" and self.frames:
+            self.stream.take({self.topic: [self.frames.popleft()]}, now_ms=self.now_ms)
+        elif what == "lose" and self.frames:
+            self.frames.popleft()
+        elif what == "answer" and self.answers:
+            ask, body = self.answers.popleft()
+            self.stream.answered(ask, Response(200, {}, body), now_ms=self.now_ms)
+        elif what == "cut":
+            self.frames.clear()
+            self.stream.cut([self.topic], now_ms=self.now_ms)
+
+    def require_true(self) -> int:
+        """Of what was told, each is the market at its slot; how many there are."""
+        records = self.stream.collect(now_ms=self.now_ms).records
+        for record in records:
+            assert isinstance(record, Book)
+            slot_ms = from_iso(record.timestamp)
+            _, bids, asks = [each for each in self.was if each[0] <= slot_ms][-1]
+            assert [price for price, _ in record.bids] == sorted(bids, reverse=True)[: len(record.bids)]
+            assert [tuple(level) for level in record.bids] == [(price, bids[price]) for price, _ in record.bids]
+            assert [tuple(level) for level in record.asks] == [(price, asks[price]) for price in sorted(asks)][
+                : len(record.asks)
+            ]
+        return len(records)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from([5, 60, 130]), st.lists(TIMED, min_size=25, max_size=60))
+def test_each_slot_of_binance_that_is_told_is_the_market_at_that_moment(
+    depth: int, steps: list[tuple[int, tuple[str, Any]]]
+) -> None:
+    wire, spot = Wire(binance("btcusdt"), "btcusdt@depth@100ms"), Spot(depth, 100)
+    wire.remember(spot.market)
+
+    def step(after_ms: int, what: str, changes: Any) -> int:
+        wire.now_ms += after_ms
+        if what == "change":
+            made = spot.frame(changes)
+            wire.remember(spot.market)
+            frame = {"s": "BTCUSDT", "U": made.first, "u": made.last, "b": made.bids, "a": made.asks, "E": wire.now_ms}
+            wire.frames.append(msgspec.json.encode(frame))
+        elif what == "ask":
+            wire.answers.extend((ask, spot.snapshot()) for ask in wire.stream.asks(now_ms=wire.now_ms))
+        wire.step(what)
+        return wire.require_true()
+
+    for after_ms, (what, changes) in steps:
+        step(after_ms, what, changes)
+    # From here on all goes well.
+    wire.frames.clear()
+    wire.answers.clear()
+    told = 0
+    for _ in range(80):
+        for what, changes in (("change", [(True, 2, 2)]), ("deliver", None), ("ask", None), ("answer", None)):
+            told += step(310, what, changes)
+    assert told
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from([5, 60]), st.lists(TIMED, min_size=25, max_size=60))
+def test_each_slot_of_bybit_that_is_told_is_the_market_at_that_moment(
+    depth: int, steps: list[tuple[int, tuple[str, Any]]]
+) -> None:
+    topic = "orderbook.50.BTCUSDT"
+    wire, linear = Wire(bybit(), topic), Linear(depth, 50)
+    wire.remember(linear.market)
+
+    def put(change: BookChange, changed_ms: int) -> None:
+        data = {"s": "BTCUSDT", "b": change.bids, "a": change.asks, "u": change.last, "seq": change.sequence}
+        kind = "snapshot" if change.whole else "delta"
+        frame = {"topic": topic, "type": kind, "ts": wire.now_ms, "cts": changed_ms, "data": data}
+        wire.frames.append(msgspec.json.encode(frame))
+
+    def step(after_ms: int, what: str, changes: Any) -> int:
+        wire.now_ms += after_ms
+        if what == "change":
+            made = linear.delta(changes)
+            wire.remember(linear.market)
+            put(made, wire.now_ms)
+        elif what == "begin":
+            linear.market.change(True, 2, len(wire.was) % 4)
+            wire.remember(linear.market)
+            put(linear.snapshot(fresh=True), wire.now_ms)
+        wire.step(what)
+        if what == "cut" or wire.stream.renew(now_ms=wire.now_ms):
+            put(linear.snapshot(), wire.was[-1][0])
+        return wire.require_true()
+
+    put(linear.snapshot(), wire.now_ms)
+    for after_ms, (what, changes) in steps:
+        step(after_ms, what, changes)
+    told = 0
+    for _ in range(80):
+        for what, changes in (("change", [(True, 2, 2)]), ("deliver", None)):
+            told += step(310, what, changes)
+    assert told
 
 
 # --- one side by itself

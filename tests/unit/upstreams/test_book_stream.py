@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,7 +17,7 @@ from cryptoproxy.upstreams.binance.streams.books import PROBE, BinanceBooks
 from cryptoproxy.upstreams.bybit.candles import whole_list as bybit_list
 from cryptoproxy.upstreams.bybit.streams.books import BybitBooks
 from cryptoproxy.upstreams.bybit.symbols import Category
-from cryptoproxy.upstreams.streaming.book_stream import SILENT_MS, BookStream
+from cryptoproxy.upstreams.streaming.book_stream import LONGEST_RETRY_MS, SILENT_MS, BookStream, Wish
 from cryptoproxy.upstreams.streaming.stream import Batch, Left, Mark
 
 BEGIN_MS = 1_795_168_800_000
@@ -147,13 +148,13 @@ def binance_record(at_ms: int) -> Book:
     return Book(**values | {"timestamp": iso(at_ms)})
 
 
-def test_a_snapshot_that_is_ahead_of_the_stream_tells_nothing_of_the_slots_before_it() -> None:
+def test_a_snapshot_that_is_newer_than_the_stream_tells_nothing_of_the_slots_before_it() -> None:
     fed = Fed()
     fed.frame(900, 10, 10)
     fed.snapshot(950, 15)
     fed.frame(1100, 11, 13)
     fed.frame(2100, 14, 16)
-    assert fed.collect(2200).missed == {"ahead": 2}
+    assert fed.collect(2200).missed == {"new": 2}
     fed.frame(3100, 17, 17)
     assert slots(fed.collect(3200)) == [3]
 
@@ -164,7 +165,7 @@ def test_a_snapshot_that_has_what_was_lost_tells_nothing_of_the_slots_in_which_i
     fed.frame(900, 10, 10)
     fed.snapshot(1050, 12)
     fed.frame(2100, 13, 13)
-    assert fed.collect(2200).missed == {"ahead": 2}
+    assert fed.collect(2200).missed == {"new": 2}
     fed.frame(3100, 14, 14)
     assert slots(fed.collect(3200)) == [3]
 
@@ -267,6 +268,51 @@ def test_looks_at_a_silent_stream_delay_no_snapshot_that_is_wanted_when_it_goes_
     assert ask.call.params["limit"] == "1000"
 
 
+def test_what_is_lost_again_at_once_is_not_asked_for_again_at_once() -> None:
+    fed = Fed()
+    number, at, asked = 10, 100, []
+    fed.frame(at, number, number)
+    while len(asked) < 5:
+        if fed.stream.asks(now_ms=BEGIN_MS + at):
+            asked.append(at)
+            fed.snapshot(at, number)
+        at, number = at + 100, number + 1
+        fed.frame(at, number, number, bids=[("101", "1")])  # crosses
+    assert [after - before for before, after in pairwise(asked)] == [1000, 2000, 4000, 8000]
+
+
+def test_a_stream_that_is_silent_now_and_then_is_not_asked_for_each_time_at_once() -> None:
+    fed = Fed().started()
+    looked = []
+    for at in range(20_000, 300_000, 1000):
+        fed.collect(at)
+        for ask in fed.stream.asks(now_ms=BEGIN_MS + at):
+            looked.append(at)
+            answer = Response(200, {}, msgspec.json.encode({"lastUpdateId": 400, "bids": [], "asks": []}))
+            fed.stream.answered(ask, answer, now_ms=BEGIN_MS + at)
+    assert [after - before for before, after in pairwise(looked)] == [1000, 2000, 4000, 8000, 16_000, 32_000] + [
+        60_000
+    ] * 3
+
+
+def test_a_clock_that_is_put_back_delays_no_try_for_long() -> None:
+    wish = Wish()
+    noon = 43_200_000
+    wish.tried(noon)
+    assert not wish.due(noon - 3_600_000, wanted=True)
+    assert wish.due(noon - 3_600_000 + LONGEST_RETRY_MS, wanted=True)
+
+
+def test_a_try_long_after_the_last_begins_a_new_row() -> None:
+    wish = Wish()
+    waits = []
+    for at in (1000, 2000, 4000, 18_001):
+        assert wish.due(at, wanted=True)
+        wish.tried(at)
+        waits.append(next(wait for wait in range(0, 70_000, 100) if wish.due(at + wait, wanted=True)))
+    assert waits == [1000, 2000, 4000, 1000]
+
+
 def test_a_body_that_is_no_book_is_said() -> None:
     fed = Fed()
     fed.frame(100, 10, 10)
@@ -315,9 +361,13 @@ def test_symbols_and_topics() -> None:
 # --- Bybit
 
 
-def bybit_frame(kind: str, u: int, at: int, bids: Any = (), asks: Any = ()) -> bytes:
-    data = {"s": "BTCUSDT", "b": bids, "a": asks, "u": u, "seq": u}
-    frame = {"topic": "orderbook.50.BTCUSDT", "type": kind, "ts": BEGIN_MS + at + 3, "cts": BEGIN_MS + at, "data": data}
+def bybit_frame(
+    kind: str, u: int, at: int, bids: Any = (), asks: Any = (), *, seq: int = 0, told: int | None = None
+) -> bytes:
+    """``at``: of the change; ``told``: of the frame."""
+    data = {"s": "BTCUSDT", "b": bids, "a": asks, "u": u, "seq": seq or u}
+    ts = BEGIN_MS + (at + 3 if told is None else told)
+    frame = {"topic": "orderbook.50.BTCUSDT", "type": kind, "ts": ts, "cts": BEGIN_MS + at, "data": data}
     return msgspec.json.encode(frame)
 
 
@@ -366,8 +416,72 @@ def test_while_one_connection_follows_on_another_no_slot_is_missed() -> None:
     assert stream.renew(now_ms=BEGIN_MS + 2300) == {}
 
 
-def test_a_frame_of_tomorrow_moves_no_slot() -> None:
+@pytest.mark.parametrize("number", [1, 10])
+def test_a_quiet_book_that_is_told_once_more_stood_until_then(number: int) -> None:
+    stream = bybit()
+    stream.begin(Left(), now_ms=BEGIN_MS)
+    levels: Any = {"bids": [["100", "2"]], "asks": [["101", "3"]]}
+    feed(stream, 200, bybit_frame("snapshot", number, 100, **levels))
+    told = []
+    for at in range(1500, 60_000, 1000):
+        told += slots(stream.collect(now_ms=BEGIN_MS + at))
+        if stream.renew(now_ms=BEGIN_MS + at):
+            feed(stream, at + 400, bybit_frame("snapshot", number, 100, told=at + 200, **levels))
+    assert told[:10] == list(range(2, 12)), "the first was given up before it was asked"
+    assert told[-1] > 50
+    feed(stream, 61_000, bybit_frame("snapshot", 12, 60_500, **levels))
+    assert slots(stream.collect(now_ms=BEGIN_MS + 61_100)) == [], "what is new tells nothing of what was before it"
+
+
+@pytest.mark.parametrize(("before", "number"), [(10, 1), (10, 11), (10, 12), (10, 10), (1, 1)])
+def test_a_book_that_is_told_anew_while_it_goes_on_has_no_slot_in_between(before: int, number: int) -> None:
+    """Its number may be the one it had: they have begun anew."""
+    stream = bybit()
+    stream.begin(Left(), now_ms=BEGIN_MS)
+    levels: Any = {"bids": [["100", "2"]], "asks": [["101", "3"]]}
+    feed(stream, 200, bybit_frame("snapshot", before, 100, **levels))
+    feed(stream, 1200, bybit_frame("snapshot", number, 1100, seq=70, **levels))
+    feed(stream, 2200, bybit_frame("delta", number + 1, 2100, seq=71))
+    batch = stream.collect(now_ms=BEGIN_MS + 2300)
+    assert (slots(batch), batch.missed) == ([2], {"anew": 1})
+
+
+@pytest.mark.parametrize(("told", "last"), [(14_000, 13), (86_400_000, 0)])
+def test_a_quiet_book_stood_until_it_was_told_once_more_and_not_until_now(told: int, last: int) -> None:
+    stream = bybit()
+    stream.begin(Left(), now_ms=BEGIN_MS)
+    levels: Any = {"bids": [["100", "2"]], "asks": [["101", "3"]]}
+    feed(stream, 200, bybit_frame("snapshot", 10, 100, **levels))
+    stream.collect(now_ms=BEGIN_MS + 12_500)
+    feed(stream, 13_100, bybit_frame("snapshot", 10, 100, told=told, **levels))
+    assert slots(stream.collect(now_ms=BEGIN_MS + 13_200))[-1:] == [last] * (last > 0)
+
+
+def test_what_is_known_already_moves_no_slot() -> None:
+    """The repeat may bear a later time."""
+    stream = bybit()
+    stream.begin(Left(), now_ms=BEGIN_MS)
+    levels: Any = {"bids": [["100", "2"]], "asks": [["101", "3"]]}
+    feed(stream, 200, bybit_frame("snapshot", 10, 100, **levels))
+    feed(stream, 1200, bybit_frame("snapshot", 10, 1100, **levels))
+    feed(stream, 1300, bybit_frame("delta", 11, 1250))
+    batch = stream.collect(now_ms=BEGIN_MS + 2000)
+    assert (slots(batch), batch.missed) == ([1], {})
+
+
+def test_a_frame_without_a_time_that_can_be_tells_of_no_slot_before_it() -> None:
+    """Of tomorrow, none, of before the last: when its change was made is not known. It is in the book."""
     fed = Fed().started()
-    fed.frame(1100, 11, 11, late=5)
-    fed.frame(86_400_000, 12, 12, late=-86_398_000)
-    assert slots(fed.collect(2100)) == [1, 2]
+    fed.frame(1100, 11, 11)
+    fed.frame(86_400_000, 12, 12, bids=[("100.5", "1")], late=-86_398_000)
+    data = {"s": "BTCUSDT", "U": 13, "u": 13, "b": [], "a": []}
+    fed.stream.take({TOPIC: [msgspec.json.encode(data)]}, now_ms=BEGIN_MS + 3000)
+    fed.frame(-5000, 14, 14, late=9050)
+    batch = fed.collect(4055)
+    assert (slots(batch), batch.missed) == ([1], {"clock": 3})
+    fed.frame(5100, 15, 15)
+    batch = fed.collect(5200)
+    assert slots(batch) == [5]
+    (record,) = batch.records
+    assert isinstance(record, Book)
+    assert (record.bid_price, record.last_updated) == (100.5, iso(BEGIN_MS + 1100))

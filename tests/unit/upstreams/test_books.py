@@ -127,10 +127,67 @@ def started(last: int = 10) -> BinanceBook:
 def test_a_snapshot_is_not_asked_for_before_a_frame_has_come() -> None:
     book = BinanceBook()
     assert (book.why, book.wants_snapshot) == ("new", False)
-    assert not book.load(snapshot(5), 100)
     book.take(depth(4, 6))
     assert book.wants_snapshot
     assert taken(book) is None
+    assert book.load(snapshot(6), 100)
+    assert book.updated_ms == 5, "the frame's that it ends with"
+
+
+def test_a_snapshot_that_is_newer_than_what_has_come_waits_for_the_frames_up_to_it() -> None:
+    book = BinanceBook()
+    book.take(depth(4, 6))
+    assert not book.load(snapshot(9), 100)
+    book.take(depth(7, 8, bids=[(9, 7)]))
+    assert (book.why, book.wants_snapshot) == ("new", True)
+    assert not book.load(snapshot(12, bids=[(7, 1)]), 100), "the one that waits is reached sooner"
+    book.take(depth(9, 11, bids=[(8, 3)]))
+    record = taken(book)
+    assert record is not None
+    assert (record.update_id, record.bids) == (11, [(9.0, 1.0), (8.0, 3.0)])
+
+
+def test_a_snapshot_that_waits_is_of_no_use_after_a_hole_up_to_it_nor_beside_a_newer_one() -> None:
+    book = BinanceBook()
+    book.take(depth(4, 6))
+    assert not book.load(snapshot(9), 100)
+    book.take(depth(11, 12))
+    assert not book.proven, "10 lacks"
+    assert not book.load(snapshot(1_000_000), 100), "of numbers that have begun anew since"
+    assert book.load(snapshot(11), 100)
+    assert (book.proven, book.update_id) == (True, 12)
+
+
+def test_a_book_that_goes_on_is_replaced_when_it_is_as_new_as_the_snapshot_and_by_none_that_is_crossed() -> None:
+    bids = [(2100 - n, 1) for n in range(100)]
+    book = BinanceBook()
+    book.take(depth(10, 10))
+    book.load(snapshot(10, bids, [(2101, 1)]), 100)
+    book.take(depth(11, 11, bids=[(2100 - n, 0) for n in range(70)]))
+    assert (book.proven, book.wants_snapshot) == (True, True)
+    assert not book.load(snapshot(12, [(2102, 1)], [(2101, 1)]), 100)
+    assert not book.load(snapshot(13, [*bids[70:], (1999, 1)], [(2101, 1)]), 100)
+    book.take(depth(12, 12))
+    assert (book.proven, book.update_id, book.wants_snapshot) == (True, 12, True)
+    book.take(depth(13, 14))
+    assert (book.proven, book.update_id, best(book)) == (True, 14, (2030.0, 2101.0))
+    assert not book.wants_snapshot, "31 bids are all there are"
+    assert not book.load(snapshot(14, [(2102, 1)], [(2101, 1)]), 100)
+    assert (book.proven, best(book)) == (True, (2030.0, 2101.0))
+
+
+def test_of_a_book_that_goes_on_frames_are_kept_for_who_awaits_a_snapshot() -> None:
+    book = started(10)
+    book.awaits = True
+    book.take(depth(11, 11))
+    book.take(depth(12, 12))
+    assert book.load(snapshot(11, bids=[(8, 1)]), 5000)
+    assert (book.update_id, best(book)) == (12, (8.0, 11.0))
+
+
+def test_a_frame_that_begins_in_what_is_known_and_ends_after_it_comes_next() -> None:
+    book = started(10)
+    assert [book.joins(depth(*each)) for each in ((9, 10), (9, 12), (11, 12), (12, 12))] == [False, True, True, False]
 
 
 def test_a_snapshot_of_before_the_frames_is_refused() -> None:
@@ -319,6 +376,12 @@ def test_after_a_hole_only_a_snapshot_helps() -> None:
     assert (book.proven, best(book)) == (True, (7.0, 8.0))
 
 
+def test_a_change_of_a_book_that_was_never_told_has_it_asked_for() -> None:
+    book = BybitBook()
+    book.take(book_frame("delta", 9))
+    assert book.wants_snapshot
+
+
 def test_number_one_begins_anew_whatever_it_is_called() -> None:
     for kind in ("snapshot", "delta"):
         book = subscribed(10)
@@ -345,6 +408,7 @@ def test_a_frame_that_comes_next_says_that_nothing_has_happened_until_then() -> 
     assert not book.joins(book_frame("delta", 12))
     assert not book.joins(book_frame("delta", 11, seq=9)), "older by its sequence"
     assert not book.joins(book_frame("snapshot", 1))
+    assert not book.joins(book_frame("snapshot", 11)), "whole: it may be numbered anew"
     book.lose("hole")
     assert not book.joins(book_frame("delta", 11))
 

@@ -66,7 +66,7 @@ class LiveFrames(Aside):
         self._lock = threading.Lock()
         self._waiting: deque[_Frame] = deque()
         self._books: dict[str, ShownBook] = {}
-        """Of Bybit, by key and topic; of the thread that sends."""
+        """Of Bybit, by key and topic, with every frame that came, also those that were dropped then."""
         self._whole_ms: dict[str, int] = {}
 
     def put(self, source: str, heard: Heard, now_ms: int) -> None:
@@ -76,7 +76,9 @@ class LiveFrames(Aside):
             if (symbol := symbol_of(topic)) not in self._symbols:
                 continue
             with self._lock:
-                self._waiting += [_Frame(f"{source}:{symbol}", topic, bytes(body), now_ms) for body in bodies]
+                for body in bodies:
+                    frame = _Frame(f"{source}:{symbol}", topic, bytes(body), now_ms)
+                    self._waiting += (frame, *self._whole(frame))
                 while len(self._waiting) > MOST_WAITING:
                     self._waiting.popleft()
                     dropped += 1
@@ -89,11 +91,11 @@ class LiveFrames(Aside):
             taken = [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_AT_ONCE))]
         if not taken:
             return True
-        sent = [each for frame in taken for each in (frame, *self._whole(frame))]
-        return not any(self._send_all([partial(self._send, each=each) for each in sent]))
+        return not any(self._send_all([partial(self._send, each=each) for each in taken]))
 
     def _whole(self, frame: _Frame) -> Iterator[_Frame]:
-        """The book as it is after this change, where it is due."""
+        """The book as it is after this change, where it is due. All that came counts, not only what is sent: where a
+        frame was dropped, who listens has a book again by the next one."""
         if not frame.topic.startswith("orderbook."):
             return
         place = f"{frame.key} {frame.topic}"

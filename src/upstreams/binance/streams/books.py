@@ -24,7 +24,7 @@ from cryptoproxy.upstreams.answers.refusals import not_spoken
 from cryptoproxy.upstreams.base import Call, Rejected, Response, SymbolList
 from cryptoproxy.upstreams.binance import refusals
 from cryptoproxy.upstreams.binance.tickers import NAME, used_weight
-from cryptoproxy.upstreams.streaming.book_stream import BookStream
+from cryptoproxy.upstreams.streaming.book_stream import BookStream, Kept, Wish
 from cryptoproxy.upstreams.streaming.books import DOUBTS, BookChange, Levels, LocalBook
 from cryptoproxy.upstreams.streaming.ladder import Ladder
 from cryptoproxy.upstreams.streaming.stream import Ask, Venue
@@ -34,8 +34,8 @@ WEIGHTS = {100: 5, 500: 25, 1000: 50, 5000: 250}
 PROBE = min(WEIGHTS)
 MOST_ASKS = 4
 """At once."""
-RETRY_MS, LONGEST_RETRY_MS = 500, 60_000
-"""After a snapshot that is not proven; twice as long with each in a row."""
+LOOK = "look:"
+"""Before the symbol, where a snapshot is to tell only whether anything has happened; no symbol has it."""
 MOST_KEPT = 200
 """Frames without a snapshot to put them on, 20 s of them. Of more the oldest are let go: the snapshot will be newer."""
 ANEW_MS = 10_000
@@ -91,22 +91,25 @@ def change_of(data: bytes | msgspec.Raw) -> BookChange:
 
 
 class BinanceBook(LocalBook):
-    """See the module. A snapshot is asked for by REST."""
+    """See the module. A snapshot is asked for by REST; one that is newer than every frame that has come waits for those
+    up to it, or it would not be known since when the book stands so."""
 
     def __init__(self) -> None:
         super().__init__()
         self._kept: deque[BookChange] = deque(maxlen=MOST_KEPT)
         """The newest frames that the next snapshot is put under, without a hole between them."""
-        self.ahead = False
-        """Whether the snapshot is newer than every frame that has come: since when the book stands so is not known."""
+        self._snapshot: tuple[Ladder, int] | None = None
+        """One that waits, and its number."""
+        self.awaits = False
+        """Whether a snapshot of a book that goes on is on its way, by the will of whoever asks for it."""
 
     @property
     def wants_snapshot(self) -> bool:
         """Not before a frame has come: a snapshot of before it would have to be asked for again. Of a book that nothing
         is heard of a snapshot tells whether anything happened; one that is nearly used up is asked for anew in time.
         """
-        if self.why == "silent":
-            return True
+        if self.why in DOUBTS:
+            return self.why == "silent"
         return bool(self._kept) if self.why else self._is_short
 
     @property
@@ -116,26 +119,22 @@ class BinanceBook(LocalBook):
         return any(side.runs_out(SHORT) for side in sides)
 
     def joins(self, change: BookChange) -> bool:
-        return self._may_go_on and not self.ahead and change.first == self.update_id + 1
+        return self._may_go_on and change.first <= self.update_id + 1 <= change.last
 
     def take(self, change: BookChange) -> None:
-        self.ahead = self.ahead and change.last < self.update_id
         if self.ladder is None or not self._may_go_on:
             self._keep(change)
-        elif change.last > self.update_id:
-            if change.first > self.update_id + 1:
-                self.lose("hole")
-                self._keep(change)
-                return
-            if self._is_short:
+        elif self.joins(change):
+            if self.awaits or self._snapshot or self._is_short:
                 self._keep(change)
             else:
                 self._kept.clear()
             self.why = ""
             self._apply(self.ladder, change)
-        elif _begins_anew(change, self.updated_ms):
+        elif change.last > self.update_id or _begins_anew(change, self.updated_ms):
             self.lose("hole")
             self._keep(change)
+        self._put_under()
 
     def _keep(self, change: BookChange) -> None:
         if self._kept:
@@ -148,8 +147,8 @@ class BinanceBook(LocalBook):
         self._kept.append(change)
 
     def load(self, body: bytes, levels: int) -> bool:
-        """A snapshot; whether it is proven. It is by the frames that are kept, of which the first that ends after it
-        must not begin later than next. A book in doubt is proven by one that ends where it does.
+        """A snapshot; whether it is proven now. It is by the frames that are kept, of which the first that ends after
+        it must not begin later than next. A book in doubt is proven by one that ends where it does.
 
         Args:
             levels: how many were asked for.
@@ -161,15 +160,33 @@ class BinanceBook(LocalBook):
             found = _snapshot.decode(body)
         except UNREADABLE as error:
             raise not_spoken(NAME, body, error) from error
-        last, kept = found.last_update_id, list(self._kept)
         if self.why in DOUBTS:
-            self.why = "" if last == self.update_id else self.why
+            self.why = "" if found.last_update_id == self.update_id else self.why
             return self.proven
-        if (not kept and not self.proven) or last < (kept[0].first if kept else self.update_id + 1) - 1:
+        ladder = Ladder(found.bids, found.asks, most=levels, moves=False)
+        if ladder.crossed:
+            if not self.proven:
+                self.lose("crossed")
             return False
+        if self._snapshot is None or found.last_update_id < self._snapshot[1]:  # the older is the sooner reached
+            self._snapshot = ladder, found.last_update_id
+        return self._put_under()
+
+    def _put_under(self) -> bool:
+        """The snapshot that waits under the frames that are kept, once they have come as far as it."""
+        if self._snapshot is None or not (self._kept or self.proven):
+            return False
+        kept = list(self._kept)
+        ladder, last = self._snapshot
+        before, newest = (kept[0].first - 1, kept[-1].last) if kept else (self.update_id, self.update_id)
+        if last > newest:
+            return False
+        self._snapshot = None
+        if last < before:
+            return False
+        times = [change.time_ms for change in kept if change.last <= last]
         self._kept.clear()
-        self.ahead = (self.proven and self.ahead) or last > (kept[-1].last if kept else self.update_id)
-        self._replace(Ladder(found.bids, found.asks, most=levels, moves=False), last, None)
+        self._replace(ladder, last, times[-1] if times else self.updated_ms)
         for change in kept:
             if not self.why:
                 self.take(change)
@@ -210,15 +227,17 @@ class BinanceBooks(BookStream[BinanceBook]):
         """A few at a time. Whether anything has happened is told by a small one; how often that was of no use delays
         none that is wanted when the stream goes on.
         """
-        for kept in self._kept.values():
-            if kept.looks != (kept.book.why == "silent"):
-                kept.looks, kept.tries, kept.due_ms = not kept.looks, 0, 0
-            kept.wanted_ms = (kept.wanted_ms or now_ms) if kept.book.wants_snapshot else 0
-        wanted = [(symbol, kept) for symbol, kept in self._kept.items() if kept.wanted_ms and kept.due_ms <= now_ms]
-        wanted.sort(key=lambda each: (each[1].tries, each[1].wanted_ms))
+        due: list[tuple[Wish, str, int]] = []
+        for symbol, kept in self._kept.items():
+            wanted, silent = kept.book.wants_snapshot, kept.book.why == "silent"
+            if kept.look.due(now_ms, wanted=wanted and silent):
+                due.append((kept.look, LOOK + symbol, PROBE))
+            if kept.snapshot.due(now_ms, wanted=wanted and not silent):
+                due.append((kept.snapshot, symbol, self._levels))
+        due.sort(key=lambda each: (each[0].tries, each[0].since_ms))
         return [
-            Ask(symbol, snapshot_call(self._base_url, symbol, PROBE if kept.looks else self._levels))
-            for symbol, kept in wanted[:MOST_ASKS]
+            Ask(key, snapshot_call(self._base_url, key.removeprefix(LOOK), levels))
+            for _, key, levels in due[:MOST_ASKS]
         ]
 
     def check(self, answer: Response, *, now_ms: int) -> None:
@@ -228,20 +247,25 @@ class BinanceBooks(BookStream[BinanceBook]):
         return used_weight(answer)
 
     def answered(self, ask: Ask, answer: Response, *, now_ms: int) -> None:
-        symbol, levels = ask.key, int(ask.call.params["limit"])
-        if (kept := self._kept.get(symbol)) is None or not kept.wanted_ms:
+        if (found := self._wish(ask)) is None:
             return
+        symbol, kept, wish = found
+        wish.tried(now_ms)
         silent = kept.book.why == "silent"
-        if levels < self._levels and not silent:
-            return  # it was to tell whether anything has happened, which by now is told
-        kept.tries += 1
-        kept.due_ms = now_ms + min(RETRY_MS * 2**kept.tries, LONGEST_RETRY_MS)
-        if kept.book.load(answer.body, levels):
-            if silent and not kept.book.ahead:
-                self._tell(symbol, kept, kept.wanted_ms, now_ms)
-            kept.tries = kept.due_ms = kept.wanted_ms = 0
+        if silent != (wish is kept.look):
+            return  # what it was to tell is told by now, or something else is in question
+        if kept.book.load(answer.body, int(ask.call.params["limit"])) and silent:
+            self._tell(symbol, kept, wish.since_ms, now_ms)
 
     def hopeless(self, ask: Ask, why: str, *, now_ms: int) -> None:
-        self._rejected.append(Rejected("refused", ask.key, f"its book cannot be asked for: {why}"))
-        if ask.key in self._kept:
-            self._kept[ask.key].due_ms = now_ms + LONGEST_RETRY_MS
+        if (found := self._wish(ask)) is None:
+            return
+        symbol, _, wish = found
+        self._rejected.append(Rejected("refused", symbol, f"its book cannot be asked for: {why}"))
+        wish.put_off(now_ms)
+
+    def _wish(self, ask: Ask) -> tuple[str, Kept[BinanceBook], Wish] | None:
+        symbol = ask.key.removeprefix(LOOK)
+        if (kept := self._kept.get(symbol)) is None:
+            return None
+        return symbol, kept, kept.snapshot if ask.key == symbol else kept.look

@@ -28,15 +28,13 @@ from cryptoproxy.upstreams.base import Response, SymbolList
 from cryptoproxy.upstreams.bybit import refusals
 from cryptoproxy.upstreams.bybit.symbols import Category
 from cryptoproxy.upstreams.bybit.tickers import UPSTREAM
-from cryptoproxy.upstreams.streaming.book_stream import BookStream
+from cryptoproxy.upstreams.streaming.book_stream import SKEW_MS, BookStream, Kept
 from cryptoproxy.upstreams.streaming.books import BookChange, Levels, LocalBook
 from cryptoproxy.upstreams.streaming.ladder import Ladder
 from cryptoproxy.upstreams.streaming.stream import Ask, Venue
 
 DEPTHS = (50, 200, 1000)
 """Levels a side that there are streams of, besides 1, whose frames are not numbered one by one."""
-RETRY_MS, LONGEST_RETRY_MS = 1_000, 60_000
-"""After a subscription that brought no book; twice as long with each in a row."""
 FRESH = 1
 ANEW = "1000000"
 """A number that no first subscription has: its answer is none to those."""
@@ -88,6 +86,7 @@ def change_of(frame: bytes | msgspec.Raw) -> BookChange:
         data.seq,
         found.type == "snapshot" or data.u == FRESH,
         levels,
+        found.ts,
     )
 
 
@@ -104,7 +103,9 @@ class BybitBook(LocalBook):
         return self.why not in ("", "new", "cut")
 
     def joins(self, change: BookChange) -> bool:
-        return self._may_go_on and change.last == self.update_id + 1 and change.sequence >= self._sequence
+        """Never what is whole: how many changes lie in it is not told where numbers begin anew."""
+        follows = change.last == self.update_id + 1 and change.sequence >= self._sequence
+        return self._may_go_on and follows and not change.whole
 
     def take(self, change: BookChange) -> None:
         if change.whole and self.proven and self._is_known(change):
@@ -115,12 +116,19 @@ class BybitBook(LocalBook):
         elif self.ladder is not None and self.joins(change):
             self._sequence, self.why = change.sequence, ""
             self._apply(self.ladder, change)
-        elif self._may_go_on and (change.last > self.update_id or change.sequence > self._sequence):
+        elif self.ladder is None or (
+            self._may_go_on and (change.last > self.update_id or change.sequence > self._sequence)
+        ):
             self.lose("hole")
 
     def _is_known(self, change: BookChange) -> bool:
         place = change.sequence, change.last
         return change.last != FRESH and change.sequence > 0 and place <= (self._sequence, self.update_id)
+
+    def is_told_again(self, change: BookChange) -> bool:
+        """Whether this is the whole book as it is kept."""
+        same = (change.sequence, change.last) == (self._sequence, self.update_id)
+        return change.whole and same and change.sequence > 0
 
 
 class BybitBooks(BookStream[BybitBook]):
@@ -155,16 +163,19 @@ class BybitBooks(BookStream[BybitBook]):
     def _change(self, body: bytes | msgspec.Raw) -> BookChange:
         return change_of(body)
 
+    def _enter(self, symbol: str, kept: Kept[BybitBook], change: BookChange, now_ms: int) -> None:
+        """Where a silent book is told once more, nothing has happened until then."""
+        stands = kept.book.why == "silent" and kept.book.is_told_again(change)
+        if stands and change.told_ms is not None and change.told_ms <= now_ms + SKEW_MS:
+            self._tell(symbol, kept, min(change.told_ms, now_ms), now_ms)
+        super()._enter(symbol, kept, change, now_ms)
+
     def renew(self, *, now_ms: int) -> Mapping[str, Sequence[bytes]]:
         found: dict[str, Sequence[bytes]] = {}
         for name, symbol in self._symbol_of.items():
             kept = self._kept.get(symbol)
-            if kept is None or not kept.book.wants_snapshot:
-                if kept is not None and kept.book.proven:
-                    kept.tries = kept.due_ms = 0
-            elif kept.due_ms <= now_ms:
-                kept.tries += 1
-                kept.due_ms = now_ms + min(RETRY_MS * 2**kept.tries, LONGEST_RETRY_MS)
+            if kept is not None and kept.snapshot.due(now_ms, wanted=kept.book.wants_snapshot):
+                kept.snapshot.tried(now_ms)
                 found[name] = [
                     msgspec.json.encode({"req_id": ANEW, "op": op, "args": [name]})
                     for op in ("unsubscribe", "subscribe")

@@ -1,13 +1,14 @@
 """A book of Bybit's streams as it is shown: prices and sizes in the very texts that came, for those who are shown it
 again. Clients find a level by its text, so that ``63125.50`` may not become ``63125.5``.
 
-It is whole from a snapshot on while ``u`` goes up by one; else nothing of it is shown. Of fewer levels than it has,
-what others would see of it is told as snapshots and changes as well.
+It is whole from a snapshot on while ``u`` goes up by one and ``seq`` does not go back; else nothing of it is shown. Of
+fewer levels than it has, what others would see of it is told as snapshots and changes as well.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any
 
 import msgspec
@@ -53,9 +54,19 @@ def frame_of(body: bytes) -> ShownFrame:
     TransientError: it is none.
     """
     try:
-        return _frame.decode(body)
+        found = _frame.decode(body)
     except UNREADABLE as error:
         raise not_spoken(UPSTREAM, body, error) from error
+    if not all(map(_is_level, (*found.data.b, *found.data.a))):
+        raise not_spoken(UPSTREAM, body, "a level is no price and size")
+    return found
+
+
+def _is_level(texts: tuple[str, str]) -> bool:
+    try:
+        return all(map(isfinite, map(float, texts)))
+    except ValueError:
+        return False
 
 
 class ShownBook:
@@ -75,9 +86,9 @@ class ShownBook:
             if self.whole and known:  # of a connection that follows on this one
                 return False
             self._bids, self._asks, self.whole = dict(data.b), dict(data.a), True
-        elif not self.whole or data.u <= self.update_id:
+        elif not self.whole or (data.u <= self.update_id and data.seq <= self.sequence):
             return False
-        elif data.u > self.update_id + 1:
+        elif data.u != self.update_id + 1 or data.seq < self.sequence:
             self.whole = False
             return False
         else:

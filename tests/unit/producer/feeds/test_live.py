@@ -73,11 +73,12 @@ def test_what_is_refused_is_counted_and_not_sent_again() -> None:
     assert bench.metrics.value("live_frames_total", outcome="failed") == 1
 
 
-def test_who_comes_late_finds_a_book_of_bybit_as_it_is() -> None:
-    def frame(u: int, kind: str = "delta", bids: str = "[]") -> bytes:
-        data = f'{{"s":"BTCUSDT","b":{bids},"a":[["11.50","2"]],"u":{u},"seq":{u}}}'
-        return f'{{"topic":"orderbook.50.BTCUSDT","type":"{kind}","ts":7,"data":{data},"cts":5}}'.encode()
+def frame(u: int, kind: str = "delta", bids: str = "[]") -> bytes:
+    data = f'{{"s":"BTCUSDT","b":{bids},"a":[["11.50","2"]],"u":{u},"seq":{u}}}'
+    return f'{{"topic":"orderbook.50.BTCUSDT","type":"{kind}","ts":7,"data":{data},"cts":5}}'.encode()
 
+
+def test_who_comes_late_finds_a_book_of_bybit_as_it_is() -> None:
     bench = Bench()
     frames = [frame(1, "snapshot", '[["10.50","1"]]'), frame(2), frame(3, bids='[["10.50","0"],["10.20","3"]]'), b"{"]
     for number, body in enumerate(frames):
@@ -89,3 +90,18 @@ def test_who_comes_late_finds_a_book_of_bybit_as_it_is() -> None:
     assert (whole["type"], whole["topic"], whole["data"]["u"]) == ("snapshot", "orderbook.50.BTCUSDT", 3)
     assert (whole["data"]["b"], whole["data"]["a"]) == ([["10.20", "3"]], [["11.50", "2"]])
     assert bench.producer.sent[-2].value == json.dumps(whole, separators=(",", ":")).encode(), "behind its change"
+
+
+def test_a_book_of_which_frames_were_dropped_is_whole_again_with_the_next_that_is_shown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(live, "MOST_WAITING", 1)
+    bench = Bench()
+    odd = frame(5, bids='[["x","1"]]')
+    for number, body in enumerate([frame(2, "snapshot", '[["10.50","1"]]'), frame(3), frame(4), odd, frame(5)]):
+        bench.live.put("bybit-linear", Heard({"orderbook.50.BTCUSDT": [body]}), 1000 + number)
+    assert bench.live.send()
+    bench.live.put("bybit-linear", Heard({"orderbook.50.BTCUSDT": [frame(6)]}), 1000 + live.WHOLE_MS)
+    assert bench.live.send()
+    whole = json.loads(bench.producer.sent[-1].value)
+    assert (whole["type"], whole["data"]["u"], whole["data"]["b"]) == ("snapshot", 6, [["10.50", "1"]])
