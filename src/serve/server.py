@@ -20,6 +20,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from cryptoproxy.common.service import Loop
 from cryptoproxy.common.service.http import holder
 from cryptoproxy.errors import OperatorError
+from cryptoproxy.serve.sending import write_all
 from cryptoproxy.serve.streams.outs import HANG_UP
 from cryptoproxy.serve.streams.wire import LONGEST_MESSAGE, PING_SECONDS, PONG_SECONDS, Wire
 
@@ -81,6 +82,14 @@ class BoundedProtocol(HttpToolsProtocol):
         self.scope["extensions"] = cast(Any, {HANG_UP: self.transport.abort})
         super().on_headers_complete()
         self._head_bytes = 0
+
+    def eof_received(self) -> None:
+        write_all(self.loop)  # who has said all may still listen: behind this the connection is closed
+        super().eof_received()
+
+    def shutdown(self) -> None:
+        write_all(self.loop)
+        super().shutdown()
 
     def on_body(self, body: bytes) -> None:
         self._head_bytes = 0
