@@ -76,6 +76,8 @@ class Kept(Generic[B]):
         self.last_ms = last_ms
         """The last one with a record; 0 before the first."""
         self.collected_ms = last_ms
+        self.newest_ms = 0
+        """The time of the newest frame; one of before it is none."""
         self.missed = 0
         """Slots since then."""
         self.why = ""
@@ -175,13 +177,13 @@ class BookStream(Gathered[AnyRecord], ABC, Generic[B]):
                 self._enter(symbol, kept, change, now_ms)
 
     def _enter(self, symbol: str, kept: Kept[B], change: BookChange, now_ms: int) -> None:
-        book, joins = kept.book, kept.book.joins(change)
-        earliest_ms = (book.updated_ms or 0) if joins else 0
-        if change.time_ms is not None and not earliest_ms <= change.time_ms <= now_ms + SKEW_MS:
+        book, upto_ms = kept.book, now_ms
+        if change.time_ms is not None and kept.newest_ms <= change.time_ms <= now_ms + SKEW_MS:
+            kept.newest_ms = upto_ms = change.time_ms
+            if book.joins(change):
+                self._tell(symbol, kept, upto_ms, now_ms)
+        else:
             change = change._replace(time_ms=None)
-        upto_ms = now_ms if change.time_ms is None else change.time_ms
-        if joins and change.time_ms is not None:
-            self._tell(symbol, kept, upto_ms, now_ms)
         why, ladder, number = book.why, book.ladder, book.update_id
         book.take(change)
         known = not (why or book.why) and book.ladder is ladder and book.update_id == number

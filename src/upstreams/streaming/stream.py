@@ -142,6 +142,8 @@ class Ask(NamedTuple):
     key: str
     """What for: the same key is asked once at a time, and again until it is answered."""
     call: Call
+    since_ms: int = 0
+    """Since when it is wanted, for the stream's own use: it was asked no earlier."""
 
 
 @dataclass(slots=True)

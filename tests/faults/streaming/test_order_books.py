@@ -60,7 +60,7 @@ BINANCE = {
         [[StreamRule(topic="btcusdt@depth", hole=2, times=1), Rule(path="/api/v3/depth", rewrite="crossed", times=1)]],
     ),
     "REST bans while a snapshot is wanted": (
-        {"hole", "silent"},
+        {"hole", "silent", "beyond"},  # in the meantime prices may move beyond what is known
         [
             [
                 StreamRule(topic="btcusdt@depth", hole=2, times=1),

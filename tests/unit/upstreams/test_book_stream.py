@@ -416,6 +416,30 @@ def test_while_one_connection_follows_on_another_no_slot_is_missed() -> None:
     assert stream.renew(now_ms=BEGIN_MS + 2300) == {}
 
 
+def test_a_frame_of_before_the_newest_tells_no_slot_up_to_now_also_where_there_is_no_book_yet() -> None:
+    fed = Fed()
+    fed.frame(100, 10, 10)
+    fed.frame(1300, 11, 11)
+    fed.frame(300, 12, 12, late=2200)
+    fed.snapshot(2600, 12)
+    fed.frame(3100, 13, 13)
+    batch = fed.collect(3200)
+    assert (slots(batch), batch.missed) == ([3], {"new": 2})
+
+
+@pytest.mark.parametrize("number", [1, 9])
+def test_a_whole_book_of_before_the_newest_change_tells_no_slot_up_to_now(number: int) -> None:
+    stream = bybit()
+    stream.begin(Left(), now_ms=BEGIN_MS)
+    levels: Any = {"bids": [["100", "2"]], "asks": [["101", "3"]]}
+    feed(stream, 200, bybit_frame("snapshot", 5, 100, **levels))
+    feed(stream, 900, bybit_frame("delta", 6, 900))
+    feed(stream, 2500, bybit_frame("snapshot", number, 300, seq=70, **levels))
+    feed(stream, 3100, bybit_frame("delta", number + 1, 3100, seq=71))
+    batch = stream.collect(now_ms=BEGIN_MS + 3200)
+    assert (slots(batch), batch.missed) == ([3], {"clock": 2})
+
+
 @pytest.mark.parametrize("number", [1, 10])
 def test_a_quiet_book_that_is_told_once_more_stood_until_then(number: int) -> None:
     stream = bybit()

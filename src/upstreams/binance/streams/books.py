@@ -24,7 +24,7 @@ from cryptoproxy.upstreams.answers.refusals import not_spoken
 from cryptoproxy.upstreams.base import Call, Rejected, Response, SymbolList
 from cryptoproxy.upstreams.binance import refusals
 from cryptoproxy.upstreams.binance.tickers import NAME, used_weight
-from cryptoproxy.upstreams.streaming.book_stream import BookStream, Kept, Wish
+from cryptoproxy.upstreams.streaming.book_stream import BookStream
 from cryptoproxy.upstreams.streaming.books import DOUBTS, BookChange, Levels, LocalBook
 from cryptoproxy.upstreams.streaming.ladder import Ladder
 from cryptoproxy.upstreams.streaming.stream import Ask, Venue
@@ -32,10 +32,10 @@ from cryptoproxy.upstreams.streaming.stream import Ask, Venue
 WEIGHTS = {100: 5, 500: 25, 1000: 50, 5000: 250}
 """Of a snapshot, by its levels a side."""
 PROBE = min(WEIGHTS)
-MOST_ASKS = 4
-"""At once."""
 LOOK = "look:"
 """Before the symbol, where a snapshot is to tell only whether anything has happened; no symbol has it."""
+MOST_ASKS = 4
+"""At once."""
 MOST_KEPT = 200
 """Frames without a snapshot to put them on, 20 s of them. Of more the oldest are let go: the snapshot will be newer."""
 ANEW_MS = 10_000
@@ -227,18 +227,18 @@ class BinanceBooks(BookStream[BinanceBook]):
         """A few at a time. Whether anything has happened is told by a small one; how often that was of no use delays
         none that is wanted when the stream goes on.
         """
-        due: list[tuple[Wish, str, int]] = []
+        due: list[tuple[int, Ask]] = []
         for symbol, kept in self._kept.items():
             wanted, silent = kept.book.wants_snapshot, kept.book.why == "silent"
-            if kept.look.due(now_ms, wanted=wanted and silent):
-                due.append((kept.look, LOOK + symbol, PROBE))
-            if kept.snapshot.due(now_ms, wanted=wanted and not silent):
-                due.append((kept.snapshot, symbol, self._levels))
-        due.sort(key=lambda each: (each[0].tries, each[0].since_ms))
-        return [
-            Ask(key, snapshot_call(self._base_url, key.removeprefix(LOOK), levels))
-            for _, key, levels in due[:MOST_ASKS]
-        ]
+            for wish, mine, key, levels in (
+                (kept.look, silent, LOOK + symbol, PROBE),
+                (kept.snapshot, not silent, symbol, self._levels),
+            ):
+                if wish.due(now_ms, wanted=wanted and mine):
+                    call = snapshot_call(self._base_url, symbol, levels)
+                    due.append((wish.tries, Ask(key, call, wish.since_ms)))
+        due.sort(key=lambda each: (each[0], each[1].since_ms))
+        return [ask for _, ask in due[:MOST_ASKS]]
 
     def check(self, answer: Response, *, now_ms: int) -> None:
         refusals.check(answer, now_ms=now_ms)
@@ -247,25 +247,17 @@ class BinanceBooks(BookStream[BinanceBook]):
         return used_weight(answer)
 
     def answered(self, ask: Ask, answer: Response, *, now_ms: int) -> None:
-        if (found := self._wish(ask)) is None:
+        symbol, looks = ask.key.removeprefix(LOOK), ask.key.startswith(LOOK)
+        if (kept := self._kept.get(symbol)) is None:
             return
-        symbol, kept, wish = found
-        wish.tried(now_ms)
-        silent = kept.book.why == "silent"
-        if silent != (wish is kept.look):
+        (kept.look if looks else kept.snapshot).tried(now_ms)
+        if looks != (kept.book.why == "silent"):
             return  # what it was to tell is told by now, or something else is in question
-        if kept.book.load(answer.body, int(ask.call.params["limit"])) and silent:
-            self._tell(symbol, kept, wish.since_ms, now_ms)
+        if kept.book.load(answer.body, int(ask.call.params["limit"])) and looks:
+            self._tell(symbol, kept, ask.since_ms, now_ms)
 
     def hopeless(self, ask: Ask, why: str, *, now_ms: int) -> None:
-        if (found := self._wish(ask)) is None:
-            return
-        symbol, _, wish = found
-        self._rejected.append(Rejected("refused", symbol, f"its book cannot be asked for: {why}"))
-        wish.put_off(now_ms)
-
-    def _wish(self, ask: Ask) -> tuple[str, Kept[BinanceBook], Wish] | None:
         symbol = ask.key.removeprefix(LOOK)
-        if (kept := self._kept.get(symbol)) is None:
-            return None
-        return symbol, kept, kept.snapshot if ask.key == symbol else kept.look
+        self._rejected.append(Rejected("refused", symbol, f"its book cannot be asked for: {why}"))
+        if (kept := self._kept.get(symbol)) is not None:
+            (kept.snapshot if ask.key == symbol else kept.look).put_off(now_ms)
