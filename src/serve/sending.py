@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from cryptoproxy.serve.reply import Out
 
@@ -26,26 +26,52 @@ Send = Callable[[Any], Awaitable[None]]
 
 
 class _Answer(NamedTuple):
-    """One that is given as far as ASGI is concerned, and not written yet."""
+    """One that is given, as far as ASGI is concerned."""
 
-    transport: Any
+    cycle: RequestResponseCycle
     pieces: Sequence[bytes]
-    keep_alive: bool
-    done: Callable[[], None]
+    over: Callable[[], None]
+    """uvicorn takes it out of the cycle when the application has returned."""
 
-
-_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, list[_Answer]] = WeakKeyDictionary()
-"""Answers of the turn that each loop is in."""
-
-
-def write_all(loop: asyncio.AbstractEventLoop) -> None:
-    """What of this turn is not written yet: before a connection is closed from outside."""
-    for transport, pieces, keep_alive, done in _turns.pop(loop, ()):
+    def write(self) -> None:
+        transport = self.cycle.transport
         if not transport.is_closing():
-            transport.writelines(pieces)
-            if not keep_alive:
+            transport.writelines(self.pieces)
+            if not self.cycle.keep_alive:
                 transport.close()
-        done()
+        self.over()
+
+
+class Together(HttpToolsProtocol):
+    """uvicorn's, whose answer may be given and not written yet: it is before anything else happens to it."""
+
+    unwritten = False
+
+    def data_received(self, data: bytes) -> None:
+        self._write()
+        super().data_received(data)
+
+    def eof_received(self) -> None:
+        self._write()  # who has said all may still listen: behind this the connection is closed
+        super().eof_received()
+
+    def shutdown(self) -> None:
+        self._write()
+        super().shutdown()
+
+    def _write(self) -> None:
+        if self.unwritten:
+            _write_all(self.loop)
+
+
+_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, list[tuple[Together, _Answer]]] = WeakKeyDictionary()
+"""What was given in the turn that each loop is in."""
+
+
+def _write_all(loop: asyncio.AbstractEventLoop) -> None:
+    for protocol, answer in _turns.pop(loop, ()):
+        protocol.unwritten = False
+        answer.write()
 
 
 async def give(send: Send, out: Out, *, body: bool = True) -> None:
@@ -76,8 +102,13 @@ async def give(send: Send, out: Out, *, body: bool = True) -> None:
         whole = [head + out.body]
     else:
         whole = [head, out.body]
-    loop = asyncio.get_running_loop()
-    if (turn := _turns.get(loop)) is None:
-        turn = _turns[loop] = []
-        loop.call_soon(write_all, loop)
-    turn.append(_Answer(cycle.transport, whole, cycle.keep_alive, cycle.on_response))
+    answer = _Answer(cycle, whole, cycle.on_response)
+    protocol = cycle.transport.get_protocol()
+    if not isinstance(protocol, Together):  # by now it is a WebSocket's
+        answer.write()
+        return
+    if (turn := _turns.get(protocol.loop)) is None:
+        turn = _turns[protocol.loop] = []
+        protocol.loop.call_soon(_write_all, protocol.loop)
+    protocol.unwritten = True
+    turn.append((protocol, answer))

@@ -15,12 +15,11 @@ from pathlib import Path
 from typing import Any, cast
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from cryptoproxy.common.service import Loop
 from cryptoproxy.common.service.http import holder
 from cryptoproxy.errors import OperatorError
-from cryptoproxy.serve.sending import write_all
+from cryptoproxy.serve.sending import Together
 from cryptoproxy.serve.streams.outs import HANG_UP
 from cryptoproxy.serve.streams.wire import LONGEST_MESSAGE, PING_SECONDS, PONG_SECONDS, Wire
 
@@ -43,7 +42,7 @@ _TOO_LARGE = _refusal(b"431 Request Header Fields Too Large", b'{"error":"the he
 _TOO_MANY = _refusal(b"503 Service Unavailable", b'{"error":"too many connections are open here"}')
 
 
-class BoundedProtocol(HttpToolsProtocol):
+class BoundedProtocol(Together):
     """Ends a connection whose request does not come to its body within :data:`MAX_HEAD_BYTES`, or at all."""
 
     most = 1 << 20
@@ -82,14 +81,6 @@ class BoundedProtocol(HttpToolsProtocol):
         self.scope["extensions"] = cast(Any, {HANG_UP: self.transport.abort})
         super().on_headers_complete()
         self._head_bytes = 0
-
-    def eof_received(self) -> None:
-        write_all(self.loop)  # who has said all may still listen: behind this the connection is closed
-        super().eof_received()
-
-    def shutdown(self) -> None:
-        write_all(self.loop)
-        super().shutdown()
 
     def on_body(self, body: bytes) -> None:
         self._head_bytes = 0

@@ -1,43 +1,59 @@
-"""How an answer gets onto uvicorn's connection."""
+"""How answers get onto uvicorn's connections: those of one turn of the loop behind it, each before anything else happens to
+its connection."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-from uvicorn.protocols.http.flow_control import FlowControl
-from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+import pytest
+import uvicorn
+from uvicorn.server import ServerState
 
 from cryptoproxy.serve.reply import json_reply, sent
-from cryptoproxy.serve.sending import give, write_all
-
-OUT = sent(json_reply({"a": 1}), now_ms=0, packed=False, known_tags=None)
+from cryptoproxy.serve.sending import Together, give
 
 
-class Wire:
-    """A transport that tells what was done, in order."""
+class Connection:
+    """A transport and its protocol; ``done`` is what happened to it, in order."""
 
-    def __init__(self, done: list[str], *, keep_alive: bool = True) -> None:
-        self.done, self.closing = done, False
-        log = logging.getLogger("quiet")
-        self.cycle = RequestResponseCycle(
-            scope={"method": "GET"},  # type: ignore[typeddict-item, arg-type]
-            transport=self,  # type: ignore[arg-type]
-            flow=FlowControl(self),  # type: ignore[arg-type]
-            logger=log,
-            access_logger=log,
-            access_log=False,
-            default_headers=[],
-            message_event=asyncio.Event(),
-            expect_100_continue=False,
-            keep_alive=keep_alive,
-            on_response=lambda: done.append("over"),
-        )
+    def __init__(self, slow: asyncio.Event) -> None:
+        self.done: list[str] = []
+        self.closing = False
+
+        async def app(scope: Any, _receive: Any, send: Any) -> None:
+            if scope["path"] == "/slow":
+                await slow.wait()
+            await give(send, sent(json_reply(scope["path"]), now_ms=0, packed=False, known_tags=None))
+
+        self.protocol: Any = Together(uvicorn.Config(app), ServerState(), {})
+        self.protocol.connection_made(self)
+
+    def asks(self, *paths: str, more: bytes = b"") -> None:
+        """In one piece."""
+        self.protocol.data_received(b"".join(b"GET %s HTTP/1.1\r\n\r\n" % each.encode() for each in paths) + more)
+
+    # --- of the transport
+
+    def get_protocol(self) -> Any:
+        return self.protocol
+
+    def set_protocol(self, protocol: Any) -> None:
+        self.protocol = protocol
+
+    def get_extra_info(self, _name: str) -> None: ...
+
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
+    def write(self, body: bytes) -> None:
+        self.done.append(body.partition(b"\r\n")[0].decode())
 
     def writelines(self, pieces: Any) -> None:
-        assert b"".join(pieces).endswith(b'\r\n\r\n{"a":1}')
-        self.done.append("written")
+        assert not self.closing
+        self.done.append(b"".join(pieces).partition(b"\r\n\r\n")[2].decode().strip('"'))
 
     def close(self) -> None:
         self.closing = True
@@ -47,47 +63,91 @@ class Wire:
         return self.closing
 
 
-async def _given(*wires: Wire) -> None:
-    for each in wires:
-        await give(each.cycle.send, OUT)
-        assert each.cycle.response_complete
+async def turn() -> None:
+    await asyncio.sleep(0)
+
+
+def run(story: Callable[[Callable[[], Connection], asyncio.Event], Awaitable[None]]) -> None:
+    async def told() -> None:
+        slow = asyncio.Event()
+        await story(lambda: Connection(slow), slow)
+
+    asyncio.run(told())
 
 
 def test_answers_of_one_turn_are_written_behind_it() -> None:
-    done: list[str] = []
+    async def story(make: Callable[[], Connection], _slow: asyncio.Event) -> None:
+        one, other = make(), make()
+        one.asks("/a")
+        other.protocol.data_received(b"GET /b HTTP/1.1\r\nConnection: close\r\n\r\n")
+        await turn()
+        assert one.done + other.done == []
+        await turn()
+        assert (one.done, other.done) == (["/a"], ["/b", "closed"])
+        assert one.protocol.timeout_keep_alive_task is not None
 
-    async def turns() -> None:
-        await _given(Wire(done), Wire(done, keep_alive=False))
-        assert done == []
-        await asyncio.sleep(0)
-
-    asyncio.run(turns())
-    assert done == ["written", "over", "written", "closed", "over"]
-
-
-def test_before_a_connection_is_closed_from_outside_its_answer_is_written_once() -> None:
-    done: list[str] = []
-
-    async def turns() -> None:
-        await _given(Wire(done))
-        write_all(asyncio.get_running_loop())
-        assert done == ["written", "over"]
-        await _given(Wire(done))
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-
-    asyncio.run(turns())
-    assert done == ["written", "over"] * 2
+    run(story)
 
 
-def test_who_has_gone_meanwhile_gets_nothing() -> None:
-    done: list[str] = []
+def test_what_is_asked_before_the_answer_is_written_is_answered_in_its_order() -> None:
+    async def story(make: Callable[[], Connection], slow: asyncio.Event) -> None:
+        wire = make()
+        wire.asks("/a")
+        await turn()
+        wire.asks("/slow", "/fast")
+        assert wire.done == ["/a"]
+        for _ in range(5):
+            await turn()
+        assert wire.done == ["/a"]
+        assert wire.protocol.timeout_keep_alive_task is None, "a question is under way"
+        slow.set()
+        for _ in range(5):
+            await turn()
+        assert wire.done == ["/a", "/slow", "/fast"]
 
-    async def turns() -> None:
-        gone = Wire(done)
-        await _given(gone, Wire(done))
+    run(story)
+
+
+@pytest.mark.parametrize(
+    ("end", "behind"),
+    [
+        (lambda protocol: protocol.eof_received(), []),
+        (lambda protocol: protocol.shutdown(), ["closed"]),
+        (lambda protocol: protocol.data_received(b"?\r\n\r\n"), ["HTTP/1.1 400 Bad Request", "closed"]),
+    ],
+)
+def test_whatever_ends_the_connection_comes_behind_the_answer(end: Callable[[Any], None], behind: list[str]) -> None:
+    async def story(make: Callable[[], Connection], _slow: asyncio.Event) -> None:
+        wire = make()
+        wire.asks("/a")
+        await turn()
+        end(wire.protocol)
+        assert wire.done == ["/a", *behind]
+        await turn()
+        assert wire.done == ["/a", *behind]
+
+    run(story)
+
+
+def test_behind_an_upgrade_in_the_same_piece_it_is_written_at_once() -> None:
+    async def story(make: Callable[[], Connection], _slow: asyncio.Event) -> None:
+        wire = make()
+        wire.asks("/a")
+        wire.set_protocol(object())
+        await turn()
+        assert wire.done == ["/a"]
+
+    run(story)
+
+
+def test_who_has_gone_meanwhile_gets_nothing_and_the_others_do() -> None:
+    async def story(make: Callable[[], Connection], _slow: asyncio.Event) -> None:
+        gone, other = make(), make()
+        for each in (gone, other):
+            each.asks("/a")
+        await turn()
         gone.close()
-        await asyncio.sleep(0)
+        await turn()
+        assert (gone.done, other.done) == (["closed"], ["/a"])
 
-    asyncio.run(turns())
-    assert done == ["closed", "over", "written", "over"]
+    run(story)

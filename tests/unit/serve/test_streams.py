@@ -30,9 +30,11 @@ MANY_LEVELS = f"orderbook.{'9' * 5000}.BTCUSDT"
 """More digits than are read as a number."""
 
 
-def depth(u: int, kind: str = "delta", *, seq: int = 0, **sides: list[list[str]]) -> dict[str, object]:
+def depth(
+    u: int, kind: str = "delta", *, seq: int = 0, ts: int = NOW_MS, **sides: list[list[str]]
+) -> dict[str, object]:
     data = {"s": "BTCUSDT", "b": sides.get("b", []), "a": sides.get("a", []), "u": u, "seq": seq or u * 10}
-    return {"topic": "orderbook.50.BTCUSDT", "type": kind, "ts": NOW_MS, "data": data, "cts": NOW_MS - 3}
+    return {"topic": "orderbook.50.BTCUSDT", "type": kind, "ts": ts, "data": data, "cts": NOW_MS - 3}
 
 
 @pytest.fixture
@@ -273,6 +275,9 @@ class TestBybit:
             for number, seq in ((3, 101), (11, 99)):
                 frames(depth(number, seq=seq), depth(11), depth(10, "snapshot", b=[["10.20", "1"]], a=[["11.00", "3"]]))
                 assert client.heard()["data"]["b"] == [["10.20", "1"]], "numbered anew: a hole"
+            late = NOW_MS + 10_001
+            frames(depth(3, ts=late), depth(4, "snapshot", ts=late, b=[["10.10", "1"]], a=[["11.00", "3"]]))
+            assert client.heard()["data"]["b"] == [["10.10", "1"]], "so late it is no repeat"
 
     @pytest.mark.parametrize(
         ("question", "words"),
