@@ -34,12 +34,13 @@ NO_QUOTE, ANEW, CLOCK = "no_quote", "anew", "clock"
 anew, and when what is new in it happened is not known; the frame after it has no time, or none that can be."""
 RETRY_MS, LONGEST_RETRY_MS = 1_000, 60_000
 """After a try; twice as long with each in a row."""
-ROW_MS = 10_000
+STOOD_MS, ROW_MS = 5_000, 10_000
 
 
 class Wish:
     """What is asked of the upstream until it is there. A try counts whether it has helped or not: what is lost again at
-    once is not asked for again at once. One that comes :data:`ROW_MS` after it might have begins a new row."""
+    once is not asked for again at once. A new row begins with what has stood for :data:`STOOD_MS`, and with a try that
+    comes :data:`ROW_MS` after it might have."""
 
     def __init__(self) -> None:
         self.since_ms = 0
@@ -52,6 +53,9 @@ class Wish:
 
     def due(self, now_ms: int, *, wanted: bool) -> bool:
         """Whether to ask now."""
+        if self.since_ms and not wanted:  # it has come
+            self._next_ms = min(self._next_ms, now_ms + STOOD_MS)
+            self._row_ms = min(self._row_ms, now_ms + STOOD_MS)
         self.since_ms = (self.since_ms or now_ms) if wanted else 0
         self._next_ms = min(self._next_ms, now_ms + LONGEST_RETRY_MS)  # the clock may have been put back
         return wanted and self._next_ms <= now_ms

@@ -272,13 +272,13 @@ def test_what_is_lost_again_at_once_is_not_asked_for_again_at_once() -> None:
     fed = Fed()
     number, at, asked = 10, 100, []
     fed.frame(at, number, number)
-    while len(asked) < 5:
+    while len(asked) < 7:
         if fed.stream.asks(now_ms=BEGIN_MS + at):
             asked.append(at)
             fed.snapshot(at, number)
         at, number = at + 100, number + 1
         fed.frame(at, number, number, bids=[("101", "1")])  # crosses
-    assert [after - before for before, after in pairwise(asked)] == [1000, 2000, 4000, 8000]
+    assert [after - before for before, after in pairwise(asked)] == [1000, 2000, 4000, 5100, 5100, 5100]
 
 
 def test_a_stream_that_is_silent_now_and_then_is_not_asked_for_each_time_at_once() -> None:
@@ -293,6 +293,24 @@ def test_a_stream_that_is_silent_now_and_then_is_not_asked_for_each_time_at_once
     assert [after - before for before, after in pairwise(looked)] == [1000, 2000, 4000, 8000, 16_000, 32_000] + [
         60_000
     ] * 3
+
+
+def test_what_has_stood_for_a_while_is_asked_for_at_once_and_what_has_not_is_not() -> None:
+    wish = Wish()
+    for at in (1000, 2000, 4000, 8000, 16_000):
+        assert wish.due(at, wanted=True)
+        wish.tried(at)
+    assert not wish.due(16_100, wanted=False)
+    assert not wish.due(21_000, wanted=True)
+    assert not wish.due(21_050, wanted=False)
+    assert wish.due(26_101, wanted=True)
+    wish.tried(26_101)
+    assert wish.tries == 1
+    assert not wish.due(26_200, wanted=False)
+    assert not wish.due(27_000, wanted=True)
+    assert wish.due(27_101, wanted=True)
+    wish.tried(27_101)
+    assert wish.tries == 2
 
 
 def test_a_clock_that_is_put_back_delays_no_try_for_long() -> None:
