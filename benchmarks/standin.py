@@ -45,6 +45,15 @@ class StandIn:
         if name.startswith("_index_template"):
             template = {"name": self._alias, "index_template": self._template}
             return 200, json.dumps({"index_templates": [template]}).encode()
+        newest = f"{self._alias}-2025.10.01"
+        if name.startswith("_resolve/index/"):
+            found = [{"name": newest, "aliases": [self._alias], "attributes": ["open"]}]
+            aliases = [{"name": self._alias, "indices": [newest]}]
+            return 200, json.dumps({"indices": found, "aliases": aliases, "data_streams": []}).encode()
+        if "/_settings/" in name:
+            return 200, json.dumps({newest: {"settings": {}}}).encode()
+        if name.startswith("_alias/"):
+            return 200, json.dumps({newest: {"aliases": {self._alias: {}}}}).encode()
         if name == self._alias:
             return 404, b'{"error":{"type":"index_not_found_exception","reason":"no such index"},"status":404}'
         index = {"aliases": {self._alias: {}}, "mappings": self._template["template"]["mappings"]}

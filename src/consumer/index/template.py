@@ -100,7 +100,21 @@ def there(client: Elasticsearch, settings: ElasticsearchSettings) -> list[Datase
 
 
 def faults_of_alias(client: Elasticsearch, alias: str) -> Iterator[str]:
-    """One line for each index by which readers of ``alias`` would see too little, or something else, and what to do."""
+    """One line for each index by which readers of ``alias`` would see too little, or something else, and what to do.
+
+    Raises:
+        OperatorError: what was answered is not Elasticsearch's.
+    """
+    try:
+        yield from _faults_of_alias(client, alias)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise OperatorError(
+            f"what was answered of the alias {alias} is not Elasticsearch's ({error!r})",
+            remedy="Is another program, or a proxy that changes answers, at its address?",
+        ) from error
+
+
+def _faults_of_alias(client: Elasticsearch, alias: str) -> Iterator[str]:
     there = client.indices.resolve_index(name=f"{alias},{alias}-*", expand_wildcards="all")
     ours = {index["name"]: index for index in there["indices"] if index["name"].startswith(f"{alias}-")}
     for name, index in ours.items():

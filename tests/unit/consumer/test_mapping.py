@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 
+from cryptoproxy.common.service import Health
+from cryptoproxy.consumer.index.alias_look import AliasLook, Watched
 from cryptoproxy.consumer.index.template import faults_of_alias
 from cryptoproxy.datasets import TICKER
 from cryptoproxy.datasets.documents import mapping
+from cryptoproxy.errors import OperatorError
 from cryptoproxy.queries.fields import WINDOWS
 
 NUMBERS = ("double", "long", "integer")
@@ -98,3 +101,22 @@ def test_a_missing_alias_and_a_block_that_nobody_wants_are_named(client: Any, sa
     lines = list(faults_of_alias(client, "prices"))
     assert len(lines) == len(said)
     assert all(word in line for line, word in zip(lines, said, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("what", "answer"),
+    [
+        ("resolve_index", {"prices-2026.11.01": {}}),
+        ("resolve_index", "<html>"),
+        ("get_settings", {"prices-2026.11.01": {"aliases": {}}}),
+        ("get_settings", []),
+        ("get_alias", {"prices-2026.11.01": None}),
+    ],
+)
+def test_what_is_not_elasticsearchs_answer_is_said_and_ends_no_indexer(what: str, answer: Any) -> None:
+    client = cluster({"prices-2026.11.01": {}})
+    setattr(client.indices, what, lambda **_: answer)
+    with pytest.raises(OperatorError, match=r"of the alias prices is not Elasticsearch's.*at its address"):
+        list(faults_of_alias(client, "prices"))
+    client.close = lambda: None
+    assert not AliasLook([Watched("prices", Health())], lambda: client).look()
