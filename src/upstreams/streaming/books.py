@@ -34,6 +34,8 @@ from cryptoproxy.upstreams.streaming.ladder import Ladder, Level
 
 DOUBTS = ("cut", "silent")
 """Reasons that may turn out to be none."""
+ANEW_MS = 10_000
+"""A frame so much later whose numbers are lower is no late one: they are counted anew, or those before were wrong."""
 
 Price = Annotated[float, Meta(gt=0, le=1e20)]
 Size = Annotated[float, Meta(ge=0, le=1e20)]

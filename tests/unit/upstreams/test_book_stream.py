@@ -393,11 +393,19 @@ def feed(stream: BookStream, at: int, *frames: bytes) -> None:
     stream.take({"orderbook.50.BTCUSDT": frames}, now_ms=BEGIN_MS + at)
 
 
-def test_a_book_of_bybit_is_subscribed_to_anew_after_a_hole() -> None:
+LEVELS: Any = {"bids": [["100", "2"]], "asks": [["101", "3"]]}
+
+
+def bybit_begun(number: int) -> BybitBooks:
+    """With a book since 100."""
     stream = bybit()
     stream.begin(Left(), now_ms=BEGIN_MS)
-    levels: Any = {"bids": [["100", "2"]], "asks": [["101", "3"]]}
-    feed(stream, 200, bybit_frame("snapshot", 10, 100, **levels))
+    feed(stream, 200, bybit_frame("snapshot", number, 100, **LEVELS))
+    return stream
+
+
+def test_a_book_of_bybit_is_subscribed_to_anew_after_a_hole() -> None:
+    stream = bybit_begun(10)
     assert stream.renew(now_ms=BEGIN_MS + 200) == {}
     feed(stream, 1200, bybit_frame("delta", 11, 1100))
     feed(stream, 2200, bybit_frame("delta", 13, 2100))
@@ -410,7 +418,7 @@ def test_a_book_of_bybit_is_subscribed_to_anew_after_a_hole() -> None:
     )
     assert stream.renew(now_ms=BEGIN_MS + 2400) == {}, "not at once again"
     assert list(stream.renew(now_ms=BEGIN_MS + 4300)) == ["orderbook.50.BTCUSDT"]
-    feed(stream, 4400, bybit_frame("snapshot", 20, 4350, **levels), bybit_frame("delta", 21, 5050))
+    feed(stream, 4400, bybit_frame("snapshot", 20, 4350, **LEVELS), bybit_frame("delta", 21, 5050))
     feed(stream, 5200, bybit_frame("delta", 22, 5150))
     batch = stream.collect(now_ms=BEGIN_MS + 5300)
     assert (slots(batch), batch.missed) == ([5], {"hole": 2}), "the frame that is past the slot is not in it"
@@ -421,13 +429,10 @@ def test_a_book_of_bybit_is_subscribed_to_anew_after_a_hole() -> None:
 
 def test_while_one_connection_follows_on_another_no_slot_is_missed() -> None:
     """The new one's snapshot comes behind what the old one has told, or in the midst of it."""
-    stream = bybit()
-    stream.begin(Left(), now_ms=BEGIN_MS)
-    levels: Any = {"bids": [["100", "2"]], "asks": [["101", "3"]]}
-    feed(stream, 200, bybit_frame("snapshot", 10, 100, **levels))
+    stream = bybit_begun(10)
     feed(stream, 1200, bybit_frame("delta", 11, 1100), bybit_frame("delta", 12, 1150))
-    feed(stream, 1300, bybit_frame("snapshot", 11, 1100, **levels), bybit_frame("delta", 12, 1150))
-    feed(stream, 1400, bybit_frame("snapshot", 12, 1150, **levels), bybit_frame("delta", 13, 1350))
+    feed(stream, 1300, bybit_frame("snapshot", 11, 1100, **LEVELS), bybit_frame("delta", 12, 1150))
+    feed(stream, 1400, bybit_frame("snapshot", 12, 1150, **LEVELS), bybit_frame("delta", 13, 1350))
     feed(stream, 2200, bybit_frame("delta", 13, 1350), bybit_frame("delta", 14, 2100), bybit_frame("delta", 14, 2100))
     batch = stream.collect(now_ms=BEGIN_MS + 2300)
     assert (slots(batch), batch.missed, batch.gaps) == ([1, 2], {}, [])
@@ -447,12 +452,9 @@ def test_a_frame_of_before_the_newest_tells_no_slot_up_to_now_also_where_there_i
 
 @pytest.mark.parametrize("number", [1, 9])
 def test_a_whole_book_of_before_the_newest_change_tells_no_slot_up_to_now(number: int) -> None:
-    stream = bybit()
-    stream.begin(Left(), now_ms=BEGIN_MS)
-    levels: Any = {"bids": [["100", "2"]], "asks": [["101", "3"]]}
-    feed(stream, 200, bybit_frame("snapshot", 5, 100, **levels))
+    stream = bybit_begun(5)
     feed(stream, 900, bybit_frame("delta", 6, 900))
-    feed(stream, 2500, bybit_frame("snapshot", number, 300, seq=70, **levels))
+    feed(stream, 2500, bybit_frame("snapshot", number, 300, seq=70, **LEVELS))
     feed(stream, 3100, bybit_frame("delta", number + 1, 3100, seq=71))
     batch = stream.collect(now_ms=BEGIN_MS + 3200)
     assert (slots(batch), batch.missed) == ([3], {"clock": 2})
@@ -460,29 +462,23 @@ def test_a_whole_book_of_before_the_newest_change_tells_no_slot_up_to_now(number
 
 @pytest.mark.parametrize("number", [1, 10])
 def test_a_quiet_book_that_is_told_once_more_stood_until_then(number: int) -> None:
-    stream = bybit()
-    stream.begin(Left(), now_ms=BEGIN_MS)
-    levels: Any = {"bids": [["100", "2"]], "asks": [["101", "3"]]}
-    feed(stream, 200, bybit_frame("snapshot", number, 100, **levels))
+    stream = bybit_begun(number)
     told = []
     for at in range(1500, 60_000, 1000):
         told += slots(stream.collect(now_ms=BEGIN_MS + at))
         if stream.renew(now_ms=BEGIN_MS + at):
-            feed(stream, at + 400, bybit_frame("snapshot", number, 100, told=at + 200, **levels))
+            feed(stream, at + 400, bybit_frame("snapshot", number, 100, told=at + 200, **LEVELS))
     assert told[:10] == list(range(2, 12)), "the first was given up before it was asked"
     assert told[-1] > 50
-    feed(stream, 61_000, bybit_frame("snapshot", 12, 60_500, **levels))
+    feed(stream, 61_000, bybit_frame("snapshot", 12, 60_500, **LEVELS))
     assert slots(stream.collect(now_ms=BEGIN_MS + 61_100)) == [], "what is new tells nothing of what was before it"
 
 
 @pytest.mark.parametrize(("before", "number"), [(10, 1), (10, 11), (10, 12), (10, 10), (1, 1)])
 def test_a_book_that_is_told_anew_while_it_goes_on_has_no_slot_in_between(before: int, number: int) -> None:
     """Its number may be the one it had: they have begun anew."""
-    stream = bybit()
-    stream.begin(Left(), now_ms=BEGIN_MS)
-    levels: Any = {"bids": [["100", "2"]], "asks": [["101", "3"]]}
-    feed(stream, 200, bybit_frame("snapshot", before, 100, **levels))
-    feed(stream, 1200, bybit_frame("snapshot", number, 1100, seq=70, **levels))
+    stream = bybit_begun(before)
+    feed(stream, 1200, bybit_frame("snapshot", number, 1100, seq=70, **LEVELS))
     feed(stream, 2200, bybit_frame("delta", number + 1, 2100, seq=71))
     batch = stream.collect(now_ms=BEGIN_MS + 2300)
     assert (slots(batch), batch.missed) == ([2], {"anew": 1})
@@ -490,22 +486,16 @@ def test_a_book_that_is_told_anew_while_it_goes_on_has_no_slot_in_between(before
 
 @pytest.mark.parametrize(("told", "last"), [(14_000, 13), (86_400_000, 0)])
 def test_a_quiet_book_stood_until_it_was_told_once_more_and_not_until_now(told: int, last: int) -> None:
-    stream = bybit()
-    stream.begin(Left(), now_ms=BEGIN_MS)
-    levels: Any = {"bids": [["100", "2"]], "asks": [["101", "3"]]}
-    feed(stream, 200, bybit_frame("snapshot", 10, 100, **levels))
+    stream = bybit_begun(10)
     stream.collect(now_ms=BEGIN_MS + 12_500)
-    feed(stream, 13_100, bybit_frame("snapshot", 10, 100, told=told, **levels))
+    feed(stream, 13_100, bybit_frame("snapshot", 10, 100, told=told, **LEVELS))
     assert slots(stream.collect(now_ms=BEGIN_MS + 13_200))[-1:] == [last] * (last > 0)
 
 
 def test_what_is_known_already_moves_no_slot() -> None:
     """The repeat may bear a later time."""
-    stream = bybit()
-    stream.begin(Left(), now_ms=BEGIN_MS)
-    levels: Any = {"bids": [["100", "2"]], "asks": [["101", "3"]]}
-    feed(stream, 200, bybit_frame("snapshot", 10, 100, **levels))
-    feed(stream, 1200, bybit_frame("snapshot", 10, 1100, **levels))
+    stream = bybit_begun(10)
+    feed(stream, 1200, bybit_frame("snapshot", 10, 1100, **LEVELS))
     feed(stream, 1300, bybit_frame("delta", 11, 1250))
     batch = stream.collect(now_ms=BEGIN_MS + 2000)
     assert (slots(batch), batch.missed) == ([1], {})

@@ -116,10 +116,10 @@ def snapshot(last: int, bids: Sequence[Any] = ((9, 1),), asks: Sequence[Any] = (
     return msgspec.json.encode({"lastUpdateId": last, "bids": bids, "asks": asks})
 
 
-def started(last: int = 10) -> BinanceBook:
+def started(last: int = 10, bids: Sequence[Any] = ((9, 1),), asks: Sequence[Any] = ((11, 1),)) -> BinanceBook:
     book = BinanceBook()
     book.take(depth(last, last))
-    book.load(snapshot(last), 100)
+    book.load(snapshot(last, bids, asks), 100)
     assert book.proven
     return book
 
@@ -160,9 +160,7 @@ def test_a_snapshot_that_waits_is_of_no_use_after_a_hole_up_to_it_nor_beside_a_n
 
 def test_a_book_that_goes_on_is_replaced_when_it_is_as_new_as_the_snapshot_and_by_none_that_is_crossed() -> None:
     bids = [(2100 - n, 1) for n in range(100)]
-    book = BinanceBook()
-    book.take(depth(10, 10))
-    book.load(snapshot(10, bids, [(2101, 1)]), 100)
+    book = started(10, bids, [(2101, 1)])
     book.take(depth(11, 11, bids=[(2100 - n, 0) for n in range(70)]))
     assert (book.proven, book.wants_snapshot) == (True, True)
     assert not book.load(snapshot(12, [(2102, 1)], [(2101, 1)]), 100)
@@ -293,9 +291,7 @@ def test_a_change_that_crosses_throws_the_book_away() -> None:
 
 def test_levels_beyond_the_snapshot_are_not_known_whatever_is_told_of_them() -> None:
     bids, asks = [(2100 - n, 1) for n in range(100)], [(2101 + n, 1) for n in range(100)]
-    book = BinanceBook()
-    book.take(depth(10, 10))
-    book.load(snapshot(10, bids, asks), 100)
+    book = started(10, bids, asks)
     book.take(depth(11, 11, bids=[(2000, 5)], asks=[(2100.5, 5)]))
     record = taken(book)
     assert record is not None
@@ -318,9 +314,7 @@ def test_levels_beyond_the_snapshot_are_not_known_whatever_is_told_of_them() -> 
 def test_an_answer_that_came_too_late_leaves_a_book_that_goes_on_as_it_is() -> None:
     """It was asked for while few levels were left; then more came, and the frames after it are not kept any more."""
     bids = [(2100 - n, 1) for n in range(100)]
-    book = BinanceBook()
-    book.take(depth(10, 10))
-    book.load(snapshot(10, bids, [(2101, 1)]), 100)
+    book = started(10, bids, [(2101, 1)])
     book.take(depth(11, 11, bids=[(2100 - n, 0) for n in range(61)]))
     book.take(depth(12, 12))
     book.take(depth(13, 13, bids=[(2100, 1), (2099, 1)]))

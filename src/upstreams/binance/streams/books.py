@@ -25,7 +25,7 @@ from cryptoproxy.upstreams.base import Call, Rejected, Response, SymbolList
 from cryptoproxy.upstreams.binance import refusals
 from cryptoproxy.upstreams.binance.tickers import NAME, used_weight
 from cryptoproxy.upstreams.streaming.book_stream import BookStream
-from cryptoproxy.upstreams.streaming.books import DOUBTS, BookChange, Levels, LocalBook
+from cryptoproxy.upstreams.streaming.books import ANEW_MS, DOUBTS, BookChange, Levels, LocalBook
 from cryptoproxy.upstreams.streaming.ladder import Ladder
 from cryptoproxy.upstreams.streaming.stream import Ask, Venue
 
@@ -38,8 +38,6 @@ MOST_ASKS = 4
 """At once."""
 MOST_KEPT = 200
 """Frames without a snapshot to put them on, 20 s of them. Of more the oldest are let go: the snapshot will be newer."""
-ANEW_MS = 10_000
-"""A frame so much later whose numbers are lower: those before it were wrong, or are counted anew."""
 SHORT = 2 * LEVELS
 """Levels of a side below which a new snapshot is asked for, while the book goes on."""
 
@@ -260,4 +258,4 @@ class BinanceBooks(BookStream[BinanceBook]):
         symbol = ask.key.removeprefix(LOOK)
         self._rejected.append(Rejected("refused", symbol, f"its book cannot be asked for: {why}"))
         if (kept := self._kept.get(symbol)) is not None:
-            (kept.snapshot if ask.key == symbol else kept.look).put_off(now_ms)
+            (kept.look if ask.key.startswith(LOOK) else kept.snapshot).put_off(now_ms)

@@ -15,13 +15,12 @@ import msgspec
 
 from cryptoproxy.datasets.codec import UNREADABLE
 from cryptoproxy.upstreams.answers.refusals import not_spoken
+from cryptoproxy.upstreams.bybit.streams.books import FRESH
 from cryptoproxy.upstreams.bybit.tickers import UPSTREAM
+from cryptoproxy.upstreams.streaming.books import ANEW_MS
 
 Texts = dict[str, str]
 """Sizes by price."""
-FRESH = 1
-ANEW_MS = 10_000
-"""A frame so much later whose numbers are lower: they have begun anew, and the frame that said so was lost."""
 
 
 class _Data(msgspec.Struct, gc=False):
@@ -83,13 +82,13 @@ class ShownBook:
     def take(self, frame: ShownFrame) -> bool:
         """Whether this has changed it: not what is known, nor what does not join on."""
         data = frame.data
-        late = frame.ts <= self.ts + ANEW_MS
+        may_be_late = frame.ts <= self.ts + ANEW_MS
         if frame.whole:
             known = data.u != FRESH and (data.seq, data.u) <= (self.sequence, self.update_id)
-            if self.whole and known and late:  # of a connection that follows on this one
+            if self.whole and known and may_be_late:  # of a connection that follows on this one
                 return False
             self._bids, self._asks, self.whole = dict(data.b), dict(data.a), True
-        elif not self.whole or (data.u <= self.update_id and data.seq <= self.sequence and late):
+        elif not self.whole or (data.u <= self.update_id and data.seq <= self.sequence and may_be_late):
             return False
         elif data.u != self.update_id + 1 or data.seq < self.sequence:
             self.whole = False
