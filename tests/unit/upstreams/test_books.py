@@ -370,6 +370,18 @@ def test_after_a_hole_only_a_snapshot_helps() -> None:
     assert (book.proven, best(book)) == (True, (7.0, 8.0))
 
 
+def test_after_a_cut_only_a_whole_book_helps_for_numbers_may_have_begun_anew_meanwhile() -> None:
+    book = subscribed(10)
+    book.lose("cut")
+    assert not book.wants_snapshot, "a new connection begins with it"
+    book.lose("silent")
+    assert not book.joins(book_frame("delta", 11))
+    assert list(steps(book, (11, 20))) == ["hole"]
+    assert book.wants_snapshot
+    book.take(book_frame("snapshot", 11, bids=[(7, 1)], asks=[(8, 1)]))
+    assert list(steps(book, (12, 21))) == [""]
+
+
 def test_a_change_of_a_book_that_was_never_told_has_it_asked_for() -> None:
     book = BybitBook()
     book.take(book_frame("delta", 9))

@@ -96,6 +96,8 @@ class BybitBook(LocalBook):
     def __init__(self) -> None:
         super().__init__()
         self._sequence = 0
+        self._cut = False
+        """Whether no whole book has come since the connection ended: a new one begins with it, or it was lost."""
 
     @property
     def wants_snapshot(self) -> bool:
@@ -105,13 +107,17 @@ class BybitBook(LocalBook):
     def joins(self, change: BookChange) -> bool:
         """Never what is whole: how many changes lie in it is not told where numbers begin anew."""
         follows = change.last == self.update_id + 1 and change.sequence >= self._sequence
-        return self._may_go_on and follows and not change.whole
+        return self._may_go_on and follows and not (change.whole or self._cut)
+
+    def lose(self, why: str) -> None:
+        self._cut = self._cut or why == "cut"
+        super().lose(why)
 
     def take(self, change: BookChange) -> None:
         if change.whole and self.proven and self._is_known(change):
             return
         if change.whole:
-            self._sequence = change.sequence
+            self._sequence, self._cut = change.sequence, False
             self._replace(Ladder(change.bids, change.asks, most=change.most, moves=True), change.last, change.time_ms)
         elif self.ladder is not None and self.joins(change):
             self._sequence, self.why = change.sequence, ""
