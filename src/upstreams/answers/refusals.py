@@ -39,19 +39,19 @@ _UNIX = re.compile(r"(?<!\d)\d{10,19}(?!\d)", re.ASCII)
 _UNIX_BEGIN = 1e9
 """Nobody asks to wait for thirty years: from here on a number is a Unix time."""
 _BANNED_UNTIL = re.compile(
-    r"banned\s+until(?:\D{0,20}?(?:(?P<number>\d{10,19})|(?P<date>\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?))(?!\d)"
-    r"(\.\d+)? ?(?P<zone>[+-]\d\d:?\d\d(?!\d))?"
-    r"|\W{0,20}(?P<http>[a-z]{3}, \d\d? [a-z]{3} \d{4} \d\d:\d\d:\d\d))?",
+    r"(?:banned|\bban)\s+(?:un)?till?(?:\D{0,20}?(?:(?P<number>\d{10,19})"
+    r"|(?P<date>\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d(:\d\d)?)|(?P<http>\d\d? [a-z]{3} \d{4} \d\d:\d\d:\d\d))(?!\d)"
+    r"(\.\d+)? ?(?P<zone>[+-]\d\d:?\d\d(?!\d))?)?",
     re.ASCII | re.IGNORECASE,
 )
+_BANNED_FOR = re.compile(r"banned\s+for\s+(?P<time>\d+\s*[a-z]*)", re.ASCII | re.IGNORECASE)
 
-_HEAD = 16 * 1024
 _LONGEST_ERROR = 4096
 _TIMEOUT_STATUSES = (408, 425)
 _GATE_MARKS = ("x-amzn-waf-action", "cf-mitigated", "x-datadome", "x-sucuri-block")
 _title = re.compile(r"<title>(.*?)</title>", re.IGNORECASE)
 _challenge = re.compile(rb"just a moment|attention required|captcha|incapsula|challenge-platform", re.IGNORECASE)
-_page = re.compile(rb"\s*(<!--.*?-->\s*)?<(!doctype\s+html|html)\b", re.IGNORECASE | re.DOTALL)
+_page = re.compile(rb"(\xef\xbb\xbf)?\s*(<!--.*?-->\s*)?<(!doctype\s+html|html)\b", re.IGNORECASE | re.DOTALL)
 
 
 def words(body: bytes, *secrets: str) -> str:
@@ -78,8 +78,23 @@ def require_spoken(upstream: str, answer: Response, *, now_ms: int) -> None:
 
 
 def may_be_error(body: bytes) -> bool:
-    """Whether a 200 may hold an error in place of rows: an object of few bytes."""
-    return len(body) < _LONGEST_ERROR and body.lstrip()[:1] == b"{"
+    """Whether a 200 may hold an error in place of rows: it has few bytes."""
+    return len(body) < _LONGEST_ERROR
+
+
+def code_told(body: bytes, name: str) -> int:
+    """The error code of a body that is no JSON: it is cut, or a byte of its words or before them is none of JSON's; 0
+    where none is told near its begin."""
+    found = re.search(rf'"{name}"\s*:\s*"?(-?\d{{1,9}})(?![\d])', _text(body[:_LONGEST_ERROR]), re.ASCII)
+    return int(found[1]) if found else 0
+
+
+def _text(body: bytes) -> str:
+    return body.replace(b"\0", b"").decode(errors="replace")  # UTF-16 with its zeros dropped reads like ASCII
+
+
+def _begins_as_json(body: bytes) -> bool:
+    return body.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"[")
 
 
 def leave_alone(upstream: str, answer: Response, *, now_ms: int, said: str) -> None:
@@ -128,7 +143,9 @@ def too_many(message: str, *, told: float | None) -> NoReturn:
 
 
 def _tells_ban(answer: Response, now_ms: int) -> float | None:
-    return ban_told(answer.body[:_HEAD] if answer.status == 200 else answer.body, now_ms=now_ms)
+    if answer.status == 200 and not may_be_error(answer.body):
+        return None  # names and descriptions, which anybody may have written
+    return ban_told(answer.body, now_ms=now_ms)
 
 
 def _is_gate(answer: Response) -> bool:
@@ -141,7 +158,7 @@ def _is_gate(answer: Response) -> bool:
         return page or not answer.body
     if page and status >= 400 and _challenge.search(answer.body):
         return True
-    return status == 200 and page and answer.body.lstrip()[:1] not in (b"{", b"[")
+    return status == 200 and page and not _begins_as_json(answer.body)
 
 
 def is_page(answer: Response, *, now_ms: int) -> bool:
@@ -150,7 +167,7 @@ def is_page(answer: Response, *, now_ms: int) -> bool:
     marked = any(mark in answer.headers for mark in _GATE_MARKS) or _challenge.search(answer.body) is not None
     return (
         answer.status == 200
-        and answer.body.lstrip()[:1] not in (b"{", b"[")
+        and not _begins_as_json(answer.body)
         and not marked
         and _tells_ban(answer, now_ms) is None
         and retry_after(answer.headers, now_ms=now_ms) is None
@@ -193,8 +210,8 @@ def not_spoken(upstream: str, body: bytes, why: object = "") -> TransientError:
 
 
 def retry_after(headers: Mapping[str, str], *, now_ms: int) -> float | None:
-    """The header ``retry-after``: seconds, an HTTP date, or (some do) a Unix time; or Bybit's own one, a Unix time. Of
-    several the longest; None where there is none of these; 0 for a moment that is over."""
+    """The header ``retry-after``: seconds, an HTTP date, or (some do) another date or a Unix time; or Bybit's own one,
+    a Unix time. Of several the longest; None where there is none of these; 0 for a moment that is over."""
     # Two headers of one name arrive joined by a comma, which a date has within itself.
     text = headers.get("retry-after", "")
     parts = [*_DATE.findall(text), *_DATE.sub("", text).split(",")]
@@ -209,7 +226,7 @@ def _told(text: str, now_ms: int) -> float | None:
             return wait_until(ms_of_unix(str(int(seconds))), now_ms=now_ms)
         return min(seconds, LONGEST_WAIT)
     try:
-        moment = parsedate_to_datetime(text)
+        moment = _moment(text) or parsedate_to_datetime(text)
         if moment.tzinfo is None:  # "-0000": UTC of an unknown zone
             moment = moment.replace(tzinfo=UTC)
         return wait_until(round(moment.timestamp() * 1000), now_ms=now_ms)
@@ -220,15 +237,15 @@ def _told(text: str, now_ms: int) -> float | None:
 def ban_told(body: bytes, *, now_ms: int) -> float | None:
     """Seconds until the end of a ban that the words tell (``IP banned until 1660090423228``), in whatever unit; 0 if
     that is over or cannot be read, None if they tell none."""
-    text = body.replace(b"\0", b"").decode(errors="replace")  # UTF-16 with its zeros dropped reads like ASCII
-    ends = []
+    text = _text(body)
+    ends = [now_ms + round((seconds_told(found["time"]) or 0) * 1000) for found in _BANNED_FOR.finditer(text)]
     for found in _BANNED_UNTIL.finditer(text):
         if found["number"]:
             ends.append(ms_of_unix(found["number"]))
         elif found["http"]:
             ends.append(now_ms + round((_told(f"{found['http']} GMT", now_ms) or 0) * 1000))
         else:
-            date = found["date"] or ""
+            date = (found["date"] or "").replace("/", "-")
             moment = _moment(date + (found["zone"] or "")) or _moment(date)
             ends.append(round(moment.timestamp() * 1000) if moment else 0)
     return max((wait_until(end, now_ms=now_ms) for end in ends), default=None)

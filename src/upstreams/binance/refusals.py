@@ -17,6 +17,7 @@ import msgspec
 from cryptoproxy.datasets.codec import UNREADABLE
 from cryptoproxy.errors import TransientError
 from cryptoproxy.upstreams.answers.refusals import (
+    code_told,
     leave_alone,
     may_be_error,
     refuse_by_status,
@@ -39,7 +40,7 @@ _OTHER_REMEDY = "Look at BINANCE_BASE_URL and BINANCE_SYMBOLS"
 
 class _Error(msgspec.Struct):
     code: int = 0
-    msg: str = ""
+    msg: object = ""
 
 
 _error = msgspec.json.Decoder(_Error, strict=False)  # a code may be told as text
@@ -71,6 +72,6 @@ def _error_of(body: bytes) -> tuple[int, str]:
     try:
         error = _error.decode(body)
     except UNREADABLE:
-        return 0, words(body)
-    said = words(error.msg.encode()) or words(body)
+        error = _Error(code_told(body, "code"))
+    said = (words(error.msg.encode()) if isinstance(error.msg, str) else "") or words(body)
     return error.code, f"{said.rstrip('. ')} ({error.code})" if error.code else said

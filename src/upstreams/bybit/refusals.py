@@ -22,6 +22,7 @@ from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.upstreams.answers.refusals import (
     BLOCKED_SECONDS,
     ban_told,
+    code_told,
     leave_alone,
     refuse_by_status,
     require_spoken,
@@ -68,9 +69,9 @@ class _Head(msgspec.Struct, rename={"code": "retCode", "said": "retMsg"}):
     """The two spellings of an envelope's head; the rest is skipped unread."""
 
     code: int | None = None
-    said: str | None = None
+    said: object = None
     ret_code: int | None = None
-    ret_msg: str | None = None
+    ret_msg: object = None
 
 
 _head = msgspec.json.Decoder(_Head, strict=False)  # a code may be told as text
@@ -117,5 +118,6 @@ def _error_of(body: bytes) -> tuple[int, str]:
     try:
         head = _head.decode(body)
     except UNREADABLE:
-        return 0, ""
-    return head.code or head.ret_code or 0, words((head.said or head.ret_msg or "").encode())
+        return code_told(body, "retCode") or code_told(body, "ret_code"), words(body)
+    said = head.said or head.ret_msg
+    return head.code or head.ret_code or 0, words(said.encode() if isinstance(said, str) else body)

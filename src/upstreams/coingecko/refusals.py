@@ -24,6 +24,7 @@ import msgspec
 from cryptoproxy.datasets.codec import UNREADABLE
 from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.upstreams.answers.refusals import (
+    code_told,
     leave_alone,
     may_be_error,
     obey_ban,
@@ -93,9 +94,12 @@ def _error_of(body: bytes, secret: str) -> tuple[int, str]:
     try:
         found: Any = msgspec.json.decode(body)
     except UNREADABLE:
-        return 0, words(body, secret)
+        found = None
+    if not isinstance(found, dict):
+        return code_told(body, "error_code"), words(body, secret)
     layers = list(_layers(found))
-    code = next((int(layer["error_code"]) for layer in layers if _is_code(layer.get("error_code"))), 0)
+    codes = (layer[name] for name in ("error_code", "status") for layer in layers if _is_code(layer.get(name)))
+    code = next(map(int, codes), 0)
     message = next((text for layer in layers if isinstance(text := layer.get("error_message"), str)), None)
     said = words(body if message is None else message.encode(), secret)
     return code, f"{said} ({code})" if code and message is not None else said
@@ -109,6 +113,6 @@ def _layers(found: Any) -> Iterator[dict[str, Any]]:
 
 
 def _is_code(value: object) -> bool:
-    return (isinstance(value, int) and not isinstance(value, bool)) or (
+    return (isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e9) or (
         isinstance(value, str) and value.isdecimal() and len(value) < 10
     )

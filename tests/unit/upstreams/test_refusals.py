@@ -70,7 +70,10 @@ def test_a_429_that_tells_no_usable_time_is_left_alone_for_a_minute(source, answ
 
 
 @ALL
-@pytest.mark.parametrize("told", ["600", "600.0", "600s", "600 seconds"])
+@pytest.mark.parametrize(
+    "told",
+    ["600", "600.0", "600s", "600 seconds", "+600", "600;q=1", "10 minutes", "10m", "2022-08-10T00:21:40Z"],
+)
 def test_seconds_count_however_they_are_written(source, answer, told):
     assert refusal(source, answer(429, retry_after=told), RefusedError).retry_after == 600
     assert refusal(source, answer(429, retry_after=f"7, {told}"), RefusedError).retry_after == 600
@@ -88,13 +91,76 @@ def test_of_a_time_told_twice_the_longer_counts(source, answer):
 @ALL
 @pytest.mark.parametrize("status", [200, 400, 403, 418, 429, 500, 503])
 @pytest.mark.parametrize(
-    "until", ["1660090900", "1660090900000", "1660090900000000", "1660090900000000000", "2022-08-10T00:21:40Z"]
+    "until",
+    [
+        "1660090900",
+        "1660090900000",
+        "1660090900000000",
+        "1660090900000000000",
+        "2022-08-10T00:21:40Z",
+        "2022/08/10 00:21:40",
+        "10 Aug 2022 00:21:40 GMT",
+    ],
 )
 def test_a_ban_is_a_ban_whatever_the_status_and_unit_that_tell_it(source, answer, status, until):
     body = b'{"code":-1003,"msg":"Way too much request weight used; IP banned until %s. Bye."}' % until.encode()
     for told in (body, body.decode().encode("utf-16"), b"<p>IP banned\n until <b>" + until.encode() + b"</b>"):
         error = refusal(source, answer(status, told, retry_after="5"), BannedError)
         assert error.retry_after == 600
+
+
+@ALL
+@pytest.mark.parametrize("status", [200, 400, 503])
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        (b"IP banned till 1660090900000", 600),
+        (b"IP ban until 1660090900000", 600),
+        (b"IP banned for 600 seconds", 600),
+        (b"IP banned for 2 hours", 7200),
+        (b"IP banned for 3 moons", 120),
+    ],
+)
+def test_a_ban_is_a_ban_in_other_words(source, answer, status, said, seconds):
+    assert refusal(source, answer(status, b'{"error":"%s."}' % said), BannedError).retry_after == seconds
+
+
+@ALL
+def test_what_anybody_may_have_written_in_an_answer_of_rows_is_no_ban(source, answer):
+    told = b'{"retCode":0,"description":"Banned until 2031 in some places."' + b" " * 5000 + b"}"
+    source.check(answer(200, told), now_ms=NOW_MS)
+
+
+TOO_MANY = {
+    "coingecko": b'{"status":{"error_code":429,"error_message":"Too many%s"%s}}',
+    "binance": b'{"code":-1003,"msg":"Too many%s"%s}',
+    "bybit": b'{"retCode":10018,"retMsg":"Too many%s"%s}',
+}
+
+
+@ALL
+@pytest.mark.parametrize("status", [200, 400, 503])
+def test_a_code_is_found_in_what_is_no_json(source, answer, status):
+    clean = TOO_MANY[source.upstream] % (b"", b"")
+    kept = refusal(source, answer(status, clean), BannedError)
+    for odd in (
+        b"\xef\xbb\xbf" + clean,
+        clean.decode().encode("utf-16"),
+        b"[" + clean + b"]",
+        clean[:-6],
+        *(TOO_MANY[source.upstream] % (each, b"") for each in (b" \xe9", b" \\ud83d", b"\x01")),
+        *(TOO_MANY[source.upstream] % (b"", each) for each in (b',"time":NaN', b',"data":' + b"[" * 5000)),
+    ):
+        if status == 200 and len(odd) > 4096 and source.upstream != "bybit":
+            continue  # without a code an answer of theirs that is so long is one of rows
+        error = refusal(source, answer(status, odd), BannedError)
+        assert (error.retry_after, error.least) == (kept.retry_after, kept.least)
+
+
+def test_a_code_counts_whatever_its_words_are(answer):
+    for said in (b"null", b"7", b"{}", b"[]"):
+        refusal(Binance(), answer(200, b'{"code":-1003,"msg":%s}' % said), BannedError)
+        refusal(Bybit("linear"), answer(200, b'{"retCode":10018,"retMsg":%s}' % said), BannedError)
 
 
 @ALL
@@ -177,6 +243,9 @@ def test_coingecko_code_429_is_a_limit_beside_a_status_that_speaks_of_the_key(an
 
 
 def test_coingecko_429_in_all_its_forms(answer):
+    for body in (b'{"status":429,"error":"Too many"}', b'{"status":{"error_code":429.0}}'):
+        for status in (200, 400, 503):
+            refusal(CoinGecko(), answer(status, body), BannedError)
     error = refusal(CoinGecko(), answer(429, "coingecko_error_429", retry_after="119"), RefusedError)
     assert error.retry_after == 119
     assert "You've exceeded the Rate Limit" in str(error)
