@@ -77,6 +77,14 @@ class BannedError(RefusedError):
     refused never asks more often than one who is served."""
 
 
+class CutError(TransientError):
+    """A 200 that did not come whole. ``had`` is what came, which may still be a refusal."""
+
+    def __init__(self, message: str, *, had: Response) -> None:
+        super().__init__(message)
+        self.had = had
+
+
 class IncompleteError(TransientError):
     """Some answers of a poll lack what was asked for. Only these, ``pages``, are asked for again."""
 

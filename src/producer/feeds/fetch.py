@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 import zlib
 from concurrent.futures import FIRST_COMPLETED, wait
@@ -16,7 +17,7 @@ import urllib3
 from cryptoproxy.common.clients.outside import Address
 from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.producer.feeds.connections import LINGER_SECONDS, Line
-from cryptoproxy.upstreams.base import Call, Response
+from cryptoproxy.upstreams.base import Call, CutError, Response
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,9 @@ AHEAD_SECONDS = 0.2
 """A connection that takes longer than that is made before it is wanted."""
 MAX_IDLE = 2
 _CHUNK = 256 * 1024
+_MOST_LAYERS = 3
+_GZIP_OR_ZLIB, _RAW_DEFLATE = 32 + zlib.MAX_WBITS, -zlib.MAX_WBITS
+_control = re.compile(rb"[\x01-\x08\x0b\x0c\x0e-\x1f]")
 _HEADERS = {
     "User-Agent": "cryptoproxy/1 (one poller for many readers)",
     "Accept": "application/json",
@@ -81,7 +85,8 @@ class Fetcher:
             timeout: seconds for all of it, however slowly it drips.
 
         Raises:
-            TransientError: no connection, no answer in time, or it was cut.
+            CutError: a 200 that is not whole, or is damaged.
+            TransientError: no connection, or no answer in time.
             OperatorError: the environment's proxy, or the key, cannot be used.
         """
         deadline = time.monotonic() + timeout
@@ -91,21 +96,25 @@ class Fetcher:
             refusal, self._refusal = self._refusal, None
             assert refusal is not None  # noqa: S101 - that is why there is no line
             return refusal
-        refusals: list[Response] = []
+        had: list[Response] = []
         answer = line.ask(
             url,
             {**_HEADERS, **call.headers},
-            lambda response, begun: _read(response, line.host, begun, line.limit, refusals),
+            lambda response, begun: _read(response, line.host, begun, line.limit, had),
             limit=max(timeout, LINGER_SECONDS),
         )
         try:
             return answer.result(max(0.0, deadline - time.monotonic()))
         except TimeoutError as error:
-            if refusals:
+            if had and had[0].status != HTTPStatus.OK:
                 line.cut()  # its words are not worth another slot
-                return refusals[0]
+                return had[0]
             line.unheard = True
             raise TransientError(f"{line.host} did not answer within {timeout:.1f} s") from error
+        except TransientError as error:
+            if had:
+                raise CutError(str(error), had=had[0]) from error
+            raise
         finally:
             if not self._lines_to(url) and line.seconds_to_connect > AHEAD_SECONDS:
                 self._begin(url)
@@ -185,20 +194,24 @@ def _address(call: Call) -> str:
     return str(prepared.url)
 
 
-def _read(
-    response: urllib3.BaseHTTPResponse, host: str, begun: float, seconds: float, refusals: list[Response]
-) -> Response:
+def _read(response: urllib3.BaseHTTPResponse, host: str, begun: float, seconds: float, had: list[Response]) -> Response:
     """
     Args:
-        refusals: holds a refusal by its head alone as soon as that is there.
+        had: holds a refusal by its head alone as soon as that is there; of a 200 that is cut or damaged what came.
     """
     headers = {name.lower(): value for name, value in response.headers.items()}
     encoding = headers.get("content-encoding", "")
-    if response.status == HTTPStatus.OK:
-        body = _unpacked(_body(response, begun + seconds, host), encoding, host)
-    else:
-        refusals.append(Response(response.status, headers, b""))
+    if response.status != HTTPStatus.OK:
+        had.append(Response(response.status, headers, b""))
         body = _words_of_a_refusal(response, encoding, begun + seconds)
+        return Response(response.status, headers, body, time.monotonic() - begun)
+    parts: list[bytes] = []
+    try:
+        _receive(response, parts, begun + seconds, host)
+        body = _unpacked(b"".join(parts), encoding, host)
+    except (TransientError, urllib3.exceptions.HTTPError, OSError):
+        had.append(Response(response.status, headers, unpacked_loosely(b"".join(parts)[:_CHUNK], encoding)))
+        raise
     return Response(response.status, headers, body, time.monotonic() - begun)
 
 
@@ -217,19 +230,43 @@ def _words_of_a_refusal(response: urllib3.BaseHTTPResponse, encoding: str, deadl
 
 
 def unpacked_loosely(body: bytes, encoding: str) -> bytes:
-    """What can be had of the words of a refusal, however they are packed or cut."""
-    if encoding.lower() in ("", "identity"):
-        return body
-    for bits in (16 + zlib.MAX_WBITS, zlib.MAX_WBITS, -zlib.MAX_WBITS):  # gzip, zlib, and what some call deflate
-        try:
-            return zlib.decompressobj(wbits=bits).decompress(body, _CHUNK)
-        except zlib.error:
-            continue
-    return body if body.isascii() else b""  # not packed at all, whatever its head says
+    """What can be had of the words of a refusal, however they are packed or cut, and whatever its head says of that."""
+    packed = encoding.lower() not in ("", "identity")
+    for _ in range(_MOST_LAYERS):
+        if _is_text(body):
+            break
+        unpacked = _inflated(body, _GZIP_OR_ZLIB) or (packed and _inflated(body, _RAW_DEFLATE))
+        if not unpacked:
+            break
+        body = unpacked
+    return b"" if packed and _control.search(body) else body
 
 
-def _body(response: urllib3.BaseHTTPResponse, deadline: float, host: str) -> bytes:
-    parts: list[bytes] = []
+def _is_text(body: bytes) -> bool:
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return not _control.search(body)
+
+
+def _inflated(body: bytes, bits: int) -> bytes:
+    """As far as it goes: up to a cut, a wrong checksum, or what is packed in no such way."""
+    unpacked = bytearray()
+    while body and len(unpacked) < _CHUNK:
+        unpacker = zlib.decompressobj(wbits=bits)
+        for at in range(len(body)):  # byte by byte, since what fails gives nothing
+            try:
+                unpacked += unpacker.decompress(body[at : at + 1], _CHUNK)
+            except zlib.error:
+                return bytes(unpacked)
+            if unpacker.eof or len(unpacked) >= _CHUNK:
+                break
+        body = body[at + 1 :]
+    return bytes(unpacked)
+
+
+def _receive(response: urllib3.BaseHTTPResponse, parts: list[bytes], deadline: float, host: str) -> None:
     size = 0
     # read1 returns what has arrived; read would wait for a full chunk, for as long as an upstream drips.
     while chunk := response.read1(_CHUNK, decode_content=False):
@@ -240,7 +277,6 @@ def _body(response: urllib3.BaseHTTPResponse, deadline: float, host: str) -> byt
         _check_size(size, host)
     if response.length_remaining:
         raise TransientError(f"{host} cut its answer {response.length_remaining} bytes short")
-    return b"".join(parts)
 
 
 def _unpacked(body: bytes, encoding: str, host: str) -> bytes:

@@ -24,6 +24,7 @@ from cryptoproxy.upstreams.answers.refusals import retry_after
 from cryptoproxy.upstreams.base import (
     BannedError,
     Call,
+    CutError,
     IncompleteError,
     Poll,
     Priority,
@@ -258,13 +259,19 @@ class PollOnce:
     def _checked(self, call: Call, timeout: float, span: float) -> Response:
         """Sends it, and tells the budget what the answer says of that."""
         self._sent += call.cost
-        answer = self._answer(call, timeout)
+        cut: CutError | None = None
+        try:
+            answer = self._answer(call, timeout)
+        except CutError as error:
+            answer, cut = error.had, error
         now_ms = self.clock.now_ms()
         used = self.source.used(answer)
         if used is not None:
             self.budget.reported(used)
         try:
             self.source.check(answer, now_ms=now_ms)
+            if cut is not None:
+                raise cut
         except TransientError as error:
             # What the upstream asks for holds beyond this slot, and for every source of that upstream.
             if error.retry_after:

@@ -10,6 +10,7 @@ import ssl
 import threading
 import time
 import tracemalloc
+import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import wait
 from contextlib import suppress
@@ -29,7 +30,7 @@ from cryptoproxy.common.clients.outside import Address, in_turn
 from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.producer.feeds import fetch
 from cryptoproxy.producer.feeds.fetch import Fetcher, check_clock
-from cryptoproxy.upstreams.base import Call, Response
+from cryptoproxy.upstreams.base import Call, CutError, Response
 from tests.conftest import wait_until
 from tests.unit.common.clients.servers import hole, resolves_to  # noqa: F401 - a fixture
 
@@ -349,11 +350,37 @@ SAID = b'{"msg":"IP banned until 1660090423228. Please'
         answer(SAID, status="503 Away", length=999),
         answer(gzip.compress(SAID), "Content-Encoding: deflate", status="503 Away"),
         answer(SAID, "Content-Encoding: gzip", status="503 Away"),
+        answer(gzip.compress(SAID), status="503 Away"),
+        answer(gzip.compress(SAID), "Content-Encoding: identity", status="503 Away"),
+        answer(gzip.compress(SAID)[:-8] + bytes(8), "Content-Encoding: gzip", status="503 Away"),
+        answer(gzip.compress(SAID[:9]) + gzip.compress(SAID[9:]), "Content-Encoding: gzip", status="503 Away"),
+        answer(gzip.compress(gzip.compress(SAID)), "Content-Encoding: gzip, gzip", status="503 Away"),
+        answer(zlib.compress(SAID), "Content-Encoding: deflate", status="503 Away"),
+        answer(zlib.compress(SAID)[2:-4], "Content-Encoding: deflate", status="503 Away"),
+        answer(zlib.compress(SAID)[:-1] + b"!", status="503 Away"),
     ],
 )
 def test_of_a_refusal_s_words_what_came_is_kept(fetcher: Fetcher, server: Server, data: bytes) -> None:
     server.serve = sends(data)
     assert fetcher.get(Call(server.url), timeout=180).body == SAID
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        answer(SAID, length=999),
+        chunked(SAID[:9], SAID[9:], end=b""),
+        answer(gzip.compress(SAID)[:-8], "Content-Encoding: gzip"),
+        answer(zlib.compress(SAID), "Content-Encoding: deflate"),
+    ],
+)
+def test_what_came_of_a_200_that_is_cut_is_kept_since_it_may_be_a_refusal(
+    fetcher: Fetcher, server: Server, data: bytes
+) -> None:
+    server.serve = sends(data)
+    with pytest.raises(CutError) as caught:
+        fetcher.get(Call(server.url), timeout=180)
+    assert (caught.value.had.status, caught.value.had.body) == (200, SAID)
 
 
 def test_a_refusal_whose_words_never_end_is_known_by_its_head(fetcher: Fetcher, server: Server) -> None:

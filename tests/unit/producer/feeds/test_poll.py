@@ -24,6 +24,7 @@ from cryptoproxy.upstreams import upstreams_of
 from cryptoproxy.upstreams.base import (
     BannedError,
     Call,
+    CutError,
     IncompleteError,
     Poll,
     Priority,
@@ -272,6 +273,16 @@ def test_a_ban_ends_the_poll_at_once() -> None:
     assert error.reason == "banned"
     assert "asked us to wait (418)" in str(error)
     assert asked.budget.bans == [(120, "418")]
+    assert len(asked.upstream.asked) == 1
+
+
+def test_a_200_that_was_cut_is_asked_for_again_unless_what_came_is_a_refusal() -> None:
+    cut = CutError("cut", had=Response(200, {}, b"bitc"))
+    assert Asked(cut, PAGE).poll().records == 2
+    source = FakeSource(refusals={200: BannedError("banned", retry_after=120)})
+    asked = Asked(cut, PAGE, source=source)
+    assert asked.missed().reason == "banned"
+    assert asked.budget.bans == [(120, "banned")]
     assert len(asked.upstream.asked) == 1
 
 
