@@ -45,8 +45,8 @@ def symbols_parameter(symbols: Sequence[str]) -> dict[str, str]:
 
 class NamedPairs:
     """The pairs asked for by name. Binance refuses a whole call for one that it does not know, and does not say which;
-    so the whole market is asked then, once, and from then on only for those that are there. All are tried again when
-    the list of symbols is read anew.
+    so the whole market is asked then, until it has shown which, and from then on only for those that are there. All are
+    tried again when the list of symbols is read anew.
 
     Args:
         wanted: upper case, each once; none for the whole market.

@@ -12,12 +12,12 @@ from collections.abc import Sequence
 import msgspec
 
 from cryptoproxy.datasets import Feed
-from cryptoproxy.errors import SettingsError, TransientError
+from cryptoproxy.errors import OperatorError, SettingsError, TransientError
 from cryptoproxy.upstreams.answers.gathering import Doubt, Gathering, usable_id
 from cryptoproxy.upstreams.answers.quotes import Quotes
 from cryptoproxy.upstreams.answers.rows import RowReader
 from cryptoproxy.upstreams.answers.values import Number, Whole, iso_of_ms
-from cryptoproxy.upstreams.base import Call, Poll, RephrasedError, Response
+from cryptoproxy.upstreams.base import Call, IncompleteError, Poll, RephrasedError, Response
 from cryptoproxy.upstreams.binance import refusals
 from cryptoproxy.upstreams.binance.symbols import BinanceSymbols, NamedPairs, quote_of, symbols_parameter
 
@@ -31,7 +31,7 @@ _WEIGHTS = ((20, 2), (MAX_NAMED, 40))  # up to so many symbols: weight
 _MARKET_WEIGHT = 80
 _MARKET_SIZE = 2_500
 _digits = re.compile(r"\d{1,9}", re.ASCII)
-_wrong_name = re.compile(rb'"code"\s*:\s*-(1121|1100)\b')
+_wrong_name = re.compile(rb'"code"\s*:\s*"?-(1121|1100)\b')
 """Invalid symbol; illegal characters in one."""
 
 
@@ -77,7 +77,7 @@ class Binance:
         self._wanted = frozenset(wanted)
         self._quotes = Quotes(quote_of)
         self._names = NamedPairs(wanted if len(wanted) <= MAX_NAMED else ())
-        self._doubt = Doubt()
+        self._doubt, self._absent = Doubt(), Doubt()
         base_url = base_url.rstrip("/")
         self.symbol_list = BinanceSymbols(base_url, self._names, self._quotes)
         self._url = f"{base_url}/api/v3/ticker/24hr"
@@ -88,10 +88,15 @@ class Binance:
         return (Call(self._url, params=symbols_parameter(named), cost=weight(len(named))),)
 
     def check(self, answer: Response, *, now_ms: int) -> None:
-        if answer.status == 400 and self._names.wanted and _wrong_name.search(answer.body):
+        try:
+            refusals.check(answer, now_ms=now_ms)
+        except OperatorError as error:
+            # The whole market, which is asked since some were refused, holds no name that could be wrong.
+            if not self._names.wanted or self._names.refused or not _wrong_name.search(answer.body):
+                raise
             self._names.refused = True
-            raise RephrasedError("binance does not know all of BINANCE_SYMBOLS; its whole market tells which")
-        refusals.check(answer, now_ms=now_ms)
+            told = "binance does not know all of BINANCE_SYMBOLS; its whole market tells which"
+            raise RephrasedError(told) from error
 
     @property
     def expected(self) -> int:
@@ -104,21 +109,27 @@ class Binance:
         """``volume`` counts the base asset, ``quoteVolume`` the quote.
 
         Raises:
+            IncompleteError: the whole market, asked which names are wrong, lacks some of them for the first time.
             TransientError: a body is no array, or no row of it is a record.
         """
         gathering = Gathering(NAME, slot_ms=slot_ms, fetched_at_ms=fetched_at_ms)
-        anything = False
+        size, unread = 0, False
         for body in bodies:
             rows, rejected = self._reader.read(body if body.lstrip()[:1] != b"{" else self._array(body))
-            anything = anything or bool(rows or rejected)
+            size, unread = size + len(rows), unread or bool(rejected)
             gathering.reject_rows(rejected, self._wanted)
             self._take(rows, gathering)
-        if not anything:
+        if not (size or unread):
             raise TransientError("binance answered with no rows")
         absent = gathering.reject_absent(self._wanted, "asked for by BINANCE_SYMBOLS, and not at Binance")
-        if self._names.refused:
-            self._names.found_wrong(absent)
         self._doubt.check_market(gathering)
+        if self._names.refused:
+            if not self._absent.believes(tuple(absent)):
+                raise IncompleteError(f"binance's whole market lacks {', '.join(absent)[:200]}", pages=[0])
+            # A wrong name is not asked for again for a day: a row that cannot be read may be one of them, and so few
+            # rows are no market.
+            if not unread and size > MAX_NAMED:
+                self._names.found_wrong(absent)
         return gathering.poll()
 
     def _array(self, body: bytes) -> bytes:

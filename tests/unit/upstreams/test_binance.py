@@ -10,7 +10,7 @@ import pytest
 
 from cryptoproxy.datasets import Ticker
 from cryptoproxy.errors import OperatorError, SettingsError, TransientError
-from cryptoproxy.upstreams.base import RephrasedError, Response
+from cryptoproxy.upstreams.base import IncompleteError, RephrasedError, Response
 from cryptoproxy.upstreams.binance.tickers import Binance
 
 
@@ -185,13 +185,18 @@ def test_what_is_no_list_of_pairs_changes_nothing(garbage):
 UNKNOWN_PAIR = Response(400, {}, b'{"code":-1121,"msg":"Invalid symbol."}')
 
 
+def market(*symbols: object) -> bytes:
+    """The whole one: more pairs than can be named."""
+    return body(*(ticker(f"C{i}USDT") for i in range(101)), *(ticker(each) for each in symbols))
+
+
 def test_a_pair_that_binance_does_not_know_costs_that_pair_alone(read, reasons):
     source = Binance(symbols=["BTCUSDT", "GONEUSDT", "ETHUSDT"])
     with pytest.raises(RephrasedError):
         source.check(UNKNOWN_PAIR, now_ms=0)
     (call,) = source.calls()
     assert (call.params, call.cost) == ({}, 80), "the whole market tells which"
-    poll = read(source, body(ticker("BTCUSDT"), ticker("ETHUSDT"), ticker("XRPUSDT"), ticker("NEWUSD")))
+    poll = read(source, market("BTCUSDT", "ETHUSDT", "XRPUSDT", "NEWUSD"))
     assert ([r.asset_id for r in poll.records], reasons(poll)) == (["BTCUSDT", "ETHUSDT"], [("absent", "GONEUSDT")])
     (call,) = source.calls()
     assert (call.params, call.cost) == ({"symbols": '["BTCUSDT","ETHUSDT"]'}, 2)
@@ -206,7 +211,7 @@ def test_a_pair_that_binance_did_not_know_is_tried_again_when_the_list_was_read_
     with pytest.raises(RephrasedError):
         source.check(UNKNOWN_PAIR, now_ms=0)
     assert symbols.next_call(None).params == {}, "for one that is wrong Binance refuses its list as well"
-    read(source, body(ticker("BTCUSDT"), ticker("ETHUSDT")))
+    read(source, market("BTCUSDT", "ETHUSDT"))
     assert symbols.next_call(None).params == {}
     symbols.load([msgspec.json.encode({"symbols": [{"symbol": "BTCUSDT", "quoteAsset": "USDT"}]})])
     assert source.calls()[0].params == {"symbols": '["BTCUSDT","SOONUSDT"]'}
@@ -220,9 +225,65 @@ def test_when_binance_knows_none_of_the_pairs_it_is_for_a_person_and_nothing_is_
         read(source, b"[]")
     assert source.calls()[0].cost == 80, "an empty market does not tell which pairs are wrong"
     with pytest.raises(TransientError, match="2 absent: ALSOUSDT"):
-        read(source, body(ticker("BTCUSDT")))
+        read(source, market("BTCUSDT"))
     with pytest.raises(OperatorError, match=r"none of BINANCE_SYMBOLS \(GONEUSDT, ALSOUSDT\)"):
         source.calls()
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        (400, b'{"code":"-1121","msg":"Invalid symbol."}'),
+        (400, b'\xef\xbb\xbf{"msg":"Invalid symbol.","code": -1121}'),
+        (404, UNKNOWN_PAIR.body),
+        (422, UNKNOWN_PAIR.body),
+    ],
+)
+def test_an_unknown_pair_is_understood_however_it_is_told(status, told):
+    source = Binance(symbols=["BTCUSDT", "GONEUSDT"])
+    with pytest.raises(RephrasedError):
+        source.check(Response(status, {}, told), now_ms=0)
+    assert source.calls()[0].params == {}
+
+
+def test_an_unknown_pair_where_none_was_named_is_for_a_person():
+    source = Binance(symbols=["BTCUSDT", "GONEUSDT"])
+    with pytest.raises(RephrasedError):
+        source.check(UNKNOWN_PAIR, now_ms=0)
+    assert source.calls()[0].cost == 80
+    with pytest.raises(OperatorError, match="Invalid symbol"):
+        source.check(UNKNOWN_PAIR, now_ms=0)
+
+
+def test_what_the_whole_market_lacks_once_is_asked_for_again():
+    source = Binance(symbols=["BTCUSDT", "ETHUSDT", "GONEUSDT"])
+    with pytest.raises(RephrasedError):
+        source.check(UNKNOWN_PAIR, now_ms=0)
+    poll = partial(source.read, slot_ms=60_000, fetched_at_ms=60_100)
+    with pytest.raises(IncompleteError, match="lacks ETHUSDT, GONEUSDT"):
+        poll([market("BTCUSDT")])
+    with pytest.raises(IncompleteError, match="lacks GONEUSDT"):
+        poll([market("BTCUSDT", "ETHUSDT")])
+    assert len(poll([market("BTCUSDT", "ETHUSDT")]).records) == 2
+    assert source.calls()[0].params == {"symbols": '["BTCUSDT","ETHUSDT"]'}
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        body(ticker("BTCUSDT"), ticker("XRPUSDT")),
+        market("BTCUSDT", "ETH?USDT").replace(b"?", b"\xff"),
+        market("BTCUSDT", None),
+    ],
+    ids=["far too small", "a name that is no text", "a row without a name"],
+)
+def test_a_market_that_may_hide_a_pair_makes_none_a_wrong_name(read, reasons, odd):
+    source = Binance(symbols=["BTCUSDT", "ETHUSDT"])
+    with pytest.raises(RephrasedError):
+        source.check(UNKNOWN_PAIR, now_ms=0)
+    assert ("absent", "ETHUSDT") in reasons(read(source, odd))
+    assert source.calls()[0].params == {}
+    assert len(read(source, market("BTCUSDT", "ETHUSDT")).records) == 2
 
 
 def test_another_refusal_is_binances_own_words():
