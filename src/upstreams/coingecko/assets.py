@@ -15,11 +15,11 @@ import msgspec
 from cryptoproxy.datasets import ASSET, Asset, Feed, iso
 from cryptoproxy.datasets.contracts.asset import NO_QUOTE
 from cryptoproxy.errors import TransientError
-from cryptoproxy.upstreams.answers.gathering import usable_id
+from cryptoproxy.upstreams.answers.gathering import Doubt, usable_id
 from cryptoproxy.upstreams.answers.quotes import Quotes
 from cryptoproxy.upstreams.answers.rows import RowReader, read_each_field
 from cryptoproxy.upstreams.answers.values import Number, Rank, iso_of_text
-from cryptoproxy.upstreams.base import Call, Poll, Rejected, Response, SymbolList
+from cryptoproxy.upstreams.base import Call, IncompleteError, Poll, Rejected, Response, SymbolList
 from cryptoproxy.upstreams.coingecko.access import Access
 from cryptoproxy.upstreams.coingecko.coins import is_unknown
 from cryptoproxy.upstreams.coingecko.tickers import NAME, CoinGecko, MarketRow
@@ -110,6 +110,7 @@ class CoinGeckoAssets:
         self.slots = slots or slots_of(self._count)
         self._asked: tuple[str, ...] = ()
         """By the poll under way."""
+        self._doubt = Doubt()
 
     def calls(self, turn: int | None = None) -> Sequence[Call]:
         if turn is None:  # of which coins does not matter: as many as the largest poll has
@@ -133,20 +134,33 @@ class CoinGeckoAssets:
 
     def read(self, bodies: Sequence[bytes], *, slot_ms: int, fetched_at_ms: int) -> Poll:
         """Raises:
-        TransientError: a body is not what CoinGecko speaks.
+        IncompleteError: a body is no coin, or another one than was asked for, for the first time.
+        TransientError: so are all of several, again: that is not about a coin.
         """
         records: list[Asset] = []
         rejected: list[Rejected] = []
-        for body, asked in zip(bodies, self._asked or [""] * len(bodies), strict=True):
+        odd: dict[int, Rejected] = {}
+        for number, (body, asked) in enumerate(zip(bodies, self._asked or [""] * len(bodies), strict=True)):
             if is_unknown(body):
                 rejected.append(Rejected("absent", asked, "coingecko knows no such coin"))
                 continue
-            found = read_each_field(NAME, body, _Coin)
-            if usable_id(found.id):
-                records.append(_record(found, iso(slot_ms), iso(fetched_at_ms)))
+            try:
+                found = read_each_field(NAME, body, _Coin)
+            except TransientError as error:
+                odd[number] = Rejected("bad_row", asked, str(error))
+                continue
+            if not usable_id(found.id):
+                rejected.append(Rejected("bad_id", found.id[:128] or asked, "the contract allows no ':', '/' or blank"))
+            elif asked and found.id != asked:
+                odd[number] = Rejected("bad_row", asked, f"coingecko answered with {found.id}")
             else:
-                rejected.append(Rejected("bad_id", found.id[:128], "the contract allows no ':', '/' or blank"))
-        return Poll(records, rejected)
+                records.append(_record(found, iso(slot_ms), iso(fetched_at_ms)))
+        told = "; ".join(f"{row.asset_id}: {row.detail}" for row in odd.values())[:1000]
+        if not self._doubt.believes(tuple(row.asset_id for row in odd.values())):
+            raise IncompleteError(told, pages=tuple(odd))
+        if 1 < len(bodies) == len(odd):
+            raise TransientError(told)
+        return Poll(records, [*rejected, *odd.values()])
 
     def _coins(self) -> tuple[str, ...]:
         if self._top is None:

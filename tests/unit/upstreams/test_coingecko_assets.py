@@ -15,7 +15,7 @@ from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.producer.feeds.symbols import kept_quotes
 from cryptoproxy.producer.planning import fitting_intervals
 from cryptoproxy.upstreams import pollings_of, sources_of, upstreams_of
-from cryptoproxy.upstreams.base import Poll, Response
+from cryptoproxy.upstreams.base import IncompleteError, Poll, Response
 from cryptoproxy.upstreams.coingecko.access import Access
 from cryptoproxy.upstreams.coingecko.assets import CoinGeckoAssets, slots_of
 from cryptoproxy.upstreams.coingecko.tickers import CoinGecko
@@ -115,6 +115,38 @@ def test_a_coin_that_is_gone_and_one_without_a_usable_id_cost_no_other() -> None
 def test_what_is_no_coin_is_asked_for_again(body: bytes) -> None:
     with pytest.raises(TransientError):
         read(coin(), body)
+
+
+ODD = [
+    b'{"id":"\\ud83d"}',
+    b'{"id":NaN}',
+    b'{"id":null}',
+    b'{"id":5}',
+    b"{}",
+    b"null",
+    b'{"id":"b","categories":[["a"]}',
+]
+
+
+@pytest.mark.parametrize("body", [*ODD, coin(id="a")])
+def test_what_is_no_coin_twice_or_another_one_costs_that_coin_and_is_named(body: bytes) -> None:
+    of = source("a", "b", "c", slots=1)
+    of.calls(0)
+    bodies = [coin(id="a"), body, coin(id="c")]
+    with pytest.raises(IncompleteError) as caught:
+        of.read(bodies, slot_ms=SLOT, fetched_at_ms=FETCHED)
+    assert caught.value.pages == (1,), "the others are not asked for again"
+    poll = of.read(bodies, slot_ms=SLOT, fetched_at_ms=FETCHED)
+    assert [record.asset_id for record in poll.records] == ["a", "c"]
+    assert [(row.reason, row.asset_id) for row in poll.rejected] == [("bad_row", "b")]
+
+
+def test_where_none_of_several_is_a_coin_all_are_asked_for_again() -> None:
+    of = source("a", "b", slots=1)
+    of.calls(0)
+    for _ in range(3):
+        with pytest.raises(TransientError, match="a: not what coingecko speaks"):
+            of.read([b"<html>", b"<html>"], slot_ms=SLOT, fetched_at_ms=FETCHED)
 
 
 def test_a_coins_own_words_do_not_make_it_an_unknown_one() -> None:
