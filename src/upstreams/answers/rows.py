@@ -8,6 +8,7 @@ the other rows are. What does not end was cut, and is nothing.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from typing import Any, Generic, TypeVar
@@ -189,7 +190,7 @@ def rows_apart(body: bytes, *names: str) -> tuple[bytes, bytes] | None:
 
 
 def read_each_field(upstream: str, body: bytes, kind: type[Row]) -> Row:
-    """An object of this kind, of whose members each that is no JSON is None: it costs no other.
+    """An object of this kind, of whose members each that is no JSON is NaN, which is of no kind: it costs no other.
 
     Raises:
         TransientError: another shape, or one without an end.
@@ -208,7 +209,7 @@ def _readable(raw: bytes, levels: int) -> object:
         return _anything.decode(raw)
     except UNREADABLE:
         if not levels or raw[:1] not in (b"{", b"["):
-            return None
+            return math.nan
     if raw[:1] == b"[":
         return [_readable(each.strip(), levels - 1) for each in pieces(raw, b"[")]
     return {name: _readable(value, levels - 1) for name, value in members(raw).items()}

@@ -16,17 +16,18 @@ from cryptoproxy.datasets import Feed, iso
 from cryptoproxy.datasets.codec import UNREADABLE
 from cryptoproxy.datasets.contracts.market import MARKET, METRIC, Market
 from cryptoproxy.errors import TransientError
-from cryptoproxy.upstreams.answers.gathering import usable_id
+from cryptoproxy.upstreams.answers.gathering import Doubt, usable_id
 from cryptoproxy.upstreams.answers.refusals import not_spoken
 from cryptoproxy.upstreams.answers.rows import RowReader, members, read_each_field
 from cryptoproxy.upstreams.answers.values import Number, iso_of_ms, ms_of_seconds
-from cryptoproxy.upstreams.base import Call, Poll, Rejected, Response, SymbolList
+from cryptoproxy.upstreams.base import Call, IncompleteError, Poll, Rejected, Response, SymbolList
 from cryptoproxy.upstreams.coingecko.access import Access
 from cryptoproxy.upstreams.coingecko.tickers import NAME, PAGE
 
 EVERY_SECONDS = 600.0
 EXCHANGES = 100
 _NO_QUOTE = "-"
+_PATHS = ("global", "search/trending", "exchanges")
 
 
 class _Global(msgspec.Struct, gc=False):
@@ -59,9 +60,9 @@ class _Trend(msgspec.Struct, gc=False):
 class _Exchange(msgspec.Struct, gc=False):
     id: str
     name: str | None = None
-    trade_volume_24h_btc: Number = None
-    trust_score: Number = None
-    trust_score_rank: Number = None
+    trade_volume_24h_btc: Any = None
+    trust_score: Any = None
+    trust_score_rank: Any = None
 
 
 _trends = RowReader(NAME, _Trend)
@@ -86,12 +87,14 @@ class CoinGeckoMarket:
     def __init__(self, access: Access, *, quote: str = "usd") -> None:
         self._access = access
         self._quotes = dict.fromkeys(("usd", quote.lower()))
+        self._doubt = Doubt()
 
     def calls(self, turn: int | None = None) -> Sequence[Call]:
+        overview, trending, exchanges = _PATHS
         return [
-            self._access.call("global"),
-            self._access.call("search/trending"),
-            self._access.call("exchanges", per_page=str(PAGE), page="1"),
+            self._access.call(overview),
+            self._access.call(trending),
+            self._access.call(exchanges, per_page=str(PAGE), page="1"),
         ]
 
     def check(self, answer: Response, *, now_ms: int) -> None:
@@ -102,22 +105,29 @@ class CoinGeckoMarket:
 
     def read(self, bodies: Sequence[bytes], *, slot_ms: int, fetched_at_ms: int) -> Poll:
         """Raises:
-        TransientError: a body is not what CoinGecko speaks, or none of its figures can be read.
+        IncompleteError: a body is not what CoinGecko speaks, or none of its figures can be read, for the first time.
+        TransientError: so are all of them, again.
         """
         overview, trending, exchanges = bodies
         timestamp, fetched_at = iso(slot_ms), iso(fetched_at_ms)
         records: list[Market] = []
         rejected: list[Rejected] = []
-        for body, figures in (
-            (overview, self._global),
-            (trending, self._trending),
-            (exchanges, self._exchanges),
+        lacking: dict[int, str] = {}
+        for number, (body, figures) in enumerate(
+            ((overview, self._global), (trending, self._trending), (exchanges, self._exchanges))
         ):
             before = len(records)
-            updated, found = figures(body, rejected)
+            try:
+                updated, found = figures(body, rejected)
+            except TransientError as error:
+                lacking[number] = str(error)
+                continue
             for asset_id, name, quote, metric, told in found:
+                if told is None:
+                    continue  # as for exchanges that have no trust score yet
                 if (value := _read(told)) is None:
-                    continue  # not told, as for exchanges that have no trust score yet
+                    rejected.append(Rejected("bad_row", asset_id[:128], f"no number for {metric[:80]}: {told!r:.80}"))
+                    continue
                 if not usable_id(asset_id) or not METRIC.match(metric):
                     rejected.append(Rejected("bad_id", asset_id[:128], f"no name for a figure: {metric[:80]}"))
                     continue
@@ -134,20 +144,29 @@ class CoinGeckoMarket:
                         last_updated=updated,
                     )
                 )
-            if len(records) == before:
-                raise TransientError(f"coingecko answered without a single figure: {body[:200]!r}")
+            if len(records) == before:  # it may be that nothing is trending
+                lacking[number] = "" if body is trending else f"not a single figure: {body[:200]!r}"
+        told = "; ".join(f"coingecko's {_PATHS[number]}: {why or 'nothing'}" for number, why in lacking.items())
+        if not self._doubt.believes(tuple(lacking)):
+            raise IncompleteError(told, pages=tuple(lacking))
+        if not records:
+            raise TransientError(told)
+        rejected += [Rejected("short", _PATHS[number], why) for number, why in lacking.items() if why]
         return Poll(_each_once(records, rejected), rejected)
 
     def _global(self, body: bytes, rejected: list[Rejected]) -> tuple[str | None, Iterator[Figure]]:
         found = read_each_field(NAME, body, _Overview).data
+        for name in ("total_market_cap", "total_volume", "market_cap_percentage"):
+            told = getattr(found, name)
+            if not isinstance(told, dict):
+                setattr(found, name, {})
+                if told is not None:
+                    rejected.append(Rejected("bad_row", "global", f"{name} is no object: {told!r:.80}"))
         updated = iso_of_ms(ms_of_seconds(found.updated_at))
         return updated, self._figures(found)
 
     def _figures(self, found: _Global) -> Iterator[Figure]:
-        caps, volumes, shares = (
-            told if isinstance(told, dict) else {}
-            for told in (found.total_market_cap, found.total_volume, found.market_cap_percentage)
-        )
+        caps, volumes, shares = found.total_market_cap, found.total_volume, found.market_cap_percentage
         for quote in self._quotes:
             yield "global", None, quote.upper(), "total-market-cap", caps.get(quote)
             yield "global", None, quote.upper(), "total-volume", volumes.get(quote)
@@ -174,7 +193,7 @@ class CoinGeckoMarket:
     def _exchanges(self, body: bytes, rejected: list[Rejected]) -> tuple[None, Iterator[Figure]]:
         rows, odd = _exchanges.read(body)
         rejected += odd
-        largest = sorted(rows, key=lambda row: -(row.trade_volume_24h_btc or 0.0))[:EXCHANGES]
+        largest = sorted(rows, key=lambda row: -(_read(row.trade_volume_24h_btc) or 0.0))[:EXCHANGES]
         return None, (
             (f"exchange-{row.id}", row.name, quote, metric, value)
             for row in largest

@@ -10,7 +10,7 @@ import pytest
 
 from cryptoproxy.datasets import MARKET, Market
 from cryptoproxy.errors import TransientError
-from cryptoproxy.upstreams.base import Poll
+from cryptoproxy.upstreams.base import IncompleteError, Poll
 from cryptoproxy.upstreams.coingecko.access import Access
 from cryptoproxy.upstreams.coingecko.market import CoinGeckoMarket
 from cryptoproxy.upstreams.coingecko.plans import Plan
@@ -94,15 +94,76 @@ def test_what_is_no_answer_is_asked_for_again(body: bytes) -> None:
             read(**{wrong: body})
 
 
-def test_a_number_that_cannot_be_read_is_left_out() -> None:
+@pytest.mark.parametrize(
+    ("wrong", "body", "why"),
+    [
+        ("trending", b'{"coins":[]}', []),
+        ("trending", b'{"coins":null}', [("short", "search/trending")]),
+        ("trending", b'{"coins":[{"item":{"id":NaN}}]}', [("bad_row", "")]),
+        ("exchanges", b"[]", [("short", "exchanges")]),
+        ("exchanges", b"<html>", [("short", "exchanges")]),
+        ("overview", b'{"data":{}}', [("short", "global")]),
+        ("overview", b'{"data":{"market_cap_percentage":{{"btc":1}}}', [("short", "global")]),
+    ],
+)
+def test_an_answer_without_figures_costs_a_call_and_no_figure_of_the_others(
+    wrong: str, body: bytes, why: list[tuple[str, str]]
+) -> None:
+    answers = {"overview": OVERVIEW, "trending": TRENDING, "exchanges": EXCHANGES} | {wrong: body}
+    source = CoinGeckoMarket(Access())
+    with pytest.raises(IncompleteError) as caught:
+        source.read([*answers.values()], slot_ms=SLOT, fetched_at_ms=FETCHED)
+    assert caught.value.pages == ([*answers].index(wrong),), "the others are not asked for again"
+    poll = source.read([*answers.values()], slot_ms=SLOT, fetched_at_ms=FETCHED)
+    lost = {"overview": "global:", "trending": "trending-rank", "exchanges": "exchange-"}[wrong]
+    assert by_id(poll).keys() == {name for name in by_id(read()) if lost not in name}
+    assert [(row.reason, row.asset_id) for row in poll.rejected] == why
+
+
+def test_where_no_answer_has_a_figure_all_are_asked_for_again() -> None:
+    source = CoinGeckoMarket(Access())
+    for _ in range(3):
+        with pytest.raises(TransientError, match="coingecko's global: not what coingecko speaks"):
+            source.read([b"<html>", b"<html>", b"<html>"], slot_ms=SLOT, fetched_at_ms=FETCHED)
+
+
+@pytest.mark.parametrize("told", ["NaN", '"many"', "1e400", '"1e400"', '""7', "[7]", "true", "9" * 400])
+def test_a_figure_that_is_there_and_cannot_be_read_is_named(told: str) -> None:
+    def lost(**odd: Any) -> tuple[set[str], set[tuple[str, str]]]:
+        told_so = {name: json.dumps(answer).replace('"?"', told).encode() for name, answer in odd.items()}
+        poll = read(quote="eur", **told_so)
+        return by_id(read(quote="eur")).keys() - by_id(poll).keys(), {
+            (row.reason, row.asset_id) for row in poll.rejected
+        }
+
     overview = json.loads(OVERVIEW)
-    overview["data"]["market_cap_percentage"] = {"btc": "NaN", "eth": "12.5", "figr_heloc": 0.5, "B TC": 1}
+    overview["data"]["total_volume"]["eur"] = "?"
+    assert lost(overview=overview) == ({"coingecko:global:EUR:total-volume"}, {("bad_row", "global")})
+    overview["data"]["total_volume"] = "?"
+    volumes = {"coingecko:global:EUR:total-volume", "coingecko:global:USD:total-volume"}
+    assert lost(overview=overview) == (volumes, {("bad_row", "global")})
+
+
+@pytest.mark.parametrize("told", ["many", [7], True, "1e400"])
+def test_so_is_an_exchanges_figure(told: object) -> None:
+    rows = json.loads(EXCHANGES)[:2]
+    rows[0]["trade_volume_24h_btc"] = told
+    poll = read(exchanges=json.dumps(rows).encode())
+    assert sum(record.asset_id.startswith("exchange-") for record in by_id(poll).values()) == 5
+    assert [(row.reason, row.asset_id) for row in poll.rejected] == [("bad_row", f"exchange-{rows[0]['id']}")]
+
+
+def test_a_number_that_cannot_be_read_is_left_out_and_one_that_is_missing_is_not_named() -> None:
+    overview = json.loads(OVERVIEW)
+    shares = {"btc": "NaN", "eth": "12.5", "figr_heloc": 0.5, "B TC": 1, "usdt": None}
+    overview["data"]["market_cap_percentage"] = shares
     poll = read(json.dumps(overview).encode())
     found = by_id(poll)
     assert "coingecko:global:-:dominance-btc" not in found
     assert found["coingecko:global:-:dominance-eth"].value == 12.5
     assert found["coingecko:global:-:dominance-figr_heloc"].value == 0.5
-    assert [row.reason for row in poll.rejected] == ["bad_id"]
+    assert "coingecko:global:-:dominance-usdt" not in found
+    assert [row.reason for row in poll.rejected] == ["bad_row", "bad_id"]
 
 
 def test_the_largest_exchanges_are_taken_whatever_their_rank() -> None:
