@@ -21,6 +21,9 @@ from cryptoproxy.datasets.dataset import AnyRecord
 from cryptoproxy.datasets.times import Noted
 from cryptoproxy.upstreams.base import Call, Rejected, Response, SymbolList
 
+SKEW_MS = 5_000
+"""By so much a frame may be ahead of what we take for the upstream's time; what is more is no time of a frame."""
+
 
 class Heartbeat(NamedTuple):
     """What the client has to send by itself."""
