@@ -98,8 +98,9 @@ class BarGathering:
 
     The reasons a row is rejected for, each a metric label, beside those of :class:`gathering.Gathering` (``bad_row``,
     ``no_price``, ``no_quote``, ``duplicate``, ``absent``): ``bad_time`` (a stamp of no year in which there were bars:
-    other units than milliseconds), ``changed`` (the same bar once more with other values: the first one stays). A bar
-    that is not over is no fault of its row, and not counted.
+    other units than milliseconds; in a stream also a bar that is called closed and is not over), ``changed`` (the same
+    bar once more with other values: the first one stays). Else a bar that is not over is no fault of its row, and not
+    counted.
 
     Args:
         time_ms: what the upstream's clock showed at least when it answered.

@@ -1,7 +1,8 @@
 """Candles by stream: closed bars as their frames say so, and by REST whatever has not come 3 s after its end.
 
 A stream of open bars proves nothing; that each bar follows on the one before it does. What REST does not have either,
-asked several times, is a gap. An upstream's own module says how topics are spelled and what a frame holds.
+asked several times, is a gap. A bar off the grid, as after maintenance, is kept by its own begin, and REST is asked
+what else there is in its place. An upstream's own module says how topics are spelled and what a frame holds.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from cryptoproxy.upstreams.answers.candles import Candles
 from cryptoproxy.upstreams.base import Call, Rejected, Response, SymbolList
 from cryptoproxy.upstreams.history import Start
 from cryptoproxy.upstreams.streaming.gaps import MOST_TRIES, RETRY_MS, GapRecords
-from cryptoproxy.upstreams.streaming.stream import Ask, Batch, Gathered, Left, Mark, Venue
+from cryptoproxy.upstreams.streaming.stream import SKEW_MS, Ask, Batch, Gathered, Left, Mark, Venue
 
 
 class Closed(NamedTuple):
@@ -44,13 +45,15 @@ class Closed(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class _Symbol:
-    """``due_ms`` is the begin of the bar that comes next; 0 before any is known."""
+    """``due_ms`` is the begin of the bar that comes next, on the grid; 0 before any is known."""
 
     due_ms: int = 0
     whole_ms: int = 0
     """The begin of the last bar before which nothing lacks."""
     lacking: dict[int, None] = field(default_factory=dict)
     """Begins of bars that are over and have not come, oldest first. After a long break they are many."""
+    odd_ms: int = 0
+    """The begin of the last bar that came off the grid."""
     ask_ms: int = 0
     """Not asked for earlier."""
     tries: int = 0
@@ -102,14 +105,17 @@ class CandleStream(Gathered[Candle], ABC):
         self._apart = []
         self._of = {symbol: _Symbol() for symbol in self.symbols}
         there: dict[str, set[int]] = {symbol: set() for symbol in self._of}
+        latest_ms = now_ms + SKEW_MS  # by what is ahead all bars until then would be known
         for record in left.records:
-            if record.asset_id in there:
-                there[record.asset_id].add(from_iso(record.timestamp))
+            if record.asset_id in there and (begin_ms := from_iso(record.timestamp)) <= latest_ms:
+                there[record.asset_id].add(begin_ms)
         for symbol, each in self._of.items():
             mark = left.marks.get(symbol)
             begins = sorted(there[symbol])
+            if mark is not None and mark.at_ms > latest_ms:
+                mark = None
             if mark is not None or begins:
-                each.whole_ms = mark.at_ms if mark is not None else begins[0]
+                each.whole_ms = self._place_of(mark.at_ms if mark is not None else begins[0])
                 each.due_ms = self._candles.next_ms(each.whole_ms)
                 for begin_ms in begins:
                     self._follow(each, begin_ms)
@@ -120,6 +126,10 @@ class CandleStream(Gathered[Candle], ABC):
         """The begin of the bar that is open; 0 where bars do not begin at multiples of their length."""
         step = self._candles.step_ms
         return slot_of(now_ms, step) if self.feed.part not in ("1w", "1mo", "3d") else 0
+
+    def _place_of(self, begin_ms: int) -> int:
+        """Where on the grid the bar stands that begins there. Bars of more than a day begin at a midnight."""
+        return slot_of(begin_ms, min(self._candles.step_ms, DAY_MS))
 
     def cut(self, topics: Sequence[str], *, now_ms: int) -> None:
         """Nothing to do: what does not come in time is asked for."""
@@ -140,16 +150,23 @@ class CandleStream(Gathered[Candle], ABC):
                     self._enter(symbol, each, now_ms)
 
     def _enter(self, symbol: str, closed: Closed, now_ms: int) -> None:
-        fetched_ms = max(now_ms, closed.event_ms) if closed.event_ms <= now_ms + DAY_MS else now_ms
+        latest_ms = now_ms + SKEW_MS
         # The frame says that it is closed: nothing has to be waited for.
         bars = BarGathering(
-            self.feed.source, self.feed.part, time_ms=fetched_ms + CLOSED_AFTER_MS, fetched_at_ms=fetched_ms
+            self.feed.source,
+            self.feed.part,
+            time_ms=latest_ms + CLOSED_AFTER_MS,
+            fetched_at_ms=max(now_ms, closed.event_ms) if closed.event_ms <= latest_ms else now_ms,
         )
         quote = self._candles.quote_of(symbol, bars)
         candle = bars.candle(symbol, symbol, quote, closed.bar, closed.bar.stamp_ms) if quote is not None else None
         self._rejected += bars.rejected
         if candle is None:
+            if not bars.rejected:
+                detail = f"the bar of {iso(closed.bar.stamp_ms)} is not over at {iso(now_ms)}, as its frame says"
+                self._rejected.append(Rejected("bad_time", symbol, detail))
             return
+        candle.fetched_at = max(candle.fetched_at, iso(self._candles.next_ms(closed.bar.stamp_ms)))
         candle.base_volume, candle.quote_volume = closed.base_volume, closed.quote_volume
         candle.trades = closed.trades
         candle.taker_base_volume, candle.taker_quote_volume = closed.taker_base_volume, closed.taker_quote_volume
@@ -174,7 +191,14 @@ class CandleStream(Gathered[Candle], ABC):
             )
 
     def _follow(self, each: _Symbol, begin_ms: int) -> bool:
-        """Whether this bar is new; what it passes over lacks."""
+        """Whether this bar is new; what it passes over lacks. One off the grid moves nothing: its place lacks until
+        REST has told what is there."""
+        place_ms = self._place_of(begin_ms)
+        if place_ms != begin_ms:
+            if begin_ms == each.odd_ms or (place_ms < each.due_ms and place_ms not in each.lacking):
+                return False
+            each.odd_ms = begin_ms
+            return True
         if begin_ms in each.lacking:
             del each.lacking[begin_ms]
             return True
@@ -221,12 +245,17 @@ class CandleStream(Gathered[Candle], ABC):
             return
         page = self._candles.page(symbol, Start(span.begin_ms), span, answer, now_ms=now_ms)
         self._rejected += page.rejected
-        new = [one for one in page.records if from_iso(one.timestamp) in each.lacking]
-        for one in new:
-            del each.lacking[from_iso(one.timestamp)]
-            self._records.append(one)
-        if new:
+        found = [one for one in page.records if self._place_of(from_iso(one.timestamp)) in each.lacking]
+        self._records += [one for one in found if from_iso(one.timestamp) != each.odd_ms]
+        for one in found:
+            each.lacking.pop(self._place_of(from_iso(one.timestamp)), None)
+        if found:
             each.tries = 0
+            return
+        # One off the grid is no record before its own end.
+        over_ms = self._candles.next_ms(page.begins[-1]) + CLOSED_AFTER_MS if page.begins else 0
+        if over_ms > now_ms:
+            each.ask_ms = over_ms
             return
         each.tries += 1
         each.ask_ms = now_ms + RETRY_MS * 2**each.tries

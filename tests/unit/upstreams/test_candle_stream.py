@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 import pytest
 
-from cryptoproxy.datasets import CANDLE, Candle, iso
-from cryptoproxy.datasets.times import MINUTE_MS
+from cryptoproxy.datasets import CANDLE, Candle, Gap, iso
+from cryptoproxy.datasets.times import HOUR_MS, MINUTE_MS
 from cryptoproxy.upstreams.base import Response
 from cryptoproxy.upstreams.binance.candles import BinanceCandles
 from cryptoproxy.upstreams.binance.streams.candles import BinanceCandleStream
@@ -184,3 +186,101 @@ def test_nothing_is_said_of_trades_where_a_bar_came_late_or_not_by_its_frame() -
     batch = stream.collect(now_ms=at[4])
     assert len(batch.records) == 4
     assert not batch.apart
+
+
+class Market:
+    """A minute's bars one by one by their frames, and by REST those that are over; what the stream makes of them."""
+
+    def __init__(self, begins: list[int], left: Left | None = None) -> None:
+        self.begins, self.stream = begins, binance(left, now_ms=begins[0])
+        self.records: list[str] = []
+        self.gaps: list[Gap] = []
+        self.rejected: list[str] = []
+        self.asks = 0
+
+    def minutes(self, odd: Mapping[int, bytes] | None = None, *, late_ms: int = 30) -> Market:
+        """Each minute's frame, and before it what is ``odd``; then what REST is asked for."""
+        for number, begin_ms in enumerate(self.begins):
+            end_ms = begin_ms // MINUTE_MS * MINUTE_MS + MINUTE_MS
+            frames = [odd[number]] if odd and number in odd else []
+            hear(self.stream, *frames, kline(begin_ms, event_ms=end_ms + 5), now_ms=end_ms + late_ms)
+            for later_ms in (4_000, 20_000, 50_000):
+                self._look(self.begins[: number + 1], end_ms + later_ms)
+        return self
+
+    def _look(self, there: list[int], now_ms: int) -> None:
+        for ask in self.stream.asks(now_ms=now_ms):
+            self.asks += 1
+            first, last = int(ask.call.params["startTime"]), int(ask.call.params["endTime"])
+            rows = [row(begin_ms) for begin_ms in there if first <= begin_ms <= last]
+            self.stream.answered(ask, Response(200, {}, json.dumps(rows).encode()), now_ms=now_ms)
+        batch = self.stream.collect(now_ms=now_ms)
+        for record in batch.records:
+            CANDLE.codec.decode(CANDLE.codec.encode(record))  # keeps its contract
+        self.records += [record.timestamp for record in batch.records]
+        self.gaps += batch.gaps
+        self.rejected += [each.reason for each in batch.rejected]
+
+
+@pytest.mark.parametrize("off_ms", [1, 1_000, 28_150, 59_999])
+@pytest.mark.parametrize("late_ms", [30, 1_100])
+def test_a_bar_off_the_grid_is_kept_as_rest_keeps_it_and_moves_no_other(off_ms: int, late_ms: int) -> None:
+    begins = [NOON + minute * MINUTE_MS + (off_ms if minute == 3 else 0) for minute in range(12)]
+    market = Market(begins).minutes(late_ms=late_ms)
+    assert sorted(market.records) == [iso(begin_ms) for begin_ms in begins]
+    assert not market.gaps
+    assert market.asks <= 3
+
+
+ODD_FRAMES = {
+    "off the grid": lambda at: kline(at + 1_000),
+    "off the grid, the minute before": lambda at: kline(at - 59_000),
+    "off the grid, ahead": lambda at: kline(at + 30_000),
+    "ahead": lambda at: kline(at + 6 * HOUR_MS),
+    "its event alone ahead": lambda at: kline(at, event_ms=at + 6 * HOUR_MS),
+    "ahead, its event now": lambda at: kline(at + MINUTE_MS, event_ms=at + MINUTE_MS),
+    "behind": lambda at: kline(at - 6 * HOUR_MS),
+    "behind, off the grid": lambda at: kline(at - 6 * HOUR_MS + 1_000),
+    "zero": lambda at: kline(0, event_ms=at),
+    "negative": lambda at: kline(-at),
+    "in seconds": lambda at: kline(at // 1_000),
+    "in microseconds": lambda at: kline(at * 1_000),
+    "of no year": lambda at: kline(2**62),
+}
+
+
+@pytest.mark.parametrize("odd", ODD_FRAMES)
+def test_one_odd_frame_anywhere_costs_no_other_bar(odd: str) -> None:
+    begins = [NOON + minute * MINUTE_MS for minute in range(8)]
+    wanted = [iso(begin_ms) for begin_ms in begins]
+    for number, begin_ms in enumerate(begins):
+        market = Market(begins).minutes({number: ODD_FRAMES[odd](begin_ms)})
+        assert [each for each in market.records if each in wanted] == wanted, number
+        assert len(set(market.records)) == len(market.records), number
+        assert not market.gaps, number
+        assert all(each < iso(begins[-1] + MINUTE_MS) for each in market.records), number
+
+
+def test_a_bar_that_is_not_over_is_rejected_by_name() -> None:
+    stream = binance()
+    hear(stream, kline(NOON + 6 * HOUR_MS, event_ms=NOON + 6 * HOUR_MS + MINUTE_MS), now_ms=NOON + MINUTE_MS)
+    batch = stream.collect(now_ms=NOON + MINUTE_MS)
+    assert [each.reason for each in batch.rejected] == ["bad_time"]
+    assert not batch.records
+    assert not batch.gaps
+    assert batch.marks["BTCUSDT"].at_ms < NOON
+
+
+def test_what_was_left_from_ahead_moves_nothing_and_a_mark_off_the_grid_is_put_on_it() -> None:
+    """Older versions could leave both."""
+    begins = [NOON + minute * MINUTE_MS for minute in range(4)]
+    ahead = msgspec.structs.replace(
+        CANDLE.example, source="binance", asset_id="BTCUSDT", timestamp=iso(NOON + 6 * HOUR_MS)
+    )
+    for left in (
+        Left(marks={"BTCUSDT": Mark("", NOON + 6 * HOUR_MS)}),
+        Left(marks={"BTCUSDT": Mark("", NOON - MINUTE_MS)}, records=[ahead]),
+        Left(marks={"BTCUSDT": Mark("", NOON - MINUTE_MS + 1_000)}),
+    ):
+        market = Market(begins, left).minutes()
+        assert (market.records, market.gaps) == ([iso(begin_ms) for begin_ms in begins], [])
