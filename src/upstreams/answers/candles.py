@@ -167,9 +167,9 @@ class Candles(ABC):
                 continue
             gathered.records = []
             self._take(body, symbol, called.get(symbol, symbol), gathered)
-            if newest := self._last_of(gathered.records, close_ms):
-                records.append(newest)
-                self._compare(newest, gathered)
+            if ended := self._ended(gathered.records, close_ms):
+                records += ended
+                self._compare(ended[-1], gathered)
             elif not any(row.asset_id == symbol for row in gathered.rejected):
                 lacking.append(number)
         if lacking and not self._doubt.believes(tuple(lacking)):
@@ -184,13 +184,14 @@ class Candles(ABC):
             raise TransientError(f"{self.feed.name}: not a single record: {told}"[:1000])
         return Poll(records, gathered.rejected)
 
-    def _last_of(self, found: Sequence[Candle], close_ms: int) -> Candle | None:
-        """Of bars of up to a day the one that has ended then; of longer ones the last before."""
+    def _ended(self, found: Sequence[Candle], close_ms: int) -> Sequence[Candle]:
+        """Of bars of up to a day the one that has ended then, behind one off the grid that has ended since the slot
+        before; of longer ones the last before."""
         ended = [each for each in found if end_of(each.timestamp, self.interval) <= close_ms]
-        newest = max(ended, key=lambda each: each.timestamp, default=None)
-        if newest and self.step_ms <= DAY_MS and end_of(newest.timestamp, self.interval) <= close_ms - self.step_ms:
-            return None
-        return newest
+        ended.sort(key=lambda each: each.timestamp)
+        if self.step_ms > DAY_MS:
+            return ended[-1:]
+        return [each for each in ended if end_of(each.timestamp, self.interval) > close_ms - self.step_ms]
 
     def _compare(self, newest: Candle, gathered: BarGathering) -> None:
         """The bar before comes once more with each answer. One that the upstream has corrected meanwhile stays as it

@@ -424,6 +424,20 @@ def test_an_open_bar_beside_the_closed_one_is_no_record():
     assert [each.timestamp for each in records] == ["2026-11-20T09:59:00.000Z"]
 
 
+def test_a_bar_off_the_grid_comes_with_the_slot_after_its_own_end():
+    source = BinanceCandles("1m", symbols=["BTCUSDT"])
+    rows = [kline(SLOT_MS + at) for at in (-2 * MINUTE_MS, -MINUTE_MS + 28_150, 0)]
+    for _ in range(2):  # it is no record yet
+        with pytest.raises(TransientError):
+            live(source, body(*rows))
+    for at_ms in (SLOT_MS + MINUTE_MS, SLOT_MS + 2 * MINUTE_MS):
+        rows = [*rows[-2:], kline(at_ms)]
+        records, rejected = live(source, body(*rows), at_ms=at_ms)
+        if at_ms == SLOT_MS + MINUTE_MS:
+            assert [each.timestamp for each in records] == [iso(SLOT_MS - MINUTE_MS + 28_150), iso(SLOT_MS)]
+    assert ([each.timestamp for each in records], rejected) == ([iso(SLOT_MS + MINUTE_MS)], [])
+
+
 def test_a_symbol_without_its_bar_is_asked_for_once_more_and_then_absent():
     source = BinanceCandles("1m", symbols=["BTCUSDT", "ETHUSDT"])
     there, stale = body(kline(SLOT_MS - MINUTE_MS)), body(kline(SLOT_MS - 5 * MINUTE_MS))
