@@ -68,23 +68,22 @@ class Chain:
     def take(self, number: int, second: int, at_ms: int, now_ms: int) -> bool:
         """Whether this one is new. ``second`` goes up with the ids: that of the first trade."""
         last = self.last
+        mark = Mark.behind(self.mark, f"{number}-{second}", at_ms, now_ms)
         if last is not None and self.mark is not None and number <= last:
             if number == last and second > self.second:
-                self._move(number, second, at_ms)
+                self._move(number, second, mark)
                 return True
-            if at_ms <= self.mark.at_ms + ANEW_MS:
-                return self._fills(number, Mark(f"{number}-{second}", at_ms))
-            anew = Mark(f"{number}-{second}", at_ms)
-            self.lost.append(Hole(0, -1, self.mark, anew, "ids begin anew", now_ms))
+            if mark.at_ms <= self.mark.at_ms + ANEW_MS:
+                return self._fills(number, Mark(mark.id, min(at_ms, mark.at_ms)))
+            self.lost.append(Hole(0, -1, self.mark, mark, "ids begin anew", now_ms))
         elif last is not None and self.mark is not None and number > last + 1:
-            before = Mark(f"{number}-{second}", at_ms)
-            self.holes.append(Hole(last + 1, number - 1, self.mark, before, self.why, now_ms + gaps.GRACE_MS))
-        self._move(number, second, at_ms)
+            self.holes.append(Hole(last + 1, number - 1, self.mark, mark, self.why, now_ms + gaps.GRACE_MS))
+        self._move(number, second, mark)
         return True
 
-    def _move(self, number: int, second: int, at_ms: int) -> None:
+    def _move(self, number: int, second: int, mark: Mark) -> None:
         self.last, self.second, self.why = number, second, gaps.HOLE
-        self.mark = Mark(f"{number}-{second}", at_ms)
+        self.mark = mark
 
     def _fills(self, number: int, mark: Mark) -> bool:
         """An id from inside a hole, that came late."""

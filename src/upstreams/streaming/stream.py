@@ -125,7 +125,15 @@ class Mark(msgspec.Struct, array_like=True, frozen=True):
     id: str
     """As its dataset names a record: its serial, or what of it proves the order."""
     at_ms: Noted
-    """The record's time."""
+    """The record's time; the one before it, where that goes back or is ahead of ours."""
+
+    @staticmethod
+    def behind(mark: Mark | None, trade_id: str, at_ms: int, now_ms: int) -> Mark:
+        """The one that follows on ``mark`` by a trade. Its time alone moves nothing back, nor beyond our own: what is
+        asked for, and whether ids begin anew, is decided by it."""
+        latest_ms = now_ms + SKEW_MS
+        before_ms = mark.at_ms if mark is not None and mark.at_ms <= latest_ms else 0
+        return Mark(trade_id, max(before_ms, at_ms) if at_ms <= latest_ms else before_ms or now_ms)
 
 
 class Left(NamedTuple):

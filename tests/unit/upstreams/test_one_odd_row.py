@@ -8,7 +8,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from cryptoproxy.datasets.times import DAY_MS, MINUTE_MS, Span
+from cryptoproxy.datasets import from_iso
+from cryptoproxy.datasets.times import DAY_MS, HOUR_MS, MINUTE_MS, Span
 from cryptoproxy.errors import TransientError
 from cryptoproxy.producer.feeds.history.walk import Cursor, Walk
 from cryptoproxy.upstreams.base import Response
@@ -89,6 +90,54 @@ def test_a_trade_of_the_future_gives_no_other_its_time() -> None:
     tell(stream, [{**ahead, "T": NOW + DAY_MS // 2}, behind])
     first, second = stream.collect(now_ms=NOW).records
     assert first.fetched_at > second.fetched_at
+
+
+ODD_TIMES = [NOW + 6 * HOUR_MS, NOW - 1_000 * DAY_MS, 0, -NOW]
+
+
+@pytest.mark.parametrize("at_ms", ODD_TIMES)
+@pytest.mark.parametrize("odd", [2, 3])
+def test_a_time_of_a_trade_of_binance_begins_no_new_ids(odd: int, at_ms: int) -> None:
+    """Two connections bring the same: the third with an odd time by the first, or the second by the other."""
+    stream = binance()
+    for first, rows in ((1, rows_of(1, 2, 3)), (2, rows_of(2, 3, 4, 5))):
+        tell(stream, [{**row, "T": at_ms} if row["a"] == odd and odd != first + 1 else row for row in rows])
+    batch = stream.collect(now_ms=NOW)
+    assert sorted(numbers(batch)) == [1, 2, 3, 4, 5]
+    assert not batch.gaps
+    assert not stream.asks(now_ms=NOW + MINUTE_MS)
+    assert NOW - MINUTE_MS < batch.marks["BTCUSDT"].at_ms <= NOW
+
+
+@pytest.mark.parametrize("at_ms", ODD_TIMES)
+@pytest.mark.parametrize("odd", ["b", "y", "z"])
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_time_of_a_trade_of_bybit_hides_nothing_of_what_lacks(odd: str, at_ms: int, restarts: bool) -> None:
+    """Of those before the break, behind it, and since then."""
+    stream = bybit()
+
+    def hear(trade_id: str, ago_ms: int) -> None:
+        frame = frame_of(trade_id, at_ms=at_ms if trade_id == odd else NOW - ago_ms)
+        stream.take(stream.venue.hear([frame]).data, now_ms=NOW)
+
+    hear("a", 5_000)
+    hear("b", 4_999)
+    batch = stream.collect(now_ms=NOW)
+    records = list(batch.records)
+    if restarts:
+        stream = bybit(left=Left(records=records))
+    stream.cut(stream.topics, now_ms=NOW)
+    hear("y", 4_000)
+    hear("z", 3_999)
+    (ask,) = stream.asks(now_ms=NOW + 1_000)
+    body = recent("p", "q", "a", "b", "c", "d", "y", "z", at_ms=NOW - 5_002)
+    stream.answered(ask, answer(json.dumps(body).encode()), now_ms=NOW + 1_000)
+    batch = stream.collect(now_ms=NOW + 1_000)
+    told = sorted(each.trade_id for each in [*records, *batch.records])  # type: ignore[attr-defined]
+    assert told == ["a", "b", "c", "d", "y", "z"]
+    assert all(
+        NOW - MINUTE_MS < from_iso(gap.timestamp) <= from_iso(gap.until) <= NOW + MINUTE_MS for gap in batch.gaps
+    )
 
 
 @pytest.mark.parametrize("odd", ODD)

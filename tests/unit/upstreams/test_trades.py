@@ -195,7 +195,7 @@ class TestBinance:
         kept = before.collect(now_ms=NOW)
         tail = [record for record, number in zip(kept.records, numbers(kept), strict=True) if number not in (4, 5)]
 
-        stream = binance(left=Left(marks={"BTCUSDT": Mark("2-20", NOW)}, records=tail, gaps=kept.gaps))
+        stream = binance(left=Left(marks={"BTCUSDT": Mark("2-20", NOW - 10_000 + 2)}, records=tail, gaps=kept.gaps))
         tell(stream, rows_of(15))
         asked = []
         while asks := stream.asks(now_ms=NOW + 60_000):

@@ -12,7 +12,7 @@ import msgspec
 
 from cryptoproxy.upstreams.answers.values import Number
 from cryptoproxy.upstreams.streaming.gaps import GRACE_MS, MOST_TRIES, RETRY_MS, Recorded
-from cryptoproxy.upstreams.streaming.stream import Mark
+from cryptoproxy.upstreams.streaming.stream import SKEW_MS, Mark
 from cryptoproxy.upstreams.streaming.trade_stream import Known
 
 MOST_SEEN = 4_000
@@ -88,18 +88,19 @@ class Symbol(Known):
             del seen[next(iter(seen))]
         return True
 
-    def follow(self, mark: Mark, now_ms: int) -> None:
+    def follow(self, trade_id: str, at_ms: int, now_ms: int) -> None:
         """A trade that is new; the first one behind a break begins to be proved."""
         if self.why:
             if self.mark is not None:
                 before = frozenset((self.mark.id, *islice(reversed(self.seen), MOST_BEFORE)))
-                self.breaks.append(Break(before, self.mark, mark, self.why, now_ms + GRACE_MS))
+                first = Mark(trade_id, min(at_ms, now_ms + SKEW_MS))
+                self.breaks.append(Break(before, self.mark, first, self.why, now_ms + GRACE_MS))
                 if len(self.breaks) > MOST_BREAKS:
                     self.breaks[0].lost = True
                     self._decide(self.breaks[0])
             self.why, self.look_ms = "", 0
-        self.remember(mark.id)
-        self.mark = mark
+        self.remember(trade_id)
+        self.mark = Mark.behind(self.mark, trade_id, at_ms, now_ms)
 
     def wants(self, now_ms: int) -> bool:
         """Whether its newest trades shall be asked for."""
