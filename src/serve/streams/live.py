@@ -33,6 +33,8 @@ _OF_BYBIT = {theirs: ours for ours, theirs in BybitCandles.intervals.items()}
 LOAD_SECONDS = 30.0
 RECEIVED, TOPIC = "received-at", "topic"
 """Headers."""
+AHEAD_MS = 60_000
+"""A time so far ahead of ours is an odd one: by it all that comes until then would be taken for told."""
 
 
 class Live:
@@ -88,7 +90,9 @@ class Live:
     # --- bars
 
     def _bar(self, topic: str, candle: Candle | None, body: bytes, *, closed: bool) -> None:
-        if candle is None or not self.is_new_bar(candle.source, topic, from_iso(candle.timestamp), closed=closed):
+        if candle is None or (begin_ms := from_iso(candle.timestamp)) > self._clock.now_ms() + AHEAD_MS:
+            return
+        if not self.is_new_bar(candle.source, topic, begin_ms, closed=closed):
             return
         if closed:
             self._bars.close(candle)

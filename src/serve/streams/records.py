@@ -19,7 +19,7 @@ from cryptoproxy.serve.road.flow import Flow
 from cryptoproxy.serve.road.open_bars import OpenBars
 from cryptoproxy.serve.streams.binance import ALL_MINI, PARTIAL
 from cryptoproxy.serve.streams.hub import Hub
-from cryptoproxy.serve.streams.live import Live
+from cryptoproxy.serve.streams.live import AHEAD_MS, Live
 from cryptoproxy.upstreams.binance.candles import BinanceCandles
 from cryptoproxy.upstreams.binance.streams import frames as binance
 from cryptoproxy.upstreams.binance.tickers import NAME
@@ -94,12 +94,14 @@ class Records:
             self._last.pop((source, topic), None)
             return
         new: list[Trade] = []
-        oldest_ms = self._clock.now_ms() - _LATE_MS  # history may be the first that comes
+        now_ms = self._clock.now_ms()
+        oldest_ms = now_ms - _LATE_MS  # history may be the first that comes
         for trade in read.records():
             at_ms = moment_of(trade.timestamp)
             if at_ms >= self._last.get((source, topic), oldest_ms):
-                self._last[source, topic] = at_ms
                 new.append(trade)
+                if at_ms <= now_ms + AHEAD_MS:
+                    self._last[source, topic] = at_ms
         if source == NAME:
             for trade in new:
                 self._hub.tell(source, topic, binance.agg_trade(trade))

@@ -12,7 +12,7 @@ import pytest
 import requests
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from cryptoproxy.datasets import BOOK, CANDLE, TICKER, TRADE
+from cryptoproxy.datasets import BOOK, CANDLE, TICKER, TRADE, iso
 from cryptoproxy.serve.streams import wire as wire_module
 from cryptoproxy.serve.streams.wire import POLICY
 from tests.conftest import PATIENCE, wait_until
@@ -91,6 +91,21 @@ class TestBinance:
         with Client(door, "/binance/ws/btcusdt@aggTrade") as client:
             door.station.take(of(door, TRADE, trade(5), trade(2), trade(6)))
             assert [client.heard()["a"], client.heard()["a"]] == [5, 6]
+
+    def test_a_time_of_hours_ahead_holds_up_nothing_that_follows(self, door: Road) -> None:
+        def frame(begin_ms: int) -> dict[str, object]:
+            k = {"t": begin_ms, "i": "1m", "x": True, "n": 9, **dict.fromkeys("ohlcvqVQ", "2.5")}
+            return {"e": "kline", "E": NOW_MS, "s": "BTCUSDT", "k": k}
+
+        with (
+            Client(door, "/binance/ws/btcusdt@aggTrade") as trades,
+            Client(door, "/binance/ws/btcusdt@kline_1m") as bars,
+        ):
+            door.station.take(of(door, TRADE, trade(5), trade(6, timestamp=iso(NOW_MS + 21_600_000)), trade(7)))
+            assert [trades.heard()["a"] for _ in range(3)] == [5, 6, 7]
+            for begin_ms in (MINUTE - 60_000 + 21_600_000, MINUTE - 60_000):
+                door.station.take_live(live("binance", "BTCUSDT", "btcusdt@kline_1m", frame(begin_ms)))
+            assert bars.heard()["k"]["t"] == MINUTE - 60_000
 
     def test_topics_of_the_address_are_wrapped_with_their_names(self, door: Road) -> None:
         with Client(door, "/binance/stream?streams=btcusdt@aggTrade/btcusdt@kline_1m") as client:
