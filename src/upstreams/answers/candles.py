@@ -6,9 +6,10 @@ An upstream's own module says how its intervals are spelled, which call gives ba
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from functools import partial
+from itertools import islice
 from typing import Any, ClassVar
 
 from cryptoproxy.datasets import CANDLE, Candle, Feed, from_iso, iso, slot_of
@@ -18,7 +19,7 @@ from cryptoproxy.errors import SettingsError, TransientError
 from cryptoproxy.upstreams.answers.bars import CLOSED_AFTER_MS, BarGathering, same
 from cryptoproxy.upstreams.answers.gathering import Doubt, usable_id
 from cryptoproxy.upstreams.answers.quotes import Quotes
-from cryptoproxy.upstreams.base import Call, IncompleteError, Poll, Polling, Response, SymbolList
+from cryptoproxy.upstreams.base import Call, IncompleteError, Poll, Polling, Rejected, Response, SymbolList
 from cryptoproxy.upstreams.history import Page, Start
 
 SHORTEST_MONTH_MS = 28 * DAY_MS
@@ -152,36 +153,42 @@ class Candles(ABC):
         """The last closed bar of each symbol.
 
         Raises:
-            IncompleteError: a symbol has none, for the first time; it is asked for again.
-            TransientError: a body is not what the upstream speaks, or no symbol has one.
+            IncompleteError: a symbol has none, or its body is not what the upstream speaks, for the first time; it
+                alone is asked for again. So is what tells the names.
+            TransientError: no symbol has one.
         """
         close_ms = slot_ms - self.delay_ms
         gathered = BarGathering(self.feed.source, self.interval, time_ms=fetched_at_ms, fetched_at_ms=fetched_at_ms)
-        called = self._called(bodies[: self.before])
+        try:
+            called = self._called(bodies[: self.before])
+        except TransientError as error:
+            raise IncompleteError(f"{self.feed.name}: {error}", pages=range(self.before)) from error
         records: list[Any] = []
-        lacking: list[int] = []
+        lacking: dict[int, Rejected] = {}
         for number, symbol in enumerate(self.symbols):
             body = bodies[self.before + number]
             if self._is_unknown(body):
                 gathered.reject("absent", symbol, f"{self.upstream} does not know it")
                 continue
             gathered.records = []
-            self._take(body, symbol, called.get(symbol, symbol), gathered)
+            try:
+                self._take(body, symbol, called.get(symbol, symbol), gathered)
+            except TransientError as error:  # one symbol's body costs no other symbol
+                lacking[number] = Rejected("bad_row", symbol, str(error))
+                continue
             if ended := self._ended(gathered.records, close_ms):
                 records += ended
                 self._compare(ended[-1], gathered)
             elif not any(row.asset_id == symbol for row in gathered.rejected):
-                lacking.append(number)
-        if lacking and not self._doubt.believes(tuple(lacking)):
+                lacking[number] = Rejected("absent", symbol, f"no bar that ended at {iso(close_ms)}")
+        if not self._doubt.believes(tuple(lacking)):
             raise IncompleteError(
-                f"{self.feed.name}: {len(lacking)} symbols have no bar that ended at {iso(close_ms)}",
+                f"{self.feed.name}: {len(lacking)} of {len(self.symbols)} symbols lack: {_told(lacking.values())}",
                 pages=[self.before + number for number in lacking],
             )
-        for number in lacking:
-            gathered.reject("absent", self.symbols[number], f"no bar that ended at {iso(close_ms)}, twice")
+        gathered.rejected += lacking.values()
         if not records:
-            told = "; ".join(f"{row.asset_id}: {row.detail}" for row in gathered.rejected[:3])
-            raise TransientError(f"{self.feed.name}: not a single record: {told}"[:1000])
+            raise TransientError(f"{self.feed.name}: not a single record: {_told(gathered.rejected)}")
         return Poll(records, gathered.rejected)
 
     def _ended(self, found: Sequence[Candle], close_ms: int) -> Sequence[Candle]:
@@ -255,6 +262,10 @@ class Candles(ABC):
         if not begins or end_of(iso(begins[-1]), self.interval) >= span.end_ms:
             return span.end_ms
         return begins[-1] + 1
+
+
+def _told(rejected: Iterable[Rejected]) -> str:
+    return "; ".join(f"{row.asset_id}: {row.detail}" for row in islice(rejected, 3))[:1000]
 
 
 def time_of(answer: Response, *, now_ms: int) -> int:

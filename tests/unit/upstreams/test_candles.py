@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -447,6 +448,45 @@ def test_a_symbol_without_its_bar_is_asked_for_once_more_and_then_absent():
     records, rejected = live(source, there, b"[]")
     assert (len(records), rejected) == (1, [("absent", "ETHUSDT")])
     assert live(source, there, there)[1] == []
+
+
+NOT_SPOKEN = [b"null", b"{}", b"", b'[["1"', b"<html>", b'{"retCode":0,"result":{}}', b'{"result":{"list":null}}']
+
+
+@pytest.mark.parametrize("odd", NOT_SPOKEN)
+def test_a_symbols_body_that_is_not_what_the_upstream_speaks_costs_that_symbol_alone(odd):
+    there = body(kline(SLOT_MS - MINUTE_MS))
+    listed = json.dumps({"retCode": 0, "result": {"list": [[str(SLOT_MS - MINUTE_MS), *["1"] * 6]]}}).encode()
+    for kind, good in ((BinanceCandles, there), (partial(BybitCandles, "linear"), listed)):
+        source = kind("1m", symbols=["BTCUSDT", "ETHUSDT", "XRPUSDT"])
+        with pytest.raises(IncompleteError, match="ETHUSDT: not what") as error:
+            live(source, good, odd, good)
+        assert error.value.pages == (1,)
+        records, rejected = live(source, good, odd, good)
+        assert [each.asset_id for each in records] == ["BTCUSDT", "XRPUSDT"]
+        assert rejected == [("bad_row", "ETHUSDT")]
+        with pytest.raises(IncompleteError):
+            live(source, odd, odd, odd)
+        with pytest.raises(TransientError, match="not a single record: BTCUSDT: not what"):
+            live(source, odd, odd, odd)
+
+
+def test_what_lacked_and_came_back_is_asked_for_once_more_when_it_lacks_again():
+    source = BinanceCandles("1m", symbols=["BTCUSDT", "ETHUSDT"])
+    there = body(kline(SLOT_MS - MINUTE_MS))
+    for _ in range(2):
+        with pytest.raises(IncompleteError):
+            live(source, there, b"[]")
+        assert live(source, there, b"[]")[1] == [("absent", "ETHUSDT")]
+        assert live(source, there, b"[]")[1] == [("absent", "ETHUSDT")]
+        assert live(source, there, there)[1] == []
+
+
+def test_where_the_names_cannot_be_read_they_alone_are_asked_for_again():
+    source = CoinGeckoCandles("4h", coins=Coins(Access()), ids=["bitcoin"])
+    with pytest.raises(IncompleteError, match="not what coingecko speaks") as error:
+        source.read([b"{}", body()], slot_ms=SLOT_MS, fetched_at_ms=SLOT_MS)
+    assert error.value.pages == (0,)
 
 
 def test_a_symbol_that_the_upstream_does_not_know_costs_that_symbol_alone():
