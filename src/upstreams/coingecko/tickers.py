@@ -122,14 +122,17 @@ class CoinGecko:
         """Pages are answered a moment apart, so a coin may slip onto two: its first row counts.
 
         Raises:
-            IncompleteError: a page is short with a longer one behind it, or is another page once more; or, for the
-                first time, the last pages are short, which may be the end of the market, or half of the ids.
-            TransientError: a body is no array, or no row of them is a record.
+            IncompleteError: a page is no array, is short with a longer one behind it, or is another page once more; or,
+                for the first time, the last pages are short, which may be the end of the market, or half of the ids.
+            TransientError: no row of them is a record.
         """
         gathering = Gathering(NAME, slot_ms=slot_ms, fetched_at_ms=fetched_at_ms)
         sizes: list[int] = []
         for page, body in enumerate(bodies):
-            rows, rejected = self._reader.read(body)
+            try:
+                rows, rejected = self._reader.read(body)
+            except TransientError as error:  # the other pages need not be asked for again
+                raise IncompleteError(f"page {page + 1}: {error}", pages=[page]) from error
             before = len(gathering.seen)
             gathering.rejected += rejected
             self._take(rows, gathering)

@@ -290,6 +290,13 @@ def test_a_body_that_is_not_coingeckos_is_transient(read, body):
         read(CoinGecko(), body)
 
 
+def test_a_page_that_is_not_coingeckos_is_asked_for_again_alone():
+    page = msgspec.json.encode([{"id": f"coin-{number}", "current_price": 1} for number in range(250)])
+    with pytest.raises(IncompleteError, match="page 2: not what coingecko speaks") as error:
+        CoinGecko(top_n=500).read([page, b"null"], slot_ms=0, fetched_at_ms=0)
+    assert error.value.pages == (1,)
+
+
 def asked_of_a_sandbox(**fields: Any) -> Poll:
     with Sandbox(coins=300) as sandbox:
         source = CoinGecko(base_url=sandbox.base_url("coingecko"), **fields)
