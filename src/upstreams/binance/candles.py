@@ -15,7 +15,6 @@ may be none for hours, and open times off the grid.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -26,14 +25,12 @@ from cryptoproxy.upstreams.answers.quotes import Quotes
 from cryptoproxy.upstreams.answers.values import Number, Whole
 from cryptoproxy.upstreams.base import Call, Response
 from cryptoproxy.upstreams.binance import refusals
-from cryptoproxy.upstreams.binance.symbols import BinanceSymbols, NamedPairs, quote_of
+from cryptoproxy.upstreams.binance.symbols import BinanceSymbols, NamedPairs, is_wrong_name, quote_of
 from cryptoproxy.upstreams.binance.tickers import BASE_URL, NAME, used_weight
 from cryptoproxy.upstreams.history import Start
 
 WEIGHT = 2
 PAGE = 1000
-_unknown = re.compile(rb'\s*\{\s*"code"\s*:\s*-(1121|1100)\b')
-"""Invalid symbol; illegal characters in one."""
 
 
 class Kline(Bar, array_like=True, gc=False):
@@ -107,7 +104,7 @@ class BinanceCandles(Candles):
         return [row.stamp_ms for row in rows]
 
     def _is_unknown(self, body: bytes) -> bool:
-        return _unknown.match(body) is not None
+        return is_wrong_name(body)
 
     def _refused(self, answer: Response, *, now_ms: int) -> None:
         refusals.check(answer, now_ms=now_ms)

@@ -19,7 +19,7 @@ from cryptoproxy.upstreams.answers.rows import RowReader
 from cryptoproxy.upstreams.answers.values import Number, Whole, iso_of_ms
 from cryptoproxy.upstreams.base import Call, IncompleteError, Poll, RephrasedError, Response
 from cryptoproxy.upstreams.binance import refusals
-from cryptoproxy.upstreams.binance.symbols import BinanceSymbols, NamedPairs, quote_of, symbols_parameter
+from cryptoproxy.upstreams.binance.symbols import BinanceSymbols, NamedPairs, is_wrong_name, quote_of, symbols_parameter
 
 NAME = "binance"
 BASE_URL = "https://api.binance.com"
@@ -31,8 +31,6 @@ _WEIGHTS = ((20, 2), (MAX_NAMED, 40))  # up to so many symbols: weight
 _MARKET_WEIGHT = 80
 _MARKET_SIZE = 2_500
 _digits = re.compile(r"\d{1,9}", re.ASCII)
-_wrong_name = re.compile(rb'"code"\s*:\s*"?-(1121|1100)\b')
-"""Invalid symbol; illegal characters in one."""
 
 
 class TickerRow(msgspec.Struct, rename="camel", gc=False):
@@ -92,7 +90,7 @@ class Binance:
             refusals.check(answer, now_ms=now_ms)
         except OperatorError as error:
             # The whole market, which is asked since some were refused, holds no name that could be wrong.
-            if not self._names.wanted or self._names.refused or not _wrong_name.search(answer.body):
+            if not self._names.wanted or self._names.refused or not is_wrong_name(answer.body):
                 raise
             self._names.refused = True
             told = "binance does not know all of BINANCE_SYMBOLS; its whole market tells which"

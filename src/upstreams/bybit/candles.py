@@ -13,7 +13,6 @@ bounds give an empty list. No number of trades.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -23,6 +22,7 @@ from cryptoproxy.upstreams.answers.bars import Bar, BarGathering, BarReader
 from cryptoproxy.upstreams.answers.candles import Candles
 from cryptoproxy.upstreams.answers.quotes import Quotes
 from cryptoproxy.upstreams.answers.rows import value_of
+from cryptoproxy.upstreams.answers.said import said
 from cryptoproxy.upstreams.answers.values import Number
 from cryptoproxy.upstreams.base import Call, Response
 from cryptoproxy.upstreams.bybit import refusals
@@ -32,7 +32,7 @@ from cryptoproxy.upstreams.bybit.tickers import BASE_URL, UPSTREAM
 from cryptoproxy.upstreams.history import Start
 
 PAGE = 1000
-_unknown = re.compile(rb'"retCode"\s*:\s*10001\s*,\s*"retMsg"\s*:\s*"[^"]*[Ss]ymbol')
+_WRONG_REQUEST, _WRONG_SYMBOL = "10001", "10029"
 
 
 class Kline(Bar, array_like=True, gc=False):
@@ -119,7 +119,8 @@ class BybitCandles(Candles):
         return result["list"]
 
     def _is_unknown(self, body: bytes) -> bool:
-        return _unknown.search(body[:300]) is not None
+        code = said(body, "retCode")
+        return code == _WRONG_SYMBOL or (code == _WRONG_REQUEST and "symbol" in said(body, "retMsg").lower())
 
     def _refused(self, answer: Response, *, now_ms: int) -> None:
         refusals.check(answer, now_ms=now_ms)

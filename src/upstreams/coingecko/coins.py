@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from cryptoproxy.upstreams.answers.rows import RowReader
+from cryptoproxy.upstreams.answers.said import said
 from cryptoproxy.upstreams.base import Call, Response
 from cryptoproxy.upstreams.coingecko.access import Access
 from cryptoproxy.upstreams.coingecko.tickers import NAME, PAGE, MarketRow, chunks
 from cryptoproxy.upstreams.history import Start
 
-_UNKNOWN = (b"coin not found", b"could not find coin")
-_LONGEST_WORD = 300
-"""Bytes of an answer that only says so: a coin's own words may say anything."""
+_UNKNOWN = ("coin not found", "could not find coin")
 _reader = RowReader(NAME, MarketRow)
 
 
@@ -43,8 +42,9 @@ class Coins:
 
 
 def is_unknown(body: bytes) -> bool:
-    """Whether this is the answer about a coin that CoinGecko does not know."""
-    return body.lstrip()[:1] == b"{" and len(body) < _LONGEST_WORD and any(each in body.lower() for each in _UNKNOWN)
+    """Whether this is the answer about a coin that CoinGecko does not know. A coin's own words may say anything."""
+    words = said(body, "error", "error_message").lower()
+    return any(each in words for each in _UNKNOWN)
 
 
 def started(symbol: str, answer: Response) -> Start:

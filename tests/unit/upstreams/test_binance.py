@@ -182,6 +182,12 @@ def test_what_is_no_list_of_pairs_changes_nothing(garbage):
         Binance().symbol_list.load([garbage])
 
 
+@pytest.mark.parametrize("said", [b'{"msg":"Invalid symbol.","code":"-1121"}', b'\xef\xbb\xbf{"code":-1121}'])
+def test_a_wrong_pair_is_one_however_it_is_said(said):
+    with pytest.raises(RephrasedError):
+        Binance(symbols=["BTCUSDT", "GONEUSDT"]).check(Response(400, {}, said), now_ms=0)
+
+
 UNKNOWN_PAIR = Response(400, {}, b'{"code":-1121,"msg":"Invalid symbol."}')
 
 

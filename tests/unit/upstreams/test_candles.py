@@ -12,7 +12,7 @@ import pytest
 
 from cryptoproxy.datasets import CANDLE, TICKER, Candle, Ticker, from_iso, iso
 from cryptoproxy.datasets.times import DAY_MS, HOUR_MS, MINUTE_MS, Span
-from cryptoproxy.errors import SettingsError, TransientError
+from cryptoproxy.errors import OperatorError, SettingsError, TransientError
 from cryptoproxy.upstreams.answers.candles import Candles
 from cryptoproxy.upstreams.base import Call, IncompleteError, Response
 from cryptoproxy.upstreams.binance.candles import BinanceCandles
@@ -469,6 +469,53 @@ def test_a_symbols_body_that_is_not_what_the_upstream_speaks_costs_that_symbol_a
             live(source, odd, odd, odd)
         with pytest.raises(TransientError, match="not a single record: BTCUSDT: not what"):
             live(source, odd, odd, odd)
+
+
+WRONG_NAMES = {
+    "binance": [
+        b'{"msg":"Invalid symbol.","code":-1121}',
+        b'{"code":"-1121","msg":"Invalid symbol."}',
+        b'\xef\xbb\xbf{"code":-1121,"msg":"Invalid symbol."}',
+        b'{"msg":"Illegal \xff","code": -1100}',
+    ],
+    "bybit": [
+        b'{"retCode":10029,"retMsg":"The requested symbol is invalid"}',
+        b'{"retMsg":"Not supported symbols","retCode":10001,"result":{}}',
+        b'{"retCode":"10001","retMsg":"Symbol Is Invalid"}',
+        b'{"retCode":10001,"retMsg":"params error: \\"X\\" is no symbol"}',
+        b'{"retCode":10001,"retMsg":"SYMBOL NOT FOUND"}',
+    ],
+    "coingecko": [
+        b'\xef\xbb\xbf{"error":"coin not found"}',
+        b'{"more":"' + b"x" * 400 + b'","error":"coin not found"}',
+        b'{"status":{"error_code":404,"error_message":"Coin not found"}}',
+    ],
+}
+
+
+@pytest.mark.parametrize(("upstream", "said"), [(name, each) for name in WRONG_NAMES for each in WRONG_NAMES[name]])
+def test_a_wrong_name_costs_that_name_alone_however_it_is_said(upstream, said):
+    source = {
+        "binance": BinanceCandles("1m"),
+        "bybit": BybitCandles("linear", "1m"),
+        "coingecko": CoinGeckoCandles("4h", coins=Coins(Access())),
+    }[upstream]
+    answer = Response(200 if upstream == "bybit" else 404, {}, said)
+    source.check(answer, now_ms=NOW_MS)
+    assert source.page("X", START, SPAN, answer, now_ms=NOW_MS).records == []
+
+
+@pytest.mark.parametrize(
+    "said",
+    [b'{"code":-1122,"msg":"-1121"}', b'{"code":-11210}', b'{"msg":"\\"code\\":-1121","code":-2}'],
+)
+def test_what_is_not_about_a_name_stops_all(said):
+    with pytest.raises(OperatorError):
+        MINUTES.check(Response(400, {}, said), now_ms=NOW_MS)
+    with pytest.raises(OperatorError):
+        BybitCandles("linear", "1m").check(
+            Response(200, {}, b'{"retCode":10001,"retMsg":"Illegal category"}'), now_ms=0
+        )
 
 
 def test_what_lacked_and_came_back_is_asked_for_once_more_when_it_lacks_again():
