@@ -5,6 +5,7 @@ Upstreams write a bar as an array that begins with its stamp and its four prices
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
@@ -14,8 +15,8 @@ from cryptoproxy.datasets import Candle, iso
 from cryptoproxy.datasets.codec import EARLIEST_MS, UNREADABLE
 from cryptoproxy.datasets.contracts.candle import end_of
 from cryptoproxy.datasets.times import DAY_MS
-from cryptoproxy.upstreams.answers.refusals import not_spoken, words
-from cryptoproxy.upstreams.answers.rows import pieces
+from cryptoproxy.upstreams.answers.refusals import words
+from cryptoproxy.upstreams.answers.rows import pieces, rows_in
 from cryptoproxy.upstreams.answers.values import Number
 from cryptoproxy.upstreams.base import Rejected
 
@@ -39,7 +40,7 @@ class Bar(Stamped, array_like=True, gc=False):
 
 
 B = TypeVar("B", bound=Stamped)
-_items = msgspec.json.Decoder(list[msgspec.Raw])
+_next_bar = re.compile(rb'(?<=\])\s*,\s*(?=\[\s*"?\d)')
 
 
 class BarReader(Generic[B]):
@@ -60,18 +61,11 @@ class BarReader(Generic[B]):
         """
         try:
             return self._all.decode(body), []
-        except UNREADABLE as error:
-            why = error
-        try:
-            rows = list(map(bytes, _items.decode(body)))
         except UNREADABLE:
-            try:
-                rows = pieces(body.strip(), b"[") if body.strip() != b"[]" else []
-            except ValueError:
-                raise not_spoken(self._upstream, body, why) from why
+            pass
         bars: list[B] = []
         rejected: list[Rejected] = []
-        for row in rows:
+        for row in rows_in(self._upstream, body, _next_bar, row_ends=b"]"):
             bar = self._read_one(row.strip())
             if bar is None:
                 rejected.append(Rejected("bad_row", "", f"no bar: {words(row)}"))

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -73,7 +72,7 @@ class RowReader(Generic[Row]):
         """The same, row by row and field by field."""
         rows: list[Row] = []
         rejected: list[Rejected] = []
-        for raw in self._split(body):
+        for raw in rows_in(self._upstream, body, self._next_row):
             row = self._read_one(raw)
             if isinstance(row, Rejected):
                 rejected.append(row)
@@ -85,25 +84,6 @@ class RowReader(Generic[Row]):
         # A colon (and a blank) before two quotes stands only between a key and an empty text: inside a string
         # the first quote would end it, and a second one right after that is no JSON.
         return raw.replace(b':""', b":null").replace(b': ""', b": null") if self._empty_is_null else raw
-
-    def _split(self, body: bytes) -> Iterator[bytes]:
-        try:
-            yield from map(bytes, _items.decode(body))
-        except UNREADABLE as error:
-            yield from self._split_by_hand(body.strip(_BLANK_OR_MARK), error)
-
-    def _split_by_hand(self, text: bytes, why: Exception) -> Iterator[bytes]:
-        try:
-            found = pieces(text, b"[")
-        except ValueError:
-            # A quote or bracket too many in one row: the array has its end, and rows are told by how they begin.
-            if text[:1] != b"[" or text[-1:] != b"]" or not self._next_row.search(text):
-                raise not_spoken(self._upstream, text, why) from why
-            yield from self._next_row.split(text[1:-1])
-            return
-        for piece in found:
-            several = self._next_row.split(piece)  # two quotes too many make one of all rows between them
-            yield from several if all(map(_balanced, several)) else (piece,)
 
     def _read_one(self, raw: bytes) -> Row | Rejected:
         try:
@@ -135,6 +115,36 @@ class RowReader(Generic[Row]):
         """What an odd row calls itself, as far as it can be read; empty if it does not say."""
         found = self._name.search(raw)
         return words(found[0].partition(b":")[2].strip().strip(b'"'))[:128] if found else ""
+
+
+def rows_in(upstream: str, body: bytes, next_row: re.Pattern[bytes], *, row_ends: bytes = b"") -> list[bytes]:
+    """The rows of the array ``body``, each as it was written, whether it is JSON or not.
+
+    Args:
+        next_row: what stands between two rows, told by how one ends and the next begins.
+        row_ends: with what each row ends, where an array that is cut could end like a whole one.
+
+    Raises:
+        TransientError: not a JSON array, or one without an end.
+    """
+    text = body.strip(_BLANK_OR_MARK)
+    try:
+        return list(map(bytes, _items.decode(text)))
+    except UNREADABLE as error:
+        why = error
+    try:
+        found = pieces(text, b"[")
+    except ValueError:
+        # A quote or bracket too many in one row: the array has its end, and rows are told by how they begin.
+        ended = text[-1:] == b"]" and text[:-1].rstrip().endswith(row_ends)
+        if text[:1] != b"[" or not ended or not next_row.search(text):
+            raise not_spoken(upstream, text, why) from why
+        return next_row.split(text[1:-1])
+    rows: list[bytes] = []
+    for piece in found:
+        several = next_row.split(piece)  # two quotes too many make one of all rows between them
+        rows += several if all(map(_balanced, several)) else (piece,)
+    return rows
 
 
 def pieces(raw: bytes, opening: bytes) -> list[bytes]:

@@ -147,6 +147,15 @@ def result_of(body: bytes) -> dict[str, bytes]:
         TransientError: no such envelope.
     """
     try:
+        return _result_in(body)
+    except TransientError:
+        if (apart := rows_apart(body, "list")) is None:
+            raise
+    return _result_in(apart[0]) | {"list": apart[1]}
+
+
+def _result_in(body: bytes) -> dict[str, bytes]:
+    try:
         result = members(members(body)["result"])
         result["list"]
     except (*UNREADABLE, ValueError, KeyError) as error:

@@ -8,6 +8,7 @@ gives. A point of midnight has the id that a live poll of that slot has.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from cryptoproxy.datasets import Feed, Ticker, iso
@@ -36,6 +37,7 @@ class _Point(Stamped, array_like=True, gc=False):
 
 
 _points = BarReader(NAME, _Point)
+_array = re.compile(rb'"(\w+)"\s*:\s*(\[.*?\])\s*(?=,\s*"\w+"\s*:|\}\Z)', re.DOTALL)
 
 
 class CoinGeckoCharts:
@@ -88,14 +90,14 @@ class CoinGeckoCharts:
         if not self._coins.knows(answer.body):
             return Page([], covered_ms=span.end_ms)
         try:
-            chart = members(answer.body)
+            chart = _members(answer.body)
             prices, rejected = _points.read(chart["prices"])
         except (*UNREADABLE, ValueError, KeyError) as error:
             raise not_spoken(NAME, answer.body, error) from error
         settled_ms = time_of(answer, now_ms=now_ms) - SETTLED_AFTER_MS
         caps, volumes = (
-            {point.stamp_ms: point.value for point in _points.read(chart.get(name, b"[]"))[0]}
-            for name in ("market_caps", "total_volumes")
+            {point.stamp_ms: point.value for point in (_points.read(told)[0] if told != b"null" else ())}
+            for told in (chart.get(name, b"null") for name in ("market_caps", "total_volumes"))
         )
         records: dict[int, Ticker] = {}
         for point in prices:
@@ -132,3 +134,18 @@ class CoinGeckoCharts:
             fetch_delay_ms=now_ms - stamp,
             interval_ms=DAY_MS,  # the next point is a day later: nobody misses what was never to be had
         )
+
+
+def _members(body: bytes) -> dict[str, bytes]:
+    """As :func:`members`; where a quote or bracket too many in a point hides their ends, by the names that follow: a
+    point holds no text.
+
+    Raises:
+        ValueError: no object, or one without an end.
+    """
+    try:
+        return members(body)
+    except ValueError:
+        if not body.rstrip().endswith(b"}"):
+            raise
+        return {name.decode(): points for name, points in _array.findall(body.rstrip())}

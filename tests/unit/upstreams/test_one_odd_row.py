@@ -33,6 +33,16 @@ from tests.unit.upstreams.test_trades import NOW, binance, bybit, frame_of, numb
 
 ODD = [b"NaN", b"-Infinity", b"1e400", b'"\\ud83d"', b'"\xff"', b"[" * 3000 + b"]" * 3000]
 DAY = NOW - NOW % DAY_MS - 10 * DAY_MS
+BROKEN = {
+    "opened twice": (b"[?", b"[[?", 2),
+    "closed twice": (b"!]", b"!]]", 1),
+    "not closed": (b"!]", b"!", 2),
+    "a bracket too many": (b"?,", b"?, [", 1),
+    "a brace": (b"?,", b"?, {", 1),
+    "a quote": (b"?,", b'?, "', 1),
+    "a byte order mark": (b"", b"", 0),
+}
+"""What is wrong with the row whose first field is ``?`` and whose last one is ``!``, and how many rows that costs."""
 
 
 def answer(body: bytes) -> Response:
@@ -54,6 +64,57 @@ def test_a_point_of_a_chart(odd: bytes, at: int) -> None:
     page = charts.page("bitcoin", Start(0, symbol="BTC"), Span(DAY, NOW), answer(body), now_ms=NOW)
     assert len(page.records) == 3
     assert len(page.rejected) == 1
+
+
+def broken(body: object, how: str) -> bytes:
+    right, wrong, lost = BROKEN[how]
+    text = json.dumps(body).encode().replace(b'"?"', b"?").replace(b'"!"', b"!").replace(right, wrong, 1)
+    text = text.replace(b"?", str(DAY + 3 * MINUTE_MS).encode()).replace(b"!", b"1")
+    return text if lost else b"\xef\xbb\xbf" + text
+
+
+@pytest.mark.parametrize("how", BROKEN)
+def test_a_row_with_a_quote_or_bracket_too_many_or_too_few(how: str) -> None:
+    rows: list[list[object]] = [[DAY + minute * MINUTE_MS, *["1.5"] * 4, 1] for minute in range(7)]
+    rows[3][0], rows[3][-1] = "?", "!"
+    listed = {"retCode": 0, "result": {"category": "linear", "list": rows}, "retExtInfo": {}}
+    for history, body in ((BinanceCandles("1m"), rows), (BybitCandles("linear", "1m"), listed)):
+        page = history.page("BTCUSDT", Start(0), Span(DAY, NOW), answer(broken(body, how)), now_ms=NOW)
+        assert len(page.records) == 7 - BROKEN[how][2]
+        assert bool(page.rejected) == bool(BROKEN[how][2])
+
+
+@pytest.mark.parametrize("how", BROKEN)
+@pytest.mark.parametrize("where", ["prices", "market_caps", "total_volumes"])
+def test_a_point_with_a_quote_or_bracket_too_many_or_too_few(how: str, where: str) -> None:
+    rows: list[list[object]] = [[DAY + day * DAY_MS, 1.5] for day in range(7)]
+    body = dict.fromkeys(("prices", "market_caps", "total_volumes"), rows)
+    body |= {where: [*rows[:3], ["?", "!"], *rows[4:]]}
+    charts = CoinGeckoCharts(coins=Coins(Access()))
+    page = charts.page("bitcoin", Start(0), Span(DAY, NOW), answer(broken(body, how)), now_ms=NOW)
+    lost = max(1, BROKEN[how][2])  # the row itself is of no midnight
+    whole = 7 - lost if where == "prices" else 7
+    assert len(page.records) == whole
+    for name in {"market_cap": "market_caps", "volume_24h": "total_volumes"}.items():
+        there = sum(getattr(record, name[0]) is not None for record in page.records)
+        assert there == (7 - lost if name[1] == where else whole)
+
+
+def test_a_chart_without_caps_and_one_that_is_cut() -> None:
+    charts = CoinGeckoCharts(coins=Coins(Access()))
+    rows = [[DAY + day * DAY_MS, 1.5] for day in range(7)]
+    body = json.dumps({"prices": rows, "market_caps": None, "total_volumes": rows}).encode()
+    page = charts.page("bitcoin", Start(0), Span(DAY, NOW), answer(body), now_ms=NOW)
+    assert [(each.market_cap, each.volume_24h) for each in page.records] == [(None, 1.5)] * 7
+    for cut in (body[:-1], body[:-20], body[: body.index(b"null")]):
+        with pytest.raises(TransientError, match="not what coingecko speaks"):
+            charts.page("bitcoin", Start(0), Span(DAY, NOW), answer(cut), now_ms=NOW)
+
+
+def test_bars_that_are_cut_behind_a_row_are_none() -> None:
+    rows = json.dumps([[DAY + minute * MINUTE_MS, *["1.5"] * 4, 1] for minute in range(7)]).encode()
+    with pytest.raises(TransientError, match="not what binance speaks"):
+        BinanceCandles("1m").page("BTCUSDT", Start(0), Span(DAY, NOW), answer(rows[:-1]), now_ms=NOW)
 
 
 @pytest.mark.parametrize("odd", ODD)
@@ -140,7 +201,7 @@ def test_a_time_of_a_trade_of_bybit_hides_nothing_of_what_lacks(odd: str, at_ms:
     )
 
 
-@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize("odd", [*ODD, b'["1"', b'"1"]', b'""1"'])
 def test_a_row_of_bybits_newest_trades(odd: bytes) -> None:
     stream = bybit()
     stream.take(stream.venue.hear([frame_of("a", "b")]).data, now_ms=NOW)
