@@ -22,6 +22,7 @@ from typing import NoReturn
 
 from cryptoproxy.common.retry import seconds_told
 from cryptoproxy.errors import OperatorError, TransientError
+from cryptoproxy.upstreams.answers.said import LONGEST_ERROR, ascii_of
 from cryptoproxy.upstreams.base import BannedError, RefusedError, Response
 
 MAX_WORDS = 300
@@ -46,7 +47,6 @@ _BANNED_UNTIL = re.compile(
 )
 _BANNED_FOR = re.compile(r"banned\s+for\s+(?P<time>\d+\s*[a-z]*)", re.ASCII | re.IGNORECASE)
 
-_LONGEST_ERROR = 4096
 _TIMEOUT_STATUSES = (408, 425)
 _GATE_MARKS = ("x-amzn-waf-action", "cf-mitigated", "x-datadome", "x-sucuri-block")
 _title = re.compile(r"<title>(.*?)</title>", re.IGNORECASE)
@@ -79,18 +79,7 @@ def require_spoken(upstream: str, answer: Response, *, now_ms: int) -> None:
 
 def may_be_error(body: bytes) -> bool:
     """Whether a 200 may hold an error in place of rows: it has few bytes."""
-    return len(body) < _LONGEST_ERROR
-
-
-def code_told(body: bytes, name: str) -> int:
-    """The error code of a body that is no JSON: it is cut, or a byte of its words or before them is none of JSON's; 0
-    where none is told near its begin."""
-    found = re.search(rf'"{name}"\s*:\s*"?(-?\d{{1,9}})(?![\d])', _text(body[:_LONGEST_ERROR]), re.ASCII)
-    return int(found[1]) if found else 0
-
-
-def _text(body: bytes) -> str:
-    return body.replace(b"\0", b"").decode(errors="replace")  # UTF-16 with its zeros dropped reads like ASCII
+    return len(body) < LONGEST_ERROR
 
 
 def _begins_as_json(body: bytes) -> bool:
@@ -237,7 +226,7 @@ def _told(text: str, now_ms: int) -> float | None:
 def ban_told(body: bytes, *, now_ms: int) -> float | None:
     """Seconds until the end of a ban that the words tell (``IP banned until 1660090423228``), in whatever unit; 0 if
     that is over or cannot be read, None if they tell none."""
-    text = _text(body)
+    text = ascii_of(body).decode(errors="replace")
     ends = [now_ms + round((seconds_told(found["time"]) or 0) * 1000) for found in _BANNED_FOR.finditer(text)]
     for found in _BANNED_UNTIL.finditer(text):
         if found["number"]:

@@ -17,7 +17,6 @@ import msgspec
 from cryptoproxy.datasets.codec import UNREADABLE
 from cryptoproxy.errors import TransientError
 from cryptoproxy.upstreams.answers.refusals import (
-    code_told,
     leave_alone,
     may_be_error,
     refuse_by_status,
@@ -26,6 +25,7 @@ from cryptoproxy.upstreams.answers.refusals import (
     too_many,
     words,
 )
+from cryptoproxy.upstreams.answers.said import code_said
 from cryptoproxy.upstreams.base import Response
 
 _INVALID_SYMBOL = -1121
@@ -72,6 +72,6 @@ def _error_of(body: bytes) -> tuple[int, str]:
     try:
         error = _error.decode(body)
     except UNREADABLE:
-        error = _Error(code_told(body, "code"))
+        error = _Error(code_said(body, "code"))
     said = (words(error.msg.encode()) if isinstance(error.msg, str) else "") or words(body)
     return error.code, f"{said.rstrip('. ')} ({error.code})" if error.code else said

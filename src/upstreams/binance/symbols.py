@@ -16,7 +16,7 @@ from cryptoproxy.errors import OperatorError
 from cryptoproxy.upstreams.answers.quotes import COINS, NATIONAL, STABLE, Quotes, by_suffix
 from cryptoproxy.upstreams.answers.refusals import not_spoken
 from cryptoproxy.upstreams.answers.rows import RowReader, members, rows_apart
-from cryptoproxy.upstreams.answers.said import said
+from cryptoproxy.upstreams.answers.said import code_said
 from cryptoproxy.upstreams.base import Call, Rejected, SymbolList
 
 WEIGHT = 20
@@ -46,7 +46,7 @@ def symbols_parameter(symbols: Sequence[str]) -> dict[str, str]:
 
 def is_wrong_name(body: bytes) -> bool:
     """Whether this is an error about a pair: invalid symbol, or illegal characters in one."""
-    return said(body, "code") in ("-1121", "-1100")
+    return code_said(body, "code") in (-1121, -1100)
 
 
 class NamedPairs:

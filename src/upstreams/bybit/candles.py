@@ -22,7 +22,7 @@ from cryptoproxy.upstreams.answers.bars import Bar, BarGathering, BarReader
 from cryptoproxy.upstreams.answers.candles import Candles
 from cryptoproxy.upstreams.answers.quotes import Quotes
 from cryptoproxy.upstreams.answers.rows import value_of
-from cryptoproxy.upstreams.answers.said import said
+from cryptoproxy.upstreams.answers.said import code_said, said
 from cryptoproxy.upstreams.answers.values import Number
 from cryptoproxy.upstreams.base import Call, Response
 from cryptoproxy.upstreams.bybit import refusals
@@ -32,7 +32,7 @@ from cryptoproxy.upstreams.bybit.tickers import BASE_URL, UPSTREAM
 from cryptoproxy.upstreams.history import Start
 
 PAGE = 1000
-_WRONG_REQUEST, _WRONG_SYMBOL = "10001", "10029"
+_WRONG_REQUEST, _WRONG_SYMBOL = 10001, 10029
 
 
 class Kline(Bar, array_like=True, gc=False):
@@ -119,7 +119,7 @@ class BybitCandles(Candles):
         return result["list"]
 
     def _is_unknown(self, body: bytes) -> bool:
-        code = said(body, "retCode")
+        code = code_said(body, "retCode")
         return code == _WRONG_SYMBOL or (code == _WRONG_REQUEST and "symbol" in said(body, "retMsg").lower())
 
     def _refused(self, answer: Response, *, now_ms: int) -> None:

@@ -22,13 +22,13 @@ from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.upstreams.answers.refusals import (
     BLOCKED_SECONDS,
     ban_told,
-    code_told,
     leave_alone,
     refuse_by_status,
     require_spoken,
     retry_after,
     words,
 )
+from cryptoproxy.upstreams.answers.said import code_said
 from cryptoproxy.upstreams.base import BannedError, RefusedError, Response
 
 BAN_SECONDS = 600.0
@@ -118,6 +118,6 @@ def _error_of(body: bytes) -> tuple[int, str]:
     try:
         head = _head.decode(body)
     except UNREADABLE:
-        return code_told(body, "retCode") or code_told(body, "ret_code"), words(body)
+        return code_said(body, "retCode", "ret_code"), words(body)
     said = head.said or head.ret_msg
     return head.code or head.ret_code or 0, words(said.encode() if isinstance(said, str) else body)

@@ -24,7 +24,6 @@ import msgspec
 from cryptoproxy.datasets.codec import UNREADABLE
 from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.upstreams.answers.refusals import (
-    code_told,
     leave_alone,
     may_be_error,
     obey_ban,
@@ -34,6 +33,7 @@ from cryptoproxy.upstreams.answers.refusals import (
     too_many,
     words,
 )
+from cryptoproxy.upstreams.answers.said import code_said
 from cryptoproxy.upstreams.base import Response
 from cryptoproxy.upstreams.coingecko.plans import BASE_URLS, Plan
 
@@ -96,7 +96,7 @@ def _error_of(body: bytes, secret: str) -> tuple[int, str]:
     except UNREADABLE:
         found = None
     if not isinstance(found, dict):
-        return code_told(body, "error_code"), words(body, secret)
+        return code_said(body, "error_code"), words(body, secret)
     layers = list(_layers(found))
     codes = (layer[name] for name in ("error_code", "status") for layer in layers if _is_code(layer.get(name)))
     code = next(map(int, codes), 0)
