@@ -77,7 +77,7 @@ def read(consumed: Mapping[Any, Sequence[Any]], place: Destination, *, now_ms: i
             value = record.value
             try:
                 if record.headers is not checked:
-                    _check_version(record.headers or (), dataset.version)
+                    check_version(record.headers or (), dataset.version)
                     checked = record.headers
                 decoded = decode(value)
                 if part_of is not None and part_of(decoded) != place.part.name:
@@ -107,7 +107,8 @@ def read(consumed: Mapping[Any, Sequence[Any]], place: Destination, *, now_ms: i
     return batch
 
 
-def _check_version(headers: Sequence[tuple[str, bytes | None]], version: int) -> None:
+def check_version(headers: Sequence[tuple[str, bytes | None]], version: int) -> None:
+    """Raises a PoisonError for another version of the contract: a field would mean something else there."""
     for name, value in headers:
         if name == SCHEMA_VERSION_HEADER and value != str(version).encode():
             raise PoisonError("schema_version", f"{SCHEMA_VERSION_HEADER} is {value!r}; this indexer knows {version}")

@@ -234,8 +234,9 @@ def _check_name(unknown: str, fields: frozenset[str]) -> None:
     """Elasticsearch counts ``_doc_count`` documents and adds ``price.`` to ``price``, silently (8.0 ``x.price`` too);
     of blank names each version takes others. What else means something to it (``_id``, an alias) it refuses itself.
     Within an unknown field no name does."""
-    parts = unknown.rstrip(".").split(".")
-    if unknown == "_doc_count" or not all(map(str.strip, parts)) or ("." in unknown and not fields.isdisjoint(parts)):
+    name = unknown.rstrip(".")
+    parts = name.split(".")
+    if name == "_doc_count" or not all(map(str.strip, parts)) or ("." in unknown and not fields.isdisjoint(parts)):
         raise PoisonError("contract", f"to Elasticsearch the unknown field {cut(unknown)} would mean something")
 
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from cryptoproxy.datasets.codec import ODD_NOTE
 from cryptoproxy.datasets.times import iso
 
 LETTER_HEADERS = ("dlq-reason", "dlq-error", "dlq-topic", "dlq-partition", "dlq-offset", "dlq-time")
@@ -115,11 +116,11 @@ def opened(record: Any) -> Opened:
             changes = msgspec.json.decode(headers[0][1] or b"", type=Changes)
             names = {at: bytes.fromhex(raw) for at, raw in changes.header_names.items()}
             headers = headers[1:]
-        except ValueError:
+        except ODD_NOTE:
             changes, names = Changes(), {}  # not ours: a header of the original's own
     nothing = set(changes.no_header_values)
     for at in names.keys() | nothing:
-        if at < len(headers):
+        if 0 <= at < len(headers):
             name, value = headers[at]
             name = names[at].decode(errors="surrogateescape") if at in names else name
             headers[at] = (name, None if at in nothing else value)

@@ -226,7 +226,7 @@ def fill(env_file: Path, *, datasets: list[tuple[Dataset[Any], str | None]], sin
     For after a time in which S3 was away for so long that polls were kept for Kafka alone. May be run again: then
     nothing is lacking. Objects that wait in the poller's outbox may be stored twice by it, which does no harm.
     """
-    from cryptoproxy.consumer.backfill.fill import Fill, topics_there, values_since
+    from cryptoproxy.consumer.backfill.fill import Fill, records_since, topics_there
 
     settings = start(env_file)
     store = Store(settings.s3, patiently=Patience("S3", threading.Event().wait))
@@ -235,9 +235,12 @@ def fill(env_file: Path, *, datasets: list[tuple[Dataset[Any], str | None]], sin
         topic = settings.kafka.topic_of(dataset, part.name)
         if not datasets and topic not in there:
             continue
-        done = Fill(store, dataset, part).run(values_since(settings.kafka, topic, since))
-        poison = f", {done.poison} cannot be read" if done.poison else ""
+        done = Fill(store, dataset, part).run(
+            records_since(settings.kafka, topic, since), now_ms=SystemClock().now_ms()
+        )
+        left = f", {done.poison} cannot be read" if done.poison else ""
+        left += f", {done.ahead} are ahead of this clock and left out" if done.ahead else ""
         click.echo(
             f"{topic}: {done.read} records since {written(since)}, {done.lacked} of them were lacking in the lake, "
-            f"stored as {done.objects} objects{poison}"
+            f"stored as {done.objects} objects{left}"
         )

@@ -18,7 +18,8 @@ from kafka import errors as kafka_errors
 
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.settings.catalogue import Kafka
-from cryptoproxy.datasets import Dataset, Part, from_iso
+from cryptoproxy.consumer.batch import check_version
+from cryptoproxy.datasets import MAX_AHEAD_MS, Dataset, Part, from_iso
 from cryptoproxy.datasets.times import HOUR_MS, Span
 from cryptoproxy.errors import PoisonError
 from cryptoproxy.lake.form import ignore
@@ -48,7 +49,7 @@ def topics_there(kafka: Kafka) -> set[str]:
         raise kafka_client.meaning(error, kafka) from error
 
 
-def values_since(kafka: Kafka, topic: str, since_ms: int) -> Iterator[bytes]:
+def records_since(kafka: Kafka, topic: str, since_ms: int) -> Iterator[Any]:
     """What was put onto ``topic`` from that moment until now; of a partition in its order.
 
     Raises:
@@ -58,7 +59,7 @@ def values_since(kafka: Kafka, topic: str, since_ms: int) -> Iterator[bytes]:
         with kafka_client.reading_since(kafka, topic, since_ms, seconds=SECONDS) as records:
             for record in records:
                 if record.value:
-                    yield record.value
+                    yield record
     except kafka_errors.KafkaError as error:
         raise kafka_client.meaning(error, kafka) from error
 
@@ -72,6 +73,8 @@ class Filled:
     objects: int = 0
     poison: int = 0
     """Break the contract: a dead letter tells why."""
+    ahead: int = 0
+    """Have a time that is too far ahead of this clock: which of the two is wrong is not known, so they are left out."""
 
 
 class Fill:
@@ -84,25 +87,29 @@ class Fill:
         self._lake = whole_lake(store, dataset, part.name)
         self._known: OrderedDict[tuple[str, int], set[tuple[int, str]]] = OrderedDict()
 
-    def run(self, values: Iterable[bytes]) -> Filled:
-        """Stores what the lake lacks of them.
+    def run(self, consumed: Iterable[Any], *, now_ms: int) -> Filled:
+        """Stores what the lake lacks of these records of the topic.
 
         Raises:
             TransientError, OperatorError: the lake cannot be read or written.
         """
-        result, left = Filled(), iter(values)
+        result, left = Filled(), iter(consumed)
         while batch := list(islice(left, BATCH)):
             result.read += len(batch)
             by_hour: dict[tuple[str, int], list[tuple[int, str, bytes]]] = {}
-            for line in batch:
+            for each in batch:
                 try:
-                    record = self._dataset.codec.decode(line)
+                    check_version(each.headers or (), self._dataset.version)
+                    record = self._dataset.codec.decode(each.value)
                 except PoisonError:
                     result.poison += 1
                     continue
                 slot_ms = from_iso(record.timestamp)
+                if slot_ms > now_ms + MAX_AHEAD_MS:
+                    result.ahead += 1
+                    continue
                 place = record.source, slot_ms - slot_ms % HOUR_MS
-                by_hour.setdefault(place, []).append((slot_ms, self._dataset.id_of(record), line))
+                by_hour.setdefault(place, []).append((slot_ms, self._dataset.id_of(record), each.value))
             for place, records in sorted(by_hour.items()):
                 self._store_lacking(place, records, result)
         return result

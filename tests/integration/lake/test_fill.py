@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from click.testing import Result
 
-from cryptoproxy.datasets import document_id, encode
+from cryptoproxy.datasets import SCHEMA_VERSION_HEADER, document_id, encode, from_iso
 from cryptoproxy.datasets.times import Span
 from cryptoproxy.lake.form import refuse
 from cryptoproxy.lake.whole import whole_lake
@@ -34,6 +34,21 @@ def test_what_was_kept_for_kafka_alone_comes_into_the_lake(bench: Bench, lake: L
 
     again = lake("fill --since 1d")
     assert "0 of them were lacking" in again.stdout
+
+
+def test_what_the_indexer_sets_aside_does_not_come_into_the_lake(bench: Bench, lake: Lake) -> None:
+    good, other = record("bitcoin", bench.begin), record("ethereum", bench.begin)
+    bench.publish(good)
+    for made, headers in (
+        (other, [(SCHEMA_VERSION_HEADER, b"2")]),
+        (other, [(SCHEMA_VERSION_HEADER, None)]),
+        (record("solana", bench.begin + 365 * DAY), []),
+        (record("solana", from_iso("9999-12-31T23:59:59.999Z")), []),
+    ):
+        bench.producer.send(bench.settings.kafka.topic, key=b"k", value=encode(made), headers=headers).get(180)
+    told = lake("fill --dataset ticker --since 1d").stdout
+    assert "stored as 1 objects, 2 cannot be read, 2 are ahead of this clock and left out" in told
+    assert lines(bench).keys() == {document_id(good)}
 
 
 def test_a_day_that_was_compacted_is_not_filled_again_but_gets_what_it_lacks(bench: Bench, lake: Lake) -> None:

@@ -334,6 +334,7 @@ def test_an_unknown_field_is_kept_in_the_bytes_and_ignored(newer: object) -> Non
     "name",
     [
         "_doc_count",
+        "_doc_count.",
         "price.",
         "price..",
         "price.x",

@@ -73,9 +73,17 @@ def test_a_long_error_is_cut() -> None:
     )
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"header_names":{"0":"zz"}}', b'{"left_out":"x"}'])
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b'{"header_names":{"0":"zz"}}', b'{"left_out":"x"}', b'{"zz":' + b"[" * 100_000]
+)
 def test_a_header_of_that_name_which_is_not_ours_is_the_original_s(content: bytes) -> None:
     record = SimpleNamespace(
         key=None, value=b"v", headers=[*((name, b"") for name in LETTER_HEADERS), (CHANGES_HEADER, content)]
     )
     assert opened(record)[1:] == (None, b"v", [(CHANGES_HEADER, content)], None)
+
+
+@pytest.mark.parametrize("content", [b'{"no_header_values":[-5,-1,9]}', b'{"header_names":{"-3":"6161","9":"6161"}}'])
+def test_a_change_of_a_header_that_is_not_there_changes_nothing(content: bytes) -> None:
+    headers = [*((name, b"") for name in LETTER_HEADERS), (CHANGES_HEADER, content), ("a", b"1")]
+    assert opened(SimpleNamespace(key=None, value=b"v", headers=headers))[1:] == (None, b"v", [("a", b"1")], None)
