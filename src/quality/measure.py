@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -9,6 +10,7 @@ from typing import Any, NamedTuple
 from cryptoproxy.consumer.backfill.documents import Documents
 from cryptoproxy.consumer.letters.reader import Letter
 from cryptoproxy.datasets import Dataset, Feed, Part
+from cryptoproxy.datasets.fields import SOURCE_PATTERN
 from cryptoproxy.datasets.times import DAY_MS, Span, written
 from cryptoproxy.lake.files import FileForm
 from cryptoproxy.lake.form import Fault, ignore
@@ -17,6 +19,7 @@ from cryptoproxy.lake.store import Store
 from cryptoproxy.lake.whole import WholeLake
 from cryptoproxy.quality.day import Day, Quality, quality
 
+_source = re.compile(SOURCE_PATTERN)
 Violations = dict[tuple[str, str, str], Counter[str]]
 """By source, dataset and part: how many letters of each reason."""
 
@@ -36,7 +39,8 @@ def violations(letters: Iterable[Letter], span: Span) -> Violations:
     date, found = written(span.begin_ms)[:10], Violations()
     for letter in letters:
         if letter.time[:10] == date:
-            source = (letter.original.key or b"").decode(errors="replace").partition(":")[0] or "unknown"
+            source = (letter.original.key or b"").decode(errors="replace").partition(":")[0]
+            source = source if _source.fullmatch(source) else "unknown"
             found.setdefault((source, letter.dataset.name, letter.part), Counter())[letter.reason] += 1
     return found
 

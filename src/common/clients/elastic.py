@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import Any
 
 import msgspec
@@ -52,7 +53,8 @@ def client(settings: ElasticsearchSettings, *, connections: int = 4, timeout: fl
     if settings.api_key:
         options["api_key"] = settings.api_key.get()
     elif settings.user:
-        options["basic_auth"] = (settings.user, settings.password.get())
+        # Encoded here: the client takes a user and password of ASCII alone.
+        options["basic_auth"] = b64encode(f"{settings.user}:{settings.password.get()}".encode()).decode()
     return Elasticsearch(
         settings.url,
         max_retries=0,

@@ -239,6 +239,8 @@ def url(*schemes: str) -> Kind[str]:
             raise ValueError(f"is not {'an' if schemes[0] == 'http' else 'a'} {words} address")
         if "@" in raw:  # also behind a / or ?, which a password may hold
             raise ValueError("holds a user or password, which would be printed; use the settings made for them")
+        if "?" in raw or "#" in raw:
+            raise ValueError("holds a ? or #: give the address alone; a key in it would be printed, and has a setting")
         return raw.rstrip("/")
 
     return Kind("address", parse)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64decode
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -42,10 +43,15 @@ def test_a_password_is_read_afresh_for_each_client(options: dict[str, Any], tmp_
     (tmp_path / "password").write_text("first")
     settings = Settings.from_texts({"ES_USER": "u", "ES_PASSWORD_FILE": str(tmp_path / "password")}).elasticsearch
     elastic.client(settings)
-    assert options["basic_auth"] == ("u", "first")
+    assert b64decode(options["basic_auth"]) == b"u:first"
     (tmp_path / "password").write_text("second")
     elastic.client(settings)
-    assert options["basic_auth"] == ("u", "second")
+    assert b64decode(options["basic_auth"]) == b"u:second"
+
+
+def test_a_password_beyond_ascii_is_sent_as_utf_8() -> None:
+    made = elastic.client(Settings.from_texts({"ES_USER": "ü", "ES_PASSWORD": "é€:x"}).elasticsearch)
+    assert b64decode(made._headers["authorization"].removeprefix("Basic ")) == "ü:é€:x".encode()
 
 
 def test_an_api_key_and_a_ca_are_used(options: dict[str, Any], tmp_path: Path) -> None:

@@ -77,6 +77,8 @@ REFUSED: list[tuple[Kind[Any], str, str]] = [
     (kinds.url(), "http://[::1", "http"),
     (kinds.url(), "http://es.example:0", "http"),
     (kinds.url(), "https://user:pass@es.example", "user or password"),
+    (kinds.url(), "https://es.example/?key=open-sesame", "give the address alone"),
+    (kinds.url(), "https://es.example#open-sesame", "give the address alone"),
     (kinds.path(), "~nobody-of-that-name/x", "home folder"),
 ]
 
