@@ -27,14 +27,13 @@ from cryptoproxy.upstreams.bybit.streams.shown import ShownBook, frame_of
 from cryptoproxy.upstreams.bybit.symbols import Category
 from cryptoproxy.upstreams.bybit.tickers import UPSTREAM
 from cryptoproxy.upstreams.streaming.candle_stream import Closed
+from cryptoproxy.upstreams.streaming.stream import AHEAD_MS
 
 _OF_BINANCE = {theirs: ours for ours, theirs in BinanceCandles.intervals.items()}
 _OF_BYBIT = {theirs: ours for ours, theirs in BybitCandles.intervals.items()}
 LOAD_SECONDS = 30.0
 RECEIVED, TOPIC = "received-at", "topic"
 """Headers."""
-AHEAD_MS = 60_000
-"""A time so far ahead of ours is an odd one: by it all that comes until then would be taken for told."""
 
 
 class Live:
@@ -90,9 +89,7 @@ class Live:
     # --- bars
 
     def _bar(self, topic: str, candle: Candle | None, body: bytes, *, closed: bool) -> None:
-        if candle is None or (begin_ms := from_iso(candle.timestamp)) > self._clock.now_ms() + AHEAD_MS:
-            return
-        if not self.is_new_bar(candle.source, topic, begin_ms, closed=closed):
+        if candle is None or not self.is_new_bar(candle.source, topic, from_iso(candle.timestamp), closed=closed):
             return
         if closed:
             self._bars.close(candle)
@@ -102,8 +99,8 @@ class Live:
 
     def is_new_bar(self, venue: str, topic: str, begin_ms: int, *, closed: bool) -> bool:
         """Whether this is behind the last that was told as closed. Frames and records both tell that a bar has closed:
-        the first that comes is told."""
-        if begin_ms <= self._told.get((venue, topic), 0):
+        the first that comes is told. By one of hours ahead all that comes until then would be taken for told."""
+        if not self._told.get((venue, topic), 0) < begin_ms <= self._clock.now_ms() + AHEAD_MS:
             return False
         if closed:
             self._told[venue, topic] = begin_ms

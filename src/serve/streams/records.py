@@ -19,7 +19,7 @@ from cryptoproxy.serve.road.flow import Flow
 from cryptoproxy.serve.road.open_bars import OpenBars
 from cryptoproxy.serve.streams.binance import ALL_MINI, PARTIAL
 from cryptoproxy.serve.streams.hub import Hub
-from cryptoproxy.serve.streams.live import AHEAD_MS, Live
+from cryptoproxy.serve.streams.live import Live
 from cryptoproxy.upstreams.binance.candles import BinanceCandles
 from cryptoproxy.upstreams.binance.streams import frames as binance
 from cryptoproxy.upstreams.binance.tickers import NAME
@@ -27,6 +27,7 @@ from cryptoproxy.upstreams.bybit.candles import BybitCandles
 from cryptoproxy.upstreams.bybit.streams import frames as bybit
 from cryptoproxy.upstreams.bybit.symbols import Category
 from cryptoproxy.upstreams.bybit.tickers import UPSTREAM
+from cryptoproxy.upstreams.streaming.stream import AHEAD_MS
 
 _MARKETS: Mapping[str, Category] = {f"{UPSTREAM}-{market}": market for market in Category}
 _LATE_MS = 60_000

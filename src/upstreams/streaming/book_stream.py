@@ -22,11 +22,13 @@ from cryptoproxy.upstreams.answers.gathering import usable_id
 from cryptoproxy.upstreams.answers.quotes import UNKNOWN
 from cryptoproxy.upstreams.base import Rejected, Response, SymbolList
 from cryptoproxy.upstreams.streaming.books import BookChange, BookOwner, LocalBook, lacks, record
-from cryptoproxy.upstreams.streaming.stream import SKEW_MS, Batch, Gathered, Left, Mark, Venue
+from cryptoproxy.upstreams.streaming.stream import Batch, Gathered, Left, Mark, Venue
 
 B = TypeVar("B", bound=LocalBook)
 SILENT_MS = 10_000
 """Without a frame for so long a stream is suspected: an asset that is traded has another book by then."""
+SKEW_MS = 5_000
+"""By so much a frame may be ahead of what we take for the upstream's time; what is more is no time of a frame."""
 NO_QUOTE, ANEW, CLOCK = "no_quote", "anew", "clock"
 """Why a slot of a proven book has no record, beside what it ``lacks``: no quote is told yet; the whole book was told
 anew, and when what is new in it happened is not known; the frame after it has no time, or none that can be."""

@@ -23,7 +23,10 @@ from cryptoproxy.upstreams.answers.candles import Candles
 from cryptoproxy.upstreams.base import Call, Rejected, Response, SymbolList
 from cryptoproxy.upstreams.history import Start
 from cryptoproxy.upstreams.streaming.gaps import MOST_TRIES, RETRY_MS, GapRecords
-from cryptoproxy.upstreams.streaming.stream import SKEW_MS, Ask, Batch, Gathered, Left, Mark, Venue
+from cryptoproxy.upstreams.streaming.stream import AHEAD_MS, Ask, Batch, Gathered, Left, Mark, Venue
+
+OFF_GRID_MS = 5_000
+"""By so much a bar off the grid may be told before the time from its begin on is over."""
 
 
 class Closed(NamedTuple):
@@ -105,7 +108,7 @@ class CandleStream(Gathered[Candle], ABC):
         self._apart = []
         self._of = {symbol: _Symbol() for symbol in self.symbols}
         there: dict[str, set[int]] = {symbol: set() for symbol in self._of}
-        latest_ms = now_ms + SKEW_MS  # by what is ahead all bars until then would be known
+        latest_ms = now_ms + AHEAD_MS  # by what is ahead all bars until then would be known
         for record in left.records:
             if record.asset_id in there and (begin_ms := from_iso(record.timestamp)) <= latest_ms:
                 there[record.asset_id].add(begin_ms)
@@ -150,20 +153,20 @@ class CandleStream(Gathered[Candle], ABC):
                     self._enter(symbol, each, now_ms)
 
     def _enter(self, symbol: str, closed: Closed, now_ms: int) -> None:
-        latest_ms = now_ms + SKEW_MS
-        # The frame says that it is closed: nothing has to be waited for.
+        seen_ms = max(now_ms, closed.event_ms) if closed.event_ms <= now_ms + AHEAD_MS else now_ms
+        # The frame says that it is closed: nothing has to be waited for. One off the grid may say so before its end.
         bars = BarGathering(
             self.feed.source,
             self.feed.part,
-            time_ms=latest_ms + CLOSED_AFTER_MS,
-            fetched_at_ms=max(now_ms, closed.event_ms) if closed.event_ms <= latest_ms else now_ms,
+            time_ms=seen_ms + OFF_GRID_MS + CLOSED_AFTER_MS,
+            fetched_at_ms=seen_ms,
         )
         quote = self._candles.quote_of(symbol, bars)
         candle = bars.candle(symbol, symbol, quote, closed.bar, closed.bar.stamp_ms) if quote is not None else None
         self._rejected += bars.rejected
         if candle is None:
             if not bars.rejected:
-                detail = f"the bar of {iso(closed.bar.stamp_ms)} is not over at {iso(now_ms)}, as its frame says"
+                detail = f"the bar of {iso(closed.bar.stamp_ms)} is not over at {iso(seen_ms)}, as its frame says"
                 self._rejected.append(Rejected("bad_time", symbol, detail))
             return
         candle.fetched_at = max(candle.fetched_at, iso(self._candles.next_ms(closed.bar.stamp_ms)))

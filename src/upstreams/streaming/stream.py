@@ -21,8 +21,8 @@ from cryptoproxy.datasets.dataset import AnyRecord
 from cryptoproxy.datasets.times import Noted
 from cryptoproxy.upstreams.base import Call, Rejected, Response, SymbolList
 
-SKEW_MS = 5_000
-"""By so much a frame may be ahead of what we take for the upstream's time; what is more is no time of a frame."""
+AHEAD_MS = 60_000
+"""A time so far ahead of ours is an odd one: with a clock that is half of it off, no answer of an upstream counts."""
 
 
 class Heartbeat(NamedTuple):
@@ -131,7 +131,7 @@ class Mark(msgspec.Struct, array_like=True, frozen=True):
     def behind(mark: Mark | None, trade_id: str, at_ms: int, now_ms: int) -> Mark:
         """The one that follows on ``mark`` by a trade. Its time alone moves nothing back, nor beyond our own: what is
         asked for, and whether ids begin anew, is decided by it."""
-        latest_ms = now_ms + SKEW_MS
+        latest_ms = now_ms + AHEAD_MS
         before_ms = mark.at_ms if mark is not None and mark.at_ms <= latest_ms else 0
         return Mark(trade_id, max(before_ms, at_ms) if at_ms <= latest_ms else before_ms or now_ms)
 

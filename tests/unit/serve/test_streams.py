@@ -106,6 +106,9 @@ class TestBinance:
             for begin_ms in (MINUTE - 60_000 + 21_600_000, MINUTE - 60_000):
                 door.station.take_live(live("binance", "BTCUSDT", "btcusdt@kline_1m", frame(begin_ms)))
             assert bars.heard()["k"]["t"] == MINUTE - 60_000
+            for begin_ms in (MINUTE + 21_600_000, MINUTE):
+                door.station.take(of(door, CANDLE, candle(begin_ms), part="1m"))
+            assert bars.heard()["k"]["t"] == MINUTE
 
     def test_topics_of_the_address_are_wrapped_with_their_names(self, door: Road) -> None:
         with Client(door, "/binance/stream?streams=btcusdt@aggTrade/btcusdt@kline_1m") as client:

@@ -232,6 +232,14 @@ def test_a_bar_off_the_grid_is_kept_as_rest_keeps_it_and_moves_no_other(off_ms: 
     assert market.asks <= 3
 
 
+@pytest.mark.parametrize("behind_ms", [8_000, 25_000])
+def test_a_closed_bar_is_one_while_our_clock_is_behind(behind_ms: int) -> None:
+    stream = binance(now_ms=NOON - behind_ms)
+    for begin_ms in range(NOON, NOON + 3 * MINUTE_MS, MINUTE_MS):
+        hear(stream, kline(begin_ms), now_ms=begin_ms + MINUTE_MS - behind_ms)
+    assert opens(stream, now_ms=NOON + 3 * MINUTE_MS - behind_ms) == [iso(NOON + n * MINUTE_MS) for n in range(3)]
+
+
 ODD_FRAMES = {
     "off the grid": lambda at: kline(at + 1_000),
     "off the grid, the minute before": lambda at: kline(at - 59_000),

@@ -201,6 +201,34 @@ def test_a_time_of_a_trade_of_bybit_hides_nothing_of_what_lacks(odd: str, at_ms:
     )
 
 
+@pytest.mark.parametrize("behind_ms", [0, 8_000, 25_000])
+def test_what_lacks_is_found_while_our_clock_is_behind(behind_ms: int) -> None:
+    """As after a step back, until it is measured again."""
+    now_ms = NOW - behind_ms
+    theirs = bybit()
+
+    def hear(trade_id: str, ago_ms: int) -> None:
+        theirs.take(theirs.venue.hear([frame_of(trade_id, at_ms=NOW - ago_ms)]).data, now_ms=now_ms)
+
+    hear("a", 5_000)
+    hear("b", 4_000)
+    theirs.cut(theirs.topics, now_ms=now_ms)
+    hear("e", 1_000)
+    (ask,) = theirs.asks(now_ms=now_ms + 1_000)
+    body = recent("a", "b", "c", "d", "e", at_ms=NOW - 4_001)
+    theirs.answered(ask, answer(json.dumps(body).encode()), now_ms=now_ms + 1_000)
+    batch = theirs.collect(now_ms=now_ms + 1_000)
+    assert sorted(each.trade_id for each in batch.records) == ["a", "b", "c", "d", "e"]  # type: ignore[attr-defined]
+
+    others = binance()
+    tell(others, rows_of(1001, 1002), now_ms=now_ms)
+    later = [{**row, "T": NOW + 120_000 + row["a"]} for row in rows_of(1, 2, 3)]  # ids begin anew
+    tell(others, later, now_ms=now_ms + 120_000)
+    batch = others.collect(now_ms=now_ms + 120_000)
+    assert numbers(batch) == [1001, 1002, 1, 2, 3]
+    assert [gap.why for gap in batch.gaps] == ["ids begin anew"]
+
+
 @pytest.mark.parametrize("odd", [*ODD, b'["1"', b'"1"]', b'""1"'])
 def test_a_row_of_bybits_newest_trades(odd: bytes) -> None:
     stream = bybit()

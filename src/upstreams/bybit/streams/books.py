@@ -28,10 +28,10 @@ from cryptoproxy.upstreams.base import Response, SymbolList
 from cryptoproxy.upstreams.bybit import refusals
 from cryptoproxy.upstreams.bybit.symbols import Category
 from cryptoproxy.upstreams.bybit.tickers import UPSTREAM
-from cryptoproxy.upstreams.streaming.book_stream import BookStream, Kept
+from cryptoproxy.upstreams.streaming.book_stream import SKEW_MS, BookStream, Kept
 from cryptoproxy.upstreams.streaming.books import BookChange, Levels, LocalBook
 from cryptoproxy.upstreams.streaming.ladder import Ladder
-from cryptoproxy.upstreams.streaming.stream import SKEW_MS, Ask, Venue
+from cryptoproxy.upstreams.streaming.stream import Ask, Venue
 
 DEPTHS = (50, 200, 1000)
 """Levels a side that there are streams of, besides 1, whose frames are not numbered one by one."""

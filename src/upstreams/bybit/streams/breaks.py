@@ -12,7 +12,7 @@ import msgspec
 
 from cryptoproxy.upstreams.answers.values import Number
 from cryptoproxy.upstreams.streaming.gaps import GRACE_MS, MOST_TRIES, RETRY_MS, Recorded
-from cryptoproxy.upstreams.streaming.stream import SKEW_MS, Mark
+from cryptoproxy.upstreams.streaming.stream import AHEAD_MS, Mark
 from cryptoproxy.upstreams.streaming.trade_stream import Known
 
 MOST_SEEN = 4_000
@@ -93,7 +93,7 @@ class Symbol(Known):
         if self.why:
             if self.mark is not None:
                 before = frozenset((self.mark.id, *islice(reversed(self.seen), MOST_BEFORE)))
-                first = Mark(trade_id, min(at_ms, now_ms + SKEW_MS))
+                first = Mark(trade_id, min(at_ms, now_ms + AHEAD_MS))
                 self.breaks.append(Break(before, self.mark, first, self.why, now_ms + GRACE_MS))
                 if len(self.breaks) > MOST_BREAKS:
                     self.breaks[0].lost = True

@@ -37,7 +37,7 @@ from cryptoproxy.upstreams.bybit.streams.venue import BybitVenue
 from cryptoproxy.upstreams.bybit.symbols import BybitSymbols, Category
 from cryptoproxy.upstreams.bybit.tickers import UPSTREAM
 from cryptoproxy.upstreams.streaming.gaps import HANDOVER, HOLE, RECONNECT, GapRecords, Recorded
-from cryptoproxy.upstreams.streaming.stream import SKEW_MS, Ask, Left, Mark
+from cryptoproxy.upstreams.streaming.stream import AHEAD_MS, Ask, Left, Mark
 from cryptoproxy.upstreams.streaming.trade_stream import TradeStream
 
 PAGE, SPOT_PAGE = 1_000, 60
@@ -94,7 +94,7 @@ class BybitTrades(TradeStream[Symbol]):
             if each is not None and isinstance(record, Trade):
                 each.remember(record.trade_id)
                 at_ms = moment_of(record.timestamp)
-                if at_ms <= now_ms + SKEW_MS and (each.mark is None or at_ms >= each.mark.at_ms):
+                if at_ms <= now_ms + AHEAD_MS and (each.mark is None or at_ms >= each.mark.at_ms):
                     each.mark = Mark(record.trade_id, at_ms)
         for each in self._of.values():
             each.why = HANDOVER
