@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 CAP_SECONDS = 60.0
 _TIME = re.compile(
-    r"[\"+]?(\d+(?:\.\d*)?)\s*(?:s|secs?|seconds?|(m|mins?|minutes?)|(h|hours?))?\.?\"?(\s*[;(].*)?",
+    r"[\"+]?(\d+(?:\.\d*)?)\s?(?:s|secs?|seconds?|(m|mins?|minutes?)|(h|hours?)|(d|days?))?\.?\"?(?:\s?[;(].*)?",
     re.ASCII | re.IGNORECASE | re.DOTALL,
 )
 
@@ -29,7 +29,9 @@ def seconds_told(text: str) -> float | None:
     """The seconds that a header ``Retry-After`` tells, as its standard has it (``600``) or as servers write it that do
     not keep to that (``600.0``, ``600s``, ``10 minutes``, ``600;q=1``); None for what is no such number, as a date."""
     found = _TIME.fullmatch(text.strip())
-    return float(found[1]) * (3600 if found[3] else 60 if found[2] else 1) if found else None
+    if found is None:
+        return None
+    return float(found[1]) * (86_400 if found[4] else 3600 if found[3] else 60 if found[2] else 1)
 
 
 class Backoff:

@@ -252,17 +252,16 @@ def _is_text(body: bytes) -> bool:
 
 def _inflated(body: bytes, bits: int) -> bytes:
     """As far as it goes: up to a cut, a wrong checksum, or what is packed in no such way."""
-    unpacked = bytearray()
-    while body and len(unpacked) < _CHUNK:
-        unpacker = zlib.decompressobj(wbits=bits)
-        for at in range(len(body)):  # byte by byte, since what fails gives nothing
-            try:
-                unpacked += unpacker.decompress(body[at : at + 1], _CHUNK)
-            except zlib.error:
-                return bytes(unpacked)
-            if unpacker.eof or len(unpacked) >= _CHUNK:
-                break
-        body = body[at + 1 :]
+    unpacked, unpacker = bytearray(), zlib.decompressobj(wbits=bits)
+    for at in range(len(body)):  # byte by byte, since what fails gives nothing
+        if unpacker.eof:
+            unpacker = zlib.decompressobj(wbits=bits)
+        try:
+            unpacked += unpacker.decompress(body[at : at + 1], _CHUNK)
+        except zlib.error:
+            break
+        if len(unpacked) >= _CHUNK:
+            break
     return bytes(unpacked)
 
 

@@ -22,7 +22,7 @@ from typing import NoReturn
 
 from cryptoproxy.common.retry import seconds_told
 from cryptoproxy.errors import OperatorError, TransientError
-from cryptoproxy.upstreams.answers.said import LONGEST_ERROR, ascii_of
+from cryptoproxy.upstreams.answers.said import LONGEST_ERROR, ascii_of, said
 from cryptoproxy.upstreams.base import BannedError, RefusedError, Response
 
 MAX_WORDS = 300
@@ -45,7 +45,9 @@ _BANNED_UNTIL = re.compile(
     r"(\.\d+)? ?(?P<zone>[+-]\d\d:?\d\d(?!\d))?)?",
     re.ASCII | re.IGNORECASE,
 )
-_BANNED_FOR = re.compile(r"banned\s+for\s+(?P<time>\d+\s*[a-z]*)", re.ASCII | re.IGNORECASE)
+_BANNED_FOR = re.compile(r"banned\s+for\s+(\d[\d.,]{0,12}\s?[a-z]{0,8})", re.ASCII | re.IGNORECASE)
+_ERRORS_WORDS = ("msg", "retMsg", "ret_msg", "error", "error_message", "message")
+_HEAD = 16 * 1024
 
 _TIMEOUT_STATUSES = (408, 425)
 _GATE_MARKS = ("x-amzn-waf-action", "cf-mitigated", "x-datadome", "x-sucuri-block")
@@ -132,9 +134,11 @@ def too_many(message: str, *, told: float | None) -> NoReturn:
 
 
 def _tells_ban(answer: Response, now_ms: int) -> float | None:
-    if answer.status == 200 and not may_be_error(answer.body):
-        return None  # names and descriptions, which anybody may have written
-    return ban_told(answer.body, now_ms=now_ms)
+    if answer.status != 200:
+        return ban_told(answer.body, now_ms=now_ms)
+    if _begins_as_json(answer.body):  # beside an error's words there are names, which anybody may have written
+        return ban_told(said(answer.body, *_ERRORS_WORDS).encode(errors="replace"), now_ms=now_ms)
+    return ban_told(answer.body[:_HEAD], now_ms=now_ms)
 
 
 def _is_gate(answer: Response) -> bool:
@@ -227,7 +231,9 @@ def ban_told(body: bytes, *, now_ms: int) -> float | None:
     """Seconds until the end of a ban that the words tell (``IP banned until 1660090423228``), in whatever unit; 0 if
     that is over or cannot be read, None if they tell none."""
     text = ascii_of(body).decode(errors="replace")
-    ends = [now_ms + round((seconds_told(found["time"]) or 0) * 1000) for found in _BANNED_FOR.finditer(text)]
+    told = [found[1].replace(",", "") for found in _BANNED_FOR.finditer(text)]
+    waits = [(seconds_told(each) if each[-1].isalpha() else None) or 0.0 for each in told]
+    ends = [now_ms + round(min(wait, LONGEST_WAIT) * 1000) for wait in waits]
     for found in _BANNED_UNTIL.finditer(text):
         if found["number"]:
             ends.append(ms_of_unix(found["number"]))

@@ -135,7 +135,7 @@ class CoinGeckoAssets:
     def read(self, bodies: Sequence[bytes], *, slot_ms: int, fetched_at_ms: int) -> Poll:
         """Raises:
         IncompleteError: a body is no coin, or another one than was asked for, for the first time.
-        TransientError: so are all of several, again: that is not about a coin.
+        TransientError: so are all, again: a poll of which nothing is kept is none.
         """
         records: list[Asset] = []
         rejected: list[Rejected] = []
@@ -158,7 +158,7 @@ class CoinGeckoAssets:
         told = "; ".join(f"{row.asset_id}: {row.detail}" for row in odd.values())[:1000]
         if not self._doubt.believes(tuple(row.asset_id for row in odd.values())):
             raise IncompleteError(told, pages=tuple(odd))
-        if 1 < len(bodies) == len(odd):
+        if odd and len(bodies) == len(odd):
             raise TransientError(told)
         return Poll(records, [*rejected, *odd.values()])
 

@@ -37,7 +37,7 @@ class _Point(Stamped, array_like=True, gc=False):
 
 
 _points = BarReader(NAME, _Point)
-_array = re.compile(rb'"(\w+)"\s*:\s*(\[.*?\])\s*(?=,\s*"\w+"\s*:|\}\Z)', re.DOTALL)
+_name = re.compile(rb'"(prices|market_caps|total_volumes)"\s{0,8}:')
 
 
 class CoinGeckoCharts:
@@ -148,4 +148,5 @@ def _members(body: bytes) -> dict[str, bytes]:
     except ValueError:
         if not body.rstrip().endswith(b"}"):
             raise
-        return {name.decode(): points for name, points in _array.findall(body.rstrip())}
+        _, *parts = _name.split(body.rstrip()[:-1], maxsplit=3)
+        return {name.decode(): points.strip(b" \t\r\n,") for name, points in zip(parts[::2], parts[1::2], strict=True)}

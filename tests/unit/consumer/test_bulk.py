@@ -138,7 +138,7 @@ def test_the_wait_that_a_proxy_asks_for_is_passed_on_and_said(status: int, told:
 
 
 @pytest.mark.parametrize(
-    "odd", ["", "-1", "soon", "²", "1.5 d", "Fri, 31 Dec 9999 23:59:59 GMT", "Fri, 99 Foo 2026 25:61:61 GMT"]
+    "odd", ["", "-1", "soon", "²", "1.5 moons", "Fri, 31 Dec 9999 23:59:59 GMT", "Fri, 99 Foo 2026 25:61:61 GMT"]
 )
 def test_a_wait_that_is_no_number_leaves_the_growing_waits(odd: str) -> None:
     with pytest.raises(TransientError, match="answers 503: busy") as raised:

@@ -141,12 +141,13 @@ def test_what_is_no_coin_twice_or_another_one_costs_that_coin_and_is_named(body:
     assert [(row.reason, row.asset_id) for row in poll.rejected] == [("bad_row", "b")]
 
 
-def test_where_none_of_several_is_a_coin_all_are_asked_for_again() -> None:
-    of = source("a", "b", slots=1)
+@pytest.mark.parametrize("coins", [("a", "b"), ("a",)])
+def test_where_none_is_a_coin_all_are_asked_for_again(coins: tuple[str, ...]) -> None:
+    of = source(*coins, slots=1)
     of.calls(0)
     for _ in range(3):
         with pytest.raises(TransientError, match="a: not what coingecko speaks"):
-            of.read([b"<html>", b"<html>"], slot_ms=SLOT, fetched_at_ms=FETCHED)
+            of.read([b"<html>"] * len(coins), slot_ms=SLOT, fetched_at_ms=FETCHED)
 
 
 def test_a_coins_own_words_do_not_make_it_an_unknown_one() -> None:

@@ -118,7 +118,12 @@ def test_a_ban_is_a_ban_whatever_the_status_and_unit_that_tell_it(source, answer
         (b"IP ban until 1660090900000", 600),
         (b"IP banned for 600 seconds", 600),
         (b"IP banned for 2 hours", 7200),
+        (b"IP banned for 1.5 hours", 5400),
+        (b"IP banned for 10,000 seconds", 10_000),
+        (b"IP banned for 1 day", 86_400),
+        (b"IP banned for " + b"9" * 400 + b" s", 3 * 86_400),
         (b"IP banned for 3 moons", 120),
+        (b"IP banned for 3", 120),
     ],
 )
 def test_a_ban_is_a_ban_in_other_words(source, answer, status, said, seconds):
@@ -127,8 +132,15 @@ def test_a_ban_is_a_ban_in_other_words(source, answer, status, said, seconds):
 
 @ALL
 def test_what_anybody_may_have_written_in_an_answer_of_rows_is_no_ban(source, answer):
-    told = b'{"retCode":0,"description":"Banned until 2031 in some places."' + b" " * 5000 + b"}"
-    source.check(answer(200, told), now_ms=NOW_MS)
+    told = b'{"retCode":0,"description":"Banned until 2031 in some places."'
+    for body in (told, told + b"}", told + b" " * 5000 + b"}", b"[" + told + b"}]"):
+        source.check(answer(200, body), now_ms=NOW_MS)
+
+
+@ALL
+def test_a_page_of_whatever_length_that_tells_a_ban_is_one(source, answer):
+    page = answer(200, b"<html>" + b" " * 5000 + b"IP banned until 1660090900000", content_type="text/html")
+    assert refusal(source, page, BannedError).retry_after == 600
 
 
 TOO_MANY = {
