@@ -41,6 +41,23 @@ def day_of(context: click.Context, param: click.Parameter, value: str | tuple[st
     return day_ms
 
 
+def names(context: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...]:
+    """A list with commas between them; empty where nothing was typed."""
+    from cryptoproxy.queries.asking import names_in  # it takes a moment to load
+
+    try:
+        return () if value is None else names_in(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def word(context: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """Not an empty one, as of a variable that is not set: it would count as not typed."""
+    if value is not None and not value.strip():
+        raise click.BadParameter(f"{value!r} names nothing: leave it out, or say which")
+    return value
+
+
 def picture(context: click.Context, param: click.Parameter, value: Path | None) -> Path | None:
     """A file that can be drawn into, known before the work begins."""
     if value is not None and value.suffix.lower() not in (".png", ".svg"):

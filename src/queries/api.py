@@ -75,7 +75,7 @@ class Queries(Asking):
     ) -> Answer[AverageRow]:
         """``interval``: a step like ``1d``, ``1w``, ``1mo``; without, one row for the whole period."""
         asked = self.asked(top=top, **{"since": "30d", **which})
-        request = Average(asked.scope, field, periods.interval(interval) if interval else None)
+        request = Average(asked.scope, field, None if interval is None else periods.interval(interval))
         words = Words("average", average.title(request), f"sends no {field}", field)
         return self.by_asset(asked, request, words, average.columns(request), asked.engine.average, noted=average.noted)
 
@@ -260,7 +260,7 @@ class Queries(Asking):
             covers=Covers(span),
         )
 
-    def usage(self, *, since: str = "1d", until: str | None = None, team: str = "") -> Answer[UsageRow]:
+    def usage(self, *, since: str = "1d", until: str | None = None, team: str | None = None) -> Answer[UsageRow]:
         """Who asked the doors for what, and how many calls of the upstreams that saved; of Elasticsearch."""
         span = periods.period(since, until, now_ms=self.clock.now_ms())
         covers = Covers(span)
@@ -286,7 +286,7 @@ class Queries(Asking):
         that there are."""
         span = periods.period(since, until, now_ms=self.clock.now_ms())
         named = tuple((DATASETS[each], None) if each in DATASETS else called(each) for each in names_in(dataset))
-        every = periods.interval(interval) if interval else None
+        every = None if interval is None else periods.interval(interval)
         request = Freshness(span, sources_in(source), every, named)
         engine, said = self.engine_for(request.sources, span, request.first)
         covers = Covers(span)

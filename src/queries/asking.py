@@ -208,8 +208,17 @@ def _found(engine: Backend, scope: Scope) -> list[FoundAsset]:
 
 
 def names_in(given: Names) -> tuple[str, ...]:
+    """Each once. Of an empty list none, which means any.
+
+    Raises:
+        ValueError: something was given and names nothing, as ``,`` or a variable that is not set: that must not mean
+            any.
+    """
     parts = given.split(",") if isinstance(given, str) else given
-    return tuple(dict.fromkeys(each.strip() for each in parts if each.strip()))
+    found = tuple(dict.fromkeys(each.strip() for each in parts if each.strip()))
+    if parts and not found:
+        raise ValueError(f"{given!r} names nothing: leave it out, or say which")
+    return found
 
 
 def sources_in(given: Names) -> tuple[str, ...]:

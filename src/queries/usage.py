@@ -26,7 +26,7 @@ class UsageRow(NamedTuple):
     saved: int
 
 
-def body(period: Span, team: str, after: Mapping[str, Any] | None = None) -> Json:
+def body(period: Span, team: str | None, after: Mapping[str, Any] | None = None) -> Json:
     """Sums by team and path, a page of them."""
     filters: list[Json] = [{"range": {"timestamp": {"gte": iso(period.begin_ms), "lt": iso(period.end_ms)}}}]
     if team:
@@ -42,7 +42,7 @@ def body(period: Span, team: str, after: Mapping[str, Any] | None = None) -> Jso
     }
 
 
-def rows(search: Search, period: Span, team: str, covers: Covers) -> Iterator[UsageRow]:
+def rows(search: Search, period: Span, team: str | None, covers: Covers) -> Iterator[UsageRow]:
     """Who asked most first.
 
     Raises:

@@ -22,6 +22,7 @@ from cryptoproxy.lake.whole import whole_lake
 from cryptoproxy.models.judging import Judged, judged
 from cryptoproxy.models.registry import About, Registry
 from cryptoproxy.queries import NothingFound, Queries
+from cryptoproxy.queries.asking import Names
 from cryptoproxy.queries.questions.candles import CandlesRow
 from cryptoproxy.queries.scope import AssetRef
 from cryptoproxy.report.holdings import Closes, Portfolio, portfolio
@@ -94,7 +95,7 @@ def gather(
     store: Store,
     day: Span,
     *,
-    source: str,
+    source: Names,
     top: int,
     positions: Sequence[Position],
     back: int,

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from cryptoproxy.cli.tables import print_table
+from cryptoproxy.cli.values import names
 from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.settings.catalogue import SOURCE_NAMES
 from cryptoproxy.common.start import load_settings
@@ -26,11 +27,11 @@ from cryptoproxy.queries.gaps import GapStory, records, told
     "--since", default="7d", show_default=True, metavar="TIME", help="A span (12h, 7d), a date or a time, UTC."
 )
 @click.option("--until", default="now", metavar="TIME", help="Likewise; now without.")
-@click.option("--source", default="", metavar="LIST", help="Only these (binance,bybit-linear).")
+@click.option("--source", "sources", callback=names, metavar="LIST", help="Only these (binance,bybit-linear).")
 @click.option("--open", "only_open", is_flag=True, help="Only those that were not mended.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one gap a line.")
 @click.pass_obj
-def gaps(env_file: Path, *, since: str, until: str, source: str, only_open: bool, as_json: bool) -> None:
+def gaps(env_file: Path, *, since: str, until: str, sources: tuple[str, ...], only_open: bool, as_json: bool) -> None:
     """List what streams lacked in a time: of which asset, from when to when, why, and whether it was mended."""
     settings = load_settings(env_file)
     now_ms = time.time_ns() // 1_000_000
@@ -40,7 +41,6 @@ def gaps(env_file: Path, *, since: str, until: str, source: str, only_open: bool
         raise click.BadParameter(str(error)) from error
     if period.empty:
         raise click.UsageError("--until must be later than --since")
-    sources = tuple(filter(None, map(str.strip, source.split(","))))
     if unknown := sorted(set(sources) - set(SOURCE_NAMES)):  # of a slip, too, there are no gaps
         raise click.BadParameter(f"there is no source {', '.join(unknown)}; there are {', '.join(SOURCE_NAMES)}")
     search = Search(elastic.client(settings.elasticsearch), settings.elasticsearch.alias_of(GAP))

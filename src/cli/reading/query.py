@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from cryptoproxy.cli.reading.asking import run
-from cryptoproxy.cli.values import picture
+from cryptoproxy.cli.values import names, picture, word
 from cryptoproxy.datasets.contracts.book import BANDS
 from cryptoproxy.queries import Queries
 from cryptoproxy.queries.fields import FIELDS, WINDOWS
@@ -70,13 +70,13 @@ def _which(
             click.option("--since", metavar="TIME", default=since, show_default=True,
                          help="Begin: a span before the end (12h, 7d, 2w, 1mo, 2y), a date or a time, UTC."),
             click.option("--top", type=click.IntRange(min=1), help=top),
-            click.option("--quote", default="", metavar="LIST", help="Only these quote currencies."),
-            click.option("--source", default=source, show_default=True, metavar="LIST",
+            click.option("--quote", callback=names, metavar="LIST", help="Only these quote currencies."),
+            click.option("--source", callback=names, default=source, show_default=True, metavar="LIST",
                          help=f"Where the records come from; `{ALL}` is anywhere."),
-            click.option("--assets", default="", metavar="LIST", help="Only these ids (bitcoin,ethereum)."),
-            click.option("--base", default="", metavar="LIST",
+            click.option("--assets", callback=names, metavar="LIST", help="Only these ids (bitcoin,ethereum)."),
+            click.option("--base", callback=names, metavar="LIST",
                          help="Only these coins, under whatever symbol: BTC is also BTCUSDT (with --source all)."),
-            click.option("--symbols", default="", metavar="LIST", help="Only these symbols (BTC,ETH)."),
+            click.option("--symbols", callback=names, metavar="LIST", help="Only these symbols (BTC,ETH)."),
         ):  # fmt: skip
             command = option(command)
         return command
@@ -183,13 +183,13 @@ def candles(env_file: Path, /, interval: str, **rest: Any) -> None:
 
 
 @query.command()
-@click.option("--with", "names", default=INDICATORS, show_default=True, metavar="LIST",
+@click.option("--with", "names", callback=names, default=INDICATORS, show_default=True, metavar="LIST",
               help="sma, ema, rsi, bollinger with their bars, macd (macd:12:26:9).")  # fmt: skip
 @_interval
 @_which("30d", source=ALL)
 @_output
 @click.pass_obj
-def indicators(env_file: Path, /, names: str, interval: str, **rest: Any) -> None:
+def indicators(env_file: Path, /, names: tuple[str, ...], interval: str, **rest: Any) -> None:
     """What do averages, bands, RSI and MACD say? TA-Lib's values over candles."""
     run(env_file, rest, lambda queries, **which: queries.indicators(names, interval=interval, **which))
 
@@ -238,11 +238,16 @@ def sentiment(env_file: Path, /, interval: str, **rest: Any) -> None:
 
 @query.command()
 @click.option(
-    "--dominance", metavar="LIST", default=MARKET_COINS, show_default=True, help="Coins whose share is shown."
+    "--dominance",
+    callback=names,
+    metavar="LIST",
+    default=MARKET_COINS,
+    show_default=True,
+    help="Coins whose share is shown.",
 )
-@click.option("--quote", metavar="CURRENCY", default="USD", show_default=True, help="Of cap and volume.")
+@click.option("--quote", callback=word, metavar="CURRENCY", default="USD", show_default=True, help="Of cap and volume.")
 @_interval
-@click.option("--source", default=ALL, show_default=True, metavar="LIST", help="Only these sources.")
+@click.option("--source", callback=names, default=ALL, show_default=True, metavar="LIST", help="Only these sources.")
 @click.option("--since", metavar="TIME", default="30d", show_default=True,
               help="Begin: a span before the end (12h, 7d, 1mo), a date or a time, UTC.")  # fmt: skip
 @click.option("--until", metavar="TIME", help="End of the period; now without.")
@@ -255,9 +260,9 @@ def market(env_file: Path, /, **rest: Any) -> None:
 
 @query.command()
 @click.option(
-    "--dataset", default="", metavar="LIST", help="Only these (ticker,candle-1m); without, all that there are."
+    "--dataset", callback=names, metavar="LIST", help="Only these (ticker,candle-1m); without, all that there are."
 )
-@click.option("--source", default=ALL, show_default=True, metavar="LIST", help="Only these sources.")
+@click.option("--source", callback=names, default=ALL, show_default=True, metavar="LIST", help="Only these sources.")
 @click.option("--interval", metavar="STEP", help="Between slots; without, what the records tell.")
 @click.option("--since", metavar="TIME", default="1d", show_default=True,
               help="Begin: a span before the end (12h, 7d, 1mo), a date or a time, UTC.")  # fmt: skip
@@ -270,7 +275,7 @@ def freshness(env_file: Path, /, **rest: Any) -> None:
 
 
 @query.command()
-@click.option("--team", default="", metavar="NAME", help="Only this one.")
+@click.option("--team", callback=word, metavar="NAME", help="Only this one.")
 @click.option("--since", metavar="TIME", default="1d", show_default=True,
               help="Begin: a span before the end (12h, 7d, 1mo), a date or a time, UTC.")  # fmt: skip
 @click.option("--until", metavar="TIME", help="End of the period; now without.")

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from cryptoproxy.cli.reading.asking import asking
-from cryptoproxy.cli.values import day_of
+from cryptoproxy.cli.values import day_of, names
 from cryptoproxy.common import files
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.retry import Patience
@@ -29,7 +29,9 @@ _file = click.Path(path_type=Path, dir_okay=False)
 @click.option(
     "--quality", type=_file, metavar="FILE", help="What `cryptoproxy quality --json` has printed of that day."
 )
-@click.option("--source", default=ALL, show_default=True, metavar="LIST", help="Of the day's figures.")
+@click.option(
+    "--source", "sources", callback=names, default=ALL, show_default=True, metavar="LIST", help="Of the day's figures."
+)
 @click.option(
     "--top", type=click.IntRange(min=1), default=50, show_default=True, help="So many assets, the most traded."
 )
@@ -45,7 +47,7 @@ def report(
     folder: Path,
     held: Path | None,
     quality: Path | None,
-    source: str,
+    sources: tuple[str, ...],
     top: int,
     back: int,
     engine: str,
@@ -69,7 +71,7 @@ def report(
             queries,
             Store(settings.s3, patiently=Patience("S3")),
             span,
-            source=source,
+            source=sources,
             top=top,
             positions=holds,
             back=back,

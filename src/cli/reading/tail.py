@@ -14,7 +14,7 @@ from kafka import errors as kafka_errors
 
 from cryptoproxy.cli.datasets import dataset_option
 from cryptoproxy.cli.reading.topic_files import PartitionFiles
-from cryptoproxy.cli.values import seconds
+from cryptoproxy.cli.values import seconds, word
 from cryptoproxy.common import topics
 from cryptoproxy.common.clients import kafka as kafka_client
 from cryptoproxy.common.clients.kafka_python.unpacking import UnreadRecord
@@ -28,7 +28,7 @@ from cryptoproxy.errors import OperatorError, visible
 @click.option("--from-beginning", is_flag=True, help="All that the topics still have, not only what comes now.")
 @click.option("-n", "--count", type=click.IntRange(min=1), help="End after so many records.")
 @dataset_option("all that are set up", parts=True)
-@click.option("--topic", help="Another topic than those of the datasets.")
+@click.option("--topic", callback=word, help="Another topic than those of the datasets.")
 @click.option("--show-key", is_flag=True, help="Print partition, offset and key before each record.")
 @click.option(
     "--to-folder", "folder", type=click.Path(path_type=Path, file_okay=False), metavar="PATH",

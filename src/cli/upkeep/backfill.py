@@ -15,7 +15,7 @@ from rich.console import Console
 from cryptoproxy.cli.datasets import dataset_option, indexed
 from cryptoproxy.cli.tables import print_table
 from cryptoproxy.cli.upkeep import lacking
-from cryptoproxy.cli.values import moment, seconds
+from cryptoproxy.cli.values import moment, seconds, word
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.service import process
 from cryptoproxy.common.settings import Settings
@@ -84,7 +84,8 @@ def _of_each(
 @_from
 @_to
 @_source
-@click.option("--topic", metavar="NAME", help="To this topic instead of the index; of one --dataset, tickers without.")
+@click.option("--topic", callback=word, metavar="NAME",
+              help="To this topic instead of the index; of one --dataset, tickers without.")  # fmt: skip
 @click.option("--to-live-topic", is_flag=True, help="Allow a dataset's own --topic: its readers take old for new.")
 @click.option("--rate", type=click.FloatRange(min=0, min_open=True), help="Most records per second; no limit without.")
 @click.option("--no-resume", is_flag=True, help="Start anew, not after the last hour that an earlier start finished.")

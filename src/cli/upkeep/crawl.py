@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cryptoproxy.cli.values import seconds
+from cryptoproxy.cli.values import names, seconds
 from cryptoproxy.common.start import start
 from cryptoproxy.errors import CryptoProxyError
 
@@ -36,7 +36,7 @@ FORMATS = ("csv", "json", "parquet")
     "--history", "pasts", multiple=True, metavar="FEED=SINCE",
     help="The past of a feed as well, as HISTORY spells it: binance.candle-1d=365d. May be repeated.",
 )  # fmt: skip
-@click.option("--symbols", metavar="A,B", help="Whose past; without, those of the feed's own setting.")
+@click.option("--symbols", callback=names, metavar="A,B", help="Whose past; without, those of the feed's own setting.")
 @click.pass_obj
 def crawl(
     env_file: Path,
@@ -46,7 +46,7 @@ def crawl(
     out: Path,
     every: float | None,
     pasts: tuple[str, ...],
-    symbols: str | None,
+    symbols: tuple[str, ...],
 ) -> None:
     """Ask the upstreams once, and write a file for each FEED (coingecko, binance.candle-1d).
 
@@ -59,8 +59,7 @@ def crawl(
     # As Ctrl-C: what is half written is taken away.
     before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     click.get_current_context().call_on_close(lambda: signal.signal(signal.SIGTERM, before))
-    named = [each.strip() for each in symbols.split(",") if each.strip()] if symbols else []
-    crawling = Crawl(start(env_file), feeds, pasts, named, form=form)
+    crawling = Crawl(start(env_file), feeds, pasts, symbols, form=form)
     begun = time.monotonic()
     while True:
         whole = _once(crawling, out, stays=every is not None)

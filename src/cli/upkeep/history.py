@@ -14,7 +14,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from cryptoproxy.cli.values import moment
+from cryptoproxy.cli.values import moment, names, word
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.common.start import start
@@ -35,8 +35,9 @@ LINE_SECONDS = 10.0
 
 @click.command()
 @click.argument("feed", required=False)
-@click.option("--symbols", metavar="A,B", help="These; without, those of the feed's own setting.")
-@click.option("--quote", metavar="USDT", help="All that the exchange lists with this quote, instead of --symbols.")
+@click.option("--symbols", callback=names, metavar="A,B", help="These; without, those of the feed's own setting.")
+@click.option("--quote", callback=word, metavar="USDT",
+              help="All that the exchange lists with this quote, instead of --symbols.")  # fmt: skip
 @click.option("--from", "begin", callback=moment, metavar="TIME", help="Begin: a date, a time (UTC), or `90d` (ago).")
 @click.option("--to", "end", callback=moment, metavar="TIME", help="End, not included; without, now.")
 @click.option("--days", type=click.IntRange(1, 36500), help="So many days up to now, instead of --from.")
@@ -47,7 +48,7 @@ def history(
     env_file: Path,
     feed: str | None,
     *,
-    symbols: str | None,
+    symbols: tuple[str, ...],
     quote: str | None,
     begin: int | None,
     end: int | None,
@@ -74,7 +75,7 @@ def history(
     span = Span(begin_ms, min(end if end is not None else now_ms, now_ms))
     if span.empty:
         raise click.UsageError(f"{span} is no time.")
-    named = [past.spelled(each.strip()) for each in symbols.split(",") if each.strip()] if symbols else []
+    named = list(map(past.spelled, symbols))
     if dry_run:
         _dry_run(settings, past, named, quote=quote, span=span, now_ms=now_ms)
         return

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from cryptoproxy.cli.values import word
 from cryptoproxy.common.start import load_settings
 from cryptoproxy.datasets import TICKER
 from cryptoproxy.errors import visible
@@ -20,7 +21,7 @@ def kibana() -> None:
 @kibana.command("install")
 @click.option("--url", required=True, metavar="URL", help="Address of Kibana, with its base path if it has one.")
 @click.option("--file", type=click.Path(path_type=Path, dir_okay=False), help="Another NDJSON than the project's own.")
-@click.option("--space", help="The space to install into; the default one without.")
+@click.option("--space", callback=word, help="The space to install into; the default one without.")
 @click.option("--wait", default=120, show_default=True, metavar="SECONDS", help="How long to wait for Kibana to be up.")
 @click.pass_obj
 def install_command(env_file: Path, url: str, file: Path | None, space: str | None, wait: int) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cryptoproxy.cli.datasets import dataset_option
-from cryptoproxy.cli.values import day_of, moment
+from cryptoproxy.cli.values import day_of, moment, word
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.retry import Patience
 from cryptoproxy.common.start import load_settings, start
@@ -31,7 +31,7 @@ def lake() -> None:
 
 @lake.command()
 @dataset_option("tickers", parts=True)
-@click.option("--source", help="Only this source.")
+@click.option("--source", callback=word, help="Only this source.")
 @click.option("--date", "day", callback=day_of, metavar="DATE", help="Only this day, as 2026-11-01; needs --source.")
 @click.option("--table", "compacted", is_flag=True, help="The Parquet files that count, instead of the polls' objects.")
 @click.option("--records", is_flag=True, help="Also how many records are in each; reads the polls' objects.")

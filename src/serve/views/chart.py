@@ -18,7 +18,7 @@ from cryptoproxy.datasets.times import DAY_MS, Span
 from cryptoproxy.errors import OperatorError
 from cryptoproxy.queries import Answer, NothingFound, Queries, periods
 from cryptoproxy.queries.answer import Cell, Covers, Look, asset_columns
-from cryptoproxy.queries.asking import Resolved, names_in
+from cryptoproxy.queries.asking import Names, Resolved, names_in
 from cryptoproxy.queries.periods import Interval
 from cryptoproxy.queries.questions import candles
 from cryptoproxy.queries.questions.candles import SAMPLES, Bar, chosen
@@ -47,13 +47,13 @@ class Point:
 def chart(
     queries: Queries,
     *,
-    assets: str = "",
+    assets: Names = (),
     source: str = ALL,
-    quote: str = "",
+    quote: Names = (),
     since: str = "1d",
     until: str | None = None,
     points: int = 400,
-    names: str = "",
+    names: Names = (),
 ) -> Answer[Point]:
     """``assets``: up to :data:`MOST_ASSETS`; ``names``: indicators, as `indicators` takes them."""
     if not 2 <= points <= MOST_POINTS:

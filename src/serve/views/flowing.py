@@ -12,7 +12,7 @@ from cryptoproxy.datasets.dataset import Dataset
 from cryptoproxy.datasets.times import Span
 from cryptoproxy.queries import Answer, NothingFound, Queries, periods
 from cryptoproxy.queries.answer import Cell, Covers, Look
-from cryptoproxy.queries.asking import names_in, sources_in
+from cryptoproxy.queries.asking import Names, names_in, sources_in
 from cryptoproxy.queries.elastic.search import NoIndexError
 from cryptoproxy.queries.scope import ALL, Json, Scope, Seen
 
@@ -30,7 +30,7 @@ class BookLevel(NamedTuple):
 
 
 def book(
-    queries: Queries, *, assets: str = "", source: str = ALL, quote: str = "", since: str = "1h"
+    queries: Queries, *, assets: Names = (), source: str = ALL, quote: Names = (), since: str = "1h"
 ) -> Answer[BookLevel]:
     """The newest book of one asset, best levels first, bids and then asks."""
     if len(names_in(assets)) != 1:
@@ -55,9 +55,9 @@ def _levels(queries: Queries, scope: Scope) -> Callable[[Covers], Iterator[BookL
 def tape(
     queries: Queries,
     *,
-    assets: str = "",
+    assets: Names = (),
     source: str = ALL,
-    quote: str = "",
+    quote: Names = (),
     since: str = "1h",
     until: str | None = None,
     top: int = DEFAULT_TOP,
@@ -81,7 +81,7 @@ def alerts(queries: Queries, *, since: str = "7d", until: str | None = None, top
 
 
 def _scope(
-    queries: Queries, *, since: str, until: str | None, assets: str = "", source: str = ALL, quote: str = ""
+    queries: Queries, *, since: str, until: str | None, assets: Names = (), source: str = ALL, quote: Names = ()
 ) -> Scope:
     period = periods.period(since, until, now_ms=queries.clock.now_ms())
     if until is None:  # what was traded or found just now, by a clock that is a little ahead, is of now

@@ -8,7 +8,7 @@ from typing import Any
 from cryptoproxy.datasets import Ticker, from_iso
 from cryptoproxy.queries import Answer, NothingFound
 from cryptoproxy.queries.answer import Cell, Look
-from cryptoproxy.queries.asking import names_in, sources_in
+from cryptoproxy.queries.asking import Names, names_in, sources_in
 from cryptoproxy.queries.scope import ALL, finite
 from cryptoproxy.serve.views.memory import FromMemory, answered
 
@@ -19,8 +19,8 @@ def prices(
     live: FromMemory,
     *,
     source: str = ALL,
-    quote: str = "",
-    assets: str = "",
+    quote: Names = (),
+    assets: Names = (),
     search: str = "",
     sort: str = "-volume_24h",
     top: int | None = None,

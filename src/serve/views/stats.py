@@ -7,7 +7,7 @@ from __future__ import annotations
 from cryptoproxy.datasets import Stats, from_iso
 from cryptoproxy.queries import Answer, NothingFound
 from cryptoproxy.queries.answer import Cell, Look
-from cryptoproxy.queries.asking import names_in, sources_in
+from cryptoproxy.queries.asking import Names, names_in, sources_in
 from cryptoproxy.queries.scope import ALL
 from cryptoproxy.serve.views.memory import FromMemory, answered
 
@@ -16,8 +16,8 @@ def stats(
     live: FromMemory,
     *,
     source: str = ALL,
-    quote: str = "",
-    assets: str = "",
+    quote: Names = (),
+    assets: Names = (),
     top: int | None = None,
 ) -> Answer[Stats]:
     """Who moves most comes first."""

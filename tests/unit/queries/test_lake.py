@@ -230,6 +230,13 @@ def test_why_nothing_was_found_is_said(queries: Queries, which: dict[str, str], 
         list(queries.latest(**which))
 
 
+@pytest.mark.parametrize("which", [{"symbols": ""}, {"base": ","}, {"quote": [" "]}, {"source": ""}])
+def test_words_that_name_nothing_do_not_mean_all(queries: Queries, which: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="names nothing: leave it out, or say which"):
+        queries.latest(**which)
+    assert queries.scope(symbols=[], source=()).query() == queries.scope(source="all").query()
+
+
 def test_frames_have_the_columns_of_csv(queries: Queries) -> None:
     frame = queries.average(interval="1d", since="2d", assets="bitcoin").to_pandas()
     assert list(frame["begin"].dt.strftime("%Y-%m-%d %Z")) == ["2026-11-01 UTC", "2026-11-02 UTC"]
