@@ -198,14 +198,15 @@ def most_volatile(
 
 
 def too_young(request: Volatility, found: Sequence[FoundAsset]) -> str:
-    """Why these assets have no two returns, and the longest window with which they have."""
+    """Why these assets have no two returns, and the longest other window with which the one of most records has."""
     first = min(each.seen.first_ms for each in found)
     last = max(each.seen.last_ms for each in found)
     most = max(found, key=lambda each: each.records)
-    gap_ms = (most.seen.last_ms - most.seen.first_ms) / max(1, most.records - 1)
-    windows = [interval(each) for each in _WINDOWS]
-    fitting = [each for each in windows if each.ms >= gap_ms and (last - first) // each.ms >= 4]
-    advice = f"try --window {fitting[0].text}" if fitting else "wait until there are more"
+    lasted_ms = most.seen.last_ms - most.seen.first_ms
+    gap_ms = lasted_ms / max(1, most.records - 1)
+    windows = [each for each in map(interval, _WINDOWS) if each.ms != request.window.ms]  # that one was just asked for
+    fitting = [each for each in windows if each.ms >= gap_ms and lasted_ms // each.ms >= 4]
+    advice = f"try --window {fitting[0].text}" if fitting else "take a longer --since, or wait until there are more"
     window = request.window.text
     return (
         f"{request.scope} has records of {written(first)} to {written(last)} here, and no asset has a price in three "

@@ -331,7 +331,12 @@ def test_a_new_installation_is_told_since_when_there_are_records_and_what_to_try
     assert "records of 1970-01-01 10:00 to 1970-01-01 10:12" in words
     assert words.endswith("try --window 1m")
     only = volatility.too_young(request, [found._replace(records=1, seen=Seen(10 * HOUR, 10 * HOUR))])
-    assert only.endswith("wait until there are more")
+    assert only.endswith("take a longer --since, or wait until there are more")
+    other = FoundAsset(BTC._replace(asset_id="x"), 1, 1.0, Seen(12 * HOUR, 12 * HOUR))  # two hours later: no return
+    single = volatility.too_young(request, [found._replace(records=1, seen=Seen(10 * HOUR, 10 * HOUR)), other])
+    assert single.endswith("take a longer --since, or wait until there are more")
+    asked = Volatility(Scope(Span(0, 24 * HOUR)), interval("1m"))
+    assert volatility.too_young(asked, [found]).endswith("take a longer --since, or wait until there are more")
 
 
 def test_a_fraction_that_is_no_percent_any_more_is_left_out() -> None:
