@@ -18,7 +18,7 @@ from cryptoproxy.queries.backend import Backend, Findings, FoundAsset, choose, m
 from cryptoproxy.queries.elastic.engine import Elastic
 from cryptoproxy.queries.elastic.search import Search
 from cryptoproxy.queries.notes import Noting
-from cryptoproxy.queries.scope import ALL, DEFAULT_SOURCE, Scope
+from cryptoproxy.queries.scope import ALL, DEFAULT_SOURCE, Scope, spelled
 
 Names = str | Sequence[str]
 R = TypeVar("R")
@@ -89,7 +89,8 @@ class Asking:
         """Which records: names as a list or with commas between them; ``source="all"`` is any.
 
         ``symbols``, ``assets``, ``quote``, ``source``; ``base`` is a coin under whatever symbol: BTC is BTC at
-        CoinGecko and BTCUSDT, BTCUSDC … at an exchange. ``since`` is a span before the end, a date or a time;
+        CoinGecko and BTCUSDT, BTCUSDC … at an exchange. Symbols, coins and quotes are found as they are typed and in
+        capitals. ``since`` is a span before the end, a date or a time;
         ``until`` a date or a time, and now without.
         """
         return self.asked(**which).scope
@@ -112,12 +113,12 @@ class Asking:
         made = Scope(
             periods.period(since, until, now_ms=self.clock.now_ms()),
             sources_in(source),
-            tuple(each.upper() for each in names_in(symbols)),
+            names_in(symbols),
             names_in(assets),
-            tuple(each.upper() for each in names_in(quote)),
+            names_in(quote),
         )
         engine, said = self.engine_for(made.sources, made.period, dataset)
-        if coins := tuple(each.upper() for each in names_in(base)):
+        if coins := names_in(base):
             made = replace(made, symbols=(*made.symbols, *_traded_as(engine, coins, made)), coins=coins)
         if top:
             made = replace(made, chosen=tuple(most_traded(_found(engine, made), top)))
@@ -195,8 +196,9 @@ class Asking:
 
 
 def _traded_as(engine: Backend, coins: tuple[str, ...], scope: Scope) -> tuple[str, ...]:
-    pairs = engine.pairs(scope, coins)
-    found = {symbol for symbol, quote in pairs if symbol in coins or symbol.removesuffix(quote) in coins}
+    either = spelled(coins)
+    pairs = engine.pairs(scope, either)
+    found = {symbol for symbol, quote in pairs if symbol in either or symbol.removesuffix(quote) in either}
     return tuple(sorted(found)) or coins
 
 

@@ -15,7 +15,7 @@ from cryptoproxy.queries.answer import Covers, NothingFound
 from cryptoproxy.queries.backend import Backend, Facts
 from cryptoproxy.queries.fields import SENDERS
 from cryptoproxy.queries.periods import ends, words_of, written
-from cryptoproxy.queries.scope import AssetRef, Scope, Seen
+from cryptoproxy.queries.scope import AssetRef, Scope, Seen, spelled
 
 _LISTED = 5
 _SUGGESTED = 10
@@ -118,7 +118,7 @@ class Noting:
             ("the asset ", self.scope.assets, {each.asset_id for each in seen}),
             ("the quote ", self.scope.quotes, {each.quote for each in seen}),
         ):
-            if missing := [each for each in wanted if each not in has]:
+            if missing := [each for each in wanted if has.isdisjoint(spelled([each]))]:
                 yield f"no record of {what}{', '.join(missing)} at {self.scope} in the period"
         for source in self.scope.sources:
             if source not in self._with and source not in self._without:

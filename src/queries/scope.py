@@ -8,7 +8,7 @@ filters, and what it stands for is said; nothing is averaged over it.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -66,9 +66,9 @@ class Scope:
         else:
             for name, values in (
                 ("source", self.sources),
-                ("symbol", self.symbols),
+                ("symbol", spelled(self.symbols)),
                 ("asset_id", self.assets),
-                ("quote", self.quotes),
+                ("quote", spelled(self.quotes)),
             ):
                 if values:
                     wanted.append({"terms": {name: list(values)}})
@@ -76,6 +76,12 @@ class Scope:
             wanted.append({"term": {"interval": self.interval}})
         wanted.append({"range": {"timestamp": {"gte": iso(self.period.begin_ms), "lt": iso(self.period.end_ms)}}})
         return {"bool": {"filter": wanted}}
+
+
+def spelled(names: Sequence[str]) -> list[str]:
+    """Symbols or quotes as they were typed, and in capitals, which nearly all have: ``btc`` finds BTC, ``$x$`` itself,
+    too."""
+    return list(dict.fromkeys(each for name in names for each in (name, name.upper())))
 
 
 def by_asset(

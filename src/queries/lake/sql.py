@@ -9,7 +9,7 @@ from typing import Any
 from cryptoproxy.datasets.contracts.ticker import LONGEST_INTERVAL_MS, SHORTEST_INTERVAL_MS
 from cryptoproxy.queries.periods import Interval
 from cryptoproxy.queries.questions.flow.steps import Measure
-from cryptoproxy.queries.scope import AssetRef, Scope, Seen
+from cryptoproxy.queries.scope import AssetRef, Scope, Seen, spelled
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ASSET = "source, asset_id, quote"
@@ -44,8 +44,11 @@ def where(scope: Scope, more: Sequence[str] = ()) -> tuple[str, list[Any]]:
         parameters += [part for market, ids in markets.items() for part in (*market, *ids)]
     else:
         for column, values in (
-            ("source", scope.sources), ("symbol", scope.symbols), ("asset_id", scope.assets), ("quote", scope.quotes)
-        ):  # fmt: skip
+            ("source", scope.sources),
+            ("symbol", spelled(scope.symbols)),
+            ("asset_id", scope.assets),
+            ("quote", spelled(scope.quotes)),
+        ):
             among(column, values)
     among("interval", [scope.interval] if scope.interval else [])
     return f"WHERE {' AND '.join(conditions)}", parameters

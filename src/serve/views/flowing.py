@@ -86,8 +86,7 @@ def _scope(
     period = periods.period(since, until, now_ms=queries.clock.now_ms())
     if until is None:  # what was traded or found just now, by a clock that is a little ahead, is of now
         period = Span(period.begin_ms, period.end_ms + 60_000)
-    quotes = tuple(each.upper() for each in names_in(quote))
-    return Scope(period, sources_in(source), assets=names_in(assets), quotes=quotes)
+    return Scope(period, sources_in(source), assets=names_in(assets), quotes=names_in(quote))
 
 
 def _newest(queries: Queries, dataset: Dataset[Any], scope: Scope, top: int) -> Iterator[Any]:

@@ -44,6 +44,14 @@ def test_every_question_is_asked_of_one_source_unless_told() -> None:
     assert not any("source" in each.get("terms", {}) for each in Scope(SCOPE.period, ()).query()["bool"]["filter"])
 
 
+def test_symbols_and_quotes_are_asked_for_as_they_are_typed_and_in_capitals() -> None:
+    asked = Scope(SCOPE.period, (), symbols=("btc", "$x$"), quotes=("USD", "eur")).query()["bool"]["filter"]
+    assert asked[:2] == [
+        {"terms": {"symbol": ["btc", "BTC", "$x$", "$X$"]}},
+        {"terms": {"quote": ["USD", "eur", "EUR"]}},
+    ]
+
+
 def test_chosen_assets_are_asked_for_exactly() -> None:
     both = (BTC, AssetRef("binance", "BTCUSDT", "USDT", "BTCUSDT"))
     (either, _) = Scope(SCOPE.period, chosen=both).query()["bool"]["filter"]

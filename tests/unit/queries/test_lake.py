@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from elasticsearch import Elasticsearch
@@ -228,6 +230,28 @@ def test_candles_of_tickers(queries: Queries, exact: dict[str, Any]) -> None:
 def test_why_nothing_was_found_is_said(queries: Queries, which: dict[str, str], words: str) -> None:
     with pytest.raises(NothingFound, match=words):
         list(queries.latest(**which))
+
+
+@pytest.mark.parametrize(
+    ("which", "found"),
+    [
+        ({"symbols": "$x$"}, ["$x$"]),
+        ({"symbols": "btcusdt,$x$"}, ["$x$", "BTCUSDT"]),
+        ({"quote": "uSd"}, ["$x$"]),
+        ({"quote": "usdt"}, ["BTCUSDT"]),
+        ({"base": "$x$"}, ["$x$"]),
+        ({"base": "btc"}, ["BTCUSDT"]),
+    ],
+)
+def test_a_name_in_small_letters_is_found_as_it_is_typed_and_in_capitals(
+    which: dict[str, str], found: list[str]
+) -> None:
+    odd = msgspec.structs.replace(TICKER.codec.decode(bybit(0, "o00", None)), symbol="$x$", quote="uSd")
+    lake = Lake(Store(Settings.from_texts({}).s3), InMemory({"bybit-linear": [bybit(0, "BTCUSDT", None), encode(odd)]}))  # type: ignore[arg-type]
+    with closing(Elasticsearch("http://127.0.0.1:9")) as client, closing(lake):
+        answer = Queries(client, lake=lake, engine="lake", clock=Stopped()).latest(source="all", since="2d", **which)
+        assert sorted(row.asset.symbol for row in answer) == found
+        assert answer.notes == []
 
 
 @pytest.mark.parametrize("which", [{"symbols": ""}, {"base": ","}, {"quote": [" "]}, {"source": ""}])
