@@ -4,7 +4,7 @@ milliseconds."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -159,6 +159,13 @@ class Span:
         """What of it lies in the hour, or other step, that begins there; empty where nothing does."""
         return Span(max(self.begin_ms, begin_ms), min(self.end_ms, begin_ms + length_ms))
 
-    def parts(self, step_ms: int) -> Iterator[Span]:
-        """Cut into steps; first and last may be shorter."""
-        return (self.cut(begin, step_ms) for begin in self.begins(step_ms))
+    def parts(self, step_ms: int, days: Collection[int] | None = None) -> Iterator[Span]:
+        """Cut into steps; first and last may be shorter.
+
+        Args:
+            days: begins of days: only the steps that touch one of them.
+        """
+        begins: Iterable[int] = self.begins(step_ms)
+        if days is not None:
+            begins = dict.fromkeys(begin for day in sorted(days) for begin in self.cut(day, DAY_MS).begins(step_ms))
+        return (self.cut(begin, step_ms) for begin in begins)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import calendar
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -54,9 +54,10 @@ class Interval:
             return {"field": field, "fixed_interval": f"{self.ms}ms" if self.ms % 1000 else f"{self.ms // 1000}s"}
         return {"field": field, "calendar_interval": _CALENDAR[self.text]}
 
-    def parts(self, period: Span, steps: int) -> Iterator[Span]:
-        """``period`` in parts of so many steps each; steps of the calendar are long, and are not parted."""
-        return period.parts(self.ms * steps) if self.fixed else iter((period,))
+    def parts(self, period: Span, steps: int, days: Collection[int] | None = None) -> Iterator[Span]:
+        """``period`` in parts of so many steps each, those that touch one of ``days`` (all, if None); steps of the
+        calendar are long, and are not parted."""
+        return period.parts(self.ms * steps, days) if self.fixed else iter((period,))
 
     def begin_of(self, ms: int) -> int:
         """Where the step begins that a moment lies in: at a multiple of its length since 1970, on Monday, on the first.

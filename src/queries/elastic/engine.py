@@ -89,13 +89,23 @@ class Elastic:
             return []  # it was never set up here
 
     def days(self, dataset: Dataset[Any], source: str, period: Span) -> set[int]:
-        by_day: Json = {"date_histogram": {**Interval.of_ms(DAY_MS).histogram(), "min_doc_count": 1}}
-        query = Scope(period, (source,)).query()
         try:
-            answer = self._of(dataset)({"size": 0, "track_total_hits": False, "query": query, "aggs": {"days": by_day}})
+            return self._days(Scope(period, (source,)), dataset)
         except NoIndexError:
             return set()
+
+    def _days(self, scope: Scope, dataset: Dataset[Any]) -> set[int]:
+        by_day: Json = {"date_histogram": {**Interval.of_ms(DAY_MS).histogram(), "min_doc_count": 1}}
+        answer = self._of(dataset)(
+            {"size": 0, "track_total_hits": False, "query": scope.query(), "aggs": {"days": by_day}}
+        )
         return {each["key"] for each in answer["aggregations"]["days"]["buckets"]}
+
+    def _held(self, scope: Scope, every: Interval, dataset: Dataset[Any] = TICKER) -> set[int] | None:
+        """The days that have a record, where it takes many searches to look at all: one record of years ago, or a long
+        ``--since`` at a short step, would be thousands that find nothing."""
+        long = scope.period.length_ms > max(DAY_MS, MAX_BUCKETS * every.ms)
+        return self._days(scope, dataset) if long else None
 
     def _of(self, dataset: Dataset[Any]) -> Search:
         return self._searches[dataset.name]
@@ -132,13 +142,14 @@ class Elastic:
 
     def _portions(self, scope: Scope, every: Interval) -> Iterator[tuple[tuple[AssetRef, ...], Span]]:
         assets = scope.chosen or [each.asset for each in self.found(scope)]
-        for portion in portions(assets, scope.period, every):
+        for portion in portions(assets, scope.period, every, self._held(scope, every)):
             for period in portion.periods:
                 yield portion.assets, period
 
     def volatility(self, request: Volatility, progress: Progress | None) -> Iterator[Findings[VolatilityRow]]:
         assets = request.scope.chosen or [each.asset for each in self.found(request.scope)]
-        whole = list(portions(assets, request.whole_windows, request.window))
+        days = self._held(request.scope, request.window)
+        whole = list(portions(assets, request.whole_windows, request.window, days))
         for done, portion in enumerate(whole, start=1):
             returns = {asset.identity: Returns(request.window.ms) for asset in portion.assets}
             for period in portion.periods:
@@ -158,7 +169,8 @@ class Elastic:
         try:
             pages = search.pages(lambda after: steps.assets_body(scope, after))
             found = scope.chosen or [asset_of(bucket) for bucket in pages]
-            for portion in portions(found, scope.period, request.every):
+            days = self._held(scope, request.every, request.dataset)
+            for portion in portions(found, scope.period, request.every, days):
                 own = replace(scope, chosen=portion.assets)
                 for period in portion.periods:
                     answer = search(steps.body(request, own, period))
@@ -170,11 +182,11 @@ class Elastic:
     # ---- by source
 
     def sentiment(self, request: Sentiment) -> Iterator[SentimentRow]:
-        for period in sentiment.stretches(request):
+        for period in sentiment.stretches(request, self._held(request.scope, request.every)):
             yield from sentiment.rows_of(self.search(sentiment.body(request, period)))
 
     def market(self, request: MarketFigures) -> Iterator[MarketRow]:
-        for period in market.stretches(request):
+        for period in market.stretches(request, self._held(request.scope, request.every, MARKET)):
             yield from market.rows_of(request, self._of(MARKET)(market.body(request, period)))
 
     def ends(self, series: Series, before_ms: int) -> tuple[int, int] | None:
@@ -194,7 +206,8 @@ class Elastic:
         return bodies.polled_of(self._of(series.dataset)(bodies.grid_body(series, period)))
 
     def slots(self, series: Series, period: Span, grid: SlotGrid) -> Iterator[Slots]:
-        for stretch in bodies.stretches(period, grid):
+        days = self.days(series.dataset, series.source, period) if period.length_ms > DAY_MS else None
+        for stretch in bodies.stretches(period, grid, days):
             yield from self._whole(series, stretch)
 
     def _whole(self, series: Series, stretch: Span) -> Iterator[Slots]:

@@ -5,7 +5,7 @@ portions that one answer holds. Failures are told by kind.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import elastic_transport
@@ -121,14 +121,16 @@ class Portion(NamedTuple):
     periods: tuple[Span, ...]
 
 
-def portions(assets: Sequence[AssetRef], period: Span, every: Interval) -> Iterator[Portion]:
+def portions(
+    assets: Sequence[AssetRef], period: Span, every: Interval, days: Collection[int] | None = None
+) -> Iterator[Portion]:
     """A question by steps of time, cut between steps so that no answer has more than 10,000 of them.
 
     Assets come first, as Elasticsearch then reads only the records of those that are asked for: pages of one large
-    search would each read all of them.
+    search would each read all of them. Of a period in several parts, those that touch one of ``days`` (all, if None).
     """
     steps = period.length_ms // every.ms + 2  # it may begin and end within a step
     together = max(1, MAX_BUCKETS // steps)
-    periods = (period,) if steps <= MAX_BUCKETS else tuple(every.parts(period, MAX_BUCKETS - 2))
+    periods = (period,) if steps <= MAX_BUCKETS else tuple(every.parts(period, MAX_BUCKETS - 2, days))
     for begin in range(0, len(assets), together):
         yield Portion(tuple(assets[begin : begin + together]), periods)

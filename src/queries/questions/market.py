@@ -5,7 +5,7 @@ Of dataset ``market``: a poll tells all of its figures at once, so those of a ro
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -64,9 +64,9 @@ class MarketRow:
         return self.figures.get(DOMINANCE + coin)
 
 
-def stretches(request: MarketFigures) -> Iterator[Span]:
-    """The period in parts that one search each can look at, cut between steps."""
-    return request.every.parts(request.scope.period, _STEPS)
+def stretches(request: MarketFigures, days: Collection[int] | None = None) -> Iterator[Span]:
+    """The period in parts that one search each can look at, cut between steps; as :meth:`Interval.parts`."""
+    return request.every.parts(request.scope.period, _STEPS, days)
 
 
 def body(request: MarketFigures, period: Span) -> Json:

@@ -5,7 +5,7 @@ The change is the source's own, over 24 h. A poll is all its pages or nothing, s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -53,9 +53,9 @@ class SentimentRow:
         return Seen(self.slot_ms, self.slot_ms)
 
 
-def stretches(request: Sentiment) -> Iterator[Span]:
-    """The period in parts that one search each can look at, cut between steps."""
-    return request.every.parts(request.scope.period, _STEPS)
+def stretches(request: Sentiment, days: Collection[int] | None = None) -> Iterator[Span]:
+    """The period in parts that one search each can look at, cut between steps; as :meth:`Interval.parts`."""
+    return request.every.parts(request.scope.period, _STEPS, days)
 
 
 def body(request: Sentiment, period: Span) -> Json:

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from cryptoproxy.datasets import TICKER
-from cryptoproxy.datasets.times import Span
+from cryptoproxy.datasets import CANDLE, MARKET, TICKER, from_iso
+from cryptoproxy.datasets.times import DAY_MS, Span
+from cryptoproxy.queries.elastic.engine import Elastic
+from cryptoproxy.queries.periods import Interval
+from cryptoproxy.queries.questions.average import Average
+from cryptoproxy.queries.questions.flow.steps import Steps
 from cryptoproxy.queries.questions.freshness import Freshness, _of, bodies, slots
+from cryptoproxy.queries.questions.market import MarketFigures
+from cryptoproxy.queries.questions.sentiment import Sentiment
+from cryptoproxy.queries.questions.volatility import Volatility
+from cryptoproxy.queries.scope import AssetRef, Scope
 from cryptoproxy.queries.series import Series
 
 MINUTE = 60_000
@@ -134,3 +144,60 @@ def test_no_stretch_is_looked_through_in_which_no_record_can_be(first: int, newe
     _of(Held(), Freshness(period), Series(TICKER, "binance"), [])  # type: ignore[arg-type]
     inside = Span(max(first, period.begin_ms), min(newest + 1, period.end_ms))
     assert looked == ([] if inside.empty else [inside])
+
+
+class Index:
+    """Has records of some days; ``asked`` are the times that are looked through."""
+
+    index = "crypto-prices"
+
+    def __init__(self, *days: int) -> None:
+        self.days = days
+        self.asked: list[Span] = []
+
+    def __call__(self, body: dict[str, Any]) -> dict[str, Any]:
+        if "days" in body["aggs"]:
+            return {"aggregations": {"days": {"buckets": [{"key": each} for each in self.days]}}}
+        time = next(each["range"]["timestamp"] for each in body["query"]["bool"]["filter"] if "range" in each)
+        self.asked.append(Span(from_iso(time["gte"]), from_iso(time["lt"])))
+        empty: dict[str, Any] = {"buckets": [], "sum_other_doc_count": 0}
+        return {"aggregations": dict.fromkeys(("slots", "quotes", "rows", "sources"), empty)}
+
+    def pages(self, body_after: object) -> Iterator[Any]:
+        return iter(())
+
+
+def elastic(index: Index) -> Elastic:
+    return Elastic(dict.fromkeys((TICKER.name, CANDLE.name, MARKET.name), index))  # type: ignore[dict-item]
+
+
+FIRST, LAST = (Span(day * DAY_MS, (day + 1) * DAY_MS) for day in (1, 6_000))
+YEARS = Span(FIRST.begin_ms + HOUR, LAST.begin_ms + 5 * HOUR)
+
+
+def test_of_years_only_the_days_that_have_a_record_are_looked_through() -> None:
+    """One record of 2009 beside those of today was hundreds of thousands of searches."""
+    index = Index(FIRST.begin_ms, LAST.begin_ms)
+    grid = slots.SlotGrid(MINUTE, "recorded", assets=50, records=500)
+    list(elastic(index).slots(Series(TICKER, "binance"), YEARS, grid))
+    assert index.asked == [each for each in YEARS.parts(100 * MINUTE) if each.touches(FIRST) or each.touches(LAST)]
+
+
+def test_so_is_a_long_period_at_a_short_step() -> None:
+    index, every = Index(FIRST.begin_ms, LAST.begin_ms), Interval("1m", MINUTE)
+    scope = Scope(YEARS, chosen=(AssetRef("binance", "X", "USDT", "X"),))
+    for rows, steps in (
+        (elastic(index).average(Average(scope, every=every)), 9_998),
+        (elastic(index).sentiment(Sentiment(scope, every)), 2_000),
+        (elastic(index).market(MarketFigures(replace(scope, quotes=("USD",)), every, ())), 2_000),
+    ):
+        index.asked.clear()
+        list(rows)
+        parts = YEARS.parts(steps * MINUTE)
+        assert index.asked == [each for each in parts if each.touches(FIRST) or each.touches(LAST)]
+    index.asked.clear()
+    list(elastic(index).volatility(Volatility(scope, every), None))
+    assert len(index.asked) == 2
+    index.asked.clear()
+    list(elastic(index).steps(Steps("trades", scope, every, TICKER, ())))
+    assert len(index.asked) == 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -91,11 +91,11 @@ def grid_of(polled: Sequence[Polled], told: Interval | None, *, end_ms: int) -> 
     return SlotGrid(common, "inferred", assets, records), len(slots) >= ENOUGH
 
 
-def stretches(period: Span, grid: SlotGrid) -> Sequence[Span]:
-    """The period in parts that one search each can look at."""
+def stretches(period: Span, grid: SlotGrid, days: Collection[int] | None = None) -> Sequence[Span]:
+    """The period in parts that one search each can look at, those that touch one of ``days`` (all, if None)."""
     slots = max(1, min(MAX_BUCKETS, MAX_RECORDS // grid.records))
     step = slots * (grid.interval_ms or period.length_ms)
-    return list(period.parts(step))
+    return list(period.parts(step, days))
 
 
 def slots_body(series: Series, period: Span) -> Json:
