@@ -14,7 +14,7 @@ from cryptoproxy.common.clients.outcome import meaning
 from cryptoproxy.common.retry import Patiently, at_once
 from cryptoproxy.common.settings.catalogue import Elasticsearch as ElasticsearchSettings
 from cryptoproxy.consumer.index.indices import span_of
-from cryptoproxy.consumer.index.template import verify
+from cryptoproxy.consumer.index.template import verify, verify_alias
 from cryptoproxy.datasets import Dataset, iso
 from cryptoproxy.datasets.times import Span
 
@@ -57,6 +57,13 @@ class Documents:
 
     def close(self) -> None:
         self._client.close()
+
+    def require_all(self) -> None:
+        """Raises:
+        OperatorError: the alias hides documents or shows those of others. It would look like a fault of the data.
+        """
+        # Of a full disk a block against writing stays, and hides nothing.
+        self._ask(lambda: verify_alias(self._client, self._alias, blocks=False))
 
     def refresh(self, index: str | None = None) -> None:
         """Makes visible what was written within the last second. Without the right to it that second is unseen."""

@@ -110,6 +110,7 @@ def reconciled(
         _both_sides(settings, dataset, wait) as (archive, documents),
         Display(f"reconcile of {dataset.name}s", console) as display,
     ):
+        documents.require_all()
         return reconcile(archive, documents, dead, span=span, sources=sources, quick=quick, display=display)
 
 

@@ -99,14 +99,25 @@ def there(client: Elasticsearch, settings: ElasticsearchSettings) -> list[Datase
     ]
 
 
-def faults_of_alias(client: Elasticsearch, alias: str) -> Iterator[str]:
+def verify_alias(client: Elasticsearch, alias: str, *, blocks: bool = True) -> None:
+    """Raises:
+    OperatorError: :func:`faults_of_alias` has something to say.
+    """
+    if faults := list(faults_of_alias(client, alias, blocks=blocks)):
+        raise OperatorError(f"alias {alias} does not show just what is there", remedy="; ".join(faults))
+
+
+def faults_of_alias(client: Elasticsearch, alias: str, *, blocks: bool = True) -> Iterator[str]:
     """One line for each index by which readers of ``alias`` would see too little, or something else, and what to do.
+
+    Args:
+        blocks: and for each that has a block that nobody sets on purpose.
 
     Raises:
         OperatorError: what was answered is not Elasticsearch's.
     """
     try:
-        yield from _faults_of_alias(client, alias)
+        yield from _faults_of_alias(client, alias, blocks=blocks)
     except (KeyError, TypeError, AttributeError) as error:
         raise OperatorError(
             f"what was answered of the alias {alias} is not Elasticsearch's ({error!r})",
@@ -114,7 +125,7 @@ def faults_of_alias(client: Elasticsearch, alias: str) -> Iterator[str]:
         ) from error
 
 
-def _faults_of_alias(client: Elasticsearch, alias: str) -> Iterator[str]:
+def _faults_of_alias(client: Elasticsearch, alias: str, *, blocks: bool) -> Iterator[str]:
     there = client.indices.resolve_index(name=f"{alias},{alias}-*", expand_wildcards="all")
     ours = {index["name"]: index for index in there["indices"] if index["name"].startswith(f"{alias}-")}
     for name, index in ours.items():
@@ -125,7 +136,8 @@ def _faults_of_alias(client: Elasticsearch, alias: str) -> Iterator[str]:
                 f"index {name} lacks the alias {alias}, so readers do not see its records. "
                 f"Add it: PUT {name}/_alias/{alias}"
             )
-    yield from _blocked(client, alias)
+    if blocks:
+        yield from _blocked(client, alias)
     if not any(each["name"] == alias for each in there["aliases"]):
         if not any(index["name"] == alias for index in there["indices"]):
             yield f"no index has the alias {alias}, so questions to it fail. Run `cryptoproxy setup`"

@@ -9,7 +9,7 @@ import pytest
 
 from cryptoproxy.common.service import Health
 from cryptoproxy.consumer.index.alias_look import AliasLook, Watched
-from cryptoproxy.consumer.index.template import faults_of_alias
+from cryptoproxy.consumer.index.template import faults_of_alias, verify_alias
 from cryptoproxy.datasets import TICKER
 from cryptoproxy.datasets.documents import mapping
 from cryptoproxy.errors import OperatorError
@@ -101,6 +101,13 @@ def test_a_missing_alias_and_a_block_that_nobody_wants_are_named(client: Any, sa
     lines = list(faults_of_alias(client, "prices"))
     assert len(lines) == len(said)
     assert all(word in line for line, word in zip(lines, said, strict=True))
+
+
+def test_a_full_disk_is_not_in_the_way_of_who_only_reads() -> None:
+    full = cluster({"prices-2026.10.01": {}}, blocks={"prices-2026.11.01": "read_only_allow_delete"})
+    with pytest.raises(OperatorError, match="Free that disk"):
+        verify_alias(full, "prices")
+    verify_alias(full, "prices", blocks=False)
 
 
 @pytest.mark.parametrize(

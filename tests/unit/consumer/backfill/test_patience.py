@@ -14,7 +14,7 @@ from cryptoproxy.common.settings import Settings
 from cryptoproxy.consumer.backfill import wiring
 from cryptoproxy.datasets import TICKER
 from cryptoproxy.datasets.times import HOUR_MS, Span
-from cryptoproxy.errors import TransientError
+from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.lake.compact import Compaction
 from cryptoproxy.lake.store import Store
 from tests.unit.consumer.backfill import test_documents
@@ -27,7 +27,18 @@ SETTINGS = Settings.from_texts({})
 
 
 class Server(test_documents.Server):
-    """Has no documents, and lets itself be closed."""
+    """Has no documents, and lets itself be closed. ``entry`` is its one index's entry of the alias."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.entry: dict[str, Any] = {}
+        index, alias = "crypto-prices-2026.11.20", "crypto-prices"
+        there = {
+            "indices": [{"name": index, "aliases": [alias], "attributes": ["open"]}],
+            "aliases": [{"name": alias, "indices": [index]}],
+        }
+        self.indices.resolve_index = lambda **_: there
+        self.indices.get_alias = lambda **_: {index: {"aliases": {alias: self.entry}}}
 
     def search(self, **what: Any) -> dict[str, Any]:
         super().search(**{"size": 0} | what)
@@ -67,6 +78,22 @@ def test_reconcile_waits_for_each_of_its_three_sides(
     assert len(waits) == 6
     said = "\n".join(caplog.messages)
     assert all(f"waits for {what}: " in said for what in ("Kafka", "Elasticsearch", "S3"))
+
+
+def test_an_alias_that_hides_documents_is_named_and_not_taken_for_a_difference(
+    monkeypatch: pytest.MonkeyPatch, waits: list[float]
+) -> None:
+    bucket, server = Bucket(), Server()
+    fill(Store(SETTINGS.s3, lambda: bucket), hours=(10,))  # type: ignore[arg-type,return-value]
+    server.entry = {"filter": {"term": {"symbol": "BTC"}}}
+    monkeypatch.setattr(wiring.reader, "read_letters", lambda kafka: iter(()))
+    monkeypatch.setattr(wiring.elastic, "client", lambda *_, **__: server)
+    monkeypatch.setattr(wiring, "Store", lambda settings, **options: Store(settings, lambda: bucket, **options))  # type: ignore[arg-type,return-value]
+    with pytest.raises(OperatorError, match="crypto-prices does not show just what is there") as told:
+        wiring.reconciled(
+            SETTINGS, TICKER, Span(TEN, TEN + HOUR_MS), sources=None, quick=False, console=Console(file=io.StringIO())
+        )
+    assert 'its alias has a filter ({"term": {"symbol": "BTC"}})' in str(told.value)
 
 
 def test_a_compaction_goes_on_where_s3_was_away(
