@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import struct
 import threading
 import time
 from collections.abc import Callable
@@ -72,7 +74,7 @@ class Exchange:
         text = frame if isinstance(frame, str) else json.dumps(frame)
         with self._lock:
             for each in self._connections:
-                with suppress(ConnectionClosed):
+                with suppress(ConnectionClosed, OSError):
                     each.send(text)
 
     def cut(self) -> None:
@@ -103,6 +105,8 @@ class Exchange:
         return connection.respond(status, "leave us alone\n") if status else None
 
     def _serve(self, connection: ServerConnection) -> None:
+        # Who takes nothing any more is cut: a process that is frozen would hold up the frames of all others.
+        connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", 1, 0))
         with suppress(ConnectionClosed, OSError):
             while True:
                 asked = json.loads(connection.recv())

@@ -118,6 +118,8 @@ class World:
         }
 
     def close(self) -> None:
+        for poller in self.rig.pollers:
+            poller.close()  # one that is frozen would never let the exchange end its connection
         self.exchange.close()
         if self._topic is not None:
             self._topic.close()
