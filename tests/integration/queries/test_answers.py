@@ -70,7 +70,7 @@ def test_why_nothing_was_found_is_said(queries: Queries, which: dict[str, str], 
 def test_a_symbol_that_is_missing_beside_others_is_a_note(queries: Queries) -> None:
     answer = queries.latest(symbols=["btc", "nosuch"])
     assert [row.asset.asset_id for row in answer] == ["bitcoin"]
-    assert answer.notes == ["no record of NOSUCH at coingecko in the period"]
+    assert answer.notes == ["no record of nosuch at coingecko in the period"]
 
 
 def test_the_most_traded_are_ranked_by_volume(queries: Queries, filled: Filled) -> None:
