@@ -6,7 +6,7 @@ An upstream's own module says how its intervals are spelled, which call gives ba
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from functools import partial
 from itertools import islice
@@ -17,7 +17,7 @@ from cryptoproxy.datasets.contracts.candle import STEPS, end_of
 from cryptoproxy.datasets.times import DAY_MS, Span
 from cryptoproxy.errors import SettingsError, TransientError
 from cryptoproxy.upstreams.answers.bars import CLOSED_AFTER_MS, BarGathering, same
-from cryptoproxy.upstreams.answers.gathering import Doubt, usable_id
+from cryptoproxy.upstreams.answers.gathering import Doubt, reasons_of, usable_id
 from cryptoproxy.upstreams.answers.quotes import Quotes
 from cryptoproxy.upstreams.base import Call, IncompleteError, Poll, Polling, Rejected, Response, SymbolList
 from cryptoproxy.upstreams.history import Page, Start
@@ -182,13 +182,14 @@ class Candles(ABC):
             elif not any(row.asset_id == symbol for row in gathered.rejected):
                 lacking[number] = Rejected("absent", symbol, f"no bar that ended at {iso(close_ms)}")
         if not self._doubt.believes(tuple(lacking)):
+            some = reasons_of(islice(lacking.values(), 3))[:1000]
             raise IncompleteError(
-                f"{self.feed.name}: {len(lacking)} of {len(self.symbols)} symbols lack: {_told(lacking.values())}",
+                f"{self.feed.name}: {len(lacking)} of {len(self.symbols)} symbols lack: {some}",
                 pages=[self.before + number for number in lacking],
             )
         gathered.rejected += lacking.values()
         if not records:
-            raise TransientError(f"{self.feed.name}: not a single record: {_told(gathered.rejected)}")
+            raise TransientError(f"{self.feed.name}: not a single record: {reasons_of(gathered.rejected[:3])[:1000]}")
         return Poll(records, gathered.rejected)
 
     def _ended(self, found: Sequence[Candle], close_ms: int) -> Sequence[Candle]:
@@ -262,10 +263,6 @@ class Candles(ABC):
         if not begins or end_of(iso(begins[-1]), self.interval) >= span.end_ms:
             return span.end_ms
         return begins[-1] + 1
-
-
-def _told(rejected: Iterable[Rejected]) -> str:
-    return "; ".join(f"{row.asset_id}: {row.detail}" for row in islice(rejected, 3))[:1000]
 
 
 def time_of(answer: Response, *, now_ms: int) -> int:

@@ -117,10 +117,15 @@ class Gathering:
             upstream = self.source.partition("-")[0]
             reasons = Counter(row.reason for row in self.rejected)
             told = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items())) or "no rows"
-            some = "; ".join(f"{row.asset_id or 'a row'}: {row.detail}" for row in self.rejected[:3])
+            some = reasons_of(self.rejected[:3])
             foreign = f"not what {upstream} speaks: " if reasons.keys() - {"absent", "short"} == {"bad_row"} else ""
             raise TransientError(f"{foreign}{self.source} answered without a single record: {told}: {some}"[:1000])
         return Poll(self.records, self.rejected)
+
+
+def reasons_of(rejected: Iterable[Rejected]) -> str:
+    """What is wrong with each row, for an error."""
+    return "; ".join(f"{row.asset_id or 'a row'}: {row.detail}" for row in rejected)
 
 
 class Doubt:

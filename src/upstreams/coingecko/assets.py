@@ -15,7 +15,7 @@ import msgspec
 from cryptoproxy.datasets import ASSET, Asset, Feed, iso
 from cryptoproxy.datasets.contracts.asset import NO_QUOTE
 from cryptoproxy.errors import TransientError
-from cryptoproxy.upstreams.answers.gathering import Doubt, usable_id
+from cryptoproxy.upstreams.answers.gathering import Doubt, reasons_of, usable_id
 from cryptoproxy.upstreams.answers.quotes import Quotes
 from cryptoproxy.upstreams.answers.rows import RowReader, read_each_field
 from cryptoproxy.upstreams.answers.values import Number, Rank, iso_of_text
@@ -155,11 +155,11 @@ class CoinGeckoAssets:
                 odd[number] = Rejected("bad_row", asked, f"coingecko answered with {found.id}")
             else:
                 records.append(_record(found, iso(slot_ms), iso(fetched_at_ms)))
-        told = "; ".join(f"{row.asset_id}: {row.detail}" for row in odd.values())[:1000]
+        why = reasons_of(odd.values())[:1000]
         if not self._doubt.believes(tuple(row.asset_id for row in odd.values())):
-            raise IncompleteError(told, pages=tuple(odd))
+            raise IncompleteError(why, pages=tuple(odd))
         if odd and len(bodies) == len(odd):
-            raise TransientError(told)
+            raise TransientError(why)
         return Poll(records, [*rejected, *odd.values()])
 
     def _coins(self) -> tuple[str, ...]:
