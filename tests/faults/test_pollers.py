@@ -60,6 +60,7 @@ def test_a_planned_change_of_pollers_misses_hardly_a_slot_and_polls_none_twice(r
     first.terminate()
     _, seconds = wait_active([second])
     assert first.said("left the pollers' group; another one may begin"), "else the successor would only notice"
+    assert second.said("this poller is the one to poll from now on", "which had stopped"), "not: silent for 6 s"
     assert not first.said("Traceback")
     start(rig, "first")  # sends what the last seconds were too short for
     wait_until(lambda: not any(evidence.waiting(first.outbox).values()), what="nothing waits on its disk")

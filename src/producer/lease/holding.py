@@ -104,9 +104,13 @@ class Holding:
                 f" ({error})" if error else "",
             )
 
-    def release(self, membership: Membership) -> None:
-        """Says that a successor need not wait."""
-        membership.confirm(replace(self.note, beat=self.note.beat + 1, released=True))
+    def release(self, membership: Membership) -> bool:
+        """Says that a successor need not wait; False if Kafka does not take it.
+
+        Raises:
+            OperatorError, TransientError: see :meth:`Membership.confirm`.
+        """
+        return membership.confirm(replace(self.note, beat=self.note.beat + 1, released=True))
 
     def _confirmed(self, pauses: int) -> None:
         now = self._seconds()

@@ -131,7 +131,8 @@ class Lease:
             self._unanswered(self._connection.trouble)
             return False
         try:
-            membership.turn()
+            polls = self._tenure.stage is Stage.ACTIVE
+            membership.turn(self._timing.calm if polls else self._timing.turn)
             standing = membership.standing()
             self._notice(standing)
             if self._tenure.holds:
@@ -226,9 +227,21 @@ class Lease:
         if membership is None:
             return
         try:
-            if held and not self._holding.unconfirmed:
-                self._holding.release(membership)
-            membership.leave()
-            log.info("left the pollers' group%s", "; another one may begin" if held else "")
+            try:
+                released = held and not self._holding.unconfirmed and self._released(membership)
+            finally:
+                membership.leave()
         except CryptoProxyError as error:
             log.warning("left without a word to Kafka, so another poller waits until the lease is over: %s", error)
+            return
+        after = "another one may begin" if released else "another one waits until the lease is over"
+        log.info("left the pollers' group%s", f"; {after}" if held else "")
+
+    def _released(self, membership: Membership) -> bool:
+        """In the middle of a rebalance, as another poller that has just started brings one, Kafka takes no note: it is
+        over soon, and a successor waits longer than that without."""
+        for _ in range(round(self._timing.answer / self._timing.turn)):
+            if self._holding.release(membership):
+                return True
+            membership.turn(self._timing.turn)
+        return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from kafka import OffsetAndMetadata
@@ -20,6 +21,8 @@ class FakeKafka:
         self.stored: str | None = None
         self.error: kafka_errors.KafkaError | None = None
         """Raised by each poll."""
+        self.polled: Callable[[], None] = lambda: None
+        """Called by each poll."""
         self.clients: list[FakeConsumer] = []
 
     def connect(self, **options: Any) -> FakeConsumer:
@@ -101,6 +104,7 @@ class FakeConsumer:
     def poll(self, timeout_ms: int) -> dict[Any, Any]:
         if self._kafka.error:
             raise self._kafka.error
+        self._kafka.polled()
         return {}
 
     def group_metadata(self) -> ConsumerGroupMetadata:

@@ -402,6 +402,39 @@ def test_at_a_stop_it_says_that_a_successor_need_not_wait(kafka: FakeKafka, proc
     assert process.metric("poller_active") == 0
 
 
+def test_at_a_stop_within_a_rebalance_it_says_so_when_that_is_over(
+    kafka: FakeKafka, process: Process, caplog: pytest.LogCaptureFixture
+) -> None:
+    process.active()
+    kafka.member.rebalance()
+    kafka.polled = lambda: kafka.member.settle(chosen=False, generation=2)
+    with caplog.at_level(logging.INFO):
+        process.lease.leave()
+    assert kafka.note is not None
+    assert kafka.note.released
+    assert "left the pollers' group; another one may begin" in caplog.messages
+
+
+def test_at_a_stop_within_a_rebalance_that_does_not_end_it_says_that_a_successor_waits(
+    kafka: FakeKafka, process: Process, caplog: pytest.LogCaptureFixture
+) -> None:
+    process.active()
+    kafka.member.rebalance()
+    with caplog.at_level(logging.INFO):
+        process.lease.leave()
+    assert kafka.note is not None
+    assert not kafka.note.released
+    assert "left the pollers' group; another one waits until the lease is over" in caplog.messages
+    assert all(each.closed for each in kafka.clients)
+
+
+def test_one_whose_note_finds_no_kafka_gives_up_its_place_all_the_same(kafka: FakeKafka, process: Process) -> None:
+    process.active()
+    kafka.up = False
+    process.lease.leave()
+    assert all(each.closed for each in kafka.clients)
+
+
 def test_at_a_stop_without_kafka_it_does_not_wait(kafka: FakeKafka, process: Process) -> None:
     process.active()
     kafka.up = False
