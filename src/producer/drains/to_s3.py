@@ -89,7 +89,7 @@ class Archiver:
             self.health.release(PART)
             backoff.reset()
             if not done:
-                loop.wait(0.5)
+                loop.wait(1.0)
         if well:
             self._finish()
 

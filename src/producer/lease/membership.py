@@ -46,7 +46,6 @@ class Membership:
         self._reader = reader
         self._assignor = assignor
         self._kafka = kafka
-        self._turn_ms = int(timing.turn * 1000)
         self._answer_ms = int(timing.answer * 1000)
         self._partition = TopicPartition(kafka.lease_topic, PARTITION)
         member.subscribe([kafka.lease_topic])
@@ -75,8 +74,8 @@ class Membership:
             undone.pop_all()
         return cls(member, reader, assignor, kafka, timing)
 
-    def turn(self) -> None:
-        """Takes part in what goes on in the group, for ``timing.turn`` seconds.
+    def turn(self, seconds: float) -> None:
+        """Takes part in what goes on in the group, for so long.
 
         Raises:
             OperatorError: Kafka refuses.
@@ -84,7 +83,7 @@ class Membership:
         """
         self._see_a_rejoin_through()
         with _explained(self._kafka):
-            self._member.poll(timeout_ms=self._turn_ms)
+            self._member.poll(timeout_ms=int(seconds * 1000))
             # Nothing is read: the partition's leader need not even be there.
             self._member.pause(*self._member.assignment())
 

@@ -36,6 +36,9 @@ class Timing:
     stuck: float = 60.0
     """Without any answer for so long, a new client is tried: the brokers may have moved, or the client hangs."""
     turn: float = 0.25
+    calm: float = 0.5
+    """A turn of the one that polls: nobody waits for it, and each wakes two threads a dozen times, which is most of an
+    idle poller's CPU."""
 
     def member_options(self) -> dict[str, Any]:
         """For the consumer that is a member of the group."""
@@ -47,7 +50,7 @@ class Timing:
             # silent while others wait for a dead leader.
             "request_timeout_ms": int((self.session_timeout + self.heartbeat) * 1000),
             # Also the client's own pace while it has nothing to read: at its 100 ms it is most of an idle poller's CPU.
-            "retry_backoff_ms": int(self.turn * 1000),
+            "retry_backoff_ms": int(self.calm * 1000),
         }
 
     def reader_options(self) -> dict[str, Any]:

@@ -21,8 +21,8 @@ from cryptoproxy.producer.feeds.history.runs import Run, RunsFile, RunsTopic, me
 
 log = logging.getLogger(__name__)
 
-LOOK_SECONDS = 1.0
-TELL_SECONDS = 3.0
+LOOK_SECONDS = TELL_SECONDS = 3.0
+"""So often the state topic is read and written."""
 SAY_SECONDS = 60.0
 AGAIN_SECONDS = 60.0
 """After what only a person can mend."""

@@ -23,7 +23,7 @@ from cryptoproxy.datasets.times import Span
 from cryptoproxy.errors import CryptoProxyError, OperatorError, TransientError
 from cryptoproxy.producer.budget import Budget
 from cryptoproxy.producer.feeds.fetch import Fetcher
-from cryptoproxy.producer.feeds.history.agenda import LOOK_SECONDS, Agenda
+from cryptoproxy.producer.feeds.history.agenda import Agenda
 from cryptoproxy.producer.feeds.history.runs import Run
 from cryptoproxy.producer.feeds.history.walk import Cursor, Walk
 from cryptoproxy.producer.feeds.lines import lines_of
@@ -35,6 +35,7 @@ from cryptoproxy.upstreams.history import History
 
 log = logging.getLogger(__name__)
 
+WAIT_SECONDS = 1.0
 CALL_SECONDS = 60.0
 """One call may wait so long for its budget before it is tried anew; the loop turns meanwhile."""
 AFTER_BAN_SECONDS = 900.0
@@ -106,7 +107,7 @@ class HistoryLoop:
                 self._often.warning("away", f"history waits: {error}")
                 worked = False
             if not worked:
-                loop.wait(LOOK_SECONDS)
+                loop.wait(WAIT_SECONDS)
         agenda.close()
 
     def step(self, loop: Loop) -> bool:
@@ -236,9 +237,9 @@ class HistoryLoop:
 
     def _leave_alone(self, banned: float, wait: Wait) -> None:
         """An upstream that grants nothing for so many seconds, and then live polls first."""
-        until = self._clock.monotonic() + (banned + min(banned, AFTER_BAN_SECONDS) or LOOK_SECONDS)
+        until = self._clock.monotonic() + (banned + min(banned, AFTER_BAN_SECONDS) or WAIT_SECONDS)
         while (left := until - self._clock.monotonic()) > 0:
-            if wait(min(left, LOOK_SECONDS)):
+            if wait(min(left, WAIT_SECONDS)):
                 return
 
     def _keep(self, history: History, rejected: Sequence[Rejected], records: Sequence[Any]) -> None:

@@ -92,17 +92,17 @@ def test_a_refusal_is_for_a_person(kafka: FakeKafka) -> None:
     membership = opened(kafka)
     kafka.error = kafka_errors.TopicAuthorizationFailedError("crypto-data.lease")
     with pytest.raises(OperatorError):
-        membership.turn()
+        membership.turn(0.25)
 
 
 def test_a_join_that_is_under_way_is_seen_through(kafka: FakeKafka) -> None:
     """kafka-python may forget it between two polls, and would then neither join nor heartbeat any more."""
     membership = opened(kafka)
     coordinator = kafka.member._coordinator
-    membership.turn()
+    membership.turn(0.25)
     assert not coordinator.rejoin_needed, "a rebalance for nothing"
     coordinator.rejoining = True
-    membership.turn()
+    membership.turn(0.25)
     assert coordinator.rejoin_needed
 
 
