@@ -28,7 +28,7 @@ from cryptoproxy.upstreams.history import History
 log = logging.getLogger(__name__)
 
 ACCEPTED_SECONDS = 10.0
-"""An active poller takes a run up within a second or two."""
+"""An active poller takes a run up within 3 or 4 s."""
 LOOK_SECONDS = 1.0
 LINE_SECONDS = 10.0
 

@@ -217,7 +217,7 @@ class Lease:
     def leave(self) -> None:
         """What :meth:`run` does at its end."""
         held, active = self._tenure.holds, self._tenure.stage is Stage.ACTIVE
-        self._tenure.resign(now_ms=self._clock.now_ms())
+        self._tenure.retire()
         self._metrics.active.set(0)
         self._metrics.unconfirmed.set(0)
         self._health.hold(PART, "this poller stops; the next one may begin", expected=True)
@@ -232,16 +232,20 @@ class Lease:
             finally:
                 membership.leave()
         except CryptoProxyError as error:
-            log.warning("left without a word to Kafka, so another poller waits until the lease is over: %s", error)
+            log.warning("left without Kafka's answer, so another poller may wait until the lease is over: %s", error)
             return
         after = "another one may begin" if released else "another one waits until the lease is over"
         log.info("left the pollers' group%s", f"; {after}" if held else "")
 
     def _released(self, membership: Membership) -> bool:
         """In the middle of a rebalance, as another poller that has just started brings one, Kafka takes no note: it is
-        over soon, and a successor waits longer than that without."""
+        over soon, and a successor waits longer than that without. One that was put out, and comes back in it, writes
+        over no successor's note."""
         for _ in range(round(self._timing.answer / self._timing.turn)):
             if self._holding.release(membership):
                 return True
             membership.turn(self._timing.turn)
+            self._holding.doubt()
+            if not self._holding.is_ours(membership, settled=True):
+                return False
         return False

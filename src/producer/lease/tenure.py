@@ -119,6 +119,10 @@ class Tenure:
         self._client += 1
         self._membership_ended()
 
+    def retire(self) -> None:
+        """Polls no more. Until it has left the group its claim stays, so that no other one is chosen beside it."""
+        self.stage = Stage.WAITING
+
     def resign(self, *, now_ms: int) -> None:
         """Another one has the lease, or shall have it."""
         if self.holds:

@@ -37,8 +37,7 @@ class Timing:
     """Without any answer for so long, a new client is tried: the brokers may have moved, or the client hangs."""
     turn: float = 0.25
     calm: float = 0.5
-    """A turn of the one that polls: nobody waits for it, and each wakes two threads a dozen times, which is most of an
-    idle poller's CPU."""
+    """A turn of the one that polls: each wakes two threads a dozen times, which is most of an idle poller's CPU."""
 
     def member_options(self) -> dict[str, Any]:
         """For the consumer that is a member of the group."""

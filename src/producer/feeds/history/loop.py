@@ -96,6 +96,7 @@ class HistoryLoop:
                     agenda.take_over()
                     active = True
                 agenda.look()
+                agenda.tell()  # who asks for a run waits for this, not for its first page
                 begun, asking = self._clock.monotonic(), self._asking
                 worked = self.step(loop)
                 if worked:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 from dataclasses import replace
@@ -426,6 +427,26 @@ def test_at_a_stop_within_a_rebalance_that_does_not_end_it_says_that_a_successor
     assert not kafka.note.released
     assert "left the pollers' group; another one waits until the lease is over" in caplog.messages
     assert all(each.closed for each in kafka.clients)
+
+
+def test_one_that_was_put_out_writes_over_no_successors_note_at_its_stop(kafka: FakeKafka, process: Process) -> None:
+    process.active()
+    kafka.member.forget()
+    kafka.write(OTHER)
+    kafka.polled = lambda: kafka.member.settle(chosen=False, member_id="again", generation=9)
+    process.lease.leave()
+    assert kafka.note == OTHER
+
+
+def test_one_that_stops_keeps_its_claim_until_it_has_left(kafka: FakeKafka, process: Process) -> None:
+    process.active()
+    kafka.member.rebalance()
+    claims: list[bytes] = []
+    assignor = kafka.member.assignor
+    assert assignor is not None
+    kafka.polled = lambda: claims.append(assignor.metadata(["topic"]).user_data)
+    process.lease.leave()
+    assert [json.loads(claim)["term"] for claim in claims] == [1] * 8
 
 
 def test_one_whose_note_finds_no_kafka_gives_up_its_place_all_the_same(kafka: FakeKafka, process: Process) -> None:
