@@ -16,6 +16,7 @@ from typing import Any
 from kafka import OffsetAndMetadata, TopicPartition
 from kafka import errors as kafka_errors
 
+from cryptoproxy.common.clients.kafka import see_a_rejoin_through
 from cryptoproxy.common.clients.turns import take_turns
 from cryptoproxy.common.service import Health
 from cryptoproxy.common.service.process import Loop
@@ -88,6 +89,7 @@ class TopicArchiver:
         if self._consumer is None:
             self._consumer = self._connect(group_id=f"{self._topic}.archive")
             self._consumer.subscribe([self._topic])
+        see_a_rejoin_through(self._consumer)
         for partition, records in self._consumer.poll(timeout_ms=500).items():
             if not self._after:
                 self._since = time.monotonic()

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from importlib.metadata import version
 from importlib.util import find_spec
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from elasticsearch import Elasticsearch
 
@@ -19,6 +19,7 @@ from cryptoproxy.common.clients import elastic
 from cryptoproxy.common.clock import SystemClock
 from cryptoproxy.common.metrics import ServeMetrics
 from cryptoproxy.common.service import Service
+from cryptoproxy.common.service.process import leave
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.datasets import CANDLE, STATS, TICKER, USAGE
 from cryptoproxy.queries import Queries
@@ -161,10 +162,11 @@ class DoorProcess:
         self.url = f"http{'s' if serve.cert_file else ''}://{host}:{self.server.ports[0]}"
         log.info("the door is at %s: /coingecko/api/v3/, /binance/api/v3/, /bybit/v5/, /v1/", self.url)
 
-    def run(self) -> int:
-        """Until a stop signal; the exit code. Call it in the main thread."""
+    def run(self) -> NoReturn:
+        """Until a stop signal; then ends the process, whatever index, lake or upstream a question still waits for. Call
+        it in the main thread."""
         sys.setswitchinterval(SWITCH_SECONDS)
-        return self.service.run()
+        leave(self.service.run())
 
 
 def forms(settings: Settings) -> dict[str, list[str]]:

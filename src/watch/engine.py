@@ -101,10 +101,9 @@ class Engine:
                 loop.wait(backoff.next())
             else:
                 backoff.reset()
-        for share in list(self._live.values()):
-            with suppress(CryptoProxyError):
-                share.keep()
-            share.close()
+        for number in list(self._live):
+            self._give_up(number)
+        self._shares.kept.set()
         self._close_consumer()
 
     def _turn(self, loop: Loop) -> None:
@@ -150,9 +149,7 @@ class Engine:
         """As the group has decided; those that are back by now take part."""
         wanted = {each for each in self._shares.mine if each < self._shares.count}
         for number in [each for each in self._live if each not in wanted]:
-            with suppress(CryptoProxyError):
-                self._live[number].keep()  # the next one has less to go through
-            self._drop(number)
+            self._give_up(number)
         for number in [each for each in self._coming if each not in wanted]:
             self._coming.pop(number).cancel()
             self._health.release(f"share {number}")
@@ -181,6 +178,13 @@ class Engine:
     def _come(self, number: int, backoff: Backoff, *, after: float = 0.0) -> None:
         self._coming[number] = _Coming(self._make(number, self.rules), self._connect, backoff, after)
         self._health.hold(f"share {number}", "goes through what was told already", expected=True)
+
+    def _give_up(self, number: int) -> None:
+        try:
+            self._live[number].keep()  # the next one has less to go through
+        except CryptoProxyError as error:
+            log.warning("share %d is not kept: %s; whoever goes on with it reads more again", number, error)
+        self._drop(number)
 
     def _drop(self, number: int) -> None:
         share = self._live.pop(number)

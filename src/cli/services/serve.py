@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -21,4 +20,4 @@ def serve(env_file: Path) -> None:
     settings = start(env_file)
     from cryptoproxy.serve.wiring import DoorProcess
 
-    sys.exit(DoorProcess(settings).run())
+    DoorProcess(settings).run()

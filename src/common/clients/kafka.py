@@ -158,6 +158,18 @@ def unread(consumer: Any, partitions: Sequence[TopicPartition], committed: Mappi
     return sum(ends[each] - max(begins[each], committed.get(each) or 0) for each in partitions)
 
 
+def see_a_rejoin_through(member: Any) -> None:
+    """Before each short ``poll`` of a consumer with a group.
+
+    kafka-python 3.0.12 forgets a rejoin that it began because the topic's metadata changed: if `poll` ends before the
+    group has answered, and the leader has taken the new metadata meanwhile, it sees no reason to rejoin any more. It
+    would stay half in the group, without heartbeats, until Kafka puts it out. The flag holds until the rejoin is
+    complete.
+    """
+    if member._coordinator.rejoining:
+        member._coordinator.request_rejoin()
+
+
 def close(consumer: Any | None) -> None:
     """Of a consumer without a group; nothing is committed."""
     if consumer is not None:

@@ -133,7 +133,7 @@ class Service:
             # A client that waits for a server that is away cannot be interrupted. Nothing is lost by leaving:
             # what was not acknowledged is still in the outbox or uncommitted.
             log.warning("stopped without waiting longer for %s; the next start goes on there", ", ".join(late))
-            _leave(code)
+            leave(code)
         log.info("%s stopped", self.name)
         return code
 
@@ -175,7 +175,7 @@ class Service:
             " and ".join(late),
             self._watchdog_seconds,
         )
-        _leave(STUCK_EXIT_CODE)
+        leave(STUCK_EXIT_CODE)
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
@@ -205,7 +205,8 @@ def settle() -> None:
     gc.freeze()
 
 
-def _leave(code: int) -> NoReturn:
+def leave(code: int) -> NoReturn:
+    """Ends the process without waiting for any thread."""
     logging.shutdown()
     with suppress(OSError):  # nobody reads it any more
         sys.stdout.flush()

@@ -95,7 +95,9 @@ class Once:
                 log.warning("it polls without knowing whether another poller is active: %s", reason)
                 break
             if loop.wait(0.05):
-                break
+                log.error("not polled: stopped before it was known who polls")
+                self._failed = True
+                return False
         return True
 
     def _poll(self, source: Source, loop: Loop) -> None:

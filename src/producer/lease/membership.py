@@ -14,7 +14,7 @@ from kafka import OffsetAndMetadata, TopicPartition
 from kafka import errors as kafka_errors
 from kafka.structs import MemberState
 
-from cryptoproxy.common.clients.kafka import meaning
+from cryptoproxy.common.clients.kafka import meaning, see_a_rejoin_through
 from cryptoproxy.common.retry import Backoff
 from cryptoproxy.common.settings.catalogue import Kafka
 from cryptoproxy.errors import CryptoProxyError, OperatorError
@@ -81,20 +81,11 @@ class Membership:
             OperatorError: Kafka refuses.
             TransientError: it did not work this time.
         """
-        self._see_a_rejoin_through()
         with _explained(self._kafka):
+            see_a_rejoin_through(self._member)
             self._member.poll(timeout_ms=int(seconds * 1000))
             # Nothing is read: the partition's leader need not even be there.
             self._member.pause(*self._member.assignment())
-
-    def _see_a_rejoin_through(self) -> None:
-        # kafka-python 3.0.12 forgets a rejoin that it began because the topic's metadata changed: if `poll` ends before
-        # the group has answered, and the leader has taken the new metadata meanwhile, it sees no reason to rejoin any
-        # more. It would stay half in the group, without heartbeats, until Kafka puts it out and another one polls too.
-        # The flag holds until the rejoin is complete.
-        coordinator = self._member._coordinator
-        if coordinator.rejoining:
-            coordinator.request_rejoin()
 
     def standing(self) -> Standing:
         """At this moment, without asking Kafka."""

@@ -8,6 +8,8 @@ reads all topics and passes over what is not its own, which costs a look-up for 
 from __future__ import annotations
 
 import logging
+import threading
+import time
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,14 +19,17 @@ from kafka import errors as kafka_errors
 from kafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from kafka.structs import MemberState
 
+from cryptoproxy.common.clients.kafka import see_a_rejoin_through
 from cryptoproxy.common.clients.turns import take_turns
 from cryptoproxy.common.service import Health
 from cryptoproxy.common.service.process import Loop
 from cryptoproxy.common.settings.catalogue import Kafka
-from cryptoproxy.errors import OperatorError
+from cryptoproxy.errors import CryptoProxyError, OperatorError
 
 log = logging.getLogger(__name__)
 
+KEEP_SECONDS = 3.0
+"""Longest wait, at a stop, for what is being kept."""
 SESSION_MS = 10_000
 """After so long without a sign of life a process's shares are another's."""
 
@@ -47,12 +52,18 @@ class Shares:
         self._health = health
         self._member: Any = None
         self.mine: frozenset[int] = frozenset()
+        self.kept = threading.Event()
+        """At a stop, when what this process knows of its shares is on the topic: a successor's first word ends ours."""
         self.count = 0
         """Shares there are in all; 0 until it is known. The telling has the partition behind them."""
 
     def run(self, loop: Loop) -> None:
         """Until a stop; then it leaves, so that others take over at once."""
         take_turns(loop, self._turn, part="group", health=self._health, kafka=self._kafka, failed=self._close, cap=5.0)
+        deadline = time.monotonic() + KEEP_SECONDS
+        with suppress(CryptoProxyError, kafka_errors.KafkaError):
+            while self._member is not None and time.monotonic() < deadline and not self.kept.wait(0.05):
+                self._turn()
         self.mine = frozenset()
         self._close()
 
@@ -60,9 +71,7 @@ class Shares:
         if self._member is None:
             self._open()
         member = self._member
-        # See producer.lease.membership: the client forgets a rejoin that it began because the metadata changed.
-        if member._coordinator.rejoining:
-            member._coordinator.request_rejoin()
+        see_a_rejoin_through(member)
         member.poll(timeout_ms=200)
         member.pause(*member.assignment())  # nothing is read by this client
         if member.group_metadata().state != MemberState.STABLE:

@@ -225,6 +225,18 @@ def test_where_nobody_can_tell_who_polls_it_polls_all_the_same_and_says_so(
     assert len(sandbox.ledger) == 1
 
 
+def test_stopped_before_it_knows_who_polls_it_asks_nothing(
+    run_once: Callable[..., int], sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    def change(poller: Poller) -> None:
+        with_lease(FakeLease(turns=10**9))(poller)
+        poller.service.stop()
+
+    assert run_once(change=change) == 1
+    assert "stopped before it was known who polls" in caplog.text
+    assert len(sandbox.ledger) == 0
+
+
 def test_it_needs_no_port_that_a_poller_on_this_machine_may_have(
     run_once: Callable[..., int], texts: dict[str, str]
 ) -> None:

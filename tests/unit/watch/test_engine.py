@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,10 +16,10 @@ from prometheus_client import CollectorRegistry
 
 from cryptoproxy.common.metrics import WatchMetrics
 from cryptoproxy.common.retry import Backoff
-from cryptoproxy.common.service import Health
+from cryptoproxy.common.service import Health, Loop
 from cryptoproxy.common.settings import Settings
 from cryptoproxy.datasets import TICKER, from_iso, key
-from cryptoproxy.errors import OperatorError
+from cryptoproxy.errors import OperatorError, TransientError
 from cryptoproxy.watch.clock import SteadyClock
 from cryptoproxy.watch.engine import Engine, _Coming
 from cryptoproxy.watch.judge import Judge
@@ -202,3 +203,22 @@ def test_a_share_that_did_not_come_back_judges_nothing(caplog: pytest.LogCapture
     assert "ZeroDivisionError: of nobody's making" in str(coming.error)
     assert closed == [True]
     assert "did not come back" in caplog.text
+
+
+def test_at_a_stop_it_says_what_could_not_be_kept_and_lets_the_group_go(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine, _, _ = judging(tmp_path, now_ms=0)
+    shares = SimpleNamespace(kept=threading.Event())
+    engine._shares = cast("Any", shares)
+
+    def keep() -> None:
+        assert not shares.kept.is_set()
+        raise TransientError("no broker answers")
+
+    engine._live = {3: cast("Any", SimpleNamespace(keep=keep, close=lambda: None))}
+    stop = threading.Event()
+    stop.set()
+    engine.run(Loop("engine", stop))
+    assert shares.kept.is_set()
+    assert "share 3 is not kept: no broker answers" in caplog.text

@@ -209,6 +209,10 @@ class Agenda:
         except CryptoProxyError as error:
             self._often.warning("untold", f"how far history has come is not told: {error}")
 
+    def lose(self) -> None:
+        """Another poller goes on, and tells: what this one has not told is older."""
+        self._changed = False
+
     def close(self) -> None:
         """At a stop: a planned handover walks nothing twice."""
         self.tell(now=True)

@@ -28,10 +28,11 @@ class HistoryAlone:
         self._id = run.id
         self._show = show
         self._found: Run | None = None
+        self._delivered = False
 
     def run(self) -> Run | None:
-        """The run as it stands at the end; None if it did not come so far. What is not done waits on the state topic
-        for the next poller, what is not delivered in the outbox."""
+        """The run as it stands at the end, delivered; None if it did not come so far. What is not done waits on the
+        state topic for the next poller, what is not delivered in the outbox."""
         poller = self._poller
         poller.add_lease()
         for name, loop in (
@@ -45,7 +46,7 @@ class HistoryAlone:
             code = poller.service.run()
         finally:
             poller.outbox.close()
-        return self._found if code == 0 else None
+        return self._found if code == 0 and self._delivered else None
 
     def _follow(self, loop: Loop) -> None:
         lease = self._poller.lease
@@ -60,6 +61,6 @@ class HistoryAlone:
                 self._found = found
                 self._show(found)
                 if found.ended:
-                    self._poller.deliver(loop, seconds=DELIVER_SECONDS)
+                    self._delivered = self._poller.deliver(loop, seconds=DELIVER_SECONDS)
                     return
             loop.wait(SHOW_SECONDS)

@@ -88,6 +88,8 @@ class HistoryLoop:
         agenda, active = self.agenda, False
         while loop.running:
             if not self._may_poll():
+                if active:
+                    agenda.lose()
                 active = False
                 loop.wait(0.5)
                 continue

@@ -25,6 +25,8 @@ from cryptoproxy.upstreams.streaming.stream import BAD_FRAME, Heard, Joining, Le
 log = logging.getLogger(__name__)
 
 CLOCK_SECONDS = 10.0
+STEP_SECONDS = 0.25
+"""Longest time until a stop is seen: the publisher ends soon after it."""
 """The upstream's time is waited for so long before the first connection."""
 MOST_BATCHES = 4
 """So many batches of records may wait in memory; then nothing more is read until one is kept."""
@@ -236,24 +238,26 @@ class Room:
         due = self.clock.monotonic() + self.batch_seconds
         while loop.running:
             left = due - self.clock.monotonic()
-            if not self._full.wait(max(0.0, min(left, 1.0))) and left > 1.0:
+            if not self._full.wait(max(0.0, min(left, STEP_SECONDS))) and left > STEP_SECONDS:
                 continue
             self._full.clear()
             due = self.clock.monotonic() + self.batch_seconds
             self.keep_now()
-        self.keep_now()
+        with self._keeping:  # the lease may be given up already, but what was ours until now nobody else has
+            if self._begun:
+                self._keep_each()
 
     def keep_now(self) -> None:
         """A batch of each stream, unless another process streams now."""
         with self._keeping:
+            if not self._begun:
+                return
+            if not self.may_poll():
+                self._begun, self._given_up = False, True
+                return
             self._keep_each()
 
     def _keep_each(self) -> None:
-        if not self._begun:
-            return
-        if not self.may_poll():
-            self._begun, self._given_up = False, True
-            return
         now_ms = self.clock.now_ms()
         slot_ms = now_ms - now_ms % 1000
         for stream, keeper in zip(self.streams, self._keepers, strict=True):

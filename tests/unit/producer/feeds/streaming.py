@@ -26,7 +26,14 @@ class Streaming:
     """
 
     def __init__(
-        self, stream: Stream, folder: Path, *, ask: object, max_bytes: int = 1 << 26, left: Left | None = None
+        self,
+        stream: Stream,
+        folder: Path,
+        *,
+        ask: object,
+        max_bytes: int = 1 << 26,
+        left: Left | None = None,
+        batch_seconds: float = 0.05,
     ) -> None:
         self.active = True
         self.health = Health()
@@ -43,7 +50,7 @@ class Streaming:
             health=self.health,
             metrics=self.metrics,
             clock=SystemClock(),
-            batch_seconds=0.05,
+            batch_seconds=batch_seconds,
             batch_records=1_000,
             kept=lambda entry, arrived, size: None,
         )

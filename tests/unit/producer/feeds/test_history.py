@@ -6,6 +6,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,7 @@ class Bench:
     def __init__(self, folder: Path, sandbox: Sandbox, clock: HandClock, *, max_bytes: int = 1 << 30) -> None:
         self.folder, self.sandbox, self.clock = folder, sandbox, clock
         self.topic = HandTopic()
+        self.active = True
         end_ms = clock.now_ms() // DAY_MS * DAY_MS
         self.topic.asked = [
             Run(id="r", feed=FEED, begin_ms=end_ms - 70 * DAY_MS, end_ms=end_ms, said_ms=1, symbols=["BTCUSDT"])
@@ -96,7 +98,7 @@ class Bench:
             self.agenda,
             budgets={"binance": self.budget},
             outbox=self.outbox,
-            may_poll=lambda: True,
+            may_poll=lambda: self.active,
             metrics=Metrics(),
             clock=self.clock,
             timeout=60,
@@ -154,6 +156,38 @@ def test_after_each_page_it_is_idle_for_as_long_as_it_has_worked(bench: Bench) -
     kept = bench.outbox.oldest(DRAINS[0])
     assert bench.found.rows == sum(entry.records for entry in kept) > 1000
     assert sum(each for each in loop.waits if each < 1) == pytest.approx(len(kept) * WORK_SECONDS)
+
+
+def test_one_that_lost_the_lease_tells_nothing_at_its_stop_that_its_successor_knows_better(bench: Bench) -> None:
+    newer = [Run(id="r", feed=FEED, begin_ms=0, end_ms=1, said_ms=2)]
+    looks = count()
+
+    def lost() -> bool:
+        if bench.active and bench.outbox.count(DRAINS[0]) > 1:
+            bench.active, bench.topic.told = False, newer
+        return not bench.active and next(looks) >= 2
+
+    bench.run(lost)
+    assert bench.topic.told is newer
+
+
+def test_who_asks_for_a_run_hears_of_it_before_its_first_page(bench: Bench) -> None:
+    told: list[tuple[list[str], int]] = []
+
+    def tell(runs: Iterable[Run]) -> None:
+        told.append(([run.id for run in runs], bench.calls))
+
+    bench.topic.tell = tell  # type: ignore[method-assign]
+    asked, bench.topic.asked = bench.topic.asked, []
+    looks = count()
+
+    def until() -> bool:
+        if next(looks) == 5:
+            bench.topic.asked = asked
+        return bench.ended()
+
+    bench.run(until)
+    assert told[0] == (["r"], 0)
 
 
 def test_while_it_writes_it_holds_nothing_that_a_live_poll_needs(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -107,6 +107,18 @@ def test_what_frames_pass_over_is_asked_for_by_its_ids_and_is_no_gap_afterwards(
     assert {call.params["fromId"] for call in exchange.asked if call.params} == {"105", "1105", "2105"}
 
 
+def test_at_a_stop_what_has_gathered_is_kept_though_the_lease_is_given_up(
+    exchange: Exchange, start: Callable[..., Trades]
+) -> None:
+    streaming = start(batch_seconds=3_600)
+    exchange.trade("BTCUSDT", 5)
+    wait_until(lambda: streaming.metrics.value("stream_frames_total", venue="binance") >= 5)
+    assert streaming.trades == []
+    streaming.active = False
+    streaming.stop()
+    assert streaming.ids() == [100, 101, 102, 103, 104]
+
+
 def test_a_cut_connection_is_made_anew_and_what_was_traded_meanwhile_is_there(
     exchange: Exchange, start: Callable[..., Trades]
 ) -> None:
