@@ -25,9 +25,9 @@ from cryptoproxy.upstreams.streaming.stream import BAD_FRAME, Heard, Joining, Le
 log = logging.getLogger(__name__)
 
 CLOCK_SECONDS = 10.0
+"""The upstream's time is waited for so long before the first connection."""
 STEP_SECONDS = 0.25
 """Longest time until a stop is seen: the publisher ends soon after it."""
-"""The upstream's time is waited for so long before the first connection."""
 MOST_BATCHES = 4
 """So many batches of records may wait in memory; then nothing more is read until one is kept."""
 
