@@ -91,6 +91,15 @@ class Engine:
 
     def run(self, loop: Loop) -> None:
         """Until a stop. What is not sent then is found again by whoever goes on."""
+        try:
+            self._judge(loop)
+            for number in list(self._live):
+                self._give_up(number)
+        finally:
+            self._shares.kept.set()
+            self._close_consumer()
+
+    def _judge(self, loop: Loop) -> None:
         backoff = Backoff(cap=10.0)
         while loop.running:
             try:
@@ -101,10 +110,6 @@ class Engine:
                 loop.wait(backoff.next())
             else:
                 backoff.reset()
-        for number in list(self._live):
-            self._give_up(number)
-        self._shares.kept.set()
-        self._close_consumer()
 
     def _turn(self, loop: Loop) -> None:
         self._tend_shares()

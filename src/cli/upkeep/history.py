@@ -147,14 +147,15 @@ def _run(settings: Settings, run: Run) -> int:
                 "its log.", err=True,
             )  # fmt: skip
             return 130
+    delivered = True
     if found is None:
         log.info("no poller is active: this process takes the lease, and ends when it is done")
-        found = _by_itself(settings, run, console)
+        found, delivered = _by_itself(settings, run, console)
     if found is None:
         return 1
     for line in summary(found):
         click.echo(line)
-    return 0 if is_whole(found) else 1
+    return 0 if delivered and is_whole(found) else 1
 
 
 def _followed(topic: RunsTopic, run: Run, display: Display) -> Run | None:
@@ -173,7 +174,7 @@ def _followed(topic: RunsTopic, run: Run, display: Display) -> Run | None:
         time.sleep(LOOK_SECONDS)
 
 
-def _by_itself(settings: Settings, run: Run, console: Console) -> Run | None:
+def _by_itself(settings: Settings, run: Run, console: Console) -> tuple[Run | None, bool]:
     from cryptoproxy.producer.feeds.history.alone import HistoryAlone
 
     with Display(run.feed, console) as display:

@@ -247,6 +247,8 @@ class Publisher:
         deadline = time.monotonic() + FAREWELL_SECONDS
         connected = self._sender.connected
         try:
+            if connected:  # what streams have gathered is kept about now
+                self.outbox.wait(KAFKA, 0.5, without=self._shut)
             while connected and self.outbox.oldest(KAFKA, 1, without=self._shut) and time.monotonic() < deadline:
                 loop.turn()
                 self._turn()

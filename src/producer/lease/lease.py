@@ -234,16 +234,19 @@ class Lease:
         except CryptoProxyError as error:
             log.warning("left without Kafka's answer, so another poller may wait until the lease is over: %s", error)
             return
-        after = "another one may begin" if released else "another one waits until the lease is over"
+        after = "another one may begin" if released else "another one may wait until the lease is over"
         log.info("left the pollers' group%s", f"; {after}" if held else "")
 
     def _released(self, membership: Membership) -> bool:
         """In the middle of a rebalance, as another poller that has just started brings one, Kafka takes no note: it is
         over soon, and a successor waits longer than that without. One that was put out, and comes back in it, writes
         over no successor's note."""
+        deadline = self._seconds() + self._timing.answer
         for _ in range(round(self._timing.answer / self._timing.turn)):
             if self._holding.release(membership):
                 return True
+            if self._seconds() >= deadline:
+                return False
             membership.turn(self._timing.turn)
             self._holding.doubt()
             if not self._holding.is_ours(membership, settled=True):

@@ -74,6 +74,7 @@ class Agenda:
         self.runs = merged(self._file.load(), told, asked)
         self._announced = {}
         self._looked = self._clock.monotonic()
+        self._changed, self._told = bool(self.runs), float("-inf")  # the file may know more than was told
         self._extend_wanted(AGAIN_AFTER_START_MS)
         if open_runs := [run for run in self.runs.values() if not run.ended]:
             log.info("history: %d runs to go on with: %s", len(open_runs), ", ".join(run.feed for run in open_runs))

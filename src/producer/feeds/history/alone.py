@@ -30,9 +30,9 @@ class HistoryAlone:
         self._found: Run | None = None
         self._delivered = False
 
-    def run(self) -> Run | None:
-        """The run as it stands at the end, delivered; None if it did not come so far. What is not done waits on the
-        state topic for the next poller, what is not delivered in the outbox."""
+    def run(self) -> tuple[Run | None, bool]:
+        """The run as it stands at the end, None if it did not come so far; and whether it is done and delivered. What
+        is not done waits on the state topic for the next poller, what is not delivered in the outbox."""
         poller = self._poller
         poller.add_lease()
         for name, loop in (
@@ -46,7 +46,7 @@ class HistoryAlone:
             code = poller.service.run()
         finally:
             poller.outbox.close()
-        return self._found if code == 0 and self._delivered else None
+        return self._found if code == 0 else None, self._delivered
 
     def _follow(self, loop: Loop) -> None:
         lease = self._poller.lease

@@ -103,7 +103,8 @@ class HistoryLoop:
                 worked = self.step(loop)
                 if worked:
                     loop.wait(self._clock.monotonic() - begun - (self._asking - asking))
-                agenda.tell(now=not worked)
+                if self._may_poll():
+                    agenda.tell(now=not worked)
             except Stopped:
                 continue
             except CryptoProxyError as error:

@@ -242,10 +242,12 @@ class Room:
                 continue
             self._full.clear()
             due = self.clock.monotonic() + self.batch_seconds
-            self.keep_now()
+            if loop.running:
+                self.keep_now()
         with self._keeping:  # the lease may be given up already, but what was ours until now nobody else has
             if self._begun:
                 self._keep_each()
+            self._begun = False
 
     def keep_now(self) -> None:
         """A batch of each stream, unless another process streams now."""

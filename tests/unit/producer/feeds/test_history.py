@@ -171,6 +171,15 @@ def test_one_that_lost_the_lease_tells_nothing_at_its_stop_that_its_successor_kn
     assert bench.topic.told is newer
 
 
+def test_what_the_file_knows_and_the_topic_does_not_is_told_at_the_next_start(bench: Bench) -> None:
+    bench.run(bench.ended)
+    bench.agenda.close()
+    ended, bench.topic.told = list(bench.topic.told), []
+    bench.start()
+    bench.run(lambda: bool(bench.topic.told))
+    assert [run.ended for run in bench.topic.told] == [run.ended for run in ended] == [True]
+
+
 def test_who_asks_for_a_run_hears_of_it_before_its_first_page(bench: Bench) -> None:
     told: list[tuple[list[str], int]] = []
 

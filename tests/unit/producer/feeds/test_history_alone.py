@@ -37,4 +37,4 @@ def test_it_has_come_to_its_end_when_all_of_it_is_delivered(delivered: bool, mon
     )  # fmt: skip
     monkeypatch.setattr("cryptoproxy.producer.feeds.history.alone.Poller", lambda *_, **__: cast("Poller", poller))
     alone = HistoryAlone(cast("object", None), run, show=lambda _: None)  # type: ignore[arg-type]
-    assert alone.run() is (run if delivered else None)
+    assert alone.run() == (run, delivered)
