@@ -167,7 +167,7 @@ def test_a_loop_that_does_not_turn_is_stuck(service: Service) -> None:
     service.add("turns", lambda loop: loop.wait(3600) or None)
     left: list[int] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(process, "_leave", lambda code: (left.append(code), service.stop()))
+        patch.setattr(process, "leave", lambda code: (left.append(code), service.stop()))
         ended = running(service)
         wait_until(lambda: left, what="the watchdog")
         assert service.stuck() == ["hangs"]
@@ -191,7 +191,7 @@ def test_a_process_that_was_held_as_a_whole_is_not_stuck(
         return stuck()
 
     monkeypatch.setattr(service, "stuck", counted)
-    monkeypatch.setattr(process, "_leave", left.append)
+    monkeypatch.setattr(process, "leave", left.append)
     monkeypatch.setattr(time, "monotonic", lambda: monotonic() + slept[0])
     service.add("waits", lambda loop: release.wait(180) or None)
     ended = running(service)
