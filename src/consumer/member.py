@@ -108,8 +108,5 @@ class RebalanceListener(AsyncConsumerRebalanceListener):  # type: ignore[misc]
         self._lost()
 
     def _see_the_rejoin_through(self) -> None:
-        # kafka-python 3.0.12 forgets a rejoin that it began because the topic's metadata changed (at the start, and
-        # when partitions are added): if a short `poll` ends before the group has answered, and the leader has taken
-        # the new metadata meanwhile, it sees no reason to rejoin any more, and neither joins nor reads ever again.
-        # The flag holds until the rejoin is complete.
+        # Why: see common.clients.kafka.see_a_rejoin_through. Here the client itself tells that a rejoin has begun.
         self._consumer._coordinator.request_rejoin()

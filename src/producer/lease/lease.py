@@ -242,13 +242,11 @@ class Lease:
         over soon, and a successor waits longer than that without. One that was put out, and comes back in it, writes
         over no successor's note."""
         deadline = self._seconds() + self._timing.answer
-        for _ in range(round(self._timing.answer / self._timing.turn)):
-            if self._holding.release(membership):
-                return True
+        while not self._holding.release(membership):
             if self._seconds() >= deadline:
                 return False
             membership.turn(self._timing.turn)
             self._holding.doubt()
             if not self._holding.is_ours(membership, settled=True):
                 return False
-        return False
+        return True

@@ -421,6 +421,11 @@ def test_at_a_stop_within_a_rebalance_that_does_not_end_it_says_that_a_successor
 ) -> None:
     process.active()
     kafka.member.rebalance()
+
+    def polled() -> None:
+        process.now += 0.25
+
+    kafka.polled = polled
     with caplog.at_level(logging.INFO):
         process.lease.leave()
     assert kafka.note is not None
@@ -444,7 +449,12 @@ def test_one_that_stops_keeps_its_claim_until_it_has_left(kafka: FakeKafka, proc
     claims: list[bytes] = []
     assignor = kafka.member.assignor
     assert assignor is not None
-    kafka.polled = lambda: claims.append(assignor.metadata(["topic"]).user_data)
+
+    def polled() -> None:
+        claims.append(assignor.metadata(["topic"]).user_data)
+        process.now += 0.25
+
+    kafka.polled = polled
     process.lease.leave()
     assert [json.loads(claim)["term"] for claim in claims] == [1] * 8
 
